@@ -1,0 +1,14 @@
+/** Gzipped files in a folder, as Debian's package installs them. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+const decompress = promisify(gunzip);
+export function installedFolder(folder) {
+    return { name: folder, open: (use) => use(gzippedIn(folder)) };
+}
+/** Reads `name.gz` in the folder. */
+export function gzippedIn(folder) {
+    return async (name, maxBytes) => decompress(await readFile(join(folder, `${name}.gz`)), { maxOutputLength: maxBytes });
+}
+//# sourceMappingURL=installed-folder.js.map

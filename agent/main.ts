@@ -1,0 +1,103 @@
+/** Wiring of an agent: who it is, what the machine has, and whom it works for. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, homedir, hostname } from 'node:os';
+import { join } from 'node:path';
+import type { NatsConnection } from 'nats';
+import type { Logger } from 'pino';
+import { connectNats } from '../proto/connect-nats.ts';
+import { BadInputError } from '../proto/errors.ts';
+import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
+import { listGpus } from './machine/gpus.ts';
+import { Agent } from './supervisor/agent.ts';
+import { Spool } from './supervisor/spool.ts';
+
+/** The protocol that this agent speaks. */
+const PROTOCOL = 1;
+
+export interface AgentOptions {
+  readonly natsUrl: string;
+  /** HOST:PORT of the coordinator. */
+  readonly server: string;
+  /** Undefined: one for each GPU, or for each core where there is none. */
+  readonly slots: number | undefined;
+  readonly dir: string;
+  readonly dataDir: string;
+  readonly requireGpu: boolean;
+  /** Undefined: the one kept in `dir`, or a new one made of the host's name. */
+  readonly id: string | undefined;
+  readonly version: string;
+  readonly log: Logger;
+}
+
+export interface RunningAgent {
+  readonly id: string;
+  readonly slots: number;
+  stop(): Promise<void>;
+}
+
+export function defaultAgentDir(): string {
+  return join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'trawl', 'agent');
+}
+
+/** @throws {BadInputError | RefusedError | UnreachableError} */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const { dir, log, natsUrl, requireGpu, server } = options;
+  const spool = new Spool(dir);
+  let nats: NatsConnection | undefined;
+  try {
+    const gpus = await listGpus();
+    const slots = options.slots ?? (gpus.length || availableParallelism());
+    nats = await connectNats(natsUrl, 'trawl agent');
+    const hello = {
+      agentId: agentId(dir, options.id),
+      incarnation: randomBytes(8).toString('hex'),
+      protocol: PROTOCOL,
+      version: options.version,
+      host: hostname(),
+      slots,
+      gpus: gpus.map((gpu) => gpu.name),
+    };
+    const setup = { dataDir: options.dataDir, requireGpu, gpus: gpus.length };
+    const agent = new Agent({ server, hello, setup, spool, nats, log });
+    const backend = await agent.up().catch(async (error) => {
+      await agent.stop();
+      throw error;
+    });
+    log.info({ agentId: hello.agentId, slots, backend, nats: withoutSecrets(natsUrl), server }, 'the agent is up');
+    const connection = nats;
+    return {
+      id: hello.agentId,
+      slots,
+      async stop() {
+        await agent.stop();
+        await connection.close();
+        spool.close();
+      },
+    };
+  } catch (error) {
+    await nats?.close();
+    spool.close();
+    throw error;
+  }
+}
+
+/** The same folder is the same agent, so that its spool finds its way home. */
+function agentId(dir: string, given: string | undefined): string {
+  const file = join(dir, 'agent-id');
+  const kept = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+  const id =
+    given ??
+    kept ??
+    `${hostname()
+      .replace(/[^A-Za-z0-9_-]/g, '-')
+      .slice(0, 48)}-${randomBytes(3).toString('hex')}`;
+  if (!AGENT_ID.test(id)) {
+    throw new BadInputError(`${JSON.stringify(id)} cannot name an agent: letters, digits, _ and -, at most 64`);
+  }
+  if (id !== kept) {
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(file, `${id}\n`);
+  }
+  return id;
+}

@@ -1,0 +1,311 @@
+/** Carries out what the slots' decisions ask for: workers, leases, records, offers, heartbeats. */
+import type { NatsConnection } from 'nats';
+import type { Logger } from 'pino';
+import { RefusedError } from '../../proto/errors.ts';
+import {
+  type AttemptKey,
+  type Claim,
+  type Decision,
+  Heartbeat,
+  type Hello,
+  type Record as RecordMessage,
+  type Welcome,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { failureClass } from '../../proto/names.ts';
+import { fromWire } from '../../proto/parameters.ts';
+import { heartbeatSubject } from '../../proto/subjects.ts';
+import type { WorkerSetup } from '../worker/ipc.ts';
+import { OfferQueue } from './offer-queue.ts';
+import { Session } from './session.ts';
+import {
+  type Effect,
+  heldAttempts,
+  idleSlots,
+  newSlots,
+  onDecision,
+  onDismissed,
+  onOffer,
+  onShutdown,
+  onWorkerExit,
+  onWorkerLog,
+  onWorkerMessage,
+  type RecordBody,
+  type Slot,
+  sameAttempt,
+} from './slots.ts';
+import type { Spool } from './spool.ts';
+import { WorkerProcess } from './worker-process.ts';
+
+/** Before a claim is made again when the coordinator did not answer it. */
+const CLAIM_RETRY_MS = 500;
+/** A worker that dies younger than this is not started again at once. */
+const YOUNG_WORKER_MS = 5_000;
+const RESTART_DELAY_MS = 1_000;
+/** How long a shutdown waits for the last records to be acknowledged. */
+const SHUTDOWN_MS = 3_000;
+
+export interface AgentParts {
+  readonly server: string;
+  /** Without the backend: the first worker says which one loads. */
+  readonly hello: Omit<Hello, 'backend'>;
+  readonly setup: WorkerSetup;
+  readonly spool: Spool;
+  readonly nats: NatsConnection;
+  readonly log: Logger;
+}
+
+export class Agent {
+  readonly #parts: AgentParts;
+  readonly #slots: Slot[];
+  readonly #workers: (WorkerProcess | undefined)[];
+  readonly #startedAt: number[];
+  readonly #offers: OfferQueue;
+  #session: Session | undefined;
+  readonly #up: PromiseWithResolvers<string>;
+  /** Records up to this one come from an earlier incarnation. */
+  readonly #replayUpTo: number;
+  #records: RecordMessage[] = [];
+  #claims: Claim[] = [];
+  #welcome: Welcome | undefined;
+  #beating: NodeJS.Timeout | undefined;
+  #beats = 0;
+  #closing = false;
+  #onSpoolShrunk: (() => void) | undefined;
+
+  constructor(parts: AgentParts) {
+    this.#parts = parts;
+    const { hello, log, nats, spool } = parts;
+    this.#slots = newSlots(hello.slots);
+    this.#workers = [];
+    this.#startedAt = [];
+    this.#replayUpTo = spool.newest();
+    this.#offers = new OfferQueue(nats, (key, token) => this.#perform(onOffer(this.#slots, key, token)), log);
+    this.#up = withResolvers();
+    for (let slot = 0; slot < hello.slots; slot++) this.#start(slot);
+  }
+
+  /**
+   * Resolves with the backend's name when the first worker is ready and the coordinator is being called.
+   * @throws {RefusedError} when the machine is not fit for any worker
+   */
+  up(): Promise<string> {
+    return this.#up.promise;
+  }
+
+  #join(backend: string): void {
+    const { hello, log, server, spool } = this.#parts;
+    this.#session ??= new Session(
+      server,
+      { ...hello, backend },
+      spool,
+      {
+        onWelcome: (welcome) => this.#welcomed(welcome),
+        onDismissed: ({ key, message }) => {
+          log.info({ ...key, message }, 'an attempt was dismissed');
+          if (key !== undefined) this.#perform(onDismissed(this.#slots, key));
+        },
+        onAcknowledged: () => this.#onSpoolShrunk?.(),
+      },
+      log,
+    );
+    this.#up.resolve(backend);
+  }
+
+  /** Hands back what runs, and ends. */
+  async stop(): Promise<void> {
+    this.#closing = true;
+    clearInterval(this.#beating);
+    await this.#offers.close();
+    this.#perform(onShutdown(this.#slots));
+    for (const worker of this.#workers) worker?.kill();
+    this.#flushRecords();
+    await this.#spoolEmpty(SHUTDOWN_MS);
+    this.#session?.close();
+  }
+
+  #spoolEmpty(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, withinMs);
+      const check = () => {
+        if (this.#parts.spool.oldest() !== undefined) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#onSpoolShrunk = check;
+      check();
+    });
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'claim':
+          this.#claim({ key: effect.key, slot: effect.slot });
+          break;
+        case 'acknowledge':
+          this.#offers.acknowledge(effect.offer);
+          break;
+        case 'return':
+          this.#offers.giveBack(effect.offer);
+          break;
+        case 'run': {
+          const { trainer, parameters, seed } = effect.grant;
+          const assignment = { trainer, parameters: fromWire(parameters), seed };
+          this.#workers[effect.slot]?.send({ kind: 'run', assignment });
+          break;
+        }
+        case 'stop':
+          this.#workers[effect.slot]?.stop();
+          break;
+        case 'start':
+          this.#startLater(effect.slot);
+          break;
+        case 'record':
+          this.#record(effect.key, effect.seq, effect.body);
+          break;
+      }
+    }
+    if (!this.#closing) this.#offers.want(idleSlots(this.#slots));
+  }
+
+  #start(slot: number): void {
+    if (this.#closing) return;
+    const { setup, log } = this.#parts;
+    this.#startedAt[slot] = performance.now();
+    const gpu = setup.gpus === 0 ? undefined : slot % setup.gpus;
+    this.#workers[slot] = new WorkerProcess(setup, gpu, {
+      onMessage: (message) => {
+        if (message.kind === 'ready') this.#join(message.backend);
+        if (message.kind === 'unfit') this.#unfit(slot, message.message);
+        this.#perform(onWorkerMessage(this.#slots, slot, message));
+      },
+      onLog: (text) => {
+        log.debug({ slot, text }, 'a worker wrote');
+        this.#perform(onWorkerLog(this.#slots, slot, text));
+      },
+      onExit: (how) => {
+        if (this.#closing) return;
+        log.warn({ slot, how }, "a slot's worker ended");
+        this.#perform(onWorkerExit(this.#slots, slot, how));
+      },
+    });
+    log.debug({ slot, pid: this.#workers[slot]?.pid }, 'a worker was started');
+  }
+
+  #unfit(slot: number, message: string): void {
+    this.#parts.log.error({ slot }, message);
+    this.#up.reject(new RefusedError(message));
+  }
+
+  #startLater(slot: number): void {
+    const age = performance.now() - (this.#startedAt[slot] ?? 0);
+    setTimeout(() => this.#start(slot), age < YOUNG_WORKER_MS ? RESTART_DELAY_MS : 0);
+  }
+
+  #record(key: AttemptKey, seq: number, body: RecordBody): void {
+    if (this.#records.length === 0) setImmediate(() => this.#flushRecords());
+    this.#records.push({ key, seq, atMs: Date.now(), body: bodyOf(body) });
+  }
+
+  #flushRecords(): void {
+    if (this.#records.length === 0) return;
+    this.#parts.spool.add(this.#records);
+    this.#records = [];
+    this.#session?.wake();
+  }
+
+  #claim(claim: Claim): void {
+    if (this.#claims.length === 0) setImmediate(() => this.#openLeases());
+    this.#claims.push(claim);
+  }
+
+  async #openLeases(): Promise<void> {
+    const claims = this.#claims;
+    this.#claims = [];
+    if (this.#session === undefined) return;
+    try {
+      const decisions = await this.#session.open(claims);
+      for (const [at, claim] of claims.entries()) this.#decided(claim, decisions[at]?.answer);
+    } catch (error) {
+      this.#parts.log.debug({ err: error }, 'leases could not be opened');
+      for (const claim of claims) this.#claimAgain(claim);
+    }
+  }
+
+  #decided(claim: Claim, answer: Decision['answer']): void {
+    const effects =
+      answer === undefined
+        ? 'again'
+        : onDecision(
+            this.#slots,
+            claim.slot,
+            answer.$case === 'grant' ? { grant: answer.grant } : { refusal: answer.refusal },
+          );
+    if (effects === 'again') this.#claimAgain(claim);
+    else this.#perform(effects);
+  }
+
+  /** The same claim gets the same lease, so asking again is safe. */
+  #claimAgain(claim: Claim): void {
+    setTimeout(() => {
+      const slot = this.#slots[claim.slot];
+      const key = claim.key;
+      if (this.#closing || slot?.state !== 'claiming' || key === undefined || !sameAttempt(slot.key, key)) return;
+      this.#claim(claim);
+    }, CLAIM_RETRY_MS);
+  }
+
+  #welcomed(welcome: Welcome): void {
+    this.#welcome = welcome;
+    this.#offers.join(welcome.cluster);
+    clearInterval(this.#beating);
+    this.#beating = setInterval(() => this.#beat(), welcome.heartbeatMs);
+    this.#beat();
+    this.#parts.log.info({ cluster: welcome.cluster, server: this.#parts.server }, 'joined a coordinator');
+  }
+
+  /**
+   * The first heartbeat of an incarnation ends what earlier ones held, so it waits until their last records, which may
+   * hold an attempt's end, are acknowledged.
+   */
+  #beat(): void {
+    const { hello, nats, spool } = this.#parts;
+    if (this.#welcome === undefined || (spool.oldest() ?? Number.POSITIVE_INFINITY) <= this.#replayUpTo) return;
+    const held = heldAttempts(this.#slots);
+    const beat = Heartbeat.encode({
+      agentId: hello.agentId,
+      incarnation: hello.incarnation,
+      seq: ++this.#beats,
+      slots: hello.slots,
+      busy: held.length,
+      held,
+    });
+    nats.publish(heartbeatSubject(this.#welcome.cluster, hello.agentId), beat.finish());
+  }
+}
+
+/** Promise.withResolvers, which Node 20 lacks. */
+function withResolvers<T>(): PromiseWithResolvers<T> {
+  let resolve: PromiseWithResolvers<T>['resolve'] = () => {};
+  let reject: PromiseWithResolvers<T>['reject'] = () => {};
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+function bodyOf(body: RecordBody): RecordMessage['body'] {
+  switch (body.kind) {
+    case 'report':
+      return { $case: 'epoch', epoch: { epoch: body.epoch, metrics: { ...body.metrics } } };
+    case 'log':
+      return { $case: 'log', log: { text: body.text } };
+    case 'succeeded':
+      return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined } };
+    case 'failed': {
+      const failure = { class: failureClass.to(body.class), message: body.message };
+      return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_FAILED', failure } };
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/** Pulls as many offers from the work queue as there are slots to run them, and no more. */
+import type { Consumer, ConsumerMessages, JsMsg, NatsConnection } from 'nats';
+import type { Logger } from 'pino';
+import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
+import type { OfferToken } from './slots.ts';
+
+/** How long one pull stands before it is made again. */
+const PULL_MS = 20_000;
+/** Before the next pull when one failed: the stream may not be there yet. */
+const RETRY_MS = 500;
+/** How long a returned offer rests: whoever returned it has no slot, and would get it again at once. */
+const RETURN_DELAY_MS = 100;
+
+export class OfferQueue {
+  readonly #nats: NatsConnection;
+  readonly #log: Logger;
+  readonly #onOffer: (key: AttemptKey, token: OfferToken) => void;
+  readonly #messages = new Map<OfferToken, JsMsg>();
+  #cluster: string | undefined;
+  #consumer: Promise<Consumer> | undefined;
+  readonly #pulls = new Set<ConsumerMessages>();
+  #wanted = 0;
+  #asked = 0;
+  #nextToken = 1;
+  #closed = false;
+
+  constructor(nats: NatsConnection, onOffer: (key: AttemptKey, token: OfferToken) => void, log: Logger) {
+    this.#nats = nats;
+    this.#onOffer = onOffer;
+    this.#log = log;
+  }
+
+  /** Which coordinator's offers. */
+  join(cluster: string): void {
+    if (cluster === this.#cluster) return;
+    this.#cluster = cluster;
+    this.#consumer = undefined;
+    this.#pull();
+  }
+
+  /** How many offers could be taken now. */
+  want(count: number): void {
+    this.#wanted = count;
+    this.#pull();
+  }
+
+  acknowledge(token: OfferToken): void {
+    this.#take(token)?.ack();
+  }
+
+  giveBack(token: OfferToken): void {
+    this.#take(token)?.nak(RETURN_DELAY_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#pulls].map((pull) => pull.close()));
+  }
+
+  #take(token: OfferToken): JsMsg | undefined {
+    const message = this.#messages.get(token);
+    this.#messages.delete(token);
+    return message;
+  }
+
+  #pull(): void {
+    const more = this.#wanted - this.#asked;
+    if (more <= 0 || this.#cluster === undefined || this.#closed) return;
+    this.#asked += more;
+    void this.#fetch(this.#cluster, more);
+  }
+
+  async #fetch(cluster: string, count: number): Promise<void> {
+    let open = count;
+    let pull: ConsumerMessages | undefined;
+    try {
+      this.#consumer ??= this.#nats.jetstream().consumers.get(offerStream(cluster), OFFER_CONSUMER);
+      const consumer = await this.#consumer;
+      pull = await consumer.fetch({ max_messages: count, expires: PULL_MS });
+      this.#pulls.add(pull);
+      for await (const message of pull) {
+        open -= 1;
+        this.#asked -= 1;
+        this.#wanted -= 1;
+        this.#deliver(message);
+      }
+    } catch (error) {
+      this.#consumer = undefined;
+      if (this.#closed) return;
+      this.#log.debug({ err: error }, 'offers could not be pulled');
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    } finally {
+      if (pull !== undefined) this.#pulls.delete(pull);
+      this.#asked -= open;
+      if (!this.#closed) this.#pull();
+    }
+  }
+
+  #deliver(message: JsMsg): void {
+    let key: AttemptKey | undefined;
+    try {
+      key = Offer.decode(message.data).key;
+    } catch (error) {
+      this.#log.warn({ err: error, subject: message.subject }, 'an offer could not be read');
+    }
+    // What nobody can read would come for ever.
+    if (key === undefined) {
+      message.term();
+      return;
+    }
+    const token = this.#nextToken++;
+    this.#messages.set(token, message);
+    this.#onOffer(key, token);
+  }
+}

@@ -1,0 +1,67 @@
+/** One slot's worker process: started, spoken to, stopped, its output captured. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
+
+/** How long a worker may take to stop an attempt before it is killed. */
+export const STOP_GRACE_MS = 2_000;
+
+export interface WorkerEvents {
+  onMessage(message: FromWorker): void;
+  onLog(text: string): void;
+  onExit(how: string): void;
+}
+
+export class WorkerProcess {
+  readonly #child: ChildProcess;
+  #killer: NodeJS.Timeout | undefined;
+
+  /** @param gpu index of the GPU that the worker sees; undefined: none is hidden from it */
+  constructor(setup: WorkerSetup, gpu: number | undefined, events: WorkerEvents) {
+    const entry = fileURLToPath(new URL('../worker/main.js', import.meta.url));
+    if (!existsSync(entry)) throw new Error(`the worker's program ${entry} is missing: was trawl built?`);
+    this.#child = fork(entry, [JSON.stringify(setup)], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: {
+        ...process.env,
+        TF_FORCE_GPU_ALLOW_GROWTH: 'true',
+        ...(gpu === undefined ? {} : { CUDA_VISIBLE_DEVICES: `${gpu}` }),
+      },
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8');
+      stream?.on('data', (text: string) => events.onLog(text));
+    }
+    this.#child.on('message', (message: FromWorker) => {
+      if (message.kind === 'stopped') clearTimeout(this.#killer);
+      // What the worker printed before it said this lies in the pipes already: it is read first.
+      setImmediate(() => events.onMessage(message));
+    });
+    this.#child.on('error', (error) => events.onLog(`${error.message}\n`));
+    // Close, not exit: the last words on stderr come before it.
+    this.#child.on('close', (code, signal) => {
+      clearTimeout(this.#killer);
+      setImmediate(() => events.onExit(signal === null ? `exited with code ${code}` : `was killed by ${signal}`));
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  send(message: ToWorker): void {
+    if (this.#child.connected) this.#child.send(message);
+  }
+
+  /** Asks for the attempt's end, and kills the process when it does not listen. */
+  stop(): void {
+    this.send({ kind: 'stop' });
+    this.#killer = setTimeout(() => this.kill(), STOP_GRACE_MS);
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+}

@@ -1,0 +1,15 @@
+/** The built-in trainers by the name that a sweep file uses. */
+import type { TrainerName } from '../../proto/trainers.ts';
+import { noop } from './noop.ts';
+import type { Trainer } from './trainer.ts';
+
+const trainers: Readonly<Record<TrainerName, Trainer>> = {
+  // Loaded on first use: TensorFlow.js takes a moment that a no-op trial should not pay.
+  autoencoder: async (run) => (await import('./autoencoder/train.ts')).autoencoder(run),
+  noop,
+};
+
+/** Looks a trainer up; undefined when this agent has none of that name. */
+export function trainerNamed(name: string): Trainer | undefined {
+  return Object.hasOwn(trainers, name) ? trainers[name as TrainerName] : undefined;
+}

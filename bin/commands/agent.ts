@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import { defaultDataDir } from '../../agent/data/cache.ts';
+import { defaultAgentDir, startAgent } from '../../agent/main.ts';
+import { DEFAULT_ADDRESS } from '../address.ts';
+import { untilSignal } from '../local/until-signal.ts';
+import { type LogOptions, newLogger, withLog } from '../logging.ts';
+import { parseCount, withHelp } from '../options.ts';
+import { trawlVersion } from '../version.ts';
+
+interface Options extends LogOptions {
+  readonly nats: string;
+  readonly server: string;
+  readonly slots?: number;
+  readonly dir: string;
+  readonly data: string;
+  readonly id?: string;
+  readonly requireGpu?: true;
+}
+
+async function agent(options: Options): Promise<void> {
+  const log = newLogger('agent', options);
+  const running = await startAgent({
+    natsUrl: options.nats,
+    server: options.server,
+    slots: options.slots,
+    dir: options.dir,
+    dataDir: options.data,
+    id: options.id,
+    requireGpu: options.requireGpu ?? false,
+    version: trawlVersion(),
+    log,
+  });
+  const { code } = await untilSignal();
+  await running.stop();
+  log.info('the agent ended');
+  process.exitCode = code;
+}
+
+export function registerAgent(program: Command): void {
+  const command = program
+    .command('agent')
+    .description('run an agent: it trains trials on this machine, one in each slot')
+    .option('--nats <url>', 'NATS server', process.env.TRAWL_NATS || 'nats://127.0.0.1:4222')
+    .option('--server <host:port>', 'the coordinator', process.env.TRAWL_SERVER || DEFAULT_ADDRESS)
+    .option('--slots <n>', 'trials at a time (default: one a GPU, without GPUs one a core)', parseCount)
+    .option('--dir <dir>', 'where records wait for the coordinator; each agent its own', defaultAgentDir())
+    .option('--data <dir>', 'cache of data sets', defaultDataDir(process.env))
+    .option('--id <name>', 'what the agent is called (default: the host, and a suffix kept in --dir)')
+    .option('--require-gpu', 'refuse to train on the CPU');
+  withHelp(withLog(command), {
+    remote: false,
+    examples: [
+      ['trawl agent', 'for a coordinator and a NATS server on this machine'],
+      ['trawl agent --nats nats://bus:4222 --server head:7070 --slots 4', 'for a coordinator elsewhere'],
+    ],
+    exits: [
+      [3, 'NATS could not be reached'],
+      [4, 'refused: the folder is in use, or no backend fits'],
+    ],
+  }).action((_options: Options, self: Command) => agent(self.optsWithGlobals<Options>()));
+}

@@ -1,0 +1,69 @@
+import type { Command } from 'commander';
+import type { Column } from '../../dashboard/draw/table.ts';
+import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
+import { agentState } from '../../proto/names.ts';
+import { withConnection } from '../connect.ts';
+import {
+  type GlobalOptions,
+  type OutputOptions,
+  type ServerOptions,
+  withHelp,
+  withOutput,
+  withServer,
+} from '../options.ts';
+import { print, printJson } from '../output/print.ts';
+import { renderTable } from '../output/table.ts';
+import { terminalOf } from '../output/terminal.ts';
+import { agoText, isoTime } from '../output/time-text.ts';
+import { unary } from '../rpc.ts';
+
+type Options = GlobalOptions & ServerOptions & OutputOptions;
+
+function agentJson(agent: Agent) {
+  return {
+    agent: agent.id,
+    host: agent.host,
+    state: agentState.of(agent.state),
+    slots: agent.slots,
+    busy: agent.busy,
+    backend: agent.backend || null,
+    gpus: agent.gpus,
+    version: agent.version,
+    last_heartbeat_at: isoTime(agent.lastHeartbeatMs),
+  };
+}
+
+function columns(now: number): Column<Agent>[] {
+  return [
+    { header: 'agent', cell: (agent) => agent.id },
+    {
+      header: 'state',
+      cell: (agent) => agentState.of(agent.state),
+      style: (agent) => (agent.state === AgentState.CONNECTED ? 'cyan' : 'yellow'),
+    },
+    { header: 'busy', numeric: true, cell: (agent) => `${agent.busy}/${agent.slots}` },
+    { header: 'backend', cell: (agent) => agent.backend || '-' },
+    { header: 'gpus', cell: (agent) => agent.gpus.join(', ') || '-' },
+    { header: 'heard', cell: (agent) => agoText(agent.lastHeartbeatMs, now) },
+    { header: 'host', cell: (agent) => agent.host },
+    { header: 'version', cell: (agent) => agent.version },
+  ];
+}
+
+async function agents(options: Options): Promise<void> {
+  const answer = await withConnection(options, (connection) => unary(connection, connection.client.listAgents, {}));
+  if (options.output === 'json') return printJson(answer.agents.map(agentJson));
+  if (answer.agents.length === 0) return print('no agents: start one on a machine with "trawl agent"\n');
+  const terminal = terminalOf(process.stdout, options.color, process.env);
+  return print(renderTable(columns(Date.now()), answer.agents, terminal));
+}
+
+export function registerAgents(program: Command): void {
+  const command = program.command('agents').description('list the agents that the coordinator has heard of');
+  withHelp(withOutput(withServer(command)), {
+    examples: [
+      ['trawl agents', 'who is connected, and how busy'],
+      ['trawl agents -o json', 'the same as JSON'],
+    ],
+  }).action((_options: Options, self: Command) => agents(self.optsWithGlobals<Options>()));
+}

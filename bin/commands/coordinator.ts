@@ -1,0 +1,65 @@
+import type { Command } from 'commander';
+import { DEFAULT_LEASE_MS, startCoordinator } from '../../coordinator/main.ts';
+import { parseAddress } from '../../coordinator/transport/server.ts';
+import { untilSignal } from '../local/until-signal.ts';
+import { type LogOptions, newLogger, withLog } from '../logging.ts';
+import { parseDuration, withHelp } from '../options.ts';
+import { trawlVersion } from '../version.ts';
+
+interface Options extends LogOptions {
+  readonly dir: string;
+  readonly nats: string;
+  readonly listen: string;
+  readonly metrics: string;
+  readonly lease: number;
+  readonly insecure?: true;
+}
+
+/** The store is broken: memory is ahead of it, and nothing more may be said. */
+const BROKEN_STORE = 70;
+
+async function coordinator(options: Options): Promise<void> {
+  const log = newLogger('coordinator', options);
+  const running = await startCoordinator({
+    dir: options.dir,
+    natsUrl: options.nats,
+    listen: parseAddress(options.listen),
+    metrics: parseAddress(options.metrics),
+    insecure: options.insecure ?? false,
+    leaseMs: options.lease,
+    version: trawlVersion(),
+    log,
+    onBroken(error) {
+      log.fatal({ err: error }, 'the store could not be written: the coordinator ends, nothing acknowledged is lost');
+      process.exit(BROKEN_STORE);
+    },
+  });
+  const { code } = await untilSignal();
+  await running.stop();
+  log.info('the coordinator ended');
+  process.exitCode = code;
+}
+
+export function registerCoordinator(program: Command): void {
+  const command = program
+    .command('coordinator')
+    .description('run a coordinator: it keeps the sweeps and hands their trials to agents')
+    .option('--dir <dir>', 'where everything is kept', 'trawl-data')
+    .option('--nats <url>', 'NATS server with JetStream', process.env.TRAWL_NATS || 'nats://127.0.0.1:4222')
+    .option('--listen <host:port>', 'where it serves gRPC; port 0: a free one', '127.0.0.1:7070')
+    .option('--metrics <host:port>', 'where it serves /metrics and /healthz; port 0: a free one', '127.0.0.1:9464')
+    .option('--lease <duration>', 'how long an agent may be silent', parseDuration, DEFAULT_LEASE_MS)
+    .option('--insecure', 'listen where other machines reach it, without encryption or passwords');
+  withHelp(withLog(command), {
+    remote: false,
+    examples: [
+      ['trawl coordinator --dir sweeps', 'on this machine, with a NATS server at 127.0.0.1:4222'],
+      ['trawl coordinator --nats nats://bus:4222 --listen 0.0.0.0:7070 --insecure', 'for agents on other machines'],
+    ],
+    exits: [
+      [3, 'NATS could not be reached, or the address is taken'],
+      [4, 'refused: the folder is in use, or the address is open to others'],
+      [BROKEN_STORE, 'the store could not be written'],
+    ],
+  }).action((_options: Options, self: Command) => coordinator(self.optsWithGlobals<Options>()));
+}

@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { backendFindings, gpuFindings } from '../doctor/backends.ts';
+import { datasetFinding } from '../doctor/datasets.ts';
+import { diskFinding } from '../doctor/disk.ts';
+import { examine } from '../doctor/examine.ts';
+import { type Finding, faults } from '../doctor/finding.ts';
+import { memoryFinding, SLOT_BYTES, usableMemoryBytes } from '../doctor/memory.ts';
+import { natsFinding } from '../doctor/nats.ts';
+import { nodeFinding } from '../doctor/node.ts';
+import { findingsText } from './doctor.ts';
+
+const gpu = { index: 0, name: 'NVIDIA A100', memoryBytes: 40 * 2 ** 30 };
+const wasmOnly = [
+  { name: 'tensorflow-gpu', loads: false, reason: 'no native part' },
+  { name: 'wasm', loads: true, reason: '' },
+] as const;
+
+test('this machine, which runs these tests, can run a sweep', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-doctor-test-'));
+  try {
+    const findings = await examine({ nats: undefined, dir, env: process.env });
+    expect(faults(findings)).toEqual([]);
+    expect(findings.find(({ name }) => name === 'nats-server')?.detail).toContain('JetStream');
+    expect(findings).toContainEqual({ name: 'backend wasm', state: 'ok', detail: 'loads', needed: false });
+    expect(findings.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['data set mnist', 'disk, sweeps', 'memory']),
+    );
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+test('a NATS server that does not answer is a fault with a mend', async () => {
+  const finding = await natsFinding('nats://127.0.0.1:1');
+  expect(faults([finding])).toHaveLength(1);
+  expect(finding).toMatchObject({
+    detail: expect.stringContaining('ECONNREFUSED'),
+    mend: expect.stringContaining('--nats'),
+  });
+});
+
+test('an old Node is a fault, this one is none', async () => {
+  expect(await nodeFinding('18.20.0')).toMatchObject({ state: 'missing', mend: expect.stringContaining('nodejs.org') });
+  expect(await nodeFinding(process.versions.node)).toMatchObject({ state: 'ok' });
+});
+
+test('one backend that loads is enough, none is a fault', () => {
+  expect(faults(backendFindings(wasmOnly, []))).toEqual([]);
+  expect(faults(backendFindings([{ ...wasmOnly[1], loads: false, reason: 'broken' }], []))).toHaveLength(1);
+});
+
+test('a GPU that no backend can use is a warning, no GPU is none', () => {
+  expect(backendFindings(wasmOnly, [gpu])[0]?.state).toBe('warning');
+  expect(backendFindings(wasmOnly, [])[0]?.state).toBe('missing');
+  expect(gpuFindings([])[0]?.state).toBe('ok');
+  expect(gpuFindings([gpu])).toMatchObject([{ name: 'GPU 0', detail: 'NVIDIA A100, 40.0 GiB' }]);
+});
+
+test('a damaged data set is a fault, one that is not fetched yet is not', () => {
+  const about = { name: 'mnist', detail: 'why' } as const;
+  expect(faults([datasetFinding({ ...about, state: 'damaged' })])).toHaveLength(1);
+  expect(faults([datasetFinding({ ...about, state: 'missing' })])).toEqual([]);
+  expect(datasetFinding({ ...about, state: 'cached' }).state).toBe('ok');
+});
+
+test('a folder that is not there yet counts as where it would be made', () => {
+  expect(diskFinding('disk', join(tmpdir(), 'no', 'such', 'folder')).detail).toContain(`free at ${tmpdir()}`);
+});
+
+test('memory for fewer slots than cores is a warning that says how many', () => {
+  expect(memoryFinding(4 * SLOT_BYTES, 4).state).toBe('ok');
+  expect(memoryFinding(4 * SLOT_BYTES - 1, 4)).toMatchObject({
+    state: 'warning',
+    mend: expect.stringContaining('--slots 3'),
+  });
+  expect(memoryFinding(1, 1).mend).toContain('--slots 1');
+});
+
+test('the limit of a container counts, and no limit is none', () => {
+  expect(usableMemoryBytes(100, 0)).toBe(100);
+  expect(usableMemoryBytes(100, 40)).toBe(40);
+  expect(usableMemoryBytes(100, 2 ** 64)).toBe(100);
+});
+
+test('the text is a line a finding, its mend below it, and a verdict that names the faults', () => {
+  const findings: Finding[] = [
+    { name: 'Node', state: 'ok', detail: '20.20.2', needed: true },
+    { name: 'nats-server', state: 'missing', detail: 'none', mend: 'install it\nor name one', needed: true },
+  ];
+  expect(findingsText(findings, { width: undefined, colour: false })).toBe(
+    [
+      'ok       Node         20.20.2',
+      'missing  nats-server  none',
+      '                      install it',
+      '                      or name one',
+      '',
+      'No sweep can run here yet: nats-server.',
+      '',
+    ].join('\n'),
+  );
+});

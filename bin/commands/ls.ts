@@ -1,0 +1,55 @@
+import type { Command } from 'commander';
+import { sweepStyle } from '../../dashboard/draw/style.ts';
+import type { Column } from '../../dashboard/draw/table.ts';
+import { endedTotal, trialTotal } from '../../dashboard/state/trial-state.ts';
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { sweepState } from '../../proto/names.ts';
+import { withConnection } from '../connect.ts';
+import type { GlobalOptions, OutputOptions, QuietOptions, ServerOptions } from '../options.ts';
+import { withHelp, withOutput, withQuiet, withServer } from '../options.ts';
+import { print, printJson } from '../output/print.ts';
+import { sweepJson } from '../output/sweep-json.ts';
+import { renderTable } from '../output/table.ts';
+import { terminalOf } from '../output/terminal.ts';
+import { agoText } from '../output/time-text.ts';
+import { unary } from '../rpc.ts';
+
+type Options = GlobalOptions & ServerOptions & OutputOptions & QuietOptions;
+
+function columns(now: number): Column<Sweep>[] {
+  const number = (header: string, cell: (sweep: Sweep) => string): Column<Sweep> => ({ header, numeric: true, cell });
+  return [
+    number('sweep', (sweep) => sweep.id),
+    { header: 'name', cell: (sweep) => sweep.name },
+    {
+      header: 'state',
+      cell: (sweep) => sweepState.of(sweep.state),
+      style: (sweep) => sweepStyle(sweepState.of(sweep.state)),
+    },
+    number('ended', (sweep) => `${endedTotal(sweep)}/${trialTotal(sweep)}`),
+    number('running', (sweep) => String(sweep.counts?.running ?? 0)),
+    number('failed', (sweep) => String(sweep.counts?.failed ?? 0)),
+    { header: 'created', cell: (sweep) => agoText(sweep.createdAtMs, now) },
+    { header: 'reason', cell: (sweep) => sweep.reason },
+  ];
+}
+
+async function ls(options: Options): Promise<void> {
+  const { sweeps } = await withConnection(options, (connection) => unary(connection, connection.client.listSweeps, {}));
+  if (options.quiet) return print(sweeps.map((sweep) => `${sweep.id}\n`).join(''));
+  if (options.output === 'json') return printJson(sweeps.map(sweepJson));
+  if (sweeps.length === 0) return print('no sweeps yet: submit one with "trawl submit FILE"\n');
+  const terminal = terminalOf(process.stdout, options.color, process.env);
+  return print(renderTable(columns(Date.now()), sweeps, terminal));
+}
+
+export function registerLs(program: Command): void {
+  const command = program.command('ls').description('list the sweeps, the oldest first');
+  withHelp(withQuiet(withOutput(withServer(command))), {
+    examples: [
+      ['trawl ls', 'every sweep with its state and progress'],
+      ['trawl ls -q', 'ids only, for scripts'],
+      ['trawl ls --dir DIR -o json', 'from a data folder, as JSON'],
+    ],
+  }).action((_options: Options, self: Command) => ls(self.optsWithGlobals<Options>()));
+}

@@ -1,0 +1,157 @@
+import type { Command } from 'commander';
+import { formatMetric, formatSpan } from '../../dashboard/draw/numbers.ts';
+import type { Column } from '../../dashboard/draw/table.ts';
+import { endedTotal, trialTotal } from '../../dashboard/state/trial-state.ts';
+import { NotFoundError } from '../../proto/errors.ts';
+import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { Attempt, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { failureClass, goal, sweepState, trialState } from '../../proto/names.ts';
+import { fromWire } from '../../proto/parameters.ts';
+import { type Connection, withConnection } from '../connect.ts';
+import { getSweep } from '../fetch.ts';
+import {
+  type GlobalOptions,
+  type OutputOptions,
+  type ServerOptions,
+  withHelp,
+  withOutput,
+  withServer,
+} from '../options.ts';
+import { print, printJson } from '../output/print.ts';
+import { sweepJson } from '../output/sweep-json.ts';
+import { renderFields, renderTable } from '../output/table.ts';
+import { type Terminal, terminalOf } from '../output/terminal.ts';
+import { isoTime } from '../output/time-text.ts';
+import { attemptJson, outcomeName, reportJson, trialJson } from '../output/trial-json.ts';
+import { unary } from '../rpc.ts';
+
+type Options = GlobalOptions & ServerOptions & OutputOptions;
+
+function spanText(fromMs: number, toMs: number): string {
+  return fromMs === 0 || toMs === 0 ? '-' : formatSpan(toMs - fromMs);
+}
+
+function sweepText(sweep: Sweep, terminal: Terminal): string {
+  const counts = Object.entries(sweep.counts ?? {}).filter(([, count]) => count > 0);
+  const metric = sweep.metric && `${goal.of(sweep.metric.goal)} ${sweep.metric.name}`;
+  return renderFields(
+    [
+      ['sweep', sweep.id],
+      ['name', sweep.name],
+      ['state', sweepState.of(sweep.state) + (sweep.reason === '' ? '' : `: ${sweep.reason}`)],
+      ['trainer', sweep.trainer],
+      ['metric', metric ?? '-'],
+      ['trials', `${trialTotal(sweep)} (${sweep.configs} configs x ${sweep.replicates} replicates)`],
+      ['ended', `${endedTotal(sweep)}/${trialTotal(sweep)}`],
+      ['counts', counts.map(([state, count]) => `${count} ${state}`).join(', ')],
+      ['axes', sweep.axes.join(', ') || '-'],
+      ['created', isoTime(sweep.createdAtMs) ?? '-'],
+      ['took', spanText(sweep.createdAtMs, sweep.endedAtMs)],
+      ['fingerprint', sweep.fingerprint],
+    ],
+    terminal,
+  );
+}
+
+function trialFields(trial: Trial): [string, string][] {
+  const parameters = Object.entries(fromWire(trial.parameters)).sort(([a], [b]) => (a < b ? -1 : 1));
+  const failure = trial.failure && `${failureClass.of(trial.failure.class)}: ${trial.failure.message}`;
+  return [
+    ['trial', trial.id],
+    ['config', trial.configId],
+    ['sweep', trial.sweepId],
+    ['index', String(trial.index)],
+    ['state', trialState.of(trial.state)],
+    ...(failure === undefined ? [] : ([['failure', failure]] as [string, string][])),
+    ['seed', String(trial.seed)],
+    ['agent', trial.agentId || '-'],
+    ['backend', trial.backend || '-'],
+    ['started', isoTime(trial.startedAtMs) ?? '-'],
+    ['took', spanText(trial.startedAtMs, trial.endedAtMs)],
+    ...parameters.map(([name, value]): [string, string] => [`  ${name}`, String(value)]),
+  ];
+}
+
+function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string {
+  const columns: Column<Attempt>[] = [
+    { header: 'attempt', numeric: true, cell: (attempt) => String(attempt.number) },
+    { header: 'outcome', cell: outcomeName },
+    {
+      header: 'failure',
+      cell: ({ failure }) => (failure ? `${failureClass.of(failure.class)}: ${failure.message}` : '-'),
+    },
+    { header: 'took', numeric: true, cell: (attempt) => spanText(attempt.grantedAtMs, attempt.endedAtMs) },
+    { header: 'agent', cell: (attempt) => attempt.agentId },
+    { header: 'slot', numeric: true, cell: (attempt) => String(attempt.slot) },
+    { header: 'backend', cell: (attempt) => attempt.backend || '-' },
+  ];
+  return attempts.length === 0 ? '' : `\n${renderTable(columns, attempts, terminal)}`;
+}
+
+function reportsText(reports: readonly Report[], terminal: Terminal): string {
+  const metrics = [...new Set(reports.flatMap((report) => Object.keys(report.metrics)))].sort();
+  const number = (header: string, cell: (report: Report) => string): Column<Report> => ({
+    header,
+    numeric: true,
+    cell,
+  });
+  const columns = [
+    number('attempt', (report) => String(report.attempt)),
+    number('epoch', (report) => String(report.epoch)),
+    ...metrics.map((name) => number(name, (report) => formatMetric(report.metrics[name]))),
+  ];
+  return reports.length === 0 ? '' : `\n${renderTable(columns, reports, terminal)}`;
+}
+
+/** A sweep where there is one of that name, else a trial. */
+async function find(connection: Connection, selector: string) {
+  try {
+    return { kind: 'sweep', ...(await getSweep(connection, selector)) } as const;
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+  }
+  try {
+    const found = await unary(connection, connection.client.getTrial, { sweep: '', trial: selector });
+    return { kind: 'trial', ...found } as const;
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    throw new NotFoundError(
+      `there is no sweep and no trial ${JSON.stringify(selector)}: "trawl ls" lists sweeps, "trawl trials" trials`,
+    );
+  }
+}
+
+function showTrial({ trial, attempts, reports }: GetTrialResponse, { output, color }: Options): Promise<void> {
+  if (trial === undefined) throw new Error('the coordinator answered without a trial');
+  if (output === 'json') {
+    const details = { attempt_list: attempts.map(attemptJson), reports: reports.map(reportJson) };
+    return printJson({ ...trialJson(trial), ...details });
+  }
+  const terminal = terminalOf(process.stdout, color, process.env);
+  return print(
+    renderFields(trialFields(trial), terminal) + attemptsText(attempts, terminal) + reportsText(reports, terminal),
+  );
+}
+
+function show(selector: string, options: Options): Promise<void> {
+  return withConnection(options, async (connection) => {
+    const found = await find(connection, selector);
+    if (found.kind === 'trial') return showTrial(found, options);
+    if (options.output === 'json') return printJson({ ...sweepJson(found.sweep), file: found.text });
+    return print(sweepText(found.sweep, terminalOf(process.stdout, options.color, process.env)));
+  });
+}
+
+export function registerShow(program: Command): void {
+  const command = program
+    .command('show')
+    .description('show one sweep, or one trial with its attempts and reports')
+    .argument('[sweep-or-trial]', 'a sweep\'s id, name or "last", or a trial\'s id or the start of it', 'last');
+  withHelp(withOutput(withServer(command)), {
+    examples: [
+      ['trawl show', 'the newest sweep'],
+      ['trawl show 3f2a91bc', 'a trial: parameters, attempts, and its metrics at each epoch'],
+      ['trawl show 3 -o json', 'a sweep with its file, as JSON'],
+    ],
+  }).action((selector: string, _options: Options, self: Command) => show(selector, self.optsWithGlobals<Options>()));
+}

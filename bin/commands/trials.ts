@@ -1,0 +1,87 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { type TrialStateName, trialState } from '../../proto/names.ts';
+import { withConnection } from '../connect.ts';
+import { getSweep, listTrials } from '../fetch.ts';
+import {
+  type GlobalOptions,
+  type OutputOptions,
+  parseCount,
+  type QuietOptions,
+  type ServerOptions,
+  withHelp,
+  withOutput,
+  withQuiet,
+  withServer,
+} from '../options.ts';
+import { print, printJson } from '../output/print.ts';
+import { terminalOf } from '../output/terminal.ts';
+import { trialJson } from '../output/trial-json.ts';
+import { renderTrials } from '../output/trial-table.ts';
+import { GOALS, type GoalChoice, goalOf } from '../ranking-options.ts';
+
+interface Options extends GlobalOptions, ServerOptions, OutputOptions, QuietOptions {
+  readonly by?: string;
+  readonly sort?: string;
+  readonly goal?: GoalChoice;
+  readonly limit?: number;
+  readonly state?: readonly TrialStateName[];
+}
+
+const STATES: readonly TrialStateName[] = [
+  'pending',
+  'offered',
+  'running',
+  'succeeded',
+  'stopped',
+  'failed',
+  'cancelled',
+];
+
+function parseStates(text: string): TrialStateName[] {
+  return text.split(',').map((word) => {
+    const state = STATES.find((name) => name === word.trim());
+    if (state === undefined) throw new InvalidArgumentError(`Allowed choices are ${STATES.join(', ')}.`);
+    return state;
+  });
+}
+
+async function trials(selector: string, options: Options): Promise<void> {
+  const rankBy = options.by ?? options.sort ?? '';
+  await withConnection(options, async (connection) => {
+    const { sweep } = await getSweep(connection, selector);
+    const listed = await listTrials(connection, {
+      sweep: sweep.id,
+      rankBy,
+      goal: goalOf(options.goal),
+      limit: options.limit ?? 0,
+      states: (options.state ?? []).map((name): TrialState => trialState.to(name)),
+    });
+    if (options.quiet) return print(listed.map((trial) => `${trial.id}\n`).join(''));
+    if (options.output === 'json') return printJson(listed.map(trialJson));
+    if (listed.length === 0) return print('no such trials\n');
+    const by = rankBy || (sweep.metric?.name ?? '');
+    const terminal = terminalOf(process.stdout, options.color, process.env);
+    return print(renderTrials({ trials: listed, by, trainer: sweep.trainer }, terminal));
+  });
+}
+
+export function registerTrials(program: Command): void {
+  const command = program
+    .command('trials')
+    .description("list a sweep's trials in order of rank")
+    .argument('[sweep]', 'id, name or "last"', 'last')
+    .option('--by <metric>', "metric to rank by (default: the sweep's own)")
+    .addOption(new Option('--sort <metric>', 'the same as --by').conflicts('by'))
+    .addOption(new Option('--goal <goal>', "which end is best (default: the metric's usual one)").choices(GOALS))
+    .option('--limit <n>', 'print the best n only', parseCount)
+    .option('--state <states>', `only trials in these states, with commas between (${STATES.join(', ')})`, parseStates);
+  withHelp(withQuiet(withOutput(withServer(command))), {
+    examples: [
+      ['trawl trials', 'all trials of the newest sweep, by its own metric'],
+      ['trawl trials 3 --by psnr --limit 10', 'the ten best of sweep 3 by PSNR'],
+      ['trawl trials last --state failed -q', 'ids of the failed ones'],
+      ['trawl trials last -o json', 'whole trials, as JSON'],
+    ],
+  }).action((sweep: string, _options: Options, self: Command) => trials(sweep, self.optsWithGlobals<Options>()));
+}

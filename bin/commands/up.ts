@@ -1,0 +1,178 @@
+import type { Command } from 'commander';
+import { lineStream } from '../../dashboard/lines.ts';
+import { runDashboard } from '../../dashboard/main.tsx';
+import { sweepEnded } from '../../dashboard/state/trial-state.ts';
+import { EXIT, RefusedError } from '../../proto/errors.ts';
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { adoptSweep } from '../adopt-sweep.ts';
+import { type Connection, connect, withConnection } from '../connect.ts';
+import { getSweep, listTrials } from '../fetch.ts';
+import { startLocalCluster } from '../local/local-cluster.ts';
+import { type GlobalOptions, type OutputOptions, parseCount, withHelp, withOutput } from '../options.ts';
+import { closingRanking } from '../output/closing-ranking.ts';
+import { note, print, printJson } from '../output/print.ts';
+import { sweepJson } from '../output/sweep-json.ts';
+import { terminalOf } from '../output/terminal.ts';
+import { trialJson } from '../output/trial-json.ts';
+import { type LoadedSweepFile, loadSweepFile } from '../sweep-file.ts';
+import { watchSweep } from '../watch.ts';
+
+interface Options extends GlobalOptions, OutputOptions {
+  readonly dir: string;
+  readonly slots?: number;
+  readonly data?: string;
+  readonly requireGpu?: true;
+  readonly logLevel: string;
+}
+
+/** How long the coordinator may be away: it is started again at once when it dies. */
+const PATIENCE_MS = 120_000;
+
+async function up(fileName: string, options: Options): Promise<void> {
+  // The file is checked before anything is made.
+  const file = await loadSweepFile(fileName);
+  await refuseSecond(options.dir);
+  const interrupt = onInterrupt();
+  const cluster = await startLocalCluster({
+    dir: options.dir,
+    natsUrl: process.env.TRAWL_NATS || undefined,
+    slots: options.slots,
+    dataDir: options.data,
+    requireGpu: options.requireGpu ?? false,
+    logLevel: options.logLevel,
+    say: note,
+  });
+  try {
+    await withConnection({ server: cluster.address }, (connection) =>
+      Promise.race([run(connection, file, options, interrupt.signal), cluster.broken]),
+    );
+  } finally {
+    await cluster.stop();
+    interrupt.done();
+  }
+}
+
+/** Runs the file's sweep to its end, or to the first Ctrl-C, and tells how it went. */
+async function run(
+  connection: Connection,
+  file: LoadedSweepFile,
+  options: Options,
+  signal: AbortSignal,
+): Promise<void> {
+  const begun = performance.now();
+  const { id } = await adoptSweep(connection, file, note);
+  await follow(connection, id, options, signal);
+  const { sweep } = await getSweep(connection, id);
+  const wallSeconds = Math.round(performance.now() - begun) / 1000;
+  if (!sweepEnded(sweep)) process.exitCode = EXIT.interrupted;
+  else if (sweep.counts?.failed || sweep.counts?.cancelled) process.exitCode = EXIT.failedTrials;
+  await tell(connection, sweep, wallSeconds, file.fileName, options);
+}
+
+/** Shows the sweep until it ends or the signal fires: a dashboard on a terminal, lines elsewhere. */
+async function follow(connection: Connection, id: string, options: Options, signal: AbortSignal): Promise<void> {
+  const updates = () =>
+    watchSweep(connection, id, {
+      patienceMs: PATIENCE_MS,
+      signal,
+      onAway: () => note('the coordinator is away; waiting for it'),
+      onBack: () => note('the coordinator is back'),
+    });
+  if (options.output === 'table' && process.stdout.isTTY && process.stdin.isTTY) {
+    const { stdout, stdin } = process;
+    const { colour } = terminalOf(stdout, options.color, process.env);
+    const raise = () => process.kill(process.pid, 'SIGINT');
+    const result = await runDashboard(updates(), { stdout, stdin, colour, onInterrupt: raise, signal });
+    if (result === 'ended' || signal.aborted) return;
+    note('the sweep goes on; Ctrl-C stops it');
+  }
+  for await (const line of lineStream(updates())) {
+    if (options.output === 'json') process.stderr.write(`${line}\n`);
+    else await print(`${line}\n`);
+  }
+}
+
+async function tell(
+  connection: Connection,
+  sweep: Sweep,
+  wallSeconds: number,
+  fileName: string,
+  options: Options,
+): Promise<void> {
+  const trials = await listTrials(connection, { sweep: sweep.id });
+  if (options.output === 'json') {
+    const { trials: total, ...rest } = sweepJson(sweep);
+    await printJson({ ...rest, total, wall_seconds: wallSeconds, dir: options.dir, trials: trials.map(trialJson) });
+  } else {
+    const terminal = terminalOf(process.stdout, options.color, process.env);
+    await print(`\n${closingRanking(sweep, trials, terminal)}\n${nextSteps(options.dir)}`);
+  }
+  if (!sweepEnded(sweep)) note(`interrupted; go on with: trawl up ${fileName} --dir ${options.dir}`);
+}
+
+function nextSteps(dir: string): string {
+  const at = `--dir ${dir}`;
+  return [
+    `Everything is kept in ${dir}. Next:`,
+    `  trawl best last --by psnr ${at}            the best trials by a metric`,
+    `  trawl show TRIAL ${at}                     one trial: parameters, attempts, every epoch`,
+    `  trawl export last -f csv ${at}             everything, for a spreadsheet or a notebook`,
+    '',
+  ].join('\n');
+}
+
+/** Two coordinators cannot share a folder; the one at work is named. */
+async function refuseSecond(dir: string): Promise<void> {
+  const connection = await connect({ dir }).catch(() => undefined);
+  await connection?.close();
+  if (connection === undefined || connection.offlineDir !== undefined) return;
+  throw new RefusedError(
+    `a coordinator (${connection.address}) is at work on ${dir}: submit to it with "trawl submit FILE --server ` +
+      `${connection.address}", or give this sweep a folder of its own with --dir`,
+  );
+}
+
+/** The first Ctrl-C (or SIGTERM) ends the sweep's processes in order; the second leaves at once. */
+function onInterrupt(): { signal: AbortSignal; done(): void } {
+  const controller = new AbortController();
+  const listener = () => {
+    if (controller.signal.aborted) process.exit(EXIT.interrupted);
+    note('stopping: what is finished is kept (again: at once)');
+    controller.abort();
+  };
+  process.on('SIGINT', listener);
+  process.on('SIGTERM', listener);
+  return {
+    signal: controller.signal,
+    done() {
+      process.off('SIGINT', listener);
+      process.off('SIGTERM', listener);
+    },
+  };
+}
+
+export function registerUp(program: Command): void {
+  const command = program
+    .command('up')
+    .description('run a sweep on this machine: NATS server, coordinator, agent and dashboard, all in one')
+    .argument('<file>', 'sweep file, YAML or JSON')
+    .option('--slots <n>', 'trials at a time (default: one a GPU, without GPUs one a core)', parseCount)
+    .option('--dir <dir>', 'where everything is kept; the same folder and file go on where they were', 'trawl-data')
+    .option('--data <dir>', 'cache of data sets (default: ~/.cache/trawl/datasets)')
+    .option('--require-gpu', 'refuse to train on the CPU')
+    .option('--log-level <level>', 'of the logs kept in the folder', 'info');
+  withHelp(withOutput(command), {
+    remote: false,
+    examples: [
+      ['trawl up examples/mnist-demo.yaml', 'sweep, and watch'],
+      ['trawl up sweep.yaml --slots 2 --dir runs/a -o json', 'one JSON object at the end, for scripts'],
+    ],
+    exits: [
+      [0, 'ended, and every trial succeeded'],
+      [1, 'ended with failed or cancelled trials'],
+      [3, 'nats-server could not be had, or a part could not be kept running'],
+      [4, 'refused: a coordinator is at work on the folder'],
+      [130, 'interrupted; everything is kept, and the same command goes on'],
+    ],
+  }).action((file: string, _options: Options, self: Command) => up(file, self.optsWithGlobals<Options>()));
+}

@@ -1,0 +1,43 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { defaultDataDir } from '../../agent/data/cache.ts';
+import { backendFindings, gpuFindings } from './backends.ts';
+import { datasetFinding } from './datasets.ts';
+import { diskFinding } from './disk.ts';
+import type { Finding } from './finding.ts';
+import { memoryFinding, usableMemoryBytes } from './memory.ts';
+import { natsFinding } from './nats.ts';
+import { nodeFinding } from './node.ts';
+
+export interface ExamineOptions {
+  /** A running server to look at; undefined: TRAWL_NATS or a program on this machine. */
+  readonly nats: string | undefined;
+  /** Folder in which sweeps would be kept. */
+  readonly dir: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Looks at everything that a sweep on this machine needs, and changes nothing. */
+export async function examine({ nats, dir, env }: ExamineOptions): Promise<readonly Finding[]> {
+  // TensorFlow.js takes a third of a second to load, which no other verb should pay for.
+  const { probeBackends } = await import('../../agent/machine/probe.ts');
+  const { listGpus } = await import('../../agent/machine/gpus.ts');
+  const { datasetStatus } = await import('../../agent/data/status.ts');
+  const dataDir = defaultDataDir(env);
+  const [node, natsServer, probes, gpus, datasets] = await Promise.all([
+    nodeFinding(process.versions.node),
+    natsFinding(nats),
+    probeBackends(),
+    listGpus(),
+    datasetStatus(dataDir),
+  ]);
+  return [
+    node,
+    natsServer,
+    ...backendFindings(probes, gpus),
+    ...gpuFindings(gpus),
+    ...datasets.map(datasetFinding),
+    diskFinding('disk, sweeps', dir),
+    diskFinding('disk, data sets', dataDir),
+    memoryFinding(usableMemoryBytes(totalmem(), process.constrainedMemory()), availableParallelism()),
+  ];
+}

@@ -1,0 +1,22 @@
+/** What one look of `trawl doctor` came to. */
+export interface Finding {
+  /** What was looked at, such as `nats-server`. */
+  readonly name: string;
+  /** `missing`: not here or not usable; `warning`: usable, but worth knowing. */
+  readonly state: 'ok' | 'missing' | 'warning';
+  readonly detail: string;
+  /** How to mend it, in one line or several; always there when a sweep needs it. */
+  readonly mend?: string;
+  /** Whether no sweep can run here without it. */
+  readonly needed: boolean;
+}
+
+/** The findings for which no sweep can run here. */
+export function faults(findings: readonly Finding[]): readonly Finding[] {
+  return findings.filter(({ state, needed }) => needed && state === 'missing');
+}
+
+/** A number of bytes as people say it: `1.5 GiB`. */
+export function sizeText(bytes: number): string {
+  return bytes < 2 ** 30 ? `${Math.round(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}

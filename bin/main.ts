@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+import { EXIT } from '../proto/errors.ts';
+import { reportFailure } from './failure.ts';
+import { buildProgram } from './program.ts';
+
+// A pipe that its reader closed early (`trawl trials | head`) is no error, and nobody is left to tell.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
+// A verb that cleans up on Ctrl-C listens itself; the rest end at once.
+process.on('SIGINT', () => {
+  if (process.listenerCount('SIGINT') === 1) process.exit(EXIT.interrupted);
+});
+
+const program = buildProgram();
+try {
+  await program.parseAsync();
+} catch (error) {
+  const { exitCode, text } = reportFailure(error, program.opts<{ debug?: true }>().debug ?? false);
+  if (text !== undefined) process.stderr.write(text);
+  process.exitCode = exitCode;
+}

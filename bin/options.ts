@@ -1,0 +1,100 @@
+/** Flags that several verbs share, so that they read the same everywhere. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { DEFAULT_ADDRESS } from './address.ts';
+
+export interface GlobalOptions {
+  readonly color: boolean;
+  readonly debug?: true;
+}
+
+export interface ServerOptions {
+  readonly server?: string;
+  readonly dir?: string;
+}
+
+export interface OutputOptions {
+  readonly output: 'table' | 'json';
+}
+
+export interface QuietOptions {
+  readonly quiet?: true;
+}
+
+/** `--server`, `--dir`: which coordinator. */
+export function withServer(command: Command): Command {
+  return command
+    .option('--server <host:port>', `coordinator to ask (default: TRAWL_SERVER, else ${DEFAULT_ADDRESS})`)
+    .option('--dir <dir>', "a coordinator's data folder: asks the one at work on it, else reads the folder itself");
+}
+
+/** `-o table|json`. */
+export function withOutput(command: Command): Command {
+  return command.addOption(
+    new Option('-o, --output <format>', 'how to print the result').choices(['table', 'json']).default('table'),
+  );
+}
+
+/** `-q`: ids only. */
+export function withQuiet(command: Command): Command {
+  return command.option('-q, --quiet', 'print ids only, one a line');
+}
+
+export interface Help {
+  /** Command lines, each with what it does. */
+  readonly examples: readonly (readonly [string, string])[];
+  /** Exit codes beyond the usual 0, 2, 3, 4. */
+  readonly exits?: readonly (readonly [number, string])[];
+  /** Whether the verb talks to a coordinator. */
+  readonly remote?: boolean;
+}
+
+/** Adds examples and exit codes to a verb's `--help`. */
+export function withHelp(command: Command, { examples, exits = [], remote = true }: Help): Command {
+  const codes = [
+    [0, 'done'],
+    [2, 'bad input or usage'],
+    ...(remote
+      ? ([
+          [3, 'no coordinator could be reached'],
+          [4, 'the coordinator refused'],
+        ] as const)
+      : []),
+    ...exits,
+    [130, 'interrupted'],
+  ] as const;
+  const sorted = [...new Map(codes).entries()].sort(([a], [b]) => a - b);
+  const width = Math.max(...examples.map(([line]) => line.length));
+  const lines = [
+    '',
+    'Examples:',
+    ...examples.map(([line, about]) => `  ${line.padEnd(width)}  ${about}`),
+    '',
+    'Exit codes:',
+    ...sorted.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`),
+  ];
+  return command.addHelpText('after', lines.join('\n'));
+}
+
+/** The largest count that the wire carries. */
+const MAX_COUNT = 2 ** 32 - 1;
+
+/** A whole number from 1 up. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > MAX_COUNT) {
+    throw new InvalidArgumentError('Expected a whole number from 1 up.');
+  }
+  return count;
+}
+
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** A duration such as `500ms`, `90s`, `1.5h`, `2d`, in milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(?<amount>\d+(?:\.\d+)?)(?<unit>ms|s|m|h|d)$/.exec(text)?.groups;
+  const amount = Number(match?.amount);
+  if (match === undefined || !Number.isFinite(amount)) {
+    throw new InvalidArgumentError('Expected a duration such as 90s, 15m, 2h or 1d.');
+  }
+  return amount * UNIT_MS[match.unit as keyof typeof UNIT_MS];
+}

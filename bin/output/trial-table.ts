@@ -1,0 +1,68 @@
+import { formatMetric } from '../../dashboard/draw/numbers.ts';
+import { parameterColumns } from '../../dashboard/draw/parameter-columns.ts';
+import { trialStyle } from '../../dashboard/draw/style.ts';
+import type { Column } from '../../dashboard/draw/table.ts';
+import { visibleText } from '../../dashboard/draw/visible-text.ts';
+import { splitParameters } from '../../dashboard/state/parameters.ts';
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { failureClass, trialState } from '../../proto/names.ts';
+import { trainerSpec } from '../../proto/trainers.ts';
+import { renderTable } from './table.ts';
+import { paint, type Terminal } from './terminal.ts';
+
+export interface TrialTable {
+  readonly trials: readonly Trial[];
+  /** The metric that ranks: the first metric column. */
+  readonly by: string;
+  /** The sweep's trainer: the order of the other metrics. */
+  readonly trainer: string;
+}
+
+function metricNames({ trials, by, trainer }: TrialTable): string[] {
+  const reported = new Set<string>();
+  for (const trial of trials) for (const name of Object.keys(trial.metrics)) reported.add(name);
+  const known = [by, ...(trainerSpec(trainer)?.metrics ?? [])].filter((name) => reported.has(name));
+  return [...new Set([...known, ...[...reported].sort()])];
+}
+
+function columnsOf(table: TrialTable, varying: readonly string[]): Column<Trial>[] {
+  const [first, ...others] = metricNames(table);
+  const metric = (name: string): Column<Trial> => ({
+    header: name,
+    numeric: true,
+    cell: (trial) => formatMetric(trial.metrics[name]),
+  });
+  const seconds = ({ startedAtMs, endedAtMs }: Trial) =>
+    startedAtMs > 0 && endedAtMs > 0 ? ((endedAtMs - startedAtMs) / 1000).toFixed(1) : '-';
+  const columns: Column<Trial>[] = [
+    { header: 'rank', numeric: true, cell: (trial) => (trial.rank === 0 ? '-' : String(trial.rank)) },
+    { header: 'trial', cell: (trial) => trial.id },
+    {
+      header: 'state',
+      cell: (trial) => trialState.of(trial.state),
+      style: (trial) => trialStyle(trialState.of(trial.state)),
+    },
+    ...parameterColumns(table.trials, varying),
+    ...(first === undefined ? [] : [metric(first)]),
+    { header: 'epoch', numeric: true, cell: (trial) => String(trial.epoch) },
+    ...others.map(metric),
+    { header: 'seconds', numeric: true, cell: seconds },
+    { header: 'attempts', numeric: true, cell: (trial) => String(trial.attempts) },
+    { header: 'agent', cell: (trial) => trial.agentId || '-' },
+    { header: 'backend', cell: (trial) => trial.backend || '-' },
+  ];
+  if (table.trials.some((trial) => trial.failure !== undefined)) {
+    const failure = (trial: Trial) =>
+      trial.failure === undefined ? '' : `${failureClass.of(trial.failure.class)}: ${trial.failure.message}`;
+    columns.splice(3, 0, { header: 'failure', cell: failure, style: () => 'yellow' });
+  }
+  return columns;
+}
+
+/** Trials in the order given: the parameters that all share once above the table, those that differ as columns. */
+export function renderTrials(table: TrialTable, terminal: Terminal): string {
+  const { varying, constant } = splitParameters(table.trials);
+  const shared = Object.entries(constant).map(([name, value]) => `${name}=${value}`);
+  const above = shared.length === 0 ? '' : `${paint(visibleText(`all: ${shared.join(' ')}`), 'dim', terminal)}\n`;
+  return above + renderTable(columnsOf(table, varying), table.trials, terminal);
+}

@@ -1,0 +1,47 @@
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { BadInputError, NotFoundError, RefusedError, type TrawlError, UnreachableError } from '../proto/errors.ts';
+
+/** Whether an error is gRPC's: a status with the server's sentence. */
+export function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
+}
+
+/** What a failed call means to the person who typed the command. Other errors come back as they are. */
+export function explainCallError(error: unknown, address: string): unknown {
+  if (!isServiceError(error)) return error;
+  return (
+    byStatus(error, address) ?? new Error(`the coordinator at ${address} failed: ${error.details}`, { cause: error })
+  );
+}
+
+function byStatus({ code, details }: ServiceError, address: string): TrawlError | undefined {
+  switch (code) {
+    case status.UNAVAILABLE:
+      return new UnreachableError(
+        `no coordinator answers at ${address} (${details}). Start one with "trawl coordinator", name another with ` +
+          '--server HOST:PORT or TRAWL_SERVER, or read a data folder with --dir DIR.',
+      );
+    case status.DEADLINE_EXCEEDED:
+      return new UnreachableError(
+        `the coordinator at ${address} did not answer in time. It may be overloaded, or a firewall swallows the ` +
+          'connection: try again, or name another with --server HOST:PORT.',
+      );
+    case status.INVALID_ARGUMENT:
+    case status.FAILED_PRECONDITION:
+    case status.ALREADY_EXISTS:
+    case status.OUT_OF_RANGE:
+    case status.RESOURCE_EXHAUSTED:
+      return new BadInputError(details);
+    case status.NOT_FOUND:
+      return new NotFoundError(details);
+    case status.PERMISSION_DENIED:
+    case status.UNAUTHENTICATED:
+      return new RefusedError(details);
+    case status.UNIMPLEMENTED:
+      return new RefusedError(
+        `the server at ${address} does not know this request: it is no coordinator, or one of another version of trawl.`,
+      );
+    default:
+      return undefined;
+  }
+}

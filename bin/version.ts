@@ -1,0 +1,14 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** trawl's version, from the package.json above this file: one level up in the sources, two in the build. */
+export function trawlVersion(): string {
+  for (const up of ['../package.json', '../../package.json']) {
+    const path = fileURLToPath(new URL(up, import.meta.url));
+    if (!existsSync(path)) continue;
+    const content: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (typeof content !== 'object' || content === null || !('name' in content) || content.name !== 'trawl') continue;
+    if ('version' in content) return String(content.version);
+  }
+  throw new Error('the package.json of trawl is missing: the installation is incomplete');
+}

@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sweepEnded } from '../dashboard/state/trial-state.ts';
+import { UnreachableError } from '../proto/errors.ts';
+import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
+import type { Connection } from './connect.ts';
+import { stream } from './rpc.ts';
+
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 5_000;
+
+export interface WatchOptions {
+  /** How long the coordinator may be away before watching is given up. */
+  readonly patienceMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Called once each time that the coordinator is lost. */
+  readonly onAway?: (why: string) => void;
+  /** Called once each time that it is there again. */
+  readonly onBack?: () => void;
+}
+
+/**
+ * The Watch stream of a sweep until the sweep has ended, across restarts of the coordinator: each reconnect brings a new
+ * snapshot. Ends early, without an error, when the signal fires.
+ * @param sweep the sweep's id: `last` could become another one over a reconnect
+ * @throws {UnreachableError} when the coordinator was never there, or stays away longer than `patienceMs`
+ */
+export async function* watchSweep(
+  connection: Connection,
+  sweep: string,
+  { patienceMs, signal, onAway, onBack }: WatchOptions,
+): AsyncGenerator<WatchResponse, void, void> {
+  let awaySince: number | undefined;
+  let seen = false;
+  let waitMs = FIRST_WAIT_MS;
+  let ended = false;
+  while (!signal?.aborted) {
+    let why = 'its stream ended before the sweep did';
+    try {
+      for await (const response of stream(connection, connection.client.watch, { sweep }, signal)) {
+        if (awaySince !== undefined) onBack?.();
+        awaySince = undefined;
+        seen = true;
+        waitMs = FIRST_WAIT_MS;
+        // Rows may still follow the message that says so.
+        ended ||= endsSweep(response);
+        yield response;
+      }
+      if (ended || signal?.aborted) return;
+    } catch (error) {
+      if (ended) return;
+      if (!(error instanceof UnreachableError) || !seen) throw error;
+      if (awaySince !== undefined && Date.now() - awaySince > patienceMs) throw error;
+      why = error.message;
+    }
+    if (awaySince === undefined) {
+      awaySince = Date.now();
+      onAway?.(why);
+    } else if (Date.now() - awaySince > patienceMs) {
+      throw new UnreachableError(`the coordinator at ${connection.address} stayed away: ${why}`);
+    }
+    await sleep(waitMs, undefined, signal ? { signal } : {}).catch(() => {});
+    waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
+  }
+}
+
+function endsSweep({ update }: WatchResponse): boolean {
+  const sweep = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
+  return sweep !== undefined && sweepEnded(sweep);
+}

@@ -1,0 +1,76 @@
+/** Sweeps are added to a running coordinator, and steered. */
+import { BadInputError, RefusedError } from '../proto/errors.ts';
+import type { SubmitRequest, SweepAction } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { sweepState } from '../proto/names.ts';
+import { now } from './clock.ts';
+import { isEnded } from './core/model.ts';
+import { onKill, onPause, onResume, onStop } from './core/sweeps.ts';
+import { enumerateTrials } from './grid/enumerate.ts';
+import { plan } from './grid/plan.ts';
+import type { Runtime } from './runtime.ts';
+import { loadSweep } from './store/load.ts';
+import { insertSweep } from './store/submit.ts';
+import { sweepFingerprint } from './sweepfile/fingerprint.ts';
+import { parseSweep } from './sweepfile/parse.ts';
+import type { SweepControl } from './transport/sweep-service.ts';
+
+export function controlOf(runtime: Runtime): SweepControl {
+  return {
+    submit: async (request) => submit(runtime, request),
+    async act(sweepId, action, reason) {
+      const { state } = runtime.queries.sweep(sweepId);
+      const named = sweepState.of(state);
+      if (isEnded(named)) throw new RefusedError(`sweep ${sweepId} has ended (${named}): nothing can be done to it`);
+      await runtime.settle(stepFor(runtime, sweepId, action, reason));
+      runtime.reschedule();
+    },
+  };
+}
+
+/** The sweep is durable, whole, when this returns. */
+function submit(runtime: Runtime, request: SubmitRequest): string {
+  if (request.requestId === '') throw new BadInputError('a submit must carry a request_id');
+  const spec = parseSweep(request.text, request.fileName);
+  const planned = plan(spec);
+  const policy = {
+    concurrency: spec.concurrency,
+    retry: spec.retry,
+    timeoutMs: spec.timeoutMs,
+    maxFailed: spec.maxFailed,
+  };
+  const sweep = {
+    requestId: request.requestId,
+    name: spec.name,
+    fingerprint: sweepFingerprint(spec),
+    fileName: request.fileName,
+    text: request.text,
+    trainer: spec.trainer,
+    metric: spec.metric.name,
+    goal: spec.metric.goal,
+    axes: spec.axes.filter((axis) => axis.size > 1).map((axis) => axis.name),
+    policy,
+    configs: Number(planned.configs),
+    replicates: planned.replicates,
+    excluded: planned.excluded.reduce((sum, { count }) => sum + Number(count), 0),
+  };
+  const id = insertSweep(runtime.db, sweep, enumerateTrials(spec), now());
+  if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweep(id).state))) {
+    runtime.addSweep(loadSweep(runtime.db, id, 'running', policy));
+  }
+  return id;
+}
+
+function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason: string) {
+  switch (action) {
+    case 'SWEEP_ACTION_PAUSE':
+      return onPause(runtime.core, sweepId, reason);
+    case 'SWEEP_ACTION_RESUME':
+      return onResume(runtime.core, sweepId);
+    case 'SWEEP_ACTION_STOP':
+      return onStop(runtime.core, sweepId, reason);
+    case 'SWEEP_ACTION_KILL':
+      return onKill(runtime.core, sweepId, reason);
+    default:
+      throw new BadInputError('a control call must name an action');
+  }
+}

@@ -1,0 +1,149 @@
+/** Attempts are granted, tell of themselves, and end. */
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { type AttemptKey, type Core, type Ending, type Failure, keyText, type Sweep, type Trial } from './model.ts';
+import { decideRetry } from './retry.ts';
+import type { Refusal, Step } from './step.ts';
+import { pause } from './sweeps.ts';
+import { closeIfDone, moveTrial, requeue } from './trials.ts';
+
+export interface Claim {
+  readonly key: AttemptKey;
+  readonly agentId: string;
+  readonly incarnation: string;
+  readonly slot: number;
+}
+
+export type Answer = { readonly granted: true } | { readonly granted: false; readonly refusal: Refusal };
+
+const refuse = (code: RefusalCode, message: string): Answer => ({ granted: false, refusal: { code, message } });
+
+/** An agent asks for the right to run an offered trial. The same claim again gets the same lease again. */
+export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answer {
+  const { key } = claim;
+  const agent = core.agents.get(claim.agentId);
+  if (agent?.incarnation !== claim.incarnation) {
+    return refuse(RefusalCode.NO_SESSION, `agent ${claim.agentId} has no session here: it must say hello first`);
+  }
+  const sweep = core.sweeps.get(key.sweepId);
+  const trial = sweep?.trials.get(key.trialId);
+  if (sweep === undefined || trial === undefined) {
+    return refuse(RefusalCode.UNKNOWN, `trial ${key.sweepId}/${key.trialId} is not known here`);
+  }
+  switch (trial.state) {
+    case 'running':
+      return answerRunning(trial, claim);
+    case 'pending':
+      return sweep.state === 'paused'
+        ? refuse(RefusalCode.PAUSED, `sweep ${sweep.id} is paused`)
+        : refuse(RefusalCode.SUPERSEDED, `trial ${trial.id} is not offered at present`);
+    case 'offered':
+      break;
+    default:
+      return refuse(RefusalCode.ENDED, `trial ${trial.id} has ended (${trial.state})`);
+  }
+  if (key.attempt !== trial.attempts + 1) {
+    return refuse(
+      RefusalCode.SUPERSEDED,
+      `trial ${trial.id} is offered as attempt ${trial.attempts + 1}, not ${key.attempt}`,
+    );
+  }
+  trial.attempts += 1;
+  trial.lease = { ...claim, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 };
+  core.leases.set(keyText(key), trial.lease);
+  step.changes.push({ kind: 'granted', ...claim, backend: agent.backend });
+  moveTrial(sweep, trial, 'running', step);
+  return { granted: true };
+}
+
+function answerRunning(trial: Trial, claim: Claim): Answer {
+  const lease = trial.lease;
+  if (lease?.key.attempt !== claim.key.attempt) {
+    return refuse(RefusalCode.SUPERSEDED, `trial ${trial.id} runs as attempt ${trial.attempts}`);
+  }
+  if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation) return { granted: true };
+  return refuse(RefusalCode.LEASED, `trial ${trial.id} attempt ${trial.attempts} is leased to agent ${lease.agentId}`);
+}
+
+export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; readonly at: number } & (
+  | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
+  | { readonly kind: 'log'; readonly text: string }
+  | { readonly kind: 'ended'; readonly ending: Ending }
+);
+
+export type RecordAnswer =
+  | { readonly taken: 'new' | 'again' }
+  /** Records before this one never arrived: the agent must send again from there. */
+  | { readonly taken: 'gap'; readonly expected: number }
+  | { readonly taken: 'refused'; readonly refusal: Refusal };
+
+/** An attempt tells something. Only the attempt that holds the lease is listened to. */
+export function onRecord(core: Core, agentId: string, record: AttemptRecord, now: number, step: Step): RecordAnswer {
+  const lease = core.leases.get(keyText(record.key));
+  if (lease === undefined || lease.agentId !== agentId) {
+    return { taken: 'refused', refusal: whyNotListened(core, record.key) };
+  }
+  lease.expiresAt = now + core.leaseMs;
+  if (record.seq <= lease.lastSeq) return { taken: 'again' };
+  if (record.seq !== lease.lastSeq + 1) return { taken: 'gap', expected: lease.lastSeq + 1 };
+  lease.lastSeq = record.seq;
+  if (record.kind === 'ended') endAttempt(core, record.key, record.ending, now, step);
+  else step.changes.push(record);
+  return { taken: 'new' };
+}
+
+function whyNotListened(core: Core, key: AttemptKey): Refusal {
+  const trial = core.sweeps.get(key.sweepId)?.trials.get(key.trialId);
+  if (trial === undefined) {
+    return { code: RefusalCode.UNKNOWN, message: `trial ${key.sweepId}/${key.trialId} is not known here` };
+  }
+  if (trial.state === 'running') {
+    return {
+      code: RefusalCode.SUPERSEDED,
+      message: `attempt ${key.attempt} of trial ${trial.id} was superseded by attempt ${trial.attempts}`,
+    };
+  }
+  return { code: RefusalCode.ENDED, message: `attempt ${key.attempt} of trial ${trial.id} has ended` };
+}
+
+/** Ends a running attempt, and decides what becomes of its trial. The key must hold a lease. */
+export function endAttempt(core: Core, key: AttemptKey, ending: Ending, now: number, step: Step): void {
+  const sweep = core.sweeps.get(key.sweepId);
+  const trial = sweep?.trials.get(key.trialId);
+  const lease = trial?.lease;
+  if (sweep === undefined || trial === undefined || lease === undefined) {
+    throw new Error(`attempt ${keyText(key)} holds no lease: it cannot end`);
+  }
+  core.leases.delete(keyText(key));
+  trial.lease = undefined;
+  step.changes.push({ kind: 'ended', key, seq: lease.lastSeq, ending });
+  if (ending.outcome === 'failed') afterFailure(sweep, trial, ending.failure, now, step);
+  else moveTrial(sweep, trial, ending.outcome, step);
+  closeIfDone(sweep, step);
+}
+
+function afterFailure(sweep: Sweep, trial: Trial, failure: Failure, now: number, step: Step): void {
+  const failedSoFar = (trial.failures[failure.class] ?? 0) + 1;
+  trial.failures[failure.class] = failedSoFar;
+  const decision = decideRetry(failure.class, failedSoFar, sweep.policy.retry);
+  if (sweep.state === 'stopping' && decision.retry) {
+    moveTrial(sweep, trial, 'cancelled', step, { detail: 'the sweep is stopping: no retry', failure });
+  } else if (decision.retry) {
+    const detail = `${failure.class}: ${failure.message}; tried again${inSeconds(decision.delayMs)}`;
+    requeue(sweep, trial, step, { detail, failure }, decision.delayMs > 0 ? now + decision.delayMs : undefined);
+  } else {
+    moveTrial(sweep, trial, 'failed', step, { detail: `${failure.class}: ${failure.message}`, failure });
+    pauseAtMaxFailed(sweep, step);
+  }
+}
+
+const inSeconds = (delayMs: number) => (delayMs > 0 ? ` in ${Math.round(delayMs / 100) / 10} s` : '');
+
+/** The sweep file's `max_failed`: past it a person should look. */
+function pauseAtMaxFailed(sweep: Sweep, step: Step): void {
+  const limit = sweep.policy.maxFailed;
+  if (limit === undefined || sweep.state !== 'running') return;
+  const allowed = limit.kind === 'count' ? limit.count : limit.ratio * sweep.trials.size;
+  if (sweep.counts.failed <= allowed) return;
+  const said = limit.kind === 'count' ? `${limit.count}` : `${Math.round(limit.ratio * 1000) / 10}%`;
+  pause(sweep, `${sweep.counts.failed} trials failed, max_failed is ${said}`, step);
+}

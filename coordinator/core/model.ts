@@ -1,0 +1,119 @@
+/**
+ * What the coordinator knows, in memory. Plain data: the functions beside this file change it, and say what has to be
+ * stored and sent.
+ *
+ * - **sweep**: a submitted file.
+ * - **trial**: one point of its grid and one seed.
+ * - **attempt**: one run of a trial on one agent, numbered from 1 without gaps. The number is the fencing token.
+ * - **offer**: an invitation on NATS to run a trial. **lease**: the right to, which expires unless renewed.
+ * - **record**: something an attempt tells (an epoch's metrics, log text, its end), numbered from 1.
+ * - **agent**: a machine that runs trials, in its **slots**. Its **incarnation** is new with each start of its process.
+ *
+ * Times are milliseconds of one clock that never jumps (coordinator/clock.ts); `Ms` in a name is a duration.
+ */
+import type TinyQueue from 'tinyqueue';
+import type { AttemptOutcomeName, FailureClassName, SweepStateName, TrialStateName } from '../../proto/names.ts';
+
+export interface AttemptKey {
+  readonly sweepId: string;
+  readonly trialId: string;
+  readonly attempt: number;
+}
+
+/** One string for an attempt, for maps. */
+export function keyText(key: AttemptKey): string {
+  return `${key.sweepId}/${key.trialId}/${key.attempt}`;
+}
+
+export interface Failure {
+  readonly class: FailureClassName;
+  readonly message: string;
+}
+
+/** How an attempt ended. */
+export type Ending =
+  | { readonly outcome: Exclude<AttemptOutcomeName, 'failed'> }
+  | { readonly outcome: 'failed'; readonly failure: Failure };
+
+/** What a sweep file says about how its trials are run. */
+export interface SweepPolicy {
+  /** Trials that may be offered or running at once. */
+  readonly concurrency: number | undefined;
+  readonly retry: RetryBudget;
+  readonly timeoutMs: number | undefined;
+  readonly maxFailed:
+    | { readonly kind: 'count'; readonly count: number }
+    | { readonly kind: 'share'; readonly ratio: number }
+    | undefined;
+}
+
+/** Attempts after the first that each class of failure may cost a trial. */
+export interface RetryBudget {
+  readonly oom: number;
+  readonly crash: number;
+  readonly timeout: number;
+  /** Before the first retry; doubles with each. */
+  readonly backoffMs: number;
+}
+
+export interface Lease {
+  readonly key: AttemptKey;
+  readonly agentId: string;
+  readonly incarnation: string;
+  readonly slot: number;
+  readonly grantedAt: number;
+  expiresAt: number;
+  /** The newest record taken. */
+  lastSeq: number;
+}
+
+export interface Trial {
+  readonly id: string;
+  readonly index: number;
+  state: TrialStateName;
+  /** Attempts granted so far. */
+  attempts: number;
+  /** Failed attempts by class, for the retry budget. */
+  failures: Partial<Record<FailureClassName, number>>;
+  /** Set while the trial runs. */
+  lease: Lease | undefined;
+}
+
+export type SweepState = SweepStateName;
+
+export interface Sweep {
+  readonly id: string;
+  readonly policy: SweepPolicy;
+  state: SweepState;
+  readonly trials: Map<string, Trial>;
+  readonly counts: Record<TrialStateName, number>;
+  /** Trials that may be offered, by index. May hold trials that are not pending any more. */
+  readonly ready: TinyQueue<Trial>;
+  /** Trials that wait for their retry, by time. May hold trials that are not pending any more. */
+  readonly delayed: TinyQueue<{ readonly trial: Trial; readonly readyAt: number }>;
+}
+
+export interface Agent {
+  readonly id: string;
+  incarnation: string;
+  host: string;
+  version: string;
+  slots: number;
+  backend: string;
+  gpus: readonly string[];
+  state: 'connected' | 'lost';
+  lastHeardAt: number;
+}
+
+export interface Core {
+  /** In order of submission. */
+  readonly sweeps: Map<string, Sweep>;
+  readonly agents: Map<string, Agent>;
+  /** Every running attempt, by keyText. */
+  readonly leases: Map<string, Lease>;
+  readonly leaseMs: number;
+}
+
+export function isEnded(state: SweepState): state is 'finished' | 'stopped' | 'killed' {
+  return state === 'finished' || state === 'stopped' || state === 'killed';
+}

@@ -1,0 +1,61 @@
+/** What a decision asks the world to do: first make the changes durable, then let the outputs leave. */
+import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { TrialStateName } from '../../proto/names.ts';
+import type { AttemptKey, Ending, Failure, SweepState } from './model.ts';
+
+/** A fact to be stored. Each is one row in the event log, but for log text. */
+export type Change =
+  | {
+      readonly kind: 'trial';
+      readonly sweepId: string;
+      readonly trialId: string;
+      readonly state: TrialStateName;
+      /** Why, for a person; empty when the state says it all. */
+      readonly detail: string;
+      /** The last attempt's failure, when it is why. */
+      readonly failure: Failure | undefined;
+    }
+  | {
+      readonly kind: 'granted';
+      readonly key: AttemptKey;
+      readonly agentId: string;
+      readonly incarnation: string;
+      readonly slot: number;
+      readonly backend: string;
+    }
+  | { readonly kind: 'ended'; readonly key: AttemptKey; readonly seq: number; readonly ending: Ending }
+  | { readonly kind: 'sweep'; readonly sweepId: string; readonly state: SweepState; readonly reason: string }
+  | {
+      readonly kind: 'report';
+      readonly key: AttemptKey;
+      readonly seq: number;
+      readonly at: number;
+      readonly epoch: number;
+      readonly metrics: Readonly<Record<string, number>>;
+    }
+  | {
+      readonly kind: 'log';
+      readonly key: AttemptKey;
+      readonly seq: number;
+      readonly at: number;
+      readonly text: string;
+    };
+
+/** Something that may leave the coordinator once the changes before it are durable. */
+export type Output =
+  | { readonly kind: 'offer'; readonly key: AttemptKey }
+  /** No offer of the sweep stands any more. */
+  | { readonly kind: 'withdraw'; readonly sweepId: string }
+  /** The agent must end the attempt, which is none of its business any more. */
+  | { readonly kind: 'dismiss'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal };
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly message: string;
+}
+
+/** Collects what a decision asks for. */
+export class Step {
+  readonly changes: Change[] = [];
+  readonly outputs: Output[] = [];
+}

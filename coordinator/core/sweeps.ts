@@ -1,0 +1,99 @@
+/** Sweeps come, are paused, resumed, stopped and killed. */
+import TinyQueue from 'tinyqueue';
+import { RefusedError } from '../../proto/errors.ts';
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { type Core, isEnded, keyText, type Sweep, type SweepPolicy, type SweepState, type Trial } from './model.ts';
+import { Step } from './step.ts';
+import { closeIfDone, moveTrial, setSweepState, withdrawOffers } from './trials.ts';
+
+/** A sweep without trials; `addTrial` fills it. */
+export function newSweep(id: string, state: SweepState, policy: SweepPolicy): Sweep {
+  return {
+    id,
+    policy,
+    state,
+    trials: new Map(),
+    counts: { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 },
+    ready: new TinyQueue<Trial>([], (a, b) => a.index - b.index),
+    delayed: new TinyQueue<{ trial: Trial; readyAt: number }>([], (a, b) => a.readyAt - b.readyAt),
+  };
+}
+
+export function addTrial(sweep: Sweep, trial: Trial): void {
+  sweep.trials.set(trial.id, trial);
+  sweep.counts[trial.state] += 1;
+  if (trial.state === 'pending') sweep.ready.push(trial);
+}
+
+/** Grants and offers of the sweep end; running trials go on. */
+export function onPause(core: Core, sweepId: string, reason: string): Step {
+  const sweep = live(core, sweepId, 'pause');
+  const step = new Step();
+  if (sweep.state === 'paused') return step;
+  if (sweep.state === 'stopping') throw new RefusedError(`sweep ${sweepId} is stopping: it cannot be paused`);
+  pause(sweep, reason, step);
+  return step;
+}
+
+export function pause(sweep: Sweep, reason: string, step: Step): void {
+  withdrawOffers(sweep, step, 'pending', 'the sweep was paused');
+  setSweepState(sweep, 'paused', reason, step);
+}
+
+export function onResume(core: Core, sweepId: string): Step {
+  const sweep = live(core, sweepId, 'resume');
+  const step = new Step();
+  if (sweep.state === 'running') return step;
+  if (sweep.state === 'stopping') throw new RefusedError(`sweep ${sweepId} is stopping: it cannot be resumed`);
+  setSweepState(sweep, 'running', '', step);
+  return step;
+}
+
+/** Waiting trials are cancelled, running ones finish. */
+export function onStop(core: Core, sweepId: string, reason: string): Step {
+  const sweep = live(core, sweepId, 'stop');
+  const step = new Step();
+  if (sweep.state === 'stopping') return step;
+  cancelWaiting(sweep, step, reason || 'the sweep was stopped');
+  setSweepState(sweep, 'stopping', reason, step);
+  closeIfDone(sweep, step);
+  return step;
+}
+
+/** Every trial that has not ended is cancelled now. */
+export function onKill(core: Core, sweepId: string, reason: string): Step {
+  const sweep = live(core, sweepId, 'kill');
+  const step = new Step();
+  const why = reason || 'the sweep was killed';
+  cancelWaiting(sweep, step, why);
+  for (const trial of sweep.trials.values()) {
+    const lease = trial.lease;
+    if (lease === undefined) continue;
+    trial.lease = undefined;
+    core.leases.delete(keyText(lease.key));
+    step.changes.push({ kind: 'ended', key: lease.key, seq: lease.lastSeq, ending: { outcome: 'cancelled' } });
+    moveTrial(sweep, trial, 'cancelled', step, { detail: why });
+    step.outputs.push({
+      kind: 'dismiss',
+      agentId: lease.agentId,
+      key: lease.key,
+      refusal: { code: RefusalCode.ENDED, message: why },
+    });
+  }
+  setSweepState(sweep, 'killed', reason, step);
+  return step;
+}
+
+function cancelWaiting(sweep: Sweep, step: Step, why: string): void {
+  withdrawOffers(sweep, step, 'cancelled', why);
+  for (const trial of sweep.trials.values()) {
+    if (trial.state === 'pending') moveTrial(sweep, trial, 'cancelled', step, { detail: why });
+  }
+}
+
+function live(core: Core, sweepId: string, verb: string): Sweep {
+  const sweep = core.sweeps.get(sweepId);
+  if (sweep === undefined) throw new RefusedError(`cannot ${verb} sweep ${sweepId}: this coordinator does not run it`);
+  if (isEnded(sweep.state)) throw new RefusedError(`cannot ${verb} sweep ${sweepId}: it has ended (${sweep.state})`);
+  return sweep;
+}

@@ -1,0 +1,65 @@
+/** The one place where a trial changes state, so that counts, queues and the event log always agree with it. */
+import type { TrialStateName } from '../../proto/names.ts';
+import { type Failure, isEnded, type Sweep, type Trial } from './model.ts';
+import type { Step } from './step.ts';
+
+export function moveTrial(
+  sweep: Sweep,
+  trial: Trial,
+  state: TrialStateName,
+  step: Step,
+  why: { detail?: string; failure?: Failure | undefined } = {},
+): void {
+  sweep.counts[trial.state] -= 1;
+  sweep.counts[state] += 1;
+  trial.state = state;
+  step.changes.push({
+    kind: 'trial',
+    sweepId: sweep.id,
+    trialId: trial.id,
+    state,
+    detail: why.detail ?? '',
+    failure: why.failure,
+  });
+}
+
+/** Puts a trial back among those that wait, at once or (`readyAt`) later. */
+export function requeue(
+  sweep: Sweep,
+  trial: Trial,
+  step: Step,
+  why: { detail: string; failure?: Failure },
+  readyAt?: number,
+): void {
+  moveTrial(sweep, trial, 'pending', step, why);
+  if (readyAt === undefined) sweep.ready.push(trial);
+  else sweep.delayed.push({ trial, readyAt });
+}
+
+/** Trials that have not come to their end. */
+export function unfinished(sweep: Sweep): number {
+  return sweep.counts.pending + sweep.counts.offered + sweep.counts.running;
+}
+
+/** Ends the sweep when its last trial has. */
+export function closeIfDone(sweep: Sweep, step: Step): void {
+  if (isEnded(sweep.state) || unfinished(sweep) > 0) return;
+  setSweepState(sweep, sweep.state === 'stopping' ? 'stopped' : 'finished', '', step);
+}
+
+export function setSweepState(sweep: Sweep, state: Sweep['state'], reason: string, step: Step): void {
+  sweep.state = state;
+  step.changes.push({ kind: 'sweep', sweepId: sweep.id, state, reason });
+}
+
+/** Takes every offer of a sweep back: its trials wait again. */
+export function withdrawOffers(sweep: Sweep, step: Step, to: 'pending' | 'cancelled', detail: string): void {
+  let any = false;
+  for (const trial of sweep.trials.values()) {
+    if (trial.state !== 'offered') continue;
+    any = true;
+    if (to === 'pending') requeue(sweep, trial, step, { detail });
+    else moveTrial(sweep, trial, 'cancelled', step, { detail });
+  }
+  if (any) step.outputs.push({ kind: 'withdraw', sweepId: sweep.id });
+}

@@ -1,0 +1,206 @@
+/** Wiring: configuration → store → decisions → transport. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Events, type NatsConnection } from 'nats';
+import type { Logger } from 'pino';
+import { connectNats } from '../proto/connect-nats.ts';
+import { AttemptServiceService, Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
+import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
+import type { Agent } from '../proto/gen/trawl/v1/types.ts';
+import { agentState } from '../proto/names.ts';
+import { allHeartbeats, withoutSecrets } from '../proto/subjects.ts';
+import { now } from './clock.ts';
+import { controlOf } from './control.ts';
+import { onHeartbeat } from './core/agents.ts';
+import type { AttemptKey, Core } from './core/model.ts';
+import type { Output } from './core/step.ts';
+import { onTick } from './core/tick.ts';
+import { startCollecting } from './metrics/collect.ts';
+import { coordinatorMetrics } from './metrics/families.ts';
+import { serveMetrics } from './metrics/http.ts';
+import { Runtime } from './runtime.ts';
+import { clusterName, openStore } from './store/open.ts';
+import { AttemptService } from './transport/attempt-service.ts';
+import { Offers } from './transport/offers.ts';
+import { keyOf } from './transport/records.ts';
+import { type Address, listen, newServer, refuseOpenDoors } from './transport/server.ts';
+import { sweepService } from './transport/sweep-service.ts';
+
+/** Says where a running coordinator is, in its folder. */
+export const ADDRESS_FILE = 'coordinator.json';
+export const DEFAULT_LEASE_MS = 15_000;
+/** An agent may miss this many heartbeats before its leases expire. */
+const HEARTBEATS_PER_LEASE = 5;
+const TICK_MS = 250;
+/** How often the stream is compared with the store. */
+const RECONCILE_MS = 5_000;
+
+export interface CoordinatorOptions {
+  readonly dir: string;
+  readonly natsUrl: string;
+  readonly listen: Address;
+  readonly metrics: Address;
+  readonly insecure: boolean;
+  readonly leaseMs: number;
+  readonly version: string;
+  readonly log: Logger;
+  /** Called when the coordinator cannot go on; the process should end. */
+  readonly onBroken: (error: unknown) => void;
+}
+
+export interface RunningCoordinator {
+  readonly address: Address;
+  readonly metrics: Address;
+  stop(): Promise<void>;
+}
+
+/** @throws {RefusedError | UnreachableError} */
+export async function startCoordinator(options: CoordinatorOptions): Promise<RunningCoordinator> {
+  const { log, leaseMs } = options;
+  refuseOpenDoors(options.listen, options.insecure);
+  refuseOpenDoors(options.metrics, options.insecure);
+  const db = openStore(options.dir);
+  const cluster = clusterName(db);
+  const metrics = coordinatorMetrics();
+  const nats = await connectNats(options.natsUrl, `trawl coordinator ${cluster}`).catch((error: unknown) => {
+    db.close();
+    throw error;
+  });
+  const offers = new Offers(nats, cluster, log);
+  const runtime = new Runtime({
+    db,
+    leaseMs,
+    onBroken: options.onBroken,
+    send: (output) => send(output, offers, attempts),
+  });
+  const heartbeatMs = Math.max(100, Math.floor(leaseMs / HEARTBEATS_PER_LEASE));
+  const attempts = new AttemptService({ runtime, cluster, heartbeatMs, metrics, log });
+  const collecting = startCollecting(runtime, metrics, options.version);
+  const web = await serveMetrics(metrics.registry, collecting.measure, options.metrics.host, options.metrics.port);
+
+  const server = newServer();
+  const source = {
+    queries: runtime.queries,
+    agents: () => agentsOf(runtime.core),
+    onCommit: runtime.onCommit.bind(runtime),
+  };
+  server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
+  server.addService(AttemptServiceService, attempts.implementation);
+  const address = await listen(server, options.listen);
+
+  const reconcile = () => {
+    offers
+      .reconcile(() => standingOffers(runtime.core))
+      .then(
+        (missing) => missing > 0 && log.info({ missing }, 'offers that the stream lacked were published again'),
+        (error) => log.warn({ err: error }, 'the stream of offers could not be compared with the store'),
+      );
+  };
+  listenToHeartbeats(nats, cluster, runtime, log);
+  listenToStatus(nats, log, () => {
+    metrics.natsReconnects.inc({ component: 'coordinator' });
+    reconcile();
+  });
+  const ticking = setInterval(() => {
+    runtime.settle(onTick(runtime.core, now())).then(
+      () => runtime.reschedule(),
+      () => {},
+    );
+  }, TICK_MS);
+  const reconciling = setInterval(reconcile, RECONCILE_MS);
+  reconcile();
+  runtime.reschedule();
+
+  const addressFile = join(options.dir, ADDRESS_FILE);
+  const shown = `${address.host}:${address.port}`;
+  writeFileSync(
+    addressFile,
+    `${JSON.stringify({ address: shown, metrics: `${options.metrics.host}:${web.port}`, pid: process.pid })}\n`,
+  );
+  log.info(
+    { address: shown, metrics: web.port, nats: withoutSecrets(options.natsUrl), cluster },
+    'the coordinator is up',
+  );
+
+  return {
+    address,
+    metrics: { host: options.metrics.host, port: web.port },
+    async stop() {
+      clearInterval(ticking);
+      clearInterval(reconciling);
+      rmSync(addressFile, { force: true });
+      server.forceShutdown();
+      web.server.close();
+      web.server.closeAllConnections();
+      collecting.stop();
+      runtime.flush();
+      await nats.close();
+      db.close();
+    },
+  };
+}
+
+function send(output: Output, offers: Offers, attempts: AttemptService): void {
+  switch (output.kind) {
+    case 'offer':
+      void offers.publish(output.key);
+      break;
+    case 'withdraw':
+      void offers.withdraw(output.sweepId);
+      break;
+    case 'dismiss':
+      attempts.dismiss(output.agentId, output.key, output.refusal);
+      break;
+  }
+}
+
+function listenToHeartbeats(nats: NatsConnection, cluster: string, runtime: Runtime, log: Logger): void {
+  nats.subscribe(allHeartbeats(cluster), {
+    callback(error, message) {
+      if (error !== null) return log.warn({ err: error }, 'heartbeats could not be received');
+      try {
+        const beat = Heartbeat.decode(message.data);
+        const facts = { agentId: beat.agentId, incarnation: beat.incarnation, held: beat.held.map(keyOf) };
+        runtime.settle(onHeartbeat(runtime.core, facts, now())).catch(() => {});
+      } catch (cause) {
+        log.warn({ err: cause, subject: message.subject }, 'a heartbeat could not be read');
+      }
+    },
+  });
+}
+
+async function listenToStatus(nats: NatsConnection, log: Logger, onReconnect: () => void): Promise<void> {
+  for await (const status of nats.status()) {
+    if (status.type === Events.Disconnect) log.warn('the connection to NATS was lost');
+    if (status.type !== Events.Reconnect) continue;
+    log.info('the connection to NATS is back');
+    onReconnect();
+  }
+}
+
+function standingOffers(core: Core): AttemptKey[] {
+  const keys: AttemptKey[] = [];
+  for (const sweep of core.sweeps.values()) {
+    if (sweep.counts.offered === 0) continue;
+    for (const trial of sweep.trials.values()) {
+      if (trial.state === 'offered') keys.push({ sweepId: sweep.id, trialId: trial.id, attempt: trial.attempts + 1 });
+    }
+  }
+  return keys;
+}
+
+function agentsOf(core: Core): Agent[] {
+  const busy = new Map<string, number>();
+  for (const lease of core.leases.values()) busy.set(lease.agentId, (busy.get(lease.agentId) ?? 0) + 1);
+  return [...core.agents.values()].map((agent) => ({
+    id: agent.id,
+    host: agent.host,
+    state: agentState.to(agent.state),
+    slots: agent.slots,
+    busy: busy.get(agent.id) ?? 0,
+    backend: agent.backend,
+    version: agent.version,
+    lastHeartbeatMs: agent.lastHeardAt,
+    gpus: [...agent.gpus],
+  }));
+}

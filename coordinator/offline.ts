@@ -1,0 +1,30 @@
+/** A store that no coordinator runs on, opened to be read: the same service, for as long as one command needs it. */
+import { pino } from 'pino';
+import { RefusedError } from '../proto/errors.ts';
+import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { openStore } from './store/open.ts';
+import { Queries } from './store/queries.ts';
+import { listen, newServer } from './transport/server.ts';
+import { sweepService } from './transport/sweep-service.ts';
+
+/** @throws {NotFoundError | RefusedError} when there is no store in the folder, or it is in use */
+export async function serveStore(dir: string): Promise<{ address: string; close(): Promise<void> }> {
+  const db = openStore(dir, { create: false });
+  const refuse = async () => {
+    throw new RefusedError(`no coordinator runs on ${dir}: its sweeps can be read, not changed`);
+  };
+  const source = { queries: new Queries(db), agents: () => [], onCommit: () => () => {} };
+  const server = newServer();
+  server.addService(
+    SweepServiceService,
+    sweepService(source, { submit: refuse, act: refuse }, pino({ level: 'silent' })),
+  );
+  const { host, port } = await listen(server, { host: '127.0.0.1', port: 0 });
+  return {
+    address: `${host}:${port}`,
+    async close() {
+      server.forceShutdown();
+      db.close();
+    },
+  };
+}

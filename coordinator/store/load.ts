@@ -1,0 +1,88 @@
+/** The sweeps that are not over, from the store into memory, after a start. */
+import type { Database } from 'libsql';
+import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
+import {
+  type Core,
+  keyText,
+  type Lease,
+  type Sweep,
+  type SweepPolicy,
+  type SweepState,
+  type Trial,
+} from '../core/model.ts';
+import { addTrial, newSweep } from '../core/sweeps.ts';
+
+/**
+ * Running attempts get a whole lease from now: their heartbeats could not be heard while nobody listened. Waits before
+ * a retry are not kept.
+ */
+export function loadCore(db: Database, leaseMs: number, now: number): Core {
+  const core: Core = { sweeps: new Map(), agents: new Map(), leases: new Map(), leaseMs };
+  const rows = db
+    .prepare("select id, state, policy from sweeps where state in ('running', 'paused', 'stopping') order by id")
+    .all() as { id: number; state: SweepState; policy: string }[];
+  for (const row of rows) {
+    const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy));
+    for (const lease of loadLeases(db, sweep.id, now + leaseMs)) {
+      const trial = sweep.trials.get(lease.key.trialId);
+      if (trial === undefined) continue;
+      trial.lease = lease;
+      core.leases.set(keyText(lease.key), lease);
+    }
+    core.sweeps.set(sweep.id, sweep);
+  }
+  return core;
+}
+
+export function loadSweep(db: Database, id: string, state: SweepState, policy: SweepPolicy): Sweep {
+  const sweep = newSweep(id, state, policy);
+  const trials = db.prepare('select id, idx, state, attempts from trials where sweep_id = ? order by idx').all(id);
+  for (const row of trials as { id: string; idx: number; state: TrialStateName; attempts: number }[]) {
+    const trial: Trial = {
+      id: row.id,
+      index: row.idx,
+      state: row.state,
+      attempts: row.attempts,
+      failures: {},
+      lease: undefined,
+    };
+    addTrial(sweep, trial);
+  }
+  const failures = db
+    .prepare(
+      `select trial_id, failure_class as class, count(*) as n from attempts
+       where sweep_id = ? and outcome = 'failed' group by trial_id, failure_class`,
+    )
+    .all(id) as { trial_id: string; class: FailureClassName; n: number }[];
+  for (const row of failures) {
+    const trial = sweep.trials.get(row.trial_id);
+    if (trial !== undefined) trial.failures[row.class] = row.n;
+  }
+  return sweep;
+}
+
+function loadLeases(db: Database, sweepId: string, expiresAt: number): Lease[] {
+  const rows = db
+    .prepare(
+      `select trial_id, number, agent_id, incarnation, slot, granted_at, last_seq from attempts
+       where sweep_id = ? and outcome is null`,
+    )
+    .all(sweepId) as {
+    trial_id: string;
+    number: number;
+    agent_id: string;
+    incarnation: string;
+    slot: number;
+    granted_at: number;
+    last_seq: number;
+  }[];
+  return rows.map((row) => ({
+    key: { sweepId, trialId: row.trial_id, attempt: row.number },
+    agentId: row.agent_id,
+    incarnation: row.incarnation,
+    slot: row.slot,
+    grantedAt: row.granted_at,
+    expiresAt,
+    lastSeq: row.last_seq,
+  }));
+}

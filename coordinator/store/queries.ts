@@ -1,0 +1,270 @@
+/** What the store holds, as the wire's messages. Reads see durable rows only. */
+import type { Database } from 'libsql';
+import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
+import type { Attempt, Failure, Report, Sweep, Trial, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
+import {
+  type AttemptOutcomeName,
+  attemptOutcome,
+  type FailureClassName,
+  failureClass,
+  type GoalName,
+  goal,
+  type SweepStateName,
+  sweepState,
+  type TrialStateName,
+  trialState,
+} from '../../proto/names.ts';
+import { toWire } from '../../proto/parameters.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+
+interface SweepRow {
+  id: number;
+  name: string;
+  fingerprint: string;
+  text: string;
+  trainer: string;
+  metric: string;
+  goal: GoalName;
+  axes: string;
+  configs: number;
+  replicates: number;
+  excluded: number;
+  state: SweepStateName;
+  reason: string;
+  created_at: number;
+  ended_at: number;
+}
+
+interface TrialRow {
+  sweep_id: number;
+  id: string;
+  idx: number;
+  config_id: string;
+  seed: number;
+  parameters: string;
+  state: TrialStateName;
+  attempts: number;
+  agent_id: string;
+  backend: string;
+  failure_class: FailureClassName | null;
+  failure_message: string | null;
+  epoch: number;
+  metrics: string;
+  started_at: number;
+  ended_at: number;
+}
+
+interface AttemptRow {
+  number: number;
+  agent_id: string;
+  slot: number;
+  backend: string;
+  granted_at: number;
+  ended_at: number;
+  outcome: AttemptOutcomeName | null;
+  failure_class: FailureClassName | null;
+  failure_message: string | null;
+}
+
+export class Queries {
+  readonly #db: Database;
+  readonly #trialById;
+  readonly #counts;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#trialById = db.prepare('select * from trials where sweep_id = ? and id = ?');
+    this.#counts = db.prepare('select state, count(*) as n from trials where sweep_id = ? group by state');
+  }
+
+  sweeps(): Sweep[] {
+    return (this.#db.prepare('select * from sweeps order by id').all() as SweepRow[]).map((row) => this.#sweep(row));
+  }
+
+  sweep(id: string): Sweep {
+    return this.#sweep(this.#row(id));
+  }
+
+  sweepText(id: string): string {
+    return this.#row(id).text;
+  }
+
+  #row(id: string): SweepRow {
+    const row = this.#db.prepare('select * from sweeps where id = ?').get(id) as SweepRow | undefined;
+    if (row === undefined) throw new NotFoundError(`there is no sweep ${id}`);
+    return row;
+  }
+
+  /**
+   * A sweep by its id, by `last`, or by its name (the newest of that name).
+   * @throws {NotFoundError}
+   */
+  findSweep(selector: string): string {
+    const found = (
+      selector === 'last' || selector === ''
+        ? this.#db.prepare('select id from sweeps order by id desc limit 1').get()
+        : /^\d+$/.test(selector)
+          ? this.#db.prepare('select id from sweeps where id = ?').get(selector)
+          : this.#db.prepare('select id from sweeps where name = ? order by id desc limit 1').get(selector)
+    ) as { id: number } | undefined;
+    if (found !== undefined) return `${found.id}`;
+    const known = (this.#db.prepare('select id, name from sweeps order by id desc limit 5').all() as SweepRow[])
+      .map((row) => `${row.id} (${row.name})`)
+      .join(', ');
+    throw new NotFoundError(
+      known === ''
+        ? 'there is no sweep here yet'
+        : `there is no sweep ${JSON.stringify(selector)}; the newest are ${known}`,
+    );
+  }
+
+  trials(sweepId: string): Trial[] {
+    const rows = this.#db.prepare('select * from trials where sweep_id = ? order by idx').all(sweepId) as TrialRow[];
+    return rows.map(trialOf);
+  }
+
+  trial(sweepId: string, trialId: string): Trial {
+    const row = this.#trialById.get(sweepId, trialId) as TrialRow | undefined;
+    if (row === undefined) throw new NotFoundError(`sweep ${sweepId} has no trial ${trialId}`);
+    return trialOf(row);
+  }
+
+  /**
+   * A trial by a prefix of its id, in one sweep or (`sweepId` empty) in the newest that holds it.
+   * @throws {NotFoundError | AmbiguousError}
+   */
+  findTrial(sweepId: string, prefix: string): { sweepId: string; trialId: string } {
+    const where = sweepId === '' ? '' : 'and sweep_id = ?';
+    const rows = this.#db
+      .prepare(
+        `select sweep_id, id from trials where substr(id, 1, ?) = ? ${where}
+         order by sweep_id desc, id limit 20`,
+      )
+      .all(...[prefix.length, prefix, ...(sweepId === '' ? [] : [sweepId])]) as TrialRow[];
+    const newest = rows[0];
+    if (newest === undefined || prefix === '') {
+      throw new NotFoundError(`there is no trial ${JSON.stringify(prefix)}${sweepId && ` in sweep ${sweepId}`}`);
+    }
+    const same = rows.filter((row) => row.sweep_id === newest.sweep_id);
+    if (same.length > 1) {
+      throw new AmbiguousError(
+        `trial ${prefix} is ambiguous in sweep ${newest.sweep_id}: ${same.map((row) => row.id).join(', ')}`,
+      );
+    }
+    return { sweepId: `${newest.sweep_id}`, trialId: newest.id };
+  }
+
+  /** What an agent needs to run a trial. */
+  assignment(sweepId: string, trialId: string): { trainer: string; parameters: Trial['parameters']; seed: number } {
+    const trial = this.trial(sweepId, trialId);
+    return { trainer: this.#row(sweepId).trainer, parameters: trial.parameters, seed: trial.seed };
+  }
+
+  attempts(sweepId: string, trialId: string): Attempt[] {
+    const rows = this.#db
+      .prepare('select * from attempts where sweep_id = ? and trial_id = ? order by number')
+      .all(sweepId, trialId) as AttemptRow[];
+    return rows.map((row) => ({
+      number: row.number,
+      agentId: row.agent_id,
+      slot: row.slot,
+      backend: row.backend,
+      grantedAtMs: row.granted_at,
+      endedAtMs: row.ended_at,
+      outcome: row.outcome === null ? 'ATTEMPT_OUTCOME_UNSPECIFIED' : attemptOutcome.to(row.outcome),
+      failure: failureOf(row),
+    }));
+  }
+
+  reports(sweepId: string, trialId: string): Report[] {
+    const rows = this.#db
+      .prepare(
+        'select attempt, epoch, at, metrics from reports where sweep_id = ? and trial_id = ? order by attempt, seq',
+      )
+      .all(sweepId, trialId) as { attempt: number; epoch: number; at: number; metrics: string }[];
+    return rows.map((row) => ({
+      attempt: row.attempt,
+      epoch: row.epoch,
+      atMs: row.at,
+      metrics: numbersOf(row.metrics),
+    }));
+  }
+
+  /** Log text after record `afterSeq`, in order. */
+  log(sweepId: string, trialId: string, attempt: number, afterSeq: number): { seq: number; text: string }[] {
+    return this.#db
+      .prepare(
+        'select seq, text from logs where sweep_id = ? and trial_id = ? and attempt = ? and seq > ? order by seq limit 500',
+      )
+      .all(sweepId, trialId, attempt, afterSeq) as { seq: number; text: string }[];
+  }
+
+  lastEvent(): number {
+    const row = this.#db.prepare('select coalesce(max(seq), 0) as seq from events').get() as { seq: number };
+    return row.seq;
+  }
+
+  #sweep(row: SweepRow): Sweep {
+    const counts: TrialCounts = {
+      pending: 0,
+      offered: 0,
+      running: 0,
+      succeeded: 0,
+      stopped: 0,
+      failed: 0,
+      cancelled: 0,
+    };
+    for (const { state, n } of this.#counts.all(row.id) as { state: TrialStateName; n: number }[]) counts[state] = n;
+    return {
+      id: `${row.id}`,
+      name: row.name,
+      state: sweepState.to(row.state),
+      reason: row.reason,
+      trainer: row.trainer,
+      metric: { name: row.metric, goal: goal.to(row.goal) },
+      counts,
+      configs: row.configs,
+      replicates: row.replicates,
+      excluded: row.excluded,
+      createdAtMs: row.created_at,
+      endedAtMs: row.ended_at,
+      fingerprint: row.fingerprint,
+      axes: JSON.parse(row.axes),
+    };
+  }
+}
+
+function trialOf(row: TrialRow): Trial {
+  return {
+    sweepId: `${row.sweep_id}`,
+    id: row.id,
+    configId: row.config_id,
+    index: row.idx,
+    seed: row.seed,
+    parameters: toWire(JSON.parse(row.parameters) as Parameters),
+    state: trialState.to(row.state),
+    attempts: row.attempts,
+    agentId: row.agent_id,
+    backend: row.backend,
+    failure: failureOf(row),
+    epoch: row.epoch,
+    metrics: numbersOf(row.metrics),
+    startedAtMs: row.started_at,
+    endedAtMs: row.ended_at,
+    rank: 0,
+  };
+}
+
+function failureOf(row: {
+  failure_class: FailureClassName | null;
+  failure_message: string | null;
+}): Failure | undefined {
+  if (row.failure_class === null) return undefined;
+  return { class: failureClass.to(row.failure_class), message: row.failure_message ?? '' };
+}
+
+/** JSON has no NaN or infinity: a null stands for a value that is not a number. */
+function numbersOf(json: string): Record<string, number> {
+  const values = Object.entries(JSON.parse(json) as Record<string, number | null>);
+  return Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]));
+}

@@ -1,0 +1,77 @@
+/** A new sweep and all its trials, in one transaction: after it the sweep exists whole, before it not at all. */
+import type { Database } from 'libsql';
+import type { Parameters } from '../../proto/trainers.ts';
+import type { SweepPolicy } from '../core/model.ts';
+
+export interface NewSweep {
+  readonly requestId: string;
+  readonly name: string;
+  readonly fingerprint: string;
+  readonly fileName: string;
+  readonly text: string;
+  readonly trainer: string;
+  readonly metric: string;
+  readonly goal: string;
+  /** Names of the parameters that vary. */
+  readonly axes: readonly string[];
+  readonly policy: SweepPolicy;
+  readonly configs: number;
+  readonly replicates: number;
+  /** Grid points that the rules dropped. */
+  readonly excluded: number;
+}
+
+export interface NewTrial {
+  readonly trialId: string;
+  readonly configId: string;
+  readonly index: number;
+  readonly seed: number;
+  readonly parameters: Parameters;
+}
+
+/** @returns the sweep's id; the id it already has when this request was carried out before */
+export function insertSweep(db: Database, sweep: NewSweep, trials: Iterable<NewTrial>, at: number): string {
+  const before = db.prepare('select id from sweeps where request_id = ?').get(sweep.requestId) as
+    | { id: number }
+    | undefined;
+  if (before !== undefined) return `${before.id}`;
+  return db
+    .transaction(() => {
+      const { lastInsertRowid } = db
+        .prepare(
+          `insert into sweeps (request_id, name, fingerprint, file_name, text, trainer, metric, goal, axes, policy,
+             configs, replicates, excluded, state, reason, created_at)
+           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', '', ?)`,
+        )
+        .run(
+          sweep.requestId,
+          sweep.name,
+          sweep.fingerprint,
+          sweep.fileName,
+          sweep.text,
+          sweep.trainer,
+          sweep.metric,
+          sweep.goal,
+          JSON.stringify(sweep.axes),
+          JSON.stringify(sweep.policy),
+          sweep.configs,
+          sweep.replicates,
+          sweep.excluded,
+          at,
+        );
+      const id = Number(lastInsertRowid);
+      const insert = db.prepare(
+        'insert into trials (sweep_id, id, idx, config_id, seed, parameters) values (?, ?, ?, ?, ?, ?)',
+      );
+      let count = 0;
+      for (const trial of trials) {
+        insert.run(id, trial.trialId, trial.index, trial.configId, trial.seed, JSON.stringify(trial.parameters));
+        count += 1;
+      }
+      db.prepare(
+        "insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, '', 0, 'submitted', ?)",
+      ).run(at, id, `${count} trials`);
+      return `${id}`;
+    })
+    .immediate();
+}

@@ -1,0 +1,101 @@
+/** Each kind of change as rows. Called inside a transaction only. */
+import type { Database } from 'libsql';
+import type { Ending } from '../core/model.ts';
+import type { Change } from '../core/step.ts';
+
+export interface StoredEvent {
+  readonly seq: number;
+  readonly at: number;
+  readonly sweepId: string;
+  readonly trialId: string;
+  readonly attempt: number;
+  readonly kind: string;
+  readonly detail: string;
+}
+
+export function writerOf(db: Database): (change: Change, at: number, events: StoredEvent[]) => void {
+  const event = db.prepare(
+    'insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, ?, ?, ?, ?)',
+  );
+  const moveTrial = db.prepare(
+    `update trials set state = ?1, failure_class = ?2, failure_message = ?3,
+       ended_at = case when ?1 in ('succeeded', 'stopped', 'failed', 'cancelled') then ?4 else 0 end
+     where sweep_id = ?5 and id = ?6`,
+  );
+  const grantTrial = db.prepare(
+    `update trials set attempts = ?, agent_id = ?, backend = ?, epoch = 0, metrics = '{}', started_at = ?
+     where sweep_id = ? and id = ?`,
+  );
+  const grant = db.prepare(
+    `insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, backend, granted_at)
+     values (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const end = db.prepare(
+    `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?, last_seq = ?
+     where sweep_id = ? and trial_id = ? and number = ?`,
+  );
+  const report = db.prepare(
+    'insert into reports (sweep_id, trial_id, attempt, seq, at, epoch, metrics) values (?, ?, ?, ?, ?, ?, ?)',
+  );
+  const progress = db.prepare('update trials set epoch = ?, metrics = ? where sweep_id = ? and id = ?');
+  const heard = db.prepare('update attempts set last_seq = ? where sweep_id = ? and trial_id = ? and number = ?');
+  const log = db.prepare('insert into logs (sweep_id, trial_id, attempt, seq, at, text) values (?, ?, ?, ?, ?, ?)');
+  const moveSweep = db.prepare(
+    `update sweeps set state = ?1, reason = ?2,
+       ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end where id = ?4`,
+  );
+
+  return (change, at, events) => {
+    const note = (sweepId: string, trialId: string, attempt: number, kind: string, detail: string) => {
+      const { lastInsertRowid } = event.run(at, sweepId, trialId, attempt, kind, detail);
+      events.push({ seq: Number(lastInsertRowid), at, sweepId, trialId, attempt, kind, detail });
+    };
+    switch (change.kind) {
+      case 'trial': {
+        const { sweepId, trialId, state, detail, failure } = change;
+        moveTrial.run(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId);
+        note(sweepId, trialId, 0, state, detail);
+        break;
+      }
+      case 'granted': {
+        const { sweepId, trialId, attempt } = change.key;
+        const { agentId, incarnation, slot, backend } = change;
+        grant.run(sweepId, trialId, attempt, agentId, incarnation, slot, backend, at);
+        grantTrial.run(attempt, agentId, backend, at, sweepId, trialId);
+        note(sweepId, trialId, attempt, 'granted', `to agent ${agentId}, slot ${slot}`);
+        break;
+      }
+      case 'ended': {
+        const { sweepId, trialId, attempt } = change.key;
+        const { outcome } = change.ending;
+        const failure = change.ending.outcome === 'failed' ? change.ending.failure : undefined;
+        end.run(at, outcome, failure?.class ?? null, failure?.message ?? null, change.seq, sweepId, trialId, attempt);
+        note(sweepId, trialId, attempt, 'ended', describe(change.ending));
+        break;
+      }
+      case 'report': {
+        const { sweepId, trialId, attempt } = change.key;
+        const metrics = JSON.stringify(change.metrics);
+        report.run(sweepId, trialId, attempt, change.seq, change.at, change.epoch, metrics);
+        progress.run(change.epoch, metrics, sweepId, trialId);
+        heard.run(change.seq, sweepId, trialId, attempt);
+        note(sweepId, trialId, attempt, 'reported', `epoch ${change.epoch}`);
+        break;
+      }
+      case 'log': {
+        const { sweepId, trialId, attempt } = change.key;
+        log.run(sweepId, trialId, attempt, change.seq, change.at, change.text);
+        heard.run(change.seq, sweepId, trialId, attempt);
+        break;
+      }
+      case 'sweep':
+        moveSweep.run(change.state, change.reason, at, change.sweepId);
+        note(change.sweepId, '', 0, `sweep ${change.state}`, change.reason);
+        break;
+    }
+  };
+}
+
+function describe(ending: Ending): string {
+  return ending.outcome === 'failed' ? `failed (${ending.failure.class}): ${ending.failure.message}` : ending.outcome;
+}

@@ -1,0 +1,31 @@
+/** Whether two sweep files ask for the same. */
+import { createHash } from 'node:crypto';
+import { canonicalJson, type Json } from '../grid/canonical-json.ts';
+import type { Condition } from '../grid/rules.ts';
+import type { SweepSpec } from './spec.ts';
+
+/**
+ * SHA-256, in hex, of what decides the trials, how they run and how they rank. Formatting, comments, the order of keys,
+ * defaults written out, the sweep's name and its description do not count; the order of values and of rules does.
+ */
+export function sweepFingerprint(spec: SweepSpec): string {
+  const content: Json = {
+    trainer: spec.trainer,
+    metric: { ...spec.metric },
+    axes: Object.fromEntries(spec.axes.map(({ name, definition }) => [name, definition])),
+    zip: spec.zip.map((names) => [...names].sort().join(' ')).sort(),
+    exclude: spec.exclude.map(({ conditions }) => conditionsData(conditions)),
+    when: spec.when.map(({ conditions, set }) => ({ if: conditionsData(conditions), set })),
+    seeds: spec.seeds,
+    order: { ...spec.order },
+    concurrency: spec.concurrency ?? null,
+    retry: { ...spec.retry },
+    timeoutMs: spec.timeoutMs ?? null,
+    maxFailed: spec.maxFailed === undefined ? null : { ...spec.maxFailed },
+  };
+  return createHash('sha256').update(canonicalJson(content)).digest('hex');
+}
+
+function conditionsData(conditions: readonly Condition[]): Json {
+  return Object.fromEntries(conditions.map(({ name, anyOf }) => [name, anyOf]));
+}

@@ -1,0 +1,131 @@
+/** The whole way from a sweep file's text to a checked sweep. */
+import { basename } from 'node:path';
+import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
+import { axesOf } from './axes-of.ts';
+import { parseDocument } from './document.ts';
+import { parseDuration } from './duration.ts';
+import { defaultGoal } from './goal.ts';
+import { Findings, type Located, locate } from './locate.ts';
+import { SweepFileError } from './problems.ts';
+import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules-of.ts';
+import { type SweepFile, sweepFileSchema } from './schema.ts';
+import { badPaths, tellShapeProblems } from './shape-problems.ts';
+import type { MaxFailed, Metric, Order, Retry, SweepSpec } from './spec.ts';
+import { didYouMean } from './suggest.ts';
+import { without } from './without.ts';
+import { show } from './wording.ts';
+import { zipOf } from './zip-of.ts';
+
+const DEFAULT_RETRY: Retry = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
+
+/**
+ * @param fileName for messages, and the sweep's name when the text gives none
+ * @throws {SweepFileError} with every problem of the file that can be told at once
+ */
+export function parseSweep(text: string, fileName: string): SweepSpec {
+  const { root, placeOf } = parseDocument(text, fileName);
+  const findings = new Findings(root, placeOf);
+  const file = fileOf(root, findings);
+  const spec = file === undefined ? undefined : specOf(file, fileName, root, findings);
+  if (spec === undefined || findings.problems.length > 0) throw new SweepFileError(fileName, findings.problems);
+  return spec;
+}
+
+/** The file by its shape. What is wrong with it is told and left out, so that the rest is checked in the same run. */
+function fileOf(root: Located, findings: Findings): SweepFile | undefined {
+  const whole = sweepFileSchema.safeParse(root.data);
+  if (whole.success) return whole.data;
+  tellShapeProblems(whole.error.issues, root, findings);
+  return sweepFileSchema.safeParse(without(root.data, badPaths(whole.error.issues))).data;
+}
+
+function specOf(file: SweepFile, fileName: string, root: Located, findings: Findings): SweepSpec {
+  const trainer: TrainerSpec = TRAINERS[file.trainer];
+  const zipped = new Set(file.zip?.flat());
+  const axes = axesOf(file.parameters, { trainerName: file.trainer, trainer, zipped, findings });
+  const context: RuleContext = {
+    trainerName: file.trainer,
+    trainer,
+    declared: [...locate(root, ['parameters']).entries.keys()].map(String),
+    axes: new Map(axes.map((axis) => [axis.name, axis])),
+    findings,
+  };
+  return {
+    name: file.name ?? nameOf(fileName),
+    description: file.description ?? '',
+    trainer: file.trainer,
+    metric: metricOf(file, trainer, findings),
+    axes,
+    zip: zipOf(file, context),
+    exclude: excludeRulesOf(file.exclude, context),
+    when: whenRulesOf(file.when, context),
+    seeds: seedsOf(file, findings),
+    order: orderOf(file, findings),
+    concurrency: file.concurrency,
+    retry: retryOf(file),
+    timeoutMs: file.timeout === undefined ? undefined : parseDuration(file.timeout),
+    maxFailed: maxFailedOf(file),
+  };
+}
+
+/** The file's name without folder and extension. */
+function nameOf(fileName: string): string {
+  const name = basename(fileName)
+    .replace(/\.(?:ya?ml|json)$/i, '')
+    .replace(/\p{Cc}/gu, '');
+  return name === '' || name === '-' ? 'sweep' : name;
+}
+
+function metricOf(file: SweepFile, trainer: TrainerSpec, findings: Findings): Metric {
+  const name = file.metric?.name ?? trainer.metrics[0] ?? '';
+  if (!trainer.metrics.includes(name)) {
+    const meant = didYouMean(name, trainer.metrics) || `; it reports ${trainer.metrics.join(', ')}`;
+    findings.atValue(['metric', 'name'], `trainer ${file.trainer} reports no metric ${show(name)}${meant}`);
+  }
+  return { name, goal: file.metric?.goal ?? defaultGoal(name) };
+}
+
+function seedsOf(file: SweepFile, findings: Findings): readonly number[] {
+  const { seeds, replicates } = file;
+  if (seeds !== undefined && replicates !== undefined) {
+    findings.atKey(['replicates'], 'replicates and seeds say the same thing twice; keep one of them');
+  }
+  const first = new Map<number, number>();
+  for (const [index, seed] of (seeds ?? []).entries()) {
+    const before = first.get(seed);
+    if (before === undefined) first.set(seed, index);
+    else
+      findings.atValue(
+        ['seeds', index],
+        `seeds: ${seed} is listed twice, first at ${findings.where(['seeds', before])}`,
+      );
+  }
+  return seeds ?? Array.from({ length: replicates ?? 1 }, (_, seed) => seed);
+}
+
+function orderOf(file: SweepFile, findings: Findings): Order {
+  if (file.order === 'shuffled') {
+    if (file.seed === undefined) findings.atValue(['order'], 'order: shuffled needs a seed, such as seed: 1');
+    return { kind: 'shuffled', seed: file.seed ?? 0 };
+  }
+  if (file.seed !== undefined) {
+    findings.atKey(['seed'], 'seed is for order: shuffled only; for the seeds of the trials write seeds: [0, 1, 2]');
+  }
+  return { kind: 'grid' };
+}
+
+function retryOf({ retry }: SweepFile): Retry {
+  const backoffMs = retry?.backoff === undefined ? undefined : parseDuration(retry.backoff);
+  return {
+    oom: retry?.oom ?? DEFAULT_RETRY.oom,
+    crash: retry?.crash ?? DEFAULT_RETRY.crash,
+    timeout: retry?.timeout ?? DEFAULT_RETRY.timeout,
+    backoffMs: backoffMs ?? DEFAULT_RETRY.backoffMs,
+  };
+}
+
+function maxFailedOf({ max_failed: written }: SweepFile): MaxFailed | undefined {
+  if (written === undefined) return undefined;
+  if (typeof written === 'number') return { kind: 'count', count: written };
+  return { kind: 'share', ratio: Number(written.slice(0, -1)) / 100 };
+}

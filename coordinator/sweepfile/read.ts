@@ -1,0 +1,115 @@
+/** A sweep file's bytes, and its text. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { BadInputError } from '../../proto/errors.ts';
+import { type Place, START, SweepFileError } from './problems.ts';
+
+/** The largest sweep file: 1 MiB, some ten thousand values. Beyond it the file is probably something else. */
+export const MAX_SWEEP_FILE_BYTES = 1 << 20;
+
+/**
+ * Reads a sweep file from a path, a pipe too. A file that is too large is refused by its size, unread.
+ * @throws {SweepFileError} too large, not UTF-8, or with a NUL in it
+ * @throws {BadInputError} when there is no such file, or it cannot be read
+ */
+export async function readSweepFile(path: string): Promise<string> {
+  return decodeSweepFile(await readBytes(path), path);
+}
+
+async function readBytes(path: string): Promise<Buffer> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    const { size } = await file.stat();
+    if (size > MAX_SWEEP_FILE_BYTES) throw tooLarge(path, `${size.toLocaleString('en')} bytes`);
+    return await readAtMost(file, path);
+  } catch (error) {
+    if (error instanceof BadInputError) throw error;
+    throw new BadInputError(`${path}: ${reason(error)}`);
+  } finally {
+    await file?.close();
+  }
+}
+
+/** A pipe or a device has no size to look at: reading stops one byte past the limit. */
+async function readAtMost(file: FileHandle, path: string): Promise<Buffer> {
+  const buffer = Buffer.alloc(MAX_SWEEP_FILE_BYTES + 1);
+  let length = 0;
+  while (length < buffer.length) {
+    const { bytesRead } = await file.read(buffer, length);
+    if (bytesRead === 0) return buffer.subarray(0, length);
+    length += bytesRead;
+  }
+  throw tooLarge(path, `over ${MAX_SWEEP_FILE_BYTES.toLocaleString('en')} bytes`);
+}
+
+function tooLarge(fileName: string, size: string): SweepFileError {
+  const message =
+    `the file has ${size}; a sweep file has at most ${MAX_SWEEP_FILE_BYTES.toLocaleString('en')} (1 MiB). ` +
+    'Is this the right file? Long lists of values can be written as min, max and step';
+  return new SweepFileError(fileName, [{ ...START, message }]);
+}
+
+function reason(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'ENOENT':
+      return 'no such file';
+    case 'EISDIR':
+      return 'is a folder, not a sweep file';
+    case 'EACCES':
+      return 'may not be read (permission denied)';
+    default:
+      return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/**
+ * The text of a sweep file. A byte order mark is dropped.
+ * @throws {SweepFileError} naming byte, line and column of the first byte that is not UTF-8, or of a NUL
+ */
+export function decodeSweepFile(bytes: Uint8Array, fileName: string): string {
+  const text = new TextDecoder('utf-8').decode(bytes);
+  const bad = firstBadByte(text, bytes);
+  if (bad !== undefined) {
+    const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+    const hex = (bytes[bad.byte] ?? 0).toString(16).padStart(2, '0');
+    const message = utf16
+      ? 'the file is UTF-16; save it as UTF-8'
+      : `byte ${bad.byte + 1} (0x${hex}) is not UTF-8; save the file as UTF-8`;
+    throw new SweepFileError(fileName, [{ ...placeIn(text, bad.at), message }]);
+  }
+  return checkSweepText(text, fileName);
+}
+
+/**
+ * The limits of the text itself, for text that came another way than from a file here.
+ * @throws {SweepFileError} too large, or with a NUL in it
+ */
+export function checkSweepText(text: string, fileName: string): string {
+  if (text.length > MAX_SWEEP_FILE_BYTES || Buffer.byteLength(text) > MAX_SWEEP_FILE_BYTES) {
+    throw tooLarge(fileName, `${Buffer.byteLength(text).toLocaleString('en')} bytes`);
+  }
+  const nul = text.indexOf('\0');
+  if (nul >= 0) {
+    throw new SweepFileError(fileName, [{ ...placeIn(text, nul), message: 'a NUL character; is this a text file?' }]);
+  }
+  return text;
+}
+
+/** The decoder puts U+FFFD for bad bytes; one that is not in the bytes themselves is the first of those. */
+function firstBadByte(text: string, bytes: Uint8Array): { at: number; byte: number } | undefined {
+  let byte = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  let done = 0;
+  for (let at = text.indexOf('\ufffd'); at >= 0; at = text.indexOf('\ufffd', done)) {
+    byte += Buffer.byteLength(text.slice(done, at));
+    if (!(bytes[byte] === 0xef && bytes[byte + 1] === 0xbf && bytes[byte + 2] === 0xbd)) return { at, byte };
+    byte += 3;
+    done = at + 1;
+  }
+  return undefined;
+}
+
+function placeIn(text: string, offset: number): Place {
+  const before = text.slice(0, offset);
+  return { line: before.split('\n').length, column: offset - before.lastIndexOf('\n') };
+}

@@ -1,0 +1,188 @@
+/**
+ * The shape of a sweep file. What the shape cannot say (which parameters the trainer takes, that a rule names a
+ * parameter of the sweep) is checked in parse.ts. Every wording here that begins with "expected" reaches the user.
+ */
+import { z } from 'zod';
+import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
+import { MAX_LISTED_VALUES } from '../grid/axes.ts';
+import { DURATION_PATTERN, parseDuration } from './duration.ts';
+
+/** The longest name of a sweep or a metric, and the longest text that a parameter may be. */
+export const MAX_TEXT = 1_000;
+/** The most parameters of a sweep. */
+export const MAX_PARAMETERS = 100;
+/** The most rules under exclude, and the most under when. */
+export const MAX_RULES = 200;
+/** The most seeds of a sweep. */
+export const MAX_SEEDS = 10_000;
+/** The largest seed: 32 bits, what the trainers' generators take. */
+export const MAX_SEED = 2 ** 32 - 1;
+/** The most trials at once that a sweep may ask for. */
+export const MAX_CONCURRENCY = 100_000;
+/** The most failed trials to wait for: any count that makes sense. */
+export const MAX_COUNT = 1_000_000_000;
+/** The most retries of one kind. */
+export const MAX_RETRIES = 100;
+/** What a parameter may be called: it appears in tables, files and metric labels. */
+export const PARAMETER_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+
+function whole(min: number, max: number) {
+  const error = `expected a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+function text(about: string) {
+  const error = `expected ${about}`;
+  return z
+    .string({ error })
+    .min(1, { error })
+    .max(MAX_TEXT, { error: `expected at most ${MAX_TEXT} characters` });
+}
+
+function list<T extends z.ZodType>(item: T, about: string, max: number) {
+  const error = `expected a list of ${about}`;
+  return z.array(item, { error }).max(max, { error: `expected at most ${max} in the list` });
+}
+
+function atLeastOne<T extends z.ZodType>(array: z.ZodArray<T>) {
+  return array.min(1, { error: 'expected at least one in the list' });
+}
+
+const scalarError = 'expected a number, text, true or false';
+const scalar = z.union([z.number(), z.string().max(MAX_TEXT), z.boolean()], { error: scalarError });
+const finite = z.number({ error: 'expected a number' });
+const parameterName = z.string().regex(PARAMETER_NAME);
+
+const durationError = 'expected a duration such as 90s, 2h or 1d, up to 24d';
+const duration = z
+  .string({ error: durationError })
+  .regex(DURATION_PATTERN, { error: durationError })
+  .refine((written) => parseDuration(written) !== undefined, { error: durationError });
+
+const parameter = z.strictObject(
+  {
+    value: scalar.optional().describe('the one value'),
+    values: atLeastOne(list(scalar, 'values', MAX_LISTED_VALUES))
+      .optional()
+      .describe('the values, in order'),
+    min: finite.optional().describe('the first value; with max and step'),
+    max: finite.optional().describe('the values go up to this'),
+    step: finite.optional().describe('from one value to the next'),
+  },
+  { error: 'expected a mapping, such as {value: 3} or {values: [3, 5]}' },
+);
+
+const conditionError = `${scalarError}, or a list of them`;
+const conditions = z.record(
+  parameterName,
+  z.union([scalar, atLeastOne(list(scalar, 'values', MAX_LISTED_VALUES))], { error: conditionError }),
+  {
+    error: 'expected a mapping of parameters to values, such as {depth: 5, noise_std: [0.1, 0.5]}',
+  },
+);
+
+const trainers = Object.keys(TRAINERS) as TrainerName[];
+
+const maxFailedError = 'expected a count such as 10, or a share such as "10%"';
+const share = z.string().regex(/^(?:100|\d{1,2}(?:\.\d{1,6})?)%$/, { error: maxFailedError });
+
+export const sweepFileSchema = z.strictObject(
+  {
+    name: text('text')
+      .regex(/^\P{Cc}*$/u, { error: 'expected text on one line' })
+      .optional()
+      .describe('what to call the sweep; default: the name of the file'),
+    description: z
+      .string({ error: 'expected text' })
+      .max(10 * MAX_TEXT)
+      .optional()
+      .describe('for people'),
+    method: z.enum(['grid']).optional().describe('how points are chosen'),
+    metric: z
+      .strictObject(
+        {
+          name: text('the name of a metric').describe("a metric of the trainer's reports"),
+          goal: z.enum(['minimize', 'maximize']).optional().describe('default: maximize for psnr, minimize otherwise'),
+        },
+        { error: 'expected a mapping, such as {name: test_loss, goal: minimize}' },
+      )
+      .optional()
+      .describe("what ranks the trials; default: the trainer's first metric"),
+    trainer: z.enum(trainers).describe('what trains'),
+    parameters: z
+      .record(parameterName, parameter, {
+        error: 'expected a mapping of parameters, such as {depth: {values: [3, 5]}}',
+      })
+      .describe('the axes of the grid; the last one turns fastest'),
+    zip: list(
+      list(z.string({ error: "expected a parameter's name" }), 'names', MAX_PARAMETERS),
+      'lists of names',
+      MAX_PARAMETERS,
+    )
+      .optional()
+      .describe('groups of parameters that advance together'),
+    exclude: list(conditions, 'rules', MAX_RULES)
+      .optional()
+      .describe('points that meet all conditions of a rule are dropped; a list of values means any of them'),
+    when: list(
+      z.strictObject(
+        {
+          if: conditions.describe('conditions on the point as enumerated'),
+          set: z
+            .record(parameterName, scalar, {
+              error: 'expected a mapping of parameters to values, such as {epochs: 13}',
+            })
+            .describe('what the parameters are set to; later rules win'),
+        },
+        { error: 'expected a mapping with if and set' },
+      ),
+      'rules',
+      MAX_RULES,
+    )
+      .optional()
+      .describe('sets parameters of the points that meet the conditions'),
+    replicates: whole(1, MAX_SEEDS)
+      .optional()
+      .describe('trials of each config, with seeds 0, 1, 2, ...; not with seeds'),
+    seeds: atLeastOne(list(whole(0, MAX_SEED), 'seeds', MAX_SEEDS))
+      .optional()
+      .describe('a trial of each config for each seed'),
+    order: z.enum(['grid', 'shuffled']).optional().describe('the order in which trials start; shuffled needs seed'),
+    seed: whole(0, MAX_SEED).optional().describe('the seed of order: shuffled'),
+    concurrency: whole(1, MAX_CONCURRENCY).optional().describe('the most trials at once'),
+    retry: z
+      .strictObject(
+        {
+          oom: whole(0, MAX_RETRIES).optional().describe('after running out of memory; default 1'),
+          crash: whole(0, MAX_RETRIES).optional().describe("after the worker's death; default 2"),
+          timeout: whole(0, MAX_RETRIES).optional().describe('after a timeout; default 1'),
+          backoff: duration.optional().describe('the wait before each; default 2s'),
+        },
+        { error: 'expected a mapping, such as {oom: 1, crash: 2, timeout: 1, backoff: 10s}' },
+      )
+      .optional()
+      .describe('how often a trial is tried again, by what went wrong'),
+    timeout: duration.optional().describe('the longest that an attempt may run'),
+    max_failed: z
+      .union([z.int().min(0), z.string().regex(/^(?:100|\d{1,2}(?:\.\d+)?)%$/)], { error: maxFailedError })
+      .optional()
+      .describe('more failed trials than this (a count, or a share of all trials) pause the sweep'),
+  },
+  { error: 'expected a mapping of keys, such as name, trainer and parameters' },
+);
+
+export type SweepFile = z.infer<typeof sweepFileSchema>;
+export type ParameterEntry = z.infer<typeof parameter>;
+export type Conditions = z.infer<typeof conditions>;
+export type SweepFileKey = keyof typeof sweepFileSchema.shape;
+
+/** The keys that the mapping at a path may have; undefined where keys are the user's own. */
+export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefined {
+  const shape = sweepFileSchema.shape;
+  const [top, second] = path;
+  if (top === undefined) return Object.keys(shape);
+  if (top === 'metric' || top === 'retry') return Object.keys(shape[top].unwrap().shape);
+  if (top === 'parameters' && second !== undefined) return Object.keys(parameter.shape);
+  if (top === 'when') return Object.keys(shape.when.unwrap().element.shape);
+  return undefined;
+}

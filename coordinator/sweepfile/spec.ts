@@ -1,0 +1,50 @@
+/** A sweep as the rest of the coordinator knows it: checked, with every default filled in. */
+import type { TrainerName } from '../../proto/trainers.ts';
+import type { Axis } from '../grid/axes.ts';
+import type { ExcludeRule, WhenRule } from '../grid/rules.ts';
+
+export interface SweepSpec {
+  readonly name: string;
+  readonly description: string;
+  readonly trainer: TrainerName;
+  /** What ranks the trials. */
+  readonly metric: Metric;
+  /** In the file's order; single values are axes of size 1. */
+  readonly axes: readonly Axis[];
+  /** Names of axes of one size that advance together; no name is in two groups. */
+  readonly zip: readonly (readonly string[])[];
+  /** Tried in order on the point as enumerated, before `when`. */
+  readonly exclude: readonly ExcludeRule[];
+  /** Applied in order; conditions look at the point as enumerated. */
+  readonly when: readonly WhenRule[];
+  /** One replicate of every config a seed; distinct, at least one. */
+  readonly seeds: readonly number[];
+  readonly order: Order;
+  /** The most trials at once; undefined: as many as there are slots. */
+  readonly concurrency: number | undefined;
+  readonly retry: Retry;
+  /** Longest an attempt may run; undefined: no limit. */
+  readonly timeoutMs: number | undefined;
+  /** The sweep is paused when more trials than this have failed; undefined: never. */
+  readonly maxFailed: MaxFailed | undefined;
+}
+
+export interface Metric {
+  readonly name: string;
+  readonly goal: 'minimize' | 'maximize';
+}
+
+export type Order = { readonly kind: 'grid' } | { readonly kind: 'shuffled'; readonly seed: number };
+
+/** Attempts after the first, by what ended the one before; backoff is the wait before each. */
+export interface Retry {
+  readonly oom: number;
+  readonly crash: number;
+  readonly timeout: number;
+  readonly backoffMs: number;
+}
+
+export type MaxFailed =
+  | { readonly kind: 'count'; readonly count: number }
+  /** Of all trials of the sweep, 0 to 1. */
+  | { readonly kind: 'share'; readonly ratio: number };

@@ -1,0 +1,60 @@
+/** Whether a trainer takes a parameter, and a value of it. */
+import type { ParameterRule, ParameterValue, TrainerSpec } from '../../proto/trainers.ts';
+import { didYouMean } from './suggest.ts';
+import { quote, show } from './wording.ts';
+
+/** What is wrong with a parameter's name for the trainer, or undefined. */
+export function nameProblem(trainerName: string, trainer: TrainerSpec, name: string): string | undefined {
+  if (name === 'seed') return '"seed" is no parameter: write seeds: [0, 1, 2] or replicates: 3 at the top of the file';
+  if (trainer.open || Object.hasOwn(trainer.parameters, name)) return undefined;
+  const known = Object.keys(trainer.parameters);
+  const meant = didYouMean(name, known);
+  return `trainer ${trainerName} has no parameter ${quote(name)}${meant === '' ? `; it has ${known.join(', ')}` : meant}`;
+}
+
+/** What is wrong with a value, or undefined. Names that an open trainer does not list take any value. */
+export function valueProblem(trainer: TrainerSpec, name: string, value: ParameterValue): string | undefined {
+  const spec = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name] : undefined;
+  if (spec === undefined || fits(spec.rule, value)) return undefined;
+  return `${name}: expected ${wanted(spec.rule)}, got ${show(value)}${hint(spec.rule, value)}`;
+}
+
+function fits(rule: ParameterRule, value: ParameterValue): boolean {
+  switch (rule.kind) {
+    case 'integer':
+      return Number.isInteger(value) && within(rule, value);
+    case 'number':
+      return within(rule, value);
+    case 'choice':
+      return rule.values.includes(value);
+    case 'flag':
+      return typeof value === 'boolean';
+  }
+}
+
+function within({ min, max }: { min: number; max: number }, value: ParameterValue): boolean {
+  return typeof value === 'number' && value >= min && value <= max;
+}
+
+function wanted(rule: ParameterRule): string {
+  switch (rule.kind) {
+    case 'integer':
+      return `a whole number from ${rule.min} to ${rule.max}`;
+    case 'number':
+      return `a number from ${rule.min} to ${rule.max}`;
+    case 'choice':
+      return rule.values.join(' or ');
+    case 'flag':
+      return 'true or false';
+  }
+}
+
+function hint(rule: ParameterRule, value: ParameterValue): string {
+  if (typeof value !== 'string') return '';
+  if (rule.kind === 'choice') {
+    const meant = didYouMean(value, rule.values.map(String));
+    if (meant !== '') return rule.values.some((one) => String(one) === value) ? '; drop the quotes' : meant;
+  }
+  const number = Number(value);
+  return value.trim() !== '' && Number.isFinite(number) && fits(rule, number) ? '; drop the quotes' : '';
+}

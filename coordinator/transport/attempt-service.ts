@@ -1,0 +1,184 @@
+/** The agents' side: leases are opened, and one stream an agent carries records up, acknowledgements and orders down. */
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { BadInputError } from '../../proto/errors.ts';
+import type {
+  AttemptServiceServer,
+  Decision,
+  Hello,
+  OpenRequest,
+  OpenResponse,
+  Record as RecordMessage,
+  ReportRequest,
+  ReportResponse,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { AGENT_ID } from '../../proto/subjects.ts';
+import { now } from '../clock.ts';
+import { onHello } from '../core/agents.ts';
+import { onOpen, onRecord } from '../core/attempts.ts';
+import { type AttemptKey, keyText } from '../core/model.ts';
+import { type Refusal, Step } from '../core/step.ts';
+import type { CoordinatorMetrics } from '../metrics/families.ts';
+import type { Runtime } from '../runtime.ts';
+import { statusOf, unary } from './handlers.ts';
+import { keyOf, recordOf } from './records.ts';
+
+/** The protocol that this coordinator speaks; an agent of another is refused by name. */
+export const PROTOCOL = 1;
+/** Claims that one Open may carry. */
+export const MAX_CLAIMS = 1_000;
+
+type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
+
+export interface AttemptServiceOptions {
+  readonly runtime: Runtime;
+  readonly cluster: string;
+  readonly heartbeatMs: number;
+  readonly metrics: CoordinatorMetrics;
+  readonly log: Logger;
+}
+
+export class AttemptService {
+  readonly #options: AttemptServiceOptions;
+  /** The newest stream of each agent. */
+  readonly #sessions = new Map<string, Session>();
+
+  constructor(options: AttemptServiceOptions) {
+    this.#options = options;
+  }
+
+  get implementation(): AttemptServiceServer {
+    const { log } = this.#options;
+    return {
+      open: unary(log, (request) => this.#open(request)),
+      report: (call) => this.#report(call),
+    };
+  }
+
+  /** Tells an agent that an attempt is none of its business any more. Without a session it learns it by its records. */
+  dismiss(agentId: string, key: AttemptKey, refusal: Refusal): void {
+    this.#sessions.get(agentId)?.refuse(key, refusal);
+  }
+
+  async #open(request: OpenRequest): Promise<OpenResponse> {
+    const { runtime } = this.#options;
+    if (request.claims.length > MAX_CLAIMS) {
+      throw new BadInputError(`an Open may carry ${MAX_CLAIMS} claims, this one has ${request.claims.length}`);
+    }
+    const step = new Step();
+    const answers = request.claims.map(({ key, slot }) => {
+      const claim = { key: keyOf(key), agentId: request.agentId, incarnation: request.incarnation, slot };
+      return { key: claim.key, answer: onOpen(runtime.core, claim, now(), step) };
+    });
+    await runtime.settle(step);
+    runtime.reschedule();
+    const decisions = answers.map(({ key, answer }): Decision => {
+      if (!answer.granted) return { key, answer: { $case: 'refusal', refusal: answer.refusal } };
+      return { key, answer: { $case: 'grant', grant: runtime.queries.assignment(key.sweepId, key.trialId) } };
+    });
+    return { decisions };
+  }
+
+  #report(call: Stream): void {
+    const { runtime, log } = this.#options;
+    let session: Session | undefined;
+    const fail = (error: unknown) => call.emit('error', statusOf(error, log));
+    call.on('data', (request: ReportRequest) => {
+      try {
+        const message = request.message;
+        if (message?.$case === 'hello') session = this.#hello(call, message.hello);
+        else if (session === undefined) throw new BadInputError('the first message of a Report must be a hello');
+        else if (message?.$case === 'record') this.#record(session, message.record).catch(fail);
+        else throw new BadInputError('a Report carries hellos and records only');
+      } catch (error) {
+        fail(error);
+      }
+    });
+    call.on('error', () => {});
+    call.on('end', () => call.end());
+    call.on('close', () => {
+      if (session !== undefined && this.#sessions.get(session.agentId) === session) {
+        this.#sessions.delete(session.agentId);
+        log.info({ agentId: session.agentId }, "an agent's stream ended");
+      }
+      runtime.reschedule();
+    });
+  }
+
+  #hello(call: Stream, hello: Hello): Session {
+    const { runtime, cluster, heartbeatMs, log } = this.#options;
+    if (hello.protocol !== PROTOCOL) {
+      throw new BadInputError(`agent ${hello.agentId} speaks protocol ${hello.protocol}, this coordinator ${PROTOCOL}`);
+    }
+    if (!AGENT_ID.test(hello.agentId)) {
+      throw new BadInputError(`${JSON.stringify(hello.agentId)} cannot name an agent: expected ${AGENT_ID}`);
+    }
+    const session = new Session(call, hello.agentId);
+    this.#sessions.set(hello.agentId, session);
+    onHello(runtime.core, { ...hello, id: hello.agentId }, now());
+    const { agentId, host, slots, backend, incarnation } = hello;
+    log.info({ agentId, host, slots, backend, incarnation }, 'an agent said hello');
+    call.write({
+      message: { $case: 'welcome', welcome: { cluster, leaseMs: runtime.core.leaseMs, heartbeatMs } },
+    });
+    runtime.reschedule();
+    return session;
+  }
+
+  async #record(session: Session, message: RecordMessage): Promise<void> {
+    const { runtime, metrics } = this.#options;
+    const record = recordOf(message);
+    const step = new Step();
+    const answer = onRecord(runtime.core, session.agentId, record, now(), step);
+    // Every answer waits for the disk: a refusal too may rest on a change that is not durable yet.
+    await runtime.settle(step);
+    switch (answer.taken) {
+      case 'new':
+      case 'again':
+        session.acknowledge(record.key, record.seq);
+        break;
+      case 'refused':
+        metrics.supersededReports.inc();
+        session.refuse(record.key, answer.refusal);
+        break;
+      case 'gap':
+        session.end(`records of ${keyText(record.key)} are missing: expected ${answer.expected}, got ${record.seq}`);
+        break;
+    }
+    if (record.kind === 'ended') runtime.reschedule();
+  }
+}
+
+/** One agent's stream. Acknowledgements that fall due together leave together. */
+class Session {
+  readonly agentId: string;
+  readonly #call: Stream;
+  readonly #acks = new Map<string, { key: AttemptKey; seq: number }>();
+
+  constructor(call: Stream, agentId: string) {
+    this.#call = call;
+    this.agentId = agentId;
+  }
+
+  acknowledge(key: AttemptKey, seq: number): void {
+    if (this.#acks.size === 0) setImmediate(() => this.#sendAcks());
+    this.#acks.set(keyText(key), { key, seq });
+  }
+
+  refuse(key: AttemptKey, refusal: Refusal): void {
+    this.#write({ message: { $case: 'refused', refused: { key, ...refusal } } });
+  }
+
+  end(details: string): void {
+    this.#call.emit('error', { code: status.FAILED_PRECONDITION, details });
+  }
+
+  #sendAcks(): void {
+    for (const ack of this.#acks.values()) this.#write({ message: { $case: 'ack', ack } });
+    this.#acks.clear();
+  }
+
+  #write(response: ReportResponse): void {
+    if (this.#call.writable) this.#call.write(response);
+  }
+}

@@ -1,0 +1,59 @@
+/** Between gRPC's callbacks and plain functions: a thrown error becomes a status, whoever made it. */
+import {
+  type handleUnaryCall,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { TrawlError } from '../../proto/errors.ts';
+
+/** A status for a client; what is nobody's fault but ours is logged, and not told. */
+export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
+  if (error instanceof TrawlError) return { code: error.grpcCode, details: error.message };
+  log.error({ err: error }, 'a call failed');
+  return { code: status.INTERNAL, details: 'the coordinator failed to answer: its log says why' };
+}
+
+export function unary<Request, Response>(
+  log: Logger,
+  handle: (request: Request, call: ServerUnaryCall<Request, Response>) => Response | Promise<Response>,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    (async () => handle(call.request, call))().then(
+      (response) => callback(null, response),
+      (error) => callback(statusOf(error, log)),
+    );
+  };
+}
+
+/** A stream of responses from an async generator, at the pace that the client reads. */
+export function streamed<Request, Response>(
+  log: Logger,
+  produce: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
+): (call: ServerWritableStream<Request, Response>) => void {
+  return (call) => {
+    const gone = new AbortController();
+    call.on('cancelled', () => gone.abort());
+    call.on('close', () => gone.abort());
+    call.on('error', () => gone.abort());
+    (async () => {
+      for await (const response of produce(call.request, gone.signal)) {
+        if (gone.signal.aborted) return;
+        if (!call.write(response)) await writable(call, gone.signal);
+      }
+      call.end();
+    })().catch((error) => {
+      if (!gone.signal.aborted) call.emit('error', statusOf(error, log));
+    });
+  };
+}
+
+function writable(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    call.once('drain', resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

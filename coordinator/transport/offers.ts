@@ -1,0 +1,109 @@
+/**
+ * Offers on a JetStream work queue. The queue is never evidence of anything: it lives in the server's memory, and is
+ * rebuilt from the store whenever it is found to lack an offer (docs/decisions/offers.md).
+ */
+import {
+  AckPolicy,
+  DiscardPolicy,
+  type JetStreamClient,
+  type JetStreamManager,
+  type NatsConnection,
+  NatsError,
+  nanos,
+  RetentionPolicy,
+  StorageType,
+} from 'nats';
+import type { Logger } from 'pino';
+import { Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { allOffers, OFFER_CONSUMER, offerStream, offerSubject, offersOfSweep } from '../../proto/subjects.ts';
+import type { AttemptKey } from '../core/model.ts';
+
+/** How long an agent may sit on an offer before another gets it: an Open takes milliseconds. */
+export const OFFER_ACK_WAIT_MS = 30_000;
+/** Offers that all agents together may hold without having answered them. */
+const MAX_UNANSWERED_OFFERS = 50_000;
+
+/** JetStream's code for "maximum messages per subject exceeded": the offer stands already. */
+const OFFER_STANDS = 10077;
+
+export class Offers {
+  readonly #cluster: string;
+  readonly #stream: string;
+  readonly #js: JetStreamClient;
+  readonly #log: Logger;
+  readonly #nats: NatsConnection;
+  #manager: JetStreamManager | undefined;
+
+  constructor(nats: NatsConnection, cluster: string, log: Logger) {
+    this.#nats = nats;
+    this.#cluster = cluster;
+    this.#stream = offerStream(cluster);
+    this.#js = nats.jetstream({ timeout: 5_000 });
+    this.#log = log;
+  }
+
+  /** Publishes an offer. A failure is logged and left to `reconcile`. */
+  async publish(key: AttemptKey): Promise<void> {
+    try {
+      await this.#js.publish(offerSubject(this.#cluster, key), Offer.encode({ key }).finish());
+    } catch (error) {
+      if (error instanceof NatsError && error.api_error?.err_code === OFFER_STANDS) return;
+      this.#log.warn({ ...key, err: error }, 'an offer could not be published; it will be tried again');
+    }
+  }
+
+  /** Takes every offer of a sweep back. A failure is logged: agents that pull such an offer are refused anyway. */
+  async withdraw(sweepId: string): Promise<void> {
+    try {
+      const manager = await this.#ensure();
+      await manager.streams.purge(this.#stream, { filter: offersOfSweep(this.#cluster, sweepId) });
+    } catch (error) {
+      this.#log.warn({ sweepId, err: error }, 'offers could not be withdrawn');
+    }
+  }
+
+  /**
+   * Makes the stream hold what stands: missing offers are published, stale ones dropped.
+   * @param standing every offer that stands, asked for when the stream's own list is at hand
+   * @returns how many offers were missing
+   */
+  async reconcile(standing: () => AttemptKey[]): Promise<number> {
+    const manager = await this.#ensure();
+    const info = await manager.streams.info(this.#stream, { subjects_filter: allOffers(this.#cluster) });
+    const stale = new Set(Object.keys(info.state.subjects ?? {}));
+    const missing: AttemptKey[] = [];
+    for (const key of standing()) {
+      if (!stale.delete(offerSubject(this.#cluster, key))) missing.push(key);
+    }
+    await Promise.all(missing.map((key) => this.publish(key)));
+    for (const subject of stale) await manager.streams.purge(this.#stream, { filter: subject });
+    return missing.length;
+  }
+
+  async #ensure(): Promise<JetStreamManager> {
+    this.#manager ??= await this.#nats.jetstreamManager({ timeout: 5_000 });
+    const manager = this.#manager;
+    try {
+      await manager.consumers.info(this.#stream, OFFER_CONSUMER);
+    } catch (error) {
+      if (!(error instanceof NatsError) || error.api_error?.code !== 404) throw error;
+      await manager.streams.add({
+        name: this.#stream,
+        subjects: [allOffers(this.#cluster)],
+        retention: RetentionPolicy.Workqueue,
+        storage: StorageType.Memory,
+        max_msgs_per_subject: 1,
+        discard: DiscardPolicy.New,
+        discard_new_per_subject: true,
+      });
+      await manager.consumers.add(this.#stream, {
+        durable_name: OFFER_CONSUMER,
+        ack_policy: AckPolicy.Explicit,
+        ack_wait: nanos(OFFER_ACK_WAIT_MS),
+        max_ack_pending: MAX_UNANSWERED_OFFERS,
+        max_deliver: -1,
+      });
+    }
+    return manager;
+  }
+}

@@ -1,0 +1,118 @@
+/** People's side: sweeps are submitted, steered, listed and watched. */
+import type { Logger } from 'pino';
+import { BadInputError, NotFoundError } from '../../proto/errors.ts';
+import type {
+  ControlSweepRequest,
+  ListTrialsRequest,
+  ListTrialsResponse,
+  ReadLogRequest,
+  ReadLogResponse,
+  SubmitRequest,
+  SweepAction,
+  SweepServiceServer,
+} from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { type GoalName, goal } from '../../proto/names.ts';
+import { rank, usualGoal } from '../core/ranking.ts';
+import type { Queries } from '../store/queries.ts';
+import { streamed, unary } from './handlers.ts';
+import { TRIALS_PER_MESSAGE, type WatchSource, watchSweep } from './watch.ts';
+
+/** How often a followed log is looked at again. */
+const LOG_POLL_MS = 250;
+
+/** The part that changes sweeps. A coordinator has it; a store that is only read does not. */
+export interface SweepControl {
+  submit(request: SubmitRequest): Promise<string>;
+  act(sweepId: string, action: SweepAction, reason: string): Promise<void>;
+}
+
+export function sweepService(source: WatchSource, control: SweepControl, log: Logger): SweepServiceServer {
+  const { queries } = source;
+  return {
+    submit: unary(log, async (request) => ({ sweep: queries.sweep(await control.submit(request)) })),
+    listSweeps: unary(log, () => ({ sweeps: queries.sweeps() })),
+    getSweep: unary(log, (request) => {
+      const id = queries.findSweep(request.sweep);
+      return { sweep: queries.sweep(id), text: queries.sweepText(id) };
+    }),
+    controlSweep: unary(log, async (request: ControlSweepRequest) => {
+      const id = queries.findSweep(request.sweep);
+      await control.act(id, request.action, request.reason);
+      return { sweep: queries.sweep(id) };
+    }),
+    listTrials: streamed(log, (request) => listTrials(queries, request)),
+    getTrial: unary(log, (request) => {
+      const within = request.sweep === '' ? '' : queries.findSweep(request.sweep);
+      const { sweepId, trialId } = queries.findTrial(within, request.trial);
+      return {
+        trial: queries.trial(sweepId, trialId),
+        attempts: queries.attempts(sweepId, trialId),
+        reports: queries.reports(sweepId, trialId),
+      };
+    }),
+    watch: streamed(log, (request, signal) => watchSweep(source, queries.findSweep(request.sweep), signal)),
+    readLog: streamed(log, (request, signal) => readLog(queries, request, signal)),
+    listAgents: unary(log, () => ({ agents: source.agents() })),
+  };
+}
+
+async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncGenerator<ListTrialsResponse> {
+  const sweep = queries.sweep(queries.findSweep(request.sweep));
+  const metric = request.rankBy || (sweep.metric?.name ?? '');
+  const trials = queries.trials(sweep.id);
+  if (request.rankBy !== '') mustBeReported(metric, trials);
+  const ranked = rank(trials, metric, goalOf(sweep, metric, request.goal));
+  const wanted = new Set(request.states);
+  const rows = ranked
+    .filter(([trial]) => wanted.size === 0 || wanted.has(trial.state))
+    .map(([trial, place]) => ({ ...trial, rank: place }))
+    .slice(0, request.limit === 0 ? undefined : request.limit);
+  for (let at = 0; at < rows.length; at += TRIALS_PER_MESSAGE) {
+    yield { trials: rows.slice(at, at + TRIALS_PER_MESSAGE) };
+  }
+}
+
+function goalOf(sweep: Sweep, metric: string, asked: ListTrialsRequest['goal']): GoalName {
+  if (asked === 'GOAL_MINIMIZE' || asked === 'GOAL_MAXIMIZE') return goal.of(asked);
+  if (sweep.metric?.name === metric && sweep.metric.goal === 'GOAL_MAXIMIZE') return 'maximize';
+  return sweep.metric?.name === metric ? 'minimize' : usualGoal(metric);
+}
+
+/** @throws {BadInputError} when trials have reported metrics, and this is none of them */
+function mustBeReported(metric: string, trials: readonly { metrics: Record<string, number> }[]): void {
+  const reported = new Set(trials.flatMap((trial) => Object.keys(trial.metrics)));
+  if (reported.size === 0 || reported.has(metric)) return;
+  throw new BadInputError(
+    `no trial reports ${JSON.stringify(metric)}; reported are ${[...reported].sort().join(', ')}`,
+  );
+}
+
+async function* readLog(
+  queries: Queries,
+  request: ReadLogRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ReadLogResponse> {
+  const within = request.sweep === '' ? '' : queries.findSweep(request.sweep);
+  const { sweepId, trialId } = queries.findTrial(within, request.trial);
+  const attempts = queries.attempts(sweepId, trialId);
+  const number = request.attempt || (attempts.at(-1)?.number ?? 0);
+  if (number === 0) throw new NotFoundError(`trial ${trialId} has not been attempted yet: it has no log`);
+  if (!attempts.some((attempt) => attempt.number === number)) {
+    throw new NotFoundError(`trial ${trialId} has attempts 1 to ${attempts.length}, not ${number}`);
+  }
+  let seq = 0;
+  while (!signal.aborted) {
+    // Whether the attempt has ended is asked first: what it said until then is read after.
+    const ended = queries.attempts(sweepId, trialId).find((attempt) => attempt.number === number)?.endedAtMs !== 0;
+    for (let rows = queries.log(sweepId, trialId, number, seq); rows.length > 0; ) {
+      for (const row of rows) {
+        seq = row.seq;
+        yield { text: row.text };
+      }
+      rows = queries.log(sweepId, trialId, number, seq);
+    }
+    if (ended || !request.follow) return;
+    await new Promise((resolve) => setTimeout(resolve, LOG_POLL_MS));
+  }
+}

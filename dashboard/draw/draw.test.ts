@@ -1,0 +1,131 @@
+import fc from 'fast-check';
+import stringWidth from 'string-width';
+import { expect, test } from 'vitest';
+import { stateBar } from './bar.ts';
+import { formatMetric, formatSpan } from './numbers.ts';
+import { type Column, layoutTable } from './table.ts';
+import { pad, truncate } from './truncate.ts';
+import { visibleLines, visibleText } from './visible-text.ts';
+
+const anyText = fc.string({ unit: 'binary' });
+
+test('escape sequences, line breaks and bidirectional overrides are shown and not obeyed', () => {
+  expect(visibleText('\u001b[31mred\u0007\n')).toBe('␛[31mred␇␊');
+  expect(visibleText('a\u202eb\u009bc\u007f')).toBe('a\\u{202e}b\\u{9b}c␡');
+  expect(visibleText('größe 数 🙂')).toBe('größe 数 🙂');
+});
+
+test('whatever the text, nothing that a terminal acts on is left in it', () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      expect(visibleText(text)).not.toMatch(/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u);
+      expect(visibleLines(text).replace(/[\n\t]/g, '')).not.toMatch(/[\p{Cc}\p{Cs}]/u);
+    }),
+  );
+});
+
+test('truncated text never takes more columns than it may, and fitting text is left alone', () => {
+  fc.assert(
+    fc.property(anyText.map(visibleText), fc.nat(20), (text, width) => {
+      const cut = truncate(text, width);
+      expect(stringWidth(cut)).toBeLessThanOrEqual(width);
+      if (stringWidth(text) <= width) expect(cut).toBe(text);
+    }),
+  );
+});
+
+test('wide characters count as two columns', () => {
+  expect(truncate('数数数数', 5)).toBe('数数…');
+  expect(pad('数', 4, 'right')).toBe('数  ');
+  expect(pad('7', 3, 'left')).toBe('  7');
+});
+
+type Row = readonly string[];
+const text = (header: string, c: number): Column<Row> => ({ header, cell: (row) => row[c] ?? '' });
+const number = (header: string, c: number): Column<Row> => ({ ...text(header, c), numeric: true });
+const plain = (line: readonly { text: string }[]) => line.map((segment) => segment.text).join('');
+
+test('numbers are right-aligned, text is left-aligned', () => {
+  const { header, rows } = layoutTable(
+    [number('loss', 0), text('name', 1)],
+    [
+      ['0.5', 'a'],
+      ['12.25', 'bc'],
+    ],
+    undefined,
+  );
+  expect([header, ...rows].map(plain)).toEqual([' loss  name', '  0.5  a', '12.25  bc']);
+});
+
+test('a piped table is never cut', () => {
+  const long = 'x'.repeat(500);
+  const { rows, hidden } = layoutTable([text('a', 0), text('b', 1)], [[long, long]], undefined);
+  expect(plain(rows[0] ?? [])).toBe(`${long}  ${long}`);
+  expect(hidden).toEqual([]);
+});
+
+test('on a narrow terminal the widest text is cut first and numbers are whole', () => {
+  const columns = [number('loss', 0), text('short', 1), text('long', 2)];
+  const { rows } = layoutTable(columns, [['0.0123456789', 'short', 'a very long name indeed']], 36);
+  expect(plain(rows[0] ?? [])).toBe('0.0123456789  short  a very long na…');
+});
+
+test('columns for which there is no room are named', () => {
+  const columns = ['a', 'b', 'c'].map((header, c) => number(header, c));
+  const { rows, hidden } = layoutTable(columns, [['1234567890', '1234567890', '1234567890']], 25);
+  expect(plain(rows[0] ?? [])).toBe('1234567890  1234567890');
+  expect(hidden).toEqual(['c']);
+});
+
+test('no line of a table on a terminal is wider than the terminal', () => {
+  const cells = fc.array(fc.tuple(anyText, anyText, fc.double().map(formatMetric)), { maxLength: 6 });
+  fc.assert(
+    fc.property(cells, fc.integer({ min: 1, max: 120 }), (rows, width) => {
+      const layout = layoutTable([text('name', 0), text('other', 1), number('value', 2)], rows, width);
+      for (const line of [layout.header, ...layout.rows]) {
+        expect(stringWidth(plain(line))).toBeLessThanOrEqual(width);
+      }
+    }),
+  );
+});
+
+test('metrics keep five digits and say what they are not', () => {
+  expect([0.0123456, 21.3712345, 0, 1e-7, 12345678, Number.NaN, undefined].map(formatMetric)).toEqual([
+    '0.012346',
+    '21.371',
+    '0.0000',
+    '1.000e-7',
+    '1.235e+7',
+    'nan',
+    '-',
+  ]);
+});
+
+test('spans show their two largest units', () => {
+  expect([400, 12_340, 59_990, 123_000, 3_720_000, 273_600_000].map(formatSpan)).toEqual([
+    '0.4s',
+    '12.3s',
+    '1m00s',
+    '2m03s',
+    '1h02m',
+    '3d04h',
+  ]);
+});
+
+test('the bar is always as wide as asked, whatever the counts', () => {
+  const count = fc.nat(1000);
+  const counts = fc.record({
+    pending: count,
+    offered: count,
+    running: count,
+    succeeded: count,
+    stopped: count,
+    failed: count,
+    cancelled: count,
+  });
+  fc.assert(
+    fc.property(counts, fc.integer({ min: 1, max: 200 }), (some, width) => {
+      expect(plain(stateBar(some, width))).toHaveLength(width);
+    }),
+  );
+});

@@ -1,0 +1,29 @@
+import type { SweepStateName, TrialStateName } from '../../proto/names.ts';
+
+/**
+ * Colours that stay apart for the colour-blind (cyan against yellow, never red against green) and that only repeat what
+ * the words beside them say. Each is a name that both Ink and Node's styleText know.
+ */
+export type Style = 'cyan' | 'yellow' | 'magenta' | 'bold' | 'dim';
+
+const TRIAL_STYLES: Partial<Record<TrialStateName, Style>> = {
+  running: 'bold',
+  succeeded: 'cyan',
+  stopped: 'cyan',
+  failed: 'yellow',
+  cancelled: 'magenta',
+  pending: 'dim',
+  offered: 'dim',
+};
+
+const SWEEP_STYLES: Partial<Record<SweepStateName, Style>> = {
+  running: 'bold',
+  finished: 'cyan',
+  paused: 'yellow',
+  stopping: 'magenta',
+  stopped: 'magenta',
+  killed: 'yellow',
+};
+
+export const trialStyle = (state: TrialStateName): Style | undefined => TRIAL_STYLES[state];
+export const sweepStyle = (state: SweepStateName): Style | undefined => SWEEP_STYLES[state];

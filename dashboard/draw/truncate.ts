@@ -1,0 +1,28 @@
+import stringWidth from 'string-width';
+
+const ELLIPSIS = '…';
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/**
+ * Cuts to at most `width` terminal columns, with an ellipsis where something was cut. Never splits a grapheme; a wide
+ * character that would stick out is dropped, so the result may be a column short.
+ */
+export function truncate(text: string, width: number): string {
+  if (stringWidth(text) <= width) return text;
+  if (width <= 0) return '';
+  let kept = '';
+  let used = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    const w = stringWidth(segment);
+    if (used + w > width - 1) break;
+    kept += segment;
+    used += w;
+  }
+  return kept + ELLIPSIS;
+}
+
+/** Fills up with spaces to `width` terminal columns, on the left for numbers. */
+export function pad(text: string, width: number, side: 'left' | 'right'): string {
+  const space = ' '.repeat(Math.max(0, width - stringWidth(text)));
+  return side === 'left' ? space + text : text + space;
+}

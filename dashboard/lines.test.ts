@@ -1,0 +1,139 @@
+import { expect, test } from 'vitest';
+import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { AgentState, FailureClass, SweepState, TrialState } from '../proto/gen/trawl/v1/types.ts';
+import { lineStream } from './lines.ts';
+import {
+  delta,
+  endedTrial,
+  event,
+  runningTrial,
+  START_MS,
+  sampleAgent,
+  sampleSweep,
+  sampleTrials,
+  snapshot,
+  trialAt,
+} from './testing/sample.ts';
+
+async function tell(...updates: WatchResponse[]): Promise<string[]> {
+  const lines: string[] = [];
+  const stream = (async function* () {
+    yield* updates;
+  })();
+  for await (const line of lineStream(stream)) lines.push(line);
+  return lines;
+}
+
+const running = runningTrial(0, 0, {});
+const epoch1 = runningTrial(0, 1, { train_loss: 0.5, test_loss: 0.4, psnr: 10 });
+const epoch2 = runningTrial(0, 2, { train_loss: 0.25, test_loss: 0.2, psnr: 13 });
+const ended = endedTrial(0, { train_loss: 0.25, test_loss: 0.2, psnr: 13 });
+
+test('the story of a trial: started, each epoch, and its end with the loss from first to last', async () => {
+  const lines = await tell(
+    snapshot(sampleSweep(), sampleTrials(), []),
+    delta({ agents: [sampleAgent()], events: [] }),
+    delta({ trials: [running], events: [event('granted', running, 5), event('running', running, 5)] }),
+    delta({ trials: [epoch1], events: [event('reported', epoch1, 7)] }),
+    delta({ trials: [epoch2], events: [event('reported', epoch2, 9)] }),
+    delta({ trials: [ended], events: [event('ended', ended, 9, 'succeeded'), event('succeeded', ended, 9)] }),
+  );
+  expect(lines).toEqual([
+    '+0.0s    sweep autoencoders (7): 8 trials, minimize test_loss',
+    '+0.0s    agent agent-1 (box) connected: 2 slots, wasm',
+    '+5.0s    trial a0000000 started on agent-1: latent_dim=15 noise_std=0',
+    '+7.0s    trial a0000000 epoch 1: train_loss 0.50000, test_loss 0.40000, psnr 10.000',
+    '+9.0s    trial a0000000 epoch 2: train_loss 0.25000, test_loss 0.20000, psnr 13.000',
+    '+9.0s    trial a0000000 succeeded (1/8): train_loss 0.50000 -> 0.25000, psnr 13.000, 4.0s',
+  ]);
+});
+
+test('a trial that starts and ends within one delta is told in order, its end once', async () => {
+  const lines = await tell(
+    snapshot(),
+    delta({
+      trials: [ended],
+      events: ['granted', 'running', 'reported', 'reported', 'ended', 'succeeded'].map((kind) => event(kind, ended, 9)),
+    }),
+  );
+  expect(lines.slice(2).map((line) => line.replace(/:.*/, ''))).toEqual([
+    '+9.0s    trial a0000000 started on agent-1',
+    '+9.0s    trial a0000000 epoch 2',
+    '+9.0s    trial a0000000 succeeded (1/8)',
+  ]);
+});
+
+test('a failed attempt that is tried again says its class and message, an offer taken back says nothing', async () => {
+  const failure = { class: FailureClass.CRASH, message: 'the worker died' };
+  const waiting = trialAt(0, { attempts: 1, failure, agentId: 'agent-1' });
+  const lines = await tell(
+    snapshot(),
+    delta({ trials: [trialAt(1)], events: [event('pending', trialAt(1), 2, 'the sweep is paused')] }),
+    delta({
+      trials: [waiting],
+      events: [
+        event('ended', waiting, 6, 'failed (crash): the worker died'),
+        event('pending', waiting, 6, 'crash: the worker died; tried again in 10 s'),
+      ],
+    }),
+  );
+  expect(lines.slice(2)).toEqual(['+6.0s    trial a0000000 attempt 1 crash: the worker died; tried again in 10 s']);
+});
+
+test('a failed trial says its class and message', async () => {
+  const failed = {
+    ...ended,
+    state: TrialState.FAILED,
+    failure: { class: FailureClass.NAN, message: 'loss is not a number' },
+  };
+  const lines = await tell(snapshot(), delta({ trials: [failed], events: [event('ended', failed, 9)] }));
+  expect(lines.at(-1)).toContain('trial a0000000 failed (1/8): nan: loss is not a number');
+});
+
+test('a large sweep has no lines for epochs', async () => {
+  const large = sampleSweep({ counts: { pending: 51 } });
+  const lines = await tell(snapshot(large), delta({ trials: [epoch1], events: [event('reported', epoch1, 7)] }));
+  expect(lines).toHaveLength(2);
+});
+
+test('what ended while the stream was away is told after the reconnect', async () => {
+  const lines = await tell(
+    snapshot(sampleSweep(), [running, ...sampleTrials().slice(1)]),
+    snapshot(sampleSweep({ counts: { pending: 7, succeeded: 1 } }), [ended, ...sampleTrials().slice(1)]),
+  );
+  expect(lines.slice(2)).toEqual(['+9.0s    trial a0000000 succeeded (1/8): train_loss 0.25000, psnr 13.000, 4.0s']);
+});
+
+test('a sweep that goes on says how many had ended before', async () => {
+  const lines = await tell(snapshot(sampleSweep({ counts: { pending: 5, succeeded: 3 } })));
+  expect(lines[0]).toContain('8 trials, minimize test_loss, 3 of them ended before');
+});
+
+test('a lost agent, a pause with its reason and the end of the sweep are told', async () => {
+  const finished = sampleSweep({
+    state: SweepState.KILLED,
+    endedAtMs: START_MS + 20_000,
+    reason: 'enough',
+    counts: { succeeded: 1, cancelled: 7 },
+  });
+  const cancelled = sampleTrials().map((trial) => ({ ...trial, state: TrialState.CANCELLED }));
+  const lines = await tell(
+    snapshot(),
+    delta({ agents: [sampleAgent({ state: AgentState.LOST })], events: [event('ended', undefined, 10)] }),
+    delta({
+      sweep: sampleSweep({ state: SweepState.PAUSED, reason: 'max_failed' }),
+      events: [event('x', undefined, 12)],
+    }),
+    delta({ sweep: finished, trials: cancelled, events: cancelled.map((trial) => event('cancelled', trial, 20)) }),
+  );
+  expect(lines.slice(2)).toEqual([
+    '+10.0s   agent agent-1 (box) lost: no heartbeat',
+    '+12.0s   sweep autoencoders paused: max_failed',
+    '+20.0s   sweep autoencoders killed: enough: 1 succeeded, 7 cancelled in 20.0s',
+  ]);
+});
+
+test('names from outside cannot steer the terminal', async () => {
+  const lines = await tell(snapshot(sampleSweep({ name: '\u001b]0;owned\u0007\n' })));
+  expect(lines[0]).toContain('sweep ␛]0;owned␇␊ (7)');
+});

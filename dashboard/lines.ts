@@ -1,0 +1,197 @@
+/** A sweep told in lines, for a log or a pipe: one line per event worth a person's time. */
+import type { WatchDelta, WatchResponse, WatchSnapshot } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { type Agent, AgentState, type Event, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
+import { failureClass, goal, sweepState, trialState } from '../proto/names.ts';
+import { formatMetric, formatSpan } from './draw/numbers.ts';
+import { shortId } from './draw/short-id.ts';
+import { visibleText } from './draw/visible-text.ts';
+import { type DashboardState, EMPTY_STATE } from './state/dashboard-state.ts';
+import { parametersText } from './state/parameters.ts';
+import { reduce } from './state/reducer.ts';
+import { endedTotal, sweepEnded, trialEnded, trialTotal } from './state/trial-state.ts';
+
+/** Above this many trials a line for every epoch is noise. */
+const EPOCH_LINES_UP_TO = 50;
+
+/** What a line of an epoch shows, where the trainer reports it. */
+const EPOCH_METRICS = ['train_loss', 'test_loss', 'psnr'];
+
+function stamp(sweep: Sweep | undefined, atMs: number): string {
+  return `+${formatSpan(atMs - (sweep?.createdAtMs ?? atMs))}`.padEnd(8);
+}
+
+function agentLines(before: readonly Agent[], after: readonly Agent[]): string[] {
+  const known = new Map(before.map((agent) => [agent.id, agent.state]));
+  return after.flatMap((agent) => {
+    if (known.get(agent.id) === agent.state) return [];
+    const who = `agent ${agent.id} (${agent.host})`;
+    if (agent.state === AgentState.LOST) return known.has(agent.id) ? [`${who} lost: no heartbeat`] : [];
+    const slots = `${agent.slots} ${agent.slots === 1 ? 'slot' : 'slots'}`;
+    return [`${who} connected: ${[slots, agent.backend, ...agent.gpus].filter(Boolean).join(', ')}`];
+  });
+}
+
+function sweepLine(sweep: Sweep): string {
+  const why = sweep.reason === '' ? '' : `: ${sweep.reason}`;
+  if (!sweepEnded(sweep)) return `sweep ${sweep.name} ${sweepState.of(sweep.state)}${why}`;
+  const counts = Object.entries(sweep.counts ?? {}).filter(([, count]) => count > 0);
+  const took = formatSpan(sweep.endedAtMs - sweep.createdAtMs);
+  const summary = counts.map(([state, count]) => `${count} ${state}`).join(', ');
+  return `sweep ${sweep.name} ${sweepState.of(sweep.state)}${why}: ${summary} in ${took}`;
+}
+
+function openingLine(sweep: Sweep): string {
+  const metric = sweep.metric === undefined ? '' : `, ${goal.of(sweep.metric.goal)} ${sweep.metric.name}`;
+  const replicates = sweep.replicates > 1 ? ` (${sweep.configs} configs x ${sweep.replicates} seeds)` : '';
+  const before = endedTotal(sweep) > 0 ? `, ${endedTotal(sweep)} of them ended before` : '';
+  return `sweep ${sweep.name} (${sweep.id}): ${trialTotal(sweep)} trials${replicates}${metric}${before}`;
+}
+
+function epochLine(trial: Trial): string {
+  const shown = EPOCH_METRICS.filter((name) => Object.hasOwn(trial.metrics, name));
+  const names = shown.length > 0 ? shown : Object.keys(trial.metrics).sort();
+  const values = names.map((name) => `${name} ${formatMetric(trial.metrics[name])}`);
+  return `trial ${shortId(trial.id)} epoch ${trial.epoch}: ${values.join(', ')}`;
+}
+
+function endedLine(trial: Trial, state: DashboardState, ended: number): string {
+  const total = state.sweep === undefined ? '?' : trialTotal(state.sweep);
+  const outcome = trialState.of(trial.state);
+  const parts: string[] = [];
+  if (trial.failure !== undefined) parts.push(`${failureClass.of(trial.failure.class)}: ${trial.failure.message}`);
+  const last = trial.metrics.train_loss;
+  const first = state.firstReports.get(trial.id);
+  const from = first?.attempt === trial.attempts && trial.epoch > 1 ? first.metrics.train_loss : undefined;
+  if (last !== undefined) {
+    parts.push(`train_loss ${from === undefined ? '' : `${formatMetric(from)} -> `}${formatMetric(last)}`);
+  } else {
+    const name = state.sweep?.metric?.name ?? '';
+    if (Object.hasOwn(trial.metrics, name)) parts.push(`${name} ${formatMetric(trial.metrics[name])}`);
+  }
+  if (Object.hasOwn(trial.metrics, 'psnr')) parts.push(`psnr ${formatMetric(trial.metrics.psnr)}`);
+  if (trial.startedAtMs > 0 && trial.endedAtMs > 0) parts.push(formatSpan(trial.endedAtMs - trial.startedAtMs));
+  return `trial ${shortId(trial.id)} ${outcome} (${ended}/${total})${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
+}
+
+function startedLine(event: Event, trial: Trial, after: DashboardState): string {
+  const again = event.attempt > 1 ? `, attempt ${event.attempt}` : '';
+  return `trial ${shortId(trial.id)} started${again} on ${trial.agentId}: ${parametersText(trial, after.varying)}`;
+}
+
+/** The index of each trial's last event: where the line of its end belongs. */
+function lastEvents(events: readonly Event[]): Map<string, number> {
+  return new Map(events.map((event, i) => [event.trialId, i]));
+}
+
+/** What the events of a delta say of trials, a line at a time. */
+function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardState): string[] {
+  const lines: string[] = [];
+  const epochs = after.sweep !== undefined && trialTotal(after.sweep) <= EPOCH_LINES_UP_TO;
+  const lastOf = lastEvents(delta.events);
+  const epochTold = new Set<string>();
+  const attemptEnded = new Map<string, number>();
+  let ended = endedCount(before);
+  const sayEnd = (trial: Trial) => {
+    const known = before.trials.get(trial.id);
+    if (!trialEnded(trial) || known === undefined || trialEnded(known)) return;
+    ended++;
+    if (wasStarted(trial)) lines.push(`${stamp(after.sweep, trial.endedAtMs)} ${endedLine(trial, after, ended)}`);
+  };
+  delta.events.forEach((event, i) => {
+    const trial = after.trials.get(event.trialId);
+    if (trial === undefined) return;
+    const known = before.trials.get(trial.id);
+    const say = (line: string) => lines.push(`${stamp(after.sweep, event.atMs)} ${line}`);
+    switch (event.kind) {
+      case 'granted':
+        say(startedLine(event, trial, after));
+        break;
+      case 'reported': {
+        const advanced = trial.epoch > 0 && (known?.epoch !== trial.epoch || known.attempts !== trial.attempts);
+        if (epochs && advanced && !epochTold.has(trial.id)) say(epochLine(trial));
+        epochTold.add(trial.id);
+        break;
+      }
+      case 'ended':
+        attemptEnded.set(trial.id, event.attempt);
+        break;
+      case 'pending': {
+        // After the end of an attempt: it is tried again. Otherwise only an offer was taken back.
+        const attempt = attemptEnded.get(trial.id);
+        if (attempt !== undefined) say(`trial ${shortId(trial.id)} attempt ${attempt} ${event.detail}`);
+        break;
+      }
+    }
+    if (lastOf.get(trial.id) === i) sayEnd(trial);
+  });
+  // Of very many changes at once the rows come in parts, the later ones without their events.
+  for (const trial of delta.trials) if (!lastOf.has(trial.id)) sayEnd(trial);
+  return lines;
+}
+
+function deltaLines(delta: WatchDelta, before: DashboardState, after: DashboardState): string[] {
+  const { sweep } = after;
+  const newest = delta.events.at(-1)?.atMs ?? sweep?.createdAtMs ?? 0;
+  const lines = delta.agents.length > 0 ? agentLines(before.agents, delta.agents) : [];
+  const stamped = lines.map((line) => `${stamp(sweep, newest)} ${line}`);
+  stamped.push(...trialLines(delta, before, after));
+  if (sweep !== undefined && before.sweep !== undefined && sweep.state !== before.sweep.state) {
+    stamped.push(`${stamp(sweep, sweep.endedAtMs || newest)} ${sweepLine(sweep)}`);
+  }
+  return stamped;
+}
+
+function snapshotLines(snapshot: WatchSnapshot, before: DashboardState, after: DashboardState): string[] {
+  const { sweep } = after;
+  if (sweep === undefined) return [];
+  if (before.sweep === undefined) {
+    const lines = [openingLine(sweep), ...agentLines([], snapshot.agents)];
+    if (sweepEnded(sweep)) lines.push(sweepLine(sweep));
+    return lines.map((line) => `${stamp(sweep, sweep.createdAtMs)} ${line}`);
+  }
+  // The stream broke and came back: tell what ended in between.
+  let ended = endedCount(before);
+  const missed = snapshot.trials
+    .filter((trial) => trialEnded(trial) && wasStarted(trial) && !isEnded(before.trials.get(trial.id)))
+    .sort((a, b) => a.endedAtMs - b.endedAtMs)
+    .map((trial) => `${stamp(sweep, trial.endedAtMs)} ${endedLine(trial, after, ++ended)}`);
+  const agents = agentLines(before.agents, snapshot.agents).map((line) => `${' '.repeat(8)} ${line}`);
+  const changed = sweep.state !== before.sweep.state;
+  return [...agents, ...missed, ...(changed ? [`${stamp(sweep, sweep.endedAtMs)} ${sweepLine(sweep)}`] : [])];
+}
+
+const isEnded = (trial: Trial | undefined): boolean => trial !== undefined && trialEnded(trial);
+
+function endedCount({ trials }: DashboardState): number {
+  let count = 0;
+  for (const trial of trials.values()) if (trialEnded(trial)) count++;
+  return count;
+}
+
+/** A killed sweep cancels thousands of waiting trials: only those that ran are worth a line. */
+const wasStarted = (trial: Trial): boolean => trial.attempts > 0;
+
+/** The lines that one update adds, given the states before and after it. Each is safe to print. */
+export function linesFor(
+  response: WatchResponse,
+  before: DashboardState,
+  after: DashboardState = reduce(before, response),
+): string[] {
+  const { update } = response;
+  if (update === undefined) return [];
+  const lines =
+    update.$case === 'snapshot'
+      ? snapshotLines(update.snapshot, before, after)
+      : deltaLines(update.delta, before, after);
+  return lines.map(visibleText);
+}
+
+/** All lines of a Watch stream, as they come. */
+export async function* lineStream(updates: AsyncIterable<WatchResponse>): AsyncGenerator<string> {
+  let state = EMPTY_STATE;
+  for await (const update of updates) {
+    const after = reduce(state, update);
+    yield* linesFor(update, state, after);
+    state = after;
+  }
+}

@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import {
+  delta,
+  endedTrial,
+  event,
+  runningTrial,
+  sampleAgent,
+  sampleSweep,
+  sampleTrials,
+  snapshot,
+  trialAt,
+} from '../testing/sample.ts';
+import { EMPTY_STATE } from './dashboard-state.ts';
+import { EVENTS_KEPT, reduce, reduceAll } from './reducer.ts';
+
+const started = reduce(EMPTY_STATE, snapshot());
+
+test('a snapshot brings the sweep, its trials, the agents and the parameters that vary', () => {
+  expect(started.sweep?.name).toBe('autoencoders');
+  expect(started.trials.size).toBe(8);
+  expect(started.agents.map((agent) => agent.id)).toEqual(['agent-1']);
+  expect(started.varying).toEqual(['latent_dim', 'noise_std']);
+});
+
+test('a row of a delta replaces the trial of its id and no other', () => {
+  const after = reduce(started, delta({ trials: [runningTrial(2, 1, { test_loss: 0.1 })] }));
+  expect(after.trials.get(trialAt(2).id)?.state).toBe(TrialState.RUNNING);
+  expect([...after.trials.values()].filter((trial) => trial.state === TrialState.PENDING)).toHaveLength(7);
+  expect(started.trials.get(trialAt(2).id)?.state).toBe(TrialState.PENDING);
+});
+
+test('a delta without a sweep or agents leaves those that were known', () => {
+  const after = reduce(started, delta({ trials: [trialAt(0)] }));
+  expect(after.sweep).toBe(started.sweep);
+  expect(after.agents).toBe(started.agents);
+});
+
+test('agents of a delta replace all agents', () => {
+  const after = reduce(started, delta({ agents: [sampleAgent({ id: 'agent-2' })] }));
+  expect(after.agents.map((agent) => agent.id)).toEqual(['agent-2']);
+});
+
+test('a second snapshot forgets trials that it does not have', () => {
+  const after = reduce(started, snapshot(sampleSweep(), sampleTrials().slice(0, 3)));
+  expect(after.trials.size).toBe(3);
+});
+
+test('trials of a large snapshot that come in parts vary like trials that come at once', () => {
+  const [first, ...rest] = sampleTrials();
+  const parts = [snapshot(sampleSweep(), first ? [first] : []), ...rest.map((trial) => delta({ trials: [trial] }))];
+  const after = reduceAll(EMPTY_STATE, parts);
+  expect(after.varying).toEqual(started.varying);
+  expect(after.trials).toEqual(started.trials);
+});
+
+test('the first report is kept for comparison, and forgotten when the trial is tried again', () => {
+  const id = trialAt(0).id;
+  const first = reduce(started, delta({ trials: [runningTrial(0, 1, { train_loss: 0.5 })] }));
+  const second = reduce(first, delta({ trials: [runningTrial(0, 2, { train_loss: 0.2 })] }));
+  expect(second.firstReports.get(id)?.metrics.train_loss).toBe(0.5);
+  const again = reduce(second, delta({ trials: [{ ...runningTrial(0, 0, {}), attempts: 2 }] }));
+  expect(again.firstReports.has(id)).toBe(false);
+});
+
+test('events are kept up to a limit, without the bookkeeping of dispatch', () => {
+  const events = Array.from({ length: 80 }, (_, i) => event(i % 2 ? 'granted' : 'offered', trialAt(0), i));
+  const after = reduce(started, delta({ events: [...events, ...events] }));
+  expect(after.events).toHaveLength(EVENTS_KEPT);
+  expect(after.events.every((one) => one.kind === 'granted')).toBe(true);
+});
+
+test('updates folded at once come to the same as one by one, however they are cut', () => {
+  const pool = [
+    snapshot(),
+    delta({ trials: [runningTrial(0, 1, { train_loss: 1 })], events: [event('granted', runningTrial(0, 0, {}), 1)] }),
+    delta({ trials: [endedTrial(0, { train_loss: 0.5 })], events: [event('ended', endedTrial(0, {}), 2)] }),
+    delta({ sweep: sampleSweep({ reason: 'why' }), agents: [sampleAgent({ busy: 0 })] }),
+    snapshot(sampleSweep(), sampleTrials().slice(0, 2)),
+  ];
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...pool), { maxLength: 12 }), fc.nat(12), (updates, cut) => {
+      const oneByOne = updates.reduce(reduce, EMPTY_STATE);
+      const folded = reduceAll(reduceAll(EMPTY_STATE, updates.slice(0, cut)), updates.slice(cut));
+      expect(folded).toEqual(oneByOne);
+    }),
+    { numRuns: 200 },
+  );
+});

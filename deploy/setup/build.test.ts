@@ -1,0 +1,76 @@
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { build, buildProblem } from './build.mjs';
+import { CHECKOUT } from './checkout.mjs';
+import { CommandError } from './run-quietly.mjs';
+import { setUp } from './set-up.mjs';
+
+let root: string;
+
+/** A checkout with two sources, and the real compiler. */
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'trawl-build-'));
+  for (const name of ['tsconfig.json', 'package.json', 'package-lock.json'])
+    cpSync(join(CHECKOUT, name), join(root, name));
+  symlinkSync(join(CHECKOUT, 'node_modules'), join(root, 'node_modules'));
+  mkdirSync(join(root, 'bin'));
+  writeFileSync(join(root, 'bin', 'main.ts'), "import { one } from './one.ts';\nconsole.log(one);\n");
+  writeFileSync(join(root, 'bin', 'one.ts'), 'export const one = 1;\n');
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const dist = (name: string) => join(root, 'dist', 'bin', name);
+
+test('a build is needed once, and again when a source changes', async () => {
+  expect(buildProblem(root)).toBe('dist is missing or unfinished');
+  await build(root);
+  expect(buildProblem(root)).toBeNull();
+  writeFileSync(join(root, 'bin', 'one.ts'), 'export const one = 2;\n');
+  expect(buildProblem(root)).toBe('sources have changed');
+  await build(root);
+  expect(readFileSync(dist('one.js'), 'utf8')).toContain('one = 2');
+});
+
+test('output that was deleted is noticed and written again', async () => {
+  await build(root);
+  rmSync(dist('one.js'));
+  expect(buildProblem(root)).toBe('part of dist is missing');
+  await build(root);
+  expect(existsSync(dist('one.js'))).toBe(true);
+});
+
+test('the output of a deleted source is removed', async () => {
+  await build(root);
+  writeFileSync(join(root, 'bin', 'main.ts'), 'console.log(1);\n');
+  rmSync(join(root, 'bin', 'one.ts'));
+  await build(root);
+  expect(existsSync(dist('one.js'))).toBe(false);
+  expect(existsSync(dist('one.js.map'))).toBe(false);
+  expect(existsSync(dist('main.js'))).toBe(true);
+});
+
+test('a type error fails with the message of the compiler, and the build stays needed', async () => {
+  writeFileSync(join(root, 'bin', 'one.ts'), "export const one: number = 'one';\n");
+  await expect(build(root)).rejects.toThrow(/bin\/one\.ts.*TS2322/);
+  await expect(build(root)).rejects.toThrow(CommandError);
+  expect(existsSync(dist('one.js'))).toBe(false);
+  expect(buildProblem(root)).not.toBeNull();
+  writeFileSync(join(root, 'bin', 'one.ts'), 'export const one = 1;\n');
+  await build(root);
+  expect(existsSync(dist('one.js'))).toBe(true);
+});
+
+test('a second set-up does nothing, and two at once do the work once', async () => {
+  const lines: string[] = [];
+  const options = { root, steps: ['dependencies', 'build'], say: (line: string) => lines.push(line) };
+  await Promise.all([setUp(options), setUp(options)]);
+  expect(lines.filter((line) => line.includes('tsc ...'))).toHaveLength(1);
+  expect(existsSync(join(root, '.trawl', 'set-up.lock'))).toBe(false);
+  lines.length = 0;
+  const start = performance.now();
+  await setUp(options);
+  expect(performance.now() - start).toBeLessThan(1_000);
+  expect(lines).toEqual([expect.stringMatching(/^dependencies: ready/), expect.stringMatching(/^build: ready/)]);
+});

@@ -1,0 +1,202 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { findNatsBinary, findNatsServer, NatsServerNotFoundError, NatsServerUnusableError } from './find.mjs';
+import { releasePlatform } from './release.mjs';
+
+let folder: string;
+let lines: string[];
+const cleanups: (() => void)[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'trawl-find-'));
+  lines = [];
+});
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A program that prints a version as nats-server does. */
+function program(place: string, text: string, name = 'nats-server'): string {
+  mkdirSync(join(folder, place), { recursive: true });
+  const path = join(folder, place, name);
+  writeFileSync(path, `#!/bin/sh\n${text.startsWith('v') ? `echo 'nats-server: ${text}'` : text}\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** Options that see nothing of this machine but /bin/sh and tar. */
+function within(env: NodeJS.ProcessEnv = {}, install = false) {
+  return {
+    install,
+    env: { PATH: join(folder, 'path'), XDG_CACHE_HOME: join(folder, 'cache'), ...env },
+    systemFolders: [join(folder, 'sbin')],
+    say: (line: string) => lines.push(line),
+  };
+}
+
+describe('a program on this machine', () => {
+  test('is taken from PATH before the system folders and the cache', async () => {
+    const path = program('path', 'v2.11.0');
+    program('sbin', 'v2.10.0');
+    program('cache/trawl/bin', 'v2.9.0');
+    expect(await findNatsServer(within())).toEqual({ kind: 'binary', path, version: '2.11.0' });
+    expect(lines).toEqual([]);
+  });
+
+  test('is taken from a system folder that is not on PATH', async () => {
+    const path = program('sbin', 'v2.10.0');
+    program('cache/trawl/bin', 'v2.9.0');
+    expect(await findNatsServer(within())).toMatchObject({ path });
+  });
+
+  test('is taken from the cache when nothing else has it, and PATH gets a line', async () => {
+    const path = program('cache/trawl/bin', 'v2.9.0');
+    expect(await findNatsServer(within())).toMatchObject({ path, version: '2.9.0' });
+    expect(lines).toEqual(['PATH: not there']);
+  });
+
+  test('that is too old, broken or silent about its version is passed over with the reason', async () => {
+    const cached = program('cache/trawl/bin', 'v2.10.26-RC.1');
+    for (const [text, reason] of [
+      ['v2.8.4', /is 2\.8\.4, and trawl needs 2\.9\.0 or later/],
+      ['exit 3', /does not run: .*exit code 3/],
+      ['echo hello', /does not say its version: hello/],
+    ] as const) {
+      program('path', text);
+      lines = [];
+      expect(await findNatsServer(within())).toMatchObject({ path: cached, version: '2.10.26' });
+      expect(lines).toEqual([expect.stringMatching(reason)]);
+    }
+  });
+
+  test('that is nowhere gives an error with every place and every way out', async () => {
+    const search = findNatsServer(within());
+    await expect(search).rejects.toThrow(NatsServerNotFoundError);
+    await expect(search).rejects.toThrow(
+      /PATH: not there[\s\S]*cache.*not there[\s\S]*npm run setup[\s\S]*TRAWL_NATS=/,
+    );
+  });
+});
+
+describe('a running server named by TRAWL_NATS', () => {
+  async function serverSaying(text: string): Promise<string> {
+    const server = createServer((socket) => socket.on('error', () => {}).write(text)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    return `nats://someone:secret@127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  test('comes before every program', async () => {
+    program('path', 'v2.11.0');
+    const url = await serverSaying('INFO {"version":"2.10.1","jetstream":true,"server_name":"one"} \r\n');
+    expect(await findNatsServer(within({ TRAWL_NATS: url }))).toEqual({ kind: 'running', url, version: '2.10.1' });
+    expect(await findNatsBinary(within({ TRAWL_NATS: url }))).toMatchObject({ kind: 'binary', version: '2.11.0' });
+  });
+
+  test.each([
+    ['INFO {"version":"2.10.1"} \r\n', 'without JetStream'],
+    ['INFO {"version":"2.8.0","jetstream":true} \r\n', '2.9.0 or later'],
+    ['HTTP/1.1 400 Bad Request\r\n', 'not as a NATS server'],
+    ['INFO {"version"', 'did not answer within'],
+  ])('that says %j is refused, without falling back and without telling its password', async (text, reason) => {
+    program('path', 'v2.11.0');
+    const url = await serverSaying(text);
+    const error = await findNatsServer(within({ TRAWL_NATS: url })).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(NatsServerUnusableError);
+    expect(String(error)).toContain(reason);
+    expect(String(error)).not.toContain('secret');
+  });
+
+  test.each([
+    ['nats://127.0.0.1:1', 'cannot be reached (ECONNREFUSED)'],
+    ['http://127.0.0.1:4222', 'expected nats:// or tls://'],
+    ['nats://', 'has no host'],
+    ['nats://a b', 'is not a URL'],
+  ])('at %s is refused', async (url, reason) => {
+    await expect(findNatsServer(within({ TRAWL_NATS: url }))).rejects.toThrow(reason);
+  });
+});
+
+describe('with install', () => {
+  async function mirror(version: string, sha256?: string) {
+    const name = `nats-server-v${version}-${releasePlatform()}`;
+    program(`release/${name}`, `v${version}`);
+    execFileSync('tar', ['-czf', join(folder, 'release.tar.gz'), '-C', join(folder, 'release'), name]);
+    const bytes = readFileSync(join(folder, 'release.tar.gz'));
+    const server = createHttpServer((request, response) => {
+      if (request.url === `/v${version}/${name}.tar.gz`) response.end(bytes);
+      else response.writeHead(404).end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    const pinned = sha256 ?? createHash('sha256').update(bytes).digest('hex');
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return { version, baseUrl, sha256: { [releasePlatform()]: pinned } };
+  }
+  const cache = () => join(folder, 'cache', 'trawl', 'bin');
+
+  test('the pinned release is fetched into the cache where there is no apt-get, and found there next time', async () => {
+    const release = await mirror('2.10.26');
+    const path = join(cache(), 'nats-server');
+    const found = await findNatsServer({ ...within({}, true), release });
+    expect(found).toEqual({ kind: 'binary', path, version: '2.10.26' });
+    expect(lines).toContain("Debian's package: this system has no apt-get");
+    expect(readdirSync(cache())).toEqual(['nats-server']);
+    expect(await findNatsServer(within())).toEqual(found);
+  });
+
+  test('a download with another checksum is not used and leaves nothing behind', async () => {
+    const release = await mirror('2.10.26', '0'.repeat(64));
+    await expect(findNatsServer({ ...within({}, true), release })).rejects.toThrow(/expected 0{64}; it was not used/);
+    expect(readdirSync(cache())).toEqual([]);
+  });
+
+  test('a mirror without the file is named', async () => {
+    const release = { ...(await mirror('2.10.26')), version: '2.10.27' };
+    await expect(findNatsServer({ ...within({}, true), release })).rejects.toThrow(
+      /v2\.10\.27.*cannot be fetched \(HTTP 404\)/,
+    );
+  });
+
+  test('four searches at once fill one cache', async () => {
+    const release = await mirror('2.10.26');
+    const all = await Promise.all(Array.from({ length: 4 }, () => findNatsServer({ ...within({}, true), release })));
+    expect(new Set(all.map((found) => found.version))).toEqual(new Set(['2.10.26']));
+    expect(readdirSync(cache())).toEqual(['nats-server']);
+  });
+
+  test('an apt-get that fails is asked once more after an update, then passed over with its reason', async () => {
+    program(
+      'path',
+      `echo "$1" >> '${join(folder, 'calls')}'; echo 'E: Unable to locate package nats-server'; exit 100`,
+      'apt-get',
+    );
+    const release = await mirror('2.10.26');
+    const options = within({ PATH: `${join(folder, 'path')}:/usr/bin:/bin` }, true);
+    expect(await findNatsServer({ ...options, release })).toMatchObject({ version: '2.10.26' });
+    expect(lines).toContainEqual(
+      expect.stringMatching(
+        /^Debian's package: apt-get download: E: Unable to locate package nats-server; apt-get update: E: /,
+      ),
+    );
+    expect(existsSync(join(folder, 'calls'))).toBe(true);
+    expect(readFileSync(join(folder, 'calls'), 'utf8').trim().split('\n')).toContain('update');
+  });
+});

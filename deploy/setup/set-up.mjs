@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { build, buildProblem } from './build.mjs';
+import { CHECKOUT } from './checkout.mjs';
+import { dependenciesProblem, installDependencies } from './dependencies.mjs';
+import { withLock } from './lock.mjs';
+import { findNatsServer } from './nats/find.mjs';
+import { sayer, since } from './say.mjs';
+
+export const STEPS = ['dependencies', 'build', 'nats'];
+
+/**
+ * Makes a checkout ready to run: see ../setup.d.mts.
+ * @param {import('../setup.mjs').SetUpOptions} [options]
+ * @returns {Promise<import('../setup.mjs').SetUpResult>}
+ */
+export async function setUp({ root = CHECKOUT, steps = STEPS, say = sayer('set-up') } = {}) {
+  if (steps.includes('dependencies')) {
+    await whenNeeded(root, say, 'dependencies', 'npm ci', dependenciesProblem, installDependencies);
+  }
+  if (steps.includes('build')) await whenNeeded(root, say, 'build', 'tsc', buildProblem, build);
+  if (!steps.includes('nats')) return {};
+  const start = performance.now();
+  const nats = await findNatsServer({ install: true, say: (line) => say(`nats-server: ${line}`) });
+  const where = nats.kind === 'running' ? 'runs at the address in TRAWL_NATS' : `at ${nats.path}`;
+  say(`nats-server: ${nats.version} ${where} (${since(start)})`);
+  return { nats };
+}
+
+/** Looks first, so that a set-up with nothing to do is instant, and again once it is this process's turn. */
+async function whenNeeded(root, say, name, how, problemOf, mend) {
+  const start = performance.now();
+  if (problemOf(root) !== null) {
+    await withLock(join(root, '.trawl', 'set-up.lock'), say, async () => {
+      const problem = problemOf(root);
+      if (problem === null) return;
+      say(`${name}: ${problem}; ${how} ...`);
+      await mend(root);
+    });
+  }
+  say(`${name}: ready (${since(start)})`);
+}

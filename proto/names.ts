@@ -1,0 +1,25 @@
+/** Enum values of the wire by the short lower-case names that people, JSON and the store use: `TRIAL_STATE_PENDING` is `pending`. */
+import type { AgentState, AttemptOutcome, FailureClass, Goal, SweepState, TrialState } from './gen/trawl/v1/types.ts';
+
+type ShortName<V, P extends string> = V extends `${P}${infer N}` ? Exclude<Lowercase<N>, 'unspecified'> : never;
+
+function naming<V extends string>() {
+  return <P extends string>(prefix: P) => ({
+    of: (value: V) => value.slice(prefix.length).toLowerCase() as ShortName<V, P>,
+    to: (name: ShortName<V, P>) => `${prefix}${name.toUpperCase()}` as V,
+  });
+}
+
+export const trialState = naming<TrialState>()('TRIAL_STATE_');
+export const sweepState = naming<SweepState>()('SWEEP_STATE_');
+export const failureClass = naming<FailureClass>()('FAILURE_CLASS_');
+export const attemptOutcome = naming<AttemptOutcome>()('ATTEMPT_OUTCOME_');
+export const agentState = naming<AgentState>()('AGENT_STATE_');
+export const goal = naming<Goal>()('GOAL_');
+
+export type TrialStateName = ReturnType<typeof trialState.of>;
+export type SweepStateName = ReturnType<typeof sweepState.of>;
+export type FailureClassName = ReturnType<typeof failureClass.of>;
+export type AttemptOutcomeName = ReturnType<typeof attemptOutcome.of>;
+export type AgentStateName = ReturnType<typeof agentState.of>;
+export type GoalName = ReturnType<typeof goal.of>;

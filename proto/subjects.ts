@@ -1,0 +1,48 @@
+/**
+ * Every NATS subject and stream, and who may use it. `cluster` is the coordinator's name, kept in its store, so that
+ * several coordinators can share one NATS.
+ */
+
+interface AttemptName {
+  readonly sweepId: string;
+  readonly trialId: string;
+  readonly attempt: number;
+}
+
+/** The work queue of offers. Coordinators publish and purge; agents pull and acknowledge. */
+export function offerStream(cluster: string): string {
+  return `TRAWL_OFFERS_${cluster}`;
+}
+
+/** The consumer of the work queue that all agents share. */
+export const OFFER_CONSUMER = 'agents';
+
+/** An offer's subject is its identity: the stream keeps one message a subject, so an offer cannot stand twice. */
+export function offerSubject(cluster: string, key: AttemptName): string {
+  return `trawl.${cluster}.offer.${key.sweepId}.${key.trialId}.${key.attempt}`;
+}
+
+export function allOffers(cluster: string): string {
+  return `trawl.${cluster}.offer.>`;
+}
+
+export function offersOfSweep(cluster: string, sweepId: string): string {
+  return `trawl.${cluster}.offer.${sweepId}.>`;
+}
+
+/** Agents publish, each on its own; the coordinator listens to all. */
+export function heartbeatSubject(cluster: string, agentId: string): string {
+  return `trawl.${cluster}.heartbeat.${agentId}`;
+}
+
+export function allHeartbeats(cluster: string): string {
+  return `trawl.${cluster}.heartbeat.*`;
+}
+
+/** What an agent may be called: one token of a subject, and safe in paths and tables. */
+export const AGENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Without user and password, for logs and messages. */
+export function withoutSecrets(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//');
+}

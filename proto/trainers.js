@@ -1,0 +1,57 @@
+/**
+ * The parameters of the built-in trainers: the contract between a sweep file, the coordinator that checks it and the
+ * agent that trains. Data only; what the parameters mean lives with the trainers in agent/trainers/.
+ */
+const integer = (min, max) => ({ kind: 'integer', min, max });
+const number = (min, max) => ({ kind: 'number', min, max });
+export const TRAINERS = {
+    autoencoder: {
+        about: 'A dense autoencoder on 28x28 images (MNIST, Fashion-MNIST), elastic net, optional denoising.',
+        open: false,
+        metrics: ['test_loss', 'train_loss', 'train_total_loss', 'last_batch_loss', 'psnr', 'psnr_peak1', 'psnr_input'],
+        parameters: {
+            dataset: { rule: { kind: 'choice', values: ['mnist', 'fashion-mnist'] }, default: 'mnist', about: 'data set' },
+            depth: {
+                rule: { kind: 'choice', values: [3, 5] },
+                default: 3,
+                about: 'dense layers in the encoder, and in the decoder',
+            },
+            latent_dim: { rule: integer(1, 784), default: 30, about: 'width of the code' },
+            lambda_l1: { rule: number(0, 1e6), default: 0, about: 'weight of sum|parameter| in the loss' },
+            weight_decay: {
+                rule: number(0, 1e6),
+                default: 0,
+                about: "L2 in Adam's coupled form: gradient += weight_decay * parameter",
+            },
+            noise_std: { rule: number(0, 10), default: 0, about: 'standard deviation of the noise on the input; 0: plain' },
+            epochs: { rule: integer(1, 100_000), default: 10, about: 'passes over the training images' },
+            batch_size: { rule: integer(1, 60_000), default: 64, about: 'images a step' },
+            learning_rate: { rule: number(0, 10), default: 1e-3, about: "Adam's step size" },
+            train_size: { rule: integer(1, 60_000), default: 60_000, about: 'training images used: the first so many' },
+            l1_in_gradient: {
+                rule: { kind: 'flag' },
+                default: true,
+                about: 'false: the L1 term is reported but not trained',
+            },
+        },
+    },
+    noop: {
+        about: 'Trains nothing: for benchmarks and tests. test_loss is computed from the parameters.',
+        open: true,
+        metrics: ['test_loss'],
+        parameters: {
+            epochs: { rule: integer(1, 100_000), default: 1, about: 'reports to send' },
+            duration_ms: { rule: number(0, 86_400_000), default: 0, about: 'how long an epoch lasts, in milliseconds' },
+        },
+    },
+};
+/** Looks a trainer up by the name in a sweep file. */
+export function trainerSpec(name) {
+    return Object.hasOwn(TRAINERS, name) ? TRAINERS[name] : undefined;
+}
+/** The parameters with every default filled in. */
+export function withDefaults(trainer, given) {
+    const defaults = Object.fromEntries(Object.entries(trainer.parameters).map(([name, spec]) => [name, spec.default]));
+    return { ...defaults, ...given };
+}
+//# sourceMappingURL=trainers.js.map
