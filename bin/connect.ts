@@ -69,14 +69,23 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   return open(address);
 }
 
+/**
+ * The coordinator at work on a data folder, where one answers; undefined elsewhere. Never touches the folder's store.
+ * The caller closes the connection.
+ */
+export async function connectToCoordinatorOf(dir: string): Promise<Connection | undefined> {
+  const address = liveCoordinator(dir);
+  if (address === undefined) return undefined;
+  const connection = open(address);
+  if (await answers(connection)) return connection;
+  await connection.close();
+  return undefined;
+}
+
 async function connectToFolder(dir: string): Promise<Connection> {
   if (!existsSync(dir)) throw new BadInputError(`--dir: there is no folder ${dir}`);
-  const address = liveCoordinator(dir);
-  if (address !== undefined) {
-    const connection = open(address);
-    if (await answers(connection)) return connection;
-    await connection.close();
-  }
+  const connection = await connectToCoordinatorOf(dir);
+  if (connection !== undefined) return connection;
   const { serveStore } = await import('../coordinator/offline.ts');
   const store = await serveStore(dir);
   return open(store.address, dir, () => store.close());

@@ -9,7 +9,7 @@ export interface FailureReport {
 }
 
 /** Exit code of a fault of trawl's own. The same as "finished with failed trials": a script must stop at either. */
-const EXIT_FAULT = 1;
+export const EXIT_FAULT = 1;
 
 /** What to say of an error that ends a command, and with which code. The stack is for --debug only. */
 export function reportFailure(error: unknown, debug: boolean): FailureReport {

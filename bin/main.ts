@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 import { EXIT } from '../proto/errors.ts';
-import { reportFailure } from './failure.ts';
+import { EXIT_FAULT, reportFailure } from './failure.ts';
 import { buildProgram } from './program.ts';
 
 // A pipe that its reader closed early (`trawl trials | head`) is no error, and nobody is left to tell.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit();
-  throw error;
+  if (error.code !== 'EPIPE') {
+    process.stderr.write(`trawl: the result could not be written: ${error.message}\n`);
+    process.exitCode = EXIT_FAULT;
+  }
+  process.exit();
 });
 
 // A verb that cleans up on Ctrl-C listens itself; the rest end at once.

@@ -27,6 +27,13 @@ export function withServer(command: Command): Command {
     .option('--dir <dir>', "a coordinator's data folder: asks the one at work on it, else reads the folder itself");
 }
 
+/** The same flags once more, for a command line that a message proposes; with the space before them. */
+export function serverFlags({ server, dir }: ServerOptions): string {
+  const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+  if (dir !== undefined) return ` --dir ${quoted(dir)}`;
+  return server === undefined ? '' : ` --server ${quoted(server)}`;
+}
+
 /** `-o table|json`. */
 export function withOutput(command: Command): Command {
   return command.addOption(

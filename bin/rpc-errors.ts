@@ -21,6 +21,9 @@ function byStatus({ code, details }: ServiceError, address: string): TrawlError 
         `no coordinator answers at ${address} (${details}). Start one with "trawl coordinator", name another with ` +
           '--server HOST:PORT or TRAWL_SERVER, or read a data folder with --dir DIR.',
       );
+    case status.CANCELLED:
+      // Calls that are cancelled here never come this far: it is the server that closed them, to stop.
+      return new UnreachableError(`the coordinator at ${address} broke the call off: it is stopping or has stopped.`);
     case status.DEADLINE_EXCEEDED:
       return new UnreachableError(
         `the coordinator at ${address} did not answer in time. It may be overloaded, or a firewall swallows the ` +

@@ -1,11 +1,11 @@
 import type { NatsServer } from './setup/nats/find.mjs';
 
-export type SetUpStep = 'dependencies' | 'build' | 'nats';
+export type SetUpStep = 'dependencies' | 'build' | 'native' | 'nats';
 
 export interface SetUpOptions {
   /** The checkout to set up. Default: the one that this file lies in. */
   root?: string;
-  /** Which steps to take, always in the order dependencies, build, nats. Default: all. */
+  /** Which steps to take, always in the order of the type. Default: all but `native`. */
   steps?: readonly SetUpStep[];
   /** Told what was found and done, line by line. Default: stderr. */
   say?: (line: string) => void;

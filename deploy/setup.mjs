@@ -6,11 +6,13 @@ import { requireNode } from './setup/node-version.mjs';
 
 const HELP = `Usage: node deploy/setup.mjs [STEP ...]
 
-Makes this checkout ready to run, and does only what is not done yet. Steps, all by default:
+Makes this checkout ready to run, and does only what is not done yet. Steps:
   dependencies  npm ci, when node_modules differs from package-lock.json
   build         tsc, when the sources have changed since the last build
   nats          finds nats-server: TRAWL_NATS (a running server), PATH, trawl's cache, Debian's package, a
                 download pinned by SHA-256
+and only if it is named:
+  native        fetches or builds what lets TensorFlow compute natively, on the GPU if there is one
 
 Set TRAWL_NATS=nats://HOST:PORT to use a NATS server that already runs.`;
 
@@ -28,9 +30,11 @@ function main(args) {
   requireNode();
   import('./setup/set-up.mjs')
     .then((module) => {
-      const unknown = args.filter((step) => !module.STEPS.includes(step));
+      const unknown = args.filter((step) => ![...module.STEPS, ...module.EXTRA_STEPS].includes(step));
       if (unknown.length > 0) {
-        console.error(`set-up: no step is called ${unknown.join(', ')}; expected ${module.STEPS.join(', ')}`);
+        console.error(
+          `set-up: no step is called ${unknown.join(', ')}; expected ${[...module.STEPS, ...module.EXTRA_STEPS].join(', ')}`,
+        );
         process.exit(2);
       }
       return module.setUp(args.length > 0 ? { steps: args } : {});

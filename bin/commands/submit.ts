@@ -7,6 +7,7 @@ import {
   type OutputOptions,
   type QuietOptions,
   type ServerOptions,
+  serverFlags,
   withHelp,
   withOutput,
   withQuiet,
@@ -27,7 +28,7 @@ async function submit(file: string, options: Options): Promise<void> {
     if (options.quiet) return print(`${sweep.id}\n`);
     if (options.output === 'json') return printJson(sweepJson(sweep));
     const line = `sweep ${sweep.id} (${sweep.name}): ${trialTotal(sweep)} trials`;
-    return print(`${visibleText(line)}\nfollow it with: trawl wait ${sweep.id}\n`);
+    return print(`${visibleText(line)}\nfollow it with: trawl wait ${sweep.id}${serverFlags(options)}\n`);
   });
 }
 

@@ -7,7 +7,15 @@ import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../connect.ts';
 import { getSweep } from '../fetch.ts';
-import { type OutputOptions, parseDuration, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
+import {
+  type OutputOptions,
+  parseDuration,
+  type ServerOptions,
+  serverFlags,
+  withHelp,
+  withOutput,
+  withServer,
+} from '../options.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { sweepJson } from '../output/sweep-json.ts';
 import { watchSweep } from '../watch.ts';
@@ -23,7 +31,7 @@ const PATIENCE_MS = 60 * 60_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** The sweep as it was last heard of; ended, unless the signal fired first. */
-async function follow(connection: Connection, first: Sweep, signal: AbortSignal): Promise<Sweep> {
+async function follow(connection: Connection, first: Sweep, flags: string, signal: AbortSignal): Promise<Sweep> {
   let sweep = first;
   const updates = watchSweep(connection, first.id, {
     patienceMs: PATIENCE_MS,
@@ -35,7 +43,9 @@ async function follow(connection: Connection, first: Sweep, signal: AbortSignal)
     const news = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
     if (news === undefined) continue;
     if (news.state === SweepState.PAUSED && sweep.state !== SweepState.PAUSED) {
-      note(`sweep ${news.id} is paused: ${news.reason || 'no reason given'}. "trawl resume ${news.id}" goes on.`);
+      note(
+        `sweep ${news.id} is paused: ${news.reason || 'no reason given'}. "trawl resume ${news.id}${flags}" goes on.`,
+      );
     }
     sweep = news;
   }
@@ -54,13 +64,13 @@ async function waitUntilEnded(connection: Connection, first: Sweep, options: Opt
   const limitMs = Math.min(options.timeout ?? MAX_TIMER_MS, MAX_TIMER_MS);
   const timer = options.timeout === undefined ? undefined : setTimeout(() => stop.abort(), limitMs);
   try {
-    const sweep = await follow(connection, first, stop.signal);
+    const sweep = await follow(connection, first, serverFlags(options), stop.signal);
     if (sweepEnded(sweep)) return sweep;
     if (interrupted) return undefined;
     const progress = `${endedTotal(sweep)} of ${trialTotal(sweep)} trials ended`;
     throw new UnreachableError(
       `sweep ${sweep.id} has not ended after ${formatSpan(limitMs)} (${progress}); it goes on. ` +
-        `Wait longer with: trawl wait ${sweep.id}`,
+        `Wait longer with: trawl wait ${sweep.id}${serverFlags(options)}`,
     );
   } finally {
     clearTimeout(timer);
@@ -79,7 +89,7 @@ async function wait(selector: string, options: Options): Promise<void> {
     }
     const sweep = await waitUntilEnded(connection, first, options);
     if (sweep === undefined) {
-      note(`interrupted; sweep ${first.id} goes on. Wait again with: trawl wait ${first.id}`);
+      note(`interrupted; sweep ${first.id} goes on. Wait again with: trawl wait ${first.id}${serverFlags(options)}`);
       process.exitCode = EXIT.interrupted;
       return;
     }

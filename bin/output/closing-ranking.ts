@@ -20,6 +20,7 @@ function ranking(
 ): string {
   const places = placesOf(trials, metric);
   const ranked = rankTrials(trials, metric);
+  if (ranked.length === 0) return `By ${visibleText(metric.name)}: no trial has a value of it.\n`;
   const numeric = (header: string, cell: (trial: Trial) => string): Column<Trial> => ({ header, numeric: true, cell });
   const table = renderTable<Trial>(
     [

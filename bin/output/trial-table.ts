@@ -1,5 +1,6 @@
 import { formatMetric } from '../../dashboard/draw/numbers.ts';
 import { parameterColumns } from '../../dashboard/draw/parameter-columns.ts';
+import { shortId } from '../../dashboard/draw/short-id.ts';
 import { trialStyle } from '../../dashboard/draw/style.ts';
 import type { Column } from '../../dashboard/draw/table.ts';
 import { visibleText } from '../../dashboard/draw/visible-text.ts';
@@ -25,7 +26,7 @@ function metricNames({ trials, by, trainer }: TrialTable): string[] {
   return [...new Set([...known, ...[...reported].sort()])];
 }
 
-function columnsOf(table: TrialTable, varying: readonly string[]): Column<Trial>[] {
+function columnsOf(table: TrialTable, varying: readonly string[], terminal: Terminal): Column<Trial>[] {
   const [first, ...others] = metricNames(table);
   const metric = (name: string): Column<Trial> => ({
     header: name,
@@ -36,7 +37,8 @@ function columnsOf(table: TrialTable, varying: readonly string[]): Column<Trial>
     startedAtMs > 0 && endedAtMs > 0 ? ((endedAtMs - startedAtMs) / 1000).toFixed(1) : '-';
   const columns: Column<Trial>[] = [
     { header: 'rank', numeric: true, cell: (trial) => (trial.rank === 0 ? '-' : String(trial.rank)) },
-    { header: 'trial', cell: (trial) => trial.id },
+    // A program gets the whole id; a person enough of it to name the trial.
+    { header: 'trial', cell: (trial) => (terminal.width === undefined ? trial.id : shortId(trial.id)) },
     {
       header: 'state',
       cell: (trial) => trialState.of(trial.state),
@@ -64,5 +66,5 @@ export function renderTrials(table: TrialTable, terminal: Terminal): string {
   const { varying, constant } = splitParameters(table.trials);
   const shared = Object.entries(constant).map(([name, value]) => `${name}=${value}`);
   const above = shared.length === 0 ? '' : `${paint(visibleText(`all: ${shared.join(' ')}`), 'dim', terminal)}\n`;
-  return above + renderTable(columnsOf(table, varying), table.trials, terminal);
+  return above + renderTable(columnsOf(table, varying, terminal), table.trials, terminal);
 }

@@ -54,11 +54,11 @@ export interface Steps {
 export function steppedAxis(name: string, { min, max, step }: Steps): Axis | string {
   if (!(step > 0)) return 'need a step above 0';
   if (max < min) return `need max (${max}) to be at least min (${min})`;
-  if (step > max - min) return `need a step (${step}) no larger than max - min; for a single value write value: ${min}`;
   const [first, last, stride] = [decimalOf(min), decimalOf(max), decimalOf(step)];
   const scale = Math.max(first.scale, stride.scale);
   const span = Math.max(scale, last.scale);
   const steps = (digitsAt(last, span) - digitsAt(first, span)) / digitsAt(stride, span);
+  if (steps === 0n) return `need a step (${step}) no larger than max - min; for a single value write value: ${min}`;
   const from = digitsAt(first, scale);
   const by = digitsAt(stride, scale);
   const to = from + by * steps;
@@ -78,7 +78,8 @@ function computedAxis(name: string, grid: { from: number; by: number; size: numb
     repeats: false,
     at(index) {
       if (!(index >= 0 && index < size)) throw new RangeError(`axis ${name} has no index ${index}`);
-      return withoutMinusZero(Number(`${from + by * index}e${-scale}`));
+      const digits = from + by * index;
+      return scale === 0 ? digits : Number(`${digits}e${-scale}`);
     },
     indexOf(value) {
       if (typeof value !== 'number') return -1;

@@ -44,12 +44,12 @@ export function* cells(rules: Rules, dimensions: readonly Dimension[], points: n
   for (let index = 0; index < total; index++) {
     const point: Record<string, ParameterValue> = {};
     let count = uncut;
-    const sides = digitsOf(sizes, index).map((digit, position) => {
-      const { dimension, classes } = cut[position] ?? { dimension: { axes: [] }, classes: [] };
-      const chosen = classes[digit] ?? { row: undefined, count: 0 };
-      if (chosen.row !== undefined) for (const axis of dimension.axes) point[axis.name] = axis.at(chosen.row);
-      count *= chosen.count;
-      return { axes: dimension.axes, count: chosen.count };
+    const digits = digitsOf(sizes, index);
+    const sides = cut.map(({ dimension: { axes }, classes }, position) => {
+      const { row, count: covered } = classes[digits[position] ?? 0] ?? NOTHING;
+      if (row !== undefined) for (const axis of axes) point[axis.name] = axis.at(row);
+      count *= covered;
+      return { axes, count: covered };
     });
     yield { count, point, sides };
   }
@@ -60,6 +60,9 @@ interface Class {
   readonly row: number | undefined;
   readonly count: number;
 }
+
+/** Never met: every digit is below its dimension's number of classes. */
+const NOTHING: Class = { row: undefined, count: 0 };
 
 function classesOf({ axes, size }: Dimension, named: ReadonlyMap<string, Set<ParameterValue>>, targets: Set<string>) {
   // When part of a zipped row is overwritten, rows that share the other part may come out equal: none is "all others".

@@ -7,13 +7,13 @@ import { dimensionsOf, pointAt, pointCount } from './dimensions.ts';
 import { plan } from './plan.ts';
 import { digitsOf } from './radix.ts';
 import { excludedBy, overridesOf } from './rules.ts';
-import { configId, trialId } from './trial-id.ts';
+import { idsOf } from './trial-id.ts';
 
 /** The most trials of a sweep that is run; a plan may count far more. */
 export const MAX_TRIALS = 200_000;
 
 /** The most points that are walked to find a sweep's trials, those dropped by exclude included (a few seconds). */
-export const MAX_WALKED_POINTS = 1_000_000;
+export const MAX_WALKED_POINTS = 500_000;
 
 export interface PlannedTrial {
   /** Position in the sweep's order, from 0. */
@@ -70,11 +70,11 @@ function* trialsOf(spec: SweepSpec): Generator<Unnumbered, void, undefined> {
     const point = pointAt(dimensions, digitsOf(sizes, position));
     if (excludedBy(spec.exclude, point) >= 0) continue;
     const parameters = withDefaults(trainer, { ...point, ...overridesOf(spec.when, point) });
-    const config = configId(spec.trainer, parameters);
-    if (seen.has(config)) continue;
-    seen.add(config);
+    const ids = idsOf(spec.trainer, parameters);
+    if (seen.has(ids.configId)) continue;
+    seen.add(ids.configId);
     for (const seed of spec.seeds) {
-      yield { parameters, seed, trialId: trialId(spec.trainer, parameters, seed), configId: config };
+      yield { parameters, seed, trialId: ids.trialId(seed), configId: ids.configId };
     }
   }
 }

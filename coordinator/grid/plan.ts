@@ -39,11 +39,13 @@ export function plan(spec: SweepSpec): Plan {
       excluded[rule] = (excluded[rule] ?? 0) + cell.count;
     } else {
       kept += cell.count;
+      if (spec.when.length === 0) continue;
       const image = imageOf(cell, overridesOf(spec.when, cell.point), fallback);
       configs.set(image.key, image.count);
     }
   }
-  const distinct = [...configs.values()].reduce((sum, count) => sum + count, 0);
+  // Points are distinct by themselves: only `when` makes some of them equal.
+  const distinct = spec.when.length === 0 ? kept : [...configs.values()].reduce((sum, count) => sum + count, 0);
   return {
     sweep: spec.name,
     trials: distinct * spec.seeds.length,

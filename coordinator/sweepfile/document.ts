@@ -31,8 +31,6 @@ export function parseDocument(text: string, fileName: string): SweepDocument {
     message: `not valid YAML: ${message}`,
   }));
   if (problems.length > 0) throw new SweepFileError(fileName, problems);
-  const version = document.directives?.yaml.version;
-  if (version !== '1.2') fail(0, `YAML ${version} reads yes, no and 010 as other things; drop the %YAML line`);
   if (second !== undefined) fail(second.range[0], 'a second document begins here; a file holds one sweep');
   const { root, findings } = plainData(document.contents, fail);
   if (findings.length > 0) {

@@ -9,6 +9,8 @@ import { DURATION_PATTERN, parseDuration } from './duration.ts';
 
 /** The longest name of a sweep or a metric, and the longest text that a parameter may be. */
 export const MAX_TEXT = 1_000;
+/** The longest description. */
+export const MAX_DESCRIPTION = 10_000;
 /** The most parameters of a sweep. */
 export const MAX_PARAMETERS = 100;
 /** The most rules under exclude, and the most under when. */
@@ -19,8 +21,6 @@ export const MAX_SEEDS = 10_000;
 export const MAX_SEED = 2 ** 32 - 1;
 /** The most trials at once that a sweep may ask for. */
 export const MAX_CONCURRENCY = 100_000;
-/** The most failed trials to wait for: any count that makes sense. */
-export const MAX_COUNT = 1_000_000_000;
 /** The most retries of one kind. */
 export const MAX_RETRIES = 100;
 /** What a parameter may be called: it appears in tables, files and metric labels. */
@@ -35,7 +35,7 @@ function text(about: string) {
   const error = `expected ${about}`;
   return z
     .string({ error })
-    .min(1, { error })
+    .min(1, { error: `${error}, not empty` })
     .max(MAX_TEXT, { error: `expected at most ${MAX_TEXT} characters` });
 }
 
@@ -45,11 +45,12 @@ function list<T extends z.ZodType>(item: T, about: string, max: number) {
 }
 
 function atLeastOne<T extends z.ZodType>(array: z.ZodArray<T>) {
-  return array.min(1, { error: 'expected at least one in the list' });
+  return array.min(1, { error: 'expected at least one value in the list' });
 }
 
 const scalarError = 'expected a number, text, true or false';
-const scalar = z.union([z.number(), z.string().max(MAX_TEXT), z.boolean()], { error: scalarError });
+const words = z.string().max(MAX_TEXT, { error: `expected at most ${MAX_TEXT} characters` });
+const scalar = z.union([z.number(), words, z.boolean()], { error: scalarError });
 const finite = z.number({ error: 'expected a number' });
 const parameterName = z.string().regex(PARAMETER_NAME);
 
@@ -84,6 +85,7 @@ const conditions = z.record(
 const trainers = Object.keys(TRAINERS) as TrainerName[];
 
 const maxFailedError = 'expected a count such as 10, or a share such as "10%"';
+const count = z.int({ error: maxFailedError }).min(0, { error: maxFailedError });
 const share = z.string().regex(/^(?:100|\d{1,2}(?:\.\d{1,6})?)%$/, { error: maxFailedError });
 
 export const sweepFileSchema = z.strictObject(
@@ -94,7 +96,7 @@ export const sweepFileSchema = z.strictObject(
       .describe('what to call the sweep; default: the name of the file'),
     description: z
       .string({ error: 'expected text' })
-      .max(10 * MAX_TEXT)
+      .max(MAX_DESCRIPTION, { error: `expected at most ${MAX_DESCRIPTION} characters` })
       .optional()
       .describe('for people'),
     method: z.enum(['grid']).optional().describe('how points are chosen'),
@@ -112,6 +114,9 @@ export const sweepFileSchema = z.strictObject(
     parameters: z
       .record(parameterName, parameter, {
         error: 'expected a mapping of parameters, such as {depth: {values: [3, 5]}}',
+      })
+      .refine((parameters) => Object.keys(parameters).length <= MAX_PARAMETERS, {
+        error: `expected at most ${MAX_PARAMETERS} parameters`,
       })
       .describe('the axes of the grid; the last one turns fastest'),
     zip: list(
@@ -164,7 +169,7 @@ export const sweepFileSchema = z.strictObject(
       .describe('how often a trial is tried again, by what went wrong'),
     timeout: duration.optional().describe('the longest that an attempt may run'),
     max_failed: z
-      .union([z.int().min(0), z.string().regex(/^(?:100|\d{1,2}(?:\.\d+)?)%$/)], { error: maxFailedError })
+      .union([count, share], { error: maxFailedError })
       .optional()
       .describe('more failed trials than this (a count, or a share of all trials) pause the sweep'),
   },

@@ -54,6 +54,7 @@ function wrongValue(issue: Issue, path: Path, data: unknown): string {
     return `expected ${values.join(' or ')}, got ${show(data)}${meant}`;
   }
   if (Array.isArray(data) && issue.code === 'too_big') return `${issue.message}, got ${data.length}`;
+  if (Array.isArray(data) && issue.code === 'too_small') return `${issue.message}, which is empty`;
   const unquoted = issue.message === 'expected text' && (typeof data === 'number' || typeof data === 'boolean');
   return `${issue.message}, got ${show(data)}${unquoted ? '; put quotes around it' : ''}`;
 }

@@ -40,19 +40,22 @@ export function layoutTable<Row>(
     mayCut: !column.numeric,
   }));
   const widths = fitColumns(needs, width);
-  const last = widths.length - 1;
 
-  const line = (cells: readonly string[], styleOf: (c: number) => Style | undefined): Segment[] =>
-    widths.map((w, c) => {
-      const side = columns[c]?.numeric ? 'left' : 'right';
-      const padded = pad(truncate(cells[c] ?? '', w), w, side);
-      // Trailing spaces would wrap on a narrow terminal and clutter a pipe.
+  const line = (cells: readonly string[], styleOf: (c: number) => Style | undefined): Segment[] => {
+    const shown = cells.slice(0, widths.length);
+    const last = shown.findLastIndex((cell) => cell !== '');
+    return shown.slice(0, last + 1).map((cell, c) => {
+      const w = widths[c] ?? 0;
+      const padded = pad(truncate(cell, w), w, columns[c]?.numeric ? 'left' : 'right');
+      // Spaces at the end of a line would wrap on a narrow terminal and clutter a pipe.
       return { text: c === last ? padded.trimEnd() : padded + ' '.repeat(GAP), style: styleOf(c) };
     });
+  };
 
   return {
     header: line(headers, () => 'dim'),
     rows: rows.map((row, r) => line(texts[r] ?? [], (c) => columns[c]?.style?.(row))),
-    hidden: headers.slice(widths.length),
+    // A column with nothing in it is not missed.
+    hidden: headers.slice(widths.length).filter((_, c) => texts.some((cells) => cells[widths.length + c] !== '')),
   };
 }

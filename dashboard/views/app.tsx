@@ -1,6 +1,7 @@
 import { Box, useInput } from 'ink';
 import { useState } from 'react';
 import type { DashboardState } from '../state/dashboard-state.ts';
+import { sweepEnded } from '../state/trial-state.ts';
 import { Events } from './events.tsx';
 import { Failures, failedTrials } from './failures.tsx';
 import { HEADER_LINES, Header } from './header.tsx';
@@ -23,6 +24,7 @@ export interface AppProps {
 }
 
 const FOOTER_LINES = 1;
+const KEYS = 'j/k scroll · q leave (the sweep goes on) · Ctrl-C interrupt';
 
 /** The whole screen. One line short of the terminal, because Ink clears a screen that is full at every frame. */
 export function App({ state, now, columns, rows, colour, onLeave, onInterrupt }: AppProps) {
@@ -47,7 +49,7 @@ export function App({ state, now, columns, rows, colour, onLeave, onInterrupt }:
         <Failures state={state} lines={room.failures} />
         {room.running > 0 && <Running state={state} now={now} lines={room.running} />}
         {room.events > 0 && <Events state={state} lines={room.events} />}
-        <Styled style="dim">j/k scroll q leave (the sweep goes on) Ctrl-C interrupt</Styled>
+        <Styled style="dim">{state.sweep && sweepEnded(state.sweep) ? '' : KEYS}</Styled>
       </Box>
     </ColourContext>
   );

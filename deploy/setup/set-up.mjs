@@ -3,10 +3,14 @@ import { build, buildProblem } from './build.mjs';
 import { CHECKOUT } from './checkout.mjs';
 import { dependenciesProblem, installDependencies } from './dependencies.mjs';
 import { withLock } from './lock.mjs';
+import { buildNative } from './native.mjs';
 import { findNatsServer } from './nats/find.mjs';
 import { sayer, since } from './say.mjs';
 
+/** Taken when none is named. */
 export const STEPS = ['dependencies', 'build', 'nats'];
+/** Taken when asked for: half a gigabyte that most machines have no use for. */
+export const EXTRA_STEPS = ['native'];
 
 /**
  * Makes a checkout ready to run: see ../setup.d.mts.
@@ -18,6 +22,7 @@ export async function setUp({ root = CHECKOUT, steps = STEPS, say = sayer('set-u
     await whenNeeded(root, say, 'dependencies', 'npm ci', dependenciesProblem, installDependencies);
   }
   if (steps.includes('build')) await whenNeeded(root, say, 'build', 'tsc', buildProblem, build);
+  if (steps.includes('native')) await buildNative(root, say);
   if (!steps.includes('nats')) return {};
   const start = performance.now();
   const nats = await findNatsServer({ install: true, say: (line) => say(`nats-server: ${line}`) });

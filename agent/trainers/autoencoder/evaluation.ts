@@ -6,7 +6,7 @@ import { PIXELS } from './model.ts';
 import { withNoise } from './noise.ts';
 import type { Random } from './random.ts';
 
-/** Images in one forward pass: enough to keep a device busy, few enough that activations stay small (3 MB a layer). */
+/** Images in one forward pass: enough to keep a device busy, few enough that activations stay small (1.6 MB a layer). */
 const CHUNK = 500;
 
 interface Chunk {

@@ -1,7 +1,6 @@
 /** The built-in autoencoder trainer: epochs of steps, a full evaluation after each. */
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import { TrawlError } from '../../../proto/errors.ts';
 import { type ImageSet, loadImages } from '../../data/load.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import { TestSet } from './evaluation.ts';
@@ -36,8 +35,8 @@ async function imagesOf({ dataset }: Settings, dataDir: string): Promise<ImageSe
   try {
     return await loadImages(dataset, dataDir);
   } catch (error) {
-    if (error instanceof TrawlError) throw new TrainingError('preflight', error.message, { cause: error });
-    throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new TrainingError('preflight', message, { cause: error });
   }
 }
 

@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { cacheBin } from './cache.mjs';
 import { aptInstall, aptUnpack } from './debian.mjs';
@@ -86,7 +86,9 @@ function places(install, env, systemFolders, release) {
 
 async function fromDebian(env, onPath, bin, say) {
   if (firstExecutable(onPath, 'apt-get') === null) throw new Error('this system has no apt-get');
-  if (process.getuid?.() === 0) {
+  // Where systemd runs, Debian's package starts a server at once, on every address and without a password; unpacked it
+  // starts nothing.
+  if (process.getuid?.() === 0 && !existsSync('/run/systemd/system')) {
     say('apt-get install nats-server');
     try {
       await aptInstall(env);

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { UnreachableError } from '../../proto/errors.ts';
+import type { DataFile, DatasetSpec } from './catalogue.ts';
+import { ensureDataset } from './resolve.ts';
+import { installedFolder } from './sources/installed-folder.ts';
+import { mirror } from './sources/mirror.ts';
+import type { Source } from './sources/source.ts';
+
+const CONTENT: Readonly<Record<string, Buffer>> = {
+  a: Buffer.from('train images'),
+  b: Buffer.from('train labels'),
+  c: Buffer.from('test images'),
+  d: Buffer.from('test labels'),
+};
+
+let dataDir: string;
+let server: Server;
+/** What the mirror serves, by path. */
+let served: Map<string, Buffer>;
+let url: string;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'trawl-resolve-test-'));
+  served = new Map(Object.entries(CONTENT).map(([name, bytes]) => [`/${name}.gz`, gzipSync(bytes)]));
+  server = createServer((request, response) => {
+    const body = served.get(request.url ?? '');
+    response.writeHead(body ? 200 : 404).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+function dataset(...sources: readonly Source[]): DatasetSpec {
+  const file = (name: string): DataFile => {
+    const bytes = CONTENT[name] ?? Buffer.alloc(0);
+    return { name, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+  };
+  return {
+    name: 'mnist',
+    trainImages: file('a'),
+    trainLabels: file('b'),
+    testImages: file('c'),
+    testLabels: file('d'),
+    sources,
+  };
+}
+
+async function cached(): Promise<Record<string, Buffer>> {
+  const folder = join(dataDir, 'mnist');
+  const names = await readdir(folder).catch(() => []);
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))])));
+}
+
+test('a mirror fills the cache', async () => {
+  await ensureDataset(dataset(mirror(url)), dataDir);
+  expect(await cached()).toEqual(CONTENT);
+});
+
+test('a folder of gzipped files fills the cache', async () => {
+  const folder = join(dataDir, 'installed');
+  await mkdir(folder);
+  for (const [name, bytes] of Object.entries(CONTENT)) await writeFile(join(folder, `${name}.gz`), gzipSync(bytes));
+  await ensureDataset(dataset(installedFolder(folder)), dataDir);
+  expect(await cached()).toEqual(CONTENT);
+});
+
+test('a source that lacks a file, or has another, is passed over for the next', async () => {
+  const wrong = gzipSync(Buffer.from('train_images'));
+  served.set('/wrong/a.gz', wrong);
+  const spec = dataset(installedFolder('/nowhere'), mirror(`${url}/wrong`), mirror(`${url}/missing`), mirror(url));
+  await ensureDataset(spec, dataDir);
+  expect(await cached()).toEqual(CONTENT);
+});
+
+test('only what is missing is fetched', async () => {
+  await ensureDataset(dataset(mirror(url)), dataDir);
+  await rm(join(dataDir, 'mnist', 'c'));
+  for (const name of ['a', 'b', 'd']) served.delete(`/${name}.gz`);
+  await ensureDataset(dataset(mirror(url)), dataDir);
+  expect(await cached()).toEqual(CONTENT);
+});
+
+test('when no source has it, the error lists what each said and what to do, and nothing is cached', async () => {
+  served.set('/wrong/a.gz', gzipSync(Buffer.from('train_images')));
+  const closed = 'http://127.0.0.1:1';
+  const spec = dataset(installedFolder('/nowhere'), mirror(`${url}/missing`), mirror(`${url}/wrong`), mirror(closed));
+  const failure = await ensureDataset(spec, dataDir).catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(UnreachableError);
+  const message = failure instanceof Error ? failure.message : '';
+  expect(message).toContain('data set mnist could not be had');
+  expect(message).toMatch(/\/nowhere: ENOENT/);
+  expect(message).toMatch(/\/missing: a.gz: HTTP 404/);
+  expect(message).toMatch(/\/wrong: a has SHA-256/);
+  expect(message).toContain(closed);
+  expect(message).toContain(`into ${dataDir}/mnist by hand`);
+  expect(await cached()).toEqual({});
+});
+
+test('a file that decompresses to more than the data set holds is cut off', async () => {
+  served.set('/a.gz', gzipSync(Buffer.alloc(10_000_000)));
+  await expect(ensureDataset(dataset(mirror(url)), dataDir)).rejects.toThrow(/Cannot create a Buffer larger than 12/);
+});

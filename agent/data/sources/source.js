@@ -1,3 +1,0 @@
-/** A place that a data set can be had from. */
-export {};
-//# sourceMappingURL=source.js.map

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { PIXEL_RANGE, psnr, testMetrics, trainMetrics } from './metrics.ts';
+
+test('psnr of a tenth of the peak is 20 dB', () => {
+  expect(psnr(0.01, 1)).toBeCloseTo(20, 12);
+  expect(psnr(0.04, PIXEL_RANGE)).toBeCloseTo(20, 12);
+});
+
+test("psnr_peak1, the notebook's convention, is 6.02 dB below psnr", () => {
+  const metrics = testMetrics(0.0371);
+  expect(metrics.psnr - metrics.psnr_peak1).toBeCloseTo(20 * Math.log10(2), 12);
+  expect(metrics.psnr_peak1).toBeCloseTo(-10 * Math.log10(0.0371), 12);
+});
+
+test('train_loss weighs batches by their images; last_batch_loss is the short last one', () => {
+  const steps = [
+    { images: 64, mse: 0.5, l1: 0.25 },
+    { images: 64, mse: 0.25, l1: 0.25 },
+    { images: 32, mse: 1, l1: 0.5 },
+  ];
+  expect(trainMetrics(steps)).toEqual({ train_loss: 0.5, train_total_loss: 0.8, last_batch_loss: 1 });
+});

@@ -1,0 +1,130 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
+import { loadImages } from '../../data/load.ts';
+import { runFixture } from '../../fixture-process.ts';
+import { chooseBackend } from '../../machine/backend.ts';
+import type { TrainingRun } from '../trainer.ts';
+import { deviceRows, pickRows } from './images.ts';
+import { Learner } from './learner.ts';
+import { Random, STREAMS } from './random.ts';
+import { settingsOf } from './settings.ts';
+import { autoencoder } from './train.ts';
+
+const SEED = 7;
+let dataDir: string;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'trawl-train-test-'));
+  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+});
+
+afterAll(() => rm(dataDir, { recursive: true, force: true }));
+
+type Metrics = Record<string, number>;
+const complete = (given: Parameters) => withDefaults(TRAINERS.autoencoder, given);
+
+async function train(given: Parameters, overrides: Partial<TrainingRun> = {}): Promise<readonly Metrics[]> {
+  const reports: Metrics[] = [];
+  await autoencoder({
+    parameters: complete(given),
+    seed: SEED,
+    dataDir,
+    signal: new AbortController().signal,
+    report: (epoch, metrics) => {
+      expect(epoch).toBe(reports.length + 1);
+      reports.push({ ...metrics });
+    },
+    ...overrides,
+  });
+  return reports;
+}
+
+const denoising: Parameters = {
+  latent_dim: 15,
+  noise_std: 0.5,
+  lambda_l1: 1e-5,
+  weight_decay: 1e-5,
+  train_size: 640,
+  epochs: 2,
+};
+
+test('on MNIST the losses fall and psnr rises from epoch to epoch, at both depths, with and without noise', async () => {
+  const plain: Parameters = { train_size: 640, epochs: 2 };
+  for (const given of [plain, { ...plain, depth: 5 }, denoising]) {
+    const [first = {}, second = {}] = await train(given);
+    for (const name of ['train_loss', 'train_total_loss', 'test_loss'])
+      expect(second[name], `${name} of ${JSON.stringify(given)}`).toBeLessThan(first[name] ?? 0);
+    expect(second.psnr).toBeGreaterThan(first.psnr ?? Number.POSITIVE_INFINITY);
+  }
+});
+
+test('a report has the metrics of the contract; psnr_input when denoising, the same every epoch', async () => {
+  const plain = ['train_loss', 'train_total_loss', 'last_batch_loss', 'test_loss', 'psnr', 'psnr_peak1'];
+  const [short = {}] = await train({ train_size: 64, epochs: 1 });
+  expect(Object.keys(short)).toEqual(plain);
+  const [first = {}, second = {}] = await train({ ...denoising, train_size: 64 });
+  expect(Object.keys(first)).toEqual([...plain, 'psnr_input']);
+  expect(second.psnr_input).toBe(first.psnr_input);
+  // Without clamping, noise of 0.5 would have 20 log10(2) - 10 log10(0.25) = 12.04 dB; clamping halves it on flat ground.
+  expect(first.psnr_input).toBeGreaterThan(12.04);
+  expect(first.psnr_input).toBeLessThan(16);
+});
+
+test('the same trial gives the same numbers to the last bit, in this process and in a fresh one', async () => {
+  const once = await train(denoising);
+  expect(await train(denoising)).toEqual(once);
+  const fixture = new URL('./one-trial.fixture.ts', import.meta.url);
+  const { stdout } = await runFixture(fixture, dataDir, JSON.stringify(denoising));
+  expect(JSON.parse(stdout)).toEqual(once);
+});
+
+test('another seed gives other numbers', async () => {
+  const given = { train_size: 64, epochs: 1 };
+  expect(await train(given, { seed: SEED + 1 })).not.toEqual(await train(given));
+});
+
+test('the short last batch is trained on too, and last_batch_loss is its', async () => {
+  const parameters = { train_size: 100, batch_size: 64, epochs: 1 };
+  const [report = {}] = await train(parameters);
+
+  const learner = new Learner(settingsOf(complete(parameters)), SEED);
+  const rows = deviceRows((await loadImages('mnist', dataDir)).train, 0, 100);
+  const order = Int32Array.from({ length: 100 }, (_, i) => i);
+  new Random(SEED, STREAMS.shuffle).shuffle(order);
+  const [whole = 0] = await learner.step(pickRows(rows, order.subarray(0, 64))).data();
+  const [short = 0] = await learner.step(pickRows(rows, order.subarray(64))).data();
+  expect(report.last_batch_loss).toBe(short);
+  expect(report.train_loss).toBeCloseTo((64 * whole + 36 * short) / 100, 12);
+});
+
+test('weights that run away end the attempt as nan, naming the epoch', async () => {
+  const failure = train({ train_size: 640, learning_rate: 1e30 });
+  await expect(failure).rejects.toMatchObject({ failureClass: 'nan', message: expect.stringMatching(/^epoch 1/) });
+});
+
+test('parameters that it cannot use are rejected by name', async () => {
+  const failure = train({ depth: 4 });
+  await expect(failure).rejects.toMatchObject({
+    failureClass: 'rejected',
+    message: expect.stringMatching(/depth is 4/),
+  });
+});
+
+test('a data folder that cannot be used fails the preflight', async () => {
+  const failure = train({}, { dataDir: new URL(import.meta.url).pathname });
+  await expect(failure).rejects.toMatchObject({ failureClass: 'preflight' });
+});
+
+test('a stop is heard within an epoch, throws its reason and leaves no tensor behind', async () => {
+  const before = tf.memory().numTensors;
+  const stop = new AbortController();
+  const reason = new Error('the sweep was killed');
+  const stopped = train({ train_size: 60_000 }, { signal: stop.signal });
+  setTimeout(() => stop.abort(reason), 500);
+  await expect(stopped).rejects.toBe(reason);
+  expect(tf.memory().numTensors).toBe(before);
+});

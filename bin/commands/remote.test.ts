@@ -1,0 +1,279 @@
+/** Verbs against a coordinator whose answers are written here; the real one is met in test/. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { endedTrial, START_MS, sampleSweep, snapshot } from '../../dashboard/testing/sample.ts';
+import type {
+  ControlSweepRequest,
+  ListTrialsRequest,
+  SubmitRequest,
+  SweepServiceServer,
+} from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { FailureClass, SweepState, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { type CannedServer, serveCanned } from '../testing/canned-service.ts';
+import { runTrawl } from '../testing/run-trawl.ts';
+
+let server: CannedServer | undefined;
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'trawl-remote-'));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+afterEach(() => {
+  server?.stop();
+  server = undefined;
+});
+
+const sweep = sampleSweep({
+  name: 'hostile \u001b[2J',
+  state: SweepState.FINISHED,
+  counts: { succeeded: 1, failed: 1 },
+  endedAtMs: START_MS + 9_000,
+});
+const good: Trial = { ...endedTrial(0, { test_loss: 0.1, psnr: Number.NaN }), rank: 1 };
+const bad: Trial = {
+  ...endedTrial(1, {}),
+  state: TrialState.FAILED,
+  failure: { class: FailureClass.CRASH, message: 'said "no", then\nfell' },
+};
+
+const answers: Partial<SweepServiceServer> = {
+  listSweeps: (_call, callback) => callback(null, { sweeps: [sweep] }),
+  getSweep: (_call, callback) => callback(null, { sweep, text: 'name: x' }),
+  listTrials: (call) => {
+    call.write({ trials: [good] });
+    call.write({ trials: [bad] });
+    call.end();
+  },
+  watch: (call) => {
+    call.write(snapshot(sweep));
+    call.end();
+  },
+};
+
+async function trawl(overrides: Partial<SweepServiceServer>, ...args: string[]) {
+  server = await serveCanned({ ...answers, ...overrides });
+  return runTrawl(...args, '--server', server.address);
+}
+
+test('ls prints a table without colour or control characters, ids with -q, and an array with -o json', async () => {
+  const table = await trawl({}, 'ls');
+  expect(table).toMatchObject({ stderr: '', exitCode: 0 });
+  expect(table.stdout).toMatch(/^ +7 {2}hostile ␛\[2J {2}finished +2\/2 +0 +1 {2}/m);
+  expect(table.stdout).not.toContain('\u001b');
+  expect((await trawl({}, 'ls', '-q')).stdout).toBe('7\n');
+  expect(JSON.parse((await trawl({}, 'ls', '-o', 'json')).stdout)).toMatchObject([
+    { sweep: '7', name: 'hostile \u001b[2J', state: 'finished', trials: 2, seconds: 9 },
+  ]);
+});
+
+test('trials asks for the metric, goal, states and limit that were named', async () => {
+  let asked: ListTrialsRequest | undefined;
+  const { exitCode } = await trawl(
+    {
+      listTrials: (call) => {
+        asked = call.request;
+        call.end();
+      },
+    },
+    ...['trials', '--by', 'psnr', '--goal', 'min', '--state', 'failed,running', '--limit', '3'],
+  );
+  expect(exitCode).toBe(0);
+  expect(asked).toEqual({
+    sweep: '7',
+    rankBy: 'psnr',
+    goal: 'GOAL_MINIMIZE',
+    limit: 3,
+    states: ['TRIAL_STATE_FAILED', 'TRIAL_STATE_RUNNING'],
+  });
+});
+
+test('trials prints the trial objects, with null for what is not a number', async () => {
+  const { stdout } = await trawl({}, 'trials', '-o', 'json');
+  expect(JSON.parse(stdout)).toEqual([
+    {
+      trial: 'a000000000000000',
+      config: 'c00',
+      sweep: '7',
+      index: 0,
+      state: 'succeeded',
+      rank: 1,
+      parameters: { dataset: 'mnist', depth: 3, epochs: 2, latent_dim: 15, noise_std: 0 },
+      seed: 0,
+      epoch: 2,
+      metrics: { psnr: null, test_loss: 0.1 },
+      attempts: 1,
+      agent: 'agent-1',
+      backend: 'wasm',
+      failure: null,
+      started_at: '2026-01-02T03:04:10.000Z',
+      ended_at: '2026-01-02T03:04:14.000Z',
+      seconds: 4,
+    },
+    expect.objectContaining({ rank: null, failure: { class: 'crash', message: 'said "no", then\nfell' } }),
+  ]);
+});
+
+test('trials shows parameters that all share once, and those that differ as columns', async () => {
+  const lines = (await trawl({}, 'trials')).stdout.split('\n');
+  expect(lines[0]).toBe('all: dataset=mnist depth=3 epochs=2 latent_dim=15');
+  expect(lines[1]).toMatch(/^rank {2}trial +state +failure +noise_std +test_loss +epoch +psnr /);
+  expect(lines[2]).toMatch(/^ {3}1 {2}a000000000000000 {2}succeeded +0 +0\.10000 +2 +nan +4\.0 +1 {2}agent-1 {2}wasm$/);
+  expect(lines[3]).toMatch(/^ {3}- {2}a100000000000000 {2}failed +crash: said "no", then␊fell +0\.5 /);
+});
+
+test('best leaves out trials without a value', async () => {
+  expect(JSON.parse((await trawl({}, 'best', '-o', 'json')).stdout)).toHaveLength(1);
+});
+
+test('export writes RFC 4180 to a file that is whole or not there', async () => {
+  const out = join(dir, 'trials.csv');
+  const { stdout, exitCode } = await trawl({}, 'export', '--out', out);
+  expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 0 });
+  const text = await readFile(out, 'utf8');
+  expect(text.split('\r\n')[0]).toBe(
+    'trial,config,sweep,index,state,rank,seed,dataset,depth,epochs,latent_dim,noise_std,psnr,test_loss,' +
+      'epoch,attempts,agent,backend,failure_class,failure_message,started_at,ended_at,seconds',
+  );
+  expect(text).toContain(',crash,"said ""no"", then\nfell",');
+  const failed = await trawl({}, 'export', '--out', join(dir, 'no', 'such', 'folder.csv'));
+  expect(failed.exitCode).toBe(2);
+  expect(await readdir(dir)).toEqual(['trials.csv']);
+});
+
+test('export -f json writes the objects of trials -o json', async () => {
+  const exported = (await trawl({}, 'export', '-f', 'json')).stdout;
+  expect(JSON.parse(exported)).toEqual(JSON.parse((await trawl({}, 'trials', '-o', 'json')).stdout));
+});
+
+test('wait ends with 1 when trials failed and with 0 when none did', async () => {
+  const failed = await trawl({}, 'wait');
+  expect(failed.exitCode).toBe(1);
+  expect(failed.stdout).toContain('finished: 1 succeeded, 1 failed in 9.0s');
+  const fine = sampleSweep({ state: SweepState.FINISHED, counts: { succeeded: 8 }, endedAtMs: START_MS + 1 });
+  const succeeded = await trawl(
+    {
+      watch: (call) => {
+        call.write(snapshot());
+        call.write({ update: { $case: 'delta', delta: { sweep: fine, trials: [], events: [], agents: [] } } });
+        call.end();
+      },
+    },
+    'wait',
+  );
+  expect(succeeded.exitCode).toBe(0);
+});
+
+test('wait --timeout ends with 3 and says how far the sweep is', async () => {
+  const running = sampleSweep();
+  const { exitCode, stderr } = await trawl(
+    {
+      getSweep: (_call, callback) => callback(null, { sweep: running, text: '' }),
+      watch: (call) => {
+        call.write(snapshot());
+      },
+    },
+    ...['wait', '--timeout', '200ms'],
+  );
+  expect(exitCode).toBe(3);
+  expect(stderr).toContain('has not ended after 0.2s (0 of 8 trials ended); it goes on');
+});
+
+test.each(['pause', 'resume', 'stop', 'kill'])('%s asks for its action with the reason', async (verb) => {
+  let asked: ControlSweepRequest | undefined;
+  const reason = verb === 'resume' ? [] : ['--reason', 'why not'];
+  const { stdout, exitCode } = await trawl(
+    {
+      controlSweep: (call, callback) => {
+        asked = call.request;
+        callback(null, { sweep });
+      },
+    },
+    ...[verb, '7', ...reason],
+  );
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain('sweep 7 (hostile ␛[2J) finished');
+  expect(asked).toEqual({
+    sweep: '7',
+    action: `SWEEP_ACTION_${verb.toUpperCase()}`,
+    reason: verb === 'resume' ? '' : 'why not',
+  });
+});
+
+test('submit tries again with the same request id when the coordinator goes away before it answers', async () => {
+  const file = join(dir, 'sweep.yaml');
+  const text = 'name: x\ntrainer: noop\nparameters: {a: {values: [1, 2]}}\n';
+  await writeFile(file, text);
+  const asked: SubmitRequest[] = [];
+  const { stdout, exitCode } = await trawl(
+    {
+      submit: (call, callback) => {
+        asked.push(call.request);
+        if (asked.length < 3) callback({ code: status.UNAVAILABLE, details: 'going down' });
+        else callback(null, { sweep });
+      },
+    },
+    ...['submit', '-q', file],
+  );
+  await rm(file);
+  expect({ stdout, exitCode }).toEqual({ stdout: '7\n', exitCode: 0 });
+  expect(asked.map((request) => request.text)).toEqual([text, text, text]);
+  expect(new Set(asked.map((request) => request.requestId)).size).toBe(1);
+});
+
+test('show falls back to a trial where no sweep has the name', async () => {
+  const { stdout, exitCode } = await trawl(
+    {
+      getSweep: (_call, callback) => callback({ code: status.NOT_FOUND, details: 'no such sweep' }),
+      getTrial: (_call, callback) =>
+        callback(null, {
+          trial: good,
+          attempts: [
+            {
+              number: 1,
+              agentId: 'agent-1',
+              slot: 1,
+              backend: 'wasm',
+              grantedAtMs: START_MS,
+              endedAtMs: START_MS + 1500,
+              outcome: 'ATTEMPT_OUTCOME_SUCCEEDED',
+              failure: undefined,
+            },
+          ],
+          reports: [{ attempt: 1, epoch: 1, atMs: START_MS, metrics: { test_loss: 0.25 } }],
+        }),
+    },
+    ...['show', 'a0'],
+  );
+  expect(exitCode).toBe(0);
+  expect(stdout).toMatch(/^trial +a000000000000000$/m);
+  expect(stdout).toMatch(/^ +1 {2}succeeded {2}- +1\.5s {2}agent-1 +1 {2}wasm$/m);
+  expect(stdout).toMatch(/^ +1 +1 +0\.25000$/m);
+});
+
+test('a followed log goes on where it was after the coordinator came back', async () => {
+  let calls = 0;
+  const { stdout, stderr, exitCode } = await trawl(
+    {
+      getTrial: (_call, callback) => callback(null, { trial: good, attempts: [], reports: [] }),
+      readLog: (call) => {
+        calls += 1;
+        call.write({ text: 'one\n' });
+        call.write({ text: 'two\n' });
+        if (calls === 1) {
+          // Nothing has to be taken back: the second call repeats both.
+          setTimeout(() => call.emit('error', { code: status.UNAVAILABLE, details: 'going down' }), 50);
+        } else {
+          call.write({ text: 'three\n' });
+          call.end();
+        }
+      },
+    },
+    ...['logs', 'a0', '-f'],
+  );
+  expect(exitCode).toBe(0);
+  expect(stdout).toBe('one\ntwo\nthree\n');
+  expect(stderr).toContain('the coordinator is away');
+});

@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { endedTrial, sampleSweep } from '../../dashboard/testing/sample.ts';
+import { closingRanking } from './closing-ranking.ts';
+import { renderTable } from './table.ts';
+import { terminalOf } from './terminal.ts';
+
+const tty = { isTTY: true, columns: 100 };
+
+test('a pipe has neither width nor colour, whatever is asked', () => {
+  expect(terminalOf({ columns: 100 }, true, {})).toEqual({ width: undefined, colour: false });
+});
+
+test('a terminal has colour unless --no-color, NO_COLOR or a dumb terminal says otherwise', () => {
+  expect(terminalOf(tty, true, {})).toEqual({ width: 100, colour: true });
+  expect(terminalOf(tty, true, { NO_COLOR: '' }).colour).toBe(true);
+  expect(terminalOf(tty, false, {}).colour).toBe(false);
+  expect(terminalOf(tty, true, { NO_COLOR: '1' }).colour).toBe(false);
+  expect(terminalOf(tty, true, { TERM: 'dumb' }).colour).toBe(false);
+});
+
+test('a table that does not fit says what it left out, and only on a terminal', () => {
+  const columns = ['aaaaaaaaaa', 'bbbbbbbbbb', 'cccccccccc'].map((header) => ({
+    header,
+    numeric: true,
+    cell: () => '1',
+  }));
+  expect(renderTable(columns, [0], { width: 25, colour: false })).toMatch(/\nno room for: cccccccccc /);
+  expect(renderTable(columns, [0], { width: undefined, colour: false })).not.toContain('no room');
+});
+
+test('colours surround cells, and are absent without colour', () => {
+  const columns = [{ header: 'state', cell: () => 'failed', style: () => 'yellow' as const }];
+  expect(renderTable(columns, [0], { width: 80, colour: true })).toContain('\u001b[33mfailed\u001b[39m');
+  expect(renderTable(columns, [0], { width: 80, colour: false })).toBe('state\nfailed\n');
+});
+
+test('the closing ranking is by the sweep’s metric and by psnr', () => {
+  const trials = [endedTrial(0, { test_loss: 0.2, psnr: 14 }), endedTrial(2, { test_loss: 0.1, psnr: 12 })];
+  expect(closingRanking(sampleSweep(), trials, { width: undefined, colour: false })).toBe(
+    [
+      'By test_loss, lowest first:',
+      'rank  trial     latent_dim  test_loss    psnr',
+      '   1  b0000000          30    0.10000  12.000',
+      '   2  a0000000          15    0.20000  14.000',
+      '',
+      'By psnr, highest first:',
+      'rank  trial     latent_dim    psnr  test_loss',
+      '   1  a0000000          15  14.000    0.20000',
+      '   2  b0000000          30  12.000    0.10000',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('a ranking without a single value says so', () => {
+  expect(closingRanking(sampleSweep(), [], { width: undefined, colour: false })).toBe(
+    'By test_loss: no trial has a value of it.\n',
+  );
+});

@@ -1,0 +1,113 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildProgram } from './program.ts';
+import { runTrawl } from './testing/run-trawl.ts';
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'trawl-program-'));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+const verbs = buildProgram().commands.map((command) => command.name());
+
+test('every verb of the issue is there', () => {
+  const expected =
+    'plan up coordinator agent submit ls show trials best wait pause resume stop kill logs agents doctor export schema';
+  expect([...verbs].sort()).toEqual(expected.split(' ').sort());
+});
+
+test.each(verbs)('%s --help has examples and exit codes, on stdout, and is no error', async (verb) => {
+  const { stdout, stderr, exitCode } = await runTrawl(verb, '--help');
+  expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
+  expect(stdout).toContain(`Usage: trawl ${verb}`);
+  expect(stdout).toMatch(/Examples:\n {2}\S/);
+  expect(stdout).toMatch(/Exit codes:\n {4}0 {2}\S/);
+});
+
+test('--version prints the version of the package', async () => {
+  const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+  expect(await runTrawl('--version')).toEqual({ stdout: `${version}\n`, stderr: '', exitCode: 0 });
+});
+
+test.each([
+  [['plam'], "unknown command 'plam'", 'plan'],
+  [['ls', '--servr', 'x'], "unknown option '--servr'", '--server'],
+])('%s is refused with the nearest name', async (args, message, nearest) => {
+  const { stdout, stderr, exitCode } = await runTrawl(...args);
+  expect(exitCode).toBe(2);
+  expect(stdout).toBe('');
+  expect(stderr).toContain(message);
+  expect(stderr).toContain(`Did you mean ${nearest}?`);
+});
+
+test.each([
+  [['plan']],
+  [['plan', 'a.yaml', 'b.yaml']],
+  [['kill']],
+  [['ls', '-o', 'xml']],
+  [['best', '--top', '0']],
+  [['best', '--top', '1e3']],
+  [['trials', '--goal', 'up']],
+  [['trials', '--state', 'succeeded,dead']],
+  [['trials', '--by', 'psnr', '--sort', 'psnr']],
+  [['wait', '--timeout', '2']],
+  [['ls', '--server', 'nowhere']],
+  [['ls', '--server', 'a:1', '--dir', '.']],
+  [['ls', '--dir', '/nonexistent']],
+  [['plan', '/nonexistent.yaml']],
+  [[]],
+])('trawl %j is bad usage: exit 2, nothing on stdout', async (args) => {
+  const { stdout, stderr, exitCode } = await runTrawl(...args);
+  expect(exitCode).toBe(2);
+  expect(stdout).toBe('');
+  expect(stderr).not.toBe('');
+  expect(stderr).not.toMatch(/\n {4}at /);
+});
+
+const SWEEP = `
+name: sample
+trainer: noop
+metric: {name: test_loss, goal: minimize}
+parameters:
+  a: {values: [1, 2, 3]}
+  b: {values: [1, 2]}
+exclude: [{a: 3, b: 2}]
+seeds: [0, 1]
+`;
+
+test('plan counts axes, trials and what is excluded, with no server', async () => {
+  const file = join(dir, 'sweep.yaml');
+  await writeFile(file, SWEEP);
+  const json = await runTrawl('plan', file, '-o', 'json');
+  expect(json).toMatchObject({ stderr: '', exitCode: 0 });
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    trials: 10,
+    configs: 5,
+    replicates: 2,
+    axes: { a: 3, b: 2 },
+    excluded: [{ count: 1 }],
+    duplicates: 0,
+  });
+  const table = await runTrawl('plan', file);
+  expect(table.stdout).toMatch(/^trials +10$/m);
+  expect(table.stdout).toMatch(/^ +1 +a=3, b=2$/m);
+});
+
+test('a broken sweep file is refused by plan and by submit alike, before any server is asked', async () => {
+  const file = join(dir, 'broken.yaml');
+  await writeFile(file, SWEEP.replace('seeds', 'sedes'));
+  for (const verb of ['plan', 'submit']) {
+    const { stdout, stderr, exitCode } = await runTrawl(verb, file);
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
+    expect(stderr).toMatch(/broken\.yaml:9:1: .*sedes.*seeds/);
+  }
+});
+
+test('schema prints a JSON Schema', async () => {
+  const { stdout, exitCode } = await runTrawl('schema');
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout)).toHaveProperty('$schema');
+});

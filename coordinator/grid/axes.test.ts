@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Axis, listedAxis, steppedAxis } from './axes.ts';
+
+function steps(min: number, max: number, step: number): Axis {
+  const axis = steppedAxis('x', { min, max, step });
+  if (typeof axis === 'string') throw new Error(axis);
+  return axis;
+}
+
+function values(axis: Axis) {
+  return Array.from({ length: axis.size }, (_, index) => axis.at(index));
+}
+
+test('tenths do not drift', () => {
+  expect(values(steps(0, 1, 0.1))).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]);
+});
+
+test('steps run through zero and leave out a maximum that none lands on', () => {
+  expect(values(steps(-0.2, 0.25, 0.1))).toEqual([-0.2, -0.1, 0, 0.1, 0.2]);
+  expect(Object.is(steps(-0.2, 0.2, 0.1).at(2), 0)).toBe(true);
+});
+
+test('large and small numbers step exactly', () => {
+  expect(values(steps(1e-9, 3e-9, 1e-9))).toEqual([1e-9, 2e-9, 3e-9]);
+  expect(values(steps(1e12, 3e12, 1e12))).toEqual([1e12, 2e12, 3e12]);
+});
+
+test('an axis of a billion steps is computed, not listed', () => {
+  const axis = steps(0, 1, 1e-9);
+  expect(axis.size).toBe(1_000_000_001);
+  expect(axis.at(123_456_789)).toBe(0.123456789);
+  expect(axis.indexOf(0.123456789)).toBe(123_456_789);
+});
+
+test('index and value of a stepped axis belong to each other', () => {
+  const bounds = fc.record({
+    from: fc.integer({ min: -1_000_000, max: 1_000_000 }),
+    by: fc.integer({ min: 1, max: 10_000 }),
+    count: fc.integer({ min: 1, max: 1_000 }),
+    exponent: fc.integer({ min: -12, max: 3 }),
+  });
+  fc.assert(
+    fc.property(bounds, fc.nat(), ({ from, by, count, exponent }, pick) => {
+      const number = (digits: number) => Number(`${digits}e${exponent}`);
+      const axis = steps(number(from), number(from + by * count), number(by));
+      expect(axis.size).toBe(count + 1);
+      const index = pick % axis.size;
+      expect(axis.indexOf(axis.at(index))).toBe(index);
+    }),
+  );
+});
+
+test('values between, before and behind the steps are not on the axis', () => {
+  const axis = steps(0, 1, 0.25);
+  expect([0.1, -0.25, 1.25, 1e-300, 'x', true].map((value) => axis.indexOf(value))).toEqual([-1, -1, -1, -1, -1, -1]);
+});
+
+test.each([
+  [{ min: 0, max: 1, step: 0 }, 'need a step above 0'],
+  [{ min: 0, max: 1, step: -1 }, 'need a step above 0'],
+  [{ min: 1, max: 0, step: 1 }, 'need max (0) to be at least min (1)'],
+  [{ min: 0, max: 1, step: 2 }, 'need a step (2) no larger than max - min; for a single value write value: 0'],
+  [
+    { min: 1, max: 2, step: 1e-16 },
+    'need values that 15 digits can tell apart: the step is too fine for numbers of this size',
+  ],
+])('%j is no axis', (bounds, why) => {
+  expect(steppedAxis('x', bounds)).toBe(why);
+});
+
+test('a listed axis finds values by content, and minus zero is zero', () => {
+  const axis = listedAxis('x', ['3', 3, true, -0]);
+  expect([3, '3', true, 0, -0, 'true'].map((value) => axis.indexOf(value))).toEqual([1, 0, 2, 3, 3, -1]);
+  expect(Object.is(axis.at(3), 0)).toBe(true);
+});
+
+test('an index outside of the axis is an error, not a value', () => {
+  expect(() => listedAxis('x', [1]).at(1)).toThrow(RangeError);
+  expect(() => steps(0, 1, 1).at(2)).toThrow(RangeError);
+});

@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import { parseSweep } from '../sweepfile/parse.ts';
+import { enumerateTrials } from './enumerate.ts';
+
+function trialsOf(text: string) {
+  return [...enumerateTrials(parseSweep(text, 'x.yaml'))];
+}
+
+const GRID = 'trainer: noop\nparameters: {a: {values: [1, 2]}, b: {values: [7, 8]}}\nseeds: [0, 5]\n';
+
+test('the last axis turns fastest, and the replicates of a config are next to each other', () => {
+  const rows = trialsOf(GRID).map(({ parameters, seed }) => [parameters.a, parameters.b, seed]);
+  expect(rows).toEqual([
+    ...[
+      [1, 7, 0],
+      [1, 7, 5],
+      [1, 8, 0],
+      [1, 8, 5],
+    ],
+    ...[
+      [2, 7, 0],
+      [2, 7, 5],
+      [2, 8, 0],
+      [2, 8, 5],
+    ],
+  ]);
+});
+
+test('replicates share a config id', () => {
+  const ids = trialsOf(GRID).map(({ configId }) => configId);
+  expect(ids[0]).toBe(ids[1]);
+  expect(new Set(ids).size).toBe(4);
+});
+
+test('parameters come with the defaults of the trainer filled in', () => {
+  const [trial] = trialsOf('{trainer: autoencoder, parameters: {latent_dim: {value: 15}}}');
+  expect(trial?.parameters).toMatchObject({
+    latent_dim: 15,
+    batch_size: 64,
+    learning_rate: 1e-3,
+    l1_in_gradient: true,
+  });
+});
+
+test('conditions look at the point as enumerated, and later sets win', () => {
+  const text = `
+trainer: noop
+parameters: {a: {values: [1, 2]}, b: {value: 0}}
+when:
+  - {if: {a: 1}, set: {a: 2, b: 5}}
+  - {if: {a: 2}, set: {b: 6}}
+  - {if: {a: 1}, set: {b: 7}}
+`;
+  expect(trialsOf(text).map(({ parameters }) => [parameters.a, parameters.b])).toEqual([
+    [2, 7],
+    [2, 6],
+  ]);
+});
+
+test('shuffling is decided by its seed and loses nothing', () => {
+  const many = 'trainer: noop\nparameters: {a: {min: 1, max: 50, step: 1}}\nreplicates: 2\n';
+  const order = (seed: number) => trialsOf(`${many}order: shuffled\nseed: ${seed}\n`).map(({ trialId }) => trialId);
+  const grid = trialsOf(many).map(({ trialId }) => trialId);
+  expect(order(1)).toEqual(order(1));
+  expect(order(1)).not.toEqual(order(2));
+  expect(order(1)).not.toEqual(grid);
+  expect(order(1).toSorted()).toEqual(grid.toSorted());
+});
+
+test('a shuffled sweep that gets another value keeps the order of the others', () => {
+  const order = (max: number) =>
+    trialsOf(`{trainer: noop, parameters: {a: {min: 1, max: ${max}, step: 1}}, order: shuffled, seed: 1}`).map(
+      ({ trialId }) => trialId,
+    );
+  const before = order(20);
+  expect(order(30).filter((id) => before.includes(id))).toEqual(before);
+});

@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest';
+import { BadInputError } from '../../proto/errors.ts';
+import { parseSweep } from '../sweepfile/parse.ts';
+import { enumerateTrials } from './enumerate.ts';
+import { plan } from './plan.ts';
+
+function thousands(axes: number): string {
+  const lines = Array.from({ length: axes }, (_, axis) => `  p${axis}: {min: 1, max: 1000, step: 1}\n`);
+  return `trainer: noop\nparameters:\n${lines.join('')}`;
+}
+
+test('a grid of a billion points is counted exactly, at once, in flat memory', () => {
+  const text = `${thousands(3)}
+exclude: [{p0: 5, p1: [5, 7]}, {p2: [1, 2, 3]}]
+when: [{if: {p0: 1}, set: {p2: 7, epochs: 3}}, {if: {p1: 9}, set: {p0: 1001}}]
+replicates: 3
+`;
+  const heapBefore = process.memoryUsage().heapUsed;
+  const started = performance.now();
+  const counted = plan(parseSweep(text, 'billion.yaml'));
+  // A tenth of it on an idle machine.
+  expect(performance.now() - started).toBeLessThan(1_000);
+  expect(process.memoryUsage().heapUsed - heapBefore).toBeLessThan(50e6);
+  expect(counted.excluded).toEqual([
+    { rule: 'p0=5, p1=5|7', count: 2_000 },
+    { rule: 'p2=1|2|3', count: 3 * (1_000_000 - 2) },
+  ]);
+  const kept = 1e9 - 2_000 - 3 * (1_000_000 - 2);
+  // p0=1: 997 p2 become one, epochs 3, for 999 p1; p1=9 too: p0 becomes 1001, which stays apart by its epochs.
+  // p1=9, other p0: 997 p2 each, and 999 p0 become 1001.
+  const merged = 1_000 * 996 + 997 * 998;
+  expect(counted.duplicates).toBe(merged);
+  expect(counted.configs).toBe(kept - merged);
+  expect(counted.trials).toBe(3 * (kept - merged));
+});
+
+test('a grid of 10^15 points is counted, one past 2^53 is refused by its limit', () => {
+  expect(plan(parseSweep(thousands(5), 'big.yaml')).trials).toBe(1e15);
+  expect(() => plan(parseSweep(thousands(6), 'big.yaml'))).toThrow(/more than the 9,007,199,254,740,991 that can be/);
+});
+
+test('a plan has the shape that is printed as JSON', () => {
+  const text = `
+name: shape
+trainer: autoencoder
+parameters:
+  depth: {values: [3, 5]}
+  noise_std: {values: [0, 0.5]}
+  latent_dim: {value: 15}
+exclude: [{depth: 5, noise_std: 0.5}]
+when: [{if: {depth: 5}, set: {depth: 3}}]
+seeds: [4, 5]
+`;
+  expect(plan(parseSweep(text, 'x.yaml'))).toEqual({
+    sweep: 'shape',
+    trials: 4,
+    configs: 2,
+    replicates: 2,
+    axes: { depth: 2, noise_std: 2, latent_dim: 1 },
+    excluded: [{ rule: 'depth=5, noise_std=0.5', count: 1 }],
+    duplicates: 1,
+  });
+});
+
+test('rules that name too many values to count are refused by the limit', () => {
+  const many = Array.from({ length: 600 }, (_, value) => value + 1).join(', ');
+  const text = `${thousands(2)}exclude: [{p0: [${many}]}, {p1: [${many}]}]`;
+  expect(() => plan(parseSweep(text, 'x.yaml'))).toThrow(/361,201 cases to count, more than 250,000/);
+});
+
+test('a sweep of no trials, of too many, or of too thin a grid is refused before it is walked', () => {
+  const refusal = (text: string) => {
+    try {
+      enumerateTrials(parseSweep(text, 'x.yaml'));
+    } catch (error) {
+      return error instanceof BadInputError ? error.message : String(error);
+    }
+    return 'taken';
+  };
+  expect(refusal('{trainer: noop, parameters: {a: {value: 1}}, exclude: [{a: 1}]}')).toBe(
+    'sweep x has no trials: exclude drops every point of its grid',
+  );
+  expect(refusal(thousands(2))).toMatch(/1,000,000 trials .* more than the 200,000/);
+  const thin = Array.from({ length: 999 }, (_, value) => value + 1).join(', ');
+  expect(refusal(`${thousands(2)}exclude: [{p0: [${thin}]}]`)).toMatch(/keeps 1,000 of the 1,000,000 points/);
+});

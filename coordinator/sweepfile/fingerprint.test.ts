@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { sweepFingerprint } from './fingerprint.ts';
+import { parseSweep } from './parse.ts';
+
+const of = (text: string) => sweepFingerprint(parseSweep(text, 'x.yaml'));
+
+const PLAIN = `
+trainer: noop
+parameters:
+  a: {values: [1, 1e-5]}
+  b: {value: 3}
+exclude: [{a: 1, b: 3}]
+`;
+
+test.each([
+  [
+    'another layout',
+    'trainer: noop   # a comment\nparameters: {"a": {values: [1, 0.00001]}, b: {value: 3}}\nexclude:\n- a: 1\n  b: 3\n',
+  ],
+  [
+    'another order of keys',
+    'exclude: [{b: 3, a: 1}]\nparameters: {b: {value: 3}, a: {values: [1, 1e-5]}}\ntrainer: noop\n',
+  ],
+  [
+    'lists of one value',
+    'trainer: noop\nparameters: {a: {values: [1, 1e-5]}, b: {values: [3]}}\nexclude: [{a: [1], b: 3}]\n',
+  ],
+  [
+    'defaults written out',
+    `${PLAIN}retry: {crash: 2}\nreplicates: 1\norder: grid\nmetric: {name: test_loss}\nmethod: grid\nzip: []\n`,
+  ],
+  ['another name and description', `${PLAIN}name: other\ndescription: words\n`],
+])('%s is the same sweep', (_, text) => {
+  expect(of(text)).toBe(of(PLAIN));
+  expect(of(PLAIN)).toMatch(/^[0-9a-f]{64}$/);
+});
+
+test.each([
+  'metric: {name: test_loss, goal: maximize}',
+  'replicates: 2',
+  'seeds: [1]',
+  'concurrency: 3',
+  'timeout: 1h',
+  'retry: {crash: 3}',
+  'retry: {backoff: 3s}',
+  'max_failed: 0',
+  'max_failed: 10%',
+  'order: shuffled\nseed: 0',
+  'order: shuffled\nseed: 1',
+  'when: [{if: {a: 1}, set: {b: 4}}]',
+  'when: [{if: {a: 1}, set: {epochs: 4}}]',
+])('with %j it is another sweep than any of the others', (line) => {
+  const others = ['', 'concurrency: 4', 'max_failed: 1', 'when: [{if: {a: 1}, set: {b: 5}}]'];
+  for (const other of others) expect(of(`${PLAIN}${line}\n`)).not.toBe(of(`${PLAIN}${other}\n`));
+});
+
+test('steps, values and rules count', () => {
+  const texts = [
+    '{min: 0, max: 1, step: 0.5}',
+    '{min: 0, max: 2, step: 0.5}',
+    '{min: 0, max: 2, step: 1}',
+    '{values: [a]}',
+    '{values: [b]}',
+  ];
+  const prints = texts.map((axis) => of(`{trainer: noop, parameters: {x: ${axis}}}`));
+  expect(new Set(prints).size).toBe(texts.length);
+  expect(of(PLAIN.replace('a: 1, b: 3', 'a: 1'))).not.toBe(of(PLAIN));
+});

@@ -1,0 +1,121 @@
+import { expect, test } from 'vitest';
+import { enumerateTrials } from '../grid/enumerate.ts';
+import { parseSweep } from './parse.ts';
+
+test('what a file leaves out has its default', () => {
+  const spec = parseSweep('{trainer: autoencoder, parameters: {}}', 'some/folder/first-try.yaml');
+  expect(spec).toMatchObject({
+    name: 'first-try',
+    description: '',
+    metric: { name: 'test_loss', goal: 'minimize' },
+    axes: [],
+    seeds: [0],
+    order: { kind: 'grid' },
+    retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 },
+  });
+  expect([spec.concurrency, spec.timeoutMs, spec.maxFailed]).toEqual([undefined, undefined, undefined]);
+});
+
+test('every key arrives', () => {
+  const spec = parseSweep(
+    `
+name: all
+description: of them
+method: grid
+trainer: autoencoder
+metric: {name: psnr}
+parameters:
+  depth: {values: [3, 5]}
+  latent_dim: {min: 15, max: 45, step: 15}
+  lambda_l1: {values: [0, 1e-5]}
+  weight_decay: {values: [0, 1e-5]}
+zip: [[lambda_l1, weight_decay]]
+exclude: [{depth: 5, latent_dim: [15, 30]}]
+when: [{if: {depth: 5}, set: {epochs: 13}}]
+seeds: [3, 1]
+order: shuffled
+seed: 9
+concurrency: 4
+retry: {oom: 0, backoff: 1m30s}
+timeout: 2h
+max_failed: 12.5%
+`,
+    'x.yaml',
+  );
+  const { axes, ...rest } = spec;
+  expect(axes.map((axis) => [axis.name, axis.size, axis.at(axis.size - 1)])).toEqual([
+    ['depth', 2, 5],
+    ['latent_dim', 3, 45],
+    ['lambda_l1', 2, 1e-5],
+    ['weight_decay', 2, 1e-5],
+  ]);
+  expect(rest).toEqual({
+    name: 'all',
+    description: 'of them',
+    trainer: 'autoencoder',
+    metric: { name: 'psnr', goal: 'maximize' },
+    zip: [['lambda_l1', 'weight_decay']],
+    exclude: [
+      {
+        conditions: [
+          { name: 'depth', anyOf: [5] },
+          { name: 'latent_dim', anyOf: [15, 30] },
+        ],
+      },
+    ],
+    when: [{ conditions: [{ name: 'depth', anyOf: [5] }], set: { epochs: 13 } }],
+    seeds: [3, 1],
+    order: { kind: 'shuffled', seed: 9 },
+    concurrency: 4,
+    retry: { oom: 0, crash: 2, timeout: 1, backoffMs: 90_000 },
+    timeoutMs: 7_200_000,
+    maxFailed: { kind: 'share', ratio: 0.125 },
+  });
+});
+
+test('replicates are the seeds from 0', () => {
+  expect(parseSweep('{trainer: noop, parameters: {}, replicates: 3, max_failed: 0}', 'x')).toMatchObject({
+    seeds: [0, 1, 2],
+    maxFailed: { kind: 'count', count: 0 },
+  });
+});
+
+test('JSON and YAML of one content are one sweep', () => {
+  const data = { trainer: 'noop', parameters: { a: { values: [1, 0.5, 'x', true] } }, exclude: [{ a: [1, 'x'] }] };
+  const ids = (text: string) => [...enumerateTrials(parseSweep(text, 'x'))].map(({ trialId }) => trialId);
+  const json = ids(JSON.stringify(data, null, '\t'));
+  expect(json).toHaveLength(2);
+  expect(ids('trainer: noop\nparameters:\n  a:\n    values: [1, .5, x, true]\nexclude:\n- a: [1, x]\n')).toEqual(json);
+});
+
+test('anchors and aliases are written out', () => {
+  const text = 'trainer: noop\nparameters:\n  a: &few {values: [1, 2]}\n  b: *few\n';
+  expect(parseSweep(text, 'x').axes.map(({ name, size }) => `${name}${size}`)).toEqual(['a2', 'b2']);
+});
+
+test('a single value in a zip goes with every row, and single values of a zip may repeat', () => {
+  const text = `
+trainer: noop
+parameters: {a: {values: [1, 1, 2]}, b: {values: [5, 6, 5]}, c: {value: 9}}
+zip: [[a, b, c]]
+`;
+  const rows = [...enumerateTrials(parseSweep(text, 'x'))].map(({ parameters: { a, b, c } }) => [a, b, c]);
+  expect(rows).toEqual([
+    [1, 5, 9],
+    [1, 6, 9],
+    [2, 5, 9],
+  ]);
+});
+
+test('names that JavaScript objects have by themselves are parameters as any other', () => {
+  const text =
+    '{trainer: noop, parameters: {constructor: {values: [1, 2]}, toString: {value: 3}}, exclude: [{constructor: 1}]}';
+  const [trial, ...others] = enumerateTrials(parseSweep(text, 'x'));
+  expect(others).toEqual([]);
+  expect(Object.entries(trial?.parameters ?? {})).toEqual(
+    expect.arrayContaining([
+      ['constructor', 2],
+      ['toString', 3],
+    ]),
+  );
+});

@@ -1,0 +1,42 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, test } from 'vitest';
+import { runAttached } from './run-attached.mjs';
+
+const node = process.execPath;
+const module = pathToFileURL(resolve(import.meta.dirname, 'run-attached.mjs')).href;
+
+/** A process that runs `code` attached, in a group of its own as under a terminal. */
+async function started(code: string): Promise<ChildProcess> {
+  const outer = `import { runAttached } from ${JSON.stringify(module)};
+    process.exitCode = await runAttached(process.execPath, ['-e', ${JSON.stringify(code)}]);`;
+  const child = spawn(node, ['--input-type=module', '-e', outer], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout ?? child, 'data');
+  return child;
+}
+
+const ending = (signal: string, code: number) =>
+  `process.on('${signal}', () => setTimeout(() => process.exit(${code}), 200)); setInterval(() => {}, 1000); console.log('up');`;
+
+test('the exit code of the child is handed on', async () => {
+  expect(await runAttached(node, ['-e', 'process.exit(7)'])).toBe(7);
+  expect(await runAttached(node, ['-e', "process.kill(process.pid, 'SIGKILL')"])).toBe(137);
+  await expect(runAttached(join('no', 'such', 'program'), [])).rejects.toThrow('ENOENT');
+});
+
+test('an interrupt of the whole group leaves the child the time to end by itself', async () => {
+  const outer = await started(ending('SIGINT', 130));
+  process.kill(-(outer.pid ?? 0), 'SIGINT');
+  expect(await once(outer, 'exit')).toEqual([130, null]);
+});
+
+test('a SIGTERM to the parent alone ends the child in order', async () => {
+  const outer = await started(ending('SIGTERM', 5));
+  outer.kill('SIGTERM');
+  expect(await once(outer, 'exit')).toEqual([5, null]);
+});
