@@ -55,7 +55,7 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
   };
   const id = insertSweep(runtime.db, sweep, enumerateTrials(spec), now());
   if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweep(id).state))) {
-    runtime.addSweep(loadSweep(runtime.db, id, 'running', policy));
+    runtime.addSweep(loadSweep(runtime.db, id, 'running', policy, now()));
   }
   return id;
 }

@@ -12,7 +12,8 @@ import { allHeartbeats, withoutSecrets } from '../proto/subjects.ts';
 import { now } from './clock.ts';
 import { controlOf } from './control.ts';
 import { onHeartbeat } from './core/agents.ts';
-import type { AttemptKey, Core } from './core/model.ts';
+import type { Core } from './core/model.ts';
+import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import type { Output } from './core/step.ts';
 import { onTick } from './core/tick.ts';
 import { startCollecting } from './metrics/collect.ts';
@@ -88,18 +89,20 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   server.addService(AttemptServiceService, attempts.implementation);
   const address = await listen(server, options.listen);
 
-  const reconcile = () => {
-    offers
-      .reconcile(() => standingOffers(runtime.core))
-      .then(
-        (missing) => missing > 0 && log.info({ missing }, 'offers that the stream lacked were published again'),
-        (error) => log.warn({ err: error }, 'the stream of offers could not be compared with the store'),
-      );
+  const standing = () => standingOffers(runtime.core);
+  const reconcile = () =>
+    offers.reconcile(standing).then(
+      (missing) => missing > 0 && log.info({ missing }, 'offers that the stream lacked were published'),
+      (error) => log.warn({ err: error }, 'the stream of offers could not be compared with the store'),
+    );
+  const rebuild = () => {
+    log.warn('offers stand, slots are free, and nobody takes them: the stream is made anew');
+    return offers.rebuild(standing).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
   };
   listenToHeartbeats(nats, cluster, runtime, log);
   listenToStatus(nats, log, () => {
     metrics.natsReconnects.inc({ component: 'coordinator' });
-    reconcile();
+    void reconcile();
   });
   const ticking = setInterval(() => {
     runtime.settle(onTick(runtime.core, now())).then(
@@ -107,8 +110,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       () => {},
     );
   }, TICK_MS);
-  const reconciling = setInterval(reconcile, RECONCILE_MS);
-  reconcile();
+  const reconciling = setInterval(
+    () => void (renewStuckOffers(runtime.core, now()) ? rebuild() : reconcile()),
+    RECONCILE_MS,
+  );
+  await reconcile();
   runtime.reschedule();
 
   const addressFile = join(options.dir, ADDRESS_FILE);
@@ -145,9 +151,6 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
     case 'offer':
       void offers.publish(output.key);
       break;
-    case 'withdraw':
-      void offers.withdraw(output.sweepId);
-      break;
     case 'dismiss':
       attempts.dismiss(output.agentId, output.key, output.refusal);
       break;
@@ -176,17 +179,6 @@ async function listenToStatus(nats: NatsConnection, log: Logger, onReconnect: ()
     log.info('the connection to NATS is back');
     onReconnect();
   }
-}
-
-function standingOffers(core: Core): AttemptKey[] {
-  const keys: AttemptKey[] = [];
-  for (const sweep of core.sweeps.values()) {
-    if (sweep.counts.offered === 0) continue;
-    for (const trial of sweep.trials.values()) {
-      if (trial.state === 'offered') keys.push({ sweepId: sweep.id, trialId: trial.id, attempt: trial.attempts + 1 });
-    }
-  }
-  return keys;
 }
 
 function agentsOf(core: Core): Agent[] {

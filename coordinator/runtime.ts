@@ -64,7 +64,7 @@ export class Runtime {
     this.#scheduling = true;
     setImmediate(() => {
       this.#scheduling = false;
-      const step = schedule(this.core);
+      const step = schedule(this.core, now());
       if (step.changes.length > 0) this.settle(step).catch(() => {});
     });
   }

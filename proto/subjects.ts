@@ -9,7 +9,7 @@ interface AttemptName {
   readonly attempt: number;
 }
 
-/** The work queue of offers. Coordinators publish and purge; agents pull and acknowledge. */
+/** The work queue of offers. Its coordinator publishes; agents pull and acknowledge. */
 export function offerStream(cluster: string): string {
   return `TRAWL_OFFERS_${cluster}`;
 }
@@ -24,10 +24,6 @@ export function offerSubject(cluster: string, key: AttemptName): string {
 
 export function allOffers(cluster: string): string {
   return `trawl.${cluster}.offer.>`;
-}
-
-export function offersOfSweep(cluster: string, sweepId: string): string {
-  return `trawl.${cluster}.offer.${sweepId}.>`;
 }
 
 /** Agents publish, each on its own; the coordinator listens to all. */

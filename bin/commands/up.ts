@@ -5,7 +5,7 @@ import { sweepEnded } from '../../dashboard/state/trial-state.ts';
 import { EXIT, RefusedError } from '../../proto/errors.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { adoptSweep } from '../adopt-sweep.ts';
-import { type Connection, connect, withConnection } from '../connect.ts';
+import { type Connection, connectToCoordinatorOf, withConnection } from '../connect.ts';
 import { getSweep, listTrials } from '../fetch.ts';
 import { startLocalCluster } from '../local/local-cluster.ts';
 import { type GlobalOptions, type OutputOptions, parseCount, withHelp, withOutput } from '../options.ts';
@@ -123,9 +123,9 @@ function nextSteps(dir: string): string {
 
 /** Two coordinators cannot share a folder; the one at work is named. */
 async function refuseSecond(dir: string): Promise<void> {
-  const connection = await connect({ dir }).catch(() => undefined);
-  await connection?.close();
-  if (connection === undefined || connection.offlineDir !== undefined) return;
+  const connection = await connectToCoordinatorOf(dir);
+  if (connection === undefined) return;
+  await connection.close();
   throw new RefusedError(
     `a coordinator (${connection.address}) is at work on ${dir}: submit to it with "trawl submit FILE --server ` +
       `${connection.address}", or give this sweep a folder of its own with --dir`,

@@ -75,6 +75,8 @@ export interface Trial {
   attempts: number;
   /** Failed attempts by class, for the retry budget. */
   failures: Partial<Record<FailureClassName, number>>;
+  /** When its offer was made; of use while it is offered. */
+  offeredAt: number;
   /** Set while the trial runs. */
   lease: Lease | undefined;
 }

@@ -1,5 +1,5 @@
 /** Which trials are offered next. */
-import type { Core, Sweep } from './model.ts';
+import type { AttemptKey, Core, Sweep, Trial } from './model.ts';
 import { Step } from './step.ts';
 import { moveTrial } from './trials.ts';
 
@@ -9,18 +9,26 @@ import { moveTrial } from './trials.ts';
  */
 export const OFFERS_AHEAD_PER_SLOT = 1;
 
+/** An offer that stands so long while slots are free will not be taken any more. */
+export const OFFER_PATIENCE_MS = 30_000;
+
 /** How many more offers should stand. */
 export function offersWanted(core: Core): number {
-  let slots = 0;
-  for (const agent of core.agents.values()) if (agent.state === 'connected') slots += agent.slots;
+  const slots = connectedSlots(core);
   let offered = 0;
   for (const sweep of core.sweeps.values()) offered += sweep.counts.offered;
   const free = Math.max(0, slots - core.leases.size);
   return Math.max(0, free + slots * OFFERS_AHEAD_PER_SLOT - offered);
 }
 
+function connectedSlots(core: Core): number {
+  let slots = 0;
+  for (const agent of core.agents.values()) if (agent.state === 'connected') slots += agent.slots;
+  return slots;
+}
+
 /** Fills the window of offers: sweeps in order of submission, each one's trials by index. */
-export function schedule(core: Core): Step {
+export function schedule(core: Core, now: number): Step {
   const step = new Step();
   let wanted = offersWanted(core);
   for (const sweep of core.sweeps.values()) {
@@ -30,6 +38,7 @@ export function schedule(core: Core): Step {
       const trial = sweep.ready.pop();
       if (trial === undefined) break;
       if (trial.state !== 'pending') continue;
+      trial.offeredAt = now;
       moveTrial(sweep, trial, 'offered', step);
       step.outputs.push({
         kind: 'offer',
@@ -40,6 +49,36 @@ export function schedule(core: Core): Step {
     }
   }
   return step;
+}
+
+/**
+ * Whether offers stand that nobody takes although slots are free: then the queue has lost them, whatever it says of
+ * itself, and must be made anew. They count as made now.
+ */
+export function renewStuckOffers(core: Core, now: number): boolean {
+  if (connectedSlots(core) <= core.leases.size) return false;
+  const offered = offeredTrials(core);
+  if (!offered.some(([, trial]) => now - trial.offeredAt > OFFER_PATIENCE_MS)) return false;
+  for (const [, trial] of offered) trial.offeredAt = now;
+  return true;
+}
+
+export function standingOffers(core: Core): AttemptKey[] {
+  return offeredTrials(core).map(([sweep, trial]) => ({
+    sweepId: sweep.id,
+    trialId: trial.id,
+    attempt: trial.attempts + 1,
+  }));
+}
+
+function offeredTrials(core: Core): [Sweep, Trial][] {
+  return [...core.sweeps.values()].flatMap((sweep) =>
+    sweep.counts.offered === 0
+      ? []
+      : [...sweep.trials.values()]
+          .filter((trial) => trial.state === 'offered')
+          .map((trial): [Sweep, Trial] => [sweep, trial]),
+  );
 }
 
 function roomFor(sweep: Sweep): number {

@@ -44,8 +44,6 @@ export type Change =
 /** Something that may leave the coordinator once the changes before it are durable. */
 export type Output =
   | { readonly kind: 'offer'; readonly key: AttemptKey }
-  /** No offer of the sweep stands any more. */
-  | { readonly kind: 'withdraw'; readonly sweepId: string }
   /** The agent must end the attempt, which is none of its business any more. */
   | { readonly kind: 'dismiss'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal };
 

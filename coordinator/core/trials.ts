@@ -52,14 +52,14 @@ export function setSweepState(sweep: Sweep, state: Sweep['state'], reason: strin
   step.changes.push({ kind: 'sweep', sweepId: sweep.id, state, reason });
 }
 
-/** Takes every offer of a sweep back: its trials wait again. */
+/**
+ * Takes every offer of a sweep back. Nothing is sent for that: whoever still pulls such an offer is refused the lease,
+ * and drops it.
+ */
 export function withdrawOffers(sweep: Sweep, step: Step, to: 'pending' | 'cancelled', detail: string): void {
-  let any = false;
   for (const trial of sweep.trials.values()) {
     if (trial.state !== 'offered') continue;
-    any = true;
     if (to === 'pending') requeue(sweep, trial, step, { detail });
     else moveTrial(sweep, trial, 'cancelled', step, { detail });
   }
-  if (any) step.outputs.push({ kind: 'withdraw', sweepId: sweep.id });
 }

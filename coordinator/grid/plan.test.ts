@@ -62,6 +62,30 @@ seeds: [4, 5]
   });
 });
 
+test('rows of a zip that come out equal once a part of them is set are counted once', () => {
+  const text = `
+trainer: noop
+parameters: {a: {values: [1, 2, 3]}, b: {values: [5, 5, 6]}, c: {values: [0, 1]}}
+zip: [[a, b]]
+when: [{if: {c: 1}, set: {a: 9}}]
+`;
+  expect(plan(parseSweep(text, 'x.yaml'))).toMatchObject({ configs: 5, duplicates: 1 });
+});
+
+test('rows of a computed zip stay apart by the part that is not set', () => {
+  const text = `
+trainer: noop
+parameters: {a: {min: 1, max: 1000, step: 1}, b: {min: 1, max: 1000, step: 1}, c: {values: [0, 1]}}
+zip: [[a, b]]
+when: [{if: {c: 1}, set: {a: 9}}]
+`;
+  expect(plan(parseSweep(text, 'x.yaml'))).toMatchObject({ configs: 2_000, duplicates: 0 });
+  expect(plan(parseSweep(text.replace('a: 9', 'a: 9, b: 9'), 'x.yaml'))).toMatchObject({
+    configs: 1_001,
+    duplicates: 999,
+  });
+});
+
 test('rules that name too many values to count are refused by the limit', () => {
   const many = Array.from({ length: 600 }, (_, value) => value + 1).join(', ');
   const text = `${thousands(2)}exclude: [{p0: [${many}]}, {p1: [${many}]}]`;

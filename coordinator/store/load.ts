@@ -22,7 +22,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     .prepare("select id, state, policy from sweeps where state in ('running', 'paused', 'stopping') order by id")
     .all() as { id: number; state: SweepState; policy: string }[];
   for (const row of rows) {
-    const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy));
+    const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), now);
     for (const lease of loadLeases(db, sweep.id, now + leaseMs)) {
       const trial = sweep.trials.get(lease.key.trialId);
       if (trial === undefined) continue;
@@ -34,7 +34,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
   return core;
 }
 
-export function loadSweep(db: Database, id: string, state: SweepState, policy: SweepPolicy): Sweep {
+export function loadSweep(db: Database, id: string, state: SweepState, policy: SweepPolicy, now: number): Sweep {
   const sweep = newSweep(id, state, policy);
   const trials = db.prepare('select id, idx, state, attempts from trials where sweep_id = ? order by idx').all(id);
   for (const row of trials as { id: string; idx: number; state: TrialStateName; attempts: number }[]) {
@@ -44,6 +44,7 @@ export function loadSweep(db: Database, id: string, state: SweepState, policy: S
       state: row.state,
       attempts: row.attempts,
       failures: {},
+      offeredAt: now,
       lease: undefined,
     };
     addTrial(sweep, trial);

@@ -129,6 +129,7 @@ const trainer: [string, string][] = [
     '  9x: {value: 3}',
     `4:3: "9x" cannot be a parameter; a parameter's name is a letter, then letters, digits, "_", "." or "-", up to 64 in all`,
   ],
+  ['  constructor: {value: 3}', '4:3: "constructor" cannot be a parameter; the name is taken by JavaScript itself'],
 ];
 
 const rules: [string, string][] = [

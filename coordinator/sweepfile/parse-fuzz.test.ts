@@ -67,13 +67,13 @@ function parses(bytes: Uint8Array): void {
 }
 
 test('random bytes parse or are refused with a place', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), parses), { numRuns: 15000 });
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), parses), { numRuns: 500 });
 });
 
 test('random pieces of YAML parse or are refused with a place', () => {
   fc.assert(
     fc.property(fc.array(PIECE, { maxLength: 60 }), (pieces) => parses(Buffer.from(pieces.join('')))),
-    { numRuns: 15000 },
+    { numRuns: 1_000 },
   );
 });
 
@@ -84,7 +84,7 @@ test('a real file with pieces cut out and put in parses or is refused with a pla
       const text = edits.reduce((now, { at, cut, put }) => now.slice(0, at) + put + now.slice(at + cut), EXAMPLE);
       parses(Buffer.from(text));
     }),
-    { numRuns: 15000 },
+    { numRuns: 500 },
   );
 });
 
@@ -111,7 +111,7 @@ test('values of any shape in any key parse or are refused with a place', () => {
       const file = { trainer: 'noop', parameters: { a: { values: [1, 2] } }, ...known, ...other };
       parses(Buffer.from(JSON.stringify(file)));
     }),
-    { numRuns: 15000 },
+    { numRuns: 500 },
   );
 });
 

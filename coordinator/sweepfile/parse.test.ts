@@ -106,16 +106,3 @@ zip: [[a, b, c]]
     [2, 5, 9],
   ]);
 });
-
-test('names that JavaScript objects have by themselves are parameters as any other', () => {
-  const text =
-    '{trainer: noop, parameters: {constructor: {values: [1, 2]}, toString: {value: 3}}, exclude: [{constructor: 1}]}';
-  const [trial, ...others] = enumerateTrials(parseSweep(text, 'x'));
-  expect(others).toEqual([]);
-  expect(Object.entries(trial?.parameters ?? {})).toEqual(
-    expect.arrayContaining([
-      ['constructor', 2],
-      ['toString', 3],
-    ]),
-  );
-});

@@ -52,7 +52,11 @@ const scalarError = 'expected a number, text, true or false';
 const words = z.string().max(MAX_TEXT, { error: `expected at most ${MAX_TEXT} characters` });
 const scalar = z.union([z.number(), words, z.boolean()], { error: scalarError });
 const finite = z.number({ error: 'expected a number' });
-const parameterName = z.string().regex(PARAMETER_NAME);
+/** Names that every JavaScript object answers to (`constructor`) are refused once, here, instead of guarded against everywhere. */
+const parameterName = z
+  .string()
+  .regex(PARAMETER_NAME)
+  .refine((name) => !(name in Object.prototype));
 
 const durationError = 'expected a duration such as 90s, 2h or 1d, up to 24d';
 const duration = z

@@ -33,8 +33,7 @@ export function badPaths(issues: readonly Issue[]): Path[] {
 function tell(issue: Issue, path: Path, root: Located, findings: Findings): void {
   const name = path[path.length - 1];
   if (issue.code === 'invalid_key') {
-    const rule = `a parameter's name is a letter, then letters, digits, "_", "." or "-", up to 64 in all`;
-    findings.atKey(path, `${quote(String(name))} cannot be a parameter; ${rule}`);
+    findings.atKey(path, `${quote(String(name))} cannot be a parameter; ${nameRule(String(name))}`);
   } else if (!has(root, path)) {
     findings.atKey(path.slice(0, -1), `missing key ${quote(String(name))}${example(path)}`);
   } else {
@@ -42,6 +41,12 @@ function tell(issue: Issue, path: Path, root: Located, findings: Findings): void
     const key = typeof name === 'string' ? `${name}: ` : '';
     findings.atValue(path, `${key}${wrongValue(issue, path, data)}`);
   }
+}
+
+function nameRule(name: string): string {
+  return name in Object.prototype
+    ? 'the name is taken by JavaScript itself'
+    : `a parameter's name is a letter, then letters, digits, "_", "." or "-", up to 64 in all`;
 }
 
 function wrongValue(issue: Issue, path: Path, data: unknown): string {

@@ -15,7 +15,7 @@ import {
 } from 'nats';
 import type { Logger } from 'pino';
 import { Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { allOffers, OFFER_CONSUMER, offerStream, offerSubject, offersOfSweep } from '../../proto/subjects.ts';
+import { allOffers, OFFER_CONSUMER, offerStream, offerSubject } from '../../proto/subjects.ts';
 import type { AttemptKey } from '../core/model.ts';
 
 /** How long an agent may sit on an offer before another gets it: an Open takes milliseconds. */
@@ -52,32 +52,26 @@ export class Offers {
     }
   }
 
-  /** Takes every offer of a sweep back. A failure is logged: agents that pull such an offer are refused anyway. */
-  async withdraw(sweepId: string): Promise<void> {
-    try {
-      const manager = await this.#ensure();
-      await manager.streams.purge(this.#stream, { filter: offersOfSweep(this.#cluster, sweepId) });
-    } catch (error) {
-      this.#log.warn({ sweepId, err: error }, 'offers could not be withdrawn');
-    }
-  }
-
   /**
-   * Makes the stream hold what stands: missing offers are published, stale ones dropped.
+   * Publishes the offers that the stream lacks. What it holds beyond those that stand does no harm: whoever pulls such
+   * an offer is refused the lease, and drops it.
    * @param standing every offer that stands, asked for when the stream's own list is at hand
    * @returns how many offers were missing
    */
-  async reconcile(standing: () => AttemptKey[]): Promise<number> {
+  async reconcile(standing: () => readonly AttemptKey[]): Promise<number> {
     const manager = await this.#ensure();
     const info = await manager.streams.info(this.#stream, { subjects_filter: allOffers(this.#cluster) });
-    const stale = new Set(Object.keys(info.state.subjects ?? {}));
-    const missing: AttemptKey[] = [];
-    for (const key of standing()) {
-      if (!stale.delete(offerSubject(this.#cluster, key))) missing.push(key);
-    }
+    const held = info.state.subjects ?? {};
+    const missing = standing().filter((key) => !(offerSubject(this.#cluster, key) in held));
     await Promise.all(missing.map((key) => this.publish(key)));
-    for (const subject of stale) await manager.streams.purge(this.#stream, { filter: subject });
     return missing.length;
+  }
+
+  /** Throws the stream away, and makes it anew with what stands. */
+  async rebuild(standing: () => readonly AttemptKey[]): Promise<void> {
+    const manager = await this.#ensure();
+    await manager.streams.delete(this.#stream);
+    await this.reconcile(standing);
   }
 
   async #ensure(): Promise<JetStreamManager> {
