@@ -5,7 +5,7 @@ import { availableParallelism, homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
-import { connectNats } from '../proto/connect-nats.ts';
+import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { BadInputError } from '../proto/errors.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import { listGpus } from './machine/gpus.ts';
@@ -71,7 +71,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       slots,
       async stop() {
         await agent.stop();
-        await connection.close();
+        await closeNats(connection);
         spool.close();
       },
     };

@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
-import { connectNats } from '../proto/connect-nats.ts';
+import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { AttemptServiceService, Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent } from '../proto/gen/trawl/v1/types.ts';
@@ -140,7 +140,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       web.server.closeAllConnections();
       collecting.stop();
       runtime.flush();
-      await nats.close();
+      await closeNats(nats);
       db.close();
     },
   };

@@ -36,6 +36,8 @@ import {
 import type { Spool } from './spool.ts';
 import { WorkerProcess } from './worker-process.ts';
 
+/** What several slots have to say within this time is said together: the cost is in the messages, not in their length. */
+const GATHER_MS = 2;
 /** Before a claim is made again when the coordinator did not answer it. */
 const CLAIM_RETRY_MS = 500;
 /** A worker that dies younger than this is not started again at once. */
@@ -203,7 +205,7 @@ export class Agent {
   }
 
   #record(key: AttemptKey, seq: number, body: RecordBody): void {
-    if (this.#records.length === 0) setImmediate(() => this.#flushRecords());
+    if (this.#records.length === 0) setTimeout(() => this.#flushRecords(), GATHER_MS);
     this.#records.push({ key, seq, atMs: Date.now(), body: bodyOf(body) });
   }
 
@@ -215,7 +217,7 @@ export class Agent {
   }
 
   #claim(claim: Claim): void {
-    if (this.#claims.length === 0) setImmediate(() => this.#openLeases());
+    if (this.#claims.length === 0) setTimeout(() => this.#openLeases(), GATHER_MS);
     this.#claims.push(claim);
   }
 
@@ -234,11 +236,12 @@ export class Agent {
 
   #decided(claim: Claim, answer: Decision['answer']): void {
     const effects =
-      answer === undefined
+      answer === undefined || claim.key === undefined
         ? 'again'
         : onDecision(
             this.#slots,
             claim.slot,
+            claim.key,
             answer.$case === 'grant' ? { grant: answer.grant } : { refusal: answer.refusal },
           );
     if (effects === 'again') this.#claimAgain(claim);

@@ -7,6 +7,8 @@ import type { OfferToken } from './slots.ts';
 
 /** How long one pull stands before it is made again. */
 const PULL_MS = 20_000;
+/** Slots that fall free within this time are filled by one pull. */
+const GATHER_MS = 2;
 /** Before the next pull when one failed: the stream may not be there yet. */
 const RETRY_MS = 500;
 /** How long a returned offer rests: whoever returned it has no slot, and would get it again at once. */
@@ -23,6 +25,7 @@ export class OfferQueue {
   #wanted = 0;
   #asked = 0;
   #nextToken = 1;
+  #gathering = false;
   #closed = false;
 
   constructor(nats: NatsConnection, onOffer: (key: AttemptKey, token: OfferToken) => void, log: Logger) {
@@ -42,7 +45,12 @@ export class OfferQueue {
   /** How many offers could be taken now. */
   want(count: number): void {
     this.#wanted = count;
-    this.#pull();
+    if (this.#gathering || count <= this.#asked) return;
+    this.#gathering = true;
+    setTimeout(() => {
+      this.#gathering = false;
+      this.#pull();
+    }, GATHER_MS);
   }
 
   acknowledge(token: OfferToken): void {

@@ -67,10 +67,13 @@ export function onOffer(slots: Slot[], key: AttemptKey, offer: OfferToken): Effe
 
 export type Decision = { readonly grant: Grant } | { readonly refusal: Refusal };
 
-/** @returns `again` when the claim must be made again, once the coordinator knows this agent */
-export function onDecision(slots: Slot[], at: number, decision: Decision): Effect[] | 'again' {
+/**
+ * The coordinator answers the claim of an attempt. The slot may have let go of it since, and claim another by now.
+ * @returns `again` when the claim must be made again, once the coordinator knows this agent
+ */
+export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision: Decision): Effect[] | 'again' {
   const slot = slots[at];
-  if (slot?.state !== 'claiming') return [];
+  if (slot?.state !== 'claiming' || !sameAttempt(slot.key, key)) return [];
   if ('refusal' in decision) {
     if (decision.refusal.code === RefusalCode.NO_SESSION) return 'again';
     slots[at] = { state: 'idle' };
@@ -87,8 +90,10 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
   const slot = slots[at];
   switch (message.kind) {
     case 'ready':
+      if (slot?.state === 'starting') slots[at] = { state: 'idle' };
+      return [];
     case 'stopped':
-      if (slot?.state === 'starting' || slot?.state === 'stopping') slots[at] = { state: 'idle' };
+      if (slot?.state === 'stopping') slots[at] = { state: 'idle' };
       return [];
     case 'unfit':
       return [];
@@ -141,7 +146,8 @@ export function onShutdown(slots: Slot[]): Effect[] {
 function endOf(slots: Slot[], at: number, body: RecordBody): Effect[] {
   const slot = slots[at];
   const effects = record(slot, body);
-  if (slot?.state === 'running' || slot?.state === 'stopping') slots[at] = { state: 'idle' };
+  // A worker that was asked to stop says so as well, and is free only then.
+  if (slot?.state === 'running') slots[at] = { state: 'idle' };
   return effects;
 }
 

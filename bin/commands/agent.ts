@@ -33,7 +33,7 @@ async function agent(options: Options): Promise<void> {
   const { code } = await untilSignal();
   await running.stop();
   log.info('the agent ended');
-  process.exitCode = code;
+  process.exit(code);
 }
 
 export function registerAgent(program: Command): void {

@@ -37,7 +37,7 @@ async function coordinator(options: Options): Promise<void> {
   const { code } = await untilSignal();
   await running.stop();
   log.info('the coordinator ended');
-  process.exitCode = code;
+  process.exit(code);
 }
 
 export function registerCoordinator(program: Command): void {

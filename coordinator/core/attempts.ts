@@ -4,7 +4,7 @@ import { type AttemptKey, type Core, type Ending, type Failure, keyText, type Sw
 import { decideRetry } from './retry.ts';
 import type { Refusal, Step } from './step.ts';
 import { pause } from './sweeps.ts';
-import { closeIfDone, moveTrial, requeue } from './trials.ts';
+import { closeIfDone, moveTrial, requeue, setState } from './trials.ts';
 
 export interface Claim {
   readonly key: AttemptKey;
@@ -50,8 +50,8 @@ export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answe
   trial.attempts += 1;
   trial.lease = { ...claim, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 };
   core.leases.set(keyText(key), trial.lease);
+  setState(sweep, trial, 'running');
   step.changes.push({ kind: 'granted', ...claim, backend: agent.backend });
-  moveTrial(sweep, trial, 'running', step);
   return { granted: true };
 }
 
@@ -115,7 +115,7 @@ export function endAttempt(core: Core, key: AttemptKey, ending: Ending, now: num
   }
   core.leases.delete(keyText(key));
   trial.lease = undefined;
-  step.changes.push({ kind: 'ended', key, seq: lease.lastSeq, ending });
+  step.changes.push({ kind: 'ended', key, ending });
   if (ending.outcome === 'failed') afterFailure(sweep, trial, ending.failure, now, step);
   else moveTrial(sweep, trial, ending.outcome, step);
   closeIfDone(sweep, step);

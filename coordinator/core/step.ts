@@ -9,7 +9,8 @@ export type Change =
       readonly kind: 'trial';
       readonly sweepId: string;
       readonly trialId: string;
-      readonly state: TrialStateName;
+      /** A trial begins to run by being granted: that change says so. */
+      readonly state: Exclude<TrialStateName, 'running'>;
       /** Why, for a person; empty when the state says it all. */
       readonly detail: string;
       /** The last attempt's failure, when it is why. */
@@ -23,7 +24,7 @@ export type Change =
       readonly slot: number;
       readonly backend: string;
     }
-  | { readonly kind: 'ended'; readonly key: AttemptKey; readonly seq: number; readonly ending: Ending }
+  | { readonly kind: 'ended'; readonly key: AttemptKey; readonly ending: Ending }
   | { readonly kind: 'sweep'; readonly sweepId: string; readonly state: SweepState; readonly reason: string }
   | {
       readonly kind: 'report';

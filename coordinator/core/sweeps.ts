@@ -71,7 +71,7 @@ export function onKill(core: Core, sweepId: string, reason: string): Step {
     if (lease === undefined) continue;
     trial.lease = undefined;
     core.leases.delete(keyText(lease.key));
-    step.changes.push({ kind: 'ended', key: lease.key, seq: lease.lastSeq, ending: { outcome: 'cancelled' } });
+    step.changes.push({ kind: 'ended', key: lease.key, ending: { outcome: 'cancelled' } });
     moveTrial(sweep, trial, 'cancelled', step, { detail: why });
     step.outputs.push({
       kind: 'dismiss',

@@ -1,4 +1,4 @@
-/** The one place where a trial changes state, so that counts, queues and the event log always agree with it. */
+/** Where trials change state, so that counts, queues and the event log always agree with it. */
 import type { TrialStateName } from '../../proto/names.ts';
 import { type Failure, isEnded, type Sweep, type Trial } from './model.ts';
 import type { Step } from './step.ts';
@@ -6,13 +6,11 @@ import type { Step } from './step.ts';
 export function moveTrial(
   sweep: Sweep,
   trial: Trial,
-  state: TrialStateName,
+  state: Exclude<TrialStateName, 'running'>,
   step: Step,
   why: { detail?: string; failure?: Failure | undefined } = {},
 ): void {
-  sweep.counts[trial.state] -= 1;
-  sweep.counts[state] += 1;
-  trial.state = state;
+  setState(sweep, trial, state);
   step.changes.push({
     kind: 'trial',
     sweepId: sweep.id,
@@ -21,6 +19,13 @@ export function moveTrial(
     detail: why.detail ?? '',
     failure: why.failure,
   });
+}
+
+/** Only in memory: whoever calls this says it in a change of its own. */
+export function setState(sweep: Sweep, trial: Trial, state: TrialStateName): void {
+  sweep.counts[trial.state] -= 1;
+  sweep.counts[state] += 1;
+  trial.state = state;
 }
 
 /** Puts a trial back among those that wait, at once or (`readyAt`) later. */

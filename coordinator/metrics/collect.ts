@@ -1,9 +1,10 @@
 /** Fills the families: counters from what is committed, gauges from memory whenever Prometheus asks. */
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Metric } from 'prom-client';
+import { usualGoal } from '../../proto/goals.ts';
+import { type GoalName, goal } from '../../proto/names.ts';
 import { now } from '../clock.ts';
 import { type AttemptKey, isEnded, keyText } from '../core/model.ts';
-import { usualGoal } from '../core/ranking.ts';
 import type { Change } from '../core/step.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Commit } from '../store/journal.ts';
@@ -43,6 +44,8 @@ class Collector {
   readonly #offeredAt = new Map<string, number>();
   readonly #grantedAt = new Map<string, number>();
   readonly #best = new Map<string, number>();
+  /** Of each sweep's own metric, by sweep and metric. */
+  readonly #goals = new Map<string, GoalName>();
   readonly #known = new Set<string>();
   readonly #lingering = new Set<NodeJS.Timeout>();
 
@@ -61,6 +64,7 @@ class Collector {
     this.#known.add(sweepId);
     const m = this.#metrics;
     const sweep = this.#runtime.queries.sweep(sweepId);
+    if (sweep.metric !== undefined) this.#goals.set(`${sweepId} ${sweep.metric.name}`, goal.of(sweep.metric.goal));
     m.sweepInfo.set({ sweep: sweepId, name: sweep.name, method: 'grid', metric: sweep.metric?.name ?? '' }, 1);
     m.trialsExpected.set({ sweep: sweepId }, this.#runtime.core.sweeps.get(sweepId)?.trials.size ?? 0);
     m.trialsExcluded.set({ sweep: sweepId }, sweep.excluded);
@@ -86,7 +90,7 @@ class Collector {
         else if (state === 'pending') {
           this.#offeredAt.delete(`${sweep}/${trialId}`);
           if (failure !== undefined) m.trialRetries.inc({ sweep, class: failure.class });
-        } else if (state !== 'running') m.trialsFinished.inc({ sweep, outcome: state });
+        } else m.trialsFinished.inc({ sweep, outcome: state });
         break;
       }
       case 'granted': {
@@ -126,8 +130,8 @@ class Collector {
       if (!Number.isFinite(value)) continue;
       const name = `${sweep} ${metric}`;
       const best = this.#best.get(name);
-      const better = best === undefined || (usualGoal(metric) === 'minimize' ? value < best : value > best);
-      if (!better) continue;
+      const lessIsBetter = (this.#goals.get(name) ?? usualGoal(metric)) === 'minimize';
+      if (best !== undefined && (lessIsBetter ? value >= best : value <= best)) continue;
       this.#best.set(name, value);
       this.#metrics.bestMetric.set({ sweep, metric }, value);
     }
@@ -183,7 +187,9 @@ class Collector {
   #forget(sweep: string): void {
     const m = this.#metrics;
     this.#known.delete(sweep);
-    for (const name of this.#best.keys()) if (name.startsWith(`${sweep} `)) this.#best.delete(name);
+    for (const names of [this.#best, this.#goals]) {
+      for (const name of names.keys()) if (name.startsWith(`${sweep} `)) names.delete(name);
+    }
     const families = [
       m.sweepInfo,
       m.trials,

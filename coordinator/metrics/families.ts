@@ -37,7 +37,10 @@ export function coordinatorMetrics() {
     bestMetric: gauge('best_metric', 'Best value reported so far.', ['sweep', 'metric']),
     lastReport: gauge('last_report_timestamp_seconds', 'Unix time of the newest report.', ['sweep']),
     supersededReports: counter('superseded_reports_total', 'Records refused because their attempt holds no lease.'),
-    leaseExpirations: counter('lease_expirations_total', 'Attempts lost: nothing was heard within the lease.'),
+    leaseExpirations: counter(
+      'lease_expirations_total',
+      'Attempts lost with their agent: it fell silent, was restarted or shut down.',
+    ),
     agents: gauge('agents', 'Agents by state.', ['state']),
     agentInfo: gauge('agent_info', 'Always 1; says what an agent is.', [
       'agent',

@@ -1,10 +1,16 @@
 /**
- * Group commit: changes gathered during one turn of the event loop are written in one transaction, so that many
- * acknowledgements share one flush of the disk. Nobody is told of a change before its transaction is durable.
+ * Group commit: changes gathered over a few milliseconds are written in one transaction, so that many acknowledgements
+ * share one flush of the disk. Nobody is told of a change before its transaction is durable.
  */
 import type { Database } from 'libsql';
 import type { Change } from '../core/step.ts';
 import { type StoredEvent, writerOf } from './write.ts';
+
+/**
+ * The least time from the start of one transaction to the start of the next. A flush of the disk blocks the process for
+ * a millisecond or so: without a pause it would do little else, with a longer one acknowledgements would be late.
+ */
+export const COMMIT_INTERVAL_MS = 3;
 
 export interface Commit {
   readonly changes: readonly Change[];
@@ -22,6 +28,7 @@ export class Journal {
   #changes: Change[] = [];
   #waiters: Waiter[] = [];
   #scheduled = false;
+  #lastBegun = Number.NEGATIVE_INFINITY;
   #broken: unknown;
 
   constructor(db: Database, now: () => number, onCommit: (commit: Commit) => void) {
@@ -41,7 +48,9 @@ export class Journal {
       this.#waiters.push({ resolve, reject });
       if (this.#scheduled) return;
       this.#scheduled = true;
-      setImmediate(() => this.flush());
+      const wait = this.#lastBegun + COMMIT_INTERVAL_MS - performance.now();
+      if (wait > 0.5) setTimeout(() => this.flush(), wait);
+      else setImmediate(() => this.flush());
     });
   }
 
@@ -65,6 +74,7 @@ export class Journal {
 
   #writeAll(changes: readonly Change[]): void {
     const begun = performance.now();
+    this.#lastBegun = begun;
     const at = this.#now();
     const events: StoredEvent[] = [];
     this.#db.exec('begin immediate');

@@ -65,8 +65,12 @@ export function loadSweep(db: Database, id: string, state: SweepState, policy: S
 function loadLeases(db: Database, sweepId: string, expiresAt: number): Lease[] {
   const rows = db
     .prepare(
-      `select trial_id, number, agent_id, incarnation, slot, granted_at, last_seq from attempts
-       where sweep_id = ? and outcome is null`,
+      `select trial_id, number, agent_id, incarnation, slot, granted_at, max(
+         (select coalesce(max(seq), 0) from reports as r
+          where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number),
+         (select coalesce(max(seq), 0) from logs as l
+          where l.sweep_id = a.sweep_id and l.trial_id = a.trial_id and l.attempt = a.number)) as last_seq
+       from attempts as a where sweep_id = ? and outcome is null`,
     )
     .all(sweepId) as {
     trial_id: string;

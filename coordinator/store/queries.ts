@@ -70,10 +70,15 @@ export class Queries {
   readonly #db: Database;
   readonly #trialById;
   readonly #counts;
+  readonly #assignment;
 
   constructor(db: Database) {
     this.#db = db;
     this.#trialById = db.prepare('select * from trials where sweep_id = ? and id = ?');
+    this.#assignment = db.prepare(
+      `select trainer, parameters, seed from trials join sweeps on sweeps.id = trials.sweep_id
+       where sweep_id = ? and trials.id = ?`,
+    );
     this.#counts = db.prepare('select state, count(*) as n from trials where sweep_id = ? group by state');
   }
 
@@ -156,8 +161,9 @@ export class Queries {
 
   /** What an agent needs to run a trial. */
   assignment(sweepId: string, trialId: string): { trainer: string; parameters: Trial['parameters']; seed: number } {
-    const trial = this.trial(sweepId, trialId);
-    return { trainer: this.#row(sweepId).trainer, parameters: trial.parameters, seed: trial.seed };
+    const row = this.#assignment.get(sweepId, trialId) as { trainer: string; parameters: string; seed: number };
+    const parameters = toWire(JSON.parse(row.parameters) as Parameters);
+    return { trainer: row.trainer, parameters, seed: row.seed };
   }
 
   attempts(sweepId: string, trialId: string): Attempt[] {

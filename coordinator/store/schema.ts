@@ -57,7 +57,6 @@ create table attempts (
   slot integer not null,
   backend text not null,
   granted_at integer not null,
-  last_seq integer not null default 0,
   ended_at integer not null default 0,
   outcome text,
   failure_class text,

@@ -23,7 +23,8 @@ export function writerOf(db: Database): (change: Change, at: number, events: Sto
      where sweep_id = ?5 and id = ?6`,
   );
   const grantTrial = db.prepare(
-    `update trials set attempts = ?, agent_id = ?, backend = ?, epoch = 0, metrics = '{}', started_at = ?
+    `update trials set state = 'running', attempts = ?, agent_id = ?, backend = ?, epoch = 0, metrics = '{}',
+       failure_class = null, failure_message = null, started_at = ?, ended_at = 0
      where sweep_id = ? and id = ?`,
   );
   const grant = db.prepare(
@@ -31,14 +32,13 @@ export function writerOf(db: Database): (change: Change, at: number, events: Sto
      values (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const end = db.prepare(
-    `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?, last_seq = ?
+    `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?
      where sweep_id = ? and trial_id = ? and number = ?`,
   );
   const report = db.prepare(
     'insert into reports (sweep_id, trial_id, attempt, seq, at, epoch, metrics) values (?, ?, ?, ?, ?, ?, ?)',
   );
   const progress = db.prepare('update trials set epoch = ?, metrics = ? where sweep_id = ? and id = ?');
-  const heard = db.prepare('update attempts set last_seq = ? where sweep_id = ? and trial_id = ? and number = ?');
   const log = db.prepare('insert into logs (sweep_id, trial_id, attempt, seq, at, text) values (?, ?, ?, ?, ?, ?)');
   const moveSweep = db.prepare(
     `update sweeps set state = ?1, reason = ?2,
@@ -69,7 +69,7 @@ export function writerOf(db: Database): (change: Change, at: number, events: Sto
         const { sweepId, trialId, attempt } = change.key;
         const { outcome } = change.ending;
         const failure = change.ending.outcome === 'failed' ? change.ending.failure : undefined;
-        end.run(at, outcome, failure?.class ?? null, failure?.message ?? null, change.seq, sweepId, trialId, attempt);
+        end.run(at, outcome, failure?.class ?? null, failure?.message ?? null, sweepId, trialId, attempt);
         note(sweepId, trialId, attempt, 'ended', describe(change.ending));
         break;
       }
@@ -78,14 +78,12 @@ export function writerOf(db: Database): (change: Change, at: number, events: Sto
         const metrics = JSON.stringify(change.metrics);
         report.run(sweepId, trialId, attempt, change.seq, change.at, change.epoch, metrics);
         progress.run(change.epoch, metrics, sweepId, trialId);
-        heard.run(change.seq, sweepId, trialId, attempt);
         note(sweepId, trialId, attempt, 'reported', `epoch ${change.epoch}`);
         break;
       }
       case 'log': {
         const { sweepId, trialId, attempt } = change.key;
         log.run(sweepId, trialId, attempt, change.seq, change.at, change.text);
-        heard.run(change.seq, sweepId, trialId, attempt);
         break;
       }
       case 'sweep':

@@ -1,0 +1,117 @@
+/**
+ * Dispatch: how many trials that train nothing go through the real path (JetStream, gRPC, durable store, worker
+ * processes) in a second, what it costs each process, and how long a trial spends where.
+ *
+ *   npm run bench:dispatch -- [--trials 10000] [--slots 8] [--agents 1]
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { startNatsServer } from '../bin/local/nats-server.ts';
+import { packageRoot } from '../bin/local/package-root.ts';
+import { cpuSeconds, peakBytes } from './process-figures.ts';
+
+const { values } = parseArgs({
+  options: {
+    trials: { type: 'string', default: '10000' },
+    slots: { type: 'string', default: '8' },
+    agents: { type: 'string', default: '1' },
+  },
+});
+const trials = Number(values.trials);
+const slots = Number(values.slots);
+const agents = Number(values.agents);
+
+const trawl = join(packageRoot(), 'bin', 'trawl.mjs');
+const dir = mkdtempSync(join(tmpdir(), 'trawl-bench-'));
+const children: ChildProcess[] = [];
+
+function start(...args: string[]): ChildProcess {
+  const child = spawn(process.execPath, [trawl, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+  children.push(child);
+  return child;
+}
+
+function run(...args: string[]): Promise<string> {
+  const child = spawn(process.execPath, [trawl, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', (data) => {
+    output += data;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('close', (code) =>
+      code === 0 ? resolve(output) : reject(new Error(`trawl ${args[0]} ended with ${code}`)),
+    );
+  });
+}
+
+const metric = (text: string, name: string): number =>
+  Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, 'm').exec(text)?.[1] ?? Number.NaN);
+
+async function bench(): Promise<void> {
+  const nats = await startNatsServer({ storeDir: join(dir, 'nats') });
+  const quiet = ['--log-level', 'warn'];
+  const coordinator = start(
+    ...['coordinator', '--dir', join(dir, 'c'), '--nats', nats.url],
+    ...['--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0', ...quiet],
+  );
+  const file = join(dir, 'c', 'coordinator.json');
+  while (!existsSync(file)) await sleep(50);
+  const { address, metrics } = JSON.parse(readFileSync(file, 'utf8')) as { address: string; metrics: string };
+  const running = Array.from({ length: agents }, (_, i) =>
+    start(
+      ...['agent', '--dir', join(dir, `a${i}`), '--nats', nats.url, '--server', address],
+      ...['--slots', `${slots}`, ...quiet],
+    ),
+  );
+  // Every worker is up before the clock starts: starting TensorFlow.js is not dispatch.
+  const scrape = async () => (await fetch(`http://${metrics}/metrics`)).text();
+  while (metric(await scrape(), 'trawl_agents') !== agents) await sleep(200);
+  await sleep(400 * Math.max(8, agents * slots));
+
+  const sweep = join(dir, 'sweep.yaml');
+  writeFileSync(sweep, `trainer: noop\nparameters:\n  a: {min: 1, max: ${trials}, step: 1}\n`);
+  const pids = { coordinator: coordinator.pid, agent: running[0]?.pid, 'nats-server': nats.pid } as const;
+  const before = Object.entries(pids).map(([name, pid]) => [name, cpuSeconds(pid)] as const);
+  const begun = performance.now();
+  await run('submit', sweep, '--server', address, '-q');
+  const submitted = performance.now();
+  let done = 0;
+  while (done < trials) {
+    await sleep(100);
+    done = metric(await scrape(), 'trawl_trials_finished_total');
+  }
+  const seconds = (performance.now() - submitted) / 1000;
+  const text = await scrape();
+  const mean = (family: string) => (metric(text, `${family}_sum`) / metric(text, `${family}_count`)) * 1000;
+
+  console.log(
+    `machine: ${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
+  );
+  console.log(`${trials} noop trials, ${agents} agent(s) of ${slots} slots\n`);
+  console.log(`submit (start of the command to its end)   ${((submitted - begun) / 1000).toFixed(2)} s`);
+  console.log(`dispatch to the last trial's end           ${seconds.toFixed(2)} s`);
+  console.log(`trials a second                            ${Math.round(trials / seconds)}`);
+  for (const [name, cpu] of before) {
+    const pid = pids[name as keyof typeof pids];
+    const used = cpuSeconds(pid) - cpu;
+    const perTrial = ((used / trials) * 1e6).toFixed(0);
+    const peak = Math.round(peakBytes(pid) / 2 ** 20);
+    console.log(`${name.padEnd(12)} CPU ${used.toFixed(2)} s (${perTrial} us a trial), peak memory ${peak} MiB`);
+  }
+  console.log(`offer to grant, mean                       ${mean('trawl_dispatch_latency_seconds').toFixed(2)} ms`);
+  console.log(`grant to end, mean                         ${mean('trawl_trial_duration_seconds').toFixed(2)} ms`);
+  console.log(`store: one transaction, mean               ${mean('trawl_store_commit_seconds').toFixed(2)} ms`);
+  console.log(`store: transactions                        ${metric(text, 'trawl_store_commit_seconds_count')}`);
+  await nats.stop();
+}
+
+try {
+  await bench();
+} finally {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(dir, { recursive: true, force: true });
+}
