@@ -1,7 +1,7 @@
 /** Wiring of an agent: who it is, what the machine has, and whom it works for. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, homedir, hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
@@ -34,10 +34,6 @@ export interface RunningAgent {
   readonly id: string;
   readonly slots: number;
   stop(): Promise<void>;
-}
-
-export function defaultAgentDir(): string {
-  return join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'trawl', 'agent');
 }
 
 /** @throws {BadInputError | RefusedError | UnreachableError} */

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import { z } from 'zod';
+import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../proto/address.ts';
 import { BadInputError } from '../proto/errors.ts';
 import { SweepServiceClient } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { DEFAULT_ADDRESS, isLoopback, parseAddress } from './address.ts';
 
 export interface Connection {
   readonly client: SweepServiceClient;

@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import type { Address } from '../proto/address.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { AttemptServiceService, Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
@@ -24,12 +25,11 @@ import { clusterName, openStore } from './store/open.ts';
 import { AttemptService } from './transport/attempt-service.ts';
 import { Offers } from './transport/offers.ts';
 import { keyOf } from './transport/records.ts';
-import { type Address, listen, newServer, refuseOpenDoors } from './transport/server.ts';
+import { listen, newServer, refuseOpenDoors } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
 /** Says where a running coordinator is, in its folder. */
 export const ADDRESS_FILE = 'coordinator.json';
-export const DEFAULT_LEASE_MS = 15_000;
 /** An agent may miss this many heartbeats before its leases expire. */
 const HEARTBEATS_PER_LEASE = 5;
 const TICK_MS = 250;

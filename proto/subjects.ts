@@ -38,7 +38,10 @@ export function allHeartbeats(cluster: string): string {
 /** What an agent may be called: one token of a subject, and safe in paths and tables. */
 export const AGENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Without user and password, for logs and messages. */
-export function withoutSecrets(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//');
+/** A server's address, or several with commas between, without users and passwords: for logs and messages. */
+export function withoutSecrets(urls: string): string {
+  return urls
+    .split(',')
+    .map((url) => url.replace(/^([a-z+]+:\/\/)?.*@/i, '$1'))
+    .join(',');
 }

@@ -18,7 +18,7 @@ export interface Assignment {
 
 export type ToWorker =
   | { readonly kind: 'run'; readonly assignment: Assignment }
-  /** End the attempt soon; answered by `stopped`. */
+  /** End the attempt soon; always answered by `stopped`. */
   | { readonly kind: 'stop' };
 
 export type FromWorker =

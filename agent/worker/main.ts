@@ -37,7 +37,8 @@ async function run({ trainer: name, parameters, seed }: Assignment): Promise<voi
       signal: controller.signal,
       report: (epoch, metrics) => say({ kind: 'report', epoch, metrics }),
     });
-    say({ kind: 'done' });
+    // Every stop is answered by `stopped`, also one that came too late to stop anything.
+    say({ kind: controller.signal.aborted ? 'stopped' : 'done' });
   } catch (error) {
     if (controller.signal.aborted) say({ kind: 'stopped' });
     else say(failureOf(error));

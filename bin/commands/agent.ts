@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { defaultDataDir } from '../../agent/data/cache.ts';
-import { defaultAgentDir, startAgent } from '../../agent/main.ts';
-import { DEFAULT_ADDRESS } from '../address.ts';
+import { defaultAgentDir } from '../../agent/default-dir.ts';
+import { DEFAULT_ADDRESS } from '../../proto/address.ts';
 import { untilSignal } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
 import { parseCount, withHelp } from '../options.ts';
@@ -19,6 +19,7 @@ interface Options extends LogOptions {
 
 async function agent(options: Options): Promise<void> {
   const log = newLogger('agent', options);
+  const { startAgent } = await import('../../agent/main.ts');
   const running = await startAgent({
     natsUrl: options.nats,
     server: options.server,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { DEFAULT_LEASE_MS, startCoordinator } from '../../coordinator/main.ts';
-import { parseAddress } from '../../coordinator/transport/server.ts';
+import { DEFAULT_DIR, DEFAULT_LEASE_MS, DEFAULT_METRICS_ADDRESS } from '../../coordinator/defaults.ts';
+import { DEFAULT_ADDRESS, parseAddress } from '../../proto/address.ts';
 import { untilSignal } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
 import { parseDuration, withHelp } from '../options.ts';
@@ -20,11 +20,12 @@ const BROKEN_STORE = 70;
 
 async function coordinator(options: Options): Promise<void> {
   const log = newLogger('coordinator', options);
+  const { startCoordinator } = await import('../../coordinator/main.ts');
   const running = await startCoordinator({
     dir: options.dir,
     natsUrl: options.nats,
-    listen: parseAddress(options.listen),
-    metrics: parseAddress(options.metrics),
+    listen: parseAddress(options.listen, '--listen', 0),
+    metrics: parseAddress(options.metrics, '--metrics', 0),
     insecure: options.insecure ?? false,
     leaseMs: options.lease,
     version: trawlVersion(),
@@ -44,10 +45,14 @@ export function registerCoordinator(program: Command): void {
   const command = program
     .command('coordinator')
     .description('run a coordinator: it keeps the sweeps and hands their trials to agents')
-    .option('--dir <dir>', 'where everything is kept', 'trawl-data')
+    .option('--dir <dir>', 'where everything is kept', DEFAULT_DIR)
     .option('--nats <url>', 'NATS server with JetStream', process.env.TRAWL_NATS || 'nats://127.0.0.1:4222')
-    .option('--listen <host:port>', 'where it serves gRPC; port 0: a free one', '127.0.0.1:7070')
-    .option('--metrics <host:port>', 'where it serves /metrics and /healthz; port 0: a free one', '127.0.0.1:9464')
+    .option('--listen <host:port>', 'where it serves gRPC; port 0: a free one', DEFAULT_ADDRESS)
+    .option(
+      '--metrics <host:port>',
+      'where it serves /metrics and /healthz; port 0: a free one',
+      DEFAULT_METRICS_ADDRESS,
+    )
     .option('--lease <duration>', 'how long an agent may be silent', parseDuration, DEFAULT_LEASE_MS)
     .option('--insecure', 'listen where other machines reach it, without encryption or passwords');
   withHelp(withLog(command), {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { DEFAULT_DIR } from '../../coordinator/defaults.ts';
 import { lineStream } from '../../dashboard/lines.ts';
-import { runDashboard } from '../../dashboard/main.tsx';
 import { sweepEnded } from '../../dashboard/state/trial-state.ts';
 import { EXIT, RefusedError } from '../../proto/errors.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
@@ -82,6 +82,7 @@ async function follow(connection: Connection, id: string, options: Options, sign
     const { stdout, stdin } = process;
     const { colour } = terminalOf(stdout, options.color, process.env);
     const raise = () => process.kill(process.pid, 'SIGINT');
+    const { runDashboard } = await import('../../dashboard/main.tsx');
     const result = await runDashboard(updates(), { stdout, stdin, colour, onInterrupt: raise, signal });
     if (result === 'ended' || signal.aborted) return;
     note('the sweep goes on; Ctrl-C stops it');
@@ -157,7 +158,7 @@ export function registerUp(program: Command): void {
     .description('run a sweep on this machine: NATS server, coordinator, agent and dashboard, all in one')
     .argument('<file>', 'sweep file, YAML or JSON')
     .option('--slots <n>', 'trials at a time (default: one a GPU, without GPUs one a core)', parseCount)
-    .option('--dir <dir>', 'where everything is kept; the same folder and file go on where they were', 'trawl-data')
+    .option('--dir <dir>', 'where everything is kept; the same folder and file go on where they were', DEFAULT_DIR)
     .option('--data <dir>', 'cache of data sets (default: ~/.cache/trawl/datasets)')
     .option('--require-gpu', 'refuse to train on the CPU')
     .option('--log-level <level>', 'of the logs kept in the folder', 'info');

@@ -6,18 +6,19 @@ export interface Rankable {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** The goal of a metric that no sweep file gives one: more is better for PSNR and accuracy, less for the rest. */
-export function usualGoal(metric: string): GoalName {
-  return /^(psnr|accuracy)/.test(metric) || /_accuracy$/.test(metric) ? 'maximize' : 'minimize';
-}
-
 /**
- * Best first; those without a finite value last, and equals in the sweep's order, so that the order is total. Ranks
- * count from 1, 0 stands for no value, and equal values share a rank.
+ * Best first; those without a finite value and those that are not eligible last, and equals in the sweep's order, so
+ * that the order is total. Ranks count from 1, 0 stands for none, and equal values share a rank.
  */
-export function rank<T extends Rankable>(items: readonly T[], metric: string, goal: GoalName): [T, number][] {
+export function rank<T extends Rankable>(
+  items: readonly T[],
+  metric: string,
+  goal: GoalName,
+  eligible: (item: T) => boolean = () => true,
+): [T, number][] {
   const sign = goal === 'minimize' ? 1 : -1;
   const score = (item: T): number | undefined => {
+    if (!eligible(item)) return undefined;
     const value = item.metrics[metric];
     return value !== undefined && Number.isFinite(value) ? value * sign : undefined;
   };

@@ -1,10 +1,10 @@
 /** The whole way from a sweep file's text to a checked sweep. */
 import { basename } from 'node:path';
+import { usualGoal } from '../../proto/goals.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import { axesOf } from './axes-of.ts';
 import { parseDocument } from './document.ts';
 import { parseDuration } from './duration.ts';
-import { defaultGoal } from './goal.ts';
 import { Findings, type Located, locate } from './locate.ts';
 import { SweepFileError } from './problems.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules-of.ts';
@@ -82,7 +82,7 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, findings: Findings): Me
     const meant = didYouMean(name, trainer.metrics) || `; it reports ${trainer.metrics.join(', ')}`;
     findings.atValue(['metric', 'name'], `trainer ${file.trainer} reports no metric ${show(name)}${meant}`);
   }
-  return { name, goal: file.metric?.goal ?? defaultGoal(name) };
+  return { name, goal: file.metric?.goal ?? usualGoal(name) };
 }
 
 function seedsOf(file: SweepFile, findings: Findings): readonly number[] {

@@ -65,11 +65,11 @@ export class AttemptService {
     if (request.claims.length > MAX_CLAIMS) {
       throw new BadInputError(`an Open may carry ${MAX_CLAIMS} claims, this one has ${request.claims.length}`);
     }
+    const { agentId, incarnation } = request;
+    // All are checked before the first is granted: what a decision changes must be settled.
+    const claims = request.claims.map(({ key, slot }) => ({ key: keyOf(key), agentId, incarnation, slot }));
     const step = new Step();
-    const answers = request.claims.map(({ key, slot }) => {
-      const claim = { key: keyOf(key), agentId: request.agentId, incarnation: request.incarnation, slot };
-      return { key: claim.key, answer: onOpen(runtime.core, claim, now(), step) };
-    });
+    const answers = claims.map((claim) => ({ key: claim.key, answer: onOpen(runtime.core, claim, now(), step) }));
     await runtime.settle(step);
     runtime.reschedule();
     const decisions = answers.map(({ key, answer }): Decision => {

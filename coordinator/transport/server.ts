@@ -1,32 +1,14 @@
 /** The gRPC server: where it listens, and what it refuses to. */
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { BadInputError, RefusedError, UnreachableError } from '../../proto/errors.ts';
+import { type Address, isLoopback } from '../../proto/address.ts';
+import { RefusedError, UnreachableError } from '../../proto/errors.ts';
 
 /** Larger messages are refused: a sweep file, or a batch of trials, is far smaller. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** @throws {BadInputError} when the text is not HOST:PORT */
-export function parseAddress(text: string): Address {
-  const match = /^(?<host>\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):(?<port>\d{1,5})$/.exec(text);
-  const port = Number(match?.groups?.port);
-  if (match?.groups?.host === undefined || port > 65_535) {
-    throw new BadInputError(`${JSON.stringify(text)} is not an address: expected HOST:PORT, such as 127.0.0.1:7070`);
-  }
-  return { host: match.groups.host, port };
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
 /** @throws {RefusedError} for an address that other machines reach, unless `insecure` accepts that */
 export function refuseOpenDoors(address: Address, insecure: boolean): void {
-  if (insecure || isLoopback(address.host)) return;
+  if (insecure || isLoopback(address)) return;
   throw new RefusedError(
     `${address.host}:${address.port} can be reached by other machines, and nothing here is encrypted or authenticated ` +
       'yet: listen on 127.0.0.1, or accept it with --insecure on a network that you trust',

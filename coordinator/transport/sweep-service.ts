@@ -11,9 +11,10 @@ import type {
   SweepAction,
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
-import { type GoalName, goal } from '../../proto/names.ts';
-import { rank, usualGoal } from '../core/ranking.ts';
+import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { usualGoal } from '../../proto/goals.ts';
+import { type GoalName, goal, trialState } from '../../proto/names.ts';
+import { rank } from '../core/ranking.ts';
 import type { Queries } from '../store/queries.ts';
 import { streamed, unary } from './handlers.ts';
 import { TRIALS_PER_MESSAGE, type WatchSource, watchSweep } from './watch.ts';
@@ -62,7 +63,7 @@ async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncG
   const metric = request.rankBy || (sweep.metric?.name ?? '');
   const trials = queries.trials(sweep.id);
   if (request.rankBy !== '') mustBeReported(metric, trials);
-  const ranked = rank(trials, metric, goalOf(sweep, metric, request.goal));
+  const ranked = rank(trials, metric, goalOf(sweep, metric, request.goal), hasPlace);
   const wanted = new Set(request.states);
   const rows = ranked
     .filter(([trial]) => wanted.size === 0 || wanted.has(trial.state))
@@ -75,8 +76,13 @@ async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncG
 
 function goalOf(sweep: Sweep, metric: string, asked: ListTrialsRequest['goal']): GoalName {
   if (asked === 'GOAL_MINIMIZE' || asked === 'GOAL_MAXIMIZE') return goal.of(asked);
-  if (sweep.metric?.name === metric && sweep.metric.goal === 'GOAL_MAXIMIZE') return 'maximize';
-  return sweep.metric?.name === metric ? 'minimize' : usualGoal(metric);
+  return sweep.metric?.name === metric ? goal.of(sweep.metric.goal) : usualGoal(metric);
+}
+
+/** What a failed or cancelled trial reported before its end is no result; a running one has that of its last epoch. */
+function hasPlace(trial: Trial): boolean {
+  const state = trialState.of(trial.state);
+  return state !== 'failed' && state !== 'cancelled';
 }
 
 /** @throws {BadInputError} when trials have reported metrics, and this is none of them */

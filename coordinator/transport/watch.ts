@@ -33,7 +33,7 @@ export async function* watchSweep(
     const first = trials.slice(0, TRIALS_PER_MESSAGE);
     const eventSeq = queries.lastEvent();
     yield { update: { $case: 'snapshot', snapshot: { sweep, trials: first, agents, eventSeq } } };
-    yield* deltas(trials.slice(TRIALS_PER_MESSAGE), []);
+    yield* furtherTrials(trials);
     let lastAgents = JSON.stringify(agents);
     while (!isEnded(sweepState.of(queries.sweep(sweepId).state)) || pending.any) {
       await pending.wait(WATCH_INTERVAL_MS, signal);
@@ -57,16 +57,17 @@ export async function* watchSweep(
           },
         },
       };
-      yield* deltas(changed.slice(TRIALS_PER_MESSAGE), []);
+      yield* furtherTrials(changed);
     }
   } finally {
     unsubscribe();
   }
 }
 
-function* deltas(trials: readonly Trial[], events: Event[]): Generator<WatchResponse> {
-  for (let at = 0; at < trials.length; at += TRIALS_PER_MESSAGE) {
-    const delta = { sweep: undefined, trials: trials.slice(at, at + TRIALS_PER_MESSAGE), events, agents: [] };
+/** The trials that the first message had no room for. */
+function* furtherTrials(trials: readonly Trial[]): Generator<WatchResponse> {
+  for (let at = TRIALS_PER_MESSAGE; at < trials.length; at += TRIALS_PER_MESSAGE) {
+    const delta = { sweep: undefined, trials: trials.slice(at, at + TRIALS_PER_MESSAGE), events: [], agents: [] };
     yield { update: { $case: 'delta', delta } };
   }
 }

@@ -1,4 +1,5 @@
 import { Goal, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { usualGoal } from '../../proto/goals.ts';
 import { type GoalName, goal, trialState } from '../../proto/names.ts';
 
 export interface RankedMetric {
@@ -6,12 +7,9 @@ export interface RankedMetric {
   readonly goal: GoalName;
 }
 
-/** Metrics of which more is better, unless a sweep says otherwise. */
-const MORE_IS_BETTER = /^(psnr|accuracy)|_accuracy$/;
-
 function goalOf(name: string, sweep: Sweep): GoalName {
   if (sweep.metric?.name === name && sweep.metric.goal !== Goal.UNSPECIFIED) return goal.of(sweep.metric.goal);
-  return MORE_IS_BETTER.test(name) ? 'maximize' : 'minimize';
+  return usualGoal(name);
 }
 
 /**

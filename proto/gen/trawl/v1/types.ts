@@ -480,7 +480,7 @@ export interface Trial {
   metrics: { [key: string]: number };
   startedAtMs: number;
   endedAtMs: number;
-  /** Place by the asked metric, from 1; 0 when the trial has no value of it. */
+  /** Place by the asked metric, from 1; 0 when the trial has no value of it, has failed or was cancelled. */
   rank: number;
 }
 
@@ -540,7 +540,11 @@ export interface Event {
   sweepId: string;
   trialId: string;
   attempt: number;
-  /** submitted, offered, withdrawn, granted, reported, retrying, ended, paused, resumed, stopping, killed, closed */
+  /**
+   * Of a sweep: submitted, or "sweep " and the state it came to ("sweep paused"). Of a trial: the state it came to
+   * (pending, offered, succeeded, stopped, failed, cancelled). Of an attempt: granted (its trial runs from then on),
+   * reported, ended.
+   */
   kind: string;
   /** One sentence for a person. */
   detail: string;

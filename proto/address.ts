@@ -1,4 +1,4 @@
-import { BadInputError } from '../proto/errors.ts';
+import { BadInputError } from './errors.ts';
 
 /** Where a coordinator listens unless it is told otherwise. */
 export const DEFAULT_ADDRESS = '127.0.0.1:7070';
@@ -14,12 +14,13 @@ export interface Address {
 /**
  * `HOST:PORT`, the host a name, an IPv4 address or an IPv6 address in brackets.
  * @param where the flag or variable that it comes from, for the message
+ * @param leastPort 0 where the system may choose a free port
  * @throws {BadInputError}
  */
-export function parseAddress(text: string, where: string): Address {
+export function parseAddress(text: string, where: string, leastPort = 1): Address {
   const groups = HOST_PORT.exec(text)?.groups;
   const port = Number(groups?.port);
-  if (groups?.host === undefined || port < 1 || port > 65_535) {
+  if (groups?.host === undefined || port < leastPort || port > 65_535) {
     throw new BadInputError(`${where} is ${JSON.stringify(text)}: expected HOST:PORT, such as ${DEFAULT_ADDRESS}`);
   }
   return { host: groups.host, port };

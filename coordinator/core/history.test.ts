@@ -1,0 +1,170 @@
+import { strict as assert } from 'node:assert';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { FailureClassName } from '../../proto/names.ts';
+import { type Action, AGENTS, anyAction, anyPolicy, type Happened, World } from '../testing/history.ts';
+import { Ledger } from '../testing/ledger.ts';
+import { LEASE_MS } from '../testing/sample-core.ts';
+import { type Core, keyText, type SweepPolicy } from './model.ts';
+import { standingOffers } from './scheduler.ts';
+
+const TRIALS = 5;
+const FINAL = ['succeeded', 'stopped', 'failed', 'cancelled'];
+/** Enough for every trial to use up every budget, one attempt after another. */
+const ROUNDS = 400;
+
+/** Attempts that may fail so before the trial is given up, as the sweep file's documentation has it. */
+function budget(failure: FailureClassName, { retry }: SweepPolicy): number {
+  switch (failure) {
+    case 'oom':
+      return retry.oom + 1;
+    case 'crash':
+    case 'preflight':
+      return retry.crash + 1;
+    case 'timeout':
+      return retry.timeout + 1;
+    case 'lost':
+      return 10;
+    case 'nan':
+    case 'rejected':
+      return 1;
+  }
+}
+
+/** All that a refused message must leave as it was. */
+function fingerprint(core: Core): string {
+  const sweeps = [...core.sweeps.values()].map((sweep) => [sweep.state, sweep.counts, [...sweep.trials.values()]]);
+  return JSON.stringify([sweeps, [...core.leases], [...core.agents]]);
+}
+
+class Judge {
+  readonly world: World;
+  readonly ledger: Ledger;
+
+  constructor(policies: readonly SweepPolicy[]) {
+    this.world = new World(policies, TRIALS);
+    this.ledger = new Ledger(this.world.core);
+  }
+
+  apply(action: Action): Happened {
+    const { core } = this.world;
+    const before = fingerprint(core);
+    const happened = this.world.apply(action);
+    for (const change of happened.step.changes) this.ledger.write(change);
+    this.ledger.compare(core);
+    this.#retriesWithinBudget();
+    this.#refusalsChangeNothing(happened, before);
+    this.world.forgetEnded();
+    return happened;
+  }
+
+  #retriesWithinBudget(): void {
+    for (const [name, trial] of this.ledger.trials) {
+      const policy = this.ledger.sweeps.get(name.split('/')[0] ?? '')?.policy;
+      for (const [failure, times] of Object.entries(trial.failures) as [FailureClassName, number][]) {
+        assert.ok(policy && times <= budget(failure, policy), `${name}: ${failure} ${times} times`);
+        if (policy && times === budget(failure, policy)) assert.ok(FINAL.includes(trial.state), 'the budget is spent');
+      }
+    }
+  }
+
+  #refusalsChangeNothing({ step, opened, recorded, refused }: Happened, before: string): void {
+    const { core } = this.world;
+    if (opened?.answer.granted) {
+      const lease = core.leases.get(keyText(opened.claim.key));
+      assert.equal(lease?.agentId, opened.claim.agentId, 'who is granted an attempt holds its lease');
+      assert.equal(lease.incarnation, opened.claim.incarnation);
+    }
+    const turnedDown =
+      opened?.answer.granted === false || recorded?.answer.taken === 'refused' || refused !== undefined;
+    if (turnedDown) {
+      assert.equal(step.changes.length, 0, 'what is refused changes nothing');
+      assert.equal(fingerprint(core), before, 'what is refused changes nothing');
+    }
+    if (recorded?.answer.taken === 'again' || recorded?.answer.taken === 'gap') assert.equal(step.changes.length, 0);
+  }
+
+  /** Faults end: agents come back, hold what they hold, and every attempt succeeds. */
+  comeToAnEnd(): void {
+    const { core } = this.world;
+    for (const agent of AGENTS.keys()) this.apply({ do: 'hello', agent });
+    for (let round = 0; core.sweeps.size > 0; round++) {
+      assert.ok(round < ROUNDS, 'the sweeps come to an end');
+      this.#calmRound();
+    }
+    for (const trial of this.ledger.trials.values()) {
+      assert.ok(FINAL.includes(trial.state), `a trial was left ${trial.state}`);
+      assert.equal(trial.open, undefined);
+    }
+    assert.equal(core.leases.size, 0);
+  }
+
+  #calmRound(): void {
+    const { core } = this.world;
+    for (const pick of [0, 1]) {
+      if (core.sweeps.get(`${pick + 1}`)?.state === 'paused') this.apply({ do: 'resume', pick });
+    }
+    // Time enough for the longest wait before a retry, in steps that no lease minds.
+    for (let wait = 0; wait < 2; wait++) {
+      for (const agent of AGENTS.keys()) this.apply({ do: 'heartbeat', agent });
+      this.apply({ do: 'tick', ms: LEASE_MS - 1 });
+    }
+    this.apply({ do: 'schedule' });
+    for (const key of standingOffers(core)) {
+      const pick = this.world.offers.findLastIndex((offer) => keyText(offer) === keyText(key));
+      this.apply({ do: 'open', agent: pick % AGENTS.length, pick, shift: 0 });
+    }
+    while (core.leases.size > 0) {
+      this.apply({ do: 'record', agent: AGENTS.length, pick: 0, shift: 0, body: 'succeeded' });
+    }
+  }
+}
+
+const anyHistory = fc.tuple(
+  fc.tuple(anyPolicy, anyPolicy),
+  fc.array(anyAction, { minLength: 20, maxLength: 250, size: 'max' }),
+);
+
+test('whatever happens, the laws hold after every step; once faults end every trial has one final state', () => {
+  fc.assert(
+    fc.property(anyHistory, ([policies, actions]) => {
+      const judge = new Judge(policies);
+      for (const action of actions) judge.apply(action);
+      judge.comeToAnEnd();
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('the histories reach every refusal, every failure, every end, and every answer to a record', () => {
+  const reached = new Set<string>();
+  fc.assert(
+    fc.property(anyHistory, ([policies, actions]) => {
+      const judge = new Judge(policies);
+      for (const action of actions) {
+        const { step, opened, recorded } = judge.apply(action);
+        if (opened && !opened.answer.granted) reached.add(`open refused: ${opened.answer.refusal.code}`);
+        if (opened?.answer.granted) reached.add(step.changes.length > 0 ? 'granted' : 'granted again');
+        if (recorded) reached.add(`record ${recorded.answer.taken}`);
+        if (recorded?.answer.taken === 'refused') reached.add(`record refused: ${recorded.answer.refusal.code}`);
+        for (const change of step.changes) {
+          if (change.kind === 'trial') reached.add(change.state);
+          if (change.kind === 'sweep') reached.add(`sweep ${change.state}`);
+          if (change.kind === 'ended' && change.ending.outcome === 'failed') reached.add(change.ending.failure.class);
+        }
+      }
+    }),
+    { numRuns: 60, seed: 1 },
+  );
+  const { UNSPECIFIED: _, UNRECOGNIZED: __, ...codes } = RefusalCode;
+  const wanted = [
+    ...Object.values(codes).map((code) => `open refused: ${code}`),
+    ...['UNKNOWN', 'SUPERSEDED', 'ENDED'].map((code) => `record refused: REFUSAL_CODE_${code}`),
+    ...['granted', 'granted again', 'record new', 'record again', 'record gap'],
+    ...['pending', 'offered', ...FINAL],
+    ...['sweep paused', 'sweep running', 'sweep stopping', 'sweep stopped', 'sweep killed', 'sweep finished'],
+    ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected'],
+  ];
+  expect(wanted.filter((what) => !reached.has(what))).toEqual([]);
+});

@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { FailureClassName } from '../../proto/names.ts';
+import type { RetryBudget } from './model.ts';
+import { decideRetry, MAX_BACKOFF_MS, MAX_LOST_ATTEMPTS } from './retry.ts';
+
+const BUDGET: RetryBudget = { oom: 1, crash: 2, timeout: 3, backoffMs: 2_000 };
+
+/** Attempts that a trial gets when all of them fail the same way. */
+function attemptsGiven(failure: FailureClassName, budget: RetryBudget): number {
+  let failed = 1;
+  while (decideRetry(failure, failed, budget).retry) failed += 1;
+  return failed;
+}
+
+describe('attempts that a class of failure may cost', () => {
+  test.each<[FailureClassName, number]>([
+    ['oom', 2],
+    ['crash', 3],
+    ['preflight', 3],
+    ['timeout', 4],
+    ['lost', MAX_LOST_ATTEMPTS],
+    ['nan', 1],
+    ['rejected', 1],
+  ])('%s: %i', (failure, attempts) => {
+    expect(attemptsGiven(failure, BUDGET)).toBe(attempts);
+  });
+
+  test('a budget of 0 allows no retry', () => {
+    const none = { oom: 0, crash: 0, timeout: 0, backoffMs: 2_000 };
+    for (const failure of ['oom', 'crash', 'preflight', 'timeout'] as const)
+      expect(attemptsGiven(failure, none)).toBe(1);
+  });
+
+  test('no budget, however large, tries a diverged or refused trial again', () => {
+    const large = fc.record({ oom: fc.nat(), crash: fc.nat(), timeout: fc.nat(), backoffMs: fc.nat() });
+    fc.assert(
+      fc.property(large, fc.constantFrom('nan' as const, 'rejected' as const), (budget, failure) => {
+        expect(decideRetry(failure, 1, budget)).toEqual({ retry: false });
+      }),
+    );
+  });
+});
+
+describe('the wait before a retry', () => {
+  test('doubles with each failure of the class, up to a cap', () => {
+    const budget = { ...BUDGET, crash: 1_000 };
+    const waits = [1, 2, 3, 8, 9, 1_000].map((failed) => decideRetry('crash', failed, budget));
+    expect(waits.map((wait) => wait.retry && wait.delayMs)).toEqual([
+      2_000,
+      4_000,
+      8_000,
+      256_000,
+      MAX_BACKOFF_MS,
+      MAX_BACKOFF_MS,
+    ]);
+  });
+
+  test('is nothing after a lost agent', () => {
+    expect(decideRetry('lost', 5, BUDGET)).toEqual({ retry: true, delayMs: 0 });
+  });
+});

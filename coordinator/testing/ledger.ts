@@ -1,0 +1,133 @@
+/** What can be known of a core from its changes alone, kept as a second set of books and checked as it is written. */
+import { strict as assert } from 'node:assert';
+import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
+import { type AttemptKey, type Core, keyText, type Sweep, type SweepPolicy } from '../core/model.ts';
+import type { Change } from '../core/step.ts';
+
+/** Where a trial may go from where it is. */
+const WAYS: Readonly<Record<TrialStateName, readonly TrialStateName[]>> = {
+  pending: ['offered', 'cancelled'],
+  offered: ['running', 'pending', 'cancelled'],
+  running: ['pending', 'succeeded', 'stopped', 'failed', 'cancelled'],
+  succeeded: [],
+  stopped: [],
+  failed: [],
+  cancelled: [],
+};
+
+interface Entry {
+  state: TrialStateName;
+  attempts: number;
+  /** The running attempt and its newest record. */
+  open: { readonly key: AttemptKey; lastSeq: number } | undefined;
+  readonly failures: Partial<Record<FailureClassName, number>>;
+}
+
+export class Ledger {
+  readonly trials = new Map<string, Entry>();
+  readonly sweeps = new Map<string, { state: Sweep['state']; readonly policy: SweepPolicy }>();
+
+  constructor(core: Core) {
+    for (const sweep of core.sweeps.values()) {
+      this.sweeps.set(sweep.id, { state: sweep.state, policy: sweep.policy });
+      for (const trial of sweep.trials.values()) {
+        this.trials.set(`${sweep.id}/${trial.id}`, {
+          state: trial.state,
+          attempts: 0,
+          open: undefined,
+          failures: {},
+        });
+      }
+    }
+  }
+
+  /** @throws {AssertionError} for a change that breaks a law */
+  write(change: Change): void {
+    switch (change.kind) {
+      case 'sweep':
+        this.#sweep(change.sweepId).state = change.state;
+        break;
+      case 'trial': {
+        const entry = this.#entry(change);
+        assert.ok(WAYS[entry.state].includes(change.state), `a trial went from ${entry.state} to ${change.state}`);
+        if (change.state === 'offered') {
+          assert.equal(this.#sweep(change.sweepId).state, 'running', 'only a running sweep offers');
+        }
+        assert.equal(entry.open, undefined, `a trial went ${change.state} before its attempt ended`);
+        entry.state = change.state;
+        break;
+      }
+      case 'granted': {
+        const entry = this.#entry(change.key);
+        assert.equal(this.#sweep(change.key.sweepId).state, 'running', 'only a running sweep grants');
+        assert.equal(entry.open, undefined, 'a trial has one running attempt at most');
+        assert.equal(entry.state, 'offered', 'only what is offered is granted');
+        assert.equal(change.key.attempt, entry.attempts + 1, 'attempts are numbered without gaps');
+        entry.state = 'running';
+        entry.attempts += 1;
+        entry.open = { key: change.key, lastSeq: 0 };
+        break;
+      }
+      case 'ended': {
+        const entry = this.#openEntry(change.key);
+        if (change.ending.outcome === 'failed') {
+          const failure = change.ending.failure.class;
+          entry.failures[failure] = (entry.failures[failure] ?? 0) + 1;
+        }
+        this.#entry(change.key).open = undefined;
+        break;
+      }
+      case 'report':
+      case 'log': {
+        const { open } = this.#openEntry(change.key);
+        assert.equal(change.seq, open.lastSeq + 1, 'records have no gaps');
+        open.lastSeq = change.seq;
+        break;
+      }
+    }
+  }
+
+  /** @throws {AssertionError} where the core differs from what its changes said, or contradicts itself */
+  compare(core: Core): void {
+    let running = 0;
+    for (const sweep of core.sweeps.values()) {
+      assert.equal(sweep.state, this.#sweep(sweep.id).state);
+      const tally = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
+      for (const trial of sweep.trials.values()) {
+        const entry = this.#entry({ sweepId: sweep.id, trialId: trial.id });
+        tally[trial.state] += 1;
+        assert.equal(trial.state, entry.state);
+        assert.equal(trial.attempts, entry.attempts);
+        assert.deepEqual(trial.failures, entry.failures);
+        assert.equal(trial.lease !== undefined, trial.state === 'running', 'a lease goes with running');
+        if (trial.lease === undefined) continue;
+        running += 1;
+        assert.equal(core.leases.get(keyText(trial.lease.key)), trial.lease, 'the lease is in the list of leases');
+        assert.deepEqual(trial.lease.key, entry.open?.key);
+        assert.equal(trial.lease.lastSeq, entry.open?.lastSeq, 'the newest record is the newest that was stored');
+      }
+      assert.deepEqual(sweep.counts, tally, 'counts agree with the states');
+      const { concurrency = Number.POSITIVE_INFINITY } = sweep.policy;
+      assert.ok(tally.offered + tally.running <= concurrency, 'the concurrency holds');
+    }
+    assert.equal(core.leases.size, running, 'no lease without a running trial');
+  }
+
+  #sweep(id: string) {
+    const sweep = this.sweeps.get(id);
+    assert.ok(sweep, `a change names sweep ${id}, which there is not`);
+    return sweep;
+  }
+
+  #entry({ sweepId, trialId }: { readonly sweepId: string; readonly trialId: string }): Entry {
+    const entry = this.trials.get(`${sweepId}/${trialId}`);
+    assert.ok(entry, `a change names trial ${sweepId}/${trialId}, which there is not`);
+    return entry;
+  }
+
+  #openEntry(key: AttemptKey): Entry & { open: NonNullable<Entry['open']> } {
+    const entry = this.#entry(key);
+    assert.deepEqual(entry.open?.key, key, 'only the running attempt changes anything');
+    return entry as Entry & { open: NonNullable<Entry['open']> };
+  }
+}

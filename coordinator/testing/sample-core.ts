@@ -1,0 +1,48 @@
+/** Small cores for tests. */
+import type { Agent, AttemptKey, Core, Sweep, SweepPolicy, Trial } from '../core/model.ts';
+import { addTrial, newSweep } from '../core/sweeps.ts';
+
+export const LEASE_MS = 15_000;
+
+export const PLAIN_POLICY: SweepPolicy = {
+  concurrency: undefined,
+  retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 },
+  timeoutMs: undefined,
+  maxFailed: undefined,
+};
+
+export function emptyCore(): Core {
+  return { sweeps: new Map(), agents: new Map(), leases: new Map(), leaseMs: LEASE_MS };
+}
+
+/** Adds a running sweep of pending trials `t0`, `t1`, ... */
+export function addSweep(core: Core, id: string, trials: number, policy: Partial<SweepPolicy> = {}): Sweep {
+  const sweep = newSweep(id, 'running', { ...PLAIN_POLICY, ...policy });
+  for (let index = 0; index < trials; index++) {
+    addTrial(sweep, {
+      id: `t${index}`,
+      index,
+      state: 'pending',
+      attempts: 0,
+      failures: {},
+      offeredAt: 0,
+      lease: undefined,
+    });
+  }
+  core.sweeps.set(id, sweep);
+  return sweep;
+}
+
+export function agentHello(id: string, incarnation: string, slots: number): Omit<Agent, 'state' | 'lastHeardAt'> {
+  return { id, incarnation, slots, host: 'host', version: '0', backend: 'wasm', gpus: [] };
+}
+
+export function keyOf(sweep: Sweep, trial: Trial, attempt = trial.attempts + 1): AttemptKey {
+  return { sweepId: sweep.id, trialId: trial.id, attempt };
+}
+
+export function trialOf(sweep: Sweep, id: string): Trial {
+  const trial = sweep.trials.get(id);
+  if (trial === undefined) throw new Error(`the sample sweep has no trial ${id}`);
+  return trial;
+}

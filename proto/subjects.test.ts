@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { AGENT_ID, allHeartbeats, allOffers, heartbeatSubject, offerSubject, withoutSecrets } from './subjects.ts';
+
+test('an offer’s subject names the attempt, under the cluster’s offers', () => {
+  const subject = offerSubject('c1', { sweepId: '7', trialId: 'abc', attempt: 2 });
+  expect(subject).toBe('trawl.c1.offer.7.abc.2');
+  expect(subject.startsWith(allOffers('c1').replace('>', ''))).toBe(true);
+});
+
+test('an agent’s name is one token of a subject', () => {
+  for (const id of ['gpu-box_1', 'A', 'x'.repeat(64)]) {
+    expect(AGENT_ID.test(id)).toBe(true);
+    expect(heartbeatSubject('c1', id).split('.')).toHaveLength(allHeartbeats('c1').split('.').length);
+  }
+  for (const id of ['', 'a.b', 'a b', '*', '>', 'x'.repeat(65), 'a\n']) expect(AGENT_ID.test(id)).toBe(false);
+});
+
+test('a password never shows', () => {
+  expect(withoutSecrets('nats://ann:secret@host:4222,nats://bob:hidden@other:4222')).toBe(
+    'nats://host:4222,nats://other:4222',
+  );
+  expect(withoutSecrets('nats://host:4222')).toBe('nats://host:4222');
+  expect(withoutSecrets('nats://ann:p@ss/word@host:4222')).toBe('nats://host:4222');
+  expect(withoutSecrets('ann:secret@host:4222')).toBe('host:4222');
+});

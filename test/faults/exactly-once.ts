@@ -1,0 +1,68 @@
+/** What must hold of a store when its sweep is over, whatever was done to the processes meanwhile. */
+import { expect } from 'vitest';
+import type { Stored, StoredEvent } from '../harness/stored.ts';
+
+/** What may follow what in the log of a trial, which begins as pending. */
+const NEXT: Readonly<Record<string, readonly string[]>> = {
+  pending: ['offered'],
+  offered: ['granted', 'pending'],
+  granted: ['ended'],
+  ended: ['succeeded', 'pending'],
+  succeeded: [],
+};
+
+/**
+ * Every trial has succeeded, once: by its last attempt, whose reports are all there.
+ * @param lossAt the test_loss that a trial must have reported at an epoch
+ */
+export function expectExactlyOnce(
+  { trials, attempts, reports, events }: Stored,
+  expected: {
+    trials: number;
+    epochs: number;
+    lossAt: (parameters: Readonly<Record<string, unknown>>, epoch: number) => number;
+  },
+): void {
+  expect(trials).toHaveLength(expected.trials);
+  expect(new Set(trials.map(({ parameters }) => JSON.stringify(parameters))).size).toBe(expected.trials);
+  expect(trials.filter(({ state }) => state !== 'succeeded')).toEqual([]);
+  expect(attempts.filter(({ outcome }) => outcome === null)).toEqual([]);
+
+  for (const trial of trials) {
+    const mine = attempts.filter((attempt) => attempt.trial === trial.id);
+    const numbers = Array.from({ length: trial.attempts }, (_, at) => at + 1);
+    expect(mine.map(({ number }) => number)).toEqual(numbers);
+    expect(mine.filter(({ outcome }) => outcome === 'succeeded').map(({ number }) => number)).toEqual([trial.attempts]);
+
+    for (const { number } of mine) {
+      const told = reports.filter((report) => report.trial === trial.id && report.attempt === number);
+      const epochs = Array.from({ length: told.length }, (_, at) => at + 1);
+      expect(told.map(({ epoch }) => epoch)).toEqual(epochs);
+      for (const { epoch, metrics } of told) {
+        expect(metrics).toEqual({ test_loss: expected.lossAt(trial.parameters, epoch) });
+      }
+      if (number === trial.attempts) expect(told).toHaveLength(expected.epochs);
+    }
+
+    expectOrderly(
+      events.filter((event) => event.trial === trial.id),
+      trial.attempts,
+    );
+  }
+}
+
+/** The log of a trial tells the same: granted, then ended, one attempt after the other, and one success at the end. */
+function expectOrderly(events: readonly StoredEvent[], attempts: number): void {
+  const kinds = events.map(({ kind }) => kind).filter((kind) => kind !== 'reported');
+  let state = 'pending';
+  for (const next of kinds) {
+    expect(NEXT[state], `${state}, then ${next}, in ${kinds.join(', ')}`).toContain(next);
+    state = next;
+  }
+  expect(state).toBe('succeeded');
+
+  const turns = events.filter(({ kind }) => kind === 'granted' || kind === 'ended');
+  expect(turns.map(({ kind, attempt }) => `${kind} ${attempt}`)).toEqual(
+    Array.from({ length: attempts }, (_, at) => [`granted ${at + 1}`, `ended ${at + 1}`]).flat(),
+  );
+}

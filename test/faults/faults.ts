@@ -1,0 +1,57 @@
+/** What is done to a cluster, and how it is put together again. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cluster } from '../harness/cluster.ts';
+import { killNow } from '../harness/processes.ts';
+import type { Random } from '../harness/random.ts';
+
+export const AGENT = 'agent-1';
+export const SLOTS = 2;
+
+export type FaultKind = 'worker' | 'agent' | 'coordinator' | 'agent and coordinator' | 'nats-server';
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** From the end of the fault before. */
+  readonly afterMs: number;
+  /** How long what was killed stays away; a worker is started again by its agent. */
+  readonly awayMs: number;
+}
+
+/** The faults in an order and at moments that the seed decides. */
+export function planFaults(kinds: readonly FaultKind[], random: Random): Fault[] {
+  return random.shuffled(kinds).map((kind) => ({
+    kind,
+    afterMs: Math.round(random.between(100, 1_200)),
+    awayMs: Math.round(random.between(0, 1_200)),
+  }));
+}
+
+/** Kills what the fault says, and starts it again. */
+export async function inflict(fault: Fault, cluster: Cluster, random: Random): Promise<void> {
+  await sleep(fault.afterMs);
+  switch (fault.kind) {
+    case 'worker': {
+      const workers = cluster.workersOf(AGENT);
+      // None: the agent has just been started.
+      if (workers.length > 0) killNow(random.pick(workers));
+      return;
+    }
+    case 'agent':
+      await cluster.agent(AGENT).killNow();
+      await sleep(fault.awayMs);
+      return cluster.startAgent(AGENT, SLOTS);
+    case 'coordinator':
+      await cluster.coordinator.killNow();
+      await sleep(fault.awayMs);
+      return cluster.startCoordinator();
+    case 'agent and coordinator':
+      await Promise.all([cluster.agent(AGENT).killNow(), cluster.coordinator.killNow()]);
+      await sleep(fault.awayMs);
+      await cluster.startCoordinator();
+      return cluster.startAgent(AGENT, SLOTS);
+    case 'nats-server':
+      await cluster.killNats();
+      await sleep(fault.awayMs);
+      return cluster.startNats();
+  }
+}

@@ -1,0 +1,14 @@
+import { test } from 'vitest';
+import { roundSeeds, sweepUnderFaults } from './sweep-under-faults.ts';
+
+const LIMIT_MS = 180_000;
+
+test.each(roundSeeds())(
+  'every trial ends exactly once although nats-server, and agent and coordinator together, are killed (seed %i)',
+  { timeout: LIMIT_MS },
+  (seed) =>
+    sweepUnderFaults(
+      ['nats-server', 'nats-server', 'agent and coordinator', 'agent and coordinator', 'worker', 'coordinator'],
+      seed,
+    ),
+);

@@ -1,0 +1,64 @@
+/** A sweep of 24 trials on an agent with two slots, while its processes are killed; then a look at the store. */
+import { expect } from 'vitest';
+import { noopLoss } from '../../agent/trainers/noop.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { Random } from '../harness/random.ts';
+import { readStore } from '../harness/stored.ts';
+import { expectExactlyOnce } from './exactly-once.ts';
+import { AGENT, type FaultKind, inflict, planFaults, SLOTS } from './faults.ts';
+
+const TRIALS = 24;
+const EPOCHS = 4;
+/** Trials of nearly a second: some ten seconds on two slots when nothing happens. */
+const SWEEP = `
+trainer: noop
+parameters:
+  x: {min: 1, max: ${TRIALS}, step: 1}
+  epochs: {value: ${EPOCHS}}
+  duration_ms: {value: 200}
+retry: {crash: 20, backoff: 100ms}
+`;
+
+/**
+ * Seeds of the rounds to run. TRAWL_FAULT_SEED repeats a run, as far as the machine's timing allows; TRAWL_FAULT_ROUNDS
+ * asks for more than one.
+ */
+export function roundSeeds(): number[] {
+  const first = Number(process.env.TRAWL_FAULT_SEED ?? Date.now() % 1_000_000);
+  return Array.from({ length: Number(process.env.TRAWL_FAULT_ROUNDS ?? 1) }, (_, round) => first + round);
+}
+
+/** @param kinds what is killed, in an order and at moments that the seed decides */
+export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number): Promise<void> {
+  const random = new Random(seed);
+  const faults = planFaults(kinds, random);
+  const begun = performance.now();
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: '2s' });
+  await cluster.startAgent(AGENT, SLOTS);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
+
+  for (const fault of faults) await inflict(fault, cluster, random);
+
+  const ended = await cluster.run('wait', sweep, '-o', 'json');
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(JSON.parse(ended.stdout)).toMatchObject({ state: 'finished', counts: { succeeded: TRIALS } });
+  expect(await cluster.coordinator.stop()).toBe(0);
+  const stored = readStore(cluster.dir);
+  const retries = stored.attempts.flatMap(({ failureClass }) => failureClass ?? []);
+  const seconds = Math.round((performance.now() - begun) / 1000);
+  console.log(
+    `TRAWL_FAULT_SEED=${seed}: killed ${faults.map(({ kind }) => kind).join(', ')}; ` +
+      `attempts that failed: ${retries.sort().join(', ') || 'none'}; ${seconds} s`,
+  );
+  expectExactlyOnce(stored, {
+    trials: TRIALS,
+    epochs: EPOCHS,
+    lossAt: (parameters, epoch) => noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch),
+  });
+  // A worker that dies costs its own attempt, and nothing else counts as a crash.
+  const workers = faults.filter(({ kind }) => kind === 'worker').length;
+  expect(retries.filter((failure) => failure === 'crash').length).toBeLessThanOrEqual(workers);
+}

@@ -1,0 +1,60 @@
+/** Long-running verbs for tests. They end with the test's process, however that ends. */
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { onTestFinished } from 'vitest';
+import { spawnTied } from '../../bin/local/tied-process.ts';
+import { alive, childrenOf, killNow } from './processes.ts';
+import { TRAWL } from './trawl.ts';
+import { until } from './until.ts';
+
+export interface Daemon {
+  /** Of the program itself. */
+  readonly pid: number;
+  /** Settles with the exit code; 128 + number for a signal. */
+  readonly exited: Promise<number>;
+  /** `kill -9`; resolves when it is gone. */
+  killNow(): Promise<void>;
+  /** Asks it to end, and resolves with its exit code. */
+  stop(): Promise<number>;
+}
+
+/** @param log file that gets what it writes; earlier content stays */
+export async function startDaemon(log: string, ...args: string[]): Promise<Daemon> {
+  const output = openSync(log, 'a');
+  const shell = spawnTied(process.execPath, [TRAWL, ...args], output);
+  closeSync(output);
+  shell.stdin?.on('error', () => {});
+  const shellPid = shell.pid;
+  if (shellPid === undefined) throw new Error(`trawl ${args.join(' ')} could not be started`);
+  let gone = false;
+  const exited = new Promise<number>((resolve) => {
+    shell.once('exit', (code) => {
+      gone = true;
+      resolve(code ?? 137);
+    });
+  });
+  // The shell's helper, and the program until it is itself, have the shell's command line.
+  const pid = await until(`trawl ${args[0]} starts`, () => {
+    if (gone) throw new Error(`trawl ${args.join(' ')} ended at once:\n${logEnd(log)}`);
+    return childrenOf(shellPid, (command) => !command.includes('trawl-tie'))[0];
+  });
+  onTestFinished(async () => {
+    if (!gone) killNow(pid);
+    await exited;
+  });
+  return {
+    pid,
+    exited,
+    async killNow() {
+      killNow(pid);
+      await until(`process ${pid} is gone`, () => alive([pid]).length === 0);
+    },
+    async stop() {
+      shell.stdin?.end();
+      return exited;
+    },
+  };
+}
+
+export function logEnd(log: string, lines = 20): string {
+  return existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-lines).join('\n') : '(no log)';
+}

@@ -1,0 +1,74 @@
+/** What a coordinator's store holds, once the coordinator has ended. */
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'libsql';
+
+export interface StoredTrial {
+  readonly id: string;
+  readonly state: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** Attempts granted. */
+  readonly attempts: number;
+}
+
+export interface StoredAttempt {
+  readonly trial: string;
+  readonly number: number;
+  /** Null: it never ended. */
+  readonly outcome: string | null;
+  readonly failureClass: string | null;
+  readonly failureMessage: string | null;
+}
+
+export interface StoredReport {
+  readonly trial: string;
+  readonly attempt: number;
+  readonly seq: number;
+  readonly epoch: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+export interface StoredEvent {
+  readonly seq: number;
+  /** Empty for events of the sweep. */
+  readonly trial: string;
+  /** 0 for events of the trial itself. */
+  readonly attempt: number;
+  readonly kind: string;
+}
+
+export interface Stored {
+  readonly trials: readonly StoredTrial[];
+  readonly attempts: readonly StoredAttempt[];
+  readonly reports: readonly StoredReport[];
+  readonly events: readonly StoredEvent[];
+}
+
+/** Reads a copy: libsql holds a store that it has opened until the process ends. Each list is in order. */
+export function readStore(dir: string): Stored {
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-store-'));
+  for (const name of ['store.db', 'store.db-wal']) {
+    if (existsSync(join(dir, name))) copyFileSync(join(dir, name), join(copy, name));
+  }
+  const db = new Database(join(copy, 'store.db'));
+  try {
+    const rows = <T>(sql: string) => db.prepare(sql).all() as T[];
+    return {
+      trials: rows<StoredTrial & { parameters: string }>(
+        'select id, state, parameters, attempts from trials order by sweep_id, idx',
+      ).map((row) => ({ ...row, parameters: JSON.parse(row.parameters) })),
+      attempts: rows(
+        `select trial_id as trial, number, outcome, failure_class as failureClass, failure_message as failureMessage
+         from attempts order by trial_id, number`,
+      ),
+      reports: rows<StoredReport & { metrics: string }>(
+        'select trial_id as trial, attempt, seq, epoch, metrics from reports order by trial_id, attempt, seq',
+      ).map((row) => ({ ...row, metrics: JSON.parse(row.metrics) })),
+      events: rows('select seq, trial_id as trial, attempt, kind from events order by seq'),
+    };
+  } finally {
+    db.close();
+    rmSync(copy, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,76 @@
+/** The command `trawl`, as a person runs it: the built program, a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { packageRoot } from '../../bin/local/package-root.ts';
+import { killNow } from './processes.ts';
+import { PATIENCE_MS } from './until.ts';
+
+export const TRAWL = join(packageRoot(), 'bin', 'trawl.mjs');
+
+export interface Ended {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** 128 + number for a signal. */
+  readonly code: number;
+}
+
+export interface Running {
+  readonly pid: number;
+  /** What it has written to stderr so far. */
+  readonly stderr: () => string;
+  readonly ended: Promise<Ended>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** What the tests' own surroundings say must not decide what they find. */
+export function environment(): NodeJS.ProcessEnv {
+  const { TRAWL_SERVER: _server, TRAWL_NATS: _nats, ...rest } = process.env;
+  return { ...rest, NO_COLOR: '1' };
+}
+
+/** Starts a command; killed at the end of the test if it still runs then. */
+export function startTrawl(...args: string[]): Running {
+  const child = spawn(process.execPath, [TRAWL, ...args], {
+    env: environment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`trawl ${args.join(' ')} could not be started`);
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+    });
+  }
+  const ended = endOf(child, () => output);
+  onTestFinished(async () => {
+    if (child.exitCode === null && child.signalCode === null) killNow(pid);
+    await ended;
+  });
+  return { pid, ended, stderr: () => output.stderr, kill: (signal) => child.kill(signal) };
+}
+
+function endOf(child: ChildProcess, output: () => Omit<Ended, 'code'>): Promise<Ended> {
+  return new Promise((resolve) => {
+    child.once('close', (code, signal) => {
+      resolve({ ...output(), code: code ?? 128 + (signal === null ? 0 : 9) });
+    });
+  });
+}
+
+/** Runs a command to its end. @throws {Error} when it does not end */
+export async function trawl(...args: string[]): Promise<Ended> {
+  const running = startTrawl(...args);
+  const timer = setTimeout(() => running.kill('SIGKILL'), 3 * PATIENCE_MS);
+  const ended = await running.ended;
+  clearTimeout(timer);
+  return ended;
+}
+
+/** Runs a command that must succeed, and reads the JSON that it prints. */
+export async function trawlJson<T>(...args: string[]): Promise<T> {
+  const { stdout, stderr, code } = await trawl(...args, '-o', 'json');
+  if (code !== 0) throw new Error(`trawl ${args.join(' ')} ended with code ${code}: ${stderr}`);
+  return JSON.parse(stdout) as T;
+}
