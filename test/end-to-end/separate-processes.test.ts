@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'vitest';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { trawl } from '../harness/trawl.ts';
+import { until } from '../harness/until.ts';
+
+const LIMIT_MS = 120_000;
+
+const SWEEP = `
+name: separate
+trainer: noop
+parameters:
+  x: {min: 1, max: 12, step: 1}
+  duration_ms: {value: 300}
+`;
+
+describe('coordinator, agents and commands as separate processes', { timeout: LIMIT_MS }, () => {
+  test('submit, pause, resume, wait, and every way to look at the result', async () => {
+    const folder = testFolder();
+    const cluster = await Cluster.start(folder);
+    const file = sweepFile(folder, SWEEP);
+    const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
+    expect((await cluster.run('pause', sweep, '--reason', 'lunch')).code).toBe(0);
+    await cluster.startAgent('left', 1);
+    await cluster.startAgent('right', 1);
+    await until('both agents are there', async () => (await cluster.json<unknown[]>('agents')).length === 2);
+    const paused = await cluster.json<{ sweep: string; state: string; reason: string }[]>('ls');
+    expect(paused).toMatchObject([{ sweep, state: 'paused', reason: 'lunch' }]);
+    expect((await cluster.run('resume', sweep)).code).toBe(0);
+    const waited = await cluster.run('wait', sweep, '-o', 'json');
+    expect(waited.code, waited.stderr).toBe(0);
+
+    const trials = await cluster.json<TrialJson[]>('trials', sweep);
+    expect(trials).toHaveLength(12);
+    expect(new Set(trials.map(({ agent }) => agent))).toEqual(new Set(['left', 'right']));
+    expect(await cluster.json('best', sweep, '--by', 'test_loss', '--top', '3')).toEqual(trials.slice(0, 3));
+    const csv = await cluster.run('export', sweep, '-f', 'csv');
+    expect(csv.stdout.trim().split(/\r?\n/)).toHaveLength(13);
+    expect((await cluster.run('logs', trials[0]?.trial ?? '')).code).toBe(0);
+
+    const metrics = await (await fetch(cluster.metricsUrl)).text();
+    expect(metrics).toContain(`trawl_trials_finished_total{sweep="${sweep}",outcome="succeeded"} 12`);
+    expect(metrics).toContain(`trawl_trial_failures_total{sweep="${sweep}",class="oom"} 0`);
+    expect(metrics).toContain('trawl_agents{state="connected"} 2');
+
+    // Without the coordinator the folder tells the same, and refuses to be changed.
+    expect(await cluster.coordinator.stop()).toBe(0);
+    const offline = await trawl('trials', sweep, '--dir', cluster.dir, '-o', 'json');
+    expect(JSON.parse(offline.stdout)).toEqual(trials);
+    expect((await cluster.run('ls')).code).toBe(3);
+  });
+
+  test('stop lets running trials finish; kill ends them now; both cancel what waits', async () => {
+    const folder = testFolder();
+    const cluster = await Cluster.start(folder);
+    await cluster.startAgent('only', 2);
+    const slow = (ms: number) =>
+      `trainer: noop\nparameters: {x: {min: 1, max: 6, step: 1}, duration_ms: {value: ${ms}}}\n`;
+    const running = async (sweep: string) =>
+      (await cluster.json<TrialJson[]>('trials', sweep)).filter(({ state }) => state === 'running').length === 2;
+
+    const stopped = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, slow(1500)));
+    await until('two trials run', () => running(stopped.sweep));
+    expect((await cluster.run('stop', stopped.sweep)).code).toBe(0);
+    const first = await cluster.run('wait', stopped.sweep, '-o', 'json');
+    expect(first.code).toBe(1);
+    expect(JSON.parse(first.stdout)).toMatchObject({ state: 'stopped', counts: { succeeded: 2, cancelled: 4 } });
+
+    const killed = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, slow(600_000)));
+    await until('two trials run', () => running(killed.sweep));
+    expect((await cluster.run('kill', killed.sweep, '-y')).code).toBe(0);
+    const second = await cluster.run('wait', killed.sweep, '-o', 'json');
+    expect(JSON.parse(second.stdout)).toMatchObject({ state: 'killed', counts: { cancelled: 6 } });
+    expect((await cluster.run('resume', killed.sweep)).code).toBe(4);
+
+    // The slots work again.
+    const after = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, slow(0)));
+    expect((await cluster.run('wait', after.sweep)).code).toBe(0);
+  });
+});

@@ -1,0 +1,61 @@
+import { truncateSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { trawl, trawlJson } from '../harness/trawl.ts';
+
+const PARAMETERS = 'parameters: {a: {values: [1]}}';
+
+describe('trawl plan', { timeout: 60_000 }, () => {
+  test.each([
+    ['an unknown key', `trainer: noop\n${PARAMETERS}\nexcludes: []\n`, /:3:1: .*exclude/],
+    ['an empty axis', 'trainer: noop\nparameters:\n  a: {values: []}\n', /:3:/],
+    ['a wrong type', `trainer: noop\n${PARAMETERS}\nconcurrency: many\n`, /:3:/],
+    ['a when on an unknown parameter', `trainer: noop\n${PARAMETERS}\nwhen: [{if: {b: 1}, set: {a: 1}}]\n`, /:3:/],
+    ['a duplicate key', `trainer: noop\n${PARAMETERS}\ntrainer: noop\n`, /:3:1/],
+    ['NaN', 'trainer: noop\nparameters:\n  a: {values: [.nan]}\n', /:3:/],
+    [
+      'an unknown trainer parameter',
+      'trainer: autoencoder\nparameters:\n  latent: {values: [3]}\n',
+      /:3:3: .*latent_dim/,
+    ],
+    ['a key of later', `trainer: noop\n${PARAMETERS}\nearly_stop: {type: asha}\n`, /:3:1: .*not yet supported/],
+    ['bad UTF-8', Buffer.from([0x61, 0x3a, 0xff, 0xfe]), /UTF-8/],
+    ['a YAML bomb', bomb(), /alias/],
+  ])('%s is refused with its place', async (_what, text, message) => {
+    const { stderr, stdout, code } = await trawl('plan', sweepFile(testFolder(), text));
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(message);
+  });
+
+  test('a file of 200 MB is refused for its size', async () => {
+    const file = sweepFile(testFolder(), '');
+    truncateSync(file, 200 * 2 ** 20);
+    const { stderr, code } = await trawl('plan', file);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/MiB/);
+  });
+
+  test('a grid of a billion points is counted, exclusions and all', async () => {
+    const axes = ['a', 'b', 'c'].map((name) => `  ${name}: {min: 1, max: 1000, step: 1}`).join('\n');
+    const text = `trainer: noop\nparameters:\n${axes}\nexclude: [{a: 1, b: 2}]\n`;
+    expect(await trawlJson('plan', sweepFile(testFolder(), text, 'huge.yaml'))).toMatchObject({
+      sweep: 'huge',
+      trials: 10 ** 9 - 1000,
+      configs: 10 ** 9 - 1000,
+      replicates: 1,
+      axes: { a: 1000, b: 1000, c: 1000 },
+      excluded: [{ rule: 'a=1, b=2', count: 1000 }],
+      duplicates: 0,
+    });
+  });
+});
+
+/** Nine levels of nine aliases each: some 400 million nodes when expanded. */
+function bomb(): string {
+  const levels = Array.from({ length: 9 }, (_, at) => {
+    const below = at === 0 ? '1' : `*l${at - 1}`;
+    return `l${at}: &l${at} [${Array(9).fill(below).join(', ')}]`;
+  });
+  return `${levels.join('\n')}\n`;
+}

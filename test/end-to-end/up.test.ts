@@ -1,0 +1,127 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { alive, descendantsOf, killNow } from '../harness/processes.ts';
+import { startTrawl, trawl } from '../harness/trawl.ts';
+import { until } from '../harness/until.ts';
+
+const LIMIT_MS = 120_000;
+
+interface UpResult {
+  readonly sweep: string;
+  readonly state: string;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly wall_seconds: number;
+  readonly trials: readonly TrialJson[];
+}
+
+const NOOP = `
+trainer: noop
+parameters:
+  x: {min: 1, max: 8, step: 1}
+  epochs: {value: 2}
+  duration_ms: {value: 400}
+`;
+
+const MNIST = `
+trainer: autoencoder
+parameters:
+  latent_dim: {values: [15, 30]}
+  noise_std: {value: 0.5}
+  train_size: {value: 640}
+  epochs: {value: 2}
+`;
+
+const up = (file: string, dir: string) => ['up', file, '--slots', '2', '--dir', dir, '-o', 'json'];
+
+describe('trawl up', { timeout: LIMIT_MS }, () => {
+  test('real MNIST: one JSON object with ranked trials and every metric; the loss falls; again, nothing is run twice', async () => {
+    const folder = testFolder();
+    const dir = join(folder, 'run');
+    const file = sweepFile(folder, MNIST);
+    const { stdout, stderr, code } = await trawl(...up(file, dir));
+    expect(code, stderr).toBe(0);
+    const result = JSON.parse(stdout) as UpResult;
+    expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 2, failed: 0 } });
+    expect(result.trials.map(({ rank }) => rank)).toEqual([1, 2]);
+    for (const trial of result.trials) {
+      expect(trial).toMatchObject({ attempts: 1, epoch: 2, backend: expect.any(String), agent: expect.any(String) });
+      for (const name of ['train_loss', 'test_loss', 'psnr', 'psnr_peak1', 'last_batch_loss']) {
+        expect(trial.metrics[name], name).toEqual(expect.any(Number));
+      }
+      const shown = JSON.parse((await trawl('show', trial.trial, '--dir', dir, '-o', 'json')).stdout);
+      const losses = shown.reports.map((report: { metrics: Record<string, number> }) => report.metrics.train_loss);
+      expect(losses).toHaveLength(2);
+      expect(losses[1]).toBeLessThan(losses[0]);
+    }
+    const again = JSON.parse((await trawl(...up(file, dir))).stdout) as UpResult;
+    expect(again.trials).toEqual(result.trials);
+
+    // The same trials on another day, in another folder: bit for bit the same.
+    const elsewhere = await trawl(...up(file, join(folder, 'other')));
+    const metrics = (trials: readonly TrialJson[]) => trials.map((trial) => [trial.trial, trial.metrics]);
+    expect(metrics((JSON.parse(elsewhere.stdout) as UpResult).trials)).toEqual(metrics(result.trials));
+  });
+
+  test('interrupted by Ctrl-C and started again, it goes on: what is finished is not run again', async () => {
+    const folder = testFolder();
+    const dir = join(folder, 'run');
+    const file = sweepFile(folder, NOOP);
+    const first = startTrawl(...up(file, dir));
+    await until('a trial has succeeded', () => / succeeded \(2\/8\)/.test(first.stderr()));
+    first.kill('SIGINT');
+    const ended = await first.ended;
+    expect(ended.code, ended.stderr).toBe(130);
+    expect(ended.stderr).toContain(`trawl up ${file} --dir ${dir}`);
+    const done = (JSON.parse(ended.stdout) as UpResult).trials.filter(({ state }) => state === 'succeeded');
+    const second = await trawl(...up(file, dir));
+    expect(second.code, second.stderr).toBe(0);
+    const { trials } = JSON.parse(second.stdout) as UpResult;
+    expect(trials.filter(({ state }) => state === 'succeeded')).toHaveLength(8);
+    for (const before of done) {
+      expect(trials.find(({ trial }) => trial === before.trial)?.ended_at).toBe(before.ended_at);
+    }
+  });
+
+  test('killed by kill -9, its processes end by themselves, and the same command goes on', async () => {
+    const folder = testFolder();
+    const dir = join(folder, 'run');
+    const file = sweepFile(folder, NOOP);
+    const first = startTrawl(...up(file, dir));
+    await until('a trial has succeeded', () => / succeeded \(2\/8\)/.test(first.stderr()));
+    const busy = await trawl(...up(file, dir));
+    expect(busy.code).toBe(4);
+    expect(busy.stderr).toContain('is at work on');
+    const family = descendantsOf(first.pid);
+    killNow(first.pid);
+    await until('its processes are gone', () => alive(family).length === 0);
+    const second = await trawl(...up(file, dir));
+    expect(second.code, second.stderr).toBe(0);
+    const { counts } = JSON.parse(second.stdout) as UpResult;
+    expect(counts).toMatchObject({ succeeded: 8, failed: 0 });
+  });
+
+  test('a sweep with a failed trial ends with exit code 1, and says how it failed', async () => {
+    const folder = testFolder();
+    const slow = 'duration_ms: {values: [0, 60000]}';
+    const file = sweepFile(folder, `trainer: noop\nparameters: {${slow}}\ntimeout: 2s\nretry: {timeout: 0}\n`);
+    const { stdout, code } = await trawl(...up(file, join(folder, 'run')));
+    expect(code).toBe(1);
+    const { counts, trials } = JSON.parse(stdout) as UpResult;
+    expect(counts).toMatchObject({ succeeded: 1, failed: 1 });
+    expect(trials.find(({ state }) => state === 'failed')?.failure?.class).toBe('timeout');
+  });
+
+  test('a bad sweep file leaves nothing behind', async () => {
+    const folder = testFolder();
+    const dir = join(folder, 'run');
+    const file = sweepFile(folder, 'trainer: autoencoder\nparameters:\n  latent_dims: {values: [15]}\n');
+    const { stderr, code } = await trawl(...up(file, dir));
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${file}:3:3`);
+    expect(stderr).toContain('latent_dim');
+    expect(existsSync(dir)).toBe(false);
+  });
+});
