@@ -2,7 +2,7 @@
  * Dispatch: how many trials that train nothing go through the real path (JetStream, gRPC, durable store, worker
  * processes) in a second, what it costs each process, and how long a trial spends where.
  *
- *   npm run bench:dispatch -- [--trials 10000] [--slots 8] [--agents 1]
+ *   npm run bench:dispatch -- [--trials 10000] [--slots 32] [--agents 1]
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { cpuSeconds, peakBytes } from './process-figures.ts';
 const { values } = parseArgs({
   options: {
     trials: { type: 'string', default: '10000' },
-    slots: { type: 'string', default: '8' },
+    slots: { type: 'string', default: '32' },
     agents: { type: 'string', default: '1' },
   },
 });
@@ -81,7 +81,7 @@ async function bench(): Promise<void> {
   const submitted = performance.now();
   let done = 0;
   while (done < trials) {
-    await sleep(100);
+    await sleep(500);
     done = metric(await scrape(), 'trawl_trials_finished_total');
   }
   const seconds = (performance.now() - submitted) / 1000;
