@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { DEFAULT_DIR } from '../../coordinator/defaults.ts';
+import { shortId } from '../../dashboard/draw/short-id.ts';
 import { lineStream } from '../../dashboard/lines.ts';
 import { sweepEnded } from '../../dashboard/state/trial-state.ts';
 import { EXIT, RefusedError } from '../../proto/errors.ts';
-import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { adoptSweep } from '../adopt-sweep.ts';
 import { type Connection, connectToCoordinatorOf, withConnection } from '../connect.ts';
 import { getSweep, listTrials } from '../fetch.ts';
@@ -106,18 +107,27 @@ async function tell(
     await printJson({ ...rest, total, wall_seconds: wallSeconds, dir: options.dir, trials: trials.map(trialJson) });
   } else {
     const terminal = terminalOf(process.stdout, options.color, process.env);
-    await print(`\n${closingRanking(sweep, trials, terminal)}\n${nextSteps(options.dir)}`);
+    await print(`\n${closingRanking(sweep, trials, terminal)}\n${nextSteps(options.dir, trials)}`);
   }
-  if (!sweepEnded(sweep)) note(`interrupted; go on with: trawl up ${fileName} --dir ${options.dir}`);
+  if (!sweepEnded(sweep)) note(`interrupted; go on with: ${TRAWL} up ${fileName} --dir ${options.dir}`);
 }
 
-function nextSteps(dir: string): string {
-  const at = `--dir ${dir}`;
+/** What to type: npm and npx say so when they have started this. */
+const TRAWL = process.env.npm_execpath === undefined ? 'trawl' : 'npx trawl';
+
+function nextSteps(dir: string, trials: readonly Trial[]): string {
+  const best = trials[0];
+  const by = best !== undefined && 'psnr' in best.metrics ? ' --by psnr' : '';
+  const steps = [
+    [`best last${by}`, 'the best trials by a metric'],
+    [`show ${best === undefined ? 'last' : shortId(best.id)}`, 'one trial: parameters, attempts, every epoch'],
+    ['export last -f csv', 'everything, for a spreadsheet or a notebook'],
+  ] as const;
+  const lines = steps.map(([verb, about]) => [`${TRAWL} ${verb} --dir ${dir}`, about] as const);
+  const width = Math.max(...lines.map(([line]) => line.length));
   return [
     `Everything is kept in ${dir}. Next:`,
-    `  trawl best last --by psnr ${at}            the best trials by a metric`,
-    `  trawl show TRIAL ${at}                     one trial: parameters, attempts, every epoch`,
-    `  trawl export last -f csv ${at}             everything, for a spreadsheet or a notebook`,
+    ...lines.map(([line, about]) => `  ${line.padEnd(width)}  ${about}`),
     '',
   ].join('\n');
 }
