@@ -254,6 +254,7 @@ export class Agent {
       const slot = this.#slots[claim.slot];
       const key = claim.key;
       if (this.#closing || slot?.state !== 'claiming' || key === undefined || !sameAttempt(slot.key, key)) return;
+      this.#offers.hold(slot.offer);
       this.#claim(claim);
     }, CLAIM_RETRY_MS);
   }

@@ -57,6 +57,11 @@ export class OfferQueue {
     this.#take(token)?.ack();
   }
 
+  /** The offer's answer takes long: it is not to be given to another yet. */
+  hold(token: OfferToken): void {
+    this.#messages.get(token)?.working();
+  }
+
   giveBack(token: OfferToken): void {
     this.#take(token)?.nak(RETURN_DELAY_MS);
   }

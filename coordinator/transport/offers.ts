@@ -18,8 +18,11 @@ import { Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { allOffers, OFFER_CONSUMER, offerStream, offerSubject } from '../../proto/subjects.ts';
 import type { AttemptKey } from '../core/model.ts';
 
-/** How long an agent may sit on an offer before another gets it: an Open takes milliseconds. */
-export const OFFER_ACK_WAIT_MS = 30_000;
+/**
+ * How long an offer stays with an agent that is not heard of before another gets it. An Open takes milliseconds; while
+ * the coordinator does not answer it, the agent says that it still asks.
+ */
+export const OFFER_ACK_WAIT_MS = 5_000;
 /** Offers that all agents together may hold without having answered them. */
 const MAX_UNANSWERED_OFFERS = 50_000;
 

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type LocalNatsServer, startNatsServer } from '../../bin/local/nats-server.ts';
+import { EXIT } from '../../proto/errors.ts';
 import { type Daemon, logEnd, startDaemon } from './daemon.ts';
 import { childrenOf, killNow } from './processes.ts';
 import { type Ended, trawl, trawlJson } from './trawl.ts';
@@ -23,6 +24,7 @@ export interface ClusterOptions {
 export class Cluster {
   readonly folder: string;
   readonly #lease: string;
+  #over = false;
   #nats: LocalNatsServer | undefined;
   #coordinator: Daemon | undefined;
   readonly #agents = new Map<string, Daemon>();
@@ -36,6 +38,9 @@ export class Cluster {
   /** A nats-server and a coordinator; agents are started one by one. */
   static async start(folder: string, options: ClusterOptions = {}): Promise<Cluster> {
     const cluster = new Cluster(folder, options);
+    onTestFinished(() => {
+      cluster.#over = true;
+    });
     await mkdir(folder, { recursive: true });
     await cluster.startNats();
     await cluster.startCoordinator();
@@ -103,17 +108,21 @@ export class Cluster {
     this.#coordinator = coordinator;
   }
 
-  /** Again with the same folder, when one of that name was killed. Does not wait until it has joined. */
+  /**
+   * Again with the same folder, when one of that name was killed. Does not wait until it has joined. As under a service
+   * manager, an agent that finds no NATS server is started once more.
+   */
   async startAgent(name: string, slots: number): Promise<void> {
-    this.#agents.set(
-      name,
-      await startDaemon(
-        this.logOf(name),
-        'agent',
-        ...['--nats', this.natsUrl, '--server', this.address, '--slots', `${slots}`],
-        ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
-      ),
+    const agent = await startDaemon(
+      this.logOf(name),
+      'agent',
+      ...['--nats', this.natsUrl, '--server', this.address, '--slots', `${slots}`],
+      ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
     );
+    this.#agents.set(name, agent);
+    void agent.exited.then((code) => {
+      if (code === EXIT.unreachable && !this.#over) return this.startAgent(name, slots);
+    });
   }
 
   /** Process ids of the agent's workers. */
