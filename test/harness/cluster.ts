@@ -38,9 +38,6 @@ export class Cluster {
   /** A nats-server and a coordinator; agents are started one by one. */
   static async start(folder: string, options: ClusterOptions = {}): Promise<Cluster> {
     const cluster = new Cluster(folder, options);
-    onTestFinished(() => {
-      cluster.#over = true;
-    });
     await mkdir(folder, { recursive: true });
     await cluster.startNats();
     await cluster.startCoordinator();
@@ -120,6 +117,9 @@ export class Cluster {
       ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
     );
     this.#agents.set(name, agent);
+    onTestFinished(() => {
+      this.#over = true;
+    });
     void agent.exited.then((code) => {
       if (code === EXIT.unreachable && !this.#over) return this.startAgent(name, slots);
     });

@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest';
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import {
+  type Effect,
+  heldAttempts,
+  idleSlots,
+  MAX_LOG_CHARACTERS,
+  newSlots,
+  onDecision,
+  onDismissed,
+  onOffer,
+  onShutdown,
+  onWorkerExit,
+  onWorkerLog,
+  onWorkerMessage,
+  type Slot,
+} from './slots.ts';
+
+const key = (trialId: string) => ({ sweepId: '1', trialId, attempt: 1 });
+const grant = { trainer: 'noop', parameters: {}, seed: 0 };
+
+function ready(count: number): Slot[] {
+  const slots = newSlots(count);
+  slots.forEach((_, at) => {
+    onWorkerMessage(slots, at, { kind: 'ready', backend: 'wasm' });
+  });
+  return slots;
+}
+
+function running(): Slot[] {
+  const slots = ready(1);
+  onOffer(slots, key('t'), 1);
+  onDecision(slots, 0, key('t'), { grant });
+  return slots;
+}
+
+const kinds = (effects: Effect[] | 'again') => (effects === 'again' ? effects : effects.map(({ kind }) => kind));
+
+test('an offer is claimed for an idle slot, acknowledged after the grant, and run', () => {
+  const slots = ready(2);
+  expect(idleSlots(slots)).toBe(2);
+  expect(onOffer(slots, key('t'), 1)).toEqual([{ kind: 'claim', slot: 0, key: key('t') }]);
+  expect(heldAttempts(slots)).toEqual([]);
+  expect(kinds(onDecision(slots, 0, key('t'), { grant }))).toEqual(['acknowledge', 'run']);
+  expect(heldAttempts(slots)).toEqual([key('t')]);
+});
+
+test('an offer that comes again while it is claimed or runs is acknowledged, not run twice', () => {
+  const slots = ready(2);
+  onOffer(slots, key('t'), 1);
+  expect(onOffer(slots, key('t'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);
+  onDecision(slots, 0, key('t'), { grant });
+  expect(onOffer(slots, key('t'), 3)).toEqual([{ kind: 'acknowledge', offer: 3 }]);
+});
+
+test('without a free slot an offer is given back', () => {
+  expect(kinds(onOffer(newSlots(1), key('t'), 1))).toEqual(['return']);
+});
+
+test('a refused claim frees the slot and drops the offer; without a session it is made again', () => {
+  const slots = ready(1);
+  onOffer(slots, key('t'), 1);
+  expect(onDecision(slots, 0, key('t'), { refusal: { code: RefusalCode.NO_SESSION, message: '' } })).toBe('again');
+  const refusal = { code: RefusalCode.LEASED, message: '' };
+  expect(kinds(onDecision(slots, 0, key('t'), { refusal }))).toEqual(['acknowledge']);
+  expect(idleSlots(slots)).toBe(1);
+});
+
+test('records are numbered from 1 without gaps, and the end is the last', () => {
+  const slots = running();
+  const effects = [
+    ...onWorkerLog(slots, 0, 'hello'),
+    ...onWorkerMessage(slots, 0, { kind: 'report', epoch: 1, metrics: {} }),
+    ...onWorkerMessage(slots, 0, { kind: 'done' }),
+    ...onWorkerLog(slots, 0, 'too late'),
+  ];
+  expect(effects.map((effect) => effect.kind === 'record' && effect.seq)).toEqual([1, 2, 3]);
+  expect(idleSlots(slots)).toBe(1);
+});
+
+test('a worker that dies ends its attempt as a crash, and is started again', () => {
+  const effects = onWorkerExit(running(), 0, 'was killed by SIGKILL');
+  expect(effects).toMatchObject([{ kind: 'record', body: { kind: 'failed', class: 'crash' } }, { kind: 'start' }]);
+});
+
+test('a worker that dies while its slot claims gives the offer back', () => {
+  const slots = ready(1);
+  onOffer(slots, key('t'), 1);
+  expect(kinds(onWorkerExit(slots, 0, 'exited with code 1'))).toEqual(['return', 'start']);
+});
+
+test('a dismissed attempt is stopped, says nothing more, and its slot works again', () => {
+  const slots = running();
+  expect(kinds(onDismissed(slots, key('t')))).toEqual(['stop']);
+  expect(onWorkerMessage(slots, 0, { kind: 'report', epoch: 1, metrics: {} })).toEqual([]);
+  expect(idleSlots(slots)).toBe(0);
+  onWorkerMessage(slots, 0, { kind: 'stopped' });
+  expect(idleSlots(slots)).toBe(1);
+  expect(onDismissed(slots, key('t'))).toEqual([]);
+});
+
+test('the log of an attempt is cut at its limit, once, and that is said', () => {
+  const slots = running();
+  onWorkerLog(slots, 0, 'x'.repeat(MAX_LOG_CHARACTERS));
+  expect(onWorkerLog(slots, 0, 'y')).toMatchObject([{ body: { text: expect.stringContaining('cut here') } }]);
+  expect(onWorkerLog(slots, 0, 'z')).toEqual([]);
+});
+
+test('a shutdown hands back what runs as lost, and what is claimed', () => {
+  const slots = ready(2);
+  onOffer(slots, key('t'), 1);
+  onDecision(slots, 0, key('t'), { grant });
+  onOffer(slots, key('u'), 2);
+  expect(onShutdown(slots)).toMatchObject([
+    { kind: 'record', body: { class: 'lost' } },
+    { kind: 'return', offer: 2 },
+  ]);
+});

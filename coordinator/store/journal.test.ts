@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { RefusedError } from '../../proto/errors.ts';
+import type { Change } from '../core/step.ts';
+import { type Commit, Journal } from './journal.ts';
+import { loadCore } from './load.ts';
+import { openStore, STORE_FILE } from './open.ts';
+import { Queries } from './queries.ts';
+import { insertSweep } from './submit.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'trawl-store-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const SWEEP = {
+  requestId: 'r1',
+  name: 's',
+  fingerprint: 'f',
+  fileName: 's.yaml',
+  text: '',
+  trainer: 'noop',
+  metric: 'test_loss',
+  goal: 'minimize',
+  axes: ['a'],
+  policy: {
+    concurrency: undefined,
+    retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 },
+    timeoutMs: undefined,
+    maxFailed: undefined,
+  },
+  configs: 2,
+  replicates: 1,
+  excluded: 0,
+};
+const trial = (index: number) => ({ trialId: `t${index}`, configId: 'c', index, seed: 0, parameters: { a: index } });
+const key = { sweepId: '1', trialId: 't0', attempt: 1 };
+const granted: Change = { kind: 'granted', key, agentId: 'a', incarnation: 'i', slot: 0, backend: 'wasm' };
+const report = (seq: number): Change => ({
+  kind: 'report',
+  key,
+  seq,
+  at: 5,
+  epoch: seq,
+  metrics: { test_loss: 1 / seq, psnr: Number.NaN },
+});
+
+function filled() {
+  const db = openStore(dir);
+  insertSweep(db, SWEEP, [trial(0), trial(1)], 1);
+  const commits: Commit[] = [];
+  return {
+    db,
+    commits,
+    journal: new Journal(
+      db,
+      () => 7,
+      (commit) => commits.push(commit),
+    ),
+  };
+}
+
+test('what is said in one turn shares one transaction, and is there when its promise resolves', async () => {
+  const { db, commits, journal } = filled();
+  await Promise.all([journal.commit([granted]), journal.commit([report(1)]), journal.commit([])]);
+  expect(commits).toHaveLength(1);
+  expect(new Queries(db).trial('1', 't0')).toMatchObject({ attempts: 1, epoch: 1, metrics: { test_loss: 1 } });
+  expect(new Queries(db).trial('1', 't0').metrics.psnr).toBeNaN();
+});
+
+test('a transaction that fails is undone whole, and nothing is accepted after it', async () => {
+  const { db, journal } = filled();
+  await journal.commit([granted]);
+  // The same report twice breaks its primary key.
+  const failed = journal.commit([report(1), report(1)]);
+  await expect(failed).rejects.toThrow();
+  expect(new Queries(db).reports('1', 't0')).toEqual([]);
+  await expect(journal.commit([report(2)])).rejects.toThrow();
+});
+
+test('after a start memory holds what the store does: leases, their newest record, failures', async () => {
+  const { db, journal } = filled();
+  await journal.commit([granted, report(1), { kind: 'log', key, seq: 2, at: 5, text: 'hello' }]);
+  const running = loadCore(db, 1000, 50);
+  expect(running.leases.get('1/t0/1')).toMatchObject({ agentId: 'a', incarnation: 'i', lastSeq: 2, expiresAt: 1050 });
+  expect(running.sweeps.get('1')?.counts).toMatchObject({ pending: 1, running: 1 });
+  const failure = { class: 'crash', message: 'boom' } as const;
+  await journal.commit([
+    { kind: 'ended', key, ending: { outcome: 'failed', failure } },
+    { kind: 'trial', sweepId: '1', trialId: 't0', state: 'pending', detail: '', failure },
+  ]);
+  const waiting = loadCore(db, 1000, 50);
+  expect(waiting.leases.size).toBe(0);
+  expect(waiting.sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: { crash: 1 } });
+});
+
+test('the same request adds nothing twice', () => {
+  const { db } = filled();
+  expect(insertSweep(db, SWEEP, [trial(0), trial(1)], 9)).toBe('1');
+  expect(new Queries(db).sweeps()).toHaveLength(1);
+});
+
+test('a store in use is refused by name', () => {
+  openStore(dir);
+  expect(() => openStore(dir)).toThrow(RefusedError);
+});
+
+test('a store that a newer trawl wrote is refused', () => {
+  const newer = new Database(join(dir, STORE_FILE));
+  newer.exec('pragma user_version = 99');
+  newer.close();
+  expect(() => openStore(dir)).toThrow(/schema 99/);
+});
