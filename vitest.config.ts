@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ['{proto,coordinator,agent,dashboard,bin,deploy}/**/*.test.{ts,tsx}', 'test/**/*.test.ts'],
     pool: 'forks',
+    // Ink draws its last frame only where it believes to run in continuous integration; the tests' terminals are real.
+    env: { CI: 'false' },
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

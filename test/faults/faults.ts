@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../harness/cluster.ts';
 import { killNow } from '../harness/processes.ts';
 import type { Random } from '../harness/random.ts';
+import { until } from '../harness/until.ts';
 
 export const AGENT = 'agent-1';
 export const SLOTS = 2;
@@ -11,7 +12,9 @@ export type FaultKind = 'worker' | 'agent' | 'coordinator' | 'agent and coordina
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** From the end of the fault before. */
+  /** Whether it strikes when every slot has its worker again, or while things still start. */
+  readonly whenUp: boolean;
+  /** From then on. */
   readonly afterMs: number;
   /** How long what was killed stays away; a worker is started again by its agent. */
   readonly awayMs: number;
@@ -21,13 +24,15 @@ export interface Fault {
 export function planFaults(kinds: readonly FaultKind[], random: Random): Fault[] {
   return random.shuffled(kinds).map((kind) => ({
     kind,
-    afterMs: Math.round(random.between(100, 1_200)),
+    whenUp: random.next() < 0.7,
+    afterMs: Math.round(random.between(100, 1_500)),
     awayMs: Math.round(random.between(0, 1_200)),
   }));
 }
 
 /** Kills what the fault says, and starts it again. */
 export async function inflict(fault: Fault, cluster: Cluster, random: Random): Promise<void> {
+  if (fault.whenUp) await until('every slot has a worker', () => cluster.workersOf(AGENT).length === SLOTS);
   await sleep(fault.afterMs);
   switch (fault.kind) {
     case 'worker': {

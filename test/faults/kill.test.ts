@@ -8,7 +8,7 @@ test.each(roundSeeds())(
   { timeout: LIMIT_MS },
   (seed) =>
     sweepUnderFaults(
-      ['worker', 'worker', 'worker', 'agent', 'agent', 'agent', 'coordinator', 'coordinator', 'coordinator'],
+      ['worker', 'worker', 'worker', 'agent', 'agent', 'coordinator', 'coordinator', 'coordinator'],
       seed,
     ),
 );

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { until } from '../harness/until.ts';
+
+/** Real MNIST, and epochs long enough to be killed in: half of one is some half a second on one core. */
+const SWEEP = `
+trainer: autoencoder
+parameters:
+  latent_dim: {values: [15, 30]}
+  noise_std: {values: [0, 0.5]}
+  train_size: {value: 640}
+  epochs: {value: 2}
+`;
+
+/** Metrics and attempts of every trial, by its id. */
+async function resultsOf(cluster: Cluster, sweep: string) {
+  const waited = await cluster.run('wait', sweep);
+  expect(waited.code, waited.stderr).toBe(0);
+  const trials = await cluster.json<TrialJson[]>('trials', sweep);
+  return {
+    metrics: Object.fromEntries(trials.map(({ trial, metrics }) => [trial, metrics])),
+    attempts: trials.reduce((sum, { attempts }) => sum + attempts, 0),
+  };
+}
+
+test('an agent killed amid training changes no digit of the results', { timeout: 240_000 }, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: '5s' });
+  const file = sweepFile(folder, SWEEP);
+  await cluster.startAgent('agent', 2);
+  const calm = await cluster.json<{ sweep: string }>('submit', file);
+  const undisturbed = await resultsOf(cluster, calm.sweep);
+  expect(undisturbed.attempts).toBe(4);
+
+  const rough = await cluster.json<{ sweep: string }>('submit', file);
+  await until('a trial is past its first epoch, and not at its end', async () => {
+    const trials = await cluster.json<TrialJson[]>('trials', rough.sweep, '--state', 'running');
+    return trials.some(({ epoch }) => epoch === 1);
+  });
+  await cluster.agent('agent').killNow();
+  await cluster.startAgent('agent', 2);
+  const disturbed = await resultsOf(cluster, rough.sweep);
+  expect(disturbed.metrics).toEqual(undisturbed.metrics);
+  expect(disturbed.attempts).toBeGreaterThan(4);
+});
