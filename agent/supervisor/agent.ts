@@ -103,8 +103,9 @@ export class Agent {
       {
         onWelcome: (welcome) => this.#welcomed(welcome),
         onDismissed: ({ key, message }) => {
-          log.info({ ...key, message }, 'an attempt was dismissed');
-          if (key !== undefined) this.#perform(onDismissed(this.#slots, key));
+          const effects = key === undefined ? [] : onDismissed(this.#slots, key);
+          if (effects.length > 0) log.info({ ...key, message }, 'an attempt was dismissed');
+          this.#perform(effects);
         },
         onAcknowledged: () => this.#onSpoolShrunk?.(),
       },
@@ -270,19 +271,21 @@ export class Agent {
 
   /**
    * The first heartbeat of an incarnation ends what earlier ones held, so it waits until their last records, which may
-   * hold an attempt's end, are acknowledged.
+   * hold an attempt's end, are acknowledged. What has ended is held until the coordinator has its last record: it must
+   * not be lost and run again because the way there is slow.
    */
   #beat(): void {
     const { hello, nats, spool } = this.#parts;
     if (this.#welcome === undefined || (spool.oldest() ?? Number.POSITIVE_INFINITY) <= this.#replayUpTo) return;
-    const held = heldAttempts(this.#slots);
+    const running = heldAttempts(this.#slots);
+    const ended = spool.attempts().filter((key) => !running.some((other) => sameAttempt(key, other)));
     const beat = Heartbeat.encode({
       agentId: hello.agentId,
       incarnation: hello.incarnation,
       seq: ++this.#beats,
       slots: hello.slots,
-      busy: held.length,
-      held,
+      busy: running.length,
+      held: [...running, ...ended],
     });
     nats.publish(heartbeatSubject(this.#welcome.cluster, hello.agentId), beat.finish());
   }

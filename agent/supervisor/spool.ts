@@ -20,6 +20,7 @@ export class Spool {
   readonly #after: Statement<unknown[]>;
   readonly #acknowledge: Statement<unknown[]>;
   readonly #forget: Statement<unknown[]>;
+  readonly #attempts: Statement<unknown[]>;
   readonly #oldest: Statement<unknown[]>;
 
   /** @throws {RefusedError} when another agent uses the folder */
@@ -52,6 +53,7 @@ export class Spool {
       'delete from records where sweep = ? and trial = ? and attempt = ? and seq <= ?',
     );
     this.#forget = this.#db.prepare('delete from records where sweep = ? and trial = ? and attempt = ?');
+    this.#attempts = this.#db.prepare('select distinct sweep as sweepId, trial as trialId, attempt from records');
     this.#oldest = this.#db.prepare('select min(id) as id from records');
   }
 
@@ -80,6 +82,11 @@ export class Spool {
   /** Nobody wants this attempt's records. */
   forget(key: AttemptKey): void {
     this.#forget.run(key.sweepId, key.trialId, key.attempt);
+  }
+
+  /** Attempts of which records wait. */
+  attempts(): AttemptKey[] {
+    return this.#attempts.all() as AttemptKey[];
   }
 
   /** The oldest record's id; undefined when the spool is empty. */

@@ -6,7 +6,7 @@ import type { FailureClassName } from '../../proto/names.ts';
 import { type Action, AGENTS, anyAction, anyPolicy, type Happened, World } from '../testing/history.ts';
 import { Ledger } from '../testing/ledger.ts';
 import { LEASE_MS } from '../testing/sample-core.ts';
-import { type Core, keyText, type SweepPolicy } from './model.ts';
+import { type Core, keyText, type Lease, type SweepPolicy } from './model.ts';
 import { standingOffers } from './scheduler.ts';
 
 const TRIALS = 5;
@@ -50,11 +50,13 @@ class Judge {
   apply(action: Action): Happened {
     const { core } = this.world;
     const before = fingerprint(core);
+    const leases = new Map(core.leases);
     const happened = this.world.apply(action);
     for (const change of happened.step.changes) this.ledger.write(change);
     this.ledger.compare(core);
     this.#retriesWithinBudget();
     this.#refusalsChangeNothing(happened, before);
+    this.#nobodySpeaksForAnother(happened, leases);
     this.world.forgetEnded();
     return happened;
   }
@@ -83,6 +85,23 @@ class Judge {
       assert.equal(fingerprint(core), before, 'what is refused changes nothing');
     }
     if (recorded?.answer.taken === 'again' || recorded?.answer.taken === 'gap') assert.equal(step.changes.length, 0);
+  }
+
+  #nobodySpeaksForAnother({ step, recorded, heartbeat }: Happened, leases: Map<string, Lease>): void {
+    if (recorded !== undefined && recorded.answer.taken !== 'refused') {
+      assert.equal(
+        leases.get(keyText(recorded.record.key))?.agentId,
+        recorded.agentId,
+        'only the holder is listened to',
+      );
+    }
+    if (heartbeat === undefined) return;
+    for (const change of step.changes) {
+      if (change.kind !== 'ended') continue;
+      const lease = leases.get(keyText(change.key));
+      assert.equal(lease?.agentId, heartbeat.agentId, 'a heartbeat ends attempts of its own agent only');
+      assert.notEqual(lease.incarnation, heartbeat.incarnation, 'a heartbeat ends attempts of other incarnations only');
+    }
   }
 
   /** Faults end: agents come back, hold what they hold, and every attempt succeeds. */

@@ -44,6 +44,7 @@ export interface Happened {
   readonly opened?: { readonly claim: Claim; readonly answer: Answer };
   readonly recorded?: { readonly agentId: string; readonly record: AttemptRecord; readonly answer: RecordAnswer };
   readonly refused?: RefusedError;
+  readonly heartbeat?: { readonly agentId: string; readonly incarnation: string };
 }
 
 export const AGENTS = ['a', 'b', 'c'] as const;
@@ -94,9 +95,9 @@ export class World {
         return { step: new Step() };
       }
       case 'heartbeat':
-        return { step: this.#heartbeat(agentAt(action.agent), 0) };
+        return this.#heartbeat(agentAt(action.agent), 0);
       case 'stale heartbeat':
-        return { step: this.#heartbeat(agentAt(action.agent), 1) };
+        return this.#heartbeat(agentAt(action.agent), 1);
       case 'schedule':
         return { step: schedule(core, now) };
       case 'tick':
@@ -111,11 +112,12 @@ export class World {
     }
   }
 
-  #heartbeat(agentId: string, back: number): Step {
+  #heartbeat(agentId: string, back: number): Happened {
     const incarnation = this.incarnation(agentId, back);
     const leases = [...this.core.leases.values()];
     const held = leases.filter((lease) => lease.agentId === agentId && lease.incarnation === incarnation);
-    return onHeartbeat(this.core, { agentId, incarnation, held: held.map((lease) => lease.key) }, this.now);
+    const beat = { agentId, incarnation, held: held.map((lease) => lease.key) };
+    return { step: onHeartbeat(this.core, beat, this.now), heartbeat: beat };
   }
 
   #open({ agent, pick, shift }: Extract<Action, { do: 'open' }>): Happened {

@@ -27,6 +27,8 @@ import { keyOf, recordOf } from './records.ts';
 export const PROTOCOL = 1;
 /** Claims that one Open may carry. */
 export const MAX_CLAIMS = 1_000;
+/** Slots that one agent may have. */
+export const MAX_SLOTS = 4_096;
 
 type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
@@ -107,12 +109,7 @@ export class AttemptService {
 
   #hello(call: Stream, hello: Hello): Session {
     const { runtime, cluster, heartbeatMs, log } = this.#options;
-    if (hello.protocol !== PROTOCOL) {
-      throw new BadInputError(`agent ${hello.agentId} speaks protocol ${hello.protocol}, this coordinator ${PROTOCOL}`);
-    }
-    if (!AGENT_ID.test(hello.agentId)) {
-      throw new BadInputError(`${JSON.stringify(hello.agentId)} cannot name an agent: expected ${AGENT_ID}`);
-    }
+    check(hello);
     const session = new Session(call, hello.agentId);
     this.#sessions.set(hello.agentId, session);
     onHello(runtime.core, { ...hello, id: hello.agentId }, now());
@@ -146,6 +143,21 @@ export class AttemptService {
         break;
     }
     if (record.kind === 'ended') runtime.reschedule();
+  }
+}
+
+/** @throws {BadInputError} */
+function check(hello: Hello): void {
+  const { agentId, incarnation, protocol, slots } = hello;
+  if (protocol !== PROTOCOL) {
+    throw new BadInputError(`agent ${agentId} speaks protocol ${protocol}, this coordinator ${PROTOCOL}`);
+  }
+  if (!AGENT_ID.test(agentId)) {
+    throw new BadInputError(`${JSON.stringify(agentId)} cannot name an agent: expected ${AGENT_ID}`);
+  }
+  if (incarnation === '') throw new BadInputError(`agent ${agentId} must name its incarnation`);
+  if (slots < 1 || slots > MAX_SLOTS) {
+    throw new BadInputError(`agent ${agentId} says it has ${slots} slots: expected 1 to ${MAX_SLOTS}`);
   }
 }
 

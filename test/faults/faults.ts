@@ -12,8 +12,8 @@ export type FaultKind = 'worker' | 'agent' | 'coordinator' | 'agent and coordina
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** Whether it strikes when every slot has its worker again, or while things still start. */
-  readonly whenUp: boolean;
+  /** Whether it strikes when every slot is at work again, or while things still start. */
+  readonly atWork: boolean;
   /** From then on. */
   readonly afterMs: number;
   /** How long what was killed stays away; a worker is started again by its agent. */
@@ -24,15 +24,15 @@ export interface Fault {
 export function planFaults(kinds: readonly FaultKind[], random: Random): Fault[] {
   return random.shuffled(kinds).map((kind) => ({
     kind,
-    whenUp: random.next() < 0.7,
+    atWork: random.next() < 0.7,
     afterMs: Math.round(random.between(100, 1_500)),
     awayMs: Math.round(random.between(0, 1_200)),
   }));
 }
 
 /** Kills what the fault says, and starts it again. */
-export async function inflict(fault: Fault, cluster: Cluster, random: Random): Promise<void> {
-  if (fault.whenUp) await until('every slot has a worker', () => cluster.workersOf(AGENT).length === SLOTS);
+export async function inflict(fault: Fault, cluster: Cluster, sweep: string, random: Random): Promise<void> {
+  if (fault.atWork) await until('every slot is at work', () => isAtWork(cluster, sweep));
   await sleep(fault.afterMs);
   switch (fault.kind) {
     case 'worker': {
@@ -59,4 +59,11 @@ export async function inflict(fault: Fault, cluster: Cluster, random: Random): P
       await sleep(fault.awayMs);
       return cluster.startNats();
   }
+}
+
+async function isAtWork(cluster: Cluster, sweep: string): Promise<boolean> {
+  const counts = (await cluster.sweep(sweep))?.counts;
+  if (counts === undefined) return false;
+  // At the sweep's end there may be no work for every slot.
+  return counts.running === SLOTS || counts.pending + counts.offered === 0;
 }

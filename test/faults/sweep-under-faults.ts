@@ -40,7 +40,7 @@ export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number
   await cluster.startAgent(AGENT, SLOTS);
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
 
-  for (const fault of faults) await inflict(fault, cluster, random);
+  for (const fault of faults) await inflict(fault, cluster, sweep, random);
 
   const ended = await cluster.run('wait', sweep, '-o', 'json');
   expect(ended.code, ended.stderr).toBe(0);

@@ -3,8 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { type Connection, withConnection } from '../../bin/connect.ts';
+import { getSweep } from '../../bin/fetch.ts';
 import { type LocalNatsServer, startNatsServer } from '../../bin/local/nats-server.ts';
-import { EXIT } from '../../proto/errors.ts';
+import { EXIT, UnreachableError } from '../../proto/errors.ts';
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { type Daemon, logEnd, startDaemon } from './daemon.ts';
 import { childrenOf, killNow } from './processes.ts';
 import { type Ended, trawl, trawlJson } from './trawl.ts';
@@ -108,12 +111,13 @@ export class Cluster {
   /**
    * Again with the same folder, when one of that name was killed. Does not wait until it has joined. As under a service
    * manager, an agent that finds no NATS server is started once more.
+   * @param server where it finds the coordinator
    */
-  async startAgent(name: string, slots: number): Promise<void> {
+  async startAgent(name: string, slots: number, server = this.address): Promise<void> {
     const agent = await startDaemon(
       this.logOf(name),
       'agent',
-      ...['--nats', this.natsUrl, '--server', this.address, '--slots', `${slots}`],
+      ...['--nats', this.natsUrl, '--server', server, '--slots', `${slots}`],
       ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
     );
     this.#agents.set(name, agent);
@@ -121,13 +125,22 @@ export class Cluster {
       this.#over = true;
     });
     void agent.exited.then((code) => {
-      if (code === EXIT.unreachable && !this.#over) return this.startAgent(name, slots);
+      if (code === EXIT.unreachable && !this.#over) return this.startAgent(name, slots, server);
     });
   }
 
   /** Process ids of the agent's workers. */
   workersOf(name: string): number[] {
     return childrenOf(this.agent(name).pid, (command) => command.includes(join('worker', 'main.js')));
+  }
+
+  /** A sweep as the coordinator has it now; undefined when the coordinator does not answer. */
+  sweep(id: string): Promise<Sweep | undefined> {
+    const ask = async (connection: Connection) => (await getSweep(connection, id)).sweep;
+    return withConnection({ server: this.address }, ask).catch((error) => {
+      if (!(error instanceof UnreachableError)) throw error;
+      return undefined;
+    });
   }
 
   logOf(part: string): string {

@@ -1,0 +1,253 @@
+import { once } from 'node:events';
+import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type AttemptKey,
+  AttemptServiceClient,
+  type Hello,
+  type OpenRequest,
+  type OpenResponse,
+  type Record as RecordMessage,
+  type ReportRequest,
+  type ReportResponse,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { controlOf } from '../control.ts';
+import { onHeartbeat } from '../core/agents.ts';
+import { LEASE_MS } from '../testing/sample-core.ts';
+import { INSECURE, newFolder, noopSweep, type Served, serve } from '../testing/serve.ts';
+import { MAX_CLAIMS, PROTOCOL } from './attempt-service.ts';
+
+let served: Served;
+let client: AttemptServiceClient;
+
+beforeEach(async () => {
+  served = await serve(newFolder());
+  client = new AttemptServiceClient(served.address, INSECURE);
+});
+afterEach(() => {
+  client.close();
+  served.stop();
+});
+
+const HELLO: Hello = {
+  agentId: 'a',
+  incarnation: 'a1',
+  protocol: PROTOCOL,
+  version: '0',
+  host: 'h',
+  slots: 2,
+  backend: 'wasm',
+  gpus: [],
+};
+
+/** An agent's stream, whose answers are read one by one. */
+class Stream {
+  readonly call: ClientDuplexStream<ReportRequest, ReportResponse> = client.report();
+  readonly #answers = this.call[Symbol.asyncIterator]();
+
+  hello(more: Partial<Hello> = {}): this {
+    this.call.write({ message: { $case: 'hello', hello: { ...HELLO, ...more } } });
+    return this;
+  }
+
+  record(key: AttemptKey | undefined, seq: number, body: RecordMessage['body']): this {
+    this.call.write({ message: { $case: 'record', record: { key, seq, atMs: 5, body } } });
+    return this;
+  }
+
+  async next(): Promise<ReportResponse['message']> {
+    return ((await this.#answers.next()).value as ReportResponse | undefined)?.message;
+  }
+
+  /** How the server broke the stream off. */
+  async broken(): Promise<ServiceError> {
+    this.call.resume();
+    const [error] = (await once(this.call, 'error')) as [ServiceError];
+    return error;
+  }
+}
+
+function open(request: Partial<OpenRequest>): Promise<OpenResponse> {
+  return new Promise((resolve, reject) => {
+    client.open({ agentId: 'a', incarnation: 'a1', claims: [], ...request }, (error, response) =>
+      error === null ? resolve(response) : reject(error),
+    );
+  });
+}
+
+const epoch = (n: number): RecordMessage['body'] => ({
+  $case: 'epoch',
+  epoch: { epoch: n, metrics: { test_loss: 1 / n } },
+});
+const SUCCEEDED: RecordMessage['body'] = {
+  $case: 'ended',
+  ended: { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined },
+};
+
+/** Submits a sweep, says hello, and waits until its trials are offered. */
+async function offered(trials: number): Promise<{ stream: Stream; keys: AttemptKey[] }> {
+  await controlOf(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(trials), requestId: 'r' });
+  const stream = new Stream().hello();
+  expect((await stream.next())?.$case).toBe('welcome');
+  await expect.poll(() => served.offers.length).toBe(trials);
+  return { stream, keys: served.offers };
+}
+
+const stored = (key: AttemptKey) => served.runtime.queries.trial(key.sweepId, key.trialId);
+
+describe('a stream', () => {
+  test('begins with a hello, which is answered with what an agent needs to know', async () => {
+    expect(await new Stream().hello().next()).toEqual({
+      $case: 'welcome',
+      welcome: { cluster: served.cluster, leaseMs: LEASE_MS, heartbeatMs: 1_000 },
+    });
+    expect(served.runtime.core.agents.get('a')).toMatchObject({ state: 'connected', slots: 2, incarnation: 'a1' });
+  });
+
+  test('without a hello first is broken off', async () => {
+    const error = await new Stream().record({ sweepId: '1', trialId: 't', attempt: 1 }, 1, epoch(1)).broken();
+    expect(error).toMatchObject({ code: status.INVALID_ARGUMENT, details: expect.stringContaining('hello') });
+  });
+
+  test.each([
+    ['another protocol', { protocol: PROTOCOL + 1 }, /protocol 2, this coordinator 1/],
+    ['a name that is no name', { agentId: 'a.b' }, /"a\.b" cannot name an agent/],
+    ['no slots', { slots: 0 }, /slots/],
+    ['absurdly many slots', { slots: 4_000_000_000 }, /slots/],
+    ['no incarnation', { incarnation: '' }, /incarnation/],
+  ])('with %s is refused by name, and the agent is not known', async (_, more, message) => {
+    const error = await new Stream().hello(more).broken();
+    expect(error.code).toBe(status.INVALID_ARGUMENT);
+    expect(error.details).toMatch(message);
+    expect(served.runtime.core.agents.size).toBe(0);
+  });
+
+  test.each([
+    ['no attempt', undefined, epoch(1)],
+    ['nothing in it', { sweepId: '1', trialId: 't', attempt: 1 }, undefined],
+  ])('with a record that has %s is broken off', async (_, key, body) => {
+    const stream = new Stream().hello();
+    await stream.next();
+    expect(await stream.record(key, 1, body).broken()).toMatchObject({ code: status.INVALID_ARGUMENT });
+  });
+});
+
+describe('an Open', () => {
+  test('grants what is offered, durably, with what is to be run', async () => {
+    const { keys } = await offered(1);
+    const { decisions } = await open({ claims: [{ key: keys[0], slot: 1 }] });
+    expect(decisions[0]?.answer).toMatchObject({ $case: 'grant', grant: { trainer: 'noop', seed: 0 } });
+    expect(decisions[0]?.answer).toHaveProperty('grant.parameters.x.kind.number', 0);
+    for (const key of keys) expect(stored(key)).toMatchObject({ state: 'TRIAL_STATE_RUNNING', agentId: 'a' });
+  });
+
+  test('answers each claim for itself, in order', async () => {
+    const { keys } = await offered(2);
+    const stranger = { sweepId: '1', trialId: 'none', attempt: 1 };
+    const { decisions } = await open({ claims: [stranger, keys[1], keys[0]].map((key) => ({ key, slot: 0 })) });
+    expect(decisions.map(({ answer }) => answer?.$case)).toEqual(['refusal', 'grant', 'grant']);
+  });
+
+  test('of an agent that has said no hello is told so', async () => {
+    const { keys } = await offered(1);
+    const { decisions } = await open({ agentId: 'b', claims: [{ key: keys[0], slot: 0 }] });
+    expect(decisions[0]?.answer).toMatchObject({ refusal: { code: 'REFUSAL_CODE_NO_SESSION' } });
+  });
+
+  test('with too many claims is refused whole', async () => {
+    const { keys } = await offered(1);
+    const claims = Array.from({ length: MAX_CLAIMS + 1 }, () => ({ key: keys[0], slot: 0 }));
+    await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+    expect(served.runtime.core.leases.size).toBe(0);
+  });
+
+  test('with one claim that names no attempt grants none of the others', async () => {
+    const { keys } = await offered(1);
+    const claims = [keys[0], undefined].map((key) => ({ key, slot: 0 }));
+    await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+    expect(served.runtime.core.leases.size).toBe(0);
+  });
+});
+
+describe('records', () => {
+  async function granted(trials = 1) {
+    const { stream, keys } = await offered(trials);
+    await open({ claims: keys.map((key, slot) => ({ key, slot })) });
+    const [key] = keys;
+    if (key === undefined) throw new Error('nothing was offered');
+    return { stream, key };
+  }
+
+  test('are acknowledged when they are durable; together sent, together acknowledged', async () => {
+    const { stream, key } = await granted();
+    stream
+      .record(key, 1, epoch(1))
+      .record(key, 2, { $case: 'log', log: { text: 'hello\n' } })
+      .record(key, 3, epoch(2));
+    let seq = 0;
+    while (seq < 3) {
+      const answer = await stream.next();
+      if (answer?.$case !== 'ack') throw new Error(`not an acknowledgement: ${JSON.stringify(answer)}`);
+      expect(answer.ack.seq).toBeGreaterThan(seq);
+      seq = answer.ack.seq;
+    }
+    expect(stored(key)).toMatchObject({ epoch: 2, metrics: { test_loss: 0.5 } });
+    expect(served.runtime.queries.log(key.sweepId, key.trialId, 1, 0)).toEqual([{ seq: 2, text: 'hello\n' }]);
+  });
+
+  test('that come again after a reconnect are acknowledged again, and stored once', async () => {
+    const { stream, key } = await granted();
+    await stream.record(key, 1, epoch(1)).next();
+    stream.call.cancel();
+    stream.call.on('error', () => {});
+    const again = new Stream().hello();
+    await again.next();
+    expect(await again.record(key, 1, epoch(1)).next()).toMatchObject({ ack: { seq: 1 } });
+    expect(served.runtime.queries.reports(key.sweepId, key.trialId)).toHaveLength(1);
+  });
+
+  test('with a gap break the stream off, saying what is missing', async () => {
+    const { stream, key } = await granted();
+    expect(await stream.record(key, 2, epoch(2)).record(key, 3, epoch(3)).broken()).toMatchObject({
+      code: status.FAILED_PRECONDITION,
+      details: expect.stringMatching(/expected 1, got 2/),
+    });
+    expect(stored(key).epoch).toBe(0);
+  });
+
+  test('of an attempt that has ended are refused and counted, and the stream goes on', async () => {
+    const { stream, key } = await granted(2);
+    await stream.record(key, 1, SUCCEEDED).next();
+    expect(stored(key).state).toBe('TRIAL_STATE_SUCCEEDED');
+    expect(await stream.record(key, 2, epoch(9)).next()).toMatchObject({
+      $case: 'refused',
+      refused: { key, code: 'REFUSAL_CODE_ENDED' },
+    });
+    expect((await served.metrics.supersededReports.get()).values[0]?.value).toBe(1);
+    expect(stored(key).epoch).toBe(0);
+  });
+
+  test('are not wanted any more: a killed sweep tells its agents at once', async () => {
+    const { stream, key } = await granted();
+    await controlOf(served.runtime).act(key.sweepId, 'SWEEP_ACTION_KILL', 'wrong data');
+    expect(await stream.next()).toMatchObject({ refused: { key, message: 'wrong data' } });
+  });
+
+  test('of an incarnation before count until the first heartbeat of the next', async () => {
+    const { key } = await granted();
+    const next = new Stream().hello({ incarnation: 'a2' });
+    await next.next();
+    expect(await next.record(key, 1, epoch(1)).next()).toMatchObject({ ack: { seq: 1 } });
+    const beat = { agentId: 'a', incarnation: 'a2', held: [] };
+    await served.runtime.settle(onHeartbeat(served.runtime.core, beat, 0));
+    expect(await next.record(key, 2, SUCCEEDED).next()).toMatchObject({ $case: 'refused' });
+    expect(stored(key).state).not.toBe('TRIAL_STATE_SUCCEEDED');
+  });
+});
+
+test('when the store breaks, nothing is acknowledged and the coordinator is told to end', async () => {
+  const { keys } = await offered(1);
+  served.runtime.db.exec('drop table attempts');
+  await expect(open({ claims: [{ key: keys[0], slot: 0 }] })).rejects.toMatchObject({ code: status.INTERNAL });
+  expect(served.broken).not.toHaveLength(0);
+});

@@ -1,0 +1,34 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { startProxy } from '../harness/proxy.ts';
+import { until } from '../harness/until.ts';
+
+const SWEEP = `
+trainer: noop
+parameters:
+  x: {values: [1, 2, 3]}
+  duration_ms: {value: 2000}
+`;
+/** The trials that run when the way is cut end long before it is mended, and twice a lease passes in between. */
+const LEASE = '5s';
+const CUT_MS = 12_000;
+
+test('what ended while the coordinator could not be reached, but for heartbeats, is not run again', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: LEASE });
+  const way = await startProxy(cluster.address);
+  await cluster.startAgent('agent', 2, way.address);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
+  await until('two trials run', async () => (await cluster.sweep(sweep))?.counts?.running === 2);
+  way.cut();
+  await sleep(CUT_MS);
+  way.mend();
+  expect((await cluster.run('wait', sweep)).code).toBe(0);
+  const trials = await cluster.json<TrialJson[]>('trials', sweep);
+  expect(trials.map(({ attempts }) => attempts)).toEqual([1, 1, 1]);
+});
