@@ -55,7 +55,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       gpus: gpus.map((gpu) => gpu.name),
     };
     const setup = { dataDir: options.dataDir, requireGpu, gpus: gpus.length };
-    const agent = new Agent({ server, hello, setup, spool, nats, log });
+    const agent = new Agent({ dir, server, hello, setup, spool, nats, log });
     const backend = await agent.up().catch(async (error) => {
       await agent.stop();
       throw error;

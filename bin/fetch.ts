@@ -1,7 +1,7 @@
 /** The questions that several verbs ask a coordinator. */
 import { NotFoundError } from '../proto/errors.ts';
-import type { ListTrialsRequest } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { Goal, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
+import type { ListConfigsRequest, ListTrialsRequest } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { type Config, Goal, type Report, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import type { Connection } from './connect.ts';
 import { stream, unary } from './rpc.ts';
 
@@ -10,6 +10,26 @@ export async function getSweep(connection: Connection, selector: string): Promis
   const { sweep, text } = await unary(connection, connection.client.getSweep, { sweep: selector });
   if (sweep === undefined) throw new NotFoundError(`there is no sweep ${selector}`);
   return { sweep, text };
+}
+
+/** Configs in order of rank, each with its replicates taken together: by `rankBy`, or the sweep's own metric. */
+export async function listConfigs(
+  connection: Connection,
+  request: Partial<ListConfigsRequest> & { readonly sweep: string },
+): Promise<Config[]> {
+  const whole: ListConfigsRequest = { rankBy: '', goal: Goal.UNSPECIFIED, limit: 0, ...request };
+  const configs: Config[] = [];
+  for await (const batch of stream(connection, connection.client.listConfigs, whole)) configs.push(...batch.configs);
+  return configs;
+}
+
+/** Every trial's metrics over its epochs, by the trial's id; trials that have not reported are not in. */
+export async function listCurves(connection: Connection, sweep: string): Promise<Map<string, readonly Report[]>> {
+  const curves = new Map<string, readonly Report[]>();
+  for await (const batch of stream(connection, connection.client.listCurves, { sweep })) {
+    for (const { trialId, reports } of batch.curves) curves.set(trialId, reports);
+  }
+  return curves;
 }
 
 /** Trials in order of rank: by `rankBy`, or the sweep's own metric. */

@@ -37,6 +37,9 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
     retry: spec.retry,
     timeoutMs: spec.timeoutMs,
     maxFailed: spec.maxFailed,
+    checkpointEvery: spec.checkpointEvery,
+    reconstructEvery: spec.reconstructEvery,
+    command: [],
   };
   const sweep = {
     requestId: request.requestId,

@@ -1,5 +1,13 @@
 /** Enum values of the wire by the short lower-case names that people, JSON and the store use: `TRIAL_STATE_PENDING` is `pending`. */
-import type { AgentState, AttemptOutcome, FailureClass, Goal, SweepState, TrialState } from './gen/trawl/v1/types.ts';
+import type {
+  AgentState,
+  ArtifactKind,
+  AttemptOutcome,
+  FailureClass,
+  Goal,
+  SweepState,
+  TrialState,
+} from './gen/trawl/v1/types.ts';
 
 type ShortName<V, P extends string> = V extends `${P}${infer N}` ? Exclude<Lowercase<N>, 'unspecified'> : never;
 
@@ -15,11 +23,13 @@ export const sweepState = naming<SweepState>()('SWEEP_STATE_');
 export const failureClass = naming<FailureClass>()('FAILURE_CLASS_');
 export const attemptOutcome = naming<AttemptOutcome>()('ATTEMPT_OUTCOME_');
 export const agentState = naming<AgentState>()('AGENT_STATE_');
+export const artifactKind = naming<ArtifactKind>()('ARTIFACT_KIND_');
 export const goal = naming<Goal>()('GOAL_');
 
 export type TrialStateName = ReturnType<typeof trialState.of>;
 export type SweepStateName = ReturnType<typeof sweepState.of>;
 export type FailureClassName = ReturnType<typeof failureClass.of>;
 export type AttemptOutcomeName = ReturnType<typeof attemptOutcome.of>;
+export type ArtifactKindName = ReturnType<typeof artifactKind.of>;
 export type AgentStateName = ReturnType<typeof agentState.of>;
 export type GoalName = ReturnType<typeof goal.of>;

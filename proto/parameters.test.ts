@@ -12,7 +12,7 @@ const parameters = fc.dictionary(
 test('parameters come out of a message as they went in', () => {
   fc.assert(
     fc.property(parameters, (given) => {
-      const message = { trainer: 'noop', parameters: toWire(given), seed: 1 };
+      const message = Grant.fromPartial({ trainer: 'noop', parameters: toWire(given), seed: 1 });
       const got = Grant.decode(Grant.encode(message).finish());
       expect(fromWire(got.parameters)).toEqual(given);
     }),

@@ -6,14 +6,16 @@ import {
   type AttemptKey,
   type Claim,
   type Decision,
+  type Grant,
   Heartbeat,
   type Hello,
   type Record as RecordMessage,
   type Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { failureClass } from '../../proto/names.ts';
+import { artifactKind, failureClass } from '../../proto/names.ts';
 import { fromWire } from '../../proto/parameters.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
+import { attemptFolder } from '../attempt-folder.ts';
 import type { WorkerSetup } from '../worker/ipc.ts';
 import { OfferQueue } from './offer-queue.ts';
 import { Session } from './session.ts';
@@ -47,6 +49,8 @@ const RESTART_DELAY_MS = 1_000;
 const SHUTDOWN_MS = 3_000;
 
 export interface AgentParts {
+  /** The agent's folder. */
+  readonly dir: string;
   readonly server: string;
   /** Without the backend: the first worker says which one loads. */
   readonly hello: Omit<Hello, 'backend'>;
@@ -152,9 +156,7 @@ export class Agent {
           this.#offers.giveBack(effect.offer);
           break;
         case 'run': {
-          const { trainer, parameters, seed } = effect.grant;
-          const assignment = { trainer, parameters: fromWire(parameters), seed };
-          this.#workers[effect.slot]?.send({ kind: 'run', assignment });
+          this.#run(effect.slot, effect.key, effect.grant);
           break;
         }
         case 'stop':
@@ -169,6 +171,18 @@ export class Agent {
       }
     }
     if (!this.#closing) this.#offers.want(idleSlots(this.#slots));
+  }
+
+  #run(slot: number, key: AttemptKey, grant: Grant): void {
+    const { trainer, parameters, seed, command, checkpointEvery, reconstructEvery } = grant;
+    const folder = attemptFolder(this.#parts.dir, key);
+    this.#workers[slot]?.send({
+      kind: 'run',
+      assignment: {
+        ...{ trainer, parameters: fromWire(parameters), seed, key, command, checkpointEvery, reconstructEvery },
+        ...{ resume: undefined, folder },
+      },
+    });
   }
 
   #start(slot: number): void {
@@ -308,6 +322,11 @@ function bodyOf(body: RecordBody): RecordMessage['body'] {
       return { $case: 'epoch', epoch: { epoch: body.epoch, metrics: { ...body.metrics } } };
     case 'log':
       return { $case: 'log', log: { text: body.text } };
+    case 'artifact': {
+      const { name, kind, epoch, size, sha256 } = body.file;
+      const artifact = { name, kind: artifactKind.to(kind), epoch, size, sha256, attempt: 0, atMs: 0 };
+      return { $case: 'artifact', artifact };
+    }
     case 'succeeded':
       return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined } };
     case 'failed': {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { Grant, RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import {
   type Effect,
   heldAttempts,
@@ -17,7 +17,7 @@ import {
 } from './slots.ts';
 
 const key = (trialId: string) => ({ sweepId: '1', trialId, attempt: 1 });
-const grant = { trainer: 'noop', parameters: {}, seed: 0 };
+const grant = Grant.fromPartial({ trainer: 'noop' });
 
 function ready(count: number): Slot[] {
   const slots = newSlots(count);

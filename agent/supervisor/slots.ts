@@ -8,7 +8,7 @@
 import type { AttemptKey, Grant, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import type { FromWorker } from '../worker/ipc.ts';
+import type { FromWorker, KeptFile } from '../worker/ipc.ts';
 
 /** Characters of log kept of an attempt; what it writes beyond is dropped, and that is said. */
 export const MAX_LOG_CHARACTERS = 1_000_000;
@@ -25,6 +25,7 @@ export type Slot =
 export type RecordBody =
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
   | { readonly kind: 'log'; readonly text: string }
+  | { readonly kind: 'artifact'; readonly file: KeptFile }
   | { readonly kind: 'succeeded' }
   | { readonly kind: 'failed'; readonly class: FailureClassName; readonly message: string };
 
@@ -34,7 +35,7 @@ export type Effect =
   | { readonly kind: 'acknowledge'; readonly offer: OfferToken }
   /** The offer is for somebody else. */
   | { readonly kind: 'return'; readonly offer: OfferToken }
-  | { readonly kind: 'run'; readonly slot: number; readonly grant: Grant }
+  | { readonly kind: 'run'; readonly slot: number; readonly key: AttemptKey; readonly grant: Grant }
   | { readonly kind: 'stop'; readonly slot: number }
   | { readonly kind: 'start'; readonly slot: number }
   | { readonly kind: 'record'; readonly key: AttemptKey; readonly seq: number; readonly body: RecordBody };
@@ -82,7 +83,7 @@ export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision:
   slots[at] = { state: 'running', key: slot.key, seq: 0, logged: 0 };
   return [
     { kind: 'acknowledge', offer: slot.offer },
-    { kind: 'run', slot: at, grant: decision.grant },
+    { kind: 'run', slot: at, key: slot.key, grant: decision.grant },
   ];
 }
 
@@ -99,6 +100,8 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
       return [];
     case 'report':
       return record(slot, { kind: 'report', epoch: message.epoch, metrics: message.metrics });
+    case 'artifact':
+      return record(slot, { kind: 'artifact', file: message.artifact });
     case 'done':
       return endOf(slots, at, { kind: 'succeeded' });
     case 'failed':

@@ -2,18 +2,13 @@ import { expect, test } from 'vitest';
 import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { noopLoss } from './noop.ts';
 import { trainerNamed } from './registry.ts';
+import { seenRun } from './run.fixture.ts';
 import type { TrainingRun } from './trainer.ts';
 
 async function run(given: TrainingRun['parameters'], signal = new AbortController().signal) {
-  const reports: { epoch: number; loss: number | undefined }[] = [];
-  await trainerNamed('noop')?.({
-    parameters: withDefaults(TRAINERS.noop, given),
-    seed: 1,
-    dataDir: '',
-    signal,
-    report: (epoch, metrics) => reports.push({ epoch, loss: metrics.test_loss }),
-  });
-  return reports;
+  const seen = seenRun({ parameters: withDefaults(TRAINERS.noop, given), signal });
+  await trainerNamed('noop')?.(seen);
+  return seen.reports.map(({ epoch, metrics }) => ({ epoch, loss: metrics.test_loss }));
 }
 
 test('every epoch is reported in order, and the loss falls', async () => {

@@ -1,5 +1,5 @@
 /** What a trainer is given and what it may throw: the contract between agent/worker and agent/trainers. */
-import type { FailureClassName } from '../../proto/names.ts';
+import type { ArtifactKindName, FailureClassName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 
 /** One attempt, as its trainer sees it. */
@@ -12,8 +12,40 @@ export interface TrainingRun {
   readonly dataDir: string;
   /** Aborted when the attempt must stop: the trainer soon throws `signal.reason`. */
   readonly signal: AbortSignal;
+  /** A folder of the attempt's own: not there until the trainer makes it, removed when the attempt is over. */
+  readonly dir: string;
+  /** Names the attempt to a program of the user's own. */
+  readonly key: AttemptName;
+  /** The user's program, for trainer `command`. */
+  readonly command: readonly string[];
+  /** Epochs from one checkpoint to the next; 0: none are wanted. */
+  readonly checkpointEvery: number;
+  /** Epochs from one look at the reconstructions to the next (1, 1 + n, ..., and the last); 0: none are wanted. */
+  readonly reconstructEvery: number;
+  /** The checkpoint of an earlier attempt at the same trial, whole and verified: the trainer goes on after its epoch. */
+  readonly resume: { readonly epoch: number; readonly path: string } | undefined;
   /** Metrics at the end of an epoch, counted from 1, in order and without gaps. */
   report(epoch: number, metrics: Readonly<Record<string, number>>): void;
+  /**
+   * Keeps a file with the trial: bytes, or a file below `dir`, which is moved away. What was reported before is on its
+   * way before it. A checkpoint of an epoch comes after the epoch's report.
+   * @throws {BadInputError} for a name that proto/artifacts.ts refuses, or too many or too large artifacts
+   */
+  keep(artifact: KeptArtifact, content: Uint8Array | { readonly path: string }): Promise<void>;
+}
+
+export interface AttemptName {
+  readonly sweepId: string;
+  readonly trialId: string;
+  readonly attempt: number;
+}
+
+export interface KeptArtifact {
+  /** Relative, folders separated by slashes; an attempt uses a name once. */
+  readonly name: string;
+  readonly kind: ArtifactKindName;
+  /** Of which epoch it is; 0: of none. */
+  readonly epoch: number;
 }
 
 /** Runs one attempt to its end. Resolves when it succeeded; throws otherwise, a {@link TrainingError} where the cause is known. */

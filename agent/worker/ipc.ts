@@ -1,6 +1,7 @@
 /** What the supervisor and a worker process say to each other. */
 import type { FailureClassName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
+import type { AttemptName, KeptArtifact } from '../trainers/trainer.ts';
 
 /** How a worker is set up: JSON in its first argument. */
 export interface WorkerSetup {
@@ -14,6 +15,20 @@ export interface Assignment {
   readonly trainer: string;
   readonly parameters: Parameters;
   readonly seed: number;
+  readonly key: AttemptName;
+  readonly command: readonly string[];
+  readonly checkpointEvery: number;
+  readonly reconstructEvery: number;
+  readonly resume: { readonly epoch: number; readonly path: string } | undefined;
+  /** The attempt's folder (agent/attempt-folder.ts): made by the first who writes, removed by the supervisor. */
+  readonly folder: string;
+}
+
+export interface KeptFile extends KeptArtifact {
+  /** Bytes. */
+  readonly size: number;
+  /** In lower-case hexadecimal. */
+  readonly sha256: string;
 }
 
 export type ToWorker =
@@ -26,6 +41,8 @@ export type FromWorker =
   /** The worker cannot work on this machine; it exits. */
   | { readonly kind: 'unfit'; readonly message: string }
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
+  /** A file is whole and on the disk in the attempt's folder. */
+  | { readonly kind: 'artifact'; readonly artifact: KeptFile }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly class: FailureClassName; readonly message: string }
   | { readonly kind: 'stopped' };

@@ -1,8 +1,10 @@
 /** A worker process: loads a backend, then runs one attempt at a time. Dies with its supervisor. */
+import { workFolder } from '../attempt-folder.ts';
 import { chooseBackend } from '../machine/backend.ts';
 import { trainerNamed } from '../trainers/registry.ts';
 import { TrainingError } from '../trainers/trainer.ts';
 import type { Assignment, FromWorker, ToWorker, WorkerSetup } from './ipc.ts';
+import { keeper } from './keep.ts';
 
 const setup = JSON.parse(process.argv[2] ?? '{}') as WorkerSetup;
 let stopping: AbortController | undefined;
@@ -24,18 +26,19 @@ try {
   process.disconnect();
 }
 
-async function run({ trainer: name, parameters, seed }: Assignment): Promise<void> {
+async function run({ trainer: name, folder, ...assignment }: Assignment): Promise<void> {
   const controller = new AbortController();
   stopping = controller;
   try {
     const trainer = trainerNamed(name);
     if (trainer === undefined) throw new TrainingError('rejected', `this agent has no trainer ${JSON.stringify(name)}`);
     await trainer({
-      parameters,
-      seed,
+      ...assignment,
+      dir: workFolder(folder),
       dataDir: setup.dataDir,
       signal: controller.signal,
       report: (epoch, metrics) => say({ kind: 'report', epoch, metrics }),
+      keep: keeper(folder, (artifact) => say({ kind: 'artifact', artifact })),
     });
     // Every stop is answered by `stopped`, also one that came too late to stop anything.
     say({ kind: controller.signal.aborted ? 'stopped' : 'done' });

@@ -240,9 +240,11 @@ test('show falls back to a trial where no sweep has the name', async () => {
               endedAtMs: START_MS + 1500,
               outcome: 'ATTEMPT_OUTCOME_SUCCEEDED',
               failure: undefined,
+              resumedFrom: 0,
             },
           ],
           reports: [{ attempt: 1, epoch: 1, atMs: START_MS, metrics: { test_loss: 0.25 } }],
+          artifacts: [],
         }),
     },
     ...['show', 'a0'],
@@ -257,7 +259,7 @@ test('a followed log goes on where it was after the coordinator came back', asyn
   let calls = 0;
   const { stdout, stderr, exitCode } = await trawl(
     {
-      getTrial: (_call, callback) => callback(null, { trial: good, attempts: [], reports: [] }),
+      getTrial: (_call, callback) => callback(null, { trial: good, attempts: [], reports: [], artifacts: [] }),
       readLog: (call) => {
         calls += 1;
         call.write({ text: 'one\n' });

@@ -1,6 +1,17 @@
 /** Attempts are granted, tell of themselves, and end. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { type AttemptKey, type Core, type Ending, type Failure, keyText, type Sweep, type Trial } from './model.ts';
+import {
+  type Artifact,
+  type AttemptKey,
+  type Checkpoint,
+  type Core,
+  type Ending,
+  type Failure,
+  keyText,
+  type Sweep,
+  type SweepPolicy,
+  type Trial,
+} from './model.ts';
 import { decideRetry } from './retry.ts';
 import type { Refusal, Step } from './step.ts';
 import { pause } from './sweeps.ts';
@@ -13,7 +24,9 @@ export interface Claim {
   readonly slot: number;
 }
 
-export type Answer = { readonly granted: true } | { readonly granted: false; readonly refusal: Refusal };
+export type Answer =
+  | { readonly granted: true; readonly policy: SweepPolicy; readonly checkpoint: Checkpoint | undefined }
+  | { readonly granted: false; readonly refusal: Refusal };
 
 const refuse = (code: RefusalCode, message: string): Answer => ({ granted: false, refusal: { code, message } });
 
@@ -31,7 +44,7 @@ export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answe
   }
   switch (trial.state) {
     case 'running':
-      return answerRunning(trial, claim);
+      return answerRunning(sweep, trial, claim);
     case 'pending':
       return sweep.state === 'paused'
         ? refuse(RefusalCode.PAUSED, `sweep ${sweep.id} is paused`)
@@ -51,22 +64,30 @@ export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answe
   trial.lease = { ...claim, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 };
   core.leases.set(keyText(key), trial.lease);
   setState(sweep, trial, 'running');
-  step.changes.push({ kind: 'granted', ...claim, backend: agent.backend });
-  return { granted: true };
+  step.changes.push({
+    kind: 'granted',
+    ...claim,
+    backend: agent.backend,
+    resumedFrom: trial.checkpoint?.epoch ?? 0,
+  });
+  return { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint };
 }
 
-function answerRunning(trial: Trial, claim: Claim): Answer {
+function answerRunning(sweep: Sweep, trial: Trial, claim: Claim): Answer {
   const lease = trial.lease;
   if (lease?.key.attempt !== claim.key.attempt) {
     return refuse(RefusalCode.SUPERSEDED, `trial ${trial.id} runs as attempt ${trial.attempts}`);
   }
-  if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation) return { granted: true };
+  if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation) {
+    return { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint };
+  }
   return refuse(RefusalCode.LEASED, `trial ${trial.id} attempt ${trial.attempts} is leased to agent ${lease.agentId}`);
 }
 
 export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; readonly at: number } & (
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
   | { readonly kind: 'log'; readonly text: string }
+  | { readonly kind: 'artifact'; readonly artifact: Artifact }
   | { readonly kind: 'ended'; readonly ending: Ending }
 );
 
@@ -88,7 +109,15 @@ export function onRecord(core: Core, agentId: string, record: AttemptRecord, now
   lease.lastSeq = record.seq;
   if (record.kind === 'ended') endAttempt(core, record.key, record.ending, now, step);
   else step.changes.push(record);
+  if (record.kind === 'artifact' && record.artifact.kind === 'checkpoint') {
+    keepCheckpoint(core, record.key, record.artifact);
+  }
   return { taken: 'new' };
+}
+
+function keepCheckpoint(core: Core, key: AttemptKey, artifact: Artifact): void {
+  const trial = core.sweeps.get(key.sweepId)?.trials.get(key.trialId);
+  if (trial !== undefined) trial.checkpoint = { ...artifact, attempt: key.attempt };
 }
 
 function whyNotListened(core: Core, key: AttemptKey): Refusal {

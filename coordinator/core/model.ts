@@ -12,7 +12,13 @@
  * Times are milliseconds of one clock that never jumps (coordinator/clock.ts); `Ms` in a name is a duration.
  */
 import type TinyQueue from 'tinyqueue';
-import type { AttemptOutcomeName, FailureClassName, SweepStateName, TrialStateName } from '../../proto/names.ts';
+import type {
+  ArtifactKindName,
+  AttemptOutcomeName,
+  FailureClassName,
+  SweepStateName,
+  TrialStateName,
+} from '../../proto/names.ts';
 
 export interface AttemptKey {
   readonly sweepId: string;
@@ -45,6 +51,30 @@ export interface SweepPolicy {
     | { readonly kind: 'count'; readonly count: number }
     | { readonly kind: 'share'; readonly ratio: number }
     | undefined;
+  /** Epochs from one checkpoint to the next; 0: none are made. */
+  readonly checkpointEvery: number;
+  /** Epochs from one look at the reconstructions to the next; 0: none are made. */
+  readonly reconstructEvery: number;
+  /** The program of trainer `command`; empty for the others. */
+  readonly command: readonly string[];
+}
+
+/** A file that an attempt left behind. */
+export interface Artifact {
+  readonly name: string;
+  readonly kind: ArtifactKindName;
+  /** Of which epoch it is; 0: of none. */
+  readonly epoch: number;
+  /** Bytes. */
+  readonly size: number;
+  /** In lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
+/** What a trial's next attempt goes on from. */
+export interface Checkpoint extends Artifact {
+  /** The attempt that left it. */
+  readonly attempt: number;
 }
 
 /** Attempts after the first that each class of failure may cost a trial. */
@@ -77,6 +107,8 @@ export interface Trial {
   failures: Partial<Record<FailureClassName, number>>;
   /** When its offer was made; of use while it is offered. */
   offeredAt: number;
+  /** The newest; undefined: the next attempt begins at the beginning. */
+  checkpoint: Checkpoint | undefined;
   /** Set while the trial runs. */
   lease: Lease | undefined;
 }

@@ -1,7 +1,7 @@
 /** What a decision asks the world to do: first make the changes durable, then let the outputs leave. */
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrialStateName } from '../../proto/names.ts';
-import type { AttemptKey, Ending, Failure, SweepState } from './model.ts';
+import type { Artifact, AttemptKey, Ending, Failure, SweepState } from './model.ts';
 
 /** A fact to be stored. Each is one row in the event log, but for log text. */
 export type Change =
@@ -23,6 +23,8 @@ export type Change =
       readonly incarnation: string;
       readonly slot: number;
       readonly backend: string;
+      /** The epoch of the checkpoint that it goes on from; 0: none. */
+      readonly resumedFrom: number;
     }
   | { readonly kind: 'ended'; readonly key: AttemptKey; readonly ending: Ending }
   | { readonly kind: 'sweep'; readonly sweepId: string; readonly state: SweepState; readonly reason: string }
@@ -40,6 +42,13 @@ export type Change =
       readonly seq: number;
       readonly at: number;
       readonly text: string;
+    }
+  | {
+      readonly kind: 'artifact';
+      readonly key: AttemptKey;
+      readonly seq: number;
+      readonly at: number;
+      readonly artifact: Artifact;
     };
 
 /** Something that may leave the coordinator once the changes before it are durable. */

@@ -99,6 +99,8 @@ function sweepOf(axes: readonly Axis[]): SweepSpec {
     retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 },
     timeoutMs: undefined,
     maxFailed: undefined,
+    checkpointEvery: 1,
+    reconstructEvery: 4,
   };
 }
 

@@ -32,6 +32,9 @@ const SWEEP = {
     retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 },
     timeoutMs: undefined,
     maxFailed: undefined,
+    checkpointEvery: 1,
+    reconstructEvery: 4,
+    command: [],
   },
   configs: 2,
   replicates: 1,
@@ -39,7 +42,15 @@ const SWEEP = {
 };
 const trial = (index: number) => ({ trialId: `t${index}`, configId: 'c', index, seed: 0, parameters: { a: index } });
 const key = { sweepId: '1', trialId: 't0', attempt: 1 };
-const granted: Change = { kind: 'granted', key, agentId: 'a', incarnation: 'i', slot: 0, backend: 'wasm' };
+const granted: Change = {
+  kind: 'granted',
+  key,
+  agentId: 'a',
+  incarnation: 'i',
+  slot: 0,
+  backend: 'wasm',
+  resumedFrom: 0,
+};
 const report = (seq: number): Change => ({
   kind: 'report',
   key,

@@ -4,7 +4,7 @@
  */
 import type { Database } from 'libsql';
 import type { Change } from '../core/step.ts';
-import { type StoredEvent, writerOf } from './write.ts';
+import { type DroppedArtifact, type StoredEvent, type Written, writerOf } from './write.ts';
 
 /**
  * The least time from the start of one transaction to the start of the next. A flush of the disk blocks the process for
@@ -15,6 +15,7 @@ export const COMMIT_INTERVAL_MS = 3;
 export interface Commit {
   readonly changes: readonly Change[];
   readonly events: readonly StoredEvent[];
+  readonly dropped: readonly DroppedArtifact[];
   readonly seconds: number;
 }
 
@@ -76,15 +77,15 @@ export class Journal {
     const begun = performance.now();
     this.#lastBegun = begun;
     const at = this.#now();
-    const events: StoredEvent[] = [];
+    const written: Written = { events: [], dropped: [] };
     this.#db.exec('begin immediate');
     try {
-      for (const change of changes) this.#write(change, at, events);
+      for (const change of changes) this.#write(change, at, written);
       this.#db.exec('commit');
     } catch (error) {
       if (this.#db.inTransaction) this.#db.exec('rollback');
       throw error;
     }
-    this.#onCommit({ changes, events, seconds: (performance.now() - begun) / 1000 });
+    this.#onCommit({ changes, ...written, seconds: (performance.now() - begun) / 1000 });
   }
 }

@@ -2,6 +2,7 @@
 import type { Database } from 'libsql';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import {
+  type Checkpoint,
   type Core,
   keyText,
   type Lease,
@@ -45,6 +46,7 @@ export function loadSweep(db: Database, id: string, state: SweepState, policy: S
       attempts: row.attempts,
       failures: {},
       offeredAt: now,
+      checkpoint: undefined,
       lease: undefined,
     };
     addTrial(sweep, trial);
@@ -59,7 +61,20 @@ export function loadSweep(db: Database, id: string, state: SweepState, policy: S
     const trial = sweep.trials.get(row.trial_id);
     if (trial !== undefined) trial.failures[row.class] = row.n;
   }
+  for (const { trialId, ...checkpoint } of loadCheckpoints(db, id)) {
+    const trial = sweep.trials.get(trialId);
+    if (trial !== undefined) trial.checkpoint = checkpoint;
+  }
   return sweep;
+}
+
+function loadCheckpoints(db: Database, sweepId: string): (Checkpoint & { readonly trialId: string })[] {
+  return db
+    .prepare(
+      `select trial_id as trialId, attempt, name, kind, epoch, size, sha256 from artifacts
+       where sweep_id = ? and kind = 'checkpoint'`,
+    )
+    .all(sweepId) as (Checkpoint & { trialId: string })[];
 }
 
 function loadLeases(db: Database, sweepId: string, expiresAt: number): Lease[] {
@@ -68,6 +83,8 @@ function loadLeases(db: Database, sweepId: string, expiresAt: number): Lease[] {
       `select trial_id, number, agent_id, incarnation, slot, granted_at, max(
          (select coalesce(max(seq), 0) from reports as r
           where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number),
+         (select coalesce(max(seq), 0) from artifacts as f
+          where f.sweep_id = a.sweep_id and f.trial_id = a.trial_id and f.attempt = a.number),
          (select coalesce(max(seq), 0) from logs as l
           where l.sweep_id = a.sweep_id and l.trial_id = a.trial_id and l.attempt = a.number)) as last_seq
        from attempts as a where sweep_id = ? and outcome is null`,

@@ -1,9 +1,11 @@
 /** What the store holds, as the wire's messages. Reads see durable rows only. */
 import type { Database } from 'libsql';
 import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
-import type { Attempt, Failure, Report, Sweep, Trial, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
+import type { Artifact, Attempt, Failure, Report, Sweep, Trial, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import {
+  type ArtifactKindName,
   type AttemptOutcomeName,
+  artifactKind,
   attemptOutcome,
   type FailureClassName,
   failureClass,
@@ -64,6 +66,26 @@ interface AttemptRow {
   outcome: AttemptOutcomeName | null;
   failure_class: FailureClassName | null;
   failure_message: string | null;
+  resumed_from: number;
+}
+
+interface ReportRow {
+  trial_id: string;
+  attempt: number;
+  epoch: number;
+  at: number;
+  metrics: string;
+}
+
+interface ArtifactRow {
+  trial_id: string;
+  attempt: number;
+  name: string;
+  kind: ArtifactKindName;
+  epoch: number;
+  size: number;
+  sha256: string;
+  at: number;
 }
 
 export class Queries {
@@ -177,6 +199,7 @@ export class Queries {
       backend: row.backend,
       grantedAtMs: row.granted_at,
       endedAtMs: row.ended_at,
+      resumedFrom: row.resumed_from,
       outcome: row.outcome === null ? 'ATTEMPT_OUTCOME_UNSPECIFIED' : attemptOutcome.to(row.outcome),
       failure: failureOf(row),
     }));
@@ -187,13 +210,58 @@ export class Queries {
       .prepare(
         'select attempt, epoch, at, metrics from reports where sweep_id = ? and trial_id = ? order by attempt, seq',
       )
-      .all(sweepId, trialId) as { attempt: number; epoch: number; at: number; metrics: string }[];
-    return rows.map((row) => ({
-      attempt: row.attempt,
-      epoch: row.epoch,
-      atMs: row.at,
-      metrics: numbersOf(row.metrics),
-    }));
+      .all(sweepId, trialId) as ReportRow[];
+    return rows.map(reportOf);
+  }
+
+  /** Every report of a sweep, by trial, then attempt, then epoch. */
+  reportsOf(sweepId: string): Map<string, Report[]> {
+    const byTrial = new Map<string, Report[]>();
+    const rows = this.#db
+      .prepare('select * from reports where sweep_id = ? order by trial_id, attempt, seq')
+      .all(sweepId) as ReportRow[];
+    for (const row of rows) {
+      const before = byTrial.get(row.trial_id);
+      if (before === undefined) byTrial.set(row.trial_id, [reportOf(row)]);
+      else before.push(reportOf(row));
+    }
+    return byTrial;
+  }
+
+  /** The epoch that each attempt of each trial went on from, where one did. */
+  resumptions(sweepId: string): { trialId: string; attempt: number; resumedFrom: number }[] {
+    return this.#db
+      .prepare(
+        `select trial_id as trialId, number as attempt, resumed_from as resumedFrom from attempts
+         where sweep_id = ? order by trial_id, number`,
+      )
+      .all(sweepId) as { trialId: string; attempt: number; resumedFrom: number }[];
+  }
+
+  /** What a trial's attempts left behind, but for checkpoints; of every trial where `trialId` is empty. */
+  artifacts(sweepId: string, trialId: string): { trialId: string; artifact: Artifact }[] {
+    const rows = this.#db
+      .prepare(
+        `select * from artifacts where sweep_id = ?1 and (?2 = '' or trial_id = ?2) and kind <> 'checkpoint'
+         order by trial_id, attempt, name`,
+      )
+      .all(sweepId, trialId) as ArtifactRow[];
+    return rows.map((row) => ({ trialId: row.trial_id, artifact: artifactOf(row) }));
+  }
+
+  /**
+   * A trial's artifact of that name: of that attempt, or (0) of the newest that has one.
+   * @throws {NotFoundError}
+   */
+  artifact(sweepId: string, trialId: string, attempt: number, name: string): Artifact {
+    const row = this.#db
+      .prepare(
+        `select * from artifacts where sweep_id = ?1 and trial_id = ?2 and (?3 = 0 or attempt = ?3) and name = ?4
+         order by attempt desc limit 1`,
+      )
+      .get(sweepId, trialId, attempt, name) as ArtifactRow | undefined;
+    if (row === undefined) throw new NotFoundError(`trial ${trialId} has no artifact ${JSON.stringify(name)}`);
+    return artifactOf(row);
   }
 
   /** Log text after record `afterSeq`, in order. */
@@ -259,6 +327,15 @@ function trialOf(row: TrialRow): Trial {
     endedAtMs: row.ended_at,
     rank: 0,
   };
+}
+
+function reportOf(row: ReportRow): Report {
+  return { attempt: row.attempt, epoch: row.epoch, atMs: row.at, metrics: numbersOf(row.metrics) };
+}
+
+function artifactOf(row: ArtifactRow): Artifact {
+  const { attempt, name, kind, epoch, size, sha256, at: atMs } = row;
+  return { attempt, name, kind: artifactKind.to(kind), epoch, size, sha256, atMs };
 }
 
 function failureOf(row: {

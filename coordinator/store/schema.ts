@@ -2,7 +2,23 @@
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
+
+const ARTIFACTS = `
+create table artifacts (
+  sweep_id integer not null,
+  trial_id text not null,
+  attempt integer not null,
+  name text not null,
+  kind text not null,
+  epoch integer not null,
+  size integer not null,
+  sha256 text not null,
+  seq integer not null,
+  at integer not null,
+  primary key (sweep_id, trial_id, attempt, name)
+) strict, without rowid;
+`;
 
 const TABLES = `
 create table meta (name text primary key, value text not null) strict;
@@ -61,6 +77,7 @@ create table attempts (
   outcome text,
   failure_class text,
   failure_message text,
+  resumed_from integer not null default 0,
   primary key (sweep_id, trial_id, number)
 ) strict, without rowid;
 create index running_attempts on attempts (sweep_id, trial_id) where outcome is null;
@@ -95,11 +112,22 @@ create table events (
   kind text not null,
   detail text not null
 ) strict;
+
+${ARTIFACTS}
 `;
 
+/** From the version before to each. */
+const MIGRATIONS: Readonly<Record<number, string>> = {
+  2: `
+alter table attempts add column resumed_from integer not null default 0;
+update sweeps set policy = json_set(policy, '$.checkpointEvery', 1, '$.reconstructEvery', 4, '$.command', json('[]'));
+${ARTIFACTS}
+`,
+};
+
 /**
- * Makes the tables in an empty store.
- * @param cluster the new store's name on NATS
+ * Makes the tables in an empty store, and brings those of an older trawl up to date.
+ * @param cluster a new store's name on NATS
  * @throws {RefusedError} when a newer trawl wrote the store
  */
 export function ensureSchema(db: Database, cluster: string): void {
@@ -111,8 +139,12 @@ export function ensureSchema(db: Database, cluster: string): void {
   }
   if (version === SCHEMA_VERSION) return;
   db.transaction(() => {
-    db.exec(TABLES);
-    db.prepare('insert into meta (name, value) values (?, ?)').run('cluster', cluster);
+    if (version === 0) {
+      db.exec(TABLES);
+      db.prepare('insert into meta (name, value) values (?, ?)').run('cluster', cluster);
+    } else {
+      for (let to = version + 1; to <= SCHEMA_VERSION; to++) db.exec(MIGRATIONS[to] ?? '');
+    }
     db.exec(`pragma user_version = ${SCHEMA_VERSION}`);
   })();
 }

@@ -1,6 +1,6 @@
 /** Each kind of change as rows. Called inside a transaction only. */
 import type { Database } from 'libsql';
-import type { Ending } from '../core/model.ts';
+import type { AttemptKey, Ending } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
 
 export interface StoredEvent {
@@ -13,7 +13,19 @@ export interface StoredEvent {
   readonly detail: string;
 }
 
-export function writerOf(db: Database): (change: Change, at: number, events: StoredEvent[]) => void {
+/** An artifact that no row names any more: its file may go. */
+export interface DroppedArtifact {
+  readonly key: AttemptKey;
+  readonly name: string;
+}
+
+/** What a transaction did beyond its changes. */
+export interface Written {
+  readonly events: StoredEvent[];
+  readonly dropped: DroppedArtifact[];
+}
+
+export function writerOf(db: Database): (change: Change, at: number, written: Written) => void {
   const event = db.prepare(
     'insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, ?, ?, ?, ?)',
   );
@@ -23,13 +35,16 @@ export function writerOf(db: Database): (change: Change, at: number, events: Sto
      where sweep_id = ?5 and id = ?6`,
   );
   const grantTrial = db.prepare(
-    `update trials set state = 'running', attempts = ?, agent_id = ?, backend = ?, epoch = 0, metrics = '{}',
+    `update trials set state = 'running', attempts = ?, agent_id = ?, backend = ?, epoch = ?,
+       metrics = coalesce((select metrics from reports as r where r.sweep_id = trials.sweep_id and r.trial_id = trials.id
+         and r.epoch = ? order by attempt desc limit 1), '{}'),
        failure_class = null, failure_message = null, started_at = ?, ended_at = 0
      where sweep_id = ? and id = ?`,
   );
   const grant = db.prepare(
-    `insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, backend, granted_at)
-     values (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, backend, granted_at,
+       resumed_from)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const end = db.prepare(
     `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?
@@ -40,12 +55,24 @@ export function writerOf(db: Database): (change: Change, at: number, events: Sto
   );
   const progress = db.prepare('update trials set epoch = ?, metrics = ? where sweep_id = ? and id = ?');
   const log = db.prepare('insert into logs (sweep_id, trial_id, attempt, seq, at, text) values (?, ?, ?, ?, ?, ?)');
+  const artifact = db.prepare(
+    `insert into artifacts (sweep_id, trial_id, attempt, name, kind, epoch, size, sha256, seq, at)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const dropCheckpoints = db.prepare(
+    "delete from artifacts where sweep_id = ? and trial_id = ? and kind = 'checkpoint' returning attempt, name",
+  );
   const moveSweep = db.prepare(
     `update sweeps set state = ?1, reason = ?2,
        ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end where id = ?4`,
   );
 
-  return (change, at, events) => {
+  return (change, at, { events, dropped }) => {
+    /** Of a trial only the newest checkpoint is of use. */
+    const drop = (sweepId: string, trialId: string) => {
+      const rows = dropCheckpoints.all(sweepId, trialId) as { attempt: number; name: string }[];
+      for (const { attempt, name } of rows) dropped.push({ key: { sweepId, trialId, attempt }, name });
+    };
     const note = (sweepId: string, trialId: string, attempt: number, kind: string, detail: string) => {
       const { lastInsertRowid } = event.run(at, sweepId, trialId, attempt, kind, detail);
       events.push({ seq: Number(lastInsertRowid), at, sweepId, trialId, attempt, kind, detail });
@@ -54,15 +81,17 @@ export function writerOf(db: Database): (change: Change, at: number, events: Sto
       case 'trial': {
         const { sweepId, trialId, state, detail, failure } = change;
         moveTrial.run(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId);
+        if (state === 'succeeded') drop(sweepId, trialId);
         note(sweepId, trialId, 0, state, detail);
         break;
       }
       case 'granted': {
         const { sweepId, trialId, attempt } = change.key;
-        const { agentId, incarnation, slot, backend } = change;
-        grant.run(sweepId, trialId, attempt, agentId, incarnation, slot, backend, at);
-        grantTrial.run(attempt, agentId, backend, at, sweepId, trialId);
-        note(sweepId, trialId, attempt, 'granted', `to agent ${agentId}, slot ${slot}`);
+        const { agentId, incarnation, slot, backend, resumedFrom } = change;
+        grant.run(sweepId, trialId, attempt, agentId, incarnation, slot, backend, at, resumedFrom);
+        grantTrial.run(attempt, agentId, backend, resumedFrom, resumedFrom, at, sweepId, trialId);
+        const from = resumedFrom === 0 ? '' : `, after epoch ${resumedFrom}`;
+        note(sweepId, trialId, attempt, 'granted', `to agent ${agentId}, slot ${slot}${from}`);
         break;
       }
       case 'ended': {
@@ -84,6 +113,13 @@ export function writerOf(db: Database): (change: Change, at: number, events: Sto
       case 'log': {
         const { sweepId, trialId, attempt } = change.key;
         log.run(sweepId, trialId, attempt, change.seq, change.at, change.text);
+        break;
+      }
+      case 'artifact': {
+        const { sweepId, trialId, attempt } = change.key;
+        const { name, kind, epoch, size, sha256 } = change.artifact;
+        if (kind === 'checkpoint') drop(sweepId, trialId);
+        artifact.run(sweepId, trialId, attempt, name, kind, epoch, size, sha256, change.seq, change.at);
         break;
       }
       case 'sweep':

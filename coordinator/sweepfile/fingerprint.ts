@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson, type Json } from '../grid/canonical-json.ts';
 import type { Condition } from '../grid/rules.ts';
+import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './parse.ts';
 import type { SweepSpec } from './spec.ts';
 
 /**
@@ -22,6 +23,9 @@ export function sweepFingerprint(spec: SweepSpec): string {
     retry: { ...spec.retry },
     timeoutMs: spec.timeoutMs ?? null,
     maxFailed: spec.maxFailed === undefined ? null : { ...spec.maxFailed },
+    // Keys that came later count where they say something: a file from before keeps its fingerprint.
+    ...(spec.checkpointEvery === DEFAULT_CHECKPOINT_EVERY ? {} : { checkpointEvery: spec.checkpointEvery }),
+    ...(spec.reconstructEvery === DEFAULT_RECONSTRUCT_EVERY ? {} : { reconstructEvery: spec.reconstructEvery }),
   };
   return createHash('sha256').update(canonicalJson(content)).digest('hex');
 }

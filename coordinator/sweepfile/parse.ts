@@ -16,6 +16,9 @@ import { without } from './without.ts';
 import { show } from './wording.ts';
 import { zipOf } from './zip-of.ts';
 
+export const DEFAULT_CHECKPOINT_EVERY = 1;
+/** As the study looks at them: epochs 1, 5, 9, 13. */
+export const DEFAULT_RECONSTRUCT_EVERY = 4;
 const DEFAULT_RETRY: Retry = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
 
 /**
@@ -65,6 +68,8 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
     retry: retryOf(file),
     timeoutMs: file.timeout === undefined ? undefined : parseDuration(file.timeout),
     maxFailed: maxFailedOf(file),
+    checkpointEvery: file.checkpoint_every ?? DEFAULT_CHECKPOINT_EVERY,
+    reconstructEvery: file.reconstruct_every ?? DEFAULT_RECONSTRUCT_EVERY,
   };
 }
 

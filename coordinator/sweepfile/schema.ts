@@ -23,6 +23,8 @@ export const MAX_SEED = 2 ** 32 - 1;
 export const MAX_CONCURRENCY = 100_000;
 /** The most retries of one kind. */
 export const MAX_RETRIES = 100;
+/** The most epochs between two checkpoints, or two looks at the reconstructions. */
+export const MAX_EPOCHS_BETWEEN = 100_000;
 /** What a parameter may be called: it appears in tables, files and metric labels. */
 export const PARAMETER_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
@@ -172,6 +174,12 @@ export const sweepFileSchema = z.strictObject(
       .optional()
       .describe('how often a trial is tried again, by what went wrong'),
     timeout: duration.optional().describe('the longest that an attempt may run'),
+    checkpoint_every: whole(0, MAX_EPOCHS_BETWEEN)
+      .optional()
+      .describe('epochs from one checkpoint to the next; 0: none; default 1'),
+    reconstruct_every: whole(0, MAX_EPOCHS_BETWEEN)
+      .optional()
+      .describe('epochs from one look at the reconstructions to the next, and the last; 0: none; default 4'),
     max_failed: z
       .union([count, share], { error: maxFailedError })
       .optional()

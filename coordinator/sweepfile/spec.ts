@@ -27,6 +27,10 @@ export interface SweepSpec {
   readonly timeoutMs: number | undefined;
   /** The sweep is paused when more trials than this have failed; undefined: never. */
   readonly maxFailed: MaxFailed | undefined;
+  /** Epochs from one checkpoint to the next; 0: none are made. */
+  readonly checkpointEvery: number;
+  /** Epochs from one look at the reconstructions to the next; 0: none are made. */
+  readonly reconstructEvery: number;
 }
 
 export interface Metric {

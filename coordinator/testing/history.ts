@@ -36,7 +36,7 @@ export type Action =
     }
   | { readonly do: 'pause' | 'resume' | 'stop' | 'kill'; readonly pick: number };
 
-type Body = 'report' | 'log' | 'succeeded' | 'stopped' | FailureClassName;
+type Body = 'report' | 'log' | 'checkpoint' | 'succeeded' | 'stopped' | FailureClassName;
 
 /** What came of an action, for a test to judge. */
 export interface Happened {
@@ -169,10 +169,14 @@ export class World {
 function recordOf(key: AttemptKey, seq: number, at: number, body: Body): AttemptRecord {
   if (body === 'report') return { kind: 'report', key, seq, at, epoch: seq, metrics: { loss: 1 / seq } };
   if (body === 'log') return { kind: 'log', key, seq, at, text: `line ${seq}\n` };
+  if (body === 'checkpoint') {
+    const artifact = { name: `checkpoint-${seq}`, kind: 'checkpoint', epoch: seq, size: 1, sha256: '' } as const;
+    return { kind: 'artifact', key, seq, at, artifact };
+  }
   return { kind: 'ended', key, seq, at, ending: endingOf(body) };
 }
 
-function endingOf(body: Exclude<Body, 'report' | 'log'>): Ending {
+function endingOf(body: Exclude<Body, 'report' | 'log' | 'checkpoint'>): Ending {
   if (body === 'succeeded' || body === 'stopped') return { outcome: body };
   return { outcome: 'failed', failure: { class: body, message: 'as the test wants it' } };
 }
@@ -185,7 +189,7 @@ const pick = fc.nat({ max: 1_000 });
 const say = <const T extends string>(verb: T) => fc.constant(verb);
 
 const body: fc.Arbitrary<Body> = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom('report' as const, 'log' as const) },
+  { weight: 4, arbitrary: fc.constantFrom('report' as const, 'log' as const, 'checkpoint' as const) },
   { weight: 3, arbitrary: fc.constantFrom('succeeded' as const, 'stopped' as const) },
   { weight: 3, arbitrary: fc.constantFrom(...FAILURES) },
 );
@@ -225,4 +229,7 @@ export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
   }),
   timeoutMs: fc.constantFrom(undefined, 60_000),
   maxFailed: fc.constantFrom(undefined, { kind: 'count', count: 2 }, { kind: 'share', ratio: 0.5 }),
+  checkpointEvery: fc.constant(1),
+  reconstructEvery: fc.constant(4),
+  command: fc.constant([]),
 });

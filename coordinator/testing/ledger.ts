@@ -21,6 +21,8 @@ interface Entry {
   /** The running attempt and its newest record. */
   open: { readonly key: AttemptKey; lastSeq: number } | undefined;
   readonly failures: Partial<Record<FailureClassName, number>>;
+  /** Of the newest checkpoint that was stored. */
+  checkpoint: { readonly attempt: number; readonly epoch: number } | undefined;
 }
 
 export class Ledger {
@@ -36,6 +38,7 @@ export class Ledger {
           attempts: 0,
           open: undefined,
           failures: {},
+          checkpoint: undefined,
         });
       }
     }
@@ -63,6 +66,7 @@ export class Ledger {
         assert.equal(entry.open, undefined, 'a trial has one running attempt at most');
         assert.equal(entry.state, 'offered', 'only what is offered is granted');
         assert.equal(change.key.attempt, entry.attempts + 1, 'attempts are numbered without gaps');
+        assert.equal(change.resumedFrom, entry.checkpoint?.epoch ?? 0, 'what was done is not done again');
         entry.state = 'running';
         entry.attempts += 1;
         entry.open = { key: change.key, lastSeq: 0 };
@@ -78,10 +82,14 @@ export class Ledger {
         break;
       }
       case 'report':
-      case 'log': {
+      case 'log':
+      case 'artifact': {
         const { open } = this.#openEntry(change.key);
         assert.equal(change.seq, open.lastSeq + 1, 'records have no gaps');
         open.lastSeq = change.seq;
+        if (change.kind === 'artifact' && change.artifact.kind === 'checkpoint') {
+          this.#entry(change.key).checkpoint = { attempt: change.key.attempt, epoch: change.artifact.epoch };
+        }
         break;
       }
     }
@@ -99,6 +107,8 @@ export class Ledger {
         assert.equal(trial.state, entry.state);
         assert.equal(trial.attempts, entry.attempts);
         assert.deepEqual(trial.failures, entry.failures);
+        assert.equal(trial.checkpoint?.epoch, entry.checkpoint?.epoch);
+        assert.equal(trial.checkpoint?.attempt, entry.checkpoint?.attempt);
         assert.equal(trial.lease !== undefined, trial.state === 'running', 'a lease goes with running');
         if (trial.lease === undefined) continue;
         running += 1;

@@ -9,6 +9,9 @@ export const PLAIN_POLICY: SweepPolicy = {
   retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 },
   timeoutMs: undefined,
   maxFailed: undefined,
+  checkpointEvery: 1,
+  reconstructEvery: 4,
+  command: [],
 };
 
 export function emptyCore(): Core {
@@ -26,6 +29,7 @@ export function addSweep(core: Core, id: string, trials: number, policy: Partial
       attempts: 0,
       failures: {},
       offeredAt: 0,
+      checkpoint: undefined,
       lease: undefined,
     });
   }

@@ -5,6 +5,7 @@ import { BadInputError } from '../../proto/errors.ts';
 import type {
   AttemptServiceServer,
   Decision,
+  Grant,
   Hello,
   OpenRequest,
   OpenResponse,
@@ -12,14 +13,16 @@ import type {
   ReportRequest,
   ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { artifactKind } from '../../proto/names.ts';
 import { AGENT_ID } from '../../proto/subjects.ts';
 import { now } from '../clock.ts';
 import { onHello } from '../core/agents.ts';
-import { onOpen, onRecord } from '../core/attempts.ts';
+import { type Answer, onOpen, onRecord } from '../core/attempts.ts';
 import { type AttemptKey, keyText } from '../core/model.ts';
 import { type Refusal, Step } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import type { Runtime } from '../runtime.ts';
+import type { Queries } from '../store/queries.ts';
 import { statusOf, unary } from './handlers.ts';
 import { keyOf, recordOf } from './records.ts';
 
@@ -30,6 +33,7 @@ export const MAX_CLAIMS = 1_000;
 /** Slots that one agent may have. */
 export const MAX_SLOTS = 4_096;
 
+type Granted = Extract<Answer, { granted: true }>;
 type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 export interface AttemptServiceOptions {
@@ -76,7 +80,7 @@ export class AttemptService {
     runtime.reschedule();
     const decisions = answers.map(({ key, answer }): Decision => {
       if (!answer.granted) return { key, answer: { $case: 'refusal', refusal: answer.refusal } };
-      return { key, answer: { $case: 'grant', grant: runtime.queries.assignment(key.sweepId, key.trialId) } };
+      return { key, answer: { $case: 'grant', grant: grantOf(runtime.queries, key, answer) } };
     });
     return { decisions };
   }
@@ -144,6 +148,17 @@ export class AttemptService {
     }
     if (record.kind === 'ended') runtime.reschedule();
   }
+}
+
+function grantOf(queries: Queries, { sweepId, trialId }: AttemptKey, { policy, checkpoint }: Granted): Grant {
+  const { checkpointEvery, reconstructEvery, command } = policy;
+  return {
+    ...queries.assignment(sweepId, trialId),
+    checkpointEvery,
+    reconstructEvery,
+    command: [...command],
+    resume: checkpoint && { ...checkpoint, kind: artifactKind.to(checkpoint.kind), atMs: 0 },
+  };
 }
 
 /** @throws {BadInputError} */

@@ -1,13 +1,15 @@
 /** Attempts' messages, checked at the border. */
+import { artifactNameProblem, MAX_ARTIFACT_BYTES } from '../../proto/artifacts.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type {
   Ended,
   AttemptKey as KeyMessage,
   Record as RecordMessage,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { attemptOutcome, type FailureClassName, failureClass } from '../../proto/names.ts';
+import type { Artifact as ArtifactMessage } from '../../proto/gen/trawl/v1/types.ts';
+import { artifactKind, attemptOutcome, type FailureClassName, failureClass } from '../../proto/names.ts';
 import type { AttemptRecord } from '../core/attempts.ts';
-import type { AttemptKey, Ending } from '../core/model.ts';
+import type { Artifact, AttemptKey, Ending } from '../core/model.ts';
 
 /** Metrics that one report may carry. */
 export const MAX_METRICS = 256;
@@ -15,6 +17,8 @@ export const MAX_METRICS = 256;
 export const MAX_LOG_CHARACTERS = 256 * 1024;
 /** Characters kept of a failure's message. */
 export const MAX_FAILURE_CHARACTERS = 4_000;
+
+const SHA256 = /^[0-9a-f]{64}$/;
 
 export function keyOf(key: KeyMessage | undefined): AttemptKey {
   if (key === undefined || key.attempt < 1) throw new BadInputError('a message about an attempt must name it');
@@ -42,11 +46,27 @@ export function recordOf(message: RecordMessage): AttemptRecord {
         throw new BadInputError(`a piece of log may have ${MAX_LOG_CHARACTERS} characters`);
       }
       return { kind: 'log', key, seq, at, text: body.log.text };
+    case 'artifact':
+      return { kind: 'artifact', key, seq, at, artifact: artifactOf(body.artifact) };
     case 'ended':
       return { kind: 'ended', key, seq, at, ending: endingOf(body.ended) };
     default:
       throw new BadInputError('a record must carry a report, log text or an end');
   }
+}
+
+/** @throws {BadInputError} for a name that is no path below a folder, a size or a sum that cannot be */
+export function artifactOf({ name, kind, epoch, size, sha256 }: ArtifactMessage): Artifact {
+  const wrong = artifactNameProblem(name);
+  if (wrong !== undefined) throw new BadInputError(`${JSON.stringify(name)} cannot name an artifact: ${wrong}`);
+  if (size > MAX_ARTIFACT_BYTES) {
+    throw new BadInputError(`artifact ${name} has ${size} bytes: expected at most ${MAX_ARTIFACT_BYTES}`);
+  }
+  if (!SHA256.test(sha256)) throw new BadInputError(`artifact ${name} must carry its SHA-256`);
+  if (kind === 'UNRECOGNIZED' || kind === 'ARTIFACT_KIND_UNSPECIFIED') {
+    throw new BadInputError(`artifact ${name} must say what it is`);
+  }
+  return { name, kind: artifactKind.of(kind), epoch, size, sha256 };
 }
 
 function endingOf(ended: Ended): Ending {

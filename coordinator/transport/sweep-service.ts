@@ -3,6 +3,9 @@ import type { Logger } from 'pino';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
   ControlSweepRequest,
+  ListConfigsRequest,
+  ListConfigsResponse,
+  ListCurvesResponse,
   ListTrialsRequest,
   ListTrialsResponse,
   ReadLogRequest,
@@ -14,6 +17,8 @@ import type {
 import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { usualGoal } from '../../proto/goals.ts';
 import { type GoalName, goal, trialState } from '../../proto/names.ts';
+import { configsOf, rankConfigs } from '../analysis/configs.ts';
+import { curveOf } from '../analysis/curve.ts';
 import { rank } from '../core/ranking.ts';
 import type { Queries } from '../store/queries.ts';
 import { streamed, unary } from './handlers.ts';
@@ -43,6 +48,8 @@ export function sweepService(source: WatchSource, control: SweepControl, log: Lo
       return { sweep: queries.sweep(id) };
     }),
     listTrials: streamed(log, (request) => listTrials(queries, request)),
+    listConfigs: streamed(log, (request) => listConfigs(queries, request)),
+    listCurves: streamed(log, (request) => listCurves(queries, request.sweep)),
     getTrial: unary(log, (request) => {
       const within = request.sweep === '' ? '' : queries.findSweep(request.sweep);
       const { sweepId, trialId } = queries.findTrial(within, request.trial);
@@ -50,6 +57,7 @@ export function sweepService(source: WatchSource, control: SweepControl, log: Lo
         trial: queries.trial(sweepId, trialId),
         attempts: queries.attempts(sweepId, trialId),
         reports: queries.reports(sweepId, trialId),
+        artifacts: queries.artifacts(sweepId, trialId).map(({ artifact }) => artifact),
       };
     }),
     watch: streamed(log, (request, signal) => watchSweep(source, queries.findSweep(request.sweep), signal)),
@@ -71,6 +79,31 @@ async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncG
     .slice(0, request.limit === 0 ? undefined : request.limit);
   for (let at = 0; at < rows.length; at += TRIALS_PER_MESSAGE) {
     yield { trials: rows.slice(at, at + TRIALS_PER_MESSAGE) };
+  }
+}
+
+async function* listConfigs(queries: Queries, request: ListConfigsRequest): AsyncGenerator<ListConfigsResponse> {
+  const sweep = queries.sweep(queries.findSweep(request.sweep));
+  const metric = request.rankBy || (sweep.metric?.name ?? '');
+  const trials = queries.trials(sweep.id);
+  if (request.rankBy !== '') mustBeReported(metric, trials);
+  const ranked = rankConfigs(configsOf(trials), metric, goalOf(sweep, metric, request.goal));
+  const rows = ranked.slice(0, request.limit === 0 ? undefined : request.limit);
+  for (let at = 0; at < rows.length; at += TRIALS_PER_MESSAGE) {
+    yield { configs: rows.slice(at, at + TRIALS_PER_MESSAGE) };
+  }
+}
+
+async function* listCurves(queries: Queries, selector: string): AsyncGenerator<ListCurvesResponse> {
+  const sweepId = queries.findSweep(selector);
+  const reports = queries.reportsOf(sweepId);
+  const resumedFrom = new Map<string, Map<number, number>>();
+  for (const { trialId, attempt, resumedFrom: epoch } of queries.resumptions(sweepId)) {
+    resumedFrom.set(trialId, (resumedFrom.get(trialId) ?? new Map<number, number>()).set(attempt, epoch));
+  }
+  for (const { id } of queries.trials(sweepId)) {
+    const curve = curveOf(reports.get(id) ?? [], resumedFrom.get(id) ?? new Map());
+    if (curve.length > 0) yield { curves: [{ trialId: id, reports: [...curve] }] };
   }
 }
 

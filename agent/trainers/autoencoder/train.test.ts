@@ -7,6 +7,7 @@ import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers
 import { loadImages } from '../../data/load.ts';
 import { runFixture } from '../../fixture-process.ts';
 import { chooseBackend } from '../../machine/backend.ts';
+import { seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
 import { deviceRows, pickRows } from './images.ts';
 import { Learner } from './learner.ts';
@@ -28,19 +29,10 @@ type Metrics = Record<string, number>;
 const complete = (given: Parameters) => withDefaults(TRAINERS.autoencoder, given);
 
 async function train(given: Parameters, overrides: Partial<TrainingRun> = {}): Promise<readonly Metrics[]> {
-  const reports: Metrics[] = [];
-  await autoencoder({
-    parameters: complete(given),
-    seed: SEED,
-    dataDir,
-    signal: new AbortController().signal,
-    report: (epoch, metrics) => {
-      expect(epoch).toBe(reports.length + 1);
-      reports.push({ ...metrics });
-    },
-    ...overrides,
-  });
-  return reports;
+  const run = seenRun({ parameters: complete(given), seed: SEED, dataDir, ...overrides });
+  await autoencoder(run);
+  expect(run.reports.map(({ epoch }) => epoch)).toEqual(run.reports.map((_, i) => i + 1));
+  return run.reports.map(({ metrics }) => metrics);
 }
 
 const denoising: Parameters = {

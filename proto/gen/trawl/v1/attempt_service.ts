@@ -20,7 +20,14 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { AttemptOutcome, attemptOutcomeFromJSON, attemptOutcomeToNumber, Failure, ParameterValue } from "./types.ts";
+import {
+  Artifact,
+  AttemptOutcome,
+  attemptOutcomeFromJSON,
+  attemptOutcomeToNumber,
+  Failure,
+  ParameterValue,
+} from "./types.ts";
 
 export const protobufPackage = "trawl.v1";
 
@@ -145,6 +152,13 @@ export interface Grant {
   trainer: string;
   parameters: { [key: string]: ParameterValue };
   seed: number;
+  /** The sweep file's `command`, of trainer command only. */
+  command: string[];
+  /** Epochs from one to the next; 0: none are made. */
+  checkpointEvery: number;
+  reconstructEvery: number;
+  /** The checkpoint that the attempt goes on from. */
+  resume: Artifact | undefined;
 }
 
 export interface Grant_ParametersEntry {
@@ -177,11 +191,9 @@ export interface Record {
   key: AttemptKey | undefined;
   seq: number;
   atMs: number;
-  body:
-    | { $case: "epoch"; epoch: EpochReport }
-    | { $case: "log"; log: LogChunk }
-    | { $case: "ended"; ended: Ended }
-    | undefined;
+  body: { $case: "epoch"; epoch: EpochReport } | { $case: "log"; log: LogChunk } | { $case: "ended"; ended: Ended } | //
+  /** Taken only once the file is with the coordinator (see artifact_service.proto). */
+  { $case: "artifact"; artifact: Artifact } | undefined;
 }
 
 export interface EpochReport {
@@ -680,7 +692,15 @@ export const Decision: MessageFns<Decision> = {
 };
 
 function createBaseGrant(): Grant {
-  return { trainer: "", parameters: {}, seed: 0 };
+  return {
+    trainer: "",
+    parameters: {},
+    seed: 0,
+    command: [],
+    checkpointEvery: 0,
+    reconstructEvery: 0,
+    resume: undefined,
+  };
 }
 
 export const Grant: MessageFns<Grant> = {
@@ -693,6 +713,18 @@ export const Grant: MessageFns<Grant> = {
     });
     if (message.seed !== 0) {
       writer.uint32(24).int64(message.seed);
+    }
+    for (const v of message.command) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.checkpointEvery !== 0) {
+      writer.uint32(40).uint32(message.checkpointEvery);
+    }
+    if (message.reconstructEvery !== 0) {
+      writer.uint32(48).uint32(message.reconstructEvery);
+    }
+    if (message.resume !== undefined) {
+      Artifact.encode(message.resume, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -737,6 +769,38 @@ export const Grant: MessageFns<Grant> = {
             message.seed = longToNumber(reader.int64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.command.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.checkpointEvery = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.reconstructEvery = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.resume = Artifact.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -765,6 +829,12 @@ export const Grant: MessageFns<Grant> = {
       {},
     );
     message.seed = object.seed ?? 0;
+    message.command = object.command?.map((e) => e) || [];
+    message.checkpointEvery = object.checkpointEvery ?? 0;
+    message.reconstructEvery = object.reconstructEvery ?? 0;
+    message.resume = (object.resume !== undefined && object.resume !== null)
+      ? Artifact.fromPartial(object.resume)
+      : undefined;
     return message;
   },
 };
@@ -1150,6 +1220,9 @@ export const Record: MessageFns<Record> = {
       case "ended":
         Ended.encode(message.body.ended, writer.uint32(50).fork()).join();
         break;
+      case "artifact":
+        Artifact.encode(message.body.artifact, writer.uint32(58).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1215,6 +1288,14 @@ export const Record: MessageFns<Record> = {
             message.body = { $case: "ended", ended: Ended.decode(reader, reader.uint32()) };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.body = { $case: "artifact", artifact: Artifact.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1251,6 +1332,12 @@ export const Record: MessageFns<Record> = {
       case "ended": {
         if (object.body?.ended !== undefined && object.body?.ended !== null) {
           message.body = { $case: "ended", ended: Ended.fromPartial(object.body.ended) };
+        }
+        break;
+      }
+      case "artifact": {
+        if (object.body?.artifact !== undefined && object.body?.artifact !== null) {
+          message.body = { $case: "artifact", artifact: Artifact.fromPartial(object.body.artifact) };
         }
         break;
       }

@@ -22,7 +22,9 @@ import {
 } from "@grpc/grpc-js";
 import {
   Agent,
+  Artifact,
   Attempt,
+  Config,
   Event,
   Goal,
   goalFromJSON,
@@ -163,6 +165,32 @@ export interface ListTrialsResponse {
   trials: Trial[];
 }
 
+export interface ListConfigsRequest {
+  sweep: string;
+  /** As in ListTrialsRequest. */
+  rankBy: string;
+  goal: Goal;
+  limit: number;
+}
+
+export interface ListConfigsResponse {
+  configs: Config[];
+}
+
+export interface ListCurvesRequest {
+  sweep: string;
+}
+
+export interface ListCurvesResponse {
+  curves: Curve[];
+}
+
+/** One report an epoch, in order. Of an attempt that went on from a checkpoint, what came before is its predecessor's. */
+export interface Curve {
+  trialId: string;
+  reports: Report[];
+}
+
 export interface GetTrialRequest {
   /** Empty: whichever sweep holds the trial (the newest). */
   sweep: string;
@@ -174,6 +202,7 @@ export interface GetTrialResponse {
   trial: Trial | undefined;
   attempts: Attempt[];
   reports: Report[];
+  artifacts: Artifact[];
 }
 
 export interface WatchRequest {
@@ -881,6 +910,329 @@ export const ListTrialsResponse: MessageFns<ListTrialsResponse> = {
   },
 };
 
+function createBaseListConfigsRequest(): ListConfigsRequest {
+  return { sweep: "", rankBy: "", goal: Goal.UNSPECIFIED, limit: 0 };
+}
+
+export const ListConfigsRequest: MessageFns<ListConfigsRequest> = {
+  encode(message: ListConfigsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    if (message.rankBy !== "") {
+      writer.uint32(18).string(message.rankBy);
+    }
+    if (message.goal !== Goal.UNSPECIFIED) {
+      writer.uint32(24).int32(goalToNumber(message.goal));
+    }
+    if (message.limit !== 0) {
+      writer.uint32(32).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListConfigsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListConfigsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rankBy = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.goal = goalFromJSON(reader.int32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListConfigsRequest>): ListConfigsRequest {
+    return ListConfigsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListConfigsRequest>): ListConfigsRequest {
+    const message = createBaseListConfigsRequest();
+    message.sweep = object.sweep ?? "";
+    message.rankBy = object.rankBy ?? "";
+    message.goal = object.goal ?? Goal.UNSPECIFIED;
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListConfigsResponse(): ListConfigsResponse {
+  return { configs: [] };
+}
+
+export const ListConfigsResponse: MessageFns<ListConfigsResponse> = {
+  encode(message: ListConfigsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.configs) {
+      Config.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListConfigsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListConfigsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.configs.push(Config.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListConfigsResponse>): ListConfigsResponse {
+    return ListConfigsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListConfigsResponse>): ListConfigsResponse {
+    const message = createBaseListConfigsResponse();
+    message.configs = object.configs?.map((e) => Config.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseListCurvesRequest(): ListCurvesRequest {
+  return { sweep: "" };
+}
+
+export const ListCurvesRequest: MessageFns<ListCurvesRequest> = {
+  encode(message: ListCurvesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListCurvesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListCurvesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListCurvesRequest>): ListCurvesRequest {
+    return ListCurvesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListCurvesRequest>): ListCurvesRequest {
+    const message = createBaseListCurvesRequest();
+    message.sweep = object.sweep ?? "";
+    return message;
+  },
+};
+
+function createBaseListCurvesResponse(): ListCurvesResponse {
+  return { curves: [] };
+}
+
+export const ListCurvesResponse: MessageFns<ListCurvesResponse> = {
+  encode(message: ListCurvesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.curves) {
+      Curve.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListCurvesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListCurvesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.curves.push(Curve.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListCurvesResponse>): ListCurvesResponse {
+    return ListCurvesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListCurvesResponse>): ListCurvesResponse {
+    const message = createBaseListCurvesResponse();
+    message.curves = object.curves?.map((e) => Curve.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCurve(): Curve {
+  return { trialId: "", reports: [] };
+}
+
+export const Curve: MessageFns<Curve> = {
+  encode(message: Curve, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trialId !== "") {
+      writer.uint32(10).string(message.trialId);
+    }
+    for (const v of message.reports) {
+      Report.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Curve {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCurve();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.trialId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reports.push(Report.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Curve>): Curve {
+    return Curve.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Curve>): Curve {
+    const message = createBaseCurve();
+    message.trialId = object.trialId ?? "";
+    message.reports = object.reports?.map((e) => Report.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseGetTrialRequest(): GetTrialRequest {
   return { sweep: "", trial: "" };
 }
@@ -949,7 +1301,7 @@ export const GetTrialRequest: MessageFns<GetTrialRequest> = {
 };
 
 function createBaseGetTrialResponse(): GetTrialResponse {
-  return { trial: undefined, attempts: [], reports: [] };
+  return { trial: undefined, attempts: [], reports: [], artifacts: [] };
 }
 
 export const GetTrialResponse: MessageFns<GetTrialResponse> = {
@@ -962,6 +1314,9 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
     }
     for (const v of message.reports) {
       Report.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.artifacts) {
+      Artifact.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1003,6 +1358,14 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
             message.reports.push(Report.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.artifacts.push(Artifact.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1023,6 +1386,7 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
     message.trial = (object.trial !== undefined && object.trial !== null) ? Trial.fromPartial(object.trial) : undefined;
     message.attempts = object.attempts?.map((e) => Attempt.fromPartial(e)) || [];
     message.reports = object.reports?.map((e) => Report.fromPartial(e)) || [];
+    message.artifacts = object.artifacts?.map((e) => Artifact.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1640,6 +2004,26 @@ export const SweepServiceService = {
     responseSerialize: (value: ListTrialsResponse): Buffer => Buffer.from(ListTrialsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListTrialsResponse => ListTrialsResponse.decode(value),
   },
+  /** The configs of a sweep in order of rank: each with its replicates taken together. */
+  listConfigs: {
+    path: "/trawl.v1.SweepService/ListConfigs" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ListConfigsRequest): Buffer => Buffer.from(ListConfigsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListConfigsRequest => ListConfigsRequest.decode(value),
+    responseSerialize: (value: ListConfigsResponse): Buffer => Buffer.from(ListConfigsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListConfigsResponse => ListConfigsResponse.decode(value),
+  },
+  /** Every trial's metrics over its epochs, in the sweep's order. */
+  listCurves: {
+    path: "/trawl.v1.SweepService/ListCurves" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ListCurvesRequest): Buffer => Buffer.from(ListCurvesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListCurvesRequest => ListCurvesRequest.decode(value),
+    responseSerialize: (value: ListCurvesResponse): Buffer => Buffer.from(ListCurvesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListCurvesResponse => ListCurvesResponse.decode(value),
+  },
   getTrial: {
     path: "/trawl.v1.SweepService/GetTrial" as const,
     requestStream: false as const,
@@ -1687,6 +2071,10 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   controlSweep: handleUnaryCall<ControlSweepRequest, ControlSweepResponse>;
   /** The trials of a sweep in order of rank, a batch a message. */
   listTrials: handleServerStreamingCall<ListTrialsRequest, ListTrialsResponse>;
+  /** The configs of a sweep in order of rank: each with its replicates taken together. */
+  listConfigs: handleServerStreamingCall<ListConfigsRequest, ListConfigsResponse>;
+  /** Every trial's metrics over its epochs, in the sweep's order. */
+  listCurves: handleServerStreamingCall<ListCurvesRequest, ListCurvesResponse>;
   getTrial: handleUnaryCall<GetTrialRequest, GetTrialResponse>;
   /** One snapshot, then what changes. Ends when the sweep does. */
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
@@ -1763,6 +2151,20 @@ export interface SweepServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListTrialsResponse>;
+  /** The configs of a sweep in order of rank: each with its replicates taken together. */
+  listConfigs(request: ListConfigsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListConfigsResponse>;
+  listConfigs(
+    request: ListConfigsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ListConfigsResponse>;
+  /** Every trial's metrics over its epochs, in the sweep's order. */
+  listCurves(request: ListCurvesRequest, options?: Partial<CallOptions>): ClientReadableStream<ListCurvesResponse>;
+  listCurves(
+    request: ListCurvesRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ListCurvesResponse>;
   getTrial(
     request: GetTrialRequest,
     callback: (error: ServiceError | null, response: GetTrialResponse) => void,

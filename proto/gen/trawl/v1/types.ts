@@ -371,6 +371,72 @@ export function attemptOutcomeToNumber(object: AttemptOutcome): number {
   }
 }
 
+export const ArtifactKind = {
+  UNSPECIFIED: "ARTIFACT_KIND_UNSPECIFIED",
+  /** CHECKPOINT - What a later attempt goes on from. Only the newest of a trial is kept, and none once the trial has succeeded. */
+  CHECKPOINT: "ARTIFACT_KIND_CHECKPOINT",
+  /** RECONSTRUCTION - What the network makes of some fixed test images, as a picture and as raw bytes. */
+  RECONSTRUCTION: "ARTIFACT_KIND_RECONSTRUCTION",
+  /** MODEL - The trained weights. */
+  MODEL: "ARTIFACT_KIND_MODEL",
+  /** FILE - Whatever else a program left. */
+  FILE: "ARTIFACT_KIND_FILE",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type ArtifactKind = typeof ArtifactKind[keyof typeof ArtifactKind];
+
+export namespace ArtifactKind {
+  export type UNSPECIFIED = typeof ArtifactKind.UNSPECIFIED;
+  export type CHECKPOINT = typeof ArtifactKind.CHECKPOINT;
+  export type RECONSTRUCTION = typeof ArtifactKind.RECONSTRUCTION;
+  export type MODEL = typeof ArtifactKind.MODEL;
+  export type FILE = typeof ArtifactKind.FILE;
+  export type UNRECOGNIZED = typeof ArtifactKind.UNRECOGNIZED;
+}
+
+export function artifactKindFromJSON(object: any): ArtifactKind {
+  switch (object) {
+    case 0:
+    case "ARTIFACT_KIND_UNSPECIFIED":
+      return ArtifactKind.UNSPECIFIED;
+    case 1:
+    case "ARTIFACT_KIND_CHECKPOINT":
+      return ArtifactKind.CHECKPOINT;
+    case 2:
+    case "ARTIFACT_KIND_RECONSTRUCTION":
+      return ArtifactKind.RECONSTRUCTION;
+    case 3:
+    case "ARTIFACT_KIND_MODEL":
+      return ArtifactKind.MODEL;
+    case 4:
+    case "ARTIFACT_KIND_FILE":
+      return ArtifactKind.FILE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ArtifactKind.UNRECOGNIZED;
+  }
+}
+
+export function artifactKindToNumber(object: ArtifactKind): number {
+  switch (object) {
+    case ArtifactKind.UNSPECIFIED:
+      return 0;
+    case ArtifactKind.CHECKPOINT:
+      return 1;
+    case ArtifactKind.RECONSTRUCTION:
+      return 2;
+    case ArtifactKind.MODEL:
+      return 3;
+    case ArtifactKind.FILE:
+      return 4;
+    case ArtifactKind.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 export const AgentState = {
   UNSPECIFIED: "AGENT_STATE_UNSPECIFIED",
   CONNECTED: "AGENT_STATE_CONNECTED",
@@ -517,7 +583,11 @@ export interface Attempt {
   grantedAtMs: number;
   endedAtMs: number;
   outcome: AttemptOutcome;
-  failure: Failure | undefined;
+  failure:
+    | Failure
+    | undefined;
+  /** The epoch of the checkpoint that it went on from; 0: it began at the beginning. */
+  resumedFrom: number;
 }
 
 /** Metrics of an attempt at an epoch (from 1). */
@@ -531,6 +601,55 @@ export interface Report {
 export interface Report_MetricsEntry {
   key: string;
   value: number;
+}
+
+/** A file that an attempt left behind, kept in the coordinator's folder. */
+export interface Artifact {
+  attempt: number;
+  /** Relative, its folders separated by slashes: "reconstructions/epoch-5.png". */
+  name: string;
+  kind: ArtifactKind;
+  /** Of which epoch it is; 0: of none. */
+  epoch: number;
+  size: number;
+  /** Of its bytes, in lower-case hexadecimal. */
+  sha256: string;
+  atMs: number;
+}
+
+/** A trial's parameters without the seed, and what its replicates came to. */
+export interface Config {
+  id: string;
+  /** Of its first trial. */
+  index: number;
+  parameters: { [key: string]: ParameterValue };
+  counts:
+    | TrialCounts
+    | undefined;
+  /** Of the replicates that succeeded, were stopped, or run: failed and cancelled ones are not in. */
+  metrics: { [key: string]: Spread };
+  /** In order of their seeds. */
+  trialIds: string[];
+  /** Place by the mean of the asked metric, from 1; 0 when no replicate has a value of it. */
+  rank: number;
+}
+
+export interface Config_ParametersEntry {
+  key: string;
+  value: ParameterValue | undefined;
+}
+
+export interface Config_MetricsEntry {
+  key: string;
+  value: Spread | undefined;
+}
+
+/** What a metric's values over the replicates of a config come to. */
+export interface Spread {
+  mean: number;
+  /** Standard deviation of the sample (n - 1 in the denominator); 0 when n is 1. */
+  std: number;
+  n: number;
 }
 
 /** A row of the append-only event log. */
@@ -1574,6 +1693,7 @@ function createBaseAttempt(): Attempt {
     endedAtMs: 0,
     outcome: AttemptOutcome.UNSPECIFIED,
     failure: undefined,
+    resumedFrom: 0,
   };
 }
 
@@ -1602,6 +1722,9 @@ export const Attempt: MessageFns<Attempt> = {
     }
     if (message.failure !== undefined) {
       Failure.encode(message.failure, writer.uint32(66).fork()).join();
+    }
+    if (message.resumedFrom !== 0) {
+      writer.uint32(72).uint32(message.resumedFrom);
     }
     return writer;
   },
@@ -1683,6 +1806,14 @@ export const Attempt: MessageFns<Attempt> = {
             message.failure = Failure.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.resumedFrom = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1710,6 +1841,7 @@ export const Attempt: MessageFns<Attempt> = {
     message.failure = (object.failure !== undefined && object.failure !== null)
       ? Failure.fromPartial(object.failure)
       : undefined;
+    message.resumedFrom = object.resumedFrom ?? 0;
     return message;
   },
 };
@@ -1879,6 +2011,501 @@ export const Report_MetricsEntry: MessageFns<Report_MetricsEntry> = {
     const message = createBaseReport_MetricsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseArtifact(): Artifact {
+  return { attempt: 0, name: "", kind: ArtifactKind.UNSPECIFIED, epoch: 0, size: 0, sha256: "", atMs: 0 };
+}
+
+export const Artifact: MessageFns<Artifact> = {
+  encode(message: Artifact, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.attempt !== 0) {
+      writer.uint32(8).uint32(message.attempt);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.kind !== ArtifactKind.UNSPECIFIED) {
+      writer.uint32(24).int32(artifactKindToNumber(message.kind));
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(32).uint32(message.epoch);
+    }
+    if (message.size !== 0) {
+      writer.uint32(40).uint64(message.size);
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(50).string(message.sha256);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(56).int64(message.atMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Artifact {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseArtifact();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.kind = artifactKindFromJSON(reader.int32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.size = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.atMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Artifact>): Artifact {
+    return Artifact.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Artifact>): Artifact {
+    const message = createBaseArtifact();
+    message.attempt = object.attempt ?? 0;
+    message.name = object.name ?? "";
+    message.kind = object.kind ?? ArtifactKind.UNSPECIFIED;
+    message.epoch = object.epoch ?? 0;
+    message.size = object.size ?? 0;
+    message.sha256 = object.sha256 ?? "";
+    message.atMs = object.atMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseConfig(): Config {
+  return { id: "", index: 0, parameters: {}, counts: undefined, metrics: {}, trialIds: [], rank: 0 };
+}
+
+export const Config: MessageFns<Config> = {
+  encode(message: Config, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.index !== 0) {
+      writer.uint32(16).uint32(message.index);
+    }
+    globalThis.Object.entries(message.parameters).forEach(([key, value]: [string, ParameterValue]) => {
+      Config_ParametersEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
+    });
+    if (message.counts !== undefined) {
+      TrialCounts.encode(message.counts, writer.uint32(34).fork()).join();
+    }
+    globalThis.Object.entries(message.metrics).forEach(([key, value]: [string, Spread]) => {
+      Config_MetricsEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    for (const v of message.trialIds) {
+      writer.uint32(50).string(v!);
+    }
+    if (message.rank !== 0) {
+      writer.uint32(56).uint32(message.rank);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Config {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfig();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.index = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            const entry3 = Config_ParametersEntry.decode(reader, reader.uint32());
+            if (entry3.value !== undefined) {
+              message.parameters[entry3.key] = entry3.value;
+            }
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.counts = TrialCounts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = Config_MetricsEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.metrics[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.trialIds.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.rank = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Config>): Config {
+    return Config.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Config>): Config {
+    const message = createBaseConfig();
+    message.id = object.id ?? "";
+    message.index = object.index ?? 0;
+    message.parameters = (globalThis.Object.entries(object.parameters ?? {}) as [string, ParameterValue][]).reduce(
+      (acc: { [key: string]: ParameterValue }, [key, value]: [string, ParameterValue]) => {
+        if (value !== undefined) {
+          acc[key] = ParameterValue.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.counts = (object.counts !== undefined && object.counts !== null)
+      ? TrialCounts.fromPartial(object.counts)
+      : undefined;
+    message.metrics = (globalThis.Object.entries(object.metrics ?? {}) as [string, Spread][]).reduce(
+      (acc: { [key: string]: Spread }, [key, value]: [string, Spread]) => {
+        if (value !== undefined) {
+          acc[key] = Spread.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.trialIds = object.trialIds?.map((e) => e) || [];
+    message.rank = object.rank ?? 0;
+    return message;
+  },
+};
+
+function createBaseConfig_ParametersEntry(): Config_ParametersEntry {
+  return { key: "", value: undefined };
+}
+
+export const Config_ParametersEntry: MessageFns<Config_ParametersEntry> = {
+  encode(message: Config_ParametersEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      ParameterValue.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Config_ParametersEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfig_ParametersEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = ParameterValue.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Config_ParametersEntry>): Config_ParametersEntry {
+    return Config_ParametersEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Config_ParametersEntry>): Config_ParametersEntry {
+    const message = createBaseConfig_ParametersEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? ParameterValue.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseConfig_MetricsEntry(): Config_MetricsEntry {
+  return { key: "", value: undefined };
+}
+
+export const Config_MetricsEntry: MessageFns<Config_MetricsEntry> = {
+  encode(message: Config_MetricsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      Spread.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Config_MetricsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfig_MetricsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = Spread.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Config_MetricsEntry>): Config_MetricsEntry {
+    return Config_MetricsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Config_MetricsEntry>): Config_MetricsEntry {
+    const message = createBaseConfig_MetricsEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? Spread.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSpread(): Spread {
+  return { mean: 0, std: 0, n: 0 };
+}
+
+export const Spread: MessageFns<Spread> = {
+  encode(message: Spread, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mean !== 0) {
+      writer.uint32(9).double(message.mean);
+    }
+    if (message.std !== 0) {
+      writer.uint32(17).double(message.std);
+    }
+    if (message.n !== 0) {
+      writer.uint32(24).uint32(message.n);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Spread {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpread();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.mean = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.std = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.n = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Spread>): Spread {
+    return Spread.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Spread>): Spread {
+    const message = createBaseSpread();
+    message.mean = object.mean ?? 0;
+    message.std = object.std ?? 0;
+    message.n = object.n ?? 0;
     return message;
   },
 };
