@@ -39,6 +39,8 @@ concurrency: 4
 retry: {oom: 0, backoff: 1m30s}
 timeout: 2h
 max_failed: 12.5%
+checkpoint_every: 2
+reconstruct_every: 0
 `,
     'x.yaml',
   );
@@ -70,6 +72,8 @@ max_failed: 12.5%
     retry: { oom: 0, crash: 2, timeout: 1, backoffMs: 90_000 },
     timeoutMs: 7_200_000,
     maxFailed: { kind: 'share', ratio: 0.125 },
+    checkpointEvery: 2,
+    reconstructEvery: 0,
   });
 });
 
