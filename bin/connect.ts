@@ -4,10 +4,12 @@ import { credentials } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../proto/address.ts';
 import { BadInputError } from '../proto/errors.ts';
+import { ArtifactServiceClient } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { SweepServiceClient } from '../proto/gen/trawl/v1/sweep_service.ts';
 
 export interface Connection {
   readonly client: SweepServiceClient;
+  readonly artifacts: ArtifactServiceClient;
   /** HOST:PORT of the coordinator, for messages. */
   readonly address: string;
   /** The data folder that is read without a coordinator: nothing will change in it. */
@@ -35,19 +37,23 @@ const PROBE_MS = 2_000;
 const coordinatorFile = z.object({ address: z.string(), pid: z.number().int().positive() });
 
 function open(address: string, offlineDir?: string, release: () => Promise<void> = async () => {}): Connection {
-  const client = new SweepServiceClient(address, credentials.createInsecure(), {
+  const options = {
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': KEEPALIVE_EVERY_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_WAIT_MS,
     // A coordinator is on this machine or a private network: a web proxy in the environment is not meant for it.
     'grpc.enable_http_proxy': 0,
-  });
+  };
+  const client = new SweepServiceClient(address, credentials.createInsecure(), options);
+  const artifacts = new ArtifactServiceClient(address, credentials.createInsecure(), options);
   return {
     client,
+    artifacts,
     address,
     offlineDir,
     close: async () => {
       client.close();
+      artifacts.close();
       await release();
     },
   };

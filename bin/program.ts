@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { visibleLines } from '../dashboard/draw/visible-text.ts';
 import { registerAgent } from './commands/agent.ts';
 import { registerAgents } from './commands/agents.ts';
+import { registerArtifacts } from './commands/artifacts.ts';
 import { registerBest } from './commands/best.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerDoctor } from './commands/doctor.ts';
@@ -26,7 +27,19 @@ type Register = (program: Command) => void;
 /** Every verb, in the order of `--help`. */
 const VERBS: readonly (readonly [string, readonly Register[]])[] = [
   ['Run a sweep:', [registerPlan, registerUp, registerSubmit, registerWait]],
-  ['Look:', [registerLs, registerShow, registerTrials, registerBest, registerLogs, registerAgents, registerExport]],
+  [
+    'Look:',
+    [
+      registerLs,
+      registerShow,
+      registerTrials,
+      registerBest,
+      registerLogs,
+      registerArtifacts,
+      registerAgents,
+      registerExport,
+    ],
+  ],
   ['Steer:', [registerPause, registerResume, registerStop, registerKill]],
   ['Serve:', [registerCoordinator, registerAgent, registerDoctor, registerSchema]],
 ];

@@ -5,15 +5,17 @@ import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import type { Address } from '../proto/address.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
+import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService, Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent } from '../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../proto/names.ts';
 import { allHeartbeats, withoutSecrets } from '../proto/subjects.ts';
+import { ArtifactFiles } from './artifacts/files.ts';
 import { now } from './clock.ts';
 import { controlOf } from './control.ts';
 import { onHeartbeat } from './core/agents.ts';
-import type { Core } from './core/model.ts';
+import { type AttemptKey, type Core, keyText } from './core/model.ts';
 import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import type { Output } from './core/step.ts';
 import { onTick } from './core/tick.ts';
@@ -22,6 +24,7 @@ import { coordinatorMetrics } from './metrics/families.ts';
 import { serveMetrics } from './metrics/http.ts';
 import { Runtime } from './runtime.ts';
 import { clusterName, openStore } from './store/open.ts';
+import { artifactService } from './transport/artifact-service.ts';
 import { AttemptService } from './transport/attempt-service.ts';
 import { Offers } from './transport/offers.ts';
 import { keyOf } from './transport/records.ts';
@@ -75,7 +78,15 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     send: (output) => send(output, offers, attempts),
   });
   const heartbeatMs = Math.max(100, Math.floor(leaseMs / HEARTBEATS_PER_LEASE));
-  const attempts = new AttemptService({ runtime, cluster, heartbeatMs, metrics, log });
+  const files = new ArtifactFiles(options.dir);
+  const orphans = await files.removeOrphans((key, name) => countsAsArtifact(runtime, key, name));
+  if (orphans > 0) log.info({ orphans }, 'files that no artifact names were removed');
+  runtime.onCommit(({ dropped }) => {
+    for (const { key, name } of dropped) {
+      files.remove(key, name).catch((error) => log.warn({ err: error, name }, 'an old checkpoint was not removed'));
+    }
+  });
+  const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, log });
   const collecting = startCollecting(runtime, metrics, options.version);
   const web = await serveMetrics(metrics.registry, collecting.measure, options.metrics.host, options.metrics.port);
 
@@ -86,6 +97,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     onCommit: runtime.onCommit.bind(runtime),
   };
   server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
+  server.addService(
+    ArtifactServiceService,
+    artifactService({ queries: runtime.queries, files, core: runtime.core, log }),
+  );
   server.addService(AttemptServiceService, attempts.implementation);
   const address = await listen(server, options.listen);
 
@@ -144,6 +159,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       db.close();
     },
   };
+}
+
+/** A running attempt may still come to name what it has brought. */
+function countsAsArtifact(runtime: Runtime, key: AttemptKey, name: string): boolean {
+  return runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name);
 }
 
 function send(output: Output, offers: Offers, attempts: AttemptService): void {

@@ -1,9 +1,12 @@
 /** A store that no coordinator runs on, opened to be read: the same service, for as long as one command needs it. */
 import { pino } from 'pino';
 import { RefusedError } from '../proto/errors.ts';
+import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { ArtifactFiles } from './artifacts/files.ts';
 import { openStore } from './store/open.ts';
 import { Queries } from './store/queries.ts';
+import { artifactService } from './transport/artifact-service.ts';
 import { listen, newServer } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
@@ -18,6 +21,11 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   server.addService(
     SweepServiceService,
     sweepService(source, { submit: refuse, act: refuse }, pino({ level: 'silent' })),
+  );
+  const files = new ArtifactFiles(dir);
+  server.addService(
+    ArtifactServiceService,
+    artifactService({ queries: source.queries, files, core: undefined, log: pino({ level: 'silent' }) }),
   );
   const { host, port } = await listen(server, { host: '127.0.0.1', port: 0 });
   return {

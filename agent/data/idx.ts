@@ -3,7 +3,10 @@ import { BadInputError } from '../../proto/errors.ts';
 
 /** Unsigned bytes in three dimensions. */
 const IMAGES_MAGIC = 0x00000803;
-const HEADER_BYTES = 16;
+const IMAGES_HEADER_BYTES = 16;
+/** Unsigned bytes in one dimension. */
+const LABELS_MAGIC = 0x00000801;
+const LABELS_HEADER_BYTES = 8;
 
 export interface Images {
   readonly count: number;
@@ -19,19 +22,37 @@ export interface Images {
  * @throws {BadInputError} when it is no such file, or shorter or longer than its header says.
  */
 export function parseImages(name: string, file: Uint8Array): Images {
-  if (file.length < HEADER_BYTES)
-    throw new BadInputError(`${name}: ${file.length} bytes, expected an IDX header of ${HEADER_BYTES}`);
-  const header = new DataView(file.buffer, file.byteOffset, HEADER_BYTES);
-  const magic = header.getUint32(0);
-  if (magic !== IMAGES_MAGIC)
-    throw new BadInputError(`${name}: begins with 0x${hex(magic)}, expected 0x${hex(IMAGES_MAGIC)} (IDX images)`);
+  const header = headerOf(name, file, IMAGES_HEADER_BYTES, IMAGES_MAGIC, 'images');
   const [count, rows, columns] = [header.getUint32(4), header.getUint32(8), header.getUint32(12)];
-  const expected = HEADER_BYTES + count * rows * columns;
+  const expected = IMAGES_HEADER_BYTES + count * rows * columns;
   if (file.length !== expected)
     throw new BadInputError(
       `${name}: ${file.length} bytes, expected ${expected} for ${count} images of ${rows}x${columns}`,
     );
-  return { count, rows, columns, pixels: file.subarray(HEADER_BYTES) };
+  return { count, rows, columns, pixels: file.subarray(IMAGES_HEADER_BYTES) };
+}
+
+/**
+ * Reads a file of labels, one byte each; a view of the file's bytes, not a copy.
+ * @param name of the file, for errors.
+ * @throws {BadInputError} when it is no such file, or shorter or longer than its header says.
+ */
+export function parseLabels(name: string, file: Uint8Array): Uint8Array {
+  const header = headerOf(name, file, LABELS_HEADER_BYTES, LABELS_MAGIC, 'labels');
+  const count = header.getUint32(4);
+  const expected = LABELS_HEADER_BYTES + count;
+  if (file.length !== expected)
+    throw new BadInputError(`${name}: ${file.length} bytes, expected ${expected} for ${count} labels`);
+  return file.subarray(LABELS_HEADER_BYTES);
+}
+
+function headerOf(name: string, file: Uint8Array, bytes: number, magic: number, content: string): DataView {
+  if (file.length < bytes) throw new BadInputError(`${name}: ${file.length} bytes, expected an IDX header of ${bytes}`);
+  const header = new DataView(file.buffer, file.byteOffset, bytes);
+  const found = header.getUint32(0);
+  if (found !== magic)
+    throw new BadInputError(`${name}: begins with 0x${hex(found)}, expected 0x${hex(magic)} (IDX ${content})`);
+  return header;
 }
 
 function hex(value: number): string {

@@ -1,14 +1,19 @@
-/** A data set's images in this process's memory, verified. */
+/** A data set's images, and the test images' labels, in this process's memory, verified. */
 
-import { NotFoundError } from '../../proto/errors.ts';
+import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import { cachedPath, readVerified } from './cache.ts';
 import { type DataFile, type DatasetName, type DatasetSpec, datasetNamed } from './catalogue.ts';
-import { type Images, parseImages } from './idx.ts';
+import { type Images, parseImages, parseLabels } from './idx.ts';
 import { ensureDataset } from './resolve.ts';
 
 export interface ImageSet {
   readonly train: Images;
-  readonly test: Images;
+  readonly test: LabelledImages;
+}
+
+export interface LabelledImages extends Images {
+  /** The class of each image: 0 to 9. */
+  readonly labels: Uint8Array;
 }
 
 /** A worker runs trial after trial on one data set: the last one stays, read and verified once. */
@@ -37,8 +42,17 @@ async function read(name: DatasetName, dataDir: string): Promise<ImageSet> {
   await ensureDataset(dataset, dataDir);
   return {
     train: await readImages(dataset, dataset.trainImages, dataDir),
-    test: await readImages(dataset, dataset.testImages, dataDir),
+    test: await readTest(dataset, dataDir),
   };
+}
+
+async function readTest(dataset: DatasetSpec, dataDir: string): Promise<LabelledImages> {
+  const images = await readImages(dataset, dataset.testImages, dataDir);
+  const path = cachedPath(dataDir, dataset, dataset.testLabels);
+  const labels = parseLabels(path, await readVerified(path, dataset.testLabels));
+  if (labels.length !== images.count)
+    throw new BadInputError(`${path}: ${labels.length} labels, expected one for each of ${images.count} images`);
+  return { ...images, labels };
 }
 
 async function readImages(dataset: DatasetSpec, file: DataFile, dataDir: string): Promise<Images> {

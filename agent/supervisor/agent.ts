@@ -15,8 +15,9 @@ import {
 import { artifactKind, failureClass } from '../../proto/names.ts';
 import { fromWire } from '../../proto/parameters.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
-import { attemptFolder } from '../attempt-folder.ts';
+import { attemptFolder, resumeFile } from '../attempt-folder.ts';
 import type { WorkerSetup } from '../worker/ipc.ts';
+import { AttemptFolders } from './attempt-folders.ts';
 import { OfferQueue } from './offer-queue.ts';
 import { Session } from './session.ts';
 import {
@@ -66,6 +67,7 @@ export class Agent {
   readonly #workers: (WorkerProcess | undefined)[];
   readonly #startedAt: number[];
   readonly #offers: OfferQueue;
+  readonly #folders: AttemptFolders;
   #session: Session | undefined;
   readonly #up: PromiseWithResolvers<string>;
   /** Records up to this one come from an earlier incarnation. */
@@ -86,6 +88,7 @@ export class Agent {
     this.#startedAt = [];
     this.#replayUpTo = spool.newest();
     this.#offers = new OfferQueue(nats, (key, token) => this.#perform(onOffer(this.#slots, key, token)), log);
+    this.#folders = new AttemptFolders(parts.dir, spool);
     this.#up = withResolvers();
     for (let slot = 0; slot < hello.slots; slot++) this.#start(slot);
   }
@@ -102,6 +105,7 @@ export class Agent {
     const { hello, log, server, spool } = this.#parts;
     this.#session ??= new Session(
       server,
+      this.#parts.dir,
       { ...hello, backend },
       spool,
       {
@@ -111,7 +115,10 @@ export class Agent {
           if (effects.length > 0) log.info({ ...key, message }, 'an attempt was dismissed');
           this.#perform(effects);
         },
-        onAcknowledged: () => this.#onSpoolShrunk?.(),
+        onAcknowledged: () => {
+          this.#folders.tidy();
+          this.#onSpoolShrunk?.();
+        },
       },
       log,
     );
@@ -165,6 +172,10 @@ export class Agent {
         case 'start':
           this.#startLater(effect.slot);
           break;
+        case 'over':
+          // Its last record may not be in the spool yet.
+          setTimeout(() => this.#folders.over(effect.key), 2 * GATHER_MS);
+          break;
         case 'record':
           this.#record(effect.key, effect.seq, effect.body);
           break;
@@ -176,12 +187,23 @@ export class Agent {
   #run(slot: number, key: AttemptKey, grant: Grant): void {
     const { trainer, parameters, seed, command, checkpointEvery, reconstructEvery } = grant;
     const folder = attemptFolder(this.#parts.dir, key);
-    this.#workers[slot]?.send({
-      kind: 'run',
-      assignment: {
-        ...{ trainer, parameters: fromWire(parameters), seed, key, command, checkpointEvery, reconstructEvery },
-        ...{ resume: undefined, folder },
-      },
+    const assignment = {
+      ...{ trainer, parameters: fromWire(parameters), seed, key, command, checkpointEvery, reconstructEvery, folder },
+      resume: undefined,
+    };
+    const checkpoint = grant.resume;
+    if (checkpoint === undefined) {
+      this.#workers[slot]?.send({ kind: 'run', assignment });
+      return;
+    }
+    this.#session?.fetchCheckpoint(key, checkpoint).then((whole) => {
+      // The coordinator may have taken the attempt back meanwhile.
+      const holder = this.#slots[slot];
+      if (holder?.state !== 'running' || !sameAttempt(holder.key, key)) return;
+      const { epoch } = checkpoint;
+      if (!whole) this.#parts.log.warn({ ...key, epoch }, 'the attempt begins at the beginning: no whole checkpoint');
+      const resume = whole ? { epoch, path: resumeFile(folder) } : undefined;
+      this.#workers[slot]?.send({ kind: 'run', assignment: { ...assignment, resume } });
     });
   }
 

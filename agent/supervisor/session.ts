@@ -2,8 +2,10 @@
  * The agent's conversation with its coordinator: one stream for records, acknowledgements and orders, opened again
  * whenever it breaks, and the call that opens leases.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientDuplexStream, credentials, Metadata } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
   type AttemptKey,
   AttemptServiceClient,
@@ -11,15 +13,23 @@ import {
   type Decision,
   type Hello,
   type OpenResponse,
+  type Record as RecordMessage,
   type RecordRefused,
+  RefusalCode,
   type ReportRequest,
   type ReportResponse,
   type Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import { attemptFolder, keptFile, resumeFile } from '../attempt-folder.ts';
+import { bringArtifact, fetchArtifact } from './artifact-transfer.ts';
+import { Outbox } from './outbox.ts';
 import type { Spool } from './spool.ts';
 
 const RECONNECT_MIN_MS = 200;
 const RECONNECT_MAX_MS = 5_000;
+/** Before an attempt begins at the beginning because its checkpoint cannot be had. */
+const FETCH_TRIES = 5;
 const OPEN_DEADLINE_MS = 10_000;
 /** Records read from the spool at a time. */
 const BATCH = 256;
@@ -33,6 +43,8 @@ export interface SessionEvents {
 
 export class Session {
   readonly #client: AttemptServiceClient;
+  readonly #artifacts: ArtifactServiceClient;
+  readonly #dir: string;
   readonly #hello: Hello;
   readonly #spool: Spool;
   readonly #events: SessionEvents;
@@ -40,19 +52,24 @@ export class Session {
   #stream: ClientDuplexStream<ReportRequest, ReportResponse> | undefined;
   /** The newest record sent on this stream; undefined until the coordinator has said welcome. */
   #sentUpTo: number | undefined;
+  #outbox: Outbox | undefined;
   #sending = false;
   #acks: { key: AttemptKey; seq: number }[] = [];
   #retryMs = RECONNECT_MIN_MS;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(server: string, hello: Hello, spool: Spool, events: SessionEvents, log: Logger) {
-    this.#client = new AttemptServiceClient(server, credentials.createInsecure(), {
+  /** @param dir the agent's folder */
+  constructor(server: string, dir: string, hello: Hello, spool: Spool, events: SessionEvents, log: Logger) {
+    this.#dir = dir;
+    const options = {
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 5_000,
       'grpc.initial_reconnect_backoff_ms': RECONNECT_MIN_MS,
       'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
-    });
+    };
+    this.#client = new AttemptServiceClient(server, credentials.createInsecure(), options);
+    this.#artifacts = new ArtifactServiceClient(server, credentials.createInsecure(), options);
     this.#hello = hello;
     this.#spool = spool;
     this.#events = events;
@@ -81,12 +98,23 @@ export class Session {
     clearTimeout(this.#retry);
     this.#stream?.cancel();
     this.#client.close();
+    this.#artifacts.close();
   }
 
   #connect(): void {
     const stream = this.#client.report();
     this.#stream = stream;
     this.#sentUpTo = undefined;
+    const lost = new AbortController();
+    const outbox = new Outbox({
+      send: (record) => stream.write({ message: { $case: 'record', record } }),
+      bring: (record) => this.#bring(record, lost.signal),
+    });
+    this.#outbox = outbox;
+    stream.on('close', () => {
+      outbox.close();
+      lost.abort();
+    });
     stream.on('data', ({ message }: ReportResponse) => {
       switch (message?.$case) {
         case 'welcome':
@@ -99,9 +127,7 @@ export class Session {
           if (message.ack.key !== undefined) this.#acknowledged(message.ack.key, message.ack.seq);
           break;
         case 'refused':
-          if (message.refused.key !== undefined) this.#spool.forget(message.refused.key);
-          this.#events.onDismissed(message.refused);
-          this.#events.onAcknowledged();
+          this.#dismissed(message.refused);
           break;
       }
     });
@@ -111,6 +137,55 @@ export class Session {
     stream.on('close', () => this.#lost(stream));
     stream.on('end', () => this.#lost(stream));
     stream.write({ message: { $case: 'hello', hello: this.#hello } });
+  }
+
+  /** Tries until the file is with the coordinator, the attempt is not wanted, or the stream is lost. */
+  async #bring({ key, body }: RecordMessage, signal: AbortSignal): Promise<boolean> {
+    if (key === undefined || body?.$case !== 'artifact') return true;
+    const { agentId } = this.#hello;
+    const path = keptFile(attemptFolder(this.#dir, key), body.artifact.name);
+    for (let waitMs = RECONNECT_MIN_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RECONNECT_MAX_MS)) {
+      try {
+        const answer = await bringArtifact(this.#artifacts, { agentId, key, artifact: body.artifact, path }, signal);
+        if (answer === 'stored') return true;
+        this.#dismissed({ key, ...answer });
+        return false;
+      } catch (error) {
+        if (signal.aborted) break;
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+          // Not to be had any more: the attempt cannot come to its end, and is better run again.
+          this.#log.error({ ...key, path }, "an artifact's file is gone: the attempt is given up");
+          this.#dismissed({ key, code: RefusalCode.UNKNOWN, message: `the file ${path} is gone` });
+          return false;
+        }
+        this.#log.warn({ err: error, name: body.artifact.name }, 'an artifact could not be brought; tried again');
+        await sleep(waitMs, undefined, { signal }).catch(() => {});
+      }
+    }
+    return false;
+  }
+
+  /**
+   * Fetches the checkpoint that an attempt goes on from.
+   * @returns whether it is there, whole
+   */
+  async fetchCheckpoint(key: AttemptKey, checkpoint: Artifact): Promise<boolean> {
+    const path = resumeFile(attemptFolder(this.#dir, key));
+    for (let tries = 0; tries < FETCH_TRIES; tries++) {
+      try {
+        if (await fetchArtifact(this.#artifacts, key, checkpoint, path)) return true;
+      } catch (error) {
+        this.#log.warn({ err: error, ...key }, 'a checkpoint could not be fetched');
+      }
+      await sleep(RECONNECT_MIN_MS * 2 ** tries);
+    }
+    return false;
+  }
+
+  #dismissed(refused: RecordRefused): void {
+    if (refused.key !== undefined) this.#spool.forget(refused.key);
+    this.#events.onDismissed(refused);
+    this.#events.onAcknowledged();
   }
 
   #lost(stream: ClientDuplexStream<ReportRequest, ReportResponse>): void {
@@ -130,12 +205,11 @@ export class Session {
         if (stream === undefined || this.#sentUpTo === undefined) return;
         const batch = this.#spool.after(this.#sentUpTo, BATCH);
         if (batch.length === 0) return;
-        let room = true;
         for (const { id, record } of batch) {
           this.#sentUpTo = id;
-          room = stream.write({ message: { $case: 'record', record } });
+          this.#outbox?.add(record);
         }
-        if (!room) await drained(stream);
+        if (stream.writableNeedDrain) await drained(stream);
       }
     } finally {
       this.#sending = false;

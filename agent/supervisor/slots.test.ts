@@ -74,13 +74,18 @@ test('records are numbered from 1 without gaps, and the end is the last', () => 
     ...onWorkerMessage(slots, 0, { kind: 'done' }),
     ...onWorkerLog(slots, 0, 'too late'),
   ];
-  expect(effects.map((effect) => effect.kind === 'record' && effect.seq)).toEqual([1, 2, 3]);
+  expect(effects.map((effect) => effect.kind === 'record' && effect.seq)).toEqual([1, 2, 3, false]);
+  expect(effects.at(-1)).toEqual({ kind: 'over', key: key('t') });
   expect(idleSlots(slots)).toBe(1);
 });
 
 test('a worker that dies ends its attempt as a crash, and is started again', () => {
   const effects = onWorkerExit(running(), 0, 'was killed by SIGKILL');
-  expect(effects).toMatchObject([{ kind: 'record', body: { kind: 'failed', class: 'crash' } }, { kind: 'start' }]);
+  expect(effects).toMatchObject([
+    { kind: 'record', body: { kind: 'failed', class: 'crash' } },
+    { kind: 'over', key: key('t') },
+    { kind: 'start' },
+  ]);
 });
 
 test('a worker that dies while its slot claims gives the offer back', () => {

@@ -38,6 +38,8 @@ export type Effect =
   | { readonly kind: 'run'; readonly slot: number; readonly key: AttemptKey; readonly grant: Grant }
   | { readonly kind: 'stop'; readonly slot: number }
   | { readonly kind: 'start'; readonly slot: number }
+  /** The attempt does nothing more here: its folder may go once its records are with the coordinator. */
+  | { readonly kind: 'over'; readonly key: AttemptKey }
   | { readonly kind: 'record'; readonly key: AttemptKey; readonly seq: number; readonly body: RecordBody };
 
 export function newSlots(count: number): Slot[] {
@@ -94,8 +96,9 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
       if (slot?.state === 'starting') slots[at] = { state: 'idle' };
       return [];
     case 'stopped':
-      if (slot?.state === 'stopping') slots[at] = { state: 'idle' };
-      return [];
+      if (slot?.state !== 'stopping') return [];
+      slots[at] = { state: 'idle' };
+      return [{ kind: 'over', key: slot.key }];
     case 'unfit':
       return [];
     case 'report':
@@ -124,6 +127,7 @@ export function onWorkerExit(slots: Slot[], at: number, how: string): Effect[] {
     slot?.state === 'claiming'
       ? [{ kind: 'return', offer: slot.offer }]
       : record(slot, { kind: 'failed', class: 'crash', message: `the worker process ${how}` });
+  if (slot?.state === 'running' || slot?.state === 'stopping') effects.push({ kind: 'over', key: slot.key });
   slots[at] = { state: 'starting' };
   return [...effects, { kind: 'start', slot: at }];
 }
@@ -150,8 +154,9 @@ function endOf(slots: Slot[], at: number, body: RecordBody): Effect[] {
   const slot = slots[at];
   const effects = record(slot, body);
   // A worker that was asked to stop says so as well, and is free only then.
-  if (slot?.state === 'running') slots[at] = { state: 'idle' };
-  return effects;
+  if (slot?.state !== 'running') return effects;
+  slots[at] = { state: 'idle' };
+  return [...effects, { kind: 'over', key: slot.key }];
 }
 
 function record(slot: Slot | undefined, body: RecordBody): Effect[] {

@@ -21,6 +21,7 @@ export class Spool {
   readonly #acknowledge: Statement<unknown[]>;
   readonly #forget: Statement<unknown[]>;
   readonly #attempts: Statement<unknown[]>;
+  readonly #holds: Statement<unknown[]>;
   readonly #oldest: Statement<unknown[]>;
 
   /** @throws {RefusedError} when another agent uses the folder */
@@ -54,6 +55,7 @@ export class Spool {
     );
     this.#forget = this.#db.prepare('delete from records where sweep = ? and trial = ? and attempt = ?');
     this.#attempts = this.#db.prepare('select distinct sweep as sweepId, trial as trialId, attempt from records');
+    this.#holds = this.#db.prepare('select 1 from records where sweep = ? and trial = ? and attempt = ? limit 1');
     this.#oldest = this.#db.prepare('select min(id) as id from records');
   }
 
@@ -82,6 +84,11 @@ export class Spool {
   /** Nobody wants this attempt's records. */
   forget(key: AttemptKey): void {
     this.#forget.run(key.sweepId, key.trialId, key.attempt);
+  }
+
+  /** Whether records of the attempt wait. */
+  holds({ sweepId, trialId, attempt }: AttemptKey): boolean {
+    return this.#holds.get(sweepId, trialId, attempt) !== undefined;
   }
 
   /** Attempts of which records wait. */

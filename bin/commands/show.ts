@@ -4,8 +4,8 @@ import type { Column } from '../../dashboard/draw/table.ts';
 import { endedTotal, trialTotal } from '../../dashboard/state/trial-state.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Attempt, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { failureClass, goal, sweepState, trialState } from '../../proto/names.ts';
+import type { Artifact, Attempt, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { artifactKind, failureClass, goal, sweepState, trialState } from '../../proto/names.ts';
 import { fromWire } from '../../proto/parameters.ts';
 import { type Connection, withConnection } from '../connect.ts';
 import { getSweep } from '../fetch.ts';
@@ -17,6 +17,7 @@ import {
   withOutput,
   withServer,
 } from '../options.ts';
+import { artifactJson } from '../output/artifact-json.ts';
 import { print, printJson } from '../output/print.ts';
 import { sweepJson } from '../output/sweep-json.ts';
 import { renderFields, renderTable } from '../output/table.ts';
@@ -121,15 +122,35 @@ async function find(connection: Connection, selector: string) {
   }
 }
 
-function showTrial({ trial, attempts, reports }: GetTrialResponse, { output, color }: Options): Promise<void> {
+function artifactsText(artifacts: readonly Artifact[], terminal: Terminal): string {
+  const columns: Column<Artifact>[] = [
+    { header: 'artifact', cell: ({ name }) => name },
+    { header: 'kind', cell: ({ kind }) => artifactKind.of(kind) },
+    { header: 'attempt', numeric: true, cell: ({ attempt }) => String(attempt) },
+    { header: 'bytes', numeric: true, cell: ({ size }) => String(size) },
+  ];
+  return artifacts.length === 0 ? '' : `\n${renderTable(columns, artifacts, terminal)}`;
+}
+
+function showTrial(
+  { trial, attempts, reports, artifacts }: GetTrialResponse,
+  { output, color }: Options,
+): Promise<void> {
   if (trial === undefined) throw new Error('the coordinator answered without a trial');
   if (output === 'json') {
-    const details = { attempt_list: attempts.map(attemptJson), reports: reports.map(reportJson) };
+    const details = {
+      attempt_list: attempts.map(attemptJson),
+      reports: reports.map(reportJson),
+      artifacts: artifacts.map(artifactJson),
+    };
     return printJson({ ...trialJson(trial), ...details });
   }
   const terminal = terminalOf(process.stdout, color, process.env);
   return print(
-    renderFields(trialFields(trial), terminal) + attemptsText(attempts, terminal) + reportsText(reports, terminal),
+    renderFields(trialFields(trial), terminal) +
+      attemptsText(attempts, terminal) +
+      reportsText(reports, terminal) +
+      artifactsText(artifacts, terminal),
   );
 }
 

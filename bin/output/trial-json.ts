@@ -85,6 +85,7 @@ export function attemptJson(attempt: Attempt) {
     agent: attempt.agentId,
     slot: attempt.slot,
     backend: attempt.backend || null,
+    resumed_from: attempt.resumedFrom,
     outcome: outcomeName(attempt),
     failure: failureJson(attempt.failure),
     granted_at: isoTime(attempt.grantedAtMs),

@@ -120,6 +120,11 @@ function keepCheckpoint(core: Core, key: AttemptKey, artifact: Artifact): void {
   if (trial !== undefined) trial.checkpoint = { ...artifact, attempt: key.attempt };
 }
 
+/** Why nothing of an attempt is taken from an agent; undefined when it holds the lease. */
+export function refusalFor(core: Core, agentId: string, key: AttemptKey): Refusal | undefined {
+  return core.leases.get(keyText(key))?.agentId === agentId ? undefined : whyNotListened(core, key);
+}
+
 function whyNotListened(core: Core, key: AttemptKey): Refusal {
   const trial = core.sweeps.get(key.sweepId)?.trials.get(key.trialId);
   if (trial === undefined) {

@@ -18,6 +18,7 @@ import {
 } from '../../proto/names.ts';
 import { toWire } from '../../proto/parameters.ts';
 import type { Parameters } from '../../proto/trainers.ts';
+import type { AttemptKey } from '../core/model.ts';
 
 interface SweepRow {
   id: number;
@@ -262,6 +263,14 @@ export class Queries {
       .get(sweepId, trialId, attempt, name) as ArtifactRow | undefined;
     if (row === undefined) throw new NotFoundError(`trial ${trialId} has no artifact ${JSON.stringify(name)}`);
     return artifactOf(row);
+  }
+
+  /** Whether a row names the file. */
+  hasArtifact({ sweepId, trialId, attempt }: AttemptKey, name: string): boolean {
+    const row = this.#db
+      .prepare('select 1 from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = ?')
+      .get(sweepId, trialId, attempt, name);
+    return row !== undefined;
   }
 
   /** Log text after record `afterSeq`, in order. */

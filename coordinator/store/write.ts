@@ -56,7 +56,7 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
   const progress = db.prepare('update trials set epoch = ?, metrics = ? where sweep_id = ? and id = ?');
   const log = db.prepare('insert into logs (sweep_id, trial_id, attempt, seq, at, text) values (?, ?, ?, ?, ?, ?)');
   const artifact = db.prepare(
-    `insert into artifacts (sweep_id, trial_id, attempt, name, kind, epoch, size, sha256, seq, at)
+    `insert or replace into artifacts (sweep_id, trial_id, attempt, name, kind, epoch, size, sha256, seq, at)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const dropCheckpoints = db.prepare(

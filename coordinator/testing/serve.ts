@@ -5,13 +5,16 @@ import { join } from 'node:path';
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import type { Address } from '../../proto/address.ts';
+import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { ArtifactFiles } from '../artifacts/files.ts';
 import { controlOf } from '../control.ts';
 import type { AttemptKey } from '../core/model.ts';
 import { coordinatorMetrics } from '../metrics/families.ts';
 import { Runtime } from '../runtime.ts';
 import { clusterName, openStore } from '../store/open.ts';
+import { artifactService } from '../transport/artifact-service.ts';
 import { AttemptService } from '../transport/attempt-service.ts';
 import { listen, newServer } from '../transport/server.ts';
 import { sweepService } from '../transport/sweep-service.ts';
@@ -46,6 +49,7 @@ export async function serve(dir: string, at: Address = { host: '127.0.0.1', port
   const metrics = coordinatorMetrics();
   const offers: AttemptKey[] = [];
   const broken: unknown[] = [];
+  const files = new ArtifactFiles(dir);
   const runtime: Runtime = new Runtime({
     db,
     leaseMs: LEASE_MS,
@@ -55,9 +59,13 @@ export async function serve(dir: string, at: Address = { host: '127.0.0.1', port
       else attempts.dismiss(output.agentId, output.key, output.refusal);
     },
   });
-  const attempts = new AttemptService({ runtime, cluster, heartbeatMs: 1_000, metrics, log });
+  const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, log });
   const source = { queries: runtime.queries, agents: () => [], onCommit: runtime.onCommit.bind(runtime) };
   const server = newServer();
+  server.addService(
+    ArtifactServiceService,
+    artifactService({ queries: runtime.queries, files, core: runtime.core, log }),
+  );
   server.addService(AttemptServiceService, attempts.implementation);
   server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
   const { host, port } = await listen(server, at);

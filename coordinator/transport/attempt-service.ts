@@ -15,14 +15,14 @@ import type {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { artifactKind } from '../../proto/names.ts';
 import { AGENT_ID } from '../../proto/subjects.ts';
+import type { ArtifactFiles } from '../artifacts/files.ts';
 import { now } from '../clock.ts';
 import { onHello } from '../core/agents.ts';
-import { type Answer, onOpen, onRecord } from '../core/attempts.ts';
+import { type Answer, onOpen, onRecord, refusalFor } from '../core/attempts.ts';
 import { type AttemptKey, keyText } from '../core/model.ts';
 import { type Refusal, Step } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import type { Runtime } from '../runtime.ts';
-import type { Queries } from '../store/queries.ts';
 import { statusOf, unary } from './handlers.ts';
 import { keyOf, recordOf } from './records.ts';
 
@@ -38,6 +38,7 @@ type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 export interface AttemptServiceOptions {
   readonly runtime: Runtime;
+  readonly files: ArtifactFiles;
   readonly cluster: string;
   readonly heartbeatMs: number;
   readonly metrics: CoordinatorMetrics;
@@ -80,9 +81,28 @@ export class AttemptService {
     runtime.reschedule();
     const decisions = answers.map(({ key, answer }): Decision => {
       if (!answer.granted) return { key, answer: { $case: 'refusal', refusal: answer.refusal } };
-      return { key, answer: { $case: 'grant', grant: grantOf(runtime.queries, key, answer) } };
+      return { key, answer: { $case: 'grant', grant: this.#grant(key, answer) } };
     });
     return { decisions };
+  }
+
+  #grant(key: AttemptKey, { policy, checkpoint }: Granted): Grant {
+    const { runtime, files, log } = this.#options;
+    const { checkpointEvery, reconstructEvery, command } = policy;
+    const whole =
+      checkpoint !== undefined && files.has({ ...key, attempt: checkpoint.attempt }, checkpoint.name)
+        ? checkpoint
+        : undefined;
+    if (checkpoint !== undefined && whole === undefined) {
+      log.warn({ ...key, name: checkpoint.name }, "a checkpoint's file is gone: the attempt begins at the beginning");
+    }
+    return {
+      ...runtime.queries.assignment(key.sweepId, key.trialId),
+      checkpointEvery,
+      reconstructEvery,
+      command: [...command],
+      resume: whole && { ...whole, kind: artifactKind.to(whole.kind), atMs: 0 },
+    };
   }
 
   #report(call: Stream): void {
@@ -129,6 +149,12 @@ export class AttemptService {
   async #record(session: Session, message: RecordMessage): Promise<void> {
     const { runtime, metrics } = this.#options;
     const record = recordOf(message);
+    if (record.kind === 'artifact' && !this.#options.files.has(record.key, record.artifact.name)) {
+      // Its attempt may have been superseded, and its files removed: then that is said below.
+      if (refusalFor(runtime.core, session.agentId, record.key) === undefined) {
+        return session.end(`the file of artifact ${record.artifact.name} has not been brought`);
+      }
+    }
     const step = new Step();
     const answer = onRecord(runtime.core, session.agentId, record, now(), step);
     // Every answer waits for the disk: a refusal too may rest on a change that is not durable yet.
@@ -148,17 +174,6 @@ export class AttemptService {
     }
     if (record.kind === 'ended') runtime.reschedule();
   }
-}
-
-function grantOf(queries: Queries, { sweepId, trialId }: AttemptKey, { policy, checkpoint }: Granted): Grant {
-  const { checkpointEvery, reconstructEvery, command } = policy;
-  return {
-    ...queries.assignment(sweepId, trialId),
-    checkpointEvery,
-    reconstructEvery,
-    command: [...command],
-    resume: checkpoint && { ...checkpoint, kind: artifactKind.to(checkpoint.kind), atMs: 0 },
-  };
 }
 
 /** @throws {BadInputError} */

@@ -56,6 +56,18 @@ export class TestSet {
     return sum / (this.images * PIXELS);
   }
 
+  /** What the network sees of single test images, with their noise: `[pixels, indices]`. The caller owns the tensor. */
+  inputs(indices: readonly number[]): tf.Tensor2D {
+    return tf.tidy(() => {
+      const columns = indices.map((index) => {
+        const chunk = this.chunks[Math.floor(index / CHUNK)];
+        if (chunk === undefined) throw new Error(`no test image ${index}`);
+        return tf.slice2d(chunk.input, [0, index % CHUNK], [PIXELS, 1]);
+      });
+      return tf.concat2d(columns, 1);
+    });
+  }
+
   dispose(): void {
     for (const { input, target } of this.chunks) tf.dispose([input, target]);
   }

@@ -2,15 +2,22 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { initialParameters, type Layer, type Layout, layersOf, layoutOf, ROW } from './model.ts';
 import { withNoise } from './noise.ts';
-import { Adam } from './optimiser.ts';
+import { Adam, type AdamState } from './optimiser.ts';
 import { flatten, type LayerTensors, unflatten } from './parameters.ts';
 import { backward, forward, meanSquare, outputOf } from './passes.ts';
 import { Random, STREAMS } from './random.ts';
 import type { Settings } from './settings.ts';
 
+/** All that the next step depends on. */
+export interface LearnerState {
+  readonly adam: AdamState;
+  /** Where the generator of the training noise stands. */
+  readonly noise: Int32Array;
+}
+
 export class Learner {
   private readonly settings: Settings;
-  private readonly layers: readonly Layer[];
+  readonly layers: readonly Layer[];
   private readonly layout: Layout;
   private readonly adam: Adam;
   private readonly noise: Random;
@@ -31,6 +38,11 @@ export class Learner {
   /** All parameters, `[rows, ROW]` in the layout's order; valid until the next step. */
   get parameters(): tf.Tensor2D {
     return this.adam.parameters;
+  }
+
+  /** Of the parameters' matrix. */
+  get rows(): number {
+    return this.layout.rows;
   }
 
   /** What the network makes of images as they are: `[pixels, images]` to the same shape. Runs within a tidy. */
@@ -66,6 +78,17 @@ export class Learner {
     } finally {
       sum.dispose();
     }
+  }
+
+  /** Reads back from the device; not while a step is taken. */
+  async save(): Promise<LearnerState> {
+    return { adam: await this.adam.save(), noise: this.noise.save() };
+  }
+
+  /** Goes on from the state of another learner of the same settings. */
+  restore({ adam, noise }: LearnerState): void {
+    this.adam.restore(adam);
+    this.noise.restore(noise);
   }
 
   dispose(): void {

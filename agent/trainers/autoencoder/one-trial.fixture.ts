@@ -1,11 +1,16 @@
-/** Runs one trial in a process of its own and prints its reports as JSON: `one-trial.fixture.ts DATA_DIR PARAMETERS`. */
+/**
+ * Runs one trial in a process of its own and prints its reports as JSON:
+ * `one-trial.fixture.ts DATA_DIR PARAMETERS [EPOCH CHECKPOINT]`.
+ */
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { chooseBackend } from '../../machine/backend.ts';
 import { seenRun } from '../run.fixture.ts';
 import { autoencoder } from './train.ts';
 
-const [dataDir = '', parameters = '{}'] = process.argv.slice(2);
+const [dataDir = '', given = '{}', epoch, path] = process.argv.slice(2);
 await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
-const run = seenRun({ parameters: withDefaults(TRAINERS.autoencoder, JSON.parse(parameters)), seed: 7, dataDir });
+const parameters = withDefaults(TRAINERS.autoencoder, JSON.parse(given));
+const resume = path === undefined ? undefined : { epoch: Number(epoch), path };
+const run = seenRun({ parameters, seed: 7, dataDir, resume });
 await autoencoder(run);
 console.log(JSON.stringify(run.reports.map(({ metrics }) => metrics)));

@@ -13,6 +13,16 @@ export interface OptimiserSettings {
   readonly l1: number;
 }
 
+/** All that the next step depends on, as the flat values of `[rows, ROW]` matrices. */
+export interface AdamState {
+  readonly parameters: Float32Array;
+  /** The moments divided by (1 - b1) and (1 - b2), as {@link Adam} keeps them. */
+  readonly first: Float32Array;
+  readonly second: Float32Array;
+  /** Taken so far. */
+  readonly steps: number;
+}
+
 /**
  * Adam (Kingma and Ba, 2015) as PyTorch computes it:
  * `p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
@@ -56,6 +66,26 @@ export class Adam {
     this.current = tf.keep(next.parameters);
     this.first = tf.keep(next.first);
     this.second = tf.keep(next.second);
+  }
+
+  /** Reads back from the device; not while a step is taken. */
+  async save(): Promise<AdamState> {
+    return {
+      parameters: await this.current.data<'float32'>(),
+      first: await this.first.data<'float32'>(),
+      second: await this.second.data<'float32'>(),
+      steps: this.steps,
+    };
+  }
+
+  /** Goes on from another's state; its matrices are of this one's shape. */
+  restore({ parameters, first, second, steps }: AdamState): void {
+    const { shape } = this.current;
+    this.dispose();
+    this.current = tf.keep(tf.tensor2d(parameters, shape));
+    this.first = tf.keep(tf.tensor2d(first, shape));
+    this.second = tf.keep(tf.tensor2d(second, shape));
+    this.steps = steps;
   }
 
   dispose(): void {

@@ -35,6 +35,16 @@ export class Random {
     this.d = Number(second >> 32n) | 0;
   }
 
+  /** Where the stream stands, as four 32-bit words: {@link restore} goes on from there. */
+  save(): Int32Array {
+    return Int32Array.of(this.a, this.b, this.c, this.d);
+  }
+
+  /** Goes on as the generator did whose {@link save} gave these four words. */
+  restore([a = 0, b = 0, c = 0, d = 0]: Int32Array): void {
+    [this.a, this.b, this.c, this.d] = [a, b, c, d];
+  }
+
   /** The next 32 bits, as a signed integer. */
   int32(): number {
     const scaled = Math.imul(this.b, 5);

@@ -1,0 +1,100 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import type { Column } from '../../dashboard/draw/table.ts';
+import { NotFoundError } from '../../proto/errors.ts';
+import { artifactKind } from '../../proto/names.ts';
+import { listArtifacts, readArtifact, type TrialArtifact } from '../artifacts.ts';
+import { withConnection } from '../connect.ts';
+import {
+  type GlobalOptions,
+  type OutputOptions,
+  type ServerOptions,
+  withHelp,
+  withOutput,
+  withServer,
+} from '../options.ts';
+import { artifactJson } from '../output/artifact-json.ts';
+import { note, print, printJson } from '../output/print.ts';
+import { renderTable } from '../output/table.ts';
+import { terminalOf } from '../output/terminal.ts';
+
+type ListOptions = GlobalOptions & ServerOptions & OutputOptions & { readonly trial?: string };
+
+interface GetOptions extends ServerOptions {
+  readonly out: string;
+}
+
+const COLUMNS: readonly Column<TrialArtifact>[] = [
+  { header: 'trial', cell: ({ trialId }) => trialId },
+  { header: 'attempt', numeric: true, cell: ({ artifact }) => `${artifact.attempt}` },
+  { header: 'name', cell: ({ artifact }) => artifact.name },
+  { header: 'kind', cell: ({ artifact }) => artifactKind.of(artifact.kind) },
+  { header: 'epoch', numeric: true, cell: ({ artifact }) => (artifact.epoch === 0 ? '-' : `${artifact.epoch}`) },
+  { header: 'bytes', numeric: true, cell: ({ artifact }) => `${artifact.size}` },
+];
+
+async function list(sweep: string, options: ListOptions): Promise<void> {
+  const found = await withConnection(options, (connection) =>
+    listArtifacts(connection, { sweep, trial: options.trial ?? '' }),
+  );
+  if (options.output === 'json') {
+    return printJson(found.map(({ trialId, artifact }) => ({ trial: trialId, ...artifactJson(artifact) })));
+  }
+  if (found.length === 0) return print('no trial has left an artifact yet\n');
+  return print(renderTable(COLUMNS, found, terminalOf(process.stdout, options.color, process.env)));
+}
+
+/** Each file is whole or not there. */
+async function get(trial: string, names: readonly string[], options: GetOptions): Promise<void> {
+  await withConnection(options, async (connection) => {
+    const all = await listArtifacts(connection, { sweep: '', trial });
+    const known = new Set(all.map(({ artifact }) => artifact.name));
+    const missing = names.find((name) => !known.has(name));
+    if (missing !== undefined) {
+      const has = known.size === 0 ? 'it has none' : `it has ${[...known].join(', ')}`;
+      throw new NotFoundError(`trial ${trial} has no artifact ${JSON.stringify(missing)}; ${has}`);
+    }
+    for (const name of names.length > 0 ? names : known) {
+      const { bytes } = await readArtifact(connection, { sweep: '', trial, attempt: 0, name });
+      const path = join(options.out, name);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(`${path}.part`, bytes);
+      await rename(`${path}.part`, path);
+      note(`${path} (${bytes.byteLength} bytes)`);
+    }
+  });
+}
+
+export function registerArtifacts(program: Command): void {
+  const artifacts = program.command('artifacts').description('list and fetch the files that trials left behind');
+  withHelp(artifacts, {
+    examples: [
+      ['trawl artifacts ls', 'what the trials of the newest sweep left'],
+      ['trawl artifacts get 3f2a91bc --out files', 'everything that one trial left'],
+    ],
+  });
+  const ls = artifacts
+    .command('ls')
+    .description('list the artifacts of a sweep, or of one trial')
+    .argument('[sweep]', 'id, name or "last"', 'last')
+    .option('--trial <trial>', "only this trial's: its id, or the start of it");
+  withHelp(withOutput(withServer(ls)), {
+    examples: [
+      ['trawl artifacts ls', 'of the newest sweep'],
+      ['trawl artifacts ls 3 --trial 3f2a -o json', 'of one trial of sweep 3, as JSON with checksums'],
+    ],
+  }).action((sweep: string, _options: ListOptions, self: Command) => list(sweep, self.optsWithGlobals<ListOptions>()));
+  const fetch = artifacts
+    .command('get')
+    .description("fetch a trial's artifacts, each from the newest attempt that has it; checksums are verified")
+    .argument('<trial>', "a trial's id, or the start of it")
+    .argument('[names...]', 'which; default: all')
+    .option('--out <dir>', 'folder to write to', '.');
+  withHelp(withServer(fetch), {
+    examples: [
+      ['trawl artifacts get 3f2a91bc --out files', 'everything that the trial left'],
+      ['trawl artifacts get 3f2a91bc reconstructions/epoch-10.png', 'one picture'],
+    ],
+  }).action((trial: string, names: string[], options: GetOptions) => get(trial, names, options));
+}

@@ -1,0 +1,43 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { loadCore } from './load.ts';
+import { openStore, STORE_FILE } from './open.ts';
+import { Queries } from './queries.ts';
+import { SCHEMA_VERSION } from './schema.ts';
+import { insertSweep } from './submit.ts';
+
+/** Takes a store back to what version 1 wrote. */
+const TO_VERSION_1 = `
+drop table artifacts;
+alter table attempts drop column resumed_from;
+update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstructEvery', '$.command');
+pragma user_version = 1;
+`;
+
+test('a store of version 1 is brought up to date, and its sweeps go on', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const old = openStore(dir);
+  const policy = {
+    ...{ concurrency: undefined, timeoutMs: undefined, maxFailed: undefined },
+    ...{ retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 }, checkpointEvery: 7, reconstructEvery: 7, command: [] },
+  };
+  const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop', policy };
+  const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0 };
+  insertSweep(old, { ...sweep, ...counts }, [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }], 1);
+  old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0)");
+  old.exec(TO_VERSION_1);
+  // A copy: libsql keeps a store's lock until the process ends.
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
+
+  const db = openStore(copy);
+  expect(db.prepare('pragma user_version').get()).toMatchObject({ user_version: SCHEMA_VERSION });
+  const loaded = loadCore(db, 1000, 0).sweeps.get('1');
+  expect(loaded?.policy).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4, command: [] });
+  expect(new Queries(db).attempts('1', 't0')).toMatchObject([{ number: 1, resumedFrom: 0 }]);
+  expect(new Queries(db).artifacts('1', '')).toEqual([]);
+});

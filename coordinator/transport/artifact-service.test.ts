@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  ArtifactServiceClient,
+  type PutRequest,
+  type PutResponse,
+  type ReadRequest,
+} from '../../proto/gen/trawl/v1/artifact_service.ts';
+import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import { now } from '../clock.ts';
+import { controlOf } from '../control.ts';
+import { onHello } from '../core/agents.ts';
+import { onOpen, onRecord } from '../core/attempts.ts';
+import type { Artifact as KeptArtifact } from '../core/model.ts';
+import { Step } from '../core/step.ts';
+import { agentHello } from '../testing/sample-core.ts';
+import { INSECURE, newFolder, noopSweep, type Served, serve } from '../testing/serve.ts';
+
+let dir: string;
+let served: Served;
+let client: ArtifactServiceClient;
+let key: AttemptKey;
+
+/** A coordinator with one attempt, leased to agent `a`. */
+beforeEach(async () => {
+  dir = newFolder();
+  served = await serve(dir);
+  client = new ArtifactServiceClient(served.address, INSECURE);
+  onHello(served.runtime.core, agentHello('a', 'a1', 1), now());
+  await controlOf(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
+  await expect.poll(() => served.offers.length).toBe(1);
+  [key] = served.offers as [AttemptKey];
+  const step = new Step();
+  onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now(), step);
+  await served.runtime.settle(step);
+});
+afterEach(() => {
+  client.close();
+  served.stop();
+});
+
+const BYTES = Buffer.from(Array.from({ length: 1000 }, (_, i) => i % 251));
+const SHA256 = createHash('sha256').update(BYTES).digest('hex');
+const FILE: Artifact = {
+  attempt: 0,
+  name: 'folder/file.bin',
+  kind: 'ARTIFACT_KIND_FILE',
+  epoch: 0,
+  size: BYTES.byteLength,
+  sha256: SHA256,
+  atMs: 0,
+};
+
+/** Answers to a header, then to chunks; the call is left open when `chunks` do not make it whole. */
+function put(
+  chunks: readonly Uint8Array[],
+  { agentId = 'a', artifact = FILE }: { agentId?: string; artifact?: Artifact } = {},
+) {
+  const call = client.put();
+  const answers: PutResponse['message'][] = [];
+  const write = (message: PutRequest['message']) => call.write({ message });
+  return new Promise<PutResponse['message'][]>((resolve, reject) => {
+    call.on('data', ({ message }: PutResponse) => {
+      answers.push(message);
+      if (message?.$case !== 'offset') return;
+      for (const chunk of chunks) write({ $case: 'chunk', chunk: Buffer.from(chunk) });
+      call.end();
+    });
+    call.on('error', reject);
+    call.on('end', () => resolve(answers));
+    write({ $case: 'header', header: { key, agentId, artifact } });
+  });
+}
+
+const fileOf = (name: string) => join(dir, 'artifacts', key.sweepId, key.trialId, `${key.attempt}`, name);
+
+/** The attempt names what it has brought. */
+async function name(seq: number, artifact: KeptArtifact): Promise<void> {
+  const step = new Step();
+  onRecord(served.runtime.core, 'a', { kind: 'artifact', key, seq, at: 5, artifact }, now(), step);
+  await served.runtime.settle(step);
+}
+
+async function read(more: Partial<ReadRequest> = {}): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  const { trialId: trial } = key;
+  for await (const { message } of client.read({ sweep: '', trial, attempt: 0, name: FILE.name, offset: 0, ...more })) {
+    if (message?.$case === 'chunk') chunks.push(message.chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+test('a file goes on where it broke off, and comes out as it went in once a record names it', async () => {
+  await expect(put([BYTES.subarray(0, 400)])).rejects.toMatchObject({
+    details: expect.stringContaining('ended early'),
+  });
+  expect(await put([BYTES.subarray(400)])).toEqual([
+    { $case: 'offset', offset: 400 },
+    { $case: 'stored', stored: true },
+  ]);
+  await expect(read()).rejects.toMatchObject({ code: status.NOT_FOUND });
+  await name(1, { name: FILE.name, kind: 'file', epoch: 0, size: FILE.size, sha256: SHA256 });
+  expect(await read()).toEqual(BYTES);
+  expect(await read({ offset: 990 })).toEqual(BYTES.subarray(990));
+});
+
+test('a file that is here already is not taken twice', async () => {
+  await put([BYTES]);
+  expect(await put([])).toEqual([{ $case: 'stored', stored: true }]);
+});
+
+test('bytes that are not those announced are thrown away, and may come again', async () => {
+  await expect(put([Buffer.alloc(1000)])).rejects.toMatchObject({ code: status.DATA_LOSS });
+  expect(existsSync(fileOf(FILE.name))).toBe(false);
+  expect(await put([BYTES])).toContainEqual({ $case: 'stored', stored: true });
+});
+
+test('more bytes than announced, a name that leaves the folder, and a stranger are refused', async () => {
+  await expect(put([Buffer.concat([BYTES, BYTES])])).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+  for (const bad of ['../up', '/root', 'a/../../b', '.hidden', 'a//b', '']) {
+    await expect(put([BYTES], { artifact: { ...FILE, name: bad } })).rejects.toMatchObject({
+      details: expect.stringContaining('cannot name an artifact'),
+    });
+  }
+  expect(await put([BYTES], { agentId: 'b' })).toMatchObject([{ $case: 'refusal' }]);
+});
+
+test('of a trial only the newest checkpoint is kept, and it is what the next attempt goes on from', async () => {
+  const checkpoint = (epoch: number): KeptArtifact => ({
+    ...{ name: `checkpoints/epoch-${epoch}`, kind: 'checkpoint', epoch, size: FILE.size, sha256: SHA256 },
+  });
+  const dropped: string[] = [];
+  served.runtime.onCommit((commit) => dropped.push(...commit.dropped.map((file) => file.name)));
+  await name(1, checkpoint(1));
+  await name(2, checkpoint(2));
+  expect(dropped).toEqual(['checkpoints/epoch-1']);
+  expect(served.runtime.core.sweeps.get('1')?.trials.get(key.trialId)?.checkpoint).toMatchObject({
+    epoch: 2,
+    attempt: 1,
+  });
+  expect(served.runtime.queries.artifacts('1', key.trialId)).toEqual([]);
+});

@@ -1,0 +1,81 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { killNow } from '../harness/processes.ts';
+import { until } from '../harness/until.ts';
+
+/** Epochs long enough to be killed in. */
+const SWEEP = `
+trainer: autoencoder
+parameters:
+  noise_std: {value: 0.5}
+  latent_dim: {value: 15}
+  train_size: {value: 1920}
+  epochs: {value: 5}
+retry: {crash: 2, backoff: 100ms}
+`;
+
+interface Shown extends TrialJson {
+  readonly attempt_list: readonly { readonly resumed_from: number }[];
+  readonly reports: readonly { readonly attempt: number; readonly epoch: number }[];
+  readonly artifacts: readonly { readonly name: string; readonly kind: string; readonly attempt: number }[];
+}
+
+async function result(cluster: Cluster, sweep: string): Promise<Shown> {
+  const waited = await cluster.run('wait', sweep);
+  expect(waited.code, waited.stderr).toBe(0);
+  const [trial] = await cluster.json<TrialJson[]>('trials', sweep);
+  return cluster.json<Shown>('show', trial?.trial ?? '');
+}
+
+function hasCheckpoint({ dir }: Cluster, sweep: string, trial: string): boolean {
+  return existsSync(join(dir, 'artifacts', sweep, trial, '1', 'checkpoints', 'epoch-2.safetensors'));
+}
+
+test('a worker killed in epoch 3 of 5: its successor goes on at 3, and ends with the same metrics', {
+  timeout: 240_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  const file = sweepFile(folder, SWEEP);
+  await cluster.startAgent('agent', 1);
+  const calm = await cluster.json<{ sweep: string }>('submit', file);
+  const undisturbed = await result(cluster, calm.sweep);
+  expect(undisturbed.reports.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5]);
+  expect(undisturbed.artifacts.map(({ name }) => name)).toEqual([
+    'model.safetensors',
+    'reconstructions/epoch-1.png',
+    'reconstructions/epoch-1.safetensors',
+    'reconstructions/epoch-5.png',
+    'reconstructions/epoch-5.safetensors',
+  ]);
+
+  const rough = await cluster.json<{ sweep: string }>('submit', file);
+  await until('the trial is in its third epoch, and the second checkpoint is kept', async () => {
+    const [trial] = await cluster.json<TrialJson[]>('trials', rough.sweep, '--state', 'running');
+    return trial?.epoch === 2 && hasCheckpoint(cluster, rough.sweep, trial.trial);
+  });
+  for (const pid of cluster.workersOf('agent')) killNow(pid);
+  const disturbed = await result(cluster, rough.sweep);
+  expect(disturbed.attempt_list.map(({ resumed_from }) => resumed_from)).toEqual([0, 2]);
+  expect(disturbed.reports.map(({ attempt, epoch }) => [attempt, epoch])).toEqual([
+    ...[1, 2].map((epoch) => [1, epoch]),
+    ...[3, 4, 5].map((epoch) => [2, epoch]),
+  ]);
+  expect(disturbed.metrics).toEqual(undisturbed.metrics);
+
+  const pictures = join(folder, 'pictures');
+  const fetched = await cluster.run(
+    'artifacts',
+    'get',
+    disturbed.trial,
+    'reconstructions/epoch-5.png',
+    '--out',
+    pictures,
+  );
+  expect(fetched.code, fetched.stderr).toBe(0);
+  expect(readFileSync(join(pictures, 'reconstructions/epoch-5.png')).subarray(1, 4).toString()).toBe('PNG');
+});
