@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
@@ -23,6 +23,8 @@ export interface AgentOptions {
   readonly slots: number | undefined;
   readonly dir: string;
   readonly dataDir: string;
+  /** The folder in which the user's programs run. */
+  readonly workdir: string;
   readonly requireGpu: boolean;
   /** Undefined: the one kept in `dir`, or a new one made of the host's name. */
   readonly id: string | undefined;
@@ -54,7 +56,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       slots,
       gpus: gpus.map((gpu) => gpu.name),
     };
-    const setup = { dataDir: options.dataDir, requireGpu, gpus: gpus.length };
+    const setup = { dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length };
     const agent = new Agent({ dir, server, hello, setup, spool, nats, log });
     const backend = await agent.up().catch(async (error) => {
       await agent.stop();

@@ -1,6 +1,6 @@
 /** The questions that several verbs ask a coordinator. */
 import { NotFoundError } from '../proto/errors.ts';
-import type { ListConfigsRequest, ListTrialsRequest } from '../proto/gen/trawl/v1/sweep_service.ts';
+import type { Curve, ListConfigsRequest, ListTrialsRequest } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { type Config, Goal, type Report, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import type { Connection } from './connect.ts';
 import { stream, unary } from './rpc.ts';
@@ -23,12 +23,15 @@ export async function listConfigs(
   return configs;
 }
 
-/** Every trial's metrics over its epochs, by the trial's id; trials that have not reported are not in. */
+/** Every trial's metrics over its epochs, in the sweep's order; trials that have not reported are not in. */
+export async function* streamCurves(connection: Connection, sweep: string): AsyncGenerator<Curve, void, void> {
+  for await (const { curves } of stream(connection, connection.client.listCurves, { sweep })) yield* curves;
+}
+
+/** The same by the trial's id, at once. */
 export async function listCurves(connection: Connection, sweep: string): Promise<Map<string, readonly Report[]>> {
   const curves = new Map<string, readonly Report[]>();
-  for await (const batch of stream(connection, connection.client.listCurves, { sweep })) {
-    for (const { trialId, reports } of batch.curves) curves.set(trialId, reports);
-  }
+  for await (const { trialId, reports } of streamCurves(connection, sweep)) curves.set(trialId, reports);
   return curves;
 }
 

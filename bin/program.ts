@@ -12,6 +12,7 @@ import { registerLogs } from './commands/logs.ts';
 import { registerLs } from './commands/ls.ts';
 import { registerPause } from './commands/pause.ts';
 import { registerPlan } from './commands/plan.ts';
+import { registerReport } from './commands/report.ts';
 import { registerResume } from './commands/resume.ts';
 import { registerSchema } from './commands/schema.ts';
 import { registerShow } from './commands/show.ts';
@@ -38,6 +39,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerArtifacts,
       registerAgents,
       registerExport,
+      registerReport,
     ],
   ],
   ['Steer:', [registerPause, registerResume, registerStop, registerKill]],

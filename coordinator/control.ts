@@ -39,7 +39,7 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
     maxFailed: spec.maxFailed,
     checkpointEvery: spec.checkpointEvery,
     reconstructEvery: spec.reconstructEvery,
-    command: [],
+    command: spec.command,
   };
   const sweep = {
     requestId: request.requestId,

@@ -50,3 +50,9 @@ export class RefusedError extends TrawlError {
   readonly exitCode = EXIT.refused;
   readonly grpcCode = status.PERMISSION_DENIED;
 }
+
+/** What arrived is not what was announced. */
+export class DamagedError extends TrawlError {
+  readonly exitCode = EXIT.unreachable;
+  readonly grpcCode = status.DATA_LOSS;
+}

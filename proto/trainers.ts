@@ -24,7 +24,7 @@ export interface TrainerSpec {
   readonly parameters: Readonly<Record<string, ParameterSpec>>;
   /** Whether names outside `parameters` are taken too, as they are. */
   readonly open: boolean;
-  /** Metrics of every report; the first is the default objective. */
+  /** Metrics of every report; the first is the default objective. Empty: any, and the sweep file names its objective. */
   readonly metrics: readonly string[];
 }
 
@@ -70,6 +70,12 @@ export const TRAINERS = {
       epochs: { rule: integer(1, 100_000), default: 1, about: 'reports to send' },
       duration_ms: { rule: number(0, 86_400_000), default: 0, about: 'how long an epoch lasts, in milliseconds' },
     },
+  },
+  command: {
+    about: "Runs a program of the user's own, in any language: parameters as arguments, metrics as lines of JSON.",
+    open: true,
+    metrics: [],
+    parameters: {},
   },
 } as const satisfies Record<string, TrainerSpec>;
 

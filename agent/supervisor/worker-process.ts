@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 
 /** How long a worker may take to stop an attempt before it is killed. */
@@ -16,6 +17,7 @@ export interface WorkerEvents {
 export class WorkerProcess {
   readonly #child: ChildProcess;
   #killer: NodeJS.Timeout | undefined;
+  #stopGraceMs = STOP_GRACE_MS;
 
   /** @param gpu index of the GPU that the worker sees; undefined: none is hidden from it */
   constructor(setup: WorkerSetup, gpu: number | undefined, events: WorkerEvents) {
@@ -52,13 +54,18 @@ export class WorkerProcess {
   }
 
   send(message: ToWorker): void {
+    // A program of the user's own has a grace of its own before its worker's.
+    if (message.kind === 'run') {
+      const program = message.assignment.trainer === 'command' ? STOP_GRACE_S * 1000 : 0;
+      this.#stopGraceMs = STOP_GRACE_MS + program;
+    }
     if (this.#child.connected) this.#child.send(message);
   }
 
   /** Asks for the attempt's end, and kills the process when it does not listen. */
   stop(): void {
     this.send({ kind: 'stop' });
-    this.#killer = setTimeout(() => this.kill(), STOP_GRACE_MS);
+    this.#killer = setTimeout(() => this.kill(), this.#stopGraceMs);
   }
 
   kill(): void {

@@ -1,11 +1,13 @@
 /** The built-in trainers by the name that a sweep file uses. */
 import type { TrainerName } from '../../proto/trainers.ts';
+import { command } from './command/run.ts';
 import { noop } from './noop.ts';
 import type { Trainer } from './trainer.ts';
 
 const trainers: Readonly<Record<TrainerName, Trainer>> = {
   // Loaded on first use: TensorFlow.js takes a moment that a no-op trial should not pay.
   autoencoder: async (run) => (await import('./autoencoder/train.ts')).autoencoder(run),
+  command: (run) => command(run),
   noop,
 };
 

@@ -18,6 +18,7 @@ export function seenRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'paramet
     signal: new AbortController().signal,
     key: { sweepId: '1', trialId: 't0', attempt: 1 },
     command: [],
+    workdir: tmpdir(),
     checkpointEvery: 0,
     reconstructEvery: 0,
     resume: undefined,

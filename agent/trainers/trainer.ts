@@ -16,15 +16,19 @@ export interface TrainingRun {
   readonly dir: string;
   /** Names the attempt to a program of the user's own. */
   readonly key: AttemptName;
-  /** The user's program, for trainer `command`. */
+  /** The user's program, for trainer `command`: with macros as in proto/command.ts. */
   readonly command: readonly string[];
+  /** The folder in which the user's programs run: absolute. */
+  readonly workdir: string;
   /** Epochs from one checkpoint to the next; 0: none are wanted. */
   readonly checkpointEvery: number;
   /** Epochs from one look at the reconstructions to the next (1, 1 + n, ..., and the last); 0: none are wanted. */
   readonly reconstructEvery: number;
   /** The checkpoint of an earlier attempt at the same trial, whole and verified: the trainer goes on after its epoch. */
   readonly resume: { readonly epoch: number; readonly path: string } | undefined;
-  /** Metrics at the end of an epoch, counted from 1, in order and without gaps. */
+  /**
+   * Metrics at the end of an epoch. Epochs are counted from 1 and rise; only a program of the user's own leaves some out.
+   */
   report(epoch: number, metrics: Readonly<Record<string, number>>): void;
   /**
    * Keeps a file with the trial: bytes, or a file below `dir`, which is moved away. What was reported before is on its

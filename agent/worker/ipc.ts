@@ -6,6 +6,8 @@ import type { AttemptName, KeptArtifact } from '../trainers/trainer.ts';
 /** How a worker is set up: JSON in its first argument. */
 export interface WorkerSetup {
   readonly dataDir: string;
+  /** The folder in which the user's programs run: absolute. */
+  readonly workdir: string;
   readonly requireGpu: boolean;
   /** GPUs of the machine. */
   readonly gpus: number;

@@ -36,6 +36,7 @@ async function run({ trainer: name, folder, ...assignment }: Assignment): Promis
       ...assignment,
       dir: workFolder(folder),
       dataDir: setup.dataDir,
+      workdir: setup.workdir,
       signal: controller.signal,
       report: (epoch, metrics) => say({ kind: 'report', epoch, metrics }),
       keep: keeper(folder, (artifact) => say({ kind: 'artifact', artifact })),

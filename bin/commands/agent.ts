@@ -13,6 +13,7 @@ interface Options extends LogOptions {
   readonly slots?: number;
   readonly dir: string;
   readonly data: string;
+  readonly workdir: string;
   readonly id?: string;
   readonly requireGpu?: true;
 }
@@ -26,6 +27,7 @@ async function agent(options: Options): Promise<void> {
     slots: options.slots,
     dir: options.dir,
     dataDir: options.data,
+    workdir: options.workdir,
     id: options.id,
     requireGpu: options.requireGpu ?? false,
     version: trawlVersion(),
@@ -46,6 +48,7 @@ export function registerAgent(program: Command): void {
     .option('--slots <n>', 'trials at a time (default: one a GPU, without GPUs one a core)', parseCount)
     .option('--dir <dir>', 'where records wait for the coordinator; each agent its own', defaultAgentDir())
     .option('--data <dir>', 'cache of data sets', defaultDataDir(process.env))
+    .option('--workdir <dir>', "where sweeps' own programs run", '.')
     .option('--id <name>', 'what the agent is called (default: the host, and a suffix kept in --dir)')
     .option('--require-gpu', 'refuse to train on the CPU');
   withHelp(withLog(command), {

@@ -22,6 +22,7 @@ interface Options extends GlobalOptions, OutputOptions {
   readonly dir: string;
   readonly slots?: number;
   readonly data?: string;
+  readonly workdir: string;
   readonly requireGpu?: true;
   readonly logLevel: string;
 }
@@ -39,6 +40,7 @@ async function up(fileName: string, options: Options): Promise<void> {
     natsUrl: process.env.TRAWL_NATS || undefined,
     slots: options.slots,
     dataDir: options.data,
+    workdir: options.workdir,
     requireGpu: options.requireGpu ?? false,
     logLevel: options.logLevel,
     say: note,
@@ -170,6 +172,7 @@ export function registerUp(program: Command): void {
     .option('--slots <n>', 'trials at a time (default: one a GPU, without GPUs one a core)', parseCount)
     .option('--dir <dir>', 'where everything is kept; the same folder and file go on where they were', DEFAULT_DIR)
     .option('--data <dir>', 'cache of data sets (default: ~/.cache/trawl/datasets)')
+    .option('--workdir <dir>', "where the sweep's own program runs", '.')
     .option('--require-gpu', 'refuse to train on the CPU')
     .option('--log-level <level>', 'of the logs kept in the folder', 'info');
   withHelp(withOutput(command), {

@@ -15,6 +15,8 @@ export interface LocalClusterOptions {
   readonly natsUrl: string | undefined;
   readonly slots: number | undefined;
   readonly dataDir: string | undefined;
+  /** Where programs of the user's own run. */
+  readonly workdir: string;
   readonly requireGpu: boolean;
   readonly logLevel: string;
   /** One line for a person. */
@@ -82,7 +84,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     const agentDir = join(dir, 'agent');
     await keep('agent', async () =>
       startPart(options, 'agent', [
-        ...['--nats', natsUrl, '--server', at.address, '--dir', agentDir],
+        ...['--nats', natsUrl, '--server', at.address, '--dir', agentDir, '--workdir', options.workdir],
         ...(options.slots === undefined ? [] : ['--slots', `${options.slots}`]),
         ...(options.dataDir === undefined ? [] : ['--data', options.dataDir]),
         ...(options.requireGpu ? ['--require-gpu'] : []),

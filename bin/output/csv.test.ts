@@ -1,8 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { csvLine } from './csv.ts';
-import type { TrialJson } from './trial-json.ts';
-import { trialsCsv } from './trials-csv.ts';
 
 test('fields with commas, quotes and line breaks are quoted, null is empty', () => {
   expect(csvLine(['a', 'b,c', 'd"e', 'f\ng', 1e-7, true, null])).toBe('a,"b,c","d""e","f\ng",1e-7,true,\r\n');
@@ -26,45 +24,4 @@ test('whatever the text, it reads back as it was', () => {
       expect(parseLine(csvLine(fields))).toEqual(fields);
     }),
   );
-});
-
-const trial = (change: Partial<TrialJson>): TrialJson => ({
-  trial: 't',
-  config: 'c',
-  sweep: '1',
-  index: 0,
-  state: 'succeeded',
-  rank: null,
-  parameters: {},
-  seed: 0,
-  epoch: 1,
-  metrics: {},
-  attempts: 1,
-  agent: null,
-  backend: null,
-  failure: null,
-  started_at: null,
-  ended_at: null,
-  seconds: null,
-  ...change,
-});
-
-test('a parameter or metric whose name is taken is written with its kind', () => {
-  const [header, row] = trialsCsv([trial({ parameters: { state: 'solid', x: 1 }, metrics: { x: 2 } })]);
-  const cells = Object.fromEntries(
-    (header ?? '')
-      .trim()
-      .split(',')
-      .map((name, i) => [name, (row ?? '').trim().split(',')[i]]),
-  );
-  expect(cells).toMatchObject({ state: 'succeeded', 'parameter.state': 'solid', x: '1', 'metric.x': '2' });
-});
-
-test('every trial has every column, empty where it has no value', () => {
-  const lines = [...trialsCsv([trial({ parameters: { a: 1 } }), trial({ parameters: { b: 2 }, metrics: { m: 3 } })])];
-  expect(lines.map((line) => line.split(',').slice(7, 10))).toEqual([
-    ['a', 'b', 'm'],
-    ['1', '', ''],
-    ['', '2', '3'],
-  ]);
 });

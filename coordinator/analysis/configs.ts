@@ -1,7 +1,8 @@
 /** Replicates taken together: a config is a trial's parameters without the seed. */
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { type GoalName, type TrialStateName, trialState } from '../../proto/names.ts';
+import { type GoalName, trialState } from '../../proto/names.ts';
 import { rank } from '../core/ranking.ts';
+import { isResult } from './result.ts';
 import { type Spread, spreadOf } from './spread.ts';
 
 /**
@@ -45,10 +46,8 @@ function configOf(replicates: readonly Trial[]): Config {
   };
 }
 
-const RESULT: readonly TrialStateName[] = ['succeeded', 'stopped'];
-
 function metricsOf(replicates: readonly Trial[]): Record<string, Spread> {
-  const ended = replicates.filter(({ state }) => RESULT.includes(trialState.of(state)));
+  const ended = replicates.filter(({ state }) => isResult(trialState.of(state)));
   const counted = ended.length > 0 ? ended : replicates.filter(({ state }) => trialState.of(state) === 'running');
   const names = new Set(counted.flatMap(({ metrics }) => Object.keys(metrics)));
   const spreads: Record<string, Spread> = {};

@@ -88,6 +88,7 @@ function sweepOf(axes: readonly Axis[]): SweepSpec {
     name: 'random',
     description: '',
     trainer: 'noop',
+    command: [],
     metric: { name: 'test_loss', goal: 'minimize' },
     axes,
     zip: [],
@@ -100,6 +101,7 @@ function sweepOf(axes: readonly Axis[]): SweepSpec {
     timeoutMs: undefined,
     maxFailed: undefined,
     checkpointEvery: 1,
+    hypotheses: [],
     reconstructEvery: 4,
   };
 }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
 /** Every way that a file can be wrong, with the place and the words that its author gets. */
 import { expect, test } from 'vitest';
 import { parseSweep } from './parse.ts';
@@ -13,6 +14,37 @@ function refusal(text: string): string {
   }
   return 'taken';
 }
+
+const command: [string, string][] = [
+  [
+    'trainer: command',
+    '1:10: trainer command needs to know what to run; write command: [python3, train.py, "${args}"]',
+  ],
+  ['command: [t, "${arg}"]', '1:14: unknown macro "${arg}"; did you mean "${args}"?'],
+  [
+    'command: [t, "${HOME}"]',
+    '1:14: unknown macro "${HOME}"; the macros are env, interpreter, program, args, args_no_hyphens, ' +
+      'args_no_boolean_flags, args_json, seed and envvar:NAME, and $${ stands for ${ itself',
+  ],
+  ['command: [t, "x${args}"]', '1:14: ${args} stands for several arguments: write it as an item of its own'],
+  [
+    'command: ["${args}"]',
+    '1:11: ${args} cannot be the program: a command begins with what is run, such as command: [python3, train.py, "${args}"]',
+  ],
+  ['command: [t, "${program}"]', '1:14: ${program} needs the key program, such as program: train.py'],
+  [
+    'command: []',
+    '1:10: command: expected a program and its arguments, such as [python3, train.py, "${args}"], which is empty',
+  ],
+  [
+    'command: python3 train.py',
+    '1:10: command: expected a list of a program and its arguments, such as [python3, train.py, "${args}"], got "python3 train.py"',
+  ],
+  ['command: [t, 3]', '1:14: expected text, got 3; put quotes around it'],
+  ['command: [""]', '1:10: command: expected the name of a program first, got a list'],
+  ['program: [t]', '1:10: program: expected a path, got a list'],
+  ['program: "$t"', '1:10: program: expected a path without $ and NUL, got "$t"'],
+];
 
 /** Three right lines before the wrong one. */
 const HEAD = 'trainer: autoencoder\nparameters:\n  depth: {values: [3, 5]}\n';
@@ -31,14 +63,11 @@ const keys: [string, string][] = [
 ];
 
 const later: [string, string][] = [
-  ['program: train.py', '4:1: key "program" is not yet supported'],
   ['early_terminate: {type: hyperband}', '4:1: key "early_terminate" is not yet supported'],
   ['run_cap: 3', '4:1: key "run_cap" is not yet supported'],
-  ['command: [python]', '4:1: key "command" is not yet supported'],
   ['resources: {gpu: 1}', '4:1: key "resources" is not yet supported'],
   ['priority: 0', '4:1: key "priority" is not yet supported'],
   ['early_stop: {type: asha}', '4:1: key "early_stop" is not yet supported'],
-  ['hypotheses: []', '4:1: key "hypotheses" is not yet supported'],
   ['method: random', '4:9: method: "random" is not yet supported; write method: grid'],
   ['method: tpe', '4:9: method: "tpe" is not yet supported; write method: grid'],
   ['method: sobol', '4:9: method: "sobol" is not yet supported; write method: grid'],
@@ -195,7 +224,7 @@ const yaml: [string, string][] = [
   ['trainer: noop', '1:1: missing key "parameters"; write parameters: {latent_dim: {values: [15, 30]}}'],
   [
     'trainer: autoencodr\nparameters: {}',
-    '1:10: trainer: expected autoencoder or noop, got "autoencodr"; did you mean "autoencoder"?',
+    '1:10: trainer: expected autoencoder or noop or command, got "autoencodr"; did you mean "autoencoder"?',
   ],
   ['a: "x', '1:6: not valid YAML: Missing closing "quote'],
   ['a: 1\n\tb: 2', '2:1: not valid YAML: Tabs are not allowed as indentation'],
@@ -221,6 +250,22 @@ test.each([...keys, ...later, ...types, ...axes, ...trainer, ...rules])('%s', (l
 
 test.each(open)('with an open trainer: %s', (line, told) => {
   expect(refusal(OPEN + line)).toBe(`x.yaml:${told}`);
+});
+
+test.each(command)("a user's program: %s", (line, told) => {
+  expect(refusal(`${line}\nmetric: {name: loss}\nparameters: {}\n`)).toBe(`x.yaml:${told}`);
+});
+
+test('only trainer command takes a program, and it must be told what ranks', () => {
+  expect(refusal(`${HEAD}program: train.py`)).toBe(
+    'x.yaml:4:1: program is for trainer command; this is trainer autoencoder',
+  );
+  expect(refusal(`${HEAD}command: [t]`)).toBe(
+    'x.yaml:4:1: command is for trainer command; this is trainer autoencoder',
+  );
+  expect(refusal('parameters: {}\ncommand: [t]')).toBe(
+    'x.yaml:1:1: missing key "metric": trainer command must be told what ranks; write metric: {name: test_loss, goal: minimize}',
+  );
 });
 
 test.each(yaml.map(([text, told]): [string, string, string] => [JSON.stringify(text).slice(0, 60), text, told]))(

@@ -12,7 +12,7 @@ async function example(name: string) {
   return parseSweep(await readSweepFile(`${folder}${name}`), name);
 }
 
-test.each(readdirSync(folder).filter((name) => /\.(ya?ml|json)$/.test(name)))(
+test.each(readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(ya?ml|json)$/.test(name)))(
   '%s is a sweep that can run',
   async (name) => {
     const spec = await example(name);

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
 import { expect, test } from 'vitest';
 import { sweepFingerprint } from './fingerprint.ts';
 import { parseSweep } from './parse.ts';
@@ -65,4 +66,12 @@ test('steps, values and rules count', () => {
   const prints = texts.map((axis) => of(`{trainer: noop, parameters: {x: ${axis}}}`));
   expect(new Set(prints).size).toBe(texts.length);
   expect(of(PLAIN.replace('a: 1, b: 3', 'a: 1'))).not.toBe(of(PLAIN));
+});
+
+test('the command counts, however it is written', () => {
+  const file = (command: string) => of(`${command}\nmetric: {name: loss}\nparameters: {x: {values: [1, 2]}}`);
+  const plain = file('program: t.py');
+  expect(file('trainer: command\ncommand: [/usr/bin/env, "${interpreter}", t.py, "${args}"]')).toBe(plain);
+  expect(file('program: u.py')).not.toBe(plain);
+  expect(file('command: [t.py]')).not.toBe(plain);
 });

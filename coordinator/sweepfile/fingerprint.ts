@@ -26,6 +26,7 @@ export function sweepFingerprint(spec: SweepSpec): string {
     // Keys that came later count where they say something: a file from before keeps its fingerprint.
     ...(spec.checkpointEvery === DEFAULT_CHECKPOINT_EVERY ? {} : { checkpointEvery: spec.checkpointEvery }),
     ...(spec.reconstructEvery === DEFAULT_RECONSTRUCT_EVERY ? {} : { reconstructEvery: spec.reconstructEvery }),
+    ...(spec.command.length === 0 ? {} : { command: spec.command }),
   };
   return createHash('sha256').update(canonicalJson(content)).digest('hex');
 }

@@ -7,7 +7,8 @@ test('the JSON Schema knows every key, requires what a file needs, and says what
   expect(schema).toMatchObject({
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     type: 'object',
-    required: ['trainer', 'parameters'],
+    required: ['parameters'],
+    anyOf: [{ required: ['trainer'] }, { required: ['command'] }, { required: ['program'] }],
     additionalProperties: false,
   });
   const properties = schema.properties as Record<string, { description?: string }>;

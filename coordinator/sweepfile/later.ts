@@ -1,9 +1,9 @@
 /** What a sweep file may hold one day, or holds elsewhere, and trawl does not do yet: refused by name, never ignored. */
 
 const LATER_KEYS = [
-  ...['resources', 'priority', 'early_stop', 'hypotheses', 'command'],
+  ...['resources', 'priority', 'early_stop'],
   // Weights & Biases
-  ...['program', 'early_terminate', 'run_cap', 'project', 'entity', 'job', 'image_uri', 'parent'],
+  ...['early_terminate', 'run_cap', 'project', 'entity', 'job', 'image_uri', 'parent'],
 ];
 
 const LATER_PARAMETER_KEYS = ['distribution', 'mu', 'sigma', 'q', 'probabilities', 'parameters'];

@@ -104,6 +104,7 @@ test('values of any shape in any key parse or are refused with a place', () => {
       'retry',
       'timeout',
       'max_failed',
+      'hypotheses',
     ],
   );
   fc.assert(

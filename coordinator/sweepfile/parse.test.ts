@@ -41,6 +41,8 @@ timeout: 2h
 max_failed: 12.5%
 checkpoint_every: 2
 reconstruct_every: 0
+hypotheses:
+  - {name: H1, claim: 'psnr[depth=3] < psnr[depth=5]', about: depth pays, where: {latent_dim: [15, 30]}}
 `,
     'x.yaml',
   );
@@ -55,6 +57,7 @@ reconstruct_every: 0
     name: 'all',
     description: 'of them',
     trainer: 'autoencoder',
+    command: [],
     metric: { name: 'psnr', goal: 'maximize' },
     zip: [['lambda_l1', 'weight_decay']],
     exclude: [
@@ -74,6 +77,21 @@ reconstruct_every: 0
     maxFailed: { kind: 'share', ratio: 0.125 },
     checkpointEvery: 2,
     reconstructEvery: 0,
+    hypotheses: [
+      {
+        name: 'H1',
+        about: 'depth pays',
+        text: 'psnr[depth=3] < psnr[depth=5]',
+        claim: {
+          kind: 'comparison',
+          negated: false,
+          direction: '<',
+          left: { metric: 'psnr', over: undefined, conditions: [{ name: 'depth', anyOf: [3] }] },
+          right: { metric: 'psnr', over: undefined, conditions: [{ name: 'depth', anyOf: [5] }] },
+        },
+        where: [{ name: 'latent_dim', anyOf: [15, 30] }],
+      },
+    ],
   });
 });
 

@@ -3,17 +3,18 @@ import { basename } from 'node:path';
 import { usualGoal } from '../../proto/goals.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import { axesOf } from './axes-of.ts';
+import { commandOf, withImpliedTrainer } from './command-of.ts';
 import { parseDocument } from './document.ts';
 import { parseDuration } from './duration.ts';
-import { Findings, type Located, locate } from './locate.ts';
+import { hypothesesOf } from './hypotheses-of.ts';
+import { Findings, has, type Located, locate } from './locate.ts';
 import { SweepFileError } from './problems.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules-of.ts';
 import { type SweepFile, sweepFileSchema } from './schema.ts';
 import { badPaths, tellShapeProblems } from './shape-problems.ts';
 import type { MaxFailed, Metric, Order, Retry, SweepSpec } from './spec.ts';
-import { didYouMean } from './suggest.ts';
+import { metricProblem } from './trainer-rules.ts';
 import { without } from './without.ts';
-import { show } from './wording.ts';
 import { zipOf } from './zip-of.ts';
 
 export const DEFAULT_CHECKPOINT_EVERY = 1;
@@ -36,10 +37,11 @@ export function parseSweep(text: string, fileName: string): SweepSpec {
 
 /** The file by its shape. What is wrong with it is told and left out, so that the rest is checked in the same run. */
 function fileOf(root: Located, findings: Findings): SweepFile | undefined {
-  const whole = sweepFileSchema.safeParse(root.data);
+  const data = withImpliedTrainer(root.data);
+  const whole = sweepFileSchema.safeParse(data);
   if (whole.success) return whole.data;
   tellShapeProblems(whole.error.issues, root, findings);
-  return sweepFileSchema.safeParse(without(root.data, badPaths(whole.error.issues))).data;
+  return sweepFileSchema.safeParse(without(data, badPaths(whole.error.issues))).data;
 }
 
 function specOf(file: SweepFile, fileName: string, root: Located, findings: Findings): SweepSpec {
@@ -53,15 +55,17 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
     axes: new Map(axes.map((axis) => [axis.name, axis])),
     findings,
   };
+  const when = whenRulesOf(file.when, context);
   return {
     name: file.name ?? nameOf(fileName),
     description: file.description ?? '',
     trainer: file.trainer,
-    metric: metricOf(file, trainer, findings),
+    command: commandOf(file, root, findings),
+    metric: metricOf(file, trainer, root, findings),
     axes,
     zip: zipOf(file, context),
     exclude: excludeRulesOf(file.exclude, context),
-    when: whenRulesOf(file.when, context),
+    when,
     seeds: seedsOf(file, findings),
     order: orderOf(file, findings),
     concurrency: file.concurrency,
@@ -70,6 +74,7 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
     maxFailed: maxFailedOf(file),
     checkpointEvery: file.checkpoint_every ?? DEFAULT_CHECKPOINT_EVERY,
     reconstructEvery: file.reconstruct_every ?? DEFAULT_RECONSTRUCT_EVERY,
+    hypotheses: hypothesesOf(file, { ...context, when }),
   };
 }
 
@@ -81,12 +86,15 @@ function nameOf(fileName: string): string {
   return name === '' || name === '-' ? 'sweep' : name;
 }
 
-function metricOf(file: SweepFile, trainer: TrainerSpec, findings: Findings): Metric {
+function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings: Findings): Metric {
   const name = file.metric?.name ?? trainer.metrics[0] ?? '';
-  if (!trainer.metrics.includes(name)) {
-    const meant = didYouMean(name, trainer.metrics) || `; it reports ${trainer.metrics.join(', ')}`;
-    findings.atValue(['metric', 'name'], `trainer ${file.trainer} reports no metric ${show(name)}${meant}`);
+  if (trainer.metrics.length === 0) {
+    // Only the program knows what it reports.
+    const wanted = `trainer ${file.trainer} must be told what ranks; write metric: {name: test_loss, goal: minimize}`;
+    if (!has(root, ['metric'])) findings.atKey([], `missing key "metric": ${wanted}`);
   }
+  const problem = metricProblem(file.trainer, trainer, name);
+  if (problem !== undefined) findings.atValue(['metric', 'name'], problem);
   return { name, goal: file.metric?.goal ?? usualGoal(name) };
 }
 

@@ -54,7 +54,7 @@ function targetProblem(name: string, context: RuleContext): string | undefined {
   return `${quote(name)} is neither under parameters nor a parameter of trainer ${trainerName}${didYouMean(name, known)}`;
 }
 
-function conditionsOf(written: Conditions, path: Path, context: RuleContext): Condition[] {
+export function conditionsOf(written: Conditions, path: Path, context: RuleContext): Condition[] {
   if (Object.keys(written).length === 0) {
     context.findings.atValue(path, 'no conditions: a rule without any would hold for every point');
   }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
 /**
  * The shape of a sweep file. What the shape cannot say (which parameters the trainer takes, that a rule names a
  * parameter of the sweep) is checked in parse.ts. Every wording here that begins with "expected" reaches the user.
@@ -25,6 +26,11 @@ export const MAX_CONCURRENCY = 100_000;
 export const MAX_RETRIES = 100;
 /** The most epochs between two checkpoints, or two looks at the reconstructions. */
 export const MAX_EPOCHS_BETWEEN = 100_000;
+/** The most items of a command, and the longest of them in characters. */
+export const MAX_COMMAND_ITEMS = 1_000;
+export const MAX_COMMAND_ITEM = 10_000;
+/** The most hypotheses of a sweep. */
+export const MAX_HYPOTHESES = 200;
 /** What a parameter may be called: it appears in tables, files and metric labels. */
 export const PARAMETER_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
@@ -39,6 +45,10 @@ function text(about: string) {
     .string({ error })
     .min(1, { error: `${error}, not empty` })
     .max(MAX_TEXT, { error: `expected at most ${MAX_TEXT} characters` });
+}
+
+function line(about: string) {
+  return text(about).regex(/^\P{Cc}*$/u, { error: 'expected text on one line' });
 }
 
 function list<T extends z.ZodType>(item: T, about: string, max: number) {
@@ -88,6 +98,18 @@ const conditions = z.record(
   },
 );
 
+const argumentError = 'expected text';
+/** No operating system takes a NUL in an argument. */
+const argument = z
+  .string({ error: argumentError })
+  .max(MAX_COMMAND_ITEM, { error: `expected at most ${MAX_COMMAND_ITEM} characters` })
+  .regex(/^[^\0]*$/, { error: 'expected text without a NUL character' });
+
+const commandError = 'a program and its arguments, such as [python3, train.py, "${args}"]';
+const command = list(argument, commandError, MAX_COMMAND_ITEMS)
+  .min(1, { error: `expected ${commandError}` })
+  .refine((items) => items[0] !== '', { error: 'expected the name of a program first' });
+
 const trainers = Object.keys(TRAINERS) as TrainerName[];
 
 const maxFailedError = 'expected a count such as 10, or a share such as "10%"';
@@ -96,10 +118,7 @@ const share = z.string().regex(/^(?:100|\d{1,2}(?:\.\d{1,6})?)%$/, { error: maxF
 
 export const sweepFileSchema = z.strictObject(
   {
-    name: text('text')
-      .regex(/^\P{Cc}*$/u, { error: 'expected text on one line' })
-      .optional()
-      .describe('what to call the sweep; default: the name of the file'),
+    name: line('text').optional().describe('what to call the sweep; default: the name of the file'),
     description: z
       .string({ error: 'expected text' })
       .max(MAX_DESCRIPTION, { error: `expected at most ${MAX_DESCRIPTION} characters` })
@@ -116,7 +135,18 @@ export const sweepFileSchema = z.strictObject(
       )
       .optional()
       .describe("what ranks the trials; default: the trainer's first metric"),
-    trainer: z.enum(trainers).describe('what trains'),
+    trainer: z.enum(trainers).describe('what trains; command may be left out where the file has a command'),
+    command: command
+      .optional()
+      .describe(
+        'the program of trainer command and its arguments. ${args}: the parameters as --name=value; also ' +
+          '${args_no_hyphens}, ${args_no_boolean_flags}, ${args_json}, ${seed} (else in TRAWL_SEED), ${program}, ' +
+          '${interpreter}, ${env}, ${envvar:NAME}',
+      ),
+    program: text('a path')
+      .regex(/^[^\0$]*$/, { error: 'expected a path without $ and NUL' })
+      .optional()
+      .describe('what ${program} stands for in command; default command: ${env} ${interpreter} ${program} ${args}'),
     parameters: z
       .record(parameterName, parameter, {
         error: 'expected a mapping of parameters, such as {depth: {values: [3, 5]}}',
@@ -180,6 +210,24 @@ export const sweepFileSchema = z.strictObject(
     reconstruct_every: whole(0, MAX_EPOCHS_BETWEEN)
       .optional()
       .describe('epochs from one look at the reconstructions to the next, and the last; 0: none; default 4'),
+    hypotheses: list(
+      z.strictObject(
+        {
+          name: line('a name').describe('short, such as H1; no other hypothesis has it'),
+          claim: line('a claim, such as "psnr[latent_dim=15] > psnr[latent_dim=100]"').describe(
+            'test_loss[latent_dim]: 15 > 30 > 50; psnr[latent_dim=15] > psnr[latent_dim=100], with "not" before it, or ' +
+              'of ranges as range(test_loss, latent_dim)[dataset=mnist]; test_loss falls over epochs',
+          ),
+          about: text('text').optional().describe('for people'),
+          where: conditions.optional().describe('the trials that it is about, by their parameters after when'),
+        },
+        { error: 'expected a mapping with name and claim' },
+      ),
+      'hypotheses',
+      MAX_HYPOTHESES,
+    )
+      .optional()
+      .describe('what the results are asked; judged over the replicates, and may be edited without changing the sweep'),
     max_failed: z
       .union([count, share], { error: maxFailedError })
       .optional()
@@ -200,6 +248,6 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
   if (top === undefined) return Object.keys(shape);
   if (top === 'metric' || top === 'retry') return Object.keys(shape[top].unwrap().shape);
   if (top === 'parameters' && second !== undefined) return Object.keys(parameter.shape);
-  if (top === 'when') return Object.keys(shape.when.unwrap().element.shape);
+  if (top === 'when' || top === 'hypotheses') return Object.keys(shape[top].unwrap().element.shape);
   return undefined;
 }

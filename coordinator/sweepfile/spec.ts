@@ -1,12 +1,15 @@
 /** A sweep as the rest of the coordinator knows it: checked, with every default filled in. */
 import type { TrainerName } from '../../proto/trainers.ts';
 import type { Axis } from '../grid/axes.ts';
-import type { ExcludeRule, WhenRule } from '../grid/rules.ts';
+import type { Condition, ExcludeRule, WhenRule } from '../grid/rules.ts';
+import type { Claim } from './claim.ts';
 
 export interface SweepSpec {
   readonly name: string;
   readonly description: string;
   readonly trainer: TrainerName;
+  /** What trainer `command` runs, with macros as in proto/command.ts; empty for the others. */
+  readonly command: readonly string[];
   /** What ranks the trials. */
   readonly metric: Metric;
   /** In the file's order; single values are axes of size 1. */
@@ -31,6 +34,19 @@ export interface SweepSpec {
   readonly checkpointEvery: number;
   /** Epochs from one look at the reconstructions to the next; 0: none are made. */
   readonly reconstructEvery: number;
+  /** What the results are asked, in the file's order; names are distinct. */
+  readonly hypotheses: readonly Hypothesis[];
+}
+
+export interface Hypothesis {
+  readonly name: string;
+  /** For people; empty when there is nothing to say. */
+  readonly about: string;
+  /** The claim as it is written. */
+  readonly text: string;
+  readonly claim: Claim;
+  /** The trials that it is about, by their parameters after `when`; empty: all. */
+  readonly where: readonly Condition[];
 }
 
 export interface Metric {

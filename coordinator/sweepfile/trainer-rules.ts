@@ -12,6 +12,13 @@ export function nameProblem(trainerName: string, trainer: TrainerSpec, name: str
   return `trainer ${trainerName} has no parameter ${quote(name)}${meant === '' ? `; it has ${known.join(', ')}` : meant}`;
 }
 
+/** What is wrong with a metric's name for the trainer, or undefined. A trainer that lists none reports any. */
+export function metricProblem(trainerName: string, trainer: TrainerSpec, name: string): string | undefined {
+  if (trainer.metrics.length === 0 || trainer.metrics.includes(name)) return undefined;
+  const meant = didYouMean(name, trainer.metrics) || `; it reports ${trainer.metrics.join(', ')}`;
+  return `trainer ${trainerName} reports no metric ${show(name)}${meant}`;
+}
+
 /** What is wrong with a value, or undefined. Names that an open trainer does not list take any value. */
 export function valueProblem(trainer: TrainerSpec, name: string, value: ParameterValue): string | undefined {
   const spec = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name] : undefined;

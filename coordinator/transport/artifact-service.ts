@@ -1,7 +1,7 @@
 /** Artifacts come in from agents, and go out to whoever asks. */
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { BadInputError, NotFoundError, RefusedError } from '../../proto/errors.ts';
+import { BadInputError, DamagedError, NotFoundError, RefusedError } from '../../proto/errors.ts';
 import type {
   ArtifactServiceServer,
   ListRequest,
@@ -78,10 +78,8 @@ async function takeFile(
           );
         }
       }
-      if (!(await incoming.finish())) {
-        call.emit('error', { code: status.DATA_LOSS, details: `artifact ${artifact.name} arrived damaged` });
-        return;
-      }
+      // Thrown, so that whoever brings it again at once finds it free to come.
+      if (!(await incoming.finish())) throw new DamagedError(`artifact ${artifact.name} arrived damaged`);
       say(call, { $case: 'stored', stored: true });
     } finally {
       await incoming.close();

@@ -7,12 +7,11 @@ import type {
   Record as RecordMessage,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact as ArtifactMessage } from '../../proto/gen/trawl/v1/types.ts';
+import { MAX_METRICS } from '../../proto/metrics.ts';
 import { artifactKind, attemptOutcome, type FailureClassName, failureClass } from '../../proto/names.ts';
 import type { AttemptRecord } from '../core/attempts.ts';
 import type { Artifact, AttemptKey, Ending } from '../core/model.ts';
 
-/** Metrics that one report may carry. */
-export const MAX_METRICS = 256;
 /** Characters of one piece of log text. */
 export const MAX_LOG_CHARACTERS = 256 * 1024;
 /** Characters kept of a failure's message. */

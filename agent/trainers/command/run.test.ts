@@ -1,0 +1,219 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
+/** Trainer `command` on real programs. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MAX_ARTIFACT_NAME } from '../../../proto/artifacts.ts';
+import { BadInputError } from '../../../proto/errors.ts';
+import { type SeenRun, seenRun } from '../run.fixture.ts';
+import type { KeptArtifact, TrainingRun } from '../trainer.ts';
+import { command } from './run.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'trawl command '));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ran {
+  readonly run: SeenRun;
+  readonly log: string;
+  /** How it failed: `class: message`. */
+  readonly failure: string | undefined;
+  readonly kept: readonly (KeptArtifact & { readonly text: string })[];
+}
+
+/** Runs a shell's script, or a command, to its end. */
+async function ran(what: string | readonly string[], given: Partial<TrainingRun> = {}): Promise<Ran> {
+  const kept: Ran['kept'][number][] = [];
+  const run = seenRun({
+    parameters: { lr: 0.1, name: 'a b' },
+    command: typeof what === 'string' ? ['sh', '-c', what, 'sh', '${args}'] : what,
+    dir: join(folder, 'work'),
+    workdir: folder,
+    keep: async (artifact, content) => {
+      if (content instanceof Uint8Array) throw new Error('expected a file');
+      kept.push({ ...artifact, text: readFileSync(content.path, 'utf8') });
+    },
+    ...given,
+  });
+  let log = '';
+  const failure = await command(run, {
+    text: (text) => {
+      log += text;
+    },
+    note: (line) => {
+      log += `[trawl] ${line}\n`;
+    },
+  }).then(
+    () => undefined,
+    (error) => `${error.failureClass ?? error.name}: ${error.message}`,
+  );
+  return { run, log, failure, kept };
+}
+
+const OK = 'echo \'{"loss": 1}\'';
+
+test('lines of metrics on stdout are reports, the other lines are the log', async () => {
+  const { run, log, failure } = await ran(
+    `echo hello "$@"; echo '{"epoch": 2, "loss": 0.5}'; echo warning >&2; echo '{"loss": NaN}'; printf '{"epoch":9,"loss":0.1,"note":"best"}'`,
+  );
+  expect(failure).toBeUndefined();
+  expect(run.reports).toEqual([
+    { epoch: 2, metrics: { loss: 0.5 } },
+    { epoch: 3, metrics: { loss: Number.NaN } },
+    { epoch: 9, metrics: { loss: 0.1 } },
+  ]);
+  expect(log).toContain('hello --lr=0.1 --name=a b\n');
+  expect(log).toContain('warning\n');
+  expect(log).toContain('[trawl] metrics are numbers: "note" left out');
+  expect(log).not.toContain('"loss"');
+});
+
+test('lines appended to the file of metrics are reports, whether a program goes on or ends', async () => {
+  const { run, failure, log } = await ran(
+    `echo '{"loss": 3}' >> "$TRAWL_METRICS"; sleep 0.5; printf '{"lo' >> "$TRAWL_METRICS"; sleep 0.5
+     printf 'ss": 2}\\nwhat\\n{"loss": 1}' >> "$TRAWL_METRICS"`,
+  );
+  expect({ failure, reports: run.reports }).toEqual({
+    failure: undefined,
+    reports: [3, 2, 1].map((loss, index) => ({ epoch: index + 1, metrics: { loss } })),
+  });
+  expect(log).toContain('holds a line that is none');
+});
+
+test('a program is told of its trial', async () => {
+  const key = { sweepId: '12', trialId: 'abc', attempt: 2 };
+  const resume = { epoch: 4, path: '/tmp/there' };
+  const { log } = await ran('env; pwd', { key, seed: 5, resume, checkpointEvery: 3 });
+  const lines = log.split('\n');
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      ...['TRAWL_SWEEP=12', 'TRAWL_TRIAL=abc', 'TRAWL_ATTEMPT=2', 'TRAWL_SEED=5', 'TRAWL_RESUME_EPOCH=4'],
+      ...['TRAWL_CHECKPOINT=/tmp/there', 'TRAWL_CHECKPOINT_EVERY=3', 'TRAWL_PARAMETERS={"lr":0.1,"name":"a b"}'],
+      ...['PYTHONUNBUFFERED=1', folder],
+    ]),
+  );
+  expect((await ran('env')).log).not.toContain('TRAWL_CHECKPOINT=');
+});
+
+test('files left in the folder for artifacts are kept: no links, and no names that cannot be', async () => {
+  const long = 'x'.repeat(MAX_ARTIFACT_NAME + 1);
+  const { kept, log, failure } = await ran(
+    `${OK}; cd "$TRAWL_ARTIFACTS"; mkdir -p plots/deep; echo a > model.bin; echo b > plots/deep/loss.txt
+     ln -s /etc/passwd link; ln -s / root; mkfifo pipe; echo c > .hidden; echo d > 'a b'; echo e > ${long}`,
+  );
+  expect(failure).toBeUndefined();
+  expect(kept).toEqual([
+    { name: 'model.bin', kind: 'file', epoch: 0, text: 'a\n' },
+    { name: 'plots/deep/loss.txt', kind: 'file', epoch: 0, text: 'b\n' },
+  ]);
+  for (const name of ['link', 'root', 'pipe', '.hidden', 'a b', long]) {
+    expect(log, name).toContain(`the artifact ${JSON.stringify(name)} is not kept`);
+  }
+});
+
+test('an artifact that is refused costs the trial nothing, a disk that fails does', async () => {
+  const keep = async () => {
+    throw new BadInputError('an attempt may have 10000 artifacts');
+  };
+  const refused = await ran(`${OK}; echo a > "$TRAWL_ARTIFACTS/a"`, { keep });
+  expect(refused.failure).toBeUndefined();
+  expect(refused.log).toContain('the artifact "a" is not kept: an attempt may have 10000 artifacts');
+  const broken = await ran(`${OK}; echo a > "$TRAWL_ARTIFACTS/a"`, { keep: () => Promise.reject(new Error('EIO')) });
+  expect(broken.failure).toBe('Error: EIO');
+});
+
+test('a checkpoint is kept for its epoch while the program goes on', async () => {
+  const { kept, failure, run } = await ran(
+    `cd "$TRAWL_DIR"
+     for epoch in 1 2; do
+       echo "{\\"loss\\": $epoch}"; echo "weights $epoch" > w$epoch.pt; echo "{\\"checkpoint\\": \\"w$epoch.pt\\"}"
+     done
+     echo full > "$PWD/all"; echo "{\\"epoch\\": 1, \\"checkpoint\\": \\"$PWD/all\\"}"`,
+    { checkpointEvery: 1 },
+  );
+  expect(failure).toBeUndefined();
+  expect(run.reports).toHaveLength(2);
+  expect(kept).toEqual([
+    { name: 'checkpoints/epoch-1.pt', kind: 'checkpoint', epoch: 1, text: 'weights 1\n' },
+    { name: 'checkpoints/epoch-2.pt', kind: 'checkpoint', epoch: 2, text: 'weights 2\n' },
+    { name: 'checkpoints/epoch-1', kind: 'checkpoint', epoch: 1, text: 'full\n' },
+  ]);
+  const unwanted = await ran(`${OK}; echo '{"checkpoint": "none"}'`, { checkpointEvery: 0 });
+  expect(unwanted).toMatchObject({ failure: undefined, kept: [] });
+});
+
+test('an attempt that goes on from a checkpoint counts from there, and may find nothing left to do', async () => {
+  const resume = { epoch: 4, path: '/tmp/there' };
+  expect((await ran(OK, { resume })).run.reports).toEqual([{ epoch: 5, metrics: { loss: 1 } }]);
+  expect((await ran('exit 0', { resume })).failure).toBeUndefined();
+  expect((await ran(`echo '{"epoch": 4, "loss": 1}'; sleep 60`, { resume })).failure).toMatch(
+    /^rejected: epochs must rise: epoch 4 came after epoch 4, and this attempt goes on after epoch 4/,
+  );
+});
+
+test.each([
+  ['exit 0', /^rejected: sh ended well but reported nothing.*\{"epoch": 1, "test_loss": 0.25\}/],
+  ['echo first >&2; echo last >&2; exit 3', /^crash: sh exited with code 3; its last lines on stderr:\nfirst\nlast$/],
+  [`${OK}; exit 1`, /^crash: sh exited with code 1, and wrote nothing to stderr$/],
+  ['kill -9 $$', /^crash: sh was killed by SIGKILL; the system does that when memory runs out/],
+  ['exit 137', /^crash: sh exited with code 137; the system does that when memory runs out/],
+  [`echo '{"epoch": 0, "loss": 1}'; sleep 60`, /^rejected: epoch: expected a whole number from 1 up, got 0/],
+  [`${OK}; echo '{"epoch": 1, "loss": 1}'; sleep 60`, /^rejected: epochs must rise/],
+  [`echo '{"checkpoint": "x"}'; sleep 60`, /^rejected: a checkpoint comes after the metrics of its epoch/],
+  [`${OK}; echo '{"checkpoint": "x"}'; sleep 60`, /^rejected: checkpoint "x": expected a file in the folder/],
+  [`${OK}; echo '{"checkpoint": "/etc/passwd"}'; sleep 60`, /^rejected: checkpoint "\/etc\/passwd": expected a file/],
+  [['no-such-program'], /^preflight: no program "no-such-program" that can be run was found on .*PATH \(workdir /],
+  [['./train.sh'], /^preflight: no program "\.\/train\.sh" that can be run was found in .*trawl command /],
+  [['sh', 'a\0b'], /^preflight: .*could not be started/],
+])('%j fails as it should', async (what, failure) => {
+  expect((await ran(what, { checkpointEvery: 1 })).failure).toMatch(failure);
+});
+
+test('a folder to run in that is not there is told of', async () => {
+  const workdir = join(folder, 'gone');
+  expect((await ran(OK, { workdir })).failure).toBe(
+    `preflight: the folder ${workdir}, in which programs are to run (--workdir), is not there`,
+  );
+});
+
+test('what failed keeps its artifacts, to be looked at', async () => {
+  const { kept, failure } = await ran('echo why > "$TRAWL_ARTIFACTS/why.txt"; exit 2');
+  expect(failure).toMatch(/^crash/);
+  expect(kept).toHaveLength(1);
+});
+
+test('a stop lets the program end in its own way, and throws its reason', async () => {
+  const controller = new AbortController();
+  const reason = new Error('killed');
+  const seen: number[] = [];
+  const end = join(folder, 'end');
+  const { failure, kept } = await ran(
+    `trap 'echo over > "${end}"; exit 0' TERM; echo a > "$TRAWL_ARTIFACTS/a"; ${OK}; while :; do sleep 0.1; done`,
+    {
+      signal: controller.signal,
+      report: (epoch) => {
+        seen.push(epoch);
+        controller.abort(reason);
+      },
+    },
+  );
+  expect({ failure, seen, kept }).toEqual({ failure: 'Error: killed', seen: [1], kept: [] });
+  expect(existsSync(end)).toBe(true);
+});
+
+test('stopped before it began, a program is not started', async () => {
+  const begun = join(folder, 'begun');
+  const { failure } = await ran(`touch "${begun}"`, { signal: AbortSignal.abort(new Error('too late')) });
+  expect(failure).toBe('Error: too late');
+  expect(existsSync(begun)).toBe(false);
+});
+
+test('a program that reports faster than anybody reads loses nothing', async () => {
+  const script = `for (let at = 1; at <= 1500; at++) process.stdout.write('{"epoch":' + at + ',"loss":1}\\n')`;
+  const { run, failure } = await ran([process.execPath, '-e', script]);
+  expect(failure).toBeUndefined();
+  expect(run.reports.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 1500 }, (_, at) => at + 1));
+});

@@ -1,0 +1,152 @@
+/** The verb against a coordinator whose answers are written here; what each format holds is tested in bin/export/. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { endedTrial, runningTrial, START_MS, sampleSweep } from '../../dashboard/testing/sample.ts';
+import type { SweepServiceServer } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { ArtifactKind } from '../../proto/gen/trawl/v1/types.ts';
+import { type CannedServer, serveCanned } from '../testing/canned-service.ts';
+import { runTrawl } from '../testing/run-trawl.ts';
+
+let server: CannedServer | undefined;
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'trawl-export-'));
+});
+afterEach(async () => {
+  server?.stop();
+  server = undefined;
+  await rm(dir, { recursive: true, force: true });
+});
+
+const ended = { ...endedTrial(0, { test_loss: 0.25 }), rank: 1 };
+const running = runningTrial(1, 1, { test_loss: 0.5 });
+
+const answers: Partial<SweepServiceServer> = {
+  getSweep: (_call, callback) => callback(null, { sweep: sampleSweep(), text: '' }),
+  listTrials: (call) => {
+    call.write({ trials: [ended, running] });
+    call.end();
+  },
+  listCurves: (call) => {
+    const at = START_MS + 6_000;
+    call.write({
+      curves: [
+        {
+          trialId: ended.id,
+          reports: [
+            { attempt: 1, epoch: 1, atMs: at, metrics: { test_loss: 0.5, early: 1 } },
+            { attempt: 2, epoch: 2, atMs: at + 1, metrics: { test_loss: 0.25 } },
+          ],
+        },
+      ],
+    });
+    call.write({ curves: [{ trialId: 'added-since', reports: [{ attempt: 1, epoch: 1, atMs: at, metrics: {} }] }] });
+    call.write({
+      curves: [{ trialId: running.id, reports: [{ attempt: 1, epoch: 1, atMs: at, metrics: { test_loss: 0.5 } }] }],
+    });
+    call.end();
+  },
+  getTrial: (_call, callback) => callback(null, { trial: running, attempts: [], reports: [], artifacts: [] }),
+};
+
+async function exported(overrides: Partial<SweepServiceServer>, ...args: string[]) {
+  server = await serveCanned({ ...answers, ...overrides });
+  return runTrawl('export', ...args, '--server', server.address);
+}
+
+test('--curves writes a row a trial and epoch, with metrics that only some epochs have', async () => {
+  const { stdout, stderr } = await exported({}, '--curves');
+  expect(stderr).toBe('');
+  expect(stdout.split('\r\n')).toEqual([
+    'trial,config,seed,dataset,depth,epochs,latent_dim,noise_std,epoch,attempt,at,early,test_loss',
+    'a000000000000000,c00,0,mnist,3,2,15,0,1,1,2026-01-02T03:04:11.000Z,1,0.5',
+    'a000000000000000,c00,0,mnist,3,2,15,0,2,2,2026-01-02T03:04:11.001Z,,0.25',
+    'a100000000000000,c01,0,mnist,3,2,15,0.5,1,1,2026-01-02T03:04:11.000Z,,0.5',
+    '',
+  ]);
+  const json = JSON.parse((await exported({}, '--curves', '-f', 'json')).stdout);
+  expect(json).toHaveLength(3);
+  expect(json[1]).toEqual({
+    trial: ended.id,
+    config: 'c00',
+    seed: 0,
+    parameters: { dataset: 'mnist', depth: 3, epochs: 2, latent_dim: 15, noise_std: 0 },
+    epoch: 2,
+    attempt: 2,
+    at: '2026-01-02T03:04:11.001Z',
+    metrics: { test_loss: 0.25 },
+  });
+});
+
+test('parquet has the columns and the rows of csv', async () => {
+  for (const curves of [[], ['--curves']]) {
+    const out = join(dir, 'table.parquet');
+    const { stdout, exitCode } = await exported({}, '-f', 'parquet', '--out', out, ...curves);
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 0 });
+    const rows = await parquetReadObjects({ file: await asyncBufferFromFile(out) });
+    const [header = '', ...lines] = (await exported({}, ...curves)).stdout.trimEnd().split('\r\n');
+    const text = (value: unknown) => (value instanceof Date ? value.toISOString() : String(value ?? ''));
+    expect(rows.map((row) => Object.values(row).map(text).join(','))).toEqual(lines);
+    expect(Object.keys(rows[0] ?? {})).toEqual(header.split(','));
+  }
+});
+
+test('tensorboard writes a folder with a run a trial, once', async () => {
+  const out = join(dir, 'runs');
+  const first = await exported({}, '-f', 'tensorboard', '--out', out);
+  expect(first).toMatchObject({ stdout: '', exitCode: 0, stderr: expect.stringContaining('2 runs written to') });
+  expect(await readdir(out)).toHaveLength(3);
+  const again = await exported({}, '-f', 'tensorboard', '--out', out);
+  expect(again).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('is not empty') });
+});
+
+test('a coordinator that goes away leaves what was there, and ends with its own exit code', async () => {
+  const out = join(dir, 'epochs');
+  await writeFile(out, 'before');
+  const gone: Partial<SweepServiceServer> = {
+    listCurves: (call) => {
+      call.write({ curves: [{ trialId: ended.id, reports: [] }] });
+      setTimeout(() => call.emit('error', { code: status.UNAVAILABLE, details: 'going down' }), 50);
+    },
+  };
+  for (const format of ['csv', 'parquet']) {
+    expect((await exported(gone, '-f', format, '--curves', '--out', out)).exitCode).toBe(3);
+  }
+  expect((await exported(gone, '-f', 'tensorboard', '--out', join(dir, 'runs'))).exitCode).toBe(3);
+  expect(await readFile(out, 'utf8')).toBe('before');
+  expect(await readdir(dir)).toEqual(['epochs']);
+});
+
+test('a trial without a model is told so, and why', async () => {
+  const out = join(dir, 'model');
+  const { stderr, exitCode } = await exported({}, '--model', 'a1', '--out', out);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain('trial a100000000000000 has no model.safetensors: it still runs');
+  const other: Partial<SweepServiceServer> = {
+    getTrial: (_call, callback) => {
+      const file = { attempt: 1, epoch: 0, size: 1, sha256: '', atMs: START_MS };
+      const artifacts = [{ ...file, name: 'weights.bin', kind: ArtifactKind.MODEL }];
+      callback(null, { trial: ended, attempts: [], reports: [], artifacts });
+    },
+  };
+  const kept = await exported(other, '--model', 'a0', '-f', 'safetensors', '--out', out);
+  expect(kept).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('its trainer kept none') });
+  expect(await readdir(dir)).toEqual([]);
+});
+
+test.each([
+  ['-f', 'parquet'],
+  ['-f', 'tensorboard'],
+  ['-f', 'tensorboard', '--curves', '--out', 'x'],
+  ['-f', 'tfjs', '--out', 'x'],
+  ['--model', 'a0'],
+  ['--model', 'a0', '-f', 'csv', '--out', 'x'],
+])('export %s %s is refused before anything is asked', async (...args) => {
+  const { stdout, stderr, exitCode } = await runTrawl('export', ...args, '--server', '127.0.0.1:1');
+  expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
+  expect(stderr).toMatch(/^trawl: (-f|--curves)/);
+});

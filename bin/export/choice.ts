@@ -1,0 +1,57 @@
+/** What a command line of `trawl export` asks for, and which of its flags go together. */
+import { BadInputError } from '../../proto/errors.ts';
+
+export const FORMATS = ['csv', 'json', 'parquet', 'tensorboard', 'tfjs', 'safetensors'] as const;
+export type Format = (typeof FORMATS)[number];
+
+export interface Flags {
+  readonly format?: Format;
+  readonly out?: string;
+  readonly curves?: boolean;
+  readonly model?: string;
+}
+
+/** What to write, and where: `out` is undefined for stdout. */
+export type Choice =
+  | {
+      readonly what: 'text';
+      readonly format: 'csv' | 'json';
+      readonly curves: boolean;
+      readonly out: string | undefined;
+    }
+  | { readonly what: 'parquet'; readonly curves: boolean; readonly out: string }
+  | { readonly what: 'runs'; readonly out: string }
+  | { readonly what: 'model'; readonly format: 'tfjs' | 'safetensors'; readonly trial: string; readonly out: string };
+
+/** @throws {BadInputError} naming the flag that is missing or does not fit */
+export function chooseExport({ format, out, curves = false, model }: Flags): Choice {
+  if (model !== undefined) {
+    if (curves) throw new BadInputError('--curves: a model has none; leave out either --curves or --model');
+    const form = format ?? 'tfjs';
+    if (form !== 'tfjs' && form !== 'safetensors') {
+      throw new BadInputError(`-f ${form}: a model is written as tfjs or safetensors`);
+    }
+    return { what: 'model', format: form, trial: model, out: named(out, form) };
+  }
+  const form = format ?? 'csv';
+  switch (form) {
+    case 'csv':
+    case 'json':
+      return { what: 'text', format: form, curves, out };
+    case 'parquet':
+      return { what: 'parquet', curves, out: named(out, form) };
+    case 'tensorboard':
+      if (curves) throw new BadInputError('--curves: -f tensorboard has every epoch anyway; leave out --curves');
+      return { what: 'runs', out: named(out, form) };
+    case 'tfjs':
+    case 'safetensors':
+      throw new BadInputError(`-f ${form} is for one trained network: name its trial with --model TRIAL`);
+  }
+}
+
+const PLACE = { parquet: 'file', tensorboard: 'folder', tfjs: 'folder', safetensors: 'file' } as const;
+
+function named(out: string | undefined, format: keyof typeof PLACE): string {
+  if (out !== undefined) return out;
+  throw new BadInputError(`-f ${format}: name the ${PLACE[format]} to write with --out ${PLACE[format].toUpperCase()}`);
+}

@@ -1,0 +1,121 @@
+/** A stored network as TensorFlow.js has it: the two files that `tf.loadLayersModel` opens. */
+import { z } from 'zod';
+import { BadInputError } from '../../../proto/errors.ts';
+import type { SafetensorsFile } from '../../../proto/safetensors.ts';
+
+export const TOPOLOGY_FILE = 'model.json';
+export const WEIGHTS_FILE = 'group1-shard1of1.bin';
+
+const activations = z
+  .array(z.object({ name: z.string().min(1), activation: z.enum(['relu', 'linear', 'tanh']) }))
+  .min(1);
+
+interface Dense {
+  readonly name: string;
+  readonly activation: string;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** [inputs, outputs] in row-major order, as Keras has it. */
+  readonly kernel: Float32Array;
+  readonly bias: Float32Array;
+}
+
+/** [outputs, inputs] as PyTorch has it, to [inputs, outputs]. */
+function transposed(weight: Float32Array, outputs: number, inputs: number): Float32Array {
+  const kernel = new Float32Array(weight.length);
+  for (let o = 0; o < outputs; o++) {
+    for (let i = 0; i < inputs; i++) kernel[i * outputs + o] = weight[o * inputs + i] ?? 0;
+  }
+  return kernel;
+}
+
+function listedLayers({ metadata }: SafetensorsFile): z.infer<typeof activations> {
+  let list: unknown;
+  try {
+    list = JSON.parse(metadata.activations ?? 'null');
+  } catch {
+    list = undefined;
+  }
+  const parsed = activations.safeParse(list);
+  if (parsed.success) return parsed.data;
+  throw new BadInputError(
+    `the model's metadata has no list of its layers: "activations" is ${JSON.stringify(metadata.activations ?? null)}, ` +
+      'expected JSON such as [{"name": "encoder.0", "activation": "relu"}]',
+  );
+}
+
+function floats({ tensors }: SafetensorsFile, name: string, dimensions: number) {
+  const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
+  if (tensor?.dtype === 'F32' && tensor.shape.length === dimensions) return tensor;
+  const found = tensor === undefined ? 'is missing' : `is ${tensor.dtype} [${tensor.shape}]`;
+  throw new BadInputError(`the model's tensor ${name} ${found}, expected F32 of ${dimensions} dimensions`);
+}
+
+function denseLayers(file: SafetensorsFile): readonly Dense[] {
+  let width: number | undefined;
+  return listedLayers(file).map(({ name, activation }) => {
+    const weight = floats(file, `${name}.weight`, 2);
+    const bias = floats(file, `${name}.bias`, 1);
+    const [outputs = 0, inputs = 0] = weight.shape;
+    if (bias.shape[0] !== outputs || inputs !== (width ?? inputs)) {
+      throw new BadInputError(
+        `the model's layers do not fit each other: ${name}.weight is [${weight.shape}], its bias [${bias.shape}], ` +
+          `and the layer before it has ${width ?? inputs} outputs`,
+      );
+    }
+    width = outputs;
+    // A dot would be read as a scope by some converters.
+    const layer = name.replaceAll('.', '_');
+    const kernel = transposed(weight.data, outputs, inputs);
+    return { name: layer, activation, inputs, outputs, kernel, bias: bias.data };
+  });
+}
+
+/** The stored weights replace these at once: anything costlier would be computed for nothing. */
+const INITIALIZER = { class_name: 'Zeros', config: {} };
+
+function layerConfig({ name, activation, inputs, outputs }: Dense, first: boolean) {
+  const config = { name, units: outputs, activation, use_bias: true, dtype: 'float32', trainable: true };
+  const initial = { kernel_initializer: INITIALIZER, bias_initializer: INITIALIZER };
+  const shape = first ? { batch_input_shape: [null, inputs] } : {};
+  return { class_name: 'Dense', config: { ...config, ...initial, ...shape } };
+}
+
+export interface LayersModel {
+  /** What {@link TOPOLOGY_FILE} holds. */
+  readonly topology: object;
+  /** What {@link WEIGHTS_FILE} holds: float32, little-endian. */
+  readonly weights: Uint8Array;
+}
+
+/**
+ * A sequence of dense layers, from `<name>.weight` `[outputs, inputs]` and `<name>.bias` of each entry of the metadata
+ * `activations`; the rest of the metadata goes along as it is.
+ * @param generatedBy program and version
+ * @throws {BadInputError} when the file does not describe such a network
+ */
+export function layersModel(file: SafetensorsFile, generatedBy: string): LayersModel {
+  const layers = denseLayers(file);
+  const weights = layers.flatMap(({ name, inputs, outputs, kernel, bias }) => [
+    { name: `${name}/kernel`, shape: [inputs, outputs], data: kernel },
+    { name: `${name}/bias`, shape: [outputs], data: bias },
+  ]);
+  const topology = {
+    format: 'layers-model',
+    generatedBy,
+    convertedBy: null,
+    modelTopology: {
+      class_name: 'Sequential',
+      config: { name: 'trawl', layers: layers.map((layer, i) => layerConfig(layer, i === 0)) },
+      // The release of Keras whose format this is.
+      keras_version: '2.1.6',
+      backend: 'tensor_flow.js',
+    },
+    weightsManifest: [
+      { paths: [WEIGHTS_FILE], weights: weights.map(({ name, shape }) => ({ name, shape, dtype: 'float32' })) },
+    ],
+    userDefinedMetadata: file.metadata,
+  };
+  const bytes = weights.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return { topology, weights: Buffer.concat(bytes) };
+}

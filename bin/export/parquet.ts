@@ -1,0 +1,49 @@
+import type { SchemaElement } from 'hyparquet';
+import { fileWriter, ParquetWriter } from 'hyparquet-writer';
+import { trawlVersion } from '../version.ts';
+import type { Cell, CellType, Column, Table } from './table.ts';
+
+/** Rows that are in memory at a time. A reader, too, takes a file row group by row group. */
+export const ROWS_PER_GROUP = 10_000;
+
+const SCHEMA: Readonly<Record<CellType, Omit<SchemaElement, 'name'>>> = {
+  integer: { type: 'INT64' },
+  number: { type: 'DOUBLE' },
+  text: { type: 'BYTE_ARRAY', converted_type: 'UTF8' },
+  flag: { type: 'BOOLEAN' },
+  time: { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS' },
+};
+
+function stored(type: CellType, cell: Cell): bigint | number | string | boolean | Date | null {
+  if (cell === null) return null;
+  if (type === 'integer') return BigInt(cell);
+  if (type === 'time') return new Date(String(cell));
+  return type === 'text' ? String(cell) : cell;
+}
+
+/** Writes the table as Apache Parquet, every column optional, compressed with Snappy. Replaces what is at `path`. */
+export async function writeParquet<Row>(path: string, { columns, rows }: Table<Row>): Promise<void> {
+  const writer = new ParquetWriter({
+    writer: fileWriter(path),
+    schema: [
+      { name: 'root', num_children: columns.length },
+      ...columns.map(({ name, type }): SchemaElement => ({ name, repetition_type: 'OPTIONAL', ...SCHEMA[type] })),
+    ],
+    createdBy: `trawl version ${trawlVersion()}`,
+  });
+  let group: Row[] = [];
+  const flush = async () => {
+    const data = ({ read, type }: Column<Row>) => group.map((row) => stored(type, read(row)));
+    await writer.write({
+      columnData: columns.map((column) => ({ name: column.name, data: data(column) })),
+      rowGroupSize: ROWS_PER_GROUP,
+    });
+    group = [];
+  };
+  for await (const row of rows) {
+    group.push(row);
+    if (group.length === ROWS_PER_GROUP) await flush();
+  }
+  if (group.length > 0) await flush();
+  await writer.finish();
+}

@@ -1,0 +1,77 @@
+/** What TensorBoard's HParams plugin reads (plugins/hparams/plugin_data.proto and api.proto). */
+import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
+import { pluginData } from './event.ts';
+import { all, double, type Fields, flag, inner, int32, message, text } from './message.ts';
+
+const PLUGIN = 'hparams';
+
+/** More distinct numbers than these are offered as an interval; more distinct texts without a list. */
+export const MAX_LISTED = 20;
+
+const DATA_TYPE = { text: 1, flag: 2, number: 3 } as const;
+const STATUS = { unknown: 0, success: 1, failure: 2, running: 3 } as const;
+export type SessionStatus = keyof typeof STATUS;
+
+export type HParamDomain =
+  | { readonly type: 'text' | 'flag' | 'number'; readonly listed: readonly ParameterValue[] }
+  | { readonly type: 'number'; readonly min: number; readonly max: number }
+  | { readonly type: 'text' };
+
+/** What a parameter's values over the trials come to; of several kinds, they are texts. */
+export function domainOf(values: ReadonlySet<ParameterValue>): HParamDomain {
+  const numbers = [...values].filter((value) => typeof value === 'number').sort((a, b) => a - b);
+  if (numbers.length === values.size && numbers.length > MAX_LISTED) {
+    return { type: 'number', min: numbers[0] ?? 0, max: numbers.at(-1) ?? 0 };
+  }
+  if (numbers.length === values.size) return { type: 'number', listed: numbers };
+  const flags = [...values].filter((value) => typeof value === 'boolean').sort();
+  if (flags.length === values.size) return { type: 'flag', listed: flags };
+  const texts = [...new Set([...values].map(String))].sort();
+  return texts.length > MAX_LISTED ? { type: 'text' } : { type: 'text', listed: texts };
+}
+
+/** google.protobuf.Value */
+function value(of: ParameterValue): Fields {
+  if (typeof of === 'number') return double(2, of);
+  return typeof of === 'string' ? text(3, of) : flag(4, of);
+}
+
+function hparamInfo(name: string, domain: HParamDomain): Fields {
+  const fields = all(text(1, name), int32(4, DATA_TYPE[domain.type]));
+  if ('min' in domain) return all(fields, inner(6, double(1, domain.min), double(2, domain.max)));
+  return 'listed' in domain ? all(fields, inner(5, ...domain.listed.map((of) => inner(1, value(of))))) : fields;
+}
+
+export interface Experiment {
+  readonly description: string;
+  readonly createdMs: number;
+  readonly hparams: ReadonlyMap<string, HParamDomain>;
+  readonly metrics: readonly string[];
+}
+
+/** Once, above the runs: which parameters and metrics there are. */
+export function experimentEvent({ description, createdMs, hparams, metrics }: Experiment): Uint8Array {
+  const experiment = all(
+    text(1, description),
+    double(3, createdMs / 1000),
+    ...[...hparams].map(([name, domain]) => inner(4, hparamInfo(name, domain))),
+    ...metrics.map((name) => inner(5, inner(1, text(2, name)))),
+  );
+  return pluginData(createdMs, '_hparams_/experiment', PLUGIN, message(inner(2, experiment)));
+}
+
+/** Once a run: its parameters, each of the type that the experiment gives it. */
+export function sessionStart(atMs: number, parameters: Parameters, hparams: Experiment['hparams']): Uint8Array {
+  const typed = Object.entries(parameters).map(([name, of]): Fields => {
+    const asText = hparams.get(name)?.type === 'text';
+    return inner(1, text(1, name), inner(2, value(asText ? String(of) : of)));
+  });
+  const start = all(...typed, double(5, atMs / 1000));
+  return pluginData(atMs, '_hparams_/session_start_info', PLUGIN, message(inner(3, start)));
+}
+
+/** Once a run, with what is known of its end. @param endMs 0: it has not ended */
+export function sessionEnd(atMs: number, status: SessionStatus, endMs: number): Uint8Array {
+  const end = all(int32(1, STATUS[status]), ...(endMs === 0 ? [] : [double(2, endMs / 1000)]));
+  return pluginData(atMs, '_hparams_/session_end_info', PLUGIN, message(inner(4, end)));
+}

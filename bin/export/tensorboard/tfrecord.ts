@@ -1,0 +1,22 @@
+/** TFRecord, the framing of TensorFlow's event files (https://www.tensorflow.org/tutorials/load_data/tfrecord). */
+import { crc32c } from './crc32c.ts';
+
+const LENGTH_BYTES = 8;
+const CRC_BYTES = 4;
+
+/** Masked, so that the CRC of bytes that contain a CRC stays a good one: turned right by 15 bits, and a constant added. */
+function maskedCrc(bytes: Uint8Array): number {
+  const crc = crc32c(bytes);
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+}
+
+/** One record: its length (uint64), the length's masked CRC, the data, the data's masked CRC; little-endian. */
+export function tfRecord(data: Uint8Array): Uint8Array {
+  const record = new Uint8Array(LENGTH_BYTES + CRC_BYTES + data.length + CRC_BYTES);
+  const view = new DataView(record.buffer);
+  view.setBigUint64(0, BigInt(data.length), true);
+  view.setUint32(LENGTH_BYTES, maskedCrc(record.subarray(0, LENGTH_BYTES)), true);
+  record.set(data, LENGTH_BYTES + CRC_BYTES);
+  view.setUint32(LENGTH_BYTES + CRC_BYTES + data.length, maskedCrc(data), true);
+  return record;
+}

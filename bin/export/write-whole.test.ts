@@ -1,0 +1,72 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { BadInputError, UnreachableError } from '../../proto/errors.ts';
+import { writeWholeFile, writeWholeFolder } from './write-whole.ts';
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'trawl-whole-'));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const one = (text: string) => (folder: string) => writeFile(join(folder, 'one'), text);
+
+test('a file is replaced when all is written, and left as it was when not', async () => {
+  const path = join(dir, 'f');
+  await writeWholeFile(path, (temporary) => writeFile(temporary, 'first'));
+  const away = new UnreachableError('the coordinator went away');
+  const cut = writeWholeFile(path, async (temporary) => {
+    await writeFile(temporary, 'sec');
+    throw away;
+  });
+  await expect(cut).rejects.toBe(away);
+  expect(await readFile(path, 'utf8')).toBe('first');
+  expect(await readdir(dir)).toEqual(['f']);
+  const nowhere = writeWholeFile(join(dir, 'no', 'f'), (temporary) => writeFile(temporary, ''));
+  await expect(nowhere).rejects.toThrow(/--out: .*no\/f cannot be written: ENOENT/);
+});
+
+test('a folder is made where none is, with the folders above it, and where an empty one is', async () => {
+  await writeWholeFolder(join(dir, 'a', 'b'), one('new'));
+  await mkdir(join(dir, 'empty'));
+  await writeWholeFolder(`${join(dir, 'empty')}/`, one('new'));
+  for (const path of ['a/b/one', 'empty/one']) expect(await readFile(join(dir, path), 'utf8')).toBe('new');
+  expect((await readdir(dir)).sort()).toEqual(['a', 'empty']);
+});
+
+test('a folder that holds something is refused and left as it was', async () => {
+  await one('mine')(dir);
+  const refused = writeWholeFolder(dir, one('new'));
+  await expect(refused).rejects.toThrow(BadInputError);
+  await expect(refused).rejects.toThrow(/is not empty/);
+  await expect(writeWholeFolder(join(dir, 'one'), one('new'))).rejects.toThrow(/one cannot be written: ENOTDIR/);
+  expect(await readFile(join(dir, 'one'), 'utf8')).toBe('mine');
+  expect(await readdir(dir)).toEqual(['one']);
+});
+
+test('nothing is left of a folder that could not be finished', async () => {
+  const away = new UnreachableError('the coordinator went away');
+  const cut = writeWholeFolder(join(dir, 'runs'), async (folder) => {
+    await one('half')(folder);
+    throw away;
+  });
+  await expect(cut).rejects.toBe(away);
+  expect(await readdir(dir)).toEqual([]);
+});
+
+test('an earlier export is replaced, and stays when the new one fails', async () => {
+  const path = join(dir, 'model');
+  const isEarlier = async (_: string, names: readonly string[]) => names.every((name) => name === 'one');
+  await writeWholeFolder(path, one('first'), isEarlier);
+  const failed = writeWholeFolder(path, () => Promise.reject(new Error('full')), isEarlier);
+  await expect(failed).rejects.toThrow(/full/);
+  expect(await readFile(join(path, 'one'), 'utf8')).toBe('first');
+  await writeWholeFolder(path, one('second'), isEarlier);
+  expect(await readFile(join(path, 'one'), 'utf8')).toBe('second');
+  await writeFile(join(path, 'notes'), 'mine');
+  await expect(writeWholeFolder(path, one('third'), isEarlier)).rejects.toThrow(/is not empty/);
+  expect(await readdir(dir)).toEqual(['model']);
+  expect((await readdir(path)).sort()).toEqual(['notes', 'one']);
+});

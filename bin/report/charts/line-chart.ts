@@ -1,0 +1,49 @@
+import { scaleLinear } from 'd3-scale';
+import { area, line as lineOf } from 'd3-shape';
+import type { Drawing } from '../document.ts';
+import { AREA, HEIGHT, labelsBelow, type ValueScale, valueAxis, WIDTH } from './plot-area.ts';
+import { element } from './svg.ts';
+
+export interface EpochPoint {
+  readonly epoch: number;
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface Line {
+  /** Its colour: its place in the figure's legend. */
+  readonly series: number;
+  readonly points: readonly EpochPoint[];
+}
+
+/** Means over epochs, each with its band. */
+export function lineChart(lines: readonly Line[], lastEpoch: number, y: ValueScale, metric: string): Drawing {
+  const x = scaleLinear([1, Math.max(2, lastEpoch)], [AREA.left + 4, AREA.right - 4]);
+  const band = area<EpochPoint>()
+    .x(({ epoch }) => x(epoch))
+    .y0(({ low }) => y.at(low))
+    .y1(({ high }) => y.at(high))
+    .digits(1);
+  const mean = lineOf<EpochPoint>()
+    .x(({ epoch }) => x(epoch))
+    .y((point) => y.at(point.mean))
+    .digits(1);
+  const drawn = lines.map(({ series, points }) => {
+    const only = points.length === 1 ? points[0] : undefined;
+    if (only !== undefined) {
+      return element('circle', { cx: x(only.epoch), cy: y.at(only.mean), r: 3, class: `f${series}` });
+    }
+    return (
+      element('path', { d: band(points) ?? '', class: `band f${series}` }) +
+      element('path', { d: mean(points) ?? '', class: `line s${series}` })
+    );
+  });
+  const epochs = x.ticks(6).filter((epoch) => Number.isInteger(epoch) && epoch <= lastEpoch);
+  const ticks = epochs.map((epoch): [number, string] => [x(epoch), String(epoch)]);
+  return {
+    width: WIDTH,
+    height: HEIGHT,
+    content: valueAxis(y, metric) + labelsBelow(ticks, 'epoch') + drawn.join(''),
+  };
+}

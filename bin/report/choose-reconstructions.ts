@@ -1,0 +1,60 @@
+/** Whose reconstructions a report shows: the best config's, and one at each value of the parameter that matters most. */
+import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { GoalName } from '../../proto/names.ts';
+import { MAX_PICTURES } from './limits.ts';
+import { levelsOf } from './parameter-levels.ts';
+import { counts, type Space, valuesOf } from './trial-results.ts';
+
+export interface Chosen {
+  /** What it stands for: `best`, or `latent_dim=15`. */
+  readonly label: string;
+  readonly config: Config;
+  /** The config's best trial. */
+  readonly trial: Trial;
+}
+
+/** @param configs in order of rank */
+export function chooseReconstructions(
+  configs: readonly Config[],
+  trials: readonly Trial[],
+  space: Space,
+  objective: { readonly metric: string; readonly goal: GoalName },
+): Chosen[] {
+  const byId = new Map(trials.map((trial) => [trial.id, trial]));
+  const ranked = configs.filter(({ rank }) => rank > 0);
+  const chosen = (label: string, config: Config | undefined): Chosen[] => {
+    if (config === undefined) return [];
+    const trial = bestTrial(config, byId, objective);
+    return trial === undefined ? [] : [{ label, config, trial }];
+  };
+  const best = ranked[0];
+  if (best === undefined) return [];
+  const main = space.independent
+    .map((name) => ({ name, levels: levelsOf(valuesOf(space, name), MAX_PICTURES) }))
+    .find(({ levels }) => levels !== undefined);
+  const across = main?.levels?.flatMap(({ label, has }) => {
+    const there = ranked.filter((config) => has(space.parameters.get(config)?.[main.name]));
+    return chosen(`${main.name}=${label}`, nearest(there, best, space));
+  });
+  return [...chosen('best', best), ...(across ?? [])];
+}
+
+/** The one that shares most parameters with `to`, so that what differs is the main one; of equals the better. */
+function nearest(configs: readonly Config[], to: Config, space: Space): Config | undefined {
+  const wanted = space.parameters.get(to) ?? {};
+  const shared = (config: Config) =>
+    space.independent.filter((name) => space.parameters.get(config)?.[name] === wanted[name]).length;
+  return configs.toSorted((a, b) => shared(b) - shared(a) || a.rank - b.rank)[0];
+}
+
+function bestTrial(
+  config: Config,
+  byId: ReadonlyMap<string, Trial>,
+  { metric, goal }: { readonly metric: string; readonly goal: GoalName },
+): Trial | undefined {
+  const sign = goal === 'minimize' ? 1 : -1;
+  return config.trialIds
+    .flatMap((id) => byId.get(id) ?? [])
+    .filter((trial) => counts(trial) && Number.isFinite(trial.metrics[metric]))
+    .sort((a, b) => sign * ((a.metrics[metric] ?? 0) - (b.metrics[metric] ?? 0)))[0];
+}

@@ -1,0 +1,51 @@
+/** The whole report, from its data. */
+import { formatSpan } from '../../dashboard/draw/numbers.ts';
+import { sweepState } from '../../proto/names.ts';
+import type { ReportData } from './data.ts';
+import type { Document, Section } from './document.ts';
+import { curvesSection } from './sections/curves.ts';
+import { designSection } from './sections/design.ts';
+import { effectsSection } from './sections/effects.ts';
+import { failuresSection } from './sections/failures.ts';
+import { parallelSection } from './sections/parallel.ts';
+import { rankingSection } from './sections/ranking.ts';
+import { reconstructionsSection } from './sections/reconstructions.ts';
+import { reproduceSection } from './sections/reproduce.ts';
+import { verdictsSection } from './sections/verdicts.ts';
+import { counted, grouped, spaceOf } from './trial-results.ts';
+
+/** @param writtenAt when: the only part that differs between two reports of the same data */
+export function documentOf(data: ReportData, writtenAt: Date): Document {
+  const space = spaceOf(data);
+  const sections = [
+    questionSection(data),
+    designSection(data, space),
+    verdictsSection(data),
+    rankingSection(data, space),
+    curvesSection(data, space),
+    effectsSection(data),
+    parallelSection(data, space),
+    reconstructionsSection(data, space),
+    failuresSection(data, space),
+    reproduceSection(data),
+  ];
+  return {
+    title: data.sweep.name,
+    state: stateText(data),
+    sections: sections.filter((section) => section !== undefined),
+    written: `Written by trawl ${data.version} at ${writtenAt.toISOString()}.`,
+  };
+}
+
+function questionSection({ spec }: ReportData): Section | undefined {
+  if (spec.description === '') return undefined;
+  return { id: 'question', title: 'The question', blocks: [{ kind: 'text', text: spec.description }] };
+}
+
+function stateText({ sweep, trials }: ReportData): string {
+  const counts = Object.entries(sweep.counts ?? {}).filter(([, count]) => count > 0);
+  const reason = sweep.reason === '' ? '' : ` (${sweep.reason})`;
+  const took = sweep.endedAtMs === 0 ? '' : ` after ${formatSpan(sweep.endedAtMs - sweep.createdAtMs)}`;
+  const states = counts.map(([state, count]) => `${grouped(count)} ${state}`).join(', ');
+  return `Sweep ${sweep.id} ${sweepState.of(sweep.state)}${took}${reason}: ${counted(trials.length, 'trial')}, ${states}.`;
+}

@@ -1,0 +1,121 @@
+/** A report as one HTML file that loads nothing: styles, charts and pictures are in it. */
+import { visibleLines } from '../../dashboard/draw/visible-text.ts';
+import { type Attributes, element, escapeMarkup } from './charts/svg.ts';
+import type { Block, Document, Figure, Panel, Picture, Section, Table } from './document.ts';
+import { PAGE_STYLE } from './page-style.ts';
+
+const safe = (text: string): string => escapeMarkup(visibleLines(text));
+
+/** Should anything ever slip in, the browser still fetches and runs nothing. */
+const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+export function htmlOf(document: Document): string {
+  const contents = document.sections.map(({ id, title }) => `<li><a href="#${id}">${safe(title)}</a></li>`);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${safe(document.title)} - trawl report</title>
+<style>${PAGE_STYLE}</style>
+</head>
+<body>
+<header>
+<h1>${safe(document.title)}</h1>
+<p class="state">${safe(document.state)}</p>
+<nav aria-label="Contents"><ol>${contents.join('')}</ol></nav>
+</header>
+<main>
+${document.sections.map(sectionHtml).join('\n')}
+</main>
+<footer><p>${safe(document.written)}</p></footer>
+</body>
+</html>
+`;
+}
+
+function sectionHtml({ id, title, blocks }: Section): string {
+  return `<section id="${id}" aria-labelledby="${id}-title">
+<h2 id="${id}-title">${safe(title)}</h2>
+${blocks.map(blockHtml).join('\n')}
+</section>`;
+}
+
+function blockHtml(block: Block): string {
+  switch (block.kind) {
+    case 'text':
+      return `<p class="prose">${safe(block.text)}</p>`;
+    case 'note':
+      return `<p class="note">${safe(block.text)}</p>`;
+    case 'facts':
+      return `<dl>${block.rows.map(([name, value]) => `<dt>${safe(name)}</dt><dd>${safe(value)}</dd>`).join('')}</dl>`;
+    case 'table':
+      return tableHtml(block.table);
+    case 'heading': {
+      const badge = block.badge && ` <span class="badge ${block.badge.tone}">${safe(block.badge.text)}</span>`;
+      return `<h3>${safe(block.text)}${badge ?? ''}</h3>`;
+    }
+    case 'figure':
+      return figureHtml(block.figure);
+    case 'pictures':
+      return `<div class="pictures">${block.pictures.map(pictureHtml).join('\n')}</div>`;
+    case 'code':
+      return `<pre tabindex="0"><code>${safe(block.text)}</code></pre>`;
+  }
+}
+
+function tableHtml({ caption, columns, rows }: Table): string {
+  const head = columns.map(({ header, numeric }) => `<th scope="col"${cellClass(numeric)}>${safe(header)}</th>`);
+  const body = rows.map(
+    (row) => `<tr>${row.map((cell, i) => `<td${cellClass(columns[i]?.numeric)}>${safe(cell)}</td>`).join('')}</tr>`,
+  );
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${safe(caption)}"><table>
+<caption>${safe(caption)}</caption>
+<thead><tr>${head.join('')}</tr></thead>
+<tbody>
+${body.join('\n')}
+</tbody>
+</table></div>`;
+}
+
+const cellClass = (numeric: boolean | undefined) => (numeric === true ? ' class="number"' : '');
+
+function figureHtml({ title, caption, legend, panels, wide, table }: Figure): string {
+  const keys = legend.filter((label) => label !== '').map((label, i) => `<li>${swatch(i)}${safe(label)}</li>`);
+  const key = keys.length === 0 ? '' : `<ul class="legend">${keys.join('')}</ul>`;
+  const drawn = panels.map((panel) => panelHtml(panel, wide)).join('\n');
+  const box = wide
+    ? `<div class="scroll" tabindex="0" role="region" aria-label="${safe(title)}">${drawn}</div>`
+    : `<div class="panels">${drawn}</div>`;
+  const numbers = table === undefined ? '' : `<details><summary>The numbers</summary>${tableHtml(table)}</details>`;
+  return `<figure>
+<h3>${safe(title)}</h3>
+<figcaption>${safe(caption)}</figcaption>
+${key}${box}
+${numbers}
+</figure>`;
+}
+
+/** A wide chart keeps its size; others fill their place. */
+function panelHtml({ title, alt, drawing: { width, height, content } }: Panel, wide: boolean): string {
+  const size: Attributes = wide ? { width, height } : {};
+  const name = visibleLines(title === '' ? alt : `${title}: ${alt}`);
+  const svg = element(
+    'svg',
+    { viewBox: `0 0 ${width} ${height}`, ...size, role: 'img', 'aria-label': name },
+    visibleLines(content),
+  );
+  return title === '' ? `<div>${svg}</div>` : `<div><h4>${safe(title)}</h4>${svg}</div>`;
+}
+
+function swatch(series: number): string {
+  const stroke = element('line', { x1: 0, y1: 5, x2: 28, y2: 5, class: `line s${series}` });
+  return element('svg', { width: 28, height: 10, 'aria-hidden': 'true' }, stroke);
+}
+
+function pictureHtml({ caption, alt, png }: Picture): string {
+  const source = `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
+  return `<figure><img src="${source}" alt="${safe(alt)}"><figcaption>${safe(caption)}</figcaption></figure>`;
+}

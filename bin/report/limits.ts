@@ -1,0 +1,30 @@
+/** How much of a large sweep a report shows. What is left out is said where it is left out. */
+
+/** Rows of the ranking. */
+export const MAX_RANKED_CONFIGS = 50;
+/** Rows of the list of failed trials. */
+export const MAX_FAILED_TRIALS = 50;
+/** Characters of a failure's message. */
+export const MAX_MESSAGE = 300;
+/** Lines of the parallel coordinates. */
+export const MAX_PARALLEL_LINES = 400;
+/** Axes of the parallel coordinates, without the objective. */
+export const MAX_PARALLEL_AXES = 9;
+/** Panels of one figure. */
+export const MAX_PANELS = 12;
+/** Lines of one panel: as many as there are colours that can be told apart. */
+export const MAX_LINES = 6;
+/** Epochs of one line. */
+export const MAX_EPOCHS_DRAWN = 200;
+/** Epochs in a table of curves. */
+export const MAX_EPOCHS_LISTED = 6;
+/** Values of one parameter in a table or on a chart's axis. */
+export const MAX_LEVELS = 24;
+/** Interactions in the table of importance. */
+export const MAX_INTERACTIONS = 10;
+/** Reconstructions across the main parameter, besides the best. */
+export const MAX_PICTURES = 8;
+/** Bytes of one picture. */
+export const MAX_PICTURE_BYTES = 512 * 1024;
+/** Values of an axis in the table of the design. */
+export const MAX_VALUES_LISTED = 12;

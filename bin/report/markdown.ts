@@ -1,0 +1,108 @@
+/** A report as GitHub-flavoured Markdown. */
+import { visibleLines, visibleText } from '../../dashboard/draw/visible-text.ts';
+import type { Block, Document, Figure, Picture, Table } from './document.ts';
+import { sheetOf } from './sheet.ts';
+
+export interface MarkdownReport {
+  readonly text: string;
+  /** What the text links to: paths relative to it, and what is in them. */
+  readonly files: ReadonlyMap<string, string | Uint8Array>;
+}
+
+/**
+ * @param folder of the charts and pictures, relative to the report; undefined: none are linked, and the tables alone
+ *   carry the numbers
+ */
+export function markdownOf(document: Document, folder?: string): MarkdownReport {
+  const files = new Map<string, string | Uint8Array>();
+  const keep = (extension: string, content: string | Uint8Array): string => {
+    const path = `${folder}/${String(files.size + 1).padStart(2, '0')}.${extension}`;
+    files.set(path, content);
+    return path;
+  };
+  const write = (block: Block): string[] => {
+    switch (block.kind) {
+      case 'figure':
+        return figureText(block.figure, folder === undefined ? undefined : keep);
+      case 'pictures':
+        return block.pictures.flatMap((picture) => pictureText(picture, folder === undefined ? undefined : keep));
+      default:
+        return blockText(block);
+    }
+  };
+  const parts = [
+    `# ${inline(document.title)}`,
+    paragraph(document.state),
+    ...document.sections.flatMap(({ title, blocks }) => [`## ${inline(title)}`, ...blocks.flatMap(write)]),
+    '---',
+    paragraph(document.written),
+  ];
+  return { text: `${parts.join('\n\n')}\n`, files };
+}
+
+type Keep = (extension: string, content: string | Uint8Array) => string;
+
+function blockText(block: Exclude<Block, { kind: 'figure' | 'pictures' }>): string[] {
+  switch (block.kind) {
+    case 'text':
+      return block.text.split(/\n{2,}/).map(paragraph);
+    case 'note':
+      return [`> ${paragraph(block.text)}`];
+    case 'facts':
+      return [block.rows.map(([name, value]) => `- **${inline(name)}**: ${inline(value)}`).join('\n')];
+    case 'table':
+      return tableText(block.table);
+    case 'heading':
+      return [`### ${inline(block.text)}${block.badge === undefined ? '' : `: ${inline(block.badge.text)}`}`];
+    case 'code':
+      return [fenced(block.text, block.language)];
+  }
+}
+
+function figureText(figure: Figure, keep: Keep | undefined): string[] {
+  const { title, caption, panels, table } = figure;
+  if (keep === undefined && table === undefined) return [];
+  const alt = panels.map((panel) => (panel.title === '' ? panel.alt : `${panel.title}: ${panel.alt}`)).join('. ');
+  return [
+    `### ${inline(title)}`,
+    paragraph(caption),
+    ...(keep === undefined ? [] : [`![${inline(alt)}](${keep('svg', sheetOf(figure))})`]),
+    ...(table === undefined ? [] : tableText(table)),
+  ];
+}
+
+function pictureText({ caption, alt, png }: Picture, keep: Keep | undefined): string[] {
+  if (keep === undefined) return [`- ${inline(caption)}`];
+  return [`![${inline(alt)}](${keep('png', png)})`, `*${inline(caption)}*`];
+}
+
+function tableText({ caption, columns, rows }: Table): string[] {
+  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const lines = [
+    row(columns.map(({ header }) => inline(header))),
+    row(columns.map(({ numeric }) => (numeric ? '---:' : '---'))),
+    ...rows.map((cells) => row(cells.map(inline))),
+  ];
+  return [`**${inline(caption)}**`, lines.join('\n')];
+}
+
+/** The fence is longer than any in the text. */
+function fenced(text: string, language: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  return `${fence}${language}\n${visibleLines(text).replace(/\n+$/, '')}\n${fence}`;
+}
+
+/** Text from outside on one line, with nothing in it that Markdown or HTML acts on. */
+export function inline(text: string): string {
+  return visibleText(text.trim().replace(/\s*\n\s*/g, ' '))
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replace(/[\\`*[\]|~]/g, (c) => `\\${c}`)
+    .replace(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_');
+}
+
+/** As `inline`; what it begins with makes no list, heading, quotation or rule of it. */
+export function paragraph(text: string): string {
+  return inline(text).replace(/^(?:[-+#>=]|\d+(?=[.)]))/, (start) => (/\d/.test(start) ? `${start}\\` : `\\${start}`));
+}

@@ -1,0 +1,81 @@
+/** The values that a parameter takes over some configs, in an order and a number that a chart can show. */
+import type { Config } from '../../proto/gen/trawl/v1/types.ts';
+import { fromWire } from '../../proto/parameters.ts';
+import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
+
+export interface Level {
+  readonly label: string;
+  has(value: ParameterValue | undefined): boolean;
+}
+
+/** A parameter's value for a person: numbers without trailing noise, small ones as powers of ten. */
+export function valueText(value: ParameterValue | undefined): string {
+  if (value === undefined) return '-';
+  if (typeof value !== 'number') return String(value);
+  const size = Math.abs(value);
+  if (value !== 0 && (size < 1e-3 || size >= 1e7)) return String(Number(value.toPrecision(5)).toExponential());
+  return String(Number(value.toPrecision(7)));
+}
+
+/** Numbers by size, everything else in the order in which it comes. */
+export function distinctValues(values: Iterable<ParameterValue | undefined>): ParameterValue[] {
+  const distinct = [...new Set(values)].filter((value) => value !== undefined);
+  if (!distinct.every((value) => typeof value === 'number')) return distinct;
+  return distinct.sort((a, b) => Number(a) - Number(b));
+}
+
+/**
+ * A level a value; more numbers than `most` are cut into `most` ranges with about equally many values each. Undefined
+ * where there are more values than `most` that are no numbers.
+ */
+export function levelsOf(values: readonly ParameterValue[], most: number): Level[] | undefined {
+  if (values.length <= most) {
+    return values.map((value) => ({ label: valueText(value), has: (other) => other === value }));
+  }
+  if (!values.every((value) => typeof value === 'number')) return undefined;
+  return Array.from({ length: most }, (_, i) => {
+    const from = Number(values[Math.floor((i * values.length) / most)]);
+    const to = Number(values[Math.floor(((i + 1) * values.length) / most) - 1]);
+    const label = from === to ? valueText(from) : `${valueText(from)} to ${valueText(to)}`;
+    return { label, has: (other) => typeof other === 'number' && other >= from && other <= to };
+  });
+}
+
+/** Names of the parameters that differ between configs, those of the first list first, in its order. */
+export function varyingParameters(parameters: readonly Parameters[], first: readonly string[]): string[] {
+  const names = new Set(parameters.flatMap((of) => Object.keys(of)));
+  const varies = (name: string) => {
+    const [one, ...others] = parameters;
+    return others.some((of) => of[name] !== one?.[name]);
+  };
+  const known = first.filter((name) => names.has(name));
+  const rest = [...names].filter((name) => !first.includes(name)).sort();
+  return [...known, ...rest].filter(varies);
+}
+
+/**
+ * In the same order, without those whose value another one before them tells: set by `when`, or zipped to it.
+ * @param own axes that vary by themselves; one that is told by accident, each value of the other being there only once,
+ *   is kept
+ */
+export function independentParameters(
+  parameters: readonly Parameters[],
+  names: readonly string[],
+  own: ReadonlySet<string>,
+): string[] {
+  const kept: string[] = [];
+  for (const name of names) {
+    const told = kept.some((other) => {
+      const seen = new Map<ParameterValue | undefined, ParameterValue | undefined>();
+      const determined = parameters.every((of) => {
+        if (!seen.has(of[other])) seen.set(of[other], of[name]);
+        return seen.get(of[other]) === of[name];
+      });
+      return determined && (!own.has(name) || seen.size < parameters.length);
+    });
+    if (!told) kept.push(name);
+  }
+  return kept;
+}
+
+export const parametersOf = (config: Config): Parameters => fromWire(config.parameters);

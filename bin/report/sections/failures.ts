@@ -1,0 +1,63 @@
+import { shortId } from '../../../dashboard/draw/short-id.ts';
+import type { Trial } from '../../../proto/gen/trawl/v1/types.ts';
+import { failureClass, trialState } from '../../../proto/names.ts';
+import { fromWire } from '../../../proto/parameters.ts';
+import { clipped } from '../charts/svg.ts';
+import type { ReportData } from '../data.ts';
+import type { Block, Section } from '../document.ts';
+import { MAX_FAILED_TRIALS, MAX_MESSAGE } from '../limits.ts';
+import { counted, grouped, type Space, settingText } from '../trial-results.ts';
+
+/** What went wrong; no section where nothing did. */
+export function failuresSection(data: ReportData, space: Space): Section | undefined {
+  const failed = data.trials.filter(({ state }) => trialState.of(state) === 'failed');
+  const retried = data.trials.filter(
+    (trial) => trialState.of(trial.state) === 'succeeded' && trial.attempts > 1,
+  ).length;
+  if (failed.length === 0 && retried === 0) return undefined;
+  const blocks: Block[] = [{ kind: 'text', text: summary(failed, retried, data.trials.length) }];
+  if (failed.length > 0) blocks.push(failedTable(failed.slice(0, MAX_FAILED_TRIALS), space));
+  if (failed.length > MAX_FAILED_TRIALS) {
+    const text =
+      `The first ${MAX_FAILED_TRIALS} of ${grouped(failed.length)} failed trials are shown, the most that a report ` +
+      `lists; "trawl trials ${data.sweep.id} --state failed" has them all.`;
+    blocks.push({ kind: 'note', text });
+  }
+  return { id: 'failures', title: 'Failures', blocks };
+}
+
+function summary(failed: readonly Trial[], retried: number, all: number): string {
+  const byClass = new Map<string, number>();
+  for (const trial of failed) byClass.set(classOf(trial), (byClass.get(classOf(trial)) ?? 0) + 1);
+  const classes = [...byClass].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, count]) => `${count} ${name}`);
+  const detail = classes.length === 0 ? '' : ` (${classes.join(', ')})`;
+  const again = retried === 0 ? '' : ` ${counted(retried, 'trial')} succeeded after more than one attempt.`;
+  return `${grouped(failed.length)} of ${counted(all, 'trial')} failed${detail}.${again}`;
+}
+
+const classOf = ({ failure }: Trial): string => (failure === undefined ? 'unknown' : failureClass.of(failure.class));
+
+function failedTable(failed: readonly Trial[], space: Space): Block {
+  return {
+    kind: 'table',
+    table: {
+      caption: 'Failed trials',
+      columns: [
+        { header: 'trial', numeric: false },
+        { header: 'setting', numeric: false },
+        { header: 'seed', numeric: true },
+        { header: 'class', numeric: false },
+        { header: 'message', numeric: false },
+        { header: 'attempts', numeric: true },
+      ],
+      rows: failed.map((trial) => [
+        shortId(trial.id),
+        settingText(fromWire(trial.parameters), space.varying),
+        String(trial.seed),
+        classOf(trial),
+        clipped(trial.failure?.message ?? '-', MAX_MESSAGE),
+        String(trial.attempts),
+      ]),
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import { type ParallelLine, parallelChart } from '../charts/parallel-chart.ts';
+import { valueScale } from '../charts/plot-area.ts';
+import type { ReportData } from '../data.ts';
+import type { Block, Section } from '../document.ts';
+import { MAX_LEVELS, MAX_PARALLEL_AXES, MAX_PARALLEL_LINES } from '../limits.ts';
+import { levelsOf } from '../parameter-levels.ts';
+import { grouped, objectiveOf, type Space, valuesOf } from '../trial-results.ts';
+import { evenly } from './curves.ts';
+
+/** Of the configs, how many are drawn as the best. */
+const BEST_SHARE = 0.1;
+
+/** Parallel coordinates; no section where fewer than two configs or parameters could be told apart. */
+export function parallelSection(data: ReportData, space: Space): Section | undefined {
+  const metric = objectiveOf(data);
+  const ranked = data.configs.filter(({ rank }) => rank > 0);
+  const axes = space.independent.flatMap((name) => {
+    const levels = levelsOf(valuesOf(space, name), MAX_LEVELS);
+    return levels === undefined ? [] : [{ name, levels }];
+  });
+  const shownAxes = axes.slice(0, MAX_PARALLEL_AXES);
+  if (ranked.length < 2 || shownAxes.length < 2) return undefined;
+  const best = Math.max(1, Math.round(ranked.length * BEST_SHARE));
+  const lines = evenly(ranked, MAX_PARALLEL_LINES).map(
+    (config): ParallelLine => ({
+      places: shownAxes.map(({ name, levels }) =>
+        Math.max(
+          0,
+          levels.findIndex(({ has }) => has(space.parameters.get(config)?.[name])),
+        ),
+      ),
+      value: config.metrics[metric]?.mean ?? 0,
+      best: config.rank <= best,
+    }),
+  );
+  const scale = valueScale(lines.map(({ value }) => value));
+  const drawing = parallelChart(
+    shownAxes.map(({ name, levels }) => ({ name, labels: levels.map(({ label }) => label) })),
+    lines,
+    metric,
+    scale,
+  );
+  const names = shownAxes.map(({ name }) => name).join(', ');
+  const blocks: Block[] = [
+    {
+      kind: 'figure',
+      figure: {
+        title: `From parameters to ${metric}`,
+        caption: `A line a config; thick: the best ${best === 1 ? 'one' : best} of ${grouped(ranked.length)}, by ${metric}.`,
+        legend: [],
+        panels: [
+          { title: '', alt: `Parallel coordinates of ${lines.length} configs over ${names} and ${metric}.`, drawing },
+        ],
+        wide: true,
+        table: undefined,
+      },
+    },
+  ];
+  const left = [
+    ...(lines.length < ranked.length ? [`${lines.length} of ${grouped(ranked.length)} configs, evenly by rank`] : []),
+    ...(shownAxes.length < space.independent.length
+      ? [`${shownAxes.length} of ${space.independent.length} parameters`]
+      : []),
+  ];
+  if (left.length > 0) blocks.push({ kind: 'note', text: `Drawn: ${left.join('; ')}.` });
+  return { id: 'parallel', title: 'All parameters at once', blocks };
+}

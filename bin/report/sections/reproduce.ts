@@ -1,0 +1,74 @@
+import type { Agent } from '../../../proto/gen/trawl/v1/types.ts';
+import { isoTime } from '../../output/time-text.ts';
+import type { ReportData } from '../data.ts';
+import type { Block, Section } from '../document.ts';
+import { grouped } from '../trial-results.ts';
+
+/** What another person needs to run it once more. */
+export function reproduceSection(data: ReportData): Section {
+  const { sweep, text, version } = data;
+  const machines = machinesTable(data);
+  return {
+    id: 'reproduce',
+    title: 'How to reproduce',
+    blocks: [
+      { kind: 'text', text: 'Save the sweep file below as sweep.yaml, and run:' },
+      {
+        kind: 'code',
+        language: 'sh',
+        text: 'trawl plan sweep.yaml\ntrawl up sweep.yaml --dir runs\ntrawl report --dir runs',
+      },
+      {
+        kind: 'facts',
+        rows: [
+          ['trawl', version],
+          ['sweep', sweep.id],
+          ['submitted', isoTime(sweep.createdAtMs) ?? '-'],
+          ['ended', isoTime(sweep.endedAtMs) ?? '-'],
+          ['fingerprint', sweep.fingerprint],
+        ],
+      },
+      ...(machines === undefined ? [] : [machines]),
+      { kind: 'heading', text: 'The sweep file' },
+      { kind: 'code', language: text.trimStart().startsWith('{') ? 'json' : 'yaml', text },
+    ],
+  };
+}
+
+/** The same trial gives the same numbers on one backend only: so which one ran belongs to the result. */
+function machinesTable({ trials, agents }: ReportData): Block | undefined {
+  const byMachine = new Map<string, { agent: string; backend: string; trials: number }>();
+  for (const { agentId: agent, backend } of trials) {
+    if (agent === '') continue;
+    const key = JSON.stringify([agent, backend]);
+    const machine = byMachine.get(key) ?? { agent, backend, trials: 0 };
+    machine.trials += 1;
+    byMachine.set(key, machine);
+  }
+  if (byMachine.size === 0) return undefined;
+  const known = new Map<string, Agent>(agents.map((agent) => [agent.id, agent]));
+  return {
+    kind: 'table',
+    table: {
+      caption: 'Where the trials ran, by their latest attempt',
+      columns: [
+        { header: 'agent', numeric: false },
+        { header: 'host', numeric: false },
+        { header: 'GPUs', numeric: false },
+        { header: 'version', numeric: false },
+        { header: 'backend', numeric: false },
+        { header: 'trials', numeric: true },
+      ],
+      rows: [...byMachine.entries()]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, { agent, backend, trials: count }]) => [
+          agent,
+          known.get(agent)?.host || '-',
+          known.get(agent)?.gpus.join(', ') || '-',
+          known.get(agent)?.version || '-',
+          backend || '-',
+          grouped(count),
+        ]),
+    },
+  };
+}

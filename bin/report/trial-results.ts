@@ -1,0 +1,66 @@
+/** What of a sweep's results the sections have in common. */
+import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { trialState } from '../../proto/names.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import type { ReportData } from './data.ts';
+import {
+  distinctValues,
+  independentParameters,
+  parametersOf,
+  valueText,
+  varyingParameters,
+} from './parameter-levels.ts';
+
+/** The objective's name. */
+export const objectiveOf = (data: ReportData): string => data.sweep.metric?.name ?? data.spec.metric.name;
+
+export interface Space {
+  /** Parameters that differ between configs, the sweep's axes first. */
+  readonly varying: readonly string[];
+  /** Those of them that are told by no other, the one that moves the objective most first. */
+  readonly independent: readonly string[];
+  /** Parameters that all configs share. */
+  readonly fixed: Parameters;
+  readonly parameters: ReadonlyMap<Config, Parameters>;
+}
+
+export function spaceOf(data: ReportData): Space {
+  const parameters = new Map(data.configs.map((config) => [config, parametersOf(config)]));
+  const all = [...parameters.values()];
+  const axes = data.spec.axes.filter(({ size }) => size > 1).map(({ name }) => name);
+  const varying = varyingParameters(all, axes);
+  const followers = new Set(data.spec.zip.flatMap((names) => names.slice(1)));
+  const own = new Set(axes.filter((name) => !followers.has(name)));
+  const share = new Map(data.importance?.effects.map((effect) => [effect.parameter, effect.share]));
+  const independent = independentParameters(all, varying, own);
+  const first = all[0] ?? {};
+  return {
+    varying,
+    independent: independent.toSorted((a, b) => (share.get(b) ?? 0) - (share.get(a) ?? 0)),
+    fixed: Object.fromEntries(
+      Object.entries(first)
+        .filter(([name]) => !varying.includes(name))
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    ),
+    parameters,
+  };
+}
+
+/** `depth=3 latent_dim=15` */
+export function settingText(parameters: Parameters, names: readonly string[]): string {
+  return names.map((name) => `${name}=${valueText(parameters[name])}`).join(' ');
+}
+
+export const valuesOf = (space: Space, name: string) =>
+  distinctValues([...space.parameters.values()].map((parameters) => parameters[name]));
+
+/** Trials whose curve counts: what a failed or cancelled one reported is no result. */
+export function counts(trial: Trial): boolean {
+  const state = trialState.of(trial.state);
+  return state === 'succeeded' || state === 'stopped' || state === 'running';
+}
+
+export const grouped = new Intl.NumberFormat('en').format;
+
+/** `1 trial`, `2 trials` */
+export const counted = (count: number, thing: string): string => `${grouped(count)} ${thing}${count === 1 ? '' : 's'}`;

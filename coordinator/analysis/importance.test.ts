@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { importanceOf } from './importance.ts';
+import { replicates, trial } from './judged-trials.fixture.ts';
+
+const VALUES = [
+  { depth: 3, latent: 15, losses: [2.1, 2.4] },
+  { depth: 3, latent: 30, losses: [3.0, 2.7] },
+  { depth: 3, latent: 50, losses: [4.1, 4.4] },
+  { depth: 5, latent: 15, losses: [1.1, 1.3] },
+  { depth: 5, latent: 30, losses: [2.9, 3.3] },
+  { depth: 5, latent: 50, losses: [5.2, 5.0] },
+];
+const grid = VALUES.flatMap(({ losses, ...parameters }) => replicates(parameters, losses));
+const AXES = ['depth', 'latent'];
+
+test("is statsmodels' analysis of variance", () => {
+  // statsmodels.stats.anova.anova_lm(ols('y ~ C(depth) * C(latent)', data).fit(), typ=1)
+  const { balanced, why, effects, interactions, residual } = importanceOf(grid, 'loss', AXES);
+  const total = 0.0008333333333333243 + 17.539999999999992 + 1.8866666666666683 + 0.2550000000000001;
+  expect([balanced, why]).toEqual([true, '']);
+  expect(effects.map(({ parameter }) => parameter)).toEqual(['latent', 'depth']);
+  expect(effects[0]?.share).toBeCloseTo(17.539999999999992 / total, 12);
+  expect(effects[0]?.f).toBeCloseTo(206.3529411764704, 8);
+  expect(effects[0]?.p).toBeCloseTo(2.9425683828891037e-6, 14);
+  expect(effects[1]?.f).toBeCloseTo(0.01960784313725468, 10);
+  expect(effects[1]?.p).toBeCloseTo(0.8932202526098346, 10);
+  expect(interactions).toEqual([
+    {
+      parameters: AXES,
+      share: expect.closeTo(1.8866666666666683 / total, 12),
+      p: expect.closeTo(0.0016879707218900603, 10),
+    },
+  ]);
+  expect(residual).toBeCloseTo(0.255 / total, 12);
+  expect(effects[0]?.levels.map(({ value, spread }) => [value, spread.n, Number(spread.mean.toFixed(6))])).toEqual([
+    [15, 4, 1.725],
+    [30, 4, 2.975],
+    [50, 4, 4.675],
+  ]);
+});
+
+test('the shares of a balanced grid add up to 1, whatever the values', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 24, maxLength: 24 }),
+      (values) => {
+        let next = 0;
+        const trials = [1, 2].flatMap((a) =>
+          ['x', 'y', 'z'].flatMap((b) =>
+            [true, false].flatMap((c) => replicates({ a, b, c }, [values[next++] ?? 0, values[next++] ?? 0])),
+          ),
+        );
+        const { effects, interactions, residual, why } = importanceOf(trials, 'loss', ['a', 'b', 'c']);
+        fc.pre(why === '');
+        const sum = [...effects, ...interactions].reduce((total, { share }) => total + share, residual);
+        expect(sum).toBeCloseTo(1, 9);
+      },
+    ),
+  );
+});
+
+test('a value that was not tried with everything else is left out, and said', () => {
+  const extra = replicates({ depth: 3, latent: 100 }, [9, 9]);
+  const { why, balanced, ...whole } = importanceOf([...grid, ...extra], 'loss', AXES);
+  expect([balanced, why]).toEqual([false, 'latent=100 left out: not tried with everything else']);
+  expect(whole).toMatchObject({ effects: importanceOf(grid, 'loss', AXES).effects });
+});
+
+test('a failed replicate takes its seed out of all, and is said', () => {
+  const failed = grid.map((one, index) => (index === 3 ? { ...one, state: 'failed' as const } : one));
+  const result = importanceOf(failed, 'loss', AXES);
+  expect(result).toMatchObject({ balanced: false, why: '5 trials left out: not every combination has their seed' });
+  expect(result.effects[0]).toMatchObject({ f: undefined, p: undefined });
+  expect(result.effects[0]?.levels[0]?.spread.n).toBe(2);
+});
+
+test('parameters that change together are one, by the name of the axis', () => {
+  const tied = grid.map((one) => ({
+    ...one,
+    parameters: { epochs: one.parameters.depth === 5 ? 13 : 10, ...one.parameters },
+  }));
+  const result = importanceOf(tied, 'loss', AXES);
+  expect(result.why).toBe('epochs changes with depth only, and is counted as it');
+  expect(result.balanced).toBe(true);
+  expect(result.effects.map(({ parameter }) => parameter)).toEqual(['latent', 'depth']);
+});
+
+test('says why there is nothing', () => {
+  const why = (trials: Parameters<typeof importanceOf>[0]) => importanceOf(trials, 'loss', AXES).why;
+  expect(why([])).toBe('no trial has a result yet');
+  expect(why(replicates({ depth: 3 }, [1, 2]))).toBe('no parameter has two values with a result');
+  expect(why([1, 2].flatMap((latent) => replicates({ latent }, [1, 1])))).toBe('loss is the same in every trial');
+  expect(
+    why([trial({ a: 1, b: 1 }, 0, { metrics: { loss: 1 } }), trial({ a: 2, b: 1 }, 1, { metrics: { loss: 2 } })]),
+  ).toBe('no seed has a result in every combination');
+});

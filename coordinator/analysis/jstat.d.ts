@@ -1,0 +1,11 @@
+/** The part of jstat that trawl uses; the package has no types of its own. */
+declare module 'jstat' {
+  interface JStat {
+    readonly studentt: { cdf(x: number, df: number): number; inv(p: number, df: number): number };
+    /** Regularised incomplete beta function. */
+    ibeta(x: number, a: number, b: number): number;
+    readonly normal: { cdf(x: number, mean: number, std: number): number };
+  }
+  const jStat: JStat;
+  export default jStat;
+}

@@ -1,0 +1,205 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Parameters } from '../../proto/trainers.ts';
+import { parseClaim } from '../sweepfile/claim.ts';
+import type { Hypothesis } from '../sweepfile/spec.ts';
+import type { JudgedTrial } from './judged-trial.ts';
+import { replicates, trial, withCurve } from './judged-trials.fixture.ts';
+import { judge } from './verdict.ts';
+
+function hypothesis(text: string, where: Parameters = {}): Hypothesis {
+  const claim = parseClaim(text);
+  if (typeof claim === 'string') throw new Error(claim);
+  const conditions = Object.entries(where).map(([name, value]) => ({ name, anyOf: [value] }));
+  return { name: 'H', about: '', text, claim, where: conditions };
+}
+
+function verdictOn(text: string, trials: readonly JudgedTrial[], where?: Parameters) {
+  const [judged] = judge([hypothesis(text, where)], trials);
+  if (judged === undefined) throw new Error('nothing was judged');
+  return judged;
+}
+
+const A = [0.0412, 0.0405, 0.0431];
+const B = [0.0351, 0.0363, 0.0349, 0.0371];
+const two = [...replicates({ d: 15 }, A), ...replicates({ d: 30 }, B)];
+
+test("one setting is judged by Welch's interval, with the numbers in the reason", () => {
+  const judged = verdictOn('loss[d=15] > loss[d=30]', two);
+  expect(judged).toMatchObject({
+    verdict: 'supported',
+    moreSeeds: undefined,
+    parts: [{ estimate: { level: 0.95, n: [3, 4], low: expect.closeTo(0.003069189902612349, 10) } }],
+  });
+  expect(judged.because).toBe(
+    "0.0416 against 0.03585: 0.00575 in the claim's direction (95% interval 0.003069 to 0.008431, g = 4.137, n = 3 and 4)",
+  );
+});
+
+test('the opposite claim is refuted, and "not" supports what is refuted', () => {
+  expect(verdictOn('loss[d=15] < loss[d=30]', two).verdict).toBe('refuted');
+  expect(verdictOn('not loss[d=15] < loss[d=30]', two).verdict).toBe('supported');
+  expect(verdictOn('not loss[d=15] > loss[d=30]', two).verdict).toBe('refuted');
+});
+
+const values = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 2, maxLength: 5 });
+const FLIPPED = { supported: 'refuted', refuted: 'supported', undecided: 'undecided' };
+
+test('swapping the sides flips every verdict, and adding a constant changes none', () => {
+  fc.assert(
+    fc.property(values, values, fc.integer({ min: 1, max: 9 }), (left, right, shift) => {
+      const trials = [...replicates({ d: 1 }, left), ...replicates({ d: 2 }, right)];
+      const { verdict, parts } = verdictOn('loss[d=1] > loss[d=2]', trials);
+      expect(verdictOn('loss[d=2] > loss[d=1]', trials).verdict).toBe(FLIPPED[verdict]);
+      // On the very edge of 0 rounding decides.
+      fc.pre(Math.min(Math.abs(parts[0]?.estimate?.low ?? 0), Math.abs(parts[0]?.estimate?.high ?? 0)) > 1e-9);
+      const moved = trials.map((one) => ({ ...one, metrics: { loss: (one.metrics.loss ?? 0) + shift } }));
+      expect(verdictOn('loss[d=1] > loss[d=2]', moved).verdict).toBe(verdict);
+    }),
+  );
+});
+
+test('an undecided comparison says how many more seeds would likely decide it', () => {
+  const close = [...replicates({ d: 15 }, [1.0, 1.6, 0.7]), ...replicates({ d: 30 }, [0.9, 0.8, 1.1])];
+  const judged = verdictOn('loss[d=15] > loss[d=30]', close);
+  expect(judged).toMatchObject({ verdict: 'undecided', moreSeeds: 65 });
+  expect(judged.because).toContain('65 more seeds of each config would likely decide it');
+  const hopeless = [...replicates({ d: 15 }, [1, 2, 3]), ...replicates({ d: 30 }, [1, 2, 3.0001])];
+  expect(verdictOn('loss[d=15] > loss[d=30]', hopeless)).toMatchObject({
+    moreSeeds: undefined,
+    because: expect.stringContaining('more than 100 seeds'),
+  });
+});
+
+test('trials are compared with their like: what is larger in every setting is larger, whatever the settings do', () => {
+  // Pooled over depth, the two would overlap wholly.
+  const trials = [3, 5].flatMap((depth) => [
+    ...replicates(
+      { depth, d: 15 },
+      A.map((loss) => loss * depth),
+    ),
+    ...replicates(
+      { depth, d: 30 },
+      B.map((loss) => loss * depth),
+    ),
+  ]);
+  const judged = verdictOn('loss[d=15] > loss[d=30]', trials);
+  expect(judged).toMatchObject({ verdict: 'supported', parts: [{ estimate: { n: [6, 8] } }] });
+  expect(judged.parts[0]?.estimate?.effect).toBeCloseTo(4 * 0.00575, 10);
+  expect(judged.because).toContain('over 2 settings of the other parameters');
+  expect(judged.method).toContain('within one setting');
+});
+
+test('sides that differ in more than was claimed are not compared, and the reason names what', () => {
+  const trials = [...replicates({ depth: 3, epochs: 10 }, A), ...replicates({ depth: 5, epochs: 13 }, B)];
+  expect(verdictOn('loss[depth=3] > loss[depth=5]', trials)).toMatchObject({
+    verdict: 'undecided',
+    because: 'no trial has its like on the other side: they differ in epochs too',
+    parts: [{ estimate: undefined }],
+  });
+});
+
+test('one seed on a side is undecided; no result yet, and trials that failed or run, are said', () => {
+  const single = [...replicates({ d: 15 }, [1]), ...replicates({ d: 30 }, B)];
+  expect(verdictOn('loss[d=15] > loss[d=30]', single).because).toMatch(/^two or more seeds of each config are needed/);
+  expect(verdictOn('loss[d=15] > loss[d=30]', replicates({ d: 30 }, B)).because).toBe(
+    'no trial on the left side has a result yet',
+  );
+  const open = [
+    ...two,
+    trial({ d: 15 }, 3, { state: 'running' }),
+    trial({ d: 15 }, 4, { state: 'failed', metrics: { loss: 99 } }),
+  ];
+  expect(verdictOn('loss[d=15] > loss[d=30]', open)).toMatchObject({
+    verdict: 'supported',
+    because: expect.stringMatching(/; 1 trial not ended yet; 1 trial without a result \(failed or cancelled\)$/),
+  });
+  expect(verdictOn('loss[d=15] > loss[d=30]', two, { d: 99 }).because).toContain('no trial of the sweep meets where');
+});
+
+test('seeds that do not differ at all decide by the difference itself', () => {
+  const trials = [...replicates({ d: 1 }, [2, 2]), ...replicates({ d: 2 }, [1, 1]), ...replicates({ d: 3 }, [1, 1])];
+  expect(verdictOn('loss[d=1] > loss[d=2]', trials).verdict).toBe('supported');
+  expect(verdictOn('loss[d=1] < loss[d=2]', trials).verdict).toBe('refuted');
+  expect(verdictOn('loss[d=2] > loss[d=3]', trials)).toMatchObject({
+    verdict: 'undecided',
+    because: expect.stringContaining('equal in every seed'),
+  });
+});
+
+test('an ordering holds when every step does, each held to its share of the error rate', () => {
+  const falling = [15, 30, 50].flatMap((d, i) => replicates({ d }, [3 - i, 3.05 - i, 2.95 - i]));
+  const judged = verdictOn('loss[d]: 15 > 30 > 50', falling);
+  expect(judged.verdict).toBe('supported');
+  expect(judged.because).toMatch(/^2 of 2 steps hold; the smallest: /);
+  expect(judged.parts.map(({ claim }) => claim)).toEqual(['loss[d=15] > loss[d=30]', 'loss[d=30] > loss[d=50]']);
+  expect(judged.parts.map(({ estimate }) => estimate?.level).sort()).toEqual([0.95, 0.975]);
+  expect(judged.method).toContain('Holm');
+  expect(verdictOn('loss[d]: 15 > 50 > 30', falling)).toMatchObject({
+    verdict: 'refuted',
+    because: expect.stringContaining('1 of 2 steps holds; refuted: loss[d=50] > loss[d=30]'),
+  });
+});
+
+test('a step alone may hold where the family does not allow it', () => {
+  // p = 0.0387 alone (scipy.stats.ttest_ind, equal_var=False): below 0.05, above 0.05 / 2.
+  const near = [...replicates({ d: 1 }, [3, 3.4, 3.2]), ...replicates({ d: 2 }, [2.4, 2.9, 2.5])];
+  expect(verdictOn('loss[d]: 1 > 2', near).verdict).toBe('supported');
+  const family = [...near, ...replicates({ d: 3 }, [2.4, 2.9, 2.6])];
+  expect(verdictOn('loss[d]: 1 > 2 > 3', family)).toMatchObject({
+    verdict: 'undecided',
+    parts: [{ verdict: 'undecided', estimate: { level: 0.975 } }, { verdict: 'undecided' }],
+  });
+});
+
+test('ranges are compared: what depends less on a parameter moves less over it', () => {
+  const noise = [-0.01, 0, 0.01];
+  const slope = (dataset: string, by: number) =>
+    [15, 30, 100].flatMap((d, i) =>
+      replicates(
+        { dataset, d },
+        noise.map((n) => 1 - by * i + n),
+      ),
+    );
+  const trials = [...slope('mnist', 0.2), ...slope('fashion', 0.05)];
+  const judged = verdictOn('range(loss, d)[dataset=fashion] < range(loss, d)[dataset=mnist]', trials);
+  expect(judged).toMatchObject({ verdict: 'supported', parts: [{ estimate: { n: [6, 6] } }] });
+  expect(judged.parts[0]?.estimate?.effect).toBeCloseTo(0.3, 10);
+  expect(judged.because).toMatch(/^0\.1 against 0\.4: 0\.3 in the claim's direction/);
+  expect(judged.method).toContain('delta method');
+});
+
+const FALLING = [5, 4.2, 4.4, 3.9, 3.1, 3.3, 2.8, 2.8, 2.1, 2.2];
+
+test('a trend is judged over the curves, and the steps that go against it are counted', () => {
+  const curves = [0, 1, 2].map((seed) =>
+    withCurve(
+      { d: 15 },
+      seed,
+      FALLING.map((loss) => loss + seed),
+    ),
+  );
+  const judged = verdictOn('loss falls over epochs', curves);
+  expect(judged.verdict).toBe('supported');
+  expect(judged.because).toBe(
+    "tau 0.8444 in the claim's direction (95% interval 0.8444 to 0.8444; regional Kendall test p < 0.001) over 3 curves " +
+      'of 1 config; 9 of 27 steps from one epoch to the next go against it',
+  );
+  expect(verdictOn('loss rises over epochs', curves).verdict).toBe('refuted');
+});
+
+test('curves that are flat, short or single are undecided', () => {
+  const curves = (losses: readonly number[], seeds = 3) =>
+    Array.from({ length: seeds }, (_, seed) => withCurve({ d: 15 }, seed, losses));
+  const because = (trials: readonly JudgedTrial[]) => {
+    const { verdict, because: reason } = verdictOn('loss falls over epochs', trials);
+    expect(verdict).toBe('undecided');
+    return reason;
+  };
+  expect(because(curves([1, 1, 1, 1, 1]))).toContain('tau 0 ');
+  expect(because(curves([3, 2, 1]))).toBe('no curve has 4 epochs or more, too few to tell a trend');
+  expect(because(curves(FALLING, 1))).toContain('two or more seeds');
+  expect(because([trial({ d: 1 }, 0, { state: 'running' })])).toMatch(
+    /^no trial has a result yet; 1 trial not ended yet$/,
+  );
+});

@@ -1,0 +1,117 @@
+import { expect, test } from 'vitest';
+import { sweepFingerprint } from './fingerprint.ts';
+import { parseSweep } from './parse.ts';
+import { SweepFileError } from './problems.ts';
+
+const SWEEP = `
+trainer: autoencoder
+parameters:
+  dataset: {values: [mnist, fashion-mnist]}
+  depth: {values: [3, 5]}
+  latent_dim: {values: [15, 30, 100]}
+  noise_std: {value: 0}
+when: [{if: {depth: 5}, set: {epochs: 13, latent_dim: 40}}]
+`;
+
+const withClaim = (claim: string, where = '') =>
+  `${SWEEP}hypotheses:\n  - name: H1\n    claim: '${claim}'\n${where === '' ? '' : `    where: ${where}\n`}`;
+
+function problemsOf(text: string): string[] {
+  try {
+    parseSweep(text, 'x.yaml');
+    return [];
+  } catch (error) {
+    if (!(error instanceof SweepFileError)) throw error;
+    return error.problems.map(({ line, message }) => `${line}: ${message}`);
+  }
+}
+
+test('hypotheses arrive in order, what they leave out empty', () => {
+  const { hypotheses } = parseSweep(
+    `${withClaim('psnr[latent_dim=15] > psnr[latent_dim=40]', '{dataset: [mnist], depth: 5}')}  - {name: H2, claim: psnr rises over epochs, about: it learns}\n`,
+    'x',
+  );
+  expect(hypotheses).toMatchObject([
+    {
+      ...{ name: 'H1', about: '', text: 'psnr[latent_dim=15] > psnr[latent_dim=40]' },
+      where: [
+        { name: 'dataset', anyOf: ['mnist'] },
+        { name: 'depth', anyOf: [5] },
+      ],
+    },
+    { name: 'H2', about: 'it learns', claim: { kind: 'trend', metric: 'psnr', rises: true }, where: [] },
+  ]);
+});
+
+test('a question is no part of the sweep that it is asked of', () => {
+  const plain = sweepFingerprint(parseSweep(SWEEP, 'x'));
+  expect(sweepFingerprint(parseSweep(withClaim('test_loss falls over epochs'), 'x'))).toBe(plain);
+});
+
+test.each([
+  ['values that when sets, and its default', 'test_loss[epochs=13] < test_loss[epochs=10]', '{latent_dim: 40}'],
+  ['several conditions', 'psnr[depth=3, latent_dim=15] > psnr[latent_dim=100, depth=5]', ''],
+  ['ranges', 'range(psnr, latent_dim)[dataset=mnist] > range(psnr, latent_dim)[dataset=fashion-mnist]', ''],
+])('%s are taken', (_, claim, where) => {
+  expect(problemsOf(withClaim(claim, where))).toEqual([]);
+});
+
+test('a program of the user may report any metric', () => {
+  const text =
+    '{command: [python3, a.py], metric: {name: m}, parameters: {a: {values: [1, 2]}}, hypotheses: [{name: H, claim: "x[a]: 1 > 2"}]}';
+  expect(problemsOf(text)).toEqual([]);
+});
+
+test.each([
+  [
+    'test_lss falls over epochs',
+    '',
+    '11: claim: trainer autoencoder reports no metric "test_lss"; did you mean "test_loss"?',
+  ],
+  ['psnr[latent]: 15 > 30', '', '11: claim: "latent" is not under parameters; did you mean "latent_dim"?'],
+  ['psnr[latent_dim]: 15 > 31', '', '11: claim: latent_dim is never 31 in this sweep; did you mean "30"?'],
+  ['psnr[latent_dim]: 15 > 15', '', '11: claim: 15 stands twice in the ordering'],
+  [
+    'psnr[dataset=mnst] > psnr[dataset=mnist]',
+    '',
+    '11: claim: dataset: expected mnist or fashion-mnist, got "mnst"; did you mean "mnist"?',
+  ],
+  ['psnr[depth=3] > psnr[depth=3]', '', '11: claim: the two sides are the same; nothing is compared'],
+  [
+    'psnr[depth=3] > psnr[dataset=mnist]',
+    '',
+    '11: claim: both brackets name the same parameters; got depth and dataset',
+  ],
+  ['psnr[depth=3] > test_loss[depth=5]', '', '11: claim: both sides are of one metric; got psnr and test_loss'],
+  [
+    'range(psnr, noise_std)[depth=3] > range(psnr, noise_std)[depth=5]',
+    '',
+    '11: claim: a range needs a parameter of two or more values; noise_std has one',
+  ],
+  [
+    'range(psnr, depth)[depth=3] > range(psnr, depth)[depth=5]',
+    '',
+    '11: claim: a range over depth has none where the bracket holds depth to one value',
+  ],
+  ['psnr[latent_dim]: 15 > 30', '{latent_dim: 15}', '11: claim: where leaves out latent_dim=30'],
+  ['psnr rises over epochs', '{latent_dim: 16}', '12: latent_dim is never 16 in this sweep; did you mean "15"?'],
+  ['psnr rises over epochs', '{depht: 3}', '12: "depht" is not under parameters; did you mean "depth"?'],
+])('%s where %s is refused', (claim, where, message) => {
+  expect(problemsOf(withClaim(claim, where))).toEqual([message]);
+});
+
+test('a claim that cannot be read is told with the forms that can', () => {
+  expect(problemsOf(withClaim('psnr is good'))).toEqual([
+    expect.stringMatching(
+      /^11: claim: character 6 of the claim: expected "\["; got "is" \(a claim is such as test_loss\[/,
+    ),
+  ]);
+});
+
+test('two hypotheses of one name are refused, and so are unknown keys', () => {
+  const twice = `${withClaim('psnr rises over epochs')}  - {name: H1, claim: psnr rises over epochs}\n`;
+  expect(problemsOf(twice)).toEqual(['12: "H1" is the name of two hypotheses, the first at 10:11']);
+  expect(problemsOf(`${SWEEP}hypotheses: [{name: H1, clam: psnr rises over epochs}]\n`)).toEqual(
+    expect.arrayContaining([expect.stringContaining('unknown key "clam"; did you mean "claim"?')]),
+  );
+});

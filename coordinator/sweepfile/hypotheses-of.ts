@@ -1,0 +1,168 @@
+/** The `hypotheses` of a file -> claims, each checked against the trainer's metrics and the sweep's parameters. */
+import type { ParameterValue } from '../../proto/trainers.ts';
+import type { Condition, WhenRule } from '../grid/rules.ts';
+import { CLAIM_FORMS, type Claim, parseClaim, type Quantity } from './claim.ts';
+import type { Path } from './locate.ts';
+import { conditionsOf, type RuleContext, undeclared } from './rules-of.ts';
+import type { SweepFile } from './schema.ts';
+import type { Hypothesis } from './spec.ts';
+import { didYouMean } from './suggest.ts';
+import { metricProblem, valueProblem } from './trainer-rules.ts';
+import { quote, show } from './wording.ts';
+
+interface Context extends RuleContext {
+  readonly when: readonly WhenRule[];
+}
+
+type Written = NonNullable<SweepFile['hypotheses']>[number];
+
+export function hypothesesOf(file: SweepFile, context: Context): Hypothesis[] {
+  const first = new Map<string, number>();
+  return (file.hypotheses ?? []).flatMap((written, index) => {
+    const before = first.get(written.name);
+    if (before === undefined) first.set(written.name, index);
+    else {
+      const where = context.findings.where(['hypotheses', before, 'name']);
+      context.findings.atValue(
+        ['hypotheses', index, 'name'],
+        `${quote(written.name)} is the name of two hypotheses, the first at ${where}`,
+      );
+    }
+    return hypothesisOf(written, index, context);
+  });
+}
+
+function hypothesisOf(written: Written, index: number, context: Context): Hypothesis[] {
+  const path: Path = ['hypotheses', index];
+  // Rules are on points as enumerated, where a value that only `when` sets never holds; here it is one like the others.
+  const where =
+    written.where === undefined ? [] : conditionsOf(written.where, [...path, 'where'], withReached(context));
+  for (const { name, anyOf } of where) {
+    const reached = reachedBy(name, context);
+    const never = anyOf.find((value) => !reached.has(value));
+    if (never !== undefined && nameProblem(name, context) === undefined) {
+      const message = `${name} is never ${show(never)} in this sweep${reached.hint(never)}`;
+      context.findings.atValue([...path, 'where', name], message);
+    }
+  }
+  const claim = parseClaim(written.claim);
+  const problem = typeof claim === 'string' ? claim : claimProblem(claim, where, context);
+  if (problem !== undefined) {
+    const forms = typeof claim === 'string' ? ` (a claim is such as ${CLAIM_FORMS})` : '';
+    context.findings.atValue([...path, 'claim'], `claim: ${problem}${forms}`);
+  }
+  if (typeof claim === 'string') return [];
+  return [{ name: written.name, about: written.about ?? '', text: written.claim.trim(), claim, where }];
+}
+
+/** A parameter that only `when` sets may be named in a hypothesis. */
+function withReached(context: Context): RuleContext {
+  const set = context.when.flatMap((rule) => Object.keys(rule.set));
+  const axes = [...context.axes].filter(([name]) => !set.includes(name));
+  return { ...context, declared: [...new Set([...context.declared, ...set])], axes: new Map(axes) };
+}
+
+function claimProblem(claim: Claim, where: readonly Condition[], context: Context): string | undefined {
+  switch (claim.kind) {
+    case 'trend':
+      return metricProblem(context.trainerName, context.trainer, claim.metric);
+    case 'ordering': {
+      const { metric, parameter, values } = claim;
+      const twice = values.find((value, index) => values.indexOf(value) < index);
+      return (
+        metricProblem(context.trainerName, context.trainer, metric) ??
+        conditionProblem({ name: parameter, anyOf: values }, where, context) ??
+        (twice === undefined ? undefined : `${show(twice)} stands twice in the ordering`)
+      );
+    }
+    case 'comparison':
+      return (
+        quantityProblem(claim.left, where, context) ??
+        quantityProblem(claim.right, where, context) ??
+        sidesProblem(claim.left, claim.right)
+      );
+  }
+}
+
+function quantityProblem(quantity: Quantity, where: readonly Condition[], context: Context): string | undefined {
+  const problem = metricProblem(context.trainerName, context.trainer, quantity.metric);
+  if (problem !== undefined) return problem;
+  for (const condition of quantity.conditions) {
+    const wrong = conditionProblem(condition, where, context);
+    if (wrong !== undefined) return wrong;
+  }
+  const { over } = quantity;
+  if (over === undefined) return undefined;
+  if (quantity.conditions.some(({ name }) => name === over)) {
+    return `a range over ${over} has none where the bracket holds ${over} to one value`;
+  }
+  const reached = nameProblem(over, context) ?? reachedBy(over, context);
+  if (typeof reached === 'string') return reached;
+  return reached.few ? `a range needs a parameter of two or more values; ${over} has one` : undefined;
+}
+
+/** Like is compared with like: one metric, one kind of quantity, and brackets that differ in values alone. */
+function sidesProblem(left: Quantity, right: Quantity): string | undefined {
+  if (left.metric !== right.metric) return `both sides are of one metric; got ${left.metric} and ${right.metric}`;
+  if (left.over !== right.over) return 'both sides are means, or ranges over one parameter';
+  const names = (side: Quantity) => side.conditions.map(({ name }) => name).sort();
+  if (names(left).join() !== names(right).join()) {
+    return `both brackets name the same parameters; got ${names(left).join(', ')} and ${names(right).join(', ')}`;
+  }
+  const heldAt = (side: Quantity, name: string) => side.conditions.find((one) => one.name === name)?.anyOf[0];
+  const differ = names(left).some((name) => heldAt(left, name) !== heldAt(right, name));
+  return differ ? undefined : 'the two sides are the same; nothing is compared';
+}
+
+function nameProblem(name: string, context: Context): string | undefined {
+  return undeclared(name, withReached(context));
+}
+
+function conditionProblem(
+  { name, anyOf }: Condition,
+  where: readonly Condition[],
+  context: Context,
+): string | undefined {
+  const problem = nameProblem(name, context);
+  if (problem !== undefined) return problem;
+  const reached = reachedBy(name, context);
+  const within = where.find((condition) => condition.name === name);
+  for (const value of anyOf) {
+    const wrong = valueProblem(context.trainer, name, value);
+    if (wrong !== undefined) return wrong;
+    if (!reached.has(value)) return `${name} is never ${show(value)} in this sweep${reached.hint(value)}`;
+    if (within !== undefined && !within.anyOf.includes(value)) return `where leaves out ${name}=${value}`;
+  }
+  return undefined;
+}
+
+interface Reached {
+  has(value: ParameterValue): boolean;
+  hint(value: ParameterValue): string;
+  /** Whether it is one value only. */
+  readonly few: boolean;
+}
+
+/** The most values that a message lists. */
+const MAX_LISTED = 12;
+
+/** The values that a parameter takes in the sweep: on its axis, set by `when`, or the default of what `when` alone sets. */
+function reachedBy(name: string, { axes, declared, trainer, when }: Context): Reached {
+  const axis = axes.get(name);
+  const byDefault = declared.includes(name) ? undefined : trainer.parameters[name]?.default;
+  const set = when.flatMap((rule) => rule.set[name] ?? []);
+  const others = new Set(byDefault === undefined ? set : [byDefault, ...set]);
+  const listed = Array.from({ length: Math.min(axis?.size ?? 0, MAX_LISTED) }, (_, index) => axis?.at(index) ?? '');
+  const known = [...new Set([...listed, ...others])].map(String);
+  // An axis that is wrong has been told of already, and says nothing of its values.
+  const unknown = axis === undefined && declared.includes(name);
+  return {
+    has: (value) => unknown || others.has(value) || (axis?.indexOf(value) ?? -1) >= 0,
+    hint: (value) =>
+      didYouMean(
+        String(value),
+        known.filter((text) => text !== String(value)),
+      ) || (known.length < MAX_LISTED ? `; it is ${known.join(', ')}` : ''),
+    few: !unknown && known.length < 2,
+  };
+}

@@ -1,0 +1,99 @@
+/** Programs of the user's own through `trawl up`: the examples that come with trawl, and what goes wrong with others. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { packageRoot } from '../../bin/local/package-root.ts';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { alive, descendantsOf, killNow } from '../harness/processes.ts';
+import { startTrawl, trawl, trawlJson } from '../harness/trawl.ts';
+import { until } from '../harness/until.ts';
+
+interface UpResult {
+  readonly state: string;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly trials: readonly TrialJson[];
+}
+
+const example = (name: string) => join(packageRoot(), 'examples', name);
+
+const up = (file: string, dir: string, workdir: string) => [
+  ...['up', file, '--slots', '2', '--dir', dir, '--workdir', workdir, '-o', 'json'],
+];
+
+/** Runs a sweep of an example program to its end. */
+async function ranExample(name: string): Promise<{ dir: string; result: UpResult }> {
+  const dir = join(testFolder(), 'run');
+  const { stdout, stderr, code } = await trawl(...up(join(example(name), 'sweep.yaml'), dir, example(name)));
+  expect(code, stderr).toBe(0);
+  return { dir, result: JSON.parse(stdout) as UpResult };
+}
+
+describe("programs of the user's own", { timeout: 120_000 }, () => {
+  test('the example in Python: every trial succeeds, ranked by what it reports, its log and every epoch kept', async () => {
+    const { dir, result } = await ranExample('python');
+    expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 8, failed: 0 } });
+    expect(result.trials.map(({ rank }) => rank)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    const losses = result.trials.map(({ metrics }) => metrics.loss ?? Number.NaN);
+    expect(losses).toEqual([...losses].sort((a, b) => a - b));
+    // Momentum is what this valley wants.
+    expect(result.trials[0]?.parameters).toMatchObject({ momentum: 0.9, epochs: 10 });
+    const best = await trawlJson<{ reports: { epoch: number; metrics: Record<string, number> }[] }>(
+      ...['show', result.trials[0]?.trial ?? '', '--dir', dir],
+    );
+    expect(best.reports.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(Object.keys(best.reports[0]?.metrics ?? {}).sort()).toEqual(['loss', 'x', 'y']);
+  });
+
+  test('the example for Node: metrics through a file, parameters as one argument', async () => {
+    const { result } = await ranExample('node');
+    expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 4, failed: 0 } });
+    for (const { epoch, metrics } of result.trials) {
+      expect(epoch).toBe(5);
+      expect(metrics.test_accuracy).toBeGreaterThan(0.7);
+    }
+  });
+
+  test('a program that fails is told of with its last words', async () => {
+    const folder = testFolder();
+    writeFileSync(join(folder, 'fails.sh'), 'echo the disk is on fire >&2; exit 3\n');
+    const text = 'command: [sh, fails.sh]\nmetric: {name: loss}\nparameters: {}\nretry: {crash: 0}\n';
+    const { stdout, code } = await trawl(...up(sweepFile(folder, text), join(folder, 'run'), folder));
+    expect(code).toBe(1);
+    const [trial] = (JSON.parse(stdout) as UpResult).trials;
+    expect(trial?.failure?.class).toBe('crash');
+    expect(trial?.failure?.message).toContain('sh exited with code 3');
+    expect(trial?.failure?.message).toContain('the disk is on fire');
+  });
+
+  test('a timeout stops a program with SIGTERM, and it has its time to end', async () => {
+    const folder = testFolder();
+    const ended = join(folder, 'ended');
+    // Longer than a worker without a program has.
+    writeFileSync(
+      join(folder, 'slow.sh'),
+      `trap 'sleep 3; echo yes > "$1"; exit 0' TERM\necho '{"loss": 1}'\nwhile :; do sleep 0.1; done\n`,
+    );
+    const text = `command: [sh, slow.sh, ${JSON.stringify(ended)}]\nmetric: {name: loss}\nparameters: {}\ntimeout: 2s\nretry: {timeout: 0}\n`;
+    const dir = join(folder, 'run');
+    // On one slot, the second trial waits for the first one's program.
+    const running = startTrawl(...up(sweepFile(folder, `${text}seeds: [0, 1]\n`), dir, folder), '--slots', '1');
+    await until('the program has ended in its own way', () => existsSync(ended));
+    const { stdout } = await running.ended;
+    const classes = (JSON.parse(stdout) as UpResult).trials.map(({ failure }) => failure?.class);
+    expect(classes).toEqual(['timeout', 'timeout']);
+    expect(readFileSync(ended, 'utf8')).toBe('yes\n');
+  });
+
+  test('killed by kill -9, trawl leaves no program behind', async () => {
+    const folder = testFolder();
+    writeFileSync(join(folder, 'long.sh'), 'sleep 600 & echo "$$ $!" > "$1.new"; mv "$1.new" "$1"; wait\n');
+    const file = join(folder, 'pids');
+    const text = `command: [sh, long.sh, ${JSON.stringify(file)}]\nmetric: {name: loss}\nparameters: {}\n`;
+    const running = startTrawl(...up(sweepFile(folder, text), join(folder, 'run'), folder));
+    const program = await until('the program runs', () => existsSync(file) && readFileSync(file, 'utf8'));
+    const family = [...program.trim().split(' ').map(Number), ...descendantsOf(running.pid)];
+    killNow(running.pid);
+    await until('its processes are gone', () => alive(family).length === 0);
+  });
+});
