@@ -4,6 +4,7 @@ import { registerAgent } from './commands/agent.ts';
 import { registerAgents } from './commands/agents.ts';
 import { registerArtifacts } from './commands/artifacts.ts';
 import { registerBest } from './commands/best.ts';
+import { registerCompare } from './commands/compare.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerExport } from './commands/export.ts';
@@ -35,6 +36,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerShow,
       registerTrials,
       registerBest,
+      registerCompare,
       registerLogs,
       registerArtifacts,
       registerAgents,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { configsOf, rankConfigs } from '../../coordinator/analysis/configs.ts';
 import { endedTrial, START_MS, sampleSweep, snapshot } from '../../dashboard/testing/sample.ts';
 import type {
   ControlSweepRequest,
@@ -124,8 +125,44 @@ test('trials shows parameters that all share once, and those that differ as colu
   expect(lines[3]).toMatch(/^ {3}- {2}a100000000000000 {2}failed +crash: said "no", then␊fell +0\.5 /);
 });
 
-test('best leaves out trials without a value', async () => {
-  expect(JSON.parse((await trawl({}, 'best', '-o', 'json')).stdout)).toHaveLength(1);
+test('best --trials leaves out trials without a value', async () => {
+  expect(JSON.parse((await trawl({}, 'best', '--trials', '-o', 'json')).stdout)).toHaveLength(1);
+});
+
+const configs = rankConfigs(
+  configsOf([
+    ...[0.1, 0.3].map((test_loss, seed) => ({ ...endedTrial(0, { test_loss }), id: `a${seed}`, seed })),
+    ...[0.4, 0.5].map((test_loss, seed) => ({ ...endedTrial(2, { test_loss }), id: `b${seed}`, seed })),
+    { ...bad, id: 'a2', configId: 'c00', seed: 2 },
+    { ...bad, id: 'd0', configId: 'c30' },
+  ]),
+  'test_loss',
+  'minimize',
+);
+
+const withConfigs: Partial<SweepServiceServer> = {
+  listConfigs: (call) => {
+    call.write({ configs });
+    call.end();
+  },
+};
+
+test('best is of configs, by the mean over their replicates, and shows those that failed', async () => {
+  const lines = (await trawl(withConfigs, 'best')).stdout.split('\n');
+  expect(lines[1]).toMatch(/^rank {2}config {2}latent_dim +test_loss {2}n {2}replicates +trials$/);
+  expect(lines[2]).toMatch(/^ {3}1 {2}c00 +15 +0\.20000 ± 0\.14 {2}2 {2}2 succeeded, 1 failed {2}a0 a1 a2$/);
+  expect(lines[3]).toMatch(/^ {3}2 {2}c10 +30 {2}0\.45000 ± 0\.071 {2}2 {2}2 succeeded +b0 b1$/);
+  expect(lines[4]).toBe('');
+});
+
+test('trials --configs lists those without a value too, ids with -q and means with -o json', async () => {
+  expect((await trawl(withConfigs, 'trials', '--configs', '-q')).stdout).toBe('c00\nc10\nc30\n');
+  const json = JSON.parse((await trawl(withConfigs, 'trials', '--configs', '-o', 'json')).stdout);
+  expect(json[0]).toMatchObject({
+    ...{ config: 'c00', rank: 1, trials: ['a0', 'a1', 'a2'] },
+    metrics: { test_loss: { mean: expect.closeTo(0.2, 12), n: 2 } },
+  });
+  expect(json[2]).toMatchObject({ config: 'c30', rank: null, counts: { failed: 1 }, metrics: {} });
 });
 
 test('export writes RFC 4180 to a file that is whole or not there', async () => {

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { type TrialStateName, trialState } from '../../proto/names.ts';
 import { withConnection } from '../connect.ts';
-import { getSweep, listTrials } from '../fetch.ts';
+import { getSweep, listConfigs, listTrials } from '../fetch.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -14,6 +14,8 @@ import {
   withQuiet,
   withServer,
 } from '../options.ts';
+import { configJson } from '../output/config-json.ts';
+import { renderConfigs } from '../output/config-table.ts';
 import { print, printJson } from '../output/print.ts';
 import { terminalOf } from '../output/terminal.ts';
 import { trialJson } from '../output/trial-json.ts';
@@ -26,6 +28,7 @@ interface Options extends GlobalOptions, ServerOptions, OutputOptions, QuietOpti
   readonly goal?: GoalChoice;
   readonly limit?: number;
   readonly state?: readonly TrialStateName[];
+  readonly configs?: true;
 }
 
 const STATES: readonly TrialStateName[] = [
@@ -50,19 +53,23 @@ async function trials(selector: string, options: Options): Promise<void> {
   const rankBy = options.by ?? options.sort ?? '';
   await withConnection(options, async (connection) => {
     const { sweep } = await getSweep(connection, selector);
+    const request = { sweep: sweep.id, rankBy, goal: goalOf(options.goal), limit: options.limit ?? 0 };
+    const table = { by: rankBy || (sweep.metric?.name ?? ''), trainer: sweep.trainer };
+    const terminal = terminalOf(process.stdout, options.color, process.env);
+    if (options.configs) {
+      const configs = await listConfigs(connection, request);
+      if (options.quiet) return print(configs.map(({ id }) => `${id}\n`).join(''));
+      if (options.output === 'json') return printJson(configs.map(configJson));
+      return print(renderConfigs({ ...table, configs }, terminal));
+    }
     const listed = await listTrials(connection, {
-      sweep: sweep.id,
-      rankBy,
-      goal: goalOf(options.goal),
-      limit: options.limit ?? 0,
+      ...request,
       states: (options.state ?? []).map((name): TrialState => trialState.to(name)),
     });
     if (options.quiet) return print(listed.map((trial) => `${trial.id}\n`).join(''));
     if (options.output === 'json') return printJson(listed.map(trialJson));
     if (listed.length === 0) return print('no such trials\n');
-    const by = rankBy || (sweep.metric?.name ?? '');
-    const terminal = terminalOf(process.stdout, options.color, process.env);
-    return print(renderTrials({ trials: listed, by, trainer: sweep.trainer }, terminal));
+    return print(renderTrials({ ...table, trials: listed }, terminal));
   });
 }
 
@@ -75,11 +82,13 @@ export function registerTrials(program: Command): void {
     .addOption(new Option('--sort <metric>', 'the same as --by').conflicts('by'))
     .addOption(new Option('--goal <goal>', "which end is best (default: the metric's usual one)").choices(GOALS))
     .option('--limit <n>', 'print the best n only', parseCount)
+    .addOption(new Option('--configs', 'a line a config, its replicates taken together').conflicts('state'))
     .option('--state <states>', `only trials in these states, with commas between (${STATES.join(', ')})`, parseStates);
   withHelp(withQuiet(withOutput(withServer(command))), {
     examples: [
       ['trawl trials', 'all trials of the newest sweep, by its own metric'],
       ['trawl trials 3 --by psnr --limit 10', 'the ten best of sweep 3 by PSNR'],
+      ['trawl trials 3 --configs', 'each config once: mean ± standard deviation over its seeds'],
       ['trawl trials last --state failed -q', 'ids of the failed ones'],
       ['trawl trials last -o json', 'whole trials, as JSON'],
     ],

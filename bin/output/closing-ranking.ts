@@ -1,3 +1,4 @@
+import { configsOf, rankConfigs } from '../../coordinator/analysis/configs.ts';
 import { formatMetric } from '../../dashboard/draw/numbers.ts';
 import { parameterColumns } from '../../dashboard/draw/parameter-columns.ts';
 import { shortId } from '../../dashboard/draw/short-id.ts';
@@ -5,7 +6,9 @@ import type { Column } from '../../dashboard/draw/table.ts';
 import { visibleText } from '../../dashboard/draw/visible-text.ts';
 import { splitParameters } from '../../dashboard/state/parameters.ts';
 import { placesOf, type RankedMetric, rankedMetrics, rankTrials } from '../../dashboard/state/ranking.ts';
-import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Config, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { replicatesText } from './config-table.ts';
+import { spreadText } from './spread-text.ts';
 import { renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -32,17 +35,50 @@ function ranking(
     ranked.slice(0, CLOSING_TOP),
     terminal,
   );
-  const more = ranked.length > CLOSING_TOP ? ` (the best ${CLOSING_TOP} of ${ranked.length})` : '';
-  const direction = metric.goal === 'minimize' ? 'lowest first' : 'highest first';
-  return `By ${visibleText(metric.name)}, ${direction}${more}:\n${table}`;
+  return `${heading(metric, ranked.length)}:\n${table}`;
+}
+
+/** With replicates, what counts is a config's mean over them. */
+function configRanking(
+  configs: readonly Config[],
+  metric: RankedMetric,
+  others: readonly string[],
+  terminal: Terminal,
+): string {
+  const ranked = rankConfigs(configs, metric.name, metric.goal).filter(({ rank }) => rank > 0);
+  if (ranked.length === 0) return `By ${visibleText(metric.name)}: no config has a value of it.\n`;
+  const numeric = (header: string, cell: (config: Config) => string): Column<Config> => ({
+    header,
+    numeric: true,
+    cell,
+  });
+  const table = renderTable<Config>(
+    [
+      numeric('rank', ({ rank }) => String(rank)),
+      { header: 'config', cell: ({ id }) => shortId(id) },
+      ...parameterColumns(configs, splitParameters(configs).varying),
+      ...[metric.name, ...others].map((name) => numeric(name, ({ metrics }) => spreadText(metrics[name]))),
+      { header: 'replicates', cell: replicatesText },
+    ],
+    ranked.slice(0, CLOSING_TOP),
+    terminal,
+  );
+  return `${heading(metric, ranked.length)}, mean ± standard deviation over seeds:\n${table}`;
+}
+
+function heading({ name, goal }: RankedMetric, count: number): string {
+  const more = count > CLOSING_TOP ? ` (the best ${CLOSING_TOP} of ${count})` : '';
+  return `By ${visibleText(name)}, ${goal === 'minimize' ? 'lowest first' : 'highest first'}${more}`;
 }
 
 /** The rankings that close a sweep: by its own metric, and by PSNR where it is reported. */
 export function closingRanking(sweep: Sweep, trials: readonly Trial[], terminal: Terminal): string {
   const metrics = rankedMetrics(sweep, trials);
+  const configs = sweep.replicates > 1 ? configsOf(trials) : undefined;
   return metrics
     .map((metric) => {
       const others = metrics.filter((other) => other !== metric).map((other) => other.name);
+      if (configs !== undefined) return configRanking(configs, metric, others, terminal);
       return ranking(trials, metric, others, terminal);
     })
     .join('\n');

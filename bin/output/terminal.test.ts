@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { endedTrial, sampleSweep } from '../../dashboard/testing/sample.ts';
+import { TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { closingRanking } from './closing-ranking.ts';
 import { renderTable } from './table.ts';
 import { terminalOf } from './terminal.ts';
@@ -47,6 +48,21 @@ test('the closing ranking is by the sweep’s metric and by psnr', () => {
       'rank  trial     latent_dim    psnr  test_loss',
       '   1  a0000000          15  14.000    0.20000',
       '   2  b0000000          30  12.000    0.10000',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('with replicates, the closing ranking is of configs by their mean, and shows a failed one', () => {
+  const replicate = (seed: number, test_loss: number) => ({ ...endedTrial(0, { test_loss }), id: `s${seed}`, seed });
+  const failed = { ...replicate(2, 0.01), state: TrialState.FAILED };
+  const trials = [replicate(0, 0.2), replicate(1, 0.3), failed, endedTrial(2, { test_loss: 0.1 })];
+  expect(closingRanking(sampleSweep({ replicates: 3 }), trials, { width: undefined, colour: false })).toBe(
+    [
+      'By test_loss, lowest first, mean ± standard deviation over seeds:',
+      'rank  config  latent_dim        test_loss  replicates',
+      '   1  c10             30          0.10000  1 succeeded',
+      '   2  c00             15  0.25000 ± 0.071  2 succeeded, 1 failed',
       '',
     ].join('\n'),
   );

@@ -3,13 +3,13 @@ import { parameterColumns } from '../../dashboard/draw/parameter-columns.ts';
 import { shortId } from '../../dashboard/draw/short-id.ts';
 import { trialStyle } from '../../dashboard/draw/style.ts';
 import type { Column } from '../../dashboard/draw/table.ts';
-import { visibleText } from '../../dashboard/draw/visible-text.ts';
 import { splitParameters } from '../../dashboard/state/parameters.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../proto/names.ts';
-import { trainerSpec } from '../../proto/trainers.ts';
+import { metricNames } from './metric-names.ts';
+import { sharedLine } from './shared-line.ts';
 import { renderTable } from './table.ts';
-import { paint, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface TrialTable {
   readonly trials: readonly Trial[];
@@ -19,15 +19,8 @@ export interface TrialTable {
   readonly trainer: string;
 }
 
-function metricNames({ trials, by, trainer }: TrialTable): string[] {
-  const reported = new Set<string>();
-  for (const trial of trials) for (const name of Object.keys(trial.metrics)) reported.add(name);
-  const known = [by, ...(trainerSpec(trainer)?.metrics ?? [])].filter((name) => reported.has(name));
-  return [...new Set([...known, ...[...reported].sort()])];
-}
-
 function columnsOf(table: TrialTable, varying: readonly string[], terminal: Terminal): Column<Trial>[] {
-  const [first, ...others] = metricNames(table);
+  const [first, ...others] = metricNames(table.trials, table);
   const metric = (name: string): Column<Trial> => ({
     header: name,
     numeric: true,
@@ -64,7 +57,5 @@ function columnsOf(table: TrialTable, varying: readonly string[], terminal: Term
 /** Trials in the order given: the parameters that all share once above the table, those that differ as columns. */
 export function renderTrials(table: TrialTable, terminal: Terminal): string {
   const { varying, constant } = splitParameters(table.trials);
-  const shared = Object.entries(constant).map(([name, value]) => `${name}=${value}`);
-  const above = shared.length === 0 ? '' : `${paint(visibleText(`all: ${shared.join(' ')}`), 'dim', terminal)}\n`;
-  return above + renderTable(columnsOf(table, varying, terminal), table.trials, terminal);
+  return sharedLine(constant, terminal) + renderTable(columnsOf(table, varying, terminal), table.trials, terminal);
 }

@@ -1,17 +1,16 @@
-import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { parameterText, SEED } from '../state/parameters.ts';
+import { type Point, parameterText, SEED } from '../state/parameters.ts';
 import type { Column } from './table.ts';
 
-function isNumber(trial: Trial, name: string): boolean {
-  const kind = trial.parameters[name]?.kind;
+function isNumber({ parameters }: Point, name: string): boolean {
+  const kind = parameters[name]?.kind;
   return kind === undefined ? name === SEED : kind.$case === 'number';
 }
 
-/** A column for each of these parameters; one that is a number in every trial is drawn as numbers are. */
-export function parameterColumns(trials: readonly Trial[], names: readonly string[]): Column<Trial>[] {
+/** A column for each of these parameters; one that is a number in every row is drawn as numbers are. */
+export function parameterColumns<Row extends Point>(rows: readonly Row[], names: readonly string[]): Column<Row>[] {
   return names.map((name) => ({
     header: name,
-    numeric: trials.every((trial) => isNumber(trial, name)),
-    cell: (trial) => parameterText(trial, name),
+    numeric: rows.every((row) => isNumber(row, name)),
+    cell: (row) => parameterText(row, name),
   }));
 }

@@ -5,24 +5,27 @@ import type { ParameterValue } from '../../proto/trainers.ts';
 /** What replicates differ in. Not a parameter of a sweep file, but a column like one. */
 export const SEED = 'seed';
 
+/** A trial, or a config, which has no seed. */
+export type Point = Pick<Trial, 'parameters'> & { readonly seed?: number };
+
 export interface ParameterSplit {
-  /** Names whose values differ between the trials, or that only some have; `seed` last where it differs. */
+  /** Names whose values differ between the points, or that only some have; `seed` last where it differs. */
   readonly varying: readonly string[];
   /** The rest, with the one value they have. */
   readonly constant: Readonly<Record<string, ParameterValue>>;
 }
 
-/** Which parameters tell the trials apart. Names are in order of the alphabet. */
-export function splitParameters(trials: Iterable<Trial>): ParameterSplit {
+/** Which parameters tell the points apart. Names are in order of the alphabet. */
+export function splitParameters(points: Iterable<Point>): ParameterSplit {
   const first = new Map<string, ParameterValue>();
   const holders = new Map<string, number>();
   const differing = new Set<string>();
   const seeds = new Set<number>();
   let count = 0;
-  for (const trial of trials) {
+  for (const { parameters, seed } of points) {
     count++;
-    seeds.add(trial.seed);
-    for (const [name, value] of Object.entries(fromWire(trial.parameters))) {
+    if (seed !== undefined) seeds.add(seed);
+    for (const [name, value] of Object.entries(fromWire(parameters))) {
       holders.set(name, (holders.get(name) ?? 0) + 1);
       if (!first.has(name)) first.set(name, value);
       else if (first.get(name) !== value) differing.add(name);
@@ -53,10 +56,10 @@ export function extendVarying(
   return [...[...names].sort(), ...(seed ? [SEED] : [])];
 }
 
-/** One parameter of a trial as text; empty where the trial does not have it. */
-export function parameterText(trial: Trial, name: string): string {
-  const kind = trial.parameters[name]?.kind;
-  if (kind === undefined) return name === SEED ? String(trial.seed) : '';
+/** One parameter of a point as text; empty where it does not have it. */
+export function parameterText({ parameters, seed }: Point, name: string): string {
+  const kind = parameters[name]?.kind;
+  if (kind === undefined) return name === SEED && seed !== undefined ? String(seed) : '';
   switch (kind.$case) {
     case 'number':
       return String(kind.number);

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { configsOf } from '../../coordinator/analysis/configs.ts';
+import { endedTrial, trialAt } from '../../dashboard/testing/sample.ts';
+import { type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { comparisonOf } from './comparison.ts';
+
+/** Replicates of the sample's trial of that index. */
+const replicates = (index: number, losses: readonly number[]): Trial[] =>
+  losses.map((test_loss, seed) => ({ ...endedTrial(index, { test_loss }), id: `t${index}-${seed}`, seed }));
+
+const compare = (trials: readonly Trial[]) => comparisonOf(configsOf(trials), trials, ['test_loss']);
+
+test('differences are from the first config, with the interval of Welch’s t-test', () => {
+  const { metrics } = compare([...replicates(0, [1, 2, 3]), ...replicates(2, [3, 5, 10])]);
+  const [loss] = metrics;
+  expect(loss?.spreads).toEqual([
+    { mean: 2, std: 1, n: 3 },
+    { mean: 6, std: expect.closeTo(Math.sqrt(13), 12), n: 3 },
+  ]);
+  expect(loss?.differences[0]).toBeUndefined();
+  // scipy.stats.ttest_ind([3, 5, 10], [1, 2, 3], equal_var=False).confidence_interval()
+  expect(loss?.differences[1]).toEqual({
+    mean: expect.closeTo(4, 12),
+    low: expect.closeTo(-4.207701579, 7),
+    high: expect.closeTo(12.207701579, 7),
+  });
+});
+
+test('with one result on a side there is no difference to speak of', () => {
+  const [loss] = compare([...replicates(0, [1, 2]), ...replicates(2, [3])]).metrics;
+  expect(loss?.differences).toEqual([undefined, undefined]);
+});
+
+test('what a failed replicate reported is no result', () => {
+  const [good = trialAt(0), bad = trialAt(0)] = replicates(0, [1, 99]);
+  const failed = { ...bad, state: TrialState.FAILED };
+  const [loss] = compare([good, failed, ...replicates(2, [3, 4])]).metrics;
+  expect(loss?.spreads[0]).toEqual({ mean: 1, std: 0, n: 1 });
+  expect(loss?.differences[1]).toBeUndefined();
+});
+
+test('parameters that differ are told from those that are shared', () => {
+  const { shared, parameters } = compare([...replicates(0, [1]), ...replicates(2, [2])]);
+  expect(parameters).toEqual([{ name: 'latent_dim', values: [15, 30] }]);
+  expect(shared).toMatchObject({ dataset: 'mnist', noise_std: 0 });
+});

@@ -1,0 +1,79 @@
+/** Some configs side by side: what sets them apart, and whether their results differ by more than their seeds do. */
+import { contrastOf, intervalOf } from '../../coordinator/analysis/contrast.ts';
+import { isResult } from '../../coordinator/analysis/result.ts';
+import { splitParameters } from '../../dashboard/state/parameters.ts';
+import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { trialState } from '../../proto/names.ts';
+import { fromWire } from '../../proto/parameters.ts';
+import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
+
+/** Of the interval of a difference. */
+export const LEVEL = 0.95;
+
+/** This config's mean minus the first one's, with Welch's interval (see coordinator/analysis/contrast.ts). */
+export interface Difference {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface ComparedMetric {
+  readonly name: string;
+  /** A config each; undefined where it has no value. */
+  readonly spreads: readonly (Spread | undefined)[];
+  /** A config each; undefined for the first, and where either has fewer than two results. */
+  readonly differences: readonly (Difference | undefined)[];
+}
+
+export interface Comparison {
+  readonly configs: readonly Config[];
+  /** What they share. */
+  readonly shared: Parameters;
+  readonly parameters: readonly { readonly name: string; readonly values: readonly (ParameterValue | undefined)[] }[];
+  readonly metrics: readonly ComparedMetric[];
+}
+
+/**
+ * @param trials of these configs at least
+ * @param metrics in the order in which they are to be shown
+ */
+export function comparisonOf(
+  configs: readonly Config[],
+  trials: readonly Trial[],
+  metrics: readonly string[],
+): Comparison {
+  const { varying, constant } = splitParameters(configs);
+  const byId = new Map(trials.map((trial) => [trial.id, trial]));
+  const parameters = configs.map((config) => fromWire(config.parameters));
+  return {
+    configs,
+    shared: constant,
+    parameters: varying.map((name) => ({ name, values: parameters.map((of) => of[name]) })),
+    metrics: metrics.map((name) => {
+      const [first = [], ...others] = configs.map((config) => resultsOf(config, byId, name));
+      return {
+        name,
+        spreads: configs.map(({ metrics: of }) => of[name]),
+        differences: [undefined, ...others.map((values) => difference(first, values))],
+      };
+    }),
+  };
+}
+
+function resultsOf({ trialIds }: Config, byId: ReadonlyMap<string, Trial>, metric: string): number[] {
+  return trialIds.flatMap((id) => {
+    const trial = byId.get(id);
+    const value = trial?.metrics[metric];
+    const counts = trial !== undefined && isResult(trialState.of(trial.state));
+    return counts && value !== undefined && Number.isFinite(value) ? [value] : [];
+  });
+}
+
+function difference(first: readonly number[], other: readonly number[]): Difference | undefined {
+  if (first.length < 2 || other.length < 2) return undefined;
+  const contrast = contrastOf([
+    { weight: 1, values: other },
+    { weight: -1, values: first },
+  ]);
+  return { mean: contrast.effect, ...intervalOf(contrast, LEVEL) };
+}
