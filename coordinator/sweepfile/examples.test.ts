@@ -53,3 +53,43 @@ test('the example of every key counts as it says', async () => {
     duplicates: 6,
   });
 });
+
+/** How many trials of a sweep meet each of these conditions. */
+async function counted(name: string, conditions: readonly Readonly<Record<string, unknown>>[]): Promise<number[]> {
+  const trials = [...enumerateTrials(await example(name))];
+  return conditions.map((wanted) => {
+    const meets = (parameters: Readonly<Record<string, unknown>>) =>
+      Object.entries(wanted).every(([key, value]) => parameters[key] === value);
+    return trials.filter(({ parameters }) => meets(parameters)).length;
+  });
+}
+
+test('the study has each depth with its own epochs and lambdas, on both data sets, over three seeds', async () => {
+  const shallow = { depth: 3, epochs: 10, lambda_l1: 1e-5, weight_decay: 1e-5, train_size: 60_000 };
+  const deep = { depth: 5, epochs: 13, lambda_l1: 1e-7, weight_decay: 1e-7, noise_std: 0, train_size: 60_000 };
+  for (const dataset of ['mnist', 'fashion-mnist']) {
+    for (const latent_dim of [15, 30, 50, 100]) {
+      const noisy = latent_dim === 15 || latent_dim === 100 ? 3 : 0;
+      expect(
+        await counted('autoencoder-study.yaml', [
+          { ...shallow, dataset, latent_dim, noise_std: 0 },
+          { ...shallow, dataset, latent_dim, noise_std: 0.5 },
+          { ...deep, dataset, latent_dim },
+        ]),
+      ).toEqual([3, noisy, 3]);
+    }
+  }
+  // What is left: the 5-layer nets at the 3-layer nets' lambdas, for H3.
+  expect(await counted('autoencoder-study.yaml', [{}, { depth: 5, lambda_l1: 1e-5, epochs: 13 }])).toEqual([66, 6]);
+});
+
+test('the small study is the same grid, smaller, with the same questions', async () => {
+  const study = await example('autoencoder-study.yaml');
+  const small = await example('autoencoder-study-small.yaml');
+  expect(plan(small).configs).toBe(plan(study).configs);
+  expect(small.exclude).toEqual(study.exclude);
+  expect(small.hypotheses.map(({ name, where }) => [name, where])).toEqual(
+    study.hypotheses.map(({ name, where }) => [name, where]),
+  );
+  expect(await counted('autoencoder-study-small.yaml', [{ train_size: 6_000, epochs: 3 }])).toEqual([22]);
+});
