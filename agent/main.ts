@@ -9,6 +9,7 @@ import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { BadInputError } from '../proto/errors.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import { listGpus } from './machine/gpus.ts';
+import type { PackOption } from './machine/pack-size.ts';
 import { Agent } from './supervisor/agent.ts';
 import { Spool } from './supervisor/spool.ts';
 
@@ -26,6 +27,8 @@ export interface AgentOptions {
   /** The folder in which the user's programs run. */
   readonly workdir: string;
   readonly requireGpu: boolean;
+  /** Trials that a slot trains together. */
+  readonly pack: PackOption;
   /** Undefined: the one kept in `dir`, or a new one made of the host's name. */
   readonly id: string | undefined;
   readonly version: string;
@@ -56,7 +59,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       slots,
       gpus: gpus.map((gpu) => gpu.name),
     };
-    const setup = { dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length };
+    const setup = {
+      ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length },
+      pack: options.pack,
+    };
     const agent = new Agent({ dir, server, hello, setup, spool, nats, log });
     const backend = await agent.up().catch(async (error) => {
       await agent.stop();

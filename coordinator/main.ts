@@ -1,4 +1,5 @@
 /** Wiring: configuration → store → decisions → transport. */
+
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Events, type NatsConnection } from 'nats';
@@ -15,6 +16,7 @@ import { ArtifactFiles } from './artifacts/files.ts';
 import { now } from './clock.ts';
 import { controlOf } from './control.ts';
 import { onHeartbeat } from './core/agents.ts';
+import { busySlots } from './core/leases.ts';
 import { type AttemptKey, type Core, keyText } from './core/model.ts';
 import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import type { Output } from './core/step.ts';
@@ -202,14 +204,12 @@ async function listenToStatus(nats: NatsConnection, log: Logger, onReconnect: ()
 }
 
 function agentsOf(core: Core): Agent[] {
-  const busy = new Map<string, number>();
-  for (const lease of core.leases.values()) busy.set(lease.agentId, (busy.get(lease.agentId) ?? 0) + 1);
   return [...core.agents.values()].map((agent) => ({
     id: agent.id,
     host: agent.host,
     state: agentState.to(agent.state),
     slots: agent.slots,
-    busy: busy.get(agent.id) ?? 0,
+    busy: busySlots(core, agent.id),
     backend: agent.backend,
     version: agent.version,
     lastHeartbeatMs: agent.lastHeardAt,

@@ -24,6 +24,19 @@ export async function listGpus(): Promise<readonly Gpu[]> {
   }
 }
 
+/** Memory that is free on the GPU that this process sees first; undefined where nvidia-smi does not tell. */
+export async function freeGpuBytes(): Promise<number | undefined> {
+  const [visible] = (process.env.CUDA_VISIBLE_DEVICES ?? '0').split(',');
+  try {
+    const query = [`--id=${visible}`, '--query-gpu=memory.free', '--format=csv,noheader,nounits'];
+    const { stdout } = await run('nvidia-smi', query, { timeout: LIST_MS });
+    const mebibytes = /^\s*(\d+)\s*$/.exec(stdout)?.[1];
+    return mebibytes === undefined ? undefined : Number(mebibytes) * 2 ** 20;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Reads nvidia-smi's lines `index, name, MiB`; lines of another form (warnings, "No devices were found") are no GPUs. */
 export function parseGpus(text: string): readonly Gpu[] {
   return text.split('\n').flatMap((line) => {

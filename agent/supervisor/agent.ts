@@ -6,7 +6,6 @@ import {
   type AttemptKey,
   type Claim,
   type Decision,
-  type Grant,
   Heartbeat,
   type Hello,
   type Record as RecordMessage,
@@ -16,14 +15,17 @@ import { artifactKind, failureClass } from '../../proto/names.ts';
 import { fromWire } from '../../proto/parameters.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import { attemptFolder, resumeFile } from '../attempt-folder.ts';
-import type { WorkerSetup } from '../worker/ipc.ts';
+import type { Assignment, WorkerSetup } from '../worker/ipc.ts';
 import { AttemptFolders } from './attempt-folders.ts';
 import { OfferQueue } from './offer-queue.ts';
 import { Session } from './session.ts';
 import {
+  busySlots,
   type Effect,
+  type Granted,
   heldAttempts,
   idleSlots,
+  isHeld,
   newSlots,
   onDecision,
   onDismissed,
@@ -53,8 +55,8 @@ export interface AgentParts {
   /** The agent's folder. */
   readonly dir: string;
   readonly server: string;
-  /** Without the backend: the first worker says which one loads. */
-  readonly hello: Omit<Hello, 'backend'>;
+  /** Without what the first worker says: which backend loads, and how large a pack it trains. */
+  readonly hello: Omit<Hello, 'backend' | 'pack'>;
   readonly setup: WorkerSetup;
   readonly spool: Spool;
   readonly nats: NatsConnection;
@@ -101,12 +103,12 @@ export class Agent {
     return this.#up.promise;
   }
 
-  #join(backend: string): void {
+  #join(backend: string, pack: number): void {
     const { hello, log, server, spool } = this.#parts;
     this.#session ??= new Session(
       server,
       this.#parts.dir,
-      { ...hello, backend },
+      { ...hello, backend, pack },
       spool,
       {
         onWelcome: (welcome) => this.#welcomed(welcome),
@@ -163,11 +165,11 @@ export class Agent {
           this.#offers.giveBack(effect.offer);
           break;
         case 'run': {
-          this.#run(effect.slot, effect.key, effect.grant);
+          this.#run(effect.slot, effect.granted);
           break;
         }
         case 'stop':
-          this.#workers[effect.slot]?.stop();
+          this.#workers[effect.slot]?.stop(effect.key);
           break;
         case 'start':
           this.#startLater(effect.slot);
@@ -184,27 +186,28 @@ export class Agent {
     if (!this.#closing) this.#offers.want(idleSlots(this.#slots));
   }
 
-  #run(slot: number, key: AttemptKey, grant: Grant): void {
-    const { trainer, parameters, seed, command, checkpointEvery, reconstructEvery } = grant;
+  #run(slot: number, granted: readonly Granted[]): void {
+    Promise.all(granted.map((one) => this.#assignment(one))).then((assignments) => {
+      // The coordinator may have taken attempts back meanwhile.
+      const wanted = assignments.filter(({ key }) => isHeld(this.#slots[slot], key));
+      if (wanted.length > 0) this.#workers[slot]?.send({ kind: 'run', assignments: wanted });
+    });
+  }
+
+  async #assignment({ key, grant }: Granted): Promise<Assignment> {
+    const { trainer, parameters, seed, command, checkpointEvery, reconstructEvery, resume: checkpoint } = grant;
     const folder = attemptFolder(this.#parts.dir, key);
     const assignment = {
       ...{ trainer, parameters: fromWire(parameters), seed, key, command, checkpointEvery, reconstructEvery, folder },
       resume: undefined,
     };
-    const checkpoint = grant.resume;
-    if (checkpoint === undefined) {
-      this.#workers[slot]?.send({ kind: 'run', assignment });
-      return;
+    if (checkpoint === undefined) return assignment;
+    const { epoch } = checkpoint;
+    if (await this.#session?.fetchCheckpoint(key, checkpoint)) {
+      return { ...assignment, resume: { epoch, path: resumeFile(folder) } };
     }
-    this.#session?.fetchCheckpoint(key, checkpoint).then((whole) => {
-      // The coordinator may have taken the attempt back meanwhile.
-      const holder = this.#slots[slot];
-      if (holder?.state !== 'running' || !sameAttempt(holder.key, key)) return;
-      const { epoch } = checkpoint;
-      if (!whole) this.#parts.log.warn({ ...key, epoch }, 'the attempt begins at the beginning: no whole checkpoint');
-      const resume = whole ? { epoch, path: resumeFile(folder) } : undefined;
-      this.#workers[slot]?.send({ kind: 'run', assignment: { ...assignment, resume } });
-    });
+    this.#parts.log.warn({ ...key, epoch }, 'the attempt begins at the beginning: no whole checkpoint');
+    return assignment;
   }
 
   #start(slot: number): void {
@@ -214,7 +217,7 @@ export class Agent {
     const gpu = setup.gpus === 0 ? undefined : slot % setup.gpus;
     this.#workers[slot] = new WorkerProcess(setup, gpu, {
       onMessage: (message) => {
-        if (message.kind === 'ready') this.#join(message.backend);
+        if (message.kind === 'ready') this.#join(message.backend, message.pack);
         if (message.kind === 'unfit') this.#unfit(slot, message.message);
         this.#perform(onWorkerMessage(this.#slots, slot, message));
       },
@@ -264,14 +267,16 @@ export class Agent {
     if (this.#session === undefined) return;
     try {
       const decisions = await this.#session.open(claims);
-      for (const [at, claim] of claims.entries()) this.#decided(claim, decisions[at]?.answer);
+      for (const [at, claim] of claims.entries()) this.#decided(claim, decisions[at]);
     } catch (error) {
       this.#parts.log.debug({ err: error }, 'leases could not be opened');
       for (const claim of claims) this.#claimAgain(claim);
     }
   }
 
-  #decided(claim: Claim, answer: Decision['answer']): void {
+  #decided(claim: Claim, decision: Decision | undefined): void {
+    const answer = decision?.answer;
+    const mates = (decision?.mates ?? []).flatMap(({ key, grant }) => (key && grant ? [{ key, grant }] : []));
     const effects =
       answer === undefined || claim.key === undefined
         ? 'again'
@@ -279,7 +284,7 @@ export class Agent {
             this.#slots,
             claim.slot,
             claim.key,
-            answer.$case === 'grant' ? { grant: answer.grant } : { refusal: answer.refusal },
+            answer.$case === 'grant' ? { grant: answer.grant, mates } : { refusal: answer.refusal },
           );
     if (effects === 'again') this.#claimAgain(claim);
     else this.#perform(effects);
@@ -320,7 +325,7 @@ export class Agent {
       incarnation: hello.incarnation,
       seq: ++this.#beats,
       slots: hello.slots,
-      busy: running.length,
+      busy: busySlots(this.#slots),
       held: [...running, ...ended],
     });
     nats.publish(heartbeatSubject(this.#welcome.cluster, hello.agentId), beat.finish());

@@ -1,6 +1,8 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Grant, RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { FromAttempt } from '../worker/ipc.ts';
 import {
+  busySlots,
   type Effect,
   heldAttempts,
   idleSlots,
@@ -22,7 +24,7 @@ const grant = Grant.fromPartial({ trainer: 'noop' });
 function ready(count: number): Slot[] {
   const slots = newSlots(count);
   slots.forEach((_, at) => {
-    onWorkerMessage(slots, at, { kind: 'ready', backend: 'wasm' });
+    onWorkerMessage(slots, at, { kind: 'ready', backend: 'wasm', pack: 1 });
   });
   return slots;
 }
@@ -30,7 +32,7 @@ function ready(count: number): Slot[] {
 function running(): Slot[] {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
-  onDecision(slots, 0, key('t'), { grant });
+  onDecision(slots, 0, key('t'), { grant, mates: [] });
   return slots;
 }
 
@@ -41,7 +43,7 @@ test('an offer is claimed for an idle slot, acknowledged after the grant, and ru
   expect(idleSlots(slots)).toBe(2);
   expect(onOffer(slots, key('t'), 1)).toEqual([{ kind: 'claim', slot: 0, key: key('t') }]);
   expect(heldAttempts(slots)).toEqual([]);
-  expect(kinds(onDecision(slots, 0, key('t'), { grant }))).toEqual(['acknowledge', 'run']);
+  expect(kinds(onDecision(slots, 0, key('t'), { grant, mates: [] }))).toEqual(['acknowledge', 'run']);
   expect(heldAttempts(slots)).toEqual([key('t')]);
 });
 
@@ -49,7 +51,7 @@ test('an offer that comes again while it is claimed or runs is acknowledged, not
   const slots = ready(2);
   onOffer(slots, key('t'), 1);
   expect(onOffer(slots, key('t'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);
-  onDecision(slots, 0, key('t'), { grant });
+  onDecision(slots, 0, key('t'), { grant, mates: [] });
   expect(onOffer(slots, key('t'), 3)).toEqual([{ kind: 'acknowledge', offer: 3 }]);
 });
 
@@ -70,8 +72,8 @@ test('records are numbered from 1 without gaps, and the end is the last', () => 
   const slots = running();
   const effects = [
     ...onWorkerLog(slots, 0, 'hello'),
-    ...onWorkerMessage(slots, 0, { kind: 'report', epoch: 1, metrics: {} }),
-    ...onWorkerMessage(slots, 0, { kind: 'done' }),
+    ...onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} }),
+    ...onWorkerMessage(slots, 0, { key: key('t'), kind: 'done' }),
     ...onWorkerLog(slots, 0, 'too late'),
   ];
   expect(effects.map((effect) => effect.kind === 'record' && effect.seq)).toEqual([1, 2, 3, false]);
@@ -97,9 +99,9 @@ test('a worker that dies while its slot claims gives the offer back', () => {
 test('a dismissed attempt is stopped, says nothing more, and its slot works again', () => {
   const slots = running();
   expect(kinds(onDismissed(slots, key('t')))).toEqual(['stop']);
-  expect(onWorkerMessage(slots, 0, { kind: 'report', epoch: 1, metrics: {} })).toEqual([]);
+  expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toEqual([]);
   expect(idleSlots(slots)).toBe(0);
-  onWorkerMessage(slots, 0, { kind: 'stopped' });
+  onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' });
   expect(idleSlots(slots)).toBe(1);
   expect(onDismissed(slots, key('t'))).toEqual([]);
 });
@@ -111,10 +113,74 @@ test('the log of an attempt is cut at its limit, once, and that is said', () => 
   expect(onWorkerLog(slots, 0, 'z')).toEqual([]);
 });
 
+describe('a pack', () => {
+  /** One slot that runs t, u and v together. */
+  function pack(): Slot[] {
+    const slots = ready(1);
+    onOffer(slots, key('t'), 1);
+    const effects = onDecision(slots, 0, key('t'), { grant, mates: ['u', 'v'].map((id) => ({ key: key(id), grant })) });
+    expect(effects).toEqual([
+      { kind: 'acknowledge', offer: 1 },
+      { kind: 'run', slot: 0, granted: ['t', 'u', 'v'].map((id) => ({ key: key(id), grant })) },
+    ]);
+    return slots;
+  }
+  const say = (slots: Slot[], id: string, message: FromAttempt) =>
+    onWorkerMessage(slots, 0, { key: key(id), ...message });
+
+  test('is held whole, and an offer of a member is not run beside it', () => {
+    const slots = pack();
+    expect(heldAttempts(slots)).toEqual(['t', 'u', 'v'].map(key));
+    expect(busySlots(slots)).toBe(1);
+    expect(onOffer(slots, key('v'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);
+  });
+
+  test('each member has records of its own, and the slot is free after the last end', () => {
+    const slots = pack();
+    const report = { kind: 'report', epoch: 1, metrics: {} } as const;
+    expect(say(slots, 'u', report)).toMatchObject([{ key: key('u'), seq: 1 }]);
+    expect(say(slots, 't', report)).toMatchObject([{ key: key('t'), seq: 1 }]);
+    expect(say(slots, 'u', { kind: 'failed', class: 'nan', message: '' })).toMatchObject([
+      { kind: 'record', key: key('u'), seq: 2 },
+      { kind: 'over', key: key('u') },
+    ]);
+    expect(heldAttempts(slots)).toEqual(['t', 'v'].map(key));
+    say(slots, 't', { kind: 'done' });
+    expect(idleSlots(slots)).toBe(0);
+    say(slots, 'v', { kind: 'done' });
+    expect(idleSlots(slots)).toBe(1);
+  });
+
+  test('a dismissed member is stopped, and the others go on', () => {
+    const slots = pack();
+    expect(onDismissed(slots, key('u'))).toEqual([{ kind: 'stop', slot: 0, key: key('u') }]);
+    expect(heldAttempts(slots)).toEqual(['t', 'v'].map(key));
+    expect(say(slots, 'u', { kind: 'done' })).toEqual([]);
+    expect(say(slots, 'u', { kind: 'stopped' })).toEqual([{ kind: 'over', key: key('u') }]);
+    expect(say(slots, 't', { kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);
+  });
+
+  test('what the worker prints is in the log of each', () => {
+    expect(onWorkerLog(pack(), 0, 'hello')).toMatchObject(['t', 'u', 'v'].map((id) => ({ key: key(id), seq: 1 })));
+  });
+
+  test('a worker that dies costs each member that still ran one attempt, and nobody else', () => {
+    const slots = pack();
+    say(slots, 't', { kind: 'done' });
+    onDismissed(slots, key('u'));
+    expect(onWorkerExit(slots, 0, 'was killed by SIGKILL')).toMatchObject([
+      { kind: 'over', key: key('u') },
+      { kind: 'record', key: key('v'), body: { class: 'crash' } },
+      { kind: 'over', key: key('v') },
+      { kind: 'start' },
+    ]);
+  });
+});
+
 test('a shutdown hands back what runs as lost, and what is claimed', () => {
   const slots = ready(2);
   onOffer(slots, key('t'), 1);
-  onDecision(slots, 0, key('t'), { grant });
+  onDecision(slots, 0, key('t'), { grant, mates: [] });
   onOffer(slots, key('u'), 2);
   expect(onShutdown(slots)).toMatchObject([
     { kind: 'record', body: { class: 'lost' } },

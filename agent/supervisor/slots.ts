@@ -2,8 +2,8 @@
  * The agent's decisions: what each slot does, and what follows from what happens. No I/O here: an event goes in,
  * effects come out.
  *
- * A slot is `starting` (its worker process comes up), `idle`, `claiming` (it asks for the lease of an offer), `running`
- * an attempt, or `stopping` one that is none of its business any more.
+ * A slot is `starting` (its worker process comes up), `idle`, `claiming` (it asks for the lease of an offer), or
+ * `running` one attempt or a pack of them. Of a pack each member ends by itself; the slot is idle after the last.
  */
 import type { AttemptKey, Grant, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -19,8 +19,23 @@ export type OfferToken = number;
 export type Slot =
   | { readonly state: 'starting' | 'idle' }
   | { readonly state: 'claiming'; readonly key: AttemptKey; readonly offer: OfferToken }
-  | { readonly state: 'running'; readonly key: AttemptKey; seq: number; logged: number }
-  | { readonly state: 'stopping'; readonly key: AttemptKey };
+  | { readonly state: 'running'; members: readonly Member[] };
+
+/** An attempt in a slot. */
+export interface Member {
+  readonly key: AttemptKey;
+  /** Of its newest record. */
+  seq: number;
+  /** Characters of log kept of it. */
+  logged: number;
+  /** It is none of our business any more: nothing of it is recorded, and it is waited for until it has stopped. */
+  stopping: boolean;
+}
+
+export interface Granted {
+  readonly key: AttemptKey;
+  readonly grant: Grant;
+}
 
 export type RecordBody =
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
@@ -35,8 +50,8 @@ export type Effect =
   | { readonly kind: 'acknowledge'; readonly offer: OfferToken }
   /** The offer is for somebody else. */
   | { readonly kind: 'return'; readonly offer: OfferToken }
-  | { readonly kind: 'run'; readonly slot: number; readonly key: AttemptKey; readonly grant: Grant }
-  | { readonly kind: 'stop'; readonly slot: number }
+  | { readonly kind: 'run'; readonly slot: number; readonly granted: readonly Granted[] }
+  | { readonly kind: 'stop'; readonly slot: number; readonly key: AttemptKey }
   | { readonly kind: 'start'; readonly slot: number }
   /** The attempt does nothing more here: its folder may go once its records are with the coordinator. */
   | { readonly kind: 'over'; readonly key: AttemptKey }
@@ -56,19 +71,39 @@ export function idleSlots(slots: readonly Slot[]): number {
 
 /** The attempts that the agent's heartbeats renew. */
 export function heldAttempts(slots: readonly Slot[]): AttemptKey[] {
-  return slots.flatMap((slot) => (slot.state === 'running' ? [slot.key] : []));
+  return slots.flatMap(membersOf).flatMap(({ key, stopping }) => (stopping ? [] : [key]));
+}
+
+export function busySlots(slots: readonly Slot[]): number {
+  return slots.filter((slot) => slot.state === 'running').length;
+}
+
+/** Whether the slot still runs this attempt, wanted. */
+export function isHeld(slot: Slot | undefined, key: AttemptKey): boolean {
+  return membersOf(slot).some((member) => sameAttempt(member.key, key) && !member.stopping);
+}
+
+function membersOf(slot: Slot | undefined): readonly Member[] {
+  return slot?.state === 'running' ? slot.members : [];
+}
+
+function memberOf(slot: Slot | undefined, key: AttemptKey): Member | undefined {
+  return membersOf(slot).find((member) => sameAttempt(member.key, key));
 }
 
 export function onOffer(slots: Slot[], key: AttemptKey, offer: OfferToken): Effect[] {
   // A redelivery of what is claimed or runs already: its first delivery is being answered.
-  if (slots.some((slot) => 'key' in slot && sameAttempt(slot.key, key))) return [{ kind: 'acknowledge', offer }];
+  const known = (slot: Slot) =>
+    slot.state === 'claiming' ? sameAttempt(slot.key, key) : memberOf(slot, key) !== undefined;
+  if (slots.some(known)) return [{ kind: 'acknowledge', offer }];
   const free = slots.findIndex((slot) => slot.state === 'idle');
   if (free === -1) return [{ kind: 'return', offer }];
   slots[free] = { state: 'claiming', key, offer };
   return [{ kind: 'claim', slot: free, key }];
 }
 
-export type Decision = { readonly grant: Grant } | { readonly refusal: Refusal };
+/** `mates` are leased with the claimed attempt, to be run with it. */
+export type Decision = { readonly grant: Grant; readonly mates: readonly Granted[] } | { readonly refusal: Refusal };
 
 /**
  * The coordinator answers the claim of an attempt. The slot may have let go of it since, and claim another by now.
@@ -82,10 +117,12 @@ export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision:
     slots[at] = { state: 'idle' };
     return [{ kind: 'acknowledge', offer: slot.offer }];
   }
-  slots[at] = { state: 'running', key: slot.key, seq: 0, logged: 0 };
+  const granted = [{ key: slot.key, grant: decision.grant }, ...decision.mates];
+  const members = granted.map(({ key }): Member => ({ key, seq: 0, logged: 0, stopping: false }));
+  slots[at] = { state: 'running', members };
   return [
     { kind: 'acknowledge', offer: slot.offer },
-    { kind: 'run', slot: at, key: slot.key, grant: decision.grant },
+    { kind: 'run', slot: at, granted },
   ];
 }
 
@@ -96,71 +133,78 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
       if (slot?.state === 'starting') slots[at] = { state: 'idle' };
       return [];
     case 'stopped':
-      if (slot?.state !== 'stopping') return [];
-      slots[at] = { state: 'idle' };
-      return [{ kind: 'over', key: slot.key }];
+      return memberOf(slot, message.key)?.stopping ? leave(slots, at, message.key) : [];
     case 'unfit':
       return [];
     case 'report':
-      return record(slot, { kind: 'report', epoch: message.epoch, metrics: message.metrics });
+      return record(memberOf(slot, message.key), { kind: 'report', epoch: message.epoch, metrics: message.metrics });
     case 'artifact':
-      return record(slot, { kind: 'artifact', file: message.artifact });
+      return record(memberOf(slot, message.key), { kind: 'artifact', file: message.artifact });
     case 'done':
-      return endOf(slots, at, { kind: 'succeeded' });
+      return endOf(slots, at, message.key, { kind: 'succeeded' });
     case 'failed':
-      return endOf(slots, at, { kind: 'failed', class: message.class, message: message.message });
+      return endOf(slots, at, message.key, { kind: 'failed', class: message.class, message: message.message });
   }
 }
 
+/** What a worker prints is the log of every attempt that it runs: it cannot be told whose it is. */
 export function onWorkerLog(slots: Slot[], at: number, text: string): Effect[] {
-  const slot = slots[at];
-  if (slot?.state !== 'running' || slot.logged > MAX_LOG_CHARACTERS) return [];
-  slot.logged += text.length;
-  if (slot.logged <= MAX_LOG_CHARACTERS) return record(slot, { kind: 'log', text });
-  return record(slot, { kind: 'log', text: `\n[the log is cut here: it passed ${MAX_LOG_CHARACTERS} characters]\n` });
+  return membersOf(slots[at]).flatMap((member) => {
+    if (member.logged > MAX_LOG_CHARACTERS) return [];
+    member.logged += text.length;
+    const cut = `\n[the log is cut here: it passed ${MAX_LOG_CHARACTERS} characters]\n`;
+    return record(member, { kind: 'log', text: member.logged <= MAX_LOG_CHARACTERS ? text : cut });
+  });
 }
 
 /** @param how such as `was killed by SIGKILL` or `exited with code 1` */
 export function onWorkerExit(slots: Slot[], at: number, how: string): Effect[] {
   const slot = slots[at];
-  const effects: Effect[] =
-    slot?.state === 'claiming'
-      ? [{ kind: 'return', offer: slot.offer }]
-      : record(slot, { kind: 'failed', class: 'crash', message: `the worker process ${how}` });
-  if (slot?.state === 'running' || slot?.state === 'stopping') effects.push({ kind: 'over', key: slot.key });
+  const effects: Effect[] = slot?.state === 'claiming' ? [{ kind: 'return', offer: slot.offer }] : [];
+  for (const member of membersOf(slot)) {
+    effects.push(...record(member, { kind: 'failed', class: 'crash', message: `the worker process ${how}` }));
+    effects.push({ kind: 'over', key: member.key });
+  }
   slots[at] = { state: 'starting' };
   return [...effects, { kind: 'start', slot: at }];
 }
 
 /** The coordinator does not listen to this attempt any more. */
 export function onDismissed(slots: Slot[], key: AttemptKey): Effect[] {
-  const at = slots.findIndex((slot) => slot.state === 'running' && sameAttempt(slot.key, key));
-  if (at === -1) return [];
-  slots[at] = { state: 'stopping', key };
-  return [{ kind: 'stop', slot: at }];
+  const at = slots.findIndex((slot) => isHeld(slot, key));
+  const member = memberOf(slots[at], key);
+  if (member === undefined) return [];
+  member.stopping = true;
+  return [{ kind: 'stop', slot: at, key }];
 }
 
 /** The agent ends: what runs is handed back as lost, which costs its trial nothing. */
 export function onShutdown(slots: Slot[]): Effect[] {
   return slots.flatMap((slot, at): Effect[] => {
-    const effects = record(slot, { kind: 'failed', class: 'lost', message: 'the agent was shut down' });
+    const effects = membersOf(slot).flatMap((member) =>
+      record(member, { kind: 'failed', class: 'lost', message: 'the agent was shut down' }),
+    );
     if (slot.state === 'claiming') effects.push({ kind: 'return', offer: slot.offer });
     slots[at] = { state: 'starting' };
     return effects;
   });
 }
 
-function endOf(slots: Slot[], at: number, body: RecordBody): Effect[] {
-  const slot = slots[at];
-  const effects = record(slot, body);
-  // A worker that was asked to stop says so as well, and is free only then.
-  if (slot?.state !== 'running') return effects;
-  slots[at] = { state: 'idle' };
-  return [...effects, { kind: 'over', key: slot.key }];
+function endOf(slots: Slot[], at: number, key: AttemptKey, body: RecordBody): Effect[] {
+  const member = memberOf(slots[at], key);
+  // A member that was asked to stop says so as well, and is gone only then.
+  if (member === undefined || member.stopping) return [];
+  return [...record(member, body), ...leave(slots, at, key)];
 }
 
-function record(slot: Slot | undefined, body: RecordBody): Effect[] {
-  if (slot?.state !== 'running') return [];
-  slot.seq += 1;
-  return [{ kind: 'record', key: slot.key, seq: slot.seq, body }];
+function leave(slots: Slot[], at: number, key: AttemptKey): Effect[] {
+  const left = membersOf(slots[at]).filter((member) => !sameAttempt(member.key, key));
+  slots[at] = left.length === 0 ? { state: 'idle' } : { state: 'running', members: left };
+  return [{ kind: 'over', key }];
+}
+
+function record(member: Member | undefined, body: RecordBody): Effect[] {
+  if (member === undefined || member.stopping) return [];
+  member.seq += 1;
+  return [{ kind: 'record', key: member.key, seq: member.seq, body }];
 }

@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
+import type { AttemptName } from '../trainers/trainer.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 
 /** How long a worker may take to stop an attempt before it is killed. */
@@ -16,7 +17,8 @@ export interface WorkerEvents {
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
-  #killer: NodeJS.Timeout | undefined;
+  /** Kills the process unless the attempt has stopped by then: by the attempt. */
+  readonly #killers = new Map<string, NodeJS.Timeout>();
   #stopGraceMs = STOP_GRACE_MS;
 
   /** @param gpu index of the GPU that the worker sees; undefined: none is hidden from it */
@@ -37,14 +39,14 @@ export class WorkerProcess {
       stream?.on('data', (text: string) => events.onLog(text));
     }
     this.#child.on('message', (message: FromWorker) => {
-      if (message.kind === 'stopped') clearTimeout(this.#killer);
+      if (message.kind === 'stopped') this.#hasStopped(message.key);
       // What the worker printed before it said this lies in the pipes already: it is read first.
       setImmediate(() => events.onMessage(message));
     });
     this.#child.on('error', (error) => events.onLog(`${error.message}\n`));
     // Close, not exit: the last words on stderr come before it.
     this.#child.on('close', (code, signal) => {
-      clearTimeout(this.#killer);
+      for (const killer of this.#killers.values()) clearTimeout(killer);
       setImmediate(() => events.onExit(signal === null ? `exited with code ${code}` : `was killed by ${signal}`));
     });
   }
@@ -56,19 +58,31 @@ export class WorkerProcess {
   send(message: ToWorker): void {
     // A program of the user's own has a grace of its own before its worker's.
     if (message.kind === 'run') {
-      const program = message.assignment.trainer === 'command' ? STOP_GRACE_S * 1000 : 0;
+      const program = message.assignments[0]?.trainer === 'command' ? STOP_GRACE_S * 1000 : 0;
       this.#stopGraceMs = STOP_GRACE_MS + program;
     }
     if (this.#child.connected) this.#child.send(message);
   }
 
-  /** Asks for the attempt's end, and kills the process when it does not listen. */
-  stop(): void {
-    this.send({ kind: 'stop' });
-    this.#killer = setTimeout(() => this.kill(), this.#stopGraceMs);
+  /** Asks for the attempt's end, and kills the process, with what else runs in it, when it does not listen. */
+  stop(key: AttemptName): void {
+    this.send({ kind: 'stop', key });
+    this.#killers.set(
+      nameOf(key),
+      setTimeout(() => this.kill(), this.#stopGraceMs),
+    );
+  }
+
+  #hasStopped(key: AttemptName): void {
+    clearTimeout(this.#killers.get(nameOf(key)));
+    this.#killers.delete(nameOf(key));
   }
 
   kill(): void {
     this.#child.kill('SIGKILL');
   }
+}
+
+function nameOf({ sweepId, trialId, attempt }: AttemptName): string {
+  return `${sweepId}/${trialId}/${attempt}`;
 }

@@ -7,7 +7,7 @@ import type { TrainingRun } from './trainer.ts';
 
 async function run(given: TrainingRun['parameters'], signal = new AbortController().signal) {
   const seen = seenRun({ parameters: withDefaults(TRAINERS.noop, given), signal });
-  await trainerNamed('noop')?.(seen);
+  await trainerNamed('noop')?.run(seen);
   return seen.reports.map(({ epoch, metrics }) => ({ epoch, loss: metrics.test_loss }));
 }
 

@@ -6,9 +6,15 @@ import type { Trainer } from './trainer.ts';
 
 const trainers: Readonly<Record<TrainerName, Trainer>> = {
   // Loaded on first use: TensorFlow.js takes a moment that a no-op trial should not pay.
-  autoencoder: async (run) => (await import('./autoencoder/train.ts')).autoencoder(run),
-  command: (run) => command(run),
-  noop,
+  autoencoder: {
+    run: async (run) => (await import('./autoencoder/train.ts')).autoencoder(run),
+    pack: (runs) => {
+      const ends = import('./autoencoder/train.ts').then(({ autoencoderPack }) => autoencoderPack(runs));
+      return runs.map(async (_, at) => (await ends)[at]);
+    },
+  },
+  command: { run: (run) => command(run) },
+  noop: { run: noop, pack: (runs) => runs.map(noop) },
 };
 
 /** Looks a trainer up; undefined when this agent has none of that name. */

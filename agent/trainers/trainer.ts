@@ -52,8 +52,15 @@ export interface KeptArtifact {
   readonly epoch: number;
 }
 
-/** Runs one attempt to its end. Resolves when it succeeded; throws otherwise, a {@link TrainingError} where the cause is known. */
-export type Trainer = (run: TrainingRun) => Promise<void>;
+export interface Trainer {
+  /** Runs one attempt to its end. Resolves when it succeeded; throws otherwise, a {@link TrainingError} where the cause is known. */
+  run(run: TrainingRun): Promise<void>;
+  /**
+   * Runs several that fit together (`packsBy` in proto/trainers.ts) as one program. Each has an end of its own: what
+   * stops or fails one leaves the others as they are, as does its being there at all, but for rounding.
+   */
+  pack?(runs: readonly TrainingRun[]): readonly Promise<void>[];
+}
 
 /** An attempt failed, and the trainer knows how. */
 export class TrainingError extends Error {

@@ -11,6 +11,8 @@ export interface WorkerSetup {
   readonly requireGpu: boolean;
   /** GPUs of the machine. */
   readonly gpus: number;
+  /** Trials that the worker trains as one pack at most; auto: as many as pay and fit. */
+  readonly pack: number | 'auto';
 }
 
 export interface Assignment {
@@ -34,14 +36,19 @@ export interface KeptFile extends KeptArtifact {
 }
 
 export type ToWorker =
-  | { readonly kind: 'run'; readonly assignment: Assignment }
+  /** Several are a pack, which the trainer runs as one program. */
+  | { readonly kind: 'run'; readonly assignments: readonly Assignment[] }
   /** End the attempt soon; always answered by `stopped`. */
-  | { readonly kind: 'stop' };
+  | { readonly kind: 'stop'; readonly key: AttemptName };
 
 export type FromWorker =
-  | { readonly kind: 'ready'; readonly backend: string }
+  | { readonly kind: 'ready'; readonly backend: string; readonly pack: number }
   /** The worker cannot work on this machine; it exits. */
   | { readonly kind: 'unfit'; readonly message: string }
+  | ({ readonly key: AttemptName } & FromAttempt);
+
+/** What becomes of one attempt. */
+export type FromAttempt =
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
   /** A file is whole and on the disk in the attempt's folder. */
   | { readonly kind: 'artifact'; readonly artifact: KeptFile }

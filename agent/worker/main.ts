@@ -1,57 +1,85 @@
-/** A worker process: loads a backend, then runs one attempt at a time. Dies with its supervisor. */
+/** A worker process: loads a backend, then runs one attempt, or one pack of them, at a time. Dies with its supervisor. */
 import { workFolder } from '../attempt-folder.ts';
 import { chooseBackend } from '../machine/backend.ts';
+import { packSize } from '../machine/pack-size.ts';
 import { trainerNamed } from '../trainers/registry.ts';
-import { TrainingError } from '../trainers/trainer.ts';
-import type { Assignment, FromWorker, ToWorker, WorkerSetup } from './ipc.ts';
+import { type AttemptName, TrainingError, type TrainingRun } from '../trainers/trainer.ts';
+import type { Assignment, FromAttempt, FromWorker, ToWorker, WorkerSetup } from './ipc.ts';
 import { keeper } from './keep.ts';
 
 const setup = JSON.parse(process.argv[2] ?? '{}') as WorkerSetup;
-let stopping: AbortController | undefined;
+const stopping = new Map<string, AbortController>();
 
 process.on('disconnect', () => process.exit(0));
 // A Ctrl-C in the terminal reaches the whole group: the supervisor decides when its workers end.
 process.on('SIGINT', () => {});
 process.on('message', (message: ToWorker) => {
-  if (message.kind === 'run') void run(message.assignment);
-  else if (stopping === undefined) say({ kind: 'stopped' });
-  else stopping.abort(new Error('the attempt was stopped'));
+  if (message.kind === 'run') void runAll(message.assignments);
+  else {
+    const controller = stopping.get(nameOf(message.key));
+    if (controller === undefined) say(message.key, { kind: 'stopped' });
+    else controller.abort(new Error('the attempt was stopped'));
+  }
 });
 
 try {
   const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus });
-  say({ kind: 'ready', backend: backend.name });
+  send({ kind: 'ready', backend: backend.name, pack: await packSize(setup.pack, backend.name) });
 } catch (error) {
-  say({ kind: 'unfit', message: messageOf(error) });
+  send({ kind: 'unfit', message: messageOf(error) });
   process.disconnect();
 }
 
-async function run({ trainer: name, folder, ...assignment }: Assignment): Promise<void> {
+/** Each attempt comes to its own end, whatever becomes of the others. */
+async function runAll(assignments: readonly Assignment[]): Promise<void> {
+  const runs = assignments.map(runOf);
+  const ends = trained(assignments[0]?.trainer ?? '', runs);
+  await Promise.all(runs.map((run, at) => settle(run, ends[at] ?? Promise.resolve())));
+}
+
+function trained(name: string, runs: readonly TrainingRun[]): readonly Promise<void>[] {
+  const trainer = trainerNamed(name);
+  const [run, ...mates] = runs;
+  if (trainer !== undefined && run !== undefined && mates.length === 0) return [trainer.run(run)];
+  if (trainer?.pack !== undefined) return trainer.pack(runs);
+  const wanted = trainer === undefined ? 'trainer' : 'trainer of packs';
+  return runs.map(async () => {
+    throw new TrainingError('rejected', `this agent has no ${wanted} ${JSON.stringify(name)}`);
+  });
+}
+
+function runOf({ trainer: _, folder, ...assignment }: Assignment): TrainingRun {
+  const { key } = assignment;
   const controller = new AbortController();
-  stopping = controller;
+  stopping.set(nameOf(key), controller);
+  return {
+    ...assignment,
+    dir: workFolder(folder),
+    dataDir: setup.dataDir,
+    workdir: setup.workdir,
+    signal: controller.signal,
+    report: (epoch, metrics) => say(key, { kind: 'report', epoch, metrics }),
+    keep: keeper(folder, (artifact) => say(key, { kind: 'artifact', artifact })),
+  };
+}
+
+async function settle({ key, signal }: TrainingRun, end: Promise<void>): Promise<void> {
   try {
-    const trainer = trainerNamed(name);
-    if (trainer === undefined) throw new TrainingError('rejected', `this agent has no trainer ${JSON.stringify(name)}`);
-    await trainer({
-      ...assignment,
-      dir: workFolder(folder),
-      dataDir: setup.dataDir,
-      workdir: setup.workdir,
-      signal: controller.signal,
-      report: (epoch, metrics) => say({ kind: 'report', epoch, metrics }),
-      keep: keeper(folder, (artifact) => say({ kind: 'artifact', artifact })),
-    });
+    await end;
     // Every stop is answered by `stopped`, also one that came too late to stop anything.
-    say({ kind: controller.signal.aborted ? 'stopped' : 'done' });
+    say(key, { kind: signal.aborted ? 'stopped' : 'done' });
   } catch (error) {
-    if (controller.signal.aborted) say({ kind: 'stopped' });
-    else say(failureOf(error));
+    say(key, signal.aborted ? { kind: 'stopped' } : failureOf(error));
   } finally {
-    stopping = undefined;
+    stopping.delete(nameOf(key));
   }
 }
 
-function failureOf(error: unknown): FromWorker {
+function nameOf({ sweepId, trialId, attempt }: AttemptName): string {
+  return `${sweepId}/${trialId}/${attempt}`;
+}
+
+function failureOf(error: unknown): FromAttempt {
   if (error instanceof TrainingError) return { kind: 'failed', class: error.failureClass, message: error.message };
   console.error(error);
   return { kind: 'failed', class: 'crash', message: messageOf(error) };
@@ -61,6 +89,10 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : `${error}`;
 }
 
-function say(message: FromWorker): void {
+function say(key: AttemptName, message: FromAttempt): void {
+  send({ key, ...message });
+}
+
+function send(message: FromWorker): void {
   process.send?.(message);
 }

@@ -5,6 +5,7 @@ import { DEFAULT_ADDRESS } from '../../proto/address.ts';
 import { untilSignal } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
 import { parseCount, withHelp } from '../options.ts';
+import { packOption } from '../pack-option.ts';
 import { trawlVersion } from '../version.ts';
 
 interface Options extends LogOptions {
@@ -16,6 +17,7 @@ interface Options extends LogOptions {
   readonly workdir: string;
   readonly id?: string;
   readonly requireGpu?: true;
+  readonly pack: number | 'auto';
 }
 
 async function agent(options: Options): Promise<void> {
@@ -30,6 +32,7 @@ async function agent(options: Options): Promise<void> {
     workdir: options.workdir,
     id: options.id,
     requireGpu: options.requireGpu ?? false,
+    pack: options.pack,
     version: trawlVersion(),
     log,
   });
@@ -50,7 +53,8 @@ export function registerAgent(program: Command): void {
     .option('--data <dir>', 'cache of data sets', defaultDataDir(process.env))
     .option('--workdir <dir>', "where sweeps' own programs run", '.')
     .option('--id <name>', 'what the agent is called (default: the host, and a suffix kept in --dir)')
-    .option('--require-gpu', 'refuse to train on the CPU');
+    .option('--require-gpu', 'refuse to train on the CPU')
+    .addOption(packOption());
   withHelp(withLog(command), {
     remote: false,
     examples: [

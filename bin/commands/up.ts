@@ -15,6 +15,7 @@ import { note, print, printJson } from '../output/print.ts';
 import { sweepJson } from '../output/sweep-json.ts';
 import { terminalOf } from '../output/terminal.ts';
 import { trialJson } from '../output/trial-json.ts';
+import { packOption } from '../pack-option.ts';
 import { type LoadedSweepFile, loadSweepFile } from '../sweep-file.ts';
 import { watchSweep } from '../watch.ts';
 
@@ -24,6 +25,7 @@ interface Options extends GlobalOptions, OutputOptions {
   readonly data?: string;
   readonly workdir: string;
   readonly requireGpu?: true;
+  readonly pack: number | 'auto';
   readonly logLevel: string;
 }
 
@@ -42,6 +44,7 @@ async function up(fileName: string, options: Options): Promise<void> {
     dataDir: options.data,
     workdir: options.workdir,
     requireGpu: options.requireGpu ?? false,
+    pack: options.pack,
     logLevel: options.logLevel,
     say: note,
   });
@@ -174,6 +177,7 @@ export function registerUp(program: Command): void {
     .option('--data <dir>', 'cache of data sets (default: ~/.cache/trawl/datasets)')
     .option('--workdir <dir>', "where the sweep's own program runs", '.')
     .option('--require-gpu', 'refuse to train on the CPU')
+    .addOption(packOption())
     .option('--log-level <level>', 'of the logs kept in the folder', 'info');
   withHelp(withOutput(command), {
     remote: false,

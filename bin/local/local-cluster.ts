@@ -18,6 +18,8 @@ export interface LocalClusterOptions {
   /** Where programs of the user's own run. */
   readonly workdir: string;
   readonly requireGpu: boolean;
+  /** As the agent's --pack takes it. */
+  readonly pack: number | 'auto';
   readonly logLevel: string;
   /** One line for a person. */
   readonly say: (line: string) => void;
@@ -88,6 +90,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
         ...(options.slots === undefined ? [] : ['--slots', `${options.slots}`]),
         ...(options.dataDir === undefined ? [] : ['--data', options.dataDir]),
         ...(options.requireGpu ? ['--require-gpu'] : []),
+        ...['--pack', `${options.pack}`],
       ]),
     );
     return { ...at, broken, stop };

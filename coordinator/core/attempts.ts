@@ -1,6 +1,8 @@
 /** Attempts are granted, tell of themselves, and end. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { addLease, dropLease } from './leases.ts';
 import {
+  type Agent,
   type Artifact,
   type AttemptKey,
   type Checkpoint,
@@ -12,6 +14,7 @@ import {
   type SweepPolicy,
   type Trial,
 } from './model.ts';
+import { matesOf, takeMates } from './packs.ts';
 import { decideRetry } from './retry.ts';
 import type { Refusal, Step } from './step.ts';
 import { pause } from './sweeps.ts';
@@ -25,8 +28,19 @@ export interface Claim {
 }
 
 export type Answer =
-  | { readonly granted: true; readonly policy: SweepPolicy; readonly checkpoint: Checkpoint | undefined }
+  | {
+      readonly granted: true;
+      readonly policy: SweepPolicy;
+      readonly checkpoint: Checkpoint | undefined;
+      /** What is leased with it to the same slot, as one pack. */
+      readonly mates: readonly Mate[];
+    }
   | { readonly granted: false; readonly refusal: Refusal };
+
+export interface Mate {
+  readonly key: AttemptKey;
+  readonly checkpoint: Checkpoint | undefined;
+}
 
 const refuse = (code: RefusalCode, message: string): Answer => ({ granted: false, refusal: { code, message } });
 
@@ -44,7 +58,7 @@ export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answe
   }
   switch (trial.state) {
     case 'running':
-      return answerRunning(sweep, trial, claim);
+      return answerRunning(core, sweep, trial, claim);
     case 'pending':
       return sweep.state === 'paused'
         ? refuse(RefusalCode.PAUSED, `sweep ${sweep.id} is paused`)
@@ -60,26 +74,44 @@ export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answe
       `trial ${trial.id} is offered as attempt ${trial.attempts + 1}, not ${key.attempt}`,
     );
   }
-  trial.attempts += 1;
-  trial.lease = { ...claim, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 };
-  core.leases.set(keyText(key), trial.lease);
-  setState(sweep, trial, 'running');
-  step.changes.push({
-    kind: 'granted',
-    ...claim,
-    backend: agent.backend,
-    resumedFrom: trial.checkpoint?.epoch ?? 0,
+  const pack = keyText(key);
+  grant(core, sweep, trial, { ...claim, pack }, agent, now, step);
+  const mates = takeMates(core, sweep, trial, agent, now).map((mate): Mate => {
+    const mateKey = { sweepId: sweep.id, trialId: mate.id, attempt: mate.attempts + 1 };
+    // Its invitation is the one to its mate.
+    if (mate.state === 'pending') moveTrial(sweep, mate, 'offered', step);
+    grant(core, sweep, mate, { ...claim, key: mateKey, pack }, agent, now, step);
+    return { key: mateKey, checkpoint: mate.checkpoint };
   });
-  return { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint };
+  return { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint, mates };
 }
 
-function answerRunning(sweep: Sweep, trial: Trial, claim: Claim): Answer {
+function grant(
+  core: Core,
+  sweep: Sweep,
+  trial: Trial,
+  { pack, ...claim }: Claim & { readonly pack: string },
+  { backend }: Agent,
+  now: number,
+  step: Step,
+): void {
+  trial.attempts += 1;
+  addLease(core, trial, { ...claim, pack, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
+  setState(sweep, trial, 'running');
+  step.changes.push({ kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 });
+}
+
+function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): Answer {
   const lease = trial.lease;
   if (lease?.key.attempt !== claim.key.attempt) {
     return refuse(RefusalCode.SUPERSEDED, `trial ${trial.id} runs as attempt ${trial.attempts}`);
   }
-  if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation) {
-    return { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint };
+  // The slot too: what went into one slot's pack must not run in another that has claimed it meanwhile.
+  if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation && lease.slot === claim.slot) {
+    const mates = matesOf(core, lease).map(({ key }): Mate => {
+      return { key, checkpoint: sweep.trials.get(key.trialId)?.checkpoint };
+    });
+    return { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint, mates };
   }
   return refuse(RefusalCode.LEASED, `trial ${trial.id} attempt ${trial.attempts} is leased to agent ${lease.agentId}`);
 }
@@ -147,8 +179,7 @@ export function endAttempt(core: Core, key: AttemptKey, ending: Ending, now: num
   if (sweep === undefined || trial === undefined || lease === undefined) {
     throw new Error(`attempt ${keyText(key)} holds no lease: it cannot end`);
   }
-  core.leases.delete(keyText(key));
-  trial.lease = undefined;
+  dropLease(core, trial, lease);
   step.changes.push({ kind: 'ended', key, ending });
   if (ending.outcome === 'failed') afterFailure(sweep, trial, ending.failure, now, step);
   else moveTrial(sweep, trial, ending.outcome, step);

@@ -6,7 +6,8 @@ import type { FailureClassName } from '../../proto/names.ts';
 import { type Action, AGENTS, anyAction, anyPolicy, type Happened, World } from '../testing/history.ts';
 import { Ledger } from '../testing/ledger.ts';
 import { LEASE_MS } from '../testing/sample-core.ts';
-import { type Core, keyText, type Lease, type SweepPolicy } from './model.ts';
+import type { Claim, Mate } from './attempts.ts';
+import { type AttemptKey, type Core, keyText, type Lease, type SweepPolicy } from './model.ts';
 import { standingOffers } from './scheduler.ts';
 
 const TRIALS = 5;
@@ -77,6 +78,7 @@ class Judge {
       const lease = core.leases.get(keyText(opened.claim.key));
       assert.equal(lease?.agentId, opened.claim.agentId, 'who is granted an attempt holds its lease');
       assert.equal(lease.incarnation, opened.claim.incarnation);
+      this.#packHolds(opened.claim, opened.answer.mates);
     }
     const turnedDown =
       opened?.answer.granted === false || recorded?.answer.taken === 'refused' || refused !== undefined;
@@ -85,6 +87,20 @@ class Judge {
       assert.equal(fingerprint(core), before, 'what is refused changes nothing');
     }
     if (recorded?.answer.taken === 'again' || recorded?.answer.taken === 'gap') assert.equal(step.changes.length, 0);
+  }
+
+  /** Mates fit, are leased to the same slot, and are no more than it holds. */
+  #packHolds({ key, agentId, slot }: Claim, mates: readonly Mate[]): void {
+    const { core } = this.world;
+    const trialOf = ({ sweepId, trialId }: AttemptKey) => core.sweeps.get(sweepId)?.trials.get(trialId);
+    assert.ok(mates.length < (core.agents.get(agentId)?.pack ?? 1), 'a pack is no larger than its slot holds');
+    for (const mate of mates) {
+      assert.equal(mate.key.sweepId, key.sweepId);
+      assert.notEqual(trialOf(key)?.packKey, undefined);
+      assert.equal(trialOf(mate.key)?.packKey, trialOf(key)?.packKey, 'mates fit together');
+      const lease = core.leases.get(keyText(mate.key));
+      assert.deepEqual([lease?.agentId, lease?.slot], [agentId, slot], 'mates share a slot');
+    }
   }
 
   #nobodySpeaksForAnother({ step, recorded, heartbeat }: Happened, leases: Map<string, Lease>): void {
@@ -165,6 +181,9 @@ test('the histories reach every refusal, every failure, every end, and every ans
         const { step, opened, recorded } = judge.apply(action);
         if (opened && !opened.answer.granted) reached.add(`open refused: ${opened.answer.refusal.code}`);
         if (opened?.answer.granted) reached.add(step.changes.length > 0 ? 'granted' : 'granted again');
+        if (opened?.answer.granted && opened.answer.mates.length > 0) {
+          reached.add(step.changes.length > 0 ? 'pack granted' : 'pack granted again');
+        }
         if (recorded) reached.add(`record ${recorded.answer.taken}`);
         if (recorded?.answer.taken === 'refused') reached.add(`record refused: ${recorded.answer.refusal.code}`);
         for (const change of step.changes) {
@@ -180,7 +199,7 @@ test('the histories reach every refusal, every failure, every end, and every ans
   const wanted = [
     ...Object.values(codes).map((code) => `open refused: ${code}`),
     ...['UNKNOWN', 'SUPERSEDED', 'ENDED'].map((code) => `record refused: REFUSAL_CODE_${code}`),
-    ...['granted', 'granted again', 'record new', 'record again', 'record gap'],
+    ...['granted', 'granted again', 'pack granted', 'pack granted again', 'record new', 'record again', 'record gap'],
     ...['pending', 'offered', ...FINAL],
     ...['sweep paused', 'sweep running', 'sweep stopping', 'sweep stopped', 'sweep killed', 'sweep finished'],
     ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected'],

@@ -5,6 +5,7 @@
  * - **sweep**: a submitted file.
  * - **trial**: one point of its grid and one seed.
  * - **attempt**: one run of a trial on one agent, numbered from 1 without gaps. The number is the fencing token.
+ * - **pack**: trials that one slot trains together, in one program. Each has a lease, records and an end of its own.
  * - **offer**: an invitation on NATS to run a trial. **lease**: the right to, which expires unless renewed.
  * - **record**: something an attempt tells (an epoch's metrics, log text, its end), numbered from 1.
  * - **agent**: a machine that runs trials, in its **slots**. Its **incarnation** is new with each start of its process.
@@ -91,6 +92,8 @@ export interface Lease {
   readonly agentId: string;
   readonly incarnation: string;
   readonly slot: number;
+  /** The same for all that were granted together, to be trained as one pack. */
+  readonly pack: string;
   readonly grantedAt: number;
   expiresAt: number;
   /** The newest record taken. */
@@ -101,12 +104,16 @@ export interface Trial {
   readonly id: string;
   readonly index: number;
   state: TrialStateName;
+  /** What it must have in common with the trials of its pack; undefined: it is trained alone. */
+  readonly packKey: string | undefined;
   /** Attempts granted so far. */
   attempts: number;
   /** Failed attempts by class, for the retry budget. */
   failures: Partial<Record<FailureClassName, number>>;
   /** When its offer was made; of use while it is offered. */
   offeredAt: number;
+  /** Not to run before: a wait before a retry. */
+  readyAt: number;
   /** The newest; undefined: the next attempt begins at the beginning. */
   checkpoint: Checkpoint | undefined;
   /** Set while the trial runs. */
@@ -123,6 +130,8 @@ export interface Sweep {
   readonly counts: Record<TrialStateName, number>;
   /** Trials that may be offered, by index. May hold trials that are not pending any more. */
   readonly ready: TinyQueue<Trial>;
+  /** The same by packKey, offered ones among them: where mates are found. May hold trials that run or have ended. */
+  readonly packable: Map<string, TinyQueue<Trial>>;
   /** Trials that wait for their retry, by time. May hold trials that are not pending any more. */
   readonly delayed: TinyQueue<{ readonly trial: Trial; readonly readyAt: number }>;
 }
@@ -133,6 +142,8 @@ export interface Agent {
   host: string;
   version: string;
   slots: number;
+  /** Trials that one slot trains as a pack; 1: none. */
+  pack: number;
   backend: string;
   gpus: readonly string[];
   state: 'connected' | 'lost';
@@ -143,8 +154,10 @@ export interface Core {
   /** In order of submission. */
   readonly sweeps: Map<string, Sweep>;
   readonly agents: Map<string, Agent>;
-  /** Every running attempt, by keyText. */
+  /** Every running attempt, by keyText. Changed in leases.ts only. */
   readonly leases: Map<string, Lease>;
+  /** How many leases each slot in use has, by agent and slot. */
+  readonly slotsInUse: Map<string, Map<number, number>>;
   readonly leaseMs: number;
 }
 

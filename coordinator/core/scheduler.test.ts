@@ -21,7 +21,7 @@ const offered = (core: Core) => standingOffers(core).map((key) => `${key.sweepId
 
 function grant(core: Core, count: number): void {
   for (const key of standingOffers(core).slice(0, count)) {
-    onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, NOW, new Step());
+    onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: core.leases.size }, NOW, new Step());
   }
 }
 
@@ -125,7 +125,7 @@ describe('offers that nobody takes', () => {
     const sweep = addSweep(core, '1', 2);
     schedule(core, NOW);
     const key = keyOf(sweep, trialOf(sweep, 't0'));
-    onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, NOW, new Step());
+    onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: core.leases.size }, NOW, new Step());
     expect(offered(core)).toEqual(['1/t1']);
     expect(renewStuckOffers(core, later)).toBe(false);
   });

@@ -1,4 +1,5 @@
 /** Which trials are offered next. */
+import { freeSlots } from './leases.ts';
 import type { AttemptKey, Core, Sweep, Trial } from './model.ts';
 import { Step } from './step.ts';
 import { moveTrial } from './trials.ts';
@@ -14,11 +15,9 @@ export const OFFER_PATIENCE_MS = 30_000;
 
 /** How many more offers should stand. */
 export function offersWanted(core: Core): number {
-  const slots = connectedSlots(core);
   let offered = 0;
   for (const sweep of core.sweeps.values()) offered += sweep.counts.offered;
-  const free = Math.max(0, slots - core.leases.size);
-  return Math.max(0, free + slots * OFFERS_AHEAD_PER_SLOT - offered);
+  return Math.max(0, freeSlots(core) + connectedSlots(core) * OFFERS_AHEAD_PER_SLOT - offered);
 }
 
 function connectedSlots(core: Core): number {
@@ -37,7 +36,8 @@ export function schedule(core: Core, now: number): Step {
     for (let room = roomFor(sweep); wanted > 0 && room > 0; ) {
       const trial = sweep.ready.pop();
       if (trial === undefined) break;
-      if (trial.state !== 'pending') continue;
+      // Who was taken into a pack since, and waits for a retry now, comes back when it is due.
+      if (trial.state !== 'pending' || trial.readyAt > now) continue;
       trial.offeredAt = now;
       moveTrial(sweep, trial, 'offered', step);
       step.outputs.push({
@@ -56,7 +56,7 @@ export function schedule(core: Core, now: number): Step {
  * itself, and must be made anew. They count as made now.
  */
 export function renewStuckOffers(core: Core, now: number): boolean {
-  if (connectedSlots(core) <= core.leases.size) return false;
+  if (freeSlots(core) === 0) return false;
   const offered = offeredTrials(core);
   if (!offered.some(([, trial]) => now - trial.offeredAt > OFFER_PATIENCE_MS)) return false;
   for (const [, trial] of offered) trial.offeredAt = now;

@@ -2,9 +2,10 @@
 import TinyQueue from 'tinyqueue';
 import { RefusedError } from '../../proto/errors.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { type Core, isEnded, keyText, type Sweep, type SweepPolicy, type SweepState, type Trial } from './model.ts';
+import { dropLease } from './leases.ts';
+import { type Core, isEnded, type Sweep, type SweepPolicy, type SweepState, type Trial } from './model.ts';
 import { Step } from './step.ts';
-import { closeIfDone, moveTrial, setSweepState, withdrawOffers } from './trials.ts';
+import { byIndex, closeIfDone, makeReady, moveTrial, setSweepState, withdrawOffers } from './trials.ts';
 
 /** A sweep without trials; `addTrial` fills it. */
 export function newSweep(id: string, state: SweepState, policy: SweepPolicy): Sweep {
@@ -14,7 +15,8 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy): Sw
     state,
     trials: new Map(),
     counts: { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 },
-    ready: new TinyQueue<Trial>([], (a, b) => a.index - b.index),
+    ready: new TinyQueue<Trial>([], byIndex),
+    packable: new Map(),
     delayed: new TinyQueue<{ trial: Trial; readyAt: number }>([], (a, b) => a.readyAt - b.readyAt),
   };
 }
@@ -22,7 +24,8 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy): Sw
 export function addTrial(sweep: Sweep, trial: Trial): void {
   sweep.trials.set(trial.id, trial);
   sweep.counts[trial.state] += 1;
-  if (trial.state === 'pending') sweep.ready.push(trial);
+  // What was offered is offered again, or taken into a pack.
+  if (trial.state === 'pending' || trial.state === 'offered') makeReady(sweep, trial);
 }
 
 /** Grants and offers of the sweep end; running trials go on. */
@@ -69,8 +72,7 @@ export function onKill(core: Core, sweepId: string, reason: string): Step {
   for (const trial of sweep.trials.values()) {
     const lease = trial.lease;
     if (lease === undefined) continue;
-    trial.lease = undefined;
-    core.leases.delete(keyText(lease.key));
+    dropLease(core, trial, lease);
     step.changes.push({ kind: 'ended', key: lease.key, ending: { outcome: 'cancelled' } });
     moveTrial(sweep, trial, 'cancelled', step, { detail: why });
     step.outputs.push({

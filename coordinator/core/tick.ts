@@ -3,6 +3,7 @@ import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { endAttempt } from './attempts.ts';
 import type { Core, Failure, Lease } from './model.ts';
 import { Step } from './step.ts';
+import { makeReady } from './trials.ts';
 
 export function onTick(core: Core, now: number): Step {
   const step = new Step();
@@ -23,7 +24,7 @@ export function onTick(core: Core, now: number): Step {
   for (const sweep of core.sweeps.values()) {
     for (let next = sweep.delayed.peek(); next !== undefined && next.readyAt <= now; next = sweep.delayed.peek()) {
       sweep.delayed.pop();
-      if (next.trial.state === 'pending') sweep.ready.push(next.trial);
+      if (next.trial.state === 'pending') makeReady(sweep, next.trial);
     }
   }
   return step;

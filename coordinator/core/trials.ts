@@ -1,4 +1,5 @@
 /** Where trials change state, so that counts, queues and the event log always agree with it. */
+import TinyQueue from 'tinyqueue';
 import type { TrialStateName } from '../../proto/names.ts';
 import { type Failure, isEnded, type Sweep, type Trial } from './model.ts';
 import type { Step } from './step.ts';
@@ -37,9 +38,21 @@ export function requeue(
   readyAt?: number,
 ): void {
   moveTrial(sweep, trial, 'pending', step, why);
-  if (readyAt === undefined) sweep.ready.push(trial);
+  trial.readyAt = readyAt ?? 0;
+  if (readyAt === undefined) makeReady(sweep, trial);
   else sweep.delayed.push({ trial, readyAt });
 }
+
+/** Puts a trial where the scheduler, and the packs, find it. */
+export function makeReady(sweep: Sweep, trial: Trial): void {
+  sweep.ready.push(trial);
+  if (trial.packKey === undefined) return;
+  const queue = sweep.packable.get(trial.packKey) ?? new TinyQueue<Trial>([], byIndex);
+  sweep.packable.set(trial.packKey, queue);
+  queue.push(trial);
+}
+
+export const byIndex = (a: Trial, b: Trial): number => a.index - b.index;
 
 /** Trials that have not come to their end. */
 export function unfinished(sweep: Sweep): number {

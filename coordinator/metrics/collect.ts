@@ -1,9 +1,11 @@
 /** Fills the families: counters from what is committed, gauges from memory whenever Prometheus asks. */
+
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Metric } from 'prom-client';
 import { usualGoal } from '../../proto/goals.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import { now } from '../clock.ts';
+import { busySlots } from '../core/leases.ts';
 import { type AttemptKey, isEnded, keyText } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
 import type { Runtime } from '../runtime.ts';
@@ -156,16 +158,15 @@ class Collector {
   #measureAgents(): void {
     const m = this.#metrics;
     const { core } = this.#runtime;
-    const busy = new Map<string, number>();
-    for (const lease of core.leases.values()) busy.set(lease.agentId, (busy.get(lease.agentId) ?? 0) + 1);
     const states = { connected: 0, lost: 0 };
     m.agentInfo.reset();
     for (const agent of core.agents.values()) {
       states[agent.state] += 1;
       const { id, host, backend, version } = agent;
       m.agentInfo.set({ agent: id, host, gpu_model: agent.gpus[0] ?? '', backend, version }, 1);
-      m.agentSlots.set({ agent: id, state: 'busy' }, busy.get(id) ?? 0);
-      m.agentSlots.set({ agent: id, state: 'free' }, Math.max(0, agent.slots - (busy.get(id) ?? 0)));
+      const busy = busySlots(core, id);
+      m.agentSlots.set({ agent: id, state: 'busy' }, busy);
+      m.agentSlots.set({ agent: id, state: 'free' }, Math.max(0, agent.slots - busy));
       m.agentHeartbeat.set({ agent: id }, agent.lastHeardAt / 1000);
     }
     m.agents.set({ state: 'connected' }, states.connected);

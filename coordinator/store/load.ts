@@ -1,16 +1,9 @@
 /** The sweeps that are not over, from the store into memory, after a start. */
 import type { Database } from 'libsql';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
-import {
-  type Checkpoint,
-  type Core,
-  keyText,
-  type Lease,
-  type Sweep,
-  type SweepPolicy,
-  type SweepState,
-  type Trial,
-} from '../core/model.ts';
+import { packKey } from '../../proto/packs.ts';
+import { addLease, newCore } from '../core/leases.ts';
+import type { Checkpoint, Core, Lease, Sweep, SweepPolicy, SweepState, Trial } from '../core/model.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 
 /**
@@ -18,7 +11,7 @@ import { addTrial, newSweep } from '../core/sweeps.ts';
  * a retry are not kept.
  */
 export function loadCore(db: Database, leaseMs: number, now: number): Core {
-  const core: Core = { sweeps: new Map(), agents: new Map(), leases: new Map(), leaseMs };
+  const core = newCore(leaseMs);
   const rows = db
     .prepare("select id, state, policy from sweeps where state in ('running', 'paused', 'stopping') order by id")
     .all() as { id: number; state: SweepState; policy: string }[];
@@ -27,8 +20,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     for (const lease of loadLeases(db, sweep.id, now + leaseMs)) {
       const trial = sweep.trials.get(lease.key.trialId);
       if (trial === undefined) continue;
-      trial.lease = lease;
-      core.leases.set(keyText(lease.key), lease);
+      addLease(core, trial, lease);
     }
     core.sweeps.set(sweep.id, sweep);
   }
@@ -37,15 +29,20 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
 
 export function loadSweep(db: Database, id: string, state: SweepState, policy: SweepPolicy, now: number): Sweep {
   const sweep = newSweep(id, state, policy);
-  const trials = db.prepare('select id, idx, state, attempts from trials where sweep_id = ? order by idx').all(id);
-  for (const row of trials as { id: string; idx: number; state: TrialStateName; attempts: number }[]) {
+  const trials = db
+    .prepare('select id, idx, state, attempts, parameters from trials where sweep_id = ? order by idx')
+    .all(id) as { id: string; idx: number; state: TrialStateName; attempts: number; parameters: string }[];
+  const { trainer } = db.prepare('select trainer from sweeps where id = ?').get(id) as { trainer: string };
+  for (const row of trials) {
     const trial: Trial = {
       id: row.id,
       index: row.idx,
       state: row.state,
+      packKey: packKey(trainer, JSON.parse(row.parameters)),
       attempts: row.attempts,
       failures: {},
       offeredAt: now,
+      readyAt: 0,
       checkpoint: undefined,
       lease: undefined,
     };
@@ -103,6 +100,8 @@ function loadLeases(db: Database, sweepId: string, expiresAt: number): Lease[] {
     agentId: row.agent_id,
     incarnation: row.incarnation,
     slot: row.slot,
+    // A slot is granted one pack at a time.
+    pack: `${row.agent_id}/${row.incarnation}/${row.slot}/${row.granted_at}`,
     grantedAt: row.granted_at,
     expiresAt,
     lastSeq: row.last_seq,

@@ -49,6 +49,9 @@ export interface Happened {
 
 export const AGENTS = ['a', 'b', 'c'] as const;
 const SLOTS = 2;
+/** Of each agent. */
+const PACKS = [1, 2, 4];
+const packKeyOf = (index: number) => (index % 4 === 3 ? undefined : `k${index % 2}`);
 
 export class World {
   readonly core: Core;
@@ -60,7 +63,7 @@ export class World {
 
   constructor(policies: readonly Partial<SweepPolicy>[], trials: number, core: Core = emptyCore()) {
     this.core = core;
-    for (const [at, policy] of policies.entries()) addSweep(core, `${at + 1}`, trials, policy);
+    for (const [at, policy] of policies.entries()) addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
   }
 
   apply(action: Action): Happened {
@@ -91,7 +94,7 @@ export class World {
       }
       case 'hello': {
         const id = agentAt(action.agent);
-        onHello(core, agentHello(id, this.incarnation(id), SLOTS), now);
+        onHello(core, agentHello(id, this.incarnation(id), SLOTS, PACKS[action.agent % PACKS.length]), now);
         return { step: new Step() };
       }
       case 'heartbeat':

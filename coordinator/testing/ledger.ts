@@ -121,6 +121,16 @@ export class Ledger {
       assert.ok(tally.offered + tally.running <= concurrency, 'the concurrency holds');
     }
     assert.equal(core.leases.size, running, 'no lease without a running trial');
+    this.#compareSlots(core);
+  }
+
+  #compareSlots(core: Core): void {
+    const slots = new Map<string, Map<number, number>>();
+    for (const { agentId, slot } of core.leases.values()) {
+      const own = slots.get(agentId) ?? new Map<number, number>();
+      slots.set(agentId, own.set(slot, (own.get(slot) ?? 0) + 1));
+    }
+    assert.deepEqual(core.slotsInUse, slots, 'the slots in use are those of the leases');
   }
 
   #sweep(id: string) {

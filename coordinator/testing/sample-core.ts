@@ -1,4 +1,5 @@
 /** Small cores for tests. */
+import { newCore } from '../core/leases.ts';
 import type { Agent, AttemptKey, Core, Sweep, SweepPolicy, Trial } from '../core/model.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 
@@ -15,20 +16,28 @@ export const PLAIN_POLICY: SweepPolicy = {
 };
 
 export function emptyCore(): Core {
-  return { sweeps: new Map(), agents: new Map(), leases: new Map(), leaseMs: LEASE_MS };
+  return newCore(LEASE_MS);
 }
 
-/** Adds a running sweep of pending trials `t0`, `t1`, ... */
-export function addSweep(core: Core, id: string, trials: number, policy: Partial<SweepPolicy> = {}): Sweep {
+/** Adds a running sweep of pending trials `t0`, `t1`, ..., which fit into packs as `packKeyOf` says. */
+export function addSweep(
+  core: Core,
+  id: string,
+  trials: number,
+  policy: Partial<SweepPolicy> = {},
+  packKeyOf: (index: number) => string | undefined = () => undefined,
+): Sweep {
   const sweep = newSweep(id, 'running', { ...PLAIN_POLICY, ...policy });
   for (let index = 0; index < trials; index++) {
     addTrial(sweep, {
       id: `t${index}`,
       index,
       state: 'pending',
+      packKey: packKeyOf(index),
       attempts: 0,
       failures: {},
       offeredAt: 0,
+      readyAt: 0,
       checkpoint: undefined,
       lease: undefined,
     });
@@ -37,8 +46,13 @@ export function addSweep(core: Core, id: string, trials: number, policy: Partial
   return sweep;
 }
 
-export function agentHello(id: string, incarnation: string, slots: number): Omit<Agent, 'state' | 'lastHeardAt'> {
-  return { id, incarnation, slots, host: 'host', version: '0', backend: 'wasm', gpus: [] };
+export function agentHello(
+  id: string,
+  incarnation: string,
+  slots: number,
+  pack = 1,
+): Omit<Agent, 'state' | 'lastHeardAt'> {
+  return { id, incarnation, slots, pack, host: 'host', version: '0', backend: 'wasm', gpus: [] };
 }
 
 export function keyOf(sweep: Sweep, trial: Trial, attempt = trial.attempts + 1): AttemptKey {

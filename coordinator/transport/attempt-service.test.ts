@@ -38,6 +38,7 @@ const HELLO: Hello = {
   slots: 2,
   backend: 'wasm',
   gpus: [],
+  pack: 1,
 };
 
 /** An agent's stream, whose answers are read one by one. */

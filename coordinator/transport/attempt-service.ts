@@ -14,12 +14,13 @@ import type {
   ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { artifactKind } from '../../proto/names.ts';
+import { MAX_PACK } from '../../proto/packs.ts';
 import { AGENT_ID } from '../../proto/subjects.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import { now } from '../clock.ts';
 import { onHello } from '../core/agents.ts';
-import { type Answer, onOpen, onRecord, refusalFor } from '../core/attempts.ts';
-import { type AttemptKey, keyText } from '../core/model.ts';
+import { onOpen, onRecord, refusalFor } from '../core/attempts.ts';
+import { type AttemptKey, type Checkpoint, keyText, type SweepPolicy } from '../core/model.ts';
 import { type Refusal, Step } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import type { Runtime } from '../runtime.ts';
@@ -33,7 +34,6 @@ export const MAX_CLAIMS = 1_000;
 /** Slots that one agent may have. */
 export const MAX_SLOTS = 4_096;
 
-type Granted = Extract<Answer, { granted: true }>;
 type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 export interface AttemptServiceOptions {
@@ -80,13 +80,15 @@ export class AttemptService {
     await runtime.settle(step);
     runtime.reschedule();
     const decisions = answers.map(({ key, answer }): Decision => {
-      if (!answer.granted) return { key, answer: { $case: 'refusal', refusal: answer.refusal } };
-      return { key, answer: { $case: 'grant', grant: this.#grant(key, answer) } };
+      if (!answer.granted) return { key, answer: { $case: 'refusal', refusal: answer.refusal }, mates: [] };
+      const { policy } = answer;
+      const mates = answer.mates.map(({ key, checkpoint }) => ({ key, grant: this.#grant(key, policy, checkpoint) }));
+      return { key, answer: { $case: 'grant', grant: this.#grant(key, policy, answer.checkpoint) }, mates };
     });
     return { decisions };
   }
 
-  #grant(key: AttemptKey, { policy, checkpoint }: Granted): Grant {
+  #grant(key: AttemptKey, policy: SweepPolicy, checkpoint: Checkpoint | undefined): Grant {
     const { runtime, files, log } = this.#options;
     const { checkpointEvery, reconstructEvery, command } = policy;
     const whole =
@@ -136,7 +138,7 @@ export class AttemptService {
     check(hello);
     const session = new Session(call, hello.agentId);
     this.#sessions.set(hello.agentId, session);
-    onHello(runtime.core, { ...hello, id: hello.agentId }, now());
+    onHello(runtime.core, { ...hello, id: hello.agentId, pack: Math.max(1, hello.pack) }, now());
     const { agentId, host, slots, backend, incarnation } = hello;
     log.info({ agentId, host, slots, backend, incarnation }, 'an agent said hello');
     call.write({
@@ -178,7 +180,7 @@ export class AttemptService {
 
 /** @throws {BadInputError} */
 function check(hello: Hello): void {
-  const { agentId, incarnation, protocol, slots } = hello;
+  const { agentId, incarnation, protocol, slots, pack } = hello;
   if (protocol !== PROTOCOL) {
     throw new BadInputError(`agent ${agentId} speaks protocol ${protocol}, this coordinator ${PROTOCOL}`);
   }
@@ -188,6 +190,9 @@ function check(hello: Hello): void {
   if (incarnation === '') throw new BadInputError(`agent ${agentId} must name its incarnation`);
   if (slots < 1 || slots > MAX_SLOTS) {
     throw new BadInputError(`agent ${agentId} says it has ${slots} slots: expected 1 to ${MAX_SLOTS}`);
+  }
+  if (pack > MAX_PACK) {
+    throw new BadInputError(`agent ${agentId} says a slot holds a pack of ${pack}: expected at most ${MAX_PACK}`);
   }
 }
 

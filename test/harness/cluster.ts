@@ -112,12 +112,13 @@ export class Cluster {
    * Again with the same folder, when one of that name was killed. Does not wait until it has joined. As under a service
    * manager, an agent that finds no NATS server is started once more.
    * @param server where it finds the coordinator
+   * @param pack trials that a slot trains together
    */
-  async startAgent(name: string, slots: number, server = this.address): Promise<void> {
+  async startAgent(name: string, slots: number, server = this.address, pack = 1): Promise<void> {
     const agent = await startDaemon(
       this.logOf(name),
       'agent',
-      ...['--nats', this.natsUrl, '--server', server, '--slots', `${slots}`],
+      ...['--nats', this.natsUrl, '--server', server, '--slots', `${slots}`, '--pack', `${pack}`],
       ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
     );
     this.#agents.set(name, agent);
@@ -125,7 +126,7 @@ export class Cluster {
       this.#over = true;
     });
     void agent.exited.then((code) => {
-      if (code === EXIT.unreachable && !this.#over) return this.startAgent(name, slots, server);
+      if (code === EXIT.unreachable && !this.#over) return this.startAgent(name, slots, server, pack);
     });
   }
 

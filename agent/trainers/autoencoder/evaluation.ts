@@ -3,38 +3,43 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Images } from '../../data/idx.ts';
 import { deviceRows } from './images.ts';
 import { PIXELS } from './model.ts';
-import { withNoise } from './noise.ts';
-import type { Random } from './random.ts';
+import { type Noise, withNoise } from './noise.ts';
 
 /** Images in one forward pass: enough to keep a device busy, few enough that activations stay small (1.6 MB a layer). */
 const CHUNK = 500;
 
-interface Chunk {
-  /** `[pixels, images]`: what the network sees, and what it should give; the same tensor where there is no noise. */
-  readonly input: tf.Tensor2D;
-  readonly target: tf.Tensor2D;
+/** The clean test images, in chunks `[pixels, images]`. What inputs are made of them may outlive it. */
+export class TestImages {
+  readonly chunks: readonly tf.Tensor2D[];
+  readonly count: number;
+
+  constructor(images: Images) {
+    this.count = images.count;
+    this.chunks = Array.from({ length: Math.ceil(images.count / CHUNK) }, (_, chunk) => {
+      const from = chunk * CHUNK;
+      const to = Math.min(from + CHUNK, images.count);
+      return tf.tidy(() => tf.transpose(deviceRows(images, from, to)));
+    });
+  }
+
+  dispose(): void {
+    tf.dispose([...this.chunks]);
+  }
 }
 
+/** What one trial's network sees of the test images, and the loss on all of them. */
 export class TestSet {
-  private readonly chunks: readonly Chunk[];
-  private readonly images: number;
+  private readonly images: TestImages;
+  /** The images' own chunks where there is no noise. */
+  private readonly inputs: readonly tf.Tensor2D[];
 
   /** The noise is drawn once here, so that every epoch is measured on the same inputs. */
-  constructor(images: Images, noiseStd: number, random: Random) {
-    this.images = images.count;
-    const chunks: Chunk[] = [];
-    for (let from = 0; from < images.count; from += CHUNK) {
-      const to = Math.min(from + CHUNK, images.count);
-      chunks.push(
-        tf.tidy(() => {
-          const rows = deviceRows(images, from, to);
-          const target = tf.keep(tf.transpose(rows));
-          const input = noiseStd > 0 ? tf.keep(tf.transpose(withNoise(rows, noiseStd, random))) : target;
-          return { input, target };
-        }),
-      );
-    }
-    this.chunks = chunks;
+  constructor(images: TestImages, noise: Noise) {
+    this.images = images;
+    this.inputs =
+      noise.std > 0
+        ? images.chunks.map((chunk) => tf.tidy(() => tf.transpose(withNoise(tf.transpose(chunk), [noise]))))
+        : images.chunks;
   }
 
   /**
@@ -44,7 +49,8 @@ export class TestSet {
    */
   async loss(output: (input: tf.Tensor2D) => tf.Tensor2D, pause: () => Promise<void>): Promise<number> {
     let sum = 0;
-    for (const { input, target } of this.chunks) {
+    for (const [chunk, input] of this.inputs.entries()) {
+      const target = this.images.chunks[chunk] ?? input;
       await pause();
       const rowSums = tf.tidy(() => tf.sum(tf.squaredDifference(output(input), target), 1));
       try {
@@ -53,22 +59,22 @@ export class TestSet {
         rowSums.dispose();
       }
     }
-    return sum / (this.images * PIXELS);
+    return sum / (this.images.count * PIXELS);
   }
 
   /** What the network sees of single test images, with their noise: `[pixels, indices]`. The caller owns the tensor. */
-  inputs(indices: readonly number[]): tf.Tensor2D {
+  seen(indices: readonly number[]): tf.Tensor2D {
     return tf.tidy(() => {
       const columns = indices.map((index) => {
-        const chunk = this.chunks[Math.floor(index / CHUNK)];
+        const chunk = this.inputs[Math.floor(index / CHUNK)];
         if (chunk === undefined) throw new Error(`no test image ${index}`);
-        return tf.slice2d(chunk.input, [0, index % CHUNK], [PIXELS, 1]);
+        return tf.slice2d(chunk, [0, index % CHUNK], [PIXELS, 1]);
       });
       return tf.concat2d(columns, 1);
     });
   }
 
   dispose(): void {
-    for (const { input, target } of this.chunks) tf.dispose([input, target]);
+    if (this.inputs !== this.images.chunks) tf.dispose([...this.inputs]);
   }
 }

@@ -38,8 +38,8 @@ const CASES: readonly Record<string, number | boolean>[] = [
 describe.each(CASES)('against a float64 implementation: %o', (given) => {
   test('three steps, the last on a short batch, have its losses and its weights', async () => {
     const settings = settingsWith(given);
-    const learner = new Learner(settings, SEED);
-    const reference = new ReferenceNetwork(settings, await learner.parameters.data());
+    const learner = new Learner([{ settings, seed: SEED }]);
+    const reference = new ReferenceNetwork(settings, await learner.parametersOf(0));
     const noise = new Random(SEED, STREAMS.trainNoise);
 
     for (const [step, batch] of [8, 8, 3].entries()) {
@@ -51,16 +51,16 @@ describe.each(CASES)('against a float64 implementation: %o', (given) => {
       expect(Math.abs((mse + l1) / (expected.mse + expected.l1) - 1)).toBeLessThan(1e-5);
     }
     // A dozen weights of half a million differ at all: those whose gradient is as small as Adam's epsilon.
-    expect(reference.largestDifference(await learner.parameters.data())).toBeLessThan(1e-4);
+    expect(reference.largestDifference(await learner.parametersOf(0))).toBeLessThan(1e-4);
     learner.dispose();
   });
 });
 
 test('with l1_in_gradient false the L1 term is in the loss and not in the weights', async () => {
   const after = async (given: Record<string, number | boolean>) => {
-    const learner = new Learner(settingsWith(given), SEED);
+    const learner = new Learner([{ settings: settingsWith(given), seed: SEED }]);
     const losses = await learner.step(tf.tensor2d(images(4, 1), [4, 784])).data();
-    const weights = await learner.parameters.data<'float32'>();
+    const weights = await learner.parametersOf(0);
     learner.dispose();
     return { l1: losses[1], weights };
   };
@@ -76,10 +76,8 @@ test('with l1_in_gradient false the L1 term is in the loss and not in the weight
 
 test('three hundred steps leave no tensor behind', () => {
   const before = tf.memory().numTensors;
-  const learner = new Learner(
-    settingsWith({ latent_dim: 2, noise_std: 0.5, lambda_l1: 1e-5, weight_decay: 1e-5 }),
-    SEED,
-  );
+  const settings = settingsWith({ latent_dim: 2, noise_std: 0.5, lambda_l1: 1e-5, weight_decay: 1e-5 });
+  const learner = new Learner([{ settings, seed: SEED }]);
   const batch = tf.tensor2d(images(1, 1), [1, 784]);
   learner.step(batch).dispose();
   const during = tf.memory().numTensors;

@@ -1,49 +1,54 @@
 /** The losses of an epoch's steps: kept on the device, and read back seldom, because each read makes the device wait. */
 import * as tf from '@tensorflow/tfjs-core';
-import { refuseNonFinite } from './failures.ts';
 import type { StepLoss } from './metrics.ts';
 
 /** Steps between two reads; also how late a NaN is seen. */
 const STEPS_PER_READ = 256;
 
 export class LossLog {
-  private readonly epoch: number;
-  private readonly read: StepLoss[] = [];
-  private unread: { readonly images: number; readonly losses: tf.Tensor1D }[] = [];
+  private readonly read: StepLoss[][];
+  private unread: { readonly images: number; readonly losses: tf.Tensor2D }[] = [];
 
-  constructor(epoch: number) {
-    this.epoch = epoch;
+  constructor(members: number) {
+    this.read = Array.from({ length: members }, () => []);
   }
 
   /**
-   * @param losses a step's `[mse, l1]`; the log owns the tensor from here on.
-   * @throws {TrainingError} `nan` when a loss so far is not finite.
+   * @param images of each member in the step.
+   * @param losses a step's `[members, 2]` of mse and l1; the log owns the tensor from here on.
+   * @returns whether all steps so far have been read.
    */
-  async add(images: number, losses: tf.Tensor1D): Promise<void> {
+  async add(images: number, losses: tf.Tensor2D): Promise<boolean> {
     this.unread.push({ images, losses });
-    if (this.unread.length === STEPS_PER_READ) await this.readBack();
+    if (this.unread.length < STEPS_PER_READ) return false;
+    await this.readBack();
+    return true;
   }
 
-  /** Of all steps, in order. @throws {TrainingError} `nan` when one is not finite. */
-  async losses(): Promise<readonly StepLoss[]> {
-    if (this.unread.length > 0) await this.readBack();
-    return this.read;
+  /** A member's steps as far as they have been read, in order. */
+  of(member: number): readonly StepLoss[] {
+    return this.read[member] ?? [];
+  }
+
+  /** Reads what has not been read yet. */
+  async readBack(): Promise<void> {
+    if (this.unread.length === 0) return;
+    const stacked = tf.stack(this.unread.map(({ losses }) => losses));
+    const values = await stacked.data();
+    stacked.dispose();
+    let at = 0;
+    for (const { images, losses } of this.unread) {
+      losses.dispose();
+      for (const steps of this.read) {
+        const [mse = Number.NaN, l1 = Number.NaN] = values.subarray(at, at + 2);
+        steps.push({ images, mse, l1 });
+        at += 2;
+      }
+    }
+    this.unread = [];
   }
 
   dispose(): void {
     tf.dispose(this.unread.map(({ losses }) => losses));
-  }
-
-  private async readBack(): Promise<void> {
-    const stacked = tf.stack(this.unread.map(({ losses }) => losses));
-    const values = await stacked.data();
-    stacked.dispose();
-    this.unread.forEach(({ images, losses }, i) => {
-      losses.dispose();
-      const [mse = Number.NaN, l1 = Number.NaN] = values.subarray(2 * i, 2 * i + 2);
-      this.read.push({ images, mse, l1 });
-      refuseNonFinite(`epoch ${this.epoch}, step ${this.read.length}`, { mse, l1 });
-    });
-    this.unread = [];
   }
 }

@@ -11,7 +11,7 @@ beforeAll(async () => {
 const trainNoise = () => new Random(9, STREAMS.trainNoise);
 
 test('noisy pixels stay in [-1, 1], and many reach the ends', async () => {
-  const noisy = await withNoise(tf.zeros([64, 784]), 2, trainNoise()).data<'float32'>();
+  const noisy = await withNoise(tf.zeros([64, 784]), [{ std: 2, random: trainNoise() }]).data<'float32'>();
   expect(noisy.every((pixel) => pixel >= -1 && pixel <= 1)).toBe(true);
   // P(|N(0, 2²)| > 1) = 0.617
   const clamped = noisy.filter((pixel) => Math.abs(pixel) === 1).length / noisy.length;
@@ -19,7 +19,7 @@ test('noisy pixels stay in [-1, 1], and many reach the ends', async () => {
 });
 
 test('where nothing is clamped, the noise has the asked standard deviation', async () => {
-  const noisy = await withNoise(tf.fill([640, 784], 0.25), 0.1, trainNoise()).data<'float32'>();
+  const noisy = await withNoise(tf.fill([640, 784], 0.25), [{ std: 0.1, random: trainNoise() }]).data<'float32'>();
   const variance = noisy.reduce((sum, pixel) => sum + (pixel - 0.25) ** 2, 0) / noisy.length;
   expect(Math.sqrt(variance)).toBeCloseTo(0.1, 3);
 });
@@ -27,9 +27,9 @@ test('where nothing is clamped, the noise has the asked standard deviation', asy
 test('each call draws fresh noise, and the seed decides it all', async () => {
   const rows: tf.Tensor2D = tf.zeros([2, 784]);
   const [one, other] = [trainNoise(), trainNoise()];
-  const first = await withNoise(rows, 0.5, one).data<'float32'>();
-  const second = await withNoise(rows, 0.5, one).data<'float32'>();
+  const first = await withNoise(rows, [{ std: 0.5, random: one }]).data<'float32'>();
+  const second = await withNoise(rows, [{ std: 0.5, random: one }]).data<'float32'>();
   expect(second).not.toEqual(first);
-  expect(await withNoise(rows, 0.5, other).data<'float32'>()).toEqual(first);
-  expect(await withNoise(rows, 0.5, other).data<'float32'>()).toEqual(second);
+  expect(await withNoise(rows, [{ std: 0.5, random: other }]).data<'float32'>()).toEqual(first);
+  expect(await withNoise(rows, [{ std: 0.5, random: other }]).data<'float32'>()).toEqual(second);
 });

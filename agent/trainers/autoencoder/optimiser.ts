@@ -1,4 +1,7 @@
-/** Adam with an elastic net, over all parameters as one flat tensor: a dozen operations a step for any depth. */
+/**
+ * Adam with an elastic net, over all parameters of all members of a pack as one tensor: a dozen operations a step for
+ * any depth and any number of members.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 
 const BETA1 = 0.9;
@@ -13,7 +16,7 @@ export interface OptimiserSettings {
   readonly l1: number;
 }
 
-/** All that the next step depends on, as the flat values of `[rows, ROW]` matrices. */
+/** All that a member's next step depends on, as the flat values of its `[rows, ROW]` matrices. */
 export interface AdamState {
   readonly parameters: Float32Array;
   /** The moments divided by (1 - b1) and (1 - b2), as {@link Adam} keeps them. */
@@ -29,79 +32,137 @@ export interface AdamState {
  * The moments are kept divided by (1 - b1) and (1 - b2), which saves two passes over the parameters a step.
  */
 export class Adam {
-  private readonly settings: OptimiserSettings;
-  private current: tf.Tensor2D;
-  private first: tf.Tensor2D;
-  private second: tf.Tensor2D;
-  private steps = 0;
+  private members: readonly OptimiserSettings[];
+  private current: tf.Tensor3D;
+  private first: tf.Tensor3D;
+  private second: tf.Tensor3D;
+  private steps: readonly number[];
 
-  /** @param initial the flat parameters; Adam owns the tensor from here on. */
-  constructor(initial: tf.Tensor2D, settings: OptimiserSettings) {
-    this.settings = settings;
+  /** @param initial the parameters `[members, rows, ROW]`; Adam owns the tensor from here on. */
+  constructor(initial: tf.Tensor3D, members: readonly OptimiserSettings[]) {
+    this.members = members;
     this.current = tf.keep(initial);
     this.first = tf.keep(tf.zeros(initial.shape));
     this.second = tf.keep(tf.zeros(initial.shape));
+    this.steps = members.map(() => 0);
   }
 
-  /** Valid until the next step. */
-  get parameters(): tf.Tensor2D {
+  /** `[members, rows, ROW]`; valid until the next step. */
+  get parameters(): tf.Tensor3D {
     return this.current;
   }
 
-  /** @param gradient of the loss without the elastic net, in the parameters' shape. */
-  step(gradient: tf.Tensor2D): void {
-    this.steps++;
-    const { learningRate } = this.settings;
-    const unbiased2 = Math.sqrt((1 - BETA2) / (1 - BETA2 ** this.steps));
-    const rate = (learningRate * (1 - BETA1)) / (1 - BETA1 ** this.steps) / unbiased2;
+  /** @param gradient of each member's loss without the elastic net, in the parameters' shape. */
+  step(gradient: tf.Tensor3D): void {
+    this.steps = this.steps.map((steps) => steps + 1);
+    const unbiased2 = this.steps.map((steps) => Math.sqrt((1 - BETA2) / (1 - BETA2 ** steps)));
+    const rates = this.steps.map((steps, member) => {
+      const learningRate = this.members[member]?.learningRate ?? 0;
+      return (learningRate * (1 - BETA1)) / (1 - BETA1 ** steps) / (unbiased2[member] ?? 1);
+    });
 
     const next = tf.tidy(() => {
       const full = this.regularised(gradient);
-      const first = tf.add<tf.Tensor2D>(tf.mul(this.first, BETA1), full);
-      const second = tf.add<tf.Tensor2D>(tf.mul(this.second, BETA2), tf.square(full));
-      const move = tf.div(tf.mul(first, rate), tf.add(tf.sqrt(second), EPSILON / unbiased2));
-      return { first, second, parameters: tf.sub<tf.Tensor2D>(this.current, move) };
+      const first = tf.add<tf.Tensor3D>(tf.mul(this.first, BETA1), full);
+      const second = tf.add<tf.Tensor3D>(tf.mul(this.second, BETA2), tf.square(full));
+      const epsilon = each(unbiased2.map((factor) => EPSILON / factor));
+      const move = tf.div(tf.mul(first, each(rates)), tf.add(tf.sqrt(second), epsilon));
+      return { first, second, parameters: tf.sub<tf.Tensor3D>(this.current, move) };
     });
-    this.dispose();
-    this.current = tf.keep(next.parameters);
-    this.first = tf.keep(next.first);
-    this.second = tf.keep(next.second);
+    this.replace(next);
   }
 
-  /** Reads back from the device; not while a step is taken. */
-  async save(): Promise<AdamState> {
+  /** Reads a member's state back from the device; not while a step is taken. */
+  async save(member: number): Promise<AdamState> {
+    const read = async (all: tf.Tensor3D) => {
+      const own = memberOf(all, member);
+      try {
+        return await own.data<'float32'>();
+      } finally {
+        own.dispose();
+      }
+    };
     return {
-      parameters: await this.current.data<'float32'>(),
-      first: await this.first.data<'float32'>(),
-      second: await this.second.data<'float32'>(),
-      steps: this.steps,
+      parameters: await read(this.current),
+      first: await read(this.first),
+      second: await read(this.second),
+      steps: this.steps[member] ?? 0,
     };
   }
 
-  /** Goes on from another's state; its matrices are of this one's shape. */
-  restore({ parameters, first, second, steps }: AdamState): void {
-    const { shape } = this.current;
-    this.dispose();
-    this.current = tf.keep(tf.tensor2d(parameters, shape));
-    this.first = tf.keep(tf.tensor2d(first, shape));
-    this.second = tf.keep(tf.tensor2d(second, shape));
-    this.steps = steps;
+  /** Puts a member where another's state was saved; its matrices are of this one's shape. */
+  restore(member: number, { parameters, first, second, steps }: AdamState): void {
+    const put = (all: tf.Tensor3D, values: Float32Array) => {
+      const [members, rows, columns] = all.shape;
+      const own = tf.tensor3d(values, [1, rows, columns]);
+      if (members === 1) return own;
+      return tf.concat3d([...split(all).map((other, at) => (at === member ? own : other))], 0);
+    };
+    this.replace(
+      tf.tidy(() => ({
+        parameters: put(this.current, parameters),
+        first: put(this.first, first),
+        second: put(this.second, second),
+      })),
+    );
+    this.steps = this.steps.map((taken, at) => (at === member ? steps : taken));
+  }
+
+  /** Goes on with these members only, in this order. */
+  keepOnly(members: readonly number[]): void {
+    const pick = (all: tf.Tensor3D) => {
+      const parts = split(all);
+      return tf.concat3d(
+        members.flatMap((member) => parts[member] ?? []),
+        0,
+      );
+    };
+    this.replace(
+      tf.tidy(() => ({ parameters: pick(this.current), first: pick(this.first), second: pick(this.second) })),
+    );
+    this.steps = members.map((member) => this.steps[member] ?? 0);
+    this.members = members.flatMap((member) => this.members[member] ?? []);
   }
 
   dispose(): void {
     tf.dispose([this.current, this.first, this.second]);
   }
 
-  private regularised(gradient: tf.Tensor2D): tf.Tensor2D {
-    const { weightDecay, l1 } = this.settings;
+  private replace(next: { parameters: tf.Tensor3D; first: tf.Tensor3D; second: tf.Tensor3D }): void {
+    this.dispose();
+    this.current = tf.keep(next.parameters);
+    this.first = tf.keep(next.first);
+    this.second = tf.keep(next.second);
+  }
+
+  private regularised(gradient: tf.Tensor3D): tf.Tensor3D {
+    const decays = this.members.map(({ weightDecay }) => weightDecay);
+    const weights = this.members.map(({ l1 }) => l1);
     let full = gradient;
-    if (weightDecay !== 0) full = tf.add(full, tf.mul(this.current, weightDecay));
-    if (l1 !== 0) full = tf.add(full, l1Gradient(this.current, l1));
+    if (decays.some((decay) => decay !== 0)) full = tf.add(full, tf.mul(this.current, each(decays)));
+    if (weights.some((weight) => weight !== 0)) full = tf.add(full, l1Gradient(this.current, each(weights)));
     return full;
   }
 }
 
+/** A number of each member, to be multiplied with or added to `[members, rows, ROW]`; one number where all have it. */
+function each(values: readonly number[]): number | tf.Tensor3D {
+  const [first = 0, ...others] = values;
+  return others.every((value) => value === first) ? first : tf.tensor3d([...values], [values.length, 1, 1]);
+}
+
 /** weight * sign(p), 0 at 0. Within 1e-30 of 0 it is a slope instead; tf.sign takes six times as long on wasm. */
-function l1Gradient(parameters: tf.Tensor2D, weight: number): tf.Tensor2D {
-  return tf.clipByValue(tf.mul(parameters, weight * 1e30), -weight, weight);
+function l1Gradient(parameters: tf.Tensor3D, weight: number | tf.Tensor3D): tf.Tensor3D {
+  if (typeof weight === 'number') return tf.clipByValue(tf.mul(parameters, weight * 1e30), -weight, weight);
+  return tf.mul(tf.clipByValue(tf.mul(parameters, 1e30), -1, 1), weight);
+}
+
+/** `[1, rows, ROW]` of one member. */
+export function memberOf(all: tf.Tensor3D, member: number): tf.Tensor3D {
+  const [, rows, columns] = all.shape;
+  return tf.slice3d(all, [member, 0, 0], [1, rows, columns]);
+}
+
+function split(all: tf.Tensor3D): tf.Tensor3D[] {
+  return tf.split(all, all.shape[0], 0);
 }

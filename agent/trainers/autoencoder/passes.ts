@@ -1,22 +1,22 @@
 /**
  * The forward and the backward pass, written out by hand. Activations are columns, `[features, batch]`, and weights are
  * `[outputs, inputs]`: the wasm backend packs the right operand of every product anew when it has changed, and this way
- * that is a batch, never the weights. A product is a plain 2-D matMul of explicit transposes; transposeA and transposeB
- * leave that backend's fast path.
+ * that is a batch, never the weights. A product is a plain matMul of explicit transposes; transposeA and transposeB
+ * leave that backend's fast path. All shapes may have the members of a pack in front: `[members, features, batch]`.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Layer } from './model.ts';
-import type { LayerTensors } from './parameters.ts';
+import type { LayerTensors, Matrices } from './parameters.ts';
 
 /** Of each layer the output `[outputs, batch]`; the last is the reconstruction. */
-export type Activations = readonly tf.Tensor2D[];
+export type Activations = readonly Matrices[];
 
 /** @param input `[pixels, batch]` */
-export function forward(network: readonly LayerTensors[], input: tf.Tensor2D): Activations {
-  const activations: tf.Tensor2D[] = [];
+export function forward(network: readonly LayerTensors[], input: Matrices): Activations {
+  const activations: Matrices[] = [];
   let x = input;
   for (const { layer, weight, bias } of network) {
-    const z = tf.add<tf.Tensor2D>(tf.matMul(weight, x), bias);
+    const z = tf.add<Matrices>(tf.matMul(weight, x), bias);
     x = layer.activation === 'relu' ? tf.relu(z) : layer.activation === 'tanh' ? tanh(z) : z;
     activations.push(x);
   }
@@ -24,7 +24,7 @@ export function forward(network: readonly LayerTensors[], input: tf.Tensor2D): A
 }
 
 /**
- * Gradients of the mean squared error between the reconstruction and `target`.
+ * Gradients of the mean squared error between the reconstruction and `target`; of each member of a pack its own.
  * @param inputRows the forward pass's input transposed: `[batch, pixels]`.
  * @param error reconstruction minus target, `[pixels, batch]`.
  * @returns for each layer its weight's and its bias's gradient, in the layout's order.
@@ -32,39 +32,45 @@ export function forward(network: readonly LayerTensors[], input: tf.Tensor2D): A
 export function backward(
   network: readonly LayerTensors[],
   activations: Activations,
-  inputRows: tf.Tensor2D,
-  error: tf.Tensor2D,
+  inputRows: Matrices,
+  error: Matrices,
 ): readonly tf.Tensor[] {
   const gradients: tf.Tensor[] = [];
-  let delta: tf.Tensor2D = tf.mul(error, 2 / error.size);
+  const [pixels = 1, batch = 1] = error.shape.slice(-2);
+  let delta: Matrices = tf.mul(error, 2 / (pixels * batch));
   for (let i = network.length - 1; i >= 0; i--) {
     const { layer, weight } = at(network, i);
     delta = throughActivation(layer.activation, at(activations, i), delta);
-    const below = i > 0 ? tf.transpose(at(activations, i - 1)) : inputRows;
-    gradients.unshift(tf.matMul(delta, below), tf.sum(delta, 1));
-    if (i > 0) delta = tf.matMul(tf.transpose(weight), delta);
+    const below = i > 0 ? turned(at(activations, i - 1)) : inputRows;
+    gradients.unshift(tf.matMul(delta, below), tf.sum(delta, -1));
+    if (i > 0) delta = tf.matMul(turned(weight), delta);
   }
   return gradients;
 }
 
 /** The reconstruction. */
-export function outputOf(activations: Activations): tf.Tensor2D {
+export function outputOf(activations: Activations): Matrices {
   return at(activations, activations.length - 1);
 }
 
-/** Mean of the squares of `[rows, columns]`, as a scalar; in two stages, for float32's sake. */
-export function meanSquare(error: tf.Tensor2D): tf.Scalar {
-  return tf.mean(tf.mean(tf.square(error), 1));
+/** Mean of the squares of `[rows, columns]`: a scalar, or one a member; in two stages, for float32's sake. */
+export function meanSquare(error: Matrices): tf.Tensor {
+  return tf.mean(tf.mean(tf.square(error), -1), -1);
 }
 
-function throughActivation(activation: Layer['activation'], output: tf.Tensor2D, delta: tf.Tensor2D): tf.Tensor2D {
+/** Rows for columns, in each member. */
+export function turned<T extends Matrices>(matrices: T): T {
+  return tf.transpose(matrices, matrices.rank === 2 ? [1, 0] : [0, 2, 1]);
+}
+
+function throughActivation(activation: Layer['activation'], output: Matrices, delta: Matrices): Matrices {
   if (activation === 'relu') return tf.mul(delta, tf.step(output));
   if (activation === 'tanh') return tf.mul(delta, tf.sub(1, tf.square(output)));
   return delta;
 }
 
 /** tanh(x) = 2 sigmoid(2x) - 1, within 2e-7: sigmoid is fourteen times as fast as tanh on wasm. */
-function tanh(x: tf.Tensor2D): tf.Tensor2D {
+function tanh(x: Matrices): Matrices {
   return tf.sub(tf.mul(tf.sigmoid(tf.mul(x, 2)), 2), 1);
 }
 

@@ -32,7 +32,7 @@ export class Examples {
 
   constructor(testSet: TestSet, { pixels, labels }: LabelledImages, denoising: boolean) {
     const indices = firstOfEachClass(labels);
-    this.inputs = testSet.inputs(indices);
+    this.inputs = testSet.seen(indices);
     this.clean = Uint8Array.from(indices.flatMap((at) => [...pixels.subarray(at * PIXELS, (at + 1) * PIXELS)]));
     this.denoising = denoising;
   }

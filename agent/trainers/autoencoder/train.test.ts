@@ -83,7 +83,7 @@ test('the short last batch is trained on too, and last_batch_loss is its', async
   const parameters = { train_size: 100, batch_size: 64, epochs: 1 };
   const [report = {}] = await train(parameters);
 
-  const learner = new Learner(settingsOf(complete(parameters)), SEED);
+  const learner = new Learner([{ settings: settingsOf(complete(parameters)), seed: SEED }]);
   const rows = deviceRows((await loadImages('mnist', dataDir)).train, 0, 100);
   const order = Int32Array.from({ length: 100 }, (_, i) => i);
   new Random(SEED, STREAMS.shuffle).shuffle(order);

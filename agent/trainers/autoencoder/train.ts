@@ -1,20 +1,18 @@
-/** The built-in autoencoder trainer: epochs of steps, a full evaluation after each. */
+/** The built-in autoencoder trainer: epochs of steps and a full evaluation after each, of one trial or a pack of them. */
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { type ImageSet, loadImages } from '../../data/load.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import { batchesOf } from './batches.ts';
-import { readCheckpoint } from './checkpoint.ts';
-import { TestSet } from './evaluation.ts';
+import { Ending } from './ending.ts';
+import { TestImages } from './evaluation.ts';
 import { isOutOfMemory, refuseNonFinite } from './failures.ts';
 import { deviceRows, pickRows } from './images.ts';
-import { Learner } from './learner.ts';
+import { Learner, type Strategy } from './learner.ts';
 import { LossLog } from './loss-log.ts';
-import { PIXEL_RANGE, psnr, type StepLoss, testMetrics, trainMetrics } from './metrics.ts';
-import { Products } from './products.ts';
-import { Random, STREAMS } from './random.ts';
-import { Examples } from './reconstructions.ts';
-import { type Settings, settingsOf } from './settings.ts';
+import { type Entrant, Member } from './member.ts';
+import type { StepLoss } from './metrics.ts';
+import { settingsOf } from './settings.ts';
 
 /** Steps between two looks at the event loop, where messages and a stop are heard: some 50 ms on a core. */
 const STEPS_PER_PAUSE = 4;
@@ -26,92 +24,151 @@ const STEPS_PER_PAUSE = 4;
  * the data set or the checkpoint cannot be had, `rejected` for parameters it cannot use.
  */
 export async function autoencoder(run: TrainingRun): Promise<void> {
-  const settings = settingsOf(run.parameters);
-  const images = await imagesOf(settings, run.dataDir);
+  const { ends, over } = start([run], undefined);
+  await over;
+  await ends[0];
+}
+
+/**
+ * Several trials that agree in `packsBy` (proto/trainers.ts) as one program. Each has a seed, latent dimension, elastic
+ * net, noise, learning rate and epochs of its own, and comes to an end of its own. Its numbers are those that it has
+ * alone but for rounding; where products are computed in turn to the bit, except the sum of parameters in
+ * train_total_loss.
+ * @param strategy default: what is fast on the backend in use.
+ * @returns what becomes of each run, as {@link autoencoder} has it.
+ */
+export function autoencoderPack(runs: readonly TrainingRun[], strategy?: Strategy): readonly Promise<void>[] {
+  return start(runs, strategy).ends;
+}
+
+/** @returns `over` resolves, and never rejects, when all have ended and their memory is free. */
+function start(runs: readonly TrainingRun[], strategy: Strategy | undefined) {
+  const endings = runs.map((run) => new Ending(run));
+  const entrants = runs.flatMap((run, at): Entrant[] => {
+    const ending = endings[at];
+    if (ending === undefined) return [];
+    try {
+      return [{ run, settings: settingsOf(run.parameters), ending }];
+    } catch (error) {
+      ending.fail(error);
+      return [];
+    }
+  });
+  const over = trainAll(entrants, strategy).catch((error) => {
+    const cause = isOutOfMemory(error)
+      ? new TrainingError('oom', `out of memory: ${error.message}`, { cause: error })
+      : error;
+    for (const { ending } of entrants) if (!ending.over) ending.fail(cause);
+  });
+  return { ends: endings.map(({ promise }) => promise), over };
+}
+
+/** Ends every entrant, or throws what ends all that are left. */
+async function trainAll(entrants: readonly Entrant[], strategy: Strategy | undefined): Promise<void> {
+  const [first] = entrants;
+  if (first === undefined) return;
+  const images = await imagesOf(first);
+  const testImages = new TestImages(images.test);
+  const rows = deviceRows(images.train, 0, Math.min(first.settings.trainSize, images.train.count));
+  const members = entrants.map((entrant) => new Member(entrant, images, testImages));
+  const learner = new Learner(
+    members.map(({ settings, run }) => ({ settings, seed: run.seed })),
+    strategy,
+  );
   try {
-    await train(run, settings, images);
-  } catch (error) {
-    if (isOutOfMemory(error)) throw new TrainingError('oom', `out of memory: ${error.message}`, { cause: error });
-    throw error;
+    await trainMembers(members, learner, rows);
+  } finally {
+    tf.dispose(rows);
+    for (const member of members) member.dispose();
+    testImages.dispose();
+    learner.dispose();
   }
 }
 
-async function imagesOf({ dataset }: Settings, dataDir: string): Promise<ImageSet> {
+async function imagesOf({ settings, run }: Entrant): Promise<ImageSet> {
   try {
-    return await loadImages(dataset, dataDir);
+    return await loadImages(settings.dataset, run.dataDir);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new TrainingError('preflight', message, { cause: error });
   }
 }
 
-async function train(run: TrainingRun, settings: Settings, images: ImageSet): Promise<void> {
-  const { seed } = run;
-  const trainSize = Math.min(settings.trainSize, images.train.count);
-  const pause = async () => {
-    await setImmediate();
-    run.signal.throwIfAborted();
-  };
-
-  await pause();
-  const testSet = new TestSet(images.test, settings.noiseStd, new Random(seed, STREAMS.testNoise));
-  const rows = deviceRows(images.train, 0, trainSize);
-  const learner = new Learner(settings, seed);
-  const products = new Products(run, settings, learner, new Examples(testSet, images.test, settings.noiseStd > 0));
-  try {
-    const inputLoss = settings.noiseStd > 0 ? await testSet.loss((input) => input, pause) : undefined;
-    const denoising: Record<string, number> =
-      inputLoss === undefined ? {} : { psnr_input: psnr(inputLoss, PIXEL_RANGE) };
-    const order = Int32Array.from({ length: trainSize }, (_, i) => i);
-    const shuffles = new Random(seed, STREAMS.shuffle);
-    let done = 0;
-    if (run.resume !== undefined) {
-      const progress = await readCheckpoint(run.resume, run, { rows: learner.rows, trainSize });
-      learner.restore(progress.learner);
-      shuffles.restore(progress.shuffle);
-      order.set(progress.order);
-      done = progress.epoch;
+/** Rounds of an epoch each, until every member has ended; members need not be at the same epoch. */
+async function trainMembers(all: readonly Member[], learner: Learner, rows: tf.Tensor2D): Promise<void> {
+  let members = all;
+  for (const [at, member] of members.entries()) await forMember(member, () => member.prepare(learner, at));
+  for (;;) {
+    const live = members.flatMap(({ ending }, at) => (ending.over ? [] : [at]));
+    if (live.length === 0) return;
+    if (live.length < members.length) {
+      learner.keepOnly(live);
+      members = members.filter(({ ending }) => !ending.over);
     }
-
-    for (let epoch = done + 1; epoch <= settings.epochs; epoch++) {
-      shuffles.shuffle(order);
-      const trained = trainMetrics(await trainEpoch(learner, rows, order, settings.batchSize, epoch, pause));
-      const tested = testMetrics(await testSet.loss((input) => learner.reconstruct(input), pause));
-      const metrics = { ...trained, ...tested, ...denoising };
-      refuseNonFinite(`epoch ${epoch}`, { ...metrics, 'sum|parameter|': await learner.absoluteSum() });
-      run.report(epoch, metrics);
-      await products.keep(epoch, { shuffle: shuffles.save(), order });
+    const steps = await trainEpoch(members, learner, rows);
+    const sums = await learner.absoluteSums();
+    for (const [at, member] of members.entries()) {
+      if (member.ending.over) continue;
+      await forMember(member, () => member.endEpoch(learner, at, steps[at] ?? [], sums[at] ?? Number.NaN));
     }
-  } finally {
-    tf.dispose(rows);
-    products.dispose();
-    testSet.dispose();
-    learner.dispose();
   }
 }
 
-/** Every image once, in the given order. */
+/** What goes wrong with one member ends that one; memory that has run out ends them all. */
+async function forMember(member: Member, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+    if (member.epoch >= member.settings.epochs) member.ending.succeed();
+  } catch (error) {
+    if (isOutOfMemory(error)) throw error;
+    member.ending.fail(error);
+  }
+}
+
+/**
+ * Every image once for each member, in its own order. Who ends meanwhile is computed on to the end of the epoch, and
+ * looked at no more; when all have ended the epoch breaks off.
+ * @returns each member's steps
+ */
 async function trainEpoch(
+  members: readonly Member[],
   learner: Learner,
   rows: tf.Tensor2D,
-  order: Int32Array,
-  batchSize: number,
-  epoch: number,
-  pause: () => Promise<void>,
-): Promise<readonly StepLoss[]> {
-  const log = new LossLog(epoch);
+): Promise<readonly (readonly StepLoss[])[]> {
+  const log = new LossLog(members.length);
+  const orders = members.map((member) => member.shuffled());
   try {
     let step = 0;
-    for (const batch of batchesOf(order, batchSize)) {
+    for (const batch of batchesOf(orders, members[0]?.settings.batchSize ?? 1)) {
       step++;
-      await log.add(
-        batch.length,
-        tf.tidy(() => learner.step(pickRows(rows, batch))),
-      );
-      if (step % STEPS_PER_PAUSE === 0) await pause();
+      const losses = tf.tidy(() => learner.step(pickRows(rows, batch)));
+      if (await log.add(batch.length / members.length, losses)) endNonFinite(members, log);
+      if (step % STEPS_PER_PAUSE === 0) await pause(members);
+      if (members.every(({ ending }) => ending.over)) break;
     }
-    return await log.losses();
+    await log.readBack();
+    endNonFinite(members, log);
+    return members.map((_, at) => log.of(at));
   } finally {
     log.dispose();
+  }
+}
+
+async function pause(members: readonly Member[]): Promise<void> {
+  await setImmediate();
+  for (const { ending, run } of members) if (!ending.over && run.signal.aborted) ending.fail(run.signal.reason);
+}
+
+function endNonFinite(members: readonly Member[], log: LossLog): void {
+  for (const [at, { ending, epoch }] of members.entries()) {
+    const steps = log.of(at);
+    const wrong = steps.findIndex(({ mse, l1 }) => !Number.isFinite(mse) || !Number.isFinite(l1));
+    if (ending.over || wrong === -1) continue;
+    try {
+      const { mse = 0, l1 = 0 } = steps[wrong] ?? {};
+      refuseNonFinite(`epoch ${epoch + 1}, step ${wrong + 1}`, { mse, l1 });
+    } catch (error) {
+      ending.fail(error);
+    }
   }
 }

@@ -144,7 +144,20 @@ export interface OpenResponse {
 
 export interface Decision {
   key: AttemptKey | undefined;
-  answer: { $case: "grant"; grant: Grant } | { $case: "refusal"; refusal: Refusal } | undefined;
+  answer:
+    | { $case: "grant"; grant: Grant }
+    | { $case: "refusal"; refusal: Refusal }
+    | undefined;
+  /**
+   * Trials that are leased with it to the claim's slot, to be trained as one pack: each has a lease and records of its
+   * own.
+   */
+  mates: Mate[];
+}
+
+export interface Mate {
+  key: AttemptKey | undefined;
+  grant: Grant | undefined;
 }
 
 /** The lease, and what to run under it. */
@@ -184,6 +197,8 @@ export interface Hello {
   slots: number;
   backend: string;
   gpus: string[];
+  /** Trials that one slot can train as a pack; 0 or 1: it trains them one by one. */
+  pack: number;
 }
 
 /** Something an attempt has to tell; sequence numbers start at 1 and have no gaps. */
@@ -599,7 +614,7 @@ export const OpenResponse: MessageFns<OpenResponse> = {
 };
 
 function createBaseDecision(): Decision {
-  return { key: undefined, answer: undefined };
+  return { key: undefined, answer: undefined, mates: [] };
 }
 
 export const Decision: MessageFns<Decision> = {
@@ -614,6 +629,9 @@ export const Decision: MessageFns<Decision> = {
       case "refusal":
         Refusal.encode(message.answer.refusal, writer.uint32(26).fork()).join();
         break;
+    }
+    for (const v of message.mates) {
+      Mate.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -655,6 +673,14 @@ export const Decision: MessageFns<Decision> = {
             message.answer = { $case: "refusal", refusal: Refusal.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.mates.push(Mate.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -687,6 +713,74 @@ export const Decision: MessageFns<Decision> = {
         break;
       }
     }
+    message.mates = object.mates?.map((e) => Mate.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMate(): Mate {
+  return { key: undefined, grant: undefined };
+}
+
+export const Mate: MessageFns<Mate> = {
+  encode(message: Mate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== undefined) {
+      AttemptKey.encode(message.key, writer.uint32(10).fork()).join();
+    }
+    if (message.grant !== undefined) {
+      Grant.encode(message.grant, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Mate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = AttemptKey.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.grant = Grant.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Mate>): Mate {
+    return Mate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Mate>): Mate {
+    const message = createBaseMate();
+    message.key = (object.key !== undefined && object.key !== null) ? AttemptKey.fromPartial(object.key) : undefined;
+    message.grant = (object.grant !== undefined && object.grant !== null) ? Grant.fromPartial(object.grant) : undefined;
     return message;
   },
 };
@@ -1057,7 +1151,7 @@ export const ReportRequest: MessageFns<ReportRequest> = {
 };
 
 function createBaseHello(): Hello {
-  return { agentId: "", incarnation: "", protocol: 0, version: "", host: "", slots: 0, backend: "", gpus: [] };
+  return { agentId: "", incarnation: "", protocol: 0, version: "", host: "", slots: 0, backend: "", gpus: [], pack: 0 };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -1085,6 +1179,9 @@ export const Hello: MessageFns<Hello> = {
     }
     for (const v of message.gpus) {
       writer.uint32(66).string(v!);
+    }
+    if (message.pack !== 0) {
+      writer.uint32(72).uint32(message.pack);
     }
     return writer;
   },
@@ -1166,6 +1263,14 @@ export const Hello: MessageFns<Hello> = {
             message.gpus.push(reader.string());
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.pack = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1191,6 +1296,7 @@ export const Hello: MessageFns<Hello> = {
     message.slots = object.slots ?? 0;
     message.backend = object.backend ?? "";
     message.gpus = object.gpus?.map((e) => e) || [];
+    message.pack = object.pack ?? 0;
     return message;
   },
 };

@@ -1,0 +1,152 @@
+/** Trials trained together have the numbers that they have alone, and ends of their own. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
+import { chooseBackend } from '../../machine/backend.ts';
+import { type SeenRun, seenRun } from '../run.fixture.ts';
+import type { TrainingRun } from '../trainer.ts';
+import type { Strategy } from './learner.ts';
+import { autoencoder, autoencoderPack } from './train.ts';
+
+let dir: string;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'trawl-pack-test-'));
+  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+});
+
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+interface Given extends Parameters {
+  readonly seed: number;
+}
+
+/** They differ in everything that members may differ in. 100 images: a whole batch and a short one. */
+const MEMBERS: readonly Given[] = [
+  { seed: 1, latent_dim: 15, epochs: 2, lambda_l1: 1e-5, weight_decay: 1e-5 },
+  { seed: 2, latent_dim: 40, epochs: 3, noise_std: 0.5 },
+  { seed: 3, latent_dim: 15, epochs: 1, learning_rate: 5e-4, lambda_l1: 1e-3, l1_in_gradient: false },
+];
+
+function runOf({ seed, ...given }: Given, overrides: Partial<TrainingRun> = {}): SeenRun {
+  const parameters = withDefaults(TRAINERS.autoencoder, { train_size: 100, ...given });
+  return seenRun({ parameters, seed, dataDir: dir, checkpointEvery: 1, reconstructEvery: 1, ...overrides });
+}
+
+function metricsOf({ reports }: SeenRun) {
+  return reports.map(({ epoch, metrics }) => ({ epoch, ...metrics }));
+}
+
+function digests({ kept }: SeenRun) {
+  return kept.map(({ name, content }) => [
+    name,
+    content instanceof Uint8Array ? createHash('sha256').update(content).digest('hex') : content,
+  ]);
+}
+
+/** Relative. Stacked: float32 sums in another order, and what some steps make of that. */
+function tolerance(strategy: Strategy, metric: string): number {
+  if (strategy === 'stacked') return 1e-3;
+  // Padding for the wider member moves where the sum of all parameters is cut into rows.
+  return metric === 'train_total_loss' ? 1e-6 : Number.MIN_VALUE;
+}
+
+describe.each([
+  ['in-turn', 3],
+  ['stacked', 3],
+  ['stacked', 5],
+] as const)('%s, depth %d', (strategy: Strategy, depth) => {
+  test('every metric of every member is what it is alone', { timeout: 120_000 }, async () => {
+    const alone = MEMBERS.map((given) => runOf({ ...given, depth }));
+    for (const run of alone) await autoencoder(run);
+    const together = MEMBERS.map((given) => runOf({ ...given, depth }));
+    await Promise.all(autoencoderPack(together, strategy));
+    for (const [at, run] of together.entries()) {
+      const [found, expected] = [metricsOf(run), alone[at] === undefined ? [] : metricsOf(alone[at])];
+      expect(found.map(({ epoch }) => epoch)).toEqual(expected.map(({ epoch }) => epoch));
+      for (const [epoch, metrics] of found.entries()) {
+        for (const [name, value] of Object.entries(metrics)) {
+          const wanted = Number(expected[epoch]?.[name as keyof typeof metrics]);
+          const off = Math.abs(value / wanted - 1);
+          expect(off, `${name} of member ${at}`).toBeLessThan(tolerance(strategy, name));
+        }
+      }
+      expect(run.kept.map(({ name }) => name)).toEqual(alone[at]?.kept.map(({ name }) => name));
+      // In turn, checkpoints, pictures and models are the same too.
+      if (strategy === 'in-turn' && alone[at] !== undefined) expect(digests(run)).toEqual(digests(alone[at]));
+    }
+  });
+});
+
+test('a checkpoint out of a pack is one of the trial alone, and the other way round', async () => {
+  const [first, second] = MEMBERS.slice(0, 2).map((given) => ({ ...given, epochs: 2 }));
+  if (first === undefined || second === undefined) throw new Error('there are two members');
+  const whole = [runOf(first), runOf(second)];
+  await Promise.all(autoencoderPack(whole));
+  const resumeOf = async (run: SeenRun | undefined, path: string) => {
+    const content = run?.kept.find(({ name }) => name === 'checkpoints/epoch-1.safetensors')?.content;
+    if (!(content instanceof Uint8Array)) throw new Error('there is no checkpoint');
+    await writeFile(path, content);
+    return { epoch: 1, path };
+  };
+  const alone = runOf(second, { resume: await resumeOf(whole[1], join(dir, 'alone')) });
+  await autoencoder(alone);
+  expect(alone.reports).toEqual(whole[1]?.reports.slice(1));
+  // One begins, the other goes on: they are at different epochs, and at different steps of Adam.
+  const mixed = [runOf(first), runOf(second, { resume: await resumeOf(whole[1], join(dir, 'mixed')) })];
+  await Promise.all(autoencoderPack(mixed));
+  expect(mixed[0]?.reports).toEqual(whole[0]?.reports);
+  expect(mixed[1]?.reports).toEqual(whole[1]?.reports.slice(1));
+});
+
+describe('one member’s end is none of the others’ business', () => {
+  test('NaN, a stop, bad parameters and a checkpoint of another trial each end their own run', async () => {
+    const good: Given = { seed: 5, latent_dim: 15, epochs: 2 };
+    const stop = new AbortController();
+    const undisturbed = runOf(good);
+    await autoencoder(undisturbed);
+    const before = tf.memory().numTensors;
+    const runs = {
+      good: runOf(good),
+      nan: runOf({ seed: 6, latent_dim: 15, epochs: 2, learning_rate: 1e30 }),
+      stopped: runOf(
+        { seed: 7, latent_dim: 15, epochs: 100 },
+        { signal: stop.signal, report: (epoch) => epoch === 1 && stop.abort(new Error('killed')) },
+      ),
+      rejected: runOf({ seed: 8, latent_dim: 15, epochs: 2, depth: 4 }),
+      preflight: runOf({ seed: 9, latent_dim: 15, epochs: 2 }, { resume: { epoch: 1, path: join(dir, 'nothing') } }),
+    };
+    const ends = await Promise.allSettled(autoencoderPack(Object.values(runs)));
+    const said = ends.map((end) =>
+      end.status === 'rejected' ? (end.reason.failureClass ?? end.reason.message) : 'ok',
+    );
+    expect(said).toEqual(['ok', 'nan', 'killed', 'rejected', 'preflight']);
+    expect(runs.good.reports).toEqual(undisturbed.reports);
+    expect(digests(runs.good)).toEqual(digests(undisturbed));
+    await expect.poll(() => tf.memory().numTensors).toBe(before);
+  });
+
+  test('a stop is answered in the midst of an epoch', async () => {
+    const stop = new AbortController();
+    const [stopped, other] = [
+      runOf({ seed: 1, train_size: 20_000 }, { signal: stop.signal }),
+      runOf({ seed: 2, train_size: 20_000, epochs: 1 }),
+    ];
+    const [first, second] = autoencoderPack([stopped, other]);
+    setTimeout(() => stop.abort(new Error('killed')), 200);
+    await expect(first).rejects.toThrow('killed');
+    expect(other.reports).toEqual([]);
+    await second;
+    expect(other.reports).toHaveLength(1);
+  });
+
+  test('without the data set all fail the preflight', async () => {
+    const nowhere = { dataDir: new URL(import.meta.url).pathname };
+    const ends = await Promise.allSettled(autoencoderPack(MEMBERS.map((given) => runOf(given, nowhere))));
+    for (const end of ends) expect(end).toMatchObject({ status: 'rejected', reason: { failureClass: 'preflight' } });
+  });
+});

@@ -1,0 +1,37 @@
+/** Where leases begin and end, so that the slots in use always agree with them. */
+import { type Core, keyText, type Lease, type Trial } from './model.ts';
+
+export function newCore(leaseMs: number): Core {
+  return { sweeps: new Map(), agents: new Map(), leases: new Map(), slotsInUse: new Map(), leaseMs };
+}
+
+export function addLease(core: Core, trial: Trial, lease: Lease): void {
+  trial.lease = lease;
+  core.leases.set(keyText(lease.key), lease);
+  const slots = core.slotsInUse.get(lease.agentId) ?? new Map<number, number>();
+  core.slotsInUse.set(lease.agentId, slots.set(lease.slot, (slots.get(lease.slot) ?? 0) + 1));
+}
+
+export function dropLease(core: Core, trial: Trial, lease: Lease): void {
+  trial.lease = undefined;
+  core.leases.delete(keyText(lease.key));
+  const slots = core.slotsInUse.get(lease.agentId);
+  const left = (slots?.get(lease.slot) ?? 1) - 1;
+  if (left > 0) slots?.set(lease.slot, left);
+  else slots?.delete(lease.slot);
+  if (slots?.size === 0) core.slotsInUse.delete(lease.agentId);
+}
+
+/** Slots of an agent that run something. */
+export function busySlots(core: Core, agentId: string): number {
+  return core.slotsInUse.get(agentId)?.size ?? 0;
+}
+
+/** Slots of connected agents that run nothing. */
+export function freeSlots(core: Core): number {
+  let free = 0;
+  for (const agent of core.agents.values()) {
+    if (agent.state === 'connected') free += Math.max(0, agent.slots - busySlots(core, agent.id));
+  }
+  return free;
+}

@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { addSweep, agentHello, emptyCore, keyOf, trialOf } from '../testing/sample-core.ts';
+import { onHello } from './agents.ts';
+import { type Answer, endAttempt, onOpen } from './attempts.ts';
+import type { Core, Sweep, SweepPolicy } from './model.ts';
+import { offersWanted, schedule } from './scheduler.ts';
+import { Step } from './step.ts';
+import { onPause } from './sweeps.ts';
+import { onTick } from './tick.ts';
+
+const NOW = 1_000;
+
+/** One agent whose slots hold packs of that size, and a sweep whose trials all fit but every third. */
+function world({ slots = 1, pack = 3, trials = 9, policy = {} as Partial<SweepPolicy> } = {}) {
+  const core = emptyCore();
+  onHello(core, agentHello('a', 'a1', slots, pack), NOW);
+  const sweep = addSweep(core, '1', trials, policy, (index) => (index % 3 === 2 ? 'other' : 'one'));
+  schedule(core, NOW);
+  return { core, sweep };
+}
+
+function open(core: Core, sweep: Sweep, trial: string, slot = 0, now = NOW) {
+  const step = new Step();
+  const found = trialOf(sweep, trial);
+  const attempt = found.lease?.key.attempt ?? found.attempts + 1;
+  const claim = { key: keyOf(sweep, found, attempt), agentId: 'a', incarnation: 'a1', slot };
+  return { step, answer: onOpen(core, claim, now, step) };
+}
+
+const mates = (answer: Answer) => answer.granted && answer.mates.map(({ key }) => key.trialId);
+
+test('a claim brings along what fits, in order, as many as the slot holds', () => {
+  const { core, sweep } = world();
+  const { step, answer } = open(core, sweep, 't0');
+  expect(mates(answer)).toEqual(['t1', 't3']);
+  expect(sweep.counts.running).toBe(3);
+  const granted = step.changes.flatMap((change) => (change.kind === 'granted' ? [change.key.trialId] : []));
+  expect(granted).toEqual(['t0', 't1', 't3']);
+});
+
+test('an agent that trains one by one, and a trial that fits none, are granted alone', () => {
+  const single = world({ pack: 1 });
+  expect(mates(open(single.core, single.sweep, 't0').answer)).toEqual([]);
+  const core = emptyCore();
+  onHello(core, agentHello('a', 'a1', 1, 8), NOW);
+  const sweep = addSweep(core, '1', 4);
+  schedule(core, NOW);
+  expect(mates(open(core, sweep, 't0').answer)).toEqual([]);
+});
+
+test('the same claim again has the same mates, also when members have ended since', () => {
+  const { core, sweep } = world();
+  open(core, sweep, 't0');
+  const again = open(core, sweep, 't0', 0, NOW + 5);
+  expect(mates(again.answer)).toEqual(['t1', 't3']);
+  expect(again.step.changes).toEqual([]);
+  endAttempt(core, keyOf(sweep, trialOf(sweep, 't1'), 1), { outcome: 'succeeded' }, NOW + 6, new Step());
+  expect(mates(open(core, sweep, 't0', 0, NOW + 7).answer)).toEqual(['t3']);
+});
+
+test('what went into one slot’s pack is not granted to another slot that claimed it meanwhile', () => {
+  const { core, sweep } = world({ slots: 2 });
+  expect(mates(open(core, sweep, 't0').answer)).toContain('t1');
+  expect(open(core, sweep, 't1', 1).answer).toMatchObject({ refusal: { code: RefusalCode.LEASED } });
+});
+
+test('a pack takes no more than its share while other slots are free', () => {
+  const { core, sweep } = world({ slots: 3, pack: 9, trials: 6 });
+  // Six trials over three slots are two each.
+  expect(mates(open(core, sweep, 't0', 0).answer)).toEqual(['t1']);
+  expect(mates(open(core, sweep, 't3', 1).answer)).toEqual(['t4']);
+  expect(mates(open(core, sweep, 't2', 2).answer)).toEqual(['t5']);
+});
+
+test('a slot with a pack is one slot in use', () => {
+  const { core, sweep } = world({ slots: 2 });
+  open(core, sweep, 't0');
+  expect(core.slotsInUse.get('a')?.size).toBe(1);
+  expect(offersWanted(core)).toBeGreaterThan(0);
+  for (const id of ['t0', 't1', 't3']) {
+    endAttempt(core, keyOf(sweep, trialOf(sweep, id), 1), { outcome: 'succeeded' }, NOW, new Step());
+  }
+  expect(core.slotsInUse.size).toBe(0);
+});
+
+describe('who is no mate', () => {
+  test('more than the sweep’s concurrency allows', () => {
+    const { core, sweep } = world({ pack: 9, policy: { concurrency: 3 } });
+    open(core, sweep, 't0');
+    expect(sweep.counts.running + sweep.counts.offered).toBe(3);
+  });
+
+  test('a trial that waits for its retry, until it is due', () => {
+    const { core, sweep } = world({ slots: 4, policy: { retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 10_000 } } });
+    open(core, sweep, 't0');
+    for (const id of ['t0', 't1', 't3']) {
+      const failure = { class: 'crash', message: '' } as const;
+      endAttempt(core, keyOf(sweep, trialOf(sweep, id), 1), { outcome: 'failed', failure }, NOW, new Step());
+    }
+    schedule(core, NOW);
+    expect(mates(open(core, sweep, 't4', 1).answer)).toEqual(['t6', 't7']);
+    const later = NOW + 12_000;
+    onTick(core, later);
+    schedule(core, later);
+    // Its share of the six that are left.
+    expect(mates(open(core, sweep, 't0', 2, later).answer)).toEqual(['t1']);
+  });
+
+  test('anything of a paused sweep: the claim itself is refused', () => {
+    const { core, sweep } = world();
+    onPause(core, '1', '');
+    expect(open(core, sweep, 't0').answer).toMatchObject({ refusal: { code: RefusalCode.PAUSED } });
+  });
+});
+
+test('each member ends by itself', () => {
+  const { core, sweep } = world();
+  open(core, sweep, 't0');
+  const failure = { class: 'nan', message: '' } as const;
+  endAttempt(core, keyOf(sweep, trialOf(sweep, 't1'), 1), { outcome: 'failed', failure }, NOW, new Step());
+  expect(['t0', 't1', 't3'].map((id) => trialOf(sweep, id).state)).toEqual(['running', 'failed', 'running']);
+});

@@ -1,0 +1,87 @@
+/** Packs on real processes: several trials in one slot, each with its own lease, records and end. */
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { killNow } from '../harness/processes.ts';
+import { readStore } from '../harness/stored.ts';
+import { trawlJson } from '../harness/trawl.ts';
+import { until } from '../harness/until.ts';
+
+const PACK = 3;
+const SLOW = `
+trainer: noop
+parameters:
+  x: {min: 1, max: 7, step: 1}
+  epochs: {value: 6}
+  duration_ms: {value: 250}
+retry: {crash: 2, backoff: 100ms}
+`;
+
+test('a worker that dies costs each member of its pack one attempt, and nobody else', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  await cluster.startAgent('agent', 1, cluster.address, PACK);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SLOW));
+  const running = () => cluster.json<TrialJson[]>('trials', sweep, '--state', 'running');
+  const pack = await until('a pack runs in its second epoch', async () => {
+    const trials = await running();
+    return trials.length === PACK && trials.every(({ epoch }) => epoch >= 1) && trials;
+  });
+  for (const pid of cluster.workersOf('agent')) killNow(pid);
+  const waited = await cluster.run('wait', sweep);
+  expect(waited.code, waited.stderr).toBe(0);
+
+  const { trials, attempts } = readStore(cluster.dir);
+  const members = new Set(pack.map(({ trial }) => trial));
+  expect(trials.map(({ id, state, attempts: count }) => [state, count, members.has(id)])).toEqual(
+    trials.map(({ id }) => ['succeeded', members.has(id) ? 2 : 1, members.has(id)]),
+  );
+  expect(attempts.filter(({ failureClass }) => failureClass === 'crash').map(({ trial }) => trial)).toEqual(
+    [...members].sort(),
+  );
+});
+
+test('killing the sweep of a pack frees its slot, and the next sweep runs in it', { timeout: 120_000 }, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  await cluster.startAgent('agent', 1, cluster.address, PACK);
+  const file = sweepFile(folder, SLOW.replace('250', '60000'));
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
+  await until('a pack runs', async () => {
+    return (await cluster.json<TrialJson[]>('trials', sweep, '--state', 'running')).length === PACK;
+  });
+  const [worker] = cluster.workersOf('agent');
+  await cluster.run('kill', sweep, '-y');
+  const next = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SLOW.replace('250', '1')));
+  expect((await cluster.run('wait', next.sweep)).code).toBe(0);
+  expect(cluster.workersOf('agent')).toEqual([worker]);
+});
+
+test('autoencoders in a pack have the metrics that they have alone', { timeout: 240_000 }, async () => {
+  const folder = testFolder();
+  const file = sweepFile(
+    folder,
+    `
+trainer: autoencoder
+parameters:
+  latent_dim: {values: [15, 40]}
+  noise_std: {values: [0, 0.5]}
+  train_size: {value: 640}
+  epochs: {value: 2}
+`,
+  );
+  const run = async (pack: string) => {
+    const { trials } = await trawlJson<{ trials: TrialJson[] }>(
+      ...['up', file, '--slots', '1', '--pack', pack, '--dir', join(folder, pack)],
+    );
+    return trials.map(({ trial, metrics }) => [trial, metrics.test_loss, metrics.train_loss]);
+  };
+  const alone = await run('off');
+  const packed = await run('4');
+  const close = (value: unknown) => expect.closeTo(Number(value), 4);
+  expect(packed).toEqual(alone.map(([trial, test, train]) => [trial, close(test), close(train)]));
+});
