@@ -3,7 +3,7 @@ import { importanceOf } from '../../coordinator/analysis/importance.ts';
 import { type JudgedTrial, judge } from '../../coordinator/analysis/verdict.ts';
 import { plan } from '../../coordinator/grid/plan.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
-import type { SweepSpec } from '../../coordinator/sweepfile/spec.ts';
+import type { Hypothesis, SweepSpec } from '../../coordinator/sweepfile/spec.ts';
 import type { Agent, Artifact, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { artifactKind, trialState } from '../../proto/names.ts';
 import { fromWire } from '../../proto/parameters.ts';
@@ -35,6 +35,7 @@ export async function gather(connection: Connection, selector: string, hypothese
   ]);
   const trials = ranked.sort((a, b) => a.index - b.index || a.seed - b.seed);
   const judged = trials.map((trial) => judgedTrial(trial, curves.get(trial.id) ?? []));
+  const { hypotheses } = asked ?? spec;
   const data: ReportData = {
     version: trawlVersion(),
     sweep,
@@ -44,8 +45,9 @@ export async function gather(connection: Connection, selector: string, hypothese
     configs,
     trials,
     curves,
-    judged: judge((asked ?? spec).hypotheses, judged),
+    judged: judge(hypotheses, judged),
     judgedFile: hypothesesFile,
+    judgedMetrics: metricsOf(hypotheses),
     importance: importanceIn(judged, sweep.metric?.name ?? spec.metric.name, spec),
     reconstructions: new Map(),
     agents,
@@ -58,6 +60,13 @@ function importanceIn(trials: readonly JudgedTrial[], metric: string, spec: Swee
   const axes = spec.axes.filter(({ size }) => size > 1).map(({ name }) => name);
   const any = trials.some(({ metrics }) => metrics[metric] !== undefined);
   return axes.length === 0 || !any ? undefined : importanceOf(trials, metric, axes);
+}
+
+function metricsOf(hypotheses: readonly Hypothesis[]): string[] {
+  const named = hypotheses.flatMap(({ claim }) =>
+    claim.kind === 'comparison' ? [claim.left.metric, claim.right.metric] : [claim.metric],
+  );
+  return [...new Set(named)];
 }
 
 function judgedTrial(trial: Trial, curve: readonly Report[]): JudgedTrial {
