@@ -17,34 +17,28 @@ export function valueText(value: ParameterValue | undefined): string {
   return String(Number(value.toPrecision(7)));
 }
 
-/** Numbers by size, everything else in the order in which it comes; last undefined, where one has no such parameter. */
-export function distinctValues(values: Iterable<ParameterValue | undefined>): (ParameterValue | undefined)[] {
-  const distinct = [...new Set(values)];
-  const there = distinct.filter((value) => value !== undefined);
-  if (there.every((value) => typeof value === 'number')) there.sort((a, b) => Number(a) - Number(b));
-  return distinct.includes(undefined) ? [...there, undefined] : there;
+/** Numbers by size, everything else in the order in which it comes. */
+export function distinctValues(values: Iterable<ParameterValue | undefined>): ParameterValue[] {
+  const distinct = [...new Set(values)].filter((value) => value !== undefined);
+  if (!distinct.every((value) => typeof value === 'number')) return distinct;
+  return distinct.sort((a, b) => Number(a) - Number(b));
 }
 
 /**
  * A level a value; more numbers than `most` are cut into `most` ranges with about equally many values each. Undefined
  * where there are more values than `most` that are no numbers.
- * @param values distinct, as distinctValues has them
  */
-export function levelsOf(values: readonly (ParameterValue | undefined)[], most: number): Level[] | undefined {
+export function levelsOf(values: readonly ParameterValue[], most: number): Level[] | undefined {
   if (values.length <= most) {
     return values.map((value) => ({ label: valueText(value), has: (other) => other === value }));
   }
-  const missing = values.includes(undefined) ? [undefined] : [];
-  const numbers = values.filter((value) => typeof value === 'number');
-  if (numbers.length + missing.length < values.length) return undefined;
-  const ranges = most - missing.length;
-  const cut = (i: number) => Math.floor((i * numbers.length) / ranges);
-  const levels = Array.from({ length: ranges }, (_, i): Level => {
-    const [from, to] = [numbers[cut(i)] ?? Number.NaN, numbers[cut(i + 1) - 1] ?? Number.NaN];
+  if (!values.every((value) => typeof value === 'number')) return undefined;
+  return Array.from({ length: most }, (_, i) => {
+    const from = Number(values[Math.floor((i * values.length) / most)]);
+    const to = Number(values[Math.floor(((i + 1) * values.length) / most) - 1]);
     const label = from === to ? valueText(from) : `${valueText(from)} to ${valueText(to)}`;
     return { label, has: (other) => typeof other === 'number' && other >= from && other <= to };
   });
-  return [...levels, ...(levelsOf(missing, 1) ?? [])];
 }
 
 /** Names of the parameters that differ between configs, those of the first list first, in its order. */

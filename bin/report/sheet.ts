@@ -14,7 +14,8 @@ const CHARACTER = 6.3;
 export function sheetOf({ title, legend, panels }: Figure): string {
   const columns = Math.min(COLUMNS, panels.length);
   const cellWidth = Math.max(...panels.map(({ drawing }) => drawing.width)) + GAP;
-  const cellHeight = Math.max(...panels.map(({ drawing }) => drawing.height)) + TITLE + GAP;
+  const above = panels.some(({ title: name }) => name !== '') ? TITLE : 0;
+  const cellHeight = Math.max(...panels.map(({ drawing }) => drawing.height)) + above + GAP;
   const width = GAP + columns * cellWidth;
   const room = (pixels: number) => Math.floor(pixels / CHARACTER);
   const labels = legend.filter((label) => label !== '');
@@ -29,7 +30,7 @@ export function sheetOf({ title, legend, panels }: Figure): string {
   const cells = panels.map(({ title: name, drawing: { width, height, content } }, i) => {
     const x = GAP + (i % columns) * cellWidth;
     const y = top + Math.floor(i / columns) * cellHeight;
-    const inner = element('svg', { x, y: y + TITLE, width, height, viewBox: `0 0 ${width} ${height}` }, content);
+    const inner = element('svg', { x, y: y + above, width, height, viewBox: `0 0 ${width} ${height}` }, content);
     return text(x, y + 12, clipped(name, room(cellWidth - GAP)), { class: 'title' }) + inner;
   });
   const height = top + Math.ceil(panels.length / columns) * cellHeight;

@@ -6,7 +6,7 @@ import { clipped, element, line, text } from './svg.ts';
 const TOP = 20;
 const ROW = 24;
 const LEFT = 132;
-const MOST_CHARACTERS = 21;
+const MOST_CHARACTERS = 18;
 
 /** A mean at each value of a parameter, with its whisker: a row a value, for labels with no room side by side. */
 export function levelRows(points: readonly LevelPoint[], scale: ValueScale, metric: string): Drawing {
