@@ -42,7 +42,7 @@ export function markdownOf(document: Document, folder?: string): MarkdownReport 
 }
 
 const highlightText = ({ label, value, detail }: Highlight): string =>
-  `- ${inline(label)}: **${inline(value)}**${detail === '' ? '' : `, ${inline(detail)}`}`;
+  `- ${paragraph(label)}: **${inline(value)}**${detail === '' ? '' : `, ${inline(detail)}`}`;
 
 type Keep = (extension: string, content: string | Uint8Array) => string;
 
@@ -101,11 +101,17 @@ function fenced(text: string, language: string): string {
 
 /** Text from outside on one line, with nothing in it that Markdown or HTML acts on. */
 export function inline(text: string): string {
-  return visibleText(text.trim().replace(/\s*\n\s*/g, ' '))
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replace(/[\\`*[\]|~$]/g, (c) => `\\${c}`)
-    .replace(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_');
+  return (
+    visibleText(text.trim().replace(/\s*\n\s*/g, ' '))
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      // Else an address becomes a link, and takes the escapes after it for its own.
+      .replaceAll('://', '&#58;//')
+      .replace(/www\./gi, (www) => `${www.slice(0, -1)}&#46;`)
+      .replaceAll('@', '&#64;')
+      .replace(/[\\`*[\]|~$]/g, (c) => `\\${c}`)
+      .replace(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_')
+  );
 }
 
 /** As `inline`; what it begins with makes no list, heading, quotation or rule of it. */
