@@ -26,6 +26,8 @@ test('a file is replaced when all is written, and left as it was when not', asyn
   expect(await readdir(dir)).toEqual(['f']);
   const nowhere = writeWholeFile(join(dir, 'no', 'f'), (temporary) => writeFile(temporary, ''));
   await expect(nowhere).rejects.toThrow(/--out: .*no\/f cannot be written: ENOENT/);
+  const inFile = writeWholeFile(join(path, 'f'), (temporary) => writeFile(temporary, ''));
+  await expect(inFile).rejects.toThrow(/--out: .*f\/f cannot be written: ENOTDIR/);
 });
 
 test('a folder is made where none is, with the folders above it, and where an empty one is', async () => {

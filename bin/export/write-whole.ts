@@ -9,6 +9,11 @@ function cannot(path: string, error: unknown): Error {
   return new BadInputError(`--out: ${path} cannot be written: ${error instanceof Error ? error.message : error}`);
 }
 
+/** Takes away what was begun. Where even that fails, as in no folder at all, the first error is the one to tell. */
+async function discard(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
+}
+
 /**
  * Replaces the file at `path` by what `write` writes to the path that it is given.
  * @throws {BadInputError} when it cannot be written; and whatever TrawlError `write` throws
@@ -19,7 +24,7 @@ export async function writeWholeFile(path: string, write: (temporary: string) =>
     await write(temporary);
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await discard(temporary);
     throw cannot(path, error);
   }
 }
@@ -62,7 +67,7 @@ export async function writeWholeFolder(
     if (before === undefined || before.length === 0) await rename(temporary, dir);
     else await replace(dir, temporary, `${dir}.${beside}.old`, before);
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await discard(temporary);
     throw cannot(path, error);
   }
 }

@@ -1,4 +1,7 @@
-/** Whose reconstructions a report shows: the best config's, and one at each value of the parameter that matters most. */
+/**
+ * Whose reconstructions a report shows: one at each value of the parameter that matters most, the best config's among
+ * them; where no parameter varies, the best config's alone.
+ */
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalName } from '../../proto/names.ts';
 import { MAX_PICTURES } from './limits.ts';
@@ -6,7 +9,7 @@ import { levelsOf } from './parameter-levels.ts';
 import { counts, type Space, valuesOf } from './trial-results.ts';
 
 export interface Chosen {
-  /** What it stands for: `best`, or `latent_dim=15`. */
+  /** What it stands for: `latent_dim=15`, `latent_dim=30, best`, or `best`. */
   readonly label: string;
   readonly config: Config;
   /** The config's best trial. */
@@ -34,9 +37,10 @@ export function chooseReconstructions(
     .find(({ levels }) => levels !== undefined);
   const across = main?.levels?.flatMap(({ label, has }) => {
     const there = ranked.filter((config) => has(space.parameters.get(config)?.[main.name]));
-    return chosen(`${main.name}=${label}`, nearest(there, best, space));
+    const config = nearest(there, best, space);
+    return chosen(`${main.name}=${label}${config === best ? ', best' : ''}`, config);
   });
-  return [...chosen('best', best), ...(across ?? [])];
+  return across ?? chosen('best', best);
 }
 
 /** The one that shares most parameters with `to`, so that what differs is the main one; of equals the better. */

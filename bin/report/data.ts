@@ -28,6 +28,8 @@ export interface ReportData {
   readonly judged: readonly Judged[];
   /** The file whose hypotheses were judged in place of the sweep's own. */
   readonly judgedFile: string | undefined;
+  /** Metrics that the judged hypotheses speak of, in their order. */
+  readonly judgedMetrics: readonly string[];
   /** Undefined while no trial has a result, or no parameter varies. */
   readonly importance: Importance | undefined;
   /** By the trial's id, of its last epoch. */

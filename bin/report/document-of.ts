@@ -3,6 +3,7 @@ import { formatSpan } from '../../dashboard/draw/numbers.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { ReportData } from './data.ts';
 import type { Document, Section } from './document.ts';
+import { highlightsOf } from './highlights.ts';
 import { curvesSection } from './sections/curves.ts';
 import { designSection } from './sections/design.ts';
 import { effectsSection } from './sections/effects.ts';
@@ -32,6 +33,7 @@ export function documentOf(data: ReportData, writtenAt: Date): Document {
   return {
     title: data.sweep.name,
     state: stateText(data),
+    highlights: highlightsOf(data, space),
     sections: sections.filter((section) => section !== undefined),
     written: `Written by trawl ${data.version} at ${writtenAt.toISOString()}.`,
   };

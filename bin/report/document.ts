@@ -1,9 +1,17 @@
 /** What a report says, before it is HTML or Markdown. All text is plain: each writer escapes it in its own way. */
 
+/** How a verdict looks; its words say the same. */
+export type Tone = 'good' | 'bad' | 'open';
+
+export interface Badge {
+  readonly text: string;
+  readonly tone: Tone;
+}
+
 export interface Table {
   readonly caption: string;
   readonly columns: readonly { readonly header: string; readonly numeric: boolean }[];
-  readonly rows: readonly (readonly string[])[];
+  readonly rows: readonly (readonly (string | Badge)[])[];
 }
 
 /** One chart; several beside each other share the figure's legend. */
@@ -35,13 +43,11 @@ export interface Figure {
 }
 
 export interface Picture {
+  readonly title: string;
   readonly caption: string;
   readonly alt: string;
   readonly png: Uint8Array;
 }
-
-/** How a verdict looks; its words say the same. */
-export type Tone = 'good' | 'bad' | 'open';
 
 export type Block =
   | { readonly kind: 'text'; readonly text: string }
@@ -49,7 +55,7 @@ export type Block =
   | { readonly kind: 'note'; readonly text: string }
   | { readonly kind: 'facts'; readonly rows: readonly (readonly [string, string])[] }
   | { readonly kind: 'table'; readonly table: Table }
-  | { readonly kind: 'heading'; readonly text: string; readonly badge?: { readonly text: string; readonly tone: Tone } }
+  | { readonly kind: 'heading'; readonly text: string; readonly badge?: Badge }
   | { readonly kind: 'figure'; readonly figure: Figure }
   | { readonly kind: 'pictures'; readonly pictures: readonly Picture[] }
   | { readonly kind: 'code'; readonly text: string; readonly language: string };
@@ -61,10 +67,18 @@ export interface Section {
   readonly blocks: readonly Block[];
 }
 
+/** What a reader wants to know first. */
+export interface Highlight {
+  readonly label: string;
+  readonly value: string;
+  readonly detail: string;
+}
+
 export interface Document {
   readonly title: string;
   /** One line: how far it is. */
   readonly state: string;
+  readonly highlights: readonly Highlight[];
   readonly sections: readonly Section[];
   /** When and by what it was written: the one line that differs between two reports of the same data. */
   readonly written: string;

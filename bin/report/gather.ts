@@ -1,18 +1,12 @@
 /** Asks a coordinator for everything that a report says. */
-import { importanceOf } from '../../coordinator/analysis/importance.ts';
-import { type JudgedTrial, judge } from '../../coordinator/analysis/verdict.ts';
-import { plan } from '../../coordinator/grid/plan.ts';
-import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
-import type { SweepSpec } from '../../coordinator/sweepfile/spec.ts';
-import type { Agent, Artifact, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { artifactKind, trialState } from '../../proto/names.ts';
-import { fromWire } from '../../proto/parameters.ts';
+import type { Agent, Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import { artifactKind } from '../../proto/names.ts';
 import { listArtifacts, readArtifact } from '../artifacts.ts';
 import type { Connection } from '../connect.ts';
 import { getSweep, listConfigs, listCurves, listTrials } from '../fetch.ts';
 import { unary } from '../rpc.ts';
 import { loadSweepFile } from '../sweep-file.ts';
-import { trawlVersion } from '../version.ts';
+import { type Asked, assemble } from './assemble.ts';
 import type { Reconstruction, ReportData } from './data.ts';
 import { MAX_PICTURE_BYTES } from './limits.ts';
 import { chosenReconstructions } from './sections/reconstructions.ts';
@@ -24,52 +18,20 @@ import { spaceOf } from './trial-results.ts';
  * @throws {BadInputError} when the file is wrong
  */
 export async function gather(connection: Connection, selector: string, hypothesesFile?: string): Promise<ReportData> {
-  const asked = hypothesesFile === undefined ? undefined : (await loadSweepFile(hypothesesFile)).spec;
+  const asked = hypothesesFile === undefined ? undefined : await hypothesesOf(hypothesesFile);
   const { sweep, text } = await getSweep(connection, selector);
-  const spec = parseSweep(text, sweep.name);
-  const [configs, ranked, curves, agents] = await Promise.all([
+  const [configs, trials, curves, agents] = await Promise.all([
     listConfigs(connection, { sweep: sweep.id }),
     listTrials(connection, { sweep: sweep.id }),
     listCurves(connection, sweep.id),
     listAgents(connection),
   ]);
-  const trials = ranked.sort((a, b) => a.index - b.index || a.seed - b.seed);
-  const judged = trials.map((trial) => judgedTrial(trial, curves.get(trial.id) ?? []));
-  const data: ReportData = {
-    version: trawlVersion(),
-    sweep,
-    text,
-    spec,
-    plan: plan(spec),
-    configs,
-    trials,
-    curves,
-    judged: judge((asked ?? spec).hypotheses, judged),
-    judgedFile: hypothesesFile,
-    importance: importanceIn(judged, sweep.metric?.name ?? spec.metric.name, spec),
-    reconstructions: new Map(),
-    agents,
-  };
+  const data = assemble({ sweep, text, configs, trials, curves, agents }, asked);
   return { ...data, reconstructions: await readReconstructions(connection, data) };
 }
 
-/** Nothing to compare is no lack worth telling. */
-function importanceIn(trials: readonly JudgedTrial[], metric: string, spec: SweepSpec): ReportData['importance'] {
-  const axes = spec.axes.filter(({ size }) => size > 1).map(({ name }) => name);
-  const any = trials.some(({ metrics }) => metrics[metric] !== undefined);
-  return axes.length === 0 || !any ? undefined : importanceOf(trials, metric, axes);
-}
-
-function judgedTrial(trial: Trial, curve: readonly Report[]): JudgedTrial {
-  return {
-    id: trial.id,
-    configId: trial.configId,
-    seed: trial.seed,
-    parameters: fromWire(trial.parameters),
-    state: trialState.of(trial.state),
-    metrics: trial.metrics,
-    curve,
-  };
+async function hypothesesOf(file: string): Promise<Asked> {
+  return { file, hypotheses: (await loadSweepFile(file)).spec.hypotheses };
 }
 
 async function listAgents(connection: Connection): Promise<Agent[]> {

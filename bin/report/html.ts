@@ -1,7 +1,7 @@
 /** A report as one HTML file that loads nothing: styles, charts and pictures are in it. */
 import { visibleLines } from '../../dashboard/draw/visible-text.ts';
 import { type Attributes, element, escapeMarkup } from './charts/svg.ts';
-import type { Block, Document, Figure, Panel, Picture, Section, Table } from './document.ts';
+import type { Badge, Block, Document, Figure, Highlight, Panel, Picture, Section, Table } from './document.ts';
 import { PAGE_STYLE } from './page-style.ts';
 
 const safe = (text: string): string => escapeMarkup(visibleLines(text));
@@ -25,15 +25,24 @@ export function htmlOf(document: Document): string {
 <header>
 <h1>${safe(document.title)}</h1>
 <p class="state">${safe(document.state)}</p>
-<nav aria-label="Contents"><ol>${contents.join('')}</ol></nav>
 </header>
+<nav aria-label="Contents"><ol>${contents.join('')}</ol></nav>
 <main>
+${highlightsHtml(document.highlights)}
 ${document.sections.map(sectionHtml).join('\n')}
 </main>
 <footer><p>${safe(document.written)}</p></footer>
 </body>
 </html>
 `;
+}
+
+function highlightsHtml(highlights: readonly Highlight[]): string {
+  const tiles = highlights.map(
+    ({ label, value, detail }) =>
+      `<div><dt>${safe(label)}</dt><dd><strong>${safe(value)}</strong><span>${safe(detail)}</span></dd></div>`,
+  );
+  return tiles.length === 0 ? '' : `<dl class="highlights">${tiles.join('')}</dl>`;
 }
 
 function sectionHtml({ id, title, blocks }: Section): string {
@@ -50,13 +59,11 @@ function blockHtml(block: Block): string {
     case 'note':
       return `<p class="note">${safe(block.text)}</p>`;
     case 'facts':
-      return `<dl>${block.rows.map(([name, value]) => `<dt>${safe(name)}</dt><dd>${safe(value)}</dd>`).join('')}</dl>`;
+      return `<dl class="facts">${block.rows.map(([name, value]) => `<dt>${safe(name)}</dt><dd>${safe(value)}</dd>`).join('')}</dl>`;
     case 'table':
       return tableHtml(block.table);
-    case 'heading': {
-      const badge = block.badge && ` <span class="badge ${block.badge.tone}">${safe(block.badge.text)}</span>`;
-      return `<h3>${safe(block.text)}${badge ?? ''}</h3>`;
-    }
+    case 'heading':
+      return `<h3>${safe(block.text)}${block.badge === undefined ? '' : ` ${badgeHtml(block.badge)}`}</h3>`;
     case 'figure':
       return figureHtml(block.figure);
     case 'pictures':
@@ -66,18 +73,28 @@ function blockHtml(block: Block): string {
   }
 }
 
+const badgeHtml = ({ text, tone }: Badge): string => `<span class="badge ${tone}">${safe(text)}</span>`;
+
+/** The caption stays in view where the table scrolls. */
 function tableHtml({ caption, columns, rows }: Table): string {
   const head = columns.map(({ header, numeric }) => `<th scope="col"${cellClass(numeric)}>${safe(header)}</th>`);
-  const body = rows.map(
-    (row) => `<tr>${row.map((cell, i) => `<td${cellClass(columns[i]?.numeric)}>${safe(cell)}</td>`).join('')}</tr>`,
-  );
-  return `<div class="scroll" tabindex="0" role="region" aria-label="${safe(caption)}"><table>
-<caption>${safe(caption)}</caption>
+  const body = rows.map((row) => `<tr>${row.map((cell, i) => cellHtml(cell, columns[i]?.numeric)).join('')}</tr>`);
+  return `<p class="caption">${safe(caption)}</p>
+<div class="scroll" tabindex="0" role="region" aria-label="${safe(caption)}"><table>
 <thead><tr>${head.join('')}</tr></thead>
 <tbody>
 ${body.join('\n')}
 </tbody>
 </table></div>`;
+}
+
+/** From so many characters on a cell is a text that wants room. */
+const LONG = 24;
+
+function cellHtml(cell: string | Badge, numeric: boolean | undefined): string {
+  if (typeof cell !== 'string') return `<td>${badgeHtml(cell)}</td>`;
+  const look = numeric !== true && cell.length >= LONG ? ' class="long"' : cellClass(numeric);
+  return `<td${look}>${safe(cell)}</td>`;
 }
 
 const cellClass = (numeric: boolean | undefined) => (numeric === true ? ' class="number"' : '');
@@ -115,7 +132,8 @@ function swatch(series: number): string {
   return element('svg', { width: 28, height: 10, 'aria-hidden': 'true' }, stroke);
 }
 
-function pictureHtml({ caption, alt, png }: Picture): string {
+function pictureHtml({ title, caption, alt, png }: Picture): string {
   const source = `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
-  return `<figure><img src="${source}" alt="${safe(alt)}"><figcaption>${safe(caption)}</figcaption></figure>`;
+  const told = `<figcaption><strong>${safe(title)}</strong> ${safe(caption)}</figcaption>`;
+  return `<figure>${told}<img src="${source}" alt="${safe(alt)}"></figure>`;
 }

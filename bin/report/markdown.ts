@@ -1,6 +1,6 @@
 /** A report as GitHub-flavoured Markdown. */
 import { visibleLines, visibleText } from '../../dashboard/draw/visible-text.ts';
-import type { Block, Document, Figure, Picture, Table } from './document.ts';
+import type { Badge, Block, Document, Figure, Highlight, Picture, Table } from './document.ts';
 import { sheetOf } from './sheet.ts';
 
 export interface MarkdownReport {
@@ -33,12 +33,16 @@ export function markdownOf(document: Document, folder?: string): MarkdownReport 
   const parts = [
     `# ${inline(document.title)}`,
     paragraph(document.state),
+    ...(document.highlights.length === 0 ? [] : [document.highlights.map(highlightText).join('\n')]),
     ...document.sections.flatMap(({ title, blocks }) => [`## ${inline(title)}`, ...blocks.flatMap(write)]),
     '---',
     paragraph(document.written),
   ];
   return { text: `${parts.join('\n\n')}\n`, files };
 }
+
+const highlightText = ({ label, value, detail }: Highlight): string =>
+  `- ${paragraph(label)}: **${inline(value)}**${detail === '' ? '' : `, ${inline(detail)}`}`;
 
 type Keep = (extension: string, content: string | Uint8Array) => string;
 
@@ -62,7 +66,8 @@ function blockText(block: Exclude<Block, { kind: 'figure' | 'pictures' }>): stri
 function figureText(figure: Figure, keep: Keep | undefined): string[] {
   const { title, caption, panels, table } = figure;
   if (keep === undefined && table === undefined) return [];
-  const alt = panels.map((panel) => (panel.title === '' ? panel.alt : `${panel.title}: ${panel.alt}`)).join('. ');
+  // The table under it says the rest.
+  const alt = table === undefined ? panels.map((panel) => panel.alt).join('. ') : title;
   return [
     `### ${inline(title)}`,
     paragraph(caption),
@@ -71,17 +76,18 @@ function figureText(figure: Figure, keep: Keep | undefined): string[] {
   ];
 }
 
-function pictureText({ caption, alt, png }: Picture, keep: Keep | undefined): string[] {
-  if (keep === undefined) return [`- ${inline(caption)}`];
-  return [`![${inline(alt)}](${keep('png', png)})`, `*${inline(caption)}*`];
+function pictureText({ title, caption, alt, png }: Picture, keep: Keep | undefined): string[] {
+  const told = `**${inline(title)}**: ${inline(caption)}`;
+  return keep === undefined ? [`- ${told}`] : [told, `![${inline(alt)}](${keep('png', png)})`];
 }
 
 function tableText({ caption, columns, rows }: Table): string[] {
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const cell = (content: string | Badge) => inline(typeof content === 'string' ? content : content.text);
   const lines = [
     row(columns.map(({ header }) => inline(header))),
     row(columns.map(({ numeric }) => (numeric ? '---:' : '---'))),
-    ...rows.map((cells) => row(cells.map(inline))),
+    ...rows.map((cells) => row(cells.map(cell))),
   ];
   return [`**${inline(caption)}**`, lines.join('\n')];
 }
@@ -95,11 +101,17 @@ function fenced(text: string, language: string): string {
 
 /** Text from outside on one line, with nothing in it that Markdown or HTML acts on. */
 export function inline(text: string): string {
-  return visibleText(text.trim().replace(/\s*\n\s*/g, ' '))
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replace(/[\\`*[\]|~]/g, (c) => `\\${c}`)
-    .replace(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_');
+  return (
+    visibleText(text.trim().replace(/\s*\n\s*/g, ' '))
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      // Else an address becomes a link, and takes the escapes after it for its own.
+      .replaceAll('://', '&#58;//')
+      .replace(/www\./gi, (www) => `${www.slice(0, -1)}&#46;`)
+      .replaceAll('@', '&#64;')
+      .replace(/[\\`*[\]|~$]/g, (c) => `\\${c}`)
+      .replace(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_')
+  );
 }
 
 /** As `inline`; what it begins with makes no list, heading, quotation or rule of it. */

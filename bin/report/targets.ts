@@ -39,8 +39,8 @@ export function targetsOf(
 /** A sweep's name as a file's: nothing in it that a shell, a link or a path takes for something else. */
 function fileNameOf(name: string): string {
   const plain = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+|[.-]+$/g, '');
-  return plain === '' ? 'sweep' : plain.slice(0, MAX_FILE_NAME);
+  return plain === '' ? 'sweep' : [...plain].slice(0, MAX_FILE_NAME).join('');
 }
 
-/** Characters of a name in a file's name. */
-const MAX_FILE_NAME = 80;
+/** Characters of a name in a file's name, which may have 255 bytes in all. */
+const MAX_FILE_NAME = 50;

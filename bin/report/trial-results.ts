@@ -1,6 +1,6 @@
 /** What of a sweep's results the sections have in common. */
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { trialState } from '../../proto/names.ts';
+import { type GoalName, goal, trialState } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { ReportData } from './data.ts';
 import {
@@ -13,6 +13,10 @@ import {
 
 /** The objective's name. */
 export const objectiveOf = (data: ReportData): string => data.sweep.metric?.name ?? data.spec.metric.name;
+
+export function goalOf({ sweep, spec }: ReportData): GoalName {
+  return sweep.metric === undefined ? spec.metric.goal : goal.of(sweep.metric.goal);
+}
 
 export interface Space {
   /** Parameters that differ between configs, the sweep's axes first. */

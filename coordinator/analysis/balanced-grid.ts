@@ -28,15 +28,20 @@ export const MAX_FACTOR_LEVELS = 100;
 /**
  * The largest balanced grid that dropping values one by one leads to: each time the value with the smallest share of its
  * combinations present. A heuristic: to find the largest of all is NP-hard. Then the seeds that all combinations have.
- * @param names parameters, those first that are to give their name to what changes with them
+ * @param axes parameters that give their name to what changes with them
+ * @param others parameters that count only where the axes do not tell them: `when` sets most of them
  * @returns text that says why there is none
  */
-export function balancedGrid(all: readonly Observation[], names: readonly string[]): BalancedGrid | string {
-  const varying = factorsOf(all, names);
+export function balancedGrid(
+  all: readonly Observation[],
+  axes: readonly string[],
+  others: readonly string[],
+): BalancedGrid | string {
+  const varying = factorsOf(all, [...axes, ...others]);
   if (varying.length === 0) return 'no parameter has two values with a result';
   const large = varying.find(({ values }) => values.length > MAX_FACTOR_LEVELS);
   if (large !== undefined) return `${large.name} has more than ${MAX_FACTOR_LEVELS} values`;
-  const { factors, asides } = withoutAliases(varying, all);
+  const { factors, asides } = withoutFollowers(withoutAliases(varying, all), axes, all);
   const whole = fullGrid(factors, all);
   if (whole.observations.length === 0) return 'no two values of a parameter were tried in the same circumstances';
   const seeds = commonSeeds(whole.observations);
@@ -65,6 +70,36 @@ function withoutAliases(varying: readonly Factor[], all: readonly Observation[])
     else asides.push(`${factor.name} changes with ${same.name} only, and is counted as it`);
   }
   return { factors, asides };
+}
+
+/** A parameter that the axes tell says nothing that they do not, and is never tried with everything else. */
+function withoutFollowers(
+  { factors, asides }: { factors: readonly Factor[]; asides: readonly string[] },
+  axes: readonly string[],
+  all: readonly Observation[],
+) {
+  const leading = factors.map(({ name }) => name).filter((name) => axes.includes(name));
+  const told = factors.flatMap(({ name }) => {
+    if (leading.includes(name) || !tells(leading, name, all)) return [];
+    const one = leading.find((axis) => tells([axis], name, all));
+    return {
+      name,
+      aside: `${name} follows from ${one ?? leading.join(', ')}, and is counted with ${one ? 'it' : 'them'}`,
+    };
+  });
+  return {
+    factors: factors.filter(({ name }) => told.every((follower) => follower.name !== name)),
+    asides: [...asides, ...told.map(({ aside }) => aside)],
+  };
+}
+
+function tells(names: readonly string[], follower: string, all: readonly Observation[]): boolean {
+  const seen = new Map<string, ParameterValue | undefined>();
+  return all.every(({ trial: { parameters } }) => {
+    const key = JSON.stringify(names.map((name) => parameters[name] ?? null));
+    if (!seen.has(key)) seen.set(key, parameters[follower]);
+    return seen.get(key) === parameters[follower];
+  });
 }
 
 function goTogether(a: Factor, b: Factor, all: readonly Observation[]): boolean {

@@ -73,6 +73,8 @@ test('swapping the sides flips the effect; adding a constant to all changes noth
 test('cells that do not vary have an interval of no width', () => {
   const same = contrastOf(minus([2, 2], [1, 1]));
   expect([intervalOf(same, 0.95), pValueOf(same), same.g]).toEqual([{ low: 1, high: 1 }, 0, Number.POSITIVE_INFINITY]);
+  // 0.1 + 0.1 + 0.1 is more than three times 0.1.
+  expect(contrastOf(minus([0.1, 0.1, 0.1], [0.7, 0.7, 0.7])).standardError).toBe(0);
   const equal = contrastOf(minus([1, 1], [1, 1]));
   expect([intervalOf(equal, 0.95), pValueOf(equal), equal.g]).toEqual([{ low: 0, high: 0 }, 1, 0]);
 });

@@ -86,6 +86,23 @@ test('parameters that change together are one, by the name of the axis', () => {
   expect(result.effects.map(({ parameter }) => parameter)).toEqual(['latent', 'depth']);
 });
 
+test('a parameter that the axes tell, as `when` sets it, costs none of their values', () => {
+  const set = grid.map((one) => ({
+    ...one,
+    parameters: { ...one.parameters, epochs: one.parameters.latent === 15 ? 13 : 10 },
+  }));
+  const { why, ...result } = importanceOf(set, 'loss', AXES);
+  expect(why).toBe('epochs follows from latent, and is counted with it');
+  expect(result).toEqual(
+    expect.objectContaining({ balanced: true, effects: importanceOf(grid, 'loss', AXES).effects }),
+  );
+  const both = grid.map((one) => ({
+    ...one,
+    parameters: { ...one.parameters, epochs: one.parameters.latent === 15 && one.parameters.depth === 5 ? 13 : 10 },
+  }));
+  expect(importanceOf(both, 'loss', AXES).why).toBe('epochs follows from depth, latent, and is counted with them');
+});
+
 test('says why there is nothing', () => {
   const why = (trials: Parameters<typeof importanceOf>[0]) => importanceOf(trials, 'loss', AXES).why;
   expect(why([])).toBe('no trial has a result yet');

@@ -44,8 +44,9 @@ export function importanceOf(trials: readonly JudgedTrial[], metric: string, axe
     return isResult(trial.state) && value !== undefined && Number.isFinite(value) ? [{ trial, value }] : [];
   });
   if (all.length === 0) return nothing(metric, 'no trial has a result yet');
-  const others = new Set(all.flatMap(({ trial }) => Object.keys(trial.parameters)));
-  const grid = balancedGrid(all, [...new Set([...axes, ...others])]);
+  const names = new Set(all.flatMap(({ trial }) => Object.keys(trial.parameters)));
+  const others = [...names].filter((name) => !axes.includes(name));
+  const grid = balancedGrid(all, axes, others);
   if (typeof grid === 'string') return nothing(metric, grid);
   const { terms, total, residual } = anovaOf(grid);
   if (total === 0) return nothing(metric, `${metric} is the same in every trial`);

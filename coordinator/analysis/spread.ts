@@ -9,7 +9,10 @@ export interface Spread {
 /** @param values at least one, all finite */
 export function spreadOf(values: readonly number[]): Spread {
   const n = values.length;
+  const [first = Number.NaN] = values;
+  // Their sum may not be a whole multiple of the value to the last digit, and the spread would be that rounding.
+  if (values.every((value) => value === first)) return { mean: first, std: 0, n };
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, std: n > 1 ? Math.sqrt(squares / (n - 1)) : 0, n };
+  return { mean, std: Math.sqrt(squares / (n - 1)), n };
 }

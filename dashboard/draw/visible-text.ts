@@ -7,10 +7,13 @@ const CONTROL_PICTURES = 0x2400;
 const DELETE = 0x7f;
 const DELETE_PICTURE = '\u2421';
 
-/** C0, DEL, C1, line and paragraph separators, invisible and bidirectional formatting characters, lone surrogates. */
+/**
+ * C0, DEL, C1, line and paragraph separators, invisible and bidirectional formatting characters, lone surrogates, and
+ * what XML has no place for.
+ */
 const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the function is about
-  /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu;
+  /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]|\p{Surrogate}/gu;
 
 function visible(character: string): string {
   const code = character.codePointAt(0) ?? 0;

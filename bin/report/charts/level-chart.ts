@@ -34,7 +34,7 @@ export function levelChart(
       element('circle', { cx: at(i), cy: y.at(mean), r: 3.5, class: 'f0' }),
   );
   const ticks = points.map(({ label }, i): [number, string] => [at(i), label]);
-  const joined = ordered ? element('path', { d: path(points) ?? '', class: 'thin s0' }) : '';
+  const joined = ordered ? element('path', { d: path(points) ?? '', class: 'plain s0' }) : '';
   return {
     width: WIDTH,
     height: HEIGHT,

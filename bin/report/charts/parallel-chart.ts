@@ -9,6 +9,8 @@ const COLUMN = 118;
 const TOP = 34;
 const HEIGHT = 330;
 const MOST_LABELS = 12;
+/** More lines than these are drawn faint, so that where they are dense shows. */
+const MOST_STRONG = 60;
 
 export interface ParallelAxis {
   readonly name: string;
@@ -44,7 +46,8 @@ export function parallelChart(
     [...places.map((place, i) => [x(i), scales[i]?.(place) ?? 0]), [x(axes.length), valueAt(value)]]
       .map(([px, py], i) => `${i === 0 ? 'M' : 'L'}${(px ?? 0).toFixed(1)},${(py ?? 0).toFixed(1)}`)
       .join('');
-  const draw = (of: ParallelLine) => element('path', { d: path(of), class: of.best ? 'strong s1' : 'thin s0' });
+  const others = lines.length > MOST_STRONG ? 'thin s0' : 'plain s0';
+  const draw = (of: ParallelLine) => element('path', { d: path(of), class: of.best ? 'strong s1' : others });
   const ordered = [...lines.filter(({ best }) => !best), ...lines.filter(({ best }) => best)];
   const columns = axes.map(({ name, labels }, i) => {
     const every = Math.ceil(labels.length / MOST_LABELS);
@@ -62,8 +65,8 @@ export function parallelChart(
 }
 
 const heading = (x: number, name: string): string =>
-  text(x, 18, clipped(name, 17), { 'text-anchor': 'middle', class: 'title' });
+  text(x, 18, clipped(name, 15), { 'text-anchor': 'middle', class: 'title' });
 
 /** Over the lines, on the ground's colour, so that it stays legible. */
 const tickLabel = (x: number, y: number, label: string): string =>
-  text(x + 6, y + 3.5, clipped(label, 14), { class: 'halo' });
+  text(x + 6, y + 3.5, clipped(label, 15), { class: 'halo' });

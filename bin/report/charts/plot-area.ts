@@ -47,11 +47,15 @@ export function valueAxis(scale: ValueScale, name: string): string {
   return `${rows.join('')}${text(2, 11, title)}`;
 }
 
-/** Ticks under the area, as many as have room side by side. */
+/** How many labels have room side by side under the area. */
+export function roomBelow(labels: readonly string[]): number {
+  const widest = Math.max(1, ...labels.map((label) => Math.min(label.length, MOST_CHARACTERS)));
+  return Math.max(2, Math.floor((AREA.right - AREA.left) / (widest * CHARACTER_WIDTH + 8)));
+}
+
+/** Ticks under the area, as many as have room. */
 export function labelsBelow(labels: readonly (readonly [x: number, label: string])[], name: string): string {
-  const widest = Math.max(1, ...labels.map(([, label]) => Math.min(label.length, MOST_CHARACTERS)));
-  const room = Math.max(2, Math.floor((AREA.right - AREA.left) / (widest * CHARACTER_WIDTH + 8)));
-  const every = Math.ceil(labels.length / room);
+  const every = Math.ceil(labels.length / roomBelow(labels.map(([, label]) => label)));
   const ticks = labels.flatMap(([x, label], i) =>
     i % every === 0 ? text(x, AREA.bottom + 15, clipped(label, MOST_CHARACTERS), { 'text-anchor': 'middle' }) : [],
   );

@@ -1,26 +1,34 @@
 import { scaleLinear } from 'd3-scale';
 import type { Drawing } from '../document.ts';
-import { clipped, element, line, text } from './svg.ts';
+import { WIDTH } from './plot-area.ts';
+import { clipped, element, text } from './svg.ts';
 
-const WIDTH = 340;
-const ROW = 22;
-const LABEL = 130;
-const VALUE = 48;
+const ROW = 34;
+const VALUE = 52;
+const MOST_CHARACTERS = 52;
 
-/** Shares of a whole, a bar each. */
-export function shareChart(shares: readonly { readonly label: string; readonly share: number }[]): Drawing {
-  const x = scaleLinear([0, 1], [LABEL, WIDTH - VALUE]);
-  const rows = shares.map(({ label, share }, i) => {
-    const y = i * ROW + 4;
-    const width = Math.max(0.5, x(Math.max(0, share)) - LABEL);
-    return (
-      text(LABEL - 6, y + 12, clipped(label, 20), { 'text-anchor': 'end' }) +
-      element('rect', { x: LABEL, y: y + 2, width, height: ROW - 8, class: 'f0' }) +
-      text(LABEL + width + 5, y + 12, percent(share))
-    );
-  });
-  const height = shares.length * ROW + 8;
-  return { width: WIDTH, height, content: rows.join('') + line(LABEL, 2, LABEL, height - 4, 'axis') };
+export interface Share {
+  readonly label: string;
+  /** Of the whole, 0 to 1. */
+  readonly share: number;
+  /** Whether it is what nothing accounts for. */
+  readonly rest: boolean;
 }
 
-export const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+/** Shares of a whole: a bar each, under its label. */
+export function shareChart(shares: readonly Share[]): Drawing {
+  const width = scaleLinear([0, 1], [0, WIDTH - VALUE]).clamp(true);
+  const rows = shares.map(({ label, share, rest }, i) => {
+    const y = i * ROW;
+    return (
+      text(0, y + 12, clipped(label, MOST_CHARACTERS), { class: 'label' }) +
+      element('rect', { x: 0, y: y + 17, width: width(1), height: 9, rx: 2, class: 'track' }) +
+      element('rect', { x: 0, y: y + 17, width: width(share), height: 9, rx: 2, class: rest ? 'rest' : 'f0' }) +
+      text(width(1) + 8, y + 25.5, percent(share))
+    );
+  });
+  return { width: WIDTH, height: shares.length * ROW, content: rows.join('') };
+}
+
+/** `62.1%` */
+export const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;

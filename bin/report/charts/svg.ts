@@ -28,6 +28,10 @@ export const text = (x: number, y: number, label: string, attributes: Attributes
 export const line = (x1: number, y1: number, x2: number, y2: number, className: string): string =>
   element('line', { x1, y1, x2, y2, class: className });
 
-/** Shortens a label to about so many characters; the whole of it is in a table. */
-export const clipped = (label: string, most: number): string =>
-  label.length <= most ? label : `${label.slice(0, Math.max(1, most - 1))}…`;
+/** Shortens a label to so many characters, keeping both of its ends; the whole of it is in a table. */
+export function clipped(label: string, most: number): string {
+  const characters = [...label];
+  if (characters.length <= most) return label;
+  const head = Math.ceil((most - 1) * 0.6);
+  return `${characters.slice(0, head).join('')}…${characters.slice(characters.length - (most - 1 - head)).join('')}`;
+}

@@ -1,87 +1,100 @@
 import { formatMetric } from '../../../dashboard/draw/numbers.ts';
-import type { Config, Report } from '../../../proto/gen/trawl/v1/types.ts';
+import type { Config } from '../../../proto/gen/trawl/v1/types.ts';
 import { type EpochPoint, lineChart } from '../charts/line-chart.ts';
 import { valueScale } from '../charts/plot-area.ts';
+import { curvePoints } from '../curve-points.ts';
 import type { ReportData } from '../data.ts';
 import type { Block, Figure, Section, Table } from '../document.ts';
+import { evenly } from '../evenly.ts';
 import { MAX_EPOCHS_DRAWN, MAX_EPOCHS_LISTED } from '../limits.ts';
 import { type Layout, layOut } from '../panels.ts';
 import { counts, objectiveOf, type Space } from '../trial-results.ts';
 
-/** The objective over the epochs; no section while nothing has been reported. */
+/**
+ * The objective over the epochs, and the other metrics that the hypotheses speak of. No section while no trial has
+ * reported a second epoch: the ranking has what the first one came to.
+ */
 export function curvesSection(data: ReportData, space: Space): Section | undefined {
-  const metric = objectiveOf(data);
-  const counting = new Set(data.trials.filter(counts).map(({ id }) => id));
-  const curvesOf = (configs: readonly Config[]) =>
-    configs.flatMap(({ trialIds }) => trialIds.flatMap((id) => (counting.has(id) ? [data.curves.get(id) ?? []] : [])));
-  const reported = data.configs.filter((config) => curvesOf([config]).some((reports) => reports.length > 0));
-  if (reported.length === 0) return undefined;
-  const layout = layOut(reported, space);
-  const drawn = layout.panels.map(({ title, groups }) => ({
-    title,
-    lines: groups.map(({ series, configs }) => ({ series, points: pointsOf(curvesOf(configs), metric) })),
-  }));
-  const points = drawn.flatMap(({ lines }) => lines.flatMap((of) => of.points));
-  if (points.length === 0) return undefined;
-  const scale = valueScale(points.flatMap(({ low, high }) => [low, high]));
-  const lastEpoch = points.reduce((last, { epoch }) => Math.max(last, epoch), 1);
-  const figure: Figure = {
-    title: `${metric} over the epochs`,
-    caption: captionOf(layout, data),
-    legend: layout.legend,
-    panels: drawn.map(({ title, lines }) => ({
-      title,
-      alt: `${metric} over ${lastEpoch} epochs${title === '' ? '' : `, ${title}`}. ${lines
-        .map(({ series, points: of }) => lineAlt(layout.legend[series] ?? '', of))
-        .join('; ')}`,
-      drawing: lineChart(lines, lastEpoch, scale, metric),
-    })),
-    wide: false,
-    table: tableOf(drawn, layout, metric, lastEpoch),
-  };
-  const blocks: Block[] = [{ kind: 'figure', figure }];
+  const metrics = [...new Set([objectiveOf(data), ...data.judgedMetrics])];
+  const drawn = metrics.map((metric) => drawnOf(data, space, metric)).filter(({ lastEpoch }) => lastEpoch > 1);
+  if (drawn.length === 0) return undefined;
+  const lastEpoch = Math.max(...drawn.map((one) => one.lastEpoch));
+  const blocks = drawn.map((one): Block => ({ kind: 'figure', figure: figureOf(one, data) }));
   if (lastEpoch > MAX_EPOCHS_DRAWN) {
     blocks.push({ kind: 'note', text: `Of ${lastEpoch} epochs ${MAX_EPOCHS_DRAWN} are drawn, evenly spaced.` });
   }
   return { id: 'curves', title: 'Over the epochs', blocks };
 }
 
+interface Drawn {
+  readonly metric: string;
+  readonly layout: Layout;
+  /** 0: nothing was reported. */
+  readonly lastEpoch: number;
+  readonly panels: readonly DrawnPanel[];
+}
+
+interface DrawnPanel {
+  readonly title: string;
+  readonly lines: readonly { readonly series: number; readonly points: readonly EpochPoint[] }[];
+}
+
+function drawnOf(data: ReportData, space: Space, metric: string): Drawn {
+  const counting = new Set(data.trials.filter(counts).map(({ id }) => id));
+  const curvesOf = (configs: readonly Config[]) =>
+    configs.flatMap(({ trialIds }) => trialIds.flatMap((id) => (counting.has(id) ? [data.curves.get(id) ?? []] : [])));
+  const reported = data.configs.filter((config) =>
+    curvesOf([config]).some((reports) => reports.some(({ metrics }) => Number.isFinite(metrics[metric]))),
+  );
+  const layout = layOut(reported, space);
+  const panels = layout.panels.map(({ title, groups }) => ({
+    title,
+    lines: groups.map(({ series, configs }) => ({
+      series,
+      points: curvePoints(curvesOf(configs), metric, layout.whole ? 'all' : 'middle half'),
+    })),
+  }));
+  const epochs = panels.flatMap(({ lines }) => lines.map(({ points }) => points.at(-1)?.epoch ?? 0));
+  return { metric, layout, panels, lastEpoch: Math.max(0, ...epochs) };
+}
+
+function figureOf(drawn: Drawn, data: ReportData): Figure {
+  const { metric, layout, lastEpoch } = drawn;
+  const panels = drawn.panels.map(({ title, lines }) => ({
+    title,
+    lines: lines.map(({ series, points }) => ({ series, points: evenly(points, MAX_EPOCHS_DRAWN) })),
+  }));
+  const points = panels.flatMap(({ lines }) => lines.flatMap((of) => of.points));
+  const scale = valueScale(points.flatMap(({ mean, low, high }) => [mean, low, high]));
+  return {
+    title: `${metric} over the epochs`,
+    caption: captionOf(layout, data),
+    legend: layout.legend,
+    panels: panels.map(({ title, lines }) => ({
+      title,
+      alt: `${metric} over ${lastEpoch} epochs. ${lines
+        .map(({ series, points: of }) => lineAlt(layout.legend[series] ?? '', of))
+        .join('; ')}`,
+      drawing: lineChart(lines, lastEpoch, scale, metric),
+    })),
+    wide: false,
+    table: tableOf(drawn),
+  };
+}
+
 function captionOf(layout: Layout, data: ReportData): string {
-  const line = layout.whole
-    ? 'Each line is the mean of a config over its seeds'
-    : `Each line is a mean over seeds and over ${layout.averaged.join(', ')}`;
   const stopped = (data.sweep.counts?.stopped ?? 0) > 0 ? ' Trials that were stopped early count up to their end.' : '';
   const panels = layout.panels.length > 1 ? ' All panels have the same scale.' : '';
-  return `${line}; the band reaches from the lowest trial to the highest.${panels}${stopped}`;
+  return `${lineText(layout, data.spec.seeds.length)}${panels}${stopped}`;
 }
 
-function pointsOf(curves: readonly (readonly Report[])[], metric: string): EpochPoint[] {
-  const byEpoch = new Map<number, { sum: number; n: number; low: number; high: number }>();
-  for (const reports of curves) {
-    for (const { epoch, metrics } of reports) {
-      const value = metrics[metric];
-      if (value === undefined || !Number.isFinite(value)) continue;
-      const at = byEpoch.get(epoch) ?? { sum: 0, n: 0, low: value, high: value };
-      at.sum += value;
-      at.n += 1;
-      at.low = Math.min(at.low, value);
-      at.high = Math.max(at.high, value);
-      byEpoch.set(epoch, at);
-    }
+function lineText({ whole, averaged }: Layout, seeds: number): string {
+  if (!whole) {
+    const over = [...(seeds > 1 ? ['seeds'] : []), ...averaged].join(', ');
+    return `Each line is a mean over ${over}; the band holds the middle half of its trials.`;
   }
-  const points = [...byEpoch].map(([epoch, { sum, n, low, high }]) => ({ epoch, mean: sum / n, low, high }));
-  return evenly(
-    points.sort((a, b) => a.epoch - b.epoch),
-    MAX_EPOCHS_DRAWN,
-  );
-}
-
-/** At most so many, the first and the last among them. */
-export function evenly<T>(all: readonly T[], most: number): T[] {
-  if (all.length <= most) return [...all];
-  return Array.from({ length: most }, (_, i) => all[Math.round((i * (all.length - 1)) / (most - 1))]).flatMap((of) =>
-    of === undefined ? [] : [of],
-  );
+  if (seeds === 1) return 'Each line is the one trial of a config.';
+  return 'Each line is the mean of a config over its seeds; the band reaches from the lowest trial to the highest.';
 }
 
 function lineAlt(label: string, points: readonly EpochPoint[]): string {
@@ -90,12 +103,7 @@ function lineAlt(label: string, points: readonly EpochPoint[]): string {
   return `${label === '' ? '' : `${label}: `}from ${formatMetric(first.mean)} to ${formatMetric(last.mean)}`;
 }
 
-interface DrawnPanel {
-  readonly title: string;
-  readonly lines: readonly { readonly series: number; readonly points: readonly EpochPoint[] }[];
-}
-
-function tableOf(panels: readonly DrawnPanel[], layout: Layout, metric: string, lastEpoch: number): Table {
+function tableOf({ panels, layout, metric, lastEpoch }: Drawn): Table {
   const epochs = evenly(
     Array.from({ length: lastEpoch }, (_, i) => i + 1),
     MAX_EPOCHS_LISTED,

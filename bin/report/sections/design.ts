@@ -1,51 +1,36 @@
 import type { Axis } from '../../../coordinator/grid/axes.ts';
 import { ruleText } from '../../../coordinator/grid/rules.ts';
-import { goal } from '../../../proto/names.ts';
 import { trainerSpec } from '../../../proto/trainers.ts';
 import type { ReportData } from '../data.ts';
 import type { Block, Section } from '../document.ts';
 import { MAX_VALUES_LISTED } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
-import { counted, grouped, objectiveOf, type Space, valuesOf } from '../trial-results.ts';
+import { counted, goalOf, grouped, objectiveOf, type Space, settingText } from '../trial-results.ts';
 
 /** What was run. */
 export function designSection(data: ReportData, space: Space): Section {
-  const { spec, plan, sweep } = data;
+  const { spec, plan } = data;
   const excluded = plan.excluded.reduce((sum, { count }) => sum + count, 0);
   const dropped = [
     ...(excluded > 0 ? [`${counted(excluded, 'point')} excluded`] : []),
     ...(plan.duplicates > 0 ? [`${grouped(plan.duplicates)} equal to another after "when", run once`] : []),
   ];
   const about = trainerSpec(spec.trainer)?.about;
-  const metric = sweep.metric ?? undefined;
+  const fixed = settingText(space.fixed, Object.keys(space.fixed));
   const facts: [string, string][] = [
     ['trainer', about === undefined ? spec.trainer : `${spec.trainer}: ${about}`],
-    ['objective', `${objectiveOf(data)}, to ${metric === undefined ? spec.metric.goal : goal.of(metric.goal)}`],
+    ['objective', `${objectiveOf(data)}, to ${goalOf(data)}`],
     [
       'trials',
-      `${grouped(plan.trials)} = ${counted(plan.configs, 'config')} x ${counted(plan.replicates, 'replicate')}`,
+      `${grouped(plan.trials)} = ${counted(plan.configs, 'config')} × ${counted(plan.replicates, 'replicate')}`,
     ],
     ['seeds', listed(spec.seeds.map(String))],
-    ['left out', dropped.join('; ') || 'nothing'],
-    ['epochs', epochsText(space)],
+    ...(dropped.length === 0 ? [] : [['left out', dropped.join('; ')] as [string, string]]),
+    ...(fixed === '' ? [] : [['same in all', fixed] as [string, string]]),
   ];
-  const fixed = Object.entries(space.fixed).map(([name, value]) => [name, valueText(value)]);
   const blocks: Block[] = [{ kind: 'facts', rows: facts }, axesTable(spec.axes.filter(({ size }) => size > 1))];
   const rules = rulesTable(data);
   if (rules !== undefined) blocks.push(rules);
-  if (fixed.length > 0) {
-    blocks.push({
-      kind: 'table',
-      table: {
-        caption: 'Fixed: the same in every trial',
-        columns: [
-          { header: 'parameter', numeric: false },
-          { header: 'value', numeric: false },
-        ],
-        rows: fixed,
-      },
-    });
-  }
   return { id: 'design', title: 'The design', blocks };
 }
 
@@ -91,9 +76,4 @@ function rulesTable({ spec, plan }: ReportData): Block | undefined {
   if (rows.length === 0) return undefined;
   const columns = ['rule', 'of', 'effect'].map((header) => ({ header, numeric: false }));
   return { kind: 'table', table: { caption: 'Rules', columns, rows } };
-}
-
-function epochsText(space: Space): string {
-  const values = valuesOf(space, 'epochs');
-  return values.length === 0 ? 'as the trainer decides' : listed(values.map(valueText));
 }

@@ -1,49 +1,62 @@
 import type { Importance, ParameterEffect } from '../../../coordinator/analysis/importance.ts';
 import { formatMetric } from '../../../dashboard/draw/numbers.ts';
 import { levelChart } from '../charts/level-chart.ts';
-import { valueScale } from '../charts/plot-area.ts';
+import { levelRows } from '../charts/level-rows.ts';
+import { roomBelow, valueScale } from '../charts/plot-area.ts';
 import { percent, shareChart } from '../charts/share-chart.ts';
 import type { ReportData } from '../data.ts';
-import type { Block, Figure, Panel, Section } from '../document.ts';
+import type { Block, Figure, Panel, Section, Table } from '../document.ts';
+import { evenly } from '../evenly.ts';
 import { MAX_INTERACTIONS, MAX_LEVELS, MAX_PANELS } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
-import { evenly } from './curves.ts';
 import { spreadText } from './ranking.ts';
 
 /** How much each parameter moves the objective, and which way; no section where nothing can be said. */
 export function effectsSection({ importance }: ReportData): Section | undefined {
   if (importance === undefined) return undefined;
   const effects = importance.effects.toSorted((a, b) => b.share - a.share);
-  const note: Block[] = importance.why === '' ? [] : [{ kind: 'note', text: importance.why }];
-  if (effects.length === 0) {
-    return note.length === 0 ? undefined : { id: 'effects', title: 'What matters', blocks: note };
-  }
+  const note = noteText(importance);
+  const notes: Block[] = note === '' ? [] : [{ kind: 'note', text: note }];
+  if (effects.length === 0) return { id: 'effects', title: 'What matters', blocks: notes };
   return {
     id: 'effects',
     title: 'What matters',
     blocks: [
-      ...note,
+      ...notes,
       { kind: 'figure', figure: sharesFigure(importance, effects) },
       { kind: 'figure', figure: levelsFigure(importance.metric, effects) },
-      levelsTable(importance.metric, effects),
       ...levelNotes(effects),
     ],
   };
 }
 
-function sharesFigure({ metric, interactions, residual }: Importance, effects: readonly ParameterEffect[]): Figure {
+function noteText({ balanced, effects, why }: Importance): string {
+  if (effects.length === 0) return `Which parameter matters cannot be told: ${why}.`;
+  if (why === '') return '';
+  return balanced
+    ? `In this grid, ${why}.`
+    : `What follows is about the largest balanced part of the results (${why}).`;
+}
+
+function sharesFigure(
+  { metric, balanced, interactions, residual }: Importance,
+  effects: readonly ParameterEffect[],
+): Figure {
   const crossed = interactions.toSorted((a, b) => b.share - a.share).slice(0, MAX_INTERACTIONS);
   const rows = [
-    ...effects.map(({ parameter, share, f, p }) => ({ label: parameter, share, f, p })),
-    ...crossed.map(({ parameters, share, p }) => ({ label: parameters.join(' x '), share, f: undefined, p })),
-    { label: 'unexplained', share: residual, f: undefined, p: undefined },
+    ...effects.map(({ parameter, share, f, p }) => ({ label: parameter, share, f, p, rest: false })),
+    ...crossed.map(({ parameters, share, p }) => {
+      return { label: parameters.join(' × '), share, f: undefined, p, rest: false };
+    }),
+    { label: 'unexplained', share: residual, f: undefined, p: undefined, rest: true },
   ];
   const more = interactions.length - crossed.length;
   return {
     title: `Share of the variation of ${metric}`,
     caption:
-      'Analysis of variance: the part of the total sum of squares that each parameter, and each pair of them beyond ' +
-      `its two, accounts for.${more > 0 ? ` ${more} smaller interactions are not listed.` : ''}`,
+      `Analysis of variance, exact ${balanced ? 'as the grid is balanced' : 'for the balanced part'}: how much of the ` +
+      'sum of squares over all trials each parameter accounts for, each pair (×) beyond its two, and neither: what three ' +
+      `or more do together, and chance.${more > 0 ? ` ${more} smaller interactions are not listed.` : ''}`,
     legend: [],
     panels: [
       {
@@ -86,40 +99,42 @@ function levelsFigure(metric: string, effects: readonly ParameterEffect[]): Figu
   const scale = valueScale(drawn.flatMap(({ points }) => points.flatMap(({ low, high }) => [low, high])));
   return {
     title: `${metric} by parameter`,
-    caption: 'Means over everything else; whiskers are one standard error. All panels have the same scale.',
+    caption:
+      'Marginal effects: means over everything else, with whiskers of one standard error of the trials at that value, ' +
+      'whatever else varies among them. All panels have the same scale.',
     legend: [],
     panels: drawn.map(
       ({ parameter, share, points, ordered }): Panel => ({
         title: `${parameter} (${percent(share)})`,
         alt: `${metric} by ${parameter}: ${points.map(({ label, mean }) => `${label}: ${formatMetric(mean)}`).join(', ')}`,
-        drawing: levelChart(points, scale, { metric, parameter }, ordered),
+        drawing:
+          ordered || points.length <= roomBelow(points.map(({ label }) => label))
+            ? levelChart(points, scale, { metric, parameter }, ordered)
+            : levelRows(points, scale, metric),
       }),
     ),
     wide: false,
-    table: undefined,
+    table: levelsTable(metric, effects),
   };
 }
 
-function levelsTable(metric: string, effects: readonly ParameterEffect[]): Block {
+function levelsTable(metric: string, effects: readonly ParameterEffect[]): Table {
   return {
-    kind: 'table',
-    table: {
-      caption: `${metric} at each value, over everything else: mean ± standard deviation over n trials`,
-      columns: [
-        { header: 'parameter', numeric: false },
-        { header: 'value', numeric: false },
-        { header: metric, numeric: true },
-        { header: 'n', numeric: true },
-      ],
-      rows: effects.flatMap(({ parameter, levels }) =>
-        evenly(levels, MAX_LEVELS).map(({ value, spread }) => [
-          parameter,
-          valueText(value),
-          spreadText(spread),
-          String(spread.n),
-        ]),
-      ),
-    },
+    caption: `${metric} at each value, over everything else: mean ± standard deviation over n trials`,
+    columns: [
+      { header: 'parameter', numeric: false },
+      { header: 'value', numeric: false },
+      { header: metric, numeric: true },
+      { header: 'n', numeric: true },
+    ],
+    rows: effects.flatMap(({ parameter, levels }) =>
+      evenly(levels, MAX_LEVELS).map(({ value, spread }) => [
+        parameter,
+        valueText(value),
+        spreadText(spread),
+        String(spread.n),
+      ]),
+    ),
   };
 }
 

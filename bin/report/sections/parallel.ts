@@ -1,11 +1,12 @@
+import type { GoalName } from '../../../proto/names.ts';
 import { type ParallelLine, parallelChart } from '../charts/parallel-chart.ts';
 import { valueScale } from '../charts/plot-area.ts';
 import type { ReportData } from '../data.ts';
 import type { Block, Section } from '../document.ts';
+import { evenly } from '../evenly.ts';
 import { MAX_LEVELS, MAX_PARALLEL_AXES, MAX_PARALLEL_LINES } from '../limits.ts';
 import { levelsOf } from '../parameter-levels.ts';
-import { grouped, objectiveOf, type Space, valuesOf } from '../trial-results.ts';
-import { evenly } from './curves.ts';
+import { goalOf, grouped, objectiveOf, type Space, valuesOf } from '../trial-results.ts';
 
 /** Of the configs, how many are drawn as the best. */
 const BEST_SHARE = 0.1;
@@ -24,10 +25,7 @@ export function parallelSection(data: ReportData, space: Space): Section | undef
   const lines = evenly(ranked, MAX_PARALLEL_LINES).map(
     (config): ParallelLine => ({
       places: shownAxes.map(({ name, levels }) =>
-        Math.max(
-          0,
-          levels.findIndex(({ has }) => has(space.parameters.get(config)?.[name])),
-        ),
+        levels.findIndex(({ has }) => has(space.parameters.get(config)?.[name])),
       ),
       value: config.metrics[metric]?.mean ?? 0,
       best: config.rank <= best,
@@ -46,12 +44,12 @@ export function parallelSection(data: ReportData, space: Space): Section | undef
       kind: 'figure',
       figure: {
         title: `From parameters to ${metric}`,
-        caption: `A line a config; thick: the best ${best === 1 ? 'one' : best} of ${grouped(ranked.length)}, by ${metric}.`,
+        caption: captionOf(metric, goalOf(data), best, ranked.length),
         legend: [],
         panels: [
           { title: '', alt: `Parallel coordinates of ${lines.length} configs over ${names} and ${metric}.`, drawing },
         ],
-        wide: true,
+        wide: shownAxes.length > 2,
         table: undefined,
       },
     },
@@ -64,4 +62,10 @@ export function parallelSection(data: ReportData, space: Space): Section | undef
   ];
   if (left.length > 0) blocks.push({ kind: 'note', text: `Drawn: ${left.join('; ')}.` });
   return { id: 'parallel', title: 'All parameters at once', blocks };
+}
+
+function captionOf(metric: string, goal: GoalName, best: number, ranked: number): string {
+  const which = best === 1 ? 'The best one is drawn thick' : `The best ${best} are drawn thick`;
+  const better = goal === 'minimize' ? 'lower' : 'higher';
+  return `A line a config, ${grouped(ranked)} in all, from its parameters to its mean ${metric}: ${better} is better. ${which}.`;
 }

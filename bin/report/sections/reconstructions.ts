@@ -1,11 +1,10 @@
 import { formatMetric } from '../../../dashboard/draw/numbers.ts';
 import { shortId } from '../../../dashboard/draw/short-id.ts';
-import { goal } from '../../../proto/names.ts';
 import { type Chosen, chooseReconstructions } from '../choose-reconstructions.ts';
 import type { ReportData } from '../data.ts';
 import type { Picture, Section } from '../document.ts';
 import { MAX_PICTURE_BYTES } from '../limits.ts';
-import { objectiveOf, type Space, settingText } from '../trial-results.ts';
+import { goalOf, objectiveOf, type Space, settingText } from '../trial-results.ts';
 
 /** What the networks make of the same images; no section where no trial has left a picture. */
 export function reconstructionsSection(data: ReportData, space: Space): Section | undefined {
@@ -15,9 +14,12 @@ export function reconstructionsSection(data: ReportData, space: Space): Section 
     const reconstruction = data.reconstructions.get(trial.id);
     if (reconstruction === undefined) return [];
     const setting = settingText(space.parameters.get(config) ?? {}, space.varying);
-    const result = `${metric} ${formatMetric(trial.metrics[metric])}`;
-    const caption = `${label}: ${result}; ${setting === '' ? '' : `${setting}; `}trial ${shortId(trial.id)}, epoch ${reconstruction.epoch}`;
-    return [{ caption, alt: `Test images and their reconstructions, ${caption}`, png: reconstruction.png }];
+    const caption = [
+      `${metric} ${formatMetric(trial.metrics[metric])}`,
+      ...(setting === '' ? [] : [setting]),
+      `trial ${shortId(trial.id)}, epoch ${reconstruction.epoch}`,
+    ].join('; ');
+    return [{ title: label, caption, alt: `Test images and their reconstructions, ${label}`, png: reconstruction.png }];
   });
   if (shown.length === 0) return undefined;
   const missing = chosen.length - shown.length;
@@ -28,9 +30,9 @@ export function reconstructionsSection(data: ReportData, space: Space): Section 
       {
         kind: 'text',
         text:
-          'The same test images in every picture: the inputs in the upper row (with noise on them in a second one where ' +
-          'the trial denoises), below them what the network makes of them. First the best config; then each value of the ' +
-          'parameter that matters most, the others as near to the best as the sweep has them.',
+          'The same test images in every picture of a data set: the inputs in the upper row (with noise on them in a ' +
+          'second one where the trial denoises), below them what the network makes of them, of the best seed. One at each ' +
+          'value of the parameter that matters most, the others as near to the best config as the sweep has them.',
       },
       { kind: 'pictures', pictures: shown },
       ...(missing === 0
@@ -47,7 +49,5 @@ export function reconstructionsSection(data: ReportData, space: Space): Section 
 
 /** The trials that the section wants a picture of. */
 export function chosenReconstructions(data: ReportData, space: Space): Chosen[] {
-  const { sweep, spec, configs, trials } = data;
-  const direction = sweep.metric === undefined ? spec.metric.goal : goal.of(sweep.metric.goal);
-  return chooseReconstructions(configs, trials, space, { metric: objectiveOf(data), goal: direction });
+  return chooseReconstructions(data.configs, data.trials, space, { metric: objectiveOf(data), goal: goalOf(data) });
 }

@@ -6,13 +6,19 @@ import { grouped } from '../trial-results.ts';
 
 /** What another person needs to run it once more. */
 export function reproduceSection(data: ReportData): Section {
-  const { sweep, text, version } = data;
+  const { sweep, spec, text, version } = data;
   const machines = machinesTable(data);
   return {
     id: 'reproduce',
     title: 'How to reproduce',
     blocks: [
-      { kind: 'text', text: 'Save the sweep file below as sweep.yaml, and run:' },
+      {
+        kind: 'text',
+        text:
+          spec.trainer === 'command'
+            ? 'Save the sweep file below as sweep.yaml, in the folder that its program runs in, and run there:'
+            : 'Save the sweep file below as sweep.yaml, and run:',
+      },
       {
         kind: 'code',
         language: 'sh',
@@ -47,28 +53,32 @@ function machinesTable({ trials, agents }: ReportData): Block | undefined {
   }
   if (byMachine.size === 0) return undefined;
   const known = new Map<string, Agent>(agents.map((agent) => [agent.id, agent]));
+  const columns = [
+    { header: 'agent', numeric: false },
+    { header: 'host', numeric: false },
+    { header: 'GPUs', numeric: false },
+    { header: 'version', numeric: false },
+    { header: 'backend', numeric: false },
+    { header: 'trials', numeric: true },
+  ];
+  const rows = [...byMachine.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, { agent, backend, trials: count }]) => [
+      agent,
+      known.get(agent)?.host || '-',
+      known.get(agent)?.gpus.join(', ') || '-',
+      known.get(agent)?.version || '-',
+      backend || '-',
+      grouped(count),
+    ]);
+  // Of agents that are gone, only the name and the backend are known.
+  const told = columns.map((_, i) => rows.some((row) => row[i] !== '-'));
   return {
     kind: 'table',
     table: {
       caption: 'Where the trials ran, by their latest attempt',
-      columns: [
-        { header: 'agent', numeric: false },
-        { header: 'host', numeric: false },
-        { header: 'GPUs', numeric: false },
-        { header: 'version', numeric: false },
-        { header: 'backend', numeric: false },
-        { header: 'trials', numeric: true },
-      ],
-      rows: [...byMachine.entries()]
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([, { agent, backend, trials: count }]) => [
-          agent,
-          known.get(agent)?.host || '-',
-          known.get(agent)?.gpus.join(', ') || '-',
-          known.get(agent)?.version || '-',
-          backend || '-',
-          grouped(count),
-        ]),
+      columns: columns.filter((_, i) => told[i]),
+      rows: rows.map((row) => row.filter((_, i) => told[i])),
     },
   };
 }

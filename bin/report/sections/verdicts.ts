@@ -1,84 +1,102 @@
 import type { Estimate, Judged, JudgedPart, Verdict } from '../../../coordinator/analysis/verdict.ts';
 import { formatMetric } from '../../../dashboard/draw/numbers.ts';
 import type { ReportData } from '../data.ts';
-import type { Block, Section, Tone } from '../document.ts';
+import type { Badge, Block, Section, Table, Tone } from '../document.ts';
 
 const TONE: Readonly<Record<Verdict, Tone>> = { supported: 'good', refuted: 'bad', undecided: 'open' };
+
+const badge = (verdict: Verdict): Badge => ({ text: verdict, tone: TONE[verdict] });
 
 /** What the results say of each hypothesis; no section where there is none. */
 export function verdictsSection({ judged, judgedFile }: ReportData): Section | undefined {
   if (judged.length === 0) return undefined;
   const from: Block[] =
     judgedFile === undefined ? [] : [{ kind: 'note', text: `The hypotheses are those of ${judgedFile}.` }];
-  const methods = [...new Set(judged.map(({ method }) => method).filter((method) => method !== ''))];
   return {
     id: 'verdicts',
     title: 'The verdicts',
     blocks: [
       ...from,
-      overview(judged),
+      { kind: 'text', text: READING },
+      { kind: 'table', table: overview(judged) },
       ...judged.flatMap(hypothesisBlocks),
-      ...(methods.length === 0 ? [] : [{ kind: 'heading', text: 'How they were judged' } as const]),
-      ...methods.map((text) => ({ kind: 'text', text }) as const),
     ],
   };
 }
 
-function overview(judged: readonly Judged[]): Block {
-  const columns = ['hypothesis', 'claim', 'verdict'].map((header) => ({ header, numeric: false }));
-  const rows = judged.map(({ name, claim, where, verdict }) => [
-    name,
-    where === '' ? claim : `${claim}, where ${where}`,
-    verdict,
-  ]);
-  return { kind: 'table', table: { caption: 'All hypotheses', columns, rows } };
+const READING =
+  'A claim is supported where the interval of its effect lies wholly on its side of 0, refuted where it lies wholly on ' +
+  'the other, else undecided. Effects are in the unit of the metric, positive in the direction of the claim; n counts ' +
+  'trials; more seeds are how many of each config would likely decide it.';
+
+/** Of an interval whose level is not said; steps that share an error rate have others. */
+const USUAL_LEVEL = 95;
+
+/** The last columns of every table of verdicts. */
+const MEASURES = [
+  { header: 'effect', numeric: true },
+  { header: `${USUAL_LEVEL}% interval`, numeric: true },
+  { header: 'effect size', numeric: true },
+  { header: 'n', numeric: true },
+  { header: 'more seeds', numeric: true },
+];
+
+function overview(judged: readonly Judged[]): Table {
+  return {
+    caption: 'All hypotheses',
+    columns: [...['hypothesis', 'verdict', 'claim'].map((header) => ({ header, numeric: false })), ...MEASURES],
+    rows: judged.map((one) => [one.name, badge(one.verdict), claimText(one), ...measures(one.parts, one.moreSeeds)]),
+  };
+}
+
+const claimText = ({ claim, where }: Judged): string => (where === '' ? claim : `${claim}, where ${where}`);
+
+/** Of a claim of several steps the steps have the numbers. */
+function measures(parts: readonly JudgedPart[], moreSeeds: number | undefined): string[] {
+  const estimate = parts.length === 1 ? parts[0]?.estimate : undefined;
+  return [
+    parts.length > 1 ? `${parts.length} steps` : formatMetric(estimate?.effect),
+    intervalText(estimate),
+    sizeText(estimate),
+    estimate === undefined ? '-' : sidesText(estimate.n),
+    moreSeeds === undefined ? '-' : String(moreSeeds),
+  ];
 }
 
 function hypothesisBlocks(judged: Judged): Block[] {
-  const { name, about, claim, where, verdict, because, parts, moreSeeds } = judged;
-  const facts: [string, string][] = [
-    ['claim', claim],
-    ...(where === '' ? [] : ([['where', where]] as [string, string][])),
-    ['because', because],
-    ...(moreSeeds === undefined
-      ? []
-      : ([['more seeds needed', `about ${moreSeeds} of each config`]] as [string, string][])),
-  ];
+  const { name, about, verdict, because, parts, method } = judged;
   return [
-    { kind: 'heading', text: name, badge: { text: verdict, tone: TONE[verdict] } },
+    { kind: 'heading', text: name, badge: badge(verdict) },
     ...(about === '' ? [] : [{ kind: 'text', text: about } as const]),
-    { kind: 'facts', rows: facts },
-    ...(parts.length === 0 ? [] : [partsTable(name, parts)]),
+    {
+      kind: 'facts',
+      rows: [
+        ['claim', claimText(judged)],
+        ['because', because],
+        ['method', method],
+      ],
+    },
+    ...(parts.length < 2 ? [] : [{ kind: 'table', table: stepsTable(name, parts) } as const]),
   ];
 }
 
-/** The reason and the seeds of a single part stand above already. */
-function partsTable(name: string, parts: readonly JudgedPart[]): Block {
-  const single = parts.length === 1;
-  const columns = [
-    { header: 'claim', numeric: false },
-    { header: 'verdict', numeric: false },
-    { header: 'effect', numeric: true },
-    { header: 'interval', numeric: false },
-    { header: 'effect size', numeric: true },
-    { header: 'n', numeric: true },
-    ...(single
-      ? []
-      : [
-          { header: 'more seeds', numeric: true },
-          { header: 'because', numeric: false },
-        ]),
-  ];
-  const rows = parts.map(({ claim, verdict, estimate, because, moreSeeds }) => [
-    claim,
-    verdict,
-    formatMetric(estimate?.effect),
-    intervalText(estimate),
-    estimate === undefined ? '-' : String(Number(estimate.effectSize.toPrecision(3))),
-    estimate === undefined ? '-' : sidesText(estimate.n),
-    ...(single ? [] : [moreSeeds === undefined ? '-' : String(moreSeeds), because]),
-  ]);
-  return { kind: 'table', table: { caption: `${name}: ${single ? 'comparison' : 'comparisons'}`, columns, rows } };
+function stepsTable(name: string, parts: readonly JudgedPart[]): Table {
+  return {
+    caption: `The steps of ${name}`,
+    columns: [
+      { header: 'step', numeric: false },
+      { header: 'verdict', numeric: false },
+      ...MEASURES,
+      { header: 'because', numeric: false },
+    ],
+    rows: parts.map((part) => [part.claim, badge(part.verdict), ...measures([part], part.moreSeeds), part.because]),
+  };
+}
+
+/** Infinite where no seed differs. */
+function sizeText(estimate: Estimate | undefined): string {
+  if (estimate === undefined) return '-';
+  return Number.isFinite(estimate.effectSize) ? String(Number(estimate.effectSize.toPrecision(3))) : 'infinite';
 }
 
 /** A trend has one side only. */
@@ -87,5 +105,6 @@ const sidesText = ([left, right]: readonly [number, number]) => (right === 0 ? S
 function intervalText(estimate: Estimate | undefined): string {
   if (estimate === undefined) return '-';
   const level = Math.round(estimate.level * 1000) / 10;
-  return `${level} %: ${formatMetric(estimate.low)} to ${formatMetric(estimate.high)}`;
+  const said = level === USUAL_LEVEL ? '' : ` (${level}%)`;
+  return `${formatMetric(estimate.low)} to ${formatMetric(estimate.high)}${said}`;
 }

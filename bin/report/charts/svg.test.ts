@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { clipped, element, text } from './svg.ts';
+
+test('a long label keeps both of its ends, within its length', () => {
+  expect(clipped('short', 5)).toBe('short');
+  expect(clipped('another string: A', 10)).toBe('anothe…: A');
+  expect(clipped('another string: B', 10)).toBe('anothe…: B');
+  // No character is cut in two.
+  expect(clipped('😀'.repeat(20), 6)).toBe('😀😀😀…😀😀');
+});
+
+test('text and attributes are escaped, in either quote', () => {
+  expect(text(0, 0, `<b>&"'`)).toBe('<text x="0" y="0">&lt;b&gt;&amp;&quot;&#39;</text>');
+  expect(element('line', { class: '" onload="x' })).toBe('<line class="&quot; onload=&quot;x"/>');
+});
+
+test('places have tenths of a pixel', () => {
+  expect(element('circle', { cx: 1 / 3, cy: 2 })).toBe('<circle cx="0.3" cy="2"/>');
+});

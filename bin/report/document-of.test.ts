@@ -1,0 +1,206 @@
+import { expect, test } from 'vitest';
+import { factsOf, figuresOf, notesOf, rowsOf, sectionIds, sectionOf, tablesOf } from './document.fixture.ts';
+import { documentOf } from './document-of.ts';
+import { MAX_FAILED_TRIALS, MAX_RANKED_CONFIGS } from './limits.ts';
+import { type Outcome, reportData } from './report-data.fixture.ts';
+
+const NOW = new Date(Date.UTC(2025, 1, 1));
+
+const GRID = `
+name: grid
+description: Which width?
+command: [sh, train.sh]
+metric: { name: loss, goal: minimize }
+parameters:
+  width: { values: [16, 64] }
+  noise: { values: [0, 0.5] }
+  epochs: { value: 4 }
+seeds: [0, 1, 2]
+`;
+
+/** A loss that falls with the width, by more than the seeds differ. */
+const falling = (width: number, seed: number): Outcome => ({
+  curves: { loss: [4, 3, 2, 1].map((v) => v + 8 / width + 0.01 * seed), psnr: [10, 11, 12, 12.5].map((v) => v + seed) },
+});
+
+const grid = (text = '') =>
+  documentOf(
+    reportData(GRID + text, ({ parameters, seed }) => falling(Number(parameters.width), seed)),
+    NOW,
+  );
+
+test('says the question, the design, what was found, and how to run it again', () => {
+  const document = grid();
+  expect(sectionIds(document)).toEqual(['question', 'design', 'ranking', 'curves', 'effects', 'parallel', 'reproduce']);
+  expect(document.title).toBe('grid');
+  expect(document.state).toBe('Sweep 1 finished after 1m00s: 12 trials, 12 succeeded.');
+  expect(factsOf(sectionOf(document, 'design'))).toMatchObject({
+    objective: 'loss, to minimize',
+    trials: '12 = 4 configs × 3 replicates',
+    seeds: '0, 1, 2',
+    'same in all': 'epochs=4',
+  });
+  const code = sectionOf(document, 'reproduce').blocks.flatMap((block) => (block.kind === 'code' ? [block.text] : []));
+  expect(code).toEqual(['trawl plan sweep.yaml\ntrawl up sweep.yaml --dir runs\ntrawl report --dir runs', GRID]);
+});
+
+test('what a reader wants first: the best result, the verdicts, what matters, how many trials', () => {
+  const { highlights } = grid('hypotheses:\n  - { name: H1, claim: "loss[width=16] > loss[width=64]" }\n');
+  expect(highlights).toEqual([
+    { label: 'best loss', value: '1.1350 ± 0.010', detail: 'width=64 noise=0' },
+    { label: 'hypotheses supported', value: '1 of 1', detail: '0 refuted, 0 undecided' },
+    { label: 'what matters most', value: 'width', detail: '99.8% of the variation of loss' },
+    { label: 'trials with a result', value: '12 of 12', detail: 'none failed, in 1m00s' },
+  ]);
+});
+
+test('only the time of writing differs between two reports of the same data', () => {
+  const { written, ...first } = grid();
+  const data = reportData(GRID, ({ parameters, seed }) => falling(Number(parameters.width), seed));
+  const { written: later, ...second } = documentOf(data, new Date(Date.UTC(2026, 1, 1)));
+  expect(second).toEqual(first);
+  expect(later).not.toBe(written);
+});
+
+test('configs are ranked by the mean over their replicates, with their spread', () => {
+  const [table] = tablesOf(sectionOf(grid(), 'ranking'));
+  const rows = table === undefined ? [] : rowsOf(table);
+  // Equal means share a rank; 64 wide is best.
+  expect(rows.map((row) => [row.rank, row.loss, row.n, row.width, row.psnr])).toEqual([
+    ['1', '1.1350 ± 0.010', '3', '64', '13.500 ± 1.0'],
+    ['1', '1.1350 ± 0.010', '3', '64', '13.500 ± 1.0'],
+    ['3', '1.5100 ± 0.010', '3', '16', '13.500 ± 1.0'],
+    ['3', '1.5100 ± 0.010', '3', '16', '13.500 ± 1.0'],
+  ]);
+});
+
+test('a goal to maximize turns the ranking around', () => {
+  const data = reportData(GRID.replace('minimize', 'maximize'), ({ parameters, seed }) =>
+    falling(Number(parameters.width), seed),
+  );
+  const [table] = tablesOf(sectionOf(documentOf(data, NOW), 'ranking'));
+  expect(table && rowsOf(table)[0]?.width).toBe('16');
+});
+
+test('a ranking longer than a report lists is cut, and says where the rest is', () => {
+  const text = `trainer: noop\nparameters:\n  x: { min: 1, max: ${MAX_RANKED_CONFIGS + 10}, step: 1 }\n`;
+  const data = reportData(text, ({ index }) => ({ curves: { test_loss: [index] } }));
+  const ranking = sectionOf(documentOf(data, NOW), 'ranking');
+  expect(tablesOf(ranking)[0]?.rows).toHaveLength(MAX_RANKED_CONFIGS);
+  expect(notesOf(ranking)[0]).toMatch(/^The first 50 of 60 configs .*"trawl export 1 -f csv"/);
+});
+
+test('curves: the objective, and what the hypotheses speak of; the caption says what the band is', () => {
+  const figures = figuresOf(
+    sectionOf(grid('hypotheses:\n  - { name: H1, claim: psnr rises over epochs }\n'), 'curves'),
+  );
+  expect(figures.map(({ title }) => title)).toEqual(['loss over the epochs', 'psnr over the epochs']);
+  expect(figures[0]?.caption).toContain('the band reaches from the lowest trial to the highest');
+  expect(figures[0]?.legend).toEqual(
+    ['width=16 noise=0', 'width=16 noise=0.5', 'width=64 noise=0', 'width=64 noise=0.5'].toSorted(
+      (a, b) => (a.includes('64') ? 0 : 1) - (b.includes('64') ? 0 : 1),
+    ),
+  );
+  const [row] = figures[0]?.table === undefined ? [] : rowsOf(figures[0].table);
+  expect(row).toMatchObject({ line: 'width=64 noise=0', 'epoch 1': '4.1350', 'epoch 4': '1.1350' });
+});
+
+test('importance: the exact analysis of variance, and the means at each value', () => {
+  const [shares, levels] = tablesOf(sectionOf(grid(), 'effects'));
+  const importance = shares === undefined ? [] : rowsOf(shares);
+  expect(importance.map(({ parameter }) => parameter)).toEqual(['width', 'noise', 'width × noise', 'unexplained']);
+  // By hand: 12 trials, widths 0.1875 on either side of the mean, seeds of -0.01, 0 and 0.01 around each config.
+  const between = 12 * 0.1875 ** 2;
+  const within = 8 * 0.01 ** 2;
+  expect(importance[0]?.share).toBe(`${((100 * between) / (between + within)).toFixed(1)}%`);
+  expect(Number(importance[0]?.F)).toBeCloseTo(between / (within / 8), 0);
+  expect(importance[0]?.p).toBe('< 0.001');
+  expect(levels && rowsOf(levels)[0]).toEqual({ parameter: 'width', value: '16', loss: '1.5100 ± 0.0089', n: '6' });
+});
+
+test('nothing has come in yet: the design and how to run it are there, and that there is no result', () => {
+  const hypotheses = 'hypotheses:\n  - { name: H1, claim: "loss[width=16] > loss[width=64]" }\n';
+  const document = documentOf(
+    reportData(GRID + hypotheses, () => ({ state: 'pending' })),
+    NOW,
+  );
+  expect(sectionIds(document)).toEqual(['question', 'design', 'verdicts', 'ranking', 'reproduce']);
+  expect(document.state).toBe('Sweep 1 running: 12 trials, 12 pending.');
+  expect(document.highlights.map(({ value }) => value)).toEqual(['0 of 1', '0 of 12']);
+  expect(sectionOf(document, 'ranking').blocks[0]).toEqual({ kind: 'text', text: 'No config has a result yet.' });
+  expect(factsOf(sectionOf(document, 'verdicts')).because).toMatch(/has a result yet; 12 trials not ended yet$/);
+});
+
+test('one config: nothing varies, so nothing is compared', () => {
+  const text = 'trainer: noop\nparameters: { x: { value: 1 } }\nseeds: [0, 1]\n';
+  const document = documentOf(
+    reportData(text, ({ seed }) => ({ curves: { test_loss: [2, 1 + seed] } })),
+    NOW,
+  );
+  expect(sectionIds(document)).toEqual(['design', 'ranking', 'curves', 'reproduce']);
+  expect(sectionOf(document, 'design').blocks).toContainEqual({ kind: 'text', text: 'No parameter varies.' });
+  expect(figuresOf(sectionOf(document, 'curves'))[0]?.legend).toEqual(['']);
+});
+
+test('one epoch makes no curve, and one seed no spread', () => {
+  const text = 'trainer: noop\nparameters: { x: { values: [1, 2] } }\n';
+  const document = documentOf(
+    reportData(text, ({ index }) => ({ curves: { test_loss: [index + 1] } })),
+    NOW,
+  );
+  expect(sectionIds(document)).not.toContain('curves');
+  const [table] = tablesOf(sectionOf(document, 'ranking'));
+  expect(table && rowsOf(table).map((row) => row.test_loss)).toEqual(['1.0000', '2.0000']);
+});
+
+test('failures are told by class, with their last words; what succeeded in the end is counted', () => {
+  const data = reportData(GRID, ({ parameters, seed }) => {
+    if (parameters.width === 16 && seed === 1)
+      return { state: 'failed', attempts: 3, failure: { class: 'oom', message: 'no memory left' } };
+    return { ...falling(Number(parameters.width), seed), attempts: seed === 0 ? 2 : 1 };
+  });
+  const document = documentOf(data, NOW);
+  const failures = sectionOf(document, 'failures');
+  expect(failures.blocks[0]).toEqual({
+    kind: 'text',
+    text: '2 of 12 trials failed (2 oom). 4 trials succeeded after more than one attempt.',
+  });
+  const [table] = tablesOf(failures);
+  expect(table && rowsOf(table)[0]).toMatchObject({
+    class: 'oom',
+    message: 'no memory left',
+    setting: 'width=16 noise=0',
+    seed: '1',
+    attempts: '3',
+  });
+  // A failed replicate takes its seed out of the balanced part, and that is said.
+  expect(notesOf(sectionOf(document, 'effects'))[0]).toContain('largest balanced part');
+  const [ranking] = tablesOf(sectionOf(document, 'ranking'));
+  expect(ranking && rowsOf(ranking).at(-1)).toMatchObject({ width: '16', n: '2', failed: '1' });
+});
+
+test('more failures than a report lists are cut, and says where the rest is', () => {
+  const text = 'trainer: noop\nparameters: { x: { min: 1, max: 70, step: 1 } }\n';
+  const failure = { class: 'crash', message: 'x'.repeat(1000) } as const;
+  const failures = sectionOf(
+    documentOf(
+      reportData(text, () => ({ state: 'failed', failure })),
+      NOW,
+    ),
+    'failures',
+  );
+  const [table] = tablesOf(failures);
+  expect(table?.rows).toHaveLength(MAX_FAILED_TRIALS);
+  expect(table && rowsOf(table)[0]?.message).toHaveLength(300);
+  expect(notesOf(failures)[0]).toContain('"trawl trials 1 --state failed"');
+});
+
+test('what exclude and when did to the grid is in the design', () => {
+  const rules = 'exclude: [{ width: 64, noise: 0.5 }]\nwhen: [{ if: { width: 64 }, set: { epochs: 7 } }]\n';
+  const data = reportData(GRID + rules, ({ parameters, seed }) => falling(Number(parameters.width), seed));
+  const design = sectionOf(documentOf(data, NOW), 'design');
+  expect(factsOf(design)['left out']).toBe('1 point excluded');
+  const rows = tablesOf(design).flatMap(rowsOf);
+  expect(rows).toContainEqual({ rule: 'exclude', of: 'width=64, noise=0.5', effect: '1 point dropped' });
+  expect(rows).toContainEqual({ rule: 'when', of: 'width=64', effect: 'sets epochs=7' });
+});

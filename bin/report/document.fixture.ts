@@ -1,0 +1,39 @@
+/** Parts of a document, found by what they say. */
+import type { Block, Document, Figure, Section, Table } from './document.ts';
+
+/** @throws {Error} when there is none */
+export function sectionOf(document: Document, id: string): Section {
+  const section = document.sections.find((one) => one.id === id);
+  if (section === undefined) throw new Error(`there is no section ${id}`);
+  return section;
+}
+
+export const sectionIds = ({ sections }: Document): string[] => sections.map(({ id }) => id);
+
+export const figuresOf = ({ blocks }: Section): Figure[] =>
+  blocks.flatMap((block) => (block.kind === 'figure' ? [block.figure] : []));
+
+export const tablesOf = ({ blocks }: Section): Table[] =>
+  blocks.flatMap((block) => {
+    if (block.kind === 'table') return [block.table];
+    return block.kind === 'figure' && block.figure.table !== undefined ? [block.figure.table] : [];
+  });
+
+/** A table's rows by its headers; cells as text. */
+export function rowsOf({ columns, rows }: Table): Record<string, string>[] {
+  return rows.map((row) =>
+    Object.fromEntries(
+      columns.map(({ header }, i) => {
+        const cell = row[i] ?? '';
+        return [header, typeof cell === 'string' ? cell : cell.text];
+      }),
+    ),
+  );
+}
+
+/** The facts of a section's lists, by their names; the last of a name counts. */
+export const factsOf = ({ blocks }: Section): Record<string, string> =>
+  Object.fromEntries(blocks.flatMap((block) => (block.kind === 'facts' ? block.rows : [])));
+
+export const notesOf = ({ blocks }: Section): string[] =>
+  blocks.flatMap((block: Block) => (block.kind === 'note' ? [block.text] : []));

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { MAX_LINES, MAX_PANELS } from './limits.ts';
+import { layOut } from './panels.ts';
+import { reportData } from './report-data.fixture.ts';
+import { spaceOf } from './trial-results.ts';
+
+/** The layout of a sweep whose loss is the weighted sum of its numbers: the heavier, the more it matters. */
+function laidOut(parameters: string, weights: Readonly<Record<string, number>>, seeds = '[0, 1]') {
+  const data = reportData(
+    `trainer: noop\nparameters: ${parameters}\nseeds: ${seeds}\n`,
+    ({ parameters: of, seed }) => ({
+      curves: {
+        test_loss: [Object.entries(weights).reduce((sum, [name, w]) => sum + w * Number(of[name]), 0.01 * seed)],
+      },
+    }),
+  );
+  return layOut(data.configs, spaceOf(data));
+}
+
+test('a few configs have a line each, named by what varies', () => {
+  const { legend, panels, whole } = laidOut('{ a: { values: [1, 2] }, b: { values: [3, 4] } }', { a: 1, b: 3 });
+  expect(legend).toEqual(['a=1 b=3', 'a=2 b=3', 'a=1 b=4', 'a=2 b=4']);
+  expect(panels).toHaveLength(1);
+  expect(whole).toBe(true);
+});
+
+test('of more, the parameter that matters most is the colour, and the next ones are the panels', () => {
+  const { legend, panels, whole, averaged } = laidOut(
+    '{ a: { values: [1, 2] }, b: { values: [1, 2, 3] }, c: { values: [1, 2] } }',
+    { a: 10, b: 1, c: 0.1 },
+  );
+  expect(legend).toEqual(['a=1', 'a=2']);
+  expect(panels.map(({ title }) => title)).toEqual([
+    ...['b=1, c=1', 'b=1, c=2', 'b=2, c=1', 'b=2, c=2', 'b=3, c=1', 'b=3, c=2'],
+  ]);
+  expect([whole, averaged]).toEqual([true, []]);
+});
+
+test('many values of a number are taken together in ranges, and that it averages over them is known', () => {
+  const { legend, panels, whole, averaged } = laidOut(
+    '{ a: { min: 1, max: 20, step: 1 }, b: { min: 1, max: 20, step: 1 } }',
+    { a: 10, b: 1 },
+    '[0]',
+  );
+  expect(legend).toHaveLength(MAX_LINES);
+  expect(legend[0]).toBe('a=1 to 3');
+  expect(panels.map(({ title }) => title)).toEqual(['b=1 to 5', 'b=6 to 10', 'b=11 to 15', 'b=16 to 20']);
+  expect([whole, averaged]).toEqual([false, ['a', 'b']]);
+});
+
+test('whatever varies, no config is lost, and there are no more panels and lines than can be told apart', () => {
+  const axes = ['a', 'b', 'c', 'd'].map((name) => `${name}: { values: [1, 2, 3, 4] }`).join(', ');
+  const { legend, panels } = laidOut(`{ ${axes}, e: { values: [x, y] } }`, { a: 4, b: 3, c: 2, d: 1 }, '[0]');
+  expect(panels.length).toBeLessThanOrEqual(MAX_PANELS);
+  expect(legend.length).toBeLessThanOrEqual(MAX_LINES);
+  const shown = panels.flatMap(({ groups }) => groups.flatMap(({ configs }) => configs.map(({ id }) => id)));
+  expect(new Set(shown).size).toBe(4 ** 4 * 2);
+  expect(shown).toHaveLength(4 ** 4 * 2);
+});
+
+test('texts too many for colours and panels are averaged over', () => {
+  const values = Array.from({ length: 9 }, (_, i) => `t${i}`).join(', ');
+  const { legend, averaged } = laidOut(`{ a: { values: [${values}] } }`, {});
+  expect([legend, averaged]).toEqual([['all configs'], ['a']]);
+});

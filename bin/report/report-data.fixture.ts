@@ -1,0 +1,76 @@
+/** A sweep's answers as plain data: its real trials, with results that a test makes up. */
+import { configsOf, rankConfigs } from '../../coordinator/analysis/configs.ts';
+import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enumerate.ts';
+import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
+import { type Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import {
+  type FailureClassName,
+  failureClass,
+  goal,
+  sweepState,
+  type TrialStateName,
+  trialState,
+} from '../../proto/names.ts';
+import { toWire } from '../../proto/parameters.ts';
+import { type Asked, assemble } from './assemble.ts';
+import type { ReportData } from './data.ts';
+
+/** What became of a trial. */
+export interface Outcome {
+  /** `succeeded` unless it says otherwise. */
+  readonly state?: TrialStateName;
+  /** By metric, its values over the epochs from 1; all of one length. */
+  readonly curves?: Readonly<Record<string, readonly number[]>>;
+  readonly failure?: { readonly class: FailureClassName; readonly message: string };
+  readonly attempts?: number;
+}
+
+/** @param text a sweep file */
+export function reportData(text: string, outcome: (trial: PlannedTrial) => Outcome, asked?: Asked): ReportData {
+  const spec = parseSweep(text, 'sweep.yaml');
+  const curves = new Map<string, Report[]>();
+  const trials = [...enumerateTrials(spec)].map((planned) => {
+    const became = outcome(planned);
+    const reports = reportsOf(became.curves ?? {});
+    if (reports.length > 0) curves.set(planned.trialId, reports);
+    return trialOf(planned, became, reports);
+  });
+  const configs = rankConfigs(configsOf(trials), spec.metric.name, spec.metric.goal);
+  const counts = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
+  for (const { state } of trials) counts[trialState.of(state)] += 1;
+  const ended = counts.pending + counts.offered + counts.running === 0;
+  const sweep = Sweep.fromPartial({
+    id: '1',
+    name: spec.name,
+    state: sweepState.to(ended ? 'finished' : 'running'),
+    metric: { name: spec.metric.name, goal: goal.to(spec.metric.goal) },
+    counts,
+    createdAtMs: Date.UTC(2025, 0, 2, 3, 4, 5),
+    endedAtMs: ended ? Date.UTC(2025, 0, 2, 3, 5, 5) : 0,
+    fingerprint: 'f'.repeat(64),
+  });
+  return assemble({ sweep, text, configs, trials, curves, agents: [] }, asked);
+}
+
+function trialOf({ trialId: id, configId, index, seed, parameters }: PlannedTrial, became: Outcome, reports: Report[]) {
+  const { state = 'succeeded', failure, attempts = 1 } = became;
+  const last = reports.at(-1);
+  return Trial.fromPartial({
+    ...{ id, configId, index, seed, parameters: toWire(parameters), state: trialState.to(state), attempts },
+    ...{ agentId: 'agent-1', backend: 'wasm', epoch: last?.epoch ?? 0, metrics: last?.metrics ?? {} },
+    failure: failure && { class: failureClass.to(failure.class), message: failure.message },
+  });
+}
+
+function reportsOf(curves: Readonly<Record<string, readonly number[]>>): Report[] {
+  const epochs = Math.max(0, ...Object.values(curves).map(({ length }) => length));
+  return Array.from({ length: epochs }, (_, i) => ({
+    ...{ attempt: 1, epoch: i + 1, atMs: 0 },
+    metrics: Object.fromEntries(
+      Object.entries(curves).flatMap(([name, values]) => {
+        const value = values[i];
+        return value === undefined ? [] : [[name, value]];
+      }),
+    ),
+  }));
+}
