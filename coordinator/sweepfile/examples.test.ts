@@ -53,3 +53,32 @@ test('the example of every key counts as it says', async () => {
     duplicates: 6,
   });
 });
+
+test("the study's sweep is its protocol: three seeds of each net, and nothing but it", async () => {
+  const spec = await example('autoencoder-study.yaml');
+  expect([spec.seeds, spec.checkpointEvery, spec.reconstructEvery]).toEqual([[0, 1, 2], 1, 4]);
+  const nets = new Set([...enumerateTrials(spec)].map(({ parameters }) => JSON.stringify(netOf(parameters))));
+  const three = { depth: 3, lambda: 1e-5, epochs: 10 };
+  const five = { depth: 5, lambda: 1e-7, epochs: 13 };
+  const expected = ['mnist', 'fashion-mnist'].flatMap((dataset) => [
+    ...[15, 30, 50, 100].flatMap((latent) => [
+      { dataset, latent, noise: 0, ...three },
+      { dataset, latent, noise: 0, ...five },
+    ]),
+    ...[15, 100].map((latent) => ({ dataset, latent, noise: 0.5, ...three })),
+  ]);
+  // H3: the 5-layer nets at the 3-layer nets' lambdas.
+  for (const latent of [15, 100]) expected.push({ dataset: 'mnist', latent, noise: 0, ...five, lambda: 1e-5 });
+  expect([...nets].sort()).toEqual(expected.map((net) => JSON.stringify(net)).sort());
+  expect(plan(spec)).toMatchObject({ trials: 66, configs: 22 });
+});
+
+/** What the study varies; the rest must be as it has it everywhere. */
+function netOf(parameters: Readonly<Record<string, unknown>>) {
+  const { dataset, latent_dim: latent, noise_std: noise, depth, lambda_l1: lambda, epochs, ...rest } = parameters;
+  expect(rest).toEqual({
+    weight_decay: lambda,
+    ...{ batch_size: 64, learning_rate: 0.001, train_size: 60_000, l1_in_gradient: true },
+  });
+  return { dataset, latent, noise, depth, lambda, epochs };
+}
