@@ -196,10 +196,13 @@ export class Agent {
       this.#workers[slot]?.send({ kind: 'run', assignment });
       return;
     }
-    this.#session?.fetchCheckpoint(key, checkpoint).then((whole) => {
-      // The coordinator may have taken the attempt back meanwhile.
+    // The coordinator may take the attempt back meanwhile.
+    const wanted = () => {
       const holder = this.#slots[slot];
-      if (holder?.state !== 'running' || !sameAttempt(holder.key, key)) return;
+      return holder?.state === 'running' && sameAttempt(holder.key, key);
+    };
+    this.#session?.fetchCheckpoint(key, checkpoint, wanted).then((whole) => {
+      if (!wanted()) return;
       const { epoch } = checkpoint;
       if (!whole) this.#parts.log.warn({ ...key, epoch }, 'the attempt begins at the beginning: no whole checkpoint');
       const resume = whole ? { epoch, path: resumeFile(folder) } : undefined;
