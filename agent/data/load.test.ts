@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
 import { runFixture } from '../fixture-process.ts';
 import { datasetNamed, filesOf } from './catalogue.ts';
 import { DamagedFileError } from './errors.ts';
@@ -71,14 +72,54 @@ test('a truncated and an altered file in the cache are refused by name; deleted,
   expect((await datasetStatus(dataDir)).map(({ state }) => state)).toEqual(['cached', 'missing']);
 });
 
-test("fashion-mnist comes from Debian's package, whose files have the study's checksums", async (context) => {
-  const offline = await run('apt-get', ['download', '--print-uris', 'dataset-fashion-mnist']).then(
-    () => false,
-    () => true,
-  );
-  context.skip(offline, "offline, or not a Debian: dataset-fashion-mnist is not in apt's lists");
-  const dataDir = join(root, 'fashion');
-  const { train, test: tested } = await loadImages('fashion-mnist', dataDir);
-  expect([train.count, tested.count]).toEqual([60_000, 10_000]);
-  await expectWhole('fashion-mnist', dataDir);
+/** Of the gzipped files, as the study gives them. */
+const FASHION_GZ = {
+  'train-images-idx3-ubyte': 'b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7',
+  'train-labels-idx1-ubyte': '0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056',
+  't10k-images-idx3-ubyte': 'cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa',
+  't10k-labels-idx1-ubyte': '8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05',
+} as const;
+
+describe('fashion-mnist', { timeout: 180_000 }, () => {
+  async function skipOffline(context: TestContext): Promise<void> {
+    const listed = await run('apt-get', ['download', '--print-uris', 'dataset-fashion-mnist']).then(
+      () => true,
+      () => false,
+    );
+    context.skip(!listed, "offline, or not a Debian: dataset-fashion-mnist is not in apt's lists");
+  }
+
+  test("comes from Debian's package, and is cached under its checksums", async (context) => {
+    await skipOffline(context);
+    const dataDir = join(root, 'fashion');
+    const { train, test: tested } = await loadImages('fashion-mnist', dataDir);
+    expect([train.count, tested.count]).toEqual([60_000, 10_000]);
+    await expectWhole('fashion-mnist', dataDir);
+  });
+
+  test("is the study's: its gzipped files have the study's checksums, and hold what the catalogue names", async (context) => {
+    await skipOffline(context);
+    const unpacked = join(root, 'unpacked');
+    await mkdir(unpacked);
+    await run('apt-get', ['download', '-q', 'dataset-fashion-mnist'], { cwd: unpacked });
+    const [archive = ''] = await readdir(unpacked);
+    await run('dpkg-deb', ['-x', archive, '.'], { cwd: unpacked });
+    const dataset = datasetNamed('fashion-mnist');
+    for (const [name, expected] of Object.entries(FASHION_GZ)) {
+      const zipped = await readFile(join(unpacked, 'usr/share/datasets/fashion-mnist', `${name}.gz`));
+      expect(sha256(zipped), name).toBe(expected);
+      const file = dataset && filesOf(dataset).find((each) => each.name === name);
+      expect(file?.sha256).toBe(sha256(gunzipSync(zipped)));
+    }
+  });
+});
+
+test("mnist is the study's: the catalogue names its checksums", () => {
+  const mnist = datasetNamed('mnist');
+  expect(mnist && filesOf(mnist).map(({ sha256: sum }) => sum)).toEqual([
+    'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+    '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+    '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+    'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+  ]);
 });

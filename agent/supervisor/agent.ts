@@ -187,14 +187,14 @@ export class Agent {
   }
 
   #run(slot: number, granted: readonly Granted[]): void {
-    Promise.all(granted.map((one) => this.#assignment(one))).then((assignments) => {
+    Promise.all(granted.map((one) => this.#assignment(slot, one))).then((assignments) => {
       // The coordinator may have taken attempts back meanwhile.
       const wanted = assignments.filter(({ key }) => isHeld(this.#slots[slot], key));
       if (wanted.length > 0) this.#workers[slot]?.send({ kind: 'run', assignments: wanted });
     });
   }
 
-  async #assignment({ key, grant }: Granted): Promise<Assignment> {
+  async #assignment(slot: number, { key, grant }: Granted): Promise<Assignment> {
     const { trainer, parameters, seed, command, checkpointEvery, reconstructEvery, resume: checkpoint } = grant;
     const folder = attemptFolder(this.#parts.dir, key);
     const assignment = {
@@ -203,7 +203,7 @@ export class Agent {
     };
     if (checkpoint === undefined) return assignment;
     const { epoch } = checkpoint;
-    if (await this.#session?.fetchCheckpoint(key, checkpoint)) {
+    if (await this.#session?.fetchCheckpoint(key, checkpoint, () => isHeld(this.#slots[slot], key))) {
       return { ...assignment, resume: { epoch, path: resumeFile(folder) } };
     }
     this.#parts.log.warn({ ...key, epoch }, 'the attempt begins at the beginning: no whole checkpoint');

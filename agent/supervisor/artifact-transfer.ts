@@ -4,7 +4,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { type ClientDuplexStream, status } from '@grpc/grpc-js';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/artifacts.ts';
 import type { ArtifactServiceClient, PutRequest, PutResponse } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { AttemptKey, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -18,17 +18,24 @@ export interface Outgoing {
   readonly path: string;
 }
 
+/** The file is not, or not any more, the one that was announced: bringing it again would not help. */
+export class LostFileError extends Error {}
+
 /**
  * Brings a file, or what the coordinator does not have of it yet.
  * @returns `stored` once it is durable there, or why nothing of the attempt is taken
+ * @throws {LostFileError} when there is no such file to bring
  * @throws {ServiceError | NodeJS.ErrnoException} when the way broke, or the file cannot be read
  */
 export async function bringArtifact(
   client: ArtifactServiceClient,
-  { agentId, key, artifact, path }: Outgoing,
+  outgoing: Outgoing,
   signal: AbortSignal,
 ): Promise<'stored' | Refusal> {
+  const { agentId, key, artifact, path } = outgoing;
   const call = client.put();
+  const over = new AbortController();
+  for (const event of ['error', 'end', 'close'] as const) call.on(event, () => over.abort());
   const cancel = () => call.cancel();
   signal.addEventListener('abort', cancel, { once: true });
   try {
@@ -36,29 +43,63 @@ export async function bringArtifact(
     for await (const { message } of call as AsyncIterable<PutResponse>) {
       if (message?.$case === 'refusal') return message.refusal;
       if (message?.$case === 'stored') return 'stored';
-      if (message?.$case === 'offset') await send(call, path, message.offset);
+      if (message?.$case === 'offset') await send(call, outgoing, message.offset, over.signal);
     }
     throw new Error(`the coordinator said nothing about artifact ${artifact.name}`);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT') throw new LostFileError(`the file ${path} is gone`);
+    if (code === status.DATA_LOSS && (await sha256Of(path)) !== artifact.sha256) throw changed(path);
+    throw error;
   } finally {
     signal.removeEventListener('abort', cancel);
-    call.on('error', () => {});
     call.cancel();
   }
 }
 
-async function send(call: ClientDuplexStream<PutRequest, PutResponse>, path: string, start: number): Promise<void> {
-  for await (const chunk of createReadStream(path, { start, highWaterMark: ARTIFACT_CHUNK_BYTES })) {
-    if (call.write({ message: { $case: 'chunk', chunk } })) continue;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        call.off('drain', done);
-        call.off('close', done);
-        resolve();
-      };
-      call.on('drain', done);
-      call.on('close', done);
-    });
+/** Returns early when the call is over: it will say why. */
+async function send(
+  call: ClientDuplexStream<PutRequest, PutResponse>,
+  { artifact, path }: Outgoing,
+  start: number,
+  over: AbortSignal,
+): Promise<void> {
+  if (start >= artifact.size) return;
+  let at = start;
+  for await (const chunk of createReadStream(path, {
+    start,
+    end: artifact.size - 1,
+    highWaterMark: ARTIFACT_CHUNK_BYTES,
+  })) {
+    if (over.aborted) return;
+    at += chunk.length;
+    if (!call.write({ message: { $case: 'chunk', chunk } })) await drained(call, over);
   }
+  if (at < artifact.size && !over.aborted) throw changed(path);
+}
+
+/** A call that ended does not always drain, and not always close. */
+function drained(call: ClientDuplexStream<PutRequest, PutResponse>, over: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (over.aborted) return resolve();
+    const done = () => {
+      call.off('drain', done);
+      over.removeEventListener('abort', done);
+      resolve();
+    };
+    call.on('drain', done);
+    over.addEventListener('abort', done);
+  });
+}
+
+function changed(path: string): LostFileError {
+  return new LostFileError(`the file ${path} was changed after it was announced`);
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of createReadStream(path)) hash.update(piece);
+  return hash.digest('hex');
 }
 
 /**

@@ -3,7 +3,7 @@
  * whenever it breaks, and the call that opens leases.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ClientDuplexStream, credentials, Metadata } from '@grpc/grpc-js';
+import { type ClientDuplexStream, credentials, Metadata, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
@@ -22,7 +22,7 @@ import {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { attemptFolder, keptFile, resumeFile } from '../attempt-folder.ts';
-import { bringArtifact, fetchArtifact } from './artifact-transfer.ts';
+import { bringArtifact, fetchArtifact, LostFileError } from './artifact-transfer.ts';
 import { Outbox } from './outbox.ts';
 import type { Spool } from './spool.ts';
 
@@ -152,10 +152,11 @@ export class Session {
         return false;
       } catch (error) {
         if (signal.aborted) break;
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-          // Not to be had any more: the attempt cannot come to its end, and is better run again.
-          this.#log.error({ ...key, path }, "an artifact's file is gone: the attempt is given up");
-          this.#dismissed({ key, code: RefusalCode.UNKNOWN, message: `the file ${path} is gone` });
+        if (error instanceof LostFileError || codeOf(error) === status.INVALID_ARGUMENT) {
+          // However often it is tried: the attempt cannot come to its end here, and is better run again.
+          this.#log.error({ err: error, ...key }, 'an artifact cannot be brought: its attempt is given up');
+          const message = error instanceof Error ? error.message : `${error}`;
+          this.#dismissed({ key, code: RefusalCode.UNKNOWN, message });
           return false;
         }
         this.#log.warn({ err: error, name: body.artifact.name }, 'an artifact could not be brought; tried again');
@@ -166,18 +167,24 @@ export class Session {
   }
 
   /**
-   * Fetches the checkpoint that an attempt goes on from.
+   * Fetches the checkpoint that an attempt goes on from. Waits for a coordinator that is away as long as the attempt is
+   * wanted; one that is there and has not the file, or has it damaged, is asked a few times.
    * @returns whether it is there, whole
    */
-  async fetchCheckpoint(key: AttemptKey, checkpoint: Artifact): Promise<boolean> {
+  async fetchCheckpoint(key: AttemptKey, checkpoint: Artifact, wanted: () => boolean): Promise<boolean> {
     const path = resumeFile(attemptFolder(this.#dir, key));
-    for (let tries = 0; tries < FETCH_TRIES; tries++) {
+    let waitMs = RECONNECT_MIN_MS;
+    for (let tries = 0; tries < FETCH_TRIES && wanted() && !this.#closed; ) {
       try {
         if (await fetchArtifact(this.#artifacts, key, checkpoint, path)) return true;
+        this.#log.warn({ ...key, name: checkpoint.name }, 'a checkpoint arrived damaged');
+        tries += 1;
       } catch (error) {
         this.#log.warn({ err: error, ...key }, 'a checkpoint could not be fetched');
+        if (codeOf(error) !== status.UNAVAILABLE) tries += 1;
       }
-      await sleep(RECONNECT_MIN_MS * 2 ** tries);
+      await sleep(waitMs);
+      waitMs = Math.min(waitMs * 2, RECONNECT_MAX_MS);
     }
     return false;
   }
@@ -226,6 +233,11 @@ export class Session {
     }
     this.#acks.push({ key, seq });
   }
+}
+
+/** A gRPC status, or a system's error. */
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 function drained(stream: ClientDuplexStream<ReportRequest, ReportResponse>): Promise<void> {

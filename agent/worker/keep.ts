@@ -1,12 +1,12 @@
 /** Puts what a trainer keeps into the attempt's folder, whole, on the disk, with its checksum. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename } from 'node:fs/promises';
+import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { artifactNameProblem, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS } from '../../proto/artifacts.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { keptFile } from '../attempt-folder.ts';
-import type { KeptArtifact, TrainingRun } from '../trainers/trainer.ts';
+import type { TrainingRun } from '../trainers/trainer.ts';
 import type { KeptFile } from './ipc.ts';
 
 /**
@@ -15,26 +15,40 @@ import type { KeptFile } from './ipc.ts';
  */
 export function keeper(folder: string, announce: (file: KeptFile) => void): TrainingRun['keep'] {
   const names = new Set<string>();
+  const folders = new Set<string>();
   return async (artifact, content) => {
-    check(artifact, names);
+    // All of it first: what is refused stays where it was, and leaves nothing behind.
+    const bytes = content instanceof Uint8Array ? content.byteLength : (await stat(content.path)).size;
+    const problem = nameProblem(artifact.name, names, folders) ?? limitProblem(bytes, names.size);
+    if (problem !== undefined) throw new BadInputError(`${JSON.stringify(artifact.name)} is no artifact: ${problem}`);
     names.add(artifact.name);
+    for (const above of foldersOf(artifact.name)) folders.add(above);
     const path = keptFile(folder, artifact.name);
     await mkdir(dirname(path), { recursive: true });
     if (content instanceof Uint8Array) await writeDurably(path, content);
     else await moveDurably(content.path, path);
     const { size, sha256 } = content instanceof Uint8Array ? sumOf(content) : await sumOfFile(path);
-    if (size > MAX_ARTIFACT_BYTES) {
-      throw new BadInputError(`artifact ${artifact.name} has ${size} bytes: expected at most ${MAX_ARTIFACT_BYTES}`);
-    }
     announce({ ...artifact, size, sha256 });
   };
 }
 
-function check({ name }: KeptArtifact, names: ReadonlySet<string>): void {
+function nameProblem(name: string, names: ReadonlySet<string>, folders: ReadonlySet<string>): string | undefined {
   const wrong = artifactNameProblem(name);
-  if (wrong !== undefined) throw new BadInputError(`${JSON.stringify(name)} cannot name an artifact: ${wrong}`);
-  if (names.has(name)) throw new BadInputError(`this attempt has an artifact ${JSON.stringify(name)} already`);
-  if (names.size >= MAX_ARTIFACTS) throw new BadInputError(`an attempt may have ${MAX_ARTIFACTS} artifacts`);
+  if (wrong !== undefined) return wrong;
+  if (names.has(name)) return 'this attempt has one of that name already';
+  const file = foldersOf(name).find((above) => names.has(above)) ?? (folders.has(name) ? name : undefined);
+  return file === undefined ? undefined : `${JSON.stringify(file)} cannot be a file and a folder`;
+}
+
+function limitProblem(bytes: number, kept: number): string | undefined {
+  if (bytes > MAX_ARTIFACT_BYTES) return `it has ${bytes} bytes: expected at most ${MAX_ARTIFACT_BYTES}`;
+  return kept >= MAX_ARTIFACTS ? `an attempt may have ${MAX_ARTIFACTS} artifacts` : undefined;
+}
+
+/** `a` and `a/b` for `a/b/c`. */
+function foldersOf(name: string): string[] {
+  const steps = name.split('/').slice(0, -1);
+  return steps.map((_, i) => steps.slice(0, i + 1).join('/'));
 }
 
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {

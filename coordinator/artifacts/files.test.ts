@@ -1,7 +1,10 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { RefusedError } from '../../proto/errors.ts';
+import type { Artifact } from '../core/model.ts';
 import { ArtifactFiles } from './files.ts';
 
 let dir: string;
@@ -35,4 +38,67 @@ test('a start removes what nothing names, parts on their way too, and keeps the 
 
 test('where there are no artifacts there is nothing to remove', async () => {
   expect(await new ArtifactFiles(dir).removeOrphans(() => false)).toBe(0);
+});
+
+const BYTES = Buffer.from('a checkpoint');
+const FILE: Artifact = {
+  ...{ name: 'folder/file', kind: 'file', epoch: 0, size: BYTES.length },
+  sha256: createHash('sha256').update(BYTES).digest('hex'),
+};
+
+/** What a coordinator that was killed has left of a file on its way. */
+async function leaveBehind(bytes: Uint8Array): Promise<void> {
+  const file = await new ArtifactFiles(dir).begin(key(1), FILE);
+  await file.close();
+  writeFileSync(join(dir, 'artifacts', '1', 't', '1', '.parts', FILE.sha256), bytes);
+}
+
+/** Brings what is missing, from the offset on. */
+async function complete(files: ArtifactFiles): Promise<{ offset: number; whole: boolean }> {
+  const file = await files.begin(key(1), FILE);
+  expect(await file.append(BYTES.subarray(file.offset))).toBe(true);
+  const whole = await file.finish();
+  await file.close();
+  return { offset: file.offset, whole };
+}
+
+test('a process that died amid a file: the next goes on where it was, and nothing counts before it is whole', async () => {
+  await leaveBehind(BYTES.subarray(0, 5));
+  const files = new ArtifactFiles(dir);
+  expect([files.has(key(1), FILE.name), await files.holds(key(1), FILE)]).toEqual([false, false]);
+  expect(await complete(files)).toEqual({ offset: 5, whole: true });
+  expect(await files.holds(key(1), FILE)).toBe(true);
+  expect(readFileSync(files.path(key(1), FILE.name))).toEqual(BYTES);
+});
+
+test('what was left is thrown away when it is too long or proves wrong, and the file comes anew', async () => {
+  await leaveBehind(Buffer.concat([BYTES, BYTES]));
+  const files = new ArtifactFiles(dir);
+  expect(await complete(files)).toEqual({ offset: 0, whole: true });
+  await files.remove(key(1), FILE.name);
+  await leaveBehind(Buffer.alloc(5));
+  expect(await complete(files)).toEqual({ offset: 5, whole: false });
+  expect(files.has(key(1), FILE.name)).toBe(false);
+  expect(await complete(files)).toEqual({ offset: 0, whole: true });
+});
+
+test('a file with other bytes under the same name is not held', async () => {
+  const files = new ArtifactFiles(dir);
+  await complete(files);
+  writeFileSync(files.path(key(1), FILE.name), 'a chockpeint');
+  expect(await files.holds(key(1), FILE)).toBe(false);
+});
+
+test('the same bytes are not written twice at once, whatever they are called', async () => {
+  const files = new ArtifactFiles(dir);
+  const first = await files.begin(key(1), FILE);
+  await expect(files.begin(key(1), { ...FILE, name: 'twin' })).rejects.toThrow(RefusedError);
+  await first.close();
+  await (await files.begin(key(1), { ...FILE, name: 'twin' })).close();
+});
+
+test('a relative folder will do, and what is put there is found again', async () => {
+  const files = new ArtifactFiles(`${relative(process.cwd(), dir)}/`);
+  expect(await complete(files)).toEqual({ offset: 0, whole: true });
+  expect(new ArtifactFiles(dir).has(key(1), FILE.name)).toBe(true);
 });

@@ -5,19 +5,24 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/artifacts.ts';
+import { RefusedError } from '../../proto/errors.ts';
 import type { Artifact, AttemptKey } from '../core/model.ts';
 
 /** Holds what is on its way; no artifact's name begins with a dot. */
 const PARTS = '.parts';
 
 export class ArtifactFiles {
+  readonly #dir: string;
   readonly #root: string;
+  /** The parts that are being written to. */
+  readonly #coming = new Set<string>();
 
   /** @param dir the coordinator's folder */
   constructor(dir: string) {
-    this.#root = join(dir, 'artifacts');
+    this.#dir = resolve(dir);
+    this.#root = join(this.#dir, 'artifacts');
   }
 
   path(key: AttemptKey, name: string): string {
@@ -28,15 +33,32 @@ export class ArtifactFiles {
     return existsSync(this.path(key, name));
   }
 
-  /** Takes a file up where an earlier try left it. */
+  /** Whether these bytes are in their place, durably: a process may have died between putting them there and that. */
+  async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
+    const path = this.path(key, artifact.name);
+    if (!(await isFile(path, artifact))) return false;
+    await syncFolders(dirname(path), this.#dir);
+    return true;
+  }
+
+  /**
+   * Takes a file up where an earlier try left it; the caller closes it.
+   * @throws {RefusedError} while the attempt's same bytes are on their way already
+   */
   async begin(key: AttemptKey, artifact: Artifact): Promise<IncomingFile> {
     const part = join(this.#folder(key), PARTS, artifact.sha256);
-    await mkdir(dirname(part), { recursive: true });
-    const file = await open(part, 'a+');
-    const { size } = await file.stat();
-    if (size > artifact.size) await file.truncate(0);
-    const offset = size > artifact.size ? 0 : size;
-    return new IncomingFile(file, part, this.path(key, artifact.name), artifact, offset);
+    if (this.#coming.has(part)) throw new RefusedError(`artifact ${artifact.name} is on its way already`);
+    this.#coming.add(part);
+    try {
+      await mkdir(dirname(part), { recursive: true });
+      const file = await open(part, 'a+');
+      const place: Place = { part, path: this.path(key, artifact.name), top: this.#dir };
+      const closed = () => this.#coming.delete(part);
+      return await IncomingFile.begin(file, place, artifact, closed);
+    } catch (error) {
+      this.#coming.delete(part);
+      throw error;
+    }
   }
 
   /** The bytes from an offset on, a piece at a time. */
@@ -68,23 +90,40 @@ export class ArtifactFiles {
   }
 }
 
+interface Place {
+  /** Where the bytes gather. */
+  readonly part: string;
+  /** Where the whole file goes. */
+  readonly path: string;
+  /** The folder that was there before all artifacts. */
+  readonly top: string;
+}
+
 /** A file on its way in. */
 export class IncomingFile {
   readonly #file: FileHandle;
-  readonly #part: string;
-  readonly #path: string;
+  readonly #place: Place;
   readonly #artifact: Artifact;
-  /** Bytes that are here already. */
+  readonly #closed: () => void;
+  /** Bytes that were here already. */
   readonly offset: number;
   #size: number;
 
-  constructor(file: FileHandle, part: string, path: string, artifact: Artifact, offset: number) {
+  private constructor(file: FileHandle, place: Place, artifact: Artifact, offset: number, closed: () => void) {
     this.#file = file;
-    this.#part = part;
-    this.#path = path;
+    this.#place = place;
     this.#artifact = artifact;
+    this.#closed = closed;
     this.offset = offset;
     this.#size = offset;
+  }
+
+  /** @param file the part, opened to be appended to */
+  static async begin(file: FileHandle, place: Place, artifact: Artifact, closed: () => void): Promise<IncomingFile> {
+    const { size } = await file.stat();
+    const usable = size <= artifact.size;
+    if (!usable) await file.truncate(0);
+    return new IncomingFile(file, place, artifact, usable ? size : 0, closed);
   }
 
   /** Whether every byte has come. */
@@ -106,24 +145,28 @@ export class IncomingFile {
    */
   async finish(): Promise<boolean> {
     await this.#file.sync();
-    if ((await sha256Of(this.#part)) !== this.#artifact.sha256) {
-      await rm(this.#part, { force: true });
+    const { part, path, top } = this.#place;
+    if ((await sha256Of(part)) !== this.#artifact.sha256) {
+      await rm(part, { force: true });
       return false;
     }
-    const folder = dirname(this.#path);
+    const folder = dirname(path);
     await mkdir(folder, { recursive: true });
-    await rename(this.#part, this.#path);
-    await syncFolder(folder);
+    await rename(part, path);
+    await syncFolders(folder, top);
     return true;
   }
 
-  close(): Promise<void> {
-    return this.#file.close();
+  async close(): Promise<void> {
+    try {
+      await this.#file.close();
+    } finally {
+      this.#closed();
+    }
   }
 }
 
-/** Whether a file is there with these bytes. */
-export async function isFile(path: string, { size, sha256 }: Artifact): Promise<boolean> {
+async function isFile(path: string, { size, sha256 }: Artifact): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found?.isFile() === true && found.size === size && (await sha256Of(path)) === sha256;
 }
@@ -134,12 +177,15 @@ async function sha256Of(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** A rename is durable once its folder is. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
+/** A rename is durable once its folder is, and a new folder once the one above it is. */
+async function syncFolders(lowest: string, top: string): Promise<void> {
+  for (let path = lowest; ; path = dirname(path)) {
+    const folder = await open(path, 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+    if (path === top) return;
   }
 }

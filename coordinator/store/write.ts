@@ -69,9 +69,12 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
 
   return (change, at, { events, dropped }) => {
     /** Of a trial only the newest checkpoint is of use. */
-    const drop = (sweepId: string, trialId: string) => {
+    const drop = (sweepId: string, trialId: string, newest?: { readonly attempt: number; readonly name: string }) => {
       const rows = dropCheckpoints.all(sweepId, trialId) as { attempt: number; name: string }[];
-      for (const { attempt, name } of rows) dropped.push({ key: { sweepId, trialId, attempt }, name });
+      for (const { attempt, name } of rows) {
+        if (attempt === newest?.attempt && name === newest.name) continue;
+        dropped.push({ key: { sweepId, trialId, attempt }, name });
+      }
     };
     const note = (sweepId: string, trialId: string, attempt: number, kind: string, detail: string) => {
       const { lastInsertRowid } = event.run(at, sweepId, trialId, attempt, kind, detail);
@@ -118,7 +121,7 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
       case 'artifact': {
         const { sweepId, trialId, attempt } = change.key;
         const { name, kind, epoch, size, sha256 } = change.artifact;
-        if (kind === 'checkpoint') drop(sweepId, trialId);
+        if (kind === 'checkpoint') drop(sweepId, trialId, { attempt, name });
         artifact.run(sweepId, trialId, attempt, name, kind, epoch, size, sha256, change.seq, change.at);
         break;
       }

@@ -54,34 +54,34 @@ test('the example of every key counts as it says', async () => {
   });
 });
 
-/** How many trials of a sweep meet each of these conditions. */
-async function counted(name: string, conditions: readonly Readonly<Record<string, unknown>>[]): Promise<number[]> {
-  const trials = [...enumerateTrials(await example(name))];
-  return conditions.map((wanted) => {
-    const meets = (parameters: Readonly<Record<string, unknown>>) =>
-      Object.entries(wanted).every(([key, value]) => parameters[key] === value);
-    return trials.filter(({ parameters }) => meets(parameters)).length;
-  });
-}
-
-test('the study has each depth with its own epochs and lambdas, on both data sets, over three seeds', async () => {
-  const shallow = { depth: 3, epochs: 10, lambda_l1: 1e-5, weight_decay: 1e-5, train_size: 60_000 };
-  const deep = { depth: 5, epochs: 13, lambda_l1: 1e-7, weight_decay: 1e-7, noise_std: 0, train_size: 60_000 };
-  for (const dataset of ['mnist', 'fashion-mnist']) {
-    for (const latent_dim of [15, 30, 50, 100]) {
-      const noisy = latent_dim === 15 || latent_dim === 100 ? 3 : 0;
-      expect(
-        await counted('autoencoder-study.yaml', [
-          { ...shallow, dataset, latent_dim, noise_std: 0 },
-          { ...shallow, dataset, latent_dim, noise_std: 0.5 },
-          { ...deep, dataset, latent_dim },
-        ]),
-      ).toEqual([3, noisy, 3]);
-    }
-  }
-  // What is left: the 5-layer nets at the 3-layer nets' lambdas, for H3.
-  expect(await counted('autoencoder-study.yaml', [{}, { depth: 5, lambda_l1: 1e-5, epochs: 13 }])).toEqual([66, 6]);
+test("the study's sweep is its protocol: three seeds of each net, and nothing but it", async () => {
+  const spec = await example('autoencoder-study.yaml');
+  expect([spec.seeds, spec.checkpointEvery, spec.reconstructEvery]).toEqual([[0, 1, 2], 1, 4]);
+  const nets = new Set([...enumerateTrials(spec)].map(({ parameters }) => JSON.stringify(netOf(parameters))));
+  const three = { depth: 3, lambda: 1e-5, epochs: 10 };
+  const five = { depth: 5, lambda: 1e-7, epochs: 13 };
+  const expected = ['mnist', 'fashion-mnist'].flatMap((dataset) => [
+    ...[15, 30, 50, 100].flatMap((latent) => [
+      { dataset, latent, noise: 0, ...three },
+      { dataset, latent, noise: 0, ...five },
+    ]),
+    ...[15, 100].map((latent) => ({ dataset, latent, noise: 0.5, ...three })),
+  ]);
+  // H3: the 5-layer nets at the 3-layer nets' lambdas.
+  for (const latent of [15, 100]) expected.push({ dataset: 'mnist', latent, noise: 0, ...five, lambda: 1e-5 });
+  expect([...nets].sort()).toEqual(expected.map((net) => JSON.stringify(net)).sort());
+  expect(plan(spec)).toMatchObject({ trials: 66, configs: 22 });
 });
+
+/** What the study varies; the rest must be as it has it everywhere. */
+function netOf(parameters: Readonly<Record<string, unknown>>) {
+  const { dataset, latent_dim: latent, noise_std: noise, depth, lambda_l1: lambda, epochs, ...rest } = parameters;
+  expect(rest).toEqual({
+    weight_decay: lambda,
+    ...{ batch_size: 64, learning_rate: 0.001, train_size: 60_000, l1_in_gradient: true },
+  });
+  return { dataset, latent, noise, depth, lambda, epochs };
+}
 
 test('the small study is the same grid, smaller, with the same questions', async () => {
   const study = await example('autoencoder-study.yaml');
@@ -91,5 +91,7 @@ test('the small study is the same grid, smaller, with the same questions', async
   expect(small.hypotheses.map(({ name, where }) => [name, where])).toEqual(
     study.hypotheses.map(({ name, where }) => [name, where]),
   );
-  expect(await counted('autoencoder-study-small.yaml', [{ train_size: 6_000, epochs: 3 }])).toEqual([22]);
+  for (const { parameters } of enumerateTrials(small)) {
+    expect(parameters).toMatchObject({ train_size: 6_000, epochs: 3 });
+  }
 });

@@ -95,6 +95,10 @@ hypotheses:
   });
 });
 
+test('a file that does not say keeps a checkpoint every epoch, and looks at every fourth', () => {
+  expect(parseSweep('{trainer: noop, parameters: {}}', 'x')).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4 });
+});
+
 test('replicates are the seeds from 0', () => {
   expect(parseSweep('{trainer: noop, parameters: {}, replicates: 3, max_failed: 0}', 'x')).toMatchObject({
     seeds: [0, 1, 2],

@@ -129,6 +129,26 @@ test('more bytes than announced, a name that leaves the folder, and a stranger a
   expect(await put([BYTES], { agentId: 'b' })).toMatchObject([{ $case: 'refusal' }]);
 });
 
+test('a file of a byte more than a gigabyte is refused by its limit, and the next one is taken', async () => {
+  await expect(put([], { artifact: { ...FILE, size: 2 ** 30 + 1 } })).rejects.toMatchObject({
+    code: status.INVALID_ARGUMENT,
+    details: 'artifact folder/file.bin has 1073741825 bytes: expected at most 1073741824',
+  });
+  expect(existsSync(join(dir, 'artifacts'))).toBe(false);
+  expect(await put([BYTES])).toContainEqual({ $case: 'stored', stored: true });
+});
+
+test('a checkpoint that comes again under its name stays', async () => {
+  const checkpoint: KeptArtifact = { name: 'c', kind: 'checkpoint', epoch: 1, size: FILE.size, sha256: SHA256 };
+  const dropped: string[] = [];
+  served.runtime.onCommit((commit) => dropped.push(...commit.dropped.map((file) => file.name)));
+  await name(1, checkpoint);
+  await name(2, { ...checkpoint, epoch: 2 });
+  expect(dropped).toEqual([]);
+  await name(3, { ...checkpoint, name: 'd', epoch: 3 });
+  expect(dropped).toEqual(['c']);
+});
+
 test('of a trial only the newest checkpoint is kept, and it is what the next attempt goes on from', async () => {
   const checkpoint = (epoch: number): KeptArtifact => ({
     ...{ name: `checkpoints/epoch-${epoch}`, kind: 'checkpoint', epoch, size: FILE.size, sha256: SHA256 },

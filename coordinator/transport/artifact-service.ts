@@ -13,7 +13,7 @@ import type {
   ReadResponse,
   TrialArtifacts,
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
-import { type ArtifactFiles, isFile } from '../artifacts/files.ts';
+import type { ArtifactFiles } from '../artifacts/files.ts';
 import { refusalFor } from '../core/attempts.ts';
 import type { Artifact, AttemptKey, Core } from '../core/model.ts';
 import type { Queries } from '../store/queries.ts';
@@ -31,11 +31,10 @@ export interface ArtifactServiceOptions {
 }
 
 export function artifactService({ queries, files, core, log }: ArtifactServiceOptions): ArtifactServiceServer {
-  const coming = new Set<string>();
   return {
     put: (call) => {
       call.on('error', () => {});
-      takeFile(call, core, files, coming).then(
+      takeFile(call, core, files).then(
         () => call.end(),
         (error) => call.emit('error', statusOf(error, log)),
       );
@@ -45,12 +44,7 @@ export function artifactService({ queries, files, core, log }: ArtifactServiceOp
   };
 }
 
-async function takeFile(
-  call: PutCall,
-  core: Core | undefined,
-  files: ArtifactFiles,
-  coming: Set<string>,
-): Promise<void> {
+async function takeFile(call: PutCall, core: Core | undefined, files: ArtifactFiles): Promise<void> {
   // The end of what comes in must not destroy the stream: the answer still has to go out.
   const messages = call.iterator({ destroyOnReturn: false }) as AsyncIterator<PutRequest>;
   const first = (await messages.next()).value as PutRequest | undefined;
@@ -59,33 +53,24 @@ async function takeFile(
   if (core === undefined) throw new RefusedError('no coordinator runs here: nothing is taken');
   const refusal = refusalFor(core, agentId, key);
   if (refusal !== undefined) return say(call, { $case: 'refusal', refusal });
-  const path = files.path(key, artifact.name);
-  if (await isFile(path, artifact)) return say(call, { $case: 'stored', stored: true });
-  if (coming.has(path)) throw new RefusedError(`artifact ${artifact.name} is on its way already`);
-  coming.add(path);
+  if (await files.holds(key, artifact)) return say(call, { $case: 'stored', stored: true });
+  const incoming = await files.begin(key, artifact);
   try {
-    const incoming = await files.begin(key, artifact);
-    try {
-      say(call, { $case: 'offset', offset: incoming.offset });
-      while (!incoming.whole) {
-        const next = await messages.next();
-        if (next.done === true) throw new BadInputError(`artifact ${artifact.name} ended early`);
-        const { message } = next.value;
-        if (message?.$case !== 'chunk') throw new BadInputError('after its header a Put carries chunks only');
-        if (!(await incoming.append(message.chunk))) {
-          throw new BadInputError(
-            `artifact ${artifact.name} has more than the ${artifact.size} bytes that it announced`,
-          );
-        }
+    say(call, { $case: 'offset', offset: incoming.offset });
+    while (!incoming.whole) {
+      const next = await messages.next();
+      if (next.done === true) throw new BadInputError(`artifact ${artifact.name} ended early`);
+      const { message } = next.value;
+      if (message?.$case !== 'chunk') throw new BadInputError('after its header a Put carries chunks only');
+      if (!(await incoming.append(message.chunk))) {
+        throw new BadInputError(`artifact ${artifact.name} has more than the ${artifact.size} bytes that it announced`);
       }
-      // Thrown, so that whoever brings it again at once finds it free to come.
-      if (!(await incoming.finish())) throw new DamagedError(`artifact ${artifact.name} arrived damaged`);
-      say(call, { $case: 'stored', stored: true });
-    } finally {
-      await incoming.close();
     }
+    // Thrown, so that whoever brings it again at once finds it free to come.
+    if (!(await incoming.finish())) throw new DamagedError(`artifact ${artifact.name} arrived damaged`);
+    say(call, { $case: 'stored', stored: true });
   } finally {
-    coming.delete(path);
+    await incoming.close();
   }
 }
 

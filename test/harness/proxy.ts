@@ -1,5 +1,6 @@
-/** A way to a server that can be cut, as a network's. */
+/** A way to a server that can be cut, or narrow, as a network's. */
 import { createServer, connect as dial, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 import { onTestFinished } from 'vitest';
 
 export interface Proxy {
@@ -8,13 +9,27 @@ export interface Proxy {
   /** Breaks what stands, and takes nothing until `mend`. */
   cut(): void;
   mend(): void;
+  /** Bytes that went to the server so far. */
+  carried(): number;
 }
 
-/** @param target HOST:PORT of the server */
-export async function startProxy(target: string): Promise<Proxy> {
+/**
+ * @param target HOST:PORT of the server
+ * @param bytesPerSecond what may go to the server; all that comes unless said
+ */
+export async function startProxy(target: string, bytesPerSecond = Number.POSITIVE_INFINITY): Promise<Proxy> {
   const [host = '', port = ''] = target.split(':');
   const open = new Set<Socket>();
   let whole = true;
+  let carried = 0;
+  /** One for each way in: it lets pieces through one after the other. */
+  const narrow = () =>
+    new Transform({
+      transform(piece: Buffer, _, done) {
+        carried += piece.length;
+        setTimeout(done, (1_000 * piece.length) / bytesPerSecond, null, piece);
+      },
+    });
   const server = createServer((near) => {
     if (!whole) return void near.destroy();
     const far = dial(Number(port), host);
@@ -28,8 +43,9 @@ export async function startProxy(target: string): Promise<Proxy> {
         open.delete(from);
         to.destroy();
       });
-      from.pipe(to);
     }
+    near.pipe(narrow()).pipe(far);
+    far.pipe(near);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const breakAll = () => {
@@ -50,5 +66,6 @@ export async function startProxy(target: string): Promise<Proxy> {
     mend() {
       whole = true;
     },
+    carried: () => carried,
   };
 }

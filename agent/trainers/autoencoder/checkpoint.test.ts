@@ -15,6 +15,8 @@ import { autoencoder } from './train.ts';
 
 const SEED = 7;
 const EVERYTHING = { checkpointEvery: 1, reconstructEvery: 2 } as const;
+/** Trainings on a machine that is busy with other things. */
+const LIMIT_MS = 120_000;
 let dir: string;
 
 beforeAll(async () => {
@@ -60,7 +62,9 @@ describe.each([
   ['denoising', denoising],
   ['plain, five layers', { ...plain, depth: 5, lambda_l1: 1e-7, weight_decay: 1e-7 }],
 ])('%s', (_, given) => {
-  test('a run that goes on from a checkpoint reports and keeps, to the bit, what an undisturbed one does', async () => {
+  test('a run that goes on from a checkpoint reports and keeps, to the bit, what an undisturbed one does', {
+    timeout: LIMIT_MS,
+  }, async () => {
     const whole = await train(given, EVERYTHING);
     expect(whole.reports.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
     for (const epoch of [1, 2]) {
@@ -72,7 +76,7 @@ describe.each([
   });
 });
 
-test('a fresh process goes on to the same bits', async () => {
+test('a fresh process goes on to the same bits', { timeout: LIMIT_MS }, async () => {
   const whole = await train(denoising, EVERYTHING);
   const path = join(dir, 'fresh');
   await checkpointFile(whole, 1, path);

@@ -51,12 +51,14 @@ test("weights and biases start uniform in ±1/sqrt(inputs), PyTorch's default", 
   const layers = layersOf(5, 50);
   const { sizes, parameters } = layoutOf(layers);
   const flat = initialParameters(layers, weights(3));
+  const biases: number[] = [];
   let at = 0;
   sizes.forEach((size, i) => {
     const values = flat.subarray(at, at + size);
     at += size;
     const bound = 1 / Math.sqrt(layers[i >> 1]?.inputs ?? Number.NaN);
     expect(values.every((value) => Math.abs(value) <= Math.fround(bound))).toBe(true);
+    if (i % 2 === 1) biases.push(...values.map((value) => value / bound));
     if (size < 2000) return;
     const mean = values.reduce((sum, value) => sum + value, 0) / size;
     const variance = values.reduce((sum, value) => sum + value ** 2, 0) / size;
@@ -64,6 +66,9 @@ test("weights and biases start uniform in ±1/sqrt(inputs), PyTorch's default", 
     expect(Math.abs(mean)).toBeLessThan((5 * bound) / Math.sqrt(3 * size));
     expect(variance / (bound ** 2 / 3)).toBeCloseTo(1, size > 50_000 ? 1.7 : 0.9);
   });
+  // A layer's biases are few: all layers' together, each as a share of its bound.
+  expect(biases).toHaveLength(640 + 512 + 256 + 144 + 50 + 144 + 256 + 512 + 640 + 784);
+  expect(biases.reduce((sum, share) => sum + share ** 2, 0) / biases.length).toBeCloseTo(1 / 3, 1.5);
   expect(flat.subarray(parameters).every((value) => value === 0)).toBe(true);
 });
 

@@ -11,9 +11,12 @@ import { type SeenRun, seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
 import { normals } from './normal.ts';
 import { Random, STREAMS } from './random.ts';
+import { isLookedAt } from './reconstructions.ts';
 import { autoencoder } from './train.ts';
 
 const SEED = 7;
+/** Trainings on a machine that is busy with other things. */
+const LIMIT_MS = 120_000;
 let dir: string;
 
 beforeAll(async () => {
@@ -45,7 +48,9 @@ const ofLook = (epoch: number) => [
   `reconstructions/epoch-${epoch}.safetensors reconstruction ${epoch}`,
 ];
 
-test('reconstructions come at epoch 1, then every so many, and at the last; checkpoints between; the model at the end', async () => {
+test('reconstructions come at epoch 1, then every so many, and at the last; checkpoints between; the model at the end', {
+  timeout: LIMIT_MS,
+}, async () => {
   const events: string[] = [];
   await train(
     { ...short, epochs: 6 },
@@ -70,6 +75,15 @@ test('reconstructions come at epoch 1, then every so many, and at the last; chec
     ...ofLook(6),
     'model.safetensors model 6',
   ]);
+});
+
+test('every fourth epoch is 1, 5, 9, 13, as the study looks at them, and the last whichever it is', () => {
+  const looks = (epochs: number, every: number) =>
+    Array.from({ length: epochs }, (_, i) => i + 1).filter((epoch) => isLookedAt(epoch, every, epochs));
+  expect(looks(13, 4)).toEqual([1, 5, 9, 13]);
+  expect(looks(10, 4)).toEqual([1, 5, 9, 10]);
+  expect(looks(3, 1)).toEqual([1, 2, 3]);
+  expect(looks(13, 0)).toEqual([]);
 });
 
 test('a run that is asked for neither keeps its model alone', async () => {
@@ -144,6 +158,7 @@ test('the picture has a row of inputs, one of noisy inputs and one of outputs, e
 
 test.each([3, 5])(
   'a model of depth %i, computed by hand from its file alone, gives the last reconstructions',
+  { timeout: LIMIT_MS },
   async (depth) => {
     const run = await train({ ...short, depth }, { reconstructEvery: 1 });
     const model = file(run, 'model.safetensors');

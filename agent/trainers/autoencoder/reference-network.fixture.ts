@@ -1,76 +1,145 @@
 /**
- * The same network in plain float64 loops, written from the protocol alone: it shares the list of layers with the
- * trainer, and nothing else. Tests hold the trainer to it.
+ * The study's network in plain float64 loops, written from its protocol alone: sizes, gradients and Adam are its own, and
+ * nothing of the trainer's is in it. Tests hold the trainer to it.
  */
-import { type Layer, layersOf } from './model.ts';
-import type { Settings } from './settings.ts';
+
+/** What of a trial's settings the network depends on. */
+export interface Protocol {
+  readonly depth: 3 | 5;
+  readonly latentDim: number;
+  readonly lambdaL1: number;
+  readonly weightDecay: number;
+  readonly learningRate: number;
+  readonly l1InGradient: boolean;
+}
+
+type Shape = readonly [inputs: number, outputs: number, then: 'relu' | 'linear' | 'tanh'];
+
+const LAYERS: { readonly [depth in Protocol['depth']]: (d: number) => readonly Shape[] } = {
+  3: (d) => [
+    [784, 256, 'relu'],
+    [256, 144, 'relu'],
+    [144, d, 'linear'],
+    [d, 144, 'relu'],
+    [144, 256, 'relu'],
+    [256, 784, 'tanh'],
+  ],
+  5: (d) => [
+    [784, 640, 'relu'],
+    [640, 512, 'relu'],
+    [512, 256, 'relu'],
+    [256, 144, 'relu'],
+    [144, d, 'linear'],
+    [d, 144, 'relu'],
+    [144, 256, 'relu'],
+    [256, 512, 'relu'],
+    [512, 640, 'relu'],
+    [640, 784, 'tanh'],
+  ],
+};
 
 /** A layer and where its weight `[outputs, inputs]` and then its bias begin in the flat vector. */
-interface Dense extends Layer {
+interface Dense {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly then: Shape[2];
   readonly weight: number;
   readonly bias: number;
 }
 
+export interface Batch {
+  /** What the network sees and what it should give, image by image, 784 pixels each. */
+  readonly input: ArrayLike<number>;
+  readonly target: ArrayLike<number>;
+  readonly images: number;
+}
+
 export class ReferenceNetwork {
-  private readonly settings: Settings;
+  private readonly protocol: Protocol;
   private readonly layers: readonly Dense[];
-  private readonly parameters: Float64Array;
+  /** Layer by layer its weight, row by row, then its bias. */
+  readonly parameters: Float64Array;
   private readonly first: Float64Array;
   private readonly second: Float64Array;
   private steps = 0;
 
-  constructor(settings: Settings, initial: ArrayLike<number>) {
-    this.settings = settings;
+  /** @param initial all parameters; what lies beyond the last of them is not looked at. */
+  constructor(protocol: Protocol, initial: ArrayLike<number>) {
+    this.protocol = protocol;
     let at = 0;
-    this.layers = layersOf(settings.depth, settings.latentDim).map((layer) => {
+    this.layers = LAYERS[protocol.depth](protocol.latentDim).map(([inputs, outputs, then]) => {
       const weight = at;
-      const bias = weight + layer.outputs * layer.inputs;
-      at = bias + layer.outputs;
-      return { ...layer, weight, bias };
+      const bias = weight + outputs * inputs;
+      at = bias + outputs;
+      return { inputs, outputs, then, weight, bias };
     });
     this.parameters = Float64Array.from(initial).subarray(0, at);
+    if (this.parameters.length < at) throw new Error(`${at} parameters are needed, there are ${initial.length}`);
     this.first = new Float64Array(at);
     this.second = new Float64Array(at);
   }
 
-  /** One step on `batch` images of 784 pixels each; the losses before it. */
-  step(input: Float32Array, target: Float32Array, batch: number): { mse: number; l1: number } {
-    const gradient = new Float64Array(this.parameters.length);
-    let squares = 0;
-    for (let image = 0; image < batch; image++) {
-      const pixels = (of: Float32Array) => Float64Array.from(of.subarray(image * 784, (image + 1) * 784));
-      squares += this.accumulate(pixels(input), pixels(target), 2 / (batch * 784), gradient);
-    }
-    const l1 = this.settings.lambdaL1 * this.parameters.reduce((sum, p) => sum + Math.abs(p), 0);
-    this.update(gradient);
-    return { mse: squares / (batch * 784), l1 };
+  /** Where each layer's weight and bias begin in the flat vector, in turn; then the vector's end. */
+  get bounds(): readonly number[] {
+    return [...this.layers.flatMap(({ weight, bias }) => [weight, bias]), this.parameters.length];
   }
 
-  /** Of one image: adds its share to the gradient, and returns its sum of squared errors. */
-  private accumulate(input: Float64Array, target: Float64Array, scale: number, gradient: Float64Array): number {
+  /** One step; the losses before it. */
+  step(batch: Batch): { mse: number; l1: number } {
+    const losses = this.losses(batch);
+    this.update(this.gradient(batch));
+    return losses;
+  }
+
+  /** Mean squared error per pixel, and lambda_l1 * sum|parameter|. */
+  losses({ input, target, images }: Batch): { mse: number; l1: number } {
+    let squares = 0;
+    for (let image = 0; image < images; image++) {
+      const output = this.forward(pixelsOf(input, image)).at(-1) as Float64Array;
+      for (const [i, y] of output.entries()) squares += (y - (target[image * 784 + i] as number)) ** 2;
+    }
+    const l1 = this.protocol.lambdaL1 * this.parameters.reduce((sum, p) => sum + Math.abs(p), 0);
+    return { mse: squares / (images * 784), l1 };
+  }
+
+  /** Of the mean squared error, by each parameter. */
+  gradient({ input, target, images }: Batch): Float64Array {
+    const gradient = new Float64Array(this.parameters.length);
+    for (let image = 0; image < images; image++)
+      this.accumulate(pixelsOf(input, image), pixelsOf(target, image), 2 / (images * 784), gradient);
+    return gradient;
+  }
+
+  /** The image, then every layer's output. */
+  private forward(image: Float64Array): readonly Float64Array[] {
     const p = this.parameters;
-    const outputs = [input];
-    for (const { inputs, outputs: size, activation, weight, bias } of this.layers) {
-      const x = outputs[outputs.length - 1] as Float64Array;
+    const outputs = [image];
+    let x = image;
+    for (const { inputs, outputs: size, then, weight, bias } of this.layers) {
       const y = new Float64Array(size);
       for (let o = 0; o < size; o++) {
         let z = p[bias + o] as number;
         for (let i = 0; i < inputs; i++) z += (p[weight + o * inputs + i] as number) * (x[i] as number);
-        y[o] = activation === 'relu' ? Math.max(0, z) : activation === 'tanh' ? Math.tanh(z) : z;
+        y[o] = then === 'relu' ? Math.max(0, z) : then === 'tanh' ? Math.tanh(z) : z;
       }
       outputs.push(y);
+      x = y;
     }
+    return outputs;
+  }
 
-    const output = outputs[outputs.length - 1] as Float64Array;
-    const errors = output.map((y, i) => y - (target[i] as number));
-    let delta = errors.map((error) => scale * error);
+  /** Adds one image's share to the gradient. */
+  private accumulate(input: Float64Array, target: Float64Array, scale: number, gradient: Float64Array): void {
+    const p = this.parameters;
+    const outputs = this.forward(input);
+    let delta = (outputs.at(-1) as Float64Array).map((y, i) => scale * (y - (target[i] as number)));
     for (let l = this.layers.length - 1; l >= 0; l--) {
-      const { inputs, activation, weight, bias } = this.layers[l] as Dense;
+      const { inputs, then, weight, bias } = this.layers[l] as Dense;
       const [x, y] = [outputs[l] as Float64Array, outputs[l + 1] as Float64Array];
       const below = new Float64Array(inputs);
       for (const [o, value] of delta.entries()) {
-        const slope = activation === 'relu' ? Number((y[o] as number) > 0) : 1 - (y[o] as number) ** 2;
-        const d = activation === 'linear' ? value : value * slope;
+        const slope = then === 'relu' ? Number((y[o] as number) > 0) : then === 'tanh' ? 1 - (y[o] as number) ** 2 : 1;
+        const d = value * slope;
         gradient[bias + o] = (gradient[bias + o] as number) + d;
         for (let i = 0; i < inputs; i++) {
           const at = weight + o * inputs + i;
@@ -80,13 +149,12 @@ export class ReferenceNetwork {
       }
       delta = below;
     }
-    return errors.reduce((sum, error) => sum + error ** 2, 0);
   }
 
   /** torch.optim.Adam, line by line. */
   private update(gradient: Float64Array): void {
     this.steps++;
-    const { learningRate, weightDecay, lambdaL1, l1InGradient } = this.settings;
+    const { learningRate, weightDecay, lambdaL1, l1InGradient } = this.protocol;
     const { parameters: p, first: m, second: v } = this;
     for (let i = 0; i < p.length; i++) {
       const value = p[i] as number;
@@ -100,21 +168,8 @@ export class ReferenceNetwork {
       p[i] = value - (learningRate * mean) / denominator;
     }
   }
+}
 
-  /** How far the given parameters are off at most, as a share of the largest parameter of their layer's weight or bias. */
-  largestDifference(parameters: ArrayLike<number>): number {
-    const { layers, parameters: p } = this;
-    const bounds = [...layers.flatMap(({ weight, bias }) => [weight, bias]), p.length];
-    return Math.max(
-      ...bounds.slice(0, -1).map((from, i) => {
-        const expected = p.subarray(from, bounds[i + 1]);
-        const largest = expected.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-        const off = expected.reduce(
-          (max, value, k) => Math.max(max, Math.abs(value - Number(parameters[from + k]))),
-          0,
-        );
-        return off / largest;
-      }),
-    );
-  }
+function pixelsOf(images: ArrayLike<number>, image: number): Float64Array {
+  return Float64Array.from({ length: 784 }, (_, i) => images[image * 784 + i] as number);
 }

@@ -4,18 +4,15 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
-import { loadImages } from '../../data/load.ts';
 import { runFixture } from '../../fixture-process.ts';
 import { chooseBackend } from '../../machine/backend.ts';
 import { seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
-import { deviceRows, pickRows } from './images.ts';
-import { Learner } from './learner.ts';
-import { Random, STREAMS } from './random.ts';
-import { settingsOf } from './settings.ts';
 import { autoencoder } from './train.ts';
 
 const SEED = 7;
+/** Trainings on a machine that is busy with other things. */
+const LIMIT_MS = 120_000;
 let dataDir: string;
 
 beforeAll(async () => {
@@ -44,7 +41,9 @@ const denoising: Parameters = {
   epochs: 2,
 };
 
-test('on MNIST the losses fall and psnr rises from epoch to epoch, at both depths, with and without noise', async () => {
+test('on MNIST the losses fall and psnr rises from epoch to epoch, at both depths, with and without noise', {
+  timeout: LIMIT_MS,
+}, async () => {
   const plain: Parameters = { train_size: 640, epochs: 2 };
   for (const given of [plain, { ...plain, depth: 5 }, denoising]) {
     const [first = {}, second = {}] = await train(given);
@@ -66,7 +65,9 @@ test('a report has the metrics of the contract; psnr_input when denoising, the s
   expect(first.psnr_input).toBeLessThan(16);
 });
 
-test('the same trial gives the same numbers to the last bit, in this process and in a fresh one', async () => {
+test('the same trial gives the same numbers to the last bit, in this process and in a fresh one', {
+  timeout: LIMIT_MS,
+}, async () => {
   const once = await train(denoising);
   expect(await train(denoising)).toEqual(once);
   const fixture = new URL('./one-trial.fixture.ts', import.meta.url);
@@ -77,20 +78,6 @@ test('the same trial gives the same numbers to the last bit, in this process and
 test('another seed gives other numbers', async () => {
   const given = { train_size: 64, epochs: 1 };
   expect(await train(given, { seed: SEED + 1 })).not.toEqual(await train(given));
-});
-
-test('the short last batch is trained on too, and last_batch_loss is its', async () => {
-  const parameters = { train_size: 100, batch_size: 64, epochs: 1 };
-  const [report = {}] = await train(parameters);
-
-  const learner = new Learner([{ settings: settingsOf(complete(parameters)), seed: SEED }]);
-  const rows = deviceRows((await loadImages('mnist', dataDir)).train, 0, 100);
-  const order = Int32Array.from({ length: 100 }, (_, i) => i);
-  new Random(SEED, STREAMS.shuffle).shuffle(order);
-  const [whole = 0] = await learner.step(pickRows(rows, order.subarray(0, 64))).data();
-  const [short = 0] = await learner.step(pickRows(rows, order.subarray(64))).data();
-  expect(report.last_batch_loss).toBe(short);
-  expect(report.train_loss).toBeCloseTo((64 * whole + 36 * short) / 100, 12);
 });
 
 test('weights that run away end the attempt as nan, naming the epoch', async () => {

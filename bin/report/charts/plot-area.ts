@@ -25,7 +25,9 @@ export function valueScale(values: Iterable<number>): ValueScale {
     high = Math.max(high, value);
   }
   if (low > high) [low, high] = [0, 1];
-  if (low === high) [low, high] = [low - Math.abs(low) * 0.1 - 1e-9, high + Math.abs(high) * 0.1 + 1e-9];
+  // Closer than doubles can be told apart on an axis.
+  if (high - low <= Math.max(Math.abs(low), Math.abs(high)) * 1e-9 + 1e-100)
+    [low, high] = [low - Math.abs(low) * 0.1 - 1e-9, high + Math.abs(high) * 0.1 + 1e-9];
   const log = low > 0 && high / low >= LOG_FROM_RATIO;
   const scale: ScaleContinuousNumeric<number, number> = log ? scaleLog() : scaleLinear();
   scale.domain([low, high]).range([AREA.bottom, AREA.top]).nice(TICKS);

@@ -1,0 +1,15 @@
+/**
+ * Compares the steps of each case on one backend, in a process of its own, and prints the comparisons as JSON:
+ * `compare-on-backend.fixture.ts BACKEND [CASE]`.
+ */
+import { BACKENDS, chooseBackend } from '../../machine/backend.ts';
+import { CASES, type Comparison, compareSteps } from './compare-steps.fixture.ts';
+
+const [name, only] = process.argv.slice(2);
+const forced = BACKENDS.find((backend) => backend === name);
+if (forced === undefined) throw new Error(`there is no backend ${name}`);
+await chooseBackend({ forced, gpus: forced === 'tensorflow-gpu' ? 1 : 0, requireGpu: false });
+const comparisons: Comparison[] = [];
+for (const given of only === undefined ? CASES : CASES.slice(Number(only), Number(only) + 1))
+  comparisons.push(await compareSteps(given));
+console.log(JSON.stringify(comparisons));

@@ -1,0 +1,95 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
+import type { Images } from '../../data/idx.ts';
+import { loadImages } from '../../data/load.ts';
+import { chooseBackend } from '../../machine/backend.ts';
+import { seenRun } from '../run.fixture.ts';
+import { Learner } from './learner.ts';
+import { normals } from './normal.ts';
+import { Random, STREAMS } from './random.ts';
+import { settingsOf } from './settings.ts';
+import { autoencoder } from './train.ts';
+
+const SEED = 7;
+const EPOCHS = 2;
+const IMAGES = 100;
+let dataDir: string;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'trawl-replay-test-'));
+  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+});
+
+afterAll(() => rm(dataDir, { recursive: true, force: true }));
+
+/** Of those images, by the study's formula. */
+function scaled({ pixels }: Images, images: ArrayLike<number>): tf.Tensor2D {
+  const rows = new Float32Array(images.length * 784);
+  for (let i = 0; i < rows.length; i++) {
+    const image = images[Math.floor(i / 784)] ?? 0;
+    rows[i] = (pixels[image * 784 + (i % 784)] ?? 0) / 127.5 - 1;
+  }
+  return tf.tensor2d(rows, [images.length, 784]);
+}
+
+/** The epochs step by step: one learner throughout, fed by hand. */
+async function byHand(parameters: Parameters) {
+  const settings = settingsOf(parameters);
+  const { train, test: tested } = await loadImages('mnist', dataDir);
+  const learner = new Learner([{ settings, seed: SEED }]);
+  const shuffles = new Random(SEED, STREAMS.shuffle);
+  const order = Int32Array.from({ length: IMAGES }, (_, i) => i);
+  const target = scaled(tested, [...Array(10_000).keys()]);
+  const draws = normals(10_000 * 784, settings.noiseStd, new Random(SEED, STREAMS.testNoise));
+  const noisy = tf.clipByValue<tf.Tensor2D>(tf.add(target, tf.tensor2d(draws, [10_000, 784])), -1, 1);
+  const input = tf.transpose(noisy);
+  const epochs = [];
+  for (let epoch = 1; epoch <= EPOCHS; epoch++) {
+    shuffles.shuffle(order);
+    const [whole = 0, wholeL1 = 0] = await learner.step(scaled(train, order.subarray(0, 64))).data();
+    const [short = 0, shortL1 = 0] = await learner.step(scaled(train, order.subarray(64))).data();
+    const output = tf.tidy(() => learner.reconstruct(0, input));
+    const squares = tf.tidy(() => tf.sum(tf.squaredDifference(tf.transpose(output), target), 1));
+    const testLoss = (await squares.data<'float32'>()).reduce((sum, image) => sum + image, 0) / (10_000 * 784);
+    epochs.push({
+      train_loss: (64 * whole + 36 * short) / 100,
+      train_total_loss: (64 * (whole + wholeL1) + 36 * (short + shortL1)) / 100,
+      last_batch_loss: short,
+      test_loss: testLoss,
+      psnr: 20 * Math.log10(2) - 10 * Math.log10(testLoss),
+      psnr_peak1: -10 * Math.log10(testLoss),
+    });
+  }
+  return epochs;
+}
+
+test.each([
+  ['plain', {}],
+  ['denoising', { noise_std: 0.5 }],
+])(
+  '%s: each epoch is shuffled anew, its noise too is new in every batch, and all test images are looked at',
+  { timeout: 120_000 },
+  async (_, given) => {
+    const elasticNet = { lambda_l1: 1e-5, weight_decay: 1e-5 };
+    const parameters = withDefaults(TRAINERS.autoencoder, {
+      ...{ latent_dim: 15, train_size: IMAGES, epochs: EPOCHS },
+      ...elasticNet,
+      ...given,
+    });
+    const run = seenRun({ parameters, seed: SEED, dataDir });
+    await autoencoder(run);
+    const expected = await byHand(parameters);
+    expect(run.reports).toHaveLength(EPOCHS);
+    for (const [at, metrics] of expected.entries())
+      for (const [name, value] of Object.entries(metrics))
+        expect(run.reports[at]?.metrics[name], `${name} of epoch ${at + 1}`).toBeCloseTo(value, 5);
+    // Every step's loss is to the last bit: the same batches, the same noise.
+    expect(run.reports.map(({ metrics }) => metrics.last_batch_loss)).toEqual(
+      expected.map(({ last_batch_loss: loss }) => loss),
+    );
+  },
+);

@@ -1,0 +1,135 @@
+/** The agent's side of an artifact's way against the coordinator's own services, on real sockets and files. */
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { attemptFolder, resumeFile } from '../../agent/attempt-folder.ts';
+import { bringArtifact, LostFileError } from '../../agent/supervisor/artifact-transfer.ts';
+import { Session } from '../../agent/supervisor/session.ts';
+import { Spool } from '../../agent/supervisor/spool.ts';
+import { now } from '../../coordinator/clock.ts';
+import { controlOf } from '../../coordinator/control.ts';
+import { onHello } from '../../coordinator/core/agents.ts';
+import { onOpen, onRecord } from '../../coordinator/core/attempts.ts';
+import { Step } from '../../coordinator/core/step.ts';
+import { agentHello } from '../../coordinator/testing/sample-core.ts';
+import { INSECURE, newFolder, noopSweep, type Served, serve } from '../../coordinator/testing/serve.ts';
+import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
+import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import { testFolder } from '../harness/folder.ts';
+import { startProxy } from '../harness/proxy.ts';
+
+/** Far more than a connection takes before somebody reads. */
+const BYTES = randomBytes(32_000_000);
+const FILE: Artifact = {
+  ...{ attempt: 0, name: 'folder/file.bin', kind: 'ARTIFACT_KIND_CHECKPOINT', epoch: 2, atMs: 0 },
+  ...{ size: BYTES.length, sha256: createHash('sha256').update(BYTES).digest('hex') },
+};
+
+let dir: string;
+let served: Served;
+let client: ArtifactServiceClient;
+let key: AttemptKey;
+/** The file as the agent has it. */
+let path: string;
+
+/** A coordinator with one attempt, leased to agent `a`. */
+beforeEach(async () => {
+  dir = newFolder();
+  served = await serve(dir);
+  client = new ArtifactServiceClient(served.address, INSECURE);
+  onTestFinished(() => {
+    client.close();
+    served.stop();
+  });
+  onHello(served.runtime.core, agentHello('a', 'a1', 1), now());
+  await controlOf(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
+  await expect.poll(() => served.offers.length).toBe(1);
+  [key] = served.offers as [AttemptKey];
+  const step = new Step();
+  onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now(), step);
+  await served.runtime.settle(step);
+  path = join(testFolder(), 'file.bin');
+  writeFileSync(path, BYTES);
+});
+
+const atCoordinator = (name: string) => join(dir, 'artifacts', key.sweepId, key.trialId, `${key.attempt}`, name);
+const bring = () => bringArtifact(client, { agentId: 'a', key, artifact: FILE, path }, new AbortController().signal);
+
+test('a file arrives whole, one that has grown since as it was announced', async () => {
+  appendFileSync(path, 'more');
+  expect(await bring()).toBe('stored');
+  expect(readFileSync(atCoordinator(FILE.name)).equals(BYTES)).toBe(true);
+});
+
+test('a file that is cut off, altered or gone is told of, and nothing takes its place', async () => {
+  truncateSync(path, BYTES.length - 1);
+  await expect(bring()).rejects.toThrow(LostFileError);
+  const altered = Buffer.from(BYTES);
+  altered[BYTES.length - 1] = 255 - (BYTES[BYTES.length - 1] ?? 0);
+  writeFileSync(path, altered);
+  await expect(bring()).rejects.toThrow(LostFileError);
+  rmSync(path);
+  await expect(bring()).rejects.toThrow(LostFileError);
+  expect(existsSync(atCoordinator(FILE.name))).toBe(false);
+});
+
+test.runIf(existsSync('/dev/full'))(
+  'a full disk at the coordinator ends the try, and a later one goes through',
+  async () => {
+    const part = atCoordinator(join('.parts', FILE.sha256));
+    mkdirSync(dirname(part), { recursive: true });
+    symlinkSync('/dev/full', part);
+    await expect(bring()).rejects.toThrow('the coordinator failed to answer');
+    rmSync(part);
+    expect(await bring()).toBe('stored');
+  },
+);
+
+test('a checkpoint is waited for while the coordinator is away, as long as its attempt is wanted', {
+  timeout: 120_000,
+}, async () => {
+  expect(await bring()).toBe('stored');
+  const step = new Step();
+  const artifact = { name: FILE.name, kind: 'checkpoint', epoch: 2, size: FILE.size, sha256: FILE.sha256 } as const;
+  onRecord(served.runtime.core, 'a', { kind: 'artifact', key, seq: 1, at: 5, artifact }, now(), step);
+  await served.runtime.settle(step);
+
+  const way = await startProxy(served.address);
+  const agentDir = testFolder();
+  const spool = new Spool(agentDir);
+  const hello = { ...agentHello('a', 'a1', 1), agentId: 'a', protocol: 1, gpus: [] };
+  const events = { onWelcome: () => {}, onDismissed: () => {}, onAcknowledged: () => {} };
+  const session = new Session(way.address, agentDir, hello, spool, events, pino({ level: 'silent' }));
+  onTestFinished(() => {
+    session.close();
+    spool.close();
+  });
+  way.cut();
+  const checkpoint = { ...FILE, attempt: 1 };
+  let wanted = true;
+  const given = session.fetchCheckpoint({ ...key, attempt: 2 }, checkpoint, () => wanted);
+  // Longer than a coordinator that is there is asked for.
+  await sleep(8_000);
+  way.mend();
+  expect(await given).toBe(true);
+  const fetched = readFileSync(resumeFile(attemptFolder(agentDir, { ...key, attempt: 2 })));
+  expect(fetched.equals(BYTES)).toBe(true);
+
+  way.cut();
+  const inVain = session.fetchCheckpoint({ ...key, attempt: 3 }, checkpoint, () => wanted);
+  wanted = false;
+  expect(await inVain).toBe(false);
+});
