@@ -3,7 +3,7 @@
  * process was killed while it was written, and however many wrote it at once.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { DataFile, DatasetSpec } from './catalogue.ts';
@@ -32,6 +32,16 @@ export async function readVerified(path: string, file: DataFile): Promise<Buffer
   const fault = faultOf(bytes, file);
   if (fault !== undefined) throw damaged(path, fault);
   return bytes;
+}
+
+/** The same for a file that is open, which is not taken into memory. @throws {DamagedFileError} */
+export async function verifyOpen(handle: FileHandle, path: string, file: DataFile): Promise<void> {
+  const { size } = await handle.stat();
+  if (size !== file.bytes) throw damaged(path, `has ${size} bytes, expected ${file.bytes}`);
+  const hash = createHash('sha256');
+  for await (const piece of handle.createReadStream({ start: 0, autoClose: false })) hash.update(piece);
+  const sha256 = hash.digest('hex');
+  if (sha256 !== file.sha256) throw damaged(path, `has SHA-256 ${sha256}, expected ${file.sha256}`);
 }
 
 /** What is wrong with a file's content; undefined when it is the one that was expected. */

@@ -3,7 +3,7 @@ import { BadInputError } from '../../proto/errors.ts';
 
 /** Unsigned bytes in three dimensions. */
 const IMAGES_MAGIC = 0x00000803;
-const IMAGES_HEADER_BYTES = 16;
+export const IMAGES_HEADER_BYTES = 16;
 /** Unsigned bytes in one dimension. */
 const LABELS_MAGIC = 0x00000801;
 const LABELS_HEADER_BYTES = 8;
@@ -22,14 +22,22 @@ export interface Images {
  * @throws {BadInputError} when it is no such file, or shorter or longer than its header says.
  */
 export function parseImages(name: string, file: Uint8Array): Images {
-  const header = headerOf(name, file, IMAGES_HEADER_BYTES, IMAGES_MAGIC, 'images');
+  return { ...imagesHeader(name, file, file.length), pixels: file.subarray(IMAGES_HEADER_BYTES) };
+}
+
+/**
+ * The header of a file of images.
+ * @param start the first IMAGES_HEADER_BYTES of it at least.
+ * @param bytes of the whole file.
+ * @throws {BadInputError} as {@link parseImages}.
+ */
+export function imagesHeader(name: string, start: Uint8Array, bytes: number): Omit<Images, 'pixels'> {
+  const header = headerOf(name, start, IMAGES_HEADER_BYTES, IMAGES_MAGIC, 'images');
   const [count, rows, columns] = [header.getUint32(4), header.getUint32(8), header.getUint32(12)];
   const expected = IMAGES_HEADER_BYTES + count * rows * columns;
-  if (file.length !== expected)
-    throw new BadInputError(
-      `${name}: ${file.length} bytes, expected ${expected} for ${count} images of ${rows}x${columns}`,
-    );
-  return { count, rows, columns, pixels: file.subarray(IMAGES_HEADER_BYTES) };
+  if (bytes !== expected)
+    throw new BadInputError(`${name}: ${bytes} bytes, expected ${expected} for ${count} images of ${rows}x${columns}`);
+  return { count, rows, columns };
 }
 
 /**

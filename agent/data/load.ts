@@ -1,13 +1,15 @@
-/** A data set's images, and the test images' labels, in this process's memory, verified. */
+/** A data set's images, and the test images' labels, verified. */
 
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import { cachedPath, readVerified } from './cache.ts';
-import { type DataFile, type DatasetName, type DatasetSpec, datasetNamed } from './catalogue.ts';
+import { type DatasetName, type DatasetSpec, datasetNamed } from './catalogue.ts';
 import { type Images, parseImages, parseLabels } from './idx.ts';
+import { ImageFile } from './image-file.ts';
 import { ensureDataset } from './resolve.ts';
 
 export interface ImageSet {
-  readonly train: Images;
+  /** Not in this process's memory: workers of a machine share them. */
+  readonly train: ImageFile;
   readonly test: LabelledImages;
 }
 
@@ -16,11 +18,11 @@ export interface LabelledImages extends Images {
   readonly labels: Uint8Array;
 }
 
-/** A worker runs trial after trial on one data set: the last one stays, read and verified once. */
+/** A worker runs trial after trial on one data set: the last one stays, opened and verified once. */
 let latest: { readonly key: string; readonly images: Promise<ImageSet> } | undefined;
 
 /**
- * Fetches the data set into the cache where it is missing, and reads it.
+ * Fetches the data set into the cache where it is missing, and opens it.
  * @throws {DamagedFileError} when a file of the cache is truncated or altered.
  * @throws {DatasetUnavailableError} when it is neither cached nor to be had.
  */
@@ -29,6 +31,8 @@ export function loadImages(name: DatasetName, dataDir: string): Promise<ImageSet
   if (latest?.key === key) return latest.images;
   const images = read(name, dataDir);
   const loading = { key, images };
+  // Who trained on it is done: a worker has one attempt, or one pack, at a time.
+  latest?.images.then(({ train }) => train.close()).catch(() => {});
   latest = loading;
   images.catch(() => {
     if (latest === loading) latest = undefined;
@@ -41,21 +45,17 @@ async function read(name: DatasetName, dataDir: string): Promise<ImageSet> {
   if (dataset === undefined) throw new NotFoundError(`no data set is called ${name}`);
   await ensureDataset(dataset, dataDir);
   return {
-    train: await readImages(dataset, dataset.trainImages, dataDir),
+    train: await ImageFile.open(cachedPath(dataDir, dataset, dataset.trainImages), dataset.trainImages),
     test: await readTest(dataset, dataDir),
   };
 }
 
 async function readTest(dataset: DatasetSpec, dataDir: string): Promise<LabelledImages> {
-  const images = await readImages(dataset, dataset.testImages, dataDir);
+  const imagesPath = cachedPath(dataDir, dataset, dataset.testImages);
+  const images = parseImages(imagesPath, await readVerified(imagesPath, dataset.testImages));
   const path = cachedPath(dataDir, dataset, dataset.testLabels);
   const labels = parseLabels(path, await readVerified(path, dataset.testLabels));
   if (labels.length !== images.count)
     throw new BadInputError(`${path}: ${labels.length} labels, expected one for each of ${images.count} images`);
   return { ...images, labels };
-}
-
-async function readImages(dataset: DatasetSpec, file: DataFile, dataDir: string): Promise<Images> {
-  const path = cachedPath(dataDir, dataset, file);
-  return parseImages(path, await readVerified(path, file));
 }

@@ -1,12 +1,21 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Images } from '../../data/idx.ts';
+import { loadImages } from '../../data/load.ts';
 import { chooseBackend } from '../../machine/backend.ts';
-import { bytesOf, deviceRows, pickRows } from './images.ts';
+import { bytesOf, deviceRows, onDevice, trainImages } from './images.ts';
+
+let dataDir: string;
 
 beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'trawl-images-test-'));
   await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
 });
+
+afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
 /** Image by image all bytes in turn, over and over. */
 function imagesOf(count: number): Images {
@@ -41,11 +50,17 @@ test('outputs between two bytes are rounded to the nearer, and none leaves 0..25
   expect(await bytesOf(outputs)).toEqual(Uint8Array.of(0, 0, 1, 255, 255, 255));
 });
 
-test('a batch holds the images that it names, in its order', async () => {
-  const rows = tf.tensor2d([0, 1, 10, 11, 20, 21], [3, 2]);
-  expect(await pickRows(rows, Int32Array.of(2, 0, 2)).array()).toEqual([
-    [20, 21],
-    [0, 1],
-    [20, 21],
-  ]);
+test('a batch holds the images that it names, in its order, from the file or from the device', async () => {
+  const { train } = await loadImages('mnist', dataDir);
+  const batch = Int32Array.of(2, 0, 2, 9);
+  const expected = Float32Array.from(train.read(batch), (byte) => byte / 127.5 - 1);
+  const before = tf.memory().numTensors;
+  for (const images of [trainImages(train, 10), onDevice(train, 10)]) {
+    const rows = images.pick(batch);
+    expect(rows.shape).toEqual([4, 784]);
+    expect(await rows.data()).toEqual(expected);
+    rows.dispose();
+    images.dispose();
+  }
+  expect(tf.memory().numTensors).toBe(before);
 });

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
-import type { Images } from '../../data/idx.ts';
 import { loadImages } from '../../data/load.ts';
 import { chooseBackend } from '../../machine/backend.ts';
 import { seenRun } from '../run.fixture.ts';
@@ -26,14 +25,13 @@ beforeAll(async () => {
 
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-/** Of those images, by the study's formula. */
-function scaled({ pixels }: Images, images: ArrayLike<number>): tf.Tensor2D {
-  const rows = new Float32Array(images.length * 784);
+/** By the study's formula. */
+function scaled(pixels: Uint8Array): tf.Tensor2D {
+  const rows = new Float32Array(pixels.length);
   for (let i = 0; i < rows.length; i++) {
-    const image = images[Math.floor(i / 784)] ?? 0;
-    rows[i] = (pixels[image * 784 + (i % 784)] ?? 0) / 127.5 - 1;
+    rows[i] = (pixels[i] ?? 0) / 127.5 - 1;
   }
-  return tf.tensor2d(rows, [images.length, 784]);
+  return tf.tensor2d(rows, [pixels.length / 784, 784]);
 }
 
 /** The epochs step by step: one learner throughout, fed by hand. */
@@ -43,15 +41,15 @@ async function byHand(parameters: Parameters) {
   const learner = new Learner([{ settings, seed: SEED }]);
   const shuffles = new Random(SEED, STREAMS.shuffle);
   const order = Int32Array.from({ length: IMAGES }, (_, i) => i);
-  const target = scaled(tested, [...Array(10_000).keys()]);
+  const target = scaled(tested.pixels);
   const draws = normals(10_000 * 784, settings.noiseStd, new Random(SEED, STREAMS.testNoise));
   const noisy = tf.clipByValue<tf.Tensor2D>(tf.add(target, tf.tensor2d(draws, [10_000, 784])), -1, 1);
   const input = tf.transpose(noisy);
   const epochs = [];
   for (let epoch = 1; epoch <= EPOCHS; epoch++) {
     shuffles.shuffle(order);
-    const [whole = 0, wholeL1 = 0] = await learner.step(scaled(train, order.subarray(0, 64))).data();
-    const [short = 0, shortL1 = 0] = await learner.step(scaled(train, order.subarray(64))).data();
+    const [whole = 0, wholeL1 = 0] = await learner.step(scaled(train.read(order.subarray(0, 64)))).data();
+    const [short = 0, shortL1 = 0] = await learner.step(scaled(train.read(order.subarray(64)))).data();
     const output = tf.tidy(() => learner.reconstruct(0, input));
     const squares = tf.tidy(() => tf.sum(tf.squaredDifference(tf.transpose(output), target), 1));
     const testLoss = (await squares.data<'float32'>()).reduce((sum, image) => sum + image, 0) / (10_000 * 784);

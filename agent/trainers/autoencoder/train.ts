@@ -7,7 +7,7 @@ import { batchesOf } from './batches.ts';
 import { Ending } from './ending.ts';
 import { TestImages } from './evaluation.ts';
 import { isOutOfMemory, refuseNonFinite } from './failures.ts';
-import { deviceRows, pickRows } from './images.ts';
+import { type TrainImages, trainImages } from './images.ts';
 import { Learner, type Strategy } from './learner.ts';
 import { LossLog } from './loss-log.ts';
 import { type Entrant, Member } from './member.ts';
@@ -69,16 +69,16 @@ async function trainAll(entrants: readonly Entrant[], strategy: Strategy | undef
   if (first === undefined) return;
   const images = await imagesOf(first);
   const testImages = new TestImages(images.test);
-  const rows = deviceRows(images.train, 0, Math.min(first.settings.trainSize, images.train.count));
+  const train = trainImages(images.train, Math.min(first.settings.trainSize, images.train.count));
   const members = entrants.map((entrant) => new Member(entrant, images, testImages));
   const learner = new Learner(
     members.map(({ settings, run }) => ({ settings, seed: run.seed })),
     strategy,
   );
   try {
-    await trainMembers(members, learner, rows);
+    await trainMembers(members, learner, train);
   } finally {
-    tf.dispose(rows);
+    train.dispose();
     for (const member of members) member.dispose();
     testImages.dispose();
     learner.dispose();
@@ -95,7 +95,7 @@ async function imagesOf({ settings, run }: Entrant): Promise<ImageSet> {
 }
 
 /** Rounds of an epoch each, until every member has ended; members need not be at the same epoch. */
-async function trainMembers(all: readonly Member[], learner: Learner, rows: tf.Tensor2D): Promise<void> {
+async function trainMembers(all: readonly Member[], learner: Learner, images: TrainImages): Promise<void> {
   let members = all;
   for (const [at, member] of members.entries()) await forMember(member, () => member.prepare(learner, at));
   for (;;) {
@@ -105,7 +105,7 @@ async function trainMembers(all: readonly Member[], learner: Learner, rows: tf.T
       learner.keepOnly(live);
       members = members.filter(({ ending }) => !ending.over);
     }
-    const steps = await trainEpoch(members, learner, rows);
+    const steps = await trainEpoch(members, learner, images);
     const sums = await learner.absoluteSums();
     for (const [at, member] of members.entries()) {
       if (member.ending.over) continue;
@@ -133,7 +133,7 @@ async function forMember(member: Member, work: () => Promise<void>): Promise<voi
 async function trainEpoch(
   members: readonly Member[],
   learner: Learner,
-  rows: tf.Tensor2D,
+  images: TrainImages,
 ): Promise<readonly (readonly StepLoss[])[]> {
   const log = new LossLog(members.length);
   const orders = members.map((member) => member.shuffled());
@@ -141,7 +141,7 @@ async function trainEpoch(
     let step = 0;
     for (const batch of batchesOf(orders, members[0]?.settings.batchSize ?? 1)) {
       step++;
-      const losses = tf.tidy(() => learner.step(pickRows(rows, batch)));
+      const losses = tf.tidy(() => learner.step(images.pick(batch)));
       if (await log.add(batch.length / members.length, losses)) endNonFinite(members, log);
       if (step % STEPS_PER_PAUSE === 0) await pause(members);
       if (members.every(({ ending }) => ending.over)) break;
