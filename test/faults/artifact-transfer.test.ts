@@ -26,7 +26,7 @@ import { Step } from '../../coordinator/core/step.ts';
 import { agentHello } from '../../coordinator/testing/sample-core.ts';
 import { INSECURE, newFolder, noopSweep, type Served, serve } from '../../coordinator/testing/serve.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
-import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { AttemptKey, Record as RecordMessage, RecordRefused } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { testFolder } from '../harness/folder.ts';
 import { startProxy } from '../harness/proxy.ts';
@@ -68,6 +68,26 @@ beforeEach(async () => {
 const atCoordinator = (name: string) => join(dir, 'artifacts', key.sweepId, key.trialId, `${key.attempt}`, name);
 const bring = () => bringArtifact(client, { agentId: 'a', key, artifact: FILE, path }, new AbortController().signal);
 
+/** Agent `a`, without its slots. */
+function sessionWith(server: string, records: readonly RecordMessage[] = []) {
+  const agentDir = testFolder();
+  const spool = new Spool(agentDir);
+  spool.add(records);
+  const dismissed: RecordRefused[] = [];
+  const hello = { ...agentHello('a', 'a1', 1), agentId: 'a', protocol: 1, gpus: [] };
+  const events = {
+    onWelcome: () => {},
+    onDismissed: (refused: RecordRefused) => dismissed.push(refused),
+    onAcknowledged: () => {},
+  };
+  const session = new Session(server, agentDir, hello, spool, events, pino({ level: 'silent' }));
+  onTestFinished(() => {
+    session.close();
+    spool.close();
+  });
+  return { session, agentDir, spool, dismissed };
+}
+
 test('a file arrives whole, one that has grown since as it was announced', async () => {
   appendFileSync(path, 'more');
   expect(await bring()).toBe('stored');
@@ -108,15 +128,7 @@ test('a checkpoint is waited for while the coordinator is away, as long as its a
   await served.runtime.settle(step);
 
   const way = await startProxy(served.address);
-  const agentDir = testFolder();
-  const spool = new Spool(agentDir);
-  const hello = { ...agentHello('a', 'a1', 1), agentId: 'a', protocol: 1, gpus: [] };
-  const events = { onWelcome: () => {}, onDismissed: () => {}, onAcknowledged: () => {} };
-  const session = new Session(way.address, agentDir, hello, spool, events, pino({ level: 'silent' }));
-  onTestFinished(() => {
-    session.close();
-    spool.close();
-  });
+  const { session, agentDir } = sessionWith(way.address);
   way.cut();
   const checkpoint = { ...FILE, attempt: 1 };
   let wanted = true;
@@ -132,4 +144,23 @@ test('a checkpoint is waited for while the coordinator is away, as long as its a
   const inVain = session.fetchCheckpoint({ ...key, attempt: 3 }, checkpoint, () => wanted);
   wanted = false;
   expect(await inVain).toBe(false);
+});
+
+test.each([
+  ['whose file is gone', FILE, /file\.bin is gone/],
+  ['that the coordinator will never take', { ...FILE, size: 2 ** 30 + 1 }, /expected at most 1073741824/],
+] as const)('an artifact %s costs its attempt, not the agent: the rest goes on', async (_, artifact, why) => {
+  const log = (trialKey: AttemptKey, seq: number) => ({
+    ...{ key: trialKey, seq, atMs: 5 },
+    body: { $case: 'log' as const, log: { text: 'x' } },
+  });
+  const other = { ...key, trialId: 'unknown' };
+  const { spool, dismissed } = sessionWith(served.address, [
+    { key, seq: 1, atMs: 5, body: { $case: 'artifact', artifact: { ...artifact } } },
+    log(key, 2),
+    log(other, 1),
+  ]);
+  await expect.poll(() => dismissed.length, { timeout: 20_000 }).toBe(2);
+  expect(dismissed.find((refused) => refused.key?.trialId === key.trialId)?.message).toMatch(why);
+  expect(spool.oldest()).toBeUndefined();
 });

@@ -35,11 +35,30 @@ function hasCheckpoint({ dir }: Cluster, sweep: string, trial: string): boolean 
   return existsSync(join(dir, 'artifacts', sweep, trial, '1', 'checkpoints', 'epoch-2.safetensors'));
 }
 
-test('a worker killed in epoch 3 of 5: its successor goes on at 3, and ends with the same metrics', {
-  timeout: 240_000,
+/** Submits the sweep again, and waits until its trial is in its third epoch with the second checkpoint kept. */
+async function inThirdEpoch(cluster: Cluster, file: string): Promise<string> {
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
+  await until('the trial is in its third epoch, and the second checkpoint is kept', async () => {
+    const [trial] = await cluster.json<TrialJson[]>('trials', sweep, '--state', 'running');
+    return trial?.epoch === 2 && hasCheckpoint(cluster, sweep, trial.trial);
+  });
+  return sweep;
+}
+
+function expectWentOn(disturbed: Shown, undisturbed: Shown): void {
+  expect(disturbed.attempt_list.map(({ resumed_from }) => resumed_from)).toEqual([0, 2]);
+  expect(disturbed.reports.map(({ attempt, epoch }) => [attempt, epoch])).toEqual([
+    ...[1, 2].map((epoch) => [1, epoch]),
+    ...[3, 4, 5].map((epoch) => [2, epoch]),
+  ]);
+  expect(disturbed.metrics).toEqual(undisturbed.metrics);
+}
+
+test('a worker, then an agent, killed in epoch 3 of 5: the successor, on whichever agent, goes on at 3 to the same metrics', {
+  timeout: 360_000,
 }, async () => {
   const folder = testFolder();
-  const cluster = await Cluster.start(folder);
+  const cluster = await Cluster.start(folder, { lease: '5s' });
   const file = sweepFile(folder, SWEEP);
   await cluster.startAgent('agent', 1);
   const calm = await cluster.json<{ sweep: string }>('submit', file);
@@ -53,19 +72,15 @@ test('a worker killed in epoch 3 of 5: its successor goes on at 3, and ends with
     'reconstructions/epoch-5.safetensors',
   ]);
 
-  const rough = await cluster.json<{ sweep: string }>('submit', file);
-  await until('the trial is in its third epoch, and the second checkpoint is kept', async () => {
-    const [trial] = await cluster.json<TrialJson[]>('trials', rough.sweep, '--state', 'running');
-    return trial?.epoch === 2 && hasCheckpoint(cluster, rough.sweep, trial.trial);
-  });
+  const rough = await inThirdEpoch(cluster, file);
   for (const pid of cluster.workersOf('agent')) killNow(pid);
-  const disturbed = await result(cluster, rough.sweep);
-  expect(disturbed.attempt_list.map(({ resumed_from }) => resumed_from)).toEqual([0, 2]);
-  expect(disturbed.reports.map(({ attempt, epoch }) => [attempt, epoch])).toEqual([
-    ...[1, 2].map((epoch) => [1, epoch]),
-    ...[3, 4, 5].map((epoch) => [2, epoch]),
-  ]);
-  expect(disturbed.metrics).toEqual(undisturbed.metrics);
+  const disturbed = await result(cluster, rough);
+  expectWentOn(disturbed, undisturbed);
+
+  const rougher = await inThirdEpoch(cluster, file);
+  await cluster.agent('agent').killNow();
+  await cluster.startAgent('another', 1);
+  expectWentOn(await result(cluster, rougher), undisturbed);
 
   const pictures = join(folder, 'pictures');
   const fetched = await cluster.run(
