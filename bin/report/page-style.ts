@@ -52,7 +52,7 @@ figcaption{color:var(--dim);font-size:.9rem;max-width:46rem}
 figcaption strong{color:var(--ink)}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0;margin:.6rem 0;font-size:.9rem}
 .legend svg{margin-right:.4rem;vertical-align:middle}
-.panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20.5rem),1fr));gap:.75rem 1.5rem;margin:.6rem 0}
+.panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20.5rem),1fr));gap:.75rem 1.5rem;align-items:end;margin:.6rem 0}
 .panels svg{display:block;width:100%;max-width:27rem;height:auto}
 .pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1.25rem 1.5rem;margin:1rem 0}
 .pictures figure{margin:0;max-width:40rem}
