@@ -69,7 +69,7 @@ h3 .badge{margin-left:.35rem;vertical-align:.08em}
 .badge.open{color:var(--dim);border-style:dashed}
 footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--rule);color:var(--dim);font-size:.85rem}
 :focus-visible{outline:2px solid var(--s0);outline-offset:2px}
-@media (max-width:30rem){.highlights div:first-child{grid-column:1/-1}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:.5rem}}
+@media (max-width:30rem){.highlights div:first-child,.highlights div:last-child:nth-child(even){grid-column:1/-1}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:.5rem}}
 @media (min-width:90rem){body{display:grid;grid-template-columns:11.5rem minmax(0,1fr);column-gap:2.5rem;max-width:94rem}
 header,footer{grid-column:2}nav{grid-column:1;grid-row:1/span 2;position:sticky;top:2rem;align-self:start;margin:.5rem 0}
 nav ol{display:block}nav li{margin:.45rem 0}main{grid-column:2}}

@@ -35,7 +35,7 @@ function noteText({ balanced, effects, why }: Importance): string {
   if (why === '') return '';
   return balanced
     ? `In this grid, ${why}.`
-    : `What follows is about the largest balanced part of the results (${why}).`;
+    : `What follows is about the largest balanced part of the results that was found (${why}).`;
 }
 
 /** A share that would be shown as 0. */
