@@ -108,7 +108,8 @@ test('curves: the objective, and what the hypotheses speak of; the caption says 
 test('importance: the exact analysis of variance, and the means at each value', () => {
   const [shares, levels] = tablesOf(sectionOf(grid(), 'effects'));
   const importance = shares === undefined ? [] : rowsOf(shares);
-  expect(importance.map(({ parameter }) => parameter)).toEqual(['width', 'noise', 'width × noise', 'unexplained']);
+  expect(importance.map(({ parameter }) => parameter)).toEqual(['width', 'noise', 'unexplained']);
+  expect(figuresOf(sectionOf(grid(), 'effects'))[0]?.caption).toMatch(/ 1 smaller interaction is not listed\.$/);
   // By hand: 12 trials, widths 0.1875 on either side of the mean, seeds of -0.01, 0 and 0.01 around each config.
   const between = 12 * 0.1875 ** 2;
   const within = 8 * 0.01 ** 2;
@@ -116,6 +117,23 @@ test('importance: the exact analysis of variance, and the means at each value', 
   expect(Number(importance[0]?.F)).toBeCloseTo(between / (within / 8), 0);
   expect(importance[0]?.p).toBe('< 0.001');
   expect(levels && rowsOf(levels)[0]).toEqual({ parameter: 'width', value: '16', loss: '1.5100 ± 0.0089', n: '6' });
+});
+
+test('what two parameters do together only is an interaction, with its share and p', () => {
+  // Wider is better without noise, and worse with it, by as much; seeds differ by 0.1.
+  const data = reportData(GRID, ({ parameters: { width, noise }, seed }) => ({
+    curves: { loss: [((width === 16) === (noise === 0) ? 2 : 1) + 0.1 * seed] },
+  }));
+  const [shares] = tablesOf(sectionOf(documentOf(data, NOW), 'effects'));
+  const rows = shares === undefined ? [] : rowsOf(shares);
+  // Sums of squares: 12 trials, 0.5 from the mean; seeds of -0.1, 0 and 0.1 around each of 4 configs.
+  const share = (12 * 0.5 ** 2) / (12 * 0.5 ** 2 + 8 * 0.1 ** 2);
+  expect(rows).toEqual([
+    expect.objectContaining({ parameter: 'width', share: '0.0%' }),
+    expect.objectContaining({ parameter: 'noise', share: '0.0%' }),
+    { parameter: 'width × noise', share: `${(100 * share).toFixed(1)}%`, F: '-', p: '< 0.001' },
+    { parameter: 'unexplained', share: `${(100 * (1 - share)).toFixed(1)}%`, F: '-', p: '-' },
+  ]);
 });
 
 test('nothing has come in yet: the design and how to run it are there, and that there is no result', () => {

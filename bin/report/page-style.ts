@@ -7,7 +7,7 @@ import { CHART_STYLE } from './charts/style.ts';
 export const PAGE_STYLE = `${CHART_STYLE}
 *{box-sizing:border-box}
 html{scroll-padding-top:1rem;-webkit-text-size-adjust:100%}
-body{margin:0 auto;max-width:84rem;padding:1.5rem 1rem 3rem;background:var(--ground);color:var(--ink);
+body{margin:0 auto;max-width:80rem;padding:1.5rem clamp(1rem,2.5vw,2rem) 3rem;background:var(--ground);color:var(--ink);
 font:16px/1.55 system-ui,sans-serif;overflow-wrap:anywhere}
 main,header,nav{min-width:0}
 h1{font-size:clamp(1.6rem,1.2rem + 1.6vw,2.2rem);line-height:1.15;margin:0;letter-spacing:-.01em}
@@ -52,7 +52,7 @@ figcaption{color:var(--dim);font-size:.9rem;max-width:46rem}
 figcaption strong{color:var(--ink)}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0;margin:.6rem 0;font-size:.9rem}
 .legend svg{margin-right:.4rem;vertical-align:middle}
-.panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20.5rem),1fr));gap:.75rem 1.5rem;margin:.6rem 0}
+.panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20.5rem),1fr));gap:.75rem 1.5rem;align-items:end;margin:.6rem 0}
 .panels svg{display:block;width:100%;max-width:27rem;height:auto}
 .pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1.25rem 1.5rem;margin:1rem 0}
 .pictures figure{margin:0;max-width:40rem}
@@ -69,8 +69,8 @@ h3 .badge{margin-left:.35rem;vertical-align:.08em}
 .badge.open{color:var(--dim);border-style:dashed}
 footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--rule);color:var(--dim);font-size:.85rem}
 :focus-visible{outline:2px solid var(--s0);outline-offset:2px}
-@media (max-width:30rem){.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:.5rem}}
-@media (min-width:66rem){body{display:grid;grid-template-columns:11.5rem minmax(0,1fr);column-gap:2.5rem;padding:2rem 2rem 3rem}
+@media (max-width:30rem){.highlights div:first-child,.highlights div:last-child:nth-child(even){grid-column:1/-1}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:.5rem}}
+@media (min-width:90rem){body{display:grid;grid-template-columns:11.5rem minmax(0,1fr);column-gap:2.5rem;max-width:94rem}
 header,footer{grid-column:2}nav{grid-column:1;grid-row:1/span 2;position:sticky;top:2rem;align-self:start;margin:.5rem 0}
 nav ol{display:block}nav li{margin:.45rem 0}main{grid-column:2}}
 @media print{body{display:block;max-width:none;padding:0;font-size:10pt}nav{display:none}.scroll{overflow:visible}

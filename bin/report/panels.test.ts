@@ -24,16 +24,27 @@ test('a few configs have a line each, named by what varies', () => {
   expect(whole).toBe(true);
 });
 
-test('of more, the parameter that matters most is the colour, and the next ones are the panels', () => {
+test('of more, the colour is the parameter that leaves the fewest panels, and the others make them', () => {
   const { legend, panels, whole, averaged } = laidOut(
     '{ a: { values: [1, 2] }, b: { values: [1, 2, 3] }, c: { values: [1, 2] } }',
-    { a: 10, b: 1, c: 0.1 },
+    { a: 0.1, b: 10, c: 1 },
   );
-  expect(legend).toEqual(['a=1', 'a=2']);
-  expect(panels.map(({ title }) => title)).toEqual([
-    ...['b=1, c=1', 'b=1, c=2', 'b=2, c=1', 'b=2, c=2', 'b=3, c=1', 'b=3, c=2'],
-  ]);
+  expect(legend).toEqual(['b=1', 'b=2', 'b=3']);
+  expect(panels.map(({ title }) => title)).toEqual(['c=1, a=1', 'c=1, a=2', 'c=2, a=1', 'c=2, a=2']);
   expect([whole, averaged]).toEqual([true, []]);
+});
+
+test('of equals, the parameter that matters most is the colour', () => {
+  const parameters = '{ a: { values: [1, 2, 3] }, b: { values: [1, 2, 3] } }';
+  expect(laidOut(parameters, { a: 1, b: 10 }).legend).toEqual(['b=1', 'b=2', 'b=3']);
+  expect(laidOut(parameters, { a: 10, b: 1 }).legend).toEqual(['a=1', 'a=2', 'a=3']);
+});
+
+test('panels that exclude leaves empty take no place, so that less is averaged over', () => {
+  const axes = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}: { values: [1, 2] }`).join(', ');
+  const rest = '\nexclude: [{ a: 1, b: 1 }, { c: 2, d: 1 }, { c: 1, d: 2 }]\n';
+  const { panels, whole } = laidOut(`{ ${axes} }${rest}`, { a: 5, b: 4, c: 3, d: 2, e: 1 });
+  expect([whole, panels.length]).toEqual([true, 6]);
 });
 
 test('many values of a number are taken together in ranges, and that it averages over them is known', () => {

@@ -22,57 +22,60 @@ export interface Layout {
   readonly averaged: readonly string[];
 }
 
-/** The parameter that matters most is the colour, the next ones make the panels, the rest is averaged over. */
+/**
+ * One parameter is the colour, others make the panels, those that matter most first, and the rest is averaged over.
+ * The colour is the parameter that leaves the least to average over, then the fewest panels; of equals the one that
+ * matters most.
+ */
 export function layOut(configs: readonly Config[], space: Space): Layout {
   if (configs.length <= MAX_LINES) {
     const legend = configs.map((config) => settingText(space.parameters.get(config) ?? {}, space.varying));
     const groups = configs.map((config, series) => ({ series, configs: [config] }));
     return { legend, panels: [{ title: '', groups }], whole: true, averaged: [] };
   }
-  const colour = firstWithLevels(space, MAX_LINES);
+  const [best] = space.independent
+    .flatMap((name) => colouredBy(name, configs, space) ?? [])
+    .sort((a, b) => a.averaged.length - b.averaged.length || a.panels.length - b.panels.length);
+  return best ?? inOneLine(configs, space);
+}
+
+function inOneLine(configs: readonly Config[], space: Space): Layout {
+  const panels = [{ title: '', groups: [{ series: 0, configs }] }];
+  return { legend: ['all configs'], panels, whole: false, averaged: space.independent };
+}
+
+/** Undefined where the parameter has more values than there are colours, and no numbers. */
+function colouredBy(colour: string, configs: readonly Config[], space: Space): Layout | undefined {
+  const valueIn = (config: Config, name: string) => space.parameters.get(config)?.[name];
+  const colours = levelsOf(valuesOf(space, colour), MAX_LINES);
+  if (colours === undefined) return undefined;
+  const exact = new Set(valuesOf(space, colour).length <= MAX_LINES ? [colour] : []);
   let panels = [{ title: '', configs }];
-  const shown = new Set(colour === undefined ? [] : [colour.name]);
-  const exact = new Set(
-    space.independent.filter((name) => shown.has(name) && valuesOf(space, name).length <= MAX_LINES),
-  );
   for (const name of space.independent) {
-    const levels = shown.has(name) ? undefined : levelsOf(valuesOf(space, name), MAX_PANEL_LEVELS);
-    if (levels === undefined || panels.length * levels.length > MAX_PANELS) continue;
-    shown.add(name);
-    if (valuesOf(space, name).length <= MAX_PANEL_LEVELS) exact.add(name);
-    panels = panels.flatMap((panel) =>
+    const levels = name === colour ? undefined : levelsOf(valuesOf(space, name), MAX_PANEL_LEVELS);
+    if (levels === undefined) continue;
+    const split = panels.flatMap((panel) =>
       levels.map(({ label, has }) => ({
         title: `${panel.title}${panel.title === '' ? '' : ', '}${name}=${label}`,
-        configs: panel.configs.filter((config) => has(space.parameters.get(config)?.[name])),
+        configs: panel.configs.filter((config) => has(valueIn(config, name))),
       })),
     );
+    const filled = split.filter((panel) => panel.configs.length > 0);
+    if (filled.length > MAX_PANELS) continue;
+    panels = filled;
+    if (valuesOf(space, name).length <= MAX_PANEL_LEVELS) exact.add(name);
   }
-  const filled = panels.filter((panel) => panel.configs.length > 0);
-  const grouped = filled.map(({ title, configs: within }) => ({
+  const grouped = panels.map(({ title, configs: within }) => ({
     title,
-    groups:
-      colour === undefined
-        ? [{ series: 0, configs: within }]
-        : colour.levels
-            .map(({ has }, series) => ({
-              series,
-              configs: within.filter((config) => has(space.parameters.get(config)?.[colour.name])),
-            }))
-            .filter((group) => group.configs.length > 0),
+    groups: colours
+      .map(({ has }, series) => ({ series, configs: within.filter((config) => has(valueIn(config, colour))) }))
+      .filter((group) => group.configs.length > 0),
   }));
   const whole = grouped.every(({ groups }) => groups.every((group) => group.configs.length === 1));
   return {
-    legend: colour === undefined ? ['all configs'] : colour.levels.map(({ label }) => `${colour.name}=${label}`),
+    legend: colours.map(({ label }) => `${colour}=${label}`),
     panels: grouped,
     whole,
     averaged: whole ? [] : space.independent.filter((name) => !exact.has(name)),
   };
-}
-
-function firstWithLevels(space: Space, most: number) {
-  for (const name of space.independent) {
-    const levels = levelsOf(valuesOf(space, name), most);
-    if (levels !== undefined) return { name, levels };
-  }
-  return undefined;
 }

@@ -35,14 +35,20 @@ function noteText({ balanced, effects, why }: Importance): string {
   if (why === '') return '';
   return balanced
     ? `In this grid, ${why}.`
-    : `What follows is about the largest balanced part of the results (${why}).`;
+    : `What follows is about the largest balanced part of the results that was found (${why}).`;
 }
+
+/** A share that would be shown as 0. */
+const NEGLIGIBLE = 0.0005;
 
 function sharesFigure(
   { metric, balanced, interactions, residual }: Importance,
   effects: readonly ParameterEffect[],
 ): Figure {
-  const crossed = interactions.toSorted((a, b) => b.share - a.share).slice(0, MAX_INTERACTIONS);
+  const crossed = interactions
+    .filter(({ share }) => share >= NEGLIGIBLE)
+    .toSorted((a, b) => b.share - a.share)
+    .slice(0, MAX_INTERACTIONS);
   const rows = [
     ...effects.map(({ parameter, share, f, p }) => ({ label: parameter, share, f, p, rest: false })),
     ...crossed.map(({ parameters, share, p }) => {
@@ -56,7 +62,7 @@ function sharesFigure(
     caption:
       `Analysis of variance, exact ${balanced ? 'as the grid is balanced' : 'for the balanced part'}: how much of the ` +
       'sum of squares over all trials each parameter accounts for, each pair (×) beyond its two, and neither: what three ' +
-      `or more do together, and chance.${more > 0 ? ` ${more} smaller interactions are not listed.` : ''}`,
+      `or more do together, and chance.${more > 0 ? ` ${more} smaller interaction${more === 1 ? ' is' : 's are'} not listed.` : ''}`,
     legend: [],
     panels: [
       {
