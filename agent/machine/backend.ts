@@ -11,7 +11,8 @@ export const BACKENDS = ['tensorflow-gpu', 'tensorflow', 'wasm'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
 export const NO_GPU = 'no GPU is seen (nvidia-smi lists none)';
-export const NO_CUDA = 'loads, but computes on the CPU: CUDA 11, cuDNN 8 or the driver is missing or does not fit';
+export const NO_CUDA =
+  'loads, but computes on the CPU: CUDA, cuDNN or the driver is missing or does not fit (npm run setup:native -- --cuda brings the first two)';
 
 export interface BackendOptions {
   /** GPUs that this process may use; without one the GPU backend is not tried. */

@@ -22,7 +22,10 @@ export function nativePartFault(name: NativePackage): string | undefined {
   // node-pre-gyp puts the addon into lib/napi-v<N>; N depends on the Node that it was made for.
   const lib = join(root, 'lib');
   const present = existsSync(lib) && readdirSync(lib).some((folder) => existsSync(join(lib, folder, ADDON)));
-  return present ? undefined : 'its native part is not on this machine (npm run setup:native fetches or builds it)';
+  if (!present) return 'its native part is not on this machine (npm run setup:native gets it)';
+  // A link into trawl's cache, which somebody may have emptied.
+  if (!existsSync(join(root, 'deps', 'lib'))) return 'its libtensorflow has gone (npm run setup:native gets it again)';
+  return undefined;
 }
 
 /** Loads the package, which makes itself TensorFlow.js's backend. @throws what the linker or the addon has to say. */
