@@ -26,6 +26,18 @@ export interface BackendOptions {
 export class NoBackendError extends BadInputError {}
 
 /**
+ * The backend that the environment variable TRAWL_BACKEND asks for, this one or none; undefined where it is not set.
+ * @throws {BadInputError} when no backend is called so
+ */
+export function forcedBackend(env: NodeJS.ProcessEnv): BackendName | undefined {
+  const { TRAWL_BACKEND: asked } = env;
+  if (asked === undefined || asked === '') return undefined;
+  const found = BACKENDS.find((name) => name === asked);
+  if (found === undefined) throw new BadInputError(`TRAWL_BACKEND is ${asked}, expected ${BACKENDS.join(', ')}`);
+  return found;
+}
+
+/**
  * Loads the first backend that works. Once a process, before anything is computed.
  * @throws {NoBackendError} when none of those allowed loads, with the reason of each.
  */
