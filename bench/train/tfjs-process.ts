@@ -1,12 +1,10 @@
 /** A process that trains on one backend of TensorFlow.js, as it is asked on stdin: `tfjs-process.js BACKEND`. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs-core';
+import { defaultDataDir } from '../../agent/data/cache.ts';
 import { loadImages } from '../../agent/data/load.ts';
 import { type BackendName, chooseBackend } from '../../agent/machine/backend.ts';
-import { deviceRows } from '../../agent/trainers/autoencoder/images.ts';
+import { trainImages } from '../../agent/trainers/autoencoder/images.ts';
 import { matmulStep } from './matmul-step.ts';
 import { type Answer, IMAGES, type Ready, type Request } from './measurement.ts';
 import { stockStep } from './stock-step.ts';
@@ -18,7 +16,9 @@ const WARM_UP_S = 0.5;
 
 const forced = process.argv[2] as BackendName;
 await chooseBackend({ forced, gpus: forced === 'tensorflow-gpu' ? 1 : 0, requireGpu: false });
-const rows = await mnistRows();
+const images = (await loadImages('mnist', defaultDataDir(process.env))).train;
+const train = trainImages(images, IMAGES);
+const rows = train.pick(Int32Array.from({ length: IMAGES }, (_, i) => i));
 const steps = new Map<string, Step>();
 say({ description: `tfjs ${tf.version_core} on ${forced}` });
 
@@ -37,7 +37,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 function stepOf(request: Request): Step {
   switch (request.subject) {
     case 'trawl':
-      return trawlStep(rows, request);
+      return trawlStep(train, request);
     case 'stock':
       return stockStep(rows, request);
     case 'matmul':
@@ -58,15 +58,6 @@ async function measure(step: Step, seconds: number): Promise<Answer> {
   await step.settle();
   const { user, system } = process.cpuUsage(used);
   return { count, seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6 };
-}
-
-async function mnistRows(): Promise<tf.Tensor2D> {
-  const cache = mkdtempSync(join(tmpdir(), 'trawl-bench-data-'));
-  try {
-    return deviceRows((await loadImages('mnist', cache)).train, 0, IMAGES);
-  } finally {
-    rmSync(cache, { recursive: true, force: true });
-  }
 }
 
 function say(message: Ready | Answer): void {

@@ -153,8 +153,9 @@ describe('a checkpoint that is not of this trial fails the preflight, saying why
 
   test('another trainer, another format, a nonsensical step', async () => {
     expect(await refusal(withMetadata({ trainer: 'noop' }))).toContain('its trainer is noop, expected autoencoder');
-    expect(await refusal(withMetadata({ format: '2' }))).toContain('its format is 2, expected 1');
+    expect(await refusal(withMetadata({ format: '1' }))).toContain('its format is 1, expected 2');
     expect(await refusal(withMetadata({ steps: '-3' }))).toContain('its steps are -3');
+    expect(await refusal(withMetadata({ moments: 'none' }))).toContain('its moments are none, expected means or sums');
   });
 
   test('tensors that are missing or of another shape', async () => {

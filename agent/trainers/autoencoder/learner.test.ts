@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { runFixture } from '../../fixture-process.ts';
+import { chooseBackend } from '../../machine/backend.ts';
 import { probeBackends } from '../../machine/probe.ts';
-import { chooseTestBackend } from '../backend.fixture.ts';
 import { CASES, type Comparison, compareSteps, strokes } from './compare-steps.fixture.ts';
 import { Learner } from './learner.ts';
 import { type Settings, settingsOf } from './settings.ts';
@@ -11,7 +11,7 @@ import { type Settings, settingsOf } from './settings.ts';
 const SEED = 4;
 
 beforeAll(async () => {
-  await chooseTestBackend();
+  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
 });
 
 const settingsWith = (given: Record<string, number | boolean>): Settings =>
