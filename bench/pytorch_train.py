@@ -1,6 +1,6 @@
 """The same net in PyTorch, measured as it is asked on stdin; what bench/train.ts asks is in bench/train/measurement.ts.
 
-    python3 bench/pytorch_train.py THREADS IMAGES
+    python3 bench/pytorch_train.py THREADS IMAGES [cuda]
 
 The step is written for speed: images lie in one tensor and a batch is an index into it, without a DataLoader.
 """
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 IMAGES = int(sys.argv[2])
+DEVICE = sys.argv[3] if len(sys.argv) > 3 else "cpu"
 LATENT_DIM = 30
 PENALTY = {3: 1e-5, 5: 1e-7}
 HIDDEN = {3: [256, 144], 5: [640, 512, 256, 144]}
@@ -20,7 +21,7 @@ WARM_UP_S = 0.5
 
 torch.set_num_threads(int(sys.argv[1]))
 torch.manual_seed(0)
-rows = torch.rand(IMAGES, 784) * 2 - 1
+rows = (torch.rand(IMAGES, 784) * 2 - 1).to(DEVICE)
 
 
 def network(depth):
@@ -33,7 +34,7 @@ def network(depth):
             layers.append(nn.Tanh())
         elif i != depth - 1:
             layers.append(nn.ReLU())
-    return nn.Sequential(*layers)
+    return nn.Sequential(*layers).to(DEVICE)
 
 
 def train_step(depth, batch):
@@ -65,7 +66,7 @@ def train_step(depth, batch):
 
 
 def matmul_step(batch):
-    a, b = torch.rand(640, 784), torch.rand(784, batch)
+    a, b = torch.rand(640, 784, device=DEVICE), torch.rand(784, batch, device=DEVICE)
     return lambda: torch.matmul(a, b)
 
 
@@ -76,6 +77,8 @@ def measure(step, seconds):
     while time.perf_counter() - start < seconds:
         step()
         count += 1
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
     return {"count": count, "seconds": time.perf_counter() - start, "cpuSeconds": time.process_time() - used}
 
 
@@ -83,7 +86,8 @@ def say(message):
     print(json.dumps(message), flush=True)
 
 
-say({"description": f"PyTorch {torch.__version__} on the CPU, {torch.get_num_threads()} threads"})
+where = torch.cuda.get_device_name() if DEVICE == "cuda" else f"the CPU, {torch.get_num_threads()} threads"
+say({"description": f"PyTorch {torch.__version__} on {where}"})
 steps = {}
 for line in sys.stdin:
     request = json.loads(line)

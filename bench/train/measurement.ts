@@ -6,8 +6,10 @@ export type Subject = 'trawl' | 'stock' | 'matmul';
 export interface Request {
   readonly subject: Subject;
   readonly depth: 3 | 5;
-  /** Images a step. */
+  /** Images a step, of each member of a pack. */
   readonly batch: number;
+  /** Trials trained together; 1 for other subjects than `trawl`. */
+  readonly pack: number;
   /** How long to measure, after a warm-up where the subject is new. */
   readonly seconds: number;
 }

@@ -24,7 +24,7 @@ say({ description: `tfjs ${tf.version_core} on ${forced}` });
 
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line) as Request;
-  const key = JSON.stringify([request.subject, request.depth, request.batch]);
+  const key = JSON.stringify([request.subject, request.depth, request.batch, request.pack]);
   let step = steps.get(key);
   if (step === undefined) {
     step = stepOf(request);

@@ -9,7 +9,7 @@ import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { IMAGES, LATENT_DIM, LEARNING_RATE, PENALTY, type Request } from './measurement.ts';
 import type { Step } from './subject.ts';
 
-export function trawlStep(images: TrainImages, { depth, batch }: Request): Step {
+export function trawlStep(images: TrainImages, { depth, batch, pack }: Request): Step {
   const settings = settingsOf(
     withDefaults(TRAINERS.autoencoder, {
       depth,
@@ -20,15 +20,16 @@ export function trawlStep(images: TrainImages, { depth, batch }: Request): Step 
       weight_decay: PENALTY[depth],
     }),
   );
-  const learner = new Learner([{ settings, seed: 0 }]);
-  const log = new LossLog(1);
-  const shuffles = new Random(0, STREAMS.shuffle);
-  const order = Int32Array.from({ length: IMAGES }, (_, i) => i);
+  const seeds = Array.from({ length: pack }, (_, seed) => seed);
+  const learner = new Learner(seeds.map((seed) => ({ settings, seed })));
+  const log = new LossLog(pack);
+  const shuffles = seeds.map((seed) => new Random(seed, STREAMS.shuffle));
+  const orders = seeds.map(() => Int32Array.from({ length: IMAGES }, (_, i) => i));
   const batches = (function* () {
     for (;;) {
-      shuffles.shuffle(order);
+      for (const [at, order] of orders.entries()) shuffles[at]?.shuffle(order);
       // As in an epoch: full batches and one that is what remains.
-      yield* batchesOf([order], batch);
+      yield* batchesOf(orders, batch);
     }
   })();
   return {
