@@ -48,7 +48,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   let nats: NatsConnection | undefined;
   try {
     const gpus = await listGpus();
-    const slots = options.slots ?? (gpus.length || availableParallelism());
+    const cores = availableParallelism();
+    const slots = options.slots ?? (gpus.length || cores);
     nats = await connectNats(natsUrl, 'trawl agent');
     const hello = {
       agentId: agentId(dir, options.id),
@@ -60,7 +61,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       gpus: gpus.map((gpu) => gpu.name),
     };
     const setup = {
-      ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length },
+      ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length, cores, slots },
       pack: options.pack,
     };
     const agent = new Agent({ dir, server, hello, setup, spool, nats, log });

@@ -1,6 +1,6 @@
 /** A worker process: loads a backend, then runs one attempt, or one pack of them, at a time. Dies with its supervisor. */
 import { workFolder } from '../attempt-folder.ts';
-import { chooseBackend } from '../machine/backend.ts';
+import { chooseBackend, forcedBackend } from '../machine/backend.ts';
 import { packSize } from '../machine/pack-size.ts';
 import { trainerNamed } from '../trainers/registry.ts';
 import { type AttemptName, TrainingError, type TrainingRun } from '../trainers/trainer.ts';
@@ -23,7 +23,8 @@ process.on('message', (message: ToWorker) => {
 });
 
 try {
-  const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus });
+  const forced = forcedBackend(process.env);
+  const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus, forced });
   send({ kind: 'ready', backend: backend.name, pack: await packSize(setup.pack, backend.name) });
 } catch (error) {
   send({ kind: 'unfit', message: messageOf(error) });
