@@ -21,7 +21,13 @@ async function reportsWith(threads: number): Promise<unknown> {
   return JSON.parse((await runFixture(PROGRAM, dataDir, JSON.stringify(TRIAL))).stdout);
 }
 
-test.runIf(native)('on libtensorflow a trial has the same bits with one thread and with several', async () => {
-  const alone = await reportsWith(1);
-  for (const threads of [2, 3]) expect(await reportsWith(threads)).toEqual(alone);
-});
+test.runIf(native)(
+  'on libtensorflow a trial has the same bits with one thread and with several',
+  {
+    timeout: 180_000,
+  },
+  async () => {
+    const alone = await reportsWith(1);
+    for (const threads of [2, 3]) expect(await reportsWith(threads)).toEqual(alone);
+  },
+);
