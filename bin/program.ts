@@ -7,6 +7,7 @@ import { registerBest } from './commands/best.ts';
 import { registerCompare } from './commands/compare.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerDoctor } from './commands/doctor.ts';
+import { registerDrain } from './commands/drain.ts';
 import { registerExport } from './commands/export.ts';
 import { registerKill } from './commands/kill.ts';
 import { registerLogs } from './commands/logs.ts';
@@ -20,6 +21,7 @@ import { registerShow } from './commands/show.ts';
 import { registerStop } from './commands/stop.ts';
 import { registerSubmit } from './commands/submit.ts';
 import { registerTrials } from './commands/trials.ts';
+import { registerUndrain } from './commands/undrain.ts';
 import { registerUp } from './commands/up.ts';
 import { registerWait } from './commands/wait.ts';
 import { trawlVersion } from './version.ts';
@@ -44,7 +46,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerReport,
     ],
   ],
-  ['Steer:', [registerPause, registerResume, registerStop, registerKill]],
+  ['Steer:', [registerPause, registerResume, registerStop, registerKill, registerDrain, registerUndrain]],
   ['Serve:', [registerCoordinator, registerAgent, registerDoctor, registerSchema]],
 ];
 

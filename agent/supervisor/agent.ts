@@ -15,8 +15,10 @@ import { artifactKind, failureClass } from '../../proto/names.ts';
 import { fromWire } from '../../proto/parameters.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import { attemptFolder, resumeFile } from '../attempt-folder.ts';
+import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { Assignment, WorkerSetup } from '../worker/ipc.ts';
 import { AttemptFolders } from './attempt-folders.ts';
+import { Draining, MAX_TIMER_MS } from './draining.ts';
 import { OfferQueue } from './offer-queue.ts';
 import { Session } from './session.ts';
 import {
@@ -26,9 +28,12 @@ import {
   heldAttempts,
   idleSlots,
   isHeld,
+  isQuiet,
   newSlots,
+  type OfferToken,
   onDecision,
   onDismissed,
+  onGraceOver,
   onOffer,
   onShutdown,
   onWorkerExit,
@@ -39,7 +44,7 @@ import {
   sameAttempt,
 } from './slots.ts';
 import type { Spool } from './spool.ts';
-import { WorkerProcess } from './worker-process.ts';
+import { STOP_GRACE_MS, WorkerProcess } from './worker-process.ts';
 
 /** What several slots have to say within this time is said together: the cost is in the messages, not in their length. */
 const GATHER_MS = 2;
@@ -50,6 +55,8 @@ const YOUNG_WORKER_MS = 5_000;
 const RESTART_DELAY_MS = 1_000;
 /** How long a shutdown waits for the last records to be acknowledged. */
 const SHUTDOWN_MS = 3_000;
+/** How long what is handed back may take to stop, a program of the user's own among it. */
+const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 
 export interface AgentParts {
   /** The agent's folder. */
@@ -71,7 +78,9 @@ export class Agent {
   readonly #offers: OfferQueue;
   readonly #folders: AttemptFolders;
   #session: Session | undefined;
+  readonly #draining: Draining;
   readonly #up: PromiseWithResolvers<string>;
+  readonly #refused: PromiseWithResolvers<never>;
   /** Records up to this one come from an earlier incarnation. */
   readonly #replayUpTo: number;
   #records: RecordMessage[] = [];
@@ -81,6 +90,8 @@ export class Agent {
   #beats = 0;
   #closing = false;
   #onSpoolShrunk: (() => void) | undefined;
+  #onQuiet: (() => void) | undefined;
+  #stopped: Promise<void> | undefined;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
@@ -89,9 +100,13 @@ export class Agent {
     this.#workers = [];
     this.#startedAt = [];
     this.#replayUpTo = spool.newest();
-    this.#offers = new OfferQueue(nats, (key, token) => this.#perform(onOffer(this.#slots, key, token)), log);
+    this.#draining = new Draining(() => this.#perform(onGraceOver(this.#slots)));
+    const offered = (key: AttemptKey, token: OfferToken) => onOffer(this.#slots, key, token, this.#draining.taking);
+    this.#offers = new OfferQueue(nats, (key, token) => this.#perform(offered(key, token)), log);
     this.#folders = new AttemptFolders(parts.dir, spool);
     this.#up = withResolvers();
+    this.#refused = withResolvers();
+    this.#refused.promise.catch(() => {});
     for (let slot = 0; slot < hello.slots; slot++) this.#start(slot);
   }
 
@@ -101,6 +116,11 @@ export class Agent {
    */
   up(): Promise<string> {
     return this.#up.promise;
+  }
+
+  /** Rejects when the coordinator will have nothing to do with this agent, however often it calls. */
+  get refused(): Promise<never> {
+    return this.#refused.promise;
   }
 
   #join(backend: string, pack: number): void {
@@ -121,15 +141,38 @@ export class Agent {
           this.#folders.tidy();
           this.#onSpoolShrunk?.();
         },
+        onDrain: (graceMs) => this.#ordered(graceMs),
+        onRefused: (message) =>
+          this.#refused.reject(new RefusedError(`the coordinator at ${server} refuses this agent: ${message}`)),
       },
       log,
     );
     this.#up.resolve(backend);
   }
 
-  /** Hands back what runs, and ends. */
-  async stop(): Promise<void> {
+  /** Takes nothing new, lets what runs finish within the grace, hands back what does not, and ends. */
+  async leave(graceMs: number): Promise<void> {
+    this.#draining.leave(graceMs);
+    this.#beat();
+    const quiet = new Promise<void>((resolve) => {
+      this.#onQuiet = resolve;
+    });
+    const timer = setTimeout(() => this.#onQuiet?.(), Math.min(graceMs + HAND_BACK_MS, MAX_TIMER_MS));
+    this.#perform([]);
+    await quiet;
+    clearTimeout(timer);
+    await this.stop();
+  }
+
+  /** Hands back what runs, now, and ends. Programs of the user's own still have their grace. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#closing = true;
+    this.#draining.close();
     clearInterval(this.#beating);
     await this.#offers.close();
     this.#perform(onShutdown(this.#slots));
@@ -183,7 +226,20 @@ export class Agent {
           break;
       }
     }
-    if (!this.#closing) this.#offers.want(idleSlots(this.#slots));
+    if (!this.#closing) this.#offers.want(this.#draining.taking ? idleSlots(this.#slots) : 0);
+    if (isQuiet(this.#slots)) this.#onQuiet?.();
+  }
+
+  /** @param graceMs undefined: the agent is not drained */
+  #ordered(graceMs: number | undefined): void {
+    const before = this.#draining.taking;
+    this.#draining.order(graceMs);
+    const { taking } = this.#draining;
+    if (taking !== before) {
+      const what = taking ? 'the coordinator lets this agent take work again' : 'the coordinator drains this agent';
+      this.#parts.log.info({ graceMs }, what);
+    }
+    this.#perform([]);
   }
 
   #run(slot: number, granted: readonly Granted[]): void {
@@ -288,6 +344,8 @@ export class Agent {
           );
     if (effects === 'again') this.#claimAgain(claim);
     else this.#perform(effects);
+    // A grant that was on its way when the grace ended.
+    if (this.#draining.graceOver) this.#perform(onGraceOver(this.#slots));
   }
 
   /** The same claim gets the same lease, so asking again is safe. */
@@ -303,6 +361,7 @@ export class Agent {
 
   #welcomed(welcome: Welcome): void {
     this.#welcome = welcome;
+    this.#ordered(welcome.drain?.graceMs);
     this.#offers.join(welcome.cluster);
     clearInterval(this.#beating);
     this.#beating = setInterval(() => this.#beat(), welcome.heartbeatMs);
@@ -327,6 +386,7 @@ export class Agent {
       slots: hello.slots,
       busy: busySlots(this.#slots),
       held: [...running, ...ended],
+      leaving: this.#draining.leaving,
     });
     nats.publish(heartbeatSubject(this.#welcome.cluster, hello.agentId), beat.finish());
   }

@@ -10,6 +10,7 @@ import {
   type AttemptKey,
   AttemptServiceClient,
   type Claim,
+  type Command,
   type Decision,
   type Hello,
   type OpenResponse,
@@ -39,6 +40,10 @@ export interface SessionEvents {
   onDismissed(refused: RecordRefused): void;
   /** The spool has become smaller. */
   onAcknowledged(): void;
+  /** The agent is to take nothing new, and to hand back what runs after the grace; undefined: it may take work. */
+  onDrain(graceMs: number | undefined): void;
+  /** The hello was refused for what it says: it would be refused again. */
+  onRefused(message: string): void;
 }
 
 export class Session {
@@ -129,10 +134,16 @@ export class Session {
         case 'refused':
           this.#dismissed(message.refused);
           break;
+        case 'command':
+          this.#obey(message.command);
+          break;
       }
     });
     stream.on('error', (error) => {
-      if (!this.#closed) this.#log.warn({ err: error }, 'the stream to the coordinator broke');
+      if (this.#closed) return;
+      this.#log.warn({ err: error }, 'the stream to the coordinator broke');
+      const refused = codeOf(error) === status.INVALID_ARGUMENT && this.#sentUpTo === undefined;
+      if (refused && 'details' in error) this.#events.onRefused(`${error.details}`);
     });
     stream.on('close', () => this.#lost(stream));
     stream.on('end', () => this.#lost(stream));
@@ -187,6 +198,11 @@ export class Session {
       waitMs = Math.min(waitMs * 2, RECONNECT_MAX_MS);
     }
     return false;
+  }
+
+  #obey({ kind }: Command): void {
+    if (kind?.$case === 'drain') this.#events.onDrain(kind.drain.graceMs);
+    if (kind?.$case === 'undrain') this.#events.onDrain(undefined);
   }
 
   #dismissed(refused: RecordRefused): void {

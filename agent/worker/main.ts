@@ -11,8 +11,9 @@ const setup = JSON.parse(process.argv[2] ?? '{}') as WorkerSetup;
 const stopping = new Map<string, AbortController>();
 
 process.on('disconnect', () => process.exit(0));
-// A Ctrl-C in the terminal reaches the whole group: the supervisor decides when its workers end.
-process.on('SIGINT', () => {});
+// A Ctrl-C in the terminal reaches the whole group, and a service manager's SIGTERM may: the supervisor decides when its
+// workers end.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 process.on('message', (message: ToWorker) => {
   if (message.kind === 'run') void runAll(message.assignments);
   else {

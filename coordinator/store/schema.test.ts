@@ -10,6 +10,7 @@ import { insertSweep } from './submit.ts';
 
 /** Takes a store back to what version 1 wrote. */
 const TO_VERSION_1 = `
+drop table drains;
 drop table artifacts;
 alter table attempts drop column resumed_from;
 update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstructEvery', '$.command');

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -17,6 +17,14 @@ create table artifacts (
   seq integer not null,
   at integer not null,
   primary key (sweep_id, trial_id, attempt, name)
+) strict, without rowid;
+`;
+
+const DRAINS = `
+create table drains (
+  agent_id text primary key,
+  grace_ends_at integer not null,
+  reason text not null
 ) strict, without rowid;
 `;
 
@@ -114,6 +122,7 @@ create table events (
 ) strict;
 
 ${ARTIFACTS}
+${DRAINS}
 `;
 
 /** From the version before to each. */
@@ -123,6 +132,7 @@ alter table attempts add column resumed_from integer not null default 0;
 update sweeps set policy = json_set(policy, '$.checkpointEvery', 1, '$.reconstructEvery', 4, '$.command', json('[]'));
 ${ARTIFACTS}
 `,
+  3: DRAINS,
 };
 
 /**
