@@ -11,6 +11,7 @@ import { AttemptServiceService, Heartbeat } from '../proto/gen/trawl/v1/attempt_
 import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { allHeartbeats, withoutSecrets } from '../proto/subjects.ts';
+import { ADDRESS_FILE } from './address-file.ts';
 import { agentControlOf, agentsOf } from './agent-control.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
 import { now } from './clock.ts';
@@ -33,8 +34,6 @@ import { keyOf } from './transport/records.ts';
 import { listen, newServer, refuseOpenDoors } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
-/** Says where a running coordinator is, in its folder. */
-export const ADDRESS_FILE = 'coordinator.json';
 /** An agent may miss this many heartbeats before its leases expire. */
 const HEARTBEATS_PER_LEASE = 5;
 const TICK_MS = 250;

@@ -21,6 +21,12 @@ export abstract class TrawlError extends Error {
   }
 }
 
+/** Whether the system, or SQLite, says that the disk has no room. */
+export function isDiskFull(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT';
+}
+
 /** The input is wrong: a sweep file, a flag, an address. */
 export class BadInputError extends TrawlError {
   readonly exitCode = EXIT.badInput;

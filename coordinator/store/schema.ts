@@ -138,9 +138,10 @@ ${ARTIFACTS}
 /**
  * Makes the tables in an empty store, and brings those of an older trawl up to date.
  * @param cluster a new store's name on NATS
+ * @param beforeUpgrade called with the version of an older store while it is still as it was
  * @throws {RefusedError} when a newer trawl wrote the store
  */
-export function ensureSchema(db: Database, cluster: string): void {
+export function ensureSchema(db: Database, cluster: string, beforeUpgrade: (version: number) => void): void {
   const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number };
   if (version > SCHEMA_VERSION) {
     throw new RefusedError(
@@ -148,6 +149,7 @@ export function ensureSchema(db: Database, cluster: string): void {
     );
   }
   if (version === SCHEMA_VERSION) return;
+  if (version > 0) beforeUpgrade(version);
   db.transaction(() => {
     if (version === 0) {
       db.exec(TABLES);
