@@ -3,6 +3,7 @@ import { visibleLines } from '../dashboard/draw/visible-text.ts';
 import { registerAgent } from './commands/agent.ts';
 import { registerAgents } from './commands/agents.ts';
 import { registerArtifacts } from './commands/artifacts.ts';
+import { registerBackup } from './commands/backup.ts';
 import { registerBest } from './commands/best.ts';
 import { registerCompare } from './commands/compare.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
@@ -15,6 +16,7 @@ import { registerLs } from './commands/ls.ts';
 import { registerPause } from './commands/pause.ts';
 import { registerPlan } from './commands/plan.ts';
 import { registerReport } from './commands/report.ts';
+import { registerRestore } from './commands/restore.ts';
 import { registerResume } from './commands/resume.ts';
 import { registerSchema } from './commands/schema.ts';
 import { registerShow } from './commands/show.ts';
@@ -47,7 +49,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
     ],
   ],
   ['Steer:', [registerPause, registerResume, registerStop, registerKill, registerDrain, registerUndrain]],
-  ['Serve:', [registerCoordinator, registerAgent, registerDoctor, registerSchema]],
+  ['Serve:', [registerCoordinator, registerAgent, registerBackup, registerRestore, registerDoctor, registerSchema]],
 ];
 
 const AFTER_HELP = `

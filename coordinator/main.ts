@@ -14,6 +14,7 @@ import { allHeartbeats, withoutSecrets } from '../proto/subjects.ts';
 import { ADDRESS_FILE } from './address-file.ts';
 import { agentControlOf, agentsOf } from './agent-control.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
+import { snapshots } from './backup/snapshot.ts';
 import { now } from './clock.ts';
 import { controlOf } from './control.ts';
 import { onHeartbeat } from './core/agents.ts';
@@ -103,7 +104,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     artifactService({ queries: runtime.queries, files, core: runtime.core, log }),
   );
   server.addService(AttemptServiceService, attempts.implementation);
-  server.addService(OperationsServiceService, operationsService(agentControlOf(runtime), log));
+  server.addService(
+    OperationsServiceService,
+    operationsService(agentControlOf(runtime), snapshots({ dir: options.dir, db, files, log }), log),
+  );
   const address = await listen(server, options.listen);
 
   const standing = () => standingOffers(runtime.core);

@@ -18,7 +18,7 @@ export function refuseDamage(db: Database, path: string): void {
 export function damaged(path: string, what: string): RefusedError {
   const told = what.replace('*** in database main ***', '').trim().replace(/\s+/g, ' ');
   return new RefusedError(
-    `the store ${path} is damaged (${told}); it was left as it is. Restore the newest backup into a new folder ` +
+    `the store ${path} is damaged (${told}); nothing was done to it. Restore the newest backup into a new folder ` +
       'with "trawl restore FILE --dir NEWDIR", and start the coordinator on that',
   );
 }

@@ -29,10 +29,10 @@ export function openStore(dir: string, { create = true }: { create?: boolean } =
   try {
     // Exclusive: the operating system frees the lock when its holder dies, however it dies.
     db.exec('pragma locking_mode = exclusive');
+    refuseDamage(db, path);
     db.exec('pragma journal_mode = wal');
     // Full: a commit is on the disk before it returns.
     db.exec('pragma synchronous = full');
-    refuseDamage(db, path);
     ensureSchema(db, randomBytes(4).toString('hex'), (schema) => copyStore(db, join(dir, upgradeCopy(schema))));
   } catch (error) {
     db.close();

@@ -1,11 +1,17 @@
 /** The side of the people who run the machines. */
 import type { Logger } from 'pino';
-import type { OperationsServiceServer } from '../../proto/gen/trawl/v1/operations_service.ts';
+import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/trawl/v1/operations_service.ts';
 import type { AgentControl } from '../agent-control.ts';
-import { unary } from './handlers.ts';
+import { streamed, unary } from './handlers.ts';
 
-export function operationsService(agents: AgentControl, log: Logger): OperationsServiceServer {
+/** @param backup makes one, as of the moment that it is asked for */
+export function operationsService(
+  agents: AgentControl,
+  backup: () => AsyncIterable<BackupResponse>,
+  log: Logger,
+): OperationsServiceServer {
   return {
+    backup: streamed(log, () => backup()),
     drainAgent: unary(log, async ({ agent, graceMs, reason }) => {
       const drained = await agents.drain(agent, graceMs, reason);
       log.info({ agentId: drained.id, graceMs, reason }, 'an agent is drained');
