@@ -8,10 +8,8 @@ import {
   type Decision,
   Heartbeat,
   type Hello,
-  type Record as RecordMessage,
   type Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { artifactKind, failureClass } from '../../proto/names.ts';
 import { fromWire } from '../../proto/parameters.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import { attemptFolder, resumeFile } from '../attempt-folder.ts';
@@ -20,6 +18,7 @@ import type { Assignment, WorkerSetup } from '../worker/ipc.ts';
 import { AttemptFolders } from './attempt-folders.ts';
 import { Draining, MAX_TIMER_MS } from './draining.ts';
 import { OfferQueue } from './offer-queue.ts';
+import { DISK_RETRY_MS, GATHER_MS, RecordWriter } from './record-writer.ts';
 import { Session } from './session.ts';
 import {
   busySlots,
@@ -39,15 +38,13 @@ import {
   onWorkerExit,
   onWorkerLog,
   onWorkerMessage,
-  type RecordBody,
   type Slot,
   sameAttempt,
 } from './slots.ts';
 import type { Spool } from './spool.ts';
+import { withResolvers } from './with-resolvers.ts';
 import { STOP_GRACE_MS, WorkerProcess } from './worker-process.ts';
 
-/** What several slots have to say within this time is said together: the cost is in the messages, not in their length. */
-const GATHER_MS = 2;
 /** Before a claim is made again when the coordinator did not answer it. */
 const CLAIM_RETRY_MS = 500;
 /** A worker that dies younger than this is not started again at once. */
@@ -83,7 +80,7 @@ export class Agent {
   readonly #refused: PromiseWithResolvers<never>;
   /** Records up to this one come from an earlier incarnation. */
   readonly #replayUpTo: number;
-  #records: RecordMessage[] = [];
+  readonly #records: RecordWriter;
   #claims: Claim[] = [];
   #welcome: Welcome | undefined;
   #beating: NodeJS.Timeout | undefined;
@@ -101,9 +98,11 @@ export class Agent {
     this.#startedAt = [];
     this.#replayUpTo = spool.newest();
     this.#draining = new Draining(() => this.#perform(onGraceOver(this.#slots)));
-    const offered = (key: AttemptKey, token: OfferToken) => onOffer(this.#slots, key, token, this.#draining.taking);
+    const offered = (key: AttemptKey, token: OfferToken) => onOffer(this.#slots, key, token, this.#taking);
     this.#offers = new OfferQueue(nats, (key, token) => this.#perform(offered(key, token)), log);
     this.#folders = new AttemptFolders(parts.dir, spool);
+    const events = { onSpooled: () => this.#session?.wake(), onRoom: () => this.#perform([]) };
+    this.#records = new RecordWriter(spool, parts.dir, events, log);
     this.#up = withResolvers();
     this.#refused = withResolvers();
     this.#refused.promise.catch(() => {});
@@ -177,7 +176,7 @@ export class Agent {
     await this.#offers.close();
     this.#perform(onShutdown(this.#slots));
     for (const worker of this.#workers) worker?.kill();
-    this.#flushRecords();
+    this.#records.flush();
     await this.#spoolEmpty(SHUTDOWN_MS);
     this.#session?.close();
   }
@@ -218,16 +217,27 @@ export class Agent {
           this.#startLater(effect.slot);
           break;
         case 'over':
-          // Its last record may not be in the spool yet.
-          setTimeout(() => this.#folders.over(effect.key), 2 * GATHER_MS);
+          this.#overLater(effect.key, 2 * GATHER_MS);
           break;
         case 'record':
-          this.#record(effect.key, effect.seq, effect.body);
+          this.#records.add(effect.key, effect.seq, effect.body);
           break;
       }
     }
-    if (!this.#closing) this.#offers.want(this.#draining.taking ? idleSlots(this.#slots) : 0);
+    if (!this.#closing) this.#offers.want(this.#taking ? idleSlots(this.#slots) : 0);
     if (isQuiet(this.#slots)) this.#onQuiet?.();
+  }
+
+  get #taking(): boolean {
+    return this.#draining.taking && !this.#records.diskFull;
+  }
+
+  /** The folder of an attempt is looked after once its last record is in the spool, which knows what it needs. */
+  #overLater(key: AttemptKey, afterMs: number): void {
+    setTimeout(() => {
+      if (this.#records.attempts().some((waiting) => sameAttempt(waiting, key))) this.#overLater(key, DISK_RETRY_MS);
+      else this.#folders.over(key);
+    }, afterMs).unref();
   }
 
   /** @param graceMs undefined: the agent is not drained */
@@ -300,18 +310,6 @@ export class Agent {
     setTimeout(() => this.#start(slot), age < YOUNG_WORKER_MS ? RESTART_DELAY_MS : 0);
   }
 
-  #record(key: AttemptKey, seq: number, body: RecordBody): void {
-    if (this.#records.length === 0) setTimeout(() => this.#flushRecords(), GATHER_MS);
-    this.#records.push({ key, seq, atMs: Date.now(), body: bodyOf(body) });
-  }
-
-  #flushRecords(): void {
-    if (this.#records.length === 0) return;
-    this.#parts.spool.add(this.#records);
-    this.#records = [];
-    this.#session?.wake();
-  }
-
   #claim(claim: Claim): void {
     if (this.#claims.length === 0) setTimeout(() => this.#openLeases(), GATHER_MS);
     this.#claims.push(claim);
@@ -378,7 +376,8 @@ export class Agent {
     const { hello, nats, spool } = this.#parts;
     if (this.#welcome === undefined || (spool.oldest() ?? Number.POSITIVE_INFINITY) <= this.#replayUpTo) return;
     const running = heldAttempts(this.#slots);
-    const ended = spool.attempts().filter((key) => !running.some((other) => sameAttempt(key, other)));
+    const untold = [...spool.attempts(), ...this.#records.attempts()];
+    const ended = untold.filter((key) => !running.some((other) => sameAttempt(key, other)));
     const beat = Heartbeat.encode({
       agentId: hello.agentId,
       incarnation: hello.incarnation,
@@ -389,36 +388,5 @@ export class Agent {
       leaving: this.#draining.leaving,
     });
     nats.publish(heartbeatSubject(this.#welcome.cluster, hello.agentId), beat.finish());
-  }
-}
-
-/** Promise.withResolvers, which Node 20 lacks. */
-function withResolvers<T>(): PromiseWithResolvers<T> {
-  let resolve: PromiseWithResolvers<T>['resolve'] = () => {};
-  let reject: PromiseWithResolvers<T>['reject'] = () => {};
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
-}
-
-function bodyOf(body: RecordBody): RecordMessage['body'] {
-  switch (body.kind) {
-    case 'report':
-      return { $case: 'epoch', epoch: { epoch: body.epoch, metrics: { ...body.metrics } } };
-    case 'log':
-      return { $case: 'log', log: { text: body.text } };
-    case 'artifact': {
-      const { name, kind, epoch, size, sha256 } = body.file;
-      const artifact = { name, kind: artifactKind.to(kind), epoch, size, sha256, attempt: 0, atMs: 0 };
-      return { $case: 'artifact', artifact };
-    }
-    case 'succeeded':
-      return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined } };
-    case 'failed': {
-      const failure = { class: failureClass.to(body.class), message: body.message };
-      return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_FAILED', failure } };
-    }
   }
 }

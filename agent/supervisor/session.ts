@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientDuplexStream, credentials, Metadata, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { isDiskFull } from '../../proto/errors.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
   type AttemptKey,
@@ -25,6 +26,7 @@ import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { attemptFolder, keptFile, resumeFile } from '../attempt-folder.ts';
 import { bringArtifact, fetchArtifact, LostFileError } from './artifact-transfer.ts';
 import { Outbox } from './outbox.ts';
+import { DISK_RETRY_MS } from './record-writer.ts';
 import type { Spool } from './spool.ts';
 
 const RECONNECT_MIN_MS = 200;
@@ -206,7 +208,12 @@ export class Session {
   }
 
   #dismissed(refused: RecordRefused): void {
-    if (refused.key !== undefined) this.#spool.forget(refused.key);
+    try {
+      if (refused.key !== undefined) this.#spool.forget(refused.key);
+    } catch (error) {
+      // They stay, and are refused again.
+      if (!isDiskFull(error)) throw error;
+    }
     this.#events.onDismissed(refused);
     this.#events.onAcknowledged();
   }
@@ -240,14 +247,22 @@ export class Session {
   }
 
   #acknowledged(key: AttemptKey, seq: number): void {
-    if (this.#acks.length === 0) {
-      setImmediate(() => {
-        this.#spool.acknowledge(this.#acks);
-        this.#acks = [];
-        this.#events.onAcknowledged();
-      });
-    }
+    if (this.#acks.length === 0) setImmediate(() => this.#shrink());
     this.#acks.push({ key, seq });
+  }
+
+  /** What cannot be deleted for want of room is sent once more after a restart, and taken as known. */
+  #shrink(): void {
+    if (this.#closed) return;
+    try {
+      this.#spool.acknowledge(this.#acks);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      setTimeout(() => this.#shrink(), DISK_RETRY_MS).unref();
+      return;
+    }
+    this.#acks = [];
+    this.#events.onAcknowledged();
   }
 }
 

@@ -1,4 +1,5 @@
 /** A worker process: loads a backend, then runs one attempt, or one pack of them, at a time. Dies with its supervisor. */
+import { isDiskFull } from '../../proto/errors.ts';
 import { workFolder } from '../attempt-folder.ts';
 import { chooseBackend, forcedBackend } from '../machine/backend.ts';
 import { packSize } from '../machine/pack-size.ts';
@@ -84,6 +85,8 @@ function nameOf({ sweepId, trialId, attempt }: AttemptName): string {
 function failureOf(error: unknown): FromAttempt {
   if (error instanceof TrainingError) return { kind: 'failed', class: error.failureClass, message: error.message };
   console.error(error);
+  if (isDiskFull(error))
+    return { kind: 'failed', class: 'preflight', message: `the agent's disk is full: ${messageOf(error)}` };
   return { kind: 'failed', class: 'crash', message: messageOf(error) };
 }
 

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { defaultDataDir } from '../../agent/data/cache.ts';
 import { defaultAgentDir } from '../../agent/default-dir.ts';
 import { DEFAULT_ADDRESS } from '../../proto/address.ts';
+import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { untilSignals } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
 import { parseCount, parseDuration, withHelp } from '../options.ts';
@@ -39,6 +40,10 @@ async function agent(options: Options): Promise<void> {
     pack: options.pack,
     version: trawlVersion(),
     log,
+  }).catch((error: unknown) => {
+    if (!isDiskFull(error)) throw error;
+    log.fatal({ err: error }, `the disk of ${options.dir} is full: make room on it, and start the agent again`);
+    process.exit(EXIT_CANNOT_WRITE);
   });
   const { first, second } = untilSignals();
   try {
@@ -87,6 +92,7 @@ export function registerAgent(program: Command): void {
     exits: [
       [3, 'NATS could not be reached'],
       [4, 'refused: the folder is in use, no backend fits, or the coordinator speaks another protocol'],
+      [EXIT_CANNOT_WRITE, 'the disk of --dir is full'],
     ],
   }).action((_options: Options, self: Command) => agent(self.optsWithGlobals<Options>()));
 }
