@@ -38,6 +38,11 @@ export interface AgentOptions {
 export interface RunningAgent {
   readonly id: string;
   readonly slots: number;
+  /** Rejects with a RefusedError when the coordinator will have nothing to do with this agent. */
+  readonly refused: Promise<never>;
+  /** Takes nothing new, and ends when nothing runs; what still does after the grace is handed back. */
+  leave(graceMs: number): Promise<void>;
+  /** Hands back what runs, and ends; while it leaves, too. */
   stop(): Promise<void>;
 }
 
@@ -71,14 +76,17 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     });
     log.info({ agentId: hello.agentId, slots, backend, nats: withoutSecrets(natsUrl), server }, 'the agent is up');
     const connection = nats;
+    let closed: Promise<void> | undefined;
+    const close = () => {
+      closed ??= closeNats(connection).then(() => spool.close());
+      return closed;
+    };
     return {
       id: hello.agentId,
       slots,
-      async stop() {
-        await agent.stop();
-        await closeNats(connection);
-        spool.close();
-      },
+      refused: agent.refused,
+      leave: (graceMs) => agent.leave(graceMs).then(close),
+      stop: () => agent.stop().then(close),
     };
   } catch (error) {
     await nats?.close();

@@ -5,11 +5,13 @@ import { z } from 'zod';
 import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../proto/address.ts';
 import { BadInputError } from '../proto/errors.ts';
 import { ArtifactServiceClient } from '../proto/gen/trawl/v1/artifact_service.ts';
+import { OperationsServiceClient } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceClient } from '../proto/gen/trawl/v1/sweep_service.ts';
 
 export interface Connection {
   readonly client: SweepServiceClient;
   readonly artifacts: ArtifactServiceClient;
+  readonly operations: OperationsServiceClient;
   /** HOST:PORT of the coordinator, for messages. */
   readonly address: string;
   /** The data folder that is read without a coordinator: nothing will change in it. */
@@ -46,14 +48,17 @@ function open(address: string, offlineDir?: string, release: () => Promise<void>
   };
   const client = new SweepServiceClient(address, credentials.createInsecure(), options);
   const artifacts = new ArtifactServiceClient(address, credentials.createInsecure(), options);
+  const operations = new OperationsServiceClient(address, credentials.createInsecure(), options);
   return {
     client,
     artifacts,
+    operations,
     address,
     offlineDir,
     close: async () => {
       client.close();
       artifacts.close();
+      operations.close();
       await release();
     },
   };

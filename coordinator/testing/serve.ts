@@ -56,6 +56,7 @@ export async function serve(dir: string, at: Address = { host: '127.0.0.1', port
     onBroken: (error) => broken.push(error),
     send: (output) => {
       if (output.kind === 'offer') offers.push(output.key);
+      else if (output.kind === 'drain') attempts.tellOfDrain(output.agentId);
       else attempts.dismiss(output.agentId, output.key, output.refusal);
     },
   });

@@ -7,12 +7,13 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { TrawlError } from '../../proto/errors.ts';
+import { isDiskFull, TrawlError } from '../../proto/errors.ts';
 
 /** A status for a client; what is nobody's fault but ours is logged, and not told. */
 export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
   if (error instanceof TrawlError) return { code: error.grpcCode, details: error.message };
   log.error({ err: error }, 'a call failed');
+  if (isDiskFull(error)) return { code: status.RESOURCE_EXHAUSTED, details: "the coordinator's disk is full" };
   return { code: status.INTERNAL, details: 'the coordinator failed to answer: its log says why' };
 }
 
