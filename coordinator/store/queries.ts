@@ -229,6 +229,17 @@ export class Queries {
     return byTrial;
   }
 
+  /** The least and greatest value that any attempt of the sweep reported, by metric. */
+  extremes(sweepId: string): { metric: string; least: number; greatest: number }[] {
+    return this.#db
+      .prepare(
+        `select value.key as metric, min(value.value) as least, max(value.value) as greatest
+         from reports, json_each(reports.metrics) as value
+         where sweep_id = ? and value.type in ('integer', 'real') group by value.key`,
+      )
+      .all(sweepId) as { metric: string; least: number; greatest: number }[];
+  }
+
   /** The epoch that each attempt of each trial went on from, where one did. */
   resumptions(sweepId: string): { trialId: string; attempt: number; resumedFrom: number }[] {
     return this.#db
