@@ -5,8 +5,10 @@ import { addProcessMetrics } from '../../proto/process-metrics.ts';
 export type CoordinatorMetrics = ReturnType<typeof coordinatorMetrics>;
 
 const SECONDS_FAST = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
+/** An offer waits for a slot: no time where one is free, as long as a trial where one comes free. */
+const SECONDS_OFFER = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
 /** Few, because each sweep has its own: an epoch of anything, a trial of minutes to days. */
-const SECONDS_EPOCH = [0.1, 0.5, 1, 5, 15, 60, 300, 1800];
+const SECONDS_EPOCH = [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 2 * 3600, 6 * 3600];
 const SECONDS_TRIAL = [0.1, 1, 10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600];
 const SECONDS_CALL = [0.001, 0.01, 0.1, 1, 10];
 
@@ -94,7 +96,7 @@ export function coordinatorMetrics() {
       'lease_expirations_total',
       'Attempts lost with their agent: it fell silent, was restarted or shut down.',
     ),
-    dispatchLatency: histogram('dispatch_latency_seconds', 'From an offer to its grant.', SECONDS_FAST),
+    dispatchLatency: histogram('dispatch_latency_seconds', 'From an offer to its grant.', SECONDS_OFFER),
     storeCommit: histogram('store_commit_seconds', 'One transaction of the store, its flush included.', SECONDS_FAST),
     schedulerPass: histogram('scheduler_pass_seconds', 'One pass of the scheduler.', SECONDS_FAST),
     reportsIngested: counter('reports_ingested_total', 'Reports of epochs made durable.'),

@@ -42,6 +42,8 @@ export class SweepSeries {
     }
     for (const family of [m.trialDuration, m.queueWait, m.epochDuration]) family.zero({ sweep: sweepId });
     // What was reported before this process began.
+    const lastReportAt = queries.lastReportAt(sweepId);
+    if (lastReportAt !== undefined) m.lastReport.set({ sweep: sweepId }, lastReportAt / 1000);
     for (const { metric, least, greatest } of queries.extremes(sweepId)) {
       const best = this.#lessIsBetter(metric) ? least : greatest;
       this.#best.set(metric, best);

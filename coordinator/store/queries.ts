@@ -240,6 +240,12 @@ export class Queries {
       .all(sweepId) as { metric: string; least: number; greatest: number }[];
   }
 
+  /** When the sweep's newest report was made, Unix milliseconds; undefined: there is none. */
+  lastReportAt(sweepId: string): number | undefined {
+    const row = this.#db.prepare('select max(at) as at from reports where sweep_id = ?').get(sweepId);
+    return (row as { at: number | null }).at ?? undefined;
+  }
+
   /** The epoch that each attempt of each trial went on from, where one did. */
   resumptions(sweepId: string): { trialId: string; attempt: number; resumedFrom: number }[] {
     return this.#db
