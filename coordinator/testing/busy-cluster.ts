@@ -1,6 +1,7 @@
 /** A coordinator in the middle of its work: sweeps of many trials on many agents, some of it done, some of it failed. */
 import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { OperationsServiceService } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { now } from '../clock.ts';
 import { controlOf } from '../control.ts';
@@ -41,7 +42,12 @@ export async function busyCluster(dir: string, options: BusyOptions): Promise<Bu
   const served = await serve(dir);
   const { runtime, metrics } = served;
   const collecting = startCollecting(runtime, metrics, { ...options, version: '0' });
-  introduceCalls(metrics, [SweepServiceService, ArtifactServiceService, AttemptServiceService]);
+  introduceCalls(metrics, [
+    SweepServiceService,
+    ArtifactServiceService,
+    AttemptServiceService,
+    OperationsServiceService,
+  ]);
   const gpus = Array.from({ length: options.gpusPerAgent }, () => 'NVIDIA H100 80GB HBM3');
   const ids = Array.from({ length: options.agents }, (_, at) => `agent-${at}`);
   for (const id of ids) onHello(runtime.core, { ...agentHello(id, 'i', options.gpusPerAgent), gpus }, now());
