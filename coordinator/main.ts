@@ -1,15 +1,18 @@
 /** Wiring: configuration → store → decisions → transport. */
 
 import { rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import type { Address } from '../proto/address.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
+import { watchDiskSpace } from '../proto/disk-space.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService, Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { serveOperatorPages } from '../proto/operator-http.ts';
 import { allHeartbeats, withoutSecrets } from '../proto/subjects.ts';
 import { ADDRESS_FILE } from './address-file.ts';
 import { agentControlOf, agentsOf } from './agent-control.ts';
@@ -22,13 +25,15 @@ import { type AttemptKey, keyText } from './core/model.ts';
 import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import type { Output } from './core/step.ts';
 import { onTick } from './core/tick.ts';
+import { agentTargets } from './metrics/agent-series.ts';
 import { startCollecting } from './metrics/collect.ts';
 import { coordinatorMetrics } from './metrics/families.ts';
-import { serveMetrics } from './metrics/http.ts';
+import { introduceCalls, measuringInterceptor } from './metrics/grpc-calls.ts';
 import { Runtime } from './runtime.ts';
 import { clusterName, openStore } from './store/open.ts';
 import { artifactService } from './transport/artifact-service.ts';
 import { AttemptService } from './transport/attempt-service.ts';
+import { addReflection, Health } from './transport/introspection.ts';
 import { Offers } from './transport/offers.ts';
 import { operationsService } from './transport/operations-service.ts';
 import { keyOf } from './transport/records.ts';
@@ -49,6 +54,10 @@ export interface CoordinatorOptions {
   readonly insecure: boolean;
   readonly leaseMs: number;
   readonly version: string;
+  /** Whether `/metrics` has series of single trials. */
+  readonly trialMetrics: boolean;
+  /** The folder of the wire's files, for gRPC reflection. */
+  readonly protoDir: string;
   readonly log: Logger;
   /** Called when the coordinator cannot go on; the process should end. */
   readonly onBroken: (error: unknown) => void;
@@ -72,12 +81,17 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     db.close();
     throw error;
   });
-  const offers = new Offers(nats, cluster, log);
+  const offers = new Offers(nats, cluster, log, ({ messages, limit }) => {
+    metrics.natsStreamMessages.set(messages);
+    if (limit === undefined) metrics.natsStreamLimit.remove();
+    else metrics.natsStreamLimit.set(limit);
+  });
   const runtime = new Runtime({
     db,
     leaseMs,
     onBroken: options.onBroken,
     send: (output) => send(output, offers, attempts),
+    onPass: (seconds) => metrics.schedulerPass.observe(seconds),
   });
   const heartbeatMs = Math.max(100, Math.floor(leaseMs / HEARTBEATS_PER_LEASE));
   const files = new ArtifactFiles(options.dir);
@@ -89,10 +103,34 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     }
   });
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, log });
-  const collecting = startCollecting(runtime, metrics, options.version);
-  const web = await serveMetrics(metrics.registry, collecting.measure, options.metrics.host, options.metrics.port);
+  const { version, trialMetrics } = options;
+  const collecting = startCollecting(runtime, metrics, { version, trialMetrics });
+  const stopDiskWatch = watchDiskSpace(options.dir, ({ free, size }) => {
+    metrics.diskFree.set(free);
+    metrics.diskSize.set(size);
+  });
 
-  const server = newServer();
+  const services = [SweepServiceService, ArtifactServiceService, AttemptServiceService, OperationsServiceService];
+  introduceCalls(metrics, services);
+  const server = newServer([measuringInterceptor(metrics)]);
+  const health = new Health(server, services);
+  addReflection(server, options.protoDir);
+  const state = { started: false, connected: true };
+  const unready = () =>
+    state.connected ? (state.started ? undefined : 'the coordinator is starting') : 'the connection to NATS is lost';
+  const setState = (change: Partial<typeof state>) => {
+    Object.assign(state, change);
+    health.set(unready() === undefined);
+  };
+  const pages = await serveOperatorPages(
+    {
+      registry: metrics.registry,
+      measure: collecting.measure,
+      unready,
+      json: { '/sd': () => agentTargets(runtime.core, hostname(), now()) },
+    },
+    options.metrics,
+  );
   const source = {
     queries: runtime.queries,
     agents: () => agentsOf(runtime.core),
@@ -121,9 +159,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     return offers.rebuild(standing).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
   };
   listenToHeartbeats(nats, cluster, runtime, log);
-  listenToStatus(nats, log, () => {
-    metrics.natsReconnects.inc({ component: 'coordinator' });
-    void reconcile();
+  listenToStatus(nats, log, {
+    onDisconnect: () => setState({ connected: false }),
+    onReconnect() {
+      metrics.natsReconnects.inc({ component: 'coordinator' });
+      setState({ connected: true });
+      void reconcile();
+    },
   });
   const ticking = setInterval(() => {
     runtime.settle(onTick(runtime.core, now())).then(
@@ -137,28 +179,29 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   );
   await reconcile();
   runtime.reschedule();
+  setState({ started: true });
 
   const addressFile = join(options.dir, ADDRESS_FILE);
   const shown = `${address.host}:${address.port}`;
   writeFileSync(
     addressFile,
-    `${JSON.stringify({ address: shown, metrics: `${options.metrics.host}:${web.port}`, pid: process.pid })}\n`,
+    `${JSON.stringify({ address: shown, metrics: `${pages.address.host}:${pages.address.port}`, pid: process.pid })}\n`,
   );
   log.info(
-    { address: shown, metrics: web.port, nats: withoutSecrets(options.natsUrl), cluster },
+    { address: shown, metrics: pages.address.port, nats: withoutSecrets(options.natsUrl), cluster },
     'the coordinator is up',
   );
 
   return {
     address,
-    metrics: { host: options.metrics.host, port: web.port },
+    metrics: pages.address,
     async stop() {
       clearInterval(ticking);
       clearInterval(reconciling);
       rmSync(addressFile, { force: true });
       server.forceShutdown();
-      web.server.close();
-      web.server.closeAllConnections();
+      pages.stop();
+      stopDiskWatch();
       collecting.stop();
       runtime.flush();
       await closeNats(nats);
@@ -202,11 +245,18 @@ function listenToHeartbeats(nats: NatsConnection, cluster: string, runtime: Runt
   });
 }
 
-async function listenToStatus(nats: NatsConnection, log: Logger, onReconnect: () => void): Promise<void> {
+async function listenToStatus(
+  nats: NatsConnection,
+  log: Logger,
+  { onDisconnect, onReconnect }: { readonly onDisconnect: () => void; readonly onReconnect: () => void },
+): Promise<void> {
   for await (const status of nats.status()) {
-    if (status.type === Events.Disconnect) log.warn('the connection to NATS was lost');
-    if (status.type !== Events.Reconnect) continue;
-    log.info('the connection to NATS is back');
-    onReconnect();
+    if (status.type === Events.Disconnect) {
+      log.warn('the connection to NATS was lost');
+      onDisconnect();
+    } else if (status.type === Events.Reconnect) {
+      log.info('the connection to NATS is back');
+      onReconnect();
+    }
   }
 }

@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { DEFAULT_DIR, DEFAULT_LEASE_MS, DEFAULT_METRICS_ADDRESS } from '../../coordinator/defaults.ts';
 import { DEFAULT_ADDRESS, parseAddress } from '../../proto/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
+import { packageRoot } from '../local/package-root.ts';
 import { untilSignal } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
 import { parseDuration, withHelp } from '../options.ts';
@@ -14,6 +16,7 @@ interface Options extends LogOptions {
   readonly metrics: string;
   readonly lease: number;
   readonly insecure?: true;
+  readonly trialMetrics?: true;
 }
 
 async function coordinator(options: Options): Promise<void> {
@@ -35,6 +38,8 @@ async function coordinator(options: Options): Promise<void> {
     insecure: options.insecure ?? false,
     leaseMs: options.lease,
     version: trawlVersion(),
+    trialMetrics: options.trialMetrics ?? false,
+    protoDir: join(packageRoot(), 'proto'),
     log,
     onBroken: broken,
   }).catch((error: unknown) => {
@@ -56,9 +61,10 @@ export function registerCoordinator(program: Command): void {
     .option('--listen <host:port>', 'where it serves gRPC; port 0: a free one', DEFAULT_ADDRESS)
     .option(
       '--metrics <host:port>',
-      'where it serves /metrics and /healthz; port 0: a free one',
+      'where it serves /metrics, /sd, /healthz and /readyz; port 0: a free one',
       DEFAULT_METRICS_ADDRESS,
     )
+    .option('--trial-metrics', 'series of single trials in /metrics: those that run, and the best 50 of each sweep')
     .option('--lease <duration>', 'how long an agent may be silent', parseDuration, DEFAULT_LEASE_MS)
     .option('--insecure', 'listen where other machines reach it, without encryption or passwords');
   withHelp(withLog(command), {

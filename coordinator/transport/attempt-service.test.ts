@@ -39,6 +39,7 @@ const HELLO: Hello = {
   slots: 2,
   backend: 'wasm',
   gpus: [],
+  metrics: '',
   pack: 1,
 };
 

@@ -1,6 +1,7 @@
 /** The agents' side: leases are opened, and one stream an agent carries records up, acknowledgements and orders down. */
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { parseAddress } from '../../proto/address.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type {
   AttemptServiceServer,
@@ -197,7 +198,7 @@ export class AttemptService {
 
 /** @throws {BadInputError} */
 function check(hello: Hello): void {
-  const { agentId, incarnation, protocol, slots, pack } = hello;
+  const { agentId, incarnation, protocol, slots, pack, metrics } = hello;
   if (protocol !== PROTOCOL) {
     const older = protocol < PROTOCOL ? 'agent' : 'coordinator';
     throw new BadInputError(
@@ -208,6 +209,7 @@ function check(hello: Hello): void {
   if (!AGENT_ID.test(agentId)) {
     throw new BadInputError(`${JSON.stringify(agentId)} cannot name an agent: expected ${AGENT_ID}`);
   }
+  if (metrics !== '') parseAddress(metrics, `the metrics address of agent ${agentId}`);
   if (incarnation === '') throw new BadInputError(`agent ${agentId} must name its incarnation`);
   if (slots < 1 || slots > MAX_SLOTS) {
     throw new BadInputError(`agent ${agentId} says it has ${slots} slots: expected 1 to ${MAX_SLOTS}`);

@@ -1,5 +1,5 @@
 /** The gRPC server: where it listens, and what it refuses to. */
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerInterceptor } from '@grpc/grpc-js';
 import { type Address, isLoopback } from '../../proto/address.ts';
 import { RefusedError, UnreachableError } from '../../proto/errors.ts';
 
@@ -15,12 +15,14 @@ export function refuseOpenDoors(address: Address, insecure: boolean): void {
   );
 }
 
-export function newServer(): Server {
+/** @param interceptors see every call, the first first */
+export function newServer(interceptors: ServerInterceptor[] = []): Server {
   return new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     // A peer that went away without a word is noticed, and its stream closed.
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,
+    interceptors,
   });
 }
 
