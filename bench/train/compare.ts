@@ -14,22 +14,26 @@ export interface Rate {
   /** Images of all members. */
   readonly samplesPerSecond: number;
   readonly stepMs: number;
+  /** Of all threads, as little as in any round. */
+  readonly cpuMs: number;
 }
 
 /** Of each row the best of the rounds: on a busy machine the one that was disturbed least. */
 export async function measureInTurns(rows: readonly Row[], rounds: number): Promise<readonly Rate[]> {
-  const best = new Map<Row, number>();
+  const answers = new Map<Row, Answer[]>(rows.map((row) => [row, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const row of rows) {
-      const stepMs = stepMsOf(await row.peer.ask(row.request));
-      best.set(row, Math.min(stepMs, best.get(row) ?? Number.POSITIVE_INFINITY));
-    }
+    for (const row of rows) answers.get(row)?.push(await row.peer.ask(row.request));
   }
   return rows.map((row) => {
-    const stepMs = best.get(row) ?? Number.NaN;
+    const least = (time: (answer: Answer) => number) =>
+      Math.min(...(answers.get(row) ?? []).map((answer) => (time(answer) * 1000) / answer.count));
+    const stepMs = least(({ seconds }) => seconds);
     const { batch, pack } = row.request;
-    return { row, stepMs, samplesPerSecond: (1000 / stepMs) * batch * pack };
+    return {
+      row,
+      stepMs,
+      cpuMs: least(({ cpuSeconds }) => cpuSeconds),
+      samplesPerSecond: (1000 / stepMs) * batch * pack,
+    };
   });
 }
-
-const stepMsOf = ({ count, seconds }: Answer): number => (seconds * 1000) / count;

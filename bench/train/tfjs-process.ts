@@ -20,7 +20,7 @@ const images = (await loadImages('mnist', defaultDataDir(process.env))).train;
 const train = trainImages(images, IMAGES);
 const rows = train.pick(Int32Array.from({ length: IMAGES }, (_, i) => i));
 const steps = new Map<string, Step>();
-say({ description: `tfjs ${tf.version_core} on ${forced}` });
+say({ description: `TensorFlow.js ${tf.version_core} on ${forced}${libtensorflowVersion()}` });
 
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line) as Request;
@@ -58,6 +58,12 @@ async function measure(step: Step, seconds: number): Promise<Answer> {
   await step.settle();
   const { user, system } = process.cpuUsage(used);
   return { count, seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6 };
+}
+
+function libtensorflowVersion(): string {
+  const backend = tf.backend();
+  if (!('binding' in backend)) return '';
+  return `, TensorFlow ${(backend.binding as { readonly TF_Version: string }).TF_Version}`;
 }
 
 function say(message: Ready | Answer): void {
