@@ -2,7 +2,7 @@
  * Training: samples a second of the built-in trainer's step, on every backend that loads here, beside the same net as a
  * stock TensorFlow.js model (tf.layers, `minimize`) on the same backend, and PyTorch where a Python has it (TRAWL_PYTHON,
  * or python3). All in one run and in turns; with it the rate of a plain matrix product, which bounds them all. On a busy
- * machine the CPU time of a step, with one thread, still says what the clock no longer does.
+ * machine the fastest single step still says what the mean no longer does.
  *
  *   npm run bench:train -- [--threads 2] [--seconds 1.5] [--rounds 2] [--batches 64,256]
  */
@@ -45,7 +45,9 @@ console.log(
 
 try {
   for (const batch of batches) await printMatmul(batch);
-  console.log('\nbackend         depth  batch  pack   samples/s    step ms    CPU ms   to tf.layers   to PyTorch');
+  console.log(
+    '\nbackend            depth  batch  pack   samples/s   step ms  to tf.layers  to PyTorch  fastest ms  to PyTorch',
+  );
   for (const depth of DEPTHS) for (const batch of batches) await printSteps(depth, batch);
   console.log(`\nload at the end: ${load()}`);
 } finally {
@@ -89,27 +91,28 @@ async function printSteps(depth: 3 | 5, batch: number): Promise<void> {
   ]);
   if (torch !== undefined) rows.push(row('PyTorch', torch, 'trawl'));
   const rates = await measureInTurns(rows, rounds);
-  const rateOf = (name: string) => rates.find(({ row: each }) => each.name === name)?.samplesPerSecond;
+  const rateOf = (name: string) => rates.find(({ row: each }) => each.name === name);
   for (const rate of rates) console.log(lineOf(rate, rateOf(`${rate.row.name}, stock`), rateOf('PyTorch')));
 }
 
-function lineOf(
-  { row: { name, request }, samplesPerSecond, stepMs, cpuMs }: Rate,
-  stock: number | undefined,
-  torchRate: number | undefined,
-): string {
-  const ratio = (to: number | undefined) => (to === undefined ? '' : (samplesPerSecond / to).toFixed(2));
+/** Ratios are of speeds: 1 is as fast, 2 twice as fast. */
+function lineOf(rate: Rate, stock: Rate | undefined, torch: Rate | undefined): string {
+  const { name, request } = rate.row;
   const { depth, batch, pack } = request;
+  const other = torch === rate ? undefined : torch;
+  const ratio = (to: number | undefined, of: number) => (to === undefined ? '' : (of / to).toFixed(2));
+  const fastest = (each: Rate) => each.row.request.pack / each.leastMs;
   return [
-    name.padEnd(15),
+    name.padEnd(17),
     `${depth}`.padStart(5),
     `${batch}`.padStart(6),
     `${pack}`.padStart(5),
-    samplesPerSecond.toFixed(0).padStart(11),
-    stepMs.toFixed(2).padStart(10),
-    cpuMs.toFixed(2).padStart(9),
-    ratio(stock).padStart(14),
-    ratio(name === 'PyTorch' ? undefined : torchRate).padStart(12),
+    rate.samplesPerSecond.toFixed(0).padStart(11),
+    rate.stepMs.toFixed(2).padStart(9),
+    ratio(stock?.samplesPerSecond, rate.samplesPerSecond).padStart(13),
+    ratio(other?.samplesPerSecond, rate.samplesPerSecond).padStart(11),
+    rate.leastMs.toFixed(2).padStart(11),
+    ratio(other && fastest(other), fastest(rate)).padStart(11),
   ]
     .join(' ')
     .trimEnd();

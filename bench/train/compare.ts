@@ -14,8 +14,8 @@ export interface Rate {
   /** Images of all members. */
   readonly samplesPerSecond: number;
   readonly stepMs: number;
-  /** Of all threads, as little as in any round. */
-  readonly cpuMs: number;
+  /** The fastest single step of all rounds. */
+  readonly leastMs: number;
 }
 
 /** Of each row the best of the rounds: on a busy machine the one that was disturbed least. */
@@ -25,14 +25,13 @@ export async function measureInTurns(rows: readonly Row[], rounds: number): Prom
     for (const row of rows) answers.get(row)?.push(await row.peer.ask(row.request));
   }
   return rows.map((row) => {
-    const least = (time: (answer: Answer) => number) =>
-      Math.min(...(answers.get(row) ?? []).map((answer) => (time(answer) * 1000) / answer.count));
-    const stepMs = least(({ seconds }) => seconds);
+    const least = (time: (answer: Answer) => number) => 1000 * Math.min(...(answers.get(row) ?? []).map(time));
+    const stepMs = least(({ seconds, count }) => seconds / count);
     const { batch, pack } = row.request;
     return {
       row,
       stepMs,
-      cpuMs: least(({ cpuSeconds }) => cpuSeconds),
+      leastMs: least((answer) => answer.least),
       samplesPerSecond: (1000 / stepMs) * batch * pack,
     };
   });
