@@ -34,7 +34,9 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     const trials = await cluster.json<TrialJson[]>('trials', sweep);
     expect(trials).toHaveLength(12);
     expect(new Set(trials.map(({ agent }) => agent))).toEqual(new Set(['left', 'right']));
-    expect(await cluster.json('best', sweep, '--by', 'test_loss', '--top', '3')).toEqual(trials.slice(0, 3));
+    expect(await cluster.json('best', sweep, '--by', 'test_loss', '--top', '3', '--trials')).toEqual(
+      trials.slice(0, 3),
+    );
     const csv = await cluster.run('export', sweep, '-f', 'csv');
     expect(csv.stdout.trim().split(/\r?\n/)).toHaveLength(13);
     expect((await cluster.run('logs', trials[0]?.trial ?? '')).code).toBe(0);
@@ -60,7 +62,7 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     const running = async (sweep: string) =>
       (await cluster.json<TrialJson[]>('trials', sweep)).filter(({ state }) => state === 'running').length === 2;
 
-    const stopped = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, slow(1500)));
+    const stopped = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, slow(6000)));
     await until('two trials run', () => running(stopped.sweep));
     expect((await cluster.run('stop', stopped.sweep)).code).toBe(0);
     const first = await cluster.run('wait', stopped.sweep, '-o', 'json');
