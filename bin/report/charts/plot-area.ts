@@ -8,6 +8,8 @@ export const AREA = { left: 52, right: WIDTH - 10, top: 24, bottom: HEIGHT - 36 
 
 /** From this ratio on a scale of all positive values is logarithmic. */
 const LOG_FROM_RATIO = 50;
+/** Below it the steps of a logarithmic scale leave the range of doubles. */
+const SMALLEST_LOGGED = 1e-250;
 const TICKS = 5;
 
 export interface ValueScale {
@@ -28,7 +30,7 @@ export function valueScale(values: Iterable<number>): ValueScale {
   // Closer than doubles can be told apart on an axis.
   if (high - low <= Math.max(Math.abs(low), Math.abs(high)) * 1e-9 + 1e-100)
     [low, high] = [low - Math.abs(low) * 0.1 - 1e-9, high + Math.abs(high) * 0.1 + 1e-9];
-  const log = low > 0 && high / low >= LOG_FROM_RATIO;
+  const log = low > SMALLEST_LOGGED && high / low >= LOG_FROM_RATIO;
   const scale: ScaleContinuousNumeric<number, number> = log ? scaleLog() : scaleLinear();
   scale.domain([low, high]).range([AREA.bottom, AREA.top]).nice(TICKS);
   const format = scale.tickFormat(TICKS);
