@@ -60,6 +60,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { dir, log, natsUrl, requireGpu, server } = options;
   refuseOpenMetrics(options);
   const spool = new Spool(dir);
+  if (spool.setAside !== undefined) {
+    log.error({ file: spool.setAside }, 'the spool was damaged and was set aside: what it held is run again');
+  }
   let nats: NatsConnection | undefined;
   let operator: Operator | undefined;
   let agent: Agent | undefined;
