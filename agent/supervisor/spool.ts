@@ -24,30 +24,15 @@ export class Spool {
   readonly #holds: Statement<unknown[]>;
   readonly #oldest: Statement<unknown[]>;
 
-  /** @throws {RefusedError} when another agent uses the folder */
-  constructor(dir: string) {
-    mkdirSync(dir, { recursive: true });
-    const path = join(dir, 'spool.db');
-    this.#db = new Database(path);
-    try {
-      // The lock is the operating system's: it is freed however the agent dies.
-      this.#db.exec('pragma locking_mode = exclusive');
-      this.#db.exec('pragma journal_mode = wal');
-      // Off: the page cache outlives the process. A machine that loses power loses the attempt too, and it is run again.
-      this.#db.exec('pragma synchronous = off');
-      this.#db.exec(
-        `create table if not exists records (
-           id integer primary key autoincrement, sweep text not null, trial text not null, attempt integer not null,
-           seq integer not null, record blob not null)`,
-      );
-      this.#db.exec('create index if not exists by_attempt on records (sweep, trial, attempt, seq)');
-    } catch (error) {
-      this.#db.close();
-      if (error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY') {
-        throw new RefusedError(`the folder ${dir} is in use by another agent: give each agent its own with --dir`);
-      }
-      throw error;
-    }
+  /** @param db this spool's alone */
+  constructor(db: Db) {
+    this.#db = db;
+    this.#db.exec(
+      `create table if not exists records (
+         id integer primary key autoincrement, sweep text not null, trial text not null, attempt integer not null,
+         seq integer not null, record blob not null)`,
+    );
+    this.#db.exec('create index if not exists by_attempt on records (sweep, trial, attempt, seq)');
     this.#insert = this.#db.prepare('insert into records (sweep, trial, attempt, seq, record) values (?, ?, ?, ?, ?)');
     this.#after = this.#db.prepare('select id, record from records where id > ? order by id limit ?');
     this.#acknowledge = this.#db.prepare(
@@ -125,6 +110,26 @@ export class Spool {
       if (this.#db.inTransaction) this.#db.exec('rollback');
       throw error;
     }
+  }
+}
+
+/** @throws {RefusedError} when another agent uses the folder */
+export function openSpool(dir: string): Spool {
+  mkdirSync(dir, { recursive: true });
+  const db = new Database(join(dir, 'spool.db'));
+  try {
+    // The lock is the operating system's: it is freed however the agent dies.
+    db.exec('pragma locking_mode = exclusive');
+    db.exec('pragma journal_mode = wal');
+    // Off: the page cache outlives the process. A machine that loses power loses the attempt too, and it is run again.
+    db.exec('pragma synchronous = off');
+    return new Spool(db);
+  } catch (error) {
+    db.close();
+    if (error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY') {
+      throw new RefusedError(`the folder ${dir} is in use by another agent: give each agent its own with --dir`);
+    }
+    throw error;
   }
 }
 

@@ -20,7 +20,6 @@ import { artifactKind } from '../../proto/names.ts';
 import { MAX_PACK } from '../../proto/packs.ts';
 import { AGENT_ID } from '../../proto/subjects.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
-import { now } from '../clock.ts';
 import { onHello } from '../core/agents.ts';
 import { onOpen, onRecord, refusalFor } from '../core/attempts.ts';
 import { graceLeft } from '../core/drain.ts';
@@ -42,10 +41,10 @@ type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 export interface AttemptServiceOptions {
   readonly runtime: Runtime;
-  readonly files: ArtifactFiles;
+  readonly files: Pick<ArtifactFiles, 'has'>;
   readonly cluster: string;
   readonly heartbeatMs: number;
-  readonly metrics: CoordinatorMetrics;
+  readonly metrics: Pick<CoordinatorMetrics, 'supersededReports'>;
   readonly log: Logger;
 }
 
@@ -78,7 +77,7 @@ export class AttemptService {
   }
 
   #drainOf(agentId: string): Drain | undefined {
-    const graceMs = graceLeft(this.#options.runtime.core, agentId, now());
+    const graceMs = graceLeft(this.#options.runtime.core, agentId, this.#options.runtime.now());
     return graceMs === undefined ? undefined : { graceMs };
   }
 
@@ -91,7 +90,10 @@ export class AttemptService {
     // All are checked before the first is granted: what a decision changes must be settled.
     const claims = request.claims.map(({ key, slot }) => ({ key: keyOf(key), agentId, incarnation, slot }));
     const step = new Step();
-    const answers = claims.map((claim) => ({ key: claim.key, answer: onOpen(runtime.core, claim, now(), step) }));
+    const answers = claims.map((claim) => ({
+      key: claim.key,
+      answer: onOpen(runtime.core, claim, runtime.now(), step),
+    }));
     await runtime.settle(step);
     runtime.reschedule();
     const decisions = answers.map(({ key, answer }): Decision => {
@@ -153,7 +155,7 @@ export class AttemptService {
     check(hello);
     const session = new Session(call, hello.agentId);
     this.#sessions.set(hello.agentId, session);
-    onHello(runtime.core, { ...hello, id: hello.agentId, pack: Math.max(1, hello.pack) }, now());
+    onHello(runtime.core, { ...hello, id: hello.agentId, pack: Math.max(1, hello.pack) }, runtime.now());
     const { agentId, host, slots, backend, incarnation } = hello;
     log.info({ agentId, host, slots, backend, incarnation }, 'an agent said hello');
     call.write({
@@ -176,7 +178,7 @@ export class AttemptService {
       }
     }
     const step = new Step();
-    const answer = onRecord(runtime.core, session.agentId, record, now(), step);
+    const answer = onRecord(runtime.core, session.agentId, record, runtime.now(), step);
     // Every answer waits for the disk: a refusal too may rest on a change that is not durable yet.
     await runtime.settle(step);
     switch (answer.taken) {
