@@ -2,6 +2,7 @@
  * The agent's conversation with its coordinator: one stream for records, acknowledgements and orders, opened again
  * whenever it breaks, and the call that opens leases.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
@@ -104,6 +105,8 @@ export class Session {
     this.#stream = stream;
     this.#sentUpTo = undefined;
     const lost = new AbortController();
+    // Each file that is being brought listens: as many as attempts run at once.
+    setMaxListeners(0, lost.signal);
     const outbox = new Outbox({
       send: (record) => stream.write({ message: { $case: 'record', record } }),
       bring: (record) => this.#bring(record, lost.signal),
