@@ -19,10 +19,13 @@ import type { StoredFiles } from './stored-files.ts';
 export class ArtifactWays {
   readonly #runtime: Runtime;
   readonly #files: StoredFiles;
+  readonly #now: () => number;
 
-  constructor(runtime: Runtime, files: StoredFiles) {
+  /** @param now virtual time */
+  constructor(runtime: Runtime, files: StoredFiles, now: () => number) {
     this.#runtime = runtime;
     this.#files = files;
+    this.#now = now;
   }
 
   /** @returns `wanted`: the bytes are to be sent */
@@ -34,7 +37,7 @@ export class ArtifactWays {
 
   /** All bytes are here: durable, whole, in its place. */
   finish(key: AttemptKey, artifact: Artifact): void {
-    this.#files.put(key, artifact.name, artifact.sha256, this.#runtime.now());
+    this.#files.put(key, artifact.name, artifact.sha256, this.#now());
   }
 
   /** @returns the sum of what is read; undefined: there is no such artifact */

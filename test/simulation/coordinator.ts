@@ -14,7 +14,7 @@ import { AttemptService } from '../../coordinator/transport/attempt-service.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
 import type { SweepControl } from '../../coordinator/transport/sweep-service.ts';
 import { ArtifactWays } from './artifact-ways.ts';
-import type { Bug } from './bugs.ts';
+import type { Bug } from './bug.ts';
 import { Disk } from './disk.ts';
 import type { Grpc } from './grpc.ts';
 import { SimulatedNats } from './nats-connection.ts';
@@ -66,6 +66,7 @@ export class SimulatedCoordinator {
   /** How far the machine's clock is off; a process keeps what it found at its start. */
   clockOffMs = 0;
   life: Life | undefined;
+  #diedAt = 0;
 
   constructor(world: CoordinatorWorld) {
     this.#world = world;
@@ -83,6 +84,9 @@ export class SimulatedCoordinator {
     const { clock } = grpc.network;
     const offMs = this.clockOffMs;
     const now = () => EPOCH + clock.now + offMs;
+    process.onDeath(() => {
+      this.#diedAt = clock.now;
+    });
     const nats = new SimulatedNats(grpc.network, process, server);
     const options: RuntimeOptions = {
       db: this.disk.view(process),
@@ -100,6 +104,9 @@ export class SimulatedCoordinator {
     const offers = bug.offers?.(nats.connection, CLUSTER, log) ?? new Offers(nats.connection, CLUSTER, log);
     const counts = (key: AttemptKey, name: string) =>
       runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name);
+    if (this.life !== undefined && bug.losesFilesOfMs !== undefined) {
+      this.files.forgetSince(this.#diedAt - bug.losesFilesOfMs);
+    }
     this.files.removeOrphans(counts);
     runtime.onCommit((commit) => {
       onCommit(commit, runtime);
@@ -111,19 +118,19 @@ export class SimulatedCoordinator {
     grpc.listening = {
       process,
       service: bug.service?.(service, runtime) ?? service,
-      artifacts: new ArtifactWays(runtime, this.files),
+      artifacts: new ArtifactWays(runtime, this.files, () => clock.now),
     };
     const { submit, act } = controlOf(runtime);
     const control: SweepControl = {
       act,
       submit(request) {
-        const answer = submit(request);
+        const answer = submit(bug.request?.(request) ?? request);
         onSubmitted(runtime);
         return answer;
       },
     };
     this.life = { process, runtime, control, nats };
-    const connection = bug.coordinatorNats?.(nats.connection, runtime) ?? nats.connection;
+    const connection = bug.nats?.(nats.connection, runtime) ?? nats.connection;
     startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, log }).catch((error) =>
       onCrash(process, error),
     );

@@ -30,6 +30,14 @@ export function inflict(fault: Fault, world: Simulation): void {
       process?.kill();
       machines.get(fault.place)?.losePower();
       break;
+    case 'agent leaves':
+      world.downMs.set(fault.place, Number.POSITIVE_INFINITY);
+      process?.kill();
+      machines.get(fault.place)?.leave();
+      break;
+    case 'kill worker':
+      clock.after(0, process, () => machines.get(fault.place)?.killWorker(fault.slot));
+      break;
     case 'nats dies':
       world.downMs.set('nats', fault.ms);
       nats.process.kill();
@@ -64,6 +72,7 @@ export function inflict(fault: Fault, world: Simulation): void {
     }
     case 'clock jumps':
       coordinator.clockOffMs += fault.byMs;
+      if (fault.restarts) coordinator.process?.kill();
       break;
   }
 }

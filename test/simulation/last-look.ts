@@ -75,19 +75,19 @@ function trialProblems(db: Database, trial: TrialRow): string[] {
 /** An attempt's reports are its own, one an epoch, without gaps. */
 function reportProblems(db: Database, trial: TrialRow, { number, resumedFrom }: AttemptRow): string[] {
   const rows = db
-    .prepare(
-      `select epoch, json_extract(metrics, '$.test_loss') as loss, json_extract(metrics, '$.attempt') as attempt
-       from reports where sweep_id = ? and trial_id = ? and attempt = ? order by seq`,
-    )
-    .all(trial.sweep, trial.id, number) as { epoch: number; loss: number; attempt: number }[];
+    .prepare('select epoch, metrics from reports where sweep_id = ? and trial_id = ? and attempt = ? order by seq')
+    .all(trial.sweep, trial.id, number) as { epoch: number; metrics: string }[];
   const name = `trial ${trial.sweep}/${trial.id} attempt ${number}`;
   // It begins at the beginning where the checkpoint could not be had.
   const first = rows[0]?.epoch === 1 ? 1 : resumedFrom + 1;
-  return rows.flatMap(({ epoch, loss, attempt }, at) => [
-    ...(epoch === first + at ? [] : [`${name}: epoch ${epoch} where ${first + at} was to come`]),
-    ...(attempt === number ? [] : [`${name}: a report of attempt ${attempt}`]),
-    ...(loss === lossAt(trial.id, epoch) ? [] : [`${name}: a report of another trial or epoch`]),
-  ]);
+  return rows.flatMap(({ epoch, metrics }, at) => {
+    const { test_loss: loss, attempt } = JSON.parse(metrics) as Record<string, number>;
+    return [
+      ...(epoch === first + at ? [] : [`${name}: epoch ${epoch} where ${first + at} was to come`]),
+      ...(attempt === number ? [] : [`${name}: a report of attempt ${attempt}`]),
+      ...(loss === lossAt(trial.id, epoch) ? [] : [`${name}: a report of another trial or epoch`]),
+    ];
+  });
 }
 
 /** Every artifact that the store names has its file, whole. */

@@ -40,6 +40,8 @@ export class Laws {
   readonly attempts = new Map<string, Attempt>();
   readonly #world: LawsWorld;
   #commits = 0;
+  /** What has come about, for a test to see that nothing is left out. */
+  readonly reached = new Set<string>();
   /** The first law that was broken, and how. */
   broken: string | undefined;
 
@@ -54,7 +56,10 @@ export class Laws {
   /** Takes sweeps that are new into the books. */
   submitted(runtime: Runtime): void {
     for (const sweep of runtime.core.sweeps.values()) {
-      if (!this.ledger.sweeps.has(sweep.id)) this.ledger.addSweep(sweep);
+      if (this.ledger.sweeps.has(sweep.id)) continue;
+      // As the store has it, which is as it was submitted.
+      const row = runtime.db.prepare('select policy from sweeps where id = ?').get(sweep.id) as { policy: string };
+      this.ledger.addSweep({ ...sweep, policy: JSON.parse(row.policy) });
     }
   }
 
@@ -81,6 +86,7 @@ export class Laws {
 
   /** An acknowledgement has reached an agent. */
   told({ message }: ReportResponse): void {
+    if (message?.$case === 'refused') this.reached.add(`record refused: ${message.refused.code}`);
     if (message?.$case !== 'ack' || message.ack.key === undefined) return;
     const { key, seq } = message.ack;
     const attempt = this.attempts.get(keyText(key));
@@ -94,6 +100,8 @@ export class Laws {
   /** The answer to its claims has reached an agent. */
   decided({ agentId, incarnation, claims }: OpenRequest, { decisions }: OpenResponse): void {
     for (const [at, { key, answer, mates }] of decisions.entries()) {
+      if (answer?.$case === 'refusal') this.reached.add(`claim refused: ${answer.refusal.code}`);
+      if (mates.length > 0) this.reached.add('a pack');
       if (answer?.$case !== 'grant' || key === undefined) continue;
       const claimed = claims[at]?.key;
       if (claimed === undefined || keyText(claimed) !== keyText(key)) {
@@ -144,11 +152,15 @@ export class Laws {
   }
 
   #afterChange(change: Change): void {
+    if (change.kind === 'trial') this.reached.add(`trial ${change.state}`);
+    if (change.kind === 'sweep') this.reached.add(`sweep ${change.state}`);
     if (change.kind === 'granted') {
+      if (change.resumedFrom > 0) this.reached.add('resumed');
       const { agentId, incarnation, key } = change;
       const grantedAt = this.#world.now();
       this.attempts.set(keyText(key), { agentId, incarnation, grantedAt, seq: 0, ending: undefined });
     } else if (change.kind === 'ended') {
+      if (change.ending.outcome === 'failed') this.reached.add(`failed: ${change.ending.failure.class}`);
       const attempt = this.attempts.get(keyText(change.key));
       if (attempt !== undefined) attempt.ending = change.ending;
     } else if ('seq' in change) {

@@ -8,7 +8,7 @@ import { Spool } from '../../agent/supervisor/spool.ts';
 import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Random } from '../harness/random.ts';
 import { fileWays, type MachineFiles } from './artifact-ways.ts';
-import type { Bug } from './bugs.ts';
+import type { Bug } from './bug.ts';
 import { Disk } from './disk.ts';
 import type { Grpc } from './grpc.ts';
 import { SimulatedNats } from './nats-connection.ts';
@@ -47,6 +47,9 @@ export class Machine {
   process: SimulatedProcess | undefined;
   nats: SimulatedNats | undefined;
   #agent: Agent | undefined;
+  /** The newest of each slot, in the order in which they were started first. */
+  #workers: SimulatedWorker[] = [];
+  #left = false;
 
   constructor(world: MachineWorld, options: MachineOptions) {
     this.#world = world;
@@ -60,6 +63,7 @@ export class Machine {
     this.process = process;
     this.#starts += 1;
     this.incarnation = `${id}#${this.#starts}`;
+    this.#workers = [];
     if (bug.losesSpool && this.#starts > 1) this.disk = new Disk();
     const spool = new WatchedSpool(this.disk.view(process), this.#spooled);
     const files = fileWays(grpc, process, this.files, () => random.between(1, transferMs));
@@ -83,7 +87,13 @@ export class Machine {
       nats: this.nats.connection,
       log,
       connect: () => bug.link?.(link) ?? link,
-      startWorker: (_gpu, events) => new SimulatedWorker(world, process, bug.workerEvents?.(events) ?? events),
+      startWorker: (_gpu, events) => {
+        const worker = new SimulatedWorker(world, process, events);
+        const dead = this.#workers.findIndex(({ alive }) => !alive);
+        if (dead === -1) this.#workers.push(worker);
+        else this.#workers[dead] = worker;
+        return worker;
+      },
     });
     this.#agent.up().catch(() => {});
   }
@@ -92,6 +102,19 @@ export class Machine {
   stop(): void {
     const { process } = this;
     this.#agent?.stop().then(() => process?.kill());
+  }
+
+  killWorker(at: number): void {
+    this.#workers[at % this.options.slots]?.kill();
+  }
+
+  /** The machine is not seen again. */
+  leave(): void {
+    this.#left = true;
+  }
+
+  get left(): boolean {
+    return this.#left;
   }
 
   /** The newest record of the attempt that was written to this disk; 0: none, or nobody wanted them. */

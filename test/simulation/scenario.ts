@@ -23,6 +23,8 @@ export type Fault = { readonly at: number } & (
       readonly ms: number;
     }
   | { readonly kind: 'stop agent' | 'lose power'; readonly place: string; readonly ms: number }
+  | { readonly kind: 'agent leaves'; readonly place: string }
+  | { readonly kind: 'kill worker'; readonly place: string; readonly slot: number }
   | { readonly kind: 'nats dies'; readonly ms: number }
   | { readonly kind: 'nats loses' | 'nats sticks'; readonly share: number }
   | { readonly kind: 'nats forgets' }
@@ -30,7 +32,8 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'streams break'; readonly place: string }
   | { readonly kind: 'freeze'; readonly place: string; readonly ms: number }
   | { readonly kind: 'disk full'; readonly place: string; readonly ms: number }
-  | { readonly kind: 'clock jumps'; readonly byMs: number }
+  /** @param restarts whether the coordinator is started anew at once: until then it goes by the clock that it found */
+  | { readonly kind: 'clock jumps'; readonly byMs: number; readonly restarts: boolean }
 );
 
 /** Chances of an attempt. */
@@ -70,7 +73,8 @@ export function scenarioOf(seed: number): Scenario {
       transferMs: random.pick([20, 500, 500, 12_000]),
     }),
   );
-  const sweeps = Array.from({ length: whole(1, 3) }, () => ({ at: whole(0, 15_000), text: sweepText(random) }));
+  const hangs = chance(0.4);
+  const sweeps = Array.from({ length: whole(1, 3) }, () => ({ at: whole(0, 15_000), text: sweepText(random, hangs) }));
   const orders = Array.from(
     { length: chance(0.5) ? whole(1, 4) : 0 },
     (): Order => ({
@@ -81,6 +85,10 @@ export function scenarioOf(seed: number): Scenario {
   );
   const places = machines.map(({ id }) => id);
   const faults = Array.from({ length: whole(2, 18) }, () => anyFault(random, places));
+  // At most one, and never the last: somebody has to do what is left.
+  if (places.length > 1 && chance(0.25)) {
+    faults.push({ at: whole(10_000, FAULTY_MS - 2_000), kind: 'agent leaves', place: random.pick(places) });
+  }
   const often = random.pick([0, 0.03, 0.1]);
   return {
     ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, sweeps, orders, faults },
@@ -95,12 +103,12 @@ export function scenarioOf(seed: number): Scenario {
     },
     fates: {
       ...{ nan: often / 4, oom: often, crash: often, preflight: often / 2 },
-      ...{ exit: often, hang: chance(0.3) ? 0.05 : 0 },
+      ...{ exit: often, hang: hangs ? 0.08 : 0 },
     },
   };
 }
 
-function sweepText(random: Random): string {
+function sweepText(random: Random, hangs: boolean): string {
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
   const maybe = (of: number, line: () => string) => (random.next() < of ? `${line()}\n` : '');
   const trainer = random.pick(['noop', 'noop', 'command']);
@@ -110,8 +118,8 @@ function sweepText(random: Random): string {
     trainer === 'command' ? 'command: [program]\nmetric: {name: test_loss, goal: minimize}\n' : '',
     `parameters:\n  x: ${parameters.x}\n  epochs: ${parameters.epochs}\n  duration_ms: {value: ${whole(50, 3_000)}}\n`,
     `retry: {oom: ${whole(0, 2)}, crash: ${whole(0, 3)}, timeout: ${whole(0, 2)}, backoff: ${whole(0, 2)}s}\n`,
-    // Always: what hangs has no other end.
-    `timeout: ${whole(20, 60)}s\n`,
+    // What hangs has no other end.
+    maybe(hangs ? 1 : 0.3, () => `timeout: ${whole(20, 60)}s`),
     `checkpoint_every: ${whole(0, 2)}\n`,
     maybe(0.3, () => `concurrency: ${whole(1, 4)}`),
     maybe(0.3, () => `max_failed: ${random.pick(['0', '1', '20%', '50%'])}`),
@@ -131,7 +139,7 @@ function anyFault(random: Random, agents: readonly string[]): Fault {
       ['coordinator', 'nats'],
     ]),
   );
-  switch (whole(0, 13)) {
+  switch (whole(0, 16)) {
     case 0:
     case 1:
     case 2:
@@ -145,7 +153,7 @@ function anyFault(random: Random, agents: readonly string[]): Fault {
     case 6:
       return { at, kind: 'nats dies', ms };
     case 7:
-      return { at, kind: random.pick(['nats loses', 'nats sticks'] as const), share: random.pick([0.3, 1]) };
+      return { at, kind: 'nats loses', share: random.pick([0.3, 1]) };
     case 8:
       return { at, kind: 'nats forgets' };
     case 9:
@@ -156,7 +164,12 @@ function anyFault(random: Random, agents: readonly string[]): Fault {
       return { at, kind: 'freeze', place: random.pick([place, 'nats']), ms };
     case 12:
       return { at, kind: 'disk full', place, ms };
+    case 13:
+      return { at, kind: 'nats sticks', share: random.pick([0.3, 1]) };
+    case 14:
+    case 15:
+      return { at, kind: 'kill worker', place: agent, slot: whole(0, 2) };
     default:
-      return { at, kind: 'clock jumps', byMs: whole(-7_200_000, 60_000) };
+      return { at, kind: 'clock jumps', byMs: whole(-7_200_000, 60_000), restarts: random.next() < 0.7 };
   }
 }

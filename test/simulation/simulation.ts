@@ -1,6 +1,7 @@
 /** One seed: a cluster is put together, goes through its faults, and is left in peace until everything is over. */
 import { Random } from '../harness/random.ts';
-import { type Bug, NO_BUG } from './bugs.ts';
+import type { Bug } from './bug.ts';
+import { NO_BUG } from './bugs.ts';
 import { Clock } from './clock.ts';
 import { COORDINATOR, isFaultOfTheSimulation, SimulatedCoordinator } from './coordinator.ts';
 import { inflict } from './faults.ts';
@@ -27,6 +28,8 @@ export interface Outcome {
   readonly broken: string | undefined;
   /** Milliseconds of virtual time. */
   readonly lasted: number;
+  /** What came about, in a few words each. */
+  readonly reached: ReadonlySet<string>;
   /** What happened, when it was to be traced. */
   readonly trace: readonly string[];
 }
@@ -110,6 +113,7 @@ export class Simulation {
     for (const fault of faults) {
       this.clock.after(fault.at, undefined, () => {
         this.trace.note(() => `fault: ${JSON.stringify(fault)}`);
+        this.laws.reached.add(fault.kind);
         inflict(fault, this);
       });
     }
@@ -149,7 +153,7 @@ export class Simulation {
       this.trace.note(() => `${place} dies`);
       const down = this.downMs.get(place) ?? this.#random.between(100, 2_000);
       this.downMs.delete(place);
-      this.clock.after(down, undefined, () => this.#keep(place, start));
+      if (Number.isFinite(down)) this.clock.after(down, undefined, () => this.#keep(place, start));
     });
     this.clock.after(this.#random.between(50, 500), process, () => {
       this.trace.note(() => `${place} starts`);
@@ -198,6 +202,7 @@ export class Simulation {
       missing > 0 && `${missing} sweeps are not submitted`,
       ...this.laws.unfinished().map((id) => `sweep ${id} goes on`),
       ...[...this.machines.values()].map((machine) => {
+        if (machine.left) return false;
         const { id, slots } = machine.options;
         const free = waiting.get(id) ?? 0;
         if (free < slots) return `${free} of ${slots} slots of ${id} wait for an offer`;
@@ -250,7 +255,8 @@ export async function simulate(seed: number, bug: Bug = NO_BUG, traced = false):
   process.removeAllListeners('unhandledRejection').on('unhandledRejection', rejected);
   try {
     const broken = await simulation.run();
-    return { seed, broken, lasted: simulation.clock.now, trace: simulation.trace.lines };
+    const { clock, laws, trace } = simulation;
+    return { seed, broken, lasted: clock.now, reached: laws.reached, trace: trace.lines };
   } finally {
     giveBack();
     process.off('unhandledRejection', rejected);

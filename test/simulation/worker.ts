@@ -47,6 +47,10 @@ export class SimulatedWorker implements Worker {
     );
   }
 
+  get alive(): boolean {
+    return this.#alive;
+  }
+
   send(message: ToWorker): void {
     this.#later(IPC_MS, () => {
       if (message.kind === 'stop') this.#stop(message.key);
