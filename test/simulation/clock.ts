@@ -26,6 +26,11 @@ export class Clock {
     return this.#now;
   }
 
+  /** Events that were made so far. */
+  get made(): number {
+    return this.#order;
+  }
+
   /** Whose event this is, promises that it lets go on included. */
   get running(): SimulatedProcess | undefined {
     return this.#running;

@@ -16,7 +16,7 @@ const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled']
 /** Commits from one comparison of the memory with the books to the next: it takes longer than the commit. */
 const COMPARE_EVERY = 8;
 /** What was granted so long after the last fault has no reason to be lost. */
-const SETTLED_MS = 30_000;
+const SETTLED_MS = 5_000;
 
 interface Attempt {
   readonly agentId: string;

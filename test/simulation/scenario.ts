@@ -86,7 +86,7 @@ export function scenarioOf(seed: number): Scenario {
   const places = machines.map(({ id }) => id);
   const faults = Array.from({ length: whole(2, 18) }, () => anyFault(random, places));
   // At most one, and never the last: somebody has to do what is left.
-  if (places.length > 1 && chance(0.25)) {
+  if (places.length > 1 && chance(0.4)) {
     faults.push({ at: whole(10_000, FAULTY_MS - 2_000), kind: 'agent leaves', place: random.pick(places) });
   }
   const often = random.pick([0, 0.03, 0.1]);
@@ -139,7 +139,7 @@ function anyFault(random: Random, agents: readonly string[]): Fault {
       ['coordinator', 'nats'],
     ]),
   );
-  switch (whole(0, 16)) {
+  switch (whole(0, 17)) {
     case 0:
     case 1:
     case 2:

@@ -19,7 +19,9 @@ import { Trace } from './trace.ts';
 import type { Fate } from './training.ts';
 
 /** Of virtual time, after the last fault: enough for every retry of every trial, one after another. */
-const PATIENCE_MS = 30 * 60_000;
+const PATIENCE_MS = 15 * 60_000;
+/** Several times what the liveliest seed takes: more is a circle that something runs in. */
+const MOST_EVENTS = 60_000;
 const LOOK_EVERY_MS = 500;
 
 export interface Outcome {
@@ -118,14 +120,17 @@ export class Simulation {
       });
     }
     this.clock.after(calmAt, undefined, () => this.#calm());
-    const patience = calmAt + PATIENCE_MS;
     await this.clock.run(
-      () => this.laws.broken !== undefined || this.#settled || this.clock.now > patience,
+      () => this.laws.broken !== undefined || this.#settled || this.#takesTooLong,
       (error, process) => this.crash(process, error),
     );
     if (this.laws.broken === undefined && !this.#settled) this.laws.breaks(`no end: ${this.#left()}`);
     if (this.laws.broken === undefined) this.#lastLook();
     return this.laws.broken;
+  }
+
+  get #takesTooLong(): boolean {
+    return this.clock.now > this.scenario.calmAt + PATIENCE_MS || this.clock.made > MOST_EVENTS;
   }
 
   process(place: string): SimulatedProcess | undefined {
