@@ -89,8 +89,6 @@ export class Agent {
   readonly #draining: Draining;
   readonly #up: PromiseWithResolvers<string>;
   readonly #refused: PromiseWithResolvers<never>;
-  /** Records up to this one come from an earlier incarnation. */
-  readonly #replayUpTo: number;
   readonly #records: RecordWriter;
   #claims: Claim[] = [];
   #welcome: Welcome | undefined;
@@ -107,7 +105,6 @@ export class Agent {
     this.#slots = newSlots(hello.slots);
     this.#workers = [];
     this.#startedAt = [];
-    this.#replayUpTo = spool.newest();
     this.#draining = new Draining(() => this.#perform(onGraceOver(this.#slots)));
     const offered = (key: AttemptKey, token: OfferToken) => onOffer(this.#slots, key, token, this.#taking);
     this.#offers = new OfferQueue(nats, (key, token) => this.#perform(offered(key, token)), log);
@@ -392,23 +389,22 @@ export class Agent {
   }
 
   /**
-   * The first heartbeat of an incarnation ends what earlier ones held, so it waits until their last records, which may
-   * hold an attempt's end, are acknowledged. What has ended is held until the coordinator has its last record: it must
-   * not be lost and run again because the way there is slow.
+   * What has ended, or was cut off with an earlier incarnation, is held until the coordinator has its last record: it
+   * must not be lost and run again because the way there is slow.
    */
   #beat(): void {
     const { hello, nats, spool } = this.#parts;
-    if (this.#welcome === undefined || (spool.oldest() ?? Number.POSITIVE_INFINITY) <= this.#replayUpTo) return;
+    if (this.#welcome === undefined) return;
     const running = heldAttempts(this.#slots);
-    const untold = [...spool.attempts(), ...this.#records.attempts()];
-    const ended = untold.filter((key) => !running.some((other) => sameAttempt(key, other)));
+    const waiting = [...spool.attempts(), ...this.#records.attempts()];
+    const untold = waiting.filter((key) => !running.some((other) => sameAttempt(key, other)));
     const beat = Heartbeat.encode({
       agentId: hello.agentId,
       incarnation: hello.incarnation,
       seq: ++this.#beats,
       slots: hello.slots,
       busy: busySlots(this.#slots),
-      held: [...running, ...ended],
+      held: [...running, ...untold],
       leaving: this.#draining.leaving,
     });
     nats.publish(heartbeatSubject(this.#welcome.cluster, hello.agentId), beat.finish());

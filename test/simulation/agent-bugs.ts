@@ -32,9 +32,9 @@ export const AGENT_BUGS: Readonly<Record<string, Bug>> = {
     about: 'an agent forgets at its start what it has not brought to the coordinator',
     losesSpool: true,
   },
-  'heartbeat-before-replay': {
-    about: "a restarted agent's heartbeats do not wait for what its predecessor left to tell",
-    spool: (spool) => Object.assign(spool, { newest: () => 0 }),
+  'untold-not-held': {
+    about: 'heartbeats do not name the attempts that are over and have not been told of',
+    spool: (spool) => Object.assign(spool, { attempts: () => [] }),
   },
   'spool-emptied-when-sent': {
     about: 'records are deleted when they are sent, not when they are acknowledged',

@@ -31,6 +31,8 @@ export interface LawsWorld {
   now(): number;
   /** When the last fault was over; undefined: not yet. */
   calmSince(): number | undefined;
+  /** Whether its agent runs the attempt, or has yet to tell of it, and could be heard for longer than a lease lasts. */
+  isThere(agentId: string, incarnation: string, key: AttemptKey): boolean;
   /** The newest record of the attempt that its agent had written to a disk that it still has; 0: none. */
   spooledUpTo(agentId: string, key: AttemptKey): number;
 }
@@ -143,6 +145,9 @@ export class Laws {
       const early = failure.class === 'timeout' && now - attempt.grantedAt < timeoutMs;
       if (failure.class === 'lost' || early)
         this.breaks(`no fault was left, and ${name} was ended: ${failure.message}`);
+    }
+    if (failure.class === 'lost' && this.#world.isThere(attempt.agentId, attempt.incarnation, key)) {
+      this.breaks(`${name} was given up although its agent was there: ${failure.message}`);
     }
     if (failure.message.endsWith('was restarted')) {
       const spooled = this.#world.spooledUpTo(attempt.agentId, key);

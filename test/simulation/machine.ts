@@ -45,6 +45,9 @@ export class Machine {
   /** Of the process that runs, or ran last. */
   incarnation = '';
   process: SimulatedProcess | undefined;
+  /** Of virtual time. */
+  startedAt = 0;
+  spool: Spool | undefined;
   nats: SimulatedNats | undefined;
   #agent: Agent | undefined;
   /** The newest of each slot, in the order in which they were started first. */
@@ -65,7 +68,9 @@ export class Machine {
     this.incarnation = `${id}#${this.#starts}`;
     this.#workers = [];
     if (bug.losesSpool && this.#starts > 1) this.disk = new Disk();
+    this.startedAt = grpc.network.clock.now;
     const spool = new WatchedSpool(this.disk.view(process), this.#spooled);
+    this.spool = spool;
     const files = fileWays(grpc, process, this.files, () => random.between(1, transferMs));
     const link = grpc.link(process, files);
     this.nats = new SimulatedNats(grpc.network, process, server);
@@ -120,6 +125,11 @@ export class Machine {
   /** The newest record of the attempt that was written to this disk; 0: none, or nobody wanted them. */
   spooledUpTo(key: AttemptKey): number {
     return this.#spooled.get(nameOf(key)) ?? 0;
+  }
+
+  /** Whether this process runs the attempt, or some process of the machine has left something to tell of it. */
+  hasToDoWith(incarnation: string, key: AttemptKey): boolean {
+    return incarnation === this.incarnation || this.spool?.holds(key) === true;
   }
 
   /** Records that wait on the disk. */

@@ -70,7 +70,7 @@ export function scenarioOf(seed: number): Scenario {
       id: `agent-${at + 1}`,
       slots: whole(1, 3),
       pack: random.pick([1, 1, 2, 4]),
-      transferMs: random.pick([20, 500, 500, 12_000]),
+      transferMs: random.pick([20, 500, 500, 40_000]),
     }),
   );
   const hangs = chance(0.4);

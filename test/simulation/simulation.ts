@@ -1,4 +1,5 @@
 /** One seed: a cluster is put together, goes through its faults, and is left in peace until everything is over. */
+import type { AttemptKey } from '../../coordinator/core/model.ts';
 import { Random } from '../harness/random.ts';
 import type { Bug } from './bug.ts';
 import { NO_BUG } from './bugs.ts';
@@ -22,6 +23,8 @@ import type { Fate } from './training.ts';
 const PATIENCE_MS = 15 * 60_000;
 /** Several times what the liveliest seed takes: more is a circle that something runs in. */
 const MOST_EVENTS = 60_000;
+/** From the last fault, or its start, until an agent is heard of. */
+const RECOVERY_MS = 10_000;
 const LOOK_EVERY_MS = 500;
 
 export interface Outcome {
@@ -62,6 +65,7 @@ export class Simulation {
     this.laws = new Laws({
       now: () => this.clock.now,
       calmSince: () => (this.isCalm ? this.scenario.calmAt : undefined),
+      isThere: (agentId, incarnation, key) => this.#isThere(agentId, incarnation, key),
       spooledUpTo: (agentId, key) => this.machines.get(agentId)?.spooledUpTo(key) ?? 0,
     });
     this.grpc = new Grpc(this.network, {
@@ -216,6 +220,13 @@ export class Simulation {
       }),
     ];
     return left.filter((what) => typeof what === 'string').join(', ');
+  }
+
+  #isThere(agentId: string, incarnation: string, key: AttemptKey): boolean {
+    const machine = this.machines.get(agentId);
+    if (machine?.process?.alive !== true || !machine.hasToDoWith(incarnation, key)) return false;
+    const since = Math.max(this.scenario.calmAt, machine.startedAt);
+    return this.clock.now - since > this.scenario.leaseMs + RECOVERY_MS;
   }
 
   close(): void {
