@@ -137,13 +137,17 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     about: "a paused sweep's trials are granted to those who have their offers",
     service: (service, runtime) => onClaims(service, runtime, grantWhilePaused),
   },
+  'drained-agent-works': {
+    about: 'a drained agent is granted what it claims',
+    service: (service, runtime) => onClaims(service, runtime, (_, agentId) => runtime.core.drains.delete(agentId)),
+  },
   'offers-not-reconciled': {
     about: 'offers that the stream lost are not published again',
-    offers: (nats, cluster, log) => new WithoutReconciling(nats, cluster, log),
+    offers: (nats, cluster, log) => new WithoutReconciling(nats, cluster, log, () => {}),
   },
   'stuck-offers-left': {
     about: 'a stream that lists offers and hands none out is not made anew',
-    offers: (nats, cluster, log) => new WithoutRebuilding(nats, cluster, log),
+    offers: (nats, cluster, log) => new WithoutRebuilding(nats, cluster, log, () => {}),
   },
   'submit-not-recognized': {
     about: 'a submit that comes again makes a second sweep',

@@ -4,6 +4,7 @@
  */
 import { pino } from 'pino';
 import { Counter } from 'prom-client';
+import { type AgentControl, agentControlOf } from '../../coordinator/agent-control.ts';
 import { controlOf } from '../../coordinator/control.ts';
 import { type AttemptKey, keyText } from '../../coordinator/core/model.ts';
 import { startRounds } from '../../coordinator/rounds.ts';
@@ -19,7 +20,7 @@ import { Disk } from './disk.ts';
 import type { Grpc } from './grpc.ts';
 import { SimulatedNats } from './nats-connection.ts';
 import type { NatsServer } from './nats-server.ts';
-import { SimulatedFault, type SimulatedProcess } from './process.ts';
+import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
 import { StoredFiles } from './stored-files.ts';
 
 export const COORDINATOR = 'coordinator';
@@ -55,6 +56,7 @@ export interface Life {
   readonly process: SimulatedProcess;
   readonly runtime: Runtime;
   readonly control: SweepControl;
+  readonly agents: AgentControl;
   readonly nats: SimulatedNats;
 }
 
@@ -70,7 +72,7 @@ export class SimulatedCoordinator {
 
   constructor(world: CoordinatorWorld) {
     this.#world = world;
-    ensureSchema(this.disk.db, CLUSTER);
+    ensureSchema(this.disk.db, CLUSTER, () => {});
     this.disk.torn = world.bug.tornCommits ?? false;
   }
 
@@ -95,13 +97,14 @@ export class SimulatedCoordinator {
       onBroken: (error) => onCrash(process, error),
       send: (output) => {
         if (output.kind === 'offer') void offers.publish(output.key);
-        else attempts.dismiss(output.agentId, output.key, output.refusal);
+        else if (output.kind === 'dismiss') attempts.dismiss(output.agentId, output.key, output.refusal);
+        else attempts.tellOfDrain(output.agentId);
       },
     };
     const runtime = bug.runtime?.(options) ?? new Runtime(options);
     onLoaded(runtime);
     bug.onLoaded?.(runtime);
-    const offers = bug.offers?.(nats.connection, CLUSTER, log) ?? new Offers(nats.connection, CLUSTER, log);
+    const offers = bug.offers?.(nats.connection, CLUSTER, log) ?? new Offers(nats.connection, CLUSTER, log, () => {});
     const counts = (key: AttemptKey, name: string) =>
       runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name);
     if (this.life !== undefined && bug.losesFilesOfMs !== undefined) {
@@ -129,14 +132,14 @@ export class SimulatedCoordinator {
         return answer;
       },
     };
-    this.life = { process, runtime, control, nats };
+    this.life = { process, runtime, control, agents: agentControlOf(runtime), nats };
     const connection = bug.nats?.(nats.connection, runtime) ?? nats.connection;
-    startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, log }).catch((error) =>
-      onCrash(process, error),
+    startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, log, onConnected: () => {} }).catch(
+      (error) => onCrash(process, error),
     );
   }
 }
 
 export function isFaultOfTheSimulation(error: unknown): boolean {
-  return error instanceof SimulatedFault || (error instanceof Error && error.name === 'DeadError');
+  return error instanceof DiskFullError || error instanceof DeadError;
 }

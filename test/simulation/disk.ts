@@ -4,7 +4,7 @@
  * die before a commit, or right after it.
  */
 import Database, { type Database as Db } from 'libsql';
-import { DeadError, SimulatedFault, type SimulatedProcess } from './process.ts';
+import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
 
 export class Disk {
   readonly db: Db = new Database(':memory:');
@@ -68,7 +68,7 @@ export class Disk {
 
   #check(process: SimulatedProcess): void {
     if (!process.alive) throw new DeadError();
-    if (this.full) throw new SimulatedFault('the disk is full');
+    if (this.full) throw new DiskFullError('database or disk is full');
   }
 
   /** Death before a commit: the next process finds nothing of it. */

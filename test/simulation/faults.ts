@@ -23,7 +23,7 @@ export function inflict(fault: Fault, world: Simulation): void {
       break;
     case 'stop agent':
       world.downMs.set(fault.place, fault.ms);
-      clock.after(0, process, () => machines.get(fault.place)?.stop());
+      clock.after(0, process, () => machines.get(fault.place)?.stop(fault.graceMs));
       break;
     case 'lose power':
       world.downMs.set(fault.place, fault.ms);

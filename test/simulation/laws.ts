@@ -40,6 +40,7 @@ export interface LawsWorld {
 export class Laws {
   readonly ledger = new Ledger();
   readonly attempts = new Map<string, Attempt>();
+  readonly #drained = new Set<string>();
   readonly #world: LawsWorld;
   #commits = 0;
   /** What has come about, for a test to see that nothing is left out. */
@@ -129,6 +130,14 @@ export class Laws {
   }
 
   #beforeChange(change: Change): void {
+    if (change.kind === 'drain') {
+      this.reached.add(change.drain ? 'an agent drained' : 'an agent undrained');
+      if (change.drain) this.#drained.add(change.agentId);
+      else this.#drained.delete(change.agentId);
+    }
+    if (change.kind === 'granted' && this.#drained.has(change.agentId)) {
+      this.breaks(`${keyText(change.key)} was granted to ${change.agentId}, which is drained`);
+    }
     if (change.kind !== 'ended') return;
     const attempt = this.attempts.get(keyText(change.key));
     if (attempt !== undefined) this.#endIsRight(change.key, attempt, change.ending);

@@ -86,8 +86,10 @@ export class Machine {
         host: id,
         slots,
         gpus: [],
+        metrics: '',
       },
       gpus: 0,
+      onDatasetUse: () => {},
       spool: bug.spool?.(spool) ?? spool,
       nats: this.nats.connection,
       log,
@@ -103,10 +105,10 @@ export class Machine {
     this.#agent.up().catch(() => {});
   }
 
-  /** Hands back what runs, then ends. To be called by the process. */
-  stop(): void {
+  /** Lets what runs finish within the grace, then ends. To be called by the process. */
+  stop(graceMs: number): void {
     const { process } = this;
-    this.#agent?.stop().then(() => process?.kill());
+    this.#agent?.leave(graceMs).then(() => process?.kill());
   }
 
   killWorker(at: number): void {

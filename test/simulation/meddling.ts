@@ -36,7 +36,7 @@ export function onRecords(
 export function onClaims(
   service: AttemptServiceServer,
   runtime: Runtime,
-  meddle: (runtime: Runtime, agentId: string, incarnation: string, claim: Claim) => void,
+  meddle: (runtime: Runtime, agentId: string, incarnation: string, claim: Claim) => unknown,
 ): AttemptServiceServer {
   return {
     ...service,

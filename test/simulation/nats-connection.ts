@@ -46,9 +46,10 @@ export class SimulatedNats {
       }),
       jetstreamManager: async () => ({
         streams: {
-          info: async (stream: string) => ({
-            state: { subjects: await this.#ask((server) => server.subjects(stream)) },
-          }),
+          info: async (stream: string) => {
+            const subjects = await this.#ask((server) => server.subjects(stream));
+            return { state: { subjects, messages: Object.keys(subjects).length }, config: { max_msgs: -1 } };
+          },
           add: ({ name }: { name: string }) => this.#ask((server) => server.addQueue(name)),
           delete: (stream: string) => this.#ask((server) => server.deleteQueue(stream)),
         },

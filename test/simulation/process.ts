@@ -52,7 +52,8 @@ export class DeadError extends Error {
   override readonly name = 'DeadError';
 }
 
-/** A fault that the simulation made: a process may die of it. */
-export class SimulatedFault extends Error {
-  override readonly name = 'SimulatedFault';
+/** As SQLite says it; a process may die of it. */
+export class DiskFullError extends Error {
+  override readonly name = 'DiskFullError';
+  readonly code = 'SQLITE_FULL';
 }

@@ -6,6 +6,13 @@ import type { Fuse } from './process.ts';
 
 export type Verb = 'PAUSE' | 'RESUME' | 'STOP' | 'KILL';
 
+/** A person drains an agent, or (undefined) lets it take work again. */
+export interface DrainOrder {
+  readonly at: number;
+  readonly agent: string;
+  readonly graceMs: number | undefined;
+}
+
 export interface Order {
   readonly at: number;
   readonly verb: Verb;
@@ -22,7 +29,8 @@ export type Fault = { readonly at: number } & (
       readonly left: number;
       readonly ms: number;
     }
-  | { readonly kind: 'stop agent' | 'lose power'; readonly place: string; readonly ms: number }
+  | { readonly kind: 'stop agent'; readonly place: string; readonly graceMs: number; readonly ms: number }
+  | { readonly kind: 'lose power'; readonly place: string; readonly ms: number }
   | { readonly kind: 'agent leaves'; readonly place: string }
   | { readonly kind: 'kill worker'; readonly place: string; readonly slot: number }
   | { readonly kind: 'nats dies'; readonly ms: number }
@@ -52,6 +60,7 @@ export interface Scenario {
   readonly machines: readonly MachineOptions[];
   readonly sweeps: readonly { readonly at: number; readonly text: string }[];
   readonly orders: readonly Order[];
+  readonly drains: readonly DrainOrder[];
   readonly faults: readonly Fault[];
   readonly fates: Fates;
   /** When the last fault is over. */
@@ -70,7 +79,7 @@ export function scenarioOf(seed: number): Scenario {
       id: `agent-${at + 1}`,
       slots: whole(1, 3),
       pack: random.pick([1, 1, 2, 4]),
-      transferMs: random.pick([20, 500, 500, 40_000]),
+      transferMs: random.pick([20, 500, 500, 20_000]),
     }),
   );
   const hangs = chance(0.4);
@@ -84,6 +93,13 @@ export function scenarioOf(seed: number): Scenario {
     }),
   );
   const places = machines.map(({ id }) => id);
+  const drains = Array.from(
+    { length: chance(0.3) ? whole(1, 4) : 0 },
+    (): DrainOrder => ({
+      ...{ at: whole(2_000, FAULTY_MS), agent: random.pick(places) },
+      graceMs: chance(0.25) ? undefined : random.pick([0, 3_000, 60_000]),
+    }),
+  );
   const faults = Array.from({ length: whole(2, 18) }, () => anyFault(random, places));
   // At most one, and never the last: somebody has to do what is left.
   if (places.length > 1 && chance(0.4)) {
@@ -91,7 +107,7 @@ export function scenarioOf(seed: number): Scenario {
   }
   const often = random.pick([0, 0.03, 0.1]);
   return {
-    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, sweeps, orders, faults },
+    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, sweeps, orders, drains, faults },
     calmAt: FAULTY_MS,
     weather: {
       ...{ usualMs: random.pick([2, 10, 60]), slowMs: random.pick([200, 2_000, 12_000]) },
@@ -149,7 +165,9 @@ function anyFault(random: Random, agents: readonly string[]): Fault {
       return { at, kind: 'kill', place, fuse, left: whole(0, 4), ms };
     }
     case 5:
-      return { at, kind: random.pick(['stop agent', 'lose power'] as const), place: agent, ms };
+      return random.next() < 0.5
+        ? { at, kind: 'lose power', place: agent, ms }
+        : { at, kind: 'stop agent', place: agent, graceMs: random.pick([0, 1_000, 10_000]), ms };
     case 6:
       return { at, kind: 'nats dies', ms };
     case 7:

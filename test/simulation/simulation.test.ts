@@ -7,17 +7,17 @@ const SEEDS = 250;
 /** For a machine that does much else. */
 const TIMEOUT_MS = 300_000;
 
-const REFUSALS = ['LEASED', 'SUPERSEDED', 'PAUSED', 'ENDED', 'NO_SESSION'];
+const REFUSALS = ['LEASED', 'SUPERSEDED', 'PAUSED', 'ENDED', 'NO_SESSION', 'DRAINED'];
 /** What the seeds must bring about, or they would prove little. */
 const WANTED = [
   ...['kill', 'stop agent', 'lose power', 'agent leaves', 'kill worker', 'streams break', 'cut', 'freeze'],
   ...['nats dies', 'nats loses', 'nats sticks', 'nats forgets', 'disk full', 'clock jumps'],
   ...REFUSALS.map((code) => `claim refused: REFUSAL_CODE_${code}`),
   ...['SUPERSEDED', 'ENDED'].map((code) => `record refused: REFUSAL_CODE_${code}`),
-  ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight'].map((failure) => `failed: ${failure}`),
+  ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'drained'].map((failure) => `failed: ${failure}`),
   ...['pending', 'offered', 'succeeded', 'failed', 'cancelled'].map((state) => `trial ${state}`),
   ...['paused', 'running', 'stopping', 'stopped', 'killed', 'finished'].map((state) => `sweep ${state}`),
-  ...['a pack', 'resumed'],
+  ...['a pack', 'resumed', 'an agent drained', 'an agent undrained'],
 ];
 
 test(

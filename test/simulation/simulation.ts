@@ -20,9 +20,9 @@ import { Trace } from './trace.ts';
 import type { Fate } from './training.ts';
 
 /** Of virtual time, after the last fault: enough for every retry of every trial, one after another. */
-const PATIENCE_MS = 15 * 60_000;
+const PATIENCE_MS = 30 * 60_000;
 /** Several times what the liveliest seed takes: more is a circle that something runs in. */
-const MOST_EVENTS = 60_000;
+const MOST_EVENTS = 80_000;
 /** From the last fault, or its start, until an agent is heard of. */
 const RECOVERY_MS = 10_000;
 const LOOK_EVERY_MS = 500;

@@ -10,6 +10,8 @@ import type { Clock, Timer } from './clock.ts';
 const EPOCH = Date.UTC(2026, 0, 1);
 
 type Work = (...args: unknown[]) => void;
+/** With what Node's timers are asked for besides. */
+type NodeTimer = Timer & { unref(): unknown };
 
 /** @returns what puts the real ones back */
 export function installVirtualTime(clock: Clock): () => void {
@@ -18,8 +20,8 @@ export function installVirtualTime(clock: Clock): () => void {
     ...{ dateNow: Date.now, performanceNow: performance.now, sleep: timersPromises.setTimeout },
   };
   const virtual = new WeakSet<object>();
-  const after = (ms: number, work: () => void): Timer => {
-    const timer = clock.after(ms, clock.running, work);
+  const after = (ms: number, work: () => void): NodeTimer => {
+    const timer: NodeTimer = Object.assign(clock.after(ms, clock.running, work), { unref: () => timer });
     virtual.add(timer);
     return timer;
   };
@@ -28,9 +30,9 @@ export function installVirtualTime(clock: Clock): () => void {
     (timer as Timer).work = undefined;
     return true;
   };
-  const every = (ms: number, work: () => void): Timer => {
+  const every = (ms: number, work: () => void): NodeTimer => {
     // The handle stays while the timers behind it come and go.
-    const handle: Timer = { at: 0, order: 0, owner: clock.running, work };
+    const handle: NodeTimer = { at: 0, order: 0, owner: clock.running, work, unref: () => handle };
     virtual.add(handle);
     const again = () =>
       clock.after(Math.max(1, ms), handle.owner, () => {
