@@ -14,7 +14,9 @@ import { listGpus } from './machine/gpus.ts';
 import type { PackOption } from './machine/pack-size.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
 import { Agent } from './supervisor/agent.ts';
-import { Spool } from './supervisor/spool.ts';
+import { linkTo } from './supervisor/link.ts';
+import { openSpool } from './supervisor/spool-file.ts';
+import { WorkerProcess } from './supervisor/worker-process.ts';
 
 /** The protocol that this agent speaks. */
 const PROTOCOL = 1;
@@ -59,9 +61,9 @@ export interface RunningAgent {
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { dir, log, natsUrl, requireGpu, server } = options;
   refuseOpenMetrics(options);
-  const spool = new Spool(dir);
-  if (spool.setAside !== undefined) {
-    log.error({ file: spool.setAside }, 'the spool was damaged and was set aside: what it held is run again');
+  const { setAside, spool } = openSpool(dir);
+  if (setAside !== undefined) {
+    log.error({ file: setAside }, 'the spool was damaged and was set aside: what it held is run again');
   }
   let nats: NatsConnection | undefined;
   let operator: Operator | undefined;
@@ -95,8 +97,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length, cores, slots },
       pack: options.pack,
     };
-    const onDatasetUse = (use: DatasetUse) => operator?.datasetUsed(use);
-    const started = new Agent({ dir, server, hello, setup, spool, nats, log, onDatasetUse });
+    const started = new Agent({
+      ...{ dir, server, hello, spool, nats, log, gpus: gpus.length },
+      connect: () => linkTo(server),
+      startWorker: (gpu, events) => new WorkerProcess(setup, gpu, events),
+      onDatasetUse: (use: DatasetUse) => operator?.datasetUsed(use),
+    });
     agent = started;
     const backend = await started.up().catch(async (error) => {
       await started.stop();

@@ -2,7 +2,6 @@
 import { BadInputError, RefusedError } from '../proto/errors.ts';
 import type { SubmitRequest, SweepAction } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { sweepState } from '../proto/names.ts';
-import { now } from './clock.ts';
 import { isEnded } from './core/model.ts';
 import { onKill, onPause, onResume, onStop } from './core/sweeps.ts';
 import { enumerateTrials } from './grid/enumerate.ts';
@@ -56,9 +55,9 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
     replicates: planned.replicates,
     excluded: planned.excluded.reduce((sum, { count }) => sum + Number(count), 0),
   };
-  const id = insertSweep(runtime.db, sweep, enumerateTrials(spec), now());
+  const id = insertSweep(runtime.db, sweep, enumerateTrials(spec), runtime.now());
   if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweep(id).state))) {
-    runtime.addSweep(loadSweep(runtime.db, id, 'running', policy, now()));
+    runtime.addSweep(loadSweep(runtime.db, id, 'running', policy, runtime.now()));
   }
   return id;
 }

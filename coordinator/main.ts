@@ -3,17 +3,16 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import type { Address } from '../proto/address.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { watchDiskSpace } from '../proto/disk-space.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
-import { AttemptServiceService, Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
+import { AttemptServiceService } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { serveOperatorPages } from '../proto/operator-http.ts';
-import { allHeartbeats, withoutSecrets } from '../proto/subjects.ts';
+import { withoutSecrets } from '../proto/subjects.ts';
 import { ADDRESS_FILE } from './address-file.ts';
 import { agentControlOf, agentsOf } from './agent-control.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
@@ -21,15 +20,13 @@ import { snapshots } from './backup/snapshot.ts';
 import { now } from './clock.ts';
 import { logChange } from './commit-log.ts';
 import { controlOf } from './control.ts';
-import { onHeartbeat } from './core/agents.ts';
 import { type AttemptKey, keyText } from './core/model.ts';
-import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import type { Output } from './core/step.ts';
-import { onTick } from './core/tick.ts';
 import { agentTargets } from './metrics/agent-series.ts';
 import { startCollecting } from './metrics/collect.ts';
 import { coordinatorMetrics } from './metrics/families.ts';
 import { introduceCalls, measuringInterceptor } from './metrics/grpc-calls.ts';
+import { startRounds } from './rounds.ts';
 import { Runtime } from './runtime.ts';
 import { clusterName, openStore } from './store/open.ts';
 import { artifactService } from './transport/artifact-service.ts';
@@ -37,15 +34,11 @@ import { AttemptService } from './transport/attempt-service.ts';
 import { addReflection, Health } from './transport/introspection.ts';
 import { Offers } from './transport/offers.ts';
 import { operationsService } from './transport/operations-service.ts';
-import { keyOf } from './transport/records.ts';
 import { listen, newServer, refuseOpenDoors } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
 /** An agent may miss this many heartbeats before its leases expire. */
 const HEARTBEATS_PER_LEASE = 5;
-const TICK_MS = 250;
-/** How often the stream is compared with the store. */
-const RECONCILE_MS = 5_000;
 
 export interface CoordinatorOptions {
   readonly dir: string;
@@ -150,37 +143,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   );
   const address = await listen(server, options.listen);
 
-  const standing = () => standingOffers(runtime.core);
-  const reconcile = () =>
-    offers.reconcile(standing).then(
-      (missing) => missing > 0 && log.info({ missing }, 'offers that the stream lacked were published'),
-      (error) => log.warn({ err: error }, 'the stream of offers could not be compared with the store'),
-    );
-  const rebuild = () => {
-    log.warn('offers stand, slots are free, and nobody takes them: the stream is made anew');
-    return offers.rebuild(standing).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
-  };
-  listenToHeartbeats(nats, cluster, runtime, log);
-  listenToStatus(nats, log, {
-    onDisconnect: () => setState({ connected: false }),
-    onReconnect() {
-      metrics.natsReconnects.inc({ component: 'coordinator' });
-      setState({ connected: true });
-      void reconcile();
-    },
-  });
-  const ticking = setInterval(() => {
-    runtime.settle(onTick(runtime.core, now())).then(
-      () => runtime.reschedule(),
-      () => {},
-    );
-  }, TICK_MS);
-  const reconciling = setInterval(
-    () => void (renewStuckOffers(runtime.core, now()) ? rebuild() : reconcile()),
-    RECONCILE_MS,
-  );
-  await reconcile();
-  runtime.reschedule();
+  const onConnected = (connected: boolean) => setState({ connected });
+  const stopRounds = await startRounds({ runtime, nats, offers, cluster, metrics, log, onConnected });
   setState({ started: true });
 
   const addressFile = join(options.dir, ADDRESS_FILE);
@@ -198,8 +162,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     address,
     metrics: pages.address,
     async stop() {
-      clearInterval(ticking);
-      clearInterval(reconciling);
+      stopRounds();
       rmSync(addressFile, { force: true });
       server.forceShutdown();
       pages.stop();
@@ -228,37 +191,5 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
     case 'drain':
       attempts.tellOfDrain(output.agentId);
       break;
-  }
-}
-
-function listenToHeartbeats(nats: NatsConnection, cluster: string, runtime: Runtime, log: Logger): void {
-  nats.subscribe(allHeartbeats(cluster), {
-    callback(error, message) {
-      if (error !== null) return log.warn({ err: error }, 'heartbeats could not be received');
-      try {
-        const beat = Heartbeat.decode(message.data);
-        const { agentId, incarnation, held, leaving } = beat;
-        const facts = { agentId, incarnation, held: held.map(keyOf), leaving };
-        runtime.settle(onHeartbeat(runtime.core, facts, now())).catch(() => {});
-      } catch (cause) {
-        log.warn({ err: cause, subject: message.subject }, 'a heartbeat could not be read');
-      }
-    },
-  });
-}
-
-async function listenToStatus(
-  nats: NatsConnection,
-  log: Logger,
-  { onDisconnect, onReconnect }: { readonly onDisconnect: () => void; readonly onReconnect: () => void },
-): Promise<void> {
-  for await (const status of nats.status()) {
-    if (status.type === Events.Disconnect) {
-      log.warn('the connection to NATS was lost');
-      onDisconnect();
-    } else if (status.type === Events.Reconnect) {
-      log.info('the connection to NATS is back');
-      onReconnect();
-    }
   }
 }

@@ -2,10 +2,7 @@
  * Records that the coordinator has not acknowledged, on disk. Written before a record is sent, deleted when it is
  * acknowledged: a record outlives the agent's process, a broken stream and a coordinator that is away.
  */
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import Database, { type Database as Db, type Statement } from 'libsql';
-import { RefusedError } from '../../proto/errors.ts';
+import type { Database as Db, Statement } from 'libsql';
 import { type AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
 export interface Spooled {
@@ -23,24 +20,16 @@ export class Spool {
   readonly #attempts: Statement<unknown[]>;
   readonly #holds: Statement<unknown[]>;
   readonly #oldest: Statement<unknown[]>;
-  /** Where a spool went that was found damaged, as a machine that loses power may leave one; undefined: none was. */
-  readonly setAside: string | undefined;
 
-  /** @throws {RefusedError} when another agent uses the folder */
-  constructor(dir: string) {
-    mkdirSync(dir, { recursive: true });
-    const path = join(dir, 'spool.db');
-    try {
-      const whole = openWhole(path);
-      // What it held was acknowledged to nobody: its attempts are lost, and run again.
-      if (whole === undefined) this.setAside = putAside(path);
-      this.#db = whole ?? openDatabase(path);
-    } catch (error) {
-      if (codeOf(error) === 'SQLITE_BUSY') {
-        throw new RefusedError(`the folder ${dir} is in use by another agent: give each agent its own with --dir`);
-      }
-      throw error;
-    }
+  /** @param db this spool's alone */
+  constructor(db: Db) {
+    this.#db = db;
+    this.#db.exec(
+      `create table if not exists records (
+         id integer primary key autoincrement, sweep text not null, trial text not null, attempt integer not null,
+         seq integer not null, record blob not null)`,
+    );
+    this.#db.exec('create index if not exists by_attempt on records (sweep, trial, attempt, seq)');
     this.#insert = this.#db.prepare('insert into records (sweep, trial, attempt, seq, record) values (?, ?, ?, ?, ?)');
     this.#after = this.#db.prepare('select id, record from records where id > ? order by id limit ?');
     this.#acknowledge = this.#db.prepare(
@@ -99,12 +88,6 @@ export class Spool {
     return (this.#db.prepare('select count(*) as n from records').get() as { n: number }).n;
   }
 
-  /** The newest record's id; 0 when the spool is empty. */
-  newest(): number {
-    const row = this.#db.prepare('select coalesce(max(id), 0) as id from records').get() as { id: number };
-    return row.id;
-  }
-
   close(): void {
     this.#db.close();
   }
@@ -119,55 +102,6 @@ export class Spool {
       throw error;
     }
   }
-}
-
-/** @returns undefined when it is damaged */
-function openWhole(path: string): Db | undefined {
-  let db: Db | undefined;
-  try {
-    db = openDatabase(path);
-    const [found] = db.prepare('pragma quick_check(1)').all() as { quick_check: string }[];
-    if (found?.quick_check === 'ok') return db;
-  } catch (error) {
-    if (!['SQLITE_CORRUPT', 'SQLITE_NOTADB'].includes(`${codeOf(error)}`)) throw error;
-  }
-  db?.close();
-  return undefined;
-}
-
-/** @throws {SqliteError} SQLITE_BUSY when another process has it */
-function openDatabase(path: string): Db {
-  const db = new Database(path);
-  try {
-    // The lock is the operating system's: it is freed however the agent dies.
-    db.exec('pragma locking_mode = exclusive');
-    db.exec('pragma journal_mode = wal');
-    // Off: the page cache outlives the process. A machine that loses power loses the attempt too, and it is run again.
-    db.exec('pragma synchronous = off');
-    db.exec(
-      `create table if not exists records (
-         id integer primary key autoincrement, sweep text not null, trial text not null, attempt integer not null,
-         seq integer not null, record blob not null)`,
-    );
-    db.exec('create index if not exists by_attempt on records (sweep, trial, attempt, seq)');
-    return db;
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-}
-
-/** Moves the spool, with its log, out of the way of a new one. */
-function putAside(path: string): string {
-  const aside = `${path}.damaged`;
-  rmSync(`${aside}-wal`, { force: true });
-  renameSync(path, aside);
-  if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${aside}-wal`);
-  return aside;
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 function keyOf(record: RecordMessage): AttemptKey {

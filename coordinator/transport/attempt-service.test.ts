@@ -131,6 +131,17 @@ describe('a stream', () => {
     expect(await control.drain('a', 0, '')).toMatchObject({ id: 'a' });
   });
 
+  test('of a process that is dead, if its hello is read last, makes way for the one that lives', async () => {
+    await new Stream().hello({ incarnation: 'a2' }).next();
+    const dead = new Stream().hello({ incarnation: 'a1' });
+    await dead.next();
+    const { agents } = served.runtime.core;
+    expect(agents.get('a')?.incarnation).toBe('a1');
+    dead.call.on('error', () => {});
+    dead.call.cancel();
+    await expect.poll(() => agents.get('a')?.incarnation).toBe('a2');
+  });
+
   test('without a hello first is broken off', async () => {
     const error = await new Stream().record({ sweepId: '1', trialId: 't', attempt: 1 }, 1, epoch(1)).broken();
     expect(error).toMatchObject({ code: status.INVALID_ARGUMENT, details: expect.stringContaining('hello') });

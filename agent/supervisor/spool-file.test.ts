@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { RefusedError } from '../../proto/errors.ts';
 import { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { Spool } from './spool.ts';
+import { openSpool } from './spool-file.ts';
 
 const KEY = { sweepId: '1', trialId: 't', attempt: 1 };
 
@@ -17,7 +17,7 @@ function newFolder(): string {
 /** The files of a spool that held records when its process died: copied, as libsql keeps what it has opened. */
 function leftBehind(records: number): string {
   const dir = newFolder();
-  const spool = new Spool(dir);
+  const { spool } = openSpool(dir);
   const text = 'x'.repeat(500);
   const all = Array.from({ length: records }, (_, at) => ({
     key: KEY,
@@ -33,13 +33,13 @@ function leftBehind(records: number): string {
 
 test('a spool that another process has is refused', () => {
   const dir = newFolder();
-  new Spool(dir);
-  expect(() => new Spool(dir)).toThrow(RefusedError);
+  openSpool(dir);
+  expect(() => openSpool(dir)).toThrow(RefusedError);
 });
 
 test('what was spooled when the process died is there again', () => {
-  const spool = new Spool(leftBehind(3));
-  expect(spool.setAside).toBeUndefined();
+  const { setAside, spool } = openSpool(leftBehind(3));
+  expect(setAside).toBeUndefined();
   expect(spool.after(0, 10).map(({ record }) => record.seq)).toEqual([1, 2, 3]);
 });
 
@@ -52,8 +52,8 @@ test.each<[string, (path: string) => void]>([
   rmSync(join(dir, 'spool.db-wal'));
   damage(join(dir, 'spool.db'));
   const before = readFileSync(join(dir, 'spool.db'));
-  const spool = new Spool(dir);
-  expect(spool.setAside).toBe(join(dir, 'spool.db.damaged'));
+  const { setAside, spool } = openSpool(dir);
+  expect(setAside).toBe(join(dir, 'spool.db.damaged'));
   expect(readFileSync(join(dir, 'spool.db.damaged')).length).toBe(before.length);
   expect(spool.oldest()).toBeUndefined();
   spool.add([RecordMessage.fromPartial({ key: KEY, seq: 1 })]);
