@@ -7,6 +7,7 @@ import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { BadInputError } from '../proto/errors.ts';
+import { channelCredentials, type Identity } from '../proto/identity.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import { listGpus } from './machine/gpus.ts';
 import type { PackOption } from './machine/pack-size.ts';
@@ -20,6 +21,8 @@ export interface AgentOptions {
   readonly natsUrl: string;
   /** HOST:PORT of the coordinator. */
   readonly server: string;
+  /** Who the agent is, and how it shows that; undefined: whoever it says, without TLS. */
+  readonly identity: Identity | undefined;
   /** Undefined: one for each GPU, or for each core where there is none. */
   readonly slots: number | undefined;
   readonly dir: string;
@@ -29,7 +32,7 @@ export interface AgentOptions {
   readonly requireGpu: boolean;
   /** Trials that a slot trains together. */
   readonly pack: PackOption;
-  /** Undefined: the one kept in `dir`, or a new one made of the host's name. */
+  /** Undefined: the identity's, the one kept in `dir`, or a new one made of the host's name. */
   readonly id: string | undefined;
   readonly version: string;
   readonly log: Logger;
@@ -43,15 +46,15 @@ export interface RunningAgent {
 
 /** @throws {BadInputError | RefusedError | UnreachableError} */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { dir, log, natsUrl, requireGpu, server } = options;
+  const { dir, identity, log, natsUrl, requireGpu, server } = options;
   const spool = new Spool(dir);
   let nats: NatsConnection | undefined;
   try {
     const gpus = await listGpus();
     const slots = options.slots ?? (gpus.length || availableParallelism());
-    nats = await connectNats(natsUrl, 'trawl agent');
+    nats = await connectNats(natsUrl, 'trawl agent', identity);
     const hello = {
-      agentId: agentId(dir, options.id),
+      agentId: identity === undefined ? agentId(dir, options.id) : certified(identity, options.id),
       incarnation: randomBytes(8).toString('hex'),
       protocol: PROTOCOL,
       version: options.version,
@@ -63,7 +66,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length },
       pack: options.pack,
     };
-    const agent = new Agent({ dir, server, hello, setup, spool, nats, log });
+    const agent = new Agent({ dir, server, hello, setup, spool, nats, shown: channelCredentials(identity), log });
     const backend = await agent.up().catch(async (error) => {
       await agent.stop();
       throw error;
@@ -84,6 +87,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     spool.close();
     throw error;
   }
+}
+
+/** @throws {BadInputError} when it is asked to be another than its certificate says */
+function certified({ name }: Identity, given: string | undefined): string {
+  if (given === undefined || given === name) return name;
+  throw new BadInputError(`--id is ${given}, but the identity is that of agent ${name}: leave --id out`);
 }
 
 /** The same folder is the same agent, so that its spool finds its way home. */

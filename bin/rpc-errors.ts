@@ -33,8 +33,10 @@ function byStatus({ code, details }: ServiceError, address: string): TrawlError 
     case status.FAILED_PRECONDITION:
     case status.ALREADY_EXISTS:
     case status.OUT_OF_RANGE:
-    case status.RESOURCE_EXHAUSTED:
       return new BadInputError(details);
+    case status.RESOURCE_EXHAUSTED:
+      // gRPC's own limit, on what was asked; else the coordinator's, on how much at a time.
+      return /message larger than max/i.test(details) ? new BadInputError(details) : new UnreachableError(details);
     case status.NOT_FOUND:
       return new NotFoundError(details);
     case status.PERMISSION_DENIED:

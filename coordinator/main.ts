@@ -6,13 +6,18 @@ import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import type { Address } from '../proto/address.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
+import { BadInputError } from '../proto/errors.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService, Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent } from '../proto/gen/trawl/v1/types.ts';
+import { readIdentity } from '../proto/identity.ts';
 import { agentState } from '../proto/names.ts';
-import { allHeartbeats, withoutSecrets } from '../proto/subjects.ts';
+import { allHeartbeats, COORDINATOR, heartbeatSubject, withoutSecrets } from '../proto/subjects.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
+import { Guard } from './auth/guard.ts';
+import { Identities } from './auth/identities.ts';
+import { Refusals } from './auth/refusals.ts';
 import { now } from './clock.ts';
 import { controlOf } from './control.ts';
 import { onHeartbeat } from './core/agents.ts';
@@ -21,6 +26,7 @@ import { type AttemptKey, type Core, keyText } from './core/model.ts';
 import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import type { Output } from './core/step.ts';
 import { onTick } from './core/tick.ts';
+import type { BasicAuth } from './metrics/basic-auth.ts';
 import { startCollecting } from './metrics/collect.ts';
 import { coordinatorMetrics } from './metrics/families.ts';
 import { serveMetrics } from './metrics/http.ts';
@@ -28,9 +34,10 @@ import { Runtime } from './runtime.ts';
 import { clusterName, openStore } from './store/open.ts';
 import { artifactService } from './transport/artifact-service.ts';
 import { AttemptService } from './transport/attempt-service.ts';
+import { openDoor } from './transport/door.ts';
 import { Offers } from './transport/offers.ts';
 import { keyOf } from './transport/records.ts';
-import { listen, newServer, refuseOpenDoors } from './transport/server.ts';
+import { newServer, refuseOpenDoors } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
 /** Says where a running coordinator is, in its folder. */
@@ -46,7 +53,14 @@ export interface CoordinatorOptions {
   readonly natsUrl: string;
   readonly listen: Address;
   readonly metrics: Address;
+  /** The folder of the server's identity: with it, TLS is spoken, and only who is known in it comes in. */
+  readonly identityDir: string | undefined;
+  /** Accepts that other machines reach what is neither encrypted nor authenticated. */
   readonly insecure: boolean;
+  /** Who may read the metrics; undefined: whoever reaches them. */
+  readonly metricsAuth: BasicAuth | undefined;
+  /** Whether the metrics are served over TLS, with the server's certificate. */
+  readonly metricsTls: boolean;
   readonly leaseMs: number;
   readonly version: string;
   readonly log: Logger;
@@ -63,12 +77,24 @@ export interface RunningCoordinator {
 /** @throws {RefusedError | UnreachableError} */
 export async function startCoordinator(options: CoordinatorOptions): Promise<RunningCoordinator> {
   const { log, leaseMs } = options;
-  refuseOpenDoors(options.listen, options.insecure);
-  refuseOpenDoors(options.metrics, options.insecure);
+  const { identityDir, insecure, metricsAuth, metricsTls } = options;
+  const identity = identityDir === undefined ? undefined : readIdentity(identityDir, [COORDINATOR]);
+  if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls needs an --identity to show');
+  refuseOpenDoors(options.listen, insecure, identity !== undefined, 'give it an --identity (see "trawl certs")');
+  refuseOpenDoors(
+    options.metrics,
+    insecure,
+    metricsTls || metricsAuth !== undefined,
+    'give it --metrics-tls, or --metrics-user with a password',
+  );
+  const identities =
+    identityDir === undefined
+      ? undefined
+      : new Identities(identityDir, (error) => log.error({ err: error }, 'who may come cannot be read any more'));
   const db = openStore(options.dir);
   const cluster = clusterName(db);
   const metrics = coordinatorMetrics();
-  const nats = await connectNats(options.natsUrl, `trawl coordinator ${cluster}`).catch((error: unknown) => {
+  const nats = await connectNats(options.natsUrl, `trawl coordinator ${cluster}`, identity).catch((error: unknown) => {
     db.close();
     throw error;
   });
@@ -88,11 +114,20 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       files.remove(key, name).catch((error) => log.warn({ err: error, name }, 'an old checkpoint was not removed'));
     }
   });
-  const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, log });
+  const refusals = new Refusals(metrics.authRefused, log);
+  const guard = new Guard(identities, (reason, facts) => refusals.tell(reason, facts));
+  const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
   const collecting = startCollecting(runtime, metrics, options.version);
-  const web = await serveMetrics(metrics.registry, collecting.measure, options.metrics.host, options.metrics.port);
+  const web = await serveMetrics({
+    registry: metrics.registry,
+    measure: collecting.measure,
+    at: options.metrics,
+    auth: metricsAuth,
+    identity: metricsTls ? identity : undefined,
+    onRefused: (from, why) => refusals.tell('metrics', { from, why }),
+  });
 
-  const server = newServer();
+  const server = newServer(guard.interceptors);
   const source = {
     queries: runtime.queries,
     agents: () => agentsOf(runtime.core),
@@ -101,10 +136,15 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
   server.addService(
     ArtifactServiceService,
-    artifactService({ queries: runtime.queries, files, core: runtime.core, log }),
+    artifactService({ queries: runtime.queries, files, core: runtime.core, guard, log }),
   );
   server.addService(AttemptServiceService, attempts.implementation);
-  const address = await listen(server, options.listen);
+  const door = await openDoor(server, options.listen, {
+    identity,
+    onRefused: (reason, from, detail) => refusals.tell(reason, { from, detail }),
+    onFull: (from) => log.warn({ from }, 'a connection too many was closed'),
+  });
+  const address = { host: door.host, port: door.port };
 
   const standing = () => standingOffers(runtime.core);
   const reconcile = () =>
@@ -116,7 +156,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     log.warn('offers stand, slots are free, and nobody takes them: the stream is made anew');
     return offers.rebuild(standing).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
   };
-  listenToHeartbeats(nats, cluster, runtime, log);
+  listenToHeartbeats(nats, cluster, runtime, refusals, log);
   listenToStatus(nats, log, () => {
     metrics.natsReconnects.inc({ component: 'coordinator' });
     void reconcile();
@@ -135,13 +175,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   runtime.reschedule();
 
   const addressFile = join(options.dir, ADDRESS_FILE);
-  const shown = `${address.host}:${address.port}`;
-  writeFileSync(
-    addressFile,
-    `${JSON.stringify({ address: shown, metrics: `${options.metrics.host}:${web.port}`, pid: process.pid })}\n`,
-  );
+  const shown = reachable(address);
+  const where = { address: shown, metrics: reachable({ ...options.metrics, port: web.port }), pid: process.pid };
+  writeFileSync(addressFile, `${JSON.stringify({ ...where, tls: identity !== undefined })}\n`);
   log.info(
-    { address: shown, metrics: web.port, nats: withoutSecrets(options.natsUrl), cluster },
+    { address: shown, metrics: web.port, tls: identity !== undefined, nats: withoutSecrets(options.natsUrl), cluster },
     'the coordinator is up',
   );
 
@@ -153,6 +191,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       clearInterval(reconciling);
       rmSync(addressFile, { force: true });
       server.forceShutdown();
+      door.close();
       web.server.close();
       web.server.closeAllConnections();
       collecting.stop();
@@ -161,6 +200,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       db.close();
     },
   };
+}
+
+/** Where a program of this machine finds what listens there. */
+function reachable({ host, port }: Address): string {
+  return `${{ '0.0.0.0': '127.0.0.1', '[::]': '[::1]' }[host] ?? host}:${port}`;
 }
 
 /** A running attempt may still come to name what it has brought. */
@@ -179,12 +223,22 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
   }
 }
 
-function listenToHeartbeats(nats: NatsConnection, cluster: string, runtime: Runtime, log: Logger): void {
+function listenToHeartbeats(
+  nats: NatsConnection,
+  cluster: string,
+  runtime: Runtime,
+  refusals: Refusals,
+  log: Logger,
+): void {
   nats.subscribe(allHeartbeats(cluster), {
     callback(error, message) {
       if (error !== null) return log.warn({ err: error }, 'heartbeats could not be received');
       try {
         const beat = Heartbeat.decode(message.data);
+        // The server lets an agent publish on its own subject only: the subject says who it is.
+        if (message.subject !== heartbeatSubject(cluster, beat.agentId)) {
+          return refusals.tell('other_agent', { subject: message.subject, agentId: beat.agentId });
+        }
         const facts = { agentId: beat.agentId, incarnation: beat.incarnation, held: beat.held.map(keyOf) };
         runtime.settle(onHeartbeat(runtime.core, facts, now())).catch(() => {});
       } catch (cause) {

@@ -4,10 +4,12 @@ import { RefusedError } from '../proto/errors.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
+import { Guard } from './auth/guard.ts';
 import { openStore } from './store/open.ts';
 import { Queries } from './store/queries.ts';
 import { artifactService } from './transport/artifact-service.ts';
-import { listen, newServer } from './transport/server.ts';
+import { openDoor } from './transport/door.ts';
+import { newServer } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
 /** @throws {NotFoundError | RefusedError} when there is no store in the folder, or it is in use */
@@ -22,16 +24,18 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
     SweepServiceService,
     sweepService(source, { submit: refuse, act: refuse }, pino({ level: 'silent' })),
   );
+  const guard = new Guard(undefined, () => {});
   const files = new ArtifactFiles(dir);
   server.addService(
     ArtifactServiceService,
-    artifactService({ queries: source.queries, files, core: undefined, log: pino({ level: 'silent' }) }),
+    artifactService({ queries: source.queries, files, core: undefined, guard, log: pino({ level: 'silent' }) }),
   );
-  const { host, port } = await listen(server, { host: '127.0.0.1', port: 0 });
+  const door = await openDoor(server, { host: '127.0.0.1', port: 0 });
   return {
-    address: `${host}:${port}`,
+    address: `${door.host}:${door.port}`,
     async close() {
       server.forceShutdown();
+      door.close();
       db.close();
     },
   };

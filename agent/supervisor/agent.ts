@@ -1,4 +1,5 @@
 /** Carries out what the slots' decisions ask for: workers, leases, records, offers, heartbeats. */
+import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { RefusedError } from '../../proto/errors.ts';
@@ -60,6 +61,8 @@ export interface AgentParts {
   readonly setup: WorkerSetup;
   readonly spool: Spool;
   readonly nats: NatsConnection;
+  /** How the agent shows the coordinator who it is. */
+  readonly shown: ChannelCredentials;
   readonly log: Logger;
 }
 
@@ -123,6 +126,7 @@ export class Agent {
         },
       },
       log,
+      this.#parts.shown,
     );
     this.#up.resolve(backend);
   }

@@ -59,8 +59,19 @@ export class Session {
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** @param dir the agent's folder */
-  constructor(server: string, dir: string, hello: Hello, spool: Spool, events: SessionEvents, log: Logger) {
+  /**
+   * @param dir the agent's folder
+   * @param shown how the agent shows who it is
+   */
+  constructor(
+    server: string,
+    dir: string,
+    hello: Hello,
+    spool: Spool,
+    events: SessionEvents,
+    log: Logger,
+    shown = credentials.createInsecure(),
+  ) {
     this.#dir = dir;
     const options = {
       'grpc.keepalive_time_ms': 10_000,
@@ -68,8 +79,8 @@ export class Session {
       'grpc.initial_reconnect_backoff_ms': RECONNECT_MIN_MS,
       'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
     };
-    this.#client = new AttemptServiceClient(server, credentials.createInsecure(), options);
-    this.#artifacts = new ArtifactServiceClient(server, credentials.createInsecure(), options);
+    this.#client = new AttemptServiceClient(server, shown, options);
+    this.#artifacts = new ArtifactServiceClient(server, shown, options);
     this.#hello = hello;
     this.#spool = spool;
     this.#events = events;

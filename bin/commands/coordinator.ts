@@ -1,6 +1,9 @@
+import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { DEFAULT_DIR, DEFAULT_LEASE_MS, DEFAULT_METRICS_ADDRESS } from '../../coordinator/defaults.ts';
-import { DEFAULT_ADDRESS, parseAddress } from '../../proto/address.ts';
+import type { BasicAuth } from '../../coordinator/metrics/basic-auth.ts';
+import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../proto/address.ts';
+import { BadInputError } from '../../proto/errors.ts';
 import { untilSignal } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
 import { parseDuration, withHelp } from '../options.ts';
@@ -12,7 +15,11 @@ interface Options extends LogOptions {
   readonly listen: string;
   readonly metrics: string;
   readonly lease: number;
+  readonly identity?: string;
   readonly insecure?: true;
+  readonly metricsUser?: string;
+  readonly metricsPasswordFile?: string;
+  readonly metricsTls?: true;
 }
 
 /** The store is broken: memory is ahead of it, and nothing more may be said. */
@@ -26,7 +33,10 @@ async function coordinator(options: Options): Promise<void> {
     natsUrl: options.nats,
     listen: parseAddress(options.listen, '--listen', 0),
     metrics: parseAddress(options.metrics, '--metrics', 0),
+    identityDir: options.identity,
     insecure: options.insecure ?? false,
+    metricsAuth: metricsAuth(options),
+    metricsTls: options.metricsTls ?? false,
     leaseMs: options.lease,
     version: trawlVersion(),
     log,
@@ -41,12 +51,26 @@ async function coordinator(options: Options): Promise<void> {
   process.exit(code);
 }
 
+/** @throws {BadInputError} when one is there without the other, or the file holds no password */
+function metricsAuth({ metricsUser, metricsPasswordFile }: Options): BasicAuth | undefined {
+  if (metricsUser === undefined && metricsPasswordFile === undefined) return undefined;
+  if (metricsUser === undefined || metricsPasswordFile === undefined) {
+    throw new BadInputError('--metrics-user and --metrics-password-file belong together');
+  }
+  if (!existsSync(metricsPasswordFile)) {
+    throw new BadInputError(`--metrics-password-file: there is no file ${metricsPasswordFile}`);
+  }
+  const password = readFileSync(metricsPasswordFile, 'utf8').trim();
+  if (password === '') throw new BadInputError(`${metricsPasswordFile} holds no password`);
+  return { user: metricsUser, password };
+}
+
 export function registerCoordinator(program: Command): void {
   const command = program
     .command('coordinator')
     .description('run a coordinator: it keeps the sweeps and hands their trials to agents')
     .option('--dir <dir>', 'where everything is kept', DEFAULT_DIR)
-    .option('--nats <url>', 'NATS server with JetStream', process.env.TRAWL_NATS || 'nats://127.0.0.1:4222')
+    .option('--nats <url>', 'NATS server with JetStream', process.env.TRAWL_NATS || DEFAULT_NATS)
     .option('--listen <host:port>', 'where it serves gRPC; port 0: a free one', DEFAULT_ADDRESS)
     .option(
       '--metrics <host:port>',
@@ -54,12 +78,19 @@ export function registerCoordinator(program: Command): void {
       DEFAULT_METRICS_ADDRESS,
     )
     .option('--lease <duration>', 'how long an agent may be silent', parseDuration, DEFAULT_LEASE_MS)
+    .option('--identity <dir>', 'speak TLS, and let in only whom "trawl certs" has made known: its folder "server"')
+    .option('--metrics-user <name>', 'who may read /metrics')
+    .option('--metrics-password-file <file>', 'the password of --metrics-user')
+    .option('--metrics-tls', 'serve /metrics over TLS, to who has a password or a certificate')
     .option('--insecure', 'listen where other machines reach it, without encryption or passwords');
   withHelp(withLog(command), {
     remote: false,
     examples: [
       ['trawl coordinator --dir sweeps', 'on this machine, with a NATS server at 127.0.0.1:4222'],
-      ['trawl coordinator --nats nats://bus:4222 --listen 0.0.0.0:7070 --insecure', 'for agents on other machines'],
+      [
+        'trawl coordinator --identity trawl-certs/server --listen 0.0.0.0:7070',
+        'for agents on other machines (see "trawl certs")',
+      ],
     ],
     exits: [
       [3, 'NATS could not be reached, or the address is taken'],

@@ -14,15 +14,16 @@ import type { Artifact, AttemptKey } from '../core/model.ts';
 const PARTS = '.parts';
 
 export class ArtifactFiles {
-  readonly #dir: string;
+  /** The coordinator's folder. */
+  readonly dir: string;
   readonly #root: string;
   /** The parts that are being written to. */
   readonly #coming = new Set<string>();
 
   /** @param dir the coordinator's folder */
   constructor(dir: string) {
-    this.#dir = resolve(dir);
-    this.#root = join(this.#dir, 'artifacts');
+    this.dir = resolve(dir);
+    this.#root = join(this.dir, 'artifacts');
   }
 
   path(key: AttemptKey, name: string): string {
@@ -37,7 +38,7 @@ export class ArtifactFiles {
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     const path = this.path(key, artifact.name);
     if (!(await isFile(path, artifact))) return false;
-    await syncFolders(dirname(path), this.#dir);
+    await syncFolders(dirname(path), this.dir);
     return true;
   }
 
@@ -52,7 +53,7 @@ export class ArtifactFiles {
     try {
       await mkdir(dirname(part), { recursive: true });
       const file = await open(part, 'a+');
-      const place: Place = { part, path: this.path(key, artifact.name), top: this.#dir };
+      const place: Place = { part, path: this.path(key, artifact.name), top: this.dir };
       const closed = () => this.#coming.delete(part);
       return await IncomingFile.begin(file, place, artifact, closed);
     } catch (error) {

@@ -4,6 +4,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import type { Metric } from 'prom-client';
 import { usualGoal } from '../../proto/goals.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
+import { REFUSAL_REASONS } from '../auth/admit.ts';
 import { now } from '../clock.ts';
 import { busySlots } from '../core/leases.ts';
 import { type AttemptKey, isEnded, keyText } from '../core/model.ts';
@@ -28,6 +29,7 @@ export interface Collecting {
 export function startCollecting(runtime: Runtime, metrics: CoordinatorMetrics, version: string): Collecting {
   metrics.buildInfo.set({ version }, 1);
   metrics.startTime.set(now() / 1000);
+  for (const reason of REFUSAL_REASONS) metrics.authRefused.inc({ reason }, 0);
   const collector = new Collector(runtime, metrics);
   for (const sweep of runtime.queries.sweeps()) if (runtime.core.sweeps.has(sweep.id)) collector.introduce(sweep.id);
   const unsubscribe = runtime.onCommit((commit) => collector.take(commit));

@@ -58,6 +58,9 @@ export function coordinatorMetrics() {
     schedulerPass: histogram('scheduler_pass_seconds', 'One pass of the scheduler.', SECONDS_FAST),
     reportsIngested: counter('reports_ingested_total', 'Reports of epochs made durable.'),
     offersOutstanding: gauge('offers_outstanding', 'Offers that stand.'),
+    authRefused: counter('auth_refused_total', 'Connections, calls and messages refused for who sent them.', [
+      'reason',
+    ]),
     natsReconnects: counter('nats_reconnects_total', 'Times that the connection to NATS came back.', ['component']),
   };
 }

@@ -1,7 +1,7 @@
 /** The agents' side: leases are opened, and one stream an agent carries records up, acknowledgements and orders down. */
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { type ServerDuplexStream, type ServerUnaryCall, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { BadInputError } from '../../proto/errors.ts';
+import { BadInputError, OverloadedError } from '../../proto/errors.ts';
 import type {
   AttemptServiceServer,
   Decision,
@@ -17,14 +17,16 @@ import { artifactKind } from '../../proto/names.ts';
 import { MAX_PACK } from '../../proto/packs.ts';
 import { AGENT_ID } from '../../proto/subjects.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
+import type { Guard } from '../auth/guard.ts';
 import { now } from '../clock.ts';
 import { onHello } from '../core/agents.ts';
-import { onOpen, onRecord, refusalFor } from '../core/attempts.ts';
+import { isAnothers, onOpen, onRecord, refusalFor } from '../core/attempts.ts';
 import { type AttemptKey, type Checkpoint, keyText, type SweepPolicy } from '../core/model.ts';
 import { type Refusal, Step } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import type { Runtime } from '../runtime.ts';
 import { statusOf, unary } from './handlers.ts';
+import { MAX_GPUS, MAX_LABEL, MAX_UNREAD_ANSWERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
 import { keyOf, recordOf } from './records.ts';
 
 /** The protocol that this coordinator speaks; an agent of another is refused by name. */
@@ -35,6 +37,7 @@ export const MAX_CLAIMS = 1_000;
 export const MAX_SLOTS = 4_096;
 
 type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
+type OpenCall = ServerUnaryCall<OpenRequest, OpenResponse>;
 
 export interface AttemptServiceOptions {
   readonly runtime: Runtime;
@@ -42,6 +45,7 @@ export interface AttemptServiceOptions {
   readonly cluster: string;
   readonly heartbeatMs: number;
   readonly metrics: CoordinatorMetrics;
+  readonly guard: Guard;
   readonly log: Logger;
 }
 
@@ -57,7 +61,7 @@ export class AttemptService {
   get implementation(): AttemptServiceServer {
     const { log } = this.#options;
     return {
-      open: unary(log, (request) => this.#open(request)),
+      open: unary(log, (request, call) => this.#open(request, call)),
       report: (call) => this.#report(call),
     };
   }
@@ -67,8 +71,9 @@ export class AttemptService {
     this.#sessions.get(agentId)?.refuse(key, refusal);
   }
 
-  async #open(request: OpenRequest): Promise<OpenResponse> {
-    const { runtime } = this.#options;
+  async #open(request: OpenRequest, call: OpenCall): Promise<OpenResponse> {
+    const { runtime, guard } = this.#options;
+    guard.agentOf(call, request.agentId);
     if (request.claims.length > MAX_CLAIMS) {
       throw new BadInputError(`an Open may carry ${MAX_CLAIMS} claims, this one has ${request.claims.length}`);
     }
@@ -110,13 +115,19 @@ export class AttemptService {
   #report(call: Stream): void {
     const { runtime, log } = this.#options;
     let session: Session | undefined;
+    let unsettled = 0;
+    const take = async (session: Session, record: RecordMessage) => {
+      if (++unsettled >= MAX_UNSETTLED_RECORDS) call.pause();
+      await this.#record(session, record);
+      if (--unsettled < MAX_UNSETTLED_RECORDS / 2 && call.isPaused()) call.resume();
+    };
     const fail = (error: unknown) => call.emit('error', statusOf(error, log));
     call.on('data', (request: ReportRequest) => {
       try {
         const message = request.message;
         if (message?.$case === 'hello') session = this.#hello(call, message.hello);
         else if (session === undefined) throw new BadInputError('the first message of a Report must be a hello');
-        else if (message?.$case === 'record') this.#record(session, message.record).catch(fail);
+        else if (message?.$case === 'record') take(session, message.record).catch(fail);
         else throw new BadInputError('a Report carries hellos and records only');
       } catch (error) {
         fail(error);
@@ -134,8 +145,9 @@ export class AttemptService {
   }
 
   #hello(call: Stream, hello: Hello): Session {
-    const { runtime, cluster, heartbeatMs, log } = this.#options;
+    const { runtime, cluster, guard, heartbeatMs, log } = this.#options;
     check(hello);
+    guard.agentOf(call, hello.agentId);
     const session = new Session(call, hello.agentId);
     this.#sessions.set(hello.agentId, session);
     onHello(runtime.core, { ...hello, id: hello.agentId, pack: Math.max(1, hello.pack) }, now());
@@ -149,7 +161,7 @@ export class AttemptService {
   }
 
   async #record(session: Session, message: RecordMessage): Promise<void> {
-    const { runtime, metrics } = this.#options;
+    const { runtime, metrics, guard } = this.#options;
     const record = recordOf(message);
     if (record.kind === 'artifact' && !this.#options.files.has(record.key, record.artifact.name)) {
       // Its attempt may have been superseded, and its files removed: then that is said below.
@@ -168,6 +180,9 @@ export class AttemptService {
         break;
       case 'refused':
         metrics.supersededReports.inc();
+        if (isAnothers(runtime.core, session.agentId, record.key)) {
+          guard.refuse('other_attempt', session.call, answer.refusal.message);
+        }
         session.refuse(record.key, answer.refusal);
         break;
       case 'gap':
@@ -187,6 +202,12 @@ function check(hello: Hello): void {
   if (!AGENT_ID.test(agentId)) {
     throw new BadInputError(`${JSON.stringify(agentId)} cannot name an agent: expected ${AGENT_ID}`);
   }
+  const said = [incarnation, hello.version, hello.host, hello.backend, ...hello.gpus];
+  if (hello.gpus.length > MAX_GPUS || said.some((text) => text.length > MAX_LABEL)) {
+    throw new BadInputError(
+      `agent ${agentId} says too much of itself: expected at most ${MAX_GPUS} GPUs, and ${MAX_LABEL} characters each`,
+    );
+  }
   if (incarnation === '') throw new BadInputError(`agent ${agentId} must name its incarnation`);
   if (slots < 1 || slots > MAX_SLOTS) {
     throw new BadInputError(`agent ${agentId} says it has ${slots} slots: expected 1 to ${MAX_SLOTS}`);
@@ -199,11 +220,11 @@ function check(hello: Hello): void {
 /** One agent's stream. Acknowledgements that fall due together leave together. */
 class Session {
   readonly agentId: string;
-  readonly #call: Stream;
+  readonly call: Stream;
   readonly #acks = new Map<string, { key: AttemptKey; seq: number }>();
 
   constructor(call: Stream, agentId: string) {
-    this.#call = call;
+    this.call = call;
     this.agentId = agentId;
   }
 
@@ -217,7 +238,7 @@ class Session {
   }
 
   end(details: string): void {
-    this.#call.emit('error', { code: status.FAILED_PRECONDITION, details });
+    this.call.emit('error', { code: status.FAILED_PRECONDITION, details });
   }
 
   #sendAcks(): void {
@@ -226,6 +247,11 @@ class Session {
   }
 
   #write(response: ReportResponse): void {
-    if (this.#call.writable) this.#call.write(response);
+    if (!this.call.writable) return;
+    if (this.call.writableLength < MAX_UNREAD_ANSWERS) this.call.write(response);
+    else {
+      const { grpcCode, message } = new OverloadedError(`agent ${this.agentId} does not take its answers`);
+      this.call.emit('error', { code: grpcCode, details: message });
+    }
   }
 }
