@@ -5,9 +5,10 @@ import { availableParallelism, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import { channelTo } from '../proto/channel.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { BadInputError } from '../proto/errors.ts';
-import { channelCredentials, type Identity } from '../proto/identity.ts';
+import type { Identity } from '../proto/identity.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import { listGpus } from './machine/gpus.ts';
 import type { PackOption } from './machine/pack-size.ts';
@@ -66,7 +67,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length },
       pack: options.pack,
     };
-    const agent = new Agent({ dir, server, hello, setup, spool, nats, shown: channelCredentials(identity), log });
+    const agent = new Agent({ dir, server, hello, setup, spool, nats, channel: channelTo(server, identity), log });
     const backend = await agent.up().catch(async (error) => {
       await agent.stop();
       throw error;

@@ -2,10 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../proto/address.ts';
+import { channelTo } from '../proto/channel.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
 import { ArtifactServiceClient } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { SweepServiceClient } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { channelCredentials, type Identity, readIdentity } from '../proto/identity.ts';
+import { type Identity, readIdentity } from '../proto/identity.ts';
 import { USER_ROLES } from '../proto/roles.ts';
 
 export interface Connection {
@@ -51,16 +52,17 @@ interface Opening {
 }
 
 function open({ address, identity, offlineDir, release = async () => {} }: Opening): Connection {
-  const shown = channelCredentials(identity);
+  const channel = channelTo(address, identity);
   const options = {
+    ...channel.options,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': KEEPALIVE_EVERY_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_WAIT_MS,
     // A coordinator is on this machine or a private network: a web proxy in the environment is not meant for it.
     'grpc.enable_http_proxy': 0,
   };
-  const client = new SweepServiceClient(address, shown, options);
-  const artifacts = new ArtifactServiceClient(address, shown, options);
+  const client = new SweepServiceClient(address, channel.shown, options);
+  const artifacts = new ArtifactServiceClient(address, channel.shown, options);
   return {
     client,
     artifacts,

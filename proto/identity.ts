@@ -5,7 +5,6 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ChannelCredentials, credentials, Metadata } from '@grpc/grpc-js';
 import { BadInputError, RefusedError } from './errors.ts';
 import type { Role } from './roles.ts';
 import { COORDINATOR } from './subjects.ts';
@@ -92,16 +91,4 @@ function readServers(dir: string): Servers {
   } catch (error) {
     throw new BadInputError(`${file} is not the JSON object that "trawl certs" writes`, { cause: error });
   }
-}
-
-/** How a client shows itself: its certificate to the connection, its token with every call. Undefined: not at all. */
-export function channelCredentials(identity: Identity | undefined): ChannelCredentials {
-  if (identity === undefined) return credentials.createInsecure();
-  const { authority, key, certificate, token } = identity;
-  const bearer = credentials.createFromMetadataGenerator((_parameters, callback) => {
-    const metadata = new Metadata();
-    metadata.set('authorization', `Bearer ${token}`);
-    callback(null, metadata);
-  });
-  return credentials.combineChannelCredentials(credentials.createSsl(authority, key, certificate), bearer);
 }

@@ -1,7 +1,7 @@
 /** Carries out what the slots' decisions ask for: workers, leases, records, offers, heartbeats. */
-import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import type { Channel } from '../../proto/channel.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import {
   type AttemptKey,
@@ -62,7 +62,7 @@ export interface AgentParts {
   readonly spool: Spool;
   readonly nats: NatsConnection;
   /** How the agent shows the coordinator who it is. */
-  readonly shown: ChannelCredentials;
+  readonly channel: Channel;
   readonly log: Logger;
 }
 
@@ -126,7 +126,7 @@ export class Agent {
         },
       },
       log,
-      this.#parts.shown,
+      this.#parts.channel,
     );
     this.#up.resolve(backend);
   }

@@ -3,8 +3,9 @@
  * whenever it breaks, and the call that opens leases.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ClientDuplexStream, credentials, Metadata, status } from '@grpc/grpc-js';
+import { type ClientDuplexStream, Metadata, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { channelTo } from '../../proto/channel.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
   type AttemptKey,
@@ -61,7 +62,7 @@ export class Session {
 
   /**
    * @param dir the agent's folder
-   * @param shown how the agent shows who it is
+   * @param channel how the agent shows who it is
    */
   constructor(
     server: string,
@@ -70,17 +71,18 @@ export class Session {
     spool: Spool,
     events: SessionEvents,
     log: Logger,
-    shown = credentials.createInsecure(),
+    channel = channelTo(server, undefined),
   ) {
     this.#dir = dir;
     const options = {
+      ...channel.options,
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 5_000,
       'grpc.initial_reconnect_backoff_ms': RECONNECT_MIN_MS,
       'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
     };
-    this.#client = new AttemptServiceClient(server, shown, options);
-    this.#artifacts = new ArtifactServiceClient(server, shown, options);
+    this.#client = new AttemptServiceClient(server, channel.shown, options);
+    this.#artifacts = new ArtifactServiceClient(server, channel.shown, options);
     this.#hello = hello;
     this.#spool = spool;
     this.#events = events;

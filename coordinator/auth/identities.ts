@@ -58,14 +58,15 @@ export class Identities {
 
   /** Whose token this is; undefined: nobody's, or nobody's any more. */
   find(token: string): Known | undefined {
-    this.#look();
-    return this.#byHash.get(tokenHash(token));
+    const hash = tokenHash(token);
+    if (performance.now() - this.#lookedAt >= LOOK_AGAIN_MS) this.#look();
+    // Who was made known just now gets in at once.
+    if (!this.#byHash.has(hash)) this.#look();
+    return this.#byHash.get(hash);
   }
 
   #look(): void {
-    const now = performance.now();
-    if (now - this.#lookedAt < LOOK_AGAIN_MS) return;
-    this.#lookedAt = now;
+    this.#lookedAt = performance.now();
     const stamp = this.#fileStamp();
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;
