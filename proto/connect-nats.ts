@@ -29,7 +29,7 @@ export async function connectNats(url: string, name: string, identity?: Identity
     const why = error instanceof Error ? error.message : `${error}`;
     throw new UnreachableError(
       `no NATS server answers at ${withoutSecrets(url)} (${why}): is nats-server -js running there` +
-        `${identity === undefined ? '' : `, with TLS, and does it know ${identity.role} ${identity.name}`}?`,
+        `${identity === undefined ? '' : `, with TLS, and does it know the ${identity.role}${identity.role === identity.name ? '' : ` ${identity.name}`}`}?`,
       { cause: error },
     );
   }
