@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
@@ -20,6 +21,9 @@ import { Step } from '../core/step.ts';
 import { agentHello } from '../testing/sample-core.ts';
 import { INSECURE, newFolder, noopSweep, type Served, serve } from '../testing/serve.ts';
 
+/** How long this coordinator waits for an artifact's next piece. */
+const STALL_MS = 500;
+
 let dir: string;
 let served: Served;
 let client: ArtifactServiceClient;
@@ -28,7 +32,7 @@ let key: AttemptKey;
 /** A coordinator with one attempt, leased to agent `a`. */
 beforeEach(async () => {
   dir = newFolder();
-  served = await serve(dir);
+  served = await serve(dir, { stallMs: STALL_MS });
   client = new ArtifactServiceClient(served.address, INSECURE);
   onHello(served.runtime.core, agentHello('a', 'a1', 1), now());
   await controlOf(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
@@ -127,6 +131,21 @@ test('more bytes than announced, a name that leaves the folder, and a stranger a
     });
   }
   expect(await put([BYTES], { agentId: 'b' })).toMatchObject([{ $case: 'refusal' }]);
+});
+
+test('who brings nothing more is given up, and what came so far need not come again', async () => {
+  const call = client.put();
+  const refused = once(call, 'error');
+  call.write({ message: { $case: 'header', header: { key, agentId: 'a', artifact: FILE } } });
+  await once(call, 'data');
+  call.write({ message: { $case: 'chunk', chunk: BYTES.subarray(0, 400) } });
+  expect((await refused)[0]).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+  const silent = client.put();
+  expect((await once(silent, 'error'))[0]).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+  expect(await put([BYTES.subarray(400)])).toEqual([
+    { $case: 'offset', offset: 400 },
+    { $case: 'stored', stored: true },
+  ]);
 });
 
 test('a file of a byte more than a gigabyte is refused by its limit, and the next one is taken', async () => {
