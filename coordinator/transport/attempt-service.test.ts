@@ -256,10 +256,11 @@ test('an agent that asks on and on, and never takes an answer, loses its stream'
   // gRPC's client holds the server back only once it has read something.
   await once(call, 'data');
   call.pause();
-  const stranger = { sweepId: '9', trialId: 'x', attempt: 1 };
+  // Long ids make long answers: fewer are under way when the agent takes none.
+  const stranger = { sweepId: '9'.repeat(64), trialId: 'x'.repeat(64), attempt: 1 };
   const broken = once(call, 'error');
   let sent = 0;
-  for (; sent < 3 * MAX_UNREAD_ANSWERS; sent++) {
+  for (; sent < 2 * MAX_UNREAD_ANSWERS; sent++) {
     const message = { $case: 'record', record: { key: stranger, seq: 1, atMs: 5, body: epoch(1) } } as const;
     if (!call.write({ message })) await Promise.race([once(call, 'drain'), broken.catch(() => {})]);
   }

@@ -26,8 +26,8 @@ export const MIN_FREE_BYTES = 256 * 1024 * 1024;
 
 /** Records of one agent that wait for the disk; the agent is not read from until they are fewer. */
 export const MAX_UNSETTLED_RECORDS = 4_096;
-/** Answers that an agent has not taken. */
-export const MAX_UNREAD_ANSWERS = 10_000;
+/** Answers that an agent has not taken: all its slots may be answered at once. */
+export const MAX_UNREAD_ANSWERS = 8_192;
 /** Events that a watcher has not taken. */
 export const WATCH_BACKLOG = 10_000;
 
