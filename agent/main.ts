@@ -42,6 +42,11 @@ export interface AgentOptions {
 export interface RunningAgent {
   readonly id: string;
   readonly slots: number;
+  /** Rejects with a RefusedError when the coordinator will have nothing to do with this agent. */
+  readonly refused: Promise<never>;
+  /** Takes nothing new, and ends when nothing runs; what still does after the grace is handed back. */
+  leave(graceMs: number): Promise<void>;
+  /** Hands back what runs, and ends; while it leaves, too. */
   stop(): Promise<void>;
 }
 
@@ -52,7 +57,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   let nats: NatsConnection | undefined;
   try {
     const gpus = await listGpus();
-    const slots = options.slots ?? (gpus.length || availableParallelism());
+    const cores = availableParallelism();
+    const slots = options.slots ?? (gpus.length || cores);
     nats = await connectNats(natsUrl, 'trawl agent', identity);
     const hello = {
       agentId: identity === undefined ? agentId(dir, options.id) : certified(identity, options.id),
@@ -64,7 +70,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       gpus: gpus.map((gpu) => gpu.name),
     };
     const setup = {
-      ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length },
+      ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length, cores, slots },
       pack: options.pack,
     };
     const agent = new Agent({ dir, server, hello, setup, spool, nats, channel: channelTo(server, identity), log });
@@ -74,14 +80,17 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     });
     log.info({ agentId: hello.agentId, slots, backend, nats: withoutSecrets(natsUrl), server }, 'the agent is up');
     const connection = nats;
+    let closed: Promise<void> | undefined;
+    const close = () => {
+      closed ??= closeNats(connection).then(() => spool.close());
+      return closed;
+    };
     return {
       id: hello.agentId,
       slots,
-      async stop() {
-        await agent.stop();
-        await closeNats(connection);
-        spool.close();
-      },
+      refused: agent.refused,
+      leave: (graceMs) => agent.leave(graceMs).then(close),
+      stop: () => agent.stop().then(close),
     };
   } catch (error) {
     await nats?.close();

@@ -5,6 +5,7 @@ import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../proto/address.ts';
 import { channelTo } from '../proto/channel.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
 import { ArtifactServiceClient } from '../proto/gen/trawl/v1/artifact_service.ts';
+import { OperationsServiceClient } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceClient } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { type Identity, readIdentity } from '../proto/identity.ts';
 import { USER_ROLES } from '../proto/roles.ts';
@@ -12,6 +13,7 @@ import { USER_ROLES } from '../proto/roles.ts';
 export interface Connection {
   readonly client: SweepServiceClient;
   readonly artifacts: ArtifactServiceClient;
+  readonly operations: OperationsServiceClient;
   /** HOST:PORT of the coordinator, for messages. */
   readonly address: string;
   /** The data folder that is read without a coordinator: nothing will change in it. */
@@ -63,14 +65,17 @@ function open({ address, identity, offlineDir, release = async () => {} }: Openi
   };
   const client = new SweepServiceClient(address, channel.shown, options);
   const artifacts = new ArtifactServiceClient(address, channel.shown, options);
+  const operations = new OperationsServiceClient(address, channel.shown, options);
   return {
     client,
     artifacts,
+    operations,
     address,
     offlineDir,
     close: async () => {
       client.close();
       artifacts.close();
+      operations.close();
       await release();
     },
   };

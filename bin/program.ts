@@ -3,11 +3,13 @@ import { visibleLines } from '../dashboard/draw/visible-text.ts';
 import { registerAgent } from './commands/agent.ts';
 import { registerAgents } from './commands/agents.ts';
 import { registerArtifacts } from './commands/artifacts.ts';
+import { registerBackup } from './commands/backup.ts';
 import { registerBest } from './commands/best.ts';
 import { registerCerts } from './commands/certs.ts';
 import { registerCompare } from './commands/compare.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerDoctor } from './commands/doctor.ts';
+import { registerDrain } from './commands/drain.ts';
 import { registerExport } from './commands/export.ts';
 import { registerKill } from './commands/kill.ts';
 import { registerLogs } from './commands/logs.ts';
@@ -15,12 +17,14 @@ import { registerLs } from './commands/ls.ts';
 import { registerPause } from './commands/pause.ts';
 import { registerPlan } from './commands/plan.ts';
 import { registerReport } from './commands/report.ts';
+import { registerRestore } from './commands/restore.ts';
 import { registerResume } from './commands/resume.ts';
 import { registerSchema } from './commands/schema.ts';
 import { registerShow } from './commands/show.ts';
 import { registerStop } from './commands/stop.ts';
 import { registerSubmit } from './commands/submit.ts';
 import { registerTrials } from './commands/trials.ts';
+import { registerUndrain } from './commands/undrain.ts';
 import { registerUp } from './commands/up.ts';
 import { registerWait } from './commands/wait.ts';
 import { trawlVersion } from './version.ts';
@@ -45,8 +49,19 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerReport,
     ],
   ],
-  ['Steer:', [registerPause, registerResume, registerStop, registerKill]],
-  ['Serve:', [registerCoordinator, registerAgent, registerCerts, registerDoctor, registerSchema]],
+  ['Steer:', [registerPause, registerResume, registerStop, registerKill, registerDrain, registerUndrain]],
+  [
+    'Serve:',
+    [
+      registerCoordinator,
+      registerAgent,
+      registerCerts,
+      registerBackup,
+      registerRestore,
+      registerDoctor,
+      registerSchema,
+    ],
+  ],
 ];
 
 const AFTER_HELP = `

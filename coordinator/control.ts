@@ -12,7 +12,7 @@ import { loadSweep } from './store/load.ts';
 import { insertSweep } from './store/submit.ts';
 import { sweepFingerprint } from './sweepfile/fingerprint.ts';
 import { parseSweep } from './sweepfile/parse.ts';
-import { MAX_NAME } from './transport/limits.ts';
+import { mustBeShort } from './transport/must-be-short.ts';
 import type { SweepControl } from './transport/sweep-service.ts';
 
 export function controlOf(runtime: Runtime): SweepControl {
@@ -27,11 +27,6 @@ export function controlOf(runtime: Runtime): SweepControl {
       runtime.reschedule();
     },
   };
-}
-
-/** @throws {BadInputError} */
-function mustBeShort(what: string, text: string): void {
-  if (text.length > MAX_NAME) throw new BadInputError(`${what} may have ${MAX_NAME} characters`);
 }
 
 /** The sweep is durable, whole, when this returns. */

@@ -9,20 +9,21 @@ import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { BadInputError } from '../proto/errors.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService, Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
+import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
-import type { Agent } from '../proto/gen/trawl/v1/types.ts';
 import { readIdentity } from '../proto/identity.ts';
-import { agentState } from '../proto/names.ts';
 import { allHeartbeats, COORDINATOR, heartbeatSubject, withoutSecrets } from '../proto/subjects.ts';
+import { ADDRESS_FILE } from './address-file.ts';
+import { agentControlOf, agentsOf } from './agent-control.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
 import { Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
 import { Refusals } from './auth/refusals.ts';
+import { snapshots } from './backup/snapshot.ts';
 import { now } from './clock.ts';
 import { controlOf } from './control.ts';
 import { onHeartbeat } from './core/agents.ts';
-import { busySlots } from './core/leases.ts';
-import { type AttemptKey, type Core, keyText } from './core/model.ts';
+import { type AttemptKey, keyText } from './core/model.ts';
 import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import type { Output } from './core/step.ts';
 import { onTick } from './core/tick.ts';
@@ -36,12 +37,11 @@ import { artifactService } from './transport/artifact-service.ts';
 import { AttemptService } from './transport/attempt-service.ts';
 import { openDoor } from './transport/door.ts';
 import { Offers } from './transport/offers.ts';
+import { operationsService } from './transport/operations-service.ts';
 import { keyOf } from './transport/records.ts';
 import { newServer, refuseOpenDoors } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
-/** Says where a running coordinator is, in its folder. */
-export const ADDRESS_FILE = 'coordinator.json';
 /** An agent may miss this many heartbeats before its leases expire. */
 const HEARTBEATS_PER_LEASE = 5;
 const TICK_MS = 250;
@@ -139,6 +139,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     artifactService({ queries: runtime.queries, files, core: runtime.core, guard, log }),
   );
   server.addService(AttemptServiceService, attempts.implementation);
+  server.addService(
+    OperationsServiceService,
+    operationsService(agentControlOf(runtime), snapshots({ dir: options.dir, db, files, log }), log),
+  );
   const door = await openDoor(server, options.listen, {
     identity,
     onRefused: (reason, from, detail) => refusals.tell(reason, { from, detail }),
@@ -220,6 +224,9 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
     case 'dismiss':
       attempts.dismiss(output.agentId, output.key, output.refusal);
       break;
+    case 'drain':
+      attempts.tellOfDrain(output.agentId);
+      break;
   }
 }
 
@@ -235,11 +242,12 @@ function listenToHeartbeats(
       if (error !== null) return log.warn({ err: error }, 'heartbeats could not be received');
       try {
         const beat = Heartbeat.decode(message.data);
+        const { agentId, incarnation, held, leaving } = beat;
         // The server lets an agent publish on its own subject only: the subject says who it is.
-        if (message.subject !== heartbeatSubject(cluster, beat.agentId)) {
-          return refusals.tell('other_agent', { subject: message.subject, agentId: beat.agentId });
+        if (message.subject !== heartbeatSubject(cluster, agentId)) {
+          return refusals.tell('other_agent', { subject: message.subject, agentId });
         }
-        const facts = { agentId: beat.agentId, incarnation: beat.incarnation, held: beat.held.map(keyOf) };
+        const facts = { agentId, incarnation, held: held.map(keyOf), leaving };
         runtime.settle(onHeartbeat(runtime.core, facts, now())).catch(() => {});
       } catch (cause) {
         log.warn({ err: cause, subject: message.subject }, 'a heartbeat could not be read');
@@ -255,18 +263,4 @@ async function listenToStatus(nats: NatsConnection, log: Logger, onReconnect: ()
     log.info('the connection to NATS is back');
     onReconnect();
   }
-}
-
-function agentsOf(core: Core): Agent[] {
-  return [...core.agents.values()].map((agent) => ({
-    id: agent.id,
-    host: agent.host,
-    state: agentState.to(agent.state),
-    slots: agent.slots,
-    busy: busySlots(core, agent.id),
-    backend: agent.backend,
-    version: agent.version,
-    lastHeartbeatMs: agent.lastHeardAt,
-    gpus: [...agent.gpus],
-  }));
 }

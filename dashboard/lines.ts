@@ -26,6 +26,8 @@ function agentLines(before: readonly Agent[], after: readonly Agent[]): string[]
     if (known.get(agent.id) === agent.state) return [];
     const who = `agent ${agent.id} (${agent.host})`;
     if (agent.state === AgentState.LOST) return known.has(agent.id) ? [`${who} lost: no heartbeat`] : [];
+    if (agent.state === AgentState.DRAINED) return [`${who} drained: nothing runs on it`];
+    if (agent.state === AgentState.DRAINING) return [`${who} is being drained: it takes nothing new`];
     const slots = `${agent.slots} ${agent.slots === 1 ? 'slot' : 'slots'}`;
     return [`${who} connected: ${[slots, agent.backend, ...agent.gpus].filter(Boolean).join(', ')}`];
   });

@@ -11,8 +11,9 @@ Makes this checkout ready to run, and does only what is not done yet. Steps:
   build         tsc, when the sources have changed since the last build
   nats          finds nats-server: TRAWL_NATS (a running server), PATH, trawl's cache, Debian's package, a
                 download pinned by SHA-256
-and only if it is named:
-  native        fetches or builds what lets TensorFlow compute natively, on the GPU if there is one
+and if it is named, or nothing is named and an NVIDIA GPU is seen:
+  native        gets a libtensorflow and builds its binding, for the GPU if there is one; with options:
+                npm run setup:native -- --help
 
 Set TRAWL_NATS=nats://HOST:PORT to use a NATS server that already runs.`;
 

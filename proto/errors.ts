@@ -21,6 +21,15 @@ export abstract class TrawlError extends Error {
   }
 }
 
+/** Exit code of a coordinator or an agent that cannot write what it must keep; started again, it goes on. */
+export const EXIT_CANNOT_WRITE = 70;
+
+/** Whether the system, or SQLite, says that the disk has no room. */
+export function isDiskFull(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT';
+}
+
 /** The input is wrong: a sweep file, a flag, an address. */
 export class BadInputError extends TrawlError {
   readonly exitCode = EXIT.badInput;

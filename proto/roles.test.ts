@@ -1,12 +1,16 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ArtifactServiceService } from './gen/trawl/v1/artifact_service.ts';
-import { AttemptServiceService } from './gen/trawl/v1/attempt_service.ts';
-import { SweepServiceService } from './gen/trawl/v1/sweep_service.ts';
 import { ROLES, rolesOf } from './roles.ts';
 
-const methods = [SweepServiceService, AttemptServiceService, ArtifactServiceService].flatMap((service) =>
-  Object.values(service).map(({ path }) => path),
-);
+const PROTO = join(import.meta.dirname, 'trawl', 'v1');
+
+/** The path of every method that the .proto files define, whichever service it is of. */
+const methods = readdirSync(PROTO).flatMap((file) => {
+  const text = readFileSync(join(PROTO, file), 'utf8');
+  const service = /^service (\w+)/m.exec(text)?.[1];
+  return [...text.matchAll(/^ {2}rpc (\w+)/gm)].map(([, method]) => `/trawl.v1.${service}/${method}`);
+});
 
 test.each(methods)('%s says who may call it', (path) => {
   const roles = rolesOf(path);
@@ -18,7 +22,7 @@ test('nobody may call what is not known', () => {
   expect(rolesOf('/trawl.v1.SweepService/DeleteEverything')).toEqual([]);
 });
 
-test('only an operator changes a sweep, only an agent runs its attempts, and a viewer can do nothing more than look', () => {
+test('only an operator changes anything, only an agent runs attempts, and a viewer can do nothing more than look', () => {
   const callableBy = (role: (typeof ROLES)[number]) =>
     methods.filter((path) => rolesOf(path).includes(role)).map((path) => path.replace('/trawl.v1.', ''));
   expect(callableBy('agent').sort()).toEqual([
@@ -28,6 +32,12 @@ test('only an operator changes a sweep, only an agent runs its attempts, and a v
     'AttemptService/Report',
   ]);
   const onlyOperators = callableBy('operator').filter((path) => !callableBy('viewer').includes(path));
-  expect(onlyOperators.sort()).toEqual(['SweepService/ControlSweep', 'SweepService/Submit']);
+  expect(onlyOperators.sort()).toEqual([
+    'OperationsService/Backup',
+    'OperationsService/DrainAgent',
+    'OperationsService/UndrainAgent',
+    'SweepService/ControlSweep',
+    'SweepService/Submit',
+  ]);
   expect(callableBy('viewer').filter((path) => !callableBy('operator').includes(path))).toEqual([]);
 });

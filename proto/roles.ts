@@ -1,6 +1,7 @@
 /** Who may call what. The one table: the coordinator asks it before it reads a request. */
 import { ArtifactServiceService } from './gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from './gen/trawl/v1/attempt_service.ts';
+import { OperationsServiceService } from './gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from './gen/trawl/v1/sweep_service.ts';
 
 /** An agent runs trials; a viewer looks; an operator also submits and steers. */
@@ -41,10 +42,18 @@ const ARTIFACT_SERVICE: Record<keyof typeof ArtifactServiceService, readonly Rol
   read: [...PEOPLE, ...AGENTS],
 };
 
+/** A backup holds everything, and may be restored elsewhere. */
+const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly Role[]> = {
+  drainAgent: OPERATORS,
+  undrainAgent: OPERATORS,
+  backup: OPERATORS,
+};
+
 const byPath = new Map<string, readonly Role[]>([
   ...pathsOf(SweepServiceService, SWEEP_SERVICE),
   ...pathsOf(AttemptServiceService, ATTEMPT_SERVICE),
   ...pathsOf(ArtifactServiceService, ARTIFACT_SERVICE),
+  ...pathsOf(OperationsServiceService, OPERATIONS_SERVICE),
 ]);
 
 function pathsOf<Name extends string>(

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { runFixture } from '../fixture-process.ts';
-import { BACKENDS, chooseBackend, NoBackendError } from './backend.ts';
+import { BACKENDS, chooseBackend, forcedBackend, NoBackendError } from './backend.ts';
 import { probeBackends } from './probe.ts';
 
 test('the wasm backend loads and computes', async () => {
@@ -32,4 +32,11 @@ test('a probe tells of every backend, in order, why it does not load', async () 
   expect(probes.map(({ name }) => name)).toEqual(BACKENDS);
   expect(probes.at(-1)).toEqual({ name: 'wasm', loads: true, reason: '' });
   for (const { loads, reason } of probes) expect(reason === '').toBe(loads);
+});
+
+test('TRAWL_BACKEND names a backend, and a name that none has is refused', () => {
+  expect(forcedBackend({})).toBeUndefined();
+  expect(forcedBackend({ TRAWL_BACKEND: '' })).toBeUndefined();
+  expect(forcedBackend({ TRAWL_BACKEND: 'tensorflow' })).toBe('tensorflow');
+  expect(() => forcedBackend({ TRAWL_BACKEND: 'cpu' })).toThrow('TRAWL_BACKEND is cpu, expected tensorflow-gpu');
 });

@@ -11,7 +11,8 @@ export const BACKENDS = ['tensorflow-gpu', 'tensorflow', 'wasm'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
 export const NO_GPU = 'no GPU is seen (nvidia-smi lists none)';
-export const NO_CUDA = 'loads, but computes on the CPU: CUDA 11, cuDNN 8 or the driver is missing or does not fit';
+export const NO_CUDA =
+  'loads, but computes on the CPU: CUDA, cuDNN or the driver is missing or does not fit (npm run setup:native -- --cuda brings the first two)';
 
 export interface BackendOptions {
   /** GPUs that this process may use; without one the GPU backend is not tried. */
@@ -23,6 +24,18 @@ export interface BackendOptions {
 }
 
 export class NoBackendError extends BadInputError {}
+
+/**
+ * The backend that the environment variable TRAWL_BACKEND asks for, this one or none; undefined where it is not set.
+ * @throws {BadInputError} when no backend is called so
+ */
+export function forcedBackend(env: NodeJS.ProcessEnv): BackendName | undefined {
+  const { TRAWL_BACKEND: asked } = env;
+  if (asked === undefined || asked === '') return undefined;
+  const found = BACKENDS.find((name) => name === asked);
+  if (found === undefined) throw new BadInputError(`TRAWL_BACKEND is ${asked}, expected ${BACKENDS.join(', ')}`);
+  return found;
+}
 
 /**
  * Loads the first backend that works. Once a process, before anything is computed.

@@ -5,8 +5,16 @@ import { dirname, join } from 'node:path';
 
 export type NativePackage = '@tensorflow/tfjs-node-gpu' | '@tensorflow/tfjs-node';
 
-/** Read when libtensorflow is loaded: take GPU memory as it is needed, not all of it at once, and print errors only. */
-export const NATIVE_ENVIRONMENT = { TF_FORCE_GPU_ALLOW_GROWTH: 'true', TF_CPP_MIN_LOG_LEVEL: '2' } as const;
+/**
+ * Read when libtensorflow is loaded; what the user has set stays. GPU memory is taken as it is needed, not all of it at
+ * once, and only errors are printed. oneDNN's products are the same to the bit whatever the number of threads, and those
+ * of libtensorflow without it are not (tried with 1, 2, 4, 8 and 16); left alone it is on for some processors only.
+ */
+export const NATIVE_ENVIRONMENT = {
+  TF_FORCE_GPU_ALLOW_GROWTH: 'true',
+  TF_CPP_MIN_LOG_LEVEL: '2',
+  TF_ENABLE_ONEDNN_OPTS: '1',
+} as const;
 
 const ADDON = 'tfjs_binding.node';
 
@@ -22,7 +30,10 @@ export function nativePartFault(name: NativePackage): string | undefined {
   // node-pre-gyp puts the addon into lib/napi-v<N>; N depends on the Node that it was made for.
   const lib = join(root, 'lib');
   const present = existsSync(lib) && readdirSync(lib).some((folder) => existsSync(join(lib, folder, ADDON)));
-  return present ? undefined : 'its native part is not on this machine (npm run setup:native fetches or builds it)';
+  if (!present) return 'its native part is not on this machine (npm run setup:native gets it)';
+  // A link into trawl's cache, which somebody may have emptied.
+  if (!existsSync(join(root, 'deps', 'lib'))) return 'its libtensorflow has gone (npm run setup:native gets it again)';
+  return undefined;
 }
 
 /** Loads the package, which makes itself TensorFlow.js's backend. @throws what the linker or the addon has to say. */

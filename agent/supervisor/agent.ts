@@ -9,16 +9,17 @@ import {
   type Decision,
   Heartbeat,
   type Hello,
-  type Record as RecordMessage,
   type Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { artifactKind, failureClass } from '../../proto/names.ts';
 import { fromWire } from '../../proto/parameters.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import { attemptFolder, resumeFile } from '../attempt-folder.ts';
+import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { Assignment, WorkerSetup } from '../worker/ipc.ts';
 import { AttemptFolders } from './attempt-folders.ts';
+import { Draining, MAX_TIMER_MS } from './draining.ts';
 import { OfferQueue } from './offer-queue.ts';
+import { DISK_RETRY_MS, GATHER_MS, RecordWriter } from './record-writer.ts';
 import { Session } from './session.ts';
 import {
   busySlots,
@@ -27,23 +28,24 @@ import {
   heldAttempts,
   idleSlots,
   isHeld,
+  isQuiet,
   newSlots,
+  type OfferToken,
   onDecision,
   onDismissed,
+  onGraceOver,
   onOffer,
   onShutdown,
   onWorkerExit,
   onWorkerLog,
   onWorkerMessage,
-  type RecordBody,
   type Slot,
   sameAttempt,
 } from './slots.ts';
 import type { Spool } from './spool.ts';
-import { WorkerProcess } from './worker-process.ts';
+import { withResolvers } from './with-resolvers.ts';
+import { STOP_GRACE_MS, WorkerProcess } from './worker-process.ts';
 
-/** What several slots have to say within this time is said together: the cost is in the messages, not in their length. */
-const GATHER_MS = 2;
 /** Before a claim is made again when the coordinator did not answer it. */
 const CLAIM_RETRY_MS = 500;
 /** A worker that dies younger than this is not started again at once. */
@@ -51,6 +53,8 @@ const YOUNG_WORKER_MS = 5_000;
 const RESTART_DELAY_MS = 1_000;
 /** How long a shutdown waits for the last records to be acknowledged. */
 const SHUTDOWN_MS = 3_000;
+/** How long what is handed back may take to stop, a program of the user's own among it. */
+const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 
 export interface AgentParts {
   /** The agent's folder. */
@@ -74,16 +78,20 @@ export class Agent {
   readonly #offers: OfferQueue;
   readonly #folders: AttemptFolders;
   #session: Session | undefined;
+  readonly #draining: Draining;
   readonly #up: PromiseWithResolvers<string>;
+  readonly #refused: PromiseWithResolvers<never>;
   /** Records up to this one come from an earlier incarnation. */
   readonly #replayUpTo: number;
-  #records: RecordMessage[] = [];
+  readonly #records: RecordWriter;
   #claims: Claim[] = [];
   #welcome: Welcome | undefined;
   #beating: NodeJS.Timeout | undefined;
   #beats = 0;
   #closing = false;
   #onSpoolShrunk: (() => void) | undefined;
+  #onQuiet: (() => void) | undefined;
+  #stopped: Promise<void> | undefined;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
@@ -92,9 +100,15 @@ export class Agent {
     this.#workers = [];
     this.#startedAt = [];
     this.#replayUpTo = spool.newest();
-    this.#offers = new OfferQueue(nats, (key, token) => this.#perform(onOffer(this.#slots, key, token)), log);
+    this.#draining = new Draining(() => this.#perform(onGraceOver(this.#slots)));
+    const offered = (key: AttemptKey, token: OfferToken) => onOffer(this.#slots, key, token, this.#taking);
+    this.#offers = new OfferQueue(nats, (key, token) => this.#perform(offered(key, token)), log);
     this.#folders = new AttemptFolders(parts.dir, spool);
+    const events = { onSpooled: () => this.#session?.wake(), onRoom: () => this.#perform([]) };
+    this.#records = new RecordWriter(spool, parts.dir, events, log);
     this.#up = withResolvers();
+    this.#refused = withResolvers();
+    this.#refused.promise.catch(() => {});
     for (let slot = 0; slot < hello.slots; slot++) this.#start(slot);
   }
 
@@ -104,6 +118,11 @@ export class Agent {
    */
   up(): Promise<string> {
     return this.#up.promise;
+  }
+
+  /** Rejects when the coordinator will have nothing to do with this agent, however often it calls. */
+  get refused(): Promise<never> {
+    return this.#refused.promise;
   }
 
   #join(backend: string, pack: number): void {
@@ -124,6 +143,9 @@ export class Agent {
           this.#folders.tidy();
           this.#onSpoolShrunk?.();
         },
+        onDrain: (graceMs) => this.#ordered(graceMs),
+        onRefused: (message) =>
+          this.#refused.reject(new RefusedError(`the coordinator at ${server} refuses this agent: ${message}`)),
       },
       log,
       this.#parts.channel,
@@ -131,14 +153,34 @@ export class Agent {
     this.#up.resolve(backend);
   }
 
-  /** Hands back what runs, and ends. */
-  async stop(): Promise<void> {
+  /** Takes nothing new, lets what runs finish within the grace, hands back what does not, and ends. */
+  async leave(graceMs: number): Promise<void> {
+    this.#draining.leave(graceMs);
+    this.#beat();
+    const quiet = new Promise<void>((resolve) => {
+      this.#onQuiet = resolve;
+    });
+    const timer = setTimeout(() => this.#onQuiet?.(), Math.min(graceMs + HAND_BACK_MS, MAX_TIMER_MS));
+    this.#perform([]);
+    await quiet;
+    clearTimeout(timer);
+    await this.stop();
+  }
+
+  /** Hands back what runs, now, and ends. Programs of the user's own still have their grace. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#closing = true;
+    this.#draining.close();
     clearInterval(this.#beating);
     await this.#offers.close();
     this.#perform(onShutdown(this.#slots));
     for (const worker of this.#workers) worker?.kill();
-    this.#flushRecords();
+    this.#records.flush();
     await this.#spoolEmpty(SHUTDOWN_MS);
     this.#session?.close();
   }
@@ -179,15 +221,39 @@ export class Agent {
           this.#startLater(effect.slot);
           break;
         case 'over':
-          // Its last record may not be in the spool yet.
-          setTimeout(() => this.#folders.over(effect.key), 2 * GATHER_MS);
+          this.#overLater(effect.key, 2 * GATHER_MS);
           break;
         case 'record':
-          this.#record(effect.key, effect.seq, effect.body);
+          this.#records.add(effect.key, effect.seq, effect.body);
           break;
       }
     }
-    if (!this.#closing) this.#offers.want(idleSlots(this.#slots));
+    if (!this.#closing) this.#offers.want(this.#taking ? idleSlots(this.#slots) : 0);
+    if (isQuiet(this.#slots)) this.#onQuiet?.();
+  }
+
+  get #taking(): boolean {
+    return this.#draining.taking && !this.#records.diskFull;
+  }
+
+  /** The folder of an attempt is looked after once its last record is in the spool, which knows what it needs. */
+  #overLater(key: AttemptKey, afterMs: number): void {
+    setTimeout(() => {
+      if (this.#records.attempts().some((waiting) => sameAttempt(waiting, key))) this.#overLater(key, DISK_RETRY_MS);
+      else this.#folders.over(key);
+    }, afterMs).unref();
+  }
+
+  /** @param graceMs undefined: the agent is not drained */
+  #ordered(graceMs: number | undefined): void {
+    const before = this.#draining.taking;
+    this.#draining.order(graceMs);
+    const { taking } = this.#draining;
+    if (taking !== before) {
+      const what = taking ? 'the coordinator lets this agent take work again' : 'the coordinator drains this agent';
+      this.#parts.log.info({ graceMs }, what);
+    }
+    this.#perform([]);
   }
 
   #run(slot: number, granted: readonly Granted[]): void {
@@ -248,18 +314,6 @@ export class Agent {
     setTimeout(() => this.#start(slot), age < YOUNG_WORKER_MS ? RESTART_DELAY_MS : 0);
   }
 
-  #record(key: AttemptKey, seq: number, body: RecordBody): void {
-    if (this.#records.length === 0) setTimeout(() => this.#flushRecords(), GATHER_MS);
-    this.#records.push({ key, seq, atMs: Date.now(), body: bodyOf(body) });
-  }
-
-  #flushRecords(): void {
-    if (this.#records.length === 0) return;
-    this.#parts.spool.add(this.#records);
-    this.#records = [];
-    this.#session?.wake();
-  }
-
   #claim(claim: Claim): void {
     if (this.#claims.length === 0) setTimeout(() => this.#openLeases(), GATHER_MS);
     this.#claims.push(claim);
@@ -292,6 +346,8 @@ export class Agent {
           );
     if (effects === 'again') this.#claimAgain(claim);
     else this.#perform(effects);
+    // A grant that was on its way when the grace ended.
+    if (this.#draining.graceOver) this.#perform(onGraceOver(this.#slots));
   }
 
   /** The same claim gets the same lease, so asking again is safe. */
@@ -307,6 +363,7 @@ export class Agent {
 
   #welcomed(welcome: Welcome): void {
     this.#welcome = welcome;
+    this.#ordered(welcome.drain?.graceMs);
     this.#offers.join(welcome.cluster);
     clearInterval(this.#beating);
     this.#beating = setInterval(() => this.#beat(), welcome.heartbeatMs);
@@ -323,7 +380,8 @@ export class Agent {
     const { hello, nats, spool } = this.#parts;
     if (this.#welcome === undefined || (spool.oldest() ?? Number.POSITIVE_INFINITY) <= this.#replayUpTo) return;
     const running = heldAttempts(this.#slots);
-    const ended = spool.attempts().filter((key) => !running.some((other) => sameAttempt(key, other)));
+    const untold = [...spool.attempts(), ...this.#records.attempts()];
+    const ended = untold.filter((key) => !running.some((other) => sameAttempt(key, other)));
     const beat = Heartbeat.encode({
       agentId: hello.agentId,
       incarnation: hello.incarnation,
@@ -331,38 +389,8 @@ export class Agent {
       slots: hello.slots,
       busy: busySlots(this.#slots),
       held: [...running, ...ended],
+      leaving: this.#draining.leaving,
     });
     nats.publish(heartbeatSubject(this.#welcome.cluster, hello.agentId), beat.finish());
-  }
-}
-
-/** Promise.withResolvers, which Node 20 lacks. */
-function withResolvers<T>(): PromiseWithResolvers<T> {
-  let resolve: PromiseWithResolvers<T>['resolve'] = () => {};
-  let reject: PromiseWithResolvers<T>['reject'] = () => {};
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
-}
-
-function bodyOf(body: RecordBody): RecordMessage['body'] {
-  switch (body.kind) {
-    case 'report':
-      return { $case: 'epoch', epoch: { epoch: body.epoch, metrics: { ...body.metrics } } };
-    case 'log':
-      return { $case: 'log', log: { text: body.text } };
-    case 'artifact': {
-      const { name, kind, epoch, size, sha256 } = body.file;
-      const artifact = { name, kind: artifactKind.to(kind), epoch, size, sha256, attempt: 0, atMs: 0 };
-      return { $case: 'artifact', artifact };
-    }
-    case 'succeeded':
-      return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined } };
-    case 'failed': {
-      const failure = { class: failureClass.to(body.class), message: body.message };
-      return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_FAILED', failure } };
-    }
   }
 }

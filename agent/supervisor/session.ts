@@ -6,11 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientDuplexStream, Metadata, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { channelTo } from '../../proto/channel.ts';
+import { isDiskFull } from '../../proto/errors.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
   type AttemptKey,
   AttemptServiceClient,
   type Claim,
+  type Command,
   type Decision,
   type Hello,
   type OpenResponse,
@@ -25,6 +27,7 @@ import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { attemptFolder, keptFile, resumeFile } from '../attempt-folder.ts';
 import { bringArtifact, fetchArtifact, LostFileError } from './artifact-transfer.ts';
 import { Outbox } from './outbox.ts';
+import { DISK_RETRY_MS } from './record-writer.ts';
 import type { Spool } from './spool.ts';
 
 const RECONNECT_MIN_MS = 200;
@@ -40,6 +43,10 @@ export interface SessionEvents {
   onDismissed(refused: RecordRefused): void;
   /** The spool has become smaller. */
   onAcknowledged(): void;
+  /** The agent is to take nothing new, and to hand back what runs after the grace; undefined: it may take work. */
+  onDrain(graceMs: number | undefined): void;
+  /** The hello was refused for what it says: it would be refused again. */
+  onRefused(message: string): void;
 }
 
 export class Session {
@@ -142,10 +149,18 @@ export class Session {
         case 'refused':
           this.#dismissed(message.refused);
           break;
+        case 'command':
+          this.#obey(message.command);
+          break;
       }
     });
     stream.on('error', (error) => {
-      if (!this.#closed) this.#log.warn({ err: error }, 'the stream to the coordinator broke');
+      if (this.#closed) return;
+      this.#log.warn({ err: error }, 'the stream to the coordinator broke');
+      const code = codeOf(error);
+      const final = code === status.INVALID_ARGUMENT || code === status.PERMISSION_DENIED;
+      const refused = final && this.#sentUpTo === undefined;
+      if (refused && 'details' in error) this.#events.onRefused(`${error.details}`);
     });
     stream.on('close', () => this.#lost(stream));
     stream.on('end', () => this.#lost(stream));
@@ -202,8 +217,18 @@ export class Session {
     return false;
   }
 
+  #obey({ kind }: Command): void {
+    if (kind?.$case === 'drain') this.#events.onDrain(kind.drain.graceMs);
+    if (kind?.$case === 'undrain') this.#events.onDrain(undefined);
+  }
+
   #dismissed(refused: RecordRefused): void {
-    if (refused.key !== undefined) this.#spool.forget(refused.key);
+    try {
+      if (refused.key !== undefined) this.#spool.forget(refused.key);
+    } catch (error) {
+      // They stay, and are refused again.
+      if (!isDiskFull(error)) throw error;
+    }
     this.#events.onDismissed(refused);
     this.#events.onAcknowledged();
   }
@@ -237,14 +262,22 @@ export class Session {
   }
 
   #acknowledged(key: AttemptKey, seq: number): void {
-    if (this.#acks.length === 0) {
-      setImmediate(() => {
-        this.#spool.acknowledge(this.#acks);
-        this.#acks = [];
-        this.#events.onAcknowledged();
-      });
-    }
+    if (this.#acks.length === 0) setImmediate(() => this.#shrink());
     this.#acks.push({ key, seq });
+  }
+
+  /** What cannot be deleted for want of room is sent once more after a restart, and taken as known. */
+  #shrink(): void {
+    if (this.#closed) return;
+    try {
+      this.#spool.acknowledge(this.#acks);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      setTimeout(() => this.#shrink(), DISK_RETRY_MS).unref();
+      return;
+    }
+    this.#acks = [];
+    this.#events.onAcknowledged();
   }
 }
 

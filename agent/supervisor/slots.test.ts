@@ -6,10 +6,13 @@ import {
   type Effect,
   heldAttempts,
   idleSlots,
+  isHeld,
+  isQuiet,
   MAX_LOG_CHARACTERS,
   newSlots,
   onDecision,
   onDismissed,
+  onGraceOver,
   onOffer,
   onShutdown,
   onWorkerExit,
@@ -164,6 +167,16 @@ describe('a pack', () => {
     expect(onWorkerLog(pack(), 0, 'hello')).toMatchObject(['t', 'u', 'v'].map((id) => ({ key: key(id), seq: 1 })));
   });
 
+  test('is handed back member by member', () => {
+    const slots = pack();
+    say(slots, 't', { kind: 'done' });
+    expect(onGraceOver(slots)).toEqual(['u', 'v'].map((id) => ({ kind: 'stop', slot: 0, key: key(id) })));
+    expect(say(slots, 'u', { kind: 'stopped' })).toMatchObject([{ key: key('u'), body: { class: 'drained' } }, {}]);
+    expect(isQuiet(slots)).toBe(false);
+    expect(say(slots, 'v', { kind: 'stopped' })).toMatchObject([{ key: key('v'), body: { class: 'drained' } }, {}]);
+    expect(isQuiet(slots)).toBe(true);
+  });
+
   test('a worker that dies costs each member that still ran one attempt, and nobody else', () => {
     const slots = pack();
     say(slots, 't', { kind: 'done' });
@@ -177,13 +190,67 @@ describe('a pack', () => {
   });
 });
 
-test('a shutdown hands back what runs as lost, and what is claimed', () => {
+describe('a drained agent', () => {
+  test('gives offers back, also those that the coordinator refuses it for that', () => {
+    expect(kinds(onOffer(ready(1), key('t'), 1, false))).toEqual(['return']);
+    const slots = ready(1);
+    onOffer(slots, key('t'), 1);
+    const refusal = { code: RefusalCode.DRAINED, message: '' };
+    expect(onDecision(slots, 0, key('t'), { refusal })).toEqual([{ kind: 'return', offer: 1 }]);
+    expect(isQuiet(slots)).toBe(true);
+  });
+
+  test('asks what still runs after the grace to stop, once, and hands it back when it has', () => {
+    const slots = running();
+    expect(onGraceOver(slots)).toEqual([{ kind: 'stop', slot: 0, key: key('t') }]);
+    expect(onGraceOver(slots)).toEqual([]);
+    expect(isHeld(slots[0], key('t'))).toBe(false);
+    // Its lease is still this agent's, until the end is told.
+    expect(heldAttempts(slots)).toEqual([key('t')]);
+    expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' })).toMatchObject([
+      { kind: 'record', body: { kind: 'failed', class: 'drained' } },
+      { kind: 'over' },
+    ]);
+    expect(isQuiet(slots)).toBe(true);
+  });
+
+  test('keeps what an attempt still says, and its success when it comes first', () => {
+    const slots = running();
+    onGraceOver(slots);
+    expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);
+    expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'done' })).toMatchObject([
+      { kind: 'record', body: { kind: 'succeeded' } },
+      { kind: 'over' },
+    ]);
+    expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' })).toEqual([]);
+  });
+
+  test('hands back what had to be killed to stop: that is no crash', () => {
+    const slots = running();
+    onGraceOver(slots);
+    expect(onWorkerExit(slots, 0, 'was killed by SIGKILL')).toMatchObject([
+      { kind: 'record', body: { class: 'drained' } },
+      { kind: 'over' },
+      { kind: 'start' },
+    ]);
+  });
+
+  test('says nothing more of what is dismissed meanwhile', () => {
+    const slots = running();
+    onGraceOver(slots);
+    expect(onDismissed(slots, key('t'))).toEqual([]);
+    expect(heldAttempts(slots)).toEqual([]);
+    expect(kinds(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' }))).toEqual(['over']);
+  });
+});
+
+test('a shutdown hands back what runs, and what is claimed', () => {
   const slots = ready(2);
   onOffer(slots, key('t'), 1);
   onDecision(slots, 0, key('t'), { grant, mates: [] });
   onOffer(slots, key('u'), 2);
   expect(onShutdown(slots)).toMatchObject([
-    { kind: 'record', body: { class: 'lost' } },
+    { kind: 'record', body: { class: 'drained' } },
     { kind: 'return', offer: 2 },
   ]);
 });

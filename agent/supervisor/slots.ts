@@ -28,8 +28,11 @@ export interface Member {
   seq: number;
   /** Characters of log kept of it. */
   logged: number;
-  /** It is none of our business any more: nothing of it is recorded, and it is waited for until it has stopped. */
-  stopping: boolean;
+  /**
+   * It was asked to stop, and is waited for until it has: `dismissed` is none of our business any more, and nothing of
+   * it is recorded; `handed back` is still ours to tell of until its end is told.
+   */
+  leaving: 'dismissed' | 'handed back' | undefined;
 }
 
 export interface Granted {
@@ -71,16 +74,21 @@ export function idleSlots(slots: readonly Slot[]): number {
 
 /** The attempts that the agent's heartbeats renew. */
 export function heldAttempts(slots: readonly Slot[]): AttemptKey[] {
-  return slots.flatMap(membersOf).flatMap(({ key, stopping }) => (stopping ? [] : [key]));
+  return slots.flatMap(membersOf).flatMap(({ key, leaving }) => (leaving === 'dismissed' ? [] : [key]));
 }
 
 export function busySlots(slots: readonly Slot[]): number {
   return slots.filter((slot) => slot.state === 'running').length;
 }
 
-/** Whether the slot still runs this attempt, wanted. */
+/** Whether nothing runs, and nothing is about to. */
+export function isQuiet(slots: readonly Slot[]): boolean {
+  return slots.every(({ state }) => state === 'idle' || state === 'starting');
+}
+
+/** Whether the slot still runs this attempt, and nobody has asked it to stop. */
 export function isHeld(slot: Slot | undefined, key: AttemptKey): boolean {
-  return membersOf(slot).some((member) => sameAttempt(member.key, key) && !member.stopping);
+  return membersOf(slot).some((member) => sameAttempt(member.key, key) && member.leaving === undefined);
 }
 
 function membersOf(slot: Slot | undefined): readonly Member[] {
@@ -91,12 +99,13 @@ function memberOf(slot: Slot | undefined, key: AttemptKey): Member | undefined {
   return membersOf(slot).find((member) => sameAttempt(member.key, key));
 }
 
-export function onOffer(slots: Slot[], key: AttemptKey, offer: OfferToken): Effect[] {
+/** @param taking whether the agent takes anything new */
+export function onOffer(slots: Slot[], key: AttemptKey, offer: OfferToken, taking = true): Effect[] {
   // A redelivery of what is claimed or runs already: its first delivery is being answered.
   const known = (slot: Slot) =>
     slot.state === 'claiming' ? sameAttempt(slot.key, key) : memberOf(slot, key) !== undefined;
   if (slots.some(known)) return [{ kind: 'acknowledge', offer }];
-  const free = slots.findIndex((slot) => slot.state === 'idle');
+  const free = taking ? slots.findIndex((slot) => slot.state === 'idle') : -1;
   if (free === -1) return [{ kind: 'return', offer }];
   slots[free] = { state: 'claiming', key, offer };
   return [{ kind: 'claim', slot: free, key }];
@@ -115,10 +124,12 @@ export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision:
   if ('refusal' in decision) {
     if (decision.refusal.code === RefusalCode.NO_SESSION) return 'again';
     slots[at] = { state: 'idle' };
-    return [{ kind: 'acknowledge', offer: slot.offer }];
+    // What this agent is not to run is still to be run.
+    const answered = decision.refusal.code !== RefusalCode.DRAINED;
+    return [{ kind: answered ? 'acknowledge' : 'return', offer: slot.offer }];
   }
   const granted = [{ key: slot.key, grant: decision.grant }, ...decision.mates];
-  const members = granted.map(({ key }): Member => ({ key, seq: 0, logged: 0, stopping: false }));
+  const members = granted.map(({ key }): Member => ({ key, seq: 0, logged: 0, leaving: undefined }));
   slots[at] = { state: 'running', members };
   return [
     { kind: 'acknowledge', offer: slot.offer },
@@ -132,8 +143,10 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
     case 'ready':
       if (slot?.state === 'starting') slots[at] = { state: 'idle' };
       return [];
-    case 'stopped':
-      return memberOf(slot, message.key)?.stopping ? leave(slots, at, message.key) : [];
+    case 'stopped': {
+      const member = memberOf(slot, message.key);
+      return member?.leaving === undefined ? [] : [...handBack(member), ...leave(slots, at, message.key)];
+    }
     case 'unfit':
       return [];
     case 'report':
@@ -162,7 +175,8 @@ export function onWorkerExit(slots: Slot[], at: number, how: string): Effect[] {
   const slot = slots[at];
   const effects: Effect[] = slot?.state === 'claiming' ? [{ kind: 'return', offer: slot.offer }] : [];
   for (const member of membersOf(slot)) {
-    effects.push(...record(member, { kind: 'failed', class: 'crash', message: `the worker process ${how}` }));
+    const crash: RecordBody = { kind: 'failed', class: 'crash', message: `the worker process ${how}` };
+    effects.push(...(member.leaving === undefined ? record(member, crash) : handBack(member)));
     effects.push({ kind: 'over', key: member.key });
   }
   slots[at] = { state: 'starting' };
@@ -171,19 +185,29 @@ export function onWorkerExit(slots: Slot[], at: number, how: string): Effect[] {
 
 /** The coordinator does not listen to this attempt any more. */
 export function onDismissed(slots: Slot[], key: AttemptKey): Effect[] {
-  const at = slots.findIndex((slot) => isHeld(slot, key));
+  const at = slots.findIndex((slot) => memberOf(slot, key) !== undefined);
   const member = memberOf(slots[at], key);
-  if (member === undefined) return [];
-  member.stopping = true;
-  return [{ kind: 'stop', slot: at, key }];
+  if (member === undefined || member.leaving === 'dismissed') return [];
+  const asked = member.leaving !== undefined;
+  member.leaving = 'dismissed';
+  return asked ? [] : [{ kind: 'stop', slot: at, key }];
 }
 
-/** The agent ends: what runs is handed back as lost, which costs its trial nothing. */
+/** The grace of a drain is over: what still runs is asked to stop, and then handed back. */
+export function onGraceOver(slots: Slot[]): Effect[] {
+  return slots.flatMap((slot, at) =>
+    membersOf(slot).flatMap((member): Effect[] => {
+      if (member.leaving !== undefined) return [];
+      member.leaving = 'handed back';
+      return [{ kind: 'stop', slot: at, key: member.key }];
+    }),
+  );
+}
+
+/** The agent ends now: what runs is handed back, which costs its trial nothing. */
 export function onShutdown(slots: Slot[]): Effect[] {
   return slots.flatMap((slot, at): Effect[] => {
-    const effects = membersOf(slot).flatMap((member) =>
-      record(member, { kind: 'failed', class: 'lost', message: 'the agent was shut down' }),
-    );
+    const effects = membersOf(slot).flatMap(handBack);
     if (slot.state === 'claiming') effects.push({ kind: 'return', offer: slot.offer });
     slots[at] = { state: 'starting' };
     return effects;
@@ -193,7 +217,7 @@ export function onShutdown(slots: Slot[]): Effect[] {
 function endOf(slots: Slot[], at: number, key: AttemptKey, body: RecordBody): Effect[] {
   const member = memberOf(slots[at], key);
   // A member that was asked to stop says so as well, and is gone only then.
-  if (member === undefined || member.stopping) return [];
+  if (member === undefined || member.leaving === 'dismissed') return [];
   return [...record(member, body), ...leave(slots, at, key)];
 }
 
@@ -203,8 +227,13 @@ function leave(slots: Slot[], at: number, key: AttemptKey): Effect[] {
   return [{ kind: 'over', key }];
 }
 
+/** Its checkpoints are with the coordinator, or on their way there: whoever gets it next goes on from them. */
+function handBack(member: Member): Effect[] {
+  return record(member, { kind: 'failed', class: 'drained', message: 'the agent was drained' });
+}
+
 function record(member: Member | undefined, body: RecordBody): Effect[] {
-  if (member === undefined || member.stopping) return [];
+  if (member === undefined || member.leaving === 'dismissed') return [];
   member.seq += 1;
   return [{ kind: 'record', key: member.key, seq: member.seq, body }];
 }

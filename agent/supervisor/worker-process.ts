@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { threadEnvironment } from '../machine/slot-threads.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { AttemptName } from '../trainers/trainer.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
@@ -30,6 +31,7 @@ export class WorkerProcess {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: {
         ...process.env,
+        ...threadEnvironment(setup.cores, setup.slots, process.env),
         TF_FORCE_GPU_ALLOW_GROWTH: 'true',
         ...(gpu === undefined ? {} : { CUDA_VISIBLE_DEVICES: `${gpu}` }),
       },

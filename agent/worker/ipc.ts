@@ -9,6 +9,9 @@ export interface WorkerSetup {
   /** The folder in which the user's programs run: absolute. */
   readonly workdir: string;
   readonly requireGpu: boolean;
+  /** Cores of the machine, and slots that share them. */
+  readonly cores: number;
+  readonly slots: number;
   /** GPUs of the machine. */
   readonly gpus: number;
   /** Trials that the worker trains as one pack at most; auto: as many as pay and fit. */

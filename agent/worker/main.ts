@@ -1,6 +1,7 @@
 /** A worker process: loads a backend, then runs one attempt, or one pack of them, at a time. Dies with its supervisor. */
+import { isDiskFull } from '../../proto/errors.ts';
 import { workFolder } from '../attempt-folder.ts';
-import { chooseBackend } from '../machine/backend.ts';
+import { chooseBackend, forcedBackend } from '../machine/backend.ts';
 import { packSize } from '../machine/pack-size.ts';
 import { trainerNamed } from '../trainers/registry.ts';
 import { type AttemptName, TrainingError, type TrainingRun } from '../trainers/trainer.ts';
@@ -11,8 +12,9 @@ const setup = JSON.parse(process.argv[2] ?? '{}') as WorkerSetup;
 const stopping = new Map<string, AbortController>();
 
 process.on('disconnect', () => process.exit(0));
-// A Ctrl-C in the terminal reaches the whole group: the supervisor decides when its workers end.
-process.on('SIGINT', () => {});
+// A Ctrl-C in the terminal reaches the whole group, and a service manager's SIGTERM may: the supervisor decides when its
+// workers end.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 process.on('message', (message: ToWorker) => {
   if (message.kind === 'run') void runAll(message.assignments);
   else {
@@ -23,7 +25,8 @@ process.on('message', (message: ToWorker) => {
 });
 
 try {
-  const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus });
+  const forced = forcedBackend(process.env);
+  const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus, forced });
   send({ kind: 'ready', backend: backend.name, pack: await packSize(setup.pack, backend.name) });
 } catch (error) {
   send({ kind: 'unfit', message: messageOf(error) });
@@ -82,6 +85,8 @@ function nameOf({ sweepId, trialId, attempt }: AttemptName): string {
 function failureOf(error: unknown): FromAttempt {
   if (error instanceof TrainingError) return { kind: 'failed', class: error.failureClass, message: error.message };
   console.error(error);
+  if (isDiskFull(error))
+    return { kind: 'failed', class: 'preflight', message: `the agent's disk is full: ${messageOf(error)}` };
   return { kind: 'failed', class: 'crash', message: messageOf(error) };
 }
 

@@ -1,11 +1,12 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { defaultDataDir } from '../../agent/data/cache.ts';
 import { defaultAgentDir } from '../../agent/default-dir.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS } from '../../proto/address.ts';
+import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { readIdentity } from '../../proto/identity.ts';
-import { untilSignal } from '../local/until-signal.ts';
+import { untilSignals } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
-import { parseCount, withHelp } from '../options.ts';
+import { parseCount, parseDuration, withHelp } from '../options.ts';
 import { packOption } from '../pack-option.ts';
 import { trawlVersion } from '../version.ts';
 
@@ -20,7 +21,11 @@ interface Options extends LogOptions {
   readonly id?: string;
   readonly requireGpu?: true;
   readonly pack: number | 'auto';
+  readonly drainGrace: number;
 }
+
+/** With a program's own time to stop, this is over before a service manager's usual 30 s are. */
+const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
 async function agent(options: Options): Promise<void> {
   const log = newLogger('agent', options);
@@ -39,11 +44,25 @@ async function agent(options: Options): Promise<void> {
     pack: options.pack,
     version: trawlVersion(),
     log,
+  }).catch((error: unknown) => {
+    if (!isDiskFull(error)) throw error;
+    log.fatal({ err: error }, `the disk of ${options.dir} is full: make room on it, and start the agent again`);
+    process.exit(EXIT_CANNOT_WRITE);
   });
-  const { code } = await untilSignal();
-  await running.stop();
-  log.info('the agent ended');
-  process.exit(code);
+  const { first, second } = untilSignals();
+  try {
+    const { code } = await Promise.race([first, running.refused]);
+    log.info(
+      { graceMs: options.drainGrace },
+      'the agent takes nothing new, and ends once nothing runs (again: at once)',
+    );
+    await Promise.race([running.leave(options.drainGrace), second.then(() => running.stop())]);
+    log.info('the agent ended');
+    process.exit(code);
+  } catch (error) {
+    await running.stop();
+    throw error;
+  }
 }
 
 export function registerAgent(program: Command): void {
@@ -62,16 +81,26 @@ export function registerAgent(program: Command): void {
     .option('--workdir <dir>', "where sweeps' own programs run", '.')
     .option('--id <name>', 'what the agent is called (default: the host, and a suffix kept in --dir)')
     .option('--require-gpu', 'refuse to train on the CPU')
+    .addOption(
+      new Option(
+        '--drain-grace <duration>',
+        'on SIGTERM or Ctrl-C, how long what runs may go on before it is handed back',
+      )
+        .argParser(parseDuration)
+        .default(DEFAULT_DRAIN_GRACE_MS, '15s'),
+    )
     .addOption(packOption());
   withHelp(withLog(command), {
     remote: false,
     examples: [
       ['trawl agent', 'for a coordinator and a NATS server on this machine'],
       ['trawl agent --identity agent-gpu-1', 'for a coordinator elsewhere: the identity says where'],
+      ['trawl agent --drain-grace 1h', 'a SIGTERM lets trials of an hour finish; a second one hands them back now'],
     ],
     exits: [
       [3, 'NATS could not be reached'],
-      [4, 'refused: the folder is in use, or no backend fits'],
+      [4, 'refused: the folder is in use, no backend fits, or the coordinator speaks another protocol'],
+      [EXIT_CANNOT_WRITE, 'the disk of --dir is full'],
     ],
   }).action((_options: Options, self: Command) => agent(self.optsWithGlobals<Options>()));
 }

@@ -11,29 +11,17 @@ import {
   withOutput,
   withServer,
 } from '../options.ts';
+import { agentJson } from '../output/agent-json.ts';
 import { print, printJson } from '../output/print.ts';
 import { renderTable } from '../output/table.ts';
 import { terminalOf } from '../output/terminal.ts';
-import { agoText, isoTime } from '../output/time-text.ts';
+import { agoText } from '../output/time-text.ts';
 import { unary } from '../rpc.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions;
 
-function agentJson(agent: Agent) {
-  return {
-    agent: agent.id,
-    host: agent.host,
-    state: agentState.of(agent.state),
-    slots: agent.slots,
-    busy: agent.busy,
-    backend: agent.backend || null,
-    gpus: agent.gpus,
-    version: agent.version,
-    last_heartbeat_at: isoTime(agent.lastHeartbeatMs),
-  };
-}
-
-function columns(now: number): Column<Agent>[] {
+function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
+  const reason = { header: 'drained because', cell: (agent: Agent) => agent.drainReason || '-' };
   return [
     { header: 'agent', cell: (agent) => agent.id },
     {
@@ -47,6 +35,7 @@ function columns(now: number): Column<Agent>[] {
     { header: 'heard', cell: (agent) => agoText(agent.lastHeartbeatMs, now) },
     { header: 'host', cell: (agent) => agent.host },
     { header: 'version', cell: (agent) => agent.version },
+    ...(agents.some((agent) => agent.drainReason !== '') ? [reason] : []),
   ];
 }
 
@@ -55,7 +44,7 @@ async function agents(options: Options): Promise<void> {
   if (options.output === 'json') return printJson(answer.agents.map(agentJson));
   if (answer.agents.length === 0) return print('no agents: start one on a machine with "trawl agent"\n');
   const terminal = terminalOf(process.stdout, options.color, process.env);
-  return print(renderTable(columns(Date.now()), answer.agents, terminal));
+  return print(renderTable(columns(Date.now(), answer.agents), answer.agents, terminal));
 }
 
 export function registerAgents(program: Command): void {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { DEFAULT_DIR, DEFAULT_LEASE_MS, DEFAULT_METRICS_ADDRESS } from '../../coordinator/defaults.ts';
 import type { BasicAuth } from '../../coordinator/metrics/basic-auth.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../proto/address.ts';
-import { BadInputError } from '../../proto/errors.ts';
+import { BadInputError, EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { untilSignal } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
 import { parseDuration, withHelp } from '../options.ts';
@@ -22,12 +22,17 @@ interface Options extends LogOptions {
   readonly metricsTls?: true;
 }
 
-/** The store is broken: memory is ahead of it, and nothing more may be said. */
-const BROKEN_STORE = 70;
-
 async function coordinator(options: Options): Promise<void> {
   const log = newLogger('coordinator', options);
   const { startCoordinator } = await import('../../coordinator/main.ts');
+  // Memory may be ahead of the store: nothing more may be said.
+  const broken = (error: unknown): never => {
+    const why = isDiskFull(error)
+      ? `the disk of ${options.dir} is full: make room on it, and start the coordinator again`
+      : 'the store could not be written';
+    log.fatal({ err: error }, `${why}; the coordinator ends, nothing acknowledged is lost`);
+    process.exit(EXIT_CANNOT_WRITE);
+  };
   const running = await startCoordinator({
     dir: options.dir,
     natsUrl: options.nats,
@@ -40,10 +45,10 @@ async function coordinator(options: Options): Promise<void> {
     leaseMs: options.lease,
     version: trawlVersion(),
     log,
-    onBroken(error) {
-      log.fatal({ err: error }, 'the store could not be written: the coordinator ends, nothing acknowledged is lost');
-      process.exit(BROKEN_STORE);
-    },
+    onBroken: broken,
+  }).catch((error: unknown) => {
+    if (isDiskFull(error)) return broken(error);
+    throw error;
   });
   const { code } = await untilSignal();
   await running.stop();
@@ -94,8 +99,11 @@ export function registerCoordinator(program: Command): void {
     ],
     exits: [
       [3, 'NATS could not be reached, or the address is taken'],
-      [4, 'refused: the folder is in use, or the address is open to others'],
-      [BROKEN_STORE, 'the store could not be written'],
+      [
+        4,
+        'refused: the folder is in use, its store is damaged or newer than this trawl, or the address is open to others',
+      ],
+      [EXIT_CANNOT_WRITE, 'the store could not be written: the disk is full or broken'],
     ],
   }).action((_options: Options, self: Command) => coordinator(self.optsWithGlobals<Options>()));
 }

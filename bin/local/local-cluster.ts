@@ -91,6 +91,8 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
         ...(options.dataDir === undefined ? [] : ['--data', options.dataDir]),
         ...(options.requireGpu ? ['--require-gpu'] : []),
         ...['--pack', `${options.pack}`],
+        // Who presses Ctrl-C wants to go: what runs goes on from its checkpoints the next time.
+        ...['--drain-grace', '0s'],
       ]),
     );
     return { ...at, broken, stop };

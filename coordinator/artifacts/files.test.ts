@@ -36,6 +36,16 @@ test('a start removes what nothing names, parts on their way too, and keeps the 
   expect(existsSync(join(dir, 'artifacts', '1', 't', '2', '.parts', EMPTY))).toBe(false);
 });
 
+test('while all is to be kept nothing is removed, and what was to go goes after', async () => {
+  const files = new ArtifactFiles(dir);
+  await put(files, 1, 'old');
+  const release = files.keepAll();
+  await files.remove(key(1), 'old');
+  expect(files.has(key(1), 'old')).toBe(true);
+  await release();
+  expect(files.has(key(1), 'old')).toBe(false);
+});
+
 test('where there are no artifacts there is nothing to remove', async () => {
   expect(await new ArtifactFiles(dir).removeOrphans(() => false)).toBe(0);
 });

@@ -19,6 +19,8 @@ export class ArtifactFiles {
   readonly #root: string;
   /** The parts that are being written to. */
   readonly #coming = new Set<string>();
+  /** Files that go once `keepAll` is over; undefined: it is not asked for. */
+  #heldBack: string[] | undefined;
 
   /** @param dir the coordinator's folder */
   constructor(dir: string) {
@@ -68,7 +70,19 @@ export class ArtifactFiles {
   }
 
   async remove(key: AttemptKey, name: string): Promise<void> {
-    await rm(this.path(key, name), { force: true });
+    const path = this.path(key, name);
+    if (this.#heldBack === undefined) await rm(path, { force: true });
+    else this.#heldBack.push(path);
+  }
+
+  /** From now on nothing is removed, until the returned function is called. One at a time. */
+  keepAll(): () => Promise<void> {
+    const heldBack: string[] = [];
+    this.#heldBack = heldBack;
+    return async () => {
+      this.#heldBack = undefined;
+      await Promise.all(heldBack.map((path) => rm(path, { force: true })));
+    };
   }
 
   /** Removes every file that `counts` does not know. For a start, when nothing is on its way. */

@@ -4,20 +4,22 @@ import { endAttempt } from './attempts.ts';
 import { type Agent, type AttemptKey, type Core, keyText } from './model.ts';
 import { Step } from './step.ts';
 
-export type AgentHello = Omit<Agent, 'state' | 'lastHeardAt'>;
+export type AgentHello = Omit<Agent, 'state' | 'leaving' | 'lastHeardAt'>;
 
 /**
  * An agent says who it is. Attempts of an earlier incarnation keep their leases for now: their last records may stand
  * in the agent's spool, and arrive before its first heartbeat.
  */
 export function onHello(core: Core, hello: AgentHello, now: number): void {
-  core.agents.set(hello.id, { ...hello, state: 'connected', lastHeardAt: now });
+  core.agents.set(hello.id, { ...hello, state: 'connected', leaving: false, lastHeardAt: now });
 }
 
 export interface HeartbeatFacts {
   readonly agentId: string;
   readonly incarnation: string;
   readonly held: readonly AttemptKey[];
+  /** It takes nothing new: it is to end. */
+  readonly leaving: boolean;
 }
 
 /** Renews the leases of what the agent holds; what an earlier incarnation of it held is lost. */
@@ -27,6 +29,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
   if (agent?.incarnation === beat.incarnation) {
     agent.lastHeardAt = now;
     agent.state = 'connected';
+    agent.leaving = beat.leaving;
   }
   for (const key of beat.held) {
     const lease = core.leases.get(keyText(key));

@@ -4,7 +4,8 @@ import type { FailureClassName } from '../../proto/names.ts';
 import { addSweep, agentHello, emptyCore, keyOf, LEASE_MS, trialOf } from '../testing/sample-core.ts';
 import { onHeartbeat, onHello } from './agents.ts';
 import { type AttemptRecord, onOpen, onRecord } from './attempts.ts';
-import { type AttemptKey, type Core, keyText, type Sweep, type SweepPolicy } from './model.ts';
+import { onDrain, onUndrain, shownState } from './drain.ts';
+import { type Agent, type AttemptKey, type Core, keyText, type Sweep, type SweepPolicy } from './model.ts';
 import { MAX_LOST_ATTEMPTS } from './retry.ts';
 import { schedule } from './scheduler.ts';
 import { Step } from './step.ts';
@@ -46,6 +47,12 @@ function tell(key: AttemptKey, seq: number, ending?: 'succeeded' | FailureClassN
         : { ...told, kind: 'ended', ending: { outcome: 'failed', failure: { class: ending, message: 'so' } } };
   const step = new Step();
   return { step, answer: onRecord(core, agentId, record, now, step) };
+}
+
+function agentNamed(id: string): Agent {
+  const agent = core.agents.get(id);
+  if (agent === undefined) throw new Error(`the core knows no agent ${id}`);
+  return agent;
 }
 
 const sweepOf = (trials: number, policy: Partial<SweepPolicy> = {}) => addSweep(core, '1', trials, policy);
@@ -141,7 +148,7 @@ describe('a lease', () => {
     tell(key, 1);
     now += LEASE_MS - 1;
     expect(onTick(core, now).changes).toEqual([]);
-    onHeartbeat(core, { agentId: 'a', incarnation: 'a1', held: [key] }, now);
+    onHeartbeat(core, { agentId: 'a', incarnation: 'a1', held: [key], leaving: false }, now);
     now += LEASE_MS - 1;
     expect(onTick(core, now).changes).toEqual([]);
   });
@@ -150,7 +157,7 @@ describe('a lease', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     now += LEASE_MS;
-    onHeartbeat(core, { agentId: 'a', incarnation: 'a1', held: [] }, now);
+    onHeartbeat(core, { agentId: 'a', incarnation: 'a1', held: [], leaving: false }, now);
     const step = onTick(core, now);
     expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', attempts: 1, failures: { lost: 1 } });
     expect(step.outputs).toMatchObject([{ kind: 'dismiss', agentId: 'a', key }]);
@@ -160,7 +167,7 @@ describe('a lease', () => {
     const key = run(sweepOf(1));
     const expiresAt = core.leases.get(keyText(key))?.expiresAt;
     now += 1_000;
-    const step = onHeartbeat(core, { agentId: 'b', incarnation: 'b1', held: [key] }, now);
+    const step = onHeartbeat(core, { agentId: 'b', incarnation: 'b1', held: [key], leaving: false }, now);
     expect(step.outputs).toMatchObject([{ kind: 'dismiss', agentId: 'b', key }]);
     expect(core.leases.get(keyText(key))?.expiresAt).toBe(expiresAt);
   });
@@ -173,7 +180,7 @@ describe('an agent that was restarted', () => {
     onHello(core, agentHello('a', 'a2', 8), now);
     expect(tell(finished, 1, 'succeeded').answer).toEqual({ taken: 'new' });
     expect(tell(cut, 1).answer).toEqual({ taken: 'new' });
-    onHeartbeat(core, { agentId: 'a', incarnation: 'a2', held: [] }, now);
+    onHeartbeat(core, { agentId: 'a', incarnation: 'a2', held: [], leaving: false }, now);
     expect(trialOf(sweep, 't0').state).toBe('succeeded');
     expect(trialOf(sweep, 't1')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
     expect(tell(cut, 2).answer).toMatchObject({ taken: 'refused' });
@@ -183,15 +190,68 @@ describe('an agent that was restarted', () => {
     const sweep = sweepOf(1);
     onHello(core, agentHello('a', 'a2', 8), now);
     const key = run(sweep, 't0', 'a', 'a2');
-    onHeartbeat(core, { agentId: 'a', incarnation: 'a1', held: [] }, now);
+    onHeartbeat(core, { agentId: 'a', incarnation: 'a1', held: [], leaving: false }, now);
     expect(core.leases.has(keyText(key))).toBe(true);
   });
 
   test('leaves other agents’ attempts alone', () => {
     const key = run(sweepOf(1), 't0', 'b');
     onHello(core, agentHello('a', 'a2', 8), now);
-    onHeartbeat(core, { agentId: 'a', incarnation: 'a2', held: [] }, now);
+    onHeartbeat(core, { agentId: 'a', incarnation: 'a2', held: [], leaving: false }, now);
     expect(core.leases.has(keyText(key))).toBe(true);
+  });
+});
+
+describe('a drained agent', () => {
+  const DRAIN = { graceEndsAt: 0, reason: '' };
+
+  test('is refused what is offered, which another may take; what it runs goes on, and can be claimed again', () => {
+    const sweep = sweepOf(2);
+    const key = run(sweep, 't0');
+    onDrain(core, 'a', DRAIN);
+    schedule(core, now);
+    expect(refusalOf(open(keyOf(sweep, trialOf(sweep, 't1'))))).toBe(RefusalCode.DRAINED);
+    expect(open(key).answer).toMatchObject({ granted: true });
+    expect(tell(key, 1).answer).toEqual({ taken: 'new' });
+    expect(run(sweep, 't1', 'b')).toMatchObject({ attempt: 1 });
+  });
+
+  test('costs the trial that it hands back no attempt of its budget, and no wait', () => {
+    const sweep = sweepOf(1, { retry: { oom: 0, crash: 0, timeout: 0, backoffMs: 60_000 } });
+    tell(run(sweep), 1, 'drained');
+    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { drained: 1 } });
+    expect(schedule(core, now).outputs).toMatchObject([{ kind: 'offer', key: { attempt: 2 } }]);
+  });
+
+  test('is shown as draining while something runs, as drained then, and as connected after', () => {
+    const sweep = sweepOf(1);
+    const key = run(sweep);
+    const shown = () => shownState(core, agentNamed('a'));
+    onDrain(core, 'a', DRAIN);
+    expect(shown()).toBe('draining');
+    tell(key, 1, 'succeeded');
+    expect(shown()).toBe('drained');
+    onUndrain(core, 'a');
+    expect(shown()).toBe('connected');
+  });
+
+  test('stays drained through a restart, unless it was its own wish', () => {
+    const leaving = { agentId: 'a', incarnation: 'a1', held: [], leaving: true };
+    onHeartbeat(core, leaving, now);
+    onDrain(core, 'b', DRAIN);
+    expect([shownState(core, agentNamed('a')), shownState(core, agentNamed('b'))]).toEqual(['drained', 'drained']);
+    onHello(core, agentHello('a', 'a2', 8), now);
+    onHello(core, agentHello('b', 'b2', 8), now);
+    expect([shownState(core, agentNamed('a')), shownState(core, agentNamed('b'))]).toEqual(['connected', 'drained']);
+  });
+
+  test('counts for no offers', () => {
+    sweepOf(40);
+    onDrain(core, 'a', DRAIN);
+    onDrain(core, 'b', DRAIN);
+    expect(schedule(core, now).outputs).toEqual([]);
+    onUndrain(core, 'b');
+    expect(schedule(core, now).outputs.length).toBeGreaterThan(0);
   });
 });
 
@@ -200,7 +260,7 @@ describe('time', () => {
     now += LEASE_MS + 1;
     onTick(core, now);
     expect(core.agents.get('a')?.state).toBe('lost');
-    onHeartbeat(core, { agentId: 'a', incarnation: 'a1', held: [] }, now);
+    onHeartbeat(core, { agentId: 'a', incarnation: 'a1', held: [], leaving: false }, now);
     expect(core.agents.get('a')?.state).toBe('connected');
   });
 

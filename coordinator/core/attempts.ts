@@ -1,6 +1,6 @@
 /** Attempts are granted, tell of themselves, and end. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { addLease, dropLease } from './leases.ts';
+import { addLease, dropLease, isDraining } from './leases.ts';
 import {
   type Agent,
   type Artifact,
@@ -74,6 +74,7 @@ export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answe
       `trial ${trial.id} is offered as attempt ${trial.attempts + 1}, not ${key.attempt}`,
     );
   }
+  if (isDraining(core, agent)) return refuse(RefusalCode.DRAINED, `agent ${agent.id} is drained: it takes nothing new`);
   const pack = keyText(key);
   grant(core, sweep, trial, { ...claim, pack }, agent, now, step);
   const mates = takeMates(core, sweep, trial, agent, now).map((mate): Mate => {

@@ -27,6 +27,8 @@ function budget(failure: FailureClassName, { retry }: SweepPolicy): number {
       return retry.timeout + 1;
     case 'lost':
       return 10;
+    case 'drained':
+      return 100;
     case 'nan':
     case 'rejected':
       return 1;
@@ -36,7 +38,7 @@ function budget(failure: FailureClassName, { retry }: SweepPolicy): number {
 /** All that a refused message must leave as it was. */
 function fingerprint(core: Core): string {
   const sweeps = [...core.sweeps.values()].map((sweep) => [sweep.state, sweep.counts, [...sweep.trials.values()]]);
-  return JSON.stringify([sweeps, [...core.leases], [...core.agents]]);
+  return JSON.stringify([sweeps, [...core.leases], [...core.agents], [...core.drains]]);
 }
 
 class Judge {
@@ -123,7 +125,10 @@ class Judge {
   /** Faults end: agents come back, hold what they hold, and every attempt succeeds. */
   comeToAnEnd(): void {
     const { core } = this.world;
-    for (const agent of AGENTS.keys()) this.apply({ do: 'hello', agent });
+    for (const agent of AGENTS.keys()) {
+      this.apply({ do: 'undrain', agent });
+      this.apply({ do: 'hello', agent });
+    }
     for (let round = 0; core.sweeps.size > 0; round++) {
       assert.ok(round < ROUNDS, 'the sweeps come to an end');
       this.#calmRound();
@@ -202,7 +207,7 @@ test('the histories reach every refusal, every failure, every end, and every ans
     ...['granted', 'granted again', 'pack granted', 'pack granted again', 'record new', 'record again', 'record gap'],
     ...['pending', 'offered', ...FINAL],
     ...['sweep paused', 'sweep running', 'sweep stopping', 'sweep stopped', 'sweep killed', 'sweep finished'],
-    ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected'],
+    ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'],
   ];
   expect(wanted.filter((what) => !reached.has(what))).toEqual([]);
 });

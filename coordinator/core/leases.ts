@@ -1,8 +1,15 @@
 /** Where leases begin and end, so that the slots in use always agree with them. */
-import { type Core, keyText, type Lease, type Trial } from './model.ts';
+import { type Agent, type Core, keyText, type Lease, type Trial } from './model.ts';
 
 export function newCore(leaseMs: number): Core {
-  return { sweeps: new Map(), agents: new Map(), leases: new Map(), slotsInUse: new Map(), leaseMs };
+  return {
+    sweeps: new Map(),
+    agents: new Map(),
+    drains: new Map(),
+    leases: new Map(),
+    slotsInUse: new Map(),
+    leaseMs,
+  };
 }
 
 export function addLease(core: Core, trial: Trial, lease: Lease): void {
@@ -27,11 +34,20 @@ export function busySlots(core: Core, agentId: string): number {
   return core.slotsInUse.get(agentId)?.size ?? 0;
 }
 
-/** Slots of connected agents that run nothing. */
+export function isDraining(core: Core, agent: Agent): boolean {
+  return agent.leaving || core.drains.has(agent.id);
+}
+
+/** Whether anything is to be offered for the agent. */
+export function takesWork(core: Core, agent: Agent): boolean {
+  return agent.state === 'connected' && !isDraining(core, agent);
+}
+
+/** Slots that run nothing, of agents that take work. */
 export function freeSlots(core: Core): number {
   let free = 0;
   for (const agent of core.agents.values()) {
-    if (agent.state === 'connected') free += Math.max(0, agent.slots - busySlots(core, agent.id));
+    if (takesWork(core, agent)) free += Math.max(0, agent.slots - busySlots(core, agent.id));
   }
   return free;
 }

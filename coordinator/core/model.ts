@@ -147,13 +147,25 @@ export interface Agent {
   backend: string;
   gpus: readonly string[];
   state: 'connected' | 'lost';
+  /** It says itself that it takes nothing new: it is to end. */
+  leaving: boolean;
   lastHeardAt: number;
+}
+
+/** A person wants an agent to take nothing new. */
+export interface Drain {
+  /** What still runs then is handed back. */
+  readonly graceEndsAt: number;
+  /** For whoever looks; may be empty. */
+  readonly reason: string;
 }
 
 export interface Core {
   /** In order of submission. */
   readonly sweeps: Map<string, Sweep>;
   readonly agents: Map<string, Agent>;
+  /** By agent. They outlive its process, and the coordinator's. */
+  readonly drains: Map<string, Drain>;
   /** Every running attempt, by keyText. Changed in leases.ts only. */
   readonly leases: Map<string, Lease>;
   /** How many leases each slot in use has, by agent and slot. */

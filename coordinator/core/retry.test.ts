@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FailureClassName } from '../../proto/names.ts';
 import type { RetryBudget } from './model.ts';
-import { decideRetry, MAX_BACKOFF_MS, MAX_LOST_ATTEMPTS } from './retry.ts';
+import { decideRetry, MAX_BACKOFF_MS, MAX_DRAINED_ATTEMPTS, MAX_LOST_ATTEMPTS } from './retry.ts';
 
 const BUDGET: RetryBudget = { oom: 1, crash: 2, timeout: 3, backoffMs: 2_000 };
 
@@ -20,6 +20,7 @@ describe('attempts that a class of failure may cost', () => {
     ['preflight', 3],
     ['timeout', 4],
     ['lost', MAX_LOST_ATTEMPTS],
+    ['drained', MAX_DRAINED_ATTEMPTS],
     ['nan', 1],
     ['rejected', 1],
   ])('%s: %i', (failure, attempts) => {
@@ -56,7 +57,7 @@ describe('the wait before a retry', () => {
     ]);
   });
 
-  test('is nothing after a lost agent', () => {
-    expect(decideRetry('lost', 5, BUDGET)).toEqual({ retry: true, delayMs: 0 });
+  test.each(['lost', 'drained'] as const)('is nothing after an agent was %s', (failure) => {
+    expect(decideRetry(failure, 5, BUDGET)).toEqual({ retry: true, delayMs: 0 });
   });
 });

@@ -4,6 +4,8 @@ import type { RetryBudget } from './model.ts';
 
 /** Attempts that may be lost with their agents before the trial is given up: a trial that kills machines ends too. */
 export const MAX_LOST_ATTEMPTS = 10;
+/** Attempts that agents may hand back as they are drained: more than people do, so that nothing goes round for ever. */
+export const MAX_DRAINED_ATTEMPTS = 100;
 /** The longest wait before a retry. */
 export const MAX_BACKOFF_MS = 5 * 60_000;
 
@@ -21,6 +23,8 @@ export function allowance(failure: FailureClassName, budget: RetryBudget): numbe
       return budget.crash;
     case 'lost':
       return MAX_LOST_ATTEMPTS - 1;
+    case 'drained':
+      return MAX_DRAINED_ATTEMPTS - 1;
     case 'nan':
     case 'rejected':
       // The same parameters give the same result.
@@ -34,7 +38,7 @@ export function allowance(failure: FailureClassName, budget: RetryBudget): numbe
  */
 export function decideRetry(failure: FailureClassName, failedSoFar: number, budget: RetryBudget): RetryDecision {
   if (failedSoFar > allowance(failure, budget)) return { retry: false };
-  // A lost agent says nothing about the trial, so nothing is gained by waiting.
-  if (failure === 'lost') return { retry: true, delayMs: 0 };
+  // An agent that is lost or goes says nothing about the trial, so nothing is gained by waiting.
+  if (failure === 'lost' || failure === 'drained') return { retry: true, delayMs: 0 };
   return { retry: true, delayMs: Math.min(budget.backoffMs * 2 ** (failedSoFar - 1), MAX_BACKOFF_MS) };
 }

@@ -1,5 +1,5 @@
 /** Which trials are offered next. */
-import { freeSlots } from './leases.ts';
+import { freeSlots, takesWork } from './leases.ts';
 import type { AttemptKey, Core, Sweep, Trial } from './model.ts';
 import { Step } from './step.ts';
 import { moveTrial } from './trials.ts';
@@ -17,12 +17,12 @@ export const OFFER_PATIENCE_MS = 30_000;
 export function offersWanted(core: Core): number {
   let offered = 0;
   for (const sweep of core.sweeps.values()) offered += sweep.counts.offered;
-  return Math.max(0, freeSlots(core) + connectedSlots(core) * OFFERS_AHEAD_PER_SLOT - offered);
+  return Math.max(0, freeSlots(core) + workingSlots(core) * OFFERS_AHEAD_PER_SLOT - offered);
 }
 
-function connectedSlots(core: Core): number {
+function workingSlots(core: Core): number {
   let slots = 0;
-  for (const agent of core.agents.values()) if (agent.state === 'connected') slots += agent.slots;
+  for (const agent of core.agents.values()) if (takesWork(core, agent)) slots += agent.slots;
   return slots;
 }
 

@@ -1,9 +1,9 @@
 /** What a decision asks the world to do: first make the changes durable, then let the outputs leave. */
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrialStateName } from '../../proto/names.ts';
-import type { Artifact, AttemptKey, Ending, Failure, SweepState } from './model.ts';
+import type { Artifact, AttemptKey, Drain, Ending, Failure, SweepState } from './model.ts';
 
-/** A fact to be stored. Each is one row in the event log, but for log text. */
+/** A fact to be stored. What happens to sweeps, trials and attempts is one row in the event log each, but for log text. */
 export type Change =
   | {
       readonly kind: 'trial';
@@ -28,6 +28,8 @@ export type Change =
     }
   | { readonly kind: 'ended'; readonly key: AttemptKey; readonly ending: Ending }
   | { readonly kind: 'sweep'; readonly sweepId: string; readonly state: SweepState; readonly reason: string }
+  /** A person drains an agent, or (undefined) lets it take work again. */
+  | { readonly kind: 'drain'; readonly agentId: string; readonly drain: Drain | undefined }
   | {
       readonly kind: 'report';
       readonly key: AttemptKey;
@@ -55,7 +57,9 @@ export type Change =
 export type Output =
   | { readonly kind: 'offer'; readonly key: AttemptKey }
   /** The agent must end the attempt, which is none of its business any more. */
-  | { readonly kind: 'dismiss'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal };
+  | { readonly kind: 'dismiss'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal }
+  /** The agent must take nothing new, or may again, as its drain says. */
+  | { readonly kind: 'drain'; readonly agentId: string };
 
 export interface Refusal {
   readonly code: RefusalCode;

@@ -6,6 +6,7 @@ import { usualGoal } from '../../proto/goals.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import { REFUSAL_REASONS } from '../auth/admit.ts';
 import { now } from '../clock.ts';
+import { shownState } from '../core/drain.ts';
 import { busySlots } from '../core/leases.ts';
 import { type AttemptKey, isEnded, keyText } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
@@ -18,7 +19,8 @@ export const SERIES_LINGER_MS = 10 * 60_000;
 
 const SWEEP_STATES = ['running', 'paused', 'stopping'] as const;
 const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
-const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected'] as const;
+const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
+const AGENT_STATES = ['connected', 'draining', 'drained', 'lost'] as const;
 
 export interface Collecting {
   /** Brings the gauges up to date. */
@@ -124,6 +126,7 @@ class Collector {
         if (isEnded(change.state)) this.#forgetLater(change.sweepId);
         break;
       case 'log':
+      case 'drain':
         break;
     }
   }
@@ -160,10 +163,10 @@ class Collector {
   #measureAgents(): void {
     const m = this.#metrics;
     const { core } = this.#runtime;
-    const states = { connected: 0, lost: 0 };
+    const states = { connected: 0, draining: 0, drained: 0, lost: 0 };
     m.agentInfo.reset();
     for (const agent of core.agents.values()) {
-      states[agent.state] += 1;
+      states[shownState(core, agent)] += 1;
       const { id, host, backend, version } = agent;
       m.agentInfo.set({ agent: id, host, gpu_model: agent.gpus[0] ?? '', backend, version }, 1);
       const busy = busySlots(core, id);
@@ -171,8 +174,7 @@ class Collector {
       m.agentSlots.set({ agent: id, state: 'free' }, Math.max(0, agent.slots - busy));
       m.agentHeartbeat.set({ agent: id }, agent.lastHeardAt / 1000);
     }
-    m.agents.set({ state: 'connected' }, states.connected);
-    m.agents.set({ state: 'lost' }, states.lost);
+    for (const state of AGENT_STATES) m.agents.set({ state }, states[state]);
   }
 
   /** The last counts stand for a while; then the sweep's series go. */

@@ -3,7 +3,7 @@ import type { Database } from 'libsql';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import { packKey } from '../../proto/packs.ts';
 import { addLease, newCore } from '../core/leases.ts';
-import type { Checkpoint, Core, Lease, Sweep, SweepPolicy, SweepState, Trial } from '../core/model.ts';
+import type { Checkpoint, Core, Drain, Lease, Sweep, SweepPolicy, SweepState, Trial } from '../core/model.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 
 /**
@@ -24,7 +24,14 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     }
     core.sweeps.set(sweep.id, sweep);
   }
+  for (const { agentId, ...drain } of loadDrains(db)) core.drains.set(agentId, drain);
   return core;
+}
+
+function loadDrains(db: Database): (Drain & { readonly agentId: string })[] {
+  return db.prepare('select agent_id as agentId, grace_ends_at as graceEndsAt, reason from drains').all() as (Drain & {
+    agentId: string;
+  })[];
 }
 
 export function loadSweep(db: Database, id: string, state: SweepState, policy: SweepPolicy, now: number): Sweep {

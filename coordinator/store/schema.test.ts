@@ -1,15 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadCore } from './load.ts';
-import { openStore, STORE_FILE } from './open.ts';
+import { openStore, STORE_FILE, upgradeCopy } from './open.ts';
 import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
 /** Takes a store back to what version 1 wrote. */
 const TO_VERSION_1 = `
+drop table drains;
 drop table artifacts;
 alter table attempts drop column resumed_from;
 update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstructEvery', '$.command');
@@ -36,6 +38,10 @@ test('a store of version 1 is brought up to date, and its sweeps go on', () => {
 
   const db = openStore(copy);
   expect(db.prepare('pragma user_version').get()).toMatchObject({ user_version: SCHEMA_VERSION });
+  const before = new Database(join(copy, upgradeCopy(1)));
+  expect(before.prepare('pragma user_version').get()).toMatchObject({ user_version: 1 });
+  expect(before.prepare('select id from trials').all()).toMatchObject([{ id: 't0' }]);
+  before.close();
   const loaded = loadCore(db, 1000, 0).sweeps.get('1');
   expect(loaded?.policy).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4, command: [] });
   expect(new Queries(db).attempts('1', 't0')).toMatchObject([{ number: 1, resumedFrom: 0 }]);

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -17,6 +17,14 @@ create table artifacts (
   seq integer not null,
   at integer not null,
   primary key (sweep_id, trial_id, attempt, name)
+) strict, without rowid;
+`;
+
+const DRAINS = `
+create table drains (
+  agent_id text primary key,
+  grace_ends_at integer not null,
+  reason text not null
 ) strict, without rowid;
 `;
 
@@ -114,6 +122,7 @@ create table events (
 ) strict;
 
 ${ARTIFACTS}
+${DRAINS}
 `;
 
 /** From the version before to each. */
@@ -123,14 +132,16 @@ alter table attempts add column resumed_from integer not null default 0;
 update sweeps set policy = json_set(policy, '$.checkpointEvery', 1, '$.reconstructEvery', 4, '$.command', json('[]'));
 ${ARTIFACTS}
 `,
+  3: DRAINS,
 };
 
 /**
  * Makes the tables in an empty store, and brings those of an older trawl up to date.
  * @param cluster a new store's name on NATS
+ * @param beforeUpgrade called with the version of an older store while it is still as it was
  * @throws {RefusedError} when a newer trawl wrote the store
  */
-export function ensureSchema(db: Database, cluster: string): void {
+export function ensureSchema(db: Database, cluster: string, beforeUpgrade: (version: number) => void): void {
   const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number };
   if (version > SCHEMA_VERSION) {
     throw new RefusedError(
@@ -138,6 +149,7 @@ export function ensureSchema(db: Database, cluster: string): void {
     );
   }
   if (version === SCHEMA_VERSION) return;
+  if (version > 0) beforeUpgrade(version);
   db.transaction(() => {
     if (version === 0) {
       db.exec(TABLES);

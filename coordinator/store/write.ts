@@ -62,6 +62,8 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
   const dropCheckpoints = db.prepare(
     "delete from artifacts where sweep_id = ? and trial_id = ? and kind = 'checkpoint' returning attempt, name",
   );
+  const drain = db.prepare('insert or replace into drains (agent_id, grace_ends_at, reason) values (?, ?, ?)');
+  const undrain = db.prepare('delete from drains where agent_id = ?');
   const moveSweep = db.prepare(
     `update sweeps set state = ?1, reason = ?2,
        ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end where id = ?4`,
@@ -125,6 +127,10 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
         artifact.run(sweepId, trialId, attempt, name, kind, epoch, size, sha256, change.seq, change.at);
         break;
       }
+      case 'drain':
+        if (change.drain === undefined) undrain.run(change.agentId);
+        else drain.run(change.agentId, change.drain.graceEndsAt, change.drain.reason);
+        break;
       case 'sweep':
         moveSweep.run(change.state, change.reason, at, change.sweepId);
         note(change.sweepId, '', 0, `sweep ${change.state}`, change.reason);

@@ -30,15 +30,13 @@ function refusal(bytes: readonly number[]): string {
 
 const ascii = (text: string) => [...Buffer.from(text)];
 
-test('a file of 200 MB is refused by its size, unread and at once', async () => {
+test('a file of 200 MB is refused by its size, unread', async () => {
   const path = join(folder, 'huge.yaml');
   const file = await open(path, 'w');
   await file.truncate(200e6);
   await file.close();
   const before = process.memoryUsage().rss;
-  const started = performance.now();
   const error = await refusalOf(path);
-  expect(performance.now() - started).toBeLessThan(1_000);
   expect(process.memoryUsage().rss - before).toBeLessThan(50e6);
   expect(error).toBeInstanceOf(SweepFileError);
   expect(error.message).toMatch(/huge\.yaml:1:1: the file has 200,000,000 bytes; a sweep file has at most 1,048,576 /);

@@ -4,6 +4,7 @@ import { RefusedError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { onHeartbeat, onHello } from '../core/agents.ts';
 import { type Answer, type AttemptRecord, type Claim, onOpen, onRecord, type RecordAnswer } from '../core/attempts.ts';
+import { onDrain, onUndrain } from '../core/drain.ts';
 import { type AttemptKey, type Core, type Ending, isEnded, keyText, type SweepPolicy } from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
 import { Step } from '../core/step.ts';
@@ -19,11 +20,13 @@ export const FAILURES: readonly FailureClassName[] = [
   'timeout',
   'preflight',
   'rejected',
+  'drained',
 ];
 
 /** Numbers named `pick` choose among what there is by then. */
 export type Action =
   | { readonly do: 'hello' | 'restart' | 'heartbeat' | 'stale heartbeat'; readonly agent: number }
+  | { readonly do: 'leaving heartbeat' | 'drain' | 'undrain'; readonly agent: number }
   | { readonly do: 'schedule' }
   | { readonly do: 'tick'; readonly ms: number }
   | { readonly do: 'open'; readonly agent: number; readonly pick: number; readonly shift: number }
@@ -101,6 +104,12 @@ export class World {
         return this.#heartbeat(agentAt(action.agent), 0);
       case 'stale heartbeat':
         return this.#heartbeat(agentAt(action.agent), 1);
+      case 'leaving heartbeat':
+        return this.#heartbeat(agentAt(action.agent), 0, true);
+      case 'drain':
+        return { step: onDrain(core, agentAt(action.agent), { graceEndsAt: now + 1_000, reason: 'a person asked' }) };
+      case 'undrain':
+        return { step: onUndrain(core, agentAt(action.agent)) };
       case 'schedule':
         return { step: schedule(core, now) };
       case 'tick':
@@ -115,11 +124,11 @@ export class World {
     }
   }
 
-  #heartbeat(agentId: string, back: number): Happened {
+  #heartbeat(agentId: string, back: number, leaving = false): Happened {
     const incarnation = this.incarnation(agentId, back);
     const leases = [...this.core.leases.values()];
     const held = leases.filter((lease) => lease.agentId === agentId && lease.incarnation === incarnation);
-    const beat = { agentId, incarnation, held: held.map((lease) => lease.key) };
+    const beat = { agentId, incarnation, held: held.map((lease) => lease.key), leaving };
     return { step: onHeartbeat(this.core, beat, this.now), heartbeat: beat };
   }
 
@@ -201,6 +210,8 @@ export const anyAction: fc.Arbitrary<Action> = fc.oneof(
   { weight: 9, arbitrary: fc.record({ do: say('hello'), agent }) },
   { weight: 4, arbitrary: fc.record({ do: say('restart'), agent }) },
   { weight: 12, arbitrary: fc.record({ do: fc.constantFrom('heartbeat', 'stale heartbeat'), agent }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('leaving heartbeat', 'drain'), agent }) },
+  { weight: 3, arbitrary: fc.record({ do: say('undrain'), agent }) },
   { weight: 30, arbitrary: fc.record({ do: say('schedule') }) },
   // Now and then further than a lease, a timeout or a backoff lasts.
   {

@@ -60,6 +60,8 @@ export class Ledger {
         entry.state = change.state;
         break;
       }
+      case 'drain':
+        break;
       case 'granted': {
         const entry = this.#entry(change.key);
         assert.equal(this.#sweep(change.key.sweepId).state, 'running', 'only a running sweep grants');

@@ -1,6 +1,8 @@
 /** Small cores for tests. */
+
+import type { AgentHello } from '../core/agents.ts';
 import { newCore } from '../core/leases.ts';
-import type { Agent, AttemptKey, Core, Sweep, SweepPolicy, Trial } from '../core/model.ts';
+import type { AttemptKey, Core, Sweep, SweepPolicy, Trial } from '../core/model.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 
 export const LEASE_MS = 15_000;
@@ -46,12 +48,7 @@ export function addSweep(
   return sweep;
 }
 
-export function agentHello(
-  id: string,
-  incarnation: string,
-  slots: number,
-  pack = 1,
-): Omit<Agent, 'state' | 'lastHeardAt'> {
+export function agentHello(id: string, incarnation: string, slots: number, pack = 1): AgentHello {
   return { id, incarnation, slots, pack, host: 'host', version: '0', backend: 'wasm', gpus: [] };
 }
 

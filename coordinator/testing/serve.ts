@@ -72,6 +72,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     onBroken: (error) => broken.push(error),
     send: (output) => {
       if (output.kind === 'offer') offers.push(output.key);
+      else if (output.kind === 'drain') attempts.tellOfDrain(output.agentId);
       else attempts.dismiss(output.agentId, output.key, output.refusal);
     },
   });

@@ -11,6 +11,7 @@ import {
   type ReportRequest,
   type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { agentControlOf } from '../agent-control.ts';
 import { controlOf } from '../control.ts';
 import { onHeartbeat } from '../core/agents.ts';
 import { LEASE_MS } from '../testing/sample-core.ts';
@@ -101,9 +102,33 @@ describe('a stream', () => {
   test('begins with a hello, which is answered with what an agent needs to know', async () => {
     expect(await new Stream().hello().next()).toEqual({
       $case: 'welcome',
-      welcome: { cluster: served.cluster, leaseMs: LEASE_MS, heartbeatMs: 1_000 },
+      welcome: { cluster: served.cluster, leaseMs: LEASE_MS, heartbeatMs: 1_000, drain: undefined },
     });
     expect(served.runtime.core.agents.get('a')).toMatchObject({ state: 'connected', slots: 2, incarnation: 'a1' });
+  });
+
+  test('tells an agent that it is drained, at once and at every hello until it is not any more', async () => {
+    const control = agentControlOf(served.runtime);
+    const stream = new Stream().hello();
+    await stream.next();
+    expect(await control.drain('a', 90_000, 'new driver')).toMatchObject({ drainReason: 'new driver' });
+    const drain = { graceMs: expect.closeTo(90_000, -4) };
+    expect(await stream.next()).toMatchObject({ command: { kind: { $case: 'drain', drain } } });
+    expect(await new Stream().hello({ incarnation: 'a2' }).next()).toMatchObject({ welcome: { drain } });
+    const again = new Stream().hello({ incarnation: 'a3' });
+    await again.next();
+    await control.undrain('a');
+    expect(await again.next()).toMatchObject({ command: { kind: { $case: 'undrain' } } });
+    expect(await new Stream().hello().next()).toMatchObject({ welcome: { drain: undefined } });
+  });
+
+  test('a drain of an agent that is not known is refused with those that are', async () => {
+    await new Stream().hello().next();
+    await new Stream().hello({ agentId: 'ab', incarnation: 'ab1' }).next();
+    const control = agentControlOf(served.runtime);
+    await expect(control.drain('b', 0, '')).rejects.toThrow(/no agent "b": known are a, ab/);
+    await expect(control.drain('', 0, '')).rejects.toThrow(/no agent ""/);
+    expect(await control.drain('a', 0, '')).toMatchObject({ id: 'a' });
   });
 
   test('without a hello first is broken off', async () => {
@@ -243,7 +268,7 @@ describe('records', () => {
     const next = new Stream().hello({ incarnation: 'a2' });
     await next.next();
     expect(await next.record(key, 1, epoch(1)).next()).toMatchObject({ ack: { seq: 1 } });
-    const beat = { agentId: 'a', incarnation: 'a2', held: [] };
+    const beat = { agentId: 'a', incarnation: 'a2', held: [], leaving: false };
     await served.runtime.settle(onHeartbeat(served.runtime.core, beat, 0));
     expect(await next.record(key, 2, SUCCEEDED).next()).toMatchObject({ $case: 'refused' });
     expect(stored(key).state).not.toBe('TRIAL_STATE_SUCCEEDED');

@@ -4,7 +4,9 @@ import type { Logger } from 'pino';
 import { BadInputError, OverloadedError } from '../../proto/errors.ts';
 import type {
   AttemptServiceServer,
+  Command,
   Decision,
+  Drain,
   Grant,
   Hello,
   OpenRequest,
@@ -21,6 +23,7 @@ import type { Guard } from '../auth/guard.ts';
 import { now } from '../clock.ts';
 import { onHello } from '../core/agents.ts';
 import { isAnothers, onOpen, onRecord, refusalFor } from '../core/attempts.ts';
+import { graceLeft } from '../core/drain.ts';
 import { type AttemptKey, type Checkpoint, keyText, type SweepPolicy } from '../core/model.ts';
 import { type Refusal, Step } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
@@ -69,6 +72,17 @@ export class AttemptService {
   /** Tells an agent that an attempt is none of its business any more. Without a session it learns it by its records. */
   dismiss(agentId: string, key: AttemptKey, refusal: Refusal): void {
     this.#sessions.get(agentId)?.refuse(key, refusal);
+  }
+
+  /** Tells an agent that it is drained, or is not any more. Without a session it learns it by its next hello. */
+  tellOfDrain(agentId: string): void {
+    const drain = this.#drainOf(agentId);
+    this.#sessions.get(agentId)?.command(drain ? { $case: 'drain', drain } : { $case: 'undrain', undrain: {} });
+  }
+
+  #drainOf(agentId: string): Drain | undefined {
+    const graceMs = graceLeft(this.#options.runtime.core, agentId, now());
+    return graceMs === undefined ? undefined : { graceMs };
   }
 
   async #open(request: OpenRequest, call: OpenCall): Promise<OpenResponse> {
@@ -154,7 +168,10 @@ export class AttemptService {
     const { agentId, host, slots, backend, incarnation } = hello;
     log.info({ agentId, host, slots, backend, incarnation }, 'an agent said hello');
     call.write({
-      message: { $case: 'welcome', welcome: { cluster, leaseMs: runtime.core.leaseMs, heartbeatMs } },
+      message: {
+        $case: 'welcome',
+        welcome: { cluster, leaseMs: runtime.core.leaseMs, heartbeatMs, drain: this.#drainOf(agentId) },
+      },
     });
     runtime.reschedule();
     return session;
@@ -197,7 +214,11 @@ export class AttemptService {
 function check(hello: Hello): void {
   const { agentId, incarnation, protocol, slots, pack } = hello;
   if (protocol !== PROTOCOL) {
-    throw new BadInputError(`agent ${agentId} speaks protocol ${protocol}, this coordinator ${PROTOCOL}`);
+    const older = protocol < PROTOCOL ? 'agent' : 'coordinator';
+    throw new BadInputError(
+      `agent ${agentId} (trawl ${hello.version}) speaks protocol ${protocol}, this coordinator ${PROTOCOL}: ` +
+        `upgrade the ${older}`,
+    );
   }
   if (!AGENT_ID.test(agentId)) {
     throw new BadInputError(`${JSON.stringify(agentId)} cannot name an agent: expected ${AGENT_ID}`);
@@ -235,6 +256,10 @@ class Session {
 
   refuse(key: AttemptKey, refusal: Refusal): void {
     this.#write({ message: { $case: 'refused', refused: { key, ...refusal } } });
+  }
+
+  command(kind: NonNullable<Command['kind']>): void {
+    this.#write({ message: { $case: 'command', command: { kind } } });
   }
 
   end(details: string): void {

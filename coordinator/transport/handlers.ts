@@ -7,7 +7,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { OverloadedError, StalledError, TrawlError } from '../../proto/errors.ts';
+import { isDiskFull, OverloadedError, StalledError, TrawlError } from '../../proto/errors.ts';
 import { STALL_MS } from './limits.ts';
 import { within } from './within.ts';
 
@@ -16,6 +16,7 @@ export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
   if (error instanceof OverloadedError || error instanceof StalledError) log.warn(error.message);
   if (error instanceof TrawlError) return { code: error.grpcCode, details: error.message };
   log.error({ err: error }, 'a call failed');
+  if (isDiskFull(error)) return { code: status.RESOURCE_EXHAUSTED, details: "the coordinator's disk is full" };
   return { code: status.INTERNAL, details: 'the coordinator failed to answer: its log says why' };
 }
 

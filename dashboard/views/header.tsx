@@ -23,7 +23,7 @@ export function Header(props: { readonly state: DashboardState; readonly now: nu
   const name = sweepState.of(sweep.state);
   const counts = Object.entries(sweep.counts ?? {}).filter(([, count]) => count > 0);
   const percent = progress.total === 0 ? 0 : Math.floor((progress.ended / progress.total) * 100);
-  const connected = state.agents.filter((agent) => agent.state === AgentState.CONNECTED);
+  const connected = state.agents.filter((agent) => agent.state !== AgentState.LOST);
   const busy = connected.reduce((sum, agent) => sum + agent.busy, 0);
   const slots = connected.reduce((sum, agent) => sum + agent.slots, 0);
   const backends = [...new Set(connected.map((agent) => agent.backend).filter(Boolean))].join(', ');

@@ -69,8 +69,6 @@ test('a second set-up does nothing, and two at once do the work once', async () 
   expect(lines.filter((line) => line.includes('tsc ...'))).toHaveLength(1);
   expect(existsSync(join(root, '.trawl', 'set-up.lock'))).toBe(false);
   lines.length = 0;
-  const start = performance.now();
   await setUp(options);
-  expect(performance.now() - start).toBeLessThan(1_000);
   expect(lines).toEqual([expect.stringMatching(/^dependencies: ready/), expect.stringMatching(/^build: ready/)]);
 });

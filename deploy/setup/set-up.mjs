@@ -1,15 +1,16 @@
 import { join } from 'node:path';
+import { placeAgain } from '../libtensorflow/placement.mjs';
+import { setUpNative, setUpNativeForGpu } from '../libtensorflow/set-up-native.mjs';
 import { build, buildProblem } from './build.mjs';
 import { CHECKOUT } from './checkout.mjs';
 import { dependenciesProblem, installDependencies } from './dependencies.mjs';
 import { withLock } from './lock.mjs';
-import { buildNative } from './native.mjs';
 import { findNatsServer } from './nats/find.mjs';
 import { sayer, since } from './say.mjs';
 
 /** Taken when none is named. */
 export const STEPS = ['dependencies', 'build', 'nats'];
-/** Taken when asked for: half a gigabyte that most machines have no use for. */
+/** Taken when asked for, and without steps where an NVIDIA GPU is seen: gigabytes that most machines have no use for. */
 export const EXTRA_STEPS = ['native'];
 
 /**
@@ -17,12 +18,15 @@ export const EXTRA_STEPS = ['native'];
  * @param {import('../setup.mjs').SetUpOptions} [options]
  * @returns {Promise<import('../setup.mjs').SetUpResult>}
  */
-export async function setUp({ root = CHECKOUT, steps = STEPS, say = sayer('set-up') } = {}) {
+export async function setUp({ root = CHECKOUT, steps: named, say = sayer('set-up'), native = {} } = {}) {
+  const steps = named ?? STEPS;
   if (steps.includes('dependencies')) {
     await whenNeeded(root, say, 'dependencies', 'npm ci', dependenciesProblem, installDependencies);
+    for (const name of placeAgain(root)) say(`native: ${name} has its libtensorflow again, from the cache`);
   }
   if (steps.includes('build')) await whenNeeded(root, say, 'build', 'tsc', buildProblem, build);
-  if (steps.includes('native')) await buildNative(root, say);
+  if (steps.includes('native')) await setUpNative({ root, say, ...native });
+  else if (named === undefined) await setUpNativeForGpu(root, say);
   if (!steps.includes('nats')) return {};
   const start = performance.now();
   const nats = await findNatsServer({ install: true, say: (line) => say(`nats-server: ${line}`) });

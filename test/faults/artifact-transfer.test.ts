@@ -79,6 +79,8 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
     onWelcome: () => {},
     onDismissed: (refused: RecordRefused) => dismissed.push(refused),
     onAcknowledged: () => {},
+    onDrain: () => {},
+    onRefused: () => {},
   };
   const session = new Session(server, agentDir, hello, spool, events, pino({ level: 'silent' }));
   onTestFinished(() => {

@@ -113,20 +113,28 @@ export class Cluster {
    * manager, an agent that finds no NATS server is started once more.
    * @param server where it finds the coordinator
    * @param pack trials that a slot trains together
+   * @param more flags of the agent
    */
-  async startAgent(name: string, slots: number, server = this.address, pack = 1): Promise<void> {
+  async startAgent(
+    name: string,
+    slots: number,
+    server = this.address,
+    pack = 1,
+    more: readonly string[] = [],
+  ): Promise<void> {
     const agent = await startDaemon(
       this.logOf(name),
       'agent',
       ...['--nats', this.natsUrl, '--server', server, '--slots', `${slots}`, '--pack', `${pack}`],
       ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
+      ...more,
     );
     this.#agents.set(name, agent);
     onTestFinished(() => {
       this.#over = true;
     });
     void agent.exited.then((code) => {
-      if (code === EXIT.unreachable && !this.#over) return this.startAgent(name, slots, server, pack);
+      if (code === EXIT.unreachable && !this.#over) return this.startAgent(name, slots, server, pack, more);
     });
   }
 

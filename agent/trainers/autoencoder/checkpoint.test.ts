@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSafetensors, type SafetensorsFile, writeSafetensors } from '../../../proto/safetensors.ts';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { runFixture } from '../../fixture-process.ts';
-import { chooseBackend } from '../../machine/backend.ts';
+import { chooseTestBackend } from '../backend.fixture.ts';
 import { type SeenRun, seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
 import { Random, STREAMS } from './random.ts';
@@ -21,7 +21,7 @@ let dir: string;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'trawl-checkpoint-test-'));
-  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+  await chooseTestBackend();
 });
 
 afterAll(() => rm(dir, { recursive: true, force: true }));
@@ -153,8 +153,9 @@ describe('a checkpoint that is not of this trial fails the preflight, saying why
 
   test('another trainer, another format, a nonsensical step', async () => {
     expect(await refusal(withMetadata({ trainer: 'noop' }))).toContain('its trainer is noop, expected autoencoder');
-    expect(await refusal(withMetadata({ format: '2' }))).toContain('its format is 2, expected 1');
+    expect(await refusal(withMetadata({ format: '1' }))).toContain('its format is 1, expected 2');
     expect(await refusal(withMetadata({ steps: '-3' }))).toContain('its steps are -3');
+    expect(await refusal(withMetadata({ moments: 'none' }))).toContain('its moments are none, expected means or sums');
   });
 
   test('tensors that are missing or of another shape', async () => {

@@ -10,11 +10,12 @@ import {
 } from '../../../proto/safetensors.ts';
 import type { Parameters } from '../../../proto/trainers.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
+import type { Moments } from './adam-rule.ts';
 import type { LearnerState } from './learner.ts';
 import { ROW } from './model.ts';
 
 /** Raised whenever an older trainer would misread what a newer one writes, or the other way round. */
-const FORMAT = '1';
+const FORMAT = '2';
 /** Words of a generator's state. */
 const RANDOM_WORDS = 4;
 
@@ -31,7 +32,7 @@ export interface Progress {
 /** Whose checkpoint it is. */
 export type Trial = Pick<TrainingRun, 'seed' | 'parameters'>;
 
-/** The checkpoint's file. Each matrix of Adam's is `[rows, ROW]`; the moments are scaled as the optimiser keeps them. */
+/** The checkpoint's file. Each matrix of Adam's is `[rows, ROW]`; `moments` says how Adam's are scaled. */
 export function writeCheckpoint({ seed, parameters }: Trial, { epoch, learner, shuffle, order }: Progress): Uint8Array {
   const { adam, noise } = learner;
   const matrix = (data: Float32Array): SafeTensor => ({ dtype: 'F32', shape: [data.length / ROW, ROW], data });
@@ -50,6 +51,7 @@ export function writeCheckpoint({ seed, parameters }: Trial, { epoch, learner, s
       format: FORMAT,
       epoch: `${epoch}`,
       steps: `${adam.steps}`,
+      moments: adam.moments,
       seed: `${seed}`,
       parameters: JSON.stringify(parameters),
     },
@@ -79,6 +81,7 @@ export async function readCheckpoint(
           first: matrix('adam.first'),
           second: matrix('adam.second'),
           steps: stepsOf(file.metadata),
+          moments: momentsOf(file.metadata),
         },
         noise: tensorOf(file, 'random.train_noise', 'I32', [RANDOM_WORDS]),
       },
@@ -115,6 +118,11 @@ function stepsOf({ steps }: SafetensorsFile['metadata']): number {
   if (!Number.isSafeInteger(value) || value < 1)
     throw new BadInputError(`its steps are ${steps ?? 'missing'}, expected a whole number from 1`);
   return value;
+}
+
+function momentsOf({ moments }: SafetensorsFile['metadata']): Moments {
+  if (moments === 'means' || moments === 'sums') return moments;
+  throw new BadInputError(`its moments are ${moments ?? 'missing'}, expected means or sums`);
 }
 
 function tensorOf<D extends keyof SafeArrays>(

@@ -1,13 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test } from 'vitest';
 import type { Images } from '../../data/idx.ts';
-import { chooseBackend } from '../../machine/backend.ts';
+import { chooseTestBackend } from '../backend.fixture.ts';
 import { TestImages, TestSet } from './evaluation.ts';
 import { normals } from './normal.ts';
 import { Random, STREAMS } from './random.ts';
 
 beforeAll(async () => {
-  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+  await chooseTestBackend();
 });
 
 const SEED = 11;

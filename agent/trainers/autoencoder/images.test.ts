@@ -5,14 +5,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Images } from '../../data/idx.ts';
 import { loadImages } from '../../data/load.ts';
-import { chooseBackend } from '../../machine/backend.ts';
+import { chooseTestBackend } from '../backend.fixture.ts';
 import { bytesOf, deviceRows, onDevice, trainImages } from './images.ts';
 
 let dataDir: string;
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'trawl-images-test-'));
-  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+  await chooseTestBackend();
 });
 
 afterAll(() => rm(dataDir, { recursive: true, force: true }));

@@ -121,11 +121,11 @@ export class Learner {
 
   /** Reads back from the device; not while a step is taken. */
   async save(member: number): Promise<LearnerState> {
-    const { steps, ...matrices } = await this.adam.save(member);
+    const { steps, moments, ...matrices } = await this.adam.save(member);
     const own = (values: Float32Array) => unpadded(values, this.layersOf(member), this.layers);
     const { parameters, first, second } = matrices;
     return {
-      adam: { steps, parameters: own(parameters), first: own(first), second: own(second) },
+      adam: { steps, moments, parameters: own(parameters), first: own(first), second: own(second) },
       noise: this.member(member).noise.save(),
     };
   }
@@ -133,8 +133,11 @@ export class Learner {
   /** A member goes on from the state of one of the same settings, of this pack or another. */
   restore(member: number, { adam, noise }: LearnerState): void {
     const wide = (values: Float32Array) => padded(values, this.layersOf(member), this.layers);
-    const { parameters, first, second, steps } = adam;
-    this.adam.restore(member, { steps, parameters: wide(parameters), first: wide(first), second: wide(second) });
+    const { parameters, first, second } = adam;
+    this.adam.restore(member, {
+      ...adam,
+      ...{ parameters: wide(parameters), first: wide(first), second: wide(second) },
+    });
     this.member(member).noise.restore(noise);
   }
 

@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test } from 'vitest';
-import { chooseBackend } from '../../machine/backend.ts';
+import { chooseTestBackend } from '../backend.fixture.ts';
 import { withNoise } from './noise.ts';
 import { Random, STREAMS } from './random.ts';
 
 beforeAll(async () => {
-  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+  await chooseTestBackend();
 });
 
 const trainNoise = () => new Random(9, STREAMS.trainNoise);

@@ -3,12 +3,12 @@
  * `one-trial.fixture.ts DATA_DIR PARAMETERS [EPOCH CHECKPOINT]`.
  */
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
-import { chooseBackend } from '../../machine/backend.ts';
+import { chooseTestBackend } from '../backend.fixture.ts';
 import { seenRun } from '../run.fixture.ts';
 import { autoencoder } from './train.ts';
 
 const [dataDir = '', given = '{}', epoch, path] = process.argv.slice(2);
-await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+await chooseTestBackend();
 const parameters = withDefaults(TRAINERS.autoencoder, JSON.parse(given));
 const resume = path === undefined ? undefined : { epoch: Number(epoch), path };
 const run = seenRun({ parameters, seed: 7, dataDir, resume });

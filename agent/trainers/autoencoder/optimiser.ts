@@ -3,10 +3,9 @@
  * any depth and any number of members.
  */
 import * as tf from '@tensorflow/tfjs-core';
-
-const BETA1 = 0.9;
-const BETA2 = 0.999;
-const EPSILON = 1e-8;
+import { type AdamUpdate, type AdamValues, BETA1, BETA2, type Moments } from './adam-rule.ts';
+import { adamUpdate, each } from './adam-update.ts';
+import { nativeKernels } from './native-kernels.ts';
 
 export interface OptimiserSettings {
   readonly learningRate: number;
@@ -19,9 +18,10 @@ export interface OptimiserSettings {
 /** All that a member's next step depends on, as the flat values of its `[rows, ROW]` matrices. */
 export interface AdamState {
   readonly parameters: Float32Array;
-  /** The moments divided by (1 - b1) and (1 - b2), as {@link Adam} keeps them. */
   readonly first: Float32Array;
   readonly second: Float32Array;
+  /** How both moments are kept. */
+  readonly moments: Moments;
   /** Taken so far. */
   readonly steps: number;
 }
@@ -29,7 +29,6 @@ export interface AdamState {
 /**
  * Adam (Kingma and Ba, 2015) as PyTorch computes it:
  * `p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
- * The moments are kept divided by (1 - b1) and (1 - b2), which saves two passes over the parameters a step.
  */
 export class Adam {
   private members: readonly OptimiserSettings[];
@@ -37,6 +36,7 @@ export class Adam {
   private first: tf.Tensor3D;
   private second: tf.Tensor3D;
   private steps: readonly number[];
+  private readonly update: AdamUpdate;
 
   /** @param initial the parameters `[members, rows, ROW]`; Adam owns the tensor from here on. */
   constructor(initial: tf.Tensor3D, members: readonly OptimiserSettings[]) {
@@ -45,6 +45,7 @@ export class Adam {
     this.first = tf.keep(tf.zeros(initial.shape));
     this.second = tf.keep(tf.zeros(initial.shape));
     this.steps = members.map(() => 0);
+    this.update = adamUpdate(initial.shape);
   }
 
   /** `[members, rows, ROW]`; valid until the next step. */
@@ -55,21 +56,9 @@ export class Adam {
   /** @param gradient of each member's loss without the elastic net, in the parameters' shape. */
   step(gradient: tf.Tensor3D): void {
     this.steps = this.steps.map((steps) => steps + 1);
-    const unbiased2 = this.steps.map((steps) => Math.sqrt((1 - BETA2) / (1 - BETA2 ** steps)));
-    const rates = this.steps.map((steps, member) => {
-      const learningRate = this.members[member]?.learningRate ?? 0;
-      return (learningRate * (1 - BETA1)) / (1 - BETA1 ** steps) / (unbiased2[member] ?? 1);
-    });
-
-    const next = tf.tidy(() => {
-      const full = this.regularised(gradient);
-      const first = tf.add<tf.Tensor3D>(tf.mul(this.first, BETA1), full);
-      const second = tf.add<tf.Tensor3D>(tf.mul(this.second, BETA2), tf.square(full));
-      const epsilon = each(unbiased2.map((factor) => EPSILON / factor));
-      const move = tf.div(tf.mul(first, each(rates)), tf.add(tf.sqrt(second), epsilon));
-      return { first, second, parameters: tf.sub<tf.Tensor3D>(this.current, move) };
-    });
-    this.replace(next);
+    const members = this.members.map(({ learningRate }, at) => ({ learningRate, steps: this.steps[at] ?? 0 }));
+    const values = { parameters: this.current, first: this.first, second: this.second };
+    this.replace(tf.tidy(() => this.update.apply(values, this.regularised(gradient), members)));
   }
 
   /** Reads a member's state back from the device; not while a step is taken. */
@@ -87,11 +76,16 @@ export class Adam {
       first: await read(this.first),
       second: await read(this.second),
       steps: this.steps[member] ?? 0,
+      moments: this.update.moments,
     };
   }
 
   /** Puts a member where another's state was saved; its matrices are of this one's shape. */
-  restore(member: number, { parameters, first, second, steps }: AdamState): void {
+  restore(member: number, { parameters, first, second, steps, moments }: AdamState): void {
+    const rescaled = (values: Float32Array, share: number) => {
+      if (moments === this.update.moments) return values;
+      return values.map(moments === 'sums' ? (sum) => sum * share : (mean) => mean / share);
+    };
     const put = (all: tf.Tensor3D, values: Float32Array) => {
       const [members, rows, columns] = all.shape;
       const own = tf.tensor3d(values, [1, rows, columns]);
@@ -101,8 +95,8 @@ export class Adam {
     this.replace(
       tf.tidy(() => ({
         parameters: put(this.current, parameters),
-        first: put(this.first, first),
-        second: put(this.second, second),
+        first: put(this.first, rescaled(first, 1 - BETA1)),
+        second: put(this.second, rescaled(second, 1 - BETA2)),
       })),
     );
     this.steps = this.steps.map((taken, at) => (at === member ? steps : taken));
@@ -125,11 +119,16 @@ export class Adam {
   }
 
   dispose(): void {
+    this.disposeValues();
+    this.update.dispose();
+  }
+
+  private disposeValues(): void {
     tf.dispose([this.current, this.first, this.second]);
   }
 
-  private replace(next: { parameters: tf.Tensor3D; first: tf.Tensor3D; second: tf.Tensor3D }): void {
-    this.dispose();
+  private replace(next: AdamValues): void {
+    this.disposeValues();
     this.current = tf.keep(next.parameters);
     this.first = tf.keep(next.first);
     this.second = tf.keep(next.second);
@@ -138,21 +137,17 @@ export class Adam {
   private regularised(gradient: tf.Tensor3D): tf.Tensor3D {
     const decays = this.members.map(({ weightDecay }) => weightDecay);
     const weights = this.members.map(({ l1 }) => l1);
-    let full = gradient;
-    if (decays.some((decay) => decay !== 0)) full = tf.add(full, tf.mul(this.current, each(decays)));
-    if (weights.some((weight) => weight !== 0)) full = tf.add(full, l1Gradient(this.current, each(weights)));
-    return full;
+    const terms = [gradient];
+    if (decays.some((decay) => decay !== 0)) terms.push(tf.mul(this.current, each(decays)));
+    if (weights.some((weight) => weight !== 0)) terms.push(l1Gradient(this.current, each(weights)));
+    return terms.length === 1 ? gradient : tf.addN(terms);
   }
 }
 
-/** A number of each member, to be multiplied with or added to `[members, rows, ROW]`; one number where all have it. */
-function each(values: readonly number[]): number | tf.Tensor3D {
-  const [first = 0, ...others] = values;
-  return others.every((value) => value === first) ? first : tf.tensor3d([...values], [values.length, 1, 1]);
-}
-
-/** weight * sign(p), 0 at 0. Within 1e-30 of 0 it is a slope instead; tf.sign takes six times as long on wasm. */
+/** weight * sign(p), 0 at 0. */
 function l1Gradient(parameters: tf.Tensor3D, weight: number | tf.Tensor3D): tf.Tensor3D {
+  if (nativeKernels() !== undefined) return tf.mul(tf.sign(parameters), weight);
+  // Within 1e-30 of 0 it is a slope instead; tf.sign takes six times as long on wasm.
   if (typeof weight === 'number') return tf.clipByValue(tf.mul(parameters, weight * 1e30), -weight, weight);
   return tf.mul(tf.clipByValue(tf.mul(parameters, 1e30), -1, 1), weight);
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
-import { chooseBackend } from '../../machine/backend.ts';
+import { chooseTestBackend } from '../backend.fixture.ts';
 import { type SeenRun, seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
 import type { Strategy } from './learner.ts';
@@ -16,7 +16,7 @@ let dir: string;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'trawl-pack-test-'));
-  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+  await chooseTestBackend();
 });
 
 afterAll(() => rm(dir, { recursive: true, force: true }));

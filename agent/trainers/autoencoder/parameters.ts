@@ -16,7 +16,7 @@ export interface LayerTensors {
 /** Cuts `[members, rows, ROW]` into each layer's weights and biases, of all members together: `[members, ...]`. */
 export function stackedNetwork(flat: tf.Tensor3D, layers: readonly Layer[], layout: Layout): readonly LayerTensors[] {
   const [members] = flat.shape;
-  const parts = tf.split(tf.reshape(flat, [members, -1]), piecesOf(layout), 1);
+  const parts = tf.tidy(() => tf.split(tf.reshape(flat, [members, -1]), piecesOf(layout), 1));
   return layers.map((layer, i) => ({
     layer,
     weight: tf.reshape(part(parts, 2 * i), [members, layer.outputs, layer.inputs]) as tf.Tensor3D,
@@ -66,7 +66,8 @@ function cut(flat: tf.Tensor3D, layout: Layout): readonly tf.Tensor[] {
   const pieces = piecesOf(layout);
   const [members] = flat.shape;
   const all = Array.from({ length: members }, () => pieces).flat();
-  return tf.split(tf.reshape(flat, [-1]), all);
+  // The reshaped tensor shares the values: as long as it lives, libtensorflow cannot update them in place.
+  return tf.tidy(() => tf.split(tf.reshape(flat, [-1]), all));
 }
 
 /** Each slice on wasm copies the whole source first: 3 ms for the 3-layer net, against 0.4 ms through the host. */

@@ -1,11 +1,11 @@
 /**
  * The forward and the backward pass, written out by hand. Activations are columns, `[features, batch]`, and weights are
  * `[outputs, inputs]`: the wasm backend packs the right operand of every product anew when it has changed, and this way
- * that is a batch, never the weights. A product is a plain matMul of explicit transposes; transposeA and transposeB
- * leave that backend's fast path. All shapes may have the members of a pack in front: `[members, features, batch]`.
+ * that is a batch, never the weights. All shapes may have the members of a pack in front: `[members, features, batch]`.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Layer } from './model.ts';
+import { nativeKernels } from './native-kernels.ts';
 import type { LayerTensors, Matrices } from './parameters.ts';
 
 /** Of each layer the output `[outputs, batch]`; the last is the reconstruction. */
@@ -41,9 +41,9 @@ export function backward(
   for (let i = network.length - 1; i >= 0; i--) {
     const { layer, weight } = at(network, i);
     delta = throughActivation(layer.activation, at(activations, i), delta);
-    const below = i > 0 ? turned(at(activations, i - 1)) : inputRows;
-    gradients.unshift(tf.matMul(delta, below), tf.sum(delta, -1));
-    if (i > 0) delta = tf.matMul(turned(weight), delta);
+    const weightGradient = i > 0 ? timesTurned(delta, at(activations, i - 1)) : tf.matMul(delta, inputRows);
+    gradients.unshift(weightGradient, tf.sum(delta, -1));
+    if (i > 0) delta = turnedTimes(weight, delta);
   }
   return gradients;
 }
@@ -63,8 +63,18 @@ export function turned<T extends Matrices>(matrices: T): T {
   return tf.transpose(matrices, matrices.rank === 2 ? [1, 0] : [0, 2, 1]);
 }
 
+/** a b^T. On wasm transposeA and transposeB leave the fast path; libtensorflow reads a matrix either way. */
+function timesTurned(a: Matrices, b: Matrices): Matrices {
+  return nativeKernels() === undefined ? tf.matMul(a, turned(b)) : tf.matMul(a, b, false, true);
+}
+
+/** a^T b */
+function turnedTimes(a: Matrices, b: Matrices): Matrices {
+  return nativeKernels() === undefined ? tf.matMul(turned(a), b) : tf.matMul(a, b, true, false);
+}
+
 function throughActivation(activation: Layer['activation'], output: Matrices, delta: Matrices): Matrices {
-  if (activation === 'relu') return tf.mul(delta, tf.step(output));
+  if (activation === 'relu') return nativeKernels()?.reluGradient(delta, output) ?? tf.mul(delta, tf.step(output));
   if (activation === 'tanh') return tf.mul(delta, tf.sub(1, tf.square(output)));
   return delta;
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readSafetensors, type SafetensorsFile } from '../../../proto/safetensors.ts';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { loadImages } from '../../data/load.ts';
-import { chooseBackend } from '../../machine/backend.ts';
+import { chooseTestBackend } from '../backend.fixture.ts';
 import { type SeenRun, seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
 import { normals } from './normal.ts';
@@ -21,7 +21,7 @@ let dir: string;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'trawl-products-test-'));
-  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+  await chooseTestBackend();
 });
 
 afterAll(() => rm(dir, { recursive: true, force: true }));

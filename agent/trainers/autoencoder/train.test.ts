@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { runFixture } from '../../fixture-process.ts';
-import { chooseBackend } from '../../machine/backend.ts';
+import { chooseTestBackend } from '../backend.fixture.ts';
 import { seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
 import { autoencoder } from './train.ts';
@@ -17,7 +17,7 @@ let dataDir: string;
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'trawl-train-test-'));
-  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+  await chooseTestBackend();
 });
 
 afterAll(() => rm(dataDir, { recursive: true, force: true }));

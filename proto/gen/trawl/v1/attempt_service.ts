@@ -45,6 +45,8 @@ export const RefusalCode = {
   ENDED: "REFUSAL_CODE_ENDED",
   /** NO_SESSION - The agent has not said hello in this incarnation. */
   NO_SESSION: "REFUSAL_CODE_NO_SESSION",
+  /** DRAINED - The agent is drained: the offer is for another. */
+  DRAINED: "REFUSAL_CODE_DRAINED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -58,6 +60,7 @@ export namespace RefusalCode {
   export type PAUSED = typeof RefusalCode.PAUSED;
   export type ENDED = typeof RefusalCode.ENDED;
   export type NO_SESSION = typeof RefusalCode.NO_SESSION;
+  export type DRAINED = typeof RefusalCode.DRAINED;
   export type UNRECOGNIZED = typeof RefusalCode.UNRECOGNIZED;
 }
 
@@ -84,6 +87,9 @@ export function refusalCodeFromJSON(object: any): RefusalCode {
     case 6:
     case "REFUSAL_CODE_NO_SESSION":
       return RefusalCode.NO_SESSION;
+    case 7:
+    case "REFUSAL_CODE_DRAINED":
+      return RefusalCode.DRAINED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -107,6 +113,8 @@ export function refusalCodeToNumber(object: RefusalCode): number {
       return 5;
     case RefusalCode.NO_SESSION:
       return 6;
+    case RefusalCode.DRAINED:
+      return 7;
     case RefusalCode.UNRECOGNIZED:
     default:
       return -1;
@@ -245,6 +253,17 @@ export interface Welcome {
   cluster: string;
   leaseMs: number;
   heartbeatMs: number;
+  /** Set while the agent is to take nothing new. */
+  drain: Drain | undefined;
+}
+
+/** Take nothing new; what still runs after the grace is handed back. Again: the new grace counts. */
+export interface Drain {
+  graceMs: number;
+}
+
+/** Take work again. */
+export interface Undrain {
 }
 
 /** Every record of the attempt up to seq is durable. */
@@ -265,6 +284,8 @@ export interface Command {
     | //
     /** End the attempt at once, as cancelled. */
     { $case: "kill"; kill: AttemptKey }
+    | { $case: "drain"; drain: Drain }
+    | { $case: "undrain"; undrain: Undrain }
     | undefined;
 }
 
@@ -276,6 +297,8 @@ export interface Heartbeat {
   slots: number;
   busy: number;
   held: AttemptKey[];
+  /** It takes nothing new: it is to end. */
+  leaving: boolean;
 }
 
 function createBaseAttemptKey(): AttemptKey {
@@ -1837,7 +1860,7 @@ export const ReportResponse: MessageFns<ReportResponse> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { cluster: "", leaseMs: 0, heartbeatMs: 0 };
+  return { cluster: "", leaseMs: 0, heartbeatMs: 0, drain: undefined };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -1850,6 +1873,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.heartbeatMs !== 0) {
       writer.uint32(24).uint32(message.heartbeatMs);
+    }
+    if (message.drain !== undefined) {
+      Drain.encode(message.drain, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1891,6 +1917,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.heartbeatMs = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.drain = Drain.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1911,6 +1945,105 @@ export const Welcome: MessageFns<Welcome> = {
     message.cluster = object.cluster ?? "";
     message.leaseMs = object.leaseMs ?? 0;
     message.heartbeatMs = object.heartbeatMs ?? 0;
+    message.drain = (object.drain !== undefined && object.drain !== null) ? Drain.fromPartial(object.drain) : undefined;
+    return message;
+  },
+};
+
+function createBaseDrain(): Drain {
+  return { graceMs: 0 };
+}
+
+export const Drain: MessageFns<Drain> = {
+  encode(message: Drain, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.graceMs !== 0) {
+      writer.uint32(8).uint64(message.graceMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Drain {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrain();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.graceMs = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Drain>): Drain {
+    return Drain.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Drain>): Drain {
+    const message = createBaseDrain();
+    message.graceMs = object.graceMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseUndrain(): Undrain {
+  return {};
+}
+
+export const Undrain: MessageFns<Undrain> = {
+  encode(_: Undrain, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Undrain {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUndrain();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Undrain>): Undrain {
+    return Undrain.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<Undrain>): Undrain {
+    const message = createBaseUndrain();
     return message;
   },
 };
@@ -2071,6 +2204,12 @@ export const Command: MessageFns<Command> = {
       case "kill":
         AttemptKey.encode(message.kind.kill, writer.uint32(10).fork()).join();
         break;
+      case "drain":
+        Drain.encode(message.kind.drain, writer.uint32(18).fork()).join();
+        break;
+      case "undrain":
+        Undrain.encode(message.kind.undrain, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2094,6 +2233,22 @@ export const Command: MessageFns<Command> = {
             }
 
             message.kind = { $case: "kill", kill: AttemptKey.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = { $case: "drain", drain: Drain.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = { $case: "undrain", undrain: Undrain.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -2120,13 +2275,25 @@ export const Command: MessageFns<Command> = {
         }
         break;
       }
+      case "drain": {
+        if (object.kind?.drain !== undefined && object.kind?.drain !== null) {
+          message.kind = { $case: "drain", drain: Drain.fromPartial(object.kind.drain) };
+        }
+        break;
+      }
+      case "undrain": {
+        if (object.kind?.undrain !== undefined && object.kind?.undrain !== null) {
+          message.kind = { $case: "undrain", undrain: Undrain.fromPartial(object.kind.undrain) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBaseHeartbeat(): Heartbeat {
-  return { agentId: "", incarnation: "", seq: 0, slots: 0, busy: 0, held: [] };
+  return { agentId: "", incarnation: "", seq: 0, slots: 0, busy: 0, held: [], leaving: false };
 }
 
 export const Heartbeat: MessageFns<Heartbeat> = {
@@ -2148,6 +2315,9 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     }
     for (const v of message.held) {
       AttemptKey.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.leaving !== false) {
+      writer.uint32(56).bool(message.leaving);
     }
     return writer;
   },
@@ -2213,6 +2383,14 @@ export const Heartbeat: MessageFns<Heartbeat> = {
             message.held.push(AttemptKey.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.leaving = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2236,6 +2414,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     message.slots = object.slots ?? 0;
     message.busy = object.busy ?? 0;
     message.held = object.held?.map((e) => AttemptKey.fromPartial(e)) || [];
+    message.leaving = object.leaving ?? false;
     return message;
   },
 };

@@ -234,6 +234,8 @@ export const FailureClass = {
   PREFLIGHT: "FAILURE_CLASS_PREFLIGHT",
   /** REJECTED - The trainer refused the parameters. */
   REJECTED: "FAILURE_CLASS_REJECTED",
+  /** DRAINED - The agent was asked to go, or to take nothing new, and handed the attempt back. */
+  DRAINED: "FAILURE_CLASS_DRAINED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -248,6 +250,7 @@ export namespace FailureClass {
   export type TIMEOUT = typeof FailureClass.TIMEOUT;
   export type PREFLIGHT = typeof FailureClass.PREFLIGHT;
   export type REJECTED = typeof FailureClass.REJECTED;
+  export type DRAINED = typeof FailureClass.DRAINED;
   export type UNRECOGNIZED = typeof FailureClass.UNRECOGNIZED;
 }
 
@@ -277,6 +280,9 @@ export function failureClassFromJSON(object: any): FailureClass {
     case 7:
     case "FAILURE_CLASS_REJECTED":
       return FailureClass.REJECTED;
+    case 8:
+    case "FAILURE_CLASS_DRAINED":
+      return FailureClass.DRAINED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -302,6 +308,8 @@ export function failureClassToNumber(object: FailureClass): number {
       return 6;
     case FailureClass.REJECTED:
       return 7;
+    case FailureClass.DRAINED:
+      return 8;
     case FailureClass.UNRECOGNIZED:
     default:
       return -1;
@@ -440,7 +448,12 @@ export function artifactKindToNumber(object: ArtifactKind): number {
 export const AgentState = {
   UNSPECIFIED: "AGENT_STATE_UNSPECIFIED",
   CONNECTED: "AGENT_STATE_CONNECTED",
+  /** LOST - Nothing was heard of it within the lease's time. */
   LOST: "AGENT_STATE_LOST",
+  /** DRAINING - It takes nothing new, and something still runs. */
+  DRAINING: "AGENT_STATE_DRAINING",
+  /** DRAINED - It takes nothing new, and nothing runs. */
+  DRAINED: "AGENT_STATE_DRAINED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -450,6 +463,8 @@ export namespace AgentState {
   export type UNSPECIFIED = typeof AgentState.UNSPECIFIED;
   export type CONNECTED = typeof AgentState.CONNECTED;
   export type LOST = typeof AgentState.LOST;
+  export type DRAINING = typeof AgentState.DRAINING;
+  export type DRAINED = typeof AgentState.DRAINED;
   export type UNRECOGNIZED = typeof AgentState.UNRECOGNIZED;
 }
 
@@ -464,6 +479,12 @@ export function agentStateFromJSON(object: any): AgentState {
     case 2:
     case "AGENT_STATE_LOST":
       return AgentState.LOST;
+    case 3:
+    case "AGENT_STATE_DRAINING":
+      return AgentState.DRAINING;
+    case 4:
+    case "AGENT_STATE_DRAINED":
+      return AgentState.DRAINED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -479,6 +500,10 @@ export function agentStateToNumber(object: AgentState): number {
       return 1;
     case AgentState.LOST:
       return 2;
+    case AgentState.DRAINING:
+      return 3;
+    case AgentState.DRAINED:
+      return 4;
     case AgentState.UNRECOGNIZED:
     default:
       return -1;
@@ -680,6 +705,8 @@ export interface Agent {
   version: string;
   lastHeartbeatMs: number;
   gpus: string[];
+  /** Why it is drained, as the person who asked for that said; empty when nobody did. */
+  drainReason: string;
 }
 
 function createBaseSweep(): Sweep {
@@ -2648,6 +2675,7 @@ function createBaseAgent(): Agent {
     version: "",
     lastHeartbeatMs: 0,
     gpus: [],
+    drainReason: "",
   };
 }
 
@@ -2679,6 +2707,9 @@ export const Agent: MessageFns<Agent> = {
     }
     for (const v of message.gpus) {
       writer.uint32(74).string(v!);
+    }
+    if (message.drainReason !== "") {
+      writer.uint32(82).string(message.drainReason);
     }
     return writer;
   },
@@ -2768,6 +2799,14 @@ export const Agent: MessageFns<Agent> = {
             message.gpus.push(reader.string());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.drainReason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2794,6 +2833,7 @@ export const Agent: MessageFns<Agent> = {
     message.version = object.version ?? "";
     message.lastHeartbeatMs = object.lastHeartbeatMs ?? 0;
     message.gpus = object.gpus?.map((e) => e) || [];
+    message.drainReason = object.drainReason ?? "";
     return message;
   },
 };

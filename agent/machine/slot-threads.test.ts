@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest';
+import { threadEnvironment } from './slot-threads.ts';
+
+test('cores are shared out evenly among the slots, and each slot has one at least', () => {
+  const threads = (cores: number, slots: number) => threadEnvironment(cores, slots, {}).TF_NUM_INTRAOP_THREADS;
+  expect([threads(2, 2), threads(2, 1), threads(16, 3), threads(2, 8)]).toEqual(['1', '2', '5', '1']);
+});
+
+test('what the user has set stays', () => {
+  expect(threadEnvironment(8, 2, { OMP_NUM_THREADS: '3', TF_NUM_INTRAOP_THREADS: '' })).toEqual({
+    OMP_NUM_THREADS: '3',
+    TF_NUM_INTRAOP_THREADS: '4',
+    TF_NUM_INTEROP_THREADS: '1',
+  });
+});

@@ -1,0 +1,88 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, expect, test } from 'vitest';
+import { chooseTestBackend } from '../backend.fixture.ts';
+import type { Moments } from './adam-rule.ts';
+import { Adam, type AdamState } from './optimiser.ts';
+
+beforeAll(async () => {
+  await chooseTestBackend();
+});
+
+const SHAPE: [number, number, number] = [1, 2, 4];
+const SETTINGS = { learningRate: 0.01, weightDecay: 0.1, l1: 0.01 };
+const values = (seed: number) => tf.randomNormal<tf.Rank.R3>(SHAPE, 0, 1, 'float32', seed);
+
+function newAdam(members = [SETTINGS]): Adam {
+  const initial = tf.tidy(() =>
+    tf.concat3d(
+      members.map((_, at) => values(at + 1)),
+      0,
+    ),
+  );
+  return new Adam(initial, members);
+}
+
+function step(adam: Adam, seed: number): void {
+  tf.tidy(() => adam.step(tf.tile(values(seed), [adam.parameters.shape[0], 1, 1])));
+}
+
+/** The same state, its moments kept the other way. */
+function otherWay(state: AdamState): AdamState {
+  const moments: Moments = state.moments === 'sums' ? 'means' : 'sums';
+  const scale = (share: number) => (x: number) => (moments === 'means' ? x * share : x / share);
+  return { ...state, moments, first: state.first.map(scale(0.1)), second: state.second.map(scale(0.001)) };
+}
+
+test('a state goes on to the bit, and one whose moments are kept the other way within rounding', async () => {
+  const adam = newAdam();
+  for (const seed of [11, 12]) step(adam, seed);
+  const state = await adam.save(0);
+  const [same, other] = [newAdam(), newAdam()];
+  same.restore(0, state);
+  other.restore(0, otherWay(state));
+  for (const each of [adam, same, other]) step(each, 13);
+  const expected = await adam.save(0);
+  expect(await same.save(0)).toEqual(expected);
+  const found = await other.save(0);
+  for (const name of ['parameters', 'first', 'second'] as const)
+    for (const [i, value] of found[name].entries()) expect(value / (expected[name][i] ?? 0)).toBeCloseTo(1, 5);
+  for (const each of [adam, same, other]) each.dispose();
+});
+
+test('members with rates of their own, and fewer steps behind them, move as they do alone', async () => {
+  const fast = { ...SETTINGS, learningRate: 0.1 };
+  const pack = newAdam([SETTINGS, fast]);
+  const alone = new Adam(values(2), [fast]);
+  for (const seed of [11, 12]) step(pack, seed);
+  step(alone, 11);
+  // The second member starts again from where one that took a single step is.
+  pack.restore(1, await alone.save(0));
+  for (const each of [pack, alone]) step(each, 13);
+  const expected = await alone.save(0);
+  const found = await pack.save(1);
+  expect(found.steps).toBe(2);
+  for (const [i, value] of found.parameters.entries()) expect(value).toBeCloseTo(expected.parameters[i] ?? 0, 6);
+  for (const each of [pack, alone]) each.dispose();
+});
+
+test('a value that somebody still holds is not changed by a step', async () => {
+  const adam = newAdam();
+  const held = tf.reshape(adam.parameters, [-1]);
+  const before = await held.data();
+  step(adam, 11);
+  expect(await held.data()).toEqual(before);
+  expect(await adam.parameters.data()).not.toEqual(before);
+  held.dispose();
+  adam.dispose();
+});
+
+test('steps leave no tensor behind', async () => {
+  const before = tf.memory().numTensors;
+  const adam = newAdam();
+  step(adam, 11);
+  const during = tf.memory().numTensors;
+  for (let i = 0; i < 20; i++) step(adam, i);
+  expect(tf.memory().numTensors).toBe(during);
+  adam.dispose();
+  expect(tf.memory().numTensors).toBe(before);
+});

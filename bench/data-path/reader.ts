@@ -1,0 +1,29 @@
+/** One process that trains on MNIST, for bench/data-path.ts: `reader.js shared|copied DATA_DIR`; prints its figures. */
+import { readFileSync } from 'node:fs';
+import { loadImages } from '../../agent/data/load.ts';
+import { chooseBackend } from '../../agent/machine/backend.ts';
+import { onDevice, trainImages } from '../../agent/trainers/autoencoder/images.ts';
+
+/** Batches after the first, so that memory has come to rest. */
+const BATCHES = 500;
+const BATCH = 64;
+
+const [way = 'shared', dataDir = ''] = process.argv.slice(2);
+await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+const begun = performance.now();
+const { train } = await loadImages('mnist', dataDir);
+// What trawl did before, and does on a GPU: all training images as floats in the backend's memory.
+const images = way === 'copied' ? onDevice(train, train.count) : trainImages(train, train.count);
+const batch = (first: number) => {
+  images.pick(Int32Array.from({ length: BATCH }, (_, i) => (first + i * 919) % train.count)).dispose();
+};
+batch(0);
+const firstBatchMs = performance.now() - begun;
+const then = performance.now();
+for (let i = 1; i <= BATCHES; i++) batch(i);
+const batchMs = (performance.now() - then) / BATCHES;
+const status = readFileSync('/proc/self/status', 'utf8');
+const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]);
+console.log(
+  JSON.stringify({ firstBatchMs, batchMs, residentMiB: kilobytes('VmRSS') / 1024, peakMiB: kilobytes('VmHWM') / 1024 }),
+);

@@ -1,0 +1,103 @@
+/**
+ * Training: samples a second of the built-in trainer's step, on every backend that loads here, beside the same net as a
+ * stock TensorFlow.js model (tf.layers, `minimize`) on the same backend, and PyTorch where a Python has it (TRAWL_PYTHON,
+ * or python3). All in one run and in turns; with it the rate of a plain matrix product, which bounds them all.
+ *
+ *   npm run bench:train -- [--seconds 1.5] [--rounds 2]
+ */
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { BACKENDS } from '../agent/machine/backend.ts';
+import { measureInTurns, type Rate, type Row } from './train/compare.ts';
+import { MATMUL_INNER, MATMUL_ROWS, type Subject } from './train/measurement.ts';
+import { type Peer, pytorchPeer, tfjsPeer } from './train/peer.ts';
+
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '1.5' }, rounds: { type: 'string', default: '2' } },
+});
+const seconds = Number(values.seconds);
+const rounds = Number(values.rounds);
+const threads = availableParallelism();
+const DEPTHS = [3, 5] as const;
+const BATCHES = [64, 256];
+const PACK = 4;
+
+const peers = new Map<string, Peer>();
+for (const backend of BACKENDS) {
+  const peer = await tfjsPeer(backend, threads);
+  if (peer !== undefined) peers.set(backend, peer);
+}
+const torch = await pytorchPeer(threads, 'cpu');
+
+console.log(
+  `machine: ${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
+);
+for (const peer of [...peers.values(), torch]) if (peer !== undefined) console.log(`with: ${peer.description}`);
+console.log(
+  `libtensorflow and PyTorch with ${threads} threads, wasm with one; best of ${rounds} rounds of ${seconds} s\n`,
+);
+
+try {
+  for (const batch of BATCHES) await printMatmul(batch);
+  console.log('\nbackend         depth  batch  pack   samples/s    step ms   to tf.layers   to PyTorch');
+  for (const depth of DEPTHS) for (const batch of BATCHES) await printSteps(depth, batch);
+} finally {
+  for (const peer of [...peers.values(), torch]) peer?.stop();
+}
+
+async function printMatmul(batch: number): Promise<void> {
+  const row = (name: string, peer: Peer): Row => ({
+    name,
+    peer,
+    request: { subject: 'matmul', depth: 3, batch, pack: 1, seconds: seconds / 2 },
+  });
+  const rows = [...peers].map(([name, peer]) => row(name, peer));
+  if (torch !== undefined) rows.push(row('PyTorch', torch));
+  for (const {
+    row: { name },
+    stepMs,
+  } of await measureInTurns(rows, rounds)) {
+    const rate = (2 * MATMUL_ROWS * MATMUL_INNER * batch) / (stepMs * 1e6);
+    console.log(
+      `matmul [${MATMUL_ROWS}, ${MATMUL_INNER}] x [${MATMUL_INNER}, ${batch}]  ${name.padEnd(14)} ${rate.toFixed(1).padStart(6)} GFLOP/s`,
+    );
+  }
+}
+
+async function printSteps(depth: 3 | 5, batch: number): Promise<void> {
+  const row = (name: string, peer: Peer, subject: Subject, pack = 1): Row => ({
+    name,
+    peer,
+    request: { subject, depth, batch, pack, seconds },
+  });
+  const rows = [...peers].flatMap(([name, peer]) => [
+    row(name, peer, 'trawl'),
+    ...(batch === BATCHES[0] ? [row(name, peer, 'trawl', PACK)] : []),
+    row(`${name}, stock`, peer, 'stock'),
+  ]);
+  if (torch !== undefined) rows.push(row('PyTorch', torch, 'trawl'));
+  const rates = await measureInTurns(rows, rounds);
+  const rateOf = (name: string) => rates.find(({ row: each }) => each.name === name)?.samplesPerSecond;
+  for (const rate of rates) console.log(lineOf(rate, rateOf(`${rate.row.name}, stock`), rateOf('PyTorch')));
+}
+
+function lineOf(
+  { row: { name, request }, samplesPerSecond, stepMs }: Rate,
+  stock: number | undefined,
+  torchRate: number | undefined,
+): string {
+  const ratio = (to: number | undefined) => (to === undefined ? '' : (samplesPerSecond / to).toFixed(2));
+  const { depth, batch, pack } = request;
+  return [
+    name.padEnd(15),
+    `${depth}`.padStart(5),
+    `${batch}`.padStart(6),
+    `${pack}`.padStart(5),
+    samplesPerSecond.toFixed(0).padStart(11),
+    stepMs.toFixed(2).padStart(10),
+    ratio(stock).padStart(14),
+    ratio(name === 'PyTorch' ? undefined : torchRate).padStart(12),
+  ]
+    .join(' ')
+    .trimEnd();
+}

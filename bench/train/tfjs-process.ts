@@ -1,0 +1,65 @@
+/** A process that trains on one backend of TensorFlow.js, as it is asked on stdin: `tfjs-process.js BACKEND`. */
+import { createInterface } from 'node:readline';
+import * as tf from '@tensorflow/tfjs-core';
+import { defaultDataDir } from '../../agent/data/cache.ts';
+import { loadImages } from '../../agent/data/load.ts';
+import { type BackendName, chooseBackend } from '../../agent/machine/backend.ts';
+import { trainImages } from '../../agent/trainers/autoencoder/images.ts';
+import { matmulStep } from './matmul-step.ts';
+import { type Answer, IMAGES, type Ready, type Request } from './measurement.ts';
+import { stockStep } from './stock-step.ts';
+import type { Step } from './subject.ts';
+import { trawlStep } from './trawl-step.ts';
+
+/** Before the first measurement of a subject: code is compiled and memory is had. */
+const WARM_UP_S = 0.5;
+
+const forced = process.argv[2] as BackendName;
+await chooseBackend({ forced, gpus: forced === 'tensorflow-gpu' ? 1 : 0, requireGpu: false });
+const images = (await loadImages('mnist', defaultDataDir(process.env))).train;
+const train = trainImages(images, IMAGES);
+const rows = train.pick(Int32Array.from({ length: IMAGES }, (_, i) => i));
+const steps = new Map<string, Step>();
+say({ description: `tfjs ${tf.version_core} on ${forced}` });
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line) as Request;
+  const key = JSON.stringify([request.subject, request.depth, request.batch, request.pack]);
+  let step = steps.get(key);
+  if (step === undefined) {
+    step = stepOf(request);
+    steps.set(key, step);
+    await measure(step, WARM_UP_S);
+  }
+  say(await measure(step, request.seconds));
+}
+
+function stepOf(request: Request): Step {
+  switch (request.subject) {
+    case 'trawl':
+      return trawlStep(train, request);
+    case 'stock':
+      return stockStep(rows, request);
+    case 'matmul':
+      return matmulStep(request);
+  }
+}
+
+async function measure(step: Step, seconds: number): Promise<Answer> {
+  await step.take();
+  await step.settle();
+  const start = performance.now();
+  const used = process.cpuUsage();
+  let count = 0;
+  do {
+    await step.take();
+    count++;
+  } while (performance.now() - start < seconds * 1000);
+  await step.settle();
+  const { user, system } = process.cpuUsage(used);
+  return { count, seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6 };
+}
+
+function say(message: Ready | Answer): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}

@@ -1,0 +1,101 @@
+/** Checks what a backup was made of, and only then says that it is one. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { DamagedError } from '../../proto/errors.ts';
+import {
+  ARTIFACTS,
+  BACKUP_STORE,
+  MANIFEST,
+  type Manifest,
+  NAMED_ARTIFACTS,
+  type NamedArtifact,
+  sha256Of,
+} from './layout.ts';
+
+/**
+ * @param dir what was received
+ * @param version of this trawl
+ * @throws {DamagedError} when the store does not hang together, or an artifact is not what it says
+ */
+export async function sealBackup(dir: string, version: string): Promise<Manifest> {
+  const store = join(dir, BACKUP_STORE);
+  const { schema, named } = readBackedUp(store);
+  const missing: string[] = [];
+  let bytes = 0;
+  for (const artifact of named) {
+    if (!existsSync(join(dir, ARTIFACTS, artifact.path))) missing.push(artifact.path);
+    else {
+      await mustBe(join(dir, ARTIFACTS, artifact.path), artifact);
+      bytes += artifact.size;
+    }
+  }
+  const sealed: Manifest = {
+    format: 1,
+    version,
+    schema,
+    created_at: new Date().toISOString(),
+    store: { bytes: statSync(store).size, sha256: await sha256Of(store) },
+    artifacts: { files: named.length - missing.length, bytes },
+    missing,
+  };
+  await syncFile(store);
+  await writeDurably(join(dir, MANIFEST), `${JSON.stringify(sealed, null, 2)}\n`);
+  await syncFolders(dir);
+  return sealed;
+}
+
+/** @throws {DamagedError} */
+export async function mustBe(path: string, { size, sha256 }: NamedArtifact): Promise<void> {
+  if (statSync(path).size === size && (await sha256Of(path)) === sha256) return;
+  throw new DamagedError(`the artifact ${path} is not what the store says of it`);
+}
+
+/** Takes the store out of its write-ahead mode, so that it is one file, and reads it through. */
+function readBackedUp(path: string): { schema: number; named: NamedArtifact[] } {
+  const db = new Database(path);
+  try {
+    db.exec('pragma journal_mode = delete');
+    const [found] = db.prepare('pragma quick_check(1)').all() as { quick_check: string }[];
+    if (found?.quick_check !== 'ok') throw new Error(found?.quick_check);
+    const { user_version: schema } = db.prepare('pragma user_version').get() as { user_version: number };
+    return { schema, named: db.prepare(NAMED_ARTIFACTS).all() as NamedArtifact[] };
+  } catch (error) {
+    throw new DamagedError(`the copy of the store is damaged: ${error instanceof Error ? error.message : error}`);
+  } finally {
+    db.close();
+  }
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** A folder's files are durable by name once it, and every folder above them, is. */
+export async function syncFolders(dir: string): Promise<void> {
+  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) await syncFile(join(entry.parentPath, entry.name));
+  }
+  await syncFile(dir);
+}
+
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether something is there that a restore, or a backup, would mix with its own. */
+export function isTaken(dir: string): boolean {
+  return existsSync(dir) && readdirSync(dir).length > 0;
+}

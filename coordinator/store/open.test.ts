@@ -1,0 +1,92 @@
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { RefusedError } from '../../proto/errors.ts';
+import { ADDRESS_FILE } from '../address-file.ts';
+import { copyStore } from './copy.ts';
+import { openStore, STORE_FILE } from './open.ts';
+
+const PAGE = 4096;
+
+function newFolder(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-open-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** A store with some hundred pages, in a folder where no process has it open: libsql keeps a closed store's lock. */
+function filledStore(): string {
+  const db = openStore(newFolder());
+  db.exec('begin');
+  const log = db.prepare("insert into logs values (1, 't', 1, ?, 0, ?)");
+  for (let seq = 1; seq <= 1_000; seq++) log.run(seq, `${seq} `.repeat(100));
+  db.exec('commit');
+  const path = join(newFolder(), STORE_FILE);
+  copyStore(db, path);
+  return path;
+}
+
+function overwrite(path: string, offset: number, bytes: Uint8Array): void {
+  const file = openSync(path, 'r+');
+  writeSync(file, bytes, 0, bytes.length, offset);
+  closeSync(file);
+}
+
+function refusalOf(path: string): string {
+  try {
+    openStore(dirname(path));
+  } catch (error) {
+    expect(error).toBeInstanceOf(RefusedError);
+    return `${error}`;
+  }
+  return 'it was opened';
+}
+
+test('a whole store is opened', () => {
+  expect(refusalOf(filledStore())).toBe('it was opened');
+});
+
+test.each<[string, (path: string) => void]>([
+  ['cut short', (path) => truncateSync(path, 20 * PAGE + 100)],
+  ['overwritten in the middle', (path) => overwrite(path, 30 * PAGE, Buffer.alloc(PAGE, 0xab))],
+  ['overwritten with zeros in the middle', (path) => overwrite(path, 30 * PAGE, Buffer.alloc(PAGE))],
+  ['overwritten at its beginning', (path) => overwrite(path, 0, Buffer.alloc(100, 0xab))],
+  ['another file altogether', (path) => writeFileSync(path, 'sweep: not a store\n'.repeat(1_000))],
+])('a store that is %s is refused, left as it was, and the way back is named', (_, damage) => {
+  const path = filledStore();
+  damage(path);
+  const before = readFileSync(path);
+  expect(refusalOf(path)).toMatch(/store\.db is damaged .*"trawl restore FILE --dir NEWDIR/);
+  expect(readFileSync(path).equals(before)).toBe(true);
+});
+
+test.each<[string, (path: string) => void]>([
+  ['gone', (path) => rmSync(path)],
+  ['empty', (path) => truncateSync(path, 0)],
+])('a store that is %s is not begun anew over artifacts that somebody may want', (state, lose) => {
+  const path = filledStore();
+  mkdirSync(join(dirname(path), 'artifacts', '1'), { recursive: true });
+  lose(path);
+  expect(refusalOf(path)).toMatch(new RegExp(`is ${state}, though .*artifacts is not`));
+});
+
+test('a store that is in use is refused with who uses it, as far as that is known', () => {
+  const dir = newFolder();
+  openStore(dir);
+  expect(refusalOf(join(dir, STORE_FILE))).toMatch(/in use by another process/);
+  writeFileSync(join(dir, ADDRESS_FILE), JSON.stringify({ address: '127.0.0.1:7070', pid: process.pid }));
+  expect(refusalOf(join(dir, STORE_FILE))).toContain(
+    `in use by the coordinator at 127.0.0.1:7070 (process ${process.pid})`,
+  );
+});

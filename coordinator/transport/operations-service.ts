@@ -1,0 +1,28 @@
+/** The side of the people who run the machines. */
+import type { Logger } from 'pino';
+import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/trawl/v1/operations_service.ts';
+import type { AgentControl } from '../agent-control.ts';
+import { streamed, unary } from './handlers.ts';
+import { mustBeShort } from './must-be-short.ts';
+
+/** @param backup makes one, as of the moment that it is asked for */
+export function operationsService(
+  agents: AgentControl,
+  backup: () => AsyncIterable<BackupResponse>,
+  log: Logger,
+): OperationsServiceServer {
+  return {
+    backup: streamed(log, () => backup()),
+    drainAgent: unary(log, async ({ agent, graceMs, reason }) => {
+      mustBeShort('a reason', reason);
+      const drained = await agents.drain(agent, graceMs, reason);
+      log.info({ agentId: drained.id, graceMs, reason }, 'an agent is drained');
+      return { agent: drained };
+    }),
+    undrainAgent: unary(log, async ({ agent }) => {
+      const undrained = await agents.undrain(agent);
+      log.info({ agentId: undrained.id }, 'an agent may take work again');
+      return { agent: undrained };
+    }),
+  };
+}

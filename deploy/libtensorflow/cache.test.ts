@@ -1,0 +1,67 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { cachedFolder, libtensorflowCache, removeLeftovers, spaceProblem } from './cache.mjs';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'trawl-cache-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+test('the cache lies where XDG says, else in the home folder', () => {
+  expect(libtensorflowCache({ XDG_CACHE_HOME: '/x' })).toBe('/x/trawl/libtensorflow');
+  expect(libtensorflowCache({ HOME: '/home/a' })).toBe('/home/a/.cache/trawl/libtensorflow');
+});
+
+test('a folder is filled once', async () => {
+  const path = join(folder, 'a');
+  const fill = async (place: string) => writeFileSync(join(place, 'file'), 'whole');
+  expect(await cachedFolder(path, fill)).toEqual({ path, made: true });
+  expect(await cachedFolder(path, () => Promise.reject(new Error('filled again')))).toEqual({ path, made: false });
+  expect(readFileSync(join(path, 'file'), 'utf8')).toBe('whole');
+});
+
+test('a filling that fails leaves nothing, neither under the name nor beside it', async () => {
+  const fill = async (place: string) => {
+    writeFileSync(join(place, 'half'), '');
+    throw new Error('interrupted');
+  };
+  await expect(cachedFolder(join(folder, 'a'), fill)).rejects.toThrow('interrupted');
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('what a killed set-up left half-filled is never taken for the folder', async () => {
+  mkdirSync(join(folder, '.filling-dead'));
+  const path = join(folder, 'a');
+  await cachedFolder(path, async (place) => {
+    expect(existsSync(path)).toBe(false);
+    writeFileSync(join(place, 'file'), '');
+  });
+  expect(readdirSync(path)).toEqual(['file']);
+});
+
+test('what was left half-filled is removed after a day, and nothing else is', () => {
+  for (const name of ['.filling-dead', 'whole']) mkdirSync(join(folder, name));
+  removeLeftovers(folder, Date.now() + 23 * 3_600_000);
+  expect(readdirSync(folder).sort()).toEqual(['.filling-dead', 'whole']);
+  removeLeftovers(folder, Date.now() + 25 * 3_600_000);
+  expect(readdirSync(folder)).toEqual(['whole']);
+});
+
+test('of two that fill at once, both get the whole folder', async () => {
+  const path = join(folder, 'a');
+  const fill = async (place: string) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    writeFileSync(join(place, 'file'), '');
+  };
+  const both = await Promise.all([cachedFolder(path, fill), cachedFolder(path, fill)]);
+  expect(both.map(({ made }) => made).sort()).toEqual([false, true]);
+  expect(readdirSync(folder)).toEqual(['a']);
+});
+
+test('too little room is said with both figures', () => {
+  expect(spaceProblem(folder, 1)).toBeNull();
+  expect(spaceProblem(folder, 2 ** 60)).toMatch(/ has [0-9.]+ GiB free, and 1073741824\.0 GiB are needed/);
+});

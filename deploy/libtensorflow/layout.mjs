@@ -1,0 +1,57 @@
+import { existsSync, mkdirSync, readdirSync, realpathSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Where in a folder a libtensorflow lies.
+ * @typedef {object} Layout
+ * @property {string} lib folder of the libraries
+ * @property {string} main file name of the library with the C API, as the loader asks for it
+ * @property {string} framework file name of the library beside it
+ * @property {string} include folder that has `tensorflow/c/c_api.h`
+ */
+
+/** TensorFlow's release, a wheel's site-packages, and the package inside it: each relative to the folder. */
+const SHAPES = [
+  { lib: 'lib', main: 'libtensorflow.so.2', include: 'include' },
+  { lib: 'tensorflow', main: 'libtensorflow_cc.so.2', include: 'tensorflow/include' },
+  { lib: '.', main: 'libtensorflow_cc.so.2', include: 'include' },
+];
+
+const FRAMEWORK = 'libtensorflow_framework.so.2';
+const C_API = 'tensorflow/c/c_api.h';
+
+/**
+ * @param {string} folder
+ * @returns {Layout}
+ * @throws {Error} that says what was looked for
+ */
+export function layoutOf(folder) {
+  for (const { lib, main, include } of SHAPES) {
+    const files = [join(lib, main), join(lib, FRAMEWORK), join(include, C_API)];
+    if (files.every((file) => existsSync(join(folder, file))))
+      return { lib: join(folder, lib), main, framework: FRAMEWORK, include: join(folder, include) };
+  }
+  const wanted = SHAPES.map(({ lib, main }) => join(lib, main)).join(' or ');
+  throw new Error(`${folder} has no libtensorflow: expected ${wanted}, ${FRAMEWORK} beside it, and ${C_API}`);
+}
+
+/**
+ * Lays out `deps/` as the binding's build expects it, with links: deps/lib/libtensorflow.so and the framework's,
+ * deps/include/tensorflow, and beside that the folders that TensorFlow's headers include from.
+ * @param {Layout} layout
+ * @param {string} deps
+ */
+export function layOutDeps({ lib, main, framework, include }, deps) {
+  mkdirSync(join(deps, 'lib'), { recursive: true });
+  mkdirSync(join(deps, 'include'));
+  const link = (from, to) => symlinkSync(realpathSync(from), join(deps, to));
+  for (const name of [main, framework]) link(join(lib, name), join('lib', name));
+  link(join(lib, main), 'lib/libtensorflow.so');
+  link(join(lib, framework), 'lib/libtensorflow_framework.so');
+  for (const name of readdirSync(include)) link(join(include, name), join('include', name));
+  // TensorFlow's own release has them here.
+  for (const name of ['tsl', 'xla']) {
+    const external = join(include, 'external', `local_${name}`, name);
+    if (existsSync(external) && !existsSync(join(deps, 'include', name))) link(external, join('include', name));
+  }
+}

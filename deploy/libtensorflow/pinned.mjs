@@ -1,0 +1,38 @@
+import { fileURLToPath } from 'node:url';
+
+/**
+ * `cpu`, or `cuda`: computes on NVIDIA GPUs, and on the CPU where there is none.
+ * @typedef {'cpu' | 'cuda'} Variant
+ */
+
+/** TensorFlow's own C library, from https://www.tensorflow.org/install/lang_c; 2.18.0 is its last for Linux. */
+export const OFFICIAL = {
+  version: '2.18.0',
+  baseUrl: 'https://storage.googleapis.com/tensorflow/versions',
+  cpu: {
+    file: 'libtensorflow-cpu-linux-x86_64.tar.gz',
+    sha256: '605bfcb370c7e7ec981eabada880f60784e3de018395be95c95c3e5592c3d9a2',
+  },
+  cuda: {
+    file: 'libtensorflow-gpu-linux-x86_64.tar.gz',
+    sha256: '6ca25aae03548cf76f6f68f00bdf53ec39710f08cee23bf6419b9e6e27feca5c',
+  },
+};
+
+/**
+ * The wheel of TensorFlow for Python, which carries libtensorflow_cc, libtensorflow_framework and the C headers; its
+ * checksums are in the requirements files.
+ */
+export const WHEEL = {
+  version: '2.18.1',
+  /** The build that is taken, whatever Python is here: only what is written in C is used. */
+  python: '3.11',
+  platform: 'manylinux2014_x86_64',
+  requirements: {
+    cpu: fileURLToPath(new URL('requirements-cpu.txt', import.meta.url)),
+    cuda: fileURLToPath(new URL('requirements-cuda.txt', import.meta.url)),
+  },
+};
+
+/** Free bytes that a set-up needs while it unpacks; half of it stays in use. */
+export const SPACE_BYTES = { cpu: 2.5 * 2 ** 30, cuda: 8 * 2 ** 30 };

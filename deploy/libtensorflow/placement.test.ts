@@ -1,0 +1,67 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { isPlaced, packageRoot, place, placeAgain, takeOut } from './placement.mjs';
+
+const NAME = '@tensorflow/tfjs-node';
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'trawl-placement-'));
+  install();
+  mkdirSync(join(root, 'cache/lib'), { recursive: true });
+  writeFileSync(join(root, 'cache/lib/libtensorflow.so.2'), 'library');
+  writeFileSync(join(root, 'cache/binding.node'), 'binding');
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const install = () => mkdirSync(packageRoot(root, NAME), { recursive: true });
+const inPackage = (file: string) => join(packageRoot(root, NAME), file);
+const placement = () => ({
+  packages: [NAME],
+  lib: join(root, 'cache/lib'),
+  binding: join(root, 'cache/binding.node'),
+  napi: 8,
+});
+
+test('the package gets its binding, and its libraries where the binding looks for them', () => {
+  expect(isPlaced(root, NAME)).toBe(false);
+  place(root, placement());
+  expect(isPlaced(root, NAME)).toBe(true);
+  expect(readFileSync(inPackage('lib/napi-v8/tfjs_binding.node'), 'utf8')).toBe('binding');
+  expect(readFileSync(inPackage('lib/napi-v8/../../deps/lib/libtensorflow.so.2'), 'utf8')).toBe('library');
+});
+
+test('a package that was installed anew gets them again, and only then', () => {
+  expect(placeAgain(root)).toEqual([]);
+  place(root, placement());
+  expect(placeAgain(root)).toEqual([]);
+  rmSync(join(root, 'node_modules'), { recursive: true });
+  install();
+  expect(placeAgain(root)).toEqual([NAME]);
+  expect(existsSync(inPackage('lib/napi-v8/tfjs_binding.node'))).toBe(true);
+});
+
+test('when the cache was emptied nothing is put back', () => {
+  place(root, placement());
+  rmSync(join(root, 'node_modules'), { recursive: true });
+  install();
+  rmSync(join(root, 'cache'), { recursive: true });
+  expect(placeAgain(root)).toEqual([]);
+  expect(isPlaced(root, NAME)).toBe(false);
+});
+
+test('a package whose libraries have gone does not count as complete', () => {
+  place(root, placement());
+  rmSync(join(root, 'cache'), { recursive: true });
+  expect(isPlaced(root, NAME)).toBe(false);
+});
+
+test('what does not work is taken out, and is not put back', () => {
+  place(root, placement());
+  takeOut(root, placement());
+  expect(existsSync(inPackage('lib'))).toBe(false);
+  expect(existsSync(inPackage('deps'))).toBe(false);
+  expect(placeAgain(root)).toEqual([]);
+});

@@ -1,0 +1,130 @@
+/** Backups of coordinators at work, and what is made of them. */
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { noopLoss } from '../../agent/trainers/noop.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import { expectExactlyOnce } from '../faults/exactly-once.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { readStore } from '../harness/stored.ts';
+import { trawl, trawlJson } from '../harness/trawl.ts';
+import { until } from '../harness/until.ts';
+
+const TRIALS = 12;
+const EPOCHS = 40;
+/** Reports all the time: there is no quiet moment to make a backup in. */
+const BUSY = `
+trainer: noop
+parameters:
+  x: {min: 1, max: ${TRIALS}, step: 1}
+  epochs: {value: ${EPOCHS}}
+  duration_ms: {value: 20}
+`;
+
+test('a backup made while everything is at work is whole: a coordinator on it brings the sweep to its end', {
+  timeout: 240_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: '5s' });
+  await cluster.startAgent('agent', 2);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, BUSY));
+  await until('some trials have ended', async () => ((await cluster.sweep(sweep))?.counts?.succeeded ?? 0) >= 2);
+  const out = join(folder, 'backup');
+  const made = await cluster.run('backup', '--out', out);
+  expect(made.code, made.stderr).toBe(0);
+  expect(readdirSync(out).sort()).toEqual(['backup.json', 'store.sqlite']);
+
+  // The copying must not have cost the coordinator its lock.
+  const second = await trawl('coordinator', '--dir', cluster.dir, '--nats', cluster.natsUrl, '--listen', '127.0.0.1:0');
+  expect(second.code).toBe(4);
+  expect(second.stderr).toContain(`in use by the coordinator at ${cluster.address}`);
+
+  await Promise.all([cluster.coordinator.killNow(), cluster.agent('agent').killNow()]);
+  rmSync(cluster.dir, { recursive: true });
+  const restored = await trawl('restore', out, '--dir', cluster.dir);
+  expect(restored.code, restored.stderr).toBe(0);
+  await cluster.startCoordinator();
+  await cluster.startAgent('agent', 2);
+  expect((await cluster.run('wait', sweep)).code).toBe(0);
+  await cluster.coordinator.stop();
+  expectExactlyOnce(readStore(cluster.dir), {
+    trials: TRIALS,
+    epochs: EPOCHS,
+    lossAt: (parameters, epoch) => noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch),
+  });
+});
+
+/** Leaves a file. */
+const PROGRAM = `
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+writeFileSync(join(process.env.TRAWL_ARTIFACTS, 'result.txt'), 'the result');
+console.log(JSON.stringify({ epoch: 1, loss: 1 }));
+`;
+
+/** A folder that no coordinator is at work on, with one sweep and one artifact. */
+async function finished(folder: string): Promise<string> {
+  writeFileSync(join(folder, 'leave.mjs'), PROGRAM);
+  const command = JSON.stringify(['node', join(folder, 'leave.mjs')]);
+  const file = sweepFile(folder, `command: ${command}\nmetric: {name: loss}\nparameters: {}\n`);
+  const dir = join(folder, 'runs');
+  const up = await trawl('up', file, '--slots', '1', '--dir', dir);
+  expect(up.code, up.stderr).toBe(0);
+  return dir;
+}
+
+test('a folder at rest is backed up with its artifacts; what is restored reads the same', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const dir = await finished(folder);
+  const out = join(folder, 'backup');
+  const made = await trawlJson<{ artifacts: unknown; missing: unknown }>('backup', '--dir', dir, '--out', out);
+  expect(made).toMatchObject({ artifacts: { files: 1, bytes: 10 }, missing: [] });
+  const again = join(folder, 'again');
+  expect((await trawl('restore', out, '--dir', again)).code).toBe(0);
+  expect(readdirSync(again).sort()).toEqual(['artifacts', 'store.db']);
+  const trials = await trawlJson<{ trial: string }[]>('trials', '--dir', dir);
+  expect(await trawlJson('trials', '--dir', again)).toEqual(trials);
+  const got = await trawl('artifacts', 'get', trials[0]?.trial ?? '', '--dir', again, '--out', join(folder, 'got'));
+  expect(got.code, got.stderr).toBe(0);
+  expect(readFileSync(join(folder, 'got', 'result.txt'), 'utf8')).toBe('the result');
+
+  for (const [args, message] of [
+    [['restore', out, '--dir', again], /again is not empty/],
+    [['backup', '--dir', dir, '--out', out], /backup is there already/],
+  ] as const) {
+    const refused = await trawl(...args);
+    expect(refused.code).toBe(4);
+    expect(refused.stderr).toMatch(message);
+  }
+});
+
+test('a backup that was altered, or is not finished, is refused, and leaves nothing in the folder', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const dir = await finished(folder);
+  const damage: [string, (out: string) => void, number, RegExp][] = [
+    ['store', (out) => appendFileSync(join(out, 'store.sqlite'), 'x'), 3, /store\.sqlite .* altered or torn/],
+    ['artifact', (out) => writeFileSync(artifactIn(out), 'the reSult'), 3, /result\.txt is not what the store says/],
+    ['lost', (out) => rmSync(artifactIn(out)), 3, /lacks the artifact .*result\.txt/],
+    ['unfinished', (out) => rmSync(join(out, 'backup.json')), 2, /no backup, or one that was not finished/],
+  ];
+  for (const [name, damageIt, code, message] of damage) {
+    const out = join(folder, name);
+    expect((await trawl('backup', '--dir', dir, '--out', out)).code).toBe(0);
+    damageIt(out);
+    const target = join(folder, `of-${name}`);
+    const refused = await trawl('restore', out, '--dir', target);
+    expect(refused.stderr).toMatch(message);
+    expect(refused.code).toBe(code);
+    expect(existsSync(target) ? readdirSync(target) : []).toEqual([]);
+  }
+});
+
+function artifactIn(out: string): string {
+  const found = readdirSync(out, { recursive: true, encoding: 'utf8' }).find((name) => name.endsWith('result.txt'));
+  return join(out, found ?? '');
+}

@@ -1,0 +1,161 @@
+/** Agents are drained, by a person and by a signal, on real processes. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { noopLoss } from '../../agent/trainers/noop.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { readStore, type Stored } from '../harness/stored.ts';
+import { until } from '../harness/until.ts';
+import { expectExactlyOnce } from './exactly-once.ts';
+
+const EPOCHS = 4;
+const noopSweep = (trials: number, epochMs: number) => `
+trainer: noop
+parameters:
+  x: {min: 1, max: ${trials}, step: 1}
+  epochs: {value: ${EPOCHS}}
+  duration_ms: {value: ${epochMs}}
+retry: {crash: 0, oom: 0, timeout: 0}
+`;
+
+interface Shown {
+  readonly agent: string;
+  readonly state: string;
+  readonly busy: number;
+  readonly drain_reason: string | null;
+}
+
+async function shown(cluster: Cluster, name: string): Promise<Shown | undefined> {
+  return (await cluster.json<Shown[]>('agents')).find(({ agent }) => agent === name);
+}
+
+async function running(cluster: Cluster, sweep: string, count: number): Promise<void> {
+  await until(`${count} trials run`, async () => (await cluster.sweep(sweep))?.counts?.running === count);
+}
+
+/** Waits for the sweep's end, and looks at what the coordinator has stored. */
+async function result(cluster: Cluster, sweep: string, trials: number): Promise<Stored> {
+  const waited = await cluster.run('wait', sweep);
+  expect(waited.code, waited.stderr).toBe(0);
+  await cluster.coordinator.stop();
+  const stored = readStore(cluster.dir);
+  expectExactlyOnce(stored, {
+    trials,
+    epochs: EPOCHS,
+    lossAt: (parameters, epoch) => noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch),
+  });
+  return stored;
+}
+
+test('a drained agent finishes what runs and takes nothing new, through a restart too, until it is undrained', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: '5s' });
+  await cluster.startAgent('one', 2);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweep(6, 300)));
+  await running(cluster, sweep, 2);
+  const drained = await cluster.json<Shown>('drain', 'one', '--reason', 'new driver', '--wait');
+  expect(drained).toMatchObject({ agent: 'one', state: 'drained', busy: 0, drain_reason: 'new driver' });
+  const { counts } = (await cluster.sweep(sweep)) ?? {};
+  expect(counts).toMatchObject({ succeeded: 2, running: 0 });
+
+  await cluster.agent('one').killNow();
+  await cluster.coordinator.killNow();
+  await cluster.startCoordinator();
+  await cluster.startAgent('one', 2);
+  await until('the agent is back', async () => (await shown(cluster, 'one'))?.state === 'drained');
+  expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 2, running: 0 });
+
+  expect(await cluster.json<Shown>('undrain', 'one')).toMatchObject({ state: 'connected', drain_reason: null });
+  const { attempts } = await result(cluster, sweep, 6);
+  expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(Array(6).fill([1, null]));
+});
+
+test('what still runs after the grace is handed back: another agent runs it, and no budget pays', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: '60s' });
+  await cluster.startAgent('one', 1, cluster.address, 3);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweep(3, 1_000)));
+  await running(cluster, sweep, 3);
+  await cluster.run('drain', 'one', '--grace', '0s');
+  // Sooner than any lease ends.
+  await until('the pack was handed back', async () => (await shown(cluster, 'one'))?.state === 'drained');
+  await cluster.startAgent('two', 3);
+  const { attempts } = await result(cluster, sweep, 3);
+  expect(attempts.filter(({ number }) => number === 1).map(({ agent, failureClass }) => [agent, failureClass])).toEqual(
+    Array(3).fill(['one', 'drained']),
+  );
+  expect(attempts.filter(({ number }) => number === 2).map(({ agent }) => agent)).toEqual(Array(3).fill('two'));
+});
+
+test('SIGTERM is a drain: what runs ends within the grace, and so does the agent; a second one hands back at once', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: '60s' });
+  await cluster.startAgent('one', 1, cluster.address, 1, ['--drain-grace', '60s']);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweep(3, 500)));
+  await running(cluster, sweep, 1);
+  process.kill(cluster.agent('one').pid, 'SIGTERM');
+  await until('it is shown', async () => (await shown(cluster, 'one'))?.state === 'draining');
+  expect(await cluster.agent('one').exited).toBe(0);
+  expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 1, running: 0 });
+
+  await cluster.startAgent('two', 1, cluster.address, 1, ['--drain-grace', '60s']);
+  await running(cluster, sweep, 1);
+  process.kill(cluster.agent('two').pid, 'SIGTERM');
+  await until('it is shown', async () => (await shown(cluster, 'two'))?.state === 'draining');
+  process.kill(cluster.agent('two').pid, 'SIGTERM');
+  expect(await cluster.agent('two').exited).toBe(0);
+  await cluster.startAgent('three', 2);
+  const { attempts } = await result(cluster, sweep, 3);
+  expect(attempts.flatMap(({ agent, failureClass }) => (failureClass ? [[agent, failureClass]] : []))).toEqual([
+    ['two', 'drained'],
+  ]);
+});
+
+/** Says that it was asked to end, and takes its time for a last word. */
+const PROGRAM = `
+import { writeFileSync } from 'node:fs';
+process.on('SIGTERM', () => setTimeout(() => { writeFileSync(process.argv[2], 'asked to end'); process.exit(1); }, 800));
+console.log(JSON.stringify({ epoch: 1, loss: 1 }));
+setInterval(() => {}, 1000);
+`;
+
+test.each([['0s'], ['60s']])(
+  "a user's program has its time between SIGTERM and SIGKILL (drain grace %s)",
+  {
+    timeout: 120_000,
+  },
+  async (grace) => {
+    const folder = testFolder();
+    const said = join(folder, 'said.txt');
+    writeFileSync(join(folder, 'linger.mjs'), PROGRAM);
+    const command = JSON.stringify(['node', join(folder, 'linger.mjs'), said]);
+    const text = `command: ${command}\nmetric: {name: loss}\nparameters: {}\nretry: {crash: 0}\n`;
+    const cluster = await Cluster.start(folder, { lease: '60s' });
+    await cluster.startAgent('one', 1, cluster.address, 1, ['--drain-grace', grace]);
+    const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, text));
+    await until('the program has reported', async () => {
+      const [trial] = await cluster.json<{ epoch: number }[]>('trials', sweep);
+      return trial?.epoch === 1;
+    });
+    const { pid, exited } = cluster.agent('one');
+    process.kill(pid, 'SIGTERM');
+    if (grace !== '0s') {
+      await until('it leaves', async () => (await shown(cluster, 'one'))?.state === 'draining');
+      process.kill(pid, 'SIGTERM');
+    }
+    expect(await exited).toBe(0);
+    await until('the program had its last word', () => existsSync(said) && readFileSync(said, 'utf8') !== '');
+    await cluster.coordinator.stop();
+    const { attempts, trials } = readStore(cluster.dir);
+    expect(attempts.map(({ failureClass }) => failureClass)).toEqual(['drained']);
+    expect(trials.map(({ state }) => ['pending', 'offered'].includes(state))).toEqual([true]);
+  },
+);
