@@ -5,13 +5,17 @@ import { availableParallelism, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import { type Address, isLoopback } from '../proto/address.ts';
+import type { BasicAuth } from '../proto/basic-auth.ts';
 import { channelTo } from '../proto/channel.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
-import { BadInputError } from '../proto/errors.ts';
+import { BadInputError, RefusedError } from '../proto/errors.ts';
 import type { Identity } from '../proto/identity.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
+import type { DatasetUse } from './data/use.ts';
 import { listGpus } from './machine/gpus.ts';
 import type { PackOption } from './machine/pack-size.ts';
+import { type Operator, startOperator } from './metrics/operator.ts';
 import { Agent } from './supervisor/agent.ts';
 import { Spool } from './supervisor/spool.ts';
 
@@ -35,6 +39,14 @@ export interface AgentOptions {
   readonly pack: PackOption;
   /** Undefined: the identity's, the one kept in `dir`, or a new one made of the host's name. */
   readonly id: string | undefined;
+  /** Where it serves `/metrics`; undefined: nowhere. */
+  readonly metrics: Address | undefined;
+  /** Who may read it; undefined: whoever reaches it. */
+  readonly metricsAuth: BasicAuth | undefined;
+  /** Whether `/metrics` tells of the GPUs. */
+  readonly gpuMetrics: boolean;
+  /** Accepts that other machines reach `/metrics`. */
+  readonly insecure: boolean;
   readonly version: string;
   readonly log: Logger;
 }
@@ -53,46 +65,67 @@ export interface RunningAgent {
 /** @throws {BadInputError | RefusedError | UnreachableError} */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { dir, identity, log, natsUrl, requireGpu, server } = options;
+  refuseOpenMetrics(options);
   const spool = new Spool(dir);
   let nats: NatsConnection | undefined;
+  let operator: Operator | undefined;
+  let agent: Agent | undefined;
   try {
+    const id = identity === undefined ? agentId(dir, options.id) : certified(identity, options.id);
     const gpus = await listGpus();
     const cores = availableParallelism();
     const slots = options.slots ?? (gpus.length || cores);
     nats = await connectNats(natsUrl, 'trawl agent', identity);
+    operator =
+      options.metrics &&
+      (await startOperator({
+        ...{ at: options.metrics, auth: options.metricsAuth, log },
+        ...{ agentId: id, version: options.version, dir, dataDir: options.dataDir },
+        gpuMetrics: options.gpuMetrics && gpus.length > 0,
+        spooled: () => spool.size(),
+        unready: () => (agent === undefined ? 'the agent is starting' : agent.unready()),
+      }));
+    void operator?.countReconnects(nats);
     const hello = {
-      agentId: identity === undefined ? agentId(dir, options.id) : certified(identity, options.id),
+      agentId: id,
       incarnation: randomBytes(8).toString('hex'),
       protocol: PROTOCOL,
       version: options.version,
       host: hostname(),
       slots,
       gpus: gpus.map((gpu) => gpu.name),
+      metrics: operator?.advertised ?? '',
     };
     const setup = {
       ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length, cores, slots },
       pack: options.pack,
     };
-    const agent = new Agent({ dir, server, hello, setup, spool, nats, channel: channelTo(server, identity), log });
-    const backend = await agent.up().catch(async (error) => {
-      await agent.stop();
+    const onDatasetUse = (use: DatasetUse) => operator?.datasetUsed(use);
+    const channel = channelTo(server, identity);
+    const started = new Agent({ dir, server, hello, setup, spool, nats, channel, log, onDatasetUse });
+    agent = started;
+    const backend = await started.up().catch(async (error) => {
+      await started.stop();
       throw error;
     });
-    log.info({ agentId: hello.agentId, slots, backend, nats: withoutSecrets(natsUrl), server }, 'the agent is up');
+    const shown = { agentId: id, slots, backend, nats: withoutSecrets(natsUrl), server, metrics: hello.metrics };
+    log.info(shown, 'the agent is up');
     const connection = nats;
     let closed: Promise<void> | undefined;
     const close = () => {
+      operator?.stop();
       closed ??= closeNats(connection).then(() => spool.close());
       return closed;
     };
     return {
-      id: hello.agentId,
+      id,
       slots,
-      refused: agent.refused,
-      leave: (graceMs) => agent.leave(graceMs).then(close),
-      stop: () => agent.stop().then(close),
+      refused: started.refused,
+      leave: (graceMs) => started.leave(graceMs).then(close),
+      stop: () => started.stop().then(close),
     };
   } catch (error) {
+    operator?.stop();
     await nats?.close();
     spool.close();
     throw error;
@@ -103,6 +136,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 function certified({ name }: Identity, given: string | undefined): string {
   if (given === undefined || given === name) return name;
   throw new BadInputError(`--id is ${given}, but the identity is that of agent ${name}: leave --id out`);
+}
+
+/** @throws {RefusedError} */
+function refuseOpenMetrics({ metrics, metricsAuth, insecure }: AgentOptions): void {
+  if (metrics === undefined || isLoopback(metrics) || metricsAuth !== undefined || insecure) return;
+  throw new RefusedError(
+    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics asks for no password: give it ` +
+      '--metrics-user with one, serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
+  );
 }
 
 /** The same folder is the same agent, so that its spool finds its way home. */

@@ -1,17 +1,21 @@
 /** Wiring: configuration → store → decisions → transport. */
 
 import { rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import type { Address } from '../proto/address.ts';
+import type { BasicAuth } from '../proto/basic-auth.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
+import { watchDiskSpace } from '../proto/disk-space.ts';
 import { BadInputError } from '../proto/errors.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService, Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { readIdentity } from '../proto/identity.ts';
+import { serveOperatorPages } from '../proto/operator-http.ts';
 import { allHeartbeats, COORDINATOR, heartbeatSubject, withoutSecrets } from '../proto/subjects.ts';
 import { ADDRESS_FILE } from './address-file.ts';
 import { agentControlOf, agentsOf } from './agent-control.ts';
@@ -27,15 +31,16 @@ import { type AttemptKey, keyText } from './core/model.ts';
 import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import type { Output } from './core/step.ts';
 import { onTick } from './core/tick.ts';
-import type { BasicAuth } from './metrics/basic-auth.ts';
+import { agentTargets } from './metrics/agent-series.ts';
 import { startCollecting } from './metrics/collect.ts';
 import { coordinatorMetrics } from './metrics/families.ts';
-import { serveMetrics } from './metrics/http.ts';
+import { introduceCalls, measuringInterceptor } from './metrics/grpc-calls.ts';
 import { Runtime } from './runtime.ts';
 import { clusterName, openStore } from './store/open.ts';
 import { artifactService } from './transport/artifact-service.ts';
 import { AttemptService } from './transport/attempt-service.ts';
 import { openDoor } from './transport/door.ts';
+import { addReflection, Health } from './transport/introspection.ts';
 import { Offers } from './transport/offers.ts';
 import { operationsService } from './transport/operations-service.ts';
 import { keyOf } from './transport/records.ts';
@@ -63,6 +68,10 @@ export interface CoordinatorOptions {
   readonly metricsTls: boolean;
   readonly leaseMs: number;
   readonly version: string;
+  /** Whether `/metrics` has series of single trials. */
+  readonly trialMetrics: boolean;
+  /** The folder of the wire's files, for gRPC reflection. */
+  readonly protoDir: string;
   readonly log: Logger;
   /** Called when the coordinator cannot go on; the process should end. */
   readonly onBroken: (error: unknown) => void;
@@ -98,12 +107,17 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     db.close();
     throw error;
   });
-  const offers = new Offers(nats, cluster, log);
+  const offers = new Offers(nats, cluster, log, ({ messages, limit }) => {
+    metrics.natsStreamMessages.set(messages);
+    if (limit === undefined) metrics.natsStreamLimit.remove();
+    else metrics.natsStreamLimit.set(limit);
+  });
   const runtime = new Runtime({
     db,
     leaseMs,
     onBroken: options.onBroken,
     send: (output) => send(output, offers, attempts),
+    onPass: (seconds) => metrics.schedulerPass.observe(seconds),
   });
   const heartbeatMs = Math.max(100, Math.floor(leaseMs / HEARTBEATS_PER_LEASE));
   const files = new ArtifactFiles(options.dir);
@@ -117,17 +131,39 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const refusals = new Refusals(metrics.authRefused, log);
   const guard = new Guard(identities, (reason, facts) => refusals.tell(reason, facts));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
-  const collecting = startCollecting(runtime, metrics, options.version);
-  const web = await serveMetrics({
-    registry: metrics.registry,
-    measure: collecting.measure,
-    at: options.metrics,
-    auth: metricsAuth,
-    identity: metricsTls ? identity : undefined,
-    onRefused: (from, why) => refusals.tell('metrics', { from, why }),
+  const { version, trialMetrics } = options;
+  const collecting = startCollecting(runtime, metrics, { version, trialMetrics });
+  const stopDiskWatch = watchDiskSpace(options.dir, ({ free, size }) => {
+    metrics.diskFree.set(free);
+    metrics.diskSize.set(size);
   });
 
-  const server = newServer(guard.interceptors);
+  const services = [SweepServiceService, ArtifactServiceService, AttemptServiceService, OperationsServiceService];
+  introduceCalls(metrics, services);
+  const server = newServer([measuringInterceptor(metrics), ...guard.interceptors]);
+  const health = new Health(server, services);
+  addReflection(server, options.protoDir);
+  const state = { started: false, connected: true };
+  const unready = () =>
+    state.connected ? (state.started ? undefined : 'the coordinator is starting') : 'the connection to NATS is lost';
+  const setState = (change: Partial<typeof state>) => {
+    Object.assign(state, change);
+    health.set(unready() === undefined);
+  };
+  const pages = await serveOperatorPages(
+    {
+      registry: metrics.registry,
+      measure: collecting.measure,
+      unready,
+      json: { '/sd': () => agentTargets(runtime.core, hostname(), now()) },
+    },
+    options.metrics,
+    {
+      auth: metricsAuth,
+      identity: metricsTls ? identity : undefined,
+      onRefused: (from, why) => refusals.tell('metrics', { from, why }),
+    },
+  );
   const source = {
     queries: runtime.queries,
     agents: () => agentsOf(runtime.core),
@@ -161,9 +197,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     return offers.rebuild(standing).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
   };
   listenToHeartbeats(nats, cluster, runtime, refusals, log);
-  listenToStatus(nats, log, () => {
-    metrics.natsReconnects.inc({ component: 'coordinator' });
-    void reconcile();
+  listenToStatus(nats, log, {
+    onDisconnect: () => setState({ connected: false }),
+    onReconnect() {
+      metrics.natsReconnects.inc({ component: 'coordinator' });
+      setState({ connected: true });
+      void reconcile();
+    },
   });
   const ticking = setInterval(() => {
     runtime.settle(onTick(runtime.core, now())).then(
@@ -177,27 +217,29 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   );
   await reconcile();
   runtime.reschedule();
+  setState({ started: true });
 
   const addressFile = join(options.dir, ADDRESS_FILE);
   const shown = reachable(address);
-  const where = { address: shown, metrics: reachable({ ...options.metrics, port: web.port }), pid: process.pid };
-  writeFileSync(addressFile, `${JSON.stringify({ ...where, tls: identity !== undefined })}\n`);
+  const tls = identity !== undefined;
+  const where = { address: shown, metrics: reachable(pages.address), pid: process.pid, tls };
+  writeFileSync(addressFile, `${JSON.stringify(where)}\n`);
   log.info(
-    { address: shown, metrics: web.port, tls: identity !== undefined, nats: withoutSecrets(options.natsUrl), cluster },
+    { address: shown, metrics: pages.address.port, tls, nats: withoutSecrets(options.natsUrl), cluster },
     'the coordinator is up',
   );
 
   return {
     address,
-    metrics: { host: options.metrics.host, port: web.port },
+    metrics: pages.address,
     async stop() {
       clearInterval(ticking);
       clearInterval(reconciling);
       rmSync(addressFile, { force: true });
       server.forceShutdown();
       door.close();
-      web.server.close();
-      web.server.closeAllConnections();
+      pages.stop();
+      stopDiskWatch();
       collecting.stop();
       runtime.flush();
       await closeNats(nats);
@@ -256,11 +298,18 @@ function listenToHeartbeats(
   });
 }
 
-async function listenToStatus(nats: NatsConnection, log: Logger, onReconnect: () => void): Promise<void> {
+async function listenToStatus(
+  nats: NatsConnection,
+  log: Logger,
+  { onDisconnect, onReconnect }: { readonly onDisconnect: () => void; readonly onReconnect: () => void },
+): Promise<void> {
   for await (const status of nats.status()) {
-    if (status.type === Events.Disconnect) log.warn('the connection to NATS was lost');
-    if (status.type !== Events.Reconnect) continue;
-    log.info('the connection to NATS is back');
-    onReconnect();
+    if (status.type === Events.Disconnect) {
+      log.warn('the connection to NATS was lost');
+      onDisconnect();
+    } else if (status.type === Events.Reconnect) {
+      log.info('the connection to NATS is back');
+      onReconnect();
+    }
   }
 }

@@ -17,6 +17,8 @@ export interface RuntimeOptions {
   readonly send: (output: Output) => void;
   /** The store cannot be written any more: memory is ahead of it, so the process must end. */
   readonly onBroken: (error: unknown) => void;
+  /** Called after every pass of the scheduler. */
+  readonly onPass?: (seconds: number) => void;
 }
 
 export class Runtime {
@@ -26,15 +28,17 @@ export class Runtime {
   readonly #journal: Journal;
   readonly #send: (output: Output) => void;
   readonly #onBroken: (error: unknown) => void;
+  readonly #onPass: (seconds: number) => void;
   readonly #listeners = new Set<(commit: Commit) => void>();
   #scheduling = false;
 
-  constructor({ db, leaseMs, send, onBroken }: RuntimeOptions) {
+  constructor({ db, leaseMs, send, onBroken, onPass = () => {} }: RuntimeOptions) {
     this.db = db;
     this.core = loadCore(db, leaseMs, now());
     this.queries = new Queries(db);
     this.#send = send;
     this.#onBroken = onBroken;
+    this.#onPass = onPass;
     this.#journal = new Journal(db, now, (commit) => {
       for (const listener of this.#listeners) listener(commit);
     });
@@ -64,7 +68,9 @@ export class Runtime {
     this.#scheduling = true;
     setImmediate(() => {
       this.#scheduling = false;
+      const begun = performance.now();
       const step = schedule(this.core, now());
+      this.#onPass((performance.now() - begun) / 1000);
       if (step.changes.length > 0) this.settle(step).catch(() => {});
     });
   }

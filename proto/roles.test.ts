@@ -18,6 +18,11 @@ test.each(methods)('%s says who may call it', (path) => {
   expect(ROLES).toEqual(expect.arrayContaining([...roles]));
 });
 
+test("gRPC's health is for all, its reflection for people", () => {
+  expect(rolesOf('/grpc.health.v1.Health/Check')).toEqual(ROLES);
+  expect(rolesOf('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo')).not.toContain('agent');
+});
+
 test('nobody may call what is not known', () => {
   expect(rolesOf('/trawl.v1.SweepService/DeleteEverything')).toEqual([]);
 });

@@ -49,11 +49,21 @@ const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly
   backup: OPERATORS,
 };
 
+/** What general gRPC tools ask of any server. */
+const OF_ANY_SERVER: readonly [string, readonly Role[]][] = [
+  ['/grpc.health.v1.Health/Check', ROLES],
+  ['/grpc.health.v1.Health/Watch', ROLES],
+  ['/grpc.health.v1.Health/List', ROLES],
+  ['/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', PEOPLE],
+  ['/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo', PEOPLE],
+];
+
 const byPath = new Map<string, readonly Role[]>([
   ...pathsOf(SweepServiceService, SWEEP_SERVICE),
   ...pathsOf(AttemptServiceService, ATTEMPT_SERVICE),
   ...pathsOf(ArtifactServiceService, ARTIFACT_SERVICE),
   ...pathsOf(OperationsServiceService, OPERATIONS_SERVICE),
+  ...OF_ANY_SERVER,
 ]);
 
 function pathsOf<Name extends string>(

@@ -6,6 +6,7 @@ import { type DatasetName, type DatasetSpec, datasetNamed } from './catalogue.ts
 import { type Images, parseImages, parseLabels } from './idx.ts';
 import { ImageFile } from './image-file.ts';
 import { ensureDataset } from './resolve.ts';
+import { datasetUsed } from './use.ts';
 
 export interface ImageSet {
   /** Not in this process's memory: workers of a machine share them. */
@@ -28,7 +29,10 @@ let latest: { readonly key: string; readonly images: Promise<ImageSet> } | undef
  */
 export function loadImages(name: DatasetName, dataDir: string): Promise<ImageSet> {
   const key = JSON.stringify([dataDir, name]);
-  if (latest?.key === key) return latest.images;
+  if (latest?.key === key) {
+    datasetUsed('hit');
+    return latest.images;
+  }
   const images = read(name, dataDir);
   const loading = { key, images };
   // Who trained on it is done: a worker has one attempt, or one pack, at a time.
@@ -43,7 +47,7 @@ export function loadImages(name: DatasetName, dataDir: string): Promise<ImageSet
 async function read(name: DatasetName, dataDir: string): Promise<ImageSet> {
   const dataset = datasetNamed(name);
   if (dataset === undefined) throw new NotFoundError(`no data set is called ${name}`);
-  await ensureDataset(dataset, dataDir);
+  datasetUsed(await ensureDataset(dataset, dataDir));
   return {
     train: await ImageFile.open(cachedPath(dataDir, dataset, dataset.trainImages), dataset.trainImages),
     test: await readTest(dataset, dataDir),

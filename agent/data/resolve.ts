@@ -3,18 +3,20 @@ import { cachedPath, faultOf, isCached, writeWhole } from './cache.ts';
 import { type DataFile, type DatasetSpec, filesOf } from './catalogue.ts';
 import { DatasetUnavailableError } from './errors.ts';
 import type { Source } from './sources/source.ts';
+import type { DatasetUse } from './use.ts';
 
 /**
  * Fills what is missing of the data set's folder under `dataDir`. Several processes may do so at once: each puts whole
  * files in place, and they are all the same.
+ * @returns whether it was all there
  * @throws {DamagedFileError} when a file in the cache is truncated: it is named, and not replaced behind its owner's back.
  * @throws {DatasetUnavailableError} when no source has it, with what each said.
  */
-export async function ensureDataset(dataset: DatasetSpec, dataDir: string): Promise<void> {
+export async function ensureDataset(dataset: DatasetSpec, dataDir: string): Promise<DatasetUse> {
   const missing: DataFile[] = [];
   for (const file of filesOf(dataset))
     if (!(await isCached(cachedPath(dataDir, dataset, file), file))) missing.push(file);
-  if (missing.length === 0) return;
+  if (missing.length === 0) return 'hit';
 
   const faults: string[] = [];
   for (const source of dataset.sources) {
@@ -23,7 +25,7 @@ export async function ensureDataset(dataset: DatasetSpec, dataDir: string): Prom
     });
     if (!fetched) continue;
     for (const [file, bytes] of fetched) await writeWhole(cachedPath(dataDir, dataset, file), bytes);
-    return;
+    return 'miss';
   }
   const names = missing.map(({ name }) => name).join(', ');
   throw new DatasetUnavailableError(

@@ -1,4 +1,5 @@
-/** What the cache holds, for `trawl doctor`. */
+/** What the cache holds, for `trawl doctor` and for the agent's metrics. */
+import { stat } from 'node:fs/promises';
 import { cachedPath, isCached, readVerified } from './cache.ts';
 import { DATASETS, type DatasetName, type DatasetSpec, filesOf } from './catalogue.ts';
 import { DamagedFileError } from './errors.ts';
@@ -14,6 +15,19 @@ export interface DatasetStatus {
 /** Checks every file of every data set in the cache by its checksum: some 0.2 s a set. */
 export function datasetStatus(dataDir: string): Promise<readonly DatasetStatus[]> {
   return Promise.all(DATASETS.map((dataset) => statusOf(dataset, dataDir)));
+}
+
+/** Bytes of data sets in the cache, whole or not. */
+export async function cachedBytes(dataDir: string): Promise<number> {
+  const paths = DATASETS.flatMap((dataset) => filesOf(dataset).map((file) => cachedPath(dataDir, dataset, file)));
+  const sizes = await Promise.all(
+    paths.map((path) =>
+      stat(path)
+        .then(({ size }) => size)
+        .catch(() => 0),
+    ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 async function statusOf(dataset: DatasetSpec, dataDir: string): Promise<DatasetStatus> {

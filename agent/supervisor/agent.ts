@@ -14,6 +14,7 @@ import {
 import { fromWire } from '../../proto/parameters.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import { attemptFolder, resumeFile } from '../attempt-folder.ts';
+import type { DatasetUse } from '../data/use.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { Assignment, WorkerSetup } from '../worker/ipc.ts';
 import { AttemptFolders } from './attempt-folders.ts';
@@ -68,6 +69,8 @@ export interface AgentParts {
   /** How the agent shows the coordinator who it is. */
   readonly channel: Channel;
   readonly log: Logger;
+  /** A trial asked for its data set. */
+  readonly onDatasetUse: (use: DatasetUse) => void;
 }
 
 export class Agent {
@@ -123,6 +126,13 @@ export class Agent {
   /** Rejects when the coordinator will have nothing to do with this agent, however often it calls. */
   get refused(): Promise<never> {
     return this.#refused.promise;
+  }
+
+  /** Why nothing new can be run at present; undefined when it can. */
+  unready(): string | undefined {
+    if (this.#session === undefined) return 'no worker is up yet';
+    if (!this.#session.welcome) return 'the coordinator is away';
+    return this.#slots.every(({ state }) => state === 'starting') ? 'no worker is up' : undefined;
   }
 
   #join(backend: string, pack: number): void {
@@ -288,6 +298,7 @@ export class Agent {
     this.#workers[slot] = new WorkerProcess(setup, gpu, {
       onMessage: (message) => {
         if (message.kind === 'ready') this.#join(message.backend, message.pack);
+        if (message.kind === 'dataset') this.#parts.onDatasetUse(message.use);
         if (message.kind === 'unfit') this.#unfit(slot, message.message);
         this.#perform(onWorkerMessage(this.#slots, slot, message));
       },

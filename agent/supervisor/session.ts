@@ -97,6 +97,11 @@ export class Session {
     this.#connect();
   }
 
+  /** Whether the coordinator listens. */
+  get welcome(): boolean {
+    return this.#stream !== undefined && this.#sentUpTo !== undefined;
+  }
+
   /** Records were spooled: sends them when it can. */
   wake(): void {
     if (!this.#sending) this.#send().catch((error) => this.#log.error({ err: error }, 'the spool could not be read'));

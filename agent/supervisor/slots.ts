@@ -148,6 +148,7 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
       return member?.leaving === undefined ? [] : [...handBack(member), ...leave(slots, at, message.key)];
     }
     case 'unfit':
+    case 'dataset':
       return [];
     case 'report':
       return record(memberOf(slot, message.key), { kind: 'report', epoch: message.epoch, metrics: message.metrics });

@@ -101,6 +101,11 @@ export class Spool {
     return (this.#oldest.get() as { id: number | null }).id ?? undefined;
   }
 
+  /** Records that wait. */
+  size(): number {
+    return (this.#db.prepare('select count(*) as n from records').get() as { n: number }).n;
+  }
+
   /** The newest record's id; 0 when the spool is empty. */
   newest(): number {
     const row = this.#db.prepare('select coalesce(max(id), 0) as id from records').get() as { id: number };

@@ -1,6 +1,7 @@
 /** What the supervisor and a worker process say to each other. */
 import type { FailureClassName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
+import type { DatasetUse } from '../data/use.ts';
 import type { AttemptName, KeptArtifact } from '../trainers/trainer.ts';
 
 /** How a worker is set up: JSON in its first argument. */
@@ -46,6 +47,8 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: 'ready'; readonly backend: string; readonly pack: number }
+  /** A trial asked for its data set. */
+  | { readonly kind: 'dataset'; readonly use: DatasetUse }
   /** The worker cannot work on this machine; it exits. */
   | { readonly kind: 'unfit'; readonly message: string }
   | ({ readonly key: AttemptName } & FromAttempt);

@@ -1,6 +1,7 @@
 /** A worker process: loads a backend, then runs one attempt, or one pack of them, at a time. Dies with its supervisor. */
 import { isDiskFull } from '../../proto/errors.ts';
 import { workFolder } from '../attempt-folder.ts';
+import { onDatasetUse } from '../data/use.ts';
 import { chooseBackend, forcedBackend } from '../machine/backend.ts';
 import { packSize } from '../machine/pack-size.ts';
 import { trainerNamed } from '../trainers/registry.ts';
@@ -11,6 +12,7 @@ import { keeper } from './keep.ts';
 const setup = JSON.parse(process.argv[2] ?? '{}') as WorkerSetup;
 const stopping = new Map<string, AbortController>();
 
+onDatasetUse((use) => send({ kind: 'dataset', use }));
 process.on('disconnect', () => process.exit(0));
 // A Ctrl-C in the terminal reaches the whole group, and a service manager's SIGTERM may: the supervisor decides when its
 // workers end.

@@ -1,16 +1,17 @@
 import { type Command, Option } from 'commander';
 import { defaultDataDir } from '../../agent/data/cache.ts';
 import { defaultAgentDir } from '../../agent/default-dir.ts';
-import { DEFAULT_ADDRESS, DEFAULT_NATS } from '../../proto/address.ts';
+import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../proto/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { readIdentity } from '../../proto/identity.ts';
 import { untilSignals } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
+import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../metrics-auth.ts';
 import { parseCount, parseDuration, withHelp } from '../options.ts';
 import { packOption } from '../pack-option.ts';
 import { trawlVersion } from '../version.ts';
 
-interface Options extends LogOptions {
+interface Options extends LogOptions, MetricsAuthOptions {
   readonly nats?: string;
   readonly server?: string;
   readonly identity?: string;
@@ -22,6 +23,9 @@ interface Options extends LogOptions {
   readonly requireGpu?: true;
   readonly pack: number | 'auto';
   readonly drainGrace: number;
+  readonly metrics: string;
+  readonly gpuMetrics: boolean;
+  readonly insecure?: true;
 }
 
 /** With a program's own time to stop, this is over before a service manager's usual 30 s are. */
@@ -42,6 +46,10 @@ async function agent(options: Options): Promise<void> {
     id: options.id,
     requireGpu: options.requireGpu ?? false,
     pack: options.pack,
+    metrics: options.metrics === 'off' ? undefined : parseAddress(options.metrics, '--metrics', 0),
+    metricsAuth: metricsAuth(options),
+    gpuMetrics: options.gpuMetrics,
+    insecure: options.insecure ?? false,
     version: trawlVersion(),
     log,
   }).catch((error: unknown) => {
@@ -89,8 +97,15 @@ export function registerAgent(program: Command): void {
         .argParser(parseDuration)
         .default(DEFAULT_DRAIN_GRACE_MS, '15s'),
     )
-    .addOption(packOption());
-  withHelp(withLog(command), {
+    .addOption(packOption())
+    .option(
+      '--metrics <host:port>',
+      'where it serves /metrics, /healthz and /readyz; port 0: a free one; off: nowhere',
+      '127.0.0.1:0',
+    )
+    .option('--no-gpu-metrics', 'leave the GPUs out of /metrics, where another exporter tells of them')
+    .option('--insecure', 'serve /metrics where other machines reach it, without encryption or passwords');
+  withHelp(withLog(withMetricsAuth(command)), {
     remote: false,
     examples: [
       ['trawl agent', 'for a coordinator and a NATS server on this machine'],

@@ -1,15 +1,16 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { DEFAULT_DIR, DEFAULT_LEASE_MS, DEFAULT_METRICS_ADDRESS } from '../../coordinator/defaults.ts';
-import type { BasicAuth } from '../../coordinator/metrics/basic-auth.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../proto/address.ts';
-import { BadInputError, EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
+import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
+import { packageRoot } from '../local/package-root.ts';
 import { untilSignal } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
+import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../metrics-auth.ts';
 import { parseDuration, withHelp } from '../options.ts';
 import { trawlVersion } from '../version.ts';
 
-interface Options extends LogOptions {
+interface Options extends LogOptions, MetricsAuthOptions {
   readonly dir: string;
   readonly nats: string;
   readonly listen: string;
@@ -17,9 +18,8 @@ interface Options extends LogOptions {
   readonly lease: number;
   readonly identity?: string;
   readonly insecure?: true;
-  readonly metricsUser?: string;
-  readonly metricsPasswordFile?: string;
   readonly metricsTls?: true;
+  readonly trialMetrics?: true;
 }
 
 async function coordinator(options: Options): Promise<void> {
@@ -44,6 +44,8 @@ async function coordinator(options: Options): Promise<void> {
     metricsTls: options.metricsTls ?? false,
     leaseMs: options.lease,
     version: trawlVersion(),
+    trialMetrics: options.trialMetrics ?? false,
+    protoDir: join(packageRoot(), 'proto'),
     log,
     onBroken: broken,
   }).catch((error: unknown) => {
@@ -56,20 +58,6 @@ async function coordinator(options: Options): Promise<void> {
   process.exit(code);
 }
 
-/** @throws {BadInputError} when one is there without the other, or the file holds no password */
-function metricsAuth({ metricsUser, metricsPasswordFile }: Options): BasicAuth | undefined {
-  if (metricsUser === undefined && metricsPasswordFile === undefined) return undefined;
-  if (metricsUser === undefined || metricsPasswordFile === undefined) {
-    throw new BadInputError('--metrics-user and --metrics-password-file belong together');
-  }
-  if (!existsSync(metricsPasswordFile)) {
-    throw new BadInputError(`--metrics-password-file: there is no file ${metricsPasswordFile}`);
-  }
-  const password = readFileSync(metricsPasswordFile, 'utf8').trim();
-  if (password === '') throw new BadInputError(`${metricsPasswordFile} holds no password`);
-  return { user: metricsUser, password };
-}
-
 export function registerCoordinator(program: Command): void {
   const command = program
     .command('coordinator')
@@ -79,16 +67,15 @@ export function registerCoordinator(program: Command): void {
     .option('--listen <host:port>', 'where it serves gRPC; port 0: a free one', DEFAULT_ADDRESS)
     .option(
       '--metrics <host:port>',
-      'where it serves /metrics and /healthz; port 0: a free one',
+      'where it serves /metrics, /sd, /healthz and /readyz; port 0: a free one',
       DEFAULT_METRICS_ADDRESS,
     )
+    .option('--trial-metrics', 'series of single trials in /metrics: those that run, and the best 50 of each sweep')
     .option('--lease <duration>', 'how long an agent may be silent', parseDuration, DEFAULT_LEASE_MS)
     .option('--identity <dir>', 'speak TLS, and let in only whom "trawl certs" has made known: its folder "server"')
-    .option('--metrics-user <name>', 'who may read /metrics')
-    .option('--metrics-password-file <file>', 'the password of --metrics-user')
     .option('--metrics-tls', 'serve /metrics over TLS, to who has a password or a certificate')
     .option('--insecure', 'listen where other machines reach it, without encryption or passwords');
-  withHelp(withLog(command), {
+  withHelp(withLog(withMetricsAuth(command)), {
     remote: false,
     examples: [
       ['trawl coordinator --dir sweeps', 'on this machine, with a NATS server at 127.0.0.1:4222'],

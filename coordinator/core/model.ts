@@ -146,6 +146,8 @@ export interface Agent {
   pack: number;
   backend: string;
   gpus: readonly string[];
+  /** HOST:PORT at which Prometheus finds it; empty: nowhere. */
+  metrics: string;
   state: 'connected' | 'lost';
   /** It says itself that it takes nothing new: it is to end. */
   leaving: boolean;

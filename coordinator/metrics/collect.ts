@@ -1,26 +1,30 @@
 /** Fills the families: counters from what is committed, gauges from memory whenever Prometheus asks. */
 
 import { clearTimeout, setTimeout } from 'node:timers';
-import type { Metric } from 'prom-client';
-import { usualGoal } from '../../proto/goals.ts';
-import { type GoalName, goal } from '../../proto/names.ts';
 import { REFUSAL_REASONS } from '../auth/admit.ts';
 import { now } from '../clock.ts';
-import { shownState } from '../core/drain.ts';
-import { busySlots } from '../core/leases.ts';
-import { type AttemptKey, isEnded, keyText } from '../core/model.ts';
+import { isEnded, keyText } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Commit } from '../store/journal.ts';
+import { measureAgents } from './agent-series.ts';
 import type { CoordinatorMetrics } from './families.ts';
+import { GpuSeconds } from './gpu-seconds.ts';
+import { SweepSeries } from './sweep-series.ts';
+import { TrialSeries } from './trial-series.ts';
 
 /** How long a sweep's series stay after its end, so that the last values are scraped. */
 export const SERIES_LINGER_MS = 10 * 60_000;
 
 const SWEEP_STATES = ['running', 'paused', 'stopping'] as const;
-const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
-const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
-const AGENT_STATES = ['connected', 'draining', 'drained', 'lost'] as const;
+
+export interface CollectingOptions {
+  readonly version: string;
+  /** Whether single trials have series. */
+  readonly trialMetrics: boolean;
+  /** How long the series of an ended sweep stay. */
+  readonly lingerMs?: number;
+}
 
 export interface Collecting {
   /** Brings the gauges up to date. */
@@ -28,12 +32,16 @@ export interface Collecting {
   stop(): void;
 }
 
-export function startCollecting(runtime: Runtime, metrics: CoordinatorMetrics, version: string): Collecting {
+export function startCollecting(
+  runtime: Runtime,
+  metrics: CoordinatorMetrics,
+  { version, trialMetrics, lingerMs = SERIES_LINGER_MS }: CollectingOptions,
+): Collecting {
   metrics.buildInfo.set({ version }, 1);
   metrics.startTime.set(now() / 1000);
+  metrics.natsReconnects.inc({ component: 'coordinator' }, 0);
   for (const reason of REFUSAL_REASONS) metrics.authRefused.inc({ reason }, 0);
-  const collector = new Collector(runtime, metrics);
-  for (const sweep of runtime.queries.sweeps()) if (runtime.core.sweeps.has(sweep.id)) collector.introduce(sweep.id);
+  const collector = new Collector(runtime, metrics, trialMetrics ? new TrialSeries(metrics) : undefined, lingerMs);
   const unsubscribe = runtime.onCommit((commit) => collector.take(commit));
   return {
     measure: () => collector.measure(),
@@ -44,41 +52,66 @@ export function startCollecting(runtime: Runtime, metrics: CoordinatorMetrics, v
   };
 }
 
+/** What is remembered of an attempt while it runs. */
+interface Run {
+  readonly grantedAt: number;
+  /** The newest report: the epoch, and when it was made as the agent tells the time. */
+  last: { readonly epoch: number; readonly at: number } | undefined;
+  /** The epoch that it went on from. */
+  readonly from: number;
+}
+
 class Collector {
   readonly #runtime: Runtime;
   readonly #metrics: CoordinatorMetrics;
+  readonly #trialSeries: TrialSeries | undefined;
+  readonly #gpuSeconds: GpuSeconds;
+  readonly #lingerMs: number;
+  readonly #sweeps = new Map<string, SweepSeries>();
   readonly #offeredAt = new Map<string, number>();
-  readonly #grantedAt = new Map<string, number>();
-  readonly #best = new Map<string, number>();
-  /** Of each sweep's own metric, by sweep and metric. */
-  readonly #goals = new Map<string, GoalName>();
-  readonly #known = new Set<string>();
+  /** Of trials that came back to the queue; the others wait since their sweep was submitted. */
+  readonly #waitsSince = new Map<string, number>();
+  readonly #runs = new Map<string, Run>();
   readonly #lingering = new Set<NodeJS.Timeout>();
+  #lagMs = 0;
 
-  constructor(runtime: Runtime, metrics: CoordinatorMetrics) {
+  constructor(runtime: Runtime, metrics: CoordinatorMetrics, trialSeries: TrialSeries | undefined, lingerMs: number) {
+    this.#lingerMs = lingerMs;
     this.#runtime = runtime;
     this.#metrics = metrics;
+    this.#trialSeries = trialSeries;
+    this.#gpuSeconds = new GpuSeconds({
+      gpusPerSlot(agentId) {
+        const agent = runtime.core.agents.get(agentId);
+        return agent === undefined ? 0 : Math.min(1, agent.gpus.length / agent.slots);
+      },
+      add: (sweep, seconds) => metrics.gpuSeconds.inc({ sweep }, seconds),
+    });
+    for (const sweep of runtime.core.sweeps.values()) this.#introduce(sweep.id);
+    for (const { key, agentId, slot, grantedAt } of runtime.core.leases.values()) {
+      this.#gpuSeconds.granted(key, agentId, slot, now());
+      // Its epochs are measured from its next report on: what came before was another process'.
+      this.#runs.set(keyText(key), { grantedAt, last: undefined, from: Number.NaN });
+    }
   }
 
   stop(): void {
     for (const timer of this.#lingering) clearTimeout(timer);
   }
 
-  /** Zeros for every known label value, so that rates are right from the first event. */
-  introduce(sweepId: string): void {
-    if (this.#known.has(sweepId)) return;
-    this.#known.add(sweepId);
-    const m = this.#metrics;
-    const sweep = this.#runtime.queries.sweep(sweepId);
-    if (sweep.metric !== undefined) this.#goals.set(`${sweepId} ${sweep.metric.name}`, goal.of(sweep.metric.goal));
-    m.sweepInfo.set({ sweep: sweepId, name: sweep.name, method: 'grid', metric: sweep.metric?.name ?? '' }, 1);
-    m.trialsExpected.set({ sweep: sweepId }, this.#runtime.core.sweeps.get(sweepId)?.trials.size ?? 0);
-    m.trialsExcluded.set({ sweep: sweepId }, sweep.excluded);
-    for (const outcome of OUTCOMES) m.trialsFinished.inc({ sweep: sweepId, outcome }, 0);
-    for (const failure of CLASSES) {
-      m.trialFailures.inc({ sweep: sweepId, class: failure }, 0);
-      m.trialRetries.inc({ sweep: sweepId, class: failure }, 0);
+  #introduce(sweepId: string): SweepSeries {
+    const known = this.#sweeps.get(sweepId);
+    if (known !== undefined) return known;
+    const { queries, core } = this.#runtime;
+    const series = new SweepSeries(this.#metrics, queries, sweepId, core.sweeps.get(sweepId)?.trials.size ?? 0);
+    this.#sweeps.set(sweepId, series);
+    if (this.#trialSeries !== undefined) {
+      for (const { id, epoch, metrics, state } of queries.trials(sweepId)) {
+        const counts = state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED';
+        if (counts) this.#trialSeries.keep(sweepId, { trial: id, epoch, metrics }, series.ranking);
+      }
     }
+    return series;
   }
 
   take(commit: Commit): void {
@@ -88,134 +121,118 @@ class Collector {
   }
 
   #count(change: Change, at: number): void {
-    const m = this.#metrics;
     switch (change.kind) {
-      case 'trial': {
-        const { sweepId: sweep, trialId, state, failure } = change;
-        if (state === 'offered') this.#offeredAt.set(`${sweep}/${trialId}`, at);
-        else if (state === 'pending') {
-          this.#offeredAt.delete(`${sweep}/${trialId}`);
-          if (failure !== undefined) m.trialRetries.inc({ sweep, class: failure.class });
-        } else m.trialsFinished.inc({ sweep, outcome: state });
+      case 'trial':
+        this.#trialMoved(change, at);
         break;
-      }
-      case 'granted': {
-        const name = `${change.key.sweepId}/${change.key.trialId}`;
-        const offeredAt = this.#offeredAt.get(name);
-        if (offeredAt !== undefined) m.dispatchLatency.observe((at - offeredAt) / 1000);
-        this.#offeredAt.delete(name);
-        this.#grantedAt.set(keyText(change.key), at);
+      case 'granted':
+        this.#granted(change, at);
         break;
-      }
-      case 'ended': {
-        const sweep = change.key.sweepId;
-        const grantedAt = this.#grantedAt.get(keyText(change.key));
-        if (grantedAt !== undefined) m.trialDuration.observe({ sweep }, (at - grantedAt) / 1000);
-        this.#grantedAt.delete(keyText(change.key));
-        if (change.ending.outcome !== 'failed') break;
-        m.trialFailures.inc({ sweep, class: change.ending.failure.class });
-        if (change.ending.failure.class === 'lost') m.leaseExpirations.inc();
+      case 'ended':
+        this.#ended(change, at);
         break;
-      }
       case 'report':
-        m.reportsIngested.inc();
-        m.lastReport.set({ sweep: change.key.sweepId }, change.at / 1000);
-        this.#improve(change.key, change.metrics);
+        this.#reported(change, at);
         break;
       case 'sweep':
-        if (isEnded(change.state)) this.#forgetLater(change.sweepId);
+        if (isEnded(change.state)) this.#sweepEnded(change.sweepId, at);
         break;
       case 'log':
       case 'drain':
+      case 'artifact':
         break;
     }
   }
 
-  #improve({ sweepId: sweep }: AttemptKey, metrics: Readonly<Record<string, number>>): void {
-    this.introduce(sweep);
-    for (const [metric, value] of Object.entries(metrics)) {
-      if (!Number.isFinite(value)) continue;
-      const name = `${sweep} ${metric}`;
-      const best = this.#best.get(name);
-      const lessIsBetter = (this.#goals.get(name) ?? usualGoal(metric)) === 'minimize';
-      if (best !== undefined && (lessIsBetter ? value >= best : value <= best)) continue;
-      this.#best.set(name, value);
-      this.#metrics.bestMetric.set({ sweep, metric }, value);
+  #trialMoved({ sweepId: sweep, trialId, state, failure }: Change & { kind: 'trial' }, at: number): void {
+    const name = `${sweep}/${trialId}`;
+    const { trialRetries, trialsFinished } = this.#metrics;
+    this.#introduce(sweep);
+    if (state === 'offered') this.#offeredAt.set(name, at);
+    else this.#offeredAt.delete(name);
+    if (state === 'pending') {
+      this.#waitsSince.set(name, at);
+      if (failure !== undefined) trialRetries.inc({ sweep, class: failure.class });
+    } else if (state !== 'offered') {
+      this.#waitsSince.delete(name);
+      trialsFinished.inc({ sweep, outcome: state });
     }
   }
 
+  #granted({ key, agentId, slot, resumedFrom }: Change & { kind: 'granted' }, at: number): void {
+    const name = `${key.sweepId}/${key.trialId}`;
+    const series = this.#introduce(key.sweepId);
+    const offeredAt = this.#offeredAt.get(name);
+    if (offeredAt !== undefined) this.#metrics.dispatchLatency.observe((at - offeredAt) / 1000);
+    const waits = at - (this.#waitsSince.get(name) ?? series.createdAt);
+    this.#metrics.queueWait.observe({ sweep: key.sweepId }, Math.max(0, waits) / 1000);
+    this.#offeredAt.delete(name);
+    this.#waitsSince.delete(name);
+    this.#runs.set(keyText(key), { grantedAt: at, last: undefined, from: resumedFrom });
+    this.#gpuSeconds.granted(key, agentId, slot, at);
+    series.pace.started(at);
+  }
+
+  #ended({ key, ending }: Change & { kind: 'ended' }, at: number): void {
+    const { sweepId: sweep } = key;
+    const series = this.#introduce(sweep);
+    const run = this.#runs.get(keyText(key));
+    if (run !== undefined) this.#metrics.trialDuration.observe({ sweep }, (at - run.grantedAt) / 1000);
+    this.#runs.delete(keyText(key));
+    this.#gpuSeconds.ended(key, at);
+    const counts = ending.outcome === 'succeeded' || ending.outcome === 'stopped';
+    this.#trialSeries?.ended(key, counts ? series.ranking : undefined);
+    series.pace.ended(at);
+    if (ending.outcome !== 'failed') return;
+    this.#metrics.trialFailures.inc({ sweep, class: ending.failure.class });
+    if (ending.failure.class === 'lost') this.#metrics.leaseExpirations.inc();
+  }
+
+  #reported({ key, epoch, metrics, at: madeAt }: Change & { kind: 'report' }, at: number): void {
+    this.#metrics.reportsIngested.inc();
+    this.#lagMs = Math.max(this.#lagMs, at - madeAt);
+    this.#introduce(key.sweepId).reported(metrics, madeAt);
+    this.#trialSeries?.reported(key, epoch, metrics);
+    const run = this.#runs.get(keyText(key));
+    if (run === undefined) return;
+    // The first epoch began with the grant, which only our own clock knows.
+    const { last } = run;
+    const each =
+      last === undefined ? (at - run.grantedAt) / (epoch - run.from) : (madeAt - last.at) / (epoch - last.epoch);
+    if (Number.isFinite(each) && each >= 0) this.#metrics.epochDuration.observe({ sweep: key.sweepId }, each / 1000);
+    run.last = { epoch, at: madeAt };
+  }
+
   measure(): void {
+    const at = now();
     const m = this.#metrics;
     const { core } = this.#runtime;
     const states = { running: 0, paused: 0, stopping: 0 };
     let offered = 0;
+    this.#gpuSeconds.settleAll(at);
     for (const sweep of core.sweeps.values()) {
-      this.introduce(sweep.id);
       if (!isEnded(sweep.state)) states[sweep.state] += 1;
       offered += sweep.counts.offered;
-      for (const [state, n] of Object.entries(sweep.counts)) m.trials.set({ sweep: sweep.id, state }, n);
+      this.#introduce(sweep.id).measure(sweep, at);
     }
     for (const state of SWEEP_STATES) m.sweeps.set({ state }, states[state]);
     m.offersOutstanding.set(offered);
-    this.#measureAgents();
+    m.reportsLag.set(this.#lagMs / 1000);
+    this.#lagMs = 0;
+    measureAgents(core, m, at);
+    this.#trialSeries?.measure();
   }
 
-  #measureAgents(): void {
-    const m = this.#metrics;
-    const { core } = this.#runtime;
-    const states = { connected: 0, draining: 0, drained: 0, lost: 0 };
-    m.agentInfo.reset();
-    for (const agent of core.agents.values()) {
-      states[shownState(core, agent)] += 1;
-      const { id, host, backend, version } = agent;
-      m.agentInfo.set({ agent: id, host, gpu_model: agent.gpus[0] ?? '', backend, version }, 1);
-      const busy = busySlots(core, id);
-      m.agentSlots.set({ agent: id, state: 'busy' }, busy);
-      m.agentSlots.set({ agent: id, state: 'free' }, Math.max(0, agent.slots - busy));
-      m.agentHeartbeat.set({ agent: id }, agent.lastHeardAt / 1000);
-    }
-    for (const state of AGENT_STATES) m.agents.set({ state }, states[state]);
-  }
-
-  /** The last counts stand for a while; then the sweep's series go. */
-  #forgetLater(sweep: string): void {
+  #sweepEnded(sweep: string, at: number): void {
     const { counts } = this.#runtime.queries.sweep(sweep);
-    for (const [state, n] of Object.entries(counts ?? {})) this.#metrics.trials.set({ sweep, state }, n);
+    this.#introduce(sweep).end({ ...counts }, at);
     const timer = setTimeout(() => {
       this.#lingering.delete(timer);
-      this.#forget(sweep);
-    }, SERIES_LINGER_MS);
+      this.#sweeps.get(sweep)?.forget();
+      this.#sweeps.delete(sweep);
+      this.#trialSeries?.forget(sweep);
+    }, this.#lingerMs);
     timer.unref();
     this.#lingering.add(timer);
-  }
-
-  #forget(sweep: string): void {
-    const m = this.#metrics;
-    this.#known.delete(sweep);
-    for (const names of [this.#best, this.#goals]) {
-      for (const name of names.keys()) if (name.startsWith(`${sweep} `)) names.delete(name);
-    }
-    const families = [
-      m.sweepInfo,
-      m.trials,
-      m.trialsExpected,
-      m.trialsExcluded,
-      m.trialsFinished,
-      m.trialFailures,
-      m.trialRetries,
-      m.trialDuration,
-      m.bestMetric,
-      m.lastReport,
-    ];
-    for (const family of families) void removeSweep(family, sweep);
-  }
-}
-
-/** Takes the sweep's label sets out of a family. prom-client removes whole label sets only. */
-async function removeSweep(family: Metric, sweep: string): Promise<void> {
-  const { values } = await family.get();
-  for (const value of values) {
-    const { le: _, ...labels } = value.labels as Record<string, string | number>;
-    if (labels.sweep === sweep) family.remove(labels);
   }
 }

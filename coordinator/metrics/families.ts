@@ -1,15 +1,21 @@
-/** The coordinator's Prometheus families. Names and labels are a promise to people's dashboards (README, "Metrics"). */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+/** The coordinator's Prometheus families. Names and labels are a promise to people's dashboards (docs/metrics.md). */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { addProcessMetrics } from '../../proto/process-metrics.ts';
 
 export type CoordinatorMetrics = ReturnType<typeof coordinatorMetrics>;
 
 const SECONDS_FAST = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
-const SECONDS_SLOW = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 24 * 3600];
+/** An offer waits for a slot: no time where one is free, as long as a trial where one comes free. */
+const SECONDS_OFFER = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
+/** Few, because each sweep has its own: an epoch of anything, a trial of minutes to days. */
+const SECONDS_EPOCH = [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 2 * 3600, 6 * 3600];
+const SECONDS_TRIAL = [0.1, 1, 10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600];
+const SECONDS_CALL = [0.001, 0.01, 0.1, 1, 10];
 
 export function coordinatorMetrics() {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  addProcessMetrics(registry);
   const gauge = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Gauge<L>({ name: `trawl_${name}`, help, labelNames: [...labelNames], registers });
   const counter = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
@@ -21,27 +27,45 @@ export function coordinatorMetrics() {
     labelNames: readonly L[] = [],
   ) => new Histogram<L>({ name: `trawl_${name}`, help, buckets, labelNames: [...labelNames], registers });
 
-  return {
-    registry,
-    buildInfo: gauge('build_info', 'Always 1; says which trawl runs.', ['version']),
-    startTime: gauge('start_time_seconds', 'Unix time at which the coordinator started.'),
-    sweeps: gauge('sweeps', 'Sweeps that are not over, by state.', ['state']),
+  const sweepFamilies = {
     sweepInfo: gauge('sweep_info', 'Always 1; says what a sweep is.', ['sweep', 'name', 'method', 'metric']),
+    sweepStart: gauge('sweep_start_timestamp_seconds', 'Unix time at which the sweep was submitted.', ['sweep']),
+    sweepEnd: gauge('sweep_end_timestamp_seconds', 'Unix time at which the sweep ended.', ['sweep']),
     trials: gauge('trials', 'Trials of a sweep, by state.', ['sweep', 'state']),
     trialsExpected: gauge('trials_expected', 'Trials that the sweep has in all.', ['sweep']),
     trialsExcluded: gauge('trials_excluded', "Grid points that the sweep's rules drop.", ['sweep']),
     trialsFinished: counter('trials_finished_total', 'Trials that came to their end.', ['sweep', 'outcome']),
     trialFailures: counter('trial_failures_total', 'Attempts that failed.', ['sweep', 'class']),
     trialRetries: counter('trial_retries_total', 'Failed attempts whose trial is tried again.', ['sweep', 'class']),
-    trialDuration: histogram('trial_duration_seconds', 'From grant to the end of an attempt.', SECONDS_SLOW, ['sweep']),
-    bestMetric: gauge('best_metric', 'Best value reported so far.', ['sweep', 'metric']),
-    lastReport: gauge('last_report_timestamp_seconds', 'Unix time of the newest report.', ['sweep']),
-    supersededReports: counter('superseded_reports_total', 'Records refused because their attempt holds no lease.'),
-    leaseExpirations: counter(
-      'lease_expirations_total',
-      'Attempts lost with their agent: it fell silent, was restarted or shut down.',
+    trialDuration: histogram('trial_duration_seconds', 'From grant to the end of an attempt.', SECONDS_TRIAL, [
+      'sweep',
+    ]),
+    queueWait: histogram(
+      'trial_queue_wait_seconds',
+      "From a trial's submit, or its return to the queue, to its grant.",
+      SECONDS_TRIAL,
+      ['sweep'],
     ),
-    agents: gauge('agents', 'Agents by state.', ['state']),
+    epochDuration: histogram('epoch_duration_seconds', 'From one report of an attempt to the next.', SECONDS_EPOCH, [
+      'sweep',
+    ]),
+    bestMetric: gauge('best_metric', 'Best value reported so far.', ['sweep', 'metric']),
+    lastImprovement: gauge(
+      'last_improvement_timestamp_seconds',
+      "Unix time at which the best value of the sweep's own metric was reported.",
+      ['sweep'],
+    ),
+    lastReport: gauge('last_report_timestamp_seconds', 'Unix time of the newest report.', ['sweep']),
+    eta: gauge('eta_seconds', 'Until the last trial ends, at the pace of the last ten minutes.', ['sweep']),
+    gpuSeconds: counter('gpu_seconds_total', "Seconds for which the sweep's attempts held GPUs.", ['sweep']),
+    trialMetric: gauge('trial_metric', 'The newest value that a trial reported (--trial-metrics).', [
+      'sweep',
+      'trial',
+      'metric',
+    ]),
+    trialEpoch: gauge('trial_epoch', 'Epochs that a trial has reported (--trial-metrics).', ['sweep', 'trial']),
+  };
+  const agentFamilies = {
     agentInfo: gauge('agent_info', 'Always 1; says what an agent is.', [
       'agent',
       'host',
@@ -53,14 +77,52 @@ export function coordinatorMetrics() {
     agentHeartbeat: gauge('agent_last_heartbeat_timestamp_seconds', 'Unix time at which the agent was last heard.', [
       'agent',
     ]),
-    dispatchLatency: histogram('dispatch_latency_seconds', 'From an offer to its grant.', SECONDS_FAST),
+  };
+
+  return {
+    registry,
+    /** Every family whose series belong to a sweep, and go with it. */
+    sweepFamilies,
+    /** Every family whose series belong to an agent, and go with it. */
+    agentFamilies,
+    ...sweepFamilies,
+    ...agentFamilies,
+    buildInfo: gauge('build_info', 'Always 1; says which trawl runs.', ['version']),
+    startTime: gauge('start_time_seconds', 'Unix time at which the coordinator started.'),
+    sweeps: gauge('sweeps', 'Sweeps that are not over, by state.', ['state']),
+    agents: gauge('agents', 'Agents by state.', ['state']),
+    supersededReports: counter('superseded_reports_total', 'Records refused because their attempt holds no lease.'),
+    leaseExpirations: counter(
+      'lease_expirations_total',
+      'Attempts lost with their agent: it fell silent, was restarted or shut down.',
+    ),
+    dispatchLatency: histogram('dispatch_latency_seconds', 'From an offer to its grant.', SECONDS_OFFER),
     storeCommit: histogram('store_commit_seconds', 'One transaction of the store, its flush included.', SECONDS_FAST),
     schedulerPass: histogram('scheduler_pass_seconds', 'One pass of the scheduler.', SECONDS_FAST),
     reportsIngested: counter('reports_ingested_total', 'Reports of epochs made durable.'),
+    reportsLag: gauge(
+      'reports_lag_seconds',
+      'Age of the oldest report made durable since the last scrape, as its agent tells the time; 0 when there was none.',
+    ),
     offersOutstanding: gauge('offers_outstanding', 'Offers that stand.'),
     authRefused: counter('auth_refused_total', 'Connections, calls and messages refused for who sent them.', [
       'reason',
     ]),
     natsReconnects: counter('nats_reconnects_total', 'Times that the connection to NATS came back.', ['component']),
+    natsStreamMessages: gauge('nats_stream_messages', 'Messages in the stream of offers, at the last look.'),
+    natsStreamLimit: gauge('nats_stream_limit_messages', 'Messages that the stream of offers may hold.'),
+    grpcHandled: counter('grpc_server_handled_total', 'Calls that ended, by their status.', [
+      'grpc_service',
+      'grpc_method',
+      'grpc_code',
+    ]),
+    grpcHandling: histogram(
+      'grpc_server_handling_seconds',
+      'How long calls took; streams, how long they lasted.',
+      SECONDS_CALL,
+      ['grpc_service', 'grpc_method'],
+    ),
+    diskFree: gauge('disk_free_bytes', "Bytes free on the disk of the coordinator's folder."),
+    diskSize: gauge('disk_size_bytes', "Size of the disk of the coordinator's folder."),
   };
 }

@@ -229,6 +229,23 @@ export class Queries {
     return byTrial;
   }
 
+  /** The least and greatest value that any attempt of the sweep reported, by metric. */
+  extremes(sweepId: string): { metric: string; least: number; greatest: number }[] {
+    return this.#db
+      .prepare(
+        `select value.key as metric, min(value.value) as least, max(value.value) as greatest
+         from reports, json_each(reports.metrics) as value
+         where sweep_id = ? and value.type in ('integer', 'real') group by value.key`,
+      )
+      .all(sweepId) as { metric: string; least: number; greatest: number }[];
+  }
+
+  /** When the sweep's newest report was made, Unix milliseconds; undefined: there is none. */
+  lastReportAt(sweepId: string): number | undefined {
+    const row = this.#db.prepare('select max(at) as at from reports where sweep_id = ?').get(sweepId);
+    return (row as { at: number | null }).at ?? undefined;
+  }
+
   /** The epoch that each attempt of each trial went on from, where one did. */
   resumptions(sweepId: string): { trialId: string; attempt: number; resumedFrom: number }[] {
     return this.#db

@@ -49,7 +49,7 @@ export function addSweep(
 }
 
 export function agentHello(id: string, incarnation: string, slots: number, pack = 1): AgentHello {
-  return { id, incarnation, slots, pack, host: 'host', version: '0', backend: 'wasm', gpus: [] };
+  return { id, incarnation, slots, pack, host: 'host', version: '0', backend: 'wasm', gpus: [], metrics: '' };
 }
 
 export function keyOf(sweep: Sweep, trial: Trial, attempt = trial.attempts + 1): AttemptKey {

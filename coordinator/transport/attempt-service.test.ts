@@ -40,6 +40,7 @@ const HELLO: Hello = {
   slots: 2,
   backend: 'wasm',
   gpus: [],
+  metrics: '',
   pack: 1,
 };
 

@@ -1,6 +1,7 @@
 /** The agents' side: leases are opened, and one stream an agent carries records up, acknowledgements and orders down. */
 import { type ServerDuplexStream, type ServerUnaryCall, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { parseAddress } from '../../proto/address.ts';
 import { BadInputError, OverloadedError } from '../../proto/errors.ts';
 import type {
   AttemptServiceServer,
@@ -212,7 +213,7 @@ export class AttemptService {
 
 /** @throws {BadInputError} */
 function check(hello: Hello): void {
-  const { agentId, incarnation, protocol, slots, pack } = hello;
+  const { agentId, incarnation, protocol, slots, pack, metrics } = hello;
   if (protocol !== PROTOCOL) {
     const older = protocol < PROTOCOL ? 'agent' : 'coordinator';
     throw new BadInputError(
@@ -223,12 +224,13 @@ function check(hello: Hello): void {
   if (!AGENT_ID.test(agentId)) {
     throw new BadInputError(`${JSON.stringify(agentId)} cannot name an agent: expected ${AGENT_ID}`);
   }
-  const said = [incarnation, hello.version, hello.host, hello.backend, ...hello.gpus];
+  const said = [incarnation, hello.version, hello.host, hello.backend, metrics, ...hello.gpus];
   if (hello.gpus.length > MAX_GPUS || said.some((text) => text.length > MAX_LABEL)) {
     throw new BadInputError(
       `agent ${agentId} says too much of itself: expected at most ${MAX_GPUS} GPUs, and ${MAX_LABEL} characters each`,
     );
   }
+  if (metrics !== '') parseAddress(metrics, `the metrics address of agent ${agentId}`);
   if (incarnation === '') throw new BadInputError(`agent ${agentId} must name its incarnation`);
   if (slots < 1 || slots > MAX_SLOTS) {
     throw new BadInputError(`agent ${agentId} says it has ${slots} slots: expected 1 to ${MAX_SLOTS}`);

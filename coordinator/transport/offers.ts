@@ -26,8 +26,17 @@ export const OFFER_ACK_WAIT_MS = 5_000;
 /** Offers that all agents together may hold without having answered them. */
 const MAX_UNANSWERED_OFFERS = 50_000;
 
+/** Offers that the stream holds at most, stale ones among them; more are refused, and published again later. */
+const MAX_OFFERS = 100_000;
+
 /** JetStream's code for "maximum messages per subject exceeded": the offer stands already. */
 const OFFER_STANDS = 10077;
+
+export interface StreamFill {
+  readonly messages: number;
+  /** Messages that it may hold; undefined: nobody set a limit. */
+  readonly limit: number | undefined;
+}
 
 export class Offers {
   readonly #cluster: string;
@@ -35,14 +44,17 @@ export class Offers {
   readonly #js: JetStreamClient;
   readonly #log: Logger;
   readonly #nats: NatsConnection;
+  readonly #onLook: (fill: StreamFill) => void;
   #manager: JetStreamManager | undefined;
 
-  constructor(nats: NatsConnection, cluster: string, log: Logger) {
+  /** @param onLook is told how full the stream is, whenever it is looked at */
+  constructor(nats: NatsConnection, cluster: string, log: Logger, onLook: (fill: StreamFill) => void) {
     this.#nats = nats;
     this.#cluster = cluster;
     this.#stream = offerStream(cluster);
     this.#js = nats.jetstream({ timeout: 5_000 });
     this.#log = log;
+    this.#onLook = onLook;
   }
 
   /** Publishes an offer. A failure is logged and left to `reconcile`. */
@@ -65,6 +77,10 @@ export class Offers {
     const manager = await this.#ensure();
     const info = await manager.streams.info(this.#stream, { subjects_filter: allOffers(this.#cluster) });
     const held = info.state.subjects ?? {};
+    this.#onLook({
+      messages: info.state.messages,
+      limit: info.config.max_msgs > 0 ? info.config.max_msgs : undefined,
+    });
     const missing = standing().filter((key) => !(offerSubject(this.#cluster, key) in held));
     await Promise.all(missing.map((key) => this.publish(key)));
     return missing.length;
@@ -89,6 +105,7 @@ export class Offers {
         subjects: [allOffers(this.#cluster)],
         retention: RetentionPolicy.Workqueue,
         storage: StorageType.Memory,
+        max_msgs: MAX_OFFERS,
         max_msgs_per_subject: 1,
         discard: DiscardPolicy.New,
         discard_new_per_subject: true,

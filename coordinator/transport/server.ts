@@ -25,7 +25,10 @@ export function refuseOpenDoors(address: Address, insecure: boolean, secured: bo
   );
 }
 
-/** @param keepalive how long a silent peer is trusted; other values are for tests */
+/**
+ * @param interceptors see every call, the first first
+ * @param keepalive how long a silent peer is trusted; other values are for tests
+ */
 export function newServer(
   interceptors: ServerInterceptor[] = [],
   keepalive = { everyMs: KEEPALIVE_EVERY_MS, waitMs: KEEPALIVE_WAIT_MS },

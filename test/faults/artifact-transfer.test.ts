@@ -114,7 +114,7 @@ test.runIf(existsSync('/dev/full'))(
     const part = atCoordinator(join('.parts', FILE.sha256));
     mkdirSync(dirname(part), { recursive: true });
     symlinkSync('/dev/full', part);
-    await expect(bring()).rejects.toThrow('the coordinator failed to answer');
+    await expect(bring()).rejects.toThrow("the coordinator's disk is full");
     rmSync(part);
     expect(await bring()).toBe('stored');
   },

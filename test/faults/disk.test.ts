@@ -3,43 +3,18 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { noopLoss } from '../../agent/trainers/noop.ts';
 import { EXIT_CANNOT_WRITE } from '../../proto/errors.ts';
-import type { Parameters } from '../../proto/trainers.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { sweepFile, testFolder } from '../harness/folder.ts';
 import { smallDisk } from '../harness/small-disk.ts';
-import { readStore, type Stored } from '../harness/stored.ts';
 import { trawl } from '../harness/trawl.ts';
 import { until } from '../harness/until.ts';
-import { expectExactlyOnce } from './exactly-once.ts';
+import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
 
-const TRIALS = 6;
-const EPOCHS = 300;
-const SWEEP = `
-trainer: noop
-parameters:
-  x: {min: 1, max: ${TRIALS}, step: 1}
-  epochs: {value: ${EPOCHS}}
-  duration_ms: {value: 10}
-retry: {crash: 0, oom: 0, timeout: 0}
-`;
+const SWEEP: NoopSweep = { trials: 6, epochs: 300, epochMs: 10 };
 const MEGABYTES = 12;
 /** Longer than a lease. */
 const FULL_MS = 6_000;
-
-async function result(cluster: Cluster, sweep: string): Promise<Stored> {
-  const waited = await cluster.run('wait', sweep);
-  expect(waited.code, waited.stderr).toBe(0);
-  await cluster.coordinator.stop();
-  const stored = readStore(cluster.dir);
-  expectExactlyOnce(stored, {
-    trials: TRIALS,
-    epochs: EPOCHS,
-    lossAt: (parameters, epoch) => noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch),
-  });
-  return stored;
-}
 
 test("the coordinator's disk is full: it ends and says so; with room again it goes on, and nothing is lost", {
   timeout: 180_000,
@@ -49,8 +24,8 @@ test("the coordinator's disk is full: it ends and says so; with room again it go
   if (disk === undefined) return skip();
   const cluster = await Cluster.start(folder, { lease: '30s' });
   await cluster.startAgent('agent', 2);
-  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
-  await until('two trials run', async () => (await cluster.sweep(sweep))?.counts?.running === 2);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+  await untilRunning(cluster, sweep, 2);
   disk.fill();
   expect(await cluster.coordinator.exited).toBe(EXIT_CANNOT_WRITE);
   const said = () => readFileSync(cluster.logOf('coordinator'), 'utf8');
@@ -64,8 +39,8 @@ test("the coordinator's disk is full: it ends and says so; with room again it go
   disk.makeRoom();
   await cluster.startCoordinator();
   await until('it takes what waited', async () => ((await cluster.sweep(sweep))?.counts?.succeeded ?? 0) > 0);
-  console.log(`${((performance.now() - roomAt) / 1000).toFixed(1)} s from room to the first trial's end`);
-  const { attempts } = await result(cluster, sweep);
+  tellSeconds("from room to the first trial's end", roomAt);
+  const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   expect(attempts.filter(({ failureClass }) => failureClass !== null)).toEqual([]);
 });
 
@@ -77,8 +52,8 @@ test("an agent's disk is full: it takes nothing new and says so, and what runs l
   if (disk === undefined) return skip();
   const cluster = await Cluster.start(folder, { lease: '5s' });
   await cluster.startAgent('agent', 2);
-  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
-  await until('two trials run', async () => (await cluster.sweep(sweep))?.counts?.running === 2);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+  await untilRunning(cluster, sweep, 2);
   disk.fill();
   const said = () => readFileSync(cluster.logOf('agent'), 'utf8');
   await until('the agent says so', () => said().includes("the agent's disk is full"));
@@ -86,6 +61,8 @@ test("an agent's disk is full: it takes nothing new and says so, and what runs l
   await sleep(FULL_MS);
   disk.makeRoom();
   await until('it has noticed', () => said().includes("there is room on the agent's disk again"));
-  const { attempts } = await result(cluster, sweep);
-  expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(Array(TRIALS).fill([1, null]));
+  const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
+  expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(
+    Array(SWEEP.trials).fill([1, null]),
+  );
 });

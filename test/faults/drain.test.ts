@@ -2,23 +2,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { noopLoss } from '../../agent/trainers/noop.ts';
-import type { Parameters } from '../../proto/trainers.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { sweepFile, testFolder } from '../harness/folder.ts';
-import { readStore, type Stored } from '../harness/stored.ts';
+import { readStore } from '../harness/stored.ts';
 import { until } from '../harness/until.ts';
-import { expectExactlyOnce } from './exactly-once.ts';
+import { exactlyOnce, type NoopSweep, noopSweepText, untilRunning } from './noop-sweep.ts';
 
-const EPOCHS = 4;
-const noopSweep = (trials: number, epochMs: number) => `
-trainer: noop
-parameters:
-  x: {min: 1, max: ${trials}, step: 1}
-  epochs: {value: ${EPOCHS}}
-  duration_ms: {value: ${epochMs}}
-retry: {crash: 0, oom: 0, timeout: 0}
-`;
+const sweepOf = (trials: number, epochMs: number): NoopSweep => ({ trials, epochs: 4, epochMs });
 
 interface Shown {
   readonly agent: string;
@@ -31,22 +21,9 @@ async function shown(cluster: Cluster, name: string): Promise<Shown | undefined>
   return (await cluster.json<Shown[]>('agents')).find(({ agent }) => agent === name);
 }
 
-async function running(cluster: Cluster, sweep: string, count: number): Promise<void> {
-  await until(`${count} trials run`, async () => (await cluster.sweep(sweep))?.counts?.running === count);
-}
-
-/** Waits for the sweep's end, and looks at what the coordinator has stored. */
-async function result(cluster: Cluster, sweep: string, trials: number): Promise<Stored> {
-  const waited = await cluster.run('wait', sweep);
-  expect(waited.code, waited.stderr).toBe(0);
-  await cluster.coordinator.stop();
-  const stored = readStore(cluster.dir);
-  expectExactlyOnce(stored, {
-    trials,
-    epochs: EPOCHS,
-    lossAt: (parameters, epoch) => noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch),
-  });
-  return stored;
+async function untilLeaving(cluster: Cluster, name: string): Promise<void> {
+  const said = () => readFileSync(cluster.logOf(name), 'utf8');
+  await until(`agent ${name} has heard the signal`, () => said().includes('the agent takes nothing new'));
 }
 
 test('a drained agent finishes what runs and takes nothing new, through a restart too, until it is undrained', {
@@ -55,23 +32,25 @@ test('a drained agent finishes what runs and takes nothing new, through a restar
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '5s' });
   await cluster.startAgent('one', 2);
-  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweep(6, 300)));
-  await running(cluster, sweep, 2);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(sweepOf(10, 500))));
+  await untilRunning(cluster, sweep, 2);
   const drained = await cluster.json<Shown>('drain', 'one', '--reason', 'new driver', '--wait');
   expect(drained).toMatchObject({ agent: 'one', state: 'drained', busy: 0, drain_reason: 'new driver' });
-  const { counts } = (await cluster.sweep(sweep)) ?? {};
-  expect(counts).toMatchObject({ succeeded: 2, running: 0 });
+  const counts = (await cluster.sweep(sweep))?.counts;
+  expect(counts).toMatchObject({ running: 0, failed: 0 });
+  expect(counts?.succeeded).toBeGreaterThanOrEqual(2);
+  expect(counts?.succeeded).toBeLessThan(10);
 
   await cluster.agent('one').killNow();
   await cluster.coordinator.killNow();
   await cluster.startCoordinator();
   await cluster.startAgent('one', 2);
   await until('the agent is back', async () => (await shown(cluster, 'one'))?.state === 'drained');
-  expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 2, running: 0 });
+  expect((await cluster.sweep(sweep))?.counts).toEqual(counts);
 
   expect(await cluster.json<Shown>('undrain', 'one')).toMatchObject({ state: 'connected', drain_reason: null });
-  const { attempts } = await result(cluster, sweep, 6);
-  expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(Array(6).fill([1, null]));
+  const { attempts } = await exactlyOnce(cluster, sweep, sweepOf(10, 500));
+  expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(Array(10).fill([1, null]));
 });
 
 test('what still runs after the grace is handed back: another agent runs it, and no budget pays', {
@@ -80,13 +59,16 @@ test('what still runs after the grace is handed back: another agent runs it, and
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '60s' });
   await cluster.startAgent('one', 1, cluster.address, 3);
-  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweep(3, 1_000)));
-  await running(cluster, sweep, 3);
+  const { sweep } = await cluster.json<{ sweep: string }>(
+    'submit',
+    sweepFile(folder, noopSweepText(sweepOf(3, 1_000))),
+  );
+  await untilRunning(cluster, sweep, 3);
   await cluster.run('drain', 'one', '--grace', '0s');
   // Sooner than any lease ends.
   await until('the pack was handed back', async () => (await shown(cluster, 'one'))?.state === 'drained');
   await cluster.startAgent('two', 3);
-  const { attempts } = await result(cluster, sweep, 3);
+  const { attempts } = await exactlyOnce(cluster, sweep, sweepOf(3, 0));
   expect(attempts.filter(({ number }) => number === 1).map(({ agent, failureClass }) => [agent, failureClass])).toEqual(
     Array(3).fill(['one', 'drained']),
   );
@@ -99,21 +81,23 @@ test('SIGTERM is a drain: what runs ends within the grace, and so does the agent
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '60s' });
   await cluster.startAgent('one', 1, cluster.address, 1, ['--drain-grace', '60s']);
-  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweep(3, 500)));
-  await running(cluster, sweep, 1);
+  const { sweep } = await cluster.json<{ sweep: string }>(
+    'submit',
+    sweepFile(folder, noopSweepText(sweepOf(3, 1_500))),
+  );
+  await untilRunning(cluster, sweep, 1);
   process.kill(cluster.agent('one').pid, 'SIGTERM');
-  await until('it is shown', async () => (await shown(cluster, 'one'))?.state === 'draining');
   expect(await cluster.agent('one').exited).toBe(0);
   expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 1, running: 0 });
 
   await cluster.startAgent('two', 1, cluster.address, 1, ['--drain-grace', '60s']);
-  await running(cluster, sweep, 1);
+  await untilRunning(cluster, sweep, 1);
   process.kill(cluster.agent('two').pid, 'SIGTERM');
-  await until('it is shown', async () => (await shown(cluster, 'two'))?.state === 'draining');
+  await untilLeaving(cluster, 'two');
   process.kill(cluster.agent('two').pid, 'SIGTERM');
   expect(await cluster.agent('two').exited).toBe(0);
   await cluster.startAgent('three', 2);
-  const { attempts } = await result(cluster, sweep, 3);
+  const { attempts } = await exactlyOnce(cluster, sweep, sweepOf(3, 0));
   expect(attempts.flatMap(({ agent, failureClass }) => (failureClass ? [[agent, failureClass]] : []))).toEqual([
     ['two', 'drained'],
   ]);
@@ -148,7 +132,7 @@ test.each([['0s'], ['60s']])(
     const { pid, exited } = cluster.agent('one');
     process.kill(pid, 'SIGTERM');
     if (grace !== '0s') {
-      await until('it leaves', async () => (await shown(cluster, 'one'))?.state === 'draining');
+      await untilLeaving(cluster, 'one');
       process.kill(pid, 'SIGTERM');
     }
     expect(await exited).toBe(0);

@@ -30,10 +30,25 @@ export function planFaults(kinds: readonly FaultKind[], random: Random): Fault[]
   }));
 }
 
-/** Kills what the fault says, and starts it again. */
-export async function inflict(fault: Fault, cluster: Cluster, sweep: string, random: Random): Promise<void> {
+/**
+ * Kills what the fault says, and starts it again.
+ * @returns how long it had to wait until every slot was at work, in milliseconds; undefined: it did not wait for that
+ */
+export async function inflict(
+  fault: Fault,
+  cluster: Cluster,
+  sweep: string,
+  random: Random,
+): Promise<number | undefined> {
+  const begun = performance.now();
   if (fault.atWork) await until('every slot is at work', () => isAtWork(cluster, sweep));
+  const waitedMs = fault.atWork ? performance.now() - begun : undefined;
   await sleep(fault.afterMs);
+  await kill(fault, cluster, random);
+  return waitedMs;
+}
+
+async function kill(fault: Fault, cluster: Cluster, random: Random): Promise<void> {
   switch (fault.kind) {
     case 'worker': {
       const workers = cluster.workersOf(AGENT);

@@ -40,7 +40,13 @@ export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number
   await cluster.startAgent(AGENT, SLOTS);
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
 
-  for (const fault of faults) await inflict(fault, cluster, sweep, random);
+  /** Of each fault after which the next waited for it: seconds until every slot was at work again. */
+  const recoveries: string[] = [];
+  for (const [at, fault] of faults.entries()) {
+    const waitedMs = await inflict(fault, cluster, sweep, random);
+    const before = faults[at - 1]?.kind;
+    if (before !== undefined && waitedMs !== undefined) recoveries.push(`${before} ${(waitedMs / 1000).toFixed(1)}`);
+  }
 
   const ended = await cluster.run('wait', sweep, '-o', 'json');
   expect(ended.code, ended.stderr).toBe(0);
@@ -51,7 +57,8 @@ export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number
   const seconds = Math.round((performance.now() - begun) / 1000);
   console.log(
     `TRAWL_FAULT_SEED=${seed}: killed ${faults.map(({ kind }) => kind).join(', ')}; ` +
-      `attempts that failed: ${retries.sort().join(', ') || 'none'}; ${seconds} s`,
+      `attempts that failed: ${retries.sort().join(', ') || 'none'}; ` +
+      `seconds until every slot was at work again: ${recoveries.join(', ') || 'not measured'}; ${seconds} s in all`,
   );
   expectExactlyOnce(stored, {
     trials: TRIALS,

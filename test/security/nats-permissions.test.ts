@@ -25,7 +25,7 @@ beforeEach(async () => {
   await identities.add('b', 'agent');
   nats = await startSecuredNats(identities.server);
   coordinator = await connectAs(nats, identities.server, inboxPrefix('coordinator', 'coordinator'));
-  const offers = new Offers(coordinator, CLUSTER, pino({ level: 'silent' }));
+  const offers = new Offers(coordinator, CLUSTER, pino({ level: 'silent' }), () => {});
   expect(await offers.reconcile(() => [{ sweepId: '1', trialId: 't', attempt: 1 }])).toBe(1);
   agent = await connectAs(nats, folder, inboxPrefix('agent', 'a'));
 });

@@ -181,7 +181,7 @@ describe('calls', () => {
 describe('agents', () => {
   const hello = (agentId: string): Hello => ({
     ...{ agentId, incarnation: `${agentId}1`, protocol: PROTOCOL, version: '0', host: 'h' },
-    ...{ slots: 1, backend: 'wasm', gpus: [], pack: 1 },
+    ...{ slots: 1, backend: 'wasm', gpus: [], pack: 1, metrics: '' },
   });
 
   /** Agents `a` and `b`; the one attempt is leased to `a`. */

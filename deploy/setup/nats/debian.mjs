@@ -12,9 +12,10 @@ const IMPATIENT = ['-o', 'Acquire::Retries=1', '-o', 'Acquire::http::Timeout=10'
 /**
  * Installs Debian's package; root only.
  * @param {NodeJS.ProcessEnv} env
+ * @param {string} name of the package
  */
-export async function aptInstall(env) {
-  const install = ['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=60', ...IMPATIENT, PACKAGE];
+export async function aptInstall(env, name = PACKAGE) {
+  const install = ['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=60', ...IMPATIENT, name];
   await withUpdate(env, install, []);
 }
 

@@ -207,6 +207,8 @@ export interface Hello {
   gpus: string[];
   /** Trials that one slot can train as a pack; 0 or 1: it trains them one by one. */
   pack: number;
+  /** HOST:PORT at which Prometheus finds the agent; empty: nowhere. */
+  metrics: string;
 }
 
 /** Something an attempt has to tell; sequence numbers start at 1 and have no gaps. */
@@ -1174,7 +1176,18 @@ export const ReportRequest: MessageFns<ReportRequest> = {
 };
 
 function createBaseHello(): Hello {
-  return { agentId: "", incarnation: "", protocol: 0, version: "", host: "", slots: 0, backend: "", gpus: [], pack: 0 };
+  return {
+    agentId: "",
+    incarnation: "",
+    protocol: 0,
+    version: "",
+    host: "",
+    slots: 0,
+    backend: "",
+    gpus: [],
+    pack: 0,
+    metrics: "",
+  };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -1205,6 +1218,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.pack !== 0) {
       writer.uint32(72).uint32(message.pack);
+    }
+    if (message.metrics !== "") {
+      writer.uint32(82).string(message.metrics);
     }
     return writer;
   },
@@ -1294,6 +1310,14 @@ export const Hello: MessageFns<Hello> = {
             message.pack = reader.uint32();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.metrics = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1320,6 +1344,7 @@ export const Hello: MessageFns<Hello> = {
     message.backend = object.backend ?? "";
     message.gpus = object.gpus?.map((e) => e) || [];
     message.pack = object.pack ?? 0;
+    message.metrics = object.metrics ?? "";
     return message;
   },
 };

@@ -1,0 +1,36 @@
+/** The agent's Prometheus families: what only its machine knows (docs/metrics.md). The rest is with the coordinator. */
+import { Counter, Gauge, Registry } from 'prom-client';
+import { addProcessMetrics } from '../../proto/process-metrics.ts';
+
+export type AgentMetrics = ReturnType<typeof agentMetrics>;
+
+export function agentMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  addProcessMetrics(registry);
+  const gauge = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Gauge<L>({ name: `trawl_${name}`, help, labelNames: [...labelNames], registers });
+  const counter = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter<L>({ name: `trawl_${name}`, help, labelNames: [...labelNames], registers });
+  const gpuGauge = (name: string, help: string) => gauge(`agent_gpu_${name}`, help, ['agent', 'gpu']);
+
+  return {
+    registry,
+    buildInfo: gauge('build_info', 'Always 1; says which trawl runs.', ['version']),
+    startTime: gauge('start_time_seconds', 'Unix time at which the agent started.'),
+    gpu: {
+      utilization: gpuGauge('utilization_ratio', 'Share of the time in which the GPU computed, 0 to 1.'),
+      memoryUsed: gpuGauge('memory_used_bytes', 'Memory of the GPU in use, whoever uses it.'),
+      memoryTotal: gpuGauge('memory_total_bytes', 'Memory of the GPU.'),
+      temperature: gpuGauge('temperature_celsius', 'Temperature of the GPU.'),
+      power: gpuGauge('power_watts', 'Power that the GPU draws.'),
+    },
+    datasetHits: counter('dataset_cache_hits_total', 'Times that a trial found its data set in the cache.', ['agent']),
+    datasetMisses: counter('dataset_cache_misses_total', 'Times that a data set had to be fetched.', ['agent']),
+    datasetBytes: gauge('dataset_cache_bytes', 'Bytes of data sets in the cache.', ['agent']),
+    spooled: gauge('agent_spooled_records', 'Records that the coordinator has not acknowledged yet.', ['agent']),
+    diskFree: gauge('agent_disk_free_bytes', "Bytes free on the disk of the agent's folder.", ['agent']),
+    diskSize: gauge('agent_disk_size_bytes', "Size of the disk of the agent's folder.", ['agent']),
+    natsReconnects: counter('nats_reconnects_total', 'Times that the connection to NATS came back.', ['component']),
+  };
+}

@@ -1,0 +1,86 @@
+/** The agent's face to whoever runs it: `/metrics`, `/healthz`, `/readyz`. */
+import { hostname } from 'node:os';
+import { Events, type NatsConnection } from 'nats';
+import type { Logger } from 'pino';
+import type { Address } from '../../proto/address.ts';
+import type { BasicAuth } from '../../proto/basic-auth.ts';
+import { watchDiskSpace } from '../../proto/disk-space.ts';
+import { serveOperatorPages } from '../../proto/operator-http.ts';
+import { cachedBytes } from '../data/status.ts';
+import type { DatasetUse } from '../data/use.ts';
+import { agentMetrics } from './families.ts';
+import { watchGpus } from './watch-gpus.ts';
+
+export interface OperatorOptions {
+  readonly at: Address;
+  /** Who may read `/metrics`; undefined: whoever reaches it. */
+  readonly auth: BasicAuth | undefined;
+  readonly log: Logger;
+  readonly agentId: string;
+  readonly version: string;
+  readonly dir: string;
+  readonly dataDir: string;
+  /** Whether the GPUs' figures are told: false where another exporter tells them, or there are none. */
+  readonly gpuMetrics: boolean;
+  readonly spooled: () => number;
+  /** Why no work can be done at present; undefined when it can. */
+  readonly unready: () => string | undefined;
+}
+
+export interface Operator {
+  /** HOST:PORT at which other machines find it. */
+  readonly advertised: string;
+  datasetUsed(use: DatasetUse): void;
+  countReconnects(nats: NatsConnection): Promise<void>;
+  stop(): void;
+}
+
+/** @throws {UnreachableError} when the address is taken */
+export async function startOperator(options: OperatorOptions): Promise<Operator> {
+  const { agentId: agent, dir, dataDir } = options;
+  const metrics = agentMetrics();
+  const gone = new AbortController();
+  metrics.buildInfo.set({ version: options.version }, 1);
+  metrics.startTime.set(Date.now() / 1000);
+  metrics.datasetHits.inc({ agent }, 0);
+  metrics.datasetMisses.inc({ agent }, 0);
+  metrics.natsReconnects.inc({ component: 'agent' }, 0);
+  const pages = await serveOperatorPages(
+    {
+      registry: metrics.registry,
+      measure: () => metrics.spooled.set({ agent }, options.spooled()),
+      unready: options.unready,
+    },
+    options.at,
+    {
+      auth: options.auth,
+      onRefused: (from, why) => options.log.warn({ from, why }, 'refused'),
+    },
+  );
+  const stopDiskWatch = watchDiskSpace(dir, ({ free, size }) => {
+    metrics.diskFree.set({ agent }, free);
+    metrics.diskSize.set({ agent }, size);
+    // Data sets come and go as seldom.
+    void cachedBytes(dataDir).then((bytes) => metrics.datasetBytes.set({ agent }, bytes));
+  });
+  if (options.gpuMetrics) void watchGpus(agent, metrics, gone.signal);
+  return {
+    advertised: `${reachableHost(pages.address.host)}:${pages.address.port}`,
+    datasetUsed: (use) => (use === 'hit' ? metrics.datasetHits : metrics.datasetMisses).inc({ agent }),
+    async countReconnects(nats) {
+      for await (const { type } of nats.status()) {
+        if (type === Events.Reconnect) metrics.natsReconnects.inc({ component: 'agent' });
+      }
+    },
+    stop() {
+      gone.abort();
+      stopDiskWatch();
+      pages.stop();
+    },
+  };
+}
+
+/** Who listens on every address is found by the machine's name. */
+function reachableHost(host: string): string {
+  return host === '0.0.0.0' || host === '[::]' ? hostname() : host;
+}

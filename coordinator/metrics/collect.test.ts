@@ -1,0 +1,90 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { now } from '../clock.ts';
+import { onKill } from '../core/sweeps.ts';
+import { type BusyOptions, busyCluster } from '../testing/busy-cluster.ts';
+import { newFolder } from '../testing/serve.ts';
+import { LOST_LINGER_MS } from './agent-series.ts';
+
+const SMALL: BusyOptions = {
+  ...{ sweeps: 1, trialsPerSweep: 40, agents: 2, gpusPerAgent: 2, run: 24 },
+  ...{ metrics: ['test_loss', 'psnr'], trialMetrics: false },
+};
+
+async function busy(options: Partial<BusyOptions> = {}) {
+  const cluster = await busyCluster(newFolder(), { ...SMALL, ...options });
+  onTestFinished(() => cluster.stop());
+  return cluster;
+}
+
+const figure = (text: string, series: string) =>
+  Number(
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`${series} `))
+      ?.slice(series.length + 1),
+  );
+
+test('a sweep in its middle is told as the store has it', async () => {
+  const { scrape } = await busy();
+  const text = await scrape();
+  // 20 of 24 have ended, two of them failed.
+  expect(figure(text, 'trawl_trials{sweep="1",state="succeeded"}')).toBe(18);
+  expect(figure(text, 'trawl_trials{sweep="1",state="running"}')).toBe(4);
+  expect(figure(text, 'trawl_trials_expected{sweep="1"}')).toBe(40);
+  expect(figure(text, 'trawl_trials_finished_total{sweep="1",outcome="failed"}')).toBe(2);
+  expect(figure(text, 'trawl_trial_failures_total{sweep="1",class="nan"}')).toBe(2);
+  expect(figure(text, 'trawl_trial_duration_seconds_count{sweep="1"}')).toBe(20);
+  expect(figure(text, 'trawl_trial_queue_wait_seconds_count{sweep="1"}')).toBe(24);
+  expect(figure(text, 'trawl_epoch_duration_seconds_count{sweep="1"}')).toBe(72);
+  expect(figure(text, 'trawl_reports_ingested_total')).toBe(72);
+  // Less is better of the one, more of the other: 1/(at + epoch), of trials 0 to 23 at epochs 1 to 3.
+  expect(figure(text, 'trawl_best_metric{sweep="1",metric="test_loss"}')).toBeCloseTo(1 / 26, 9);
+  expect(figure(text, 'trawl_best_metric{sweep="1",metric="psnr"}')).toBeCloseTo(2, 9);
+  expect(figure(text, 'trawl_last_improvement_timestamp_seconds{sweep="1"}')).toBeLessThanOrEqual(now() / 1000);
+  expect(figure(text, 'trawl_sweep_start_timestamp_seconds{sweep="1"}')).toBeGreaterThan(now() / 1000 - 600);
+  expect(figure(text, 'trawl_agent_slots{agent="agent-0",state="free"}')).toBeGreaterThanOrEqual(0);
+});
+
+test('what has not happened yet is told as zero', async () => {
+  const { scrape } = await busy({ run: 0 });
+  const text = await scrape();
+  for (const series of [
+    'trawl_trials_finished_total{sweep="1",outcome="cancelled"}',
+    'trawl_trial_failures_total{sweep="1",class="oom"}',
+    'trawl_trial_retries_total{sweep="1",class="lost"}',
+    'trawl_trial_duration_seconds_count{sweep="1"}',
+    'trawl_gpu_seconds_total{sweep="1"}',
+    'trawl_agents{state="lost"}',
+    'trawl_sweeps{state="paused"}',
+    'trawl_superseded_reports_total',
+    'trawl_nats_reconnects_total{component="coordinator"}',
+    'trawl_grpc_server_handled_total{grpc_service="trawl.v1.SweepService",grpc_method="Submit",grpc_code="OK"}',
+  ])
+    expect(figure(text, series), series).toBe(0);
+  // There is no pace to reckon with.
+  expect(text).not.toContain('trawl_eta_seconds{');
+});
+
+test("a sweep's series stay after its end, and then go", async () => {
+  const { served, scrape } = await busy({ lingerMs: 300 });
+  await served.runtime.settle(onKill(served.runtime.core, '1', ''));
+  const text = await scrape();
+  expect(figure(text, 'trawl_trials{sweep="1",state="cancelled"}')).toBe(20);
+  expect(figure(text, 'trawl_sweep_end_timestamp_seconds{sweep="1"}')).toBeGreaterThan(now() / 1000 - 600);
+  await expect.poll(scrape, { timeout: 20_000 }).not.toContain('sweep="1"');
+});
+
+test('an agent that stays lost is told of for an hour', async () => {
+  const { served, scrape } = await busy({ run: 0 });
+  const agent = served.runtime.core.agents.get('agent-0');
+  if (agent === undefined) throw new Error('the sample has no agent-0');
+  agent.state = 'lost';
+  agent.lastHeardAt = now() - LOST_LINGER_MS / 2;
+  const text = await scrape();
+  expect(figure(text, 'trawl_agents{state="lost"}')).toBe(1);
+  expect(figure(text, 'trawl_agent_slots{agent="agent-0",state="free"}')).toBe(0);
+  agent.lastHeardAt = now() - LOST_LINGER_MS;
+  const later = await scrape();
+  expect(later).not.toContain('agent="agent-0"');
+  expect(figure(later, 'trawl_agents{state="lost"}')).toBe(0);
+});

@@ -1,0 +1,99 @@
+/** The series of one sweep: begun with zeros for every known label value, and taken away after its end. */
+import type { Metric } from 'prom-client';
+import { usualGoal } from '../../proto/goals.ts';
+import { type GoalName, goal } from '../../proto/names.ts';
+import type { Sweep } from '../core/model.ts';
+import { unfinished } from '../core/trials.ts';
+import type { Queries } from '../store/queries.ts';
+import type { CoordinatorMetrics } from './families.ts';
+import { Pace } from './pace.ts';
+import type { Ranking } from './trial-series.ts';
+
+const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
+const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
+
+export class SweepSeries {
+  readonly id: string;
+  readonly pace = new Pace();
+  /** Unix milliseconds. */
+  readonly createdAt: number;
+  readonly ranking: Ranking;
+  readonly #metrics: CoordinatorMetrics;
+  readonly #best = new Map<string, number>();
+
+  constructor(metrics: CoordinatorMetrics, queries: Queries, sweepId: string, trials: number) {
+    const sweep = queries.sweep(sweepId);
+    const metric = sweep.metric?.name ?? '';
+    const own: GoalName = sweep.metric === undefined ? usualGoal(metric) : goal.of(sweep.metric.goal);
+    this.id = sweepId;
+    this.createdAt = sweep.createdAtMs;
+    this.ranking = { metric, lessIsBetter: own === 'minimize' };
+    this.#metrics = metrics;
+    const m = metrics;
+    m.sweepInfo.set({ sweep: sweepId, name: sweep.name, method: 'grid', metric }, 1);
+    m.sweepStart.set({ sweep: sweepId }, sweep.createdAtMs / 1000);
+    m.trialsExpected.set({ sweep: sweepId }, trials);
+    m.trialsExcluded.set({ sweep: sweepId }, sweep.excluded);
+    m.gpuSeconds.inc({ sweep: sweepId }, 0);
+    for (const outcome of OUTCOMES) m.trialsFinished.inc({ sweep: sweepId, outcome }, 0);
+    for (const failure of CLASSES) {
+      m.trialFailures.inc({ sweep: sweepId, class: failure }, 0);
+      m.trialRetries.inc({ sweep: sweepId, class: failure }, 0);
+    }
+    for (const family of [m.trialDuration, m.queueWait, m.epochDuration]) family.zero({ sweep: sweepId });
+    // What was reported before this process began.
+    const lastReportAt = queries.lastReportAt(sweepId);
+    if (lastReportAt !== undefined) m.lastReport.set({ sweep: sweepId }, lastReportAt / 1000);
+    for (const { metric, least, greatest } of queries.extremes(sweepId)) {
+      const best = this.#lessIsBetter(metric) ? least : greatest;
+      this.#best.set(metric, best);
+      m.bestMetric.set({ sweep: sweepId, metric }, best);
+    }
+  }
+
+  reported(values: Readonly<Record<string, number>>, at: number): void {
+    const { id: sweep } = this;
+    this.#metrics.lastReport.set({ sweep }, at / 1000);
+    for (const [metric, value] of Object.entries(values)) {
+      if (!Number.isFinite(value)) continue;
+      const best = this.#best.get(metric);
+      if (best !== undefined && (this.#lessIsBetter(metric) ? value >= best : value <= best)) continue;
+      this.#best.set(metric, value);
+      this.#metrics.bestMetric.set({ sweep, metric }, value);
+      if (metric === this.ranking.metric) this.#metrics.lastImprovement.set({ sweep }, at / 1000);
+    }
+  }
+
+  /** Gauges from what is in memory. */
+  measure(sweep: Sweep, now: number): void {
+    for (const [state, count] of Object.entries(sweep.counts))
+      this.#metrics.trials.set({ sweep: sweep.id, state }, count);
+    const eta = sweep.state === 'paused' ? undefined : this.pace.etaSeconds(unfinished(sweep), now);
+    if (eta === undefined) this.#metrics.eta.remove({ sweep: sweep.id });
+    else this.#metrics.eta.set({ sweep: sweep.id }, eta);
+  }
+
+  /** The last counts stand until the series go. */
+  end(counts: Readonly<Record<string, number>>, at: number): void {
+    for (const [state, count] of Object.entries(counts)) this.#metrics.trials.set({ sweep: this.id, state }, count);
+    this.#metrics.sweepEnd.set({ sweep: this.id }, at / 1000);
+    this.#metrics.eta.set({ sweep: this.id }, 0);
+  }
+
+  forget(): void {
+    for (const family of Object.values(this.#metrics.sweepFamilies)) void removeSweep(family, this.id);
+  }
+
+  #lessIsBetter(metric: string): boolean {
+    return metric === this.ranking.metric ? this.ranking.lessIsBetter : usualGoal(metric) === 'minimize';
+  }
+}
+
+/** Takes the sweep's label sets out of a family. prom-client removes whole label sets only. */
+async function removeSweep(family: Metric, sweep: string): Promise<void> {
+  const { values } = await family.get();
+  for (const value of values) {
+    const { le: _, ...labels } = value.labels as Record<string, string | number>;
+    if (labels.sweep === sweep) family.remove(labels);
+  }
+}

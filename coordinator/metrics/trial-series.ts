@@ -1,0 +1,69 @@
+/** The opt-in series of single trials: those that run, and the best of those that have ended. */
+import { type AttemptKey, keyText } from '../core/model.ts';
+import type { CoordinatorMetrics } from './families.ts';
+
+/** Trials of a sweep that are kept in view after their end. */
+export const TOP_TRIALS = 50;
+
+export interface TrialValues {
+  readonly trial: string;
+  readonly epoch: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** How a sweep's trials are ranked. */
+export interface Ranking {
+  readonly metric: string;
+  readonly lessIsBetter: boolean;
+}
+
+export class TrialSeries {
+  readonly #metrics: CoordinatorMetrics;
+  readonly #running = new Map<string, { readonly sweep: string; values: TrialValues }>();
+  /** By sweep, the best first. */
+  readonly #ended = new Map<string, TrialValues[]>();
+
+  constructor(metrics: CoordinatorMetrics) {
+    this.#metrics = metrics;
+  }
+
+  reported(key: AttemptKey, epoch: number, metrics: Readonly<Record<string, number>>): void {
+    this.#running.set(keyText(key), { sweep: key.sweepId, values: { trial: key.trialId, epoch, metrics } });
+  }
+
+  /** @param ranking undefined: the attempt does not count, whatever it reported */
+  ended(key: AttemptKey, ranking: Ranking | undefined): void {
+    const found = this.#running.get(keyText(key));
+    this.#running.delete(keyText(key));
+    if (found !== undefined && ranking !== undefined) this.keep(key.sweepId, found.values, ranking);
+  }
+
+  /** A trial that ended with these values. */
+  keep(sweep: string, values: TrialValues, { metric, lessIsBetter }: Ranking): void {
+    if (!Number.isFinite(values.metrics[metric])) return;
+    const order = (a: TrialValues, b: TrialValues) => {
+      const difference = (a.metrics[metric] ?? 0) - (b.metrics[metric] ?? 0);
+      return lessIsBetter ? difference : -difference;
+    };
+    const best = this.#ended.get(sweep) ?? [];
+    this.#ended.set(sweep, [...best, values].sort(order).slice(0, TOP_TRIALS));
+  }
+
+  forget(sweep: string): void {
+    this.#ended.delete(sweep);
+    for (const [name, running] of this.#running) if (running.sweep === sweep) this.#running.delete(name);
+  }
+
+  measure(): void {
+    this.#metrics.trialMetric.reset();
+    this.#metrics.trialEpoch.reset();
+    for (const [sweep, best] of this.#ended) for (const values of best) this.#show(sweep, values);
+    for (const { sweep, values } of this.#running.values()) this.#show(sweep, values);
+  }
+
+  #show(sweep: string, { trial, epoch, metrics }: TrialValues): void {
+    this.#metrics.trialEpoch.set({ sweep, trial }, epoch);
+    for (const [metric, value] of Object.entries(metrics))
+      this.#metrics.trialMetric.set({ sweep, trial, metric }, value);
+  }
+}

@@ -1,0 +1,45 @@
+/** What trawl's dashboards have in common: data source, time, links to each other, marks where sweeps begin and end. */
+import {
+  AnnotationQueryBuilder,
+  DashboardBuilder,
+  DashboardCursorSync,
+  DashboardLinkBuilder,
+  DashboardLinkType,
+  DatasourceVariableBuilder,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import { DATASOURCE } from './panels.ts';
+
+/** @param sweeps PromQL's label matchers of the sweeps that are marked: `sweep="$sweep"`, or none for all */
+export function framed(uid: string, title: string, about: string, sweeps = ''): DashboardBuilder {
+  return new DashboardBuilder(title)
+    .uid(uid)
+    .description(about)
+    .tags(['trawl'])
+    .time({ from: 'now-1h', to: 'now' })
+    .refresh('30s')
+    .readonly()
+    .tooltip(DashboardCursorSync.Crosshair)
+    .link(
+      new DashboardLinkBuilder('trawl')
+        .type(DashboardLinkType.Dashboards)
+        .tags(['trawl'])
+        .asDropdown(true)
+        .keepTime(true),
+    )
+    .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
+    .annotation(mark('sweep began', 'green', `trawl_sweep_start_timestamp_seconds{${sweeps}} * 1000`))
+    .annotation(mark('sweep ended', 'red', `trawl_sweep_end_timestamp_seconds{${sweeps}} * 1000`));
+}
+
+/** The value of the series is when it was, in milliseconds. */
+function mark(name: string, colour: string, expr: string): AnnotationQueryBuilder {
+  return new AnnotationQueryBuilder()
+    .name(name)
+    .datasource(DATASOURCE)
+    .enable(true)
+    .hide(false)
+    .iconColor(colour)
+    .expr(expr)
+    .titleFormat(`${name}: {{sweep}}`)
+    .useValueForTime(true);
+}

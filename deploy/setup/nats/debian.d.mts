@@ -1,0 +1,1 @@
+export function aptInstall(env: NodeJS.ProcessEnv, name?: string): Promise<void>;

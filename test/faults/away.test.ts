@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { parseDuration } from '../../bin/options.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { until } from '../harness/until.ts';
+import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
+
+/** TRAWL_FAULT_AWAY=120s is two minutes. */
+const AWAY_MS = parseDuration(process.env.TRAWL_FAULT_AWAY ?? '6s');
+/** Shorter than the coordinator is away: who comes back gives everybody a whole lease. */
+const LEASE = '4s';
+const EPOCH_MS = 5;
+/** Trials that outlive the time away: two agents have something to say all the while. */
+const SWEEP: NoopSweep = { trials: 4, epochs: Math.ceil((1.5 * AWAY_MS) / EPOCH_MS), epochMs: EPOCH_MS };
+
+async function lastReportMs({ metricsUrl }: Cluster): Promise<number> {
+  const text = await (await fetch(metricsUrl)).text();
+  return 1_000 * Number(/^trawl_last_report_timestamp_seconds\{.*\} ([\d.]+)/m.exec(text)?.[1] ?? 0);
+}
+
+test(`a coordinator that is away for ${AWAY_MS / 1000} s under full load costs no report and no attempt`, {
+  timeout: 180_000 + 10 * AWAY_MS,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: LEASE });
+  await cluster.startAgent('one', 2);
+  await cluster.startAgent('two', 2);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+  await untilRunning(cluster, sweep, 4);
+  await cluster.coordinator.killNow();
+  await sleep(AWAY_MS);
+  const backAt = performance.now();
+  await cluster.startCoordinator();
+  tellSeconds('until the coordinator answered', backAt);
+  await until('the newest report is of this second, or there is no more to come', async () => {
+    const over = (await cluster.sweep(sweep))?.counts?.running === 0;
+    return over || Date.now() - (await lastReportMs(cluster)) < 1_000;
+  });
+  tellSeconds('until it had all that was said meanwhile', backAt);
+  const { attempts, reports } = await exactlyOnce(cluster, sweep, SWEEP);
+  expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(
+    Array(SWEEP.trials).fill([1, null]),
+  );
+  console.log(`${reports.length} reports, none missing`);
+});

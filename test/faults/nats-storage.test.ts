@@ -1,0 +1,33 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
+
+const SWEEP: NoopSweep = { trials: 16, epochs: 4, epochMs: 200 };
+
+test('nats-server comes back with its storage deleted, twice: the offers are made anew, and no trial is lost or run twice', {
+  timeout: 180_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: '30s' });
+  await cluster.startAgent('agent', 2);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+  for (let death = 0; death < 2; death++) {
+    await untilRunning(cluster, sweep, 2);
+    await cluster.killNats();
+    rmSync(join(folder, 'nats'), { recursive: true, force: true });
+    // What runs ends meanwhile, and the slots stand idle.
+    await sleep(1_500);
+    const backAt = performance.now();
+    await cluster.startNats();
+    await untilRunning(cluster, sweep, 2);
+    tellSeconds('from the start of nats-server until every slot was at work again', backAt);
+  }
+  const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
+  expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(
+    Array(SWEEP.trials).fill([1, null]),
+  );
+});

@@ -1,0 +1,52 @@
+/** Sweeps of the trainer that trains nothing, and what their stores must hold in the end. */
+import { expect } from 'vitest';
+import { noopLoss } from '../../agent/trainers/noop.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import type { Cluster } from '../harness/cluster.ts';
+import { readStore, type Stored } from '../harness/stored.ts';
+import { until } from '../harness/until.ts';
+import { expectExactlyOnce } from './exactly-once.ts';
+
+export interface NoopSweep {
+  readonly trials: number;
+  readonly epochs: number;
+  readonly epochMs: number;
+}
+
+/** No failure that costs a trial anything is allowed for, unless `retry` says so. */
+export function noopSweepText(
+  { trials, epochs, epochMs }: NoopSweep,
+  retry = '{crash: 0, oom: 0, timeout: 0}',
+): string {
+  return `
+trainer: noop
+parameters:
+  x: {min: 1, max: ${trials}, step: 1}
+  epochs: {value: ${epochs}}
+  duration_ms: {value: ${epochMs}}
+retry: ${retry}
+`;
+}
+
+export async function untilRunning(cluster: Cluster, sweep: string, count: number): Promise<void> {
+  await until(`${count} trials run`, async () => (await cluster.sweep(sweep))?.counts?.running === count);
+}
+
+/** Waits for the sweep's end, ends the coordinator, and looks at what it has stored. */
+export async function exactlyOnce(cluster: Cluster, sweep: string, { trials, epochs }: NoopSweep): Promise<Stored> {
+  const waited = await cluster.run('wait', sweep);
+  expect(waited.code, waited.stderr).toBe(0);
+  await cluster.coordinator.stop();
+  const stored = readStore(cluster.dir);
+  expectExactlyOnce(stored, {
+    trials,
+    epochs,
+    lossAt: (parameters, epoch) => noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch),
+  });
+  return stored;
+}
+
+/** For a person who reads the test's output. */
+export function tellSeconds(what: string, sinceMs: number): void {
+  console.log(`${what}: ${((performance.now() - sinceMs) / 1000).toFixed(1)} s`);
+}

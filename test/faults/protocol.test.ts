@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
+import { EXIT } from '../../proto/errors.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { exactlyOnce, type NoopSweep, noopSweepText } from './noop-sweep.ts';
+
+const SWEEP: NoopSweep = { trials: 4, epochs: 2, epochMs: 50 };
+
+/** For NODE_OPTIONS: the agent's program, but for the number of its protocol. */
+function speaking(protocol: number): string {
+  const hook = `
+    export async function load(url, context, next) {
+      const loaded = await next(url, context);
+      if (!url.endsWith('/agent/main.js')) return loaded;
+      return { ...loaded, source: String(loaded.source).replace(/const PROTOCOL = \\d+/, 'const PROTOCOL = ${protocol}') };
+    }`;
+  const asUrl = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
+  return `--import=${asUrl(`import { register } from 'node:module'; register(${JSON.stringify(asUrl(hook))});`)}`;
+}
+
+test.each([
+  ['older', PROTOCOL - 1, 'upgrade the agent'],
+  ['newer', PROTOCOL + 1, 'upgrade the coordinator'],
+])(
+  'an agent of the %s protocol is refused by name and ends, and the others work on',
+  {
+    timeout: 120_000,
+  },
+  async (_, protocol, advice) => {
+    const folder = testFolder();
+    const cluster = await Cluster.start(folder);
+    const before = process.env.NODE_OPTIONS;
+    process.env.NODE_OPTIONS = speaking(protocol);
+    try {
+      await cluster.startAgent('other', 1);
+    } finally {
+      if (before === undefined) delete process.env.NODE_OPTIONS;
+      else process.env.NODE_OPTIONS = before;
+    }
+    expect(await cluster.agent('other').exited).toBe(EXIT.refused);
+    expect(readFileSync(cluster.logOf('other'), 'utf8')).toMatch(
+      new RegExp(
+        `refuses this agent: agent other .* speaks protocol ${protocol}, this coordinator ${PROTOCOL}: ${advice}`,
+      ),
+    );
+    await cluster.startAgent('agent', 1);
+    const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+    const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
+    expect(attempts.map(({ agent, number }) => [agent, number])).toEqual(Array(SWEEP.trials).fill(['agent', 1]));
+  },
+);

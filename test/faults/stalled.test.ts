@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { startProxy } from '../harness/proxy.ts';
+import { until } from '../harness/until.ts';
+import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
+
+/** A trial of four seconds: it still runs, in its worker, when the agent's lease is long over. */
+const SWEEP: NoopSweep = { trials: 6, epochs: 20, epochMs: 200 };
+const LEASE = '2s';
+
+async function superseded({ metricsUrl }: Cluster): Promise<number> {
+  const text = await (await fetch(metricsUrl)).text();
+  return Number(/^trawl_superseded_reports_total(?:\{.*\})? (\d+)/m.exec(text)?.[1] ?? 0);
+}
+
+test('an agent that stood still past its lease: what it says then is refused, its workers stop, and its slots work again', {
+  timeout: 180_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: LEASE });
+  const way = await startProxy(cluster.address);
+  await cluster.startAgent('stalled', 2, way.address);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+  await untilRunning(cluster, sweep, 2);
+  const workers = cluster.workersOf('stalled');
+  const stalledAt = performance.now();
+  process.kill(cluster.agent('stalled').pid, 'SIGSTOP');
+  // As a network does that forgets a silent connection: nobody can tell it that its attempts are not its own any more.
+  way.cut();
+  await until('its attempts are lost', async () => (await cluster.sweep(sweep))?.counts?.running === 0);
+  tellSeconds('from the stall to its trials being free again', stalledAt);
+  await cluster.startAgent('other', 1);
+  await untilRunning(cluster, sweep, 1);
+  await sleep(1_000);
+  expect(await superseded(cluster)).toBe(0);
+  way.mend();
+  process.kill(cluster.agent('stalled').pid, 'SIGCONT');
+  await until('late reports are refused', async () => (await superseded(cluster)) > 0);
+
+  const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
+  const lost = attempts.filter(({ failureClass }) => failureClass !== null);
+  expect(lost.map(({ agent, failureClass }) => [agent, failureClass])).toEqual(Array(2).fill(['stalled', 'lost']));
+  // Both slots ran something to its end after the stall, in the workers that they had.
+  const succeeded = attempts.filter(({ agent, outcome }) => agent === 'stalled' && outcome === 'succeeded');
+  expect(new Set(succeeded.map(({ slot }) => slot))).toEqual(new Set([0, 1]));
+  expect(cluster.workersOf('stalled')).toEqual(workers);
+});

@@ -1,0 +1,81 @@
+/** A coordinator is replaced by another version of it, and a folder is not what a coordinator left. */
+import { copyFileSync, existsSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { expect, test } from 'vitest';
+import { SCHEMA_VERSION } from '../../coordinator/store/schema.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { trawl } from '../harness/trawl.ts';
+import { exactlyOnce, type NoopSweep, noopSweepText, untilRunning } from './noop-sweep.ts';
+
+const SWEEP: NoopSweep = { trials: 8, epochs: 4, epochMs: 200 };
+
+/** Changes the store of a coordinator that has ended. On a copy: libsql holds what it has opened until the process ends. */
+function change(dir: string, sql: string): void {
+  const store = join(dir, 'store.db');
+  const copy = join(dir, 'changed.db');
+  copyFileSync(store, copy);
+  if (existsSync(`${store}-wal`)) copyFileSync(`${store}-wal`, `${copy}-wal`);
+  const db = new Database(copy);
+  db.exec(sql);
+  db.exec('pragma journal_mode = delete');
+  db.close();
+  copyFileSync(copy, store);
+  for (const path of [copy, `${store}-wal`, `${store}-shm`]) rmSync(path, { force: true });
+}
+
+function schemaOf(path: string): unknown {
+  const db = new Database(path);
+  const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number };
+  db.close();
+  return version;
+}
+
+/** Starts a coordinator that must end by itself. */
+async function refused(cluster: Cluster): Promise<string> {
+  const where = ['--nats', cluster.natsUrl, '--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0'];
+  const { code, stderr } = await trawl('coordinator', '--dir', cluster.dir, ...where);
+  expect(code, stderr).toBe(4);
+  return stderr;
+}
+
+test('a newer coordinator takes over in the midst of a sweep: the store is migrated, a copy of what it was is kept', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  await cluster.startAgent('agent', 2);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+  await untilRunning(cluster, sweep, 2);
+  expect(await cluster.coordinator.stop()).toBe(0);
+  // What version 2 left: it had no drains.
+  change(cluster.dir, 'drop table drains; pragma user_version = 2');
+  await cluster.startCoordinator();
+  const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
+  expect(attempts.filter(({ failureClass }) => failureClass !== null)).toEqual([]);
+  expect(schemaOf(join(cluster.dir, 'store.schema-2.db'))).toBe(2);
+});
+
+test('a coordinator refuses, with code 4 and what to do, a store that is held, newer, or torn', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  expect(await refused(cluster)).toContain(
+    `in use by the coordinator at ${cluster.address} (process ${cluster.coordinator.pid})`,
+  );
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+  await cluster.startAgent('agent', 2);
+  expect((await cluster.run('wait', sweep)).code).toBe(0);
+  expect(await cluster.coordinator.stop()).toBe(0);
+
+  change(cluster.dir, `pragma user_version = ${SCHEMA_VERSION + 1}`);
+  expect(await refused(cluster)).toContain(`the store has schema ${SCHEMA_VERSION + 1}, this trawl knows`);
+  change(cluster.dir, `pragma user_version = ${SCHEMA_VERSION}`);
+
+  const store = join(cluster.dir, 'store.db');
+  const whole = readFileSync(store);
+  truncateSync(store, Math.floor(whole.length / 2));
+  expect(await refused(cluster)).toMatch(/store\.db is damaged .*trawl restore FILE --dir NEWDIR/);
+});

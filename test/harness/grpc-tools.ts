@@ -1,0 +1,63 @@
+/** Calls as a general gRPC tool makes them: it knows the health and reflection protocols, and nothing of ours. */
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
+import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
+import { protoPath as healthProto } from 'grpc-health-check';
+import { onTestFinished } from 'vitest';
+
+const reflectionProto = join(
+  dirname(createRequire(import.meta.url).resolve('@grpc/reflection')),
+  '../proto/grpc/reflection/v1/reflection.proto',
+);
+
+/** What a server says of one of its services; '' is the server. */
+export async function healthOf(address: string, service: string): Promise<string> {
+  const method = methodOf(healthProto, 'grpc.health.v1.Health', 'Check');
+  const answer = await new Promise<unknown>((resolve, reject) => {
+    connect(address).makeUnaryRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      { service },
+      (error, answer) => (error === null ? resolve(answer) : reject(error)),
+    );
+  });
+  return (answer as { status: string }).status;
+}
+
+export interface Reflected {
+  readonly list_services_response?: { readonly service: readonly { readonly name: string }[] };
+  readonly file_descriptor_response?: { readonly file_descriptor_proto: readonly Buffer[] };
+}
+
+/** One question to a server's reflection. */
+export function reflect(address: string, question: Readonly<Record<string, string>>): Promise<Reflected> {
+  const method = methodOf(reflectionProto, 'grpc.reflection.v1.ServerReflection', 'ServerReflectionInfo');
+  const stream = connect(address).makeBidiStreamRequest(
+    method.path,
+    method.requestSerialize,
+    method.responseDeserialize,
+  );
+  return new Promise((resolve, reject) => {
+    stream.on('data', (answer: Reflected) => {
+      resolve(answer);
+      stream.end();
+    });
+    stream.on('error', reject);
+    stream.write(question);
+  });
+}
+
+function methodOf(file: string, service: string, method: string): MethodDefinition<object, object> {
+  const definition = loadSync(file, { keepCase: true, enums: String, oneofs: true })[service] as ServiceDefinition;
+  const found = definition[method];
+  if (found === undefined) throw new Error(`${service} has no ${method}`);
+  return found;
+}
+
+function connect(address: string): Client {
+  const client = new Client(address, credentials.createInsecure());
+  onTestFinished(() => client.close());
+  return client;
+}

@@ -1,0 +1,127 @@
+/** A real Prometheus, Debian's, on the configuration that is shipped. */
+import { execFile, spawn } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { onTestFinished } from 'vitest';
+import { packageRoot } from '../../bin/local/package-root.ts';
+import { aptInstall } from '../../deploy/setup/nats/debian.mjs';
+import { until } from './until.ts';
+
+const run = promisify(execFile);
+
+export const PROMETHEUS_FILES = join(packageRoot(), 'deploy', 'prometheus');
+
+/** Installs Debian's package where it is missing. @returns why there is no Prometheus here; undefined when there is */
+export async function prometheusMissing(): Promise<string | undefined> {
+  if (await answers()) return undefined;
+  if (process.getuid?.() !== 0) return 'prometheus is not installed, and only root could install it';
+  try {
+    await aptInstall(process.env, 'prometheus');
+  } catch (error) {
+    return `prometheus is not installed, and could not be: ${error instanceof Error ? error.message : error}`;
+  }
+  return (await answers()) ? undefined : 'prometheus was installed, and does not start';
+}
+
+const answers = () =>
+  Promise.all([run('prometheus', ['--version']), run('promtool', ['--version'])]).then(
+    () => true,
+    () => false,
+  );
+
+/** Runs promtool. @throws with what it says, when it finds fault */
+export async function promtool(args: readonly string[], input = ''): Promise<string> {
+  const child = run('promtool', [...args], { cwd: PROMETHEUS_FILES });
+  child.child.stdin?.end(input);
+  const { stdout, stderr } = await child.catch((error: { stdout?: string; stderr?: string; message: string }) => {
+    throw new Error(`promtool ${args.join(' ')}: ${error.message}\n${error.stdout}\n${error.stderr}`);
+  });
+  return `${stdout}${stderr}`;
+}
+
+export interface Sample {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [number, string])[];
+}
+
+export interface Target {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly health: string;
+}
+
+export class Prometheus {
+  readonly #url: string;
+
+  private constructor(url: string) {
+    this.#url = url;
+  }
+
+  /**
+   * The shipped configuration, but for the coordinator's address and a scrape each second.
+   * @param coordinator HOST:PORT of its metrics
+   */
+  static async start(folder: string, coordinator: string): Promise<Prometheus> {
+    mkdirSync(folder, { recursive: true });
+    const config = readFileSync(join(PROMETHEUS_FILES, 'prometheus.yml'), 'utf8')
+      .replaceAll('coordinator:9464', coordinator)
+      .replaceAll(/: 15s$/gm, ': 1s');
+    writeFileSync(join(folder, 'prometheus.yml'), config);
+    copyFileSync(join(PROMETHEUS_FILES, 'alerts.yml'), join(folder, 'alerts.yml'));
+    const port = await freePort();
+    const child = spawn(
+      'prometheus',
+      [
+        `--config.file=${join(folder, 'prometheus.yml')}`,
+        `--storage.tsdb.path=${join(folder, 'data')}`,
+        `--web.listen-address=127.0.0.1:${port}`,
+        '--log.level=warn',
+      ],
+      { stdio: ['ignore', 'ignore', 'inherit'] },
+    );
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    onTestFinished(async () => {
+      child.kill('SIGKILL');
+      await gone;
+    });
+    const prometheus = new Prometheus(`http://127.0.0.1:${port}`);
+    await until('Prometheus is ready', () =>
+      fetch(`${prometheus.#url}/-/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
+    return prometheus;
+  }
+
+  async targets(): Promise<readonly Target[]> {
+    return (await this.#ask<{ activeTargets: Target[] }>('targets', { state: 'active' })).activeTargets;
+  }
+
+  /** What a panel would draw of the last `seconds`. @throws with Prometheus' own words for a query that is wrong */
+  async range(query: string, seconds: number, stepSeconds: number): Promise<readonly Sample[]> {
+    const end = Date.now() / 1000;
+    const times = { start: `${end - seconds}`, end: `${end}`, step: `${stepSeconds}` };
+    return (await this.#ask<{ result: Sample[] }>('query_range', { query, ...times })).result;
+  }
+
+  async #ask<T>(what: string, parameters: Readonly<Record<string, string>>): Promise<T> {
+    const response = await fetch(`${this.#url}/api/v1/${what}?${new URLSearchParams(parameters)}`);
+    const answer = (await response.json()) as { status: string; data: T; error?: string };
+    if (answer.status !== 'success') throw new Error(`${parameters.query ?? what}: ${answer.error}`);
+    return answer.data;
+  }
+}
+
+/** Prometheus does not say which port it took when it is given 0. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}

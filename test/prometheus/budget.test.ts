@@ -1,0 +1,71 @@
+/** How many series a busy cluster costs whoever stores them. */
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { startOperator } from '../../agent/metrics/operator.ts';
+import { busyCluster } from '../../coordinator/testing/busy-cluster.ts';
+import { newFolder } from '../../coordinator/testing/serve.ts';
+import { testFolder } from '../harness/folder.ts';
+import { until } from '../harness/until.ts';
+
+const AGENTS = 20;
+const BUSY = {
+  ...{ sweeps: 10, trialsPerSweep: 1_000, agents: AGENTS, gpusPerAgent: 4, run: 1_000 },
+  metrics: ['test_loss'],
+  trialMetrics: false,
+};
+const BUDGET = 2_000;
+
+const seriesOf = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
+
+test('10 live sweeps of 1,000 trials on 20 agents of 4 GPUs cost under 2,000 series, agents and processes included', async () => {
+  const cluster = await busyCluster(newFolder(), BUSY);
+  onTestFinished(() => cluster.stop());
+  const text = await cluster.scrape();
+  expect(text).toContain('trawl_sweeps{state="running"} 10');
+  expect(text).toContain(`trawl_agents{state="connected"} ${AGENTS}`);
+  const ofCoordinator = seriesOf(text);
+  const ofAgent = seriesOf(await scrapeAgentOfFourGpus());
+  console.log(`series: coordinator ${ofCoordinator}, each agent ${ofAgent}`);
+  expect(ofCoordinator + AGENTS * ofAgent).toBeLessThan(BUDGET);
+});
+
+test('single trials have series only where asked for: those that run and the best 50 of each sweep', async () => {
+  const cluster = await busyCluster(newFolder(), { ...BUSY, trialMetrics: true });
+  onTestFinished(() => cluster.stop());
+  const epochs = [...(await cluster.scrape()).matchAll(/^trawl_trial_epoch\{sweep="(\d+)"/gm)].map(
+    ([, sweep]) => sweep,
+  );
+  const running = cluster.served.runtime.core.leases.size;
+  expect(running).toBeGreaterThan(0);
+  expect(epochs).toHaveLength(running + 50 * BUSY.sweeps);
+  expect(new Set(epochs).size).toBe(BUSY.sweeps);
+});
+
+/** The metrics of one agent, with an nvidia-smi on the PATH that says what a real one said. */
+async function scrapeAgentOfFourGpus(): Promise<string> {
+  const folder = testFolder();
+  const path = process.env.PATH;
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  const lines = [0, 1, 2, 3].map((index) => `${index}, 97, 61234, 81559, 64, 612.31\\n`).join('');
+  writeFileSync(join(bin, 'nvidia-smi'), `#!/bin/sh\nprintf '${lines}'\n`);
+  chmodSync(join(bin, 'nvidia-smi'), 0o755);
+  process.env.PATH = `${bin}:${path}`;
+  onTestFinished(() => {
+    process.env.PATH = path;
+  });
+  const operator = await startOperator({
+    ...{ at: { host: '127.0.0.1', port: 0 }, agentId: 'agent-0', version: '0', dir: folder, dataDir: folder },
+    ...{ auth: undefined, log: pino({ level: 'silent' }) },
+    ...{ gpuMetrics: true, spooled: () => 0, unready: () => undefined },
+  });
+  onTestFinished(() => operator.stop());
+  const scrape = async () => (await fetch(`http://${operator.advertised}/metrics`)).text();
+  return until('every figure is told', async () => {
+    const text = await scrape();
+    const told = text.includes('trawl_agent_gpu_power_watts{') && text.includes('trawl_dataset_cache_bytes{');
+    return told && text;
+  });
+}
