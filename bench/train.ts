@@ -1,11 +1,12 @@
 /**
  * Training: samples a second of the built-in trainer's step, on every backend that loads here, beside the same net as a
  * stock TensorFlow.js model (tf.layers, `minimize`) on the same backend, and PyTorch where a Python has it (TRAWL_PYTHON,
- * or python3). All in one run and in turns; with it the rate of a plain matrix product, which bounds them all.
+ * or python3). All in one run and in turns; with it the rate of a plain matrix product, which bounds them all. On a busy
+ * machine the fastest single step still says what the mean no longer does.
  *
- *   npm run bench:train -- [--seconds 1.5] [--rounds 2]
+ *   npm run bench:train -- [--threads 2] [--seconds 1.5] [--rounds 2] [--batches 64,256]
  */
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { BACKENDS } from '../agent/machine/backend.ts';
 import { measureInTurns, type Rate, type Row } from './train/compare.ts';
@@ -13,13 +14,18 @@ import { MATMUL_INNER, MATMUL_ROWS, type Subject } from './train/measurement.ts'
 import { type Peer, pytorchPeer, tfjsPeer } from './train/peer.ts';
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '1.5' }, rounds: { type: 'string', default: '2' } },
+  options: {
+    seconds: { type: 'string', default: '1.5' },
+    rounds: { type: 'string', default: '2' },
+    threads: { type: 'string', default: `${availableParallelism()}` },
+    batches: { type: 'string', default: '64,256' },
+  },
 });
 const seconds = Number(values.seconds);
 const rounds = Number(values.rounds);
-const threads = availableParallelism();
+const threads = Number(values.threads);
 const DEPTHS = [3, 5] as const;
-const BATCHES = [64, 256];
+const batches = values.batches.split(',').map(Number);
 const PACK = 4;
 
 const peers = new Map<string, Peer>();
@@ -34,15 +40,23 @@ console.log(
 );
 for (const peer of [...peers.values(), torch]) if (peer !== undefined) console.log(`with: ${peer.description}`);
 console.log(
-  `libtensorflow and PyTorch with ${threads} threads, wasm with one; best of ${rounds} rounds of ${seconds} s\n`,
+  `libtensorflow and PyTorch: ${threads} thread(s), wasm one; best of ${rounds} rounds of ${seconds} s; load ${load()}\n`,
 );
 
 try {
-  for (const batch of BATCHES) await printMatmul(batch);
-  console.log('\nbackend         depth  batch  pack   samples/s    step ms   to tf.layers   to PyTorch');
-  for (const depth of DEPTHS) for (const batch of BATCHES) await printSteps(depth, batch);
+  for (const batch of batches) await printMatmul(batch);
+  console.log(
+    '\nbackend            depth  batch  pack   samples/s   step ms  to tf.layers  to PyTorch  fastest ms  to PyTorch',
+  );
+  for (const depth of DEPTHS) for (const batch of batches) await printSteps(depth, batch);
+  console.log(`\nload at the end: ${load()}`);
 } finally {
   for (const peer of [...peers.values(), torch]) peer?.stop();
+}
+
+/** Processes that wanted a core in the last minute; at the start those of others. */
+function load(): string {
+  return (loadavg()[0] ?? 0).toFixed(1);
 }
 
 async function printMatmul(batch: number): Promise<void> {
@@ -72,31 +86,33 @@ async function printSteps(depth: 3 | 5, batch: number): Promise<void> {
   });
   const rows = [...peers].flatMap(([name, peer]) => [
     row(name, peer, 'trawl'),
-    ...(batch === BATCHES[0] ? [row(name, peer, 'trawl', PACK)] : []),
+    ...(batch === batches[0] ? [row(name, peer, 'trawl', PACK)] : []),
     row(`${name}, stock`, peer, 'stock'),
   ]);
   if (torch !== undefined) rows.push(row('PyTorch', torch, 'trawl'));
   const rates = await measureInTurns(rows, rounds);
-  const rateOf = (name: string) => rates.find(({ row: each }) => each.name === name)?.samplesPerSecond;
+  const rateOf = (name: string) => rates.find(({ row: each }) => each.name === name);
   for (const rate of rates) console.log(lineOf(rate, rateOf(`${rate.row.name}, stock`), rateOf('PyTorch')));
 }
 
-function lineOf(
-  { row: { name, request }, samplesPerSecond, stepMs }: Rate,
-  stock: number | undefined,
-  torchRate: number | undefined,
-): string {
-  const ratio = (to: number | undefined) => (to === undefined ? '' : (samplesPerSecond / to).toFixed(2));
+/** Ratios are of speeds: 1 is as fast, 2 twice as fast. */
+function lineOf(rate: Rate, stock: Rate | undefined, torch: Rate | undefined): string {
+  const { name, request } = rate.row;
   const { depth, batch, pack } = request;
+  const other = torch === rate ? undefined : torch;
+  const ratio = (to: number | undefined, of: number) => (to === undefined ? '' : (of / to).toFixed(2));
+  const fastest = (each: Rate) => each.row.request.pack / each.leastMs;
   return [
-    name.padEnd(15),
+    name.padEnd(17),
     `${depth}`.padStart(5),
     `${batch}`.padStart(6),
     `${pack}`.padStart(5),
-    samplesPerSecond.toFixed(0).padStart(11),
-    stepMs.toFixed(2).padStart(10),
-    ratio(stock).padStart(14),
-    ratio(name === 'PyTorch' ? undefined : torchRate).padStart(12),
+    rate.samplesPerSecond.toFixed(0).padStart(11),
+    rate.stepMs.toFixed(2).padStart(9),
+    ratio(stock?.samplesPerSecond, rate.samplesPerSecond).padStart(13),
+    ratio(other?.samplesPerSecond, rate.samplesPerSecond).padStart(11),
+    rate.leastMs.toFixed(2).padStart(11),
+    ratio(other && fastest(other), fastest(rate)).padStart(11),
   ]
     .join(' ')
     .trimEnd();

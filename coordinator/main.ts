@@ -25,6 +25,7 @@ import { Identities } from './auth/identities.ts';
 import { Refusals } from './auth/refusals.ts';
 import { snapshots } from './backup/snapshot.ts';
 import { now } from './clock.ts';
+import { logChange } from './commit-log.ts';
 import { controlOf } from './control.ts';
 import { onHeartbeat } from './core/agents.ts';
 import { type AttemptKey, keyText } from './core/model.ts';
@@ -123,7 +124,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const files = new ArtifactFiles(options.dir);
   const orphans = await files.removeOrphans((key, name) => countsAsArtifact(runtime, key, name));
   if (orphans > 0) log.info({ orphans }, 'files that no artifact names were removed');
-  runtime.onCommit(({ dropped }) => {
+  runtime.onCommit(({ changes, dropped }) => {
+    for (const change of changes) logChange(log, change);
     for (const { key, name } of dropped) {
       files.remove(key, name).catch((error) => log.warn({ err: error, name }, 'an old checkpoint was not removed'));
     }

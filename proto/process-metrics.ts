@@ -6,7 +6,7 @@ import { collectDefaultMetrics, type Registry } from 'prom-client';
  * event loop's lag and the heap's size do not.
  */
 const LEFT_OUT =
-  /^nodejs_(active_(resources|handles|requests).*|heap_space_.*|gc_duration_seconds|eventloop_lag_(min|max|mean|stddev|p50|p90)_seconds)$/;
+  /^(nodejs_(active_(resources|handles|requests).*|heap_space_.*|external_memory_bytes|gc_duration_seconds|eventloop_lag_((min|max|mean|stddev|p50|p90)_)?seconds)|process_(heap|virtual_memory)_bytes)$/;
 
 export function addProcessMetrics(registry: Registry): void {
   collectDefaultMetrics({ register: registry });

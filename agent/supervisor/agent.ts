@@ -234,6 +234,10 @@ export class Agent {
           this.#overLater(effect.key, 2 * GATHER_MS);
           break;
         case 'record':
+          if (effect.body.kind === 'failed') {
+            const { class: failure, message } = effect.body;
+            this.#parts.log.info({ ...effect.key, class: failure, message }, 'an attempt failed');
+          }
           this.#records.add(effect.key, effect.seq, effect.body);
           break;
       }
@@ -270,6 +274,7 @@ export class Agent {
     Promise.all(granted.map((one) => this.#assignment(slot, one))).then((assignments) => {
       // The coordinator may have taken attempts back meanwhile.
       const wanted = assignments.filter(({ key }) => isHeld(this.#slots[slot], key));
+      for (const { key } of wanted) this.#parts.log.debug({ ...key, slot }, 'an attempt runs');
       if (wanted.length > 0) this.#workers[slot]?.send({ kind: 'run', assignments: wanted });
     });
   }

@@ -14,22 +14,25 @@ export interface Rate {
   /** Images of all members. */
   readonly samplesPerSecond: number;
   readonly stepMs: number;
+  /** The fastest single step of all rounds. */
+  readonly leastMs: number;
 }
 
 /** Of each row the best of the rounds: on a busy machine the one that was disturbed least. */
 export async function measureInTurns(rows: readonly Row[], rounds: number): Promise<readonly Rate[]> {
-  const best = new Map<Row, number>();
+  const answers = new Map<Row, Answer[]>(rows.map((row) => [row, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const row of rows) {
-      const stepMs = stepMsOf(await row.peer.ask(row.request));
-      best.set(row, Math.min(stepMs, best.get(row) ?? Number.POSITIVE_INFINITY));
-    }
+    for (const row of rows) answers.get(row)?.push(await row.peer.ask(row.request));
   }
   return rows.map((row) => {
-    const stepMs = best.get(row) ?? Number.NaN;
+    const least = (time: (answer: Answer) => number) => 1000 * Math.min(...(answers.get(row) ?? []).map(time));
+    const stepMs = least(({ seconds, count }) => seconds / count);
     const { batch, pack } = row.request;
-    return { row, stepMs, samplesPerSecond: (1000 / stepMs) * batch * pack };
+    return {
+      row,
+      stepMs,
+      leastMs: least((answer) => answer.least),
+      samplesPerSecond: (1000 / stepMs) * batch * pack,
+    };
   });
 }
-
-const stepMsOf = ({ count, seconds }: Answer): number => (seconds * 1000) / count;

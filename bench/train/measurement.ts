@@ -18,8 +18,8 @@ export interface Answer {
   /** Steps, or products. */
   readonly count: number;
   readonly seconds: number;
-  /** Of all threads, user and system: on a busy machine it says more than the clock does. */
-  readonly cpuSeconds: number;
+  /** The fastest single one, in seconds: the least disturbed. Where a GPU works on by itself, of handing it over. */
+  readonly least: number;
 }
 
 /** The first line that such a process prints, when it can be asked. */

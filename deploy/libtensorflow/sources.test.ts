@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { layoutOf } from './layout.mjs';
 import { OFFICIAL, WHEEL } from './pinned.mjs';
@@ -81,6 +81,15 @@ test('a path that is given is the only source, and a folder is used where it lie
   expect(layoutOf(found).main).toBe('libtensorflow.so.2');
 });
 
+test('another library in the same folder has another key, and a folder without one is refused', async () => {
+  const from = releaseFolder();
+  const [before] = await sourcesFor({ from, variant: 'cpu' });
+  writeFileSync(join(from, 'lib/libtensorflow.so.2'), 'a newer library');
+  const [after] = await sourcesFor({ from, variant: 'cpu' });
+  expect(after?.key).not.toBe(before?.key);
+  await expect(sourcesFor({ from: folder, variant: 'cpu' })).rejects.toThrow('has no libtensorflow');
+});
+
 test('a given archive is unpacked into the cache once', async () => {
   const from = archive();
   const first = await obtain(await sourcesFor({ from, variant: 'cpu' }), cache(), say);
@@ -88,6 +97,28 @@ test('a given archive is unpacked into the cache once', async () => {
   lines.length = 0;
   expect((await obtain(await sourcesFor({ from, variant: 'cpu' }), cache(), say)).folder).toBe(first.folder);
   expect(lines).toEqual([`libtensorflow: release.tar.gz, at ${first.folder}`]);
+});
+
+test('of a given wheel the libraries and headers are kept where they lay to each other, and nothing else', async () => {
+  const site = join(folder, 'site');
+  const kept = [
+    'tensorflow/libtensorflow_cc.so.2',
+    'tensorflow/libtensorflow_framework.so.2',
+    'tensorflow/include/tensorflow/c/c_api.h',
+    'nvidia/cudnn/lib/libcudnn.so.9',
+  ];
+  for (const file of [...kept, 'tensorflow/python/ops.py', 'tensorflow-9.9.9.dist-info/LICENSE']) {
+    mkdirSync(dirname(join(site, file)), { recursive: true });
+    writeFileSync(join(site, file), file);
+  }
+  const from = join(folder, 'tensorflow-9.9.9-cp399-none-any.whl');
+  execFileSync('python3', ['-m', 'zipfile', '-c', from, ...readdirSync(site).map((name) => join(site, name))]);
+  const { folder: found } = await obtain(await sourcesFor({ from, variant: 'cuda' }), cache(), say);
+  expect(layoutOf(found).main).toBe('libtensorflow_cc.so.2');
+  const files = readdirSync(found, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  expect(files.map((entry) => relative(found, join(entry.parentPath, entry.name))).sort()).toEqual(
+    [...kept, 'licences/tensorflow-9.9.9.dist-info/LICENSE'].sort(),
+  );
 });
 
 test('a path that leads nowhere, or to something else, is refused', async () => {

@@ -4,6 +4,7 @@ import { CommandError, runQuietly } from '../setup/run-quietly.mjs';
 
 /** Two gigabytes over a slow line. */
 const PIP_LIMIT_MS = 60 * 60_000;
+const UNPACK_LIMIT_MS = 10 * 60_000;
 
 /** Of a wheel, what the binding is built with and runs on, relative to site-packages. */
 const KEPT = [
@@ -28,9 +29,11 @@ export async function fetchWheel(folder, variant, wheel) {
   keepLibraries(site, folder);
 }
 
-/** Fills a folder from a wheel on this disk. */
-export async function unpackWheel(path, folder, wheel) {
-  keepLibraries(await pipInstall(folder, wheel, [path]), folder);
+/** Fills a folder from a wheel on this disk, for whatever Python and platform it was made. */
+export async function unpackWheel(path, folder) {
+  const site = join(folder, 'site');
+  await runQuietly('python3', ['-m', 'zipfile', '-e', path, site], { limitMs: UNPACK_LIMIT_MS });
+  keepLibraries(site, folder);
 }
 
 async function pipInstall(folder, wheel, what) {

@@ -12,7 +12,8 @@ import { until } from '../harness/until.ts';
 const AGENTS = 20;
 const BUSY = {
   ...{ sweeps: 10, trialsPerSweep: 1_000, agents: AGENTS, gpusPerAgent: 4, run: 1_000 },
-  metrics: ['test_loss'],
+  // As the autoencoder reports.
+  metrics: ['test_loss', 'train_loss', 'train_total_loss', 'last_batch_loss', 'psnr', 'psnr_peak1', 'psnr_input'],
   trialMetrics: false,
 };
 const BUDGET = 2_000;

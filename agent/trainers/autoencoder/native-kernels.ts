@@ -63,6 +63,11 @@ export class NativeKernels {
     return this.#run('ReluGrad', [delta, output]) as T;
   }
 
+  /** `delta` through a tanh of that `output`: delta * (1 - output^2). */
+  tanhGradient<T extends tf.Tensor>(delta: T, output: T): T {
+    return this.#run('TanhGrad', [output, delta]) as T;
+  }
+
   /** A place for {@link adam} to work in, until it is released; of values in that shape. */
   place(shape: readonly number[]): number {
     const { binding } = this.#backend;

@@ -74,14 +74,15 @@ function turnedTimes(a: Matrices, b: Matrices): Matrices {
 }
 
 function throughActivation(activation: Layer['activation'], output: Matrices, delta: Matrices): Matrices {
-  if (activation === 'relu') return nativeKernels()?.reluGradient(delta, output) ?? tf.mul(delta, tf.step(output));
-  if (activation === 'tanh') return tf.mul(delta, tf.sub(1, tf.square(output)));
+  const native = nativeKernels();
+  if (activation === 'relu') return native?.reluGradient(delta, output) ?? tf.mul(delta, tf.step(output));
+  if (activation === 'tanh') return native?.tanhGradient(delta, output) ?? tf.mul(delta, tf.sub(1, tf.square(output)));
   return delta;
 }
 
-/** tanh(x) = 2 sigmoid(2x) - 1, within 2e-7: sigmoid is fourteen times as fast as tanh on wasm. */
+/** On wasm by tanh(x) = 2 sigmoid(2x) - 1, within 2e-7: sigmoid is fourteen times as fast as tanh there. */
 function tanh(x: Matrices): Matrices {
-  return tf.sub(tf.mul(tf.sigmoid(tf.mul(x, 2)), 2), 1);
+  return nativeKernels() === undefined ? tf.sub(tf.mul(tf.sigmoid(tf.mul(x, 2)), 2), 1) : tf.tanh(x);
 }
 
 function at<T>(items: readonly T[], i: number): T {

@@ -1,0 +1,26 @@
+/** Tells the log what became durable, with the ids to search by. Failures always; what goes well only in detail. */
+import type { Logger } from 'pino';
+import type { Change } from './core/step.ts';
+
+export function logChange(log: Logger, change: Change): void {
+  switch (change.kind) {
+    case 'granted':
+      log.debug({ ...change.key, agentId: change.agentId, slot: change.slot }, 'an attempt was granted');
+      break;
+    case 'ended': {
+      const { key, ending } = change;
+      if (ending.outcome === 'failed') log.info({ ...key, ...ending.failure }, 'an attempt failed');
+      else log.debug({ ...key, outcome: ending.outcome }, 'an attempt ended');
+      break;
+    }
+    case 'sweep':
+      log.info({ sweepId: change.sweepId, state: change.state, reason: change.reason }, 'a sweep changed its state');
+      break;
+    case 'trial':
+    case 'report':
+    case 'log':
+    case 'artifact':
+    case 'drain':
+      break;
+  }
+}

@@ -1,0 +1,33 @@
+{{- define "trawl.name" -}}
+{{- printf "%s-trawl" .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Of one part: (list . "coordinator") */}}
+{{- define "trawl.selector" -}}
+app.kubernetes.io/name: trawl
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{- define "trawl.labels" -}}
+{{ include "trawl.selector" . }}
+app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
+helm.sh/chart: {{ (index . 0).Chart.Name }}-{{ (index . 0).Chart.Version }}
+{{- end -}}
+
+{{/* The user of the images. */}}
+{{- define "trawl.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+fsGroup: 1000
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: { type: RuntimeDefault }
+{{- end -}}
+
+{{- define "trawl.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end -}}

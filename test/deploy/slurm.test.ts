@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { packageRoot } from '../../bin/local/package-root.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { hasTool, runTool } from '../harness/tool.ts';
+import { environment, TRAWL } from '../harness/trawl.ts';
+import { until } from '../harness/until.ts';
+
+const SCRIPT = join(packageRoot(), 'deploy', 'slurm', 'trawl-agents.sbatch');
+/** In place of Slurm's: one node, on which the command runs, and whose signals it gets. */
+const SRUN = `#!/bin/sh
+while [ "\${1#-}" != "$1" ]; do shift; done
+SLURM_PROCID=0 exec "$@"
+`;
+
+test.skipIf(!hasTool('shellcheck'))('shellcheck finds no fault in the script', () => {
+  expect(runTool('shellcheck', [SCRIPT])).toMatchObject({ code: 0, output: '' });
+});
+
+test("agents work for a job's time; its signal lets them finish what runs, and take nothing new", {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(join(folder, 'cluster'));
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  for (const [name, text] of [
+    ['srun', SRUN],
+    ['trawl', `#!/bin/sh\nexec '${process.execPath}' '${TRAWL}' "$@" --slots 1\n`],
+  ] as const) {
+    writeFileSync(join(bin, name), text);
+    chmodSync(join(bin, name), 0o755);
+  }
+  const job = spawn('bash', [SCRIPT], {
+    env: {
+      ...{ ...environment(), PATH: `${bin}:${process.env.PATH}`, TMPDIR: folder, SLURM_JOB_ID: '7' },
+      ...{ TRAWL_NATS: cluster.natsUrl, TRAWL_SERVER: cluster.address, TRAWL_DRAIN_GRACE: '60s' },
+    },
+    stdio: ['ignore', 'ignore', 'ignore'],
+  });
+  const ended = new Promise<number | null>((resolve) => job.once('exit', resolve));
+  onTestFinished(() => void job.kill('SIGKILL'));
+  await until('the agent is there', async () => {
+    const agents = await cluster.json<{ agent: string }[]>('agents');
+    return agents.some(({ agent }) => agent === 'slurm-7-0');
+  });
+  const text = 'trainer: noop\nparameters: {x: {values: [1, 2, 3]}, duration_ms: {value: 2000}}\n';
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, text));
+  await until('a trial runs', async () => (await cluster.sweep(sweep))?.counts?.running === 1);
+  job.kill('SIGTERM');
+  expect(await ended).toBe(0);
+  // What ran is done; what waited waits for the next job.
+  expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 1, running: 0, failed: 0 });
+});

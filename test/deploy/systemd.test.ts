@@ -1,0 +1,27 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { packageRoot } from '../../bin/local/package-root.ts';
+import { testFolder } from '../harness/folder.ts';
+import { hasTool, runTool } from '../harness/tool.ts';
+
+/** systemd's own scale of exposure, times ten: 0 to 100; below 20 it says OK. */
+const LEAST_EXPOSED = '20';
+
+test.skipIf(!hasTool('systemd-analyze')).each(['trawl-coordinator.service', 'trawl-agent.service'])(
+  'systemd finds no fault in %s, and little that could be attacked',
+  (name) => {
+    // A unit is refused when its program is not installed.
+    const unit = readFileSync(join(packageRoot(), 'deploy', 'systemd', name), 'utf8').replace(
+      '/usr/bin/trawl',
+      '/bin/true',
+    );
+    const path = join(testFolder(), name);
+    writeFileSync(path, unit);
+    expect(runTool('systemd-analyze', ['verify', '--man=no', path])).toMatchObject({ code: 0, output: '' });
+    const judged = runTool('systemd-analyze', [
+      ...['security', '--no-pager', '--offline=true', `--threshold=${LEAST_EXPOSED}`, path],
+    ]);
+    expect(judged.code, judged.output).toBe(0);
+  },
+);

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+
+const FAILING =
+  'command: [sh, -c, "exit 3"]\nmetric: {name: test_loss, goal: minimize}\nretry: {crash: 1}\nparameters: {x: {values: [1]}}\n';
+
+test('a failure is in the JSON logs of coordinator and agent, with the ids of its trial and attempt', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  await cluster.startAgent('one', 1);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, FAILING));
+  expect((await cluster.run('wait', sweep)).code).toBe(1);
+  const [trial] = await cluster.json<TrialJson[]>('trials', sweep);
+  for (const part of ['coordinator', 'one']) {
+    const lines = readFileSync(cluster.logOf(part), 'utf8').trim().split('\n');
+    const failures = lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ msg }) => msg === 'an attempt failed');
+    expect(failures).toMatchObject(
+      [1, 2].map((attempt) => ({ sweepId: sweep, trialId: trial?.trial, attempt, class: 'crash' })),
+    );
+    expect(failures[0]?.message).toContain('code 3');
+  }
+});
