@@ -85,6 +85,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       (await startOperator({
         ...{ at: options.metrics, auth: options.metricsAuth, log },
         ...{ agentId: id, version: options.version, dir, dataDir: options.dataDir },
+        certificateExpires: identity?.expires,
         gpuMetrics: options.gpuMetrics && gpus.length > 0,
         spooled: () => spool.size(),
         unready: () => (agent === undefined ? 'the agent is starting' : agent.unready()),

@@ -97,6 +97,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const db = openStore(options.dir);
   const cluster = clusterName(db);
   const metrics = coordinatorMetrics();
+  if (identity === undefined) metrics.certificateExpiry.remove();
+  else metrics.certificateExpiry.set(identity.expires);
   const nats = await connectNats(options.natsUrl, `trawl coordinator ${cluster}`, identity).catch((error: unknown) => {
     db.close();
     throw error;

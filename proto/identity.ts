@@ -31,6 +31,8 @@ export interface Identity {
   /** Empty for the coordinator's. */
   readonly token: string;
   readonly servers: Servers;
+  /** Unix time in seconds at which the certificate runs out. */
+  readonly expires: number;
 }
 
 export interface Servers {
@@ -57,7 +59,9 @@ export function readIdentity(dir: string, wanted: readonly Identity['role'][]): 
     throw new RefusedError(`the certificate in ${dir} ran out on ${validTo}: make another with "trawl certs"`);
   }
   const token = role === COORDINATOR ? '' : read(dir, IDENTITY_FILES.token).toString('utf8').trim();
-  return { name, role: role as Identity['role'], authority, certificate, key, token, servers: readServers(dir) };
+  const expires = Date.parse(validTo) / 1000;
+  const servers = readServers(dir);
+  return { name, role: role as Identity['role'], authority, certificate, key, token, servers, expires };
 }
 
 function read(dir: string, file: string): Buffer {

@@ -18,6 +18,8 @@ export interface OperatorOptions {
   readonly log: Logger;
   readonly agentId: string;
   readonly version: string;
+  /** Unix time in seconds at which the agent's certificate runs out; undefined: it has none. */
+  readonly certificateExpires: number | undefined;
   readonly dir: string;
   readonly dataDir: string;
   /** Whether the GPUs' figures are told: false where another exporter tells them, or there are none. */
@@ -45,6 +47,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   metrics.datasetHits.inc({ agent }, 0);
   metrics.datasetMisses.inc({ agent }, 0);
   metrics.natsReconnects.inc({ component: 'agent' }, 0);
+  if (options.certificateExpires === undefined) metrics.certificateExpiry.remove();
+  else metrics.certificateExpiry.set(options.certificateExpires);
   const pages = await serveOperatorPages(
     {
       registry: metrics.registry,

@@ -110,6 +110,10 @@ export function coordinatorMetrics() {
     ]),
     natsReconnects: counter('nats_reconnects_total', 'Times that the connection to NATS came back.', ['component']),
     natsStreamMessages: gauge('nats_stream_messages', 'Messages in the stream of offers, at the last look.'),
+    certificateExpiry: gauge(
+      'certificate_expiry_timestamp_seconds',
+      "Unix time at which the coordinator's certificate runs out.",
+    ),
     natsStreamLimit: gauge('nats_stream_limit_messages', 'Messages that the stream of offers may hold.'),
     grpcHandled: counter('grpc_server_handled_total', 'Calls that ended, by their status.', [
       'grpc_service',

@@ -58,7 +58,14 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
     process.env.PATH = path;
   });
   const operator = await startOperator({
-    ...{ at: { host: '127.0.0.1', port: 0 }, agentId: 'agent-0', version: '0', dir: folder, dataDir: folder },
+    ...{
+      at: { host: '127.0.0.1', port: 0 },
+      agentId: 'agent-0',
+      certificateExpires: undefined,
+      version: '0',
+      dir: folder,
+      dataDir: folder,
+    },
     ...{ auth: undefined, log: pino({ level: 'silent' }) },
     ...{ gpuMetrics: true, spooled: () => 0, unready: () => undefined },
   });

@@ -125,6 +125,8 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
     expect(text).toMatch(/^trawl_auth_refused_total\{reason="role"\} [1-9]/m);
     expect(text).toMatch(/^trawl_auth_refused_total\{reason="handshake"\} [1-9]/m);
     expect(text).toMatch(/^trawl_auth_refused_total\{reason="other_attempt"\} 0/m);
+    const { expires } = readIdentity(identities.server, [COORDINATOR]);
+    expect(Number(/^trawl_certificate_expiry_timestamp_seconds (.+)$/m.exec(text)?.[1])).toBe(expires);
     expect(cluster.log()).toMatch(/"reason":"role".*"name":"wall"/);
     for (const secret of [ann.token, readIdentity(agent, ['agent']).token]) expect(cluster.log()).not.toContain(secret);
   });
