@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { configsOf, rankConfigs } from '../../coordinator/analysis/configs.ts';
-import { endedTrial, START_MS, sampleSweep, snapshot } from '../../dashboard/testing/sample.ts';
+import { delta, endedTrial, START_MS, sampleSweep, snapshot } from '../../dashboard/testing/sample.ts';
 import type {
   ControlSweepRequest,
   ListTrialsRequest,
@@ -194,7 +194,7 @@ test('wait ends with 1 when trials failed and with 0 when none did', async () =>
     {
       watch: (call) => {
         call.write(snapshot());
-        call.write({ update: { $case: 'delta', delta: { sweep: fine, trials: [], events: [], agents: [] } } });
+        call.write(delta({ sweep: fine }));
         call.end();
       },
     },

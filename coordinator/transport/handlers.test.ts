@@ -34,7 +34,7 @@ test('a long answer to a slow reader arrives whole, and no listener is left behi
     server.forceShutdown();
   });
   let read = 0;
-  for await (const _ of client.listCurves({ sweep: '1' })) {
+  for await (const _ of client.listCurves({ sweep: '1', trialIds: [] })) {
     read += 1;
     await new Promise((resolve) => setImmediate(resolve));
   }
