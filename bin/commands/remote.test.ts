@@ -70,6 +70,19 @@ test('ls prints a table without colour or control characters, ids with -q, and a
   ]);
 });
 
+test('trials --filter prints what matches, and refuses a name that no trial has', async () => {
+  const failed = await trawl({}, 'trials', '--filter', 'failure=crash or test_loss<0.05', '-q');
+  expect(failed.stdout).toBe(`${bad.id}\n`);
+  const limited = await trawl({}, 'trials', '--filter', 'not latent_dim>15', '--limit', '1', '-q');
+  expect(limited.stdout).toBe(`${good.id}\n`);
+  const unknown = await trawl({}, 'trials', '--filter', 'psmr>20');
+  expect(unknown.exitCode).toBe(2);
+  expect(unknown.stderr).toContain('no trial has "psmr"; there are dataset, depth');
+  const broken = await trawl({}, 'trials', '--filter', 'psnr>');
+  expect(broken.exitCode).toBe(2);
+  expect(broken.stderr).toContain('expected a value after ">"');
+});
+
 test('trials asks for the metric, goal, states and limit that were named', async () => {
   let asked: ListTrialsRequest | undefined;
   const { exitCode } = await trawl(

@@ -1,4 +1,5 @@
-import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Agent, Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { TrialTable } from './trial-table.ts';
 
 /** The first epoch's metrics of an attempt: what the last ones are compared with. */
 export interface FirstReport {
@@ -10,7 +11,7 @@ export interface FirstReport {
 export interface DashboardState {
   /** Undefined until the first snapshot has come. */
   readonly sweep: Sweep | undefined;
-  readonly trials: ReadonlyMap<string, Trial>;
+  readonly trials: TrialTable;
   readonly agents: readonly Agent[];
   /** The newest last; at most EVENTS_KEPT of those worth showing. */
   readonly events: readonly Event[];
@@ -22,7 +23,7 @@ export interface DashboardState {
 
 export const EMPTY_STATE: DashboardState = {
   sweep: undefined,
-  trials: new Map(),
+  trials: new TrialTable(),
   agents: [],
   events: [],
   firstReports: new Map(),

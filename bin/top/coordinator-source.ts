@@ -1,0 +1,50 @@
+import type { Source } from '../../dashboard/source.ts';
+import type { SweepAct } from '../../dashboard/state/ui.ts';
+import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { Report } from '../../proto/gen/trawl/v1/types.ts';
+import { readArtifact } from '../artifacts.ts';
+import type { Connection } from '../connect.ts';
+import { getSweep, streamCurves } from '../fetch.ts';
+import { stream, unary } from '../rpc.ts';
+import { watchSweep } from '../watch.ts';
+import { importanceFor } from './importance.ts';
+
+const ACTIONS: Readonly<Record<SweepAct, SweepAction>> = {
+  pause: SweepAction.PAUSE,
+  resume: SweepAction.RESUME,
+  stop: SweepAction.STOP,
+  kill: SweepAction.KILL,
+};
+
+/**
+ * A coordinator, as the dashboard asks it.
+ * @param patienceMs how long it may be away before watching is given up
+ */
+export function coordinatorSource(connection: Connection, patienceMs: number): Source {
+  const { client } = connection;
+  return {
+    find: async (sweep) => (await getSweep(connection, sweep)).sweep.id,
+    watch: (sweepId, heard) => watchSweep(connection, sweepId, { patienceMs, ...heard }),
+    sweeps: async () => (await unary(connection, client.listSweeps, {})).sweeps,
+    async curves(sweepId, trialIds) {
+      const curves = new Map<string, readonly Report[]>();
+      for await (const { trialId, reports } of streamCurves(connection, sweepId, trialIds))
+        curves.set(trialId, reports);
+      return curves;
+    },
+    trial: (sweep, trial) => unary(connection, client.getTrial, { sweep, trial }),
+    async *log(sweep, trial, signal) {
+      const request = { sweep, trial, attempt: 0, follow: true };
+      for await (const { text } of stream(connection, client.readLog, request, signal)) yield text;
+    },
+    artifact: async (sweep, trial, attempt, name) =>
+      (await readArtifact(connection, { sweep, trial, attempt, name })).bytes,
+    async act(sweep, act) {
+      const request = { sweep, action: ACTIONS[act], reason: 'from the dashboard' };
+      const answer = await unary(connection, client.controlSweep, request);
+      if (answer.sweep === undefined) throw new Error('the coordinator answered without a sweep');
+      return answer.sweep;
+    },
+    importance: async (trials, metric, axes) => importanceFor(trials, metric, axes),
+  };
+}

@@ -1,0 +1,29 @@
+/** A table with a cursor: agents, events, sweeps. */
+import { EMPTY_LINE, type Line, line } from '../draw/segment.ts';
+import { type Column, layoutTable } from '../draw/table.ts';
+import type { Model } from '../state/model.ts';
+import { cursorOf } from '../state/ui.ts';
+import type { ViewKind } from '../state/views.ts';
+import { windowOf } from '../state/window.ts';
+
+export interface List<Row> {
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  readonly id: (row: Row) => string;
+}
+
+export function listView<Row>(model: Model, view: ViewKind, list: List<Row>, width: number, lines: number): Line[] {
+  const { columns, rows, id } = list;
+  const room = Math.max(1, lines - 1);
+  const indexOf = (wanted: string) => rows.findIndex((row) => id(row) === wanted);
+  const { at, offset } = windowOf(cursorOf(model.ui, view), rows.length, room, indexOf);
+  const window = rows.slice(offset, offset + room);
+  const { header, rows: cells, hidden } = layoutTable(columns, window, width);
+  const more = hidden.length === 0 ? '' : ` +${hidden.length} columns`;
+  return [
+    { segments: [...header, { text: more, style: 'dim' }] },
+    ...cells.map((segments, i): Line => ({ segments, cursor: offset + i === at })),
+    ...(rows.length === 0 ? [line('nothing yet', 'dim')] : []),
+    ...Array<Line>(Math.max(0, room - Math.max(1, cells.length))).fill(EMPTY_LINE),
+  ];
+}
