@@ -20,6 +20,6 @@ test('j and k are never anything but movement', () => {
 
 test('read-only leaves out every key that changes a sweep', () => {
   const acts = KEYS.filter(({ acts }) => acts).map(({ command }) => command);
-  expect(acts).toEqual(['pause', 'stop', 'kill']);
+  expect(acts).toEqual(['pause', 'stop', 'kill', 'drain']);
   for (const view of VIEWS) expect(keysOf(view, true).some(({ acts }) => acts)).toBe(false);
 });

@@ -33,6 +33,7 @@ export type Command =
   | 'pause'
   | 'stop'
   | 'kill'
+  | 'drain'
   | 'pane1'
   | 'pane2'
   | 'pane3'
@@ -54,7 +55,7 @@ export interface KeyBinding {
 const BOARD: readonly ViewKind[] = ['sweep'];
 const STEERED: readonly ViewKind[] = ['sweep', 'trial', 'compare', 'parameters', 'agents', 'events', 'sweeps', 'log'];
 
-/** In the order of the help. Acts that a coordinator learns get a line here, a name above and a case in `act.ts`. */
+/** In the order of the help. What a coordinator learns to do gets a line here, a name above, and a case in state/press.ts. */
 export const KEYS: readonly KeyBinding[] = [
   { keys: ['j', 'down'], command: 'down', about: 'down' },
   { keys: ['k', 'up'], command: 'up', about: 'up' },
@@ -96,6 +97,7 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: ['p'], command: 'pause', about: 'pause the sweep, or resume it', in: STEERED, acts: true },
   { keys: ['x'], command: 'stop', about: 'stop: running trials finish (asks)', in: STEERED, acts: true },
   { keys: ['K'], command: 'kill', about: 'kill: running trials end now (asks)', in: STEERED, acts: true },
+  { keys: ['D'], command: 'drain', about: 'drain the agent (asks), or let it work again', in: ['agents'], acts: true },
   { keys: [':'], command: 'command', about: 'a command: sort NAME, filter, metric NAME, heat A B, sweep ID' },
   { keys: ['?'], command: 'help', about: 'what works here' },
 ];

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { RefusedError } from '../proto/errors.ts';
 import { TrialState } from '../proto/gen/trawl/v1/types.ts';
 import { cursorOf, viewOf } from './state/ui.ts';
-import { midAnswers, midSweep, midTrials } from './testing/mid-sweep.ts';
+import { midAgents, midAnswers, midSweep, midTrials } from './testing/mid-sweep.ts';
 import { delta, sampleSweep, snapshot } from './testing/sample.ts';
 import { sampleSession } from './testing/sample-session.tsx';
 import { type SampleAnswers, SampleSource } from './testing/sample-source.ts';
@@ -155,6 +155,20 @@ test('K asks first, and anything but y does nothing', async () => {
   await at.press('K', 'y');
   expect(at.source.acts).toEqual([['7', 'kill']]);
   expect(at.status()).toContain('is killed');
+  at.stop();
+});
+
+test('D drains the agent under the cursor, once that is confirmed', async () => {
+  const at = await start();
+  await at.press('3', 'D');
+  expect(at.status()).toContain('drain agent agent-1?');
+  await at.press('y');
+  expect(at.source.drains).toEqual([['agent-1', true]]);
+  expect(at.status()).toBe('drain: agent agent-1 is draining; 1 of its slots are busy');
+  at.source.tell(delta({ agents: midAgents.map((agent) => ({ ...agent, state: 'AGENT_STATE_DRAINED' })) }));
+  await at.settle();
+  await at.press('D');
+  expect(at.source.drains.at(-1)).toEqual(['agent-1', false]);
   at.stop();
 });
 

@@ -1,7 +1,7 @@
 /** A dashboard at work, without a terminal: keys and updates go in, frames come out. */
 import { TrawlError } from '../proto/errors.ts';
 import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { sweepState } from '../proto/names.ts';
+import { agentState, sweepState } from '../proto/names.ts';
 import type { Look } from './draw/paint.ts';
 import type { Line } from './draw/segment.ts';
 import { Fetched } from './fetched.ts';
@@ -17,7 +17,7 @@ import { type Order, orderOf, reorder } from './state/order.ts';
 import { type Effect, press } from './state/press.ts';
 import { changedTrials, reduceAll } from './state/reducer.ts';
 import { type Summary, summaryOf } from './state/summary.ts';
-import { startUi, type Ui, viewOf, withStatus } from './state/ui.ts';
+import { type Act, startUi, type Ui, viewOf, withStatus } from './state/ui.ts';
 import type { View } from './state/views.ts';
 import { sortedBy, surroundingsOf, trialsInSight } from './surroundings.ts';
 import { boardColumns } from './views/board-columns.ts';
@@ -302,19 +302,26 @@ export class Session {
       case 'watch':
         this.watch(effect.sweep).catch((error) => this.#say(error));
         return;
-      case 'act': {
-        const { act, sweepId } = effect;
-        this.#source.act(sweepId, act).then(
-          ({ id, name, state, counts }) => {
-            const waiting = (counts?.pending ?? 0) + (counts?.offered ?? 0);
-            const left = `${counts?.running ?? 0} trials run, ${waiting} wait`;
-            this.#ui = withStatus(this.#ui, `${act}: sweep ${id} (${name}) is ${sweepState.of(state)}; ${left}`);
+      case 'act':
+        this.#carryOut(effect.act).then(
+          (done) => {
+            this.#ui = withStatus(this.#ui, `${effect.act.what}: ${done}`);
             this.#options.onChange();
           },
-          (error) => this.#say(error, `${act}: `),
+          (error) => this.#say(error, `${effect.act.what}: `),
         );
-      }
     }
+  }
+
+  /** @returns what it came to, as a sentence */
+  async #carryOut(act: Act): Promise<string> {
+    if ('agentId' in act) {
+      const { id, state, busy } = await this.#source.drain(act.agentId, act.what === 'drain');
+      return `agent ${id} is ${agentState.of(state)}; ${busy} of its slots are busy`;
+    }
+    const { id, name, state, counts } = await this.#source.act(act.sweepId, act.what);
+    const waiting = (counts?.pending ?? 0) + (counts?.offered ?? 0);
+    return `sweep ${id} (${name}) is ${sweepState.of(state)}; ${counts?.running ?? 0} trials run, ${waiting} wait`;
   }
 
   #say(error: unknown, before = ''): void {

@@ -1,6 +1,6 @@
 /** Where the dashboard gets everything from: a coordinator, or a replay of what one has kept. */
 import type { GetTrialResponse, WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
-import type { Report, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
+import type { Agent, Report, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import type { Importance } from './state/model.ts';
 import type { SweepAct } from './state/ui.ts';
 
@@ -19,7 +19,9 @@ export interface Source {
   /** The latest attempt's, in pieces, until it ends or the signal fires. */
   log(sweepId: string, trialId: string, signal: AbortSignal): AsyncIterable<string>;
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Promise<Uint8Array>;
-  /** @throws {TrawlError} saying why not */
+  /** @returns the sweep as it is then @throws {TrawlError} saying why not */
   act(sweepId: string, act: SweepAct): Promise<Sweep>;
+  /** Lets an agent take nothing new, or take work again. @throws {TrawlError} saying why not */
+  drain(agentId: string, on: boolean): Promise<Agent>;
   importance(trials: readonly Trial[], metric: string, axes: readonly string[]): Promise<Importance>;
 }

@@ -1,5 +1,5 @@
 /** What a key press can see, read off what is on the screen. */
-import type { Trial } from '../proto/gen/trawl/v1/types.ts';
+import { AgentState, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../proto/names.ts';
 import type { Board } from './state/board.ts';
 import type { ConfigRow } from './state/config-row.ts';
@@ -40,6 +40,7 @@ export function surroundingsOf(model: Model, size: Size): Surroundings {
       over: sweepEnded(sweep),
     },
     config: selected?.config && { id: selected.config.id, replicates: selected.config.trials.length },
+    agent: selectedAgent(model),
     trialId: 'trialId' in view ? view.trialId : selected?.trialId,
     sortColumns: columns.map(({ header }) => header.trimEnd()),
     sortedBy: sortedBy(ui, board) ?? '',
@@ -94,6 +95,14 @@ function selectedOf(model: Model): { readonly config?: ConfigRow; readonly trial
     default:
       return undefined;
   }
+}
+
+function selectedAgent({ ui, state: { agents } }: Model): Surroundings['agent'] {
+  if (viewOf(ui).kind !== 'agents') return undefined;
+  const { at } = windowOf(cursorOf(ui), agents.length, 1, (id) => agents.findIndex((agent) => agent.id === id));
+  const agent = agents[at];
+  const drained = agent?.state === AgentState.DRAINING || agent?.state === AgentState.DRAINED;
+  return agent && { id: agent.id, drained };
 }
 
 /** The trials that the view is about. */

@@ -9,6 +9,10 @@ import { stream, unary } from '../rpc.ts';
 import { watchSweep } from '../watch.ts';
 import { importanceFor } from './importance.ts';
 
+const REASON = 'from the dashboard';
+/** As `trawl drain` without `--grace`. */
+const DRAIN_GRACE_MS = 600_000;
+
 const ACTIONS: Readonly<Record<SweepAct, SweepAction>> = {
   pause: SweepAction.PAUSE,
   resume: SweepAction.RESUME,
@@ -40,10 +44,19 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
     artifact: async (sweep, trial, attempt, name) =>
       (await readArtifact(connection, { sweep, trial, attempt, name })).bytes,
     async act(sweep, act) {
-      const request = { sweep, action: ACTIONS[act], reason: 'from the dashboard' };
+      const request = { sweep, action: ACTIONS[act], reason: REASON };
       const answer = await unary(connection, client.controlSweep, request);
       if (answer.sweep === undefined) throw new Error('the coordinator answered without a sweep');
       return answer.sweep;
+    },
+    async drain(agent, on) {
+      const { operations } = connection;
+      const request = { agent, graceMs: DRAIN_GRACE_MS, reason: REASON };
+      const answer = on
+        ? await unary(connection, operations.drainAgent, request)
+        : await unary(connection, operations.undrainAgent, { agent });
+      if (answer.agent === undefined) throw new Error('the coordinator answered without an agent');
+      return answer.agent;
     },
     importance: async (trials, metric, axes) => importanceFor(trials, metric, axes),
   };

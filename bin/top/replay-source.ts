@@ -36,6 +36,10 @@ export interface ReplaySource {
   readonly now: () => number;
 }
 
+const refuse = async () => {
+  throw new RefusedError('this is a replay: nothing can be done to it');
+};
+
 /** @param speed times as fast as it was */
 export function replaySource(connection: Connection, history: History, speed: number): ReplaySource {
   const live = coordinatorSource(connection, 0);
@@ -82,9 +86,8 @@ export function replaySource(connection: Connection, history: History, speed: nu
         artifacts: whole.artifacts.filter(({ atMs }) => atMs <= until),
       };
     },
-    act: async () => {
-      throw new RefusedError('this is a replay: the sweep has ended');
-    },
+    act: refuse,
+    drain: refuse,
   };
   return { source, now };
 }

@@ -4,7 +4,17 @@ import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { hasField } from '../filter/matches.ts';
 import { ALL, type Filter, namesIn, parseFilter } from '../filter/parse.ts';
 import { bindingOf, type Command } from '../keys.ts';
-import { type Cursor, cursorOf, START_CURSOR, type SweepAct, type Ui, viewOf, withCursor, withStatus } from './ui.ts';
+import {
+  type Act,
+  type Cursor,
+  cursorOf,
+  START_CURSOR,
+  type SweepAct,
+  type Ui,
+  viewOf,
+  withCursor,
+  withStatus,
+} from './ui.ts';
 import { LISTS, PANES, type Pane, type View } from './views.ts';
 import { windowOf } from './window.ts';
 
@@ -30,6 +40,8 @@ export interface Surroundings {
     | undefined;
   /** The config under the cursor, on the leaderboard. */
   readonly config: { readonly id: string; readonly replicates: number } | undefined;
+  /** The agent under the cursor, on the list of agents. */
+  readonly agent: { readonly id: string; readonly drained: boolean } | undefined;
   /** The trial that a line under the cursor is about. */
   readonly trialId: string | undefined;
   readonly sortColumns: readonly string[];
@@ -46,7 +58,7 @@ export interface Surroundings {
 export type Effect =
   | { readonly kind: 'leave' }
   | { readonly kind: 'interrupt' }
-  | { readonly kind: 'act'; readonly act: SweepAct; readonly sweepId: string }
+  | { readonly kind: 'act'; readonly act: Act }
   | { readonly kind: 'watch'; readonly sweep: string };
 
 export interface Pressed {
@@ -132,6 +144,8 @@ function run(ui: Ui, command: Command, around: Surroundings): Pressed {
       return ask(ui, around, 'stop');
     case 'kill':
       return ask(ui, around, 'kill');
+    case 'drain':
+      return drain(ui, around);
     case 'pane1':
     case 'pane2':
     case 'pane3':
@@ -245,11 +259,13 @@ function nextPair({ parameters, pair }: Surroundings): readonly [string, string]
 function act(ui: Ui, { sweep }: Surroundings, what: SweepAct): Pressed {
   if (sweep === undefined) return { ui };
   if (sweep.over) return { ui: withStatus(ui, `sweep ${sweep.id} has ended: there is nothing to ${what}`, true) };
-  return {
-    ui: withStatus(ui, `${what}: asking the coordinator...`),
-    effect: { kind: 'act', act: what, sweepId: sweep.id },
-  };
+  return doing(ui, { what, sweepId: sweep.id });
 }
+
+const doing = (ui: Ui, act: Act): Pressed => ({
+  ui: withStatus(ui, `${act.what}: asking the coordinator...`),
+  effect: { kind: 'act', act },
+});
 
 const QUESTIONS = {
   stop: 'its running trials finish and the waiting ones are cancelled',
@@ -260,16 +276,25 @@ function ask(ui: Ui, around: Surroundings, what: 'stop' | 'kill'): Pressed {
   const { sweep } = around;
   if (sweep === undefined || sweep.over) return act(ui, around, what);
   const question = `${what} sweep ${sweep.id} (${sweep.name})? ${sweep.running} run: ${QUESTIONS[what]}`;
-  return { ui: { ...ui, prompt: { kind: 'confirm', question, act: what, sweepId: sweep.id } } };
+  return { ui: { ...ui, prompt: { kind: 'confirm', question, act: { what, sweepId: sweep.id } } } };
+}
+
+/** Taking work again is no harm, and is not asked about. */
+function drain(ui: Ui, { agent }: Surroundings): Pressed {
+  if (agent === undefined) return { ui };
+  if (agent.drained) return doing(ui, { what: 'undrain', agentId: agent.id });
+  const question = `drain agent ${agent.id}? It takes nothing new; what still runs after ten minutes is handed back`;
+  return { ui: { ...ui, prompt: { kind: 'confirm', question, act: { what: 'drain', agentId: agent.id } } } };
 }
 
 function answer(ui: Ui, prompt: NonNullable<Ui['prompt']>, key: string, around: Surroundings): Pressed {
   const done: Ui = { ...ui, prompt: undefined };
   if (prompt.kind === 'confirm') {
-    if (key.toLowerCase() !== 'y') return { ui: withStatus(done, `nothing was done: ${prompt.act} was not confirmed`) };
-    const status = withStatus(done, `${prompt.act}: asking the coordinator...`);
-    // The sweep that was asked about, whichever is watched by now.
-    return { ui: status, effect: { kind: 'act', act: prompt.act, sweepId: prompt.sweepId } };
+    if (key.toLowerCase() !== 'y') {
+      return { ui: withStatus(done, `nothing was done: ${prompt.act.what} was not confirmed`) };
+    }
+    // What was asked about, whichever sweep is watched by now.
+    return doing(done, prompt.act);
   }
   if (key === 'escape') return { ui: done };
   if (key === 'enter') {

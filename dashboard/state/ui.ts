@@ -12,9 +12,14 @@ export interface Cursor {
 
 export type SweepAct = 'pause' | 'resume' | 'stop' | 'kill';
 
+/** What can be done to a sweep or an agent. */
+export type Act =
+  | { readonly what: SweepAct; readonly sweepId: string }
+  | { readonly what: 'drain' | 'undrain'; readonly agentId: string };
+
 export type Prompt =
   | { readonly kind: 'filter' | 'command'; readonly text: string }
-  | { readonly kind: 'confirm'; readonly question: string; readonly act: SweepAct; readonly sweepId: string };
+  | { readonly kind: 'confirm'; readonly question: string; readonly act: Act };
 
 export interface Status {
   readonly text: string;

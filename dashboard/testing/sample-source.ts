@@ -1,10 +1,11 @@
 /** A source for tests that answers at once, from messages that the test has written; what is asked of it is kept. */
 import { encode } from 'fast-png';
 import type { GetTrialResponse, WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Artifact, Report, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import type { Agent, Artifact, Report, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { Source } from '../source.ts';
 import type { Importance } from '../state/model.ts';
 import type { SweepAct } from '../state/ui.ts';
+import { sampleAgent } from './sample.ts';
 
 export interface SampleAnswers {
   readonly updates: readonly WatchResponse[];
@@ -18,6 +19,7 @@ export interface SampleAnswers {
 
 export class SampleSource implements Source {
   readonly acts: [string, SweepAct][] = [];
+  readonly drains: [string, boolean][] = [];
   readonly watched: string[] = [];
   readonly #answers: SampleAnswers;
   readonly #later: WatchResponse[] = [];
@@ -94,6 +96,11 @@ export class SampleSource implements Source {
     this.acts.push([sweepId, act]);
     if (this.#answers.act === undefined) throw new Error('nobody answers');
     return this.#answers.act(act);
+  }
+
+  async drain(agentId: string, on: boolean): Promise<Agent> {
+    this.drains.push([agentId, on]);
+    return sampleAgent({ id: agentId, state: on ? 'AGENT_STATE_DRAINING' : 'AGENT_STATE_CONNECTED' });
   }
 
   async importance(_trials: unknown, metric: string): Promise<Importance> {

@@ -20,7 +20,8 @@ export function agentsView(model: Model, columns: number, lines: number): Line[]
     {
       header: 'state',
       cell: ({ state: name }) => agentState.of(name),
-      style: ({ state: name }) => (name === AgentState.LOST ? 'yellow' : 'cyan'),
+      style: ({ state: name }) =>
+        name === AgentState.CONNECTED ? 'cyan' : name === AgentState.LOST ? 'yellow' : 'magenta',
     },
     { header: 'busy', numeric: true, cell: ({ busy, slots }) => `${busy}/${slots}` },
     {
@@ -31,6 +32,7 @@ export function agentsView(model: Model, columns: number, lines: number): Line[]
     { header: 'backend', cell: ({ backend }) => backend },
     { header: 'GPUs', cell: ({ gpus }) => gpus.join(', ') || '-' },
     { header: 'trials of this sweep', cell: ({ id }) => (running.get(id) ?? []).join(' ') || '-' },
+    { header: 'why drained', cell: ({ drainReason }) => drainReason },
     { header: 'host', cell: ({ host }) => host },
     { header: 'version', cell: ({ version }) => version },
   ];

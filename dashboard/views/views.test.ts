@@ -1,7 +1,7 @@
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { midAnswers, midSweep, midTrials } from '../testing/mid-sweep.ts';
-import { delta, sampleSweep, snapshot } from '../testing/sample.ts';
+import { delta, sampleAgent, sampleSweep, snapshot } from '../testing/sample.ts';
 import { sampleSession } from '../testing/sample-session.tsx';
 import { SampleSource } from '../testing/sample-source.ts';
 
@@ -71,10 +71,15 @@ test('no escape sequence of a hostile name gets through, whatever view it is in'
     metric: { name: `m${HOSTILE}` },
     counts: { pending: 8 },
   });
-  const agents = [{ ...midAnswers.updates, id: HOSTILE }].map(({ id }) => ({
-    ...{ id, host: HOSTILE, state: 'AGENT_STATE_CONNECTED' as const, slots: 1, busy: 0, backend: HOSTILE },
-    ...{ version: HOSTILE, lastHeartbeatMs: 0, gpus: [HOSTILE] },
-  }));
+  const names = {
+    id: HOSTILE,
+    host: HOSTILE,
+    backend: HOSTILE,
+    version: HOSTILE,
+    gpus: [HOSTILE],
+    drainReason: HOSTILE,
+  };
+  const agents = [sampleAgent(names)];
   const answers = {
     ...midAnswers,
     updates: [snapshot(sweep, trials, agents), ...midAnswers.updates.slice(1)],
