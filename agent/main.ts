@@ -6,15 +6,19 @@ import { join, resolve } from 'node:path';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { type Address, isLoopback } from '../proto/address.ts';
+import type { BasicAuth } from '../proto/basic-auth.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
+import type { Identity } from '../proto/identity.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import type { DatasetUse } from './data/use.ts';
 import { listGpus } from './machine/gpus.ts';
 import type { PackOption } from './machine/pack-size.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
 import { Agent } from './supervisor/agent.ts';
-import { Spool } from './supervisor/spool.ts';
+import { linkTo } from './supervisor/link.ts';
+import { openSpool } from './supervisor/spool-file.ts';
+import { WorkerProcess } from './supervisor/worker-process.ts';
 
 /** The protocol that this agent speaks. */
 const PROTOCOL = 1;
@@ -23,6 +27,8 @@ export interface AgentOptions {
   readonly natsUrl: string;
   /** HOST:PORT of the coordinator. */
   readonly server: string;
+  /** Who the agent is, and how it shows that; undefined: whoever it says, without TLS. */
+  readonly identity: Identity | undefined;
   /** Undefined: one for each GPU, or for each core where there is none. */
   readonly slots: number | undefined;
   readonly dir: string;
@@ -32,10 +38,12 @@ export interface AgentOptions {
   readonly requireGpu: boolean;
   /** Trials that a slot trains together. */
   readonly pack: PackOption;
-  /** Undefined: the one kept in `dir`, or a new one made of the host's name. */
+  /** Undefined: the identity's, the one kept in `dir`, or a new one made of the host's name. */
   readonly id: string | undefined;
   /** Where it serves `/metrics`; undefined: nowhere. */
   readonly metrics: Address | undefined;
+  /** Who may read it; undefined: whoever reaches it. */
+  readonly metricsAuth: BasicAuth | undefined;
   /** Whether `/metrics` tells of the GPUs. */
   readonly gpuMetrics: boolean;
   /** Accepts that other machines reach `/metrics`. */
@@ -57,22 +65,27 @@ export interface RunningAgent {
 
 /** @throws {BadInputError | RefusedError | UnreachableError} */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { dir, log, natsUrl, requireGpu, server } = options;
+  const { dir, identity, log, natsUrl, requireGpu, server } = options;
   refuseOpenMetrics(options);
-  const spool = new Spool(dir);
+  const { setAside, spool } = openSpool(dir);
+  if (setAside !== undefined) {
+    log.error({ file: setAside }, 'the spool was damaged and was set aside: what it held is run again');
+  }
   let nats: NatsConnection | undefined;
   let operator: Operator | undefined;
   let agent: Agent | undefined;
   try {
-    const id = agentId(dir, options.id);
+    const id = identity === undefined ? agentId(dir, options.id) : certified(identity, options.id);
     const gpus = await listGpus();
     const cores = availableParallelism();
     const slots = options.slots ?? (gpus.length || cores);
-    nats = await connectNats(natsUrl, 'trawl agent');
+    nats = await connectNats(natsUrl, 'trawl agent', identity);
     operator =
       options.metrics &&
       (await startOperator({
-        ...{ at: options.metrics, agentId: id, version: options.version, dir, dataDir: options.dataDir },
+        ...{ at: options.metrics, auth: options.metricsAuth, log },
+        ...{ agentId: id, version: options.version, dir, dataDir: options.dataDir },
+        certificateExpires: identity?.expires,
         gpuMetrics: options.gpuMetrics && gpus.length > 0,
         spooled: () => spool.size(),
         unready: () => (agent === undefined ? 'the agent is starting' : agent.unready()),
@@ -92,8 +105,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length, cores, slots },
       pack: options.pack,
     };
-    const onDatasetUse = (use: DatasetUse) => operator?.datasetUsed(use);
-    const started = new Agent({ dir, server, hello, setup, spool, nats, log, onDatasetUse });
+    const started = new Agent({
+      ...{ dir, server, hello, spool, nats, log, gpus: gpus.length },
+      connect: () => linkTo(server, identity),
+      startWorker: (gpu, events) => new WorkerProcess(setup, gpu, events),
+      onDatasetUse: (use: DatasetUse) => operator?.datasetUsed(use),
+    });
     agent = started;
     const backend = await started.up().catch(async (error) => {
       await started.stop();
@@ -123,12 +140,18 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   }
 }
 
+/** @throws {BadInputError} when it is asked to be another than its certificate says */
+function certified({ name }: Identity, given: string | undefined): string {
+  if (given === undefined || given === name) return name;
+  throw new BadInputError(`--id is ${given}, but the identity is that of agent ${name}: leave --id out`);
+}
+
 /** @throws {RefusedError} */
-function refuseOpenMetrics({ metrics, insecure }: AgentOptions): void {
-  if (metrics === undefined || isLoopback(metrics) || insecure) return;
+function refuseOpenMetrics({ metrics, metricsAuth, insecure }: AgentOptions): void {
+  if (metrics === undefined || isLoopback(metrics) || metricsAuth !== undefined || insecure) return;
   throw new RefusedError(
-    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics is neither encrypted nor asks for a ` +
-      'password: serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
+    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics asks for no password: give it ` +
+      '--metrics-user with one, serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
   );
 }
 

@@ -2,7 +2,6 @@
 import { AmbiguousError, BadInputError, NotFoundError } from '../proto/errors.ts';
 import type { Agent } from '../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../proto/names.ts';
-import { now } from './clock.ts';
 import { onDrain, onUndrain, shownState } from './core/drain.ts';
 import { busySlots } from './core/leases.ts';
 import type { Core } from './core/model.ts';
@@ -22,7 +21,7 @@ export function agentControlOf(runtime: Runtime): AgentControl {
     async drain(name, graceMs, reason) {
       if (graceMs > MAX_GRACE_MS) throw new BadInputError('a drain may have a grace of 365 days at most');
       const id = findAgent(core, name);
-      await runtime.settle(onDrain(core, id, { graceEndsAt: now() + graceMs, reason }));
+      await runtime.settle(onDrain(core, id, { graceEndsAt: runtime.now() + graceMs, reason }));
       return agentOf(core, id);
     },
     async undrain(name) {

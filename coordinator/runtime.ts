@@ -2,7 +2,7 @@
  * Between the decisions and the world: makes a decision's changes durable, and only then lets anything about it leave.
  */
 import type { Database } from 'libsql';
-import { now } from './clock.ts';
+import { now as clock } from './clock.ts';
 import { type Core, isEnded, type Sweep } from './core/model.ts';
 import { schedule } from './core/scheduler.ts';
 import type { Change, Output, Step } from './core/step.ts';
@@ -19,12 +19,15 @@ export interface RuntimeOptions {
   readonly onBroken: (error: unknown) => void;
   /** Called after every pass of the scheduler. */
   readonly onPass?: (seconds: number) => void;
+  /** Unix milliseconds that never jump; the process's own clock unless given. */
+  readonly now?: () => number;
 }
 
 export class Runtime {
   readonly db: Database;
   readonly core: Core;
   readonly queries: Queries;
+  readonly now: () => number;
   readonly #journal: Journal;
   readonly #send: (output: Output) => void;
   readonly #onBroken: (error: unknown) => void;
@@ -32,8 +35,9 @@ export class Runtime {
   readonly #listeners = new Set<(commit: Commit) => void>();
   #scheduling = false;
 
-  constructor({ db, leaseMs, send, onBroken, onPass = () => {} }: RuntimeOptions) {
+  constructor({ db, leaseMs, send, onBroken, onPass = () => {}, now = clock }: RuntimeOptions) {
     this.db = db;
+    this.now = now;
     this.core = loadCore(db, leaseMs, now());
     this.queries = new Queries(db);
     this.#send = send;
@@ -69,7 +73,7 @@ export class Runtime {
     setImmediate(() => {
       this.#scheduling = false;
       const begun = performance.now();
-      const step = schedule(this.core, now());
+      const step = schedule(this.core, this.now());
       this.#onPass((performance.now() - begun) / 1000);
       if (step.changes.length > 0) this.settle(step).catch(() => {});
     });

@@ -15,9 +15,10 @@ import { heartbeatSubject } from '../../proto/subjects.ts';
 import { attemptFolder, resumeFile } from '../attempt-folder.ts';
 import type { DatasetUse } from '../data/use.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
-import type { Assignment, WorkerSetup } from '../worker/ipc.ts';
+import type { Assignment } from '../worker/ipc.ts';
 import { AttemptFolders } from './attempt-folders.ts';
 import { Draining, MAX_TIMER_MS } from './draining.ts';
+import type { Link } from './link.ts';
 import { OfferQueue } from './offer-queue.ts';
 import { DISK_RETRY_MS, GATHER_MS, RecordWriter } from './record-writer.ts';
 import { Session } from './session.ts';
@@ -44,7 +45,7 @@ import {
 } from './slots.ts';
 import type { Spool } from './spool.ts';
 import { withResolvers } from './with-resolvers.ts';
-import { STOP_GRACE_MS, WorkerProcess } from './worker-process.ts';
+import { STOP_GRACE_MS, type WorkerEvents, type WorkerProcess } from './worker-process.ts';
 
 /** Before a claim is made again when the coordinator did not answer it. */
 const CLAIM_RETRY_MS = 500;
@@ -56,13 +57,20 @@ const SHUTDOWN_MS = 3_000;
 /** How long what is handed back may take to stop, a program of the user's own among it. */
 const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 
+export type Worker = Pick<WorkerProcess, 'pid' | 'send' | 'stop' | 'kill'>;
+
 export interface AgentParts {
   /** The agent's folder. */
   readonly dir: string;
+  /** HOST:PORT of the coordinator, for messages. */
   readonly server: string;
+  readonly connect: () => Link;
   /** Without what the first worker says: which backend loads, and how large a pack it trains. */
   readonly hello: Omit<Hello, 'backend' | 'pack'>;
-  readonly setup: WorkerSetup;
+  /** Of the machine. */
+  readonly gpus: number;
+  /** @param gpu index of the GPU that the worker sees; undefined: none is hidden from it */
+  readonly startWorker: (gpu: number | undefined, events: WorkerEvents) => Worker;
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
@@ -73,7 +81,7 @@ export interface AgentParts {
 export class Agent {
   readonly #parts: AgentParts;
   readonly #slots: Slot[];
-  readonly #workers: (WorkerProcess | undefined)[];
+  readonly #workers: (Worker | undefined)[];
   readonly #startedAt: number[];
   readonly #offers: OfferQueue;
   readonly #folders: AttemptFolders;
@@ -81,8 +89,6 @@ export class Agent {
   readonly #draining: Draining;
   readonly #up: PromiseWithResolvers<string>;
   readonly #refused: PromiseWithResolvers<never>;
-  /** Records up to this one come from an earlier incarnation. */
-  readonly #replayUpTo: number;
   readonly #records: RecordWriter;
   #claims: Claim[] = [];
   #welcome: Welcome | undefined;
@@ -99,7 +105,6 @@ export class Agent {
     this.#slots = newSlots(hello.slots);
     this.#workers = [];
     this.#startedAt = [];
-    this.#replayUpTo = spool.newest();
     this.#draining = new Draining(() => this.#perform(onGraceOver(this.#slots)));
     const offered = (key: AttemptKey, token: OfferToken) => onOffer(this.#slots, key, token, this.#taking);
     this.#offers = new OfferQueue(nats, (key, token) => this.#perform(offered(key, token)), log);
@@ -133,9 +138,9 @@ export class Agent {
   }
 
   #join(backend: string, pack: number): void {
-    const { hello, log, server, spool } = this.#parts;
+    const { connect, hello, log, server, spool } = this.#parts;
     this.#session ??= new Session(
-      server,
+      connect(),
       this.#parts.dir,
       { ...hello, backend, pack },
       spool,
@@ -293,10 +298,10 @@ export class Agent {
 
   #start(slot: number): void {
     if (this.#closing) return;
-    const { setup, log } = this.#parts;
+    const { gpus, startWorker, log } = this.#parts;
     this.#startedAt[slot] = performance.now();
-    const gpu = setup.gpus === 0 ? undefined : slot % setup.gpus;
-    this.#workers[slot] = new WorkerProcess(setup, gpu, {
+    const gpu = gpus === 0 ? undefined : slot % gpus;
+    this.#workers[slot] = startWorker(gpu, {
       onMessage: (message) => {
         if (message.kind === 'ready') this.#join(message.backend, message.pack);
         if (message.kind === 'dataset') this.#parts.onDatasetUse(message.use);
@@ -384,23 +389,22 @@ export class Agent {
   }
 
   /**
-   * The first heartbeat of an incarnation ends what earlier ones held, so it waits until their last records, which may
-   * hold an attempt's end, are acknowledged. What has ended is held until the coordinator has its last record: it must
-   * not be lost and run again because the way there is slow.
+   * What has ended, or was cut off with an earlier incarnation, is held until the coordinator has its last record: it
+   * must not be lost and run again because the way there is slow.
    */
   #beat(): void {
     const { hello, nats, spool } = this.#parts;
-    if (this.#welcome === undefined || (spool.oldest() ?? Number.POSITIVE_INFINITY) <= this.#replayUpTo) return;
+    if (this.#welcome === undefined) return;
     const running = heldAttempts(this.#slots);
-    const untold = [...spool.attempts(), ...this.#records.attempts()];
-    const ended = untold.filter((key) => !running.some((other) => sameAttempt(key, other)));
+    const waiting = [...spool.attempts(), ...this.#records.attempts()];
+    const untold = waiting.filter((key) => !running.some((other) => sameAttempt(key, other)));
     const beat = Heartbeat.encode({
       agentId: hello.agentId,
       incarnation: hello.incarnation,
       seq: ++this.#beats,
       slots: hello.slots,
       busy: busySlots(this.#slots),
-      held: [...running, ...ended],
+      held: [...running, ...untold],
       leaving: this.#draining.leaving,
     });
     nats.publish(heartbeatSubject(this.#welcome.cluster, hello.agentId), beat.finish());

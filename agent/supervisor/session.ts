@@ -2,14 +2,13 @@
  * The agent's conversation with its coordinator: one stream for records, acknowledgements and orders, opened again
  * whenever it breaks, and the call that opens leases.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ClientDuplexStream, credentials, Metadata, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { isDiskFull } from '../../proto/errors.ts';
-import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
   type AttemptKey,
-  AttemptServiceClient,
   type Claim,
   type Command,
   type Decision,
@@ -18,19 +17,17 @@ import {
   type Record as RecordMessage,
   type RecordRefused,
   RefusalCode,
-  type ReportRequest,
   type ReportResponse,
   type Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { attemptFolder, keptFile, resumeFile } from '../attempt-folder.ts';
-import { bringArtifact, fetchArtifact, LostFileError } from './artifact-transfer.ts';
+import { LostFileError } from './artifact-transfer.ts';
+import { type Link, RECONNECT_MAX_MS, RECONNECT_MIN_MS, type ReportStream } from './link.ts';
 import { Outbox } from './outbox.ts';
 import { DISK_RETRY_MS } from './record-writer.ts';
 import type { Spool } from './spool.ts';
 
-const RECONNECT_MIN_MS = 200;
-const RECONNECT_MAX_MS = 5_000;
 /** Before an attempt begins at the beginning because its checkpoint cannot be had. */
 const FETCH_TRIES = 5;
 const OPEN_DEADLINE_MS = 10_000;
@@ -49,14 +46,13 @@ export interface SessionEvents {
 }
 
 export class Session {
-  readonly #client: AttemptServiceClient;
-  readonly #artifacts: ArtifactServiceClient;
+  readonly #link: Link;
   readonly #dir: string;
   readonly #hello: Hello;
   readonly #spool: Spool;
   readonly #events: SessionEvents;
   readonly #log: Logger;
-  #stream: ClientDuplexStream<ReportRequest, ReportResponse> | undefined;
+  #stream: ReportStream | undefined;
   /** The newest record sent on this stream; undefined until the coordinator has said welcome. */
   #sentUpTo: number | undefined;
   #outbox: Outbox | undefined;
@@ -67,16 +63,9 @@ export class Session {
   #closed = false;
 
   /** @param dir the agent's folder */
-  constructor(server: string, dir: string, hello: Hello, spool: Spool, events: SessionEvents, log: Logger) {
+  constructor(link: Link, dir: string, hello: Hello, spool: Spool, events: SessionEvents, log: Logger) {
+    this.#link = link;
     this.#dir = dir;
-    const options = {
-      'grpc.keepalive_time_ms': 10_000,
-      'grpc.keepalive_timeout_ms': 5_000,
-      'grpc.initial_reconnect_backoff_ms': RECONNECT_MIN_MS,
-      'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
-    };
-    this.#client = new AttemptServiceClient(server, credentials.createInsecure(), options);
-    this.#artifacts = new ArtifactServiceClient(server, credentials.createInsecure(), options);
     this.#hello = hello;
     this.#spool = spool;
     this.#events = events;
@@ -98,10 +87,9 @@ export class Session {
   open(claims: Claim[]): Promise<Decision[]> {
     const { agentId, incarnation } = this.#hello;
     return new Promise((resolve, reject) => {
-      const deadline = new Date(Date.now() + OPEN_DEADLINE_MS);
       const answered = (error: Error | null, response: OpenResponse) =>
         error === null ? resolve(response.decisions) : reject(error);
-      this.#client.open({ agentId, incarnation, claims }, new Metadata(), { deadline }, answered);
+      this.#link.open({ agentId, incarnation, claims }, OPEN_DEADLINE_MS, answered);
     });
   }
 
@@ -109,15 +97,16 @@ export class Session {
     this.#closed = true;
     clearTimeout(this.#retry);
     this.#stream?.cancel();
-    this.#client.close();
-    this.#artifacts.close();
+    this.#link.close();
   }
 
   #connect(): void {
-    const stream = this.#client.report();
+    const stream = this.#link.report();
     this.#stream = stream;
     this.#sentUpTo = undefined;
     const lost = new AbortController();
+    // Each file that is being brought listens: as many as attempts run at once.
+    setMaxListeners(0, lost.signal);
     const outbox = new Outbox({
       send: (record) => stream.write({ message: { $case: 'record', record } }),
       bring: (record) => this.#bring(record, lost.signal),
@@ -149,7 +138,9 @@ export class Session {
     stream.on('error', (error) => {
       if (this.#closed) return;
       this.#log.warn({ err: error }, 'the stream to the coordinator broke');
-      const refused = codeOf(error) === status.INVALID_ARGUMENT && this.#sentUpTo === undefined;
+      const code = codeOf(error);
+      const final = code === status.INVALID_ARGUMENT || code === status.PERMISSION_DENIED;
+      const refused = final && this.#sentUpTo === undefined;
       if (refused && 'details' in error) this.#events.onRefused(`${error.details}`);
     });
     stream.on('close', () => this.#lost(stream));
@@ -164,7 +155,7 @@ export class Session {
     const path = keptFile(attemptFolder(this.#dir, key), body.artifact.name);
     for (let waitMs = RECONNECT_MIN_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RECONNECT_MAX_MS)) {
       try {
-        const answer = await bringArtifact(this.#artifacts, { agentId, key, artifact: body.artifact, path }, signal);
+        const answer = await this.#link.bring({ agentId, key, artifact: body.artifact, path }, signal);
         if (answer === 'stored') return true;
         this.#dismissed({ key, ...answer });
         return false;
@@ -194,7 +185,7 @@ export class Session {
     let waitMs = RECONNECT_MIN_MS;
     for (let tries = 0; tries < FETCH_TRIES && wanted() && !this.#closed; ) {
       try {
-        if (await fetchArtifact(this.#artifacts, key, checkpoint, path)) return true;
+        if (await this.#link.fetch(key, checkpoint, path)) return true;
         this.#log.warn({ ...key, name: checkpoint.name }, 'a checkpoint arrived damaged');
         tries += 1;
       } catch (error) {
@@ -223,7 +214,7 @@ export class Session {
     this.#events.onAcknowledged();
   }
 
-  #lost(stream: ClientDuplexStream<ReportRequest, ReportResponse>): void {
+  #lost(stream: ReportStream): void {
     if (this.#stream !== stream) return;
     this.#stream = undefined;
     if (this.#closed) return;
@@ -276,7 +267,7 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
-function drained(stream: ClientDuplexStream<ReportRequest, ReportResponse>): Promise<void> {
+function drained(stream: ReportStream): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       stream.off('drain', done);

@@ -2,10 +2,7 @@
  * Records that the coordinator has not acknowledged, on disk. Written before a record is sent, deleted when it is
  * acknowledged: a record outlives the agent's process, a broken stream and a coordinator that is away.
  */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import Database, { type Database as Db, type Statement } from 'libsql';
-import { RefusedError } from '../../proto/errors.ts';
+import type { Database as Db, Statement } from 'libsql';
 import { type AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
 export interface Spooled {
@@ -24,30 +21,15 @@ export class Spool {
   readonly #holds: Statement<unknown[]>;
   readonly #oldest: Statement<unknown[]>;
 
-  /** @throws {RefusedError} when another agent uses the folder */
-  constructor(dir: string) {
-    mkdirSync(dir, { recursive: true });
-    const path = join(dir, 'spool.db');
-    this.#db = new Database(path);
-    try {
-      // The lock is the operating system's: it is freed however the agent dies.
-      this.#db.exec('pragma locking_mode = exclusive');
-      this.#db.exec('pragma journal_mode = wal');
-      // Off: the page cache outlives the process. A machine that loses power loses the attempt too, and it is run again.
-      this.#db.exec('pragma synchronous = off');
-      this.#db.exec(
-        `create table if not exists records (
-           id integer primary key autoincrement, sweep text not null, trial text not null, attempt integer not null,
-           seq integer not null, record blob not null)`,
-      );
-      this.#db.exec('create index if not exists by_attempt on records (sweep, trial, attempt, seq)');
-    } catch (error) {
-      this.#db.close();
-      if (error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY') {
-        throw new RefusedError(`the folder ${dir} is in use by another agent: give each agent its own with --dir`);
-      }
-      throw error;
-    }
+  /** @param db this spool's alone */
+  constructor(db: Db) {
+    this.#db = db;
+    this.#db.exec(
+      `create table if not exists records (
+         id integer primary key autoincrement, sweep text not null, trial text not null, attempt integer not null,
+         seq integer not null, record blob not null)`,
+    );
+    this.#db.exec('create index if not exists by_attempt on records (sweep, trial, attempt, seq)');
     this.#insert = this.#db.prepare('insert into records (sweep, trial, attempt, seq, record) values (?, ?, ?, ?, ?)');
     this.#after = this.#db.prepare('select id, record from records where id > ? order by id limit ?');
     this.#acknowledge = this.#db.prepare(
@@ -104,12 +86,6 @@ export class Spool {
   /** Records that wait. */
   size(): number {
     return (this.#db.prepare('select count(*) as n from records').get() as { n: number }).n;
-  }
-
-  /** The newest record's id; 0 when the spool is empty. */
-  newest(): number {
-    const row = this.#db.prepare('select coalesce(max(id), 0) as id from records').get() as { id: number };
-    return row.id;
   }
 
   close(): void {

@@ -1,14 +1,14 @@
 /** Agents come, are heard of, and are lost. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { endAttempt } from './attempts.ts';
-import { type Agent, type AttemptKey, type Core, keyText } from './model.ts';
+import { type Agent, type AttemptKey, type Core, keyText, type Lease } from './model.ts';
 import { Step } from './step.ts';
 
 export type AgentHello = Omit<Agent, 'state' | 'leaving' | 'lastHeardAt'>;
 
 /**
- * An agent says who it is. Attempts of an earlier incarnation keep their leases for now: their last records may stand
- * in the agent's spool, and arrive before its first heartbeat.
+ * An agent says who it is. Attempts of an earlier incarnation keep their leases for now: its heartbeats will say of
+ * which of them it has still to tell.
  */
 export function onHello(core: Core, hello: AgentHello, now: number): void {
   core.agents.set(hello.id, { ...hello, state: 'connected', leaving: false, lastHeardAt: now });
@@ -17,24 +17,28 @@ export function onHello(core: Core, hello: AgentHello, now: number): void {
 export interface HeartbeatFacts {
   readonly agentId: string;
   readonly incarnation: string;
+  /** What it runs, and what it or an earlier incarnation has recorded and not yet brought here. */
   readonly held: readonly AttemptKey[];
   /** It takes nothing new: it is to end. */
   readonly leaving: boolean;
 }
 
-/** Renews the leases of what the agent holds; what an earlier incarnation of it held is lost. */
+/** Renews the leases of what the agent holds; what an earlier incarnation of it held, and it does not, is lost. */
 export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step {
   const step = new Step();
   const agent = core.agents.get(beat.agentId);
-  if (agent?.incarnation === beat.incarnation) {
+  const isCurrent = agent?.incarnation === beat.incarnation;
+  if (isCurrent) {
     agent.lastHeardAt = now;
     agent.state = 'connected';
     agent.leaving = beat.leaving;
   }
+  const held = new Set<Lease>();
   for (const key of beat.held) {
     const lease = core.leases.get(keyText(key));
-    if (lease?.agentId === beat.agentId && lease.incarnation === beat.incarnation) {
+    if (lease?.agentId === beat.agentId && (isCurrent || lease.incarnation === beat.incarnation)) {
       lease.expiresAt = now + core.leaseMs;
+      held.add(lease);
     } else {
       step.outputs.push({
         kind: 'dismiss',
@@ -44,9 +48,9 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
       });
     }
   }
-  if (agent?.incarnation !== beat.incarnation) return step;
+  if (!isCurrent) return step;
   for (const lease of core.leases.values()) {
-    if (lease.agentId !== beat.agentId || lease.incarnation === beat.incarnation) continue;
+    if (lease.agentId !== beat.agentId || lease.incarnation === beat.incarnation || held.has(lease)) continue;
     const failure = { class: 'lost', message: `agent ${beat.agentId} was restarted` } as const;
     endAttempt(core, lease.key, { outcome: 'failed', failure }, now, step);
   }

@@ -174,7 +174,19 @@ describe('a lease', () => {
 });
 
 describe('an agent that was restarted', () => {
-  test('may still send what it recorded before; its first heartbeat ends what it held', () => {
+  test('keeps the attempts that it has still to tell of, for as long as that takes', () => {
+    const sweep = sweepOf(1);
+    const key = run(sweep);
+    onHello(core, agentHello('a', 'a2', 8), now);
+    for (let beat = 0; beat < 3; beat++) {
+      now += LEASE_MS - 1;
+      onHeartbeat(core, { agentId: 'a', incarnation: 'a2', held: [key], leaving: false }, now);
+      expect(onTick(core, now).changes).toEqual([]);
+    }
+    expect(tell(key, 1, 'succeeded').answer).toEqual({ taken: 'new' });
+  });
+
+  test('may still send what it recorded before; a heartbeat ends what it does not name', () => {
     const sweep = sweepOf(2);
     const [finished, cut] = [run(sweep, 't0'), run(sweep, 't1')];
     onHello(core, agentHello('a', 'a2', 8), now);

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
+import { budget } from '../testing/budget.ts';
 import { type Action, AGENTS, anyAction, anyPolicy, type Happened, World } from '../testing/history.ts';
 import { Ledger } from '../testing/ledger.ts';
 import { LEASE_MS } from '../testing/sample-core.ts';
@@ -14,26 +15,6 @@ const TRIALS = 5;
 const FINAL = ['succeeded', 'stopped', 'failed', 'cancelled'];
 /** Enough for every trial to use up every budget, one attempt after another. */
 const ROUNDS = 400;
-
-/** Attempts that may fail so before the trial is given up, as the sweep file's documentation has it. */
-function budget(failure: FailureClassName, { retry }: SweepPolicy): number {
-  switch (failure) {
-    case 'oom':
-      return retry.oom + 1;
-    case 'crash':
-    case 'preflight':
-      return retry.crash + 1;
-    case 'timeout':
-      return retry.timeout + 1;
-    case 'lost':
-      return 10;
-    case 'drained':
-      return 100;
-    case 'nan':
-    case 'rejected':
-      return 1;
-  }
-}
 
 /** All that a refused message must leave as it was. */
 function fingerprint(core: Core): string {

@@ -109,6 +109,13 @@ test('after a start memory holds what the store does: leases, their newest recor
   expect(waiting.sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: { crash: 1 } });
 });
 
+test('a clock that was set back while nothing ran lets no attempt outlast its timeout', async () => {
+  const { db, journal } = filled();
+  await journal.commit([granted]);
+  expect(loadCore(db, 1000, 50).leases.get('1/t0/1')?.grantedAt).toBe(7);
+  expect(loadCore(db, 1000, 3).leases.get('1/t0/1')?.grantedAt).toBe(3);
+});
+
 test('the same request adds nothing twice', () => {
   const { db } = filled();
   expect(insertSweep(db, SWEEP, [trial(0), trial(1)], 9)).toBe('1');

@@ -17,7 +17,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     .all() as { id: number; state: SweepState; policy: string }[];
   for (const row of rows) {
     const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), now);
-    for (const lease of loadLeases(db, sweep.id, now + leaseMs)) {
+    for (const lease of loadLeases(db, sweep.id, leaseMs, now)) {
       const trial = sweep.trials.get(lease.key.trialId);
       if (trial === undefined) continue;
       addLease(core, trial, lease);
@@ -81,7 +81,7 @@ function loadCheckpoints(db: Database, sweepId: string): (Checkpoint & { readonl
     .all(sweepId) as (Checkpoint & { trialId: string })[];
 }
 
-function loadLeases(db: Database, sweepId: string, expiresAt: number): Lease[] {
+function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Lease[] {
   const rows = db
     .prepare(
       `select trial_id, number, agent_id, incarnation, slot, granted_at, max(
@@ -109,8 +109,9 @@ function loadLeases(db: Database, sweepId: string, expiresAt: number): Lease[] {
     slot: row.slot,
     // A slot is granted one pack at a time.
     pack: `${row.agent_id}/${row.incarnation}/${row.slot}/${row.granted_at}`,
-    grantedAt: row.granted_at,
-    expiresAt,
+    // A clock that was set back meanwhile must not let it run longer than its sweep's timeout from now.
+    grantedAt: Math.min(row.granted_at, now),
+    expiresAt: now + leaseMs,
     lastSeq: row.last_seq,
   }));
 }

@@ -1,11 +1,10 @@
 /** The agents' side: leases are opened, and one stream an agent carries records up, acknowledgements and orders down. */
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import type { ServerUnaryCall } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { parseAddress } from '../../proto/address.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type {
   AttemptServiceServer,
-  Command,
   Decision,
   Drain,
   Grant,
@@ -14,22 +13,23 @@ import type {
   OpenResponse,
   Record as RecordMessage,
   ReportRequest,
-  ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { artifactKind } from '../../proto/names.ts';
 import { MAX_PACK } from '../../proto/packs.ts';
 import { AGENT_ID } from '../../proto/subjects.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
-import { now } from '../clock.ts';
+import type { Guard } from '../auth/guard.ts';
 import { onHello } from '../core/agents.ts';
-import { onOpen, onRecord, refusalFor } from '../core/attempts.ts';
+import { isAnothers, onOpen, onRecord, refusalFor } from '../core/attempts.ts';
 import { graceLeft } from '../core/drain.ts';
 import { type AttemptKey, type Checkpoint, keyText, type SweepPolicy } from '../core/model.ts';
 import { type Refusal, Step } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import type { Runtime } from '../runtime.ts';
 import { statusOf, unary } from './handlers.ts';
+import { MAX_GPUS, MAX_LABEL, MAX_UNSETTLED_RECORDS } from './limits.ts';
 import { keyOf, recordOf } from './records.ts';
+import { Session, Sessions, type Stream } from './sessions.ts';
 
 /** The protocol that this coordinator speaks; an agent of another is refused by name. */
 export const PROTOCOL = 1;
@@ -38,21 +38,21 @@ export const MAX_CLAIMS = 1_000;
 /** Slots that one agent may have. */
 export const MAX_SLOTS = 4_096;
 
-type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
+type OpenCall = ServerUnaryCall<OpenRequest, OpenResponse>;
 
 export interface AttemptServiceOptions {
   readonly runtime: Runtime;
-  readonly files: ArtifactFiles;
+  readonly files: Pick<ArtifactFiles, 'has'>;
   readonly cluster: string;
   readonly heartbeatMs: number;
-  readonly metrics: CoordinatorMetrics;
+  readonly metrics: Pick<CoordinatorMetrics, 'supersededReports'>;
+  readonly guard: Guard;
   readonly log: Logger;
 }
 
 export class AttemptService {
   readonly #options: AttemptServiceOptions;
-  /** The newest stream of each agent. */
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new Sessions();
 
   constructor(options: AttemptServiceOptions) {
     this.#options = options;
@@ -61,29 +61,30 @@ export class AttemptService {
   get implementation(): AttemptServiceServer {
     const { log } = this.#options;
     return {
-      open: unary(log, (request) => this.#open(request)),
+      open: unary(log, (request, call) => this.#open(request, call)),
       report: (call) => this.#report(call),
     };
   }
 
   /** Tells an agent that an attempt is none of its business any more. Without a session it learns it by its records. */
   dismiss(agentId: string, key: AttemptKey, refusal: Refusal): void {
-    this.#sessions.get(agentId)?.refuse(key, refusal);
+    this.#sessions.of(agentId)?.refuse(key, refusal);
   }
 
   /** Tells an agent that it is drained, or is not any more. Without a session it learns it by its next hello. */
   tellOfDrain(agentId: string): void {
     const drain = this.#drainOf(agentId);
-    this.#sessions.get(agentId)?.command(drain ? { $case: 'drain', drain } : { $case: 'undrain', undrain: {} });
+    this.#sessions.of(agentId)?.command(drain ? { $case: 'drain', drain } : { $case: 'undrain', undrain: {} });
   }
 
   #drainOf(agentId: string): Drain | undefined {
-    const graceMs = graceLeft(this.#options.runtime.core, agentId, now());
+    const graceMs = graceLeft(this.#options.runtime.core, agentId, this.#options.runtime.now());
     return graceMs === undefined ? undefined : { graceMs };
   }
 
-  async #open(request: OpenRequest): Promise<OpenResponse> {
-    const { runtime } = this.#options;
+  async #open(request: OpenRequest, call: OpenCall): Promise<OpenResponse> {
+    const { runtime, guard } = this.#options;
+    guard.agentOf(call, request.agentId);
     if (request.claims.length > MAX_CLAIMS) {
       throw new BadInputError(`an Open may carry ${MAX_CLAIMS} claims, this one has ${request.claims.length}`);
     }
@@ -91,7 +92,10 @@ export class AttemptService {
     // All are checked before the first is granted: what a decision changes must be settled.
     const claims = request.claims.map(({ key, slot }) => ({ key: keyOf(key), agentId, incarnation, slot }));
     const step = new Step();
-    const answers = claims.map((claim) => ({ key: claim.key, answer: onOpen(runtime.core, claim, now(), step) }));
+    const answers = claims.map((claim) => ({
+      key: claim.key,
+      answer: onOpen(runtime.core, claim, runtime.now(), step),
+    }));
     await runtime.settle(step);
     runtime.reschedule();
     const decisions = answers.map(({ key, answer }): Decision => {
@@ -123,15 +127,21 @@ export class AttemptService {
   }
 
   #report(call: Stream): void {
-    const { runtime, log } = this.#options;
+    const { log } = this.#options;
     let session: Session | undefined;
+    let unsettled = 0;
+    const take = async (session: Session, record: RecordMessage) => {
+      if (++unsettled >= MAX_UNSETTLED_RECORDS) call.pause();
+      await this.#record(session, record);
+      if (--unsettled < MAX_UNSETTLED_RECORDS / 2 && call.isPaused()) call.resume();
+    };
     const fail = (error: unknown) => call.emit('error', statusOf(error, log));
     call.on('data', (request: ReportRequest) => {
       try {
         const message = request.message;
-        if (message?.$case === 'hello') session = this.#hello(call, message.hello);
+        if (message?.$case === 'hello') session = this.#hello(call, message.hello, session);
         else if (session === undefined) throw new BadInputError('the first message of a Report must be a hello');
-        else if (message?.$case === 'record') this.#record(session, message.record).catch(fail);
+        else if (message?.$case === 'record') take(session, message.record).catch(fail);
         else throw new BadInputError('a Report carries hellos and records only');
       } catch (error) {
         fail(error);
@@ -140,20 +150,38 @@ export class AttemptService {
     call.on('error', () => {});
     call.on('end', () => call.end());
     call.on('close', () => {
-      if (session !== undefined && this.#sessions.get(session.agentId) === session) {
-        this.#sessions.delete(session.agentId);
-        log.info({ agentId: session.agentId }, "an agent's stream ended");
-      }
-      runtime.reschedule();
+      if (session !== undefined) this.#ended(session);
     });
   }
 
-  #hello(call: Stream, hello: Hello): Session {
-    const { runtime, cluster, heartbeatMs, log } = this.#options;
+  #ended(session: Session): void {
+    const { runtime, log } = this.#options;
+    const { agentId, hello } = session;
+    if (this.#sessions.remove(session)) {
+      log.info({ agentId }, "an agent's stream ended");
+      const successor = this.#sessions.of(agentId);
+      if (successor !== undefined && successor.hello.incarnation !== hello.incarnation) {
+        this.#meet(successor.hello);
+        this.tellOfDrain(agentId);
+      }
+    }
+    runtime.reschedule();
+  }
+
+  #meet(hello: Hello): void {
+    const { runtime } = this.#options;
+    onHello(runtime.core, { ...hello, id: hello.agentId, pack: Math.max(1, hello.pack) }, runtime.now());
+  }
+
+  /** @param before what the stream said before */
+  #hello(call: Stream, hello: Hello, before: Session | undefined): Session {
+    const { runtime, cluster, guard, heartbeatMs, log } = this.#options;
     check(hello);
-    const session = new Session(call, hello.agentId);
-    this.#sessions.set(hello.agentId, session);
-    onHello(runtime.core, { ...hello, id: hello.agentId, pack: Math.max(1, hello.pack) }, now());
+    guard.agentOf(call, hello.agentId);
+    const session = new Session(call, hello);
+    if (before !== undefined) this.#sessions.remove(before);
+    this.#sessions.add(session);
+    this.#meet(hello);
     const { agentId, host, slots, backend, incarnation } = hello;
     log.info({ agentId, host, slots, backend, incarnation }, 'an agent said hello');
     call.write({
@@ -167,7 +195,7 @@ export class AttemptService {
   }
 
   async #record(session: Session, message: RecordMessage): Promise<void> {
-    const { runtime, metrics } = this.#options;
+    const { runtime, metrics, guard } = this.#options;
     const record = recordOf(message);
     if (record.kind === 'artifact' && !this.#options.files.has(record.key, record.artifact.name)) {
       // Its attempt may have been superseded, and its files removed: then that is said below.
@@ -176,7 +204,7 @@ export class AttemptService {
       }
     }
     const step = new Step();
-    const answer = onRecord(runtime.core, session.agentId, record, now(), step);
+    const answer = onRecord(runtime.core, session.agentId, record, runtime.now(), step);
     // Every answer waits for the disk: a refusal too may rest on a change that is not durable yet.
     await runtime.settle(step);
     switch (answer.taken) {
@@ -186,6 +214,9 @@ export class AttemptService {
         break;
       case 'refused':
         metrics.supersededReports.inc();
+        if (isAnothers(runtime.core, session.agentId, record.key)) {
+          guard.refuse('other_attempt', session.call, answer.refusal.message);
+        }
         session.refuse(record.key, answer.refusal);
         break;
       case 'gap':
@@ -209,6 +240,12 @@ function check(hello: Hello): void {
   if (!AGENT_ID.test(agentId)) {
     throw new BadInputError(`${JSON.stringify(agentId)} cannot name an agent: expected ${AGENT_ID}`);
   }
+  const said = [incarnation, hello.version, hello.host, hello.backend, metrics, ...hello.gpus];
+  if (hello.gpus.length > MAX_GPUS || said.some((text) => text.length > MAX_LABEL)) {
+    throw new BadInputError(
+      `agent ${agentId} says too much of itself: expected at most ${MAX_GPUS} GPUs, and ${MAX_LABEL} characters each`,
+    );
+  }
   if (metrics !== '') parseAddress(metrics, `the metrics address of agent ${agentId}`);
   if (incarnation === '') throw new BadInputError(`agent ${agentId} must name its incarnation`);
   if (slots < 1 || slots > MAX_SLOTS) {
@@ -216,43 +253,5 @@ function check(hello: Hello): void {
   }
   if (pack > MAX_PACK) {
     throw new BadInputError(`agent ${agentId} says a slot holds a pack of ${pack}: expected at most ${MAX_PACK}`);
-  }
-}
-
-/** One agent's stream. Acknowledgements that fall due together leave together. */
-class Session {
-  readonly agentId: string;
-  readonly #call: Stream;
-  readonly #acks = new Map<string, { key: AttemptKey; seq: number }>();
-
-  constructor(call: Stream, agentId: string) {
-    this.#call = call;
-    this.agentId = agentId;
-  }
-
-  acknowledge(key: AttemptKey, seq: number): void {
-    if (this.#acks.size === 0) setImmediate(() => this.#sendAcks());
-    this.#acks.set(keyText(key), { key, seq });
-  }
-
-  refuse(key: AttemptKey, refusal: Refusal): void {
-    this.#write({ message: { $case: 'refused', refused: { key, ...refusal } } });
-  }
-
-  command(kind: NonNullable<Command['kind']>): void {
-    this.#write({ message: { $case: 'command', command: { kind } } });
-  }
-
-  end(details: string): void {
-    this.#call.emit('error', { code: status.FAILED_PRECONDITION, details });
-  }
-
-  #sendAcks(): void {
-    for (const ack of this.#acks.values()) this.#write({ message: { $case: 'ack', ack } });
-    this.#acks.clear();
-  }
-
-  #write(response: ReportResponse): void {
-    if (this.#call.writable) this.#call.write(response);
   }
 }

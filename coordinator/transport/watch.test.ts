@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { OverloadedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { controlOf } from '../control.ts';
+import { Step } from '../core/step.ts';
 import { newFolder, noopSweep, type Served, serve } from '../testing/serve.ts';
+import { WATCH_BACKLOG } from './limits.ts';
 import { TRIALS_PER_MESSAGE, watchSweep } from './watch.ts';
 
 /** More than fit into two messages. */
@@ -101,4 +104,29 @@ test('who knows of an event that the store has not come to gets a snapshot', asy
   watcher.since = served.runtime.queries.lastEvent() + 1;
   await watcher.watch(1);
   expect(watcher.kinds).toEqual(['snapshot']);
+});
+
+test('a watcher that falls far behind is let go, and goes on where it was when it comes again', async () => {
+  const { runtime } = served;
+  const small = await controlOf(runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'small' });
+  const [trial] = runtime.queries.trials(small);
+  const key = { sweepId: small, trialId: trial?.id ?? '', attempt: 1 };
+  const watch = (since: number) => watchSweep(source(), small, since, new AbortController().signal);
+  const left = runtime.queries.lastEvent();
+  const slow = watch(0);
+  expect((await slow.next()).value).toMatchObject({ update: { $case: 'snapshot' } });
+  const step = new Step();
+  for (let epoch = 1; epoch <= WATCH_BACKLOG + 1; epoch++) {
+    step.changes.push({ kind: 'report', key, seq: epoch, at: 5, epoch, metrics: { test_loss: epoch } });
+  }
+  await runtime.settle(step);
+  await expect(slow.next()).rejects.toThrow(OverloadedError);
+
+  const watcher = new Watcher();
+  for await (const response of watch(left)) {
+    watcher.take(response);
+    expect(response).toMatchObject({ update: { delta: { trials: [{ epoch: WATCH_BACKLOG + 1 }] } } });
+    if (watcher.since === runtime.queries.lastEvent()) break;
+  }
+  expect(watcher.events).toHaveLength(WATCH_BACKLOG + 1);
 });

@@ -1,10 +1,12 @@
 /** Who watches a sweep gets one snapshot, or what a break kept from them, then what the commits change. */
+import { OverloadedError } from '../../proto/errors.ts';
 import type { WatchDelta, WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { isEnded } from '../core/model.ts';
 import type { Commit } from '../store/journal.ts';
 import type { Queries } from '../store/queries.ts';
+import { WATCH_BACKLOG } from './limits.ts';
 
 /** The least time between two deltas: changes in between share one. */
 export const WATCH_INTERVAL_MS = 100;
@@ -22,6 +24,7 @@ export interface WatchSource {
 /**
  * Ends when the sweep has, or when the signal says that nobody listens any more.
  * @param since the newest event that the watcher knows all about; 0: nothing
+ * @throws {OverloadedError} to a watcher that falls behind: a new watch goes on where it was
  */
 export async function* watchSweep(
   source: WatchSource,
@@ -108,22 +111,32 @@ function batches(trials: readonly Trial[]): Trial[][] {
 class Changed {
   #trialIds = new Set<string>();
   #events: Event[] = [];
+  #overflowed = false;
 
   get any(): boolean {
-    return this.#events.length > 0;
+    return this.#overflowed || this.#events.length > 0;
   }
 
   take(commit: Commit, sweepId: string): void {
     for (const event of commit.events) {
-      if (event.sweepId !== sweepId) continue;
+      if (event.sweepId !== sweepId || this.#overflowed) continue;
       const { at: atMs, ...rest } = event;
       this.#events.push({ atMs, ...rest });
       if (event.trialId !== '') this.#trialIds.add(event.trialId);
+      if (this.#events.length > WATCH_BACKLOG) this.#overflow();
     }
+  }
+
+  /** Nothing is kept for a watcher that does not come for it. */
+  #overflow(): void {
+    this.#overflowed = true;
+    this.#events = [];
+    this.#trialIds.clear();
   }
 
   /** @param told events up to this one were told already, while they were gathered here */
   drain(told: number): { trialIds: Set<string>; events: Event[] } {
+    if (this.#overflowed) throw new OverloadedError(`more than ${WATCH_BACKLOG} events were not read: watch again`);
     const drained = { trialIds: this.#trialIds, events: this.#events.filter(({ seq }) => seq > told) };
     this.#trialIds = new Set();
     this.#events = [];

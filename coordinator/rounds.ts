@@ -1,0 +1,119 @@
+/** What the coordinator does unasked: hears heartbeats, looks at the clock, keeps the queue of offers whole. */
+import { Events, type NatsConnection } from 'nats';
+import type { Logger } from 'pino';
+import { Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
+import { allHeartbeats, heartbeatSubject } from '../proto/subjects.ts';
+import type { Refusals } from './auth/refusals.ts';
+import { onHeartbeat } from './core/agents.ts';
+import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
+import { onTick } from './core/tick.ts';
+import type { CoordinatorMetrics } from './metrics/families.ts';
+import type { Runtime } from './runtime.ts';
+import type { Offers } from './transport/offers.ts';
+import { keyOf } from './transport/records.ts';
+
+const TICK_MS = 250;
+/** How often the stream is compared with the store. */
+const RECONCILE_MS = 5_000;
+
+export interface RoundsOptions {
+  readonly runtime: Runtime;
+  readonly nats: NatsConnection;
+  readonly offers: Offers;
+  readonly cluster: string;
+  readonly metrics: Pick<CoordinatorMetrics, 'natsReconnects'>;
+  readonly refusals: Pick<Refusals, 'tell'>;
+  /** The connection to NATS was lost, or is back. */
+  readonly onConnected: (connected: boolean) => void;
+  readonly log: Logger;
+}
+
+/** Resolves, when the queue has been compared with the store once, with what ends the rounds. */
+export async function startRounds({
+  runtime,
+  nats,
+  offers,
+  cluster,
+  metrics,
+  refusals,
+  onConnected,
+  log,
+}: RoundsOptions): Promise<() => void> {
+  const standing = () => standingOffers(runtime.core);
+  const reconcile = () =>
+    offers.reconcile(standing).then(
+      (missing) => missing > 0 && log.info({ missing }, 'offers that the stream lacked were published'),
+      (error) => log.warn({ err: error }, 'the stream of offers could not be compared with the store'),
+    );
+  const rebuild = () => {
+    log.warn('offers stand, slots are free, and nobody takes them: the stream is made anew');
+    return offers.rebuild(standing).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
+  };
+  listenToHeartbeats(nats, cluster, runtime, refusals, log);
+  listenToStatus(nats, log, {
+    onDisconnect: () => onConnected(false),
+    onReconnect() {
+      metrics.natsReconnects.inc({ component: 'coordinator' });
+      onConnected(true);
+      void reconcile();
+    },
+  });
+  const ticking = setInterval(() => {
+    runtime.settle(onTick(runtime.core, runtime.now())).then(
+      () => runtime.reschedule(),
+      () => {},
+    );
+  }, TICK_MS);
+  const reconciling = setInterval(
+    () => void (renewStuckOffers(runtime.core, runtime.now()) ? rebuild() : reconcile()),
+    RECONCILE_MS,
+  );
+  await reconcile();
+  runtime.reschedule();
+  return () => {
+    clearInterval(ticking);
+    clearInterval(reconciling);
+  };
+}
+
+function listenToHeartbeats(
+  nats: NatsConnection,
+  cluster: string,
+  runtime: Runtime,
+  refusals: Pick<Refusals, 'tell'>,
+  log: Logger,
+): void {
+  nats.subscribe(allHeartbeats(cluster), {
+    callback(error, message) {
+      if (error !== null) return log.warn({ err: error }, 'heartbeats could not be received');
+      try {
+        const beat = Heartbeat.decode(message.data);
+        const { agentId, incarnation, held, leaving } = beat;
+        // The server lets an agent publish on its own subject only: the subject says who it is.
+        if (message.subject !== heartbeatSubject(cluster, agentId)) {
+          return refusals.tell('other_agent', { subject: message.subject, agentId });
+        }
+        const facts = { agentId, incarnation, held: held.map(keyOf), leaving };
+        runtime.settle(onHeartbeat(runtime.core, facts, runtime.now())).catch(() => {});
+      } catch (cause) {
+        log.warn({ err: cause, subject: message.subject }, 'a heartbeat could not be read');
+      }
+    },
+  });
+}
+
+async function listenToStatus(
+  nats: NatsConnection,
+  log: Logger,
+  { onDisconnect, onReconnect }: { readonly onDisconnect: () => void; readonly onReconnect: () => void },
+): Promise<void> {
+  for await (const status of nats.status()) {
+    if (status.type === Events.Disconnect) {
+      log.warn('the connection to NATS was lost');
+      onDisconnect();
+    } else if (status.type === Events.Reconnect) {
+      log.info('the connection to NATS is back');
+      onReconnect();
+    }
+  }
+}

@@ -1,0 +1,8 @@
+/** Every deliberate bug, by its name: each must be found by the seeds that continuous integration runs. */
+import { AGENT_BUGS } from './agent-bugs.ts';
+import type { Bug } from './bug.ts';
+import { COORDINATOR_BUGS } from './coordinator-bugs.ts';
+
+export const BUGS: Readonly<Record<string, Bug>> = { ...COORDINATOR_BUGS, ...AGENT_BUGS };
+
+export const NO_BUG: Bug = { about: 'none' };

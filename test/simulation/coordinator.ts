@@ -1,0 +1,162 @@
+/**
+ * The coordinator's process: its real runtime, store, services, offers and rounds, put together as coordinator/main.ts
+ * does, on a simulated network and disk.
+ */
+import { pino } from 'pino';
+import { Counter } from 'prom-client';
+import { type AgentControl, agentControlOf } from '../../coordinator/agent-control.ts';
+import { Guard } from '../../coordinator/auth/guard.ts';
+import { controlOf } from '../../coordinator/control.ts';
+import { type AttemptKey, keyText } from '../../coordinator/core/model.ts';
+import { startRounds } from '../../coordinator/rounds.ts';
+import { Runtime, type RuntimeOptions } from '../../coordinator/runtime.ts';
+import type { Commit } from '../../coordinator/store/journal.ts';
+import { ensureSchema } from '../../coordinator/store/schema.ts';
+import { AttemptService } from '../../coordinator/transport/attempt-service.ts';
+import { Offers } from '../../coordinator/transport/offers.ts';
+import type { SweepControl } from '../../coordinator/transport/sweep-service.ts';
+import { ArtifactWays } from './artifact-ways.ts';
+import type { Bug } from './bug.ts';
+import { Disk } from './disk.ts';
+import type { Grpc } from './grpc.ts';
+import { SimulatedNats } from './nats-connection.ts';
+import type { NatsServer } from './nats-server.ts';
+import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
+import { StoredFiles } from './stored-files.ts';
+
+export const COORDINATOR = 'coordinator';
+export const CLUSTER = 'simulated';
+/** As coordinator/main.ts has it. */
+const HEARTBEATS_PER_LEASE = 5;
+/** The clock of the coordinator's machine when a simulation begins. */
+const EPOCH = Date.UTC(2026, 0, 1);
+
+const log = pino({ level: 'silent' });
+const counter = (name: string) => new Counter({ name, help: name, registers: [] });
+/** Nobody is refused for who they are: that is not simulated. */
+const refusals = {
+  tell(reason: string) {
+    throw new Error(`refused: ${reason}`);
+  },
+};
+const guard = new Guard(undefined, refusals.tell);
+const metrics = {
+  supersededReports: counter('superseded'),
+  natsReconnects: new Counter({ name: 'reconnects', help: 'reconnects', registers: [], labelNames: ['component'] }),
+};
+
+export interface CoordinatorWorld {
+  readonly grpc: Grpc;
+  readonly leaseMs: number;
+  readonly bug: Bug;
+  nats(): NatsServer;
+  /** Every start, when the store has been read. */
+  onLoaded(runtime: Runtime): void;
+  onSubmitted(runtime: Runtime): void;
+  /** Every durable commit, before anything of it leaves. */
+  onCommit(commit: Commit, runtime: Runtime): void;
+  /** The process cannot go on. */
+  onCrash(process: SimulatedProcess, error: unknown): void;
+}
+
+/** One life of the coordinator. */
+export interface Life {
+  readonly process: SimulatedProcess;
+  readonly runtime: Runtime;
+  readonly control: SweepControl;
+  readonly agents: AgentControl;
+  readonly nats: SimulatedNats;
+}
+
+/** The machine: what it keeps outlives each process. */
+export class SimulatedCoordinator {
+  readonly disk = new Disk();
+  readonly files = new StoredFiles();
+  readonly #world: CoordinatorWorld;
+  /** How far the machine's clock is off; a process keeps what it found at its start. */
+  clockOffMs = 0;
+  life: Life | undefined;
+  #diedAt = 0;
+
+  constructor(world: CoordinatorWorld) {
+    this.#world = world;
+    ensureSchema(this.disk.db, CLUSTER, () => {});
+    this.disk.torn = world.bug.tornCommits ?? false;
+  }
+
+  get process(): SimulatedProcess | undefined {
+    return this.life?.process;
+  }
+
+  /** To be called by `process`, which then runs the coordinator. */
+  start(process: SimulatedProcess): void {
+    const { bug, grpc, leaseMs, nats: server, onLoaded, onSubmitted, onCommit, onCrash } = this.#world;
+    const { clock } = grpc.network;
+    const offMs = this.clockOffMs;
+    const now = () => EPOCH + clock.now + offMs;
+    process.onDeath(() => {
+      this.#diedAt = clock.now;
+    });
+    const nats = new SimulatedNats(grpc.network, process, server);
+    const options: RuntimeOptions = {
+      db: this.disk.view(process),
+      leaseMs,
+      now,
+      onBroken: (error) => onCrash(process, error),
+      send: (output) => {
+        if (output.kind === 'offer') void offers.publish(output.key);
+        else if (output.kind === 'dismiss') attempts.dismiss(output.agentId, output.key, output.refusal);
+        else attempts.tellOfDrain(output.agentId);
+      },
+    };
+    const runtime = bug.runtime?.(options) ?? new Runtime(options);
+    onLoaded(runtime);
+    bug.onLoaded?.(runtime);
+    const offers = bug.offers?.(nats.connection, CLUSTER, log) ?? new Offers(nats.connection, CLUSTER, log, () => {});
+    const counts = (key: AttemptKey, name: string) =>
+      runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name);
+    if (this.life !== undefined && bug.losesFilesOfMs !== undefined) {
+      this.files.forgetSince(this.#diedAt - bug.losesFilesOfMs);
+    }
+    this.files.removeOrphans(counts);
+    runtime.onCommit((commit) => {
+      onCommit(commit, runtime);
+      for (const { key, name } of commit.dropped) this.files.remove(key, name);
+    });
+    const heartbeatMs = Math.max(100, Math.floor(leaseMs / HEARTBEATS_PER_LEASE));
+    const attempts = new AttemptService({
+      runtime,
+      files: this.files,
+      cluster: CLUSTER,
+      heartbeatMs,
+      metrics,
+      guard,
+      log,
+    });
+    const service = attempts.implementation;
+    grpc.listening = {
+      process,
+      service: bug.service?.(service, runtime) ?? service,
+      artifacts: new ArtifactWays(runtime, this.files, () => clock.now),
+    };
+    const { submit, act } = controlOf(runtime);
+    const control: SweepControl = {
+      act,
+      submit(request) {
+        const answer = submit(bug.request?.(request) ?? request);
+        onSubmitted(runtime);
+        return answer;
+      },
+    };
+    this.life = { process, runtime, control, agents: agentControlOf(runtime), nats };
+    const connection = bug.nats?.(nats.connection, runtime) ?? nats.connection;
+    const onConnected = () => {};
+    startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, refusals, log, onConnected }).catch(
+      (error) => onCrash(process, error),
+    );
+  }
+}
+
+export function isFaultOfTheSimulation(error: unknown): boolean {
+  return error instanceof DiskFullError || error instanceof DeadError;
+}

@@ -1,0 +1,85 @@
+/**
+ * A database that outlives its processes: SQLite in memory, with the product's own tables and statements. Each process
+ * sees it through a view of its own, which fails when the disk is full or the process is dead, and where a process may
+ * die before a commit, or right after it.
+ */
+import Database, { type Database as Db } from 'libsql';
+import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
+
+export class Disk {
+  readonly db: Db = new Database(':memory:');
+  full = false;
+  /** A deliberate bug: what was written before the commit stays when the process dies before it. */
+  torn = false;
+
+  view(process: SimulatedProcess): Db {
+    const view: Pick<Db, 'exec' | 'prepare' | 'transaction' | 'inTransaction' | 'close'> = {
+      exec: (sql: string) => this.#exec(process, sql),
+      prepare: ((sql: string) => this.#prepare(process, sql)) as Db['prepare'],
+      transaction: ((work: () => unknown) => ({ immediate: () => this.#transaction(process, work) })) as never,
+      inTransaction: false,
+      close: () => view as Db,
+    };
+    Object.defineProperty(view, 'inTransaction', { get: () => this.db.inTransaction });
+    return view as Db;
+  }
+
+  #exec(process: SimulatedProcess, sql: string): Db {
+    if (sql === 'rollback') return this.db.exec(sql);
+    this.#check(process);
+    if (sql === 'commit') this.#burn(process);
+    this.db.exec(sql);
+    if (sql === 'commit') afterCommit(process);
+    return this.db;
+  }
+
+  #transaction(process: SimulatedProcess, work: () => unknown): unknown {
+    this.#exec(process, 'begin immediate');
+    try {
+      const result = work();
+      this.#exec(process, 'commit');
+      return result;
+    } catch (error) {
+      if (this.db.inTransaction) this.db.exec('rollback');
+      throw error;
+    }
+  }
+
+  #prepare(process: SimulatedProcess, sql: string) {
+    const statement = this.db.prepare(sql);
+    return {
+      get: (...values: unknown[]) => statement.get(...values),
+      all: (...values: unknown[]) => {
+        if (/^(insert|update|delete)/.test(sql)) this.#check(process);
+        return statement.all(...values);
+      },
+      run: (...values: unknown[]) => {
+        this.#check(process);
+        const result = statement.run(...values);
+        if (this.torn && this.db.inTransaction && process.fuse?.at === 'before commit') {
+          this.db.exec('commit');
+          process.kill();
+          throw new DeadError();
+        }
+        return result;
+      },
+    };
+  }
+
+  #check(process: SimulatedProcess): void {
+    if (!process.alive) throw new DeadError();
+    if (this.full) throw new DiskFullError('database or disk is full');
+  }
+
+  /** Death before a commit: the next process finds nothing of it. */
+  #burn(process: SimulatedProcess): void {
+    if (process.fuse?.at !== 'before commit') return;
+    this.db.exec('rollback');
+    process.kill();
+    throw new DeadError();
+  }
+}
+
+function afterCommit(process: SimulatedProcess): void {
+  if (process.fuse?.at === 'after commit') process.kill();
+}

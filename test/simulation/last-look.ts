@@ -1,0 +1,105 @@
+/** What the store holds when everything is over, row by row. */
+import type { Database } from 'libsql';
+import type { StoredFiles } from './stored-files.ts';
+import { lossAt, sumAt } from './training.ts';
+
+interface TrialRow {
+  readonly sweep: number;
+  readonly id: string;
+  readonly state: string;
+  readonly attempts: number;
+  readonly epoch: number;
+  readonly metrics: string;
+  readonly epochs: number;
+}
+
+interface AttemptRow {
+  readonly number: number;
+  readonly outcome: string | null;
+  readonly resumedFrom: number;
+}
+
+interface ArtifactRow {
+  readonly sweepId: string;
+  readonly trialId: string;
+  readonly attempt: number;
+  readonly name: string;
+  readonly kind: string;
+  readonly epoch: number;
+  readonly sha256: string;
+}
+
+/** @returns what is wrong; empty when nothing is */
+export function lastLook(db: Database, files: StoredFiles): string[] {
+  const trials = db
+    .prepare(
+      `select sweep_id as sweep, id, state, attempts, epoch, metrics,
+         json_extract(parameters, '$.epochs') as epochs from trials`,
+    )
+    .all() as TrialRow[];
+  return [...trials.flatMap((trial) => trialProblems(db, trial)), ...artifactProblems(db, files)];
+}
+
+function trialProblems(db: Database, trial: TrialRow): string[] {
+  const name = `trial ${trial.sweep}/${trial.id}`;
+  const attempts = db
+    .prepare(
+      `select number, outcome, resumed_from as resumedFrom from attempts
+       where sweep_id = ? and trial_id = ? order by number`,
+    )
+    .all(trial.sweep, trial.id) as AttemptRow[];
+  const problems: string[] = [];
+  const expect = (holds: boolean, law: string) => holds || problems.push(`${name}: ${law}`);
+  expect(['succeeded', 'stopped', 'failed', 'cancelled'].includes(trial.state), `is ${trial.state} in the end`);
+  expect(
+    attempts.every(({ number }, at) => number === at + 1) && attempts.length === trial.attempts,
+    `has attempts ${attempts.map(({ number }) => number).join(', ')} of ${trial.attempts}`,
+  );
+  const open = attempts.filter(({ outcome }) => outcome === null);
+  expect(open.length === 0, `attempt ${open[0]?.number} has no end`);
+  const successes = attempts.filter(({ outcome }) => outcome === 'succeeded').map(({ number }) => number);
+  const expected = trial.state === 'succeeded' ? [trial.attempts] : [];
+  expect(`${successes}` === `${expected}`, `is ${trial.state}, attempts that succeeded: ${successes.join(', ')}`);
+  for (const attempt of attempts) problems.push(...reportProblems(db, trial, attempt));
+  if (trial.state !== 'succeeded') return problems;
+  const { test_loss: loss } = JSON.parse(trial.metrics) as Record<string, number>;
+  expect(trial.epoch === trial.epochs, `ended at epoch ${trial.epoch} of ${trial.epochs}`);
+  expect(loss === lossAt(trial.id, trial.epochs), 'the result is not its own');
+  const model = db
+    .prepare(`select 1 from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = 'model'`)
+    .get(trial.sweep, trial.id, trial.attempts);
+  expect(model !== undefined, 'its model is not there');
+  return problems;
+}
+
+/** An attempt's reports are its own, one an epoch, without gaps. */
+function reportProblems(db: Database, trial: TrialRow, { number, resumedFrom }: AttemptRow): string[] {
+  const rows = db
+    .prepare('select epoch, metrics from reports where sweep_id = ? and trial_id = ? and attempt = ? order by seq')
+    .all(trial.sweep, trial.id, number) as { epoch: number; metrics: string }[];
+  const name = `trial ${trial.sweep}/${trial.id} attempt ${number}`;
+  // It begins at the beginning where the checkpoint could not be had.
+  const first = rows[0]?.epoch === 1 ? 1 : resumedFrom + 1;
+  return rows.flatMap(({ epoch, metrics }, at) => {
+    const { test_loss: loss, attempt } = JSON.parse(metrics) as Record<string, number>;
+    return [
+      ...(epoch === first + at ? [] : [`${name}: epoch ${epoch} where ${first + at} was to come`]),
+      ...(attempt === number ? [] : [`${name}: a report of attempt ${attempt}`]),
+      ...(loss === lossAt(trial.id, epoch) ? [] : [`${name}: a report of another trial or epoch`]),
+    ];
+  });
+}
+
+/** Every artifact that the store names has its file, whole. */
+export function artifactProblems(db: Database, files: StoredFiles): string[] {
+  const rows = db
+    .prepare(
+      `select cast(sweep_id as text) as sweepId, trial_id as trialId, attempt, name, kind, epoch, sha256 from artifacts`,
+    )
+    .all() as ArtifactRow[];
+  return rows.flatMap((row) => {
+    const name = `artifact ${row.name} of ${row.sweepId}/${row.trialId}/${row.attempt}`;
+    if (row.sha256 !== sumAt(row.kind, row.trialId, row.epoch)) return [`${name} is not its trial's`];
+    return files.sumOf(row, row.name) === row.sha256 ? [] : [`${name} has no file`];
+  });
+}

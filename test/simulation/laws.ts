@@ -1,0 +1,255 @@
+/**
+ * What must hold after every step, judged by what is durable and by what agents are told. The books on trials and
+ * attempts are those of the decisions' own property tests (coordinator/testing/ledger.ts).
+ */
+import { type AttemptKey, type Ending, keyText } from '../../coordinator/core/model.ts';
+import type { Change } from '../../coordinator/core/step.ts';
+import type { Runtime } from '../../coordinator/runtime.ts';
+import type { Commit } from '../../coordinator/store/journal.ts';
+import { budget } from '../../coordinator/testing/budget.ts';
+import { Ledger } from '../../coordinator/testing/ledger.ts';
+import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { FailureClassName } from '../../proto/names.ts';
+
+/** Whether a trial is over. */
+const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
+/** Commits from one comparison of the memory with the books to the next: it takes longer than the commit. */
+const COMPARE_EVERY = 8;
+/** What was granted so long after the last fault has no reason to be lost. */
+const SETTLED_MS = 5_000;
+
+interface Attempt {
+  readonly agentId: string;
+  readonly incarnation: string;
+  readonly grantedAt: number;
+  /** Of its newest durable record. */
+  seq: number;
+  ending: Ending | undefined;
+}
+
+export interface LawsWorld {
+  now(): number;
+  /** When the last fault was over; undefined: not yet. */
+  calmSince(): number | undefined;
+  /** Whether its agent runs the attempt, or has yet to tell of it, and could be heard for longer than a lease lasts. */
+  isThere(agentId: string, incarnation: string, key: AttemptKey): boolean;
+  /** The newest record of the attempt that its agent had written to a disk that it still has; 0: none. */
+  spooledUpTo(agentId: string, key: AttemptKey): number;
+}
+
+export class Laws {
+  readonly ledger = new Ledger();
+  readonly attempts = new Map<string, Attempt>();
+  readonly #drained = new Set<string>();
+  readonly #world: LawsWorld;
+  #commits = 0;
+  /** What has come about, for a test to see that nothing is left out. */
+  readonly reached = new Set<string>();
+  /** The first law that was broken, and how. */
+  broken: string | undefined;
+
+  constructor(world: LawsWorld) {
+    this.#world = world;
+  }
+
+  breaks(law: string): void {
+    this.broken ??= law;
+  }
+
+  /** Takes sweeps that are new into the books. */
+  submitted(runtime: Runtime): void {
+    for (const sweep of runtime.core.sweeps.values()) {
+      if (this.ledger.sweeps.has(sweep.id)) continue;
+      // As the store has it, which is as it was submitted.
+      const row = runtime.db.prepare('select policy from sweeps where id = ?').get(sweep.id) as { policy: string };
+      this.ledger.addSweep({ ...sweep, policy: JSON.parse(row.policy) });
+    }
+  }
+
+  /** What a coordinator finds when it starts is what was durable. */
+  loaded(runtime: Runtime): void {
+    this.#judge(() => {
+      this.submitted(runtime);
+      this.ledger.compare(runtime.core);
+    });
+  }
+
+  committed({ changes }: Commit, runtime: Runtime): void {
+    this.#judge(() => {
+      for (const change of changes) {
+        this.#beforeChange(change);
+        this.ledger.write(change);
+        this.#afterChange(change);
+      }
+      this.#budgetsHold(changes);
+      this.#commits += 1;
+      if (this.#commits % COMPARE_EVERY === 0) this.ledger.compare(runtime.core);
+    });
+  }
+
+  /** An acknowledgement has reached an agent. */
+  told({ message }: ReportResponse): void {
+    if (message?.$case === 'refused') this.reached.add(`record refused: ${message.refused.code}`);
+    if (message?.$case !== 'ack' || message.ack.key === undefined) return;
+    const { key, seq } = message.ack;
+    const attempt = this.attempts.get(keyText(key));
+    const durable =
+      (attempt?.seq ?? 0) + (attempt?.ending !== undefined && !endedByCoordinator(attempt.ending) ? 1 : 0);
+    if (seq > durable) {
+      this.breaks(`record ${seq} of ${keyText(key)} was acknowledged; of it are durable ${durable}`);
+    }
+  }
+
+  /** The answer to its claims has reached an agent. */
+  decided({ agentId, incarnation, claims }: OpenRequest, { decisions }: OpenResponse): void {
+    for (const [at, { key, answer, mates }] of decisions.entries()) {
+      if (answer?.$case === 'refusal') this.reached.add(`claim refused: ${answer.refusal.code}`);
+      if (mates.length > 0) this.reached.add('a pack');
+      if (answer?.$case !== 'grant' || key === undefined) continue;
+      const claimed = claims[at]?.key;
+      if (claimed === undefined || keyText(claimed) !== keyText(key)) {
+        this.breaks(`agent ${agentId} claimed ${claimed && keyText(claimed)} and was granted ${keyText(key)}`);
+      }
+      for (const granted of [key, ...mates.flatMap((mate) => mate.key ?? [])]) {
+        const attempt = this.attempts.get(keyText(granted));
+        if (attempt?.agentId === agentId && attempt.incarnation === incarnation) continue;
+        this.breaks(
+          `${keyText(granted)} was granted to ${incarnation}; durable is ${attempt?.incarnation ?? 'no such grant'}`,
+        );
+      }
+    }
+  }
+
+  /** Sweeps whose trials are not all over. */
+  unfinished(): string[] {
+    const sweeps = new Set<string>();
+    for (const [name, { state }] of this.ledger.trials) {
+      if (!FINAL.includes(state)) sweeps.add(name.split('/')[0] ?? '');
+    }
+    return [...sweeps];
+  }
+
+  #beforeChange(change: Change): void {
+    if (change.kind === 'drain') {
+      this.reached.add(change.drain ? 'an agent drained' : 'an agent undrained');
+      if (change.drain) this.#drained.add(change.agentId);
+      else this.#drained.delete(change.agentId);
+    }
+    if (change.kind === 'granted' && this.#drained.has(change.agentId)) {
+      this.breaks(`${keyText(change.key)} was granted to ${change.agentId}, which is drained`);
+    }
+    if (change.kind !== 'ended') return;
+    const attempt = this.attempts.get(keyText(change.key));
+    if (attempt !== undefined) this.#endIsRight(change.key, attempt, change.ending);
+  }
+
+  #endIsRight(key: AttemptKey, attempt: Attempt, ending: Ending): void {
+    if (ending.outcome !== 'failed' || !endedByCoordinator(ending)) return;
+    const name = keyText(key);
+    const { failure } = ending;
+    const { timeoutMs = 0 } = this.ledger.sweeps.get(key.sweepId)?.policy ?? {};
+    const now = this.#world.now();
+    const calm = this.#world.calmSince();
+    if (calm !== undefined && attempt.grantedAt > calm + SETTLED_MS) {
+      const early = failure.class === 'timeout' && now - attempt.grantedAt < timeoutMs;
+      if (failure.class === 'lost' || early)
+        this.breaks(`no fault was left, and ${name} was ended: ${failure.message}`);
+    }
+    if (failure.class === 'lost' && this.#world.isThere(attempt.agentId, attempt.incarnation, key)) {
+      this.breaks(`${name} was given up although its agent was there: ${failure.message}`);
+    }
+    if (failure.message.endsWith('was restarted')) {
+      const spooled = this.#world.spooledUpTo(attempt.agentId, key);
+      if (spooled <= attempt.seq) return;
+      this.breaks(`${name} was given up with record ${attempt.seq}, record ${spooled} was on its agent's disk`);
+    }
+  }
+
+  #afterChange(change: Change): void {
+    if (change.kind === 'trial') this.reached.add(`trial ${change.state}`);
+    if (change.kind === 'sweep') this.reached.add(`sweep ${change.state}`);
+    if (change.kind === 'granted') {
+      if (change.resumedFrom > 0) this.reached.add('resumed');
+      const { agentId, incarnation, key } = change;
+      const grantedAt = this.#world.now();
+      this.attempts.set(keyText(key), { agentId, incarnation, grantedAt, seq: 0, ending: undefined });
+    } else if (change.kind === 'ended') {
+      if (change.ending.outcome === 'failed') this.reached.add(`failed: ${change.ending.failure.class}`);
+      const attempt = this.attempts.get(keyText(change.key));
+      if (attempt !== undefined) attempt.ending = change.ending;
+    } else if ('seq' in change) {
+      const attempt = this.attempts.get(keyText(change.key));
+      if (attempt !== undefined) attempt.seq = change.seq;
+    }
+  }
+
+  #budgetsHold(changes: readonly Change[]): void {
+    const touched = new Set<string>();
+    const overLimit = new Set<string>();
+    for (const change of changes) {
+      if (change.kind === 'trial') {
+        touched.add(change.sweepId);
+        if (change.state === 'failed') overLimit.add(change.sweepId);
+      } else if (change.kind === 'granted') {
+        touched.add(change.key.sweepId);
+      } else if (change.kind === 'ended') {
+        this.#retriesHold(change.key);
+      } else if (change.kind === 'sweep') {
+        overLimit.delete(change.sweepId);
+      }
+    }
+    for (const id of touched) this.#concurrencyHolds(id);
+    for (const id of overLimit) this.#maxFailedHolds(id);
+  }
+
+  #retriesHold({ sweepId, trialId }: AttemptKey): void {
+    const trial = this.ledger.trials.get(`${sweepId}/${trialId}`);
+    const policy = this.ledger.sweeps.get(sweepId)?.policy;
+    if (trial === undefined || policy === undefined) return;
+    for (const [failure, times] of Object.entries(trial.failures) as [FailureClassName, number][]) {
+      const allowed = budget(failure, policy);
+      if (times > allowed || (times === allowed && !FINAL.includes(trial.state))) {
+        this.breaks(`trial ${sweepId}/${trialId} is ${trial.state} after ${failure} ${times} times of ${allowed}`);
+      }
+    }
+  }
+
+  #concurrencyHolds(sweepId: string): void {
+    const { concurrency } = this.ledger.sweeps.get(sweepId)?.policy ?? {};
+    if (concurrency === undefined) return;
+    const busy = this.#count(sweepId, (state) => state === 'offered' || state === 'running');
+    if (busy > concurrency)
+      this.breaks(`sweep ${sweepId} has ${busy} trials offered or running, may have ${concurrency}`);
+  }
+
+  #maxFailedHolds(sweepId: string): void {
+    const sweep = this.ledger.sweeps.get(sweepId);
+    const limit = sweep?.policy.maxFailed;
+    if (limit === undefined || sweep?.state !== 'running') return;
+    const trials = this.#count(sweepId, () => true);
+    const allowed = limit.kind === 'count' ? limit.count : limit.ratio * trials;
+    const failed = this.#count(sweepId, (state) => state === 'failed');
+    if (failed > allowed) this.breaks(`sweep ${sweepId} goes on with ${failed} failed trials, may have ${allowed}`);
+  }
+
+  #count(sweepId: string, which: (state: string) => boolean): number {
+    let count = 0;
+    for (const [name, { state }] of this.ledger.trials) if (name.startsWith(`${sweepId}/`) && which(state)) count += 1;
+    return count;
+  }
+
+  #judge(look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      this.breaks(error instanceof Error ? (error.stack ?? error.message) : `${error}`);
+    }
+  }
+}
+
+/** Without a word of the attempt's agent. */
+function endedByCoordinator(ending: Ending): boolean {
+  if (ending.outcome === 'cancelled') return true;
+  if (ending.outcome !== 'failed') return false;
+  return /^(nothing was heard of|agent \S+ was restarted|ran longer than)/.test(ending.failure.message);
+}

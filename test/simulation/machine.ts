@@ -1,0 +1,173 @@
+/**
+ * An agent's machine: its disk, and the agent's process on it with its real supervisor, put together as agent/main.ts
+ * does. The workers are simulated.
+ */
+import { pino } from 'pino';
+import { Agent } from '../../agent/supervisor/agent.ts';
+import { Spool } from '../../agent/supervisor/spool.ts';
+import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { Random } from '../harness/random.ts';
+import { fileWays, type MachineFiles } from './artifact-ways.ts';
+import type { Bug } from './bug.ts';
+import { Disk } from './disk.ts';
+import type { Grpc } from './grpc.ts';
+import { SimulatedNats } from './nats-connection.ts';
+import type { NatsServer } from './nats-server.ts';
+import type { SimulatedProcess } from './process.ts';
+import { SimulatedWorker, type WorkerWorld } from './worker.ts';
+
+const PROTOCOL = 1;
+const log = pino({ level: 'silent' });
+
+export interface MachineOptions {
+  readonly id: string;
+  readonly slots: number;
+  readonly pack: number;
+  /** How long an artifact takes to the coordinator, at most. */
+  readonly transferMs: number;
+}
+
+export interface MachineWorld extends Pick<WorkerWorld, 'fate' | 'broken'> {
+  readonly grpc: Grpc;
+  readonly random: Random;
+  readonly bug: Bug;
+  nats(): NatsServer;
+}
+
+export class Machine {
+  readonly options: MachineOptions;
+  readonly #world: MachineWorld;
+  disk = new Disk();
+  readonly files: MachineFiles = new Map();
+  /** The newest record of each attempt that was written to the disk, and should be there until it is acknowledged. */
+  readonly #spooled = new Map<string, number>();
+  #starts = 0;
+  /** Of the process that runs, or ran last. */
+  incarnation = '';
+  process: SimulatedProcess | undefined;
+  /** Of virtual time. */
+  startedAt = 0;
+  spool: Spool | undefined;
+  nats: SimulatedNats | undefined;
+  #agent: Agent | undefined;
+  /** The newest of each slot, in the order in which they were started first. */
+  #workers: SimulatedWorker[] = [];
+  #left = false;
+
+  constructor(world: MachineWorld, options: MachineOptions) {
+    this.#world = world;
+    this.options = options;
+  }
+
+  /** To be called by `process`, which then runs the agent. */
+  start(process: SimulatedProcess): void {
+    const { bug, grpc, random, nats: server } = this.#world;
+    const { id, slots, pack, transferMs } = this.options;
+    this.process = process;
+    this.#starts += 1;
+    this.incarnation = `${id}#${this.#starts}`;
+    this.#workers = [];
+    if (bug.losesSpool && this.#starts > 1) this.disk = new Disk();
+    this.startedAt = grpc.network.clock.now;
+    const spool = new WatchedSpool(this.disk.view(process), this.#spooled);
+    this.spool = spool;
+    const files = fileWays(grpc, process, this.files, () => random.between(1, transferMs));
+    const link = grpc.link(process, files);
+    this.nats = new SimulatedNats(grpc.network, process, server);
+    const world = { ...this.#world, clock: grpc.network.clock, files: this.files, pack };
+    this.#agent = new Agent({
+      dir: `/simulated/${id}`,
+      server: 'coordinator',
+      hello: {
+        agentId: id,
+        incarnation: this.incarnation,
+        protocol: PROTOCOL,
+        version: '0',
+        host: id,
+        slots,
+        gpus: [],
+        metrics: '',
+      },
+      gpus: 0,
+      onDatasetUse: () => {},
+      spool: bug.spool?.(spool) ?? spool,
+      nats: this.nats.connection,
+      log,
+      connect: () => bug.link?.(link) ?? link,
+      startWorker: (_gpu, events) => {
+        const worker = new SimulatedWorker(world, process, events);
+        const dead = this.#workers.findIndex(({ alive }) => !alive);
+        if (dead === -1) this.#workers.push(worker);
+        else this.#workers[dead] = worker;
+        return worker;
+      },
+    });
+    this.#agent.up().catch(() => {});
+  }
+
+  /** Lets what runs finish within the grace, then ends. To be called by the process. */
+  stop(graceMs: number): void {
+    const { process } = this;
+    this.#agent?.leave(graceMs).then(() => process?.kill());
+  }
+
+  killWorker(at: number): void {
+    this.#workers[at % this.options.slots]?.kill();
+  }
+
+  /** The machine is not seen again. */
+  leave(): void {
+    this.#left = true;
+  }
+
+  get left(): boolean {
+    return this.#left;
+  }
+
+  /** The newest record of the attempt that was written to this disk; 0: none, or nobody wanted them. */
+  spooledUpTo(key: AttemptKey): number {
+    return this.#spooled.get(nameOf(key)) ?? 0;
+  }
+
+  /** Whether this process runs the attempt, or some process of the machine has left something to tell of it. */
+  hasToDoWith(incarnation: string, key: AttemptKey): boolean {
+    return incarnation === this.incarnation || this.spool?.holds(key) === true;
+  }
+
+  /** Records that wait on the disk. */
+  spooled(): number {
+    return (this.disk.db.prepare('select count(*) as n from records').get() as { n: number }).n;
+  }
+
+  /** The machine was without power: what was not on the disk is gone, and that may be all. */
+  losePower(): void {
+    this.disk.db.close();
+    this.disk = new Disk();
+    this.files.clear();
+    this.#spooled.clear();
+  }
+}
+
+/** Remembers, for the laws, what was written. */
+class WatchedSpool extends Spool {
+  readonly #written: Map<string, number>;
+
+  constructor(db: ConstructorParameters<typeof Spool>[0], written: Map<string, number>) {
+    super(db);
+    this.#written = written;
+  }
+
+  override add(records: readonly RecordMessage[]): void {
+    super.add(records);
+    for (const { key, seq } of records) if (key !== undefined) this.#written.set(nameOf(key), seq);
+  }
+
+  override forget(key: AttemptKey): void {
+    super.forget(key);
+    this.#written.delete(nameOf(key));
+  }
+}
+
+function nameOf({ sweepId, trialId, attempt }: AttemptKey): string {
+  return `${sweepId}/${trialId}/${attempt}`;
+}

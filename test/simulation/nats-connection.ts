@@ -1,0 +1,170 @@
+/** A process's connection to nats-server, as the nats package shows it, as far as the coordinator and agents use it. */
+import { type JsMsg, type NatsConnection, NatsError } from 'nats';
+import { type ApiFault, isFault, type NatsServer } from './nats-server.ts';
+import type { Network } from './network.ts';
+import type { SimulatedProcess } from './process.ts';
+
+const REQUEST_TIMEOUT_MS = 5_000;
+
+type Callback = (error: null, message: { subject: string; data: Uint8Array }) => void;
+
+export class SimulatedNats {
+  readonly #network: Network;
+  readonly #process: SimulatedProcess;
+  readonly #server: () => NatsServer;
+  readonly #subscriptions: { prefix: string; callback: Callback }[] = [];
+  #status: Feed<{ type: string }> | undefined;
+
+  /** @param server the one that runs now */
+  constructor(network: Network, process: SimulatedProcess, server: () => NatsServer) {
+    this.#network = network;
+    this.#process = process;
+    this.#server = server;
+  }
+
+  get connection(): NatsConnection {
+    const streamOf = (subject: string) => `TRAWL_OFFERS_${subject.split('.')[1]}`;
+    const connection = {
+      publish: (subject: string, data: Uint8Array) => this.#tell((server) => server.publish(subject, data)),
+      subscribe: (subject: string, { callback }: { callback: Callback }) => {
+        this.#subscriptions.push({ prefix: subject.slice(0, -1), callback });
+        this.#subscribeAll();
+      },
+      status: () => {
+        this.#status = new Feed();
+        return this.#status;
+      },
+      jetstream: () => ({
+        publish: (subject: string, data: Uint8Array) =>
+          this.#ask((server) => server.enqueue(streamOf(subject), subject, data)),
+        consumers: {
+          get: async (stream: string) => {
+            await this.#ask((server) => server.hasConsumer(stream));
+            return { fetch: async (options: FetchOptions) => this.#fetch(stream, options) };
+          },
+        },
+      }),
+      jetstreamManager: async () => ({
+        streams: {
+          info: async (stream: string) => {
+            const subjects = await this.#ask((server) => server.subjects(stream));
+            return { state: { subjects, messages: Object.keys(subjects).length }, config: { max_msgs: -1 } };
+          },
+          add: ({ name }: { name: string }) => this.#ask((server) => server.addQueue(name)),
+          delete: (stream: string) => this.#ask((server) => server.deleteQueue(stream)),
+        },
+        consumers: {
+          info: (stream: string) => this.#ask((server) => server.hasConsumer(stream)),
+          add: (stream: string, { ack_wait }: { ack_wait: number }) =>
+            this.#ask((server) => server.addConsumer(stream, ack_wait / 1e6)),
+        },
+      }),
+      close: async () => {},
+    };
+    return connection as unknown as NatsConnection;
+  }
+
+  /** The server is another one than before. */
+  reconnected(): void {
+    this.#network.clock.after(this.#network.random.between(0, 1_000), this.#process, () => {
+      this.#subscribeAll();
+      this.#status?.push({ type: 'reconnect' });
+    });
+  }
+
+  #subscribeAll(): void {
+    const server = this.#server();
+    const { clock } = this.#network;
+    // A connection says it until the server has it.
+    clock.after(this.#network.delay(), server.process, () => {
+      for (const { prefix, callback } of this.#subscriptions) {
+        const deliver = (subject: string, data: Uint8Array) => callback(null, { subject, data });
+        server.subscribe({ prefix, client: this.#process, deliver });
+      }
+    });
+  }
+
+  #tell(work: (server: NatsServer) => void): void {
+    const server = this.#server();
+    this.#network.post(this.#process, server.process, () => work(server));
+  }
+
+  #ask<T>(question: (server: NatsServer) => T | ApiFault): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const server = this.#server();
+      this.#network.clock.after(REQUEST_TIMEOUT_MS, this.#process, () => reject(new NatsError('timeout', 'TIMEOUT')));
+      this.#network.post(this.#process, server.process, () => {
+        const answer = question(server);
+        this.#network.post(server.process, this.#process, () => {
+          if (isFault(answer))
+            reject(Object.assign(new NatsError(answer.description, `${answer.code}`), { api_error: answer }));
+          else resolve(answer);
+        });
+      });
+    });
+  }
+
+  #fetch(stream: string, { max_messages, expires }: FetchOptions): Feed<JsMsg> {
+    const feed = new Feed<JsMsg>();
+    const { clock } = this.#network;
+    clock.after(expires, this.#process, () => feed.close());
+    const pull = {
+      client: this.#process,
+      until: clock.now + expires,
+      left: max_messages,
+      deliver: (seq: number, subject: string, data: Uint8Array) => {
+        feed.push(this.#message(stream, seq, subject, data));
+        if (feed.pushed >= max_messages) feed.close();
+      },
+      broken: () => feed.close(),
+    };
+    this.#tell((server) => server.pull(stream, pull));
+    return feed;
+  }
+
+  #message(stream: string, seq: number, subject: string, data: Uint8Array): JsMsg {
+    const message: Pick<JsMsg, 'seq' | 'subject' | 'data' | 'ack' | 'term' | 'working' | 'nak'> = {
+      ...{ seq, subject, data },
+      ack: () => this.#tell((server) => server.acknowledge(stream, seq)),
+      term: () => this.#tell((server) => server.acknowledge(stream, seq)),
+      working: () => this.#tell((server) => server.holdFor(stream, seq, server.ackWaitMs(stream))),
+      nak: (ms = 0) => this.#tell((server) => server.holdFor(stream, seq, ms)),
+    };
+    return message as JsMsg;
+  }
+}
+
+interface FetchOptions {
+  readonly max_messages: number;
+  readonly expires: number;
+}
+
+/** Items as they come, until it is closed; what comes then is lost. */
+class Feed<T> implements AsyncIterable<T> {
+  readonly #items: T[] = [];
+  #closed = false;
+  #wake = () => {};
+  pushed = 0;
+
+  push(item: T): void {
+    if (this.#closed) return;
+    this.pushed += 1;
+    this.#items.push(item);
+    this.#wake();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    for (;;) {
+      for (let item = this.#items.shift(); item !== undefined; item = this.#items.shift()) yield item;
+      if (this.#closed) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * One Report stream between an agent and the coordinator, as grpc-js shows it to both: in order, until it breaks, which
+ * the two sides may learn at different times.
+ */
+import { EventEmitter } from 'node:events';
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import type { ReportStream } from '../../agent/supervisor/link.ts';
+import { ReportRequest, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { Lane, Network } from './network.ts';
+import type { SimulatedProcess } from './process.ts';
+
+export type ServerStream = ServerDuplexStream<ReportRequest, ReportResponse>;
+
+/** The half that a side holds. Nothing listens to an error of a side that is closed. */
+class End extends EventEmitter {
+  writable = true;
+  readonly writableNeedDrain = false;
+  readonly writableLength = 0;
+}
+
+export class SimulatedStream {
+  readonly agent: SimulatedProcess;
+  readonly coordinator: SimulatedProcess;
+  readonly #network: Network;
+  readonly #up: Lane;
+  readonly #down: Lane;
+  readonly #client = new End();
+  readonly #server = new End();
+
+  constructor(
+    network: Network,
+    agent: SimulatedProcess,
+    coordinator: SimulatedProcess,
+    accept: (call: ServerStream) => void,
+  ) {
+    this.agent = agent;
+    this.coordinator = coordinator;
+    this.#network = network;
+    this.#up = network.lane(agent, coordinator);
+    this.#down = network.lane(coordinator, agent);
+    this.#up.send(() => accept(this.#serverCall()));
+    // The operating system says it for the dead, behind what they said.
+    agent.onDeath(() => this.#up.last(() => this.#closeServer()));
+    coordinator.onDeath(() => this.#down.last(() => this.#closeClient('the connection was reset')));
+  }
+
+  get clientCall(): ReportStream {
+    const call = Object.assign(this.#client, {
+      write: (message: ReportRequest): boolean => {
+        if (!this.#client.writable) return false;
+        const bytes = ReportRequest.encode(message).finish();
+        this.#up.send(() => this.#server.writable && this.#server.emit('data', ReportRequest.decode(bytes)));
+        return true;
+      },
+      cancel: (): void => {
+        this.#up.send(() => this.#closeServer());
+        this.#network.clock.after(0, this.agent, () => this.#closeClient('cancelled'));
+      },
+    });
+    return call as unknown as ReportStream;
+  }
+
+  /** Nobody listens there. */
+  refuse(): void {
+    this.#closeClient('the connection was refused');
+  }
+
+  /** Both sides lose it, each when it notices; what is on its way to the coordinator may yet arrive. */
+  break(): void {
+    const { clock, random } = this.#network;
+    if (random.next() < 0.5) this.#up.close();
+    this.#down.close();
+    clock.after(random.between(0, 300), this.agent, () => this.#closeClient('the connection was reset'));
+    clock.after(random.between(0, 6_000), this.coordinator, () => this.#closeServer());
+  }
+
+  #serverCall(): ServerStream {
+    const call = Object.assign(this.#server, {
+      write: (message: ReportResponse): boolean => {
+        const bytes = ReportResponse.encode(message).finish();
+        this.#down.send(() => this.#client.writable && this.#client.emit('data', ReportResponse.decode(bytes)));
+        return true;
+      },
+      end: (): void => {},
+      isPaused: () => false,
+      pause: (): void => {
+        throw new Error('more records wait for the disk than is simulated');
+      },
+    });
+    this.#server.on('error', (error: { details?: string }) => {
+      this.#server.writable = false;
+      this.#down.send(() => this.#closeClient(error.details ?? 'the call failed'));
+      this.#network.clock.after(0, this.coordinator, () => this.#closeServer());
+    });
+    return call as unknown as ServerStream;
+  }
+
+  #closeClient(details: string): void {
+    if (!this.#client.writable) return;
+    this.#client.writable = false;
+    this.#down.close();
+    this.#client.emit('error', Object.assign(new Error(details), { code: status.UNAVAILABLE, details }));
+    this.#client.emit('close');
+  }
+
+  #closeServer(): void {
+    this.#up.close();
+    this.#server.writable = false;
+    if (this.#server.listenerCount('close') > 0) this.#server.emit('close');
+    this.#server.removeAllListeners('close');
+  }
+}

@@ -1,0 +1,193 @@
+/** What a seed stands for: a cluster, sweeps, what people do to them, and faults, each at its time. */
+import { Random } from '../harness/random.ts';
+import type { MachineOptions } from './machine.ts';
+import type { Weather } from './network.ts';
+import type { Fuse } from './process.ts';
+
+export type Verb = 'PAUSE' | 'RESUME' | 'STOP' | 'KILL';
+
+/** A person drains an agent, or (undefined) lets it take work again. */
+export interface DrainOrder {
+  readonly at: number;
+  readonly agent: string;
+  readonly graceMs: number | undefined;
+}
+
+export interface Order {
+  readonly at: number;
+  readonly verb: Verb;
+  /** Which of the sweeps, in order of submission. */
+  readonly sweep: number;
+}
+
+/** @param ms how long it lasts */
+export type Fault = { readonly at: number } & (
+  | {
+      readonly kind: 'kill';
+      readonly place: string;
+      readonly fuse: Fuse['at'] | 'now';
+      readonly left: number;
+      readonly ms: number;
+    }
+  | { readonly kind: 'stop agent'; readonly place: string; readonly graceMs: number; readonly ms: number }
+  | { readonly kind: 'lose power'; readonly place: string; readonly ms: number }
+  | { readonly kind: 'agent leaves'; readonly place: string }
+  | { readonly kind: 'kill worker'; readonly place: string; readonly slot: number }
+  | { readonly kind: 'nats dies'; readonly ms: number }
+  | { readonly kind: 'nats loses' | 'nats sticks'; readonly share: number }
+  | { readonly kind: 'nats forgets' }
+  | { readonly kind: 'cut'; readonly from: string; readonly to: string; readonly both: boolean; readonly ms: number }
+  | { readonly kind: 'streams break'; readonly place: string }
+  | { readonly kind: 'freeze'; readonly place: string; readonly ms: number }
+  | { readonly kind: 'disk full'; readonly place: string; readonly ms: number }
+  /** @param restarts whether the coordinator is started anew at once: until then it goes by the clock that it found */
+  | { readonly kind: 'clock jumps'; readonly byMs: number; readonly restarts: boolean }
+);
+
+/** Chances of an attempt. */
+export interface Fates {
+  readonly nan: number;
+  readonly oom: number;
+  readonly crash: number;
+  readonly preflight: number;
+  readonly exit: number;
+  readonly hang: number;
+}
+
+export interface Scenario {
+  readonly leaseMs: number;
+  readonly weather: Weather;
+  readonly machines: readonly MachineOptions[];
+  readonly sweeps: readonly { readonly at: number; readonly text: string }[];
+  readonly orders: readonly Order[];
+  readonly drains: readonly DrainOrder[];
+  readonly faults: readonly Fault[];
+  readonly fates: Fates;
+  /** When the last fault is over. */
+  readonly calmAt: number;
+}
+
+const FAULTY_MS = 60_000;
+
+export function scenarioOf(seed: number): Scenario {
+  const random = new Random(seed);
+  const chance = (of: number) => random.next() < of;
+  const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
+  const machines = Array.from(
+    { length: whole(1, 3) },
+    (_, at): MachineOptions => ({
+      id: `agent-${at + 1}`,
+      slots: whole(1, 3),
+      pack: random.pick([1, 1, 2, 4]),
+      transferMs: random.pick([20, 500, 500, 20_000]),
+    }),
+  );
+  const hangs = chance(0.4);
+  const sweeps = Array.from({ length: whole(1, 3) }, () => ({ at: whole(0, 15_000), text: sweepText(random, hangs) }));
+  const orders = Array.from(
+    { length: chance(0.5) ? whole(1, 4) : 0 },
+    (): Order => ({
+      at: whole(2_000, FAULTY_MS),
+      verb: random.pick(['PAUSE', 'PAUSE', 'PAUSE', 'RESUME', 'RESUME', 'STOP', 'KILL']),
+      sweep: whole(0, sweeps.length - 1),
+    }),
+  );
+  const places = machines.map(({ id }) => id);
+  const drains = Array.from(
+    { length: chance(0.3) ? whole(1, 4) : 0 },
+    (): DrainOrder => ({
+      ...{ at: whole(2_000, FAULTY_MS), agent: random.pick(places) },
+      graceMs: chance(0.25) ? undefined : random.pick([0, 3_000, 60_000]),
+    }),
+  );
+  const faults = Array.from({ length: whole(2, 18) }, () => anyFault(random, places));
+  // At most one, and never the last: somebody has to do what is left.
+  if (places.length > 1 && chance(0.4)) {
+    faults.push({ at: whole(10_000, FAULTY_MS - 2_000), kind: 'agent leaves', place: random.pick(places) });
+  }
+  const often = random.pick([0, 0.03, 0.1]);
+  return {
+    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, sweeps, orders, drains, faults },
+    calmAt: FAULTY_MS,
+    weather: {
+      ...{ usualMs: random.pick([2, 10, 60]), slowMs: random.pick([200, 2_000, 12_000]) },
+      ...{
+        slow: random.pick([0, 0.02, 0.1]),
+        lost: random.pick([0, 0.01, 0.08]),
+        doubled: random.pick([0, 0.02, 0.1]),
+      },
+    },
+    fates: {
+      ...{ nan: often / 4, oom: often, crash: often, preflight: often / 2 },
+      ...{ exit: often, hang: hangs ? 0.08 : 0 },
+    },
+  };
+}
+
+function sweepText(random: Random, hangs: boolean): string {
+  const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
+  const maybe = (of: number, line: () => string) => (random.next() < of ? `${line()}\n` : '');
+  const trainer = random.pick(['noop', 'noop', 'command']);
+  const parameters = { x: `{min: 1, max: ${whole(2, 9)}, step: 1}`, epochs: `{value: ${whole(1, 5)}}` };
+  return [
+    `name: simulated\ntrainer: ${trainer}\n`,
+    trainer === 'command' ? 'command: [program]\nmetric: {name: test_loss, goal: minimize}\n' : '',
+    `parameters:\n  x: ${parameters.x}\n  epochs: ${parameters.epochs}\n  duration_ms: {value: ${whole(50, 3_000)}}\n`,
+    `retry: {oom: ${whole(0, 2)}, crash: ${whole(0, 3)}, timeout: ${whole(0, 2)}, backoff: ${whole(0, 2)}s}\n`,
+    // What hangs has no other end.
+    maybe(hangs ? 1 : 0.3, () => `timeout: ${whole(20, 60)}s`),
+    `checkpoint_every: ${whole(0, 2)}\n`,
+    maybe(0.3, () => `concurrency: ${whole(1, 4)}`),
+    maybe(0.3, () => `max_failed: ${random.pick(['0', '1', '20%', '50%'])}`),
+  ].join('');
+}
+
+function anyFault(random: Random, agents: readonly string[]): Fault {
+  const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
+  const agent = random.pick(agents);
+  const place = random.pick(['coordinator', 'coordinator', agent]);
+  const at = whole(3_000, FAULTY_MS - 2_000);
+  const ms = Math.min(whole(100, random.pick([1_000, 8_000, 30_000])), FAULTY_MS - at);
+  const [from = '', to = ''] = random.shuffled(
+    random.pick([
+      [agent, 'coordinator'],
+      [agent, 'nats'],
+      ['coordinator', 'nats'],
+    ]),
+  );
+  switch (whole(0, 17)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4: {
+      const fuse = random.pick(['now', 'before commit', 'after commit', 'sending'] as const);
+      return { at, kind: 'kill', place, fuse, left: whole(0, 4), ms };
+    }
+    case 5:
+      return random.next() < 0.5
+        ? { at, kind: 'lose power', place: agent, ms }
+        : { at, kind: 'stop agent', place: agent, graceMs: random.pick([0, 1_000, 10_000]), ms };
+    case 6:
+      return { at, kind: 'nats dies', ms };
+    case 7:
+      return { at, kind: 'nats loses', share: random.pick([0.3, 1]) };
+    case 8:
+      return { at, kind: 'nats forgets' };
+    case 9:
+      return { at, kind: 'cut', from, to, both: random.next() < 0.6, ms };
+    case 10:
+      return { at, kind: 'streams break', place: agent };
+    case 11:
+      return { at, kind: 'freeze', place: random.pick([place, 'nats']), ms };
+    case 12:
+      return { at, kind: 'disk full', place, ms };
+    case 13:
+      return { at, kind: 'nats sticks', share: random.pick([0.3, 1]) };
+    case 14:
+    case 15:
+      return { at, kind: 'kill worker', place: agent, slot: whole(0, 2) };
+    default:
+      return { at, kind: 'clock jumps', byMs: whole(-7_200_000, 60_000), restarts: random.next() < 0.7 };
+  }
+}

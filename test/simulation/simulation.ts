@@ -1,0 +1,282 @@
+/** One seed: a cluster is put together, goes through its faults, and is left in peace until everything is over. */
+import type { AttemptKey } from '../../coordinator/core/model.ts';
+import { Random } from '../harness/random.ts';
+import type { Bug } from './bug.ts';
+import { NO_BUG } from './bugs.ts';
+import { Clock } from './clock.ts';
+import { COORDINATOR, isFaultOfTheSimulation, SimulatedCoordinator } from './coordinator.ts';
+import { inflict } from './faults.ts';
+import { Grpc } from './grpc.ts';
+import { artifactProblems, lastLook } from './last-look.ts';
+import { Laws } from './laws.ts';
+import { Machine } from './machine.ts';
+import { NatsServer } from './nats-server.ts';
+import { CALM, Network } from './network.ts';
+import { Person } from './person.ts';
+import { SimulatedProcess } from './process.ts';
+import { type Scenario, scenarioOf } from './scenario.ts';
+import { installVirtualTime } from './timers.ts';
+import { Trace } from './trace.ts';
+import type { Fate } from './training.ts';
+
+/** Of virtual time, after the last fault: enough for every retry of every trial, one after another. */
+const PATIENCE_MS = 30 * 60_000;
+/** Several times what the liveliest seed takes: more is a circle that something runs in. */
+const MOST_EVENTS = 80_000;
+/** From the last fault, or its start, until an agent is heard of. */
+const RECOVERY_MS = 10_000;
+const LOOK_EVERY_MS = 500;
+
+export interface Outcome {
+  readonly seed: number;
+  /** The law that was broken; undefined: none. */
+  readonly broken: string | undefined;
+  /** Milliseconds of virtual time. */
+  readonly lasted: number;
+  /** What came about, in a few words each. */
+  readonly reached: ReadonlySet<string>;
+  /** What happened, when it was to be traced. */
+  readonly trace: readonly string[];
+}
+
+export class Simulation {
+  readonly scenario: Scenario;
+  readonly clock = new Clock();
+  readonly trace: Trace;
+  readonly network: Network;
+  readonly grpc: Grpc;
+  readonly laws: Laws;
+  readonly coordinator: SimulatedCoordinator;
+  readonly machines = new Map<string, Machine>();
+  readonly person: Person;
+  readonly #random: Random;
+  readonly #processes = new Map<string, SimulatedProcess>();
+  /** How long a place stays dark after its next death. */
+  readonly downMs = new Map<string, number>();
+  #nats: NatsServer;
+  #settled = false;
+
+  constructor(seed: number, bug: Bug, traced: boolean) {
+    this.scenario = scenarioOf(seed);
+    this.#random = new Random(seed ^ 0x5eed);
+    this.trace = new Trace(this.clock, traced);
+    this.network = new Network(this.clock, new Random(seed ^ 0xbabe));
+    this.network.weather = this.scenario.weather;
+    this.laws = new Laws({
+      now: () => this.clock.now,
+      calmSince: () => (this.isCalm ? this.scenario.calmAt : undefined),
+      isThere: (agentId, incarnation, key) => this.#isThere(agentId, incarnation, key),
+      spooledUpTo: (agentId, key) => this.machines.get(agentId)?.spooledUpTo(key) ?? 0,
+    });
+    this.grpc = new Grpc(this.network, {
+      told: (agent, response) => {
+        this.trace.note(() => `${agent.name} is told ${JSON.stringify(response.message)}`);
+        this.laws.told(response);
+      },
+      decided: (agent, request, response) => {
+        this.trace.note(() => `${agent.name} has its claims answered ${JSON.stringify(response.decisions)}`);
+        this.laws.decided(request, response);
+      },
+    });
+    this.#nats = new NatsServer(new SimulatedProcess('nats'), this.network);
+    this.coordinator = new SimulatedCoordinator({
+      ...{ grpc: this.grpc, leaseMs: this.scenario.leaseMs, bug },
+      nats: () => this.#nats,
+      onLoaded: (runtime) => {
+        this.laws.loaded(runtime);
+        for (const problem of artifactProblems(this.coordinator.disk.db, this.coordinator.files))
+          this.laws.breaks(problem);
+      },
+      onSubmitted: (runtime) => this.laws.submitted(runtime),
+      onCommit: (commit, runtime) => {
+        this.trace.note(() => `durable: ${commit.changes.map((change) => JSON.stringify(change)).join(' ')}`);
+        this.laws.committed(commit, runtime);
+      },
+      onCrash: (process, error) => this.crash(process, error),
+    });
+    for (const options of this.scenario.machines) {
+      const world = {
+        ...{ grpc: this.grpc, random: new Random(seed ^ (0xa9e27 + this.machines.size)), bug },
+        nats: () => this.#nats,
+        fate: () => this.#fate(),
+        broken: (law: string) => this.laws.breaks(law),
+      };
+      this.machines.set(options.id, new Machine(world, options));
+    }
+    this.person = new Person(this.network, this.coordinator);
+  }
+
+  get isCalm(): boolean {
+    return this.clock.now >= this.scenario.calmAt;
+  }
+
+  async run(): Promise<string | undefined> {
+    const { calmAt, faults } = this.scenario;
+    this.#keep(COORDINATOR, (process) => this.coordinator.start(process));
+    for (const [id, machine] of this.machines) this.#keep(id, (process) => machine.start(process));
+    this.#keepNats();
+    this.person.carryOut(this.scenario);
+    for (const fault of faults) {
+      this.clock.after(fault.at, undefined, () => {
+        this.trace.note(() => `fault: ${JSON.stringify(fault)}`);
+        this.laws.reached.add(fault.kind);
+        inflict(fault, this);
+      });
+    }
+    this.clock.after(calmAt, undefined, () => this.#calm());
+    await this.clock.run(
+      () => this.laws.broken !== undefined || this.#settled || this.#takesTooLong,
+      (error, process) => this.crash(process, error),
+    );
+    if (this.laws.broken === undefined && !this.#settled) this.laws.breaks(`no end: ${this.#left()}`);
+    if (this.laws.broken === undefined) this.#lastLook();
+    return this.laws.broken;
+  }
+
+  get #takesTooLong(): boolean {
+    return this.clock.now > this.scenario.calmAt + PATIENCE_MS || this.clock.made > MOST_EVENTS;
+  }
+
+  process(place: string): SimulatedProcess | undefined {
+    return this.#processes.get(place);
+  }
+
+  get nats(): NatsServer {
+    return this.#nats;
+  }
+
+  /** What a process does not survive; it may not die of anything but the simulation's own faults. */
+  crash(process: SimulatedProcess | undefined, error: unknown): void {
+    if (process?.alive === false) return;
+    const said = error instanceof Error ? (error.stack ?? error.message) : `${error}`;
+    if (process === undefined || !isFaultOfTheSimulation(error))
+      this.laws.breaks(`${process?.name ?? 'the world'} died: ${said}`);
+    process?.kill();
+  }
+
+  /** Starts a place's process, and starts it again whenever it dies. */
+  #keep(place: string, start: (process: SimulatedProcess) => void): void {
+    const process = new SimulatedProcess(place);
+    this.#processes.set(place, process);
+    process.onDeath(() => {
+      this.trace.note(() => `${place} dies`);
+      const down = this.downMs.get(place) ?? this.#random.between(100, 2_000);
+      this.downMs.delete(place);
+      if (Number.isFinite(down)) this.clock.after(down, undefined, () => this.#keep(place, start));
+    });
+    this.clock.after(this.#random.between(50, 500), process, () => {
+      this.trace.note(() => `${place} starts`);
+      // As connectNats: without a server there is no start.
+      const server = this.#nats.process;
+      if (!server.alive || this.network.isCut(place, server.name)) return process.kill();
+      start(process);
+    });
+  }
+
+  #keepNats(): void {
+    const process = new SimulatedProcess('nats');
+    this.#processes.set('nats', process);
+    this.#nats = new NatsServer(process, this.network);
+    for (const { nats } of [...this.machines.values(), ...(this.coordinator.life ? [this.coordinator.life] : [])]) {
+      nats?.reconnected();
+    }
+    process.onDeath(() => {
+      this.trace.note(() => 'nats dies');
+      const down = this.downMs.get('nats') ?? 500;
+      this.downMs.delete('nats');
+      this.clock.after(down, undefined, () => this.#keepNats());
+    });
+  }
+
+  /** Faults are over: what is broken is mended, what is dead is started again. */
+  #calm(): void {
+    this.trace.note(() => 'the faults are over');
+    this.network.weather = CALM;
+    this.network.mendAll();
+    for (const process of this.#processes.values()) process.fuse = undefined;
+    for (const disk of [this.coordinator.disk, ...[...this.machines.values()].map(({ disk }) => disk)])
+      disk.full = false;
+    const look = () => {
+      this.#settled = this.#left() === '';
+      this.clock.after(LOOK_EVERY_MS, undefined, look);
+    };
+    look();
+  }
+
+  /** What is not over yet; empty when all is. */
+  #left(): string {
+    const missing = this.scenario.sweeps.length - this.person.submitted.size;
+    const waiting = this.#nats.waiting();
+    const left = [
+      missing > 0 && `${missing} sweeps are not submitted`,
+      ...this.laws.unfinished().map((id) => `sweep ${id} goes on`),
+      ...[...this.machines.values()].map((machine) => {
+        if (machine.left) return false;
+        const { id, slots } = machine.options;
+        const free = waiting.get(id) ?? 0;
+        if (free < slots) return `${free} of ${slots} slots of ${id} wait for an offer`;
+        const records = machine.spooled();
+        return records > 0 && `${records} records wait on ${id}`;
+      }),
+    ];
+    return left.filter((what) => typeof what === 'string').join(', ');
+  }
+
+  #isThere(agentId: string, incarnation: string, key: AttemptKey): boolean {
+    const machine = this.machines.get(agentId);
+    if (machine?.process?.alive !== true || !machine.hasToDoWith(incarnation, key)) return false;
+    const since = Math.max(this.scenario.calmAt, machine.startedAt);
+    return this.clock.now - since > this.scenario.leaseMs + RECOVERY_MS;
+  }
+
+  close(): void {
+    this.coordinator.disk.db.close();
+    for (const { disk } of this.machines.values()) disk.db.close();
+  }
+
+  #lastLook(): void {
+    const { db } = this.coordinator.disk;
+    for (const problem of lastLook(db, this.coordinator.files)) this.laws.breaks(problem);
+    const stored = db.prepare('select cast(id as text) as id, state from sweeps').all() as {
+      id: string;
+      state: string;
+    }[];
+    if (stored.length !== this.scenario.sweeps.length) this.laws.breaks(`${stored.length} sweeps are stored`);
+    for (const id of this.person.submitted.values()) {
+      if (!stored.some((sweep) => sweep.id === id)) this.laws.breaks(`sweep ${id} was acknowledged and is not stored`);
+    }
+    for (const { sweepId, verb } of this.person.obeyed) {
+      const state = stored.find((sweep) => sweep.id === sweepId)?.state;
+      if (verb === 'KILL' && state !== 'killed') this.laws.breaks(`sweep ${sweepId} was killed and is ${state}`);
+    }
+  }
+
+  #fate(): Fate {
+    const atEpoch = Math.floor(this.#random.between(1, 4));
+    let chance = this.#random.next();
+    for (const [kind, share] of Object.entries(this.scenario.fates) as [Exclude<Fate['kind'], 'well'>, number][]) {
+      chance -= share;
+      if (chance < 0) return { kind, atEpoch };
+    }
+    return { kind: 'well' };
+  }
+}
+
+/** @param traced whether to keep what happened */
+export async function simulate(seed: number, bug: Bug = NO_BUG, traced = false): Promise<Outcome> {
+  const simulation = new Simulation(seed, bug, traced);
+  const giveBack = installVirtualTime(simulation.clock);
+  const rejected = (error: unknown) => simulation.crash(simulation.clock.running, error);
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection').on('unhandledRejection', rejected);
+  try {
+    const broken = await simulation.run();
+    const { clock, laws, trace } = simulation;
+    return { seed, broken, lasted: clock.now, reached: laws.reached, trace: trace.lines };
+  } finally {
+    giveBack();
+    process.off('unhandledRejection', rejected);
+    for (const other of others) process.on('unhandledRejection', other);
+    simulation.close();
+  }
+}

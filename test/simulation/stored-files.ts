@@ -1,0 +1,47 @@
+/** Files of artifacts on the coordinator's disk: models coordinator/artifacts/files.ts, with sums in the place of bytes. */
+import type { AttemptKey } from '../../coordinator/core/model.ts';
+
+interface StoredFile {
+  readonly key: AttemptKey;
+  readonly name: string;
+  readonly sha256: string;
+  /** Of virtual time. */
+  readonly at: number;
+}
+
+export class StoredFiles {
+  readonly #files = new Map<string, StoredFile>();
+
+  has(key: AttemptKey, name: string): boolean {
+    return this.#files.has(pathOf(key, name));
+  }
+
+  sumOf(key: AttemptKey, name: string): string | undefined {
+    return this.#files.get(pathOf(key, name))?.sha256;
+  }
+
+  put(key: AttemptKey, name: string, sha256: string, at: number): void {
+    this.#files.set(pathOf(key, name), { key, name, sha256, at });
+  }
+
+  remove(key: AttemptKey, name: string): void {
+    this.#files.delete(pathOf(key, name));
+  }
+
+  removeOrphans(counts: (key: AttemptKey, name: string) => boolean): void {
+    this.#removeWhere(({ key, name }) => !counts(key, name));
+  }
+
+  /** What a machine forgets that had not written it to its disk: for a deliberate bug. */
+  forgetSince(at: number): void {
+    this.#removeWhere((file) => file.at >= at);
+  }
+
+  #removeWhere(which: (file: StoredFile) => boolean): void {
+    for (const [path, file] of this.#files) if (which(file)) this.#files.delete(path);
+  }
+}
+
+function pathOf({ sweepId, trialId, attempt }: AttemptKey, name: string): string {
+  return `${sweepId}/${trialId}/${attempt}/${name}`;
+}

@@ -1,0 +1,176 @@
+/**
+ * A worker process: models agent/worker/main.ts and agent/supervisor/worker-process.ts. Trains by letting time pass,
+ * reports, keeps checkpoints and a model, and dies with its agent.
+ */
+import { keptFile } from '../../agent/attempt-folder.ts';
+import type { Worker } from '../../agent/supervisor/agent.ts';
+import { STOP_GRACE_MS, type WorkerEvents } from '../../agent/supervisor/worker-process.ts';
+import type { AttemptName } from '../../agent/trainers/trainer.ts';
+import type { Assignment, FromAttempt, ToWorker } from '../../agent/worker/ipc.ts';
+import type { ArtifactKindName } from '../../proto/names.ts';
+import type { Random } from '../harness/random.ts';
+import type { MachineFiles } from './artifact-ways.ts';
+import type { Clock, Timer } from './clock.ts';
+import type { SimulatedProcess } from './process.ts';
+import { type Fate, lossAt, sumAt } from './training.ts';
+
+/** All messages take the same time, so that they stay in order. */
+const IPC_MS = 1;
+
+export interface WorkerWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: MachineFiles;
+  /** Trials that a slot trains as a pack. */
+  readonly pack: number;
+  fate(assignment: Assignment): Fate;
+  /** A law is broken. */
+  broken(law: string): void;
+}
+
+export class SimulatedWorker implements Worker {
+  readonly pid = undefined;
+  readonly #world: WorkerWorld;
+  readonly #agent: SimulatedProcess;
+  readonly #events: WorkerEvents;
+  /** What it trains, by name; one that hangs does not listen. */
+  readonly #attempts = new Map<string, { readonly hung: boolean }>();
+  readonly #killers = new Map<string, Timer>();
+  #alive = true;
+
+  constructor(world: WorkerWorld, agent: SimulatedProcess, events: WorkerEvents) {
+    this.#world = world;
+    this.#agent = agent;
+    this.#events = events;
+    this.#later(world.random.between(50, 1_500), () =>
+      events.onMessage({ kind: 'ready', backend: 'wasm', pack: world.pack }),
+    );
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  send(message: ToWorker): void {
+    this.#later(IPC_MS, () => {
+      if (message.kind === 'stop') this.#stop(message.key);
+      else this.#run(message.assignments);
+    });
+  }
+
+  stop(key: AttemptName): void {
+    this.send({ kind: 'stop', key });
+    const killer = this.#world.clock.after(STOP_GRACE_MS, this.#agent, () => this.kill());
+    this.#killers.set(nameOf(key), killer);
+  }
+
+  kill(): void {
+    this.#exit('was killed by SIGKILL');
+  }
+
+  #run(assignments: readonly Assignment[]): void {
+    for (const assignment of assignments) {
+      if (assignment.trainer === 'command' && assignments.length > 1) {
+        this.#world.broken(`a pack holds trial ${assignment.key.trialId}, which is trained alone`);
+      }
+      this.#attempts.set(nameOf(assignment.key), { hung: false });
+      this.#checkResume(assignment);
+      const from = assignment.resume?.epoch ?? 0;
+      this.#train(assignment, from, this.#world.fate(assignment));
+    }
+  }
+
+  #train(assignment: Assignment, done: number, fate: Fate): void {
+    const { key, parameters } = assignment;
+    const epochs = Number(parameters.epochs);
+    const durationMs = Number(parameters.duration_ms);
+    this.#later(this.#world.random.between(0.7, 1.3) * durationMs, () => {
+      if (!this.#attempts.has(nameOf(key))) return;
+      if (fate.kind !== 'well' && done + 1 >= fate.atEpoch) return this.#suffer(key, fate);
+      const epoch = done + 1;
+      if (this.#world.random.next() < 0.3) this.#events.onLog(`epoch ${epoch}\n`);
+      const metrics = { test_loss: lossAt(key.trialId, epoch), attempt: key.attempt };
+      this.#say(key, { kind: 'report', epoch, metrics });
+      if (epoch < epochs) {
+        if (assignment.checkpointEvery > 0 && epoch % assignment.checkpointEvery === 0) {
+          this.#keep(assignment, 'checkpoint', epoch);
+        }
+        return this.#train(assignment, epoch, fate);
+      }
+      this.#keep(assignment, 'model', epoch);
+      this.#end(key, { kind: 'done' });
+    });
+  }
+
+  #suffer(key: AttemptName, fate: Exclude<Fate, { kind: 'well' }>): void {
+    switch (fate.kind) {
+      case 'exit':
+        this.#exit('exited with code 1');
+        break;
+      case 'hang':
+        this.#attempts.set(nameOf(key), { hung: true });
+        break;
+      default:
+        this.#end(key, { kind: 'failed', class: fate.kind, message: 'as the simulation wants it' });
+    }
+  }
+
+  #keep({ key, folder }: Assignment, kind: ArtifactKindName, epoch: number): void {
+    const name = kind === 'checkpoint' ? `checkpoint-${epoch}` : kind;
+    const sha256 = sumAt(kind, key.trialId, epoch);
+    this.#world.files.set(keptFile(folder, name), sha256);
+    this.#say(key, { kind: 'artifact', artifact: { name, kind, epoch, size: 1, sha256 } });
+  }
+
+  #checkResume({ key, resume }: Assignment): void {
+    if (resume === undefined) return;
+    if (this.#world.files.get(resume.path) !== sumAt('checkpoint', key.trialId, resume.epoch)) {
+      this.#world.broken(`attempt ${nameOf(key)} goes on from what is not its trial's checkpoint ${resume.epoch}`);
+    }
+  }
+
+  #stop(key: AttemptName): void {
+    const attempt = this.#attempts.get(nameOf(key));
+    if (attempt?.hung) return;
+    this.#attempts.delete(nameOf(key));
+    this.#later(attempt === undefined ? 0 : this.#world.random.between(1, 300), () =>
+      this.#say(key, { kind: 'stopped' }),
+    );
+  }
+
+  #end(key: AttemptName, how: FromAttempt): void {
+    this.#attempts.delete(nameOf(key));
+    this.#say(key, how);
+  }
+
+  #say(key: AttemptName, message: FromAttempt): void {
+    // Not #later: what was said before the worker died still arrives.
+    this.#world.clock.after(IPC_MS, this.#agent, () => {
+      if (message.kind === 'stopped') this.#forgive(key);
+      this.#events.onMessage({ key, ...message });
+    });
+  }
+
+  #forgive(key: AttemptName): void {
+    const killer = this.#killers.get(nameOf(key));
+    if (killer !== undefined) killer.work = undefined;
+  }
+
+  #exit(how: string): void {
+    if (!this.#alive) return;
+    this.#alive = false;
+    for (const killer of this.#killers.values()) killer.work = undefined;
+    this.#world.clock.after(2 * IPC_MS, this.#agent, () => this.#events.onExit(how));
+  }
+
+  /** Unless it is dead by then. */
+  #later(ms: number, work: () => void): void {
+    this.#world.clock.after(ms, this.#agent, () => {
+      if (this.#alive) work();
+    });
+  }
+}
+
+function nameOf({ sweepId, trialId, attempt }: AttemptName): string {
+  return `${sweepId}/${trialId}/${attempt}`;
+}
