@@ -65,9 +65,11 @@ export class BrailleCanvas {
     }
   }
 
-  /** Puts a character in place of the cell that holds the dot. */
+  /** Puts a character in place of the cell that holds the dot, or left of it where another one stands there. */
   letter(x: number, y: number, letter: string, series: number): void {
-    const cell = Math.floor(y / 4) * this.columns + Math.floor(x / 2);
+    const row = Math.floor(y / 4) * this.columns;
+    let cell = row + Math.floor(x / 2);
+    while (this.#letters.has(cell) && cell > row) cell--;
     this.#letters.set(cell, letter);
     this.#series[cell] = (series % 255) + 1;
   }

@@ -1,10 +1,11 @@
 /** Curves with their axes: braille dots, the range at the left, the first and last epoch below. */
 import { BrailleCanvas } from './braille.ts';
 import { formatMetric } from './numbers.ts';
-import { EMPTY_LINE, type Line, line } from './segment.ts';
+import { EMPTY_LINE, type Line, line, type Segment } from './segment.ts';
 import { seriesStyle } from './style.ts';
 import { pad, truncate } from './truncate.ts';
 import { visibleText } from './visible-text.ts';
+import { columnsOf } from './width.ts';
 
 export interface Series {
   readonly name: string;
@@ -29,7 +30,8 @@ export function plot(title: string, series: readonly Series[], width: number, he
   const canvas = new BrailleCanvas(columns, rows);
   const xOf = (x: number) => Math.round(share(x, lowX, highX) * (canvas.width - 1));
   const yOf = (y: number) => Math.round((1 - share(y, lowY, highY)) * (canvas.height - 1));
-  series.forEach(({ points }, s) => {
+  // The first is drawn last: it is the one that matters most, and lies over the others.
+  for (const [s, { points }] of [...series.entries()].reverse()) {
     let before: readonly [number, number] | undefined;
     for (const [x, y] of points) {
       if (!Number.isFinite(y)) {
@@ -41,7 +43,7 @@ export function plot(title: string, series: readonly Series[], width: number, he
       else canvas.stroke(...before, ...at, s);
       before = at;
     }
-  });
+  }
   // Letters over the lines, so that none is hidden.
   if (series.length > 1) {
     series.forEach(({ points }, s) => {
@@ -62,14 +64,20 @@ export function plot(title: string, series: readonly Series[], width: number, he
   return [heading, ...body, line(truncate(foot, width), 'dim')];
 }
 
-/** `a latent_dim=15  b latent_dim=30`: which curve is whose. */
-export function legend(series: readonly Series[]): Line {
-  return {
-    segments: series.flatMap(({ name }, s) => [
-      { text: `${seriesLetter(s)} `, style: seriesStyle(s) },
-      { text: `${visibleText(name)}  `, style: seriesStyle(s) },
-    ]),
-  };
+/** `a latent_dim=15  b latent_dim=30`: which curve is whose, on as many lines as that needs. */
+export function legend(series: readonly Series[], width: number): Line[] {
+  const lines: Segment[][] = [];
+  let left = 0;
+  series.forEach(({ name }, s) => {
+    const text = `${seriesLetter(s)} ${visibleText(name)}  `;
+    if (columnsOf(text) > left) {
+      lines.push([]);
+      left = width;
+    }
+    lines.at(-1)?.push({ text, style: seriesStyle(s) });
+    left -= columnsOf(text);
+  });
+  return lines.map((segments) => ({ segments }));
 }
 
 function rangeOf(values: readonly number[]): [number, number] {

@@ -31,7 +31,7 @@ export function compareView(model: Model, columns: number, lines: number): Line[
   const left = wide ? Math.floor(columns / 2) : columns;
   const table = [...tableOf(all, model, left), EMPTY_LINE];
   const height = wide ? Math.max(PLOT_LINES, Math.floor(lines / 2)) : PLOT_LINES;
-  const curves = [...plot(`${metric} (m: the next metric)`, series, left, height), legend(series), EMPTY_LINE];
+  const curves = [...plot(`${metric} (m: the next metric)`, series, left, height), ...legend(series, left), EMPTY_LINE];
   const right = wide ? columns - left - 2 : columns;
   const pictures = picturesOf(all, model, right, wide ? Math.floor(lines / all.length) - 2 : PICTURE_LINES);
   return wide ? sideBySide([[...table, ...curves], pictures], [left, right]) : [...table, ...curves, ...pictures];

@@ -27,28 +27,27 @@ export function trialView(model: Model, trialId: string, columns: number, lines:
   if (trial === undefined) return [line('this trial is not known any more', 'yellow')];
   const detail = model.details.get(trialId);
   const wide = columns >= WIDE;
-  const left = wide ? Math.floor(columns / 2) : columns;
+  const left = wide ? Math.floor((columns * 2) / 3) : columns;
   const right = wide ? columns - left - 2 : columns;
-  const plotLines = wide ? Math.max(PLOT_LINES, Math.floor((lines - 8) / 2)) : PLOT_LINES;
   const curves = [
-    ...trialPanels(model.curveOf(trialId), left, plotLines),
-    ...overlay(model, trial, left, plotLines),
-    EMPTY_LINE,
-    ...attempts(detail?.answer.attempts ?? [], model.now, left),
+    ...trialPanels(model.curveOf(trialId), model.board.metrics[0]?.name ?? '', left, PLOT_LINES),
+    ...overlay(model, trial, left, PLOT_LINES),
   ];
-  const epoch = detail && epochShown(detail, model.ui.scrub);
-  const pictureLines = wide ? Math.max(PICTURE_LINES, lines - 8 - LOG_LINES) : PICTURE_LINES;
-  const pictures = [
-    ...reconstruction(model, detail, epoch, right, pictureLines),
-    EMPTY_LINE,
+  const log = [
     line('log (l: all of it)', 'bold'),
     ...model.log.slice(-LOG_LINES).map((text) => line(text, 'dim')),
     ...(model.log.length === 0 ? [line('nothing was written', 'dim')] : []),
   ];
-  const head = heading(model, trial, columns);
-  return wide
-    ? [...head, ...sideBySide([curves, pictures], [left, right])]
-    : [...head, ...curves, EMPTY_LINE, ...pictures];
+  const told = [...attempts(detail?.answer.attempts ?? [], model.now, right), EMPTY_LINE, ...log];
+  const above = [
+    ...heading(model, trial, columns),
+    ...(wide ? sideBySide([curves, told], [left, right]) : [...curves, EMPTY_LINE, ...told]),
+    EMPTY_LINE,
+  ];
+  // Pictures get the whole width, and what height is left: they are the finer for it.
+  const epoch = detail && epochShown(detail, model.ui.scrub);
+  const height = Math.max(PICTURE_LINES, lines - above.length);
+  return [...above, ...reconstruction(model, detail, epoch, columns, height)];
 }
 
 function heading(model: Model, trial: Trial, columns: number): Line[] {
@@ -119,10 +118,10 @@ function overlay(model: Model, trial: Trial, width: number, height: number): Lin
   const metric = model.board.metrics[0]?.name ?? '';
   const others = compared(model).filter(({ trial: other }) => other.id !== trial.id);
   if (others.length === 0) return [];
-  const series = [{ label: 'this', trial }, ...others].map(({ label, trial: { id } }) =>
-    seriesOf(label, model.curveOf(id), metric),
+  const series = [{ label: 'this', trial }, ...others].map(({ label, trial: { id } }, s) =>
+    seriesOf(s === 0 ? label : label.slice(2), model.curveOf(id), metric),
   );
-  return [EMPTY_LINE, ...plot(`${metric}, over what is marked`, series, width, height), legend(series)];
+  return [EMPTY_LINE, ...plot(`${metric}, over what is marked`, series, width, height), ...legend(series, width)];
 }
 
 function attempts(all: readonly Attempt[], now: number, width: number): Line[] {

@@ -3,7 +3,7 @@ import type { TrialJson } from '../../bin/output/trial-json.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { sweepFile, testFolder } from '../harness/folder.ts';
 import { killNow } from '../harness/processes.ts';
-import { PseudoTerminal } from '../harness/terminal.ts';
+import { TestTerminal } from '../harness/terminal.ts';
 import { until } from '../harness/until.ts';
 
 const LIMIT_MS = 180_000;
@@ -27,7 +27,7 @@ async function clusterWith(text: string, slots = 2): Promise<{ cluster: Cluster;
 }
 
 const top = (cluster: Cluster, args: readonly string[] = [], size = {}) =>
-  new PseudoTerminal(['top', '--server', cluster.address, ...args], size);
+  new TestTerminal(['top', '--server', cluster.address, ...args], size);
 
 describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
   test('a sweep as it goes: places, cursor, views, filter; pause, resume and kill are carried out', async () => {
