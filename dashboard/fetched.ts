@@ -1,13 +1,14 @@
 /** What is asked of the source beside the Watch stream, as far as the screen shows it: curves, a trial's details, logs. */
 import { decode } from 'fast-png';
 import type { GetTrialResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
-import type { Artifact, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
+import type { Artifact, Event, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../proto/names.ts';
 import type { Picture } from './draw/picture.ts';
 import { visibleLines } from './draw/visible-text.ts';
 import type { Source } from './source.ts';
 import { Curves } from './state/curves.ts';
 import type { Importance, ShownPicture, TrialDetail } from './state/model.ts';
+import { isRemarkable } from './state/reducer.ts';
 
 /** Trials whose curves are asked for at once. */
 const CURVES_AT_ONCE = 64;
@@ -38,6 +39,7 @@ export class Fetched {
   readonly #details = new Map<string, Detail>();
   #pictures = 0;
   #sweeps: readonly Sweep[] = [];
+  #earlier: readonly Event[] | undefined;
   #importance: Importance | undefined;
   #log: { readonly key: string; readonly stop: AbortController; lines: string[] } | undefined;
 
@@ -58,6 +60,10 @@ export class Fetched {
 
   get sweeps(): readonly Sweep[] {
     return this.#sweeps;
+  }
+
+  get earlier(): readonly Event[] {
+    return this.#earlier ?? [];
   }
 
   get importance(): Importance | undefined {
@@ -140,6 +146,14 @@ export class Fetched {
   lookAtSweeps(now: number): void {
     this.#ask('sweeps', now, SWEEPS_AGAIN_MS, async () => {
       this.#sweeps = await this.#source.sweeps();
+    });
+  }
+
+  /** What happened up to an event: once, for it does not change. */
+  lookAtEarlier(until: number, now: number): void {
+    if (this.#earlier !== undefined || until === 0) return;
+    this.#ask('earlier events', now, AGAIN_MS, async () => {
+      this.#earlier = (await this.#source.earlierEvents(this.#sweepId, until)).filter(isRemarkable);
     });
   }
 

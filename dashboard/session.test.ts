@@ -121,6 +121,19 @@ test('replicates unfold under their config, and fold again', async () => {
   at.stop();
 });
 
+test('the event log has what happened before the dashboard looked, and each event once', async () => {
+  const at = await start();
+  await at.press('4');
+  const kinds = at
+    .frame()
+    .slice(HEADER)
+    .flatMap((line) => /\b(granted|ended|reported)\b/.exec(line)?.[0] ?? []);
+  // The newest first; the last line is the status.
+  expect(kinds.slice(0, 4)).toEqual(['ended', 'granted', 'ended', 'granted']);
+  expect(at.frame().join('\n')).not.toContain('epoch 1');
+  at.stop();
+});
+
 test('marks go with their rows to the compare view, and c without marks says how to mark', async () => {
   const at = await start();
   await at.press('c');
@@ -248,7 +261,7 @@ test('what was typed before a question stood there does not answer it', async ()
 test('[ and ] go through the epochs of the reconstructions', async () => {
   const at = await start();
   await at.press('j', 'd');
-  const shown = () => /reconstructions after epoch (\d)/.exec(at.frame().join('\n'))?.[1];
+  const shown = () => /after epoch (\d)/.exec(at.frame().join('\n'))?.[1];
   expect(shown()).toBe('4');
   await at.press('[');
   expect(shown()).toBe('1');

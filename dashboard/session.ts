@@ -159,6 +159,7 @@ export class Session {
       details: this.#fetched.details,
       log: this.#fetched.log,
       sweeps: this.#fetched.sweeps,
+      earlier: this.#fetched.earlier,
       importance: this.#fetched.importance,
       link: this.#link,
       readonly,
@@ -284,6 +285,7 @@ export class Session {
         this.#fetched.lookAtTrial(trial, now, (detail) => (epoch === undefined ? undefined : epochAt(detail, epoch)));
       }
     }
+    if (view.kind === 'events') this.#fetched.lookAtEarlier(state.firstSeq, now);
     if (view.kind === 'sweeps') this.#fetched.lookAtSweeps(now);
     if (view.kind === 'parameters') {
       if (this.#analysed.configs.length === 0) this.#analysed = { atMs: now, configs: model.board.configs };

@@ -1,6 +1,6 @@
 /** Where the dashboard gets everything from: a coordinator, or a replay of what one has kept. */
 import type { GetTrialResponse, WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
-import type { Agent, Report, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
+import type { Agent, Event, Report, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import type { Importance } from './state/model.ts';
 import type { SweepAct } from './state/ui.ts';
 
@@ -12,6 +12,8 @@ export interface Source {
     sweepId: string,
     heard: { readonly signal: AbortSignal; readonly onAway: (why: string) => void; readonly onBack: () => void },
   ): AsyncIterable<WatchResponse>;
+  /** The last of its events up to one, the newest last, as far back as is quickly told. */
+  earlierEvents(sweepId: string, until: number): Promise<readonly Event[]>;
   sweeps(): Promise<readonly Sweep[]>;
   /** By trial; those without a report are not in. */
   curves(sweepId: string, trialIds: readonly string[]): Promise<ReadonlyMap<string, readonly Report[]>>;

@@ -1,7 +1,7 @@
 import type { Source } from '../../dashboard/source.ts';
 import type { SweepAct } from '../../dashboard/state/ui.ts';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Report } from '../../proto/gen/trawl/v1/types.ts';
+import type { Event, Report } from '../../proto/gen/trawl/v1/types.ts';
 import { readArtifact } from '../artifacts.ts';
 import type { Connection } from '../connect.ts';
 import { getSweep, streamCurves } from '../fetch.ts';
@@ -10,6 +10,10 @@ import { watchSweep } from '../watch.ts';
 import { importanceFor } from './importance.ts';
 
 const REASON = 'from the dashboard';
+/** Every store begins with the event of a sweep's submission. */
+export const FIRST_EVENT = 1;
+/** Events of all sweeps, reports among them, that are looked through for what happened before the dashboard looked. */
+const EARLIER_EVENTS = 5_000;
 /** As `trawl drain` without `--grace`. */
 const DRAIN_GRACE_MS = 600_000;
 
@@ -29,6 +33,16 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
   return {
     find: async (sweep) => (await getSweep(connection, sweep)).sweep.id,
     watch: (sweepId, heard) => watchSweep(connection, sweepId, { patienceMs, ...heard }),
+    async earlierEvents(sweep, until) {
+      const events: Event[] = [];
+      const request = { sweep, sinceEventSeq: Math.max(FIRST_EVENT, until - EARLIER_EVENTS) };
+      for await (const { update } of stream(connection, client.watch, request)) {
+        if (update?.$case !== 'delta') break;
+        events.push(...update.delta.events.filter(({ seq }) => seq <= until));
+        if (update.delta.eventSeq >= until) break;
+      }
+      return events;
+    },
     sweeps: async () => (await unary(connection, client.listSweeps, {})).sweeps,
     async curves(sweepId, trialIds) {
       const curves = new Map<string, readonly Report[]>();

@@ -8,11 +8,9 @@ import type { Event } from '../../proto/gen/trawl/v1/types.ts';
 import type { Connection } from '../connect.ts';
 import { getSweep, listCurves, listTrials } from '../fetch.ts';
 import { stream } from '../rpc.ts';
-import { coordinatorSource } from './coordinator-source.ts';
+import { coordinatorSource, FIRST_EVENT } from './coordinator-source.ts';
 
 const STEP_MS = 100;
-/** Every store begins with the event of a sweep's submission. */
-const FIRST_EVENT = 1;
 
 /** @throws {RefusedError} when the sweep has not ended */
 export async function historyOf(connection: Connection, selector: string): Promise<History> {
@@ -54,6 +52,8 @@ export function replaySource(connection: Connection, history: History, speed: nu
     ...live,
     find: async () => sweep.id,
     sweeps: async () => [],
+    // All of them are played.
+    earlierEvents: async () => [],
     async *watch(_, { signal }) {
       const replay = new Replay(history);
       begun = Date.now();

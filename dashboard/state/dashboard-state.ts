@@ -13,8 +13,10 @@ export interface DashboardState {
   readonly sweep: Sweep | undefined;
   readonly trials: TrialTable;
   readonly agents: readonly Agent[];
-  /** The newest last; at most EVENTS_KEPT of those worth showing. */
+  /** The newest last; at most EVENTS_KEPT of those worth showing, since the dashboard looks. */
   readonly events: readonly Event[];
+  /** The event that the first snapshot was taken after: earlier ones have to be asked for. 0: not known yet. */
+  readonly firstSeq: number;
   /** By trial; only where the first epoch was seen. */
   readonly firstReports: ReadonlyMap<string, FirstReport>;
   /** Parameters whose values differ between trials, in order of name; `seed` when there are replicates. */
@@ -26,6 +28,7 @@ export const EMPTY_STATE: DashboardState = {
   trials: new TrialTable(),
   agents: [],
   events: [],
+  firstSeq: 0,
   firstReports: new Map(),
   varying: [],
 };

@@ -1,6 +1,6 @@
 /** Everything that a frame is drawn from. */
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { Look } from '../draw/paint.ts';
 import type { Picture } from '../draw/picture.ts';
 import type { Board } from './board.ts';
@@ -60,6 +60,8 @@ export interface Model {
   /** Of the trial whose log is shown. */
   readonly log: readonly string[];
   readonly sweeps: readonly Sweep[];
+  /** Worth a line, and from before the dashboard looked; the newest last. */
+  readonly earlier: readonly Event[];
   readonly importance: Importance | undefined;
   readonly link: Link;
   readonly readonly: boolean;

@@ -23,6 +23,9 @@ const UNREMARKABLE = new Set([
   'cancelled',
 ]);
 
+/** Whether an event is worth a line. */
+export const isRemarkable = ({ kind }: Event): boolean => !UNREMARKABLE.has(kind);
+
 /** A later epoch may be the first that is seen (after a reconnect): it is nobody's starting point. */
 function withFirstReports(
   known: ReadonlyMap<string, FirstReport>,
@@ -47,7 +50,7 @@ function withFirstReports(
  */
 export function reduceAll(state: DashboardState, updates: readonly WatchResponse[]): DashboardState {
   if (updates.length === 0) return state;
-  let { sweep, trials, agents, varying } = state;
+  let { sweep, trials, agents, varying, firstSeq } = state;
   // A large snapshot's trials come in parts, the later ones as deltas.
   let rows: Trial[] = [];
   const reports: Trial[] = [];
@@ -57,13 +60,14 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
     if (update.$case === 'snapshot') {
       sweep = update.snapshot.sweep;
       agents = update.snapshot.agents;
+      firstSeq ||= update.snapshot.eventSeq;
       trials = new TrialTable();
       varying = [];
       rows = [];
     } else {
       sweep = update.delta.sweep ?? sweep;
       if (update.delta.agents.length > 0) agents = update.delta.agents;
-      events.push(...update.delta.events.filter((event) => !UNREMARKABLE.has(event.kind)));
+      events.push(...update.delta.events.filter(isRemarkable));
     }
     for (const trial of update.$case === 'snapshot' ? update.snapshot.trials : update.delta.trials) {
       rows.push(trial);
@@ -75,7 +79,8 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
   if (unseen.length > 0) varying = extendVarying(varying, reference, unseen);
   trials = trials.with(rows);
   const told = events.length === 0 ? state.events : [...state.events, ...events].slice(-EVENTS_KEPT);
-  return { sweep, trials, agents, firstReports: withFirstReports(state.firstReports, reports), varying, events: told };
+  const firstReports = withFirstReports(state.firstReports, reports);
+  return { sweep, trials, agents, firstReports, varying, events: told, firstSeq };
 }
 
 /** The state after one update. */

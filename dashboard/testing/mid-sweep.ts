@@ -57,8 +57,23 @@ export const midTrials: readonly Trial[] = [
   trial(7, TrialState.PENDING, 0),
 ];
 
+/** One that tells all, and one that tells little. */
+const FIGURES = [
+  {
+    ...{ index: 0, utilization: 0.37, memoryUsedBytes: 61_234 * 2 ** 20, memoryTotalBytes: 81_559 * 2 ** 20 },
+    ...{ temperatureCelsius: 41, powerWatts: 118.24 },
+  },
+  { index: 1, memoryUsedBytes: 12 * 2 ** 20, memoryTotalBytes: 81_559 * 2 ** 20 },
+];
+
 export const midAgents: Agent[] = [
-  sampleAgent({ busy: 1, gpus: ['NVIDIA H100'], lastHeartbeatMs: START_MS + 13_000 }),
+  sampleAgent({
+    busy: 1,
+    gpus: ['NVIDIA H100', 'NVIDIA H100'],
+    pack: 8,
+    gpuFigures: FIGURES,
+    lastHeartbeatMs: START_MS + 13_000,
+  }),
   sampleAgent({ id: 'agent-2', host: 'other', state: 'AGENT_STATE_LOST', lastHeartbeatMs: START_MS + 2_000 }),
 ];
 
@@ -103,11 +118,11 @@ function detailOf(id: string): GetTrialResponse {
   };
 }
 
-const [, , , , , failed, running] = midTrials;
+const [first, , , , , failed, running] = midTrials;
 
 export const midAnswers: SampleAnswers = {
   updates: [
-    snapshot(midSweep, [...midTrials], midAgents),
+    snapshot(midSweep, [...midTrials], midAgents, { eventSeq: 100 }),
     delta({
       events: [
         { ...event('granted', running, 4, 'to agent agent-1, slot 0'), seq: 101 },
@@ -118,6 +133,12 @@ export const midAnswers: SampleAnswers = {
   sweeps: [
     sampleSweep({ id: '6', name: 'an earlier one', state: 'SWEEP_STATE_FINISHED', counts: { succeeded: 8 } }),
     midSweep,
+  ],
+  earlier: [
+    { ...event('granted', first, 1, 'to agent agent-1, slot 0'), seq: 10 },
+    { ...event('reported', first, 2, 'epoch 1'), seq: 11 },
+    { ...event('ended', first, 3, 'succeeded'), seq: 60 },
+    { ...event('granted', running, 4, 'to agent agent-1, slot 0'), seq: 101 },
   ],
   curves: midCurves,
   trial: detailOf,

@@ -1,7 +1,7 @@
 /** A source for tests that answers at once, from messages that the test has written; what is asked of it is kept. */
 import { encode } from 'fast-png';
 import type { GetTrialResponse, WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Agent, Artifact, Report, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import type { Agent, Artifact, Event, Report, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { Source } from '../source.ts';
 import type { Importance } from '../state/model.ts';
 import type { SweepAct } from '../state/ui.ts';
@@ -10,6 +10,7 @@ import { sampleAgent } from './sample.ts';
 export interface SampleAnswers {
   readonly updates: readonly WatchResponse[];
   readonly sweeps?: readonly Sweep[];
+  readonly earlier?: readonly Event[];
   readonly curves?: ReadonlyMap<string, readonly Report[]>;
   readonly trial?: (trialId: string) => GetTrialResponse;
   readonly log?: string;
@@ -70,6 +71,10 @@ export class SampleSource implements Source {
       });
     }
     yield* this.#later.splice(0);
+  }
+
+  async earlierEvents(_sweep: string, until: number): Promise<readonly Event[]> {
+    return (this.#answers.earlier ?? []).filter(({ seq }) => seq <= until);
   }
 
   async sweeps(): Promise<readonly Sweep[]> {

@@ -106,7 +106,7 @@ const NARROW = 100;
 /** The own metric over the epochs. */
 function trend({ board, curveOf, width }: ColumnContext): BoardColumn {
   const metric = board.metrics[0]?.name ?? '';
-  const cells = width < NARROW ? 8 : 16;
+  const cells = width < NARROW ? 8 : 12;
   return {
     header: 'trend'.padEnd(cells),
     whole: true,
@@ -204,6 +204,12 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       cell: (row) => String(trialOf(row, board).attempts),
     },
     {
+      header: 'agent',
+      descending: false,
+      key: (row) => of(row).agentId || undefined,
+      cell: (row) => trialOf(row, board).agentId || '-',
+    },
+    {
       header: 'took',
       numeric: true,
       descending: true,
@@ -212,12 +218,6 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
         const ms = tookMs(trialOf(row, board), now);
         return ms === 0 ? '-' : formatSpan(ms);
       },
-    },
-    {
-      header: 'agent',
-      descending: false,
-      key: (row) => of(row).agentId || undefined,
-      cell: (row) => trialOf(row, board).agentId || '-',
     },
   ];
 }

@@ -15,27 +15,40 @@ import { epochAt, epochShown, reconstruction } from './pictures.ts';
 
 const WIDE = 120;
 const PLOT_LINES = 12;
-const PICTURE_LINES = 8;
+/** Ten images over the whole width are as high as that, and can be told apart. */
+const PICTURE_LINES = 16;
 
 /** What is marked, side by side: differing parameters, metrics, a curve each, reconstructions of the same images. */
-export function compareView(model: Model, columns: number, lines: number): Line[] {
+export function compareView(model: Model, columns: number): Line[] {
   const all = compared(model);
   if (all.length === 0) {
     return [line('nothing is marked: Space on the leaderboard marks a config, c comes back here', 'dim')];
   }
   const metric = metricShown(model);
-  const series = all.map(
-    ({ label, trial }): Series => ({ ...seriesOf(label, model.curveOf(trial.id), metric), name: label.slice(2) }),
-  );
+  const names = namesOf(all);
+  const series = all.map(({ trial }, i): Series => seriesOf(names[i] ?? '', model.curveOf(trial.id), metric));
   const wide = columns >= WIDE;
   const left = wide ? Math.floor(columns / 2) : columns;
-  const table = [...tableOf(all, model, left), EMPTY_LINE];
-  const height = wide ? Math.max(PLOT_LINES, Math.floor(lines / 2)) : PLOT_LINES;
-  const curves = [...plot(`${metric} (m: the next metric)`, series, left, height), ...legend(series, left), EMPTY_LINE];
   const right = wide ? columns - left - 2 : columns;
-  const pictures = picturesOf(all, model, right, wide ? Math.floor(lines / all.length) - 2 : PICTURE_LINES);
-  return wide ? sideBySide([[...table, ...curves], pictures], [left, right]) : [...table, ...curves, ...pictures];
+  const table = tableOf(all, model, left);
+  const height = wide ? Math.max(PLOT_LINES, table.length - 1) : PLOT_LINES;
+  const curves = [...plot(`${metric} (m: the next metric)`, series, right, height), ...legend(series, right)];
+  const figures = wide ? sideBySide([table, curves], [left, right]) : [...table, EMPTY_LINE, ...curves];
+  return [...figures, EMPTY_LINE, ...picturesOf(all, names, model, columns)];
 }
+
+/** What tells them apart: the parameters that differ, or where none does their ids. */
+function namesOf(all: readonly Compared[]): string[] {
+  const points = all.map(pointOf);
+  const { varying } = splitParameters(points);
+  return points.map((point, i) => {
+    const differing = varying.map((name) => `${name}=${parameterText(point, name)}`).join(' ');
+    return differing === '' ? (all[i]?.label.slice(2) ?? '') : differing;
+  });
+}
+
+/** A config has no seed of its own. */
+const pointOf = ({ trial, config }: Compared) => (config === undefined ? trial : { parameters: trial.parameters });
 
 interface TableRow {
   readonly name: string;
@@ -43,7 +56,7 @@ interface TableRow {
 }
 
 function tableOf(all: readonly Compared[], model: Model, width: number): Line[] {
-  const points = all.map(({ trial, config }) => (config === undefined ? trial : { parameters: trial.parameters }));
+  const points = all.map(pointOf);
   const { varying } = splitParameters(points);
   const parameters = varying.map(
     (name): TableRow => ({ name, cells: points.map((point) => parameterText(point, name)) }),
@@ -83,14 +96,14 @@ function metricText({ trial, config }: Compared, name: string): string {
 }
 
 /** At the epoch that the first shows; of the others their nearest look before it. */
-function picturesOf(all: readonly Compared[], model: Model, width: number, lines: number): Line[] {
+function picturesOf(all: readonly Compared[], names: readonly string[], model: Model, width: number): Line[] {
   const details = all.map(({ trial }) => model.details.get(trial.id));
   const first = details.find((detail) => detail !== undefined && detail.epochs.length > 0);
   const epoch = first && epochShown(first, model.ui.scrub);
   return all.flatMap(({ label }, i): Line[] => {
     const detail = details[i];
     const own = detail === undefined || epoch === undefined ? undefined : epochAt(detail, epoch);
-    const room = Math.max(4, lines);
-    return [line(visibleText(label), seriesStyle(i)), ...reconstruction(model, detail, own, width, room), EMPTY_LINE];
+    const name = line(visibleText(`${label.slice(0, 1)} ${names[i]}`), seriesStyle(i));
+    return [name, ...reconstruction(model, detail, own, width, PICTURE_LINES), EMPTY_LINE];
   });
 }

@@ -7,7 +7,7 @@ import type { Model } from '../state/model.ts';
 import { parametersText } from '../state/parameters.ts';
 import { listView } from './list-view.ts';
 
-/** What happened since the dashboard looks, the newest first. */
+/** What happened, the newest first. */
 export function eventsView(model: Model, columns: number, lines: number): Line[] {
   const { state } = model;
   const startedAtMs = state.sweep?.createdAtMs ?? 0;
@@ -32,5 +32,6 @@ export function eventsView(model: Model, columns: number, lines: number): Line[]
   return listView(model, 'events', { columns: table, rows: eventRows(model), id: eventId }, columns, lines);
 }
 
-export const eventRows = ({ state }: Pick<Model, 'state'>): Event[] => state.events.toReversed();
+export const eventRows = ({ state, earlier }: Pick<Model, 'state' | 'earlier'>): Event[] =>
+  [...earlier, ...state.events].reverse();
 export const eventId = ({ seq }: Event): string => String(seq);

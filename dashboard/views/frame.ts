@@ -62,13 +62,13 @@ function textOf(model: Model, { columns, rows }: Size): Line[] {
     case 'trial':
       return trialView(model, view.trialId, columns, lines);
     case 'compare':
-      return compareView(model, columns, lines);
+      return compareView(model, columns);
     case 'parameters':
       return parametersView(model, columns, lines);
     case 'log':
       return model.log.length === 0 ? [line('nothing was written', 'dim')] : model.log.map((text) => line(text));
     case 'help':
-      return helpView(model.ui.stack.at(-2)?.kind ?? 'sweep', model.readonly);
+      return helpView(model.ui.stack.at(-2)?.kind ?? 'sweep', model.readonly, columns);
     default:
       return [];
   }

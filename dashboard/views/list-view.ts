@@ -6,6 +6,9 @@ import { cursorOf } from '../state/ui.ts';
 import type { ViewKind } from '../state/views.ts';
 import { windowOf } from '../state/window.ts';
 
+/** Room to say how many columns there is no room for. */
+const MORE_COLUMNS = 4;
+
 export interface List<Row> {
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
@@ -18,8 +21,13 @@ export function listView<Row>(model: Model, view: ViewKind, list: List<Row>, wid
   const indexOf = (wanted: string) => rows.findIndex((row) => id(row) === wanted);
   const { at, offset } = windowOf(cursorOf(model.ui, view), rows.length, room, indexOf);
   const window = rows.slice(offset, offset + room);
-  const { header, rows: cells, hidden } = layoutTable(columns, window, width);
-  const more = hidden.length === 0 ? '' : ` +${hidden.length} columns`;
+  const whole = layoutTable(columns, window, width);
+  const {
+    header,
+    rows: cells,
+    hidden,
+  } = whole.hidden.length === 0 ? whole : layoutTable(columns, window, Math.max(1, width - MORE_COLUMNS));
+  const more = hidden.length === 0 ? '' : ` +${hidden.length}`;
   return [
     { segments: [...header, { text: more, style: 'dim' }] },
     ...cells.map((segments, i): Line => ({ segments, cursor: offset + i === at })),

@@ -24,8 +24,8 @@ export function reconstruction(
   if (detail === undefined) return [line('reconstructions: asking for them...', 'dim')];
   if (epoch === undefined) return [line('no reconstructions', 'dim')];
   const at = detail.epochs.indexOf(epoch);
-  const scrubbed = detail.epochs.length > 1 ? `  [ earlier  ] later  (${at + 1} of ${detail.epochs.length})` : '';
-  const title = line(`reconstructions after epoch ${epoch}: input, (noisy,) output${scrubbed}`, 'bold');
+  const scrubbed = detail.epochs.length > 1 ? ` (${at + 1} of ${detail.epochs.length}: [ and ])` : '';
+  const title = line(`after epoch ${epoch}${scrubbed}: input, (noisy,) output`, 'bold');
   const shown = detail.pictures.get(epoch);
   if (shown === undefined) return [title, line('asking for the picture...', 'dim')];
   const shrink = shrinkFor(shown.picture, columns, Math.max(1, lines - 1));

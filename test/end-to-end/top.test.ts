@@ -1,4 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { sweepFile, testFolder } from '../harness/folder.ts';
@@ -91,6 +93,29 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('q');
     expect(await screen.exited).toBe(0);
     expect(screen.alternate).toBe(false);
+  });
+
+  test('the GPUs of an agent: what they are, and what they do', async () => {
+    const folder = testFolder();
+    const smi = join(folder, 'nvidia-smi');
+    const figures = '0, 37, 61234, 81559, 41, 118.24\\n1, [N/A], 12, 81559, 30, [N/A]\\n';
+    const cards = '0, NVIDIA H100, 81559\\n1, NVIDIA H100, 81559\\n';
+    writeFileSync(smi, `#!/bin/sh\ncase "$*" in *utilization*) printf '${figures}';; *) printf '${cards}';; esac\n`);
+    chmodSync(smi, 0o755);
+    const path = process.env.PATH;
+    onTestFinished(() => {
+      process.env.PATH = path;
+    });
+    process.env.PATH = `${folder}:${path}`;
+    const { cluster } = await clusterWith(sweepOf('cards', 100));
+    const screen = top(cluster, [], { columns: 140, rows: 30 });
+    await screen.sees(/cards {2}\d+ {2}running/);
+    screen.press('3');
+    await screen.sees(/agent-a +connected .* 2 × NVIDIA H100 +37% /);
+    await screen.sees(/0 +NVIDIA H100 +█{4}░{6} +37% +█{8}░{2} +75% +59\.8\/80 +41 +118$/m);
+    await screen.sees(/1 +NVIDIA H100 +- +░{10} +0% +0\.0\/80 +30 +-$/m);
+    const [agent] = await cluster.json<{ gpu_figures: { power_watts: number | null }[] }[]>('agents');
+    expect(agent?.gpu_figures.map(({ power_watts }) => power_watts)).toEqual([118.24, null]);
   });
 
   test('the coordinator is killed and comes back: the screen says so, and goes on without losing an event', async () => {

@@ -18,7 +18,7 @@ import { loadSweepFile } from '../../bin/sweep-file.ts';
 import { PseudoTerminal } from '../harness/pseudo-terminal.ts';
 import { svgOf } from './svg.ts';
 
-const SIZE = { columns: 140, rows: 40 };
+const SIZE = { columns: 144, rows: 38 };
 const PATIENCE_MS = 300_000;
 
 const SWEEPS = {
@@ -26,10 +26,11 @@ const SWEEPS = {
   autoencoders: `name: autoencoders
 trainer: autoencoder
 parameters:
-  latent_dim: {values: [4, 16, 64]}
+  latent_dim: {values: [4, 8, 16, 32, 64]}
   noise_std: {values: [0, 0.5]}
-  train_size: {value: 2000}
-  epochs: {value: 8}
+  lambda_l1: {values: [0, 1.0e-4]}
+  train_size: {value: 1500}
+  epochs: {value: 6}
 reconstruct_every: 2
 replicates: 2
 `,
@@ -40,7 +41,8 @@ const PICTURES: readonly (readonly [keys: readonly string[], name: string])[] = 
   [['j'], 'sweep'],
   [['g', '\u001b[C'], 'replicates'],
   [['\u001b[D', 'd'], 'trial'],
-  [['q', 'g', ' ', ' ', ' ', 'c'], 'compare'],
+  [['l'], 'log'],
+  [['q', 'q', 'g', ' ', ' ', 'c'], 'compare'],
   [['q', '2'], 'parameters'],
   [['3'], 'agents'],
   [['4'], 'events'],
@@ -91,7 +93,7 @@ try {
       writeFileSync(file, text);
       const { id } = await adoptSweep(connection, await loadSweepFile(file), say);
       // The pictures are of a sweep amid its run.
-      const enough = name === 'noop' ? 6 : 8;
+      const enough = name === 'noop' ? 6 : 26;
       await until(`${enough} trials of ${name} have succeeded`, async () => {
         return ((await getSweep(connection, id)).sweep.counts?.succeeded ?? 0) >= enough;
       });
