@@ -31,6 +31,8 @@ parameters:
   lambda_l1: {values: [0, 1.0e-4]}
   train_size: {value: 1500}
   epochs: {value: 6}
+order: shuffled
+seed: 1
 reconstruct_every: 2
 replicates: 2
 `,
