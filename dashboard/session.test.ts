@@ -161,7 +161,7 @@ test('p pauses a sweep that runs and resumes one that is paused; the answer is i
 test('K asks first, and anything but y does nothing', async () => {
   const at = await start({ act: () => ({ ...midSweep, state: 'SWEEP_STATE_KILLED' }) });
   await at.press('K');
-  expect(at.status()).toContain('kill sweep 7 (autoencoders)? 1 run: its running trials end now');
+  expect(at.status()).toContain('kill sweep 7 (autoencoders)? [y/N] 1 run: its running trials end now');
   await at.press('n');
   expect(at.source.acts).toEqual([]);
   expect(at.status()).toContain('nothing was done');

@@ -275,7 +275,7 @@ const QUESTIONS = {
 function ask(ui: Ui, around: Surroundings, what: 'stop' | 'kill'): Pressed {
   const { sweep } = around;
   if (sweep === undefined || sweep.over) return act(ui, around, what);
-  const question = `${what} sweep ${sweep.id} (${sweep.name})? ${sweep.running} run: ${QUESTIONS[what]}`;
+  const question = `${what} sweep ${sweep.id} (${sweep.name})? [y/N] ${sweep.running} run: ${QUESTIONS[what]}`;
   return { ui: { ...ui, prompt: { kind: 'confirm', question, act: { what, sweepId: sweep.id } } } };
 }
 
@@ -283,7 +283,7 @@ function ask(ui: Ui, around: Surroundings, what: 'stop' | 'kill'): Pressed {
 function drain(ui: Ui, { agent }: Surroundings): Pressed {
   if (agent === undefined) return { ui };
   if (agent.drained) return doing(ui, { what: 'undrain', agentId: agent.id });
-  const question = `drain agent ${agent.id}? It takes nothing new; what still runs after ten minutes is handed back`;
+  const question = `drain agent ${agent.id}? [y/N] It takes nothing new; what still runs after ten minutes is handed back`;
   return { ui: { ...ui, prompt: { kind: 'confirm', question, act: { what: 'drain', agentId: agent.id } } } };
 }
 

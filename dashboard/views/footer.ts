@@ -33,9 +33,9 @@ export function footer(model: Model): Line[] {
   return [statusLine(model), hints(model)];
 }
 
-function statusLine({ ui, state }: Model): Line {
+export function statusLine({ ui, state }: Model): Line {
   const { prompt, status } = ui;
-  if (prompt?.kind === 'confirm') return line(`${visibleText(prompt.question)} [y/N]`, 'yellow');
+  if (prompt?.kind === 'confirm') return line(visibleText(prompt.question), 'yellow');
   if (prompt !== undefined) {
     const sign = prompt.kind === 'filter' ? '/' : ':';
     const wrong = status?.failed ? `  ${visibleText(status.text)}` : '';

@@ -5,7 +5,7 @@ import { cursorOf, viewOf } from '../state/ui.ts';
 import { agentsView } from './agents-view.ts';
 import { compareView } from './compare-view.ts';
 import { eventsView } from './events-view.ts';
-import { FOOTER_LINES, footer } from './footer.ts';
+import { FOOTER_LINES, footer, statusLine } from './footer.ts';
 import { HEADER_LINES, header } from './header.ts';
 import { helpView } from './help-view.ts';
 import { leaderboard } from './leaderboard.ts';
@@ -19,7 +19,7 @@ export interface Size {
   readonly rows: number;
 }
 
-/** A smaller terminal gets the body alone. */
+/** A smaller terminal gets the body alone, and what is asked or answered. */
 const LEAST_ROWS = HEADER_LINES + FOOTER_LINES + 4;
 
 /** Lines between header and footer. */
@@ -35,7 +35,11 @@ export function frameOf(model: Model, size: Size): Line[] {
   const lines = bodyLines(size);
   const body = listOf(model, size) ?? scrolled(model, size, lines);
   const filled = [...body.slice(0, lines), ...Array<Line>(Math.max(0, lines - body.length)).fill(EMPTY_LINE)];
-  if (size.rows < LEAST_ROWS) return filled;
+  if (size.rows < LEAST_ROWS) {
+    // A question has to be seen, whatever it covers.
+    const { prompt, status } = model.ui;
+    return prompt === undefined && status === undefined ? filled : [...filled.slice(0, -1), statusLine(model)];
+  }
   return [...header(model, size.columns), ...filled, ...footer(model)];
 }
 

@@ -55,6 +55,13 @@ test.each([
   }
 });
 
+test('a question is seen on the smallest terminal', async () => {
+  const at = await sampleSession(new SampleSource(midAnswers), { columns: 40, rows: 8 });
+  await at.press('K');
+  expect(at.frame().at(-1)).toContain('kill sweep 7');
+  at.stop();
+});
+
 const HOSTILE = '\u001b[2J\u001b]0;owned\u0007\r\n\u009b1m\u202eback';
 
 test('no escape sequence of a hostile name gets through, whatever view it is in', async () => {

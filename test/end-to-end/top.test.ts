@@ -81,7 +81,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('p');
     await screen.sees(/live {2}\d+ {2}running/);
     screen.press('K');
-    await screen.sees(/kill sweep \d+ \(live\)\? .* \[y\/N\]/);
+    await screen.sees(/kill sweep \d+ \(live\)\? \[y\/N\]/);
     screen.press('n');
     await screen.sees('nothing was done');
     expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_RUNNING');
@@ -136,9 +136,9 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     expect(new Set(ids.map((id) => id?.slice(0, 8))).size).toBe(12);
   });
 
-  test('the terminal is given back whatever ends it: SIGTERM, SIGHUP, and even SIGKILL', async () => {
+  test('the terminal is given back whatever ends it: SIGINT, SIGTERM, SIGHUP, and even SIGKILL', async () => {
     const { cluster } = await clusterWith(sweepOf('ended', 100));
-    for (const signal of ['SIGTERM', 'SIGHUP', 'SIGKILL'] as const) {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const) {
       const screen = top(cluster);
       await screen.sees(/ended {2}\d+ {2}running/);
       expect(screen.alternate).toBe(true);
