@@ -98,7 +98,7 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: ['x'], command: 'stop', about: 'stop: running trials finish (asks)', in: STEERED, acts: true },
   { keys: ['K'], command: 'kill', about: 'kill: running trials end now (asks)', in: STEERED, acts: true },
   { keys: ['D'], command: 'drain', about: 'drain the agent (asks), or let it work again', in: ['agents'], acts: true },
-  { keys: [':'], command: 'command', about: 'a command: sort NAME, filter, metric NAME, heat A B, sweep ID' },
+  { keys: [':'], command: 'command', about: 'a command: sort, filter, metric, heat, sweep, quit, ...' },
   { keys: ['?'], command: 'help', about: 'what works here' },
 ];
 

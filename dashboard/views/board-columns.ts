@@ -1,6 +1,6 @@
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
-import { formatMetric, formatSpan } from '../draw/numbers.ts';
+import { formatMetric, formatSpan, formatSpread } from '../draw/numbers.ts';
 import { shortId } from '../draw/short-id.ts';
 import { sparkline } from '../draw/sparkline.ts';
 import { trialStyle } from '../draw/style.ts';
@@ -43,6 +43,7 @@ export function boardColumns(context: ColumnContext): BoardColumn[] {
   const shown = new Set(board.metrics.map(({ name }) => name));
   // On a narrow terminal what tells the trials apart is worth more.
   const narrow = context.width < NARROW;
+  const replicated = board.configs.some(({ trials }) => trials.length > 1);
   return [
     ...ranks(board),
     ...board.metrics.map((metric) => ({
@@ -52,7 +53,8 @@ export function boardColumns(context: ColumnContext): BoardColumn[] {
     ...(narrow ? [] : [trend(context)]),
     name(board),
     ...varying.filter((parameter) => parameter !== SEED).map(parameterColumn),
-    ...(varying.includes(SEED) ? [seeds()] : []),
+    // Replicates have theirs beside their name.
+    ...(varying.includes(SEED) && !replicated ? [seeds()] : []),
     ...progress(context),
     ...(narrow ? [trend(context)] : []),
     ...board.metricNames.filter((metric) => !shown.has(metric)).map((metric) => metricColumn(metric, false)),
@@ -96,7 +98,7 @@ function metricColumn(name: string, descending: boolean): BoardColumn {
       if (config.trials.length === 1) return formatMetric(config.trials[0].metrics[name]);
       const spread = spreadOf(config, name);
       if (spread === undefined) return '-';
-      return spread.n === 1 ? formatMetric(spread.mean) : `${formatMetric(spread.mean)} ±${spread.std.toPrecision(2)}`;
+      return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
     },
   };
 }
@@ -135,7 +137,7 @@ function name(board: Board): BoardColumn {
     descending: false,
     key: (row) => row.index,
     cell: (row) => {
-      if (row.trial !== undefined) return `└ ${shortId(row.trial.id)}`;
+      if (row.trial !== undefined) return `└ ${shortId(row.trial.id)} seed ${row.trial.seed}`;
       const { trials } = row.config;
       return trials.length === 1 ? shortId(trialOf(row, board).id) : `${shortId(row.config.id)} ×${trials.length}`;
     },
@@ -163,10 +165,7 @@ function seeds(): BoardColumn {
     numeric: true,
     descending: false,
     key: ({ trials: [first] }) => first.seed,
-    cell: ({ config, trial }) => {
-      if (trial !== undefined) return String(trial.seed);
-      return config.trials.length === 1 ? String(config.trials[0].seed) : '';
-    },
+    cell: ({ config }) => String(config.trials[0].seed),
   };
 }
 
@@ -186,6 +185,7 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
     },
     {
       header: 'state',
+      whole: true,
       descending: false,
       key: (row) => configState(row).state,
       cell: ({ config, trial }) => {

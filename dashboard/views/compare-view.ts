@@ -1,5 +1,5 @@
 import { sideBySide } from '../draw/clip.ts';
-import { formatMetric } from '../draw/numbers.ts';
+import { formatMetric, formatSpread } from '../draw/numbers.ts';
 import { legend, plot, type Series } from '../draw/plot.ts';
 import { EMPTY_LINE, type Line, line } from '../draw/segment.ts';
 import { seriesStyle } from '../draw/style.ts';
@@ -15,11 +15,11 @@ import { epochAt, epochShown, reconstruction } from './pictures.ts';
 
 const WIDE = 120;
 const PLOT_LINES = 12;
-/** Ten images over the whole width are as high as that, and can be told apart. */
-const PICTURE_LINES = 16;
+/** Of each: lower, ten digits cannot be told apart; higher, they are wider than most terminals. */
+const [LEAST_PICTURE_LINES, MOST_PICTURE_LINES] = [10, 16];
 
 /** What is marked, side by side: differing parameters, metrics, a curve each, reconstructions of the same images. */
-export function compareView(model: Model, columns: number): Line[] {
+export function compareView(model: Model, columns: number, lines: number): Line[] {
   const all = compared(model);
   if (all.length === 0) {
     return [line('nothing is marked: Space on the leaderboard marks a config, c comes back here', 'dim')];
@@ -34,7 +34,9 @@ export function compareView(model: Model, columns: number): Line[] {
   const height = wide ? Math.max(PLOT_LINES, table.length - 1) : PLOT_LINES;
   const curves = [...plot(`${metric} (m: the next metric)`, series, right, height), ...legend(series, right)];
   const figures = wide ? sideBySide([table, curves], [left, right]) : [...table, EMPTY_LINE, ...curves];
-  return [...figures, EMPTY_LINE, ...picturesOf(all, names, model, columns)];
+  const each = Math.floor((lines - figures.length - 1) / all.length) - 2;
+  const room = Math.min(MOST_PICTURE_LINES, Math.max(LEAST_PICTURE_LINES, each));
+  return [...figures, EMPTY_LINE, ...picturesOf(all, names, model, columns, room)];
 }
 
 /** What tells them apart: the parameters that differ, or where none does their ids. */
@@ -79,9 +81,13 @@ function tableOf(all: readonly Compared[], model: Model, width: number): Line[] 
     ),
   ];
   const { header, rows, hidden } = layoutTable(columns, [...parameters, states, ...metrics], width);
-  const seeds = varying.includes(SEED) ? '' : model.state.varying.includes(SEED) ? ', over seeds where ± stands' : '';
+  const seeds = varying.includes(SEED)
+    ? ''
+    : model.state.varying.includes(SEED)
+      ? ', mean ± standard deviation over seeds'
+      : '';
   return [
-    line(visibleText(`compared: ${all.length}${seeds}; parameters that differ, then metrics`), 'dim'),
+    line(visibleText(`compared: ${all.length}${seeds}`), 'dim'),
     { segments: header },
     ...rows.map((segments): Line => ({ segments })),
     ...(hidden.length === 0 ? [] : [line(`no room for ${hidden.join(', ')}`, 'dim')]),
@@ -92,11 +98,17 @@ function metricText({ trial, config }: Compared, name: string): string {
   if (config === undefined) return formatMetric(trial.metrics[name]);
   const spread = spreadOf(config, name);
   if (spread === undefined) return '-';
-  return spread.n === 1 ? formatMetric(spread.mean) : `${formatMetric(spread.mean)} ±${spread.std.toPrecision(2)}`;
+  return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
 }
 
 /** At the epoch that the first shows; of the others their nearest look before it. */
-function picturesOf(all: readonly Compared[], names: readonly string[], model: Model, width: number): Line[] {
+function picturesOf(
+  all: readonly Compared[],
+  names: readonly string[],
+  model: Model,
+  width: number,
+  room: number,
+): Line[] {
   const details = all.map(({ trial }) => model.details.get(trial.id));
   const first = details.find((detail) => detail !== undefined && detail.epochs.length > 0);
   const epoch = first && epochShown(first, model.ui.scrub);
@@ -104,6 +116,6 @@ function picturesOf(all: readonly Compared[], names: readonly string[], model: M
     const detail = details[i];
     const own = detail === undefined || epoch === undefined ? undefined : epochAt(detail, epoch);
     const name = line(visibleText(`${label.slice(0, 1)} ${names[i]}`), seriesStyle(i));
-    return [name, ...reconstruction(model, detail, own, width, PICTURE_LINES), EMPTY_LINE];
+    return [name, ...reconstruction(model, detail, own, width, room), EMPTY_LINE];
   });
 }

@@ -66,7 +66,7 @@ function textOf(model: Model, { columns, rows }: Size): Line[] {
     case 'trial':
       return trialView(model, view.trialId, columns, lines);
     case 'compare':
-      return compareView(model, columns);
+      return compareView(model, columns, lines);
     case 'parameters':
       return parametersView(model, columns, lines);
     case 'log':

@@ -18,7 +18,7 @@ import { epochShown, reconstruction } from './pictures.ts';
 
 const WIDE = 120;
 const PLOT_LINES = 10;
-const PICTURE_LINES = 14;
+const PICTURE_LINES = 10;
 const LOG_LINES = 8;
 
 /** A trial: how it stands, its curves, attempts, reconstructions and the end of its log. */
@@ -137,16 +137,15 @@ function attempts(all: readonly Attempt[], now: number, width: number): Line[] {
       cell: ({ grantedAtMs, endedAtMs }) => formatSpan((endedAtMs || now) - grantedAtMs),
     },
     { header: 'agent', cell: ({ agentId, slot }) => `${agentId}/${slot}` },
-    {
-      header: 'how it ended',
-      cell: ({ failure, resumedFrom }) =>
-        [
-          ...(failure === undefined ? [] : [`${failureClass.of(failure.class)}: ${failure.message}`]),
-          ...(resumedFrom > 0 ? [`went on after epoch ${resumedFrom}`] : []),
-        ].join('; '),
-    },
+    ...(all.some((attempt) => endingOf(attempt) !== '') ? [{ header: 'how it ended', cell: endingOf }] : []),
   ];
   if (all.length === 0) return [line('no attempt yet', 'dim')];
   const { header, rows } = layoutTable(columns, all, width);
   return [{ segments: header }, ...rows.map((segments: readonly Segment[]): Line => ({ segments }))];
 }
+
+const endingOf = ({ failure, resumedFrom }: Attempt): string =>
+  [
+    ...(failure === undefined ? [] : [`${failureClass.of(failure.class)}: ${failure.message}`]),
+    ...(resumedFrom > 0 ? [`went on after epoch ${resumedFrom}`] : []),
+  ].join('; ');

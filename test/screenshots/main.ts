@@ -1,6 +1,6 @@
 /**
- * Pictures of the dashboard for docs/dashboard.md, from a real run: a sweep of small autoencoders and one of no-op trials
- * on a coordinator and an agent of their own.
+ * Pictures of the dashboard for docs/dashboard.md, from a real run: a sweep of small autoencoders and one of a user's
+ * program, on a coordinator and an agent of their own.
  *
  *   npm run screenshots
  */
@@ -21,8 +21,27 @@ import { svgOf } from './svg.ts';
 const SIZE = { columns: 144, rows: 38 };
 const PATIENCE_MS = 300_000;
 
+/** A program of the user's own: gradient descent on a bowl that is four times as steep one way as the other. */
+const PROGRAM = `
+const {rate, momentum} = JSON.parse(process.argv[2]);
+let [x, y, u, v] = [3, 2, 0, 0];
+console.error('from', x, y, 'with rate', rate, 'and momentum', momentum);
+for (let epoch = 1; epoch <= 20; epoch++) {
+  [u, v] = [momentum * u - rate * x, momentum * v - rate * 4 * y];
+  [x, y] = [x + u, y + v];
+  console.error('epoch', epoch, 'at', x.toFixed(4), y.toFixed(4));
+  console.log(JSON.stringify({loss: (x * x + 4 * y * y) / 2}));
+}
+`;
+
 const SWEEPS = {
-  noop: 'name: noop\ntrainer: noop\nparameters:\n  x: {values: [1, 2, 3]}\n  y: {values: [1, 2]}\n  epochs: {value: 3}\n',
+  descent: `name: descent
+command: [node, descent.mjs, "\${args_json}"]
+metric: {name: loss, goal: minimize}
+parameters:
+  rate: {values: [0.02, 0.1, 0.4]}
+  momentum: {values: [0, 0.5]}
+`,
   autoencoders: `name: autoencoders
 trainer: autoencoder
 parameters:
@@ -31,25 +50,25 @@ parameters:
   lambda_l1: {values: [0, 1.0e-4]}
   train_size: {value: 1500}
   epochs: {value: 6}
-order: shuffled
-seed: 1
 reconstruct_every: 2
 replicates: 2
 `,
 };
+/** The pictures are of sweeps amid their run, or after it. */
+const ENOUGH = { descent: 6, autoencoders: 26 };
 
 /** What is pressed, one after the other, and the name of what is seen then. */
 const PICTURES: readonly (readonly [keys: readonly string[], name: string])[] = [
   [['j'], 'sweep'],
   [['g', '\u001b[C'], 'replicates'],
   [['\u001b[D', 'd'], 'trial'],
-  [['l'], 'log'],
-  [['q', 'q', 'g', ' ', ' ', 'c'], 'compare'],
+  [['q', 'g', ' ', ' ', 'c'], 'compare'],
   [['q', '2'], 'parameters'],
   [['3'], 'agents'],
   [['4'], 'events'],
   [['5'], 'sweeps'],
-  [['1', '?'], 'help'],
+  [['j', '\r', 'l'], 'log'],
+  [['q', '?'], 'help'],
 ];
 
 async function until(what: string, look: () => boolean | Promise<boolean>): Promise<void> {
@@ -83,6 +102,7 @@ async function take(address: string, folder: string): Promise<void> {
 }
 
 const dir = mkdtempSync(join(tmpdir(), 'trawl-screenshots-'));
+writeFileSync(join(dir, 'descent.mjs'), PROGRAM);
 const say = (line: string) => console.log(line);
 const cluster = await startLocalCluster({
   ...{ dir, natsUrl: undefined, slots: 2, dataDir: undefined, workdir: dir },
@@ -90,12 +110,11 @@ const cluster = await startLocalCluster({
 });
 try {
   await withConnection({ server: cluster.address }, async (connection) => {
-    for (const [name, text] of Object.entries(SWEEPS)) {
+    for (const name of ['descent', 'autoencoders'] as const) {
       const file = join(dir, `${name}.yaml`);
-      writeFileSync(file, text);
+      writeFileSync(file, SWEEPS[name]);
       const { id } = await adoptSweep(connection, await loadSweepFile(file), say);
-      // The pictures are of a sweep amid its run.
-      const enough = name === 'noop' ? 6 : 26;
+      const enough = ENOUGH[name];
       await until(`${enough} trials of ${name} have succeeded`, async () => {
         return ((await getSweep(connection, id)).sweep.counts?.succeeded ?? 0) >= enough;
       });
