@@ -12,6 +12,7 @@ import { BadInputError, RefusedError } from '../proto/errors.ts';
 import type { Identity } from '../proto/identity.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import type { DatasetUse } from './data/use.ts';
+import { GpuWatch } from './machine/gpu-watch.ts';
 import { listGpus } from './machine/gpus.ts';
 import type { PackOption } from './machine/pack-size.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
@@ -73,10 +74,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   }
   let nats: NatsConnection | undefined;
   let operator: Operator | undefined;
+  let gpuWatch: GpuWatch | undefined;
   let agent: Agent | undefined;
   try {
     const id = identity === undefined ? agentId(dir, options.id) : certified(identity, options.id);
     const gpus = await listGpus();
+    gpuWatch = gpus.length > 0 ? new GpuWatch() : undefined;
+    const gpuFigures = () => gpuWatch?.figures ?? [];
     const cores = availableParallelism();
     const slots = options.slots ?? (gpus.length || cores);
     nats = await connectNats(natsUrl, 'trawl agent', identity);
@@ -86,7 +90,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         ...{ at: options.metrics, auth: options.metricsAuth, log },
         ...{ agentId: id, version: options.version, dir, dataDir: options.dataDir },
         certificateExpires: identity?.expires,
-        gpuMetrics: options.gpuMetrics && gpus.length > 0,
+        gpuFigures: options.gpuMetrics ? gpuFigures : () => [],
         spooled: () => spool.size(),
         unready: () => (agent === undefined ? 'the agent is starting' : agent.unready()),
       }));
@@ -106,7 +110,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       pack: options.pack,
     };
     const started = new Agent({
-      ...{ dir, server, hello, spool, nats, log, gpus: gpus.length },
+      ...{ dir, server, hello, spool, nats, log, gpus: gpus.length, gpuFigures },
       connect: () => linkTo(server, identity),
       startWorker: (gpu, events) => new WorkerProcess(setup, gpu, events),
       onDatasetUse: (use: DatasetUse) => operator?.datasetUsed(use),
@@ -122,6 +126,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     let closed: Promise<void> | undefined;
     const close = () => {
       operator?.stop();
+      gpuWatch?.stop();
       closed ??= closeNats(connection).then(() => spool.close());
       return closed;
     };
@@ -134,6 +139,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     };
   } catch (error) {
     operator?.stop();
+    gpuWatch?.stop();
     await nats?.close();
     spool.close();
     throw error;

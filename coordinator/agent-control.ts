@@ -55,7 +55,8 @@ function agentOf(core: Core, id: string): Agent {
   const drainReason = core.drains.get(id)?.reason ?? '';
   if (agent === undefined) {
     const nothing = { host: '', slots: 0, busy: 0, backend: '', version: '', lastHeartbeatMs: 0, gpus: [] };
-    return { id, state: agentState.to('lost'), ...nothing, drainReason };
+    const figures = { pack: 1, gpuFigures: [] };
+    return { id, state: agentState.to('lost'), ...nothing, ...figures, drainReason };
   }
   return {
     id,
@@ -68,5 +69,7 @@ function agentOf(core: Core, id: string): Agent {
     lastHeartbeatMs: agent.lastHeardAt,
     gpus: [...agent.gpus],
     drainReason,
+    pack: agent.pack,
+    gpuFigures: [...(agent.gpuFigures ?? [])],
   };
 }

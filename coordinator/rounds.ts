@@ -9,6 +9,7 @@ import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import { onTick } from './core/tick.ts';
 import type { CoordinatorMetrics } from './metrics/families.ts';
 import type { Runtime } from './runtime.ts';
+import { MAX_GPUS } from './transport/limits.ts';
 import type { Offers } from './transport/offers.ts';
 import { keyOf } from './transport/records.ts';
 
@@ -89,11 +90,12 @@ function listenToHeartbeats(
       try {
         const beat = Heartbeat.decode(message.data);
         const { agentId, incarnation, held, leaving } = beat;
+        const gpuFigures = beat.gpuFigures.slice(0, MAX_GPUS);
         // The server lets an agent publish on its own subject only: the subject says who it is.
         if (message.subject !== heartbeatSubject(cluster, agentId)) {
           return refusals.tell('other_agent', { subject: message.subject, agentId });
         }
-        const facts = { agentId, incarnation, held: held.map(keyOf), leaving };
+        const facts = { agentId, incarnation, held: held.map(keyOf), leaving, gpuFigures };
         runtime.settle(onHeartbeat(runtime.core, facts, runtime.now())).catch(() => {});
       } catch (cause) {
         log.warn({ err: cause, subject: message.subject }, 'a heartbeat could not be read');

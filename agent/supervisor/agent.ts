@@ -14,6 +14,7 @@ import { fromWire } from '../../proto/parameters.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import { attemptFolder, resumeFile } from '../attempt-folder.ts';
 import type { DatasetUse } from '../data/use.ts';
+import type { GpuFigures } from '../machine/gpu-figures.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { Assignment } from '../worker/ipc.ts';
 import { AttemptFolders } from './attempt-folders.ts';
@@ -69,6 +70,8 @@ export interface AgentParts {
   readonly hello: Omit<Hello, 'backend' | 'pack'>;
   /** Of the machine. */
   readonly gpus: number;
+  /** What they do at present. */
+  readonly gpuFigures: () => readonly GpuFigures[];
   /** @param gpu index of the GPU that the worker sees; undefined: none is hidden from it */
   readonly startWorker: (gpu: number | undefined, events: WorkerEvents) => Worker;
   readonly spool: Spool;
@@ -406,6 +409,7 @@ export class Agent {
       busy: busySlots(this.#slots),
       held: [...running, ...untold],
       leaving: this.#draining.leaving,
+      gpuFigures: [...this.#parts.gpuFigures()],
     });
     nats.publish(heartbeatSubject(this.#welcome.cluster, hello.agentId), beat.finish());
   }

@@ -34,7 +34,7 @@ export class Fleet {
       fleet.#connections.push(nats);
       const said = { agentId: id, incarnation: `${id}#1`, protocol: 1, version: '0', host: id, metrics: '' };
       const agent = new Agent({
-        ...{ dir, server, nats, log, gpus: 0, spool: openSpool(dir).spool },
+        ...{ dir, server, nats, log, gpus: 0, gpuFigures: () => [], spool: openSpool(dir).spool },
         hello: { ...said, slots, gpus: [] },
         connect: () => linkTo(server),
         startWorker: (_gpu, events) => new PacedWorker(events),

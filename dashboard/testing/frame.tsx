@@ -1,0 +1,25 @@
+import { Box, Text } from 'ink';
+import { type Look, paintLine } from '../draw/paint.ts';
+import type { Line } from '../draw/segment.ts';
+import type { Size } from '../views/frame.ts';
+
+interface Props {
+  readonly lines: readonly Line[];
+  readonly size: Size;
+  readonly look: Look;
+}
+
+/** A frame as Ink lays it out and measures it, which is not how the dashboard itself does: a second opinion. */
+export function Frame({ lines, size, look }: Props) {
+  return (
+    <Box width={size.columns} flexShrink={0} flexDirection="column">
+      {lines.map((line, row) => {
+        const text = paintLine(line, size.columns, look);
+        return (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is all the name it has
+          <Text key={row}>{text === '' ? ' ' : text}</Text>
+        );
+      })}
+    </Box>
+  );
+}
