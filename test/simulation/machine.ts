@@ -89,6 +89,7 @@ export class Machine {
         metrics: '',
       },
       gpus: 0,
+      onUnreadableOffer: () => {},
       onDatasetUse: () => {},
       spool: bug.spool?.(spool) ?? spool,
       nats: this.nats.connection,
