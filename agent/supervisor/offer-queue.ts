@@ -104,7 +104,6 @@ export class OfferQueue {
       for await (const message of pull) {
         open -= 1;
         this.#asked -= 1;
-        this.#wanted -= 1;
         this.#deliver(message);
       }
     } catch (error) {
@@ -124,10 +123,12 @@ export class OfferQueue {
     if (key instanceof Error) {
       this.#unreadable.warn({ err: key, subject: message.subject });
       this.#events.onUnreadable();
-      // What nobody can read would come for ever.
+      // What nobody can read would come for ever. It fills no slot: another is wanted in its place.
       message.term();
+      this.#pull();
       return;
     }
+    this.#wanted -= 1;
     const token = this.#nextToken++;
     this.#messages.set(token, message);
     this.#events.onOffer(key, token);

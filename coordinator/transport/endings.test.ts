@@ -67,8 +67,10 @@ test('what is readable and refused is not counted as unreadable', async () => {
 });
 
 test('a refusal of any length, and of any characters, arrives', async () => {
-  const long = await serving('\u00e9'.repeat(100_000));
-  expect((await long.call(READABLE)).details).toHaveLength(MAX_DETAILS + '...'.length);
+  const long = await serving(`this ${'\u00e9'.repeat(100_000)} is too long`);
+  const { details } = await long.call(READABLE);
+  expect(details).toHaveLength(MAX_DETAILS + ' ... '.length);
+  expect(details).toMatch(/^this .* is too long$/);
   const broken = await serving('half \ud800 a character');
   expect(await broken.call(READABLE)).toEqual({ code: status.INVALID_ARGUMENT, details: 'half \ufffd a character' });
 });

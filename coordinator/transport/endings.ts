@@ -57,7 +57,9 @@ function plainly({ code, details }: PartialStatusObject): { code: status; detail
   const theirs = WORDS_FOR_UNREADABLE.some((words) => text.startsWith(words));
   const known = code ?? status.OK;
   if (theirs) return { code: status.INVALID_ARGUMENT, details: `what came cannot be read: ${text}` };
-  const short = text.length > MAX_DETAILS ? `${text.slice(0, MAX_DETAILS)}...` : text;
+  // What is wrong is said at the beginning or at the end; what is long between them is a name.
+  const long = text.length > MAX_DETAILS;
+  const short = long ? `${text.slice(0, MAX_DETAILS / 2)} ... ${text.slice(-MAX_DETAILS / 2)}` : text;
   // Half a character, such as one that was cut, would throw where the status is made a header.
   return { code: known, details: short.replace(/\p{Surrogate}/gu, '\ufffd') };
 }

@@ -117,7 +117,7 @@ test('whatever is sent to whatever method, the coordinator lives, says what is w
   for (const seed of fuzzSeeds()) {
     console.log(`TRAWL_FUZZ_SEED=${seed}`);
     const random = new Random(seed);
-    const { words, sweep } = await startPuppet(cluster, `puppet-${seed}`);
+    const words = await startPuppet(cluster, `puppet-${seed}`);
     let rows = storedRows(cluster.dir);
     for (const [method, ways] of random.shuffled(batches(METHODS))) {
       const calls = ways.flatMap((way) =>
@@ -129,13 +129,12 @@ test('whatever is sent to whatever method, the coordinator lives, says what is w
     await Promise.all(Array.from({ length: CONNECTIONS }, () => sayGarbage(cluster.address, random)));
     rows = await expectOrderlyRefusals(cluster, `TRAWL_FUZZ_SEED=${seed}: garbage`, [], rows);
     expectUnharmed(cluster, 'coordinator');
-    await cluster.run('kill', sweep, '-y');
+    await killLive(cluster);
   }
   expect(await unreadable(cluster.metricsUrl, 'grpc')).toBeGreaterThan(0);
   expect(rowsOfSweep(storedRows(cluster.dir), done)).toEqual(finished);
   expectNoStrayFile(cluster);
 
-  await killLive(cluster);
   await cluster.startAgent('closer', 2);
   await expectRunOnce(cluster, await runSweep(cluster, 200));
 });

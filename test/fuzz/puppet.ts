@@ -11,7 +11,6 @@ import { sweepFile } from '../harness/folder.ts';
 import { until } from '../harness/until.ts';
 import type { Words } from './values.ts';
 
-const AGENT = 'puppet';
 const INCARNATION = 'strings';
 const TRIALS = 24;
 const HELD = 16;
@@ -19,14 +18,12 @@ const HELD = 16;
 const CHUNK = 'sawdust';
 const CHUNK_SHA256 = createHash('sha256').update(CHUNK).digest('hex');
 
-export interface Puppet {
-  readonly sweep: string;
-  /** What a message about it must say to be understood. */
-  readonly words: Words;
-}
-
-/** A sweep, some of whose trials are leased to an agent that does nothing. */
-export async function startPuppet(cluster: Cluster, name: string): Promise<Puppet> {
+/**
+ * A sweep, some of whose trials are leased to an agent that does nothing.
+ * @param name of both
+ * @returns what messages about them must say to be understood
+ */
+export async function startPuppet(cluster: Cluster, name: string): Promise<Words> {
   const values = Array.from({ length: TRIALS }, (_, x) => x).join(', ');
   const text = `name: ${name}\ntrainer: noop\nparameters: {x: {values: [${values}]}}\n`;
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(cluster.folder, text));
@@ -34,7 +31,7 @@ export async function startPuppet(cluster: Cluster, name: string): Promise<Puppe
   const stream = client.report();
   stream.on('error', () => {});
   onTestFinished(() => client.close());
-  const hello = { agentId: AGENT, incarnation: INCARNATION, protocol: PROTOCOL, version: '0', host: 'nowhere' };
+  const hello = { agentId: name, incarnation: INCARNATION, protocol: PROTOCOL, version: '0', host: 'nowhere' };
   const more = { slots: TRIALS, backend: 'none', gpus: [], pack: 1, metrics: '' };
   stream.write({ message: { $case: 'hello', hello: { ...hello, ...more } } });
   await once(stream, 'data');
@@ -45,12 +42,12 @@ export async function startPuppet(cluster: Cluster, name: string): Promise<Puppe
   const keyOf = (trialId: string) => ({ sweepId: sweep, trialId, attempt: 1 });
   const claims = ids.slice(0, HELD).map((trialId, slot) => ({ key: keyOf(trialId), slot }));
   const { decisions } = await new Promise<OpenResponse>((resolve, reject) => {
-    const request = { agentId: AGENT, incarnation: INCARNATION, claims };
+    const request = { agentId: name, incarnation: INCARNATION, claims };
     client.open(request, (error, response) => (error === null ? resolve(response) : reject(error)));
   });
   if (decisions.some(({ answer }) => answer?.$case !== 'grant'))
     throw new Error('the puppet was not granted its leases');
-  return { sweep, words: wordsOf(sweep, name, ids) };
+  return wordsOf(sweep, name, ids);
 }
 
 function wordsOf(sweep: string, name: string, trials: readonly string[]): Words {
@@ -60,8 +57,8 @@ function wordsOf(sweep: string, name: string, trials: readonly string[]): Words 
     trial: trials,
     trialId: trials,
     attempt: [1],
-    agent: [AGENT],
-    agentId: [AGENT],
+    agent: [name],
+    agentId: [name],
     incarnation: [INCARNATION],
     protocol: [PROTOCOL],
     slots: [TRIALS],

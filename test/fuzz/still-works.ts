@@ -1,8 +1,11 @@
 /** What a cluster must do before and after. */
 import { expect } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
-import type { sweepJson } from '../../bin/output/sweep-json.ts';
+import { withConnection } from '../../bin/connect.ts';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { unary } from '../../bin/rpc.ts';
+import { isEnded } from '../../coordinator/core/model.ts';
+import { sweepState } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { expectExactlyOnce } from '../faults/exactly-once.ts';
 import type { Cluster } from '../harness/cluster.ts';
@@ -24,9 +27,13 @@ export async function runSweep(cluster: Cluster, from: number): Promise<string> 
 
 /** Ends what goes on still, so that nothing comes before the next sweep. */
 export async function killLive(cluster: Cluster): Promise<void> {
-  for (const { sweep, state } of await cluster.json<ReturnType<typeof sweepJson>[]>('ls')) {
-    if (['running', 'paused', 'stopping'].includes(state)) await cluster.run('kill', sweep, '-y');
-  }
+  await withConnection({ server: cluster.address }, async (connection) => {
+    const { sweeps } = await unary(connection, connection.client.listSweeps, {});
+    for (const { id, state } of sweeps.filter((sweep) => !isEnded(sweepState.of(sweep.state)))) {
+      const request = { sweep: id, action: 'SWEEP_ACTION_KILL', reason: `it was ${state}` } as const;
+      await unary(connection, connection.client.controlSweep, request);
+    }
+  });
 }
 
 /** Ends the coordinator, and looks at what it has stored of that sweep. */
