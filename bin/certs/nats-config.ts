@@ -63,15 +63,17 @@ const OWN_CERTIFICATE = `  ca_file: ${text(IDENTITY_FILES.authority)}
   cert_file: ${text(IDENTITY_FILES.certificate)}
   key_file: ${text(IDENTITY_FILES.key)}`;
 
-function clusterConfig({ hosts, certificates }: NatsMember): string {
-  const routes = hosts.map((host) =>
-    text(`nats-route://${isIP(host) === 6 ? `[${host}]` : host}:${NATS_CLUSTER_PORT}`),
-  );
+const addressOf = (host: string) => `${isIP(host) === 6 ? `[${host}]` : host}:${NATS_CLUSTER_PORT}`;
+
+function clusterConfig({ name, hosts, certificates }: NatsMember): string {
+  const routes = hosts.map((host) => text(`nats-route://${addressOf(host)}`));
   return `# The other servers. Only those whose keys are named here are let in: an agent's certificate is of the same authority.
 # Clients know the servers from their identities, by the names that the certificates have.
 cluster {
   name: "trawl"
   listen: "0.0.0.0:${NATS_CLUSTER_PORT}"
+  # What the others are told, so that they do not come by an address that no certificate has.
+  advertise: ${text(addressOf(name))}
   no_advertise: true
   routes: [${routes.join(', ')}]
   tls {

@@ -85,7 +85,12 @@ export class Prometheus {
       child.kill('SIGKILL');
       await gone;
     });
-    const prometheus = new Prometheus(`http://127.0.0.1:${port}`);
+    return Prometheus.at(`http://127.0.0.1:${port}`);
+  }
+
+  /** One that runs already, once it is ready. */
+  static async at(url: string): Promise<Prometheus> {
+    const prometheus = new Prometheus(url);
     await until('Prometheus is ready', () =>
       fetch(`${prometheus.#url}/-/ready`).then(
         ({ ok }) => ok,
