@@ -26,6 +26,11 @@ const DAYS = 2;
 /** Longer than the pause between two reports, shorter than what is done to the network. */
 const LEASE = '5s';
 
+/** The NATS server that leads the queue of offers. */
+export function queueLeader(cluster: SpreadCluster): Promise<string> {
+  return until('the queue of offers has a leader', () => cluster.leader());
+}
+
 export class SpreadCluster {
   readonly network: Network;
   readonly #certs: string;
