@@ -8,25 +8,32 @@ import type { Logger } from 'pino';
 import { type Address, isLoopback } from '../proto/address.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
+import { type Labels, labelProblem } from '../proto/labels.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import type { DatasetUse } from './data/use.ts';
 import { listGpus } from './machine/gpus.ts';
 import type { PackOption } from './machine/pack-size.ts';
+import { slotCount } from './machine/slot-count.ts';
+import { slotGpus } from './machine/slot-gpus.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
 import { Agent } from './supervisor/agent.ts';
 import { linkTo } from './supervisor/link.ts';
 import { openSpool } from './supervisor/spool-file.ts';
 import { WorkerProcess } from './supervisor/worker-process.ts';
+import { trainerNames } from './trainers/registry.ts';
 
 /** The protocol that this agent speaks. */
-const PROTOCOL = 1;
+const PROTOCOL = 2;
 
 export interface AgentOptions {
   readonly natsUrl: string;
   /** HOST:PORT of the coordinator. */
   readonly server: string;
-  /** Undefined: one for each GPU, or for each core where there is none. */
+  /** Undefined: as `slotsPerGpu` says. */
   readonly slots: number | undefined;
+  /** Undefined: one for each GPU, or for each core where there is none. */
+  readonly slotsPerGpu: number | undefined;
+  readonly labels: Labels;
   readonly dir: string;
   readonly dataDir: string;
   /** The folder in which the user's programs run. */
@@ -61,6 +68,8 @@ export interface RunningAgent {
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { dir, log, natsUrl, requireGpu, server } = options;
   refuseOpenMetrics(options);
+  const problem = labelProblem(options.labels);
+  if (problem !== undefined) throw new BadInputError(`--label: ${problem}`);
   const { setAside, spool } = openSpool(dir);
   if (setAside !== undefined) {
     log.error({ file: setAside }, 'the spool was damaged and was set aside: what it held is run again');
@@ -72,7 +81,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const id = agentId(dir, options.id);
     const gpus = await listGpus();
     const cores = availableParallelism();
-    const slots = options.slots ?? (gpus.length || cores);
+    const slots = slotCount(options, gpus.length, cores);
+    const perSlot = slotGpus(gpus, slots);
     nats = await connectNats(natsUrl, 'trawl agent');
     operator =
       options.metrics &&
@@ -92,15 +102,21 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       slots,
       gpus: gpus.map((gpu) => gpu.name),
       metrics: operator?.advertised ?? '',
+      labels: { ...options.labels },
+      slotFacts: perSlot.map(({ indexes, vramBytes }) => ({ gpus: indexes.length, vramBytes })),
+      trainers: [...trainerNames()],
     };
     const setup = {
       ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length, cores, slots },
       pack: options.pack,
     };
     const started = new Agent({
-      ...{ dir, server, hello, spool, nats, log, gpus: gpus.length },
+      ...{ dir, server, hello, spool, nats, log },
       connect: () => linkTo(server),
-      startWorker: (gpu, events) => new WorkerProcess(setup, gpu, events),
+      startWorker: (slot, events) => {
+        const { indexes, sharedBy: gpuSharedBy } = perSlot[slot] ?? { indexes: [], sharedBy: 1 };
+        return new WorkerProcess({ ...setup, gpuSharedBy }, indexes, events);
+      },
       onDatasetUse: (use: DatasetUse) => operator?.datasetUsed(use),
     });
     agent = started;

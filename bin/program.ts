@@ -9,6 +9,7 @@ import { registerCompare } from './commands/compare.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerDrain } from './commands/drain.ts';
+import { registerExplain } from './commands/explain.ts';
 import { registerExport } from './commands/export.ts';
 import { registerKill } from './commands/kill.ts';
 import { registerLogs } from './commands/logs.ts';
@@ -41,6 +42,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerTrials,
       registerBest,
       registerCompare,
+      registerExplain,
       registerLogs,
       registerArtifacts,
       registerAgents,

@@ -54,7 +54,8 @@ function agentOf(core: Core, id: string): Agent {
   const agent = core.agents.get(id);
   const drainReason = core.drains.get(id)?.reason ?? '';
   if (agent === undefined) {
-    const nothing = { host: '', slots: 0, busy: 0, backend: '', version: '', lastHeartbeatMs: 0, gpus: [] };
+    const machine = { host: '', backend: '', version: '', lastHeartbeatMs: 0, gpus: [], labels: {} };
+    const nothing = { ...machine, slots: 0, busy: 0, slotVramBytes: [] };
     return { id, state: agentState.to('lost'), ...nothing, drainReason };
   }
   return {
@@ -68,5 +69,7 @@ function agentOf(core: Core, id: string): Agent {
     lastHeartbeatMs: agent.lastHeardAt,
     gpus: [...agent.gpus],
     drainReason,
+    labels: { ...agent.labels },
+    slotVramBytes: agent.slotFacts.map(({ vramBytes }) => vramBytes),
   };
 }

@@ -32,6 +32,8 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
   const spec = parseSweep(request.text, request.fileName);
   const planned = plan(spec);
   const policy = {
+    trainer: spec.trainer,
+    resources: spec.resources,
     concurrency: spec.concurrency,
     retry: spec.retry,
     timeoutMs: spec.timeoutMs,

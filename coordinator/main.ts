@@ -20,6 +20,7 @@ import { snapshots } from './backup/snapshot.ts';
 import { now } from './clock.ts';
 import { logChange } from './commit-log.ts';
 import { controlOf } from './control.ts';
+import { explainWaiting } from './core/explain.ts';
 import { type AttemptKey, keyText } from './core/model.ts';
 import type { Output } from './core/step.ts';
 import { agentTargets } from './metrics/agent-series.ts';
@@ -129,6 +130,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const source = {
     queries: runtime.queries,
     agents: () => agentsOf(runtime.core),
+    explain: (sweepId: string, trialId: string) => explainWaiting(runtime.core, sweepId, trialId, now()),
     onCommit: runtime.onCommit.bind(runtime),
   };
   server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
@@ -183,7 +185,7 @@ function countsAsArtifact(runtime: Runtime, key: AttemptKey, name: string): bool
 function send(output: Output, offers: Offers, attempts: AttemptService): void {
   switch (output.kind) {
     case 'offer':
-      void offers.publish(output.key);
+      void offers.publish(output);
       break;
     case 'dismiss':
       attempts.dismiss(output.agentId, output.key, output.refusal);

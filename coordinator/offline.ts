@@ -20,7 +20,7 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   const refuse = async () => {
     throw new RefusedError(`no coordinator runs on ${dir}: its sweeps can be read, not changed`);
   };
-  const source = { queries: new Queries(db), agents: () => [], onCommit: () => () => {} };
+  const source = { queries: new Queries(db), agents: () => [], explain: () => undefined, onCommit: () => () => {} };
   const server = newServer();
   server.addService(SweepServiceService, sweepService(source, { submit: refuse, act: refuse }, log));
   const files = new ArtifactFiles(dir);

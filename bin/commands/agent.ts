@@ -3,9 +3,10 @@ import { defaultDataDir } from '../../agent/data/cache.ts';
 import { defaultAgentDir } from '../../agent/default-dir.ts';
 import { DEFAULT_ADDRESS, parseAddress } from '../../proto/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
+import type { Labels } from '../../proto/labels.ts';
 import { untilSignals } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
-import { parseCount, parseDuration, withHelp } from '../options.ts';
+import { addLabel, parseCount, parseDuration, withHelp } from '../options.ts';
 import { packOption } from '../pack-option.ts';
 import { trawlVersion } from '../version.ts';
 
@@ -13,6 +14,8 @@ interface Options extends LogOptions {
   readonly nats: string;
   readonly server: string;
   readonly slots?: number;
+  readonly slotsPerGpu?: number;
+  readonly label: Labels;
   readonly dir: string;
   readonly data: string;
   readonly workdir: string;
@@ -35,6 +38,8 @@ async function agent(options: Options): Promise<void> {
     natsUrl: options.nats,
     server: options.server,
     slots: options.slots,
+    slotsPerGpu: options.slotsPerGpu,
+    labels: options.label,
     dir: options.dir,
     dataDir: options.data,
     workdir: options.workdir,
@@ -74,6 +79,16 @@ export function registerAgent(program: Command): void {
     .option('--nats <url>', 'NATS server', process.env.TRAWL_NATS || 'nats://127.0.0.1:4222')
     .option('--server <host:port>', 'the coordinator', process.env.TRAWL_SERVER || DEFAULT_ADDRESS)
     .option('--slots <n>', 'trials at a time (default: one a GPU, without GPUs one a core)', parseCount)
+    .option(
+      '--slots-per-gpu <n>',
+      'trials at a time on each GPU, which share its memory evenly (default: 1)',
+      parseCount,
+    )
+    .addOption(
+      new Option('--label <name=value>', 'what sweeps may ask for in resources; may be given again')
+        .argParser(addLabel)
+        .default({}, 'none'),
+    )
     .option('--dir <dir>', 'where records wait for the coordinator; each agent its own', defaultAgentDir())
     .option('--data <dir>', 'cache of data sets', defaultDataDir(process.env))
     .option('--workdir <dir>', "where sweeps' own programs run", '.')
@@ -100,6 +115,7 @@ export function registerAgent(program: Command): void {
     examples: [
       ['trawl agent', 'for a coordinator and a NATS server on this machine'],
       ['trawl agent --nats nats://bus:4222 --server head:7070 --slots 4', 'for a coordinator elsewhere'],
+      ['trawl agent --slots-per-gpu 4 --label zone=a', 'four trials on each GPU, for sweeps that ask for zone a too'],
       ['trawl agent --drain-grace 1h', 'a SIGTERM lets trials of an hour finish; a second one hands them back now'],
     ],
     exits: [

@@ -13,6 +13,8 @@ export function agentJson(agent: Agent) {
     busy: agent.busy,
     backend: agent.backend || null,
     gpus: agent.gpus,
+    labels: agent.labels,
+    slot_vram_bytes: agent.slotVramBytes,
     version: agent.version,
     last_heartbeat_at: isoTime(agent.lastHeartbeatMs),
   };

@@ -1,5 +1,6 @@
 /** Attempts are granted, tell of themselves, and end. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { unfit } from './fitness.ts';
 import { addLease, dropLease, isDraining } from './leases.ts';
 import {
   type Agent,
@@ -14,7 +15,8 @@ import {
   type SweepPolicy,
   type Trial,
 } from './model.ts';
-import { matesOf, takeMates } from './packs.ts';
+import { matesOf, packThatFits, takeMates } from './packs.ts';
+import { capabilityOf } from './pools.ts';
 import { decideRetry } from './retry.ts';
 import type { Refusal, Step } from './step.ts';
 import { pause } from './sweeps.ts';
@@ -25,6 +27,8 @@ export interface Claim {
   readonly agentId: string;
   readonly incarnation: string;
   readonly slot: number;
+  /** Trials that the slot trains as a pack; undefined: as many as its agent said of all. */
+  readonly pack?: number;
 }
 
 export type Answer =
@@ -75,9 +79,15 @@ export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answe
     );
   }
   if (isDraining(core, agent)) return refuse(RefusalCode.DRAINED, `agent ${agent.id} is drained: it takes nothing new`);
+  const slot = capabilityOf(agent, claim.slot);
+  const lacks = claim.slot < agent.slots ? unfit(sweep.policy, slot) : ['there is no such slot'];
+  if (lacks.length > 0) {
+    return refuse(RefusalCode.UNFIT, `slot ${claim.slot} of agent ${agent.id}: ${lacks.join('; ')}`);
+  }
   const pack = keyText(key);
+  const holds = packThatFits(claim.pack ?? agent.pack, slot.vramBytes, sweep.policy.resources.vramBytes);
   grant(core, sweep, trial, { ...claim, pack }, agent, now, step);
-  const mates = takeMates(core, sweep, trial, agent, now).map((mate): Mate => {
+  const mates = takeMates(core, sweep, trial, holds, now).map((mate): Mate => {
     const mateKey = { sweepId: sweep.id, trialId: mate.id, attempt: mate.attempts + 1 };
     // Its invitation is the one to its mate.
     if (mate.state === 'pending') moveTrial(sweep, mate, 'offered', step);
@@ -91,12 +101,13 @@ function grant(
   core: Core,
   sweep: Sweep,
   trial: Trial,
-  { pack, ...claim }: Claim & { readonly pack: string },
+  { key, agentId, incarnation, slot, pack }: Omit<Claim, 'pack'> & { readonly pack: string },
   { backend }: Agent,
   now: number,
   step: Step,
 ): void {
   trial.attempts += 1;
+  const claim = { key, agentId, incarnation, slot };
   addLease(core, trial, { ...claim, pack, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
   setState(sweep, trial, 'running');
   step.changes.push({ kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 });

@@ -42,12 +42,3 @@ export function isDraining(core: Core, agent: Agent): boolean {
 export function takesWork(core: Core, agent: Agent): boolean {
   return agent.state === 'connected' && !isDraining(core, agent);
 }
-
-/** Slots that run nothing, of agents that take work. */
-export function freeSlots(core: Core): number {
-  let free = 0;
-  for (const agent of core.agents.values()) {
-    if (takesWork(core, agent)) free += Math.max(0, agent.slots - busySlots(core, agent.id));
-  }
-  return free;
-}

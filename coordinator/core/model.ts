@@ -9,10 +9,12 @@
  * - **offer**: an invitation on NATS to run a trial. **lease**: the right to, which expires unless renewed.
  * - **record**: something an attempt tells (an epoch's metrics, log text, its end), numbered from 1.
  * - **agent**: a machine that runs trials, in its **slots**. Its **incarnation** is new with each start of its process.
+ * - **pool**: slots that have the same, and so may run the same trials (pools.ts). Each has a queue of offers of its own.
  *
  * Times are milliseconds of one clock that never jumps (coordinator/clock.ts); `Ms` in a name is a duration.
  */
 import type TinyQueue from 'tinyqueue';
+import type { Labels } from '../../proto/labels.ts';
 import type {
   ArtifactKindName,
   AttemptOutcomeName,
@@ -42,8 +44,32 @@ export type Ending =
   | { readonly outcome: Exclude<AttemptOutcomeName, 'failed'> }
   | { readonly outcome: 'failed'; readonly failure: Failure };
 
+/** What a sweep's trials ask of the slot that runs them. */
+export interface Demand {
+  /** By name: one of proto/trainers.ts. */
+  readonly trainer: string;
+  readonly resources: Resources;
+}
+
+export interface Resources {
+  /** GPUs that the slot must have; false: it must have none; undefined: either will do. */
+  readonly gpu?: number | false;
+  /** Bytes that a trial may count on, on each GPU. */
+  readonly vramBytes?: number;
+  /** Which the agent must have, with these values. */
+  readonly labels: Labels;
+}
+
+/** What a slot has to offer, as far as anything may ask for it. */
+export interface SlotFacts {
+  /** GPUs that its worker sees. */
+  readonly gpus: number;
+  /** Bytes that it may count on, on each of them. */
+  readonly vramBytes: number;
+}
+
 /** What a sweep file says about how its trials are run. */
-export interface SweepPolicy {
+export interface SweepPolicy extends Demand {
   /** Trials that may be offered or running at once. */
   readonly concurrency: number | undefined;
   readonly retry: RetryBudget;
@@ -110,8 +136,9 @@ export interface Trial {
   attempts: number;
   /** Failed attempts by class, for the retry budget. */
   failures: Partial<Record<FailureClassName, number>>;
-  /** When its offer was made; of use while it is offered. */
+  /** When its offer was made, and to which pool (undefined: before a restart); of use while it is offered. */
   offeredAt: number;
+  pool: string | undefined;
   /** Not to run before: a wait before a retry. */
   readyAt: number;
   /** The newest; undefined: the next attempt begins at the beginning. */
@@ -128,12 +155,16 @@ export interface Sweep {
   state: SweepState;
   readonly trials: Map<string, Trial>;
   readonly counts: Record<TrialStateName, number>;
+  /** Trials that are offered. */
+  readonly offers: Set<Trial>;
   /** Trials that may be offered, by index. May hold trials that are not pending any more. */
   readonly ready: TinyQueue<Trial>;
   /** The same by packKey, offered ones among them: where mates are found. May hold trials that run or have ended. */
   readonly packable: Map<string, TinyQueue<Trial>>;
   /** Trials that wait for their retry, by time. May hold trials that are not pending any more. */
   readonly delayed: TinyQueue<{ readonly trial: Trial; readonly readyAt: number }>;
+  /** Whether a pool's slots may run its trials, as found before: neither changes. */
+  readonly suits: Map<string, boolean>;
 }
 
 export interface Agent {
@@ -146,6 +177,13 @@ export interface Agent {
   pack: number;
   backend: string;
   gpus: readonly string[];
+  labels: Labels;
+  /** What it can train with. */
+  trainers: readonly string[];
+  /** Of each slot; none: its slots have no GPU. */
+  slotFacts: readonly SlotFacts[];
+  /** The pool of each slot. */
+  pools: readonly string[];
   /** HOST:PORT at which Prometheus finds it; empty: nowhere. */
   metrics: string;
   state: 'connected' | 'lost';

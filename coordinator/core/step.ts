@@ -55,7 +55,7 @@ export type Change =
 
 /** Something that may leave the coordinator once the changes before it are durable. */
 export type Output =
-  | { readonly kind: 'offer'; readonly key: AttemptKey }
+  | { readonly kind: 'offer'; readonly pool: string; readonly key: AttemptKey }
   /** The agent must end the attempt, which is none of its business any more. */
   | { readonly kind: 'dismiss'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal }
   /** The agent must take nothing new, or may again, as its drain says. */

@@ -15,15 +15,18 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy): Sw
     state,
     trials: new Map(),
     counts: { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 },
+    offers: new Set(),
     ready: new TinyQueue<Trial>([], byIndex),
     packable: new Map(),
     delayed: new TinyQueue<{ trial: Trial; readyAt: number }>([], (a, b) => a.readyAt - b.readyAt),
+    suits: new Map(),
   };
 }
 
 export function addTrial(sweep: Sweep, trial: Trial): void {
   sweep.trials.set(trial.id, trial);
   sweep.counts[trial.state] += 1;
+  if (trial.state === 'offered') sweep.offers.add(trial);
   // What was offered is offered again, or taken into a pack.
   if (trial.state === 'pending' || trial.state === 'offered') makeReady(sweep, trial);
 }

@@ -28,6 +28,8 @@ const SWEEP = {
   goal: 'minimize',
   axes: ['a'],
   policy: {
+    trainer: 'noop',
+    resources: { labels: {} },
     concurrency: undefined,
     retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 },
     timeoutMs: undefined,

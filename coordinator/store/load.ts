@@ -39,16 +39,16 @@ export function loadSweep(db: Database, id: string, state: SweepState, policy: S
   const trials = db
     .prepare('select id, idx, state, attempts, parameters from trials where sweep_id = ? order by idx')
     .all(id) as { id: string; idx: number; state: TrialStateName; attempts: number; parameters: string }[];
-  const { trainer } = db.prepare('select trainer from sweeps where id = ?').get(id) as { trainer: string };
   for (const row of trials) {
     const trial: Trial = {
       id: row.id,
       index: row.idx,
       state: row.state,
-      packKey: packKey(trainer, JSON.parse(row.parameters)),
+      packKey: packKey(policy.trainer, JSON.parse(row.parameters)),
       attempts: row.attempts,
       failures: {},
       offeredAt: now,
+      pool: undefined,
       readyAt: 0,
       checkpoint: undefined,
       lease: undefined,

@@ -14,7 +14,7 @@ const TO_VERSION_1 = `
 drop table drains;
 drop table artifacts;
 alter table attempts drop column resumed_from;
-update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstructEvery', '$.command');
+update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstructEvery', '$.command', '$.trainer', '$.resources');
 pragma user_version = 1;
 `;
 
@@ -23,6 +23,7 @@ test('a store of version 1 is brought up to date, and its sweeps go on', () => {
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
   const policy = {
+    ...{ trainer: 'noop', resources: { labels: {} } },
     ...{ concurrency: undefined, timeoutMs: undefined, maxFailed: undefined },
     ...{ retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 }, checkpointEvery: 7, reconstructEvery: 7, command: [] },
   };
@@ -44,6 +45,7 @@ test('a store of version 1 is brought up to date, and its sweeps go on', () => {
   before.close();
   const loaded = loadCore(db, 1000, 0).sweeps.get('1');
   expect(loaded?.policy).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4, command: [] });
+  expect(loaded?.policy).toMatchObject({ trainer: 'noop', resources: { labels: {} } });
   expect(new Queries(db).attempts('1', 't0')).toMatchObject([{ number: 1, resumedFrom: 0 }]);
   expect(new Queries(db).artifacts('1', '')).toEqual([]);
 });

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -133,6 +133,7 @@ update sweeps set policy = json_set(policy, '$.checkpointEvery', 1, '$.reconstru
 ${ARTIFACTS}
 `,
   3: DRAINS,
+  4: `update sweeps set policy = json_set(policy, '$.trainer', trainer, '$.resources', json('{"labels":{}}'));`,
 };
 
 /**

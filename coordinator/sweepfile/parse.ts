@@ -9,6 +9,7 @@ import { parseDuration } from './duration.ts';
 import { hypothesesOf } from './hypotheses-of.ts';
 import { Findings, has, type Located, locate } from './locate.ts';
 import { SweepFileError } from './problems.ts';
+import { resourcesOf } from './resources-of.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules-of.ts';
 import { type SweepFile, sweepFileSchema } from './schema.ts';
 import { badPaths, tellShapeProblems } from './shape-problems.ts';
@@ -69,6 +70,7 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
     seeds: seedsOf(file, findings),
     order: orderOf(file, findings),
     concurrency: file.concurrency,
+    resources: resourcesOf(file, trainer, findings),
     retry: retryOf(file),
     timeoutMs: file.timeout === undefined ? undefined : parseDuration(file.timeout),
     maxFailed: maxFailedOf(file),

@@ -5,7 +5,15 @@ import type { FailureClassName } from '../../proto/names.ts';
 import { onHeartbeat, onHello } from '../core/agents.ts';
 import { type Answer, type AttemptRecord, type Claim, onOpen, onRecord, type RecordAnswer } from '../core/attempts.ts';
 import { onDrain, onUndrain } from '../core/drain.ts';
-import { type AttemptKey, type Core, type Ending, isEnded, keyText, type SweepPolicy } from '../core/model.ts';
+import {
+  type AttemptKey,
+  type Core,
+  type Ending,
+  isEnded,
+  keyText,
+  type Resources,
+  type SweepPolicy,
+} from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
 import { Step } from '../core/step.ts';
 import { onKill, onPause, onResume, onStop } from '../core/sweeps.ts';
@@ -54,6 +62,9 @@ export const AGENTS = ['a', 'b', 'c'] as const;
 const SLOTS = 2;
 /** Of each agent. */
 const PACKS = [1, 2, 4];
+const GPUS = { backend: 'tensorflow-gpu', slotFacts: [1, 1].map((gpus) => ({ gpus, vramBytes: 8 * 2 ** 30 })) };
+/** What each agent has: the third has what the first has, and GPUs. */
+const MACHINES = [{ labels: { zone: 'a' } }, { labels: { zone: 'b' } }, { labels: { zone: 'a' }, ...GPUS }];
 const packKeyOf = (index: number) => (index % 4 === 3 ? undefined : `k${index % 2}`);
 
 export class World {
@@ -97,7 +108,8 @@ export class World {
       }
       case 'hello': {
         const id = agentAt(action.agent);
-        onHello(core, agentHello(id, this.incarnation(id), SLOTS, PACKS[action.agent % PACKS.length]), now);
+        const hello = agentHello(id, this.incarnation(id), SLOTS, PACKS[action.agent % PACKS.length]);
+        onHello(core, { ...hello, ...MACHINES[action.agent % MACHINES.length] }, now);
         return { step: new Step() };
       }
       case 'heartbeat':
@@ -243,6 +255,15 @@ export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
   }),
   timeoutMs: fc.constantFrom(undefined, 60_000),
   maxFailed: fc.constantFrom(undefined, { kind: 'count', count: 2 }, { kind: 'share', ratio: 0.5 }),
+  trainer: fc.constant('noop'),
+  // Some agent can run each.
+  resources: fc.constantFrom<Resources>(
+    ...[{ labels: {} }, { labels: {} }, { labels: { zone: 'a' } }, { labels: { zone: 'b' } }],
+    ...[
+      { gpu: false as const, labels: { zone: 'a' } },
+      { gpu: 1, vramBytes: 4 * 2 ** 30, labels: {} },
+    ],
+  ),
   checkpointEvery: fc.constant(1),
   reconstructEvery: fc.constant(4),
   command: fc.constant([]),

@@ -8,6 +8,8 @@ import { addTrial, newSweep } from '../core/sweeps.ts';
 export const LEASE_MS = 15_000;
 
 export const PLAIN_POLICY: SweepPolicy = {
+  trainer: 'noop',
+  resources: { labels: {} },
   concurrency: undefined,
   retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 },
   timeoutMs: undefined,
@@ -39,6 +41,7 @@ export function addSweep(
       attempts: 0,
       failures: {},
       offeredAt: 0,
+      pool: undefined,
       readyAt: 0,
       checkpoint: undefined,
       lease: undefined,
@@ -49,7 +52,8 @@ export function addSweep(
 }
 
 export function agentHello(id: string, incarnation: string, slots: number, pack = 1): AgentHello {
-  return { id, incarnation, slots, pack, host: 'host', version: '0', backend: 'wasm', gpus: [], metrics: '' };
+  const machine = { host: 'host', version: '0', backend: 'wasm', gpus: [], labels: {}, metrics: '' };
+  return { id, incarnation, slots, pack, ...machine, trainers: ['noop', 'autoencoder', 'command'], slotFacts: [] };
 }
 
 export function keyOf(sweep: Sweep, trial: Trial, attempt = trial.attempts + 1): AttemptKey {

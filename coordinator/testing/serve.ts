@@ -10,6 +10,7 @@ import { AttemptServiceService } from '../../proto/gen/trawl/v1/attempt_service.
 import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { ArtifactFiles } from '../artifacts/files.ts';
 import { controlOf } from '../control.ts';
+import { explainWaiting } from '../core/explain.ts';
 import type { AttemptKey } from '../core/model.ts';
 import { coordinatorMetrics } from '../metrics/families.ts';
 import { Runtime } from '../runtime.ts';
@@ -61,7 +62,12 @@ export async function serve(dir: string, at: Address = { host: '127.0.0.1', port
     },
   });
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, log });
-  const source = { queries: runtime.queries, agents: () => [], onCommit: runtime.onCommit.bind(runtime) };
+  const source = {
+    queries: runtime.queries,
+    agents: () => [],
+    explain: (sweepId: string, trialId: string) => explainWaiting(runtime.core, sweepId, trialId, runtime.now()),
+    onCommit: runtime.onCommit.bind(runtime),
+  };
   const server = newServer();
   server.addService(
     ArtifactServiceService,

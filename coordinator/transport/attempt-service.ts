@@ -13,6 +13,7 @@ import type {
   Record as RecordMessage,
   ReportRequest,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { labelProblem } from '../../proto/labels.ts';
 import { artifactKind } from '../../proto/names.ts';
 import { MAX_PACK } from '../../proto/packs.ts';
 import { AGENT_ID } from '../../proto/subjects.ts';
@@ -29,7 +30,7 @@ import { keyOf, recordOf } from './records.ts';
 import { Session, Sessions, type Stream } from './sessions.ts';
 
 /** The protocol that this coordinator speaks; an agent of another is refused by name. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 /** Claims that one Open may carry. */
 export const MAX_CLAIMS = 1_000;
 /** Slots that one agent may have. */
@@ -83,7 +84,9 @@ export class AttemptService {
     }
     const { agentId, incarnation } = request;
     // All are checked before the first is granted: what a decision changes must be settled.
-    const claims = request.claims.map(({ key, slot }) => ({ key: keyOf(key), agentId, incarnation, slot }));
+    const claims = request.claims.map(({ key, slot, pack }) => {
+      return { key: keyOf(key), agentId, incarnation, slot, ...(pack > 0 ? { pack: Math.min(pack, MAX_PACK) } : {}) };
+    });
     const step = new Step();
     const answers = claims.map((claim) => ({
       key: claim.key,
@@ -170,10 +173,11 @@ export class AttemptService {
     this.#meet(hello);
     const { agentId, host, slots, backend, incarnation } = hello;
     log.info({ agentId, host, slots, backend, incarnation }, 'an agent said hello');
+    const pools = [...(runtime.core.agents.get(agentId)?.pools ?? [])];
     call.write({
       message: {
         $case: 'welcome',
-        welcome: { cluster, leaseMs: runtime.core.leaseMs, heartbeatMs, drain: this.#drainOf(agentId) },
+        welcome: { cluster, leaseMs: runtime.core.leaseMs, heartbeatMs, drain: this.#drainOf(agentId), pools },
       },
     });
     runtime.reschedule();
@@ -212,7 +216,7 @@ export class AttemptService {
 
 /** @throws {BadInputError} */
 function check(hello: Hello): void {
-  const { agentId, incarnation, protocol, slots, pack, metrics } = hello;
+  const { agentId, incarnation, protocol, slots, slotFacts, pack, metrics, labels } = hello;
   if (protocol !== PROTOCOL) {
     const older = protocol < PROTOCOL ? 'agent' : 'coordinator';
     throw new BadInputError(
@@ -228,6 +232,11 @@ function check(hello: Hello): void {
   if (slots < 1 || slots > MAX_SLOTS) {
     throw new BadInputError(`agent ${agentId} says it has ${slots} slots: expected 1 to ${MAX_SLOTS}`);
   }
+  if (slotFacts.length !== slots) {
+    throw new BadInputError(`agent ${agentId} says it has ${slots} slots, and tells of ${slotFacts.length}`);
+  }
+  const problem = labelProblem(labels);
+  if (problem !== undefined) throw new BadInputError(`agent ${agentId}: ${problem}`);
   if (pack > MAX_PACK) {
     throw new BadInputError(`agent ${agentId} says a slot holds a pack of ${pack}: expected at most ${MAX_PACK}`);
   }

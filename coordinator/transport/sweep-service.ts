@@ -19,8 +19,10 @@ import { usualGoal } from '../../proto/goals.ts';
 import { type GoalName, goal, trialState } from '../../proto/names.ts';
 import { configsOf, rankConfigs } from '../analysis/configs.ts';
 import { curveOf } from '../analysis/curve.ts';
+import type { Explanation } from '../core/explain.ts';
 import { rank } from '../core/ranking.ts';
 import type { Queries } from '../store/queries.ts';
+import { explainTrial } from './explain.ts';
 import { streamed, unary } from './handlers.ts';
 import { TRIALS_PER_MESSAGE, type WatchSource, watchSweep } from './watch.ts';
 
@@ -33,7 +35,12 @@ export interface SweepControl {
   act(sweepId: string, action: SweepAction, reason: string): Promise<void>;
 }
 
-export function sweepService(source: WatchSource, control: SweepControl, log: Logger): SweepServiceServer {
+export interface SweepSource extends WatchSource {
+  /** Undefined where the trial does not wait, or nobody works on the store. */
+  explain(sweepId: string, trialId: string): Explanation | undefined;
+}
+
+export function sweepService(source: SweepSource, control: SweepControl, log: Logger): SweepServiceServer {
   const { queries } = source;
   return {
     submit: unary(log, async (request) => ({ sweep: queries.sweep(await control.submit(request)) })),
@@ -62,6 +69,11 @@ export function sweepService(source: WatchSource, control: SweepControl, log: Lo
     }),
     watch: streamed(log, (request, signal) => watchSweep(source, queries.findSweep(request.sweep), signal)),
     readLog: streamed(log, (request, signal) => readLog(queries, request, signal)),
+    explainTrial: unary(log, (request) => {
+      const within = request.sweep === '' ? '' : queries.findSweep(request.sweep);
+      const { sweepId, trialId } = queries.findTrial(within, request.trial);
+      return explainTrial(queries, sweepId, trialId, source.explain(sweepId, trialId));
+    }),
     listAgents: unary(log, () => ({ agents: source.agents() })),
   };
 }

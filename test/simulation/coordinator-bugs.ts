@@ -4,10 +4,10 @@ import type { Lease, Sweep, SweepPolicy, Trial } from '../../coordinator/core/mo
 import type { Step } from '../../coordinator/core/step.ts';
 import { setState } from '../../coordinator/core/trials.ts';
 import { Runtime } from '../../coordinator/runtime.ts';
-import { Offers } from '../../coordinator/transport/offers.ts';
+import { Offers, type Wanted } from '../../coordinator/transport/offers.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Bug } from './bug.ts';
-import { onClaims, onHeartbeats, onRecords } from './meddling.ts';
+import { onClaims, onHeartbeats, onRecords, onWelcome } from './meddling.ts';
 
 type Changing<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -19,8 +19,12 @@ class Hasty extends Runtime {
 }
 
 class WithoutReconciling extends Offers {
-  override reconcile(): Promise<number> {
-    return super.reconcile(() => []);
+  override reconcile({ pools }: Wanted): Promise<number> {
+    return super.reconcile({ pools, offers: () => [] });
+  }
+
+  override rebuild(pool: string, { pools }: Wanted): Promise<void> {
+    return super.rebuild(pool, { pools, offers: () => [] });
   }
 }
 
@@ -183,5 +187,12 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   })),
   'timeout-ignored': policy('attempts may run for ever', () => ({ timeoutMs: undefined })),
   'max-failed-ignored': policy('a sweep with too many failures goes on', () => ({ maxFailed: undefined })),
+  'demands-ignored': policy('any slot is granted any trial, whatever that asks for', () => ({
+    resources: { labels: {} },
+  })),
+  'pools-untold': {
+    about: "an agent is told of its first slot's pool only, whatever the others have",
+    service: (service) => onWelcome(service, (welcome) => welcome.pools.fill(welcome.pools[0] ?? '')),
+  },
   'concurrency-ignored': policy('more trials run at once than the sweep allows', () => ({ concurrency: undefined })),
 };

@@ -10,6 +10,7 @@ import { budget } from '../../coordinator/testing/budget.ts';
 import { Ledger } from '../../coordinator/testing/ledger.ts';
 import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
+import { type Machinery, mayRun } from './placement.ts';
 
 /** Whether a trial is over. */
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
@@ -28,6 +29,7 @@ interface Attempt {
 }
 
 export interface LawsWorld {
+  machine(agentId: string): Machinery | undefined;
   now(): number;
   /** When the last fault was over; undefined: not yet. */
   calmSince(): number | undefined;
@@ -138,9 +140,19 @@ export class Laws {
     if (change.kind === 'granted' && this.#drained.has(change.agentId)) {
       this.breaks(`${keyText(change.key)} was granted to ${change.agentId}, which is drained`);
     }
+    if (change.kind === 'granted') this.#mayRun(change);
     if (change.kind !== 'ended') return;
     const attempt = this.attempts.get(keyText(change.key));
     if (attempt !== undefined) this.#endIsRight(change.key, attempt, change.ending);
+  }
+
+  #mayRun({ key, agentId, slot }: Change & { kind: 'granted' }): void {
+    const resources = this.ledger.sweeps.get(key.sweepId)?.policy.resources;
+    const machine = this.#world.machine(agentId);
+    if (resources === undefined || machine === undefined) return;
+    if (resources.gpu !== undefined || resources.labels.zone !== undefined) this.reached.add('placed');
+    if (mayRun(resources, machine, slot)) return;
+    this.breaks(`${keyText(key)} asks for ${JSON.stringify(resources)} and was granted to slot ${slot} of ${agentId}`);
   }
 
   #endIsRight(key: AttemptKey, attempt: Attempt, ending: Ending): void {

@@ -8,6 +8,8 @@ import {
   Heartbeat,
   type Record as RecordMessage,
   type ReportRequest,
+  type ReportResponse,
+  type Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
 /** @param meddle sees, and may change, each record before the coordinator does */
@@ -26,6 +28,21 @@ export function onRecords(
         if (message?.$case === 'hello') agentId = message.hello.agentId;
         if (message?.$case === 'record') meddle(runtime, agentId, message.record);
         return emit(event, ...args);
+      };
+      service.report(call);
+    },
+  };
+}
+
+/** @param meddle sees, and may change, what an agent is told when it has said hello */
+export function onWelcome(service: AttemptServiceServer, meddle: (welcome: Welcome) => void): AttemptServiceServer {
+  return {
+    ...service,
+    report(call) {
+      const write = call.write.bind(call) as (response: ReportResponse) => boolean;
+      call.write = (response: ReportResponse) => {
+        if (response.message?.$case === 'welcome') meddle(response.message.welcome);
+        return write(response);
       };
       service.report(call);
     },

@@ -2,6 +2,7 @@
 import { Random } from '../harness/random.ts';
 import type { MachineOptions } from './machine.ts';
 import type { Weather } from './network.ts';
+import { type Machinery, machineryOf, resourcesText } from './placement.ts';
 import type { Fuse } from './process.ts';
 
 export type Verb = 'PAUSE' | 'RESUME' | 'STOP' | 'KILL';
@@ -67,21 +68,27 @@ export interface Scenario {
   readonly calmAt: number;
 }
 
+const NO_MACHINERY: Machinery = { zone: '', gpuSlots: 0 };
 const FAULTY_MS = 60_000;
 
 export function scenarioOf(seed: number): Scenario {
   const random = new Random(seed);
   const chance = (of: number) => random.next() < of;
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
-  const machines = Array.from(
+  const drawn = Array.from(
     { length: whole(1, 3) },
-    (_, at): MachineOptions => ({
+    (_, at): Omit<MachineOptions, keyof Machinery> => ({
       id: `agent-${at + 1}`,
       slots: whole(1, 3),
       pack: random.pick([1, 1, 2, 4]),
       transferMs: random.pick([20, 500, 500, 20_000]),
     }),
   );
+  const machinery = machineryOf(
+    seed,
+    drawn.map(({ slots }) => slots),
+  );
+  const machines = drawn.map((options, at): MachineOptions => ({ ...NO_MACHINERY, ...machinery[at], ...options }));
   const hangs = chance(0.4);
   const sweeps = Array.from({ length: whole(1, 3) }, () => ({ at: whole(0, 15_000), text: sweepText(random, hangs) }));
   const orders = Array.from(
@@ -105,9 +112,13 @@ export function scenarioOf(seed: number): Scenario {
   if (places.length > 1 && chance(0.4)) {
     faults.push({ at: whole(10_000, FAULTY_MS - 2_000), kind: 'agent leaves', place: random.pick(places) });
   }
+  const gone = faults.flatMap((fault) => (fault.kind === 'agent leaves' ? [fault.place] : []));
+  const staying = machines.filter(({ id }) => !gone.includes(id));
+  const asking = new Random(seed ^ 0xa5c);
   const often = random.pick([0, 0.03, 0.1]);
   return {
-    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, sweeps, orders, drains, faults },
+    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, orders, drains, faults },
+    sweeps: sweeps.map(({ at, text }) => ({ at, text: text + resourcesText(asking, staying) })),
     calmAt: FAULTY_MS,
     weather: {
       ...{ usualMs: random.pick([2, 10, 60]), slowMs: random.pick([200, 2_000, 12_000]) },

@@ -17,7 +17,7 @@ const WANTED = [
   ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'drained'].map((failure) => `failed: ${failure}`),
   ...['pending', 'offered', 'succeeded', 'failed', 'cancelled'].map((state) => `trial ${state}`),
   ...['paused', 'running', 'stopping', 'stopped', 'killed', 'finished'].map((state) => `sweep ${state}`),
-  ...['a pack', 'resumed', 'an agent drained', 'an agent undrained'],
+  ...['a pack', 'resumed', 'placed', 'an agent drained', 'an agent undrained'],
 ];
 
 test(

@@ -63,6 +63,7 @@ export class Simulation {
     this.network = new Network(this.clock, new Random(seed ^ 0xbabe));
     this.network.weather = this.scenario.weather;
     this.laws = new Laws({
+      machine: (agentId) => this.machines.get(agentId)?.options,
       now: () => this.clock.now,
       calmSince: () => (this.isCalm ? this.scenario.calmAt : undefined),
       isThere: (agentId, incarnation, key) => this.#isThere(agentId, incarnation, key),

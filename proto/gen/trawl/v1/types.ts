@@ -707,6 +707,14 @@ export interface Agent {
   gpus: string[];
   /** Why it is drained, as the person who asked for that said; empty when nobody did. */
   drainReason: string;
+  labels: { [key: string]: string };
+  /** Memory that each of its slots may count on, on each GPU that it sees; 0: it has no GPU. */
+  slotVramBytes: number[];
+}
+
+export interface Agent_LabelsEntry {
+  key: string;
+  value: string;
 }
 
 function createBaseSweep(): Sweep {
@@ -2676,6 +2684,8 @@ function createBaseAgent(): Agent {
     lastHeartbeatMs: 0,
     gpus: [],
     drainReason: "",
+    labels: {},
+    slotVramBytes: [],
   };
 }
 
@@ -2710,6 +2720,16 @@ export const Agent: MessageFns<Agent> = {
     }
     if (message.drainReason !== "") {
       writer.uint32(82).string(message.drainReason);
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      Agent_LabelsEntry.encode({ key: key as any, value }, writer.uint32(90).fork()).join();
+    });
+    if (message.slotVramBytes.length !== 0) {
+      writer.uint32(98).fork();
+      for (const v of message.slotVramBytes) {
+        writer.uint64(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -2807,6 +2827,35 @@ export const Agent: MessageFns<Agent> = {
             message.drainReason = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            const entry11 = Agent_LabelsEntry.decode(reader, reader.uint32());
+            if (entry11.value !== undefined) {
+              message.labels[entry11.key] = entry11.value;
+            }
+            continue;
+          }
+          case 12: {
+            if (tag === 96) {
+              message.slotVramBytes.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 98) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.slotVramBytes.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2834,6 +2883,83 @@ export const Agent: MessageFns<Agent> = {
     message.lastHeartbeatMs = object.lastHeartbeatMs ?? 0;
     message.gpus = object.gpus?.map((e) => e) || [];
     message.drainReason = object.drainReason ?? "";
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.slotVramBytes = object.slotVramBytes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseAgent_LabelsEntry(): Agent_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const Agent_LabelsEntry: MessageFns<Agent_LabelsEntry> = {
+  encode(message: Agent_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Agent_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgent_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Agent_LabelsEntry>): Agent_LabelsEntry {
+    return Agent_LabelsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Agent_LabelsEntry>): Agent_LabelsEntry {
+    const message = createBaseAgent_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
