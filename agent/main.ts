@@ -6,8 +6,10 @@ import { join, resolve } from 'node:path';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { type Address, isLoopback } from '../proto/address.ts';
+import type { BasicAuth } from '../proto/basic-auth.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
+import type { Identity } from '../proto/identity.ts';
 import { type Labels, labelProblem } from '../proto/labels.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import type { DatasetUse } from './data/use.ts';
@@ -29,6 +31,8 @@ export interface AgentOptions {
   readonly natsUrl: string;
   /** HOST:PORT of the coordinator. */
   readonly server: string;
+  /** Who the agent is, and how it shows that; undefined: whoever it says, without TLS. */
+  readonly identity: Identity | undefined;
   /** Undefined: as `slotsPerGpu` says. */
   readonly slots: number | undefined;
   /** Undefined: one for each GPU, or for each core where there is none. */
@@ -41,10 +45,12 @@ export interface AgentOptions {
   readonly requireGpu: boolean;
   /** Trials that a slot trains together. */
   readonly pack: PackOption;
-  /** Undefined: the one kept in `dir`, or a new one made of the host's name. */
+  /** Undefined: the identity's, the one kept in `dir`, or a new one made of the host's name. */
   readonly id: string | undefined;
   /** Where it serves `/metrics`; undefined: nowhere. */
   readonly metrics: Address | undefined;
+  /** Who may read it; undefined: whoever reaches it. */
+  readonly metricsAuth: BasicAuth | undefined;
   /** Whether `/metrics` tells of the GPUs. */
   readonly gpuMetrics: boolean;
   /** Accepts that other machines reach `/metrics`. */
@@ -66,7 +72,7 @@ export interface RunningAgent {
 
 /** @throws {BadInputError | RefusedError | UnreachableError} */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { dir, log, natsUrl, requireGpu, server } = options;
+  const { dir, identity, log, natsUrl, requireGpu, server } = options;
   refuseOpenMetrics(options);
   const problem = labelProblem(options.labels);
   if (problem !== undefined) throw new BadInputError(`--label: ${problem}`);
@@ -78,16 +84,18 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   let operator: Operator | undefined;
   let agent: Agent | undefined;
   try {
-    const id = agentId(dir, options.id);
+    const id = identity === undefined ? agentId(dir, options.id) : certified(identity, options.id);
     const gpus = await listGpus();
     const cores = availableParallelism();
     const slots = slotCount(options, gpus.length, cores);
     const perSlot = slotGpus(gpus, slots);
-    nats = await connectNats(natsUrl, 'trawl agent');
+    nats = await connectNats(natsUrl, 'trawl agent', identity);
     operator =
       options.metrics &&
       (await startOperator({
-        ...{ at: options.metrics, agentId: id, version: options.version, dir, dataDir: options.dataDir },
+        ...{ at: options.metrics, auth: options.metricsAuth, log },
+        ...{ agentId: id, version: options.version, dir, dataDir: options.dataDir },
+        certificateExpires: identity?.expires,
         gpuMetrics: options.gpuMetrics && gpus.length > 0,
         spooled: () => spool.size(),
         unready: () => (agent === undefined ? 'the agent is starting' : agent.unready()),
@@ -112,7 +120,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     };
     const started = new Agent({
       ...{ dir, server, hello, spool, nats, log },
-      connect: () => linkTo(server),
+      connect: () => linkTo(server, identity),
       startWorker: (slot, events) => {
         const { indexes, sharedBy: gpuSharedBy } = perSlot[slot] ?? { indexes: [], sharedBy: 1 };
         return new WorkerProcess({ ...setup, gpuSharedBy }, indexes, events);
@@ -148,12 +156,18 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   }
 }
 
+/** @throws {BadInputError} when it is asked to be another than its certificate says */
+function certified({ name }: Identity, given: string | undefined): string {
+  if (given === undefined || given === name) return name;
+  throw new BadInputError(`--id is ${given}, but the identity is that of agent ${name}: leave --id out`);
+}
+
 /** @throws {RefusedError} */
-function refuseOpenMetrics({ metrics, insecure }: AgentOptions): void {
-  if (metrics === undefined || isLoopback(metrics) || insecure) return;
+function refuseOpenMetrics({ metrics, metricsAuth, insecure }: AgentOptions): void {
+  if (metrics === undefined || isLoopback(metrics) || metricsAuth !== undefined || insecure) return;
   throw new RefusedError(
-    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics is neither encrypted nor asks for a ` +
-      'password: serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
+    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics asks for no password: give it ` +
+      '--metrics-user with one, serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
   );
 }
 

@@ -5,6 +5,7 @@ import { registerAgents } from './commands/agents.ts';
 import { registerArtifacts } from './commands/artifacts.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerBest } from './commands/best.ts';
+import { registerCerts } from './commands/certs.ts';
 import { registerCompare } from './commands/compare.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerDoctor } from './commands/doctor.ts';
@@ -51,7 +52,18 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
     ],
   ],
   ['Steer:', [registerPause, registerResume, registerStop, registerKill, registerDrain, registerUndrain]],
-  ['Serve:', [registerCoordinator, registerAgent, registerBackup, registerRestore, registerDoctor, registerSchema]],
+  [
+    'Serve:',
+    [
+      registerCoordinator,
+      registerAgent,
+      registerCerts,
+      registerBackup,
+      registerRestore,
+      registerDoctor,
+      registerSchema,
+    ],
+  ],
 ];
 
 const AFTER_HELP = `
@@ -69,8 +81,9 @@ Exit codes:
   130  interrupted
 
 Environment:
-  TRAWL_SERVER  HOST:PORT of the coordinator, where --server does not say
-  NO_COLOR      no colours, as --no-color`;
+  TRAWL_SERVER    HOST:PORT of the coordinator, where --server does not say
+  TRAWL_IDENTITY  folder of who you are, where --identity does not say
+  NO_COLOR        no colours, as --no-color`;
 
 /** The command line, complete. Usage errors are thrown as CommanderError, once their message has been written. */
 export function buildProgram(): Command {

@@ -2,7 +2,8 @@
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
-import { allHeartbeats } from '../proto/subjects.ts';
+import { allHeartbeats, heartbeatSubject } from '../proto/subjects.ts';
+import type { Refusals } from './auth/refusals.ts';
 import { onHeartbeat } from './core/agents.ts';
 import { livePools, renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import { onTick } from './core/tick.ts';
@@ -21,6 +22,7 @@ export interface RoundsOptions {
   readonly offers: Offers;
   readonly cluster: string;
   readonly metrics: Pick<CoordinatorMetrics, 'natsReconnects'>;
+  readonly refusals: Pick<Refusals, 'tell'>;
   /** The connection to NATS was lost, or is back. */
   readonly onConnected: (connected: boolean) => void;
   readonly log: Logger;
@@ -33,6 +35,7 @@ export async function startRounds({
   offers,
   cluster,
   metrics,
+  refusals,
   onConnected,
   log,
 }: RoundsOptions): Promise<() => void> {
@@ -46,7 +49,7 @@ export async function startRounds({
     log.warn({ pool }, 'offers stand, slots are free, and nobody takes them: the stream is made anew');
     return offers.rebuild(pool, wanted).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
   };
-  listenToHeartbeats(nats, cluster, runtime, log);
+  listenToHeartbeats(nats, cluster, runtime, refusals, log);
   listenToStatus(nats, log, {
     onDisconnect: () => onConnected(false),
     onReconnect() {
@@ -73,13 +76,23 @@ export async function startRounds({
   };
 }
 
-function listenToHeartbeats(nats: NatsConnection, cluster: string, runtime: Runtime, log: Logger): void {
+function listenToHeartbeats(
+  nats: NatsConnection,
+  cluster: string,
+  runtime: Runtime,
+  refusals: Pick<Refusals, 'tell'>,
+  log: Logger,
+): void {
   nats.subscribe(allHeartbeats(cluster), {
     callback(error, message) {
       if (error !== null) return log.warn({ err: error }, 'heartbeats could not be received');
       try {
         const beat = Heartbeat.decode(message.data);
         const { agentId, incarnation, held, leaving } = beat;
+        // The server lets an agent publish on its own subject only: the subject says who it is.
+        if (message.subject !== heartbeatSubject(cluster, agentId)) {
+          return refusals.tell('other_agent', { subject: message.subject, agentId });
+        }
         const facts = { agentId, incarnation, held: held.map(keyOf), leaving };
         runtime.settle(onHeartbeat(runtime.core, facts, runtime.now())).catch(() => {});
       } catch (cause) {

@@ -1,7 +1,9 @@
 /** The agent's face to whoever runs it: `/metrics`, `/healthz`, `/readyz`. */
 import { hostname } from 'node:os';
 import { Events, type NatsConnection } from 'nats';
+import type { Logger } from 'pino';
 import type { Address } from '../../proto/address.ts';
+import type { BasicAuth } from '../../proto/basic-auth.ts';
 import { watchDiskSpace } from '../../proto/disk-space.ts';
 import { serveOperatorPages } from '../../proto/operator-http.ts';
 import { cachedBytes } from '../data/status.ts';
@@ -11,8 +13,13 @@ import { watchGpus } from './watch-gpus.ts';
 
 export interface OperatorOptions {
   readonly at: Address;
+  /** Who may read `/metrics`; undefined: whoever reaches it. */
+  readonly auth: BasicAuth | undefined;
+  readonly log: Logger;
   readonly agentId: string;
   readonly version: string;
+  /** Unix time in seconds at which the agent's certificate runs out; undefined: it has none. */
+  readonly certificateExpires: number | undefined;
   readonly dir: string;
   readonly dataDir: string;
   /** Whether the GPUs' figures are told: false where another exporter tells them, or there are none. */
@@ -40,6 +47,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   metrics.datasetHits.inc({ agent }, 0);
   metrics.datasetMisses.inc({ agent }, 0);
   metrics.natsReconnects.inc({ component: 'agent' }, 0);
+  if (options.certificateExpires === undefined) metrics.certificateExpiry.remove();
+  else metrics.certificateExpiry.set(options.certificateExpires);
   const pages = await serveOperatorPages(
     {
       registry: metrics.registry,
@@ -47,6 +56,10 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       unready: options.unready,
     },
     options.at,
+    {
+      auth: options.auth,
+      onRefused: (from, why) => options.log.warn({ from, why }, 'refused'),
+    },
   );
   const stopDiskWatch = watchDiskSpace(dir, ({ free, size }) => {
     metrics.diskFree.set({ agent }, free);

@@ -2,7 +2,7 @@
 import type { Consumer, ConsumerMessages, JsMsg, NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { OFFER_CONSUMER } from '../../proto/subjects.ts';
+import { namesAttempt, OFFER_CONSUMER } from '../../proto/subjects.ts';
 
 /** How long one pull stands before it is made again. */
 const PULL_MS = 20_000;
@@ -86,8 +86,8 @@ export class OfferQueue {
     } catch (error) {
       this.#log.warn({ err: error, subject: message.subject }, 'an offer could not be read');
     }
-    // What nobody can read would come for ever.
-    if (key === undefined) {
+    // What nobody can read would come for ever; what is no name must not become a folder's.
+    if (key === undefined || !namesAttempt(key)) {
       message.term();
       return;
     }

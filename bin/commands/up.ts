@@ -49,7 +49,7 @@ async function up(fileName: string, options: Options): Promise<void> {
     say: note,
   });
   try {
-    await withConnection({ server: cluster.address }, (connection) =>
+    await withConnection({ server: cluster.address, identity: false }, (connection) =>
       Promise.race([run(connection, file, options, interrupt.signal), cluster.broken]),
     );
   } finally {

@@ -169,6 +169,12 @@ export function refusalFor(core: Core, agentId: string, key: AttemptKey): Refusa
   return core.leases.get(keyText(key))?.agentId === agentId ? undefined : whyNotListened(core, key);
 }
 
+/** Whether an attempt is leased, and to another agent: no agent that follows the protocol comes to ask. */
+export function isAnothers(core: Core, agentId: string, key: AttemptKey): boolean {
+  const lease = core.leases.get(keyText(key));
+  return lease !== undefined && lease.agentId !== agentId;
+}
+
 function whyNotListened(core: Core, key: AttemptKey): Refusal {
   const trial = core.sweeps.get(key.sweepId)?.trials.get(key.trialId);
   if (trial === undefined) {

@@ -290,6 +290,14 @@ export class Queries {
     return row !== undefined;
   }
 
+  /** Artifacts of an attempt, checkpoints among them. */
+  artifactCount({ sweepId, trialId, attempt }: AttemptKey): number {
+    const row = this.#db
+      .prepare('select count(*) as n from artifacts where sweep_id = ? and trial_id = ? and attempt = ?')
+      .get(sweepId, trialId, attempt) as { n: number };
+    return row.n;
+  }
+
   /** Log text after record `afterSeq`, in order. */
   log(sweepId: string, trialId: string, attempt: number, afterSeq: number): { seq: number; text: string }[] {
     return this.#db

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
@@ -18,7 +19,7 @@ import { onOpen, onRecord } from '../core/attempts.ts';
 import type { Artifact as KeptArtifact } from '../core/model.ts';
 import { Step } from '../core/step.ts';
 import { agentHello } from '../testing/sample-core.ts';
-import { INSECURE, newFolder, noopSweep, type Served, serve } from '../testing/serve.ts';
+import { INSECURE, newFolder, noopSweep, type Served, type ServeOptions, serve } from '../testing/serve.ts';
 
 let dir: string;
 let served: Served;
@@ -26,9 +27,11 @@ let client: ArtifactServiceClient;
 let key: AttemptKey;
 
 /** A coordinator with one attempt, leased to agent `a`. */
-beforeEach(async () => {
+beforeEach(() => begin());
+
+async function begin(options: ServeOptions = {}): Promise<void> {
   dir = newFolder();
-  served = await serve(dir);
+  served = await serve(dir, options);
   client = new ArtifactServiceClient(served.address, INSECURE);
   onHello(served.runtime.core, agentHello('a', 'a1', 1), now());
   await controlOf(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
@@ -37,11 +40,14 @@ beforeEach(async () => {
   const step = new Step();
   onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now(), step);
   await served.runtime.settle(step);
-});
-afterEach(() => {
+}
+
+afterEach(end);
+
+function end(): void {
   client.close();
   served.stop();
-});
+}
 
 const BYTES = Buffer.from(Array.from({ length: 1000 }, (_, i) => i % 251));
 const SHA256 = createHash('sha256').update(BYTES).digest('hex');
@@ -127,6 +133,23 @@ test('more bytes than announced, a name that leaves the folder, and a stranger a
     });
   }
   expect(await put([BYTES], { agentId: 'b' })).toMatchObject([{ $case: 'refusal' }]);
+});
+
+test('who brings nothing more is given up, and what came so far need not come again', async () => {
+  end();
+  await begin({ stallMs: 3_000 });
+  const silent = once(client.put(), 'error');
+  const call = client.put();
+  const refused = once(call, 'error');
+  call.write({ message: { $case: 'header', header: { key, agentId: 'a', artifact: FILE } } });
+  await once(call, 'data');
+  call.write({ message: { $case: 'chunk', chunk: BYTES.subarray(0, 400) } });
+  expect((await refused)[0]).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+  expect((await silent)[0]).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+  expect(await put([BYTES.subarray(400)])).toEqual([
+    { $case: 'offset', offset: 400 },
+    { $case: 'stored', stored: true },
+  ]);
 });
 
 test('a file of a byte more than a gigabyte is refused by its limit, and the next one is taken', async () => {

@@ -1,10 +1,12 @@
 /** Who watches a sweep gets one snapshot, then what the commits change, a few times a second. */
+import { OverloadedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { isEnded } from '../core/model.ts';
 import type { Commit } from '../store/journal.ts';
 import type { Queries } from '../store/queries.ts';
+import { WATCH_BACKLOG } from './limits.ts';
 
 /** The least time between two deltas: changes in between share one. */
 export const WATCH_INTERVAL_MS = 100;
@@ -17,7 +19,10 @@ export interface WatchSource {
   onCommit(listener: (commit: Commit) => void): () => void;
 }
 
-/** Ends when the sweep has, or when the signal says that nobody listens any more. */
+/**
+ * Ends when the sweep has, or when the signal says that nobody listens any more.
+ * @throws {OverloadedError} to a watcher that falls behind: a new watch begins with how things stand
+ */
 export async function* watchSweep(
   source: WatchSource,
   sweepId: string,
@@ -76,21 +81,31 @@ function* furtherTrials(trials: readonly Trial[]): Generator<WatchResponse> {
 class Changed {
   #trialIds = new Set<string>();
   #events: Event[] = [];
+  #overflowed = false;
 
   get any(): boolean {
-    return this.#events.length > 0;
+    return this.#overflowed || this.#events.length > 0;
   }
 
   take(commit: Commit, sweepId: string): void {
     for (const event of commit.events) {
-      if (event.sweepId !== sweepId) continue;
+      if (event.sweepId !== sweepId || this.#overflowed) continue;
       const { at: atMs, ...rest } = event;
       this.#events.push({ atMs, ...rest });
       if (event.trialId !== '') this.#trialIds.add(event.trialId);
+      if (this.#events.length > WATCH_BACKLOG) this.#overflow();
     }
   }
 
+  /** Nothing is kept for a watcher that does not come for it. */
+  #overflow(): void {
+    this.#overflowed = true;
+    this.#events = [];
+    this.#trialIds.clear();
+  }
+
   drain(): { trialIds: Set<string>; events: Event[] } {
+    if (this.#overflowed) throw new OverloadedError(`more than ${WATCH_BACKLOG} events were not read: watch again`);
     const drained = { trialIds: this.#trialIds, events: this.#events };
     this.#trialIds = new Set();
     this.#events = [];

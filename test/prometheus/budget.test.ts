@@ -1,6 +1,7 @@
 /** How many series a busy cluster costs whoever stores them. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { startOperator } from '../../agent/metrics/operator.ts';
 import { busyCluster } from '../../coordinator/testing/busy-cluster.ts';
@@ -57,7 +58,15 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
     process.env.PATH = path;
   });
   const operator = await startOperator({
-    ...{ at: { host: '127.0.0.1', port: 0 }, agentId: 'agent-0', version: '0', dir: folder, dataDir: folder },
+    ...{
+      at: { host: '127.0.0.1', port: 0 },
+      agentId: 'agent-0',
+      certificateExpires: undefined,
+      version: '0',
+      dir: folder,
+      dataDir: folder,
+    },
+    ...{ auth: undefined, log: pino({ level: 'silent' }) },
     ...{ gpuMetrics: true, spooled: () => 0, unready: () => undefined },
   });
   onTestFinished(() => operator.stop());
