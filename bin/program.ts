@@ -17,6 +17,7 @@ import { registerLogs } from './commands/logs.ts';
 import { registerLs } from './commands/ls.ts';
 import { registerPause } from './commands/pause.ts';
 import { registerPlan } from './commands/plan.ts';
+import { registerPriority } from './commands/priority.ts';
 import { registerReport } from './commands/report.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerResume } from './commands/resume.ts';
@@ -51,7 +52,10 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerReport,
     ],
   ],
-  ['Steer:', [registerPause, registerResume, registerStop, registerKill, registerDrain, registerUndrain]],
+  [
+    'Steer:',
+    [registerPause, registerResume, registerStop, registerKill, registerPriority, registerDrain, registerUndrain],
+  ],
   [
     'Serve:',
     [

@@ -60,6 +60,13 @@ export type Effect =
   | { readonly kind: 'over'; readonly key: AttemptKey }
   | { readonly kind: 'record'; readonly key: AttemptKey; readonly seq: number; readonly body: RecordBody };
 
+/** Refusals of an offer that stands all the same. */
+const STILL_TO_BE_RUN: ReadonlySet<RefusalCode> = new Set([
+  RefusalCode.DRAINED,
+  RefusalCode.UNFIT,
+  RefusalCode.OUTRANKED,
+]);
+
 export function newSlots(count: number): Slot[] {
   return Array.from({ length: count }, () => ({ state: 'starting' }));
 }
@@ -130,9 +137,8 @@ export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision:
   if ('refusal' in decision) {
     if (decision.refusal.code === RefusalCode.NO_SESSION) return 'again';
     slots[at] = { state: 'idle' };
-    // What this agent is not to run is still to be run.
-    const { code } = decision.refusal;
-    const answered = code !== RefusalCode.DRAINED && code !== RefusalCode.UNFIT;
+    // What this slot is not to run, or not yet, is still to be run.
+    const answered = !STILL_TO_BE_RUN.has(decision.refusal.code);
     return [{ kind: answered ? 'acknowledge' : 'return', offer: slot.offer }];
   }
   const granted = [{ key: slot.key, grant: decision.grant }, ...decision.mates];

@@ -74,6 +74,21 @@ test('a sweep’s own reasons: paused, concurrency, a wait before a retry, who c
   expect(reasons(core, 't3')).toEqual(['its sweep is paused']);
 });
 
+test('other sweeps that come first, or share the slots', () => {
+  const core = emptyCore();
+  onHello(core, agentHello('a', '1', 1), NOW);
+  addSweep(core, '1', 9, { weight: 1 });
+  addSweep(core, '2', 9, { weight: 3 });
+  addSweep(core, '3', 9, {}, undefined, 5);
+  addSweep(core, '4', 9, {}, undefined, -5);
+  addSweep(core, '5', 9, { resources: { labels: { zone: 'elsewhere' } } }, undefined, 9);
+  schedule(core, NOW);
+  expect(reasons(core, 't0')).toEqual([
+    'sweep 3 is more urgent (priority 5, this one 0): of it 7 trials wait',
+    'its sweep shares slots with sweep 2: it gets 25 %, by weight',
+  ]);
+});
+
 test('where nobody may run it, that is said before all', () => {
   const core = emptyCore();
   onHello(core, agentHello('a', '1', 1), NOW);

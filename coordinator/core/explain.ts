@@ -3,8 +3,8 @@ import type { AgentVerdict } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { unfit } from './fitness.ts';
 import { isDraining } from './leases.ts';
 import type { Agent, Core, Sweep, Trial } from './model.ts';
-import { capabilityOf } from './pools.ts';
-import { roomFor } from './scheduler.ts';
+import { capabilityOf, presentPools, suits } from './pools.ts';
+import { couldBegin, roomFor } from './scheduler.ts';
 
 export interface Explanation {
   /** What keeps it from running besides the agents, a sentence each. */
@@ -20,7 +20,10 @@ export function explainWaiting(core: Core, sweepId: string, trialId: string, now
   if (trial.state !== 'pending' && trial.state !== 'offered') return undefined;
   const known = [...core.agents.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const agents = known.map((agent) => verdictOn(core, sweep, agent, now));
-  return { reasons: [...ownReasons(sweep, trial, now), ...agentReasons(agents)], agents };
+  return {
+    reasons: [...ownReasons(sweep, trial, now), ...otherSweeps(core, sweep, now), ...agentReasons(agents)],
+    agents,
+  };
 }
 
 function ownReasons(sweep: Sweep, trial: Trial, now: number): string[] {
@@ -38,6 +41,29 @@ function ownReasons(sweep: Sweep, trial: Trial, now: number): string[] {
     (other) => other.state === 'pending' && other.readyAt <= now && other.index < trial.index,
   ).length;
   if (before > 0) reasons.push(`${trials(before)} of its sweep ${before === 1 ? 'comes' : 'come'} before it`);
+  return reasons;
+}
+
+/** Sweeps that compete for a slot: those that come first, and those that share. */
+function otherSweeps(core: Core, sweep: Sweep, now: number): string[] {
+  if (!couldBegin(sweep, now)) return [];
+  const pools = [...presentPools(core).values()].filter((pool) => suits(sweep, pool));
+  const rivals = [...core.sweeps.values()].filter(
+    (other) => other !== sweep && couldBegin(other, now) && pools.some((pool) => suits(other, pool)),
+  );
+  const reasons = rivals
+    .filter(({ priority }) => priority > sweep.priority)
+    .map(({ id, priority, counts }) => {
+      const wait = counts.pending === 1 ? '1 trial waits' : `${counts.pending} trials wait`;
+      return `sweep ${id} is more urgent (priority ${priority}, this one ${sweep.priority}): of it ${wait}`;
+    });
+  const peers = rivals.filter(({ priority }) => priority === sweep.priority);
+  if (peers.length > 0) {
+    const weights = [sweep, ...peers].reduce((sum, { policy }) => sum + policy.weight, 0);
+    const share = Math.round((sweep.policy.weight / weights) * 100);
+    const names = peers.map(({ id }) => id).join(', ');
+    reasons.push(`its sweep shares slots with sweep ${names}: it gets ${share} %, by weight`);
+  }
   return reasons;
 }
 

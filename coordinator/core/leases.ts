@@ -1,4 +1,5 @@
 /** Where leases begin and end, so that the slots in use always agree with them. */
+
 import { type Agent, type Core, keyText, type Lease, type Trial } from './model.ts';
 
 export function newCore(leaseMs: number): Core {
@@ -8,6 +9,7 @@ export function newCore(leaseMs: number): Core {
     drains: new Map(),
     leases: new Map(),
     slotsInUse: new Map(),
+    meanMs: undefined,
     leaseMs,
   };
 }

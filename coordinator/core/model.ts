@@ -22,6 +22,7 @@ import type {
   SweepStateName,
   TrialStateName,
 } from '../../proto/names.ts';
+import type { Guess, Share, Stay } from './share.ts';
 
 export interface AttemptKey {
   readonly sweepId: string;
@@ -84,6 +85,8 @@ export interface SweepPolicy extends Demand {
   readonly reconstructEvery: number;
   /** The program of trainer `command`; empty for the others. */
   readonly command: readonly string[];
+  /** Its part of the slots beside other sweeps of its priority; positive. */
+  readonly weight: number;
 }
 
 /** A file that an attempt left behind. */
@@ -121,6 +124,8 @@ export interface Lease {
   /** The same for all that were granted together, to be trained as one pack. */
   readonly pack: string;
   readonly grantedAt: number;
+  /** The slot's time, shared with the others of the pack. */
+  readonly stay: Stay;
   expiresAt: number;
   /** The newest record taken. */
   lastSeq: number;
@@ -153,6 +158,9 @@ export interface Sweep {
   readonly id: string;
   readonly policy: SweepPolicy;
   state: SweepState;
+  /** Trials of a sweep with more go first, whatever the others have. */
+  priority: number;
+  readonly share: Share;
   readonly trials: Map<string, Trial>;
   readonly counts: Record<TrialStateName, number>;
   /** Trials that are offered. */
@@ -200,7 +208,7 @@ export interface Drain {
   readonly reason: string;
 }
 
-export interface Core {
+export interface Core extends Guess {
   /** In order of submission. */
   readonly sweeps: Map<string, Sweep>;
   readonly agents: Map<string, Agent>;

@@ -33,7 +33,7 @@ export interface Pool {
   slots: number;
   /** Of these, slots that run nothing. */
   free: number;
-  /** Offers that stand. */
+  /** Offers that stand, as far as the scheduler has counted them: of sweeps as urgent as the one it looks at, or more. */
   offered: number;
 }
 
@@ -48,12 +48,6 @@ export function presentPools(core: Core): Map<string, Pool> {
       pools.set(id, pool);
       pool.slots += 1;
       if (!inUse?.has(slot)) pool.free += 1;
-    }
-  }
-  for (const sweep of core.sweeps.values()) {
-    for (const { pool } of sweep.offers) {
-      const found = pools.get(pool ?? '');
-      if (found !== undefined) found.offered += 1;
     }
   }
   return pools;

@@ -86,12 +86,12 @@ describe('the window of offers', () => {
 });
 
 describe('the order of offers', () => {
-  test('is that of the sweeps, and in each that of its trials', () => {
+  test('is by turns that of the sweeps, and in each that of its trials', () => {
     const core = coreWith(2);
     addSweep(core, '1', 3);
     addSweep(core, '2', 3);
     schedule(core, NOW);
-    expect(offered(core)).toEqual(['1/t0', '1/t1', '1/t2', '2/t0']);
+    expect(offered(core)).toEqual(['1/t0', '1/t1', '2/t0', '2/t1']);
   });
 
   test('puts a trial that is tried again where its index says', () => {

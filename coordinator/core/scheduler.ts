@@ -1,6 +1,11 @@
-/** Which trials are offered next, and to which pool. */
+/**
+ * Which trials are offered next, and to which pool. Of the sweeps that a pool suits the most urgent come first; those of
+ * one priority share the slots by weight (share.ts); each one's trials go by index.
+ */
+import { join } from './joining.ts';
 import type { AttemptKey, Core, Sweep, Trial } from './model.ts';
 import { type Pool, presentPools, suits } from './pools.ts';
+import { tagOf } from './share.ts';
 import { Step } from './step.ts';
 import { moveTrial, requeue } from './trials.ts';
 
@@ -20,57 +25,130 @@ export interface StandingOffer {
 }
 
 /**
- * Fills each pool's window of offers: sweeps in order of submission, each one's trials by index. A sweep that no pool
- * suits is passed over, so that it holds nobody up.
+ * Fills each pool's window of offers. A sweep that no pool suits is passed over, so that it holds nobody up. A more
+ * urgent sweep displaces what is offered of others.
  */
 export function schedule(core: Core, now: number): Step {
   const step = new Step();
   const pools = presentPools(core);
   for (const sweep of core.sweeps.values()) withdrawHomeless(sweep, pools, step);
-  for (const sweep of core.sweeps.values()) {
-    if (sweep.state !== 'running') continue;
-    const suitable = [...pools.values()].filter((pool) => suits(sweep, pool));
-    for (let room = roomFor(sweep); room > 0; room -= 1) {
-      const pool = roomiest(suitable);
-      const trial = pool && nextReady(sweep, now);
-      if (pool === undefined || trial === undefined) break;
-      moveTrial(sweep, trial, 'offered', step);
-      offer(sweep, trial, pool, now, step);
-    }
+  const pass = { core, pools, now, step };
+  for (const peers of byPriority(core)) {
+    for (const sweep of peers) countOffers(sweep, pools);
+    offerWaiting(pass, peers);
+    offerToIdle(pass, peers);
   }
-  moveToIdle(core, pools, now, step);
   return step;
 }
 
-/** How many more offers should stand in a pool. */
-function roomIn({ slots, free, offered }: Pool): number {
-  return free + slots * OFFERS_AHEAD_PER_SLOT - offered;
+interface Pass {
+  readonly core: Core;
+  readonly pools: ReadonlyMap<string, Pool>;
+  readonly now: number;
+  readonly step: Step;
+}
+
+/** Sweeps of one priority together, the most urgent first, each in order of submission. */
+function byPriority(core: Core): Sweep[][] {
+  const classes = new Map<number, Sweep[]>();
+  for (const sweep of core.sweeps.values()) {
+    const peers = classes.get(sweep.priority);
+    if (peers === undefined) classes.set(sweep.priority, [sweep]);
+    else peers.push(sweep);
+  }
+  return [...classes].sort(([a], [b]) => b - a).map(([, peers]) => peers);
+}
+
+function countOffers(sweep: Sweep, pools: ReadonlyMap<string, Pool>): void {
+  for (const trial of sweep.offers) {
+    const pool = pools.get(trial.pool ?? '');
+    if (pool !== undefined) pool.offered += 1;
+  }
+}
+
+function offerWaiting(pass: Pass, peers: readonly Sweep[]): void {
+  const { core, pools, now, step } = pass;
+  const suitable = new Map(peers.map((sweep) => [sweep, [...pools.values()].filter((pool) => suits(sweep, pool))]));
+  for (const [sweep, fit] of suitable) join(sweep, peers, fit, fit.length > 0 && couldBegin(sweep, now), now);
+  for (let next = mostDue(core, suitable, now); next !== undefined; next = mostDue(core, suitable, now)) {
+    const { sweep, pool } = next;
+    const trial = nextReady(sweep, now);
+    if (trial === undefined) break;
+    sweep.ready.pop();
+    moveTrial(sweep, trial, 'offered', step);
+    place(pass, sweep, trial, pool);
+  }
+}
+
+/** Of those of which something may be offered now, the one with the least tag. Who has no more room is left out of it. */
+function mostDue(
+  core: Core,
+  suitable: Map<Sweep, readonly Pool[]>,
+  now: number,
+): { sweep: Sweep; pool: Pool } | undefined {
+  let due: { sweep: Sweep; pool: Pool; tag: number } | undefined;
+  for (const [sweep, pools] of suitable) {
+    const pool = couldBegin(sweep, now) ? roomiest(pools) : undefined;
+    const tag = tagOf(core, sweep, now);
+    if (pool === undefined) suitable.delete(sweep);
+    else if (due === undefined || tag < due.tag) due = { sweep, pool, tag };
+  }
+  return due;
+}
+
+/** Whether a trial of the sweep waits that may be offered. */
+export function couldBegin(sweep: Sweep, now: number): boolean {
+  return sweep.state === 'running' && roomFor(sweep) > 0 && nextReady(sweep, now) !== undefined;
+}
+
+function windowOf({ slots, free }: Pool): number {
+  return free + slots * OFFERS_AHEAD_PER_SLOT;
 }
 
 /** Free slots without an offer come first, then those that will fall free. */
 function roomiest(pools: readonly Pool[]): Pool | undefined {
   let best: Pool | undefined;
   for (const pool of pools) {
-    if (roomIn(pool) <= 0) continue;
+    if (pool.offered >= windowOf(pool)) continue;
     const idle = pool.free - pool.offered;
     if (best === undefined || idle > best.free - best.offered) best = pool;
   }
   return best;
 }
 
+/** The head of the queue, which it stays. */
 function nextReady(sweep: Sweep, now: number): Trial | undefined {
-  for (let trial = sweep.ready.pop(); trial !== undefined; trial = sweep.ready.pop()) {
-    // Who was taken into a pack since, and waits for a retry now, comes back when it is due.
+  for (let trial = sweep.ready.peek(); trial !== undefined; trial = sweep.ready.peek()) {
     if (trial.state === 'pending' && trial.readyAt <= now) return trial;
+    // Who was taken into a pack since, and waits for a retry now, comes back when it is due.
+    sweep.ready.pop();
   }
   return undefined;
 }
 
-function offer(sweep: Sweep, trial: Trial, pool: Pool, now: number, step: Step): void {
+/** Puts an offer into a pool's queue; one of a less urgent sweep gives way where there are too many. */
+function place({ core, now, step }: Pass, sweep: Sweep, trial: Trial, pool: Pool): void {
   trial.pool = pool.id;
   trial.offeredAt = now;
   pool.offered += 1;
   step.outputs.push({ kind: 'offer', pool: pool.id, key: keyOf(sweep, trial) });
+  displace(core, sweep, pool, step);
+}
+
+function displace(core: Core, urgent: Sweep, pool: Pool, step: Step): void {
+  let victim: { sweep: Sweep; trial: Trial } | undefined;
+  let others = 0;
+  for (const sweep of core.sweeps.values()) {
+    if (sweep.priority >= urgent.priority) continue;
+    for (const trial of sweep.offers) {
+      if (trial.pool !== pool.id) continue;
+      others += 1;
+      // The newest of the least urgent.
+      if (victim === undefined || sweep.priority <= victim.sweep.priority) victim = { sweep, trial };
+    }
+  }
+  if (victim === undefined || pool.offered + others <= windowOf(pool)) return;
+  requeue(victim.sweep, victim.trial, step, { detail: `sweep ${urgent.id} is more urgent` });
 }
 
 /** What was offered to a pool in which nobody takes work any more waits again. */
@@ -82,23 +160,40 @@ function withdrawHomeless(sweep: Sweep, pools: ReadonlyMap<string, Pool>, step: 
 }
 
 /**
- * Slots that nothing is left for take what was offered ahead to busy ones. The old offer stays in its queue: whoever
- * claims first is granted the trial.
+ * Slots that nothing as urgent is left for take what was offered ahead to busy ones. The old offer stays in its queue:
+ * whoever claims first is granted the trial.
  */
-function moveToIdle(core: Core, pools: ReadonlyMap<string, Pool>, now: number, step: Step): void {
-  for (const pool of pools.values()) {
-    if (pool.free <= pool.offered) continue;
-    for (const sweep of core.sweeps.values()) {
+function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
+  for (const pool of pass.pools.values()) {
+    for (const sweep of peers) {
+      if (pool.free <= pool.offered) break;
       if (sweep.offers.size === 0 || !suits(sweep, pool)) continue;
       for (const trial of sweep.offers) {
-        const from = pools.get(trial.pool ?? '');
+        const from = pass.pools.get(trial.pool ?? '');
         if (from === undefined || from === pool || from.offered <= from.free) continue;
         if (pool.free <= pool.offered) break;
         from.offered -= 1;
-        offer(sweep, trial, pool, now, step);
+        place(pass, sweep, trial, pool);
       }
     }
   }
+}
+
+/**
+ * The more urgent sweep of which something waits for a slot that claims: it must be granted that first. Its offer stands
+ * behind the one that was claimed, or is about to be made.
+ */
+export function outranking(
+  core: Core,
+  sweep: Sweep,
+  slot: Pick<Pool, 'id' | 'capability'>,
+  now: number,
+): Sweep | undefined {
+  for (const other of core.sweeps.values()) {
+    if (other.priority <= sweep.priority || other.state !== 'running' || !suits(other, slot)) continue;
+    if (couldBegin(other, now) || [...other.offers].some(({ pool }) => pool === slot.id)) return other;
+  }
+  return undefined;
 }
 
 /**

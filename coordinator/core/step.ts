@@ -28,6 +28,7 @@ export type Change =
     }
   | { readonly kind: 'ended'; readonly key: AttemptKey; readonly ending: Ending }
   | { readonly kind: 'sweep'; readonly sweepId: string; readonly state: SweepState; readonly reason: string }
+  | { readonly kind: 'priority'; readonly sweepId: string; readonly priority: number; readonly before: number }
   /** A person drains an agent, or (undefined) lets it take work again. */
   | { readonly kind: 'drain'; readonly agentId: string; readonly drain: Drain | undefined }
   | {

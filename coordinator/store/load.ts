@@ -4,6 +4,7 @@ import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import { packKey } from '../../proto/packs.ts';
 import { addLease, newCore } from '../core/leases.ts';
 import type { Checkpoint, Core, Drain, Lease, Sweep, SweepPolicy, SweepState, Trial } from '../core/model.ts';
+import { beginStay, type Stay } from '../core/share.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 
 /**
@@ -13,14 +14,23 @@ import { addTrial, newSweep } from '../core/sweeps.ts';
 export function loadCore(db: Database, leaseMs: number, now: number): Core {
   const core = newCore(leaseMs);
   const rows = db
-    .prepare("select id, state, policy from sweeps where state in ('running', 'paused', 'stopping') order by id")
-    .all() as { id: number; state: SweepState; policy: string }[];
+    .prepare(
+      "select id, state, policy, priority from sweeps where state in ('running', 'paused', 'stopping') order by id",
+    )
+    .all() as { id: number; state: SweepState; policy: string; priority: number }[];
   for (const row of rows) {
-    const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), now);
+    const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), row.priority, now);
+    // It has waited before: it joins nobody anew.
+    sweep.share.waits = true;
+    const stays = new Map<string, Stay>();
     for (const lease of loadLeases(db, sweep.id, leaseMs, now)) {
       const trial = sweep.trials.get(lease.key.trialId);
       if (trial === undefined) continue;
-      addLease(core, trial, lease);
+      const known = stays.get(lease.pack);
+      if (known !== undefined) known.leases += 1;
+      const stay = known ?? beginStay(sweep, now);
+      stays.set(lease.pack, stay);
+      addLease(core, trial, { ...lease, stay });
     }
     core.sweeps.set(sweep.id, sweep);
   }
@@ -34,8 +44,15 @@ function loadDrains(db: Database): (Drain & { readonly agentId: string })[] {
   })[];
 }
 
-export function loadSweep(db: Database, id: string, state: SweepState, policy: SweepPolicy, now: number): Sweep {
-  const sweep = newSweep(id, state, policy);
+export function loadSweep(
+  db: Database,
+  id: string,
+  state: SweepState,
+  policy: SweepPolicy,
+  priority: number,
+  now: number,
+): Sweep {
+  const sweep = newSweep(id, state, policy, priority);
   const trials = db
     .prepare('select id, idx, state, attempts, parameters from trials where sweep_id = ? order by idx')
     .all(id) as { id: string; idx: number; state: TrialStateName; attempts: number; parameters: string }[];
@@ -81,7 +98,7 @@ function loadCheckpoints(db: Database, sweepId: string): (Checkpoint & { readonl
     .all(sweepId) as (Checkpoint & { trialId: string })[];
 }
 
-function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Lease[] {
+function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Omit<Lease, 'stay'>[] {
   const rows = db
     .prepare(
       `select trial_id, number, agent_id, incarnation, slot, granted_at, max(

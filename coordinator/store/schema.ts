@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -49,7 +49,8 @@ create table sweeps (
   state text not null,
   reason text not null,
   created_at integer not null,
-  ended_at integer not null default 0
+  ended_at integer not null default 0,
+  priority integer not null default 0
 ) strict;
 
 create table trials (
@@ -134,6 +135,10 @@ ${ARTIFACTS}
 `,
   3: DRAINS,
   4: `update sweeps set policy = json_set(policy, '$.trainer', trainer, '$.resources', json('{"labels":{}}'));`,
+  5: `
+alter table sweeps add column priority integer not null default 0;
+update sweeps set policy = json_set(policy, '$.weight', 1);
+`,
 };
 
 /**

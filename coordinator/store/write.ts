@@ -69,6 +69,8 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
        ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end where id = ?4`,
   );
 
+  const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
+
   return (change, at, { events, dropped }) => {
     /** Of a trial only the newest checkpoint is of use. */
     const drop = (sweepId: string, trialId: string, newest?: { readonly attempt: number; readonly name: string }) => {
@@ -88,6 +90,12 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
         moveTrial.run(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId);
         if (state === 'succeeded') drop(sweepId, trialId);
         note(sweepId, trialId, 0, state, detail);
+        break;
+      }
+      case 'priority': {
+        const { sweepId, priority, before } = change;
+        prioritize.run(priority, sweepId);
+        note(sweepId, '', 0, 'priority', `${priority}, it was ${before}`);
         break;
       }
       case 'granted': {

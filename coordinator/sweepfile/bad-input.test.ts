@@ -87,10 +87,16 @@ const resources: [string, string][] = [
   ],
 ];
 
+const order: [string, string][] = [
+  ['priority: high', '4:11: priority: expected a whole number from -1000 to 1000, got "high"'],
+  ['priority: 1001', '4:11: priority: expected a whole number from -1000 to 1000, got 1001'],
+  ['priorty: 1', '4:1: unknown key "priorty"; did you mean "priority"?'],
+  ['weight: 0', '4:9: weight: expected a number from 0.001 to 1000, got 0'],
+];
+
 const later: [string, string][] = [
   ['early_terminate: {type: hyperband}', '4:1: key "early_terminate" is not yet supported'],
   ['run_cap: 3', '4:1: key "run_cap" is not yet supported'],
-  ['priority: 0', '4:1: key "priority" is not yet supported'],
   ['early_stop: {type: asha}', '4:1: key "early_stop" is not yet supported'],
   ['method: random', '4:9: method: "random" is not yet supported; write method: grid'],
   ['method: tpe', '4:9: method: "tpe" is not yet supported; write method: grid'],
@@ -268,7 +274,7 @@ const yaml: [string, string][] = [
   ['a: b\0', '1:5: a NUL character; is this a text file?'],
 ];
 
-test.each([...keys, ...later, ...resources, ...types, ...axes, ...trainer, ...rules])('%s', (line, told) => {
+test.each([...keys, ...later, ...resources, ...order, ...types, ...axes, ...trainer, ...rules])('%s', (line, told) => {
   expect(refusal(HEAD + line)).toBe(`x.yaml:${told}`);
 });
 

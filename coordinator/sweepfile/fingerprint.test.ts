@@ -28,7 +28,7 @@ test.each([
   ],
   [
     'defaults written out',
-    `${PLAIN}retry: {crash: 2}\nreplicates: 1\norder: grid\nresources: {labels: {}}\nmetric: {name: test_loss}\nmethod: grid\nzip: []\n`,
+    `${PLAIN}retry: {crash: 2}\nreplicates: 1\norder: grid\nresources: {labels: {}}\npriority: 5\nweight: 2\nmetric: {name: test_loss}\nmethod: grid\nzip: []\n`,
   ],
   ['another name and description', `${PLAIN}name: other\ndescription: words\n`],
 ])('%s is the same sweep', (_, text) => {

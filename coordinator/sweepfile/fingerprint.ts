@@ -8,7 +8,7 @@ import type { SweepSpec } from './spec.ts';
 
 /**
  * SHA-256, in hex, of what decides the trials, how they run and how they rank. Formatting, comments, the order of keys,
- * defaults written out, the sweep's name and its description do not count; the order of values and of rules does.
+ * defaults written out, the sweep's name, its description, its priority and its weight do not count; the order of values and of rules does.
  */
 export function sweepFingerprint(spec: SweepSpec): string {
   const content: Json = {

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { LABEL_NAME, LABEL_VALUE, LABEL_VALUE_RULE, MAX_LABELS } from '../../proto/labels.ts';
+import { MAX_PRIORITY, MAX_WEIGHT, MIN_WEIGHT } from '../../proto/priorities.ts';
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { MAX_LISTED_VALUES } from '../grid/axes.ts';
 import { DURATION_PATTERN, parseDuration } from './duration.ts';
@@ -79,6 +80,12 @@ const duration = z
   .string({ error: durationError })
   .regex(DURATION_PATTERN, { error: durationError })
   .refine((written) => parseDuration(written) !== undefined, { error: durationError });
+
+const weightError = `expected a number from ${MIN_WEIGHT} to ${MAX_WEIGHT}`;
+const weight = z
+  .number({ error: weightError })
+  .min(MIN_WEIGHT, { error: weightError })
+  .max(MAX_WEIGHT, { error: weightError });
 
 const gpuError = `expected a number of GPUs from 1 to ${MAX_GPUS}, or false`;
 const sizeError = 'expected a size such as 8GiB or 512MiB';
@@ -229,6 +236,10 @@ export const sweepFileSchema = z.strictObject(
     order: z.enum(['grid', 'shuffled']).optional().describe('the order in which trials start; shuffled needs seed'),
     seed: whole(0, MAX_SEED).optional().describe('the seed of order: shuffled'),
     concurrency: whole(1, MAX_CONCURRENCY).optional().describe('the most trials at once'),
+    priority: whole(-MAX_PRIORITY, MAX_PRIORITY)
+      .optional()
+      .describe('trials of a sweep with more go first, whatever the others have; default 0'),
+    weight: weight.optional().describe('its part of the slots beside other sweeps of its priority; default 1'),
     resources: resources.optional().describe('what the slot that runs a trial must have'),
     retry: z
       .strictObject(

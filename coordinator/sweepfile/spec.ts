@@ -26,6 +26,10 @@ export interface SweepSpec {
   readonly order: Order;
   /** The most trials at once; undefined: as many as there are slots. */
   readonly concurrency: number | undefined;
+  /** Trials of a sweep with more go first. */
+  readonly priority: number;
+  /** Its part of the slots beside other sweeps of its priority. */
+  readonly weight: number;
   /** What a slot must have to run a trial. */
   readonly resources: Resources;
   readonly retry: Retry;

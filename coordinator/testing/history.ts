@@ -16,7 +16,7 @@ import {
 } from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
 import { Step } from '../core/step.ts';
-import { onKill, onPause, onResume, onStop } from '../core/sweeps.ts';
+import { onKill, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
 import { onTick } from '../core/tick.ts';
 import { addSweep, agentHello, emptyCore } from './sample-core.ts';
 
@@ -45,7 +45,8 @@ export type Action =
       readonly shift: number;
       readonly body: Body;
     }
-  | { readonly do: 'pause' | 'resume' | 'stop' | 'kill'; readonly pick: number };
+  | { readonly do: 'pause' | 'resume' | 'stop' | 'kill'; readonly pick: number }
+  | { readonly do: 'prioritize'; readonly pick: number; readonly priority: number };
 
 type Body = 'report' | 'log' | 'checkpoint' | 'succeeded' | 'stopped' | FailureClassName;
 
@@ -169,7 +170,7 @@ export class World {
     return { step, recorded: { agentId, record, answer: onRecord(this.core, agentId, record, this.now, step) } };
   }
 
-  #steer(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' }>): Happened {
+  #steer(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>): Happened {
     // The third there is not.
     const id = `${(action.pick % 3) + 1}`;
     try {
@@ -180,6 +181,8 @@ export class World {
           return { step: onResume(this.core, id) };
         case 'stop':
           return { step: onStop(this.core, id, 'a person asked') };
+        case 'prioritize':
+          return { step: onPriority(this.core, id, action.priority, this.now) };
         case 'kill':
           return { step: onKill(this.core, id, 'a person asked') };
       }
@@ -243,6 +246,7 @@ export const anyAction: fc.Arbitrary<Action> = fc.oneof(
   },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('pause', 'resume', 'resume'), pick }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('stop', 'kill'), pick }) },
+  { weight: 4, arbitrary: fc.record({ do: say('prioritize'), pick, priority: fc.constantFrom(-1, 0, 1) }) },
 );
 
 export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
@@ -255,6 +259,7 @@ export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
   }),
   timeoutMs: fc.constantFrom(undefined, 60_000),
   maxFailed: fc.constantFrom(undefined, { kind: 'count', count: 2 }, { kind: 'share', ratio: 0.5 }),
+  weight: fc.constantFrom(1, 3),
   trainer: fc.constant('noop'),
   // Some agent can run each.
   resources: fc.constantFrom<Resources>(

@@ -10,6 +10,7 @@ export const LEASE_MS = 15_000;
 export const PLAIN_POLICY: SweepPolicy = {
   trainer: 'noop',
   resources: { labels: {} },
+  weight: 1,
   concurrency: undefined,
   retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 },
   timeoutMs: undefined,
@@ -30,8 +31,9 @@ export function addSweep(
   trials: number,
   policy: Partial<SweepPolicy> = {},
   packKeyOf: (index: number) => string | undefined = () => undefined,
+  priority = 0,
 ): Sweep {
-  const sweep = newSweep(id, 'running', { ...PLAIN_POLICY, ...policy });
+  const sweep = newSweep(id, 'running', { ...PLAIN_POLICY, ...policy }, priority);
   for (let index = 0; index < trials; index++) {
     addTrial(sweep, {
       id: `t${index}`,

@@ -285,7 +285,7 @@ describe('records', () => {
 
   test('are not wanted any more: a killed sweep tells its agents at once', async () => {
     const { stream, key } = await granted();
-    await controlOf(served.runtime).act(key.sweepId, 'SWEEP_ACTION_KILL', 'wrong data');
+    await controlOf(served.runtime).act(key.sweepId, 'SWEEP_ACTION_KILL', 'wrong data', 0);
     expect(await stream.next()).toMatchObject({ refused: { key, message: 'wrong data' } });
   });
 

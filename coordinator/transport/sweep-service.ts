@@ -32,7 +32,8 @@ const LOG_POLL_MS = 250;
 /** The part that changes sweeps. A coordinator has it; a store that is only read does not. */
 export interface SweepControl {
   submit(request: SubmitRequest): Promise<string>;
-  act(sweepId: string, action: SweepAction, reason: string): Promise<void>;
+  /** @param priority of SWEEP_ACTION_PRIORITIZE */
+  act(sweepId: string, action: SweepAction, reason: string, priority: number): Promise<void>;
 }
 
 export interface SweepSource extends WatchSource {
@@ -51,7 +52,7 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
     }),
     controlSweep: unary(log, async (request: ControlSweepRequest) => {
       const id = queries.findSweep(request.sweep);
-      await control.act(id, request.action, request.reason);
+      await control.act(id, request.action, request.reason, request.priority);
       return { sweep: queries.sweep(id) };
     }),
     listTrials: streamed(log, (request) => listTrials(queries, request)),

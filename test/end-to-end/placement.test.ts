@@ -6,6 +6,7 @@ import type { TrialJson } from '../../bin/output/trial-json.ts';
 import { EXIT } from '../../proto/errors.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { sweepFile, testFolder } from '../harness/folder.ts';
+import { readStore } from '../harness/stored.ts';
 import { until } from '../harness/until.ts';
 
 /** What nvidia-smi says of two cards; `--query-gpu=index,name,memory.total --format=csv,noheader,nounits`. */
@@ -118,4 +119,32 @@ test('labels and slots that cannot be are refused before anything is connected',
     expect.stringContaining('Label z is given twice'),
   ]);
   expect(await refused('--slots-per-gpu', '2')).toEqual([EXIT.refused, expect.stringContaining('none is seen')]);
+});
+
+test('a sweep that is made more urgent comes first, over a restart of the coordinator too', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  const submit = async (name: string, more: string) => {
+    const text = `name: ${name}\ntrainer: noop\nparameters: {x: {min: 1, max: 6, step: 1}, duration_ms: {value: 200}}\n${more}`;
+    return (await cluster.json<{ sweep: string }>('submit', sweepFile(folder, text))).sweep;
+  };
+  const usual = await submit('usual', '');
+  const urgent = await submit('urgent', 'priority: -1\nweight: 2\n');
+  expect(await cluster.json('show', urgent)).toMatchObject({ priority: -1, weight: 2 });
+  expect(await cluster.json('priority', urgent, '7')).toMatchObject({ sweep: urgent, priority: 7 });
+  expect((await cluster.run('priority', urgent, '1001')).code).toBe(EXIT.badInput);
+  await cluster.coordinator.killNow();
+  await cluster.startCoordinator();
+  expect(await cluster.json('show', urgent)).toMatchObject({ priority: 7 });
+  await cluster.startAgent('one', 1);
+  expect((await cluster.run('wait', usual)).code).toBe(EXIT.done);
+  const started = async (sweep: string) =>
+    (await cluster.json<TrialJson[]>('trials', sweep)).map(({ started_at }) => Date.parse(started_at ?? ''));
+  expect(Math.max(...(await started(urgent)))).toBeLessThan(Math.min(...(await started(usual))));
+  const { events } = readStore(cluster.dir);
+  expect(events.filter(({ kind }) => kind === 'priority')).toMatchObject([{ detail: '7, it was -1', trial: '' }]);
+  const ended = await cluster.run('priority', urgent, '1');
+  expect([ended.code, ended.stderr]).toEqual([EXIT.refused, expect.stringContaining('has ended (finished)')]);
 });

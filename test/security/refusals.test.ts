@@ -75,7 +75,9 @@ const list = (client: SweepServiceClient) =>
 const submit = (client: SweepServiceClient) =>
   answer((callback) => client.submit({ fileName: 's.yaml', text: noopSweep(2), requestId: 'r' }, callback));
 const kill = (client: SweepServiceClient) =>
-  answer((callback) => client.controlSweep({ sweep: '1', action: SweepAction.KILL, reason: '' }, callback));
+  answer((callback) =>
+    client.controlSweep({ sweep: '1', action: SweepAction.KILL, reason: '', priority: 0 }, callback),
+  );
 
 /** A client that shows what it is told to, and believes any server. */
 function knock(options: { cert?: Buffer; key?: Buffer }): Promise<void> {

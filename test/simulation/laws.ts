@@ -11,6 +11,8 @@ import { Ledger } from '../../coordinator/testing/ledger.ts';
 import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { type Machinery, mayRun } from './placement.ts';
+import { PriorityLaw } from './priority-law.ts';
+import { ShareLaw } from './share-law.ts';
 
 /** Whether a trial is over. */
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
@@ -44,14 +46,20 @@ export class Laws {
   readonly attempts = new Map<string, Attempt>();
   readonly #drained = new Set<string>();
   readonly #world: LawsWorld;
+  readonly #shares: ShareLaw;
+  readonly #priorities: PriorityLaw;
   #commits = 0;
   /** What has come about, for a test to see that nothing is left out. */
   readonly reached = new Set<string>();
   /** The first law that was broken, and how. */
   broken: string | undefined;
 
-  constructor(world: LawsWorld) {
+  /** @param machines all that there are */
+  constructor(world: LawsWorld, machines: readonly (Machinery & { readonly slots: number })[]) {
     this.#world = world;
+    const slots = machines.reduce((sum, machine) => sum + machine.slots, 0);
+    this.#shares = new ShareLaw(this.ledger, slots);
+    this.#priorities = new PriorityLaw(this.ledger, machines);
   }
 
   breaks(law: string): void {
@@ -63,8 +71,12 @@ export class Laws {
     for (const sweep of runtime.core.sweeps.values()) {
       if (this.ledger.sweeps.has(sweep.id)) continue;
       // As the store has it, which is as it was submitted.
-      const row = runtime.db.prepare('select policy from sweeps where id = ?').get(sweep.id) as { policy: string };
-      this.ledger.addSweep({ ...sweep, policy: JSON.parse(row.policy) });
+      const row = runtime.db.prepare('select policy, priority from sweeps where id = ?').get(sweep.id) as {
+        policy: string;
+        priority: number;
+      };
+      this.ledger.addSweep({ ...sweep, priority: row.priority, policy: JSON.parse(row.policy) });
+      this.#priorities.submitted(sweep.id, this.#world.now());
     }
   }
 
@@ -80,6 +92,7 @@ export class Laws {
     this.#judge(() => {
       for (const change of changes) {
         this.#beforeChange(change);
+        this.#beside(change);
         this.ledger.write(change);
         this.#afterChange(change);
       }
@@ -144,6 +157,18 @@ export class Laws {
     if (change.kind !== 'ended') return;
     const attempt = this.attempts.get(keyText(change.key));
     if (attempt !== undefined) this.#endIsRight(change.key, attempt, change.ending);
+  }
+
+  /** What sweeps owe each other, judged by how things stood before the change. */
+  #beside(change: Change): void {
+    const now = this.#world.now();
+    const machine = change.kind === 'granted' ? this.#world.machine(change.agentId) : undefined;
+    for (const law of [this.#priorities.take(change, machine, now), this.#shares.take(change, now)]) {
+      if (law !== undefined) this.breaks(law);
+    }
+    if (change.kind === 'priority') this.reached.add('another priority');
+    if (this.#priorities.judged) this.reached.add('a grant beside a more urgent sweep');
+    if (this.#shares.wasJudged) this.reached.add('a contest');
   }
 
   #mayRun({ key, agentId, slot }: Change & { kind: 'granted' }): void {

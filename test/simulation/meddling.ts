@@ -49,6 +49,18 @@ export function onWelcome(service: AttemptServiceServer, meddle: (welcome: Welco
   };
 }
 
+/** @param begin is called before claims are decided, and what it returns when they are */
+export function aroundOpen(service: AttemptServiceServer, begin: () => () => void): AttemptServiceServer {
+  return {
+    ...service,
+    open(call, callback) {
+      const end = begin();
+      service.open(call, callback);
+      end();
+    },
+  };
+}
+
 /** @param meddle sees each claim before the coordinator does */
 export function onClaims(
   service: AttemptServiceServer,

@@ -22,7 +22,7 @@ export class Person {
     this.#coordinator = coordinator;
   }
 
-  carryOut({ sweeps, orders, drains, calmAt }: Scenario): void {
+  carryOut({ sweeps, orders, drains, priorities, calmAt }: Scenario): void {
     const { clock } = this.#network;
     for (const [at, sweep] of sweeps.entries())
       clock.after(sweep.at, this.#process, () => this.#submit(at, sweep.text));
@@ -33,6 +33,9 @@ export class Person {
       });
     }
     for (const { at, agent, graceMs } of drains) clock.after(at, this.#process, () => this.#drain(agent, graceMs));
+    for (const { at, sweep, priority } of priorities) {
+      clock.after(at, this.#process, () => this.#prioritize(this.submitted.get(sweep), priority));
+    }
     clock.after(calmAt, this.#process, () => this.#resumeAll());
   }
 
@@ -53,8 +56,16 @@ export class Person {
   /** Once: an order that is lost is not given again. */
   #act(sweepId: string, verb: Verb): void {
     this.#ask(
-      ({ control }) => control.act(sweepId, `SWEEP_ACTION_${verb}` as SweepAction, 'a person asked'),
+      ({ control }) => control.act(sweepId, `SWEEP_ACTION_${verb}` as SweepAction, 'a person asked', 0),
       () => this.obeyed.push({ sweepId, verb }),
+    );
+  }
+
+  #prioritize(sweepId: string | undefined, priority: number): void {
+    if (sweepId === undefined) return;
+    this.#ask(
+      ({ control }) => control.act(sweepId, 'SWEEP_ACTION_PRIORITIZE', '', priority),
+      () => {},
     );
   }
 

@@ -1,5 +1,6 @@
 /** What a seed stands for: a cluster, sweeps, what people do to them, and faults, each at its time. */
 import { Random } from '../harness/random.ts';
+import { contestSweeps, type PriorityOrder, priorityOrders, priorityText } from './contest.ts';
 import type { MachineOptions } from './machine.ts';
 import type { Weather } from './network.ts';
 import { type Machinery, machineryOf, resourcesText } from './placement.ts';
@@ -62,6 +63,7 @@ export interface Scenario {
   readonly sweeps: readonly { readonly at: number; readonly text: string }[];
   readonly orders: readonly Order[];
   readonly drains: readonly DrainOrder[];
+  readonly priorities: readonly PriorityOrder[];
   readonly faults: readonly Fault[];
   readonly fates: Fates;
   /** When the last fault is over. */
@@ -115,10 +117,15 @@ export function scenarioOf(seed: number): Scenario {
   const gone = faults.flatMap((fault) => (fault.kind === 'agent leaves' ? [fault.place] : []));
   const staying = machines.filter(({ id }) => !gone.includes(id));
   const asking = new Random(seed ^ 0xa5c);
+  const rivals = new Random(seed ^ 0x41a1);
   const often = random.pick([0, 0.03, 0.1]);
   return {
     ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, orders, drains, faults },
-    sweeps: sweeps.map(({ at, text }) => ({ at, text: text + resourcesText(asking, staying) })),
+    sweeps: [
+      ...sweeps.map(({ at, text }) => ({ at, text: text + resourcesText(asking, staying) + priorityText(rivals) })),
+      ...contestSweeps(rivals, FAULTY_MS),
+    ],
+    priorities: priorityOrders(rivals, sweeps.length, FAULTY_MS),
     calmAt: FAULTY_MS,
     weather: {
       ...{ usualMs: random.pick([2, 10, 60]), slowMs: random.pick([200, 2_000, 12_000]) },

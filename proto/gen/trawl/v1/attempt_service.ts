@@ -49,6 +49,8 @@ export const RefusalCode = {
   DRAINED: "REFUSAL_CODE_DRAINED",
   /** UNFIT - The slot lacks what the trial asks for: the offer is for another. */
   UNFIT: "REFUSAL_CODE_UNFIT",
+  /** OUTRANKED - Something more urgent waits for the slot: the offer is for later. */
+  OUTRANKED: "REFUSAL_CODE_OUTRANKED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -64,6 +66,7 @@ export namespace RefusalCode {
   export type NO_SESSION = typeof RefusalCode.NO_SESSION;
   export type DRAINED = typeof RefusalCode.DRAINED;
   export type UNFIT = typeof RefusalCode.UNFIT;
+  export type OUTRANKED = typeof RefusalCode.OUTRANKED;
   export type UNRECOGNIZED = typeof RefusalCode.UNRECOGNIZED;
 }
 
@@ -96,6 +99,9 @@ export function refusalCodeFromJSON(object: any): RefusalCode {
     case 8:
     case "REFUSAL_CODE_UNFIT":
       return RefusalCode.UNFIT;
+    case 9:
+    case "REFUSAL_CODE_OUTRANKED":
+      return RefusalCode.OUTRANKED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -123,6 +129,8 @@ export function refusalCodeToNumber(object: RefusalCode): number {
       return 7;
     case RefusalCode.UNFIT:
       return 8;
+    case RefusalCode.OUTRANKED:
+      return 9;
     case RefusalCode.UNRECOGNIZED:
     default:
       return -1;

@@ -50,6 +50,8 @@ export const SweepAction = {
   STOP: "SWEEP_ACTION_STOP",
   /** KILL - Running trials are ended now, waiting ones are cancelled. */
   KILL: "SWEEP_ACTION_KILL",
+  /** PRIORITIZE - Its trials come before those of sweeps with a lower priority; running trials go on. */
+  PRIORITIZE: "SWEEP_ACTION_PRIORITIZE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -61,6 +63,7 @@ export namespace SweepAction {
   export type RESUME = typeof SweepAction.RESUME;
   export type STOP = typeof SweepAction.STOP;
   export type KILL = typeof SweepAction.KILL;
+  export type PRIORITIZE = typeof SweepAction.PRIORITIZE;
   export type UNRECOGNIZED = typeof SweepAction.UNRECOGNIZED;
 }
 
@@ -81,6 +84,9 @@ export function sweepActionFromJSON(object: any): SweepAction {
     case 4:
     case "SWEEP_ACTION_KILL":
       return SweepAction.KILL;
+    case 5:
+    case "SWEEP_ACTION_PRIORITIZE":
+      return SweepAction.PRIORITIZE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -100,6 +106,8 @@ export function sweepActionToNumber(object: SweepAction): number {
       return 3;
     case SweepAction.KILL:
       return 4;
+    case SweepAction.PRIORITIZE:
+      return 5;
     case SweepAction.UNRECOGNIZED:
     default:
       return -1;
@@ -143,6 +151,8 @@ export interface ControlSweepRequest {
   sweep: string;
   action: SweepAction;
   reason: string;
+  /** Of PRIORITIZE. */
+  priority: number;
 }
 
 export interface ControlSweepResponse {
@@ -634,7 +644,7 @@ export const GetSweepResponse: MessageFns<GetSweepResponse> = {
 };
 
 function createBaseControlSweepRequest(): ControlSweepRequest {
-  return { sweep: "", action: SweepAction.UNSPECIFIED, reason: "" };
+  return { sweep: "", action: SweepAction.UNSPECIFIED, reason: "", priority: 0 };
 }
 
 export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
@@ -647,6 +657,9 @@ export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(32).int32(message.priority);
     }
     return writer;
   },
@@ -688,6 +701,14 @@ export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -708,6 +729,7 @@ export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
     message.sweep = object.sweep ?? "";
     message.action = object.action ?? SweepAction.UNSPECIFIED;
     message.reason = object.reason ?? "";
+    message.priority = object.priority ?? 0;
     return message;
   },
 };

@@ -530,6 +530,9 @@ export interface Sweep {
   axes: string[];
   /** Grid points that the rules dropped. */
   excluded: number;
+  /** Trials of a sweep with more go first. Sweeps of one priority share the slots by weight. */
+  priority: number;
+  weight: number;
 }
 
 export interface Metric {
@@ -685,7 +688,7 @@ export interface Event {
   trialId: string;
   attempt: number;
   /**
-   * Of a sweep: submitted, or "sweep " and the state it came to ("sweep paused"). Of a trial: the state it came to
+   * Of a sweep: submitted, or "sweep " and the state it came to ("sweep paused"), priority. Of a trial: the state it came to
    * (pending, offered, succeeded, stopped, failed, cancelled). Of an attempt: granted (its trial runs from then on),
    * reported, ended.
    */
@@ -733,6 +736,8 @@ function createBaseSweep(): Sweep {
     fingerprint: "",
     axes: [],
     excluded: 0,
+    priority: 0,
+    weight: 0,
   };
 }
 
@@ -779,6 +784,12 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.excluded !== 0) {
       writer.uint32(112).uint64(message.excluded);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(120).int32(message.priority);
+    }
+    if (message.weight !== 0) {
+      writer.uint32(129).double(message.weight);
     }
     return writer;
   },
@@ -908,6 +919,22 @@ export const Sweep: MessageFns<Sweep> = {
             message.excluded = longToNumber(reader.uint64());
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 16: {
+            if (tag !== 129) {
+              break;
+            }
+
+            message.weight = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -943,6 +970,8 @@ export const Sweep: MessageFns<Sweep> = {
     message.fingerprint = object.fingerprint ?? "";
     message.axes = object.axes?.map((e) => e) || [];
     message.excluded = object.excluded ?? 0;
+    message.priority = object.priority ?? 0;
+    message.weight = object.weight ?? 0;
     return message;
   },
 };
