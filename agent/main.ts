@@ -113,6 +113,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       ...{ dir, server, hello, spool, nats, log, gpus: gpus.length, gpuFigures },
       connect: () => linkTo(server, identity),
       startWorker: (gpu, events) => new WorkerProcess(setup, gpu, events),
+      onUnreadableOffer: () => operator?.couldNotRead('nats'),
       onDatasetUse: (use: DatasetUse) => operator?.datasetUsed(use),
     });
     agent = started;

@@ -21,7 +21,7 @@ export function agentControlOf(runtime: Runtime): AgentControl {
     async drain(name, graceMs, reason) {
       if (graceMs > MAX_GRACE_MS) throw new BadInputError('a drain may have a grace of 365 days at most');
       const id = findAgent(core, name);
-      await runtime.settle(onDrain(core, id, { graceEndsAt: runtime.now() + graceMs, reason }));
+      await runtime.settle(onDrain(core, id, { graceMs, reason }, runtime.now()));
       return agentOf(core, id);
     },
     async undrain(name) {

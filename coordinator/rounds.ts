@@ -2,6 +2,7 @@
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
+import { SparseLog } from '../proto/sparse-log.ts';
 import { allHeartbeats, heartbeatSubject } from '../proto/subjects.ts';
 import type { Refusals } from './auth/refusals.ts';
 import { onHeartbeat } from './core/agents.ts';
@@ -22,7 +23,7 @@ export interface RoundsOptions {
   readonly nats: NatsConnection;
   readonly offers: Offers;
   readonly cluster: string;
-  readonly metrics: Pick<CoordinatorMetrics, 'natsReconnects'>;
+  readonly metrics: Pick<CoordinatorMetrics, 'natsReconnects' | 'unreadable'>;
   readonly refusals: Pick<Refusals, 'tell'>;
   /** The connection to NATS was lost, or is back. */
   readonly onConnected: (connected: boolean) => void;
@@ -50,7 +51,7 @@ export async function startRounds({
     log.warn('offers stand, slots are free, and nobody takes them: the stream is made anew');
     return offers.rebuild(standing).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
   };
-  listenToHeartbeats(nats, cluster, runtime, refusals, log);
+  listenToHeartbeats({ nats, cluster, runtime, metrics, refusals, log });
   listenToStatus(nats, log, {
     onDisconnect: () => onConnected(false),
     onReconnect() {
@@ -77,13 +78,15 @@ export async function startRounds({
   };
 }
 
-function listenToHeartbeats(
-  nats: NatsConnection,
-  cluster: string,
-  runtime: Runtime,
-  refusals: Pick<Refusals, 'tell'>,
-  log: Logger,
-): void {
+function listenToHeartbeats({
+  nats,
+  cluster,
+  runtime,
+  metrics,
+  refusals,
+  log,
+}: Omit<RoundsOptions, 'offers' | 'onConnected'>): void {
+  const unreadable = new SparseLog(log, 'a heartbeat could not be read');
   nats.subscribe(allHeartbeats(cluster), {
     callback(error, message) {
       if (error !== null) return log.warn({ err: error }, 'heartbeats could not be received');
@@ -98,7 +101,8 @@ function listenToHeartbeats(
         const facts = { agentId, incarnation, held: held.map(keyOf), leaving, gpuFigures };
         runtime.settle(onHeartbeat(runtime.core, facts, runtime.now())).catch(() => {});
       } catch (cause) {
-        log.warn({ err: cause, subject: message.subject }, 'a heartbeat could not be read');
+        metrics.unreadable.inc({ via: 'nats' });
+        unreadable.warn({ err: cause, subject: message.subject });
       }
     },
   });

@@ -34,6 +34,8 @@ export interface Operator {
   /** HOST:PORT at which other machines find it. */
   readonly advertised: string;
   datasetUsed(use: DatasetUse): void;
+  /** A message came that is none. */
+  couldNotRead(via: 'nats'): void;
   countReconnects(nats: NatsConnection): Promise<void>;
   stop(): void;
 }
@@ -47,6 +49,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   metrics.datasetHits.inc({ agent }, 0);
   metrics.datasetMisses.inc({ agent }, 0);
   metrics.natsReconnects.inc({ component: 'agent' }, 0);
+  metrics.unreadable.inc({ via: 'nats' }, 0);
   if (options.certificateExpires === undefined) metrics.certificateExpiry.remove();
   else metrics.certificateExpiry.set(options.certificateExpires);
   const pages = await serveOperatorPages(
@@ -73,6 +76,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   return {
     advertised: `${reachableHost(pages.address.host)}:${pages.address.port}`,
     datasetUsed: (use) => (use === 'hit' ? metrics.datasetHits : metrics.datasetMisses).inc({ agent }),
+    couldNotRead: (via) => metrics.unreadable.inc({ via }),
     async countReconnects(nats) {
       for await (const { type } of nats.status()) {
         if (type === Events.Reconnect) metrics.natsReconnects.inc({ component: 'agent' });

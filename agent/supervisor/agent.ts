@@ -77,6 +77,8 @@ export interface AgentParts {
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
+  /** Something came in the place of an offer that is none. */
+  readonly onUnreadableOffer: () => void;
   /** A trial asked for its data set. */
   readonly onDatasetUse: (use: DatasetUse) => void;
 }
@@ -110,7 +112,11 @@ export class Agent {
     this.#startedAt = [];
     this.#draining = new Draining(() => this.#perform(onGraceOver(this.#slots)));
     const offered = (key: AttemptKey, token: OfferToken) => onOffer(this.#slots, key, token, this.#taking);
-    this.#offers = new OfferQueue(nats, (key, token) => this.#perform(offered(key, token)), log);
+    const queueEvents = {
+      onOffer: (key: AttemptKey, token: OfferToken) => this.#perform(offered(key, token)),
+      onUnreadable: parts.onUnreadableOffer,
+    };
+    this.#offers = new OfferQueue(nats, queueEvents, log);
     this.#folders = new AttemptFolders(parts.dir, spool);
     const events = { onSpooled: () => this.#session?.wake(), onRoom: () => this.#perform([]) };
     this.#records = new RecordWriter(spool, parts.dir, events, log);

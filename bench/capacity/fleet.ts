@@ -38,6 +38,7 @@ export class Fleet {
         hello: { ...said, slots, gpus: [] },
         connect: () => linkTo(server),
         startWorker: (_gpu, events) => new PacedWorker(events),
+        onUnreadableOffer: () => {},
         onDatasetUse: () => {},
       });
       fleet.#agents.push(agent);

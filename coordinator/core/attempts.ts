@@ -91,13 +91,13 @@ function grant(
   core: Core,
   sweep: Sweep,
   trial: Trial,
-  { pack, ...claim }: Claim & { readonly pack: string },
+  claim: Claim & { readonly pack: string },
   { backend }: Agent,
   now: number,
   step: Step,
 ): void {
   trial.attempts += 1;
-  addLease(core, trial, { ...claim, pack, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
+  addLease(core, trial, { ...claim, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
   setState(sweep, trial, 'running');
   step.changes.push({ kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 });
 }

@@ -161,6 +161,8 @@ export interface Agent {
 export interface Drain {
   /** What still runs then is handed back. */
   readonly graceEndsAt: number;
+  /** When the store was last told what is left of the grace. */
+  notedAt: number;
   /** For whoever looks; may be empty. */
   readonly reason: string;
 }

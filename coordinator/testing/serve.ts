@@ -16,6 +16,7 @@ import { Refusals } from '../auth/refusals.ts';
 import { controlOf } from '../control.ts';
 import type { AttemptKey } from '../core/model.ts';
 import { coordinatorMetrics } from '../metrics/families.ts';
+import { callCounter } from '../metrics/grpc-calls.ts';
 import { Runtime } from '../runtime.ts';
 import { clusterName, openStore } from '../store/open.ts';
 import { artifactService } from '../transport/artifact-service.ts';
@@ -81,7 +82,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
   const guard = new Guard(identities, (reason, facts) => refusals.tell(reason, facts));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, guard, log });
   const source = { queries: runtime.queries, agents: () => [], onCommit: runtime.onCommit.bind(runtime) };
-  const server = newServer(guard.interceptors);
+  const server = newServer(guard.interceptors, callCounter(metrics));
   server.addService(
     ArtifactServiceService,
     artifactService({

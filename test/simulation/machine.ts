@@ -90,6 +90,7 @@ export class Machine {
       },
       gpus: 0,
       gpuFigures: () => [],
+      onUnreadableOffer: () => {},
       onDatasetUse: () => {},
       spool: bug.spool?.(spool) ?? spool,
       nats: this.nats.connection,
