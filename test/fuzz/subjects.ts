@@ -10,11 +10,13 @@ export function patterns(agentId: string): string[] {
 }
 
 /**
- * A subject that fits the pattern.
- * @param known what stars may well stand for
+ * A subject that fits the pattern: in half of the cases the one that is listened to.
+ * @param stars what its stars stand for then, in order
+ * @param known what else may well be a part of a subject
  */
-export function subjectOf(pattern: string, known: readonly string[], random: Random): string {
-  const token = () => (random.next() < 0.7 ? random.pick(known) : random.pick(STRANGE));
+export function subjectOf(pattern: string, stars: readonly string[], known: readonly string[], random: Random): string {
+  const right = random.next() < 0.5 ? [...stars] : [];
+  const token = () => right.shift() ?? (random.next() < 0.7 ? random.pick(known) : random.pick(STRANGE));
   return pattern
     .split('.')
     .flatMap((part) => {
