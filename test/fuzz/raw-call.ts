@@ -22,7 +22,7 @@ export interface RawAnswer {
   readonly brokenOff: boolean;
 }
 
-const PATIENCE_MS = 300;
+const PATIENCE_MS = 120;
 const ANSWER_MS = 20_000;
 const RESET_MS = 20;
 const PIECE_LIMIT = 1 << 20;
