@@ -13,6 +13,7 @@ import type { Identity } from '../proto/identity.ts';
 import { type Labels, labelProblem } from '../proto/labels.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import type { DatasetUse } from './data/use.ts';
+import { GpuWatch } from './machine/gpu-watch.ts';
 import { listGpus } from './machine/gpus.ts';
 import type { PackOption } from './machine/pack-size.ts';
 import { slotCount } from './machine/slot-count.ts';
@@ -82,10 +83,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   }
   let nats: NatsConnection | undefined;
   let operator: Operator | undefined;
+  let gpuWatch: GpuWatch | undefined;
   let agent: Agent | undefined;
   try {
     const id = identity === undefined ? agentId(dir, options.id) : certified(identity, options.id);
     const gpus = await listGpus();
+    gpuWatch = gpus.length > 0 ? new GpuWatch() : undefined;
+    const gpuFigures = () => gpuWatch?.figures ?? [];
     const cores = availableParallelism();
     const slots = slotCount(options, gpus.length, cores);
     const perSlot = slotGpus(gpus, slots);
@@ -96,7 +100,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         ...{ at: options.metrics, auth: options.metricsAuth, log },
         ...{ agentId: id, version: options.version, dir, dataDir: options.dataDir },
         certificateExpires: identity?.expires,
-        gpuMetrics: options.gpuMetrics && gpus.length > 0,
+        gpuFigures: options.gpuMetrics ? gpuFigures : () => [],
         spooled: () => spool.size(),
         unready: () => (agent === undefined ? 'the agent is starting' : agent.unready()),
       }));
@@ -119,12 +123,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       pack: options.pack,
     };
     const started = new Agent({
-      ...{ dir, server, hello, spool, nats, log },
+      ...{ dir, server, hello, spool, nats, log, gpuFigures },
       connect: () => linkTo(server, identity),
       startWorker: (slot, events) => {
         const { indexes, sharedBy: gpuSharedBy } = perSlot[slot] ?? { indexes: [], sharedBy: 1 };
         return new WorkerProcess({ ...setup, gpuSharedBy }, indexes, events);
       },
+      onUnreadableOffer: () => operator?.couldNotRead('nats'),
       onDatasetUse: (use: DatasetUse) => operator?.datasetUsed(use),
     });
     agent = started;
@@ -138,6 +143,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     let closed: Promise<void> | undefined;
     const close = () => {
       operator?.stop();
+      gpuWatch?.stop();
       closed ??= closeNats(connection).then(() => spool.close());
       return closed;
     };
@@ -150,6 +156,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     };
   } catch (error) {
     operator?.stop();
+    gpuWatch?.stop();
     await nats?.close();
     spool.close();
     throw error;

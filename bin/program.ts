@@ -25,6 +25,7 @@ import { registerSchema } from './commands/schema.ts';
 import { registerShow } from './commands/show.ts';
 import { registerStop } from './commands/stop.ts';
 import { registerSubmit } from './commands/submit.ts';
+import { registerTop } from './commands/top.ts';
 import { registerTrials } from './commands/trials.ts';
 import { registerUndrain } from './commands/undrain.ts';
 import { registerUp } from './commands/up.ts';
@@ -39,6 +40,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
   [
     'Look:',
     [
+      registerTop,
       registerLs,
       registerShow,
       registerTrials,

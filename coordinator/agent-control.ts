@@ -21,7 +21,7 @@ export function agentControlOf(runtime: Runtime): AgentControl {
     async drain(name, graceMs, reason) {
       if (graceMs > MAX_GRACE_MS) throw new BadInputError('a drain may have a grace of 365 days at most');
       const id = findAgent(core, name);
-      await runtime.settle(onDrain(core, id, { graceEndsAt: runtime.now() + graceMs, reason }));
+      await runtime.settle(onDrain(core, id, { graceMs, reason }, runtime.now()));
       return agentOf(core, id);
     },
     async undrain(name) {
@@ -54,8 +54,8 @@ function agentOf(core: Core, id: string): Agent {
   const agent = core.agents.get(id);
   const drainReason = core.drains.get(id)?.reason ?? '';
   if (agent === undefined) {
-    const machine = { host: '', backend: '', version: '', lastHeartbeatMs: 0, gpus: [], labels: {} };
-    const nothing = { ...machine, slots: 0, busy: 0, slotVramBytes: [] };
+    const machine = { host: '', backend: '', version: '', lastHeartbeatMs: 0, gpus: [], gpuFigures: [], labels: {} };
+    const nothing = { ...machine, slots: 0, busy: 0, pack: 1, slotVramBytes: [] };
     return { id, state: agentState.to('lost'), ...nothing, drainReason };
   }
   return {
@@ -71,5 +71,7 @@ function agentOf(core: Core, id: string): Agent {
     drainReason,
     labels: { ...agent.labels },
     slotVramBytes: agent.slotFacts.map(({ vramBytes }) => vramBytes),
+    pack: agent.pack,
+    gpuFigures: [...(agent.gpuFigures ?? [])],
   };
 }

@@ -32,7 +32,7 @@ import type { Output } from './core/step.ts';
 import { agentTargets } from './metrics/agent-series.ts';
 import { startCollecting } from './metrics/collect.ts';
 import { coordinatorMetrics } from './metrics/families.ts';
-import { introduceCalls, measuringInterceptor } from './metrics/grpc-calls.ts';
+import { callCounter, introduceCalls } from './metrics/grpc-calls.ts';
 import { startRounds } from './rounds.ts';
 import { Runtime } from './runtime.ts';
 import { clusterName, openStore } from './store/open.ts';
@@ -138,7 +138,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
 
   const services = [SweepServiceService, ArtifactServiceService, AttemptServiceService, OperationsServiceService];
   introduceCalls(metrics, services);
-  const server = newServer([measuringInterceptor(metrics), ...guard.interceptors]);
+  const server = newServer(guard.interceptors, callCounter(metrics));
   const health = new Health(server, services);
   addReflection(server, options.protoDir);
   const state = { started: false, connected: true };

@@ -35,6 +35,7 @@ export function agentMetrics() {
       'certificate_expiry_timestamp_seconds',
       "Unix time at which the agent's certificate runs out.",
     ),
+    unreadable: counter('unreadable_messages_total', 'Messages that could not be read.', ['via']),
     natsReconnects: counter('nats_reconnects_total', 'Times that the connection to NATS came back.', ['component']),
   };
 }

@@ -14,6 +14,7 @@ import { fromWire } from '../../proto/parameters.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import { attemptFolder, resumeFile } from '../attempt-folder.ts';
 import type { DatasetUse } from '../data/use.ts';
+import type { GpuFigures } from '../machine/gpu-figures.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { Assignment } from '../worker/ipc.ts';
 import { AttemptFolders } from './attempt-folders.ts';
@@ -67,10 +68,14 @@ export interface AgentParts {
   readonly connect: () => Link;
   /** Without what the first worker says: which backend loads, and how large a pack it trains. */
   readonly hello: Omit<Hello, 'backend' | 'pack'>;
+  /** What the machine's GPUs do at present. */
+  readonly gpuFigures: () => readonly GpuFigures[];
   readonly startWorker: (slot: number, events: WorkerEvents) => Worker;
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
+  /** Something came in the place of an offer that is none. */
+  readonly onUnreadableOffer: () => void;
   /** A trial asked for its data set. */
   readonly onDatasetUse: (use: DatasetUse) => void;
 }
@@ -107,7 +112,11 @@ export class Agent {
     this.#draining = new Draining(() => this.#perform(onGraceOver(this.#slots)));
     const offered = (key: AttemptKey, token: OfferToken, pool: string) =>
       onOffer(this.#slots, key, token, (slot) => this.#taking && this.#isIn(pool, slot));
-    this.#offers = new OfferQueues(nats, (...offer) => this.#perform(offered(...offer)), log);
+    const queueEvents = {
+      onOffer: (...offer: Parameters<typeof offered>) => this.#perform(offered(...offer)),
+      onUnreadable: parts.onUnreadableOffer,
+    };
+    this.#offers = new OfferQueues(nats, queueEvents, log);
     this.#folders = new AttemptFolders(parts.dir, spool);
     const events = { onSpooled: () => this.#session?.wake(), onRoom: () => this.#perform([]) };
     this.#records = new RecordWriter(spool, parts.dir, events, log);
@@ -414,6 +423,7 @@ export class Agent {
       busy: busySlots(this.#slots),
       held: [...running, ...untold],
       leaving: this.#draining.leaving,
+      gpuFigures: [...this.#parts.gpuFigures()],
     });
     nats.publish(heartbeatSubject(this.#welcome.cluster, hello.agentId), beat.finish());
   }

@@ -2,6 +2,7 @@
 import type { Consumer, ConsumerMessages, JsMsg, NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { SparseLog } from '../../proto/sparse-log.ts';
 import { namesAttempt, OFFER_CONSUMER } from '../../proto/subjects.ts';
 
 /** How long one pull stands before it is made again. */
@@ -11,11 +12,18 @@ const GATHER_MS = 2;
 /** Before the next pull when one failed: the stream may not be there yet. */
 const RETRY_MS = 500;
 
+export interface OfferEvents {
+  onOffer(key: AttemptKey, message: JsMsg): void;
+  /** What was pulled is no offer. */
+  onUnreadable(): void;
+}
+
 export class OfferQueue {
   readonly #nats: NatsConnection;
   readonly #stream: string;
   readonly #log: Logger;
-  readonly #onOffer: (key: AttemptKey, message: JsMsg) => void;
+  readonly #unreadable: SparseLog;
+  readonly #events: OfferEvents;
   #consumer: Promise<Consumer> | undefined;
   readonly #pulls = new Set<ConsumerMessages>();
   #wanted = 0;
@@ -23,11 +31,12 @@ export class OfferQueue {
   #gathering = false;
   #closed = false;
 
-  constructor(nats: NatsConnection, stream: string, onOffer: (key: AttemptKey, message: JsMsg) => void, log: Logger) {
+  constructor(nats: NatsConnection, stream: string, events: OfferEvents, log: Logger) {
     this.#nats = nats;
     this.#stream = stream;
-    this.#onOffer = onOffer;
+    this.#events = events;
     this.#log = log;
+    this.#unreadable = new SparseLog(log, 'an offer could not be read');
   }
 
   /** How many offers could be taken now. */
@@ -64,7 +73,6 @@ export class OfferQueue {
       for await (const message of pull) {
         open -= 1;
         this.#asked -= 1;
-        this.#wanted -= 1;
         this.#deliver(message);
       }
     } catch (error) {
@@ -80,17 +88,26 @@ export class OfferQueue {
   }
 
   #deliver(message: JsMsg): void {
-    let key: AttemptKey | undefined;
-    try {
-      key = Offer.decode(message.data).key;
-    } catch (error) {
-      this.#log.warn({ err: error, subject: message.subject }, 'an offer could not be read');
-    }
-    // What nobody can read would come for ever; what is no name must not become a folder's.
-    if (key === undefined || !namesAttempt(key)) {
+    const key = attemptOf(message);
+    if (key instanceof Error) {
+      this.#unreadable.warn({ err: key, subject: message.subject });
+      this.#events.onUnreadable();
+      // What nobody can read would come for ever. It fills no slot: another is wanted in its place.
       message.term();
+      this.#pull();
       return;
     }
-    this.#onOffer(key, message);
+    this.#wanted -= 1;
+    this.#events.onOffer(key, message);
+  }
+}
+
+/** Which attempt is offered, or why none is: what is no name must not become a folder's. */
+function attemptOf(message: JsMsg): AttemptKey | Error {
+  try {
+    const { key } = Offer.decode(message.data);
+    return key !== undefined && namesAttempt(key) ? key : new Error('it names no attempt');
+  } catch (error) {
+    return error instanceof Error ? error : new Error(`${error}`);
   }
 }

@@ -3,24 +3,28 @@ import type { JsMsg, NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { offerStream } from '../../proto/subjects.ts';
-import { OfferQueue } from './offer-queue.ts';
+import { type OfferEvents, OfferQueue } from './offer-queue.ts';
 import type { OfferToken } from './slots.ts';
 
 /** How long a returned offer rests: whoever returned it cannot run it, and would get it again at once. */
 const RETURN_DELAY_MS = 100;
 
+export interface PoolOfferEvents extends Pick<OfferEvents, 'onUnreadable'> {
+  onOffer(key: AttemptKey, token: OfferToken, pool: string): void;
+}
+
 export class OfferQueues {
   readonly #nats: NatsConnection;
   readonly #log: Logger;
-  readonly #onOffer: (key: AttemptKey, token: OfferToken, pool: string) => void;
+  readonly #events: PoolOfferEvents;
   readonly #queues = new Map<string, OfferQueue>();
   readonly #messages = new Map<OfferToken, JsMsg>();
   #cluster: string | undefined;
   #nextToken = 1;
 
-  constructor(nats: NatsConnection, onOffer: (key: AttemptKey, token: OfferToken, pool: string) => void, log: Logger) {
+  constructor(nats: NatsConnection, events: PoolOfferEvents, log: Logger) {
     this.#nats = nats;
-    this.#onOffer = onOffer;
+    this.#events = events;
     this.#log = log;
   }
 
@@ -34,12 +38,15 @@ export class OfferQueues {
     this.#cluster = cluster;
     for (const pool of pools) {
       if (this.#queues.has(pool)) continue;
-      const taken = (key: AttemptKey, message: JsMsg) => {
-        const token = this.#nextToken++;
-        this.#messages.set(token, message);
-        this.#onOffer(key, token, pool);
+      const events: OfferEvents = {
+        onOffer: (key, message) => {
+          const token = this.#nextToken++;
+          this.#messages.set(token, message);
+          this.#events.onOffer(key, token, pool);
+        },
+        onUnreadable: () => this.#events.onUnreadable(),
       };
-      this.#queues.set(pool, new OfferQueue(this.#nats, offerStream(cluster, pool), taken, this.#log));
+      this.#queues.set(pool, new OfferQueue(this.#nats, offerStream(cluster, pool), events, this.#log));
     }
   }
 

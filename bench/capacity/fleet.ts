@@ -36,10 +36,11 @@ export class Fleet {
       const said = { agentId: id, incarnation: `${id}#1`, protocol: PROTOCOL, version: '0', host: id, metrics: '' };
       const slotFacts = Array.from({ length: slots }, () => ({ gpus: 0, vramBytes: 0 }));
       const agent = new Agent({
-        ...{ dir, server, nats, log, spool: openSpool(dir).spool },
+        ...{ dir, server, nats, log, gpuFigures: () => [], spool: openSpool(dir).spool },
         hello: { ...said, slots, gpus: [], labels: {}, slotFacts, trainers: ['noop'] },
         connect: () => linkTo(server),
         startWorker: (_slot, events) => new PacedWorker(events),
+        onUnreadableOffer: () => {},
         onDatasetUse: () => {},
       });
       fleet.#agents.push(agent);

@@ -116,8 +116,8 @@ function grant(
   step: Step,
 ): void {
   trial.attempts += 1;
-  const claim = { key, agentId, incarnation, slot };
-  addLease(core, trial, { ...claim, pack, stay, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
+  const claim = { key, agentId, incarnation, slot, pack };
+  addLease(core, trial, { ...claim, stay, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
   setState(sweep, trial, 'running');
   step.changes.push({ kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 });
 }

@@ -28,7 +28,7 @@ test('each agent is told of with what speaks against it', () => {
   onHello(core, { ...agentHello('mixed', '1', 2), slotFacts }, NOW);
   onHello(core, agentHello('cpu', '1', 1), NOW);
   onTick(core, NOW);
-  onDrain(core, 'drained', { graceEndsAt: NOW, reason: 'new driver' });
+  onDrain(core, 'drained', { graceMs: 0, reason: 'new driver' }, NOW);
   onHeartbeat(core, { agentId: 'ending', incarnation: '1', held: [], leaving: true }, NOW);
   const sweep = addSweep(core, '1', 5, { resources: { vramBytes: 2 ** 35, labels: {} } });
   schedule(core, NOW);

@@ -14,6 +14,7 @@
  * Times are milliseconds of one clock that never jumps (coordinator/clock.ts); `Ms` in a name is a duration.
  */
 import type TinyQueue from 'tinyqueue';
+import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import type { Labels } from '../../proto/labels.ts';
 import type {
   ArtifactKindName,
@@ -192,6 +193,8 @@ export interface Agent {
   slotFacts: readonly SlotFacts[];
   /** The pool of each slot. */
   pools: readonly string[];
+  /** As its last heartbeat told them: to be shown, and for no decision. */
+  gpuFigures?: readonly GpuFigures[];
   /** HOST:PORT at which Prometheus finds it; empty: nowhere. */
   metrics: string;
   state: 'connected' | 'lost';
@@ -204,6 +207,8 @@ export interface Agent {
 export interface Drain {
   /** What still runs then is handed back. */
   readonly graceEndsAt: number;
+  /** When the store was last told what is left of the grace. */
+  notedAt: number;
   /** For whoever looks; may be empty. */
   readonly reason: string;
 }

@@ -212,7 +212,7 @@ describe('who is offered what', () => {
     const sweep = addSweep(core, '1', 1, { resources: { gpu: 1, labels: {} } });
     schedule(core, NOW);
     expect(sweep.counts.offered).toBe(1);
-    onDrain(core, 'gpu', { graceEndsAt: NOW, reason: '' });
+    onDrain(core, 'gpu', { graceMs: 0, reason: '' }, NOW);
     schedule(core, NOW);
     expect(sweep.counts).toMatchObject({ pending: 1, offered: 0 });
     onUndrain(core, 'gpu');

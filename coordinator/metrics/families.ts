@@ -108,6 +108,7 @@ export function coordinatorMetrics() {
     authRefused: counter('auth_refused_total', 'Connections, calls and messages refused for who sent them.', [
       'reason',
     ]),
+    unreadable: counter('unreadable_messages_total', 'Messages that could not be read, or were too large.', ['via']),
     natsReconnects: counter('nats_reconnects_total', 'Times that the connection to NATS came back.', ['component']),
     natsStreamMessages: gauge('nats_stream_messages', 'Messages in the stream of offers, at the last look.'),
     certificateExpiry: gauge(

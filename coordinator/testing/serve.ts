@@ -17,6 +17,7 @@ import { controlOf } from '../control.ts';
 import { explainWaiting } from '../core/explain.ts';
 import type { AttemptKey } from '../core/model.ts';
 import { coordinatorMetrics } from '../metrics/families.ts';
+import { callCounter } from '../metrics/grpc-calls.ts';
 import { Runtime } from '../runtime.ts';
 import { clusterName, openStore } from '../store/open.ts';
 import { artifactService } from '../transport/artifact-service.ts';
@@ -87,7 +88,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     explain: (sweepId: string, trialId: string) => explainWaiting(runtime.core, sweepId, trialId, runtime.now()),
     onCommit: runtime.onCommit.bind(runtime),
   };
-  const server = newServer(guard.interceptors);
+  const server = newServer(guard.interceptors, callCounter(metrics));
   server.addService(
     ArtifactServiceService,
     artifactService({

@@ -6,7 +6,8 @@ import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   ArtifactServiceClient,
-  type PutRequest,
+  ArtifactServiceService,
+  PutRequest,
   type PutResponse,
   type ReadRequest,
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
@@ -186,4 +187,21 @@ test('of a trial only the newest checkpoint is kept, and it is what the next att
     attempt: 1,
   });
   expect(served.runtime.queries.artifacts('1', key.trialId)).toEqual([]);
+});
+
+test('an artifact that goes on with what cannot be read is refused, is no failure of the coordinator, and may go on later', async () => {
+  end();
+  const lines: string[] = [];
+  await begin({ logTo: (line) => lines.push(line) });
+  const asIs = (bytes: Buffer) => bytes;
+  const call = client.makeBidiStreamRequest(ArtifactServiceService.put.path, asIs, asIs);
+  const refused = once(call, 'error');
+  const header = { key, agentId: 'a', artifact: FILE };
+  call.write(Buffer.from(PutRequest.encode({ message: { $case: 'header', header } }).finish()));
+  await once(call, 'data');
+  call.write(Buffer.of(0x0a, 0x7f));
+  expect((await refused)[0]).toMatchObject({ code: status.INVALID_ARGUMENT });
+  const again = () => put([BYTES]).catch(() => 'the first is still on its way');
+  await expect.poll(again).toContainEqual({ $case: 'stored', stored: true });
+  expect(lines.filter((line) => JSON.parse(line).level >= 50)).toEqual([]);
 });

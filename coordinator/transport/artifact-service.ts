@@ -60,7 +60,11 @@ export function artifactService(options: ArtifactServiceOptions): ArtifactServic
       takeFile(call, options)
         .then(
           () => call.end(),
-          (error) => call.emit('error', statusOf(error, log)),
+          (error) => {
+            // Nobody is left to be told, and an agent that goes is no failure of ours.
+            if (wasBrokenOff(error)) log.debug({ from: call.getPeer() }, 'an artifact was broken off');
+            else call.emit('error', statusOf(error, log));
+          },
         )
         .finally(() => {
           coming -= 1;
@@ -112,6 +116,11 @@ async function takeFile(call: PutCall, options: ArtifactServiceOptions): Promise
   } finally {
     await incoming.close();
   }
+}
+
+/** Whether it says that the stream has ended before its time. */
+function wasBrokenOff(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
 /** What fills the disk would take the store with it. */

@@ -28,7 +28,7 @@ import { type Refusal, Step } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import type { Runtime } from '../runtime.ts';
 import { statusOf, unary } from './handlers.ts';
-import { MAX_GPUS, MAX_LABEL, MAX_UNSETTLED_RECORDS } from './limits.ts';
+import { MAX_GPUS, MAX_LABEL, MAX_TRAINERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
 import { keyOf, recordOf } from './records.ts';
 import { Session, Sessions, type Stream } from './sessions.ts';
 
@@ -233,7 +233,7 @@ export class AttemptService {
 
 /** @throws {BadInputError} */
 function check(hello: Hello): void {
-  const { agentId, incarnation, protocol, slots, slotFacts, pack, metrics, labels } = hello;
+  const { agentId, incarnation, protocol, slots, slotFacts, pack, metrics, labels, trainers } = hello;
   if (protocol !== PROTOCOL) {
     const older = protocol < PROTOCOL ? 'agent' : 'coordinator';
     throw new BadInputError(
@@ -257,6 +257,11 @@ function check(hello: Hello): void {
   }
   if (slotFacts.length !== slots) {
     throw new BadInputError(`agent ${agentId} says it has ${slots} slots, and tells of ${slotFacts.length}`);
+  }
+  if (trainers.length > MAX_TRAINERS || trainers.some((name) => name.length > MAX_LABEL)) {
+    throw new BadInputError(
+      `agent ${agentId} names ${trainers.length} trainers: expected at most ${MAX_TRAINERS}, of ${MAX_LABEL} characters each`,
+    );
   }
   const problem = labelProblem(labels);
   if (problem !== undefined) throw new BadInputError(`agent ${agentId}: ${problem}`);

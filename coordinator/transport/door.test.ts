@@ -50,7 +50,7 @@ test('a connection too many is closed at once, and one that ended makes room', a
 });
 
 test('a client that connects and says nothing is closed', async () => {
-  const { port } = await open({}, newServer([], { everyMs: 50, waitMs: 50 }));
+  const { port } = await open({}, newServer([], undefined, { everyMs: 50, waitMs: 50 }));
   const silent = await dial(port);
   await once(silent, 'close');
 });

@@ -44,7 +44,7 @@ test('who reads nothing is given up, and so is what is made for them', async () 
     }
   }
   const client = await serving(streamed(pino({ level: 'silent' }), endless, 50));
-  const call = client.listCurves({ sweep: '1' });
+  const call = client.listCurves({ sweep: '1', trialIds: [] });
   const refused = once(call, 'error');
   // gRPC's client holds the server back only once it has read something.
   await once(call, 'data');
@@ -61,7 +61,7 @@ test('a long answer to a slow reader arrives whole, and no listener is left behi
   onTestFinished(() => void process.off('warning', onWarning));
   const client = await serving(streamed(pino({ level: 'silent' }), batches));
   let read = 0;
-  for await (const _ of client.listCurves({ sweep: '1' })) {
+  for await (const _ of client.listCurves({ sweep: '1', trialIds: [] })) {
     read += 1;
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -2,6 +2,7 @@
 import { Server, type ServerInterceptor } from '@grpc/grpc-js';
 import { type Address, isLoopback } from '../../proto/address.ts';
 import { RefusedError } from '../../proto/errors.ts';
+import { type CallEnding, endingInterceptor } from './endings.ts';
 import {
   CONNECTION_AGE_GRACE_MS,
   KEEPALIVE_EVERY_MS,
@@ -27,14 +28,16 @@ export function refuseOpenDoors(address: Address, insecure: boolean, secured: bo
 
 /**
  * @param interceptors see every call, the first first
+ * @param onEnding told of every call that ends with a status
  * @param keepalive how long a silent peer is trusted; other values are for tests
  */
 export function newServer(
   interceptors: ServerInterceptor[] = [],
+  onEnding: (ending: CallEnding) => void = () => {},
   keepalive = { everyMs: KEEPALIVE_EVERY_MS, waitMs: KEEPALIVE_WAIT_MS },
 ): Server {
   return new Server({
-    interceptors,
+    interceptors: [endingInterceptor(onEnding), ...interceptors],
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_concurrent_streams': MAX_STREAMS,
     'grpc.keepalive_time_ms': keepalive.everyMs,

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { GpuWatch } from '../../agent/machine/gpu-watch.ts';
 import { startOperator } from '../../agent/metrics/operator.ts';
 import { busyCluster } from '../../coordinator/testing/busy-cluster.ts';
 import { newFolder } from '../../coordinator/testing/serve.ts';
@@ -57,6 +58,8 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
   onTestFinished(() => {
     process.env.PATH = path;
   });
+  const watch = new GpuWatch();
+  onTestFinished(() => watch.stop());
   const operator = await startOperator({
     ...{
       at: { host: '127.0.0.1', port: 0 },
@@ -67,7 +70,7 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
       dataDir: folder,
     },
     ...{ auth: undefined, log: pino({ level: 'silent' }) },
-    ...{ gpuMetrics: true, spooled: () => 0, unready: () => undefined },
+    ...{ gpuFigures: () => watch.figures, spooled: () => 0, unready: () => undefined },
   });
   onTestFinished(() => operator.stop());
   const scrape = async () => (await fetch(`http://${operator.advertised}/metrics`)).text();

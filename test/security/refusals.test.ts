@@ -168,7 +168,7 @@ describe('calls', () => {
     const ann = sweeps(await identities.identity('ann', 'operator'));
     const viewer = sweeps(await identities.identity('wall', 'viewer'));
     await submit(ann);
-    const watch = viewer.watch({ sweep: '1' });
+    const watch = viewer.watch({ sweep: '1', sinceEventSeq: 0 });
     const ended = once(watch, 'error');
     await once(watch, 'data');
     watch.resume();

@@ -42,6 +42,7 @@ const refusals = {
 const guard = new Guard(undefined, refusals.tell);
 const metrics = {
   supersededReports: counter('superseded'),
+  unreadable: new Counter({ name: 'unreadable', help: 'unreadable', registers: [], labelNames: ['via'] }),
   natsReconnects: new Counter({ name: 'reconnects', help: 'reconnects', registers: [], labelNames: ['component'] }),
 };
 

@@ -92,6 +92,8 @@ export class Machine {
         slotFacts: Array.from({ length: slots }, (_, slot) => ({ gpus: slot < gpuSlots ? 1 : 0, vramBytes: 0 })),
         trainers: ['noop', 'command'],
       },
+      gpuFigures: () => [],
+      onUnreadableOffer: () => {},
       onDatasetUse: () => {},
       spool: bug.spool?.(spool) ?? spool,
       nats: this.nats.connection,
