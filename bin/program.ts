@@ -18,6 +18,7 @@ import { registerLs } from './commands/ls.ts';
 import { registerPause } from './commands/pause.ts';
 import { registerPlan } from './commands/plan.ts';
 import { registerPriority } from './commands/priority.ts';
+import { registerPrune } from './commands/prune.ts';
 import { registerReport } from './commands/report.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerResume } from './commands/resume.ts';
@@ -66,6 +67,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerCerts,
       registerBackup,
       registerRestore,
+      registerPrune,
       registerDoctor,
       registerSchema,
     ],

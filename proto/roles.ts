@@ -47,6 +47,7 @@ const ARTIFACT_SERVICE: Record<keyof typeof ArtifactServiceService, readonly Rol
 const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly Role[]> = {
   drainAgent: OPERATORS,
   undrainAgent: OPERATORS,
+  prune: OPERATORS,
   backup: OPERATORS,
 };
 
