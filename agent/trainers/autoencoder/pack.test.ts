@@ -9,7 +9,7 @@ import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers
 import { chooseTestBackend } from '../backend.fixture.ts';
 import { type SeenRun, seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
-import type { Strategy } from './learner.ts';
+import type { Strategy } from './tensor-engine.ts';
 import { autoencoder, autoencoderPack } from './train.ts';
 
 let dir: string;

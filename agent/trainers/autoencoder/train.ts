@@ -8,11 +8,12 @@ import { Ending } from './ending.ts';
 import { TestImages } from './evaluation.ts';
 import { isOutOfMemory, refuseNonFinite } from './failures.ts';
 import { type TrainImages, trainImages } from './images.ts';
-import { Learner, type Strategy } from './learner.ts';
+import { Learner } from './learner.ts';
 import { LossLog } from './loss-log.ts';
 import { type Entrant, Member } from './member.ts';
 import type { StepLoss } from './metrics.ts';
 import { settingsOf } from './settings.ts';
+import type { Strategy } from './tensor-engine.ts';
 
 /** Steps between two looks at the event loop, where messages and a stop are heard: some 50 ms on a core. */
 const STEPS_PER_PAUSE = 4;
