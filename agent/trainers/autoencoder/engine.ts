@@ -4,6 +4,12 @@ import type { AdamState } from './adam-rule.ts';
 import type { Layer } from './model.ts';
 import type { Settings } from './settings.ts';
 
+/** How a pack is computed by operations of TensorFlow.js's: one batched product for all members, or one each in turn. */
+export type TensorStrategy = 'stacked' | 'in-turn';
+
+/** `graphs`: each member as a graph in a session of libtensorflow's. */
+export type Strategy = 'graphs' | TensorStrategy;
+
 /** Members are counted from 0; flat parameters are in the layout of the member's own layers. */
 export interface Engine {
   /** `rows * ROW` values; reads back from the device. */

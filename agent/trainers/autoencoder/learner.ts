@@ -1,14 +1,14 @@
 /** The networks being trained, one or a pack of them: their parameters, their optimiser and one step. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { AdamState } from './adam-rule.ts';
-import type { Beginning, Engine } from './engine.ts';
+import type { Beginning, Engine, Strategy } from './engine.ts';
 import { GraphEngine } from './graph-engine.ts';
 import { initialParameters, type Layer, layersOf } from './model.ts';
 import { nativeBackend } from './native-backend.ts';
 import { withNoise } from './noise.ts';
 import { Random, STREAMS } from './random.ts';
 import type { Settings } from './settings.ts';
-import { type Strategy, TensorEngine } from './tensor-engine.ts';
+import { TensorEngine } from './tensor-engine.ts';
 
 /** All that a member's next step depends on. */
 export interface LearnerState {
@@ -33,11 +33,8 @@ export class Learner {
   private members: readonly Member[];
   private readonly engine: Engine;
 
-  /**
-   * @param members of one depth and batch size; one alone is trained as if there were no packs.
-   * @param strategy for the backends that compute by operations of TensorFlow.js's
-   */
-  constructor(members: readonly MemberSettings[], strategy?: Strategy) {
+  /** @param members of one depth and batch size; one alone is trained as if there were no packs. */
+  constructor(members: readonly MemberSettings[], strategy = usualStrategy()) {
     const beginnings = members.map(({ settings, seed }): Beginning => {
       const layers = layersOf(settings.depth, settings.latentDim);
       return { settings, layers, parameters: initialParameters(layers, new Random(seed, STREAMS.weights)) };
@@ -47,10 +44,7 @@ export class Learner {
       layers,
       noise: new Random(members[at]?.seed ?? 0, STREAMS.trainNoise),
     }));
-    this.engine =
-      nativeBackend()?.isUsingGpuDevice === false
-        ? new GraphEngine(beginnings)
-        : new TensorEngine(beginnings, strategy);
+    this.engine = strategy === 'graphs' ? new GraphEngine(beginnings) : new TensorEngine(beginnings, strategy);
   }
 
   get count(): number {
@@ -117,4 +111,10 @@ export class Learner {
     const noises = this.members.map(({ settings, noise }) => ({ std: settings.noiseStd, random: noise }));
     return noises.some(({ std }) => std > 0) ? withNoise(clean, noises) : clean;
   }
+}
+
+/** On wasm a product with a batch dimension leaves the fast path; on a GPU one large product beats many small ones. */
+function usualStrategy(): Strategy {
+  if (nativeBackend()?.isUsingGpuDevice === false) return 'graphs';
+  return tf.getBackend() === 'wasm' ? 'in-turn' : 'stacked';
 }

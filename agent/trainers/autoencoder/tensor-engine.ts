@@ -1,16 +1,13 @@
 /** By operations of TensorFlow.js's: all members' parameters in one tensor, and so few operations for the optimiser. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { AdamState } from './adam-rule.ts';
-import type { Beginning, Engine } from './engine.ts';
+import type { Beginning, Engine, TensorStrategy } from './engine.ts';
 import { type Layer, type Layout, layoutOf, ROW } from './model.ts';
 import { Adam, memberOf } from './optimiser.ts';
 import { padded, unpadded } from './padding.ts';
 import { flatten, flattenStacked, type LayerTensors, type Matrices, networks, stackedNetwork } from './parameters.ts';
 import { backward, forward, meanSquare, outputOf, turned } from './passes.ts';
 import type { Settings } from './settings.ts';
-
-/** How the products of a pack are computed: one batched product for all members, or one after the other. */
-export type Strategy = 'stacked' | 'in-turn';
 
 interface Member {
   readonly settings: Settings;
@@ -23,9 +20,9 @@ export class TensorEngine implements Engine {
   private readonly layers: readonly Layer[];
   private readonly layout: Layout;
   private readonly adam: Adam;
-  private readonly strategy: Strategy;
+  private readonly strategy: TensorStrategy;
 
-  constructor(members: readonly Beginning[], strategy = usualStrategy()) {
+  constructor(members: readonly Beginning[], strategy: TensorStrategy) {
     this.strategy = strategy;
     this.members = members;
     const widest = members.reduce((wide, each) => (each.settings.latentDim > wide.settings.latentDim ? each : wide));
@@ -144,11 +141,6 @@ export class TensorEngine implements Engine {
     if (weights.every((weight) => weight === 0)) return tf.zeros([this.members.length]);
     return tf.mul(absoluteSums(this.adam.parameters), tf.tensor1d(weights));
   }
-}
-
-/** On wasm a product with a batch dimension leaves the fast path; elsewhere one large product beats many small ones. */
-function usualStrategy(): Strategy {
-  return tf.getBackend() === 'wasm' ? 'in-turn' : 'stacked';
 }
 
 /** @param inputRows `[batch, pixels]`, with the members in front where the network has them; so is `targetRows`. */

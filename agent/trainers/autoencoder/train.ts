@@ -5,6 +5,7 @@ import { type ImageSet, loadImages } from '../../data/load.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import { batchesOf } from './batches.ts';
 import { Ending } from './ending.ts';
+import type { Strategy } from './engine.ts';
 import { TestImages } from './evaluation.ts';
 import { isOutOfMemory, refuseNonFinite } from './failures.ts';
 import { type TrainImages, trainImages } from './images.ts';
@@ -13,7 +14,6 @@ import { LossLog } from './loss-log.ts';
 import { type Entrant, Member } from './member.ts';
 import type { StepLoss } from './metrics.ts';
 import { settingsOf } from './settings.ts';
-import type { Strategy } from './tensor-engine.ts';
 
 /** Steps between two looks at the event loop, where messages and a stop are heard: some 50 ms on a core. */
 const STEPS_PER_PAUSE = 4;
