@@ -22,7 +22,7 @@ const settingsWith = (given: Record<string, number | boolean>): Settings =>
 const loadable = (await probeBackends()).filter(({ loads }) => loads).map(({ name }) => name);
 
 /** On libtensorflow by operations too, as it is on a GPU. */
-const ways: readonly { readonly backend: BackendName; readonly strategy?: Strategy }[] = loadable.flatMap((backend) =>
+const ways = loadable.flatMap((backend): { readonly backend: BackendName; readonly strategy?: Strategy }[] =>
   backend === 'tensorflow' ? [{ backend }, { backend, strategy: 'in-turn' }] : [{ backend }],
 );
 
