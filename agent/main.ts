@@ -6,10 +6,13 @@ import { join, resolve } from 'node:path';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { type Address, isLoopback } from '../proto/address.ts';
+import type { BasicAuth } from '../proto/basic-auth.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
+import type { Identity } from '../proto/identity.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import type { DatasetUse } from './data/use.ts';
+import { GpuWatch } from './machine/gpu-watch.ts';
 import { listGpus } from './machine/gpus.ts';
 import type { PackOption } from './machine/pack-size.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
@@ -25,6 +28,8 @@ export interface AgentOptions {
   readonly natsUrl: string;
   /** HOST:PORT of the coordinator. */
   readonly server: string;
+  /** Who the agent is, and how it shows that; undefined: whoever it says, without TLS. */
+  readonly identity: Identity | undefined;
   /** Undefined: one for each GPU, or for each core where there is none. */
   readonly slots: number | undefined;
   readonly dir: string;
@@ -34,10 +39,12 @@ export interface AgentOptions {
   readonly requireGpu: boolean;
   /** Trials that a slot trains together. */
   readonly pack: PackOption;
-  /** Undefined: the one kept in `dir`, or a new one made of the host's name. */
+  /** Undefined: the identity's, the one kept in `dir`, or a new one made of the host's name. */
   readonly id: string | undefined;
   /** Where it serves `/metrics`; undefined: nowhere. */
   readonly metrics: Address | undefined;
+  /** Who may read it; undefined: whoever reaches it. */
+  readonly metricsAuth: BasicAuth | undefined;
   /** Whether `/metrics` tells of the GPUs. */
   readonly gpuMetrics: boolean;
   /** Accepts that other machines reach `/metrics`. */
@@ -59,7 +66,7 @@ export interface RunningAgent {
 
 /** @throws {BadInputError | RefusedError | UnreachableError} */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { dir, log, natsUrl, requireGpu, server } = options;
+  const { dir, identity, log, natsUrl, requireGpu, server } = options;
   refuseOpenMetrics(options);
   const { setAside, spool } = openSpool(dir);
   if (setAside !== undefined) {
@@ -67,18 +74,23 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   }
   let nats: NatsConnection | undefined;
   let operator: Operator | undefined;
+  let gpuWatch: GpuWatch | undefined;
   let agent: Agent | undefined;
   try {
-    const id = agentId(dir, options.id);
+    const id = identity === undefined ? agentId(dir, options.id) : certified(identity, options.id);
     const gpus = await listGpus();
+    gpuWatch = gpus.length > 0 ? new GpuWatch() : undefined;
+    const gpuFigures = () => gpuWatch?.figures ?? [];
     const cores = availableParallelism();
     const slots = options.slots ?? (gpus.length || cores);
-    nats = await connectNats(natsUrl, 'trawl agent');
+    nats = await connectNats(natsUrl, 'trawl agent', identity);
     operator =
       options.metrics &&
       (await startOperator({
-        ...{ at: options.metrics, agentId: id, version: options.version, dir, dataDir: options.dataDir },
-        gpuMetrics: options.gpuMetrics && gpus.length > 0,
+        ...{ at: options.metrics, auth: options.metricsAuth, log },
+        ...{ agentId: id, version: options.version, dir, dataDir: options.dataDir },
+        certificateExpires: identity?.expires,
+        gpuFigures: options.gpuMetrics ? gpuFigures : () => [],
         spooled: () => spool.size(),
         unready: () => (agent === undefined ? 'the agent is starting' : agent.unready()),
       }));
@@ -98,9 +110,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       pack: options.pack,
     };
     const started = new Agent({
-      ...{ dir, server, hello, spool, nats, log, gpus: gpus.length },
-      connect: () => linkTo(server),
+      ...{ dir, server, hello, spool, nats, log, gpus: gpus.length, gpuFigures },
+      connect: () => linkTo(server, identity),
       startWorker: (gpu, events) => new WorkerProcess(setup, gpu, events),
+      onUnreadableOffer: () => operator?.couldNotRead('nats'),
       onDatasetUse: (use: DatasetUse) => operator?.datasetUsed(use),
     });
     agent = started;
@@ -114,6 +127,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     let closed: Promise<void> | undefined;
     const close = () => {
       operator?.stop();
+      gpuWatch?.stop();
       closed ??= closeNats(connection).then(() => spool.close());
       return closed;
     };
@@ -126,18 +140,25 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     };
   } catch (error) {
     operator?.stop();
+    gpuWatch?.stop();
     await nats?.close();
     spool.close();
     throw error;
   }
 }
 
+/** @throws {BadInputError} when it is asked to be another than its certificate says */
+function certified({ name }: Identity, given: string | undefined): string {
+  if (given === undefined || given === name) return name;
+  throw new BadInputError(`--id is ${given}, but the identity is that of agent ${name}: leave --id out`);
+}
+
 /** @throws {RefusedError} */
-function refuseOpenMetrics({ metrics, insecure }: AgentOptions): void {
-  if (metrics === undefined || isLoopback(metrics) || insecure) return;
+function refuseOpenMetrics({ metrics, metricsAuth, insecure }: AgentOptions): void {
+  if (metrics === undefined || isLoopback(metrics) || metricsAuth !== undefined || insecure) return;
   throw new RefusedError(
-    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics is neither encrypted nor asks for a ` +
-      'password: serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
+    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics asks for no password: give it ` +
+      '--metrics-user with one, serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
   );
 }
 

@@ -1,7 +1,8 @@
 /** Artifacts, as several verbs ask for them. */
 import { createHash } from 'node:crypto';
 import { Metadata } from '@grpc/grpc-js';
-import { NotFoundError, UnreachableError } from '../proto/errors.ts';
+import { artifactNameProblem } from '../proto/artifacts.ts';
+import { DamagedError, NotFoundError, UnreachableError } from '../proto/errors.ts';
 import type { ListResponse, ReadRequest } from '../proto/gen/trawl/v1/artifact_service.ts';
 import type { Artifact } from '../proto/gen/trawl/v1/types.ts';
 import type { Connection } from './connect.ts';
@@ -17,7 +18,7 @@ export interface TrialArtifact {
 /**
  * What trials left behind, but for checkpoints, in order of trial, attempt and name.
  * @param of `trial` may be a prefix of its id, or empty: every trial of the sweep
- * @throws {NotFoundError | UnreachableError}
+ * @throws {NotFoundError | UnreachableError | DamagedError}
  */
 export async function listArtifacts(
   { artifacts, address }: Connection,
@@ -31,7 +32,12 @@ export async function listArtifacts(
     });
   });
   return listed.trials.flatMap(({ sweepId, trialId, artifacts: list }) =>
-    list.map((artifact) => ({ sweepId, trialId, artifact })),
+    list.map((artifact) => {
+      // Names become paths here.
+      const wrong = artifactNameProblem(artifact.name);
+      if (wrong === undefined) return { sweepId, trialId, artifact };
+      throw new DamagedError(`the server at ${address} names an artifact ${JSON.stringify(artifact.name)}: ${wrong}`);
+    }),
   );
 }
 

@@ -23,9 +23,17 @@ export async function listConfigs(
   return configs;
 }
 
-/** Every trial's metrics over its epochs, in the sweep's order; trials that have not reported are not in. */
-export async function* streamCurves(connection: Connection, sweep: string): AsyncGenerator<Curve, void, void> {
-  for await (const { curves } of stream(connection, connection.client.listCurves, { sweep })) yield* curves;
+/**
+ * Every trial's metrics over its epochs, in the sweep's order; trials that have not reported are not in.
+ * @param trialIds of these trials only
+ */
+export async function* streamCurves(
+  connection: Connection,
+  sweep: string,
+  trialIds: readonly string[] = [],
+): AsyncGenerator<Curve, void, void> {
+  const request = { sweep, trialIds: [...trialIds] };
+  for await (const { curves } of stream(connection, connection.client.listCurves, request)) yield* curves;
 }
 
 /** The same by the trial's id, at once. */

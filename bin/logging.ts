@@ -2,6 +2,8 @@
 import { type Command, Option } from 'commander';
 import { destination, type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
+import { visibleLines } from '../dashboard/draw/visible-text.ts';
+import { jsonSafe } from './output/json-safe.ts';
 
 export interface LogOptions {
   readonly logLevel: string;
@@ -21,18 +23,31 @@ export function withLog(command: Command): Command {
     );
 }
 
-export function newLogger(part: string, options: LogOptions): Logger {
+/** @param fd where the lines go: stderr, but for tests */
+export function newLogger(part: string, options: LogOptions, fd = 2): Logger {
   const text = options.logFormat === undefined ? process.stderr.isTTY : options.logFormat === 'text';
   const settings = {
     base: { part },
     level: options.logLevel,
     timestamp: pino.stdTimeFunctions.isoTime,
+    // What others call themselves comes into logs, and logs come onto terminals.
+    hooks: { streamWrite: text ? visibleRecord : jsonSafe },
     // Nothing logs these today; a name that holds a secret never shall.
     redact: ['password', 'token', 'secret', '*.password', '*.token', '*.secret'],
   };
-  if (!text) return pino(settings, destination({ fd: 2, sync: true }));
+  if (!text) return pino(settings, destination({ fd, sync: true }));
   return pino(
     settings,
-    pretty({ destination: 2, sync: true, ignore: 'part,pid,hostname', translateTime: 'SYS:HH:MM:ss.l' }),
+    pretty({ destination: fd, sync: true, ignore: 'part,pid,hostname', translateTime: 'SYS:HH:MM:ss.l' }),
   );
+}
+
+/** A log's record with nothing in it, names included, that a terminal acts on. */
+function visibleRecord(line: string): string {
+  const record = JSON.parse(line, (_key, value: unknown) => {
+    if (typeof value === 'string') return visibleLines(value);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, held]) => [visibleLines(name), held]));
+  });
+  return `${JSON.stringify(record)}\n`;
 }

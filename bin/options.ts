@@ -10,6 +10,7 @@ export interface GlobalOptions {
 export interface ServerOptions {
   readonly server?: string;
   readonly dir?: string;
+  readonly identity?: string;
 }
 
 export interface OutputOptions {
@@ -20,18 +21,24 @@ export interface QuietOptions {
   readonly quiet?: true;
 }
 
-/** `--server`, `--dir`: which coordinator. */
+/** `--server`, `--dir`: which coordinator; `--identity`: who asks. */
 export function withServer(command: Command): Command {
   return command
-    .option('--server <host:port>', `coordinator to ask (default: TRAWL_SERVER, else ${DEFAULT_ADDRESS})`)
+    .option(
+      '--server <host:port>',
+      `coordinator to ask (default: TRAWL_SERVER, else the identity's, else ${DEFAULT_ADDRESS})`,
+    )
+    .option('--identity <dir>', 'who you are, for a coordinator that asks (default: TRAWL_IDENTITY)')
     .option('--dir <dir>', "a coordinator's data folder: asks the one at work on it, else reads the folder itself");
 }
 
 /** The same flags once more, for a command line that a message proposes; with the space before them. */
-export function serverFlags({ server, dir }: ServerOptions): string {
+export function serverFlags({ server, dir, identity }: ServerOptions): string {
   const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
-  if (dir !== undefined) return ` --dir ${quoted(dir)}`;
-  return server === undefined ? '' : ` --server ${quoted(server)}`;
+  const flags = { server: dir === undefined ? server : undefined, dir, identity };
+  return Object.entries(flags)
+    .map(([name, value]) => (value === undefined ? '' : ` --${name} ${quoted(value)}`))
+    .join('');
 }
 
 /** `-o table|json`. */

@@ -5,6 +5,7 @@ import { registerAgents } from './commands/agents.ts';
 import { registerArtifacts } from './commands/artifacts.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerBest } from './commands/best.ts';
+import { registerCerts } from './commands/certs.ts';
 import { registerCompare } from './commands/compare.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerDoctor } from './commands/doctor.ts';
@@ -22,6 +23,7 @@ import { registerSchema } from './commands/schema.ts';
 import { registerShow } from './commands/show.ts';
 import { registerStop } from './commands/stop.ts';
 import { registerSubmit } from './commands/submit.ts';
+import { registerTop } from './commands/top.ts';
 import { registerTrials } from './commands/trials.ts';
 import { registerUndrain } from './commands/undrain.ts';
 import { registerUp } from './commands/up.ts';
@@ -36,6 +38,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
   [
     'Look:',
     [
+      registerTop,
       registerLs,
       registerShow,
       registerTrials,
@@ -49,7 +52,18 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
     ],
   ],
   ['Steer:', [registerPause, registerResume, registerStop, registerKill, registerDrain, registerUndrain]],
-  ['Serve:', [registerCoordinator, registerAgent, registerBackup, registerRestore, registerDoctor, registerSchema]],
+  [
+    'Serve:',
+    [
+      registerCoordinator,
+      registerAgent,
+      registerCerts,
+      registerBackup,
+      registerRestore,
+      registerDoctor,
+      registerSchema,
+    ],
+  ],
 ];
 
 const AFTER_HELP = `
@@ -67,8 +81,9 @@ Exit codes:
   130  interrupted
 
 Environment:
-  TRAWL_SERVER  HOST:PORT of the coordinator, where --server does not say
-  NO_COLOR      no colours, as --no-color`;
+  TRAWL_SERVER    HOST:PORT of the coordinator, where --server does not say
+  TRAWL_IDENTITY  folder of who you are, where --identity does not say
+  NO_COLOR        no colours, as --no-color`;
 
 /** The command line, complete. Usage errors are thrown as CommanderError, once their message has been written. */
 export function buildProgram(): Command {

@@ -17,9 +17,16 @@ export function explainCallError(error: unknown, address: string): unknown {
 function byStatus({ code, details }: ServiceError, address: string): TrawlError | undefined {
   switch (code) {
     case status.UNAVAILABLE:
+      if (/certificate|altnames/i.test(details)) {
+        return new RefusedError(
+          `what answers at ${address} is not the coordinator that the identity is for, or is reached by a name that its ` +
+            `certificate does not have (${details})`,
+        );
+      }
       return new UnreachableError(
         `no coordinator answers at ${address} (${details}). Start one with "trawl coordinator", name another with ` +
-          '--server HOST:PORT or TRAWL_SERVER, or read a data folder with --dir DIR.',
+          '--server HOST:PORT or TRAWL_SERVER, read a data folder with --dir DIR, or, if it speaks TLS, say who you are ' +
+          'with --identity DIR.',
       );
     case status.CANCELLED:
       // Calls that are cancelled here never come this far: it is the server that closed them, to stop.
@@ -33,8 +40,10 @@ function byStatus({ code, details }: ServiceError, address: string): TrawlError 
     case status.FAILED_PRECONDITION:
     case status.ALREADY_EXISTS:
     case status.OUT_OF_RANGE:
-    case status.RESOURCE_EXHAUSTED:
       return new BadInputError(details);
+    case status.RESOURCE_EXHAUSTED:
+      // gRPC's own limit, on what was asked; else the coordinator's, on how much at a time.
+      return /message larger than max/i.test(details) ? new BadInputError(details) : new UnreachableError(details);
     case status.NOT_FOUND:
       return new NotFoundError(details);
     case status.PERMISSION_DENIED:

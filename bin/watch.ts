@@ -4,6 +4,7 @@ import { UnreachableError } from '../proto/errors.ts';
 import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Connection } from './connect.ts';
 import { stream } from './rpc.ts';
+import { WatchPosition } from './watch-position.ts';
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5_000;
@@ -19,8 +20,9 @@ export interface WatchOptions {
 }
 
 /**
- * The Watch stream of a sweep until the sweep has ended, across restarts of the coordinator: each reconnect brings a new
- * snapshot. Ends early, without an error, when the signal fires.
+ * The Watch stream of a sweep until the sweep has ended, across restarts of the coordinator: after a break it goes on
+ * with what was missed, and no event comes twice. Where that cannot be (the break came amid a snapshot, or the store is
+ * another one) a new snapshot comes. Ends early, without an error, when the signal fires.
  * @param sweep the sweep's id: `last` could become another one over a reconnect
  * @throws {UnreachableError} when the coordinator was never there, or stays away longer than `patienceMs`
  */
@@ -29,6 +31,7 @@ export async function* watchSweep(
   sweep: string,
   { patienceMs, signal, onAway, onBack }: WatchOptions,
 ): AsyncGenerator<WatchResponse, void, void> {
+  const position = new WatchPosition();
   let awaySince: number | undefined;
   let seen = false;
   let waitMs = FIRST_WAIT_MS;
@@ -36,14 +39,21 @@ export async function* watchSweep(
   while (!signal?.aborted) {
     let why = 'its stream ended before the sweep did';
     try {
-      for await (const response of stream(connection, connection.client.watch, { sweep }, signal)) {
+      const request = { sweep, sinceEventSeq: position.since };
+      for await (const response of stream(connection, connection.client.watch, request, signal)) {
+        const fresh = position.take(response);
+        if (fresh === undefined) {
+          why = 'another store answers in its place';
+          waitMs = 0;
+          break;
+        }
         if (awaySince !== undefined) onBack?.();
         awaySince = undefined;
         seen = true;
         waitMs = FIRST_WAIT_MS;
         // Rows may still follow the message that says so.
         ended ||= endsSweep(response);
-        yield response;
+        yield fresh;
       }
       if (ended || signal?.aborted) return;
     } catch (error) {
@@ -59,7 +69,7 @@ export async function* watchSweep(
       throw new UnreachableError(`the coordinator at ${connection.address} stayed away: ${why}`);
     }
     await sleep(waitMs, undefined, signal ? { signal } : {}).catch(() => {});
-    waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
+    waitMs = Math.min(LONGEST_WAIT_MS, Math.max(FIRST_WAIT_MS, waitMs * 2));
   }
 }
 

@@ -21,7 +21,7 @@ export function agentControlOf(runtime: Runtime): AgentControl {
     async drain(name, graceMs, reason) {
       if (graceMs > MAX_GRACE_MS) throw new BadInputError('a drain may have a grace of 365 days at most');
       const id = findAgent(core, name);
-      await runtime.settle(onDrain(core, id, { graceEndsAt: runtime.now() + graceMs, reason }));
+      await runtime.settle(onDrain(core, id, { graceMs, reason }, runtime.now()));
       return agentOf(core, id);
     },
     async undrain(name) {
@@ -55,7 +55,8 @@ function agentOf(core: Core, id: string): Agent {
   const drainReason = core.drains.get(id)?.reason ?? '';
   if (agent === undefined) {
     const nothing = { host: '', slots: 0, busy: 0, backend: '', version: '', lastHeartbeatMs: 0, gpus: [] };
-    return { id, state: agentState.to('lost'), ...nothing, drainReason };
+    const figures = { pack: 1, gpuFigures: [] };
+    return { id, state: agentState.to('lost'), ...nothing, ...figures, drainReason };
   }
   return {
     id,
@@ -68,5 +69,7 @@ function agentOf(core: Core, id: string): Agent {
     lastHeartbeatMs: agent.lastHeardAt,
     gpus: [...agent.gpus],
     drainReason,
+    pack: agent.pack,
+    gpuFigures: [...(agent.gpuFigures ?? [])],
   };
 }

@@ -11,12 +11,14 @@ import { loadSweep } from './store/load.ts';
 import { insertSweep } from './store/submit.ts';
 import { sweepFingerprint } from './sweepfile/fingerprint.ts';
 import { parseSweep } from './sweepfile/parse.ts';
+import { mustBeShort } from './transport/must-be-short.ts';
 import type { SweepControl } from './transport/sweep-service.ts';
 
 export function controlOf(runtime: Runtime): SweepControl {
   return {
     submit: async (request) => submit(runtime, request),
     async act(sweepId, action, reason) {
+      mustBeShort('a reason', reason);
       const { state } = runtime.queries.sweep(sweepId);
       const named = sweepState.of(state);
       if (isEnded(named)) throw new RefusedError(`sweep ${sweepId} has ended (${named}): nothing can be done to it`);
@@ -29,6 +31,8 @@ export function controlOf(runtime: Runtime): SweepControl {
 /** The sweep is durable, whole, when this returns. */
 function submit(runtime: Runtime, request: SubmitRequest): string {
   if (request.requestId === '') throw new BadInputError('a submit must carry a request_id');
+  mustBeShort('a request_id', request.requestId);
+  mustBeShort("a file's name", request.fileName);
   const spec = parseSweep(request.text, request.fileName);
   const planned = plan(spec);
   const policy = {

@@ -5,17 +5,23 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Address } from '../proto/address.ts';
+import type { BasicAuth } from '../proto/basic-auth.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { watchDiskSpace } from '../proto/disk-space.ts';
+import { BadInputError } from '../proto/errors.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { readIdentity } from '../proto/identity.ts';
 import { serveOperatorPages } from '../proto/operator-http.ts';
-import { withoutSecrets } from '../proto/subjects.ts';
+import { COORDINATOR, withoutSecrets } from '../proto/subjects.ts';
 import { ADDRESS_FILE } from './address-file.ts';
 import { agentControlOf, agentsOf } from './agent-control.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
+import { Guard } from './auth/guard.ts';
+import { Identities } from './auth/identities.ts';
+import { Refusals } from './auth/refusals.ts';
 import { snapshots } from './backup/snapshot.ts';
 import { now } from './clock.ts';
 import { logChange } from './commit-log.ts';
@@ -25,16 +31,17 @@ import type { Output } from './core/step.ts';
 import { agentTargets } from './metrics/agent-series.ts';
 import { startCollecting } from './metrics/collect.ts';
 import { coordinatorMetrics } from './metrics/families.ts';
-import { introduceCalls, measuringInterceptor } from './metrics/grpc-calls.ts';
+import { callCounter, introduceCalls } from './metrics/grpc-calls.ts';
 import { startRounds } from './rounds.ts';
 import { Runtime } from './runtime.ts';
 import { clusterName, openStore } from './store/open.ts';
 import { artifactService } from './transport/artifact-service.ts';
 import { AttemptService } from './transport/attempt-service.ts';
+import { openDoor } from './transport/door.ts';
 import { addReflection, Health } from './transport/introspection.ts';
 import { Offers } from './transport/offers.ts';
 import { operationsService } from './transport/operations-service.ts';
-import { listen, newServer, refuseOpenDoors } from './transport/server.ts';
+import { newServer, refuseOpenDoors } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
 /** An agent may miss this many heartbeats before its leases expire. */
@@ -45,7 +52,14 @@ export interface CoordinatorOptions {
   readonly natsUrl: string;
   readonly listen: Address;
   readonly metrics: Address;
+  /** The folder of the server's identity: with it, TLS is spoken, and only who is known in it comes in. */
+  readonly identityDir: string | undefined;
+  /** Accepts that other machines reach what is neither encrypted nor authenticated. */
   readonly insecure: boolean;
+  /** Who may read the metrics; undefined: whoever reaches them. */
+  readonly metricsAuth: BasicAuth | undefined;
+  /** Whether the metrics are served over TLS, with the server's certificate. */
+  readonly metricsTls: boolean;
   readonly leaseMs: number;
   readonly version: string;
   /** Whether `/metrics` has series of single trials. */
@@ -66,12 +80,26 @@ export interface RunningCoordinator {
 /** @throws {RefusedError | UnreachableError} */
 export async function startCoordinator(options: CoordinatorOptions): Promise<RunningCoordinator> {
   const { log, leaseMs } = options;
-  refuseOpenDoors(options.listen, options.insecure);
-  refuseOpenDoors(options.metrics, options.insecure);
+  const { identityDir, insecure, metricsAuth, metricsTls } = options;
+  const identity = identityDir === undefined ? undefined : readIdentity(identityDir, [COORDINATOR]);
+  if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls needs an --identity to show');
+  refuseOpenDoors(options.listen, insecure, identity !== undefined, 'give it an --identity (see "trawl certs")');
+  refuseOpenDoors(
+    options.metrics,
+    insecure,
+    metricsTls || metricsAuth !== undefined,
+    'give it --metrics-tls, or --metrics-user with a password',
+  );
+  const identities =
+    identityDir === undefined
+      ? undefined
+      : new Identities(identityDir, (error) => log.error({ err: error }, 'who may come cannot be read any more'));
   const db = openStore(options.dir);
   const cluster = clusterName(db);
   const metrics = coordinatorMetrics();
-  const nats = await connectNats(options.natsUrl, `trawl coordinator ${cluster}`).catch((error: unknown) => {
+  if (identity === undefined) metrics.certificateExpiry.remove();
+  else metrics.certificateExpiry.set(identity.expires);
+  const nats = await connectNats(options.natsUrl, `trawl coordinator ${cluster}`, identity).catch((error: unknown) => {
     db.close();
     throw error;
   });
@@ -97,7 +125,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       files.remove(key, name).catch((error) => log.warn({ err: error, name }, 'an old checkpoint was not removed'));
     }
   });
-  const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, log });
+  const refusals = new Refusals(metrics.authRefused, log);
+  const guard = new Guard(identities, (reason, facts) => refusals.tell(reason, facts));
+  const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
   const { version, trialMetrics } = options;
   const collecting = startCollecting(runtime, metrics, { version, trialMetrics });
   const stopDiskWatch = watchDiskSpace(options.dir, ({ free, size }) => {
@@ -107,7 +137,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
 
   const services = [SweepServiceService, ArtifactServiceService, AttemptServiceService, OperationsServiceService];
   introduceCalls(metrics, services);
-  const server = newServer([measuringInterceptor(metrics)]);
+  const server = newServer(guard.interceptors, callCounter(metrics));
   const health = new Health(server, services);
   addReflection(server, options.protoDir);
   const state = { started: false, connected: true };
@@ -125,6 +155,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       json: { '/sd': () => agentTargets(runtime.core, hostname(), now()) },
     },
     options.metrics,
+    {
+      auth: metricsAuth,
+      identity: metricsTls ? identity : undefined,
+      onRefused: (from, why) => refusals.tell('metrics', { from, why }),
+    },
   );
   const source = {
     queries: runtime.queries,
@@ -134,27 +169,31 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
   server.addService(
     ArtifactServiceService,
-    artifactService({ queries: runtime.queries, files, core: runtime.core, log }),
+    artifactService({ queries: runtime.queries, files, core: runtime.core, guard, log }),
   );
   server.addService(AttemptServiceService, attempts.implementation);
   server.addService(
     OperationsServiceService,
     operationsService(agentControlOf(runtime), snapshots({ dir: options.dir, db, files, log }), log),
   );
-  const address = await listen(server, options.listen);
+  const door = await openDoor(server, options.listen, {
+    identity,
+    onRefused: (reason, from, detail) => refusals.tell(reason, { from, detail }),
+    onFull: (from) => log.warn({ from }, 'a connection too many was closed'),
+  });
+  const address = { host: door.host, port: door.port };
 
   const onConnected = (connected: boolean) => setState({ connected });
-  const stopRounds = await startRounds({ runtime, nats, offers, cluster, metrics, log, onConnected });
+  const stopRounds = await startRounds({ runtime, nats, offers, cluster, metrics, refusals, log, onConnected });
   setState({ started: true });
 
   const addressFile = join(options.dir, ADDRESS_FILE);
-  const shown = `${address.host}:${address.port}`;
-  writeFileSync(
-    addressFile,
-    `${JSON.stringify({ address: shown, metrics: `${pages.address.host}:${pages.address.port}`, pid: process.pid })}\n`,
-  );
+  const shown = reachable(address);
+  const tls = identity !== undefined;
+  const where = { address: shown, metrics: reachable(pages.address), pid: process.pid, tls };
+  writeFileSync(addressFile, `${JSON.stringify(where)}\n`);
   log.info(
-    { address: shown, metrics: pages.address.port, nats: withoutSecrets(options.natsUrl), cluster },
+    { address: shown, metrics: pages.address.port, tls, nats: withoutSecrets(options.natsUrl), cluster },
     'the coordinator is up',
   );
 
@@ -165,6 +204,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       stopRounds();
       rmSync(addressFile, { force: true });
       server.forceShutdown();
+      door.close();
       pages.stop();
       stopDiskWatch();
       collecting.stop();
@@ -173,6 +213,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       db.close();
     },
   };
+}
+
+/** Where a program of this machine finds what listens there. */
+function reachable({ host, port }: Address): string {
+  return `${{ '0.0.0.0': '127.0.0.1', '[::]': '[::1]' }[host] ?? host}:${port}`;
 }
 
 /** A running attempt may still come to name what it has brought. */

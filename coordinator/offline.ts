@@ -5,12 +5,14 @@ import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.t
 import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
+import { Guard } from './auth/guard.ts';
 import { snapshots } from './backup/snapshot.ts';
 import { openStore } from './store/open.ts';
 import { Queries } from './store/queries.ts';
 import { artifactService } from './transport/artifact-service.ts';
+import { openDoor } from './transport/door.ts';
 import { operationsService } from './transport/operations-service.ts';
-import { listen, newServer } from './transport/server.ts';
+import { newServer } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
 /** @throws {NotFoundError | RefusedError} when there is no store in the folder, or it is in use */
@@ -23,17 +25,22 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   const source = { queries: new Queries(db), agents: () => [], onCommit: () => () => {} };
   const server = newServer();
   server.addService(SweepServiceService, sweepService(source, { submit: refuse, act: refuse }, log));
+  const guard = new Guard(undefined, () => {});
   const files = new ArtifactFiles(dir);
-  server.addService(ArtifactServiceService, artifactService({ queries: source.queries, files, core: undefined, log }));
+  server.addService(
+    ArtifactServiceService,
+    artifactService({ queries: source.queries, files, core: undefined, guard, log }),
+  );
   server.addService(
     OperationsServiceService,
     operationsService({ drain: refuse, undrain: refuse }, snapshots({ dir, db, files, log }), log),
   );
-  const { host, port } = await listen(server, { host: '127.0.0.1', port: 0 });
+  const door = await openDoor(server, { host: '127.0.0.1', port: 0 });
   return {
-    address: `${host}:${port}`,
+    address: `${door.host}:${door.port}`,
     async close() {
       server.forceShutdown();
+      door.close();
       db.close();
     },
   };

@@ -2,12 +2,15 @@
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
-import { allHeartbeats } from '../proto/subjects.ts';
+import { SparseLog } from '../proto/sparse-log.ts';
+import { allHeartbeats, heartbeatSubject } from '../proto/subjects.ts';
+import type { Refusals } from './auth/refusals.ts';
 import { onHeartbeat } from './core/agents.ts';
 import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import { onTick } from './core/tick.ts';
 import type { CoordinatorMetrics } from './metrics/families.ts';
 import type { Runtime } from './runtime.ts';
+import { MAX_GPUS } from './transport/limits.ts';
 import type { Offers } from './transport/offers.ts';
 import { keyOf } from './transport/records.ts';
 
@@ -20,7 +23,8 @@ export interface RoundsOptions {
   readonly nats: NatsConnection;
   readonly offers: Offers;
   readonly cluster: string;
-  readonly metrics: Pick<CoordinatorMetrics, 'natsReconnects'>;
+  readonly metrics: Pick<CoordinatorMetrics, 'natsReconnects' | 'unreadable'>;
+  readonly refusals: Pick<Refusals, 'tell'>;
   /** The connection to NATS was lost, or is back. */
   readonly onConnected: (connected: boolean) => void;
   readonly log: Logger;
@@ -33,6 +37,7 @@ export async function startRounds({
   offers,
   cluster,
   metrics,
+  refusals,
   onConnected,
   log,
 }: RoundsOptions): Promise<() => void> {
@@ -46,7 +51,7 @@ export async function startRounds({
     log.warn('offers stand, slots are free, and nobody takes them: the stream is made anew');
     return offers.rebuild(standing).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
   };
-  listenToHeartbeats(nats, cluster, runtime, log);
+  listenToHeartbeats({ nats, cluster, runtime, metrics, refusals, log });
   listenToStatus(nats, log, {
     onDisconnect: () => onConnected(false),
     onReconnect() {
@@ -73,17 +78,31 @@ export async function startRounds({
   };
 }
 
-function listenToHeartbeats(nats: NatsConnection, cluster: string, runtime: Runtime, log: Logger): void {
+function listenToHeartbeats({
+  nats,
+  cluster,
+  runtime,
+  metrics,
+  refusals,
+  log,
+}: Omit<RoundsOptions, 'offers' | 'onConnected'>): void {
+  const unreadable = new SparseLog(log, 'a heartbeat could not be read');
   nats.subscribe(allHeartbeats(cluster), {
     callback(error, message) {
       if (error !== null) return log.warn({ err: error }, 'heartbeats could not be received');
       try {
         const beat = Heartbeat.decode(message.data);
         const { agentId, incarnation, held, leaving } = beat;
-        const facts = { agentId, incarnation, held: held.map(keyOf), leaving };
+        const gpuFigures = beat.gpuFigures.slice(0, MAX_GPUS);
+        // The server lets an agent publish on its own subject only: the subject says who it is.
+        if (message.subject !== heartbeatSubject(cluster, agentId)) {
+          return refusals.tell('other_agent', { subject: message.subject, agentId });
+        }
+        const facts = { agentId, incarnation, held: held.map(keyOf), leaving, gpuFigures };
         runtime.settle(onHeartbeat(runtime.core, facts, runtime.now())).catch(() => {});
       } catch (cause) {
-        log.warn({ err: cause, subject: message.subject }, 'a heartbeat could not be read');
+        metrics.unreadable.inc({ via: 'nats' });
+        unreadable.warn({ err: cause, subject: message.subject });
       }
     },
   });

@@ -1,11 +1,13 @@
 import { PassThrough } from 'node:stream';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { SweepState } from '../proto/gen/trawl/v1/types.ts';
-import { type DashboardOptions, runDashboard } from './main.tsx';
-import { delta, sampleSweep, snapshot } from './testing/sample.ts';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { type DashboardOptions, drawOnce, runDashboard } from './main.tsx';
+import type { Source } from './source.ts';
+import { midAnswers } from './testing/mid-sweep.ts';
+import { delta, sampleSweep } from './testing/sample.ts';
+import { PLAIN } from './testing/sample-session.tsx';
+import { SampleSource } from './testing/sample-source.ts';
 
-/** As much of a terminal as Ink asks for. */
+/** As much of a terminal as the dashboard asks for. */
 function terminal() {
   const raw: boolean[] = [];
   const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24 });
@@ -23,67 +25,106 @@ function terminal() {
 }
 
 let screen: ReturnType<typeof terminal>;
-let release: () => void;
-let blocked: Promise<void>;
+let source: SampleSource;
 beforeEach(() => {
   screen = terminal();
-  blocked = new Promise((resolve) => {
-    release = resolve;
-  });
+  source = new SampleSource(midAnswers);
 });
-afterEach(() => release());
 
-const onInterrupt = vi.fn();
-
-function run(updates: AsyncIterable<WatchResponse>, more: Partial<DashboardOptions> = {}) {
+function run(more: Partial<DashboardOptions> = {}, from: Source = source) {
   const stdout = screen.stdout as unknown as NodeJS.WriteStream;
   const stdin = screen.stdin as unknown as NodeJS.ReadStream;
-  return runDashboard(updates, { stdout, stdin, colour: false, onInterrupt, ...more });
+  return runDashboard(from, { stdout, stdin, sweep: 'last', look: PLAIN, ...more });
 }
 
-/** A sweep that goes on for as long as the test does. */
-async function* goingOn(): AsyncGenerator<WatchResponse> {
-  yield snapshot();
-  await blocked;
-}
-
+const ESCAPE = '\u001b';
 const drawn = (what: string) => vi.waitFor(() => expect(screen.text()).toContain(what));
 
-test('ends with the stream, and leaves its last word on the screen', async () => {
-  const finished = sampleSweep({ state: SweepState.FINISHED, counts: { succeeded: 8 } });
-  const updates = (async function* () {
-    yield snapshot();
-    yield delta({ sweep: finished });
-  })();
-  expect(await run(updates)).toBe('ended');
-  expect(screen.text()).toContain('100% 8/8');
+function expectGivenBack() {
   expect(screen.raw.at(-1)).toBe(false);
-});
+  expect(screen.text()).toContain(`${ESCAPE}[?1049h`);
+  expect(screen.text().endsWith(`${ESCAPE}[?25h${ESCAPE}[?1049l`)).toBe(true);
+  expect(screen.stdout.listenerCount('resize')).toBe(0);
+}
 
 test('q leaves while the sweep goes on, and gives the terminal back', async () => {
-  const result = run(goingOn());
+  const result = run();
   await drawn('autoencoders');
   screen.stdin.write('q');
   expect(await result).toBe('left');
-  expect(screen.raw.at(-1)).toBe(false);
-  expect(screen.stdout.listenerCount('resize')).toBe(0);
+  expectGivenBack();
 });
 
-test('Ctrl-C is told to the caller, whose signal takes the dashboard away', async () => {
+test('ends with the sweep where so asked', async () => {
+  const result = run({ endWithSweep: true });
+  await drawn('autoencoders');
+  source.tell(delta({ sweep: sampleSweep({ state: 'SWEEP_STATE_FINISHED', counts: { succeeded: 8 } }) }));
+  source.end();
+  expect(await result).toBe('ended');
+  expectGivenBack();
+});
+
+test('Ctrl-C is told to the caller, whose signal takes the dashboard away; without a caller it leaves', async () => {
   const stop = new AbortController();
-  onInterrupt.mockImplementation(() => stop.abort());
-  const result = run(goingOn(), { signal: stop.signal });
+  const onInterrupt = vi.fn(() => stop.abort());
+  const result = run({ onInterrupt, signal: stop.signal });
   await drawn('autoencoders');
   screen.stdin.write('\u0003');
   expect(await result).toBe('left');
   expect(onInterrupt).toHaveBeenCalledTimes(1);
+  screen = terminal();
+  const alone = run();
+  await drawn('autoencoders');
+  screen.stdin.write('\u0003');
+  expect(await alone).toBe('left');
+  expectGivenBack();
 });
 
 test('an error of the stream is thrown once the terminal is given back', async () => {
-  const updates = (async function* (): AsyncGenerator<WatchResponse> {
-    yield snapshot();
-    throw new Error('gone for good');
-  })();
-  await expect(run(updates)).rejects.toThrow('gone for good');
-  expect(screen.raw.at(-1)).toBe(false);
+  class Gone extends SampleSource {
+    override async *watch() {
+      yield* midAnswers.updates;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      throw new Error('gone for good');
+    }
+  }
+  await expect(run({}, new Gone(midAnswers))).rejects.toThrow('gone for good');
+  expectGivenBack();
+});
+
+test('a resize draws everything anew', async () => {
+  const result = run();
+  await drawn('autoencoders');
+  const before = screen.text().length;
+  Object.assign(screen.stdout, { columns: 100, rows: 30 });
+  screen.stdout.emit('resize');
+  await vi.waitFor(() => expect(screen.text().slice(before)).toMatch(/\[2J[\s\S]*autoencoders/));
+  screen.stdin.write('q');
+  await result;
+});
+
+test('only lines that changed are written', async () => {
+  const result = run();
+  await drawn('c2d00000');
+  const before = screen.text().length;
+  screen.stdin.write('/');
+  await drawn('/█');
+  expect(screen.text().slice(before)).not.toContain('c2d00000');
+  screen.stdin.write('\u0003');
+  await result;
+});
+
+test('one frame, without a terminal, of any width, once all of it is there', async () => {
+  for (const columns of [60, 80, 240]) {
+    const text = await drawOnce(source, { sweep: 'last', look: PLAIN, size: { columns, rows: 30 } });
+    const lines = text.split('\n');
+    expect(lines.length).toBeLessThanOrEqual(30);
+    // A whole last line, and nothing of keys that nobody can press.
+    expect(lines.at(-1)).toBe('');
+    expect(lines.at(-2)).toMatch(/\S/);
+    expect(text).not.toContain('? help');
+    expect(lines[0]).toContain('autoencoders  7  running');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+    expect(text.includes('█▃▂▁')).toBe(columns > 80);
+  }
 });

@@ -1,96 +1,193 @@
+import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { render } from 'ink';
-import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { EMPTY_STATE } from './state/dashboard-state.ts';
-import { reduceAll } from './state/reducer.ts';
-import { App } from './views/app.tsx';
+import { type Look, paintLine } from './draw/paint.ts';
+import type { Line } from './draw/segment.ts';
+import type { Press } from './keys.ts';
+import { type PlacedPicture, Screen } from './screen.ts';
+import { Session } from './session.ts';
+import type { Source } from './source.ts';
+import type { View } from './state/views.ts';
+import { bodyLines, type Size } from './views/frame.ts';
+import { HEADER_LINES } from './views/header.ts';
+import { Keys } from './views/keys.tsx';
 
 export interface DashboardOptions {
   readonly stdout: NodeJS.WriteStream;
   readonly stdin: NodeJS.ReadStream;
-  readonly colour: boolean;
-  /** Ctrl-C was pressed. The dashboard stays until the stream ends or `signal` fires: what it means is the caller's. */
-  readonly onInterrupt: () => void;
+  /** Id, name or `last`. */
+  readonly sweep: string;
+  readonly look: Look;
+  /** Whether the terminal speaks Kitty's graphics protocol. */
+  readonly kitty?: boolean;
+  /** Nothing can be changed from here. */
+  readonly readonly?: boolean;
+  /** What is special of this showing. */
+  readonly banner?: string;
+  /** Unix milliseconds; a replay has a clock of its own. */
+  readonly now?: () => number;
+  /** Whether the end of the sweep is the end of the dashboard. */
+  readonly endWithSweep?: boolean;
+  /** Ctrl-C was pressed. What it means is the caller's; undefined: the same as q. */
+  readonly onInterrupt?: () => void;
   /** Takes the dashboard off the screen at once. */
   readonly signal?: AbortSignal;
 }
 
-/** `ended`: the stream is over. `left`: the user pressed q, or the signal fired; the sweep goes on. */
+/** `ended`: the sweep's stream is over. `left`: the user pressed q, or the signal fired; the sweep goes on. */
 export type DashboardResult = 'ended' | 'left';
 
-/** How often the screen is drawn: updates that come faster are folded into one frame. */
+/** How often the screen is drawn at most for what is heard: updates that come faster are folded into one frame. */
 const FRAME_MS = 100;
 
 /** Clocks and paces move on even when nothing is heard. */
 const IDLE_FRAME_MS = 1000;
 
 /** Where a terminal does not say how large it is. */
-const DEFAULT_COLUMNS = 80;
-const DEFAULT_ROWS = 24;
+const DEFAULT_SIZE: Size = { columns: 80, rows: 24 };
 
 /**
- * Shows a sweep on the terminal until its Watch stream ends or the user leaves. Leaves the last frame on the screen.
- * After `left` the stream may still wait for an update: the caller, who opened it, ends it.
- * @throws whatever the stream throws, once the terminal is given back
+ * Shows a sweep on the whole terminal until the user leaves (or the sweep ends, where so asked), and gives the terminal
+ * back as it was.
+ * @throws {TrawlError} when the sweep cannot be watched, once the terminal is given back
  */
-export async function runDashboard(
-  updates: AsyncIterable<WatchResponse>,
-  options: DashboardOptions,
-): Promise<DashboardResult> {
-  const { stdout, stdin, colour, onInterrupt, signal } = options;
-  let state = EMPTY_STATE;
-  let waiting: WatchResponse[] = [];
-  let drawnAtMs = 0;
-  let over = false;
-  let leave: () => void = () => {};
-  const left = new Promise<DashboardResult>((resolve) => {
-    leave = () => resolve('left');
+export async function runDashboard(source: Source, options: DashboardOptions): Promise<DashboardResult> {
+  const { stdout, stdin, sweep, look, signal } = options;
+  const size = (): Size => ({
+    columns: stdout.columns || DEFAULT_SIZE.columns,
+    rows: stdout.rows || DEFAULT_SIZE.rows,
   });
+  const { promise: over, resolve: end, reject: fail } = withResolvers<DashboardResult>();
+  const leave = () => end('left');
+  let changed = false;
+  const session = new Session(source, {
+    look,
+    size,
+    kitty: options.kitty ?? false,
+    readonly: options.readonly ?? false,
+    banner: options.banner ?? '',
+    now: options.now ?? Date.now,
+    onChange: () => {
+      changed = true;
+    },
+    onLeave: leave,
+    onInterrupt: options.onInterrupt ?? leave,
+    onEnded: () => {
+      changed = true;
+      if (options.endWithSweep) end('ended');
+    },
+    onFailed: fail,
+  });
+  await session.watch(sweep);
 
-  const frame = () => {
-    const now = Date.now();
-    state = reduceAll(state, waiting);
-    waiting = [];
-    drawnAtMs = now;
-    return (
-      <App
-        state={state}
-        now={now}
-        columns={stdout.columns || DEFAULT_COLUMNS}
-        rows={stdout.rows || DEFAULT_ROWS}
-        colour={colour}
-        onLeave={leave}
-        onInterrupt={onInterrupt}
-      />
+  const screen = new Screen(stdout);
+  let drawnAtMs = 0;
+  const draw = () => {
+    changed = false;
+    drawnAtMs = Date.now();
+    const lines = session.frame();
+    const { columns } = size();
+    screen.show(
+      lines.map((line) => paintLine(line, columns, look)),
+      picturesOf(lines, size()),
     );
   };
-  const ink = render(frame(), { stdout, stdin, exitOnCtrlC: false });
-  const draw = () => ink.rerender(frame());
+  const onPress = (pressed: Press) => {
+    session.press(pressed);
+    draw();
+  };
+  screen.open();
+  const ink = render(<Keys onPress={onPress} />, { stdout: nowhere(), stdin, ...INK });
+  const redraw = () => {
+    screen.forget();
+    draw();
+  };
   const timer = setInterval(() => {
-    if (waiting.length > 0 || Date.now() - drawnAtMs >= IDLE_FRAME_MS) draw();
+    if (session.tick() || changed || Date.now() - drawnAtMs >= IDLE_FRAME_MS) draw();
   }, FRAME_MS);
-  stdout.on('resize', draw);
+  draw();
+  stdout.on('resize', redraw);
+  process.on('SIGCONT', redraw);
   signal?.addEventListener('abort', leave, { once: true });
   if (signal?.aborted) leave();
-
-  const drain = async (): Promise<DashboardResult> => {
-    for await (const update of updates) {
-      if (over) return 'left';
-      waiting.push(update);
-    }
-    return 'ended';
-  };
-  const drained = drain();
   try {
-    return await Promise.race([drained, left]);
+    return await over;
   } finally {
     clearInterval(timer);
-    stdout.off('resize', draw);
+    stdout.off('resize', redraw);
+    process.off('SIGCONT', redraw);
     signal?.removeEventListener('abort', leave);
-    draw();
+    session.stop();
     ink.unmount();
     await ink.waitUntilExit();
-    over = true;
-    // Whatever the stream does from here on is no longer shown.
-    drained.catch(() => undefined);
+    screen.close();
   }
+}
+
+/** How often a frame that is drawn once looks whether everything is there, and how long it waits for that. */
+const ONCE_POLL_MS = 20;
+const ONCE_PATIENCE_MS = 20_000;
+
+/**
+ * One frame, without a terminal, once everything that it shows is there.
+ * @param view where to look; the leaderboard unless said
+ * @throws {TrawlError} when the sweep cannot be watched
+ */
+export async function drawOnce(
+  source: Source,
+  options: { readonly sweep: string; readonly look: Look; readonly size: Size; readonly view?: View },
+): Promise<string> {
+  const { look, size } = options;
+  let failure: { readonly error: unknown } | undefined;
+  const session = new Session(source, {
+    ...{ look, kitty: false, readonly: false, banner: '', size: () => size, now: Date.now },
+    ...{ onChange: () => {}, onLeave: () => {}, onInterrupt: () => {}, onEnded: () => {} },
+    onFailed: (error) => {
+      failure = { error };
+    },
+  });
+  await session.watch(options.sweep);
+  try {
+    if (options.view !== undefined) session.open(options.view);
+    // What comes asks for more: twice settled is settled.
+    for (let settled = 0, waited = 0; settled < 3 && waited < ONCE_PATIENCE_MS; waited += ONCE_POLL_MS) {
+      await sleep(ONCE_POLL_MS);
+      if (failure !== undefined) throw failure.error;
+      session.tick();
+      settled = session.settled ? settled + 1 : 0;
+    }
+    // Nobody presses keys: the line that names them is left off, and what is empty above it.
+    const lines = session.frame().slice(0, -1);
+    return lines
+      .slice(0, lines.findLastIndex(({ segments }) => segments.some(({ text }) => text.trim() !== '')) + 1)
+      .map((line) => `${paintLine({ ...line, cursor: false }, size.columns, look).trimEnd()}\n`)
+      .join('');
+  } finally {
+    session.stop();
+  }
+}
+
+/** Ink has the keys and not the screen: taking each frame apart by the character costs it 20 ms, half of a key's wait. */
+const INK = { debug: true, exitOnCtrlC: false, patchConsole: false } as const;
+
+/** A terminal that Ink may write to. */
+function nowhere(): NodeJS.WriteStream {
+  const stream = new Writable({ write: (_chunk, _encoding, done) => done() });
+  return Object.assign(stream, { isTTY: false, columns: DEFAULT_SIZE.columns, rows: DEFAULT_SIZE.rows }) as never;
+}
+
+/** Those that are wholly in sight. */
+function picturesOf(lines: readonly Line[], size: Size): PlacedPicture[] {
+  const last = HEADER_LINES + bodyLines(size);
+  return lines.flatMap(({ spot }, row) => (spot === undefined || row + spot.lines > last ? [] : [{ ...spot, row }]));
+}
+
+function withResolvers<T>() {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: unknown) => void = () => {};
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
 }

@@ -3,6 +3,9 @@ import { BadInputError } from './errors.ts';
 /** Where a coordinator listens unless it is told otherwise. */
 export const DEFAULT_ADDRESS = '127.0.0.1:7070';
 
+/** Where a NATS server is looked for unless told otherwise. */
+export const DEFAULT_NATS = 'nats://127.0.0.1:4222';
+
 const HOST_PORT = /^(?<host>\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):(?<port>\d{1,5})$/;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 

@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
 import { UnreachableError } from './errors.ts';
-import { withoutSecrets } from './subjects.ts';
+import type { Identity } from './identity.ts';
+import { inboxPrefix, withoutSecrets } from './subjects.ts';
 
 const RECONNECT_WAIT_MS = 500;
 /** A server that is away does not hold up the end. */
@@ -12,23 +13,31 @@ const CLOSE_LIMIT_MS = 1_000;
  * Connects, and from then on reconnects for as long as it takes.
  * @param url one server, or several of a cluster with commas between
  * @param name what the server's monitoring shows
- * @throws {UnreachableError} when no server answers now
+ * @param identity who connects; with one, a server that does not speak TLS is refused
+ * @throws {UnreachableError} when no server answers now, or it does not take this identity
  */
-export async function connectNats(url: string, name: string): Promise<NatsConnection> {
+export async function connectNats(url: string, name: string, identity?: Identity): Promise<NatsConnection> {
   try {
     return await connect({
       servers: url.split(','),
       name,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RECONNECT_WAIT_MS,
+      ...(identity === undefined ? {} : secured(identity)),
     });
   } catch (error) {
     const why = error instanceof Error ? error.message : `${error}`;
     throw new UnreachableError(
-      `no NATS server answers at ${withoutSecrets(url)} (${why}): is nats-server -js running there?`,
+      `no NATS server answers at ${withoutSecrets(url)} (${why}): is nats-server -js running there` +
+        `${identity === undefined ? '' : `, with TLS, and does it know the ${identity.role}${identity.role === identity.name ? '' : ` ${identity.name}`}`}?`,
       { cause: error },
     );
   }
+}
+
+function secured({ role, name, authority, certificate, key }: Identity) {
+  const tls = { ca: authority.toString('utf8'), cert: certificate.toString('utf8'), key: key.toString('utf8') };
+  return { tls, inboxPrefix: inboxPrefix(role, name) };
 }
 
 /** Sends what is still to be sent, if the server is there, and closes. */

@@ -60,6 +60,18 @@ export class RefusedError extends TrawlError {
   readonly grpcCode = status.PERMISSION_DENIED;
 }
 
+/** More is asked of the server than it gives one client: the same may be asked again later. */
+export class OverloadedError extends TrawlError {
+  readonly exitCode = EXIT.unreachable;
+  readonly grpcCode = status.RESOURCE_EXHAUSTED;
+}
+
+/** The other side was waited for too long. */
+export class StalledError extends TrawlError {
+  readonly exitCode = EXIT.unreachable;
+  readonly grpcCode = status.DEADLINE_EXCEEDED;
+}
+
 /** What arrived is not what was announced. */
 export class DamagedError extends TrawlError {
   readonly exitCode = EXIT.unreachable;

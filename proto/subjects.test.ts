@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { AGENT_ID, allHeartbeats, allOffers, heartbeatSubject, offerSubject, withoutSecrets } from './subjects.ts';
+import {
+  AGENT_ID,
+  allHeartbeats,
+  allOffers,
+  heartbeatSubject,
+  namesAttempt,
+  offerSubject,
+  withoutSecrets,
+} from './subjects.ts';
 
 test('an offer’s subject names the attempt, under the cluster’s offers', () => {
   const subject = offerSubject('c1', { sweepId: '7', trialId: 'abc', attempt: 2 });
@@ -22,4 +30,21 @@ test('a password never shows', () => {
   expect(withoutSecrets('nats://host:4222')).toBe('nats://host:4222');
   expect(withoutSecrets('nats://ann:p@ss/word@host:4222')).toBe('nats://host:4222');
   expect(withoutSecrets('ann:secret@host:4222')).toBe('host:4222');
+});
+
+test.each([
+  ['7', 'abc', 1, true],
+  ['../../x', 'abc', 1, false],
+  ['7', '../x', 1, false],
+  ['7', 'a/b', 1, false],
+  ['7', 'a.b', 1, false],
+  ['7', '>', 1, false],
+  ['', 'abc', 1, false],
+  ['7', 'x'.repeat(65), 1, false],
+  ['7', 'a\u001b[2J', 1, false],
+  ['7', 'abc\n', 1, false],
+  ['7', 'abc', 0, false],
+  ['7', 'abc', 1.5, false],
+])('sweep %j, trial %j, attempt %j: an attempt there can be: %j', (sweepId, trialId, attempt, can) => {
+  expect(namesAttempt({ sweepId, trialId, attempt })).toBe(can);
 });

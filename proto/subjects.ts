@@ -38,6 +38,51 @@ export function allHeartbeats(cluster: string): string {
 /** What an agent may be called: one token of a subject, and safe in paths and tables. */
 export const AGENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
+/** What a sweep, a trial or a cluster is called: one token of a subject, and one step of a path. */
+const ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Whether a message names an attempt that there can be: its ids become subjects and folders. */
+export function namesAttempt({ sweepId, trialId, attempt }: AttemptName): boolean {
+  return ID.test(sweepId) && ID.test(trialId) && Number.isSafeInteger(attempt) && attempt >= 1;
+}
+
+/** Where answers to requests on NATS go: a place of the connection's own, that no other may listen to. */
+export function inboxPrefix(role: string, name: string): string {
+  return `_INBOX_${role}_${name}`;
+}
+
+export interface Permissions {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+/**
+ * All that an agent does on NATS: it beats, pulls offers from the queue that all agents share, and answers them. The
+ * stars stand for the cluster, which is named by the coordinator's store when that is made.
+ */
+export function agentPermissions(agentId: string): Permissions {
+  return {
+    publish: [
+      heartbeatSubject('*', agentId),
+      `$JS.API.CONSUMER.INFO.*.${OFFER_CONSUMER}`,
+      `$JS.API.CONSUMER.MSG.NEXT.*.${OFFER_CONSUMER}`,
+      `$JS.ACK.*.${OFFER_CONSUMER}.>`,
+    ],
+    subscribe: [`${inboxPrefix('agent', agentId)}.>`],
+  };
+}
+
+/** What the coordinator's connection is called, where it has an identity. */
+export const COORDINATOR = 'coordinator';
+
+/** The coordinator offers, keeps the streams, and listens to heartbeats. */
+export function coordinatorPermissions(): Permissions {
+  return {
+    publish: [allOffers('*'), '$JS.API.>'],
+    subscribe: [allHeartbeats('*'), `${inboxPrefix(COORDINATOR, COORDINATOR)}.>`],
+  };
+}
+
 /** A server's address, or several with commas between, without users and passwords: for logs and messages. */
 export function withoutSecrets(urls: string): string {
   return urls

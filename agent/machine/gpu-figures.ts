@@ -40,9 +40,9 @@ export function parseGpuFigures(text: string): readonly GpuFigures[] {
     return [
       {
         index,
-        utilization: scaled(utilization, 1 / 100),
-        memoryUsedBytes: scaled(used, 2 ** 20),
-        memoryTotalBytes: scaled(total, 2 ** 20),
+        utilization: shareOf(utilization),
+        memoryUsedBytes: bytesOf(used),
+        memoryTotalBytes: bytesOf(total),
         temperatureCelsius: temperature,
         powerWatts: power,
       },
@@ -54,6 +54,10 @@ function numberOf(field: string): number | undefined {
   return /^\d+(\.\d+)?$/.test(field) ? Number(field) : undefined;
 }
 
-function scaled(value: number | undefined, by: number): number | undefined {
-  return value === undefined ? undefined : value * by;
+function shareOf(percent: number | undefined): number | undefined {
+  return percent === undefined ? undefined : percent / 100;
+}
+
+function bytesOf(mebibytes: number | undefined): number | undefined {
+  return mebibytes === undefined ? undefined : Math.round(mebibytes * 2 ** 20);
 }

@@ -31,6 +31,11 @@ export function agentMetrics() {
     spooled: gauge('agent_spooled_records', 'Records that the coordinator has not acknowledged yet.', ['agent']),
     diskFree: gauge('agent_disk_free_bytes', "Bytes free on the disk of the agent's folder.", ['agent']),
     diskSize: gauge('agent_disk_size_bytes', "Size of the disk of the agent's folder.", ['agent']),
+    certificateExpiry: gauge(
+      'certificate_expiry_timestamp_seconds',
+      "Unix time at which the agent's certificate runs out.",
+    ),
+    unreadable: counter('unreadable_messages_total', 'Messages that could not be read.', ['via']),
     natsReconnects: counter('nats_reconnects_total', 'Times that the connection to NATS came back.', ['component']),
   };
 }

@@ -1,22 +1,30 @@
 /** The agent's face to whoever runs it: `/metrics`, `/healthz`, `/readyz`. */
 import { hostname } from 'node:os';
 import { Events, type NatsConnection } from 'nats';
+import type { Logger } from 'pino';
 import type { Address } from '../../proto/address.ts';
+import type { BasicAuth } from '../../proto/basic-auth.ts';
 import { watchDiskSpace } from '../../proto/disk-space.ts';
 import { serveOperatorPages } from '../../proto/operator-http.ts';
 import { cachedBytes } from '../data/status.ts';
 import type { DatasetUse } from '../data/use.ts';
+import type { GpuFigures } from '../machine/gpu-figures.ts';
 import { agentMetrics } from './families.ts';
-import { watchGpus } from './watch-gpus.ts';
+import { setGpuGauges } from './gpu-gauges.ts';
 
 export interface OperatorOptions {
   readonly at: Address;
+  /** Who may read `/metrics`; undefined: whoever reaches it. */
+  readonly auth: BasicAuth | undefined;
+  readonly log: Logger;
   readonly agentId: string;
   readonly version: string;
+  /** Unix time in seconds at which the agent's certificate runs out; undefined: it has none. */
+  readonly certificateExpires: number | undefined;
   readonly dir: string;
   readonly dataDir: string;
-  /** Whether the GPUs' figures are told: false where another exporter tells them, or there are none. */
-  readonly gpuMetrics: boolean;
+  /** What is told of the GPUs: nothing where another exporter tells it, or there are none. */
+  readonly gpuFigures: () => readonly GpuFigures[];
   readonly spooled: () => number;
   /** Why no work can be done at present; undefined when it can. */
   readonly unready: () => string | undefined;
@@ -26,6 +34,8 @@ export interface Operator {
   /** HOST:PORT at which other machines find it. */
   readonly advertised: string;
   datasetUsed(use: DatasetUse): void;
+  /** A message came that is none. */
+  couldNotRead(via: 'nats'): void;
   countReconnects(nats: NatsConnection): Promise<void>;
   stop(): void;
 }
@@ -34,19 +44,28 @@ export interface Operator {
 export async function startOperator(options: OperatorOptions): Promise<Operator> {
   const { agentId: agent, dir, dataDir } = options;
   const metrics = agentMetrics();
-  const gone = new AbortController();
   metrics.buildInfo.set({ version: options.version }, 1);
   metrics.startTime.set(Date.now() / 1000);
   metrics.datasetHits.inc({ agent }, 0);
   metrics.datasetMisses.inc({ agent }, 0);
   metrics.natsReconnects.inc({ component: 'agent' }, 0);
+  metrics.unreadable.inc({ via: 'nats' }, 0);
+  if (options.certificateExpires === undefined) metrics.certificateExpiry.remove();
+  else metrics.certificateExpiry.set(options.certificateExpires);
   const pages = await serveOperatorPages(
     {
       registry: metrics.registry,
-      measure: () => metrics.spooled.set({ agent }, options.spooled()),
+      measure() {
+        metrics.spooled.set({ agent }, options.spooled());
+        setGpuGauges(agent, metrics, options.gpuFigures());
+      },
       unready: options.unready,
     },
     options.at,
+    {
+      auth: options.auth,
+      onRefused: (from, why) => options.log.warn({ from, why }, 'refused'),
+    },
   );
   const stopDiskWatch = watchDiskSpace(dir, ({ free, size }) => {
     metrics.diskFree.set({ agent }, free);
@@ -54,17 +73,16 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     // Data sets come and go as seldom.
     void cachedBytes(dataDir).then((bytes) => metrics.datasetBytes.set({ agent }, bytes));
   });
-  if (options.gpuMetrics) void watchGpus(agent, metrics, gone.signal);
   return {
     advertised: `${reachableHost(pages.address.host)}:${pages.address.port}`,
     datasetUsed: (use) => (use === 'hit' ? metrics.datasetHits : metrics.datasetMisses).inc({ agent }),
+    couldNotRead: (via) => metrics.unreadable.inc({ via }),
     async countReconnects(nats) {
       for await (const { type } of nats.status()) {
         if (type === Events.Reconnect) metrics.natsReconnects.inc({ component: 'agent' });
       }
     },
     stop() {
-      gone.abort();
       stopDiskWatch();
       pages.stop();
     },

@@ -14,6 +14,7 @@ import { fromWire } from '../../proto/parameters.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import { attemptFolder, resumeFile } from '../attempt-folder.ts';
 import type { DatasetUse } from '../data/use.ts';
+import type { GpuFigures } from '../machine/gpu-figures.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { Assignment } from '../worker/ipc.ts';
 import { AttemptFolders } from './attempt-folders.ts';
@@ -69,11 +70,15 @@ export interface AgentParts {
   readonly hello: Omit<Hello, 'backend' | 'pack'>;
   /** Of the machine. */
   readonly gpus: number;
+  /** What they do at present. */
+  readonly gpuFigures: () => readonly GpuFigures[];
   /** @param gpu index of the GPU that the worker sees; undefined: none is hidden from it */
   readonly startWorker: (gpu: number | undefined, events: WorkerEvents) => Worker;
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
+  /** Something came in the place of an offer that is none. */
+  readonly onUnreadableOffer: () => void;
   /** A trial asked for its data set. */
   readonly onDatasetUse: (use: DatasetUse) => void;
 }
@@ -107,7 +112,11 @@ export class Agent {
     this.#startedAt = [];
     this.#draining = new Draining(() => this.#perform(onGraceOver(this.#slots)));
     const offered = (key: AttemptKey, token: OfferToken) => onOffer(this.#slots, key, token, this.#taking);
-    this.#offers = new OfferQueue(nats, (key, token) => this.#perform(offered(key, token)), log);
+    const queueEvents = {
+      onOffer: (key: AttemptKey, token: OfferToken) => this.#perform(offered(key, token)),
+      onUnreadable: parts.onUnreadableOffer,
+    };
+    this.#offers = new OfferQueue(nats, queueEvents, log);
     this.#folders = new AttemptFolders(parts.dir, spool);
     const events = { onSpooled: () => this.#session?.wake(), onRoom: () => this.#perform([]) };
     this.#records = new RecordWriter(spool, parts.dir, events, log);
@@ -406,6 +415,7 @@ export class Agent {
       busy: busySlots(this.#slots),
       held: [...running, ...untold],
       leaving: this.#draining.leaving,
+      gpuFigures: [...this.#parts.gpuFigures()],
     });
     nats.publish(heartbeatSubject(this.#welcome.cluster, hello.agentId), beat.finish());
   }

@@ -1,5 +1,6 @@
 /** The ways from an agent to its coordinator: calls, a stream, and the files of artifacts. */
-import { type ClientDuplexStream, credentials, Metadata } from '@grpc/grpc-js';
+import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
+import { channelTo } from '../../proto/channel.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
   type AttemptKey,
@@ -11,6 +12,7 @@ import {
   type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import type { Identity } from '../../proto/identity.ts';
 import { bringArtifact, fetchArtifact, type Outgoing } from './artifact-transfer.ts';
 
 export const RECONNECT_MIN_MS = 200;
@@ -29,16 +31,21 @@ export interface Link {
   close(): void;
 }
 
-/** @param server HOST:PORT */
-export function linkTo(server: string): Link {
+/**
+ * @param server HOST:PORT
+ * @param identity whom the agent shows that it is; undefined: nobody asks, and nothing is encrypted
+ */
+export function linkTo(server: string, identity?: Identity): Link {
+  const channel = channelTo(server, identity);
   const options = {
+    ...channel.options,
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,
     'grpc.initial_reconnect_backoff_ms': RECONNECT_MIN_MS,
     'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
   };
-  const attempts = new AttemptServiceClient(server, credentials.createInsecure(), options);
-  const artifacts = new ArtifactServiceClient(server, credentials.createInsecure(), options);
+  const attempts = new AttemptServiceClient(server, channel.shown, options);
+  const artifacts = new ArtifactServiceClient(server, channel.shown, options);
   return {
     report: () => attempts.report(),
     open: (request, withinMs, answered) => {

@@ -2,7 +2,8 @@
 import type { Consumer, ConsumerMessages, JsMsg, NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
+import { SparseLog } from '../../proto/sparse-log.ts';
+import { namesAttempt, OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
 import type { OfferToken } from './slots.ts';
 
 /** How long one pull stands before it is made again. */
@@ -14,10 +15,17 @@ const RETRY_MS = 500;
 /** How long a returned offer rests: whoever returned it has no slot, and would get it again at once. */
 const RETURN_DELAY_MS = 100;
 
+export interface OfferEvents {
+  onOffer(key: AttemptKey, token: OfferToken): void;
+  /** What was pulled is no offer. */
+  onUnreadable(): void;
+}
+
 export class OfferQueue {
   readonly #nats: NatsConnection;
   readonly #log: Logger;
-  readonly #onOffer: (key: AttemptKey, token: OfferToken) => void;
+  readonly #unreadable: SparseLog;
+  readonly #events: OfferEvents;
   readonly #messages = new Map<OfferToken, JsMsg>();
   #cluster: string | undefined;
   #consumer: Promise<Consumer> | undefined;
@@ -28,10 +36,11 @@ export class OfferQueue {
   #gathering = false;
   #closed = false;
 
-  constructor(nats: NatsConnection, onOffer: (key: AttemptKey, token: OfferToken) => void, log: Logger) {
+  constructor(nats: NatsConnection, events: OfferEvents, log: Logger) {
     this.#nats = nats;
-    this.#onOffer = onOffer;
+    this.#events = events;
     this.#log = log;
+    this.#unreadable = new SparseLog(log, 'an offer could not be read');
   }
 
   /** Which coordinator's offers. */
@@ -95,7 +104,6 @@ export class OfferQueue {
       for await (const message of pull) {
         open -= 1;
         this.#asked -= 1;
-        this.#wanted -= 1;
         this.#deliver(message);
       }
     } catch (error) {
@@ -111,19 +119,28 @@ export class OfferQueue {
   }
 
   #deliver(message: JsMsg): void {
-    let key: AttemptKey | undefined;
-    try {
-      key = Offer.decode(message.data).key;
-    } catch (error) {
-      this.#log.warn({ err: error, subject: message.subject }, 'an offer could not be read');
-    }
-    // What nobody can read would come for ever.
-    if (key === undefined) {
+    const key = attemptOf(message);
+    if (key instanceof Error) {
+      this.#unreadable.warn({ err: key, subject: message.subject });
+      this.#events.onUnreadable();
+      // What nobody can read would come for ever. It fills no slot: another is wanted in its place.
       message.term();
+      this.#pull();
       return;
     }
+    this.#wanted -= 1;
     const token = this.#nextToken++;
     this.#messages.set(token, message);
-    this.#onOffer(key, token);
+    this.#events.onOffer(key, token);
+  }
+}
+
+/** Which attempt is offered, or why none is: what is no name must not become a folder's. */
+function attemptOf(message: JsMsg): AttemptKey | Error {
+  try {
+    const { key } = Offer.decode(message.data);
+    return key !== undefined && namesAttempt(key) ? key : new Error('it names no attempt');
+  } catch (error) {
+    return error instanceof Error ? error : new Error(`${error}`);
   }
 }

@@ -138,7 +138,9 @@ export class Session {
     stream.on('error', (error) => {
       if (this.#closed) return;
       this.#log.warn({ err: error }, 'the stream to the coordinator broke');
-      const refused = codeOf(error) === status.INVALID_ARGUMENT && this.#sentUpTo === undefined;
+      const code = codeOf(error);
+      const final = code === status.INVALID_ARGUMENT || code === status.PERMISSION_DENIED;
+      const refused = final && this.#sentUpTo === undefined;
       if (refused && 'details' in error) this.#events.onRefused(`${error.details}`);
     });
     stream.on('close', () => this.#lost(stream));

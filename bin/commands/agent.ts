@@ -1,17 +1,20 @@
 import { type Command, Option } from 'commander';
 import { defaultDataDir } from '../../agent/data/cache.ts';
 import { defaultAgentDir } from '../../agent/default-dir.ts';
-import { DEFAULT_ADDRESS, parseAddress } from '../../proto/address.ts';
+import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../proto/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
+import { readIdentity } from '../../proto/identity.ts';
 import { untilSignals } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
+import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../metrics-auth.ts';
 import { parseCount, parseDuration, withHelp } from '../options.ts';
 import { packOption } from '../pack-option.ts';
 import { trawlVersion } from '../version.ts';
 
-interface Options extends LogOptions {
-  readonly nats: string;
-  readonly server: string;
+interface Options extends LogOptions, MetricsAuthOptions {
+  readonly nats?: string;
+  readonly server?: string;
+  readonly identity?: string;
   readonly slots?: number;
   readonly dir: string;
   readonly data: string;
@@ -31,9 +34,11 @@ const DEFAULT_DRAIN_GRACE_MS = 15_000;
 async function agent(options: Options): Promise<void> {
   const log = newLogger('agent', options);
   const { startAgent } = await import('../../agent/main.ts');
+  const identity = options.identity === undefined ? undefined : readIdentity(options.identity, ['agent']);
   const running = await startAgent({
-    natsUrl: options.nats,
-    server: options.server,
+    natsUrl: options.nats ?? (process.env.TRAWL_NATS || identity?.servers.nats || DEFAULT_NATS),
+    server: options.server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS),
+    identity,
     slots: options.slots,
     dir: options.dir,
     dataDir: options.data,
@@ -42,6 +47,7 @@ async function agent(options: Options): Promise<void> {
     requireGpu: options.requireGpu ?? false,
     pack: options.pack,
     metrics: options.metrics === 'off' ? undefined : parseAddress(options.metrics, '--metrics', 0),
+    metricsAuth: metricsAuth(options),
     gpuMetrics: options.gpuMetrics,
     insecure: options.insecure ?? false,
     version: trawlVersion(),
@@ -71,8 +77,12 @@ export function registerAgent(program: Command): void {
   const command = program
     .command('agent')
     .description('run an agent: it trains trials on this machine, one in each slot')
-    .option('--nats <url>', 'NATS server', process.env.TRAWL_NATS || 'nats://127.0.0.1:4222')
-    .option('--server <host:port>', 'the coordinator', process.env.TRAWL_SERVER || DEFAULT_ADDRESS)
+    .option('--nats <url>', `NATS server (default: TRAWL_NATS, else the identity's, else ${DEFAULT_NATS})`)
+    .option(
+      '--server <host:port>',
+      `the coordinator (default: TRAWL_SERVER, else the identity's, else ${DEFAULT_ADDRESS})`,
+    )
+    .option('--identity <dir>', 'who the agent is, for servers that ask: a folder that "trawl certs agent" made')
     .option('--slots <n>', 'trials at a time (default: one a GPU, without GPUs one a core)', parseCount)
     .option('--dir <dir>', 'where records wait for the coordinator; each agent its own', defaultAgentDir())
     .option('--data <dir>', 'cache of data sets', defaultDataDir(process.env))
@@ -95,11 +105,11 @@ export function registerAgent(program: Command): void {
     )
     .option('--no-gpu-metrics', 'leave the GPUs out of /metrics, where another exporter tells of them')
     .option('--insecure', 'serve /metrics where other machines reach it, without encryption or passwords');
-  withHelp(withLog(command), {
+  withHelp(withLog(withMetricsAuth(command)), {
     remote: false,
     examples: [
       ['trawl agent', 'for a coordinator and a NATS server on this machine'],
-      ['trawl agent --nats nats://bus:4222 --server head:7070 --slots 4', 'for a coordinator elsewhere'],
+      ['trawl agent --identity agent-gpu-1', 'for a coordinator elsewhere: the identity says where'],
       ['trawl agent --drain-grace 1h', 'a SIGTERM lets trials of an hour finish; a second one hands them back now'],
     ],
     exits: [

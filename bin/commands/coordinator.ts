@@ -1,21 +1,24 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { DEFAULT_DIR, DEFAULT_LEASE_MS, DEFAULT_METRICS_ADDRESS } from '../../coordinator/defaults.ts';
-import { DEFAULT_ADDRESS, parseAddress } from '../../proto/address.ts';
+import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../proto/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { packageRoot } from '../local/package-root.ts';
 import { untilSignal } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
+import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../metrics-auth.ts';
 import { parseDuration, withHelp } from '../options.ts';
 import { trawlVersion } from '../version.ts';
 
-interface Options extends LogOptions {
+interface Options extends LogOptions, MetricsAuthOptions {
   readonly dir: string;
   readonly nats: string;
   readonly listen: string;
   readonly metrics: string;
   readonly lease: number;
+  readonly identity?: string;
   readonly insecure?: true;
+  readonly metricsTls?: true;
   readonly trialMetrics?: true;
 }
 
@@ -35,7 +38,10 @@ async function coordinator(options: Options): Promise<void> {
     natsUrl: options.nats,
     listen: parseAddress(options.listen, '--listen', 0),
     metrics: parseAddress(options.metrics, '--metrics', 0),
+    identityDir: options.identity,
     insecure: options.insecure ?? false,
+    metricsAuth: metricsAuth(options),
+    metricsTls: options.metricsTls ?? false,
     leaseMs: options.lease,
     version: trawlVersion(),
     trialMetrics: options.trialMetrics ?? false,
@@ -57,7 +63,7 @@ export function registerCoordinator(program: Command): void {
     .command('coordinator')
     .description('run a coordinator: it keeps the sweeps and hands their trials to agents')
     .option('--dir <dir>', 'where everything is kept', DEFAULT_DIR)
-    .option('--nats <url>', 'NATS server with JetStream', process.env.TRAWL_NATS || 'nats://127.0.0.1:4222')
+    .option('--nats <url>', 'NATS server with JetStream', process.env.TRAWL_NATS || DEFAULT_NATS)
     .option('--listen <host:port>', 'where it serves gRPC; port 0: a free one', DEFAULT_ADDRESS)
     .option(
       '--metrics <host:port>',
@@ -66,12 +72,17 @@ export function registerCoordinator(program: Command): void {
     )
     .option('--trial-metrics', 'series of single trials in /metrics: those that run, and the best 50 of each sweep')
     .option('--lease <duration>', 'how long an agent may be silent', parseDuration, DEFAULT_LEASE_MS)
+    .option('--identity <dir>', 'speak TLS, and let in only whom "trawl certs" has made known: its folder "server"')
+    .option('--metrics-tls', 'serve /metrics over TLS, to who has a password or a certificate')
     .option('--insecure', 'listen where other machines reach it, without encryption or passwords');
-  withHelp(withLog(command), {
+  withHelp(withLog(withMetricsAuth(command)), {
     remote: false,
     examples: [
       ['trawl coordinator --dir sweeps', 'on this machine, with a NATS server at 127.0.0.1:4222'],
-      ['trawl coordinator --nats nats://bus:4222 --listen 0.0.0.0:7070 --insecure', 'for agents on other machines'],
+      [
+        'trawl coordinator --identity trawl-certs/server --listen 0.0.0.0:7070',
+        'for agents on other machines (see "trawl certs")',
+      ],
     ],
     exits: [
       [3, 'NATS could not be reached, or the address is taken'],

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
+import { visibleLines } from '../../dashboard/draw/visible-text.ts';
 import { readSafetensors } from '../../proto/safetensors.ts';
 import { type Connection, withConnection } from '../connect.ts';
 import { type Choice, chooseExport, type Flags, FORMATS } from '../export/choice.ts';
@@ -26,7 +27,9 @@ type Of<What extends Choice['what']> = Extract<Choice, { what: What }>;
 const NEWEST = 'last';
 
 async function writeText(text: AsyncIterable<string>, out: string | undefined): Promise<void> {
-  if (out === undefined) for await (const part of text) await print(part);
+  // On a terminal the values are looked at, elsewhere they are taken as they are.
+  const shown = process.stdout.isTTY ? visibleLines : (part: string) => part;
+  if (out === undefined) for await (const part of text) await print(shown(part));
   else await writeWholeFile(out, (path) => pipeline(Readable.from(text), createWriteStream(path, { flags: 'wx' })));
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { configsOf, rankConfigs } from '../../coordinator/analysis/configs.ts';
-import { endedTrial, START_MS, sampleSweep, snapshot } from '../../dashboard/testing/sample.ts';
+import { delta, endedTrial, START_MS, sampleSweep, snapshot } from '../../dashboard/testing/sample.ts';
 import type {
   ControlSweepRequest,
   ListTrialsRequest,
@@ -68,6 +68,19 @@ test('ls prints a table without colour or control characters, ids with -q, and a
   expect(JSON.parse((await trawl({}, 'ls', '-o', 'json')).stdout)).toMatchObject([
     { sweep: '7', name: 'hostile \u001b[2J', state: 'finished', trials: 2, seconds: 9 },
   ]);
+});
+
+test('trials --filter prints what matches, and refuses a name that no trial has', async () => {
+  const failed = await trawl({}, 'trials', '--filter', 'failure=crash or test_loss<0.05', '-q');
+  expect(failed.stdout).toBe(`${bad.id}\n`);
+  const limited = await trawl({}, 'trials', '--filter', 'not latent_dim>15', '--limit', '1', '-q');
+  expect(limited.stdout).toBe(`${good.id}\n`);
+  const unknown = await trawl({}, 'trials', '--filter', 'psmr>20');
+  expect(unknown.exitCode).toBe(2);
+  expect(unknown.stderr).toContain('no trial has "psmr"; there are dataset, depth');
+  const broken = await trawl({}, 'trials', '--filter', 'psnr>');
+  expect(broken.exitCode).toBe(2);
+  expect(broken.stderr).toContain('expected a value after ">"');
 });
 
 test('trials asks for the metric, goal, states and limit that were named', async () => {
@@ -194,7 +207,7 @@ test('wait ends with 1 when trials failed and with 0 when none did', async () =>
     {
       watch: (call) => {
         call.write(snapshot());
-        call.write({ update: { $case: 'delta', delta: { sweep: fine, trials: [], events: [], agents: [] } } });
+        call.write(delta({ sweep: fine }));
         call.end();
       },
     },

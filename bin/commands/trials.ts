@@ -1,8 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Filter } from '../../dashboard/filter/parse.ts';
 import type { TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { type TrialStateName, trialState } from '../../proto/names.ts';
 import { withConnection } from '../connect.ts';
 import { getSweep, listConfigs, listTrials } from '../fetch.ts';
+import { filterOption, filterTrials } from '../filter-option.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -29,6 +31,7 @@ interface Options extends GlobalOptions, ServerOptions, OutputOptions, QuietOpti
   readonly limit?: number;
   readonly state?: readonly TrialStateName[];
   readonly configs?: true;
+  readonly filter?: Filter;
 }
 
 const STATES: readonly TrialStateName[] = [
@@ -62,10 +65,14 @@ async function trials(selector: string, options: Options): Promise<void> {
       if (options.output === 'json') return printJson(configs.map(configJson));
       return print(renderConfigs({ ...table, configs }, terminal));
     }
-    const listed = await listTrials(connection, {
+    const all = await listTrials(connection, {
       ...request,
+      // The filter is this command's: what it drops does not count towards the limit.
+      limit: options.filter === undefined ? request.limit : 0,
       states: (options.state ?? []).map((name): TrialState => trialState.to(name)),
     });
+    const listed =
+      options.filter === undefined ? all : filterTrials(all, options.filter).slice(0, options.limit ?? all.length);
     if (options.quiet) return print(listed.map((trial) => `${trial.id}\n`).join(''));
     if (options.output === 'json') return printJson(listed.map(trialJson));
     if (listed.length === 0) return print('no such trials\n');
@@ -83,12 +90,21 @@ export function registerTrials(program: Command): void {
     .addOption(new Option('--goal <goal>', "which end is best (default: the metric's usual one)").choices(GOALS))
     .option('--limit <n>', 'print the best n only', parseCount)
     .addOption(new Option('--configs', 'a line a config, its replicates taken together').conflicts('state'))
+    .addOption(
+      new Option('--filter <expression>', 'only trials that match, such as "psnr>20 and depth=3"')
+        .argParser(filterOption)
+        .conflicts('configs'),
+    )
     .option('--state <states>', `only trials in these states, with commas between (${STATES.join(', ')})`, parseStates);
   withHelp(withQuiet(withOutput(withServer(command))), {
     examples: [
       ['trawl trials', 'all trials of the newest sweep, by its own metric'],
       ['trawl trials 3 --by psnr --limit 10', 'the ten best of sweep 3 by PSNR'],
       ['trawl trials 3 --configs', 'each config once: mean ± standard deviation over its seeds'],
+      [
+        "trawl trials last --filter 'psnr>20 and depth=3'",
+        'by metrics, parameters, state, agent, ... (docs/dashboard.md)',
+      ],
       ['trawl trials last --state failed -q', 'ids of the failed ones'],
       ['trawl trials last -o json', 'whole trials, as JSON'],
     ],

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { DEFAULT_DIR } from '../../coordinator/defaults.ts';
+import { hasKittyGraphics } from '../../dashboard/draw/kitty.ts';
 import { shortId } from '../../dashboard/draw/short-id.ts';
 import { lineStream } from '../../dashboard/lines.ts';
 import { sweepEnded } from '../../dashboard/state/trial-state.ts';
@@ -17,6 +18,9 @@ import { terminalOf } from '../output/terminal.ts';
 import { trialJson } from '../output/trial-json.ts';
 import { packOption } from '../pack-option.ts';
 import { type LoadedSweepFile, loadSweepFile } from '../sweep-file.ts';
+import { coordinatorSource } from '../top/coordinator-source.ts';
+import { lookOf } from '../top/look.ts';
+import { onTerminal } from '../top/on-terminal.ts';
 import { watchSweep } from '../watch.ts';
 
 interface Options extends GlobalOptions, OutputOptions {
@@ -49,7 +53,7 @@ async function up(fileName: string, options: Options): Promise<void> {
     say: note,
   });
   try {
-    await withConnection({ server: cluster.address }, (connection) =>
+    await withConnection({ server: cluster.address, identity: false }, (connection) =>
       Promise.race([run(connection, file, options, interrupt.signal), cluster.broken]),
     );
   } finally {
@@ -85,11 +89,15 @@ async function follow(connection: Connection, id: string, options: Options, sign
       onBack: () => note('the coordinator is back'),
     });
   if (options.output === 'table' && process.stdout.isTTY && process.stdin.isTTY) {
-    const { stdout, stdin } = process;
-    const { colour } = terminalOf(stdout, options.color, process.env);
     const raise = () => process.kill(process.pid, 'SIGINT');
-    const { runDashboard } = await import('../../dashboard/main.tsx');
-    const result = await runDashboard(updates(), { stdout, stdin, colour, onInterrupt: raise, signal });
+    const result = await onTerminal(coordinatorSource(connection, PATIENCE_MS), {
+      sweep: id,
+      look: lookOf(options, process.stdout, process.env),
+      kitty: hasKittyGraphics(process.env),
+      endWithSweep: true,
+      onInterrupt: raise,
+      signal,
+    });
     if (result === 'ended' || signal.aborted) return;
     note('the sweep goes on; Ctrl-C stops it');
   }

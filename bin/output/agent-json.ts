@@ -1,4 +1,4 @@
-import type { Agent } from '../../proto/gen/trawl/v1/types.ts';
+import type { Agent, GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
 import { isoTime } from './time-text.ts';
 
@@ -13,7 +13,21 @@ export function agentJson(agent: Agent) {
     busy: agent.busy,
     backend: agent.backend || null,
     gpus: agent.gpus,
+    gpu_figures: agent.gpuFigures.map(gpuJson),
+    pack: agent.pack,
     version: agent.version,
     last_heartbeat_at: isoTime(agent.lastHeartbeatMs),
+  };
+}
+
+/** What is not known is null. */
+function gpuJson({ index, ...figures }: GpuFigures) {
+  return {
+    index,
+    utilization: figures.utilization ?? null,
+    memory_used_bytes: figures.memoryUsedBytes ?? null,
+    memory_total_bytes: figures.memoryTotalBytes ?? null,
+    temperature_celsius: figures.temperatureCelsius ?? null,
+    power_watts: figures.powerWatts ?? null,
   };
 }

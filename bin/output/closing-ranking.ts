@@ -73,7 +73,7 @@ function heading({ name, goal }: RankedMetric, count: number): string {
 
 /** The rankings that close a sweep: by its own metric, and by PSNR where it is reported. */
 export function closingRanking(sweep: Sweep, trials: readonly Trial[], terminal: Terminal): string {
-  const metrics = rankedMetrics(sweep, trials);
+  const metrics = rankedMetrics(sweep, [...new Set(trials.flatMap((trial) => Object.keys(trial.metrics)))]);
   const configs = sweep.replicates > 1 ? configsOf(trials) : undefined;
   return metrics
     .map((metric) => {

@@ -1,5 +1,6 @@
 /** stdout carries the result and nothing else; everything said about it goes to stderr. */
 import { visibleLines } from '../../dashboard/draw/visible-text.ts';
+import { jsonSafe } from './json-safe.ts';
 
 /** Writes to stdout, at the pace at which it is read. */
 export function print(text: string): Promise<void> {
@@ -10,7 +11,7 @@ export function print(text: string): Promise<void> {
 
 /** One JSON value, indented, and a line break. */
 export function printJson(value: unknown): Promise<void> {
-  return print(`${JSON.stringify(value, null, 2)}\n`);
+  return print(`${jsonSafe(JSON.stringify(value, null, 2))}\n`);
 }
 
 /** A line for the person at the terminal. */

@@ -14,7 +14,8 @@ import type { Artifact, AttemptKey } from '../core/model.ts';
 const PARTS = '.parts';
 
 export class ArtifactFiles {
-  readonly #dir: string;
+  /** The coordinator's folder. */
+  readonly dir: string;
   readonly #root: string;
   /** The parts that are being written to. */
   readonly #coming = new Set<string>();
@@ -23,8 +24,8 @@ export class ArtifactFiles {
 
   /** @param dir the coordinator's folder */
   constructor(dir: string) {
-    this.#dir = resolve(dir);
-    this.#root = join(this.#dir, 'artifacts');
+    this.dir = resolve(dir);
+    this.#root = join(this.dir, 'artifacts');
   }
 
   path(key: AttemptKey, name: string): string {
@@ -39,7 +40,7 @@ export class ArtifactFiles {
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     const path = this.path(key, artifact.name);
     if (!(await isFile(path, artifact))) return false;
-    await syncFolders(dirname(path), this.#dir);
+    await syncFolders(dirname(path), this.dir);
     return true;
   }
 
@@ -54,7 +55,7 @@ export class ArtifactFiles {
     try {
       await mkdir(dirname(part), { recursive: true });
       const file = await open(part, 'a+');
-      const place: Place = { part, path: this.path(key, artifact.name), top: this.#dir };
+      const place: Place = { part, path: this.path(key, artifact.name), top: this.dir };
       const closed = () => this.#coming.delete(part);
       return await IncomingFile.begin(file, place, artifact, closed);
     } catch (error) {

@@ -1,10 +1,11 @@
 /** Agents come, are heard of, and are lost. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import { endAttempt } from './attempts.ts';
 import { type Agent, type AttemptKey, type Core, keyText, type Lease } from './model.ts';
 import { Step } from './step.ts';
 
-export type AgentHello = Omit<Agent, 'state' | 'leaving' | 'lastHeardAt'>;
+export type AgentHello = Omit<Agent, 'state' | 'leaving' | 'lastHeardAt' | 'gpuFigures'>;
 
 /**
  * An agent says who it is. Attempts of an earlier incarnation keep their leases for now: its heartbeats will say of
@@ -21,6 +22,7 @@ export interface HeartbeatFacts {
   readonly held: readonly AttemptKey[];
   /** It takes nothing new: it is to end. */
   readonly leaving: boolean;
+  readonly gpuFigures?: readonly GpuFigures[];
 }
 
 /** Renews the leases of what the agent holds; what an earlier incarnation of it held, and it does not, is lost. */
@@ -32,6 +34,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     agent.lastHeardAt = now;
     agent.state = 'connected';
     agent.leaving = beat.leaving;
+    agent.gpuFigures = beat.gpuFigures ?? [];
   }
   const held = new Set<Lease>();
   for (const key of beat.held) {

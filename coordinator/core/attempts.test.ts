@@ -215,12 +215,12 @@ describe('an agent that was restarted', () => {
 });
 
 describe('a drained agent', () => {
-  const DRAIN = { graceEndsAt: 0, reason: '' };
+  const DRAIN = { graceMs: 0, reason: '' };
 
   test('is refused what is offered, which another may take; what it runs goes on, and can be claimed again', () => {
     const sweep = sweepOf(2);
     const key = run(sweep, 't0');
-    onDrain(core, 'a', DRAIN);
+    onDrain(core, 'a', DRAIN, now);
     schedule(core, now);
     expect(refusalOf(open(keyOf(sweep, trialOf(sweep, 't1'))))).toBe(RefusalCode.DRAINED);
     expect(open(key).answer).toMatchObject({ granted: true });
@@ -239,7 +239,7 @@ describe('a drained agent', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     const shown = () => shownState(core, agentNamed('a'));
-    onDrain(core, 'a', DRAIN);
+    onDrain(core, 'a', DRAIN, now);
     expect(shown()).toBe('draining');
     tell(key, 1, 'succeeded');
     expect(shown()).toBe('drained');
@@ -250,7 +250,7 @@ describe('a drained agent', () => {
   test('stays drained through a restart, unless it was its own wish', () => {
     const leaving = { agentId: 'a', incarnation: 'a1', held: [], leaving: true };
     onHeartbeat(core, leaving, now);
-    onDrain(core, 'b', DRAIN);
+    onDrain(core, 'b', DRAIN, now);
     expect([shownState(core, agentNamed('a')), shownState(core, agentNamed('b'))]).toEqual(['drained', 'drained']);
     onHello(core, agentHello('a', 'a2', 8), now);
     onHello(core, agentHello('b', 'b2', 8), now);
@@ -259,8 +259,8 @@ describe('a drained agent', () => {
 
   test('counts for no offers', () => {
     sweepOf(40);
-    onDrain(core, 'a', DRAIN);
-    onDrain(core, 'b', DRAIN);
+    onDrain(core, 'a', DRAIN, now);
+    onDrain(core, 'b', DRAIN, now);
     expect(schedule(core, now).outputs).toEqual([]);
     onUndrain(core, 'b');
     expect(schedule(core, now).outputs.length).toBeGreaterThan(0);

@@ -91,13 +91,13 @@ function grant(
   core: Core,
   sweep: Sweep,
   trial: Trial,
-  { pack, ...claim }: Claim & { readonly pack: string },
+  claim: Claim & { readonly pack: string },
   { backend }: Agent,
   now: number,
   step: Step,
 ): void {
   trial.attempts += 1;
-  addLease(core, trial, { ...claim, pack, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
+  addLease(core, trial, { ...claim, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
   setState(sweep, trial, 'running');
   step.changes.push({ kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 });
 }
@@ -156,6 +156,12 @@ function keepCheckpoint(core: Core, key: AttemptKey, artifact: Artifact): void {
 /** Why nothing of an attempt is taken from an agent; undefined when it holds the lease. */
 export function refusalFor(core: Core, agentId: string, key: AttemptKey): Refusal | undefined {
   return core.leases.get(keyText(key))?.agentId === agentId ? undefined : whyNotListened(core, key);
+}
+
+/** Whether an attempt is leased, and to another agent: no agent that follows the protocol comes to ask. */
+export function isAnothers(core: Core, agentId: string, key: AttemptKey): boolean {
+  const lease = core.leases.get(keyText(key));
+  return lease !== undefined && lease.agentId !== agentId;
 }
 
 function whyNotListened(core: Core, key: AttemptKey): Refusal {

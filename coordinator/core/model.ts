@@ -13,6 +13,7 @@
  * Times are milliseconds of one clock that never jumps (coordinator/clock.ts); `Ms` in a name is a duration.
  */
 import type TinyQueue from 'tinyqueue';
+import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import type {
   ArtifactKindName,
   AttemptOutcomeName,
@@ -146,6 +147,8 @@ export interface Agent {
   pack: number;
   backend: string;
   gpus: readonly string[];
+  /** As its last heartbeat told them: to be shown, and for no decision. */
+  gpuFigures?: readonly GpuFigures[];
   /** HOST:PORT at which Prometheus finds it; empty: nowhere. */
   metrics: string;
   state: 'connected' | 'lost';
@@ -158,6 +161,8 @@ export interface Agent {
 export interface Drain {
   /** What still runs then is handed back. */
   readonly graceEndsAt: number;
+  /** When the store was last told what is left of the grace. */
+  notedAt: number;
   /** For whoever looks; may be empty. */
   readonly reason: string;
 }

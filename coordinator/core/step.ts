@@ -1,7 +1,7 @@
 /** What a decision asks the world to do: first make the changes durable, then let the outputs leave. */
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrialStateName } from '../../proto/names.ts';
-import type { Artifact, AttemptKey, Drain, Ending, Failure, SweepState } from './model.ts';
+import type { Artifact, AttemptKey, Ending, Failure, SweepState } from './model.ts';
 
 /** A fact to be stored. What happens to sweeps, trials and attempts is one row in the event log each, but for log text. */
 export type Change =
@@ -22,14 +22,16 @@ export type Change =
       readonly agentId: string;
       readonly incarnation: string;
       readonly slot: number;
+      /** The same for all that were granted together. */
+      readonly pack: string;
       readonly backend: string;
       /** The epoch of the checkpoint that it goes on from; 0: none. */
       readonly resumedFrom: number;
     }
   | { readonly kind: 'ended'; readonly key: AttemptKey; readonly ending: Ending }
   | { readonly kind: 'sweep'; readonly sweepId: string; readonly state: SweepState; readonly reason: string }
-  /** A person drains an agent, or (undefined) lets it take work again. */
-  | { readonly kind: 'drain'; readonly agentId: string; readonly drain: Drain | undefined }
+  /** An agent is drained, or (undefined) may take work again. */
+  | { readonly kind: 'drain'; readonly agentId: string; readonly drain: StoredDrain | undefined }
   | {
       readonly kind: 'report';
       readonly key: AttemptKey;
@@ -52,6 +54,12 @@ export type Change =
       readonly at: number;
       readonly artifact: Artifact;
     };
+
+/** A drain as it outlives the process. What is left is a duration: no clock need agree with an earlier one's. */
+export interface StoredDrain {
+  readonly graceLeftMs: number;
+  readonly reason: string;
+}
 
 /** Something that may leave the coordinator once the changes before it are durable. */
 export type Output =

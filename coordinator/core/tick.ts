@@ -1,6 +1,7 @@
 /** What time alone brings about: leases expire, attempts time out, agents are lost, retries come due. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { endAttempt } from './attempts.ts';
+import { noteGraces } from './drain.ts';
 import type { Core, Failure, Lease } from './model.ts';
 import { Step } from './step.ts';
 import { makeReady } from './trials.ts';
@@ -27,6 +28,7 @@ export function onTick(core: Core, now: number): Step {
       if (next.trial.state === 'pending') makeReady(sweep, next.trial);
     }
   }
+  noteGraces(core, now, step);
   return step;
 }
 

@@ -1,6 +1,7 @@
 /** Fills the families: counters from what is committed, gauges from memory whenever Prometheus asks. */
 
 import { clearTimeout, setTimeout } from 'node:timers';
+import { REFUSAL_REASONS } from '../auth/admit.ts';
 import { now } from '../clock.ts';
 import { isEnded, keyText } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
@@ -39,6 +40,8 @@ export function startCollecting(
   metrics.buildInfo.set({ version }, 1);
   metrics.startTime.set(now() / 1000);
   metrics.natsReconnects.inc({ component: 'coordinator' }, 0);
+  for (const via of ['grpc', 'nats']) metrics.unreadable.inc({ via }, 0);
+  for (const reason of REFUSAL_REASONS) metrics.authRefused.inc({ reason }, 0);
   const collector = new Collector(runtime, metrics, trialMetrics ? new TrialSeries(metrics) : undefined, lingerMs);
   const unsubscribe = runtime.onCommit((commit) => collector.take(commit));
   return {

@@ -105,8 +105,16 @@ export function coordinatorMetrics() {
       'Age of the oldest report made durable since the last scrape, as its agent tells the time; 0 when there was none.',
     ),
     offersOutstanding: gauge('offers_outstanding', 'Offers that stand.'),
+    authRefused: counter('auth_refused_total', 'Connections, calls and messages refused for who sent them.', [
+      'reason',
+    ]),
+    unreadable: counter('unreadable_messages_total', 'Messages that could not be read, or were too large.', ['via']),
     natsReconnects: counter('nats_reconnects_total', 'Times that the connection to NATS came back.', ['component']),
     natsStreamMessages: gauge('nats_stream_messages', 'Messages in the stream of offers, at the last look.'),
+    certificateExpiry: gauge(
+      'certificate_expiry_timestamp_seconds',
+      "Unix time at which the coordinator's certificate runs out.",
+    ),
     natsStreamLimit: gauge('nats_stream_limit_messages', 'Messages that the stream of offers may hold.'),
     grpcHandled: counter('grpc_server_handled_total', 'Calls that ended, by their status.', [
       'grpc_service',

@@ -1,27 +1,22 @@
 /** Counts and times the calls that the gRPC server answers. */
-import { ServerInterceptingCall, type ServerInterceptor, type ServiceDefinition, status } from '@grpc/grpc-js';
+import { type ServiceDefinition, status } from '@grpc/grpc-js';
+import type { CallEnding } from '../transport/endings.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
+type CallMetrics = Pick<CoordinatorMetrics, 'grpcHandled' | 'grpcHandling' | 'unreadable'>;
+
 /** Calls with the server's health and reflection are told apart as others are. */
-export function measuringInterceptor({ grpcHandled, grpcHandling }: CoordinatorMetrics): ServerInterceptor {
-  return (method, call) => {
-    const begun = performance.now();
-    const labels = labelsOf(method.path);
-    return new ServerInterceptingCall(call, {
-      sendStatus(ending, next) {
-        grpcHandled.inc({ ...labels, grpc_code: codeName(ending.code) });
-        grpcHandling.observe(labels, (performance.now() - begun) / 1000);
-        next(ending);
-      },
-    });
+export function callCounter({ grpcHandled, grpcHandling, unreadable }: CallMetrics): (ending: CallEnding) => void {
+  return (ending) => {
+    const labels = labelsOf(ending.path);
+    grpcHandled.inc({ ...labels, grpc_code: codeName(ending.code) });
+    grpcHandling.observe(labels, ending.seconds);
+    if (ending.unreadable) unreadable.inc({ via: 'grpc' });
   };
 }
 
 /** Zeros for every method, so that rates are right from the first call. */
-export function introduceCalls(
-  { grpcHandled, grpcHandling }: CoordinatorMetrics,
-  services: readonly ServiceDefinition[],
-) {
+export function introduceCalls({ grpcHandled, grpcHandling }: CallMetrics, services: readonly ServiceDefinition[]) {
   for (const service of services) {
     for (const { path } of Object.values(service)) {
       grpcHandled.inc({ ...labelsOf(path), grpc_code: codeName(status.OK) }, 0);
@@ -37,8 +32,8 @@ function labelsOf(path: string): { grpc_service: string; grpc_method: string } {
 }
 
 /** `NOT_FOUND` is `NotFound` there. */
-function codeName(code: status | undefined): string {
-  const name = status[code ?? status.OK] ?? 'UNKNOWN';
+function codeName(code: status): string {
+  const name = status[code] ?? 'UNKNOWN';
   if (name === 'OK') return name;
   return name
     .toLowerCase()

@@ -48,6 +48,7 @@ const granted: Change = {
   agentId: 'a',
   incarnation: 'i',
   slot: 0,
+  pack: 'p',
   backend: 'wasm',
   resumedFrom: 0,
 };

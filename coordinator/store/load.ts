@@ -3,7 +3,8 @@ import type { Database } from 'libsql';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import { packKey } from '../../proto/packs.ts';
 import { addLease, newCore } from '../core/leases.ts';
-import type { Checkpoint, Core, Drain, Lease, Sweep, SweepPolicy, SweepState, Trial } from '../core/model.ts';
+import type { Checkpoint, Core, Lease, Sweep, SweepPolicy, SweepState, Trial } from '../core/model.ts';
+import type { StoredDrain } from '../core/step.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 
 /**
@@ -24,14 +25,15 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     }
     core.sweeps.set(sweep.id, sweep);
   }
-  for (const { agentId, ...drain } of loadDrains(db)) core.drains.set(agentId, drain);
+  for (const { agentId, graceLeftMs, reason } of loadDrains(db)) {
+    core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, notedAt: now, reason });
+  }
   return core;
 }
 
-function loadDrains(db: Database): (Drain & { readonly agentId: string })[] {
-  return db.prepare('select agent_id as agentId, grace_ends_at as graceEndsAt, reason from drains').all() as (Drain & {
-    agentId: string;
-  })[];
+function loadDrains(db: Database): (StoredDrain & { readonly agentId: string })[] {
+  const rows = db.prepare('select agent_id as agentId, grace_left_ms as graceLeftMs, reason from drains').all();
+  return rows as (StoredDrain & { agentId: string })[];
 }
 
 export function loadSweep(db: Database, id: string, state: SweepState, policy: SweepPolicy, now: number): Sweep {
@@ -84,7 +86,7 @@ function loadCheckpoints(db: Database, sweepId: string): (Checkpoint & { readonl
 function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Lease[] {
   const rows = db
     .prepare(
-      `select trial_id, number, agent_id, incarnation, slot, granted_at, max(
+      `select trial_id, number, agent_id, incarnation, slot, pack, granted_at, max(
          (select coalesce(max(seq), 0) from reports as r
           where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number),
          (select coalesce(max(seq), 0) from artifacts as f
@@ -99,6 +101,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     agent_id: string;
     incarnation: string;
     slot: number;
+    pack: string;
     granted_at: number;
     last_seq: number;
   }[];
@@ -107,8 +110,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     agentId: row.agent_id,
     incarnation: row.incarnation,
     slot: row.slot,
-    // A slot is granted one pack at a time.
-    pack: `${row.agent_id}/${row.incarnation}/${row.slot}/${row.granted_at}`,
+    pack: row.pack,
     // A clock that was set back meanwhile must not let it run longer than its sweep's timeout from now.
     grantedAt: Math.min(row.granted_at, now),
     expiresAt: now + leaseMs,

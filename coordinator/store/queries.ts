@@ -1,7 +1,16 @@
 /** What the store holds, as the wire's messages. Reads see durable rows only. */
 import type { Database } from 'libsql';
 import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
-import type { Artifact, Attempt, Failure, Report, Sweep, Trial, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
+import type {
+  Artifact,
+  Attempt,
+  Event,
+  Failure,
+  Report,
+  Sweep,
+  Trial,
+  TrialCounts,
+} from '../../proto/gen/trawl/v1/types.ts';
 import {
   type ArtifactKindName,
   type AttemptOutcomeName,
@@ -290,6 +299,14 @@ export class Queries {
     return row !== undefined;
   }
 
+  /** Artifacts of an attempt, checkpoints among them. */
+  artifactCount({ sweepId, trialId, attempt }: AttemptKey): number {
+    const row = this.#db
+      .prepare('select count(*) as n from artifacts where sweep_id = ? and trial_id = ? and attempt = ?')
+      .get(sweepId, trialId, attempt) as { n: number };
+    return row.n;
+  }
+
   /** Log text after record `afterSeq`, in order. */
   log(sweepId: string, trialId: string, attempt: number, afterSeq: number): { seq: number; text: string }[] {
     return this.#db
@@ -297,6 +314,16 @@ export class Queries {
         'select seq, text from logs where sweep_id = ? and trial_id = ? and attempt = ? and seq > ? order by seq limit 500',
       )
       .all(sweepId, trialId, attempt, afterSeq) as { seq: number; text: string }[];
+  }
+
+  /** The sweep's events after that one, oldest first, at most `limit`. */
+  eventsAfter(sweepId: string, seq: number, limit: number): Event[] {
+    return this.#db
+      .prepare(
+        `select seq, at as atMs, cast(sweep_id as text) as sweepId, trial_id as trialId, attempt, kind, detail
+         from events where seq > ? and sweep_id = ? order by seq limit ?`,
+      )
+      .all(seq, sweepId, limit) as Event[];
   }
 
   lastEvent(): number {

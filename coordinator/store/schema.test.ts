@@ -14,6 +14,7 @@ const TO_VERSION_1 = `
 drop table drains;
 drop table artifacts;
 alter table attempts drop column resumed_from;
+alter table attempts drop column pack;
 update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstructEvery', '$.command');
 pragma user_version = 1;
 `;
@@ -29,7 +30,7 @@ test('a store of version 1 is brought up to date, and its sweeps go on', () => {
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop', policy };
   const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0 };
   insertSweep(old, { ...sweep, ...counts }, [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }], 1);
-  old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0)");
+  old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p')");
   old.exec(TO_VERSION_1);
   // A copy: libsql keeps a store's lock until the process ends.
   const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
@@ -46,4 +47,41 @@ test('a store of version 1 is brought up to date, and its sweeps go on', () => {
   expect(loaded?.policy).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4, command: [] });
   expect(new Queries(db).attempts('1', 't0')).toMatchObject([{ number: 1, resumedFrom: 0 }]);
   expect(new Queries(db).artifacts('1', '')).toEqual([]);
+});
+
+/** Takes a store back to what version 3 wrote. */
+const TO_VERSION_3 = `
+alter table attempts drop column pack;
+alter table drains rename column grace_left_ms to grace_ends_at;
+pragma user_version = 3;
+`;
+
+test('of a store of version 3 graces become what is left of them, and what was granted together stays a pack', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const old = openStore(dir);
+  old.exec(TO_VERSION_3);
+  const running = old.prepare("insert into attempts values (1, ?, 1, 'a', 'i', ?, 'wasm', 5, 0, null, null, null, 0)");
+  for (const [trial, slot] of [
+    ['t0', 0],
+    ['t1', 0],
+    ['t2', 1],
+  ])
+    running.run(trial, slot);
+  const drains = old.prepare('insert into drains values (?, ?, ?)');
+  drains.run('over', Date.now() - 60_000, '');
+  drains.run('on', Date.now() + 3_600_000, 'new driver');
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
+
+  const db = openStore(copy);
+  const { drains: loaded } = loadCore(db, 1000, 0);
+  expect(loaded.get('over')?.graceEndsAt).toBe(0);
+  expect(loaded.get('on')).toMatchObject({ graceEndsAt: expect.closeTo(3_600_000, -6), reason: 'new driver' });
+  const packs = (db.prepare('select pack from attempts order by trial_id').all() as { pack: string }[]).map(
+    ({ pack }) => pack,
+  );
+  expect(packs[0]).toBe(packs[1]);
+  expect(packs[2]).not.toBe(packs[0]);
 });

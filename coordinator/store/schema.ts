@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -23,10 +23,13 @@ create table artifacts (
 const DRAINS = `
 create table drains (
   agent_id text primary key,
-  grace_ends_at integer not null,
+  grace_left_ms integer not null,
   reason text not null
 ) strict, without rowid;
 `;
+
+/** Those of version 3 said when their grace ends, in Unix milliseconds. */
+const DRAINS_OF_VERSION_3 = DRAINS.replace('grace_left_ms', 'grace_ends_at');
 
 const TABLES = `
 create table meta (name text primary key, value text not null) strict;
@@ -86,6 +89,7 @@ create table attempts (
   failure_class text,
   failure_message text,
   resumed_from integer not null default 0,
+  pack text not null default '',
   primary key (sweep_id, trial_id, number)
 ) strict, without rowid;
 create index running_attempts on attempts (sweep_id, trial_id) where outcome is null;
@@ -132,7 +136,14 @@ alter table attempts add column resumed_from integer not null default 0;
 update sweeps set policy = json_set(policy, '$.checkpointEvery', 1, '$.reconstructEvery', 4, '$.command', json('[]'));
 ${ARTIFACTS}
 `,
-  3: DRAINS,
+  3: DRAINS_OF_VERSION_3,
+  // A slot of version 3 was granted one pack at a time, as far as the milliseconds tell.
+  4: `
+alter table attempts add column pack text not null default '';
+update attempts set pack = agent_id || '/' || incarnation || '/' || slot || '/' || granted_at where outcome is null;
+alter table drains rename column grace_ends_at to grace_left_ms;
+update drains set grace_left_ms = max(0, grace_left_ms - 1000 * cast(strftime('%s', 'now') as integer));
+`,
 };
 
 /**

@@ -42,9 +42,9 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
      where sweep_id = ? and id = ?`,
   );
   const grant = db.prepare(
-    `insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, backend, granted_at,
+    `insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, pack, backend, granted_at,
        resumed_from)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const end = db.prepare(
     `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?
@@ -62,7 +62,7 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
   const dropCheckpoints = db.prepare(
     "delete from artifacts where sweep_id = ? and trial_id = ? and kind = 'checkpoint' returning attempt, name",
   );
-  const drain = db.prepare('insert or replace into drains (agent_id, grace_ends_at, reason) values (?, ?, ?)');
+  const drain = db.prepare('insert or replace into drains (agent_id, grace_left_ms, reason) values (?, ?, ?)');
   const undrain = db.prepare('delete from drains where agent_id = ?');
   const moveSweep = db.prepare(
     `update sweeps set state = ?1, reason = ?2,
@@ -92,8 +92,8 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
       }
       case 'granted': {
         const { sweepId, trialId, attempt } = change.key;
-        const { agentId, incarnation, slot, backend, resumedFrom } = change;
-        grant.run(sweepId, trialId, attempt, agentId, incarnation, slot, backend, at, resumedFrom);
+        const { agentId, incarnation, slot, pack, backend, resumedFrom } = change;
+        grant.run(sweepId, trialId, attempt, agentId, incarnation, slot, pack, backend, at, resumedFrom);
         grantTrial.run(attempt, agentId, backend, resumedFrom, resumedFrom, at, sweepId, trialId);
         const from = resumedFrom === 0 ? '' : `, after epoch ${resumedFrom}`;
         note(sweepId, trialId, attempt, 'granted', `to agent ${agentId}, slot ${slot}${from}`);
@@ -129,7 +129,7 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
       }
       case 'drain':
         if (change.drain === undefined) undrain.run(change.agentId);
-        else drain.run(change.agentId, change.drain.graceEndsAt, change.drain.reason);
+        else drain.run(change.agentId, change.drain.graceLeftMs, change.drain.reason);
         break;
       case 'sweep':
         moveSweep.run(change.state, change.reason, at, change.sweepId);

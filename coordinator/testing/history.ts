@@ -107,7 +107,7 @@ export class World {
       case 'leaving heartbeat':
         return this.#heartbeat(agentAt(action.agent), 0, true);
       case 'drain':
-        return { step: onDrain(core, agentAt(action.agent), { graceEndsAt: now + 1_000, reason: 'a person asked' }) };
+        return { step: onDrain(core, agentAt(action.agent), { graceMs: 1_000, reason: 'a person asked' }, now) };
       case 'undrain':
         return { step: onUndrain(core, agentAt(action.agent)) };
       case 'schedule':

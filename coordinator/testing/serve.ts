@@ -8,15 +8,21 @@ import type { Address } from '../../proto/address.ts';
 import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { Identity } from '../../proto/identity.ts';
 import { ArtifactFiles } from '../artifacts/files.ts';
+import { Guard } from '../auth/guard.ts';
+import { Identities } from '../auth/identities.ts';
+import { Refusals } from '../auth/refusals.ts';
 import { controlOf } from '../control.ts';
 import type { AttemptKey } from '../core/model.ts';
 import { coordinatorMetrics } from '../metrics/families.ts';
+import { callCounter } from '../metrics/grpc-calls.ts';
 import { Runtime } from '../runtime.ts';
 import { clusterName, openStore } from '../store/open.ts';
 import { artifactService } from '../transport/artifact-service.ts';
 import { AttemptService } from '../transport/attempt-service.ts';
-import { listen, newServer } from '../transport/server.ts';
+import { openDoor } from '../transport/door.ts';
+import { newServer } from '../transport/server.ts';
 import { sweepService } from '../transport/sweep-service.ts';
 import { LEASE_MS } from './sample-core.ts';
 
@@ -38,14 +44,25 @@ export function newFolder(): string {
   return mkdtempSync(join(tmpdir(), 'trawl-coordinator-'));
 }
 
+export interface ServeOptions {
+  /** Where to listen; a free port of the loopback unless said. */
+  readonly at?: Address;
+  /** With it, only who is known in the folder comes in. */
+  readonly secured?: { readonly identity: Identity; readonly dir: string };
+  /** How long an artifact's next piece is waited for. */
+  readonly stallMs?: number;
+  /** Gets the log, a line a call. */
+  readonly logTo?: (line: string) => void;
+}
+
 /**
  * @param dir a folder that no store of this process was open in: libsql keeps a closed store's lock
- * @param at where to listen; a free port of the loopback unless said
  */
-export async function serve(dir: string, at: Address = { host: '127.0.0.1', port: 0 }): Promise<Served> {
+export async function serve(dir: string, options: ServeOptions = {}): Promise<Served> {
+  const { at = { host: '127.0.0.1', port: 0 }, secured, stallMs, logTo } = options;
   const db = openStore(dir);
   const cluster = clusterName(db);
-  const log = pino({ level: 'silent' });
+  const log = logTo === undefined ? pino({ level: 'silent' }) : pino({}, { write: logTo });
   const metrics = coordinatorMetrics();
   const offers: AttemptKey[] = [];
   const broken: unknown[] = [];
@@ -60,25 +77,39 @@ export async function serve(dir: string, at: Address = { host: '127.0.0.1', port
       else attempts.dismiss(output.agentId, output.key, output.refusal);
     },
   });
-  const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, log });
+  const refusals = new Refusals(metrics.authRefused, log);
+  const identities = secured && new Identities(secured.dir, (error) => broken.push(error));
+  const guard = new Guard(identities, (reason, facts) => refusals.tell(reason, facts));
+  const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, guard, log });
   const source = { queries: runtime.queries, agents: () => [], onCommit: runtime.onCommit.bind(runtime) };
-  const server = newServer();
+  const server = newServer(guard.interceptors, callCounter(metrics));
   server.addService(
     ArtifactServiceService,
-    artifactService({ queries: runtime.queries, files, core: runtime.core, log }),
+    artifactService({
+      queries: runtime.queries,
+      files,
+      core: runtime.core,
+      guard,
+      log,
+      ...(stallMs === undefined ? {} : { stallMs }),
+    }),
   );
   server.addService(AttemptServiceService, attempts.implementation);
   server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
-  const { host, port } = await listen(server, at);
+  const door = await openDoor(server, at, {
+    identity: secured?.identity,
+    onRefused: (reason, from, detail) => refusals.tell(reason, { from, detail }),
+  });
   return {
     runtime,
     metrics,
-    address: `${host}:${port}`,
+    address: `${door.host}:${door.port}`,
     cluster,
     offers,
     broken,
     stop() {
       server.forceShutdown();
+      door.close();
       runtime.flush();
       db.close();
       rmSync(dir, { recursive: true, force: true });

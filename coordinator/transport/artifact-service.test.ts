@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   ArtifactServiceClient,
-  type PutRequest,
+  ArtifactServiceService,
+  PutRequest,
   type PutResponse,
   type ReadRequest,
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
@@ -18,7 +20,7 @@ import { onOpen, onRecord } from '../core/attempts.ts';
 import type { Artifact as KeptArtifact } from '../core/model.ts';
 import { Step } from '../core/step.ts';
 import { agentHello } from '../testing/sample-core.ts';
-import { INSECURE, newFolder, noopSweep, type Served, serve } from '../testing/serve.ts';
+import { INSECURE, newFolder, noopSweep, type Served, type ServeOptions, serve } from '../testing/serve.ts';
 
 let dir: string;
 let served: Served;
@@ -26,9 +28,11 @@ let client: ArtifactServiceClient;
 let key: AttemptKey;
 
 /** A coordinator with one attempt, leased to agent `a`. */
-beforeEach(async () => {
+beforeEach(() => begin());
+
+async function begin(options: ServeOptions = {}): Promise<void> {
   dir = newFolder();
-  served = await serve(dir);
+  served = await serve(dir, options);
   client = new ArtifactServiceClient(served.address, INSECURE);
   onHello(served.runtime.core, agentHello('a', 'a1', 1), now());
   await controlOf(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
@@ -37,11 +41,14 @@ beforeEach(async () => {
   const step = new Step();
   onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now(), step);
   await served.runtime.settle(step);
-});
-afterEach(() => {
+}
+
+afterEach(end);
+
+function end(): void {
   client.close();
   served.stop();
-});
+}
 
 const BYTES = Buffer.from(Array.from({ length: 1000 }, (_, i) => i % 251));
 const SHA256 = createHash('sha256').update(BYTES).digest('hex');
@@ -129,6 +136,23 @@ test('more bytes than announced, a name that leaves the folder, and a stranger a
   expect(await put([BYTES], { agentId: 'b' })).toMatchObject([{ $case: 'refusal' }]);
 });
 
+test('who brings nothing more is given up, and what came so far need not come again', async () => {
+  end();
+  await begin({ stallMs: 3_000 });
+  const silent = once(client.put(), 'error');
+  const call = client.put();
+  const refused = once(call, 'error');
+  call.write({ message: { $case: 'header', header: { key, agentId: 'a', artifact: FILE } } });
+  await once(call, 'data');
+  call.write({ message: { $case: 'chunk', chunk: BYTES.subarray(0, 400) } });
+  expect((await refused)[0]).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+  expect((await silent)[0]).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+  expect(await put([BYTES.subarray(400)])).toEqual([
+    { $case: 'offset', offset: 400 },
+    { $case: 'stored', stored: true },
+  ]);
+});
+
 test('a file of a byte more than a gigabyte is refused by its limit, and the next one is taken', async () => {
   await expect(put([], { artifact: { ...FILE, size: 2 ** 30 + 1 } })).rejects.toMatchObject({
     code: status.INVALID_ARGUMENT,
@@ -163,4 +187,21 @@ test('of a trial only the newest checkpoint is kept, and it is what the next att
     attempt: 1,
   });
   expect(served.runtime.queries.artifacts('1', key.trialId)).toEqual([]);
+});
+
+test('an artifact that goes on with what cannot be read is refused, is no failure of the coordinator, and may go on later', async () => {
+  end();
+  const lines: string[] = [];
+  await begin({ logTo: (line) => lines.push(line) });
+  const asIs = (bytes: Buffer) => bytes;
+  const call = client.makeBidiStreamRequest(ArtifactServiceService.put.path, asIs, asIs);
+  const refused = once(call, 'error');
+  const header = { key, agentId: 'a', artifact: FILE };
+  call.write(Buffer.from(PutRequest.encode({ message: { $case: 'header', header } }).finish()));
+  await once(call, 'data');
+  call.write(Buffer.of(0x0a, 0x7f));
+  expect((await refused)[0]).toMatchObject({ code: status.INVALID_ARGUMENT });
+  const again = () => put([BYTES]).catch(() => 'the first is still on its way');
+  await expect.poll(again).toContainEqual({ $case: 'stored', stored: true });
+  expect(lines.filter((line) => JSON.parse(line).level >= 50)).toEqual([]);
 });

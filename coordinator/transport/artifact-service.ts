@@ -1,7 +1,16 @@
 /** Artifacts come in from agents, and go out to whoever asks. */
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { statfs } from 'node:fs/promises';
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { BadInputError, DamagedError, NotFoundError, RefusedError } from '../../proto/errors.ts';
+import { MAX_ARTIFACTS } from '../../proto/artifacts.ts';
+import {
+  BadInputError,
+  DamagedError,
+  NotFoundError,
+  OverloadedError,
+  RefusedError,
+  StalledError,
+} from '../../proto/errors.ts';
 import type {
   ArtifactServiceServer,
   ListRequest,
@@ -14,53 +23,88 @@ import type {
   TrialArtifacts,
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
-import { refusalFor } from '../core/attempts.ts';
+import type { Guard } from '../auth/guard.ts';
+import { isAnothers, refusalFor } from '../core/attempts.ts';
 import type { Artifact, AttemptKey, Core } from '../core/model.ts';
 import type { Queries } from '../store/queries.ts';
 import { statusOf, streamed, unary } from './handlers.ts';
+import { MAX_PUTS, MIN_FREE_BYTES, STALL_MS } from './limits.ts';
 import { artifactOf, keyOf } from './records.ts';
+import { within } from './within.ts';
 
 type PutCall = ServerDuplexStream<PutRequest, PutResponse>;
+type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
 
 export interface ArtifactServiceOptions {
   readonly queries: Queries;
   readonly files: ArtifactFiles;
   /** Whose attempts may bring files; undefined: nobody's, the store is only read. */
   readonly core: Core | undefined;
+  readonly guard: Guard;
   readonly log: Logger;
+  /** How long an artifact's next piece is waited for. */
+  readonly stallMs?: number;
 }
 
-export function artifactService({ queries, files, core, log }: ArtifactServiceOptions): ArtifactServiceServer {
+export function artifactService(options: ArtifactServiceOptions): ArtifactServiceServer {
+  const { queries, log } = options;
+  let coming = 0;
   return {
     put: (call) => {
       call.on('error', () => {});
-      takeFile(call, core, files).then(
-        () => call.end(),
-        (error) => call.emit('error', statusOf(error, log)),
-      );
+      if (coming >= MAX_PUTS) {
+        const full = new OverloadedError(`${MAX_PUTS} artifacts are on their way in already: try again`);
+        return void call.emit('error', statusOf(full, log));
+      }
+      coming += 1;
+      takeFile(call, options)
+        .then(
+          () => call.end(),
+          (error) => {
+            // Nobody is left to be told, and an agent that goes is no failure of ours.
+            if (wasBrokenOff(error)) log.debug({ from: call.getPeer() }, 'an artifact was broken off');
+            else call.emit('error', statusOf(error, log));
+          },
+        )
+        .finally(() => {
+          coming -= 1;
+        });
     },
     list: unary(log, (request) => list(queries, request)),
-    read: streamed(log, (request) => read(queries, files, request)),
+    read: streamed(log, (request, _signal, call) => read(options, request, call)),
   };
 }
 
-async function takeFile(call: PutCall, core: Core | undefined, files: ArtifactFiles): Promise<void> {
+async function takeFile(call: PutCall, options: ArtifactServiceOptions): Promise<void> {
+  const { queries, files, core, guard, stallMs = STALL_MS } = options;
   // The end of what comes in must not destroy the stream: the answer still has to go out.
   const messages = call.iterator({ destroyOnReturn: false }) as AsyncIterator<PutRequest>;
-  const first = (await messages.next()).value as PutRequest | undefined;
+  const next = () => {
+    const late = new StalledError(`nothing came from ${call.getPeer()} for ${stallMs} ms: its artifact is given up`);
+    return within(stallMs, late, messages.next());
+  };
+  const first = (await next()).value as PutRequest | undefined;
   if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a Put must be a header');
   const { key, agentId, artifact } = checked(first.message.header);
+  guard.agentOf(call, agentId);
   if (core === undefined) throw new RefusedError('no coordinator runs here: nothing is taken');
   const refusal = refusalFor(core, agentId, key);
-  if (refusal !== undefined) return say(call, { $case: 'refusal', refusal });
+  if (refusal !== undefined) {
+    if (isAnothers(core, agentId, key)) guard.refuse('other_attempt', call, refusal.message);
+    return say(call, { $case: 'refusal', refusal });
+  }
   if (await files.holds(key, artifact)) return say(call, { $case: 'stored', stored: true });
+  if (queries.artifactCount(key) >= MAX_ARTIFACTS) {
+    throw new BadInputError(`an attempt may leave ${MAX_ARTIFACTS} artifacts, and this one has`);
+  }
+  await mustFit(files.dir, artifact.size);
   const incoming = await files.begin(key, artifact);
   try {
     say(call, { $case: 'offset', offset: incoming.offset });
     while (!incoming.whole) {
-      const next = await messages.next();
-      if (next.done === true) throw new BadInputError(`artifact ${artifact.name} ended early`);
-      const { message } = next.value;
+      const piece = await next();
+      if (piece.done === true) throw new BadInputError(`artifact ${artifact.name} ended early`);
+      const { message } = piece.value;
       if (message?.$case !== 'chunk') throw new BadInputError('after its header a Put carries chunks only');
       if (!(await incoming.append(message.chunk))) {
         throw new BadInputError(`artifact ${artifact.name} has more than the ${artifact.size} bytes that it announced`);
@@ -72,6 +116,18 @@ async function takeFile(call: PutCall, core: Core | undefined, files: ArtifactFi
   } finally {
     await incoming.close();
   }
+}
+
+/** Whether it says that the stream has ended before its time. */
+function wasBrokenOff(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
+}
+
+/** What fills the disk would take the store with it. */
+async function mustFit(dir: string, size: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dir);
+  if (bavail * bsize - size >= MIN_FREE_BYTES) return;
+  throw new OverloadedError(`the coordinator's disk has no room for ${size} bytes more: try again`);
 }
 
 function checked(header: PutHeader): { key: AttemptKey; agentId: string; artifact: Artifact } {
@@ -94,9 +150,18 @@ function list(queries: Queries, request: ListRequest): ListResponse {
   return { trials: [...byTrial.values()] };
 }
 
-async function* read(queries: Queries, files: ArtifactFiles, request: ReadRequest): AsyncGenerator<ReadResponse> {
+async function* read(
+  { queries, files, core, guard }: ArtifactServiceOptions,
+  request: ReadRequest,
+  call: ReadCall,
+): AsyncGenerator<ReadResponse> {
   if (request.trial === '') throw new BadInputError('an artifact is read by its trial');
   const { sweepId, trialId } = find(queries, request.sweep, request.trial);
+  const agentId = guard.agentOf(call);
+  const holder = core?.sweeps.get(sweepId)?.trials.get(trialId)?.lease?.agentId;
+  if (agentId !== undefined && agentId !== holder) {
+    throw guard.refuse('other_attempt', call, `trial ${trialId} is not leased to agent ${agentId}`);
+  }
   const artifact = queries.artifact(sweepId, trialId, request.attempt, request.name);
   const key = { sweepId, trialId, attempt: artifact.attempt };
   if (!files.has(key, artifact.name)) {

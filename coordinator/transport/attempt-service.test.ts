@@ -17,6 +17,7 @@ import { onHeartbeat } from '../core/agents.ts';
 import { LEASE_MS } from '../testing/sample-core.ts';
 import { INSECURE, newFolder, noopSweep, type Served, serve } from '../testing/serve.ts';
 import { MAX_CLAIMS, PROTOCOL } from './attempt-service.ts';
+import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
 let served: Served;
 let client: AttemptServiceClient;
@@ -151,6 +152,9 @@ describe('a stream', () => {
     ['another protocol', { protocol: PROTOCOL + 1 }, /protocol 2, this coordinator 1/],
     ['a name that is no name', { agentId: 'a.b' }, /"a\.b" cannot name an agent/],
     ['no slots', { slots: 0 }, /slots/],
+    ['a host of a thousand characters', { host: 'h'.repeat(1_000) }, /says too much/],
+    ['a GPU of a thousand characters', { gpus: ['g'.repeat(1_000)] }, /says too much/],
+    ['a thousand GPUs', { gpus: Array(1_000).fill('g') }, /says too much/],
     ['absurdly many slots', { slots: 4_000_000_000 }, /slots/],
     ['no incarnation', { incarnation: '' }, /incarnation/],
   ])('with %s is refused by name, and the agent is not known', async (_, more, message) => {
@@ -281,6 +285,24 @@ describe('records', () => {
     expect(await next.record(key, 2, SUCCEEDED).next()).toMatchObject({ $case: 'refused' });
     expect(stored(key).state).not.toBe('TRIAL_STATE_SUCCEEDED');
   });
+});
+
+test('an agent that asks on and on, and never takes an answer, loses its stream', { timeout: 60_000 }, async () => {
+  const call = client.report();
+  call.write({ message: { $case: 'hello', hello: HELLO } });
+  // gRPC's client holds the server back only once it has read something.
+  await once(call, 'data');
+  call.pause();
+  // Long ids make long answers: fewer are under way when the agent takes none.
+  const stranger = { sweepId: '9'.repeat(64), trialId: 'x'.repeat(64), attempt: 1 };
+  const broken = once(call, 'error');
+  let sent = 0;
+  for (; sent < 2 * MAX_UNREAD_ANSWERS; sent++) {
+    const message = { $case: 'record', record: { key: stranger, seq: 1, atMs: 5, body: epoch(1) } } as const;
+    if (!call.write({ message })) await Promise.race([once(call, 'drain'), broken.catch(() => {})]);
+  }
+  call.resume();
+  expect((await broken)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
 });
 
 test('when the store breaks, nothing is acknowledged and the coordinator is told to end', async () => {

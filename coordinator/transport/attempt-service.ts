@@ -1,4 +1,5 @@
 /** The agents' side: leases are opened, and one stream an agent carries records up, acknowledgements and orders down. */
+import type { ServerUnaryCall } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { parseAddress } from '../../proto/address.ts';
 import { BadInputError } from '../../proto/errors.ts';
@@ -17,14 +18,16 @@ import { artifactKind } from '../../proto/names.ts';
 import { MAX_PACK } from '../../proto/packs.ts';
 import { AGENT_ID } from '../../proto/subjects.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
+import type { Guard } from '../auth/guard.ts';
 import { onHello } from '../core/agents.ts';
-import { onOpen, onRecord, refusalFor } from '../core/attempts.ts';
+import { isAnothers, onOpen, onRecord, refusalFor } from '../core/attempts.ts';
 import { graceLeft } from '../core/drain.ts';
 import { type AttemptKey, type Checkpoint, keyText, type SweepPolicy } from '../core/model.ts';
 import { type Refusal, Step } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import type { Runtime } from '../runtime.ts';
 import { statusOf, unary } from './handlers.ts';
+import { MAX_GPUS, MAX_LABEL, MAX_UNSETTLED_RECORDS } from './limits.ts';
 import { keyOf, recordOf } from './records.ts';
 import { Session, Sessions, type Stream } from './sessions.ts';
 
@@ -35,12 +38,15 @@ export const MAX_CLAIMS = 1_000;
 /** Slots that one agent may have. */
 export const MAX_SLOTS = 4_096;
 
+type OpenCall = ServerUnaryCall<OpenRequest, OpenResponse>;
+
 export interface AttemptServiceOptions {
   readonly runtime: Runtime;
   readonly files: Pick<ArtifactFiles, 'has'>;
   readonly cluster: string;
   readonly heartbeatMs: number;
   readonly metrics: Pick<CoordinatorMetrics, 'supersededReports'>;
+  readonly guard: Guard;
   readonly log: Logger;
 }
 
@@ -55,7 +61,7 @@ export class AttemptService {
   get implementation(): AttemptServiceServer {
     const { log } = this.#options;
     return {
-      open: unary(log, (request) => this.#open(request)),
+      open: unary(log, (request, call) => this.#open(request, call)),
       report: (call) => this.#report(call),
     };
   }
@@ -76,8 +82,9 @@ export class AttemptService {
     return graceMs === undefined ? undefined : { graceMs };
   }
 
-  async #open(request: OpenRequest): Promise<OpenResponse> {
-    const { runtime } = this.#options;
+  async #open(request: OpenRequest, call: OpenCall): Promise<OpenResponse> {
+    const { runtime, guard } = this.#options;
+    guard.agentOf(call, request.agentId);
     if (request.claims.length > MAX_CLAIMS) {
       throw new BadInputError(`an Open may carry ${MAX_CLAIMS} claims, this one has ${request.claims.length}`);
     }
@@ -122,13 +129,19 @@ export class AttemptService {
   #report(call: Stream): void {
     const { log } = this.#options;
     let session: Session | undefined;
+    let unsettled = 0;
+    const take = async (session: Session, record: RecordMessage) => {
+      if (++unsettled >= MAX_UNSETTLED_RECORDS) call.pause();
+      await this.#record(session, record);
+      if (--unsettled < MAX_UNSETTLED_RECORDS / 2 && call.isPaused()) call.resume();
+    };
     const fail = (error: unknown) => call.emit('error', statusOf(error, log));
     call.on('data', (request: ReportRequest) => {
       try {
         const message = request.message;
         if (message?.$case === 'hello') session = this.#hello(call, message.hello, session);
         else if (session === undefined) throw new BadInputError('the first message of a Report must be a hello');
-        else if (message?.$case === 'record') this.#record(session, message.record).catch(fail);
+        else if (message?.$case === 'record') take(session, message.record).catch(fail);
         else throw new BadInputError('a Report carries hellos and records only');
       } catch (error) {
         fail(error);
@@ -162,8 +175,9 @@ export class AttemptService {
 
   /** @param before what the stream said before */
   #hello(call: Stream, hello: Hello, before: Session | undefined): Session {
-    const { runtime, cluster, heartbeatMs, log } = this.#options;
+    const { runtime, cluster, guard, heartbeatMs, log } = this.#options;
     check(hello);
+    guard.agentOf(call, hello.agentId);
     const session = new Session(call, hello);
     if (before !== undefined) this.#sessions.remove(before);
     this.#sessions.add(session);
@@ -181,7 +195,7 @@ export class AttemptService {
   }
 
   async #record(session: Session, message: RecordMessage): Promise<void> {
-    const { runtime, metrics } = this.#options;
+    const { runtime, metrics, guard } = this.#options;
     const record = recordOf(message);
     if (record.kind === 'artifact' && !this.#options.files.has(record.key, record.artifact.name)) {
       // Its attempt may have been superseded, and its files removed: then that is said below.
@@ -200,6 +214,9 @@ export class AttemptService {
         break;
       case 'refused':
         metrics.supersededReports.inc();
+        if (isAnothers(runtime.core, session.agentId, record.key)) {
+          guard.refuse('other_attempt', session.call, answer.refusal.message);
+        }
         session.refuse(record.key, answer.refusal);
         break;
       case 'gap':
@@ -222,6 +239,12 @@ function check(hello: Hello): void {
   }
   if (!AGENT_ID.test(agentId)) {
     throw new BadInputError(`${JSON.stringify(agentId)} cannot name an agent: expected ${AGENT_ID}`);
+  }
+  const said = [incarnation, hello.version, hello.host, hello.backend, metrics, ...hello.gpus];
+  if (hello.gpus.length > MAX_GPUS || said.some((text) => text.length > MAX_LABEL)) {
+    throw new BadInputError(
+      `agent ${agentId} says too much of itself: expected at most ${MAX_GPUS} GPUs, and ${MAX_LABEL} characters each`,
+    );
   }
   if (metrics !== '') parseAddress(metrics, `the metrics address of agent ${agentId}`);
   if (incarnation === '') throw new BadInputError(`agent ${agentId} must name its incarnation`);

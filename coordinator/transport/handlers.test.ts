@@ -1,40 +1,67 @@
-import { credentials, Server, ServerCredentials } from '@grpc/grpc-js';
+import { once } from 'node:events';
+import { credentials, status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { Curve, SweepServiceClient, SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import {
+  Curve,
+  SweepServiceClient,
+  type SweepServiceServer,
+  SweepServiceService,
+} from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { openDoor } from './door.ts';
 import { streamed } from './handlers.ts';
+import { newServer } from './server.ts';
 
 const BATCHES = 200;
 
 /** Some 60 KB, so that the stream is full after every batch or two. */
 const batch = { curves: [Curve.fromPartial({ trialId: 'x'.repeat(60_000) })] };
 
+async function serving(listCurves: SweepServiceServer['listCurves']): Promise<SweepServiceClient> {
+  const server = newServer();
+  server.addService({ listCurves: SweepServiceService.listCurves }, { listCurves });
+  const door = await openDoor(server, { host: '127.0.0.1', port: 0 });
+  const client = new SweepServiceClient(`127.0.0.1:${door.port}`, credentials.createInsecure());
+  onTestFinished(() => {
+    client.close();
+    server.forceShutdown();
+    door.close();
+  });
+  return client;
+}
+
 async function* batches() {
   for (let i = 0; i < BATCHES; i++) yield batch;
 }
+
+test('who reads nothing is given up, and so is what is made for them', async () => {
+  let over = false;
+  async function* endless() {
+    try {
+      for (;;) yield batch;
+    } finally {
+      over = true;
+    }
+  }
+  const client = await serving(streamed(pino({ level: 'silent' }), endless, 50));
+  const call = client.listCurves({ sweep: '1', trialIds: [] });
+  const refused = once(call, 'error');
+  // gRPC's client holds the server back only once it has read something.
+  await once(call, 'data');
+  call.pause();
+  await expect.poll(() => over).toBe(true);
+  call.resume();
+  expect((await refused)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+});
 
 test('a long answer to a slow reader arrives whole, and no listener is left behind for each wait', async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => warnings.push(warning);
   process.on('warning', onWarning);
-  const server = new Server();
-  server.addService(
-    { listCurves: SweepServiceService.listCurves },
-    { listCurves: streamed(pino({ level: 'silent' }), batches) },
-  );
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
-  });
-  const client = new SweepServiceClient(`127.0.0.1:${port}`, credentials.createInsecure());
-  onTestFinished(() => {
-    process.off('warning', onWarning);
-    client.close();
-    server.forceShutdown();
-  });
+  onTestFinished(() => void process.off('warning', onWarning));
+  const client = await serving(streamed(pino({ level: 'silent' }), batches));
   let read = 0;
-  for await (const _ of client.listCurves({ sweep: '1' })) {
+  for await (const _ of client.listCurves({ sweep: '1', trialIds: [] })) {
     read += 1;
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -7,10 +7,13 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { isDiskFull, TrawlError } from '../../proto/errors.ts';
+import { isDiskFull, OverloadedError, StalledError, TrawlError } from '../../proto/errors.ts';
+import { STALL_MS } from './limits.ts';
+import { within } from './within.ts';
 
 /** A status for a client; what is nobody's fault but ours is logged, and not told. */
 export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
+  if (error instanceof OverloadedError || error instanceof StalledError) log.warn(error.message);
   if (error instanceof TrawlError) return { code: error.grpcCode, details: error.message };
   log.error({ err: error }, 'a call failed');
   if (isDiskFull(error)) return { code: status.RESOURCE_EXHAUSTED, details: "the coordinator's disk is full" };
@@ -29,10 +32,18 @@ export function unary<Request, Response>(
   };
 }
 
-/** A stream of responses from an async generator, at the pace that the client reads. */
+/**
+ * A stream of responses from an async generator, at the pace that the client reads. A client that takes nothing for
+ * `stallMs` is given up, and the generator with it.
+ */
 export function streamed<Request, Response>(
   log: Logger,
-  produce: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
+  produce: (
+    request: Request,
+    signal: AbortSignal,
+    call: ServerWritableStream<Request, Response>,
+  ) => AsyncIterable<Response>,
+  stallMs = STALL_MS,
 ): (call: ServerWritableStream<Request, Response>) => void {
   return (call) => {
     const gone = new AbortController();
@@ -40,9 +51,11 @@ export function streamed<Request, Response>(
     call.on('close', () => gone.abort());
     call.on('error', () => gone.abort());
     (async () => {
-      for await (const response of produce(call.request, gone.signal)) {
+      for await (const response of produce(call.request, gone.signal, call)) {
         if (gone.signal.aborted) return;
-        if (!call.write(response)) await writable(call, gone.signal);
+        if (call.write(response)) continue;
+        const stalled = new OverloadedError(`nothing was read from ${call.getPath()} for ${stallMs} ms: it is ended`);
+        await within(stallMs, stalled, writable(call, gone.signal));
       }
       call.end();
     })().catch((error) => {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/trawl/v1/operations_service.ts';
 import type { AgentControl } from '../agent-control.ts';
 import { streamed, unary } from './handlers.ts';
+import { mustBeShort } from './must-be-short.ts';
 
 /** @param backup makes one, as of the moment that it is asked for */
 export function operationsService(
@@ -13,6 +14,7 @@ export function operationsService(
   return {
     backup: streamed(log, () => backup()),
     drainAgent: unary(log, async ({ agent, graceMs, reason }) => {
+      mustBeShort('a reason', reason);
       const drained = await agents.drain(agent, graceMs, reason);
       log.info({ agentId: drained.id, graceMs, reason }, 'an agent is drained');
       return { agent: drained };

@@ -9,8 +9,10 @@ import type {
 import type { Artifact as ArtifactMessage } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_METRICS } from '../../proto/metrics.ts';
 import { artifactKind, attemptOutcome, type FailureClassName, failureClass } from '../../proto/names.ts';
+import { namesAttempt } from '../../proto/subjects.ts';
 import type { AttemptRecord } from '../core/attempts.ts';
 import type { Artifact, AttemptKey, Ending } from '../core/model.ts';
+import { MAX_NAME } from './limits.ts';
 
 /** Characters of one piece of log text. */
 export const MAX_LOG_CHARACTERS = 256 * 1024;
@@ -19,8 +21,9 @@ export const MAX_FAILURE_CHARACTERS = 4_000;
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
+/** @throws {BadInputError} for what cannot name an attempt: its ids become paths and subjects */
 export function keyOf(key: KeyMessage | undefined): AttemptKey {
-  if (key === undefined || key.attempt < 1) throw new BadInputError('a message about an attempt must name it');
+  if (key === undefined || !namesAttempt(key)) throw new BadInputError('a message about an attempt must name it');
   return key;
 }
 
@@ -37,6 +40,9 @@ export function recordOf(message: RecordMessage): AttemptRecord {
         throw new BadInputError(
           `a report may carry ${MAX_METRICS} metrics, this one has ${Object.keys(metrics).length}`,
         );
+      }
+      if (Object.keys(metrics).some((name) => name.length > MAX_NAME)) {
+        throw new BadInputError(`a metric's name may have ${MAX_NAME} characters`);
       }
       return { kind: 'report', key, seq, at, epoch, metrics };
     }

@@ -1,5 +1,6 @@
 /** The streams of agents that have said hello. */
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { OverloadedError } from '../../proto/errors.ts';
 import type {
   AttemptKey,
   Command,
@@ -9,6 +10,7 @@ import type {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { keyText } from '../core/model.ts';
 import type { Refusal } from '../core/step.ts';
+import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
 export type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
@@ -45,11 +47,11 @@ export class Sessions {
 /** One agent's stream. Acknowledgements that fall due together leave together. */
 export class Session {
   readonly hello: Hello;
-  readonly #call: Stream;
+  readonly call: Stream;
   readonly #acks = new Map<string, { key: AttemptKey; seq: number }>();
 
   constructor(call: Stream, hello: Hello) {
-    this.#call = call;
+    this.call = call;
     this.hello = hello;
   }
 
@@ -71,7 +73,7 @@ export class Session {
   }
 
   end(details: string): void {
-    this.#call.emit('error', { code: status.FAILED_PRECONDITION, details });
+    this.call.emit('error', { code: status.FAILED_PRECONDITION, details });
   }
 
   #sendAcks(): void {
@@ -80,6 +82,11 @@ export class Session {
   }
 
   #write(response: ReportResponse): void {
-    if (this.#call.writable) this.#call.write(response);
+    if (!this.call.writable) return;
+    if (this.call.writableLength < MAX_UNREAD_ANSWERS) this.call.write(response);
+    else {
+      const { grpcCode, message } = new OverloadedError(`agent ${this.agentId} does not take its answers`);
+      this.call.emit('error', { code: grpcCode, details: message });
+    }
   }
 }

@@ -5,6 +5,7 @@ import type {
   ControlSweepRequest,
   ListConfigsRequest,
   ListConfigsResponse,
+  ListCurvesRequest,
   ListCurvesResponse,
   ListTrialsRequest,
   ListTrialsResponse,
@@ -49,7 +50,7 @@ export function sweepService(source: WatchSource, control: SweepControl, log: Lo
     }),
     listTrials: streamed(log, (request) => listTrials(queries, request)),
     listConfigs: streamed(log, (request) => listConfigs(queries, request)),
-    listCurves: streamed(log, (request) => listCurves(queries, request.sweep)),
+    listCurves: streamed(log, (request) => listCurves(queries, request)),
     getTrial: unary(log, (request) => {
       const within = request.sweep === '' ? '' : queries.findSweep(request.sweep);
       const { sweepId, trialId } = queries.findTrial(within, request.trial);
@@ -60,7 +61,9 @@ export function sweepService(source: WatchSource, control: SweepControl, log: Lo
         artifacts: queries.artifacts(sweepId, trialId).map(({ artifact }) => artifact),
       };
     }),
-    watch: streamed(log, (request, signal) => watchSweep(source, queries.findSweep(request.sweep), signal)),
+    watch: streamed(log, (request, signal) =>
+      watchSweep(source, queries.findSweep(request.sweep), request.sinceEventSeq, signal),
+    ),
     readLog: streamed(log, (request, signal) => readLog(queries, request, signal)),
     listAgents: unary(log, () => ({ agents: source.agents() })),
   };
@@ -94,8 +97,17 @@ async function* listConfigs(queries: Queries, request: ListConfigsRequest): Asyn
   }
 }
 
-async function* listCurves(queries: Queries, selector: string): AsyncGenerator<ListCurvesResponse> {
-  const sweepId = queries.findSweep(selector);
+async function* listCurves(queries: Queries, request: ListCurvesRequest): AsyncGenerator<ListCurvesResponse> {
+  const sweepId = queries.findSweep(request.sweep);
+  if (request.trialIds.length > 0) {
+    for (const id of request.trialIds) {
+      const attempts = queries.attempts(sweepId, id);
+      const resumed = new Map(attempts.map(({ number, resumedFrom }) => [number, resumedFrom]));
+      const curve = curveOf(queries.reports(sweepId, id), resumed);
+      if (curve.length > 0) yield { curves: [{ trialId: id, reports: [...curve] }] };
+    }
+    return;
+  }
   const reports = queries.reportsOf(sweepId);
   const resumedFrom = new Map<string, Map<number, number>>();
   for (const { trialId, attempt, resumedFrom: epoch } of queries.resumptions(sweepId)) {

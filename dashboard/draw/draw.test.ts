@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
 import { stateBar } from './bar.ts';
-import { formatMetric, formatSpan } from './numbers.ts';
+import { formatMetric, formatSpan, formatSpread } from './numbers.ts';
 import { type Column, layoutTable } from './table.ts';
 import { pad, truncate } from './truncate.ts';
 import { visibleLines, visibleText } from './visible-text.ts';
@@ -87,6 +87,14 @@ test('no line of a table on a terminal is wider than the terminal', () => {
       }
     }),
   );
+});
+
+test('a spread has two digits, and is no finer than its mean', () => {
+  expect(formatSpread(0.168401, 0.00151)).toBe('0.16840 ±0.0015');
+  expect(formatSpread(0.170051, 0.0000831)).toBe('0.17005 ±0.00008');
+  expect(formatSpread(0.170051, 8.31e-9)).toBe('0.17005 ±0.00000');
+  expect(formatSpread(14.0251, 0)).toBe('14.025 ±0.0');
+  expect(formatSpread(3.1e-7, 2.2e-8)).toBe('3.100e-7 ±2.2e-8');
 });
 
 test('metrics keep five digits and say what they are not', () => {

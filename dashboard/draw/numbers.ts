@@ -12,6 +12,16 @@ export function formatMetric(value: number | undefined): string {
   return value.toPrecision(METRIC_DIGITS);
 }
 
+/** `0.16840 ±0.0015`: the spread in two digits, and no finer than the mean beside it. */
+export function formatSpread(mean: number, std: number): string {
+  const shown = formatMetric(mean);
+  const two = std.toPrecision(2);
+  const decimals = /^-?\d+\.(\d+)$/.exec(shown)?.[1]?.length;
+  if (decimals === undefined) return `${shown} ±${two}`;
+  const finer = two.includes('e-') || (two.split('.')[1]?.length ?? 0) > decimals;
+  return `${shown} ±${finer ? std.toFixed(decimals) : two}`;
+}
+
 /** A span of time in its two largest units: `0.4s`, `12.3s`, `2m03s`, `1h02m`, `3d04h`. */
 export function formatSpan(ms: number): string {
   const seconds = Math.max(0, ms) / 1000;

@@ -1,20 +1,18 @@
-import stringWidth from 'string-width';
 import { fitColumns, GAP } from './fit-columns.ts';
+import type { Segment } from './segment.ts';
 import type { Style } from './style.ts';
 import { pad, truncate } from './truncate.ts';
 import { visibleText } from './visible-text.ts';
+import { columnsOf } from './width.ts';
 
 /** One column of a table of `Row`s. Numbers are right-aligned and never cut. */
 export interface Column<Row> {
   readonly header: string;
   readonly numeric?: boolean;
+  /** Text that says nothing once its end is cut. */
+  readonly whole?: boolean;
   readonly cell: (row: Row) => string;
   readonly style?: (row: Row) => Style | undefined;
-}
-
-export interface Segment {
-  readonly text: string;
-  readonly style?: Style | undefined;
 }
 
 export interface TableLayout {
@@ -36,8 +34,8 @@ export function layoutTable<Row>(
   const texts = rows.map((row) => columns.map((column) => visibleText(column.cell(row))));
   const headers = columns.map((column) => visibleText(column.header));
   const needs = columns.map((column, c) => ({
-    natural: texts.reduce((most, cells) => Math.max(most, stringWidth(cells[c] ?? '')), stringWidth(headers[c] ?? '')),
-    mayCut: !column.numeric,
+    natural: texts.reduce((most, cells) => Math.max(most, columnsOf(cells[c] ?? '')), columnsOf(headers[c] ?? '')),
+    mayCut: !column.numeric && !column.whole,
   }));
   const widths = fitColumns(needs, width);
 

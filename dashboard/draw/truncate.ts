@@ -1,4 +1,4 @@
-import stringWidth from 'string-width';
+import { columnsOf } from './width.ts';
 
 const ELLIPSIS = '…';
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
@@ -8,12 +8,12 @@ const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
  * character that would stick out is dropped, so the result may be a column short.
  */
 export function truncate(text: string, width: number): string {
-  if (stringWidth(text) <= width) return text;
+  if (columnsOf(text) <= width) return text;
   if (width <= 0) return '';
   let kept = '';
   let used = 0;
   for (const { segment } of graphemes.segment(text)) {
-    const w = stringWidth(segment);
+    const w = columnsOf(segment);
     if (used + w > width - 1) break;
     kept += segment;
     used += w;
@@ -23,6 +23,6 @@ export function truncate(text: string, width: number): string {
 
 /** Fills up with spaces to `width` terminal columns, on the left for numbers. */
 export function pad(text: string, width: number, side: 'left' | 'right'): string {
-  const space = ' '.repeat(Math.max(0, width - stringWidth(text)));
+  const space = ' '.repeat(Math.max(0, width - columnsOf(text)));
   return side === 'left' ? space + text : text + space;
 }

@@ -1,4 +1,5 @@
-import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Agent, Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { TrialTable } from './trial-table.ts';
 
 /** The first epoch's metrics of an attempt: what the last ones are compared with. */
 export interface FirstReport {
@@ -10,10 +11,12 @@ export interface FirstReport {
 export interface DashboardState {
   /** Undefined until the first snapshot has come. */
   readonly sweep: Sweep | undefined;
-  readonly trials: ReadonlyMap<string, Trial>;
+  readonly trials: TrialTable;
   readonly agents: readonly Agent[];
-  /** The newest last; at most EVENTS_KEPT of those worth showing. */
+  /** The newest last; at most EVENTS_KEPT of those worth showing, since the dashboard looks. */
   readonly events: readonly Event[];
+  /** The event that the first snapshot was taken after: earlier ones have to be asked for. 0: not known yet. */
+  readonly firstSeq: number;
   /** By trial; only where the first epoch was seen. */
   readonly firstReports: ReadonlyMap<string, FirstReport>;
   /** Parameters whose values differ between trials, in order of name; `seed` when there are replicates. */
@@ -22,9 +25,10 @@ export interface DashboardState {
 
 export const EMPTY_STATE: DashboardState = {
   sweep: undefined,
-  trials: new Map(),
+  trials: new TrialTable(),
   agents: [],
   events: [],
+  firstSeq: 0,
   firstReports: new Map(),
   varying: [],
 };

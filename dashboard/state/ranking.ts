@@ -15,17 +15,13 @@ function goalOf(name: string, sweep: Sweep): GoalName {
 /**
  * The two metrics that the leaderboard ranks by: the sweep's own and `psnr`, or the test loss where psnr is the sweep's
  * own. One only where no trial has reported the second.
+ * @param reported names of metrics that trials have reported
  */
-export function rankedMetrics(sweep: Sweep, trials: Iterable<Trial>): RankedMetric[] {
+export function rankedMetrics(sweep: Sweep, reported: readonly string[]): RankedMetric[] {
   const own = sweep.metric?.name ?? 'test_loss';
   const second = own === 'psnr' ? 'test_loss' : 'psnr';
   const ranked = [{ name: own, goal: goalOf(own, sweep) }];
-  for (const trial of trials) {
-    if (!Object.hasOwn(trial.metrics, second)) continue;
-    ranked.push({ name: second, goal: goalOf(second, sweep) });
-    break;
-  }
-  return ranked;
+  return reported.includes(second) ? [...ranked, { name: second, goal: goalOf(second, sweep) }] : ranked;
 }
 
 function value(trial: Trial, metric: RankedMetric): number | undefined {

@@ -65,7 +65,7 @@ test('the first report is kept for comparison, and forgotten when the trial is t
 });
 
 test('events are kept up to a limit, without the bookkeeping of dispatch', () => {
-  const events = Array.from({ length: 80 }, (_, i) => event(i % 2 ? 'granted' : 'offered', trialAt(0), i));
+  const events = Array.from({ length: EVENTS_KEPT * 2 }, (_, i) => event(i % 2 ? 'granted' : 'offered', trialAt(0), i));
   const after = reduce(started, delta({ events: [...events, ...events] }));
   expect(after.events).toHaveLength(EVENTS_KEPT);
   expect(after.events.every((one) => one.kind === 'granted')).toBe(true);

@@ -2,9 +2,10 @@ import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Event, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { DashboardState, FirstReport } from './dashboard-state.ts';
 import { extendVarying } from './parameters.ts';
+import { TrialTable } from './trial-table.ts';
 
 /** Events remembered for the dashboard's list. */
-export const EVENTS_KEPT = 50;
+export const EVENTS_KEPT = 500;
 
 /**
  * The bookkeeping of dispatch, what the trials' own rows show, and a trial's change of state after the end of its
@@ -22,53 +23,77 @@ const UNREMARKABLE = new Set([
   'cancelled',
 ]);
 
-function noteFirstReport(reports: Map<string, FirstReport>, trial: Trial): void {
-  // A later epoch may be the first that is seen (after a reconnect): it is nobody's starting point.
-  if (trial.epoch === 1) reports.set(trial.id, { attempt: trial.attempts, metrics: trial.metrics });
-  else if (reports.get(trial.id)?.attempt !== trial.attempts) reports.delete(trial.id);
+/** Whether an event is worth a line. */
+export const isRemarkable = ({ kind }: Event): boolean => !UNREMARKABLE.has(kind);
+
+/** A later epoch may be the first that is seen (after a reconnect): it is nobody's starting point. */
+function withFirstReports(
+  known: ReadonlyMap<string, FirstReport>,
+  rows: readonly Trial[],
+): ReadonlyMap<string, FirstReport> {
+  let next: Map<string, FirstReport> | undefined;
+  for (const { id, epoch, attempts, metrics } of rows) {
+    const first = (next ?? known).get(id);
+    const stale = first !== undefined && first.attempt !== attempts;
+    if (epoch !== 1 && !stale) continue;
+    // Most reports are no first ones, and leave the map as it is.
+    next ??= new Map(known);
+    if (epoch === 1) next.set(id, { attempt: attempts, metrics });
+    else next.delete(id);
+  }
+  return next ?? known;
 }
 
 /**
  * The state after several updates in order. A snapshot replaces everything but the events and first reports already
- * seen; rows of a delta replace the rows of the same id. Several at once cost one copy of the maps, not one each.
+ * seen; rows of a delta replace the rows of the same id.
  */
 export function reduceAll(state: DashboardState, updates: readonly WatchResponse[]): DashboardState {
   if (updates.length === 0) return state;
-  const next = {
-    ...state,
-    trials: new Map(state.trials),
-    firstReports: new Map(state.firstReports),
-    events: [...state.events],
-  };
+  let { sweep, trials, agents, varying, firstSeq } = state;
+  // A large snapshot's trials come in parts, the later ones as deltas.
+  let rows: Trial[] = [];
+  const reports: Trial[] = [];
+  const events: Event[] = [];
   for (const { update } of updates) {
     if (update === undefined) continue;
-    let events: Event[] = [];
     if (update.$case === 'snapshot') {
-      next.sweep = update.snapshot.sweep;
-      next.agents = update.snapshot.agents;
-      next.trials.clear();
+      sweep = update.snapshot.sweep;
+      agents = update.snapshot.agents;
+      firstSeq ||= update.snapshot.eventSeq;
+      trials = new TrialTable();
+      varying = [];
+      rows = [];
     } else {
-      next.sweep = update.delta.sweep ?? next.sweep;
-      if (update.delta.agents.length > 0) next.agents = update.delta.agents;
-      events = update.delta.events;
+      sweep = update.delta.sweep ?? sweep;
+      if (update.delta.agents.length > 0) agents = update.delta.agents;
+      events.push(...update.delta.events.filter(isRemarkable));
     }
-    const rows = update.$case === 'snapshot' ? update.snapshot.trials : update.delta.trials;
-    // A large snapshot's trials come in parts, the later ones as deltas.
-    const [reference] = next.trials.values();
-    const unseen = rows.filter((trial) => !next.trials.has(trial.id));
-    if (reference === undefined) next.varying = [];
-    if (unseen.length > 0) next.varying = extendVarying(next.varying, reference, unseen);
-    for (const trial of rows) {
-      next.trials.set(trial.id, trial);
-      noteFirstReport(next.firstReports, trial);
+    for (const trial of update.$case === 'snapshot' ? update.snapshot.trials : update.delta.trials) {
+      rows.push(trial);
+      reports.push(trial);
     }
-    next.events.push(...events.filter((event) => !UNREMARKABLE.has(event.kind)));
   }
-  next.events = next.events.slice(-EVENTS_KEPT);
-  return next;
+  const [reference] = trials.values();
+  const unseen = rows.filter((trial) => !trials.has(trial.id));
+  if (unseen.length > 0) varying = extendVarying(varying, reference, unseen);
+  trials = trials.with(rows);
+  const told = events.length === 0 ? state.events : [...state.events, ...events].slice(-EVENTS_KEPT);
+  const firstReports = withFirstReports(state.firstReports, reports);
+  return { sweep, trials, agents, firstReports, varying, events: told, firstSeq };
 }
 
 /** The state after one update. */
 export function reduce(state: DashboardState, update: WatchResponse): DashboardState {
   return reduceAll(state, [update]);
+}
+
+/** The trials that the updates brought, by id; undefined where a snapshot among them replaced them all. */
+export function changedTrials(updates: readonly WatchResponse[]): ReadonlySet<string> | undefined {
+  const changed = new Set<string>();
+  for (const { update } of updates) {
+    if (update?.$case === 'snapshot') return undefined;
+    for (const { id } of update?.delta.trials ?? []) changed.add(id);
+  }
+  return changed;
 }

@@ -88,12 +88,18 @@ export function endedTrial(index: number, metrics: Record<string, number>, secon
   return { ...trial, state: TrialState.SUCCEEDED, endedAtMs: trial.startedAtMs + seconds * 1000 };
 }
 
-export function snapshot(sweep = sampleSweep(), trials = sampleTrials(), agents = [sampleAgent()]): WatchResponse {
-  return { update: { $case: 'snapshot', snapshot: { sweep, trials, agents, eventSeq: 1 } } };
+export function snapshot(
+  sweep = sampleSweep(),
+  trials = sampleTrials(),
+  agents = [sampleAgent()],
+  place: { readonly eventSeq?: number; readonly more?: boolean } = {},
+): WatchResponse {
+  return { update: { $case: 'snapshot', snapshot: { sweep, trials, agents, eventSeq: 1, more: false, ...place } } };
 }
 
 export function delta(change: Partial<WatchDelta>): WatchResponse {
-  return { update: { $case: 'delta', delta: { sweep: undefined, trials: [], events: [], agents: [], ...change } } };
+  const nothing = { sweep: undefined, trials: [], events: [], agents: [], eventSeq: 0, more: false };
+  return { update: { $case: 'delta', delta: { ...nothing, ...change } } };
 }
 
 let seq = 1;

@@ -66,7 +66,7 @@ const USES: readonly (readonly [file: string, verb: string, text: string])[] = [
   [
     'trawl-agents.sbatch',
     'agent',
-    read('slurm', 'trawl-agents.sbatch').split('exec trawl').at(-1)?.split('\n')[0] ?? '',
+    read('slurm', 'trawl-agents.sbatch').split('mkdir -p').at(-1)?.split("' agent")[0] ?? '',
   ],
 ];
 

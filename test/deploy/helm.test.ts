@@ -13,7 +13,13 @@ interface Manifest {
 }
 interface Pod {
   readonly securityContext: object;
-  readonly containers: readonly { readonly securityContext: object; readonly resources: { limits: object } }[];
+  readonly volumes: readonly { readonly secret?: { readonly secretName: string } }[];
+  readonly containers: readonly {
+    readonly securityContext: object;
+    readonly resources: { limits: object };
+    readonly args: readonly string[];
+    readonly volumeMounts: readonly { readonly name: string }[];
+  }[];
 }
 
 function render(...args: string[]): Manifest[] {
@@ -56,6 +62,20 @@ test.skipIf(withoutHelm)(
   },
 );
 
+test.skipIf(withoutHelm)('with identities both speak TLS, and an agent sees its own only', () => {
+  const secrets = ['--set', 'identities.serverSecret=trawl-server', '--set', 'identities.agentsSecret=trawl-agents'];
+  const pods = render(...secrets).flatMap(({ spec }) => (spec.template === undefined ? [] : [spec.template.spec]));
+  expect(pods).toHaveLength(2);
+  for (const pod of pods) {
+    const [container] = pod.containers;
+    expect(container?.args).toContain('--identity=/identity');
+    expect(container?.volumeMounts.map(({ name }) => name)).not.toContain('identities');
+    expect(container?.volumeMounts.map(({ name }) => name)).toContain('identity');
+  }
+  const named = pods.flatMap(({ volumes }) => volumes.flatMap(({ secret }) => secret?.secretName ?? []));
+  expect(named.sort()).toEqual(['trawl-agents', 'trawl-server']);
+});
+
 test.skipIf(withoutHelm)('a value that the chart does not know is refused', () => {
-  expect(() => render('--set', 'agents.gpu=2')).toThrow("additional properties 'gpu' not allowed");
+  expect(() => render('--set', 'agents.gpu=2')).toThrow(/additional propert(y|ies) '?gpu/i);
 });

@@ -1,7 +1,9 @@
 /** How many series a busy cluster costs whoever stores them. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { GpuWatch } from '../../agent/machine/gpu-watch.ts';
 import { startOperator } from '../../agent/metrics/operator.ts';
 import { busyCluster } from '../../coordinator/testing/busy-cluster.ts';
 import { newFolder } from '../../coordinator/testing/serve.ts';
@@ -56,9 +58,19 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
   onTestFinished(() => {
     process.env.PATH = path;
   });
+  const watch = new GpuWatch();
+  onTestFinished(() => watch.stop());
   const operator = await startOperator({
-    ...{ at: { host: '127.0.0.1', port: 0 }, agentId: 'agent-0', version: '0', dir: folder, dataDir: folder },
-    ...{ gpuMetrics: true, spooled: () => 0, unready: () => undefined },
+    ...{
+      at: { host: '127.0.0.1', port: 0 },
+      agentId: 'agent-0',
+      certificateExpires: undefined,
+      version: '0',
+      dir: folder,
+      dataDir: folder,
+    },
+    ...{ auth: undefined, log: pino({ level: 'silent' }) },
+    ...{ gpuFigures: () => watch.figures, spooled: () => 0, unready: () => undefined },
   });
   onTestFinished(() => operator.stop());
   const scrape = async () => (await fetch(`http://${operator.advertised}/metrics`)).text();

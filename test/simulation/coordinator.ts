@@ -5,6 +5,7 @@
 import { pino } from 'pino';
 import { Counter } from 'prom-client';
 import { type AgentControl, agentControlOf } from '../../coordinator/agent-control.ts';
+import { Guard } from '../../coordinator/auth/guard.ts';
 import { controlOf } from '../../coordinator/control.ts';
 import { type AttemptKey, keyText } from '../../coordinator/core/model.ts';
 import { startRounds } from '../../coordinator/rounds.ts';
@@ -32,8 +33,16 @@ const EPOCH = Date.UTC(2026, 0, 1);
 
 const log = pino({ level: 'silent' });
 const counter = (name: string) => new Counter({ name, help: name, registers: [] });
+/** Nobody is refused for who they are: that is not simulated. */
+const refusals = {
+  tell(reason: string) {
+    throw new Error(`refused: ${reason}`);
+  },
+};
+const guard = new Guard(undefined, refusals.tell);
 const metrics = {
   supersededReports: counter('superseded'),
+  unreadable: new Counter({ name: 'unreadable', help: 'unreadable', registers: [], labelNames: ['via'] }),
   natsReconnects: new Counter({ name: 'reconnects', help: 'reconnects', registers: [], labelNames: ['component'] }),
 };
 
@@ -116,7 +125,15 @@ export class SimulatedCoordinator {
       for (const { key, name } of commit.dropped) this.files.remove(key, name);
     });
     const heartbeatMs = Math.max(100, Math.floor(leaseMs / HEARTBEATS_PER_LEASE));
-    const attempts = new AttemptService({ runtime, files: this.files, cluster: CLUSTER, heartbeatMs, metrics, log });
+    const attempts = new AttemptService({
+      runtime,
+      files: this.files,
+      cluster: CLUSTER,
+      heartbeatMs,
+      metrics,
+      guard,
+      log,
+    });
     const service = attempts.implementation;
     grpc.listening = {
       process,
@@ -134,7 +151,8 @@ export class SimulatedCoordinator {
     };
     this.life = { process, runtime, control, agents: agentControlOf(runtime), nats };
     const connection = bug.nats?.(nats.connection, runtime) ?? nats.connection;
-    startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, log, onConnected: () => {} }).catch(
+    const onConnected = () => {};
+    startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, refusals, log, onConnected }).catch(
       (error) => onCrash(process, error),
     );
   }

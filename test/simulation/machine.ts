@@ -89,6 +89,8 @@ export class Machine {
         metrics: '',
       },
       gpus: 0,
+      gpuFigures: () => [],
+      onUnreadableOffer: () => {},
       onDatasetUse: () => {},
       spool: bug.spool?.(spool) ?? spool,
       nats: this.nats.connection,

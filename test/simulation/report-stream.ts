@@ -15,6 +15,7 @@ export type ServerStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 class End extends EventEmitter {
   writable = true;
   readonly writableNeedDrain = false;
+  readonly writableLength = 0;
 }
 
 export class SimulatedStream {
@@ -81,6 +82,10 @@ export class SimulatedStream {
         return true;
       },
       end: (): void => {},
+      isPaused: () => false,
+      pause: (): void => {
+        throw new Error('more records wait for the disk than is simulated');
+      },
     });
     this.#server.on('error', (error: { details?: string }) => {
       this.#server.writable = false;

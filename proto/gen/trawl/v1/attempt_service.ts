@@ -26,6 +26,7 @@ import {
   attemptOutcomeFromJSON,
   attemptOutcomeToNumber,
   Failure,
+  GpuFigures,
   ParameterValue,
 } from "./types.ts";
 
@@ -301,6 +302,8 @@ export interface Heartbeat {
   held: AttemptKey[];
   /** It takes nothing new: it is to end. */
   leaving: boolean;
+  /** Of each GPU, at most some seconds old; none where nothing tells them. */
+  gpuFigures: GpuFigures[];
 }
 
 function createBaseAttemptKey(): AttemptKey {
@@ -2318,7 +2321,7 @@ export const Command: MessageFns<Command> = {
 };
 
 function createBaseHeartbeat(): Heartbeat {
-  return { agentId: "", incarnation: "", seq: 0, slots: 0, busy: 0, held: [], leaving: false };
+  return { agentId: "", incarnation: "", seq: 0, slots: 0, busy: 0, held: [], leaving: false, gpuFigures: [] };
 }
 
 export const Heartbeat: MessageFns<Heartbeat> = {
@@ -2343,6 +2346,9 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     }
     if (message.leaving !== false) {
       writer.uint32(56).bool(message.leaving);
+    }
+    for (const v of message.gpuFigures) {
+      GpuFigures.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -2416,6 +2422,14 @@ export const Heartbeat: MessageFns<Heartbeat> = {
             message.leaving = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.gpuFigures.push(GpuFigures.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2440,6 +2454,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     message.busy = object.busy ?? 0;
     message.held = object.held?.map((e) => AttemptKey.fromPartial(e)) || [];
     message.leaving = object.leaving ?? false;
+    message.gpuFigures = object.gpuFigures?.map((e) => GpuFigures.fromPartial(e)) || [];
     return message;
   },
 };

@@ -179,6 +179,8 @@ export interface ListConfigsResponse {
 
 export interface ListCurvesRequest {
   sweep: string;
+  /** Whole ids; empty: all. */
+  trialIds: string[];
 }
 
 export interface ListCurvesResponse {
@@ -207,6 +209,11 @@ export interface GetTrialResponse {
 
 export interface WatchRequest {
   sweep: string;
+  /**
+   * Goes on after this event instead of beginning with a snapshot: every later event of the sweep, and every row that
+   * they changed, come as deltas. 0, or an event that the store has not come to: a snapshot.
+   */
+  sinceEventSeq: number;
 }
 
 export interface WatchResponse {
@@ -219,6 +226,8 @@ export interface WatchSnapshot {
   agents: Agent[];
   /** The newest event that the snapshot contains. */
   eventSeq: number;
+  /** Its other trials follow, as deltas; only once they are here can a watcher go on after event_seq. */
+  more: boolean;
 }
 
 /** What one durable commit changed. Rows are whole: they replace what was known of them. */
@@ -228,6 +237,10 @@ export interface WatchDelta {
   events: Event[];
   /** Set when any agent changed: all of them. */
   agents: Agent[];
+  /** The newest event that a watcher knows all about, once this and what `more` announces is here. */
+  eventSeq: number;
+  /** Other rows of the same moment follow. */
+  more: boolean;
 }
 
 export interface ReadLogRequest {
@@ -1057,13 +1070,16 @@ export const ListConfigsResponse: MessageFns<ListConfigsResponse> = {
 };
 
 function createBaseListCurvesRequest(): ListCurvesRequest {
-  return { sweep: "" };
+  return { sweep: "", trialIds: [] };
 }
 
 export const ListCurvesRequest: MessageFns<ListCurvesRequest> = {
   encode(message: ListCurvesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.sweep !== "") {
       writer.uint32(10).string(message.sweep);
+    }
+    for (const v of message.trialIds) {
+      writer.uint32(18).string(v!);
     }
     return writer;
   },
@@ -1089,6 +1105,14 @@ export const ListCurvesRequest: MessageFns<ListCurvesRequest> = {
             message.sweep = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trialIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1107,6 +1131,7 @@ export const ListCurvesRequest: MessageFns<ListCurvesRequest> = {
   fromPartial(object: DeepPartial<ListCurvesRequest>): ListCurvesRequest {
     const message = createBaseListCurvesRequest();
     message.sweep = object.sweep ?? "";
+    message.trialIds = object.trialIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -1392,13 +1417,16 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
 };
 
 function createBaseWatchRequest(): WatchRequest {
-  return { sweep: "" };
+  return { sweep: "", sinceEventSeq: 0 };
 }
 
 export const WatchRequest: MessageFns<WatchRequest> = {
   encode(message: WatchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.sweep !== "") {
       writer.uint32(10).string(message.sweep);
+    }
+    if (message.sinceEventSeq !== 0) {
+      writer.uint32(16).int64(message.sinceEventSeq);
     }
     return writer;
   },
@@ -1424,6 +1452,14 @@ export const WatchRequest: MessageFns<WatchRequest> = {
             message.sweep = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sinceEventSeq = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1442,6 +1478,7 @@ export const WatchRequest: MessageFns<WatchRequest> = {
   fromPartial(object: DeepPartial<WatchRequest>): WatchRequest {
     const message = createBaseWatchRequest();
     message.sweep = object.sweep ?? "";
+    message.sinceEventSeq = object.sinceEventSeq ?? 0;
     return message;
   },
 };
@@ -1528,7 +1565,7 @@ export const WatchResponse: MessageFns<WatchResponse> = {
 };
 
 function createBaseWatchSnapshot(): WatchSnapshot {
-  return { sweep: undefined, trials: [], agents: [], eventSeq: 0 };
+  return { sweep: undefined, trials: [], agents: [], eventSeq: 0, more: false };
 }
 
 export const WatchSnapshot: MessageFns<WatchSnapshot> = {
@@ -1544,6 +1581,9 @@ export const WatchSnapshot: MessageFns<WatchSnapshot> = {
     }
     if (message.eventSeq !== 0) {
       writer.uint32(32).int64(message.eventSeq);
+    }
+    if (message.more !== false) {
+      writer.uint32(40).bool(message.more);
     }
     return writer;
   },
@@ -1593,6 +1633,14 @@ export const WatchSnapshot: MessageFns<WatchSnapshot> = {
             message.eventSeq = longToNumber(reader.int64());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1614,12 +1662,13 @@ export const WatchSnapshot: MessageFns<WatchSnapshot> = {
     message.trials = object.trials?.map((e) => Trial.fromPartial(e)) || [];
     message.agents = object.agents?.map((e) => Agent.fromPartial(e)) || [];
     message.eventSeq = object.eventSeq ?? 0;
+    message.more = object.more ?? false;
     return message;
   },
 };
 
 function createBaseWatchDelta(): WatchDelta {
-  return { sweep: undefined, trials: [], events: [], agents: [] };
+  return { sweep: undefined, trials: [], events: [], agents: [], eventSeq: 0, more: false };
 }
 
 export const WatchDelta: MessageFns<WatchDelta> = {
@@ -1635,6 +1684,12 @@ export const WatchDelta: MessageFns<WatchDelta> = {
     }
     for (const v of message.agents) {
       Agent.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.eventSeq !== 0) {
+      writer.uint32(40).int64(message.eventSeq);
+    }
+    if (message.more !== false) {
+      writer.uint32(48).bool(message.more);
     }
     return writer;
   },
@@ -1684,6 +1739,22 @@ export const WatchDelta: MessageFns<WatchDelta> = {
             message.agents.push(Agent.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.eventSeq = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1705,6 +1776,8 @@ export const WatchDelta: MessageFns<WatchDelta> = {
     message.trials = object.trials?.map((e) => Trial.fromPartial(e)) || [];
     message.events = object.events?.map((e) => Event.fromPartial(e)) || [];
     message.agents = object.agents?.map((e) => Agent.fromPartial(e)) || [];
+    message.eventSeq = object.eventSeq ?? 0;
+    message.more = object.more ?? false;
     return message;
   },
 };
@@ -2033,7 +2106,7 @@ export const SweepServiceService = {
     responseSerialize: (value: GetTrialResponse): Buffer => Buffer.from(GetTrialResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetTrialResponse => GetTrialResponse.decode(value),
   },
-  /** One snapshot, then what changes. Ends when the sweep does. */
+  /** One snapshot (or, after a break, what changed meanwhile), then what changes. Ends when the sweep does. */
   watch: {
     path: "/trawl.v1.SweepService/Watch" as const,
     requestStream: false as const,
@@ -2076,7 +2149,7 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   /** Every trial's metrics over its epochs, in the sweep's order. */
   listCurves: handleServerStreamingCall<ListCurvesRequest, ListCurvesResponse>;
   getTrial: handleUnaryCall<GetTrialRequest, GetTrialResponse>;
-  /** One snapshot, then what changes. Ends when the sweep does. */
+  /** One snapshot (or, after a break, what changed meanwhile), then what changes. Ends when the sweep does. */
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
   readLog: handleServerStreamingCall<ReadLogRequest, ReadLogResponse>;
   listAgents: handleUnaryCall<ListAgentsRequest, ListAgentsResponse>;
@@ -2180,7 +2253,7 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetTrialResponse) => void,
   ): ClientUnaryCall;
-  /** One snapshot, then what changes. Ends when the sweep does. */
+  /** One snapshot (or, after a break, what changed meanwhile), then what changes. Ends when the sweep does. */
   watch(request: WatchRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchResponse>;
   watch(
     request: WatchRequest,

@@ -707,6 +707,22 @@ export interface Agent {
   gpus: string[];
   /** Why it is drained, as the person who asked for that said; empty when nobody did. */
   drainReason: string;
+  /** Trials that one slot trains as a pack; 1: it trains them one by one. */
+  pack: number;
+  /** As its last heartbeat told them. */
+  gpuFigures: GpuFigures[];
+}
+
+/** What a GPU does at present. What the card or its driver does not tell is absent. */
+export interface GpuFigures {
+  /** The place in Agent.gpus. */
+  index: number;
+  /** Share of the last sample's time in which a kernel ran, 0 to 1. */
+  utilization?: number | undefined;
+  memoryUsedBytes?: number | undefined;
+  memoryTotalBytes?: number | undefined;
+  temperatureCelsius?: number | undefined;
+  powerWatts?: number | undefined;
 }
 
 function createBaseSweep(): Sweep {
@@ -2676,6 +2692,8 @@ function createBaseAgent(): Agent {
     lastHeartbeatMs: 0,
     gpus: [],
     drainReason: "",
+    pack: 0,
+    gpuFigures: [],
   };
 }
 
@@ -2710,6 +2728,12 @@ export const Agent: MessageFns<Agent> = {
     }
     if (message.drainReason !== "") {
       writer.uint32(82).string(message.drainReason);
+    }
+    if (message.pack !== 0) {
+      writer.uint32(88).uint32(message.pack);
+    }
+    for (const v of message.gpuFigures) {
+      GpuFigures.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -2807,6 +2831,22 @@ export const Agent: MessageFns<Agent> = {
             message.drainReason = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.pack = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.gpuFigures.push(GpuFigures.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2834,6 +2874,130 @@ export const Agent: MessageFns<Agent> = {
     message.lastHeartbeatMs = object.lastHeartbeatMs ?? 0;
     message.gpus = object.gpus?.map((e) => e) || [];
     message.drainReason = object.drainReason ?? "";
+    message.pack = object.pack ?? 0;
+    message.gpuFigures = object.gpuFigures?.map((e) => GpuFigures.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseGpuFigures(): GpuFigures {
+  return {
+    index: 0,
+    utilization: undefined,
+    memoryUsedBytes: undefined,
+    memoryTotalBytes: undefined,
+    temperatureCelsius: undefined,
+    powerWatts: undefined,
+  };
+}
+
+export const GpuFigures: MessageFns<GpuFigures> = {
+  encode(message: GpuFigures, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint32(message.index);
+    }
+    if (message.utilization !== undefined) {
+      writer.uint32(17).double(message.utilization);
+    }
+    if (message.memoryUsedBytes !== undefined) {
+      writer.uint32(24).int64(message.memoryUsedBytes);
+    }
+    if (message.memoryTotalBytes !== undefined) {
+      writer.uint32(32).int64(message.memoryTotalBytes);
+    }
+    if (message.temperatureCelsius !== undefined) {
+      writer.uint32(41).double(message.temperatureCelsius);
+    }
+    if (message.powerWatts !== undefined) {
+      writer.uint32(49).double(message.powerWatts);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GpuFigures {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGpuFigures();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.utilization = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.memoryUsedBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.memoryTotalBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.temperatureCelsius = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.powerWatts = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GpuFigures>): GpuFigures {
+    return GpuFigures.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GpuFigures>): GpuFigures {
+    const message = createBaseGpuFigures();
+    message.index = object.index ?? 0;
+    message.utilization = object.utilization ?? undefined;
+    message.memoryUsedBytes = object.memoryUsedBytes ?? undefined;
+    message.memoryTotalBytes = object.memoryTotalBytes ?? undefined;
+    message.temperatureCelsius = object.temperatureCelsius ?? undefined;
+    message.powerWatts = object.powerWatts ?? undefined;
     return message;
   },
 };

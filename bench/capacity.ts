@@ -1,0 +1,98 @@
+/**
+ * What one coordinator holds: agents that are there, reports a second, and trials in its store. The coordinator is a
+ * process of its own; the agents are trawl's own supervisors, all in this process, with workers that let time pass.
+ *
+ *   npm run bench:capacity -- [--seconds 20]
+ */
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { startNatsServer } from '../bin/local/nats-server.ts';
+import { MeasuredCoordinator } from './capacity/coordinator.ts';
+import { Fleet } from './capacity/fleet.ts';
+
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' } } });
+const seconds = Number(values.seconds);
+
+/** Each slot reports once in so long; 0: nothing is submitted. */
+const FLEETS = [
+  { agents: 100, slots: 8, everyMs: 0 },
+  { agents: 1_000, slots: 8, everyMs: 0 },
+  { agents: 100, slots: 8, everyMs: 1_000 },
+  { agents: 100, slots: 8, everyMs: 250 },
+  { agents: 100, slots: 8, everyMs: 100 },
+  { agents: 1_000, slots: 8, everyMs: 4_000 },
+] as const;
+const TRIALS = [10_000, 100_000, 200_000];
+
+const folder = mkdtempSync(join(tmpdir(), 'trawl-capacity-'));
+const nats = await startNatsServer({ storeDir: join(folder, 'nats') });
+const column = (value: string | number) => `${value}`.padStart(12);
+
+function sweepFile(name: string, trials: number, everyMs: number): string {
+  const path = join(folder, `${name}.yaml`);
+  const run = `epochs: {value: 100000}, duration_ms: {value: ${everyMs}}`;
+  writeFileSync(path, `trainer: noop\nparameters: {a: {min: 1, max: ${trials}, step: 1}, ${run}}\n`);
+  return path;
+}
+
+async function holdFleet({ agents, slots, everyMs }: (typeof FLEETS)[number]): Promise<void> {
+  const name = `fleet-${agents}-${everyMs}`;
+  const coordinator = await MeasuredCoordinator.start(join(folder, name), nats.url);
+  const options = { agents, slots, server: coordinator.address, natsUrl: nats.url, folder: join(folder, `${name}-a`) };
+  const fleet = await Fleet.start(options);
+  while ((await coordinator.metric('trawl_agents')) < agents) await sleep(200);
+  if (everyMs > 0) {
+    await coordinator.trawl('submit', sweepFile(name, agents * slots, everyMs), '-q');
+    while ((await coordinator.metric('trawl_reports_ingested_total')) < agents * slots) await sleep(500);
+  }
+  await sleep(2_000);
+  const begun = performance.now();
+  const [cpu, reports] = [coordinator.cpuSeconds, await coordinator.metric('trawl_reports_ingested_total')];
+  await sleep(seconds * 1000);
+  const lag = await coordinator.metric('trawl_reports_lag_seconds');
+  const took = (performance.now() - begun) / 1000;
+  const taken = ((await coordinator.metric('trawl_reports_ingested_total')) - reports) / took;
+  const cores = (coordinator.cpuSeconds - cpu) / took;
+  const said = everyMs === 0 ? 0 : (agents * slots * 1000) / everyMs;
+  console.log(
+    [agents, agents * slots, said, taken.toFixed(0), cores.toFixed(2)].map(column).join('') +
+      [everyMs === 0 ? '' : `${lag.toFixed(2)} s`, `${coordinator.peakMiB.toFixed(0)} MiB`].map(column).join(''),
+  );
+  await fleet.stop();
+  await coordinator.kill();
+}
+
+async function holdTrials(trials: number): Promise<void> {
+  const dir = join(folder, `trials-${trials}`);
+  let coordinator = await MeasuredCoordinator.start(dir, nats.url);
+  const begun = performance.now();
+  await coordinator.trawl('submit', sweepFile(`trials-${trials}`, trials, 0), '-q');
+  const submitted = (performance.now() - begun) / 1000;
+  const peak = coordinator.peakMiB;
+  await coordinator.kill();
+  const again = performance.now();
+  coordinator = await MeasuredCoordinator.start(dir, nats.url);
+  const restarted = (performance.now() - again) / 1000;
+  const store = ['store.db', 'store.db-wal'].reduce((sum, file) => sum + statSync(join(dir, file)).size, 0) / 2 ** 20;
+  console.log(
+    [trials, `${submitted.toFixed(1)} s`, `${peak.toFixed(0)} MiB`, `${restarted.toFixed(1)} s`].map(column).join('') +
+      [`${coordinator.peakMiB.toFixed(0)} MiB`, `${store.toFixed(0)} MiB`].map(column).join(''),
+  );
+  await coordinator.kill();
+}
+
+try {
+  const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
+  console.log(`machine: ${machine}, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)}; ${seconds} s a row\n`);
+  console.log(['agents', 'slots', 'reports/s', 'taken/s', 'cores', 'lag', 'peak'].map(column).join(''));
+  for (const fleet of FLEETS) await holdFleet(fleet);
+  console.log(`\n${['trials', 'submit', 'peak', 'restart', 'peak then', 'store'].map(column).join('')}`);
+  for (const trials of TRIALS) await holdTrials(trials);
+} finally {
+  await nats.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exit(0);

@@ -1,0 +1,54 @@
+/** Many agents in one process: each with its own spool, connection to NATS and stream to the coordinator. */
+import { join } from 'node:path';
+import type { NatsConnection } from 'nats';
+import { pino } from 'pino';
+import { Agent } from '../../agent/supervisor/agent.ts';
+import { linkTo } from '../../agent/supervisor/link.ts';
+import { openSpool } from '../../agent/supervisor/spool-file.ts';
+import { closeNats, connectNats } from '../../proto/connect-nats.ts';
+import { PacedWorker } from './paced-worker.ts';
+
+export interface FleetOptions {
+  readonly agents: number;
+  /** Of each agent. */
+  readonly slots: number;
+  /** HOST:PORT of the coordinator. */
+  readonly server: string;
+  readonly natsUrl: string;
+  /** A folder in which each agent makes its own. */
+  readonly folder: string;
+}
+
+export class Fleet {
+  readonly #connections: NatsConnection[] = [];
+  readonly #agents: Agent[] = [];
+
+  /** Resolves when all have said hello. */
+  static async start({ agents, slots, server, natsUrl, folder }: FleetOptions): Promise<Fleet> {
+    const fleet = new Fleet();
+    const log = pino({ level: 'silent' });
+    for (let at = 0; at < agents; at++) {
+      const id = `agent-${at}`;
+      const dir = join(folder, id);
+      const nats = await connectNats(natsUrl, id);
+      fleet.#connections.push(nats);
+      const said = { agentId: id, incarnation: `${id}#1`, protocol: 1, version: '0', host: id, metrics: '' };
+      const agent = new Agent({
+        ...{ dir, server, nats, log, gpus: 0, gpuFigures: () => [], spool: openSpool(dir).spool },
+        hello: { ...said, slots, gpus: [] },
+        connect: () => linkTo(server),
+        startWorker: (_gpu, events) => new PacedWorker(events),
+        onUnreadableOffer: () => {},
+        onDatasetUse: () => {},
+      });
+      fleet.#agents.push(agent);
+      await agent.up();
+    }
+    return fleet;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#agents.map((agent) => agent.stop()));
+    await Promise.all(this.#connections.map(closeNats));
+  }
+}

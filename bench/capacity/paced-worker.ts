@@ -1,0 +1,51 @@
+/** In place of a worker process: lets time pass instead of training, so that thousands of slots fit on one machine. */
+import type { Worker } from '../../agent/supervisor/agent.ts';
+import type { WorkerEvents } from '../../agent/supervisor/worker-process.ts';
+import type { AttemptName } from '../../agent/trainers/trainer.ts';
+import type { Assignment, ToWorker } from '../../agent/worker/ipc.ts';
+
+/** As many as an autoencoder reports. */
+const METRICS = ['train_loss', 'train_total_loss', 'last_batch_loss', 'test_loss', 'psnr', 'psnr_peak1', 'psnr_input'];
+
+export class PacedWorker implements Worker {
+  readonly pid = undefined;
+  readonly #events: WorkerEvents;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(events: WorkerEvents) {
+    this.#events = events;
+    setImmediate(() => events.onMessage({ kind: 'ready', backend: 'wasm', pack: 1 }));
+  }
+
+  send(message: ToWorker): void {
+    if (message.kind !== 'run') return;
+    const [assignment] = message.assignments;
+    if (assignment !== undefined) this.#run(assignment);
+  }
+
+  stop(key: AttemptName): void {
+    clearInterval(this.#timer);
+    this.#events.onMessage({ kind: 'stopped', key });
+  }
+
+  kill(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** One report an epoch; the first after a random part of one, so that slots do not beat together. */
+  #run({ key, parameters }: Assignment): void {
+    const epochs = Number(parameters.epochs);
+    const everyMs = Number(parameters.duration_ms);
+    let epoch = 0;
+    this.#timer = setTimeout(() => {
+      this.#timer = setInterval(() => {
+        epoch += 1;
+        const metrics = Object.fromEntries(METRICS.map((name, at) => [name, 1 / (epoch + at)]));
+        this.#events.onMessage({ kind: 'report', key, epoch, metrics });
+        if (epoch < epochs) return;
+        clearInterval(this.#timer);
+        this.#events.onMessage({ kind: 'done', key });
+      }, everyMs);
+    }, Math.random() * everyMs);
+  }
+}

@@ -1,0 +1,96 @@
+/** A sweep that runs for ever, as messages of a Watch stream. */
+import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { toWire } from '../../proto/parameters.ts';
+
+const PER_MESSAGE = 1_000;
+const START_MS = Date.now();
+/** A prime, so that every trial has its turn. */
+const STRIDE = 7_919;
+
+export class LiveSweep {
+  readonly row: Sweep;
+  readonly #trials: Trial[];
+  #seq = 1;
+  #next = 0;
+
+  constructor(trials: number) {
+    this.row = Sweep.fromPartial({
+      id: '1',
+      name: 'large',
+      state: 'SWEEP_STATE_RUNNING',
+      trainer: 'autoencoder',
+      metric: { name: 'test_loss', goal: 'GOAL_MINIMIZE' },
+      counts: { running: trials },
+      configs: trials,
+      replicates: 1,
+      createdAtMs: START_MS,
+      axes: ['x', 'y', 'z'],
+    });
+    this.#trials = Array.from({ length: trials }, (_, index) => {
+      const parameters = toWire({
+        dataset: 'mnist',
+        depth: 3,
+        x: index % 100,
+        y: Math.floor(index / 100),
+        z: index % 7,
+      });
+      const id = (index * 2_654_435_761).toString(16).padStart(16, '0').slice(-16);
+      const running = {
+        state: 'TRIAL_STATE_RUNNING',
+        attempts: 1,
+        agentId: `agent-${index % 20}`,
+        startedAtMs: START_MS,
+      } as const;
+      return Trial.fromPartial({ sweepId: '1', id, configId: `c${id}`, index, parameters, ...running });
+    });
+  }
+
+  snapshot(): WatchResponse[] {
+    const parts = Array.from({ length: Math.ceil(this.#trials.length / PER_MESSAGE) }, (_, i) =>
+      this.#trials.slice(i * PER_MESSAGE, (i + 1) * PER_MESSAGE),
+    );
+    return parts.map((trials, i): WatchResponse => {
+      const more = i + 1 < parts.length;
+      const common = { sweep: this.row, trials, agents: [], eventSeq: this.#seq, more };
+      return i === 0
+        ? { update: { $case: 'snapshot', snapshot: common } }
+        : { update: { $case: 'delta', delta: { ...common, events: [] } } };
+    });
+  }
+
+  /** So many trials report their next epoch. */
+  delta(reports: number): WatchResponse {
+    const trials: Trial[] = [];
+    const events = [];
+    for (let i = 0; i < reports; i++) {
+      this.#next = (this.#next + STRIDE) % this.#trials.length;
+      const at = this.#next;
+      const before = this.#trials[at];
+      if (before === undefined) continue;
+      const epoch = before.epoch + 1;
+      const test_loss = 0.1 + ((at * 37) % 1_000) / 5_000 + 0.4 / epoch;
+      const metrics = {
+        test_loss,
+        train_loss: test_loss - 0.01,
+        psnr: 20 - 20 * test_loss,
+        psnr_peak1: 14 - 20 * test_loss,
+      };
+      const trial = { ...before, epoch, metrics };
+      this.#trials[at] = trial;
+      trials.push(trial);
+      const seq = ++this.#seq;
+      events.push({
+        seq,
+        atMs: Date.now(),
+        sweepId: '1',
+        trialId: trial.id,
+        attempt: 1,
+        kind: 'reported',
+        detail: `epoch ${epoch}`,
+      });
+    }
+    const delta = { sweep: this.row, trials, events, agents: [], eventSeq: this.#seq, more: false };
+    return { update: { $case: 'delta', delta } };
+  }
+}

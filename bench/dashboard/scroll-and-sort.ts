@@ -1,0 +1,71 @@
+/** How long the dashboard takes, from a key to a painted frame, with a very large sweep. */
+import { performance } from 'node:perf_hooks';
+import { paintLine } from '../../dashboard/draw/paint.ts';
+import { Session } from '../../dashboard/session.ts';
+import { SampleSource } from '../../dashboard/testing/sample-source.ts';
+import { LiveSweep } from './live-sweep.ts';
+
+const SIZE = { columns: 160, rows: 50 };
+const LOOK = { colour: true, ascii: false };
+
+export async function scrollAndSort(
+  trials: number,
+  percentile: (values: readonly number[], share: number) => number,
+): Promise<void> {
+  const sweep = new LiveSweep(trials);
+  sweep.delta(trials);
+  const source = new SampleSource({ updates: sweep.snapshot() });
+  const ignore = () => {};
+  const session = new Session(source, {
+    ...{ look: LOOK, kitty: false, readonly: true, banner: '', size: () => SIZE, now: Date.now },
+    ...{ onChange: ignore, onLeave: ignore, onInterrupt: ignore, onEnded: ignore, onFailed: ignore },
+  });
+  await session.watch('last');
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < 2 + trials / 500; i++) await turn();
+  const begun = performance.now();
+  session.tick();
+  paint(session);
+  console.log(`${trials} trials: the first frame       ${(performance.now() - begun).toFixed(0)} ms`);
+
+  const time = (what: string, keys: readonly string[]) => {
+    // What the process itself took says what a machine that others work on, too, does not.
+    const cpu: number[] = [];
+    const times = keys.map((key) => {
+      const used = process.cpuUsage();
+      const from = performance.now();
+      session.press({ input: key, key: {} });
+      paint(session);
+      const { user, system } = process.cpuUsage(used);
+      cpu.push((user + system) / 1000);
+      return performance.now() - from;
+    });
+    const told = (all: readonly number[]) =>
+      `median ${percentile(all, 0.5).toFixed(1)}, 90 of 100 ${percentile(all, 0.9).toFixed(1)}, most ${Math.max(...all).toFixed(1)}`;
+    console.log(`${what.padEnd(28)} ${told(times)} ms; CPU ${told(cpu)} ms (${times.length})`);
+  };
+  const repeat = (keys: string, times: number) => [...keys.repeat(times)];
+  time('scroll: j', repeat('j', 100));
+  time('scroll: to the end and back', repeat('Gg', 10));
+  time('sort by another column', repeat('s', 16));
+  time('reverse the order', repeat('r', 6));
+
+  const folds: number[] = [];
+  for (let i = 0; i < 30; i++) {
+    source.tell(sweep.delta(100));
+    await turn();
+    await turn();
+    const from = performance.now();
+    session.tick();
+    paint(session);
+    folds.push(performance.now() - from);
+  }
+  console.log(
+    `${'100 reports to a frame'.padEnd(34)} median ${percentile(folds, 0.5).toFixed(1)} ms, most ${Math.max(...folds).toFixed(1)} ms (${folds.length})`,
+  );
+  session.stop();
+}
+
+function paint(session: Session): void {
+  for (const line of session.frame()) paintLine(line, SIZE.columns, LOOK);
+}

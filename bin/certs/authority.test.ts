@@ -1,0 +1,112 @@
+import { X509Certificate } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { readIdentities, tokenHash } from '../../coordinator/auth/identities.ts';
+import { readIdentity } from '../../proto/identity.ts';
+import { runTrawl } from '../testing/run-trawl.ts';
+
+let dir: string;
+beforeEach(() => {
+  const parent = mkdtempSync(join(tmpdir(), 'trawl-certs-'));
+  onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
+  dir = join(parent, 'certs');
+});
+
+const certs = (...args: string[]) => runTrawl('certs', ...args, '--dir', dir);
+
+function certificate(folder: string): X509Certificate {
+  return new X509Certificate(readFileSync(join(dir, folder, 'cert.pem')));
+}
+
+test('init makes an authority, and a server certificate with the names that it is reached by', async () => {
+  const { stdout, exitCode } = await certs('init', '--host', 'head.lan,10.0.0.5', '--host', 'fe80::1');
+  expect({ stdout, exitCode }).toEqual({ stdout: `${join(dir, 'server')}\n`, exitCode: 0 });
+  const server = certificate('server');
+  const authority = new X509Certificate(readFileSync(join(dir, 'ca', 'ca.pem')));
+  expect(authority.ca).toBe(true);
+  expect(server.ca).toBe(false);
+  expect(server.verify(authority.publicKey)).toBe(true);
+  for (const host of ['head.lan', 'localhost']) expect(server.checkHost(host)).toBe(host);
+  for (const ip of ['10.0.0.5', '127.0.0.1', '::1', 'fe80::1']) expect(server.checkIP(ip)).toBe(ip);
+  expect(server.checkHost('other.lan')).toBeUndefined();
+});
+
+test('an identity says who it is and where to go, and the servers know it by the hash of its token', async () => {
+  await certs('init', '--host', 'head.lan');
+  expect((await certs('agent', 'gpu-1', '--days', '30')).exitCode).toBe(0);
+  expect((await certs('user', 'ann', '--role', 'operator')).exitCode).toBe(0);
+  const agent = readIdentity(join(dir, 'agent-gpu-1'), ['agent']);
+  expect(agent).toMatchObject({
+    name: 'gpu-1',
+    role: 'agent',
+    servers: { coordinator: 'head.lan:7070', nats: 'tls://head.lan:4222' },
+  });
+  const days = (Date.parse(certificate('agent-gpu-1').validTo) - Date.now()) / 86_400_000;
+  expect(Math.round(days)).toBe(30);
+  const [first, second] = readIdentities(join(dir, 'server'));
+  expect(first).toEqual({ name: 'gpu-1', role: 'agent', tokenSha256: tokenHash(agent.token) });
+  expect(second).toMatchObject({ name: 'ann', role: 'operator' });
+  const everything = readdirSync(join(dir, 'server')).map((file) => readFileSync(join(dir, 'server', file), 'utf8'));
+  expect(everything.join('\n')).not.toContain(agent.token);
+  expect(() => readIdentity(join(dir, 'user-ann'), ['agent'])).toThrow(/operator ann: expected one of role agent/);
+});
+
+test('keys and tokens are for their owner only, and no half-written file is left', async () => {
+  await certs('init');
+  await certs('agent', 'a');
+  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
+    const { mode } = statSync(join(entry.parentPath, entry.name));
+    expect(mode & 0o777, entry.name).toBe(entry.isDirectory() ? 0o700 : 0o600);
+    expect(entry.name).not.toMatch(/part$/);
+  }
+});
+
+test('nothing is overwritten unless it is forced', async () => {
+  await certs('init');
+  await certs('agent', 'a');
+  const files = ['ca/key.pem', 'server/key.pem', 'agent-a/key.pem', 'agent-a/token'];
+  const before = files.map((file) => readFileSync(join(dir, file), 'utf8'));
+  for (const again of [['init'], ['agent', 'a']]) {
+    expect(await certs(...again)).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('--force') });
+  }
+  expect(files.map((file) => readFileSync(join(dir, file), 'utf8'))).toEqual(before);
+  expect((await certs('agent', 'a', '--force')).exitCode).toBe(0);
+  expect(readFileSync(join(dir, 'agent-a/token'), 'utf8')).not.toBe(before[3]);
+  expect(readIdentities(join(dir, 'server'))).toHaveLength(1);
+});
+
+test('a withdrawn identity is known no more', async () => {
+  await certs('init');
+  await certs('agent', 'a');
+  await certs('agent', 'b');
+  expect((await certs('revoke', 'agent-a')).exitCode).toBe(0);
+  expect(readIdentities(join(dir, 'server')).map(({ name }) => name)).toEqual(['b']);
+  const accounts = readFileSync(join(dir, 'server', 'nats-accounts.conf'), 'utf8');
+  expect(accounts).toContain('CN=b,OU=agent');
+  expect(accounts).not.toContain('CN=a,OU=agent');
+  expect(existsSync(join(dir, 'agent-a'))).toBe(false);
+  expect(await certs('revoke', '../server')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('agent-b') });
+  expect(existsSync(join(dir, 'server', 'key.pem'))).toBe(true);
+});
+
+test.each(['../../x', 'a/b', 'a"} }', 'a.b', 'a\u001b[2J', 'x'.repeat(65), ''])('%j cannot be a name', async (name) => {
+  await certs('init');
+  const { exitCode, stderr } = await certs('agent', '--', name);
+  expect(exitCode).toBe(2);
+  expect(stderr).not.toContain('\u001b');
+  expect(readdirSync(dir).sort()).toEqual(['ca', 'server']);
+});
+
+test.each(['a b', '-x', 'http://x', 'a"b', '*'])('%j cannot be a host', async (host) => {
+  expect(await certs('init', `--host=${host}`)).toMatchObject({ exitCode: 2 });
+  expect(existsSync(dir)).toBe(false);
+});
+
+test('without an authority nothing is signed, and a user must have a role', async () => {
+  expect(await certs('agent', 'a')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('certs init') });
+  await certs('init');
+  expect((await certs('user', 'ann')).exitCode).toBe(2);
+  expect((await certs('user', 'ann', '--role', 'agent')).exitCode).toBe(2);
+});

@@ -1,0 +1,92 @@
+/** The private authority and what it signs: EC P-256 keys, X.509 certificates, all in PEM. */
+import 'reflect-metadata';
+import { webcrypto } from 'node:crypto';
+import { isIP } from 'node:net';
+import * as x509 from '@peculiar/x509';
+
+export const DAY_MS = 86_400_000;
+/** A certificate counts from this long before it was made: clocks differ. */
+const BACKDATE_MS = 3_600_000;
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+
+export interface KeyAndCertificate {
+  readonly certificate: string;
+  /** PKCS #8. */
+  readonly key: string;
+}
+
+export interface Subject {
+  readonly name: string;
+  readonly role: string;
+  /** Names and addresses that a server is reached by; none: the certificate is a client's only. */
+  readonly hosts?: readonly string[];
+}
+
+/** @param days from now until it runs out; negative: it has */
+export async function createAuthority(days: number): Promise<KeyAndCertificate> {
+  const keys = await newKeys();
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: [{ CN: ['trawl authority'] }],
+    keys,
+    signingAlgorithm: ALGORITHM,
+    ...validity(days),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { certificate: pem(certificate), key: await privatePem(keys) };
+}
+
+/** Signs a certificate for a new key. */
+export async function issue(authority: KeyAndCertificate, subject: Subject, days: number): Promise<KeyAndCertificate> {
+  const signer = new x509.X509Certificate(authority.certificate);
+  const signingKey = await importKey(authority.key);
+  const keys = await newKeys();
+  const { clientAuth, serverAuth } = x509.ExtendedKeyUsage;
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: [{ OU: [subject.role] }, { CN: [subject.name] }],
+    issuer: signer.subject,
+    publicKey: keys.publicKey,
+    signingKey,
+    signingAlgorithm: ALGORITHM,
+    ...validity(days),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      await x509.AuthorityKeyIdentifierExtension.create(signer),
+      new x509.ExtendedKeyUsageExtension(subject.hosts === undefined ? [clientAuth] : [serverAuth, clientAuth]),
+      ...(subject.hosts === undefined ? [] : [new x509.SubjectAlternativeNameExtension(subject.hosts.map(hostName))]),
+    ],
+  });
+  return { certificate: pem(certificate), key: await privatePem(keys) };
+}
+
+function hostName(host: string): { type: 'ip' | 'dns'; value: string } {
+  return { type: isIP(host) === 0 ? 'dns' : 'ip', value: host };
+}
+
+function validity(days: number): { notBefore: Date; notAfter: Date } {
+  const end = Date.now() + days * DAY_MS;
+  return { notBefore: new Date(Math.min(Date.now(), end) - BACKDATE_MS), notAfter: new Date(end) };
+}
+
+async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return (await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
+}
+
+const PRIVATE = 'PRIVATE KEY';
+
+function pem(certificate: x509.X509Certificate): string {
+  return `${certificate.toString('pem')}\n`;
+}
+
+async function privatePem({ privateKey }: webcrypto.CryptoKeyPair): Promise<string> {
+  return `${x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', privateKey), PRIVATE)}\n`;
+}
+
+function importKey(key: string): Promise<webcrypto.CryptoKey> {
+  return webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(key), ALGORITHM, false, ['sign']);
+}

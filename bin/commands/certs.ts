@@ -1,0 +1,93 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { type Role, USER_ROLES } from '../../proto/roles.ts';
+import { DEFAULT_AUTHORITY_DAYS, DEFAULT_CERTS_DIR, DEFAULT_DAYS } from '../certs/defaults.ts';
+import { parseCount, withHelp } from '../options.ts';
+import { note, print } from '../output/print.ts';
+
+interface Options {
+  readonly dir: string;
+  readonly days: number;
+  readonly force?: true;
+}
+
+interface InitOptions extends Options {
+  readonly host: readonly string[];
+  readonly caDays: number;
+}
+
+/** The library of certificates is large: it is read by the one verb that needs it. */
+const certs = () => import('../certs/authority.ts');
+
+async function init({ dir, days, caDays, host, force }: InitOptions): Promise<void> {
+  const { initAuthority } = await certs();
+  const hosts = host.flatMap((text) => text.split(',')).filter((name) => name !== '');
+  const made = { hosts, days, authorityDays: caDays, force: force ?? false };
+  const server = await initAuthority(dir, made);
+  await print(`${server}\n`);
+  note(`${dir}/ca/key.pem signs: keep it where you type "trawl certs". ${server} is for the servers:`);
+  note(`  (cd ${server} && nats-server --config nats.conf)`);
+  note(`  trawl coordinator --identity ${server} --listen 0.0.0.0:7070`);
+}
+
+async function add(name: string, role: Role, { dir, days, force }: Options): Promise<void> {
+  const { addIdentity } = await certs();
+  const folder = await addIdentity(dir, { name, role }, { days, force: force ?? false });
+  await print(`${folder}\n`);
+  const verb = role === 'agent' ? 'agent' : 'ls';
+  note(`${folder} is all that ${name} needs: trawl ${verb} --identity ${folder}`);
+  if (role === 'agent') note('a NATS server that runs learns of it by: nats-server --signal reload');
+}
+
+async function revoke(named: string, { dir }: Options): Promise<void> {
+  const { withdrawIdentity } = await certs();
+  withdrawIdentity(dir, named);
+  note(`${named} does not get in any more; a NATS server that runs learns of it by: nats-server --signal reload`);
+}
+
+function withDir(command: Command): Command {
+  return command.option('--dir <dir>', 'where the authority and the identities are kept', DEFAULT_CERTS_DIR);
+}
+
+function withMaking(command: Command): Command {
+  return withDir(command)
+    .option('--days <n>', 'days until the certificate runs out', parseCount, DEFAULT_DAYS)
+    .option('--force', 'replace what is there');
+}
+
+export function registerCerts(program: Command): void {
+  const command = program
+    .command('certs')
+    .description('make the certificates and tokens by which servers, agents and people know each other');
+  withMaking(command.command('init'))
+    .description('make an authority, and the identity of the coordinator and the NATS server')
+    .option('--host <name...>', 'names and addresses that the servers are reached by, the usual one first', [])
+    .option('--ca-days <n>', 'days until the authority runs out', parseCount, DEFAULT_AUTHORITY_DAYS)
+    .action((_options: unknown, self: Command) => init(self.optsWithGlobals<InitOptions>()));
+  withMaking(command.command('agent'))
+    .description('make the identity of an agent')
+    .argument('<name>', 'what the agent is called')
+    .action((name: string, _options: unknown, self: Command) => add(name, 'agent', self.optsWithGlobals<Options>()));
+  withMaking(command.command('user'))
+    .description('make the identity of a person')
+    .argument('<name>', 'what the person is called')
+    .addOption(new Option('--role <role>', 'what they may do').choices(USER_ROLES).makeOptionMandatory())
+    .action((name: string, { role }: { role: Role }, self: Command) =>
+      add(name, role, self.optsWithGlobals<Options>()),
+    );
+  withDir(command.command('revoke'))
+    .description('withdraw an identity, and remove its folder')
+    .argument('<identity>', 'its folder: agent-NAME or user-NAME')
+    .action((named: string, _options: unknown, self: Command) => revoke(named, self.optsWithGlobals<Options>()));
+  withHelp(command, {
+    remote: false,
+    examples: [
+      ['trawl certs init --host head.lan,10.0.0.5', 'the authority, and the servers of that machine'],
+      ['trawl certs agent gpu-1', 'an agent: take its folder to its machine'],
+      ['trawl certs user ann --role operator', 'a person who submits and steers'],
+      ['trawl certs user wall --role viewer', 'one who only looks'],
+      ['trawl certs revoke agent-gpu-1', 'it does not get in any more'],
+    ],
+    exits: [[4, 'refused: it is there already']],
+  });
+}

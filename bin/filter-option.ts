@@ -1,0 +1,25 @@
+/** `--filter 'psnr>20 and depth=3'`. */
+import { InvalidArgumentError } from 'commander';
+import { FIELD_NAMES, hasField, matches } from '../dashboard/filter/matches.ts';
+import { type Filter, namesIn, parseFilter } from '../dashboard/filter/parse.ts';
+import { BadInputError } from '../proto/errors.ts';
+import type { Trial } from '../proto/gen/trawl/v1/types.ts';
+
+export function filterOption(text: string): Filter {
+  try {
+    return parseFilter(text);
+  } catch (error) {
+    if (error instanceof BadInputError) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
+}
+
+/** @throws {BadInputError} when the filter names something that none of the trials has */
+export function filterTrials(trials: readonly Trial[], filter: Filter): Trial[] {
+  const unknown = namesIn(filter).find((name) => !trials.some((trial) => hasField(trial, name)));
+  if (unknown === undefined || trials.length === 0) return trials.filter((trial) => matches(filter, trial));
+  const known = new Set(trials.flatMap((trial) => [...Object.keys(trial.metrics), ...Object.keys(trial.parameters)]));
+  throw new BadInputError(
+    `--filter: no trial has ${JSON.stringify(unknown)}; there are ${[...known].sort().join(', ')}, ${FIELD_NAMES.join(', ')}`,
+  );
+}

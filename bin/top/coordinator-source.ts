@@ -1,0 +1,77 @@
+import type { Source } from '../../dashboard/source.ts';
+import type { SweepAct } from '../../dashboard/state/ui.ts';
+import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { Event, Report } from '../../proto/gen/trawl/v1/types.ts';
+import { readArtifact } from '../artifacts.ts';
+import type { Connection } from '../connect.ts';
+import { getSweep, streamCurves } from '../fetch.ts';
+import { stream, unary } from '../rpc.ts';
+import { watchSweep } from '../watch.ts';
+import { importanceFor } from './importance.ts';
+
+const REASON = 'from the dashboard';
+/** Every store begins with the event of a sweep's submission. */
+export const FIRST_EVENT = 1;
+/** Events of all sweeps, reports among them, that are looked through for what happened before the dashboard looked. */
+const EARLIER_EVENTS = 5_000;
+/** As `trawl drain` without `--grace`. */
+const DRAIN_GRACE_MS = 600_000;
+
+const ACTIONS: Readonly<Record<SweepAct, SweepAction>> = {
+  pause: SweepAction.PAUSE,
+  resume: SweepAction.RESUME,
+  stop: SweepAction.STOP,
+  kill: SweepAction.KILL,
+};
+
+/**
+ * A coordinator, as the dashboard asks it.
+ * @param patienceMs how long it may be away before watching is given up
+ */
+export function coordinatorSource(connection: Connection, patienceMs: number): Source {
+  const { client } = connection;
+  return {
+    find: async (sweep) => (await getSweep(connection, sweep)).sweep.id,
+    watch: (sweepId, heard) => watchSweep(connection, sweepId, { patienceMs, ...heard }),
+    async earlierEvents(sweep, until) {
+      const events: Event[] = [];
+      const request = { sweep, sinceEventSeq: Math.max(FIRST_EVENT, until - EARLIER_EVENTS) };
+      for await (const { update } of stream(connection, client.watch, request)) {
+        if (update?.$case !== 'delta') break;
+        events.push(...update.delta.events.filter(({ seq }) => seq <= until));
+        if (update.delta.eventSeq >= until) break;
+      }
+      return events;
+    },
+    sweeps: async () => (await unary(connection, client.listSweeps, {})).sweeps,
+    async curves(sweepId, trialIds) {
+      const curves = new Map<string, readonly Report[]>();
+      for await (const { trialId, reports } of streamCurves(connection, sweepId, trialIds))
+        curves.set(trialId, reports);
+      return curves;
+    },
+    trial: (sweep, trial) => unary(connection, client.getTrial, { sweep, trial }),
+    async *log(sweep, trial, signal) {
+      const request = { sweep, trial, attempt: 0, follow: true };
+      for await (const { text } of stream(connection, client.readLog, request, signal)) yield text;
+    },
+    artifact: async (sweep, trial, attempt, name) =>
+      (await readArtifact(connection, { sweep, trial, attempt, name })).bytes,
+    async act(sweep, act) {
+      const request = { sweep, action: ACTIONS[act], reason: REASON };
+      const answer = await unary(connection, client.controlSweep, request);
+      if (answer.sweep === undefined) throw new Error('the coordinator answered without a sweep');
+      return answer.sweep;
+    },
+    async drain(agent, on) {
+      const { operations } = connection;
+      const request = { agent, graceMs: DRAIN_GRACE_MS, reason: REASON };
+      const answer = on
+        ? await unary(connection, operations.drainAgent, request)
+        : await unary(connection, operations.undrainAgent, { agent });
+      if (answer.agent === undefined) throw new Error('the coordinator answered without an agent');
+      return answer.agent;
+    },
+    importance: async (trials, metric, axes) => importanceFor(trials, metric, axes),
+  };
+}

@@ -1,0 +1,93 @@
+/** A finished sweep as the dashboard saw it, or would have seen it, at another speed. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Source } from '../../dashboard/source.ts';
+import { type History, Replay } from '../../dashboard/state/replay.ts';
+import { sweepEnded } from '../../dashboard/state/trial-state.ts';
+import { RefusedError } from '../../proto/errors.ts';
+import type { Event } from '../../proto/gen/trawl/v1/types.ts';
+import type { Connection } from '../connect.ts';
+import { getSweep, listCurves, listTrials } from '../fetch.ts';
+import { stream } from '../rpc.ts';
+import { coordinatorSource, FIRST_EVENT } from './coordinator-source.ts';
+
+const STEP_MS = 100;
+
+/** @throws {RefusedError} when the sweep has not ended */
+export async function historyOf(connection: Connection, selector: string): Promise<History> {
+  const { sweep } = await getSweep(connection, selector);
+  if (!sweepEnded(sweep)) {
+    throw new RefusedError(`sweep ${sweep.id} has not ended: "trawl top ${sweep.id}" shows it as it goes`);
+  }
+  const trials = await listTrials(connection, { sweep: sweep.id });
+  const curves = await listCurves(connection, sweep.id);
+  const events: Event[] = [];
+  const request = { sweep: sweep.id, sinceEventSeq: FIRST_EVENT };
+  for await (const { update } of stream(connection, connection.client.watch, request)) {
+    if (update?.$case === 'delta') events.push(...update.delta.events);
+  }
+  return { sweep, trials: trials.sort((a, b) => a.index - b.index), curves, events };
+}
+
+export interface ReplaySource {
+  readonly source: Source;
+  /** The moment that is shown, in Unix milliseconds of then. */
+  readonly now: () => number;
+}
+
+const refuse = async () => {
+  throw new RefusedError('this is a replay: nothing can be done to it');
+};
+
+/** @param speed times as fast as it was */
+export function replaySource(connection: Connection, history: History, speed: number): ReplaySource {
+  const live = coordinatorSource(connection, 0);
+  const { sweep, curves } = history;
+  let begun: number | undefined;
+  let ended: number | undefined;
+  const now = () => {
+    const elapsed = begun === undefined ? 0 : (ended ?? Date.now()) - begun;
+    return sweep.createdAtMs + elapsed * speed;
+  };
+  const source: Source = {
+    ...live,
+    find: async () => sweep.id,
+    sweeps: async () => [],
+    // All of them are played.
+    earlierEvents: async () => [],
+    async *watch(_, { signal }) {
+      const replay = new Replay(history);
+      begun = Date.now();
+      ended = undefined;
+      yield replay.start();
+      while (!replay.over && !signal.aborted) {
+        await sleep(STEP_MS, undefined, { signal }).catch(() => {});
+        const update = replay.until(now());
+        if (update !== undefined) yield update;
+      }
+      ended = Date.now();
+    },
+    curves: async (_, ids) => {
+      const until = now();
+      return new Map(ids.map((id) => [id, (curves.get(id) ?? []).filter(({ atMs }) => atMs <= until)]));
+    },
+    async trial(sweepId, trialId) {
+      const whole = await live.trial(sweepId, trialId);
+      const until = now();
+      return {
+        ...whole,
+        attempts: whole.attempts
+          .filter(({ grantedAtMs }) => grantedAtMs <= until)
+          .map((attempt) =>
+            attempt.endedAtMs <= until
+              ? attempt
+              : { ...attempt, endedAtMs: 0, failure: undefined, outcome: 'ATTEMPT_OUTCOME_UNSPECIFIED' as const },
+          ),
+        reports: whole.reports.filter(({ atMs }) => atMs <= until),
+        artifacts: whole.artifacts.filter(({ atMs }) => atMs <= until),
+      };
+    },
+    act: refuse,
+    drain: refuse,
+  };
+  return { source, now };
+}

@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Database } from 'libsql';
+import { expect, onTestFinished, test } from 'vitest';
+import { graceLeft, onDrain } from '../core/drain.ts';
+import { matesOf } from '../core/packs.ts';
+import type { Change } from '../core/step.ts';
+import { onTick } from '../core/tick.ts';
+import { emptyCore, LEASE_MS, PLAIN_POLICY } from '../testing/sample-core.ts';
+import { loadCore } from './load.ts';
+import { openStore } from './open.ts';
+import { insertSweep } from './submit.ts';
+import { writerOf } from './write.ts';
+
+const DAY_MS = 86_400_000;
+
+function newStore(): Database {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-load-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return openStore(dir);
+}
+
+function write(db: Database, changes: readonly Change[], at: number): void {
+  const writer = writerOf(db);
+  for (const change of changes) writer(change, at, { events: [], dropped: [] });
+}
+
+test.each([
+  ['set back by a day', -DAY_MS],
+  ['set forward by a day', DAY_MS],
+])('a grace goes on after a restart with what was left of it, though the clock was %s meanwhile', (_, jumpMs) => {
+  const db = newStore();
+  const core = emptyCore();
+  write(db, onDrain(core, 'a', { graceMs: 90_000, reason: 'new driver' }, DAY_MS).changes, DAY_MS);
+  for (let now = DAY_MS; now <= DAY_MS + 60_000; now += 250) write(db, onTick(core, now).changes, now);
+  const restartedAt = DAY_MS + 61_000 + jumpMs;
+  const loaded = loadCore(db, LEASE_MS, restartedAt);
+  expect(graceLeft(loaded, 'a', restartedAt)).toBe(30_000);
+  expect(graceLeft(loaded, 'a', restartedAt + 30_000)).toBe(0);
+  expect(loaded.drains.get('a')?.reason).toBe('new driver');
+});
+
+test('packs that one slot was granted within the same millisecond are told apart after a restart', () => {
+  const db = newStore();
+  const trials = ['t0', 't1', 't2', 't3'];
+  const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };
+  const more = {
+    metric: 'm',
+    goal: 'minimize',
+    axes: [],
+    configs: 4,
+    replicates: 1,
+    excluded: 0,
+    policy: PLAIN_POLICY,
+  };
+  const rows = trials.map((trialId, index) => ({ trialId, configId: 'c', index, seed: 0, parameters: {} }));
+  const sweepId = insertSweep(db, { ...sweep, ...more }, rows, 1);
+  const granted = (trialId: string, pack: string): Change => ({
+    ...{ kind: 'granted', key: { sweepId, trialId, attempt: 1 }, agentId: 'a', incarnation: 'a1', slot: 0, pack },
+    ...{ backend: 'wasm', resumedFrom: 0 },
+  });
+  write(db, [granted('t0', 'p'), granted('t1', 'p'), granted('t2', 'q'), granted('t3', 'q')], 5);
+  const mates = new Map<string, string[]>();
+  const core = loadCore(db, LEASE_MS, 10);
+  for (const lease of core.leases.values()) {
+    mates.set(
+      lease.key.trialId,
+      matesOf(core, lease).map(({ key }) => key.trialId),
+    );
+  }
+  expect(mates).toEqual(
+    new Map([
+      ['t0', ['t1']],
+      ['t1', ['t0']],
+      ['t2', ['t3']],
+      ['t3', ['t2']],
+    ]),
+  );
+});

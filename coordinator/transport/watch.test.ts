@@ -1,0 +1,132 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { OverloadedError } from '../../proto/errors.ts';
+import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { controlOf } from '../control.ts';
+import { Step } from '../core/step.ts';
+import { newFolder, noopSweep, type Served, serve } from '../testing/serve.ts';
+import { WATCH_BACKLOG } from './limits.ts';
+import { TRIALS_PER_MESSAGE, watchSweep } from './watch.ts';
+
+/** More than fit into two messages. */
+const TRIALS = 2 * TRIALS_PER_MESSAGE + 1;
+
+let served: Served;
+let sweepId: string;
+beforeEach(async () => {
+  served = await serve(newFolder());
+  sweepId = await controlOf(served.runtime).submit({ fileName: 's', text: noopSweep(TRIALS), requestId: 'r' });
+});
+afterEach(() => served.stop());
+
+const source = () => ({
+  queries: served.runtime.queries,
+  agents: () => [],
+  onCommit: served.runtime.onCommit.bind(served.runtime),
+});
+
+/** What a watcher makes of the stream: rows by id, and every event in order. */
+class Watcher {
+  readonly rows = new Map<string, string>();
+  readonly events: number[] = [];
+  kinds: (string | undefined)[] = [];
+  since = 0;
+
+  take({ update }: WatchResponse): void {
+    this.kinds.push(update?.$case);
+    const part = update?.$case === 'snapshot' ? update.snapshot : update?.delta;
+    for (const { id, state } of part?.trials ?? []) this.rows.set(id, state);
+    if (update?.$case === 'delta') this.events.push(...update.delta.events.map(({ seq }) => seq));
+    if (part !== undefined && !part.more) this.since = part.eventSeq;
+  }
+
+  /** Watches until the sweep has ended, or so many messages have come. */
+  async watch(messages = Number.POSITIVE_INFINITY): Promise<this> {
+    this.kinds = [];
+    const stream = watchSweep(source(), sweepId, this.since, new AbortController().signal);
+    if (messages === 0) return this;
+    for await (const response of stream) {
+      this.take(response);
+      if (this.kinds.length === messages) break;
+    }
+    return this;
+  }
+}
+
+const kill = () => controlOf(served.runtime).act(sweepId, 'SWEEP_ACTION_KILL', 'enough');
+const stored = () => new Map(served.runtime.queries.trials(sweepId).map(({ id, state }) => [id, state as string]));
+const storedEvents = (since: number) => served.runtime.queries.eventsAfter(sweepId, since, 100_000).map((e) => e.seq);
+
+test('the first message is a snapshot; what it has no room for follows, and says so', async () => {
+  const watcher = await new Watcher().watch(2);
+  expect(watcher.kinds).toEqual(['snapshot', 'delta']);
+  expect(watcher.since).toBe(0);
+  const whole = await new Watcher().watch(3);
+  expect(whole.rows).toEqual(stored());
+  expect(whole.since).toBe(served.runtime.queries.lastEvent());
+});
+
+test('after a break it goes on with every event and every row that was missed, and without a snapshot', async () => {
+  const watcher = await new Watcher().watch(3);
+  const left = watcher.since;
+  await kill();
+  await watcher.watch();
+  expect(watcher.kinds).not.toContain('snapshot');
+  expect(watcher.events).toEqual(storedEvents(left));
+  expect(watcher.rows).toEqual(stored());
+  expect(new Set(watcher.rows.values())).toEqual(new Set(['TRIAL_STATE_CANCELLED']));
+});
+
+test('breaks between the messages of what was missed lose nothing and double nothing', async () => {
+  const watcher = await new Watcher().watch(3);
+  const left = watcher.since;
+  await kill();
+  for (let breaks = 0; breaks < 3; breaks++) await watcher.watch(1);
+  await watcher.watch();
+  expect(watcher.events).toEqual(storedEvents(left));
+  expect(watcher.rows).toEqual(stored());
+});
+
+test('what happens while the missed events are told comes once', async () => {
+  const watcher = await new Watcher().watch(3);
+  const left = watcher.since;
+  const control = controlOf(served.runtime);
+  await control.act(sweepId, 'SWEEP_ACTION_PAUSE', 'a');
+  for await (const response of watchSweep(source(), sweepId, watcher.since, new AbortController().signal)) {
+    watcher.take(response);
+    if (watcher.events.length === 1) await kill();
+  }
+  expect(watcher.events).toEqual(storedEvents(left));
+  expect(watcher.rows).toEqual(stored());
+});
+
+test('who knows of an event that the store has not come to gets a snapshot', async () => {
+  const watcher = new Watcher();
+  watcher.since = served.runtime.queries.lastEvent() + 1;
+  await watcher.watch(1);
+  expect(watcher.kinds).toEqual(['snapshot']);
+});
+
+test('a watcher that falls far behind is let go, and goes on where it was when it comes again', async () => {
+  const { runtime } = served;
+  const small = await controlOf(runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'small' });
+  const [trial] = runtime.queries.trials(small);
+  const key = { sweepId: small, trialId: trial?.id ?? '', attempt: 1 };
+  const watch = (since: number) => watchSweep(source(), small, since, new AbortController().signal);
+  const left = runtime.queries.lastEvent();
+  const slow = watch(0);
+  expect((await slow.next()).value).toMatchObject({ update: { $case: 'snapshot' } });
+  const step = new Step();
+  for (let epoch = 1; epoch <= WATCH_BACKLOG + 1; epoch++) {
+    step.changes.push({ kind: 'report', key, seq: epoch, at: 5, epoch, metrics: { test_loss: epoch } });
+  }
+  await runtime.settle(step);
+  await expect(slow.next()).rejects.toThrow(OverloadedError);
+
+  const watcher = new Watcher();
+  for await (const response of watch(left)) {
+    watcher.take(response);
+    expect(response).toMatchObject({ update: { delta: { trials: [{ epoch: WATCH_BACKLOG + 1 }] } } });
+    if (watcher.since === runtime.queries.lastEvent()) break;
+  }
+  expect(watcher.events).toHaveLength(WATCH_BACKLOG + 1);
+});

@@ -1,0 +1,45 @@
+import { type Line, type Segment, widthOf } from './segment.ts';
+import { truncate } from './truncate.ts';
+import { columnsOf } from './width.ts';
+
+/** The segments cut to `width` terminal columns, with an ellipsis where something was cut. */
+export function clip(segments: readonly Segment[], width: number): Segment[] {
+  if (widthOf(segments) <= width) return [...segments];
+  const kept: Segment[] = [];
+  let left = width;
+  for (const segment of segments) {
+    const own = columnsOf(segment.text);
+    if (own < left) {
+      kept.push(segment);
+      left -= own;
+      continue;
+    }
+    // Something is cut: where this one just fits, what follows it is.
+    kept.push({ ...segment, text: truncate(own === left ? `${segment.text} ` : segment.text, left) });
+    break;
+  }
+  return kept;
+}
+
+/** Blocks of lines beside each other, each as wide as given, with two columns between. */
+export function sideBySide(blocks: readonly (readonly Line[])[], widths: readonly number[]): Line[] {
+  const height = Math.max(0, ...blocks.map((block) => block.length));
+  const starts = widths.map((_, at) => widths.slice(0, at).reduce((sum, width) => sum + width + BETWEEN, 0));
+  return Array.from({ length: height }, (_, row): Line => {
+    const spots = blocks.flatMap((block, at) => {
+      const spot = block[row]?.spot;
+      return spot === undefined ? [] : [{ ...spot, column: spot.column + (starts[at] ?? 0) }];
+    });
+    return {
+      segments: blocks.flatMap((block, at) => {
+        const width = widths[at] ?? 0;
+        const segments = clip(block[row]?.segments ?? [], width);
+        if (at === blocks.length - 1) return segments;
+        return [...segments, { text: ' '.repeat(width - widthOf(segments) + BETWEEN) }];
+      }),
+      spot: spots[0],
+    };
+  });
+}
+
+const BETWEEN = 2;

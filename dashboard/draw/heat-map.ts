@@ -1,0 +1,57 @@
+/** A metric over two parameters: a table of shades, each with its value beside it. */
+import { formatMetric } from './numbers.ts';
+import { type Line, line, type Segment } from './segment.ts';
+import { pad, truncate } from './truncate.ts';
+import { visibleText } from './visible-text.ts';
+
+const SHADES = '░▒▓█';
+const MOST_COLUMN = 14;
+
+export interface HeatMap {
+  readonly down: { readonly name: string; readonly values: readonly string[] };
+  readonly across: { readonly name: string; readonly values: readonly string[] };
+  /** Undefined where no trial has a result. */
+  readonly value: (down: number, across: number) => number | undefined;
+  /** Whether less is better: the best cell has the fullest shade. */
+  readonly minimize: boolean;
+}
+
+/** As many columns and rows as there is room for; what is left out is said. */
+export function heatMap({ down, across, value, minimize }: HeatMap, width: number, height: number): Line[] {
+  const all = down.values.flatMap((_, r) => across.values.flatMap((_, c) => value(r, c) ?? []));
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const side = Math.min(MOST_COLUMN, Math.max(...[down.name, ...down.values].map((text) => text.length)) + 1);
+  const cell = Math.min(MOST_COLUMN, Math.max(11, ...across.values.map((text) => text.length + 2)));
+  const columns = Math.min(across.values.length, Math.max(1, Math.floor((width - side) / cell)));
+  const rows = Math.min(down.values.length, Math.max(1, height - 2));
+  const shaded = (r: number, c: number): Segment => {
+    const found = value(r, c);
+    if (found === undefined) return { text: pad('-', cell, 'right'), style: 'dim' };
+    const place = high > low ? (found - low) / (high - low) : 1;
+    const good = minimize && high > low ? 1 - place : place;
+    const shade = SHADES[Math.min(SHADES.length - 1, Math.floor(good * SHADES.length))] ?? '█';
+    const style = good > 0.75 ? 'cyan' : good < 0.25 ? 'yellow' : undefined;
+    return { text: pad(`${shade.repeat(2)} ${formatMetric(found)}`, cell, 'right'), style };
+  };
+  const left = [
+    ...(columns < across.values.length ? [`${across.values.length - columns} columns`] : []),
+    ...(rows < down.values.length ? [`${down.values.length - rows} rows`] : []),
+  ];
+  const more = left.length === 0 ? '' : `  (${left.join(' and ')} more than there is room for)`;
+  return [
+    line(visibleText(`${down.name} down, ${across.name} across; fuller is better${more}`), 'dim'),
+    line(
+      ' '.repeat(side) +
+        across.values
+          .slice(0, columns)
+          .map((text) => pad(truncate(visibleText(text), cell - 1), cell, 'right'))
+          .join(''),
+      'dim',
+    ),
+    ...down.values.slice(0, rows).map((text, r): Line => {
+      const name = pad(truncate(visibleText(text), side - 1), side, 'right');
+      const cells = Array.from({ length: columns }, (_, c) => shaded(r, c));
+      return { segments: [{ text: name, style: 'dim' }, ...cells] };
+    }),
+  ];
+}

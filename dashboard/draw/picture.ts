@@ -1,0 +1,71 @@
+/** Grey pictures in characters: two pixels a character where there are colours, shades where there are none. */
+import type { Look } from './paint.ts';
+import type { Line, Segment } from './segment.ts';
+
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** `[height, width]`, 0 black to 255 white. */
+  readonly pixels: Uint8Array;
+}
+
+const GREYS = 24;
+const SHADES = ' ░▒▓█';
+const ASCII_SHADES = ' .:-=+*#%@';
+
+/** Columns and lines that a picture takes at a scale of one over `shrink`. */
+export function pictureSize({ width, height }: Picture, shrink: number): { columns: number; lines: number } {
+  return { columns: Math.ceil(width / shrink), lines: Math.ceil(height / shrink / 2) };
+}
+
+/** The least shrinking at which the picture fits. */
+export function shrinkFor(picture: Picture, columns: number, lines: number): number {
+  const exact = Math.max(1, picture.width / Math.max(1, columns), picture.height / 2 / Math.max(1, lines));
+  return Number.isInteger(exact) ? exact : Math.ceil(exact * 8) / 8;
+}
+
+/** @param shrink pixels that become one, in each direction */
+export function pictureLines(picture: Picture, shrink: number, look: Look): Line[] {
+  const { columns, lines } = pictureSize(picture, shrink);
+  const shades = look.ascii ? ASCII_SHADES : SHADES;
+  return Array.from({ length: lines }, (_, row): Line => {
+    const segments: { text: string; greys?: Segment['greys'] }[] = [];
+    for (let column = 0; column < columns; column++) {
+      const upper = mean(picture, column, row * 2, shrink);
+      const lower = mean(picture, column, row * 2 + 1, shrink);
+      if (!look.colour || look.ascii) {
+        const level = Math.round(((upper + lower) / 510) * (shades.length - 1));
+        segments.push({ text: shades[level] ?? ' ' });
+        continue;
+      }
+      const greys = [grey(upper), grey(lower)] as const;
+      const last = segments.at(-1);
+      if (last?.greys?.[0] === greys[0] && last.greys[1] === greys[1]) last.text += '▀';
+      else segments.push({ text: '▀', greys });
+    }
+    return { segments };
+  });
+}
+
+const grey = (value: number): number => Math.round((value / 255) * (GREYS - 1));
+
+/** The mean over the pixels that become one. */
+function mean({ width, height, pixels }: Picture, x: number, y: number, shrink: number): number {
+  const [fromX, toX] = [
+    Math.floor(x * shrink),
+    Math.min(width, Math.max(Math.floor(x * shrink) + 1, Math.floor((x + 1) * shrink))),
+  ];
+  const [fromY, toY] = [
+    Math.floor(y * shrink),
+    Math.min(height, Math.max(Math.floor(y * shrink) + 1, Math.floor((y + 1) * shrink))),
+  ];
+  let sum = 0;
+  let count = 0;
+  for (let row = fromY; row < toY; row++) {
+    for (let column = fromX; column < toX; column++) {
+      sum += pixels[row * width + column] ?? 0;
+      count++;
+    }
+  }
+  return count === 0 ? 0 : sum / count;
+}

@@ -1,0 +1,94 @@
+/** Curves with their axes: braille dots, the range at the left, the first and last epoch below. */
+import { BrailleCanvas } from './braille.ts';
+import { formatMetric } from './numbers.ts';
+import { EMPTY_LINE, type Line, line, type Segment } from './segment.ts';
+import { seriesStyle } from './style.ts';
+import { pad, truncate } from './truncate.ts';
+import { visibleText } from './visible-text.ts';
+import { columnsOf } from './width.ts';
+
+export interface Series {
+  readonly name: string;
+  /** In order of x; what is not finite breaks the line. */
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
+const AXIS = 11;
+
+export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';
+
+/** @param width columns in all @param height lines in all, title and axis among them */
+export function plot(title: string, series: readonly Series[], width: number, height: number): Line[] {
+  const heading = line(truncate(visibleText(title), width), 'bold');
+  const rows = height - 2;
+  const columns = width - AXIS;
+  if (rows < 1 || columns < 4) return [heading];
+  const finite = series.flatMap(({ points }) => points.filter(([, y]) => Number.isFinite(y)));
+  if (finite.length === 0) return [heading, line('no values yet', 'dim'), ...Array(rows).fill(EMPTY_LINE)];
+  const [lowX, highX] = rangeOf(finite.map(([x]) => x));
+  const [lowY, highY] = rangeOf(finite.map(([, y]) => y));
+  const canvas = new BrailleCanvas(columns, rows);
+  const xOf = (x: number) => Math.round(share(x, lowX, highX) * (canvas.width - 1));
+  const yOf = (y: number) => Math.round((1 - share(y, lowY, highY)) * (canvas.height - 1));
+  // The first is drawn last: it is the one that matters most, and lies over the others.
+  for (const [s, { points }] of [...series.entries()].reverse()) {
+    let before: readonly [number, number] | undefined;
+    for (const [x, y] of points) {
+      if (!Number.isFinite(y)) {
+        before = undefined;
+        continue;
+      }
+      const at = [xOf(x), yOf(y)] as const;
+      if (before === undefined) canvas.dot(...at, s);
+      else canvas.stroke(...before, ...at, s);
+      before = at;
+    }
+  }
+  // Letters over the lines, so that none is hidden.
+  if (series.length > 1) {
+    series.forEach(({ points }, s) => {
+      const last = points.findLast(([, y]) => Number.isFinite(y));
+      if (last !== undefined) canvas.letter(xOf(last[0]), yOf(last[1]), seriesLetter(s), s);
+    });
+  }
+  const label = (row: number): string => {
+    if (row === 0) return formatMetric(highY);
+    if (row === rows - 1) return formatMetric(lowY);
+    return row === Math.floor((rows - 1) / 2) && rows > 4 ? formatMetric((lowY + highY) / 2) : '';
+  };
+  const body = Array.from({ length: rows }, (_, row): Line => {
+    return { segments: [{ text: `${pad(label(row), AXIS - 1, 'left')}│`, style: 'dim' }, ...canvas.line(row)] };
+  });
+  const [from, to] = [String(lowX), String(highX)];
+  const foot = `${' '.repeat(AXIS)}${from}${' '.repeat(Math.max(1, columns - from.length - to.length))}${to}`;
+  return [heading, ...body, line(truncate(foot, width), 'dim')];
+}
+
+/** `a latent_dim=15  b latent_dim=30`: which curve is whose, on as many lines as that needs. */
+export function legend(series: readonly Series[], width: number): Line[] {
+  const lines: Segment[][] = [];
+  let left = 0;
+  series.forEach(({ name }, s) => {
+    const text = `${seriesLetter(s)} ${visibleText(name)}  `;
+    if (columnsOf(text) > left) {
+      lines.push([]);
+      left = width;
+    }
+    lines.at(-1)?.push({ text, style: seriesStyle(s) });
+    left -= columnsOf(text);
+  });
+  return lines.map((segments) => ({ segments }));
+}
+
+function rangeOf(values: readonly number[]): [number, number] {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return [low, high];
+}
+
+/** Where a value stands between two others, 0 to 1; a range of nothing is all middle. */
+const share = (value: number, low: number, high: number): number => (high > low ? (value - low) / (high - low) : 0.5);

@@ -1,0 +1,142 @@
+/**
+ * The filter language: `psnr>20 and depth=3`, `state=failed or agent~gpu`, `not (latent_dim<30)`. A word alone matches
+ * whatever contains it.
+ *
+ *     or         = and { "or" and }
+ *     and        = not { "and" not }
+ *     not        = ( "not" | "!" ) not | "(" or ")" | comparison
+ *     comparison = name ( "=" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~" ) value | word
+ */
+import { BadInputError } from '../../proto/errors.ts';
+import { type Comparison, type Token, tokensOf } from './tokens.ts';
+
+export type Filter =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'and' | 'or'; readonly left: Filter; readonly right: Filter }
+  | { readonly kind: 'not'; readonly of: Filter }
+  | { readonly kind: 'word'; readonly text: string }
+  | {
+      readonly kind: 'compare';
+      readonly name: string;
+      readonly comparison: Comparison;
+      /** As it was written, for text; and as a number where it is one. */
+      readonly text: string;
+      readonly number: number | undefined;
+    };
+
+/** Matches everything. */
+export const ALL: Filter = { kind: 'all' };
+
+/** A filter that brackets nest deeper than this is nobody's. */
+const MAX_DEPTH = 100;
+
+/** @throws {BadInputError} that says what is expected, and at which character */
+export function parseFilter(text: string): Filter {
+  const parser = new Parser(tokensOf(text));
+  return parser.whole();
+}
+
+class Parser {
+  readonly #tokens: readonly Token[];
+  #at = 0;
+  #depth = 0;
+
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens;
+  }
+
+  whole(): Filter {
+    if (this.#tokens.length === 0) return ALL;
+    const filter = this.#or();
+    if (this.#peek() !== undefined) this.#expected('"and" or "or"');
+    return filter;
+  }
+
+  #or(): Filter {
+    let left = this.#and();
+    while (this.#takeKeyword('or')) left = { kind: 'or', left, right: this.#and() };
+    return left;
+  }
+
+  #and(): Filter {
+    let left = this.#not();
+    while (this.#takeKeyword('and')) left = { kind: 'and', left, right: this.#not() };
+    return left;
+  }
+
+  #not(): Filter {
+    if (++this.#depth > MAX_DEPTH) throw new BadInputError('filter: brackets and "not" are nested too deep');
+    try {
+      if (this.#take('!') || this.#takeKeyword('not')) return { kind: 'not', of: this.#not() };
+      if (!this.#take('(')) return this.#comparison();
+      const inner = this.#or();
+      if (!this.#take(')')) this.#expected('")"');
+      return inner;
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #comparison(): Filter {
+    const word = this.#word('a name, a word or "("');
+    const operator = this.#peek();
+    if (operator?.kind !== 'comparison') return { kind: 'word', text: word.text };
+    this.#at++;
+    const value = this.#word(`a value after "${operator.comparison}"`);
+    const number = value.quoted ? Number.NaN : Number(value.text);
+    return {
+      kind: 'compare',
+      name: word.text,
+      comparison: operator.comparison,
+      text: value.text,
+      number: Number.isNaN(number) ? undefined : number,
+    };
+  }
+
+  #word(what: string): Extract<Token, { kind: 'word' }> {
+    const token = this.#peek();
+    if (token?.kind !== 'word' || isKeyword(token)) return this.#expected(what);
+    this.#at++;
+    return token;
+  }
+
+  #peek(): Token | undefined {
+    return this.#tokens[this.#at];
+  }
+
+  #take(kind: '(' | ')' | '!'): boolean {
+    if (this.#peek()?.kind !== kind) return false;
+    this.#at++;
+    return true;
+  }
+
+  #takeKeyword(keyword: string): boolean {
+    const token = this.#peek();
+    if (token?.kind !== 'word' || !isKeyword(token) || token.text.toLowerCase() !== keyword) return false;
+    this.#at++;
+    return true;
+  }
+
+  #expected(what: string): never {
+    const token = this.#peek();
+    throw new BadInputError(`filter: expected ${what} ${token ? `at character ${token.at}` : 'at the end'}`);
+  }
+}
+
+const isKeyword = (token: Token): boolean =>
+  token.kind === 'word' && !token.quoted && /^(and|or|not)$/i.test(token.text);
+
+/** Names that the filter compares, each once. */
+export function namesIn(filter: Filter): string[] {
+  switch (filter.kind) {
+    case 'and':
+    case 'or':
+      return [...new Set([...namesIn(filter.left), ...namesIn(filter.right)])];
+    case 'not':
+      return namesIn(filter.of);
+    case 'compare':
+      return [filter.name];
+    default:
+      return [];
+  }
+}

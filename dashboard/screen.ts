@@ -1,0 +1,109 @@
+/**
+ * The terminal, to itself: the alternate screen without a cursor. Of each frame only the lines that changed are written,
+ * each at its place and all between the marks of a synchronized update, so that nothing flickers or tears. A terminal
+ * that cannot keep up (a slow ssh) gets the newest frame when it has read the last one.
+ */
+import stringWidth from 'string-width';
+import { CLEAR_PICTURES, place, remove, transmit } from './draw/kitty.ts';
+import type { PictureSpot } from './draw/segment.ts';
+
+/** A picture and the line that it is on, from 0. */
+export interface PlacedPicture extends PictureSpot {
+  readonly row: number;
+}
+
+const OPEN = '\u001b[?1049h\u001b[?25l\u001b[2J\u001b[H';
+const CLOSE = '\u001b[0m\u001b[?25h\u001b[?1049l';
+const BEGIN_UPDATE = '\u001b[?2026h';
+const END_UPDATE = '\u001b[?2026l';
+const CLEAR = '\u001b[0m\u001b[2J';
+
+export class Screen {
+  readonly #out: NodeJS.WriteStream;
+  #shown: readonly string[] = [];
+  #pictures: readonly PlacedPicture[] = [];
+  readonly #sent = new Set<number>();
+  #clear = false;
+  #waiting: { lines: readonly string[]; pictures: readonly PlacedPicture[] } | undefined;
+  #open = false;
+  readonly #close = () => this.close();
+
+  constructor(out: NodeJS.WriteStream) {
+    this.#out = out;
+  }
+
+  open(): void {
+    this.#open = true;
+    this.#out.write(OPEN);
+    // However the process ends, if it can still do anything at all.
+    process.on('exit', this.#close);
+    process.on('uncaughtExceptionMonitor', this.#close);
+  }
+
+  /** What is on the screen is no longer known: the terminal was resized, or something else wrote to it. */
+  forget(): void {
+    this.#clear = true;
+  }
+
+  /** @param lines painted, from the top of the terminal */
+  show(lines: readonly string[], pictures: readonly PlacedPicture[] = []): void {
+    if (!this.#open) return;
+    if (this.#out.writableNeedDrain) {
+      if (this.#waiting === undefined) this.#out.once('drain', () => this.#showWaiting());
+      this.#waiting = { lines, pictures };
+      return;
+    }
+    const update = this.#difference(lines, pictures);
+    if (update !== '') this.#out.write(BEGIN_UPDATE + update + END_UPDATE);
+  }
+
+  /** Gives the terminal back as it was. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    process.off('exit', this.#close);
+    process.off('uncaughtExceptionMonitor', this.#close);
+    this.#out.write((this.#sent.size > 0 ? CLEAR_PICTURES : '') + CLOSE);
+  }
+
+  #showWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting !== undefined) this.show(waiting.lines, waiting.pictures);
+  }
+
+  #difference(lines: readonly string[], pictures: readonly PlacedPicture[]): string {
+    let update = '';
+    if (this.#clear) {
+      update += CLEAR;
+      this.#shown = [];
+      this.#pictures = [];
+      this.#clear = false;
+    }
+    const columns = this.#out.columns || Number.POSITIVE_INFINITY;
+    const height = Math.max(lines.length, this.#shown.length);
+    for (let row = 0; row < height; row++) {
+      const line = lines[row] ?? '';
+      if (line === (this.#shown[row] ?? '')) continue;
+      // Behind a line that is full there is nothing to erase, and erasing would take its last character.
+      const erase = stringWidth(line) < columns ? '\u001b[K' : '';
+      update += `\u001b[${row + 1};1H${line}${erase}`;
+    }
+    this.#shown = lines;
+    return update + this.#pictureDifference(pictures);
+  }
+
+  #pictureDifference(pictures: readonly PlacedPicture[]): string {
+    const key = (all: readonly PlacedPicture[]) =>
+      all.map(({ number, row, column, columns, lines }) => [number, row, column, columns, lines].join()).join(' ');
+    if (key(pictures) === key(this.#pictures)) return '';
+    let update = this.#pictures.map(({ number }) => remove(number)).join('');
+    for (const { number, png, row, column, columns, lines } of pictures) {
+      if (!this.#sent.has(number)) update += transmit(number, png);
+      this.#sent.add(number);
+      update += place(number, { row: row + 1, column: column + 1, columns, lines });
+    }
+    this.#pictures = pictures;
+    return update;
+  }
+}

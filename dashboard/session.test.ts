@@ -1,0 +1,273 @@
+import { expect, test } from 'vitest';
+import { RefusedError } from '../proto/errors.ts';
+import { TrialState } from '../proto/gen/trawl/v1/types.ts';
+import { cursorOf, viewOf } from './state/ui.ts';
+import { midAgents, midAnswers, midSweep, midTrials } from './testing/mid-sweep.ts';
+import { delta, sampleSweep, snapshot } from './testing/sample.ts';
+import { sampleSession } from './testing/sample-session.tsx';
+import { type SampleAnswers, SampleSource } from './testing/sample-source.ts';
+
+const SIZE = { columns: 160, rows: 30 };
+const HEADER = 7;
+
+async function start(more: Partial<SampleAnswers> = {}, options: { readonly readonly?: boolean } = {}) {
+  const source = new SampleSource({ ...midAnswers, ...more });
+  const at = await sampleSession(source, SIZE, options);
+  const rows = () =>
+    at
+      .frame()
+      .slice(HEADER)
+      .flatMap((line) => /(?:c\dd00000|└ \S+)/.exec(line)?.[0] ?? []);
+  const cursor = () => cursorOf(at.session.model().ui, 'sweep').id;
+  const view = () => viewOf(at.session.model().ui);
+  const status = () => at.frame().at(-2)?.trimEnd();
+  return { ...at, source, rows, cursor, view, status };
+}
+
+/** The running trial's config gets a report that puts it first. */
+function overtaking() {
+  const trial = midTrials.find(({ state }) => state === TrialState.RUNNING);
+  if (trial === undefined) throw new Error('no trial of the sample runs');
+  return delta({ trials: [{ ...trial, epoch: 3, metrics: { ...trial.metrics, test_loss: 0.01 } }] });
+}
+
+test('a running config moves up as its reports arrive, and the cursor stays on its own', async () => {
+  const at = await start();
+  expect(at.rows()).toEqual(['c2d00000', 'c0d00000', 'c1d00000', 'c3d00000']);
+  await at.press('j');
+  expect(at.cursor()).toBe('c0d0000000000000');
+  at.source.tell(overtaking());
+  await at.settle();
+  expect(at.rows()).toEqual(['c3d00000', 'c2d00000', 'c0d00000', 'c1d00000']);
+  await at.press('j');
+  expect(at.cursor()).toBe('c1d0000000000000');
+  at.stop();
+});
+
+test('frozen, nothing moves; unfrozen, everything has', async () => {
+  const at = await start();
+  const before = at.rows();
+  await at.press('u');
+  at.source.tell(overtaking());
+  await at.settle();
+  expect(at.rows()).toEqual(before);
+  expect(at.frame()[0]).toContain('FROZEN');
+  await at.press('u');
+  expect(at.rows()[0]).toBe('c3d00000');
+  expect(at.frame()[0]).not.toContain('FROZEN');
+  at.stop();
+});
+
+test('sorts by any column, in either direction, and goes on sorting as reports arrive', async () => {
+  const at = await start();
+  await at.press(':', ...'sort psnr', 'enter');
+  expect(at.rows()[0]).toBe('c1d00000');
+  await at.press('r');
+  expect(at.rows()).toEqual(['c3d00000', 'c0d00000', 'c2d00000', 'c1d00000']);
+  await at.press(':', ...'sort latent_dim', 'enter');
+  expect(at.rows()).toEqual(['c0d00000', 'c1d00000', 'c2d00000', 'c3d00000']);
+  await at.press(':', ...'sort nothing', 'enter');
+  expect(at.status()).toContain('there is no column nothing; there are #, #psnr, test_loss');
+  await at.press(':', ...'sort', 'enter');
+  at.source.tell(overtaking());
+  await at.settle();
+  expect(at.rows()[0]).toBe('c3d00000');
+  at.stop();
+});
+
+test('s goes through the columns one by one, and S back', async () => {
+  const at = await start();
+  const sorted = () => /\S+[▼▲]/.exec(at.frame()[HEADER - 1] ?? '')?.[0];
+  expect(sorted()).toBe('test_loss▼');
+  await at.press('s');
+  expect(sorted()).toBe('psnr▼');
+  await at.press('S', 'S');
+  expect(sorted()).toBe('#psnr▼');
+  await at.press('r');
+  expect(sorted()).toBe('#psnr▲');
+  at.stop();
+});
+
+test('filters, inverts a filter, says what is wrong with one, and takes it off', async () => {
+  const at = await start();
+  await at.press('/', ...'noise_std=0', 'enter');
+  expect(at.rows()).toEqual(['c2d00000', 'c0d00000']);
+  at.source.tell(overtaking());
+  await at.settle();
+  expect(at.rows()).toHaveLength(2);
+  await at.press('escape');
+  expect(at.rows()).toHaveLength(4);
+  expect(at.happened).toEqual([]);
+  await at.press('/', ...'!noise_std=0', 'enter');
+  expect(at.rows()).toEqual(['c3d00000', 'c1d00000']);
+  await at.press('q', '/', ...'psnr>', 'enter');
+  expect(at.status()).toContain('/psnr>█  filter: expected a value after ">" at the end');
+  await at.press('1', '9', 'enter');
+  expect(at.rows()).toEqual(['c1d00000']);
+  await at.press('q', '/', ...'psmr>1', 'enter');
+  expect(at.status()).toBe('filter: no trial has "psmr"');
+  at.stop();
+});
+
+test('replicates unfold under their config, and fold again', async () => {
+  const at = await start();
+  await at.press('enter');
+  expect(at.rows()).toEqual(['c2d00000', '└ 4e1f2a3b', '└ 5e1f2a3b', 'c0d00000', 'c1d00000', 'c3d00000']);
+  await at.press('j', 'enter');
+  expect(at.view()).toEqual({ kind: 'trial', trialId: '4e1f2a3b4c5d6e7f' });
+  await at.press('q', 'left');
+  expect(at.rows()).toHaveLength(4);
+  expect(at.cursor()).toBe('c2d0000000000000');
+  at.stop();
+});
+
+test('the event log has what happened before the dashboard looked, and each event once', async () => {
+  const at = await start();
+  await at.press('4');
+  const kinds = at
+    .frame()
+    .slice(HEADER)
+    .flatMap((line) => /\b(granted|ended|reported)\b/.exec(line)?.[0] ?? []);
+  // The newest first; the last line is the status.
+  expect(kinds.slice(0, 4)).toEqual(['ended', 'granted', 'ended', 'granted']);
+  expect(at.frame().join('\n')).not.toContain('epoch 1');
+  at.stop();
+});
+
+test('marks go with their rows to the compare view, and c without marks says how to mark', async () => {
+  const at = await start();
+  await at.press('c');
+  expect(at.status()).toContain('nothing is marked');
+  await at.press(' ', ' ', 'c');
+  expect(at.view()).toEqual({ kind: 'compare' });
+  expect(at.frame().join('\n')).toMatch(/latent_dim +50 +15/);
+  await at.press('U');
+  expect(at.frame().join('\n')).toContain('nothing is marked');
+  at.stop();
+});
+
+test('p pauses a sweep that runs and resumes one that is paused; the answer is in the status line', async () => {
+  const at = await start({ act: () => ({ ...midSweep, state: 'SWEEP_STATE_PAUSED' }) });
+  await at.press('p');
+  expect(at.source.acts).toEqual([['7', 'pause']]);
+  expect(at.status()).toBe('pause: sweep 7 (autoencoders) is paused; 1 trials run, 1 wait');
+  at.source.tell(delta({ sweep: { ...midSweep, state: 'SWEEP_STATE_PAUSED' } }));
+  await at.settle();
+  await at.press('p');
+  expect(at.source.acts.at(-1)).toEqual(['7', 'resume']);
+  at.stop();
+});
+
+test('K asks first, and anything but y does nothing', async () => {
+  const at = await start({ act: () => ({ ...midSweep, state: 'SWEEP_STATE_KILLED' }) });
+  await at.press('K');
+  expect(at.status()).toContain('kill sweep 7 (autoencoders)? [y/N] 1 run: its running trials end now');
+  await at.press('n');
+  expect(at.source.acts).toEqual([]);
+  expect(at.status()).toContain('nothing was done');
+  await at.press('K', 'y');
+  expect(at.source.acts).toEqual([['7', 'kill']]);
+  expect(at.status()).toContain('is killed');
+  at.stop();
+});
+
+test('D drains the agent under the cursor, once that is confirmed', async () => {
+  const at = await start();
+  await at.press('3', 'D');
+  expect(at.status()).toContain('drain agent agent-1?');
+  await at.press('y');
+  expect(at.source.drains).toEqual([['agent-1', true]]);
+  expect(at.status()).toBe('drain: agent agent-1 is draining; 1 of its slots are busy');
+  at.source.tell(delta({ agents: midAgents.map((agent) => ({ ...agent, state: 'AGENT_STATE_DRAINED' })) }));
+  await at.settle();
+  await at.press('D');
+  expect(at.source.drains.at(-1)).toEqual(['agent-1', false]);
+  at.stop();
+});
+
+test('an act that is refused is told as a sentence', async () => {
+  const at = await start({
+    act: () => {
+      throw new RefusedError('sweep 7 has ended (finished): nothing can be done to it');
+    },
+  });
+  await at.press('p');
+  expect(at.status()).toBe('pause: sweep 7 has ended (finished): nothing can be done to it');
+  at.stop();
+});
+
+test('nothing can be asked of a sweep that is over', async () => {
+  const over = sampleSweep({ state: 'SWEEP_STATE_FINISHED' });
+  const at = await start({ updates: [snapshot(over, [...midTrials])] });
+  await at.press('K');
+  expect(at.status()).toBe('sweep 7 has ended: there is nothing to kill');
+  expect(at.source.acts).toEqual([]);
+  at.stop();
+});
+
+test('read-only has none of the acts, by key, by command or in the help', async () => {
+  const at = await start({}, { readonly: true });
+  await at.press('p', 'x', 'K', 'y', ':', ...'kill', 'enter');
+  expect(at.status()).toContain('read-only');
+  await at.press('y', '?');
+  expect(at.frame().join('\n')).not.toMatch(/pause|kill/);
+  expect(at.source.acts).toEqual([]);
+  at.stop();
+});
+
+test('Enter on a sweep watches that one, and on an agent shows its trials', async () => {
+  const at = await start();
+  await at.press('5');
+  await at.press('j', 'enter');
+  expect(at.source.watched).toEqual(['7', '6']);
+  await at.press('3', 'enter');
+  expect(at.view()).toEqual({ kind: 'sweep' });
+  expect(at.status()).toBe('filter: agent="agent-1"');
+  at.stop();
+});
+
+test('q goes out level by level, and leaves at the top only; Ctrl-C interrupts from anywhere', async () => {
+  const at = await start();
+  await at.press('j', 'd', 'l', '?');
+  for (const kind of ['log', 'trial', 'sweep']) {
+    await at.press('q');
+    expect(at.view().kind).toBe(kind);
+  }
+  expect(at.happened).toEqual([]);
+  await at.press('q');
+  expect(at.happened).toEqual(['left']);
+  await at.press('/', 'ctrl-c');
+  expect(at.happened).toEqual(['left', 'interrupted']);
+  at.stop();
+});
+
+test('keys that come together, over a slow line or pasted, are taken one by one', async () => {
+  const at = await start();
+  await at.press('jjj');
+  expect(at.cursor()).toBe('c3d0000000000000');
+  await at.press('/noise_std=1\u007f0\r');
+  expect(at.rows()).toHaveLength(2);
+  at.stop();
+});
+
+test('what was typed before a question stood there does not answer it', async () => {
+  const at = await start({ act: () => midSweep });
+  await at.press('Ky');
+  expect(at.source.acts).toEqual([]);
+  expect(at.status()).toContain('[y/N]');
+  at.stop();
+});
+
+test('[ and ] go through the epochs of the reconstructions', async () => {
+  const at = await start();
+  await at.press('j', 'd');
+  const shown = () => /after epoch (\d)/.exec(at.frame().join('\n'))?.[1];
+  expect(shown()).toBe('4');
+  await at.press('[');
+  expect(shown()).toBe('1');
+  await at.press('[');
+  expect(shown()).toBe('1');
+  await at.press(']');
+  expect(shown()).toBe('4');
+  at.stop();
+});

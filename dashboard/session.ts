@@ -1,0 +1,339 @@
+/** A dashboard at work, without a terminal: keys and updates go in, frames come out. */
+import { TrawlError } from '../proto/errors.ts';
+import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { agentState, sweepState } from '../proto/names.ts';
+import type { Look } from './draw/paint.ts';
+import type { Line } from './draw/segment.ts';
+import { Fetched } from './fetched.ts';
+import { matches } from './filter/matches.ts';
+import { keyNames, type Press } from './keys.ts';
+import type { Source } from './source.ts';
+import { type Board, EMPTY_BOARD, updateBoard } from './state/board.ts';
+import { type BoardRows, boardRows } from './state/board-rows.ts';
+import type { ConfigRow } from './state/config-row.ts';
+import { type DashboardState, EMPTY_STATE } from './state/dashboard-state.ts';
+import type { Link, Model } from './state/model.ts';
+import { type Order, orderOf, reorder } from './state/order.ts';
+import { type Effect, press } from './state/press.ts';
+import { changedTrials, reduceAll } from './state/reducer.ts';
+import { type Summary, summaryOf } from './state/summary.ts';
+import { type Act, startUi, type Ui, viewOf, withStatus } from './state/ui.ts';
+import type { View } from './state/views.ts';
+import { sortedBy, surroundingsOf, trialsInSight } from './surroundings.ts';
+import { boardColumns } from './views/board-columns.ts';
+import { frameOf, type Size } from './views/frame.ts';
+import { metricShown } from './views/metric-shown.ts';
+import { epochAt, epochShown } from './views/pictures.ts';
+
+export interface SessionOptions {
+  readonly look: Look;
+  readonly kitty: boolean;
+  readonly readonly: boolean;
+  readonly banner: string;
+  readonly size: () => Size;
+  readonly now: () => number;
+  /** Something is to be drawn; called often. */
+  readonly onChange: () => void;
+  readonly onLeave: () => void;
+  readonly onInterrupt: () => void;
+  /** The watched sweep's stream is over. */
+  readonly onEnded: () => void;
+  /** The sweep cannot be watched at all. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** How old what is reckoned over all trials may be. */
+const ANALYSED_MS = 1_000;
+
+/** Up to so many trials everything is reckoned anew for each frame. */
+const SMALL_SWEEP = 2_000;
+
+/** What the trials come to at one moment: all of a frame that freezing freezes. */
+interface Picture {
+  readonly state: DashboardState;
+  readonly board: Board;
+  readonly order: Order<ConfigRow>;
+  readonly orderedBy: string;
+}
+
+const NOTHING: Order<ConfigRow> = orderOf<ConfigRow>([], { key: () => undefined, descending: false, keep: () => true });
+const BLANK: Picture = { state: EMPTY_STATE, board: EMPTY_BOARD, order: NOTHING, orderedBy: '' };
+
+export class Session {
+  readonly #source: Source;
+  readonly #options: SessionOptions;
+  #ui: Ui = startUi({ kind: 'sweep' });
+  #live: Picture = BLANK;
+  #frozen: Picture | undefined;
+  #analysed: { readonly atMs: number; readonly configs: readonly ConfigRow[] } = { atMs: 0, configs: [] };
+  #summary: { readonly of: DashboardState | undefined; readonly atMs: number; readonly summary: Summary } = {
+    of: undefined,
+    atMs: 0,
+    summary: summaryOf(EMPTY_STATE, 0),
+  };
+  #rows:
+    | { readonly order: Order<ConfigRow>; readonly unfolded: ReadonlySet<string>; readonly rows: BoardRows }
+    | undefined;
+  #link: Link = { awaySinceMs: undefined, why: '' };
+  #waiting: WatchResponse[] = [];
+  /** Whether all rows of the newest moment are here. */
+  #whole = false;
+  #fetched: Fetched;
+  #watching = new AbortController();
+
+  constructor(source: Source, options: SessionOptions) {
+    this.#source = source;
+    this.#options = options;
+    this.#fetched = this.#fetcher('');
+  }
+
+  /** Watches a sweep in place of the one before. @throws {TrawlError} when there is none of that name */
+  async watch(sweep: string): Promise<void> {
+    const id = await this.#source.find(sweep);
+    this.stop();
+    this.#watching = new AbortController();
+    this.#fetched = this.#fetcher(id);
+    this.#live = BLANK;
+    this.#frozen = undefined;
+    this.#waiting = [];
+    this.#whole = false;
+    this.#link = { awaySinceMs: undefined, why: '' };
+    const { stack, status } = this.#ui;
+    this.#ui = { ...startUi(stack[0]), stack, status };
+    void this.#follow(id, this.#watching.signal);
+  }
+
+  stop(): void {
+    this.#watching.abort();
+    this.#fetched.stop();
+  }
+
+  /** Takes in what came since the last time, and asks for what the screen lacks. @returns whether anything came */
+  tick(): boolean {
+    const any = this.#waiting.length > 0;
+    this.#fold();
+    this.#fetch();
+    return any;
+  }
+
+  /** Whether everything that the frame shows is there. */
+  get settled(): boolean {
+    return this.#whole && this.#waiting.length === 0 && this.#fetched.idle;
+  }
+
+  /** Shows another place than the leaderboard. */
+  open(view: View): void {
+    this.#ui = { ...this.#ui, stack: view.kind === 'sweep' ? [view] : [{ kind: 'sweep' }, view] };
+  }
+
+  press(pressed: Press): void {
+    for (const key of keyNames(pressed)) {
+      const before = this.#ui;
+      const { ui, effect } = press(this.#ui, key, surroundingsOf(this.model(), this.#options.size()));
+      this.#ui = ui;
+      if (ui.frozen !== before.frozen) this.#frozen = ui.frozen ? this.#live : undefined;
+      if (effect !== undefined) this.#run(effect);
+      // A question is answered by who has read it, not by what was typed before it stood there.
+      if (ui.prompt?.kind === 'confirm' && before.prompt === undefined) break;
+    }
+    this.#fetch();
+    this.#options.onChange();
+  }
+
+  frame(): Line[] {
+    return frameOf(this.model(), this.#options.size());
+  }
+
+  model(): Model {
+    const { look, kitty, readonly, banner, now } = this.#options;
+    const shown = this.#shown();
+    return {
+      state: shown.state,
+      board: shown.board,
+      summary: this.#summaryOf(shown.state),
+      analysed: this.#analysed.configs,
+      rows: this.#rowsOf(shown.order),
+      ui: this.#ui,
+      now: now(),
+      curveOf: (id) => this.#fetched.curves.get(id),
+      details: this.#fetched.details,
+      log: this.#fetched.log,
+      sweeps: this.#fetched.sweeps,
+      earlier: this.#fetched.earlier,
+      importance: this.#fetched.importance,
+      link: this.#link,
+      readonly,
+      banner,
+      look,
+      kitty,
+    };
+  }
+
+  #fetcher(sweepId: string): Fetched {
+    return new Fetched(this.#source, sweepId, {
+      onChange: this.#options.onChange,
+      // While the coordinator is away that is said already.
+      onError: (error) => {
+        if (this.#link.awaySinceMs === undefined) this.#say(error);
+      },
+    });
+  }
+
+  async #follow(sweepId: string, signal: AbortSignal): Promise<void> {
+    const onAway = (why: string) => {
+      this.#link = { awaySinceMs: this.#options.now(), why };
+      this.#options.onChange();
+    };
+    const onBack = () => {
+      this.#link = { awaySinceMs: undefined, why: '' };
+      this.#fetched.brokeOff();
+      this.#options.onChange();
+    };
+    try {
+      for await (const update of this.#source.watch(sweepId, { signal, onAway, onBack })) {
+        if (signal.aborted) return;
+        this.#waiting.push(update);
+        const part = update.update;
+        this.#whole = !(part?.$case === 'snapshot' ? part.snapshot.more : part?.delta.more);
+      }
+      if (!signal.aborted) this.#options.onEnded();
+    } catch (error) {
+      if (!signal.aborted) this.#options.onFailed(error);
+    }
+  }
+
+  #fold(): void {
+    if (this.#waiting.length === 0) return;
+    const updates = this.#waiting;
+    this.#waiting = [];
+    const changed = changedTrials(updates);
+    const state = reduceAll(this.#live.state, updates);
+    const { board, changed: configs } = updateBoard(this.#live.board, state, changed);
+    for (const id of changed ?? []) {
+      const trial = state.trials.get(id);
+      if (trial !== undefined) this.#fetched.curves.take(trial);
+    }
+    const same = configs !== undefined && this.#live.orderedBy === orderName(this.#ui, board);
+    const live = { ...this.#live, state, board };
+    this.#live = same ? { ...live, order: reorder(live.order, configs) } : { ...live, orderedBy: '' };
+    const now = this.#options.now();
+    if (now - this.#analysed.atMs >= ANALYSED_MS) this.#analysed = { atMs: now, configs: board.configs };
+  }
+
+  /** The frozen picture or the live one, in the order that the user asked for. */
+  #shown(): Picture {
+    const picture = this.#frozen ?? this.#live;
+    const orderedBy = orderName(this.#ui, picture.board);
+    if (picture.orderedBy === orderedBy) return picture;
+    const shown = { ...picture, order: this.#orderOf(picture), orderedBy };
+    if (this.#frozen !== undefined) this.#frozen = shown;
+    else this.#live = shown;
+    return shown;
+  }
+
+  #orderOf({ state, board }: Picture): Order<ConfigRow> {
+    const { filter, filterText, reversed } = this.#ui;
+    const curveOf = (id: string) => this.#fetched.curves.get(id);
+    const { columns: width } = this.#options.size();
+    const context = { board, varying: state.varying, curveOf, now: this.#options.now(), width };
+    const name = sortedBy(this.#ui, board);
+    const column = boardColumns(context).find(({ header }) => header.trimEnd() === name);
+    return orderOf(board.configs, {
+      key: column?.key ?? (() => undefined),
+      descending: (column?.descending ?? false) !== reversed,
+      keep: filterText === '' ? () => true : ({ trials }) => trials.some((trial) => matches(filter, trial)),
+    });
+  }
+
+  /** Of a large sweep a moment old: it takes a walk over all trials. */
+  #summaryOf(state: DashboardState): Summary {
+    const now = this.#options.now();
+    const { of, atMs, summary } = this.#summary;
+    const aged = now - atMs >= ANALYSED_MS || state.sweep?.id !== of?.sweep?.id;
+    const fresh = of === state && now === atMs;
+    if (fresh || (!aged && state.trials.size > SMALL_SWEEP)) return summary;
+    this.#summary = { of: state, atMs: now, summary: summaryOf(state, now) };
+    return this.#summary.summary;
+  }
+
+  #rowsOf(order: Order<ConfigRow>): BoardRows {
+    const { unfolded } = this.#ui;
+    if (this.#rows?.order !== order || this.#rows.unfolded !== unfolded) {
+      this.#rows = { order, unfolded, rows: boardRows(order, unfolded) };
+    }
+    return this.#rows.rows;
+  }
+
+  #fetch(): void {
+    const model = this.model();
+    const { ui, state } = model;
+    const now = this.#options.now();
+    if (state.sweep === undefined || this.#link.awaySinceMs !== undefined) return;
+    const view = viewOf(ui);
+    const trials = trialsInSight(model, this.#options.size());
+    this.#fetched.lookAtCurves(trials, now);
+    const logged = 'trialId' in view ? state.trials.get(view.trialId) : undefined;
+    this.#fetched.lookAtLog(logged);
+    if (view.kind === 'trial') {
+      const [trial] = trials;
+      if (trial !== undefined) this.#fetched.lookAtTrial(trial, now, (detail) => epochShown(detail, ui.scrub));
+    }
+    if (view.kind === 'compare') {
+      const first = trials.map(({ id }) => model.details.get(id)).find((detail) => detail && detail.epochs.length > 0);
+      const epoch = first && epochShown(first, ui.scrub);
+      for (const trial of trials) {
+        this.#fetched.lookAtTrial(trial, now, (detail) => (epoch === undefined ? undefined : epochAt(detail, epoch)));
+      }
+    }
+    if (view.kind === 'events') this.#fetched.lookAtEarlier(state.firstSeq, now);
+    if (view.kind === 'sweeps') this.#fetched.lookAtSweeps(now);
+    if (view.kind === 'parameters') {
+      if (this.#analysed.configs.length === 0) this.#analysed = { atMs: now, configs: model.board.configs };
+      this.#fetched.lookAtImportance(() => [...state.trials.values()], metricShown(model), state.sweep.axes, now);
+    }
+  }
+
+  #run(effect: Effect): void {
+    switch (effect.kind) {
+      case 'leave':
+        this.#options.onLeave();
+        return;
+      case 'interrupt':
+        this.#options.onInterrupt();
+        return;
+      case 'watch':
+        this.watch(effect.sweep).catch((error) => this.#say(error));
+        return;
+      case 'act':
+        this.#carryOut(effect.act).then(
+          (done) => {
+            this.#ui = withStatus(this.#ui, `${effect.act.what}: ${done}`);
+            this.#options.onChange();
+          },
+          (error) => this.#say(error, `${effect.act.what}: `),
+        );
+    }
+  }
+
+  /** @returns what it came to, as a sentence */
+  async #carryOut(act: Act): Promise<string> {
+    if ('agentId' in act) {
+      const { id, state, busy } = await this.#source.drain(act.agentId, act.what === 'drain');
+      return `agent ${id} is ${agentState.of(state)}; ${busy} of its slots are busy`;
+    }
+    const { id, name, state, counts } = await this.#source.act(act.sweepId, act.what);
+    const waiting = (counts?.pending ?? 0) + (counts?.offered ?? 0);
+    return `sweep ${id} (${name}) is ${sweepState.of(state)}; ${counts?.running ?? 0} trials run, ${waiting} wait`;
+  }
+
+  #say(error: unknown, before = ''): void {
+    const known = error instanceof TrawlError ? error.message : error instanceof Error ? error.message : String(error);
+    this.#ui = withStatus(this.#ui, before + known, true);
+    this.#options.onChange();
+  }
+}
+
+/** Two orders of the same name are the same, whatever the rows. */
+function orderName(ui: Ui, board: Board): string {
+  return JSON.stringify([sortedBy(ui, board), ui.reversed, ui.filterText, board.metrics]);
+}

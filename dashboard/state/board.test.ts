@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { toWire } from '../../proto/parameters.ts';
+import { endedTrial, sampleSweep, snapshot } from '../testing/sample.ts';
+import { EMPTY_BOARD, updateBoard } from './board.ts';
+import { meanOf } from './config-row.ts';
+import { EMPTY_STATE } from './dashboard-state.ts';
+import { orderOf, placeOf, reorder } from './order.ts';
+import { reduceAll } from './reducer.ts';
+
+const value = fc.constantFrom(0.1, 0.2, 0.3, 0.4, Number.NaN);
+/** Which trial reports what. */
+const reports = fc.array(fc.tuple(fc.nat(11), value, value), { maxLength: 40 });
+
+const trialOf = (index: number, test_loss: number, psnr: number) => ({
+  ...endedTrial(0, { test_loss, psnr }),
+  id: `trial-${index}`,
+  configId: `config-${index % 6}`,
+  index,
+  parameters: toWire({ x: index % 6 }),
+});
+
+const stateOf = (all: readonly (readonly [number, number, number])[]) => {
+  const trials = [...new Map(all.map((one) => [one[0], trialOf(...one)])).values()];
+  return reduceAll(EMPTY_STATE, [snapshot(sampleSweep(), trials)]);
+};
+
+test('a board that is kept up to date is the board made anew, in whatever parts the reports come', () => {
+  fc.assert(
+    fc.property(reports, fc.integer({ min: 1, max: 7 }), (all, step) => {
+      let board = updateBoard(EMPTY_BOARD, stateOf([]), undefined).board;
+      for (let at = 0; at < all.length; at += step) {
+        const changed = new Set(all.slice(at, at + step).map(([index]) => `trial-${index}`));
+        board = updateBoard(board, stateOf(all.slice(0, at + step)), changed).board;
+      }
+      const anew = updateBoard(EMPTY_BOARD, stateOf(all), undefined).board;
+      const byId = (rows: typeof board.configs) => rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+      expect(byId(board.configs)).toEqual(byId(anew.configs));
+      expect(board.ranked.map(({ entries }) => entries)).toEqual(anew.ranked.map(({ entries }) => entries));
+      expect(board.pareto).toEqual(anew.pareto);
+      expect(board.metricNames).toEqual(anew.metricNames);
+    }),
+  );
+});
+
+test('the Pareto front holds exactly those that none beats in both metrics', () => {
+  fc.assert(
+    fc.property(reports, (all) => {
+      const { board } = updateBoard(EMPTY_BOARD, stateOf(all), undefined);
+      const points = board.configs.flatMap((row) => {
+        const [loss, psnr] = [meanOf(row, 'test_loss'), meanOf(row, 'psnr')];
+        return loss === undefined || psnr === undefined ? [] : [{ id: row.id, loss, psnr }];
+      });
+      const front = points.filter(
+        (a) => !points.some((b) => b.loss <= a.loss && b.psnr >= a.psnr && (b.loss < a.loss || b.psnr > a.psnr)),
+      );
+      expect([...board.pareto].sort()).toEqual(front.map(({ id }) => id).sort());
+    }),
+  );
+});
+
+test('an order that is kept up to date is the order made anew', () => {
+  const row = fc.record({ index: fc.nat(30), key: fc.option(fc.oneof(fc.nat(5), fc.constantFrom('a', 'b'))) });
+  fc.assert(
+    fc.property(fc.array(row), fc.array(row), fc.boolean(), fc.nat(5), (before, after, descending, least) => {
+      const named = (rows: typeof before) =>
+        new Map(rows.map((one) => [`r${one.index}`, { ...one, id: `r${one.index}` }]));
+      const ordering = {
+        key: ({ key }: { key: number | string | null }) => key ?? undefined,
+        descending,
+        keep: ({ index }: { index: number }) => index >= least,
+      };
+      const old = named(before);
+      const all = new Map([...old, ...named(after)]);
+      const changes = new Map([...named(after)].map(([id, after]) => [id, { before: old.get(id), after }]));
+      const kept = reorder(orderOf(old.values(), ordering), changes);
+      expect(kept.entries).toEqual(orderOf(all.values(), ordering).entries);
+    }),
+  );
+});
+
+test('equal values share a place, and the next has the place after them', () => {
+  const rows = [0.2, 0.1, 0.2, 0.3].map((loss, index) => ({ id: `${index}`, index, loss }));
+  const order = orderOf(rows, { key: ({ loss }) => loss, descending: false, keep: () => true });
+  expect(rows.map(({ loss }) => placeOf(order, loss))).toEqual([2, 1, 2, 4]);
+});

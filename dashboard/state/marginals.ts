@@ -1,0 +1,108 @@
+/** What a metric comes to at each value of a parameter, over everything else. */
+import type { ConfigRow } from './config-row.ts';
+import { resultOf } from './config-row.ts';
+import { parameterText } from './parameters.ts';
+
+export interface Level {
+  readonly value: string;
+  readonly mean: number;
+  readonly std: number;
+  readonly best: number;
+  /** Trials. */
+  readonly n: number;
+}
+
+/** One value has too many companions to be drawn: only so many are told apart. */
+export const MAX_LEVELS = 60;
+
+const levels = new WeakMap<readonly ConfigRow[], Map<string, Level[]>>();
+
+/** As `levelsOf`; the same question about the same configs is answered from memory. */
+export function marginalOf(configs: readonly ConfigRow[], parameter: string, metric: string, minimize: boolean) {
+  const known = levels.get(configs) ?? new Map<string, Level[]>();
+  levels.set(configs, known);
+  const question = JSON.stringify([parameter, metric, minimize]);
+  const answer = known.get(question) ?? levelsOf(configs, parameter, metric, minimize);
+  known.set(question, answer);
+  return answer;
+}
+
+/** In order of value, numbers by size; values without a result are not in. At most MAX_LEVELS. */
+function levelsOf(configs: readonly ConfigRow[], parameter: string, metric: string, minimize: boolean): Level[] {
+  const groups = new Map<string, number[]>();
+  for (const { trials } of configs) {
+    for (const trial of trials) {
+      const result = resultOf(trial, metric);
+      if (result === undefined) continue;
+      const value = parameterText(trial, parameter);
+      const group = groups.get(value);
+      if (group === undefined) groups.set(value, [result]);
+      else group.push(result);
+    }
+  }
+  return [...groups]
+    .sort(([a], [b]) => byValue(a, b))
+    .slice(0, MAX_LEVELS)
+    .map(([value, results]) => {
+      const mean = results.reduce((sum, result) => sum + result, 0) / results.length;
+      const squares = results.reduce((sum, result) => sum + (result - mean) ** 2, 0);
+      return {
+        value: value === '' ? '-' : value,
+        mean,
+        std: results.length > 1 ? Math.sqrt(squares / (results.length - 1)) : 0,
+        best: results.reduce((best, result) => (minimize ? Math.min(best, result) : Math.max(best, result))),
+        n: results.length,
+      };
+    });
+}
+
+export interface Crossing {
+  readonly down: readonly string[];
+  readonly across: readonly string[];
+  readonly mean: (down: number, across: number) => number | undefined;
+}
+
+const crossings = new WeakMap<readonly ConfigRow[], { question: string; answer: Crossing }>();
+
+/** The metric's mean at each pair of values of two parameters; the last answer about the same configs is remembered. */
+export function crossingOf(configs: readonly ConfigRow[], pair: readonly [string, string], metric: string): Crossing {
+  const question = JSON.stringify([pair, metric]);
+  const known = crossings.get(configs);
+  if (known?.question === question) return known.answer;
+  const answer = cross(configs, pair, metric);
+  crossings.set(configs, { question, answer });
+  return answer;
+}
+
+function cross(configs: readonly ConfigRow[], [first, second]: readonly [string, string], metric: string): Crossing {
+  const sums = new Map<string, Map<string, { sum: number; n: number }>>();
+  const acrossValues = new Set<string>();
+  for (const { trials } of configs) {
+    for (const trial of trials) {
+      const result = resultOf(trial, metric);
+      if (result === undefined) continue;
+      const [a, b] = [parameterText(trial, first), parameterText(trial, second)];
+      const row = sums.get(a) ?? new Map<string, { sum: number; n: number }>();
+      sums.set(a, row);
+      acrossValues.add(b);
+      const cell = row.get(b) ?? { sum: 0, n: 0 };
+      row.set(b, { sum: cell.sum + result, n: cell.n + 1 });
+    }
+  }
+  const down = [...sums.keys()].sort(byValue).slice(0, MAX_LEVELS);
+  const across = [...acrossValues].sort(byValue).slice(0, MAX_LEVELS);
+  return {
+    down,
+    across,
+    mean: (d, a) => {
+      const cell = sums.get(down[d] ?? '')?.get(across[a] ?? '');
+      return cell === undefined ? undefined : cell.sum / cell.n;
+    },
+  };
+}
+
+function byValue(a: string, b: string): number {
+  const difference = Number(a) - Number(b);
+  if (a !== '' && b !== '' && !Number.isNaN(difference)) return difference;
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,154 @@
+/** A finished sweep told again, from its event log and its reports: what a watcher would have been told then. */
+import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import {
+  Agent,
+  type AgentState,
+  type Event,
+  type Report,
+  type Sweep,
+  type Trial,
+  type TrialCounts,
+} from '../../proto/gen/trawl/v1/types.ts';
+import { sweepState, type TrialStateName, trialState } from '../../proto/names.ts';
+
+export interface History {
+  /** As it ended. */
+  readonly sweep: Sweep;
+  readonly trials: readonly Trial[];
+  /** Oldest first. */
+  readonly events: readonly Event[];
+  /** By trial. */
+  readonly curves: ReadonlyMap<string, readonly Report[]>;
+}
+
+const TRIAL_STATES: ReadonlySet<string> = new Set<TrialStateName>([
+  'pending',
+  'offered',
+  'succeeded',
+  'stopped',
+  'failed',
+  'cancelled',
+]);
+const CONNECTED: AgentState = 'AGENT_STATE_CONNECTED';
+
+export class Replay {
+  readonly #history: History;
+  readonly #final = new Map<string, Trial>();
+  readonly #trials = new Map<string, Trial>();
+  readonly #agents = new Map<string, { slots: number; busy: Set<string>; heardMs: number }>();
+  readonly #counts: TrialCounts;
+  #sweep: Sweep;
+  #next = 0;
+
+  constructor(history: History) {
+    this.#history = history;
+    this.#counts = counts(history.trials.length);
+    for (const trial of history.trials) {
+      this.#final.set(trial.id, trial);
+      const before = { attempts: 0, agentId: '', backend: '', epoch: 0, startedAtMs: 0, endedAtMs: 0 };
+      const waiting = { ...trial, ...before, failure: undefined, metrics: {}, state: trialState.to('pending') };
+      this.#trials.set(trial.id, waiting);
+    }
+    this.#sweep = { ...history.sweep, state: 'SWEEP_STATE_RUNNING', reason: '', endedAtMs: 0, counts: this.#counts };
+  }
+
+  /** Everything as it was at the beginning. */
+  start(): WatchResponse {
+    const snapshot = { sweep: this.#now(), trials: [...this.#trials.values()], agents: [], eventSeq: 0, more: false };
+    return { update: { $case: 'snapshot', snapshot } };
+  }
+
+  get over(): boolean {
+    return this.#next >= this.#history.events.length;
+  }
+
+  /** What happened since the last time, up to a moment. @returns undefined when nothing did */
+  until(ms: number): WatchResponse | undefined {
+    const { events } = this.#history;
+    const told: Event[] = [];
+    for (let event = events[this.#next]; event !== undefined && event.atMs <= ms; event = events[++this.#next]) {
+      told.push(event);
+      this.#take(event);
+    }
+    if (told.length === 0) return undefined;
+    const ids = new Set(told.map(({ trialId }) => trialId));
+    const delta = {
+      sweep: this.#now(),
+      trials: [...ids].flatMap((id) => this.#trials.get(id) ?? []),
+      events: told,
+      agents: this.#agentRows(),
+      eventSeq: told.at(-1)?.seq ?? 0,
+      more: false,
+    };
+    return { update: { $case: 'delta', delta } };
+  }
+
+  #now(): Sweep {
+    return { ...this.#sweep, counts: { ...this.#counts } };
+  }
+
+  #take(event: Event): void {
+    const { kind, trialId, atMs } = event;
+    if (kind.startsWith('sweep ')) {
+      const name = kind.slice('sweep '.length) as Parameters<typeof sweepState.to>[0];
+      const over = ['finished', 'stopped', 'killed'].includes(name);
+      this.#sweep = { ...this.#sweep, state: sweepState.to(name), reason: event.detail, endedAtMs: over ? atMs : 0 };
+      return;
+    }
+    const trial = this.#trials.get(trialId);
+    if (trial === undefined) return;
+    if (kind === 'granted') this.#granted(trial, event);
+    else if (kind === 'reported') this.#reported(trial, event);
+    else if (kind === 'ended') for (const agent of this.#agents.values()) agent.busy.delete(trialId);
+    else if (TRIAL_STATES.has(kind)) {
+      const name = kind as TrialStateName;
+      const ended = name !== 'pending' && name !== 'offered';
+      const failure = name === 'failed' ? this.#final.get(trialId)?.failure : undefined;
+      this.#move({ ...trial, failure, endedAtMs: ended ? atMs : 0 }, name);
+    }
+  }
+
+  #granted(trial: Trial, { attempt, detail, atMs }: Event): void {
+    const { agent = '', slot = '0' } = /^to agent (?<agent>.*), slot (?<slot>\d+)/s.exec(detail)?.groups ?? {};
+    const known = this.#agents.get(agent) ?? { slots: 0, busy: new Set<string>(), heardMs: 0 };
+    known.slots = Math.max(known.slots, Number(slot) + 1);
+    known.busy.add(trial.id);
+    known.heardMs = atMs;
+    this.#agents.set(agent, known);
+    const backend = this.#final.get(trial.id)?.backend ?? '';
+    this.#move({ ...trial, attempts: attempt, agentId: agent, backend, startedAtMs: atMs, endedAtMs: 0 }, 'running');
+  }
+
+  #reported(trial: Trial, { attempt, detail, atMs }: Event): void {
+    const epoch = Number(/^epoch (\d+)/.exec(detail)?.[1] ?? trial.epoch);
+    const curve = this.#history.curves.get(trial.id) ?? [];
+    // Of an attempt that was superseded the curve has no points: its epochs are told all the same.
+    const report = curve.find((one) => one.epoch === epoch && one.attempt === attempt);
+    const agent = this.#agents.get(trial.agentId);
+    if (agent !== undefined) agent.heardMs = atMs;
+    this.#trials.set(trial.id, { ...trial, epoch, metrics: report?.metrics ?? trial.metrics });
+  }
+
+  #move(trial: Trial, to: TrialStateName): void {
+    const from = trialState.of(trial.state);
+    this.#counts[from]--;
+    this.#counts[to]++;
+    this.#trials.set(trial.id, { ...trial, state: trialState.to(to) });
+  }
+
+  #agentRows(): Agent[] {
+    return [...this.#agents].map(([id, { slots, busy, heardMs }]) =>
+      Agent.fromPartial({ id, host: '', state: CONNECTED, slots, busy: busy.size, lastHeartbeatMs: heardMs }),
+    );
+  }
+}
+
+const counts = (pending: number): TrialCounts => ({
+  pending,
+  offered: 0,
+  running: 0,
+  succeeded: 0,
+  stopped: 0,
+  failed: 0,
+  cancelled: 0,
+});

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { FailureClass, SweepState, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import {
+  delta,
+  endedTrial,
+  runningTrial,
+  START_MS,
+  sampleAgent,
+  sampleSweep,
+  snapshot,
+  trialAt,
+} from '../testing/sample.ts';
+import { EMPTY_STATE } from './dashboard-state.ts';
+import { reduceAll } from './reducer.ts';
+import { summaryOf } from './summary.ts';
+
+test('pace and time left come from the trials that ended', () => {
+  const sweep = sampleSweep({ counts: { pending: 6, succeeded: 2 } });
+  const state = reduceAll(EMPTY_STATE, [snapshot(), delta({ sweep, trials: [endedTrial(0, {}), endedTrial(1, {})] })]);
+  // Both began at 5 s: two trials in 10 s are 12 a minute, and six more take 30 s.
+  const progress = summaryOf(state, START_MS + 15_000);
+  expect(progress).toMatchObject({ ended: 2, total: 8, elapsedMs: 15_000, perMinute: 12, etaMs: 30_000 });
+  // Two ends are too few to say how far that may be off.
+  expect(progress.etaRangeMs).toBeUndefined();
+});
+
+test('nothing is foretold before a trial has ended', () => {
+  const progress = summaryOf(reduceAll(EMPTY_STATE, [snapshot()]), START_MS + 60_000);
+  expect(progress.perMinute).toBeUndefined();
+  expect(progress.etaMs).toBeUndefined();
+});
+
+test('the clock of a sweep that has ended stands still', () => {
+  const sweep = sampleSweep({ state: SweepState.FINISHED, endedAtMs: START_MS + 9_000, counts: { succeeded: 8 } });
+  const state = reduceAll(EMPTY_STATE, [snapshot(sweep)]);
+  expect(summaryOf(state, START_MS + 3_600_000)).toMatchObject({ elapsedMs: 9_000, etaMs: undefined });
+});
+
+test('the time left has a spread once enough trials have ended', () => {
+  const sweep = sampleSweep({ counts: { pending: 2, succeeded: 6 } });
+  const trials = Array.from({ length: 6 }, (_, i) => endedTrial(i, {}));
+  const { etaMs = 0, etaRangeMs } = summaryOf(reduceAll(EMPTY_STATE, [snapshot(sweep, trials)]), START_MS + 15_000);
+  const spread = 1.96 * Math.sqrt(1 / 6 + 1 / 2);
+  expect(etaRangeMs).toEqual([etaMs / (1 + spread), etaMs * (1 + spread)]);
+});
+
+test('time on slots and GPUs counts running trials up to now, and failures are told by class', () => {
+  const failed = (index: number, kind: FailureClass) => ({
+    ...endedTrial(index, {}, 10),
+    state: TrialState.FAILED,
+    failure: { class: kind, message: '' },
+  });
+  const trials = [
+    failed(0, FailureClass.NAN),
+    failed(1, FailureClass.OOM),
+    failed(2, FailureClass.OOM),
+    { ...runningTrial(3, 1, {}), agentId: 'gpu-box' },
+    trialAt(4),
+  ];
+  const agents = [sampleAgent(), sampleAgent({ id: 'gpu-box', gpus: ['H100'] })];
+  const summary = summaryOf(reduceAll(EMPTY_STATE, [snapshot(sampleSweep(), trials, agents)]), START_MS + 20_000);
+  expect(summary.failures).toEqual([
+    ['oom', 2],
+    ['nan', 1],
+  ]);
+  expect(summary.slotMs).toBe(3 * 10_000 + 15_000);
+  expect(summary.gpuMs).toBe(15_000);
+});

@@ -1,0 +1,86 @@
+/** Where the user is, and what they asked for: everything that keys change and the Watch stream does not. */
+import { ALL, type Filter } from '../filter/parse.ts';
+import type { View, ViewKind } from './views.ts';
+
+export interface Cursor {
+  /** The row it is on; undefined: whichever is at `at`. */
+  readonly id: string | undefined;
+  readonly at: number;
+  /** The first row, or line, on the screen. */
+  readonly offset: number;
+}
+
+export type SweepAct = 'pause' | 'resume' | 'stop' | 'kill';
+
+/** What can be done to a sweep or an agent. */
+export type Act =
+  | { readonly what: SweepAct; readonly sweepId: string }
+  | { readonly what: 'drain' | 'undrain'; readonly agentId: string };
+
+export type Prompt =
+  | { readonly kind: 'filter' | 'command'; readonly text: string }
+  | { readonly kind: 'confirm'; readonly question: string; readonly act: Act };
+
+export interface Status {
+  readonly text: string;
+  readonly failed: boolean;
+}
+
+export interface Ui {
+  /** The last is shown; q goes back to the one before. */
+  readonly stack: readonly [View, ...View[]];
+  readonly cursors: Partial<Record<ViewKind, Cursor>>;
+  /** Undefined: by the sweep's own metric. */
+  readonly sortColumn: string | undefined;
+  readonly reversed: boolean;
+  readonly filterText: string;
+  readonly filter: Filter;
+  /** Ids of configs, and of trials among unfolded replicates, in the order of marking. */
+  readonly marks: ReadonlySet<string>;
+  /** Ids of configs whose replicates are shown. */
+  readonly unfolded: ReadonlySet<string>;
+  /** Columns of the leaderboard that are scrolled past. */
+  readonly columnsFrom: number;
+  readonly prompt: Prompt | undefined;
+  readonly status: Status | undefined;
+  /** Undefined: the sweep's own. */
+  readonly metric: string | undefined;
+  /** The heat map's parameters; undefined: the two that matter most. */
+  readonly pair: readonly [string, string] | undefined;
+  /** Epochs of reconstructions back from the newest. */
+  readonly scrub: number;
+  readonly frozen: boolean;
+}
+
+export const START_CURSOR: Cursor = { id: undefined, at: 0, offset: 0 };
+
+export function startUi(view: View): Ui {
+  return {
+    stack: [view],
+    cursors: {},
+    sortColumn: undefined,
+    reversed: false,
+    filterText: '',
+    filter: ALL,
+    marks: new Set(),
+    unfolded: new Set(),
+    columnsFrom: 0,
+    prompt: undefined,
+    status: undefined,
+    metric: undefined,
+    pair: undefined,
+    scrub: 0,
+    frozen: false,
+  };
+}
+
+export const viewOf = ({ stack }: Ui): View => stack.at(-1) ?? stack[0];
+
+export const cursorOf = (ui: Ui, view: ViewKind = viewOf(ui).kind): Cursor => ui.cursors[view] ?? START_CURSOR;
+
+export const withCursor = (ui: Ui, view: ViewKind, cursor: Cursor): Ui => ({
+  ...ui,
+  cursors: { ...ui.cursors, [view]: cursor },
+});
+
+export const withStatus = (ui: Ui, text: string, failed = false): Ui => ({ ...ui, status: { text, failed } });

@@ -1,0 +1,127 @@
+/** What a key press can see, read off what is on the screen. */
+import { AgentState, type Trial } from '../proto/gen/trawl/v1/types.ts';
+import { sweepState } from '../proto/names.ts';
+import type { Board } from './state/board.ts';
+import type { ConfigRow } from './state/config-row.ts';
+import type { Model } from './state/model.ts';
+import type { Surroundings } from './state/press.ts';
+import { sweepEnded } from './state/trial-state.ts';
+import { cursorOf, type Ui, viewOf } from './state/ui.ts';
+import { windowOf } from './state/window.ts';
+import { boardColumns, trialOf } from './views/board-columns.ts';
+import { compared } from './views/compared.ts';
+import { eventId, eventRows } from './views/events-view.ts';
+import { bodyLines, furthestScroll, type Size } from './views/frame.ts';
+import { metricShown } from './views/metric-shown.ts';
+import { pairShown, parametersByImportance } from './views/parameters-view.ts';
+import { sweepRows } from './views/sweeps-view.ts';
+
+/** The column that the leaderboard is sorted by. */
+export const sortedBy = (ui: Ui, board: Board): string | undefined => ui.sortColumn ?? board.metrics[0]?.name;
+
+export function surroundingsOf(model: Model, size: Size): Surroundings {
+  const { state, board, ui, curveOf, now } = model;
+  const { sweep } = state;
+  const list = listOf(model);
+  const selected = selectedOf(model);
+  const view = viewOf(ui);
+  const columns = boardColumns({ board, varying: state.varying, curveOf, now, width: size.columns });
+  const details = trialsInSight(model, size).map(({ id }) => model.details.get(id));
+  return {
+    readonly: model.readonly,
+    ...list,
+    page: bodyLines(size) - 1,
+    furthest: list.length > 0 ? 0 : furthestScroll(model, size),
+    sweep: sweep && {
+      id: sweep.id,
+      name: sweep.name,
+      paused: sweepState.of(sweep.state) === 'paused',
+      running: sweep.counts?.running ?? 0,
+      over: sweepEnded(sweep),
+    },
+    config: selected?.config && { id: selected.config.id, replicates: selected.config.trials.length },
+    agent: selectedAgent(model),
+    trialId: 'trialId' in view ? view.trialId : selected?.trialId,
+    sortColumns: columns.map(({ header }) => header.trimEnd()),
+    sortedBy: sortedBy(ui, board) ?? '',
+    metricNames: board.metricNames,
+    metric: metricShown(model),
+    parameters: parametersByImportance(model),
+    pair: pairShown(model),
+    looks: Math.max(0, ...details.map((detail) => detail?.epochs.length ?? 0)),
+    trials: () => state.trials.values(),
+  };
+}
+
+/** The rows of the list on the screen, if it is one. */
+function listOf(model: Model): Pick<Surroundings, 'length' | 'idAt' | 'indexOf'> {
+  const of = (ids: readonly string[]) => ({
+    length: ids.length,
+    idAt: (at: number) => ids[at],
+    indexOf: (id: string) => ids.indexOf(id),
+  });
+  switch (viewOf(model.ui).kind) {
+    case 'sweep': {
+      const { rows } = model;
+      return { length: rows.length, idAt: (at) => rows.slice(at, at + 1)[0]?.id, indexOf: rows.indexOf };
+    }
+    case 'agents':
+      return of(model.state.agents.map(({ id }) => id));
+    case 'events':
+      return of(eventRows(model).map(eventId));
+    case 'sweeps':
+      return of(sweepRows(model).map(({ id }) => id));
+    default:
+      return of([]);
+  }
+}
+
+/** What the cursor is on, where that is about a trial. */
+function selectedOf(model: Model): { readonly config?: ConfigRow; readonly trialId: string } | undefined {
+  const { ui, rows, board } = model;
+  const cursor = cursorOf(ui);
+  switch (viewOf(ui).kind) {
+    case 'sweep': {
+      const { at } = windowOf(cursor, rows.length, 1, rows.indexOf);
+      const [row] = at < 0 ? [] : rows.slice(at, at + 1);
+      return row && { config: row.config, trialId: trialOf(row, board).id };
+    }
+    case 'events': {
+      const events = eventRows(model);
+      const { at } = windowOf(cursor, events.length, 1, (id) => events.findIndex((event) => eventId(event) === id));
+      const event = events[at];
+      return event === undefined || event.trialId === '' ? undefined : { trialId: event.trialId };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function selectedAgent({ ui, state: { agents } }: Model): Surroundings['agent'] {
+  if (viewOf(ui).kind !== 'agents') return undefined;
+  const { at } = windowOf(cursorOf(ui), agents.length, 1, (id) => agents.findIndex((agent) => agent.id === id));
+  const agent = agents[at];
+  const drained = agent?.state === AgentState.DRAINING || agent?.state === AgentState.DRAINED;
+  return agent && { id: agent.id, drained };
+}
+
+/** The trials that the view is about. */
+export function trialsInSight(model: Model, size: Size): Trial[] {
+  const { ui, state, rows, board } = model;
+  const view = viewOf(ui);
+  switch (view.kind) {
+    case 'sweep': {
+      const lines = bodyLines(size) - 1;
+      const { offset } = windowOf(cursorOf(ui), rows.length, lines, rows.indexOf);
+      return rows.slice(offset, offset + lines).map((row) => trialOf(row, board));
+    }
+    case 'trial': {
+      const trial = state.trials.get(view.trialId);
+      return [...(trial === undefined ? [] : [trial]), ...compared(model).map((one) => one.trial)];
+    }
+    case 'compare':
+      return compared(model).map(({ trial }) => trial);
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,223 @@
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { trialState } from '../../proto/names.ts';
+import { formatMetric, formatSpan, formatSpread } from '../draw/numbers.ts';
+import { shortId } from '../draw/short-id.ts';
+import { sparkline } from '../draw/sparkline.ts';
+import { trialStyle } from '../draw/style.ts';
+import type { Column } from '../draw/table.ts';
+import type { Board } from '../state/board.ts';
+import type { BoardRow } from '../state/board-rows.ts';
+import { bestTrial, type ConfigRow, configState, meanOf, spreadOf } from '../state/config-row.ts';
+import type { CurvePoint } from '../state/curves.ts';
+import { placeOf, type SortKey } from '../state/order.ts';
+import { parameterText, SEED } from '../state/parameters.ts';
+import { tookMs } from '../state/summary.ts';
+
+/** A column of the leaderboard: how it looks, and how rows stand by it. */
+export interface BoardColumn extends Column<BoardRow> {
+  readonly key: (row: ConfigRow) => SortKey;
+  /** Whether the most comes first. */
+  readonly descending: boolean;
+  /** Never scrolled past. */
+  readonly fixed?: true;
+}
+
+export interface ColumnContext {
+  readonly board: Board;
+  readonly varying: readonly string[];
+  readonly curveOf: (trialId: string) => readonly CurvePoint[];
+  readonly now: number;
+  /** Of the terminal. */
+  readonly width: number;
+}
+
+/** The trial that a line is about: its own, or the one that stands for its config. */
+export function trialOf({ config, trial }: BoardRow, board: Board): Trial {
+  const [own] = board.metrics;
+  return trial ?? bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
+}
+
+/** Every column, the ones that matter most first. */
+export function boardColumns(context: ColumnContext): BoardColumn[] {
+  const { board, varying } = context;
+  const shown = new Set(board.metrics.map(({ name }) => name));
+  // On a narrow terminal what tells the trials apart is worth more.
+  const narrow = context.width < NARROW;
+  const replicated = board.configs.some(({ trials }) => trials.length > 1);
+  return [
+    ...ranks(board),
+    ...board.metrics.map((metric) => ({
+      ...metricColumn(metric.name, metric.goal === 'maximize'),
+      fixed: true as const,
+    })),
+    ...(narrow ? [] : [trend(context)]),
+    name(board),
+    ...varying.filter((parameter) => parameter !== SEED).map(parameterColumn),
+    // Replicates have theirs beside their name.
+    ...(varying.includes(SEED) && !replicated ? [seeds()] : []),
+    ...progress(context),
+    ...(narrow ? [trend(context)] : []),
+    ...board.metricNames.filter((metric) => !shown.has(metric)).map((metric) => metricColumn(metric, false)),
+  ];
+}
+
+function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
+  const place = (row: ConfigRow, m: number): number | undefined => {
+    const order = ranked[m];
+    const value = meanOf(row, metrics[m]?.name ?? '');
+    return order === undefined || value === undefined ? undefined : placeOf(order, value);
+  };
+  return metrics.map(({ name, goal }, m): BoardColumn => {
+    const own = m === 0;
+    return {
+      header: own ? '#' : `#${name}`,
+      numeric: true,
+      fixed: true,
+      // By what the place is by: the place itself moves with every other row.
+      descending: goal === 'maximize',
+      key: (row) => meanOf(row, name),
+      cell: ({ config, trial }) => {
+        if (trial !== undefined) return '';
+        // A star for what none beats in both.
+        const star = own && metrics.length > 1 ? (pareto.has(config.id) ? '★' : ' ') : '';
+        return `${star}${place(config, m) ?? '-'}`;
+      },
+      style: ({ config, trial }) => (trial === undefined && place(config, m) === 1 ? 'bold' : undefined),
+    };
+  });
+}
+
+function metricColumn(name: string, descending: boolean): BoardColumn {
+  return {
+    header: name,
+    numeric: true,
+    descending,
+    key: (row) => meanOf(row, name),
+    cell: ({ config, trial }) => {
+      if (trial !== undefined) return formatMetric(trial.metrics[name]);
+      if (config.trials.length === 1) return formatMetric(config.trials[0].metrics[name]);
+      const spread = spreadOf(config, name);
+      if (spread === undefined) return '-';
+      return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
+    },
+  };
+}
+
+const NARROW = 100;
+
+/** The own metric over the epochs. */
+function trend({ board, curveOf, width }: ColumnContext): BoardColumn {
+  const metric = board.metrics[0]?.name ?? '';
+  const cells = width < NARROW ? 8 : 12;
+  return {
+    header: 'trend'.padEnd(cells),
+    whole: true,
+    descending: true,
+    // By how much it fell or rose, from its first epoch known to its last.
+    key: (row) => {
+      const points = curveOf(trialOf({ id: '', config: row, trial: undefined }, board).id);
+      const [first, last] = [points[0]?.metrics[metric], points.at(-1)?.metrics[metric]];
+      return first === undefined || last === undefined ? undefined : Math.abs(last - first);
+    },
+    cell: (row) => {
+      const points = curveOf(trialOf(row, board).id);
+      return sparkline(
+        points.map(({ metrics }) => metrics[metric] ?? Number.NaN),
+        cells,
+      );
+    },
+    style: () => 'cyan',
+  };
+}
+
+function name(board: Board): BoardColumn {
+  return {
+    header: 'trial',
+    whole: true,
+    descending: false,
+    key: (row) => row.index,
+    cell: (row) => {
+      if (row.trial !== undefined) return `└ ${shortId(row.trial.id)} seed ${row.trial.seed}`;
+      const { trials } = row.config;
+      return trials.length === 1 ? shortId(trialOf(row, board).id) : `${shortId(row.config.id)} ×${trials.length}`;
+    },
+  };
+}
+
+function parameterColumn(parameter: string): BoardColumn {
+  const keyOf = ({ trials: [first] }: ConfigRow): SortKey => {
+    const kind = first.parameters[parameter]?.kind;
+    if (kind === undefined) return undefined;
+    return kind.$case === 'number' ? kind.number : parameterText(first, parameter);
+  };
+  return {
+    header: parameter,
+    numeric: true,
+    descending: false,
+    key: keyOf,
+    cell: ({ config, trial }) => (trial === undefined ? parameterText(config.trials[0], parameter) : ''),
+  };
+}
+
+function seeds(): BoardColumn {
+  return {
+    header: SEED,
+    numeric: true,
+    descending: false,
+    key: ({ trials: [first] }) => first.seed,
+    cell: ({ config }) => String(config.trials[0].seed),
+  };
+}
+
+function progress({ board, now }: ColumnContext): BoardColumn[] {
+  const of = (row: ConfigRow) => trialOf({ id: '', config: row, trial: undefined }, board);
+  return [
+    {
+      header: 'epoch',
+      numeric: true,
+      descending: true,
+      key: (row) => of(row).epoch,
+      cell: (row) => {
+        const trial = trialOf(row, board);
+        const epochs = parameterText(trial, 'epochs');
+        return epochs === '' ? String(trial.epoch) : `${trial.epoch}/${epochs}`;
+      },
+    },
+    {
+      header: 'state',
+      whole: true,
+      descending: false,
+      key: (row) => configState(row).state,
+      cell: ({ config, trial }) => {
+        if (trial !== undefined) return trialState.of(trial.state);
+        const { state, count } = configState(config);
+        return count === config.trials.length ? state : `${state} ${count}/${config.trials.length}`;
+      },
+      style: ({ config, trial }) =>
+        trialStyle(trial === undefined ? configState(config).state : trialState.of(trial.state)),
+    },
+    {
+      header: 'tries',
+      numeric: true,
+      descending: true,
+      key: (row) => of(row).attempts,
+      cell: (row) => String(trialOf(row, board).attempts),
+    },
+    {
+      header: 'agent',
+      descending: false,
+      key: (row) => of(row).agentId || undefined,
+      cell: (row) => trialOf(row, board).agentId || '-',
+    },
+    {
+      header: 'took',
+      numeric: true,
+      descending: true,
+      key: (row) => tookMs(of(row), now) || undefined,
+      cell: (row) => {
+        const ms = tookMs(trialOf(row, board), now);
+        return ms === 0 ? '-' : formatSpan(ms);
+      },
+    },
+  ];
+}

@@ -1,0 +1,33 @@
+/** What is marked, as the compare view and the overlaid curves show it. */
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { seriesLetter } from '../draw/plot.ts';
+import { shortId } from '../draw/short-id.ts';
+import { bestTrial, type ConfigRow } from '../state/config-row.ts';
+import type { Model } from '../state/model.ts';
+
+export interface Compared {
+  readonly label: string;
+  /** Its own, or the best of its config. */
+  readonly trial: Trial;
+  /** Where a config of several replicates is marked, not one of them. */
+  readonly config: ConfigRow | undefined;
+}
+
+/** Side by side no more can be read. */
+export const MOST_COMPARED = 6;
+
+/** In the order of marking; what is gone is left out. */
+export function compared({ ui, state, board }: Pick<Model, 'ui' | 'state' | 'board'>): Compared[] {
+  const [own] = board.metrics;
+  return [...ui.marks]
+    .flatMap((id): Omit<Compared, 'label'>[] => {
+      const trial = state.trials.get(id);
+      if (trial !== undefined) return [{ trial, config: undefined }];
+      const config = board.configs[board.at.get(id) ?? -1];
+      if (config === undefined) return [];
+      const best = bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
+      return [{ trial: best, config: config.trials.length > 1 ? config : undefined }];
+    })
+    .slice(0, MOST_COMPARED)
+    .map((one, i) => ({ ...one, label: `${seriesLetter(i)} ${shortId(one.config?.id ?? one.trial.id)}` }));
+}

@@ -1,0 +1,90 @@
+/** A whole screen, line by line, from everything that is known. */
+import { EMPTY_LINE, type Line, line } from '../draw/segment.ts';
+import type { Model } from '../state/model.ts';
+import { cursorOf, viewOf } from '../state/ui.ts';
+import { agentsView } from './agents-view.ts';
+import { compareView } from './compare-view.ts';
+import { eventsView } from './events-view.ts';
+import { FOOTER_LINES, footer, statusLine } from './footer.ts';
+import { HEADER_LINES, header } from './header.ts';
+import { helpView } from './help-view.ts';
+import { leaderboard } from './leaderboard.ts';
+import { parametersView } from './parameters-view.ts';
+import { sweepsView } from './sweeps-view.ts';
+import { trialView } from './trial-view.ts';
+
+/** Of the terminal. */
+export interface Size {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** A smaller terminal gets the body alone, and what is asked or answered. */
+const LEAST_ROWS = HEADER_LINES + FOOTER_LINES + 4;
+
+/** Lines between header and footer. */
+export const bodyLines = ({ rows }: Size): number => (rows < LEAST_ROWS ? rows : rows - HEADER_LINES - FOOTER_LINES);
+
+/** How far a view of text can be scrolled, in lines; 0 for lists. */
+export function furthestScroll(model: Model, size: Size): number {
+  return Math.max(0, textOf(model, size).length - bodyLines(size));
+}
+
+/** Exactly as many lines as the terminal has. */
+export function frameOf(model: Model, size: Size): Line[] {
+  const lines = bodyLines(size);
+  const body = listOf(model, size) ?? scrolled(model, size, lines);
+  const filled = [...body.slice(0, lines), ...Array<Line>(Math.max(0, lines - body.length)).fill(EMPTY_LINE)];
+  if (size.rows < LEAST_ROWS) {
+    // A question has to be seen, whatever it covers.
+    const { prompt, status } = model.ui;
+    return prompt === undefined && status === undefined ? filled : [...filled.slice(0, -1), statusLine(model)];
+  }
+  return [...header(model, size.columns), ...filled, ...footer(model)];
+}
+
+function listOf(model: Model, size: Size): Line[] | undefined {
+  const lines = bodyLines(size);
+  switch (viewOf(model.ui).kind) {
+    case 'sweep':
+      return leaderboard(model, size.columns, lines);
+    case 'agents':
+      return agentsView(model, size.columns, lines);
+    case 'events':
+      return eventsView(model, size.columns, lines);
+    case 'sweeps':
+      return sweepsView(model, size.columns, lines);
+    default:
+      return undefined;
+  }
+}
+
+function textOf(model: Model, { columns, rows }: Size): Line[] {
+  const lines = bodyLines({ columns, rows });
+  const view = viewOf(model.ui);
+  switch (view.kind) {
+    case 'trial':
+      return trialView(model, view.trialId, columns, lines);
+    case 'compare':
+      return compareView(model, columns, lines);
+    case 'parameters':
+      return parametersView(model, columns, lines);
+    case 'log':
+      return model.log.length === 0 ? [line('nothing was written', 'dim')] : model.log.map((text) => line(text));
+    case 'help':
+      return helpView(model.ui.stack.at(-2)?.kind ?? 'sweep', model.readonly, columns);
+    default:
+      return [];
+  }
+}
+
+/** The last line on the screen says when there is more below. */
+function scrolled(model: Model, size: Size, lines: number): Line[] {
+  const text = textOf(model, size);
+  const furthest = Math.max(0, text.length - lines);
+  const offset = Math.min(cursorOf(model.ui).offset, furthest);
+  const shown = text.slice(offset, offset + lines);
+  const below = text.length - offset - lines;
+  if (below <= 0) return shown;
+  return [...shown.slice(0, -1), line(`... ${below + 1} more lines below (j)`, 'dim')];
+}

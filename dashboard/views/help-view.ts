@@ -1,0 +1,31 @@
+import { sideBySide } from '../draw/clip.ts';
+import { EMPTY_LINE, type Line, line } from '../draw/segment.ts';
+import { keyLabel, keysOf } from '../keys.ts';
+import type { ViewKind } from '../state/views.ts';
+
+const KEY_COLUMN = 12;
+/** Room for two columns of keys. */
+const WIDE = 130;
+
+/** What works in a view, from the one table of keys. */
+export function helpView(of: ViewKind, readonly: boolean, columns: number): Line[] {
+  const keys = keysOf(of, readonly).map(
+    ({ keys: names, about }): Line => ({
+      segments: [{ text: names.map(keyLabel).join(' ').padEnd(KEY_COLUMN), style: 'bold' }, { text: ` ${about}` }],
+    }),
+  );
+  const half = Math.ceil(keys.length / 2);
+  const width = Math.floor(columns / 2) - 1;
+  return [
+    line(`keys of the ${of} view`, 'bold'),
+    EMPTY_LINE,
+    ...(columns >= WIDE ? sideBySide([keys.slice(0, half), keys.slice(half)], [width, width]) : keys),
+    EMPTY_LINE,
+    line('filters: name, then = != < <= > >= ~ (contains) !~, joined by and, or, not and brackets', 'dim'),
+    line(
+      'names: metrics, parameters, state, agent, trial, config, epoch, attempts, seed, index, backend, failure',
+      'dim',
+    ),
+    line('★ none is better in both metrics   ● marked   ▸ replicates: → unfolds   × failed', 'dim'),
+  ];
+}

@@ -1,0 +1,61 @@
+import { EMPTY_LINE, type Line, line, type Segment } from '../draw/segment.ts';
+import { layoutTable } from '../draw/table.ts';
+import type { Model } from '../state/model.ts';
+import { cursorOf } from '../state/ui.ts';
+import { windowOf } from '../state/window.ts';
+import { type BoardColumn, boardColumns } from './board-columns.ts';
+
+const GUTTER = 2;
+/** Room for how many columns there was no room for. */
+const MORE = 4;
+
+/** Configs in the user's order, a window of them around the cursor. */
+export function leaderboard(model: Model, columns: number, lines: number): Line[] {
+  const { state, board, rows, ui, curveOf, now } = model;
+  const all = boardColumns({ board, varying: state.varying, curveOf, now, width: columns });
+  const shown = scrolled(all, ui.columnsFrom);
+  const room = Math.max(1, lines - 1);
+  const { at, offset } = windowOf(cursorOf(ui, 'sweep'), rows.length, room, rows.indexOf);
+  const window = rows.slice(offset, offset + room);
+  const {
+    header,
+    rows: cells,
+    hidden,
+  } = layoutTable(
+    shown.map((column) => ({ ...column, header: headed(column, model) })),
+    window,
+    columns - GUTTER - MORE,
+  );
+  const more = hidden.length > 0 ? ` +${hidden.length}>` : '';
+  const less = shown.length < all.length ? `<${all.length - shown.length} ` : '  ';
+  return [
+    { segments: [{ text: less.padEnd(GUTTER), style: 'dim' }, ...header, { text: more, style: 'dim' }] },
+    ...window.map((row, i): Line => {
+      const marked = ui.marks.has(row.id) ? '●' : ' ';
+      const fold =
+        row.trial === undefined && row.config.trials.length > 1 ? (ui.unfolded.has(row.id) ? '▾' : '▸') : ' ';
+      const gutter: Segment = { text: `${marked}${fold}`, style: ui.marks.has(row.id) ? 'magenta' : 'dim' };
+      return { segments: [gutter, ...(cells[i] ?? [])], cursor: offset + i === at };
+    }),
+    ...(window.length === 0 ? [empty(model)] : []),
+    ...Array<Line>(Math.max(0, room - Math.max(1, window.length))).fill(EMPTY_LINE),
+  ];
+}
+
+function scrolled(columns: readonly BoardColumn[], from: number): BoardColumn[] {
+  const fixed = columns.filter((column) => column.fixed);
+  return [...fixed, ...columns.filter((column) => !column.fixed).slice(from)];
+}
+
+function headed({ header }: BoardColumn, { ui, board }: Model): string {
+  const sorted = ui.sortColumn ?? board.metrics[0]?.name;
+  return header.trimEnd() === sorted ? `${header.trimEnd()}${ui.reversed ? '▲' : '▼'}` : header;
+}
+
+function empty({ ui, state }: Model): Line {
+  if (state.sweep === undefined) return EMPTY_LINE;
+  return line(
+    ui.filterText === '' ? '  no trials yet' : `  nothing matches ${ui.filterText}: "/" and Enter takes it off`,
+    'dim',
+  );
+}

@@ -1,0 +1,126 @@
+import { usualGoal } from '../../proto/goals.ts';
+import { sideBySide } from '../draw/clip.ts';
+import { heatMap } from '../draw/heat-map.ts';
+import { formatMetric } from '../draw/numbers.ts';
+import { EMPTY_LINE, type Line, line, type Segment } from '../draw/segment.ts';
+import { pad, truncate } from '../draw/truncate.ts';
+import { visibleText } from '../draw/visible-text.ts';
+import { crossingOf, type Level, marginalOf } from '../state/marginals.ts';
+import type { Importance, Model } from '../state/model.ts';
+import { SEED } from '../state/parameters.ts';
+import { metricShown } from './metric-shown.ts';
+
+const WIDE = 120;
+const BAR = 16;
+const VALUE = 14;
+
+/** Each parameter's effect on a metric over everything else, how much it matters, and two of them crossed. */
+export function parametersView(model: Model, columns: number, lines: number): Line[] {
+  const { board, importance } = model;
+  const metric = metricShown(model);
+  const goal = board.metrics.find(({ name }) => name === metric)?.goal ?? usualGoal(metric);
+  const current = importance?.metric === metric ? importance : undefined;
+  const names = parametersByImportance(model);
+  const head = line(
+    `${visibleText(metric)}, ${goal} (m: the next metric); mean ± standard deviation over trials`,
+    'bold',
+  );
+  if (names.length === 0) return [head, line('no parameter varies', 'dim')];
+  const wide = columns >= WIDE;
+  const left = wide ? Math.floor(columns / 2) : columns;
+  const effects = names.flatMap((name): Line[] => {
+    const levels = marginalOf(model.analysed, name, metric, goal === 'minimize');
+    return [{ segments: titleOf(name, current) }, ...levelLines(levels, goal === 'minimize', left), EMPTY_LINE];
+  });
+  const why = current === undefined || current.why === '' ? [] : [line(visibleText(current.why), 'dim')];
+  const heat = heatOf(model, metric, goal === 'minimize', wide ? columns - left - 2 : columns, lines);
+  if (!wide) return [head, ...why, EMPTY_LINE, ...effects, ...heat];
+  return [
+    head,
+    ...why,
+    EMPTY_LINE,
+    ...sideBySide([effects, [...heat, EMPTY_LINE, ...interactions(current)]], [left, columns - left - 2]),
+  ];
+}
+
+/** The one that matters most first; those of which nothing is known in order of name. Seeds are no parameter. */
+export function parametersByImportance({ state, importance, ui, board }: Model): string[] {
+  const names = state.varying.filter((name) => name !== SEED);
+  const current = importance?.metric === metricShown({ ui, board }) ? importance : undefined;
+  const share = new Map(current?.effects.map((effect) => [effect.parameter, effect.share]));
+  return names.toSorted((a, b) => (share.get(b) ?? 0) - (share.get(a) ?? 0) || (a < b ? -1 : 1));
+}
+
+function titleOf(name: string, importance: Importance | undefined): Segment[] {
+  const effect = importance?.effects.find(({ parameter }) => parameter === name);
+  const title: Segment = { text: visibleText(name), style: 'bold' };
+  if (effect === undefined) return [title];
+  const cells = Math.round(effect.share * BAR);
+  const p = effect.p === undefined ? '' : effect.p < 0.001 ? '  p<0.001' : `  p=${effect.p.toFixed(3)}`;
+  return [
+    title,
+    { text: '  ' },
+    { text: '█'.repeat(cells), style: 'cyan' },
+    { text: '░'.repeat(BAR - cells), style: 'dim' },
+    { text: ` ${(effect.share * 100).toFixed(1)}% of the variance${p}` },
+  ];
+}
+
+/** A bar from the worst level to the best, so that the direction is seen at once. */
+function levelLines(levels: readonly Level[], minimize: boolean, width: number): Line[] {
+  if (levels.length === 0) return [line('  no result yet', 'dim')];
+  const means = levels.map(({ mean }) => mean);
+  const [low, high] = [Math.min(...means), Math.max(...means)];
+  const room = Math.max(4, Math.min(30, width - VALUE - 42));
+  return levels.map(({ value, mean, std, best, n }): Line => {
+    const share = high > low ? (mean - low) / (high - low) : 1;
+    const good = high > low && minimize ? 1 - share : share;
+    const cells = 1 + Math.round(good * (room - 1));
+    return {
+      segments: [
+        { text: `  ${pad(truncate(visibleText(value), VALUE - 1), VALUE, 'left')} ` },
+        { text: '█'.repeat(cells), style: good > 0.99 ? 'cyan' : undefined },
+        { text: ' '.repeat(room - cells) },
+        { text: ` ${pad(formatMetric(mean), 9, 'left')} ±${pad(std.toPrecision(2), 7, 'right')}` },
+        { text: ` best ${formatMetric(best)}  n=${n}`, style: 'dim' },
+      ],
+    };
+  });
+}
+
+function heatOf(model: Model, metric: string, minimize: boolean, width: number, lines: number): Line[] {
+  const pair = pairShown(model);
+  if (pair === undefined) return [];
+  const crossing = crossingOf(model.analysed, pair, metric);
+  if (crossing.down.length === 0) return [];
+  const [down, across] = pair;
+  const map = {
+    down: { name: down, values: crossing.down },
+    across: { name: across, values: crossing.across },
+    value: crossing.mean,
+    minimize,
+  };
+  const title = line(visibleText(`${down} by ${across} (h: the next two; ":heat A B")`), 'bold');
+  return [title, ...heatMap(map, width, Math.max(6, lines - 6))];
+}
+
+/** The two that the user chose, else the two that matter most. */
+export function pairShown(model: Model): readonly [string, string] | undefined {
+  const names = parametersByImportance(model);
+  const chosen = model.ui.pair;
+  if (chosen?.every((name) => names.includes(name))) return chosen;
+  const [first, second] = names;
+  return first === undefined || second === undefined ? undefined : [first, second];
+}
+
+function interactions(importance: Importance | undefined): Line[] {
+  if (importance === undefined || importance.interactions.length === 0) return [];
+  return [
+    line('interactions', 'bold'),
+    ...importance.interactions
+      .slice(0, 6)
+      .map(({ parameters: [a, b], share }) =>
+        line(visibleText(`  ${a} x ${b}: ${(share * 100).toFixed(1)}% of the variance`)),
+      ),
+  ];
+}

@@ -1,0 +1,36 @@
+/** Reconstructions of a trial at an epoch. */
+import { pictureLines, pictureSize, shrinkFor } from '../draw/picture.ts';
+import { EMPTY_LINE, type Line, line } from '../draw/segment.ts';
+import type { Model, TrialDetail } from '../state/model.ts';
+
+/** The epoch that is shown: so many looks back from the newest. */
+export function epochShown({ epochs }: TrialDetail, scrub: number): number | undefined {
+  return epochs.at(Math.max(0, epochs.length - 1 - scrub));
+}
+
+/** The trial's nearest look that is not later than the epoch, for a comparison at one epoch. */
+export function epochAt({ epochs }: TrialDetail, epoch: number): number | undefined {
+  return epochs.findLast((own) => own <= epoch) ?? epochs[0];
+}
+
+/** @param lines at most so many */
+export function reconstruction(
+  model: Model,
+  detail: TrialDetail | undefined,
+  epoch: number | undefined,
+  columns: number,
+  lines: number,
+): Line[] {
+  if (detail === undefined) return [line('reconstructions: asking for them...', 'dim')];
+  if (epoch === undefined) return [line('no reconstructions', 'dim')];
+  const at = detail.epochs.indexOf(epoch);
+  const scrubbed = detail.epochs.length > 1 ? ` (${at + 1} of ${detail.epochs.length}: [ and ])` : '';
+  const title = line(`after epoch ${epoch}${scrubbed}: input, (noisy,) output`, 'bold');
+  const shown = detail.pictures.get(epoch);
+  if (shown === undefined) return [title, line('asking for the picture...', 'dim')];
+  const shrink = shrinkFor(shown.picture, columns, Math.max(1, lines - 1));
+  if (!model.kitty) return [title, ...pictureLines(shown.picture, shrink, model.look)];
+  const size = pictureSize(shown.picture, shrink);
+  const spot = { number: shown.number, png: shown.png, column: 0, ...size };
+  return [title, { segments: [], spot }, ...Array<Line>(size.lines - 1).fill(EMPTY_LINE)];
+}

@@ -1,0 +1,150 @@
+import stringWidth from 'string-width';
+import { describe, expect, test } from 'vitest';
+import { midAnswers, midSweep, midTrials } from '../testing/mid-sweep.ts';
+import { delta, sampleAgent, sampleSweep, snapshot } from '../testing/sample.ts';
+import { sampleSession } from '../testing/sample-session.tsx';
+import { SampleSource } from '../testing/sample-source.ts';
+
+const SIZES = [
+  { columns: 80, rows: 24 },
+  { columns: 160, rows: 50 },
+];
+
+/** How to get to each view from the leaderboard. */
+const VIEWS: readonly (readonly [string, readonly string[]])[] = [
+  ['sweep', []],
+  ['sweep unfolded, marked and filtered', ['right', ' ', ' ', '/', 'n', 'o', 't', ' ', 'x', '=', '1', 'enter']],
+  ['trial', ['d']],
+  ['trial with another one over it', ['j', ' ', 'g', 'd']],
+  ['log', ['l']],
+  ['compare', [' ', ' ', 'c']],
+  ['parameters', ['2']],
+  ['agents', ['3']],
+  ['events', ['4']],
+  ['sweeps', ['5']],
+  ['help', ['?']],
+];
+
+/** `80x24 sweep`: frames as they were last looked at. */
+describe.each(SIZES)('at $columns x $rows', (size) => {
+  test.each(VIEWS)('%s', async (name, keys) => {
+    const at = await sampleSession(new SampleSource(midAnswers), size);
+    await at.press(...keys);
+    const frame = at.frame();
+    expect(frame).toHaveLength(size.rows);
+    for (const line of frame) expect(stringWidth(line)).toBeLessThanOrEqual(size.columns);
+    await expect(`${frame.map((line) => line.trimEnd()).join('\n')}\n`).toMatchFileSnapshot(
+      `./frames/${size.columns}x${size.rows} ${name}.txt`,
+    );
+    at.stop();
+  });
+});
+
+test.each([
+  { columns: 20, rows: 8 },
+  { columns: 40, rows: 12 },
+  { columns: 300, rows: 80 },
+])('every view fits on $columns x $rows', async (size) => {
+  for (const [, keys] of VIEWS) {
+    const at = await sampleSession(new SampleSource(midAnswers), size);
+    await at.press(...keys);
+    const frame = at.frame();
+    expect(frame).toHaveLength(size.rows);
+    for (const line of frame) expect(stringWidth(line)).toBeLessThanOrEqual(size.columns);
+    at.stop();
+  }
+});
+
+test('a question is seen on the smallest terminal', async () => {
+  const at = await sampleSession(new SampleSource(midAnswers), { columns: 40, rows: 8 });
+  await at.press('K');
+  expect(at.frame().at(-1)).toContain('kill sweep 7');
+  at.stop();
+});
+
+const HOSTILE = '\u001b[2J\u001b]0;owned\u0007\r\n\u009b1m\u202eback';
+
+test('no escape sequence of a hostile name gets through, whatever view it is in', async () => {
+  const trials = midTrials.map((trial) => ({
+    ...trial,
+    agentId: HOSTILE,
+    parameters: { ...trial.parameters, [HOSTILE]: { kind: { $case: 'text' as const, text: HOSTILE + trial.index } } },
+    metrics: { ...trial.metrics, [`m${HOSTILE}`]: 1 },
+    ...(trial.failure && { failure: { ...trial.failure, message: HOSTILE } }),
+  }));
+  const sweep = sampleSweep({
+    name: HOSTILE,
+    reason: HOSTILE,
+    metric: { name: `m${HOSTILE}` },
+    counts: { pending: 8 },
+  });
+  const names = {
+    id: HOSTILE,
+    host: HOSTILE,
+    backend: HOSTILE,
+    version: HOSTILE,
+    gpus: [HOSTILE],
+    drainReason: HOSTILE,
+  };
+  const agents = [sampleAgent(names)];
+  const answers = {
+    ...midAnswers,
+    updates: [snapshot(sweep, trials, agents), ...midAnswers.updates.slice(1)],
+    log: HOSTILE,
+    importance: { metric: `m${HOSTILE}`, why: HOSTILE, effects: [], interactions: [] },
+    trial: () => {
+      throw new Error(HOSTILE);
+    },
+  };
+  for (const [, keys] of [...VIEWS, ['kill', ['K']] as const, ['typed', ['/', HOSTILE, 'enter']] as const]) {
+    const at = await sampleSession(new SampleSource(answers), { columns: 160, rows: 50 });
+    await at.press(...keys);
+    const text = at.frame().join('\n');
+    expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}|\p{Bidi_Control}/u);
+    at.stop();
+  }
+});
+
+/** A change of style, as terminals take it. */
+const STYLE = new RegExp(`${String.fromCharCode(27)}\\[([\\d;]*)m`, 'g');
+
+test('ASCII is ASCII, column for column, and NO_COLOR has no colours but bold, dim and reverse', async () => {
+  for (const [, keys] of VIEWS) {
+    const size = { columns: 160, rows: 50 };
+    const at = await sampleSession(new SampleSource(midAnswers), size);
+    await at.press(...keys);
+    const ascii = await sampleSession(new SampleSource(midAnswers), size, {
+      look: { colour: false, ascii: true, plain: true },
+    });
+    await ascii.press(...keys);
+    expect(ascii.frame().join('\n')).toMatch(/^[ -~\n]*$/);
+    const mono = await sampleSession(new SampleSource(midAnswers), size, { look: { colour: false, ascii: false } });
+    await mono.press(...keys);
+    const styles = new Set([...mono.frame().join('\n').matchAll(STYLE)].map(([, code]) => code));
+    for (const style of styles) expect(['0', '1', '2', '7', '22', '27']).toContain(style);
+    for (const one of [at, ascii, mono]) one.stop();
+  }
+});
+
+test('it says when the coordinator is away, and since when', async () => {
+  const source = new SampleSource(midAnswers);
+  const at = await sampleSession(source, { columns: 160, rows: 50 });
+  source.link('no answer from 127.0.0.1:7070');
+  at.clock.now += 12_000;
+  const since = new Date(at.clock.now - 12_000).toTimeString().slice(0, 8);
+  expect(at.frame()[0]).toContain(`COORDINATOR AWAY for 12.0s, since ${since}: no answer from 127.0.0.1:7070`);
+  source.link(undefined);
+  expect(at.frame()[0]).not.toContain('AWAY');
+  at.stop();
+});
+
+test('a sweep that has ended stays to be looked at', async () => {
+  const source = new SampleSource(midAnswers);
+  const at = await sampleSession(source, { columns: 80, rows: 24 });
+  source.tell(delta({ sweep: { ...midSweep, state: 'SWEEP_STATE_FINISHED' } }));
+  source.end();
+  await at.settle();
+  expect(at.happened).toEqual(['ended']);
+  expect(at.frame()[0]).toContain('finished');
+  at.stop();
+});

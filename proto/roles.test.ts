@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ROLES, rolesOf } from './roles.ts';
+
+const PROTO = join(import.meta.dirname, 'trawl', 'v1');
+
+/** The path of every method that the .proto files define, whichever service it is of. */
+const methods = readdirSync(PROTO).flatMap((file) => {
+  const text = readFileSync(join(PROTO, file), 'utf8');
+  const service = /^service (\w+)/m.exec(text)?.[1];
+  return [...text.matchAll(/^ {2}rpc (\w+)/gm)].map(([, method]) => `/trawl.v1.${service}/${method}`);
+});
+
+test.each(methods)('%s says who may call it', (path) => {
+  const roles = rolesOf(path);
+  expect(roles.length).toBeGreaterThan(0);
+  expect(ROLES).toEqual(expect.arrayContaining([...roles]));
+});
+
+test("gRPC's health is for all, its reflection for people", () => {
+  expect(rolesOf('/grpc.health.v1.Health/Check')).toEqual(ROLES);
+  expect(rolesOf('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo')).not.toContain('agent');
+});
+
+test('nobody may call what is not known', () => {
+  expect(rolesOf('/trawl.v1.SweepService/DeleteEverything')).toEqual([]);
+});
+
+test('only an operator changes anything, only an agent runs attempts, and a viewer can do nothing more than look', () => {
+  const callableBy = (role: (typeof ROLES)[number]) =>
+    methods.filter((path) => rolesOf(path).includes(role)).map((path) => path.replace('/trawl.v1.', ''));
+  expect(callableBy('agent').sort()).toEqual([
+    'ArtifactService/Put',
+    'ArtifactService/Read',
+    'AttemptService/Open',
+    'AttemptService/Report',
+  ]);
+  const onlyOperators = callableBy('operator').filter((path) => !callableBy('viewer').includes(path));
+  expect(onlyOperators.sort()).toEqual([
+    'OperationsService/Backup',
+    'OperationsService/DrainAgent',
+    'OperationsService/UndrainAgent',
+    'SweepService/ControlSweep',
+    'SweepService/Submit',
+  ]);
+  expect(callableBy('viewer').filter((path) => !callableBy('operator').includes(path))).toEqual([]);
+});

@@ -1,0 +1,203 @@
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { killNow } from '../harness/processes.ts';
+import { TestTerminal } from '../harness/terminal.ts';
+import { until } from '../harness/until.ts';
+
+const LIMIT_MS = 180_000;
+
+const sweepOf = (name: string, epochs: number) => `
+name: ${JSON.stringify(name)}
+trainer: noop
+parameters:
+  x: {values: [1, 2, 3]}
+  y: {values: [1, 2, 3, 4]}
+  epochs: {value: ${epochs}}
+  duration_ms: {value: 300}
+`;
+
+async function clusterWith(text: string, slots = 2): Promise<{ cluster: Cluster; sweep: string }> {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, text));
+  await cluster.startAgent('agent-a', slots);
+  return { cluster, sweep };
+}
+
+const top = (cluster: Cluster, args: readonly string[] = [], size = {}) =>
+  new TestTerminal(['top', '--server', cluster.address, ...args], size);
+
+describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
+  test('a sweep as it goes: places, cursor, views, filter; pause, resume and kill are carried out', async () => {
+    const { cluster, sweep } = await clusterWith(sweepOf('live', 40));
+    const screen = top(cluster);
+    await screen.sees(/live {2}\d+ {2}running/);
+    await screen.sees(/^.{2} *1 .*running/m);
+    await screen.sees(/1 of 1 agents, 2\/2 slots busy/);
+
+    // The cursor stays on its trial while reports come in.
+    screen.press('j');
+    const marked = () => screen.lines().findIndex((line, row) => screen.reversed(row) && / [0-9a-f]{8} /.test(line));
+    const row = await until('the second row is under the cursor', () => marked() > 7 && marked());
+    const trial = / ([0-9a-f]{8}) /.exec(screen.lines()[row] ?? '')?.[1];
+    await until('another epoch has come', async () => {
+      const trials = await cluster.json<TrialJson[]>('trials', sweep);
+      return trials.some(({ epoch }) => epoch > 5);
+    });
+    expect(/ ([0-9a-f]{8}) /.exec(screen.lines()[marked()] ?? '')?.[1]).toBe(trial);
+
+    screen.press('d');
+    await screen.sees(`trial ${trial}`);
+    await screen.sees(/attempt +outcome/);
+    await screen.sees(/[\u2801-\u28ff]{3}/);
+    screen.press('q');
+    screen.press('3');
+    await screen.sees(/agent-a +connected +2\/2/);
+    screen.press('4');
+    await screen.sees(/granted +to agent agent-a/);
+    screen.press('5');
+    await screen.sees(/▸\d+ +live +running/);
+    screen.press('2');
+    await screen.sees(/^x/m);
+    screen.press('1');
+    screen.press('/');
+    screen.press('x=2 and y<=2\r');
+    await screen.sees('filter: x=2 and y<=2');
+    await until(
+      'two rows are left',
+      () => screen.lines().filter((line) => / [0-9a-f]{8} /.test(line.slice(0, 60))).length === 2,
+    );
+    screen.press('\u001b');
+    await until('the filter is off', () => !screen.lines().join('\n').includes('filter: x=2'));
+
+    screen.press('p');
+    await screen.sees(/pause: sweep \d+ \(live\) is paused/);
+    await screen.sees(/live {2}\d+ {2}paused/);
+    expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_PAUSED');
+    screen.press('p');
+    await screen.sees(/live {2}\d+ {2}running/);
+    screen.press('K');
+    await screen.sees(/kill sweep \d+ \(live\)\? \[y\/N\]/);
+    screen.press('n');
+    await screen.sees('nothing was done');
+    expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_RUNNING');
+    screen.press('K');
+    await screen.sees('[y/N]');
+    screen.press('y');
+    await screen.sees(/kill: sweep \d+ \(live\) is killed/);
+    expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_KILLED');
+    screen.press('q');
+    expect(await screen.exited).toBe(0);
+    expect(screen.alternate).toBe(false);
+  });
+
+  test('the GPUs of an agent: what they are, and what they do', async () => {
+    const folder = testFolder();
+    const smi = join(folder, 'nvidia-smi');
+    const figures = '0, 37, 61234, 81559, 41, 118.24\\n1, [N/A], 12, 81559, 30, [N/A]\\n';
+    const cards = '0, NVIDIA H100, 81559\\n1, NVIDIA H100, 81559\\n';
+    writeFileSync(smi, `#!/bin/sh\ncase "$*" in *utilization*) printf '${figures}';; *) printf '${cards}';; esac\n`);
+    chmodSync(smi, 0o755);
+    const path = process.env.PATH;
+    onTestFinished(() => {
+      process.env.PATH = path;
+    });
+    process.env.PATH = `${folder}:${path}`;
+    const { cluster } = await clusterWith(sweepOf('cards', 100));
+    const screen = top(cluster, [], { columns: 140, rows: 30 });
+    await screen.sees(/cards {2}\d+ {2}running/);
+    screen.press('3');
+    await screen.sees(/agent-a +connected .* 2 × NVIDIA H100 +37% /);
+    await screen.sees(/0 +NVIDIA H100 +█{4}░{6} +37% +█{8}░{2} +75% +59\.8\/80 +41 +118$/m);
+    await screen.sees(/1 +NVIDIA H100 +- +░{10} +0% +0\.0\/80 +30 +-$/m);
+    const [agent] = await cluster.json<{ gpu_figures: { power_watts: number | null }[] }[]>('agents');
+    expect(agent?.gpu_figures.map(({ power_watts }) => power_watts)).toEqual([118.24, null]);
+  });
+
+  test('the coordinator is killed and comes back: the screen says so, and goes on without losing an event', async () => {
+    const { cluster } = await clusterWith(sweepOf('survivor', 12));
+    const screen = top(cluster, [], { columns: 160, rows: 50 });
+    await screen.sees(/granted +to agent|granted to agent/);
+    await cluster.coordinator.killNow();
+    await screen.sees(/COORDINATOR AWAY for .*, since \d\d:\d\d:\d\d/);
+    await cluster.startCoordinator();
+    await until('it is there again', () => !screen.lines().join('\n').includes('AWAY'));
+    await screen.sees(/survivor {2}\d+ {2}finished/);
+    await screen.sees(/100% 12\/12/);
+    screen.press('4');
+    const events = await screen.sees(/at +trial +try[\s\S]*sweep finished/);
+    const granted = events.split('\n').filter((line) => / granted /.test(line));
+    const ids = granted.map((line) => /([0-9a-f]{8}) +(\d+) +granted/.exec(line)?.slice(1).join(' '));
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(new Set(ids.map((id) => id?.slice(0, 8))).size).toBe(12);
+  });
+
+  test('the terminal is given back whatever ends it: SIGINT, SIGTERM, SIGHUP, and even SIGKILL', async () => {
+    const { cluster } = await clusterWith(sweepOf('ended', 100));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const) {
+      const screen = top(cluster);
+      await screen.sees(/ended {2}\d+ {2}running/);
+      expect(screen.alternate).toBe(true);
+      if (signal === 'SIGKILL') killNow(screen.pid);
+      else screen.kill(signal);
+      await until(`the terminal is given back after ${signal}`, () => !screen.alternate);
+      expect(screen.written).toContain('\u001b[?25h');
+    }
+  });
+
+  test('a terminal that changes its size, has no colours, or shows ASCII only', async () => {
+    const { cluster } = await clusterWith(sweepOf('sizes', 100));
+    const screen = top(cluster, ['--readonly'], {
+      columns: 80,
+      rows: 24,
+      env: { NO_COLOR: '1', LANG: 'C', LC_ALL: 'C' },
+    });
+    await screen.sees(/sizes {2}\d+ {2}running.*read-only/);
+    for (const [columns, rows] of [
+      [160, 50],
+      [40, 12],
+      [300, 80],
+    ] as const) {
+      screen.resize(columns, rows);
+      await until(`it fills ${columns} x ${rows}`, () => {
+        const lines = screen.lines();
+        return lines.length === rows && /help|~$/.test(lines.at(-1) ?? '') && /^sizes/.test(lines[0] ?? '');
+      });
+    }
+    screen.press('pK');
+    screen.press('?');
+    await screen.sees('keys of the sweep view');
+    expect(screen.lines().join('\n')).not.toMatch(/pause|kill/);
+    expect(screen.written).toMatch(/^\p{ASCII}*$/u);
+    // Bold, dim and reverse are no colours.
+    expect(screen.written).not.toMatch(/\[(?:\d+;)*[349]\dm/);
+  });
+
+  test('one frame without a terminal, and a finished sweep played once more', async () => {
+    const { cluster, sweep } = await clusterWith(sweepOf('played', 2), 4);
+    expect((await cluster.run('wait', sweep)).code).toBe(0);
+    const once = await cluster.run('top', '--once', '--columns', '200');
+    expect(once.code, once.stderr).toBe(0);
+    expect(once.stdout).toContain('100% 12/12');
+    expect(once.stdout).not.toContain('\u001b');
+    const piped = await cluster.run('top');
+    expect(piped.code).toBe(2);
+    expect(piped.stderr).toContain('--once');
+
+    const screen = top(cluster, [sweep, '--replay', '--speed', '2']);
+    await screen.sees(/running.*REPLAY, 2 times as fast/);
+    await screen.sees(/ [1-9]\/12/);
+    await screen.sees(/finished.*REPLAY/);
+    await screen.sees('100% 12/12');
+    screen.press('q');
+    expect(await screen.exited).toBe(0);
+    const running = await cluster.json<{ sweep: string }>('submit', sweepFile(testFolder(), sweepOf('runs', 200)));
+    const refused = top(cluster, [running.sweep, '--replay']);
+    expect(await refused.exited).toBe(4);
+    expect(refused.written).toContain('has not ended');
+  });
+});

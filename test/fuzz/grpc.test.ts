@@ -1,0 +1,153 @@
+import { status } from '@grpc/grpc-js';
+import { expect, test } from 'vitest';
+import { Cluster } from '../harness/cluster.ts';
+import { testFolder } from '../harness/folder.ts';
+import { Random } from '../harness/random.ts';
+import { sayGarbage } from './garbage.ts';
+import { startPuppet } from './puppet.ts';
+import { dial, framed, type RawAnswer, type RawCall, rawCall } from './raw-call.ts';
+import { METHODS, type WireMethod } from './schema.ts';
+import { fuzzSeeds } from './seeds.ts';
+import { expectRunOnce, killLive, runSweep } from './still-works.ts';
+import { changes, type StoredRows, storedRows } from './stored-rows.ts';
+import { expectNoStrayFile, expectUnharmed, unreadable } from './unharmed.ts';
+import { CUT_SHORT, TOO_LARGE, WAYS } from './ways.ts';
+
+/** Calls of each method in each way, in one round. */
+const CALLS = 8;
+/** Connections on which garbage is said, in one round. */
+const CONNECTIONS = 40;
+/** Nothing of the puppet's may run out. */
+const LEASE = '30m';
+
+/** What a call that is answered may change; every other method may change nothing at all. */
+const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
+  '/trawl.v1.SweepService/Submit': ['sweeps', 'trials', 'events'],
+  '/trawl.v1.SweepService/ControlSweep': ['sweeps', 'trials', 'attempts', 'events'],
+  '/trawl.v1.AttemptService/Open': ['trials', 'attempts', 'events'],
+  '/trawl.v1.AttemptService/Report': ['sweeps', 'trials', 'attempts', 'reports', 'logs', 'artifacts', 'events'],
+  '/trawl.v1.OperationsService/DrainAgent': ['drains'],
+  '/trawl.v1.OperationsService/UndrainAgent': ['drains'],
+};
+
+const { OK, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED } = status;
+const { RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, DATA_LOSS, UNIMPLEMENTED } = status;
+/** What may be said to whoever calls wrongly: none of it blames the coordinator. */
+const CODES: readonly (number | undefined)[] = [
+  ...[OK, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED],
+  ...[RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, DATA_LOSS, UNIMPLEMENTED],
+];
+const SENTENCE = /\p{Letter}+ \P{Control}*\p{Letter}/u;
+
+function isPlain({ code, details, brokenOff }: RawAnswer, { ending = 'end', mustEnd }: RawCall): boolean {
+  if (brokenOff) return ending !== 'end' || !mustEnd;
+  return CODES.includes(code) && (code === OK || SENTENCE.test(details));
+}
+
+/** A call and its answer, for a person. */
+function told({ path, pieces, headers = {} }: RawCall, answer: RawAnswer | undefined): string {
+  const sent = pieces.map((piece) => Buffer.from(piece).toString('latin1').slice(0, 200));
+  const code = answer?.code === undefined ? 'no status' : status[answer.code];
+  return `${path} ${JSON.stringify({ sent, headers })} -> ${code} ${answer?.details.slice(0, 500)}`;
+}
+
+/** All at once, on a connection of their own; when they are answered, all that they did is in the store. */
+async function callAll(cluster: Cluster, calls: readonly RawCall[]): Promise<RawAnswer[]> {
+  const session = dial(cluster.address);
+  const answers = await Promise.all(calls.map((call) => rawCall(session, call)));
+  const nothing = { path: '/trawl.v1.AttemptService/Open', pieces: [framed(new Uint8Array())], mustEnd: true };
+  expect(await rawCall(session, nothing)).toMatchObject({ code: OK });
+  session.destroy();
+  return answers;
+}
+
+/** @returns the rows of the store afterwards */
+async function expectOrderlyRefusals(
+  cluster: Cluster,
+  what: string,
+  calls: readonly RawCall[],
+  before: StoredRows,
+): Promise<StoredRows> {
+  const answers = await callAll(cluster, calls);
+  const odd = calls.flatMap((call, at) => {
+    const answer = answers[at];
+    return answer !== undefined && isPlain(answer, call) ? [] : [told(call, answer)];
+  });
+  expect(odd, what).toEqual([]);
+  // Who breaks off does not know whether it was heard.
+  const heard = calls.filter((_, at) => answers[at]?.code === OK || answers[at]?.answered || answers[at]?.brokenOff);
+  const allowed = new Set(heard.flatMap(({ path }) => MAY_CHANGE[path] ?? []));
+  const after = storedRows(cluster.dir);
+  const changed = Object.entries(changes(before, after)).filter(([table]) => !allowed.has(table));
+  expect(changed, what).toEqual([]);
+  return after;
+}
+
+/** A call without a message. What asks once for one answer gets one, whatever it asked. */
+function callOf({ path, streams, answersMany }: WireMethod): RawCall {
+  return { path, pieces: [], mustEnd: !streams && !answersMany };
+}
+
+/** What can change something is looked at after each way, the others together. */
+function batches(methods: readonly WireMethod[]): [WireMethod, string[]][] {
+  const ways = Object.keys(WAYS);
+  return methods.flatMap((method): [WireMethod, string[]][] =>
+    method.path in MAY_CHANGE ? ways.map((way) => [method, [way]]) : [[method, ways]],
+  );
+}
+
+test('every method refuses what it cannot read and what is too large, each with its code, and counts both', {
+  timeout: 60_000,
+}, async () => {
+  const cluster = await Cluster.start(testFolder());
+  const before = storedRows(cluster.dir);
+  const all = (piece: Uint8Array) => METHODS.map(({ path }) => ({ path, pieces: [piece], mustEnd: true }));
+  const cut = await callAll(cluster, all(CUT_SHORT));
+  expect(cut.map(({ code }) => code)).toEqual(METHODS.map(() => INVALID_ARGUMENT));
+  expect(await unreadable(cluster.metricsUrl, 'grpc')).toBe(METHODS.length);
+  const large = await callAll(cluster, all(TOO_LARGE));
+  expect(large.map(({ code }) => code)).toEqual(METHODS.map(() => RESOURCE_EXHAUSTED));
+  expect(await unreadable(cluster.metricsUrl, 'grpc')).toBe(2 * METHODS.length);
+  expect(changes(before, storedRows(cluster.dir))).toEqual({});
+  expectUnharmed(cluster, 'coordinator');
+});
+
+test('whatever is sent to whatever method, the coordinator lives, says what is wrong, changes nothing, and works on', {
+  timeout: 60_000 + 60_000 * fuzzSeeds().length,
+}, async () => {
+  const cluster = await Cluster.start(testFolder(), { lease: LEASE });
+  await cluster.startAgent('worker', 2);
+  const done = await runSweep(cluster, 100);
+  await cluster.agent('worker').stop();
+  const finished = rowsOfSweep(storedRows(cluster.dir), done);
+  for (const seed of fuzzSeeds()) {
+    console.log(`TRAWL_FUZZ_SEED=${seed}`);
+    const random = new Random(seed);
+    const words = await startPuppet(cluster, `puppet-${seed}`);
+    let rows = storedRows(cluster.dir);
+    for (const [method, ways] of random.shuffled(batches(METHODS))) {
+      const calls = ways.flatMap((way) =>
+        Array.from({ length: CALLS }, () => ({ ...callOf(method), ...WAYS[way]?.(method, words, random) })),
+      );
+      const what = `TRAWL_FUZZ_SEED=${seed}: ${method.path}, ${ways.join(', ')}`;
+      rows = await expectOrderlyRefusals(cluster, what, calls, rows);
+    }
+    await Promise.all(Array.from({ length: CONNECTIONS }, () => sayGarbage(cluster.address, random)));
+    rows = await expectOrderlyRefusals(cluster, `TRAWL_FUZZ_SEED=${seed}: garbage`, [], rows);
+    expectUnharmed(cluster, 'coordinator');
+    await killLive(cluster);
+  }
+  expect(await unreadable(cluster.metricsUrl, 'grpc')).toBeGreaterThan(0);
+  expect(rowsOfSweep(storedRows(cluster.dir), done)).toEqual(finished);
+  expectNoStrayFile(cluster);
+
+  await cluster.startAgent('closer', 2);
+  await expectRunOnce(cluster, await runSweep(cluster, 200));
+});
+
+/** Whatever the store says of a sweep. */
+function rowsOfSweep(rows: StoredRows, sweep: string): string[] {
+  return [...rows].flatMap(([table, texts]) =>
+    texts.filter((text) => `${JSON.parse(text)[table === 'sweeps' ? 'id' : 'sweep_id']}` === sweep),
+  );
+}

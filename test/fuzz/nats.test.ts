@@ -1,0 +1,109 @@
+import { connect, type NatsConnection } from 'nats';
+import { expect, onTestFinished, test } from 'vitest';
+import { Heartbeat } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { allHeartbeats, heartbeatSubject, namesAttempt, offerStream } from '../../proto/subjects.ts';
+import { untilRunning } from '../faults/noop-sweep.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { Random } from '../harness/random.ts';
+import { until } from '../harness/until.ts';
+import { type Heard, overhear } from './overhear.ts';
+import { sayOn } from './sayings.ts';
+import { fuzzSeeds } from './seeds.ts';
+import { expectRunOnce, killLive, runSweep } from './still-works.ts';
+import { changes, type StoredRows, storedRows } from './stored-rows.ts';
+import { patterns } from './subjects.ts';
+import { expectUnharmed, unreadable } from './unharmed.ts';
+
+const AGENT = 'worker';
+/** Messages on each pattern of subjects, in one round. */
+const MESSAGES = 150;
+/** What was overheard and is said again, in one round. */
+const REPLAYS = 150;
+
+/** A trial that runs all the while, and a sweep that waits. */
+async function atWork(cluster: Cluster): Promise<{ sweeps: string[]; trials: string[] }> {
+  const long = 'trainer: noop\nparameters: {x: {values: [1]}, duration_ms: {value: 3600000}}\n';
+  const held = await cluster.json<{ sweep: string }>('submit', sweepFile(cluster.folder, long));
+  await untilRunning(cluster, held.sweep, 1);
+  const text = 'trainer: noop\nparameters: {x: {values: [2, 3, 4]}}\n';
+  const paused = await cluster.json<{ sweep: string }>('submit', sweepFile(cluster.folder, text));
+  await cluster.run('pause', paused.sweep);
+  const sweeps = [held.sweep, paused.sweep];
+  const trials = (await Promise.all(sweeps.map((sweep) => cluster.json<{ trial: string }[]>('trials', sweep)))).flat();
+  return { sweeps, trials: trials.map(({ trial }) => trial) };
+}
+
+/** Those messages that come to the coordinator as heartbeats and can be no heartbeats. */
+function unreadableBeats(cluster: string, said: readonly Heard[]): number {
+  const [trawl, , beat] = allHeartbeats(cluster).split('.');
+  return said.filter(({ subject, data }) => {
+    const parts = subject.split('.');
+    if (parts.length !== 4 || parts[0] !== trawl || parts[1] !== cluster || parts[2] !== beat || parts[3] === '')
+      return false;
+    try {
+      const { agentId, held } = Heartbeat.decode(data);
+      return subject === heartbeatSubject(cluster, agentId) && !held.every(namesAttempt);
+    } catch {
+      return true;
+    }
+  }).length;
+}
+
+/** Where the agent serves its own figures, as it tells the coordinator. */
+async function agentMetricsUrl(cluster: Cluster): Promise<string> {
+  const groups = (await (await fetch(new URL('/sd', cluster.metricsUrl))).json()) as { targets: string[] }[];
+  return `http://${groups[0]?.targets[0]}/metrics`;
+}
+
+async function streamIsEmpty(nats: NatsConnection, cluster: string): Promise<boolean> {
+  const manager = await nats.jetstreamManager();
+  return (await manager.streams.info(offerStream(cluster))).state.messages === 0;
+}
+
+test('whatever is said on whatever subject, coordinator and agent live, nothing is changed, and both work on', {
+  timeout: 60_000 + 60_000 * fuzzSeeds().length,
+}, async () => {
+  const cluster = await Cluster.start(testFolder());
+  const nats = await connect({ servers: cluster.natsUrl });
+  onTestFinished(() => nats.close());
+  const heard = overhear(nats);
+  await nats.flush();
+  await cluster.startAgent(AGENT, 2);
+  await runSweep(cluster, 100);
+  const { sweeps, trials } = await atWork(cluster);
+  const rows: StoredRows = storedRows(cluster.dir);
+  const name = rows
+    .get('meta')
+    ?.flatMap((row) => (JSON.parse(row).name === 'cluster' ? [JSON.parse(row).value] : []))[0];
+  await until('a heartbeat was overheard', () =>
+    heard().some(({ subject }) => subject === heartbeatSubject(name, AGENT)),
+  );
+  const words = { cluster: name, agentId: AGENT, sweeps, trials };
+
+  let expected = 0;
+  for (const seed of fuzzSeeds()) {
+    console.log(`TRAWL_FUZZ_SEED=${seed}`);
+    const random = new Random(seed);
+    const said = [
+      ...patterns(AGENT).flatMap((pattern) =>
+        Array.from({ length: MESSAGES }, () => sayOn(nats, pattern, words, random)),
+      ),
+      ...Array.from({ length: REPLAYS }, () => sayOn(nats, random.pick(heard()), words, random)),
+    ].flat();
+    await nats.flush();
+    expected += unreadableBeats(name, said);
+    await until(
+      `${expected} unreadable heartbeats are counted`,
+      async () => (await unreadable(cluster.metricsUrl, 'nats')) >= expected,
+    );
+    await until('what was put in the place of offers is gone', () => streamIsEmpty(nats, name));
+    expectUnharmed(cluster, 'coordinator', AGENT);
+    expect(changes(rows, storedRows(cluster.dir)), `TRAWL_FUZZ_SEED=${seed}`).toEqual({});
+  }
+  expect(await unreadable(cluster.metricsUrl, 'nats')).toBe(expected);
+  expect(await unreadable(await agentMetricsUrl(cluster), 'nats')).toBeGreaterThan(0);
+
+  await killLive(cluster);
+  await expectRunOnce(cluster, await runSweep(cluster, 200));
+});

@@ -1,0 +1,40 @@
+import { connect } from 'nats';
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { OfferQueue } from '../../agent/supervisor/offer-queue.ts';
+import { startNatsServer } from '../../bin/local/nats-server.ts';
+import { Offers } from '../../coordinator/transport/offers.ts';
+import { offerSubject } from '../../proto/subjects.ts';
+import { testFolder } from '../harness/folder.ts';
+
+const CLUSTER = 'c1';
+const SLOTS = 2;
+
+test('rubbish in the place of offers is counted and thrown away, and the slots still get the offers behind it', async () => {
+  const log = pino({ level: 'silent' });
+  const server = await startNatsServer({ storeDir: testFolder() });
+  onTestFinished(() => server.stop());
+  const nats = await connect({ servers: server.url });
+  onTestFinished(() => nats.close());
+  const offers = new Offers(nats, CLUSTER, log, () => {});
+  await offers.reconcile(() => []);
+  const rubbish = Array.from({ length: 3 * SLOTS }, (_, at) => ({ sweepId: '1', trialId: `r${at}`, attempt: 1 }));
+  for (const key of rubbish) await nats.jetstream().publish(offerSubject(CLUSTER, key), Uint8Array.of(0x0a, 0x7f));
+  const offered = Array.from({ length: SLOTS }, (_, at) => ({ sweepId: '1', trialId: `t${at}`, attempt: 1 }));
+  for (const key of offered) await offers.publish(key);
+
+  const got: unknown[] = [];
+  let unreadable = 0;
+  const events = {
+    onOffer: (key: unknown) => void got.push(key),
+    onUnreadable: () => {
+      unreadable += 1;
+    },
+  };
+  const queue = new OfferQueue(nats, events, log);
+  onTestFinished(() => queue.close());
+  queue.join(CLUSTER);
+  queue.want(SLOTS);
+  await expect.poll(() => got, { timeout: 10_000 }).toEqual(offered);
+  expect(unreadable).toBe(rubbish.length);
+});

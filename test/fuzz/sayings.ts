@@ -1,0 +1,65 @@
+/** Messages on NATS that make no sense, or made sense before. */
+import { headers, type MsgHdrs, type NatsConnection } from 'nats';
+import type { Random } from '../harness/random.ts';
+import { DAMAGES } from './damage.ts';
+import { encode } from './encode.ts';
+import type { Heard } from './overhear.ts';
+import { messageType } from './schema.ts';
+import { subjectOf } from './subjects.ts';
+import { extreme, noise, plausible } from './values.ts';
+
+export interface Names {
+  readonly cluster: string;
+  readonly agentId: string;
+  readonly sweeps: readonly string[];
+  readonly trials: readonly string[];
+}
+
+/** JetStream's words to whoever pulls: heartbeat, no messages, timeout, conflict, and one that there is not. */
+const STATUSES = [100, 404, 408, 409, 999];
+/** Bytes of a message that a status takes. */
+const HEADER_ROOM = 32;
+
+/**
+ * Says something once or twice.
+ * @param about a pattern of subjects, or what was overheard: it is said again as it was, or damaged
+ * @returns what was said
+ */
+export function sayOn(nats: NatsConnection, about: string | Heard, names: Names, random: Random): Heard[] {
+  const largest = nats.info?.max_payload ?? 0;
+  const told = typeof about === 'string' ? invented(about, names, random, largest) : again(about, random);
+  const { subject, reply } = told;
+  const data = told.data.subarray(0, largest - HEADER_ROOM);
+  const more = { ...(reply === undefined ? {} : { reply }), ...status(random) };
+  const times = random.pick([1, 1, 2]);
+  for (let time = 0; time < times; time++) nats.publish(subject, data, more);
+  return Array.from({ length: times }, () => ({ subject, data, reply }));
+}
+
+function status(random: Random): { headers?: MsgHdrs } {
+  return random.next() < 0.1 ? { headers: headers(random.pick(STATUSES), 'x') } : {};
+}
+
+function invented(pattern: string, names: Names, random: Random, largest: number): Heard {
+  const known = [names.cluster, names.agentId, ...names.sweeps, ...names.trials, '1'];
+  const subject = subjectOf(pattern, [names.cluster, names.agentId], known, random);
+  const type = messageType(pattern.includes('heartbeat') ? 'Heartbeat' : 'Offer');
+  const words = {
+    agentId: [names.agentId, names.agentId, 'nobody'],
+    incarnation: ['x'],
+    sweepId: names.sweeps,
+    trialId: names.trials,
+    attempt: [1, 2],
+    leaving: [0],
+  };
+  const say = random.next();
+  if (say < 0.2) return { subject, data: noise(random, 60), reply: undefined };
+  // As large as the server takes.
+  if (say < 0.21) return { subject, data: new Uint8Array(largest), reply: undefined };
+  const data = encode(type, (say < 0.6 ? extreme : plausible)(random, words), random);
+  return { subject, data: say < 0.8 ? data : random.pick(DAMAGES)(data, random), reply: undefined };
+}
+
+function again({ subject, data, reply }: Heard, random: Random): Heard {
+  return { subject, data: random.next() < 0.5 ? data : random.pick(DAMAGES)(data, random), reply };
+}

@@ -1,0 +1,45 @@
+/** Every method and message of the wire, read from its files: what is added to them is fuzzed too. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import protobuf from 'protobufjs';
+import { packageRoot } from '../../bin/local/package-root.ts';
+
+export interface WireMethod {
+  /** Such as `/trawl.v1.SweepService/Submit`. */
+  readonly path: string;
+  readonly request: protobuf.Type;
+  /** Whether a caller may send many. */
+  readonly streams: boolean;
+  /** Whether it may be answered by many. */
+  readonly answersMany: boolean;
+}
+
+const PROTO = join(packageRoot(), 'proto');
+
+const root = new protobuf.Root();
+root.resolvePath = (_, target) => join(PROTO, target);
+root.loadSync(
+  readdirSync(join(PROTO, 'trawl', 'v1')).flatMap((file) => (file.endsWith('.proto') ? [`trawl/v1/${file}`] : [])),
+);
+root.resolveAll();
+
+export const METHODS: readonly WireMethod[] = methodsOf(root);
+
+/** A message by its name, such as `Heartbeat`. */
+export function messageType(name: string): protobuf.Type {
+  return root.lookupType(`trawl.v1.${name}`);
+}
+
+function methodsOf(namespace: protobuf.NamespaceBase): WireMethod[] {
+  return namespace.nestedArray.flatMap((nested) => {
+    if (nested instanceof protobuf.Service) {
+      return nested.methodsArray.map((method) => ({
+        path: `/${nested.fullName.slice(1)}/${method.name}`,
+        request: method.resolvedRequestType ?? namespace.lookupType(method.requestType),
+        streams: method.requestStream === true,
+        answersMany: method.responseStream === true,
+      }));
+    }
+    return nested instanceof protobuf.Namespace ? methodsOf(nested) : [];
+  });
+}

@@ -1,0 +1,8 @@
+/**
+ * Seeds of the rounds to run, said so that a failure can be repeated. TRAWL_FUZZ_SEED repeats a run, TRAWL_FUZZ_ROUNDS
+ * asks for more than one.
+ */
+export function fuzzSeeds(): number[] {
+  const first = Number(process.env.TRAWL_FUZZ_SEED ?? Date.now() % 1_000_000);
+  return Array.from({ length: Number(process.env.TRAWL_FUZZ_ROUNDS ?? 1) }, (_, round) => first + round);
+}

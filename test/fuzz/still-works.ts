@@ -1,0 +1,54 @@
+/** What a cluster must do before and after. */
+import { expect } from 'vitest';
+import { noopLoss } from '../../agent/trainers/noop.ts';
+import { withConnection } from '../../bin/connect.ts';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { unary } from '../../bin/rpc.ts';
+import { isEnded } from '../../coordinator/core/model.ts';
+import { sweepState } from '../../proto/names.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import { expectExactlyOnce } from '../faults/exactly-once.ts';
+import type { Cluster } from '../harness/cluster.ts';
+import { sweepFile } from '../harness/folder.ts';
+import { readStore } from '../harness/stored.ts';
+
+const TRIALS = 6;
+const EPOCHS = 2;
+
+/** Runs a sweep to its end. @param from its x begin there: other sweeps have others @returns its id */
+export async function runSweep(cluster: Cluster, from: number): Promise<string> {
+  const x = `{min: ${from}, max: ${from + TRIALS - 1}, step: 1}`;
+  const text = `trainer: noop\nparameters: {x: ${x}, epochs: {value: ${EPOCHS}}, duration_ms: {value: 10}}\nretry: {crash: 0}\n`;
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(cluster.folder, text));
+  const waited = await cluster.run('wait', sweep);
+  expect(waited.code, waited.stderr).toBe(0);
+  return sweep;
+}
+
+/** Ends what goes on still, so that nothing comes before the next sweep. */
+export async function killLive(cluster: Cluster): Promise<void> {
+  await withConnection({ server: cluster.address }, async (connection) => {
+    const { sweeps } = await unary(connection, connection.client.listSweeps, {});
+    for (const { id, state } of sweeps.filter((sweep) => !isEnded(sweepState.of(sweep.state)))) {
+      const request = { sweep: id, action: 'SWEEP_ACTION_KILL', reason: `it was ${state}` } as const;
+      await unary(connection, connection.client.controlSweep, request);
+    }
+  });
+}
+
+/** Ends the coordinator, and looks at what it has stored of that sweep. */
+export async function expectRunOnce(cluster: Cluster, sweep: string): Promise<void> {
+  const trials = await cluster.json<TrialJson[]>('trials', sweep);
+  const ids = new Set(trials.map(({ trial }) => trial));
+  expect(await cluster.coordinator.stop()).toBe(0);
+  const stored = readStore(cluster.dir);
+  const own = {
+    trials: stored.trials.filter(({ id }) => ids.has(id)),
+    attempts: stored.attempts.filter(({ trial }) => ids.has(trial)),
+    reports: stored.reports.filter(({ trial }) => ids.has(trial)),
+    events: stored.events.filter(({ trial }) => ids.has(trial)),
+  };
+  const lossAt = (parameters: Readonly<Record<string, unknown>>, epoch: number) =>
+    noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch);
+  expectExactlyOnce(own, { trials: TRIALS, epochs: EPOCHS, lossAt });
+}

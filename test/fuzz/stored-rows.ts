@@ -1,0 +1,53 @@
+/** Everything that a coordinator's store says, while the coordinator works on. */
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'libsql';
+
+/** The rows of each table, as text, in order. */
+export type StoredRows = ReadonlyMap<string, readonly string[]>;
+
+/** What the coordinator does unasked does not count: offers are made whenever a slot is free, and graces pass. */
+const AS_ASKED = `
+  delete from events where kind = 'offered';
+  update trials set state = 'pending', failure_class = null, failure_message = null where state in ('pending', 'offered');
+  update drains set grace_left_ms = 0;
+`;
+
+/** Nothing may be being written meanwhile. */
+export function storedRows(dir: string): StoredRows {
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-rows-'));
+  for (const name of ['store.db', 'store.db-wal']) {
+    if (existsSync(join(dir, name))) copyFileSync(join(dir, name), join(copy, name));
+  }
+  const db = new Database(join(copy, 'store.db'));
+  try {
+    db.exec(AS_ASKED);
+    const tables = db.prepare("select name from sqlite_schema where type = 'table' and name not like 'sqlite%'").all();
+    return new Map((tables as { name: string }[]).map(({ name }) => [name, rowsOf(db, name)]));
+  } finally {
+    db.close();
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+function rowsOf(db: Database.Database, table: string): string[] {
+  const rows = db.prepare(`select * from ${table}`).all() as Record<string, unknown>[];
+  // The number of an event counts those that were left out.
+  return rows.map((row) => JSON.stringify(table === 'events' ? { ...row, seq: 0 } : row)).sort();
+}
+
+/** The tables whose rows differ, each with some rows that came and went. */
+export function changes(before: StoredRows, after: StoredRows): Record<string, { came: string[]; went: string[] }> {
+  const out: Record<string, { came: string[]; went: string[] }> = {};
+  for (const [table, rows] of after) {
+    const old = new Set(before.get(table));
+    const now = new Set(rows);
+    const came = rows.filter((row) => !old.has(row));
+    const went = [...old].filter((row) => !now.has(row));
+    if (came.length + went.length > 0) out[table] = { came: some(came), went: some(went) };
+  }
+  return out;
+}
+
+const some = (rows: readonly string[]) => rows.slice(0, 5).map((row) => row.slice(0, 1_000));

@@ -1,0 +1,44 @@
+/** How it is told that nothing has broken. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import { expect } from 'vitest';
+import type { Cluster } from '../harness/cluster.ts';
+import { alive } from '../harness/processes.ts';
+
+/** Pino's level of an error. */
+const ERROR = 50;
+
+/** The processes live, and none of them has logged an error. @param parts their names */
+export function expectUnharmed(cluster: Cluster, ...parts: string[]): void {
+  for (const part of parts) {
+    const { pid } = part === 'coordinator' ? cluster.coordinator : cluster.agent(part);
+    expect(alive([pid]), `${part} has died:\n${readFileSync(cluster.logOf(part), 'utf8').slice(-2_000)}`).toEqual([
+      pid,
+    ]);
+    const lines = readFileSync(cluster.logOf(part), 'utf8').trim().split('\n');
+    // What is no JSON was not written by the log: a crash, or a warning of Node's.
+    expect(lines.filter((line) => !line.startsWith('{') || JSON.parse(line).level >= ERROR)).toEqual([]);
+  }
+}
+
+/** Every file that the coordinator has lies where it must. */
+export function expectNoStrayFile(cluster: Cluster): void {
+  const files = readdirSync(cluster.folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = files.map(({ parentPath, name }) => relative(cluster.folder, `${parentPath}/${name}`));
+  const own = [
+    /^coordinator\/(store\.db(-wal)?|coordinator\.json)$/,
+    /^coordinator\/artifacts\/\d+\/[0-9a-f]+\/\d+\/(\.parts\/[0-9a-f]{64}|[A-Za-z0-9_+=@,-][A-Za-z0-9._+=@,/-]*)$/,
+    /^(nats|worker|closer)\//,
+    /^[a-z]+\.log$/,
+    /^sweep\.yaml$/,
+  ];
+  expect(paths.filter((path) => !own.some((pattern) => pattern.test(path)))).toEqual([]);
+}
+
+/** Of `trawl_unreadable_messages_total`. */
+export async function unreadable(metricsUrl: string, via: 'grpc' | 'nats'): Promise<number> {
+  const text = await (await fetch(metricsUrl)).text();
+  const value = new RegExp(`^trawl_unreadable_messages_total\\{via="${via}"\\} (\\d+)$`, 'm').exec(text)?.[1];
+  if (value === undefined) throw new Error(`${metricsUrl} does not count what came by ${via}`);
+  return Number(value);
+}

@@ -1,0 +1,88 @@
+/** A command in a pseudo-terminal, its screen kept by a terminal emulator. */
+import { join } from 'node:path';
+import { type IPty, spawn } from '@lydell/node-pty';
+import headless from '@xterm/headless';
+import { packageRoot } from '../../bin/local/package-root.ts';
+
+const { Terminal } = headless;
+
+export interface TerminalOptions {
+  readonly columns?: number;
+  readonly rows?: number;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export class PseudoTerminal {
+  readonly #pty: IPty;
+  readonly #terminal: InstanceType<typeof Terminal>;
+  #written = '';
+  #gone = false;
+  /** 128 + number for a signal. */
+  readonly exited: Promise<number>;
+
+  /** Starts `trawl` with these arguments. */
+  constructor(args: readonly string[], { columns = 100, rows = 30, env = process.env }: TerminalOptions = {}) {
+    this.#terminal = new Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 0 });
+    const surroundings = { ...env, TERM: 'xterm-256color' };
+    const program = join(packageRoot(), 'bin', 'trawl.mjs');
+    this.#pty = spawn(process.execPath, [program, ...args], { cols: columns, rows, env: surroundings });
+    this.#pty.onData((text) => {
+      this.#written += text;
+      this.#terminal.write(text);
+    });
+    this.exited = new Promise((resolve) => {
+      this.#pty.onExit(({ exitCode, signal }) => {
+        this.#gone = true;
+        resolve(signal === undefined || signal === 0 ? exitCode : 128 + signal);
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.#pty.pid;
+  }
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Everything that was written to the terminal. */
+  get written(): string {
+    return this.#written;
+  }
+
+  get buffer() {
+    return this.#terminal.buffer.active;
+  }
+
+  /** Whether the program has the alternate screen. */
+  get alternate(): boolean {
+    return this.buffer.type === 'alternate';
+  }
+
+  /** What is on the screen, line by line. */
+  lines(): string[] {
+    return Array.from(
+      { length: this.#terminal.rows },
+      (_, row) => this.buffer.getLine(this.buffer.baseY + row)?.translateToString(true) ?? '',
+    );
+  }
+
+  /** Whether a line is drawn in reverse. */
+  reversed(row: number): boolean {
+    return (this.buffer.getLine(row)?.getCell(0)?.isInverse() ?? 0) !== 0;
+  }
+
+  press(keys: string): void {
+    this.#pty.write(keys);
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#terminal.resize(columns, rows);
+    this.#pty.resize(columns, rows);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#pty.kill(signal);
+  }
+}

@@ -1,0 +1,29 @@
+/** `trawl` in a pseudo-terminal, for tests: keys go in, what a person would see comes out. */
+import { onTestFinished } from 'vitest';
+import { PseudoTerminal, type TerminalOptions } from './pseudo-terminal.ts';
+import { environment } from './trawl.ts';
+import { until } from './until.ts';
+
+export class TestTerminal extends PseudoTerminal {
+  /** Killed at the end of the test if it still runs then. */
+  constructor(args: readonly string[], { env = {}, ...options }: TerminalOptions = {}) {
+    super(args, { ...options, env: { ...environment(), LANG: 'C.UTF-8', ...env } });
+    onTestFinished(async () => {
+      if (!this.gone) this.kill('SIGKILL');
+      await this.exited;
+    });
+  }
+
+  /** Waits until the screen says so. */
+  async sees(what: string | RegExp): Promise<string> {
+    const found = () => {
+      const text = this.lines().join('\n');
+      return (typeof what === 'string' ? text.includes(what) : what.test(text)) && text;
+    };
+    try {
+      return await until(`the screen shows ${what}`, found);
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : error}; it shows:\n${this.lines().join('\n')}`);
+    }
+  }
+}

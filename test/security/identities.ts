@@ -1,0 +1,69 @@
+/** Identities as `trawl certs` makes them, and some that nobody should have. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { addIdentity, initAuthority } from '../../bin/certs/authority.ts';
+import { createAuthority, issue, type KeyAndCertificate } from '../../bin/certs/issue.ts';
+import { type Identity, readIdentity } from '../../proto/identity.ts';
+import type { Role } from '../../proto/roles.ts';
+
+const DAYS = 2;
+
+export class TestIdentities {
+  readonly dir: string;
+
+  private constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  static async init(dir: string): Promise<TestIdentities> {
+    await initAuthority(dir, { hosts: [], days: DAYS, authorityDays: DAYS, force: false });
+    return new TestIdentities(dir);
+  }
+
+  /** The server's folder. */
+  get server(): string {
+    return join(this.dir, 'server');
+  }
+
+  /** A new one's folder. */
+  add(name: string, role: Role): Promise<string> {
+    return addIdentity(this.dir, { name, role }, { days: DAYS, force: false });
+  }
+
+  async identity(name: string, role: Role): Promise<Identity> {
+    return readIdentity(await this.add(name, role), [role]);
+  }
+
+  /** The same person with a certificate that another authority signed. */
+  async fromElsewhere(identity: Identity): Promise<Identity> {
+    const { name, role } = identity;
+    const signed = await issue(await createAuthority(DAYS), { name, role }, DAYS);
+    return { ...identity, certificate: Buffer.from(signed.certificate), key: Buffer.from(signed.key) };
+  }
+
+  /** The same person with a certificate of the right authority that ran out yesterday. */
+  async expired(identity: Identity): Promise<Identity> {
+    const { name, role } = identity;
+    const signed = await issue(this.#authority(), { name, role }, -1);
+    return { ...identity, certificate: Buffer.from(signed.certificate), key: Buffer.from(signed.key) };
+  }
+
+  #authority(): KeyAndCertificate {
+    const read = (file: string) => readFileSync(join(this.dir, 'ca', file), 'utf8');
+    return { certificate: read('ca.pem'), key: read('key.pem') };
+  }
+}
+
+/** Writes an identity where programs can be pointed to. */
+export function writeIdentityFolder(folder: string, { authority, certificate, key, token, servers }: Identity): string {
+  mkdirSync(folder, { recursive: true });
+  const files = {
+    'ca.pem': authority,
+    'cert.pem': certificate,
+    'key.pem': key,
+    token,
+    'servers.json': JSON.stringify(servers),
+  };
+  for (const [file, content] of Object.entries(files)) writeFileSync(join(folder, file), content);
+  return folder;
+}

@@ -1,0 +1,124 @@
+/** What an agent may do on a real nats-server with trawl's configuration, and what it may not. */
+import { join } from 'node:path';
+import type { NatsConnection, NatsError } from 'nats';
+import { pino } from 'pino';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { withdrawIdentity } from '../../bin/certs/authority.ts';
+import { Offers } from '../../coordinator/transport/offers.ts';
+import { allHeartbeats, heartbeatSubject, inboxPrefix, offerStream, offerSubject } from '../../proto/subjects.ts';
+import { testFolder } from '../harness/folder.ts';
+import { until } from '../harness/until.ts';
+import { TestIdentities } from './identities.ts';
+import { connectAs, type SecuredNats, startSecuredNats } from './secured-nats.ts';
+
+const CLUSTER = 'c1';
+const OFFER = offerSubject(CLUSTER, { sweepId: '1', trialId: 't', attempt: 1 });
+
+let identities: TestIdentities;
+let nats: SecuredNats;
+let coordinator: NatsConnection;
+let agent: NatsConnection;
+
+beforeEach(async () => {
+  identities = await TestIdentities.init(join(testFolder(), 'certs'));
+  const folder = await identities.add('a', 'agent');
+  await identities.add('b', 'agent');
+  nats = await startSecuredNats(identities.server);
+  coordinator = await connectAs(nats, identities.server, inboxPrefix('coordinator', 'coordinator'));
+  const offers = new Offers(coordinator, CLUSTER, pino({ level: 'silent' }), () => {});
+  expect(await offers.reconcile(() => [{ sweepId: '1', trialId: 't', attempt: 1 }])).toBe(1);
+  agent = await connectAs(nats, folder, inboxPrefix('agent', 'a'));
+});
+
+/** The server's refusal of a subscription. */
+function subscribing(subject: string): Promise<NatsError | null> {
+  return new Promise((resolve) => {
+    agent.subscribe(subject, { callback: (error) => resolve(error) });
+    agent.flush().then(() => resolve(null));
+  });
+}
+
+/** Resolves once the server has refused a message on the subject. */
+async function refusedToPublish(subject: string): Promise<void> {
+  const refusals = agent.status();
+  agent.publish(subject, 'x');
+  for await (const { permissionContext } of refusals) {
+    if (permissionContext?.operation === 'publish' && permissionContext.subject === subject) return;
+  }
+  throw new Error('the connection ended');
+}
+
+describe('an agent on NATS', () => {
+  test('pulls offers, answers them, and beats', async () => {
+    const beats: string[] = [];
+    coordinator.subscribe(allHeartbeats(CLUSTER), { callback: (_, message) => beats.push(message.subject) });
+    await coordinator.flush();
+    agent.publish(heartbeatSubject(CLUSTER, 'a'), 'x');
+    const consumer = await agent.jetstream().consumers.get(offerStream(CLUSTER), 'agents');
+    const message = await consumer.next({ expires: 5_000 });
+    expect(message?.subject).toBe(OFFER);
+    message?.working();
+    message?.ack();
+    await until('the heartbeat is there', () => beats.length > 0);
+    expect(beats).toEqual([heartbeatSubject(CLUSTER, 'a')]);
+    const streams = (await coordinator.jetstreamManager()).streams;
+    await until('the offer is gone', async () => (await streams.info(offerStream(CLUSTER))).state.messages === 0);
+  });
+
+  test.each([
+    ['an offer', OFFER],
+    ["another agent's heartbeat", heartbeatSubject(CLUSTER, 'b')],
+    ['an answer to the coordinator', `${inboxPrefix('coordinator', 'coordinator')}.x`],
+    ['an answer to another agent', `${inboxPrefix('agent', 'b')}.x`],
+    ['a call for the deletion of a stream', `$JS.API.STREAM.DELETE.${offerStream(CLUSTER)}`],
+    ['a call for a purge', `$JS.API.STREAM.PURGE.${offerStream(CLUSTER)}`],
+    ['a call for another consumer', `$JS.API.CONSUMER.CREATE.${offerStream(CLUSTER)}`],
+    ['a call for the deletion of the consumer', `$JS.API.CONSUMER.DELETE.${offerStream(CLUSTER)}.agents`],
+    ['the answer to a message of another consumer', `$JS.ACK.${offerStream(CLUSTER)}.other.1.1.1.1.0`],
+  ])('cannot publish %s', async (_what, subject) => {
+    await refusedToPublish(subject);
+    const streams = (await coordinator.jetstreamManager()).streams;
+    expect((await streams.info(offerStream(CLUSTER))).state.messages).toBe(1);
+  });
+
+  test.each([
+    '>',
+    `trawl.${CLUSTER}.offer.>`,
+    allHeartbeats(CLUSTER),
+    `${inboxPrefix('agent', 'b')}.>`,
+    `${inboxPrefix('coordinator', 'coordinator')}.>`,
+    '_INBOX.>',
+    '$JS.>',
+  ])('cannot listen to %s', async (subject) => {
+    expect(await subscribing(subject)).toMatchObject({ code: 'PERMISSIONS_VIOLATION' });
+  });
+
+  test('cannot delete the stream through the client either', async () => {
+    const deleting = agent.jetstreamManager().then((manager) => manager.streams.delete(offerStream(CLUSTER)));
+    await expect(deleting).rejects.toThrow(/Permissions Violation/);
+  });
+});
+
+describe('a connection to NATS', () => {
+  test('is for agents and the coordinator: not for a person, not for who is withdrawn', async () => {
+    const person = await identities.add('ann', 'operator');
+    await expect(connectAs(nats, person, inboxPrefix('operator', 'ann'))).rejects.toThrow(/Authorization/);
+    const folder = await identities.add('late', 'agent');
+    await expect(connectAs(nats, folder, inboxPrefix('agent', 'late'))).rejects.toThrow(/Authorization/);
+    nats.reload();
+    await until('the server has read who came', () => nats.log().includes('Reloaded server configuration'));
+    await connectAs(nats, folder, inboxPrefix('agent', 'late'));
+    withdrawIdentity(identities.dir, 'agent-a');
+    const closed = agent.closed();
+    nats.reload();
+    await closed;
+    expect(agent.isClosed()).toBe(true);
+  });
+
+  test('needs a certificate of the authority', async () => {
+    const elsewhere = await TestIdentities.init(join(testFolder(), 'certs'));
+    const stranger = await elsewhere.add('a', 'agent');
+    await expect(connectAs(nats, stranger, inboxPrefix('agent', 'a'))).rejects.toThrow(/certificate/);
+    await expect(connectAs({ ...nats, url: nats.url.replace('tls:', 'nats:') }, stranger, 'x')).rejects.toThrow();
+  });
+});

@@ -1,0 +1,284 @@
+/** The coordinator's gRPC on a real socket with TLS: who comes in, and who does not. */
+import { once } from 'node:events';
+import { connect as connectPlain } from 'node:net';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { withdrawIdentity } from '../../bin/certs/authority.ts';
+import type { RefusalReason } from '../../coordinator/auth/admit.ts';
+import { now } from '../../coordinator/clock.ts';
+import { onHello } from '../../coordinator/core/agents.ts';
+import { onOpen } from '../../coordinator/core/attempts.ts';
+import { Step } from '../../coordinator/core/step.ts';
+import { agentHello } from '../../coordinator/testing/sample-core.ts';
+import { newFolder, noopSweep, type Served, serve } from '../../coordinator/testing/serve.ts';
+import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
+import { channelTo } from '../../proto/channel.ts';
+import { ArtifactServiceClient, type PutRequest } from '../../proto/gen/trawl/v1/artifact_service.ts';
+import {
+  type AttemptKey,
+  AttemptServiceClient,
+  type Hello,
+  RefusalCode,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { SweepAction, SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { type Identity, readIdentity } from '../../proto/identity.ts';
+import { COORDINATOR } from '../../proto/subjects.ts';
+import { testFolder } from '../harness/folder.ts';
+import { until } from '../harness/until.ts';
+import { TestIdentities } from './identities.ts';
+
+let identities: TestIdentities;
+let served: Served;
+let log: { reason?: string; name?: string; msg: string }[];
+
+beforeEach(async () => {
+  identities = await TestIdentities.init(join(testFolder(), 'certs'));
+  log = [];
+  const identity = readIdentity(identities.server, [COORDINATOR]);
+  served = await serve(newFolder(), {
+    secured: { identity, dir: identities.server },
+    logTo: (line) => log.push(JSON.parse(line)),
+  });
+  onTestFinished(() => served.stop());
+});
+
+async function refused(reason: RefusalReason): Promise<number> {
+  const { values } = await served.metrics.authRefused.get();
+  return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
+}
+
+/** Refused once more than before, for that reason, and it is in the log. */
+async function expectRefusal(reason: RefusalReason, attempt: () => Promise<unknown>): Promise<void> {
+  const before = await refused(reason);
+  await attempt();
+  await until(`a refusal for ${reason} is counted`, async () => (await refused(reason)) > before);
+  expect(log.filter((line) => line.msg === 'refused').map((line) => line.reason)).toContain(reason);
+}
+
+function sweeps(identity: Identity): SweepServiceClient {
+  const { shown, options } = channelTo(served.address, identity);
+  const client = new SweepServiceClient(served.address, shown, options);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+type Call<Response> = (callback: (error: ServiceError | null, response: Response) => void) => void;
+
+function answer<Response>(call: Call<Response>): Promise<Response | ServiceError> {
+  return new Promise((resolve) => call((error, response) => resolve(error ?? response)));
+}
+
+const list = (client: SweepServiceClient) =>
+  answer((callback) => client.listSweeps({}, new Metadata(), { deadline: Date.now() + 10_000 }, callback));
+const submit = (client: SweepServiceClient) =>
+  answer((callback) => client.submit({ fileName: 's.yaml', text: noopSweep(2), requestId: 'r' }, callback));
+const kill = (client: SweepServiceClient) =>
+  answer((callback) => client.controlSweep({ sweep: '1', action: SweepAction.KILL, reason: '' }, callback));
+
+/** A client that shows what it is told to, and believes any server. */
+function knock(options: { cert?: Buffer; key?: Buffer }): Promise<void> {
+  const [host, port] = served.address.split(':');
+  return new Promise((resolve) => {
+    const socket = connectTls({ host: host ?? '', port: Number(port), rejectUnauthorized: false, ...options });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve());
+    socket.resume();
+  });
+}
+
+describe('connections', () => {
+  test('a certificate of another authority is refused, by the client and by the coordinator alike', async () => {
+    const stranger = await identities.fromElsewhere(await identities.identity('ann', 'operator'));
+    const { certificate: cert, key } = stranger;
+    await expectRefusal('wrong_certificate', () => knock({ cert, key }));
+    expect(await list(sweeps(stranger))).toMatchObject({ code: status.UNAVAILABLE });
+
+    const elsewhere = await TestIdentities.init(join(testFolder(), 'certs'));
+    const believesAnother = await elsewhere.identity('ann', 'operator');
+    const answered = await list(sweeps(believesAnother));
+    expect(answered).toMatchObject({ code: status.UNAVAILABLE, details: expect.stringMatching(/certificate/) });
+  });
+
+  test('a certificate that ran out is refused', async () => {
+    const { certificate: cert, key } = await identities.expired(await identities.identity('ann', 'operator'));
+    await expectRefusal('expired_certificate', () => knock({ cert, key }));
+  });
+
+  test('no certificate, and no TLS at all, are refused', async () => {
+    await expectRefusal('no_certificate', () => knock({}));
+    await expectRefusal('handshake', async () => {
+      const [host, port] = served.address.split(':');
+      const socket = connectPlain(Number(port), host);
+      socket.on('error', () => {});
+      socket.write('GET / HTTP/1.1\r\n\r\n');
+      await once(socket.resume(), 'close');
+    });
+  });
+});
+
+describe('calls', () => {
+  test('no token, a wrong one, and one of another are refused', async () => {
+    const ann = await identities.identity('ann', 'operator');
+    const bob = await identities.identity('bob', 'operator');
+    await expectRefusal('no_token', async () => {
+      expect(await list(sweeps({ ...ann, token: '' }))).toMatchObject({ code: status.UNAUTHENTICATED });
+    });
+    await expectRefusal('wrong_token', async () => {
+      expect(await list(sweeps({ ...ann, token: 'x'.repeat(43) }))).toMatchObject({ code: status.UNAUTHENTICATED });
+    });
+    await expectRefusal('other_certificate', async () => {
+      expect(await list(sweeps({ ...ann, token: bob.token }))).toMatchObject({ code: status.UNAUTHENTICATED });
+    });
+    expect(JSON.stringify(log)).not.toContain(bob.token);
+    expect(await list(sweeps(ann))).toEqual({ sweeps: [] });
+  });
+
+  test('a viewer looks, and may not kill; an operator may', async () => {
+    const operator = sweeps(await identities.identity('ann', 'operator'));
+    const viewer = sweeps(await identities.identity('wall', 'viewer'));
+    expect(await submit(operator)).toMatchObject({ sweep: { id: '1' } });
+    await expectRefusal('role', async () => {
+      expect(await kill(viewer)).toMatchObject({
+        code: status.PERMISSION_DENIED,
+        details: 'wall is viewer: ControlSweep is for operator',
+      });
+    });
+    expect(await submit(viewer)).toMatchObject({ code: status.PERMISSION_DENIED });
+    expect(await list(viewer)).toMatchObject({ sweeps: [{ state: 'SWEEP_STATE_RUNNING' }] });
+    expect(await kill(operator)).toMatchObject({ sweep: { state: 'SWEEP_STATE_KILLED' } });
+  });
+
+  test('a person is no agent, and an agent is no person', async () => {
+    const agent = sweeps(await identities.identity('a', 'agent'));
+    await expectRefusal('role', async () => {
+      expect(await list(agent)).toMatchObject({ code: status.PERMISSION_DENIED });
+    });
+    const { shown, options } = channelTo(served.address, await identities.identity('ann', 'operator'));
+    const client = new AttemptServiceClient(served.address, shown, options);
+    onTestFinished(() => client.close());
+    const opened = await answer((callback) => client.open({ agentId: 'ann', incarnation: 'i', claims: [] }, callback));
+    expect(opened).toMatchObject({ code: status.PERMISSION_DENIED });
+  });
+
+  test('who is withdrawn is out: at the next call, and in the middle of a stream', async () => {
+    const ann = sweeps(await identities.identity('ann', 'operator'));
+    const viewer = sweeps(await identities.identity('wall', 'viewer'));
+    await submit(ann);
+    const watch = viewer.watch({ sweep: '1', sinceEventSeq: 0 });
+    const ended = once(watch, 'error');
+    await once(watch, 'data');
+    watch.resume();
+    withdrawIdentity(identities.dir, 'user-wall');
+    await until('the viewer is unknown', async () => (await list(viewer)) instanceof Error);
+    await kill(ann);
+    expect((await ended)[0]).toMatchObject({ code: status.UNAUTHENTICATED });
+    expect(await list(ann)).toMatchObject({ sweeps: [{ id: '1' }] });
+  });
+});
+
+describe('agents', () => {
+  const hello = (agentId: string): Hello => ({
+    ...{ agentId, incarnation: `${agentId}1`, protocol: PROTOCOL, version: '0', host: 'h' },
+    ...{ slots: 1, backend: 'wasm', gpus: [], pack: 1, metrics: '' },
+  });
+
+  /** Agents `a` and `b`; the one attempt is leased to `a`. */
+  async function twoAgents() {
+    const b = await identities.identity('b', 'agent');
+    for (const id of ['a', 'b']) onHello(served.runtime.core, agentHello(id, `${id}1`, 1), now());
+    await submit(sweeps(await identities.identity('ann', 'operator')));
+    await until('an offer', () => served.offers.length > 0);
+    const [key] = served.offers as [AttemptKey];
+    const step = new Step();
+    onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now(), step);
+    await served.runtime.settle(step);
+    const { shown, options } = channelTo(served.address, b);
+    const attempts = new AttemptServiceClient(served.address, shown, options);
+    const artifacts = new ArtifactServiceClient(served.address, shown, options);
+    onTestFinished(() => {
+      attempts.close();
+      artifacts.close();
+    });
+    return { key, attempts, artifacts };
+  }
+
+  test('an agent speaks for itself only: in Open, in its hello, and with an artifact', async () => {
+    const { key, attempts, artifacts } = await twoAgents();
+    await expectRefusal('other_agent', async () => {
+      const claims = [{ key, slot: 0 }];
+      const opened = await answer((callback) => attempts.open({ agentId: 'a', incarnation: 'a1', claims }, callback));
+      expect(opened).toMatchObject({ code: status.PERMISSION_DENIED });
+    });
+    await expectRefusal('other_agent', async () => {
+      const stream = attempts.report();
+      stream.write({ message: { $case: 'hello', hello: hello('a') } });
+      stream.resume();
+      expect((await once(stream, 'error'))[0]).toMatchObject({ code: status.PERMISSION_DENIED });
+    });
+    await expectRefusal('other_agent', async () => {
+      expect(await put(artifacts, key, 'a')).toMatchObject({ code: status.PERMISSION_DENIED });
+    });
+  });
+
+  test("another agent's attempt is out of reach: its records, its artifacts, its checkpoints", async () => {
+    const { key, attempts, artifacts } = await twoAgents();
+    const claims = [{ key, slot: 0 }];
+    const opened = await answer((callback) => attempts.open({ agentId: 'b', incarnation: 'b1', claims }, callback));
+    expect(opened).toMatchObject({ decisions: [{ answer: { refusal: { code: RefusalCode.LEASED } } }] });
+    await expectRefusal('other_attempt', async () => {
+      const stream = attempts.report();
+      const answers = stream[Symbol.asyncIterator]();
+      stream.write({ message: { $case: 'hello', hello: hello('b') } });
+      await answers.next();
+      const ended = { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined } as const;
+      stream.write({ message: { $case: 'record', record: { key, seq: 1, atMs: 1, body: { $case: 'ended', ended } } } });
+      expect((await answers.next()).value).toMatchObject({ message: { $case: 'refused' } });
+      stream.cancel();
+    });
+    await expectRefusal('other_attempt', async () => {
+      expect(await put(artifacts, key, 'b')).toMatchObject({ message: { $case: 'refusal' } });
+    });
+    await expectRefusal('other_attempt', async () => {
+      const { sweepId: sweep, trialId: trial } = key;
+      const read = artifacts.read({ sweep, trial, attempt: 1, name: 'checkpoint', offset: 0 });
+      read.resume();
+      expect((await once(read, 'error'))[0]).toMatchObject({ code: status.PERMISSION_DENIED });
+    });
+    expect(served.runtime.core.leases.get(`${key.sweepId}/${key.trialId}/1`)).toMatchObject({
+      agentId: 'a',
+      lastSeq: 0,
+    });
+  });
+
+  test.each(['../../x', 'a/b', '..', '', 'x'.repeat(65), 'a\u001b[2J'])(
+    'an attempt of sweep %j is no attempt, for a record and for an artifact',
+    async (sweepId) => {
+      const { key, attempts, artifacts } = await twoAgents();
+      expect(await put(artifacts, { ...key, sweepId }, 'b')).toMatchObject({ code: status.INVALID_ARGUMENT });
+      const claims = [{ key: { ...key, sweepId }, slot: 0 }];
+      const opened = await answer((callback) => attempts.open({ agentId: 'b', incarnation: 'b1', claims }, callback));
+      expect(opened).toMatchObject({ code: status.INVALID_ARGUMENT });
+    },
+  );
+});
+
+/** What the coordinator says to an agent that brings one byte. */
+function put(client: ArtifactServiceClient, key: AttemptKey, agentId: string): Promise<unknown> {
+  const call = client.put();
+  const artifact = {
+    attempt: 0,
+    name: 'x',
+    kind: 'ARTIFACT_KIND_FILE',
+    epoch: 0,
+    size: 1,
+    sha256: '0'.repeat(64),
+    atMs: 0,
+  };
+  call.write({ message: { $case: 'header', header: { key, agentId, artifact } } } as PutRequest);
+  return new Promise((resolve) => {
+    call.on('error', resolve);
+    call.once('data', resolve);
+  });
+}

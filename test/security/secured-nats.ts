@@ -1,0 +1,67 @@
+/** A nats-server on the configuration that `trawl certs` writes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { connect } from 'nats';
+import { onTestFinished } from 'vitest';
+import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
+import { readIdentity } from '../../proto/identity.ts';
+import { COORDINATOR } from '../../proto/subjects.ts';
+import { until } from '../harness/until.ts';
+
+export interface SecuredNats {
+  readonly url: string;
+  /** What the server has written to its log. */
+  log(): string;
+  /** Makes it read its configuration again. */
+  reload(): void;
+}
+
+/** @param dir the server's identity folder; the server is gone when the test is over */
+export async function startSecuredNats(dir: string): Promise<SecuredNats> {
+  const { path } = await findNatsBinary({ install: false });
+  const port = await freePort();
+  const args = ['--config', 'nats.conf', '--addr', '127.0.0.1', '--port', `${port}`];
+  const server = spawn(path, args, { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
+  let log = '';
+  server.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  onTestFinished(() => end(server));
+  await until('nats-server is ready', () => {
+    if (server.exitCode !== null) throw new Error(`nats-server ended:\n${log}`);
+    return log.includes('Server is ready');
+  });
+  return { url: `tls://127.0.0.1:${port}`, log: () => log, reload: () => void server.kill('SIGHUP') };
+}
+
+async function end(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const exit = once(server, 'exit');
+  server.kill('SIGKILL');
+  await exit;
+}
+
+/** nats-server takes a port, and says which it chose only in a file of its working folder. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+/** A connection with a folder's certificate, free to ask for anything. */
+export async function connectAs(nats: SecuredNats, folder: string, inboxPrefix: string) {
+  const { authority, certificate, key } = readIdentity(folder, ['agent', 'viewer', 'operator', COORDINATOR]);
+  const connection = await connect({
+    servers: nats.url,
+    tls: { ca: `${authority}`, cert: `${certificate}`, key: `${key}` },
+    inboxPrefix,
+    reconnect: false,
+  });
+  onTestFinished(() => connection.close());
+  return connection;
+}

@@ -1,0 +1,187 @@
+/** A sweep with TLS, certificates and tokens everywhere, each part its own process, as on several machines. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { EXIT } from '../../proto/errors.ts';
+import { readIdentity } from '../../proto/identity.ts';
+import { COORDINATOR } from '../../proto/subjects.ts';
+import { startDaemon } from '../harness/daemon.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { trawl, trawlJson } from '../harness/trawl.ts';
+import { until } from '../harness/until.ts';
+import { TestIdentities, writeIdentityFolder } from './identities.ts';
+import { type SecuredNats, startSecuredNats } from './secured-nats.ts';
+
+const LIMIT_MS = 120_000;
+
+const SWEEP = `
+name: secured
+trainer: noop
+parameters:
+  x: {min: 1, max: 6, step: 1}
+`;
+
+interface Secured {
+  readonly folder: string;
+  readonly identities: TestIdentities;
+  readonly nats: SecuredNats;
+  /** The coordinator's data folder. */
+  readonly dir: string;
+  readonly address: string;
+  readonly metrics: string;
+  readonly log: () => string;
+}
+
+async function secured(...more: string[]): Promise<Secured> {
+  const folder = testFolder();
+  const identities = await TestIdentities.init(join(folder, 'certs'));
+  const nats = await startSecuredNats(identities.server);
+  const dir = join(folder, 'coordinator');
+  const log = join(folder, 'coordinator.log');
+  await startDaemon(
+    log,
+    'coordinator',
+    ...['--identity', identities.server, '--dir', dir, '--nats', nats.url],
+    // On every address of the machine: without an identity that would be refused.
+    ...['--listen', '0.0.0.0:0', '--metrics', '127.0.0.1:0', '--log-format', 'json', ...more],
+  );
+  const { address, metrics } = await until('the coordinator is up', () => coordinatorFile(dir));
+  return { folder, identities, nats, dir, address, metrics, log: () => readFileSync(log, 'utf8') };
+}
+
+function coordinatorFile(dir: string): { address: string; metrics: string } | undefined {
+  try {
+    return JSON.parse(readFileSync(join(dir, 'coordinator.json'), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+async function startAgent({ folder, nats, address }: Secured, identity: string) {
+  const log = join(folder, 'agent.log');
+  const servers = ['--nats', nats.url, '--server', address];
+  const where = ['--dir', join(folder, 'agent'), '--slots', '2', '--log-format', 'json'];
+  const daemon = await startDaemon(log, 'agent', '--identity', identity, ...servers, ...where);
+  return { daemon, log: () => readFileSync(log, 'utf8') };
+}
+
+/** A GET, believing only the authority. */
+function get(url: string, identity: { authority: Buffer; certificate?: Buffer; key?: Buffer }, auth?: string) {
+  const { authority: ca, certificate: cert, key } = identity;
+  return new Promise<{ status: number; text: string }>((resolve, reject) => {
+    const asked = request(url, { ca, cert, key, auth }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece) => {
+        text += piece;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    asked.on('error', reject).end();
+  });
+}
+
+describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
+  test('runs with the identities of an agent and an operator; whoever else comes is refused and counted', async () => {
+    const cluster = await secured();
+    const { folder, identities, address, metrics, dir } = cluster;
+    const operator = await identities.add('ann', 'operator');
+    const viewer = await identities.add('wall', 'viewer');
+    const agent = await identities.add('gpu-1', 'agent');
+    cluster.nats.reload();
+    const as = (identity: string) => ['--server', address, '--identity', identity];
+
+    const file = sweepFile(folder, SWEEP);
+    const { sweep } = await trawlJson<{ sweep: string }>('submit', file, ...as(operator));
+    await startAgent(cluster, agent);
+    const waited = await trawl('wait', sweep, ...as(viewer));
+    expect(waited.code, waited.stderr).toBe(EXIT.done);
+    const trials = await trawlJson<{ state: string; agent: string }[]>(
+      'trials',
+      sweep,
+      '--dir',
+      dir,
+      '--identity',
+      viewer,
+    );
+    expect(trials.map((trial) => `${trial.state} on ${trial.agent}`)).toEqual(Array(6).fill('succeeded on gpu-1'));
+    expect(waited.stderr).not.toContain('Warning');
+
+    const second = await trawlJson<{ sweep: string }>('submit', sweepFile(folder, SWEEP, 'two.yaml'), ...as(operator));
+    const killing = await trawl('kill', second.sweep, '-y', ...as(viewer));
+    expect(killing).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining('is for operator') });
+    expect(await trawl('ls', ...as(agent))).toMatchObject({ code: EXIT.refused });
+    expect(await trawl('ls', '--dir', dir)).toMatchObject({ code: EXIT.refused });
+    expect(await trawl('ls', '--server', address)).toMatchObject({ code: EXIT.unreachable });
+
+    const ann = readIdentity(operator, ['operator']);
+    const expired = writeIdentityFolder(join(folder, 'expired'), await identities.expired(ann));
+    expect(await trawl('ls', ...as(expired))).toMatchObject({ code: EXIT.refused });
+    const elsewhere = await TestIdentities.init(join(folder, 'elsewhere'));
+    const stranger = await trawl('ls', ...as(await elsewhere.add('ann', 'operator')));
+    expect(stranger).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining('certificate') });
+
+    const text = await (await fetch(`http://${metrics}/metrics`)).text();
+    expect(text).toMatch(/^trawl_auth_refused_total\{reason="role"\} [1-9]/m);
+    expect(text).toMatch(/^trawl_auth_refused_total\{reason="handshake"\} [1-9]/m);
+    expect(text).toMatch(/^trawl_auth_refused_total\{reason="other_attempt"\} 0/m);
+    const { expires } = readIdentity(identities.server, [COORDINATOR]);
+    expect(Number(/^trawl_certificate_expiry_timestamp_seconds (.+)$/m.exec(text)?.[1])).toBe(expires);
+    expect(cluster.log()).toMatch(/"reason":"role".*"name":"wall"/);
+    for (const secret of [ann.token, readIdentity(agent, ['agent']).token]) expect(cluster.log()).not.toContain(secret);
+  });
+
+  test('an agent that names itself otherwise, or has the wrong role, does not start', async () => {
+    const folder = testFolder();
+    const identities = await TestIdentities.init(join(folder, 'certs'));
+    const agent = await identities.add('a', 'agent');
+    const run = (...args: string[]) => trawl('agent', '--dir', join(folder, 'agent'), ...args);
+    const person = await run('--identity', await identities.add('ann', 'operator'));
+    expect(person).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining('role agent') });
+    const nats = await startSecuredNats(identities.server);
+    const other = await run('--identity', agent, '--id', 'b', '--nats', nats.url);
+    expect(other).toMatchObject({ code: EXIT.badInput, stderr: expect.stringContaining('agent a') });
+  });
+
+  test('without an identity a coordinator listens on this machine only, unless it is told not to care', async () => {
+    const folder = testFolder();
+    for (const [flag, instead] of [
+      ['--listen', '--identity'],
+      ['--metrics', '--metrics-tls'],
+    ] as const) {
+      const refused = await trawl('coordinator', '--dir', join(folder, 'data'), flag, '0.0.0.0:0');
+      expect(refused).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining(instead) });
+      expect(refused.stderr).toContain('--insecure');
+    }
+  });
+});
+
+describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
+  test('are for who has the password, over TLS', async () => {
+    const passwordFile = join(testFolder(), 'password');
+    writeFileSync(passwordFile, 'correct horse\n');
+    const { identities, metrics, log } = await secured(
+      ...['--metrics-tls', '--metrics-user', 'prometheus', '--metrics-password-file', passwordFile],
+    );
+    const { authority } = readIdentity(identities.server, [COORDINATOR]);
+    const url = `https://${metrics}/metrics`;
+    expect(await get(url, { authority }, 'prometheus:correct horse')).toMatchObject({ status: 200 });
+    for (const auth of [undefined, 'prometheus:wrong', 'other:correct horse', 'prometheus:correct horse ']) {
+      expect(await get(url, { authority }, auth)).toMatchObject({ status: 401 });
+    }
+    expect(await get(`https://${metrics}/healthz`, { authority })).toMatchObject({ status: 200, text: 'ok\n' });
+    const { text } = await get(url, { authority }, 'prometheus:correct horse');
+    expect(text).toMatch(/^trawl_auth_refused_total\{reason="metrics"\} 4$/m);
+    expect(log()).not.toContain('correct horse');
+  });
+
+  test('are for who has a certificate, where there is no password', async () => {
+    const { identities, metrics } = await secured('--metrics-tls');
+    const viewer = await identities.identity('wall', 'viewer');
+    const url = `https://${metrics}/metrics`;
+    expect(await get(url, viewer)).toMatchObject({ status: 200 });
+    expect(await get(url, { authority: viewer.authority })).toMatchObject({ status: 401 });
+    const { certificate, key } = await identities.fromElsewhere(viewer);
+    expect(await get(url, { authority: viewer.authority, certificate, key })).toMatchObject({ status: 401 });
+  });
+});
