@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
-import { GRAPH_TAG } from './graph-text.ts';
+import { GRAPH_TAG, GraphText } from './graph-text.ts';
 import { type NativeBackend, nativeBackend } from './native-backend.ts';
 
 export class NativeSession {
@@ -42,6 +42,17 @@ export class NativeSession {
   dispose(): void {
     this.#backend.binding.deleteSavedModel(this.#id);
   }
+}
+
+/**
+ * At a process's first session libtensorflow 2.18 writes two lines to stderr, whatever TF_CPP_MIN_LOG_LEVEL says. A
+ * worker has it before its first trial, so that they stand in no trial's log.
+ */
+export function openFirstSession(): void {
+  if (nativeBackend()?.isUsingGpuDevice !== false) return;
+  const graph = new GraphText();
+  graph.number(0);
+  new NativeSession(graph.toString()).dispose();
 }
 
 function output(node: string): string {
