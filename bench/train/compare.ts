@@ -14,7 +14,9 @@ export interface Rate {
   /** Images of all members. */
   readonly samplesPerSecond: number;
   readonly stepMs: number;
-  /** The fastest single step of all rounds. */
+  /** Taken in the round that the mean is of. */
+  readonly steps: number;
+  /** The fastest single step of all rounds; of an epoch's last batch too, which is short. */
   readonly leastMs: number;
 }
 
@@ -25,12 +27,15 @@ export async function measureInTurns(rows: readonly Row[], rounds: number): Prom
     for (const row of rows) answers.get(row)?.push(await row.peer.ask(row.request));
   }
   return rows.map((row) => {
-    const least = (time: (answer: Answer) => number) => 1000 * Math.min(...(answers.get(row) ?? []).map(time));
+    const own = answers.get(row) ?? [];
+    const least = (time: (answer: Answer) => number) => 1000 * Math.min(...own.map(time));
     const stepMs = least(({ seconds, count }) => seconds / count);
+    const best = own.find(({ seconds, count }) => (1000 * seconds) / count === stepMs);
     const { batch, pack } = row.request;
     return {
       row,
       stepMs,
+      steps: best?.count ?? 0,
       leastMs: least((answer) => answer.least),
       samplesPerSecond: (1000 / stepMs) * batch * pack,
     };
