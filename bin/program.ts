@@ -19,6 +19,7 @@ import { registerPlan } from './commands/plan.ts';
 import { registerReport } from './commands/report.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerResume } from './commands/resume.ts';
+import { registerRetry } from './commands/retry.ts';
 import { registerSchema } from './commands/schema.ts';
 import { registerShow } from './commands/show.ts';
 import { registerStop } from './commands/stop.ts';
@@ -51,7 +52,10 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerReport,
     ],
   ],
-  ['Steer:', [registerPause, registerResume, registerStop, registerKill, registerDrain, registerUndrain]],
+  [
+    'Steer:',
+    [registerPause, registerResume, registerStop, registerKill, registerRetry, registerDrain, registerUndrain],
+  ],
   [
     'Serve:',
     [

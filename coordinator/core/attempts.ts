@@ -99,6 +99,7 @@ function grant(
   trial.attempts += 1;
   addLease(core, trial, { ...claim, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
   setState(sweep, trial, 'running');
+  trial.failure = undefined;
   step.changes.push({ kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 });
 }
 

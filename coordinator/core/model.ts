@@ -109,8 +109,10 @@ export interface Trial {
   readonly packKey: string | undefined;
   /** Attempts granted so far. */
   attempts: number;
-  /** Failed attempts by class, for the retry budget. */
+  /** Failed attempts by class, for the retry budget; a person who has it tried again begins them anew. */
   failures: Partial<Record<FailureClassName, number>>;
+  /** How its last attempt failed; undefined once it has gone further. */
+  failure: FailureClassName | undefined;
   /** When its offer was made; of use while it is offered. */
   offeredAt: number;
   /** Not to run before: a wait before a retry. */

@@ -31,6 +31,15 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
   return core;
 }
 
+/** A sweep of the store, whatever became of it, as it would be in memory. Nothing of it runs. */
+export function loadEndedSweep(db: Database, id: string, now: number): Sweep {
+  const row = db.prepare('select state, policy from sweeps where id = ?').get(id) as {
+    state: SweepState;
+    policy: string;
+  };
+  return loadSweep(db, id, row.state, JSON.parse(row.policy), now);
+}
+
 function loadDrains(db: Database): (StoredDrain & { readonly agentId: string })[] {
   const rows = db.prepare('select agent_id as agentId, grace_left_ms as graceLeftMs, reason from drains').all();
   return rows as (StoredDrain & { agentId: string })[];
@@ -39,8 +48,15 @@ function loadDrains(db: Database): (StoredDrain & { readonly agentId: string })[
 export function loadSweep(db: Database, id: string, state: SweepState, policy: SweepPolicy, now: number): Sweep {
   const sweep = newSweep(id, state, policy);
   const trials = db
-    .prepare('select id, idx, state, attempts, parameters from trials where sweep_id = ? order by idx')
-    .all(id) as { id: string; idx: number; state: TrialStateName; attempts: number; parameters: string }[];
+    .prepare('select id, idx, state, attempts, failure_class, parameters from trials where sweep_id = ? order by idx')
+    .all(id) as {
+    id: string;
+    idx: number;
+    state: TrialStateName;
+    attempts: number;
+    failure_class: FailureClassName | null;
+    parameters: string;
+  }[];
   const { trainer } = db.prepare('select trainer from sweeps where id = ?').get(id) as { trainer: string };
   for (const row of trials) {
     const trial: Trial = {
@@ -50,6 +66,7 @@ export function loadSweep(db: Database, id: string, state: SweepState, policy: S
       packKey: packKey(trainer, JSON.parse(row.parameters)),
       attempts: row.attempts,
       failures: {},
+      failure: row.failure_class ?? undefined,
       offeredAt: now,
       readyAt: 0,
       checkpoint: undefined,
@@ -59,8 +76,10 @@ export function loadSweep(db: Database, id: string, state: SweepState, policy: S
   }
   const failures = db
     .prepare(
-      `select trial_id, failure_class as class, count(*) as n from attempts
-       where sweep_id = ? and outcome = 'failed' group by trial_id, failure_class`,
+      `select trial_id, failure_class as class, count(*) as n from attempts as a
+       where sweep_id = ? and outcome = 'failed' and number >
+         coalesce((select max(attempts) from retries as r where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id), 0)
+       group by trial_id, failure_class`,
     )
     .all(id) as { trial_id: string; class: FailureClassName; n: number }[];
   for (const row of failures) {

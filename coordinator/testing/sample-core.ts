@@ -38,6 +38,7 @@ export function addSweep(
       packKey: packKeyOf(index),
       attempts: 0,
       failures: {},
+      failure: undefined,
       offeredAt: 0,
       readyAt: 0,
       checkpoint: undefined,

@@ -11,6 +11,7 @@ import type {
   ListTrialsResponse,
   ReadLogRequest,
   ReadLogResponse,
+  RetryTrialsRequest,
   SubmitRequest,
   SweepAction,
   SweepServiceServer,
@@ -32,6 +33,12 @@ const LOG_POLL_MS = 250;
 export interface SweepControl {
   submit(request: SubmitRequest): Promise<string>;
   act(sweepId: string, action: SweepAction, reason: string): Promise<void>;
+  retry(request: RetryTrialsRequest): Promise<Retried>;
+}
+
+export interface Retried {
+  readonly sweepId: string;
+  readonly trials: number;
 }
 
 export function sweepService(source: WatchSource, control: SweepControl, log: Logger): SweepServiceServer {
@@ -47,6 +54,10 @@ export function sweepService(source: WatchSource, control: SweepControl, log: Lo
       const id = queries.findSweep(request.sweep);
       await control.act(id, request.action, request.reason);
       return { sweep: queries.sweep(id) };
+    }),
+    retryTrials: unary(log, async (request) => {
+      const { sweepId, trials } = await control.retry(request);
+      return { sweep: queries.sweep(sweepId), retried: trials };
     }),
     listTrials: streamed(log, (request) => listTrials(queries, request)),
     listConfigs: streamed(log, (request) => listConfigs(queries, request)),

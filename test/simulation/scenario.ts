@@ -13,6 +13,14 @@ export interface DrainOrder {
   readonly graceMs: number | undefined;
 }
 
+/** A person has trials of a sweep tried again: those that failed, those that were cancelled, or two that they name. */
+export interface RetryOrder {
+  readonly at: number;
+  /** Which of the sweeps, in order of submission. */
+  readonly sweep: number;
+  readonly what: 'failed' | 'cancelled' | 'two';
+}
+
 export interface Order {
   readonly at: number;
   readonly verb: Verb;
@@ -61,6 +69,7 @@ export interface Scenario {
   readonly sweeps: readonly { readonly at: number; readonly text: string }[];
   readonly orders: readonly Order[];
   readonly drains: readonly DrainOrder[];
+  readonly retries: readonly RetryOrder[];
   readonly faults: readonly Fault[];
   readonly fates: Fates;
   /** When the last fault is over. */
@@ -100,6 +109,15 @@ export function scenarioOf(seed: number): Scenario {
       graceMs: chance(0.25) ? undefined : random.pick([0, 3_000, 60_000]),
     }),
   );
+  // Of their own, so that the seeds are otherwise what they were.
+  const others = new Random(seed ^ 0x2e72);
+  const retries = Array.from(
+    { length: others.next() < 0.5 ? Math.floor(others.between(1, 7)) : 0 },
+    (): RetryOrder => ({
+      ...{ at: Math.floor(others.between(5_000, FAULTY_MS)), sweep: Math.floor(others.between(0, sweeps.length)) },
+      what: others.pick(['failed', 'failed', 'cancelled', 'two']),
+    }),
+  );
   const faults = Array.from({ length: whole(2, 18) }, () => anyFault(random, places));
   // At most one, and never the last: somebody has to do what is left.
   if (places.length > 1 && chance(0.4)) {
@@ -107,7 +125,7 @@ export function scenarioOf(seed: number): Scenario {
   }
   const often = random.pick([0, 0.03, 0.1]);
   return {
-    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, sweeps, orders, drains, faults },
+    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, sweeps, orders, drains, retries, faults },
     calmAt: FAULTY_MS,
     weather: {
       ...{ usualMs: random.pick([2, 10, 60]), slowMs: random.pick([200, 2_000, 12_000]) },
