@@ -10,12 +10,15 @@ import { registerCompare } from './commands/compare.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerDrain } from './commands/drain.ts';
+import { registerExplain } from './commands/explain.ts';
 import { registerExport } from './commands/export.ts';
 import { registerKill } from './commands/kill.ts';
 import { registerLogs } from './commands/logs.ts';
 import { registerLs } from './commands/ls.ts';
 import { registerPause } from './commands/pause.ts';
 import { registerPlan } from './commands/plan.ts';
+import { registerPriority } from './commands/priority.ts';
+import { registerPrune } from './commands/prune.ts';
 import { registerReport } from './commands/report.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerResume } from './commands/resume.ts';
@@ -45,6 +48,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerTrials,
       registerBest,
       registerCompare,
+      registerExplain,
       registerLogs,
       registerArtifacts,
       registerAgents,
@@ -54,7 +58,16 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
   ],
   [
     'Steer:',
-    [registerPause, registerResume, registerStop, registerKill, registerRetry, registerDrain, registerUndrain],
+    [
+      registerPause,
+      registerResume,
+      registerStop,
+      registerKill,
+      registerRetry,
+      registerPriority,
+      registerDrain,
+      registerUndrain,
+    ],
   ],
   [
     'Serve:',
@@ -64,6 +77,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerCerts,
       registerBackup,
       registerRestore,
+      registerPrune,
       registerDoctor,
       registerSchema,
     ],

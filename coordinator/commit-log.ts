@@ -21,6 +21,9 @@ export function logChange(log: Logger, change: Change): void {
     case 'sweep':
       log.info({ sweepId: change.sweepId, state: change.state, reason: change.reason }, 'a sweep changed its state');
       break;
+    case 'priority':
+      log.info({ sweepId: change.sweepId, priority: change.priority }, "a sweep's priority was changed");
+      break;
     case 'trial':
     case 'report':
     case 'log':

@@ -2,9 +2,10 @@
 import { BadInputError, RefusedError } from '../proto/errors.ts';
 import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { type FailureClassName, failureClass, sweepState } from '../proto/names.ts';
+import { MAX_PRIORITY } from '../proto/priorities.ts';
 import { isEnded } from './core/model.ts';
 import { onRetry, type RetryChoice } from './core/retry-trials.ts';
-import { onKill, onPause, onResume, onStop } from './core/sweeps.ts';
+import { onKill, onPause, onPriority, onResume, onStop } from './core/sweeps.ts';
 import { enumerateTrials } from './grid/enumerate.ts';
 import { plan } from './grid/plan.ts';
 import type { Runtime } from './runtime.ts';
@@ -18,12 +19,12 @@ import type { Retried, SweepControl } from './transport/sweep-service.ts';
 export function controlOf(runtime: Runtime): SweepControl {
   return {
     submit: async (request) => submit(runtime, request),
-    async act(sweepId, action, reason) {
+    async act(sweepId, action, reason, priority) {
       mustBeShort('a reason', reason);
       const { state } = runtime.queries.sweep(sweepId);
       const named = sweepState.of(state);
       if (isEnded(named)) throw new RefusedError(`sweep ${sweepId} has ended (${named}): nothing can be done to it`);
-      await runtime.settle(stepFor(runtime, sweepId, action, reason));
+      await runtime.settle(stepFor(runtime, sweepId, action, reason, priority));
       runtime.reschedule();
     },
     retry: (request) => retry(runtime, request),
@@ -70,6 +71,8 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
   const spec = parseSweep(request.text, request.fileName);
   const planned = plan(spec);
   const policy = {
+    trainer: spec.trainer,
+    resources: spec.resources,
     concurrency: spec.concurrency,
     retry: spec.retry,
     timeoutMs: spec.timeoutMs,
@@ -77,6 +80,7 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
     checkpointEvery: spec.checkpointEvery,
     reconstructEvery: spec.reconstructEvery,
     command: spec.command,
+    weight: spec.weight,
   };
   const sweep = {
     requestId: request.requestId,
@@ -89,18 +93,19 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
     goal: spec.metric.goal,
     axes: spec.axes.filter((axis) => axis.size > 1).map((axis) => axis.name),
     policy,
+    priority: spec.priority,
     configs: Number(planned.configs),
     replicates: planned.replicates,
     excluded: planned.excluded.reduce((sum, { count }) => sum + Number(count), 0),
   };
   const id = insertSweep(runtime.db, sweep, enumerateTrials(spec), runtime.now());
   if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweep(id).state))) {
-    runtime.addSweep(loadSweep(runtime.db, id, 'running', policy, runtime.now()));
+    runtime.addSweep(loadSweep(runtime.db, id, 'running', policy, spec.priority, runtime.now()));
   }
   return id;
 }
 
-function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason: string) {
+function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason: string, priority: number) {
   switch (action) {
     case 'SWEEP_ACTION_PAUSE':
       return onPause(runtime.core, sweepId, reason);
@@ -110,6 +115,13 @@ function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason:
       return onStop(runtime.core, sweepId, reason);
     case 'SWEEP_ACTION_KILL':
       return onKill(runtime.core, sweepId, reason);
+    case 'SWEEP_ACTION_PRIORITIZE':
+      if (!(Math.abs(priority) <= MAX_PRIORITY)) {
+        throw new BadInputError(
+          `a priority is a whole number from ${-MAX_PRIORITY} to ${MAX_PRIORITY}, not ${priority}`,
+        );
+      }
+      return onPriority(runtime.core, sweepId, priority, runtime.now());
     default:
       throw new BadInputError('a control call must name an action');
   }

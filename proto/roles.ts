@@ -29,6 +29,7 @@ const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> =
   watch: PEOPLE,
   readLog: PEOPLE,
   listAgents: PEOPLE,
+  explainTrial: PEOPLE,
 };
 
 const ATTEMPT_SERVICE: Record<keyof typeof AttemptServiceService, readonly Role[]> = {
@@ -47,6 +48,7 @@ const ARTIFACT_SERVICE: Record<keyof typeof ArtifactServiceService, readonly Rol
 const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly Role[]> = {
   drainAgent: OPERATORS,
   undrainAgent: OPERATORS,
+  prune: OPERATORS,
   backup: OPERATORS,
 };
 

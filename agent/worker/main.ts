@@ -29,7 +29,7 @@ process.on('message', (message: ToWorker) => {
 try {
   const forced = forcedBackend(process.env);
   const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus, forced });
-  send({ kind: 'ready', backend: backend.name, pack: await packSize(setup.pack, backend.name) });
+  send({ kind: 'ready', backend: backend.name, pack: await packSize(setup.pack, backend.name, setup.gpuSharedBy) });
 } catch (error) {
   send({ kind: 'unfit', message: messageOf(error) });
   process.disconnect();

@@ -17,6 +17,7 @@ const NOTHING: SweepServiceServer = {
   watch: (call) => call.emit('error', unimplemented),
   readLog: (call) => call.emit('error', unimplemented),
   listAgents: (_call, callback) => callback(unimplemented),
+  explainTrial: (_call, callback) => callback(unimplemented),
 };
 
 export interface CannedServer {

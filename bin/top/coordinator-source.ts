@@ -58,7 +58,7 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
     artifact: async (sweep, trial, attempt, name) =>
       (await readArtifact(connection, { sweep, trial, attempt, name })).bytes,
     async act(sweep, act) {
-      const request = { sweep, action: ACTIONS[act], reason: REASON };
+      const request = { sweep, action: ACTIONS[act], reason: REASON, priority: 0 };
       const answer = await unary(connection, client.controlSweep, request);
       if (answer.sweep === undefined) throw new Error('the coordinator answered without a sweep');
       return answer.sweep;

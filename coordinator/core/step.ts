@@ -44,6 +44,7 @@ export type Change =
     }
   | { readonly kind: 'ended'; readonly key: AttemptKey; readonly ending: Ending }
   | { readonly kind: 'sweep'; readonly sweepId: string; readonly state: SweepState; readonly reason: string }
+  | { readonly kind: 'priority'; readonly sweepId: string; readonly priority: number; readonly before: number }
   /** An agent is drained, or (undefined) may take work again. */
   | { readonly kind: 'drain'; readonly agentId: string; readonly drain: StoredDrain | undefined }
   | {
@@ -77,7 +78,7 @@ export interface StoredDrain {
 
 /** Something that may leave the coordinator once the changes before it are durable. */
 export type Output =
-  | { readonly kind: 'offer'; readonly key: AttemptKey }
+  | { readonly kind: 'offer'; readonly pool: string; readonly key: AttemptKey }
   /** The agent must end the attempt, which is none of its business any more. */
   | { readonly kind: 'dismiss'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal }
   /** The agent must take nothing new, or may again, as its drain says. */

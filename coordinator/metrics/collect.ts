@@ -145,6 +145,7 @@ class Collector {
         break;
       case 'log':
       case 'drain':
+      case 'priority':
       case 'artifact':
         break;
     }

@@ -28,6 +28,9 @@ const SWEEP = {
   goal: 'minimize',
   axes: ['a'],
   policy: {
+    trainer: 'noop',
+    resources: { labels: {} },
+    weight: 1,
     concurrency: undefined,
     retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 },
     timeoutMs: undefined,
@@ -39,6 +42,7 @@ const SWEEP = {
   configs: 2,
   replicates: 1,
   excluded: 0,
+  priority: 0,
 };
 const trial = (index: number) => ({ trialId: `t${index}`, configId: 'c', index, seed: 0, parameters: { a: index } });
 const key = { sweepId: '1', trialId: 't0', attempt: 1 };

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 5;
+export const SCHEMA_VERSION = 6;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -65,7 +65,8 @@ create table sweeps (
   state text not null,
   reason text not null,
   created_at integer not null,
-  ended_at integer not null default 0
+  ended_at integer not null default 0,
+  priority integer not null default 0
 ) strict;
 
 create table trials (
@@ -158,7 +159,12 @@ update attempts set pack = agent_id || '/' || incarnation || '/' || slot || '/' 
 alter table drains rename column grace_ends_at to grace_left_ms;
 update drains set grace_left_ms = max(0, grace_left_ms - 1000 * cast(strftime('%s', 'now') as integer));
 `,
-  5: RETRIES,
+  5: `
+alter table sweeps add column priority integer not null default 0;
+update sweeps set policy =
+  json_set(policy, '$.trainer', trainer, '$.resources', json('{"labels":{}}'), '$.weight', 1);
+`,
+  6: RETRIES,
 };
 
 /**

@@ -77,6 +77,8 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
        ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end where id = ?4`,
   );
 
+  const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
+
   return (change, at, { events, dropped }) => {
     /** Of a trial only the newest checkpoint is of use. */
     const drop = (sweepId: string, trialId: string, newest?: { readonly attempt: number; readonly name: string }) => {
@@ -104,6 +106,12 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
         retryTrial.run(resumesFrom, resumesFrom, sweepId, trialId);
         if (resumesFrom === 0) drop(sweepId, trialId);
         note(sweepId, trialId, 0, 'retried', describeRetry(change));
+        break;
+      }
+      case 'priority': {
+        const { sweepId, priority, before } = change;
+        prioritize.run(priority, sweepId);
+        note(sweepId, '', 0, 'priority', `${priority}, it was ${before}`);
         break;
       }
       case 'granted': {

@@ -11,13 +11,14 @@ import {
   type Ending,
   isEnded,
   keyText,
+  type Resources,
   type Sweep,
   type SweepPolicy,
 } from '../core/model.ts';
 import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
 import { schedule } from '../core/scheduler.ts';
 import { Step } from '../core/step.ts';
-import { addTrial, newSweep, onKill, onPause, onResume, onStop } from '../core/sweeps.ts';
+import { addTrial, newSweep, onKill, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
 import { onTick } from '../core/tick.ts';
 import { addSweep, agentHello, emptyCore } from './sample-core.ts';
 
@@ -47,7 +48,8 @@ export type Action =
       readonly body: Body;
     }
   | { readonly do: 'pause' | 'resume' | 'stop' | 'kill'; readonly pick: number }
-  | { readonly do: 'retry'; readonly pick: number; readonly choice: RetryChoice };
+  | { readonly do: 'retry'; readonly pick: number; readonly choice: RetryChoice }
+  | { readonly do: 'prioritize'; readonly pick: number; readonly priority: number };
 
 type Body = 'report' | 'log' | 'checkpoint' | 'succeeded' | 'stopped' | FailureClassName;
 
@@ -64,6 +66,9 @@ export const AGENTS = ['a', 'b', 'c'] as const;
 const SLOTS = 2;
 /** Of each agent. */
 const PACKS = [1, 2, 4];
+const GPUS = { backend: 'tensorflow-gpu', slotFacts: [1, 1].map((gpus) => ({ gpus, vramBytes: 8 * 2 ** 30 })) };
+/** What each agent has: the third has what the first has, and GPUs. */
+const MACHINES = [{ labels: { zone: 'a' } }, { labels: { zone: 'b' } }, { labels: { zone: 'a' }, ...GPUS }];
 const packKeyOf = (index: number) => (index % 4 === 3 ? undefined : `k${index % 2}`);
 
 export class World {
@@ -114,7 +119,8 @@ export class World {
       }
       case 'hello': {
         const id = agentAt(action.agent);
-        onHello(core, agentHello(id, this.incarnation(id), SLOTS, PACKS[action.agent % PACKS.length]), now);
+        const hello = agentHello(id, this.incarnation(id), SLOTS, PACKS[action.agent % PACKS.length]);
+        onHello(core, { ...hello, ...MACHINES[action.agent % MACHINES.length] }, now);
         return { step: new Step() };
       }
       case 'heartbeat':
@@ -176,7 +182,7 @@ export class World {
     return { step, recorded: { agentId, record, answer: onRecord(this.core, agentId, record, this.now, step) } };
   }
 
-  #steer(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' }>): Happened {
+  #steer(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>): Happened {
     // The third there is not.
     const id = `${(action.pick % 3) + 1}`;
     try {
@@ -187,6 +193,8 @@ export class World {
           return { step: onResume(this.core, id) };
         case 'stop':
           return { step: onStop(this.core, id, 'a person asked') };
+        case 'prioritize':
+          return { step: onPriority(this.core, id, action.priority, this.now) };
         case 'kill':
           return { step: onKill(this.core, id, 'a person asked') };
       }
@@ -214,8 +222,8 @@ export class World {
 }
 
 /** As the store gives it back: without the queues that it had. */
-function loadedAgain({ id, state, policy, trials }: Sweep): Sweep {
-  const sweep = newSweep(id, state, policy);
+function loadedAgain({ id, state, policy, priority, trials }: Sweep): Sweep {
+  const sweep = newSweep(id, state, policy, priority);
   for (const trial of trials.values()) addTrial(sweep, { ...trial });
   return sweep;
 }
@@ -284,6 +292,7 @@ export const anyAction: fc.Arbitrary<Action> = fc.oneof(
   },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('pause', 'resume', 'resume'), pick }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('stop', 'kill'), pick }) },
+  { weight: 4, arbitrary: fc.record({ do: say('prioritize'), pick, priority: fc.constantFrom(-1, 0, 1) }) },
   { weight: 5, arbitrary: fc.record({ do: say('retry'), pick, choice: anyChoice }) },
 );
 
@@ -297,6 +306,16 @@ export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
   }),
   timeoutMs: fc.constantFrom(undefined, 60_000),
   maxFailed: fc.constantFrom(undefined, { kind: 'count', count: 2 }, { kind: 'share', ratio: 0.5 }),
+  weight: fc.constantFrom(1, 3),
+  trainer: fc.constant('noop'),
+  // Some agent can run each.
+  resources: fc.constantFrom<Resources>(
+    ...[{ labels: {} }, { labels: {} }, { labels: { zone: 'a' } }, { labels: { zone: 'b' } }],
+    ...[
+      { gpu: false as const, labels: { zone: 'a' } },
+      { gpu: 1, vramBytes: 4 * 2 ** 30, labels: {} },
+    ],
+  ),
   checkpointEvery: fc.constant(1),
   reconstructEvery: fc.constant(4),
   command: fc.constant([]),

@@ -30,7 +30,7 @@ interface Entry {
 
 export class Ledger {
   readonly trials = new Map<string, Entry>();
-  readonly sweeps = new Map<string, { state: Sweep['state']; readonly policy: SweepPolicy }>();
+  readonly sweeps = new Map<string, { state: Sweep['state']; priority: number; readonly policy: SweepPolicy }>();
 
   constructor(core?: Core) {
     for (const sweep of core?.sweeps.values() ?? []) this.addSweep(sweep);
@@ -38,7 +38,7 @@ export class Ledger {
 
   /** As it was submitted, whatever has happened to it in memory since. */
   addSweep(sweep: Sweep): void {
-    this.sweeps.set(sweep.id, { state: 'running', policy: sweep.policy });
+    this.sweeps.set(sweep.id, { state: 'running', priority: sweep.priority, policy: sweep.policy });
     for (const trial of sweep.trials.values()) {
       this.trials.set(`${sweep.id}/${trial.id}`, {
         state: 'pending',
@@ -86,6 +86,10 @@ export class Ledger {
         entry.failure = undefined;
         break;
       }
+      case 'priority':
+        assert.equal(this.#sweep(change.sweepId).priority, change.before, 'a priority goes on from what it was');
+        this.#sweep(change.sweepId).priority = change.priority;
+        break;
       case 'granted': {
         const entry = this.#entry(change.key);
         assert.equal(this.#sweep(change.key.sweepId).state, 'running', 'only a running sweep grants');
@@ -127,6 +131,7 @@ export class Ledger {
     let running = 0;
     for (const sweep of core.sweeps.values()) {
       assert.equal(sweep.state, this.#sweep(sweep.id).state);
+      assert.equal(sweep.priority, this.#sweep(sweep.id).priority);
       const tally = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
       for (const trial of sweep.trials.values()) {
         const entry = this.#entry({ sweepId: sweep.id, trialId: trial.id });

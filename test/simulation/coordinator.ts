@@ -107,7 +107,7 @@ export class SimulatedCoordinator {
       now,
       onBroken: (error) => onCrash(process, error),
       send: (output) => {
-        if (output.kind === 'offer') void offers.publish(output.key);
+        if (output.kind === 'offer') void offers.publish(output);
         else if (output.kind === 'dismiss') attempts.dismiss(output.agentId, output.key, output.refusal);
         else attempts.tellOfDrain(output.agentId);
       },

@@ -12,6 +12,9 @@ import type { Retried } from '../../coordinator/transport/sweep-service.ts';
 import { TrawlError } from '../../proto/errors.ts';
 import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
+import { type Machinery, mayRun } from './placement.ts';
+import { PriorityLaw } from './priority-law.ts';
+import { ShareLaw } from './share-law.ts';
 
 /** Whether a trial is over. */
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
@@ -30,6 +33,7 @@ interface Attempt {
 }
 
 export interface LawsWorld {
+  machine(agentId: string): Machinery | undefined;
   now(): number;
   /** When the last fault was over; undefined: not yet. */
   calmSince(): number | undefined;
@@ -48,14 +52,20 @@ export class Laws {
   readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
   /** Sweeps that run again after they were killed. */
   readonly revived = new Set<string>();
+  readonly #shares: ShareLaw;
+  readonly #priorities: PriorityLaw;
   #commits = 0;
   /** What has come about, for a test to see that nothing is left out. */
   readonly reached = new Set<string>();
   /** The first law that was broken, and how. */
   broken: string | undefined;
 
-  constructor(world: LawsWorld) {
+  /** @param machines all that there are */
+  constructor(world: LawsWorld, machines: readonly (Machinery & { readonly slots: number })[]) {
     this.#world = world;
+    const slots = machines.reduce((sum, machine) => sum + machine.slots, 0);
+    this.#shares = new ShareLaw(this.ledger, slots);
+    this.#priorities = new PriorityLaw(this.ledger, machines);
   }
 
   breaks(law: string): void {
@@ -67,8 +77,12 @@ export class Laws {
     for (const sweep of runtime.core.sweeps.values()) {
       if (this.ledger.sweeps.has(sweep.id)) continue;
       // As the store has it, which is as it was submitted.
-      const row = runtime.db.prepare('select policy from sweeps where id = ?').get(sweep.id) as { policy: string };
-      this.ledger.addSweep({ ...sweep, policy: JSON.parse(row.policy) });
+      const row = runtime.db.prepare('select policy, priority from sweeps where id = ?').get(sweep.id) as {
+        policy: string;
+        priority: number;
+      };
+      this.ledger.addSweep({ ...sweep, priority: row.priority, policy: JSON.parse(row.policy) });
+      this.#priorities.submitted(sweep.id, this.#world.now());
     }
   }
 
@@ -84,6 +98,7 @@ export class Laws {
     this.#judge(() => {
       for (const change of changes) {
         this.#beforeChange(change);
+        this.#beside(change);
         this.ledger.write(change);
         this.#afterChange(change);
       }
@@ -168,9 +183,31 @@ export class Laws {
       if (before === 'killed') this.revived.add(change.sweepId);
       if (before && isEnded(before)) this.reached.add(`a ${before} sweep runs again`);
     }
+    if (change.kind === 'granted') this.#mayRun(change);
     if (change.kind !== 'ended') return;
     const attempt = this.attempts.get(keyText(change.key));
     if (attempt !== undefined) this.#endIsRight(change.key, attempt, change.ending);
+  }
+
+  /** What sweeps owe each other, judged by how things stood before the change. */
+  #beside(change: Change): void {
+    const now = this.#world.now();
+    const machine = change.kind === 'granted' ? this.#world.machine(change.agentId) : undefined;
+    for (const law of [this.#priorities.take(change, machine, now), this.#shares.take(change, now)]) {
+      if (law !== undefined) this.breaks(law);
+    }
+    if (change.kind === 'priority') this.reached.add('another priority');
+    if (this.#priorities.judged) this.reached.add('a grant beside a more urgent sweep');
+    if (this.#shares.wasJudged) this.reached.add('a contest');
+  }
+
+  #mayRun({ key, agentId, slot }: Change & { kind: 'granted' }): void {
+    const resources = this.ledger.sweeps.get(key.sweepId)?.policy.resources;
+    const machine = this.#world.machine(agentId);
+    if (resources === undefined || machine === undefined) return;
+    if (resources.gpu !== undefined || resources.labels.zone !== undefined) this.reached.add('placed');
+    if (mayRun(resources, machine, slot)) return;
+    this.breaks(`${keyText(key)} asks for ${JSON.stringify(resources)} and was granted to slot ${slot} of ${agentId}`);
   }
 
   #endIsRight(key: AttemptKey, attempt: Attempt, ending: Ending): void {

@@ -34,7 +34,7 @@ export class Person {
     this.#onRetried = onRetried;
   }
 
-  carryOut({ sweeps, orders, drains, retries, calmAt }: Scenario): void {
+  carryOut({ sweeps, orders, drains, retries, priorities, calmAt }: Scenario): void {
     const { clock } = this.#network;
     for (const [at, sweep] of sweeps.entries())
       clock.after(sweep.at, this.#process, () => this.#submit(at, sweep.text));
@@ -47,6 +47,9 @@ export class Person {
     for (const { at, agent, graceMs } of drains) clock.after(at, this.#process, () => this.#drain(agent, graceMs));
     for (const [at, order] of retries.entries()) {
       clock.after(order.at, this.#process, () => this.#retry(`retry ${at}`, order));
+    }
+    for (const { at, sweep, priority } of priorities) {
+      clock.after(at, this.#process, () => this.#prioritize(this.submitted.get(sweep), priority));
     }
     clock.after(calmAt, this.#process, () => this.#resumeAll());
   }
@@ -68,7 +71,7 @@ export class Person {
   /** Once: an order that is lost is not given again. */
   #act(sweepId: string, verb: Verb): void {
     this.#ask(
-      ({ control }) => control.act(sweepId, `SWEEP_ACTION_${verb}` as SweepAction, 'a person asked'),
+      ({ control }) => control.act(sweepId, `SWEEP_ACTION_${verb}` as SweepAction, 'a person asked', 0),
       () => this.obeyed.push({ sweepId, verb }),
     );
   }
@@ -101,6 +104,14 @@ export class Person {
       .prepare("select id from trials where sweep_id = ? order by state in ('failed', 'cancelled') desc, id limit 2")
       .all(sweep) as { id: string }[];
     return rows.map(({ id }) => id);
+  }
+
+  #prioritize(sweepId: string | undefined, priority: number): void {
+    if (sweepId === undefined) return;
+    this.#ask(
+      ({ control }) => control.act(sweepId, 'SWEEP_ACTION_PRIORITIZE', '', priority),
+      () => {},
+    );
   }
 
   #drain(agent: string, graceMs: number | undefined): void {

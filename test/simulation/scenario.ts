@@ -1,7 +1,9 @@
 /** What a seed stands for: a cluster, sweeps, what people do to them, and faults, each at its time. */
 import { Random } from '../harness/random.ts';
+import { contestSweeps, type PriorityOrder, priorityOrders, priorityText } from './contest.ts';
 import type { MachineOptions } from './machine.ts';
 import type { Weather } from './network.ts';
+import { type Machinery, machineryOf, resourcesText } from './placement.ts';
 import type { Fuse } from './process.ts';
 
 export type Verb = 'PAUSE' | 'RESUME' | 'STOP' | 'KILL';
@@ -70,27 +72,34 @@ export interface Scenario {
   readonly orders: readonly Order[];
   readonly drains: readonly DrainOrder[];
   readonly retries: readonly RetryOrder[];
+  readonly priorities: readonly PriorityOrder[];
   readonly faults: readonly Fault[];
   readonly fates: Fates;
   /** When the last fault is over. */
   readonly calmAt: number;
 }
 
+const NO_MACHINERY: Machinery = { zone: '', gpuSlots: 0 };
 const FAULTY_MS = 60_000;
 
 export function scenarioOf(seed: number): Scenario {
   const random = new Random(seed);
   const chance = (of: number) => random.next() < of;
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
-  const machines = Array.from(
+  const drawn = Array.from(
     { length: whole(1, 3) },
-    (_, at): MachineOptions => ({
+    (_, at): Omit<MachineOptions, keyof Machinery> => ({
       id: `agent-${at + 1}`,
       slots: whole(1, 3),
       pack: random.pick([1, 1, 2, 4]),
       transferMs: random.pick([20, 500, 500, 20_000]),
     }),
   );
+  const machinery = machineryOf(
+    seed,
+    drawn.map(({ slots }) => slots),
+  );
+  const machines = drawn.map((options, at): MachineOptions => ({ ...NO_MACHINERY, ...machinery[at], ...options }));
   const hangs = chance(0.4);
   const sweeps = Array.from({ length: whole(1, 3) }, () => ({ at: whole(0, 15_000), text: sweepText(random, hangs) }));
   const orders = Array.from(
@@ -123,9 +132,18 @@ export function scenarioOf(seed: number): Scenario {
   if (places.length > 1 && chance(0.4)) {
     faults.push({ at: whole(10_000, FAULTY_MS - 2_000), kind: 'agent leaves', place: random.pick(places) });
   }
+  const gone = faults.flatMap((fault) => (fault.kind === 'agent leaves' ? [fault.place] : []));
+  const staying = machines.filter(({ id }) => !gone.includes(id));
+  const asking = new Random(seed ^ 0xa5c);
+  const rivals = new Random(seed ^ 0x41a1);
   const often = random.pick([0, 0.03, 0.1]);
   return {
-    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, sweeps, orders, drains, retries, faults },
+    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, orders, drains, retries, faults },
+    sweeps: [
+      ...sweeps.map(({ at, text }) => ({ at, text: text + resourcesText(asking, staying) + priorityText(rivals) })),
+      ...contestSweeps(rivals, FAULTY_MS),
+    ],
+    priorities: priorityOrders(rivals, sweeps.length, FAULTY_MS),
     calmAt: FAULTY_MS,
     weather: {
       ...{ usualMs: random.pick([2, 10, 60]), slowMs: random.pick([200, 2_000, 12_000]) },

@@ -1,4 +1,5 @@
 /** One seed: a cluster is put together, goes through its faults, and is left in peace until everything is over. */
+import type { Assignment } from '../../agent/worker/ipc.ts';
 import type { AttemptKey } from '../../coordinator/core/model.ts';
 import { Random } from '../harness/random.ts';
 import type { Bug } from './bug.ts';
@@ -62,12 +63,16 @@ export class Simulation {
     this.trace = new Trace(this.clock, traced);
     this.network = new Network(this.clock, new Random(seed ^ 0xbabe));
     this.network.weather = this.scenario.weather;
-    this.laws = new Laws({
-      now: () => this.clock.now,
-      calmSince: () => (this.isCalm ? this.scenario.calmAt : undefined),
-      isThere: (agentId, incarnation, key) => this.#isThere(agentId, incarnation, key),
-      spooledUpTo: (agentId, key) => this.machines.get(agentId)?.spooledUpTo(key) ?? 0,
-    });
+    this.laws = new Laws(
+      {
+        machine: (agentId) => this.machines.get(agentId)?.options,
+        now: () => this.clock.now,
+        calmSince: () => (this.isCalm ? this.scenario.calmAt : undefined),
+        isThere: (agentId, incarnation, key) => this.#isThere(agentId, incarnation, key),
+        spooledUpTo: (agentId, key) => this.machines.get(agentId)?.spooledUpTo(key) ?? 0,
+      },
+      this.scenario.machines,
+    );
     this.grpc = new Grpc(this.network, {
       told: (agent, response) => {
         this.trace.note(() => `${agent.name} is told ${JSON.stringify(response.message)}`);
@@ -99,7 +104,7 @@ export class Simulation {
       const world = {
         ...{ grpc: this.grpc, random: new Random(seed ^ (0xa9e27 + this.machines.size)), bug },
         nats: () => this.#nats,
-        fate: () => this.#fate(),
+        fate: (assignment: Assignment) => this.#fate(assignment),
         broken: (law: string) => this.laws.breaks(law),
       };
       this.machines.set(options.id, new Machine(world, options));
@@ -262,7 +267,8 @@ export class Simulation {
     }
   }
 
-  #fate(): Fate {
+  #fate({ parameters }: Assignment): Fate {
+    if (parameters.contest !== undefined) return { kind: 'well' };
     const atEpoch = Math.floor(this.#random.between(1, 4));
     let chance = this.#random.next();
     for (const [kind, share] of Object.entries(this.scenario.fates) as [Exclude<Fate['kind'], 'well'>, number][]) {

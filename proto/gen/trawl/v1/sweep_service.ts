@@ -53,6 +53,8 @@ export const SweepAction = {
   STOP: "SWEEP_ACTION_STOP",
   /** KILL - Running trials are ended now, waiting ones are cancelled. */
   KILL: "SWEEP_ACTION_KILL",
+  /** PRIORITIZE - Its trials come before those of sweeps with a lower priority; running trials go on. */
+  PRIORITIZE: "SWEEP_ACTION_PRIORITIZE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -64,6 +66,7 @@ export namespace SweepAction {
   export type RESUME = typeof SweepAction.RESUME;
   export type STOP = typeof SweepAction.STOP;
   export type KILL = typeof SweepAction.KILL;
+  export type PRIORITIZE = typeof SweepAction.PRIORITIZE;
   export type UNRECOGNIZED = typeof SweepAction.UNRECOGNIZED;
 }
 
@@ -84,6 +87,9 @@ export function sweepActionFromJSON(object: any): SweepAction {
     case 4:
     case "SWEEP_ACTION_KILL":
       return SweepAction.KILL;
+    case 5:
+    case "SWEEP_ACTION_PRIORITIZE":
+      return SweepAction.PRIORITIZE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -103,6 +109,8 @@ export function sweepActionToNumber(object: SweepAction): number {
       return 3;
     case SweepAction.KILL:
       return 4;
+    case SweepAction.PRIORITIZE:
+      return 5;
     case SweepAction.UNRECOGNIZED:
     default:
       return -1;
@@ -146,6 +154,8 @@ export interface ControlSweepRequest {
   sweep: string;
   action: SweepAction;
   reason: string;
+  /** Of PRIORITIZE. */
+  priority: number;
 }
 
 export interface ControlSweepResponse {
@@ -288,6 +298,35 @@ export interface ListAgentsRequest {
 
 export interface ListAgentsResponse {
   agents: Agent[];
+}
+
+export interface ExplainTrialRequest {
+  /** As in GetTrialRequest. */
+  sweep: string;
+  trial: string;
+}
+
+export interface ExplainTrialResponse {
+  trial:
+    | Trial
+    | undefined;
+  /** When it came to its state. */
+  sinceMs: number;
+  /** What keeps it from running besides the agents, a sentence each; of a trial that does not wait: what it does. */
+  reasons: string[];
+  /** Of a trial that waits: every agent that is known. */
+  agents: AgentVerdict[];
+}
+
+/** What an agent has to do with a trial that waits. */
+export interface AgentVerdict {
+  agentId: string;
+  /** Slots that may run the trial; a slot that is in use is one of them. */
+  fitSlots: number;
+  /** Of these, slots that run nothing. */
+  freeSlots: number;
+  /** Why the others may not, a sentence each. */
+  reasons: string[];
 }
 
 function createBaseSubmitRequest(): SubmitRequest {
@@ -645,7 +684,7 @@ export const GetSweepResponse: MessageFns<GetSweepResponse> = {
 };
 
 function createBaseControlSweepRequest(): ControlSweepRequest {
-  return { sweep: "", action: SweepAction.UNSPECIFIED, reason: "" };
+  return { sweep: "", action: SweepAction.UNSPECIFIED, reason: "", priority: 0 };
 }
 
 export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
@@ -658,6 +697,9 @@ export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(32).int32(message.priority);
     }
     return writer;
   },
@@ -699,6 +741,14 @@ export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -719,6 +769,7 @@ export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
     message.sweep = object.sweep ?? "";
     message.action = object.action ?? SweepAction.UNSPECIFIED;
     message.reason = object.reason ?? "";
+    message.priority = object.priority ?? 0;
     return message;
   },
 };
@@ -2249,6 +2300,255 @@ export const ListAgentsResponse: MessageFns<ListAgentsResponse> = {
   },
 };
 
+function createBaseExplainTrialRequest(): ExplainTrialRequest {
+  return { sweep: "", trial: "" };
+}
+
+export const ExplainTrialRequest: MessageFns<ExplainTrialRequest> = {
+  encode(message: ExplainTrialRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    if (message.trial !== "") {
+      writer.uint32(18).string(message.trial);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainTrialRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainTrialRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trial = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExplainTrialRequest>): ExplainTrialRequest {
+    return ExplainTrialRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainTrialRequest>): ExplainTrialRequest {
+    const message = createBaseExplainTrialRequest();
+    message.sweep = object.sweep ?? "";
+    message.trial = object.trial ?? "";
+    return message;
+  },
+};
+
+function createBaseExplainTrialResponse(): ExplainTrialResponse {
+  return { trial: undefined, sinceMs: 0, reasons: [], agents: [] };
+}
+
+export const ExplainTrialResponse: MessageFns<ExplainTrialResponse> = {
+  encode(message: ExplainTrialResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trial !== undefined) {
+      Trial.encode(message.trial, writer.uint32(10).fork()).join();
+    }
+    if (message.sinceMs !== 0) {
+      writer.uint32(16).int64(message.sinceMs);
+    }
+    for (const v of message.reasons) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.agents) {
+      AgentVerdict.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainTrialResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainTrialResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.trial = Trial.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sinceMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reasons.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.agents.push(AgentVerdict.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExplainTrialResponse>): ExplainTrialResponse {
+    return ExplainTrialResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainTrialResponse>): ExplainTrialResponse {
+    const message = createBaseExplainTrialResponse();
+    message.trial = (object.trial !== undefined && object.trial !== null) ? Trial.fromPartial(object.trial) : undefined;
+    message.sinceMs = object.sinceMs ?? 0;
+    message.reasons = object.reasons?.map((e) => e) || [];
+    message.agents = object.agents?.map((e) => AgentVerdict.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAgentVerdict(): AgentVerdict {
+  return { agentId: "", fitSlots: 0, freeSlots: 0, reasons: [] };
+}
+
+export const AgentVerdict: MessageFns<AgentVerdict> = {
+  encode(message: AgentVerdict, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agentId !== "") {
+      writer.uint32(10).string(message.agentId);
+    }
+    if (message.fitSlots !== 0) {
+      writer.uint32(16).uint32(message.fitSlots);
+    }
+    if (message.freeSlots !== 0) {
+      writer.uint32(24).uint32(message.freeSlots);
+    }
+    for (const v of message.reasons) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentVerdict {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentVerdict();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.agentId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fitSlots = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.freeSlots = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reasons.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentVerdict>): AgentVerdict {
+    return AgentVerdict.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentVerdict>): AgentVerdict {
+    const message = createBaseAgentVerdict();
+    message.agentId = object.agentId ?? "";
+    message.fitSlots = object.fitSlots ?? 0;
+    message.freeSlots = object.freeSlots ?? 0;
+    message.reasons = object.reasons?.map((e) => e) || [];
+    return message;
+  },
+};
+
 /** What people and their tools ask of a coordinator. */
 export type SweepServiceService = typeof SweepServiceService;
 export const SweepServiceService = {
@@ -2370,6 +2670,17 @@ export const SweepServiceService = {
     responseSerialize: (value: ListAgentsResponse): Buffer => Buffer.from(ListAgentsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAgentsResponse => ListAgentsResponse.decode(value),
   },
+  /** Why a trial does not run, agent by agent; or what state it is in, and since when. */
+  explainTrial: {
+    path: "/trawl.v1.SweepService/ExplainTrial" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExplainTrialRequest): Buffer => Buffer.from(ExplainTrialRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExplainTrialRequest => ExplainTrialRequest.decode(value),
+    responseSerialize: (value: ExplainTrialResponse): Buffer =>
+      Buffer.from(ExplainTrialResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExplainTrialResponse => ExplainTrialResponse.decode(value),
+  },
 } as const;
 
 export interface SweepServiceServer extends UntypedServiceImplementation {
@@ -2394,6 +2705,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
   readLog: handleServerStreamingCall<ReadLogRequest, ReadLogResponse>;
   listAgents: handleUnaryCall<ListAgentsRequest, ListAgentsResponse>;
+  /** Why a trial does not run, agent by agent; or what state it is in, and since when. */
+  explainTrial: handleUnaryCall<ExplainTrialRequest, ExplainTrialResponse>;
 }
 
 export interface SweepServiceClient extends Client {
@@ -2540,6 +2853,22 @@ export interface SweepServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListAgentsResponse) => void,
+  ): ClientUnaryCall;
+  /** Why a trial does not run, agent by agent; or what state it is in, and since when. */
+  explainTrial(
+    request: ExplainTrialRequest,
+    callback: (error: ServiceError | null, response: ExplainTrialResponse) => void,
+  ): ClientUnaryCall;
+  explainTrial(
+    request: ExplainTrialRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ExplainTrialResponse) => void,
+  ): ClientUnaryCall;
+  explainTrial(
+    request: ExplainTrialRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ExplainTrialResponse) => void,
   ): ClientUnaryCall;
 }
 
