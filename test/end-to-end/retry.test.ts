@@ -1,9 +1,8 @@
 /** Trials that failed, or were cancelled, are tried again: as a person asks for it, over sockets, across restarts. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
 import { Cluster } from '../harness/cluster.ts';
+import { failingSweep, mend } from '../harness/failing-sweep.ts';
 import { sweepFile, testFolder } from '../harness/folder.ts';
 import { readStore } from '../harness/stored.ts';
 
@@ -14,17 +13,6 @@ interface Retried {
   readonly ended_at: string | null;
   readonly retried: number;
   readonly counts: Readonly<Record<string, number>>;
-}
-
-/** Of four trials two fail until there is a file `mended`. */
-function failingSweep(folder: string): string {
-  const program = join(folder, 'program.sh');
-  const mended = join(folder, 'mended');
-  writeFileSync(
-    program,
-    `case "$*" in *--x=[12]) [ -e '${mended}' ] || exit 3;; esac; echo '{"epoch": 1, "loss": 0.5}'\n`,
-  );
-  return `command: [sh, "${program}", "\${args}"]\nmetric: {name: loss}\nparameters: {x: {values: [1, 2, 3, 4]}}\nretry: {crash: 1, backoff: 0s}\n`;
 }
 
 test('what failed in a sweep that has ended is retried with a fresh budget, whatever is killed', {
@@ -59,7 +47,7 @@ test('what failed in a sweep that has ended is retried with a fresh budget, what
   expect(again).toMatchObject({ state: 'running', ended_at: null, retried: 1, counts: { failed: 1 } });
   expect((await cluster.run('wait', sweep)).code).toBe(1);
 
-  writeFileSync(join(folder, 'mended'), '');
+  mend(folder);
   expect(await cluster.json<Retried>('retry', '--crash')).toMatchObject({ retried: 2, counts: { failed: 0 } });
   await cluster.coordinator.killNow();
   await cluster.startCoordinator();
