@@ -22,6 +22,7 @@ import { registerPrune } from './commands/prune.ts';
 import { registerReport } from './commands/report.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerResume } from './commands/resume.ts';
+import { registerRetry } from './commands/retry.ts';
 import { registerSchema } from './commands/schema.ts';
 import { registerShow } from './commands/show.ts';
 import { registerStop } from './commands/stop.ts';
@@ -57,7 +58,16 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
   ],
   [
     'Steer:',
-    [registerPause, registerResume, registerStop, registerKill, registerPriority, registerDrain, registerUndrain],
+    [
+      registerPause,
+      registerResume,
+      registerStop,
+      registerKill,
+      registerRetry,
+      registerPriority,
+      registerDrain,
+      registerUndrain,
+    ],
   ],
   [
     'Serve:',

@@ -135,7 +135,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
   const { version, trialMetrics } = options;
   const collecting = startCollecting(runtime, metrics, { version, trialMetrics });
-  const pruner = new Pruner(db, files);
+  const pruner = new Pruner(db, files, (id) => runtime.core.sweeps.has(id));
   const stopRetaining = options.retainMs === undefined ? () => {} : startRetaining(pruner, options.retainMs, now, log);
   const stopDiskWatch = watchDiskSpace(options.dir, ({ free, size }) => {
     metrics.diskFree.set(free);

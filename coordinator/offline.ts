@@ -26,7 +26,7 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   };
   const source = { queries: new Queries(db), agents: () => [], explain: () => undefined, onCommit: () => () => {} };
   const server = newServer();
-  server.addService(SweepServiceService, sweepService(source, { submit: refuse, act: refuse }, log));
+  server.addService(SweepServiceService, sweepService(source, { submit: refuse, act: refuse, retry: refuse }, log));
   const guard = new Guard(undefined, () => {});
   const files = new ArtifactFiles(dir);
   const pruner = new Pruner(db, files);

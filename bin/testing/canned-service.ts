@@ -9,6 +9,7 @@ const NOTHING: SweepServiceServer = {
   listSweeps: (_call, callback) => callback(unimplemented),
   getSweep: (_call, callback) => callback(unimplemented),
   controlSweep: (_call, callback) => callback(unimplemented),
+  retryTrials: (_call, callback) => callback(unimplemented),
   listTrials: (call) => call.emit('error', unimplemented),
   listConfigs: (call) => call.emit('error', unimplemented),
   listCurves: (call) => call.emit('error', unimplemented),

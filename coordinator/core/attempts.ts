@@ -119,6 +119,7 @@ function grant(
   const claim = { key, agentId, incarnation, slot, pack };
   addLease(core, trial, { ...claim, stay, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
   setState(sweep, trial, 'running');
+  trial.failure = undefined;
   step.changes.push({ kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 });
 }
 

@@ -140,8 +140,10 @@ export interface Trial {
   readonly packKey: string | undefined;
   /** Attempts granted so far. */
   attempts: number;
-  /** Failed attempts by class, for the retry budget. */
+  /** Failed attempts by class, for the retry budget; a person who has it tried again begins them anew. */
   failures: Partial<Record<FailureClassName, number>>;
+  /** How its last attempt failed; undefined once it has gone further. */
+  failure: FailureClassName | undefined;
   /** When its offer was made, and to which pool (undefined: before a restart); of use while it is offered. */
   offeredAt: number;
   pool: string | undefined;

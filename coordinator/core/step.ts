@@ -1,6 +1,6 @@
 /** What a decision asks the world to do: first make the changes durable, then let the outputs leave. */
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { TrialStateName } from '../../proto/names.ts';
+import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import type { Artifact, AttemptKey, Ending, Failure, SweepState } from './model.ts';
 
 /** A fact to be stored. What happens to sweeps, trials and attempts is one row in the event log each, but for log text. */
@@ -15,6 +15,20 @@ export type Change =
       readonly detail: string;
       /** The last attempt's failure, when it is why. */
       readonly failure: Failure | undefined;
+    }
+  /** A person has a trial tried again: it waits as at first, with its whole budget of failures. */
+  | {
+      readonly kind: 'retried';
+      readonly sweepId: string;
+      readonly trialId: string;
+      /** Of the person's request, which may come again. */
+      readonly requestId: string;
+      /** Attempts that it has had: how those failed does not count any more. */
+      readonly attempts: number;
+      /** How it had failed; undefined: it was cancelled. */
+      readonly failure: FailureClassName | undefined;
+      /** The epoch of the checkpoint that it will go on from; 0: it begins at the beginning, and no checkpoint is kept. */
+      readonly resumesFrom: number;
     }
   | {
       readonly kind: 'granted';

@@ -12,6 +12,7 @@ export function moveTrial(
   why: { detail?: string; failure?: Failure | undefined } = {},
 ): void {
   setState(sweep, trial, state);
+  trial.failure = why.failure?.class;
   step.changes.push({
     kind: 'trial',
     sweepId: sweep.id,

@@ -42,6 +42,7 @@ function sweep(state: string, endedAt: number): string {
     insert into reports values (${id}, 't0', 1, 1, 6, 1, '{}');
     insert into logs values (${id}, 't0', 1, 2, 7, 'text');
     insert into artifacts values (${id}, 't0', 1, 'model', 'model', 0, 3, 'sum', 3, 8);
+    insert into retries values (${id}, 't0', 'r', 1, 9);
   `);
   const path = fileOf(id);
   mkdirSync(dirname(path), { recursive: true });
@@ -50,7 +51,7 @@ function sweep(state: string, endedAt: number): string {
 }
 
 const fileOf = (id: string) => files.path({ sweepId: id, trialId: 't0', attempt: 1 }, 'model');
-const TABLES = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events'];
+const TABLES = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries'];
 /** How many rows of each table are the sweep's. */
 const rowsOf = (id: string) =>
   TABLES.map(
@@ -71,10 +72,10 @@ test('what is over for long enough goes with rows and files, and it is said what
   ]);
   expect(sweeps()).toEqual([young, newest]);
   for (const id of [old, killed]) {
-    expect(rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(rowsOf(id)).toEqual(TABLES.map(() => 0));
     expect(existsSync(fileOf(id))).toBe(false);
   }
-  expect(rowsOf(young)).toEqual([1, 1, 1, 1, 1, 1]);
+  expect(rowsOf(young)).toEqual(TABLES.map(() => 1));
   expect(existsSync(fileOf(young))).toBe(true);
 });
 
@@ -92,11 +93,20 @@ test('the newest that are over may be kept, and the newest of all stays: its num
   expect(Number(sweep('running', 0))).toBeGreaterThan(Number(made[3]));
 });
 
+test('what runs again by the time that its turn comes stays', async () => {
+  const [first, second] = [sweep('finished', 1), sweep('finished', 2)];
+  sweep('finished', 3);
+  const revived = new Set<string>();
+  const slow = { removeSweep: async () => void revived.add(second) };
+  expect(ids(await new Pruner(db, slow, (id) => revived.has(id)).prune(all, NOW))).toEqual([first]);
+  expect(sweeps()).toContain(second);
+});
+
 test('a dry run changes nothing', async () => {
   const old = sweep('finished', 1);
   sweep('finished', 2);
   expect(ids(await pruner.prune({ ...all, dryRun: true }, NOW))).toEqual([old]);
-  expect(rowsOf(old)).toEqual([1, 1, 1, 1, 1, 1]);
+  expect(rowsOf(old)).toEqual(TABLES.map(() => 1));
   expect(existsSync(fileOf(old))).toBe(true);
 });
 
@@ -105,7 +115,7 @@ test('a sweep’s rows go all or not at all', async () => {
   sweep('finished', 2);
   db.exec("create trigger cut before delete on sweeps begin select raise(abort, 'cut short'); end");
   await expect(pruner.prune(all, NOW)).rejects.toThrow('cut short');
-  expect(rowsOf(old)).toEqual([1, 1, 1, 1, 1, 1]);
+  expect(rowsOf(old)).toEqual(TABLES.map(() => 1));
   expect(existsSync(fileOf(old))).toBe(true);
   db.exec('drop trigger cut');
   expect(ids(await pruner.prune(all, NOW))).toEqual([old]);

@@ -27,26 +27,37 @@ export interface PrunedSweep {
 }
 
 /** Tables with a `sweep_id`. */
-const OF_SWEEPS = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events'] as const;
+const OF_SWEEPS = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries'] as const;
 
 export class Pruner {
   readonly #db: Database;
   readonly #files: Pick<ArtifactFiles, 'removeSweep'>;
 
-  constructor(db: Database, files: Pick<ArtifactFiles, 'removeSweep'>) {
+  readonly #isLive: (sweepId: string) => boolean;
+
+  /** @param isLive whether a sweep runs again that was over when it was chosen: its trials are retried */
+  constructor(
+    db: Database,
+    files: Pick<ArtifactFiles, 'removeSweep'>,
+    isLive: (sweepId: string) => boolean = () => false,
+  ) {
     this.#db = db;
     this.#files = files;
+    this.#isLive = isLive;
   }
 
   /** @returns what went, the oldest first; others are served between one sweep and the next */
   async prune(options: PruneOptions, now: number): Promise<PrunedSweep[]> {
     const chosen = this.#choose(options, now);
     if (options.dryRun) return chosen;
-    for (const { id } of chosen) {
-      this.#removeRows(id);
-      await this.#files.removeSweep(id);
+    const gone: PrunedSweep[] = [];
+    for (const sweep of chosen) {
+      if (this.#isLive(sweep.id)) continue;
+      this.#removeRows(sweep.id);
+      await this.#files.removeSweep(sweep.id);
+      gone.push(sweep);
     }
-    return chosen;
+    return gone;
   }
 
   /** The newest sweep of all stays: its number must not be given to another. */

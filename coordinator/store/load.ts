@@ -41,6 +41,16 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
   return core;
 }
 
+/** A sweep of the store, whatever became of it, as it would be in memory. Nothing of it runs. */
+export function loadEndedSweep(db: Database, id: string, now: number): Sweep {
+  const row = db.prepare('select state, policy, priority from sweeps where id = ?').get(id) as {
+    state: SweepState;
+    policy: string;
+    priority: number;
+  };
+  return loadSweep(db, id, row.state, JSON.parse(row.policy), row.priority, now);
+}
+
 function loadDrains(db: Database): (StoredDrain & { readonly agentId: string })[] {
   const rows = db.prepare('select agent_id as agentId, grace_left_ms as graceLeftMs, reason from drains').all();
   return rows as (StoredDrain & { agentId: string })[];
@@ -56,8 +66,15 @@ export function loadSweep(
 ): Sweep {
   const sweep = newSweep(id, state, policy, priority);
   const trials = db
-    .prepare('select id, idx, state, attempts, parameters from trials where sweep_id = ? order by idx')
-    .all(id) as { id: string; idx: number; state: TrialStateName; attempts: number; parameters: string }[];
+    .prepare('select id, idx, state, attempts, failure_class, parameters from trials where sweep_id = ? order by idx')
+    .all(id) as {
+    id: string;
+    idx: number;
+    state: TrialStateName;
+    attempts: number;
+    failure_class: FailureClassName | null;
+    parameters: string;
+  }[];
   for (const row of trials) {
     const trial: Trial = {
       id: row.id,
@@ -66,6 +83,7 @@ export function loadSweep(
       packKey: packKey(policy.trainer, JSON.parse(row.parameters)),
       attempts: row.attempts,
       failures: {},
+      failure: row.failure_class ?? undefined,
       offeredAt: now,
       pool: undefined,
       readyAt: 0,
@@ -76,8 +94,10 @@ export function loadSweep(
   }
   const failures = db
     .prepare(
-      `select trial_id, failure_class as class, count(*) as n from attempts
-       where sweep_id = ? and outcome = 'failed' group by trial_id, failure_class`,
+      `select trial_id, failure_class as class, count(*) as n from attempts as a
+       where sweep_id = ? and outcome = 'failed' and number >
+         coalesce((select max(attempts) from retries as r where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id), 0)
+       group by trial_id, failure_class`,
     )
     .all(id) as { trial_id: string; class: FailureClassName; n: number }[];
   for (const row of failures) {

@@ -193,6 +193,16 @@ export class Queries {
     return { sweepId: `${newest.sweep_id}`, trialId: newest.id };
   }
 
+  /** What a person's request had tried again; undefined: it has not been carried out. */
+  retried(requestId: string): { sweepId: string; trials: number } | undefined {
+    return this.#db
+      .prepare(
+        `select cast(sweep_id as text) as sweepId, count(*) as trials from retries where request_id = ?
+         group by sweep_id`,
+      )
+      .get(requestId) as { sweepId: string; trials: number } | undefined;
+  }
+
   /** What an agent needs to run a trial. */
   assignment(sweepId: string, trialId: string): { trainer: string; parameters: Trial['parameters']; seed: number } {
     const row = this.#assignment.get(sweepId, trialId) as { trainer: string; parameters: string; seed: number };

@@ -11,6 +11,7 @@ import { insertSweep } from './submit.ts';
 
 /** Takes a store back to what version 1 wrote. */
 const TO_VERSION_1 = `
+drop table retries;
 drop table drains;
 drop table artifacts;
 alter table attempts drop column resumed_from;
@@ -55,6 +56,7 @@ test('a store of version 1 is brought up to date, and its sweeps go on', () => {
 
 /** Takes a store back to what version 3 wrote. */
 const TO_VERSION_3 = `
+drop table retries;
 alter table sweeps drop column priority;
 alter table attempts drop column pack;
 alter table drains rename column grace_left_ms to grace_ends_at;

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 5;
+export const SCHEMA_VERSION = 6;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -26,6 +26,19 @@ create table drains (
   grace_left_ms integer not null,
   reason text not null
 ) strict, without rowid;
+`;
+
+/** What people had tried again: each trial of a request, with the attempts that it had had by then. */
+const RETRIES = `
+create table retries (
+  sweep_id integer not null,
+  trial_id text not null,
+  request_id text not null,
+  attempts integer not null,
+  at integer not null,
+  primary key (sweep_id, trial_id, request_id)
+) strict, without rowid;
+create index retry_requests on retries (request_id);
 `;
 
 /** Those of version 3 said when their grace ends, in Unix milliseconds. */
@@ -128,6 +141,7 @@ create table events (
 
 ${ARTIFACTS}
 ${DRAINS}
+${RETRIES}
 `;
 
 /** From the version before to each. */
@@ -150,6 +164,7 @@ alter table sweeps add column priority integer not null default 0;
 update sweeps set policy =
   json_set(policy, '$.trainer', trainer, '$.resources', json('{"labels":{}}'), '$.weight', 1);
 `,
+  6: RETRIES,
 };
 
 /**

@@ -42,6 +42,7 @@ export function addSweep(
       packKey: packKeyOf(index),
       attempts: 0,
       failures: {},
+      failure: undefined,
       offeredAt: 0,
       pool: undefined,
       readyAt: 0,

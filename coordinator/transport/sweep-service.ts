@@ -11,6 +11,7 @@ import type {
   ListTrialsResponse,
   ReadLogRequest,
   ReadLogResponse,
+  RetryTrialsRequest,
   SubmitRequest,
   SweepAction,
   SweepServiceServer,
@@ -35,6 +36,12 @@ export interface SweepControl {
   submit(request: SubmitRequest): Promise<string>;
   /** @param priority of SWEEP_ACTION_PRIORITIZE */
   act(sweepId: string, action: SweepAction, reason: string, priority: number): Promise<void>;
+  retry(request: RetryTrialsRequest): Promise<Retried>;
+}
+
+export interface Retried {
+  readonly sweepId: string;
+  readonly trials: number;
 }
 
 export interface SweepSource extends WatchSource {
@@ -55,6 +62,10 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
       const id = queries.findSweep(request.sweep);
       await control.act(id, request.action, request.reason, request.priority);
       return { sweep: queries.sweep(id) };
+    }),
+    retryTrials: unary(log, async (request) => {
+      const { sweepId, trials } = await control.retry(request);
+      return { sweep: queries.sweep(sweepId), retried: trials };
     }),
     listTrials: streamed(log, (request) => listTrials(queries, request)),
     listConfigs: streamed(log, (request) => listConfigs(queries, request)),

@@ -7,6 +7,7 @@ import { setState } from '../../coordinator/core/trials.ts';
 import { Runtime } from '../../coordinator/runtime.ts';
 import { Offers, type Wanted } from '../../coordinator/transport/offers.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { FailureClassName } from '../../proto/names.ts';
 import type { Bug } from './bug.ts';
 import { aroundOpen, onClaims, onHeartbeats, onRecords, onWelcome } from './meddling.ts';
 
@@ -16,6 +17,17 @@ type Changing<T> = { -readonly [K in keyof T]: T[K] };
 class Hasty extends Runtime {
   override async settle(step: Step): Promise<void> {
     super.settle(step).catch(() => {});
+  }
+}
+
+/** Gives the next attempt of a retried trial a number that is taken. */
+class Renumbering extends Runtime {
+  override settle(step: Step): Promise<void> {
+    for (const change of step.changes) {
+      const trial = change.kind === 'retried' ? trialOf(this, { ...change, attempt: 0 }).trial : undefined;
+      if (trial !== undefined) trial.attempts = 0;
+    }
+    return super.settle(step);
   }
 }
 
@@ -177,11 +189,33 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     about: 'a submit that comes again makes a second sweep',
     request: (request) => ({ ...request, requestId: `${request.requestId} ${performance.now()}` }),
   },
+  'retry-not-recognized': {
+    about: 'a retry that comes again is carried out again',
+    onLoaded: ({ queries }) => {
+      queries.retried = () => undefined;
+    },
+  },
+  'retried-numbered-anew': {
+    about: 'the attempts of a retried trial begin at 1 again',
+    runtime: (options) => new Renumbering(options),
+  },
   'attempts-forgotten': forgets('a restart begins to number the attempts anew', (sweep) => {
     for (const trial of trialsOf(sweep)) if (trial.state !== 'running') trial.attempts = 0;
   }),
   'failures-forgotten': forgets('a restart forgets what the retries have used up', (sweep) => {
     for (const trial of trialsOf(sweep)) trial.failures = {};
+  }),
+  'retries-forgotten': forgets('a restart counts what failed before a person had it tried again', (sweep, { db }) => {
+    const rows = db
+      .prepare(
+        `select trial_id as id, failure_class as class, count(*) as n from attempts
+         where sweep_id = ? and outcome = 'failed' group by trial_id, failure_class`,
+      )
+      .all(sweep.id) as { id: string; class: FailureClassName; n: number }[];
+    for (const row of rows) {
+      const trial = sweep.trials.get(row.id);
+      if (trial !== undefined) trial.failures[row.class] = row.n;
+    }
   }),
   'checkpoints-forgotten': forgets('a restart forgets the checkpoints', (sweep) => {
     for (const trial of trialsOf(sweep)) trial.checkpoint = undefined;

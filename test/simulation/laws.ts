@@ -2,12 +2,14 @@
  * What must hold after every step, judged by what is durable and by what agents are told. The books on trials and
  * attempts are those of the decisions' own property tests (coordinator/testing/ledger.ts).
  */
-import { type AttemptKey, type Ending, keyText } from '../../coordinator/core/model.ts';
+import { type AttemptKey, type Ending, isEnded, keyText } from '../../coordinator/core/model.ts';
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Runtime } from '../../coordinator/runtime.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import { budget } from '../../coordinator/testing/budget.ts';
 import { Ledger } from '../../coordinator/testing/ledger.ts';
+import type { Retried } from '../../coordinator/transport/sweep-service.ts';
+import { TrawlError } from '../../proto/errors.ts';
 import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { type Machinery, mayRun } from './placement.ts';
@@ -46,6 +48,10 @@ export class Laws {
   readonly attempts = new Map<string, Attempt>();
   readonly #drained = new Set<string>();
   readonly #world: LawsWorld;
+  /** Trials that a person's request has had tried again, and the commit that did it. */
+  readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
+  /** Sweeps that run again after they were killed. */
+  readonly revived = new Set<string>();
   readonly #shares: ShareLaw;
   readonly #priorities: PriorityLaw;
   #commits = 0;
@@ -102,6 +108,25 @@ export class Laws {
     });
   }
 
+  /** What has been carried out is answered as it was then, however often it is asked for. */
+  retryAsked(requestId: string, answer: Promise<Retried>): void {
+    const before = this.retries.get(requestId)?.trials.size;
+    if (before === undefined) return;
+    this.reached.add('a retry asked for again');
+    answer.then(
+      ({ trials }) => trials === before || this.breaks(`${requestId} retried ${before} trials, and then ${trials}`),
+      (error) => error instanceof TrawlError && this.breaks(`${requestId} was carried out, and then: ${error.message}`),
+    );
+  }
+
+  /** An acknowledgement has reached the person. */
+  retried(requestId: string, trials: number): void {
+    const durable = this.retries.get(requestId)?.trials.size ?? 0;
+    if (trials > 0 && durable !== trials) {
+      this.breaks(`${requestId} was acknowledged for ${trials} trials; of it are durable ${durable}`);
+    }
+  }
+
   /** An acknowledgement has reached an agent. */
   told({ message }: ReportResponse): void {
     if (message?.$case === 'refused') this.reached.add(`record refused: ${message.refused.code}`);
@@ -152,6 +177,11 @@ export class Laws {
     }
     if (change.kind === 'granted' && this.#drained.has(change.agentId)) {
       this.breaks(`${keyText(change.key)} was granted to ${change.agentId}, which is drained`);
+    }
+    if (change.kind === 'sweep' && change.state === 'running') {
+      const before = this.ledger.sweeps.get(change.sweepId)?.state;
+      if (before === 'killed') this.revived.add(change.sweepId);
+      if (before && isEnded(before)) this.reached.add(`a ${before} sweep runs again`);
     }
     if (change.kind === 'granted') this.#mayRun(change);
     if (change.kind !== 'ended') return;
@@ -205,6 +235,8 @@ export class Laws {
   #afterChange(change: Change): void {
     if (change.kind === 'trial') this.reached.add(`trial ${change.state}`);
     if (change.kind === 'sweep') this.reached.add(`sweep ${change.state}`);
+    if (change.kind === 'sweep' && change.state === 'killed') this.revived.delete(change.sweepId);
+    if (change.kind === 'retried') this.#retriedOnce(change);
     if (change.kind === 'granted') {
       if (change.resumedFrom > 0) this.reached.add('resumed');
       const { agentId, incarnation, key } = change;
@@ -218,6 +250,17 @@ export class Laws {
       const attempt = this.attempts.get(keyText(change.key));
       if (attempt !== undefined) attempt.seq = change.seq;
     }
+  }
+
+  /** A request is carried out at once, and no trial of it twice. */
+  #retriedOnce({ requestId, sweepId, trialId, failure }: Change & { kind: 'retried' }): void {
+    this.reached.add(failure === undefined ? 'a cancelled trial retried' : 'a failed trial retried');
+    const name = `${sweepId}/${trialId}`;
+    const request = this.retries.get(requestId) ?? { trials: new Set(), commit: this.#commits };
+    this.retries.set(requestId, request);
+    if (request.trials.has(name)) this.breaks(`${requestId} retried trial ${name} twice`);
+    if (request.commit !== this.#commits) this.breaks(`${requestId} was carried out in parts`);
+    request.trials.add(name);
   }
 
   #budgetsHold(changes: readonly Change[]): void {

@@ -27,7 +27,8 @@ export class PriorityLaw {
 
   /** @returns how the law was broken; undefined: it holds */
   take(change: Change, machine: Machinery | undefined, now: number): string | undefined {
-    if (change.kind === 'trial') this.#since.set(`${change.sweepId}/${change.trialId}`, now);
+    if (change.kind === 'trial' || change.kind === 'retried')
+      this.#since.set(`${change.sweepId}/${change.trialId}`, now);
     if (change.kind === 'sweep' || change.kind === 'priority') this.#since.set(change.sweepId, now);
     if (change.kind !== 'granted' || machine === undefined) return undefined;
     const own = this.#ledger.sweeps.get(change.key.sweepId)?.priority ?? 0;

@@ -15,6 +15,14 @@ export interface DrainOrder {
   readonly graceMs: number | undefined;
 }
 
+/** A person has trials of a sweep tried again: those that failed, those that were cancelled, or two that they name. */
+export interface RetryOrder {
+  readonly at: number;
+  /** Which of the sweeps, in order of submission. */
+  readonly sweep: number;
+  readonly what: 'failed' | 'cancelled' | 'two';
+}
+
 export interface Order {
   readonly at: number;
   readonly verb: Verb;
@@ -63,6 +71,7 @@ export interface Scenario {
   readonly sweeps: readonly { readonly at: number; readonly text: string }[];
   readonly orders: readonly Order[];
   readonly drains: readonly DrainOrder[];
+  readonly retries: readonly RetryOrder[];
   readonly priorities: readonly PriorityOrder[];
   readonly faults: readonly Fault[];
   readonly fates: Fates;
@@ -109,6 +118,15 @@ export function scenarioOf(seed: number): Scenario {
       graceMs: chance(0.25) ? undefined : random.pick([0, 3_000, 60_000]),
     }),
   );
+  // Of their own, so that the seeds are otherwise what they were.
+  const others = new Random(seed ^ 0x2e72);
+  const retries = Array.from(
+    { length: others.next() < 0.5 ? Math.floor(others.between(1, 7)) : 0 },
+    (): RetryOrder => ({
+      ...{ at: Math.floor(others.between(5_000, FAULTY_MS)), sweep: Math.floor(others.between(0, sweeps.length)) },
+      what: others.pick(['failed', 'failed', 'cancelled', 'two']),
+    }),
+  );
   const faults = Array.from({ length: whole(2, 18) }, () => anyFault(random, places));
   // At most one, and never the last: somebody has to do what is left.
   if (places.length > 1 && chance(0.4)) {
@@ -120,7 +138,7 @@ export function scenarioOf(seed: number): Scenario {
   const rivals = new Random(seed ^ 0x41a1);
   const often = random.pick([0, 0.03, 0.1]);
   return {
-    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, orders, drains, faults },
+    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, orders, drains, retries, faults },
     sweeps: [
       ...sweeps.map(({ at, text }) => ({ at, text: text + resourcesText(asking, staying) + priorityText(rivals) })),
       ...contestSweeps(rivals, FAULTY_MS),

@@ -73,9 +73,15 @@ export class ShareLaw {
     const level = ([, party]: [string, Party]) => (hadMs(party, now) - party.beforeMs) / party.weight;
     const apart = Math.abs(level(a) - level(b));
     const depth = this.#most + this.#offers + 1;
-    const bound = depth * this.#longestMs * (1 / a[1].weight + 1 / b[1].weight);
+    const bound = depth * this.#longest(now) * (1 / a[1].weight + 1 / b[1].weight);
     if (apart <= bound) return undefined;
     return `sweeps ${a[0]} and ${b[0]} are ${apart.toFixed(0)} ms apart by weight, and may be ${bound.toFixed(0)}`;
+  }
+
+  /** Of what runs, too: it may be longer by now than all that is over. */
+  #longest(now: number): number {
+    const running = [...this.#parties.values()].flatMap((party) => [...party.running.values()]);
+    return Math.max(this.#longestMs, ...running.map((since) => now - since));
   }
 
   #waits(sweepId: string): boolean {

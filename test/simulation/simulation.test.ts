@@ -17,6 +17,8 @@ const WANTED = [
   ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'drained'].map((failure) => `failed: ${failure}`),
   ...['pending', 'offered', 'succeeded', 'failed', 'cancelled'].map((state) => `trial ${state}`),
   ...['paused', 'running', 'stopping', 'stopped', 'killed', 'finished'].map((state) => `sweep ${state}`),
+  ...['a failed trial retried', 'a cancelled trial retried', 'a retry asked for again'],
+  ...['finished', 'stopped', 'killed'].map((state) => `a ${state} sweep runs again`),
   ...[
     'a pack',
     'resumed',

@@ -93,6 +93,7 @@ export class Simulation {
           this.laws.breaks(problem);
       },
       onSubmitted: (runtime) => this.laws.submitted(runtime),
+      onRetryAsked: (requestId, answer) => this.laws.retryAsked(requestId, answer),
       onCommit: (commit, runtime) => {
         this.trace.note(() => `durable: ${commit.changes.map((change) => JSON.stringify(change)).join(' ')}`);
         this.laws.committed(commit, runtime);
@@ -108,7 +109,10 @@ export class Simulation {
       };
       this.machines.set(options.id, new Machine(world, options));
     }
-    this.person = new Person(this.network, this.coordinator);
+    this.person = new Person(this.network, this.coordinator, (requestId, trials) => {
+      this.trace.note(() => `${requestId} is acknowledged for ${trials} trials`);
+      this.laws.retried(requestId, trials);
+    });
   }
 
   get isCalm(): boolean {
@@ -250,9 +254,16 @@ export class Simulation {
     for (const id of this.person.submitted.values()) {
       if (!stored.some((sweep) => sweep.id === id)) this.laws.breaks(`sweep ${id} was acknowledged and is not stored`);
     }
+    const rows = db.prepare('select request_id as id, count(*) as n from retries group by request_id').all();
+    const durable = new Map((rows as { id: string; n: number }[]).map(({ id, n }) => [id, n]));
+    for (const [requestId, trials = 0] of this.person.retried) {
+      if (trials > 0 && durable.get(requestId) !== trials)
+        this.laws.breaks(`${requestId} was acknowledged for ${trials} trials; stored is ${durable.get(requestId)}`);
+    }
     for (const { sweepId, verb } of this.person.obeyed) {
       const state = stored.find((sweep) => sweep.id === sweepId)?.state;
-      if (verb === 'KILL' && state !== 'killed') this.laws.breaks(`sweep ${sweepId} was killed and is ${state}`);
+      if (verb === 'KILL' && state !== 'killed' && !this.laws.revived.has(sweepId))
+        this.laws.breaks(`sweep ${sweepId} was killed and is ${state}`);
     }
   }
 

@@ -26,6 +26,9 @@ import {
   Attempt,
   Config,
   Event,
+  FailureClass,
+  failureClassFromJSON,
+  failureClassToNumber,
   Goal,
   goalFromJSON,
   goalToNumber,
@@ -157,6 +160,30 @@ export interface ControlSweepRequest {
 
 export interface ControlSweepResponse {
   sweep: Sweep | undefined;
+}
+
+/** Either trials, or any of failed, failures and cancelled. */
+export interface RetryTrialsRequest {
+  /** As in GetSweepRequest; empty: the newest sweep that holds the first of the trials. */
+  sweep: string;
+  /** Ids, or unambiguous prefixes of them. */
+  trials: string[];
+  /** Every trial that failed. */
+  failed: boolean;
+  /** Trials that failed so in the end. */
+  failures: FailureClass[];
+  /** Every trial that was cancelled: of a sweep that was stopped or killed. */
+  cancelled: boolean;
+  /** Chosen by the client, so that a repeated call retries nothing twice. */
+  requestId: string;
+}
+
+export interface RetryTrialsResponse {
+  sweep:
+    | Sweep
+    | undefined;
+  /** Trials that are tried again. */
+  retried: number;
 }
 
 export interface ListTrialsRequest {
@@ -798,6 +825,202 @@ export const ControlSweepResponse: MessageFns<ControlSweepResponse> = {
   fromPartial(object: DeepPartial<ControlSweepResponse>): ControlSweepResponse {
     const message = createBaseControlSweepResponse();
     message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
+    return message;
+  },
+};
+
+function createBaseRetryTrialsRequest(): RetryTrialsRequest {
+  return { sweep: "", trials: [], failed: false, failures: [], cancelled: false, requestId: "" };
+}
+
+export const RetryTrialsRequest: MessageFns<RetryTrialsRequest> = {
+  encode(message: RetryTrialsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    for (const v of message.trials) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.failed !== false) {
+      writer.uint32(24).bool(message.failed);
+    }
+    if (message.failures.length !== 0) {
+      writer.uint32(34).fork();
+      for (const v of message.failures) {
+        writer.int32(failureClassToNumber(v));
+      }
+      writer.join();
+    }
+    if (message.cancelled !== false) {
+      writer.uint32(40).bool(message.cancelled);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(50).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryTrialsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryTrialsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trials.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.failed = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag === 32) {
+              message.failures.push(failureClassFromJSON(reader.int32()));
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.failures.push(failureClassFromJSON(reader.int32()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.cancelled = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RetryTrialsRequest>): RetryTrialsRequest {
+    return RetryTrialsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryTrialsRequest>): RetryTrialsRequest {
+    const message = createBaseRetryTrialsRequest();
+    message.sweep = object.sweep ?? "";
+    message.trials = object.trials?.map((e) => e) || [];
+    message.failed = object.failed ?? false;
+    message.failures = object.failures?.map((e) => e) || [];
+    message.cancelled = object.cancelled ?? false;
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseRetryTrialsResponse(): RetryTrialsResponse {
+  return { sweep: undefined, retried: 0 };
+}
+
+export const RetryTrialsResponse: MessageFns<RetryTrialsResponse> = {
+  encode(message: RetryTrialsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== undefined) {
+      Sweep.encode(message.sweep, writer.uint32(10).fork()).join();
+    }
+    if (message.retried !== 0) {
+      writer.uint32(16).uint32(message.retried);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryTrialsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryTrialsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = Sweep.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.retried = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RetryTrialsResponse>): RetryTrialsResponse {
+    return RetryTrialsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryTrialsResponse>): RetryTrialsResponse {
+    const message = createBaseRetryTrialsResponse();
+    message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
+    message.retried = object.retried ?? 0;
     return message;
   },
 };
@@ -2367,6 +2590,19 @@ export const SweepServiceService = {
       Buffer.from(ControlSweepResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ControlSweepResponse => ControlSweepResponse.decode(value),
   },
+  /**
+   * Lets trials that failed or were cancelled be tried again, all of them or none. Acknowledged once that is durable; the
+   * same request_id again does nothing more. A sweep that has ended runs again.
+   */
+  retryTrials: {
+    path: "/trawl.v1.SweepService/RetryTrials" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RetryTrialsRequest): Buffer => Buffer.from(RetryTrialsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RetryTrialsRequest => RetryTrialsRequest.decode(value),
+    responseSerialize: (value: RetryTrialsResponse): Buffer => Buffer.from(RetryTrialsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RetryTrialsResponse => RetryTrialsResponse.decode(value),
+  },
   /** The trials of a sweep in order of rank, a batch a message. */
   listTrials: {
     path: "/trawl.v1.SweepService/ListTrials" as const,
@@ -2453,6 +2689,11 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   listSweeps: handleUnaryCall<ListSweepsRequest, ListSweepsResponse>;
   getSweep: handleUnaryCall<GetSweepRequest, GetSweepResponse>;
   controlSweep: handleUnaryCall<ControlSweepRequest, ControlSweepResponse>;
+  /**
+   * Lets trials that failed or were cancelled be tried again, all of them or none. Acknowledged once that is durable; the
+   * same request_id again does nothing more. A sweep that has ended runs again.
+   */
+  retryTrials: handleUnaryCall<RetryTrialsRequest, RetryTrialsResponse>;
   /** The trials of a sweep in order of rank, a batch a message. */
   listTrials: handleServerStreamingCall<ListTrialsRequest, ListTrialsResponse>;
   /** The configs of a sweep in order of rank: each with its replicates taken together. */
@@ -2529,6 +2770,25 @@ export interface SweepServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ControlSweepResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lets trials that failed or were cancelled be tried again, all of them or none. Acknowledged once that is durable; the
+   * same request_id again does nothing more. A sweep that has ended runs again.
+   */
+  retryTrials(
+    request: RetryTrialsRequest,
+    callback: (error: ServiceError | null, response: RetryTrialsResponse) => void,
+  ): ClientUnaryCall;
+  retryTrials(
+    request: RetryTrialsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RetryTrialsResponse) => void,
+  ): ClientUnaryCall;
+  retryTrials(
+    request: RetryTrialsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RetryTrialsResponse) => void,
   ): ClientUnaryCall;
   /** The trials of a sweep in order of rank, a batch a message. */
   listTrials(request: ListTrialsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListTrialsResponse>;

@@ -689,7 +689,8 @@ export interface Event {
   attempt: number;
   /**
    * Of a sweep: submitted, or "sweep " and the state it came to ("sweep paused"), priority. Of a trial: the state it came to
-   * (pending, offered, succeeded, stopped, failed, cancelled). Of an attempt: granted (its trial runs from then on),
+   * (pending, offered, succeeded, stopped, failed, cancelled), or retried: a person had it put back among those that are
+   * pending. Of an attempt: granted (its trial runs from then on),
    * reported, ended.
    */
   kind: string;
