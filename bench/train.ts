@@ -67,6 +67,7 @@ async function printEpochs(): Promise<void> {
   );
   console.log('depth  threads  tensorflow s   (steps)  PyTorch s   (steps)  time to PyTorch');
   const counts = threads === 1 ? [1] : [1, threads];
+  let printed = 0;
   for await (const { depth, threads, trainers } of epochTimes(counts, seconds, rounds)) {
     const [own, torch] = trainers;
     if (own === undefined || torch === undefined) continue;
@@ -75,7 +76,10 @@ async function printEpochs(): Promise<void> {
     );
     const ratio = (own.epochS / torch.epochS).toFixed(2).padStart(15);
     console.log(`${`${depth}`.padStart(5)}${`${threads}`.padStart(9)}  ${times.join('')}${ratio}`);
+    printed++;
   }
+  if (printed === 0)
+    console.log('nothing to compare: libtensorflow (npm run setup:native) or PyTorch (TRAWL_PYTHON) is not here');
 }
 
 /** Processes that wanted a core in the last minute; at the start those of others. */

@@ -28,15 +28,14 @@ export async function measureInTurns(rows: readonly Row[], rounds: number): Prom
   }
   return rows.map((row) => {
     const own = answers.get(row) ?? [];
-    const least = (time: (answer: Answer) => number) => 1000 * Math.min(...own.map(time));
-    const stepMs = least(({ seconds, count }) => seconds / count);
-    const best = own.find(({ seconds, count }) => (1000 * seconds) / count === stepMs);
+    const best = own.reduce((least, each) => (each.seconds / each.count < least.seconds / least.count ? each : least));
+    const stepMs = (1000 * best.seconds) / best.count;
     const { batch, pack } = row.request;
     return {
       row,
       stepMs,
-      steps: best?.count ?? 0,
-      leastMs: least((answer) => answer.least),
+      steps: best.count,
+      leastMs: 1000 * Math.min(...own.map(({ least }) => least)),
       samplesPerSecond: (1000 / stepMs) * batch * pack,
     };
   });

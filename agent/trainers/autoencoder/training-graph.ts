@@ -74,15 +74,7 @@ function addStep(graph: GraphText, layers: readonly Layer[], pieces: readonly Pi
   const input = graph.placeholder(FEEDS.input);
   const target = graph.placeholder(FEEDS.target);
   const numbers = graph.node('Unpack', [graph.placeholder(FEEDS.numbers)], { ...FLOAT, num: 'i: 3' });
-  const weight = (i: number) => at(pieces, 2 * i).value;
-
-  const activations = [input];
-  for (const [i, { activation }] of layers.entries()) {
-    const product = graph.node(PRODUCT, [at(activations, i), weight(i)], { ...FLOAT, adj_y: 'b: true' });
-    const z = graph.node('BiasAdd', [product, at(pieces, 2 * i + 1).value]);
-    activations.push(activation === 'linear' ? z : graph.node(activation === 'relu' ? 'Relu' : 'Tanh', [z]));
-  }
-
+  const activations = forward(graph, layers, pieces, input);
   const error = graph.node('Sub', [at(activations, layers.length), target]);
   const square = mean(graph, mean(graph, graph.node('Square', [error]), 1), 0);
   const absolute = graph.node(
@@ -92,19 +84,7 @@ function addStep(graph: GraphText, layers: readonly Layer[], pieces: readonly Pi
     FETCHES.absoluteSum,
   );
 
-  const gradients: string[] = [];
-  /** Of each weight what has to have read it before it may change in its place. */
-  const readers: string[] = [];
-  let delta = graph.node('Mul', [error, numbers]);
-  for (const [i, { activation }] of [...layers.entries()].reverse()) {
-    const output = at(activations, i + 1);
-    if (activation === 'relu') delta = graph.node('ReluGrad', [delta, output]);
-    if (activation === 'tanh') delta = graph.node('TanhGrad', [output, delta]);
-    const weightGradient = graph.node(PRODUCT, [delta, at(activations, i)], { ...FLOAT, adj_x: 'b: true' });
-    gradients.unshift(weightGradient, graph.node('BiasAddGrad', [delta]));
-    if (i > 0) delta = graph.node(PRODUCT, [delta, weight(i)]);
-    readers.unshift(delta);
-  }
+  const { gradients, readers } = backward(graph, layers, pieces, activations, graph.node('Mul', [error, numbers]));
 
   const l1 = settings.lambdaL1 === 0 ? graph.number(0) : graph.node('Mul', [absolute, graph.number(settings.lambdaL1)]);
   const waits = settings.lambdaL1 === 0 ? [] : [`^${l1}`];
@@ -124,6 +104,48 @@ function addStep(graph: GraphText, layers: readonly Layer[], pieces: readonly Pi
     { ...FLOAT, Tdim: 'type: DT_INT32' },
     FETCHES.losses,
   );
+}
+
+/** @returns the input and each layer's output */
+function forward(
+  graph: GraphText,
+  layers: readonly Layer[],
+  pieces: readonly Piece[],
+  input: string,
+): readonly string[] {
+  const activations = [input];
+  for (const [i, { activation }] of layers.entries()) {
+    const product = graph.node(PRODUCT, [at(activations, i), at(pieces, 2 * i).value], { ...FLOAT, adj_y: 'b: true' });
+    const z = graph.node('BiasAdd', [product, at(pieces, 2 * i + 1).value]);
+    activations.push(activation === 'linear' ? z : graph.node(activation === 'relu' ? 'Relu' : 'Tanh', [z]));
+  }
+  return activations;
+}
+
+/**
+ * @param slope of the loss by the last layer's output
+ * @returns each piece's gradient, and for each layer what has to have read its weight before it may change in its place
+ */
+function backward(
+  graph: GraphText,
+  layers: readonly Layer[],
+  pieces: readonly Piece[],
+  activations: readonly string[],
+  slope: string,
+): { readonly gradients: readonly string[]; readonly readers: readonly string[] } {
+  const gradients: string[] = [];
+  const readers: string[] = [];
+  let delta = slope;
+  for (const [i, { activation }] of [...layers.entries()].reverse()) {
+    const output = at(activations, i + 1);
+    if (activation === 'relu') delta = graph.node('ReluGrad', [delta, output]);
+    if (activation === 'tanh') delta = graph.node('TanhGrad', [output, delta]);
+    const weightGradient = graph.node(PRODUCT, [delta, at(activations, i)], { ...FLOAT, adj_x: 'b: true' });
+    gradients.unshift(weightGradient, graph.node('BiasAddGrad', [delta]));
+    if (i > 0) delta = graph.node(PRODUCT, [delta, at(pieces, 2 * i).value]);
+    readers.unshift(delta);
+  }
+  return { gradients, readers };
 }
 
 /** The gradient of the loss with the elastic net in it. */
