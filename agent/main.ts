@@ -10,19 +10,23 @@ import type { BasicAuth } from '../proto/basic-auth.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
 import type { Identity } from '../proto/identity.ts';
+import { type Labels, labelProblem } from '../proto/labels.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import type { DatasetUse } from './data/use.ts';
 import { GpuWatch } from './machine/gpu-watch.ts';
 import { listGpus } from './machine/gpus.ts';
 import type { PackOption } from './machine/pack-size.ts';
+import { slotCount } from './machine/slot-count.ts';
+import { slotGpus } from './machine/slot-gpus.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
 import { Agent } from './supervisor/agent.ts';
 import { linkTo } from './supervisor/link.ts';
 import { openSpool } from './supervisor/spool-file.ts';
 import { WorkerProcess } from './supervisor/worker-process.ts';
+import { trainerNames } from './trainers/registry.ts';
 
 /** The protocol that this agent speaks. */
-const PROTOCOL = 1;
+const PROTOCOL = 2;
 
 export interface AgentOptions {
   readonly natsUrl: string;
@@ -30,8 +34,11 @@ export interface AgentOptions {
   readonly server: string;
   /** Who the agent is, and how it shows that; undefined: whoever it says, without TLS. */
   readonly identity: Identity | undefined;
-  /** Undefined: one for each GPU, or for each core where there is none. */
+  /** Undefined: as `slotsPerGpu` says. */
   readonly slots: number | undefined;
+  /** Undefined: one for each GPU, or for each core where there is none. */
+  readonly slotsPerGpu: number | undefined;
+  readonly labels: Labels;
   readonly dir: string;
   readonly dataDir: string;
   /** The folder in which the user's programs run. */
@@ -70,6 +77,8 @@ export interface RunningAgent {
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { dir, identity, log, natsUrl, requireGpu, server } = options;
   refuseOpenMetrics(options);
+  const problem = labelProblem(options.labels);
+  if (problem !== undefined) throw new BadInputError(`--label: ${problem}`);
   const { setAside, spool } = openSpool(dir);
   if (setAside !== undefined) {
     log.error({ file: setAside }, 'the spool was damaged and was set aside: what it held is run again');
@@ -84,7 +93,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     gpuWatch = gpus.length > 0 ? new GpuWatch() : undefined;
     const gpuFigures = () => gpuWatch?.figures ?? [];
     const cores = availableParallelism();
-    const slots = options.slots ?? (gpus.length || cores);
+    const slots = slotCount(options, gpus.length, cores);
+    const perSlot = slotGpus(gpus, slots);
     nats = await connectNats(natsUrl, 'trawl agent', identity);
     operator =
       options.metrics &&
@@ -107,15 +117,21 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       slots,
       gpus: gpus.map((gpu) => gpu.name),
       metrics: operator?.advertised ?? '',
+      labels: { ...options.labels },
+      slotFacts: perSlot.map(({ indexes, vramBytes }) => ({ gpus: indexes.length, vramBytes })),
+      trainers: [...trainerNames()],
     };
     const setup = {
       ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length, cores, slots },
       pack: options.pack,
     };
     const started = new Agent({
-      ...{ dir, server, hello, spool, nats, log, gpus: gpus.length, gpuFigures },
+      ...{ dir, server, hello, spool, nats, log, gpuFigures },
       connect: () => linkTo(server, identity),
-      startWorker: (gpu, events) => new WorkerProcess(setup, gpu, events),
+      startWorker: (slot, events) => {
+        const { indexes, sharedBy: gpuSharedBy } = perSlot[slot] ?? { indexes: [], sharedBy: 1 };
+        return new WorkerProcess({ ...setup, gpuSharedBy }, indexes, events);
+      },
       onUnreadableOffer: () => operator?.couldNotRead('nats'),
       onDatasetUse: (use: DatasetUse) => operator?.datasetUsed(use),
     });

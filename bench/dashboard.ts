@@ -7,7 +7,7 @@
  * sends 10,000 trials and then a delta of 100 reports ten times a second. Then, in this process, 100,000 trials are
  * sorted by every column and scrolled through.
  */
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -88,7 +88,7 @@ async function watching(): Promise<void> {
 }
 
 console.log(
-  `machine: ${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n`,
+  `machine: ${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)}\n`,
 );
 await watching();
 await scrollAndSort(100_000, percentile);

@@ -26,12 +26,15 @@ import { snapshots } from './backup/snapshot.ts';
 import { now } from './clock.ts';
 import { logChange } from './commit-log.ts';
 import { controlOf } from './control.ts';
+import { explainWaiting } from './core/explain.ts';
 import { type AttemptKey, keyText } from './core/model.ts';
 import type { Output } from './core/step.ts';
 import { agentTargets } from './metrics/agent-series.ts';
 import { startCollecting } from './metrics/collect.ts';
 import { coordinatorMetrics } from './metrics/families.ts';
 import { callCounter, introduceCalls } from './metrics/grpc-calls.ts';
+import { Pruner } from './retention/prune.ts';
+import { startRetaining } from './retention/retain.ts';
 import { startRounds } from './rounds.ts';
 import { Runtime } from './runtime.ts';
 import { clusterName, openStore } from './store/open.ts';
@@ -62,6 +65,8 @@ export interface CoordinatorOptions {
   /** Whether the metrics are served over TLS, with the server's certificate. */
   readonly metricsTls: boolean;
   readonly leaseMs: number;
+  /** Sweeps that have been over for so long are pruned; undefined: none is. */
+  readonly retainMs: number | undefined;
   readonly version: string;
   /** Whether `/metrics` has series of single trials. */
   readonly trialMetrics: boolean;
@@ -132,6 +137,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
   const { version, trialMetrics } = options;
   const collecting = startCollecting(runtime, metrics, { version, trialMetrics });
+  const pruner = new Pruner(db, files, (id) => runtime.core.sweeps.has(id));
+  const stopRetaining = options.retainMs === undefined ? () => {} : startRetaining(pruner, options.retainMs, now, log);
   const stopDiskWatch = watchDiskSpace(options.dir, ({ free, size }) => {
     metrics.diskFree.set(free);
     metrics.diskSize.set(size);
@@ -166,6 +173,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const source = {
     queries: runtime.queries,
     agents: () => agentsOf(runtime.core),
+    explain: (sweepId: string, trialId: string) => explainWaiting(runtime.core, sweepId, trialId, now()),
     onCommit: runtime.onCommit.bind(runtime),
   };
   server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
@@ -176,7 +184,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   server.addService(AttemptServiceService, attempts.implementation);
   server.addService(
     OperationsServiceService,
-    operationsService(agentControlOf(runtime), snapshots({ dir: options.dir, db, files, log }), log),
+    operationsService(
+      agentControlOf(runtime),
+      snapshots({ dir: options.dir, db, files, log }),
+      (wanted) => pruner.prune(wanted, now()),
+      log,
+    ),
   );
   const door = await openDoor(server, options.listen, {
     identity,
@@ -208,6 +221,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       server.forceShutdown();
       door.close();
       pages.stop();
+      stopRetaining();
       stopDiskWatch();
       collecting.stop();
       runtime.flush();
@@ -230,7 +244,7 @@ function countsAsArtifact(runtime: Runtime, key: AttemptKey, name: string): bool
 function send(output: Output, offers: Offers, attempts: AttemptService): void {
   switch (output.kind) {
     case 'offer':
-      void offers.publish(output.key);
+      void offers.publish(output);
       break;
     case 'dismiss':
       attempts.dismiss(output.agentId, output.key, output.refusal);

@@ -140,7 +140,7 @@ export async function drawOnce(
   const { look, size } = options;
   let failure: { readonly error: unknown } | undefined;
   const session = new Session(source, {
-    ...{ look, kitty: false, readonly: true, banner: '', size: () => size, now: Date.now },
+    ...{ look, kitty: false, readonly: false, banner: '', size: () => size, now: Date.now },
     ...{ onChange: () => {}, onLeave: () => {}, onInterrupt: () => {}, onEnded: () => {} },
     onFailed: (error) => {
       failure = { error };
@@ -156,8 +156,10 @@ export async function drawOnce(
       session.tick();
       settled = session.settled ? settled + 1 : 0;
     }
-    return session
-      .frame()
+    // Nobody presses keys: the line that names them is left off, and what is empty above it.
+    const lines = session.frame().slice(0, -1);
+    return lines
+      .slice(0, lines.findLastIndex(({ segments }) => segments.some(({ text }) => text.trim() !== '')) + 1)
       .map((line) => `${paintLine({ ...line, cursor: false }, size.columns, look).trimEnd()}\n`)
       .join('');
   } finally {

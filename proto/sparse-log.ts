@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 
 /** Whoever knocks all the time must not fill the log. */
-const LOG_EVERY_MS = 1_000;
+export const LOG_EVERY_MS = 1_000;
 
 /** One line a second at most; the next says how many were left out. */
 export class SparseLog {

@@ -16,6 +16,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly listen: string;
   readonly metrics: string;
   readonly lease: number;
+  readonly retain?: number;
   readonly identity?: string;
   readonly insecure?: true;
   readonly metricsTls?: true;
@@ -43,6 +44,7 @@ async function coordinator(options: Options): Promise<void> {
     metricsAuth: metricsAuth(options),
     metricsTls: options.metricsTls ?? false,
     leaseMs: options.lease,
+    retainMs: options.retain,
     version: trawlVersion(),
     trialMetrics: options.trialMetrics ?? false,
     protoDir: join(packageRoot(), 'proto'),
@@ -76,6 +78,7 @@ export function registerCoordinator(program: Command): void {
     )
     .option('--trial-metrics', 'series of single trials in /metrics: those that run, and the best 50 of each sweep')
     .option('--lease <duration>', 'how long an agent may be silent', parseDuration, DEFAULT_LEASE_MS)
+    .option('--retain <duration>', 'remove sweeps that have been over for so long (default: never)', parseDuration)
     .option('--identity <dir>', 'speak TLS, and let in only whom "trawl certs" has made known: its folder "server"')
     .option('--metrics-tls', 'serve /metrics over TLS, to who has a password or a certificate')
     .option('--insecure', 'listen where other machines reach it, without encryption or passwords');

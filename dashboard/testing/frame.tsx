@@ -11,15 +11,10 @@ interface Props {
 
 /** A frame as Ink lays it out and measures it, which is not how the dashboard itself does: a second opinion. */
 export function Frame({ lines, size, look }: Props) {
+  const text = lines.map((line) => paintLine(line, size.columns, look) || ' ').join('\n');
   return (
-    <Box width={size.columns} flexShrink={0} flexDirection="column">
-      {lines.map((line, row) => {
-        const text = paintLine(line, size.columns, look);
-        return (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is all the name it has
-          <Text key={row}>{text === '' ? ' ' : text}</Text>
-        );
-      })}
+    <Box width={size.columns} flexShrink={0}>
+      <Text>{text}</Text>
     </Box>
   );
 }

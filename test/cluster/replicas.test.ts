@@ -17,7 +17,11 @@ import { until } from '../harness/until.ts';
 
 const CLUSTER = 'c1';
 const REBUILD_EVERY_MS = 20_000;
-const KEY = { sweepId: '1', trialId: 't1', attempt: 1 };
+const POOL = 'p1';
+const WANTED = {
+  pools: () => new Set([POOL]),
+  offers: () => [{ pool: POOL, key: { sweepId: '1', trialId: 't1', attempt: 1 } }],
+};
 
 /** Starts a server of three. */
 type Start = (index: number) => Promise<ChildProcess>;
@@ -67,17 +71,15 @@ async function connected(urls: string): Promise<NatsConnection> {
 /** Compares the queue with what stands, until the cluster can. */
 async function reconciled(offers: Offers): Promise<void> {
   await until('the queue is compared', () =>
-    offers
-      .reconcile(() => [KEY])
-      .then(
-        () => true,
-        () => false,
-      ),
+    offers.reconcile(WANTED).then(
+      () => true,
+      () => false,
+    ),
   );
 }
 
 async function copiesOf(manager: JetStreamManager) {
-  return (await manager.streams.info(offerStream(CLUSTER))).config.num_replicas;
+  return (await manager.streams.info(offerStream(CLUSTER, POOL))).config.num_replicas;
 }
 
 test('the queue has a copy on each of three servers; with two there it has one, and gets the others when the third comes', {
@@ -97,7 +99,7 @@ test('the queue has a copy on each of three servers; with two there it has one, 
     return (await copiesOf(manager)) === 3;
   });
   await until('each copy is whole', async () => {
-    const { cluster, state } = await manager.streams.info(offerStream(CLUSTER));
+    const { cluster, state } = await manager.streams.info(offerStream(CLUSTER, POOL));
     return state.messages === 1 && cluster?.replicas?.length === 2 && cluster.replicas.every(({ current }) => current);
   });
 });
@@ -109,7 +111,7 @@ test('a queue whose only server is gone for good is made anew on the others', { 
   const manager = await until('JetStream answers', () => nats.jetstreamManager().catch(() => undefined));
   const offers = new Offers(nats, CLUSTER, pino({ level: 'silent' }), () => {});
   await reconciled(offers);
-  const { config } = await manager.streams.info(offerStream(CLUSTER));
+  const { config } = await manager.streams.info(offerStream(CLUSTER, POOL));
   const one = await until('the queue has one copy', () =>
     manager.streams.update(config.name, { ...config, num_replicas: 1 }).catch(() => undefined),
   );
@@ -119,7 +121,7 @@ test('a queue whose only server is gone for good is made anew on the others', { 
   await stop(servers[Number(leader.slice(1))] as ChildProcess);
   // As the coordinator's rounds do it: a deletion that comes while the cluster has no leader is not heard.
   await until('the queue is made anew', async () => {
-    await offers.rebuild(() => [KEY]).catch(() => {});
+    await offers.rebuild(POOL, WANTED).catch(() => {});
     return Promise.race([reconciled(offers).then(() => true), sleep(REBUILD_EVERY_MS, false)]);
   });
   await until('the offer is there', async () => {

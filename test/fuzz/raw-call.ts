@@ -8,6 +8,8 @@ export interface RawCall {
   readonly headers?: Readonly<Record<string, string>>;
   /** What comes after the last piece: the end, nothing, or a reset. */
   readonly ending?: 'end' | 'silence' | 'reset';
+  /** Once its end has come it must be answered, however long that takes; streams may rightly go on for ever. */
+  readonly mustEnd?: boolean;
 }
 
 export interface RawAnswer {
@@ -20,7 +22,8 @@ export interface RawAnswer {
   readonly brokenOff: boolean;
 }
 
-const PATIENCE_MS = 300;
+const PATIENCE_MS = 120;
+const ANSWER_MS = 20_000;
 const RESET_MS = 20;
 const PIECE_LIMIT = 1 << 20;
 
@@ -39,11 +42,8 @@ export function framed(message: Uint8Array, flag = 0, length = message.length): 
   return Buffer.concat([head, message]);
 }
 
-/**
- * @param session of `dial`
- * @param patienceMs how long an answer is waited for: a stream may rightly go on for ever
- */
-export function rawCall(session: ClientHttp2Session, call: RawCall, patienceMs = PATIENCE_MS): Promise<RawAnswer> {
+/** @param session of `dial` */
+export function rawCall(session: ClientHttp2Session, call: RawCall): Promise<RawAnswer> {
   const stream = session.request({
     ':method': 'POST',
     ':path': call.path,
@@ -75,6 +75,7 @@ export function rawCall(session: ClientHttp2Session, call: RawCall, patienceMs =
     brokenOff = true;
     stream.close(constants.NGHTTP2_CANCEL);
   };
+  const patienceMs = ending === 'end' && call.mustEnd ? ANSWER_MS : PATIENCE_MS;
   const timer = setTimeout(giveUp, ending === 'reset' ? RESET_MS : patienceMs);
   return new Promise((resolve) => {
     stream.on('close', () => {

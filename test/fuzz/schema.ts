@@ -10,6 +10,8 @@ export interface WireMethod {
   readonly request: protobuf.Type;
   /** Whether a caller may send many. */
   readonly streams: boolean;
+  /** Whether it may be answered by many. */
+  readonly answersMany: boolean;
 }
 
 const PROTO = join(packageRoot(), 'proto');
@@ -35,6 +37,7 @@ function methodsOf(namespace: protobuf.NamespaceBase): WireMethod[] {
         path: `/${nested.fullName.slice(1)}/${method.name}`,
         request: method.resolvedRequestType ?? namespace.lookupType(method.requestType),
         streams: method.requestStream === true,
+        answersMany: method.responseStream === true,
       }));
     }
     return nested instanceof protobuf.Namespace ? methodsOf(nested) : [];

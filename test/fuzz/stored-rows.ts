@@ -7,10 +7,11 @@ import Database from 'libsql';
 /** The rows of each table, as text, in order. */
 export type StoredRows = ReadonlyMap<string, readonly string[]>;
 
-/** Offers are the scheduler's own, made whenever a slot is free: they do not count. */
-const WITHOUT_OFFERS = `
+/** What the coordinator does unasked does not count: offers are made whenever a slot is free, and graces pass. */
+const AS_ASKED = `
   delete from events where kind = 'offered';
   update trials set state = 'pending', failure_class = null, failure_message = null where state in ('pending', 'offered');
+  update drains set grace_left_ms = 0;
 `;
 
 /** Nothing may be being written meanwhile. */
@@ -21,7 +22,7 @@ export function storedRows(dir: string): StoredRows {
   }
   const db = new Database(join(copy, 'store.db'));
   try {
-    db.exec(WITHOUT_OFFERS);
+    db.exec(AS_ASKED);
     const tables = db.prepare("select name from sqlite_schema where type = 'table' and name not like 'sqlite%'").all();
     return new Map((tables as { name: string }[]).map(({ name }) => [name, rowsOf(db, name)]));
   } finally {

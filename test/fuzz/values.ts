@@ -33,44 +33,48 @@ export function plausible(random: Random, words: Words): Values {
 }
 
 const LONG = 300_000;
-/** Names that have hurt others. */
-const NASTY: readonly string[] = [
-  ...['', ' ', '.', '..', '../../x', '/etc/passwd', 'a/../../b', 'C:\\x', '~', 'last', '-1', '0', '1e999', '00', 'NaN'],
-  ...[
-    '\0',
-    'a\0b',
-    '\u202etxt',
-    '\x1b[2J\x1b]0;x\x07',
-    '\r\nx: y',
-    '%s%n',
-    '$(x)',
+/** Names that have hurt others: as paths and selectors, as text, and where a sweep file is read. */
+const NASTY: readonly (readonly string[])[] = [
+  [
+    '',
+    '.',
+    '..',
+    '../../x',
+    '/etc/passwd',
+    'a/../../b',
+    'C:\\x',
+    '~',
+    'last',
+    '-1',
+    '0',
+    '00',
+    '1e999',
+    'NaN',
+    'a.b',
     '*',
     '>',
-    'a.b',
-    '\ufffd',
-    '\u{1f41f}',
   ],
-  ...["' or 1=1; --", '"; drop table trials; --', '<script>alert(1)</script>', '__proto__', 'constructor', 'toString'],
-  ...['x'.repeat(65), 'x'.repeat(1_001), '\u00e9'.repeat(5_000), '\u{1f41f}'.repeat(2_000), 'x'.repeat(LONG)],
-  // For what is read as a sweep file.
-  ...[
-    '['.repeat(LONG),
-    '{a: '.repeat(20_000),
-    '- '.repeat(20_000),
-    '"\\ud800": 1',
-    'name: "\\ud800"\ntrainer: "\\udc00"',
+  [
+    ...[' ', '\0', 'a\0b', '\u202etxt', '\x1b[2J\x1b]0;x\x07', '\r\nx: y', '%s%n', '$(x)', '\ufffd', '\u{1f41f}'],
+    ...[
+      "' or 1=1; --",
+      '"; drop table trials; --',
+      '<script>alert(1)</script>',
+      '__proto__',
+      'constructor',
+      'toString',
+    ],
+    ...['x'.repeat(65), 'x'.repeat(1_001), '\u00e9'.repeat(5_000), '\u{1f41f}'.repeat(2_000), 'x'.repeat(LONG)],
   ],
-  ...[
-    '&a [*a]',
+  [
+    ...['['.repeat(LONG), '{a: '.repeat(20_000), '- '.repeat(20_000), '? '.repeat(5_000), '!!js/function x', '%YAML 9'],
+    ...['"\\ud800": 1', 'name: "\\ud800"\ntrainer: "\\udc00"', '&a [*a]'],
     'a: &a [x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]',
-    '? '.repeat(5_000),
-    '!!js/function x',
-    '%YAML 9',
+    'trainer: noop\nparameters: {x: {min: 1, max: 1000000000000}}',
+    'trainer: noop\nparameters: {x: {min: 0, max: 1, step: 1.0e-300}}',
+    'trainer: noop\nparameters: {__proto__: {values: [1]}, constructor: {values: [2]}}',
+    'trainer: noop\nparameters: {x: {values: ["\\ud800", "\\0", -0, 1.0e400, .nan]}}',
   ],
-  'trainer: noop\nparameters: {x: {min: 1, max: 1000000000000}}',
-  'trainer: noop\nparameters: {x: {min: 0, max: 1, step: 1.0e-300}}',
-  'trainer: noop\nparameters: {__proto__: {values: [1]}, constructor: {values: [2]}}',
-  'trainer: noop\nparameters: {x: {values: ["\\ud800", "\\0", -0, 1.0e400, .nan]}}',
 ];
 const INTEGERS: readonly bigint[] = [
   0n,
@@ -85,17 +89,23 @@ const INTEGERS: readonly bigint[] = [
 ].concat([2n ** 53n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n - 2n ** 31n]);
 const DOUBLES = [0, -0, 1e308, -1e308, 5e-324, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
-/** Messages of the right form, with values at and beyond every edge among those that make sense. */
+/**
+ * Messages of the right form, with values at and beyond every edge among those that make sense: in one message few, so
+ * that it gets far, in another many.
+ */
 export function extreme(random: Random, words: Words): Values {
   const sane = plausible(random, words);
-  const mostly = <T>(usual: T, odd: () => T) => (random.next() < 0.6 ? usual : odd());
+  const share = random.pick([0.05, 0.1, 0.4]);
+  const mostly = <T>(usual: T, odd: () => T) => (random.next() < share ? odd() : usual);
   return {
     text: (field) =>
-      mostly(sane.text(field), () => (random.next() < 0.9 ? Buffer.from(random.pick(NASTY)) : noise(random, 40))),
+      mostly(sane.text(field), () =>
+        random.next() < 0.9 ? Buffer.from(random.pick(random.pick(NASTY))) : noise(random, 40),
+      ),
     integer: (field) => mostly(sane.integer(field), () => random.pick(INTEGERS)),
     double: () => random.pick(DOUBLES),
     times: (field) => {
-      if (random.next() < 0.6) return sane.times(field);
+      if (random.next() >= share) return sane.times(field);
       return field.repeated || field.map ? random.pick([0, 1, 70, 2_000]) : random.pick([0, 0, 2]);
     },
     members: () => random.pick([1, 1, 1, 0, 2]),

@@ -41,6 +41,7 @@ export interface StoredEvent {
   /** 0 for events of the trial itself. */
   readonly attempt: number;
   readonly kind: string;
+  readonly detail: string;
 }
 
 export interface Stored {
@@ -71,7 +72,7 @@ export function readStore(dir: string): Stored {
       reports: rows<StoredReport & { metrics: string }>(
         'select trial_id as trial, attempt, seq, epoch, metrics from reports order by trial_id, attempt, seq',
       ).map((row) => ({ ...row, metrics: JSON.parse(row.metrics) })),
-      events: rows('select seq, trial_id as trial, attempt, kind from events order by seq'),
+      events: rows('select seq, trial_id as trial, attempt, kind, detail from events order by seq'),
     };
   } finally {
     db.close();
