@@ -73,8 +73,7 @@ function freeNumber(): number {
 }
 
 async function removeOrphans(): Promise<void> {
-  const bridges = JSON.parse(ip('-json', 'link', 'show', 'type', 'bridge') || '[]') as Link[];
-  for (const { ifname, ifalias } of bridges) {
+  for (const { ifname, ifalias } of links('type', 'bridge')) {
     const number = BRIDGE.exec(ifname)?.[1];
     const owner = OWNER.exec(ifalias ?? '')?.[1];
     if (number !== undefined && owner !== undefined && alive([Number(owner)]).length === 0) {
@@ -97,5 +96,11 @@ async function removeNetwork(number: number): Promise<void> {
     });
     ipIfThere('netns', 'del', namespace);
   }
+  // A namespace that is gone by name lives until the last of its connections has timed out, and its cable with it.
+  for (const { ifname } of links()) if (ifname.startsWith(`${bridge}-`)) ipIfThere('link', 'del', ifname);
   ipIfThere('link', 'del', bridge);
+}
+
+function links(...filter: string[]): Link[] {
+  return JSON.parse(ip('-json', 'link', 'show', ...filter) || '[]') as Link[];
 }
