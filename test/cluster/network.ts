@@ -65,7 +65,8 @@ export class Network {
 /** The bridge is the claim: whoever makes it has its number. */
 function freeNumber(): number {
   for (let number = 0; number < MAX_NETWORKS; number += 1) {
-    if (ipIfThere('link', 'add', 'name', `trawl${number}`, 'alias', `trawl test ${process.pid}`, 'type', 'bridge')) {
+    if (ipIfThere('link', 'add', 'name', `trawl${number}`, 'type', 'bridge')) {
+      ip('link', 'set', 'dev', `trawl${number}`, 'alias', `trawl test ${process.pid}`);
       return number;
     }
   }
