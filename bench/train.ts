@@ -2,14 +2,16 @@
  * Training: samples a second of the built-in trainer's step, on every backend that loads here, beside the same net as a
  * stock TensorFlow.js model (tf.layers, `minimize`) on the same backend, and PyTorch where a Python has it (TRAWL_PYTHON,
  * or python3). All in one run and in turns; with it the rate of a plain matrix product, which bounds them all. On a busy
- * machine the fastest single step still says what the mean no longer does.
+ * machine the fastest single step still says what the mean no longer does. At the end an epoch's time beside PyTorch's,
+ * with one thread and with `--threads`; `--epochs` prints that alone.
  *
- *   npm run bench:train -- [--threads 2] [--seconds 1.5] [--rounds 2] [--batches 64,256]
+ *   npm run bench:train -- [--threads 2] [--seconds 1.5] [--rounds 2] [--batches 64,256] [--epochs]
  */
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { BACKENDS } from '../agent/machine/backend.ts';
 import { measureInTurns, type Rate, type Row } from './train/compare.ts';
+import { epochTimes } from './train/epochs.ts';
 import { MATMUL_INNER, MATMUL_ROWS, type Subject } from './train/measurement.ts';
 import { type Peer, pytorchPeer, tfjsPeer } from './train/peer.ts';
 
@@ -19,6 +21,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '2' },
     threads: { type: 'string', default: `${availableParallelism()}` },
     batches: { type: 'string', default: '64,256' },
+    epochs: { type: 'boolean', default: false },
   },
 });
 const seconds = Number(values.seconds);
@@ -28,30 +31,55 @@ const DEPTHS = [3, 5] as const;
 const batches = values.batches.split(',').map(Number);
 const PACK = 4;
 
-const peers = new Map<string, Peer>();
-for (const backend of BACKENDS) {
-  const peer = await tfjsPeer(backend, threads);
-  if (peer !== undefined) peers.set(backend, peer);
-}
-const torch = await pytorchPeer(threads, 'cpu');
-
 console.log(
   `machine: ${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
 );
-for (const peer of [...peers.values(), torch]) if (peer !== undefined) console.log(`with: ${peer.description}`);
-console.log(
-  `libtensorflow and PyTorch: ${threads} thread(s), wasm one; best of ${rounds} rounds of ${seconds} s; load ${load()}\n`,
-);
+if (!values.epochs) await printTables();
+await printEpochs();
+console.log(`\nload at the end: ${load()}`);
 
-try {
-  for (const batch of batches) await printMatmul(batch);
+async function printTables(): Promise<void> {
+  const peers = new Map<string, Peer>();
+  for (const backend of BACKENDS) {
+    const peer = await tfjsPeer(backend, threads);
+    if (peer !== undefined) peers.set(backend, peer);
+  }
+  const torch = await pytorchPeer(threads, 'cpu');
+  for (const peer of [...peers.values(), torch]) if (peer !== undefined) console.log(`with: ${peer.description}`);
   console.log(
-    '\nbackend            depth  batch  pack   samples/s   step ms  to tf.layers  to PyTorch  fastest ms  to PyTorch',
+    `libtensorflow and PyTorch: ${threads} thread(s), wasm one; best of ${rounds} rounds of ${seconds} s; load ${load()}\n`,
   );
-  for (const depth of DEPTHS) for (const batch of batches) await printSteps(depth, batch);
-  console.log(`\nload at the end: ${load()}`);
-} finally {
-  for (const peer of [...peers.values(), torch]) peer?.stop();
+  try {
+    for (const batch of batches) await printMatmul(peers, torch, batch);
+    console.log(
+      '\nbackend            depth  batch  pack   samples/s   step ms  to tf.layers  to PyTorch  fastest ms  to PyTorch',
+    );
+    for (const depth of DEPTHS) for (const batch of batches) await printSteps(peers, torch, depth, batch);
+  } finally {
+    for (const peer of [...peers.values(), torch]) peer?.stop();
+  }
+}
+
+/** Times, not speeds: below 1 is faster than PyTorch. */
+async function printEpochs(): Promise<void> {
+  console.log(
+    `\nan epoch of 60,000 samples at batch 64, from the mean step of the best of ${rounds} rounds; load ${load()}`,
+  );
+  console.log('depth  threads  tensorflow s   (steps)  PyTorch s   (steps)  time to PyTorch');
+  const counts = threads === 1 ? [1] : [1, threads];
+  let printed = 0;
+  for await (const { depth, threads, trainers } of epochTimes(counts, seconds, rounds)) {
+    const [own, torch] = trainers;
+    if (own === undefined || torch === undefined) continue;
+    const times = [own, torch].map(
+      ({ epochS, steps }) => `${epochS.toFixed(2).padStart(12)}${`(${steps})`.padStart(10)}`,
+    );
+    const ratio = (own.epochS / torch.epochS).toFixed(2).padStart(15);
+    console.log(`${`${depth}`.padStart(5)}${`${threads}`.padStart(9)}  ${times.join('')}${ratio}`);
+    printed++;
+  }
+  if (printed === 0)
+    console.log('nothing to compare: libtensorflow (npm run setup:native) or PyTorch (TRAWL_PYTHON) is not here');
 }
 
 /** Processes that wanted a core in the last minute; at the start those of others. */
@@ -59,7 +87,7 @@ function load(): string {
   return (loadavg()[0] ?? 0).toFixed(1);
 }
 
-async function printMatmul(batch: number): Promise<void> {
+async function printMatmul(peers: ReadonlyMap<string, Peer>, torch: Peer | undefined, batch: number): Promise<void> {
   const row = (name: string, peer: Peer): Row => ({
     name,
     peer,
@@ -78,7 +106,12 @@ async function printMatmul(batch: number): Promise<void> {
   }
 }
 
-async function printSteps(depth: 3 | 5, batch: number): Promise<void> {
+async function printSteps(
+  peers: ReadonlyMap<string, Peer>,
+  torch: Peer | undefined,
+  depth: 3 | 5,
+  batch: number,
+): Promise<void> {
   const row = (name: string, peer: Peer, subject: Subject, pack = 1): Row => ({
     name,
     peer,

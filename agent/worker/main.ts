@@ -4,6 +4,7 @@ import { workFolder } from '../attempt-folder.ts';
 import { onDatasetUse } from '../data/use.ts';
 import { chooseBackend, forcedBackend } from '../machine/backend.ts';
 import { packSize } from '../machine/pack-size.ts';
+import { openFirstSession } from '../trainers/autoencoder/native-session.ts';
 import { trainerNamed } from '../trainers/registry.ts';
 import { type AttemptName, TrainingError, type TrainingRun } from '../trainers/trainer.ts';
 import type { Assignment, FromAttempt, FromWorker, ToWorker, WorkerSetup } from './ipc.ts';
@@ -29,6 +30,7 @@ process.on('message', (message: ToWorker) => {
 try {
   const forced = forcedBackend(process.env);
   const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus, forced });
+  openFirstSession();
   send({ kind: 'ready', backend: backend.name, pack: await packSize(setup.pack, backend.name, setup.gpuSharedBy) });
 } catch (error) {
   send({ kind: 'unfit', message: messageOf(error) });

@@ -14,7 +14,9 @@ export interface Rate {
   /** Images of all members. */
   readonly samplesPerSecond: number;
   readonly stepMs: number;
-  /** The fastest single step of all rounds. */
+  /** Taken in the round that the mean is of. */
+  readonly steps: number;
+  /** The fastest single step of all rounds; of an epoch's last batch too, which is short. */
   readonly leastMs: number;
 }
 
@@ -25,13 +27,15 @@ export async function measureInTurns(rows: readonly Row[], rounds: number): Prom
     for (const row of rows) answers.get(row)?.push(await row.peer.ask(row.request));
   }
   return rows.map((row) => {
-    const least = (time: (answer: Answer) => number) => 1000 * Math.min(...(answers.get(row) ?? []).map(time));
-    const stepMs = least(({ seconds, count }) => seconds / count);
+    const own = answers.get(row) ?? [];
+    const best = own.reduce((least, each) => (each.seconds / each.count < least.seconds / least.count ? each : least));
+    const stepMs = (1000 * best.seconds) / best.count;
     const { batch, pack } = row.request;
     return {
       row,
       stepMs,
-      leastMs: least((answer) => answer.least),
+      steps: best.count,
+      leastMs: 1000 * Math.min(...own.map(({ least }) => least)),
       samplesPerSecond: (1000 / stepMs) * batch * pack,
     };
   });

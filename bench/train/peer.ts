@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { BackendName } from '../../agent/machine/backend.ts';
+import { threadEnvironment } from '../../agent/machine/slot-threads.ts';
 import { type Answer, IMAGES, type Ready, type Request } from './measurement.ts';
 
 export class Peer {
@@ -42,10 +43,8 @@ export class Peer {
 
 export function tfjsPeer(backend: BackendName, threads: number): Promise<Peer | undefined> {
   const program = fileURLToPath(new URL('./tfjs-process.js', import.meta.url));
-  return Peer.start([process.execPath, program, backend], {
-    TF_NUM_INTRAOP_THREADS: `${threads}`,
-    TF_NUM_INTEROP_THREADS: '1',
-  });
+  // As a slot has them that is alone on a machine of so many cores.
+  return Peer.start([process.execPath, program, backend], threadEnvironment(threads, 1, process.env));
 }
 
 /** The Python that TRAWL_PYTHON names, or python3, where it has torch. */

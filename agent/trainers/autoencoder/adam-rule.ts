@@ -11,6 +11,30 @@ export const EPSILON = 1e-8;
  */
 export type Moments = 'means' | 'sums';
 
+/** All that a member's next step depends on, as the flat values of its `[rows, ROW]` matrices. */
+export interface AdamState {
+  readonly parameters: Float32Array;
+  readonly first: Float32Array;
+  readonly second: Float32Array;
+  /** How both moments are kept. */
+  readonly moments: Moments;
+  /** Taken so far. */
+  readonly steps: number;
+}
+
+/** The state with its moments kept that way. */
+export function momentsAs(moments: Moments, state: AdamState): AdamState {
+  if (moments === state.moments) return state;
+  const rescaled = (values: Float32Array, share: number) =>
+    values.map(moments === 'means' ? (sum) => sum * share : (mean) => mean / share);
+  return {
+    ...state,
+    moments,
+    first: rescaled(state.first, 1 - BETA1),
+    second: rescaled(state.second, 1 - BETA2),
+  };
+}
+
 /** Each `[members, rows, ROW]`. */
 export type AdamValues = {
   readonly parameters: tf.Tensor3D;
@@ -22,15 +46,4 @@ export interface MemberStep {
   readonly learningRate: number;
   /** With this one. */
   readonly steps: number;
-}
-
-export interface AdamUpdate {
-  readonly moments: Moments;
-  /**
-   * @param values may be disposed
-   * @param gradient with the elastic net, in the shape of the values
-   * @returns their successors
-   */
-  apply(values: AdamValues, gradient: tf.Tensor3D, members: readonly MemberStep[]): AdamValues;
-  dispose(): void;
 }

@@ -1,6 +1,7 @@
 /** Steps of the trainer beside the same steps in float64, on the backend that this process has chosen. */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
+import type { Strategy } from './engine.ts';
 import { Learner } from './learner.ts';
 import { normals } from './normal.ts';
 import { Random, STREAMS } from './random.ts';
@@ -26,9 +27,10 @@ export type Comparison = readonly {
   readonly weights: number;
 }[];
 
-export async function compareSteps(given: Parameters): Promise<Comparison> {
+/** @param strategy undefined: the usual one of the backend */
+export async function compareSteps(given: Parameters, strategy?: Strategy): Promise<Comparison> {
   const settings = settingsOf(withDefaults(TRAINERS.autoencoder, given));
-  const learner = new Learner([{ settings, seed: SEED }]);
+  const learner = new Learner([{ settings, seed: SEED }], strategy);
   const reference = new ReferenceNetwork(settings, await learner.parametersOf(0));
   const noise = new Random(SEED, STREAMS.trainNoise);
   const comparison: Comparison[number][] = [];

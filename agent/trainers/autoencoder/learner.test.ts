@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { runFixture } from '../../fixture-process.ts';
-import { chooseBackend } from '../../machine/backend.ts';
+import { type BackendName, chooseBackend } from '../../machine/backend.ts';
 import { probeBackends } from '../../machine/probe.ts';
 import { CASES, type Comparison, compareSteps, strokes } from './compare-steps.fixture.ts';
+import type { Strategy } from './engine.ts';
 import { Learner } from './learner.ts';
 import { type Settings, settingsOf } from './settings.ts';
 
@@ -20,13 +21,19 @@ const settingsWith = (given: Record<string, number | boolean>): Settings =>
 /** Two libtensorflows do not share a process, so each backend but wasm, which is in every one, has its own. */
 const loadable = (await probeBackends()).filter(({ loads }) => loads).map(({ name }) => name);
 
-describe.each(loadable)('on %s, against a float64 implementation', (backend) => {
+/** On libtensorflow by operations too, as it is on a GPU. */
+const ways = loadable.flatMap((backend): { readonly backend: BackendName; readonly strategy?: Strategy }[] =>
+  backend === 'tensorflow' ? [{ backend }, { backend, strategy: 'in-turn' }] : [{ backend }],
+);
+
+describe.each(ways)('on $backend $strategy, against a float64 implementation', ({ backend, strategy }) => {
   let comparisons: readonly Comparison[];
 
   beforeAll(async () => {
     const program = new URL('./compare-on-backend.fixture.ts', import.meta.url);
-    if (backend !== 'wasm') comparisons = JSON.parse((await runFixture(program, backend)).stdout);
-    else comparisons = await Promise.all(CASES.map(compareSteps));
+    if (backend !== 'wasm')
+      comparisons = JSON.parse((await runFixture(program, backend, 'all', ...(strategy ? [strategy] : []))).stdout);
+    else comparisons = await Promise.all(CASES.map((given) => compareSteps(given)));
   }, 180_000);
 
   test.each(CASES.map((given, i) => [JSON.stringify(given), i] as const))('three steps of %s', (_, i) => {

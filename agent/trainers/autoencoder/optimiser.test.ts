@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test } from 'vitest';
 import { chooseTestBackend } from '../backend.fixture.ts';
-import type { Moments } from './adam-rule.ts';
-import { Adam, type AdamState } from './optimiser.ts';
+import type { AdamState, Moments } from './adam-rule.ts';
+import { Adam } from './optimiser.ts';
 
 beforeAll(async () => {
   await chooseTestBackend();

@@ -3,7 +3,7 @@
  * any depth and any number of members.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type AdamUpdate, type AdamValues, BETA1, BETA2, type Moments } from './adam-rule.ts';
+import { type AdamState, type AdamValues, momentsAs } from './adam-rule.ts';
 import { adamUpdate, each } from './adam-update.ts';
 import { nativeKernels } from './native-kernels.ts';
 
@@ -13,17 +13,6 @@ export interface OptimiserSettings {
   readonly weightDecay: number;
   /** Weight of sum|parameter|, as far as it is trained; 0 where it is only reported. */
   readonly l1: number;
-}
-
-/** All that a member's next step depends on, as the flat values of its `[rows, ROW]` matrices. */
-export interface AdamState {
-  readonly parameters: Float32Array;
-  readonly first: Float32Array;
-  readonly second: Float32Array;
-  /** How both moments are kept. */
-  readonly moments: Moments;
-  /** Taken so far. */
-  readonly steps: number;
 }
 
 /**
@@ -36,7 +25,6 @@ export class Adam {
   private first: tf.Tensor3D;
   private second: tf.Tensor3D;
   private steps: readonly number[];
-  private readonly update: AdamUpdate;
 
   /** @param initial the parameters `[members, rows, ROW]`; Adam owns the tensor from here on. */
   constructor(initial: tf.Tensor3D, members: readonly OptimiserSettings[]) {
@@ -45,7 +33,6 @@ export class Adam {
     this.first = tf.keep(tf.zeros(initial.shape));
     this.second = tf.keep(tf.zeros(initial.shape));
     this.steps = members.map(() => 0);
-    this.update = adamUpdate(initial.shape);
   }
 
   /** `[members, rows, ROW]`; valid until the next step. */
@@ -58,7 +45,7 @@ export class Adam {
     this.steps = this.steps.map((steps) => steps + 1);
     const members = this.members.map(({ learningRate }, at) => ({ learningRate, steps: this.steps[at] ?? 0 }));
     const values = { parameters: this.current, first: this.first, second: this.second };
-    this.replace(tf.tidy(() => this.update.apply(values, this.regularised(gradient), members)));
+    this.replace(tf.tidy(() => adamUpdate(values, this.regularised(gradient), members)));
   }
 
   /** Reads a member's state back from the device; not while a step is taken. */
@@ -76,16 +63,13 @@ export class Adam {
       first: await read(this.first),
       second: await read(this.second),
       steps: this.steps[member] ?? 0,
-      moments: this.update.moments,
+      moments: 'sums',
     };
   }
 
   /** Puts a member where another's state was saved; its matrices are of this one's shape. */
-  restore(member: number, { parameters, first, second, steps, moments }: AdamState): void {
-    const rescaled = (values: Float32Array, share: number) => {
-      if (moments === this.update.moments) return values;
-      return values.map(moments === 'sums' ? (sum) => sum * share : (mean) => mean / share);
-    };
+  restore(member: number, state: AdamState): void {
+    const { parameters, first, second } = momentsAs('sums', state);
     const put = (all: tf.Tensor3D, values: Float32Array) => {
       const [members, rows, columns] = all.shape;
       const own = tf.tensor3d(values, [1, rows, columns]);
@@ -95,11 +79,11 @@ export class Adam {
     this.replace(
       tf.tidy(() => ({
         parameters: put(this.current, parameters),
-        first: put(this.first, rescaled(first, 1 - BETA1)),
-        second: put(this.second, rescaled(second, 1 - BETA2)),
+        first: put(this.first, first),
+        second: put(this.second, second),
       })),
     );
-    this.steps = this.steps.map((taken, at) => (at === member ? steps : taken));
+    this.steps = this.steps.map((taken, at) => (at === member ? state.steps : taken));
   }
 
   /** Goes on with these members only, in this order. */
@@ -119,16 +103,11 @@ export class Adam {
   }
 
   dispose(): void {
-    this.disposeValues();
-    this.update.dispose();
-  }
-
-  private disposeValues(): void {
     tf.dispose([this.current, this.first, this.second]);
   }
 
   private replace(next: AdamValues): void {
-    this.disposeValues();
+    this.dispose();
     this.current = tf.keep(next.parameters);
     this.first = tf.keep(next.first);
     this.second = tf.keep(next.second);

@@ -17,7 +17,9 @@ afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
 async function reportsWith(threads: number): Promise<unknown> {
   vi.stubEnv('TRAWL_BACKEND', 'tensorflow');
+  // As many within an operation as operations at the same time: more of both than a slot has.
   vi.stubEnv('TF_NUM_INTRAOP_THREADS', `${threads}`);
+  vi.stubEnv('TF_NUM_INTEROP_THREADS', `${threads}`);
   return JSON.parse((await runFixture(PROGRAM, dataDir, JSON.stringify(TRIAL))).stdout);
 }
 

@@ -1,0 +1,164 @@
+/** By operations of TensorFlow.js's: all members' parameters in one tensor, and so few operations for the optimiser. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { AdamState } from './adam-rule.ts';
+import type { Beginning, Engine, TensorStrategy } from './engine.ts';
+import { type Layer, type Layout, layoutOf, ROW } from './model.ts';
+import { Adam, memberOf } from './optimiser.ts';
+import { padded, unpadded } from './padding.ts';
+import { flatten, flattenStacked, type LayerTensors, type Matrices, networks, stackedNetwork } from './parameters.ts';
+import { backward, forward, meanSquare, outputOf, turned } from './passes.ts';
+import type { Settings } from './settings.ts';
+
+interface Member {
+  readonly settings: Settings;
+  readonly layers: readonly Layer[];
+}
+
+export class TensorEngine implements Engine {
+  private members: readonly Member[];
+  /** Of the widest member. */
+  private readonly layers: readonly Layer[];
+  private readonly layout: Layout;
+  private readonly adam: Adam;
+  private readonly strategy: TensorStrategy;
+
+  constructor(members: readonly Beginning[], strategy: TensorStrategy) {
+    this.strategy = strategy;
+    this.members = members;
+    const widest = members.reduce((wide, each) => (each.settings.latentDim > wide.settings.latentDim ? each : wide));
+    this.layers = widest.layers;
+    this.layout = layoutOf(this.layers);
+    const initial = tf.tidy(() => {
+      const each = members.map(({ parameters, layers }) =>
+        tf.tensor3d(padded(parameters, layers, this.layers), [1, this.layout.rows, ROW]),
+      );
+      return tf.concat3d(each, 0);
+    });
+    this.adam = new Adam(
+      initial,
+      members.map(({ settings }) => ({
+        learningRate: settings.learningRate,
+        weightDecay: settings.weightDecay,
+        l1: settings.l1InGradient ? settings.lambdaL1 : 0,
+      })),
+    );
+  }
+
+  async parametersOf(member: number): Promise<Float32Array> {
+    const own = memberOf(this.adam.parameters, member);
+    try {
+      return unpadded(await own.data<'float32'>(), this.layersOf(member), this.layers);
+    } finally {
+      own.dispose();
+    }
+  }
+
+  reconstruct(member: number, input: tf.Tensor2D): tf.Tensor2D {
+    const [network = []] = networks(memberOf(this.adam.parameters, member), this.layers, this.layout);
+    return outputOf(forward(network, input)) as tf.Tensor2D;
+  }
+
+  step(input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D {
+    return tf.tidy(() => {
+      const { gradient, squares } =
+        this.strategy === 'stacked' && this.members.length > 1
+          ? this.stacked(input, target)
+          : this.inTurn(input, target);
+      const losses = tf.stack([squares, this.l1()], 1) as tf.Tensor2D;
+      this.adam.step(gradient);
+      return losses;
+    });
+  }
+
+  async absoluteSums(): Promise<readonly number[]> {
+    const sums = tf.tidy(() => absoluteSums(this.adam.parameters));
+    try {
+      return [...(await sums.data())];
+    } finally {
+      sums.dispose();
+    }
+  }
+
+  async save(member: number): Promise<AdamState> {
+    const { parameters, first, second, ...rest } = await this.adam.save(member);
+    const own = (values: Float32Array) => unpadded(values, this.layersOf(member), this.layers);
+    return { ...rest, parameters: own(parameters), first: own(first), second: own(second) };
+  }
+
+  restore(member: number, state: AdamState): void {
+    const wide = (values: Float32Array) => padded(values, this.layersOf(member), this.layers);
+    const { parameters, first, second } = state;
+    this.adam.restore(member, {
+      ...state,
+      ...{ parameters: wide(parameters), first: wide(first), second: wide(second) },
+    });
+  }
+
+  keepOnly(members: readonly number[]): void {
+    this.adam.keepOnly(members);
+    this.members = members.flatMap((member) => this.members[member] ?? []);
+  }
+
+  dispose(): void {
+    this.adam.dispose();
+  }
+
+  private layersOf(member: number): readonly Layer[] {
+    return rowsOf(this.members, member).layers;
+  }
+
+  /** The networks' gradient `[members, rows, ROW]`, and the mean squares of their errors `[members]`. */
+  private stacked(noisy: tf.Tensor2D, clean: tf.Tensor2D): { gradient: tf.Tensor3D; squares: tf.Tensor } {
+    const shape: [number, number, number] = [this.members.length, clean.shape[0] / this.members.length, clean.shape[1]];
+    const network = stackedNetwork(this.adam.parameters, this.layers, this.layout);
+    const input = tf.reshape<tf.Rank.R3>(noisy, shape);
+    const { gradients, square } = gradientsOf(
+      network,
+      input,
+      noisy === clean ? input : tf.reshape<tf.Rank.R3>(clean, shape),
+    );
+    return { gradient: flattenStacked(gradients, this.layout), squares: square };
+  }
+
+  private inTurn(noisy: tf.Tensor2D, clean: tf.Tensor2D): { gradient: tf.Tensor3D; squares: tf.Tensor } {
+    const cut = (rows: tf.Tensor2D): tf.Tensor2D[] =>
+      this.members.length === 1 ? [rows] : tf.split(rows, this.members.length, 0);
+    const inputs = cut(noisy);
+    const targets = noisy === clean ? inputs : cut(clean);
+    const each = networks(this.adam.parameters, this.layers, this.layout).map((network, at) => {
+      const { gradients, square } = gradientsOf(network, rowsOf(inputs, at), rowsOf(targets, at));
+      return { gradient: flatten(gradients, this.layout), square };
+    });
+    const gradients = each.map(({ gradient }) => gradient);
+    return {
+      gradient: gradients.length === 1 ? rowsOf(gradients, 0) : tf.concat3d(gradients, 0),
+      squares: tf.stack(each.map(({ square }) => square)),
+    };
+  }
+
+  private l1(): tf.Tensor {
+    const weights = this.members.map(({ settings }) => settings.lambdaL1);
+    if (weights.every((weight) => weight === 0)) return tf.zeros([this.members.length]);
+    return tf.mul(absoluteSums(this.adam.parameters), tf.tensor1d(weights));
+  }
+}
+
+/** @param inputRows `[batch, pixels]`, with the members in front where the network has them; so is `targetRows`. */
+function gradientsOf<T extends Matrices>(network: readonly LayerTensors[], inputRows: T, targetRows: T) {
+  const input = turned(inputRows);
+  const target = inputRows === targetRows ? input : turned(targetRows);
+  const activations = forward(network, input);
+  const error = tf.sub<Matrices>(outputOf(activations), target);
+  return { gradients: backward(network, activations, inputRows, error), square: meanSquare(error) };
+}
+
+function rowsOf<T>(items: readonly T[], at: number): T {
+  const item = items[at];
+  if (item === undefined) throw new Error(`the pack has no member ${at}`);
+  return item;
+}
+
+/** `[members]` of `[members, rows, ROW]`. */
+function absoluteSums(parameters: tf.Tensor3D): tf.Tensor1D {
+  return tf.sum(tf.sum(tf.abs(parameters), 2), 1);
+}
