@@ -10,19 +10,23 @@ import type { BasicAuth } from '../proto/basic-auth.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
 import type { Identity } from '../proto/identity.ts';
+import { type Labels, labelProblem } from '../proto/labels.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import type { DatasetUse } from './data/use.ts';
 import { GpuWatch } from './machine/gpu-watch.ts';
 import { listGpus } from './machine/gpus.ts';
 import type { PackOption } from './machine/pack-size.ts';
+import { slotCount } from './machine/slot-count.ts';
+import { slotGpus } from './machine/slot-gpus.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
 import { Agent } from './supervisor/agent.ts';
 import { linkTo } from './supervisor/link.ts';
 import { openSpool } from './supervisor/spool-file.ts';
 import { WorkerProcess } from './supervisor/worker-process.ts';
+import { trainerNames } from './trainers/registry.ts';
 
 /** The protocol that this agent speaks. */
-const PROTOCOL = 1;
+const PROTOCOL = 2;
 
 export interface AgentOptions {
   readonly natsUrl: string;
@@ -30,8 +34,11 @@ export interface AgentOptions {
   readonly server: string;
   /** Who the agent is, and how it shows that; undefined: whoever it says, without TLS. */
   readonly identity: Identity | undefined;
-  /** Undefined: one for each GPU, or for each core where there is none. */
+  /** Undefined: as `slotsPerGpu` says. */
   readonly slots: number | undefined;
+  /** Undefined: one for each GPU, or for each core where there is none. */
+  readonly slotsPerGpu: number | undefined;
+  readonly labels: Labels;
   readonly dir: string;
   readonly dataDir: string;
   /** The folder in which the user's programs run. */
@@ -45,6 +52,8 @@ export interface AgentOptions {
   readonly metrics: Address | undefined;
   /** Who may read it; undefined: whoever reaches it. */
   readonly metricsAuth: BasicAuth | undefined;
+  /** Whether it is served over TLS, with the agent's certificate. */
+  readonly metricsTls: boolean;
   /** Whether `/metrics` tells of the GPUs. */
   readonly gpuMetrics: boolean;
   /** Accepts that other machines reach `/metrics`. */
@@ -68,6 +77,8 @@ export interface RunningAgent {
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { dir, identity, log, natsUrl, requireGpu, server } = options;
   refuseOpenMetrics(options);
+  const problem = labelProblem(options.labels);
+  if (problem !== undefined) throw new BadInputError(`--label: ${problem}`);
   const { setAside, spool } = openSpool(dir);
   if (setAside !== undefined) {
     log.error({ file: setAside }, 'the spool was damaged and was set aside: what it held is run again');
@@ -82,12 +93,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     gpuWatch = gpus.length > 0 ? new GpuWatch() : undefined;
     const gpuFigures = () => gpuWatch?.figures ?? [];
     const cores = availableParallelism();
-    const slots = options.slots ?? (gpus.length || cores);
+    const slots = slotCount(options, gpus.length, cores);
+    const perSlot = slotGpus(gpus, slots);
     nats = await connectNats(natsUrl, 'trawl agent', identity);
     operator =
       options.metrics &&
       (await startOperator({
         ...{ at: options.metrics, auth: options.metricsAuth, log },
+        identity: options.metricsTls ? identity : undefined,
         ...{ agentId: id, version: options.version, dir, dataDir: options.dataDir },
         certificateExpires: identity?.expires,
         gpuFigures: options.gpuMetrics ? gpuFigures : () => [],
@@ -104,15 +117,21 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       slots,
       gpus: gpus.map((gpu) => gpu.name),
       metrics: operator?.advertised ?? '',
+      labels: { ...options.labels },
+      slotFacts: perSlot.map(({ indexes, vramBytes }) => ({ gpus: indexes.length, vramBytes })),
+      trainers: [...trainerNames()],
     };
     const setup = {
       ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length, cores, slots },
       pack: options.pack,
     };
     const started = new Agent({
-      ...{ dir, server, hello, spool, nats, log, gpus: gpus.length, gpuFigures },
+      ...{ dir, server, hello, spool, nats, log, gpuFigures },
       connect: () => linkTo(server, identity),
-      startWorker: (gpu, events) => new WorkerProcess(setup, gpu, events),
+      startWorker: (slot, events) => {
+        const { indexes, sharedBy: gpuSharedBy } = perSlot[slot] ?? { indexes: [], sharedBy: 1 };
+        return new WorkerProcess({ ...setup, gpuSharedBy }, indexes, events);
+      },
       onUnreadableOffer: () => operator?.couldNotRead('nats'),
       onDatasetUse: (use: DatasetUse) => operator?.datasetUsed(use),
     });
@@ -153,12 +172,14 @@ function certified({ name }: Identity, given: string | undefined): string {
   throw new BadInputError(`--id is ${given}, but the identity is that of agent ${name}: leave --id out`);
 }
 
-/** @throws {RefusedError} */
-function refuseOpenMetrics({ metrics, metricsAuth, insecure }: AgentOptions): void {
-  if (metrics === undefined || isLoopback(metrics) || metricsAuth !== undefined || insecure) return;
+/** @throws {RefusedError | BadInputError} */
+function refuseOpenMetrics({ metrics, metricsAuth, metricsTls, identity, insecure }: AgentOptions): void {
+  if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls needs an --identity to show');
+  const asks = metricsTls || metricsAuth !== undefined;
+  if (metrics === undefined || isLoopback(metrics) || asks || insecure) return;
   throw new RefusedError(
-    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics asks for no password: give it ` +
-      '--metrics-user with one, serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
+    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics asks nobody who comes: give it ` +
+      '--metrics-tls, or --metrics-user with a password, serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
   );
 }
 

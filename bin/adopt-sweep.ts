@@ -38,5 +38,5 @@ function wasEndedByHand({ state }: Sweep): boolean {
 }
 
 async function act(connection: Connection, sweep: string, action: SweepAction, reason: string): Promise<void> {
-  await unary(connection, connection.client.controlSweep, { sweep, action, reason });
+  await unary(connection, connection.client.controlSweep, { sweep, action, reason, priority: 0 });
 }

@@ -161,6 +161,27 @@ test('watching goes on with a new snapshot after the coordinator was away', asyn
   expect(onBack).toHaveBeenCalledTimes(1);
 });
 
+test('a sweep whose trials were retried after its end is watched on, over a break too', async () => {
+  const kinds: (string | undefined)[] = [];
+  let calls = 0;
+  const server = await serve({
+    watch: (call) => {
+      calls += 1;
+      if (calls === 1) {
+        call.write(snapshot(finished));
+        call.write(delta({ sweep: sampleSweep({ state: SweepState.RUNNING }) }));
+      } else {
+        call.write(delta({ sweep: finished }));
+      }
+      call.end();
+    },
+  });
+  await withConnection({ server: server.address }, async (connection) => {
+    for await (const { update } of watchSweep(connection, '7', { patienceMs: 20_000 })) kinds.push(update?.$case);
+  });
+  expect(kinds).toEqual(['snapshot', 'delta', 'delta']);
+});
+
 test('watching is given up when the coordinator stays away longer than the patience', async () => {
   const server = await serve({ watch: (call) => void call.write(snapshot()) });
   await withConnection({ server: server.address }, async (connection) => {

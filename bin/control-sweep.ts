@@ -7,14 +7,14 @@ import { print, printJson } from './output/print.ts';
 import { sweepJson } from './output/sweep-json.ts';
 import { unary } from './rpc.ts';
 
-/** Asks the coordinator to pause, resume, stop or kill a sweep, and prints what it is then. */
+/** Asks the coordinator to do something to a sweep, and prints what it is then. */
 export async function controlSweep(
   connection: Connection,
   sweep: string,
   action: SweepAction,
-  { reason = '', output }: OutputOptions & { readonly reason?: string },
+  { reason = '', priority = 0, output }: OutputOptions & { readonly reason?: string; readonly priority?: number },
 ): Promise<void> {
-  const answer = await unary(connection, connection.client.controlSweep, { sweep, action, reason });
+  const answer = await unary(connection, connection.client.controlSweep, { sweep, action, reason, priority });
   if (answer.sweep === undefined) throw new Error('the coordinator answered without a sweep');
   if (output === 'json') return printJson(sweepJson(answer.sweep));
   const { id, name, state, counts } = answer.sweep;

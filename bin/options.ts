@@ -1,6 +1,7 @@
 /** Flags that several verbs share, so that they read the same everywhere. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_ADDRESS } from '../proto/address.ts';
+import { type Labels, labelProblem } from '../proto/labels.ts';
 
 export interface GlobalOptions {
   readonly color: boolean;
@@ -99,6 +100,17 @@ export function parseCount(text: string): number {
     throw new InvalidArgumentError('Expected a whole number from 1 up.');
   }
   return count;
+}
+
+/** One more `NAME=VALUE`; of two with one name, a mistake. */
+export function addLabel(text: string, before: Labels): Labels {
+  const [, name, value] = /^([^=]*)=(.*)$/su.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('Expected NAME=VALUE, such as zone=a.');
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`Label ${name} is given twice.`);
+  const labels = { ...before, [name]: value };
+  const problem = labelProblem(labels);
+  if (problem !== undefined) throw new InvalidArgumentError(`${problem}.`);
+  return labels;
 }
 
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;

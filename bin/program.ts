@@ -10,15 +10,19 @@ import { registerCompare } from './commands/compare.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerDrain } from './commands/drain.ts';
+import { registerExplain } from './commands/explain.ts';
 import { registerExport } from './commands/export.ts';
 import { registerKill } from './commands/kill.ts';
 import { registerLogs } from './commands/logs.ts';
 import { registerLs } from './commands/ls.ts';
 import { registerPause } from './commands/pause.ts';
 import { registerPlan } from './commands/plan.ts';
+import { registerPriority } from './commands/priority.ts';
+import { registerPrune } from './commands/prune.ts';
 import { registerReport } from './commands/report.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerResume } from './commands/resume.ts';
+import { registerRetry } from './commands/retry.ts';
 import { registerSchema } from './commands/schema.ts';
 import { registerShow } from './commands/show.ts';
 import { registerStop } from './commands/stop.ts';
@@ -44,6 +48,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerTrials,
       registerBest,
       registerCompare,
+      registerExplain,
       registerLogs,
       registerArtifacts,
       registerAgents,
@@ -51,7 +56,19 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerReport,
     ],
   ],
-  ['Steer:', [registerPause, registerResume, registerStop, registerKill, registerDrain, registerUndrain]],
+  [
+    'Steer:',
+    [
+      registerPause,
+      registerResume,
+      registerStop,
+      registerKill,
+      registerRetry,
+      registerPriority,
+      registerDrain,
+      registerUndrain,
+    ],
+  ],
   [
     'Serve:',
     [
@@ -60,6 +77,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerCerts,
       registerBackup,
       registerRestore,
+      registerPrune,
       registerDoctor,
       registerSchema,
     ],

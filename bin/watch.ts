@@ -52,7 +52,7 @@ export async function* watchSweep(
         seen = true;
         waitMs = FIRST_WAIT_MS;
         // Rows may still follow the message that says so.
-        ended ||= endsSweep(response);
+        ended = endsSweep(response) ?? ended;
         yield fresh;
       }
       if (ended || signal?.aborted) return;
@@ -73,7 +73,8 @@ export async function* watchSweep(
   }
 }
 
-function endsSweep({ update }: WatchResponse): boolean {
+/** Undefined: the message does not say. A sweep whose trials are retried runs again. */
+function endsSweep({ update }: WatchResponse): boolean | undefined {
   const sweep = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
-  return sweep !== undefined && sweepEnded(sweep);
+  return sweep && sweepEnded(sweep);
 }

@@ -54,9 +54,9 @@ function agentOf(core: Core, id: string): Agent {
   const agent = core.agents.get(id);
   const drainReason = core.drains.get(id)?.reason ?? '';
   if (agent === undefined) {
-    const nothing = { host: '', slots: 0, busy: 0, backend: '', version: '', lastHeartbeatMs: 0, gpus: [] };
-    const figures = { pack: 1, gpuFigures: [] };
-    return { id, state: agentState.to('lost'), ...nothing, ...figures, drainReason };
+    const machine = { host: '', backend: '', version: '', lastHeartbeatMs: 0, gpus: [], gpuFigures: [], labels: {} };
+    const nothing = { ...machine, slots: 0, busy: 0, pack: 1, slotVramBytes: [] };
+    return { id, state: agentState.to('lost'), ...nothing, drainReason };
   }
   return {
     id,
@@ -69,6 +69,8 @@ function agentOf(core: Core, id: string): Agent {
     lastHeartbeatMs: agent.lastHeardAt,
     gpus: [...agent.gpus],
     drainReason,
+    labels: { ...agent.labels },
+    slotVramBytes: agent.slotFacts.map(({ vramBytes }) => vramBytes),
     pack: agent.pack,
     gpuFigures: [...(agent.gpuFigures ?? [])],
   };

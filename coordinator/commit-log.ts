@@ -13,8 +13,16 @@ export function logChange(log: Logger, change: Change): void {
       else log.debug({ ...key, outcome: ending.outcome }, 'an attempt ended');
       break;
     }
+    case 'retried': {
+      const { sweepId, trialId, failure } = change;
+      log.info({ sweepId, trialId, failure }, 'a trial is tried again, as a person asked');
+      break;
+    }
     case 'sweep':
       log.info({ sweepId: change.sweepId, state: change.state, reason: change.reason }, 'a sweep changed its state');
+      break;
+    case 'priority':
+      log.info({ sweepId: change.sweepId, priority: change.priority }, "a sweep's priority was changed");
       break;
     case 'trial':
     case 'report':

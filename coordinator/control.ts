@@ -1,31 +1,66 @@
 /** Sweeps are added to a running coordinator, and steered. */
 import { BadInputError, RefusedError } from '../proto/errors.ts';
-import type { SubmitRequest, SweepAction } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { sweepState } from '../proto/names.ts';
+import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { type FailureClassName, failureClass, sweepState } from '../proto/names.ts';
+import { MAX_PRIORITY } from '../proto/priorities.ts';
 import { isEnded } from './core/model.ts';
-import { onKill, onPause, onResume, onStop } from './core/sweeps.ts';
+import { onRetry, type RetryChoice } from './core/retry-trials.ts';
+import { onKill, onPause, onPriority, onResume, onStop } from './core/sweeps.ts';
 import { enumerateTrials } from './grid/enumerate.ts';
 import { plan } from './grid/plan.ts';
 import type { Runtime } from './runtime.ts';
-import { loadSweep } from './store/load.ts';
+import { loadEndedSweep, loadSweep } from './store/load.ts';
 import { insertSweep } from './store/submit.ts';
 import { sweepFingerprint } from './sweepfile/fingerprint.ts';
 import { parseSweep } from './sweepfile/parse.ts';
 import { mustBeShort } from './transport/must-be-short.ts';
-import type { SweepControl } from './transport/sweep-service.ts';
+import type { Retried, SweepControl } from './transport/sweep-service.ts';
 
 export function controlOf(runtime: Runtime): SweepControl {
   return {
     submit: async (request) => submit(runtime, request),
-    async act(sweepId, action, reason) {
+    async act(sweepId, action, reason, priority) {
       mustBeShort('a reason', reason);
       const { state } = runtime.queries.sweep(sweepId);
       const named = sweepState.of(state);
       if (isEnded(named)) throw new RefusedError(`sweep ${sweepId} has ended (${named}): nothing can be done to it`);
-      await runtime.settle(stepFor(runtime, sweepId, action, reason));
+      await runtime.settle(stepFor(runtime, sweepId, action, reason, priority));
       runtime.reschedule();
     },
+    retry: (request) => retry(runtime, request),
   };
+}
+
+/** What is retried is durable when this resolves; a request that comes again is answered as the first time. */
+async function retry(runtime: Runtime, request: RetryTrialsRequest): Promise<Retried> {
+  if (request.requestId === '') throw new BadInputError('a retry must carry a request_id');
+  mustBeShort('a request_id', request.requestId);
+  const choice = choiceOf(request);
+  // The store then knows of a sweep that has just ended, and of the same request just before.
+  runtime.flush();
+  const { db, core, queries } = runtime;
+  const before = queries.retried(request.requestId);
+  if (before !== undefined) return before;
+  const [first = ''] = request.trials;
+  const sweepId = request.sweep === '' ? queries.findTrial('', first).sweepId : queries.findSweep(request.sweep);
+  const sweep = core.sweeps.get(sweepId) ?? loadEndedSweep(db, sweepId, runtime.now());
+  const step = onRetry(core, sweep, choice, request.requestId);
+  await runtime.settle(step);
+  runtime.reschedule();
+  return { sweepId, trials: step.changes.filter(({ kind }) => kind === 'retried').length };
+}
+
+function choiceOf({ trials, failed, failures, cancelled, sweep }: RetryTrialsRequest): RetryChoice {
+  const some = failed || failures.length > 0 || cancelled;
+  if (some === trials.length > 0) throw new BadInputError('a retry names either trials or what became of them');
+  if (!some) return { trials };
+  if (sweep === '') throw new BadInputError('a retry of what failed or was cancelled must name the sweep');
+  return { failures: failed ? 'all' : failures.map(classOf), cancelled };
+}
+
+function classOf(failure: RetryTrialsRequest['failures'][number]): FailureClassName {
+  if (failure === 'FAILURE_CLASS_UNSPECIFIED') throw new BadInputError('a retry must say which failures');
+  return failureClass.of(failure);
 }
 
 /** The sweep is durable, whole, when this returns. */
@@ -36,6 +71,8 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
   const spec = parseSweep(request.text, request.fileName);
   const planned = plan(spec);
   const policy = {
+    trainer: spec.trainer,
+    resources: spec.resources,
     concurrency: spec.concurrency,
     retry: spec.retry,
     timeoutMs: spec.timeoutMs,
@@ -43,6 +80,7 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
     checkpointEvery: spec.checkpointEvery,
     reconstructEvery: spec.reconstructEvery,
     command: spec.command,
+    weight: spec.weight,
   };
   const sweep = {
     requestId: request.requestId,
@@ -55,18 +93,19 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
     goal: spec.metric.goal,
     axes: spec.axes.filter((axis) => axis.size > 1).map((axis) => axis.name),
     policy,
+    priority: spec.priority,
     configs: Number(planned.configs),
     replicates: planned.replicates,
     excluded: planned.excluded.reduce((sum, { count }) => sum + Number(count), 0),
   };
   const id = insertSweep(runtime.db, sweep, enumerateTrials(spec), runtime.now());
   if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweep(id).state))) {
-    runtime.addSweep(loadSweep(runtime.db, id, 'running', policy, runtime.now()));
+    runtime.addSweep(loadSweep(runtime.db, id, 'running', policy, spec.priority, runtime.now()));
   }
   return id;
 }
 
-function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason: string) {
+function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason: string, priority: number) {
   switch (action) {
     case 'SWEEP_ACTION_PAUSE':
       return onPause(runtime.core, sweepId, reason);
@@ -76,6 +115,13 @@ function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason:
       return onStop(runtime.core, sweepId, reason);
     case 'SWEEP_ACTION_KILL':
       return onKill(runtime.core, sweepId, reason);
+    case 'SWEEP_ACTION_PRIORITIZE':
+      if (!(Math.abs(priority) <= MAX_PRIORITY)) {
+        throw new BadInputError(
+          `a priority is a whole number from ${-MAX_PRIORITY} to ${MAX_PRIORITY}, not ${priority}`,
+        );
+      }
+      return onPriority(runtime.core, sweepId, priority, runtime.now());
     default:
       throw new BadInputError('a control call must name an action');
   }

@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { Address } from '../proto/address.ts';
+import { type Address, DEFAULT_NATS } from '../proto/address.ts';
 import type { BasicAuth } from '../proto/basic-auth.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { watchDiskSpace } from '../proto/disk-space.ts';
@@ -26,12 +26,15 @@ import { snapshots } from './backup/snapshot.ts';
 import { now } from './clock.ts';
 import { logChange } from './commit-log.ts';
 import { controlOf } from './control.ts';
+import { explainWaiting } from './core/explain.ts';
 import { type AttemptKey, keyText } from './core/model.ts';
 import type { Output } from './core/step.ts';
 import { agentTargets } from './metrics/agent-series.ts';
 import { startCollecting } from './metrics/collect.ts';
 import { coordinatorMetrics } from './metrics/families.ts';
 import { callCounter, introduceCalls } from './metrics/grpc-calls.ts';
+import { Pruner } from './retention/prune.ts';
+import { startRetaining } from './retention/retain.ts';
 import { startRounds } from './rounds.ts';
 import { Runtime } from './runtime.ts';
 import { clusterName, openStore } from './store/open.ts';
@@ -49,7 +52,8 @@ const HEARTBEATS_PER_LEASE = 5;
 
 export interface CoordinatorOptions {
   readonly dir: string;
-  readonly natsUrl: string;
+  /** One server, or several of a cluster with commas between; undefined: the identity's, else the usual one. */
+  readonly natsUrl: string | undefined;
   readonly listen: Address;
   readonly metrics: Address;
   /** The folder of the server's identity: with it, TLS is spoken, and only who is known in it comes in. */
@@ -61,6 +65,8 @@ export interface CoordinatorOptions {
   /** Whether the metrics are served over TLS, with the server's certificate. */
   readonly metricsTls: boolean;
   readonly leaseMs: number;
+  /** Sweeps that have been over for so long are pruned; undefined: none is. */
+  readonly retainMs: number | undefined;
   readonly version: string;
   /** Whether `/metrics` has series of single trials. */
   readonly trialMetrics: boolean;
@@ -83,6 +89,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const { identityDir, insecure, metricsAuth, metricsTls } = options;
   const identity = identityDir === undefined ? undefined : readIdentity(identityDir, [COORDINATOR]);
   if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls needs an --identity to show');
+  const natsUrl = options.natsUrl ?? identity?.servers.nats ?? DEFAULT_NATS;
   refuseOpenDoors(options.listen, insecure, identity !== undefined, 'give it an --identity (see "trawl certs")');
   refuseOpenDoors(
     options.metrics,
@@ -99,7 +106,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const metrics = coordinatorMetrics();
   if (identity === undefined) metrics.certificateExpiry.remove();
   else metrics.certificateExpiry.set(identity.expires);
-  const nats = await connectNats(options.natsUrl, `trawl coordinator ${cluster}`, identity).catch((error: unknown) => {
+  const nats = await connectNats(natsUrl, `trawl coordinator ${cluster}`, identity).catch((error: unknown) => {
     db.close();
     throw error;
   });
@@ -130,6 +137,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
   const { version, trialMetrics } = options;
   const collecting = startCollecting(runtime, metrics, { version, trialMetrics });
+  const pruner = new Pruner(db, files, (id) => runtime.core.sweeps.has(id));
+  const stopRetaining = options.retainMs === undefined ? () => {} : startRetaining(pruner, options.retainMs, now, log);
   const stopDiskWatch = watchDiskSpace(options.dir, ({ free, size }) => {
     metrics.diskFree.set(free);
     metrics.diskSize.set(size);
@@ -164,6 +173,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const source = {
     queries: runtime.queries,
     agents: () => agentsOf(runtime.core),
+    explain: (sweepId: string, trialId: string) => explainWaiting(runtime.core, sweepId, trialId, now()),
     onCommit: runtime.onCommit.bind(runtime),
   };
   server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
@@ -174,7 +184,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   server.addService(AttemptServiceService, attempts.implementation);
   server.addService(
     OperationsServiceService,
-    operationsService(agentControlOf(runtime), snapshots({ dir: options.dir, db, files, log }), log),
+    operationsService(
+      agentControlOf(runtime),
+      snapshots({ dir: options.dir, db, files, log }),
+      (wanted) => pruner.prune(wanted, now()),
+      log,
+    ),
   );
   const door = await openDoor(server, options.listen, {
     identity,
@@ -193,7 +208,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const where = { address: shown, metrics: reachable(pages.address), pid: process.pid, tls };
   writeFileSync(addressFile, `${JSON.stringify(where)}\n`);
   log.info(
-    { address: shown, metrics: pages.address.port, tls, nats: withoutSecrets(options.natsUrl), cluster },
+    { address: shown, metrics: pages.address.port, tls, nats: withoutSecrets(natsUrl), cluster },
     'the coordinator is up',
   );
 
@@ -206,6 +221,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       server.forceShutdown();
       door.close();
       pages.stop();
+      stopRetaining();
       stopDiskWatch();
       collecting.stop();
       runtime.flush();
@@ -228,7 +244,7 @@ function countsAsArtifact(runtime: Runtime, key: AttemptKey, name: string): bool
 function send(output: Output, offers: Offers, attempts: AttemptService): void {
   switch (output.kind) {
     case 'offer':
-      void offers.publish(output.key);
+      void offers.publish(output);
       break;
     case 'dismiss':
       attempts.dismiss(output.agentId, output.key, output.refusal);

@@ -7,6 +7,8 @@ import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
 import { Guard } from './auth/guard.ts';
 import { snapshots } from './backup/snapshot.ts';
+import { now } from './clock.ts';
+import { type PruneOptions, Pruner } from './retention/prune.ts';
 import { openStore } from './store/open.ts';
 import { Queries } from './store/queries.ts';
 import { artifactService } from './transport/artifact-service.ts';
@@ -22,18 +24,21 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   const refuse = async () => {
     throw new RefusedError(`no coordinator runs on ${dir}: its sweeps can be read, not changed`);
   };
-  const source = { queries: new Queries(db), agents: () => [], onCommit: () => () => {} };
+  const source = { queries: new Queries(db), agents: () => [], explain: () => undefined, onCommit: () => () => {} };
   const server = newServer();
-  server.addService(SweepServiceService, sweepService(source, { submit: refuse, act: refuse }, log));
+  server.addService(SweepServiceService, sweepService(source, { submit: refuse, act: refuse, retry: refuse }, log));
   const guard = new Guard(undefined, () => {});
   const files = new ArtifactFiles(dir);
+  const pruner = new Pruner(db, files);
+  // No coordinator is at work on the folder, so nothing of it lives.
+  const prune = (options: PruneOptions) => pruner.prune(options, now());
   server.addService(
     ArtifactServiceService,
     artifactService({ queries: source.queries, files, core: undefined, guard, log }),
   );
   server.addService(
     OperationsServiceService,
-    operationsService({ drain: refuse, undrain: refuse }, snapshots({ dir, db, files, log }), log),
+    operationsService({ drain: refuse, undrain: refuse }, snapshots({ dir, db, files, log }), prune, log),
   );
   const door = await openDoor(server, { host: '127.0.0.1', port: 0 });
   return {

@@ -6,7 +6,7 @@ import { SparseLog } from '../proto/sparse-log.ts';
 import { allHeartbeats, heartbeatSubject } from '../proto/subjects.ts';
 import type { Refusals } from './auth/refusals.ts';
 import { onHeartbeat } from './core/agents.ts';
-import { renewStuckOffers, standingOffers } from './core/scheduler.ts';
+import { livePools, renewStuckOffers, standingOffers } from './core/scheduler.ts';
 import { onTick } from './core/tick.ts';
 import type { CoordinatorMetrics } from './metrics/families.ts';
 import type { Runtime } from './runtime.ts';
@@ -41,15 +41,15 @@ export async function startRounds({
   onConnected,
   log,
 }: RoundsOptions): Promise<() => void> {
-  const standing = () => standingOffers(runtime.core);
+  const wanted = { pools: () => livePools(runtime.core), offers: () => standingOffers(runtime.core) };
   const reconcile = () =>
-    offers.reconcile(standing).then(
-      (missing) => missing > 0 && log.info({ missing }, 'offers that the stream lacked were published'),
-      (error) => log.warn({ err: error }, 'the stream of offers could not be compared with the store'),
+    offers.reconcile(wanted).then(
+      (missing) => missing > 0 && log.info({ missing }, 'offers that the streams lacked were published'),
+      (error) => log.warn({ err: error }, 'the streams of offers could not be compared with the store'),
     );
-  const rebuild = () => {
-    log.warn('offers stand, slots are free, and nobody takes them: the stream is made anew');
-    return offers.rebuild(standing).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
+  const rebuild = (pool: string) => {
+    log.warn({ pool }, 'offers stand, slots are free, and nobody takes them: the stream is made anew');
+    return offers.rebuild(pool, wanted).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
   };
   listenToHeartbeats({ nats, cluster, runtime, metrics, refusals, log });
   listenToStatus(nats, log, {
@@ -66,10 +66,10 @@ export async function startRounds({
       () => {},
     );
   }, TICK_MS);
-  const reconciling = setInterval(
-    () => void (renewStuckOffers(runtime.core, runtime.now()) ? rebuild() : reconcile()),
-    RECONCILE_MS,
-  );
+  const reconciling = setInterval(() => {
+    const stuck = renewStuckOffers(runtime.core, runtime.now());
+    void Promise.all(stuck.map(rebuild)).then(reconcile);
+  }, RECONCILE_MS);
   await reconcile();
   runtime.reschedule();
   return () => {

@@ -75,7 +75,7 @@ export class Runtime {
       const begun = performance.now();
       const step = schedule(this.core, this.now());
       this.#onPass((performance.now() - begun) / 1000);
-      if (step.changes.length > 0) this.settle(step).catch(() => {});
+      if (step.changes.length + step.outputs.length > 0) this.settle(step).catch(() => {});
     });
   }
 

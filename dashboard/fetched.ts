@@ -39,6 +39,8 @@ export class Fetched {
   readonly #details = new Map<string, Detail>();
   #pictures = 0;
   #sweeps: readonly Sweep[] = [];
+  #sweepsAskedMs = 0;
+  #explained: { readonly trialId: string; readonly lines: readonly string[] } | undefined;
   #earlier: readonly Event[] | undefined;
   #importance: Importance | undefined;
   #log: { readonly key: string; readonly stop: AbortController; lines: string[] } | undefined;
@@ -60,6 +62,15 @@ export class Fetched {
 
   get sweeps(): readonly Sweep[] {
     return this.#sweeps;
+  }
+
+  /** When what `sweeps` holds was asked for; 0: never. */
+  get sweepsAskedMs(): number {
+    return this.#sweepsAskedMs;
+  }
+
+  get explained(): readonly string[] {
+    return this.#explained?.lines ?? [];
   }
 
   get earlier(): readonly Event[] {
@@ -143,9 +154,17 @@ export class Fetched {
     this.#onChange();
   }
 
+  lookAtExplanation(trialId: string, now: number): void {
+    if (this.#explained?.trialId !== trialId) this.#explained = undefined;
+    this.#ask(`explain ${trialId}`, now, AGAIN_MS, async () => {
+      this.#explained = { trialId, lines: await this.#source.explain(this.#sweepId, trialId) };
+    });
+  }
+
   lookAtSweeps(now: number): void {
     this.#ask('sweeps', now, SWEEPS_AGAIN_MS, async () => {
       this.#sweeps = await this.#source.sweeps();
+      this.#sweepsAskedMs = now;
     });
   }
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { bindingOf, KEYS, keysOf } from './keys.ts';
 import { PANES, type ViewKind } from './state/views.ts';
 
-const VIEWS: readonly ViewKind[] = [...PANES, 'trial', 'log', 'compare', 'help'];
+const VIEWS: readonly ViewKind[] = [...PANES, 'trial', 'log', 'explain', 'compare', 'help'];
 
 test('no key means two things in one view', () => {
   for (const view of VIEWS) {
@@ -20,6 +20,6 @@ test('j and k are never anything but movement', () => {
 
 test('read-only leaves out every key that changes a sweep', () => {
   const acts = KEYS.filter(({ acts }) => acts).map(({ command }) => command);
-  expect(acts).toEqual(['pause', 'stop', 'kill', 'drain']);
+  expect(acts).toEqual(['pause', 'stop', 'kill', 'retry', 'drain']);
   for (const view of VIEWS) expect(keysOf(view, true).some(({ acts }) => acts)).toBe(false);
 });

@@ -34,6 +34,8 @@ export type Command =
   | 'stop'
   | 'kill'
   | 'drain'
+  | 'retry'
+  | 'explain'
   | 'pane1'
   | 'pane2'
   | 'pane3'
@@ -53,7 +55,18 @@ export interface KeyBinding {
 }
 
 const BOARD: readonly ViewKind[] = ['sweep'];
-const STEERED: readonly ViewKind[] = ['sweep', 'trial', 'compare', 'parameters', 'agents', 'events', 'sweeps', 'log'];
+const STEERED: readonly ViewKind[] = [
+  'sweep',
+  'trial',
+  'compare',
+  'parameters',
+  'agents',
+  'events',
+  'sweeps',
+  'log',
+  'explain',
+];
+const RETRIED: readonly ViewKind[] = ['sweep', 'trial', 'compare', 'events', 'log', 'explain'];
 
 /** In the order of the help. What a coordinator learns to do gets a line here, a name above, and a case in state/press.ts. */
 export const KEYS: readonly KeyBinding[] = [
@@ -89,6 +102,12 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: ['c'], command: 'compare', about: 'compare what is marked', in: ['sweep', 'trial'] },
   { keys: ['d'], command: 'describe', about: 'describe the trial', in: ['sweep', 'events'] },
   { keys: ['l'], command: 'log', about: "the trial's log", in: ['sweep', 'events', 'trial'] },
+  {
+    keys: ['e'],
+    command: 'explain',
+    about: 'explain why the trial does not run',
+    in: ['sweep', 'events', 'trial', 'log'],
+  },
   { keys: ['['], command: 'earlier', about: 'reconstructions of an earlier epoch', in: ['trial', 'compare'] },
   { keys: [']'], command: 'later', about: 'reconstructions of a later epoch', in: ['trial', 'compare'] },
   { keys: ['m'], command: 'metric', about: 'the next metric', in: ['parameters', 'compare'] },
@@ -97,6 +116,13 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: ['p'], command: 'pause', about: 'pause the sweep, or resume it', in: STEERED, acts: true },
   { keys: ['x'], command: 'stop', about: 'stop: running trials finish (asks)', in: STEERED, acts: true },
   { keys: ['K'], command: 'kill', about: 'kill: running trials end now (asks)', in: STEERED, acts: true },
+  {
+    keys: ['R'],
+    command: 'retry',
+    about: 'retry what is marked, or under the cursor (asks for several)',
+    in: RETRIED,
+    acts: true,
+  },
   { keys: ['D'], command: 'drain', about: 'drain the agent (asks), or let it work again', in: ['agents'], acts: true },
   { keys: [':'], command: 'command', about: 'a command: sort, filter, metric, heat, sweep, quit, ...' },
   { keys: ['?'], command: 'help', about: 'what works here' },

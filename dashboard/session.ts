@@ -17,6 +17,7 @@ import { type Order, orderOf, reorder } from './state/order.ts';
 import { type Effect, press } from './state/press.ts';
 import { changedTrials, reduceAll } from './state/reducer.ts';
 import { type Summary, summaryOf } from './state/summary.ts';
+import { sweepEnded } from './state/trial-state.ts';
 import { type Act, startUi, type Ui, viewOf, withStatus } from './state/ui.ts';
 import type { View } from './state/views.ts';
 import { sortedBy, surroundingsOf, trialsInSight } from './surroundings.ts';
@@ -80,6 +81,8 @@ export class Session {
   #whole = false;
   #fetched: Fetched;
   #watching = new AbortController();
+  /** The watched sweep's stream is over, and since when. */
+  #over: { readonly sweepId: string; readonly sinceMs: number } | undefined;
 
   constructor(source: Source, options: SessionOptions) {
     this.#source = source;
@@ -97,6 +100,7 @@ export class Session {
     this.#frozen = undefined;
     this.#waiting = [];
     this.#whole = false;
+    this.#over = undefined;
     this.#link = { awaySinceMs: undefined, why: '' };
     const { stack, status } = this.#ui;
     this.#ui = { ...startUi(stack[0]), stack, status };
@@ -158,6 +162,7 @@ export class Session {
       curveOf: (id) => this.#fetched.curves.get(id),
       details: this.#fetched.details,
       log: this.#fetched.log,
+      explained: this.#fetched.explained,
       sweeps: this.#fetched.sweeps,
       earlier: this.#fetched.earlier,
       importance: this.#fetched.importance,
@@ -196,10 +201,27 @@ export class Session {
         const part = update.update;
         this.#whole = !(part?.$case === 'snapshot' ? part.snapshot.more : part?.delta.more);
       }
-      if (!signal.aborted) this.#options.onEnded();
+      if (signal.aborted) return;
+      this.#over = { sweepId, sinceMs: this.#options.now() };
+      this.#options.onEnded();
     } catch (error) {
       if (!signal.aborted) this.#options.onFailed(error);
     }
+  }
+
+  /** After its end, when trials of it are retried, here or elsewhere. */
+  #followAgain(): void {
+    if (this.#over === undefined) return;
+    const { sweepId } = this.#over;
+    this.#over = undefined;
+    void this.#follow(sweepId, this.#watching.signal);
+  }
+
+  /** Whether the sweep whose stream is over runs again, by a list of the sweeps that is newer than its end. */
+  get #runsAgain(): boolean {
+    if (this.#over === undefined || this.#fetched.sweepsAskedMs <= this.#over.sinceMs) return false;
+    const { sweepId } = this.#over;
+    return this.#fetched.sweeps.some((sweep) => sweep.id === sweepId && !sweepEnded(sweep));
   }
 
   #fold(): void {
@@ -272,7 +294,7 @@ export class Session {
     const view = viewOf(ui);
     const trials = trialsInSight(model, this.#options.size());
     this.#fetched.lookAtCurves(trials, now);
-    const logged = 'trialId' in view ? state.trials.get(view.trialId) : undefined;
+    const logged = view.kind === 'trial' || view.kind === 'log' ? state.trials.get(view.trialId) : undefined;
     this.#fetched.lookAtLog(logged);
     if (view.kind === 'trial') {
       const [trial] = trials;
@@ -285,8 +307,10 @@ export class Session {
         this.#fetched.lookAtTrial(trial, now, (detail) => (epoch === undefined ? undefined : epochAt(detail, epoch)));
       }
     }
+    if (view.kind === 'explain') this.#fetched.lookAtExplanation(view.trialId, now);
     if (view.kind === 'events') this.#fetched.lookAtEarlier(state.firstSeq, now);
-    if (view.kind === 'sweeps') this.#fetched.lookAtSweeps(now);
+    if (this.#runsAgain) this.#followAgain();
+    if (view.kind === 'sweeps' || this.#over !== undefined) this.#fetched.lookAtSweeps(now);
     if (view.kind === 'parameters') {
       if (this.#analysed.configs.length === 0) this.#analysed = { atMs: now, configs: model.board.configs };
       this.#fetched.lookAtImportance(() => [...state.trials.values()], metricShown(model), state.sweep.axes, now);
@@ -320,6 +344,16 @@ export class Session {
     if ('agentId' in act) {
       const { id, state, busy } = await this.#source.drain(act.agentId, act.what === 'drain');
       return `agent ${id} is ${agentState.of(state)}; ${busy} of its slots are busy`;
+    }
+    if (act.what === 'retry') {
+      const { sweep, retried } = await this.#source.retry(act.sweepId, act.which);
+      if (retried > 0 && this.#over?.sweepId === sweep.id) this.#followAgain();
+      const trials = `${retried === 1 ? '1 trial' : `${retried} trials`} of sweep ${sweep.id} (${sweep.name})`;
+      return `${trials} ${retried === 1 ? 'waits' : 'wait'} again; it is ${sweepState.of(sweep.state)}`;
+    }
+    if (act.what === 'priority') {
+      const sweep = await this.#source.prioritize(act.sweepId, act.priority);
+      return `sweep ${sweep.id} (${sweep.name}) has priority ${sweep.priority}`;
     }
     const { id, name, state, counts } = await this.#source.act(act.sweepId, act.what);
     const waiting = (counts?.pending ?? 0) + (counts?.offered ?? 0);

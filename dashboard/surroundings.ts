@@ -42,6 +42,7 @@ export function surroundingsOf(model: Model, size: Size): Surroundings {
     config: selected?.config && { id: selected.config.id, replicates: selected.config.trials.length },
     agent: selectedAgent(model),
     trialId: 'trialId' in view ? view.trialId : selected?.trialId,
+    meant: () => meantOf(model),
     sortColumns: columns.map(({ header }) => header.trimEnd()),
     sortedBy: sortedBy(ui, board) ?? '',
     metricNames: board.metricNames,
@@ -95,6 +96,23 @@ function selectedOf(model: Model): { readonly config?: ConfigRow; readonly trial
     default:
       return undefined;
   }
+}
+
+function meantOf(model: Model): Trial[] {
+  const { ui, state, rows, board } = model;
+  const view = viewOf(ui);
+  const trial = (id: string | undefined) => (id === undefined ? undefined : state.trials.get(id));
+  const replicates = (id: string) => board.configs[board.at.get(id) ?? -1]?.trials ?? [];
+  if (ui.marks.size > 0 && (view.kind === 'sweep' || view.kind === 'compare')) {
+    return [...new Set([...ui.marks].flatMap((id) => trial(id) ?? replicates(id)))];
+  }
+  if (view.kind === 'sweep') {
+    const { at } = windowOf(cursorOf(ui), rows.length, 1, rows.indexOf);
+    const [row] = at < 0 ? [] : rows.slice(at, at + 1);
+    return row === undefined ? [] : row.trial === undefined ? [...row.config.trials] : [row.trial];
+  }
+  const only = trial('trialId' in view ? view.trialId : selectedOf(model)?.trialId);
+  return only === undefined ? [] : [only];
 }
 
 function selectedAgent({ ui, state: { agents } }: Model): Surroundings['agent'] {

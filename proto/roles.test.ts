@@ -40,6 +40,7 @@ test('only an operator changes anything, only an agent runs attempts, and a view
   expect(onlyOperators.sort()).toEqual([
     'OperationsService/Backup',
     'OperationsService/DrainAgent',
+    'OperationsService/Prune',
     'OperationsService/UndrainAgent',
     'SweepService/ControlSweep',
     'SweepService/Submit',

@@ -19,6 +19,7 @@ const OPERATORS: readonly Role[] = ['operator'];
 const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> = {
   submit: OPERATORS,
   controlSweep: OPERATORS,
+  retryTrials: OPERATORS,
   listSweeps: PEOPLE,
   getSweep: PEOPLE,
   listTrials: PEOPLE,
@@ -28,6 +29,7 @@ const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> =
   watch: PEOPLE,
   readLog: PEOPLE,
   listAgents: PEOPLE,
+  explainTrial: PEOPLE,
 };
 
 const ATTEMPT_SERVICE: Record<keyof typeof AttemptServiceService, readonly Role[]> = {
@@ -46,6 +48,7 @@ const ARTIFACT_SERVICE: Record<keyof typeof ArtifactServiceService, readonly Rol
 const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly Role[]> = {
   drainAgent: OPERATORS,
   undrainAgent: OPERATORS,
+  prune: OPERATORS,
   backup: OPERATORS,
 };
 

@@ -5,14 +5,19 @@ import {
   allOffers,
   heartbeatSubject,
   namesAttempt,
+  offerStream,
+  offerStreams,
   offerSubject,
+  poolOffers,
   withoutSecrets,
 } from './subjects.ts';
 
-test('an offer’s subject names the attempt, under the cluster’s offers', () => {
-  const subject = offerSubject('c1', { sweepId: '7', trialId: 'abc', attempt: 2 });
-  expect(subject).toBe('trawl.c1.offer.7.abc.2');
+test('an offer’s subject names its pool and the attempt, under the cluster’s offers', () => {
+  const subject = offerSubject('c1', 'p1', { sweepId: '7', trialId: 'abc', attempt: 2 });
+  expect(subject).toBe('trawl.c1.offer.p1.7.abc.2');
+  expect(subject.startsWith(poolOffers('c1', 'p1').replace('>', ''))).toBe(true);
   expect(subject.startsWith(allOffers('c1').replace('>', ''))).toBe(true);
+  expect(offerStream('c1', 'p1').startsWith(offerStreams('c1'))).toBe(true);
 });
 
 test('an agent’s name is one token of a subject', () => {

@@ -9,21 +9,33 @@ interface AttemptName {
   readonly attempt: number;
 }
 
-/** The work queue of offers. Its coordinator publishes; agents pull and acknowledge. */
-export function offerStream(cluster: string): string {
+/**
+ * The work queue of a pool's offers. Its coordinator publishes; agents pull and acknowledge. A pool is of slots that
+ * may run the same trials (coordinator/core/pools.ts).
+ */
+export function offerStream(cluster: string, pool: string): string {
+  return `${offerStreams(cluster)}_${pool}`;
+}
+
+/** What the name of every work queue of a cluster begins with. */
+export function offerStreams(cluster: string): string {
   return `TRAWL_OFFERS_${cluster}`;
 }
 
-/** The consumer of the work queue that all agents share. */
+/** The consumer of a work queue that all agents share. */
 export const OFFER_CONSUMER = 'agents';
 
 /** An offer's subject is its identity: the stream keeps one message a subject, so an offer cannot stand twice. */
-export function offerSubject(cluster: string, key: AttemptName): string {
-  return `trawl.${cluster}.offer.${key.sweepId}.${key.trialId}.${key.attempt}`;
+export function offerSubject(cluster: string, pool: string, key: AttemptName): string {
+  return `trawl.${cluster}.offer.${pool}.${key.sweepId}.${key.trialId}.${key.attempt}`;
 }
 
 export function allOffers(cluster: string): string {
   return `trawl.${cluster}.offer.>`;
+}
+
+export function poolOffers(cluster: string, pool: string): string {
+  return `trawl.${cluster}.offer.${pool}.>`;
 }
 
 /** Agents publish, each on its own; the coordinator listens to all. */

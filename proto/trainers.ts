@@ -26,6 +26,8 @@ export interface TrainerSpec {
   readonly open: boolean;
   /** Metrics of every report; the first is the default objective. Empty: any, and the sweep file names its objective. */
   readonly metrics: readonly string[];
+  /** Whether it computes on its worker's TensorFlow.js backend, and so on one GPU at most. */
+  readonly usesBackend: boolean;
   /** Parameters that trials must share to be trained together, as one pack; undefined: each is trained alone. */
   readonly packsBy: readonly string[] | undefined;
 }
@@ -38,6 +40,7 @@ export const TRAINERS = {
     about: 'A dense autoencoder on 28x28 images (MNIST, Fashion-MNIST), elastic net, optional denoising.',
     open: false,
     metrics: ['test_loss', 'train_loss', 'train_total_loss', 'last_batch_loss', 'psnr', 'psnr_peak1', 'psnr_input'],
+    usesBackend: true,
     packsBy: ['dataset', 'depth', 'batch_size', 'train_size'],
     parameters: {
       dataset: { rule: { kind: 'choice', values: ['mnist', 'fashion-mnist'] }, default: 'mnist', about: 'data set' },
@@ -69,6 +72,7 @@ export const TRAINERS = {
     about: 'Trains nothing: for benchmarks and tests. test_loss is computed from the parameters.',
     open: true,
     metrics: ['test_loss'],
+    usesBackend: false,
     packsBy: [],
     parameters: {
       epochs: { rule: integer(1, 100_000), default: 1, about: 'reports to send' },
@@ -79,6 +83,7 @@ export const TRAINERS = {
     about: "Runs a program of the user's own, in any language: parameters as arguments, metrics as lines of JSON.",
     open: true,
     metrics: [],
+    usesBackend: false,
     packsBy: undefined,
     parameters: {},
   },

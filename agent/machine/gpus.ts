@@ -24,17 +24,27 @@ export async function listGpus(): Promise<readonly Gpu[]> {
   }
 }
 
-/** Memory that is free on the GPU that this process sees first; undefined where nvidia-smi does not tell. */
-export async function freeGpuBytes(): Promise<number | undefined> {
+export interface GpuMemory {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Of the GPU that this process sees first; undefined where nvidia-smi does not tell. */
+export async function gpuMemory(): Promise<GpuMemory | undefined> {
   const [visible] = (process.env.CUDA_VISIBLE_DEVICES ?? '0').split(',');
   try {
-    const query = [`--id=${visible}`, '--query-gpu=memory.free', '--format=csv,noheader,nounits'];
-    const { stdout } = await run('nvidia-smi', query, { timeout: LIST_MS });
-    const mebibytes = /^\s*(\d+)\s*$/.exec(stdout)?.[1];
-    return mebibytes === undefined ? undefined : Number(mebibytes) * 2 ** 20;
+    const query = [`--id=${visible}`, '--query-gpu=memory.free,memory.total', '--format=csv,noheader,nounits'];
+    return parseMemory((await run('nvidia-smi', query, { timeout: LIST_MS })).stdout);
   } catch {
     return undefined;
   }
+}
+
+/** Reads nvidia-smi's line `MiB free, MiB in all`. */
+export function parseMemory(text: string): GpuMemory | undefined {
+  const [, free, total] = /^\s*(\d+), (\d+)\s*$/.exec(text) ?? [];
+  if (free === undefined || total === undefined) return undefined;
+  return { freeBytes: Number(free) * 2 ** 20, totalBytes: Number(total) * 2 ** 20 };
 }
 
 /** Reads nvidia-smi's lines `index, name, MiB`; lines of another form (warnings, "No devices were found") are no GPUs. */

@@ -20,7 +20,7 @@ import type { Assignment } from '../worker/ipc.ts';
 import { AttemptFolders } from './attempt-folders.ts';
 import { Draining, MAX_TIMER_MS } from './draining.ts';
 import type { Link } from './link.ts';
-import { OfferQueue } from './offer-queue.ts';
+import { OfferQueues } from './offer-queues.ts';
 import { DISK_RETRY_MS, GATHER_MS, RecordWriter } from './record-writer.ts';
 import { Session } from './session.ts';
 import {
@@ -68,12 +68,9 @@ export interface AgentParts {
   readonly connect: () => Link;
   /** Without what the first worker says: which backend loads, and how large a pack it trains. */
   readonly hello: Omit<Hello, 'backend' | 'pack'>;
-  /** Of the machine. */
-  readonly gpus: number;
-  /** What they do at present. */
+  /** What the machine's GPUs do at present. */
   readonly gpuFigures: () => readonly GpuFigures[];
-  /** @param gpu index of the GPU that the worker sees; undefined: none is hidden from it */
-  readonly startWorker: (gpu: number | undefined, events: WorkerEvents) => Worker;
+  readonly startWorker: (slot: number, events: WorkerEvents) => Worker;
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
@@ -88,7 +85,9 @@ export class Agent {
   readonly #slots: Slot[];
   readonly #workers: (Worker | undefined)[];
   readonly #startedAt: number[];
-  readonly #offers: OfferQueue;
+  readonly #offers: OfferQueues;
+  /** Trials that each slot trains as a pack, as its worker said. */
+  readonly #packs: number[] = [];
   readonly #folders: AttemptFolders;
   #session: Session | undefined;
   readonly #draining: Draining;
@@ -111,12 +110,13 @@ export class Agent {
     this.#workers = [];
     this.#startedAt = [];
     this.#draining = new Draining(() => this.#perform(onGraceOver(this.#slots)));
-    const offered = (key: AttemptKey, token: OfferToken) => onOffer(this.#slots, key, token, this.#taking);
+    const offered = (key: AttemptKey, token: OfferToken, pool: string) =>
+      onOffer(this.#slots, key, token, (slot) => this.#taking && this.#isIn(pool, slot));
     const queueEvents = {
-      onOffer: (key: AttemptKey, token: OfferToken) => this.#perform(offered(key, token)),
+      onOffer: (...offer: Parameters<typeof offered>) => this.#perform(offered(...offer)),
       onUnreadable: parts.onUnreadableOffer,
     };
-    this.#offers = new OfferQueue(nats, queueEvents, log);
+    this.#offers = new OfferQueues(nats, queueEvents, log);
     this.#folders = new AttemptFolders(parts.dir, spool);
     const events = { onSpooled: () => this.#session?.wake(), onRoom: () => this.#perform([]) };
     this.#records = new RecordWriter(spool, parts.dir, events, log);
@@ -222,7 +222,7 @@ export class Agent {
     for (const effect of effects) {
       switch (effect.kind) {
         case 'claim':
-          this.#claim({ key: effect.key, slot: effect.slot });
+          this.#claim({ key: effect.key, slot: effect.slot, pack: this.#packs[effect.slot] ?? 0 });
           break;
         case 'acknowledge':
           this.#offers.acknowledge(effect.offer);
@@ -252,8 +252,14 @@ export class Agent {
           break;
       }
     }
-    if (!this.#closing) this.#offers.want(this.#taking ? idleSlots(this.#slots) : 0);
+    if (!this.#closing) {
+      this.#offers.want((pool) => (this.#taking ? idleSlots(this.#slots, (slot) => this.#isIn(pool, slot)) : 0));
+    }
     if (isQuiet(this.#slots)) this.#onQuiet?.();
+  }
+
+  #isIn(pool: string, slot: number): boolean {
+    return this.#welcome?.pools[slot] === pool;
   }
 
   get #taking(): boolean {
@@ -307,12 +313,14 @@ export class Agent {
 
   #start(slot: number): void {
     if (this.#closing) return;
-    const { gpus, startWorker, log } = this.#parts;
+    const { startWorker, log } = this.#parts;
     this.#startedAt[slot] = performance.now();
-    const gpu = gpus === 0 ? undefined : slot % gpus;
-    this.#workers[slot] = startWorker(gpu, {
+    this.#workers[slot] = startWorker(slot, {
       onMessage: (message) => {
-        if (message.kind === 'ready') this.#join(message.backend, message.pack);
+        if (message.kind === 'ready') {
+          this.#packs[slot] = message.pack;
+          this.#join(message.backend, message.pack);
+        }
         if (message.kind === 'dataset') this.#parts.onDatasetUse(message.use);
         if (message.kind === 'unfit') this.#unfit(slot, message.message);
         this.#perform(onWorkerMessage(this.#slots, slot, message));
@@ -389,8 +397,8 @@ export class Agent {
 
   #welcomed(welcome: Welcome): void {
     this.#welcome = welcome;
+    this.#offers.join(welcome.cluster, new Set(welcome.pools));
     this.#ordered(welcome.drain?.graceMs);
-    this.#offers.join(welcome.cluster);
     clearInterval(this.#beating);
     this.#beating = setInterval(() => this.#beat(), welcome.heartbeatMs);
     this.#beat();

@@ -1,54 +1,47 @@
-/** Pulls as many offers from the work queue as there are slots to run them, and no more. */
+/** Pulls as many offers from a pool's work queue as there are slots of it to run them, and no more. */
 import type { Consumer, ConsumerMessages, JsMsg, NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { SparseLog } from '../../proto/sparse-log.ts';
-import { namesAttempt, OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
-import type { OfferToken } from './slots.ts';
+import { namesAttempt, OFFER_CONSUMER } from '../../proto/subjects.ts';
 
 /** How long one pull stands before it is made again. */
 const PULL_MS = 20_000;
+/**
+ * How often the server says that it still has the pull. One that has said nothing twice has forgotten it, as a cluster
+ * does when another of its servers takes the queue over: the pull is then made again.
+ */
+const SIGN_OF_LIFE_MS = 2_000;
 /** Slots that fall free within this time are filled by one pull. */
 const GATHER_MS = 2;
 /** Before the next pull when one failed: the stream may not be there yet. */
 const RETRY_MS = 500;
-/** How long a returned offer rests: whoever returned it has no slot, and would get it again at once. */
-const RETURN_DELAY_MS = 100;
 
 export interface OfferEvents {
-  onOffer(key: AttemptKey, token: OfferToken): void;
+  onOffer(key: AttemptKey, message: JsMsg): void;
   /** What was pulled is no offer. */
   onUnreadable(): void;
 }
 
 export class OfferQueue {
   readonly #nats: NatsConnection;
+  readonly #stream: string;
   readonly #log: Logger;
   readonly #unreadable: SparseLog;
   readonly #events: OfferEvents;
-  readonly #messages = new Map<OfferToken, JsMsg>();
-  #cluster: string | undefined;
   #consumer: Promise<Consumer> | undefined;
   readonly #pulls = new Set<ConsumerMessages>();
   #wanted = 0;
   #asked = 0;
-  #nextToken = 1;
   #gathering = false;
   #closed = false;
 
-  constructor(nats: NatsConnection, events: OfferEvents, log: Logger) {
+  constructor(nats: NatsConnection, stream: string, events: OfferEvents, log: Logger) {
     this.#nats = nats;
+    this.#stream = stream;
     this.#events = events;
     this.#log = log;
     this.#unreadable = new SparseLog(log, 'an offer could not be read');
-  }
-
-  /** Which coordinator's offers. */
-  join(cluster: string): void {
-    if (cluster === this.#cluster) return;
-    this.#cluster = cluster;
-    this.#consumer = undefined;
-    this.#pull();
   }
 
   /** How many offers could be taken now. */
@@ -62,44 +55,29 @@ export class OfferQueue {
     }, GATHER_MS);
   }
 
-  acknowledge(token: OfferToken): void {
-    this.#take(token)?.ack();
-  }
-
-  /** The offer's answer takes long: it is not to be given to another yet. */
-  hold(token: OfferToken): void {
-    this.#messages.get(token)?.working();
-  }
-
-  giveBack(token: OfferToken): void {
-    this.#take(token)?.nak(RETURN_DELAY_MS);
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#pulls].map((pull) => pull.close()));
   }
 
-  #take(token: OfferToken): JsMsg | undefined {
-    const message = this.#messages.get(token);
-    this.#messages.delete(token);
-    return message;
-  }
-
   #pull(): void {
     const more = this.#wanted - this.#asked;
-    if (more <= 0 || this.#cluster === undefined || this.#closed) return;
+    if (more <= 0 || this.#closed) return;
     this.#asked += more;
-    void this.#fetch(this.#cluster, more);
+    void this.#fetch(more);
   }
 
-  async #fetch(cluster: string, count: number): Promise<void> {
+  async #fetch(count: number): Promise<void> {
     let open = count;
     let pull: ConsumerMessages | undefined;
     try {
-      this.#consumer ??= this.#nats.jetstream().consumers.get(offerStream(cluster), OFFER_CONSUMER);
+      this.#consumer ??= this.#nats.jetstream().consumers.get(this.#stream, OFFER_CONSUMER);
       const consumer = await this.#consumer;
-      pull = await consumer.fetch({ max_messages: count, expires: PULL_MS });
+      // Bound: it is not asked first whether the consumer exists, which would be asked again only after PULL_MS.
+      pull = await consumer.fetch({
+        ...{ max_messages: count, expires: PULL_MS },
+        ...{ idle_heartbeat: SIGN_OF_LIFE_MS, bind: true },
+      });
       this.#pulls.add(pull);
       for await (const message of pull) {
         open -= 1;
@@ -129,9 +107,7 @@ export class OfferQueue {
       return;
     }
     this.#wanted -= 1;
-    const token = this.#nextToken++;
-    this.#messages.set(token, message);
-    this.#events.onOffer(key, token);
+    this.#events.onOffer(key, message);
   }
 }
 

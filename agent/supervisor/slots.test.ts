@@ -43,7 +43,7 @@ const kinds = (effects: Effect[] | 'again') => (effects === 'again' ? effects : 
 
 test('an offer is claimed for an idle slot, acknowledged after the grant, and run', () => {
   const slots = ready(2);
-  expect(idleSlots(slots)).toBe(2);
+  expect(idleSlots(slots, () => true)).toBe(2);
   expect(onOffer(slots, key('t'), 1)).toEqual([{ kind: 'claim', slot: 0, key: key('t') }]);
   expect(heldAttempts(slots)).toEqual([]);
   expect(kinds(onDecision(slots, 0, key('t'), { grant, mates: [] }))).toEqual(['acknowledge', 'run']);
@@ -68,7 +68,7 @@ test('a refused claim frees the slot and drops the offer; without a session it i
   expect(onDecision(slots, 0, key('t'), { refusal: { code: RefusalCode.NO_SESSION, message: '' } })).toBe('again');
   const refusal = { code: RefusalCode.LEASED, message: '' };
   expect(kinds(onDecision(slots, 0, key('t'), { refusal }))).toEqual(['acknowledge']);
-  expect(idleSlots(slots)).toBe(1);
+  expect(idleSlots(slots, () => true)).toBe(1);
 });
 
 test('records are numbered from 1 without gaps, and the end is the last', () => {
@@ -81,7 +81,7 @@ test('records are numbered from 1 without gaps, and the end is the last', () => 
   ];
   expect(effects.map((effect) => effect.kind === 'record' && effect.seq)).toEqual([1, 2, 3, false]);
   expect(effects.at(-1)).toEqual({ kind: 'over', key: key('t') });
-  expect(idleSlots(slots)).toBe(1);
+  expect(idleSlots(slots, () => true)).toBe(1);
 });
 
 test('a worker that dies ends its attempt as a crash, and is started again', () => {
@@ -103,9 +103,9 @@ test('a dismissed attempt is stopped, says nothing more, and its slot works agai
   const slots = running();
   expect(kinds(onDismissed(slots, key('t')))).toEqual(['stop']);
   expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toEqual([]);
-  expect(idleSlots(slots)).toBe(0);
+  expect(idleSlots(slots, () => true)).toBe(0);
   onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' });
-  expect(idleSlots(slots)).toBe(1);
+  expect(idleSlots(slots, () => true)).toBe(1);
   expect(onDismissed(slots, key('t'))).toEqual([]);
 });
 
@@ -149,9 +149,9 @@ describe('a pack', () => {
     ]);
     expect(heldAttempts(slots)).toEqual(['t', 'v'].map(key));
     say(slots, 't', { kind: 'done' });
-    expect(idleSlots(slots)).toBe(0);
+    expect(idleSlots(slots, () => true)).toBe(0);
     say(slots, 'v', { kind: 'done' });
-    expect(idleSlots(slots)).toBe(1);
+    expect(idleSlots(slots, () => true)).toBe(1);
   });
 
   test('a dismissed member is stopped, and the others go on', () => {
@@ -192,7 +192,7 @@ describe('a pack', () => {
 
 describe('a drained agent', () => {
   test('gives offers back, also those that the coordinator refuses it for that', () => {
-    expect(kinds(onOffer(ready(1), key('t'), 1, false))).toEqual(['return']);
+    expect(kinds(onOffer(ready(1), key('t'), 1, () => false))).toEqual(['return']);
     const slots = ready(1);
     onOffer(slots, key('t'), 1);
     const refusal = { code: RefusalCode.DRAINED, message: '' };

@@ -60,6 +60,13 @@ export type Effect =
   | { readonly kind: 'over'; readonly key: AttemptKey }
   | { readonly kind: 'record'; readonly key: AttemptKey; readonly seq: number; readonly body: RecordBody };
 
+/** Refusals of an offer that stands all the same. */
+const STILL_TO_BE_RUN: ReadonlySet<RefusalCode> = new Set([
+  RefusalCode.DRAINED,
+  RefusalCode.UNFIT,
+  RefusalCode.OUTRANKED,
+]);
+
 export function newSlots(count: number): Slot[] {
   return Array.from({ length: count }, () => ({ state: 'starting' }));
 }
@@ -68,8 +75,9 @@ export function sameAttempt(a: AttemptKey, b: AttemptKey): boolean {
   return a.sweepId === b.sweepId && a.trialId === b.trialId && a.attempt === b.attempt;
 }
 
-export function idleSlots(slots: readonly Slot[]): number {
-  return slots.filter((slot) => slot.state === 'idle').length;
+/** @param which of the slots */
+export function idleSlots(slots: readonly Slot[], which: (slot: number) => boolean): number {
+  return slots.filter((slot, at) => slot.state === 'idle' && which(at)).length;
 }
 
 /** The attempts that the agent's heartbeats renew. */
@@ -99,13 +107,18 @@ function memberOf(slot: Slot | undefined, key: AttemptKey): Member | undefined {
   return membersOf(slot).find((member) => sameAttempt(member.key, key));
 }
 
-/** @param taking whether the agent takes anything new */
-export function onOffer(slots: Slot[], key: AttemptKey, offer: OfferToken, taking = true): Effect[] {
+/** @param takes whether a slot may take it */
+export function onOffer(
+  slots: Slot[],
+  key: AttemptKey,
+  offer: OfferToken,
+  takes: (slot: number) => boolean = () => true,
+): Effect[] {
   // A redelivery of what is claimed or runs already: its first delivery is being answered.
   const known = (slot: Slot) =>
     slot.state === 'claiming' ? sameAttempt(slot.key, key) : memberOf(slot, key) !== undefined;
   if (slots.some(known)) return [{ kind: 'acknowledge', offer }];
-  const free = taking ? slots.findIndex((slot) => slot.state === 'idle') : -1;
+  const free = slots.findIndex((slot, at) => slot.state === 'idle' && takes(at));
   if (free === -1) return [{ kind: 'return', offer }];
   slots[free] = { state: 'claiming', key, offer };
   return [{ kind: 'claim', slot: free, key }];
@@ -124,8 +137,8 @@ export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision:
   if ('refusal' in decision) {
     if (decision.refusal.code === RefusalCode.NO_SESSION) return 'again';
     slots[at] = { state: 'idle' };
-    // What this agent is not to run is still to be run.
-    const answered = decision.refusal.code !== RefusalCode.DRAINED;
+    // What this slot is not to run, or not yet, is still to be run.
+    const answered = !STILL_TO_BE_RUN.has(decision.refusal.code);
     return [{ kind: answered ? 'acknowledge' : 'return', offer: slot.offer }];
   }
   const granted = [{ key: slot.key, grant: decision.grant }, ...decision.mates];

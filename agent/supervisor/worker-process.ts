@@ -22,8 +22,8 @@ export class WorkerProcess {
   readonly #killers = new Map<string, NodeJS.Timeout>();
   #stopGraceMs = STOP_GRACE_MS;
 
-  /** @param gpu index of the GPU that the worker sees; undefined: none is hidden from it */
-  constructor(setup: WorkerSetup, gpu: number | undefined, events: WorkerEvents) {
+  /** @param gpus indexes of the GPUs that the worker sees; empty: none is hidden from it */
+  constructor(setup: WorkerSetup, gpus: readonly number[], events: WorkerEvents) {
     const entry = fileURLToPath(new URL('../worker/main.js', import.meta.url));
     if (!existsSync(entry)) throw new Error(`the worker's program ${entry} is missing: was trawl built?`);
     this.#child = fork(entry, [JSON.stringify(setup)], {
@@ -33,7 +33,7 @@ export class WorkerProcess {
         ...process.env,
         ...threadEnvironment(setup.cores, setup.slots, process.env),
         TF_FORCE_GPU_ALLOW_GROWTH: 'true',
-        ...(gpu === undefined ? {} : { CUDA_VISIBLE_DEVICES: `${gpu}` }),
+        ...(gpus.length === 0 ? {} : { CUDA_VISIBLE_DEVICES: gpus.join(',') }),
       },
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {

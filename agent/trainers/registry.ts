@@ -21,3 +21,8 @@ const trainers: Readonly<Record<TrainerName, Trainer>> = {
 export function trainerNamed(name: string): Trainer | undefined {
   return Object.hasOwn(trainers, name) ? trainers[name as TrainerName] : undefined;
 }
+
+/** What this agent can train with. */
+export function trainerNames(): readonly string[] {
+  return Object.keys(trainers);
+}

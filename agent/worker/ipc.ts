@@ -15,6 +15,8 @@ export interface WorkerSetup {
   readonly slots: number;
   /** GPUs of the machine. */
   readonly gpus: number;
+  /** Slots that share the worker's GPU. */
+  readonly gpuSharedBy: number;
   /** Trials that the worker trains as one pack at most; auto: as many as pay and fit. */
   readonly pack: number | 'auto';
 }

@@ -31,7 +31,7 @@ try {
   const forced = forcedBackend(process.env);
   const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus, forced });
   openFirstSession();
-  send({ kind: 'ready', backend: backend.name, pack: await packSize(setup.pack, backend.name) });
+  send({ kind: 'ready', backend: backend.name, pack: await packSize(setup.pack, backend.name, setup.gpuSharedBy) });
 } catch (error) {
   send({ kind: 'unfit', message: messageOf(error) });
   process.disconnect();

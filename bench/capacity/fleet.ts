@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { Agent } from '../../agent/supervisor/agent.ts';
 import { linkTo } from '../../agent/supervisor/link.ts';
 import { openSpool } from '../../agent/supervisor/spool-file.ts';
+import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
 import { closeNats, connectNats } from '../../proto/connect-nats.ts';
 import { PacedWorker } from './paced-worker.ts';
 
@@ -32,12 +33,13 @@ export class Fleet {
       const dir = join(folder, id);
       const nats = await connectNats(natsUrl, id);
       fleet.#connections.push(nats);
-      const said = { agentId: id, incarnation: `${id}#1`, protocol: 1, version: '0', host: id, metrics: '' };
+      const said = { agentId: id, incarnation: `${id}#1`, protocol: PROTOCOL, version: '0', host: id, metrics: '' };
+      const slotFacts = Array.from({ length: slots }, () => ({ gpus: 0, vramBytes: 0 }));
       const agent = new Agent({
-        ...{ dir, server, nats, log, gpus: 0, gpuFigures: () => [], spool: openSpool(dir).spool },
-        hello: { ...said, slots, gpus: [] },
+        ...{ dir, server, nats, log, gpuFigures: () => [], spool: openSpool(dir).spool },
+        hello: { ...said, slots, gpus: [], labels: {}, slotFacts, trainers: ['noop'] },
         connect: () => linkTo(server),
-        startWorker: (_gpu, events) => new PacedWorker(events),
+        startWorker: (_slot, events) => new PacedWorker(events),
         onUnreadableOffer: () => {},
         onDatasetUse: () => {},
       });

@@ -4,10 +4,11 @@ import { defaultAgentDir } from '../../agent/default-dir.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../proto/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { readIdentity } from '../../proto/identity.ts';
+import type { Labels } from '../../proto/labels.ts';
 import { untilSignals } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../metrics-auth.ts';
-import { parseCount, parseDuration, withHelp } from '../options.ts';
+import { addLabel, parseCount, parseDuration, withHelp } from '../options.ts';
 import { packOption } from '../pack-option.ts';
 import { trawlVersion } from '../version.ts';
 
@@ -16,6 +17,8 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly server?: string;
   readonly identity?: string;
   readonly slots?: number;
+  readonly slotsPerGpu?: number;
+  readonly label: Labels;
   readonly dir: string;
   readonly data: string;
   readonly workdir: string;
@@ -25,6 +28,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly drainGrace: number;
   readonly metrics: string;
   readonly gpuMetrics: boolean;
+  readonly metricsTls?: true;
   readonly insecure?: true;
 }
 
@@ -40,6 +44,8 @@ async function agent(options: Options): Promise<void> {
     server: options.server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS),
     identity,
     slots: options.slots,
+    slotsPerGpu: options.slotsPerGpu,
+    labels: options.label,
     dir: options.dir,
     dataDir: options.data,
     workdir: options.workdir,
@@ -48,6 +54,7 @@ async function agent(options: Options): Promise<void> {
     pack: options.pack,
     metrics: options.metrics === 'off' ? undefined : parseAddress(options.metrics, '--metrics', 0),
     metricsAuth: metricsAuth(options),
+    metricsTls: options.metricsTls ?? false,
     gpuMetrics: options.gpuMetrics,
     insecure: options.insecure ?? false,
     version: trawlVersion(),
@@ -77,13 +84,27 @@ export function registerAgent(program: Command): void {
   const command = program
     .command('agent')
     .description('run an agent: it trains trials on this machine, one in each slot')
-    .option('--nats <url>', `NATS server (default: TRAWL_NATS, else the identity's, else ${DEFAULT_NATS})`)
+    .option(
+      '--nats <urls>',
+      'NATS server, or those of a cluster with commas between ' +
+        `(default: TRAWL_NATS, else the identity's, else ${DEFAULT_NATS})`,
+    )
     .option(
       '--server <host:port>',
       `the coordinator (default: TRAWL_SERVER, else the identity's, else ${DEFAULT_ADDRESS})`,
     )
     .option('--identity <dir>', 'who the agent is, for servers that ask: a folder that "trawl certs agent" made')
     .option('--slots <n>', 'trials at a time (default: one a GPU, without GPUs one a core)', parseCount)
+    .option(
+      '--slots-per-gpu <n>',
+      'trials at a time on each GPU, which share its memory evenly (default: 1)',
+      parseCount,
+    )
+    .addOption(
+      new Option('--label <name=value>', 'what sweeps may ask for in resources; may be given again')
+        .argParser(addLabel)
+        .default({}, 'none'),
+    )
     .option('--dir <dir>', 'where records wait for the coordinator; each agent its own', defaultAgentDir())
     .option('--data <dir>', 'cache of data sets', defaultDataDir(process.env))
     .option('--workdir <dir>', "where sweeps' own programs run", '.')
@@ -103,6 +124,7 @@ export function registerAgent(program: Command): void {
       'where it serves /metrics, /healthz and /readyz; port 0: a free one; off: nowhere',
       '127.0.0.1:0',
     )
+    .option('--metrics-tls', 'serve /metrics over TLS, to who has a password or a certificate')
     .option('--no-gpu-metrics', 'leave the GPUs out of /metrics, where another exporter tells of them')
     .option('--insecure', 'serve /metrics where other machines reach it, without encryption or passwords');
   withHelp(withLog(withMetricsAuth(command)), {
@@ -110,6 +132,7 @@ export function registerAgent(program: Command): void {
     examples: [
       ['trawl agent', 'for a coordinator and a NATS server on this machine'],
       ['trawl agent --identity agent-gpu-1', 'for a coordinator elsewhere: the identity says where'],
+      ['trawl agent --slots-per-gpu 4 --label zone=a', 'four trials on each GPU, for sweeps that ask for zone a too'],
       ['trawl agent --drain-grace 1h', 'a SIGTERM lets trials of an hour finish; a second one hands them back now'],
     ],
     exits: [

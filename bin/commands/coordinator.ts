@@ -12,10 +12,11 @@ import { trawlVersion } from '../version.ts';
 
 interface Options extends LogOptions, MetricsAuthOptions {
   readonly dir: string;
-  readonly nats: string;
+  readonly nats?: string;
   readonly listen: string;
   readonly metrics: string;
   readonly lease: number;
+  readonly retain?: number;
   readonly identity?: string;
   readonly insecure?: true;
   readonly metricsTls?: true;
@@ -35,7 +36,7 @@ async function coordinator(options: Options): Promise<void> {
   };
   const running = await startCoordinator({
     dir: options.dir,
-    natsUrl: options.nats,
+    natsUrl: options.nats ?? (process.env.TRAWL_NATS || undefined),
     listen: parseAddress(options.listen, '--listen', 0),
     metrics: parseAddress(options.metrics, '--metrics', 0),
     identityDir: options.identity,
@@ -43,6 +44,7 @@ async function coordinator(options: Options): Promise<void> {
     metricsAuth: metricsAuth(options),
     metricsTls: options.metricsTls ?? false,
     leaseMs: options.lease,
+    retainMs: options.retain,
     version: trawlVersion(),
     trialMetrics: options.trialMetrics ?? false,
     protoDir: join(packageRoot(), 'proto'),
@@ -63,7 +65,11 @@ export function registerCoordinator(program: Command): void {
     .command('coordinator')
     .description('run a coordinator: it keeps the sweeps and hands their trials to agents')
     .option('--dir <dir>', 'where everything is kept', DEFAULT_DIR)
-    .option('--nats <url>', 'NATS server with JetStream', process.env.TRAWL_NATS || DEFAULT_NATS)
+    .option(
+      '--nats <urls>',
+      'NATS server with JetStream, or those of a cluster with commas between ' +
+        `(default: TRAWL_NATS, else the identity's, else ${DEFAULT_NATS})`,
+    )
     .option('--listen <host:port>', 'where it serves gRPC; port 0: a free one', DEFAULT_ADDRESS)
     .option(
       '--metrics <host:port>',
@@ -72,6 +78,7 @@ export function registerCoordinator(program: Command): void {
     )
     .option('--trial-metrics', 'series of single trials in /metrics: those that run, and the best 50 of each sweep')
     .option('--lease <duration>', 'how long an agent may be silent', parseDuration, DEFAULT_LEASE_MS)
+    .option('--retain <duration>', 'remove sweeps that have been over for so long (default: never)', parseDuration)
     .option('--identity <dir>', 'speak TLS, and let in only whom "trawl certs" has made known: its folder "server"')
     .option('--metrics-tls', 'serve /metrics over TLS, to who has a password or a certificate')
     .option('--insecure', 'listen where other machines reach it, without encryption or passwords');

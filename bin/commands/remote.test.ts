@@ -249,6 +249,7 @@ test.each(['pause', 'resume', 'stop', 'kill'])('%s asks for its action with the 
     sweep: '7',
     action: `SWEEP_ACTION_${verb.toUpperCase()}`,
     reason: verb === 'resume' ? '' : 'why not',
+    priority: 0,
   });
 });
 

@@ -41,6 +41,7 @@ function sweepText(sweep: Sweep, terminal: Terminal): string {
       ['name', sweep.name],
       ['state', sweepState.of(sweep.state) + (sweep.reason === '' ? '' : `: ${sweep.reason}`)],
       ['trainer', sweep.trainer],
+      ['priority', `${sweep.priority}, weight ${sweep.weight}`],
       ['metric', metric ?? '-'],
       ['trials', `${trialTotal(sweep)} (${sweep.configs} configs x ${sweep.replicates} replicates)`],
       ['ended', `${endedTotal(sweep)}/${trialTotal(sweep)}`],

@@ -13,6 +13,8 @@ export function agentJson(agent: Agent) {
     busy: agent.busy,
     backend: agent.backend || null,
     gpus: agent.gpus,
+    labels: agent.labels,
+    slot_vram_bytes: agent.slotVramBytes,
     gpu_figures: agent.gpuFigures.map(gpuJson),
     pack: agent.pack,
     version: agent.version,

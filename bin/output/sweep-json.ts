@@ -15,6 +15,8 @@ export function sweepJson(sweep: Sweep) {
     trials: trialTotal(sweep),
     configs: sweep.configs,
     replicates: sweep.replicates,
+    priority: sweep.priority,
+    weight: sweep.weight,
     counts: sweep.counts ?? null,
     axes: sweep.axes,
     fingerprint: sweep.fingerprint,

@@ -9,6 +9,7 @@ const NOTHING: SweepServiceServer = {
   listSweeps: (_call, callback) => callback(unimplemented),
   getSweep: (_call, callback) => callback(unimplemented),
   controlSweep: (_call, callback) => callback(unimplemented),
+  retryTrials: (_call, callback) => callback(unimplemented),
   listTrials: (call) => call.emit('error', unimplemented),
   listConfigs: (call) => call.emit('error', unimplemented),
   listCurves: (call) => call.emit('error', unimplemented),
@@ -16,6 +17,7 @@ const NOTHING: SweepServiceServer = {
   watch: (call) => call.emit('error', unimplemented),
   readLog: (call) => call.emit('error', unimplemented),
   listAgents: (_call, callback) => callback(unimplemented),
+  explainTrial: (_call, callback) => callback(unimplemented),
 };
 
 export interface CannedServer {

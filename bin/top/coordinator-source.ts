@@ -1,10 +1,13 @@
 import type { Source } from '../../dashboard/source.ts';
-import type { SweepAct } from '../../dashboard/state/ui.ts';
-import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { SweepAct, Which } from '../../dashboard/state/ui.ts';
+import { type RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Event, Report } from '../../proto/gen/trawl/v1/types.ts';
+import { failureClass } from '../../proto/names.ts';
 import { readArtifact } from '../artifacts.ts';
 import type { Connection } from '../connect.ts';
 import { getSweep, streamCurves } from '../fetch.ts';
+import { explainLines } from '../output/explain-text.ts';
+import { retryTrials } from '../retry-trials.ts';
 import { stream, unary } from '../rpc.ts';
 import { watchSweep } from '../watch.ts';
 import { importanceFor } from './importance.ts';
@@ -23,6 +26,14 @@ const ACTIONS: Readonly<Record<SweepAct, SweepAction>> = {
   stop: SweepAction.STOP,
   kill: SweepAction.KILL,
 };
+
+function wanted(which: Which): Partial<RetryTrialsRequest> {
+  if ('trials' in which) return { trials: [...which.trials] };
+  const { failures, cancelled } = which;
+  return failures === 'all'
+    ? { failed: true, cancelled }
+    : { failures: failures.map((name) => failureClass.to(name)), cancelled };
+}
 
 /**
  * A coordinator, as the dashboard asks it.
@@ -58,11 +69,20 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
     artifact: async (sweep, trial, attempt, name) =>
       (await readArtifact(connection, { sweep, trial, attempt, name })).bytes,
     async act(sweep, act) {
-      const request = { sweep, action: ACTIONS[act], reason: REASON };
+      const request = { sweep, action: ACTIONS[act], reason: REASON, priority: 0 };
       const answer = await unary(connection, client.controlSweep, request);
       if (answer.sweep === undefined) throw new Error('the coordinator answered without a sweep');
       return answer.sweep;
     },
+    retry: (sweep, which) => retryTrials(connection, { sweep, ...wanted(which) }),
+    async prioritize(sweep, priority) {
+      const request = { sweep, action: SweepAction.PRIORITIZE, reason: REASON, priority };
+      const answer = await unary(connection, client.controlSweep, request);
+      if (answer.sweep === undefined) throw new Error('the coordinator answered without a sweep');
+      return answer.sweep;
+    },
+    explain: async (sweep, trial) =>
+      explainLines(await unary(connection, client.explainTrial, { sweep, trial }), Date.now()),
     async drain(agent, on) {
       const { operations } = connection;
       const request = { agent, graceMs: DRAIN_GRACE_MS, reason: REASON };

@@ -87,6 +87,8 @@ export function replaySource(connection: Connection, history: History, speed: nu
       };
     },
     act: refuse,
+    retry: refuse,
+    prioritize: refuse,
     drain: refuse,
   };
   return { source, now };

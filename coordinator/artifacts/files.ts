@@ -75,13 +75,20 @@ export class ArtifactFiles {
     else this.#heldBack.push(path);
   }
 
+  /** Everything of a sweep that is over. */
+  async removeSweep(sweepId: string): Promise<void> {
+    const path = join(this.#root, sweepId);
+    if (this.#heldBack === undefined) await rm(path, { recursive: true, force: true });
+    else this.#heldBack.push(path);
+  }
+
   /** From now on nothing is removed, until the returned function is called. One at a time. */
   keepAll(): () => Promise<void> {
     const heldBack: string[] = [];
     this.#heldBack = heldBack;
     return async () => {
       this.#heldBack = undefined;
-      await Promise.all(heldBack.map((path) => rm(path, { force: true })));
+      await Promise.all(heldBack.map((path) => rm(path, { recursive: true, force: true })));
     };
   }
 

@@ -3,16 +3,18 @@ import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import { endAttempt } from './attempts.ts';
 import { type Agent, type AttemptKey, type Core, keyText, type Lease } from './model.ts';
+import { poolsOf } from './pools.ts';
 import { Step } from './step.ts';
 
-export type AgentHello = Omit<Agent, 'state' | 'leaving' | 'lastHeardAt' | 'gpuFigures'>;
+export type AgentHello = Omit<Agent, 'pools' | 'state' | 'leaving' | 'lastHeardAt' | 'gpuFigures'>;
 
 /**
  * An agent says who it is. Attempts of an earlier incarnation keep their leases for now: its heartbeats will say of
  * which of them it has still to tell.
  */
 export function onHello(core: Core, hello: AgentHello, now: number): void {
-  core.agents.set(hello.id, { ...hello, state: 'connected', leaving: false, lastHeardAt: now });
+  const agent = { ...hello, state: 'connected', leaving: false, lastHeardAt: now } as const;
+  core.agents.set(hello.id, { ...agent, pools: poolsOf(agent) });
 }
 
 export interface HeartbeatFacts {

@@ -1,5 +1,6 @@
 /** Attempts are granted, tell of themselves, and end. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { unfit } from './fitness.ts';
 import { addLease, dropLease, isDraining } from './leases.ts';
 import {
   type Agent,
@@ -10,12 +11,16 @@ import {
   type Ending,
   type Failure,
   keyText,
+  type Lease,
   type Sweep,
   type SweepPolicy,
   type Trial,
 } from './model.ts';
-import { matesOf, takeMates } from './packs.ts';
+import { matesOf, packThatFits, takeMates } from './packs.ts';
+import { capabilityOf } from './pools.ts';
 import { decideRetry } from './retry.ts';
+import { outranking } from './scheduler.ts';
+import { beginStay, endStay } from './share.ts';
 import type { Refusal, Step } from './step.ts';
 import { pause } from './sweeps.ts';
 import { closeIfDone, moveTrial, requeue, setState } from './trials.ts';
@@ -25,6 +30,8 @@ export interface Claim {
   readonly agentId: string;
   readonly incarnation: string;
   readonly slot: number;
+  /** Trials that the slot trains as a pack; undefined: as many as its agent said of all. */
+  readonly pack?: number;
 }
 
 export type Answer =
@@ -75,13 +82,25 @@ export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answe
     );
   }
   if (isDraining(core, agent)) return refuse(RefusalCode.DRAINED, `agent ${agent.id} is drained: it takes nothing new`);
+  const slot = capabilityOf(agent, claim.slot);
+  const lacks = claim.slot < agent.slots ? unfit(sweep.policy, slot) : ['there is no such slot'];
+  if (lacks.length > 0) {
+    return refuse(RefusalCode.UNFIT, `slot ${claim.slot} of agent ${agent.id}: ${lacks.join('; ')}`);
+  }
+  const urgent = outranking(core, sweep, { id: agent.pools[claim.slot] ?? '', capability: slot }, now);
+  if (urgent !== undefined) {
+    return refuse(RefusalCode.OUTRANKED, `sweep ${urgent.id} is more urgent, and something of it waits for this slot`);
+  }
   const pack = keyText(key);
-  grant(core, sweep, trial, { ...claim, pack }, agent, now, step);
-  const mates = takeMates(core, sweep, trial, agent, now).map((mate): Mate => {
+  const holds = packThatFits(claim.pack ?? agent.pack, slot.vramBytes, sweep.policy.resources.vramBytes);
+  const stay = beginStay(sweep, now);
+  grant(core, sweep, trial, { ...claim, pack, stay }, agent, now, step);
+  const mates = takeMates(core, sweep, trial, holds, now).map((mate): Mate => {
     const mateKey = { sweepId: sweep.id, trialId: mate.id, attempt: mate.attempts + 1 };
     // Its invitation is the one to its mate.
     if (mate.state === 'pending') moveTrial(sweep, mate, 'offered', step);
-    grant(core, sweep, mate, { ...claim, key: mateKey, pack }, agent, now, step);
+    stay.leases += 1;
+    grant(core, sweep, mate, { ...claim, key: mateKey, pack, stay }, agent, now, step);
     return { key: mateKey, checkpoint: mate.checkpoint };
   });
   return { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint, mates };
@@ -91,14 +110,16 @@ function grant(
   core: Core,
   sweep: Sweep,
   trial: Trial,
-  claim: Claim & { readonly pack: string },
+  { key, agentId, incarnation, slot, pack, stay }: Omit<Claim, 'pack'> & Pick<Lease, 'pack' | 'stay'>,
   { backend }: Agent,
   now: number,
   step: Step,
 ): void {
   trial.attempts += 1;
-  addLease(core, trial, { ...claim, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
+  const claim = { key, agentId, incarnation, slot, pack };
+  addLease(core, trial, { ...claim, stay, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
   setState(sweep, trial, 'running');
+  trial.failure = undefined;
   step.changes.push({ kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 });
 }
 
@@ -187,6 +208,7 @@ export function endAttempt(core: Core, key: AttemptKey, ending: Ending, now: num
     throw new Error(`attempt ${keyText(key)} holds no lease: it cannot end`);
   }
   dropLease(core, trial, lease);
+  endStay(core, sweep, lease, now);
   step.changes.push({ kind: 'ended', key, ending });
   if (ending.outcome === 'failed') afterFailure(sweep, trial, ending.failure, now, step);
   else moveTrial(sweep, trial, ending.outcome, step);

@@ -8,7 +8,9 @@ import { type Action, AGENTS, anyAction, anyPolicy, type Happened, World } from 
 import { Ledger } from '../testing/ledger.ts';
 import { LEASE_MS } from '../testing/sample-core.ts';
 import type { Claim, Mate } from './attempts.ts';
-import { type AttemptKey, type Core, keyText, type Lease, type SweepPolicy } from './model.ts';
+import { unfit } from './fitness.ts';
+import { type AttemptKey, keyText, type Lease, type SweepPolicy } from './model.ts';
+import { capabilityOf, presentPools } from './pools.ts';
 import { standingOffers } from './scheduler.ts';
 
 const TRIALS = 5;
@@ -17,8 +19,12 @@ const FINAL = ['succeeded', 'stopped', 'failed', 'cancelled'];
 const ROUNDS = 400;
 
 /** All that a refused message must leave as it was. */
-function fingerprint(core: Core): string {
-  const sweeps = [...core.sweeps.values()].map((sweep) => [sweep.state, sweep.counts, [...sweep.trials.values()]]);
+function fingerprint({ core, ended }: World): string {
+  const sweeps = [...core.sweeps.values(), ...ended.values()].map((sweep) => [
+    sweep.state,
+    sweep.counts,
+    [...sweep.trials.values()],
+  ]);
   return JSON.stringify([sweeps, [...core.leases], [...core.agents], [...core.drains]]);
 }
 
@@ -33,14 +39,16 @@ class Judge {
 
   apply(action: Action): Happened {
     const { core } = this.world;
-    const before = fingerprint(core);
+    const before = fingerprint(this.world);
     const leases = new Map(core.leases);
     const happened = this.world.apply(action);
     for (const change of happened.step.changes) this.ledger.write(change);
     this.ledger.compare(core);
     this.#retriesWithinBudget();
+    this.#everythingIsWhereItFits(happened);
     this.#refusalsChangeNothing(happened, before);
     this.#nobodySpeaksForAnother(happened, leases);
+    this.#retriesAllOrNothing(action, happened);
     this.world.forgetEnded();
     return happened;
   }
@@ -52,6 +60,38 @@ class Judge {
         assert.ok(policy && times <= budget(failure, policy), `${name}: ${failure} ${times} times`);
         if (policy && times === budget(failure, policy)) assert.ok(FINAL.includes(trial.state), 'the budget is spent');
       }
+    }
+  }
+
+  #retriesAllOrNothing(action: Action, { step, refused }: Happened): void {
+    const retried = step.changes.flatMap((change) => (change.kind === 'retried' ? change : []));
+    assert.ok(action.do === 'retry' || retried.length === 0, 'only a person retries');
+    if (action.do === 'retry' && 'trials' in action.choice && refused === undefined) {
+      const names = new Set(action.choice.trials);
+      assert.deepEqual(new Set(retried.map(({ trialId }) => trialId)), names, 'all that are named are retried');
+    }
+    assert.ok(new Set(retried.map(({ requestId }) => requestId)).size <= 1);
+    const ids = [...this.world.core.sweeps.keys()];
+    assert.deepEqual(ids, [...ids].sort(), 'sweeps stay in order of submission');
+  }
+
+  /** Only slots that have what a trial asks for are offered it, and granted it. */
+  #everythingIsWhereItFits({ step }: Happened): void {
+    const { core } = this.world;
+    const pools = presentPools(core);
+    for (const output of step.outputs) {
+      if (output.kind !== 'offer') continue;
+      const pool = pools.get(output.pool);
+      const policy = this.ledger.sweeps.get(output.key.sweepId)?.policy;
+      assert.ok(pool && policy, 'an offer is made to a pool in which somebody takes work');
+      assert.deepEqual(unfit(policy, pool.capability), []);
+    }
+    for (const change of step.changes) {
+      if (change.kind !== 'granted') continue;
+      const agent = core.agents.get(change.agentId);
+      const policy = this.ledger.sweeps.get(change.key.sweepId)?.policy;
+      assert.ok(agent && policy);
+      assert.deepEqual(unfit(policy, capabilityOf(agent, change.slot)), []);
     }
   }
 
@@ -67,7 +107,7 @@ class Judge {
       opened?.answer.granted === false || recorded?.answer.taken === 'refused' || refused !== undefined;
     if (turnedDown) {
       assert.equal(step.changes.length, 0, 'what is refused changes nothing');
-      assert.equal(fingerprint(core), before, 'what is refused changes nothing');
+      assert.equal(fingerprint(this.world), before, 'what is refused changes nothing');
     }
     if (recorded?.answer.taken === 'again' || recorded?.answer.taken === 'gap') assert.equal(step.changes.length, 0);
   }
@@ -132,9 +172,10 @@ class Judge {
       this.apply({ do: 'tick', ms: LEASE_MS - 1 });
     }
     this.apply({ do: 'schedule' });
-    for (const key of standingOffers(core)) {
+    for (const { pool, key } of standingOffers(core)) {
       const pick = this.world.offers.findLastIndex((offer) => keyText(offer) === keyText(key));
-      this.apply({ do: 'open', agent: pick % AGENTS.length, pick, shift: 0 });
+      const agent = AGENTS.findIndex((id) => core.agents.get(id)?.pools.includes(pool));
+      this.apply({ do: 'open', agent, pick, shift: 0 });
     }
     while (core.leases.size > 0) {
       this.apply({ do: 'record', agent: AGENTS.length, pick: 0, shift: 0, body: 'succeeded' });
@@ -175,20 +216,26 @@ test('the histories reach every refusal, every failure, every end, and every ans
         for (const change of step.changes) {
           if (change.kind === 'trial') reached.add(change.state);
           if (change.kind === 'sweep') reached.add(`sweep ${change.state}`);
+          if (change.kind === 'retried') {
+            reached.add(`retried: ${change.failure ?? 'cancelled'}`);
+            if (step.changes[0]?.kind === 'sweep') reached.add('retried after its sweep had ended');
+          }
           if (change.kind === 'ended' && change.ending.outcome === 'failed') reached.add(change.ending.failure.class);
         }
       }
     }),
-    { numRuns: 60, seed: 1 },
+    { numRuns: 100, seed: 1 },
   );
   const { UNSPECIFIED: _, UNRECOGNIZED: __, ...codes } = RefusalCode;
   const wanted = [
     ...Object.values(codes).map((code) => `open refused: ${code}`),
     ...['UNKNOWN', 'SUPERSEDED', 'ENDED'].map((code) => `record refused: REFUSAL_CODE_${code}`),
+    'retried after its sweep had ended',
     ...['granted', 'granted again', 'pack granted', 'pack granted again', 'record new', 'record again', 'record gap'],
     ...['pending', 'offered', ...FINAL],
     ...['sweep paused', 'sweep running', 'sweep stopping', 'sweep stopped', 'sweep killed', 'sweep finished'],
     ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'],
+    ...['nan', 'crash', 'rejected', 'cancelled'].map((why) => `retried: ${why}`),
   ];
   expect(wanted.filter((what) => !reached.has(what))).toEqual([]);
 });

@@ -1,4 +1,5 @@
 /** Where leases begin and end, so that the slots in use always agree with them. */
+
 import { type Agent, type Core, keyText, type Lease, type Trial } from './model.ts';
 
 export function newCore(leaseMs: number): Core {
@@ -8,6 +9,7 @@ export function newCore(leaseMs: number): Core {
     drains: new Map(),
     leases: new Map(),
     slotsInUse: new Map(),
+    meanMs: undefined,
     leaseMs,
   };
 }
@@ -41,13 +43,4 @@ export function isDraining(core: Core, agent: Agent): boolean {
 /** Whether anything is to be offered for the agent. */
 export function takesWork(core: Core, agent: Agent): boolean {
   return agent.state === 'connected' && !isDraining(core, agent);
-}
-
-/** Slots that run nothing, of agents that take work. */
-export function freeSlots(core: Core): number {
-  let free = 0;
-  for (const agent of core.agents.values()) {
-    if (takesWork(core, agent)) free += Math.max(0, agent.slots - busySlots(core, agent.id));
-  }
-  return free;
 }

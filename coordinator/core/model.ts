@@ -9,11 +9,13 @@
  * - **offer**: an invitation on NATS to run a trial. **lease**: the right to, which expires unless renewed.
  * - **record**: something an attempt tells (an epoch's metrics, log text, its end), numbered from 1.
  * - **agent**: a machine that runs trials, in its **slots**. Its **incarnation** is new with each start of its process.
+ * - **pool**: slots that have the same, and so may run the same trials (pools.ts). Each has a queue of offers of its own.
  *
  * Times are milliseconds of one clock that never jumps (coordinator/clock.ts); `Ms` in a name is a duration.
  */
 import type TinyQueue from 'tinyqueue';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
+import type { Labels } from '../../proto/labels.ts';
 import type {
   ArtifactKindName,
   AttemptOutcomeName,
@@ -21,6 +23,7 @@ import type {
   SweepStateName,
   TrialStateName,
 } from '../../proto/names.ts';
+import type { Guess, Share, Stay } from './share.ts';
 
 export interface AttemptKey {
   readonly sweepId: string;
@@ -43,8 +46,32 @@ export type Ending =
   | { readonly outcome: Exclude<AttemptOutcomeName, 'failed'> }
   | { readonly outcome: 'failed'; readonly failure: Failure };
 
+/** What a sweep's trials ask of the slot that runs them. */
+export interface Demand {
+  /** By name: one of proto/trainers.ts. */
+  readonly trainer: string;
+  readonly resources: Resources;
+}
+
+export interface Resources {
+  /** GPUs that the slot must have; false: it must have none; undefined: either will do. */
+  readonly gpu?: number | false;
+  /** Bytes that a trial may count on, on each GPU. */
+  readonly vramBytes?: number;
+  /** Which the agent must have, with these values. */
+  readonly labels: Labels;
+}
+
+/** What a slot has to offer, as far as anything may ask for it. */
+export interface SlotFacts {
+  /** GPUs that its worker sees. */
+  readonly gpus: number;
+  /** Bytes that it may count on, on each of them. */
+  readonly vramBytes: number;
+}
+
 /** What a sweep file says about how its trials are run. */
-export interface SweepPolicy {
+export interface SweepPolicy extends Demand {
   /** Trials that may be offered or running at once. */
   readonly concurrency: number | undefined;
   readonly retry: RetryBudget;
@@ -59,6 +86,8 @@ export interface SweepPolicy {
   readonly reconstructEvery: number;
   /** The program of trainer `command`; empty for the others. */
   readonly command: readonly string[];
+  /** Its part of the slots beside other sweeps of its priority; positive. */
+  readonly weight: number;
 }
 
 /** A file that an attempt left behind. */
@@ -96,6 +125,8 @@ export interface Lease {
   /** The same for all that were granted together, to be trained as one pack. */
   readonly pack: string;
   readonly grantedAt: number;
+  /** The slot's time, shared with the others of the pack. */
+  readonly stay: Stay;
   expiresAt: number;
   /** The newest record taken. */
   lastSeq: number;
@@ -109,10 +140,13 @@ export interface Trial {
   readonly packKey: string | undefined;
   /** Attempts granted so far. */
   attempts: number;
-  /** Failed attempts by class, for the retry budget. */
+  /** Failed attempts by class, for the retry budget; a person who has it tried again begins them anew. */
   failures: Partial<Record<FailureClassName, number>>;
-  /** When its offer was made; of use while it is offered. */
+  /** How its last attempt failed; undefined once it has gone further. */
+  failure: FailureClassName | undefined;
+  /** When its offer was made, and to which pool (undefined: before a restart); of use while it is offered. */
   offeredAt: number;
+  pool: string | undefined;
   /** Not to run before: a wait before a retry. */
   readyAt: number;
   /** The newest; undefined: the next attempt begins at the beginning. */
@@ -127,14 +161,21 @@ export interface Sweep {
   readonly id: string;
   readonly policy: SweepPolicy;
   state: SweepState;
+  /** Trials of a sweep with more go first, whatever the others have. */
+  priority: number;
+  readonly share: Share;
   readonly trials: Map<string, Trial>;
   readonly counts: Record<TrialStateName, number>;
+  /** Trials that are offered. */
+  readonly offers: Set<Trial>;
   /** Trials that may be offered, by index. May hold trials that are not pending any more. */
   readonly ready: TinyQueue<Trial>;
   /** The same by packKey, offered ones among them: where mates are found. May hold trials that run or have ended. */
   readonly packable: Map<string, TinyQueue<Trial>>;
   /** Trials that wait for their retry, by time. May hold trials that are not pending any more. */
   readonly delayed: TinyQueue<{ readonly trial: Trial; readonly readyAt: number }>;
+  /** Whether a pool's slots may run its trials, as found before: neither changes. */
+  readonly suits: Map<string, boolean>;
 }
 
 export interface Agent {
@@ -147,6 +188,13 @@ export interface Agent {
   pack: number;
   backend: string;
   gpus: readonly string[];
+  labels: Labels;
+  /** What it can train with. */
+  trainers: readonly string[];
+  /** Of each slot; none: its slots have no GPU. */
+  slotFacts: readonly SlotFacts[];
+  /** The pool of each slot. */
+  pools: readonly string[];
   /** As its last heartbeat told them: to be shown, and for no decision. */
   gpuFigures?: readonly GpuFigures[];
   /** HOST:PORT at which Prometheus finds it; empty: nowhere. */
@@ -167,7 +215,7 @@ export interface Drain {
   readonly reason: string;
 }
 
-export interface Core {
+export interface Core extends Guess {
   /** In order of submission. */
   readonly sweeps: Map<string, Sweep>;
   readonly agents: Map<string, Agent>;

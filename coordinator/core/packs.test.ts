@@ -4,7 +4,8 @@ import { addSweep, agentHello, emptyCore, keyOf, trialOf } from '../testing/samp
 import { onHello } from './agents.ts';
 import { type Answer, endAttempt, onOpen } from './attempts.ts';
 import type { Core, Sweep, SweepPolicy } from './model.ts';
-import { offersWanted, schedule } from './scheduler.ts';
+import { presentPools } from './pools.ts';
+import { schedule } from './scheduler.ts';
 import { Step } from './step.ts';
 import { onPause } from './sweeps.ts';
 import { onTick } from './tick.ts';
@@ -77,7 +78,8 @@ test('a slot with a pack is one slot in use', () => {
   const { core, sweep } = world({ slots: 2 });
   open(core, sweep, 't0');
   expect(core.slotsInUse.get('a')?.size).toBe(1);
-  expect(offersWanted(core)).toBeGreaterThan(0);
+  expect(presentPools(core).size).toBe(1);
+  expect([...presentPools(core).values()][0]).toMatchObject({ slots: 2, free: 1 });
   for (const id of ['t0', 't1', 't3']) {
     endAttempt(core, keyOf(sweep, trialOf(sweep, id), 1), { outcome: 'succeeded' }, NOW, new Step());
   }

@@ -1,10 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { addSweep, agentHello, emptyCore, keyOf, LEASE_MS, trialOf } from '../testing/sample-core.ts';
 import { onHello } from './agents.ts';
 import { onOpen } from './attempts.ts';
+import { onDrain, onUndrain } from './drain.ts';
 import type { Core } from './model.ts';
-import { OFFER_PATIENCE_MS, OFFERS_AHEAD_PER_SLOT, renewStuckOffers, schedule, standingOffers } from './scheduler.ts';
+import {
+  livePools,
+  OFFER_PATIENCE_MS,
+  OFFERS_AHEAD_PER_SLOT,
+  renewStuckOffers,
+  schedule,
+  standingOffers,
+} from './scheduler.ts';
 import { Step } from './step.ts';
 import { onPause } from './sweeps.ts';
 import { onTick } from './tick.ts';
@@ -17,10 +26,10 @@ function coreWith(slots: number): Core {
   return core;
 }
 
-const offered = (core: Core) => standingOffers(core).map((key) => `${key.sweepId}/${key.trialId}`);
+const offered = (core: Core) => standingOffers(core).map(({ key }) => `${key.sweepId}/${key.trialId}`);
 
 function grant(core: Core, count: number): void {
-  for (const key of standingOffers(core).slice(0, count)) {
+  for (const { key } of standingOffers(core).slice(0, count)) {
     onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: core.leases.size }, NOW, new Step());
   }
 }
@@ -77,12 +86,12 @@ describe('the window of offers', () => {
 });
 
 describe('the order of offers', () => {
-  test('is that of the sweeps, and in each that of its trials', () => {
+  test('is by turns that of the sweeps, and in each that of its trials', () => {
     const core = coreWith(2);
     addSweep(core, '1', 3);
     addSweep(core, '2', 3);
     schedule(core, NOW);
-    expect(offered(core)).toEqual(['1/t0', '1/t1', '1/t2', '2/t0']);
+    expect(offered(core)).toEqual(['1/t0', '1/t1', '2/t0', '2/t1']);
   });
 
   test('puts a trial that is tried again where its index says', () => {
@@ -114,10 +123,12 @@ describe('offers that nobody takes', () => {
     const core = coreWith(1);
     addSweep(core, '1', 2);
     schedule(core, NOW);
-    expect(renewStuckOffers(core, later - 1)).toBe(false);
-    expect(renewStuckOffers(core, later)).toBe(true);
-    expect(renewStuckOffers(core, later + OFFER_PATIENCE_MS)).toBe(false);
-    expect(renewStuckOffers(core, later + OFFER_PATIENCE_MS + 1)).toBe(true);
+    const pools = [...livePools(core)];
+    expect(pools).toHaveLength(1);
+    expect(renewStuckOffers(core, later - 1)).toEqual([]);
+    expect(renewStuckOffers(core, later)).toEqual(pools);
+    expect(renewStuckOffers(core, later + OFFER_PATIENCE_MS)).toEqual([]);
+    expect(renewStuckOffers(core, later + OFFER_PATIENCE_MS + 1)).toEqual(pools);
   });
 
   test('wait while every slot is busy: that is what they are ahead for', () => {
@@ -127,6 +138,103 @@ describe('offers that nobody takes', () => {
     const key = keyOf(sweep, trialOf(sweep, 't0'));
     onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: core.leases.size }, NOW, new Step());
     expect(offered(core)).toEqual(['1/t1']);
-    expect(renewStuckOffers(core, later)).toBe(false);
+    expect(renewStuckOffers(core, later)).toEqual([]);
+  });
+});
+
+describe('who is offered what', () => {
+  const gpu = { backend: 'tensorflow-gpu', slotFacts: [{ gpus: 1, vramBytes: 8 * 2 ** 30 }] };
+
+  /** An agent with a GPU and one without, a slot each, and an agent in zone a without. */
+  function mixed(): Core {
+    const core = emptyCore();
+    onHello(core, { ...agentHello('gpu', 'g1', 1), ...gpu }, NOW);
+    onHello(core, agentHello('cpu', 'c1', 1), NOW);
+    onHello(core, { ...agentHello('zone', 'z1', 1), labels: { zone: 'a' } }, NOW);
+    return core;
+  }
+
+  const poolOfAgent = (core: Core, id: string) => core.agents.get(id)?.pools[0];
+  const offeredTo = (core: Core, id: string) =>
+    standingOffers(core)
+      .filter(({ pool }) => pool === poolOfAgent(core, id))
+      .map(({ key }) => `${key.sweepId}/${key.trialId}`);
+
+  test('goes by what the slots have; what nobody may run holds up nobody', () => {
+    const core = mixed();
+    const resources = { labels: { zone: 'nowhere' } };
+    addSweep(core, '1', 10, { resources });
+    addSweep(core, '2', 1, { resources: { gpu: 1, labels: {} } });
+    addSweep(core, '3', 1, { resources: { labels: { zone: 'a' } } });
+    addSweep(core, '4', 9, { resources: { gpu: false, labels: {} } });
+    schedule(core, NOW);
+    expect(core.sweeps.get('1')?.counts).toMatchObject({ pending: 10, offered: 0 });
+    expect(offeredTo(core, 'gpu')).toEqual(['2/t0']);
+    expect(offeredTo(core, 'zone')).toEqual(['3/t0', '4/t2']);
+    expect(offeredTo(core, 'cpu')).toEqual(['4/t0', '4/t1']);
+  });
+
+  test('gives to slots that are free before those that are busy', () => {
+    const core = mixed();
+    const busy = addSweep(core, '1', 1, { resources: { gpu: 1, labels: {} } });
+    schedule(core, NOW);
+    const key = keyOf(busy, trialOf(busy, 't0'));
+    onOpen(core, { key, agentId: 'gpu', incarnation: 'g1', slot: 0 }, NOW, new Step());
+    addSweep(core, '2', 2);
+    schedule(core, NOW);
+    expect([offeredTo(core, 'gpu'), offeredTo(core, 'cpu'), offeredTo(core, 'zone')]).toEqual([[], ['2/t0'], ['2/t1']]);
+  });
+
+  test('moves what waits for a busy slot to a free one, when nothing else is left', () => {
+    const core = emptyCore();
+    onHello(core, { ...agentHello('gpu', 'g1', 1), ...gpu }, NOW);
+    const sweep = addSweep(core, '1', 2);
+    schedule(core, NOW);
+    onOpen(
+      core,
+      { key: keyOf(sweep, trialOf(sweep, 't0')), agentId: 'gpu', incarnation: 'g1', slot: 0 },
+      NOW,
+      new Step(),
+    );
+    expect(offeredTo(core, 'gpu')).toEqual(['1/t1']);
+    onHello(core, agentHello('cpu', 'c1', 1), NOW);
+    const { changes, outputs } = schedule(core, NOW);
+    expect(changes).toEqual([]);
+    expect(outputs).toMatchObject([{ kind: 'offer', pool: poolOfAgent(core, 'cpu'), key: { trialId: 't1' } }]);
+    expect(schedule(core, NOW).outputs).toEqual([]);
+    // The first offer still stands in its queue: who comes first is granted the trial.
+    const claim = { key: keyOf(sweep, trialOf(sweep, 't1')), agentId: 'gpu', incarnation: 'g1', slot: 0 };
+    expect(onOpen(core, claim, NOW, new Step())).toMatchObject({ granted: true });
+  });
+
+  test('waits again when the only agent that may run it is lost', () => {
+    const core = mixed();
+    const sweep = addSweep(core, '1', 1, { resources: { gpu: 1, labels: {} } });
+    schedule(core, NOW);
+    expect(sweep.counts.offered).toBe(1);
+    onDrain(core, 'gpu', { graceMs: 0, reason: '' }, NOW);
+    schedule(core, NOW);
+    expect(sweep.counts).toMatchObject({ pending: 1, offered: 0 });
+    onUndrain(core, 'gpu');
+    schedule(core, NOW);
+    expect(offeredTo(core, 'gpu')).toEqual(['1/t0']);
+  });
+
+  test('is refused to a slot that may not run it, and stays offered, without an attempt', () => {
+    const core = mixed();
+    const sweep = addSweep(core, '1', 1, { resources: { gpu: 1, labels: { zone: 'b' } } });
+    onHello(core, { ...agentHello('right', 'r1', 1), ...gpu, labels: { zone: 'b' } }, NOW);
+    schedule(core, NOW);
+    const key = keyOf(sweep, trialOf(sweep, 't0'));
+    const step = new Step();
+    expect(onOpen(core, { key, agentId: 'zone', incarnation: 'z1', slot: 0 }, NOW, step)).toEqual({
+      granted: false,
+      refusal: {
+        code: RefusalCode.UNFIT,
+        message: 'slot 0 of agent zone: it has no GPU, and gpu: 1 asks for 1; its label zone is a, not b',
+      },
+    });
+    expect(step.changes).toEqual([]);
+    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'offered', attempts: 0, failures: {} });
   });
 });

@@ -1,6 +1,6 @@
 /** What a decision asks the world to do: first make the changes durable, then let the outputs leave. */
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { TrialStateName } from '../../proto/names.ts';
+import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import type { Artifact, AttemptKey, Ending, Failure, SweepState } from './model.ts';
 
 /** A fact to be stored. What happens to sweeps, trials and attempts is one row in the event log each, but for log text. */
@@ -16,6 +16,20 @@ export type Change =
       /** The last attempt's failure, when it is why. */
       readonly failure: Failure | undefined;
     }
+  /** A person has a trial tried again: it waits as at first, with its whole budget of failures. */
+  | {
+      readonly kind: 'retried';
+      readonly sweepId: string;
+      readonly trialId: string;
+      /** Of the person's request, which may come again. */
+      readonly requestId: string;
+      /** Attempts that it has had: how those failed does not count any more. */
+      readonly attempts: number;
+      /** How it had failed; undefined: it was cancelled. */
+      readonly failure: FailureClassName | undefined;
+      /** The epoch of the checkpoint that it will go on from; 0: it begins at the beginning, and no checkpoint is kept. */
+      readonly resumesFrom: number;
+    }
   | {
       readonly kind: 'granted';
       readonly key: AttemptKey;
@@ -30,6 +44,7 @@ export type Change =
     }
   | { readonly kind: 'ended'; readonly key: AttemptKey; readonly ending: Ending }
   | { readonly kind: 'sweep'; readonly sweepId: string; readonly state: SweepState; readonly reason: string }
+  | { readonly kind: 'priority'; readonly sweepId: string; readonly priority: number; readonly before: number }
   /** An agent is drained, or (undefined) may take work again. */
   | { readonly kind: 'drain'; readonly agentId: string; readonly drain: StoredDrain | undefined }
   | {
@@ -63,7 +78,7 @@ export interface StoredDrain {
 
 /** Something that may leave the coordinator once the changes before it are durable. */
 export type Output =
-  | { readonly kind: 'offer'; readonly key: AttemptKey }
+  | { readonly kind: 'offer'; readonly pool: string; readonly key: AttemptKey }
   /** The agent must end the attempt, which is none of its business any more. */
   | { readonly kind: 'dismiss'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal }
   /** The agent must take nothing new, or may again, as its drain says. */

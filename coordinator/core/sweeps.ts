@@ -4,26 +4,32 @@ import { RefusedError } from '../../proto/errors.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { dropLease } from './leases.ts';
 import { type Core, isEnded, type Sweep, type SweepPolicy, type SweepState, type Trial } from './model.ts';
+import { leaveOthers, newShare } from './share.ts';
 import { Step } from './step.ts';
 import { byIndex, closeIfDone, makeReady, moveTrial, setSweepState, withdrawOffers } from './trials.ts';
 
 /** A sweep without trials; `addTrial` fills it. */
-export function newSweep(id: string, state: SweepState, policy: SweepPolicy): Sweep {
+export function newSweep(id: string, state: SweepState, policy: SweepPolicy, priority: number): Sweep {
   return {
     id,
     policy,
     state,
+    priority,
+    share: newShare(),
     trials: new Map(),
     counts: { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 },
+    offers: new Set(),
     ready: new TinyQueue<Trial>([], byIndex),
     packable: new Map(),
     delayed: new TinyQueue<{ trial: Trial; readyAt: number }>([], (a, b) => a.readyAt - b.readyAt),
+    suits: new Map(),
   };
 }
 
 export function addTrial(sweep: Sweep, trial: Trial): void {
   sweep.trials.set(trial.id, trial);
   sweep.counts[trial.state] += 1;
+  if (trial.state === 'offered') sweep.offers.add(trial);
   // What was offered is offered again, or taken into a pack.
   if (trial.state === 'pending' || trial.state === 'offered') makeReady(sweep, trial);
 }
@@ -49,6 +55,18 @@ export function onResume(core: Core, sweepId: string): Step {
   if (sweep.state === 'running') return step;
   if (sweep.state === 'stopping') throw new RefusedError(`sweep ${sweepId} is stopping: it cannot be resumed`);
   setSweepState(sweep, 'running', '', step);
+  return step;
+}
+
+/** From now on its trials come before those of sweeps with less; what runs goes on. */
+export function onPriority(core: Core, sweepId: string, priority: number, now: number): Step {
+  const sweep = live(core, sweepId, 'change the priority of');
+  const step = new Step();
+  const before = sweep.priority;
+  if (before === priority) return step;
+  sweep.priority = priority;
+  leaveOthers(sweep, now);
+  step.changes.push({ kind: 'priority', sweepId, priority, before });
   return step;
 }
 

@@ -12,6 +12,7 @@ export function moveTrial(
   why: { detail?: string; failure?: Failure | undefined } = {},
 ): void {
   setState(sweep, trial, state);
+  trial.failure = why.failure?.class;
   step.changes.push({
     kind: 'trial',
     sweepId: sweep.id,
@@ -27,6 +28,8 @@ export function setState(sweep: Sweep, trial: Trial, state: TrialStateName): voi
   sweep.counts[trial.state] -= 1;
   sweep.counts[state] += 1;
   trial.state = state;
+  if (state === 'offered') sweep.offers.add(trial);
+  else sweep.offers.delete(trial);
 }
 
 /** Puts a trial back among those that wait, at once or (`readyAt`) later. */
@@ -75,8 +78,7 @@ export function setSweepState(sweep: Sweep, state: Sweep['state'], reason: strin
  * and drops it.
  */
 export function withdrawOffers(sweep: Sweep, step: Step, to: 'pending' | 'cancelled', detail: string): void {
-  for (const trial of sweep.trials.values()) {
-    if (trial.state !== 'offered') continue;
+  for (const trial of sweep.offers) {
     if (to === 'pending') requeue(sweep, trial, step, { detail });
     else moveTrial(sweep, trial, 'cancelled', step, { detail });
   }

@@ -97,6 +97,7 @@ function sweepOf(axes: readonly Axis[]): SweepSpec {
     seeds: [0],
     order: { kind: 'grid' },
     concurrency: undefined,
+    ...{ priority: 0, weight: 1, resources: { labels: {} } },
     retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 },
     timeoutMs: undefined,
     maxFailed: undefined,

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { now } from '../clock.ts';
+import { controlOf } from '../control.ts';
 import { onKill } from '../core/sweeps.ts';
 import { type BusyOptions, busyCluster } from '../testing/busy-cluster.ts';
 import { newFolder } from '../testing/serve.ts';
@@ -72,6 +74,19 @@ test("a sweep's series stay after its end, and then go", async () => {
   expect(figure(text, 'trawl_trials{sweep="1",state="cancelled"}')).toBe(20);
   expect(figure(text, 'trawl_sweep_end_timestamp_seconds{sweep="1"}')).toBeGreaterThan(now() / 1000 - 600);
   await expect.poll(scrape, { timeout: 20_000 }).not.toContain('sweep="1"');
+});
+
+test('the series of a sweep that runs again after its end stay, and say so', async () => {
+  const { served, scrape } = await busy({ lingerMs: 300 });
+  await served.runtime.settle(onKill(served.runtime.core, '1', ''));
+  const request = { sweep: '1', trials: [], failed: true, failures: [], cancelled: false, requestId: 'r' };
+  expect(await controlOf(served.runtime).retry(request)).toEqual({ sweepId: '1', trials: 2 });
+  await sleep(600);
+  const text = await scrape();
+  expect(figure(text, 'trawl_trial_retries_total{sweep="1",class="nan"}')).toBe(2);
+  expect(figure(text, 'trawl_trials{sweep="1",state="failed"}')).toBe(0);
+  expect(figure(text, 'trawl_sweeps{state="running"}')).toBe(1);
+  expect(text).not.toContain('trawl_sweep_end_timestamp_seconds{sweep="1"}');
 });
 
 test('an agent that stays lost is told of for an hour', async () => {

@@ -73,7 +73,8 @@ class Collector {
   /** Of trials that came back to the queue; the others wait since their sweep was submitted. */
   readonly #waitsSince = new Map<string, number>();
   readonly #runs = new Map<string, Run>();
-  readonly #lingering = new Set<NodeJS.Timeout>();
+  /** Sweeps that have ended, until their series go. */
+  readonly #lingering = new Map<string, NodeJS.Timeout>();
   #lagMs = 0;
 
   constructor(runtime: Runtime, metrics: CoordinatorMetrics, trialSeries: TrialSeries | undefined, lingerMs: number) {
@@ -97,7 +98,7 @@ class Collector {
   }
 
   stop(): void {
-    for (const timer of this.#lingering) clearTimeout(timer);
+    for (const timer of this.#lingering.values()) clearTimeout(timer);
   }
 
   #introduce(sweepId: string): SweepSeries {
@@ -126,6 +127,9 @@ class Collector {
       case 'trial':
         this.#trialMoved(change, at);
         break;
+      case 'retried':
+        this.#retried(change, at);
+        break;
       case 'granted':
         this.#granted(change, at);
         break;
@@ -137,9 +141,11 @@ class Collector {
         break;
       case 'sweep':
         if (isEnded(change.state)) this.#sweepEnded(change.sweepId, at);
+        else this.#sweepGoesOn(change.sweepId);
         break;
       case 'log':
       case 'drain':
+      case 'priority':
       case 'artifact':
         break;
     }
@@ -158,6 +164,12 @@ class Collector {
       this.#waitsSince.delete(name);
       trialsFinished.inc({ sweep, outcome: state });
     }
+  }
+
+  #retried({ sweepId: sweep, trialId, failure }: Change & { kind: 'retried' }, at: number): void {
+    this.#introduce(sweep);
+    this.#waitsSince.set(`${sweep}/${trialId}`, at);
+    if (failure !== undefined) this.#metrics.trialRetries.inc({ sweep, class: failure });
   }
 
   #granted({ key, agentId, slot, resumedFrom }: Change & { kind: 'granted' }, at: number): void {
@@ -228,12 +240,18 @@ class Collector {
     const { counts } = this.#runtime.queries.sweep(sweep);
     this.#introduce(sweep).end({ ...counts }, at);
     const timer = setTimeout(() => {
-      this.#lingering.delete(timer);
+      this.#lingering.delete(sweep);
       this.#sweeps.get(sweep)?.forget();
       this.#sweeps.delete(sweep);
       this.#trialSeries?.forget(sweep);
     }, this.#lingerMs);
     timer.unref();
-    this.#lingering.add(timer);
+    this.#lingering.set(sweep, timer);
+  }
+
+  /** Or runs again after its end: its series are not to go. */
+  #sweepGoesOn(sweep: string): void {
+    clearTimeout(this.#lingering.get(sweep));
+    if (this.#lingering.delete(sweep)) this.#introduce(sweep).goOn();
   }
 }

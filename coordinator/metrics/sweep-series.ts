@@ -80,6 +80,11 @@ export class SweepSeries {
     this.#metrics.eta.set({ sweep: this.id }, 0);
   }
 
+  /** After its end, when trials of it are retried. */
+  goOn(): void {
+    this.#metrics.sweepEnd.remove({ sweep: this.id });
+  }
+
   forget(): void {
     for (const family of Object.values(this.#metrics.sweepFamilies)) void removeSweep(family, this.id);
   }

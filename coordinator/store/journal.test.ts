@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { RefusedError } from '../../proto/errors.ts';
 import type { Change } from '../core/step.ts';
 import { type Commit, Journal } from './journal.ts';
-import { loadCore } from './load.ts';
+import { loadCore, loadEndedSweep } from './load.ts';
 import { openStore, STORE_FILE } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
@@ -28,6 +28,9 @@ const SWEEP = {
   goal: 'minimize',
   axes: ['a'],
   policy: {
+    trainer: 'noop',
+    resources: { labels: {} },
+    weight: 1,
     concurrency: undefined,
     retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 },
     timeoutMs: undefined,
@@ -39,6 +42,7 @@ const SWEEP = {
   configs: 2,
   replicates: 1,
   excluded: 0,
+  priority: 0,
 };
 const trial = (index: number) => ({ trialId: `t${index}`, configId: 'c', index, seed: 0, parameters: { a: index } });
 const key = { sweepId: '1', trialId: 't0', attempt: 1 };
@@ -108,6 +112,45 @@ test('after a start memory holds what the store does: leases, their newest recor
   const waiting = loadCore(db, 1000, 50);
   expect(waiting.leases.size).toBe(0);
   expect(waiting.sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: { crash: 1 } });
+});
+
+test('a retry leaves what was, and counts nothing of it: not the failures, not the result of the last attempt', async () => {
+  const { db, journal } = filled();
+  const failure = { class: 'oom', message: 'too large' } as const;
+  const name = { sweepId: '1', trialId: 't0' };
+  await journal.commit([
+    granted,
+    report(1),
+    { kind: 'ended', key, ending: { outcome: 'failed', failure } },
+    { kind: 'trial', ...name, state: 'failed', detail: '', failure },
+    { kind: 'sweep', sweepId: '1', state: 'finished', reason: '' },
+  ]);
+  expect(loadEndedSweep(db, '1', 50).trials.get('t0')).toMatchObject({ failure: 'oom', failures: { oom: 1 } });
+  await journal.commit([
+    { kind: 'sweep', sweepId: '1', state: 'running', reason: '' },
+    { kind: 'retried', ...name, requestId: 'r', attempts: 1, failure: 'oom', resumesFrom: 0 },
+  ]);
+  const queries = new Queries(db);
+  expect(queries.sweep('1')).toMatchObject({ state: 'SWEEP_STATE_RUNNING', endedAtMs: 0 });
+  const { failure: none, ...trial } = queries.trial('1', 't0');
+  expect(none).toBeUndefined();
+  expect(trial).toMatchObject({ state: 'TRIAL_STATE_PENDING', attempts: 1, epoch: 0, metrics: {}, endedAtMs: 0 });
+  expect(queries.attempts('1', 't0')).toMatchObject([{ number: 1, failure: { message: 'too large' } }]);
+  expect(queries.reports('1', 't0')).toHaveLength(1);
+  expect(queries.retried('r')).toMatchObject({ sweepId: '1', trials: 1 });
+  expect(loadCore(db, 1000, 50).sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: {} });
+});
+
+test('a retry goes on from the checkpoint, and from its numbers; without one the checkpoint goes', async () => {
+  const { db, commits, journal } = filled();
+  const artifact = { name: 'checkpoint-1', kind: 'checkpoint', epoch: 1, size: 1, sha256: '' } as const;
+  await journal.commit([granted, report(1), { kind: 'artifact', key, seq: 2, at: 5, artifact }, report(3)]);
+  const retried = { kind: 'retried', sweepId: '1', trialId: 't0', attempts: 1, failure: undefined } as const;
+  await journal.commit([{ ...retried, requestId: 'r1', resumesFrom: 1 }]);
+  expect(new Queries(db).trial('1', 't0')).toMatchObject({ epoch: 1, metrics: { test_loss: 1 } });
+  await journal.commit([{ ...retried, requestId: 'r2', resumesFrom: 0 }]);
+  expect(commits.at(-1)?.dropped).toEqual([{ key, name: 'checkpoint-1' }]);
+  expect(loadEndedSweep(db, '1', 50).trials.get('t0')?.checkpoint).toBeUndefined();
 });
 
 test('a clock that was set back while nothing ran lets no attempt outlast its timeout', async () => {

@@ -53,6 +53,7 @@ test('packs that one slot was granted within the same millisecond are told apart
     replicates: 1,
     excluded: 0,
     policy: PLAIN_POLICY,
+    priority: 0,
   };
   const rows = trials.map((trialId, index) => ({ trialId, configId: 'c', index, seed: 0, parameters: {} }));
   const sweepId = insertSweep(db, { ...sweep, ...more }, rows, 1);

@@ -4,6 +4,7 @@ import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import { packKey } from '../../proto/packs.ts';
 import { addLease, newCore } from '../core/leases.ts';
 import type { Checkpoint, Core, Lease, Sweep, SweepPolicy, SweepState, Trial } from '../core/model.ts';
+import { beginStay, type Stay } from '../core/share.ts';
 import type { StoredDrain } from '../core/step.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 
@@ -14,14 +15,23 @@ import { addTrial, newSweep } from '../core/sweeps.ts';
 export function loadCore(db: Database, leaseMs: number, now: number): Core {
   const core = newCore(leaseMs);
   const rows = db
-    .prepare("select id, state, policy from sweeps where state in ('running', 'paused', 'stopping') order by id")
-    .all() as { id: number; state: SweepState; policy: string }[];
+    .prepare(
+      "select id, state, policy, priority from sweeps where state in ('running', 'paused', 'stopping') order by id",
+    )
+    .all() as { id: number; state: SweepState; policy: string; priority: number }[];
   for (const row of rows) {
-    const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), now);
+    const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), row.priority, now);
+    // It has waited before: it joins nobody anew.
+    sweep.share.waits = true;
+    const stays = new Map<string, Stay>();
     for (const lease of loadLeases(db, sweep.id, leaseMs, now)) {
       const trial = sweep.trials.get(lease.key.trialId);
       if (trial === undefined) continue;
-      addLease(core, trial, lease);
+      const known = stays.get(lease.pack);
+      if (known !== undefined) known.leases += 1;
+      const stay = known ?? beginStay(sweep, now);
+      stays.set(lease.pack, stay);
+      addLease(core, trial, { ...lease, stay });
     }
     core.sweeps.set(sweep.id, sweep);
   }
@@ -31,26 +41,51 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
   return core;
 }
 
+/** A sweep of the store, whatever became of it, as it would be in memory. Nothing of it runs. */
+export function loadEndedSweep(db: Database, id: string, now: number): Sweep {
+  const row = db.prepare('select state, policy, priority from sweeps where id = ?').get(id) as {
+    state: SweepState;
+    policy: string;
+    priority: number;
+  };
+  return loadSweep(db, id, row.state, JSON.parse(row.policy), row.priority, now);
+}
+
 function loadDrains(db: Database): (StoredDrain & { readonly agentId: string })[] {
   const rows = db.prepare('select agent_id as agentId, grace_left_ms as graceLeftMs, reason from drains').all();
   return rows as (StoredDrain & { agentId: string })[];
 }
 
-export function loadSweep(db: Database, id: string, state: SweepState, policy: SweepPolicy, now: number): Sweep {
-  const sweep = newSweep(id, state, policy);
+export function loadSweep(
+  db: Database,
+  id: string,
+  state: SweepState,
+  policy: SweepPolicy,
+  priority: number,
+  now: number,
+): Sweep {
+  const sweep = newSweep(id, state, policy, priority);
   const trials = db
-    .prepare('select id, idx, state, attempts, parameters from trials where sweep_id = ? order by idx')
-    .all(id) as { id: string; idx: number; state: TrialStateName; attempts: number; parameters: string }[];
-  const { trainer } = db.prepare('select trainer from sweeps where id = ?').get(id) as { trainer: string };
+    .prepare('select id, idx, state, attempts, failure_class, parameters from trials where sweep_id = ? order by idx')
+    .all(id) as {
+    id: string;
+    idx: number;
+    state: TrialStateName;
+    attempts: number;
+    failure_class: FailureClassName | null;
+    parameters: string;
+  }[];
   for (const row of trials) {
     const trial: Trial = {
       id: row.id,
       index: row.idx,
       state: row.state,
-      packKey: packKey(trainer, JSON.parse(row.parameters)),
+      packKey: packKey(policy.trainer, JSON.parse(row.parameters)),
       attempts: row.attempts,
       failures: {},
+      failure: row.failure_class ?? undefined,
       offeredAt: now,
+      pool: undefined,
       readyAt: 0,
       checkpoint: undefined,
       lease: undefined,
@@ -59,8 +94,10 @@ export function loadSweep(db: Database, id: string, state: SweepState, policy: S
   }
   const failures = db
     .prepare(
-      `select trial_id, failure_class as class, count(*) as n from attempts
-       where sweep_id = ? and outcome = 'failed' group by trial_id, failure_class`,
+      `select trial_id, failure_class as class, count(*) as n from attempts as a
+       where sweep_id = ? and outcome = 'failed' and number >
+         coalesce((select max(attempts) from retries as r where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id), 0)
+       group by trial_id, failure_class`,
     )
     .all(id) as { trial_id: string; class: FailureClassName; n: number }[];
   for (const row of failures) {
@@ -83,7 +120,7 @@ function loadCheckpoints(db: Database, sweepId: string): (Checkpoint & { readonl
     .all(sweepId) as (Checkpoint & { trialId: string })[];
 }
 
-function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Lease[] {
+function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Omit<Lease, 'stay'>[] {
   const rows = db
     .prepare(
       `select trial_id, number, agent_id, incarnation, slot, pack, granted_at, max(

@@ -27,7 +27,7 @@ import {
 } from '../../proto/names.ts';
 import { toWire } from '../../proto/parameters.ts';
 import type { Parameters } from '../../proto/trainers.ts';
-import type { AttemptKey } from '../core/model.ts';
+import type { AttemptKey, SweepPolicy } from '../core/model.ts';
 
 interface SweepRow {
   id: number;
@@ -45,6 +45,8 @@ interface SweepRow {
   reason: string;
   created_at: number;
   ended_at: number;
+  priority: number;
+  policy: string;
 }
 
 interface TrialRow {
@@ -189,6 +191,16 @@ export class Queries {
       );
     }
     return { sweepId: `${newest.sweep_id}`, trialId: newest.id };
+  }
+
+  /** What a person's request had tried again; undefined: it has not been carried out. */
+  retried(requestId: string): { sweepId: string; trials: number } | undefined {
+    return this.#db
+      .prepare(
+        `select cast(sweep_id as text) as sweepId, count(*) as trials from retries where request_id = ?
+         group by sweep_id`,
+      )
+      .get(requestId) as { sweepId: string; trials: number } | undefined;
   }
 
   /** What an agent needs to run a trial. */
@@ -357,6 +369,8 @@ export class Queries {
       endedAtMs: row.ended_at,
       fingerprint: row.fingerprint,
       axes: JSON.parse(row.axes),
+      priority: row.priority,
+      weight: (JSON.parse(row.policy) as SweepPolicy).weight,
     };
   }
 }

@@ -11,11 +11,13 @@ import { insertSweep } from './submit.ts';
 
 /** Takes a store back to what version 1 wrote. */
 const TO_VERSION_1 = `
+drop table retries;
 drop table drains;
 drop table artifacts;
 alter table attempts drop column resumed_from;
 alter table attempts drop column pack;
-update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstructEvery', '$.command');
+alter table sweeps drop column priority;
+update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstructEvery', '$.command', '$.trainer', '$.resources', '$.weight');
 pragma user_version = 1;
 `;
 
@@ -24,11 +26,12 @@ test('a store of version 1 is brought up to date, and its sweeps go on', () => {
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
   const policy = {
+    ...{ trainer: 'noop', resources: { labels: {} }, weight: 1 },
     ...{ concurrency: undefined, timeoutMs: undefined, maxFailed: undefined },
     ...{ retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 }, checkpointEvery: 7, reconstructEvery: 7, command: [] },
   };
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop', policy };
-  const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0 };
+  const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 };
   insertSweep(old, { ...sweep, ...counts }, [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }], 1);
   old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p')");
   old.exec(TO_VERSION_1);
@@ -45,12 +48,16 @@ test('a store of version 1 is brought up to date, and its sweeps go on', () => {
   before.close();
   const loaded = loadCore(db, 1000, 0).sweeps.get('1');
   expect(loaded?.policy).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4, command: [] });
+  expect(loaded?.policy).toMatchObject({ trainer: 'noop', resources: { labels: {} }, weight: 1 });
+  expect(loaded?.priority).toBe(0);
   expect(new Queries(db).attempts('1', 't0')).toMatchObject([{ number: 1, resumedFrom: 0 }]);
   expect(new Queries(db).artifacts('1', '')).toEqual([]);
 });
 
 /** Takes a store back to what version 3 wrote. */
 const TO_VERSION_3 = `
+drop table retries;
+alter table sweeps drop column priority;
 alter table attempts drop column pack;
 alter table drains rename column grace_left_ms to grace_ends_at;
 pragma user_version = 3;

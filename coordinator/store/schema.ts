@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 6;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -26,6 +26,19 @@ create table drains (
   grace_left_ms integer not null,
   reason text not null
 ) strict, without rowid;
+`;
+
+/** What people had tried again: each trial of a request, with the attempts that it had had by then. */
+const RETRIES = `
+create table retries (
+  sweep_id integer not null,
+  trial_id text not null,
+  request_id text not null,
+  attempts integer not null,
+  at integer not null,
+  primary key (sweep_id, trial_id, request_id)
+) strict, without rowid;
+create index retry_requests on retries (request_id);
 `;
 
 /** Those of version 3 said when their grace ends, in Unix milliseconds. */
@@ -52,7 +65,8 @@ create table sweeps (
   state text not null,
   reason text not null,
   created_at integer not null,
-  ended_at integer not null default 0
+  ended_at integer not null default 0,
+  priority integer not null default 0
 ) strict;
 
 create table trials (
@@ -127,6 +141,7 @@ create table events (
 
 ${ARTIFACTS}
 ${DRAINS}
+${RETRIES}
 `;
 
 /** From the version before to each. */
@@ -144,6 +159,12 @@ update attempts set pack = agent_id || '/' || incarnation || '/' || slot || '/' 
 alter table drains rename column grace_ends_at to grace_left_ms;
 update drains set grace_left_ms = max(0, grace_left_ms - 1000 * cast(strftime('%s', 'now') as integer));
 `,
+  5: `
+alter table sweeps add column priority integer not null default 0;
+update sweeps set policy =
+  json_set(policy, '$.trainer', trainer, '$.resources', json('{"labels":{}}'), '$.weight', 1);
+`,
+  6: RETRIES,
 };
 
 /**

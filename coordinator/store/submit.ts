@@ -15,6 +15,7 @@ export interface NewSweep {
   /** Names of the parameters that vary. */
   readonly axes: readonly string[];
   readonly policy: SweepPolicy;
+  readonly priority: number;
   readonly configs: number;
   readonly replicates: number;
   /** Grid points that the rules dropped. */
@@ -40,8 +41,8 @@ export function insertSweep(db: Database, sweep: NewSweep, trials: Iterable<NewT
       const { lastInsertRowid } = db
         .prepare(
           `insert into sweeps (request_id, name, fingerprint, file_name, text, trainer, metric, goal, axes, policy,
-             configs, replicates, excluded, state, reason, created_at)
-           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', '', ?)`,
+             configs, replicates, excluded, priority, state, reason, created_at)
+           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', '', ?)`,
         )
         .run(
           sweep.requestId,
@@ -57,6 +58,7 @@ export function insertSweep(db: Database, sweep: NewSweep, trials: Iterable<NewT
           sweep.configs,
           sweep.replicates,
           sweep.excluded,
+          sweep.priority,
           at,
         );
       const id = Number(lastInsertRowid);

@@ -25,6 +25,10 @@ export interface Written {
   readonly dropped: DroppedArtifact[];
 }
 
+/** What a trial reported last at epoch `?`, which its next attempt goes on from. */
+const METRICS_AT = `coalesce((select metrics from reports as r where r.sweep_id = trials.sweep_id
+  and r.trial_id = trials.id and r.epoch = ? order by attempt desc limit 1), '{}')`;
+
 export function writerOf(db: Database): (change: Change, at: number, written: Written) => void {
   const event = db.prepare(
     'insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, ?, ?, ?, ?)',
@@ -36,11 +40,15 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
   );
   const grantTrial = db.prepare(
     `update trials set state = 'running', attempts = ?, agent_id = ?, backend = ?, epoch = ?,
-       metrics = coalesce((select metrics from reports as r where r.sweep_id = trials.sweep_id and r.trial_id = trials.id
-         and r.epoch = ? order by attempt desc limit 1), '{}'),
+       metrics = ${METRICS_AT},
        failure_class = null, failure_message = null, started_at = ?, ended_at = 0
      where sweep_id = ? and id = ?`,
   );
+  const retryTrial = db.prepare(
+    `update trials set state = 'pending', epoch = ?, metrics = ${METRICS_AT}, failure_class = null, failure_message = null,
+       ended_at = 0 where sweep_id = ? and id = ?`,
+  );
+  const retry = db.prepare('insert into retries (sweep_id, trial_id, request_id, attempts, at) values (?, ?, ?, ?, ?)');
   const grant = db.prepare(
     `insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, pack, backend, granted_at,
        resumed_from)
@@ -69,6 +77,8 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
        ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end where id = ?4`,
   );
 
+  const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
+
   return (change, at, { events, dropped }) => {
     /** Of a trial only the newest checkpoint is of use. */
     const drop = (sweepId: string, trialId: string, newest?: { readonly attempt: number; readonly name: string }) => {
@@ -88,6 +98,20 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
         moveTrial.run(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId);
         if (state === 'succeeded') drop(sweepId, trialId);
         note(sweepId, trialId, 0, state, detail);
+        break;
+      }
+      case 'retried': {
+        const { sweepId, trialId, requestId, attempts, resumesFrom } = change;
+        retry.run(sweepId, trialId, requestId, attempts, at);
+        retryTrial.run(resumesFrom, resumesFrom, sweepId, trialId);
+        if (resumesFrom === 0) drop(sweepId, trialId);
+        note(sweepId, trialId, 0, 'retried', describeRetry(change));
+        break;
+      }
+      case 'priority': {
+        const { sweepId, priority, before } = change;
+        prioritize.run(priority, sweepId);
+        note(sweepId, '', 0, 'priority', `${priority}, it was ${before}`);
         break;
       }
       case 'granted': {
@@ -141,4 +165,9 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
 
 function describe(ending: Ending): string {
   return ending.outcome === 'failed' ? `failed (${ending.failure.class}): ${ending.failure.message}` : ending.outcome;
+}
+
+function describeRetry({ failure, resumesFrom }: Change & { kind: 'retried' }): string {
+  const was = failure === undefined ? 'it was cancelled' : `it had failed (${failure})`;
+  return resumesFrom === 0 ? was : `${was}; it goes on after epoch ${resumesFrom}`;
 }

@@ -62,11 +62,41 @@ const keys: [string, string][] = [
   ['__proto__: 4', '4:1: "__proto__" cannot be a key'],
 ];
 
+const resources: [string, string][] = [
+  ['resources: {gpus: 1}', '4:13: unknown key "gpus"; did you mean "gpu"?'],
+  [
+    'resources: {gpu: 2}',
+    '4:18: gpu: trainer autoencoder computes on one GPU; 2 are for a program of your own (command)',
+  ],
+  ['resources: {gpu: true}', '4:18: gpu: expected a number of GPUs from 1 to 64, or false, got true'],
+  ['resources: {gpu: 0}', '4:18: gpu: expected a number of GPUs from 1 to 64, or false, got 0'],
+  ['resources: {vram: 8}', '4:19: vram: expected a size such as 8GiB or 512MiB, got 8'],
+  ['resources: {vram: 8 gigs}', '4:19: vram: expected a size such as 8GiB or 512MiB, got "8 gigs"'],
+  [
+    'resources: {gpu: false, vram: 8GiB}',
+    '4:25: vram asks for memory of a GPU, and gpu: false for none; keep one of them',
+  ],
+  ['resources: {labels: {zone: 1}}', '4:28: zone: expected text, got 1; put quotes around it'],
+  [
+    'resources: {labels: {-zone: a}}',
+    '4:22: "-zone" cannot name a label; expected a letter or digit, then letters, digits, "_", ".", "/" or "-", up to 100 in all',
+  ],
+  [
+    'resources: [gpu]',
+    '4:12: resources: expected a mapping, such as {gpu: 1, vram: 8GiB, labels: {zone: a}}, got a list',
+  ],
+];
+
+const order: [string, string][] = [
+  ['priority: high', '4:11: priority: expected a whole number from -1000 to 1000, got "high"'],
+  ['priority: 1001', '4:11: priority: expected a whole number from -1000 to 1000, got 1001'],
+  ['priorty: 1', '4:1: unknown key "priorty"; did you mean "priority"?'],
+  ['weight: 0', '4:9: weight: expected a number from 0.001 to 1000, got 0'],
+];
+
 const later: [string, string][] = [
   ['early_terminate: {type: hyperband}', '4:1: key "early_terminate" is not yet supported'],
   ['run_cap: 3', '4:1: key "run_cap" is not yet supported'],
-  ['resources: {gpu: 1}', '4:1: key "resources" is not yet supported'],
-  ['priority: 0', '4:1: key "priority" is not yet supported'],
   ['early_stop: {type: asha}', '4:1: key "early_stop" is not yet supported'],
   ['method: random', '4:9: method: "random" is not yet supported; write method: grid'],
   ['method: tpe', '4:9: method: "tpe" is not yet supported; write method: grid'],
@@ -244,7 +274,7 @@ const yaml: [string, string][] = [
   ['a: b\0', '1:5: a NUL character; is this a text file?'],
 ];
 
-test.each([...keys, ...later, ...types, ...axes, ...trainer, ...rules])('%s', (line, told) => {
+test.each([...keys, ...later, ...resources, ...order, ...types, ...axes, ...trainer, ...rules])('%s', (line, told) => {
   expect(refusal(HEAD + line)).toBe(`x.yaml:${told}`);
 });
 

@@ -28,7 +28,7 @@ test.each([
   ],
   [
     'defaults written out',
-    `${PLAIN}retry: {crash: 2}\nreplicates: 1\norder: grid\nmetric: {name: test_loss}\nmethod: grid\nzip: []\n`,
+    `${PLAIN}retry: {crash: 2}\nreplicates: 1\norder: grid\nresources: {labels: {}}\npriority: 5\nweight: 2\nmetric: {name: test_loss}\nmethod: grid\nzip: []\n`,
   ],
   ['another name and description', `${PLAIN}name: other\ndescription: words\n`],
 ])('%s is the same sweep', (_, text) => {
@@ -41,6 +41,10 @@ test.each([
   'replicates: 2',
   'seeds: [1]',
   'concurrency: 3',
+  'resources: {gpu: 1}',
+  'resources: {gpu: false}',
+  'resources: {vram: 8GiB}',
+  'resources: {labels: {zone: a}}',
   'timeout: 1h',
   'retry: {crash: 3}',
   'retry: {backoff: 3s}',

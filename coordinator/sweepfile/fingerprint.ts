@@ -1,5 +1,6 @@
 /** Whether two sweep files ask for the same. */
 import { createHash } from 'node:crypto';
+import type { Resources } from '../core/model.ts';
 import { canonicalJson, type Json } from '../grid/canonical-json.ts';
 import type { Condition } from '../grid/rules.ts';
 import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './parse.ts';
@@ -7,7 +8,7 @@ import type { SweepSpec } from './spec.ts';
 
 /**
  * SHA-256, in hex, of what decides the trials, how they run and how they rank. Formatting, comments, the order of keys,
- * defaults written out, the sweep's name and its description do not count; the order of values and of rules does.
+ * defaults written out, the sweep's name, its description, its priority and its weight do not count; the order of values and of rules does.
  */
 export function sweepFingerprint(spec: SweepSpec): string {
   const content: Json = {
@@ -26,9 +27,16 @@ export function sweepFingerprint(spec: SweepSpec): string {
     // Keys that came later count where they say something: a file from before keeps its fingerprint.
     ...(spec.checkpointEvery === DEFAULT_CHECKPOINT_EVERY ? {} : { checkpointEvery: spec.checkpointEvery }),
     ...(spec.reconstructEvery === DEFAULT_RECONSTRUCT_EVERY ? {} : { reconstructEvery: spec.reconstructEvery }),
+    ...(asksForNothing(spec.resources)
+      ? {}
+      : { resources: { ...spec.resources, labels: { ...spec.resources.labels } } }),
     ...(spec.command.length === 0 ? {} : { command: spec.command }),
   };
   return createHash('sha256').update(canonicalJson(content)).digest('hex');
+}
+
+function asksForNothing({ gpu, vramBytes, labels }: Resources): boolean {
+  return gpu === undefined && vramBytes === undefined && Object.keys(labels).length === 0;
 }
 
 function conditionsData(conditions: readonly Condition[]): Json {

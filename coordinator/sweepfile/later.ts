@@ -1,7 +1,7 @@
 /** What a sweep file may hold one day, or holds elsewhere, and trawl does not do yet: refused by name, never ignored. */
 
 const LATER_KEYS = [
-  ...['resources', 'priority', 'early_stop'],
+  ...['early_stop'],
   // Weights & Biases
   ...['early_terminate', 'run_cap', 'project', 'entity', 'job', 'image_uri', 'parent'],
 ];

@@ -36,6 +36,9 @@ seeds: [3, 1]
 order: shuffled
 seed: 9
 concurrency: 4
+priority: -3
+weight: 2.5
+resources: {gpu: 1, vram: 8GiB, labels: {zone: a}}
 retry: {oom: 0, backoff: 1m30s}
 timeout: 2h
 max_failed: 12.5%
@@ -72,6 +75,9 @@ hypotheses:
     seeds: [3, 1],
     order: { kind: 'shuffled', seed: 9 },
     concurrency: 4,
+    priority: -3,
+    weight: 2.5,
+    resources: { gpu: 1, vramBytes: 8 * 2 ** 30, labels: { zone: 'a' } },
     retry: { oom: 0, crash: 2, timeout: 1, backoffMs: 90_000 },
     timeoutMs: 7_200_000,
     maxFailed: { kind: 'share', ratio: 0.125 },

@@ -1,6 +1,7 @@
 /** The whole way from a sweep file's text to a checked sweep. */
 import { basename } from 'node:path';
 import { usualGoal } from '../../proto/goals.ts';
+import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/priorities.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import { axesOf } from './axes-of.ts';
 import { commandOf, withImpliedTrainer } from './command-of.ts';
@@ -9,6 +10,7 @@ import { parseDuration } from './duration.ts';
 import { hypothesesOf } from './hypotheses-of.ts';
 import { Findings, has, type Located, locate } from './locate.ts';
 import { SweepFileError } from './problems.ts';
+import { resourcesOf } from './resources-of.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules-of.ts';
 import { type SweepFile, sweepFileSchema } from './schema.ts';
 import { badPaths, tellShapeProblems } from './shape-problems.ts';
@@ -69,6 +71,9 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
     seeds: seedsOf(file, findings),
     order: orderOf(file, findings),
     concurrency: file.concurrency,
+    priority: file.priority ?? DEFAULT_PRIORITY,
+    weight: file.weight ?? DEFAULT_WEIGHT,
+    resources: resourcesOf(file, trainer, findings),
     retry: retryOf(file),
     timeoutMs: file.timeout === undefined ? undefined : parseDuration(file.timeout),
     maxFailed: maxFailedOf(file),

@@ -4,9 +4,12 @@
  * parameter of the sweep) is checked in parse.ts. Every wording here that begins with "expected" reaches the user.
  */
 import { z } from 'zod';
+import { LABEL_NAME, LABEL_VALUE, LABEL_VALUE_RULE, MAX_LABELS } from '../../proto/labels.ts';
+import { MAX_PRIORITY, MAX_WEIGHT, MIN_WEIGHT } from '../../proto/priorities.ts';
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { MAX_LISTED_VALUES } from '../grid/axes.ts';
 import { DURATION_PATTERN, parseDuration } from './duration.ts';
+import { SIZE_PATTERN } from './size.ts';
 
 /** The longest name of a sweep or a metric, and the longest text that a parameter may be. */
 export const MAX_TEXT = 1_000;
@@ -31,6 +34,8 @@ export const MAX_COMMAND_ITEMS = 1_000;
 export const MAX_COMMAND_ITEM = 10_000;
 /** The most hypotheses of a sweep. */
 export const MAX_HYPOTHESES = 200;
+/** The most GPUs that a trial may ask for. */
+export const MAX_GPUS = 64;
 /** What a parameter may be called: it appears in tables, files and metric labels. */
 export const PARAMETER_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
@@ -75,6 +80,46 @@ const duration = z
   .string({ error: durationError })
   .regex(DURATION_PATTERN, { error: durationError })
   .refine((written) => parseDuration(written) !== undefined, { error: durationError });
+
+const weightError = `expected a number from ${MIN_WEIGHT} to ${MAX_WEIGHT}`;
+const weight = z
+  .number({ error: weightError })
+  .min(MIN_WEIGHT, { error: weightError })
+  .max(MAX_WEIGHT, { error: weightError });
+
+const gpuError = `expected a number of GPUs from 1 to ${MAX_GPUS}, or false`;
+const sizeError = 'expected a size such as 8GiB or 512MiB';
+const labelError = `expected text of ${LABEL_VALUE_RULE}`;
+const resources = z.strictObject(
+  {
+    gpu: z
+      .union(
+        [z.int({ error: gpuError }).min(1, { error: gpuError }).max(MAX_GPUS, { error: gpuError }), z.literal(false)],
+        { error: gpuError },
+      )
+      .optional()
+      .describe('GPUs of the slot; false: a slot without one; default: either'),
+    vram: z
+      .string({ error: sizeError })
+      .regex(SIZE_PATTERN, { error: sizeError })
+      .optional()
+      .describe('memory that a trial may count on, on each GPU'),
+    labels: z
+      .record(
+        z.string().regex(LABEL_NAME),
+        z.string({ error: 'expected text' }).regex(LABEL_VALUE, { error: labelError }),
+        {
+          error: 'expected a mapping of labels to values, such as {zone: a}',
+        },
+      )
+      .refine((labels) => Object.keys(labels).length <= MAX_LABELS, {
+        error: `expected at most ${MAX_LABELS} labels`,
+      })
+      .optional()
+      .describe('labels that the agent must have (trawl agent --label)'),
+  },
+  { error: 'expected a mapping, such as {gpu: 1, vram: 8GiB, labels: {zone: a}}' },
+);
 
 const parameter = z.strictObject(
   {
@@ -191,6 +236,11 @@ export const sweepFileSchema = z.strictObject(
     order: z.enum(['grid', 'shuffled']).optional().describe('the order in which trials start; shuffled needs seed'),
     seed: whole(0, MAX_SEED).optional().describe('the seed of order: shuffled'),
     concurrency: whole(1, MAX_CONCURRENCY).optional().describe('the most trials at once'),
+    priority: whole(-MAX_PRIORITY, MAX_PRIORITY)
+      .optional()
+      .describe('trials of a sweep with more go first, whatever the others have; default 0'),
+    weight: weight.optional().describe('its part of the slots beside other sweeps of its priority; default 1'),
+    resources: resources.optional().describe('what the slot that runs a trial must have'),
     retry: z
       .strictObject(
         {
@@ -246,7 +296,8 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
   const shape = sweepFileSchema.shape;
   const [top, second] = path;
   if (top === undefined) return Object.keys(shape);
-  if (top === 'metric' || top === 'retry') return Object.keys(shape[top].unwrap().shape);
+  if (top === 'resources' && second !== undefined) return undefined;
+  if (top === 'metric' || top === 'retry' || top === 'resources') return Object.keys(shape[top].unwrap().shape);
   if (top === 'parameters' && second !== undefined) return Object.keys(parameter.shape);
   if (top === 'when' || top === 'hypotheses') return Object.keys(shape[top].unwrap().element.shape);
   return undefined;

@@ -1,5 +1,6 @@
 /** What zod finds wrong with a file's shape, in words for its author. */
 import type { z } from 'zod';
+import { LABEL_NAME_RULE } from '../../proto/labels.ts';
 import { isLater, LATER_METHODS } from './later.ts';
 import { type Findings, has, type Located, locate, type Path } from './locate.ts';
 import { keysAt } from './schema.ts';
@@ -32,7 +33,9 @@ export function badPaths(issues: readonly Issue[]): Path[] {
 
 function tell(issue: Issue, path: Path, root: Located, findings: Findings): void {
   const name = path[path.length - 1];
-  if (issue.code === 'invalid_key') {
+  if (issue.code === 'invalid_key' && path[0] === 'resources') {
+    findings.atKey(path, `${quote(String(name))} cannot name a label; expected ${LABEL_NAME_RULE}`);
+  } else if (issue.code === 'invalid_key') {
     findings.atKey(path, `${quote(String(name))} cannot be a parameter; ${nameRule(String(name))}`);
   } else if (!has(root, path)) {
     findings.atKey(path.slice(0, -1), `missing key ${quote(String(name))}${example(path)}`);

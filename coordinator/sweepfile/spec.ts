@@ -1,5 +1,6 @@
 /** A sweep as the rest of the coordinator knows it: checked, with every default filled in. */
 import type { TrainerName } from '../../proto/trainers.ts';
+import type { Resources } from '../core/model.ts';
 import type { Axis } from '../grid/axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from '../grid/rules.ts';
 import type { Claim } from './claim.ts';
@@ -25,6 +26,12 @@ export interface SweepSpec {
   readonly order: Order;
   /** The most trials at once; undefined: as many as there are slots. */
   readonly concurrency: number | undefined;
+  /** Trials of a sweep with more go first. */
+  readonly priority: number;
+  /** Its part of the slots beside other sweeps of its priority. */
+  readonly weight: number;
+  /** What a slot must have to run a trial. */
+  readonly resources: Resources;
   readonly retry: Retry;
   /** Longest an attempt may run; undefined: no limit. */
   readonly timeoutMs: number | undefined;

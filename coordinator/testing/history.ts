@@ -1,14 +1,24 @@
 /** Random histories of a core: what agents, people and time may do to it, in any order, sense or no sense. */
 import fc from 'fast-check';
-import { RefusedError } from '../../proto/errors.ts';
+import { TrawlError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { onHeartbeat, onHello } from '../core/agents.ts';
 import { type Answer, type AttemptRecord, type Claim, onOpen, onRecord, type RecordAnswer } from '../core/attempts.ts';
 import { onDrain, onUndrain } from '../core/drain.ts';
-import { type AttemptKey, type Core, type Ending, isEnded, keyText, type SweepPolicy } from '../core/model.ts';
+import {
+  type AttemptKey,
+  type Core,
+  type Ending,
+  isEnded,
+  keyText,
+  type Resources,
+  type Sweep,
+  type SweepPolicy,
+} from '../core/model.ts';
+import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
 import { schedule } from '../core/scheduler.ts';
 import { Step } from '../core/step.ts';
-import { onKill, onPause, onResume, onStop } from '../core/sweeps.ts';
+import { addTrial, newSweep, onKill, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
 import { onTick } from '../core/tick.ts';
 import { addSweep, agentHello, emptyCore } from './sample-core.ts';
 
@@ -37,7 +47,9 @@ export type Action =
       readonly shift: number;
       readonly body: Body;
     }
-  | { readonly do: 'pause' | 'resume' | 'stop' | 'kill'; readonly pick: number };
+  | { readonly do: 'pause' | 'resume' | 'stop' | 'kill'; readonly pick: number }
+  | { readonly do: 'retry'; readonly pick: number; readonly choice: RetryChoice }
+  | { readonly do: 'prioritize'; readonly pick: number; readonly priority: number };
 
 type Body = 'report' | 'log' | 'checkpoint' | 'succeeded' | 'stopped' | FailureClassName;
 
@@ -46,7 +58,7 @@ export interface Happened {
   readonly step: Step;
   readonly opened?: { readonly claim: Claim; readonly answer: Answer };
   readonly recorded?: { readonly agentId: string; readonly record: AttemptRecord; readonly answer: RecordAnswer };
-  readonly refused?: RefusedError;
+  readonly refused?: TrawlError;
   readonly heartbeat?: { readonly agentId: string; readonly incarnation: string };
 }
 
@@ -54,6 +66,9 @@ export const AGENTS = ['a', 'b', 'c'] as const;
 const SLOTS = 2;
 /** Of each agent. */
 const PACKS = [1, 2, 4];
+const GPUS = { backend: 'tensorflow-gpu', slotFacts: [1, 1].map((gpus) => ({ gpus, vramBytes: 8 * 2 ** 30 })) };
+/** What each agent has: the third has what the first has, and GPUs. */
+const MACHINES = [{ labels: { zone: 'a' } }, { labels: { zone: 'b' } }, { labels: { zone: 'a' }, ...GPUS }];
 const packKeyOf = (index: number) => (index % 4 === 3 ? undefined : `k${index % 2}`);
 
 export class World {
@@ -62,6 +77,9 @@ export class World {
   /** Every offer that was ever made: NATS may deliver each again, at any time. */
   readonly offers: AttemptKey[] = [];
   readonly granted: AttemptKey[] = [];
+  /** Sweeps that are over, which only the store knows any more. */
+  readonly ended = new Map<string, Sweep>();
+  #requests = 0;
   readonly #incarnations = new Map<string, number>(AGENTS.map((id) => [id, 0]));
 
   constructor(policies: readonly Partial<SweepPolicy>[], trials: number, core: Core = emptyCore()) {
@@ -80,7 +98,11 @@ export class World {
 
   /** What the runtime does with sweeps that are over. */
   forgetEnded(): void {
-    for (const sweep of this.core.sweeps.values()) if (isEnded(sweep.state)) this.core.sweeps.delete(sweep.id);
+    for (const sweep of this.core.sweeps.values()) {
+      if (!isEnded(sweep.state)) continue;
+      this.core.sweeps.delete(sweep.id);
+      this.ended.set(sweep.id, sweep);
+    }
   }
 
   incarnation(agentId: string, back = 0): string {
@@ -97,7 +119,8 @@ export class World {
       }
       case 'hello': {
         const id = agentAt(action.agent);
-        onHello(core, agentHello(id, this.incarnation(id), SLOTS, PACKS[action.agent % PACKS.length]), now);
+        const hello = agentHello(id, this.incarnation(id), SLOTS, PACKS[action.agent % PACKS.length]);
+        onHello(core, { ...hello, ...MACHINES[action.agent % MACHINES.length] }, now);
         return { step: new Step() };
       }
       case 'heartbeat':
@@ -119,6 +142,8 @@ export class World {
         return this.#open(action);
       case 'record':
         return this.#record(action);
+      case 'retry':
+        return this.#retry(action);
       default:
         return this.#steer(action);
     }
@@ -157,7 +182,7 @@ export class World {
     return { step, recorded: { agentId, record, answer: onRecord(this.core, agentId, record, this.now, step) } };
   }
 
-  #steer(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' }>): Happened {
+  #steer(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>): Happened {
     // The third there is not.
     const id = `${(action.pick % 3) + 1}`;
     try {
@@ -168,14 +193,39 @@ export class World {
           return { step: onResume(this.core, id) };
         case 'stop':
           return { step: onStop(this.core, id, 'a person asked') };
+        case 'prioritize':
+          return { step: onPriority(this.core, id, action.priority, this.now) };
         case 'kill':
           return { step: onKill(this.core, id, 'a person asked') };
       }
     } catch (refused) {
-      if (!(refused instanceof RefusedError)) throw refused;
+      if (!(refused instanceof TrawlError)) throw refused;
       return { step: new Step(), refused };
     }
   }
+
+  #retry({ pick, choice }: Extract<Action, { do: 'retry' }>): Happened {
+    const id = `${(pick % 2) + 1}`;
+    const ended = this.ended.get(id);
+    const sweep = this.core.sweeps.get(id) ?? (ended && loadedAgain(ended));
+    if (sweep === undefined) throw new Error(`sweep ${id} is neither in memory nor in the store`);
+    this.#requests += 1;
+    try {
+      const step = onRetry(this.core, sweep, choice, `request ${this.#requests}`);
+      if (this.core.sweeps.has(id)) this.ended.delete(id);
+      return { step };
+    } catch (refused) {
+      if (!(refused instanceof TrawlError)) throw refused;
+      return { step: new Step(), refused };
+    }
+  }
+}
+
+/** As the store gives it back: without the queues that it had. */
+function loadedAgain({ id, state, policy, priority, trials }: Sweep): Sweep {
+  const sweep = newSweep(id, state, policy, priority);
+  for (const trial of trials.values()) addTrial(sweep, { ...trial });
+  return sweep;
 }
 
 function recordOf(key: AttemptKey, seq: number, at: number, body: Body): AttemptRecord {
@@ -206,6 +256,17 @@ const body: fc.Arbitrary<Body> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(...FAILURES) },
 );
 
+const anyChoice: fc.Arbitrary<RetryChoice> = fc.oneof(
+  fc.record({
+    failures: fc.oneof(fc.constant('all' as const), fc.uniqueArray(fc.constantFrom(...FAILURES), { maxLength: 3 })),
+    cancelled: fc.boolean(),
+  }),
+  // One more than there are.
+  fc.record({
+    trials: fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 3 }).map((at) => at.map((i) => `t${i}`)),
+  }),
+);
+
 export const anyAction: fc.Arbitrary<Action> = fc.oneof(
   { weight: 9, arbitrary: fc.record({ do: say('hello'), agent }) },
   { weight: 4, arbitrary: fc.record({ do: say('restart'), agent }) },
@@ -231,6 +292,8 @@ export const anyAction: fc.Arbitrary<Action> = fc.oneof(
   },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('pause', 'resume', 'resume'), pick }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('stop', 'kill'), pick }) },
+  { weight: 4, arbitrary: fc.record({ do: say('prioritize'), pick, priority: fc.constantFrom(-1, 0, 1) }) },
+  { weight: 5, arbitrary: fc.record({ do: say('retry'), pick, choice: anyChoice }) },
 );
 
 export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
@@ -243,6 +306,16 @@ export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
   }),
   timeoutMs: fc.constantFrom(undefined, 60_000),
   maxFailed: fc.constantFrom(undefined, { kind: 'count', count: 2 }, { kind: 'share', ratio: 0.5 }),
+  weight: fc.constantFrom(1, 3),
+  trainer: fc.constant('noop'),
+  // Some agent can run each.
+  resources: fc.constantFrom<Resources>(
+    ...[{ labels: {} }, { labels: {} }, { labels: { zone: 'a' } }, { labels: { zone: 'b' } }],
+    ...[
+      { gpu: false as const, labels: { zone: 'a' } },
+      { gpu: 1, vramBytes: 4 * 2 ** 30, labels: {} },
+    ],
+  ),
   checkpointEvery: fc.constant(1),
   reconstructEvery: fc.constant(4),
   command: fc.constant([]),

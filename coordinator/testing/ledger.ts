@@ -1,7 +1,7 @@
 /** What can be known of a core from its changes alone, kept as a second set of books and checked as it is written. */
 import { strict as assert } from 'node:assert';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
-import { type AttemptKey, type Core, keyText, type Sweep, type SweepPolicy } from '../core/model.ts';
+import { type AttemptKey, type Core, isEnded, keyText, type Sweep, type SweepPolicy } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
 
 /** Where a trial may go from where it is. */
@@ -20,14 +20,17 @@ interface Entry {
   attempts: number;
   /** The running attempt and its newest record. */
   open: { readonly key: AttemptKey; lastSeq: number } | undefined;
-  readonly failures: Partial<Record<FailureClassName, number>>;
+  /** Since it was last retried. */
+  failures: Partial<Record<FailureClassName, number>>;
+  /** How its last attempt failed, where that is why it is where it is. */
+  failure: FailureClassName | undefined;
   /** Of the newest checkpoint that was stored. */
   checkpoint: { readonly attempt: number; readonly epoch: number } | undefined;
 }
 
 export class Ledger {
   readonly trials = new Map<string, Entry>();
-  readonly sweeps = new Map<string, { state: Sweep['state']; readonly policy: SweepPolicy }>();
+  readonly sweeps = new Map<string, { state: Sweep['state']; priority: number; readonly policy: SweepPolicy }>();
 
   constructor(core?: Core) {
     for (const sweep of core?.sweeps.values() ?? []) this.addSweep(sweep);
@@ -35,13 +38,14 @@ export class Ledger {
 
   /** As it was submitted, whatever has happened to it in memory since. */
   addSweep(sweep: Sweep): void {
-    this.sweeps.set(sweep.id, { state: 'running', policy: sweep.policy });
+    this.sweeps.set(sweep.id, { state: 'running', priority: sweep.priority, policy: sweep.policy });
     for (const trial of sweep.trials.values()) {
       this.trials.set(`${sweep.id}/${trial.id}`, {
         state: 'pending',
         attempts: 0,
         open: undefined,
         failures: {},
+        failure: undefined,
         checkpoint: undefined,
       });
     }
@@ -50,9 +54,12 @@ export class Ledger {
   /** @throws {AssertionError} for a change that breaks a law */
   write(change: Change): void {
     switch (change.kind) {
-      case 'sweep':
-        this.#sweep(change.sweepId).state = change.state;
+      case 'sweep': {
+        const sweep = this.#sweep(change.sweepId);
+        if (isEnded(sweep.state)) assert.equal(change.state, 'running', 'a sweep that has ended can only run again');
+        sweep.state = change.state;
         break;
+      }
       case 'trial': {
         const entry = this.#entry(change);
         assert.ok(WAYS[entry.state].includes(change.state), `a trial went from ${entry.state} to ${change.state}`);
@@ -61,9 +68,27 @@ export class Ledger {
         }
         assert.equal(entry.open, undefined, `a trial went ${change.state} before its attempt ended`);
         entry.state = change.state;
+        entry.failure = change.failure?.class;
         break;
       }
       case 'drain':
+        break;
+      case 'retried': {
+        const entry = this.#entry(change);
+        assert.ok(['failed', 'cancelled'].includes(entry.state), `a trial was retried that is ${entry.state}`);
+        assert.ok(['running', 'paused'].includes(this.#sweep(change.sweepId).state), 'what is retried can run');
+        assert.equal(change.attempts, entry.attempts, 'attempts are numbered on');
+        assert.equal(change.failure, entry.failure, 'a retry knows what it is for');
+        if (change.failure === 'nan') entry.checkpoint = undefined;
+        assert.equal(change.resumesFrom, entry.checkpoint?.epoch ?? 0, 'what was done is not done again');
+        entry.state = 'pending';
+        entry.failures = {};
+        entry.failure = undefined;
+        break;
+      }
+      case 'priority':
+        assert.equal(this.#sweep(change.sweepId).priority, change.before, 'a priority goes on from what it was');
+        this.#sweep(change.sweepId).priority = change.priority;
         break;
       case 'granted': {
         const entry = this.#entry(change.key);
@@ -73,6 +98,7 @@ export class Ledger {
         assert.equal(change.key.attempt, entry.attempts + 1, 'attempts are numbered without gaps');
         assert.equal(change.resumedFrom, entry.checkpoint?.epoch ?? 0, 'what was done is not done again');
         entry.state = 'running';
+        entry.failure = undefined;
         entry.attempts += 1;
         entry.open = { key: change.key, lastSeq: 0 };
         break;
@@ -105,6 +131,7 @@ export class Ledger {
     let running = 0;
     for (const sweep of core.sweeps.values()) {
       assert.equal(sweep.state, this.#sweep(sweep.id).state);
+      assert.equal(sweep.priority, this.#sweep(sweep.id).priority);
       const tally = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
       for (const trial of sweep.trials.values()) {
         const entry = this.#entry({ sweepId: sweep.id, trialId: trial.id });
@@ -112,6 +139,7 @@ export class Ledger {
         assert.equal(trial.state, entry.state);
         assert.equal(trial.attempts, entry.attempts);
         assert.deepEqual(trial.failures, entry.failures);
+        assert.equal(trial.failure, entry.failure);
         // The store drops the checkpoint of what has succeeded.
         if (trial.state !== 'succeeded') {
           assert.equal(trial.checkpoint?.epoch, entry.checkpoint?.epoch);

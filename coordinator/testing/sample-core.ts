@@ -8,6 +8,9 @@ import { addTrial, newSweep } from '../core/sweeps.ts';
 export const LEASE_MS = 15_000;
 
 export const PLAIN_POLICY: SweepPolicy = {
+  trainer: 'noop',
+  resources: { labels: {} },
+  weight: 1,
   concurrency: undefined,
   retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 },
   timeoutMs: undefined,
@@ -28,8 +31,9 @@ export function addSweep(
   trials: number,
   policy: Partial<SweepPolicy> = {},
   packKeyOf: (index: number) => string | undefined = () => undefined,
+  priority = 0,
 ): Sweep {
-  const sweep = newSweep(id, 'running', { ...PLAIN_POLICY, ...policy });
+  const sweep = newSweep(id, 'running', { ...PLAIN_POLICY, ...policy }, priority);
   for (let index = 0; index < trials; index++) {
     addTrial(sweep, {
       id: `t${index}`,
@@ -38,7 +42,9 @@ export function addSweep(
       packKey: packKeyOf(index),
       attempts: 0,
       failures: {},
+      failure: undefined,
       offeredAt: 0,
+      pool: undefined,
       readyAt: 0,
       checkpoint: undefined,
       lease: undefined,
@@ -49,7 +55,8 @@ export function addSweep(
 }
 
 export function agentHello(id: string, incarnation: string, slots: number, pack = 1): AgentHello {
-  return { id, incarnation, slots, pack, host: 'host', version: '0', backend: 'wasm', gpus: [], metrics: '' };
+  const machine = { host: 'host', version: '0', backend: 'wasm', gpus: [], labels: {}, metrics: '' };
+  return { id, incarnation, slots, pack, ...machine, trainers: ['noop', 'autoencoder', 'command'], slotFacts: [] };
 }
 
 export function keyOf(sweep: Sweep, trial: Trial, attempt = trial.attempts + 1): AttemptKey {

@@ -14,6 +14,7 @@ import { Guard } from '../auth/guard.ts';
 import { Identities } from '../auth/identities.ts';
 import { Refusals } from '../auth/refusals.ts';
 import { controlOf } from '../control.ts';
+import { explainWaiting } from '../core/explain.ts';
 import type { AttemptKey } from '../core/model.ts';
 import { coordinatorMetrics } from '../metrics/families.ts';
 import { callCounter } from '../metrics/grpc-calls.ts';
@@ -81,7 +82,12 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
   const identities = secured && new Identities(secured.dir, (error) => broken.push(error));
   const guard = new Guard(identities, (reason, facts) => refusals.tell(reason, facts));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, guard, log });
-  const source = { queries: runtime.queries, agents: () => [], onCommit: runtime.onCommit.bind(runtime) };
+  const source = {
+    queries: runtime.queries,
+    agents: () => [],
+    explain: (sweepId: string, trialId: string) => explainWaiting(runtime.core, sweepId, trialId, runtime.now()),
+    onCommit: runtime.onCommit.bind(runtime),
+  };
   const server = newServer(guard.interceptors, callCounter(metrics));
   server.addService(
     ArtifactServiceService,

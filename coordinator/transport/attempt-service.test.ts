@@ -38,6 +38,9 @@ const HELLO: Hello = {
   version: '0',
   host: 'h',
   slots: 2,
+  slotFacts: [0, 1].map(() => ({ gpus: 0, vramBytes: 0 })),
+  labels: {},
+  trainers: ['noop'],
   backend: 'wasm',
   gpus: [],
   metrics: '',
@@ -101,9 +104,16 @@ const stored = (key: AttemptKey) => served.runtime.queries.trial(key.sweepId, ke
 
 describe('a stream', () => {
   test('begins with a hello, which is answered with what an agent needs to know', async () => {
+    const pool = expect.stringMatching(/^[0-9a-f]{16}$/);
     expect(await new Stream().hello().next()).toEqual({
       $case: 'welcome',
-      welcome: { cluster: served.cluster, leaseMs: LEASE_MS, heartbeatMs: 1_000, drain: undefined },
+      welcome: {
+        cluster: served.cluster,
+        leaseMs: LEASE_MS,
+        heartbeatMs: 1_000,
+        drain: undefined,
+        pools: [pool, pool],
+      },
     });
     expect(served.runtime.core.agents.get('a')).toMatchObject({ state: 'connected', slots: 2, incarnation: 'a1' });
   });
@@ -149,13 +159,15 @@ describe('a stream', () => {
   });
 
   test.each([
-    ['another protocol', { protocol: PROTOCOL + 1 }, /protocol 2, this coordinator 1/],
+    ['another protocol', { protocol: PROTOCOL + 1 }, /protocol 3, this coordinator 2/],
     ['a name that is no name', { agentId: 'a.b' }, /"a\.b" cannot name an agent/],
     ['no slots', { slots: 0 }, /slots/],
     ['a host of a thousand characters', { host: 'h'.repeat(1_000) }, /says too much/],
     ['a GPU of a thousand characters', { gpus: ['g'.repeat(1_000)] }, /says too much/],
     ['a thousand GPUs', { gpus: Array(1_000).fill('g') }, /says too much/],
     ['absurdly many slots', { slots: 4_000_000_000 }, /slots/],
+    ['slots that it says nothing of', { slotFacts: [] }, /says it has 2 slots, and tells of 0/],
+    ['a label that is none', { labels: { '-': 'a' } }, /"-" cannot name a label/],
     ['no incarnation', { incarnation: '' }, /incarnation/],
   ])('with %s is refused by name, and the agent is not known', async (_, more, message) => {
     const error = await new Stream().hello(more).broken();
@@ -177,7 +189,7 @@ describe('a stream', () => {
 describe('an Open', () => {
   test('grants what is offered, durably, with what is to be run', async () => {
     const { keys } = await offered(1);
-    const { decisions } = await open({ claims: [{ key: keys[0], slot: 1 }] });
+    const { decisions } = await open({ claims: [{ key: keys[0], slot: 1, pack: 0 }] });
     expect(decisions[0]?.answer).toMatchObject({ $case: 'grant', grant: { trainer: 'noop', seed: 0 } });
     expect(decisions[0]?.answer).toHaveProperty('grant.parameters.x.kind.number', 0);
     for (const key of keys) expect(stored(key)).toMatchObject({ state: 'TRIAL_STATE_RUNNING', agentId: 'a' });
@@ -186,26 +198,28 @@ describe('an Open', () => {
   test('answers each claim for itself, in order', async () => {
     const { keys } = await offered(2);
     const stranger = { sweepId: '1', trialId: 'none', attempt: 1 };
-    const { decisions } = await open({ claims: [stranger, keys[1], keys[0]].map((key) => ({ key, slot: 0 })) });
+    const { decisions } = await open({
+      claims: [stranger, keys[1], keys[0]].map((key) => ({ key, slot: 0, pack: 0 })),
+    });
     expect(decisions.map(({ answer }) => answer?.$case)).toEqual(['refusal', 'grant', 'grant']);
   });
 
   test('of an agent that has said no hello is told so', async () => {
     const { keys } = await offered(1);
-    const { decisions } = await open({ agentId: 'b', claims: [{ key: keys[0], slot: 0 }] });
+    const { decisions } = await open({ agentId: 'b', claims: [{ key: keys[0], slot: 0, pack: 0 }] });
     expect(decisions[0]?.answer).toMatchObject({ refusal: { code: 'REFUSAL_CODE_NO_SESSION' } });
   });
 
   test('with too many claims is refused whole', async () => {
     const { keys } = await offered(1);
-    const claims = Array.from({ length: MAX_CLAIMS + 1 }, () => ({ key: keys[0], slot: 0 }));
+    const claims = Array.from({ length: MAX_CLAIMS + 1 }, () => ({ key: keys[0], slot: 0, pack: 0 }));
     await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
     expect(served.runtime.core.leases.size).toBe(0);
   });
 
   test('with one claim that names no attempt grants none of the others', async () => {
     const { keys } = await offered(1);
-    const claims = [keys[0], undefined].map((key) => ({ key, slot: 0 }));
+    const claims = [keys[0], undefined].map((key) => ({ key, slot: 0, pack: 0 }));
     await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
     expect(served.runtime.core.leases.size).toBe(0);
   });
@@ -214,7 +228,7 @@ describe('an Open', () => {
 describe('records', () => {
   async function granted(trials = 1) {
     const { stream, keys } = await offered(trials);
-    await open({ claims: keys.map((key, slot) => ({ key, slot })) });
+    await open({ claims: keys.map((key, slot) => ({ key, slot, pack: 0 })) });
     const [key] = keys;
     if (key === undefined) throw new Error('nothing was offered');
     return { stream, key };
@@ -271,7 +285,7 @@ describe('records', () => {
 
   test('are not wanted any more: a killed sweep tells its agents at once', async () => {
     const { stream, key } = await granted();
-    await controlOf(served.runtime).act(key.sweepId, 'SWEEP_ACTION_KILL', 'wrong data');
+    await controlOf(served.runtime).act(key.sweepId, 'SWEEP_ACTION_KILL', 'wrong data', 0);
     expect(await stream.next()).toMatchObject({ refused: { key, message: 'wrong data' } });
   });
 
@@ -308,6 +322,6 @@ test('an agent that asks on and on, and never takes an answer, loses its stream'
 test('when the store breaks, nothing is acknowledged and the coordinator is told to end', async () => {
   const { keys } = await offered(1);
   served.runtime.db.exec('drop table attempts');
-  await expect(open({ claims: [{ key: keys[0], slot: 0 }] })).rejects.toMatchObject({ code: status.INTERNAL });
+  await expect(open({ claims: [{ key: keys[0], slot: 0, pack: 0 }] })).rejects.toMatchObject({ code: status.INTERNAL });
   expect(served.broken).not.toHaveLength(0);
 });

@@ -14,6 +14,7 @@ import type {
   Record as RecordMessage,
   ReportRequest,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { labelProblem } from '../../proto/labels.ts';
 import { artifactKind } from '../../proto/names.ts';
 import { MAX_PACK } from '../../proto/packs.ts';
 import { AGENT_ID } from '../../proto/subjects.ts';
@@ -27,12 +28,12 @@ import { type Refusal, Step } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import type { Runtime } from '../runtime.ts';
 import { statusOf, unary } from './handlers.ts';
-import { MAX_GPUS, MAX_LABEL, MAX_UNSETTLED_RECORDS } from './limits.ts';
+import { MAX_GPUS, MAX_LABEL, MAX_TRAINERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
 import { keyOf, recordOf } from './records.ts';
 import { Session, Sessions, type Stream } from './sessions.ts';
 
 /** The protocol that this coordinator speaks; an agent of another is refused by name. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 /** Claims that one Open may carry. */
 export const MAX_CLAIMS = 1_000;
 /** Slots that one agent may have. */
@@ -90,7 +91,9 @@ export class AttemptService {
     }
     const { agentId, incarnation } = request;
     // All are checked before the first is granted: what a decision changes must be settled.
-    const claims = request.claims.map(({ key, slot }) => ({ key: keyOf(key), agentId, incarnation, slot }));
+    const claims = request.claims.map(({ key, slot, pack }) => {
+      return { key: keyOf(key), agentId, incarnation, slot, ...(pack > 0 ? { pack: Math.min(pack, MAX_PACK) } : {}) };
+    });
     const step = new Step();
     const answers = claims.map((claim) => ({
       key: claim.key,
@@ -184,10 +187,11 @@ export class AttemptService {
     this.#meet(hello);
     const { agentId, host, slots, backend, incarnation } = hello;
     log.info({ agentId, host, slots, backend, incarnation }, 'an agent said hello');
+    const pools = [...(runtime.core.agents.get(agentId)?.pools ?? [])];
     call.write({
       message: {
         $case: 'welcome',
-        welcome: { cluster, leaseMs: runtime.core.leaseMs, heartbeatMs, drain: this.#drainOf(agentId) },
+        welcome: { cluster, leaseMs: runtime.core.leaseMs, heartbeatMs, drain: this.#drainOf(agentId), pools },
       },
     });
     runtime.reschedule();
@@ -229,7 +233,7 @@ export class AttemptService {
 
 /** @throws {BadInputError} */
 function check(hello: Hello): void {
-  const { agentId, incarnation, protocol, slots, pack, metrics } = hello;
+  const { agentId, incarnation, protocol, slots, slotFacts, pack, metrics, labels, trainers } = hello;
   if (protocol !== PROTOCOL) {
     const older = protocol < PROTOCOL ? 'agent' : 'coordinator';
     throw new BadInputError(
@@ -251,6 +255,16 @@ function check(hello: Hello): void {
   if (slots < 1 || slots > MAX_SLOTS) {
     throw new BadInputError(`agent ${agentId} says it has ${slots} slots: expected 1 to ${MAX_SLOTS}`);
   }
+  if (slotFacts.length !== slots) {
+    throw new BadInputError(`agent ${agentId} says it has ${slots} slots, and tells of ${slotFacts.length}`);
+  }
+  if (trainers.length > MAX_TRAINERS || trainers.some((name) => name.length > MAX_LABEL)) {
+    throw new BadInputError(
+      `agent ${agentId} names ${trainers.length} trainers: expected at most ${MAX_TRAINERS}, of ${MAX_LABEL} characters each`,
+    );
+  }
+  const problem = labelProblem(labels);
+  if (problem !== undefined) throw new BadInputError(`agent ${agentId}: ${problem}`);
   if (pack > MAX_PACK) {
     throw new BadInputError(`agent ${agentId} says a slot holds a pack of ${pack}: expected at most ${MAX_PACK}`);
   }

@@ -35,5 +35,7 @@ export const WATCH_BACKLOG = 10_000;
 export const MAX_LABEL = 200;
 /** GPUs that an agent may name. */
 export const MAX_GPUS = 64;
+/** Trainers that an agent may name. */
+export const MAX_TRAINERS = 64;
 /** Characters of a reason, a file's name, or the name of a metric. */
 export const MAX_NAME = 1_000;

@@ -1,7 +1,9 @@
 /** The side of the people who run the machines. */
 import type { Logger } from 'pino';
 import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/trawl/v1/operations_service.ts';
+import { sweepState } from '../../proto/names.ts';
 import type { AgentControl } from '../agent-control.ts';
+import type { PrunedSweep, PruneOptions } from '../retention/prune.ts';
 import { streamed, unary } from './handlers.ts';
 import { mustBeShort } from './must-be-short.ts';
 
@@ -9,9 +11,19 @@ import { mustBeShort } from './must-be-short.ts';
 export function operationsService(
   agents: AgentControl,
   backup: () => AsyncIterable<BackupResponse>,
+  prune: (options: PruneOptions) => Promise<PrunedSweep[]>,
   log: Logger,
 ): OperationsServiceServer {
   return {
+    prune: unary(log, async (options) => {
+      const sweeps = await prune(options);
+      if (!options.dryRun) {
+        for (const { id, name, trials, bytes } of sweeps) {
+          log.info({ sweepId: id, name, trials, bytes }, 'a sweep was pruned');
+        }
+      }
+      return { sweeps: sweeps.map((sweep) => ({ ...sweep, state: sweepState.to(sweep.state) })) };
+    }),
     backup: streamed(log, () => backup()),
     drainAgent: unary(log, async ({ agent, graceMs, reason }) => {
       mustBeShort('a reason', reason);

@@ -11,6 +11,7 @@ import type {
   ListTrialsResponse,
   ReadLogRequest,
   ReadLogResponse,
+  RetryTrialsRequest,
   SubmitRequest,
   SweepAction,
   SweepServiceServer,
@@ -20,8 +21,10 @@ import { usualGoal } from '../../proto/goals.ts';
 import { type GoalName, goal, trialState } from '../../proto/names.ts';
 import { configsOf, rankConfigs } from '../analysis/configs.ts';
 import { curveOf } from '../analysis/curve.ts';
+import type { Explanation } from '../core/explain.ts';
 import { rank } from '../core/ranking.ts';
 import type { Queries } from '../store/queries.ts';
+import { explainTrial } from './explain.ts';
 import { streamed, unary } from './handlers.ts';
 import { TRIALS_PER_MESSAGE, type WatchSource, watchSweep } from './watch.ts';
 
@@ -31,10 +34,22 @@ const LOG_POLL_MS = 250;
 /** The part that changes sweeps. A coordinator has it; a store that is only read does not. */
 export interface SweepControl {
   submit(request: SubmitRequest): Promise<string>;
-  act(sweepId: string, action: SweepAction, reason: string): Promise<void>;
+  /** @param priority of SWEEP_ACTION_PRIORITIZE */
+  act(sweepId: string, action: SweepAction, reason: string, priority: number): Promise<void>;
+  retry(request: RetryTrialsRequest): Promise<Retried>;
 }
 
-export function sweepService(source: WatchSource, control: SweepControl, log: Logger): SweepServiceServer {
+export interface Retried {
+  readonly sweepId: string;
+  readonly trials: number;
+}
+
+export interface SweepSource extends WatchSource {
+  /** Undefined where the trial does not wait, or nobody works on the store. */
+  explain(sweepId: string, trialId: string): Explanation | undefined;
+}
+
+export function sweepService(source: SweepSource, control: SweepControl, log: Logger): SweepServiceServer {
   const { queries } = source;
   return {
     submit: unary(log, async (request) => ({ sweep: queries.sweep(await control.submit(request)) })),
@@ -45,8 +60,12 @@ export function sweepService(source: WatchSource, control: SweepControl, log: Lo
     }),
     controlSweep: unary(log, async (request: ControlSweepRequest) => {
       const id = queries.findSweep(request.sweep);
-      await control.act(id, request.action, request.reason);
+      await control.act(id, request.action, request.reason, request.priority);
       return { sweep: queries.sweep(id) };
+    }),
+    retryTrials: unary(log, async (request) => {
+      const { sweepId, trials } = await control.retry(request);
+      return { sweep: queries.sweep(sweepId), retried: trials };
     }),
     listTrials: streamed(log, (request) => listTrials(queries, request)),
     listConfigs: streamed(log, (request) => listConfigs(queries, request)),
@@ -65,6 +84,11 @@ export function sweepService(source: WatchSource, control: SweepControl, log: Lo
       watchSweep(source, queries.findSweep(request.sweep), request.sinceEventSeq, signal),
     ),
     readLog: streamed(log, (request, signal) => readLog(queries, request, signal)),
+    explainTrial: unary(log, (request) => {
+      const within = request.sweep === '' ? '' : queries.findSweep(request.sweep);
+      const { sweepId, trialId } = queries.findTrial(within, request.trial);
+      return explainTrial(queries, sweepId, trialId, source.explain(sweepId, trialId));
+    }),
     listAgents: unary(log, () => ({ agents: source.agents() })),
   };
 }

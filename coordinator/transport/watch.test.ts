@@ -52,7 +52,7 @@ class Watcher {
   }
 }
 
-const kill = () => controlOf(served.runtime).act(sweepId, 'SWEEP_ACTION_KILL', 'enough');
+const kill = () => controlOf(served.runtime).act(sweepId, 'SWEEP_ACTION_KILL', 'enough', 0);
 const stored = () => new Map(served.runtime.queries.trials(sweepId).map(({ id, state }) => [id, state as string]));
 const storedEvents = (since: number) => served.runtime.queries.eventsAfter(sweepId, since, 100_000).map((e) => e.seq);
 
@@ -90,7 +90,7 @@ test('what happens while the missed events are told comes once', async () => {
   const watcher = await new Watcher().watch(3);
   const left = watcher.since;
   const control = controlOf(served.runtime);
-  await control.act(sweepId, 'SWEEP_ACTION_PAUSE', 'a');
+  await control.act(sweepId, 'SWEEP_ACTION_PAUSE', 'a', 0);
   for await (const response of watchSweep(source(), sweepId, watcher.since, new AbortController().signal)) {
     watcher.take(response);
     if (watcher.events.length === 1) await kill();

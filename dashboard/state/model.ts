@@ -59,6 +59,8 @@ export interface Model {
   readonly details: ReadonlyMap<string, TrialDetail>;
   /** Of the trial whose log is shown. */
   readonly log: readonly string[];
+  /** Why the trial that is explained does not run, a line each. */
+  readonly explained: readonly string[];
   readonly sweeps: readonly Sweep[];
   /** Worth a line, and from before the dashboard looked; the newest last. */
   readonly earlier: readonly Event[];

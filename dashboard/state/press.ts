@@ -4,17 +4,8 @@ import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { hasField } from '../filter/matches.ts';
 import { ALL, type Filter, namesIn, parseFilter } from '../filter/parse.ts';
 import { bindingOf, type Command } from '../keys.ts';
-import {
-  type Act,
-  type Cursor,
-  cursorOf,
-  START_CURSOR,
-  type SweepAct,
-  type Ui,
-  viewOf,
-  withCursor,
-  withStatus,
-} from './ui.ts';
+import { act, ask, doing, drain, prioritize, retry, retryWhich } from './acts.ts';
+import { type Act, type Cursor, cursorOf, START_CURSOR, type Ui, viewOf, withCursor, withStatus } from './ui.ts';
 import { LISTS, PANES, type Pane, type View } from './views.ts';
 import { windowOf } from './window.ts';
 
@@ -44,6 +35,8 @@ export interface Surroundings {
   readonly agent: { readonly id: string; readonly drained: boolean } | undefined;
   /** The trial that a line under the cursor is about. */
   readonly trialId: string | undefined;
+  /** The trials that are marked, where marks are seen; else those under the cursor: of a config all its replicates. */
+  readonly meant: () => readonly Trial[];
   readonly sortColumns: readonly string[];
   readonly sortedBy: string;
   readonly metricNames: readonly string[];
@@ -123,8 +116,9 @@ function run(ui: Ui, command: Command, around: Surroundings): Pressed {
         ? { ui: withStatus(ui, 'nothing is marked: Space marks what the cursor is on', true) }
         : { ui: push(ui, { kind: 'compare' }) };
     case 'log':
-    case 'describe': {
-      const kind = command === 'log' ? 'log' : 'trial';
+    case 'describe':
+    case 'explain': {
+      const kind = command === 'describe' ? 'trial' : command;
       if (around.trialId === undefined) return { ui };
       return { ui: push(ui, { kind, trialId: around.trialId }) };
     }
@@ -146,6 +140,8 @@ function run(ui: Ui, command: Command, around: Surroundings): Pressed {
       return ask(ui, around, 'kill');
     case 'drain':
       return drain(ui, around);
+    case 'retry':
+      return retry(ui, around);
     case 'pane1':
     case 'pane2':
     case 'pane3':
@@ -256,37 +252,6 @@ function nextPair({ parameters, pair }: Surroundings): readonly [string, string]
   return pairs[(at + 1) % Math.max(1, pairs.length)];
 }
 
-function act(ui: Ui, { sweep }: Surroundings, what: SweepAct): Pressed {
-  if (sweep === undefined) return { ui };
-  if (sweep.over) return { ui: withStatus(ui, `sweep ${sweep.id} has ended: there is nothing to ${what}`, true) };
-  return doing(ui, { what, sweepId: sweep.id });
-}
-
-const doing = (ui: Ui, act: Act): Pressed => ({
-  ui: withStatus(ui, `${act.what}: asking the coordinator...`),
-  effect: { kind: 'act', act },
-});
-
-const QUESTIONS = {
-  stop: 'its running trials finish and the waiting ones are cancelled',
-  kill: 'its running trials end now and the waiting ones are cancelled',
-} as const;
-
-function ask(ui: Ui, around: Surroundings, what: 'stop' | 'kill'): Pressed {
-  const { sweep } = around;
-  if (sweep === undefined || sweep.over) return act(ui, around, what);
-  const question = `${what} sweep ${sweep.id} (${sweep.name})? [y/N] ${sweep.running} run: ${QUESTIONS[what]}`;
-  return { ui: { ...ui, prompt: { kind: 'confirm', question, act: { what, sweepId: sweep.id } } } };
-}
-
-/** Taking work again is no harm, and is not asked about. */
-function drain(ui: Ui, { agent }: Surroundings): Pressed {
-  if (agent === undefined) return { ui };
-  if (agent.drained) return doing(ui, { what: 'undrain', agentId: agent.id });
-  const question = `drain agent ${agent.id}? [y/N] It takes nothing new; what still runs after ten minutes is handed back`;
-  return { ui: { ...ui, prompt: { kind: 'confirm', question, act: { what: 'drain', agentId: agent.id } } } };
-}
-
 function answer(ui: Ui, prompt: NonNullable<Ui['prompt']>, key: string, around: Surroundings): Pressed {
   const done: Ui = { ...ui, prompt: undefined };
   if (prompt.kind === 'confirm') {
@@ -332,6 +297,8 @@ function filterBy(ui: Ui, text: string, around: Surroundings): Pressed {
   }
 }
 
+const READ_ONLY = 'read-only: nothing can be changed from here';
+
 /** What is typed after `:`. */
 function command(ui: Ui, text: string, around: Surroundings): Pressed {
   const [verb = '', ...rest] = text.split(/\s+/);
@@ -368,13 +335,19 @@ function command(ui: Ui, text: string, around: Surroundings): Pressed {
     case 'resume':
     case 'stop':
     case 'kill':
-      if (around.readonly) return failed('read-only: nothing can be changed from here');
+      if (around.readonly) return failed(READ_ONLY);
       return verb === 'pause' || verb === 'resume' ? act(ui, around, verb) : ask(ui, around, verb);
+    case 'retry':
+      if (around.readonly) return failed(READ_ONLY);
+      return retryWhich(ui, around, rest);
+    case 'priority':
+      if (around.readonly) return failed(READ_ONLY);
+      return prioritize(ui, around, argument);
     case 'help':
       return { ui: push(ui, { kind: 'help' }) };
     default:
       return failed(
-        `there is no command ${verb}: sort, filter, metric, heat, sweep, pause, resume, stop, kill, help, quit`,
+        `there is no command ${verb}: sort, filter, metric, heat, sweep, pause, resume, stop, kill, retry, priority, help, quit`,
       );
   }
 }

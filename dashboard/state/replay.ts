@@ -100,6 +100,8 @@ export class Replay {
     if (kind === 'granted') this.#granted(trial, event);
     else if (kind === 'reported') this.#reported(trial, event);
     else if (kind === 'ended') for (const agent of this.#agents.values()) agent.busy.delete(trialId);
+    // A person had it tried again.
+    else if (kind === 'retried') this.#move({ ...trial, failure: undefined, endedAtMs: 0 }, 'pending');
     else if (TRIAL_STATES.has(kind)) {
       const name = kind as TrialStateName;
       const ended = name !== 'pending' && name !== 'offered';

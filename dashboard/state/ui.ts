@@ -1,4 +1,5 @@
 /** Where the user is, and what they asked for: everything that keys change and the Watch stream does not. */
+import type { FailureClassName } from '../../proto/names.ts';
 import { ALL, type Filter } from '../filter/parse.ts';
 import type { View, ViewKind } from './views.ts';
 
@@ -12,9 +13,16 @@ export interface Cursor {
 
 export type SweepAct = 'pause' | 'resume' | 'stop' | 'kill';
 
-/** What can be done to a sweep or an agent. */
+/** Trials by their ids; or whichever failed so (`all`: in whatever way), and whichever were cancelled. */
+export type Which =
+  | { readonly trials: readonly string[] }
+  | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
+
+/** What can be done to a sweep, its trials, or an agent. */
 export type Act =
   | { readonly what: SweepAct; readonly sweepId: string }
+  | { readonly what: 'priority'; readonly sweepId: string; readonly priority: number }
+  | { readonly what: 'retry'; readonly sweepId: string; readonly which: Which }
   | { readonly what: 'drain' | 'undrain'; readonly agentId: string };
 
 export type Prompt =

@@ -5,7 +5,7 @@ export type Pane = (typeof PANES)[number];
 
 export type View =
   | { readonly kind: Pane }
-  | { readonly kind: 'trial' | 'log'; readonly trialId: string }
+  | { readonly kind: 'trial' | 'log' | 'explain'; readonly trialId: string }
   | { readonly kind: 'compare' | 'help' };
 export type ViewKind = View['kind'];
 

@@ -134,6 +134,13 @@ export const midAnswers: SampleAnswers = {
     sampleSweep({ id: '6', name: 'an earlier one', state: 'SWEEP_STATE_FINISHED', counts: { succeeded: 8 } }),
     midSweep,
   ],
+  explain: [
+    'trial 7e1f2a3b4c5d6e7f of sweep 7: pending for 15.0s',
+    '  it is the next in its sweep',
+    'agents:',
+    '  agent-1: may run it in 2 slots; slot 0 runs trial 6e1f2a3b4c5d6e7f',
+    '  agent-2: no: nothing has been heard of it for 13 s, and it may have ended, or the network between it and here is cut',
+  ],
   earlier: [
     { ...event('granted', first, 1, 'to agent agent-1, slot 0'), seq: 10 },
     { ...event('reported', first, 2, 'epoch 1'), seq: 11 },

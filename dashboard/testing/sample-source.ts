@@ -4,8 +4,8 @@ import type { GetTrialResponse, WatchResponse } from '../../proto/gen/trawl/v1/s
 import type { Agent, Artifact, Event, Report, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { Source } from '../source.ts';
 import type { Importance } from '../state/model.ts';
-import type { SweepAct } from '../state/ui.ts';
-import { sampleAgent } from './sample.ts';
+import type { SweepAct, Which } from '../state/ui.ts';
+import { sampleAgent, sampleSweep } from './sample.ts';
 
 export interface SampleAnswers {
   readonly updates: readonly WatchResponse[];
@@ -16,10 +16,14 @@ export interface SampleAnswers {
   readonly log?: string;
   readonly importance?: Importance;
   readonly act?: (act: SweepAct) => Sweep;
+  readonly retry?: (which: Which) => { readonly sweep: Sweep; readonly retried: number };
+  readonly explain?: readonly string[];
 }
 
 export class SampleSource implements Source {
   readonly acts: [string, SweepAct][] = [];
+  readonly retries: [string, Which][] = [];
+  readonly priorities: [string, number][] = [];
   readonly drains: [string, boolean][] = [];
   readonly watched: string[] = [];
   readonly #answers: SampleAnswers;
@@ -101,6 +105,21 @@ export class SampleSource implements Source {
     this.acts.push([sweepId, act]);
     if (this.#answers.act === undefined) throw new Error('nobody answers');
     return this.#answers.act(act);
+  }
+
+  async retry(sweepId: string, which: Which): Promise<{ readonly sweep: Sweep; readonly retried: number }> {
+    this.retries.push([sweepId, which]);
+    if (this.#answers.retry === undefined) throw new Error('nobody answers');
+    return this.#answers.retry(which);
+  }
+
+  async prioritize(sweepId: string, priority: number): Promise<Sweep> {
+    this.priorities.push([sweepId, priority]);
+    return sampleSweep({ id: sweepId, priority });
+  }
+
+  async explain(): Promise<readonly string[]> {
+    return this.#answers.explain ?? [];
   }
 
   async drain(agentId: string, on: boolean): Promise<Agent> {

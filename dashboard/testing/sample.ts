@@ -46,6 +46,7 @@ export function sampleSweep(change: DeepPartial<Sweep> = {}): Sweep {
     createdAtMs: START_MS,
     fingerprint: 'f1',
     axes: ['latent_dim', 'noise_std'],
+    weight: 1,
     ...change,
   });
 }

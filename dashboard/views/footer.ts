@@ -24,6 +24,7 @@ const HINTS: readonly (readonly [Command, string])[] = [
   ['freeze', 'freeze'],
   ['pause', 'pause'],
   ['kill', 'kill'],
+  ['retry', 'retry'],
   ['drain', 'drain'],
   ['help', 'help'],
 ];

@@ -5,6 +5,7 @@ import { cursorOf, viewOf } from '../state/ui.ts';
 import { agentsView } from './agents-view.ts';
 import { compareView } from './compare-view.ts';
 import { eventsView } from './events-view.ts';
+import { explainView } from './explain-view.ts';
 import { FOOTER_LINES, footer, statusLine } from './footer.ts';
 import { HEADER_LINES, header } from './header.ts';
 import { helpView } from './help-view.ts';
@@ -71,6 +72,8 @@ function textOf(model: Model, { columns, rows }: Size): Line[] {
       return parametersView(model, columns, lines);
     case 'log':
       return model.log.length === 0 ? [line('nothing was written', 'dim')] : model.log.map((text) => line(text));
+    case 'explain':
+      return explainView(model, columns);
     case 'help':
       return helpView(model.ui.stack.at(-2)?.kind ?? 'sweep', model.readonly, columns);
     default:

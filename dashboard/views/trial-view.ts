@@ -8,6 +8,7 @@ import { shortId } from '../draw/short-id.ts';
 import { trialStyle } from '../draw/style.ts';
 import { type Column, layoutTable } from '../draw/table.ts';
 import { visibleText } from '../draw/visible-text.ts';
+import { wrapped } from '../draw/wrap.ts';
 import type { Model } from '../state/model.ts';
 import { placeOf } from '../state/order.ts';
 import { parametersText, parameterText, SEED } from '../state/parameters.ts';
@@ -85,17 +86,6 @@ function heading(model: Model, trial: Trial, columns: number): Line[] {
 }
 
 const withSeed = (names: readonly string[]): string[] => [...names.filter((name) => name !== SEED), SEED];
-
-/** Words on as many lines as they need. */
-function wrapped(text: string, columns: number, style: 'bold' | 'dim'): Line[] {
-  const lines: string[] = [];
-  for (const word of visibleText(text).split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines.filter((words) => words !== '').map((words) => line(words, style));
-}
 
 /** Every metric, with the config's place where it has one. */
 function standing({ board }: Model, trial: Trial, columns: number): Line[] {

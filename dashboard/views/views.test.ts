@@ -17,6 +17,7 @@ const VIEWS: readonly (readonly [string, readonly string[]])[] = [
   ['trial', ['d']],
   ['trial with another one over it', ['j', ' ', 'g', 'd']],
   ['log', ['l']],
+  ['explain', ['e']],
   ['compare', [' ', ' ', 'c']],
   ['parameters', ['2']],
   ['agents', ['3']],
@@ -91,6 +92,7 @@ test('no escape sequence of a hostile name gets through, whatever view it is in'
     ...midAnswers,
     updates: [snapshot(sweep, trials, agents), ...midAnswers.updates.slice(1)],
     log: HOSTILE,
+    explain: [HOSTILE],
     importance: { metric: `m${HOSTILE}`, why: HOSTILE, effects: [], interactions: [] },
     trial: () => {
       throw new Error(HOSTILE);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
 import { Cluster } from '../harness/cluster.ts';
+import { failingSweep, mend } from '../harness/failing-sweep.ts';
 import { sweepFile, testFolder } from '../harness/folder.ts';
 import { killNow } from '../harness/processes.ts';
 import { TestTerminal } from '../harness/terminal.ts';
@@ -93,6 +94,59 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('q');
     expect(await screen.exited).toBe(0);
     expect(screen.alternate).toBe(false);
+  });
+
+  test('what failed is retried by key and by command: a sweep that was over is seen to go on', async () => {
+    const folder = testFolder();
+    const { cluster, sweep } = await clusterWith(failingSweep(folder));
+    expect((await cluster.run('wait', sweep)).code).toBe(1);
+    const screen = top(cluster);
+    await screen.sees(/failing {2}\d+ {2}finished/);
+    await screen.sees('2 succeeded · 2 failed');
+    mend(folder);
+    screen.press('/');
+    screen.press('x=1\r');
+    await screen.sees('filter: x=1');
+    screen.press('R');
+    await screen.sees(/retry: 1 trial of sweep \d+ \(failing\) waits again; it is running/);
+    await screen.sees('3 succeeded · 1 failed');
+    await screen.sees(/failing {2}\d+ {2}finished/);
+    screen.press(':');
+    screen.press('retry crash\r');
+    await screen.sees('4 succeeded');
+    await screen.sees(/failing {2}\d+ {2}finished/);
+    expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 4, failed: 0 });
+
+    // Retried elsewhere: killed and taken up again.
+    const slow = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, sweepOf('killed', 40)));
+    screen.press(':');
+    screen.press(`sweep ${slow.sweep}\r`);
+    await screen.sees(/killed {2}\d+ {2}running/);
+    await cluster.run('kill', slow.sweep, '-y');
+    await screen.sees(/killed {2}\d+ {2}killed/);
+    await cluster.run('retry', slow.sweep, '--cancelled');
+    await screen.sees(/killed {2}\d+ {2}running/);
+  });
+
+  test('priority is set, and a trial that waits is explained, in the words of the verb', async () => {
+    const { cluster, sweep } = await clusterWith(sweepOf('waits', 60), 1);
+    const screen = top(cluster, [], { columns: 160, rows: 40 });
+    await screen.sees(/waits {2}\d+ {2}running/);
+    screen.press(':');
+    screen.press('priority 7\r');
+    await screen.sees(/priority: sweep \d+ \(waits\) has priority 7/);
+    expect((await cluster.sweep(sweep))?.priority).toBe(7);
+    screen.press('5');
+    await screen.sees(/▸\d+ +waits +running .* 7 ×1/);
+    screen.press('1');
+    screen.press('/');
+    screen.press('state=pending\r');
+    await screen.sees('filter: state=pending');
+    screen.press('e');
+    const shown = await screen.sees(/trial [0-9a-f]{16} of sweep \d+: pending for [\s\S]*agents:[\s\S]*agent-a: /);
+    const trial = /trial ([0-9a-f]{16})/.exec(shown)?.[1] ?? '';
+    const [, ...said] = (await cluster.run('explain', trial)).stdout.trimEnd().split('\n');
+    for (const line of said) await screen.sees(line);
   });
 
   test('the GPUs of an agent: what they are, and what they do', async () => {

@@ -75,7 +75,14 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
   const { spool } = openSpool(agentDir);
   spool.add(records);
   const dismissed: RecordRefused[] = [];
-  const hello = { ...agentHello('a', 'a1', 1), agentId: 'a', protocol: 1, gpus: [] };
+  const hello = {
+    ...agentHello('a', 'a1', 1),
+    agentId: 'a',
+    protocol: 2,
+    gpus: [],
+    trainers: ['noop'],
+    slotFacts: [{ gpus: 0, vramBytes: 0 }],
+  };
   const events = {
     onWelcome: () => {},
     onDismissed: (refused: RecordRefused) => dismissed.push(refused),

@@ -56,9 +56,17 @@ async function agentMetricsUrl(cluster: Cluster): Promise<string> {
   return `http://${groups[0]?.targets[0]}/metrics`;
 }
 
-async function streamIsEmpty(nats: NatsConnection, cluster: string): Promise<boolean> {
+/** The one pool that there is: the agent's slots are alike. */
+async function onlyPool(nats: NatsConnection, cluster: string): Promise<string> {
   const manager = await nats.jetstreamManager();
-  return (await manager.streams.info(offerStream(cluster))).state.messages === 0;
+  const streams = offerStream(cluster, '');
+  for await (const name of manager.streams.names()) if (name.startsWith(streams)) return name.slice(streams.length);
+  throw new Error('there is no stream of offers');
+}
+
+async function streamIsEmpty(nats: NatsConnection, cluster: string, pool: string): Promise<boolean> {
+  const manager = await nats.jetstreamManager();
+  return (await manager.streams.info(offerStream(cluster, pool))).state.messages === 0;
 }
 
 test('whatever is said on whatever subject, coordinator and agent live, nothing is changed, and both work on', {
@@ -79,6 +87,7 @@ test('whatever is said on whatever subject, coordinator and agent live, nothing 
   await until('a heartbeat was overheard', () =>
     heard().some(({ subject }) => subject === heartbeatSubject(name, AGENT)),
   );
+  const pool = await onlyPool(nats, name);
   const words = { cluster: name, agentId: AGENT, sweeps, trials };
 
   let expected = 0;
@@ -86,7 +95,7 @@ test('whatever is said on whatever subject, coordinator and agent live, nothing 
     console.log(`TRAWL_FUZZ_SEED=${seed}`);
     const random = new Random(seed);
     const said = [
-      ...patterns(AGENT).flatMap((pattern) =>
+      ...patterns(AGENT, pool).flatMap((pattern) =>
         Array.from({ length: MESSAGES }, () => sayOn(nats, pattern, words, random)),
       ),
       ...Array.from({ length: REPLAYS }, () => sayOn(nats, random.pick(heard()), words, random)),
@@ -97,7 +106,7 @@ test('whatever is said on whatever subject, coordinator and agent live, nothing 
       `${expected} unreadable heartbeats are counted`,
       async () => (await unreadable(cluster.metricsUrl, 'nats')) >= expected,
     );
-    await until('what was put in the place of offers is gone', () => streamIsEmpty(nats, name));
+    await until('what was put in the place of offers is gone', () => streamIsEmpty(nats, name, pool));
     expectUnharmed(cluster, 'coordinator', AGENT);
     expect(changes(rows, storedRows(cluster.dir)), `TRAWL_FUZZ_SEED=${seed}`).toEqual({});
   }

@@ -32,15 +32,16 @@ export async function startPuppet(cluster: Cluster, name: string): Promise<Words
   stream.on('error', () => {});
   onTestFinished(() => client.close());
   const hello = { agentId: name, incarnation: INCARNATION, protocol: PROTOCOL, version: '0', host: 'nowhere' };
-  const more = { slots: TRIALS, backend: 'none', gpus: [], pack: 1, metrics: '' };
-  stream.write({ message: { $case: 'hello', hello: { ...hello, ...more } } });
+  const more = { slots: TRIALS, backend: 'none', gpus: [], pack: 1, metrics: '', labels: {} };
+  const slotFacts = Array.from({ length: TRIALS }, () => ({ gpus: 0, vramBytes: 0 }));
+  stream.write({ message: { $case: 'hello', hello: { ...hello, ...more, slotFacts, trainers: ['noop'] } } });
   await once(stream, 'data');
   stream.resume();
   await until('all is offered', async () => (await cluster.sweep(sweep))?.counts?.offered === TRIALS);
   const trials = await cluster.json<TrialJson[]>('trials', sweep);
   const ids = trials.map(({ trial }) => trial);
   const keyOf = (trialId: string) => ({ sweepId: sweep, trialId, attempt: 1 });
-  const claims = ids.slice(0, HELD).map((trialId, slot) => ({ key: keyOf(trialId), slot }));
+  const claims = ids.slice(0, HELD).map((trialId, slot) => ({ key: keyOf(trialId), slot, pack: 0 }));
   const { decisions } = await new Promise<OpenResponse>((resolve, reject) => {
     const request = { agentId: name, incarnation: INCARNATION, claims };
     client.open(request, (error, response) => (error === null ? resolve(response) : reject(error)));

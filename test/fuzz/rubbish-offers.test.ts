@@ -4,10 +4,11 @@ import { expect, onTestFinished, test } from 'vitest';
 import { OfferQueue } from '../../agent/supervisor/offer-queue.ts';
 import { startNatsServer } from '../../bin/local/nats-server.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
-import { offerSubject } from '../../proto/subjects.ts';
+import { offerStream, offerSubject } from '../../proto/subjects.ts';
 import { testFolder } from '../harness/folder.ts';
 
 const CLUSTER = 'c1';
+const POOL = 'p1';
 const SLOTS = 2;
 
 test('rubbish in the place of offers is counted and thrown away, and the slots still get the offers behind it', async () => {
@@ -17,11 +18,12 @@ test('rubbish in the place of offers is counted and thrown away, and the slots s
   const nats = await connect({ servers: server.url });
   onTestFinished(() => nats.close());
   const offers = new Offers(nats, CLUSTER, log, () => {});
-  await offers.reconcile(() => []);
+  await offers.reconcile({ pools: () => new Set([POOL]), offers: () => [] });
   const rubbish = Array.from({ length: 3 * SLOTS }, (_, at) => ({ sweepId: '1', trialId: `r${at}`, attempt: 1 }));
-  for (const key of rubbish) await nats.jetstream().publish(offerSubject(CLUSTER, key), Uint8Array.of(0x0a, 0x7f));
+  for (const key of rubbish)
+    await nats.jetstream().publish(offerSubject(CLUSTER, POOL, key), Uint8Array.of(0x0a, 0x7f));
   const offered = Array.from({ length: SLOTS }, (_, at) => ({ sweepId: '1', trialId: `t${at}`, attempt: 1 }));
-  for (const key of offered) await offers.publish(key);
+  for (const key of offered) await offers.publish({ pool: POOL, key });
 
   const got: unknown[] = [];
   let unreadable = 0;
@@ -31,9 +33,8 @@ test('rubbish in the place of offers is counted and thrown away, and the slots s
       unreadable += 1;
     },
   };
-  const queue = new OfferQueue(nats, events, log);
+  const queue = new OfferQueue(nats, offerStream(CLUSTER, POOL), events, log);
   onTestFinished(() => queue.close());
-  queue.join(CLUSTER);
   queue.want(SLOTS);
   await expect.poll(() => got, { timeout: 10_000 }).toEqual(offered);
   expect(unreadable).toBe(rubbish.length);

@@ -30,7 +30,7 @@ export async function killLive(cluster: Cluster): Promise<void> {
   await withConnection({ server: cluster.address }, async (connection) => {
     const { sweeps } = await unary(connection, connection.client.listSweeps, {});
     for (const { id, state } of sweeps.filter((sweep) => !isEnded(sweepState.of(sweep.state)))) {
-      const request = { sweep: id, action: 'SWEEP_ACTION_KILL', reason: `it was ${state}` } as const;
+      const request = { sweep: id, action: 'SWEEP_ACTION_KILL', reason: `it was ${state}`, priority: 0 } as const;
       await unary(connection, connection.client.controlSweep, request);
     }
   });

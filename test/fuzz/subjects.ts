@@ -1,12 +1,12 @@
 /** Where coordinator and agents listen on NATS, as their permissions say it. */
-import { agentPermissions, allOffers, coordinatorPermissions } from '../../proto/subjects.ts';
+import { agentPermissions, coordinatorPermissions, poolOffers } from '../../proto/subjects.ts';
 import type { Random } from '../harness/random.ts';
 
 const STRANGE = ['nobody', 'x'.repeat(200), '-', '$', '..', '\u00e9', '0', 'NaN', '__proto__'];
 
 /** Every pattern of subjects that somebody of trawl listens to, or pulls from. */
-export function patterns(agentId: string): string[] {
-  return [...coordinatorPermissions().subscribe, ...agentPermissions(agentId).subscribe, allOffers('*')];
+export function patterns(agentId: string, pool: string): string[] {
+  return [...coordinatorPermissions().subscribe, ...agentPermissions(agentId).subscribe, poolOffers('*', pool)];
 }
 
 /**

@@ -111,13 +111,14 @@ export class Cluster {
   /**
    * Again with the same folder, when one of that name was killed. Does not wait until it has joined. As under a service
    * manager, an agent that finds no NATS server is started once more.
+   * @param slots undefined: as many as it finds
    * @param server where it finds the coordinator
    * @param pack trials that a slot trains together
    * @param more flags of the agent
    */
   async startAgent(
     name: string,
-    slots: number,
+    slots: number | undefined,
     server = this.address,
     pack = 1,
     more: readonly string[] = [],
@@ -125,7 +126,8 @@ export class Cluster {
     const agent = await startDaemon(
       this.logOf(name),
       'agent',
-      ...['--nats', this.natsUrl, '--server', server, '--slots', `${slots}`, '--pack', `${pack}`],
+      ...['--nats', this.natsUrl, '--server', server, '--pack', `${pack}`],
+      ...(slots === undefined ? [] : ['--slots', `${slots}`]),
       ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
       ...more,
     );

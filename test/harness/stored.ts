@@ -17,6 +17,9 @@ export interface StoredAttempt {
   readonly number: number;
   readonly agent: string;
   readonly slot: number;
+  /** Unix times in milliseconds; 0: not yet. */
+  readonly grantedAt: number;
+  readonly endedAt: number;
   /** Null: it never ended. */
   readonly outcome: string | null;
   readonly failureClass: string | null;
@@ -38,6 +41,7 @@ export interface StoredEvent {
   /** 0 for events of the trial itself. */
   readonly attempt: number;
   readonly kind: string;
+  readonly detail: string;
 }
 
 export interface Stored {
@@ -61,13 +65,14 @@ export function readStore(dir: string): Stored {
         'select id, state, parameters, attempts from trials order by sweep_id, idx',
       ).map((row) => ({ ...row, parameters: JSON.parse(row.parameters) })),
       attempts: rows(
-        `select trial_id as trial, number, agent_id as agent, slot, outcome, failure_class as failureClass, failure_message as failureMessage
+        `select trial_id as trial, number, agent_id as agent, slot, granted_at as grantedAt, ended_at as endedAt, outcome,
+           failure_class as failureClass, failure_message as failureMessage
          from attempts order by trial_id, number`,
       ),
       reports: rows<StoredReport & { metrics: string }>(
         'select trial_id as trial, attempt, seq, epoch, metrics from reports order by trial_id, attempt, seq',
       ).map((row) => ({ ...row, metrics: JSON.parse(row.metrics) })),
-      events: rows('select seq, trial_id as trial, attempt, kind from events order by seq'),
+      events: rows('select seq, trial_id as trial, attempt, kind, detail from events order by seq'),
     };
   } finally {
     db.close();

@@ -12,7 +12,9 @@ import { TestIdentities } from './identities.ts';
 import { connectAs, type SecuredNats, startSecuredNats } from './secured-nats.ts';
 
 const CLUSTER = 'c1';
-const OFFER = offerSubject(CLUSTER, { sweepId: '1', trialId: 't', attempt: 1 });
+const POOL = 'p1';
+const KEY = { sweepId: '1', trialId: 't', attempt: 1 };
+const OFFER = offerSubject(CLUSTER, POOL, KEY);
 
 let identities: TestIdentities;
 let nats: SecuredNats;
@@ -26,7 +28,7 @@ beforeEach(async () => {
   nats = await startSecuredNats(identities.server);
   coordinator = await connectAs(nats, identities.server, inboxPrefix('coordinator', 'coordinator'));
   const offers = new Offers(coordinator, CLUSTER, pino({ level: 'silent' }), () => {});
-  expect(await offers.reconcile(() => [{ sweepId: '1', trialId: 't', attempt: 1 }])).toBe(1);
+  expect(await offers.reconcile({ pools: () => new Set([POOL]), offers: () => [{ pool: POOL, key: KEY }] })).toBe(1);
   agent = await connectAs(nats, folder, inboxPrefix('agent', 'a'));
 });
 
@@ -54,7 +56,7 @@ describe('an agent on NATS', () => {
     coordinator.subscribe(allHeartbeats(CLUSTER), { callback: (_, message) => beats.push(message.subject) });
     await coordinator.flush();
     agent.publish(heartbeatSubject(CLUSTER, 'a'), 'x');
-    const consumer = await agent.jetstream().consumers.get(offerStream(CLUSTER), 'agents');
+    const consumer = await agent.jetstream().consumers.get(offerStream(CLUSTER, POOL), 'agents');
     const message = await consumer.next({ expires: 5_000 });
     expect(message?.subject).toBe(OFFER);
     message?.working();
@@ -62,7 +64,7 @@ describe('an agent on NATS', () => {
     await until('the heartbeat is there', () => beats.length > 0);
     expect(beats).toEqual([heartbeatSubject(CLUSTER, 'a')]);
     const streams = (await coordinator.jetstreamManager()).streams;
-    await until('the offer is gone', async () => (await streams.info(offerStream(CLUSTER))).state.messages === 0);
+    await until('the offer is gone', async () => (await streams.info(offerStream(CLUSTER, POOL))).state.messages === 0);
   });
 
   test.each([
@@ -70,15 +72,15 @@ describe('an agent on NATS', () => {
     ["another agent's heartbeat", heartbeatSubject(CLUSTER, 'b')],
     ['an answer to the coordinator', `${inboxPrefix('coordinator', 'coordinator')}.x`],
     ['an answer to another agent', `${inboxPrefix('agent', 'b')}.x`],
-    ['a call for the deletion of a stream', `$JS.API.STREAM.DELETE.${offerStream(CLUSTER)}`],
-    ['a call for a purge', `$JS.API.STREAM.PURGE.${offerStream(CLUSTER)}`],
-    ['a call for another consumer', `$JS.API.CONSUMER.CREATE.${offerStream(CLUSTER)}`],
-    ['a call for the deletion of the consumer', `$JS.API.CONSUMER.DELETE.${offerStream(CLUSTER)}.agents`],
-    ['the answer to a message of another consumer', `$JS.ACK.${offerStream(CLUSTER)}.other.1.1.1.1.0`],
+    ['a call for the deletion of a stream', `$JS.API.STREAM.DELETE.${offerStream(CLUSTER, POOL)}`],
+    ['a call for a purge', `$JS.API.STREAM.PURGE.${offerStream(CLUSTER, POOL)}`],
+    ['a call for another consumer', `$JS.API.CONSUMER.CREATE.${offerStream(CLUSTER, POOL)}`],
+    ['a call for the deletion of the consumer', `$JS.API.CONSUMER.DELETE.${offerStream(CLUSTER, POOL)}.agents`],
+    ['the answer to a message of another consumer', `$JS.ACK.${offerStream(CLUSTER, POOL)}.other.1.1.1.1.0`],
   ])('cannot publish %s', async (_what, subject) => {
     await refusedToPublish(subject);
     const streams = (await coordinator.jetstreamManager()).streams;
-    expect((await streams.info(offerStream(CLUSTER))).state.messages).toBe(1);
+    expect((await streams.info(offerStream(CLUSTER, POOL))).state.messages).toBe(1);
   });
 
   test.each([
@@ -94,7 +96,7 @@ describe('an agent on NATS', () => {
   });
 
   test('cannot delete the stream through the client either', async () => {
-    const deleting = agent.jetstreamManager().then((manager) => manager.streams.delete(offerStream(CLUSTER)));
+    const deleting = agent.jetstreamManager().then((manager) => manager.streams.delete(offerStream(CLUSTER, POOL)));
     await expect(deleting).rejects.toThrow(/Permissions Violation/);
   });
 });

@@ -75,7 +75,9 @@ const list = (client: SweepServiceClient) =>
 const submit = (client: SweepServiceClient) =>
   answer((callback) => client.submit({ fileName: 's.yaml', text: noopSweep(2), requestId: 'r' }, callback));
 const kill = (client: SweepServiceClient) =>
-  answer((callback) => client.controlSweep({ sweep: '1', action: SweepAction.KILL, reason: '' }, callback));
+  answer((callback) =>
+    client.controlSweep({ sweep: '1', action: SweepAction.KILL, reason: '', priority: 0 }, callback),
+  );
 
 /** A client that shows what it is told to, and believes any server. */
 function knock(options: { cert?: Buffer; key?: Buffer }): Promise<void> {
@@ -182,6 +184,7 @@ describe('agents', () => {
   const hello = (agentId: string): Hello => ({
     ...{ agentId, incarnation: `${agentId}1`, protocol: PROTOCOL, version: '0', host: 'h' },
     ...{ slots: 1, backend: 'wasm', gpus: [], pack: 1, metrics: '' },
+    ...{ labels: {}, slotFacts: [{ gpus: 0, vramBytes: 0 }], trainers: ['noop'] },
   });
 
   /** Agents `a` and `b`; the one attempt is leased to `a`. */
@@ -207,7 +210,7 @@ describe('agents', () => {
   test('an agent speaks for itself only: in Open, in its hello, and with an artifact', async () => {
     const { key, attempts, artifacts } = await twoAgents();
     await expectRefusal('other_agent', async () => {
-      const claims = [{ key, slot: 0 }];
+      const claims = [{ key, slot: 0, pack: 0 }];
       const opened = await answer((callback) => attempts.open({ agentId: 'a', incarnation: 'a1', claims }, callback));
       expect(opened).toMatchObject({ code: status.PERMISSION_DENIED });
     });
@@ -224,7 +227,7 @@ describe('agents', () => {
 
   test("another agent's attempt is out of reach: its records, its artifacts, its checkpoints", async () => {
     const { key, attempts, artifacts } = await twoAgents();
-    const claims = [{ key, slot: 0 }];
+    const claims = [{ key, slot: 0, pack: 0 }];
     const opened = await answer((callback) => attempts.open({ agentId: 'b', incarnation: 'b1', claims }, callback));
     expect(opened).toMatchObject({ decisions: [{ answer: { refusal: { code: RefusalCode.LEASED } } }] });
     await expectRefusal('other_attempt', async () => {
@@ -257,7 +260,7 @@ describe('agents', () => {
     async (sweepId) => {
       const { key, attempts, artifacts } = await twoAgents();
       expect(await put(artifacts, { ...key, sweepId }, 'b')).toMatchObject({ code: status.INVALID_ARGUMENT });
-      const claims = [{ key: { ...key, sweepId }, slot: 0 }];
+      const claims = [{ key: { ...key, sweepId }, slot: 0, pack: 0 }];
       const opened = await answer((callback) => attempts.open({ agentId: 'b', incarnation: 'b1', claims }, callback));
       expect(opened).toMatchObject({ code: status.INVALID_ARGUMENT });
     },

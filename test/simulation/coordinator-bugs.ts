@@ -1,13 +1,15 @@
 /** Bugs of a coordinator. */
 import { addLease } from '../../coordinator/core/leases.ts';
 import type { Lease, Sweep, SweepPolicy, Trial } from '../../coordinator/core/model.ts';
+import { beginStay } from '../../coordinator/core/share.ts';
 import type { Step } from '../../coordinator/core/step.ts';
 import { setState } from '../../coordinator/core/trials.ts';
 import { Runtime } from '../../coordinator/runtime.ts';
-import { Offers } from '../../coordinator/transport/offers.ts';
+import { Offers, type Wanted } from '../../coordinator/transport/offers.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { FailureClassName } from '../../proto/names.ts';
 import type { Bug } from './bug.ts';
-import { onClaims, onHeartbeats, onRecords } from './meddling.ts';
+import { aroundOpen, onClaims, onHeartbeats, onRecords, onWelcome } from './meddling.ts';
 
 type Changing<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -18,14 +20,46 @@ class Hasty extends Runtime {
   }
 }
 
+/** Gives the next attempt of a retried trial a number that is taken. */
+class Renumbering extends Runtime {
+  override settle(step: Step): Promise<void> {
+    for (const change of step.changes) {
+      const trial = change.kind === 'retried' ? trialOf(this, { ...change, attempt: 0 }).trial : undefined;
+      if (trial !== undefined) trial.attempts = 0;
+    }
+    return super.settle(step);
+  }
+}
+
 class WithoutReconciling extends Offers {
-  override reconcile(): Promise<number> {
-    return super.reconcile(() => []);
+  override reconcile({ pools }: Wanted): Promise<number> {
+    return super.reconcile({ pools, offers: () => [] });
+  }
+
+  override rebuild(pool: string, { pools }: Wanted): Promise<void> {
+    return super.rebuild(pool, { pools, offers: () => [] });
   }
 }
 
 class WithoutRebuilding extends Offers {
   override async rebuild(): Promise<void> {}
+}
+
+class Generous extends Runtime {
+  override addSweep(sweep: Sweep): void {
+    sweep.share.waits = true;
+    sweep.share.base = -1e9 * Number(sweep.id);
+    super.addSweep(sweep);
+  }
+}
+
+/** Every sweep is as urgent as another, until the returned function is called. */
+function asUrgent({ core }: Runtime): () => void {
+  const before = new Map([...core.sweeps.values()].map((sweep) => [sweep, sweep.priority]));
+  for (const sweep of before.keys()) sweep.priority = 0;
+  return () => {
+    for (const [sweep, priority] of before) sweep.priority = priority;
+  };
 }
 
 /** Runs every sweep by another policy than it was submitted with. */
@@ -96,12 +130,14 @@ function grantWhilePaused(runtime: Runtime, _agentId: string, _incarnation: stri
 function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held: readonly AttemptKey[]): void {
   const { core } = runtime;
   for (const key of held) {
-    const { trial } = trialOf(runtime, key);
-    if (trial === undefined || trial.state === 'running' || trial.attempts !== key.attempt) continue;
+    const { sweep, trial } = trialOf(runtime, key);
+    if (sweep === undefined || trial === undefined || trial.state === 'running' || trial.attempts !== key.attempt)
+      continue;
     const now = runtime.now();
     const pack = `${agentId}/${now}`;
     const times = { grantedAt: now, expiresAt: now + core.leaseMs };
-    addLease(core, trial, { key, agentId, incarnation, slot: 0, pack, lastSeq: 0, ...times });
+    const stay = beginStay(sweep, now);
+    addLease(core, trial, { key, agentId, incarnation, slot: 0, pack, stay, lastSeq: 0, ...times });
   }
 }
 
@@ -153,11 +189,33 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     about: 'a submit that comes again makes a second sweep',
     request: (request) => ({ ...request, requestId: `${request.requestId} ${performance.now()}` }),
   },
+  'retry-not-recognized': {
+    about: 'a retry that comes again is carried out again',
+    onLoaded: ({ queries }) => {
+      queries.retried = () => undefined;
+    },
+  },
+  'retried-numbered-anew': {
+    about: 'the attempts of a retried trial begin at 1 again',
+    runtime: (options) => new Renumbering(options),
+  },
   'attempts-forgotten': forgets('a restart begins to number the attempts anew', (sweep) => {
     for (const trial of trialsOf(sweep)) if (trial.state !== 'running') trial.attempts = 0;
   }),
   'failures-forgotten': forgets('a restart forgets what the retries have used up', (sweep) => {
     for (const trial of trialsOf(sweep)) trial.failures = {};
+  }),
+  'retries-forgotten': forgets('a restart counts what failed before a person had it tried again', (sweep, { db }) => {
+    const rows = db
+      .prepare(
+        `select trial_id as id, failure_class as class, count(*) as n from attempts
+         where sweep_id = ? and outcome = 'failed' group by trial_id, failure_class`,
+      )
+      .all(sweep.id) as { id: string; class: FailureClassName; n: number }[];
+    for (const row of rows) {
+      const trial = sweep.trials.get(row.id);
+      if (trial !== undefined) trial.failures[row.class] = row.n;
+    }
   }),
   'checkpoints-forgotten': forgets('a restart forgets the checkpoints', (sweep) => {
     for (const trial of trialsOf(sweep)) trial.checkpoint = undefined;
@@ -183,5 +241,24 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   })),
   'timeout-ignored': policy('attempts may run for ever', () => ({ timeoutMs: undefined })),
   'max-failed-ignored': policy('a sweep with too many failures goes on', () => ({ maxFailed: undefined })),
+  'demands-ignored': policy('any slot is granted any trial, whatever that asks for', () => ({
+    resources: { labels: {} },
+  })),
+  'pools-untold': {
+    about: "an agent is told of its first slot's pool only, whatever the others have",
+    service: (service) => onWelcome(service, (welcome) => welcome.pools.fill(welcome.pools[0] ?? '')),
+  },
+  'weights-ignored': policy('sweeps share the slots evenly, whatever their weights', () => ({ weight: 1 })),
+  'urgency-ignored': {
+    about: 'a claim is granted although something more urgent waits for the slot',
+    service: (service, runtime) => aroundOpen(service, () => asUrgent(runtime)),
+  },
+  'priority-forgotten': forgets('a restart forgets how urgent the sweeps are', (sweep) => {
+    sweep.priority = 0;
+  }),
+  'credit-for-coming-late': {
+    about: 'a sweep that comes is given what it would have had, had it been there before',
+    runtime: (options) => new Generous(options),
+  },
   'concurrency-ignored': policy('more trials run at once than the sweep allows', () => ({ concurrency: undefined })),
 };

@@ -14,7 +14,7 @@ import type { Commit } from '../../coordinator/store/journal.ts';
 import { ensureSchema } from '../../coordinator/store/schema.ts';
 import { AttemptService } from '../../coordinator/transport/attempt-service.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
-import type { SweepControl } from '../../coordinator/transport/sweep-service.ts';
+import type { Retried, SweepControl } from '../../coordinator/transport/sweep-service.ts';
 import { ArtifactWays } from './artifact-ways.ts';
 import type { Bug } from './bug.ts';
 import { Disk } from './disk.ts';
@@ -54,6 +54,8 @@ export interface CoordinatorWorld {
   /** Every start, when the store has been read. */
   onLoaded(runtime: Runtime): void;
   onSubmitted(runtime: Runtime): void;
+  /** A request to retry has come, perhaps not for the first time. */
+  onRetryAsked(requestId: string, answer: Promise<Retried>): void;
   /** Every durable commit, before anything of it leaves. */
   onCommit(commit: Commit, runtime: Runtime): void;
   /** The process cannot go on. */
@@ -91,7 +93,7 @@ export class SimulatedCoordinator {
 
   /** To be called by `process`, which then runs the coordinator. */
   start(process: SimulatedProcess): void {
-    const { bug, grpc, leaseMs, nats: server, onLoaded, onSubmitted, onCommit, onCrash } = this.#world;
+    const { bug, grpc, leaseMs, nats: server, onLoaded, onSubmitted, onRetryAsked, onCommit, onCrash } = this.#world;
     const { clock } = grpc.network;
     const offMs = this.clockOffMs;
     const now = () => EPOCH + clock.now + offMs;
@@ -105,7 +107,7 @@ export class SimulatedCoordinator {
       now,
       onBroken: (error) => onCrash(process, error),
       send: (output) => {
-        if (output.kind === 'offer') void offers.publish(output.key);
+        if (output.kind === 'offer') void offers.publish(output);
         else if (output.kind === 'dismiss') attempts.dismiss(output.agentId, output.key, output.refusal);
         else attempts.tellOfDrain(output.agentId);
       },
@@ -140,9 +142,14 @@ export class SimulatedCoordinator {
       service: bug.service?.(service, runtime) ?? service,
       artifacts: new ArtifactWays(runtime, this.files, () => clock.now),
     };
-    const { submit, act } = controlOf(runtime);
+    const { submit, act, retry } = controlOf(runtime);
     const control: SweepControl = {
       act,
+      retry(request) {
+        const answer = retry(request);
+        onRetryAsked(request.requestId, answer);
+        return answer;
+      },
       submit(request) {
         const answer = submit(bug.request?.(request) ?? request);
         onSubmitted(runtime);

@@ -2,14 +2,19 @@
  * What must hold after every step, judged by what is durable and by what agents are told. The books on trials and
  * attempts are those of the decisions' own property tests (coordinator/testing/ledger.ts).
  */
-import { type AttemptKey, type Ending, keyText } from '../../coordinator/core/model.ts';
+import { type AttemptKey, type Ending, isEnded, keyText } from '../../coordinator/core/model.ts';
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Runtime } from '../../coordinator/runtime.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import { budget } from '../../coordinator/testing/budget.ts';
 import { Ledger } from '../../coordinator/testing/ledger.ts';
+import type { Retried } from '../../coordinator/transport/sweep-service.ts';
+import { TrawlError } from '../../proto/errors.ts';
 import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
+import { type Machinery, mayRun } from './placement.ts';
+import { PriorityLaw } from './priority-law.ts';
+import { ShareLaw } from './share-law.ts';
 
 /** Whether a trial is over. */
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
@@ -28,6 +33,7 @@ interface Attempt {
 }
 
 export interface LawsWorld {
+  machine(agentId: string): Machinery | undefined;
   now(): number;
   /** When the last fault was over; undefined: not yet. */
   calmSince(): number | undefined;
@@ -42,14 +48,24 @@ export class Laws {
   readonly attempts = new Map<string, Attempt>();
   readonly #drained = new Set<string>();
   readonly #world: LawsWorld;
+  /** Trials that a person's request has had tried again, and the commit that did it. */
+  readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
+  /** Sweeps that run again after they were killed. */
+  readonly revived = new Set<string>();
+  readonly #shares: ShareLaw;
+  readonly #priorities: PriorityLaw;
   #commits = 0;
   /** What has come about, for a test to see that nothing is left out. */
   readonly reached = new Set<string>();
   /** The first law that was broken, and how. */
   broken: string | undefined;
 
-  constructor(world: LawsWorld) {
+  /** @param machines all that there are */
+  constructor(world: LawsWorld, machines: readonly (Machinery & { readonly slots: number })[]) {
     this.#world = world;
+    const slots = machines.reduce((sum, machine) => sum + machine.slots, 0);
+    this.#shares = new ShareLaw(this.ledger, slots);
+    this.#priorities = new PriorityLaw(this.ledger, machines);
   }
 
   breaks(law: string): void {
@@ -61,8 +77,12 @@ export class Laws {
     for (const sweep of runtime.core.sweeps.values()) {
       if (this.ledger.sweeps.has(sweep.id)) continue;
       // As the store has it, which is as it was submitted.
-      const row = runtime.db.prepare('select policy from sweeps where id = ?').get(sweep.id) as { policy: string };
-      this.ledger.addSweep({ ...sweep, policy: JSON.parse(row.policy) });
+      const row = runtime.db.prepare('select policy, priority from sweeps where id = ?').get(sweep.id) as {
+        policy: string;
+        priority: number;
+      };
+      this.ledger.addSweep({ ...sweep, priority: row.priority, policy: JSON.parse(row.policy) });
+      this.#priorities.submitted(sweep.id, this.#world.now());
     }
   }
 
@@ -78,6 +98,7 @@ export class Laws {
     this.#judge(() => {
       for (const change of changes) {
         this.#beforeChange(change);
+        this.#beside(change);
         this.ledger.write(change);
         this.#afterChange(change);
       }
@@ -85,6 +106,25 @@ export class Laws {
       this.#commits += 1;
       if (this.#commits % COMPARE_EVERY === 0) this.ledger.compare(runtime.core);
     });
+  }
+
+  /** What has been carried out is answered as it was then, however often it is asked for. */
+  retryAsked(requestId: string, answer: Promise<Retried>): void {
+    const before = this.retries.get(requestId)?.trials.size;
+    if (before === undefined) return;
+    this.reached.add('a retry asked for again');
+    answer.then(
+      ({ trials }) => trials === before || this.breaks(`${requestId} retried ${before} trials, and then ${trials}`),
+      (error) => error instanceof TrawlError && this.breaks(`${requestId} was carried out, and then: ${error.message}`),
+    );
+  }
+
+  /** An acknowledgement has reached the person. */
+  retried(requestId: string, trials: number): void {
+    const durable = this.retries.get(requestId)?.trials.size ?? 0;
+    if (trials > 0 && durable !== trials) {
+      this.breaks(`${requestId} was acknowledged for ${trials} trials; of it are durable ${durable}`);
+    }
   }
 
   /** An acknowledgement has reached an agent. */
@@ -138,9 +178,36 @@ export class Laws {
     if (change.kind === 'granted' && this.#drained.has(change.agentId)) {
       this.breaks(`${keyText(change.key)} was granted to ${change.agentId}, which is drained`);
     }
+    if (change.kind === 'sweep' && change.state === 'running') {
+      const before = this.ledger.sweeps.get(change.sweepId)?.state;
+      if (before === 'killed') this.revived.add(change.sweepId);
+      if (before && isEnded(before)) this.reached.add(`a ${before} sweep runs again`);
+    }
+    if (change.kind === 'granted') this.#mayRun(change);
     if (change.kind !== 'ended') return;
     const attempt = this.attempts.get(keyText(change.key));
     if (attempt !== undefined) this.#endIsRight(change.key, attempt, change.ending);
+  }
+
+  /** What sweeps owe each other, judged by how things stood before the change. */
+  #beside(change: Change): void {
+    const now = this.#world.now();
+    const machine = change.kind === 'granted' ? this.#world.machine(change.agentId) : undefined;
+    for (const law of [this.#priorities.take(change, machine, now), this.#shares.take(change, now)]) {
+      if (law !== undefined) this.breaks(law);
+    }
+    if (change.kind === 'priority') this.reached.add('another priority');
+    if (this.#priorities.judged) this.reached.add('a grant beside a more urgent sweep');
+    if (this.#shares.wasJudged) this.reached.add('a contest');
+  }
+
+  #mayRun({ key, agentId, slot }: Change & { kind: 'granted' }): void {
+    const resources = this.ledger.sweeps.get(key.sweepId)?.policy.resources;
+    const machine = this.#world.machine(agentId);
+    if (resources === undefined || machine === undefined) return;
+    if (resources.gpu !== undefined || resources.labels.zone !== undefined) this.reached.add('placed');
+    if (mayRun(resources, machine, slot)) return;
+    this.breaks(`${keyText(key)} asks for ${JSON.stringify(resources)} and was granted to slot ${slot} of ${agentId}`);
   }
 
   #endIsRight(key: AttemptKey, attempt: Attempt, ending: Ending): void {
@@ -168,6 +235,8 @@ export class Laws {
   #afterChange(change: Change): void {
     if (change.kind === 'trial') this.reached.add(`trial ${change.state}`);
     if (change.kind === 'sweep') this.reached.add(`sweep ${change.state}`);
+    if (change.kind === 'sweep' && change.state === 'killed') this.revived.delete(change.sweepId);
+    if (change.kind === 'retried') this.#retriedOnce(change);
     if (change.kind === 'granted') {
       if (change.resumedFrom > 0) this.reached.add('resumed');
       const { agentId, incarnation, key } = change;
@@ -181,6 +250,17 @@ export class Laws {
       const attempt = this.attempts.get(keyText(change.key));
       if (attempt !== undefined) attempt.seq = change.seq;
     }
+  }
+
+  /** A request is carried out at once, and no trial of it twice. */
+  #retriedOnce({ requestId, sweepId, trialId, failure }: Change & { kind: 'retried' }): void {
+    this.reached.add(failure === undefined ? 'a cancelled trial retried' : 'a failed trial retried');
+    const name = `${sweepId}/${trialId}`;
+    const request = this.retries.get(requestId) ?? { trials: new Set(), commit: this.#commits };
+    this.retries.set(requestId, request);
+    if (request.trials.has(name)) this.breaks(`${requestId} retried trial ${name} twice`);
+    if (request.commit !== this.#commits) this.breaks(`${requestId} was carried out in parts`);
+    request.trials.add(name);
   }
 
   #budgetsHold(changes: readonly Change[]): void {

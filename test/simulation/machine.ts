@@ -13,13 +13,14 @@ import { Disk } from './disk.ts';
 import type { Grpc } from './grpc.ts';
 import { SimulatedNats } from './nats-connection.ts';
 import type { NatsServer } from './nats-server.ts';
+import type { Machinery } from './placement.ts';
 import type { SimulatedProcess } from './process.ts';
 import { SimulatedWorker, type WorkerWorld } from './worker.ts';
 
-const PROTOCOL = 1;
+const PROTOCOL = 2;
 const log = pino({ level: 'silent' });
 
-export interface MachineOptions {
+export interface MachineOptions extends Machinery {
   readonly id: string;
   readonly slots: number;
   readonly pack: number;
@@ -62,7 +63,7 @@ export class Machine {
   /** To be called by `process`, which then runs the agent. */
   start(process: SimulatedProcess): void {
     const { bug, grpc, random, nats: server } = this.#world;
-    const { id, slots, pack, transferMs } = this.options;
+    const { id, slots, pack, transferMs, zone, gpuSlots } = this.options;
     this.process = process;
     this.#starts += 1;
     this.incarnation = `${id}#${this.#starts}`;
@@ -87,8 +88,10 @@ export class Machine {
         slots,
         gpus: [],
         metrics: '',
+        labels: { zone },
+        slotFacts: Array.from({ length: slots }, (_, slot) => ({ gpus: slot < gpuSlots ? 1 : 0, vramBytes: 0 })),
+        trainers: ['noop', 'command'],
       },
-      gpus: 0,
       gpuFigures: () => [],
       onUnreadableOffer: () => {},
       onDatasetUse: () => {},
@@ -96,7 +99,7 @@ export class Machine {
       nats: this.nats.connection,
       log,
       connect: () => bug.link?.(link) ?? link,
-      startWorker: (_gpu, events) => {
+      startWorker: (_slot, events) => {
         const worker = new SimulatedWorker(world, process, events);
         const dead = this.#workers.findIndex(({ alive }) => !alive);
         if (dead === -1) this.#workers.push(worker);

@@ -8,6 +8,8 @@ import {
   Heartbeat,
   type Record as RecordMessage,
   type ReportRequest,
+  type ReportResponse,
+  type Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
 /** @param meddle sees, and may change, each record before the coordinator does */
@@ -28,6 +30,33 @@ export function onRecords(
         return emit(event, ...args);
       };
       service.report(call);
+    },
+  };
+}
+
+/** @param meddle sees, and may change, what an agent is told when it has said hello */
+export function onWelcome(service: AttemptServiceServer, meddle: (welcome: Welcome) => void): AttemptServiceServer {
+  return {
+    ...service,
+    report(call) {
+      const write = call.write.bind(call) as (response: ReportResponse) => boolean;
+      call.write = (response: ReportResponse) => {
+        if (response.message?.$case === 'welcome') meddle(response.message.welcome);
+        return write(response);
+      };
+      service.report(call);
+    },
+  };
+}
+
+/** @param begin is called before claims are decided, and what it returns when they are */
+export function aroundOpen(service: AttemptServiceServer, begin: () => () => void): AttemptServiceServer {
+  return {
+    ...service,
+    open(call, callback) {
+      const end = begin();
+      service.open(call, callback);
+      end();
     },
   };
 }

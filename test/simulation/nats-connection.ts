@@ -1,5 +1,6 @@
 /** A process's connection to nats-server, as the nats package shows it, as far as the coordinator and agents use it. */
 import { type JsMsg, type NatsConnection, NatsError } from 'nats';
+import { offerStream } from '../../proto/subjects.ts';
 import { type ApiFault, isFault, type NatsServer } from './nats-server.ts';
 import type { Network } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
@@ -23,7 +24,10 @@ export class SimulatedNats {
   }
 
   get connection(): NatsConnection {
-    const streamOf = (subject: string) => `TRAWL_OFFERS_${subject.split('.')[1]}`;
+    const streamOf = (subject: string) => {
+      const [, cluster = '', , pool = ''] = subject.split('.');
+      return offerStream(cluster, pool);
+    };
     const connection = {
       publish: (subject: string, data: Uint8Array) => this.#tell((server) => server.publish(subject, data)),
       subscribe: (subject: string, { callback }: { callback: Callback }) => {
@@ -50,6 +54,7 @@ export class SimulatedNats {
             const subjects = await this.#ask((server) => server.subjects(stream));
             return { state: { subjects, messages: Object.keys(subjects).length }, config: { max_msgs: -1 } };
           },
+          names: () => this.#names(),
           add: ({ name }: { name: string }) => this.#ask((server) => server.addQueue(name)),
           delete: (stream: string) => this.#ask((server) => server.deleteQueue(stream)),
         },
@@ -62,6 +67,10 @@ export class SimulatedNats {
       close: async () => {},
     };
     return connection as unknown as NatsConnection;
+  }
+
+  async *#names(): AsyncGenerator<string> {
+    yield* await this.#ask((server) => server.queueNames());
   }
 
   /** The server is another one than before. */

@@ -74,6 +74,10 @@ export class NatsServer {
     }
   }
 
+  queueNames(): string[] {
+    return [...this.#queues.keys()];
+  }
+
   addQueue(name: string): void {
     if (this.#queues.has(name)) return;
     this.#queues.set(name, { messages: new Map(), subjects: new Map(), consumer: undefined, nextSeq: 1 });

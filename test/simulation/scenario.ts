@@ -1,7 +1,9 @@
 /** What a seed stands for: a cluster, sweeps, what people do to them, and faults, each at its time. */
 import { Random } from '../harness/random.ts';
+import { contestSweeps, type PriorityOrder, priorityOrders, priorityText } from './contest.ts';
 import type { MachineOptions } from './machine.ts';
 import type { Weather } from './network.ts';
+import { type Machinery, machineryOf, resourcesText } from './placement.ts';
 import type { Fuse } from './process.ts';
 
 export type Verb = 'PAUSE' | 'RESUME' | 'STOP' | 'KILL';
@@ -11,6 +13,14 @@ export interface DrainOrder {
   readonly at: number;
   readonly agent: string;
   readonly graceMs: number | undefined;
+}
+
+/** A person has trials of a sweep tried again: those that failed, those that were cancelled, or two that they name. */
+export interface RetryOrder {
+  readonly at: number;
+  /** Which of the sweeps, in order of submission. */
+  readonly sweep: number;
+  readonly what: 'failed' | 'cancelled' | 'two';
 }
 
 export interface Order {
@@ -61,27 +71,35 @@ export interface Scenario {
   readonly sweeps: readonly { readonly at: number; readonly text: string }[];
   readonly orders: readonly Order[];
   readonly drains: readonly DrainOrder[];
+  readonly retries: readonly RetryOrder[];
+  readonly priorities: readonly PriorityOrder[];
   readonly faults: readonly Fault[];
   readonly fates: Fates;
   /** When the last fault is over. */
   readonly calmAt: number;
 }
 
+const NO_MACHINERY: Machinery = { zone: '', gpuSlots: 0 };
 const FAULTY_MS = 60_000;
 
 export function scenarioOf(seed: number): Scenario {
   const random = new Random(seed);
   const chance = (of: number) => random.next() < of;
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
-  const machines = Array.from(
+  const drawn = Array.from(
     { length: whole(1, 3) },
-    (_, at): MachineOptions => ({
+    (_, at): Omit<MachineOptions, keyof Machinery> => ({
       id: `agent-${at + 1}`,
       slots: whole(1, 3),
       pack: random.pick([1, 1, 2, 4]),
       transferMs: random.pick([20, 500, 500, 20_000]),
     }),
   );
+  const machinery = machineryOf(
+    seed,
+    drawn.map(({ slots }) => slots),
+  );
+  const machines = drawn.map((options, at): MachineOptions => ({ ...NO_MACHINERY, ...machinery[at], ...options }));
   const hangs = chance(0.4);
   const sweeps = Array.from({ length: whole(1, 3) }, () => ({ at: whole(0, 15_000), text: sweepText(random, hangs) }));
   const orders = Array.from(
@@ -100,14 +118,32 @@ export function scenarioOf(seed: number): Scenario {
       graceMs: chance(0.25) ? undefined : random.pick([0, 3_000, 60_000]),
     }),
   );
+  // Of their own, so that the seeds are otherwise what they were.
+  const others = new Random(seed ^ 0x2e72);
+  const retries = Array.from(
+    { length: others.next() < 0.5 ? Math.floor(others.between(1, 7)) : 0 },
+    (): RetryOrder => ({
+      ...{ at: Math.floor(others.between(5_000, FAULTY_MS)), sweep: Math.floor(others.between(0, sweeps.length)) },
+      what: others.pick(['failed', 'failed', 'cancelled', 'two']),
+    }),
+  );
   const faults = Array.from({ length: whole(2, 18) }, () => anyFault(random, places));
   // At most one, and never the last: somebody has to do what is left.
   if (places.length > 1 && chance(0.4)) {
     faults.push({ at: whole(10_000, FAULTY_MS - 2_000), kind: 'agent leaves', place: random.pick(places) });
   }
+  const gone = faults.flatMap((fault) => (fault.kind === 'agent leaves' ? [fault.place] : []));
+  const staying = machines.filter(({ id }) => !gone.includes(id));
+  const asking = new Random(seed ^ 0xa5c);
+  const rivals = new Random(seed ^ 0x41a1);
   const often = random.pick([0, 0.03, 0.1]);
   return {
-    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, sweeps, orders, drains, faults },
+    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, orders, drains, retries, faults },
+    sweeps: [
+      ...sweeps.map(({ at, text }) => ({ at, text: text + resourcesText(asking, staying) + priorityText(rivals) })),
+      ...contestSweeps(rivals, FAULTY_MS),
+    ],
+    priorities: priorityOrders(rivals, sweeps.length, FAULTY_MS),
     calmAt: FAULTY_MS,
     weather: {
       ...{ usualMs: random.pick([2, 10, 60]), slowMs: random.pick([200, 2_000, 12_000]) },

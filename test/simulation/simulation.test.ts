@@ -7,7 +7,7 @@ const SEEDS = 250;
 /** For a machine that does much else. */
 const TIMEOUT_MS = 300_000;
 
-const REFUSALS = ['LEASED', 'SUPERSEDED', 'PAUSED', 'ENDED', 'NO_SESSION', 'DRAINED'];
+const REFUSALS = ['LEASED', 'SUPERSEDED', 'PAUSED', 'ENDED', 'NO_SESSION', 'DRAINED', 'OUTRANKED'];
 /** What the seeds must bring about, or they would prove little. */
 const WANTED = [
   ...['kill', 'stop agent', 'lose power', 'agent leaves', 'kill worker', 'streams break', 'cut', 'freeze'],
@@ -17,7 +17,18 @@ const WANTED = [
   ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'drained'].map((failure) => `failed: ${failure}`),
   ...['pending', 'offered', 'succeeded', 'failed', 'cancelled'].map((state) => `trial ${state}`),
   ...['paused', 'running', 'stopping', 'stopped', 'killed', 'finished'].map((state) => `sweep ${state}`),
-  ...['a pack', 'resumed', 'an agent drained', 'an agent undrained'],
+  ...['a failed trial retried', 'a cancelled trial retried', 'a retry asked for again'],
+  ...['finished', 'stopped', 'killed'].map((state) => `a ${state} sweep runs again`),
+  ...[
+    'a pack',
+    'resumed',
+    'placed',
+    'a contest',
+    'another priority',
+    'a grant beside a more urgent sweep',
+    'an agent drained',
+    'an agent undrained',
+  ],
 ];
 
 test(

@@ -1,4 +1,5 @@
 /** One seed: a cluster is put together, goes through its faults, and is left in peace until everything is over. */
+import type { Assignment } from '../../agent/worker/ipc.ts';
 import type { AttemptKey } from '../../coordinator/core/model.ts';
 import { Random } from '../harness/random.ts';
 import type { Bug } from './bug.ts';
@@ -62,12 +63,16 @@ export class Simulation {
     this.trace = new Trace(this.clock, traced);
     this.network = new Network(this.clock, new Random(seed ^ 0xbabe));
     this.network.weather = this.scenario.weather;
-    this.laws = new Laws({
-      now: () => this.clock.now,
-      calmSince: () => (this.isCalm ? this.scenario.calmAt : undefined),
-      isThere: (agentId, incarnation, key) => this.#isThere(agentId, incarnation, key),
-      spooledUpTo: (agentId, key) => this.machines.get(agentId)?.spooledUpTo(key) ?? 0,
-    });
+    this.laws = new Laws(
+      {
+        machine: (agentId) => this.machines.get(agentId)?.options,
+        now: () => this.clock.now,
+        calmSince: () => (this.isCalm ? this.scenario.calmAt : undefined),
+        isThere: (agentId, incarnation, key) => this.#isThere(agentId, incarnation, key),
+        spooledUpTo: (agentId, key) => this.machines.get(agentId)?.spooledUpTo(key) ?? 0,
+      },
+      this.scenario.machines,
+    );
     this.grpc = new Grpc(this.network, {
       told: (agent, response) => {
         this.trace.note(() => `${agent.name} is told ${JSON.stringify(response.message)}`);
@@ -88,6 +93,7 @@ export class Simulation {
           this.laws.breaks(problem);
       },
       onSubmitted: (runtime) => this.laws.submitted(runtime),
+      onRetryAsked: (requestId, answer) => this.laws.retryAsked(requestId, answer),
       onCommit: (commit, runtime) => {
         this.trace.note(() => `durable: ${commit.changes.map((change) => JSON.stringify(change)).join(' ')}`);
         this.laws.committed(commit, runtime);
@@ -98,12 +104,15 @@ export class Simulation {
       const world = {
         ...{ grpc: this.grpc, random: new Random(seed ^ (0xa9e27 + this.machines.size)), bug },
         nats: () => this.#nats,
-        fate: () => this.#fate(),
+        fate: (assignment: Assignment) => this.#fate(assignment),
         broken: (law: string) => this.laws.breaks(law),
       };
       this.machines.set(options.id, new Machine(world, options));
     }
-    this.person = new Person(this.network, this.coordinator);
+    this.person = new Person(this.network, this.coordinator, (requestId, trials) => {
+      this.trace.note(() => `${requestId} is acknowledged for ${trials} trials`);
+      this.laws.retried(requestId, trials);
+    });
   }
 
   get isCalm(): boolean {
@@ -245,13 +254,21 @@ export class Simulation {
     for (const id of this.person.submitted.values()) {
       if (!stored.some((sweep) => sweep.id === id)) this.laws.breaks(`sweep ${id} was acknowledged and is not stored`);
     }
+    const rows = db.prepare('select request_id as id, count(*) as n from retries group by request_id').all();
+    const durable = new Map((rows as { id: string; n: number }[]).map(({ id, n }) => [id, n]));
+    for (const [requestId, trials = 0] of this.person.retried) {
+      if (trials > 0 && durable.get(requestId) !== trials)
+        this.laws.breaks(`${requestId} was acknowledged for ${trials} trials; stored is ${durable.get(requestId)}`);
+    }
     for (const { sweepId, verb } of this.person.obeyed) {
       const state = stored.find((sweep) => sweep.id === sweepId)?.state;
-      if (verb === 'KILL' && state !== 'killed') this.laws.breaks(`sweep ${sweepId} was killed and is ${state}`);
+      if (verb === 'KILL' && state !== 'killed' && !this.laws.revived.has(sweepId))
+        this.laws.breaks(`sweep ${sweepId} was killed and is ${state}`);
     }
   }
 
-  #fate(): Fate {
+  #fate({ parameters }: Assignment): Fate {
+    if (parameters.contest !== undefined) return { kind: 'well' };
     const atEpoch = Math.floor(this.#random.between(1, 4));
     let chance = this.#random.next();
     for (const [kind, share] of Object.entries(this.scenario.fates) as [Exclude<Fate['kind'], 'well'>, number][]) {

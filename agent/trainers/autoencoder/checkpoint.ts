@@ -62,16 +62,18 @@ export function writeCheckpoint({ seed, parameters }: Trial, { epoch, learner, s
  * The state that a run goes on from.
  * @param rows of the network's flat parameter matrix.
  * @param trainSize training images in use.
+ * @returns undefined for the checkpoint of a trawl that wrote another format: the trial begins at its beginning
  * @throws {TrainingError} `preflight` when the file is not a checkpoint of this trial after that epoch, saying why.
  */
 export async function readCheckpoint(
   resume: NonNullable<TrainingRun['resume']>,
   trial: Trial,
   { rows, trainSize }: { readonly rows: number; readonly trainSize: number },
-): Promise<Progress> {
+): Promise<Progress | undefined> {
   try {
     const file = readSafetensors(await readFile(resume.path));
     checkOrigin(file.metadata, trial, resume.epoch);
+    if (file.metadata.format !== FORMAT) return undefined;
     const matrix = (name: string) => tensorOf(file, name, 'F32', [rows, ROW]);
     return {
       epoch: resume.epoch,
@@ -95,7 +97,7 @@ export async function readCheckpoint(
 }
 
 function checkOrigin(metadata: SafetensorsFile['metadata'], { seed, parameters }: Trial, epoch: number): void {
-  const expected = { trainer: 'autoencoder', format: FORMAT, epoch: `${epoch}`, seed: `${seed}` };
+  const expected = { trainer: 'autoencoder', epoch: `${epoch}`, seed: `${seed}` };
   for (const [name, value] of Object.entries(expected)) {
     const found = metadata[name];
     if (found !== value) throw new BadInputError(`its ${name} is ${found ?? 'missing'}, expected ${value}`);

@@ -57,6 +57,10 @@ export class Member {
     if (resume === undefined) return;
     const { rows } = layoutOf(layersOf(this.settings.depth, this.settings.latentDim));
     const progress = await readCheckpoint(resume, this.run, { rows, trainSize: this.#order.length });
+    if (progress === undefined) {
+      console.error(`the checkpoint of epoch ${resume.epoch} is of another version: beginning at epoch 1`);
+      return;
+    }
     learner.restore(at, progress.learner);
     this.#shuffles.restore(progress.shuffle);
     this.#order = progress.order;

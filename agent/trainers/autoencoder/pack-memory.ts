@@ -1,7 +1,7 @@
 /** How many trials fit into a GPU's memory: measured, from one step of the largest network. */
 import * as tf from '@tensorflow/tfjs-core';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
-import { freeGpuBytes } from '../../machine/gpus.ts';
+import { gpuMemory } from '../../machine/gpus.ts';
 import { Learner } from './learner.ts';
 import { PIXELS } from './model.ts';
 import { settingsOf } from './settings.ts';
@@ -15,8 +15,11 @@ const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
 /** Two members, so that the step is computed as a pack's. */
 const PROBED = 2;
 
-export async function packThatFits(): Promise<number> {
-  return packFor(await freeGpuBytes(), await bytesPerMember());
+/** @param sharedBy slots that share the GPU that this process sees: each has as much of it as another */
+export async function packThatFits(sharedBy: number): Promise<number> {
+  const memory = await gpuMemory();
+  const own = memory && Math.min(memory.freeBytes, memory.totalBytes / sharedBy);
+  return packFor(own, await bytesPerMember());
 }
 
 /** @param freeBytes undefined: nobody can tell; then nothing is packed. */

@@ -48,6 +48,10 @@ export const RefusalCode = {
   NO_SESSION: "REFUSAL_CODE_NO_SESSION",
   /** DRAINED - The agent is drained: the offer is for another. */
   DRAINED: "REFUSAL_CODE_DRAINED",
+  /** UNFIT - The slot lacks what the trial asks for: the offer is for another. */
+  UNFIT: "REFUSAL_CODE_UNFIT",
+  /** OUTRANKED - Something more urgent waits for the slot: the offer is for later. */
+  OUTRANKED: "REFUSAL_CODE_OUTRANKED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -62,6 +66,8 @@ export namespace RefusalCode {
   export type ENDED = typeof RefusalCode.ENDED;
   export type NO_SESSION = typeof RefusalCode.NO_SESSION;
   export type DRAINED = typeof RefusalCode.DRAINED;
+  export type UNFIT = typeof RefusalCode.UNFIT;
+  export type OUTRANKED = typeof RefusalCode.OUTRANKED;
   export type UNRECOGNIZED = typeof RefusalCode.UNRECOGNIZED;
 }
 
@@ -91,6 +97,12 @@ export function refusalCodeFromJSON(object: any): RefusalCode {
     case 7:
     case "REFUSAL_CODE_DRAINED":
       return RefusalCode.DRAINED;
+    case 8:
+    case "REFUSAL_CODE_UNFIT":
+      return RefusalCode.UNFIT;
+    case 9:
+    case "REFUSAL_CODE_OUTRANKED":
+      return RefusalCode.OUTRANKED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -116,6 +128,10 @@ export function refusalCodeToNumber(object: RefusalCode): number {
       return 6;
     case RefusalCode.DRAINED:
       return 7;
+    case RefusalCode.UNFIT:
+      return 8;
+    case RefusalCode.OUTRANKED:
+      return 9;
     case RefusalCode.UNRECOGNIZED:
     default:
       return -1;
@@ -144,6 +160,8 @@ export interface OpenRequest {
 export interface Claim {
   key: AttemptKey | undefined;
   slot: number;
+  /** Trials that this slot can train as a pack, as its worker measured; 0: as many as the hello says. */
+  pack: number;
 }
 
 export interface OpenResponse {
@@ -210,6 +228,25 @@ export interface Hello {
   pack: number;
   /** HOST:PORT at which Prometheus finds the agent; empty: nowhere. */
   metrics: string;
+  /** What its operator calls it by (proto/labels.ts). */
+  labels: { [key: string]: string };
+  /** Each of its slots, in order. */
+  slotFacts: SlotFacts[];
+  /** What it can train with. */
+  trainers: string[];
+}
+
+export interface Hello_LabelsEntry {
+  key: string;
+  value: string;
+}
+
+/** What a slot has of its machine. */
+export interface SlotFacts {
+  /** GPUs that its worker sees. */
+  gpus: number;
+  /** Memory that it may count on, on each of them. */
+  vramBytes: number;
 }
 
 /** Something an attempt has to tell; sequence numbers start at 1 and have no gaps. */
@@ -257,7 +294,11 @@ export interface Welcome {
   leaseMs: number;
   heartbeatMs: number;
   /** Set while the agent is to take nothing new. */
-  drain: Drain | undefined;
+  drain:
+    | Drain
+    | undefined;
+  /** From which pool's queue each of its slots pulls its offers, in order. */
+  pools: string[];
 }
 
 /** Take nothing new; what still runs after the grace is handed back. Again: the new grace counts. */
@@ -520,7 +561,7 @@ export const OpenRequest: MessageFns<OpenRequest> = {
 };
 
 function createBaseClaim(): Claim {
-  return { key: undefined, slot: 0 };
+  return { key: undefined, slot: 0, pack: 0 };
 }
 
 export const Claim: MessageFns<Claim> = {
@@ -530,6 +571,9 @@ export const Claim: MessageFns<Claim> = {
     }
     if (message.slot !== 0) {
       writer.uint32(16).uint32(message.slot);
+    }
+    if (message.pack !== 0) {
+      writer.uint32(24).uint32(message.pack);
     }
     return writer;
   },
@@ -563,6 +607,14 @@ export const Claim: MessageFns<Claim> = {
             message.slot = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pack = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -582,6 +634,7 @@ export const Claim: MessageFns<Claim> = {
     const message = createBaseClaim();
     message.key = (object.key !== undefined && object.key !== null) ? AttemptKey.fromPartial(object.key) : undefined;
     message.slot = object.slot ?? 0;
+    message.pack = object.pack ?? 0;
     return message;
   },
 };
@@ -1190,6 +1243,9 @@ function createBaseHello(): Hello {
     gpus: [],
     pack: 0,
     metrics: "",
+    labels: {},
+    slotFacts: [],
+    trainers: [],
   };
 }
 
@@ -1224,6 +1280,15 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.metrics !== "") {
       writer.uint32(82).string(message.metrics);
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      Hello_LabelsEntry.encode({ key: key as any, value }, writer.uint32(90).fork()).join();
+    });
+    for (const v of message.slotFacts) {
+      SlotFacts.encode(v!, writer.uint32(98).fork()).join();
+    }
+    for (const v of message.trainers) {
+      writer.uint32(106).string(v!);
     }
     return writer;
   },
@@ -1321,6 +1386,33 @@ export const Hello: MessageFns<Hello> = {
             message.metrics = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            const entry11 = Hello_LabelsEntry.decode(reader, reader.uint32());
+            if (entry11.value !== undefined) {
+              message.labels[entry11.key] = entry11.value;
+            }
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.slotFacts.push(SlotFacts.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.trainers.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1348,6 +1440,151 @@ export const Hello: MessageFns<Hello> = {
     message.gpus = object.gpus?.map((e) => e) || [];
     message.pack = object.pack ?? 0;
     message.metrics = object.metrics ?? "";
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.slotFacts = object.slotFacts?.map((e) => SlotFacts.fromPartial(e)) || [];
+    message.trainers = object.trainers?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseHello_LabelsEntry(): Hello_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const Hello_LabelsEntry: MessageFns<Hello_LabelsEntry> = {
+  encode(message: Hello_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Hello_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHello_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Hello_LabelsEntry>): Hello_LabelsEntry {
+    return Hello_LabelsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Hello_LabelsEntry>): Hello_LabelsEntry {
+    const message = createBaseHello_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseSlotFacts(): SlotFacts {
+  return { gpus: 0, vramBytes: 0 };
+}
+
+export const SlotFacts: MessageFns<SlotFacts> = {
+  encode(message: SlotFacts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.gpus !== 0) {
+      writer.uint32(8).uint32(message.gpus);
+    }
+    if (message.vramBytes !== 0) {
+      writer.uint32(16).uint64(message.vramBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SlotFacts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSlotFacts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.gpus = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.vramBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SlotFacts>): SlotFacts {
+    return SlotFacts.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SlotFacts>): SlotFacts {
+    const message = createBaseSlotFacts();
+    message.gpus = object.gpus ?? 0;
+    message.vramBytes = object.vramBytes ?? 0;
     return message;
   },
 };
@@ -1888,7 +2125,7 @@ export const ReportResponse: MessageFns<ReportResponse> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { cluster: "", leaseMs: 0, heartbeatMs: 0, drain: undefined };
+  return { cluster: "", leaseMs: 0, heartbeatMs: 0, drain: undefined, pools: [] };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -1904,6 +2141,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.drain !== undefined) {
       Drain.encode(message.drain, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.pools) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -1953,6 +2193,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.drain = Drain.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.pools.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1974,6 +2222,7 @@ export const Welcome: MessageFns<Welcome> = {
     message.leaseMs = object.leaseMs ?? 0;
     message.heartbeatMs = object.heartbeatMs ?? 0;
     message.drain = (object.drain !== undefined && object.drain !== null) ? Drain.fromPartial(object.drain) : undefined;
+    message.pools = object.pools?.map((e) => e) || [];
     return message;
   },
 };

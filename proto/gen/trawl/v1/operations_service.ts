@@ -20,7 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { Agent } from "./types.ts";
+import { Agent, SweepState, sweepStateFromJSON, sweepStateToNumber } from "./types.ts";
 
 export const protobufPackage = "trawl.v1";
 
@@ -57,6 +57,31 @@ export interface BackupFile {
   /** Where it goes in the backup: relative, its folders separated by slashes. The store is store.sqlite. */
   name: string;
   size: number;
+}
+
+export interface PruneRequest {
+  /** Only what has been over for so long. */
+  olderThanMs: number;
+  /** Of the sweeps that are over, the newest so many stay whatever their age. */
+  keep: number;
+  /** Only says what would go. */
+  dryRun: boolean;
+}
+
+export interface PruneResponse {
+  /** The oldest first. */
+  sweeps: PrunedSweep[];
+}
+
+export interface PrunedSweep {
+  id: string;
+  name: string;
+  state: SweepState;
+  endedAtMs: number;
+  trials: number;
+  artifacts: number;
+  /** Of its artifacts. */
+  bytes: number;
 }
 
 function createBaseDrainAgentRequest(): DrainAgentRequest {
@@ -494,6 +519,267 @@ export const BackupFile: MessageFns<BackupFile> = {
   },
 };
 
+function createBasePruneRequest(): PruneRequest {
+  return { olderThanMs: 0, keep: 0, dryRun: false };
+}
+
+export const PruneRequest: MessageFns<PruneRequest> = {
+  encode(message: PruneRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.olderThanMs !== 0) {
+      writer.uint32(8).uint64(message.olderThanMs);
+    }
+    if (message.keep !== 0) {
+      writer.uint32(16).uint32(message.keep);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(24).bool(message.dryRun);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PruneRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePruneRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.olderThanMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keep = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PruneRequest>): PruneRequest {
+    return PruneRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PruneRequest>): PruneRequest {
+    const message = createBasePruneRequest();
+    message.olderThanMs = object.olderThanMs ?? 0;
+    message.keep = object.keep ?? 0;
+    message.dryRun = object.dryRun ?? false;
+    return message;
+  },
+};
+
+function createBasePruneResponse(): PruneResponse {
+  return { sweeps: [] };
+}
+
+export const PruneResponse: MessageFns<PruneResponse> = {
+  encode(message: PruneResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.sweeps) {
+      PrunedSweep.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PruneResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePruneResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweeps.push(PrunedSweep.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PruneResponse>): PruneResponse {
+    return PruneResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PruneResponse>): PruneResponse {
+    const message = createBasePruneResponse();
+    message.sweeps = object.sweeps?.map((e) => PrunedSweep.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePrunedSweep(): PrunedSweep {
+  return { id: "", name: "", state: SweepState.UNSPECIFIED, endedAtMs: 0, trials: 0, artifacts: 0, bytes: 0 };
+}
+
+export const PrunedSweep: MessageFns<PrunedSweep> = {
+  encode(message: PrunedSweep, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.state !== SweepState.UNSPECIFIED) {
+      writer.uint32(24).int32(sweepStateToNumber(message.state));
+    }
+    if (message.endedAtMs !== 0) {
+      writer.uint32(32).int64(message.endedAtMs);
+    }
+    if (message.trials !== 0) {
+      writer.uint32(40).uint32(message.trials);
+    }
+    if (message.artifacts !== 0) {
+      writer.uint32(48).uint32(message.artifacts);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(56).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrunedSweep {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrunedSweep();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.state = sweepStateFromJSON(reader.int32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.endedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.trials = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.artifacts = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PrunedSweep>): PrunedSweep {
+    return PrunedSweep.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PrunedSweep>): PrunedSweep {
+    const message = createBasePrunedSweep();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.state = object.state ?? SweepState.UNSPECIFIED;
+    message.endedAtMs = object.endedAtMs ?? 0;
+    message.trials = object.trials ?? 0;
+    message.artifacts = object.artifacts ?? 0;
+    message.bytes = object.bytes ?? 0;
+    return message;
+  },
+};
+
 /** What the people who run the machines ask of a coordinator. */
 export type OperationsServiceService = typeof OperationsServiceService;
 export const OperationsServiceService = {
@@ -521,6 +807,16 @@ export const OperationsServiceService = {
       Buffer.from(UndrainAgentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UndrainAgentResponse => UndrainAgentResponse.decode(value),
   },
+  /** Removes sweeps that are over, with everything of them. The newest sweep always stays. */
+  prune: {
+    path: "/trawl.v1.OperationsService/Prune" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PruneRequest): Buffer => Buffer.from(PruneRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PruneRequest => PruneRequest.decode(value),
+    responseSerialize: (value: PruneResponse): Buffer => Buffer.from(PruneResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PruneResponse => PruneResponse.decode(value),
+  },
   /** The store and the artifacts that it names, all as of one moment, while everything goes on. */
   backup: {
     path: "/trawl.v1.OperationsService/Backup" as const,
@@ -541,6 +837,8 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
   drainAgent: handleUnaryCall<DrainAgentRequest, DrainAgentResponse>;
   /** The agent takes work again. Of an agent that is not drained: nothing. */
   undrainAgent: handleUnaryCall<UndrainAgentRequest, UndrainAgentResponse>;
+  /** Removes sweeps that are over, with everything of them. The newest sweep always stays. */
+  prune: handleUnaryCall<PruneRequest, PruneResponse>;
   /** The store and the artifacts that it names, all as of one moment, while everything goes on. */
   backup: handleServerStreamingCall<BackupRequest, BackupResponse>;
 }
@@ -580,6 +878,22 @@ export interface OperationsServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UndrainAgentResponse) => void,
+  ): ClientUnaryCall;
+  /** Removes sweeps that are over, with everything of them. The newest sweep always stays. */
+  prune(
+    request: PruneRequest,
+    callback: (error: ServiceError | null, response: PruneResponse) => void,
+  ): ClientUnaryCall;
+  prune(
+    request: PruneRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PruneResponse) => void,
+  ): ClientUnaryCall;
+  prune(
+    request: PruneRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PruneResponse) => void,
   ): ClientUnaryCall;
   /** The store and the artifacts that it names, all as of one moment, while everything goes on. */
   backup(request: BackupRequest, options?: Partial<CallOptions>): ClientReadableStream<BackupResponse>;

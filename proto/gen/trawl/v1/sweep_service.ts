@@ -26,6 +26,9 @@ import {
   Attempt,
   Config,
   Event,
+  FailureClass,
+  failureClassFromJSON,
+  failureClassToNumber,
   Goal,
   goalFromJSON,
   goalToNumber,
@@ -50,6 +53,8 @@ export const SweepAction = {
   STOP: "SWEEP_ACTION_STOP",
   /** KILL - Running trials are ended now, waiting ones are cancelled. */
   KILL: "SWEEP_ACTION_KILL",
+  /** PRIORITIZE - Its trials come before those of sweeps with a lower priority; running trials go on. */
+  PRIORITIZE: "SWEEP_ACTION_PRIORITIZE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -61,6 +66,7 @@ export namespace SweepAction {
   export type RESUME = typeof SweepAction.RESUME;
   export type STOP = typeof SweepAction.STOP;
   export type KILL = typeof SweepAction.KILL;
+  export type PRIORITIZE = typeof SweepAction.PRIORITIZE;
   export type UNRECOGNIZED = typeof SweepAction.UNRECOGNIZED;
 }
 
@@ -81,6 +87,9 @@ export function sweepActionFromJSON(object: any): SweepAction {
     case 4:
     case "SWEEP_ACTION_KILL":
       return SweepAction.KILL;
+    case 5:
+    case "SWEEP_ACTION_PRIORITIZE":
+      return SweepAction.PRIORITIZE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -100,6 +109,8 @@ export function sweepActionToNumber(object: SweepAction): number {
       return 3;
     case SweepAction.KILL:
       return 4;
+    case SweepAction.PRIORITIZE:
+      return 5;
     case SweepAction.UNRECOGNIZED:
     default:
       return -1;
@@ -143,10 +154,36 @@ export interface ControlSweepRequest {
   sweep: string;
   action: SweepAction;
   reason: string;
+  /** Of PRIORITIZE. */
+  priority: number;
 }
 
 export interface ControlSweepResponse {
   sweep: Sweep | undefined;
+}
+
+/** Either trials, or any of failed, failures and cancelled. */
+export interface RetryTrialsRequest {
+  /** As in GetSweepRequest; empty: the newest sweep that holds the first of the trials. */
+  sweep: string;
+  /** Ids, or unambiguous prefixes of them. */
+  trials: string[];
+  /** Every trial that failed. */
+  failed: boolean;
+  /** Trials that failed so in the end. */
+  failures: FailureClass[];
+  /** Every trial that was cancelled: of a sweep that was stopped or killed. */
+  cancelled: boolean;
+  /** Chosen by the client, so that a repeated call retries nothing twice. */
+  requestId: string;
+}
+
+export interface RetryTrialsResponse {
+  sweep:
+    | Sweep
+    | undefined;
+  /** Trials that are tried again. */
+  retried: number;
 }
 
 export interface ListTrialsRequest {
@@ -261,6 +298,35 @@ export interface ListAgentsRequest {
 
 export interface ListAgentsResponse {
   agents: Agent[];
+}
+
+export interface ExplainTrialRequest {
+  /** As in GetTrialRequest. */
+  sweep: string;
+  trial: string;
+}
+
+export interface ExplainTrialResponse {
+  trial:
+    | Trial
+    | undefined;
+  /** When it came to its state. */
+  sinceMs: number;
+  /** What keeps it from running besides the agents, a sentence each; of a trial that does not wait: what it does. */
+  reasons: string[];
+  /** Of a trial that waits: every agent that is known. */
+  agents: AgentVerdict[];
+}
+
+/** What an agent has to do with a trial that waits. */
+export interface AgentVerdict {
+  agentId: string;
+  /** Slots that may run the trial; a slot that is in use is one of them. */
+  fitSlots: number;
+  /** Of these, slots that run nothing. */
+  freeSlots: number;
+  /** Why the others may not, a sentence each. */
+  reasons: string[];
 }
 
 function createBaseSubmitRequest(): SubmitRequest {
@@ -618,7 +684,7 @@ export const GetSweepResponse: MessageFns<GetSweepResponse> = {
 };
 
 function createBaseControlSweepRequest(): ControlSweepRequest {
-  return { sweep: "", action: SweepAction.UNSPECIFIED, reason: "" };
+  return { sweep: "", action: SweepAction.UNSPECIFIED, reason: "", priority: 0 };
 }
 
 export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
@@ -631,6 +697,9 @@ export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(32).int32(message.priority);
     }
     return writer;
   },
@@ -672,6 +741,14 @@ export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -692,6 +769,7 @@ export const ControlSweepRequest: MessageFns<ControlSweepRequest> = {
     message.sweep = object.sweep ?? "";
     message.action = object.action ?? SweepAction.UNSPECIFIED;
     message.reason = object.reason ?? "";
+    message.priority = object.priority ?? 0;
     return message;
   },
 };
@@ -747,6 +825,202 @@ export const ControlSweepResponse: MessageFns<ControlSweepResponse> = {
   fromPartial(object: DeepPartial<ControlSweepResponse>): ControlSweepResponse {
     const message = createBaseControlSweepResponse();
     message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
+    return message;
+  },
+};
+
+function createBaseRetryTrialsRequest(): RetryTrialsRequest {
+  return { sweep: "", trials: [], failed: false, failures: [], cancelled: false, requestId: "" };
+}
+
+export const RetryTrialsRequest: MessageFns<RetryTrialsRequest> = {
+  encode(message: RetryTrialsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    for (const v of message.trials) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.failed !== false) {
+      writer.uint32(24).bool(message.failed);
+    }
+    if (message.failures.length !== 0) {
+      writer.uint32(34).fork();
+      for (const v of message.failures) {
+        writer.int32(failureClassToNumber(v));
+      }
+      writer.join();
+    }
+    if (message.cancelled !== false) {
+      writer.uint32(40).bool(message.cancelled);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(50).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryTrialsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryTrialsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trials.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.failed = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag === 32) {
+              message.failures.push(failureClassFromJSON(reader.int32()));
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.failures.push(failureClassFromJSON(reader.int32()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.cancelled = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RetryTrialsRequest>): RetryTrialsRequest {
+    return RetryTrialsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryTrialsRequest>): RetryTrialsRequest {
+    const message = createBaseRetryTrialsRequest();
+    message.sweep = object.sweep ?? "";
+    message.trials = object.trials?.map((e) => e) || [];
+    message.failed = object.failed ?? false;
+    message.failures = object.failures?.map((e) => e) || [];
+    message.cancelled = object.cancelled ?? false;
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseRetryTrialsResponse(): RetryTrialsResponse {
+  return { sweep: undefined, retried: 0 };
+}
+
+export const RetryTrialsResponse: MessageFns<RetryTrialsResponse> = {
+  encode(message: RetryTrialsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== undefined) {
+      Sweep.encode(message.sweep, writer.uint32(10).fork()).join();
+    }
+    if (message.retried !== 0) {
+      writer.uint32(16).uint32(message.retried);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryTrialsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryTrialsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = Sweep.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.retried = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RetryTrialsResponse>): RetryTrialsResponse {
+    return RetryTrialsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryTrialsResponse>): RetryTrialsResponse {
+    const message = createBaseRetryTrialsResponse();
+    message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
+    message.retried = object.retried ?? 0;
     return message;
   },
 };
@@ -2026,6 +2300,255 @@ export const ListAgentsResponse: MessageFns<ListAgentsResponse> = {
   },
 };
 
+function createBaseExplainTrialRequest(): ExplainTrialRequest {
+  return { sweep: "", trial: "" };
+}
+
+export const ExplainTrialRequest: MessageFns<ExplainTrialRequest> = {
+  encode(message: ExplainTrialRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    if (message.trial !== "") {
+      writer.uint32(18).string(message.trial);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainTrialRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainTrialRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trial = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExplainTrialRequest>): ExplainTrialRequest {
+    return ExplainTrialRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainTrialRequest>): ExplainTrialRequest {
+    const message = createBaseExplainTrialRequest();
+    message.sweep = object.sweep ?? "";
+    message.trial = object.trial ?? "";
+    return message;
+  },
+};
+
+function createBaseExplainTrialResponse(): ExplainTrialResponse {
+  return { trial: undefined, sinceMs: 0, reasons: [], agents: [] };
+}
+
+export const ExplainTrialResponse: MessageFns<ExplainTrialResponse> = {
+  encode(message: ExplainTrialResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trial !== undefined) {
+      Trial.encode(message.trial, writer.uint32(10).fork()).join();
+    }
+    if (message.sinceMs !== 0) {
+      writer.uint32(16).int64(message.sinceMs);
+    }
+    for (const v of message.reasons) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.agents) {
+      AgentVerdict.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainTrialResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainTrialResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.trial = Trial.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sinceMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reasons.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.agents.push(AgentVerdict.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExplainTrialResponse>): ExplainTrialResponse {
+    return ExplainTrialResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainTrialResponse>): ExplainTrialResponse {
+    const message = createBaseExplainTrialResponse();
+    message.trial = (object.trial !== undefined && object.trial !== null) ? Trial.fromPartial(object.trial) : undefined;
+    message.sinceMs = object.sinceMs ?? 0;
+    message.reasons = object.reasons?.map((e) => e) || [];
+    message.agents = object.agents?.map((e) => AgentVerdict.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAgentVerdict(): AgentVerdict {
+  return { agentId: "", fitSlots: 0, freeSlots: 0, reasons: [] };
+}
+
+export const AgentVerdict: MessageFns<AgentVerdict> = {
+  encode(message: AgentVerdict, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agentId !== "") {
+      writer.uint32(10).string(message.agentId);
+    }
+    if (message.fitSlots !== 0) {
+      writer.uint32(16).uint32(message.fitSlots);
+    }
+    if (message.freeSlots !== 0) {
+      writer.uint32(24).uint32(message.freeSlots);
+    }
+    for (const v of message.reasons) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentVerdict {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentVerdict();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.agentId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fitSlots = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.freeSlots = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reasons.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentVerdict>): AgentVerdict {
+    return AgentVerdict.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentVerdict>): AgentVerdict {
+    const message = createBaseAgentVerdict();
+    message.agentId = object.agentId ?? "";
+    message.fitSlots = object.fitSlots ?? 0;
+    message.freeSlots = object.freeSlots ?? 0;
+    message.reasons = object.reasons?.map((e) => e) || [];
+    return message;
+  },
+};
+
 /** What people and their tools ask of a coordinator. */
 export type SweepServiceService = typeof SweepServiceService;
 export const SweepServiceService = {
@@ -2066,6 +2589,19 @@ export const SweepServiceService = {
     responseSerialize: (value: ControlSweepResponse): Buffer =>
       Buffer.from(ControlSweepResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ControlSweepResponse => ControlSweepResponse.decode(value),
+  },
+  /**
+   * Lets trials that failed or were cancelled be tried again, all of them or none. Acknowledged once that is durable; the
+   * same request_id again does nothing more. A sweep that has ended runs again.
+   */
+  retryTrials: {
+    path: "/trawl.v1.SweepService/RetryTrials" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RetryTrialsRequest): Buffer => Buffer.from(RetryTrialsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RetryTrialsRequest => RetryTrialsRequest.decode(value),
+    responseSerialize: (value: RetryTrialsResponse): Buffer => Buffer.from(RetryTrialsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RetryTrialsResponse => RetryTrialsResponse.decode(value),
   },
   /** The trials of a sweep in order of rank, a batch a message. */
   listTrials: {
@@ -2134,6 +2670,17 @@ export const SweepServiceService = {
     responseSerialize: (value: ListAgentsResponse): Buffer => Buffer.from(ListAgentsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAgentsResponse => ListAgentsResponse.decode(value),
   },
+  /** Why a trial does not run, agent by agent; or what state it is in, and since when. */
+  explainTrial: {
+    path: "/trawl.v1.SweepService/ExplainTrial" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExplainTrialRequest): Buffer => Buffer.from(ExplainTrialRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExplainTrialRequest => ExplainTrialRequest.decode(value),
+    responseSerialize: (value: ExplainTrialResponse): Buffer =>
+      Buffer.from(ExplainTrialResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExplainTrialResponse => ExplainTrialResponse.decode(value),
+  },
 } as const;
 
 export interface SweepServiceServer extends UntypedServiceImplementation {
@@ -2142,6 +2689,11 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   listSweeps: handleUnaryCall<ListSweepsRequest, ListSweepsResponse>;
   getSweep: handleUnaryCall<GetSweepRequest, GetSweepResponse>;
   controlSweep: handleUnaryCall<ControlSweepRequest, ControlSweepResponse>;
+  /**
+   * Lets trials that failed or were cancelled be tried again, all of them or none. Acknowledged once that is durable; the
+   * same request_id again does nothing more. A sweep that has ended runs again.
+   */
+  retryTrials: handleUnaryCall<RetryTrialsRequest, RetryTrialsResponse>;
   /** The trials of a sweep in order of rank, a batch a message. */
   listTrials: handleServerStreamingCall<ListTrialsRequest, ListTrialsResponse>;
   /** The configs of a sweep in order of rank: each with its replicates taken together. */
@@ -2153,6 +2705,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
   readLog: handleServerStreamingCall<ReadLogRequest, ReadLogResponse>;
   listAgents: handleUnaryCall<ListAgentsRequest, ListAgentsResponse>;
+  /** Why a trial does not run, agent by agent; or what state it is in, and since when. */
+  explainTrial: handleUnaryCall<ExplainTrialRequest, ExplainTrialResponse>;
 }
 
 export interface SweepServiceClient extends Client {
@@ -2217,6 +2771,25 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ControlSweepResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * Lets trials that failed or were cancelled be tried again, all of them or none. Acknowledged once that is durable; the
+   * same request_id again does nothing more. A sweep that has ended runs again.
+   */
+  retryTrials(
+    request: RetryTrialsRequest,
+    callback: (error: ServiceError | null, response: RetryTrialsResponse) => void,
+  ): ClientUnaryCall;
+  retryTrials(
+    request: RetryTrialsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RetryTrialsResponse) => void,
+  ): ClientUnaryCall;
+  retryTrials(
+    request: RetryTrialsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RetryTrialsResponse) => void,
+  ): ClientUnaryCall;
   /** The trials of a sweep in order of rank, a batch a message. */
   listTrials(request: ListTrialsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListTrialsResponse>;
   listTrials(
@@ -2280,6 +2853,22 @@ export interface SweepServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListAgentsResponse) => void,
+  ): ClientUnaryCall;
+  /** Why a trial does not run, agent by agent; or what state it is in, and since when. */
+  explainTrial(
+    request: ExplainTrialRequest,
+    callback: (error: ServiceError | null, response: ExplainTrialResponse) => void,
+  ): ClientUnaryCall;
+  explainTrial(
+    request: ExplainTrialRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ExplainTrialResponse) => void,
+  ): ClientUnaryCall;
+  explainTrial(
+    request: ExplainTrialRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ExplainTrialResponse) => void,
   ): ClientUnaryCall;
 }
 

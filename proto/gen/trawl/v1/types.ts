@@ -530,6 +530,9 @@ export interface Sweep {
   axes: string[];
   /** Grid points that the rules dropped. */
   excluded: number;
+  /** Trials of a sweep with more go first. Sweeps of one priority share the slots by weight. */
+  priority: number;
+  weight: number;
 }
 
 export interface Metric {
@@ -685,8 +688,9 @@ export interface Event {
   trialId: string;
   attempt: number;
   /**
-   * Of a sweep: submitted, or "sweep " and the state it came to ("sweep paused"). Of a trial: the state it came to
-   * (pending, offered, succeeded, stopped, failed, cancelled). Of an attempt: granted (its trial runs from then on),
+   * Of a sweep: submitted, or "sweep " and the state it came to ("sweep paused"), priority. Of a trial: the state it came to
+   * (pending, offered, succeeded, stopped, failed, cancelled), or retried: a person had it put back among those that are
+   * pending. Of an attempt: granted (its trial runs from then on),
    * reported, ended.
    */
   kind: string;
@@ -711,6 +715,14 @@ export interface Agent {
   pack: number;
   /** As its last heartbeat told them. */
   gpuFigures: GpuFigures[];
+  labels: { [key: string]: string };
+  /** Memory that each of its slots may count on, on each GPU that it sees; 0: it has no GPU. */
+  slotVramBytes: number[];
+}
+
+export interface Agent_LabelsEntry {
+  key: string;
+  value: string;
 }
 
 /** What a GPU does at present. What the card or its driver does not tell is absent. */
@@ -741,6 +753,8 @@ function createBaseSweep(): Sweep {
     fingerprint: "",
     axes: [],
     excluded: 0,
+    priority: 0,
+    weight: 0,
   };
 }
 
@@ -787,6 +801,12 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.excluded !== 0) {
       writer.uint32(112).uint64(message.excluded);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(120).int32(message.priority);
+    }
+    if (message.weight !== 0) {
+      writer.uint32(129).double(message.weight);
     }
     return writer;
   },
@@ -916,6 +936,22 @@ export const Sweep: MessageFns<Sweep> = {
             message.excluded = longToNumber(reader.uint64());
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 16: {
+            if (tag !== 129) {
+              break;
+            }
+
+            message.weight = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -951,6 +987,8 @@ export const Sweep: MessageFns<Sweep> = {
     message.fingerprint = object.fingerprint ?? "";
     message.axes = object.axes?.map((e) => e) || [];
     message.excluded = object.excluded ?? 0;
+    message.priority = object.priority ?? 0;
+    message.weight = object.weight ?? 0;
     return message;
   },
 };
@@ -2694,6 +2732,8 @@ function createBaseAgent(): Agent {
     drainReason: "",
     pack: 0,
     gpuFigures: [],
+    labels: {},
+    slotVramBytes: [],
   };
 }
 
@@ -2734,6 +2774,16 @@ export const Agent: MessageFns<Agent> = {
     }
     for (const v of message.gpuFigures) {
       GpuFigures.encode(v!, writer.uint32(98).fork()).join();
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      Agent_LabelsEntry.encode({ key: key as any, value }, writer.uint32(106).fork()).join();
+    });
+    if (message.slotVramBytes.length !== 0) {
+      writer.uint32(114).fork();
+      for (const v of message.slotVramBytes) {
+        writer.uint64(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -2847,6 +2897,35 @@ export const Agent: MessageFns<Agent> = {
             message.gpuFigures.push(GpuFigures.decode(reader, reader.uint32()));
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            const entry13 = Agent_LabelsEntry.decode(reader, reader.uint32());
+            if (entry13.value !== undefined) {
+              message.labels[entry13.key] = entry13.value;
+            }
+            continue;
+          }
+          case 14: {
+            if (tag === 112) {
+              message.slotVramBytes.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 114) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.slotVramBytes.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2876,6 +2955,83 @@ export const Agent: MessageFns<Agent> = {
     message.drainReason = object.drainReason ?? "";
     message.pack = object.pack ?? 0;
     message.gpuFigures = object.gpuFigures?.map((e) => GpuFigures.fromPartial(e)) || [];
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.slotVramBytes = object.slotVramBytes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseAgent_LabelsEntry(): Agent_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const Agent_LabelsEntry: MessageFns<Agent_LabelsEntry> = {
+  encode(message: Agent_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Agent_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgent_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Agent_LabelsEntry>): Agent_LabelsEntry {
+    return Agent_LabelsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Agent_LabelsEntry>): Agent_LabelsEntry {
+    const message = createBaseAgent_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };

@@ -1,0 +1,51 @@
+import type { Command } from 'commander';
+import { visibleText } from '../../dashboard/draw/visible-text.ts';
+import type { ExplainTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { trialState } from '../../proto/names.ts';
+import { withConnection } from '../connect.ts';
+import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
+import { explainLines } from '../output/explain-text.ts';
+import { print, printJson } from '../output/print.ts';
+import { isoTime } from '../output/time-text.ts';
+import { unary } from '../rpc.ts';
+
+type Options = ServerOptions & OutputOptions & { readonly sweep?: string };
+
+function json({ trial, sinceMs, reasons, agents }: ExplainTrialResponse) {
+  return {
+    trial: trial?.id ?? null,
+    sweep: trial?.sweepId ?? null,
+    state: trial === undefined ? null : trialState.of(trial.state),
+    since: isoTime(sinceMs),
+    reasons,
+    agents: agents.map(({ agentId, fitSlots, freeSlots, reasons }) => {
+      return { agent: agentId, fit_slots: fitSlots, free_slots: freeSlots, reasons };
+    }),
+  };
+}
+
+export function registerExplain(program: Command): void {
+  const command = program
+    .command('explain')
+    .description('say why a trial does not run, agent by agent; or what became of it')
+    .argument('<trial>', "a trial's id or the start of it")
+    .option('--sweep <sweep>', 'which sweep\'s: id, name or "last" (default: the newest that holds the trial)');
+  withHelp(withOutput(withServer(command)), {
+    examples: [
+      ['trawl explain 3f2a91bc', 'what the sweep, and each agent, has against it'],
+      ['trawl explain 3f2a91bc -o json', 'the same for a script'],
+    ],
+  }).action((trial: string, options: Options) =>
+    withConnection(options, async (connection) => {
+      const request = { sweep: options.sweep ?? '', trial };
+      const answer = await unary(connection, connection.client.explainTrial, request);
+      return options.output === 'json'
+        ? printJson(json(answer))
+        : print(
+            explainLines(answer, Date.now())
+              .map((line) => `${visibleText(line)}\n`)
+              .join(''),
+          );
+    }),
+  );
+}

@@ -1,0 +1,144 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Database } from 'libsql';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { ArtifactFiles } from '../artifacts/files.ts';
+import { openStore } from '../store/open.ts';
+import { Queries } from '../store/queries.ts';
+import { insertSweep } from '../store/submit.ts';
+import { PLAIN_POLICY } from '../testing/sample-core.ts';
+import { Pruner } from './prune.ts';
+
+const DAY = 86_400_000;
+const NOW = 100 * DAY;
+
+let dir: string;
+let db: Database;
+let files: ArtifactFiles;
+let pruner: Pruner;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'trawl-prune-'));
+  db = openStore(dir);
+  files = new ArtifactFiles(dir);
+  pruner = new Pruner(db, files);
+  onTestFinished(() => {
+    db.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+});
+
+/** A sweep of one trial with one of everything, and a file. @param endedAt 0: it goes on */
+function sweep(state: string, endedAt: number): string {
+  const facts = { requestId: `${state} ${endedAt}`, name: state, fingerprint: 'f', fileName: 's', text: '' };
+  const more = { trainer: 'noop', metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0 };
+  const trials = [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }];
+  const id = insertSweep(db, { ...facts, ...more, policy: PLAIN_POLICY, priority: 0 }, trials, 1);
+  db.prepare('update sweeps set state = ?, ended_at = ? where id = ?').run(state, endedAt, id);
+  db.exec(`
+    insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, backend, granted_at)
+      values (${id}, 't0', 1, 'a', 'i', 0, 'wasm', 5);
+    insert into reports values (${id}, 't0', 1, 1, 6, 1, '{}');
+    insert into logs values (${id}, 't0', 1, 2, 7, 'text');
+    insert into artifacts values (${id}, 't0', 1, 'model', 'model', 0, 3, 'sum', 3, 8);
+    insert into retries values (${id}, 't0', 'r', 1, 9);
+  `);
+  const path = fileOf(id);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, 'abc');
+  return id;
+}
+
+const fileOf = (id: string) => files.path({ sweepId: id, trialId: 't0', attempt: 1 }, 'model');
+const TABLES = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries'];
+/** How many rows of each table are the sweep's. */
+const rowsOf = (id: string) =>
+  TABLES.map(
+    (table) => (db.prepare(`select count(*) as n from ${table} where sweep_id = ?`).get(id) as { n: number }).n,
+  );
+const sweeps = () => new Queries(db).sweeps().map(({ id }) => id);
+const all = { olderThanMs: 0, keep: 0, dryRun: false };
+const ids = (gone: readonly { id: string }[]) => gone.map(({ id }) => id);
+
+test('what is over for long enough goes with rows and files, and it is said what that frees', async () => {
+  const old = sweep('finished', NOW - 40 * DAY);
+  const killed = sweep('killed', NOW - 31 * DAY);
+  const young = sweep('stopped', NOW - 29 * DAY);
+  const newest = sweep('finished', NOW - 90 * DAY);
+  expect(await pruner.prune({ ...all, olderThanMs: 30 * DAY }, NOW)).toEqual([
+    { id: old, name: 'finished', state: 'finished', endedAtMs: NOW - 40 * DAY, trials: 1, artifacts: 1, bytes: 3 },
+    { id: killed, name: 'killed', state: 'killed', endedAtMs: NOW - 31 * DAY, trials: 1, artifacts: 1, bytes: 3 },
+  ]);
+  expect(sweeps()).toEqual([young, newest]);
+  for (const id of [old, killed]) {
+    expect(rowsOf(id)).toEqual(TABLES.map(() => 0));
+    expect(existsSync(fileOf(id))).toBe(false);
+  }
+  expect(rowsOf(young)).toEqual(TABLES.map(() => 1));
+  expect(existsSync(fileOf(young))).toBe(true);
+});
+
+test.each(['running', 'paused', 'stopping'])('a sweep that is %s never goes', async (state) => {
+  const live = sweep(state, 0);
+  sweep('finished', 1);
+  expect(await pruner.prune(all, NOW)).toEqual([]);
+  expect(sweeps()).toContain(live);
+});
+
+test('the newest that are over may be kept, and the newest of all stays: its number is not given again', async () => {
+  const made = [1, 2, 3, 4].map((day) => sweep('finished', day * DAY));
+  expect(ids(await pruner.prune({ ...all, keep: 2 }, NOW))).toEqual(made.slice(0, 2));
+  expect(ids(await pruner.prune(all, NOW))).toEqual(made.slice(2, 3));
+  expect(Number(sweep('running', 0))).toBeGreaterThan(Number(made[3]));
+});
+
+test('what runs again by the time that its turn comes stays', async () => {
+  const [first, second] = [sweep('finished', 1), sweep('finished', 2)];
+  sweep('finished', 3);
+  const revived = new Set<string>();
+  const slow = { removeSweep: async () => void revived.add(second) };
+  expect(ids(await new Pruner(db, slow, (id) => revived.has(id)).prune(all, NOW))).toEqual([first]);
+  expect(sweeps()).toContain(second);
+});
+
+test('a dry run changes nothing', async () => {
+  const old = sweep('finished', 1);
+  sweep('finished', 2);
+  expect(ids(await pruner.prune({ ...all, dryRun: true }, NOW))).toEqual([old]);
+  expect(rowsOf(old)).toEqual(TABLES.map(() => 1));
+  expect(existsSync(fileOf(old))).toBe(true);
+});
+
+test('a sweep’s rows go all or not at all', async () => {
+  const old = sweep('finished', 1);
+  sweep('finished', 2);
+  db.exec("create trigger cut before delete on sweeps begin select raise(abort, 'cut short'); end");
+  await expect(pruner.prune(all, NOW)).rejects.toThrow('cut short');
+  expect(rowsOf(old)).toEqual(TABLES.map(() => 1));
+  expect(existsSync(fileOf(old))).toBe(true);
+  db.exec('drop trigger cut');
+  expect(ids(await pruner.prune(all, NOW))).toEqual([old]);
+});
+
+test('files that a process left, which died after the rows were gone, are removed at the next start', async () => {
+  const old = sweep('finished', 1);
+  const kept = sweep('finished', 2);
+  const dies = new Pruner(db, { removeSweep: () => Promise.reject(new Error('killed here')) });
+  await expect(dies.prune(all, NOW)).rejects.toThrow('killed here');
+  expect(sweeps()).toEqual([kept]);
+  expect(existsSync(fileOf(old))).toBe(true);
+  const queries = new Queries(db);
+  expect(await new ArtifactFiles(dir).removeOrphans((key, name) => queries.hasArtifact(key, name))).toBe(1);
+  expect([existsSync(fileOf(old)), existsSync(fileOf(kept))]).toEqual([false, true]);
+});
+
+test('files stay until a backup has been read', async () => {
+  const old = sweep('finished', 1);
+  sweep('finished', 2);
+  const release = files.keepAll();
+  await pruner.prune(all, NOW);
+  expect(existsSync(fileOf(old))).toBe(true);
+  await release();
+  expect(existsSync(fileOf(old))).toBe(false);
+});

@@ -1,0 +1,134 @@
+/** Retry, explain, priority: from a key or a command to what the coordinator is asked, and back to the status line. */
+import { expect, test } from 'vitest';
+import { type Trial, TrialState } from '../proto/gen/trawl/v1/types.ts';
+import { viewOf } from './state/ui.ts';
+import { midAnswers, midSweep, midTrials } from './testing/mid-sweep.ts';
+import { sampleSweep, snapshot } from './testing/sample.ts';
+import { sampleSession } from './testing/sample-session.tsx';
+import { type SampleAnswers, SampleSource } from './testing/sample-source.ts';
+
+const FAILED = '5e1f2a3b4c5d6e7f';
+
+async function start(more: Partial<SampleAnswers> = {}, options: { readonly readonly?: boolean } = {}) {
+  const retry = () => ({ sweep: midSweep, retried: 1 });
+  const source = new SampleSource({ ...midAnswers, retry, ...more });
+  const at = await sampleSession(source, { columns: 160, rows: 30 }, options);
+  const status = () => at.frame().at(-2)?.trimEnd();
+  return { ...at, source, status };
+}
+
+/** The same sweep, of which more has failed. */
+function withStates(states: Readonly<Record<number, Trial['state']>>): Pick<SampleAnswers, 'updates'> {
+  const trials = midTrials.map((trial) => ({ ...trial, state: states[trial.index] ?? trial.state }));
+  return { updates: [snapshot(midSweep, trials)] };
+}
+
+test('R on a config retries those of its replicates that failed; a single one without a question', async () => {
+  const at = await start();
+  await at.press('R');
+  expect(at.source.retries).toEqual([['7', { trials: [FAILED] }]]);
+  expect(at.status()).toBe('retry: 1 trial of sweep 7 (autoencoders) waits again; it is running');
+  at.stop();
+});
+
+test('R retries what is marked, once that is confirmed; the cursor elsewhere means nothing then', async () => {
+  const at = await start(withStates({ 0: TrialState.CANCELLED, 1: TrialState.FAILED }));
+  await at.press(':', ...'sort latent_dim', 'enter', ' ', 'j', ' ', 'G', 'R');
+  expect(at.status()).toBe('retry 3 trials? [y/N] They wait again, each with its whole budget of failures');
+  await at.press('n');
+  expect(at.source.retries).toEqual([]);
+  await at.press('R', 'y');
+  const ids = [0, 1, 5].map((index) => midTrials[index]?.id);
+  expect(at.source.retries).toEqual([['7', { trials: ids }]]);
+  at.stop();
+});
+
+test('R where nothing failed asks for nothing; of a single trial the coordinator says why not', async () => {
+  const at = await start();
+  await at.press('j', 'R');
+  expect(at.status()).toBe('retry: none of these trials failed or was cancelled');
+  expect(at.source.retries).toEqual([]);
+  await at.press('d', 'R');
+  expect(at.source.retries).toEqual([['7', { trials: [midTrials[0]?.id] }]]);
+  at.stop();
+});
+
+test(':retry takes what failed so, counts it, and knows no other words', async () => {
+  const at = await start(withStates({ 0: TrialState.FAILED, 1: TrialState.CANCELLED }));
+  await at.press(':', ...'retry oom', 'enter');
+  expect(at.source.retries.at(-1)).toEqual(['7', { failures: ['oom'], cancelled: false }]);
+  await at.press(':', ...'retry failed cancelled', 'enter');
+  expect(at.status()).toContain('retry 3 trials? [y/N]');
+  await at.press('y');
+  expect(at.source.retries.at(-1)).toEqual(['7', { failures: 'all', cancelled: true }]);
+  await at.press(':', ...'retry nan', 'enter');
+  expect(at.status()).toBe('retry: no trial of the sweep is nan');
+  await at.press(':', ...'retry broken', 'enter');
+  expect(at.status()).toMatch(/^retry what is broken\? It may be failed, oom, nan, crash/);
+  expect(at.source.retries).toHaveLength(2);
+  at.stop();
+});
+
+test('a sweep that was over is watched again once trials of it are retried', async () => {
+  const over = sampleSweep({ state: 'SWEEP_STATE_FINISHED' });
+  const at = await start({ updates: [snapshot(over, [...midTrials])] });
+  at.source.end();
+  await at.settle();
+  expect(at.happened).toEqual(['ended']);
+  await at.press('R');
+  expect(at.source.watched).toEqual(['7', '7']);
+  at.stop();
+});
+
+test('a sweep that was over is watched again when somebody else has trials of it retried', async () => {
+  const over = sampleSweep({ state: 'SWEEP_STATE_FINISHED' });
+  const sweeps = [over];
+  const at = await start({ updates: [snapshot(over, [...midTrials])], sweeps });
+  at.source.end();
+  await at.settle();
+  at.clock.now += 10_000;
+  await at.settle();
+  expect(at.source.watched).toEqual(['7']);
+  sweeps[0] = midSweep;
+  at.clock.now += 10_000;
+  await at.settle();
+  expect(at.source.watched).toEqual(['7', '7']);
+  at.stop();
+});
+
+test('e shows why the trial under the cursor does not run, in the words of the coordinator', async () => {
+  const at = await start({ explain: ['trial 7e1f of sweep 7: pending for 3s', '  every slot is in use', 'agents:'] });
+  await at.press('e');
+  expect(viewOf(at.session.model().ui)).toEqual({ kind: 'explain', trialId: expect.stringMatching(/e1f2a3b/) });
+  const lines = at.frame().slice(6);
+  expect(lines[0]?.trimEnd()).toBe('trial 7e1f of sweep 7: pending for 3s');
+  expect(lines[1]?.trimEnd()).toBe('  every slot is in use');
+  await at.press('q');
+  expect(viewOf(at.session.model().ui).kind).toBe('sweep');
+  at.stop();
+});
+
+test(':priority sets that of the sweep, and refuses what is none', async () => {
+  const at = await start();
+  await at.press(':', ...'priority -5', 'enter');
+  expect(at.source.priorities).toEqual([['7', -5]]);
+  expect(at.status()).toBe('priority: sweep 7 (autoencoders) has priority -5');
+  for (const wrong of ['priority', 'priority high', 'priority 1.5', 'priority 1001']) {
+    await at.press(':', ...wrong, 'enter');
+    expect(at.status()).toBe('a priority is a whole number from -1000 to 1000');
+  }
+  expect(at.source.priorities).toHaveLength(1);
+  at.stop();
+});
+
+test('read-only explains, and neither retries nor sets a priority', async () => {
+  const at = await start({ explain: ['as it is'] }, { readonly: true });
+  await at.press('R', ':', ...'retry failed', 'enter');
+  expect(at.status()).toContain('read-only');
+  await at.press(':', ...'priority 5', 'enter');
+  expect(at.status()).toContain('read-only');
+  await at.press('e');
+  expect(at.frame().join('\n')).toContain('as it is');
+  expect([...at.source.retries, ...at.source.priorities]).toEqual([]);
+  at.stop();
+});

@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { labelProblem, MAX_LABELS } from './labels.ts';
+
+test('labels may be called as Kubernetes calls them', () => {
+  expect(labelProblem({})).toBeUndefined();
+  expect(labelProblem({ zone: 'a', 'topology.kubernetes.io/zone': 'eu-1', team: 'vision 2' })).toBeUndefined();
+});
+
+test.each([
+  [{ '-zone': 'a' }, '"-zone" cannot name a label: expected a letter or digit'],
+  [{ ['x'.repeat(101)]: 'a' }, 'cannot name a label'],
+  [{ zone: '' }, 'label zone cannot be "": expected 1 to 100 characters on one line'],
+  [{ zone: 'a\u001b[2J' }, 'label zone cannot be "a\\u001b[2J"'],
+  [{ zone: 'x'.repeat(101) }, 'label zone cannot be'],
+  [
+    Object.fromEntries(Array.from({ length: MAX_LABELS + 1 }, (_, at) => [`l${at}`, 'a'])),
+    '33 labels: expected at most 32',
+  ],
+])('%j is refused by name', (labels, problem) => {
+  expect(labelProblem(labels as Record<string, string>)).toContain(problem);
+});

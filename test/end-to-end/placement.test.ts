@@ -1,0 +1,150 @@
+/** Sweeps that ask for GPUs, memory and labels, on agents of which some have them. */
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { EXIT } from '../../proto/errors.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { readStore } from '../harness/stored.ts';
+import { until } from '../harness/until.ts';
+
+/** What nvidia-smi says of two cards; `--query-gpu=index,name,memory.total --format=csv,noheader,nounits`. */
+const TWO_CARDS = '0, NVIDIA H100 80GB HBM3, 81559\n1, NVIDIA H100 80GB HBM3, 81559\n';
+
+interface Explained {
+  readonly state: string;
+  readonly since: string | null;
+  readonly reasons: readonly string[];
+  readonly agents: readonly { readonly agent: string; readonly fit_slots: number; readonly reasons: string[] }[];
+}
+
+/** Runs with an nvidia-smi on the PATH that lists two cards. */
+async function withCards(folder: string, start: () => Promise<void>): Promise<void> {
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'nvidia-smi'), `#!/bin/sh\nprintf '%s' '${TWO_CARDS}'\n`);
+  chmodSync(join(bin, 'nvidia-smi'), 0o755);
+  const before = process.env.PATH;
+  process.env.PATH = `${bin}:${before}`;
+  try {
+    await start();
+  } finally {
+    process.env.PATH = before;
+  }
+}
+
+test('trials run where they may, nobody waits for those that nobody may run, and explain says why', {
+  timeout: 180_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  writeFileSync(
+    join(folder, 'which.sh'),
+    `echo '{"gpu": '"$CUDA_VISIBLE_DEVICES"'}'; until [ -e ${join(folder, 'go')} ]; do sleep 0.1; done\n`,
+  );
+  const submit = async (name: string, text: string) => {
+    const path = sweepFile(folder, `name: ${name}\n${text}`);
+    return (await cluster.json<{ sweep: string }>('submit', path)).sweep;
+  };
+  const noop = 'trainer: noop\nparameters: {x: {values: [1, 2, 3]}}\n';
+  const nowhere = await submit('nowhere', `${noop}resources: {labels: {zone: moon}}\n`);
+  const cards = await submit(
+    'cards',
+    'command: [sh, which.sh]\nmetric: {name: gpu}\nparameters: {x: {values: [1, 2, 3, 4]}}\nresources: {gpu: 1, vram: 30GiB}\n',
+  );
+  const zone = await submit('zone', `${noop}resources: {labels: {zone: a}}\n`);
+  const plain = await submit('plain', `${noop}resources: {gpu: false, labels: {}}\n`);
+
+  await withCards(folder, () =>
+    cluster.startAgent('cards', undefined, cluster.address, 1, ['--slots-per-gpu', '2', '--workdir', folder]),
+  );
+  await cluster.startAgent('zone', 1, cluster.address, 1, ['--label', 'zone=a', '--label', 'disk=fast']);
+  await cluster.startAgent('plain', 1);
+
+  // The four at once: two on each card.
+  await until('four trials run on the cards', async () => (await cluster.sweep(cards))?.counts?.running === 4);
+  const first = (await cluster.json<TrialJson[]>('trials', cards))[0]?.trial ?? '';
+  expect(await cluster.json<Explained>('explain', first)).toMatchObject({
+    ...{ state: 'running', agents: [] },
+    reasons: [expect.stringMatching(/^it runs: attempt 1 on agent cards, slot \d/)],
+  });
+  writeFileSync(join(folder, 'go'), '');
+  for (const sweep of [cards, zone, plain]) expect((await cluster.run('wait', sweep)).code).toBe(EXIT.done);
+
+  const agentsOf = async (sweep: string) =>
+    (await cluster.json<TrialJson[]>('trials', sweep)).map(({ agent }) => agent);
+  expect(new Set(await agentsOf(cards))).toEqual(new Set(['cards']));
+  expect(new Set(await agentsOf(zone))).toEqual(new Set(['zone']));
+  expect(await agentsOf(plain)).not.toContain('cards');
+  const seen = (await cluster.json<TrialJson[]>('trials', cards)).map(({ metrics }) => metrics.gpu);
+  expect(seen.sort()).toEqual([0, 0, 1, 1]);
+  const agents = await cluster.json<{ agent: string }[]>('agents');
+  expect(agents.sort((a, b) => a.agent.localeCompare(b.agent))).toMatchObject([
+    { agent: 'cards', slots: 4, slot_vram_bytes: Array(4).fill(81559 * 2 ** 19), labels: {} },
+    { agent: 'plain' },
+    { agent: 'zone', slots: 1, slot_vram_bytes: [0], labels: { zone: 'a', disk: 'fast' } },
+  ]);
+
+  const [waiting] = await cluster.json<TrialJson[]>('trials', nowhere);
+  expect(waiting).toMatchObject({ state: 'pending', attempts: 0 });
+  const why = await cluster.json<Explained>('explain', waiting?.trial ?? '', '--sweep', nowhere);
+  expect(why).toMatchObject({ state: 'pending', since: expect.stringContaining('T') });
+  expect(why.reasons).toContain('no agent that is here may run it');
+  expect(why.agents).toEqual([
+    { agent: 'cards', fit_slots: 0, free_slots: 0, reasons: ['it has no label zone'] },
+    { agent: 'plain', fit_slots: 0, free_slots: 0, reasons: ['it has no label zone'] },
+    { agent: 'zone', fit_slots: 0, free_slots: 0, reasons: ['its label zone is a, not moon'] },
+  ]);
+  const { stdout } = await cluster.run('explain', waiting?.trial ?? '', '--sweep', nowhere);
+  expect(stdout).toContain('  zone: no: its label zone is a, not moon\n');
+
+  await cluster.startAgent('moon', 1, cluster.address, 1, ['--label', 'zone=moon']);
+  expect((await cluster.run('wait', nowhere)).code).toBe(EXIT.done);
+  expect(new Set(await agentsOf(nowhere))).toEqual(new Set(['moon']));
+});
+
+test('labels and slots that cannot be are refused before anything is connected', { timeout: 60_000 }, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  const agent = (...flags: string[]) => cluster.run('agent', '--dir', join(folder, 'a'), ...flags);
+  const refused = async (...flags: string[]) => {
+    const { code, stderr } = await agent(...flags);
+    return [code, stderr.split('\n')[0]];
+  };
+  expect(await refused('--label', 'zone')).toEqual([EXIT.badInput, expect.stringContaining('Expected NAME=VALUE')]);
+  expect(await refused('--label', '-=a')).toEqual([EXIT.badInput, expect.stringContaining('"-" cannot name a label')]);
+  expect(await refused('--label', 'z=a', '--label', 'z=b')).toEqual([
+    EXIT.badInput,
+    expect.stringContaining('Label z is given twice'),
+  ]);
+  expect(await refused('--slots-per-gpu', '2')).toEqual([EXIT.refused, expect.stringContaining('none is seen')]);
+});
+
+test('a sweep that is made more urgent comes first, over a restart of the coordinator too', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  const submit = async (name: string, more: string) => {
+    const text = `name: ${name}\ntrainer: noop\nparameters: {x: {min: 1, max: 6, step: 1}, duration_ms: {value: 200}}\n${more}`;
+    return (await cluster.json<{ sweep: string }>('submit', sweepFile(folder, text))).sweep;
+  };
+  const usual = await submit('usual', '');
+  const urgent = await submit('urgent', 'priority: -1\nweight: 2\n');
+  expect(await cluster.json('show', urgent)).toMatchObject({ priority: -1, weight: 2 });
+  expect(await cluster.json('priority', urgent, '7')).toMatchObject({ sweep: urgent, priority: 7 });
+  expect((await cluster.run('priority', urgent, '1001')).code).toBe(EXIT.badInput);
+  await cluster.coordinator.killNow();
+  await cluster.startCoordinator();
+  expect(await cluster.json('show', urgent)).toMatchObject({ priority: 7 });
+  await cluster.startAgent('one', 1);
+  expect((await cluster.run('wait', usual)).code).toBe(EXIT.done);
+  const started = async (sweep: string) =>
+    (await cluster.json<TrialJson[]>('trials', sweep)).map(({ started_at }) => Date.parse(started_at ?? ''));
+  expect(Math.max(...(await started(urgent)))).toBeLessThan(Math.min(...(await started(usual))));
+  const { events } = readStore(cluster.dir);
+  expect(events.filter(({ kind }) => kind === 'priority')).toMatchObject([{ detail: '7, it was -1', trial: '' }]);
+  const ended = await cluster.run('priority', urgent, '1');
+  expect([ended.code, ended.stderr]).toEqual([EXIT.refused, expect.stringContaining('has ended (finished)')]);
+});

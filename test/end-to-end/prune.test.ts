@@ -1,0 +1,57 @@
+/** Old sweeps are pruned by hand and by a coordinator that was told how long to retain them. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { EXIT } from '../../proto/errors.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { startDaemon } from '../harness/daemon.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { trawlJson } from '../harness/trawl.ts';
+import { until } from '../harness/until.ts';
+
+interface Sweep {
+  readonly sweep: string;
+}
+
+test('what is over goes on demand, never what lives; a coordinator with --retain does it unasked', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  await cluster.startAgent('agent', 2);
+  const submit = async (name: string, more = '') => {
+    const text = `name: ${name}\ntrainer: noop\nparameters: {x: {values: [1, 2]}}\n${more}`;
+    return (await cluster.json<Sweep>('submit', sweepFile(folder, text))).sweep;
+  };
+  const listed = async () => (await cluster.json<Sweep[]>('ls')).map(({ sweep }) => sweep);
+  const over = await submit('over');
+  expect((await cluster.run('wait', over)).code).toBe(EXIT.done);
+  const paused = await submit('waits', 'resources: {labels: {zone: moon}}\n');
+  const second = await submit('second');
+  expect((await cluster.run('wait', second)).code).toBe(EXIT.done);
+  const newest = await submit('newest');
+  expect((await cluster.run('wait', newest)).code).toBe(EXIT.done);
+
+  expect((await cluster.run('prune')).stdout).toBe('nothing to prune: no sweep that is over is old enough\n');
+  const dry = await cluster.run('prune', '--older-than', '0s', '--keep', '2', '--dry-run');
+  expect(dry.stdout).toMatch(/^sweep 1 \(over\) finished .*: 2 trials, .*\n1 sweeps and .* of artifacts would go\n$/);
+  expect(await cluster.json('prune', '--older-than', '0s', '--keep', '2')).toMatchObject([{ sweep: over, trials: 2 }]);
+  expect(await listed()).toEqual([paused, second, newest]);
+  expect(existsSync(join(cluster.dir, 'artifacts', over))).toBe(false);
+  expect((await cluster.run('show', over)).code).toBe(EXIT.badInput);
+
+  expect(await cluster.coordinator.stop()).toBe(0);
+  const again = await startDaemon(
+    cluster.logOf('again'),
+    ...['coordinator', '--dir', cluster.dir, '--nats', cluster.natsUrl, '--retain', '1ms'],
+    ...['--listen', cluster.address, '--metrics', '127.0.0.1:0', '--log-format', 'json'],
+  );
+  await until('the second is gone', async () => {
+    const shown = await cluster.run('ls', '-q');
+    return shown.code === EXIT.done && shown.stdout === `${paused}\n${newest}\n`;
+  });
+  expect(await again.stop()).toBe(0);
+
+  // A folder that nobody works on is pruned as well.
+  expect(await trawlJson('prune', '--older-than', '0s', '--dir', cluster.dir)).toEqual([]);
+});

@@ -1,0 +1,78 @@
+/** Trials that failed, or were cancelled, are tried again: as a person asks for it, over sockets, across restarts. */
+import { expect, test } from 'vitest';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { Cluster } from '../harness/cluster.ts';
+import { failingSweep, mend } from '../harness/failing-sweep.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { readStore } from '../harness/stored.ts';
+
+const LIMIT_MS = 180_000;
+
+interface Retried {
+  readonly state: string;
+  readonly ended_at: string | null;
+  readonly retried: number;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+test('what failed in a sweep that has ended is retried with a fresh budget, whatever is killed', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, failingSweep(folder)));
+  await cluster.startAgent('agent-a', 2);
+  expect((await cluster.run('wait', sweep)).code).toBe(1);
+  await cluster.coordinator.killNow();
+  await cluster.startCoordinator();
+
+  const trials = await cluster.json<TrialJson[]>('trials', sweep);
+  const failed = trials.filter(({ state }) => state === 'failed').map(({ trial }) => trial);
+  const [good = ''] = trials.filter(({ state }) => state === 'succeeded').map(({ trial }) => trial);
+  expect(failed).toHaveLength(2);
+  const refused = await cluster.run('retry', sweep, ...failed, good);
+  expect([refused.code, refused.stderr]).toEqual([4, `trawl: trial ${good} has succeeded: nothing was retried\n`]);
+  const [first = ''] = failed;
+  const wrong = `${first.slice(0, 8)}${first[8] === '0' ? '1' : '0'}`;
+  const unknown = await cluster.run('retry', sweep, first, wrong);
+  expect([unknown.code, unknown.stderr]).toEqual([
+    2,
+    expect.stringContaining(`has no trial "${wrong}"; did you mean "`),
+  ]);
+  expect((await cluster.run('retry', sweep, '--nan')).stdout).toContain('no such trials, nothing is retried');
+  expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_FINISHED');
+
+  // The cause stands: the budget is fresh, and is used up once more.
+  const again = await cluster.json<Retried>('retry', first.slice(0, 10));
+  expect(again).toMatchObject({ state: 'running', ended_at: null, retried: 1, counts: { failed: 1 } });
+  expect((await cluster.run('wait', sweep)).code).toBe(1);
+
+  mend(folder);
+  expect(await cluster.json<Retried>('retry', '--crash')).toMatchObject({ retried: 2, counts: { failed: 0 } });
+  await cluster.coordinator.killNow();
+  await cluster.startCoordinator();
+  const ended = await cluster.run('wait', sweep);
+  expect(ended.code, ended.stderr).toBe(0);
+
+  await cluster.coordinator.killNow();
+  const store = readStore(cluster.dir);
+  expect(store.trials.map(({ state }) => state)).toEqual(Array(4).fill('succeeded'));
+  const outcomes = (id: string) =>
+    store.attempts.filter(({ trial }) => trial === id).map(({ number, outcome }) => `${number} ${outcome}`);
+  expect(outcomes(first)).toEqual(['1 failed', '2 failed', '3 failed', '4 failed', '5 succeeded']);
+  expect(outcomes(failed[1] ?? '')).toEqual(['1 failed', '2 failed', '3 succeeded']);
+  const events = store.events.filter(({ kind }) => kind === 'retried').map(({ trial }) => trial);
+  expect(events.sort()).toEqual([first, ...failed].sort());
+});
+
+test('of a killed sweep the cancelled trials run when they are asked for', { timeout: LIMIT_MS }, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  const text = 'trainer: noop\nparameters: {x: {values: [1, 2, 3]}, epochs: {value: 1}}\n';
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, text));
+  await cluster.run('kill', sweep, '-y');
+  expect(await cluster.json<Retried>('retry', sweep, '--failed')).toMatchObject({ retried: 0, state: 'killed' });
+  expect(await cluster.json<Retried>('retry', sweep, '--cancelled')).toMatchObject({ retried: 3, state: 'running' });
+  await cluster.startAgent('agent-a', 2);
+  expect((await cluster.run('wait', sweep)).code).toBe(0);
+});

@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { Random } from '../harness/random.ts';
+import { until } from '../harness/until.ts';
+import { roundSeeds } from './sweep-under-faults.ts';
+
+const LIMIT_MS = 180_000;
+const TRIALS = 2_000;
+const DEATHS = 4;
+
+const SWEEP = `trainer: noop\nparameters: {x: {min: 1, max: ${TRIALS}, step: 1}}\n`;
+
+test.each(roundSeeds())(
+  'a coordinator that is killed while trials are retried has retried all of them or none (seed %i)',
+  { timeout: LIMIT_MS },
+  async (seed) => {
+    const random = new Random(seed);
+    const folder = testFolder();
+    const cluster = await Cluster.start(folder);
+    const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
+    for (let death = 0; death < DEATHS; death++) {
+      await cluster.run('kill', sweep, '-y');
+      expect((await cluster.sweep(sweep))?.counts?.cancelled).toBe(TRIALS);
+      const retry = cluster.run('retry', sweep, '--cancelled');
+      // The command takes most of this to start.
+      await sleep(random.between(200, 900));
+      await cluster.coordinator.killNow();
+      await cluster.startCoordinator();
+      const { code } = await retry;
+      const { counts, state } = await until('the coordinator answers', () => cluster.sweep(sweep));
+      const cancelled = counts?.cancelled;
+      console.log(`${death + 1}: the command ended with ${code}, ${cancelled} of ${TRIALS} are cancelled`);
+      expect([0, TRIALS]).toContain(cancelled);
+      expect(state).toBe(cancelled === 0 ? 'SWEEP_STATE_RUNNING' : 'SWEEP_STATE_KILLED');
+      // What was acknowledged is there.
+      if (code === 0) expect(cancelled).toBe(0);
+      if (cancelled === TRIALS) await cluster.run('retry', sweep, '--cancelled');
+    }
+  },
+);

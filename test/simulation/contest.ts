@@ -1,0 +1,48 @@
+/**
+ * Sweeps beside each other. How urgent each is; and, in some seeds, a contest once the faults are over: two sweeps of one
+ * priority, more urgent than the others, that share every slot by weight. Drawn apart, so that it changes nothing else.
+ */
+import type { Random } from '../harness/random.ts';
+
+export const CONTEST_PRIORITY = 900;
+/** Of each of the two. */
+const CONTEST_TRIALS = 40;
+/** After the last fault; the second comes a little later. */
+const CONTEST_AT_MS = 30_000;
+
+export interface PriorityOrder {
+  readonly at: number;
+  /** Which of the sweeps, in order of submission. */
+  readonly sweep: number;
+  readonly priority: number;
+}
+
+export function priorityText(random: Random): string {
+  if (random.next() < 0.5) return '';
+  return `priority: ${random.pick([-1, 1, 5])}\nweight: ${random.pick([0.5, 1, 4])}\n`;
+}
+
+export function priorityOrders(random: Random, sweeps: number, untilMs: number): PriorityOrder[] {
+  if (random.next() < 0.6) return [];
+  return Array.from({ length: 1 + Math.floor(random.next() * 3) }, () => ({
+    at: random.between(2_000, untilMs),
+    sweep: Math.floor(random.next() * sweeps),
+    priority: random.pick([-5, 0, 5]),
+  }));
+}
+
+export function contestSweeps(random: Random, calmAt: number): { readonly at: number; readonly text: string }[] {
+  if (random.next() < 0.7) return [];
+  const durationMs = random.pick([300, 1_000]);
+  const text = (name: string, weight: number) =>
+    [
+      `name: ${name}\ncommand: [program]\nmetric: {name: test_loss, goal: minimize}\n`,
+      `parameters:\n  x: {min: 1, max: ${CONTEST_TRIALS}, step: 1}\n  epochs: {value: 1}\n  contest: {value: 1}\n`,
+      `  duration_ms: {value: ${durationMs}}\npriority: ${CONTEST_PRIORITY}\nweight: ${weight}\n`,
+    ].join('');
+  const laterMs = random.between(0, 2_000);
+  return [
+    { at: calmAt + CONTEST_AT_MS, text: text('one', 1) },
+    { at: calmAt + CONTEST_AT_MS + laterMs, text: text('other', random.pick([1, 3, 5])) },
+  ];
+}
