@@ -124,21 +124,21 @@ function paretoFront(metrics: readonly RankedMetric[], ranked: readonly Order<Co
     if (value === undefined) return Number.POSITIVE_INFINITY;
     return second.goal === 'minimize' ? value : -value;
   };
-  const { rows, keys } = first;
+  const { entries } = first;
   // Who has the second metric's best value beats all that follow: two metrics that agree are done after a few rows.
-  const top = ranked[1]?.rows[0];
+  const top = ranked[1]?.entries[0]?.row;
   const unbeatable = top === undefined ? Number.NEGATIVE_INFINITY : cost(top);
   let best = Number.POSITIVE_INFINITY;
-  for (let from = 0; from < rows.length && best > unbeatable; ) {
+  for (let from = 0; from < entries.length && best > unbeatable; ) {
     // Equals in the first metric beat each other by the second alone.
-    const key = keys[from];
+    const key = entries[from]?.key;
     let until = from;
     let least = Number.POSITIVE_INFINITY;
-    for (let row = rows[until]; row !== undefined && keys[until] === key; row = rows[++until]) {
-      least = Math.min(least, cost(row));
+    for (let entry = entries[until]; entry !== undefined && entry.key === key; entry = entries[++until]) {
+      least = Math.min(least, cost(entry.row));
     }
     for (let at = from; at < until && least < best; at++) {
-      const row = rows[at];
+      const row = entries[at]?.row;
       if (row !== undefined && cost(row) === least) front.add(row.id);
     }
     best = Math.min(best, least);

@@ -12,17 +12,14 @@ export interface Ordering<Row> {
   readonly keep: (row: Row) => boolean;
 }
 
-/**
- * Rows as they stand, each with its key at the same place of `keys`. Two arrays, and no object a row: of a very large sweep
- * those of a few sorts would be a hundred megabytes to be collected, which takes longer than the sort.
- */
-interface Keyed<Row> {
-  readonly rows: readonly Row[];
-  readonly keys: readonly SortKey[];
+interface Entry<Row> {
+  readonly row: Row;
+  readonly key: SortKey;
 }
 
-export interface Order<Row> extends Keyed<Row> {
+export interface Order<Row> {
   readonly ordering: Ordering<Row>;
+  readonly entries: readonly Entry<Row>[];
 }
 
 interface Indexed {
@@ -33,7 +30,7 @@ interface Indexed {
 
 /** Everything anew. */
 export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Ordering<Row>): Order<Row> {
-  return { ordering, ...sorted(keyed(rows, ordering), ordering) };
+  return { ordering, entries: sorted(entriesOf(rows, ordering), ordering) };
 }
 
 /** A row as it was, undefined where it is new, and as it is. */
@@ -48,7 +45,7 @@ export interface Change<Row> {
  */
 export function reorder<Row extends Indexed>(order: Order<Row>, changes: ReadonlyMap<string, Change<Row>>): Order<Row> {
   if (changes.size === 0) return order;
-  const { ordering } = order;
+  const { ordering, entries } = order;
   const left: number[] = [];
   const fresh: Row[] = [];
   for (const { before, after } of changes.values()) {
@@ -56,140 +53,108 @@ export function reorder<Row extends Indexed>(order: Order<Row>, changes: Readonl
     fresh.push(after);
   }
   left.sort((a, b) => a - b);
-  const rows: Row[] = [];
-  const keys: SortKey[] = [];
+  const next: Entry<Row>[] = [];
   let from = 0;
   let leaving = 0;
   /** Those up to there, but for the ones that leave. */
   const copy = (until: number) => {
     for (; from < until; from++) {
-      if (left[leaving] === from) {
-        leaving++;
-        continue;
-      }
-      rows.push(order.rows[from] as Row);
-      keys.push(order.keys[from]);
+      if (left[leaving] === from) leaving++;
+      else next.push(entries[from] as Entry<Row>);
     }
   };
-  const coming = sorted(keyed(fresh, ordering), ordering);
-  for (const [at, row] of coming.rows.entries()) {
-    const key = coming.keys[at];
-    copy(Math.max(from, firstAfter(order, key, row.index)));
-    rows.push(row);
-    keys.push(key);
+  for (const entry of sorted(entriesOf(fresh, ordering), ordering)) {
+    copy(Math.max(from, firstAfter(order, entry)));
+    next.push(entry);
   }
-  copy(order.rows.length);
-  return { ordering, rows, keys };
+  copy(entries.length);
+  return { ordering, entries: next };
 }
 
 /** Where a row stands that is in the order. */
 function positionOf<Row extends Indexed>(order: Order<Row>, row: Row): number {
-  const at = firstAfter(order, keyOf(row, order.ordering), row.index) - 1;
-  if (order.rows[at]?.id === row.id) return at;
+  const [entry] = entriesOf([row], { ...order.ordering, keep: () => true });
+  const at = entry === undefined ? -1 : firstAfter(order, entry) - 1;
+  if (order.entries[at]?.row.id === row.id) return at;
   // Its key is not what it was: some (such as how long a trial runs) change by themselves.
-  return order.rows.findIndex(({ id }) => id === row.id);
+  return order.entries.findIndex((entry) => entry.row.id === row.id);
 }
 
-/** How many rows stand before a key, or at it with at most this index. */
-function firstAfter<Row extends Indexed>({ rows, keys, ordering }: Order<Row>, key: SortKey, index: number): number {
+/** How many entries stand before or at an entry. */
+function firstAfter<Row extends Indexed>({ entries, ordering }: Order<Row>, entry: Entry<Row>): number {
   let low = 0;
-  let high = rows.length;
+  let high = entries.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (compare(keys[middle], (rows[middle] as Row).index, key, index, ordering.descending) <= 0) low = middle + 1;
+    if (compare(entries[middle] as Entry<Row>, entry, ordering.descending) <= 0) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-function keyed<Row>(all: Iterable<Row>, ordering: Ordering<Row>): Keyed<Row> {
-  const rows: Row[] = [];
-  const keys: SortKey[] = [];
-  for (const row of all) {
-    if (!ordering.keep(row)) continue;
-    rows.push(row);
-    keys.push(keyOf(row, ordering));
+function entriesOf<Row>(rows: Iterable<Row>, { key, keep }: Ordering<Row>): Entry<Row>[] {
+  const entries: Entry<Row>[] = [];
+  for (const row of rows) {
+    if (!keep(row)) continue;
+    const own = key(row);
+    // What is not a number stands nowhere among numbers.
+    entries.push({ row, key: Number.isNaN(own) ? undefined : own });
   }
-  return { rows, keys };
-}
-
-/** What is not a number stands nowhere among numbers. */
-function keyOf<Row>(row: Row, { key }: Ordering<Row>): SortKey {
-  const own = key(row);
-  return Number.isNaN(own) ? undefined : own;
+  return entries;
 }
 
 /** Fewer are sorted sooner by comparing. */
 const RADIX_FROM = 1_000;
 
-function sorted<Row extends Indexed>(all: Keyed<Row>, { descending }: Ordering<Row>): Keyed<Row> {
-  const { rows, keys } = all;
-  const index = (at: number) => (rows[at] as Row).index;
-  if (rows.length < RADIX_FROM) {
-    const byKey = (a: number, b: number) => compare(keys[a], index(a), keys[b], index(b), descending);
-    return picked(all, [...rows.keys()].sort(byKey));
-  }
-  const even = isByIndex(rows)
-    ? all
-    : picked(
-        all,
-        [...rows.keys()].sort((a, b) => index(a) - index(b)),
-      );
-  return picked(even, radixOrder(rankedKeys(even.keys, descending), descending));
+function sorted<Row extends Indexed>(entries: Entry<Row>[], { descending }: Ordering<Row>): Entry<Row>[] {
+  if (entries.length < RADIX_FROM) return entries.sort((a, b) => compare(a, b, descending));
+  if (!isByIndex(entries)) entries.sort((a, b) => a.row.index - b.row.index);
+  const order = radixOrder(rankedKeys(entries, descending), descending);
+  const next = new Array<Entry<Row>>(entries.length);
+  for (let i = 0; i < next.length; i++) next[i] = entries[order[i] ?? 0] as Entry<Row>;
+  return next;
 }
 
-/** In the order of these places. */
-function picked<Row>({ rows, keys }: Keyed<Row>, places: ArrayLike<number>): Keyed<Row> {
-  const nextRows = new Array<Row>(rows.length);
-  const nextKeys: SortKey[] = [];
-  for (let i = 0; i < nextRows.length; i++) {
-    const at = places[i] ?? 0;
-    nextRows[i] = rows[at] as Row;
-    nextKeys.push(keys[at]);
-  }
-  return { rows: nextRows, keys: nextKeys };
-}
-
-function isByIndex(rows: readonly Indexed[]): boolean {
+function isByIndex<Row extends Indexed>(entries: readonly Entry<Row>[]): boolean {
   let last = Number.NEGATIVE_INFINITY;
-  for (const { index } of rows) {
-    if (index < last) return false;
-    last = index;
+  for (const { row } of entries) {
+    if (row.index < last) return false;
+    last = row.index;
   }
   return true;
 }
 
 /** Every key as a number that stands as it does: words by their place behind all numbers, none at the very end. */
-function rankedKeys(keys: readonly SortKey[], descending: boolean): Float64Array {
+function rankedKeys<Row>(entries: readonly Entry<Row>[], descending: boolean): Float64Array {
   const words = new Set<string>();
-  for (const key of keys) if (typeof key === 'string') words.add(key);
+  for (const { key } of entries) if (typeof key === 'string') words.add(key);
   const share = 0.25 / (words.size + 1);
   const places = new Map([...words].sort().map((word, i) => [word, Number.MAX_VALUE * (0.5 + share * (i + 1))]));
   const last = descending ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-  const ranked = new Float64Array(keys.length);
+  const keys = new Float64Array(entries.length);
   let at = 0;
-  for (const key of keys) {
-    ranked[at++] = typeof key === 'number' ? key : key === undefined ? last : (places.get(key) ?? last);
+  for (const { key } of entries) {
+    keys[at++] = typeof key === 'number' ? key : key === undefined ? last : (places.get(key) ?? last);
   }
-  return ranked;
+  return keys;
 }
 
-function compare(a: SortKey, aIndex: number, b: SortKey, bIndex: number, descending: boolean): number {
-  if (a === b) return aIndex - bIndex;
-  if (a === undefined) return 1;
-  if (b === undefined) return -1;
+function compare<Row extends Indexed>(a: Entry<Row>, b: Entry<Row>, descending: boolean): number {
+  if (a.key === b.key) return a.row.index - b.row.index;
+  if (a.key === undefined) return 1;
+  if (b.key === undefined) return -1;
   // A parameter may be a number here and a word there: numbers come first.
-  const before = typeof a === typeof b ? a < b : typeof a === 'number';
+  const before = typeof a.key === typeof b.key ? a.key < b.key : typeof a.key === 'number';
   return before !== descending ? -1 : 1;
 }
 
-/** The place of a key, from 1: one more than the rows that are strictly better. The order has numbers for keys. */
-export function placeOf<Row>({ keys, ordering }: Order<Row>, key: number): number {
+/** The place of a key, from 1: one more than the entries that are strictly better. The order has numbers for keys. */
+export function placeOf<Row>({ entries, ordering }: Order<Row>, key: number): number {
   let low = 0;
-  let high = keys.length;
+  let high = entries.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const at = keys[middle] as number;
+    const at = entries[middle]?.key as number;
     if (ordering.descending ? at > key : at < key) low = middle + 1;
     else high = middle;
   }
