@@ -52,6 +52,8 @@ export interface AgentOptions {
   readonly metrics: Address | undefined;
   /** Who may read it; undefined: whoever reaches it. */
   readonly metricsAuth: BasicAuth | undefined;
+  /** Whether it is served over TLS, with the agent's certificate. */
+  readonly metricsTls: boolean;
   /** Whether `/metrics` tells of the GPUs. */
   readonly gpuMetrics: boolean;
   /** Accepts that other machines reach `/metrics`. */
@@ -98,6 +100,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       options.metrics &&
       (await startOperator({
         ...{ at: options.metrics, auth: options.metricsAuth, log },
+        identity: options.metricsTls ? identity : undefined,
         ...{ agentId: id, version: options.version, dir, dataDir: options.dataDir },
         certificateExpires: identity?.expires,
         gpuFigures: options.gpuMetrics ? gpuFigures : () => [],
@@ -169,12 +172,14 @@ function certified({ name }: Identity, given: string | undefined): string {
   throw new BadInputError(`--id is ${given}, but the identity is that of agent ${name}: leave --id out`);
 }
 
-/** @throws {RefusedError} */
-function refuseOpenMetrics({ metrics, metricsAuth, insecure }: AgentOptions): void {
-  if (metrics === undefined || isLoopback(metrics) || metricsAuth !== undefined || insecure) return;
+/** @throws {RefusedError | BadInputError} */
+function refuseOpenMetrics({ metrics, metricsAuth, metricsTls, identity, insecure }: AgentOptions): void {
+  if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls needs an --identity to show');
+  const asks = metricsTls || metricsAuth !== undefined;
+  if (metrics === undefined || isLoopback(metrics) || asks || insecure) return;
   throw new RefusedError(
-    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics asks for no password: give it ` +
-      '--metrics-user with one, serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
+    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics asks nobody who comes: give it ` +
+      '--metrics-tls, or --metrics-user with a password, serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
   );
 }
 

@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { Address } from '../proto/address.ts';
+import { type Address, DEFAULT_NATS } from '../proto/address.ts';
 import type { BasicAuth } from '../proto/basic-auth.ts';
 import { closeNats, connectNats } from '../proto/connect-nats.ts';
 import { watchDiskSpace } from '../proto/disk-space.ts';
@@ -52,7 +52,8 @@ const HEARTBEATS_PER_LEASE = 5;
 
 export interface CoordinatorOptions {
   readonly dir: string;
-  readonly natsUrl: string;
+  /** One server, or several of a cluster with commas between; undefined: the identity's, else the usual one. */
+  readonly natsUrl: string | undefined;
   readonly listen: Address;
   readonly metrics: Address;
   /** The folder of the server's identity: with it, TLS is spoken, and only who is known in it comes in. */
@@ -88,6 +89,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const { identityDir, insecure, metricsAuth, metricsTls } = options;
   const identity = identityDir === undefined ? undefined : readIdentity(identityDir, [COORDINATOR]);
   if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls needs an --identity to show');
+  const natsUrl = options.natsUrl ?? identity?.servers.nats ?? DEFAULT_NATS;
   refuseOpenDoors(options.listen, insecure, identity !== undefined, 'give it an --identity (see "trawl certs")');
   refuseOpenDoors(
     options.metrics,
@@ -104,7 +106,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const metrics = coordinatorMetrics();
   if (identity === undefined) metrics.certificateExpiry.remove();
   else metrics.certificateExpiry.set(identity.expires);
-  const nats = await connectNats(options.natsUrl, `trawl coordinator ${cluster}`, identity).catch((error: unknown) => {
+  const nats = await connectNats(natsUrl, `trawl coordinator ${cluster}`, identity).catch((error: unknown) => {
     db.close();
     throw error;
   });
@@ -206,7 +208,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const where = { address: shown, metrics: reachable(pages.address), pid: process.pid, tls };
   writeFileSync(addressFile, `${JSON.stringify(where)}\n`);
   log.info(
-    { address: shown, metrics: pages.address.port, tls, nats: withoutSecrets(options.natsUrl), cluster },
+    { address: shown, metrics: pages.address.port, tls, nats: withoutSecrets(natsUrl), cluster },
     'the coordinator is up',
   );
 

@@ -6,6 +6,14 @@ import type { Identity } from './identity.ts';
 import { inboxPrefix, withoutSecrets } from './subjects.ts';
 
 const RECONNECT_WAIT_MS = 500;
+/** A server that is there answers within milliseconds; one of a cluster that is not must not keep the others waiting. */
+const CONNECT_LIMIT_MS = 5_000;
+/**
+ * A machine that loses its power, or a link that is cut, says nothing: a connection on which three pings in a row are not
+ * answered is given up after 15 s, as gRPC's is. The client's own two minutes would leave an agent silent for six.
+ */
+const PING_EVERY_MS = 5_000;
+const UNANSWERED_PINGS = 2;
 /** A server that is away does not hold up the end. */
 const CLOSE_LIMIT_MS = 1_000;
 
@@ -23,6 +31,9 @@ export async function connectNats(url: string, name: string, identity?: Identity
       name,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RECONNECT_WAIT_MS,
+      timeout: CONNECT_LIMIT_MS,
+      pingInterval: PING_EVERY_MS,
+      maxPingOut: UNANSWERED_PINGS,
       ...(identity === undefined ? {} : secured(identity)),
     });
   } catch (error) {

@@ -21,6 +21,9 @@ export const IDENTITY_FILES = {
   servers: 'servers.json',
 } as const;
 
+/** The name on every agent's certificate, for who reads their metrics over TLS: agents have no names as hosts. */
+export const AGENT_HOST = 'trawl-agent';
+
 export interface Identity {
   readonly name: string;
   readonly role: Role | typeof COORDINATOR;
@@ -38,7 +41,7 @@ export interface Identity {
 export interface Servers {
   /** HOST:PORT of the coordinator. */
   readonly coordinator?: string;
-  /** URL of the NATS server. */
+  /** URL of the NATS server, or those of a cluster with commas between. */
   readonly nats?: string;
 }
 

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { Address } from '../../proto/address.ts';
 import type { BasicAuth } from '../../proto/basic-auth.ts';
 import { watchDiskSpace } from '../../proto/disk-space.ts';
+import type { Identity } from '../../proto/identity.ts';
 import { serveOperatorPages } from '../../proto/operator-http.ts';
 import { cachedBytes } from '../data/status.ts';
 import type { DatasetUse } from '../data/use.ts';
@@ -16,6 +17,8 @@ export interface OperatorOptions {
   readonly at: Address;
   /** Who may read `/metrics`; undefined: whoever reaches it. */
   readonly auth: BasicAuth | undefined;
+  /** With it, the pages are served over TLS. */
+  readonly identity: Identity | undefined;
   readonly log: Logger;
   readonly agentId: string;
   readonly version: string;
@@ -64,6 +67,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     options.at,
     {
       auth: options.auth,
+      identity: options.identity,
       onRefused: (from, why) => options.log.warn({ from, why }, 'refused'),
     },
   );

@@ -7,6 +7,11 @@ import { namesAttempt, OFFER_CONSUMER } from '../../proto/subjects.ts';
 
 /** How long one pull stands before it is made again. */
 const PULL_MS = 20_000;
+/**
+ * How often the server says that it still has the pull. One that has said nothing twice has forgotten it, as a cluster
+ * does when another of its servers takes the queue over: the pull is then made again.
+ */
+const SIGN_OF_LIFE_MS = 2_000;
 /** Slots that fall free within this time are filled by one pull. */
 const GATHER_MS = 2;
 /** Before the next pull when one failed: the stream may not be there yet. */
@@ -68,7 +73,11 @@ export class OfferQueue {
     try {
       this.#consumer ??= this.#nats.jetstream().consumers.get(this.#stream, OFFER_CONSUMER);
       const consumer = await this.#consumer;
-      pull = await consumer.fetch({ max_messages: count, expires: PULL_MS });
+      // Bound: it is not asked first whether the consumer exists, which would be asked again only after PULL_MS.
+      pull = await consumer.fetch({
+        ...{ max_messages: count, expires: PULL_MS },
+        ...{ idle_heartbeat: SIGN_OF_LIFE_MS, bind: true },
+      });
       this.#pulls.add(pull);
       for await (const message of pull) {
         open -= 1;

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,4 +109,47 @@ test('without an authority nothing is signed, and a user must have a role', asyn
   await certs('init');
   expect((await certs('user', 'ann')).exitCode).toBe(2);
   expect((await certs('user', 'ann', '--role', 'agent')).exitCode).toBe(2);
+});
+
+test('a NATS cluster has a folder and a key for each server, which let each other in and nobody else', async () => {
+  const made = await certs(
+    ...['init', '--host', 'head', '--nats', 'head,10.0.0.6', '--nats', 'fe80::1'],
+    ...['--agent', 'gpu-1,gpu-2', '--operator', 'ann', '--viewer', 'wall'],
+  );
+  const folders = ['server', 'agent-gpu-1', 'agent-gpu-2', 'user-wall', 'user-ann'].map((name) => join(dir, name));
+  expect(made).toMatchObject({ exitCode: 0, stdout: `${folders.join('\n')}\n` });
+  expect(existsSync(join(dir, 'server', 'nats.conf'))).toBe(false);
+  const nats = 'tls://head:4222,tls://10.0.0.6:4222,tls://[fe80::1]:4222';
+  expect(readIdentity(join(dir, 'user-ann'), ['operator']).servers).toEqual({ coordinator: 'head:7070', nats });
+
+  const read = (folder: string, file: string) => readFileSync(join(dir, folder, file), 'utf8');
+  const servers = ['nats-head', 'nats-10.0.0.6', 'nats-fe80--1'];
+  const pinned = servers.map((folder) => {
+    const key = certificate(folder).publicKey.export({ type: 'spki', format: 'der' });
+    return createHash('sha256').update(key).digest('hex');
+  });
+  for (const folder of servers) {
+    const config = read(folder, 'nats.conf');
+    expect(/pinned_certs: \[(.*)\]/.exec(config)?.[1]?.match(/[0-9a-f]{64}/g)).toEqual(pinned);
+    expect(config).toContain('"nats-route://[fe80::1]:6222"');
+    expect(read(folder, 'nats-accounts.conf')).toContain('CN=gpu-2,OU=agent');
+  }
+  expect(certificate('nats-head').checkHost('head')).toBe('head');
+  expect(certificate('nats-head').checkHost('10.0.0.6')).toBeUndefined();
+
+  await certs('agent', 'late');
+  for (const folder of servers) expect(read(folder, 'nats-accounts.conf')).toContain('CN=late,OU=agent');
+  await certs('init', '--force');
+  expect(read('server', 'nats.conf')).not.toContain('cluster');
+  await certs('agent', 'later');
+  expect(read('nats-head', 'nats-accounts.conf')).not.toContain('CN=later,OU=agent');
+});
+
+test('no host is called as agents are', async () => {
+  for (const flag of ['--host', '--nats']) {
+    expect(await certs('init', flag, 'trawl-agent')).toMatchObject({ exitCode: 2 });
+  }
+  await certs('init');
+  await certs('agent', 'a');
+  expect(certificate('agent-a').checkHost('trawl-agent')).toBe('trawl-agent');
 });

@@ -3,6 +3,7 @@
  *
  * - `ca/`: the authority and its key. It signs, and nothing else needs it: keep it where you type `trawl certs`.
  * - `server/`: for the coordinator and the NATS server, with who may come and what each may do.
+ * - `nats-HOST/`: one for each NATS server, where there is a cluster of them.
  * - `agent-NAME/`, `user-NAME/`: one for each who comes.
  */
 import { randomBytes } from 'node:crypto';
@@ -12,51 +13,70 @@ import { join } from 'node:path';
 import { IDENTITIES_FILE, type Known, readIdentities, tokenHash } from '../../coordinator/auth/identities.ts';
 import { DEFAULT_ADDRESS, parseAddress } from '../../proto/address.ts';
 import { BadInputError, NotFoundError, RefusedError } from '../../proto/errors.ts';
-import { IDENTITY_FILES, type Servers } from '../../proto/identity.ts';
+import { AGENT_HOST, IDENTITY_FILES, type Servers } from '../../proto/identity.ts';
 import type { Role } from '../../proto/roles.ts';
 import { AGENT_ID, COORDINATOR } from '../../proto/subjects.ts';
 import { createAuthority, issue, type KeyAndCertificate } from './issue.ts';
-import { NATS_ACCOUNTS, NATS_CONFIG, natsAccounts, natsServerConfig } from './nats-config.ts';
+import { NATS_ACCOUNTS, NATS_CONFIG, NATS_PORT, natsAccounts, natsServerConfig } from './nats-config.ts';
+import { makeNatsServers, natsFolders } from './nats-servers.ts';
 import { writePrivately } from './write-file.ts';
 
 /** What every server is reached by on its own machine. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'];
 const HOST = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
-const NATS_PORT = 4222;
 const TOKEN_BYTES = 32;
 
 export interface InitOptions {
   /** Names and addresses of the machine that the servers run on, the one that others use first. */
   readonly hosts: readonly string[];
+  /** The machines of a NATS cluster; none: one NATS server, on the machine of the coordinator. */
+  readonly natsHosts?: readonly string[];
   readonly days: number;
   readonly authorityDays: number;
   /** Whether to replace an authority that is there: what it has signed is then worth nothing. */
   readonly force: boolean;
 }
 
+export interface ServerFolders {
+  readonly coordinator: string;
+  /** Of the NATS servers; the coordinator's own where there is one. */
+  readonly nats: readonly string[];
+}
+
 /**
- * Makes the authority, and the server's identity.
- * @returns the server's folder
+ * Makes the authority, and the servers' identities.
  * @throws {RefusedError} when there is an authority already
  */
-export async function initAuthority(dir: string, { hosts, days, authorityDays, force }: InitOptions): Promise<string> {
+export async function initAuthority(
+  dir: string,
+  { hosts, natsHosts = [], days, authorityDays, force }: InitOptions,
+): Promise<ServerFolders> {
   const authorityDir = join(dir, 'ca');
   refuseOverwriting(join(authorityDir, IDENTITY_FILES.key), force);
-  for (const host of hosts) {
-    if (isIP(host) === 0 && !HOST.test(host)) {
-      throw new BadInputError(`--host: ${JSON.stringify(host)} is neither a host's name nor an address`);
-    }
-  }
+  refuseNonHosts('--host', hosts);
+  refuseNonHosts('--nats', natsHosts);
   const authority = await createAuthority(authorityDays);
   const all = [...new Set([...hosts, ...LOCAL_HOSTS])];
   const server = join(dir, 'server');
   const signed = await issue(authority, { name: COORDINATOR, role: COORDINATOR, hosts: all }, days);
   writePrivately(join(authorityDir, IDENTITY_FILES.authority), authority.certificate);
   writePrivately(join(authorityDir, IDENTITY_FILES.key), authority.key);
-  writeIdentity(server, authority.certificate, signed, serversAt(hosts[0] ?? 'localhost'));
-  writePrivately(join(server, NATS_CONFIG), natsServerConfig());
-  writeKnown(server, []);
-  return server;
+  const first = hosts[0] ?? 'localhost';
+  writeIdentity(server, authority.certificate, signed, serversAt(first, natsHosts.length > 0 ? natsHosts : [first]));
+  for (const folder of existsSync(dir) ? natsFolders(dir) : []) rmSync(join(folder, NATS_CONFIG), { force: true });
+  if (natsHosts.length === 0) writePrivately(join(server, NATS_CONFIG), natsServerConfig());
+  else await makeNatsServers(dir, authority, { hosts: natsHosts, localHosts: LOCAL_HOSTS, days });
+  writeKnown(dir, []);
+  return { coordinator: server, nats: natsFolders(dir) };
+}
+
+function refuseNonHosts(flag: string, hosts: readonly string[]): void {
+  const wrong = hosts.find((host) => isIP(host) === 0 && !HOST.test(host));
+  if (wrong !== undefined) {
+    throw new BadInputError(`${flag}: ${JSON.stringify(wrong)} is neither a host's name nor an address`);
+  }
+  // Each agent could show itself as that host.
+  if (hosts.includes(AGENT_HOST)) throw new BadInputError(`${flag}: ${AGENT_HOST} is what agents are called`);
 }
 
 /**
@@ -79,9 +99,10 @@ export async function addIdentity(
   refuseOverwriting(join(folder, IDENTITY_FILES.key), force);
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const servers = readFileSync(join(server, IDENTITY_FILES.servers), 'utf8');
-  writeIdentity(folder, authority.certificate, await issue(authority, who, days), servers);
+  const subject = who.role === 'agent' ? { ...who, hosts: [AGENT_HOST] } : who;
+  writeIdentity(folder, authority.certificate, await issue(authority, subject, days), servers);
   writePrivately(join(folder, IDENTITY_FILES.token), `${token}\n`);
-  writeKnown(server, [...others, { ...who, tokenSha256: tokenHash(token) }]);
+  writeKnown(dir, [...others, { ...who, tokenSha256: tokenHash(token) }]);
   return folder;
 }
 
@@ -98,7 +119,7 @@ export function withdrawIdentity(dir: string, named: string): void {
     const names = known.map(folderOf).join(', ') || 'there are none';
     throw new NotFoundError(`no identity in ${dir} is called ${JSON.stringify(named)}: ${names}`);
   }
-  writeKnown(server, left);
+  writeKnown(dir, left);
   rmSync(join(dir, named), { recursive: true, force: true });
 }
 
@@ -113,16 +134,17 @@ function writeIdentity(folder: string, authority: string, signed: KeyAndCertific
   writePrivately(join(folder, IDENTITY_FILES.servers), servers);
 }
 
-function writeKnown(server: string, identities: readonly Known[]): void {
-  writePrivately(join(server, IDENTITIES_FILE), `${JSON.stringify({ identities }, null, 2)}\n`);
+function writeKnown(dir: string, identities: readonly Known[]): void {
+  writePrivately(join(dir, 'server', IDENTITIES_FILE), `${JSON.stringify({ identities }, null, 2)}\n`);
   const agents = identities.filter(({ role }) => role === 'agent').map(({ name }) => name);
-  writePrivately(join(server, NATS_ACCOUNTS), natsAccounts(agents));
+  for (const folder of natsFolders(dir)) writePrivately(join(folder, NATS_ACCOUNTS), natsAccounts(agents));
 }
 
-function serversAt(host: string): string {
-  const named = isIP(host) === 6 ? `[${host}]` : host;
+function serversAt(host: string, natsHosts: readonly string[]): string {
+  const named = (name: string) => (isIP(name) === 6 ? `[${name}]` : name);
   const { port } = parseAddress(DEFAULT_ADDRESS, 'the default address');
-  const servers: Servers = { coordinator: `${named}:${port}`, nats: `tls://${named}:${NATS_PORT}` };
+  const nats = natsHosts.map((name) => `tls://${named(name)}:${NATS_PORT}`).join(',');
+  const servers: Servers = { coordinator: `${named(host)}:${port}`, nats };
   return `${JSON.stringify(servers)}\n`;
 }
 

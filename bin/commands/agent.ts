@@ -28,6 +28,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly drainGrace: number;
   readonly metrics: string;
   readonly gpuMetrics: boolean;
+  readonly metricsTls?: true;
   readonly insecure?: true;
 }
 
@@ -53,6 +54,7 @@ async function agent(options: Options): Promise<void> {
     pack: options.pack,
     metrics: options.metrics === 'off' ? undefined : parseAddress(options.metrics, '--metrics', 0),
     metricsAuth: metricsAuth(options),
+    metricsTls: options.metricsTls ?? false,
     gpuMetrics: options.gpuMetrics,
     insecure: options.insecure ?? false,
     version: trawlVersion(),
@@ -82,7 +84,11 @@ export function registerAgent(program: Command): void {
   const command = program
     .command('agent')
     .description('run an agent: it trains trials on this machine, one in each slot')
-    .option('--nats <url>', `NATS server (default: TRAWL_NATS, else the identity's, else ${DEFAULT_NATS})`)
+    .option(
+      '--nats <urls>',
+      'NATS server, or those of a cluster with commas between ' +
+        `(default: TRAWL_NATS, else the identity's, else ${DEFAULT_NATS})`,
+    )
     .option(
       '--server <host:port>',
       `the coordinator (default: TRAWL_SERVER, else the identity's, else ${DEFAULT_ADDRESS})`,
@@ -118,6 +124,7 @@ export function registerAgent(program: Command): void {
       'where it serves /metrics, /healthz and /readyz; port 0: a free one; off: nowhere',
       '127.0.0.1:0',
     )
+    .option('--metrics-tls', 'serve /metrics over TLS, to who has a password or a certificate')
     .option('--no-gpu-metrics', 'leave the GPUs out of /metrics, where another exporter tells of them')
     .option('--insecure', 'serve /metrics where other machines reach it, without encryption or passwords');
   withHelp(withLog(withMetricsAuth(command)), {

@@ -12,7 +12,7 @@ import { trawlVersion } from '../version.ts';
 
 interface Options extends LogOptions, MetricsAuthOptions {
   readonly dir: string;
-  readonly nats: string;
+  readonly nats?: string;
   readonly listen: string;
   readonly metrics: string;
   readonly lease: number;
@@ -36,7 +36,7 @@ async function coordinator(options: Options): Promise<void> {
   };
   const running = await startCoordinator({
     dir: options.dir,
-    natsUrl: options.nats,
+    natsUrl: options.nats ?? (process.env.TRAWL_NATS || undefined),
     listen: parseAddress(options.listen, '--listen', 0),
     metrics: parseAddress(options.metrics, '--metrics', 0),
     identityDir: options.identity,
@@ -65,7 +65,11 @@ export function registerCoordinator(program: Command): void {
     .command('coordinator')
     .description('run a coordinator: it keeps the sweeps and hands their trials to agents')
     .option('--dir <dir>', 'where everything is kept', DEFAULT_DIR)
-    .option('--nats <url>', 'NATS server with JetStream', process.env.TRAWL_NATS || DEFAULT_NATS)
+    .option(
+      '--nats <urls>',
+      'NATS server with JetStream, or those of a cluster with commas between ' +
+        `(default: TRAWL_NATS, else the identity's, else ${DEFAULT_NATS})`,
+    )
     .option('--listen <host:port>', 'where it serves gRPC; port 0: a free one', DEFAULT_ADDRESS)
     .option(
       '--metrics <host:port>',

@@ -13,22 +13,28 @@ import {
   withQuiet,
   withServer,
 } from '../options.ts';
-import { print, printJson } from '../output/print.ts';
+import { note, print, printJson } from '../output/print.ts';
 import { sweepJson } from '../output/sweep-json.ts';
 import { submitSweep } from '../submit-sweep.ts';
 import { loadSweepFile } from '../sweep-file.ts';
+import { waitFor } from './wait.ts';
 
-type Options = ServerOptions & OutputOptions & QuietOptions;
+type Options = ServerOptions & OutputOptions & QuietOptions & { readonly wait?: true };
 
 async function submit(file: string, options: Options): Promise<void> {
   const { text, fileName } = await loadSweepFile(file);
   await withConnection(options, async (connection) => {
     // The same id with every try: a coordinator that took the first and could not say so adds nothing twice.
     const sweep = await submitSweep(connection, { text, fileName, requestId: randomUUID() });
-    if (options.quiet) return print(`${sweep.id}\n`);
+    const line = visibleText(`sweep ${sweep.id} (${sweep.name}): ${trialTotal(sweep)} trials`);
+    if (options.quiet) await print(`${sweep.id}\n`);
+    if (options.wait) {
+      if (!options.quiet) note(line);
+      return waitFor(connection, sweep, options);
+    }
+    if (options.quiet) return;
     if (options.output === 'json') return printJson(sweepJson(sweep));
-    const line = `sweep ${sweep.id} (${sweep.name}): ${trialTotal(sweep)} trials`;
-    return print(`${visibleText(line)}\nfollow it with: trawl wait ${sweep.id}${serverFlags(options)}\n`);
+    return print(`${line}\nfollow it with: trawl wait ${sweep.id}${serverFlags(options)}\n`);
   });
 }
 
@@ -36,11 +42,14 @@ export function registerSubmit(program: Command): void {
   const command = program
     .command('submit')
     .description('hand a sweep file to a coordinator')
-    .argument('<file>', 'sweep file, YAML or JSON');
+    .argument('<file>', 'sweep file, YAML or JSON')
+    .option('--wait', 'then wait until the sweep has ended, as "trawl wait" does');
   withHelp(withQuiet(withOutput(withServer(command))), {
+    exits: [[1, 'with --wait: ended with failed or cancelled trials']],
     examples: [
       ['trawl submit sweep.yaml', 'check it here, then hand it in'],
       ['id=$(trawl submit -q sweep.yaml)', 'the id only, for scripts'],
+      ['trawl submit sweep.yaml --wait && trawl best', 'the ranking, when all went well'],
       ['trawl submit sweep.yaml --server gpu1:7070', 'to another machine'],
     ],
   }).action((file: string, options: Options) => submit(file, options));

@@ -20,8 +20,10 @@ import { note, print, printJson } from '../output/print.ts';
 import { sweepJson } from '../output/sweep-json.ts';
 import { watchSweep } from '../watch.ts';
 
-interface Options extends ServerOptions, OutputOptions {
+export interface WaitOptions extends ServerOptions, OutputOptions {
   readonly timeout?: number;
+  /** Says nothing more: the exit code tells. */
+  readonly quiet?: true;
 }
 
 /** How long a coordinator may be away: long enough to move it to another machine. */
@@ -53,7 +55,7 @@ async function follow(connection: Connection, first: Sweep, flags: string, signa
 }
 
 /** Waits with a limit and with Ctrl-C heard; undefined: interrupted. */
-async function waitUntilEnded(connection: Connection, first: Sweep, options: Options): Promise<Sweep | undefined> {
+async function waitUntilEnded(connection: Connection, first: Sweep, options: WaitOptions): Promise<Sweep | undefined> {
   const stop = new AbortController();
   let interrupted = false;
   const onInterrupt = () => {
@@ -78,7 +80,7 @@ async function waitUntilEnded(connection: Connection, first: Sweep, options: Opt
   }
 }
 
-async function wait(selector: string, options: Options): Promise<void> {
+async function wait(selector: string, options: WaitOptions): Promise<void> {
   await withConnection(options, async (connection) => {
     const { sweep: first } = await getSweep(connection, selector);
     if (connection.offlineDir !== undefined && !sweepEnded(first)) {
@@ -87,21 +89,27 @@ async function wait(selector: string, options: Options): Promise<void> {
           `start one with "trawl coordinator --dir ${connection.offlineDir}"`,
       );
     }
-    const sweep = await waitUntilEnded(connection, first, options);
-    if (sweep === undefined) {
-      note(`interrupted; sweep ${first.id} goes on. Wait again with: trawl wait ${first.id}${serverFlags(options)}`);
-      process.exitCode = EXIT.interrupted;
-      return;
-    }
-    const unfinished = (sweep.counts?.failed ?? 0) + (sweep.counts?.cancelled ?? 0);
-    if (unfinished > 0) process.exitCode = EXIT.failedTrials;
-    if (options.output === 'json') return printJson(sweepJson(sweep));
-    const counts = Object.entries(sweep.counts ?? {}).filter(([, count]) => count > 0);
-    const summary = counts.map(([state, count]) => `${count} ${state}`).join(', ');
-    const took = formatSpan(sweep.endedAtMs - sweep.createdAtMs);
-    const line = `sweep ${sweep.id} (${sweep.name}) ${sweepState.of(sweep.state)}: ${summary} in ${took}`;
-    return print(`${visibleText(line)}\n`);
+    await waitFor(connection, first, options);
   });
+}
+
+/** Waits until the sweep has ended, and prints how; the exit code says it, too. */
+export async function waitFor(connection: Connection, first: Sweep, options: WaitOptions): Promise<void> {
+  const sweep = await waitUntilEnded(connection, first, options);
+  if (sweep === undefined) {
+    note(`interrupted; sweep ${first.id} goes on. Wait again with: trawl wait ${first.id}${serverFlags(options)}`);
+    process.exitCode = EXIT.interrupted;
+    return;
+  }
+  const unfinished = (sweep.counts?.failed ?? 0) + (sweep.counts?.cancelled ?? 0);
+  if (unfinished > 0) process.exitCode = EXIT.failedTrials;
+  if (options.quiet) return;
+  if (options.output === 'json') return printJson(sweepJson(sweep));
+  const counts = Object.entries(sweep.counts ?? {}).filter(([, count]) => count > 0);
+  const summary = counts.map(([state, count]) => `${count} ${state}`).join(', ');
+  const took = formatSpan(sweep.endedAtMs - sweep.createdAtMs);
+  const line = `sweep ${sweep.id} (${sweep.name}) ${sweepState.of(sweep.state)}: ${summary} in ${took}`;
+  return print(`${visibleText(line)}\n`);
 }
 
 export function registerWait(program: Command): void {
@@ -120,5 +128,5 @@ export function registerWait(program: Command): void {
       ['trawl wait', 'for the newest sweep'],
       ['trawl wait 3 --timeout 2h && trawl best 3', 'then its best trials, if all went well'],
     ],
-  }).action((sweep: string, options: Options) => wait(sweep, options));
+  }).action((sweep: string, options: WaitOptions) => wait(sweep, options));
 }

@@ -12,6 +12,7 @@ import {
   nanos,
   RetentionPolicy,
   StorageType,
+  type StreamConfig,
 } from 'nats';
 import type { Logger } from 'pino';
 import { Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -29,11 +30,19 @@ const MAX_UNANSWERED_OFFERS = 50_000;
 /** Offers that a stream holds at most, stale ones among them; more are refused, and published again later. */
 const MAX_OFFERS = 100_000;
 
+/**
+ * Copies of a queue where NATS is a cluster: the loss of one server then holds nothing up for longer than the others
+ * need to choose a leader.
+ */
+const CLUSTER_REPLICAS = 3;
+
 /** How long a pool's stream is kept after its last agent was lost: it may come back. */
 const EMPTY_POOL_MS = 10 * 60_000;
 
 /** JetStream's code for "maximum messages per subject exceeded": the offer stands already. */
 const OFFER_STANDS = 10077;
+/** "no suitable peers for placement": there are not as many servers as copies were asked for. */
+const TOO_FEW_SERVERS = 10005;
 
 /** How full the fullest stream is. */
 export interface StreamFill {
@@ -78,7 +87,7 @@ export class Offers {
       await this.#ensured(pool);
       await this.#js.publish(offerSubject(this.#cluster, pool, key), Offer.encode({ key }).finish());
     } catch (error) {
-      if (error instanceof NatsError && error.api_error?.err_code === OFFER_STANDS) return;
+      if (isApiError(error, OFFER_STANDS)) return;
       this.#log.warn({ ...key, err: error }, 'an offer could not be published; it will be tried again');
     }
   }
@@ -111,6 +120,7 @@ export class Offers {
     await this.#ensured(pool);
     const filter = { subjects_filter: poolOffers(this.#cluster, pool) };
     const { state, config } = await manager.streams.info(offerStream(this.#cluster, pool), filter);
+    if (config.num_replicas < this.#replicas()) await this.#spread(manager, config);
     const held = state.subjects ?? {};
     // Asked for when the stream's own list is at hand.
     const standing = wanted.offers().filter((offer) => offer.pool === pool);
@@ -161,16 +171,7 @@ export class Offers {
       await manager.consumers.info(stream, OFFER_CONSUMER);
     } catch (error) {
       unlessGone(error);
-      await manager.streams.add({
-        name: stream,
-        subjects: [poolOffers(this.#cluster, pool)],
-        retention: RetentionPolicy.Workqueue,
-        storage: StorageType.Memory,
-        max_msgs: MAX_OFFERS,
-        max_msgs_per_subject: 1,
-        discard: DiscardPolicy.New,
-        discard_new_per_subject: true,
-      });
+      await this.#add(manager, pool);
       await manager.consumers.add(stream, {
         durable_name: OFFER_CONSUMER,
         ack_policy: AckPolicy.Explicit,
@@ -180,6 +181,48 @@ export class Offers {
       });
     }
   }
+
+  async #add(manager: JetStreamManager, pool: string): Promise<void> {
+    const config = {
+      name: offerStream(this.#cluster, pool),
+      subjects: [poolOffers(this.#cluster, pool)],
+      retention: RetentionPolicy.Workqueue,
+      storage: StorageType.Memory,
+      max_msgs: MAX_OFFERS,
+      max_msgs_per_subject: 1,
+      discard: DiscardPolicy.New,
+      discard_new_per_subject: true,
+    };
+    try {
+      await manager.streams.add({ ...config, num_replicas: this.#replicas() });
+    } catch (error) {
+      if (!isApiError(error, TOO_FEW_SERVERS)) throw error;
+      await manager.streams.add({ ...config, num_replicas: 1 });
+      this.#log.warn(
+        { pool },
+        'NATS is a cluster of too few servers: a stream of offers has one copy until there are more',
+      );
+    }
+  }
+
+  /** A stream that was made while servers were away gets its other copies once they are there. */
+  async #spread(manager: JetStreamManager, config: StreamConfig): Promise<void> {
+    try {
+      await manager.streams.update(config.name, { ...config, num_replicas: this.#replicas() });
+      this.#log.info({ stream: config.name, copies: this.#replicas() }, 'a stream of offers has all its copies');
+    } catch (error) {
+      if (!isApiError(error, TOO_FEW_SERVERS)) throw error;
+    }
+  }
+
+  /** A server that is alone keeps one copy. */
+  #replicas(): number {
+    return this.#nats.info?.cluster === undefined ? 1 : CLUSTER_REPLICAS;
+  }
+}
+
+function isApiError(error: unknown, code: number): boolean {
+  return error instanceof NatsError && error.api_error?.err_code === code;
 }
 
 /** @throws what was caught, unless it says that there is no such stream or consumer */

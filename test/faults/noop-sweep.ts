@@ -33,7 +33,11 @@ export async function untilRunning(cluster: Cluster, sweep: string, count: numbe
 }
 
 /** Waits for the sweep's end, ends the coordinator, and looks at what it has stored. */
-export async function exactlyOnce(cluster: Cluster, sweep: string, { trials, epochs }: NoopSweep): Promise<Stored> {
+export async function exactlyOnce(
+  cluster: Pick<Cluster, 'run' | 'coordinator' | 'dir'>,
+  sweep: string,
+  { trials, epochs }: NoopSweep,
+): Promise<Stored> {
   const waited = await cluster.run('wait', sweep);
   expect(waited.code, waited.stderr).toBe(0);
   await cluster.coordinator.stop();

@@ -18,13 +18,19 @@ export interface Daemon {
 }
 
 /** @param log file that gets what it writes; earlier content stays */
-export async function startDaemon(log: string, ...args: string[]): Promise<Daemon> {
+export function startDaemon(log: string, ...args: string[]): Promise<Daemon> {
+  return startProgram(log, process.execPath, [TRAWL, ...args]);
+}
+
+/** Any program, the same way. */
+export async function startProgram(log: string, program: string, args: readonly string[]): Promise<Daemon> {
   const output = openSync(log, 'a');
-  const shell = spawnTied(process.execPath, [TRAWL, ...args], output);
+  const shell = spawnTied(program, args, output);
   closeSync(output);
   shell.stdin?.on('error', () => {});
   const shellPid = shell.pid;
-  if (shellPid === undefined) throw new Error(`trawl ${args.join(' ')} could not be started`);
+  const what = `${program}, which writes ${log},`;
+  if (shellPid === undefined) throw new Error(`${what} could not be started`);
   let gone = false;
   const exited = new Promise<number>((resolve) => {
     shell.once('exit', (code) => {
@@ -33,8 +39,8 @@ export async function startDaemon(log: string, ...args: string[]): Promise<Daemo
     });
   });
   // The shell's helper, and the program until it is itself, have the shell's command line.
-  const pid = await until(`trawl ${args[0]} starts`, () => {
-    if (gone) throw new Error(`trawl ${args.join(' ')} ended at once:\n${logEnd(log)}`);
+  const pid = await until(`${what} starts`, () => {
+    if (gone) throw new Error(`${what} ended at once:\n${logEnd(log)}`);
     return childrenOf(shellPid, (command) => !command.includes('trawl-tie'))[0];
   });
   onTestFinished(async () => {

@@ -1,12 +1,12 @@
 /** A real Prometheus, Debian's, on the configuration that is shipped. */
 import { execFile, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 import { packageRoot } from '../../bin/local/package-root.ts';
 import { aptInstall } from '../../deploy/setup/nats/debian.mjs';
+import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
 const run = promisify(execFile);
@@ -85,7 +85,12 @@ export class Prometheus {
       child.kill('SIGKILL');
       await gone;
     });
-    const prometheus = new Prometheus(`http://127.0.0.1:${port}`);
+    return Prometheus.at(`http://127.0.0.1:${port}`);
+  }
+
+  /** One that runs already, once it is ready. */
+  static async at(url: string): Promise<Prometheus> {
+    const prometheus = new Prometheus(url);
     await until('Prometheus is ready', () =>
       fetch(`${prometheus.#url}/-/ready`).then(
         ({ ok }) => ok,
@@ -112,16 +117,4 @@ export class Prometheus {
     if (answer.status !== 'success') throw new Error(`${parameters.query ?? what}: ${answer.error}`);
     return answer.data;
   }
-}
-
-/** Prometheus does not say which port it took when it is given 0. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -17,6 +17,9 @@ export interface StoredAttempt {
   readonly number: number;
   readonly agent: string;
   readonly slot: number;
+  /** Unix times in milliseconds; 0: not yet. */
+  readonly grantedAt: number;
+  readonly endedAt: number;
   /** Null: it never ended. */
   readonly outcome: string | null;
   readonly failureClass: string | null;
@@ -62,7 +65,8 @@ export function readStore(dir: string): Stored {
         'select id, state, parameters, attempts from trials order by sweep_id, idx',
       ).map((row) => ({ ...row, parameters: JSON.parse(row.parameters) })),
       attempts: rows(
-        `select trial_id as trial, number, agent_id as agent, slot, outcome, failure_class as failureClass, failure_message as failureMessage
+        `select trial_id as trial, number, agent_id as agent, slot, granted_at as grantedAt, ended_at as endedAt, outcome,
+           failure_class as failureClass, failure_message as failureMessage
          from attempts order by trial_id, number`,
       ),
       reports: rows<StoredReport & { metrics: string }>(

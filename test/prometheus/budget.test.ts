@@ -69,7 +69,7 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
       dir: folder,
       dataDir: folder,
     },
-    ...{ auth: undefined, log: pino({ level: 'silent' }) },
+    ...{ auth: undefined, identity: undefined, log: pino({ level: 'silent' }) },
     ...{ gpuFigures: () => watch.figures, spooled: () => 0, unready: () => undefined },
   });
   onTestFinished(() => operator.stop());

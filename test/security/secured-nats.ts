@@ -1,13 +1,12 @@
 /** A nats-server on the configuration that `trawl certs` writes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { connect } from 'nats';
 import { onTestFinished } from 'vitest';
 import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
 import { readIdentity } from '../../proto/identity.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
+import { freePort } from '../harness/free-port.ts';
 import { until } from '../harness/until.ts';
 
 export interface SecuredNats {
@@ -41,16 +40,6 @@ async function end(server: ChildProcess): Promise<void> {
   const exit = once(server, 'exit');
   server.kill('SIGKILL');
   await exit;
-}
-
-/** nats-server takes a port, and says which it chose only in a file of its working folder. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
 
 /** A connection with a folder's certificate, free to ask for anything. */

@@ -24,10 +24,15 @@ export async function askServer(url, limitMs = ANSWER_LIMIT_MS) {
 
 /**
  * Why a running server cannot be used, or its version.
- * @param {string} url
+ * @param {string} urls one, or those of a cluster with commas between: any that can be used will do
  * @returns {Promise<{version: string} | {problem: string}>}
  */
-export async function checkRunning(url) {
+export async function checkRunning(urls) {
+  const answers = await Promise.all(urls.split(',').map(checkOne));
+  return answers.find((answer) => 'version' in answer) ?? answers[0];
+}
+
+async function checkOne(url) {
   try {
     const { version, jetstream } = await askServer(url);
     if (!jetstream) return { problem: `nats-server ${version} runs without JetStream (start it with -js)` };
@@ -45,7 +50,7 @@ export async function checkRunning(url) {
  * @param {string} url
  */
 export function withoutSecrets(url) {
-  return url.replace(/\/\/[^@/]*@/, '//');
+  return url.replace(/\/\/[^@/]*@/g, '//');
 }
 
 function address(url) {

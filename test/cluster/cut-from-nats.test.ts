@@ -1,0 +1,29 @@
+/** A sweep over six machines, some of which do not reach a NATS server for a while, one way or both. */
+import { test } from 'vitest';
+import { machinesMissing } from './ip.ts';
+import { between, type Cut, oneWay, sweepThroughCut } from './links.ts';
+import { someOf } from './rounds.ts';
+import { AGENTS, HEAD, NATS, queueLeader } from './spread-cluster.ts';
+
+const LIMIT_MS = 300_000;
+const [AGENT] = AGENTS;
+const agents = [AGENT];
+
+const CUTS: readonly Cut[] = [
+  {
+    what: "the machine of the queue's leader cut off from all others",
+    inflict: between(queueLeader, [HEAD, ...NATS, ...AGENTS]),
+  },
+  { what: 'an agent cut off from NATS', agents, inflict: between(async () => AGENT, NATS) },
+  { what: 'an agent that NATS does not hear', agents, inflict: oneWay([AGENT], NATS) },
+  { what: 'an agent that does not hear NATS', agents, inflict: oneWay(NATS, [AGENT]) },
+];
+
+const missing = machinesMissing();
+if (missing !== undefined) console.warn(`skipped: ${missing}`);
+
+test.skipIf(missing !== undefined).each(someOf(CUTS))(
+  'a sweep loses nothing and runs nothing twice: $what',
+  { timeout: LIMIT_MS },
+  sweepThroughCut,
+);

@@ -1,0 +1,167 @@
+/**
+ * The commands of docs/cluster.md, read out of the document and typed on four machines. Only `scp` is another program:
+ * it copies between the machines' home folders, as nobody is there to ask for a password.
+ */
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
+import { packageRoot } from '../../bin/local/package-root.ts';
+import { type Daemon, logEnd } from '../harness/daemon.ts';
+import { testFolder } from '../harness/folder.ts';
+import { Prometheus, prometheusMissing } from '../harness/prometheus.ts';
+import { readStore } from '../harness/stored.ts';
+import { TRAWL } from '../harness/trawl.ts';
+import { until } from '../harness/until.ts';
+import { type Block, blocksOf } from './document.ts';
+import { machinesMissing } from './ip.ts';
+import type { Machine } from './machine.ts';
+import { Network } from './network.ts';
+
+const LIMIT_MS = 400_000;
+const MACHINES = ['head', 'gpu-1', 'gpu-2'];
+const MONITOR = 'monitor';
+/** What a person looks for before going on to the next machine. */
+const UP: Readonly<Record<string, string>> = {
+  head: 'the coordinator is up',
+  'gpu-1': 'joined a coordinator',
+  'gpu-2': 'joined a coordinator',
+};
+const SCP = `#!/bin/sh
+shift
+for target; do :; done
+while [ $# -gt 1 ]; do
+  cp -r "$1" "$TEST_MACHINES/\${target%%:*}/\${target#*:}"
+  shift
+done
+`;
+
+const document = readFileSync(join(packageRoot(), 'docs', 'cluster.md'), 'utf8');
+const [toTheRanking = '', onPrometheus = ''] = document.split('\n## Prometheus\n');
+
+test('from nothing to a ranked sweep there are at most ten commands', () => {
+  const blocks = blocksOf(toTheRanking);
+  const commands = blocks.flatMap((block) => (block.kind === 'commands' ? block.lines : []));
+  expect(commands.length).toBeGreaterThan(0);
+  expect(commands.length).toBeLessThanOrEqual(10);
+  expect(commands.at(-1)).toMatch(/^trawl best /);
+});
+
+const missing = machinesMissing();
+if (missing !== undefined) console.warn(`skipped: ${missing}`);
+
+test.skipIf(missing !== undefined)(
+  'who types what docs/cluster.md says ends with a ranked sweep, and Prometheus sees everything',
+  { timeout: LIMIT_MS },
+  async () => {
+    const folder = testFolder();
+    const network = await Network.create(join(folder, 'machines'), [...MACHINES, MONITOR]);
+    const typist = new Typist(network, await programs(folder), join(folder, 'machines'));
+    for (const block of blocksOf(toTheRanking)) await typist.follow(block);
+    const ranking = readFileSync(network.machine('head').log(typist.lastLog), 'utf8');
+    expect(ranking).toMatch(/sweep 1 \(latent\) finished: 6 succeeded/);
+    const ranked = ranking.slice(ranking.indexOf('succeeded'));
+    for (const latentDim of [15, 30, 50]) expect(ranked).toMatch(new RegExp(`\\b${latentDim}\\b.* ± `));
+
+    const noPrometheus = await prometheusMissing();
+    if (noPrometheus === undefined) await expectScrapes(network, typist);
+    else console.warn(`Prometheus is left out: ${noPrometheus}`);
+
+    const { trials, attempts } = await storeOf(network.machine('head'));
+    expect(trials.map(({ state, attempts }) => `${state} ${attempts}`)).toEqual(Array(6).fill('succeeded 1'));
+    expect(new Set(attempts.map(({ agent }) => agent))).toEqual(new Set(['gpu-1', 'gpu-2']));
+  },
+);
+
+/** Types a document's commands on the machines that it names. */
+class Typist {
+  readonly #network: Network;
+  readonly #environment: readonly string[];
+  #typed = 0;
+
+  /** @param bin the programs that a machine has */
+  constructor(network: Network, bin: string, machines: string) {
+    this.#network = network;
+    this.#environment = [`PATH=${bin}:${process.env.PATH}`, `TEST_MACHINES=${machines}`];
+  }
+
+  get lastLog(): string {
+    return `typed-${this.#typed}`;
+  }
+
+  /** Writes a file on the first machine; or types commands, and waits until they are through or what they start is up. */
+  async follow(block: Block, fileOn = 'head'): Promise<void> {
+    if (block.kind === 'file') return writeFileSync(this.#network.machine(fileOn).path(block.name), block.text);
+    const machine = this.#network.machine(block.machine);
+    const up = block.lines.some((line) => line.endsWith('&')) ? UP[block.machine] : undefined;
+    if (up !== undefined) {
+      const shell = await this.leave(machine, block.lines);
+      return untilSaid(machine, this.lastLog, up, shell);
+    }
+    expect(await machine.run(...this.#terminal(block.lines)), logEnd(machine.log(this.lastLog))).toBe(0);
+  }
+
+  /** A terminal in which these lines are typed, and which stays open while something runs in it. */
+  leave(machine: Machine, lines: readonly string[]): Promise<Daemon> {
+    return machine.start(...this.#terminal([...lines, 'wait']));
+  }
+
+  #terminal(lines: readonly string[]): [log: string, ...command: [string, ...string[]]] {
+    this.#typed += 1;
+    return [this.lastLog, 'env', ...this.#environment, 'bash', '-ec', lines.join('\n')];
+  }
+}
+
+async function untilSaid(machine: Machine, log: string, what: string, shell: Daemon): Promise<void> {
+  let ended = false;
+  void shell.exited.then(() => {
+    ended = true;
+  });
+  await until(`${machine.name} says "${what}"`, () => {
+    if (ended) throw new Error(`it ended:\n${logEnd(machine.log(log))}`);
+    return readFileSync(machine.log(log), 'utf8').includes(what);
+  });
+}
+
+/** A folder with `trawl`, `nats-server` and `scp`. */
+async function programs(folder: string): Promise<string> {
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  const script = (name: string, text: string) => {
+    writeFileSync(join(bin, name), text);
+    chmodSync(join(bin, name), 0o755);
+  };
+  script('trawl', `#!/bin/sh\nexec '${process.execPath}' '${TRAWL}' "$@"\n`);
+  script('scp', SCP);
+  symlinkSync((await findNatsBinary({ install: false })).path, join(bin, 'nats-server'));
+  return bin;
+}
+
+/** As the document says, but each second, and reached from here. */
+async function expectScrapes(network: Network, typist: Typist): Promise<void> {
+  const monitor = network.machine(MONITOR);
+  for (const block of blocksOf(onPrometheus)) {
+    if (block.kind === 'file') {
+      await typist.follow({ ...block, text: block.text.replaceAll(': 15s', ': 1s') }, MONITOR);
+    } else if (block.machine === MONITOR) {
+      await typist.leave(monitor, block.lines);
+    } else await typist.follow(block);
+  }
+  const prometheus = await Prometheus.at(`http://${monitor.address}:9090`);
+  const seen = await until('every target is up', async () => {
+    const targets = await prometheus.targets();
+    return targets.length === MACHINES.length && targets.every(({ health }) => health === 'up') && targets;
+  });
+  const names = seen.map(({ labels }) => `${labels.job} ${labels.instance}`).sort();
+  expect(names).toEqual(['trawl-agent gpu-1', 'trawl-agent gpu-2', 'trawl-coordinator head:9464']);
+  await until('the sweep is in Prometheus', async () => {
+    const [sample] = await prometheus.range('trawl_agents{state="connected"}', 60, 1);
+    return sample?.values.at(-1)?.[1] === '2';
+  });
+}
+
+/** What is on the disk of a machine whose power has failed. */
+async function storeOf(machine: Machine) {
+  await machine.fail();
+  return readStore(machine.path('trawl-data'));
+}

@@ -1,0 +1,80 @@
+/** A sweep over six machines while one of them loses its power, without a word to the others, and comes back. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { testFolder } from '../harness/folder.ts';
+import { machinesMissing } from './ip.ts';
+import { recovered, sweepAtWork } from './recovery.ts';
+import { someOf } from './rounds.ts';
+import { AGENTS, HEAD, NATS, queueLeader, SLOTS_EACH, SpreadCluster } from './spread-cluster.ts';
+
+const LIMIT_MS = 300_000;
+const [FAILING_AGENT] = AGENTS;
+
+interface Failure {
+  readonly what: string;
+  readonly agents?: readonly string[];
+  readonly victims: (cluster: SpreadCluster) => Promise<readonly string[]>;
+  readonly awayMs: number;
+  readonly start: (cluster: SpreadCluster, name: string) => Promise<void>;
+  /** Attempts that it may cost. */
+  readonly mayCost: number;
+}
+
+const FAILURES: readonly Failure[] = [
+  {
+    what: "the coordinator's machine fails",
+    victims: async () => [HEAD],
+    awayMs: 5_000,
+    start: (cluster) => cluster.startCoordinator(),
+    mayCost: 0,
+  },
+  {
+    what: "the machine of the queue's leader fails",
+    victims: async (cluster) => [await queueLeader(cluster)],
+    awayMs: 20_000,
+    start: (cluster, name) => cluster.startNats(name),
+    mayCost: 0,
+  },
+  {
+    what: "an agent's machine fails",
+    agents: [FAILING_AGENT],
+    victims: async () => [FAILING_AGENT],
+    awayMs: 10_000,
+    start: (cluster, name) => cluster.startAgent(name),
+    mayCost: SLOTS_EACH,
+  },
+  {
+    what: 'two of the three NATS machines fail, the leader of the queue among them',
+    victims: async (cluster) => {
+      const first = await queueLeader(cluster);
+      return [first, NATS.find((name) => name !== first) ?? first];
+    },
+    awayMs: 10_000,
+    start: (cluster, name) => cluster.startNats(name),
+    mayCost: 0,
+  },
+];
+
+const missing = machinesMissing();
+if (missing !== undefined) console.warn(`skipped: ${missing}`);
+
+test.skipIf(missing !== undefined).each(someOf(FAILURES))(
+  'a sweep loses nothing and runs nothing twice: $what',
+  { timeout: LIMIT_MS },
+  async ({ what, agents, victims, awayMs, start, mayCost }) => {
+    const folder = testFolder();
+    const cluster = await SpreadCluster.start(folder);
+    const sweep = await sweepAtWork(cluster, folder);
+    const names = await victims(cluster);
+    const beganAt = Date.now();
+    await Promise.all(names.map((name) => cluster.machine(name).fail()));
+    await sleep(awayMs);
+    for (const name of names) cluster.machine(name).plugIn();
+    const mendedAt = Date.now();
+    await Promise.all(names.map((name) => start(cluster, name)));
+    const stored = await recovered(cluster, sweep, { what, beganAt, mendedAt, ...(agents && { agents }) });
+    const ends = stored.attempts.flatMap(({ failureClass }) => failureClass ?? []);
+    expect(ends.filter((failure) => failure !== 'lost')).toEqual([]);
+    expect(ends.length).toBeLessThanOrEqual(mayCost);
+  },
+);

@@ -1,0 +1,128 @@
+/** A machine: its own address, name, home folder and processes. The disk and the programs are this machine's. */
+import { once } from 'node:events';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { spawnTied } from '../../bin/local/tied-process.ts';
+import { type Daemon, startProgram } from '../harness/daemon.ts';
+import { killNow } from '../harness/processes.ts';
+import { until } from '../harness/until.ts';
+import { ip, ipIfThere, pidsIn } from './ip.ts';
+
+/**
+ * Names are found in the network's own file, and no server is asked. What a person has set for trawl, or for where files
+ * go, is not the machine's.
+ */
+const BOOT = `
+mount --bind "$1/.hosts" /etc/hosts
+mount --bind "$1/.resolv.conf" /etc/resolv.conf
+hostname "$2"
+cd "$1"
+export HOME="$1"
+unset TRAWL_SERVER TRAWL_NATS TRAWL_IDENTITY TRAWL_DATA XDG_CACHE_HOME XDG_STATE_HOME
+shift 2
+exec "$@"
+`;
+
+/** Where what is sent gets lost: an address of a network card that nobody has. */
+const NOWHERE = '02:00:00:00:de:ad';
+
+interface MachineParts {
+  readonly name: string;
+  readonly address: string;
+  readonly namespace: string;
+  /** The bridge's end of its cable. */
+  readonly plug: string;
+  readonly folder: string;
+  /** Of all machines. */
+  readonly hosts: readonly { readonly name: string; readonly address: string }[];
+}
+
+export class Machine {
+  readonly name: string;
+  readonly address: string;
+  readonly folder: string;
+  readonly #namespace: string;
+  readonly #plug: string;
+
+  constructor({ name, address, namespace, plug, folder, hosts }: MachineParts) {
+    this.name = name;
+    this.address = address;
+    this.folder = folder;
+    this.#namespace = namespace;
+    this.#plug = plug;
+    const known = hosts.map((host) => `${host.address} ${host.name}\n`);
+    writeFileSync(join(folder, '.hosts'), `127.0.0.1 localhost\n${known.join('')}`);
+    writeFileSync(join(folder, '.resolv.conf'), '');
+  }
+
+  /** A file of the machine, or its home folder. */
+  path(...parts: string[]): string {
+    return join(this.folder, ...parts);
+  }
+
+  /** Starts a program in the home folder; what it writes goes to NAME.log there. It ends with the test. */
+  start(log: string, program: string, ...args: string[]): Promise<Daemon> {
+    return startProgram(this.log(log), 'ip', [...this.#boot(), program, ...args]);
+  }
+
+  /** Runs a program to its end. @returns its exit code */
+  async run(log: string, program: string, ...args: string[]): Promise<number> {
+    const output = openSync(this.log(log), 'a');
+    const shell = spawnTied('ip', [...this.#boot(), program, ...args], output);
+    closeSync(output);
+    shell.stdin?.on('error', () => {});
+    const [code] = await once(shell, 'exit');
+    return code;
+  }
+
+  log(name: string): string {
+    return this.path(`${name}.log`);
+  }
+
+  /** As when its power fails: everything stops at once, and nobody is told. */
+  async fail(): Promise<void> {
+    this.unplug();
+    await until(`the processes of ${this.name} are gone`, () => {
+      const left = pidsIn(this.#namespace);
+      for (const pid of left) killNow(pid);
+      return left.length === 0;
+    });
+  }
+
+  unplug(): void {
+    ip('link', 'set', this.#plug, 'down');
+  }
+
+  plugIn(): void {
+    ip('link', 'set', this.#plug, 'up');
+  }
+
+  /** What it sends to the other is lost from now on, without a word to either. */
+  cutTo(other: Machine): void {
+    ip('-n', this.#namespace, 'neigh', 'replace', other.address, 'lladdr', NOWHERE, 'nud', 'permanent', 'dev', 'eth0');
+  }
+
+  mendTo(other: Machine): void {
+    ipIfThere('-n', this.#namespace, 'neigh', 'del', other.address, 'dev', 'eth0');
+  }
+
+  #boot(): string[] {
+    const own = ['unshare', '--mount', '--uts', 'sh', '-ec', BOOT, 'trawl-boot', this.folder, this.name];
+    return ['netns', 'exec', this.#namespace, ...own];
+  }
+}
+
+/** Lost both ways. */
+export function cut(one: Machine, others: readonly Machine[]): void {
+  for (const other of others) {
+    one.cutTo(other);
+    other.cutTo(one);
+  }
+}
+
+export function mend(one: Machine, others: readonly Machine[]): void {
+  for (const other of others) {
+    one.mendTo(other);
+    other.mendTo(one);
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Machines on one network: a network namespace for each, with an address of its own on a bridge, which this process is
+ * on, too. What a test that was killed has left behind is removed by the next.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { alive, killNow } from '../harness/processes.ts';
+import { until } from '../harness/until.ts';
+import { ip, ipIfThere, pidsIn } from './ip.ts';
+import { Machine } from './machine.ts';
+
+const BRIDGE = /^trawl(\d+)$/;
+const OWNER = /^trawl test (\d+)$/;
+/** One of these for each network: 198.18.0.0/15 is set aside for tests of networks, and is nobody's. */
+const MAX_NETWORKS = 200;
+
+interface Link {
+  readonly ifname: string;
+  readonly ifalias?: string;
+}
+
+export class Network {
+  readonly #number: number;
+  readonly #machines = new Map<string, Machine>();
+
+  private constructor(number: number) {
+    this.#number = number;
+  }
+
+  /**
+   * @param folder gets a folder for each machine
+   * @param names of the machines, by which they reach each other
+   */
+  static async create(folder: string, names: readonly string[]): Promise<Network> {
+    await removeOrphans();
+    const network = new Network(freeNumber());
+    onTestFinished(() => removeNetwork(network.#number));
+    const bridge = `trawl${network.#number}`;
+    ip('addr', 'add', `198.18.${network.#number}.254/24`, 'dev', bridge);
+    ip('link', 'set', bridge, 'up');
+    const addresses = names.map((name, at) => ({ name, address: `198.18.${network.#number}.${at + 1}` }));
+    for (const [at, { name, address }] of addresses.entries()) {
+      const plug = `${bridge}-${at + 1}`;
+      const namespace = `${bridge}-${name}`;
+      ip('netns', 'add', namespace);
+      ip('link', 'add', plug, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace);
+      ip('link', 'set', plug, 'master', bridge, 'up');
+      ip('-n', namespace, 'addr', 'add', `${address}/24`, 'dev', 'eth0');
+      for (const link of ['lo', 'eth0']) ip('-n', namespace, 'link', 'set', link, 'up');
+      const home = join(folder, name);
+      mkdirSync(home, { recursive: true });
+      network.#machines.set(name, new Machine({ name, address, namespace, plug, folder: home, hosts: addresses }));
+    }
+    return network;
+  }
+
+  machine(name: string): Machine {
+    const machine = this.#machines.get(name);
+    if (machine === undefined) throw new Error(`there is no machine ${name}`);
+    return machine;
+  }
+}
+
+/** The bridge is the claim: whoever makes it has its number. */
+function freeNumber(): number {
+  for (let number = 0; number < MAX_NETWORKS; number += 1) {
+    if (ipIfThere('link', 'add', 'name', `trawl${number}`, 'alias', `trawl test ${process.pid}`, 'type', 'bridge')) {
+      return number;
+    }
+  }
+  throw new Error(`no network could be made: "ip link add" fails, or there are ${MAX_NETWORKS} already`);
+}
+
+async function removeOrphans(): Promise<void> {
+  for (const { ifname, ifalias } of links('type', 'bridge')) {
+    const number = BRIDGE.exec(ifname)?.[1];
+    const owner = OWNER.exec(ifalias ?? '')?.[1];
+    if (number !== undefined && owner !== undefined && alive([Number(owner)]).length === 0) {
+      await removeNetwork(Number(number));
+    }
+  }
+}
+
+async function removeNetwork(number: number): Promise<void> {
+  const bridge = `trawl${number}`;
+  const namespaces = ip('netns', 'list')
+    .split('\n')
+    .map((line) => line.split(' ')[0] ?? '')
+    .filter((name) => name.startsWith(`${bridge}-`));
+  for (const namespace of namespaces) {
+    await until(`the processes of ${namespace} are gone`, () => {
+      const left = pidsIn(namespace);
+      for (const pid of left) killNow(pid);
+      return left.length === 0;
+    });
+    ipIfThere('netns', 'del', namespace);
+  }
+  // A namespace that is gone by name lives until the last of its connections has timed out, and its cable with it.
+  for (const { ifname } of links()) if (ifname.startsWith(`${bridge}-`)) ipIfThere('link', 'del', ifname);
+  ipIfThere('link', 'del', bridge);
+}
+
+function links(...filter: string[]): Link[] {
+  return JSON.parse(ip('-json', 'link', 'show', ...filter) || '[]') as Link[];
+}

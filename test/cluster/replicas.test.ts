@@ -1,0 +1,130 @@
+/** The queue of offers on a real NATS cluster, on this machine, whose servers come and go. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { JetStreamManager, NatsConnection } from 'nats';
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
+import { Offers } from '../../coordinator/transport/offers.ts';
+import { connectNats } from '../../proto/connect-nats.ts';
+import { offerStream } from '../../proto/subjects.ts';
+import { testFolder } from '../harness/folder.ts';
+import { freePort } from '../harness/free-port.ts';
+import { until } from '../harness/until.ts';
+
+const CLUSTER = 'c1';
+const REBUILD_EVERY_MS = 20_000;
+const POOL = 'p1';
+const WANTED = {
+  pools: () => new Set([POOL]),
+  offers: () => [{ pool: POOL, key: { sweepId: '1', trialId: 't1', attempt: 1 } }],
+};
+
+/** Starts a server of three. */
+type Start = (index: number) => Promise<ChildProcess>;
+
+async function threeServers(): Promise<{ urls: string; start: Start }> {
+  const folder = testFolder();
+  const { path } = await findNatsBinary({ install: false });
+  const ports = await Promise.all(Array.from({ length: 6 }, freePort));
+  const routes = ports.slice(3).map((port) => `"nats-route://127.0.0.1:${port}"`);
+  const start = async (index: number) => {
+    const dir = join(folder, `${index}`);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(
+      join(dir, 'nats.conf'),
+      `server_name: s${index}
+listen: "127.0.0.1:${ports[index]}"
+jetstream { store_dir: ${JSON.stringify(dir)}, max_memory_store: 16777216 }
+cluster { name: c, listen: "127.0.0.1:${ports[index + 3]}", no_advertise: true, routes: [${routes.join(', ')}] }
+`,
+    );
+    const server = spawn(path, ['--config', join(dir, 'nats.conf')], { stdio: 'ignore' });
+    onTestFinished(() => stop(server));
+    return server;
+  };
+  return {
+    urls: ports
+      .slice(0, 3)
+      .map((port) => `nats://127.0.0.1:${port}`)
+      .join(','),
+    start,
+  };
+}
+
+async function stop(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const exit = once(server, 'exit');
+  server.kill('SIGKILL');
+  await exit;
+}
+
+async function connected(urls: string): Promise<NatsConnection> {
+  const nats = await until('a server answers', () => connectNats(urls, 'test').catch(() => undefined));
+  onTestFinished(() => nats.close());
+  return nats;
+}
+
+/** Compares the queue with what stands, until the cluster can. */
+async function reconciled(offers: Offers): Promise<void> {
+  await until('the queue is compared', () =>
+    offers.reconcile(WANTED).then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
+async function copiesOf(manager: JetStreamManager) {
+  return (await manager.streams.info(offerStream(CLUSTER, POOL))).config.num_replicas;
+}
+
+test('the queue has a copy on each of three servers; with two there it has one, and gets the others when the third comes', {
+  timeout: 120_000,
+}, async () => {
+  const { urls, start } = await threeServers();
+  await start(0);
+  await start(1);
+  const nats = await connected(urls);
+  const offers = new Offers(nats, CLUSTER, pino({ level: 'silent' }), () => {});
+  await reconciled(offers);
+  const manager = await nats.jetstreamManager();
+  expect(await copiesOf(manager)).toBe(1);
+  await start(2);
+  await until('the queue has three copies', async () => {
+    await reconciled(offers);
+    return (await copiesOf(manager)) === 3;
+  });
+  await until('each copy is whole', async () => {
+    const { cluster, state } = await manager.streams.info(offerStream(CLUSTER, POOL));
+    return state.messages === 1 && cluster?.replicas?.length === 2 && cluster.replicas.every(({ current }) => current);
+  });
+});
+
+test('a queue whose only server is gone for good is made anew on the others', { timeout: 120_000 }, async () => {
+  const { urls, start } = await threeServers();
+  const servers = [await start(0), await start(1), await start(2)];
+  const nats = await connected(urls);
+  const manager = await until('JetStream answers', () => nats.jetstreamManager().catch(() => undefined));
+  const offers = new Offers(nats, CLUSTER, pino({ level: 'silent' }), () => {});
+  await reconciled(offers);
+  const { config } = await manager.streams.info(offerStream(CLUSTER, POOL));
+  const one = await until('the queue has one copy', () =>
+    manager.streams.update(config.name, { ...config, num_replicas: 1 }).catch(() => undefined),
+  );
+  const leader = await until('the copy has a leader', async () => {
+    return (await manager.streams.info(one.config.name).catch(() => undefined))?.cluster?.leader;
+  });
+  await stop(servers[Number(leader.slice(1))] as ChildProcess);
+  // As the coordinator's rounds do it: a deletion that comes while the cluster has no leader is not heard.
+  await until('the queue is made anew', async () => {
+    await offers.rebuild(POOL, WANTED).catch(() => {});
+    return Promise.race([reconciled(offers).then(() => true), sleep(REBUILD_EVERY_MS, false)]);
+  });
+  await until('the offer is there', async () => {
+    return (await manager.streams.info(config.name).catch(() => undefined))?.state.messages === 1;
+  });
+});

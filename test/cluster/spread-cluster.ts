@@ -1,0 +1,170 @@
+/** A coordinator, three NATS servers and two agents, each on a machine of its own, with TLS and identities. */
+import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { addIdentity, initAuthority } from '../../bin/certs/authority.ts';
+import { type Connection, withConnection } from '../../bin/connect.ts';
+import { getSweep } from '../../bin/fetch.ts';
+import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
+import { closeNats, connectNats } from '../../proto/connect-nats.ts';
+import { EXIT, UnreachableError } from '../../proto/errors.ts';
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { readIdentity } from '../../proto/identity.ts';
+import { COORDINATOR } from '../../proto/subjects.ts';
+import { type Daemon, logEnd } from '../harness/daemon.ts';
+import { type Ended, TRAWL, trawl, trawlJson } from '../harness/trawl.ts';
+import { until } from '../harness/until.ts';
+import type { Machine } from './machine.ts';
+import { Network } from './network.ts';
+
+export const NATS = ['nats-1', 'nats-2', 'nats-3'] as const;
+export const AGENTS = ['agent-1', 'agent-2'] as const;
+export const HEAD = 'head';
+export const SLOTS_EACH = 2;
+
+const DAYS = 2;
+/** Longer than the pause between two reports, shorter than what is done to the network. */
+const LEASE = '5s';
+
+/** The NATS server that leads the queue of offers. */
+export function queueLeader(cluster: SpreadCluster): Promise<string> {
+  return until('the queue of offers has a leader', () => cluster.leader());
+}
+
+export class SpreadCluster {
+  readonly network: Network;
+  readonly #certs: string;
+  readonly #daemons = new Map<string, Daemon>();
+  #over = false;
+
+  private constructor(network: Network, certs: string) {
+    this.network = network;
+    this.#certs = certs;
+    onTestFinished(() => {
+      this.#over = true;
+    });
+  }
+
+  /** Everything is up, and both agents have joined. */
+  static async start(folder: string): Promise<SpreadCluster> {
+    const network = await Network.create(join(folder, 'machines'), [HEAD, ...NATS, ...AGENTS]);
+    const certs = join(folder, 'certs');
+    const cluster = new SpreadCluster(network, certs);
+    const hosts = [network.machine(HEAD).address];
+    const natsHosts = NATS.map((name) => network.machine(name).address);
+    await initAuthority(certs, { hosts, natsHosts, days: DAYS, authorityDays: DAYS, force: false });
+    for (const name of AGENTS) await addIdentity(certs, { name, role: 'agent' }, { days: DAYS, force: false });
+    await addIdentity(certs, { name: 'ann', role: 'operator' }, { days: DAYS, force: false });
+    await Promise.all(NATS.map((name) => cluster.startNats(name)));
+    await cluster.startCoordinator();
+    await Promise.all(AGENTS.map((name) => cluster.startAgent(name)));
+    await until('both agents have joined', async () => {
+      const agents = await cluster.json<{ state: string }[]>('agents').catch(() => []);
+      return agents.length === AGENTS.length;
+    });
+    return cluster;
+  }
+
+  machine(name: string): Machine {
+    return this.network.machine(name);
+  }
+
+  /** The coordinator's data folder. */
+  get dir(): string {
+    return this.machine(HEAD).path('sweeps');
+  }
+
+  get coordinator(): Daemon {
+    const daemon = this.#daemons.get(HEAD);
+    if (daemon === undefined) throw new Error('the coordinator was not started');
+    return daemon;
+  }
+
+  async startNats(name: string): Promise<void> {
+    const machine = this.machine(name);
+    const folder = this.#take(machine, `nats-${machine.address}`);
+    const { path } = await findNatsBinary({ install: false });
+    await machine.start('nats', 'env', '--chdir', folder, path, '--config', 'nats.conf');
+    await until(`the NATS server of ${name} listens`, () => {
+      const log = machine.log('nats');
+      return existsSync(log) && readFileSync(log, 'utf8').includes('Listening for client connections');
+    });
+  }
+
+  /** Also again, when its machine had failed. */
+  async startCoordinator(): Promise<void> {
+    const machine = this.machine(HEAD);
+    const identity = this.#take(machine, 'server');
+    const daemon = await machine.start(
+      ...(['coordinator', process.execPath, TRAWL, 'coordinator', '--identity', identity, '--dir', this.dir] as const),
+      ...['--listen', '0.0.0.0:7070', '--lease', LEASE, '--log-format', 'json'],
+    );
+    let gone = false;
+    void daemon.exited.then(() => {
+      gone = true;
+    });
+    this.#daemons.set(HEAD, daemon);
+    await until('the coordinator is up', () => {
+      if (gone) throw new Error(`the coordinator ended:\n${logEnd(machine.log('coordinator'))}`);
+      const file = join(this.dir, 'coordinator.json');
+      return existsSync(file) && readFileSync(file, 'utf8').includes(`"pid":${daemon.pid},`);
+    });
+  }
+
+  /** As under a service manager, it is started once more when it finds no NATS server. */
+  async startAgent(name: string): Promise<void> {
+    const machine = this.machine(name);
+    const identity = this.#take(machine, `agent-${name}`);
+    const daemon = await machine.start(
+      ...(['agent', process.execPath, TRAWL, 'agent', '--identity', identity] as const),
+      ...['--slots', `${SLOTS_EACH}`, '--pack', '1', '--log-format', 'json'],
+    );
+    void daemon.exited.then((code) => {
+      if (code === EXIT.unreachable && !this.#over) return this.startAgent(name);
+    });
+  }
+
+  /** On which NATS server's machine the leader of the queue of offers is; undefined: there is none at present. */
+  async leader(): Promise<string | undefined> {
+    const identity = readIdentity(join(this.#certs, 'server'), [COORDINATOR]);
+    const nats = await connectNats(identity.servers.nats ?? '', 'test', identity);
+    try {
+      const streams = await (await nats.jetstreamManager()).streams.list().next();
+      const [stream] = streams;
+      const leader = stream?.cluster?.leader;
+      return NATS.find((name) => this.machine(name).address === leader);
+    } finally {
+      await closeNats(nats);
+    }
+  }
+
+  /** A sweep as the coordinator has it now; undefined when the coordinator does not answer. */
+  sweep(id: string): Promise<Sweep | undefined> {
+    const ask = async (connection: Connection) => (await getSweep(connection, id)).sweep;
+    return withConnection({ identity: this.#person }, ask).catch((error) => {
+      if (!(error instanceof UnreachableError)) throw error;
+      return undefined;
+    });
+  }
+
+  /** A command that is asked of this coordinator. */
+  run(...args: string[]): Promise<Ended> {
+    return trawl(...args, '--identity', this.#person);
+  }
+
+  /** The same, for what it prints as JSON. */
+  json<T>(...args: string[]): Promise<T> {
+    return trawlJson<T>(...args, '--identity', this.#person);
+  }
+
+  get #person(): string {
+    return join(this.#certs, 'user-ann');
+  }
+
+  /** Copies an identity to a machine, where it is not there yet. */
+  #take(machine: Machine, folder: string): string {
+    const there = machine.path(folder);
+    if (!existsSync(there)) cpSync(join(this.#certs, folder), there, { recursive: true });
+    return there;
+  }
+}

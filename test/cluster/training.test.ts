@@ -1,0 +1,57 @@
+/** Real training over six machines: what happens to them changes no digit of the results. */
+import { expect, test } from 'vitest';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { until } from '../harness/until.ts';
+import { machinesMissing } from './ip.ts';
+import { ALL_ROUNDS } from './rounds.ts';
+import { AGENTS, queueLeader, SpreadCluster } from './spread-cluster.ts';
+
+const LIMIT_MS = 400_000;
+const [AGENT] = AGENTS;
+/** Real MNIST, and epochs long enough to be cut off in. */
+const SWEEP = `
+trainer: autoencoder
+parameters:
+  latent_dim: {values: [15, 30]}
+  noise_std: {values: [0, 0.5]}
+  train_size: {value: 1280}
+  epochs: {value: 3}
+`;
+
+async function resultsOf(cluster: SpreadCluster, sweep: string) {
+  const waited = await cluster.run('wait', sweep);
+  expect(waited.code, waited.stderr).toBe(0);
+  const trials = await cluster.json<TrialJson[]>('trials', sweep);
+  return {
+    metrics: Object.fromEntries(trials.map(({ trial, metrics }) => [trial, metrics])),
+    attempts: trials.reduce((sum, { attempts }) => sum + attempts, 0),
+  };
+}
+
+const missing = machinesMissing();
+if (missing !== undefined) console.warn(`skipped: ${missing}`);
+
+test.skipIf(missing !== undefined || !ALL_ROUNDS)(
+  "an agent's machine and that of the queue's leader fail amid training, and the results are the same",
+  { timeout: LIMIT_MS },
+  async () => {
+    const folder = testFolder();
+    const cluster = await SpreadCluster.start(folder);
+    const file = sweepFile(folder, SWEEP);
+    const calm = await cluster.json<{ sweep: string }>('submit', file);
+    const undisturbed = await resultsOf(cluster, calm.sweep);
+    expect(undisturbed.attempts).toBe(4);
+
+    const rough = await cluster.json<{ sweep: string }>('submit', file);
+    await until('a trial of the agent is past its first epoch, and not at its end', async () => {
+      const trials = await cluster.json<TrialJson[]>('trials', rough.sweep, '--state', 'running');
+      return trials.some(({ epoch, agent }) => agent === AGENT && epoch >= 1 && epoch < 3);
+    });
+    const leader = await queueLeader(cluster);
+    await Promise.all([AGENT, leader].map((name) => cluster.machine(name).fail()));
+    const disturbed = await resultsOf(cluster, rough.sweep);
+    expect(disturbed.metrics).toEqual(undisturbed.metrics);
+    expect(disturbed.attempts).toBeGreaterThan(4);
+  },
+);
