@@ -77,7 +77,9 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     expect((await cluster.run('resume', killed.sweep)).code).toBe(4);
 
     // The slots work again.
-    const after = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, slow(0)));
-    expect((await cluster.run('wait', after.sweep)).code).toBe(0);
+    const file = sweepFile(folder, slow(0));
+    const after = await cluster.run('submit', file, '--wait');
+    expect(after).toMatchObject({ code: 0, stdout: expect.stringMatching(/^sweep 3 \(.*\) finished: 6 succeeded/) });
+    expect(await cluster.run('submit', file, '--wait', '-q')).toMatchObject({ code: 0, stdout: '4\n' });
   });
 });

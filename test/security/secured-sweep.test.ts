@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EXIT } from '../../proto/errors.ts';
-import { readIdentity } from '../../proto/identity.ts';
+import { AGENT_HOST, readIdentity } from '../../proto/identity.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
 import { startDaemon } from '../harness/daemon.ts';
 import { sweepFile, testFolder } from '../harness/folder.ts';
@@ -58,19 +58,24 @@ function coordinatorFile(dir: string): { address: string; metrics: string } | un
   }
 }
 
-async function startAgent({ folder, nats, address }: Secured, identity: string) {
+async function startAgent({ folder, nats, address }: Secured, identity: string, ...more: string[]) {
   const log = join(folder, 'agent.log');
   const servers = ['--nats', nats.url, '--server', address];
   const where = ['--dir', join(folder, 'agent'), '--slots', '2', '--log-format', 'json'];
-  const daemon = await startDaemon(log, 'agent', '--identity', identity, ...servers, ...where);
+  const daemon = await startDaemon(log, 'agent', '--identity', identity, ...servers, ...where, ...more);
   return { daemon, log: () => readFileSync(log, 'utf8') };
 }
 
 /** A GET, believing only the authority. */
-function get(url: string, identity: { authority: Buffer; certificate?: Buffer; key?: Buffer }, auth?: string) {
+function get(
+  url: string,
+  identity: { authority: Buffer; certificate?: Buffer; key?: Buffer },
+  auth?: string,
+  servername?: string,
+) {
   const { authority: ca, certificate: cert, key } = identity;
   return new Promise<{ status: number; text: string }>((resolve, reject) => {
-    const asked = request(url, { ca, cert, key, auth }, (response) => {
+    const asked = request(url, { ca, cert, key, auth, servername }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (piece) => {
         text += piece;
@@ -183,5 +188,21 @@ describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
     expect(await get(url, { authority: viewer.authority })).toMatchObject({ status: 401 });
     const { certificate, key } = await identities.fromElsewhere(viewer);
     expect(await get(url, { authority: viewer.authority, certificate, key })).toMatchObject({ status: 401 });
+  });
+
+  test('of an agent too, which shows itself as an agent and as no other host', async () => {
+    const cluster = await secured();
+    const { identities } = cluster;
+    const agent = await identities.add('gpu-1', 'agent');
+    cluster.nats.reload();
+    const { log } = await startAgent(cluster, agent, '--metrics', '0.0.0.0:0', '--metrics-tls');
+    const port = await until('the agent is up', () => /"metrics":"[^"]*:(\d+)"/.exec(log())?.[1]);
+    const viewer = await identities.identity('wall', 'viewer');
+    const url = `https://127.0.0.1:${port}/metrics`;
+    const { status, text } = await get(url, viewer, undefined, AGENT_HOST);
+    expect(status).toBe(200);
+    expect(text).toContain('trawl_agent_spooled_records{agent="gpu-1"} 0');
+    expect(await get(url, { authority: viewer.authority }, undefined, AGENT_HOST)).toMatchObject({ status: 401 });
+    await expect(get(url, viewer)).rejects.toThrow(/does not match certificate/);
   });
 });

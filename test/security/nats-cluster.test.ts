@@ -1,0 +1,50 @@
+/** Who may pass for a server of a NATS cluster that `trawl certs` made. */
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { addIdentity, initAuthority } from '../../bin/certs/authority.ts';
+import { testFolder } from '../harness/folder.ts';
+import { freePort } from '../harness/free-port.ts';
+import { until } from '../harness/until.ts';
+import { type SecuredNats, startSecuredNats } from './secured-nats.ts';
+
+const DAYS = { days: 2, force: false };
+const MEMBER = '127.0.0.1';
+
+let dir: string;
+let port: number;
+let nats: SecuredNats;
+
+beforeEach(async () => {
+  dir = join(testFolder(), 'certs');
+  await initAuthority(dir, { hosts: [], natsHosts: [MEMBER, 'other'], authorityDays: 2, ...DAYS });
+  await addIdentity(dir, { name: 'gpu-1', role: 'agent' }, DAYS);
+  port = await freePort();
+  const config = join(dir, `nats-${MEMBER}`, 'nats.conf');
+  writeFileSync(config, readFileSync(config, 'utf8').replaceAll(':6222', `:${port}`));
+  nats = await startSecuredNats(join(dir, `nats-${MEMBER}`));
+});
+
+/** What the server says to who comes with that folder's certificate as another server would; '' when it hangs up. */
+async function greeting(folder: string): Promise<string> {
+  const read = (file: string) => readFileSync(join(dir, folder, file));
+  const socket = connect({ host: MEMBER, port, ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') });
+  onTestFinished(() => void socket.destroy());
+  let said = '';
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+    if (said.includes('\r\n')) socket.destroy();
+  });
+  socket.on('error', () => {});
+  await once(socket, 'close');
+  return said;
+}
+
+test('only the keys of the servers themselves: neither an agent nor the coordinator passes for one', async () => {
+  expect(await greeting('nats-other')).toMatch(/^INFO .*"server_id"/);
+  expect(await greeting('agent-gpu-1')).toBe('');
+  expect(await greeting('server')).toBe('');
+  await until('it is in the log', () => nats.log().match(/certificate not pinned/gi)?.length === 2);
+});
