@@ -7,9 +7,12 @@ import Database from 'libsql';
 /** The rows of each table, as text, in order. */
 export type StoredRows = ReadonlyMap<string, readonly string[]>;
 
-/** What the coordinator does unasked does not count: offers are made whenever a slot is free, and graces pass. */
+/**
+ * What the coordinator does unasked does not count: offers are made whenever a slot is free, and taken back from agents
+ * that take no work, and graces pass.
+ */
 const AS_ASKED = `
-  delete from events where kind = 'offered';
+  delete from events where kind = 'offered' or (kind = 'pending' and detail like 'no agent that it was offered to%');
   update trials set state = 'pending', failure_class = null, failure_message = null where state in ('pending', 'offered');
   update drains set grace_left_ms = 0;
 `;
