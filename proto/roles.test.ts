@@ -43,6 +43,7 @@ test('only an operator changes anything, only an agent runs attempts, and a view
     'OperationsService/Prune',
     'OperationsService/UndrainAgent',
     'SweepService/ControlSweep',
+    'SweepService/RetryTrials',
     'SweepService/Submit',
   ]);
   expect(callableBy('viewer').filter((path) => !callableBy('operator').includes(path))).toEqual([]);

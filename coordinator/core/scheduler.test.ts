@@ -7,6 +7,7 @@ import { onOpen } from './attempts.ts';
 import { onDrain, onUndrain } from './drain.ts';
 import type { Core } from './model.ts';
 import {
+  IDLE_PATIENCE_MS,
   livePools,
   OFFER_PATIENCE_MS,
   OFFERS_AHEAD_PER_SLOT,
@@ -237,4 +238,20 @@ describe('who is offered what', () => {
     expect(step.changes).toEqual([]);
     expect(trialOf(sweep, 't0')).toMatchObject({ state: 'offered', attempts: 0, failures: {} });
   });
+});
+
+test('what the idle slots of one pool leave standing is offered to another’s as well, each trial once', () => {
+  const core = emptyCore();
+  onHello(core, agentHello('deaf', 'd1', 4), 0);
+  const sweep = addSweep(core, '1', 4);
+  schedule(core, 0);
+  onHello(core, { ...agentHello('idle', 'i1', 2), labels: { zone: 'a' } }, 1_000);
+  const pools = () => [...sweep.offers].map(({ pool }) => pool);
+  const [ofDeaf] = pools();
+  expect(pools()).toEqual(Array(4).fill(ofDeaf));
+  expect(schedule(core, IDLE_PATIENCE_MS).outputs).toEqual([]);
+  const { outputs } = schedule(core, IDLE_PATIENCE_MS + 1);
+  expect(outputs.map(({ kind }) => kind)).toEqual(['offer', 'offer']);
+  expect(pools().filter((pool) => pool !== ofDeaf)).toHaveLength(2);
+  expect(schedule(core, IDLE_PATIENCE_MS + 2).outputs).toEqual([]);
 });

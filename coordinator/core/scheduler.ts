@@ -15,6 +15,9 @@ import { moveTrial, requeue } from './trials.ts';
  */
 export const OFFERS_AHEAD_PER_SLOT = 1;
 
+/** An offer that stands so long while slots of its pool are free is made to idle slots of another pool as well. */
+export const IDLE_PATIENCE_MS = 5_000;
+
 /** An offer that stands so long while slots are free will not be taken any more. */
 export const OFFER_PATIENCE_MS = 30_000;
 
@@ -160,8 +163,8 @@ function withdrawHomeless(sweep: Sweep, pools: ReadonlyMap<string, Pool>, step: 
 }
 
 /**
- * Slots that nothing as urgent is left for take what was offered ahead to busy ones. The old offer stays in its queue:
- * whoever claims first is granted the trial.
+ * Slots that nothing as urgent is left for take what was offered ahead to busy ones, and what others leave standing: an
+ * agent that is there may yet pull nothing. The old offer stays in its queue: whoever claims first is granted the trial.
  */
 function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
   for (const pool of pass.pools.values()) {
@@ -170,7 +173,8 @@ function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
       if (sweep.offers.size === 0 || !suits(sweep, pool)) continue;
       for (const trial of sweep.offers) {
         const from = pass.pools.get(trial.pool ?? '');
-        if (from === undefined || from === pool || from.offered <= from.free) continue;
+        const stands = pass.now - trial.offeredAt > IDLE_PATIENCE_MS;
+        if (from === undefined || from === pool || (from.offered <= from.free && !stands)) continue;
         if (pool.free <= pool.offered) break;
         from.offered -= 1;
         place(pass, sweep, trial, pool);
