@@ -7,7 +7,7 @@ import { allHeartbeats, heartbeatSubject } from '../proto/subjects.ts';
 import type { Refusals } from './auth/refusals.ts';
 import { onHeartbeat } from './core/agents.ts';
 import { livePools, renewStuckOffers, standingOffers } from './core/scheduler.ts';
-import { onTick } from './core/tick.ts';
+import { noteBreak, onTick } from './core/tick.ts';
 import type { CoordinatorMetrics } from './metrics/families.ts';
 import type { Runtime } from './runtime.ts';
 import { MAX_GPUS } from './transport/limits.ts';
@@ -47,9 +47,16 @@ export async function startRounds({
       (missing) => missing > 0 && log.info({ missing }, 'offers that the streams lacked were published'),
       (error) => log.warn({ err: error }, 'the streams of offers could not be compared with the store'),
     );
+  /** Pools whose stream is to be made anew. */
+  const stuck = new Set<string>();
   const rebuild = (pool: string) => {
     log.warn({ pool }, 'offers stand, slots are free, and nobody takes them: the stream is made anew');
-    return offers.rebuild(pool, wanted).catch((error) => log.warn({ err: error }, 'the stream could not be made anew'));
+    stuck.delete(pool);
+    return offers.rebuild(pool, wanted).catch((error) => {
+      // As when the cluster has no leader yet.
+      log.warn({ err: error }, 'the stream could not be made anew; it will be tried again');
+      stuck.add(pool);
+    });
   };
   listenToHeartbeats({ nats, cluster, runtime, metrics, refusals, log });
   listenToStatus(nats, log, {
@@ -60,15 +67,19 @@ export async function startRounds({
       void reconcile();
     },
   });
+  let tickedAt = runtime.now();
   const ticking = setInterval(() => {
-    runtime.settle(onTick(runtime.core, runtime.now())).then(
+    const now = runtime.now();
+    noteBreak(runtime.core, tickedAt, now);
+    tickedAt = now;
+    runtime.settle(onTick(runtime.core, now)).then(
       () => runtime.reschedule(),
       () => {},
     );
   }, TICK_MS);
   const reconciling = setInterval(() => {
-    const stuck = renewStuckOffers(runtime.core, runtime.now());
-    void Promise.all(stuck.map(rebuild)).then(reconcile);
+    for (const pool of renewStuckOffers(runtime.core, runtime.now())) stuck.add(pool);
+    void Promise.all([...stuck].map(rebuild)).then(reconcile);
   }, RECONCILE_MS);
   await reconcile();
   runtime.reschedule();
@@ -92,13 +103,14 @@ function listenToHeartbeats({
       if (error !== null) return log.warn({ err: error }, 'heartbeats could not be received');
       try {
         const beat = Heartbeat.decode(message.data);
-        const { agentId, incarnation, held, leaving } = beat;
+        const { agentId, incarnation, leaving } = beat;
         const gpuFigures = beat.gpuFigures.slice(0, MAX_GPUS);
         // The server lets an agent publish on its own subject only: the subject says who it is.
         if (message.subject !== heartbeatSubject(cluster, agentId)) {
           return refusals.tell('other_agent', { subject: message.subject, agentId });
         }
-        const facts = { agentId, incarnation, held: held.map(keyOf), leaving, gpuFigures };
+        const [held, claimed] = [beat.held.map(keyOf), beat.claimed.map(keyOf)];
+        const facts = { agentId, incarnation, held, claimed, leaving, gpuFigures };
         runtime.settle(onHeartbeat(runtime.core, facts, runtime.now())).catch(() => {});
       } catch (cause) {
         metrics.unreadable.inc({ via: 'nats' });

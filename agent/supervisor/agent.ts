@@ -25,6 +25,7 @@ import { DISK_RETRY_MS, GATHER_MS, RecordWriter } from './record-writer.ts';
 import { Session } from './session.ts';
 import {
   busySlots,
+  claimedAttempts,
   type Effect,
   type Granted,
   heldAttempts,
@@ -422,6 +423,7 @@ export class Agent {
       slots: hello.slots,
       busy: busySlots(this.#slots),
       held: [...running, ...untold],
+      claimed: claimedAttempts(this.#slots),
       leaving: this.#draining.leaving,
       gpuFigures: [...this.#parts.gpuFigures()],
     });

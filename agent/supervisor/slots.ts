@@ -85,6 +85,11 @@ export function heldAttempts(slots: readonly Slot[]): AttemptKey[] {
   return slots.flatMap(membersOf).flatMap(({ key, leaving }) => (leaving === 'dismissed' ? [] : [key]));
 }
 
+/** The attempts whose leases the agent asks for: it may have them already, and not know. */
+export function claimedAttempts(slots: readonly Slot[]): AttemptKey[] {
+  return slots.flatMap((slot) => (slot.state === 'claiming' ? [slot.key] : []));
+}
+
 export function busySlots(slots: readonly Slot[]): number {
   return slots.filter((slot) => slot.state === 'running').length;
 }

@@ -3,6 +3,7 @@ import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import { endAttempt } from './attempts.ts';
 import { type Agent, type AttemptKey, type Core, keyText, type Lease } from './model.ts';
+import { matesOf } from './packs.ts';
 import { poolsOf } from './pools.ts';
 import { Step } from './step.ts';
 
@@ -22,10 +23,18 @@ export interface HeartbeatFacts {
   readonly incarnation: string;
   /** What it runs, and what it or an earlier incarnation has recorded and not yet brought here. */
   readonly held: readonly AttemptKey[];
+  /** What it has claimed and was not answered. */
+  readonly claimed?: readonly AttemptKey[];
   /** It takes nothing new: it is to end. */
   readonly leaving: boolean;
   readonly gpuFigures?: readonly GpuFigures[];
 }
+
+/**
+ * How long a lease is kept for an agent that is heard and does not hear that it has it: it asks again, and is told. After
+ * that another may run the trial.
+ */
+export const UNTOLD_LEASE_MS = 60_000;
 
 /** Renews the leases of what the agent holds; what an earlier incarnation of it held, and it does not, is lost. */
 export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step {
@@ -54,10 +63,19 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     }
   }
   if (!isCurrent) return step;
+  for (const key of beat.claimed ?? []) renewUntold(core, key, beat, now);
   for (const lease of core.leases.values()) {
     if (lease.agentId !== beat.agentId || lease.incarnation === beat.incarnation || held.has(lease)) continue;
     const failure = { class: 'lost', message: `agent ${beat.agentId} was restarted` } as const;
     endAttempt(core, lease.key, { outcome: 'failed', failure }, now, step);
   }
   return step;
+}
+
+/** The answer to a claim may have been lost on its way: the agent claims again, and must find its lease. */
+function renewUntold(core: Core, key: AttemptKey, { agentId, incarnation }: HeartbeatFacts, now: number): void {
+  const lease = core.leases.get(keyText(key));
+  if (lease?.agentId !== agentId || lease.incarnation !== incarnation) return;
+  if (now - lease.grantedAt >= UNTOLD_LEASE_MS) return;
+  for (const one of [lease, ...matesOf(core, lease)]) one.expiresAt = now + core.leaseMs;
 }

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { addSweep, agentHello, emptyCore, keyOf, LEASE_MS, trialOf } from '../testing/sample-core.ts';
-import { onHeartbeat, onHello } from './agents.ts';
+import { onHeartbeat, onHello, UNTOLD_LEASE_MS } from './agents.ts';
 import { type AttemptRecord, onOpen, onRecord } from './attempts.ts';
 import { onDrain, onUndrain, shownState } from './drain.ts';
 import { type Agent, type AttemptKey, type Core, keyText, type Sweep, type SweepPolicy } from './model.ts';
@@ -10,7 +10,7 @@ import { MAX_LOST_ATTEMPTS } from './retry.ts';
 import { schedule } from './scheduler.ts';
 import { Step } from './step.ts';
 import { onKill, onPause, onResume, onStop } from './sweeps.ts';
-import { onTick } from './tick.ts';
+import { noteBreak, onTick } from './tick.ts';
 
 let core: Core;
 let now: number;
@@ -161,6 +161,66 @@ describe('a lease', () => {
     const step = onTick(core, now);
     expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', attempts: 1, failures: { lost: 1 } });
     expect(step.outputs).toMatchObject([{ kind: 'dismiss', agentId: 'a', key }]);
+  });
+
+  test('whose holder does not know that it has it is kept while the holder asks for it, and no longer than a minute', () => {
+    const sweep = sweepOf(1);
+    const key = run(sweep);
+    const grantedAt = now;
+    const beat = { agentId: 'a', incarnation: 'a1', held: [], claimed: [key], leaving: false };
+    while (now + LEASE_MS < grantedAt + UNTOLD_LEASE_MS) {
+      now += LEASE_MS - 1;
+      onHeartbeat(core, beat, now);
+      expect(onTick(core, now).changes).toEqual([]);
+    }
+    expect(open(key).answer).toMatchObject({ granted: true });
+    now = grantedAt + UNTOLD_LEASE_MS;
+    onHeartbeat(core, beat, now);
+    now += LEASE_MS;
+    onTick(core, now);
+    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
+  });
+
+  test('is not kept for who claims it and does not hold it, and such a claim is no fault', () => {
+    const key = run(sweepOf(1));
+    const expiresAt = core.leases.get(keyText(key))?.expiresAt;
+    now += 1_000;
+    for (const [agentId, incarnation] of [
+      ['b', 'b1'],
+      ['a', 'a0'],
+    ] as const) {
+      const beat = { agentId, incarnation, held: [], claimed: [key], leaving: false };
+      expect(onHeartbeat(core, beat, now).outputs).toEqual([]);
+    }
+    expect(core.leases.get(keyText(key))?.expiresAt).toBe(expiresAt);
+  });
+
+  test('does not run out while the coordinator itself stands still: then its holder has its whole time again', () => {
+    const sweep = sweepOf(1);
+    run(sweep);
+    const before = now;
+    now += 10 * LEASE_MS;
+    noteBreak(core, before, now);
+    onTick(core, now);
+    now += LEASE_MS - 1;
+    onTick(core, now);
+    expect(trialOf(sweep, 't0').state).toBe('running');
+    expect(agentNamed('a').state).toBe('connected');
+    now += 2;
+    onTick(core, now);
+    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
+    expect(agentNamed('a').state).toBe('lost');
+  });
+
+  test('runs out all the same when the coordinator is only late', () => {
+    const sweep = sweepOf(1);
+    run(sweep);
+    for (let late = 0; late < 5; late++) {
+      noteBreak(core, now, now + LEASE_MS / 5);
+      now += LEASE_MS / 5;
+      onTick(core, now);
+    }
+    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
   });
 
   test('is not another’s to renew: who names an attempt without holding it is told to drop it', () => {

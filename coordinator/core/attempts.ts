@@ -147,7 +147,7 @@ export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; re
 
 export type RecordAnswer =
   | { readonly taken: 'new' | 'again' }
-  /** Records before this one never arrived: the agent must send again from there. */
+  /** Records before this one are not here: the agent must send again from there. */
   | { readonly taken: 'gap'; readonly expected: number }
   | { readonly taken: 'refused'; readonly refusal: Refusal };
 
@@ -167,6 +167,24 @@ export function onRecord(core: Core, agentId: string, record: AttemptRecord, now
     keepCheckpoint(core, record.key, record.artifact);
   }
   return { taken: 'new' };
+}
+
+/**
+ * What its agent was once told to be safe is not here, and the agent does not have it any more: the store was restored
+ * from a backup that is older. The attempt can come to no end that is whole, and its trial is run again.
+ * @param record the first that the agent still has
+ * @param expected what should have come in its place
+ */
+export function onRecordsGone(
+  core: Core,
+  { key, seq }: AttemptRecord,
+  expected: number,
+  now: number,
+  step: Step,
+): RecordAnswer {
+  const message = `records ${expected} to ${seq - 1} of ${keyText(key)} are gone: was the store restored from a backup?`;
+  endAttempt(core, key, { outcome: 'failed', failure: { class: 'lost', message } }, now, step);
+  return { taken: 'refused', refusal: { code: RefusalCode.ENDED, message } };
 }
 
 function keepCheckpoint(core: Core, key: AttemptKey, artifact: Artifact): void {

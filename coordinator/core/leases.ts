@@ -9,6 +9,7 @@ export function newCore(leaseMs: number): Core {
     drains: new Map(),
     leases: new Map(),
     slotsInUse: new Map(),
+    listeningSince: Number.NEGATIVE_INFINITY,
     meanMs: undefined,
     leaseMs,
   };

@@ -225,6 +225,8 @@ export interface Core extends Guess {
   readonly leases: Map<string, Lease>;
   /** How many leases each slot in use has, by agent and slot. */
   readonly slotsInUse: Map<string, Map<number, number>>;
+  /** Since when agents could be heard without a break: nobody is blamed for the time before. */
+  listeningSince: number;
   readonly leaseMs: number;
 }
 

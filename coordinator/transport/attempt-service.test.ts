@@ -264,11 +264,24 @@ describe('records', () => {
 
   test('with a gap break the stream off, saying what is missing', async () => {
     const { stream, key } = await granted();
-    expect(await stream.record(key, 2, epoch(2)).record(key, 3, epoch(3)).broken()).toMatchObject({
+    stream.record(key, 1, epoch(1)).record(key, 3, epoch(3)).record(key, 4, epoch(4));
+    expect(await stream.broken()).toMatchObject({
       code: status.FAILED_PRECONDITION,
-      details: expect.stringMatching(/expected 1, got 2/),
+      details: expect.stringMatching(/expected 2, got 3/),
     });
-    expect(stored(key).epoch).toBe(0);
+    expect(stored(key).epoch).toBe(1);
+  });
+
+  test('of which the first are gone for good cost an attempt, and the stream goes on', async () => {
+    const { stream, key } = await granted(2);
+    const message = `records 1 to 2 of ${key.sweepId}/${key.trialId}/1 are gone: was the store restored from a backup?`;
+    expect(await stream.record(key, 3, epoch(3)).next()).toEqual({
+      $case: 'refused',
+      refused: { key, code: 'REFUSAL_CODE_ENDED', message },
+    });
+    expect(stored(key)).toMatchObject({ epoch: 0, attempts: 1 });
+    expect(await stream.record(key, 4, epoch(4)).next()).toMatchObject({ $case: 'refused' });
+    await expect.poll(() => served.offers).toContainEqual({ ...key, attempt: 2 });
   });
 
   test('of an attempt that has ended are refused and counted, and the stream goes on', async () => {

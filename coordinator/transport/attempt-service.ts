@@ -21,7 +21,15 @@ import { AGENT_ID } from '../../proto/subjects.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { Guard } from '../auth/guard.ts';
 import { onHello } from '../core/agents.ts';
-import { isAnothers, onOpen, onRecord, refusalFor } from '../core/attempts.ts';
+import {
+  type AttemptRecord,
+  isAnothers,
+  onOpen,
+  onRecord,
+  onRecordsGone,
+  type RecordAnswer,
+  refusalFor,
+} from '../core/attempts.ts';
 import { graceLeft } from '../core/drain.ts';
 import { type AttemptKey, type Checkpoint, keyText, type SweepPolicy } from '../core/model.ts';
 import { type Refusal, Step } from '../core/step.ts';
@@ -198,6 +206,18 @@ export class AttemptService {
     return session;
   }
 
+  #take(session: Session, record: AttemptRecord, step: Step): RecordAnswer {
+    const { runtime, log } = this.#options;
+    const first = session.isFirstOf(record.key);
+    const answer = onRecord(runtime.core, session.agentId, record, runtime.now(), step);
+    if (record.kind === 'ended' || answer.taken === 'refused') session.forget(record.key);
+    // A stream begins with the oldest record that its agent has.
+    if (answer.taken !== 'gap' || !first) return answer;
+    const gone = onRecordsGone(runtime.core, record, answer.expected, runtime.now(), step);
+    log.warn({ ...record.key, expected: answer.expected, got: record.seq }, 'records of an attempt are gone');
+    return gone;
+  }
+
   async #record(session: Session, message: RecordMessage): Promise<void> {
     const { runtime, metrics, guard } = this.#options;
     const record = recordOf(message);
@@ -208,7 +228,7 @@ export class AttemptService {
       }
     }
     const step = new Step();
-    const answer = onRecord(runtime.core, session.agentId, record, runtime.now(), step);
+    const answer = this.#take(session, record, step);
     // Every answer waits for the disk: a refusal too may rest on a change that is not durable yet.
     await runtime.settle(step);
     switch (answer.taken) {
@@ -227,7 +247,7 @@ export class AttemptService {
         session.end(`records of ${keyText(record.key)} are missing: expected ${answer.expected}, got ${record.seq}`);
         break;
     }
-    if (record.kind === 'ended') runtime.reschedule();
+    if (record.kind === 'ended' || answer.taken === 'refused') runtime.reschedule();
   }
 }
 

@@ -48,11 +48,26 @@ export class Sessions {
 export class Session {
   readonly hello: Hello;
   readonly call: Stream;
+  /** Attempts of which records have come. */
+  readonly #heardOf = new Set<string>();
   readonly #acks = new Map<string, { key: AttemptKey; seq: number }>();
 
   constructor(call: Stream, hello: Hello) {
     this.call = call;
     this.hello = hello;
+  }
+
+  /** Whether nothing of the attempt has come on this stream before; from now on something has. */
+  isFirstOf(key: AttemptKey): boolean {
+    const name = keyText(key);
+    if (this.#heardOf.has(name)) return false;
+    this.#heardOf.add(name);
+    return true;
+  }
+
+  /** Nothing more of the attempt is to come. */
+  forget(key: AttemptKey): void {
+    this.#heardOf.delete(keyText(key));
   }
 
   get agentId(): string {

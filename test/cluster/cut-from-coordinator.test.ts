@@ -3,7 +3,7 @@ import { test } from 'vitest';
 import { machinesMissing } from './ip.ts';
 import { between, type Cut, oneWay, sweepThroughCut } from './links.ts';
 import { ALL_ROUNDS } from './rounds.ts';
-import { AGENTS, HEAD, SLOTS_EACH } from './spread-cluster.ts';
+import { AGENTS, HEAD } from './spread-cluster.ts';
 
 const LIMIT_MS = 300_000;
 const [AGENT] = AGENTS;
@@ -12,13 +12,7 @@ const agents = [AGENT];
 const CUTS: readonly Cut[] = [
   { what: 'an agent cut off from the coordinator', agents, inflict: between(async () => AGENT, [HEAD]) },
   { what: 'an agent that the coordinator does not hear', agents, inflict: oneWay([AGENT], [HEAD]) },
-  {
-    what: 'an agent that does not hear the coordinator',
-    agents,
-    // A lease that was granted and of which the agent never hears, a slot.
-    mayCost: SLOTS_EACH,
-    inflict: oneWay([HEAD], [AGENT]),
-  },
+  { what: 'an agent that does not hear the coordinator', agents, inflict: oneWay([HEAD], [AGENT]) },
 ];
 
 const missing = machinesMissing();

@@ -1,12 +1,16 @@
 /** Backups of coordinators at work, and what is made of them. */
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
+import type { TrialJson } from '../../bin/output/trial-json.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { expectExactlyOnce } from '../faults/exactly-once.ts';
+import { exactlyOnce, noopSweepText } from '../faults/noop-sweep.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { sweepFile, testFolder } from '../harness/folder.ts';
+import { startProxy } from '../harness/proxy.ts';
 import { readStore } from '../harness/stored.ts';
 import { trawl, trawlJson } from '../harness/trawl.ts';
 import { until } from '../harness/until.ts';
@@ -53,6 +57,38 @@ test('a backup made while everything is at work is whole: a coordinator on it br
     epochs: EPOCHS,
     lossAt: (parameters, epoch) => noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch),
   });
+});
+
+test('what a backup is too old for is run again: its agent has records that the restored store lacks the ones before of', {
+  timeout: 240_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: '5s' });
+  const way = await startProxy(cluster.address);
+  await cluster.startAgent('agent', 1, way.address);
+  const sweep = { trials: 2, epochs: 300, epochMs: 20 };
+  const { sweep: id } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(sweep)));
+  const epochIs = (least: number) =>
+    until(`epoch ${least} is stored`, async () => {
+      const [trial] = await cluster.json<TrialJson[]>('trials', id);
+      return (trial?.epoch ?? 0) >= least && trial?.epoch;
+    });
+  await epochIs(1);
+  const out = join(folder, 'backup');
+  expect((await cluster.run('backup', '--out', out)).code).toBe(0);
+  const backedUp = await epochIs(1);
+  await epochIs(backedUp + 20);
+  // What it says from now on is in its spool only.
+  way.cut();
+  await sleep(1_000);
+  await Promise.all([cluster.coordinator.killNow(), cluster.agent('agent').killNow()]);
+  rmSync(cluster.dir, { recursive: true });
+  expect((await trawl('restore', out, '--dir', cluster.dir)).code).toBe(0);
+  way.mend();
+  await cluster.startCoordinator();
+  await cluster.startAgent('agent', 1, way.address);
+  const { attempts } = await exactlyOnce(cluster, id, sweep);
+  expect(attempts.map(({ failureClass }) => failureClass)).toEqual(['lost', null, null]);
 });
 
 /** Leaves a file. */

@@ -9,6 +9,22 @@ import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning }
 /** A trial of four seconds: it still runs, in its worker, when the agent's lease is long over. */
 const SWEEP: NoopSweep = { trials: 6, epochs: 20, epochMs: 200 };
 const LEASE = '2s';
+const STANDS_STILL_MS = 6_000;
+
+test('a coordinator that stood still blames nobody: what ran meanwhile is not run again', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: LEASE });
+  await cluster.startAgent('agent', 2);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+  await untilRunning(cluster, sweep, 2);
+  process.kill(cluster.coordinator.pid, 'SIGSTOP');
+  await sleep(STANDS_STILL_MS);
+  process.kill(cluster.coordinator.pid, 'SIGCONT');
+  const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
+  expect(attempts.map(({ outcome }) => outcome)).toEqual(Array(SWEEP.trials).fill('succeeded'));
+});
 
 async function superseded({ metricsUrl }: Cluster): Promise<number> {
   const text = await (await fetch(metricsUrl)).text();

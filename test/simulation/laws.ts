@@ -331,5 +331,7 @@ export class Laws {
 function endedByCoordinator(ending: Ending): boolean {
   if (ending.outcome === 'cancelled') return true;
   if (ending.outcome !== 'failed') return false;
-  return /^(nothing was heard of|agent \S+ was restarted|ran longer than)/.test(ending.failure.message);
+  return /^(nothing was heard of|agent \S+ was restarted|ran longer than|records \d+ to \d+ of)/.test(
+    ending.failure.message,
+  );
 }

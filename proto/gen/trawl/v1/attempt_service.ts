@@ -345,6 +345,8 @@ export interface Heartbeat {
   leaving: boolean;
   /** Of each GPU, at most some seconds old; none where nothing tells them. */
   gpuFigures: GpuFigures[];
+  /** What it claims and has had no answer for: the lease may be granted, and the answer lost on its way. */
+  claimed: AttemptKey[];
 }
 
 function createBaseAttemptKey(): AttemptKey {
@@ -2570,7 +2572,17 @@ export const Command: MessageFns<Command> = {
 };
 
 function createBaseHeartbeat(): Heartbeat {
-  return { agentId: "", incarnation: "", seq: 0, slots: 0, busy: 0, held: [], leaving: false, gpuFigures: [] };
+  return {
+    agentId: "",
+    incarnation: "",
+    seq: 0,
+    slots: 0,
+    busy: 0,
+    held: [],
+    leaving: false,
+    gpuFigures: [],
+    claimed: [],
+  };
 }
 
 export const Heartbeat: MessageFns<Heartbeat> = {
@@ -2598,6 +2610,9 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     }
     for (const v of message.gpuFigures) {
       GpuFigures.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.claimed) {
+      AttemptKey.encode(v!, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -2679,6 +2694,14 @@ export const Heartbeat: MessageFns<Heartbeat> = {
             message.gpuFigures.push(GpuFigures.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.claimed.push(AttemptKey.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2704,6 +2727,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     message.held = object.held?.map((e) => AttemptKey.fromPartial(e)) || [];
     message.leaving = object.leaving ?? false;
     message.gpuFigures = object.gpuFigures?.map((e) => GpuFigures.fromPartial(e)) || [];
+    message.claimed = object.claimed?.map((e) => AttemptKey.fromPartial(e)) || [];
     return message;
   },
 };
