@@ -57,6 +57,14 @@ interface Picture {
   readonly orderedBy: string;
 }
 
+interface Summarized {
+  readonly of: DashboardState;
+  /** Whether all rows were there. */
+  readonly whole: boolean;
+  readonly atMs: number;
+  readonly summary: Summary;
+}
+
 const NOTHING: Order<ConfigRow> = orderOf<ConfigRow>([], { key: () => undefined, descending: false, keep: () => true });
 const BLANK: Picture = { state: EMPTY_STATE, board: EMPTY_BOARD, order: NOTHING, orderedBy: '' };
 
@@ -67,11 +75,7 @@ export class Session {
   #live: Picture = BLANK;
   #frozen: Picture | undefined;
   #analysed: { readonly atMs: number; readonly configs: readonly ConfigRow[] } = { atMs: 0, configs: [] };
-  #summary: { readonly of: DashboardState | undefined; readonly atMs: number; readonly summary: Summary } = {
-    of: undefined,
-    atMs: 0,
-    summary: summaryOf(EMPTY_STATE, 0),
-  };
+  #summary: Summarized = { of: EMPTY_STATE, whole: false, atMs: 0, summary: summaryOf(EMPTY_STATE, 0) };
   #rows:
     | { readonly order: Order<ConfigRow>; readonly unfolded: ReadonlySet<string>; readonly rows: BoardRows }
     | undefined;
@@ -116,6 +120,7 @@ export class Session {
   tick(): boolean {
     const any = this.#waiting.length > 0;
     this.#fold();
+    this.#renewSummary();
     this.#fetch();
     return any;
   }
@@ -267,15 +272,26 @@ export class Session {
     });
   }
 
-  /** Of a large sweep a moment old: it takes a walk over all trials. */
+  /** Of a large sweep as of a tick before: it takes a walk over all trials, and an answer to a key has no time for that. */
   #summaryOf(state: DashboardState): Summary {
-    const now = this.#options.now();
     const { of, atMs, summary } = this.#summary;
-    const aged = now - atMs >= ANALYSED_MS || state.sweep?.id !== of?.sweep?.id;
+    const now = this.#options.now();
     const fresh = of === state && now === atMs;
-    if (fresh || (!aged && state.trials.size > SMALL_SWEEP)) return summary;
-    this.#summary = { of: state, atMs: now, summary: summaryOf(state, now) };
-    return this.#summary.summary;
+    const large = state.trials.size > SMALL_SWEEP && state.sweep?.id === of.sweep?.id;
+    return fresh || large ? summary : this.#summarize(state, now);
+  }
+
+  #summarize(of: DashboardState, atMs: number): Summary {
+    const summary = summaryOf(of, atMs);
+    this.#summary = { of, whole: this.#whole, atMs, summary };
+    return summary;
+  }
+
+  #renewSummary(): void {
+    const { state } = this.#frozen ?? this.#live;
+    const { atMs, whole } = this.#summary;
+    const now = this.#options.now();
+    if (now - atMs >= ANALYSED_MS || (this.#whole && !whole)) this.#summarize(state, now);
   }
 
   #rowsOf(order: Order<ConfigRow>): BoardRows {

@@ -20,9 +20,9 @@ export interface BoardRows {
 
 const configLine = (config: ConfigRow): BoardRow => ({ id: config.id, config, trial: undefined });
 
-export function boardRows({ entries }: Order<ConfigRow>, unfolded: ReadonlySet<string>): BoardRows {
+export function boardRows({ rows: configs }: Order<ConfigRow>, unfolded: ReadonlySet<string>): BoardRows {
   if (unfolded.size > 0) {
-    const rows = entries.flatMap(({ row }): BoardRow[] => {
+    const rows = configs.flatMap((row): BoardRow[] => {
       if (!unfolded.has(row.id) || row.trials.length === 1) return [configLine(row)];
       return [configLine(row), ...row.trials.map((trial) => ({ id: trial.id, config: row, trial }))];
     });
@@ -34,9 +34,9 @@ export function boardRows({ entries }: Order<ConfigRow>, unfolded: ReadonlySet<s
   }
   // The usual case, whatever the sweep's size: nothing is made but what is on the screen.
   return {
-    length: entries.length,
-    slice: (from, to) => entries.slice(from, to).map(({ row }) => configLine(row)),
-    indexOf: remembering((id) => entries.findIndex(({ row }) => row.id === id)),
+    length: configs.length,
+    slice: (from, to) => configs.slice(from, to).map(configLine),
+    indexOf: remembering((id) => configs.findIndex((row) => row.id === id)),
   };
 }
 

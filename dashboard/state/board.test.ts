@@ -36,7 +36,7 @@ test('a board that is kept up to date is the board made anew, in whatever parts 
       const anew = updateBoard(EMPTY_BOARD, stateOf(all), undefined).board;
       const byId = (rows: typeof board.configs) => rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
       expect(byId(board.configs)).toEqual(byId(anew.configs));
-      expect(board.ranked.map(({ entries }) => entries)).toEqual(anew.ranked.map(({ entries }) => entries));
+      expect(board.ranked.map(({ rows }) => rows)).toEqual(anew.ranked.map(({ rows }) => rows));
       expect(board.pareto).toEqual(anew.pareto);
       expect(board.metricNames).toEqual(anew.metricNames);
     }),
@@ -74,7 +74,7 @@ test('an order that is kept up to date is the order made anew', () => {
       const all = new Map([...old, ...named(after)]);
       const changes = new Map([...named(after)].map(([id, after]) => [id, { before: old.get(id), after }]));
       const kept = reorder(orderOf(old.values(), ordering), changes);
-      expect(kept.entries).toEqual(orderOf(all.values(), ordering).entries);
+      expect(kept.rows).toEqual(orderOf(all.values(), ordering).rows);
     }),
   );
 });

@@ -124,23 +124,18 @@ function paretoFront(metrics: readonly RankedMetric[], ranked: readonly Order<Co
     if (value === undefined) return Number.POSITIVE_INFINITY;
     return second.goal === 'minimize' ? value : -value;
   };
-  const { entries } = first;
+  const { rows, keys } = first;
   // Who has the second metric's best value beats all that follow: two metrics that agree are done after a few rows.
-  const top = ranked[1]?.entries[0]?.row;
+  const top = ranked[1]?.rows[0];
   const unbeatable = top === undefined ? Number.NEGATIVE_INFINITY : cost(top);
   let best = Number.POSITIVE_INFINITY;
-  for (let from = 0; from < entries.length && best > unbeatable; ) {
+  for (let from = 0; from < rows.length && best > unbeatable; ) {
     // Equals in the first metric beat each other by the second alone.
-    const key = entries[from]?.key;
-    let until = from;
-    let least = Number.POSITIVE_INFINITY;
-    for (let entry = entries[until]; entry !== undefined && entry.key === key; entry = entries[++until]) {
-      least = Math.min(least, cost(entry.row));
-    }
-    for (let at = from; at < until && least < best; at++) {
-      const row = entries[at]?.row;
-      if (row !== undefined && cost(row) === least) front.add(row.id);
-    }
+    let until = from + 1;
+    while (until < rows.length && keys[until] === keys[from]) until++;
+    const equals = rows.slice(from, until);
+    const least = equals.reduce((least, row) => Math.min(least, cost(row)), Number.POSITIVE_INFINITY);
+    if (least < best) for (const row of equals) if (cost(row) === least) front.add(row.id);
     best = Math.min(best, least);
     from = until;
   }

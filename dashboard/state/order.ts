@@ -12,14 +12,16 @@ export interface Ordering<Row> {
   readonly keep: (row: Row) => boolean;
 }
 
-interface Entry<Row> {
-  readonly row: Row;
-  readonly key: SortKey;
-}
-
+/**
+ * Rows and their keys side by side: an object a row would be most of what a sort of a very large sweep leaves for the
+ * garbage collector.
+ */
 export interface Order<Row> {
   readonly ordering: Ordering<Row>;
-  readonly entries: readonly Entry<Row>[];
+  readonly rows: readonly Row[];
+  /** What each row stood by when it was put there, as a number: see Scale. */
+  readonly keys: Float64Array;
+  readonly scale: Scale;
 }
 
 interface Indexed {
@@ -28,9 +30,29 @@ interface Indexed {
   readonly index: number;
 }
 
+/** Every key as a number that stands as it does: words by their place behind all numbers, none at the very end. */
+interface Scale {
+  readonly words: ReadonlyMap<string, number>;
+  /** What is not a number stands nowhere among numbers. */
+  readonly none: number;
+}
+
 /** Everything anew. */
 export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Ordering<Row>): Order<Row> {
-  return { ordering, entries: sorted(entriesOf(rows, ordering), ordering) };
+  const { descending } = ordering;
+  const kept: Row[] = [];
+  for (const row of rows) if (ordering.keep(row)) kept.push(row);
+  if (!isByIndex(kept)) kept.sort((a, b) => a.index - b.index);
+  const { keys, scale } = keysOf(kept, ordering);
+  const order = indicesInOrder(keys, descending);
+  const sortedRows = new Array<Row>(kept.length);
+  const sortedKeys = new Float64Array(kept.length);
+  for (let i = 0; i < kept.length; i++) {
+    const from = order[i] as number;
+    sortedRows[i] = kept[from] as Row;
+    sortedKeys[i] = keys[from] as number;
+  }
+  return { ordering, rows: sortedRows, keys: sortedKeys, scale };
 }
 
 /** A row as it was, undefined where it is new, and as it is. */
@@ -45,116 +67,136 @@ export interface Change<Row> {
  */
 export function reorder<Row extends Indexed>(order: Order<Row>, changes: ReadonlyMap<string, Change<Row>>): Order<Row> {
   if (changes.size === 0) return order;
-  const { ordering, entries } = order;
+  const { ordering, rows, keys, scale } = order;
   const left: number[] = [];
-  const fresh: Row[] = [];
+  const fresh: { readonly row: Row; readonly key: number }[] = [];
   for (const { before, after } of changes.values()) {
     if (before !== undefined && ordering.keep(before)) left.push(positionOf(order, before));
-    fresh.push(after);
+    if (!ordering.keep(after)) continue;
+    const key = numberOf(ordering.key(after), scale);
+    // A word that has no place yet.
+    if (key === undefined) return orderOf(withChanges(rows, changes), ordering);
+    fresh.push({ row: after, key });
   }
   left.sort((a, b) => a - b);
-  const next: Entry<Row>[] = [];
+  fresh.sort((a, b) => compare(a.key, a.row.index, b.key, b.row.index, ordering.descending));
+  const gone = left.filter((at) => at >= 0).length;
+  const nextRows = new Array<Row>(rows.length - gone + fresh.length);
+  const nextKeys = new Float64Array(nextRows.length);
+  let to = 0;
   let from = 0;
-  let leaving = 0;
+  let leaving = left.length - gone;
   /** Those up to there, but for the ones that leave. */
   const copy = (until: number) => {
-    for (; from < until; from++) {
-      if (left[leaving] === from) leaving++;
-      else next.push(entries[from] as Entry<Row>);
+    while (from < until) {
+      const end = Math.min(until, left[leaving] ?? until);
+      nextKeys.set(keys.subarray(from, end), to);
+      while (from < end) nextRows[to++] = rows[from++] as Row;
+      if (from === left[leaving]) {
+        from++;
+        leaving++;
+      }
     }
   };
-  for (const entry of sorted(entriesOf(fresh, ordering), ordering)) {
-    copy(Math.max(from, firstAfter(order, entry)));
-    next.push(entry);
+  for (const { row, key } of fresh) {
+    copy(Math.max(from, firstAfter(order, key, row.index)));
+    nextRows[to] = row;
+    nextKeys[to++] = key;
   }
-  copy(entries.length);
-  return { ordering, entries: next };
+  copy(rows.length);
+  return { ordering, rows: nextRows, keys: nextKeys, scale };
+}
+
+function* withChanges<Row extends Indexed>(
+  rows: readonly Row[],
+  changes: ReadonlyMap<string, Change<Row>>,
+): Generator<Row> {
+  for (const row of rows) if (!changes.has(row.id)) yield row;
+  for (const { after } of changes.values()) yield after;
 }
 
 /** Where a row stands that is in the order. */
 function positionOf<Row extends Indexed>(order: Order<Row>, row: Row): number {
-  const [entry] = entriesOf([row], { ...order.ordering, keep: () => true });
-  const at = entry === undefined ? -1 : firstAfter(order, entry) - 1;
-  if (order.entries[at]?.row.id === row.id) return at;
+  const key = numberOf(order.ordering.key(row), order.scale);
+  const at = key === undefined ? -1 : firstAfter(order, key, row.index) - 1;
+  if (order.rows[at]?.id === row.id) return at;
   // Its key is not what it was: some (such as how long a trial runs) change by themselves.
-  return order.entries.findIndex((entry) => entry.row.id === row.id);
+  return order.rows.findIndex(({ id }) => id === row.id);
 }
 
-/** How many entries stand before or at an entry. */
-function firstAfter<Row extends Indexed>({ entries, ordering }: Order<Row>, entry: Entry<Row>): number {
+/** How many rows stand before or at one of this key and index. */
+function firstAfter<Row extends Indexed>({ rows, keys, ordering }: Order<Row>, key: number, index: number): number {
   let low = 0;
-  let high = entries.length;
+  let high = rows.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (compare(entries[middle] as Entry<Row>, entry, ordering.descending) <= 0) low = middle + 1;
+    const row = rows[middle] as Row;
+    if (compare(keys[middle] as number, row.index, key, index, ordering.descending) <= 0) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-function entriesOf<Row>(rows: Iterable<Row>, { key, keep }: Ordering<Row>): Entry<Row>[] {
-  const entries: Entry<Row>[] = [];
-  for (const row of rows) {
-    if (!keep(row)) continue;
-    const own = key(row);
-    // What is not a number stands nowhere among numbers.
-    entries.push({ row, key: Number.isNaN(own) ? undefined : own });
-  }
-  return entries;
+function compare(a: number, aIndex: number, b: number, bIndex: number, descending: boolean): number {
+  if (a === b) return aIndex - bIndex;
+  return a < b !== descending ? -1 : 1;
 }
 
 /** Fewer are sorted sooner by comparing. */
 const RADIX_FROM = 1_000;
 
-function sorted<Row extends Indexed>(entries: Entry<Row>[], { descending }: Ordering<Row>): Entry<Row>[] {
-  if (entries.length < RADIX_FROM) return entries.sort((a, b) => compare(a, b, descending));
-  if (!isByIndex(entries)) entries.sort((a, b) => a.row.index - b.row.index);
-  const order = radixOrder(rankedKeys(entries, descending), descending);
-  const next = new Array<Entry<Row>>(entries.length);
-  for (let i = 0; i < next.length; i++) next[i] = entries[order[i] ?? 0] as Entry<Row>;
-  return next;
+/** @returns of use until the next call; equals stay as they are */
+function indicesInOrder(keys: Float64Array, descending: boolean): Uint32Array {
+  if (keys.length >= RADIX_FROM) return radixOrder(keys, descending);
+  const order = Uint32Array.from(keys, (_, i) => i);
+  return order.sort((a, b) => compare(keys[a] as number, a, keys[b] as number, b, descending));
 }
 
-function isByIndex<Row extends Indexed>(entries: readonly Entry<Row>[]): boolean {
+function isByIndex(rows: readonly Indexed[]): boolean {
   let last = Number.NEGATIVE_INFINITY;
-  for (const { row } of entries) {
-    if (row.index < last) return false;
-    last = row.index;
+  for (const { index } of rows) {
+    if (index < last) return false;
+    last = index;
   }
   return true;
 }
 
-/** Every key as a number that stands as it does: words by their place behind all numbers, none at the very end. */
-function rankedKeys<Row>(entries: readonly Entry<Row>[], descending: boolean): Float64Array {
-  const words = new Set<string>();
-  for (const { key } of entries) if (typeof key === 'string') words.add(key);
-  const share = 0.25 / (words.size + 1);
-  const places = new Map([...words].sort().map((word, i) => [word, Number.MAX_VALUE * (0.5 + share * (i + 1))]));
-  const last = descending ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-  const keys = new Float64Array(entries.length);
-  let at = 0;
-  for (const { key } of entries) {
-    keys[at++] = typeof key === 'number' ? key : key === undefined ? last : (places.get(key) ?? last);
+function keysOf<Row>(rows: readonly Row[], { key, descending }: Ordering<Row>) {
+  const none = descending ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  const keys = new Float64Array(rows.length);
+  const found = new Set<string>();
+  for (let i = 0; i < rows.length; i++) {
+    const own = key(rows[i] as Row);
+    // Not a number for now: words have their places when all are known.
+    keys[i] = typeof own === 'string' ? Number.NaN : own === undefined || Number.isNaN(own) ? none : own;
+    if (typeof own === 'string') found.add(own);
   }
-  return keys;
+  const scale: Scale = { words: placesOf(found), none };
+  if (found.size === 0) return { keys, scale };
+  for (let i = 0; i < rows.length; i++) {
+    if (Number.isNaN(keys[i])) keys[i] = numberOf(key(rows[i] as Row), scale) ?? none;
+  }
+  return { keys, scale };
 }
 
-function compare<Row extends Indexed>(a: Entry<Row>, b: Entry<Row>, descending: boolean): number {
-  if (a.key === b.key) return a.row.index - b.row.index;
-  if (a.key === undefined) return 1;
-  if (b.key === undefined) return -1;
-  // A parameter may be a number here and a word there: numbers come first.
-  const before = typeof a.key === typeof b.key ? a.key < b.key : typeof a.key === 'number';
-  return before !== descending ? -1 : 1;
+function placesOf(words: ReadonlySet<string>): ReadonlyMap<string, number> {
+  const share = 0.25 / (words.size + 1);
+  return new Map([...words].sort().map((word, i) => [word, Number.MAX_VALUE * (0.5 + share * (i + 1))]));
 }
 
-/** The place of a key, from 1: one more than the entries that are strictly better. The order has numbers for keys. */
-export function placeOf<Row>({ entries, ordering }: Order<Row>, key: number): number {
+/** @returns undefined for a word that has no place */
+function numberOf(key: SortKey, { words, none }: Scale): number | undefined {
+  if (typeof key === 'string') return words.get(key);
+  return key === undefined || Number.isNaN(key) ? none : key;
+}
+
+/** The place of a key, from 1: one more than the rows that are strictly better. The order has numbers for keys. */
+export function placeOf<Row>({ keys, ordering }: Order<Row>, key: number): number {
   let low = 0;
-  let high = entries.length;
+  let high = keys.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const at = entries[middle]?.key as number;
+    const at = keys[middle] as number;
     if (ordering.descending ? at > key : at < key) low = middle + 1;
     else high = middle;
   }

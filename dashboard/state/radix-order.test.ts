@@ -26,8 +26,8 @@ test('a large order of numbers, words and nothing is that of a small one', () =>
       const many = Array.from({ length: times }, (_, t) =>
         few.map((row) => ({ ...row, id: `${row.index}/${t}`, index: t * few.length + row.index })),
       ).flat();
-      const small = orderOf(few, ordering).entries.map(({ row }) => row.key);
-      const runs = orderOf(many, ordering).entries.map(({ row }) => row.key);
+      const small = orderOf(few, ordering).rows.map(({ key }) => key);
+      const runs = orderOf(many, ordering).rows.map(({ key }) => key);
       expect(runs).toEqual(small.flatMap((own) => Array(times).fill(own)));
     }),
     { numRuns: 20 },

@@ -45,18 +45,18 @@ export function summaryOf(state: DashboardState, now: number): Summary {
   let endedInWindow = 0;
   let slotMs = 0;
   let gpuMs = 0;
-  for (const trial of state.trials.values()) {
+  state.trials.forEach((trial) => {
     if (trial.failure !== undefined && trial.state === 'TRIAL_STATE_FAILED') {
       const name = failureClass.of(trial.failure.class);
       failures.set(name, (failures.get(name) ?? 0) + 1);
     }
-    if (trial.startedAtMs === 0) continue;
+    if (trial.startedAtMs === 0) return;
     firstStart = Math.min(firstStart, trial.startedAtMs);
     if (trialEnded(trial) && trial.endedAtMs > windowStart) endedInWindow++;
     const ms = tookMs(trial, until);
     slotMs += ms;
     if (withGpu.has(trial.agentId)) gpuMs += ms;
-  }
+  });
   const spanMs = until - Math.max(firstStart, windowStart);
   const perMinute = endedInWindow > 0 && spanMs > 0 ? endedInWindow / (spanMs / 60_000) : undefined;
   const total = sweep === undefined ? 0 : trialTotal(sweep);

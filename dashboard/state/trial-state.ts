@@ -1,11 +1,13 @@
-import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { sweepState, type TrialStateName, trialState } from '../../proto/names.ts';
+import type { Sweep, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { sweepState, trialState } from '../../proto/names.ts';
 
-const ENDED_TRIAL: ReadonlySet<TrialStateName> = new Set(['succeeded', 'stopped', 'failed', 'cancelled']);
+const ENDED_TRIAL: ReadonlySet<TrialState> = new Set(
+  (['succeeded', 'stopped', 'failed', 'cancelled'] as const).map(trialState.to),
+);
 const ENDED_SWEEP: ReadonlySet<string> = new Set(['finished', 'stopped', 'killed']);
 
 /** Whether nothing more will happen to the trial. */
-export const trialEnded = (trial: Trial): boolean => ENDED_TRIAL.has(trialState.of(trial.state));
+export const trialEnded = (trial: Trial): boolean => ENDED_TRIAL.has(trial.state);
 
 /** Whether nothing more will happen to the sweep. */
 export const sweepEnded = (sweep: Sweep): boolean => ENDED_SWEEP.has(sweepState.of(sweep.state));

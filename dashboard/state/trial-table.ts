@@ -61,7 +61,7 @@ export class TrialTable implements ReadonlyMap<string, Trial> {
   }
 
   forEach(each: (trial: Trial, id: string, map: ReadonlyMap<string, Trial>) => void): void {
-    for (const trial of this.values()) each(trial, trial.id, this);
+    for (const bucket of this.#buckets) for (const trial of bucket?.values() ?? []) each(trial, trial.id, this);
   }
 }
 
