@@ -25,12 +25,13 @@ export function sweepsView(model: Model, columns: number, lines: number): Line[]
     { header: 'ended', numeric: true, cell: (sweep) => `${endedTotal(sweep)}/${trialTotal(sweep)}` },
     { header: 'running', numeric: true, cell: ({ counts }) => String(counts?.running ?? 0) },
     { header: 'failed', numeric: true, cell: ({ counts }) => String(counts?.failed ?? 0) },
-    { header: 'priority', numeric: true, cell: ({ priority, weight }) => `${priority} ×${weight}` },
     {
       header: 'took',
       numeric: true,
       cell: ({ createdAtMs, endedAtMs }) => formatSpan((endedAtMs || model.now) - createdAtMs),
     },
+    // What a narrow terminal has no room for comes last.
+    { header: 'priority', numeric: true, cell: ({ priority, weight }) => `${priority} ×${weight}` },
     { header: 'metric', cell: ({ metric }) => metric?.name ?? '-' },
     { header: 'trainer', cell: ({ trainer }) => trainer },
     { header: 'reason', cell: ({ reason }) => reason },
