@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { now } from '../clock.ts';
 import { controlOf } from '../control.ts';
+import { schedule, standingOffers } from '../core/scheduler.ts';
 import { onKill } from '../core/sweeps.ts';
 import { type BusyOptions, busyCluster } from '../testing/busy-cluster.ts';
 import { newFolder } from '../testing/serve.ts';
@@ -65,6 +66,19 @@ test('what has not happened yet is told as zero', async () => {
     expect(figure(text, series), series).toBe(0);
   // There is no pace to reckon with.
   expect(text).not.toContain('trawl_eta_seconds{');
+});
+
+test('offers are told by the pool that they were made to, for as long as an agent of it is there', async () => {
+  const { served, scrape } = await busy({ run: 0 });
+  const { core } = served.runtime;
+  await served.runtime.settle(schedule(core, now()));
+  const pool = core.agents.get('agent-0')?.pools[0] ?? '';
+  const stand = standingOffers(core).filter((offer) => offer.pool === pool).length;
+  expect(stand).toBeGreaterThan(0);
+  expect(figure(await scrape(), `trawl_offers_outstanding{pool="${pool}"}`)).toBe(stand);
+  for (const agent of core.agents.values()) agent.state = 'lost';
+  await served.runtime.settle(schedule(core, now()));
+  expect(await scrape()).not.toContain('trawl_offers_outstanding{');
 });
 
 test("a sweep's series stay after its end, and then go", async () => {

@@ -3,7 +3,8 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import { REFUSAL_REASONS } from '../auth/admit.ts';
 import { now } from '../clock.ts';
-import { isEnded, keyText } from '../core/model.ts';
+import { type Core, isEnded, keyText } from '../core/model.ts';
+import { livePools, standingOffers } from '../core/scheduler.ts';
 import type { Change } from '../core/step.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Commit } from '../store/journal.ts';
@@ -221,15 +222,13 @@ class Collector {
     const m = this.#metrics;
     const { core } = this.#runtime;
     const states = { running: 0, paused: 0, stopping: 0 };
-    let offered = 0;
     this.#gpuSeconds.settleAll(at);
     for (const sweep of core.sweeps.values()) {
       if (!isEnded(sweep.state)) states[sweep.state] += 1;
-      offered += sweep.counts.offered;
       this.#introduce(sweep.id).measure(sweep, at);
     }
     for (const state of SWEEP_STATES) m.sweeps.set({ state }, states[state]);
-    m.offersOutstanding.set(offered);
+    measureOffers(core, m);
     m.reportsLag.set(this.#lagMs / 1000);
     this.#lagMs = 0;
     measureAgents(core, m, at);
@@ -254,4 +253,11 @@ class Collector {
     clearTimeout(this.#lingering.get(sweep));
     if (this.#lingering.delete(sweep)) this.#introduce(sweep).goOn();
   }
+}
+
+/** Pools come and go with their agents. */
+function measureOffers(core: Core, { offersOutstanding }: CoordinatorMetrics): void {
+  offersOutstanding.reset();
+  for (const pool of livePools(core)) offersOutstanding.set({ pool }, 0);
+  for (const { pool } of standingOffers(core)) offersOutstanding.inc({ pool });
 }

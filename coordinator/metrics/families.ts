@@ -104,7 +104,9 @@ export function coordinatorMetrics() {
       'reports_lag_seconds',
       'Age of the oldest report made durable since the last scrape, as its agent tells the time; 0 when there was none.',
     ),
-    offersOutstanding: gauge('offers_outstanding', 'Offers that stand.'),
+    offersOutstanding: gauge('offers_outstanding', 'Offers that stand, by the pool of slots that they were made to.', [
+      'pool',
+    ]),
     authRefused: counter('auth_refused_total', 'Connections, calls and messages refused for who sent them.', [
       'reason',
     ]),
