@@ -10,6 +10,7 @@ import { registerCompare } from './commands/compare.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerDrain } from './commands/drain.ts';
+import { registerEvents } from './commands/events.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerExport } from './commands/export.ts';
 import { registerKill } from './commands/kill.ts';
@@ -50,6 +51,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerCompare,
       registerExplain,
       registerLogs,
+      registerEvents,
       registerArtifacts,
       registerAgents,
       registerExport,

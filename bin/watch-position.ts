@@ -2,9 +2,14 @@ import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 
 /** How far a watcher has come in a sweep's events: where it goes on after a break, and what it has seen before. */
 export class WatchPosition {
-  #since = 0;
+  #since: number;
   #newestEvent = 0;
   #createdAtMs: number | undefined;
+
+  /** @param since where to begin, as in WatchRequest */
+  constructor(since = 0) {
+    this.#since = since;
+  }
 
   /** The event to go on after; 0: with a snapshot. */
   get since(): number {

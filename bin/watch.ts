@@ -12,6 +12,8 @@ const LONGEST_WAIT_MS = 5_000;
 export interface WatchOptions {
   /** How long the coordinator may be away before watching is given up. */
   readonly patienceMs: number;
+  /** Where to begin, as in WatchRequest; with a snapshot unless given. */
+  readonly since?: number;
   readonly signal?: AbortSignal | undefined;
   /** Called once each time that the coordinator is lost. */
   readonly onAway?: (why: string) => void;
@@ -29,9 +31,9 @@ export interface WatchOptions {
 export async function* watchSweep(
   connection: Connection,
   sweep: string,
-  { patienceMs, signal, onAway, onBack }: WatchOptions,
+  { patienceMs, since, signal, onAway, onBack }: WatchOptions,
 ): AsyncGenerator<WatchResponse, void, void> {
-  const position = new WatchPosition();
+  const position = new WatchPosition(since);
   let awaySince: number | undefined;
   let seen = false;
   let waitMs = FIRST_WAIT_MS;

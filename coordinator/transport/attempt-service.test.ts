@@ -262,9 +262,9 @@ describe('records', () => {
     expect(served.runtime.queries.reports(key.sweepId, key.trialId)).toHaveLength(1);
   });
 
-  test('with a gap break the stream off, saying what is missing', async () => {
+  test('with a gap break the stream off, saying what is missing, and what is behind it is not taken', async () => {
     const { stream, key } = await granted();
-    stream.record(key, 1, epoch(1)).record(key, 3, epoch(3)).record(key, 4, epoch(4));
+    stream.record(key, 1, epoch(1)).record(key, 3, epoch(3)).record(key, 2, epoch(2));
     expect(await stream.broken()).toMatchObject({
       code: status.FAILED_PRECONDITION,
       details: expect.stringMatching(/expected 2, got 3/),

@@ -141,6 +141,7 @@ export class AttemptService {
     const { log } = this.#options;
     let session: Session | undefined;
     let unsettled = 0;
+    let over = false;
     const take = async (session: Session, record: RecordMessage) => {
       if (++unsettled >= MAX_UNSETTLED_RECORDS) call.pause();
       await this.#record(session, record);
@@ -148,6 +149,8 @@ export class AttemptService {
     };
     const fail = (error: unknown) => call.emit('error', statusOf(error, log));
     call.on('data', (request: ReportRequest) => {
+      // What is behind something that was refused comes again, or is not wanted.
+      if (over) return;
       try {
         const message = request.message;
         if (message?.$case === 'hello') session = this.#hello(call, message.hello, session);
@@ -158,7 +161,9 @@ export class AttemptService {
         fail(error);
       }
     });
-    call.on('error', () => {});
+    call.on('error', () => {
+      over = true;
+    });
     call.on('end', () => call.end());
     call.on('close', () => {
       if (session !== undefined) this.#ended(session);

@@ -23,7 +23,7 @@ export interface WatchSource {
 
 /**
  * Ends when the sweep has, or when the signal says that nobody listens any more.
- * @param since the newest event that the watcher knows all about; 0: nothing
+ * @param since the newest event that the watcher knows all about; 0: nothing; -1: nothing, and it wants every event
  * @throws {OverloadedError} to a watcher that falls behind: a new watch goes on where it was
  */
 export async function* watchSweep(
@@ -38,8 +38,8 @@ export async function* watchSweep(
     const { queries } = source;
     let told: number;
     let lastAgents = '';
-    if (since > 0 && since <= queries.lastEvent()) {
-      told = yield* missed(queries, sweepId, since);
+    if (since !== 0 && since <= queries.lastEvent()) {
+      told = yield* missed(queries, sweepId, Math.max(0, since));
     } else {
       const agents = source.agents();
       lastAgents = JSON.stringify(agents);

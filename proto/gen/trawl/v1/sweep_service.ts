@@ -248,7 +248,8 @@ export interface WatchRequest {
   sweep: string;
   /**
    * Goes on after this event instead of beginning with a snapshot: every later event of the sweep, and every row that
-   * they changed, come as deltas. 0, or an event that the store has not come to: a snapshot.
+   * they changed, come as deltas. -1: from the sweep's first event. 0, or an event that the store has not come to: a
+   * snapshot.
    */
   sinceEventSeq: number;
 }

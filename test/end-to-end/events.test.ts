@@ -1,0 +1,63 @@
+/** What happened in a sweep, told while it happens and afterwards. */
+import { expect, test } from 'vitest';
+import { Cluster } from '../harness/cluster.ts';
+import { sweepFile, testFolder } from '../harness/folder.ts';
+import { startTrawl, trawl } from '../harness/trawl.ts';
+import { until } from '../harness/until.ts';
+
+const TRIALS = 6;
+const EPOCHS = 10;
+const SWEEP = `
+trainer: noop
+parameters:
+  x: {min: 1, max: ${TRIALS}, step: 1}
+  epochs: {value: ${EPOCHS}}
+  duration_ms: {value: 100}
+`;
+
+interface EventJson {
+  readonly seq: number;
+  readonly trial: string | null;
+  readonly attempt: number | null;
+  readonly kind: string;
+  readonly detail: string;
+}
+
+const parsed = (lines: string) =>
+  lines
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as EventJson);
+
+test('events that are followed while the coordinator is killed are those that it has in the end, none lost and none twice', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
+  const followed = startTrawl('events', sweep, '-f', '--reports', '-o', 'json', '--server', cluster.address);
+  await cluster.startAgent('agent', 2);
+  await until('some trials have ended', async () => ((await cluster.sweep(sweep))?.counts?.succeeded ?? 0) >= 2);
+  await cluster.coordinator.killNow();
+  await until('it is missed', () => followed.stderr().includes('is away; waiting for it'));
+  await cluster.startCoordinator();
+  const { code, stdout, stderr } = await followed.ended;
+  expect(code, stderr).toBe(0);
+  expect(stderr).toContain('the coordinator is back');
+  const told = parsed(stdout);
+  await cluster.coordinator.stop();
+  const kept = await trawl('events', sweep, '--reports', '-o', 'json', '--dir', cluster.dir);
+  expect(told).toEqual(parsed(kept.stdout));
+  expect(told[0]).toMatchObject({ kind: 'submitted', detail: `${TRIALS} trials`, trial: null });
+  expect(told.at(-1)?.kind).toBe('sweep finished');
+  expect(told.filter(({ kind }) => kind === 'reported')).toHaveLength(TRIALS * EPOCHS);
+
+  const [one = ''] = told.flatMap(({ trial }) => trial ?? []);
+  const { stdout: lines } = await trawl('events', '--trial', one.slice(0, 8), '--dir', cluster.dir);
+  expect(lines).toMatch(
+    new RegExp(`^.*Z  ${one.slice(0, 8)} +offered\n(.*\n)*.*Z  ${one.slice(0, 8)}/1 +granted +to agent agent, slot`),
+  );
+  expect(lines).not.toContain('reported');
+  const unknown = await trawl('events', '--trial', 'ffffffffffffffff', '--dir', cluster.dir);
+  expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringMatching(/no trial "ffffffffffffffff"/)]);
+});
