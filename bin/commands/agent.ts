@@ -4,21 +4,18 @@ import { defaultAgentDir } from '../../agent/default-dir.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../proto/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { readIdentity } from '../../proto/identity.ts';
-import type { Labels } from '../../proto/labels.ts';
 import { untilSignals } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../metrics-auth.ts';
-import { addLabel, parseCount, parseDuration, withHelp } from '../options.ts';
+import { parseDuration, withHelp } from '../options.ts';
 import { packOption } from '../pack-option.ts';
+import { type SlotOptions, withSlots } from '../slot-options.ts';
 import { trawlVersion } from '../version.ts';
 
-interface Options extends LogOptions, MetricsAuthOptions {
+interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
   readonly nats?: string;
   readonly server?: string;
   readonly identity?: string;
-  readonly slots?: number;
-  readonly slotsPerGpu?: number;
-  readonly label: Labels;
   readonly dir: string;
   readonly data: string;
   readonly workdir: string;
@@ -93,18 +90,8 @@ export function registerAgent(program: Command): void {
       '--server <host:port>',
       `the coordinator (default: TRAWL_SERVER, else the identity's, else ${DEFAULT_ADDRESS})`,
     )
-    .option('--identity <dir>', 'who the agent is, for servers that ask: a folder that "trawl certs agent" made')
-    .option('--slots <n>', 'trials at a time (default: one a GPU, without GPUs one a core)', parseCount)
-    .option(
-      '--slots-per-gpu <n>',
-      'trials at a time on each GPU, which share its memory evenly (default: 1)',
-      parseCount,
-    )
-    .addOption(
-      new Option('--label <name=value>', 'what sweeps may ask for in resources; may be given again')
-        .argParser(addLabel)
-        .default({}, 'none'),
-    )
+    .option('--identity <dir>', 'who the agent is, for servers that ask: a folder that "trawl certs agent" made');
+  withSlots(command)
     .option('--dir <dir>', 'where records wait for the coordinator; each agent its own', defaultAgentDir())
     .option('--data <dir>', 'cache of data sets', defaultDataDir(process.env))
     .option('--workdir <dir>', "where sweeps' own programs run", '.')

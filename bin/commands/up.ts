@@ -10,22 +10,22 @@ import { adoptSweep } from '../adopt-sweep.ts';
 import { type Connection, connectToCoordinatorOf, withConnection } from '../connect.ts';
 import { getSweep, listTrials } from '../fetch.ts';
 import { startLocalCluster } from '../local/local-cluster.ts';
-import { type GlobalOptions, type OutputOptions, parseCount, withHelp, withOutput } from '../options.ts';
+import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options.ts';
 import { closingRanking } from '../output/closing-ranking.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { sweepJson } from '../output/sweep-json.ts';
 import { terminalOf } from '../output/terminal.ts';
 import { trialJson } from '../output/trial-json.ts';
 import { packOption } from '../pack-option.ts';
+import { type SlotOptions, withSlots } from '../slot-options.ts';
 import { type LoadedSweepFile, loadSweepFile } from '../sweep-file.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
 import { lookOf } from '../top/look.ts';
 import { onTerminal } from '../top/on-terminal.ts';
 import { watchSweep } from '../watch.ts';
 
-interface Options extends GlobalOptions, OutputOptions {
+interface Options extends GlobalOptions, OutputOptions, SlotOptions {
   readonly dir: string;
-  readonly slots?: number;
   readonly data?: string;
   readonly workdir: string;
   readonly requireGpu?: true;
@@ -44,7 +44,7 @@ async function up(fileName: string, options: Options): Promise<void> {
   const cluster = await startLocalCluster({
     dir: options.dir,
     natsUrl: process.env.TRAWL_NATS || undefined,
-    slots: options.slots,
+    slots: options,
     dataDir: options.data,
     workdir: options.workdir,
     requireGpu: options.requireGpu ?? false,
@@ -179,8 +179,8 @@ export function registerUp(program: Command): void {
   const command = program
     .command('up')
     .description('run a sweep on this machine: NATS server, coordinator, agent and dashboard, all in one')
-    .argument('<file>', 'sweep file, YAML or JSON')
-    .option('--slots <n>', 'trials at a time (default: one a GPU, without GPUs one a core)', parseCount)
+    .argument('<file>', 'sweep file, YAML or JSON');
+  withSlots(command)
     .option('--dir <dir>', 'where everything is kept; the same folder and file go on where they were', DEFAULT_DIR)
     .option('--data <dir>', 'cache of data sets (default: ~/.cache/trawl/datasets)')
     .option('--workdir <dir>', "where the sweep's own program runs", '.')
@@ -191,6 +191,7 @@ export function registerUp(program: Command): void {
     remote: false,
     examples: [
       ['trawl up examples/mnist-demo.yaml', 'sweep, and watch'],
+      ['trawl up sweep.yaml --slots-per-gpu 4', 'four trials at a time on each GPU'],
       ['trawl up sweep.yaml --slots 2 --dir runs/a -o json', 'one JSON object at the end, for scripts'],
     ],
     exits: [

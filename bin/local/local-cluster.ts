@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UnreachableError } from '../../proto/errors.ts';
+import { type SlotOptions, slotFlags } from '../slot-options.ts';
 import { KeptRunning, type Started } from './kept-running.ts';
 import { startNatsServer } from './nats-server.ts';
 import { packageRoot } from './package-root.ts';
@@ -13,7 +14,7 @@ export interface LocalClusterOptions {
   readonly dir: string;
   /** A running server; undefined: one of our own. */
   readonly natsUrl: string | undefined;
-  readonly slots: number | undefined;
+  readonly slots: SlotOptions;
   readonly dataDir: string | undefined;
   /** Where programs of the user's own run. */
   readonly workdir: string;
@@ -87,7 +88,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     await keep('agent', async () =>
       startPart(options, 'agent', [
         ...['--nats', natsUrl, '--server', at.address, '--dir', agentDir, '--workdir', options.workdir],
-        ...(options.slots === undefined ? [] : ['--slots', `${options.slots}`]),
+        ...slotFlags(options.slots),
         ...(options.dataDir === undefined ? [] : ['--data', options.dataDir]),
         ...(options.requireGpu ? ['--require-gpu'] : []),
         ...['--pack', `${options.pack}`],

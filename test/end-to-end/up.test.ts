@@ -37,6 +37,14 @@ parameters:
 const up = (file: string, dir: string) => ['up', file, '--slots', '2', '--dir', dir, '-o', 'json'];
 
 describe('trawl up', { timeout: LIMIT_MS }, () => {
+  test('its agent has the labels that the command gives it: a sweep that asks for one runs', async () => {
+    const folder = testFolder();
+    const asking = sweepFile(folder, `${NOOP}resources: {labels: {zone: a b=c}}\n`);
+    const { stdout, stderr, code } = await trawl(...up(asking, join(folder, 'run')), '--label', 'zone=a b=c');
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ counts: { succeeded: 8 } });
+  });
+
   test('real MNIST: one JSON object with ranked trials and every metric; the loss falls; again, nothing is run twice', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');

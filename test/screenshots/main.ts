@@ -105,7 +105,7 @@ const dir = mkdtempSync(join(tmpdir(), 'trawl-screenshots-'));
 writeFileSync(join(dir, 'descent.mjs'), PROGRAM);
 const say = (line: string) => console.log(line);
 const cluster = await startLocalCluster({
-  ...{ dir, natsUrl: undefined, slots: 2, dataDir: undefined, workdir: dir },
+  ...{ dir, natsUrl: undefined, slots: { slots: 2, label: {} }, dataDir: undefined, workdir: dir },
   ...{ requireGpu: false, pack: 1, logLevel: 'info', say },
 });
 try {
