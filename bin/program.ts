@@ -7,6 +7,7 @@ import { registerBackup } from './commands/backup.ts';
 import { registerBest } from './commands/best.ts';
 import { registerCerts } from './commands/certs.ts';
 import { registerCompare } from './commands/compare.ts';
+import { registerCompletion } from './commands/completion.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerDrain } from './commands/drain.ts';
@@ -82,6 +83,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerPrune,
       registerDoctor,
       registerSchema,
+      registerCompletion,
     ],
   ],
 ];
