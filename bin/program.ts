@@ -9,6 +9,7 @@ import { registerCerts } from './commands/certs.ts';
 import { registerCompare } from './commands/compare.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
+import { registerData } from './commands/data.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerDrain } from './commands/drain.ts';
 import { registerEvents } from './commands/events.ts';
@@ -81,6 +82,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerBackup,
       registerRestore,
       registerPrune,
+      registerData,
       registerDoctor,
       registerSchema,
       registerCompletion,

@@ -56,6 +56,6 @@ test('fish is told each verb and flag with what it is, where it may stand', () =
     "complete -c trawl -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'go on until the attempt ends'",
   );
   expect(lines).toContain(
-    "complete -c trawl -n '__fish_seen_subcommand_from ls; and not __fish_seen_subcommand_from artifacts' -s o -l output -x -a 'table json' -d 'how to print the result'",
+    "complete -c trawl -n '__fish_seen_subcommand_from ls; and not __fish_seen_subcommand_from artifacts data' -s o -l output -x -a 'table json' -d 'how to print the result'",
   );
 });

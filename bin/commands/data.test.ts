@@ -1,0 +1,40 @@
+import { mkdtemp, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { runTrawl } from '../testing/run-trawl.ts';
+
+test('a data set is missed, fetched, found whole, and found damaged', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'trawl-data-verb-'));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const data = (...args: string[]) => runTrawl('data', ...args, '--data', dir);
+
+  const before = JSON.parse((await data('ls', '-o', 'json')).stdout);
+  expect(before.map(({ state }: { state: string }) => state)).toEqual(['missing', 'missing']);
+  expect(await data('verify')).toMatchObject({ exitCode: 0 });
+  expect(await data('verify', 'mnist')).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringMatching(/mnist is not in .*train-images-idx3-ubyte.*"trawl data pull mnist" fetches it/),
+  });
+
+  expect(await data('pull', 'mnist')).toMatchObject({ exitCode: 0, stderr: `trawl: mnist: fetched (${dir})\n` });
+  expect((await data('pull', 'mnist')).stderr).toContain('was there');
+  expect(await data('verify', 'mnist')).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringMatching(/^data set +state +detail\nmnist +cached +55\.0 MB, verified\n$/),
+  });
+
+  await truncate(join(dir, 'mnist', 't10k-labels-idx1-ubyte'), 100);
+  expect(await data('ls')).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/mnist +damaged/) });
+  expect(await data('verify')).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringMatching(/t10k-labels-idx1-ubyte has 100 bytes, expected 10008/),
+  });
+});
+
+test('an unknown data set is refused, with those that there are', async () => {
+  expect(await runTrawl('data', 'pull', 'emnist')).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringMatching(/emnist.*mnist, fashion-mnist/),
+  });
+});
