@@ -79,6 +79,8 @@ export async function startRounds({
   }, TICK_MS);
   const reconciling = setInterval(() => {
     for (const pool of renewStuckOffers(runtime.core, runtime.now())) stuck.add(pool);
+    const live = wanted.pools();
+    for (const pool of stuck) if (!live.has(pool)) stuck.delete(pool);
     void Promise.all([...stuck].map(rebuild)).then(reconcile);
   }, RECONCILE_MS);
   await reconcile();
