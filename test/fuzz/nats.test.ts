@@ -42,8 +42,8 @@ function unreadableBeats(cluster: string, said: readonly Heard[]): number {
     if (parts.length !== 4 || parts[0] !== trawl || parts[1] !== cluster || parts[2] !== beat || parts[3] === '')
       return false;
     try {
-      const { agentId, held } = Heartbeat.decode(data);
-      return subject === heartbeatSubject(cluster, agentId) && !held.every(namesAttempt);
+      const { agentId, held, claimed } = Heartbeat.decode(data);
+      return subject === heartbeatSubject(cluster, agentId) && ![...held, ...claimed].every(namesAttempt);
     } catch {
       return true;
     }
