@@ -211,6 +211,7 @@ export class AttemptService {
     return session;
   }
 
+  /** Takes a record, or says why not; of an attempt whose earlier records nobody has any more, that ends it. */
   #take(session: Session, record: AttemptRecord, step: Step): RecordAnswer {
     const { runtime, log } = this.#options;
     const first = session.isFirstOf(record.key);
