@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { spawn } from '@lydell/node-pty';
 import headless from '@xterm/headless';
-import { serveCanned } from '../bin/testing/canned-service.ts';
+import { serveCanned } from '../test/support/cli/canned-service.ts';
 import { LiveSweep } from './dashboard/live-sweep.ts';
 import { scrollAndSort } from './dashboard/scroll-and-sort.ts';
 import { cpuSeconds, peakBytes } from './process-figures.ts';

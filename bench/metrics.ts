@@ -4,8 +4,8 @@
  *   npm run bench:metrics
  */
 import { cpus } from 'node:os';
-import { busyCluster } from '../coordinator/testing/busy-cluster.ts';
-import { newFolder } from '../coordinator/testing/serve.ts';
+import { busyCluster } from '../test/support/coordinator/busy-cluster.ts';
+import { newFolder } from '../test/support/coordinator/serve.ts';
 
 const SCRAPES = 200;
 const CLUSTER = {

@@ -1,7 +1,7 @@
 /** `trawl up` goes on where it was: the file's sweep in the folder, or a new one. */
 import { randomUUID } from 'node:crypto';
 import { sweepFingerprint } from '../coordinator/sweepfile/fingerprint.ts';
-import { sweepEnded } from '../dashboard/state/trial-state.ts';
+import { sweepEnded } from '../lib/domain/trial-state.ts';
 import { SweepAction } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { type Sweep, SweepState } from '../proto/gen/trawl/v1/types.ts';
 import type { Connection } from './connect.ts';

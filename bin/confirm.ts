@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises';
-import { visibleText } from '../dashboard/draw/visible-text.ts';
+import { visibleText } from '../lib/text/visible-text.ts';
 
 /** Asks the person at the terminal; anything but y or yes is a no. Without a terminal there is nobody to ask: yes. */
 export async function confirm(question: string): Promise<boolean> {

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { STORE_FILE } from '../coordinator/store/open.ts';
-import { delta, sampleSweep, snapshot } from '../dashboard/testing/sample.ts';
-import { parseAddress } from '../proto/address.ts';
+import { parseAddress } from '../lib/net/address.ts';
 import { BadInputError, EXIT, RefusedError, TrawlError, UnreachableError } from '../proto/errors.ts';
 import { SweepState } from '../proto/gen/trawl/v1/types.ts';
+import { type CannedServer, serveCanned } from '../test/support/cli/canned-service.ts';
+import { delta, sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
 import { connect, withConnection } from './connect.ts';
 import { unary } from './rpc.ts';
-import { type CannedServer, serveCanned } from './testing/canned-service.ts';
 import { watchSweep } from './watch.ts';
 
 let dir: string;

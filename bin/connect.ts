@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../proto/address.ts';
-import { channelTo } from '../proto/channel.ts';
+import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../lib/net/address.ts';
+import { channelTo } from '../lib/net/channel.ts';
+import { type Identity, readIdentity } from '../lib/net/identity.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
 import { ArtifactServiceClient } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { OperationsServiceClient } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceClient } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { type Identity, readIdentity } from '../proto/identity.ts';
 import { USER_ROLES } from '../proto/roles.ts';
 
 export interface Connection {

@@ -1,4 +1,4 @@
-import { visibleText } from '../dashboard/draw/visible-text.ts';
+import { visibleText } from '../lib/text/visible-text.ts';
 import type { SweepAction } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { sweepState } from '../proto/names.ts';
 import type { Connection } from './connect.ts';

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { visibleLines } from '../dashboard/draw/visible-text.ts';
+import { visibleLines } from '../lib/text/visible-text.ts';
 import { EXIT, TrawlError } from '../proto/errors.ts';
 
 export interface FailureReport {

@@ -1,7 +1,7 @@
 /** `--filter 'psnr>20 and depth=3'`. */
 import { InvalidArgumentError } from 'commander';
-import { FIELD_NAMES, hasField, matches } from '../dashboard/filter/matches.ts';
-import { type Filter, namesIn, parseFilter } from '../dashboard/filter/parse.ts';
+import { FIELD_NAMES, hasField, matches } from '../lib/filter/matches.ts';
+import { type Filter, namesIn, parseFilter } from '../lib/filter/parse.ts';
 import { BadInputError } from '../proto/errors.ts';
 import type { Trial } from '../proto/gen/trawl/v1/types.ts';
 

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { endedTrial, sampleAgent, sampleSweep, snapshot } from '../dashboard/testing/sample.ts';
+import { toWire } from '../lib/domain/wire-parameters.ts';
 import { type ArtifactServiceServer, ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { Artifact, FailureClass, SweepState, TrialState } from '../proto/gen/trawl/v1/types.ts';
-import { toWire } from '../proto/parameters.ts';
+import { type CannedServer, serveCanned } from '../test/support/cli/canned-service.ts';
+import { runTrawl } from '../test/support/cli/run-trawl.ts';
+import { endedTrial, sampleAgent, sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
 import { newLogger } from './logging.ts';
-import { type CannedServer, serveCanned } from './testing/canned-service.ts';
-import { runTrawl } from './testing/run-trawl.ts';
 
 /** Clears the screen, sets the title, rings, speaks C1, and reorders what follows. */
 const HOSTILE = '\u001b[2J\u001b]0;owned\u0007\u009b31m\u202e\r../../x\u2028';

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { destination, type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
-import { visibleLines } from '../dashboard/draw/visible-text.ts';
+import { visibleLines } from '../lib/text/visible-text.ts';
 import { jsonSafe } from './output/json-safe.ts';
 
 export interface LogOptions {

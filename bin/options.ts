@@ -1,6 +1,6 @@
 /** Flags that several verbs share, so that they read the same everywhere. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { DEFAULT_ADDRESS } from '../proto/address.ts';
+import { DEFAULT_ADDRESS } from '../lib/net/address.ts';
 import { type Labels, labelProblem } from '../proto/labels.ts';
 
 export interface GlobalOptions {

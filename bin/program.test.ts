@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runTrawl } from '../test/support/cli/run-trawl.ts';
 import { buildProgram } from './program.ts';
-import { runTrawl } from './testing/run-trawl.ts';
 
 let dir: string;
 beforeAll(async () => {

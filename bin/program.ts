@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { visibleLines } from '../dashboard/draw/visible-text.ts';
+import { visibleLines } from '../lib/text/visible-text.ts';
 import { registerAgent } from './commands/agent.ts';
 import { registerAgents } from './commands/agents.ts';
 import { registerArtifacts } from './commands/artifacts.ts';

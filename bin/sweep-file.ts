@@ -1,6 +1,6 @@
+import type { SweepSpec } from '../coordinator/grid/spec.ts';
 import { parseSweep } from '../coordinator/sweepfile/parse.ts';
 import { readSweepFile } from '../coordinator/sweepfile/read.ts';
-import type { SweepSpec } from '../coordinator/sweepfile/spec.ts';
 
 export interface LoadedSweepFile {
   /** As the user named it. */

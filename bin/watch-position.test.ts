@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { delta, event, sampleSweep, snapshot, trialAt } from '../dashboard/testing/sample.ts';
 import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { delta, event, sampleSweep, snapshot, trialAt } from '../test/support/dashboard/sample.ts';
 import { WatchPosition } from './watch-position.ts';
 
 const at = (seq: number) => ({ ...event('granted', trialAt(0), 1), seq });

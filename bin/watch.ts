@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sweepEnded } from '../dashboard/state/trial-state.ts';
+import { sweepEnded } from '../lib/domain/trial-state.ts';
 import { UnreachableError } from '../proto/errors.ts';
 import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Connection } from './connect.ts';

@@ -1,8 +1,8 @@
 /** What the coordinator does unasked: hears heartbeats, looks at the clock, keeps the queue of offers whole. */
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import { SparseLog } from '../lib/net/sparse-log.ts';
 import { Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
-import { SparseLog } from '../proto/sparse-log.ts';
 import { allHeartbeats, heartbeatSubject } from '../proto/subjects.ts';
 import type { Refusals } from './auth/refusals.ts';
 import { onHeartbeat } from './core/agents.ts';

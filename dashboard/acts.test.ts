@@ -1,11 +1,11 @@
 /** Retry, explain, priority: from a key or a command to what the coordinator is asked, and back to the status line. */
 import { expect, test } from 'vitest';
 import { type Trial, TrialState } from '../proto/gen/trawl/v1/types.ts';
+import { midAnswers, midSweep, midTrials } from '../test/support/dashboard/mid-sweep.ts';
+import { sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
+import { sampleSession } from '../test/support/dashboard/sample-session.tsx';
+import { type SampleAnswers, SampleSource } from '../test/support/dashboard/sample-source.ts';
 import { viewOf } from './state/ui.ts';
-import { midAnswers, midSweep, midTrials } from './testing/mid-sweep.ts';
-import { sampleSweep, snapshot } from './testing/sample.ts';
-import { sampleSession } from './testing/sample-session.tsx';
-import { type SampleAnswers, SampleSource } from './testing/sample-source.ts';
 
 const FAILED = '5e1f2a3b4c5d6e7f';
 

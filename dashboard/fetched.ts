@@ -1,10 +1,10 @@
 /** What is asked of the source beside the Watch stream, as far as the screen shows it: curves, a trial's details, logs. */
 import { decode } from 'fast-png';
+import { visibleLines } from '../lib/text/visible-text.ts';
 import type { GetTrialResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Artifact, Event, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../proto/names.ts';
 import type { Picture } from './draw/picture.ts';
-import { visibleLines } from './draw/visible-text.ts';
 import type { Source } from './source.ts';
 import { Curves } from './state/curves.ts';
 import type { Importance, ShownPicture, TrialDetail } from './state/model.ts';

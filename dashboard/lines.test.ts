@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { AgentState, FailureClass, SweepState, TrialState } from '../proto/gen/trawl/v1/types.ts';
-import { lineStream } from './lines.ts';
 import {
   delta,
   endedTrial,
@@ -13,7 +12,8 @@ import {
   sampleTrials,
   snapshot,
   trialAt,
-} from './testing/sample.ts';
+} from '../test/support/dashboard/sample.ts';
+import { lineStream } from './lines.ts';
 
 async function tell(...updates: WatchResponse[]): Promise<string[]> {
   const lines: string[] = [];

@@ -1,14 +1,15 @@
 /** A sweep told in lines, for a log or a pipe: one line per event worth a person's time. */
+
+import { parametersText } from '../lib/domain/parameters.ts';
+import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../lib/domain/trial-state.ts';
+import { formatMetric, formatSpan } from '../lib/text/numbers.ts';
+import { shortId } from '../lib/text/short-id.ts';
+import { visibleText } from '../lib/text/visible-text.ts';
 import type { WatchDelta, WatchResponse, WatchSnapshot } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { type Agent, AgentState, type Event, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import { failureClass, goal, sweepState, trialState } from '../proto/names.ts';
-import { formatMetric, formatSpan } from './draw/numbers.ts';
-import { shortId } from './draw/short-id.ts';
-import { visibleText } from './draw/visible-text.ts';
 import { type DashboardState, EMPTY_STATE } from './state/dashboard-state.ts';
-import { parametersText } from './state/parameters.ts';
 import { reduce } from './state/reducer.ts';
-import { endedTotal, sweepEnded, trialEnded, trialTotal } from './state/trial-state.ts';
 
 /** Above this many trials a line for every epoch is noise. */
 const EPOCH_LINES_UP_TO = 50;

@@ -1,11 +1,11 @@
 import { PassThrough } from 'node:stream';
 import { beforeEach, expect, test, vi } from 'vitest';
+import { midAnswers } from '../test/support/dashboard/mid-sweep.ts';
+import { delta, sampleSweep } from '../test/support/dashboard/sample.ts';
+import { PLAIN } from '../test/support/dashboard/sample-session.tsx';
+import { SampleSource } from '../test/support/dashboard/sample-source.ts';
 import { type DashboardOptions, drawOnce, runDashboard } from './main.tsx';
 import type { Source } from './source.ts';
-import { midAnswers } from './testing/mid-sweep.ts';
-import { delta, sampleSweep } from './testing/sample.ts';
-import { PLAIN } from './testing/sample-session.tsx';
-import { SampleSource } from './testing/sample-source.ts';
 
 /** As much of a terminal as the dashboard asks for. */
 function terminal() {

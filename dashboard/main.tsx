@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { render } from 'ink';
+import type { Line } from '../lib/text/segment.ts';
 import { type Look, paintLine } from './draw/paint.ts';
-import type { Line } from './draw/segment.ts';
 import type { Press } from './keys.ts';
 import { type PlacedPicture, Screen } from './screen.ts';
 import { Session } from './session.ts';

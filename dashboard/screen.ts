@@ -4,8 +4,8 @@
  * that cannot keep up (a slow ssh) gets the newest frame when it has read the last one.
  */
 import stringWidth from 'string-width';
+import type { PictureSpot } from '../lib/text/segment.ts';
 import { CLEAR_PICTURES, place, remove, transmit } from './draw/kitty.ts';
-import type { PictureSpot } from './draw/segment.ts';
 
 /** A picture and the line that it is on, from 0. */
 export interface PlacedPicture extends PictureSpot {

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { RefusedError } from '../proto/errors.ts';
 import { TrialState } from '../proto/gen/trawl/v1/types.ts';
+import { midAgents, midAnswers, midSweep, midTrials } from '../test/support/dashboard/mid-sweep.ts';
+import { delta, sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
+import { sampleSession } from '../test/support/dashboard/sample-session.tsx';
+import { type SampleAnswers, SampleSource } from '../test/support/dashboard/sample-source.ts';
 import { cursorOf, viewOf } from './state/ui.ts';
-import { midAgents, midAnswers, midSweep, midTrials } from './testing/mid-sweep.ts';
-import { delta, sampleSweep, snapshot } from './testing/sample.ts';
-import { sampleSession } from './testing/sample-session.tsx';
-import { type SampleAnswers, SampleSource } from './testing/sample-source.ts';
 
 const SIZE = { columns: 160, rows: 30 };
 const HEADER = 7;

@@ -1,11 +1,13 @@
 /** A dashboard at work, without a terminal: keys and updates go in, frames come out. */
+
+import { sweepEnded } from '../lib/domain/trial-state.ts';
+import { matches } from '../lib/filter/matches.ts';
+import type { Line } from '../lib/text/segment.ts';
 import { TrawlError } from '../proto/errors.ts';
 import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { agentState, sweepState } from '../proto/names.ts';
 import type { Look } from './draw/paint.ts';
-import type { Line } from './draw/segment.ts';
 import { Fetched } from './fetched.ts';
-import { matches } from './filter/matches.ts';
 import { keyNames, type Press } from './keys.ts';
 import type { Source } from './source.ts';
 import { type Board, EMPTY_BOARD, updateBoard } from './state/board.ts';
@@ -17,7 +19,6 @@ import { type Order, orderOf, reorder } from './state/order.ts';
 import { type Effect, press } from './state/press.ts';
 import { changedTrials, reduceAll } from './state/reducer.ts';
 import { type Summary, summaryOf } from './state/summary.ts';
-import { sweepEnded } from './state/trial-state.ts';
 import { type Act, startUi, type Ui, viewOf, withStatus } from './state/ui.ts';
 import type { View } from './state/views.ts';
 import { sortedBy, surroundingsOf, trialsInSight } from './surroundings.ts';

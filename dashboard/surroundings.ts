@@ -1,11 +1,12 @@
 /** What a key press can see, read off what is on the screen. */
+
+import { sweepEnded } from '../lib/domain/trial-state.ts';
 import { AgentState, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../proto/names.ts';
 import type { Board } from './state/board.ts';
 import type { ConfigRow } from './state/config-row.ts';
 import type { Model } from './state/model.ts';
 import type { Surroundings } from './state/press.ts';
-import { sweepEnded } from './state/trial-state.ts';
 import { cursorOf, type Ui, viewOf } from './state/ui.ts';
 import { windowOf } from './state/window.ts';
 import { boardColumns, trialOf } from './views/board-columns.ts';

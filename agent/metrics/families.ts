@@ -1,6 +1,6 @@
 /** The agent's Prometheus families: what only its machine knows (docs/metrics.md). The rest is with the coordinator. */
 import { Counter, Gauge, Registry } from 'prom-client';
-import { addProcessMetrics } from '../../proto/process-metrics.ts';
+import { addProcessMetrics } from '../../lib/net/process-metrics.ts';
 
 export type AgentMetrics = ReturnType<typeof agentMetrics>;
 

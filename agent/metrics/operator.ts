@@ -2,11 +2,11 @@
 import { hostname } from 'node:os';
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
-import type { Address } from '../../proto/address.ts';
-import type { BasicAuth } from '../../proto/basic-auth.ts';
-import { watchDiskSpace } from '../../proto/disk-space.ts';
-import type { Identity } from '../../proto/identity.ts';
-import { serveOperatorPages } from '../../proto/operator-http.ts';
+import { watchDiskSpace } from '../../lib/files/disk-space.ts';
+import type { Address } from '../../lib/net/address.ts';
+import type { BasicAuth } from '../../lib/net/basic-auth.ts';
+import type { Identity } from '../../lib/net/identity.ts';
+import { serveOperatorPages } from '../../lib/net/operator-http.ts';
 import { cachedBytes } from '../data/status.ts';
 import type { DatasetUse } from '../data/use.ts';
 import type { GpuFigures } from '../machine/gpu-figures.ts';

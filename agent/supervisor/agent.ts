@@ -1,6 +1,7 @@
 /** Carries out what the slots' decisions ask for: workers, leases, records, offers, heartbeats. */
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import {
   type AttemptKey,
@@ -10,7 +11,6 @@ import {
   type Hello,
   type Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { fromWire } from '../../proto/parameters.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import { attemptFolder, resumeFile } from '../attempt-folder.ts';
 import type { DatasetUse } from '../data/use.ts';

@@ -1,6 +1,7 @@
 /** The ways from an agent to its coordinator: calls, a stream, and the files of artifacts. */
 import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
-import { channelTo } from '../../proto/channel.ts';
+import { channelTo } from '../../lib/net/channel.ts';
+import type { Identity } from '../../lib/net/identity.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
   type AttemptKey,
@@ -12,7 +13,6 @@ import {
   type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
-import type { Identity } from '../../proto/identity.ts';
 import { bringArtifact, fetchArtifact, type Outgoing } from './artifact-transfer.ts';
 
 export const RECONNECT_MIN_MS = 200;

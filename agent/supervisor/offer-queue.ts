@@ -1,8 +1,8 @@
 /** Pulls as many offers from a pool's work queue as there are slots of it to run them, and no more. */
 import type { Consumer, ConsumerMessages, JsMsg, NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import { SparseLog } from '../../lib/net/sparse-log.ts';
 import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { SparseLog } from '../../proto/sparse-log.ts';
 import { namesAttempt, OFFER_CONSUMER } from '../../proto/subjects.ts';
 
 /** How long one pull stands before it is made again. */

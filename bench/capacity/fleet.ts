@@ -6,7 +6,7 @@ import { Agent } from '../../agent/supervisor/agent.ts';
 import { linkTo } from '../../agent/supervisor/link.ts';
 import { openSpool } from '../../agent/supervisor/spool-file.ts';
 import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
-import { closeNats, connectNats } from '../../proto/connect-nats.ts';
+import { closeNats, connectNats } from '../../lib/net/connect-nats.ts';
 import { PacedWorker } from './paced-worker.ts';
 
 export interface FleetOptions {

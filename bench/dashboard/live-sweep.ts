@@ -1,7 +1,8 @@
 /** A sweep that runs for ever, as messages of a Watch stream. */
+
+import { toWire } from '../../lib/domain/wire-parameters.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { toWire } from '../../proto/parameters.ts';
 
 const PER_MESSAGE = 1_000;
 const START_MS = Date.now();

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { paintLine } from '../../dashboard/draw/paint.ts';
 import { Session } from '../../dashboard/session.ts';
-import { SampleSource } from '../../dashboard/testing/sample-source.ts';
+import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
 import { LiveSweep } from './live-sweep.ts';
 
 const SIZE = { columns: 160, rows: 50 };

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { readIdentities, tokenHash } from '../../coordinator/auth/identities.ts';
-import { readIdentity } from '../../proto/identity.ts';
-import { runTrawl } from '../testing/run-trawl.ts';
+import { readIdentity } from '../../lib/net/identity.ts';
+import { runTrawl } from '../../test/support/cli/run-trawl.ts';
 
 let dir: string;
 beforeEach(() => {

@@ -1,6 +1,6 @@
 /** A nats-server's configuration that takes trawl's identities, and lets each do what its part needs. */
 import { isIP } from 'node:net';
-import { IDENTITY_FILES } from '../../proto/identity.ts';
+import { IDENTITY_FILES } from '../../lib/net/identity.ts';
 import { agentPermissions, COORDINATOR, coordinatorPermissions, type Permissions } from '../../proto/subjects.ts';
 
 export const NATS_CONFIG = 'nats.conf';

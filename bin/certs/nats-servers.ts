@@ -5,7 +5,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { IDENTITY_FILES } from '../../proto/identity.ts';
+import { IDENTITY_FILES } from '../../lib/net/identity.ts';
 import { issue, type KeyAndCertificate } from './issue.ts';
 import { NATS_CONFIG, type NatsMember, natsServerConfig } from './nats-config.ts';
 import { writePrivately } from './write-file.ts';

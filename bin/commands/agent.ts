@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander';
 import { defaultDataDir } from '../../agent/data/cache.ts';
 import { defaultAgentDir } from '../../agent/default-dir.ts';
-import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../proto/address.ts';
+import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../lib/net/address.ts';
+import { readIdentity } from '../../lib/net/identity.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
-import { readIdentity } from '../../proto/identity.ts';
 import { untilSignals } from '../local/until-signal.ts';
 import { type LogOptions, newLogger, withLog } from '../logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../metrics-auth.ts';

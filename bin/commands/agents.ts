@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Column } from '../../dashboard/draw/table.ts';
+import type { Column } from '../../lib/text/table.ts';
 import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
 import { withConnection } from '../connect.ts';

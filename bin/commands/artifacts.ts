@@ -1,7 +1,7 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import type { Column } from '../../dashboard/draw/table.ts';
+import type { Column } from '../../lib/text/table.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import { artifactKind } from '../../proto/names.ts';
 import { listArtifacts, readArtifact, type TrialArtifact } from '../artifacts.ts';

@@ -2,7 +2,7 @@ import { mkdtemp, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { runTrawl } from '../testing/run-trawl.ts';
+import { runTrawl } from '../../test/support/cli/run-trawl.ts';
 
 test('a data set is missed, fetched, found whole, and found damaged', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'trawl-data-verb-'));

@@ -4,7 +4,7 @@ import { DATASETS, type DatasetSpec } from '../../agent/data/catalogue.ts';
 import { DamagedFileError } from '../../agent/data/errors.ts';
 import { ensureDataset } from '../../agent/data/resolve.ts';
 import { type DatasetStatus, datasetStatus } from '../../agent/data/status.ts';
-import type { Column } from '../../dashboard/draw/table.ts';
+import type { Column } from '../../lib/text/table.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options.ts';
 import { note, print, printJson } from '../output/print.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Style } from '../../dashboard/draw/style.ts';
+import type { Style } from '../../lib/text/style.ts';
 import { EXIT } from '../../proto/errors.ts';
 import { examine } from '../doctor/examine.ts';
 import { type Finding, faults } from '../doctor/finding.ts';

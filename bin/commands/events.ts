@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { shortId } from '../../dashboard/draw/short-id.ts';
-import { visibleText } from '../../dashboard/draw/visible-text.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
 import { type Connection, withConnection } from '../connect.ts';
 import { getSweep } from '../fetch.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { visibleText } from '../../dashboard/draw/visible-text.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import type { ExplainTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { trialState } from '../../proto/names.ts';
 import { withConnection } from '../connect.ts';

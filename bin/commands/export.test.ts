@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { endedTrial, runningTrial, START_MS, sampleSweep } from '../../dashboard/testing/sample.ts';
 import type { SweepServiceServer } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { ArtifactKind } from '../../proto/gen/trawl/v1/types.ts';
-import { type CannedServer, serveCanned } from '../testing/canned-service.ts';
-import { runTrawl } from '../testing/run-trawl.ts';
+import { type CannedServer, serveCanned } from '../../test/support/cli/canned-service.ts';
+import { runTrawl } from '../../test/support/cli/run-trawl.ts';
+import { endedTrial, runningTrial, START_MS, sampleSweep } from '../../test/support/dashboard/sample.ts';
 
 let server: CannedServer | undefined;
 let dir: string;

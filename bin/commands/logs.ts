@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
-import { visibleLines } from '../../dashboard/draw/visible-text.ts';
+import { visibleLines } from '../../lib/text/visible-text.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { ReadLogRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { type Connection, withConnection } from '../connect.ts';

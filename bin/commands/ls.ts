@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { sweepStyle } from '../../dashboard/draw/style.ts';
-import type { Column } from '../../dashboard/draw/table.ts';
-import { endedTotal, trialTotal } from '../../dashboard/state/trial-state.ts';
+import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
+import { sweepStyle } from '../../lib/text/style.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { withConnection } from '../connect.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type Plan, plan as planOf } from '../../coordinator/grid/plan.ts';
-import type { Column } from '../../dashboard/draw/table.ts';
+import type { Column } from '../../lib/text/table.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options.ts';
 import { print, printJson } from '../output/print.ts';
 import { renderFields, renderTable } from '../output/table.ts';

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { visibleText } from '../../dashboard/draw/visible-text.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import type { PrunedSweep } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { sweepState } from '../../proto/names.ts';
 import { withConnection } from '../connect.ts';

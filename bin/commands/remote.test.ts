@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { configsOf, rankConfigs } from '../../coordinator/analysis/configs.ts';
-import { delta, endedTrial, START_MS, sampleSweep, snapshot } from '../../dashboard/testing/sample.ts';
+import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import type {
   ControlSweepRequest,
   ListTrialsRequest,
@@ -13,8 +12,9 @@ import type {
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { FailureClass, SweepState, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
-import { type CannedServer, serveCanned } from '../testing/canned-service.ts';
-import { runTrawl } from '../testing/run-trawl.ts';
+import { type CannedServer, serveCanned } from '../../test/support/cli/canned-service.ts';
+import { runTrawl } from '../../test/support/cli/run-trawl.ts';
+import { delta, endedTrial, START_MS, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 
 let server: CannedServer | undefined;
 let dir: string;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { visibleText } from '../../dashboard/draw/visible-text.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { formatMetric, formatSpan } from '../../dashboard/draw/numbers.ts';
-import type { Column } from '../../dashboard/draw/table.ts';
-import { endedTotal, trialTotal } from '../../dashboard/state/trial-state.ts';
+import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
+import { fromWire } from '../../lib/domain/wire-parameters.ts';
+import { formatMetric, formatSpan } from '../../lib/text/numbers.ts';
+import type { Column } from '../../lib/text/table.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Artifact, Attempt, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { artifactKind, failureClass, goal, sweepState, trialState } from '../../proto/names.ts';
-import { fromWire } from '../../proto/parameters.ts';
 import { type Connection, withConnection } from '../connect.ts';
 import { getSweep } from '../fetch.ts';
 import {

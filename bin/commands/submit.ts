@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { visibleText } from '../../dashboard/draw/visible-text.ts';
-import { trialTotal } from '../../dashboard/state/trial-state.ts';
+import { trialTotal } from '../../lib/domain/trial-state.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { withConnection } from '../connect.ts';
 import {
   type OutputOptions,

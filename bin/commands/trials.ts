@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Filter } from '../../dashboard/filter/parse.ts';
+import type { Filter } from '../../lib/filter/parse.ts';
 import type { TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { type TrialStateName, trialState } from '../../proto/names.ts';
 import { withConnection } from '../connect.ts';

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { DEFAULT_DIR } from '../../coordinator/defaults.ts';
 import { hasKittyGraphics } from '../../dashboard/draw/kitty.ts';
-import { shortId } from '../../dashboard/draw/short-id.ts';
 import { lineStream } from '../../dashboard/lines.ts';
-import { sweepEnded } from '../../dashboard/state/trial-state.ts';
+import { sweepEnded } from '../../lib/domain/trial-state.ts';
+import { shortId } from '../../lib/text/short-id.ts';
 import { EXIT, RefusedError } from '../../proto/errors.ts';
 import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { adoptSweep } from '../adopt-sweep.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { formatSpan } from '../../dashboard/draw/numbers.ts';
-import { visibleText } from '../../dashboard/draw/visible-text.ts';
-import { endedTotal, sweepEnded, trialTotal } from '../../dashboard/state/trial-state.ts';
+import { endedTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
+import { formatSpan } from '../../lib/text/numbers.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { EXIT, RefusedError, UnreachableError } from '../../proto/errors.ts';
 import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';

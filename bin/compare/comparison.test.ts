@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { configsOf } from '../../coordinator/analysis/configs.ts';
-import { endedTrial, trialAt } from '../../dashboard/testing/sample.ts';
+import { configsOf } from '../../lib/domain/configs.ts';
 import { type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { endedTrial, trialAt } from '../../test/support/dashboard/sample.ts';
 import { comparisonOf } from './comparison.ts';
 
 /** Replicates of the sample's trial of that index. */

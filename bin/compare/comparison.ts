@@ -1,10 +1,10 @@
 /** Some configs side by side: what sets them apart, and whether their results differ by more than their seeds do. */
 import { contrastOf, intervalOf } from '../../coordinator/analysis/contrast.ts';
-import { isResult } from '../../coordinator/analysis/result.ts';
-import { splitParameters } from '../../dashboard/state/parameters.ts';
+import { splitParameters } from '../../lib/domain/parameters.ts';
+import { isResult } from '../../lib/domain/trial-result.ts';
+import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
-import { fromWire } from '../../proto/parameters.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
 /** Of the interval of a difference. */

@@ -1,6 +1,6 @@
-import { shortId } from '../../dashboard/draw/short-id.ts';
-import type { Style } from '../../dashboard/draw/style.ts';
-import type { Column } from '../../dashboard/draw/table.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import type { Style } from '../../lib/text/style.ts';
+import type { Column } from '../../lib/text/table.ts';
 import { type Comparison, type Difference, LEVEL } from '../compare/comparison.ts';
 import { replicatesText } from './config-table.ts';
 import { sharedLine } from './shared-line.ts';

@@ -1,5 +1,5 @@
+import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import type { Config, Spread, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
-import { fromWire } from '../../proto/parameters.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 
 /** A config as every verb prints it with `-o json`: its replicates taken together. */

@@ -1,7 +1,7 @@
-import { parameterColumns } from '../../dashboard/draw/parameter-columns.ts';
-import { shortId } from '../../dashboard/draw/short-id.ts';
-import type { Column } from '../../dashboard/draw/table.ts';
-import { splitParameters } from '../../dashboard/state/parameters.ts';
+import { splitParameters } from '../../lib/domain/parameters.ts';
+import { parameterColumns } from '../../lib/text/parameter-columns.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
 import { metricNames } from './metric-names.ts';
 import { sharedLine } from './shared-line.ts';

@@ -1,5 +1,5 @@
 /** Why a trial does not run, in the words of `trawl explain`, which the dashboard has too. */
-import { formatSpan } from '../../dashboard/draw/numbers.ts';
+import { formatSpan } from '../../lib/text/numbers.ts';
 import type { AgentVerdict, ExplainTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { trialState } from '../../proto/names.ts';
 

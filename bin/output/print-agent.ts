@@ -1,4 +1,4 @@
-import { visibleText } from '../../dashboard/draw/visible-text.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Agent } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
 import { agentJson } from './agent-json.ts';

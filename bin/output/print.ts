@@ -1,5 +1,5 @@
 /** stdout carries the result and nothing else; everything said about it goes to stderr. */
-import { visibleLines } from '../../dashboard/draw/visible-text.ts';
+import { visibleLines } from '../../lib/text/visible-text.ts';
 import { jsonSafe } from './json-safe.ts';
 
 /** Writes to stdout, at the pace at which it is read. */

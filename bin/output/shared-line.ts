@@ -1,4 +1,4 @@
-import { visibleText } from '../../dashboard/draw/visible-text.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { paint, type Terminal } from './terminal.ts';
 

@@ -1,4 +1,4 @@
-import { formatMetric } from '../../dashboard/draw/numbers.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
 import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
 
 /** Digits of a standard deviation: of a few replicates, more would say nothing. */

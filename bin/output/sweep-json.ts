@@ -1,4 +1,4 @@
-import { trialTotal } from '../../dashboard/state/trial-state.ts';
+import { trialTotal } from '../../lib/domain/trial-state.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { goal, sweepState } from '../../proto/names.ts';
 import { isoTime, secondsBetween } from './time-text.ts';

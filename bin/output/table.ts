@@ -1,4 +1,4 @@
-import { type Column, layoutTable } from '../../dashboard/draw/table.ts';
+import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { paint, paintLine, type Terminal } from './terminal.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { endedTrial, sampleSweep } from '../../dashboard/testing/sample.ts';
 import { TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { endedTrial, sampleSweep } from '../../test/support/dashboard/sample.ts';
 import { closingRanking } from './closing-ranking.ts';
 import { renderTable } from './table.ts';
 import { terminalOf } from './terminal.ts';

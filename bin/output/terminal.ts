@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
-import type { Segment } from '../../dashboard/draw/segment.ts';
-import type { Style } from '../../dashboard/draw/style.ts';
+import type { Segment } from '../../lib/text/segment.ts';
+import type { Style } from '../../lib/text/style.ts';
 
 /** How results may be drawn: a pipe has no width and no colour. */
 export interface Terminal {

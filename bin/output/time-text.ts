@@ -1,4 +1,4 @@
-import { formatSpan } from '../../dashboard/draw/numbers.ts';
+import { formatSpan } from '../../lib/text/numbers.ts';
 
 /** Unix milliseconds as ISO 8601 in UTC; null for "not yet". */
 export function isoTime(ms: number): string | null {

@@ -1,3 +1,4 @@
+import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import type { Attempt, Failure, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import {
   type AttemptOutcomeName,
@@ -7,7 +8,6 @@ import {
   type TrialStateName,
   trialState,
 } from '../../proto/names.ts';
-import { fromWire } from '../../proto/parameters.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { isoTime, secondsBetween } from './time-text.ts';
 

@@ -1,9 +1,9 @@
-import { formatMetric } from '../../dashboard/draw/numbers.ts';
-import { parameterColumns } from '../../dashboard/draw/parameter-columns.ts';
-import { shortId } from '../../dashboard/draw/short-id.ts';
-import { trialStyle } from '../../dashboard/draw/style.ts';
-import type { Column } from '../../dashboard/draw/table.ts';
-import { splitParameters } from '../../dashboard/state/parameters.ts';
+import { splitParameters } from '../../lib/domain/parameters.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
+import { parameterColumns } from '../../lib/text/parameter-columns.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { trialStyle } from '../../lib/text/style.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../proto/names.ts';
 import { metricNames } from './metric-names.ts';

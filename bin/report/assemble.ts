@@ -2,11 +2,11 @@
 import { importanceOf } from '../../coordinator/analysis/importance.ts';
 import { type JudgedTrial, judge } from '../../coordinator/analysis/verdict.ts';
 import { plan } from '../../coordinator/grid/plan.ts';
+import type { Hypothesis, SweepSpec } from '../../coordinator/grid/spec.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
-import type { Hypothesis, SweepSpec } from '../../coordinator/sweepfile/spec.ts';
+import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
-import { fromWire } from '../../proto/parameters.ts';
 import { trawlVersion } from '../version.ts';
 import type { ReportData } from './data.ts';
 

@@ -2,7 +2,7 @@
 import type { Importance } from '../../coordinator/analysis/importance.ts';
 import type { Judged } from '../../coordinator/analysis/verdict.ts';
 import type { Plan } from '../../coordinator/grid/plan.ts';
-import type { SweepSpec } from '../../coordinator/sweepfile/spec.ts';
+import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import type { Agent, Config, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 export interface Reconstruction {

@@ -1,5 +1,5 @@
 /** What a reader wants to know first. */
-import { formatSpan } from '../../dashboard/draw/numbers.ts';
+import { formatSpan } from '../../lib/text/numbers.ts';
 import { sweepState } from '../../proto/names.ts';
 import { percent } from './charts/share-chart.ts';
 import type { ReportData } from './data.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { visibleLines } from '../../dashboard/draw/visible-text.ts';
+import { visibleLines } from '../../lib/text/visible-text.ts';
 import { documentOf } from './document-of.ts';
 import { everywhere, HOSTILE_SWEEP, hostileText } from './hostile.fixture.ts';
 import { htmlOf } from './html.ts';

@@ -1,5 +1,5 @@
 /** A report as one HTML file that loads nothing: styles, charts and pictures are in it. */
-import { visibleLines } from '../../dashboard/draw/visible-text.ts';
+import { visibleLines } from '../../lib/text/visible-text.ts';
 import { type Attributes, element, escapeMarkup } from './charts/svg.ts';
 import type { Badge, Block, Document, Figure, Highlight, Panel, Picture, Section, Table } from './document.ts';
 import { PAGE_STYLE } from './page-style.ts';

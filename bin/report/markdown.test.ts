@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { marked } from 'marked';
 import { expect, test } from 'vitest';
-import { visibleText } from '../../dashboard/draw/visible-text.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { documentOf } from './document-of.ts';
 import { everywhere, HOSTILE_SWEEP, hostileText } from './hostile.fixture.ts';
 import { markdownOf } from './markdown.ts';

@@ -1,5 +1,5 @@
 /** A report as GitHub-flavoured Markdown. */
-import { visibleLines, visibleText } from '../../dashboard/draw/visible-text.ts';
+import { visibleLines, visibleText } from '../../lib/text/visible-text.ts';
 import type { Badge, Block, Document, Figure, Highlight, Picture, Table } from './document.ts';
 import { sheetOf } from './sheet.ts';
 

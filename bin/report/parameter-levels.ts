@@ -1,6 +1,7 @@
 /** The values that a parameter takes over some configs, in an order and a number that a chart can show. */
+
+import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
-import { fromWire } from '../../proto/parameters.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
 export interface Level {

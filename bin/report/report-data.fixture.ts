@@ -1,7 +1,9 @@
 /** A sweep's answers as plain data: its real trials, with results that a test makes up. */
-import { configsOf, rankConfigs } from '../../coordinator/analysis/configs.ts';
+
 import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enumerate.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
+import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
+import { toWire } from '../../lib/domain/wire-parameters.ts';
 import { type Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import {
   type FailureClassName,
@@ -11,7 +13,6 @@ import {
   type TrialStateName,
   trialState,
 } from '../../proto/names.ts';
-import { toWire } from '../../proto/parameters.ts';
 import { type Asked, assemble } from './assemble.ts';
 import type { ReportData } from './data.ts';
 

@@ -1,5 +1,5 @@
 /** A figure as an SVG file of its own: its panels side by side under their legend. */
-import { visibleLines } from '../../dashboard/draw/visible-text.ts';
+import { visibleLines } from '../../lib/text/visible-text.ts';
 import { CHART_STYLE } from './charts/style.ts';
 import { clipped, element, text } from './charts/svg.ts';
 import type { Figure } from './document.ts';

@@ -1,9 +1,9 @@
 /** Analysis of variance for the dashboard's parameters view. */
 import { importanceOf } from '../../coordinator/analysis/importance.ts';
 import type { Importance } from '../../dashboard/state/model.ts';
+import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
-import { fromWire } from '../../proto/parameters.ts';
 
 /** More would keep the dashboard from answering keys. */
 const MOST_TRIALS = 5_000;

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Source } from '../../dashboard/source.ts';
 import { type History, Replay } from '../../dashboard/state/replay.ts';
-import { sweepEnded } from '../../dashboard/state/trial-state.ts';
+import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
 import type { Connection } from '../connect.ts';

@@ -3,9 +3,10 @@
  * two factors are exact and add up with the residual, which holds the interactions of three and more factors and the
  * spread over the seeds (Montgomery, Design and Analysis of Experiments, chapter 5).
  */
+
+import { spreadOf } from '../../lib/domain/spread.ts';
 import type { BalancedGrid, Factor, Observation } from './balanced-grid.ts';
 import { fTail } from './distributions.ts';
-import { spreadOf } from './spread.ts';
 
 export interface Term {
   readonly names: readonly string[];

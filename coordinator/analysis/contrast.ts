@@ -3,8 +3,9 @@
  * cell to cell. With two cells of weights 1 and -1 it is Welch's t-test (Welch, Biometrika 34, 1947); the degrees of
  * freedom of any number of cells are Satterthwaite's (Biometrics Bulletin 2, 1946).
  */
+
+import { spreadOf } from '../../lib/domain/spread.ts';
 import { tQuantile, tTwoSided } from './distributions.ts';
-import { spreadOf } from './spread.ts';
 
 export interface Cell {
   readonly weight: number;

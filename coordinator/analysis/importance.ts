@@ -1,10 +1,11 @@
 /** How much each parameter of a sweep moves a metric: analysis of variance. */
+
+import { type Spread, spreadOf } from '../../lib/domain/spread.ts';
+import { isResult } from '../../lib/domain/trial-result.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import { anovaOf } from './anova.ts';
 import { balancedGrid, type Observation } from './balanced-grid.ts';
 import type { JudgedTrial } from './judged-trial.ts';
-import { isResult } from './result.ts';
-import { type Spread, spreadOf } from './spread.ts';
 
 export interface ParameterEffect {
   readonly parameter: string;

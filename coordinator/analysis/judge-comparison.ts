@@ -1,5 +1,5 @@
 /** Comparisons, one or several held to one error rate. */
-import type { Direction, Quantity } from '../sweepfile/claim.ts';
+import type { Direction, Quantity } from './claim.ts';
 import { type Cell, contrastOf, intervalOf, pValueOf } from './contrast.ts';
 import { holmRates } from './holm.ts';
 import type { JudgedTrial } from './judged-trial.ts';

@@ -1,10 +1,11 @@
 /** Trends over the epochs: Kendall's tau of each trial's curve, and its spread over the seeds. */
+
+import { isResult } from '../../lib/domain/trial-result.ts';
 import type { Cell } from './contrast.ts';
 import { normalTwoSided } from './distributions.ts';
 import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './judge-comparison.ts';
 import type { JudgedTrial } from './judged-trial.ts';
 import { jointZ, type Trend, trendOf } from './mann-kendall.ts';
-import { isResult } from './result.ts';
 import type { JudgedPart } from './verdict.ts';
 import { counted, percent, shown } from './wording.ts';
 

@@ -2,14 +2,15 @@
  * The two sides of a comparison, like against like: trials are compared within one setting of the parameters that the
  * claim does not name, never across settings, and the effect is the mean over the settings that both sides have.
  */
+
+import { spreadOf } from '../../lib/domain/spread.ts';
+import { isResult } from '../../lib/domain/trial-result.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { canonicalJson } from '../grid/canonical-json.ts';
 import { type Condition, matches } from '../grid/rules.ts';
-import type { Quantity } from '../sweepfile/claim.ts';
+import type { Quantity } from './claim.ts';
 import { type Cell, contrastOf } from './contrast.ts';
 import type { JudgedTrial } from './judged-trial.ts';
-import { isResult } from './result.ts';
-import { spreadOf } from './spread.ts';
 
 export interface Pairing {
   /** What is compared: left minus right. Empty when nothing can be. */

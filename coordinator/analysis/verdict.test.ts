@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Parameters } from '../../proto/trainers.ts';
-import { parseClaim } from '../sweepfile/claim.ts';
-import type { Hypothesis } from '../sweepfile/spec.ts';
+import type { Hypothesis } from '../grid/spec.ts';
+import { parseClaim } from './claim.ts';
 import type { JudgedTrial } from './judged-trial.ts';
 import { replicates, trial, withCurve } from './judged-trials.fixture.ts';
 import { judge } from './verdict.ts';

@@ -2,8 +2,8 @@
 import type { TrialStateName } from '../../proto/names.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import { matches } from '../grid/rules.ts';
-import type { Claim, Quantity } from '../sweepfile/claim.ts';
-import type { Hypothesis } from '../sweepfile/spec.ts';
+import type { Hypothesis } from '../grid/spec.ts';
+import type { Claim, Quantity } from './claim.ts';
 import { type Comparison, ERROR_RATE, judgeComparisons } from './judge-comparison.ts';
 import { judgeTrend } from './judge-trend.ts';
 import type { JudgedTrial } from './judged-trial.ts';

@@ -1,7 +1,7 @@
 /** How verdicts put claims and numbers. */
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Condition } from '../grid/rules.ts';
-import type { Direction, Quantity } from '../sweepfile/claim.ts';
+import type { Direction, Quantity } from './claim.ts';
 import type { Estimate } from './verdict.ts';
 
 const DIGITS = 4;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Counter } from 'prom-client';
-import { SparseLog } from '../../proto/sparse-log.ts';
+import { SparseLog } from '../../lib/net/sparse-log.ts';
 import type { RefusalReason } from './admit.ts';
 
 /** Every refusal is counted, and logged unless one for the same reason was logged just now. */

@@ -1,7 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import { addSweep, agentHello, emptyCore, keyOf, LEASE_MS, trialOf } from '../testing/sample-core.ts';
+import {
+  addSweep,
+  agentHello,
+  emptyCore,
+  keyOf,
+  LEASE_MS,
+  trialOf,
+} from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello, UNTOLD_LEASE_MS } from './agents.ts';
 import { type AttemptRecord, onOpen, onRecord } from './attempts.ts';
 import { onDrain, onUndrain, shownState } from './drain.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { emptyCore } from '../testing/sample-core.ts';
+import { emptyCore } from '../../test/support/coordinator/sample-core.ts';
 import { graceLeft, NOTE_EVERY_MS, onDrain } from './drain.ts';
 import { onTick } from './tick.ts';
 

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { addSweep, agentHello, emptyCore, keyOf, LEASE_MS, trialOf } from '../testing/sample-core.ts';
+import {
+  addSweep,
+  agentHello,
+  emptyCore,
+  keyOf,
+  LEASE_MS,
+  trialOf,
+} from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello } from './agents.ts';
 import { endAttempt, onOpen } from './attempts.ts';
 import { onDrain } from './drain.ts';

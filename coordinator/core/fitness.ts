@@ -1,9 +1,10 @@
 /**
  * Who may run what: every condition with its reason in words. The scheduler, the claim and `trawl explain` all ask here.
  */
+
+import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import type { Labels } from '../../proto/labels.ts';
 import { trainerSpec } from '../../proto/trainers.ts';
-import { didYouMean } from '../sweepfile/suggest.ts';
 import type { Demand, SlotFacts } from './model.ts';
 
 /** What a slot has, and its agent. */

@@ -3,10 +3,17 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import { budget } from '../testing/budget.ts';
-import { type Action, AGENTS, anyAction, anyPolicy, type Happened, World } from '../testing/history.ts';
-import { Ledger } from '../testing/ledger.ts';
-import { LEASE_MS } from '../testing/sample-core.ts';
+import { budget } from '../../test/support/coordinator/budget.ts';
+import {
+  type Action,
+  AGENTS,
+  anyAction,
+  anyPolicy,
+  type Happened,
+  World,
+} from '../../test/support/coordinator/history.ts';
+import { Ledger } from '../../test/support/coordinator/ledger.ts';
+import { LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
 import type { Claim, Mate } from './attempts.ts';
 import { unfit } from './fitness.ts';
 import { type AttemptKey, keyText, type Lease, type SweepPolicy } from './model.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { addSweep, agentHello, emptyCore, keyOf, trialOf } from '../testing/sample-core.ts';
+import { addSweep, agentHello, emptyCore, keyOf, trialOf } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
 import { type Answer, endAttempt, onOpen } from './attempts.ts';
 import type { Core, Sweep, SweepPolicy } from './model.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addSweep, agentHello, emptyCore } from '../testing/sample-core.ts';
+import { addSweep, agentHello, emptyCore } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
 import { packThatFits } from './packs.ts';
 import { freeSlotsFor, presentPools } from './pools.ts';

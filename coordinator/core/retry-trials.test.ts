@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { AmbiguousError, NotFoundError, RefusedError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import { addSweep, agentHello, emptyCore, keyOf, trialOf } from '../testing/sample-core.ts';
+import { addSweep, agentHello, emptyCore, keyOf, trialOf } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
 import { endAttempt, onOpen } from './attempts.ts';
 import type { Core, Ending, Sweep } from './model.ts';

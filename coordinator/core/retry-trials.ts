@@ -1,7 +1,8 @@
 /** A person has trials that failed, or were cancelled, tried again. */
+
+import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { AmbiguousError, NotFoundError, RefusedError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import { didYouMean } from '../sweepfile/suggest.ts';
 import { type Core, isEnded, type Sweep, type Trial } from './model.ts';
 import { Step } from './step.ts';
 import { makeReady, setState, setSweepState } from './trials.ts';

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { addSweep, agentHello, emptyCore, keyOf, LEASE_MS, trialOf } from '../testing/sample-core.ts';
+import {
+  addSweep,
+  agentHello,
+  emptyCore,
+  keyOf,
+  LEASE_MS,
+  trialOf,
+} from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
 import { onOpen } from './attempts.ts';
 import { onDrain, onUndrain } from './drain.ts';

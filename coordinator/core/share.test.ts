@@ -1,7 +1,7 @@
 /** Sweeps that share the slots of a cluster, in a small world of its own: offers are claimed in order, trials take time. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addSweep, agentHello, emptyCore, trialOf } from '../testing/sample-core.ts';
+import { addSweep, agentHello, emptyCore, trialOf } from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello } from './agents.ts';
 import { endAttempt, onOpen } from './attempts.ts';
 import type { AttemptKey, Core, Sweep } from './model.ts';

@@ -5,11 +5,11 @@
  */
 import { BadInputError } from '../../proto/errors.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import type { SweepSpec } from '../sweepfile/spec.ts';
 import type { Axis } from './axes.ts';
 import type { Dimension } from './dimensions.ts';
 import { digitsOf } from './radix.ts';
 import type { Point } from './rules.ts';
+import type { SweepSpec } from './spec.ts';
 
 /** The most cells that a plan counts (about half a second). A grid of fewer points never has more cells. */
 export const MAX_PLAN_CELLS = 250_000;

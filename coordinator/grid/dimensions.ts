@@ -1,8 +1,8 @@
 /** The grid's dimensions: the axes, zipped ones as one. */
 import { BadInputError } from '../../proto/errors.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import type { SweepSpec } from '../sweepfile/spec.ts';
 import type { Axis } from './axes.ts';
+import type { SweepSpec } from './spec.ts';
 
 /** Axes that advance together (often just one). All have the dimension's size. */
 export interface Dimension {

@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
-import type { SweepSpec } from '../sweepfile/spec.ts';
 import { dimensionsOf, pointAt, pointCount } from './dimensions.ts';
 import { plan } from './plan.ts';
 import { digitsOf } from './radix.ts';
 import { excludedBy, overridesOf } from './rules.ts';
+import type { SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
 /** The most trials of a sweep that is run; a plan may count far more. */

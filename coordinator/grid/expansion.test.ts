@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type ParameterValue, TRAINERS } from '../../proto/trainers.ts';
-import type { SweepSpec } from '../sweepfile/spec.ts';
 import { type Axis, listedAxis, steppedAxis } from './axes.ts';
 import { enumerateTrials } from './enumerate.ts';
 import { plan } from './plan.ts';
+import type { SweepSpec } from './spec.ts';
 
 const RUNS = 400;
 const NAMES = ['a', 'b', 'c', 'd'];

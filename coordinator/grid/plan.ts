@@ -1,10 +1,10 @@
 /** How many trials a sweep has, exactly, without walking its grid. */
 import { type Parameters, trainerSpec } from '../../proto/trainers.ts';
-import type { SweepSpec } from '../sweepfile/spec.ts';
 import { cells } from './cells.ts';
 import { dimensionsOf, pointCount } from './dimensions.ts';
 import { imageOf } from './image.ts';
 import { excludedBy, overridesOf, ruleText } from './rules.ts';
+import type { SweepSpec } from './spec.ts';
 
 /** The shape of `trawl plan -o json`. */
 export interface Plan {

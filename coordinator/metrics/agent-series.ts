@@ -1,5 +1,5 @@
 /** What the coordinator tells of its agents: gauges, and where Prometheus finds each one's own metrics. */
-import { isLoopback, parseAddress } from '../../proto/address.ts';
+import { isLoopback, parseAddress } from '../../lib/net/address.ts';
 import { shownState } from '../core/drain.ts';
 import { busySlots, takesWork } from '../core/leases.ts';
 import type { Agent, Core } from '../core/model.ts';

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { type BusyOptions, busyCluster } from '../../test/support/coordinator/busy-cluster.ts';
+import { newFolder } from '../../test/support/coordinator/serve.ts';
 import { now } from '../clock.ts';
 import { controlOf } from '../control.ts';
 import { schedule, standingOffers } from '../core/scheduler.ts';
 import { onKill } from '../core/sweeps.ts';
-import { type BusyOptions, busyCluster } from '../testing/busy-cluster.ts';
-import { newFolder } from '../testing/serve.ts';
 import { LOST_LINGER_MS } from './agent-series.ts';
 
 const SMALL: BusyOptions = {

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Database } from 'libsql';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
 import { ArtifactFiles } from '../artifacts/files.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { insertSweep } from '../store/submit.ts';
-import { PLAIN_POLICY } from '../testing/sample-core.ts';
 import { Pruner } from './prune.ts';
 
 const DAY = 86_400_000;

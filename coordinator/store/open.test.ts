@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { ADDRESS_FILE } from '../../lib/files/coordinator-file.ts';
 import { RefusedError } from '../../proto/errors.ts';
-import { ADDRESS_FILE } from '../address-file.ts';
 import { copyStore } from './copy.ts';
 import { openStore, STORE_FILE } from './open.ts';
 

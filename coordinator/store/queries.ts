@@ -1,5 +1,6 @@
 /** What the store holds, as the wire's messages. Reads see durable rows only. */
 import type { Database } from 'libsql';
+import { toWire } from '../../lib/domain/wire-parameters.ts';
 import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
 import type {
   Artifact,
@@ -25,7 +26,6 @@ import {
   type TrialStateName,
   trialState,
 } from '../../proto/names.ts';
-import { toWire } from '../../proto/parameters.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { AttemptKey, SweepPolicy } from '../core/model.ts';
 

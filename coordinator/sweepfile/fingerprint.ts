@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import type { Resources } from '../core/model.ts';
 import { canonicalJson, type Json } from '../grid/canonical-json.ts';
 import type { Condition } from '../grid/rules.ts';
+import type { SweepSpec } from '../grid/spec.ts';
 import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './parse.ts';
-import type { SweepSpec } from './spec.ts';
 
 /**
  * SHA-256, in hex, of what decides the trials, how they run and how they rank. Formatting, comments, the order of keys,

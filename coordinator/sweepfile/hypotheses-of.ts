@@ -1,12 +1,13 @@
 /** The `hypotheses` of a file -> claims, each checked against the trainer's metrics and the sweep's parameters. */
+
+import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
+import { CLAIM_FORMS, type Claim, parseClaim, type Quantity } from '../analysis/claim.ts';
 import type { Condition, WhenRule } from '../grid/rules.ts';
-import { CLAIM_FORMS, type Claim, parseClaim, type Quantity } from './claim.ts';
+import type { Hypothesis } from '../grid/spec.ts';
 import type { Path } from './locate.ts';
 import { conditionsOf, type RuleContext, undeclared } from './rules-of.ts';
 import type { SweepFile } from './schema.ts';
-import type { Hypothesis } from './spec.ts';
-import { didYouMean } from './suggest.ts';
 import { metricProblem, valueProblem } from './trainer-rules.ts';
 import { quote, show } from './wording.ts';
 

@@ -1,12 +1,13 @@
 /** The whole way from a sweep file's text to a checked sweep. */
 import { basename } from 'node:path';
-import { usualGoal } from '../../proto/goals.ts';
+import { usualGoal } from '../../lib/domain/goals.ts';
+import { parseDuration } from '../../lib/text/duration.ts';
 import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/priorities.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
+import type { MaxFailed, Metric, Order, Retry, SweepSpec } from '../grid/spec.ts';
 import { axesOf } from './axes-of.ts';
 import { commandOf, withImpliedTrainer } from './command-of.ts';
 import { parseDocument } from './document.ts';
-import { parseDuration } from './duration.ts';
 import { hypothesesOf } from './hypotheses-of.ts';
 import { Findings, has, type Located, locate } from './locate.ts';
 import { SweepFileError } from './problems.ts';
@@ -14,7 +15,6 @@ import { resourcesOf } from './resources-of.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules-of.ts';
 import { type SweepFile, sweepFileSchema } from './schema.ts';
 import { badPaths, tellShapeProblems } from './shape-problems.ts';
-import type { MaxFailed, Metric, Order, Retry, SweepSpec } from './spec.ts';
 import { metricProblem } from './trainer-rules.ts';
 import { without } from './without.ts';
 import { zipOf } from './zip-of.ts';

@@ -1,9 +1,10 @@
 /** What a sweep's trials ask of the slot that runs them. */
+
+import { parseSize } from '../../lib/text/size.ts';
 import type { TrainerSpec } from '../../proto/trainers.ts';
 import type { Resources } from '../core/model.ts';
 import type { Findings } from './locate.ts';
 import type { SweepFile } from './schema.ts';
-import { parseSize } from './size.ts';
 
 export function resourcesOf({ resources, trainer }: SweepFile, spec: TrainerSpec, findings: Findings): Resources {
   const { gpu, vram, labels = {} } = resources ?? {};

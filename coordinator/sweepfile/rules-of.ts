@@ -1,10 +1,11 @@
 /** The `exclude` and `when` of a file -> rules on the sweep's parameters. */
+
+import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import type { TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, MAX_LISTED_VALUES } from '../grid/axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from '../grid/rules.ts';
 import type { Findings, Path } from './locate.ts';
 import type { Conditions, SweepFile } from './schema.ts';
-import { didYouMean } from './suggest.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
 import { quote, show } from './wording.ts';
 

@@ -4,12 +4,12 @@
  * parameter of the sweep) is checked in parse.ts. Every wording here that begins with "expected" reaches the user.
  */
 import { z } from 'zod';
+import { DURATION_PATTERN, parseDuration } from '../../lib/text/duration.ts';
+import { SIZE_PATTERN } from '../../lib/text/size.ts';
 import { LABEL_NAME, LABEL_VALUE, LABEL_VALUE_RULE, MAX_LABELS } from '../../proto/labels.ts';
 import { MAX_PRIORITY, MAX_WEIGHT, MIN_WEIGHT } from '../../proto/priorities.ts';
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { MAX_LISTED_VALUES } from '../grid/axes.ts';
-import { DURATION_PATTERN, parseDuration } from './duration.ts';
-import { SIZE_PATTERN } from './size.ts';
 
 /** The longest name of a sweep or a metric, and the longest text that a parameter may be. */
 export const MAX_TEXT = 1_000;

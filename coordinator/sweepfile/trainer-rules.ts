@@ -1,6 +1,7 @@
 /** Whether a trainer takes a parameter, and a value of it. */
+
+import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import type { ParameterRule, ParameterValue, TrainerSpec } from '../../proto/trainers.ts';
-import { didYouMean } from './suggest.ts';
 import { quote, show } from './wording.ts';
 
 /** What is wrong with a parameter's name for the trainer, or undefined. */

@@ -13,14 +13,21 @@ import {
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import { agentHello } from '../../test/support/coordinator/sample-core.ts';
+import {
+  INSECURE,
+  newFolder,
+  noopSweep,
+  type Served,
+  type ServeOptions,
+  serve,
+} from '../../test/support/coordinator/serve.ts';
 import { now } from '../clock.ts';
 import { controlOf } from '../control.ts';
 import { onHello } from '../core/agents.ts';
 import { onOpen, onRecord } from '../core/attempts.ts';
 import type { Artifact as KeptArtifact } from '../core/model.ts';
 import { Step } from '../core/step.ts';
-import { agentHello } from '../testing/sample-core.ts';
-import { INSECURE, newFolder, noopSweep, type Served, type ServeOptions, serve } from '../testing/serve.ts';
 
 let dir: string;
 let served: Served;

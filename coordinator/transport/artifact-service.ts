@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { within } from '../../lib/net/within.ts';
 import { MAX_ARTIFACTS } from '../../proto/artifacts.ts';
 import {
   BadInputError,
@@ -30,7 +31,6 @@ import type { Queries } from '../store/queries.ts';
 import { statusOf, streamed, unary } from './handlers.ts';
 import { MAX_PUTS, MIN_FREE_BYTES, STALL_MS } from './limits.ts';
 import { artifactOf, keyOf } from './records.ts';
-import { within } from './within.ts';
 
 type PutCall = ServerDuplexStream<PutRequest, PutResponse>;
 type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;

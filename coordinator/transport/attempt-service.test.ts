@@ -11,11 +11,11 @@ import {
   type ReportRequest,
   type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
+import { INSECURE, newFolder, noopSweep, type Served, serve } from '../../test/support/coordinator/serve.ts';
 import { agentControlOf } from '../agent-control.ts';
 import { controlOf } from '../control.ts';
 import { onHeartbeat } from '../core/agents.ts';
-import { LEASE_MS } from '../testing/sample-core.ts';
-import { INSECURE, newFolder, noopSweep, type Served, serve } from '../testing/serve.ts';
 import { MAX_CLAIMS, PROTOCOL } from './attempt-service.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 

@@ -1,7 +1,7 @@
 /** The agents' side: leases are opened, and one stream an agent carries records up, acknowledgements and orders down. */
 import type { ServerUnaryCall } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { parseAddress } from '../../proto/address.ts';
+import { parseAddress } from '../../lib/net/address.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type {
   AttemptServiceServer,

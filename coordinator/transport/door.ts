@@ -5,9 +5,9 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
-import type { Address } from '../../proto/address.ts';
+import type { Address } from '../../lib/net/address.ts';
+import type { Identity } from '../../lib/net/identity.ts';
 import { UnreachableError } from '../../proto/errors.ts';
-import type { Identity } from '../../proto/identity.ts';
 import type { RefusalReason } from '../auth/admit.ts';
 import { HANDSHAKE_MS, MAX_CONNECTIONS } from './limits.ts';
 

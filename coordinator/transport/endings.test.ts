@@ -2,7 +2,7 @@ import { Client, Metadata, status } from '@grpc/grpc-js';
 import { expect, onTestFinished, test } from 'vitest';
 import { BadInputError } from '../../proto/errors.ts';
 import { GetSweepRequest, SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { INSECURE } from '../testing/serve.ts';
+import { INSECURE } from '../../test/support/coordinator/serve.ts';
 import { openDoor } from './door.ts';
 import { type CallEnding, MAX_DETAILS } from './endings.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';

@@ -7,9 +7,9 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { within } from '../../lib/net/within.ts';
 import { isDiskFull, OverloadedError, StalledError, TrawlError } from '../../proto/errors.ts';
 import { STALL_MS } from './limits.ts';
-import { within } from './within.ts';
 
 /** A status for a client; what is nobody's fault but ours is logged, and not told. */
 export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {

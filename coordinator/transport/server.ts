@@ -1,6 +1,6 @@
 /** The gRPC server, and what it refuses to be. */
 import { Server, type ServerInterceptor } from '@grpc/grpc-js';
-import { type Address, isLoopback } from '../../proto/address.ts';
+import { type Address, isLoopback } from '../../lib/net/address.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import { type CallEnding, endingInterceptor } from './endings.ts';
 import {

@@ -1,5 +1,8 @@
 /** People's side: sweeps are submitted, steered, listed and watched. */
 import type { Logger } from 'pino';
+import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
+import { usualGoal } from '../../lib/domain/goals.ts';
+import { rank } from '../../lib/domain/ranking.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
   ControlSweepRequest,
@@ -17,12 +20,9 @@ import type {
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { usualGoal } from '../../proto/goals.ts';
 import { type GoalName, goal, trialState } from '../../proto/names.ts';
-import { configsOf, rankConfigs } from '../analysis/configs.ts';
 import { curveOf } from '../analysis/curve.ts';
 import type { Explanation } from '../core/explain.ts';
-import { rank } from '../core/ranking.ts';
 import type { Queries } from '../store/queries.ts';
 import { explainTrial } from './explain.ts';
 import { streamed, unary } from './handlers.ts';

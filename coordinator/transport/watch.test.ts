@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { OverloadedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { newFolder, noopSweep, type Served, serve } from '../../test/support/coordinator/serve.ts';
 import { controlOf } from '../control.ts';
 import { Step } from '../core/step.ts';
-import { newFolder, noopSweep, type Served, serve } from '../testing/serve.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 import { TRIALS_PER_MESSAGE, watchSweep } from './watch.ts';
 

@@ -1,5 +1,5 @@
 /** For terminals that show nothing but ASCII: every character of the dashboard by one that is as wide. */
-import { columnsOf } from './width.ts';
+import { columnsOf } from '../../lib/text/width.ts';
 
 const BRAILLE = 0x2800;
 /** Of a braille cell, the dots of its upper two rows. */

@@ -1,7 +1,7 @@
+import type { Segment } from '../../lib/text/segment.ts';
+import { trialStyle } from '../../lib/text/style.ts';
 import type { TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
-import type { Segment } from './segment.ts';
-import { trialStyle } from './style.ts';
 
 /** Drawn from the left in this order; each has its own density, so that the bar reads without colour. */
 const PARTS: readonly (readonly [TrialStateName, string])[] = [

@@ -1,6 +1,6 @@
 /** A canvas of braille dots: two columns and four rows of them in each character. */
-import type { Segment } from './segment.ts';
-import { seriesStyle } from './style.ts';
+import type { Segment } from '../../lib/text/segment.ts';
+import { seriesStyle } from '../../lib/text/style.ts';
 
 const BRAILLE = 0x2800;
 /** The bit of each dot, by row and column of the cell. */

@@ -1,6 +1,6 @@
-import { type Line, type Segment, widthOf } from './segment.ts';
-import { truncate } from './truncate.ts';
-import { columnsOf } from './width.ts';
+import { type Line, type Segment, widthOf } from '../../lib/text/segment.ts';
+import { truncate } from '../../lib/text/truncate.ts';
+import { columnsOf } from '../../lib/text/width.ts';
 
 /** The segments cut to `width` terminal columns, with an ellipsis where something was cut. */
 export function clip(segments: readonly Segment[], width: number): Segment[] {

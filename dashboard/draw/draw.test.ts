@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
+import { formatMetric, formatSpan, formatSpread } from '../../lib/text/numbers.ts';
+import { type Column, layoutTable } from '../../lib/text/table.ts';
+import { pad, truncate } from '../../lib/text/truncate.ts';
+import { visibleLines, visibleText } from '../../lib/text/visible-text.ts';
 import { stateBar } from './bar.ts';
-import { formatMetric, formatSpan, formatSpread } from './numbers.ts';
-import { type Column, layoutTable } from './table.ts';
-import { pad, truncate } from './truncate.ts';
-import { visibleLines, visibleText } from './visible-text.ts';
 
 const anyText = fc.string({ unit: 'binary' });
 

@@ -1,8 +1,8 @@
 /** A metric over two parameters: a table of shades, each with its value beside it. */
-import { formatMetric } from './numbers.ts';
-import { type Line, line, type Segment } from './segment.ts';
-import { pad, truncate } from './truncate.ts';
-import { visibleText } from './visible-text.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
+import { type Line, line, type Segment } from '../../lib/text/segment.ts';
+import { pad, truncate } from '../../lib/text/truncate.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 
 const SHADES = '░▒▓█';
 const MOST_COLUMN = 14;

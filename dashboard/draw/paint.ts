@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
+import { type Line, type Segment, widthOf } from '../../lib/text/segment.ts';
 import { ascii } from './ascii.ts';
 import { clip } from './clip.ts';
-import { type Line, type Segment, widthOf } from './segment.ts';
 
 /** What the terminal, and the user, want of it. */
 export interface Look {

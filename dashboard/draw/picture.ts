@@ -1,6 +1,7 @@
 /** Grey pictures in characters: two pixels a character where there are colours, shades where there are none. */
+
+import type { Line, Segment } from '../../lib/text/segment.ts';
 import type { Look } from './paint.ts';
-import type { Line, Segment } from './segment.ts';
 
 export interface Picture {
   readonly width: number;

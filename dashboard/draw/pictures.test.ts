@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
+import { columnsOf } from '../../lib/text/width.ts';
 import { ascii } from './ascii.ts';
 import { BrailleCanvas } from './braille.ts';
 import { hasKittyGraphics, place, transmit } from './kitty.ts';
 import { pictureLines, pictureSize, shrinkFor } from './picture.ts';
 import { plot } from './plot.ts';
 import { sparkline } from './sparkline.ts';
-import { columnsOf } from './width.ts';
 
 test('a sparkline runs from the lowest block to the highest, and leaves gaps for what is no number', () => {
   expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8)).toBe('▁▂▃▄▅▆▇█');

@@ -1,11 +1,12 @@
 /** Curves with their axes: braille dots, the range at the left, the first and last epoch below. */
+
+import { formatMetric } from '../../lib/text/numbers.ts';
+import { EMPTY_LINE, type Line, line, type Segment } from '../../lib/text/segment.ts';
+import { seriesStyle } from '../../lib/text/style.ts';
+import { pad, truncate } from '../../lib/text/truncate.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
+import { columnsOf } from '../../lib/text/width.ts';
 import { BrailleCanvas } from './braille.ts';
-import { formatMetric } from './numbers.ts';
-import { EMPTY_LINE, type Line, line, type Segment } from './segment.ts';
-import { seriesStyle } from './style.ts';
-import { pad, truncate } from './truncate.ts';
-import { visibleText } from './visible-text.ts';
-import { columnsOf } from './width.ts';
 
 export interface Series {
   readonly name: string;

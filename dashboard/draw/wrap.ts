@@ -1,6 +1,6 @@
-import { type Line, line } from './segment.ts';
-import type { Style } from './style.ts';
-import { visibleText } from './visible-text.ts';
+import { type Line, line } from '../../lib/text/segment.ts';
+import type { Style } from '../../lib/text/style.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 
 /**
  * Words on as many lines as they need.

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { toWire } from '../../proto/parameters.ts';
-import { endedTrial, sampleSweep, snapshot } from '../testing/sample.ts';
+import { toWire } from '../../lib/domain/wire-parameters.ts';
+import { endedTrial, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
 import { meanOf } from './config-row.ts';
 import { EMPTY_STATE } from './dashboard-state.ts';

@@ -1,9 +1,10 @@
 /** What the leaderboard is made of, kept up to date with the trials: configs, their places, the Pareto front. */
+
+import { type RankedMetric, rankedMetrics } from '../../lib/domain/ranked-metrics.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type ConfigRow, meanOf } from './config-row.ts';
 import type { DashboardState } from './dashboard-state.ts';
 import { type Change, type Order, orderOf, reorder } from './order.ts';
-import { type RankedMetric, rankedMetrics } from './ranking.ts';
 
 export interface Board {
   /** In order of index; those that came later in the order of their coming. */

@@ -1,7 +1,8 @@
 /** What a metric comes to at each value of a parameter, over everything else. */
+
+import { parameterText } from '../../lib/domain/parameters.ts';
 import type { ConfigRow } from './config-row.ts';
 import { resultOf } from './config-row.ts';
-import { parameterText } from './parameters.ts';
 
 export interface Level {
   readonly value: string;

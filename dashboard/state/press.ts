@@ -1,8 +1,9 @@
 /** What a key makes of where the user is. Pure: what has to be done beyond that is named, and done elsewhere. */
+
+import { hasField } from '../../lib/filter/matches.ts';
+import { ALL, type Filter, namesIn, parseFilter } from '../../lib/filter/parse.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { hasField } from '../filter/matches.ts';
-import { ALL, type Filter, namesIn, parseFilter } from '../filter/parse.ts';
 import { bindingOf, type Command } from '../keys.ts';
 import { act, ask, doing, drain, prioritize, retry, retryWhich } from './acts.ts';
 import { type Act, type Cursor, cursorOf, START_CURSOR, type Ui, viewOf, withCursor, withStatus } from './ui.ts';

@@ -11,7 +11,7 @@ import {
   sampleTrials,
   snapshot,
   trialAt,
-} from '../testing/sample.ts';
+} from '../../test/support/dashboard/sample.ts';
 import { EMPTY_STATE } from './dashboard-state.ts';
 import { EVENTS_KEPT, reduce, reduceAll } from './reducer.ts';
 

@@ -1,7 +1,7 @@
+import { extendVarying } from '../../lib/domain/parameters.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Event, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { DashboardState, FirstReport } from './dashboard-state.ts';
-import { extendVarying } from './parameters.ts';
 import { TrialTable } from './trial-table.ts';
 
 /** Events remembered for the dashboard's list. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { SweepState, TrialState } from '../../proto/gen/trawl/v1/types.ts';
-import { endedTrial, event, START_MS, sampleSweep } from '../testing/sample.ts';
+import { endedTrial, event, START_MS, sampleSweep } from '../../test/support/dashboard/sample.ts';
 import { Replay } from './replay.ts';
 
 test('a trial that failed, was retried after the end of its sweep, and succeeded is seen to do so', () => {

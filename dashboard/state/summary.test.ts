@@ -9,7 +9,7 @@ import {
   sampleSweep,
   snapshot,
   trialAt,
-} from '../testing/sample.ts';
+} from '../../test/support/dashboard/sample.ts';
 import { EMPTY_STATE } from './dashboard-state.ts';
 import { reduceAll } from './reducer.ts';
 import { summaryOf } from './summary.ts';

@@ -1,6 +1,7 @@
 /** Where the user is, and what they asked for: everything that keys change and the Watch stream does not. */
+
+import { ALL, type Filter } from '../../lib/filter/parse.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import { ALL, type Filter } from '../filter/parse.ts';
 import type { View, ViewKind } from './views.ts';
 
 export interface Cursor {

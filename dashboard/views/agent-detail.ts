@@ -1,12 +1,13 @@
 /** What one agent's GPUs do, and the trials that it runs. */
+
+import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
+import { formatMetric, formatSpan } from '../../lib/text/numbers.ts';
+import { EMPTY_LINE, type Line, line } from '../../lib/text/segment.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { type Column, layoutTable } from '../../lib/text/table.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Agent, GpuFigures, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { formatMetric, formatSpan } from '../draw/numbers.ts';
-import { EMPTY_LINE, type Line, line } from '../draw/segment.ts';
-import { shortId } from '../draw/short-id.ts';
-import { type Column, layoutTable } from '../draw/table.ts';
-import { visibleText } from '../draw/visible-text.ts';
 import type { Model } from '../state/model.ts';
-import { parametersText, parameterText } from '../state/parameters.ts';
 import { tookMs } from '../state/summary.ts';
 
 const BAR = 10;

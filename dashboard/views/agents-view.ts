@@ -1,8 +1,8 @@
+import { formatSpan } from '../../lib/text/numbers.ts';
+import { EMPTY_LINE, type Line } from '../../lib/text/segment.ts';
+import type { Column } from '../../lib/text/table.ts';
 import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
-import { formatSpan } from '../draw/numbers.ts';
-import { EMPTY_LINE, type Line } from '../draw/segment.ts';
-import type { Column } from '../draw/table.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf } from '../state/ui.ts';
 import { windowOf } from '../state/window.ts';

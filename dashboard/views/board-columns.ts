@@ -1,16 +1,16 @@
+import { parameterText, SEED } from '../../lib/domain/parameters.ts';
+import { formatMetric, formatSpan, formatSpread } from '../../lib/text/numbers.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { trialStyle } from '../../lib/text/style.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
-import { formatMetric, formatSpan, formatSpread } from '../draw/numbers.ts';
-import { shortId } from '../draw/short-id.ts';
 import { sparkline } from '../draw/sparkline.ts';
-import { trialStyle } from '../draw/style.ts';
-import type { Column } from '../draw/table.ts';
 import type { Board } from '../state/board.ts';
 import type { BoardRow } from '../state/board-rows.ts';
 import { bestTrial, type ConfigRow, configState, meanOf, spreadOf } from '../state/config-row.ts';
 import type { CurvePoint } from '../state/curves.ts';
 import { placeOf, type SortKey } from '../state/order.ts';
-import { parameterText, SEED } from '../state/parameters.ts';
 import { tookMs } from '../state/summary.ts';
 
 /** A column of the leaderboard: how it looks, and how rows stand by it. */

@@ -1,7 +1,8 @@
 /** What is marked, as the compare view and the overlaid curves show it. */
+
+import { shortId } from '../../lib/text/short-id.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { seriesLetter } from '../draw/plot.ts';
-import { shortId } from '../draw/short-id.ts';
 import { bestTrial, type ConfigRow } from '../state/config-row.ts';
 import type { Model } from '../state/model.ts';
 

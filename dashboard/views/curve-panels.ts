@@ -1,7 +1,8 @@
 /** A trial's curves, or several trials' over each other. */
+
+import type { Line } from '../../lib/text/segment.ts';
 import { sideBySide } from '../draw/clip.ts';
 import { legend, plot, type Series } from '../draw/plot.ts';
-import type { Line } from '../draw/segment.ts';
 import type { CurvePoint } from '../state/curves.ts';
 
 const LOSS = /loss/;

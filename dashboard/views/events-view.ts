@@ -1,10 +1,10 @@
+import { parametersText } from '../../lib/domain/parameters.ts';
+import { formatSpan } from '../../lib/text/numbers.ts';
+import type { Line } from '../../lib/text/segment.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
-import { formatSpan } from '../draw/numbers.ts';
-import type { Line } from '../draw/segment.ts';
-import { shortId } from '../draw/short-id.ts';
-import type { Column } from '../draw/table.ts';
 import type { Model } from '../state/model.ts';
-import { parametersText } from '../state/parameters.ts';
 import { listView } from './list-view.ts';
 
 /** What happened, the newest first. */

@@ -1,4 +1,4 @@
-import { type Line, line } from '../draw/segment.ts';
+import { type Line, line } from '../../lib/text/segment.ts';
 import { wrapped } from '../draw/wrap.ts';
 import type { Model } from '../state/model.ts';
 

@@ -1,7 +1,7 @@
-import { formatSpan } from '../draw/numbers.ts';
-import { type Line, line } from '../draw/segment.ts';
-import { shortId } from '../draw/short-id.ts';
-import { visibleText } from '../draw/visible-text.ts';
+import { formatSpan } from '../../lib/text/numbers.ts';
+import { type Line, line } from '../../lib/text/segment.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { type Command, keyLabel, keysOf } from '../keys.ts';
 import type { Model } from '../state/model.ts';
 import { viewOf } from '../state/ui.ts';

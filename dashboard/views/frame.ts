@@ -1,5 +1,5 @@
 /** A whole screen, line by line, from everything that is known. */
-import { EMPTY_LINE, type Line, line } from '../draw/segment.ts';
+import { EMPTY_LINE, type Line, line } from '../../lib/text/segment.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf, viewOf } from '../state/ui.ts';
 import { agentsView } from './agents-view.ts';

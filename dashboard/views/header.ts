@@ -1,12 +1,12 @@
+import { parameterText } from '../../lib/domain/parameters.ts';
+import { formatSpan } from '../../lib/text/numbers.ts';
+import { EMPTY_LINE, type Line, line, type Segment } from '../../lib/text/segment.ts';
+import { sweepStyle } from '../../lib/text/style.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { AgentState, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import { goal, sweepState } from '../../proto/names.ts';
 import { stateBar } from '../draw/bar.ts';
-import { formatSpan } from '../draw/numbers.ts';
-import { EMPTY_LINE, type Line, line, type Segment } from '../draw/segment.ts';
-import { sweepStyle } from '../draw/style.ts';
-import { visibleText } from '../draw/visible-text.ts';
 import type { Model } from '../state/model.ts';
-import { parameterText } from '../state/parameters.ts';
 import type { Summary } from '../state/summary.ts';
 import { PANES } from '../state/views.ts';
 

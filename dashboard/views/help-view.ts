@@ -1,5 +1,5 @@
+import { EMPTY_LINE, type Line, line } from '../../lib/text/segment.ts';
 import { sideBySide } from '../draw/clip.ts';
-import { EMPTY_LINE, type Line, line } from '../draw/segment.ts';
 import { keyLabel, keysOf } from '../keys.ts';
 import type { ViewKind } from '../state/views.ts';
 

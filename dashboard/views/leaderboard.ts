@@ -1,5 +1,5 @@
-import { EMPTY_LINE, type Line, line, type Segment } from '../draw/segment.ts';
-import { layoutTable } from '../draw/table.ts';
+import { EMPTY_LINE, type Line, line, type Segment } from '../../lib/text/segment.ts';
+import { layoutTable } from '../../lib/text/table.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf } from '../state/ui.ts';
 import { windowOf } from '../state/window.ts';

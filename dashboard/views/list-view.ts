@@ -1,6 +1,6 @@
 /** A table with a cursor: agents, events, sweeps. */
-import { EMPTY_LINE, type Line, line } from '../draw/segment.ts';
-import { type Column, layoutTable } from '../draw/table.ts';
+import { EMPTY_LINE, type Line, line } from '../../lib/text/segment.ts';
+import { type Column, layoutTable } from '../../lib/text/table.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf } from '../state/ui.ts';
 import type { ViewKind } from '../state/views.ts';

@@ -1,13 +1,13 @@
-import { usualGoal } from '../../proto/goals.ts';
+import { usualGoal } from '../../lib/domain/goals.ts';
+import { SEED } from '../../lib/domain/parameters.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
+import { EMPTY_LINE, type Line, line, type Segment } from '../../lib/text/segment.ts';
+import { pad, truncate } from '../../lib/text/truncate.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { sideBySide } from '../draw/clip.ts';
 import { heatMap } from '../draw/heat-map.ts';
-import { formatMetric } from '../draw/numbers.ts';
-import { EMPTY_LINE, type Line, line, type Segment } from '../draw/segment.ts';
-import { pad, truncate } from '../draw/truncate.ts';
-import { visibleText } from '../draw/visible-text.ts';
 import { crossingOf, type Level, marginalOf } from '../state/marginals.ts';
 import type { Importance, Model } from '../state/model.ts';
-import { SEED } from '../state/parameters.ts';
 import { metricShown } from './metric-shown.ts';
 
 const WIDE = 120;

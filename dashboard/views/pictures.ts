@@ -1,6 +1,7 @@
 /** Reconstructions of a trial at an epoch. */
+
+import { EMPTY_LINE, type Line, line } from '../../lib/text/segment.ts';
 import { pictureLines, pictureSize, shrinkFor } from '../draw/picture.ts';
-import { EMPTY_LINE, type Line, line } from '../draw/segment.ts';
 import type { Model, TrialDetail } from '../state/model.ts';
 
 /** The epoch that is shown: so many looks back from the newest. */

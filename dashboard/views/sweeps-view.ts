@@ -1,11 +1,11 @@
+import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
+import { formatSpan } from '../../lib/text/numbers.ts';
+import type { Line } from '../../lib/text/segment.ts';
+import { sweepStyle } from '../../lib/text/style.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
-import { formatSpan } from '../draw/numbers.ts';
-import type { Line } from '../draw/segment.ts';
-import { sweepStyle } from '../draw/style.ts';
-import type { Column } from '../draw/table.ts';
 import type { Model } from '../state/model.ts';
-import { endedTotal, trialTotal } from '../state/trial-state.ts';
 import { listView } from './list-view.ts';
 
 const BAR = 12;

@@ -1,9 +1,9 @@
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
-import { midAnswers, midSweep, midTrials } from '../testing/mid-sweep.ts';
-import { delta, sampleAgent, sampleSweep, snapshot } from '../testing/sample.ts';
-import { sampleSession } from '../testing/sample-session.tsx';
-import { SampleSource } from '../testing/sample-source.ts';
+import { midAnswers, midSweep, midTrials } from '../../test/support/dashboard/mid-sweep.ts';
+import { delta, sampleAgent, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
+import { sampleSession } from '../../test/support/dashboard/sample-session.tsx';
+import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
 
 const SIZES = [
   { columns: 80, rows: 24 },

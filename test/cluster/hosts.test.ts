@@ -1,7 +1,7 @@
 /** A sweep over six machines while one of them loses its power, without a word to the others, and comes back. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { testFolder } from '../harness/folder.ts';
+import { testFolder } from '../support/folder.ts';
 import { machinesMissing } from './ip.ts';
 import { recovered, sweepAtWork } from './recovery.ts';
 import { someOf } from './rounds.ts';

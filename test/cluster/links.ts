@@ -1,7 +1,7 @@
 /** Links between machines that are cut, for longer than it takes to notice, and mended, while a sweep is at work. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { testFolder } from '../harness/folder.ts';
+import { testFolder } from '../support/folder.ts';
 import { cut, type Machine, mend } from './machine.ts';
 import { recovered, sweepAtWork } from './recovery.ts';
 import { SpreadCluster } from './spread-cluster.ts';

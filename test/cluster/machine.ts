@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnTied } from '../../bin/local/tied-process.ts';
-import { type Daemon, startProgram } from '../harness/daemon.ts';
-import { killNow } from '../harness/processes.ts';
-import { until } from '../harness/until.ts';
+import { type Daemon, startProgram } from '../support/daemon.ts';
+import { killNow } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 import { ip, ipIfThere, pidsIn } from './ip.ts';
 
 /**

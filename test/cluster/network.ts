@@ -5,8 +5,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { alive, killNow } from '../harness/processes.ts';
-import { until } from '../harness/until.ts';
+import { alive, killNow } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 import { ip, ipIfThere, pidsIn } from './ip.ts';
 import { Machine } from './machine.ts';
 

@@ -1,9 +1,9 @@
 /** How long the work stood still, as the store tells it. */
 import { expect } from 'vitest';
 import { exactlyOnce, type NoopSweep, noopSweepText } from '../faults/noop-sweep.ts';
-import { sweepFile } from '../harness/folder.ts';
-import type { Stored, StoredAttempt } from '../harness/stored.ts';
-import { until } from '../harness/until.ts';
+import { sweepFile } from '../support/folder.ts';
+import type { Stored, StoredAttempt } from '../support/stored.ts';
+import { until } from '../support/until.ts';
 import { AGENTS, SLOTS_EACH, type SpreadCluster } from './spread-cluster.ts';
 
 /** Trials of two seconds: half a minute on four slots when nothing happens. */

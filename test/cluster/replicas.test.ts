@@ -8,11 +8,11 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
-import { connectNats } from '../../proto/connect-nats.ts';
+import { connectNats } from '../../lib/net/connect-nats.ts';
 import { offerStream } from '../../proto/subjects.ts';
-import { testFolder } from '../harness/folder.ts';
-import { freePort } from '../harness/free-port.ts';
-import { until } from '../harness/until.ts';
+import { testFolder } from '../support/folder.ts';
+import { freePort } from '../support/free-port.ts';
+import { until } from '../support/until.ts';
 
 const CLUSTER = 'c1';
 const POOL = 'p1';

@@ -1,8 +1,8 @@
 /** Real training over six machines: what happens to them changes no digit of the results. */
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { until } from '../harness/until.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { until } from '../support/until.ts';
 import { machinesMissing } from './ip.ts';
 import { ALL_ROUNDS } from './rounds.ts';
 import { AGENTS, queueLeader, SpreadCluster } from './spread-cluster.ts';

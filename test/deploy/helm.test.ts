@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { packageRoot } from '../../bin/local/package-root.ts';
-import { hasTool, runTool } from '../harness/tool.ts';
+import { hasTool, runTool } from '../support/tool.ts';
 
 const CHART = join(packageRoot(), 'deploy', 'helm', 'trawl');
 const withoutHelm = !hasTool('helm', ['version']);

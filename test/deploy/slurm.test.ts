@@ -3,11 +3,11 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { packageRoot } from '../../bin/local/package-root.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { hasTool, runTool } from '../harness/tool.ts';
-import { environment, TRAWL } from '../harness/trawl.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { hasTool, runTool } from '../support/tool.ts';
+import { environment, TRAWL } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
 
 const SCRIPT = join(packageRoot(), 'deploy', 'slurm', 'trawl-agents.sbatch');
 /** In place of Slurm's: one node, on which the command runs, and whose signals it gets. */

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../../bin/local/package-root.ts';
-import { testFolder } from '../harness/folder.ts';
-import { hasTool, runTool } from '../harness/tool.ts';
+import { testFolder } from '../support/folder.ts';
+import { hasTool, runTool } from '../support/tool.ts';
 
 /** systemd's own scale of exposure, times ten: 0 to 100; below 20 it says OK. */
 const LEAST_EXPOSED = '20';

@@ -8,12 +8,12 @@ import type { TrialJson } from '../../bin/output/trial-json.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { expectExactlyOnce } from '../faults/exactly-once.ts';
 import { exactlyOnce, noopSweepText } from '../faults/noop-sweep.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { startProxy } from '../harness/proxy.ts';
-import { readStore } from '../harness/stored.ts';
-import { trawl, trawlJson } from '../harness/trawl.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { startProxy } from '../support/proxy.ts';
+import { readStore } from '../support/stored.ts';
+import { trawl, trawlJson } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
 
 const TRIALS = 12;
 const EPOCHS = 40;

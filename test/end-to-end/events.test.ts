@@ -1,9 +1,9 @@
 /** What happened in a sweep, told while it happens and afterwards. */
 import { expect, test } from 'vitest';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { startTrawl, trawl } from '../harness/trawl.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { startTrawl, trawl } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
 
 const TRIALS = 6;
 const EPOCHS = 10;

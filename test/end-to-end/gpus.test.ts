@@ -6,8 +6,8 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { trawl, trawlJson } from '../harness/trawl.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { trawl, trawlJson } from '../support/trawl.ts';
 
 /** Two cards; `--query-gpu=index,name,memory.total --format=csv,noheader,nounits`. */
 const TWO_CARDS = '0, NVIDIA H100 80GB HBM3, 81559\n1, NVIDIA H100 80GB HBM3, 81559\n';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
 
 const FAILING =
   'command: [sh, -c, "exit 3"]\nmetric: {name: test_loss, goal: minimize}\nretry: {crash: 1}\nparameters: {x: {values: [1]}}\n';

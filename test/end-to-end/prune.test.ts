@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { EXIT } from '../../proto/errors.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { startDaemon } from '../harness/daemon.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { trawlJson } from '../harness/trawl.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { trawlJson } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
 
 interface Sweep {
   readonly sweep: string;

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EXIT } from '../../proto/errors.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { trawl } from '../harness/trawl.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { trawl } from '../support/trawl.ts';
 
 const LIMIT_MS = 120_000;
 

@@ -1,10 +1,10 @@
 /** Trials that failed, or were cancelled, are tried again: as a person asks for it, over sockets, across restarts. */
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { failingSweep, mend } from '../harness/failing-sweep.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { readStore } from '../harness/stored.ts';
+import { Cluster } from '../support/cluster.ts';
+import { failingSweep, mend } from '../support/failing-sweep.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { readStore } from '../support/stored.ts';
 
 const LIMIT_MS = 180_000;
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { trawl } from '../harness/trawl.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { trawl } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
 
 const LIMIT_MS = 120_000;
 

@@ -1,7 +1,7 @@
 import { truncateSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { trawl, trawlJson } from '../harness/trawl.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { trawl, trawlJson } from '../support/trawl.ts';
 
 const PARAMETERS = 'parameters: {a: {values: [1]}}';
 

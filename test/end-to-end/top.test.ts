@@ -2,12 +2,12 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { failingSweep, mend } from '../harness/failing-sweep.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { killNow } from '../harness/processes.ts';
-import { TestTerminal } from '../harness/terminal.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { failingSweep, mend } from '../support/failing-sweep.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { killNow } from '../support/processes.ts';
+import { TestTerminal } from '../support/terminal.ts';
+import { until } from '../support/until.ts';
 
 const LIMIT_MS = 180_000;
 

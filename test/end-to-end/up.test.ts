@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { alive, descendantsOf, killNow } from '../harness/processes.ts';
-import { startTrawl, trawl } from '../harness/trawl.ts';
-import { until } from '../harness/until.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { alive, descendantsOf, killNow } from '../support/processes.ts';
+import { startTrawl, trawl } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
 
 const LIMIT_MS = 120_000;
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { packageRoot } from '../../bin/local/package-root.ts';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { alive, descendantsOf, killNow } from '../harness/processes.ts';
-import { startTrawl, trawl, trawlJson } from '../harness/trawl.ts';
-import { until } from '../harness/until.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { alive, descendantsOf, killNow } from '../support/processes.ts';
+import { startTrawl, trawl, trawlJson } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
 
 interface UpResult {
   readonly state: string;

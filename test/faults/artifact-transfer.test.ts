@@ -24,13 +24,13 @@ import { controlOf } from '../../coordinator/control.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
 import { onOpen, onRecord } from '../../coordinator/core/attempts.ts';
 import { Step } from '../../coordinator/core/step.ts';
-import { agentHello } from '../../coordinator/testing/sample-core.ts';
-import { INSECURE, newFolder, noopSweep, type Served, serve } from '../../coordinator/testing/serve.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { AttemptKey, Record as RecordMessage, RecordRefused } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
-import { testFolder } from '../harness/folder.ts';
-import { startProxy } from '../harness/proxy.ts';
+import { agentHello } from '../support/coordinator/sample-core.ts';
+import { INSECURE, newFolder, noopSweep, type Served, serve } from '../support/coordinator/serve.ts';
+import { testFolder } from '../support/folder.ts';
+import { startProxy } from '../support/proxy.ts';
 
 /** Far more than a connection takes before somebody reads. */
 const BYTES = randomBytes(32_000_000);

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { EXIT_CANNOT_WRITE } from '../../proto/errors.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { smallDisk } from '../harness/small-disk.ts';
-import { trawl } from '../harness/trawl.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { smallDisk } from '../support/small-disk.ts';
+import { trawl } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
 
 const SWEEP: NoopSweep = { trials: 6, epochs: 300, epochMs: 10 };

@@ -2,10 +2,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { readStore } from '../harness/stored.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { readStore } from '../support/stored.ts';
+import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, untilRunning } from './noop-sweep.ts';
 
 const sweepOf = (trials: number, epochMs: number): NoopSweep => ({ trials, epochs: 4, epochMs });

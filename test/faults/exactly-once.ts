@@ -1,6 +1,6 @@
 /** What must hold of a store when its sweep is over, whatever was done to the processes meanwhile. */
 import { expect } from 'vitest';
-import type { Stored, StoredEvent } from '../harness/stored.ts';
+import type { Stored, StoredEvent } from '../support/stored.ts';
 
 /** What may follow what in the log of a trial, which begins as pending. */
 const NEXT: Readonly<Record<string, readonly string[]>> = {

@@ -1,9 +1,9 @@
 /** What is done to a cluster, and how it is put together again. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster } from '../harness/cluster.ts';
-import { killNow } from '../harness/processes.ts';
-import type { Random } from '../harness/random.ts';
-import { until } from '../harness/until.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { killNow } from '../support/processes.ts';
+import type { Random } from '../support/random.ts';
+import { until } from '../support/until.ts';
 
 export const AGENT = 'agent-1';
 export const SLOTS = 2;

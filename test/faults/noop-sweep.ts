@@ -2,9 +2,9 @@
 import { expect } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
 import type { Parameters } from '../../proto/trainers.ts';
-import type { Cluster } from '../harness/cluster.ts';
-import { readStore, type Stored } from '../harness/stored.ts';
-import { until } from '../harness/until.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { readStore, type Stored } from '../support/stored.ts';
+import { until } from '../support/until.ts';
 import { expectExactlyOnce } from './exactly-once.ts';
 
 export interface NoopSweep {

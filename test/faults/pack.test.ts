@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { killNow } from '../harness/processes.ts';
-import { readStore } from '../harness/stored.ts';
-import { trawlJson } from '../harness/trawl.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { killNow } from '../support/processes.ts';
+import { readStore } from '../support/stored.ts';
+import { trawlJson } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
 
 const PACK = 3;
 const SLOW = `

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
 import { EXIT } from '../../proto/errors.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText } from './noop-sweep.ts';
 
 const SWEEP: NoopSweep = { trials: 4, epochs: 2, epochMs: 50 };

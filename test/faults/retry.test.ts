@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { Random } from '../harness/random.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { Random } from '../support/random.ts';
+import { until } from '../support/until.ts';
 import { roundSeeds } from './sweep-under-faults.ts';
 
 const LIMIT_MS = 180_000;

@@ -2,10 +2,10 @@
 import { expect } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
 import type { Parameters } from '../../proto/trainers.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { Random } from '../harness/random.ts';
-import { readStore } from '../harness/stored.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { Random } from '../support/random.ts';
+import { readStore } from '../support/stored.ts';
 import { expectExactlyOnce } from './exactly-once.ts';
 import { AGENT, type FaultKind, inflict, planFaults, SLOTS } from './faults.ts';
 

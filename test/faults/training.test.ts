@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { until } from '../support/until.ts';
 
 /** Real MNIST, and epochs long enough to be killed in: half of one is some half a second on one core. */
 const SWEEP = `

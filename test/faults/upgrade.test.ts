@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { expect, test } from 'vitest';
 import { SCHEMA_VERSION } from '../../coordinator/store/schema.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { trawl } from '../harness/trawl.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { trawl } from '../support/trawl.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, untilRunning } from './noop-sweep.ts';
 
 const SWEEP: NoopSweep = { trials: 8, epochs: 4, epochMs: 200 };

@@ -3,10 +3,10 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { startProxy } from '../harness/proxy.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { startProxy } from '../support/proxy.ts';
+import { until } from '../support/until.ts';
 
 /** Some seconds on the way: somebody is killed in the midst of it. */
 const BYTES = 8_000_000;

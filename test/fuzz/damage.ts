@@ -1,5 +1,5 @@
 /** What becomes of bytes on a bad way. */
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../support/random.ts';
 import { noise } from './values.ts';
 
 export type Damage = (bytes: Uint8Array, random: Random) => Uint8Array;

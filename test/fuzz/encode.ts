@@ -1,6 +1,6 @@
 /** Messages as bytes, from their description and from what is to be in them. */
 import protobuf from 'protobufjs';
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../support/random.ts';
 import type { Values } from './values.ts';
 
 const VARINT = 0;

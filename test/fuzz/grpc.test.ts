@@ -1,8 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
-import { Cluster } from '../harness/cluster.ts';
-import { testFolder } from '../harness/folder.ts';
-import { Random } from '../harness/random.ts';
+import { Cluster } from '../support/cluster.ts';
+import { testFolder } from '../support/folder.ts';
+import { Random } from '../support/random.ts';
 import { sayGarbage } from './garbage.ts';
 import { startPuppet } from './puppet.ts';
 import { dial, framed, type RawAnswer, type RawCall, rawCall } from './raw-call.ts';

@@ -6,9 +6,9 @@ import { onTestFinished } from 'vitest';
 import type { TrialJson } from '../../bin/output/trial-json.ts';
 import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
 import { AttemptServiceClient, type OpenResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { Cluster } from '../harness/cluster.ts';
-import { sweepFile } from '../harness/folder.ts';
-import { until } from '../harness/until.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { sweepFile } from '../support/folder.ts';
+import { until } from '../support/until.ts';
 import type { Words } from './values.ts';
 
 const INCARNATION = 'strings';

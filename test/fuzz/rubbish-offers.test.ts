@@ -5,7 +5,7 @@ import { OfferQueue } from '../../agent/supervisor/offer-queue.ts';
 import { startNatsServer } from '../../bin/local/nats-server.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
 import { offerStream, offerSubject } from '../../proto/subjects.ts';
-import { testFolder } from '../harness/folder.ts';
+import { testFolder } from '../support/folder.ts';
 
 const CLUSTER = 'c1';
 const POOL = 'p1';

@@ -1,6 +1,6 @@
 /** Messages on NATS that make no sense, or made sense before. */
 import { headers, type MsgHdrs, type NatsConnection } from 'nats';
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../support/random.ts';
 import { DAMAGES } from './damage.ts';
 import { encode } from './encode.ts';
 import type { Heard } from './overhear.ts';

@@ -8,9 +8,9 @@ import { isEnded } from '../../coordinator/core/model.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { expectExactlyOnce } from '../faults/exactly-once.ts';
-import type { Cluster } from '../harness/cluster.ts';
-import { sweepFile } from '../harness/folder.ts';
-import { readStore } from '../harness/stored.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { sweepFile } from '../support/folder.ts';
+import { readStore } from '../support/stored.ts';
 
 const TRIALS = 6;
 const EPOCHS = 2;

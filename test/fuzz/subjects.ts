@@ -1,6 +1,6 @@
 /** Where coordinator and agents listen on NATS, as their permissions say it. */
 import { agentPermissions, coordinatorPermissions, poolOffers } from '../../proto/subjects.ts';
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../support/random.ts';
 
 const STRANGE = ['nobody', 'x'.repeat(200), '-', '$', '..', '\u00e9', '0', 'NaN', '__proto__'];
 

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { expect } from 'vitest';
-import type { Cluster } from '../harness/cluster.ts';
-import { alive } from '../harness/processes.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { alive } from '../support/processes.ts';
 
 /** Pino's level of an error. */
 const ERROR = 50;

@@ -1,6 +1,6 @@
 /** What the fields of a message are filled with: as an agent or a person would, or as nobody should. */
 import type protobuf from 'protobufjs';
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../support/random.ts';
 
 /** What fields of some names (`seq`, or `Hello.metrics`) must hold to be understood: a value is picked from each list. */
 export type Words = Readonly<Record<string, readonly (string | number)[]>>;

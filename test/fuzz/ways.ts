@@ -1,7 +1,7 @@
 /** The ways in which a call is made wrong, or right and too often. */
 import { gzipSync } from 'node:zlib';
 import { MAX_MESSAGE_BYTES } from '../../coordinator/transport/limits.ts';
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../support/random.ts';
 import { DAMAGES } from './damage.ts';
 import { encode } from './encode.ts';
 import { framed, type RawCall } from './raw-call.ts';

@@ -5,10 +5,10 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { GpuWatch } from '../../agent/machine/gpu-watch.ts';
 import { startOperator } from '../../agent/metrics/operator.ts';
-import { busyCluster } from '../../coordinator/testing/busy-cluster.ts';
-import { newFolder } from '../../coordinator/testing/serve.ts';
-import { testFolder } from '../harness/folder.ts';
-import { until } from '../harness/until.ts';
+import { busyCluster } from '../support/coordinator/busy-cluster.ts';
+import { newFolder } from '../support/coordinator/serve.ts';
+import { testFolder } from '../support/folder.ts';
+import { until } from '../support/until.ts';
 
 const AGENTS = 20;
 const BUSY = {

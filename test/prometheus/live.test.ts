@@ -7,10 +7,10 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { packageRoot } from '../../bin/local/package-root.ts';
-import { Cluster } from '../harness/cluster.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { Prometheus, prometheusMissing, promtool, type Sample } from '../harness/prometheus.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { Prometheus, prometheusMissing, promtool, type Sample } from '../support/prometheus.ts';
+import { until } from '../support/until.ts';
 import { annotationQueries, filledIn, type PanelQuery, panelQueries } from './panel-queries.ts';
 
 const NOOP = 'name: done\ntrainer: noop\nparameters: {x: {values: [1, 2, 3]}}\n';

@@ -1,9 +1,9 @@
 /** What coordinator and agents show to those who run them. */
 import { expect, test } from 'vitest';
-import { Cluster } from '../harness/cluster.ts';
-import { testFolder } from '../harness/folder.ts';
-import { healthOf, reflect } from '../harness/grpc-tools.ts';
-import { until } from '../harness/until.ts';
+import { Cluster } from '../support/cluster.ts';
+import { testFolder } from '../support/folder.ts';
+import { healthOf, reflect } from '../support/grpc-tools.ts';
+import { until } from '../support/until.ts';
 
 interface TargetGroup {
   readonly targets: readonly string[];

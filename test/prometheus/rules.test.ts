@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { packageRoot } from '../../bin/local/package-root.ts';
-import { PROMETHEUS_FILES, prometheusMissing, promtool } from '../harness/prometheus.ts';
+import { PROMETHEUS_FILES, prometheusMissing, promtool } from '../support/prometheus.ts';
 
 interface Alerts {
   readonly groups: readonly {

@@ -15,7 +15,7 @@ import { getSweep } from '../../bin/fetch.ts';
 import { startLocalCluster } from '../../bin/local/local-cluster.ts';
 import { packageRoot } from '../../bin/local/package-root.ts';
 import { loadSweepFile } from '../../bin/sweep-file.ts';
-import { PseudoTerminal } from '../harness/pseudo-terminal.ts';
+import { PseudoTerminal } from '../support/pseudo-terminal.ts';
 import { svgOf } from './svg.ts';
 
 const SIZE = { columns: 144, rows: 38 };

@@ -1,5 +1,5 @@
 /** A terminal's screen as SVG: blocks and braille as shapes, so that no font has to have them. */
-import type { PseudoTerminal } from '../harness/pseudo-terminal.ts';
+import type { PseudoTerminal } from '../support/pseudo-terminal.ts';
 
 type Buffer = PseudoTerminal['buffer'];
 type Cell = NonNullable<ReturnType<NonNullable<ReturnType<Buffer['getLine']>>['getCell']>>;

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addIdentity, initAuthority } from '../../bin/certs/authority.ts';
 import { createAuthority, issue, type KeyAndCertificate } from '../../bin/certs/issue.ts';
-import { type Identity, readIdentity } from '../../proto/identity.ts';
+import { type Identity, readIdentity } from '../../lib/net/identity.ts';
 import type { Role } from '../../proto/roles.ts';
 
 const DAYS = 2;

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { addIdentity, initAuthority } from '../../bin/certs/authority.ts';
-import { testFolder } from '../harness/folder.ts';
-import { freePort } from '../harness/free-port.ts';
-import { until } from '../harness/until.ts';
+import { testFolder } from '../support/folder.ts';
+import { freePort } from '../support/free-port.ts';
+import { until } from '../support/until.ts';
 import { type SecuredNats, startSecuredNats } from './secured-nats.ts';
 
 const DAYS = { days: 2, force: false };

@@ -6,8 +6,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { withdrawIdentity } from '../../bin/certs/authority.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
 import { allHeartbeats, heartbeatSubject, inboxPrefix, offerStream, offerSubject } from '../../proto/subjects.ts';
-import { testFolder } from '../harness/folder.ts';
-import { until } from '../harness/until.ts';
+import { testFolder } from '../support/folder.ts';
+import { until } from '../support/until.ts';
 import { TestIdentities } from './identities.ts';
 import { connectAs, type SecuredNats, startSecuredNats } from './secured-nats.ts';
 

@@ -11,10 +11,9 @@ import { now } from '../../coordinator/clock.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
 import { onOpen } from '../../coordinator/core/attempts.ts';
 import { Step } from '../../coordinator/core/step.ts';
-import { agentHello } from '../../coordinator/testing/sample-core.ts';
-import { newFolder, noopSweep, type Served, serve } from '../../coordinator/testing/serve.ts';
 import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
-import { channelTo } from '../../proto/channel.ts';
+import { channelTo } from '../../lib/net/channel.ts';
+import { type Identity, readIdentity } from '../../lib/net/identity.ts';
 import { ArtifactServiceClient, type PutRequest } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
   type AttemptKey,
@@ -23,10 +22,11 @@ import {
   RefusalCode,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { SweepAction, SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { type Identity, readIdentity } from '../../proto/identity.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
-import { testFolder } from '../harness/folder.ts';
-import { until } from '../harness/until.ts';
+import { agentHello } from '../support/coordinator/sample-core.ts';
+import { newFolder, noopSweep, type Served, serve } from '../support/coordinator/serve.ts';
+import { testFolder } from '../support/folder.ts';
+import { until } from '../support/until.ts';
 import { TestIdentities } from './identities.ts';
 
 let identities: TestIdentities;

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { connect } from 'nats';
 import { onTestFinished } from 'vitest';
 import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
-import { readIdentity } from '../../proto/identity.ts';
+import { readIdentity } from '../../lib/net/identity.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
-import { freePort } from '../harness/free-port.ts';
-import { until } from '../harness/until.ts';
+import { freePort } from '../support/free-port.ts';
+import { until } from '../support/until.ts';
 
 export interface SecuredNats {
   readonly url: string;

@@ -3,13 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { AGENT_HOST, readIdentity } from '../../lib/net/identity.ts';
 import { EXIT } from '../../proto/errors.ts';
-import { AGENT_HOST, readIdentity } from '../../proto/identity.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
-import { startDaemon } from '../harness/daemon.ts';
-import { sweepFile, testFolder } from '../harness/folder.ts';
-import { trawl, trawlJson } from '../harness/trawl.ts';
-import { until } from '../harness/until.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { trawl, trawlJson } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
 import { TestIdentities, writeIdentityFolder } from './identities.ts';
 import { type SecuredNats, startSecuredNats } from './secured-nats.ts';
 

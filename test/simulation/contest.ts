@@ -2,7 +2,7 @@
  * Sweeps beside each other. How urgent each is; and, in some seeds, a contest once the faults are over: two sweeps of one
  * priority, more urgent than the others, that share every slot by weight. Drawn apart, so that it changes nothing else.
  */
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../support/random.ts';
 
 export const CONTEST_PRIORITY = 900;
 /** Of each of the two. */

@@ -6,12 +6,12 @@ import { type AttemptKey, type Ending, isEnded, keyText } from '../../coordinato
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Runtime } from '../../coordinator/runtime.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
-import { budget } from '../../coordinator/testing/budget.ts';
-import { Ledger } from '../../coordinator/testing/ledger.ts';
 import type { Retried } from '../../coordinator/transport/sweep-service.ts';
 import { TrawlError } from '../../proto/errors.ts';
 import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
+import { budget } from '../support/coordinator/budget.ts';
+import { Ledger } from '../support/coordinator/ledger.ts';
 import { type Machinery, mayRun } from './placement.ts';
 import { PriorityLaw } from './priority-law.ts';
 import { ShareLaw } from './share-law.ts';

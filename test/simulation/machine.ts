@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { Agent } from '../../agent/supervisor/agent.ts';
 import { Spool } from '../../agent/supervisor/spool.ts';
 import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../support/random.ts';
 import { fileWays, type MachineFiles } from './artifact-ways.ts';
 import type { Bug } from './bug.ts';
 import { Disk } from './disk.ts';

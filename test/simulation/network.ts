@@ -1,5 +1,5 @@
 /** What carries messages from one process to another, and what may become of them on the way. */
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../support/random.ts';
 import type { Clock } from './clock.ts';
 import type { SimulatedProcess } from './process.ts';
 

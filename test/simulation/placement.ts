@@ -1,6 +1,6 @@
 /** What machines have, and what sweeps ask for of them. Drawn apart, so that it changes nothing else of a seed. */
 import type { Resources } from '../../coordinator/core/model.ts';
-import { Random } from '../harness/random.ts';
+import { Random } from '../support/random.ts';
 
 export interface Machinery {
   readonly zone: string;

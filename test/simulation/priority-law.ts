@@ -1,6 +1,6 @@
 /** Nothing is granted to a slot for which something more urgent waits. */
 import type { Change } from '../../coordinator/core/step.ts';
-import type { Ledger } from '../../coordinator/testing/ledger.ts';
+import type { Ledger } from '../support/coordinator/ledger.ts';
 import { type Machinery, mayRun } from './placement.ts';
 
 /** What has waited for less may have come while the claim was on its way. */

@@ -1,5 +1,5 @@
 /** What a seed stands for: a cluster, sweeps, what people do to them, and faults, each at its time. */
-import { Random } from '../harness/random.ts';
+import { Random } from '../support/random.ts';
 import { contestSweeps, type PriorityOrder, priorityOrders, priorityText } from './contest.ts';
 import type { MachineOptions } from './machine.ts';
 import type { Weather } from './network.ts';

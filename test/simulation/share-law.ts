@@ -1,6 +1,6 @@
 /** How far apart sweeps that share the slots by weight may come: the bound of SFQ(D), see coordinator/core/share.ts. */
 import type { Change } from '../../coordinator/core/step.ts';
-import type { Ledger } from '../../coordinator/testing/ledger.ts';
+import type { Ledger } from '../support/coordinator/ledger.ts';
 import { CONTEST_PRIORITY } from './contest.ts';
 
 interface Party {

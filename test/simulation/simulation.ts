@@ -1,7 +1,7 @@
 /** One seed: a cluster is put together, goes through its faults, and is left in peace until everything is over. */
 import type { Assignment } from '../../agent/worker/ipc.ts';
 import type { AttemptKey } from '../../coordinator/core/model.ts';
-import { Random } from '../harness/random.ts';
+import { Random } from '../support/random.ts';
 import type { Bug } from './bug.ts';
 import { NO_BUG } from './bugs.ts';
 import { Clock } from './clock.ts';

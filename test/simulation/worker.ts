@@ -8,7 +8,7 @@ import { STOP_GRACE_MS, type WorkerEvents } from '../../agent/supervisor/worker-
 import type { AttemptName } from '../../agent/trainers/trainer.ts';
 import type { Assignment, FromAttempt, ToWorker } from '../../agent/worker/ipc.ts';
 import type { ArtifactKindName } from '../../proto/names.ts';
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../support/random.ts';
 import type { MachineFiles } from './artifact-ways.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { SimulatedProcess } from './process.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readSafetensors, type SafetensorsFile, writeSafetensors } from '../../../proto/safetensors.ts';
+import { readSafetensors, type SafetensorsFile, writeSafetensors } from '../../../lib/files/safetensors.ts';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { runFixture } from '../../fixture-process.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';

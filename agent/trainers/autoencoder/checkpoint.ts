@@ -1,13 +1,13 @@
 /** A checkpoint: all that the epochs to come depend on, as a safetensors file. */
 import { readFile } from 'node:fs/promises';
-import { BadInputError } from '../../../proto/errors.ts';
 import {
   readSafetensors,
   type SafeArrays,
   type SafeTensor,
   type SafetensorsFile,
   writeSafetensors,
-} from '../../../proto/safetensors.ts';
+} from '../../../lib/files/safetensors.ts';
+import { BadInputError } from '../../../proto/errors.ts';
 import type { Parameters } from '../../../proto/trainers.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import type { Moments } from './adam-rule.ts';

@@ -1,5 +1,5 @@
 /** The trained network as a safetensors file with PyTorch's names and layouts, for programs other than this one. */
-import { type SafeTensor, writeSafetensors } from '../../../proto/safetensors.ts';
+import { type SafeTensor, writeSafetensors } from '../../../lib/files/safetensors.ts';
 import type { Trial } from './checkpoint.ts';
 import { type Layer, layoutOf } from './model.ts';
 

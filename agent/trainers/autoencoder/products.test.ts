@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readSafetensors, type SafetensorsFile } from '../../../proto/safetensors.ts';
+import { readSafetensors, type SafetensorsFile } from '../../../lib/files/safetensors.ts';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { loadImages } from '../../data/load.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';

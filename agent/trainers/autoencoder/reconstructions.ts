@@ -1,6 +1,6 @@
 /** What the network makes of ten test images, one of each class and the same ones in every epoch and every trial. */
 import * as tf from '@tensorflow/tfjs-core';
-import { type SafeTensor, writeSafetensors } from '../../../proto/safetensors.ts';
+import { type SafeTensor, writeSafetensors } from '../../../lib/files/safetensors.ts';
 import type { LabelledImages } from '../../data/load.ts';
 import type { TestSet } from './evaluation.ts';
 import { bytesOf } from './images.ts';

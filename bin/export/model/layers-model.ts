@@ -1,7 +1,7 @@
 /** A stored network as TensorFlow.js has it: the two files that `tf.loadLayersModel` opens. */
 import { z } from 'zod';
+import type { SafetensorsFile } from '../../../lib/files/safetensors.ts';
 import { BadInputError } from '../../../proto/errors.ts';
-import type { SafetensorsFile } from '../../../proto/safetensors.ts';
 
 export const TOPOLOGY_FILE = 'model.json';
 export const WEIGHTS_FILE = 'group1-shard1of1.bin';

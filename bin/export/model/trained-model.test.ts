@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chooseBackend } from '../../../agent/machine/backend.ts';
 import { autoencoder } from '../../../agent/trainers/autoencoder/train.ts';
 import { type SeenRun, seenRun } from '../../../agent/trainers/run.fixture.ts';
-import { readSafetensors, type SafetensorsFile } from '../../../proto/safetensors.ts';
+import { readSafetensors, type SafetensorsFile } from '../../../lib/files/safetensors.ts';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { modelFolder } from './model-folder.fixture.ts';
 import { MODEL_NAME } from './stored-model.ts';

@@ -1,6 +1,6 @@
 import { lstat, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SafetensorsFile } from '../../../proto/safetensors.ts';
+import type { SafetensorsFile } from '../../../lib/files/safetensors.ts';
 import { trawlVersion } from '../../version.ts';
 import { type EarlierExport, writeWholeFolder } from '../write-whole.ts';
 import { layersModel, TOPOLOGY_FILE, WEIGHTS_FILE } from './layers-model.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { trialAt } from '../../../dashboard/testing/sample.ts';
-import { toWire } from '../../../proto/parameters.ts';
+import { toWire } from '../../../lib/domain/wire-parameters.ts';
+import { trialAt } from '../../../test/support/dashboard/sample.ts';
 import { idLength, MAX_RUN_NAME, runName } from './run-name.ts';
 
 test('a run is named by its id and what varies', () => {

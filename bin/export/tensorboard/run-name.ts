@@ -1,7 +1,7 @@
 /** The folders of an export's runs. */
 
-import { SHORT_ID } from '../../../dashboard/draw/short-id.ts';
-import { parameterText } from '../../../dashboard/state/parameters.ts';
+import { parameterText } from '../../../lib/domain/parameters.ts';
+import { SHORT_ID } from '../../../lib/text/short-id.ts';
 import type { Trial } from '../../../proto/gen/trawl/v1/types.ts';
 
 /** Characters of a run's folder: file systems take 255 bytes. */

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { endedTrial, runningTrial, START_MS, sampleSweep, trialAt } from '../../../dashboard/testing/sample.ts';
 import type { Curve } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import { type Trial, TrialState } from '../../../proto/gen/trawl/v1/types.ts';
+import { endedTrial, runningTrial, START_MS, sampleSweep, trialAt } from '../../../test/support/dashboard/sample.ts';
 import { hparamsIn, readEvents, scalarsIn } from './event-reader.fixture.ts';
 import { writeRuns } from './write-runs.ts';
 

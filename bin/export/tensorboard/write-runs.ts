@@ -1,11 +1,11 @@
 /** A sweep as a TensorBoard log folder: a run folder a trial, and above them what the HParams plugin has to know. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SEED, splitParameters } from '../../../dashboard/state/parameters.ts';
+import { SEED, splitParameters } from '../../../lib/domain/parameters.ts';
+import { fromWire } from '../../../lib/domain/wire-parameters.ts';
 import type { Curve } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Report, Sweep, Trial } from '../../../proto/gen/trawl/v1/types.ts';
 import { type TrialStateName, trialState } from '../../../proto/names.ts';
-import { fromWire } from '../../../proto/parameters.ts';
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import { fileVersion, scalars } from './event.ts';
 import {

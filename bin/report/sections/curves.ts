@@ -1,4 +1,4 @@
-import { formatMetric } from '../../../dashboard/draw/numbers.ts';
+import { formatMetric } from '../../../lib/text/numbers.ts';
 import type { Config } from '../../../proto/gen/trawl/v1/types.ts';
 import { type EpochPoint, lineChart } from '../charts/line-chart.ts';
 import { valueScale } from '../charts/plot-area.ts';

@@ -1,5 +1,5 @@
 import type { Importance, ParameterEffect } from '../../../coordinator/analysis/importance.ts';
-import { formatMetric } from '../../../dashboard/draw/numbers.ts';
+import { formatMetric } from '../../../lib/text/numbers.ts';
 import { levelChart } from '../charts/level-chart.ts';
 import { levelRows } from '../charts/level-rows.ts';
 import { roomBelow, valueScale } from '../charts/plot-area.ts';

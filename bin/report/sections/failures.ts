@@ -1,7 +1,7 @@
-import { shortId } from '../../../dashboard/draw/short-id.ts';
+import { fromWire } from '../../../lib/domain/wire-parameters.ts';
+import { shortId } from '../../../lib/text/short-id.ts';
 import type { Trial } from '../../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../../proto/names.ts';
-import { fromWire } from '../../../proto/parameters.ts';
 import { clipped } from '../charts/svg.ts';
 import type { ReportData } from '../data.ts';
 import type { Block, Section } from '../document.ts';

@@ -1,5 +1,5 @@
-import { formatMetric } from '../../../dashboard/draw/numbers.ts';
-import { shortId } from '../../../dashboard/draw/short-id.ts';
+import { formatMetric } from '../../../lib/text/numbers.ts';
+import { shortId } from '../../../lib/text/short-id.ts';
 import type { Spread } from '../../../proto/gen/trawl/v1/types.ts';
 import type { ReportData } from '../data.ts';
 import type { Block, Section } from '../document.ts';

@@ -1,5 +1,5 @@
 import type { Estimate, Judged, JudgedPart, Verdict } from '../../../coordinator/analysis/verdict.ts';
-import { formatMetric } from '../../../dashboard/draw/numbers.ts';
+import { formatMetric } from '../../../lib/text/numbers.ts';
 import type { ReportData } from '../data.ts';
 import type { Badge, Block, Section, Table, Tone } from '../document.ts';
 

@@ -1,0 +1,94 @@
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { failureClass, trialState } from '../../proto/names.ts';
+import { parameterText } from '../domain/parameters.ts';
+import type { Filter } from './parse.ts';
+import type { Comparison } from './tokens.ts';
+
+/** What of a trial a filter can name beside its metrics and parameters, which come first where names clash. */
+const FIELDS: Readonly<Record<string, (trial: Trial) => number | string>> = {
+  trial: (trial) => trial.id,
+  config: (trial) => trial.configId,
+  index: (trial) => trial.index,
+  seed: (trial) => trial.seed,
+  state: (trial) => trialState.of(trial.state),
+  attempts: (trial) => trial.attempts,
+  agent: (trial) => trial.agentId,
+  backend: (trial) => trial.backend,
+  epoch: (trial) => trial.epoch,
+  failure: (trial) => (trial.failure === undefined ? '' : failureClass.of(trial.failure.class)),
+};
+
+export const FIELD_NAMES: readonly string[] = Object.keys(FIELDS);
+
+/** Whether the trial has something of that name. */
+export function hasField(trial: Trial, name: string): boolean {
+  return Object.hasOwn(trial.metrics, name) || Object.hasOwn(trial.parameters, name) || Object.hasOwn(FIELDS, name);
+}
+
+/** Whether the trial is one of those that the filter names. A comparison with what it does not have is false, `!=` true. */
+export function matches(filter: Filter, trial: Trial): boolean {
+  switch (filter.kind) {
+    case 'all':
+      return true;
+    case 'and':
+      return matches(filter.left, trial) && matches(filter.right, trial);
+    case 'or':
+      return matches(filter.left, trial) || matches(filter.right, trial);
+    case 'not':
+      return !matches(filter.of, trial);
+    case 'word':
+      return contains(textOf(trial), filter.text);
+    case 'compare':
+      return compare(fieldOf(trial, filter.name), filter);
+  }
+}
+
+function fieldOf(trial: Trial, name: string): number | string | undefined {
+  if (Object.hasOwn(trial.metrics, name)) return trial.metrics[name];
+  if (Object.hasOwn(trial.parameters, name)) {
+    const kind = trial.parameters[name]?.kind;
+    return kind?.$case === 'number' ? kind.number : parameterText(trial, name);
+  }
+  return Object.hasOwn(FIELDS, name) ? FIELDS[name]?.(trial) : undefined;
+}
+
+interface Right {
+  readonly comparison: Comparison;
+  readonly text: string;
+  readonly number: number | undefined;
+}
+
+function compare(left: number | string | undefined, { comparison, text, number }: Right): boolean {
+  if (left === undefined) return comparison === '!=' || comparison === '!~';
+  const numbers = typeof left === 'number' && number !== undefined;
+  switch (comparison) {
+    case '=':
+      return numbers ? left === number : String(left) === text;
+    case '!=':
+      return numbers ? left !== number : String(left) !== text;
+    case '~':
+      return contains(String(left), text);
+    case '!~':
+      return !contains(String(left), text);
+  }
+  // What has no order is neither before nor after.
+  if (!numbers) return false;
+  switch (comparison) {
+    case '<':
+      return left < number;
+    case '<=':
+      return left <= number;
+    case '>':
+      return left > number;
+    case '>=':
+      return left >= number;
+  }
+}
+
+const contains = (text: string, part: string): boolean => text.toLowerCase().includes(part.toLowerCase());
+
+function textOf(trial: Trial): string {
+  const parameters = Object.keys(trial.parameters).map((name) => `${name}=${parameterText(trial, name)}`);
+  const why = trial.failure === undefined ? '' : `${failureClass.of(trial.failure.class)} ${trial.failure.message}`;
+  return [trial.id, trial.configId, trialState.of(trial.state), trial.agentId, why, ...parameters].join(' ');
+}

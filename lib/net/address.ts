@@ -1,0 +1,33 @@
+import { BadInputError } from '../../proto/errors.ts';
+
+/** Where a coordinator listens unless it is told otherwise. */
+export const DEFAULT_ADDRESS = '127.0.0.1:7070';
+
+/** Where a NATS server is looked for unless told otherwise. */
+export const DEFAULT_NATS = 'nats://127.0.0.1:4222';
+
+const HOST_PORT = /^(?<host>\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):(?<port>\d{1,5})$/;
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * `HOST:PORT`, the host a name, an IPv4 address or an IPv6 address in brackets.
+ * @param where the flag or variable that it comes from, for the message
+ * @param leastPort 0 where the system may choose a free port
+ * @throws {BadInputError}
+ */
+export function parseAddress(text: string, where: string, leastPort = 1): Address {
+  const groups = HOST_PORT.exec(text)?.groups;
+  const port = Number(groups?.port);
+  if (groups?.host === undefined || port < leastPort || port > 65_535) {
+    throw new BadInputError(`${where} is ${JSON.stringify(text)}: expected HOST:PORT, such as ${DEFAULT_ADDRESS}`);
+  }
+  return { host: groups.host, port };
+}
+
+/** Whether only this machine can be meant. */
+export const isLoopback = ({ host }: Address): boolean => LOOPBACK.test(host);

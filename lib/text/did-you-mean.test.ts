@@ -1,0 +1,31 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { editDistance, nearest } from './did-you-mean.ts';
+
+test.each([
+  ['depht', 'depth'],
+  ['Depth', 'depth'],
+  ['latent-dim', 'latent_dim'],
+  ['latentdim', 'latent_dim'],
+  ['lat', 'latent_dim'],
+  ['epoch', 'epochs'],
+  ['learning_rates', 'learning_rate'],
+])('%s is taken for %s', (written, meant) => {
+  expect(nearest(written, ['dataset', 'depth', 'latent_dim', 'epochs', 'learning_rate'])).toBe(meant);
+});
+
+test.each(['zzz', 'x', '', 'momentum'])('%j is taken for nothing', (written) => {
+  expect(nearest(written, ['dataset', 'depth', 'latent_dim', 'epochs'])).toBeUndefined();
+});
+
+test('edit distance is zero for equals alone, symmetric, and no more than the longer length', () => {
+  const word = fc.string({ maxLength: 8 });
+  fc.assert(
+    fc.property(word, word, (a, b) => {
+      const distance = editDistance(a, b);
+      expect(distance === 0).toBe(a === b);
+      expect(editDistance(b, a)).toBe(distance);
+      expect(distance).toBeLessThanOrEqual(Math.max(a.length, b.length));
+    }),
+  );
+});

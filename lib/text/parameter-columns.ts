@@ -1,0 +1,16 @@
+import { type Point, parameterText, SEED } from '../domain/parameters.ts';
+import type { Column } from './table.ts';
+
+function isNumber({ parameters }: Point, name: string): boolean {
+  const kind = parameters[name]?.kind;
+  return kind === undefined ? name === SEED : kind.$case === 'number';
+}
+
+/** A column for each of these parameters; one that is a number in every row is drawn as numbers are. */
+export function parameterColumns<Row extends Point>(rows: readonly Row[], names: readonly string[]): Column<Row>[] {
+  return names.map((name) => ({
+    header: name,
+    numeric: rows.every((row) => isNumber(row, name)),
+    cell: (row) => parameterText(row, name),
+  }));
+}

@@ -1,0 +1,40 @@
+/** A peer for tests of the client's side: a real gRPC server on a real socket, whose answers the test writes. */
+import { Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js';
+import { type SweepServiceServer, SweepServiceService } from '../../../proto/gen/trawl/v1/sweep_service.ts';
+
+const unimplemented: Partial<ServiceError> = { code: status.UNIMPLEMENTED, details: 'this test has no answer' };
+
+const NOTHING: SweepServiceServer = {
+  submit: (_call, callback) => callback(unimplemented),
+  listSweeps: (_call, callback) => callback(unimplemented),
+  getSweep: (_call, callback) => callback(unimplemented),
+  controlSweep: (_call, callback) => callback(unimplemented),
+  retryTrials: (_call, callback) => callback(unimplemented),
+  listTrials: (call) => call.emit('error', unimplemented),
+  listConfigs: (call) => call.emit('error', unimplemented),
+  listCurves: (call) => call.emit('error', unimplemented),
+  getTrial: (_call, callback) => callback(unimplemented),
+  watch: (call) => call.emit('error', unimplemented),
+  readLog: (call) => call.emit('error', unimplemented),
+  listAgents: (_call, callback) => callback(unimplemented),
+  explainTrial: (_call, callback) => callback(unimplemented),
+};
+
+export interface CannedServer {
+  readonly address: string;
+  readonly port: number;
+  stop(): void;
+}
+
+/** @param port 0: a free one */
+export function serveCanned(answers: Partial<SweepServiceServer>, port = 0): Promise<CannedServer> {
+  const server = new Server();
+  const implementation: SweepServiceServer = Object.assign({}, NOTHING, answers);
+  server.addService(SweepServiceService, implementation);
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error !== null) reject(error);
+      else resolve({ address: `127.0.0.1:${bound}`, port: bound, stop: () => server.forceShutdown() });
+    });
+  });
+}

@@ -1,0 +1,109 @@
+/** A coordinator in the middle of its work: sweeps of many trials on many agents, some of it done, some of it failed. */
+
+import { now } from '../../../coordinator/clock.ts';
+import { controlOf } from '../../../coordinator/control.ts';
+import { onHello } from '../../../coordinator/core/agents.ts';
+import { type AttemptRecord, onOpen, onRecord } from '../../../coordinator/core/attempts.ts';
+import type { AttemptKey, Ending } from '../../../coordinator/core/model.ts';
+import { Step } from '../../../coordinator/core/step.ts';
+import { type Collecting, startCollecting } from '../../../coordinator/metrics/collect.ts';
+import { introduceCalls } from '../../../coordinator/metrics/grpc-calls.ts';
+import { ArtifactServiceService } from '../../../proto/gen/trawl/v1/artifact_service.ts';
+import { AttemptServiceService } from '../../../proto/gen/trawl/v1/attempt_service.ts';
+import { OperationsServiceService } from '../../../proto/gen/trawl/v1/operations_service.ts';
+import { SweepServiceService } from '../../../proto/gen/trawl/v1/sweep_service.ts';
+import { agentHello } from './sample-core.ts';
+import { noopSweep, type Served, serve } from './serve.ts';
+
+export interface BusyOptions {
+  readonly sweeps: number;
+  readonly trialsPerSweep: number;
+  readonly agents: number;
+  readonly gpusPerAgent: number;
+  /** Trials that are run, of all sweeps together; more than that stay waiting. */
+  readonly run: number;
+  readonly metrics: readonly string[];
+  readonly trialMetrics: boolean;
+  /** How long the series of an ended sweep stay; undefined: as in earnest. */
+  readonly lingerMs?: number;
+}
+
+export interface BusyCluster {
+  readonly served: Served;
+  readonly collecting: Collecting;
+  /** What a scrape would get. */
+  scrape(): Promise<string>;
+  stop(): void;
+}
+
+const EPOCHS = 3;
+
+/** @param dir as for `serve` */
+export async function busyCluster(dir: string, options: BusyOptions): Promise<BusyCluster> {
+  const served = await serve(dir);
+  const { runtime, metrics } = served;
+  const collecting = startCollecting(runtime, metrics, { ...options, version: '0' });
+  introduceCalls(metrics, [
+    SweepServiceService,
+    ArtifactServiceService,
+    AttemptServiceService,
+    OperationsServiceService,
+  ]);
+  const gpus = Array.from({ length: options.gpusPerAgent }, () => 'NVIDIA H100 80GB HBM3');
+  const ids = Array.from({ length: options.agents }, (_, at) => `agent-${at}`);
+  for (const id of ids) onHello(runtime.core, { ...agentHello(id, 'i', options.gpusPerAgent), gpus }, now());
+  const control = controlOf(runtime);
+  for (let at = 0; at < options.sweeps; at++) {
+    const text = noopSweep(options.trialsPerSweep, `concurrency: ${Math.ceil(slotsOf(options) / options.sweeps)}\n`);
+    await control.submit({ fileName: `sweep-${at}.yaml`, requestId: `request-${at}`, text });
+  }
+  for (let done = 0; done < options.run; ) {
+    const offers = await untilOffers(served);
+    for (const key of offers) {
+      await runOne(served, key, ids[done % ids.length] ?? '', done, options);
+      done += 1;
+    }
+  }
+  return {
+    served,
+    collecting,
+    scrape() {
+      collecting.measure();
+      return metrics.registry.metrics();
+    },
+    stop() {
+      collecting.stop();
+      served.stop();
+    },
+  };
+}
+
+const slotsOf = ({ agents, gpusPerAgent }: BusyOptions) => agents * gpusPerAgent;
+
+async function untilOffers({ runtime, offers }: Served): Promise<AttemptKey[]> {
+  while (offers.length === 0) {
+    runtime.reschedule();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return offers.splice(0);
+}
+
+/** The trial's attempt from its lease to its end; one in ten fails, and the last ones go on running. */
+async function runOne({ runtime }: Served, key: AttemptKey, agentId: string, at: number, options: BusyOptions) {
+  const { core } = runtime;
+  const step = new Step();
+  const answer = onOpen(core, { key, agentId, incarnation: 'i', slot: at % options.gpusPerAgent }, now(), step);
+  if (!answer.granted) return;
+  let seq = 0;
+  const tell = (body: Body) => onRecord(core, agentId, { key, seq: ++seq, at: now(), ...body }, now(), step);
+  for (let epoch = 1; epoch <= EPOCHS; epoch++) {
+    const metrics = Object.fromEntries(options.metrics.map((name, place) => [name, place + 1 / (at + epoch)]));
+    tell({ kind: 'report', epoch, metrics });
+  }
+  const failed: Ending = { outcome: 'failed', failure: { class: 'nan', message: 'the loss is not a number' } };
+  if (at < options.run - slotsOf(options))
+    tell({ kind: 'ended', ending: at % 10 === 9 ? failed : { outcome: 'succeeded' } });
+  await runtime.settle(step);
+}
+
+type Body = AttemptRecord extends infer R ? (R extends unknown ? Omit<R, 'key' | 'seq' | 'at'> : never) : never;

@@ -1,0 +1,329 @@
+/** Random histories of a core: what agents, people and time may do to it, in any order, sense or no sense. */
+import fc from 'fast-check';
+import { onHeartbeat, onHello } from '../../../coordinator/core/agents.ts';
+import {
+  type Answer,
+  type AttemptRecord,
+  type Claim,
+  onOpen,
+  onRecord,
+  type RecordAnswer,
+} from '../../../coordinator/core/attempts.ts';
+import { onDrain, onUndrain } from '../../../coordinator/core/drain.ts';
+import {
+  type AttemptKey,
+  type Core,
+  type Ending,
+  isEnded,
+  keyText,
+  type Resources,
+  type Sweep,
+  type SweepPolicy,
+} from '../../../coordinator/core/model.ts';
+import { onRetry, type RetryChoice } from '../../../coordinator/core/retry-trials.ts';
+import { schedule } from '../../../coordinator/core/scheduler.ts';
+import { Step } from '../../../coordinator/core/step.ts';
+import { addTrial, newSweep, onKill, onPause, onPriority, onResume, onStop } from '../../../coordinator/core/sweeps.ts';
+import { onTick } from '../../../coordinator/core/tick.ts';
+import { TrawlError } from '../../../proto/errors.ts';
+import type { FailureClassName } from '../../../proto/names.ts';
+import { addSweep, agentHello, emptyCore } from './sample-core.ts';
+
+export const FAILURES: readonly FailureClassName[] = [
+  'oom',
+  'nan',
+  'crash',
+  'lost',
+  'timeout',
+  'preflight',
+  'rejected',
+  'drained',
+];
+
+/** Numbers named `pick` choose among what there is by then. */
+export type Action =
+  | { readonly do: 'hello' | 'restart' | 'heartbeat' | 'stale heartbeat'; readonly agent: number }
+  | { readonly do: 'leaving heartbeat' | 'drain' | 'undrain'; readonly agent: number }
+  | { readonly do: 'schedule' }
+  | { readonly do: 'tick'; readonly ms: number }
+  | { readonly do: 'open'; readonly agent: number; readonly pick: number; readonly shift: number }
+  | {
+      readonly do: 'record';
+      readonly agent: number;
+      readonly pick: number;
+      readonly shift: number;
+      readonly body: Body;
+    }
+  | { readonly do: 'pause' | 'resume' | 'stop' | 'kill'; readonly pick: number }
+  | { readonly do: 'retry'; readonly pick: number; readonly choice: RetryChoice }
+  | { readonly do: 'prioritize'; readonly pick: number; readonly priority: number };
+
+type Body = 'report' | 'log' | 'checkpoint' | 'succeeded' | 'stopped' | FailureClassName;
+
+/** What came of an action, for a test to judge. */
+export interface Happened {
+  readonly step: Step;
+  readonly opened?: { readonly claim: Claim; readonly answer: Answer };
+  readonly recorded?: { readonly agentId: string; readonly record: AttemptRecord; readonly answer: RecordAnswer };
+  readonly refused?: TrawlError;
+  readonly heartbeat?: { readonly agentId: string; readonly incarnation: string };
+}
+
+export const AGENTS = ['a', 'b', 'c'] as const;
+const SLOTS = 2;
+/** Of each agent. */
+const PACKS = [1, 2, 4];
+const GPUS = { backend: 'tensorflow-gpu', slotFacts: [1, 1].map((gpus) => ({ gpus, vramBytes: 8 * 2 ** 30 })) };
+/** What each agent has: the third has what the first has, and GPUs. */
+const MACHINES = [{ labels: { zone: 'a' } }, { labels: { zone: 'b' } }, { labels: { zone: 'a' }, ...GPUS }];
+const packKeyOf = (index: number) => (index % 4 === 3 ? undefined : `k${index % 2}`);
+
+export class World {
+  readonly core: Core;
+  now = 1_000_000;
+  /** Every offer that was ever made: NATS may deliver each again, at any time. */
+  readonly offers: AttemptKey[] = [];
+  readonly granted: AttemptKey[] = [];
+  /** Sweeps that are over, which only the store knows any more. */
+  readonly ended = new Map<string, Sweep>();
+  #requests = 0;
+  readonly #incarnations = new Map<string, number>(AGENTS.map((id) => [id, 0]));
+
+  constructor(policies: readonly Partial<SweepPolicy>[], trials: number, core: Core = emptyCore()) {
+    this.core = core;
+    for (const [at, policy] of policies.entries()) addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
+  }
+
+  apply(action: Action): Happened {
+    const happened = this.#carryOut(action);
+    for (const output of happened.step.outputs) if (output.kind === 'offer') this.offers.push(output.key);
+    for (const change of happened.step.changes) {
+      if (change.kind === 'granted') this.granted.push(change.key);
+    }
+    return happened;
+  }
+
+  /** What the runtime does with sweeps that are over. */
+  forgetEnded(): void {
+    for (const sweep of this.core.sweeps.values()) {
+      if (!isEnded(sweep.state)) continue;
+      this.core.sweeps.delete(sweep.id);
+      this.ended.set(sweep.id, sweep);
+    }
+  }
+
+  incarnation(agentId: string, back = 0): string {
+    return `${agentId}${(this.#incarnations.get(agentId) ?? 0) - back}`;
+  }
+
+  #carryOut(action: Action): Happened {
+    const { core, now } = this;
+    switch (action.do) {
+      case 'restart': {
+        const id = agentAt(action.agent);
+        this.#incarnations.set(id, (this.#incarnations.get(id) ?? 0) + 1);
+        return this.#carryOut({ do: 'hello', agent: action.agent });
+      }
+      case 'hello': {
+        const id = agentAt(action.agent);
+        const hello = agentHello(id, this.incarnation(id), SLOTS, PACKS[action.agent % PACKS.length]);
+        onHello(core, { ...hello, ...MACHINES[action.agent % MACHINES.length] }, now);
+        return { step: new Step() };
+      }
+      case 'heartbeat':
+        return this.#heartbeat(agentAt(action.agent), 0);
+      case 'stale heartbeat':
+        return this.#heartbeat(agentAt(action.agent), 1);
+      case 'leaving heartbeat':
+        return this.#heartbeat(agentAt(action.agent), 0, true);
+      case 'drain':
+        return { step: onDrain(core, agentAt(action.agent), { graceMs: 1_000, reason: 'a person asked' }, now) };
+      case 'undrain':
+        return { step: onUndrain(core, agentAt(action.agent)) };
+      case 'schedule':
+        return { step: schedule(core, now) };
+      case 'tick':
+        this.now += action.ms;
+        return { step: onTick(core, this.now) };
+      case 'open':
+        return this.#open(action);
+      case 'record':
+        return this.#record(action);
+      case 'retry':
+        return this.#retry(action);
+      default:
+        return this.#steer(action);
+    }
+  }
+
+  #heartbeat(agentId: string, back: number, leaving = false): Happened {
+    const incarnation = this.incarnation(agentId, back);
+    const leases = [...this.core.leases.values()];
+    const held = leases.filter((lease) => lease.agentId === agentId && lease.incarnation === incarnation);
+    const beat = { agentId, incarnation, held: held.map((lease) => lease.key), leaving };
+    return { step: onHeartbeat(this.core, beat, this.now), heartbeat: beat };
+  }
+
+  #open({ agent, pick, shift }: Extract<Action, { do: 'open' }>): Happened {
+    const agentId = agentAt(agent);
+    const offered = chosen(this.offers, pick) ?? { sweepId: '1', trialId: 't0', attempt: 1 };
+    const key = { ...offered, attempt: Math.max(1, offered.attempt + shift) };
+    const claim = { key, agentId, incarnation: this.incarnation(agentId), slot: 0 };
+    const step = new Step();
+    return { step, opened: { claim, answer: onOpen(this.core, claim, this.now, step) } };
+  }
+
+  /** `agent` 0 to 2 is that agent, more is whoever holds the attempt. */
+  #record({ agent, pick, shift, body }: Extract<Action, { do: 'record' }>): Happened {
+    const running = [...this.core.leases.values()].map((lease) => lease.key);
+    const key = (agent < AGENTS.length ? chosen(this.granted, pick) : chosen(running, pick)) ?? {
+      sweepId: '1',
+      trialId: 't0',
+      attempt: 1,
+    };
+    const lease = this.core.leases.get(keyText(key));
+    const agentId = agent < AGENTS.length ? agentAt(agent) : (lease?.agentId ?? 'a');
+    const seq = Math.max(1, (lease?.lastSeq ?? 0) + 1 + shift);
+    const record = recordOf(key, seq, this.now, body);
+    const step = new Step();
+    return { step, recorded: { agentId, record, answer: onRecord(this.core, agentId, record, this.now, step) } };
+  }
+
+  #steer(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>): Happened {
+    // The third there is not.
+    const id = `${(action.pick % 3) + 1}`;
+    try {
+      switch (action.do) {
+        case 'pause':
+          return { step: onPause(this.core, id, 'a person asked') };
+        case 'resume':
+          return { step: onResume(this.core, id) };
+        case 'stop':
+          return { step: onStop(this.core, id, 'a person asked') };
+        case 'prioritize':
+          return { step: onPriority(this.core, id, action.priority, this.now) };
+        case 'kill':
+          return { step: onKill(this.core, id, 'a person asked') };
+      }
+    } catch (refused) {
+      if (!(refused instanceof TrawlError)) throw refused;
+      return { step: new Step(), refused };
+    }
+  }
+
+  #retry({ pick, choice }: Extract<Action, { do: 'retry' }>): Happened {
+    const id = `${(pick % 2) + 1}`;
+    const ended = this.ended.get(id);
+    const sweep = this.core.sweeps.get(id) ?? (ended && loadedAgain(ended));
+    if (sweep === undefined) throw new Error(`sweep ${id} is neither in memory nor in the store`);
+    this.#requests += 1;
+    try {
+      const step = onRetry(this.core, sweep, choice, `request ${this.#requests}`);
+      if (this.core.sweeps.has(id)) this.ended.delete(id);
+      return { step };
+    } catch (refused) {
+      if (!(refused instanceof TrawlError)) throw refused;
+      return { step: new Step(), refused };
+    }
+  }
+}
+
+/** As the store gives it back: without the queues that it had. */
+function loadedAgain({ id, state, policy, priority, trials }: Sweep): Sweep {
+  const sweep = newSweep(id, state, policy, priority);
+  for (const trial of trials.values()) addTrial(sweep, { ...trial });
+  return sweep;
+}
+
+function recordOf(key: AttemptKey, seq: number, at: number, body: Body): AttemptRecord {
+  if (body === 'report') return { kind: 'report', key, seq, at, epoch: seq, metrics: { loss: 1 / seq } };
+  if (body === 'log') return { kind: 'log', key, seq, at, text: `line ${seq}\n` };
+  if (body === 'checkpoint') {
+    const artifact = { name: `checkpoint-${seq}`, kind: 'checkpoint', epoch: seq, size: 1, sha256: '' } as const;
+    return { kind: 'artifact', key, seq, at, artifact };
+  }
+  return { kind: 'ended', key, seq, at, ending: endingOf(body) };
+}
+
+function endingOf(body: Exclude<Body, 'report' | 'log' | 'checkpoint'>): Ending {
+  if (body === 'succeeded' || body === 'stopped') return { outcome: body };
+  return { outcome: 'failed', failure: { class: body, message: 'as the test wants it' } };
+}
+
+const agentAt = (at: number): string => AGENTS[at % AGENTS.length] ?? 'a';
+const chosen = <T>(items: readonly T[], pick: number): T | undefined => items[pick % items.length];
+
+const agent = fc.nat({ max: AGENTS.length - 1 });
+const pick = fc.nat({ max: 1_000 });
+const say = <const T extends string>(verb: T) => fc.constant(verb);
+
+const body: fc.Arbitrary<Body> = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom('report' as const, 'log' as const, 'checkpoint' as const) },
+  { weight: 3, arbitrary: fc.constantFrom('succeeded' as const, 'stopped' as const) },
+  { weight: 3, arbitrary: fc.constantFrom(...FAILURES) },
+);
+
+const anyChoice: fc.Arbitrary<RetryChoice> = fc.oneof(
+  fc.record({
+    failures: fc.oneof(fc.constant('all' as const), fc.uniqueArray(fc.constantFrom(...FAILURES), { maxLength: 3 })),
+    cancelled: fc.boolean(),
+  }),
+  // One more than there are.
+  fc.record({
+    trials: fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 3 }).map((at) => at.map((i) => `t${i}`)),
+  }),
+);
+
+export const anyAction: fc.Arbitrary<Action> = fc.oneof(
+  { weight: 9, arbitrary: fc.record({ do: say('hello'), agent }) },
+  { weight: 4, arbitrary: fc.record({ do: say('restart'), agent }) },
+  { weight: 12, arbitrary: fc.record({ do: fc.constantFrom('heartbeat', 'stale heartbeat'), agent }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('leaving heartbeat', 'drain'), agent }) },
+  { weight: 3, arbitrary: fc.record({ do: say('undrain'), agent }) },
+  { weight: 30, arbitrary: fc.record({ do: say('schedule') }) },
+  // Now and then further than a lease, a timeout or a backoff lasts.
+  {
+    weight: 18,
+    arbitrary: fc.record({ do: say('tick'), ms: fc.constantFrom(1, 1, 250, 250, 4_000, 4_000, 16_000, 400_000) }),
+  },
+  { weight: 60, arbitrary: fc.record({ do: say('open'), agent, pick, shift: fc.constantFrom(0, 0, 0, 0, -1, 1) }) },
+  {
+    weight: 70,
+    arbitrary: fc.record({
+      do: say('record'),
+      agent: fc.constantFrom(0, 1, 2, 3, 3, 3, 3, 3),
+      pick,
+      shift: fc.constantFrom(0, 0, 0, 0, -1, 1),
+      body,
+    }),
+  },
+  { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('pause', 'resume', 'resume'), pick }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('stop', 'kill'), pick }) },
+  { weight: 4, arbitrary: fc.record({ do: say('prioritize'), pick, priority: fc.constantFrom(-1, 0, 1) }) },
+  { weight: 5, arbitrary: fc.record({ do: say('retry'), pick, choice: anyChoice }) },
+);
+
+export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
+  concurrency: fc.constantFrom(undefined, 1, 3),
+  retry: fc.record({
+    oom: fc.nat({ max: 2 }),
+    crash: fc.nat({ max: 3 }),
+    timeout: fc.nat({ max: 2 }),
+    backoffMs: fc.constantFrom(0, 2_000),
+  }),
+  timeoutMs: fc.constantFrom(undefined, 60_000),
+  maxFailed: fc.constantFrom(undefined, { kind: 'count', count: 2 }, { kind: 'share', ratio: 0.5 }),
+  weight: fc.constantFrom(1, 3),
+  trainer: fc.constant('noop'),
+  // Some agent can run each.
+  resources: fc.constantFrom<Resources>(
+    ...[{ labels: {} }, { labels: {} }, { labels: { zone: 'a' } }, { labels: { zone: 'b' } }],
+    ...[
+      { gpu: false as const, labels: { zone: 'a' } },
+      { gpu: 1, vramBytes: 4 * 2 ** 30, labels: {} },
+    ],
+  ),
+  checkpointEvery: fc.constant(1),
+  reconstructEvery: fc.constant(4),
+  command: fc.constant([]),
+});

@@ -1,0 +1,196 @@
+/** What can be known of a core from its changes alone, kept as a second set of books and checked as it is written. */
+import { strict as assert } from 'node:assert';
+import {
+  type AttemptKey,
+  type Core,
+  isEnded,
+  keyText,
+  type Sweep,
+  type SweepPolicy,
+} from '../../../coordinator/core/model.ts';
+import type { Change } from '../../../coordinator/core/step.ts';
+import type { FailureClassName, TrialStateName } from '../../../proto/names.ts';
+
+/** Where a trial may go from where it is. */
+const WAYS: Readonly<Record<TrialStateName, readonly TrialStateName[]>> = {
+  pending: ['offered', 'cancelled'],
+  offered: ['running', 'pending', 'cancelled'],
+  running: ['pending', 'succeeded', 'stopped', 'failed', 'cancelled'],
+  succeeded: [],
+  stopped: [],
+  failed: [],
+  cancelled: [],
+};
+
+interface Entry {
+  state: TrialStateName;
+  attempts: number;
+  /** The running attempt and its newest record. */
+  open: { readonly key: AttemptKey; lastSeq: number } | undefined;
+  /** Since it was last retried. */
+  failures: Partial<Record<FailureClassName, number>>;
+  /** How its last attempt failed, where that is why it is where it is. */
+  failure: FailureClassName | undefined;
+  /** Of the newest checkpoint that was stored. */
+  checkpoint: { readonly attempt: number; readonly epoch: number } | undefined;
+}
+
+export class Ledger {
+  readonly trials = new Map<string, Entry>();
+  readonly sweeps = new Map<string, { state: Sweep['state']; priority: number; readonly policy: SweepPolicy }>();
+
+  constructor(core?: Core) {
+    for (const sweep of core?.sweeps.values() ?? []) this.addSweep(sweep);
+  }
+
+  /** As it was submitted, whatever has happened to it in memory since. */
+  addSweep(sweep: Sweep): void {
+    this.sweeps.set(sweep.id, { state: 'running', priority: sweep.priority, policy: sweep.policy });
+    for (const trial of sweep.trials.values()) {
+      this.trials.set(`${sweep.id}/${trial.id}`, {
+        state: 'pending',
+        attempts: 0,
+        open: undefined,
+        failures: {},
+        failure: undefined,
+        checkpoint: undefined,
+      });
+    }
+  }
+
+  /** @throws {AssertionError} for a change that breaks a law */
+  write(change: Change): void {
+    switch (change.kind) {
+      case 'sweep': {
+        const sweep = this.#sweep(change.sweepId);
+        if (isEnded(sweep.state)) assert.equal(change.state, 'running', 'a sweep that has ended can only run again');
+        sweep.state = change.state;
+        break;
+      }
+      case 'trial': {
+        const entry = this.#entry(change);
+        assert.ok(WAYS[entry.state].includes(change.state), `a trial went from ${entry.state} to ${change.state}`);
+        if (change.state === 'offered') {
+          assert.equal(this.#sweep(change.sweepId).state, 'running', 'only a running sweep offers');
+        }
+        assert.equal(entry.open, undefined, `a trial went ${change.state} before its attempt ended`);
+        entry.state = change.state;
+        entry.failure = change.failure?.class;
+        break;
+      }
+      case 'drain':
+        break;
+      case 'retried': {
+        const entry = this.#entry(change);
+        assert.ok(['failed', 'cancelled'].includes(entry.state), `a trial was retried that is ${entry.state}`);
+        assert.ok(['running', 'paused'].includes(this.#sweep(change.sweepId).state), 'what is retried can run');
+        assert.equal(change.attempts, entry.attempts, 'attempts are numbered on');
+        assert.equal(change.failure, entry.failure, 'a retry knows what it is for');
+        if (change.failure === 'nan') entry.checkpoint = undefined;
+        assert.equal(change.resumesFrom, entry.checkpoint?.epoch ?? 0, 'what was done is not done again');
+        entry.state = 'pending';
+        entry.failures = {};
+        entry.failure = undefined;
+        break;
+      }
+      case 'priority':
+        assert.equal(this.#sweep(change.sweepId).priority, change.before, 'a priority goes on from what it was');
+        this.#sweep(change.sweepId).priority = change.priority;
+        break;
+      case 'granted': {
+        const entry = this.#entry(change.key);
+        assert.equal(this.#sweep(change.key.sweepId).state, 'running', 'only a running sweep grants');
+        assert.equal(entry.open, undefined, 'a trial has one running attempt at most');
+        assert.equal(entry.state, 'offered', 'only what is offered is granted');
+        assert.equal(change.key.attempt, entry.attempts + 1, 'attempts are numbered without gaps');
+        assert.equal(change.resumedFrom, entry.checkpoint?.epoch ?? 0, 'what was done is not done again');
+        entry.state = 'running';
+        entry.failure = undefined;
+        entry.attempts += 1;
+        entry.open = { key: change.key, lastSeq: 0 };
+        break;
+      }
+      case 'ended': {
+        const entry = this.#openEntry(change.key);
+        if (change.ending.outcome === 'failed') {
+          const failure = change.ending.failure.class;
+          entry.failures[failure] = (entry.failures[failure] ?? 0) + 1;
+        }
+        this.#entry(change.key).open = undefined;
+        break;
+      }
+      case 'report':
+      case 'log':
+      case 'artifact': {
+        const { open } = this.#openEntry(change.key);
+        assert.equal(change.seq, open.lastSeq + 1, 'records have no gaps');
+        open.lastSeq = change.seq;
+        if (change.kind === 'artifact' && change.artifact.kind === 'checkpoint') {
+          this.#entry(change.key).checkpoint = { attempt: change.key.attempt, epoch: change.artifact.epoch };
+        }
+        break;
+      }
+    }
+  }
+
+  /** @throws {AssertionError} where the core differs from what its changes said, or contradicts itself */
+  compare(core: Core): void {
+    let running = 0;
+    for (const sweep of core.sweeps.values()) {
+      assert.equal(sweep.state, this.#sweep(sweep.id).state);
+      assert.equal(sweep.priority, this.#sweep(sweep.id).priority);
+      const tally = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
+      for (const trial of sweep.trials.values()) {
+        const entry = this.#entry({ sweepId: sweep.id, trialId: trial.id });
+        tally[trial.state] += 1;
+        assert.equal(trial.state, entry.state);
+        assert.equal(trial.attempts, entry.attempts);
+        assert.deepEqual(trial.failures, entry.failures);
+        assert.equal(trial.failure, entry.failure);
+        // The store drops the checkpoint of what has succeeded.
+        if (trial.state !== 'succeeded') {
+          assert.equal(trial.checkpoint?.epoch, entry.checkpoint?.epoch);
+          assert.equal(trial.checkpoint?.attempt, entry.checkpoint?.attempt);
+        }
+        assert.equal(trial.lease !== undefined, trial.state === 'running', 'a lease goes with running');
+        if (trial.lease === undefined) continue;
+        running += 1;
+        assert.equal(core.leases.get(keyText(trial.lease.key)), trial.lease, 'the lease is in the list of leases');
+        assert.deepEqual(trial.lease.key, entry.open?.key);
+        assert.equal(trial.lease.lastSeq, entry.open?.lastSeq, 'the newest record is the newest that was stored');
+      }
+      assert.deepEqual(sweep.counts, tally, 'counts agree with the states');
+      const { concurrency = Number.POSITIVE_INFINITY } = sweep.policy;
+      assert.ok(tally.offered + tally.running <= concurrency, 'the concurrency holds');
+    }
+    assert.equal(core.leases.size, running, 'no lease without a running trial');
+    this.#compareSlots(core);
+  }
+
+  #compareSlots(core: Core): void {
+    const slots = new Map<string, Map<number, number>>();
+    for (const { agentId, slot } of core.leases.values()) {
+      const own = slots.get(agentId) ?? new Map<number, number>();
+      slots.set(agentId, own.set(slot, (own.get(slot) ?? 0) + 1));
+    }
+    assert.deepEqual(core.slotsInUse, slots, 'the slots in use are those of the leases');
+  }
+
+  #sweep(id: string) {
+    const sweep = this.sweeps.get(id);
+    assert.ok(sweep, `a change names sweep ${id}, which there is not`);
+    return sweep;
+  }
+
+  #entry({ sweepId, trialId }: { readonly sweepId: string; readonly trialId: string }): Entry {
+    const entry = this.trials.get(`${sweepId}/${trialId}`);
+    assert.ok(entry, `a change names trial ${sweepId}/${trialId}, which there is not`);
+    return entry;
+  }
+
+  #openEntry(key: AttemptKey): Entry & { open: NonNullable<Entry['open']> } {
+    const entry = this.#entry(key);
+    assert.deepEqual(entry.open?.key, key, 'only the running attempt changes anything');
+    return entry as Entry & { open: NonNullable<Entry['open']> };
+  }
+}

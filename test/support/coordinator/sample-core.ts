@@ -1,0 +1,70 @@
+/** Small cores for tests. */
+
+import type { AgentHello } from '../../../coordinator/core/agents.ts';
+import { newCore } from '../../../coordinator/core/leases.ts';
+import type { AttemptKey, Core, Sweep, SweepPolicy, Trial } from '../../../coordinator/core/model.ts';
+import { addTrial, newSweep } from '../../../coordinator/core/sweeps.ts';
+
+export const LEASE_MS = 15_000;
+
+export const PLAIN_POLICY: SweepPolicy = {
+  trainer: 'noop',
+  resources: { labels: {} },
+  weight: 1,
+  concurrency: undefined,
+  retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 },
+  timeoutMs: undefined,
+  maxFailed: undefined,
+  checkpointEvery: 1,
+  reconstructEvery: 4,
+  command: [],
+};
+
+export function emptyCore(): Core {
+  return newCore(LEASE_MS);
+}
+
+/** Adds a running sweep of pending trials `t0`, `t1`, ..., which fit into packs as `packKeyOf` says. */
+export function addSweep(
+  core: Core,
+  id: string,
+  trials: number,
+  policy: Partial<SweepPolicy> = {},
+  packKeyOf: (index: number) => string | undefined = () => undefined,
+  priority = 0,
+): Sweep {
+  const sweep = newSweep(id, 'running', { ...PLAIN_POLICY, ...policy }, priority);
+  for (let index = 0; index < trials; index++) {
+    addTrial(sweep, {
+      id: `t${index}`,
+      index,
+      state: 'pending',
+      packKey: packKeyOf(index),
+      attempts: 0,
+      failures: {},
+      failure: undefined,
+      offeredAt: 0,
+      pool: undefined,
+      readyAt: 0,
+      checkpoint: undefined,
+      lease: undefined,
+    });
+  }
+  core.sweeps.set(id, sweep);
+  return sweep;
+}
+
+export function agentHello(id: string, incarnation: string, slots: number, pack = 1): AgentHello {
+  const machine = { host: 'host', version: '0', backend: 'wasm', gpus: [], labels: {}, metrics: '' };
+  return { id, incarnation, slots, pack, ...machine, trainers: ['noop', 'autoencoder', 'command'], slotFacts: [] };
+}
+
+export function keyOf(sweep: Sweep, trial: Trial, attempt = trial.attempts + 1): AttemptKey {
+  return { sweepId: sweep.id, trialId: trial.id, attempt };
+}
+
+export function trialOf(sweep: Sweep, id: string): Trial {
+  const trial = sweep.trials.get(id);
+  if (trial === undefined) throw new Error(`the sample sweep has no trial ${id}`);
+  return trial;
+}

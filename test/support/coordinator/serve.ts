@@ -1,0 +1,130 @@
+/** A coordinator's services on a real socket and a real store, without NATS: offers are handed to the test. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
+import { pino } from 'pino';
+import { ArtifactFiles } from '../../../coordinator/artifacts/files.ts';
+import { Guard } from '../../../coordinator/auth/guard.ts';
+import { Identities } from '../../../coordinator/auth/identities.ts';
+import { Refusals } from '../../../coordinator/auth/refusals.ts';
+import { controlOf } from '../../../coordinator/control.ts';
+import { explainWaiting } from '../../../coordinator/core/explain.ts';
+import type { AttemptKey } from '../../../coordinator/core/model.ts';
+import { coordinatorMetrics } from '../../../coordinator/metrics/families.ts';
+import { callCounter } from '../../../coordinator/metrics/grpc-calls.ts';
+import { Runtime } from '../../../coordinator/runtime.ts';
+import { clusterName, openStore } from '../../../coordinator/store/open.ts';
+import { artifactService } from '../../../coordinator/transport/artifact-service.ts';
+import { AttemptService } from '../../../coordinator/transport/attempt-service.ts';
+import { openDoor } from '../../../coordinator/transport/door.ts';
+import { newServer } from '../../../coordinator/transport/server.ts';
+import { sweepService } from '../../../coordinator/transport/sweep-service.ts';
+import type { Address } from '../../../lib/net/address.ts';
+import type { Identity } from '../../../lib/net/identity.ts';
+import { ArtifactServiceService } from '../../../proto/gen/trawl/v1/artifact_service.ts';
+import { AttemptServiceService } from '../../../proto/gen/trawl/v1/attempt_service.ts';
+import { SweepServiceService } from '../../../proto/gen/trawl/v1/sweep_service.ts';
+import { LEASE_MS } from './sample-core.ts';
+
+export interface Served {
+  readonly runtime: Runtime;
+  readonly metrics: ReturnType<typeof coordinatorMetrics>;
+  readonly address: string;
+  readonly cluster: string;
+  /** Every offer made, oldest first. */
+  readonly offers: AttemptKey[];
+  /** Everything that broke the store. */
+  readonly broken: unknown[];
+  stop(): void;
+}
+
+export const INSECURE: ChannelCredentials = credentials.createInsecure();
+
+export function newFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'trawl-coordinator-'));
+}
+
+export interface ServeOptions {
+  /** Where to listen; a free port of the loopback unless said. */
+  readonly at?: Address;
+  /** With it, only who is known in the folder comes in. */
+  readonly secured?: { readonly identity: Identity; readonly dir: string };
+  /** How long an artifact's next piece is waited for. */
+  readonly stallMs?: number;
+  /** Gets the log, a line a call. */
+  readonly logTo?: (line: string) => void;
+}
+
+/**
+ * @param dir a folder that no store of this process was open in: libsql keeps a closed store's lock
+ */
+export async function serve(dir: string, options: ServeOptions = {}): Promise<Served> {
+  const { at = { host: '127.0.0.1', port: 0 }, secured, stallMs, logTo } = options;
+  const db = openStore(dir);
+  const cluster = clusterName(db);
+  const log = logTo === undefined ? pino({ level: 'silent' }) : pino({}, { write: logTo });
+  const metrics = coordinatorMetrics();
+  const offers: AttemptKey[] = [];
+  const broken: unknown[] = [];
+  const files = new ArtifactFiles(dir);
+  const runtime: Runtime = new Runtime({
+    db,
+    leaseMs: LEASE_MS,
+    onBroken: (error) => broken.push(error),
+    send: (output) => {
+      if (output.kind === 'offer') offers.push(output.key);
+      else if (output.kind === 'drain') attempts.tellOfDrain(output.agentId);
+      else attempts.dismiss(output.agentId, output.key, output.refusal);
+    },
+  });
+  const refusals = new Refusals(metrics.authRefused, log);
+  const identities = secured && new Identities(secured.dir, (error) => broken.push(error));
+  const guard = new Guard(identities, (reason, facts) => refusals.tell(reason, facts));
+  const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, guard, log });
+  const source = {
+    queries: runtime.queries,
+    agents: () => [],
+    explain: (sweepId: string, trialId: string) => explainWaiting(runtime.core, sweepId, trialId, runtime.now()),
+    onCommit: runtime.onCommit.bind(runtime),
+  };
+  const server = newServer(guard.interceptors, callCounter(metrics));
+  server.addService(
+    ArtifactServiceService,
+    artifactService({
+      queries: runtime.queries,
+      files,
+      core: runtime.core,
+      guard,
+      log,
+      ...(stallMs === undefined ? {} : { stallMs }),
+    }),
+  );
+  server.addService(AttemptServiceService, attempts.implementation);
+  server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
+  const door = await openDoor(server, at, {
+    identity: secured?.identity,
+    onRefused: (reason, from, detail) => refusals.tell(reason, { from, detail }),
+  });
+  return {
+    runtime,
+    metrics,
+    address: `${door.host}:${door.port}`,
+    cluster,
+    offers,
+    broken,
+    stop() {
+      server.forceShutdown();
+      door.close();
+      runtime.flush();
+      db.close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A sweep file of `trials` no-op trials. */
+export function noopSweep(trials: number, more = ''): string {
+  const values = Array.from({ length: trials }, (_, x) => x).join(', ');
+  return `name: sample\nmethod: grid\ntrainer: noop\nmetric: {name: test_loss, goal: minimize}\nparameters:\n  x: {values: [${values}]}\n${more}`;
+}

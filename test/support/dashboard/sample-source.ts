@@ -1,0 +1,151 @@
+/** A source for tests that answers at once, from messages that the test has written; what is asked of it is kept. */
+import { encode } from 'fast-png';
+import type { Source } from '../../../dashboard/source.ts';
+import type { Importance } from '../../../dashboard/state/model.ts';
+import type { SweepAct, Which } from '../../../dashboard/state/ui.ts';
+import type { GetTrialResponse, WatchResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
+import type { Agent, Artifact, Event, Report, Sweep } from '../../../proto/gen/trawl/v1/types.ts';
+import { sampleAgent, sampleSweep } from './sample.ts';
+
+export interface SampleAnswers {
+  readonly updates: readonly WatchResponse[];
+  readonly sweeps?: readonly Sweep[];
+  readonly earlier?: readonly Event[];
+  readonly curves?: ReadonlyMap<string, readonly Report[]>;
+  readonly trial?: (trialId: string) => GetTrialResponse;
+  readonly log?: string;
+  readonly importance?: Importance;
+  readonly act?: (act: SweepAct) => Sweep;
+  readonly retry?: (which: Which) => { readonly sweep: Sweep; readonly retried: number };
+  readonly explain?: readonly string[];
+}
+
+export class SampleSource implements Source {
+  readonly acts: [string, SweepAct][] = [];
+  readonly retries: [string, Which][] = [];
+  readonly priorities: [string, number][] = [];
+  readonly drains: [string, boolean][] = [];
+  readonly watched: string[] = [];
+  readonly #answers: SampleAnswers;
+  readonly #later: WatchResponse[] = [];
+  #wake: () => void = () => {};
+  #over = false;
+  #heard: Parameters<Source['watch']>[1] | undefined;
+
+  constructor(answers: SampleAnswers) {
+    this.#answers = answers;
+  }
+
+  /** What the stream brings next. */
+  tell(...updates: readonly WatchResponse[]): void {
+    this.#later.push(...updates);
+    this.#wake();
+  }
+
+  /** The stream ends. */
+  end(): void {
+    this.#over = true;
+    this.#wake();
+  }
+
+  /** The coordinator goes away, or comes back. */
+  link(away: string | undefined): void {
+    if (away === undefined) this.#heard?.onBack();
+    else this.#heard?.onAway(away);
+  }
+
+  async find(sweep: string): Promise<string> {
+    return sweep === 'last' ? '7' : sweep;
+  }
+
+  async *watch(sweepId: string, heard: Parameters<Source['watch']>[1]): AsyncGenerator<WatchResponse> {
+    this.#heard = heard;
+    this.watched.push(sweepId);
+    yield* this.#answers.updates;
+    while (!this.#over && !heard.signal.aborted) {
+      yield* this.#later.splice(0);
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          heard.signal.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.#wake = wake;
+        heard.signal.addEventListener('abort', wake);
+        if (this.#later.length > 0 || this.#over) wake();
+      });
+    }
+    yield* this.#later.splice(0);
+  }
+
+  async earlierEvents(_sweep: string, until: number): Promise<readonly Event[]> {
+    return (this.#answers.earlier ?? []).filter(({ seq }) => seq <= until);
+  }
+
+  async sweeps(): Promise<readonly Sweep[]> {
+    return this.#answers.sweeps ?? [];
+  }
+
+  async curves(_sweep: string, ids: readonly string[]): Promise<ReadonlyMap<string, readonly Report[]>> {
+    return new Map(ids.map((id) => [id, this.#answers.curves?.get(id) ?? []]));
+  }
+
+  async trial(_sweep: string, trialId: string): Promise<GetTrialResponse> {
+    return this.#answers.trial?.(trialId) ?? { trial: undefined, attempts: [], reports: [], artifacts: [] };
+  }
+
+  async *log(): AsyncGenerator<string> {
+    yield this.#answers.log ?? '';
+  }
+
+  async artifact(): Promise<Uint8Array> {
+    return encode({ width: 40, height: 12, channels: 1, data: squares(40, 12) });
+  }
+
+  async act(sweepId: string, act: SweepAct): Promise<Sweep> {
+    this.acts.push([sweepId, act]);
+    if (this.#answers.act === undefined) throw new Error('nobody answers');
+    return this.#answers.act(act);
+  }
+
+  async retry(sweepId: string, which: Which): Promise<{ readonly sweep: Sweep; readonly retried: number }> {
+    this.retries.push([sweepId, which]);
+    if (this.#answers.retry === undefined) throw new Error('nobody answers');
+    return this.#answers.retry(which);
+  }
+
+  async prioritize(sweepId: string, priority: number): Promise<Sweep> {
+    this.priorities.push([sweepId, priority]);
+    return sampleSweep({ id: sweepId, priority });
+  }
+
+  async explain(): Promise<readonly string[]> {
+    return this.#answers.explain ?? [];
+  }
+
+  async drain(agentId: string, on: boolean): Promise<Agent> {
+    this.drains.push([agentId, on]);
+    return sampleAgent({ id: agentId, state: on ? 'AGENT_STATE_DRAINING' : 'AGENT_STATE_CONNECTED' });
+  }
+
+  async importance(_trials: unknown, metric: string): Promise<Importance> {
+    return this.#answers.importance ?? { metric, why: '', effects: [], interactions: [] };
+  }
+}
+
+/** White squares of four pixels on black. */
+function squares(width: number, height: number): Uint8Array {
+  return Uint8Array.from({ length: width * height }, (_, i) => {
+    const [x, y] = [i % width, Math.floor(i / width)];
+    return Math.floor(x / 4) % 2 === Math.floor(y / 4) % 2 ? 255 : 0;
+  });
+}
+
+export const picture = (epoch: number): Artifact => ({
+  attempt: 1,
+  name: `reconstructions/epoch-${epoch}.png`,
+  kind: 'ARTIFACT_KIND_RECONSTRUCTION',
+  epoch,
+  size: 100,
+  sha256: '',
+  atMs: 0,
+});
