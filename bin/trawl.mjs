@@ -1,14 +1,13 @@
 #!/usr/bin/env node
-// The `trawl` command. Plain JavaScript that an old Node can parse, so that it can say that it is too old.
+// The `trawl` command. Uses only syntax that an old Node can parse, so that it can report that Node is too old.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { requireNode } from '../deploy/setup/node-version.mjs';
 
-const at = (path) => new URL(path, import.meta.url);
-const program = at('../dist/bin/main.js');
+const program = new URL('../dist/bin/main.js', import.meta.url);
 
 requireNode();
-ready().then(
+buildIfNeeded().then(
   () => import(program.href),
   (error) => {
     console.error(error.message);
@@ -16,14 +15,12 @@ ready().then(
   },
 );
 
-/** A package carries its build; a checkout is built on first use. */
-function ready() {
+/** A package contains its build; a checkout is built on first use. */
+function buildIfNeeded() {
   if (existsSync(program)) return Promise.resolve();
-  if (existsSync(at('../.git'))) {
+  if (existsSync(new URL('../.git', import.meta.url))) {
     return import('../deploy/setup.mjs').then((module) => module.setUp({ steps: ['dependencies', 'build'] }));
   }
-  const missing = `trawl: ${fileURLToPath(program)} is missing: this installation is not whole.`;
-  return Promise.reject(
-    new Error(`${missing}\nInstall it again, or run \`npm run setup\` in a checkout of the sources.`),
-  );
+  const missing = `trawl: ${fileURLToPath(program)} is missing: this installation is incomplete.`;
+  return Promise.reject(new Error(`${missing}\nInstall trawl again, or run \`npm run setup\` in a checkout.`));
 }

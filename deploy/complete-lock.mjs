@@ -1,13 +1,14 @@
-// Run after `npm install` where the registry holds this platform's packages only: see setup/platform-packages.mjs.
+// Adds the packages of other platforms to package-lock.json. Run it after `npm install` if the registry has the packages
+// of this platform only; setup/platform-packages.mjs has the reason.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CHECKOUT } from './setup/checkout.mjs';
+import { CHECKOUT } from './setup/common.mjs';
 import { missingPlatformPackages } from './setup/platform-packages.mjs';
 
 const file = join(CHECKOUT, 'package-lock.json');
 const lock = JSON.parse(readFileSync(file, 'utf8'));
 const missing = missingPlatformPackages(lock);
-const [root, ...rest] = [...Object.entries(lock.packages), ...Object.entries(missing)];
-lock.packages = Object.fromEntries([root, ...rest.sort(([a], [b]) => (a < b ? -1 : 1))]);
+const { '': root, ...rest } = { ...lock.packages, ...missing };
+lock.packages = { '': root, ...Object.fromEntries(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1))) };
 if (Object.keys(missing).length > 0) writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
-console.log(`package-lock.json: ${Object.keys(missing).length} packages for other platforms added`);
+console.log(`package-lock.json: added ${Object.keys(missing).length} packages of other platforms`);

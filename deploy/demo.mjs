@@ -1,10 +1,11 @@
-// What `npm run demo` runs.
+// Implements `npm run demo`.
 import { requireNode } from './setup/node-version.mjs';
 
 const HELP = `Usage: npm run demo [-- UP_ARGS ...]
 
-Sets up what is needed (dependencies, build, nats-server) and sweeps: 8 trials on real MNIST, with a worker process a
-core. Everything is kept under .trawl/demo-TIME. What follows -- goes to \`trawl up\`: \`npm run demo -- --slots 1\`.`;
+Installs the dependencies, builds trawl, finds nats-server, and runs a demo sweep: 8 trials on MNIST, with one worker
+process per core. Results are kept in .trawl/demo-TIME. Arguments after -- are passed to \`trawl up\`:
+\`npm run demo -- --slots 1\`.`;
 
 const args = process.argv.slice(2);
 if (args.includes('--help') || args.includes('-h')) {

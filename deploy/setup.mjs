@@ -1,28 +1,33 @@
-// The set-up of a checkout: `npm run setup`, and the first thing that `npm run demo` and `npm test` do. Plain
-// JavaScript that an old Node can parse, so that it can say that it is too old; the work is in setup/.
+// Implements `npm run setup`, which `npm run demo` and `npm test` also run first. Uses only syntax that an old Node can
+// parse, so that it can report that Node is too old.
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { requireNode } from './setup/node-version.mjs';
 
 const HELP = `Usage: node deploy/setup.mjs [STEP ...]
 
-Makes this checkout ready to run, and does only what is not done yet. Steps:
-  dependencies  npm ci, when node_modules differs from package-lock.json
-  build         tsc, when the sources have changed since the last build
-  nats          finds nats-server: TRAWL_NATS (a running server), PATH, trawl's cache, Debian's package, a
+Makes this checkout ready to run. Does only what is not done yet. Steps:
+  dependencies  npm ci, if node_modules differs from package-lock.json
+  build         tsc, if the sources have changed since the last build
+  nats          finds nats-server: TRAWL_NATS (a running server), PATH, trawl's cache, the Debian package, or a
                 download pinned by SHA-256
-and if it is named, or nothing is named and an NVIDIA GPU is seen:
-  native        gets a libtensorflow and builds its binding, for the GPU if there is one; with options:
+On request, and by default if an NVIDIA GPU is found:
+  native        obtains libtensorflow and builds its binding, for the GPU if there is one; for options, see
                 npm run setup:native -- --help
 
-Set TRAWL_NATS=nats://HOST:PORT to use a NATS server that already runs.`;
+Set TRAWL_NATS=nats://HOST:PORT to use a running NATS server.`;
 
-/** See setup.d.mts. */
+/**
+ * Makes a checkout ready to run; see setup/set-up.mjs. Exits if this Node version is too old.
+ * @param {import('./setup/set-up.mjs').SetUpOptions} [options]
+ * @returns {Promise<import('./setup/set-up.mjs').SetUpResult>}
+ */
 export function setUp(options) {
   requireNode();
   return import('./setup/set-up.mjs').then((module) => module.setUp(options));
 }
 
+/** @param {readonly string[]} args */
 function main(args) {
   if (args.includes('--help') || args.includes('-h')) {
     console.log(HELP);
@@ -31,11 +36,10 @@ function main(args) {
   requireNode();
   import('./setup/set-up.mjs')
     .then((module) => {
-      const unknown = args.filter((step) => ![...module.STEPS, ...module.EXTRA_STEPS].includes(step));
+      const known = [...module.STEPS, ...module.EXTRA_STEPS];
+      const unknown = args.filter((step) => !known.includes(step));
       if (unknown.length > 0) {
-        console.error(
-          `set-up: no step is called ${unknown.join(', ')}; expected ${[...module.STEPS, ...module.EXTRA_STEPS].join(', ')}`,
-        );
+        console.error(`set-up: unknown step ${unknown.join(', ')}; expected ${known.join(', ')}`);
         process.exit(2);
       }
       return module.setUp(args.length > 0 ? { steps: args } : {});

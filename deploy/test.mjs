@@ -1,11 +1,11 @@
-// What `npm test` runs.
+// Implements `npm test`.
 import { requireNode } from './setup/node-version.mjs';
 
 const HELP = `Usage: npm test [-- VITEST_ARGS ...]
 
-Sets up what the tests need, then checks in this order and stops at the first failure: lint (biome, buf), generated
-code against the .proto files, types and build, tests (vitest; unit, property and integration, against a real
-nats-server). What follows -- goes to vitest: \`npm test -- coordinator\` runs the tests of that folder.`;
+Installs what the tests need and runs these checks, up to the first failure: lint (biome, buf), generated code against
+the .proto files, types and build, tests (vitest: unit, property and integration tests with a real nats-server).
+Arguments after -- are passed to vitest: \`npm test -- coordinator\` runs the tests of that folder.`;
 
 const args = process.argv.slice(2);
 if (args.includes('--help') || args.includes('-h')) {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type * as Check from '../../deploy/setup/nats/check.mjs';
 import type * as Finder from '../../deploy/setup/nats/find.mjs';
-import type * as Running from '../../deploy/setup/nats/running.mjs';
 import { UnreachableError } from '../../proto/errors.ts';
 import { packageRoot } from './package-root.ts';
 
@@ -14,7 +14,7 @@ function load<T>(file: string): Promise<T> {
   return import(pathToFileURL(join(packageRoot(), 'deploy', 'setup', 'nats', file)).href) as Promise<T>;
 }
 const finder = () => load<typeof Finder>('find.mjs');
-const running = () => load<typeof Running>('running.mjs');
+const check = () => load<typeof Check>('check.mjs');
 
 /**
  * A nats-server to use: the running one that TRAWL_NATS names, or a program on this machine; with `install`, fetched
@@ -36,13 +36,13 @@ export async function findNatsBinary(options: FindOptions): Promise<NatsBinary> 
 }
 
 /** What a NATS server says of itself on connecting; rejects with the reason where none answers within `limitMs`. */
-export async function askNatsServer(url: string, limitMs?: number): Promise<Running.ServerInfo> {
-  return await (await running()).askServer(url, limitMs);
+export async function askNatsServer(url: string, limitMs?: number): Promise<Check.ServerInfo> {
+  return await (await check()).readServerInfo(url, limitMs);
 }
 
 /** The version of the server at a URL, or why trawl cannot use it. */
 export async function checkNatsServer(url: string): Promise<{ version: string } | { problem: string }> {
-  return await (await running()).checkRunning(url);
+  return await (await check()).checkServer(url);
 }
 
 function forPeople(found: typeof Finder, error: unknown): never {

@@ -1,72 +1,117 @@
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { CommandError, runQuietly } from '../setup/run-quietly.mjs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { CommandError, runQuietly } from '../setup/run.mjs';
 import { cachedFolder } from './cache.mjs';
-import { layOutDeps } from './layout.mjs';
-import { findNodeGyp, findNodeHeaders } from './node-gyp.mjs';
+import { linkDeps } from './layout.mjs';
 
+/** File name of the compiled binding. */
 export const ADDON = 'tfjs_binding.node';
 const BUILD_LIMIT_MS = 20 * 60_000;
 
 /**
- * The newest N-API that both the package and this Node have; the package's loader looks in `lib/napi-v<N>`.
- * @param {readonly number[]} offered by the package
- * @param {number} here
+ * Returns the newest N-API version that both the package and this Node support. The loader of the package looks in
+ * `lib/napi-v<N>`.
+ * @param {readonly number[]} supported by the package
+ * @param {number} current of this Node
  */
-export function napiVersion(offered, here) {
-  const common = offered.filter((version) => version <= here);
+export function napiVersion(supported, current) {
+  const common = supported.filter((version) => version <= current);
   if (common.length === 0)
-    throw new Error(`the binding needs N-API ${Math.min(...offered)}, and this Node has ${here}`);
+    throw new Error(`the binding needs N-API ${Math.min(...supported)}, and this Node has ${current}`);
   return Math.max(...common);
 }
 
 /**
- * Compiles the binding from the package's own source against a libtensorflow, once.
- * @param {{packageRoot: string, layout: import('./layout.mjs').Layout, key: string, cache: string}} options `key`: of
- * the libtensorflow
- * @param {(line: string) => void} say
+ * Compiles the binding from the source in the package against a libtensorflow, or takes it from the cache.
+ * @param {{packageRoot: string, layout: import('./layout.mjs').Layout, key: string, cache: string}} options `key`:
+ * identifies the libtensorflow
+ * @param {(line: string) => void} log
  * @returns {Promise<{path: string, napi: number}>}
  */
-export async function buildBinding({ packageRoot, layout, key, cache }, say) {
+export async function buildBinding({ packageRoot, layout, key, cache }, log) {
   const { version, binary } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
   const napi = napiVersion(binary.napi_versions, Number(process.versions.napi));
   const place = join(cache, 'bindings', `${key}-tfjs-${version}-napi-v${napi}`);
   const { path, made } = await cachedFolder(place, async (folder) => {
-    say(`binding: node-gyp on the source of @tensorflow/tfjs-node ${version} ...`);
+    log(`binding: building @tensorflow/tfjs-node ${version} from source with node-gyp ...`);
     await compile(packageRoot, layout, napi, folder);
   });
-  if (!made) say(`binding: at ${path}`);
+  if (!made) log(`binding: at ${path}`);
   return { path: join(path, ADDON), napi };
 }
 
+/**
+ * @param {string} packageRoot
+ * @param {import('./layout.mjs').Layout} layout
+ * @param {number} napi
+ * @param {string} folder
+ */
 async function compile(packageRoot, layout, napi, folder) {
   const stage = join(folder, 'stage');
   mkdirSync(stage);
   for (const name of ['binding.gyp', 'binding', 'package.json'])
     cpSync(join(packageRoot, name), join(stage, name), { recursive: true });
-  layOutDeps(layout, join(stage, 'deps'));
+  linkDeps(layout, join(stage, 'deps'));
   const headers = findNodeHeaders(process.execPath);
-  const variables = [
+  const args = [
+    findNodeGyp(process.env, process.execPath),
+    'rebuild',
+    ...(headers === undefined ? [] : [`--nodedir=${headers}`]),
     '--module_name=tfjs_binding',
     `--module_path=${join(stage, 'out')}`,
     `--napi_build_version=${napi}`,
   ];
   try {
-    await runQuietly(
-      process.execPath,
-      [
-        findNodeGyp(process.env, process.execPath),
-        'rebuild',
-        ...(headers === undefined ? [] : [`--nodedir=${headers}`]),
-        ...variables,
-      ],
-      { cwd: stage, limitMs: BUILD_LIMIT_MS },
-    );
+    await runQuietly(process.execPath, args, { cwd: stage, limitMs: BUILD_LIMIT_MS });
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     const needs = 'a C++ compiler, make and python3 (Debian: apt-get install g++ make python3)';
-    throw new Error(`the binding could not be built; it needs ${needs}\n${error.message}`);
+    throw new Error(`could not build the binding; this needs ${needs}\n${error.message}`);
   }
   renameSync(join(stage, 'out', ADDON), join(folder, ADDON));
   rmSync(stage, { recursive: true });
+}
+
+/**
+ * Finds the node-gyp of npm: the one that npm passes to its scripts, otherwise that of the npm installed with this Node.
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} execPath of Node
+ * @returns {string} path of node-gyp.js
+ * @throws {Error}
+ */
+export function findNodeGyp(env, execPath) {
+  const prefix = dirname(dirname(execPath));
+  const candidates = [
+    env.npm_config_node_gyp,
+    ...['lib/node_modules', 'node_modules', 'share/nodejs'].map((folder) =>
+      join(prefix, folder, 'npm/node_modules/node-gyp/bin/node-gyp.js'),
+    ),
+    globalNodeGyp(execPath),
+  ];
+  const found = candidates.find((path) => path !== undefined && existsSync(path));
+  if (found === undefined) throw new Error('node-gyp was not found: run this with npm (npm run setup:native)');
+  return found;
+}
+
+/**
+ * Finds a node-gyp among the global modules of Node.
+ * @param {string} execPath
+ */
+function globalNodeGyp(execPath) {
+  try {
+    return createRequire(execPath).resolve('node-gyp/bin/node-gyp.js');
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Finds Node's headers if they are installed with it. Without them node-gyp downloads them.
+ * @param {string} execPath
+ * @returns {string | undefined} for node-gyp's --nodedir
+ */
+export function findNodeHeaders(execPath) {
+  const prefix = dirname(dirname(execPath));
+  return existsSync(join(prefix, 'include/node/node_api.h')) ? prefix : undefined;
 }

@@ -2,10 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { napiVersion } from './binding.mjs';
-import { findNodeGyp, findNodeHeaders } from './node-gyp.mjs';
+import { findNodeGyp, findNodeHeaders, napiVersion } from './binding.mjs';
+import { pipProblem } from './fetch.mjs';
 import { proofProblem } from './proof.mjs';
-import { pipProblem } from './wheel.mjs';
 
 let prefix: string;
 beforeEach(() => {
@@ -19,7 +18,7 @@ function file(path: string): string {
   return join(prefix, path);
 }
 
-test("npm's node-gyp is taken from what npm says, else from beside Node", () => {
+test('node-gyp is taken from the path that npm provides, otherwise from the npm installed with Node', () => {
   const execPath = join(prefix, 'bin/node');
   expect(() => findNodeGyp({}, execPath)).toThrow('npm run setup:native');
   const beside = file('lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js');
@@ -28,31 +27,31 @@ test("npm's node-gyp is taken from what npm says, else from beside Node", () => 
   expect(findNodeGyp({ npm_config_node_gyp: named }, execPath)).toBe(named);
 });
 
-test('headers are used where they were installed with Node', () => {
+test('headers that are installed with Node are used', () => {
   const execPath = join(prefix, 'bin/node');
   expect(findNodeHeaders(execPath)).toBeUndefined();
   file('include/node/node_api.h');
   expect(findNodeHeaders(execPath)).toBe(prefix);
 });
 
-test('the newest N-API that package and Node share is built for', () => {
+test('the binding is built for the newest N-API that the package and Node share', () => {
   expect(napiVersion([3, 4, 8], 9)).toBe(8);
   expect(napiVersion([3, 4, 8], 6)).toBe(4);
   expect(() => napiVersion([8], 6)).toThrow('needs N-API 8, and this Node has 6');
 });
 
-test('a proof counts only if libtensorflow computed it and the loss fell', () => {
+test('a proof is accepted only if libtensorflow computed it and the loss fell', () => {
   const proof = { backend: 'tensorflow', tensorflow: '2.18.1', usesGpu: false, before: 1, after: 0.1 };
   expect(proofProblem(proof)).toBeNull();
   expect(proofProblem({ ...proof, after: Number.NaN })).toContain('does not learn');
   expect(proofProblem({ ...proof, after: 0.9 })).toContain('from 1 to 0.9');
-  expect(proofProblem({ ...proof, backend: 'cpu' })).toContain('backend cpu');
+  expect(proofProblem({ ...proof, backend: 'cpu' })).toContain('uses the backend cpu instead of libtensorflow');
 });
 
-test("what pip said is cut to its errors, and pip's absence is named", () => {
+test('the output of pip is reduced to its errors, and a missing pip is reported', () => {
   expect(pipProblem('`python3 -m pip` could not be started: ENOENT')).toContain('apt-get install python3-pip');
   expect(pipProblem('failed\n/usr/bin/python3: No module named pip')).toContain('apt-get install python3-pip');
-  const refused =
+  const output =
     'failed (exit code 1)\nERROR: THESE PACKAGES DO NOT MATCH\n    Expected sha256 00\n         Got        11';
-  expect(pipProblem(refused)).toBe('ERROR: THESE PACKAGES DO NOT MATCH Expected sha256 00 Got        11');
+  expect(pipProblem(output)).toBe('ERROR: THESE PACKAGES DO NOT MATCH Expected sha256 00 Got        11');
 });

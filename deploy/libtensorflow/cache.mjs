@@ -1,34 +1,34 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { codeOf, userCache } from '../setup/common.mjs';
 
 /**
- * Where every checkout of this user finds what was fetched and built: `libtensorflow` in trawl's cache.
+ * Returns the folder that holds the downloads and builds of all checkouts of this user.
  * @param {NodeJS.ProcessEnv} env
  */
 export function libtensorflowCache(env) {
-  return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'trawl', 'libtensorflow');
+  return join(userCache(env), 'libtensorflow');
 }
 
-const FILLING = '.filling-';
-/** No filling takes as long. */
-const LEFT_BEHIND_MS = 24 * 60 * 60_000;
+const TEMPORARY = '.filling-';
+/** Longer than any download or build. */
+const LEFTOVER_AGE_MS = 24 * 60 * 60_000;
 
 /**
- * Removes what set-ups that were killed have left in a folder.
+ * Removes temporary folders that killed setups left behind.
  * @param {string} folder
  * @param {number} now ms since the epoch
  */
 export function removeLeftovers(folder, now) {
-  for (const name of readdirSync(folder).filter((each) => each.startsWith(FILLING))) {
+  for (const name of readdirSync(folder).filter((each) => each.startsWith(TEMPORARY))) {
     const path = join(folder, name);
-    if (now - statSync(path).mtimeMs > LEFT_BEHIND_MS) rmSync(path, { recursive: true });
+    if (now - statSync(path).mtimeMs > LEFTOVER_AGE_MS) rmSync(path, { recursive: true });
   }
 }
 
 /**
- * A folder of the cache, filled if it is not there: in a folder of its own beside it that then takes the final name, so
- * that what has the name is whole, whoever is killed half-way.
+ * Returns a folder of the cache, and fills it if it does not exist. It is filled under a temporary name beside its
+ * place and then renamed, so that it is never seen incomplete.
  * @param {string} path
  * @param {(folder: string) => Promise<void>} fill
  * @returns {Promise<{path: string, made: boolean}>}
@@ -36,14 +36,14 @@ export function removeLeftovers(folder, now) {
 export async function cachedFolder(path, fill) {
   if (existsSync(path)) return { path, made: false };
   mkdirSync(dirname(path), { recursive: true });
-  const folder = mkdtempSync(join(dirname(path), FILLING));
+  const folder = mkdtempSync(join(dirname(path), TEMPORARY));
   try {
     await fill(folder);
     renameSync(folder, path);
     return { path, made: true };
   } catch (error) {
-    // Another set-up was quicker: what it made is as good.
-    if (error.code === 'ENOTEMPTY' || error.code === 'EEXIST') return { path, made: false };
+    // Another setup was faster; its folder is equivalent.
+    if (['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) return { path, made: false };
     throw error;
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -51,7 +51,7 @@ export async function cachedFolder(path, fill) {
 }
 
 /**
- * Why there is too little room, or null.
+ * Returns a message if a file system has too little free space, otherwise null.
  * @param {string} folder that exists
  * @param {number} needed bytes
  * @returns {string | null}
@@ -59,6 +59,7 @@ export async function cachedFolder(path, fill) {
 export function spaceProblem(folder, needed) {
   const { bavail, bsize } = statfsSync(folder);
   const free = bavail * bsize;
+  /** @param {number} bytes */
   const gib = (bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  return free >= needed ? null : `${folder} has ${gib(free)} free, and ${gib(needed)} are needed to unpack`;
+  return free >= needed ? null : `${folder} has ${gib(free)} free; unpacking needs ${gib(needed)}`;
 }

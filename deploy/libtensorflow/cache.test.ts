@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test('the cache lies where XDG says, else in the home folder', () => {
+test('the cache is in XDG_CACHE_HOME, otherwise in the home folder', () => {
   expect(libtensorflowCache({ XDG_CACHE_HOME: '/x' })).toBe('/x/trawl/libtensorflow');
   expect(libtensorflowCache({ HOME: '/home/a' })).toBe('/home/a/.cache/trawl/libtensorflow');
 });
@@ -23,7 +23,7 @@ test('a folder is filled once', async () => {
   expect(readFileSync(join(path, 'file'), 'utf8')).toBe('whole');
 });
 
-test('a filling that fails leaves nothing, neither under the name nor beside it', async () => {
+test('a failed fill leaves no files', async () => {
   const fill = async (place: string) => {
     writeFileSync(join(place, 'half'), '');
     throw new Error('interrupted');
@@ -32,7 +32,7 @@ test('a filling that fails leaves nothing, neither under the name nor beside it'
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test('what a killed set-up left half-filled is never taken for the folder', async () => {
+test('a leftover of a killed setup is never used as the folder', async () => {
   mkdirSync(join(folder, '.filling-dead'));
   const path = join(folder, 'a');
   await cachedFolder(path, async (place) => {
@@ -42,7 +42,7 @@ test('what a killed set-up left half-filled is never taken for the folder', asyn
   expect(readdirSync(path)).toEqual(['file']);
 });
 
-test('what was left half-filled is removed after a day, and nothing else is', () => {
+test('leftovers are removed after a day, and other folders are kept', () => {
   for (const name of ['.filling-dead', 'whole']) mkdirSync(join(folder, name));
   removeLeftovers(folder, Date.now() + 23 * 3_600_000);
   expect(readdirSync(folder).sort()).toEqual(['.filling-dead', 'whole']);
@@ -50,7 +50,7 @@ test('what was left half-filled is removed after a day, and nothing else is', ()
   expect(readdirSync(folder)).toEqual(['whole']);
 });
 
-test('of two that fill at once, both get the whole folder', async () => {
+test('two concurrent fills both return the complete folder', async () => {
   const path = join(folder, 'a');
   const fill = async (place: string) => {
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -61,7 +61,7 @@ test('of two that fill at once, both get the whole folder', async () => {
   expect(readdirSync(folder)).toEqual(['a']);
 });
 
-test('too little room is said with both figures', () => {
+test('too little free space is reported with both sizes', () => {
   expect(spaceProblem(folder, 1)).toBeNull();
-  expect(spaceProblem(folder, 2 ** 60)).toMatch(/ has [0-9.]+ GiB free, and 1073741824\.0 GiB are needed/);
+  expect(spaceProblem(folder, 2 ** 60)).toMatch(/ has [0-9.]+ GiB free; unpacking needs 1073741824\.0 GiB/);
 });

@@ -2,15 +2,15 @@ import { existsSync, mkdirSync, readdirSync, realpathSync, symlinkSync } from 'n
 import { join } from 'node:path';
 
 /**
- * Where in a folder a libtensorflow lies.
+ * The locations of a libtensorflow's files.
  * @typedef {object} Layout
  * @property {string} lib folder of the libraries
- * @property {string} main file name of the library with the C API, as the loader asks for it
- * @property {string} framework file name of the library beside it
+ * @property {string} main file name of the library with the C API, as the loader expects it
+ * @property {string} framework file name of the framework library beside it
  * @property {string} include folder that has `tensorflow/c/c_api.h`
  */
 
-/** TensorFlow's release, a wheel's site-packages, and the package inside it: each relative to the folder. */
+/** Paths relative to the folder: TensorFlow's release, the site-packages of a wheel, and the package inside it. */
 const SHAPES = [
   { lib: 'lib', main: 'libtensorflow.so.2', include: 'include' },
   { lib: 'tensorflow', main: 'libtensorflow_cc.so.2', include: 'tensorflow/include' },
@@ -21,9 +21,10 @@ const FRAMEWORK = 'libtensorflow_framework.so.2';
 const C_API = 'tensorflow/c/c_api.h';
 
 /**
+ * Finds the files of a libtensorflow in a folder.
  * @param {string} folder
  * @returns {Layout}
- * @throws {Error} that says what was looked for
+ * @throws {Error} that lists the expected files
  */
 export function layoutOf(folder) {
   for (const { lib, main, include } of SHAPES) {
@@ -36,20 +37,24 @@ export function layoutOf(folder) {
 }
 
 /**
- * Lays out `deps/` as the binding's build expects it, with links: deps/lib/libtensorflow.so and the framework's,
- * deps/include/tensorflow, and beside that the folders that TensorFlow's headers include from.
+ * Creates `deps/` as the binding's build expects it, from links: deps/lib/libtensorflow.so and the framework library,
+ * deps/include/tensorflow, and the other folders that TensorFlow's headers include from.
  * @param {Layout} layout
  * @param {string} deps
  */
-export function layOutDeps({ lib, main, framework, include }, deps) {
+export function linkDeps({ lib, main, framework, include }, deps) {
   mkdirSync(join(deps, 'lib'), { recursive: true });
   mkdirSync(join(deps, 'include'));
+  /**
+   * @param {string} from
+   * @param {string} to
+   */
   const link = (from, to) => symlinkSync(realpathSync(from), join(deps, to));
   for (const name of [main, framework]) link(join(lib, name), join('lib', name));
   link(join(lib, main), 'lib/libtensorflow.so');
   link(join(lib, framework), 'lib/libtensorflow_framework.so');
   for (const name of readdirSync(include)) link(join(include, name), join('include', name));
-  // TensorFlow's own release has them here.
+  // TensorFlow's own release has these headers in include/external.
   for (const name of ['tsl', 'xla']) {
     const external = join(include, 'external', `local_${name}`, name);
     if (existsSync(external) && !existsSync(join(deps, 'include', name))) link(external, join('include', name));

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { layOutDeps, layoutOf } from './layout.mjs';
+import { layoutOf, linkDeps } from './layout.mjs';
 
 let folder: string;
 beforeEach(() => {
@@ -18,7 +18,7 @@ function given(...files: string[]): string {
   return join(folder, 'given');
 }
 
-test('a release, a wheel and an installed package of Python are recognised', () => {
+test('a release, a wheel and an installed Python package are recognized', () => {
   const release = given(
     'lib/libtensorflow.so.2',
     'lib/libtensorflow_framework.so.2',
@@ -34,12 +34,12 @@ test('a release, a wheel and an installed package of Python are recognised', () 
   expect(layoutOf(installed)).toMatchObject({ lib: installed, include: join(installed, 'include') });
 });
 
-test('a folder without the headers or without a library is refused with what is expected', () => {
+test('a folder without headers or without a library is rejected with the expected files', () => {
   const half = given('lib/libtensorflow.so.2', 'lib/libtensorflow_framework.so.2');
   expect(() => layoutOf(half)).toThrow(/has no libtensorflow: expected lib\/libtensorflow\.so\.2.*c_api\.h/);
 });
 
-test('deps has the names that the build links against, and the headers of the release beside TensorFlow', () => {
+test('deps has the library names that the build links against, and the external headers of the release', () => {
   const release = given(
     'lib/libtensorflow.so.2',
     'lib/libtensorflow_framework.so.2',
@@ -47,7 +47,7 @@ test('deps has the names that the build links against, and the headers of the re
     'include/external/local_tsl/tsl/status.h',
   );
   const deps = join(folder, 'deps');
-  layOutDeps(layoutOf(release), deps);
+  linkDeps(layoutOf(release), deps);
   expect(readdirSync(join(deps, 'lib')).sort()).toEqual([
     'libtensorflow.so',
     'libtensorflow.so.2',

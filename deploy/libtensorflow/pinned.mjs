@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 
 /**
- * `cpu`, or `cuda`: computes on NVIDIA GPUs, and on the CPU where there is none.
+ * `cpu`, or `cuda`: computes on NVIDIA GPUs, and on the CPU if there is none.
  * @typedef {'cpu' | 'cuda'} Variant
  */
 
-/** TensorFlow's own C library, from https://www.tensorflow.org/install/lang_c; 2.18.0 is its last for Linux. */
+/** TensorFlow's own C library, from https://www.tensorflow.org/install/lang_c; 2.18.0 is the last release for Linux. */
 export const OFFICIAL = {
   version: '2.18.0',
   baseUrl: 'https://storage.googleapis.com/tensorflow/versions',
@@ -20,12 +20,12 @@ export const OFFICIAL = {
 };
 
 /**
- * The wheel of TensorFlow for Python, which carries libtensorflow_cc, libtensorflow_framework and the C headers; its
- * checksums are in the requirements files.
+ * TensorFlow's wheel for Python. It contains libtensorflow_cc, libtensorflow_framework and the C headers. The
+ * requirements files have the checksums.
  */
 export const WHEEL = {
   version: '2.18.1',
-  /** The build that is taken, whatever Python is here: only what is written in C is used. */
+  /** Independent of the Python installed here, because only the C libraries are used. */
   python: '3.11',
   platform: 'manylinux2014_x86_64',
   requirements: {
@@ -34,5 +34,5 @@ export const WHEEL = {
   },
 };
 
-/** Free bytes that a set-up needs while it unpacks; half of it stays in use. */
+/** Free bytes that a setup needs while it unpacks; half of them stay in use. */
 export const SPACE_BYTES = { cpu: 2.5 * 2 ** 30, cuda: 8 * 2 ** 30 };

@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { ADDON } from './binding.mjs';
 
 /**
- * What this checkout was given, so that it can be put back after `npm ci` has removed it.
+ * A record of the files added to the packages of a checkout, which allows to restore them after `npm ci`.
  * @typedef {object} Placement
  * @property {readonly string[]} packages names
  * @property {string} lib folder of the libraries
@@ -21,15 +21,20 @@ import { ADDON } from './binding.mjs';
  * @property {number} napi
  */
 
+/** @param {string} root */
 const recordFile = (root) => join(root, '.trawl', 'libtensorflow.json');
 
-/** The folder of a package in the checkout. */
+/**
+ * Returns the folder of a package in the checkout.
+ * @param {string} root
+ * @param {string} name
+ */
 export const packageRoot = (root, name) => join(root, 'node_modules', ...name.split('/'));
 
 /**
- * Puts a libtensorflow and the binding into the packages: a link `deps/lib`, where the binding looks for its libraries,
- * and a copy of the binding. Writes down that it did.
- * @param {string} root the checkout
+ * Adds a libtensorflow and the binding to the packages, and records it: a link `deps/lib`, where the binding looks for
+ * its libraries, and a copy of the binding.
+ * @param {string} root of the checkout
  * @param {Placement} placement
  */
 export function place(root, placement) {
@@ -38,36 +43,42 @@ export function place(root, placement) {
   writeFileSync(recordFile(root), `${JSON.stringify(placement, null, 2)}\n`);
 }
 
+/**
+ * @param {string} folder
+ * @param {Placement} placement
+ */
 function placeInto(folder, { lib, binding, napi }) {
   clear(folder);
   mkdirSync(join(folder, 'deps'));
   symlinkSync(lib, join(folder, 'deps', 'lib'));
-  // The binding last: with it the package counts as complete.
+  // The binding comes last, because a package that has it counts as complete.
   mkdirSync(join(folder, 'lib', `napi-v${napi}`), { recursive: true });
   copyFileSync(binding, join(folder, 'lib', `napi-v${napi}`, ADDON));
 }
 
 /**
- * Takes out again what does not work, so that no worker tries to load it.
+ * Removes a placement that does not work, so that no worker loads it.
  * @param {string} root
  * @param {Placement} placement
  */
-export function takeOut(root, { packages }) {
+export function removePlacement(root, { packages }) {
   rmSync(recordFile(root), { force: true });
   for (const name of packages) clear(packageRoot(root, name));
 }
 
+/** @param {string} folder */
 function clear(folder) {
   for (const name of ['deps', 'lib', 'build']) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 /**
- * Puts back what the checkout had before its packages were installed anew, if all of it is still in the cache.
+ * Restores the recorded placement after the packages were reinstalled, if the cache still has all of it.
  * @param {string} root
  * @returns {readonly string[]} the packages that were completed
  */
-export function placeAgain(root) {
+export function restorePlacement(root) {
   if (!existsSync(recordFile(root))) return [];
+  /** @type {Placement} */
   const placement = JSON.parse(readFileSync(recordFile(root), 'utf8'));
   if (!existsSync(placement.lib) || !existsSync(placement.binding)) return [];
   const missing = placement.packages.filter((name) => {
@@ -78,16 +89,24 @@ export function placeAgain(root) {
   return missing;
 }
 
+/**
+ * @param {string} folder
+ * @param {Placement} placement
+ */
 function has(folder, { lib, napi }) {
   const link = join(folder, 'deps', 'lib');
   if (!existsSync(link) || !existsSync(join(folder, 'lib', `napi-v${napi}`, ADDON))) return false;
   return realpathSync(link) === realpathSync(lib);
 }
 
-/** Whether a package has a native part, whoever put it there. */
+/**
+ * Returns whether a package has a native part, from this setup or another.
+ * @param {string} root
+ * @param {string} name
+ */
 export function isPlaced(root, name) {
   const folder = packageRoot(root, name);
   const lib = join(folder, 'lib');
-  const bound = existsSync(lib) && readdirSync(lib).some((each) => existsSync(join(lib, each, ADDON)));
-  return bound && existsSync(join(folder, 'deps', 'lib'));
+  const hasBinding = existsSync(lib) && readdirSync(lib).some((each) => existsSync(join(lib, each, ADDON)));
+  return hasBinding && existsSync(join(folder, 'deps', 'lib'));
 }

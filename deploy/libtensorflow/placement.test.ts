@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { isPlaced, packageRoot, place, placeAgain, takeOut } from './placement.mjs';
+import { isPlaced, packageRoot, place, removePlacement, restorePlacement } from './placement.mjs';
 
 const NAME = '@tensorflow/tfjs-node';
 let root: string;
@@ -25,7 +25,7 @@ const placement = () => ({
   napi: 8,
 });
 
-test('the package gets its binding, and its libraries where the binding looks for them', () => {
+test('the package gets its binding, and its libraries in the place where the binding looks for them', () => {
   expect(isPlaced(root, NAME)).toBe(false);
   place(root, placement());
   expect(isPlaced(root, NAME)).toBe(true);
@@ -33,35 +33,35 @@ test('the package gets its binding, and its libraries where the binding looks fo
   expect(readFileSync(inPackage('lib/napi-v8/../../deps/lib/libtensorflow.so.2'), 'utf8')).toBe('library');
 });
 
-test('a package that was installed anew gets them again, and only then', () => {
-  expect(placeAgain(root)).toEqual([]);
+test('a reinstalled package is restored, and no other', () => {
+  expect(restorePlacement(root)).toEqual([]);
   place(root, placement());
-  expect(placeAgain(root)).toEqual([]);
+  expect(restorePlacement(root)).toEqual([]);
   rmSync(join(root, 'node_modules'), { recursive: true });
   install();
-  expect(placeAgain(root)).toEqual([NAME]);
+  expect(restorePlacement(root)).toEqual([NAME]);
   expect(existsSync(inPackage('lib/napi-v8/tfjs_binding.node'))).toBe(true);
 });
 
-test('when the cache was emptied nothing is put back', () => {
+test('nothing is restored after the cache was emptied', () => {
   place(root, placement());
   rmSync(join(root, 'node_modules'), { recursive: true });
   install();
   rmSync(join(root, 'cache'), { recursive: true });
-  expect(placeAgain(root)).toEqual([]);
+  expect(restorePlacement(root)).toEqual([]);
   expect(isPlaced(root, NAME)).toBe(false);
 });
 
-test('a package whose libraries have gone does not count as complete', () => {
+test('a package without its libraries does not count as complete', () => {
   place(root, placement());
   rmSync(join(root, 'cache'), { recursive: true });
   expect(isPlaced(root, NAME)).toBe(false);
 });
 
-test('what does not work is taken out, and is not put back', () => {
+test('a removed placement is not restored', () => {
   place(root, placement());
-  takeOut(root, placement());
+  removePlacement(root, placement());
   expect(existsSync(inPackage('lib'))).toBe(false);
   expect(existsSync(inPackage('deps'))).toBe(false);
-  expect(placeAgain(root)).toEqual([]);
+  expect(restorePlacement(root)).toEqual([]);
 });

@@ -2,27 +2,29 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const SCRIPT = fileURLToPath(new URL('training-step.cjs', import.meta.url));
-/** For loading a gigabyte of libraries from a cold disk and waking up the GPUs. */
+/** Allows for loading a gigabyte of libraries from a cold disk and initializing the GPUs. */
 const LIMIT_MS = 5 * 60_000;
 
 /**
+ * The result of training a small network.
  * @typedef {object} Proof
  * @property {string} backend
  * @property {string} tensorflow version
  * @property {boolean} usesGpu
- * @property {number} before loss of a small net, untrained
- * @property {number} after
+ * @property {number} before loss before training
+ * @property {number} after loss after training
  */
 
 /**
- * Trains a small net with the package, in a process of its own.
+ * Trains a small network with the package, in a separate process.
  * @param {string} packageFolder
  * @returns {Promise<Proof>}
- * @throws {Error} with what the process printed, when it does not load or does not learn
+ * @throws {Error} with the output of the process, if the package does not load or does not learn
  */
 export async function prove(packageFolder) {
   const { code, stdout, stderr } = await run(packageFolder);
-  if (code !== 0) throw new Error(`${packageFolder} does not load:\n${stderr.trim()}`);
+  if (code !== 0) throw new Error(`could not load ${packageFolder}:\n${stderr.trim()}`);
+  /** @type {Proof} */
   const proof = JSON.parse(stdout);
   const problem = proofProblem(proof);
   if (problem !== null) throw new Error(`${packageFolder} ${problem}`);
@@ -30,16 +32,20 @@ export async function prove(packageFolder) {
 }
 
 /**
- * What is wrong with a proof, or null.
+ * Returns why a proof is not accepted, or null.
  * @param {Proof} proof
  * @returns {string | null}
  */
 export function proofProblem({ backend, before, after }) {
-  if (backend !== 'tensorflow') return `computes with the backend ${backend}, not with libtensorflow`;
+  if (backend !== 'tensorflow') return `uses the backend ${backend} instead of libtensorflow`;
   if (!(after < before / 2)) return `does not learn: the loss went from ${before} to ${after} in 50 steps`;
   return null;
 }
 
+/**
+ * @param {string} packageFolder
+ * @returns {Promise<{code: number | string | null, stdout: string, stderr: string}>}
+ */
 function run(packageFolder) {
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '1', TF_FORCE_GPU_ALLOW_GROWTH: 'true' };
   return new Promise((resolve, reject) => {

@@ -1,94 +1,125 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { elapsed, messageOf } from '../setup/common.mjs';
 import { withLock } from '../setup/lock.mjs';
-import { CommandError, runQuietly } from '../setup/run-quietly.mjs';
-import { since } from '../setup/say.mjs';
+import { CommandError, runQuietly } from '../setup/run.mjs';
 import { buildBinding } from './binding.mjs';
 import { libtensorflowCache, removeLeftovers, spaceProblem } from './cache.mjs';
 import { layoutOf } from './layout.mjs';
 import { SPACE_BYTES } from './pinned.mjs';
-import { isPlaced, packageRoot, place, takeOut } from './placement.mjs';
-import { platformProblem, thisMachine } from './platform.mjs';
+import { isPlaced, packageRoot, place, removePlacement } from './placement.mjs';
 import { prove } from './proof.mjs';
 import { obtain, sourcesFor } from './sources.mjs';
 
 const NVIDIA_LIMIT_MS = 10_000;
 
-/** The packages that get a libtensorflow; one for GPUs serves the CPU too. */
-const PACKAGES = {
-  cpu: ['@tensorflow/tfjs-node'],
-  cuda: ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'],
-};
+const GPU_PACKAGE = '@tensorflow/tfjs-node-gpu';
+const CPU_PACKAGE = '@tensorflow/tfjs-node';
+
+/** A libtensorflow for GPUs serves the CPU package too. */
+const PACKAGES = { cpu: [CPU_PACKAGE], cuda: [GPU_PACKAGE, CPU_PACKAGE] };
 
 /**
- * Gives the TensorFlow packages of a checkout their native part: a libtensorflow, the binding built from its source, and
- * the proof that they train. What is in the cache is not fetched or built again.
- * @param {{root: string, say: (line: string) => void, from?: string, variant?: import('./pinned.mjs').Variant}} options
- * `from`: a libtensorflow of the user's own; `variant`: default `cuda` where an NVIDIA GPU is seen, else `cpu`
+ * Adds the native part to the TensorFlow packages of a checkout: obtains a libtensorflow, builds the binding from
+ * source, and verifies that the packages can train. Reuses the cache.
+ * @param {{root: string, log: (line: string) => void, from?: string, variant?: import('./pinned.mjs').Variant}} options
+ * `from`: path of a libtensorflow to use; `variant`: default `cuda` where an NVIDIA GPU is found, otherwise `cpu`
  */
-export async function setUpNative({ root, say, from, variant: asked }) {
+export async function setUpNative({ root, log, from, variant: requested }) {
   const start = performance.now();
-  const problem = platformProblem(thisMachine());
+  const problem = platformProblem(currentPlatform());
   if (problem !== null) throw new Error(problem);
-  const gpus = await hasNvidiaGpu();
-  const variant = asked ?? (gpus ? 'cuda' : 'cpu');
+  const hasGpu = await hasNvidiaGpu();
+  const variant = requested ?? (hasGpu ? 'cuda' : 'cpu');
   const packages = PACKAGES[variant];
   const absent = packages.filter((name) => !existsSync(packageRoot(root, name)));
-  if (absent.length > 0) throw new Error(`${absent.join(' and ')} is not installed: run npm run setup first`);
+  if (absent.length > 0) throw new Error(`${absent.join(' and ')} not installed: run npm run setup first`);
 
   const cache = libtensorflowCache(process.env);
   mkdirSync(cache, { recursive: true });
-  const placement = await withLock(join(cache, 'set-up.lock'), say, async () => {
+  const placement = await withLock(join(cache, 'set-up.lock'), log, async () => {
     removeLeftovers(cache, Date.now());
     const sources = await sourcesFor({ from, variant });
     if (!sources.some(({ folder, key }) => existsSync(folder ?? join(cache, key)))) {
       const full = spaceProblem(cache, SPACE_BYTES[variant]);
       if (full !== null) throw new Error(full);
     }
-    const { source, folder } = await obtain(sources, cache, say);
+    const { source, folder } = await obtain(sources, cache, log);
     const layout = layoutOf(folder);
     const { key } = source;
-    const built = await buildBinding({ packageRoot: packageRoot(root, packages[0]), layout, key, cache }, say);
+    const sourcePackage = variant === 'cuda' ? GPU_PACKAGE : CPU_PACKAGE;
+    const built = await buildBinding({ packageRoot: packageRoot(root, sourcePackage), layout, key, cache }, log);
     return { packages, lib: layout.lib, binding: built.path, napi: built.napi };
   });
   place(root, placement);
   try {
-    for (const name of packages) say(`${name}: ${proofText(await prove(packageRoot(root, name)), variant, gpus)}`);
+    for (const name of packages) log(`${name}: ${proofText(await prove(packageRoot(root, name)), variant, hasGpu)}`);
   } catch (error) {
-    takeOut(root, placement);
+    removePlacement(root, placement);
     throw error;
   }
-  say(`native: ready (${since(start)})`);
+  log(`native: ready (${elapsed(start)})`);
 }
 
 /**
- * What the ordinary set-up does: where an NVIDIA GPU is seen and the package for it has no native part yet, gets it.
- * Says why when it cannot: trawl then computes with WebAssembly.
- * @param {string} root the checkout
- * @param {(line: string) => void} say
+ * Runs setUpNative as part of the default setup: only where an NVIDIA GPU is found and the GPU package has no native
+ * part yet. A failure is logged, and trials then train on the CPU.
+ * @param {string} root of the checkout
+ * @param {(line: string) => void} log
  */
-export async function setUpNativeForGpu(root, say) {
-  if (isPlaced(root, PACKAGES.cuda[0]) || !(await hasNvidiaGpu())) return;
-  say('native: nvidia-smi lists a GPU; getting what TensorFlow needs for it (npm run setup:native -- --help)');
+export async function setUpNativeForGpu(root, log) {
+  if (isPlaced(root, GPU_PACKAGE) || !(await hasNvidiaGpu())) return;
+  log('native: nvidia-smi lists a GPU; setting up TensorFlow for it (npm run setup:native -- --help)');
   try {
-    await setUpNative({ root, say, variant: 'cuda' });
+    await setUpNative({ root, log, variant: 'cuda' });
   } catch (error) {
-    say(`native: not set up, so trials train on the CPU: ${error.message}`);
+    log(`native: setup failed, trials will train on the CPU: ${messageOf(error)}`);
   }
 }
 
-function proofText({ tensorflow, usesGpu, before, after }, variant, gpus) {
-  const trained = `a net trained on the ${usesGpu ? 'GPU' : 'CPU'} with TensorFlow ${tensorflow}: loss ${before.toFixed(3)} to ${after.toFixed(3)}`;
+/**
+ * @param {import('./proof.mjs').Proof} proof
+ * @param {import('./pinned.mjs').Variant} variant
+ * @param {boolean} hasGpu
+ */
+function proofText({ tensorflow, usesGpu, before, after }, variant, hasGpu) {
+  const device = usesGpu ? 'GPU' : 'CPU';
+  const trained = `trained a network on the ${device} with TensorFlow ${tensorflow}: loss ${before.toFixed(3)} to ${after.toFixed(3)}`;
   if (variant === 'cpu' || usesGpu) return trained;
-  return `${trained}; ${gpus ? 'the GPU could not be used: the driver does not fit CUDA 12' : 'no GPU is seen here'}`;
+  return `${trained}; ${hasGpu ? 'could not use the GPU: the driver does not support CUDA 12' : 'no GPU was found'}`;
 }
 
-/** Whether nvidia-smi lists a GPU. */
-export async function hasNvidiaGpu() {
+async function hasNvidiaGpu() {
   try {
     return /^GPU \d+:/m.test(await runQuietly('nvidia-smi', ['-L'], { limitMs: NVIDIA_LIMIT_MS }));
   } catch (error) {
     if (error instanceof CommandError) return false;
     throw error;
   }
+}
+
+/**
+ * `glibc`: its version, or undefined if the system uses another C library.
+ * @typedef {{platform: string, arch: string, glibc: string | undefined}} Platform
+ */
+
+/**
+ * Returns why libtensorflow cannot be set up on a platform, or null.
+ * @param {Platform} platform
+ * @returns {string | null}
+ */
+export function platformProblem({ platform, arch, glibc }) {
+  const alternative = 'trawl uses WebAssembly here, which needs no setup';
+  if (platform !== 'linux' || arch !== 'x64')
+    return `libtensorflow is supported on 64-bit x86 Linux only, and this is ${platform} ${arch}; ${alternative}`;
+  if (glibc === undefined)
+    return `libtensorflow needs the GNU C library, and this Linux uses another one (musl); ${alternative}`;
+  return null;
+}
+
+/** @returns {Platform} */
+export function currentPlatform() {
+  // @types/node declares the report as an object without properties.
+  const report = /** @type {{header: {glibcVersionRuntime?: string}}} */ (process.report.getReport());
+  return { platform: process.platform, arch: process.arch, glibc: report.header.glibcVersionRuntime };
 }

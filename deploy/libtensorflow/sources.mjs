@@ -1,25 +1,29 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { messageOf } from '../setup/common.mjs';
+import { sha256, sha256OfFile } from '../setup/download.mjs';
 import { cachedFolder } from './cache.mjs';
+import { fetchOfficial, fetchWheel, unpackArchive, unpackWheel } from './fetch.mjs';
 import { layoutOf } from './layout.mjs';
-import { fetchOfficial, unpackArchive } from './official.mjs';
 import { OFFICIAL, WHEEL } from './pinned.mjs';
-import { fetchWheel, unpackWheel } from './wheel.mjs';
 
 /**
- * Something that a libtensorflow can come from.
- * @typedef {object} Source
- * @property {string} title for a person
- * @property {string} key names what it gives, in the cache; a different library has a different key
- * @property {string} [folder] it is used where it lies
- * @property {(folder: string) => Promise<void>} [fill] puts it into a folder
+ * A source of libtensorflow: either a folder that is used in place, or a function that fills a folder of the cache.
+ * @typedef {{title: string, key: string} & (
+ *   {folder: string, fill?: undefined} | {folder?: undefined, fill: (folder: string) => Promise<void>})} Source
+ * `title` is shown to the user; `key` identifies the library in the cache
  */
 
 /**
- * Where to look, in that order: only what is given, else TensorFlow's own release, then the wheel of a Python registry.
+ * What can be downloaded, with its checksums.
+ * @typedef {{official: typeof OFFICIAL, wheel: typeof WHEEL}} Pinned
+ */
+
+/**
+ * Returns the sources in the order in which they are tried: only `from` if it is set, otherwise TensorFlow's own release
+ * and then the wheel from a Python registry.
  * @param {{from?: string, variant: import('./pinned.mjs').Variant}} options
- * @param {{official: typeof OFFICIAL, wheel: typeof WHEEL}} [pinned]
+ * @param {Pinned} [pinned]
  * @returns {Promise<readonly Source[]>}
  */
 export async function sourcesFor({ from, variant }, { official, wheel } = { official: OFFICIAL, wheel: WHEEL }) {
@@ -38,63 +42,62 @@ export async function sourcesFor({ from, variant }, { official, wheel } = { offi
   ];
 }
 
-/** @throws {Error} when there is nothing of use at that path */
+/**
+ * @param {string} from
+ * @returns {Promise<Source>}
+ * @throws {Error} if the path does not exist or has no libtensorflow
+ */
 async function givenSource(from) {
   const stat = statSync(from, { throwIfNoEntry: false });
   if (stat === undefined) throw new Error(`${from} does not exist`);
   const path = realpathSync(from);
   if (stat.isDirectory()) {
     const { lib, main } = layoutOf(path);
-    // Another version in the same place needs a binding of its own.
+    // Another version at the same path needs its own binding.
     const { size, mtimeMs } = statSync(join(lib, main));
-    const key = createHash('sha256').update(`${path} ${size} ${mtimeMs}`).digest('hex').slice(0, 16);
-    return { title: path, key: `given-${key}`, folder: path };
+    return { title: path, key: `given-${sha256(`${path} ${size} ${mtimeMs}`).slice(0, 16)}`, folder: path };
   }
   const unpack = /\.whl$/.test(path) ? unpackWheel : /\.(tar\.gz|tgz)$/.test(path) ? unpackArchive : undefined;
-  if (unpack === undefined) throw new Error(`${from} is no folder, no .whl and no .tar.gz`);
-  const key = `given-${(await sha256Of(path)).slice(0, 16)}`;
+  if (unpack === undefined) throw new Error(`${from} is not a folder, a .whl or a .tar.gz`);
+  const key = `given-${(await sha256OfFile(path)).slice(0, 16)}`;
   return { title: basename(path), key, fill: (folder) => unpack(path, folder) };
 }
 
-async function sha256Of(path) {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk);
-  return hash.digest('hex');
-}
-
 /**
- * The first source that gives something; what is in the cache is taken before anything is fetched. Each that is passed
- * over gets a line.
+ * Returns the first source that is available. A source that is in the cache is used before anything is downloaded. Each
+ * source that fails is logged.
  * @param {readonly Source[]} sources
  * @param {string} cache
- * @param {(line: string) => void} say
+ * @param {(line: string) => void} log
  * @returns {Promise<{source: Source, folder: string}>}
- * @throws {Error} with what was tried, and why it gave nothing
+ * @throws {Error} with each source and the reason why it failed
  */
-export async function obtain(sources, cache, say) {
-  const place = (source) => source.folder ?? join(cache, source.key);
-  const there = sources.find((source) => statSync(place(source), { throwIfNoEntry: false })?.isDirectory());
-  if (there !== undefined) {
-    say(`libtensorflow: ${there.title}, at ${place(there)}`);
-    return { source: there, folder: place(there) };
+export async function obtain(sources, cache, log) {
+  /** @param {Source} source */
+  const folderOf = (source) => source.folder ?? join(cache, source.key);
+  const present = sources.find((source) => statSync(folderOf(source), { throwIfNoEntry: false })?.isDirectory());
+  if (present !== undefined) {
+    log(`libtensorflow: ${present.title}, at ${folderOf(present)}`);
+    return { source: present, folder: folderOf(present) };
   }
-  const passed = [];
+  const failures = [];
   for (const source of sources) {
-    say(`libtensorflow: ${source.title} ...`);
+    if (source.fill === undefined) continue;
+    log(`libtensorflow: ${source.title} ...`);
     try {
-      const { path } = await cachedFolder(place(source), source.fill);
+      const { path } = await cachedFolder(folderOf(source), source.fill);
       return { source, folder: path };
     } catch (error) {
-      const line = `${source.title}: ${error.message}`;
-      say(`libtensorflow: ${line.split('\n', 1)[0]}`);
-      passed.push(`  - ${line}`);
+      const line = `${source.title}: ${messageOf(error)}`;
+      log(`libtensorflow: ${line.split('\n', 1)[0]}`);
+      failures.push(`  - ${line}`);
     }
   }
   throw new Error(
     [
-      'no libtensorflow could be had. Tried:',
-      ...passed,
-      'Give one with --from PATH: a folder with lib/ and include/, a .tar.gz of it, a tensorflow wheel, or the folder',
+      'no libtensorflow is available. Tried:',
+      ...failures,
+      'Provide one with --from PATH: a folder with lib/ and include/, a .tar.gz of it, a tensorflow wheel, or the folder',
       '`tensorflow` of a Python installation.',
     ].join('\n'),
   );

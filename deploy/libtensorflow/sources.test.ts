@@ -25,9 +25,9 @@ afterEach(() => {
 });
 
 const cache = () => join(folder, 'cache');
-const say = (line: string) => lines.push(line);
+const log = (line: string) => lines.push(line);
 
-/** The files of a release, small. */
+/** Creates a small release. */
 function releaseFolder(): string {
   const root = join(folder, 'release');
   for (const place of ['lib', 'include/tensorflow/c']) mkdirSync(join(root, place), { recursive: true });
@@ -42,7 +42,7 @@ function archive(): string {
   return path;
 }
 
-/** Pinned sources that nothing outside this machine serves: the release from a server here, the wheel from nowhere. */
+/** Pinned sources without network: a local server has the release (or returns 404), and the wheel does not exist. */
 async function pinnedTo(bytes: Buffer | undefined, sha256: string): Promise<Pinned> {
   const server = createServer((_request, response) => {
     if (bytes === undefined) response.writeHead(404);
@@ -64,7 +64,7 @@ async function pinnedTo(bytes: Buffer | undefined, sha256: string): Promise<Pinn
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
-test('without a path the release comes first and the wheel second, and each variant has its own place in the cache', async () => {
+test('without a path the release comes first and the wheel second, and each variant has its own cache key', async () => {
   const cpu = await sourcesFor({ variant: 'cpu' });
   expect(cpu.map(({ title }) => title)).toEqual(["TensorFlow's own release 2.18.0", 'the wheel tensorflow-cpu 2.18.1']);
   const cuda = await sourcesFor({ variant: 'cuda' });
@@ -72,16 +72,16 @@ test('without a path the release comes first and the wheel second, and each vari
   expect(new Set([...cpu, ...cuda].map(({ key }) => key)).size).toBe(4);
 });
 
-test('a path that is given is the only source, and a folder is used where it lies', async () => {
+test('a given path is the only source, and a folder is used in place', async () => {
   const from = releaseFolder();
   const sources = await sourcesFor({ from, variant: 'cpu' });
   expect(sources).toHaveLength(1);
-  const { folder: found } = await obtain(sources, cache(), say);
+  const { folder: found } = await obtain(sources, cache(), log);
   expect(found).toBe(from);
   expect(layoutOf(found).main).toBe('libtensorflow.so.2');
 });
 
-test('another library in the same folder has another key, and a folder without one is refused', async () => {
+test('another library in the same folder has another key, and a folder without one is rejected', async () => {
   const from = releaseFolder();
   const [before] = await sourcesFor({ from, variant: 'cpu' });
   writeFileSync(join(from, 'lib/libtensorflow.so.2'), 'a newer library');
@@ -92,14 +92,14 @@ test('another library in the same folder has another key, and a folder without o
 
 test('a given archive is unpacked into the cache once', async () => {
   const from = archive();
-  const first = await obtain(await sourcesFor({ from, variant: 'cpu' }), cache(), say);
+  const first = await obtain(await sourcesFor({ from, variant: 'cpu' }), cache(), log);
   expect(layoutOf(first.folder).lib).toBe(join(first.folder, 'lib'));
   lines.length = 0;
-  expect((await obtain(await sourcesFor({ from, variant: 'cpu' }), cache(), say)).folder).toBe(first.folder);
+  expect((await obtain(await sourcesFor({ from, variant: 'cpu' }), cache(), log)).folder).toBe(first.folder);
   expect(lines).toEqual([`libtensorflow: release.tar.gz, at ${first.folder}`]);
 });
 
-test('of a given wheel the libraries and headers are kept where they lay to each other, and nothing else', async () => {
+test('only the libraries and headers of a given wheel are kept, at the same relative paths', async () => {
   const site = join(folder, 'site');
   const kept = [
     'tensorflow/libtensorflow_cc.so.2',
@@ -113,7 +113,7 @@ test('of a given wheel the libraries and headers are kept where they lay to each
   }
   const from = join(folder, 'tensorflow-9.9.9-cp399-none-any.whl');
   execFileSync('python3', ['-m', 'zipfile', '-c', from, ...readdirSync(site).map((name) => join(site, name))]);
-  const { folder: found } = await obtain(await sourcesFor({ from, variant: 'cuda' }), cache(), say);
+  const { folder: found } = await obtain(await sourcesFor({ from, variant: 'cuda' }), cache(), log);
   expect(layoutOf(found).main).toBe('libtensorflow_cc.so.2');
   const files = readdirSync(found, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   expect(files.map((entry) => relative(found, join(entry.parentPath, entry.name))).sort()).toEqual(
@@ -121,41 +121,41 @@ test('of a given wheel the libraries and headers are kept where they lay to each
   );
 });
 
-test('a path that leads nowhere, or to something else, is refused', async () => {
+test('a missing path and an unsupported file are rejected', async () => {
   await expect(sourcesFor({ from: join(folder, 'none'), variant: 'cpu' })).rejects.toThrow('none does not exist');
   writeFileSync(join(folder, 'notes.txt'), '');
   await expect(sourcesFor({ from: join(folder, 'notes.txt'), variant: 'cpu' })).rejects.toThrow(
-    'no folder, no .whl and no .tar.gz',
+    'is not a folder, a .whl or a .tar.gz',
   );
 });
 
-test('the release is fetched, checked and unpacked', async () => {
+test('the release is downloaded, verified and unpacked', async () => {
   const bytes = readFileSync(archive());
   const { source, folder: found } = await obtain(
     await sourcesFor({ variant: 'cpu' }, await pinnedTo(bytes, sha256(bytes))),
     cache(),
-    say,
+    log,
   );
   expect(source.key).toBe('2.18.0-cpu-official');
   expect(layoutOf(found).main).toBe('libtensorflow.so.2');
 });
 
-test('a release with another checksum is not used, the next source is tried, and nothing is left behind', async () => {
+test('a release with another checksum is discarded, the next source is tried, and no files are left', async () => {
   const bytes = readFileSync(archive());
-  const failure = obtain(await sourcesFor({ variant: 'cpu' }, await pinnedTo(bytes, '0'.repeat(64))), cache(), say);
-  await expect(failure).rejects.toThrow(/no libtensorflow could be had.*SHA-256.*the wheel.*--from PATH/s);
-  expect(lines[1]).toMatch(/release\.tar\.gz has SHA-256 [0-9a-f]{64}, expected 0+; it was not used$/);
+  const failure = obtain(await sourcesFor({ variant: 'cpu' }, await pinnedTo(bytes, '0'.repeat(64))), cache(), log);
+  await expect(failure).rejects.toThrow(/no libtensorflow is available.*SHA-256.*the wheel.*--from PATH/s);
+  expect(lines[1]).toMatch(/release\.tar\.gz has SHA-256 [0-9a-f]{64}, expected 0+; the file was discarded$/);
   expect(lines[2]).toBe('libtensorflow: the wheel tensorflow-cpu 2.18.1 ...');
   expect(readdirSync(cache())).toEqual([]);
 });
 
-test('a release that cannot be fetched is passed over with the reason, and what the cache has is not fetched', async () => {
+test('a release that cannot be downloaded is skipped with the reason, and a cached source is not downloaded', async () => {
   const sources = await sourcesFor({ variant: 'cpu' }, await pinnedTo(undefined, ''));
-  await expect(obtain(sources, cache(), say)).rejects.toThrow('no libtensorflow could be had');
-  expect(lines[1]).toMatch(/cannot be fetched \(HTTP 404\)$/);
+  await expect(obtain(sources, cache(), log)).rejects.toThrow('no libtensorflow is available');
+  expect(lines[1]).toMatch(/could not fetch .* \(HTTP 404\)$/);
   lines.length = 0;
   mkdirSync(join(cache(), '2.18.1-cpu-wheel'));
-  expect((await obtain(sources, cache(), say)).source.key).toBe('2.18.1-cpu-wheel');
+  expect((await obtain(sources, cache(), log)).source.key).toBe('2.18.1-cpu-wheel');
   expect(lines).toHaveLength(1);
   expect(existsSync(join(cache(), '2.18.0-cpu-official'))).toBe(false);
 });

@@ -1,21 +1,25 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { runQuietly } from './run-quietly.mjs';
+import { sha256 } from './download.mjs';
+import { runQuietly } from './run.mjs';
 
-/** The folders that tsconfig.json compiles, in its order. */
-function sourceFolders(root) {
-  return JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')).include;
-}
-
-/** Paths of the TypeScript sources, relative to the root, sorted. */
+/**
+ * Returns the sources that tsconfig.json compiles, relative to the root, sorted.
+ * @param {string} root
+ */
 function sources(root) {
-  return sourceFolders(root)
+  /** @type {string[]} */
+  const folders = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')).include;
+  return folders
     .flatMap((folder) => listFiles(root, folder))
-    .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts'))
+    .filter((path) => /\.(tsx?|mjs|cjs)$/.test(path) && !path.endsWith('.d.ts'))
     .sort();
 }
 
+/**
+ * @param {string} root
+ * @param {string} folder
+ */
 function listFiles(root, folder) {
   if (!existsSync(join(root, folder))) return [];
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
@@ -23,56 +27,52 @@ function listFiles(root, folder) {
     .map((entry) => relative(root, join(entry.parentPath, entry.name)));
 }
 
-const output = (source) => join('dist', source.replace(/\.tsx?$/, '.js'));
+/** @param {string} source */
+const outputOf = (source) => join('dist', source.replace(/\.tsx?$/, '.js'));
 
-/** Of everything that decides what the compiler writes. By content: a copy or a checkout changes times only. */
+/**
+ * Returns a hash of everything that determines the compiler's output. It covers contents and not times, because a copy
+ * or a checkout changes times only.
+ * @param {string} root
+ * @param {readonly string[]} paths
+ */
 function fingerprint(root, paths) {
-  const hash = createHash('sha256');
-  for (const path of ['tsconfig.json', 'package-lock.json', ...paths]) {
-    hash
-      .update(`${path}\0`)
-      .update(readFileSync(join(root, path)))
-      .update('\0');
-  }
-  return hash.digest('hex');
+  const files = ['tsconfig.json', 'package-lock.json', ...paths];
+  return sha256(...files.flatMap((path) => [`${path}\0`, readFileSync(join(root, path)), '\0']));
 }
 
+/** @param {string} root */
 const stampFile = (root) => join(root, 'dist', '.built');
 
 /**
- * Why the build has to run, or null.
- * @param {string} root the checkout
+ * Returns why the build has to run, or null.
+ * @param {string} root of the checkout
  * @returns {string | null}
  */
 export function buildProblem(root) {
   const paths = sources(root);
-  if (!existsSync(stampFile(root))) return 'dist is missing or unfinished';
-  if (paths.some((path) => !existsSync(join(root, output(path))))) return 'part of dist is missing';
+  if (!existsSync(stampFile(root))) return 'dist is missing or incomplete';
+  if (paths.some((path) => !existsSync(join(root, outputOf(path))))) return 'part of dist is missing';
   return readFileSync(stampFile(root), 'utf8') === fingerprint(root, paths) ? null : 'sources have changed';
 }
 
 /**
- * Compiles all sources into dist/ and removes what deleted sources left there.
+ * Compiles all sources into dist/ and removes the output of deleted sources.
  * @param {string} root
- * @throws {import('./run-quietly.mjs').CommandError} with the compiler's messages
+ * @throws {import('./run.mjs').CommandError} with the messages of the compiler
  */
 export async function build(root) {
   const paths = sources(root);
   const before = fingerprint(root, paths);
   rmSync(stampFile(root), { force: true });
   // An incremental compiler does not notice that its output was deleted.
-  if (paths.some((path) => !existsSync(join(root, output(path)))))
+  if (paths.some((path) => !existsSync(join(root, outputOf(path)))))
     rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true });
-  await runQuietly(
-    process.execPath,
-    [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.', '--noEmitOnError'],
-    {
-      cwd: root,
-    },
-  );
-  const expected = new Set(paths.map(output));
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  await runQuietly(process.execPath, [tsc, '-p', '.', '--noEmitOnError'], { cwd: root });
+  const expected = new Set(paths.map(outputOf));
   for (const path of listFiles(root, 'dist')) {
-    if (/\.js(\.map)?$/.test(path) && !expected.has(path.replace(/\.map$/, ''))) rmSync(join(root, path));
+    if (/\.[mc]?js(\.map)?$/.test(path) && !expected.has(path.replace(/\.map$/, ''))) rmSync(join(root, path));
   }
   writeFileSync(stampFile(root), before);
 }

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { build, buildProblem } from './build.mjs';
-import { CHECKOUT } from './checkout.mjs';
-import { CommandError } from './run-quietly.mjs';
+import { CHECKOUT } from './common.mjs';
+import { CommandError } from './run.mjs';
 import { setUp } from './set-up.mjs';
 
 let root: string;
@@ -23,8 +23,8 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const dist = (name: string) => join(root, 'dist', 'bin', name);
 
-test('a build is needed once, and again when a source changes', async () => {
-  expect(buildProblem(root)).toBe('dist is missing or unfinished');
+test('a build is needed once, and again after a source changes', async () => {
+  expect(buildProblem(root)).toBe('dist is missing or incomplete');
   await build(root);
   expect(buildProblem(root)).toBeNull();
   writeFileSync(join(root, 'bin', 'one.ts'), 'export const one = 2;\n');
@@ -33,7 +33,7 @@ test('a build is needed once, and again when a source changes', async () => {
   expect(readFileSync(dist('one.js'), 'utf8')).toContain('one = 2');
 });
 
-test('output that was deleted is noticed and written again', async () => {
+test('deleted output is rebuilt', async () => {
   await build(root);
   rmSync(dist('one.js'));
   expect(buildProblem(root)).toBe('part of dist is missing');
@@ -51,7 +51,7 @@ test('the output of a deleted source is removed', async () => {
   expect(existsSync(dist('main.js'))).toBe(true);
 });
 
-test('a type error fails with the message of the compiler, and the build stays needed', async () => {
+test('a type error fails with the message of the compiler, and the build is still needed', async () => {
   writeFileSync(join(root, 'bin', 'one.ts'), "export const one: number = 'one';\n");
   await expect(build(root)).rejects.toThrow(/bin\/one\.ts.*TS2322/);
   await expect(build(root)).rejects.toThrow(CommandError);
@@ -62,11 +62,11 @@ test('a type error fails with the message of the compiler, and the build stays n
   expect(existsSync(dist('one.js'))).toBe(true);
 });
 
-test('a second set-up does nothing, and two at once do the work once', async () => {
+test('a second setup does nothing, and two concurrent setups do the work once', async () => {
   const lines: string[] = [];
-  const options = { root, steps: ['dependencies', 'build'], say: (line: string) => lines.push(line) };
+  const options = { root, steps: ['dependencies', 'build'], log: (line: string) => lines.push(line) };
   await Promise.all([setUp(options), setUp(options)]);
-  expect(lines.filter((line) => line.includes('tsc ...'))).toHaveLength(1);
+  expect(lines.filter((line) => line.includes('running tsc ...'))).toHaveLength(1);
   expect(existsSync(join(root, '.trawl', 'set-up.lock'))).toBe(false);
   lines.length = 0;
   await setUp(options);

@@ -1,26 +1,29 @@
 import { join } from 'node:path';
 import { build, buildProblem } from './build.mjs';
-import { CHECKOUT } from './checkout.mjs';
+import { CHECKOUT, elapsed, messageOf, progressLogger } from './common.mjs';
 import { checkGeneratedCode } from './generated-code.mjs';
-import { runAttached } from './run-attached.mjs';
-import { runQuietly } from './run-quietly.mjs';
-import { sayer, since } from './say.mjs';
+import { runAttached, runQuietly } from './run.mjs';
 import { setUp } from './set-up.mjs';
 
 /**
- * Everything that has to hold before a change goes in, in the order of how fast it fails: set-up, lint, the wire's
- * rules, generated code, types with the build, tests. Stops at the first that fails.
- * @param {readonly string[]} testArgs handed to vitest: files, folders, options
+ * Runs all checks that a change must pass, the fastest first: setup, lint, rules for the .proto files, generated code,
+ * types with the build, tests. Stops at the first failure.
+ * @param {readonly string[]} testArgs passed to vitest: files, folders, options
  * @returns {Promise<number>} the exit code
  */
 export async function runChecks(testArgs) {
   const root = CHECKOUT;
-  const say = sayer('test');
+  const log = progressLogger('test');
+  /**
+   * @param {string} name
+   * @param {...string} args
+   */
   const tool =
     (name, ...args) =>
     () =>
       runQuietly(join(root, 'node_modules', '.bin', name), args, { cwd: root });
   await setUp({ root, steps: ['dependencies', 'nats'] });
+  /** @type {[name: string, run: () => Promise<unknown>][]} */
   const steps = [
     ['lint', tool('biome', 'check', '--colors=off', '.')],
     ['wire', tool('buf', 'lint')],
@@ -32,10 +35,10 @@ export async function runChecks(testArgs) {
     try {
       await run();
     } catch (error) {
-      say(`${name}: failed (${since(start)})\n${error.message}`);
+      log(`${name}: failed (${elapsed(start)})\n${messageOf(error)}`);
       return 1;
     }
-    say(`${name}: ok (${since(start)})`);
+    log(`${name}: ok (${elapsed(start)})`);
   }
   return await runAttached(process.execPath, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...testArgs], {
     cwd: root,

@@ -1,40 +1,59 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { runQuietly } from './run-quietly.mjs';
+import { runQuietly } from './run.mjs';
 
-/** A slow mirror may take minutes; longer than this and something is wrong. */
+/** Allows for a slow mirror. */
 const NPM_CI_LIMIT_MS = 10 * 60_000;
 
 /**
- * Why `npm ci` has to run, or null. npm writes node_modules/.package-lock.json as the last thing of an install, with
- * what it installed: it is compared by content, because a checkout or a copy changes times and not packages.
- * @param {string} root the checkout
+ * A package of a lock file.
+ * @typedef {object} LockedPackage
+ * @property {string} version
+ * @property {string} [integrity]
+ * @property {boolean} [dev]
+ * @property {boolean} [optional]
+ * @property {boolean} [devOptional]
+ * @property {Record<string, string>} [optionalDependencies]
+ */
+
+/**
+ * Returns why `npm ci` has to run, or null. npm writes node_modules/.package-lock.json at the end of an install. Its
+ * content is compared, because a checkout or a copy changes times but not packages.
+ * @param {string} root of the checkout
  * @returns {string | null}
  */
 export function dependenciesProblem(root) {
   const installedFile = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(installedFile)) return 'node_modules is missing or incomplete';
-  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
-  const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages;
+  const wanted = packagesOf(join(root, 'package-lock.json'));
+  const installed = packagesOf(installedFile);
   for (const [path, entry] of Object.entries(wanted)) {
     if (path === '') continue;
     const found = installed[path];
     const name = path.slice('node_modules/'.length);
     if (found === undefined) {
-      // Binaries for other platforms are in the lock file and rightly not here.
+      // The lock file lists the binaries of other platforms, which are not installed here.
       if (entry.optional || entry.devOptional) continue;
       return `${name} is not installed`;
     }
     if (found.version !== entry.version || found.integrity !== entry.integrity) {
-      return `${name} ${found.version} is installed and the lock file has ${entry.version}`;
+      return `${name} ${found.version} is installed, but the lock file has ${entry.version}`;
     }
   }
   return null;
 }
 
 /**
- * Runs `npm ci`. Install scripts stay off by the project's .npmrc; development tools come along whatever NODE_ENV says,
- * since the build needs them.
+ * @param {string} file
+ * @returns {Record<string, LockedPackage>}
+ */
+function packagesOf(file) {
+  return JSON.parse(readFileSync(file, 'utf8')).packages;
+}
+
+/**
+ * Runs `npm ci`. Install scripts stay off (.npmrc). Development tools are installed even if NODE_ENV is `production`,
+ * because the build needs them.
  * @param {string} root
  */
 export async function installDependencies(root) {

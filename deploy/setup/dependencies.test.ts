@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { CHECKOUT } from './checkout.mjs';
+import { CHECKOUT } from './common.mjs';
 import { dependenciesProblem } from './dependencies.mjs';
 
 let root: string;
@@ -20,24 +20,51 @@ function given(wanted: object, installed?: object): string | null {
   return dependenciesProblem(root);
 }
 
-test('an install that was interrupted or never made is needed', () => {
+test('dependencies are installed if an install was interrupted or never ran', () => {
   expect(given({ 'node_modules/one': one })).toBe('node_modules is missing or incomplete');
 });
 
-test('an install that has what the lock file wants is not needed', () => {
+test('dependencies are not installed again if they match the lock file', () => {
   expect(given({ 'node_modules/one': one }, { 'node_modules/one': one, 'node_modules/extra': one })).toBeNull();
   expect(dependenciesProblem(CHECKOUT)).toBeNull();
 });
 
-test('a package that is new in the lock file is named', () => {
+test('a package that is new in the lock file is reported', () => {
   expect(given({ 'node_modules/@a/one': one }, {})).toBe('@a/one is not installed');
 });
 
-test('a package of another version is named with both versions', () => {
+test('a package of another version is reported with both versions', () => {
   const problem = given({ 'node_modules/one': { ...one, version: '1.1.0' } }, { 'node_modules/one': one });
-  expect(problem).toBe('one 1.0.0 is installed and the lock file has 1.1.0');
+  expect(problem).toBe('one 1.0.0 is installed, but the lock file has 1.1.0');
 });
 
-test('a binary for another platform is not missed', () => {
+test('a missing binary of another platform is ignored', () => {
   expect(given({ 'node_modules/one-darwin': { ...one, optional: true } }, {})).toBeNull();
+});
+
+const read = (file: string) => readFileSync(join(CHECKOUT, file), 'utf8');
+const EXACT = /^\d+\.\d+\.\d+(-[\w.]+)?$/;
+
+interface Locked {
+  readonly version: string;
+  readonly integrity?: string;
+  readonly os?: readonly string[];
+}
+
+test('every dependency has an exact version, and a checksum unless it is a binary of another platform', () => {
+  const { dependencies, devDependencies, optionalDependencies, overrides } = JSON.parse(read('package.json'));
+  const versions = (from: object): string[] =>
+    Object.values(from).flatMap((to) => (typeof to === 'string' ? [to] : versions(to)));
+  for (const version of versions({ dependencies, devDependencies, optionalDependencies, overrides })) {
+    expect(version).toMatch(EXACT);
+  }
+  const locked = Object.entries(JSON.parse(read('package-lock.json')).packages as Record<string, Locked>);
+  for (const [path, { version, integrity, os }] of locked) {
+    expect(version, path).toMatch(EXACT);
+    if (path !== '' && os === undefined) expect(integrity, path).toMatch(/^sha512-/);
+  }
+});
+
+test('npm install runs no install scripts', () => {
+  expect(read('.npmrc')).toMatch(/^ignore-scripts=true$/m);
 });

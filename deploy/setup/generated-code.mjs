@@ -1,13 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, relative } from 'node:path';
-import { runQuietly } from './run-quietly.mjs';
+import { runQuietly } from './run.mjs';
 
 /**
- * Generates the code of the .proto files into a temporary folder and compares it with proto/gen, so that neither can
- * change without the other. Needs no network: the generator is among the dependencies.
- * @param {string} root the checkout
- * @throws {Error} that names the files which differ and the command that mends it
+ * Generates code from the .proto files into a temporary folder and compares it with proto/gen. Needs no network: the
+ * generator is a dependency.
+ * @param {string} root of the checkout
+ * @throws {Error} that lists the files that differ and the command that regenerates them
  */
 export async function checkGeneratedCode(root) {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-generated-'));
@@ -15,21 +15,22 @@ export async function checkGeneratedCode(root) {
     const bin = join(root, 'node_modules', '.bin');
     const env = { ...process.env, PATH: [bin, process.env.PATH].filter(Boolean).join(delimiter) };
     await runQuietly(join(bin, 'buf'), ['generate', '--output', folder], { cwd: root, env });
-    const fresh = readTree(join(folder, 'proto', 'gen'));
-    const kept = readTree(join(root, 'proto', 'gen'));
-    const names = [...new Set([...fresh.keys(), ...kept.keys()])].sort();
-    const differing = names.filter((name) => fresh.get(name) !== kept.get(name));
+    const generated = readTree(join(folder, 'proto', 'gen'));
+    const committed = readTree(join(root, 'proto', 'gen'));
+    const names = [...new Set([...generated.keys(), ...committed.keys()])].sort();
+    const differing = names.filter((name) => generated.get(name) !== committed.get(name));
     if (differing.length > 0) {
-      throw new Error(
-        `proto/gen is not what the .proto files generate: ${differing.join(', ')}\nRun \`npm run generate\`.`,
-      );
+      throw new Error(`proto/gen differs from the .proto files: ${differing.join(', ')}\nRun \`npm run generate\`.`);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** File contents by path relative to the folder. */
+/**
+ * Returns file contents by path relative to the folder.
+ * @param {string} folder
+ */
 function readTree(folder) {
   return new Map(
     readdirSync(folder, { recursive: true, withFileTypes: true })

@@ -2,31 +2,34 @@ import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeF
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf } from './common.mjs';
 
-/** A lock this old is taken over even if its owner cannot be looked at (it ran in another container). */
+/** An older lock is taken over even if its owner cannot be checked (it ran in another container). */
 const STALE_MS = 15 * 60_000;
 const POLL_MS = 100;
 
+/** @typedef {{pid: number, host: string}} LockOwner */
+
 /**
- * Runs `work` while holding a lock file, so that two set-ups of one checkout take turns. A lock whose owner died is
- * taken over.
+ * Runs `work` while holding a lock file, so that two setups of one checkout take turns. Takes over a lock whose owner
+ * died.
  * @template T
  * @param {string} path
- * @param {(line: string) => void} say told once if there is a wait
+ * @param {(line: string) => void} log called once if the lock is held by another process
  * @param {() => Promise<T>} work
  * @returns {Promise<T>}
  */
-export async function withLock(path, say, work) {
+export async function withLock(path, log, work) {
   mkdirSync(dirname(path), { recursive: true });
   let waiting = false;
-  while (!take(path)) {
+  while (!acquire(path)) {
     const owner = read(path);
     if (owner === null) continue;
     if (isStale(path, owner)) {
-      takeAway(path, owner);
+      removeStale(path, owner);
       continue;
     }
-    if (!waiting) say(`waiting for another set-up (process ${owner.pid}) to finish`);
+    if (!waiting) log(`waiting for another set-up (process ${owner.pid}) to finish`);
     waiting = true;
     await sleep(POLL_MS);
   }
@@ -37,21 +40,28 @@ export async function withLock(path, say, work) {
   }
 }
 
-/** A link appears with its content or not at all, so nobody ever reads a lock that is half written. */
-function take(path) {
-  const mine = `${path}.${process.pid}`;
-  writeFileSync(mine, JSON.stringify({ pid: process.pid, host: hostname() }));
+/**
+ * Creates the lock by a link, which appears with its content or not at all: no process reads a half-written lock.
+ * @param {string} path
+ */
+function acquire(path) {
+  const own = `${path}.${process.pid}`;
+  writeFileSync(own, JSON.stringify({ pid: process.pid, host: hostname() }));
   try {
-    linkSync(mine, path);
+    linkSync(own, path);
     return true;
   } catch (error) {
-    if (error.code === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   } finally {
-    rmSync(mine, { force: true });
+    rmSync(own, { force: true });
   }
 }
 
+/**
+ * @param {string} path
+ * @returns {LockOwner | null}
+ */
 function read(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
@@ -60,28 +70,37 @@ function read(path) {
   }
 }
 
+/**
+ * @param {string} path
+ * @param {LockOwner} owner
+ */
 function isStale(path, owner) {
   const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
   return age > STALE_MS || (owner.host === hostname() && !isAlive(owner.pid));
 }
 
+/** @param {number} pid */
 function isAlive(pid) {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }
 
-/** Moves a dead owner's lock out of the way; if a third process was quicker and it is now theirs, gives it back. */
-function takeAway(path, deadOwner) {
+/**
+ * Moves the lock of a dead owner aside. Restores it if a third process has taken it over in the meantime.
+ * @param {string} path
+ * @param {LockOwner} deadOwner
+ */
+function removeStale(path, deadOwner) {
   const aside = `${path}.stale.${process.pid}`;
   try {
     renameSync(path, aside);
     if (read(aside)?.pid !== deadOwner.pid) linkSync(aside, path);
   } catch (error) {
-    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'EEXIST') throw error;
   } finally {
     rmSync(aside, { force: true });
   }

@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const silent = () => {};
 
-test('work under one lock never overlaps, and nothing is left', async () => {
+test('work under one lock never overlaps, and no files are left', async () => {
   let inside = 0;
   let most = 0;
   const work = async () => {
@@ -29,21 +29,21 @@ test('work under one lock never overlaps, and nothing is left', async () => {
   expect(readdirSync(join(folder, 'deep'))).toEqual([]);
 });
 
-test('a lock is given back when the work fails', async () => {
+test('a lock is released if the work fails', async () => {
   await expect(withLock(path, silent, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
   expect(existsSync(path)).toBe(false);
 });
 
-test('the lock of a process that died is taken over', async () => {
+test('the lock of a dead process is taken over', async () => {
   const dead = spawnSync(process.execPath, ['-e', '']).pid;
   await withLock(path, silent, async () => {});
   writeFileSync(path, JSON.stringify({ pid: dead, host: hostname() }));
   expect(await withLock(path, silent, async () => 'mine')).toBe('mine');
 });
 
-test('the lock of another machine is waited for, until it is old', async () => {
+test('the lock of another machine is respected until it is stale', async () => {
   await withLock(path, silent, async () => {});
-  writeFileSync(path, JSON.stringify({ pid: 1, host: 'elsewhere' }));
+  writeFileSync(path, JSON.stringify({ pid: 1, host: 'other-host' }));
   const lines: string[] = [];
   let done = false;
   const mine = withLock(

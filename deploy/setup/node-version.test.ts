@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { CHECKOUT } from './checkout.mjs';
+import { CHECKOUT } from './common.mjs';
 import { MINIMUM_NODE, nodeProblem } from './node-version.mjs';
 
 test.each(['20.19.0', '20.19.5', '20.20.0', '21.0.0', '22.1.0', '100.0.0'])('Node %s is new enough', (version) => {
@@ -10,19 +10,19 @@ test.each(['20.19.0', '20.19.5', '20.20.0', '21.0.0', '22.1.0', '100.0.0'])('Nod
 });
 
 test.each(['20.18.9', '18.20.4', '9.99.99', '12.0.0'])(
-  'Node %s is too old, and the message says what is wanted',
+  'Node %s is too old, and the message states the required version',
   (version) => {
     expect(nodeProblem(version)).toContain(`needs Node ${MINIMUM_NODE} or later, and this is Node ${version}`);
   },
 );
 
-test('the minimum is the one that package.json declares', () => {
+test('the minimum is the version that package.json declares', () => {
   const { engines } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8'));
   expect(MINIMUM_NODE.startsWith(engines.node.replace('>=', ''))).toBe(true);
 });
 
 test.each(['deploy/setup.mjs', 'deploy/test.mjs', 'deploy/demo.mjs', 'bin/trawl.mjs'])(
-  '%s on an old Node prints the message and nothing else',
+  '%s prints only the message on an old Node',
   (script) => {
     const pretend = "Object.defineProperty(process.versions, 'node', { value: '12.22.0' });";
     const run = spawnSync(
@@ -36,9 +36,9 @@ test.each(['deploy/setup.mjs', 'deploy/test.mjs', 'deploy/demo.mjs', 'bin/trawl.
   },
 );
 
-// `??`, `?.` and `await` outside functions came after modules did; on Node 12 and 13 they are syntax errors.
+// `??`, `?.` and top-level `await` are syntax errors on Node 12 and 13, which have modules.
 test.each(['deploy/setup.mjs', 'deploy/test.mjs', 'deploy/demo.mjs', 'bin/trawl.mjs', 'deploy/setup/node-version.mjs'])(
-  '%s keeps to syntax that an old Node can parse',
+  '%s uses only syntax that an old Node can parse',
   (script) => {
     const code = readFileSync(join(CHECKOUT, script), 'utf8').replace(/\/\/.*|`[^`]*`/g, '');
     expect(code).not.toMatch(/\?\?|\?\.|\bawait\b|#\w|\w\?\?=/);

@@ -1,17 +1,19 @@
-/**
- * npm leaves optional packages out of package-lock.json if the registry at hand does not have them (a mirror that only
- * holds this platform's binaries), and then refuses `npm ci` with that very lock file, here and everywhere else.
- */
+/** @import { LockedPackage } from './dependencies.mjs' */
+
 const OS = ['android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'openharmony', 'sunos', 'win32'];
 const CPU = ['arm64', 'arm', 'armv7', 'ia32', 'loong64', 'ppc64', 'riscv64', 's390x', 'x64'];
 
 /**
- * Lock file entries for the optional packages that others name and that the lock file lacks, by path. They carry no
- * checksum: the package was not there to take one.
- * @param {{packages: Record<string, any>}} lock
+ * Returns entries for the optional packages that are missing from a lock file, by path.
+ *
+ * npm omits an optional package from package-lock.json if the registry in use does not have it (a mirror that holds
+ * only the binaries of this platform). `npm ci` then rejects that lock file everywhere. The entries have no checksum,
+ * because the package was not available.
+ * @param {{packages: Record<string, Partial<LockedPackage>>}} lock
  * @returns {Record<string, object>}
  */
 export function missingPlatformPackages(lock) {
+  /** @type {Record<string, object>} */
   const missing = {};
   for (const [path, entry] of Object.entries(lock.packages)) {
     for (const [name, range] of Object.entries(entry.optionalDependencies ?? {})) {
@@ -21,7 +23,12 @@ export function missingPlatformPackages(lock) {
   return missing;
 }
 
-/** Looks where Node would: beside the package that asks, then further and further out. */
+/**
+ * Searches as Node resolves: beside the package that depends on it, then in each enclosing node_modules folder.
+ * @param {{packages: Record<string, Partial<LockedPackage>>}} lock
+ * @param {string} from path of the package that depends on it
+ * @param {string} name
+ */
 function isLocked(lock, from, name) {
   const folders = from.split('/node_modules/');
   return (
@@ -32,7 +39,12 @@ function isLocked(lock, from, name) {
   );
 }
 
-/** The platform is in the name: `@rollup/rollup-linux-x64-musl`. */
+/**
+ * Derives the platform from the name, such as `@rollup/rollup-linux-x64-musl`.
+ * @param {string} name
+ * @param {string} range
+ * @param {boolean | undefined} dev
+ */
 function entryOf(name, range, dev) {
   const words = name.split(/[/-]/);
   const cpu = words.find((word) => CPU.includes(word))?.replace('armv7', 'arm');

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { CHECKOUT } from './checkout.mjs';
+import { CHECKOUT } from './common.mjs';
 import { missingPlatformPackages } from './platform-packages.mjs';
 
-test("the lock file names every platform's packages, without which npm ci refuses it (node deploy/complete-lock.mjs adds them)", () => {
+test('the lock file lists the packages of every platform (node deploy/complete-lock.mjs adds them; npm ci needs them)', () => {
   const lock = JSON.parse(readFileSync(join(CHECKOUT, 'package-lock.json'), 'utf8'));
   expect(Object.keys(missingPlatformPackages(lock))).toEqual([]);
 });
 
-test('a package that npm left out gets its platform from its name', () => {
+test('the platform of a missing package is derived from its name', () => {
   const tool = {
     dev: true,
     optionalDependencies: { 'tool-linux-x64-musl': '1.2.3', 'tool-linux-armv7': '1.2.3', fsevents: '~2.3.3' },
@@ -28,13 +28,13 @@ test('a package that npm left out gets its platform from its name', () => {
   });
 });
 
-test('a package that is locked, inside or beside the one that asks or further out, is not missing', () => {
-  const asks = { optionalDependencies: { part: '1.0.0' } };
+test('a package that is locked in any enclosing node_modules folder is not missing', () => {
+  const entry = { optionalDependencies: { part: '1.0.0' } };
   for (const place of [
     'node_modules/a/node_modules/b/node_modules/part',
     'node_modules/a/node_modules/part',
     'node_modules/part',
   ]) {
-    expect(missingPlatformPackages({ packages: { 'node_modules/a/node_modules/b': asks, [place]: {} } })).toEqual({});
+    expect(missingPlatformPackages({ packages: { 'node_modules/a/node_modules/b': entry, [place]: {} } })).toEqual({});
   }
 });

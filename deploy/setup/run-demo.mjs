@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { CHECKOUT } from './checkout.mjs';
-import { runAttached } from './run-attached.mjs';
+import { CHECKOUT } from './common.mjs';
+import { runAttached } from './run.mjs';
 import { setUp } from './set-up.mjs';
 
 /**
- * Sets the checkout up and runs the demonstration sweep in it, in a folder of its own.
- * @param {readonly string[]} args more arguments for `trawl up`; the last of an option given twice counts
- * @returns {Promise<number>} the sweep's exit code
+ * Sets up the checkout and runs the demo sweep in a new folder.
+ * @param {readonly string[]} args further arguments for `trawl up`; they override the demo's own
+ * @returns {Promise<number>} the exit code of the sweep
  */
 export async function runDemo(args) {
   await setUp();

@@ -1,50 +1,81 @@
 import { join } from 'node:path';
-import { placeAgain } from '../libtensorflow/placement.mjs';
+import { restorePlacement } from '../libtensorflow/placement.mjs';
 import { setUpNative, setUpNativeForGpu } from '../libtensorflow/set-up-native.mjs';
 import { build, buildProblem } from './build.mjs';
-import { CHECKOUT } from './checkout.mjs';
+import { CHECKOUT, elapsed, progressLogger } from './common.mjs';
 import { dependenciesProblem, installDependencies } from './dependencies.mjs';
 import { withLock } from './lock.mjs';
 import { findNatsServer } from './nats/find.mjs';
-import { sayer, since } from './say.mjs';
 
-/** Taken when none is named. */
+/** The steps that run by default. */
 export const STEPS = ['dependencies', 'build', 'nats'];
-/** Taken when asked for, and without steps where an NVIDIA GPU is seen: gigabytes that most machines have no use for. */
+/** Steps that run on request. `native` also runs by default where an NVIDIA GPU is found: it needs gigabytes of disk. */
 export const EXTRA_STEPS = ['native'];
 
 /**
- * Makes a checkout ready to run: see ../setup.d.mts.
- * @param {import('../setup.mjs').SetUpOptions} [options]
- * @returns {Promise<import('../setup.mjs').SetUpResult>}
+ * @typedef {object} SetUpOptions
+ * @property {string} [root] the checkout to set up; default: the one that contains this file
+ * @property {readonly string[]} [steps] of STEPS and EXTRA_STEPS; they run in a fixed order. Default: STEPS, and
+ * `native` where an NVIDIA GPU is found
+ * @property {{from?: string, variant?: 'cpu' | 'cuda'}} [native] options of the step `native`: path of a libtensorflow,
+ * and its variant. Default: downloaded, for the GPU if one is found
+ * @property {(line: string) => void} [log] receives progress lines; default: stderr
  */
-export async function setUp({ root = CHECKOUT, steps: named, say = sayer('set-up'), native = {} } = {}) {
+
+/**
+ * @typedef {object} SetUpResult
+ * @property {import('./nats/find.mjs').NatsServer} [nats] set by the step `nats`
+ */
+
+/**
+ * Makes a checkout ready to run, and does only what is not done yet. Several processes can call it at the same time.
+ * @param {SetUpOptions} [options]
+ * @returns {Promise<SetUpResult>}
+ * @throws {import('./run.mjs').CommandError}
+ * @throws {import('./nats/find.mjs').NatsServerNotFoundError}
+ * @throws {import('./nats/find.mjs').NatsServerUnusableError}
+ */
+export async function setUp({ root = CHECKOUT, steps: named, log = progressLogger('set-up'), native = {} } = {}) {
   const steps = named ?? STEPS;
   if (steps.includes('dependencies')) {
-    await whenNeeded(root, say, 'dependencies', 'npm ci', dependenciesProblem, installDependencies);
-    for (const name of placeAgain(root)) say(`native: ${name} has its libtensorflow again, from the cache`);
+    await runIfNeeded(root, log, {
+      name: 'dependencies',
+      command: 'npm ci',
+      problemOf: dependenciesProblem,
+      run: installDependencies,
+    });
+    for (const name of restorePlacement(root)) log(`native: restored libtensorflow for ${name} from the cache`);
   }
-  if (steps.includes('build')) await whenNeeded(root, say, 'build', 'tsc', buildProblem, build);
-  if (steps.includes('native')) await setUpNative({ root, say, ...native });
-  else if (named === undefined) await setUpNativeForGpu(root, say);
+  if (steps.includes('build')) {
+    await runIfNeeded(root, log, { name: 'build', command: 'tsc', problemOf: buildProblem, run: build });
+  }
+  if (steps.includes('native')) await setUpNative({ root, log, ...native });
+  else if (named === undefined) await setUpNativeForGpu(root, log);
   if (!steps.includes('nats')) return {};
   const start = performance.now();
-  const nats = await findNatsServer({ install: true, say: (line) => say(`nats-server: ${line}`) });
-  const where = nats.kind === 'running' ? 'runs at the address in TRAWL_NATS' : `at ${nats.path}`;
-  say(`nats-server: ${nats.version} ${where} (${since(start)})`);
+  const nats = await findNatsServer({ install: true, log: (line) => log(`nats-server: ${line}`) });
+  const where = nats.kind === 'running' ? 'is running at the address in TRAWL_NATS' : `at ${nats.path}`;
+  log(`nats-server: ${nats.version} ${where} (${elapsed(start)})`);
   return { nats };
 }
 
-/** Looks first, so that a set-up with nothing to do is instant, and again once it is this process's turn. */
-async function whenNeeded(root, say, name, how, problemOf, mend) {
+/**
+ * Runs a step if it has a problem to solve. Checks before it takes the lock, so that a setup with nothing to do is
+ * instant, and again afterwards, because another process may have done the work.
+ * @param {string} root
+ * @param {(line: string) => void} log
+ * @param {{name: string, command: string, problemOf: (root: string) => string | null,
+ *   run: (root: string) => Promise<void>}} step
+ */
+async function runIfNeeded(root, log, { name, command, problemOf, run }) {
   const start = performance.now();
   if (problemOf(root) !== null) {
-    await withLock(join(root, '.trawl', 'set-up.lock'), say, async () => {
+    await withLock(join(root, '.trawl', 'set-up.lock'), log, async () => {
       const problem = problemOf(root);
       if (problem === null) return;
-      say(`${name}: ${problem}; ${how} ...`);
-      await mend(root);
+      log(`${name}: ${problem}; running ${command} ...`);
+      await run(root);
     });
   }
-  say(`${name}: ready (${since(start)})`);
+  log(`${name}: ready (${elapsed(start)})`);
 }

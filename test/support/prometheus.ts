@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 import { packageRoot } from '../../bin/local/package-root.ts';
-import { aptInstall } from '../../deploy/setup/nats/debian.mjs';
+import { aptInstall } from '../../deploy/setup/nats/install.mjs';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 

@@ -1,111 +1,152 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { cacheBin } from './cache.mjs';
-import { aptInstall, aptUnpack } from './debian.mjs';
-import { downloadRelease, RELEASE } from './release.mjs';
-import { checkRunning, withoutSecrets } from './running.mjs';
-import { MINIMUM_NATS, natsVersionOf } from './version.mjs';
+import { messageOf } from '../common.mjs';
+import { checkBinary, checkServer, MINIMUM_NATS, withoutSecrets } from './check.mjs';
+import { aptInstall, aptUnpack, cacheBin, downloadRelease, RELEASE } from './install.mjs';
 
-/** No nats-server could be had; the message lists what was tried and says what to do. */
+/**
+ * A running server, from TRAWL_NATS.
+ * @typedef {{kind: 'running', url: string, version: string}} RunningNats
+ */
+
+/**
+ * A nats-server program on this machine.
+ * @typedef {{kind: 'binary', path: string, version: string}} NatsBinary
+ */
+
+/** @typedef {RunningNats | NatsBinary} NatsServer */
+
+/**
+ * @typedef {object} FindOptions
+ * @property {boolean} install whether nats-server is installed or downloaded if none is found; can take a minute
+ * @property {NodeJS.ProcessEnv} [env] provides PATH, TRAWL_NATS, XDG_CACHE_HOME and HOME; default: process.env
+ * @property {(line: string) => void} [log] receives a line for each place that has no usable nats-server, and for each
+ * step that takes time; default: none
+ * @property {readonly string[]} [systemFolders] searched after PATH; default: where packages install servers
+ * @property {import('./install.mjs').Release} [release] to download; default: the pinned one
+ */
+
+/** A place that can have a nats-server. `look` returns the path of the program, or null. */
+/** @typedef {{name: string, look: (log: (line: string) => void) => Promise<string | null>}} Place */
+
+/** No nats-server was found or installed. The message lists what was tried and what to do. */
 export class NatsServerNotFoundError extends Error {
+  /** @override */
   name = 'NatsServerNotFoundError';
 }
 
-/** TRAWL_NATS names a server that cannot be used. */
+/** trawl cannot use the server that TRAWL_NATS names. */
 export class NatsServerUnusableError extends Error {
+  /** @override */
   name = 'NatsServerUnusableError';
 }
 
-/** Where packages put servers; often not on the PATH of people who are not root. */
+/** Folders in which packages install servers. They are often not on the PATH of users other than root. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/opt/homebrew/bin'];
 
 /**
- * A nats-server to use: the running one that TRAWL_NATS names, or a program (see findNatsBinary).
- * @param {import('./find.mjs').FindOptions} options
- * @returns {Promise<import('./find.mjs').NatsServer>}
- * @throws {NatsServerUnusableError} TRAWL_NATS is set and its server does not answer or will not do
+ * Returns the running server that TRAWL_NATS names, otherwise a program (see findNatsBinary).
+ * @param {FindOptions} options
+ * @returns {Promise<NatsServer>}
+ * @throws {NatsServerUnusableError} if TRAWL_NATS is set and trawl cannot use that server
  * @throws {NatsServerNotFoundError}
  */
 export async function findNatsServer(options) {
   const url = (options.env ?? process.env).TRAWL_NATS;
   if (!url) return await findNatsBinary(options);
-  const answer = await checkRunning(url);
-  if ('version' in answer) return { kind: 'running', url, version: answer.version };
+  const result = await checkServer(url);
+  if ('version' in result) return { kind: 'running', url, version: result.version };
   throw new NatsServerUnusableError(
-    `TRAWL_NATS=${withoutSecrets(url)} cannot be used: ${answer.problem}.\n` +
-      'Start that server, correct the address, or unset TRAWL_NATS and trawl starts a nats-server of its own.',
+    `cannot use TRAWL_NATS=${withoutSecrets(url)}: ${result.problem}.\n` +
+      'Start that server, correct the address, or unset TRAWL_NATS to let trawl start its own nats-server.',
   );
 }
 
 /**
- * A nats-server program, in this order: PATH and the system's folders, trawl's cache, and if `install` is set Debian's
- * package and the pinned release. Every place that is passed over gets one line.
- * @param {import('./find.mjs').FindOptions} options
- * @returns {Promise<import('./find.mjs').NatsBinary>}
+ * Searches for a nats-server program in PATH, the system folders and trawl's cache; with `install`, then tries the
+ * Debian package and the pinned release. Ignores TRAWL_NATS.
+ * @param {FindOptions} options
+ * @returns {Promise<NatsBinary>}
  * @throws {NatsServerNotFoundError}
  */
-export async function findNatsBinary({ install, env = process.env, say = () => {}, systemFolders, release }) {
-  const passed = [];
-  for (const { place, look } of places(install, env, systemFolders ?? SYSTEM_FOLDERS, release ?? RELEASE)) {
+export async function findNatsBinary({ install, env = process.env, log = () => {}, systemFolders, release }) {
+  const failures = [];
+  for (const { name, look } of places(install, env, systemFolders ?? SYSTEM_FOLDERS, release ?? RELEASE)) {
     let problem;
     try {
-      const path = await look(say);
-      const found = path === null ? null : await natsVersionOf(path);
-      if (found !== null && 'version' in found) return { kind: 'binary', path, version: found.version };
-      problem = found === null ? 'not there' : `${path} ${found.problem}`;
+      const path = await look(log);
+      const found = path === null ? null : await checkBinary(path);
+      if (path !== null && found !== null && 'version' in found)
+        return { kind: 'binary', path, version: found.version };
+      problem = found !== null && 'problem' in found ? `${path} ${found.problem}` : 'not found';
     } catch (error) {
-      problem = error.message.split('\n')[0];
+      problem = messageOf(error).split('\n')[0];
     }
-    const line = `${place}: ${problem}`;
-    say(line);
-    passed.push(line);
+    const line = `${name}: ${problem}`;
+    log(line);
+    failures.push(line);
   }
-  throw new NatsServerNotFoundError(notFoundMessage(passed, install, cacheBin(env)));
+  throw new NatsServerNotFoundError(notFoundMessage(failures, install, cacheBin(env)));
 }
 
+/**
+ * @param {boolean} install
+ * @param {NodeJS.ProcessEnv} env
+ * @param {readonly string[]} systemFolders
+ * @param {import('./install.mjs').Release} release
+ * @returns {Place[]}
+ */
 function places(install, env, systemFolders, release) {
   const bin = cacheBin(env);
   const onPath = [...(env.PATH ?? '').split(delimiter).filter(Boolean), ...systemFolders];
   const local = [
-    { place: 'PATH', look: async () => firstExecutable(onPath) },
-    { place: bin, look: async () => firstExecutable([bin]) },
+    { name: 'PATH', look: async () => findExecutable(onPath) },
+    { name: bin, look: async () => findExecutable([bin]) },
   ];
   if (!install) return local;
   return [
     ...local,
-    { place: "Debian's package", look: (say) => fromDebian(env, onPath, bin, say) },
+    { name: 'Debian package', look: (log) => fromDebian(env, onPath, bin, log) },
     {
-      place: 'release download',
-      look: (say) => {
-        say(`fetching nats-server ${release.version}`);
+      name: 'release download',
+      look: (log) => {
+        log(`downloading nats-server ${release.version}`);
         return downloadRelease(bin, release);
       },
     },
   ];
 }
 
-async function fromDebian(env, onPath, bin, say) {
-  if (firstExecutable(onPath, 'apt-get') === null) throw new Error('this system has no apt-get');
-  // Where systemd runs, Debian's package starts a server at once, on every address and without a password; unpacked it
-  // starts nothing.
+/**
+ * @param {NodeJS.ProcessEnv} env
+ * @param {readonly string[]} onPath
+ * @param {string} bin
+ * @param {(line: string) => void} log
+ */
+async function fromDebian(env, onPath, bin, log) {
+  if (findExecutable(onPath, 'apt-get') === null) throw new Error('this system has no apt-get');
+  // Where systemd runs, installing the package starts a server that listens on every address without a password.
+  // Unpacking it starts nothing.
   if (process.getuid?.() === 0 && !existsSync('/run/systemd/system')) {
-    say('apt-get install nats-server');
+    log('apt-get install nats-server');
     try {
       await aptInstall(env);
-      const installed = firstExecutable(onPath);
+      const installed = findExecutable(onPath);
       if (installed !== null) return installed;
     } catch (error) {
-      say(error.message);
+      log(messageOf(error));
     }
   }
-  say(`apt-get download nats-server, into ${bin}`);
+  log(`apt-get download nats-server, into ${bin}`);
   return await aptUnpack(env, bin);
 }
 
-function firstExecutable(folders, name = 'nats-server') {
+/** @param {readonly string[]} folders */
+function findExecutable(folders, name = 'nats-server') {
   return folders.map((folder) => join(folder, name)).find(isExecutable) ?? null;
 }
 
+/** @param {string} path */
 function isExecutable(path) {
   try {
     accessSync(path, constants.X_OK);
@@ -115,14 +156,19 @@ function isExecutable(path) {
   }
 }
 
-function notFoundMessage(passed, install, bin) {
+/**
+ * @param {readonly string[]} failures
+ * @param {boolean} install
+ * @param {string} bin
+ */
+function notFoundMessage(failures, install, bin) {
   return [
     'No nats-server was found. Tried:',
-    ...passed.map((line) => `  - ${line}`),
+    ...failures.map((line) => `  - ${line}`),
     'Do one of these:',
-    ...(install ? [] : ['  - run `npm run setup` in the checkout, which fetches one']),
+    ...(install ? [] : ['  - run `npm run setup` in the checkout, which downloads it']),
     '  - install it: `apt install nats-server`, `brew install nats-server`, or https://nats.io/download',
-    `  - put the program (${MINIMUM_NATS} or later) into ${bin}`,
+    `  - copy the program (${MINIMUM_NATS} or later) into ${bin}`,
     '  - set TRAWL_NATS=nats://HOST:PORT to the address of a running server with JetStream (`nats-server -js`)',
   ].join('\n');
 }

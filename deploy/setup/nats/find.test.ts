@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findNatsBinary, findNatsServer, NatsServerNotFoundError, NatsServerUnusableError } from './find.mjs';
-import { releasePlatform } from './release.mjs';
+import { releasePlatform } from './install.mjs';
 
 let folder: string;
 let lines: string[];
@@ -32,7 +32,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A program that prints a version as nats-server does. */
+/** Creates a program that prints a version like nats-server, or runs the given shell command. */
 function program(place: string, text: string, name = 'nats-server'): string {
   mkdirSync(join(folder, place), { recursive: true });
   const path = join(folder, place, name);
@@ -41,13 +41,13 @@ function program(place: string, text: string, name = 'nats-server'): string {
   return path;
 }
 
-/** Options that see nothing of this machine but /bin/sh and tar. */
+/** Options under which only the test folder is searched. */
 function within(env: NodeJS.ProcessEnv = {}, install = false) {
   return {
     install,
     env: { PATH: join(folder, 'path'), XDG_CACHE_HOME: join(folder, 'cache'), ...env },
     systemFolders: [join(folder, 'sbin')],
-    say: (line: string) => lines.push(line),
+    log: (line: string) => lines.push(line),
   };
 }
 
@@ -66,18 +66,18 @@ describe('a program on this machine', () => {
     expect(await findNatsServer(within())).toMatchObject({ path });
   });
 
-  test('is taken from the cache when nothing else has it, and PATH gets a line', async () => {
+  test('is taken from the cache if no other place has it, and the miss on PATH is logged', async () => {
     const path = program('cache/trawl/bin', 'v2.9.0');
     expect(await findNatsServer(within())).toMatchObject({ path, version: '2.9.0' });
-    expect(lines).toEqual(['PATH: not there']);
+    expect(lines).toEqual(['PATH: not found']);
   });
 
-  test('that is too old, broken or silent about its version is passed over with the reason', async () => {
+  test('that is too old, broken or prints no version is skipped with the reason', async () => {
     const cached = program('cache/trawl/bin', 'v2.10.26-RC.1');
     for (const [text, reason] of [
-      ['v2.8.4', /is 2\.8\.4, and trawl needs 2\.9\.0 or later/],
+      ['v2.8.4', /is version 2\.8\.4; trawl needs 2\.9\.0 or later/],
       ['exit 3', /does not run: .*exit code 3/],
-      ['echo hello', /does not say its version: hello/],
+      ['echo hello', /printed no version: hello/],
     ] as const) {
       program('path', text);
       lines = [];
@@ -86,26 +86,26 @@ describe('a program on this machine', () => {
     }
   });
 
-  test('that is nowhere gives an error with every place and every way out', async () => {
+  test('that is not found anywhere gives an error with every place and every remedy', async () => {
     const search = findNatsServer(within());
     await expect(search).rejects.toThrow(NatsServerNotFoundError);
     await expect(search).rejects.toThrow(
-      /PATH: not there[\s\S]*cache.*not there[\s\S]*npm run setup[\s\S]*TRAWL_NATS=/,
+      /PATH: not found[\s\S]*cache.*not found[\s\S]*npm run setup[\s\S]*TRAWL_NATS=/,
     );
   });
 });
 
 describe('a running server named by TRAWL_NATS', () => {
-  async function serverSaying(text: string): Promise<string> {
+  async function serverSending(text: string): Promise<string> {
     const server = createServer((socket) => socket.on('error', () => {}).write(text)).listen(0, '127.0.0.1');
     await once(server, 'listening');
     cleanups.push(() => server.close());
     return `nats://someone:secret@127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  test('comes before every program', async () => {
+  test('takes precedence over every program', async () => {
     program('path', 'v2.11.0');
-    const url = await serverSaying('INFO {"version":"2.10.1","jetstream":true,"server_name":"one"} \r\n');
+    const url = await serverSending('INFO {"version":"2.10.1","jetstream":true,"server_name":"one"} \r\n');
     expect(await findNatsServer(within({ TRAWL_NATS: url }))).toEqual({ kind: 'running', url, version: '2.10.1' });
     expect(await findNatsBinary(within({ TRAWL_NATS: url }))).toMatchObject({ kind: 'binary', version: '2.11.0' });
   });
@@ -113,11 +113,11 @@ describe('a running server named by TRAWL_NATS', () => {
   test.each([
     ['INFO {"version":"2.10.1"} \r\n', 'without JetStream'],
     ['INFO {"version":"2.8.0","jetstream":true} \r\n', '2.9.0 or later'],
-    ['HTTP/1.1 400 Bad Request\r\n', 'not as a NATS server'],
+    ['HTTP/1.1 400 Bad Request\r\n', 'is not a NATS server'],
     ['INFO {"version"', 'did not answer within'],
-  ])('that says %j is refused, without falling back and without telling its password', async (text, reason) => {
+  ])('that sends %j is rejected without fallback, and the message omits the password', async (text, reason) => {
     program('path', 'v2.11.0');
-    const url = await serverSaying(text);
+    const url = await serverSending(text);
     const error = await findNatsServer(within({ TRAWL_NATS: url })).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(NatsServerUnusableError);
     expect(String(error)).toContain(reason);
@@ -125,11 +125,11 @@ describe('a running server named by TRAWL_NATS', () => {
   });
 
   test.each([
-    ['nats://127.0.0.1:1', 'cannot be reached (ECONNREFUSED)'],
+    ['nats://127.0.0.1:1', 'could not connect to 127.0.0.1:1 (ECONNREFUSED)'],
     ['http://127.0.0.1:4222', 'expected nats:// or tls://'],
-    ['nats://', 'has no host'],
-    ['nats://a b', 'is not a URL'],
-  ])('at %s is refused', async (url, reason) => {
+    ['nats://', 'missing host'],
+    ['nats://a b', 'not a URL'],
+  ])('at %s is rejected', async (url, reason) => {
     await expect(findNatsServer(within({ TRAWL_NATS: url }))).rejects.toThrow(reason);
   });
 });
@@ -152,37 +152,39 @@ describe('with install', () => {
   }
   const cache = () => join(folder, 'cache', 'trawl', 'bin');
 
-  test('the pinned release is fetched into the cache where there is no apt-get, and found there next time', async () => {
+  test('the pinned release is downloaded into the cache if there is no apt-get, and reused the next time', async () => {
     const release = await mirror('2.10.26');
     const path = join(cache(), 'nats-server');
     const found = await findNatsServer({ ...within({}, true), release });
     expect(found).toEqual({ kind: 'binary', path, version: '2.10.26' });
-    expect(lines).toContain("Debian's package: this system has no apt-get");
+    expect(lines).toContain('Debian package: this system has no apt-get');
     expect(readdirSync(cache())).toEqual(['nats-server']);
     expect(await findNatsServer(within())).toEqual(found);
   });
 
-  test('a download with another checksum is not used and leaves nothing behind', async () => {
+  test('a download with another checksum is discarded and leaves no files', async () => {
     const release = await mirror('2.10.26', '0'.repeat(64));
-    await expect(findNatsServer({ ...within({}, true), release })).rejects.toThrow(/expected 0{64}; it was not used/);
+    await expect(findNatsServer({ ...within({}, true), release })).rejects.toThrow(
+      /expected 0{64}; the file was discarded/,
+    );
     expect(readdirSync(cache())).toEqual([]);
   });
 
-  test('a mirror without the file is named', async () => {
+  test('a mirror without the file is reported', async () => {
     const release = { ...(await mirror('2.10.26')), version: '2.10.27' };
     await expect(findNatsServer({ ...within({}, true), release })).rejects.toThrow(
-      /v2\.10\.27.*cannot be fetched \(HTTP 404\)/,
+      /could not fetch .*v2\.10\.27.* \(HTTP 404\)/,
     );
   });
 
-  test('four searches at once fill one cache', async () => {
+  test('four concurrent searches fill one cache', async () => {
     const release = await mirror('2.10.26');
     const all = await Promise.all(Array.from({ length: 4 }, () => findNatsServer({ ...within({}, true), release })));
     expect(new Set(all.map((found) => found.version))).toEqual(new Set(['2.10.26']));
     expect(readdirSync(cache())).toEqual(['nats-server']);
   });
 
-  test('an apt-get that fails is asked once more after an update, then passed over with its reason', async () => {
+  test('a failed apt-get is retried once after an update, then skipped with the reason', async () => {
     program(
       'path',
       `echo "$1" >> '${join(folder, 'calls')}'; echo 'E: Unable to locate package nats-server'; exit 100`,
@@ -193,7 +195,7 @@ describe('with install', () => {
     expect(await findNatsServer({ ...options, release })).toMatchObject({ version: '2.10.26' });
     expect(lines).toContainEqual(
       expect.stringMatching(
-        /^Debian's package: apt-get download: E: Unable to locate package nats-server; apt-get update: E: /,
+        /^Debian package: apt-get download: E: Unable to locate package nats-server; apt-get update: E: /,
       ),
     );
     expect(existsSync(join(folder, 'calls'))).toBe(true);

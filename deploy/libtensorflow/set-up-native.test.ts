@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { platformProblem, thisMachine } from './platform.mjs';
+import { currentPlatform, platformProblem } from './set-up-native.mjs';
 
-test('64-bit x86 Linux with the GNU C library is served', () => {
+test('64-bit x86 Linux with the GNU C library is supported', () => {
   expect(platformProblem({ platform: 'linux', arch: 'x64', glibc: '2.36' })).toBeNull();
 });
 
-test('others are refused by name, with what they have instead', () => {
+test('other platforms are rejected, and the message names the alternative', () => {
   for (const [platform, arch] of [
     ['darwin', 'arm64'],
     ['win32', 'x64'],
@@ -17,6 +17,6 @@ test('others are refused by name, with what they have instead', () => {
   expect(platformProblem({ platform: 'linux', arch: 'x64', glibc: undefined })).toContain('musl');
 });
 
-test('this machine names its platform', () => {
-  expect(thisMachine()).toMatchObject({ platform: process.platform, arch: process.arch });
+test('the current platform is detected', () => {
+  expect(currentPlatform()).toMatchObject({ platform: process.platform, arch: process.arch });
 });

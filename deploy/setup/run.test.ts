@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { runAttached } from './run-attached.mjs';
+import { runAttached } from './run.mjs';
 
 const node = process.execPath;
-const module = pathToFileURL(resolve(import.meta.dirname, 'run-attached.mjs')).href;
+const module = pathToFileURL(resolve(import.meta.dirname, 'run.mjs')).href;
 
-/** A process that runs `code` attached, in a group of its own as under a terminal. */
+/** Starts a process that runs `code` attached, in its own process group as under a terminal. */
 async function started(code: string): Promise<ChildProcess> {
   const outer = `import { runAttached } from ${JSON.stringify(module)};
     process.exitCode = await runAttached(process.execPath, ['-e', ${JSON.stringify(code)}]);`;
@@ -20,23 +20,23 @@ async function started(code: string): Promise<ChildProcess> {
   return child;
 }
 
-const ending = (signal: string, code: number) =>
+const exitOn = (signal: string, code: number) =>
   `process.on('${signal}', () => setTimeout(() => process.exit(${code}), 200)); setInterval(() => {}, 1000); console.log('up');`;
 
-test('the exit code of the child is handed on', async () => {
+test('the exit code of the child is returned', async () => {
   expect(await runAttached(node, ['-e', 'process.exit(7)'])).toBe(7);
   expect(await runAttached(node, ['-e', "process.kill(process.pid, 'SIGKILL')"])).toBe(137);
   await expect(runAttached(join('no', 'such', 'program'), [])).rejects.toThrow('ENOENT');
 });
 
-test('an interrupt of the whole group leaves the child the time to end by itself', async () => {
-  const outer = await started(ending('SIGINT', 130));
+test('after an interrupt of the group, the parent waits until the child ends', async () => {
+  const outer = await started(exitOn('SIGINT', 130));
   process.kill(-(outer.pid ?? 0), 'SIGINT');
   expect(await once(outer, 'exit')).toEqual([130, null]);
 });
 
-test('a SIGTERM to the parent alone ends the child in order', async () => {
-  const outer = await started(ending('SIGTERM', 5));
+test('a SIGTERM to the parent is forwarded to the child', async () => {
+  const outer = await started(exitOn('SIGTERM', 5));
   outer.kill('SIGTERM');
   expect(await once(outer, 'exit')).toEqual([5, null]);
 });

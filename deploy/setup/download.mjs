@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream, rmSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, messageOf } from './common.mjs';
+
+/** A transfer fails if no byte arrives for this long. A slow transfer that makes progress has no time limit. */
+const STALL_LIMIT_MS = 15_000;
+/** Wait before each retry. */
+const RETRY_DELAYS_MS = [500, 2_000];
+
+/**
+ * Returns the SHA-256 of the given pieces, one after the other, in hexadecimal.
+ * @param {...(string | Uint8Array)} pieces
+ */
+export function sha256(...pieces) {
+  const hash = createHash('sha256');
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest('hex');
+}
+
+/**
+ * Returns the SHA-256 of a file, in hexadecimal.
+ * @param {string} path
+ */
+export async function sha256OfFile(path) {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+/**
+ * Downloads a URL into a file and verifies its checksum. Retries a transfer that breaks off and a server that is
+ * overloaded; removes a file with the wrong checksum.
+ * @param {string} url
+ * @param {string} path
+ * @param {string} expected SHA-256 in hexadecimal
+ * @throws {Error} with a message of one line: the URL could not be fetched, or the checksum differs
+ */
+export async function download(url, path, expected) {
+  await fetchWithRetries(url, path);
+  const found = await sha256OfFile(path);
+  if (found === expected) return;
+  rmSync(path);
+  throw new Error(`${url} has SHA-256 ${found}, expected ${expected}; the file was discarded`);
+}
+
+/**
+ * @param {string} url
+ * @param {string} path
+ */
+async function fetchWithRetries(url, path) {
+  for (const delayMs of [...RETRY_DELAYS_MS, undefined]) {
+    const failure = await fetchInto(url, path);
+    if (failure === null) return;
+    if (!failure.retryable || delayMs === undefined) throw new Error(`could not fetch ${url} (${failure.reason})`);
+    await sleep(delayMs);
+  }
+}
+
+/**
+ * @param {string} url
+ * @param {string} path
+ * @returns {Promise<{reason: string, retryable: boolean} | null>} the failure, or null
+ */
+async function fetchInto(url, path) {
+  const abort = new AbortController();
+  let receivedBytes = 0;
+  const onStall = () => abort.abort(new Error(`no data for ${STALL_LIMIT_MS / 1000} s`));
+  let stallTimer = setTimeout(onStall, STALL_LIMIT_MS);
+  try {
+    const response = await fetch(url, { signal: abort.signal });
+    if (!response.ok || response.body === null) {
+      return { reason: `HTTP ${response.status}`, retryable: response.status >= 500 || response.status === 429 };
+    }
+    await pipeline(
+      Readable.fromWeb(response.body),
+      /** @param {AsyncIterable<Uint8Array>} chunks */
+      async function* (chunks) {
+        for await (const chunk of chunks) {
+          clearTimeout(stallTimer);
+          stallTimer = setTimeout(onStall, STALL_LIMIT_MS);
+          receivedBytes += chunk.length;
+          yield chunk;
+        }
+      },
+      createWriteStream(path),
+    );
+    return null;
+  } catch (error) {
+    // A host that cannot be reached stays unreachable; setup then tries the next source.
+    return { reason: reasonOf(error), retryable: receivedBytes > 0 };
+  } finally {
+    clearTimeout(stallTimer);
+  }
+}
+
+/**
+ * fetch() reports every network error as "fetch failed"; its cause has the reason.
+ * @param {unknown} error
+ */
+function reasonOf(error) {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return codeOf(cause) ?? messageOf(cause);
+}

@@ -1,1 +1,0 @@
-export function aptInstall(env: NodeJS.ProcessEnv, name?: string): Promise<void>;

@@ -1,0 +1,162 @@
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf, userCache } from '../common.mjs';
+import { download } from '../download.mjs';
+import { runQuietly } from '../run.mjs';
+
+const PACKAGE = 'nats-server';
+const INSTALL_LIMIT_MS = 120_000;
+const UPDATE_LIMIT_MS = 90_000;
+/** By default apt waits for minutes on an unreachable mirror. */
+const SHORT_TIMEOUTS = [
+  '-o',
+  'Acquire::Retries=1',
+  '-o',
+  'Acquire::http::Timeout=10',
+  '-o',
+  'Acquire::https::Timeout=10',
+];
+
+/**
+ * A release of nats-server. `sha256`: checksum of `nats-server-v<version>-<platform>.tar.gz` by platform, from the
+ * SHA256SUMS of the release.
+ * @typedef {{version: string, baseUrl: string, sha256: Record<string, string>}} Release
+ */
+
+/**
+ * The release that is downloaded if no other source has a nats-server.
+ * @type {Release}
+ */
+export const RELEASE = {
+  version: '2.10.26',
+  baseUrl: 'https://github.com/nats-io/nats-server/releases/download',
+  sha256: {
+    'linux-amd64': '6cbac67107e69c9e5a352d6f1555027f9da6a6b3fa81cceafefa9598b4451512',
+    'linux-arm64': 'aba1b169f18d4441b4b5d760805c562dccc57b425a7a213a82753a2269a27235',
+    'darwin-amd64': 'c90e94a1a9537304ab59f9056baca6a3138d17c13d7fe218ccbbd24ca08ee8e9',
+    'darwin-arm64': 'b1e2fd61507703ee81b0b2c1c35894beeebf908ddc7a4a5b7928aca438f716e6',
+  },
+};
+
+/** Returns this platform as the release's file names spell it, such as `linux-amd64`. */
+export function releasePlatform() {
+  return `${process.platform}-${process.arch === 'x64' ? 'amd64' : process.arch}`;
+}
+
+/**
+ * Returns the folder in which trawl keeps downloaded programs.
+ * @param {NodeJS.ProcessEnv} env
+ */
+export function cacheBin(env) {
+  return join(userCache(env), 'bin');
+}
+
+/**
+ * Adds nats-server to the cache. The program is prepared in a temporary folder on the same file system and then
+ * renamed, so that it is never seen half-written, even if this process is killed or others do the same.
+ * @param {string} bin from cacheBin
+ * @param {(folder: string) => Promise<string>} fetch puts the program into the folder and returns its path
+ * @returns {Promise<string>} path of the program in the cache
+ */
+async function addToCache(bin, fetch) {
+  mkdirSync(bin, { recursive: true });
+  const folder = mkdtempSync(join(bin, '.fetch-'));
+  try {
+    const fetched = await fetch(folder);
+    const ready = join(folder, 'ready');
+    copyFileSync(fetched, ready);
+    chmodSync(ready, 0o755);
+    const path = join(bin, 'nats-server');
+    renameSync(ready, path);
+    return path;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Downloads the pinned release, verifies it and unpacks the program into the cache.
+ * @param {string} bin from cacheBin
+ * @param {Release} [release]
+ * @returns {Promise<string>} path of the program
+ */
+export async function downloadRelease(bin, release = RELEASE) {
+  const platform = releasePlatform();
+  const expected = release.sha256[platform];
+  if (expected === undefined) throw new Error(`no pinned release for ${platform}`);
+  const name = `nats-server-v${release.version}-${platform}`;
+  return await addToCache(bin, async (folder) => {
+    const archive = join(folder, 'release.tar.gz');
+    await download(`${release.baseUrl}/v${release.version}/${name}.tar.gz`, archive, expected);
+    await runQuietly('tar', ['-xzf', archive, '-C', folder, `${name}/nats-server`]);
+    return join(folder, name, 'nats-server');
+  });
+}
+
+/**
+ * Installs a Debian package; needs root.
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} [name] of the package; default: nats-server
+ */
+export async function aptInstall(env, name = PACKAGE) {
+  const install = ['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=60', ...SHORT_TIMEOUTS, name];
+  await withUpdate(env, install, []);
+}
+
+/**
+ * Downloads the Debian package without root and unpacks the program into the cache. Missing or outdated package lists
+ * go into the cache too, because only root can write the system's lists.
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} bin from cacheBin
+ * @returns {Promise<string>} path of the program
+ */
+export function aptUnpack(env, bin) {
+  return addToCache(bin, async (folder) => {
+    const lists = join(folder, 'lists');
+    const cache = join(folder, 'cache');
+    for (const path of [lists, cache]) mkdirSync(join(path, 'partial'), { recursive: true });
+    const ownLists = ['-o', `Dir::State::Lists=${lists}`, '-o', `Dir::Cache=${cache}`];
+    await withUpdate(env, ['download', ...SHORT_TIMEOUTS, PACKAGE], ownLists, folder);
+    const archive = readdirSync(folder).find((name) => name.endsWith('.deb'));
+    if (archive === undefined) throw new Error('apt-get download produced no package');
+    await runQuietly('dpkg-deb', ['-x', join(folder, archive), join(folder, 'unpacked')], { env });
+    return join(folder, 'unpacked', 'usr', 'sbin', PACKAGE);
+  });
+}
+
+/**
+ * Runs an apt-get command. If it fails (unknown package, outdated lists), runs an update and retries once. The retry
+ * runs even if the update fails, because one unreachable source is enough for that.
+ * @param {NodeJS.ProcessEnv} env
+ * @param {readonly string[]} command
+ * @param {readonly string[]} listOptions
+ * @param {string} [cwd]
+ */
+async function withUpdate(env, command, listOptions, cwd) {
+  const aptEnv = { ...env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
+  /**
+   * @param {readonly string[]} args
+   * @param {number} limitMs
+   */
+  const attempt = async (args, limitMs) => {
+    try {
+      await runQuietly('apt-get', args, { cwd, env: aptEnv, limitMs });
+      return null;
+    } catch (error) {
+      return `apt-get ${args[0]}: ${aptReason(messageOf(error))}`;
+    }
+  };
+  if ((await attempt(command, INSTALL_LIMIT_MS)) === null) return;
+  const updateFailure = await attempt(['update', ...SHORT_TIMEOUTS, ...listOptions], UPDATE_LIMIT_MS);
+  const failure = await attempt([...command, ...listOptions], INSTALL_LIMIT_MS);
+  if (failure !== null) throw new Error([failure, updateFailure].filter(Boolean).join('; '));
+}
+
+/**
+ * Returns the first error that apt printed, otherwise how the command ended.
+ * @param {string} message of a CommandError
+ */
+function aptReason(message) {
+  const [how = '', ...output] = message.split('\n');
+  return output.find((line) => line.startsWith('E: ')) ?? how.replace(/^`.*` /, '');
+}

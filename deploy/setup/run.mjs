@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+
+/** A command could not be started, failed, or timed out. The message ends with the output of the command. */
+export class CommandError extends Error {
+  /** @override */
+  name = 'CommandError';
+}
+
+/** Minimum number of characters, counted from the end, that the error of a failed command keeps of its output. */
+const OUTPUT_KEPT = 20_000;
+
+/**
+ * Runs a command with stdin closed, and captures its output instead of showing it.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv, limitMs?: number}} [options] `limitMs`: timeout; default: none
+ * @returns {Promise<string>} stdout and stderr, interleaved
+ * @throws {CommandError}
+ */
+export function runQuietly(command, args, { cwd, env = process.env, limitMs } = {}) {
+  const line = [command, ...args].join(' ');
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: limitMs ?? 0 });
+    let output = '';
+    /** @param {string} chunk */
+    const keep = (chunk) => {
+      output += chunk;
+      if (output.length > 2 * OUTPUT_KEPT) output = output.slice(-OUTPUT_KEPT).replace(/^.*\n/, '[...]\n');
+    };
+    child.stdout.setEncoding('utf8').on('data', keep);
+    child.stderr.setEncoding('utf8').on('data', keep);
+    child.once('error', (error) => reject(new CommandError(`\`${line}\` could not be started: ${error.message}`)));
+    child.once('close', (code, signal) => {
+      if (code === 0) return resolve(output);
+      const how = signal === null ? `exit code ${code}` : limitMs ? `timed out after ${limitMs / 1000} s` : signal;
+      reject(new CommandError(`\`${line}\` failed (${how})\n${output.trimEnd()}`));
+    });
+  });
+}
+
+/**
+ * Runs a command on the terminal of this process and waits for it. SIGTERM is forwarded to the child. SIGINT is
+ * ignored here, because the terminal sends it to the child as well and the child decides how to end.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv}} [options]
+ * @returns {Promise<number>} the exit code of the child; 128 + signal number if a signal ended it
+ */
+export function runAttached(command, args, { cwd, env = process.env } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env, stdio: 'inherit' });
+    const ignore = () => {};
+    const forward = () => child.kill('SIGTERM');
+    process.on('SIGINT', ignore);
+    process.on('SIGTERM', forward);
+    const removeHandlers = () => {
+      process.off('SIGINT', ignore);
+      process.off('SIGTERM', forward);
+    };
+    child.once('error', (error) => {
+      removeHandlers();
+      reject(error);
+    });
+    child.once('close', (code, signal) => {
+      removeHandlers();
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+    });
+  });
+}
