@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startNatsServer } from '../bin/local/nats-server.ts';
-import { packageRoot } from '../bin/local/package-root.ts';
+import { packageRoot } from '../bin/package.ts';
 import { cpuSeconds, peakBytes } from './process-figures.ts';
 
 const { values } = parseArgs({

@@ -11,7 +11,7 @@ import { Artifact, FailureClass, SweepState, TrialState } from '../proto/gen/tra
 import { type CannedServer, serveCanned } from '../test/support/cli/canned-service.ts';
 import { runTrawl } from '../test/support/cli/run-trawl.ts';
 import { endedTrial, sampleAgent, sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
-import { newLogger } from './logging.ts';
+import { newLogger } from './options/logging.ts';
 
 /** Clears the screen, sets the title, rings, speaks C1, and reorders what follows. */
 const HOSTILE = '\u001b[2J\u001b]0;owned\u0007\u009b31m\u202e\r../../x\u2028';

@@ -35,7 +35,7 @@ import { registerTrials } from './commands/trials.ts';
 import { registerUndrain } from './commands/undrain.ts';
 import { registerUp } from './commands/up.ts';
 import { registerWait } from './commands/wait.ts';
-import { trawlVersion } from './version.ts';
+import { trawlVersion } from './package.ts';
 
 type Register = (program: Command) => void;
 

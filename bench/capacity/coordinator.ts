@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { packageRoot } from '../../bin/local/package-root.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { cpuSeconds, peakBytes } from '../process-figures.ts';
 
 const TRAWL = join(packageRoot(), 'bin', 'trawl.mjs');

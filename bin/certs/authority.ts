@@ -17,9 +17,16 @@ import { BadInputError, NotFoundError, RefusedError } from '../../proto/errors.t
 import type { Role } from '../../proto/roles.ts';
 import { AGENT_ID, COORDINATOR } from '../../proto/subjects.ts';
 import { createAuthority, issue, type KeyAndCertificate } from './issue.ts';
-import { NATS_ACCOUNTS, NATS_CONFIG, NATS_PORT, natsAccounts, natsServerConfig } from './nats-config.ts';
-import { makeNatsServers, natsFolders } from './nats-servers.ts';
-import { writePrivately } from './write-file.ts';
+import {
+  makeNatsServers,
+  NATS_ACCOUNTS,
+  NATS_CONFIG,
+  NATS_PORT,
+  natsAccounts,
+  natsFolders,
+  natsServerConfig,
+} from './nats.ts';
+import { writePrivately } from './private-file.ts';
 
 /** What every server is reached by on its own machine. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'];

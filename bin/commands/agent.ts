@@ -4,13 +4,12 @@ import { defaultAgentDir } from '../../agent/default-dir.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../lib/net/address.ts';
 import { readIdentity } from '../../lib/net/identity.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
-import { untilSignals } from '../local/until-signal.ts';
-import { type LogOptions, newLogger, withLog } from '../logging.ts';
-import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../metrics-auth.ts';
-import { parseDuration, withHelp } from '../options.ts';
-import { packOption } from '../pack-option.ts';
-import { type SlotOptions, withSlots } from '../slot-options.ts';
-import { trawlVersion } from '../version.ts';
+import { untilSignals } from '../local/signals.ts';
+import { parseDuration, withHelp } from '../options/common.ts';
+import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
+import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
+import { packOption, type SlotOptions, withSlots } from '../options/slots.ts';
+import { trawlVersion } from '../package.ts';
 
 interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
   readonly nats?: string;

@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import type { Column } from '../../lib/text/table.ts';
 import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
-import { withConnection } from '../connect.ts';
+import { withConnection } from '../client/connect.ts';
+import { unary } from '../client/rpc.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -10,13 +11,12 @@ import {
   withHelp,
   withOutput,
   withServer,
-} from '../options.ts';
-import { agentJson } from '../output/agent-json.ts';
+} from '../options/common.ts';
+import { agoText } from '../output/format.ts';
+import { agentJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
 import { renderTable } from '../output/table.ts';
 import { terminalOf } from '../output/terminal.ts';
-import { agoText } from '../output/time-text.ts';
-import { unary } from '../rpc.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions;
 

@@ -4,8 +4,8 @@ import type { Command } from 'commander';
 import type { Column } from '../../lib/text/table.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import { artifactKind } from '../../proto/names.ts';
-import { listArtifacts, readArtifact, type TrialArtifact } from '../artifacts.ts';
-import { withConnection } from '../connect.ts';
+import { listArtifacts, readArtifact, type TrialArtifact } from '../client/artifacts.ts';
+import { withConnection } from '../client/connect.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -13,8 +13,8 @@ import {
   withHelp,
   withOutput,
   withServer,
-} from '../options.ts';
-import { artifactJson } from '../output/artifact-json.ts';
+} from '../options/common.ts';
+import { artifactJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { renderTable } from '../output/table.ts';
 import { terminalOf } from '../output/terminal.ts';

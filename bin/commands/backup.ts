@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { withConnection } from '../connect.ts';
-import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
+import { withConnection } from '../client/connect.ts';
+import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
 import { note, print, printJson } from '../output/print.ts';
 
 type Options = ServerOptions & OutputOptions & { readonly out: string };
 
 async function backup(options: Options): Promise<void> {
-  const { receiveBackup } = await import('../receive-backup.ts');
+  const { receiveBackup } = await import('../client/receive-backup.ts');
   const made = await withConnection(options, (connection) => receiveBackup(connection, options.out));
   for (const path of made.missing) note(`the coordinator does not have the artifact ${path}, which its store names`);
   if (options.output === 'json') return printJson({ folder: options.out, ...made });

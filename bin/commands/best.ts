@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import { withConnection } from '../connect.ts';
-import { getSweep, listConfigs, listTrials } from '../fetch.ts';
+import { withConnection } from '../client/connect.ts';
+import { getSweep, listConfigs, listTrials } from '../client/sweeps.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -9,14 +9,12 @@ import {
   withHelp,
   withOutput,
   withServer,
-} from '../options.ts';
-import { configJson } from '../output/config-json.ts';
-import { renderConfigs } from '../output/config-table.ts';
+} from '../options/common.ts';
+import { GOALS, type GoalChoice, goalOf } from '../options/ranking.ts';
+import { configJson, trialJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
+import { renderConfigs, renderTrials } from '../output/ranking-tables.ts';
 import { terminalOf } from '../output/terminal.ts';
-import { trialJson } from '../output/trial-json.ts';
-import { renderTrials } from '../output/trial-table.ts';
-import { GOALS, type GoalChoice, goalOf } from '../ranking-options.ts';
 
 interface Options extends GlobalOptions, ServerOptions, OutputOptions {
   readonly by?: string;

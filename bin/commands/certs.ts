@@ -1,9 +1,12 @@
-import type { Command } from 'commander';
-import { Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Role, USER_ROLES } from '../../proto/roles.ts';
-import { DEFAULT_AUTHORITY_DAYS, DEFAULT_CERTS_DIR, DEFAULT_DAYS } from '../certs/defaults.ts';
-import { parseCount, withHelp } from '../options.ts';
+import { parseCount, withHelp } from '../options/common.ts';
 import { note, print } from '../output/print.ts';
+
+/** Where identities are kept, and how long they last, unless said. */
+export const DEFAULT_CERTS_DIR = 'trawl-certs';
+export const DEFAULT_DAYS = 365;
+export const DEFAULT_AUTHORITY_DAYS = 3_650;
 
 interface Options {
   readonly dir: string;
@@ -55,7 +58,7 @@ async function add(name: string, role: Role, { dir, days, force }: Options): Pro
 
 /** A NATS server on this machine reads its file where it was written; others' folders have to be taken there. */
 async function whereNatsReads(dir: string): Promise<string> {
-  const { natsFolders } = await import('../certs/nats-servers.ts');
+  const { natsFolders } = await import('../certs/nats.ts');
   const folders = natsFolders(dir);
   const [only] = folders;
   if (folders.length <= 1) return `a NATS server that runs on ${only}`;

@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander';
-import { chooseConfigs, DEFAULT_COMPARED } from '../compare/choose-configs.ts';
-import { type Comparison, comparisonOf } from '../compare/comparison.ts';
-import { withConnection } from '../connect.ts';
-import { getSweep, listConfigs, listTrials } from '../fetch.ts';
+import { withConnection } from '../client/connect.ts';
+import { getSweep, listConfigs, listTrials } from '../client/sweeps.ts';
+import { type Comparison, chooseConfigs, comparisonOf, DEFAULT_COMPARED } from '../compare/comparison.ts';
+import { renderComparison } from '../compare/comparison-table.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -10,13 +10,12 @@ import {
   withHelp,
   withOutput,
   withServer,
-} from '../options.ts';
-import { renderComparison } from '../output/comparison-table.ts';
-import { configJson } from '../output/config-json.ts';
-import { metricNames } from '../output/metric-names.ts';
+} from '../options/common.ts';
+import { GOALS, type GoalChoice, goalOf } from '../options/ranking.ts';
+import { configJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
+import { metricNames } from '../output/ranking-tables.ts';
 import { terminalOf } from '../output/terminal.ts';
-import { GOALS, type GoalChoice, goalOf } from '../ranking-options.ts';
 
 interface Options extends GlobalOptions, ServerOptions, OutputOptions {
   readonly sweep: string;

@@ -1,8 +1,6 @@
 import { Argument, type Command } from 'commander';
-import { bashScript, zshScript } from '../completion/bash.ts';
-import { fishScript } from '../completion/fish.ts';
-import { verbsOf } from '../completion/verbs.ts';
-import { withHelp } from '../options.ts';
+import { bashScript, fishScript, verbsOf, zshScript } from '../completion/scripts.ts';
+import { withHelp } from '../options/common.ts';
 import { print } from '../output/print.ts';
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;

@@ -3,12 +3,11 @@ import type { Command } from 'commander';
 import { DEFAULT_DIR, DEFAULT_LEASE_MS, DEFAULT_METRICS_ADDRESS } from '../../coordinator/defaults.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../lib/net/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
-import { packageRoot } from '../local/package-root.ts';
-import { untilSignal } from '../local/until-signal.ts';
-import { type LogOptions, newLogger, withLog } from '../logging.ts';
-import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../metrics-auth.ts';
-import { parseDuration, withHelp } from '../options.ts';
-import { trawlVersion } from '../version.ts';
+import { untilSignal } from '../local/signals.ts';
+import { parseDuration, withHelp } from '../options/common.ts';
+import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
+import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
+import { packageRoot, trawlVersion } from '../package.ts';
 
 interface Options extends LogOptions, MetricsAuthOptions {
   readonly dir: string;

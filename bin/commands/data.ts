@@ -6,7 +6,7 @@ import { ensureDataset } from '../../agent/data/resolve.ts';
 import { type DatasetStatus, datasetStatus } from '../../agent/data/status.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { NotFoundError } from '../../proto/errors.ts';
-import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options.ts';
+import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { renderTable } from '../output/table.ts';
 import { terminalOf } from '../output/terminal.ts';

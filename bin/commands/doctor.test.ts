@@ -2,14 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { backendFindings, gpuFindings } from '../doctor/backends.ts';
-import { datasetFinding } from '../doctor/datasets.ts';
-import { diskFinding } from '../doctor/disk.ts';
+import {
+  backendFindings,
+  datasetFinding,
+  diskFinding,
+  gpuFindings,
+  memoryFinding,
+  nodeFinding,
+  SLOT_BYTES,
+  usableMemoryBytes,
+} from '../doctor/checks.ts';
 import { examine } from '../doctor/examine.ts';
 import { type Finding, faults } from '../doctor/finding.ts';
-import { memoryFinding, SLOT_BYTES, usableMemoryBytes } from '../doctor/memory.ts';
 import { natsFinding } from '../doctor/nats.ts';
-import { nodeFinding } from '../doctor/node.ts';
 import { findingsText } from './doctor.ts';
 
 const gpu = { index: 0, name: 'NVIDIA A100', memoryBytes: 40 * 2 ** 30 };

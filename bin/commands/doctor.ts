@@ -3,7 +3,7 @@ import type { Style } from '../../lib/text/style.ts';
 import { EXIT } from '../../proto/errors.ts';
 import { examine } from '../doctor/examine.ts';
 import { type Finding, faults } from '../doctor/finding.ts';
-import { type OutputOptions, withHelp, withOutput } from '../options.ts';
+import { type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { print, printJson } from '../output/print.ts';
 import { paint, type Terminal, terminalOf } from '../output/terminal.ts';
 

@@ -2,10 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import type { Agent } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
-import { type Connection, withConnection } from '../connect.ts';
-import { type OutputOptions, parseDuration, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
-import { printAgent } from '../output/print-agent.ts';
-import { unary } from '../rpc.ts';
+import { type Connection, withConnection } from '../client/connect.ts';
+import { unary } from '../client/rpc.ts';
+import {
+  type OutputOptions,
+  parseDuration,
+  type ServerOptions,
+  withHelp,
+  withOutput,
+  withServer,
+} from '../options/common.ts';
+import { printAgent } from '../output/messages.ts';
 
 type Options = ServerOptions &
   OutputOptions & { readonly grace: number; readonly reason?: string; readonly wait?: true };

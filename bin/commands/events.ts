@@ -2,14 +2,13 @@ import type { Command } from 'commander';
 import { shortId } from '../../lib/text/short-id.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
-import { type Connection, withConnection } from '../connect.ts';
-import { getSweep } from '../fetch.ts';
-import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
-import { jsonSafe } from '../output/json-safe.ts';
-import { note, print } from '../output/print.ts';
-import { isoTime } from '../output/time-text.ts';
-import { stream, unary } from '../rpc.ts';
-import { watchSweep } from '../watch.ts';
+import { type Connection, withConnection } from '../client/connect.ts';
+import { stream, unary } from '../client/rpc.ts';
+import { getSweep } from '../client/sweeps.ts';
+import { watchSweep } from '../client/watch.ts';
+import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
+import { isoTime } from '../output/format.ts';
+import { jsonSafe, note, print } from '../output/print.ts';
 
 interface Options extends ServerOptions, OutputOptions {
   readonly follow?: true;

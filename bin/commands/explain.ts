@@ -2,12 +2,12 @@ import type { Command } from 'commander';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import type { ExplainTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { trialState } from '../../proto/names.ts';
-import { withConnection } from '../connect.ts';
-import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
-import { explainLines } from '../output/explain-text.ts';
+import { withConnection } from '../client/connect.ts';
+import { unary } from '../client/rpc.ts';
+import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
+import { isoTime } from '../output/format.ts';
+import { explainLines } from '../output/messages.ts';
 import { print, printJson } from '../output/print.ts';
-import { isoTime } from '../output/time-text.ts';
-import { unary } from '../rpc.ts';
 
 type Options = ServerOptions & OutputOptions & { readonly sweep?: string };
 

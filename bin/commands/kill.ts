@@ -1,11 +1,29 @@
+import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { confirm } from '../confirm.ts';
-import { withConnection } from '../connect.ts';
-import { controlSweep } from '../control-sweep.ts';
-import { getSweep } from '../fetch.ts';
-import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
+import { withConnection } from '../client/connect.ts';
+import { controlSweep, getSweep } from '../client/sweeps.ts';
+import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
 import { note } from '../output/print.ts';
+
+/** Asks the person at the terminal; anything but y or yes is a no. Without a terminal there is nobody to ask: yes. */
+export async function confirm(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const interrupted = new AbortController();
+  terminal.on('SIGINT', () => interrupted.abort());
+  try {
+    const answer = await terminal.question(`${visibleText(question)} [y/N] `, { signal: interrupted.signal });
+    return /^y(es)?$/i.test(answer.trim());
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    process.stderr.write('\n');
+    return false;
+  } finally {
+    terminal.close();
+  }
+}
 
 type Options = ServerOptions & OutputOptions & { readonly reason?: string; readonly yes?: true };
 

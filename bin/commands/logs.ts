@@ -3,10 +3,17 @@ import { type Command, Option } from 'commander';
 import { visibleLines } from '../../lib/text/visible-text.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { ReadLogRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { type Connection, withConnection } from '../connect.ts';
-import { type OutputOptions, parseCount, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
+import { type Connection, withConnection } from '../client/connect.ts';
+import { stream, unary } from '../client/rpc.ts';
+import {
+  type OutputOptions,
+  parseCount,
+  type ServerOptions,
+  withHelp,
+  withOutput,
+  withServer,
+} from '../options/common.ts';
 import { note, print, printJson } from '../output/print.ts';
-import { stream, unary } from '../rpc.ts';
 
 interface Options extends ServerOptions, OutputOptions {
   readonly follow?: true;

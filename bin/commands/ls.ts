@@ -4,15 +4,15 @@ import { sweepStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
-import { withConnection } from '../connect.ts';
-import type { GlobalOptions, OutputOptions, QuietOptions, ServerOptions } from '../options.ts';
-import { withHelp, withOutput, withQuiet, withServer } from '../options.ts';
+import { withConnection } from '../client/connect.ts';
+import { unary } from '../client/rpc.ts';
+import type { GlobalOptions, OutputOptions, QuietOptions, ServerOptions } from '../options/common.ts';
+import { withHelp, withOutput, withQuiet, withServer } from '../options/common.ts';
+import { agoText } from '../output/format.ts';
+import { sweepJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
-import { sweepJson } from '../output/sweep-json.ts';
 import { renderTable } from '../output/table.ts';
 import { terminalOf } from '../output/terminal.ts';
-import { agoText } from '../output/time-text.ts';
-import { unary } from '../rpc.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions & QuietOptions;
 

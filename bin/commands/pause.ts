@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { withConnection } from '../connect.ts';
-import { controlSweep } from '../control-sweep.ts';
-import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
+import { withConnection } from '../client/connect.ts';
+import { controlSweep } from '../client/sweeps.ts';
+import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
 
 type Options = ServerOptions & OutputOptions & { readonly reason?: string };
 

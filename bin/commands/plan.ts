@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { type Plan, plan as planOf } from '../../coordinator/grid/plan.ts';
 import type { Column } from '../../lib/text/table.ts';
-import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options.ts';
+import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
+import { loadSweepFile } from '../options/sweep-file.ts';
 import { print, printJson } from '../output/print.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { type Terminal, terminalOf } from '../output/terminal.ts';
-import { loadSweepFile } from '../sweep-file.ts';
 
 type Options = GlobalOptions & OutputOptions;
 

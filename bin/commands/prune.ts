@@ -2,11 +2,18 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import type { PrunedSweep } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { sweepState } from '../../proto/names.ts';
-import { withConnection } from '../connect.ts';
-import { type OutputOptions, parseDuration, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
+import { withConnection } from '../client/connect.ts';
+import { unary } from '../client/rpc.ts';
+import {
+  type OutputOptions,
+  parseDuration,
+  type ServerOptions,
+  withHelp,
+  withOutput,
+  withServer,
+} from '../options/common.ts';
+import { isoTime } from '../output/format.ts';
 import { print, printJson } from '../output/print.ts';
-import { isoTime } from '../output/time-text.ts';
-import { unary } from '../rpc.ts';
 
 type Options = ServerOptions &
   OutputOptions & { readonly olderThan: number; readonly keep: number; readonly dryRun?: true };

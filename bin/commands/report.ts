@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander';
-import { withConnection } from '../connect.ts';
-import { type ServerOptions, withHelp, withServer } from '../options.ts';
+import { withConnection } from '../client/connect.ts';
+import { type ServerOptions, withHelp, withServer } from '../options/common.ts';
 import { print } from '../output/print.ts';
-import type { ReportFormat } from '../report/targets.ts';
+import type { ReportFormat } from '../report/write-report.ts';
 
 interface Options extends ServerOptions {
   readonly format: ReportFormat;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type OutputOptions, withHelp, withOutput } from '../options.ts';
+import { type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { print, printJson } from '../output/print.ts';
 
 type Options = OutputOptions & { readonly dir: string };

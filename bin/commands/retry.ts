@@ -4,12 +4,12 @@ import { BadInputError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass, sweepState } from '../../proto/names.ts';
-import { type Connection, withConnection } from '../connect.ts';
-import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
+import { type Connection, withConnection } from '../client/connect.ts';
+import { unary } from '../client/rpc.ts';
+import { retryTrials } from '../client/sweeps.ts';
+import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
+import { sweepJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
-import { sweepJson } from '../output/sweep-json.ts';
-import { retryTrials } from '../retry-trials.ts';
-import { unary } from '../rpc.ts';
 
 /** The classes of failure that have a flag; `--failed` stands for all there are. */
 const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight'] as const;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { sweepFileJsonSchema } from '../../coordinator/sweepfile/json-schema.ts';
-import { withHelp } from '../options.ts';
+import { withHelp } from '../options/common.ts';
 import { printJson } from '../output/print.ts';
 
 export function registerSchema(program: Command): void {

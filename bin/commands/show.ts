@@ -7,8 +7,9 @@ import { NotFoundError } from '../../proto/errors.ts';
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Artifact, Attempt, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { artifactKind, failureClass, goal, sweepState, trialState } from '../../proto/names.ts';
-import { type Connection, withConnection } from '../connect.ts';
-import { getSweep } from '../fetch.ts';
+import { type Connection, withConnection } from '../client/connect.ts';
+import { unary } from '../client/rpc.ts';
+import { getSweep } from '../client/sweeps.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -16,15 +17,12 @@ import {
   withHelp,
   withOutput,
   withServer,
-} from '../options.ts';
-import { artifactJson } from '../output/artifact-json.ts';
+} from '../options/common.ts';
+import { isoTime } from '../output/format.ts';
+import { artifactJson, attemptJson, outcomeName, reportJson, sweepJson, trialJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
-import { sweepJson } from '../output/sweep-json.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { type Terminal, terminalOf } from '../output/terminal.ts';
-import { isoTime } from '../output/time-text.ts';
-import { attemptJson, outcomeName, reportJson, trialJson } from '../output/trial-json.ts';
-import { unary } from '../rpc.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions;
 

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { trialTotal } from '../../lib/domain/trial-state.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { withConnection } from '../connect.ts';
+import { withConnection } from '../client/connect.ts';
+import { submitSweep } from '../client/sweeps.ts';
 import {
   type OutputOptions,
   type QuietOptions,
@@ -12,11 +13,10 @@ import {
   withOutput,
   withQuiet,
   withServer,
-} from '../options.ts';
+} from '../options/common.ts';
+import { loadSweepFile } from '../options/sweep-file.ts';
+import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
-import { sweepJson } from '../output/sweep-json.ts';
-import { submitSweep } from '../submit-sweep.ts';
-import { loadSweepFile } from '../sweep-file.ts';
 import { waitFor } from './wait.ts';
 
 type Options = ServerOptions & OutputOptions & QuietOptions & { readonly wait?: true };

@@ -2,14 +2,13 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { hasKittyGraphics } from '../../dashboard/draw/kitty.ts';
 import { PANES, type Pane, type View } from '../../dashboard/state/views.ts';
 import { BadInputError } from '../../proto/errors.ts';
-import { type Connection, withConnection } from '../connect.ts';
-import { type GlobalOptions, parseCount, type ServerOptions, withHelp, withServer } from '../options.ts';
+import { type Connection, withConnection } from '../client/connect.ts';
+import { unary } from '../client/rpc.ts';
+import { type GlobalOptions, parseCount, type ServerOptions, withHelp, withServer } from '../options/common.ts';
 import { print } from '../output/print.ts';
-import { unary } from '../rpc.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
-import { lookOf } from '../top/look.ts';
-import { onTerminal } from '../top/on-terminal.ts';
 import { historyOf, replaySource } from '../top/replay-source.ts';
+import { lookOf, onTerminal } from '../top/terminal.ts';
 
 interface Options extends GlobalOptions, ServerOptions {
   readonly once?: true;

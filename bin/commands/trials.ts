@@ -2,9 +2,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Filter } from '../../lib/filter/parse.ts';
 import type { TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { type TrialStateName, trialState } from '../../proto/names.ts';
-import { withConnection } from '../connect.ts';
-import { getSweep, listConfigs, listTrials } from '../fetch.ts';
-import { filterOption, filterTrials } from '../filter-option.ts';
+import { withConnection } from '../client/connect.ts';
+import { getSweep, listConfigs, listTrials } from '../client/sweeps.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -15,14 +14,12 @@ import {
   withOutput,
   withQuiet,
   withServer,
-} from '../options.ts';
-import { configJson } from '../output/config-json.ts';
-import { renderConfigs } from '../output/config-table.ts';
+} from '../options/common.ts';
+import { filterOption, filterTrials, GOALS, type GoalChoice, goalOf } from '../options/ranking.ts';
+import { configJson, trialJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
+import { renderConfigs, renderTrials } from '../output/ranking-tables.ts';
 import { terminalOf } from '../output/terminal.ts';
-import { trialJson } from '../output/trial-json.ts';
-import { renderTrials } from '../output/trial-table.ts';
-import { GOALS, type GoalChoice, goalOf } from '../ranking-options.ts';
 
 interface Options extends GlobalOptions, ServerOptions, OutputOptions, QuietOptions {
   readonly by?: string;

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { withConnection } from '../connect.ts';
-import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options.ts';
-import { printAgent } from '../output/print-agent.ts';
-import { unary } from '../rpc.ts';
+import { withConnection } from '../client/connect.ts';
+import { unary } from '../client/rpc.ts';
+import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
+import { printAgent } from '../output/messages.ts';
 
 type Options = ServerOptions & OutputOptions;
 

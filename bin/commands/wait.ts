@@ -5,8 +5,9 @@ import { visibleText } from '../../lib/text/visible-text.ts';
 import { EXIT, RefusedError, UnreachableError } from '../../proto/errors.ts';
 import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
-import { type Connection, withConnection } from '../connect.ts';
-import { getSweep } from '../fetch.ts';
+import { type Connection, withConnection } from '../client/connect.ts';
+import { getSweep } from '../client/sweeps.ts';
+import { watchSweep } from '../client/watch.ts';
 import {
   type OutputOptions,
   parseDuration,
@@ -15,10 +16,9 @@ import {
   withHelp,
   withOutput,
   withServer,
-} from '../options.ts';
+} from '../options/common.ts';
+import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
-import { sweepJson } from '../output/sweep-json.ts';
-import { watchSweep } from '../watch.ts';
 
 export interface WaitOptions extends ServerOptions, OutputOptions {
   readonly timeout?: number;

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { configsOf } from '../../lib/domain/configs.ts';
-import { type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { Config, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, trialAt } from '../../test/support/dashboard/sample.ts';
-import { comparisonOf } from './comparison.ts';
+import { chooseConfigs, comparisonOf } from './comparison.ts';
 
 /** Replicates of the sample's trial of that index. */
 const replicates = (index: number, losses: readonly number[]): Trial[] =>
@@ -43,4 +43,35 @@ test('parameters that differ are told from those that are shared', () => {
   const { shared, parameters } = compare([...replicates(0, [1]), ...replicates(2, [2])]);
   expect(parameters).toEqual([{ name: 'latent_dim', values: [15, 30] }]);
   expect(shared).toMatchObject({ dataset: 'mnist', noise_std: 0 });
+});
+
+const config = (id: string, rank: number, ...trialIds: string[]) => Config.fromPartial({ id, rank, trialIds });
+const configs = [
+  config('aa1', 1, 't1', 't2'),
+  config('ab2', 2, 'u1'),
+  config('cc3', 3),
+  config('dd4', 4),
+  config('ee5', 0),
+];
+const chosen = (...selectors: string[]) => chooseConfigs(configs, selectors).map(({ id }) => id);
+
+test('configs are named by the start of their id, or of one of their trials, and come in that order', () => {
+  expect(chosen('cc', 'aa1')).toEqual(['cc3', 'aa1']);
+  expect(chosen('u', 't2', 't1')).toEqual(['ab2', 'aa1']);
+});
+
+test('without names they are the three best that have a value', () => {
+  expect(chosen()).toEqual(['aa1', 'ab2', 'cc3']);
+});
+
+test('what fits none, or several, is refused by name', () => {
+  expect(() => chosen('x', 'aa')).toThrow('no config and no trial "x"');
+  expect(() => chosen('', 'aa')).toThrow('no config and no trial ""');
+  expect(() => chosen('a', 'cc')).toThrow('"a" fits 2 configs: aa1, ab2');
+});
+
+test('two different ones are needed', () => {
+  expect(() => chosen('aa')).toThrow('two different configs');
+  expect(() => chosen('t1', 't2')).toThrow('two different configs');
+  expect(() => chooseConfigs([config('ee5', 0)], [])).toThrow('fewer than two configs have a value');
 });

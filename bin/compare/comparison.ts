@@ -1,11 +1,13 @@
-/** Some configs side by side: what sets them apart, and whether their results differ by more than their seeds do. */
 import { contrastOf, intervalOf } from '../../coordinator/analysis/contrast.ts';
 import { splitParameters } from '../../lib/domain/parameters.ts';
 import { isResult } from '../../lib/domain/trial-result.ts';
 import { fromWire } from '../../lib/domain/wire-parameters.ts';
+import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
+
+/** Some configs side by side: what sets them apart, and whether their results differ by more than their seeds do. */
 
 /** Of the interval of a difference. */
 export const LEVEL = 0.95;
@@ -76,4 +78,38 @@ function difference(first: readonly number[], other: readonly number[]): Differe
     { weight: -1, values: first },
   ]);
   return { mean: contrast.effect, ...intervalOf(contrast, LEVEL) };
+}
+
+/** Which configs a person means: by a prefix of a config's id, or of one of its trials'. */
+
+/** Without selectors, so many of the best. */
+export const DEFAULT_COMPARED = 3;
+
+/**
+ * @param configs in order of rank
+ * @returns two configs or more, in the order of the selectors
+ * @throws {NotFoundError | AmbiguousError | BadInputError}
+ */
+export function chooseConfigs(configs: readonly Config[], selectors: readonly string[]): Config[] {
+  const chosen =
+    selectors.length === 0
+      ? configs.filter(({ rank }) => rank > 0).slice(0, DEFAULT_COMPARED)
+      : [...new Set(selectors.map((selector) => chosenBy(selector, configs)))];
+  if (chosen.length >= 2) return chosen;
+  if (selectors.length > 0) throw new BadInputError('two different configs are needed to compare');
+  throw new BadInputError('fewer than two configs have a value of the metric yet: name those to compare');
+}
+
+function chosenBy(selector: string, configs: readonly Config[]): Config {
+  const fits = configs.filter(({ id, trialIds }) => [id, ...trialIds].some((known) => known.startsWith(selector)));
+  const [one, ...others] = fits;
+  if (one === undefined || selector === '') {
+    throw new NotFoundError(
+      `there is no config and no trial ${JSON.stringify(selector)} in the sweep: "trawl trials --configs" lists them`,
+    );
+  }
+  if (others.length === 0) return one;
+  throw new AmbiguousError(
+    `${JSON.stringify(selector)} fits ${fits.length} configs: ${fits.map(({ id }) => id).join(', ')}`,
+  );
 }

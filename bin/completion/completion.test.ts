@@ -1,9 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { buildProgram } from '../program.ts';
-import { bashScript, zshScript } from './bash.ts';
-import { fishScript } from './fish.ts';
-import { verbsOf } from './verbs.ts';
+import { bashScript, fishScript, verbsOf, zshScript } from './scripts.ts';
 
 const VERBS = verbsOf(buildProgram());
 

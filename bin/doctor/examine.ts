@@ -1,12 +1,16 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { defaultDataDir } from '../../agent/data/cache.ts';
-import { backendFindings, gpuFindings } from './backends.ts';
-import { datasetFinding } from './datasets.ts';
-import { diskFinding } from './disk.ts';
+import {
+  backendFindings,
+  datasetFinding,
+  diskFinding,
+  gpuFindings,
+  memoryFinding,
+  nodeFinding,
+  usableMemoryBytes,
+} from './checks.ts';
 import type { Finding } from './finding.ts';
-import { memoryFinding, usableMemoryBytes } from './memory.ts';
 import { natsFinding } from './nats.ts';
-import { nodeFinding } from './node.ts';
 
 export interface ExamineOptions {
   /** A running server to look at; undefined: TRAWL_NATS or a program on this machine. */

@@ -1,6 +1,6 @@
 import type { SchemaElement } from 'hyparquet';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
-import { trawlVersion } from '../version.ts';
+import { trawlVersion } from '../package.ts';
 import type { Cell, CellType, Column, Table } from './table.ts';
 
 /** Rows that are in memory at a time. A reader, too, takes a file row group by row group. */

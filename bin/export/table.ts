@@ -1,3 +1,6 @@
+import type { TrialJson } from '../output/json.ts';
+import type { CurvePoint } from './curve-rows.ts';
+
 /** A table to export, whichever format it goes to: typed columns, and rows that need not all be in memory. */
 
 /** `time` is ISO 8601 text in UTC; an `integer` is a safe one. */
@@ -13,4 +16,109 @@ export interface Column<Row> {
 export interface Table<Row> {
   readonly columns: readonly Column<Row>[];
   readonly rows: Iterable<Row> | AsyncIterable<Row>;
+}
+
+/** Which columns an export has: the same in every format. */
+
+const TRIAL_LEADING: readonly Column<TrialJson>[] = [
+  { name: 'trial', type: 'text', read: (t) => t.trial },
+  { name: 'config', type: 'text', read: (t) => t.config },
+  { name: 'sweep', type: 'text', read: (t) => t.sweep },
+  { name: 'index', type: 'integer', read: (t) => t.index },
+  { name: 'state', type: 'text', read: (t) => t.state },
+  { name: 'rank', type: 'integer', read: (t) => t.rank },
+  { name: 'seed', type: 'integer', read: (t) => t.seed },
+];
+const TRIAL_TRAILING: readonly Column<TrialJson>[] = [
+  { name: 'epoch', type: 'integer', read: (t) => t.epoch },
+  { name: 'attempts', type: 'integer', read: (t) => t.attempts },
+  { name: 'agent', type: 'text', read: (t) => t.agent },
+  { name: 'backend', type: 'text', read: (t) => t.backend },
+  { name: 'failure_class', type: 'text', read: (t) => t.failure?.class ?? null },
+  { name: 'failure_message', type: 'text', read: (t) => t.failure?.message ?? null },
+  { name: 'started_at', type: 'time', read: (t) => t.started_at },
+  { name: 'ended_at', type: 'time', read: (t) => t.ended_at },
+  { name: 'seconds', type: 'number', read: (t) => t.seconds },
+];
+
+const POINT_LEADING: readonly Column<CurvePoint>[] = [
+  { name: 'trial', type: 'text', read: (p) => p.trial },
+  { name: 'config', type: 'text', read: (p) => p.config },
+  { name: 'seed', type: 'integer', read: (p) => p.seed },
+];
+const POINT_MIDDLE: readonly Column<CurvePoint>[] = [
+  { name: 'epoch', type: 'integer', read: (p) => p.epoch },
+  { name: 'attempt', type: 'integer', read: (p) => p.attempt },
+  { name: 'at', type: 'time', read: (p) => p.at },
+];
+
+/** A name that a column has already is written `parameter.NAME` or `metric.NAME`. */
+function claiming(fixed: readonly { readonly name: string }[]) {
+  const taken = new Set(fixed.map(({ name }) => name));
+  return (name: string, kind: 'parameter' | 'metric'): string => {
+    let free = name;
+    while (taken.has(free)) free = `${kind}.${free}`;
+    taken.add(free);
+    return free;
+  };
+}
+
+/** The narrowest type that holds every value of a parameter; text where they are of several kinds. */
+function typeOf(values: ReadonlySet<Cell>): CellType {
+  const all = (holds: (value: Cell) => boolean) => [...values].every(holds);
+  if (all(Number.isSafeInteger)) return 'integer';
+  if (all((value) => typeof value === 'number')) return 'number';
+  return all((value) => typeof value === 'boolean') ? 'flag' : 'text';
+}
+
+interface WithParameters {
+  readonly parameters: TrialJson['parameters'];
+}
+
+function parameterColumns(
+  trials: readonly TrialJson[],
+  claim: ReturnType<typeof claiming>,
+): readonly Column<WithParameters>[] {
+  const values = new Map<string, Set<Cell>>();
+  for (const { parameters } of trials) {
+    for (const [name, value] of Object.entries(parameters)) {
+      const seen = values.get(name);
+      if (seen === undefined) values.set(name, new Set([value]));
+      else seen.add(value);
+    }
+  }
+  return [...values]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, seen]) => ({
+      name: claim(name, 'parameter'),
+      type: typeOf(seen),
+      read: ({ parameters }) => parameters[name] ?? null,
+    }));
+}
+
+interface WithMetrics {
+  readonly metrics: TrialJson['metrics'];
+}
+
+function metricColumns(names: Iterable<string>, claim: ReturnType<typeof claiming>): readonly Column<WithMetrics>[] {
+  return [...names].sort().map((name) => ({
+    name: claim(name, 'metric'),
+    type: 'number',
+    read: ({ metrics }) => metrics[name] ?? null,
+  }));
+}
+
+/** Of one row a trial: every parameter and every metric is a column. A value that a trial does not have is null. */
+export function trialColumns(trials: readonly TrialJson[]): readonly Column<TrialJson>[] {
+  const claim = claiming([...TRIAL_LEADING, ...TRIAL_TRAILING]);
+  const parameters = parameterColumns(trials, claim);
+  const metrics = metricColumns(new Set(trials.flatMap((trial) => Object.keys(trial.metrics))), claim);
+  return [...TRIAL_LEADING, ...parameters, ...metrics, ...TRIAL_TRAILING];
+}
+
+/** Of one row a trial and epoch. @param metrics every name that a report may have */
+export function curveColumns(trials: readonly TrialJson[], metrics: Iterable<string>): readonly Column<CurvePoint>[] {
+  const claim = claiming([...POINT_LEADING, ...POINT_MIDDLE]);
+  const parameters = parameterColumns(trials, claim);
+  return [...POINT_LEADING, ...parameters, ...POINT_MIDDLE, ...metricColumns(metrics, claim)];
 }

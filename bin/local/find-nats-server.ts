@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import type * as Check from '../../deploy/setup/nats/check.mjs';
 import type * as Finder from '../../deploy/setup/nats/find.mjs';
 import { UnreachableError } from '../../proto/errors.ts';
-import { packageRoot } from './package-root.ts';
+import { packageRoot } from '../package.ts';
 
 export type NatsServer = Finder.NatsServer;
 export type NatsBinary = Finder.NatsBinary;

@@ -4,11 +4,10 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UnreachableError } from '../../proto/errors.ts';
-import { type SlotOptions, slotFlags } from '../slot-options.ts';
-import { KeptRunning, type Started } from './kept-running.ts';
+import { type SlotOptions, slotFlags } from '../options/slots.ts';
+import { packageRoot } from '../package.ts';
+import { KeptRunning, type Started, spawnTied } from './child-process.ts';
 import { startNatsServer } from './nats-server.ts';
-import { packageRoot } from './package-root.ts';
-import { spawnTied } from './tied-process.ts';
 
 export interface LocalClusterOptions {
   readonly dir: string;

@@ -8,9 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'nats';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UnreachableError } from '../../proto/errors.ts';
-import { type LocalNatsServer, startNatsServer } from './nats-server.ts';
-import { packageRoot } from './package-root.ts';
-import { processCommand } from './process-command.ts';
+import { packageRoot } from '../package.ts';
+import { type LocalNatsServer, processCommand, startNatsServer } from './nats-server.ts';
 
 const viteNode = join(packageRoot(), 'node_modules', 'vite-node', 'vite-node.mjs');
 /** Looking for processes that are left over needs /proc. */

@@ -1,13 +1,59 @@
-/** A nats-server of trawl's own, for `trawl up` and for tests. */
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UnreachableError } from '../../proto/errors.ts';
+import { spawnTied } from './child-process.ts';
 import { askNatsServer, findNatsBinary } from './find-nats-server.ts';
-import { natsConfig, PID_FILE } from './nats-config.ts';
-import { processCommand } from './process-command.ts';
-import { spawnTied } from './tied-process.ts';
+
+/** Everything that a nats-server of trawl's own needs to know, as its configuration file. */
+export interface NatsConfig {
+  host: string;
+  /** -1 lets the server choose a free one. */
+  port: number;
+  /** Where JetStream keeps its streams, and the server its process id and ports. */
+  storeDir: string;
+  /** Bytes that streams in memory may take; the server's own default is 75 % of the machine. */
+  maxMemoryBytes: number;
+}
+
+export const PID_FILE = 'nats-server.pid';
+
+/** Text of the file. JSON's strings are valid there, whatever characters a path has. */
+export function natsConfig({ host, port, storeDir, maxMemoryBytes }: NatsConfig): string {
+  const text = (value: string) => JSON.stringify(value);
+  return `# Written by trawl on every start of this server.
+host: ${text(host)}
+port: ${port}
+pid_file: ${text(`${storeDir}/${PID_FILE}`)}
+ports_file_dir: ${text(storeDir)}
+jetstream {
+  store_dir: ${text(storeDir)}
+  max_memory_store: ${maxMemoryBytes}
+}
+`;
+}
+
+/**
+ * The command line of a live process, its arguments separated by spaces, or null if there is none of that id. Tells
+ * whether an id read from a file is still the process that wrote it.
+ */
+export function processCommand(pid: number): string | null {
+  try {
+    const command = existsSync('/proc/self/cmdline')
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      : execFileSync('ps', ['-p', `${pid}`, '-o', 'command='], {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'ignore'],
+        });
+    return command.trim() || null;
+  } catch {
+    return null;
+  }
+}
+
+/** A nats-server of trawl's own, for `trawl up` and for tests. */
 
 /** From start to answer; JetStream reads its streams first, which takes long after a crash with many messages. */
 const START_LIMIT_MS = 20_000;

@@ -7,8 +7,8 @@ import { shortId } from '../../lib/text/short-id.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Config, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { replicatesText } from './config-table.ts';
-import { spreadText } from './spread-text.ts';
+import { spreadText } from './format.ts';
+import { replicatesText } from './ranking-tables.ts';
 import { renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 

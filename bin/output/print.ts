@@ -1,6 +1,6 @@
-/** stdout carries the result and nothing else; everything said about it goes to stderr. */
 import { visibleLines } from '../../lib/text/visible-text.ts';
-import { jsonSafe } from './json-safe.ts';
+
+/** stdout carries the result and nothing else; everything said about it goes to stderr. */
 
 /** Writes to stdout, at the pace at which it is read. */
 export function print(text: string): Promise<void> {
@@ -17,4 +17,12 @@ export function printJson(value: unknown): Promise<void> {
 /** A line for the person at the terminal. */
 export function note(text: string): void {
   process.stderr.write(`trawl: ${visibleLines(text)}\n`);
+}
+
+/** What JSON leaves as it is, and a terminal or a reader's eye may obey: C1 controls, and characters that reorder text. */
+const UNSAFE = /[\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** JSON text that means the same, with nothing in it that a terminal acts on. */
+export function jsonSafe(json: string): string {
+  return json.replace(UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

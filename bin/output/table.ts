@@ -1,4 +1,6 @@
 import { type Column, layoutTable } from '../../lib/text/table.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
+import type { Parameters } from '../../proto/trainers.ts';
 import { paint, paintLine, type Terminal } from './terminal.ts';
 
 /**
@@ -23,4 +25,10 @@ export function renderFields(fields: readonly (readonly [string, string])[], ter
   ];
   const { rows } = layoutTable(columns, fields, undefined);
   return `${rows.map((line) => paintLine(line, terminal)).join('\n')}\n`;
+}
+
+/** `all: depth=3 epochs=10`, above a table whose rows all share these; nothing where they share none. */
+export function sharedLine(shared: Parameters, terminal: Terminal): string {
+  const pairs = Object.entries(shared).map(([name, value]) => `${name}=${value}`);
+  return pairs.length === 0 ? '' : `${paint(visibleText(`all: ${pairs.join(' ')}`), 'dim', terminal)}\n`;
 }

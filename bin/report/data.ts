@@ -1,9 +1,14 @@
-/** Everything that a report is written from: plain data, gathered once. */
-import type { Importance } from '../../coordinator/analysis/importance.ts';
-import type { Judged } from '../../coordinator/analysis/verdict.ts';
-import type { Plan } from '../../coordinator/grid/plan.ts';
-import type { SweepSpec } from '../../coordinator/grid/spec.ts';
+import { type Importance, importanceOf } from '../../coordinator/analysis/importance.ts';
+import { type Judged, type JudgedTrial, judge } from '../../coordinator/analysis/verdict.ts';
+import { type Plan, plan } from '../../coordinator/grid/plan.ts';
+import type { Hypothesis, SweepSpec } from '../../coordinator/grid/spec.ts';
+import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
+import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import type { Agent, Config, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { trialState } from '../../proto/names.ts';
+import { trawlVersion } from '../package.ts';
+
+/** Everything that a report is written from: plain data, gathered once. */
 
 export interface Reconstruction {
   readonly trialId: string;
@@ -35,4 +40,62 @@ export interface ReportData {
   /** By the trial's id, of its last epoch. */
   readonly reconstructions: ReadonlyMap<string, Reconstruction>;
   readonly agents: readonly Agent[];
+}
+
+/** What a coordinator says of a sweep, with what is worked out from it. */
+
+/** Answers of a coordinator; trials and configs in order of rank. */
+export type Answers = Pick<ReportData, 'sweep' | 'text' | 'configs' | 'trials' | 'curves' | 'agents'>;
+
+/** Hypotheses of another file than the sweep's. */
+export interface Asked {
+  readonly file: string;
+  readonly hypotheses: readonly Hypothesis[];
+}
+
+/** The report's data, without reconstructions. */
+export function assemble(answers: Answers, asked?: Asked): ReportData {
+  const { sweep, text, curves } = answers;
+  const spec = parseSweep(text, sweep.name);
+  const trials = answers.trials.toSorted((a, b) => a.index - b.index || a.seed - b.seed);
+  const judged = trials.map((trial) => judgedTrial(trial, curves.get(trial.id) ?? []));
+  const { hypotheses } = asked ?? spec;
+  return {
+    ...answers,
+    version: trawlVersion(),
+    spec,
+    plan: plan(spec),
+    trials,
+    judged: judge(hypotheses, judged),
+    judgedFile: asked?.file,
+    judgedMetrics: metricsOf(hypotheses),
+    importance: importanceIn(judged, sweep.metric?.name ?? spec.metric.name, spec),
+    reconstructions: new Map(),
+  };
+}
+
+/** Nothing to compare is no lack worth telling. */
+function importanceIn(trials: readonly JudgedTrial[], metric: string, spec: SweepSpec): ReportData['importance'] {
+  const axes = spec.axes.filter(({ size }) => size > 1).map(({ name }) => name);
+  const any = trials.some(({ metrics }) => metrics[metric] !== undefined);
+  return axes.length === 0 || !any ? undefined : importanceOf(trials, metric, axes);
+}
+
+function metricsOf(hypotheses: readonly Hypothesis[]): string[] {
+  const named = hypotheses.flatMap(({ claim }) =>
+    claim.kind === 'comparison' ? [claim.left.metric, claim.right.metric] : [claim.metric],
+  );
+  return [...new Set(named)];
+}
+
+function judgedTrial(trial: Trial, curve: readonly Report[]): JudgedTrial {
+  return {
+    id: trial.id,
+    configId: trial.configId,
+    seed: trial.seed,
+    parameters: fromWire(trial.parameters),
+    state: trialState.of(trial.state),
+    metrics: trial.metrics,
+    curve,
+  };
 }

@@ -1,13 +1,13 @@
 /** Asks a coordinator for everything that a report says. */
 import type { Agent, Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../../proto/names.ts';
-import { listArtifacts, readArtifact } from '../artifacts.ts';
-import type { Connection } from '../connect.ts';
-import { getSweep, listConfigs, listCurves, listTrials } from '../fetch.ts';
-import { unary } from '../rpc.ts';
-import { loadSweepFile } from '../sweep-file.ts';
-import { type Asked, assemble } from './assemble.ts';
+import { listArtifacts, readArtifact } from '../client/artifacts.ts';
+import type { Connection } from '../client/connect.ts';
+import { unary } from '../client/rpc.ts';
+import { getSweep, listConfigs, listCurves, listTrials } from '../client/sweeps.ts';
+import { loadSweepFile } from '../options/sweep-file.ts';
 import type { Reconstruction, ReportData } from './data.ts';
+import { type Asked, assemble } from './data.ts';
 import { MAX_PICTURE_BYTES } from './limits.ts';
 import { chosenReconstructions } from './sections/reconstructions.ts';
 import { spaceOf } from './trial-results.ts';

@@ -1,7 +1,7 @@
 /** A report as GitHub-flavoured Markdown. */
 import { visibleLines, visibleText } from '../../lib/text/visible-text.ts';
+import { sheetOf } from './charts/svg.ts';
 import type { Badge, Block, Document, Figure, Highlight, Picture, Table } from './document.ts';
-import { sheetOf } from './sheet.ts';
 
 export interface MarkdownReport {
   readonly text: string;

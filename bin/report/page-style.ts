@@ -1,4 +1,4 @@
-import { CHART_STYLE } from './charts/style.ts';
+import { CHART_STYLE } from './charts/svg.ts';
 
 /**
  * Wide things scroll in boxes of their own, so that the page itself never does sideways; a shadow at a box's edge says

@@ -13,8 +13,8 @@ import {
   type TrialStateName,
   trialState,
 } from '../../proto/names.ts';
-import { type Asked, assemble } from './assemble.ts';
 import type { ReportData } from './data.ts';
+import { type Asked, assemble } from './data.ts';
 
 /** What became of a trial. */
 export interface Outcome {

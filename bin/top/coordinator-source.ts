@@ -1,16 +1,39 @@
+import { importanceOf } from '../../coordinator/analysis/importance.ts';
 import type { Source } from '../../dashboard/source.ts';
+import type { Importance } from '../../dashboard/state/model.ts';
 import type { SweepAct, Which } from '../../dashboard/state/ui.ts';
+import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import { type RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Event, Report } from '../../proto/gen/trawl/v1/types.ts';
-import { failureClass } from '../../proto/names.ts';
-import { readArtifact } from '../artifacts.ts';
-import type { Connection } from '../connect.ts';
-import { getSweep, streamCurves } from '../fetch.ts';
-import { explainLines } from '../output/explain-text.ts';
-import { retryTrials } from '../retry-trials.ts';
-import { stream, unary } from '../rpc.ts';
-import { watchSweep } from '../watch.ts';
-import { importanceFor } from './importance.ts';
+import type { Event, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { failureClass, trialState } from '../../proto/names.ts';
+import { readArtifact } from '../client/artifacts.ts';
+import type { Connection } from '../client/connect.ts';
+import { stream, unary } from '../client/rpc.ts';
+import { getSweep, retryTrials, streamCurves } from '../client/sweeps.ts';
+import { watchSweep } from '../client/watch.ts';
+import { explainLines } from '../output/messages.ts';
+
+/** Analysis of variance for the dashboard's parameters view. */
+
+/** More would keep the dashboard from answering keys. */
+const MOST_TRIALS = 5_000;
+
+export function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): Importance {
+  if (trials.length > MOST_TRIALS) {
+    const why = `importance is not reckoned here for more than ${MOST_TRIALS} trials: "trawl report" has it`;
+    return { metric, why, effects: [], interactions: [] };
+  }
+  const judged = trials.map((trial) => ({
+    id: trial.id,
+    configId: trial.configId,
+    seed: trial.seed,
+    parameters: fromWire(trial.parameters),
+    state: trialState.of(trial.state),
+    metrics: trial.metrics,
+    curve: [],
+  }));
+  return importanceOf(judged, metric, axes);
+}
 
 const REASON = 'from the dashboard';
 /** Every store begins with the event of a sweep's submission. */

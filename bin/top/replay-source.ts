@@ -5,9 +5,9 @@ import { type History, Replay } from '../../dashboard/state/replay.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
-import type { Connection } from '../connect.ts';
-import { getSweep, listCurves, listTrials } from '../fetch.ts';
-import { stream } from '../rpc.ts';
+import type { Connection } from '../client/connect.ts';
+import { stream } from '../client/rpc.ts';
+import { getSweep, listCurves, listTrials } from '../client/sweeps.ts';
 import { coordinatorSource, FIRST_EVENT } from './coordinator-source.ts';
 
 const STEP_MS = 100;

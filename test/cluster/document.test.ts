@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
-import { packageRoot } from '../../bin/local/package-root.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { type Daemon, logEnd } from '../support/daemon.ts';
 import { testFolder } from '../support/folder.ts';
 import { Prometheus, prometheusMissing } from '../support/prometheus.ts';

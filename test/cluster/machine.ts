@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { spawnTied } from '../../bin/local/tied-process.ts';
+import { spawnTied } from '../../bin/local/child-process.ts';
 import { type Daemon, startProgram } from '../support/daemon.ts';
 import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';

@@ -1,6 +1,6 @@
 /** Real training over six machines: what happens to them changes no digit of the results. */
 import { expect, test } from 'vitest';
-import type { TrialJson } from '../../bin/output/trial-json.ts';
+import type { TrialJson } from '../../bin/output/json.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 import { machinesMissing } from './ip.ts';

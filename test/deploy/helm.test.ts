@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { packageRoot } from '../../bin/local/package-root.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { hasTool, runTool } from '../support/tool.ts';
 
 const CHART = join(packageRoot(), 'deploy', 'helm', 'trawl');

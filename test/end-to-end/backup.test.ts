@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
-import type { TrialJson } from '../../bin/output/trial-json.ts';
+import type { TrialJson } from '../../bin/output/json.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { expectExactlyOnce } from '../faults/exactly-once.ts';
 import { exactlyOnce, noopSweepText } from '../faults/noop-sweep.ts';

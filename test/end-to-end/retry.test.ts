@@ -1,6 +1,6 @@
 /** Trials that failed, or were cancelled, are tried again: as a person asks for it, over sockets, across restarts. */
 import { expect, test } from 'vitest';
-import type { TrialJson } from '../../bin/output/trial-json.ts';
+import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
 import { failingSweep, mend } from '../support/failing-sweep.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';

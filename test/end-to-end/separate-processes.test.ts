@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { TrialJson } from '../../bin/output/trial-json.ts';
+import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { trawl } from '../support/trawl.ts';

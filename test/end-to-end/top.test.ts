@@ -1,7 +1,7 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { TrialJson } from '../../bin/output/trial-json.ts';
+import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
 import { failingSweep, mend } from '../support/failing-sweep.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { packageRoot } from '../../bin/local/package-root.ts';
-import type { TrialJson } from '../../bin/output/trial-json.ts';
+import type { TrialJson } from '../../bin/output/json.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { alive, descendantsOf, killNow } from '../support/processes.ts';
 import { startTrawl, trawl, trawlJson } from '../support/trawl.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { credentials } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
-import type { TrialJson } from '../../bin/output/trial-json.ts';
+import type { TrialJson } from '../../bin/output/json.ts';
 import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
 import { AttemptServiceClient, type OpenResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Cluster } from '../support/cluster.ts';

@@ -1,9 +1,9 @@
 /** What a cluster must do before and after. */
 import { expect } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
-import { withConnection } from '../../bin/connect.ts';
-import type { TrialJson } from '../../bin/output/trial-json.ts';
-import { unary } from '../../bin/rpc.ts';
+import { withConnection } from '../../bin/client/connect.ts';
+import { unary } from '../../bin/client/rpc.ts';
+import type { TrialJson } from '../../bin/output/json.ts';
 import { isEnded } from '../../coordinator/core/model.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { agentMetrics } from '../../agent/metrics/families.ts';
-import { packageRoot } from '../../bin/local/package-root.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { coordinatorMetrics } from '../../coordinator/metrics/families.ts';
 
 const document = readFileSync(join(packageRoot(), 'docs', 'metrics.md'), 'utf8');

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { packageRoot } from '../../bin/local/package-root.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { DASHBOARDS } from '../../deploy/grafana/dashboards.ts';
 import { annotationQueries, panelQueries } from './panel-queries.ts';
 

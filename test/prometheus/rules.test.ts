@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { packageRoot } from '../../bin/local/package-root.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { PROMETHEUS_FILES, prometheusMissing, promtool } from '../support/prometheus.ts';
 
 interface Alerts {

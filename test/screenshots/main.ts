@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Resvg } from '@resvg/resvg-js';
-import { adoptSweep } from '../../bin/adopt-sweep.ts';
-import { withConnection } from '../../bin/connect.ts';
-import { getSweep } from '../../bin/fetch.ts';
+import { withConnection } from '../../bin/client/connect.ts';
+import { getSweep } from '../../bin/client/sweeps.ts';
 import { startLocalCluster } from '../../bin/local/local-cluster.ts';
-import { packageRoot } from '../../bin/local/package-root.ts';
-import { loadSweepFile } from '../../bin/sweep-file.ts';
+import { adoptSweep } from '../../bin/local/resume-or-submit.ts';
+import { loadSweepFile } from '../../bin/options/sweep-file.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { PseudoTerminal } from '../support/pseudo-terminal.ts';
 import { svgOf } from './svg.ts';
 

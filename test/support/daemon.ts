@@ -1,7 +1,7 @@
 /** Long-running verbs for tests. They end with the test's process, however that ends. */
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
-import { spawnTied } from '../../bin/local/tied-process.ts';
+import { spawnTied } from '../../bin/local/child-process.ts';
 import { alive, childrenOf, killNow } from './processes.ts';
 import { TRAWL } from './trawl.ts';
 import { until } from './until.ts';

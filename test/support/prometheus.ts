@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
-import { packageRoot } from '../../bin/local/package-root.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { aptInstall } from '../../deploy/setup/nats/install.mjs';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';

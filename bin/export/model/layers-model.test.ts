@@ -7,9 +7,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { chooseBackend } from '../../../agent/machine/backend.ts';
 import type { SafeTensor, SafetensorsFile } from '../../../lib/files/safetensors.ts';
 import { BadInputError } from '../../../proto/errors.ts';
-import { layersModel, TOPOLOGY_FILE, WEIGHTS_FILE } from './layers-model.ts';
+import { layersModel, TOPOLOGY_FILE, WEIGHTS_FILE, writeLayersModel } from './layers-model.ts';
 import { modelFolder } from './model-folder.fixture.ts';
-import { writeLayersModel } from './write-layers-model.ts';
 
 let dir: string;
 let out: string;

@@ -2,9 +2,9 @@ import { NotFoundError } from '../../../proto/errors.ts';
 import type { Trial } from '../../../proto/gen/trawl/v1/types.ts';
 import { ArtifactKind } from '../../../proto/gen/trawl/v1/types.ts';
 import { type TrialStateName, trialState } from '../../../proto/names.ts';
-import { readArtifact } from '../../artifacts.ts';
-import type { Connection } from '../../connect.ts';
-import { unary } from '../../rpc.ts';
+import { readArtifact } from '../../client/artifacts.ts';
+import type { Connection } from '../../client/connect.ts';
+import { unary } from '../../client/rpc.ts';
 
 /** The artifact that trainers of networks keep at their end. */
 export const MODEL_NAME = 'model.safetensors';

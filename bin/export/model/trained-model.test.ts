@@ -10,9 +10,9 @@ import { autoencoder } from '../../../agent/trainers/autoencoder/train.ts';
 import { type SeenRun, seenRun } from '../../../agent/trainers/run.fixture.ts';
 import { readSafetensors, type SafetensorsFile } from '../../../lib/files/safetensors.ts';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
+import { writeLayersModel } from './layers-model.ts';
 import { modelFolder } from './model-folder.fixture.ts';
 import { MODEL_NAME } from './stored-model.ts';
-import { writeLayersModel } from './write-layers-model.ts';
 
 let dir: string;
 beforeAll(async () => {

@@ -1,7 +1,6 @@
 /** What TensorBoard's HParams plugin reads (plugins/hparams/plugin_data.proto and api.proto). */
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
-import { pluginData } from './event.ts';
-import { all, double, type Fields, flag, inner, int32, message, text } from './message.ts';
+import { all, double, type Fields, flag, inner, int32, message, pluginData, text } from './event.ts';
 
 const PLUGIN = 'hparams';
 

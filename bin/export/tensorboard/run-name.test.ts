@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { toWire } from '../../../lib/domain/wire-parameters.ts';
 import { trialAt } from '../../../test/support/dashboard/sample.ts';
-import { idLength, MAX_RUN_NAME, runName } from './run-name.ts';
+import { idLength, MAX_RUN_NAME, runName } from './write-runs.ts';
 
 test('a run is named by its id and what varies', () => {
   expect(runName(trialAt(3), ['latent_dim', 'noise_std', 'seed'], 8)).toBe(

@@ -1,8 +1,8 @@
-/** A sweep as a TensorBoard log folder: a run folder a trial, and above them what the HParams plugin has to know. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SEED, splitParameters } from '../../../lib/domain/parameters.ts';
+import { parameterText, SEED, splitParameters } from '../../../lib/domain/parameters.ts';
 import { fromWire } from '../../../lib/domain/wire-parameters.ts';
+import { SHORT_ID } from '../../../lib/text/short-id.ts';
 import type { Curve } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Report, Sweep, Trial } from '../../../proto/gen/trawl/v1/types.ts';
 import { type TrialStateName, trialState } from '../../../proto/names.ts';
@@ -16,7 +16,32 @@ import {
   sessionEnd,
   sessionStart,
 } from './hparams.ts';
-import { idLength, runName } from './run-name.ts';
+
+/** The folders of an export's runs. */
+
+/** Characters of a run's folder: file systems take 255 bytes. */
+export const MAX_RUN_NAME = 160;
+
+/** How much of the ids tells every two apart: at least as much as people are shown. */
+export function idLength(ids: readonly string[]): number {
+  const sorted = [...ids].sort();
+  let length = SHORT_ID;
+  for (const [i, id] of sorted.entries()) {
+    const next = sorted[i + 1];
+    if (next === undefined) break;
+    while (length < id.length && id.startsWith(next.slice(0, length))) length++;
+  }
+  return length;
+}
+
+/** `3f2a91bc-latent_dim=15,noise_std=0.5,seed=1`: whatever the values, one folder, and none that leads elsewhere. */
+export function runName(trial: Trial, varying: readonly string[], length: number): string {
+  const told = varying.map((name) => `${name}=${parameterText(trial, name)}`).join(',');
+  const name = `${trial.id.slice(0, length)}${told === '' ? '' : '-'}${told}`;
+  return name.replaceAll(/[^A-Za-z0-9._=,+-]/g, '_').slice(0, MAX_RUN_NAME);
+}
+
+/** A sweep as a TensorBoard log folder: a run folder a trial, and above them what the HParams plugin has to know. */
 
 const STATUS: Readonly<Partial<Record<TrialStateName, SessionStatus>>> = {
   running: 'running',

@@ -2,7 +2,7 @@ import { scalePoint } from 'd3-scale';
 import { line as lineOf } from 'd3-shape';
 import type { Drawing } from '../document.ts';
 import { AREA, HEIGHT, labelsBelow, type ValueScale, valueAxis, WIDTH } from './plot-area.ts';
-import { element, line } from './svg.ts';
+import { clipped, element, line, text } from './svg.ts';
 
 export interface LevelPoint {
   readonly label: string;
@@ -40,4 +40,32 @@ export function levelChart(
     height: HEIGHT,
     content: valueAxis(y, names.metric) + labelsBelow(ticks, names.parameter) + joined + marks.join(''),
   };
+}
+
+const TOP = 20;
+const ROW = 24;
+const LEFT = 132;
+const MOST_CHARACTERS = 18;
+
+/** A mean at each value of a parameter, with its whisker: a row a value, for labels with no room side by side. */
+export function levelRows(points: readonly LevelPoint[], scale: ValueScale, metric: string): Drawing {
+  // The frame's scale of values, laid along this chart's width.
+  const stretch = (WIDTH - 20 - LEFT) / (AREA.bottom - AREA.top);
+  const x = (value: number) => LEFT + (AREA.bottom - scale.at(value)) * stretch;
+  const bottom = TOP + points.length * ROW;
+  // The labels of values have room for every other one.
+  const grid = scale.ticks.map(([value, label], i) => {
+    const tick = i % 2 === 0 ? text(x(value), bottom + 15, label, { 'text-anchor': 'middle' }) : '';
+    return line(x(value), TOP, x(value), bottom, 'grid') + tick;
+  });
+  const rows = points.map(({ label, mean, low, high }, i) => {
+    const y = TOP + (i + 0.5) * ROW;
+    return (
+      text(LEFT - 10, y + 3.5, clipped(label, MOST_CHARACTERS), { 'text-anchor': 'end' }) +
+      line(x(low), y, x(high), y, 'whisker s0') +
+      element('circle', { cx: x(mean), cy: y, r: 3.5, class: 'f0' })
+    );
+  });
+  const name = text(2, 11, `${clipped(metric, 44)}${scale.log ? ' (log scale)' : ''}`);
+  return { width: WIDTH, height: bottom + 22, content: grid.join('') + rows.join('') + name };
 }

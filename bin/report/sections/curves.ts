@@ -2,11 +2,10 @@ import { formatMetric } from '../../../lib/text/numbers.ts';
 import type { Config } from '../../../proto/gen/trawl/v1/types.ts';
 import { type EpochPoint, lineChart } from '../charts/line-chart.ts';
 import { valueScale } from '../charts/plot-area.ts';
-import { curvePoints } from '../curve-points.ts';
 import type { ReportData } from '../data.ts';
 import type { Block, Figure, Section, Table } from '../document.ts';
-import { evenly } from '../evenly.ts';
-import { MAX_EPOCHS_DRAWN, MAX_EPOCHS_LISTED } from '../limits.ts';
+import { evenly, MAX_EPOCHS_DRAWN, MAX_EPOCHS_LISTED } from '../limits.ts';
+import { curvePoints } from '../mean-curve.ts';
 import { type Layout, layOut } from '../panels.ts';
 import { counts, objectiveOf, type Space } from '../trial-results.ts';
 

@@ -1,13 +1,11 @@
 import type { Importance, ParameterEffect } from '../../../coordinator/analysis/importance.ts';
 import { formatMetric } from '../../../lib/text/numbers.ts';
-import { levelChart } from '../charts/level-chart.ts';
-import { levelRows } from '../charts/level-rows.ts';
+import { levelChart, levelRows } from '../charts/level-chart.ts';
 import { roomBelow, valueScale } from '../charts/plot-area.ts';
 import { percent, shareChart } from '../charts/share-chart.ts';
 import type { ReportData } from '../data.ts';
 import type { Block, Figure, Panel, Section, Table } from '../document.ts';
-import { evenly } from '../evenly.ts';
-import { MAX_INTERACTIONS, MAX_LEVELS, MAX_PANELS } from '../limits.ts';
+import { evenly, MAX_INTERACTIONS, MAX_LEVELS, MAX_PANELS } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
 import { spreadText } from './ranking.ts';
 

@@ -3,8 +3,7 @@ import { type ParallelLine, parallelChart } from '../charts/parallel-chart.ts';
 import { valueScale } from '../charts/plot-area.ts';
 import type { ReportData } from '../data.ts';
 import type { Block, Section } from '../document.ts';
-import { evenly } from '../evenly.ts';
-import { MAX_LEVELS, MAX_PARALLEL_AXES, MAX_PARALLEL_LINES } from '../limits.ts';
+import { evenly, MAX_LEVELS, MAX_PARALLEL_AXES, MAX_PARALLEL_LINES } from '../limits.ts';
 import { levelsOf } from '../parameter-levels.ts';
 import { goalOf, grouped, objectiveOf, type Space, valuesOf } from '../trial-results.ts';
 

@@ -1,5 +1,5 @@
 import type { Agent } from '../../../proto/gen/trawl/v1/types.ts';
-import { isoTime } from '../../output/time-text.ts';
+import { isoTime } from '../../output/format.ts';
 import type { ReportData } from '../data.ts';
 import type { Block, Section } from '../document.ts';
 import { grouped } from '../trial-results.ts';

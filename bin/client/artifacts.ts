@@ -1,0 +1,71 @@
+/** Artifacts, as several verbs ask for them. */
+import { createHash } from 'node:crypto';
+import { Metadata } from '@grpc/grpc-js';
+import { artifactNameProblem } from '../../proto/artifacts.ts';
+import { DamagedError, NotFoundError, UnreachableError } from '../../proto/errors.ts';
+import type { ListResponse, ReadRequest } from '../../proto/gen/trawl/v1/artifact_service.ts';
+import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import type { Connection } from './connect.ts';
+import { UNARY_DEADLINE_MS } from './rpc.ts';
+import { explainCallError } from './rpc-errors.ts';
+
+export interface TrialArtifact {
+  readonly sweepId: string;
+  readonly trialId: string;
+  readonly artifact: Artifact;
+}
+
+/**
+ * What trials left behind, but for checkpoints, in order of trial, attempt and name.
+ * @param of `trial` may be a prefix of its id, or empty: every trial of the sweep
+ * @throws {NotFoundError | UnreachableError | DamagedError}
+ */
+export async function listArtifacts(
+  { artifacts, address }: Connection,
+  of: { readonly sweep: string; readonly trial: string },
+): Promise<TrialArtifact[]> {
+  const listed = await new Promise<ListResponse>((resolve, reject) => {
+    const deadline = Date.now() + UNARY_DEADLINE_MS;
+    artifacts.list(of, new Metadata(), { deadline }, (error, response) => {
+      if (error === null) resolve(response);
+      else reject(explainCallError(error, address));
+    });
+  });
+  return listed.trials.flatMap(({ sweepId, trialId, artifacts: list }) =>
+    list.map((artifact) => {
+      // Names become paths here.
+      const wrong = artifactNameProblem(artifact.name);
+      if (wrong === undefined) return { sweepId, trialId, artifact };
+      throw new DamagedError(`the server at ${address} names an artifact ${JSON.stringify(artifact.name)}: ${wrong}`);
+    }),
+  );
+}
+
+/**
+ * One artifact, its checksum verified.
+ * @param of `attempt` 0: of the newest attempt that has one of that name
+ * @throws {NotFoundError} when there is none of that name
+ * @throws {UnreachableError} when the coordinator went away, or what arrived is damaged
+ */
+export async function readArtifact(
+  { artifacts, address }: Connection,
+  of: Omit<ReadRequest, 'offset'>,
+): Promise<{ artifact: Artifact; bytes: Uint8Array }> {
+  let artifact: Artifact | undefined;
+  const chunks: Uint8Array[] = [];
+  const call = artifacts.read({ ...of, offset: 0 });
+  try {
+    for await (const { message } of call) {
+      if (message?.$case === 'artifact') artifact = message.artifact;
+      else if (message?.$case === 'chunk') chunks.push(message.chunk);
+    }
+  } catch (error) {
+    throw explainCallError(error, address);
+  }
+  if (artifact === undefined) throw new NotFoundError(`trial ${of.trial} has no artifact ${JSON.stringify(of.name)}`);
+  const bytes = Buffer.concat(chunks);
+  if (createHash('sha256').update(bytes).digest('hex') !== artifact.sha256) {
+    throw new UnreachableError(`artifact ${of.name} of trial ${of.trial} arrived damaged; ask again`);
+  }
+  return { artifact, bytes };
+}

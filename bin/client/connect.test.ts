@@ -1,0 +1,212 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { STORE_FILE } from '../../coordinator/store/open.ts';
+import { parseAddress } from '../../lib/net/address.ts';
+import { BadInputError, EXIT, RefusedError, TrawlError, UnreachableError } from '../../proto/errors.ts';
+import { SweepState } from '../../proto/gen/trawl/v1/types.ts';
+import { type CannedServer, serveCanned } from '../../test/support/cli/canned-service.ts';
+import { delta, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
+import { connect, withConnection } from './connect.ts';
+import { unary } from './rpc.ts';
+import { watchSweep } from './watch.ts';
+
+let dir: string;
+const servers: CannedServer[] = [];
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'trawl-connect-'));
+});
+afterEach(async () => {
+  for (const server of servers.splice(0)) server.stop();
+  vi.unstubAllEnvs();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function serve(...args: Parameters<typeof serveCanned>): Promise<CannedServer> {
+  const server = await serveCanned(...args);
+  servers.push(server);
+  return server;
+}
+
+const list = (options: Parameters<typeof connect>[0]) =>
+  withConnection(options, (connection) => unary(connection, connection.client.listSweeps, {}));
+
+test.each([
+  [status.INVALID_ARGUMENT, EXIT.badInput],
+  [status.NOT_FOUND, EXIT.badInput],
+  [status.FAILED_PRECONDITION, EXIT.badInput],
+  [status.PERMISSION_DENIED, EXIT.refused],
+  [status.UNAUTHENTICATED, EXIT.refused],
+  [status.UNAVAILABLE, EXIT.unreachable],
+])("the server's status %i becomes exit code %i with its sentence", async (code, exitCode) => {
+  const { address } = await serve({ listSweeps: (_call, callback) => callback({ code, details: 'because of x' }) });
+  const error = await list({ server: address }).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(TrawlError);
+  expect(error).toMatchObject({ exitCode, message: expect.stringContaining('because of x') });
+});
+
+test('an internal error of the server is none of the user’s: it names the server', async () => {
+  const { address } = await serve({
+    listSweeps: (_call, callback) => callback({ code: status.INTERNAL, details: 'oops' }),
+  });
+  const error = await list({ server: address }).catch((caught: unknown) => caught);
+  expect(error).not.toBeInstanceOf(TrawlError);
+  expect(error).toMatchObject({ message: `the coordinator at ${address} failed: oops` });
+});
+
+test('nobody there: unreachable, with the address and what to do', async () => {
+  const gone = await serveCanned({});
+  gone.stop();
+  const error = await list({ server: gone.address }).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(UnreachableError);
+  expect(error).toMatchObject({ message: expect.stringMatching(new RegExp(`${gone.address}.*trawl coordinator`)) });
+});
+
+test('a server that never answers is given up at the deadline', async () => {
+  const { address } = await serve({ listSweeps: () => {} });
+  const call = withConnection({ server: address }, (connection) =>
+    unary(connection, connection.client.listSweeps, {}, 200),
+  );
+  await expect(call).rejects.toThrow(UnreachableError);
+});
+
+test('TRAWL_SERVER names the coordinator, --server goes before it', async () => {
+  const named = await serve({ listSweeps: (_call, callback) => callback(null, { sweeps: [sampleSweep()] }) });
+  const other = await serve({ listSweeps: (_call, callback) => callback(null, { sweeps: [] }) });
+  vi.stubEnv('TRAWL_SERVER', named.address);
+  expect((await list({})).sweeps).toHaveLength(1);
+  expect((await list({ server: other.address })).sweeps).toHaveLength(0);
+});
+
+test('a web proxy in the environment is not used for a coordinator', async () => {
+  const { address } = await serve({ listSweeps: (_call, callback) => callback(null, { sweeps: [] }) });
+  vi.stubEnv('http_proxy', 'http://127.0.0.1:1');
+  vi.stubEnv('grpc_proxy', 'http://127.0.0.1:1');
+  expect((await list({ server: address })).sweeps).toEqual([]);
+});
+
+test.each(['localhost', 'host:0', 'host:65536', ':7070', 'a b:1', 'http://x:1', '::1:7070', ''])(
+  'the address %j is refused with what was expected',
+  (text) => {
+    expect(() => parseAddress(text, '--server')).toThrow(/--server is .*expected HOST:PORT/);
+  },
+);
+
+test('addresses may be names, IPv4 and bracketed IPv6', () => {
+  expect(parseAddress('gpu-1.lan:7070', '')).toEqual({ host: 'gpu-1.lan', port: 7070 });
+  expect(parseAddress('[::1]:1', '')).toEqual({ host: '[::1]', port: 1 });
+});
+
+test('a folder is read through the coordinator at work on it', async () => {
+  const { address } = await serve({ listSweeps: (_call, callback) => callback(null, { sweeps: [sampleSweep()] }) });
+  await writeFile(join(dir, 'coordinator.json'), JSON.stringify({ address, pid: process.pid }));
+  expect((await list({ dir })).sweeps).toHaveLength(1);
+});
+
+test('a folder whose coordinator is gone is read by itself, even if another one has its port by now', async () => {
+  const stranger = await serve({ listSweeps: (_call, callback) => callback(null, { sweeps: [sampleSweep()] }) });
+  await writeFile(join(dir, STORE_FILE), '');
+  const noSuchPid = 2 ** 22 + 1;
+  await writeFile(join(dir, 'coordinator.json'), JSON.stringify({ address: stranger.address, pid: noSuchPid }));
+  await withConnection({ dir }, async (connection) => {
+    expect(connection.offlineDir).toBe(dir);
+    expect((await unary(connection, connection.client.listSweeps, {})).sweeps).toEqual([]);
+    const pause = unary(connection, connection.client.submit, { fileName: '', text: '', requestId: 'r' });
+    await expect(pause).rejects.toThrow(RefusedError);
+  });
+});
+
+test.each(['', '{', '{"address": 7}', '{"address": "127.0.0.1:1", "pid": -4}'])(
+  'a coordinator.json of %j does not hide the store',
+  async (content) => {
+    await writeFile(join(dir, STORE_FILE), '');
+    await writeFile(join(dir, 'coordinator.json'), content);
+    expect((await list({ dir })).sweeps).toEqual([]);
+  },
+);
+
+test('--server and --dir together are refused, and so is a folder that is not there', async () => {
+  await expect(connect({ server: 'a:1', dir })).rejects.toThrow(BadInputError);
+  await expect(connect({ dir: join(dir, 'none') })).rejects.toThrow(/no folder/);
+});
+
+const finished = sampleSweep({ state: SweepState.FINISHED });
+
+test('watching goes on with a new snapshot after the coordinator was away', async () => {
+  const first = await serve({ watch: (call) => void call.write(snapshot()) });
+  const kinds: (string | undefined)[] = [];
+  const onAway = vi.fn();
+  const onBack = vi.fn();
+  await withConnection({ server: first.address }, async (connection) => {
+    for await (const { update } of watchSweep(connection, '7', { patienceMs: 20_000, onAway, onBack })) {
+      kinds.push(update?.$case);
+      if (kinds.length > 1) continue;
+      first.stop();
+      await serve(
+        {
+          watch: (call) => {
+            call.write(snapshot());
+            call.write(delta({ sweep: finished }));
+            call.end();
+          },
+        },
+        first.port,
+      );
+    }
+  });
+  expect(kinds).toEqual(['snapshot', 'snapshot', 'delta']);
+  expect(onAway).toHaveBeenCalledTimes(1);
+  expect(onBack).toHaveBeenCalledTimes(1);
+});
+
+test('a sweep whose trials were retried after its end is watched on, over a break too', async () => {
+  const kinds: (string | undefined)[] = [];
+  let calls = 0;
+  const server = await serve({
+    watch: (call) => {
+      calls += 1;
+      if (calls === 1) {
+        call.write(snapshot(finished));
+        call.write(delta({ sweep: sampleSweep({ state: SweepState.RUNNING }) }));
+      } else {
+        call.write(delta({ sweep: finished }));
+      }
+      call.end();
+    },
+  });
+  await withConnection({ server: server.address }, async (connection) => {
+    for await (const { update } of watchSweep(connection, '7', { patienceMs: 20_000 })) kinds.push(update?.$case);
+  });
+  expect(kinds).toEqual(['snapshot', 'delta', 'delta']);
+});
+
+test('watching is given up when the coordinator stays away longer than the patience', async () => {
+  const server = await serve({ watch: (call) => void call.write(snapshot()) });
+  await withConnection({ server: server.address }, async (connection) => {
+    const updates = watchSweep(connection, '7', { patienceMs: 400 });
+    await updates.next();
+    server.stop();
+    await expect(updates.next()).rejects.toThrow(UnreachableError);
+  });
+});
+
+test('a coordinator that was never there is not waited for', async () => {
+  const gone = await serveCanned({});
+  gone.stop();
+  await withConnection({ server: gone.address }, async (connection) => {
+    await expect(watchSweep(connection, '7', { patienceMs: 60_000 }).next()).rejects.toThrow(UnreachableError);
+  });
+});
+
+test('a signal ends watching without an error', async () => {
+  const server = await serve({ watch: (call) => void call.write(snapshot()) });
+  const stop = new AbortController();
+  await withConnection({ server: server.address }, async (connection) => {
+    const updates = watchSweep(connection, '7', { patienceMs: 60_000, signal: stop.signal });
+    await updates.next();
+    setTimeout(() => stop.abort(), 20);
+    expect((await updates.next()).done).toBe(true);
+  });
+});

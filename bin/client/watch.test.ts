@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { delta, event, sampleSweep, snapshot, trialAt } from '../../test/support/dashboard/sample.ts';
+import { WatchPosition } from './watch.ts';
+
+const at = (seq: number) => ({ ...event('granted', trialAt(0), 1), seq });
+const eventsOf = (response: WatchResponse | undefined) =>
+  response?.update?.$case === 'delta' ? response.update.delta.events.map(({ seq }) => seq) : undefined;
+
+test('a watcher goes on after the newest event of the last whole moment', () => {
+  const position = new WatchPosition();
+  expect(position.since).toBe(0);
+  position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7 }));
+  expect(position.since).toBe(7);
+  position.take(delta({ events: [at(8), at(9)], eventSeq: 9, more: true }));
+  expect(position.since).toBe(7);
+  position.take(delta({ eventSeq: 9 }));
+  expect(position.since).toBe(9);
+});
+
+test('amid a snapshot there is nothing to go on from', () => {
+  const position = new WatchPosition();
+  position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7, more: true }));
+  position.take(delta({ eventSeq: 7, more: true }));
+  expect(position.since).toBe(0);
+  position.take(delta({ eventSeq: 7 }));
+  expect(position.since).toBe(7);
+});
+
+test('events that came before the break are not told again', () => {
+  const position = new WatchPosition();
+  position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7 }));
+  expect(eventsOf(position.take(delta({ events: [at(8), at(9)], eventSeq: 9, more: true })))).toEqual([8, 9]);
+  expect(eventsOf(position.take(delta({ events: [at(8), at(9), at(12)], eventSeq: 12 })))).toEqual([12]);
+});
+
+test('another store at the same address is noticed, and asked for a snapshot', () => {
+  const position = new WatchPosition();
+  position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7 }));
+  expect(position.take(delta({ sweep: sampleSweep({ createdAtMs: 1 }), eventSeq: 30 }))).toBeUndefined();
+  expect(position.since).toBe(0);
+});

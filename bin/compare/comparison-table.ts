@@ -1,0 +1,63 @@
+import { shortId } from '../../lib/text/short-id.ts';
+import type { Style } from '../../lib/text/style.ts';
+import type { Column } from '../../lib/text/table.ts';
+import { spreadText } from '../output/format.ts';
+import { replicatesText } from '../output/ranking-tables.ts';
+import { renderTable, sharedLine } from '../output/table.ts';
+import { paint, type Terminal } from '../output/terminal.ts';
+import { type Comparison, type Difference, LEVEL } from './comparison.ts';
+
+interface Row {
+  readonly name: string;
+  /** A config each. */
+  readonly cells: readonly string[];
+  readonly style?: (at: number) => Style | undefined;
+}
+
+/** Digits of a difference and of its bounds. */
+const DIGITS = 3;
+const signed = (value: number) => `${value > 0 ? '+' : ''}${Number(value.toPrecision(DIGITS))}`;
+
+/** `+0.043 (-0.3 to 0.2)` */
+function differenceText(difference: Difference | undefined): string {
+  if (difference === undefined) return '';
+  const { mean, low, high } = difference;
+  return `${signed(mean)} (${signed(low)} to ${signed(high)})`;
+}
+
+const tellsApart = (difference: Difference | undefined) =>
+  difference !== undefined && (difference.low > 0 || difference.high < 0);
+
+/** Configs as columns: their differing parameters, their metrics, and under each how far they are from the first. */
+export function renderComparison({ configs, shared, parameters, metrics }: Comparison, terminal: Terminal): string {
+  const rows: Row[] = [
+    ...parameters.map(({ name, values }) => ({ name, cells: values.map((value) => String(value ?? '')) })),
+    { name: 'replicates', cells: configs.map(replicatesText) },
+    ...metrics.flatMap(({ name, spreads, differences }): Row[] => [
+      { name, cells: spreads.map(spreadText) },
+      ...(differences.some((one) => one !== undefined)
+        ? [
+            {
+              name: '  difference',
+              cells: differences.map(differenceText),
+              style: (at: number) => (tellsApart(differences[at]) ? undefined : ('dim' as const)),
+            },
+          ]
+        : []),
+    ]),
+  ];
+  const id = (text: string) => (terminal.width === undefined ? text : shortId(text));
+  const columns: Column<Row>[] = [
+    { header: 'config', cell: ({ name }) => name },
+    ...configs.map(
+      (config, at): Column<Row> => ({
+        header: id(config.id),
+        numeric: true,
+        cell: ({ cells }) => cells[at] ?? '',
+        style: (row) => row.style?.(at),
+      }),
+    ),
+  ];
+  const how = `mean ± standard deviation; differences from ${id(configs[0]?.id ?? '')} with their ${LEVEL * 100}% interval (Welch)`;
+  return `${sharedLine(shared, terminal)}${renderTable(columns, rows, terminal)}${paint(how, 'dim', terminal)}\n`;
+}

@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import type { TrialJson } from '../output/json.ts';
+import { curveColumns, trialColumns } from './table.ts';
+import { csvText } from './text.ts';
+
+const trial = (change: Partial<TrialJson>): TrialJson => ({
+  trial: 't',
+  config: 'c',
+  sweep: '1',
+  index: 0,
+  state: 'succeeded',
+  rank: null,
+  parameters: {},
+  seed: 0,
+  epoch: 1,
+  metrics: {},
+  attempts: 1,
+  agent: null,
+  backend: null,
+  failure: null,
+  started_at: null,
+  ended_at: null,
+  seconds: null,
+  ...change,
+});
+
+async function csvOf(trials: readonly TrialJson[]): Promise<string[][]> {
+  const rows: string[][] = [];
+  for await (const line of csvText({ columns: trialColumns(trials), rows: trials }))
+    rows.push(line.trimEnd().split(','));
+  return rows;
+}
+
+test('a parameter or metric whose name is taken is written with its kind, until the name is free', async () => {
+  const parameters = { state: 'solid', 'parameter.state': 'odd', x: 1 };
+  const [header = [], row = []] = await csvOf([trial({ parameters, metrics: { x: 2 } })]);
+  const cells = Object.fromEntries(header.map((name, i) => [name, row[i]]));
+  expect(cells).toMatchObject({ state: 'succeeded', 'parameter.state': 'odd', x: '1', 'metric.x': '2' });
+  expect(cells['parameter.parameter.state']).toBe('solid');
+  expect(new Set(header).size).toBe(header.length);
+});
+
+test('every trial has every column, empty where it has no value', async () => {
+  const rows = await csvOf([trial({ parameters: { a: 1 } }), trial({ parameters: { b: 2 }, metrics: { m: 3 } })]);
+  expect(rows.map((cells) => cells.slice(7, 10))).toEqual([
+    ['a', 'b', 'm'],
+    ['1', '', ''],
+    ['', '2', '3'],
+  ]);
+});
+
+test('the type of a parameter is the narrowest that holds all its values', () => {
+  const values = [
+    { depth: 3, noise: 0, flag: true, name: 'a', mixed: 1, large: 1 },
+    { depth: 5, noise: 0.5, flag: false, name: 'b', mixed: 'auto', large: 1e300 },
+  ];
+  const types = trialColumns(values.map((parameters) => trial({ parameters }))).map(({ name, type }) => [name, type]);
+  expect(Object.fromEntries(types)).toMatchObject({
+    depth: 'integer',
+    noise: 'number',
+    flag: 'flag',
+    name: 'text',
+    mixed: 'text',
+    large: 'number',
+  });
+});
+
+test('a row an epoch has the trial before, the metrics after, and no name twice', () => {
+  const columns = curveColumns([trial({ parameters: { epoch: 3, x: 1 } })], ['test_loss', 'at']);
+  expect(columns.map(({ name }) => name)).toEqual(
+    'trial,config,seed,parameter.epoch,x,epoch,attempt,at,metric.at,test_loss'.split(','),
+  );
+});

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { parseCount, parseDuration, serverFlags } from './common.ts';
+
+test('durations are read in every unit', () => {
+  expect(['500ms', '90s', '15m', '1.5h', '2d'].map(parseDuration)).toEqual([
+    500, 90_000, 900_000, 5_400_000, 172_800_000,
+  ]);
+});
+
+test.each(['', '2', '-1s', '1 h', '1w', 's', `${'9'.repeat(400)}s`])('the duration %j is refused', (text) => {
+  expect(() => parseDuration(text)).toThrow(/90s/);
+});
+
+test.each(['0', '-1', '1.5', '1e3', '', '4294967296', 'x'])('the count %j is refused', (text) => {
+  expect(() => parseCount(text)).toThrow(/whole number/);
+});
+
+test('a proposed command line names the same server or folder, quoted for a shell', () => {
+  expect(serverFlags({})).toBe('');
+  expect(serverFlags({ server: 'gpu1:7070' })).toBe(' --server gpu1:7070');
+  expect(serverFlags({ dir: "my sweeps' folder" })).toBe(` --dir 'my sweeps'\\'' folder'`);
+});

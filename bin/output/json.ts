@@ -1,0 +1,214 @@
+import { trialTotal } from '../../lib/domain/trial-state.ts';
+import { fromWire } from '../../lib/domain/wire-parameters.ts';
+import type {
+  Agent,
+  Artifact,
+  Attempt,
+  Config,
+  Failure,
+  GpuFigures,
+  Report,
+  Spread,
+  Sweep,
+  Trial,
+  TrialCounts,
+} from '../../proto/gen/trawl/v1/types.ts';
+import {
+  type AttemptOutcomeName,
+  agentState,
+  artifactKind,
+  attemptOutcome,
+  type FailureClassName,
+  failureClass,
+  goal,
+  sweepState,
+  type TrialStateName,
+  trialState,
+} from '../../proto/names.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import { isoTime, secondsBetween } from './format.ts';
+
+export interface FailureJson {
+  readonly class: FailureClassName;
+  readonly message: string;
+}
+
+/** A trial as every verb prints it with `-o json`. A metric that is not a finite number is null. */
+export interface TrialJson {
+  readonly trial: string;
+  readonly config: string;
+  readonly sweep: string;
+  /** Position in the sweep's enumeration, from 0. */
+  readonly index: number;
+  readonly state: TrialStateName;
+  /** Place by the asked metric, from 1; null without a value of it. */
+  readonly rank: number | null;
+  readonly parameters: Parameters;
+  readonly seed: number;
+  readonly epoch: number;
+  readonly metrics: Readonly<Record<string, number | null>>;
+  readonly attempts: number;
+  readonly agent: string | null;
+  readonly backend: string | null;
+  readonly failure: FailureJson | null;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+  /** From the start of the latest attempt to its end; null until then. */
+  readonly seconds: number | null;
+}
+
+export function metricsJson(metrics: Readonly<Record<string, number>>): Record<string, number | null> {
+  return Object.fromEntries(
+    Object.entries(metrics)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, value]) => [name, Number.isFinite(value) ? value : null]),
+  );
+}
+
+function failureJson(failure: Failure | undefined): FailureJson | null {
+  return failure === undefined ? null : { class: failureClass.of(failure.class), message: failure.message };
+}
+
+export function trialJson(trial: Trial): TrialJson {
+  return {
+    trial: trial.id,
+    config: trial.configId,
+    sweep: trial.sweepId,
+    index: trial.index,
+    state: trialState.of(trial.state),
+    rank: trial.rank === 0 ? null : trial.rank,
+    parameters: fromWire(trial.parameters),
+    seed: trial.seed,
+    epoch: trial.epoch,
+    metrics: metricsJson(trial.metrics),
+    attempts: trial.attempts,
+    agent: trial.agentId || null,
+    backend: trial.backend || null,
+    failure: failureJson(trial.failure),
+    started_at: isoTime(trial.startedAtMs),
+    ended_at: isoTime(trial.endedAtMs),
+    seconds: secondsBetween(trial.startedAtMs, trial.endedAtMs),
+  };
+}
+
+/** How an attempt ended; `running` until it has. */
+export function outcomeName(attempt: Attempt): AttemptOutcomeName | 'running' {
+  return attempt.endedAtMs === 0 ? 'running' : attemptOutcome.of(attempt.outcome);
+}
+
+export function attemptJson(attempt: Attempt) {
+  return {
+    number: attempt.number,
+    agent: attempt.agentId,
+    slot: attempt.slot,
+    backend: attempt.backend || null,
+    resumed_from: attempt.resumedFrom,
+    outcome: outcomeName(attempt),
+    failure: failureJson(attempt.failure),
+    granted_at: isoTime(attempt.grantedAtMs),
+    ended_at: isoTime(attempt.endedAtMs),
+    seconds: secondsBetween(attempt.grantedAtMs, attempt.endedAtMs),
+  };
+}
+
+export function reportJson(report: Report) {
+  return {
+    attempt: report.attempt,
+    epoch: report.epoch,
+    at: isoTime(report.atMs),
+    metrics: metricsJson(report.metrics),
+  };
+}
+
+/** A config as every verb prints it with `-o json`: its replicates taken together. */
+export interface ConfigJson {
+  readonly config: string;
+  /** Place by the mean of the asked metric, from 1; null while no replicate has a value of it. */
+  readonly rank: number | null;
+  readonly parameters: Parameters;
+  /** Its trials by state. */
+  readonly counts: Readonly<Partial<Record<keyof TrialCounts, number>>>;
+  /** Over the replicates that have a result: failed and cancelled ones are not in. */
+  readonly metrics: Readonly<Record<string, Spread>>;
+  /** In order of their seeds. */
+  readonly trials: readonly string[];
+}
+
+export function configJson({ id, rank, parameters, counts, metrics, trialIds }: Config): ConfigJson {
+  return {
+    config: id,
+    rank: rank === 0 ? null : rank,
+    parameters: fromWire(parameters),
+    counts: counts ?? {},
+    metrics: Object.fromEntries(Object.entries(metrics).sort(([a], [b]) => (a < b ? -1 : 1))),
+    trials: trialIds,
+  };
+}
+
+/** A sweep as every verb prints it with `-o json`. */
+export function sweepJson(sweep: Sweep) {
+  return {
+    sweep: sweep.id,
+    name: sweep.name,
+    state: sweepState.of(sweep.state),
+    reason: sweep.reason || null,
+    trainer: sweep.trainer,
+    metric: sweep.metric === undefined ? null : { name: sweep.metric.name, goal: goal.of(sweep.metric.goal) },
+    trials: trialTotal(sweep),
+    configs: sweep.configs,
+    replicates: sweep.replicates,
+    priority: sweep.priority,
+    weight: sweep.weight,
+    counts: sweep.counts ?? null,
+    axes: sweep.axes,
+    fingerprint: sweep.fingerprint,
+    created_at: isoTime(sweep.createdAtMs),
+    ended_at: isoTime(sweep.endedAtMs),
+    seconds: secondsBetween(sweep.createdAtMs, sweep.endedAtMs),
+  };
+}
+
+/** An agent for a script. */
+export function agentJson(agent: Agent) {
+  return {
+    agent: agent.id,
+    host: agent.host,
+    state: agentState.of(agent.state),
+    drain_reason: agent.drainReason || null,
+    slots: agent.slots,
+    busy: agent.busy,
+    backend: agent.backend || null,
+    gpus: agent.gpus,
+    labels: agent.labels,
+    slot_vram_bytes: agent.slotVramBytes,
+    gpu_figures: agent.gpuFigures.map(gpuJson),
+    pack: agent.pack,
+    version: agent.version,
+    last_heartbeat_at: isoTime(agent.lastHeartbeatMs),
+  };
+}
+
+/** What is not known is null. */
+function gpuJson({ index, ...figures }: GpuFigures) {
+  return {
+    index,
+    utilization: figures.utilization ?? null,
+    memory_used_bytes: figures.memoryUsedBytes ?? null,
+    memory_total_bytes: figures.memoryTotalBytes ?? null,
+    temperature_celsius: figures.temperatureCelsius ?? null,
+    power_watts: figures.powerWatts ?? null,
+  };
+}
+
+/** An artifact as JSON: `epoch` is null where it is of none, `bytes` its size. */
+export function artifactJson({ attempt, name, kind, epoch, size, sha256, atMs }: Artifact) {
+  return {
+    name,
+    kind: artifactKind.of(kind),
+    attempt,
+    epoch: epoch === 0 ? null : epoch,
+    bytes: size,
+    sha256,
+    at: isoTime(atMs) ?? null,
+  };
+}

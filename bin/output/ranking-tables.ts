@@ -1,0 +1,114 @@
+import { splitParameters } from '../../lib/domain/parameters.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
+import { parameterColumns } from '../../lib/text/parameter-columns.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { trialStyle } from '../../lib/text/style.ts';
+import type { Column } from '../../lib/text/table.ts';
+import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { failureClass, trialState } from '../../proto/names.ts';
+import { trainerSpec } from '../../proto/trainers.ts';
+import { spreadText } from './format.ts';
+import { renderTable, sharedLine } from './table.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface TrialTable {
+  readonly trials: readonly Trial[];
+  /** The metric that ranks: the first metric column. */
+  readonly by: string;
+  /** The sweep's trainer: the order of the other metrics. */
+  readonly trainer: string;
+}
+
+function columnsOf(table: TrialTable, varying: readonly string[], terminal: Terminal): Column<Trial>[] {
+  const [first, ...others] = metricNames(table.trials, table);
+  const metric = (name: string): Column<Trial> => ({
+    header: name,
+    numeric: true,
+    cell: (trial) => formatMetric(trial.metrics[name]),
+  });
+  const seconds = ({ startedAtMs, endedAtMs }: Trial) =>
+    startedAtMs > 0 && endedAtMs > 0 ? ((endedAtMs - startedAtMs) / 1000).toFixed(1) : '-';
+  const columns: Column<Trial>[] = [
+    { header: 'rank', numeric: true, cell: (trial) => (trial.rank === 0 ? '-' : String(trial.rank)) },
+    // A program gets the whole id; a person enough of it to name the trial.
+    { header: 'trial', cell: (trial) => (terminal.width === undefined ? trial.id : shortId(trial.id)) },
+    {
+      header: 'state',
+      cell: (trial) => trialState.of(trial.state),
+      style: (trial) => trialStyle(trialState.of(trial.state)),
+    },
+    ...parameterColumns(table.trials, varying),
+    ...(first === undefined ? [] : [metric(first)]),
+    { header: 'epoch', numeric: true, cell: (trial) => String(trial.epoch) },
+    ...others.map(metric),
+    { header: 'seconds', numeric: true, cell: seconds },
+    { header: 'attempts', numeric: true, cell: (trial) => String(trial.attempts) },
+    { header: 'agent', cell: (trial) => trial.agentId || '-' },
+    { header: 'backend', cell: (trial) => trial.backend || '-' },
+  ];
+  if (table.trials.some((trial) => trial.failure !== undefined)) {
+    const failure = (trial: Trial) =>
+      trial.failure === undefined ? '' : `${failureClass.of(trial.failure.class)}: ${trial.failure.message}`;
+    columns.splice(3, 0, { header: 'failure', cell: failure, style: () => 'yellow' });
+  }
+  return columns;
+}
+
+/** Trials in the order given: the parameters that all share once above the table, those that differ as columns. */
+export function renderTrials(table: TrialTable, terminal: Terminal): string {
+  const { varying, constant } = splitParameters(table.trials);
+  return sharedLine(constant, terminal) + renderTable(columnsOf(table, varying, terminal), table.trials, terminal);
+}
+
+export interface ConfigTable {
+  readonly configs: readonly Config[];
+  /** The metric that ranks: the first metric column. */
+  readonly by: string;
+  /** The sweep's trainer: the order of the other metrics. */
+  readonly trainer: string;
+}
+
+/** `3 succeeded`, `2 succeeded, 1 failed`: a replicate without a result is seen, not left out. */
+export function replicatesText({ counts }: Config): string {
+  const some = Object.entries(counts ?? {}).filter(([, count]) => count > 0);
+  return some.map(([state, count]) => `${count} ${state}`).join(', ');
+}
+
+function hasFailures({ counts }: Config): boolean {
+  return (counts?.failed ?? 0) + (counts?.cancelled ?? 0) > 0;
+}
+
+/** Configs in the order given, each metric as the mean over its replicates with their standard deviation. */
+export function renderConfigs(table: ConfigTable, terminal: Terminal): string {
+  const { configs, by } = table;
+  const { varying, constant } = splitParameters(configs);
+  const id = (text: string) => (terminal.width === undefined ? text : shortId(text));
+  const [first, ...others] = metricNames(configs, table);
+  const metric = (name: string): Column<Config> => ({
+    header: name,
+    numeric: true,
+    cell: ({ metrics }) => spreadText(metrics[name]),
+  });
+  const columns: Column<Config>[] = [
+    { header: 'rank', numeric: true, cell: ({ rank }) => (rank === 0 ? '-' : String(rank)) },
+    { header: 'config', cell: (config) => id(config.id) },
+    ...parameterColumns(configs, varying),
+    ...(first === undefined ? [] : [metric(first)]),
+    { header: 'n', numeric: true, cell: ({ metrics }) => String(metrics[by]?.n ?? 0) },
+    { header: 'replicates', cell: replicatesText, style: (config) => (hasFailures(config) ? 'yellow' : undefined) },
+    ...others.map(metric),
+    { header: 'trials', cell: ({ trialIds }) => trialIds.map(id).join(' ') },
+  ];
+  return sharedLine(constant, terminal) + renderTable(columns, configs, terminal);
+}
+
+/** Every metric that some row has: the one that ranks first, then the trainer's in its order, then the rest by name. */
+export function metricNames(
+  rows: Iterable<{ readonly metrics: Readonly<Record<string, unknown>> }>,
+  { by, trainer }: { readonly by: string; readonly trainer: string },
+): string[] {
+  const reported = new Set<string>();
+  for (const { metrics } of rows) for (const name of Object.keys(metrics)) reported.add(name);
+  const known = [by, ...(trainerSpec(trainer)?.metrics ?? [])].filter((name) => reported.has(name));
+  return [...new Set([...known, ...[...reported].sort()])];
+}
