@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { midAnswers } from '../test/support/dashboard/mid-sweep.ts';
 import { delta, sampleSweep } from '../test/support/dashboard/sample.ts';
-import { PLAIN } from '../test/support/dashboard/sample-session.tsx';
+import { PLAIN } from '../test/support/dashboard/sample-dashboard.tsx';
 import { SampleSource } from '../test/support/dashboard/sample-source.ts';
 import { type DashboardOptions, drawOnce, runDashboard } from './main.tsx';
 import type { Source } from './source.ts';
@@ -34,7 +34,7 @@ beforeEach(() => {
 function run(more: Partial<DashboardOptions> = {}, from: Source = source) {
   const stdout = screen.stdout as unknown as NodeJS.WriteStream;
   const stdin = screen.stdin as unknown as NodeJS.ReadStream;
-  return runDashboard(from, { stdout, stdin, sweep: 'last', look: PLAIN, ...more });
+  return runDashboard(from, { stdout, stdin, sweep: 'last', style: PLAIN, ...more });
 }
 
 const ESCAPE = '\u001b';
@@ -116,7 +116,7 @@ test('only lines that changed are written', async () => {
 
 test('one frame, without a terminal, of any width, once all of it is there', async () => {
   for (const columns of [60, 80, 240]) {
-    const text = await drawOnce(source, { sweep: 'last', look: PLAIN, size: { columns, rows: 30 } });
+    const text = await drawOnce(source, { sweep: 'last', style: PLAIN, size: { columns, rows: 30 } });
     const lines = text.split('\n');
     expect(lines.length).toBeLessThanOrEqual(30);
     // A whole last line, and nothing of keys that nobody can press.

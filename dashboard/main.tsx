@@ -1,11 +1,11 @@
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { render } from 'ink';
-import type { Line } from '../lib/text/segment.ts';
-import { type Look, paintLine } from './draw/paint.ts';
+import type { StyledLine } from '../lib/text/segment.ts';
+import { Dashboard } from './dashboard.ts';
+import { paintLine, type TerminalStyle } from './draw/paint.ts';
 import type { Press } from './keys.ts';
-import { type PlacedPicture, Screen } from './screen.ts';
-import { Session } from './session.ts';
+import { type PlacedImage, Screen } from './screen.ts';
 import type { Source } from './source.ts';
 import type { View } from './state/views.ts';
 import { bodyLines, type Size } from './views/frame.ts';
@@ -17,7 +17,7 @@ export interface DashboardOptions {
   readonly stdin: NodeJS.ReadStream;
   /** Id, name or `last`. */
   readonly sweep: string;
-  readonly look: Look;
+  readonly style: TerminalStyle;
   /** Whether the terminal speaks Kitty's graphics protocol. */
   readonly kitty?: boolean;
   /** Nothing can be changed from here. */
@@ -52,7 +52,7 @@ const DEFAULT_SIZE: Size = { columns: 80, rows: 24 };
  * @throws {TrawlError} when the sweep cannot be watched, once the terminal is given back
  */
 export async function runDashboard(source: Source, options: DashboardOptions): Promise<DashboardResult> {
-  const { stdout, stdin, sweep, look, signal } = options;
+  const { stdout, stdin, sweep, style, signal } = options;
   const size = (): Size => ({
     columns: stdout.columns || DEFAULT_SIZE.columns,
     rows: stdout.rows || DEFAULT_SIZE.rows,
@@ -60,8 +60,8 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
   const { promise: over, resolve: end, reject: fail } = withResolvers<DashboardResult>();
   const leave = () => end('left');
   let changed = false;
-  const session = new Session(source, {
-    look,
+  const dashboard = new Dashboard(source, {
+    style,
     size,
     kitty: options.kitty ?? false,
     readonly: options.readonly ?? false,
@@ -78,22 +78,22 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     },
     onFailed: fail,
   });
-  await session.watch(sweep);
+  await dashboard.watch(sweep);
 
   const screen = new Screen(stdout);
   let drawnAtMs = 0;
   const draw = () => {
     changed = false;
     drawnAtMs = Date.now();
-    const lines = session.frame();
+    const lines = dashboard.frame();
     const { columns } = size();
     screen.show(
-      lines.map((line) => paintLine(line, columns, look)),
+      lines.map((line) => paintLine(line, columns, style)),
       picturesOf(lines, size()),
     );
   };
   const onPress = (pressed: Press) => {
-    session.press(pressed);
+    dashboard.press(pressed);
     draw();
   };
   screen.open();
@@ -103,7 +103,7 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     draw();
   };
   const timer = setInterval(() => {
-    if (session.tick() || changed || Date.now() - drawnAtMs >= IDLE_FRAME_MS) draw();
+    if (dashboard.tick() || changed || Date.now() - drawnAtMs >= IDLE_FRAME_MS) draw();
   }, FRAME_MS);
   draw();
   stdout.on('resize', redraw);
@@ -117,7 +117,7 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     stdout.off('resize', redraw);
     process.off('SIGCONT', redraw);
     signal?.removeEventListener('abort', leave);
-    session.stop();
+    dashboard.stop();
     ink.unmount();
     await ink.waitUntilExit();
     screen.close();
@@ -130,40 +130,40 @@ const ONCE_PATIENCE_MS = 20_000;
 
 /**
  * One frame, without a terminal, once everything that it shows is there.
- * @param view where to look; the leaderboard unless said
+ * @param view where to style; the leaderboard unless said
  * @throws {TrawlError} when the sweep cannot be watched
  */
 export async function drawOnce(
   source: Source,
-  options: { readonly sweep: string; readonly look: Look; readonly size: Size; readonly view?: View },
+  options: { readonly sweep: string; readonly style: TerminalStyle; readonly size: Size; readonly view?: View },
 ): Promise<string> {
-  const { look, size } = options;
+  const { style, size } = options;
   let failure: { readonly error: unknown } | undefined;
-  const session = new Session(source, {
-    ...{ look, kitty: false, readonly: false, banner: '', size: () => size, now: Date.now },
+  const dashboard = new Dashboard(source, {
+    ...{ style, kitty: false, readonly: false, banner: '', size: () => size, now: Date.now },
     ...{ onChange: () => {}, onLeave: () => {}, onInterrupt: () => {}, onEnded: () => {} },
     onFailed: (error) => {
       failure = { error };
     },
   });
-  await session.watch(options.sweep);
+  await dashboard.watch(options.sweep);
   try {
-    if (options.view !== undefined) session.open(options.view);
+    if (options.view !== undefined) dashboard.open(options.view);
     // What comes asks for more: twice settled is settled.
     for (let settled = 0, waited = 0; settled < 3 && waited < ONCE_PATIENCE_MS; waited += ONCE_POLL_MS) {
       await sleep(ONCE_POLL_MS);
       if (failure !== undefined) throw failure.error;
-      session.tick();
-      settled = session.settled ? settled + 1 : 0;
+      dashboard.tick();
+      settled = dashboard.settled ? settled + 1 : 0;
     }
     // Nobody presses keys: the line that names them is left off, and what is empty above it.
-    const lines = session.frame().slice(0, -1);
+    const lines = dashboard.frame().slice(0, -1);
     return lines
       .slice(0, lines.findLastIndex(({ segments }) => segments.some(({ text }) => text.trim() !== '')) + 1)
-      .map((line) => `${paintLine({ ...line, cursor: false }, size.columns, look).trimEnd()}\n`)
+      .map((line) => `${paintLine({ ...line, cursor: false }, size.columns, style).trimEnd()}\n`)
       .join('');
   } finally {
-    session.stop();
+    dashboard.stop();
   }
 }
 
@@ -177,7 +177,7 @@ function nowhere(): NodeJS.WriteStream {
 }
 
 /** Those that are wholly in sight. */
-function picturesOf(lines: readonly Line[], size: Size): PlacedPicture[] {
+function picturesOf(lines: readonly StyledLine[], size: Size): PlacedImage[] {
   const last = HEADER_LINES + bodyLines(size);
   return lines.flatMap(({ spot }, row) => (spot === undefined || row + spot.lines > last ? [] : [{ ...spot, row }]));
 }

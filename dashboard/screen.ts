@@ -4,11 +4,11 @@
  * that cannot keep up (a slow ssh) gets the newest frame when it has read the last one.
  */
 import stringWidth from 'string-width';
-import type { PictureSpot } from '../lib/text/segment.ts';
+import type { ImageSpot } from '../lib/text/segment.ts';
 import { CLEAR_PICTURES, place, remove, transmit } from './draw/kitty.ts';
 
 /** A picture and the line that it is on, from 0. */
-export interface PlacedPicture extends PictureSpot {
+export interface PlacedImage extends ImageSpot {
   readonly row: number;
 }
 
@@ -21,10 +21,10 @@ const CLEAR = '\u001b[0m\u001b[2J';
 export class Screen {
   readonly #out: NodeJS.WriteStream;
   #shown: readonly string[] = [];
-  #pictures: readonly PlacedPicture[] = [];
+  #pictures: readonly PlacedImage[] = [];
   readonly #sent = new Set<number>();
   #clear = false;
-  #waiting: { lines: readonly string[]; pictures: readonly PlacedPicture[] } | undefined;
+  #waiting: { lines: readonly string[]; pictures: readonly PlacedImage[] } | undefined;
   #open = false;
   readonly #close = () => this.close();
 
@@ -46,7 +46,7 @@ export class Screen {
   }
 
   /** @param lines painted, from the top of the terminal */
-  show(lines: readonly string[], pictures: readonly PlacedPicture[] = []): void {
+  show(lines: readonly string[], pictures: readonly PlacedImage[] = []): void {
     if (!this.#open) return;
     if (this.#out.writableNeedDrain) {
       if (this.#waiting === undefined) this.#out.once('drain', () => this.#showWaiting());
@@ -72,7 +72,7 @@ export class Screen {
     if (waiting !== undefined) this.show(waiting.lines, waiting.pictures);
   }
 
-  #difference(lines: readonly string[], pictures: readonly PlacedPicture[]): string {
+  #difference(lines: readonly string[], pictures: readonly PlacedImage[]): string {
     let update = '';
     if (this.#clear) {
       update += CLEAR;
@@ -93,8 +93,8 @@ export class Screen {
     return update + this.#pictureDifference(pictures);
   }
 
-  #pictureDifference(pictures: readonly PlacedPicture[]): string {
-    const key = (all: readonly PlacedPicture[]) =>
+  #pictureDifference(pictures: readonly PlacedImage[]): string {
+    const key = (all: readonly PlacedImage[]) =>
       all.map(({ number, row, column, columns, lines }) => [number, row, column, columns, lines].join()).join(' ');
     if (key(pictures) === key(this.#pictures)) return '';
     let update = this.#pictures.map(({ number }) => remove(number)).join('');

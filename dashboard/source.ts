@@ -2,7 +2,7 @@
 import type { GetTrialResponse, WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Report, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import type { Importance } from './state/model.ts';
-import type { SweepAct, Which } from './state/ui.ts';
+import type { RetrySelection, SweepActionName } from './state/ui.ts';
 
 export interface Source {
   /** The id that a sweep's id, name or `last` stands for. @throws {TrawlError} when there is none */
@@ -22,9 +22,9 @@ export interface Source {
   log(sweepId: string, trialId: string, signal: AbortSignal): AsyncIterable<string>;
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Promise<Uint8Array>;
   /** @returns the sweep as it is then @throws {TrawlError} saying why not */
-  act(sweepId: string, act: SweepAct): Promise<Sweep>;
+  controlSweep(sweepId: string, act: SweepActionName): Promise<Sweep>;
   /** Has trials tried again. @returns the sweep as it is then, and how many they are @throws {TrawlError} saying why not */
-  retry(sweepId: string, which: Which): Promise<{ readonly sweep: Sweep; readonly retried: number }>;
+  retry(sweepId: string, which: RetrySelection): Promise<{ readonly sweep: Sweep; readonly retried: number }>;
   /** @returns the sweep as it is then @throws {TrawlError} saying why not */
   prioritize(sweepId: string, priority: number): Promise<Sweep>;
   /** Why a trial does not run, or what became of it, a line each. */

@@ -1,7 +1,7 @@
 /** How long the dashboard takes, from a key to a painted frame, with a very large sweep. */
 import { performance } from 'node:perf_hooks';
+import { Dashboard } from '../../dashboard/dashboard.ts';
 import { paintLine } from '../../dashboard/draw/paint.ts';
-import { Session } from '../../dashboard/session.ts';
 import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
 import { LiveSweep } from './live-sweep.ts';
 
@@ -16,8 +16,8 @@ export async function scrollAndSort(
   sweep.delta(trials);
   const source = new SampleSource({ updates: sweep.snapshot() });
   const ignore = () => {};
-  const session = new Session(source, {
-    ...{ look: LOOK, kitty: false, readonly: true, banner: '', size: () => SIZE, now: Date.now },
+  const session = new Dashboard(source, {
+    ...{ style: LOOK, kitty: false, readonly: true, banner: '', size: () => SIZE, now: Date.now },
     ...{ onChange: ignore, onLeave: ignore, onInterrupt: ignore, onEnded: ignore, onFailed: ignore },
   });
   await session.watch('last');
@@ -66,6 +66,6 @@ export async function scrollAndSort(
   session.stop();
 }
 
-function paint(session: Session): void {
+function paint(session: Dashboard): void {
   for (const line of session.frame()) paintLine(line, SIZE.columns, LOOK);
 }

@@ -35,7 +35,7 @@ function parseSpeed(text: string): number {
 async function top(sweep: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
     const { stdout } = process;
-    const look = lookOf(options, stdout, process.env);
+    const style = lookOf(options, stdout, process.env);
     if (options.once) {
       const { drawOnce } = await import('../../dashboard/main.tsx');
       const size = {
@@ -43,7 +43,7 @@ async function top(sweep: string, options: Options): Promise<void> {
         rows: options.rows ?? (stdout.rows || PIPE_SIZE.rows),
       };
       const view = await viewOf(connection, sweep, options);
-      return print(await drawOnce(coordinatorSource(connection, 0), { sweep, look, size, view }));
+      return print(await drawOnce(coordinatorSource(connection, 0), { sweep, style, size, view }));
     }
     if (!stdout.isTTY || !process.stdin.isTTY) {
       throw new BadInputError('top needs a terminal: --once prints one frame without one');
@@ -56,7 +56,7 @@ async function top(sweep: string, options: Options): Promise<void> {
       onTerminal(source, {
         signal,
         sweep,
-        look,
+        style,
         kitty: options.pictures === 'kitty' || (options.pictures === 'auto' && hasKittyGraphics(process.env)),
         readonly: options.readonly === true || replay !== undefined || connection.offlineDir !== undefined,
         banner: speed === undefined ? '' : `REPLAY, ${speed} times as fast`,
@@ -108,7 +108,7 @@ export function registerTop(program: Command): void {
   withHelp(withServer(command), {
     examples: [
       ['trawl top', 'the newest sweep'],
-      ['trawl top 3 --server host:7070 --readonly', 'another machine’s, only to look'],
+      ['trawl top 3 --server host:7070 --readonly', 'another machine’s sweep, read-only'],
       ['trawl top --once --columns 200', 'one frame, for a file or a mail'],
       ['trawl top 3 --replay --speed 60', 'an hour in a minute'],
     ],

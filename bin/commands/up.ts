@@ -89,7 +89,7 @@ async function follow(connection: Connection, id: string, options: Options, sign
     const raise = () => process.kill(process.pid, 'SIGINT');
     const result = await onTerminal(coordinatorSource(connection, PATIENCE_MS), {
       sweep: id,
-      look: lookOf(options, process.stdout, process.env),
+      style: lookOf(options, process.stdout, process.env),
       kitty: hasKittyGraphics(process.env),
       endWithSweep: true,
       onInterrupt: raise,

@@ -1,7 +1,7 @@
 import { importanceOf } from '../../coordinator/analysis/importance.ts';
 import type { Source } from '../../dashboard/source.ts';
 import type { Importance } from '../../dashboard/state/model.ts';
-import type { SweepAct, Which } from '../../dashboard/state/ui.ts';
+import type { RetrySelection, SweepActionName } from '../../dashboard/state/ui.ts';
 import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import { type RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Event, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
@@ -43,14 +43,14 @@ const EARLIER_EVENTS = 5_000;
 /** As `trawl drain` without `--grace`. */
 const DRAIN_GRACE_MS = 600_000;
 
-const ACTIONS: Readonly<Record<SweepAct, SweepAction>> = {
+const ACTIONS: Readonly<Record<SweepActionName, SweepAction>> = {
   pause: SweepAction.PAUSE,
   resume: SweepAction.RESUME,
   stop: SweepAction.STOP,
   kill: SweepAction.KILL,
 };
 
-function wanted(which: Which): Partial<RetryTrialsRequest> {
+function wanted(which: RetrySelection): Partial<RetryTrialsRequest> {
   if ('trials' in which) return { trials: [...which.trials] };
   const { failures, cancelled } = which;
   return failures === 'all'
@@ -91,7 +91,7 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
     },
     artifact: async (sweep, trial, attempt, name) =>
       (await readArtifact(connection, { sweep, trial, attempt, name })).bytes,
-    async act(sweep, act) {
+    async controlSweep(sweep, act) {
       const request = { sweep, action: ACTIONS[act], reason: REASON, priority: 0 };
       const answer = await unary(connection, client.controlSweep, request);
       if (answer.sweep === undefined) throw new Error('the coordinator answered without a sweep');

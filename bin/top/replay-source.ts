@@ -86,7 +86,7 @@ export function replaySource(connection: Connection, history: History, speed: nu
         artifacts: whole.artifacts.filter(({ atMs }) => atMs <= until),
       };
     },
-    act: refuse,
+    controlSweep: refuse,
     retry: refuse,
     prioritize: refuse,
     drain: refuse,

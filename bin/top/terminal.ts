@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { Look } from '../../dashboard/draw/paint.ts';
+import type { TerminalStyle } from '../../dashboard/draw/paint.ts';
 import type { DashboardOptions, DashboardResult } from '../../dashboard/main.tsx';
 import type { Source } from '../../dashboard/source.ts';
 
@@ -34,7 +34,7 @@ export function lookOf(
   options: { readonly color: boolean; readonly ascii?: true },
   terminal: { readonly isTTY?: boolean },
   environment: NodeJS.ProcessEnv,
-): Look {
+): TerminalStyle {
   const refused = !options.color || (environment.NO_COLOR ?? '') !== '';
   const dumb = environment.TERM === 'dumb' || environment.TERM === 'linux';
   const locale = environment.LC_ALL || environment.LC_CTYPE || environment.LANG || '';

@@ -1,4 +1,4 @@
-import { type Line, type Segment, widthOf } from '../../lib/text/segment.ts';
+import { type Segment, type StyledLine, widthOf } from '../../lib/text/segment.ts';
 import { truncate } from '../../lib/text/truncate.ts';
 import { columnsOf } from '../../lib/text/width.ts';
 
@@ -22,10 +22,10 @@ export function clip(segments: readonly Segment[], width: number): Segment[] {
 }
 
 /** Blocks of lines beside each other, each as wide as given, with two columns between. */
-export function sideBySide(blocks: readonly (readonly Line[])[], widths: readonly number[]): Line[] {
+export function sideBySide(blocks: readonly (readonly StyledLine[])[], widths: readonly number[]): StyledLine[] {
   const height = Math.max(0, ...blocks.map((block) => block.length));
   const starts = widths.map((_, at) => widths.slice(0, at).reduce((sum, width) => sum + width + BETWEEN, 0));
-  return Array.from({ length: height }, (_, row): Line => {
+  return Array.from({ length: height }, (_, row): StyledLine => {
     const spots = blocks.flatMap((block, at) => {
       const spot = block[row]?.spot;
       return spot === undefined ? [] : [{ ...spot, column: spot.column + (starts[at] ?? 0) }];

@@ -1,6 +1,6 @@
 /** A metric over two parameters: a table of shades, each with its value beside it. */
 import { formatMetric } from '../../lib/text/numbers.ts';
-import { type Line, line, type Segment } from '../../lib/text/segment.ts';
+import { line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { pad, truncate } from '../../lib/text/truncate.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 
@@ -17,7 +17,7 @@ export interface HeatMap {
 }
 
 /** As many columns and rows as there is room for; what is left out is said. */
-export function heatMap({ down, across, value, minimize }: HeatMap, width: number, height: number): Line[] {
+export function heatMap({ down, across, value, minimize }: HeatMap, width: number, height: number): StyledLine[] {
   const all = down.values.flatMap((_, r) => across.values.flatMap((_, c) => value(r, c) ?? []));
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const side = Math.min(MOST_COLUMN, Math.max(...[down.name, ...down.values].map((text) => text.length)) + 1);
@@ -48,7 +48,7 @@ export function heatMap({ down, across, value, minimize }: HeatMap, width: numbe
           .join(''),
       'dim',
     ),
-    ...down.values.slice(0, rows).map((text, r): Line => {
+    ...down.values.slice(0, rows).map((text, r): StyledLine => {
       const name = pad(truncate(visibleText(text), side - 1), side, 'right');
       const cells = Array.from({ length: columns }, (_, c) => shaded(r, c));
       return { segments: [{ text: name, style: 'dim' }, ...cells] };

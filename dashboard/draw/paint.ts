@@ -1,10 +1,10 @@
 import { styleText } from 'node:util';
-import { type Line, type Segment, widthOf } from '../../lib/text/segment.ts';
+import { type Segment, type StyledLine, widthOf } from '../../lib/text/segment.ts';
 import { ascii } from './ascii.ts';
 import { clip } from './clip.ts';
 
 /** What the terminal, and the user, want of it. */
-export interface Look {
+export interface TerminalStyle {
   /** Bold, dim and reverse are no colours. */
   readonly colour: boolean;
   /** Nothing but ASCII. */
@@ -16,13 +16,17 @@ export interface Look {
 const FIRST_GREY = 232;
 
 /** The line as the terminal gets it, at most `width` columns of it. */
-export function paintLine({ segments, cursor }: Line, width: number, look: Look): string {
+export function paintLine({ segments, cursor }: StyledLine, width: number, look: TerminalStyle): string {
   const cut = clip(segments, width);
   const text = cut.map((segment) => paint(segment, look, cursor ?? false)).join('');
   return cursor && !look.plain ? text + reverse(' '.repeat(width - widthOf(cut))) : text;
 }
 
-function paint({ text, style, greys }: Segment, { colour, ascii: only, plain }: Look, cursor: boolean): string {
+function paint(
+  { text, style, greys }: Segment,
+  { colour, ascii: only, plain }: TerminalStyle,
+  cursor: boolean,
+): string {
   const shown = only ? ascii(text) : text;
   if (shown === '' || plain) return shown;
   if (greys !== undefined && colour) {

@@ -5,7 +5,7 @@ import { columnsOf } from '../../lib/text/width.ts';
 import { ascii } from './ascii.ts';
 import { BrailleCanvas } from './braille.ts';
 import { hasKittyGraphics, place, transmit } from './kitty.ts';
-import { pictureLines, pictureSize, shrinkFor } from './picture.ts';
+import { imageLines, imageSize, shrinkToFit } from './pixel-image.ts';
 import { plot } from './plot.ts';
 import { sparkline } from './sparkline.ts';
 
@@ -79,12 +79,12 @@ const CHECKS = {
 };
 
 test('two pixels share a character where there are greys, and a shade where there are none', () => {
-  const [first] = pictureLines(CHECKS, 1, { colour: true, ascii: false });
+  const [first] = imageLines(CHECKS, 1, { colour: true, ascii: false });
   expect(first?.segments).toEqual([
     { text: '▀▀', greys: [23, 0] },
     { text: '▀▀', greys: [0, 23] },
   ]);
-  const plain = pictureLines(CHECKS, 1, { colour: false, ascii: true });
+  const plain = imageLines(CHECKS, 1, { colour: false, ascii: true });
   expect(plain.map(({ segments }) => segments.map(({ text }) => text).join(''))).toEqual(['++++', '++++']);
 });
 
@@ -98,7 +98,7 @@ test('a picture is shrunk until it fits', () => {
       fc.integer({ min: 1, max: 60 }),
       (width, height, columns, lines) => {
         const picture = { width, height, pixels: new Uint8Array(width * height) };
-        const drawn = pictureSize(picture, shrinkFor(picture, columns, lines));
+        const drawn = imageSize(picture, shrinkToFit(picture, columns, lines));
         expect(drawn.columns).toBeLessThanOrEqual(columns);
         expect(drawn.lines).toBeLessThanOrEqual(lines);
       },

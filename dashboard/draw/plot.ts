@@ -1,14 +1,14 @@
 /** Curves with their axes: braille dots, the range at the left, the first and last epoch below. */
 
 import { formatMetric } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, type Line, line, type Segment } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 import { pad, truncate } from '../../lib/text/truncate.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { columnsOf } from '../../lib/text/width.ts';
 import { BrailleCanvas } from './braille.ts';
 
-export interface Series {
+export interface ChartSeries {
   readonly name: string;
   /** In order of x; what is not finite breaks the line. */
   readonly points: readonly (readonly [x: number, y: number])[];
@@ -19,7 +19,7 @@ const AXIS = 11;
 export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';
 
 /** @param width columns in all @param height lines in all, title and axis among them */
-export function plot(title: string, series: readonly Series[], width: number, height: number): Line[] {
+export function plot(title: string, series: readonly ChartSeries[], width: number, height: number): StyledLine[] {
   const heading = line(truncate(visibleText(title), width), 'bold');
   const rows = height - 2;
   const columns = width - AXIS;
@@ -57,7 +57,7 @@ export function plot(title: string, series: readonly Series[], width: number, he
     if (row === rows - 1) return formatMetric(lowY);
     return row === Math.floor((rows - 1) / 2) && rows > 4 ? formatMetric((lowY + highY) / 2) : '';
   };
-  const body = Array.from({ length: rows }, (_, row): Line => {
+  const body = Array.from({ length: rows }, (_, row): StyledLine => {
     return { segments: [{ text: `${pad(label(row), AXIS - 1, 'left')}│`, style: 'dim' }, ...canvas.line(row)] };
   });
   const [from, to] = [String(lowX), String(highX)];
@@ -66,7 +66,7 @@ export function plot(title: string, series: readonly Series[], width: number, he
 }
 
 /** `a latent_dim=15  b latent_dim=30`: which curve is whose, on as many lines as that needs. */
-export function legend(series: readonly Series[], width: number): Line[] {
+export function legend(series: readonly ChartSeries[], width: number): StyledLine[] {
   const lines: Segment[][] = [];
   let left = 0;
   series.forEach(({ name }, s) => {

@@ -1,4 +1,4 @@
-import { type Line, line } from '../../lib/text/segment.ts';
+import { line, type StyledLine } from '../../lib/text/segment.ts';
 import type { Style } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 
@@ -6,7 +6,7 @@ import { visibleText } from '../../lib/text/visible-text.ts';
  * Words on as many lines as they need.
  * @param indent before each line after the first
  */
-export function wrapped(text: string, columns: number, style?: Style, indent = ''): Line[] {
+export function wrapped(text: string, columns: number, style?: Style, indent = ''): StyledLine[] {
   const lines: string[] = [];
   for (const word of visibleText(text).split(' ')) {
     const last = lines.at(-1);

@@ -19,7 +19,7 @@ export const MAX_LEVELS = 60;
 const levels = new WeakMap<readonly ConfigRow[], Map<string, Level[]>>();
 
 /** As `levelsOf`; the same question about the same configs is answered from memory. */
-export function marginalOf(configs: readonly ConfigRow[], parameter: string, metric: string, minimize: boolean) {
+export function marginalLevels(configs: readonly ConfigRow[], parameter: string, metric: string, minimize: boolean) {
   const known = levels.get(configs) ?? new Map<string, Level[]>();
   levels.set(configs, known);
   const question = JSON.stringify([parameter, metric, minimize]);
@@ -57,16 +57,16 @@ function levelsOf(configs: readonly ConfigRow[], parameter: string, metric: stri
     });
 }
 
-export interface Crossing {
+export interface CrossTable {
   readonly down: readonly string[];
   readonly across: readonly string[];
   readonly mean: (down: number, across: number) => number | undefined;
 }
 
-const crossings = new WeakMap<readonly ConfigRow[], { question: string; answer: Crossing }>();
+const crossings = new WeakMap<readonly ConfigRow[], { question: string; answer: CrossTable }>();
 
 /** The metric's mean at each pair of values of two parameters; the last answer about the same configs is remembered. */
-export function crossingOf(configs: readonly ConfigRow[], pair: readonly [string, string], metric: string): Crossing {
+export function crossTable(configs: readonly ConfigRow[], pair: readonly [string, string], metric: string): CrossTable {
   const question = JSON.stringify([pair, metric]);
   const known = crossings.get(configs);
   if (known?.question === question) return known.answer;
@@ -75,7 +75,7 @@ export function crossingOf(configs: readonly ConfigRow[], pair: readonly [string
   return answer;
 }
 
-function cross(configs: readonly ConfigRow[], [first, second]: readonly [string, string], metric: string): Crossing {
+function cross(configs: readonly ConfigRow[], [first, second]: readonly [string, string], metric: string): CrossTable {
   const sums = new Map<string, Map<string, { sum: number; n: number }>>();
   const acrossValues = new Set<string>();
   for (const { trials } of configs) {

@@ -1,12 +1,12 @@
 /** Everything that a frame is drawn from. */
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
-import type { Look } from '../draw/paint.ts';
-import type { Picture } from '../draw/picture.ts';
+import type { TerminalStyle } from '../draw/paint.ts';
+import type { PixelImage } from '../draw/pixel-image.ts';
 import type { Board } from './board.ts';
 import type { BoardRows } from './board-rows.ts';
 import type { ConfigRow } from './config-row.ts';
-import type { CurvePoint } from './curves.ts';
+import type { CurvePoint } from './curve-cache.ts';
 import type { DashboardState } from './dashboard-state.ts';
 import type { Summary } from './summary.ts';
 import type { Ui } from './ui.ts';
@@ -17,11 +17,11 @@ export interface TrialDetail {
   /** Of which it is known that there are reconstructions, in order. */
   readonly epochs: readonly number[];
   /** By epoch, once they are here. */
-  readonly pictures: ReadonlyMap<number, ShownPicture>;
+  readonly images: ReadonlyMap<number, ReconstructionImage>;
 }
 
-export interface ShownPicture {
-  readonly picture: Picture;
+export interface ReconstructionImage {
+  readonly pixels: PixelImage;
   readonly png: Uint8Array;
   /** Its own number, for terminals that keep pictures. */
   readonly number: number;
@@ -38,9 +38,9 @@ export interface Importance {
 }
 
 /** The connection to the coordinator. */
-export interface Link {
+export interface ConnectionStatus {
   /** Unix milliseconds; undefined: it is there. */
-  readonly awaySinceMs: number | undefined;
+  readonly lostSinceMs: number | undefined;
   readonly why: string;
 }
 
@@ -49,7 +49,7 @@ export interface Model {
   readonly board: Board;
   readonly summary: Summary;
   /** The same, at most a second old: for what is reckoned over all trials. */
-  readonly analysed: readonly ConfigRow[];
+  readonly analysedConfigs: readonly ConfigRow[];
   /** Filtered and in the user's order. */
   readonly rows: BoardRows;
   readonly ui: Ui;
@@ -60,16 +60,16 @@ export interface Model {
   /** Of the trial whose log is shown. */
   readonly log: readonly string[];
   /** Why the trial that is explained does not run, a line each. */
-  readonly explained: readonly string[];
+  readonly explanation: readonly string[];
   readonly sweeps: readonly Sweep[];
   /** Worth a line, and from before the dashboard looked; the newest last. */
-  readonly earlier: readonly Event[];
+  readonly earlierEvents: readonly Event[];
   readonly importance: Importance | undefined;
-  readonly link: Link;
+  readonly connection: ConnectionStatus;
   readonly readonly: boolean;
   /** What is special of this showing, such as a replay's speed. */
   readonly banner: string;
-  readonly look: Look;
+  readonly style: TerminalStyle;
   /** Whether the terminal draws pictures itself. */
   readonly kitty: boolean;
 }

@@ -24,7 +24,7 @@ const UNREMARKABLE = new Set([
 ]);
 
 /** Whether an event is worth a line. */
-export const isRemarkable = ({ kind }: Event): boolean => !UNREMARKABLE.has(kind);
+export const isNotable = ({ kind }: Event): boolean => !UNREMARKABLE.has(kind);
 
 /** A later epoch may be the first that is seen (after a reconnect): it is nobody's starting point. */
 function withFirstReports(
@@ -67,7 +67,7 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
     } else {
       sweep = update.delta.sweep ?? sweep;
       if (update.delta.agents.length > 0) agents = update.delta.agents;
-      events.push(...update.delta.events.filter(isRemarkable));
+      events.push(...update.delta.events.filter(isNotable));
     }
     for (const trial of update.$case === 'snapshot' ? update.snapshot.trials : update.delta.trials) {
       rows.push(trial);

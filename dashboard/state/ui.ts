@@ -12,25 +12,25 @@ export interface Cursor {
   readonly offset: number;
 }
 
-export type SweepAct = 'pause' | 'resume' | 'stop' | 'kill';
+export type SweepActionName = 'pause' | 'resume' | 'stop' | 'kill';
 
 /** Trials by their ids; or whichever failed so (`all`: in whatever way), and whichever were cancelled. */
-export type Which =
+export type RetrySelection =
   | { readonly trials: readonly string[] }
   | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
 
 /** What can be done to a sweep, its trials, or an agent. */
-export type Act =
-  | { readonly what: SweepAct; readonly sweepId: string }
+export type Action =
+  | { readonly what: SweepActionName; readonly sweepId: string }
   | { readonly what: 'priority'; readonly sweepId: string; readonly priority: number }
-  | { readonly what: 'retry'; readonly sweepId: string; readonly which: Which }
+  | { readonly what: 'retry'; readonly sweepId: string; readonly which: RetrySelection }
   | { readonly what: 'drain' | 'undrain'; readonly agentId: string };
 
 export type Prompt =
   | { readonly kind: 'filter' | 'command'; readonly text: string }
-  | { readonly kind: 'confirm'; readonly question: string; readonly act: Act };
+  | { readonly kind: 'confirm'; readonly question: string; readonly act: Action };
 
-export interface Status {
+export interface StatusMessage {
   readonly text: string;
   readonly failed: boolean;
 }
@@ -49,21 +49,21 @@ export interface Ui {
   /** Ids of configs whose replicates are shown. */
   readonly unfolded: ReadonlySet<string>;
   /** Columns of the leaderboard that are scrolled past. */
-  readonly columnsFrom: number;
+  readonly columnOffset: number;
   readonly prompt: Prompt | undefined;
-  readonly status: Status | undefined;
+  readonly status: StatusMessage | undefined;
   /** Undefined: the sweep's own. */
   readonly metric: string | undefined;
   /** The heat map's parameters; undefined: the two that matter most. */
   readonly pair: readonly [string, string] | undefined;
   /** Epochs of reconstructions back from the newest. */
-  readonly scrub: number;
+  readonly epochsBack: number;
   readonly frozen: boolean;
 }
 
 export const START_CURSOR: Cursor = { id: undefined, at: 0, offset: 0 };
 
-export function startUi(view: View): Ui {
+export function initialUi(view: View): Ui {
   return {
     stack: [view],
     cursors: {},
@@ -73,12 +73,12 @@ export function startUi(view: View): Ui {
     filter: ALL,
     marks: new Set(),
     unfolded: new Set(),
-    columnsFrom: 0,
+    columnOffset: 0,
     prompt: undefined,
     status: undefined,
     metric: undefined,
     pair: undefined,
-    scrub: 0,
+    epochsBack: 0,
     frozen: false,
   };
 }

@@ -10,4 +10,4 @@ export type View =
 export type ViewKind = View['kind'];
 
 /** Whose lines a cursor goes along; the others are scrolled. */
-export const LISTS: readonly ViewKind[] = ['sweep', 'agents', 'events', 'sweeps'];
+export const LIST_VIEWS: readonly ViewKind[] = ['sweep', 'agents', 'events', 'sweeps'];

@@ -2,7 +2,7 @@
 
 import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
 import { formatMetric, formatSpan } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, type Line, line } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
@@ -13,7 +13,7 @@ import { tookMs } from '../state/summary.ts';
 const BAR = 10;
 const GIB = 2 ** 30;
 
-export function agentDetail(model: Model, agent: Agent, columns: number): Line[] {
+export function agentDetail(model: Model, agent: Agent, columns: number): StyledLine[] {
   const running = [...model.state.trials.values()].filter(({ state, agentId }) => {
     return state === 'TRIAL_STATE_RUNNING' && agentId === agent.id;
   });
@@ -26,9 +26,9 @@ export function agentDetail(model: Model, agent: Agent, columns: number): Line[]
   return [line(visibleText(agent.id), 'bold'), ...gpus, ...trials];
 }
 
-function tableOf<Row>(table: readonly Column<Row>[], rows: readonly Row[], columns: number): Line[] {
+function tableOf<Row>(table: readonly Column<Row>[], rows: readonly Row[], columns: number): StyledLine[] {
   const { header, rows: cells } = layoutTable(table, rows, columns);
-  return [{ segments: header }, ...cells.map((segments): Line => ({ segments }))];
+  return [{ segments: header }, ...cells.map((segments): StyledLine => ({ segments }))];
 }
 
 function gpuColumns({ gpus }: Agent): Column<GpuFigures>[] {

@@ -1,5 +1,5 @@
 import { formatSpan } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, type Line } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, type StyledLine } from '../../lib/text/segment.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
@@ -10,7 +10,7 @@ import { agentDetail } from './agent-detail.ts';
 import { listView } from './list-view.ts';
 
 /** The machines: what they have, what they do, when they were last heard of; below, more of the one under the cursor. */
-export function agentsView(model: Model, columns: number, lines: number): Line[] {
+export function agentsView(model: Model, columns: number, lines: number): StyledLine[] {
   const { state, now } = model;
   const running = new Map<string, number>();
   for (const trial of state.trials.values()) {

@@ -9,7 +9,7 @@ import { sparkline } from '../draw/sparkline.ts';
 import type { Board } from '../state/board.ts';
 import type { BoardRow } from '../state/board-rows.ts';
 import { bestTrial, type ConfigRow, configState, meanOf, spreadOf } from '../state/config-row.ts';
-import type { CurvePoint } from '../state/curves.ts';
+import type { CurvePoint } from '../state/curve-cache.ts';
 import { placeOf, type SortKey } from '../state/order.ts';
 import { tookMs } from '../state/summary.ts';
 

@@ -1,14 +1,14 @@
 import { parameterText, SEED, splitParameters } from '../../lib/domain/parameters.ts';
 import { formatMetric, formatSpread } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, type Line, line } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { sideBySide } from '../draw/clip.ts';
-import { legend, plot, type Series } from '../draw/plot.ts';
+import { type ChartSeries, legend, plot } from '../draw/plot.ts';
 import { spreadOf } from '../state/config-row.ts';
 import type { Model } from '../state/model.ts';
-import { type Compared, compared } from './compared.ts';
+import { type MarkedRow, markedRows } from './compared.ts';
 import { seriesOf } from './curve-panels.ts';
 import { metricShown } from './metric-shown.ts';
 import { epochAt, epochShown, reconstruction } from './pictures.ts';
@@ -19,14 +19,14 @@ const PLOT_LINES = 12;
 const [LEAST_PICTURE_LINES, MOST_PICTURE_LINES] = [10, 16];
 
 /** What is marked, side by side: differing parameters, metrics, a curve each, reconstructions of the same images. */
-export function compareView(model: Model, columns: number, lines: number): Line[] {
-  const all = compared(model);
+export function compareView(model: Model, columns: number, lines: number): StyledLine[] {
+  const all = markedRows(model);
   if (all.length === 0) {
     return [line('nothing is marked: Space on the leaderboard marks a config, c comes back here', 'dim')];
   }
   const metric = metricShown(model);
   const names = namesOf(all);
-  const series = all.map(({ trial }, i): Series => seriesOf(names[i] ?? '', model.curveOf(trial.id), metric));
+  const series = all.map(({ trial }, i): ChartSeries => seriesOf(names[i] ?? '', model.curveOf(trial.id), metric));
   const wide = columns >= WIDE;
   const left = wide ? Math.floor(columns / 2) : columns;
   const right = wide ? columns - left - 2 : columns;
@@ -40,7 +40,7 @@ export function compareView(model: Model, columns: number, lines: number): Line[
 }
 
 /** What tells them apart: the parameters that differ, or where none does their ids. */
-function namesOf(all: readonly Compared[]): string[] {
+function namesOf(all: readonly MarkedRow[]): string[] {
   const points = all.map(pointOf);
   const { varying } = splitParameters(points);
   return points.map((point, i) => {
@@ -50,14 +50,14 @@ function namesOf(all: readonly Compared[]): string[] {
 }
 
 /** A config has no seed of its own. */
-const pointOf = ({ trial, config }: Compared) => (config === undefined ? trial : { parameters: trial.parameters });
+const pointOf = ({ trial, config }: MarkedRow) => (config === undefined ? trial : { parameters: trial.parameters });
 
 interface TableRow {
   readonly name: string;
   readonly cells: readonly string[];
 }
 
-function tableOf(all: readonly Compared[], model: Model, width: number): Line[] {
+function tableOf(all: readonly MarkedRow[], model: Model, width: number): StyledLine[] {
   const points = all.map(pointOf);
   const { varying } = splitParameters(points);
   const parameters = varying.map(
@@ -89,12 +89,12 @@ function tableOf(all: readonly Compared[], model: Model, width: number): Line[] 
   return [
     line(visibleText(`compared: ${all.length}${seeds}`), 'dim'),
     { segments: header },
-    ...rows.map((segments): Line => ({ segments })),
+    ...rows.map((segments): StyledLine => ({ segments })),
     ...(hidden.length === 0 ? [] : [line(`no room for ${hidden.join(', ')}`, 'dim')]),
   ];
 }
 
-function metricText({ trial, config }: Compared, name: string): string {
+function metricText({ trial, config }: MarkedRow, name: string): string {
   if (config === undefined) return formatMetric(trial.metrics[name]);
   const spread = spreadOf(config, name);
   if (spread === undefined) return '-';
@@ -103,16 +103,16 @@ function metricText({ trial, config }: Compared, name: string): string {
 
 /** At the epoch that the first shows; of the others their nearest look before it. */
 function picturesOf(
-  all: readonly Compared[],
+  all: readonly MarkedRow[],
   names: readonly string[],
   model: Model,
   width: number,
   room: number,
-): Line[] {
+): StyledLine[] {
   const details = all.map(({ trial }) => model.details.get(trial.id));
   const first = details.find((detail) => detail !== undefined && detail.epochs.length > 0);
-  const epoch = first && epochShown(first, model.ui.scrub);
-  return all.flatMap(({ label }, i): Line[] => {
+  const epoch = first && epochShown(first, model.ui.epochsBack);
+  return all.flatMap(({ label }, i): StyledLine[] => {
     const detail = details[i];
     const own = detail === undefined || epoch === undefined ? undefined : epochAt(detail, epoch);
     const name = line(visibleText(`${label.slice(0, 1)} ${names[i]}`), seriesStyle(i));

@@ -6,7 +6,7 @@ import { seriesLetter } from '../draw/plot.ts';
 import { bestTrial, type ConfigRow } from '../state/config-row.ts';
 import type { Model } from '../state/model.ts';
 
-export interface Compared {
+export interface MarkedRow {
   readonly label: string;
   /** Its own, or the best of its config. */
   readonly trial: Trial;
@@ -15,13 +15,13 @@ export interface Compared {
 }
 
 /** Side by side no more can be read. */
-export const MOST_COMPARED = 6;
+export const MAX_COMPARED = 6;
 
 /** In the order of marking; what is gone is left out. */
-export function compared({ ui, state, board }: Pick<Model, 'ui' | 'state' | 'board'>): Compared[] {
+export function markedRows({ ui, state, board }: Pick<Model, 'ui' | 'state' | 'board'>): MarkedRow[] {
   const [own] = board.metrics;
   return [...ui.marks]
-    .flatMap((id): Omit<Compared, 'label'>[] => {
+    .flatMap((id): Omit<MarkedRow, 'label'>[] => {
       const trial = state.trials.get(id);
       if (trial !== undefined) return [{ trial, config: undefined }];
       const config = board.configs[board.at.get(id) ?? -1];
@@ -29,6 +29,6 @@ export function compared({ ui, state, board }: Pick<Model, 'ui' | 'state' | 'boa
       const best = bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
       return [{ trial: best, config: config.trials.length > 1 ? config : undefined }];
     })
-    .slice(0, MOST_COMPARED)
+    .slice(0, MAX_COMPARED)
     .map((one, i) => ({ ...one, label: `${seriesLetter(i)} ${shortId(one.config?.id ?? one.trial.id)}` }));
 }

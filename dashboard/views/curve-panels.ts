@@ -1,16 +1,16 @@
 /** A trial's curves, or several trials' over each other. */
 
-import type { Line } from '../../lib/text/segment.ts';
+import type { StyledLine } from '../../lib/text/segment.ts';
 import { sideBySide } from '../draw/clip.ts';
-import { legend, plot, type Series } from '../draw/plot.ts';
-import type { CurvePoint } from '../state/curves.ts';
+import { type ChartSeries, legend, plot } from '../draw/plot.ts';
+import type { CurvePoint } from '../state/curve-cache.ts';
 
 const LOSS = /loss/;
 const PSNR = /psnr/;
 /** More curves than this in one panel cannot be told apart. */
 const MOST_SERIES = 6;
 
-export function seriesOf(name: string, points: readonly CurvePoint[], metric: string): Series {
+export function seriesOf(name: string, points: readonly CurvePoint[], metric: string): ChartSeries {
   return {
     name,
     points: points.flatMap(({ epoch, metrics }) =>
@@ -23,7 +23,12 @@ export function seriesOf(name: string, points: readonly CurvePoint[], metric: st
  * Losses, PSNRs and the rest, each in a panel of its own, side by side.
  * @param metric comes first, over the others of its panel
  */
-export function trialPanels(points: readonly CurvePoint[], metric: string, width: number, height: number): Line[] {
+export function trialPanels(
+  points: readonly CurvePoint[],
+  metric: string,
+  width: number,
+  height: number,
+): StyledLine[] {
   const all = [...new Set(points.flatMap(({ metrics }) => Object.keys(metrics)))].sort();
   const names = all.includes(metric) ? [metric, ...all.filter((name) => name !== metric)] : all;
   const losses = names.filter((name) => LOSS.test(name));

@@ -1,6 +1,6 @@
 import { parametersText } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/numbers.ts';
-import type { Line } from '../../lib/text/segment.ts';
+import type { StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
@@ -8,7 +8,7 @@ import type { Model } from '../state/model.ts';
 import { listView } from './list-view.ts';
 
 /** What happened, the newest first. */
-export function eventsView(model: Model, columns: number, lines: number): Line[] {
+export function eventsView(model: Model, columns: number, lines: number): StyledLine[] {
   const { state } = model;
   const startedAtMs = state.sweep?.createdAtMs ?? 0;
   const table: Column<Event>[] = [
@@ -32,6 +32,6 @@ export function eventsView(model: Model, columns: number, lines: number): Line[]
   return listView(model, 'events', { columns: table, rows: eventRows(model), id: eventId }, columns, lines);
 }
 
-export const eventRows = ({ state, earlier }: Pick<Model, 'state' | 'earlier'>): Event[] =>
-  [...earlier, ...state.events].reverse();
+export const eventRows = ({ state, earlierEvents }: Pick<Model, 'state' | 'earlierEvents'>): Event[] =>
+  [...earlierEvents, ...state.events].reverse();
 export const eventId = ({ seq }: Event): string => String(seq);

@@ -1,5 +1,5 @@
 import { formatSpan } from '../../lib/text/numbers.ts';
-import { type Line, line } from '../../lib/text/segment.ts';
+import { line, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { type Command, keyLabel, keysOf } from '../keys.ts';
@@ -30,11 +30,11 @@ const HINTS: readonly (readonly [Command, string])[] = [
 ];
 
 /** A question or what is typed; else what an act came to; else the latest event. Below it the keys. */
-export function footer(model: Model): Line[] {
+export function footer(model: Model): StyledLine[] {
   return [statusLine(model), hints(model)];
 }
 
-export function statusLine({ ui, state }: Model): Line {
+export function statusLine({ ui, state }: Model): StyledLine {
   const { prompt, status } = ui;
   if (prompt?.kind === 'confirm') return line(visibleText(prompt.question), 'yellow');
   if (prompt !== undefined) {
@@ -56,7 +56,7 @@ export function statusLine({ ui, state }: Model): Line {
   return line(visibleText(`+${at} ${shortId(event.trialId)} ${event.kind} ${event.detail}`), 'dim');
 }
 
-function hints({ ui, readonly }: Model): Line {
+function hints({ ui, readonly }: Model): StyledLine {
   const bindings = keysOf(viewOf(ui).kind, readonly);
   return line(
     HINTS.flatMap(([command, about]) => {

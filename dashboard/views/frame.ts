@@ -1,5 +1,5 @@
 /** A whole screen, line by line, from everything that is known. */
-import { EMPTY_LINE, type Line, line } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf, viewOf } from '../state/ui.ts';
 import { agentsView } from './agents-view.ts';
@@ -27,15 +27,15 @@ const LEAST_ROWS = HEADER_LINES + FOOTER_LINES + 4;
 export const bodyLines = ({ rows }: Size): number => (rows < LEAST_ROWS ? rows : rows - HEADER_LINES - FOOTER_LINES);
 
 /** How far a view of text can be scrolled, in lines; 0 for lists. */
-export function furthestScroll(model: Model, size: Size): number {
+export function maxScroll(model: Model, size: Size): number {
   return Math.max(0, textOf(model, size).length - bodyLines(size));
 }
 
 /** Exactly as many lines as the terminal has. */
-export function frameOf(model: Model, size: Size): Line[] {
+export function frameOf(model: Model, size: Size): StyledLine[] {
   const lines = bodyLines(size);
   const body = listOf(model, size) ?? scrolled(model, size, lines);
-  const filled = [...body.slice(0, lines), ...Array<Line>(Math.max(0, lines - body.length)).fill(EMPTY_LINE)];
+  const filled = [...body.slice(0, lines), ...Array<StyledLine>(Math.max(0, lines - body.length)).fill(EMPTY_LINE)];
   if (size.rows < LEAST_ROWS) {
     // A question has to be seen, whatever it covers.
     const { prompt, status } = model.ui;
@@ -44,7 +44,7 @@ export function frameOf(model: Model, size: Size): Line[] {
   return [...header(model, size.columns), ...filled, ...footer(model)];
 }
 
-function listOf(model: Model, size: Size): Line[] | undefined {
+function listOf(model: Model, size: Size): StyledLine[] | undefined {
   const lines = bodyLines(size);
   switch (viewOf(model.ui).kind) {
     case 'sweep':
@@ -60,7 +60,7 @@ function listOf(model: Model, size: Size): Line[] | undefined {
   }
 }
 
-function textOf(model: Model, { columns, rows }: Size): Line[] {
+function textOf(model: Model, { columns, rows }: Size): StyledLine[] {
   const lines = bodyLines({ columns, rows });
   const view = viewOf(model.ui);
   switch (view.kind) {
@@ -82,7 +82,7 @@ function textOf(model: Model, { columns, rows }: Size): Line[] {
 }
 
 /** The last line on the screen says when there is more below. */
-function scrolled(model: Model, size: Size, lines: number): Line[] {
+function scrolled(model: Model, size: Size, lines: number): StyledLine[] {
   const text = textOf(model, size);
   const furthest = Math.max(0, text.length - lines);
   const offset = Math.min(cursorOf(model.ui).offset, furthest);

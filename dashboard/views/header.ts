@@ -1,6 +1,6 @@
 import { parameterText } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, type Line, line, type Segment } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { AgentState, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
@@ -25,14 +25,14 @@ const NO_COUNTS: TrialCounts = {
 };
 
 /** The sweep, its state, a bar by trial state, pace and end, who works on it, what all trials share, and the panes. */
-export function header(model: Model, columns: number): Line[] {
+export function header(model: Model, columns: number): StyledLine[] {
   const { state, summary } = model;
   const { sweep } = state;
   if (sweep === undefined) {
     const waiting = [
       line('connecting...'),
       { segments: notices(model) },
-      ...Array<Line>(HEADER_LINES - 3).fill(EMPTY_LINE),
+      ...Array<StyledLine>(HEADER_LINES - 3).fill(EMPTY_LINE),
     ];
     return [...waiting, panes(model)];
   }
@@ -58,14 +58,14 @@ export function header(model: Model, columns: number): Line[] {
 }
 
 /** What the user must not overlook. */
-function notices({ link, ui, banner, readonly, now }: Model): Segment[] {
-  const away = link.awaySinceMs;
+function notices({ connection, ui, banner, readonly, now }: Model): Segment[] {
+  const away = connection.lostSinceMs;
   return [
     ...(away === undefined
       ? []
       : [
           {
-            text: `  COORDINATOR AWAY for ${formatSpan(now - away)}, since ${clock(away)}: ${visibleText(link.why)}`,
+            text: `  COORDINATOR AWAY for ${formatSpan(now - away)}, since ${clock(away)}: ${visibleText(connection.why)}`,
             style: 'yellow' as const,
           },
         ]),
@@ -117,7 +117,7 @@ function constants({ state }: Model): string {
   return visibleText([objective, ...shared].filter(Boolean).join('  '));
 }
 
-function panes({ ui }: Model): Line {
+function panes({ ui }: Model): StyledLine {
   const [{ kind: base }] = ui.stack;
   return {
     segments: PANES.flatMap((pane, i) => [

@@ -1,4 +1,4 @@
-import { EMPTY_LINE, type Line, line } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { sideBySide } from '../draw/clip.ts';
 import { keyLabel, keysOf } from '../keys.ts';
 import type { ViewKind } from '../state/views.ts';
@@ -8,9 +8,9 @@ const KEY_COLUMN = 12;
 const WIDE = 130;
 
 /** What works in a view, from the one table of keys. */
-export function helpView(of: ViewKind, readonly: boolean, columns: number): Line[] {
+export function helpView(of: ViewKind, readonly: boolean, columns: number): StyledLine[] {
   const keys = keysOf(of, readonly).map(
-    ({ keys: names, about }): Line => ({
+    ({ keys: names, about }): StyledLine => ({
       segments: [{ text: names.map(keyLabel).join(' ').padEnd(KEY_COLUMN), style: 'bold' }, { text: ` ${about}` }],
     }),
   );

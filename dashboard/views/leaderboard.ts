@@ -1,4 +1,4 @@
-import { EMPTY_LINE, type Line, line, type Segment } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { layoutTable } from '../../lib/text/table.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf } from '../state/ui.ts';
@@ -10,10 +10,10 @@ const GUTTER = 2;
 const MORE = 4;
 
 /** Configs in the user's order, a window of them around the cursor. */
-export function leaderboard(model: Model, columns: number, lines: number): Line[] {
+export function leaderboard(model: Model, columns: number, lines: number): StyledLine[] {
   const { state, board, rows, ui, curveOf, now } = model;
   const all = boardColumns({ board, varying: state.varying, curveOf, now, width: columns });
-  const shown = scrolled(all, ui.columnsFrom);
+  const shown = scrolled(all, ui.columnOffset);
   const room = Math.max(1, lines - 1);
   const { at, offset } = windowOf(cursorOf(ui, 'sweep'), rows.length, room, rows.indexOf);
   const window = rows.slice(offset, offset + room);
@@ -30,7 +30,7 @@ export function leaderboard(model: Model, columns: number, lines: number): Line[
   const less = shown.length < all.length ? `<${all.length - shown.length} ` : '  ';
   return [
     { segments: [{ text: less.padEnd(GUTTER), style: 'dim' }, ...header, { text: more, style: 'dim' }] },
-    ...window.map((row, i): Line => {
+    ...window.map((row, i): StyledLine => {
       const marked = ui.marks.has(row.id) ? '●' : ' ';
       const fold =
         row.trial === undefined && row.config.trials.length > 1 ? (ui.unfolded.has(row.id) ? '▾' : '▸') : ' ';
@@ -38,7 +38,7 @@ export function leaderboard(model: Model, columns: number, lines: number): Line[
       return { segments: [gutter, ...(cells[i] ?? [])], cursor: offset + i === at };
     }),
     ...(window.length === 0 ? [empty(model)] : []),
-    ...Array<Line>(Math.max(0, room - Math.max(1, window.length))).fill(EMPTY_LINE),
+    ...Array<StyledLine>(Math.max(0, room - Math.max(1, window.length))).fill(EMPTY_LINE),
   ];
 }
 
@@ -52,7 +52,7 @@ function headed({ header }: BoardColumn, { ui, board }: Model): string {
   return header.trimEnd() === sorted ? `${header.trimEnd()}${ui.reversed ? '▲' : '▼'}` : header;
 }
 
-function empty({ ui, state }: Model): Line {
+function empty({ ui, state }: Model): StyledLine {
   if (state.sweep === undefined) return EMPTY_LINE;
   return line(
     ui.filterText === '' ? '  no trials yet' : `  nothing matches ${ui.filterText}: "/" and Enter takes it off`,

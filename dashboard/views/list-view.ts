@@ -1,5 +1,5 @@
 /** A table with a cursor: agents, events, sweeps. */
-import { EMPTY_LINE, type Line, line } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf } from '../state/ui.ts';
@@ -15,7 +15,13 @@ export interface List<Row> {
   readonly id: (row: Row) => string;
 }
 
-export function listView<Row>(model: Model, view: ViewKind, list: List<Row>, width: number, lines: number): Line[] {
+export function listView<Row>(
+  model: Model,
+  view: ViewKind,
+  list: List<Row>,
+  width: number,
+  lines: number,
+): StyledLine[] {
   const { columns, rows, id } = list;
   const room = Math.max(1, lines - 1);
   const indexOf = (wanted: string) => rows.findIndex((row) => id(row) === wanted);
@@ -30,8 +36,8 @@ export function listView<Row>(model: Model, view: ViewKind, list: List<Row>, wid
   const more = hidden.length === 0 ? '' : ` +${hidden.length}`;
   return [
     { segments: [...header, { text: more, style: 'dim' }] },
-    ...cells.map((segments, i): Line => ({ segments, cursor: offset + i === at })),
+    ...cells.map((segments, i): StyledLine => ({ segments, cursor: offset + i === at })),
     ...(rows.length === 0 ? [line('nothing yet', 'dim')] : []),
-    ...Array<Line>(Math.max(0, room - Math.max(1, cells.length))).fill(EMPTY_LINE),
+    ...Array<StyledLine>(Math.max(0, room - Math.max(1, cells.length))).fill(EMPTY_LINE),
   ];
 }

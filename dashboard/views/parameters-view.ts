@@ -1,12 +1,12 @@
 import { usualGoal } from '../../lib/domain/goals.ts';
 import { SEED } from '../../lib/domain/parameters.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, type Line, line, type Segment } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { pad, truncate } from '../../lib/text/truncate.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { sideBySide } from '../draw/clip.ts';
 import { heatMap } from '../draw/heat-map.ts';
-import { crossingOf, type Level, marginalOf } from '../state/marginals.ts';
+import { crossTable, type Level, marginalLevels } from '../state/marginals.ts';
 import type { Importance, Model } from '../state/model.ts';
 import { metricShown } from './metric-shown.ts';
 
@@ -15,7 +15,7 @@ const BAR = 16;
 const VALUE = 14;
 
 /** Each parameter's effect on a metric over everything else, how much it matters, and two of them crossed. */
-export function parametersView(model: Model, columns: number, lines: number): Line[] {
+export function parametersView(model: Model, columns: number, lines: number): StyledLine[] {
   const { board, importance } = model;
   const metric = metricShown(model);
   const goal = board.metrics.find(({ name }) => name === metric)?.goal ?? usualGoal(metric);
@@ -28,8 +28,8 @@ export function parametersView(model: Model, columns: number, lines: number): Li
   if (names.length === 0) return [head, line('no parameter varies', 'dim')];
   const wide = columns >= WIDE;
   const left = wide ? Math.floor(columns / 2) : columns;
-  const effects = names.flatMap((name): Line[] => {
-    const levels = marginalOf(model.analysed, name, metric, goal === 'minimize');
+  const effects = names.flatMap((name): StyledLine[] => {
+    const levels = marginalLevels(model.analysedConfigs, name, metric, goal === 'minimize');
     return [{ segments: titleOf(name, current) }, ...levelLines(levels, goal === 'minimize', left), EMPTY_LINE];
   });
   const why = current === undefined || current.why === '' ? [] : [line(visibleText(current.why), 'dim')];
@@ -67,12 +67,12 @@ function titleOf(name: string, importance: Importance | undefined): Segment[] {
 }
 
 /** A bar from the worst level to the best, so that the direction is seen at once. */
-function levelLines(levels: readonly Level[], minimize: boolean, width: number): Line[] {
+function levelLines(levels: readonly Level[], minimize: boolean, width: number): StyledLine[] {
   if (levels.length === 0) return [line('  no result yet', 'dim')];
   const means = levels.map(({ mean }) => mean);
   const [low, high] = [Math.min(...means), Math.max(...means)];
   const room = Math.max(4, Math.min(30, width - VALUE - 42));
-  return levels.map(({ value, mean, std, best, n }): Line => {
+  return levels.map(({ value, mean, std, best, n }): StyledLine => {
     const share = high > low ? (mean - low) / (high - low) : 1;
     const good = high > low && minimize ? 1 - share : share;
     const cells = 1 + Math.round(good * (room - 1));
@@ -88,10 +88,10 @@ function levelLines(levels: readonly Level[], minimize: boolean, width: number):
   });
 }
 
-function heatOf(model: Model, metric: string, minimize: boolean, width: number, lines: number): Line[] {
+function heatOf(model: Model, metric: string, minimize: boolean, width: number, lines: number): StyledLine[] {
   const pair = pairShown(model);
   if (pair === undefined) return [];
-  const crossing = crossingOf(model.analysed, pair, metric);
+  const crossing = crossTable(model.analysedConfigs, pair, metric);
   if (crossing.down.length === 0) return [];
   const [down, across] = pair;
   const map = {
@@ -113,7 +113,7 @@ export function pairShown(model: Model): readonly [string, string] | undefined {
   return first === undefined || second === undefined ? undefined : [first, second];
 }
 
-function interactions(importance: Importance | undefined): Line[] {
+function interactions(importance: Importance | undefined): StyledLine[] {
   if (importance === undefined || importance.interactions.length === 0) return [];
   return [
     line('interactions', 'bold'),

@@ -1,6 +1,6 @@
 import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/numbers.ts';
-import type { Line } from '../../lib/text/segment.ts';
+import type { StyledLine } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
@@ -11,7 +11,7 @@ import { listView } from './list-view.ts';
 const BAR = 12;
 
 /** Every sweep of the coordinator, the newest first. */
-export function sweepsView(model: Model, columns: number, lines: number): Line[] {
+export function sweepsView(model: Model, columns: number, lines: number): StyledLine[] {
   const rows = sweepRows(model);
   const table: Column<Sweep>[] = [
     { header: 'sweep', cell: ({ id }) => `${id === model.state.sweep?.id ? '▸' : ' '}${id}` },

@@ -1,6 +1,6 @@
 import { parametersText, parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { formatMetric, formatSpan } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, type Line, line, type Segment } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
@@ -13,7 +13,7 @@ import { wrapped } from '../draw/wrap.ts';
 import type { Model } from '../state/model.ts';
 import { placeOf } from '../state/order.ts';
 import { tookMs } from '../state/summary.ts';
-import { compared } from './compared.ts';
+import { markedRows } from './compared.ts';
 import { seriesOf, trialPanels } from './curve-panels.ts';
 import { epochShown, reconstruction } from './pictures.ts';
 
@@ -23,7 +23,7 @@ const PICTURE_LINES = 10;
 const LOG_LINES = 8;
 
 /** A trial: how it stands, its curves, attempts, reconstructions and the end of its log. */
-export function trialView(model: Model, trialId: string, columns: number, lines: number): Line[] {
+export function trialView(model: Model, trialId: string, columns: number, lines: number): StyledLine[] {
   const trial = model.state.trials.get(trialId);
   if (trial === undefined) return [line('this trial is not known any more', 'yellow')];
   const detail = model.details.get(trialId);
@@ -46,12 +46,12 @@ export function trialView(model: Model, trialId: string, columns: number, lines:
     EMPTY_LINE,
   ];
   // Pictures get the whole width, and what height is left: they are the finer for it.
-  const epoch = detail && epochShown(detail, model.ui.scrub);
+  const epoch = detail && epochShown(detail, model.ui.epochsBack);
   const height = Math.max(PICTURE_LINES, lines - above.length);
   return [...above, ...reconstruction(model, detail, epoch, columns, height)];
 }
 
-function heading(model: Model, trial: Trial, columns: number): Line[] {
+function heading(model: Model, trial: Trial, columns: number): StyledLine[] {
   const { state, now, ui } = model;
   const name = trialState.of(trial.state);
   const epochs = parameterText(trial, 'epochs');
@@ -88,7 +88,7 @@ function heading(model: Model, trial: Trial, columns: number): Line[] {
 const withSeed = (names: readonly string[]): string[] => [...names.filter((name) => name !== SEED), SEED];
 
 /** Every metric, with the config's place where it has one. */
-function standing({ board }: Model, trial: Trial, columns: number): Line[] {
+function standing({ board }: Model, trial: Trial, columns: number): StyledLine[] {
   const places = board.metrics.map(({ name }, m) => {
     const value = trial.metrics[name];
     const order = board.ranked[m];
@@ -104,9 +104,9 @@ function standing({ board }: Model, trial: Trial, columns: number): Line[] {
 }
 
 /** The own metric over those of what is marked. */
-function overlay(model: Model, trial: Trial, width: number, height: number): Line[] {
+function overlay(model: Model, trial: Trial, width: number, height: number): StyledLine[] {
   const metric = model.board.metrics[0]?.name ?? '';
-  const others = compared(model).filter(({ trial: other }) => other.id !== trial.id);
+  const others = markedRows(model).filter(({ trial: other }) => other.id !== trial.id);
   if (others.length === 0) return [];
   const series = [{ label: 'this', trial }, ...others].map(({ label, trial: { id } }, s) =>
     seriesOf(s === 0 ? label : label.slice(2), model.curveOf(id), metric),
@@ -114,7 +114,7 @@ function overlay(model: Model, trial: Trial, width: number, height: number): Lin
   return [EMPTY_LINE, ...plot(`${metric}, over what is marked`, series, width, height), ...legend(series, width)];
 }
 
-function attempts(all: readonly Attempt[], now: number, width: number): Line[] {
+function attempts(all: readonly Attempt[], now: number, width: number): StyledLine[] {
   const columns: Column<Attempt>[] = [
     { header: 'attempt', numeric: true, cell: ({ number }) => String(number) },
     {
@@ -131,7 +131,7 @@ function attempts(all: readonly Attempt[], now: number, width: number): Line[] {
   ];
   if (all.length === 0) return [line('no attempt yet', 'dim')];
   const { header, rows } = layoutTable(columns, all, width);
-  return [{ segments: header }, ...rows.map((segments: readonly Segment[]): Line => ({ segments }))];
+  return [{ segments: header }, ...rows.map((segments: readonly Segment[]): StyledLine => ({ segments }))];
 }
 
 const endingOf = ({ failure, resumedFrom }: Attempt): string =>

@@ -2,7 +2,7 @@ import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { midAnswers, midSweep, midTrials } from '../../test/support/dashboard/mid-sweep.ts';
 import { delta, sampleAgent, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
-import { sampleSession } from '../../test/support/dashboard/sample-session.tsx';
+import { sampleDashboard } from '../../test/support/dashboard/sample-dashboard.tsx';
 import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
 
 const SIZES = [
@@ -29,7 +29,7 @@ const VIEWS: readonly (readonly [string, readonly string[]])[] = [
 /** `80x24 sweep`: frames as they were last looked at. */
 describe.each(SIZES)('at $columns x $rows', (size) => {
   test.each(VIEWS)('%s', async (name, keys) => {
-    const at = await sampleSession(new SampleSource(midAnswers), size);
+    const at = await sampleDashboard(new SampleSource(midAnswers), size);
     await at.press(...keys);
     const frame = at.frame();
     expect(frame).toHaveLength(size.rows);
@@ -47,7 +47,7 @@ test.each([
   { columns: 300, rows: 80 },
 ])('every view fits on $columns x $rows', async (size) => {
   for (const [, keys] of VIEWS) {
-    const at = await sampleSession(new SampleSource(midAnswers), size);
+    const at = await sampleDashboard(new SampleSource(midAnswers), size);
     await at.press(...keys);
     const frame = at.frame();
     expect(frame).toHaveLength(size.rows);
@@ -57,7 +57,7 @@ test.each([
 });
 
 test('a question is seen on the smallest terminal', async () => {
-  const at = await sampleSession(new SampleSource(midAnswers), { columns: 40, rows: 8 });
+  const at = await sampleDashboard(new SampleSource(midAnswers), { columns: 40, rows: 8 });
   await at.press('K');
   expect(at.frame().at(-1)).toContain('kill sweep 7');
   at.stop();
@@ -99,7 +99,7 @@ test('no escape sequence of a hostile name gets through, whatever view it is in'
     },
   };
   for (const [, keys] of [...VIEWS, ['kill', ['K']] as const, ['typed', ['/', HOSTILE, 'enter']] as const]) {
-    const at = await sampleSession(new SampleSource(answers), { columns: 160, rows: 50 });
+    const at = await sampleDashboard(new SampleSource(answers), { columns: 160, rows: 50 });
     await at.press(...keys);
     const text = at.frame().join('\n');
     expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}|\p{Bidi_Control}/u);
@@ -113,14 +113,14 @@ const STYLE = new RegExp(`${String.fromCharCode(27)}\\[([\\d;]*)m`, 'g');
 test('ASCII is ASCII, column for column, and NO_COLOR has no colours but bold, dim and reverse', async () => {
   for (const [, keys] of VIEWS) {
     const size = { columns: 160, rows: 50 };
-    const at = await sampleSession(new SampleSource(midAnswers), size);
+    const at = await sampleDashboard(new SampleSource(midAnswers), size);
     await at.press(...keys);
-    const ascii = await sampleSession(new SampleSource(midAnswers), size, {
-      look: { colour: false, ascii: true, plain: true },
+    const ascii = await sampleDashboard(new SampleSource(midAnswers), size, {
+      style: { colour: false, ascii: true, plain: true },
     });
     await ascii.press(...keys);
     expect(ascii.frame().join('\n')).toMatch(/^[ -~\n]*$/);
-    const mono = await sampleSession(new SampleSource(midAnswers), size, { look: { colour: false, ascii: false } });
+    const mono = await sampleDashboard(new SampleSource(midAnswers), size, { style: { colour: false, ascii: false } });
     await mono.press(...keys);
     const styles = new Set([...mono.frame().join('\n').matchAll(STYLE)].map(([, code]) => code));
     for (const style of styles) expect(['0', '1', '2', '7', '22', '27']).toContain(style);
@@ -130,7 +130,7 @@ test('ASCII is ASCII, column for column, and NO_COLOR has no colours but bold, d
 
 test('it says when the coordinator is away, and since when', async () => {
   const source = new SampleSource(midAnswers);
-  const at = await sampleSession(source, { columns: 160, rows: 50 });
+  const at = await sampleDashboard(source, { columns: 160, rows: 50 });
   source.link('no answer from 127.0.0.1:7070');
   at.clock.now += 12_000;
   const since = new Date(at.clock.now - 12_000).toTimeString().slice(0, 8);
@@ -142,7 +142,7 @@ test('it says when the coordinator is away, and since when', async () => {
 
 test('a sweep that has ended stays to be looked at', async () => {
   const source = new SampleSource(midAnswers);
-  const at = await sampleSession(source, { columns: 80, rows: 24 });
+  const at = await sampleDashboard(source, { columns: 80, rows: 24 });
   source.tell(delta({ sweep: { ...midSweep, state: 'SWEEP_STATE_FINISHED' } }));
   source.end();
   await at.settle();

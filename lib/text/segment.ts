@@ -9,15 +9,15 @@ export interface Segment {
   readonly greys?: readonly [front: number, back: number] | undefined;
 }
 
-export interface Line {
+export interface StyledLine {
   readonly segments: readonly Segment[];
   /** Where the cursor is: drawn in reverse over the full width. */
   readonly cursor?: boolean | undefined;
   /** A picture that a terminal with graphics puts here, over the lines that follow. */
-  readonly spot?: PictureSpot | undefined;
+  readonly spot?: ImageSpot | undefined;
 }
 
-export interface PictureSpot {
+export interface ImageSpot {
   /** Its own; the terminal keeps the picture under it. */
   readonly number: number;
   readonly png: Uint8Array;
@@ -27,9 +27,9 @@ export interface PictureSpot {
   readonly lines: number;
 }
 
-export const EMPTY_LINE: Line = { segments: [] };
+export const EMPTY_LINE: StyledLine = { segments: [] };
 
-export const line = (text: string, style?: Style): Line => ({ segments: [{ text, style }] });
+export const line = (text: string, style?: Style): StyledLine => ({ segments: [{ text, style }] });
 
 export const widthOf = (segments: readonly Segment[]): number =>
   segments.reduce((sum, { text }) => sum + columnsOf(text), 0);

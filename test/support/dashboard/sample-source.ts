@@ -2,7 +2,7 @@
 import { encode } from 'fast-png';
 import type { Source } from '../../../dashboard/source.ts';
 import type { Importance } from '../../../dashboard/state/model.ts';
-import type { SweepAct, Which } from '../../../dashboard/state/ui.ts';
+import type { RetrySelection, SweepActionName } from '../../../dashboard/state/ui.ts';
 import type { GetTrialResponse, WatchResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Artifact, Event, Report, Sweep } from '../../../proto/gen/trawl/v1/types.ts';
 import { sampleAgent, sampleSweep } from './sample.ts';
@@ -15,14 +15,14 @@ export interface SampleAnswers {
   readonly trial?: (trialId: string) => GetTrialResponse;
   readonly log?: string;
   readonly importance?: Importance;
-  readonly act?: (act: SweepAct) => Sweep;
-  readonly retry?: (which: Which) => { readonly sweep: Sweep; readonly retried: number };
+  readonly act?: (act: SweepActionName) => Sweep;
+  readonly retry?: (which: RetrySelection) => { readonly sweep: Sweep; readonly retried: number };
   readonly explain?: readonly string[];
 }
 
 export class SampleSource implements Source {
-  readonly acts: [string, SweepAct][] = [];
-  readonly retries: [string, Which][] = [];
+  readonly acts: [string, SweepActionName][] = [];
+  readonly retries: [string, RetrySelection][] = [];
   readonly priorities: [string, number][] = [];
   readonly drains: [string, boolean][] = [];
   readonly watched: string[] = [];
@@ -101,13 +101,13 @@ export class SampleSource implements Source {
     return encode({ width: 40, height: 12, channels: 1, data: squares(40, 12) });
   }
 
-  async act(sweepId: string, act: SweepAct): Promise<Sweep> {
+  async controlSweep(sweepId: string, act: SweepActionName): Promise<Sweep> {
     this.acts.push([sweepId, act]);
     if (this.#answers.act === undefined) throw new Error('nobody answers');
     return this.#answers.act(act);
   }
 
-  async retry(sweepId: string, which: Which): Promise<{ readonly sweep: Sweep; readonly retried: number }> {
+  async retry(sweepId: string, which: RetrySelection): Promise<{ readonly sweep: Sweep; readonly retried: number }> {
     this.retries.push([sweepId, which]);
     if (this.#answers.retry === undefined) throw new Error('nobody answers');
     return this.#answers.retry(which);

@@ -1,14 +1,14 @@
-/** A session on a source, with its frames drawn by Ink; waits for what it asked for. */
+/** A dashboard on a source, with its frames drawn by Ink; waits for what it asked for. */
 import { render } from 'ink-testing-library';
-import type { Look } from '../../../dashboard/draw/paint.ts';
+import { Dashboard } from '../../../dashboard/dashboard.ts';
+import type { TerminalStyle } from '../../../dashboard/draw/paint.ts';
 import type { Press } from '../../../dashboard/keys.ts';
-import { Session } from '../../../dashboard/session.ts';
 import type { Source } from '../../../dashboard/source.ts';
 import type { Size } from '../../../dashboard/views/frame.ts';
 import { Frame } from './frame.tsx';
 import { START_MS } from './sample.ts';
 
-export const PLAIN: Look = { colour: false, ascii: false, plain: true };
+export const PLAIN: TerminalStyle = { colour: false, ascii: false, plain: true };
 
 const KEYS: Readonly<Record<string, Press>> = {
   enter: { input: '', key: { return: true } },
@@ -21,8 +21,8 @@ const KEYS: Readonly<Record<string, Press>> = {
   'ctrl-c': { input: 'c', key: { ctrl: true } },
 };
 
-export interface SampleSession {
-  readonly session: Session;
+export interface SampleDashboard {
+  readonly dashboard: Dashboard;
   /** Presses keys: names as above, else characters. */
   press(...keys: readonly string[]): Promise<void>;
   /** Until everything that was asked for has come. */
@@ -34,16 +34,21 @@ export interface SampleSession {
   stop(): void;
 }
 
-export async function sampleSession(
+export async function sampleDashboard(
   source: Source,
   size: Size,
-  more: { readonly look?: Look; readonly readonly?: boolean; readonly banner?: string; readonly kitty?: boolean } = {},
-): Promise<SampleSession> {
+  more: {
+    readonly style?: TerminalStyle;
+    readonly readonly?: boolean;
+    readonly banner?: string;
+    readonly kitty?: boolean;
+  } = {},
+): Promise<SampleDashboard> {
   const happened: string[] = [];
   const clock = { now: START_MS + 15_000 };
-  const look = more.look ?? PLAIN;
-  const session = new Session(source, {
-    look,
+  const style = more.style ?? PLAIN;
+  const dashboard = new Dashboard(source, {
+    style,
     kitty: more.kitty ?? false,
     readonly: more.readonly ?? false,
     banner: more.banner ?? '',
@@ -55,29 +60,29 @@ export async function sampleSession(
     onEnded: () => happened.push('ended'),
     onFailed: (error) => happened.push(`failed: ${error}`),
   });
-  await session.watch('last');
+  await dashboard.watch('last');
   const settle = async () => {
     for (let i = 0; i < 8; i++) {
       await new Promise((resolve) => setImmediate(resolve));
-      session.tick();
+      dashboard.tick();
     }
   };
   await settle();
   return {
-    session,
+    dashboard,
     happened,
     clock,
     settle,
     async press(...keys) {
-      for (const key of keys) session.press(KEYS[key] ?? { input: key, key: {} });
+      for (const key of keys) dashboard.press(KEYS[key] ?? { input: key, key: {} });
       await settle();
     },
     frame() {
-      const app = render(<Frame lines={session.frame()} size={size} look={look} />);
+      const app = render(<Frame lines={dashboard.frame()} size={size} style={style} />);
       const text = app.lastFrame() ?? '';
       app.unmount();
       return text.split('\n');
     },
-    stop: () => session.stop(),
+    stop: () => dashboard.stop(),
   };
 }

@@ -4,11 +4,11 @@ import { visibleLines } from '../lib/text/visible-text.ts';
 import type { GetTrialResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Artifact, Event, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../proto/names.ts';
-import type { Picture } from './draw/picture.ts';
+import type { PixelImage } from './draw/pixel-image.ts';
 import type { Source } from './source.ts';
-import { Curves } from './state/curves.ts';
-import type { Importance, ShownPicture, TrialDetail } from './state/model.ts';
-import { isRemarkable } from './state/reducer.ts';
+import { CurveCache } from './state/curve-cache.ts';
+import type { Importance, ReconstructionImage, TrialDetail } from './state/model.ts';
+import { isNotable } from './state/reducer.ts';
 
 /** Trials whose curves are asked for at once. */
 const CURVES_AT_ONCE = 64;
@@ -28,8 +28,8 @@ interface Detail extends TrialDetail {
   readonly atMs: number;
 }
 
-export class Fetched {
-  readonly curves = new Curves();
+export class DetailCache {
+  readonly curves = new CurveCache();
   readonly #source: Source;
   readonly #sweepId: string;
   readonly #onChange: () => void;
@@ -65,15 +65,15 @@ export class Fetched {
   }
 
   /** When what `sweeps` holds was asked for; 0: never. */
-  get sweepsAskedMs(): number {
+  get sweepsRequestedMs(): number {
     return this.#sweepsAskedMs;
   }
 
-  get explained(): readonly string[] {
+  get explanation(): readonly string[] {
     return this.#explained?.lines ?? [];
   }
 
-  get earlier(): readonly Event[] {
+  get earlierEvents(): readonly Event[] {
     return this.#earlier ?? [];
   }
 
@@ -90,41 +90,41 @@ export class Fetched {
     return this.#log?.lines ?? [];
   }
 
-  lookAtCurves(trials: readonly Trial[], now: number): void {
-    const missing = this.curves.look(trials).slice(0, CURVES_AT_ONCE);
+  requestCurves(trials: readonly Trial[], now: number): void {
+    const missing = this.curves.touch(trials).slice(0, CURVES_AT_ONCE);
     if (missing.length === 0) return;
     this.#ask('curves', now, 200, async () => {
       const found = await this.#source.curves(this.#sweepId, missing);
-      for (const id of missing) this.curves.fill(id, found.get(id) ?? []);
+      for (const id of missing) this.curves.store(id, found.get(id) ?? []);
     });
   }
 
   /** @param epoch which reconstruction is shown, given those that there are */
-  lookAtTrial(trial: Trial, now: number, epoch: (detail: TrialDetail) => number | undefined): void {
+  requestTrial(trial: Trial, now: number, epoch: (detail: TrialDetail) => number | undefined): void {
     const of = [trial.state, trial.attempts, trial.epoch].join();
     const known = this.#details.get(trial.id);
     if (known?.of !== of) {
       this.#ask(`trial ${trial.id}`, now, AGAIN_MS, async () => {
         const answer = await this.#source.trial(this.#sweepId, trial.id);
-        const pictures = this.#details.get(trial.id)?.pictures ?? new Map<number, ShownPicture>();
-        this.#details.set(trial.id, { answer, epochs: epochsOf(answer), pictures, of, atMs: now });
+        const images = this.#details.get(trial.id)?.images ?? new Map<number, ReconstructionImage>();
+        this.#details.set(trial.id, { answer, epochs: epochsOf(answer), images, of, atMs: now });
       });
     }
     if (known === undefined) return;
     const shown = epoch(known);
     const artifact = shown === undefined ? undefined : pictureAt(known.answer, shown);
-    if (shown === undefined || artifact === undefined || known.pictures.has(shown)) return;
+    if (shown === undefined || artifact === undefined || known.images.has(shown)) return;
     this.#ask(`picture ${trial.id} ${shown}`, now, AGAIN_MS, async () => {
       const png = await this.#source.artifact(this.#sweepId, trial.id, artifact.attempt, artifact.name);
       const before = this.#details.get(trial.id);
       if (before === undefined) return;
-      const pictures = new Map(before.pictures).set(shown, { png, picture: greyOf(png), number: ++this.#pictures });
-      this.#details.set(trial.id, { ...before, pictures });
+      const images = new Map(before.images).set(shown, { png, pixels: greyOf(png), number: ++this.#pictures });
+      this.#details.set(trial.id, { ...before, images });
     });
   }
 
   /** Follows the log of a trial's latest attempt, and of no other. */
-  lookAtLog(trial: Trial | undefined): void {
+  followLog(trial: Trial | undefined): void {
     const key = trial === undefined ? '' : `${trial.id} ${trial.attempts}`;
     if (this.#log?.key === key) return;
     this.#log?.stop.abort();
@@ -154,14 +154,14 @@ export class Fetched {
     this.#onChange();
   }
 
-  lookAtExplanation(trialId: string, now: number): void {
+  requestExplanation(trialId: string, now: number): void {
     if (this.#explained?.trialId !== trialId) this.#explained = undefined;
     this.#ask(`explain ${trialId}`, now, AGAIN_MS, async () => {
       this.#explained = { trialId, lines: await this.#source.explain(this.#sweepId, trialId) };
     });
   }
 
-  lookAtSweeps(now: number): void {
+  requestSweeps(now: number): void {
     this.#ask('sweeps', now, SWEEPS_AGAIN_MS, async () => {
       this.#sweeps = await this.#source.sweeps();
       this.#sweepsAskedMs = now;
@@ -169,22 +169,22 @@ export class Fetched {
   }
 
   /** What happened up to an event: once, for it does not change. */
-  lookAtEarlier(until: number, now: number): void {
+  requestEarlierEvents(until: number, now: number): void {
     if (this.#earlier !== undefined || until === 0) return;
     this.#ask('earlier events', now, AGAIN_MS, async () => {
-      this.#earlier = (await this.#source.earlierEvents(this.#sweepId, until)).filter(isRemarkable);
+      this.#earlier = (await this.#source.earlierEvents(this.#sweepId, until)).filter(isNotable);
     });
   }
 
-  lookAtImportance(trials: () => readonly Trial[], metric: string, axes: readonly string[], now: number): void {
+  requestImportance(trials: () => readonly Trial[], metric: string, axes: readonly string[], now: number): void {
     this.#ask(`importance ${metric}`, now, IMPORTANCE_AGAIN_MS, async () => {
       this.#importance = await this.#source.importance(trials(), metric, axes);
     });
   }
 
   /** After a break: what was known may be behind. */
-  brokeOff(): void {
-    this.curves.forgetFetched();
+  invalidate(): void {
+    this.curves.invalidate();
     this.#notBefore.clear();
   }
 
@@ -224,7 +224,7 @@ const pictureAt = (answer: GetTrialResponse, epoch: number): Artifact | undefine
     .sort((a, b) => b.attempt - a.attempt)[0];
 
 /** @throws {Error} when it is no PNG, or an enormous one */
-function greyOf(png: Uint8Array): Picture {
+function greyOf(png: Uint8Array): PixelImage {
   const { width, height, data, channels, depth } = decode(png);
   if (width * height > MAX_PIXELS) throw new Error(`a picture of ${width} x ${height} is too large to be shown`);
   const scale = depth === 16 ? 1 / 257 : 1;

@@ -3,65 +3,24 @@
 import { hasField } from '../../lib/filter/matches.ts';
 import { ALL, type Filter, namesIn, parseFilter } from '../../lib/filter/parse.ts';
 import { BadInputError } from '../../proto/errors.ts';
-import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { bindingOf, type Command } from '../keys.ts';
-import { act, ask, doing, drain, prioritize, retry, retryWhich } from './acts.ts';
-import { type Act, type Cursor, cursorOf, START_CURSOR, type Ui, viewOf, withCursor, withStatus } from './ui.ts';
-import { LISTS, PANES, type Pane, type View } from './views.ts';
+import {
+  type ActionContext,
+  confirmControl,
+  controlSweep,
+  type KeyResult,
+  prioritize,
+  retryByState,
+  retrySelected,
+  sendAction,
+  toggleDrain,
+} from './actions.ts';
+import { type Cursor, cursorOf, START_CURSOR, type Ui, viewOf, withCursor, withStatus } from './ui.ts';
+import { LIST_VIEWS, PANES, type Pane, type View } from './views.ts';
 import { windowOf } from './window.ts';
 
-/** What a key press can see. */
-export interface Surroundings {
-  readonly readonly: boolean;
-  /** Rows of the list on the screen; 0 where it is none. */
-  readonly length: number;
-  readonly idAt: (at: number) => string | undefined;
-  readonly indexOf: (id: string) => number;
-  /** Lines of the body: a page. */
-  readonly page: number;
-  /** How far a view of text can be scrolled. */
-  readonly furthest: number;
-  readonly sweep:
-    | {
-        readonly id: string;
-        readonly name: string;
-        readonly paused: boolean;
-        readonly running: number;
-        readonly over: boolean;
-      }
-    | undefined;
-  /** The config under the cursor, on the leaderboard. */
-  readonly config: { readonly id: string; readonly replicates: number } | undefined;
-  /** The agent under the cursor, on the list of agents. */
-  readonly agent: { readonly id: string; readonly drained: boolean } | undefined;
-  /** The trial that a line under the cursor is about. */
-  readonly trialId: string | undefined;
-  /** The trials that are marked, where marks are seen; else those under the cursor: of a config all its replicates. */
-  readonly meant: () => readonly Trial[];
-  readonly sortColumns: readonly string[];
-  readonly sortedBy: string;
-  readonly metricNames: readonly string[];
-  readonly metric: string;
-  readonly parameters: readonly string[];
-  readonly pair: readonly [string, string] | undefined;
-  /** Looks at reconstructions that there are of what is shown. */
-  readonly looks: number;
-  readonly trials: () => Iterable<Trial>;
-}
-
-export type Effect =
-  | { readonly kind: 'leave' }
-  | { readonly kind: 'interrupt' }
-  | { readonly kind: 'act'; readonly act: Act }
-  | { readonly kind: 'watch'; readonly sweep: string };
-
-export interface Pressed {
-  readonly ui: Ui;
-  readonly effect?: Effect | undefined;
-}
-
 /** @param key as `keyNames` names it */
-export function press(ui: Ui, key: string, around: Surroundings): Pressed {
+export function handleKey(ui: Ui, key: string, around: ActionContext): KeyResult {
   if (key === 'ctrl-c') return { ui, effect: { kind: 'interrupt' } };
   if (ui.prompt !== undefined) return answer(ui, ui.prompt, key, around);
   const clear: Ui = { ...ui, status: undefined };
@@ -69,7 +28,7 @@ export function press(ui: Ui, key: string, around: Surroundings): Pressed {
   return binding === undefined ? { ui: clear } : run(clear, binding.command, around);
 }
 
-function run(ui: Ui, command: Command, around: Surroundings): Pressed {
+function run(ui: Ui, command: Command, around: ActionContext): KeyResult {
   const view = viewOf(ui);
   switch (command) {
     case 'up':
@@ -101,9 +60,9 @@ function run(ui: Ui, command: Command, around: Surroundings): Pressed {
     case 'reverse':
       return { ui: { ...ui, reversed: !ui.reversed } };
     case 'columnsRight':
-      return { ui: { ...ui, columnsFrom: Math.min(ui.columnsFrom + 1, Math.max(0, around.sortColumns.length - 4)) } };
+      return { ui: { ...ui, columnOffset: Math.min(ui.columnOffset + 1, Math.max(0, around.sortColumns.length - 4)) } };
     case 'columnsLeft':
-      return { ui: { ...ui, columnsFrom: Math.max(0, ui.columnsFrom - 1) } };
+      return { ui: { ...ui, columnOffset: Math.max(0, ui.columnOffset - 1) } };
     case 'unfold':
       return { ui: fold(ui, around, true) };
     case 'fold':
@@ -124,9 +83,9 @@ function run(ui: Ui, command: Command, around: Surroundings): Pressed {
       return { ui: push(ui, { kind, trialId: around.trialId }) };
     }
     case 'earlier':
-      return { ui: { ...ui, scrub: Math.min(ui.scrub + 1, Math.max(0, around.looks - 1)) } };
+      return { ui: { ...ui, epochsBack: Math.min(ui.epochsBack + 1, Math.max(0, around.imageEpochs - 1)) } };
     case 'later':
-      return { ui: { ...ui, scrub: Math.max(0, Math.min(ui.scrub, around.looks - 1) - 1) } };
+      return { ui: { ...ui, epochsBack: Math.max(0, Math.min(ui.epochsBack, around.imageEpochs - 1) - 1) } };
     case 'metric':
       return { ui: { ...ui, metric: nextOf(around.metricNames, around.metric, 1) } };
     case 'pair':
@@ -134,15 +93,15 @@ function run(ui: Ui, command: Command, around: Surroundings): Pressed {
     case 'freeze':
       return { ui: { ...ui, frozen: !ui.frozen } };
     case 'pause':
-      return act(ui, around, around.sweep?.paused ? 'resume' : 'pause');
+      return controlSweep(ui, around, around.sweep?.paused ? 'resume' : 'pause');
     case 'stop':
-      return ask(ui, around, 'stop');
+      return confirmControl(ui, around, 'stop');
     case 'kill':
-      return ask(ui, around, 'kill');
+      return confirmControl(ui, around, 'kill');
     case 'drain':
-      return drain(ui, around);
+      return toggleDrain(ui, around);
     case 'retry':
-      return retry(ui, around);
+      return retrySelected(ui, around);
     case 'pane1':
     case 'pane2':
     case 'pane3':
@@ -157,11 +116,11 @@ function run(ui: Ui, command: Command, around: Surroundings): Pressed {
 }
 
 /** By rows where there is a cursor, by lines elsewhere. */
-function move(ui: Ui, around: Surroundings, by: number): Ui {
+function move(ui: Ui, around: ActionContext, by: number): Ui {
   const { kind } = viewOf(ui);
   const cursor = cursorOf(ui);
-  if (!LISTS.includes(kind)) {
-    const offset = Math.min(Math.max(0, Math.min(cursor.offset, around.furthest) + by), around.furthest);
+  if (!LIST_VIEWS.includes(kind)) {
+    const offset = Math.min(Math.max(0, Math.min(cursor.offset, around.maxOffset) + by), around.maxOffset);
     return withCursor(ui, kind, { ...cursor, offset });
   }
   const found = cursor.id === undefined ? -1 : around.indexOf(cursor.id);
@@ -179,12 +138,12 @@ const push = (ui: Ui, view: View): Ui => {
     view.kind === 'log' ? { ...START_CURSOR, offset: Number.MAX_SAFE_INTEGER } : START_CURSOR,
   );
   const same = viewOf(ui).kind === view.kind;
-  return same ? ui : { ...fresh, stack: [...ui.stack, view], scrub: view.kind === 'help' ? ui.scrub : 0 };
+  return same ? ui : { ...fresh, stack: [...ui.stack, view], epochsBack: view.kind === 'help' ? ui.epochsBack : 0 };
 };
 
 const toPane = (ui: Ui, pane: Pane): Ui => ({ ...ui, stack: [{ kind: pane }] });
 
-function back(ui: Ui): Pressed {
+function back(ui: Ui): KeyResult {
   const [base, ...rest] = ui.stack;
   if (rest.length > 0) return { ui: { ...ui, stack: [base, ...rest.slice(0, -1)] } };
   // What the filter hides comes back first.
@@ -193,7 +152,7 @@ function back(ui: Ui): Pressed {
   return { ui, effect: { kind: 'leave' } };
 }
 
-function enter(ui: Ui, around: Surroundings): Pressed {
+function enter(ui: Ui, around: ActionContext): KeyResult {
   const view = viewOf(ui);
   const id = selected(ui, around);
   switch (view.kind) {
@@ -215,13 +174,13 @@ function enter(ui: Ui, around: Surroundings): Pressed {
   }
 }
 
-function selected(ui: Ui, around: Surroundings): string | undefined {
+function selected(ui: Ui, around: ActionContext): string | undefined {
   const cursor = cursorOf(ui);
   const found = cursor.id === undefined ? -1 : around.indexOf(cursor.id);
   return around.idAt(found >= 0 ? found : Math.min(cursor.at, around.length - 1));
 }
 
-function fold(ui: Ui, { config }: Surroundings, open: boolean): Ui {
+function fold(ui: Ui, { config }: ActionContext, open: boolean): Ui {
   if (config === undefined || config.replicates < 2) return ui;
   const unfolded = new Set(ui.unfolded);
   if (open) unfolded.add(config.id);
@@ -230,7 +189,7 @@ function fold(ui: Ui, { config }: Surroundings, open: boolean): Ui {
   return withCursor({ ...ui, unfolded }, 'sweep', open ? { ...cursorOf(ui, 'sweep') } : cursor);
 }
 
-function mark(ui: Ui, around: Surroundings): Ui {
+function mark(ui: Ui, around: ActionContext): Ui {
   const view = viewOf(ui);
   const id = view.kind === 'trial' ? view.trialId : selected(ui, around);
   if (id === undefined) return ui;
@@ -247,20 +206,20 @@ function nextOf(all: readonly string[], current: string, by: 1 | -1): string | u
   return all.at((all.indexOf(current) + by) % all.length);
 }
 
-function nextPair({ parameters, pair }: Surroundings): readonly [string, string] | undefined {
+function nextPair({ parameters, pair }: ActionContext): readonly [string, string] | undefined {
   const pairs = parameters.flatMap((a, i) => parameters.slice(i + 1).map((b) => [a, b] as const));
   const at = pairs.findIndex(([a, b]) => a === pair?.[0] && b === pair[1]);
   return pairs[(at + 1) % Math.max(1, pairs.length)];
 }
 
-function answer(ui: Ui, prompt: NonNullable<Ui['prompt']>, key: string, around: Surroundings): Pressed {
+function answer(ui: Ui, prompt: NonNullable<Ui['prompt']>, key: string, around: ActionContext): KeyResult {
   const done: Ui = { ...ui, prompt: undefined };
   if (prompt.kind === 'confirm') {
     if (key.toLowerCase() !== 'y') {
       return { ui: withStatus(done, `nothing was done: ${prompt.act.what} was not confirmed`) };
     }
     // What was asked about, whichever sweep is watched by now.
-    return doing(done, prompt.act);
+    return sendAction(done, prompt.act);
   }
   if (key === 'escape') return { ui: done };
   if (key === 'enter') {
@@ -279,7 +238,7 @@ function answer(ui: Ui, prompt: NonNullable<Ui['prompt']>, key: string, around: 
 const NAMED: ReadonlySet<string> = new Set(['up', 'down', 'left', 'right', 'pageup', 'pagedown', 'home', 'end', 'tab']);
 
 /** A leading `!` inverts the whole. */
-function filterBy(ui: Ui, text: string, around: Surroundings): Pressed {
+function filterBy(ui: Ui, text: string, around: ActionContext): KeyResult {
   const trimmed = text.trim();
   const cleared: Ui = withCursor({ ...ui, filterText: trimmed }, 'sweep', START_CURSOR);
   if (trimmed === '') return { ui: { ...cleared, filter: ALL } };
@@ -301,10 +260,10 @@ function filterBy(ui: Ui, text: string, around: Surroundings): Pressed {
 const READ_ONLY = 'read-only: nothing can be changed from here';
 
 /** What is typed after `:`. */
-function command(ui: Ui, text: string, around: Surroundings): Pressed {
+function command(ui: Ui, text: string, around: ActionContext): KeyResult {
   const [verb = '', ...rest] = text.split(/\s+/);
   const argument = rest.join(' ');
-  const failed = (why: string): Pressed => ({ ui: withStatus(ui, why, true) });
+  const failed = (why: string): KeyResult => ({ ui: withStatus(ui, why, true) });
   switch (verb) {
     case '':
       return { ui };
@@ -337,10 +296,10 @@ function command(ui: Ui, text: string, around: Surroundings): Pressed {
     case 'stop':
     case 'kill':
       if (around.readonly) return failed(READ_ONLY);
-      return verb === 'pause' || verb === 'resume' ? act(ui, around, verb) : ask(ui, around, verb);
+      return verb === 'pause' || verb === 'resume' ? controlSweep(ui, around, verb) : confirmControl(ui, around, verb);
     case 'retry':
       if (around.readonly) return failed(READ_ONLY);
-      return retryWhich(ui, around, rest);
+      return retryByState(ui, around, rest);
     case 'priority':
       if (around.readonly) return failed(READ_ONLY);
       return prioritize(ui, around, argument);

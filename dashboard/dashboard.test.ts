@@ -3,7 +3,7 @@ import { RefusedError } from '../proto/errors.ts';
 import { TrialState } from '../proto/gen/trawl/v1/types.ts';
 import { midAgents, midAnswers, midSweep, midTrials } from '../test/support/dashboard/mid-sweep.ts';
 import { delta, sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
-import { sampleSession } from '../test/support/dashboard/sample-session.tsx';
+import { sampleDashboard } from '../test/support/dashboard/sample-dashboard.tsx';
 import { type SampleAnswers, SampleSource } from '../test/support/dashboard/sample-source.ts';
 import { cursorOf, viewOf } from './state/ui.ts';
 
@@ -12,14 +12,14 @@ const HEADER = 7;
 
 async function start(more: Partial<SampleAnswers> = {}, options: { readonly readonly?: boolean } = {}) {
   const source = new SampleSource({ ...midAnswers, ...more });
-  const at = await sampleSession(source, SIZE, options);
+  const at = await sampleDashboard(source, SIZE, options);
   const rows = () =>
     at
       .frame()
       .slice(HEADER)
       .flatMap((line) => /(?:c\dd00000|└ \S+)/.exec(line)?.[0] ?? []);
-  const cursor = () => cursorOf(at.session.model().ui, 'sweep').id;
-  const view = () => viewOf(at.session.model().ui);
+  const cursor = () => cursorOf(at.dashboard.model().ui, 'sweep').id;
+  const view = () => viewOf(at.dashboard.model().ui);
   const status = () => at.frame().at(-2)?.trimEnd();
   return { ...at, source, rows, cursor, view, status };
 }

@@ -8,7 +8,7 @@ import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 export type CurvePoint = Pick<Report, 'epoch' | 'metrics'>;
 
 /** More than two screens of the largest terminal. */
-export const CURVES_KEPT = 400;
+export const MAX_CURVES = 400;
 
 interface Entry {
   /** The attempt that the points are of: another one begins anew. */
@@ -17,7 +17,7 @@ interface Entry {
   fetched: boolean;
 }
 
-export class Curves {
+export class CurveCache {
   /** In order of when they were last looked at. */
   readonly #entries = new Map<string, Entry>();
 
@@ -26,7 +26,7 @@ export class Curves {
   }
 
   /** Says which trials are looked at now. @returns those whose points so far are still to be fetched */
-  look(trials: readonly Trial[]): string[] {
+  touch(trials: readonly Trial[]): string[] {
     const missing: string[] = [];
     for (const trial of trials) {
       const known = this.#entries.get(trial.id);
@@ -37,14 +37,14 @@ export class Curves {
       if (!entry.fetched) missing.push(trial.id);
     }
     for (const id of this.#entries.keys()) {
-      if (this.#entries.size <= Math.max(CURVES_KEPT, trials.length)) break;
+      if (this.#entries.size <= Math.max(MAX_CURVES, trials.length)) break;
       this.#entries.delete(id);
     }
     return missing;
   }
 
   /** Takes what was fetched; later points that came meanwhile stay. */
-  fill(trialId: string, reports: readonly CurvePoint[]): void {
+  store(trialId: string, reports: readonly CurvePoint[]): void {
     const entry = this.#entries.get(trialId);
     if (entry === undefined) return;
     const last = reports.at(-1)?.epoch ?? 0;
@@ -53,12 +53,12 @@ export class Curves {
   }
 
   /** Asks for everything again: reports may have been missed. */
-  forgetFetched(): void {
+  invalidate(): void {
     for (const entry of this.#entries.values()) entry.fetched = false;
   }
 
   /** Takes a trial's row of the Watch stream. */
-  take(trial: Trial): void {
+  append(trial: Trial): void {
     const entry = this.#entries.get(trial.id);
     if (entry !== undefined) this.#append(entry, trial);
   }

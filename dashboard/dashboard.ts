@@ -2,33 +2,34 @@
 
 import { sweepEnded } from '../lib/domain/trial-state.ts';
 import { matches } from '../lib/filter/matches.ts';
-import type { Line } from '../lib/text/segment.ts';
+import type { StyledLine } from '../lib/text/segment.ts';
 import { TrawlError } from '../proto/errors.ts';
 import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { agentState, sweepState } from '../proto/names.ts';
-import type { Look } from './draw/paint.ts';
-import { Fetched } from './fetched.ts';
+import { actionContext, sortedBy, visibleTrials } from './action-context.ts';
+import { DetailCache } from './detail-cache.ts';
+import type { TerminalStyle } from './draw/paint.ts';
 import { keyNames, type Press } from './keys.ts';
 import type { Source } from './source.ts';
+import type { Effect } from './state/actions.ts';
 import { type Board, EMPTY_BOARD, updateBoard } from './state/board.ts';
 import { type BoardRows, boardRows } from './state/board-rows.ts';
 import type { ConfigRow } from './state/config-row.ts';
 import { type DashboardState, EMPTY_STATE } from './state/dashboard-state.ts';
-import type { Link, Model } from './state/model.ts';
+import { handleKey } from './state/handle-key.ts';
+import type { ConnectionStatus, Model } from './state/model.ts';
 import { type Order, orderOf, reorder } from './state/order.ts';
-import { type Effect, press } from './state/press.ts';
 import { changedTrials, reduceAll } from './state/reducer.ts';
 import { type Summary, summaryOf } from './state/summary.ts';
-import { type Act, startUi, type Ui, viewOf, withStatus } from './state/ui.ts';
+import { type Action, initialUi, type Ui, viewOf, withStatus } from './state/ui.ts';
 import type { View } from './state/views.ts';
-import { sortedBy, surroundingsOf, trialsInSight } from './surroundings.ts';
 import { boardColumns } from './views/board-columns.ts';
 import { frameOf, type Size } from './views/frame.ts';
 import { metricShown } from './views/metric-shown.ts';
 import { epochAt, epochShown } from './views/pictures.ts';
 
-export interface SessionOptions {
-  readonly look: Look;
+export interface DashboardSettings {
+  readonly style: TerminalStyle;
   readonly kitty: boolean;
   readonly readonly: boolean;
   readonly banner: string;
@@ -51,7 +52,7 @@ const ANALYSED_MS = 1_000;
 const SMALL_SWEEP = 2_000;
 
 /** What the trials come to at one moment: all of a frame that freezing freezes. */
-interface Picture {
+interface OrderedBoard {
   readonly state: DashboardState;
   readonly board: Board;
   readonly order: Order<ConfigRow>;
@@ -67,29 +68,29 @@ interface Summarized {
 }
 
 const NOTHING: Order<ConfigRow> = orderOf<ConfigRow>([], { key: () => undefined, descending: false, keep: () => true });
-const BLANK: Picture = { state: EMPTY_STATE, board: EMPTY_BOARD, order: NOTHING, orderedBy: '' };
+const BLANK: OrderedBoard = { state: EMPTY_STATE, board: EMPTY_BOARD, order: NOTHING, orderedBy: '' };
 
-export class Session {
+export class Dashboard {
   readonly #source: Source;
-  readonly #options: SessionOptions;
-  #ui: Ui = startUi({ kind: 'sweep' });
-  #live: Picture = BLANK;
-  #frozen: Picture | undefined;
+  readonly #options: DashboardSettings;
+  #ui: Ui = initialUi({ kind: 'sweep' });
+  #live: OrderedBoard = BLANK;
+  #frozen: OrderedBoard | undefined;
   #analysed: { readonly atMs: number; readonly configs: readonly ConfigRow[] } = { atMs: 0, configs: [] };
   #summary: Summarized = { of: EMPTY_STATE, whole: false, atMs: 0, summary: summaryOf(EMPTY_STATE, 0) };
   #rows:
     | { readonly order: Order<ConfigRow>; readonly unfolded: ReadonlySet<string>; readonly rows: BoardRows }
     | undefined;
-  #link: Link = { awaySinceMs: undefined, why: '' };
+  #link: ConnectionStatus = { lostSinceMs: undefined, why: '' };
   #waiting: WatchResponse[] = [];
   /** Whether all rows of the newest moment are here. */
   #whole = false;
-  #fetched: Fetched;
+  #fetched: DetailCache;
   #watching = new AbortController();
   /** The watched sweep's stream is over, and since when. */
   #over: { readonly sweepId: string; readonly sinceMs: number } | undefined;
 
-  constructor(source: Source, options: SessionOptions) {
+  constructor(source: Source, options: DashboardSettings) {
     this.#source = source;
     this.#options = options;
     this.#fetched = this.#fetcher('');
@@ -106,9 +107,9 @@ export class Session {
     this.#waiting = [];
     this.#whole = false;
     this.#over = undefined;
-    this.#link = { awaySinceMs: undefined, why: '' };
+    this.#link = { lostSinceMs: undefined, why: '' };
     const { stack, status } = this.#ui;
-    this.#ui = { ...startUi(stack[0]), stack, status };
+    this.#ui = { ...initialUi(stack[0]), stack, status };
     void this.#follow(id, this.#watching.signal);
   }
 
@@ -139,7 +140,7 @@ export class Session {
   press(pressed: Press): void {
     for (const key of keyNames(pressed)) {
       const before = this.#ui;
-      const { ui, effect } = press(this.#ui, key, surroundingsOf(this.model(), this.#options.size()));
+      const { ui, effect } = handleKey(this.#ui, key, actionContext(this.model(), this.#options.size()));
       this.#ui = ui;
       if (ui.frozen !== before.frozen) this.#frozen = ui.frozen ? this.#live : undefined;
       if (effect !== undefined) this.#run(effect);
@@ -150,54 +151,54 @@ export class Session {
     this.#options.onChange();
   }
 
-  frame(): Line[] {
+  frame(): StyledLine[] {
     return frameOf(this.model(), this.#options.size());
   }
 
   model(): Model {
-    const { look, kitty, readonly, banner, now } = this.#options;
+    const { style, kitty, readonly, banner, now } = this.#options;
     const shown = this.#shown();
     return {
       state: shown.state,
       board: shown.board,
       summary: this.#summaryOf(shown.state),
-      analysed: this.#analysed.configs,
+      analysedConfigs: this.#analysed.configs,
       rows: this.#rowsOf(shown.order),
       ui: this.#ui,
       now: now(),
       curveOf: (id) => this.#fetched.curves.get(id),
       details: this.#fetched.details,
       log: this.#fetched.log,
-      explained: this.#fetched.explained,
+      explanation: this.#fetched.explanation,
       sweeps: this.#fetched.sweeps,
-      earlier: this.#fetched.earlier,
+      earlierEvents: this.#fetched.earlierEvents,
       importance: this.#fetched.importance,
-      link: this.#link,
+      connection: this.#link,
       readonly,
       banner,
-      look,
+      style,
       kitty,
     };
   }
 
-  #fetcher(sweepId: string): Fetched {
-    return new Fetched(this.#source, sweepId, {
+  #fetcher(sweepId: string): DetailCache {
+    return new DetailCache(this.#source, sweepId, {
       onChange: this.#options.onChange,
       // While the coordinator is away that is said already.
       onError: (error) => {
-        if (this.#link.awaySinceMs === undefined) this.#say(error);
+        if (this.#link.lostSinceMs === undefined) this.#say(error);
       },
     });
   }
 
   async #follow(sweepId: string, signal: AbortSignal): Promise<void> {
     const onAway = (why: string) => {
-      this.#link = { awaySinceMs: this.#options.now(), why };
+      this.#link = { lostSinceMs: this.#options.now(), why };
       this.#options.onChange();
     };
     const onBack = () => {
-      this.#link = { awaySinceMs: undefined, why: '' };
-      this.#fetched.brokeOff();
+      this.#link = { lostSinceMs: undefined, why: '' };
+      this.#fetched.invalidate();
       this.#options.onChange();
     };
     try {
@@ -225,7 +226,7 @@ export class Session {
 
   /** Whether the sweep whose stream is over runs again, by a list of the sweeps that is newer than its end. */
   get #runsAgain(): boolean {
-    if (this.#over === undefined || this.#fetched.sweepsAskedMs <= this.#over.sinceMs) return false;
+    if (this.#over === undefined || this.#fetched.sweepsRequestedMs <= this.#over.sinceMs) return false;
     const { sweepId } = this.#over;
     return this.#fetched.sweeps.some((sweep) => sweep.id === sweepId && !sweepEnded(sweep));
   }
@@ -239,7 +240,7 @@ export class Session {
     const { board, changed: configs } = updateBoard(this.#live.board, state, changed);
     for (const id of changed ?? []) {
       const trial = state.trials.get(id);
-      if (trial !== undefined) this.#fetched.curves.take(trial);
+      if (trial !== undefined) this.#fetched.curves.append(trial);
     }
     const same = configs !== undefined && this.#live.orderedBy === orderName(this.#ui, board);
     const live = { ...this.#live, state, board };
@@ -249,7 +250,7 @@ export class Session {
   }
 
   /** The frozen picture or the live one, in the order that the user asked for. */
-  #shown(): Picture {
+  #shown(): OrderedBoard {
     const picture = this.#frozen ?? this.#live;
     const orderedBy = orderName(this.#ui, picture.board);
     if (picture.orderedBy === orderedBy) return picture;
@@ -259,7 +260,7 @@ export class Session {
     return shown;
   }
 
-  #orderOf({ state, board }: Picture): Order<ConfigRow> {
+  #orderOf({ state, board }: OrderedBoard): Order<ConfigRow> {
     const { filter, filterText, reversed } = this.#ui;
     const curveOf = (id: string) => this.#fetched.curves.get(id);
     const { columns: width } = this.#options.size();
@@ -307,30 +308,30 @@ export class Session {
     const model = this.model();
     const { ui, state } = model;
     const now = this.#options.now();
-    if (state.sweep === undefined || this.#link.awaySinceMs !== undefined) return;
+    if (state.sweep === undefined || this.#link.lostSinceMs !== undefined) return;
     const view = viewOf(ui);
-    const trials = trialsInSight(model, this.#options.size());
-    this.#fetched.lookAtCurves(trials, now);
+    const trials = visibleTrials(model, this.#options.size());
+    this.#fetched.requestCurves(trials, now);
     const logged = view.kind === 'trial' || view.kind === 'log' ? state.trials.get(view.trialId) : undefined;
-    this.#fetched.lookAtLog(logged);
+    this.#fetched.followLog(logged);
     if (view.kind === 'trial') {
       const [trial] = trials;
-      if (trial !== undefined) this.#fetched.lookAtTrial(trial, now, (detail) => epochShown(detail, ui.scrub));
+      if (trial !== undefined) this.#fetched.requestTrial(trial, now, (detail) => epochShown(detail, ui.epochsBack));
     }
     if (view.kind === 'compare') {
       const first = trials.map(({ id }) => model.details.get(id)).find((detail) => detail && detail.epochs.length > 0);
-      const epoch = first && epochShown(first, ui.scrub);
+      const epoch = first && epochShown(first, ui.epochsBack);
       for (const trial of trials) {
-        this.#fetched.lookAtTrial(trial, now, (detail) => (epoch === undefined ? undefined : epochAt(detail, epoch)));
+        this.#fetched.requestTrial(trial, now, (detail) => (epoch === undefined ? undefined : epochAt(detail, epoch)));
       }
     }
-    if (view.kind === 'explain') this.#fetched.lookAtExplanation(view.trialId, now);
-    if (view.kind === 'events') this.#fetched.lookAtEarlier(state.firstSeq, now);
+    if (view.kind === 'explain') this.#fetched.requestExplanation(view.trialId, now);
+    if (view.kind === 'events') this.#fetched.requestEarlierEvents(state.firstSeq, now);
     if (this.#runsAgain) this.#followAgain();
-    if (view.kind === 'sweeps' || this.#over !== undefined) this.#fetched.lookAtSweeps(now);
+    if (view.kind === 'sweeps' || this.#over !== undefined) this.#fetched.requestSweeps(now);
     if (view.kind === 'parameters') {
       if (this.#analysed.configs.length === 0) this.#analysed = { atMs: now, configs: model.board.configs };
-      this.#fetched.lookAtImportance(() => [...state.trials.values()], metricShown(model), state.sweep.axes, now);
+      this.#fetched.requestImportance(() => [...state.trials.values()], metricShown(model), state.sweep.axes, now);
     }
   }
 
@@ -357,7 +358,7 @@ export class Session {
   }
 
   /** @returns what it came to, as a sentence */
-  async #carryOut(act: Act): Promise<string> {
+  async #carryOut(act: Action): Promise<string> {
     if ('agentId' in act) {
       const { id, state, busy } = await this.#source.drain(act.agentId, act.what === 'drain');
       return `agent ${id} is ${agentState.of(state)}; ${busy} of its slots are busy`;
@@ -372,7 +373,7 @@ export class Session {
       const sweep = await this.#source.prioritize(act.sweepId, act.priority);
       return `sweep ${sweep.id} (${sweep.name}) has priority ${sweep.priority}`;
     }
-    const { id, name, state, counts } = await this.#source.act(act.sweepId, act.what);
+    const { id, name, state, counts } = await this.#source.controlSweep(act.sweepId, act.what);
     const waiting = (counts?.pending ?? 0) + (counts?.offered ?? 0);
     return `sweep ${id} (${name}) is ${sweepState.of(state)}; ${counts?.running ?? 0} trials run, ${waiting} wait`;
   }

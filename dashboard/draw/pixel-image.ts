@@ -1,9 +1,9 @@
 /** Grey pictures in characters: two pixels a character where there are colours, shades where there are none. */
 
-import type { Line, Segment } from '../../lib/text/segment.ts';
-import type { Look } from './paint.ts';
+import type { Segment, StyledLine } from '../../lib/text/segment.ts';
+import type { TerminalStyle } from './paint.ts';
 
-export interface Picture {
+export interface PixelImage {
   readonly width: number;
   readonly height: number;
   /** `[height, width]`, 0 black to 255 white. */
@@ -15,21 +15,21 @@ const SHADES = ' ░▒▓█';
 const ASCII_SHADES = ' .:-=+*#%@';
 
 /** Columns and lines that a picture takes at a scale of one over `shrink`. */
-export function pictureSize({ width, height }: Picture, shrink: number): { columns: number; lines: number } {
+export function imageSize({ width, height }: PixelImage, shrink: number): { columns: number; lines: number } {
   return { columns: Math.ceil(width / shrink), lines: Math.ceil(height / shrink / 2) };
 }
 
 /** The least shrinking at which the picture fits. */
-export function shrinkFor(picture: Picture, columns: number, lines: number): number {
+export function shrinkToFit(picture: PixelImage, columns: number, lines: number): number {
   const exact = Math.max(1, picture.width / Math.max(1, columns), picture.height / 2 / Math.max(1, lines));
   return Number.isInteger(exact) ? exact : Math.ceil(exact * 8) / 8;
 }
 
 /** @param shrink pixels that become one, in each direction */
-export function pictureLines(picture: Picture, shrink: number, look: Look): Line[] {
-  const { columns, lines } = pictureSize(picture, shrink);
+export function imageLines(picture: PixelImage, shrink: number, look: TerminalStyle): StyledLine[] {
+  const { columns, lines } = imageSize(picture, shrink);
   const shades = look.ascii ? ASCII_SHADES : SHADES;
-  return Array.from({ length: lines }, (_, row): Line => {
+  return Array.from({ length: lines }, (_, row): StyledLine => {
     const segments: { text: string; greys?: Segment['greys'] }[] = [];
     for (let column = 0; column < columns; column++) {
       const upper = mean(picture, column, row * 2, shrink);
@@ -51,7 +51,7 @@ export function pictureLines(picture: Picture, shrink: number, look: Look): Line
 const grey = (value: number): number => Math.round((value / 255) * (GREYS - 1));
 
 /** The mean over the pixels that become one. */
-function mean({ width, height, pixels }: Picture, x: number, y: number, shrink: number): number {
+function mean({ width, height, pixels }: PixelImage, x: number, y: number, shrink: number): number {
   const [fromX, toX] = [
     Math.floor(x * shrink),
     Math.min(width, Math.max(Math.floor(x * shrink) + 1, Math.floor((x + 1) * shrink))),

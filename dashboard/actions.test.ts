@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { type Trial, TrialState } from '../proto/gen/trawl/v1/types.ts';
 import { midAnswers, midSweep, midTrials } from '../test/support/dashboard/mid-sweep.ts';
 import { sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
-import { sampleSession } from '../test/support/dashboard/sample-session.tsx';
+import { sampleDashboard } from '../test/support/dashboard/sample-dashboard.tsx';
 import { type SampleAnswers, SampleSource } from '../test/support/dashboard/sample-source.ts';
 import { viewOf } from './state/ui.ts';
 
@@ -12,7 +12,7 @@ const FAILED = '5e1f2a3b4c5d6e7f';
 async function start(more: Partial<SampleAnswers> = {}, options: { readonly readonly?: boolean } = {}) {
   const retry = () => ({ sweep: midSweep, retried: 1 });
   const source = new SampleSource({ ...midAnswers, retry, ...more });
-  const at = await sampleSession(source, { columns: 160, rows: 30 }, options);
+  const at = await sampleDashboard(source, { columns: 160, rows: 30 }, options);
   const status = () => at.frame().at(-2)?.trimEnd();
   return { ...at, source, status };
 }
@@ -99,12 +99,12 @@ test('a sweep that was over is watched again when somebody else has trials of it
 test('e shows why the trial under the cursor does not run, in the words of the coordinator', async () => {
   const at = await start({ explain: ['trial 7e1f of sweep 7: pending for 3s', '  every slot is in use', 'agents:'] });
   await at.press('e');
-  expect(viewOf(at.session.model().ui)).toEqual({ kind: 'explain', trialId: expect.stringMatching(/e1f2a3b/) });
+  expect(viewOf(at.dashboard.model().ui)).toEqual({ kind: 'explain', trialId: expect.stringMatching(/e1f2a3b/) });
   const lines = at.frame().slice(6);
   expect(lines[0]?.trimEnd()).toBe('trial 7e1f of sweep 7: pending for 3s');
   expect(lines[1]?.trimEnd()).toBe('  every slot is in use');
   await at.press('q');
-  expect(viewOf(at.session.model().ui).kind).toBe('sweep');
+  expect(viewOf(at.dashboard.model().ui).kind).toBe('sweep');
   at.stop();
 });
 

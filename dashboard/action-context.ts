@@ -3,16 +3,16 @@
 import { sweepEnded } from '../lib/domain/trial-state.ts';
 import { AgentState, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../proto/names.ts';
+import type { ActionContext } from './state/actions.ts';
 import type { Board } from './state/board.ts';
 import type { ConfigRow } from './state/config-row.ts';
 import type { Model } from './state/model.ts';
-import type { Surroundings } from './state/press.ts';
 import { cursorOf, type Ui, viewOf } from './state/ui.ts';
 import { windowOf } from './state/window.ts';
 import { boardColumns, trialOf } from './views/board-columns.ts';
-import { compared } from './views/compared.ts';
+import { markedRows } from './views/compared.ts';
 import { eventId, eventRows } from './views/events-view.ts';
-import { bodyLines, furthestScroll, type Size } from './views/frame.ts';
+import { bodyLines, maxScroll, type Size } from './views/frame.ts';
 import { metricShown } from './views/metric-shown.ts';
 import { pairShown, parametersByImportance } from './views/parameters-view.ts';
 import { sweepRows } from './views/sweeps-view.ts';
@@ -20,43 +20,43 @@ import { sweepRows } from './views/sweeps-view.ts';
 /** The column that the leaderboard is sorted by. */
 export const sortedBy = (ui: Ui, board: Board): string | undefined => ui.sortColumn ?? board.metrics[0]?.name;
 
-export function surroundingsOf(model: Model, size: Size): Surroundings {
+export function actionContext(model: Model, size: Size): ActionContext {
   const { state, board, ui, curveOf, now } = model;
   const { sweep } = state;
   const list = listOf(model);
-  const selected = selectedOf(model);
+  const selected = rowUnderCursor(model);
   const view = viewOf(ui);
   const columns = boardColumns({ board, varying: state.varying, curveOf, now, width: size.columns });
-  const details = trialsInSight(model, size).map(({ id }) => model.details.get(id));
+  const details = visibleTrials(model, size).map(({ id }) => model.details.get(id));
   return {
     readonly: model.readonly,
     ...list,
     page: bodyLines(size) - 1,
-    furthest: list.length > 0 ? 0 : furthestScroll(model, size),
+    maxOffset: list.length > 0 ? 0 : maxScroll(model, size),
     sweep: sweep && {
       id: sweep.id,
       name: sweep.name,
       paused: sweepState.of(sweep.state) === 'paused',
       running: sweep.counts?.running ?? 0,
-      over: sweepEnded(sweep),
+      ended: sweepEnded(sweep),
     },
     config: selected?.config && { id: selected.config.id, replicates: selected.config.trials.length },
-    agent: selectedAgent(model),
+    agent: agentUnderCursor(model),
     trialId: 'trialId' in view ? view.trialId : selected?.trialId,
-    meant: () => meantOf(model),
+    selectedTrials: () => selectedTrials(model),
     sortColumns: columns.map(({ header }) => header.trimEnd()),
     sortedBy: sortedBy(ui, board) ?? '',
     metricNames: board.metricNames,
     metric: metricShown(model),
     parameters: parametersByImportance(model),
     pair: pairShown(model),
-    looks: Math.max(0, ...details.map((detail) => detail?.epochs.length ?? 0)),
+    imageEpochs: Math.max(0, ...details.map((detail) => detail?.epochs.length ?? 0)),
     trials: () => state.trials.values(),
   };
 }
 
 /** The rows of the list on the screen, if it is one. */
-function listOf(model: Model): Pick<Surroundings, 'length' | 'idAt' | 'indexOf'> {
+function listOf(model: Model): Pick<ActionContext, 'length' | 'idAt' | 'indexOf'> {
   const of = (ids: readonly string[]) => ({
     length: ids.length,
     idAt: (at: number) => ids[at],
@@ -79,7 +79,7 @@ function listOf(model: Model): Pick<Surroundings, 'length' | 'idAt' | 'indexOf'>
 }
 
 /** What the cursor is on, where that is about a trial. */
-function selectedOf(model: Model): { readonly config?: ConfigRow; readonly trialId: string } | undefined {
+function rowUnderCursor(model: Model): { readonly config?: ConfigRow; readonly trialId: string } | undefined {
   const { ui, rows, board } = model;
   const cursor = cursorOf(ui);
   switch (viewOf(ui).kind) {
@@ -99,7 +99,7 @@ function selectedOf(model: Model): { readonly config?: ConfigRow; readonly trial
   }
 }
 
-function meantOf(model: Model): Trial[] {
+function selectedTrials(model: Model): Trial[] {
   const { ui, state, rows, board } = model;
   const view = viewOf(ui);
   const trial = (id: string | undefined) => (id === undefined ? undefined : state.trials.get(id));
@@ -112,11 +112,11 @@ function meantOf(model: Model): Trial[] {
     const [row] = at < 0 ? [] : rows.slice(at, at + 1);
     return row === undefined ? [] : row.trial === undefined ? [...row.config.trials] : [row.trial];
   }
-  const only = trial('trialId' in view ? view.trialId : selectedOf(model)?.trialId);
+  const only = trial('trialId' in view ? view.trialId : rowUnderCursor(model)?.trialId);
   return only === undefined ? [] : [only];
 }
 
-function selectedAgent({ ui, state: { agents } }: Model): Surroundings['agent'] {
+function agentUnderCursor({ ui, state: { agents } }: Model): ActionContext['agent'] {
   if (viewOf(ui).kind !== 'agents') return undefined;
   const { at } = windowOf(cursorOf(ui), agents.length, 1, (id) => agents.findIndex((agent) => agent.id === id));
   const agent = agents[at];
@@ -125,7 +125,7 @@ function selectedAgent({ ui, state: { agents } }: Model): Surroundings['agent'] 
 }
 
 /** The trials that the view is about. */
-export function trialsInSight(model: Model, size: Size): Trial[] {
+export function visibleTrials(model: Model, size: Size): Trial[] {
   const { ui, state, rows, board } = model;
   const view = viewOf(ui);
   switch (view.kind) {
@@ -136,10 +136,10 @@ export function trialsInSight(model: Model, size: Size): Trial[] {
     }
     case 'trial': {
       const trial = state.trials.get(view.trialId);
-      return [...(trial === undefined ? [] : [trial]), ...compared(model).map((one) => one.trial)];
+      return [...(trial === undefined ? [] : [trial]), ...markedRows(model).map((one) => one.trial)];
     }
     case 'compare':
-      return compared(model).map(({ trial }) => trial);
+      return markedRows(model).map(({ trial }) => trial);
     default:
       return [];
   }
