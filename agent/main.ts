@@ -1,4 +1,4 @@
-/** Wiring of an agent: who it is, what the machine has, and whom it works for. */
+/** Starts an agent: finds its identity and its machine's resources, and connects it to NATS and the coordinator. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
@@ -10,53 +10,51 @@ import type { BasicAuth } from '../lib/net/basic-auth.ts';
 import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
 import type { Identity } from '../lib/net/identity.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
+import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { type Labels, labelProblem } from '../proto/labels.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
-import type { DatasetUse } from './data/use.ts';
-import { GpuWatch } from './machine/gpu-watch.ts';
-import { listGpus } from './machine/gpus.ts';
-import type { PackOption } from './machine/pack-size.ts';
-import { slotCount } from './machine/slot-count.ts';
-import { slotGpus } from './machine/slot-gpus.ts';
+import { type Gpu, type GpuFigures, GpuWatch, listGpus } from './machine/gpus.ts';
+import { type PackOption, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
 import { Agent } from './supervisor/agent.ts';
-import { linkTo } from './supervisor/link.ts';
-import { openSpool } from './supervisor/spool-file.ts';
+import { coordinatorClient } from './supervisor/coordinator-client.ts';
+import { openSpool, type Spool } from './supervisor/spool.ts';
 import { WorkerProcess } from './supervisor/worker-process.ts';
+import type { StartWorker } from './supervisor/workers.ts';
 import { trainerNames } from './trainers/registry.ts';
 
-/** The protocol that this agent speaks. */
+/** The version of the protocol between agent and coordinator. */
 const PROTOCOL = 2;
 
 export interface AgentOptions {
   readonly natsUrl: string;
   /** HOST:PORT of the coordinator. */
   readonly server: string;
-  /** Who the agent is, and how it shows that; undefined: whoever it says, without TLS. */
+  /** The agent's certificate; undefined: no TLS, and the coordinator accepts the id that the agent states. */
   readonly identity: Identity | undefined;
-  /** Undefined: as `slotsPerGpu` says. */
+  /** Number of slots; undefined: decided by `slotsPerGpu`. */
   readonly slots: number | undefined;
-  /** Undefined: one for each GPU, or for each core where there is none. */
+  /** Undefined: one slot per GPU, or one per core on a machine without GPUs. */
   readonly slotsPerGpu: number | undefined;
   readonly labels: Labels;
   readonly dir: string;
   readonly dataDir: string;
-  /** The folder in which the user's programs run. */
+  /** The folder in which users' programs run. */
   readonly workdir: string;
   readonly requireGpu: boolean;
-  /** Trials that a slot trains together. */
+  /** How many trials a slot trains together. */
   readonly pack: PackOption;
-  /** Undefined: the identity's, the one kept in `dir`, or a new one made of the host's name. */
+  /** Undefined: the identity's name, otherwise the id stored in `dir`, otherwise a new one made from the host's name. */
   readonly id: string | undefined;
-  /** Where it serves `/metrics`; undefined: nowhere. */
+  /** The address that serves `/metrics`; undefined: none. */
   readonly metrics: Address | undefined;
-  /** Who may read it; undefined: whoever reaches it. */
+  /** Who can read `/metrics`; undefined: everyone who can reach it. */
   readonly metricsAuth: BasicAuth | undefined;
-  /** Whether it is served over TLS, with the agent's certificate. */
+  /** Whether `/metrics` is served over TLS, with the agent's certificate. */
   readonly metricsTls: boolean;
-  /** Whether `/metrics` tells of the GPUs. */
+  /** Whether `/metrics` includes the GPUs' figures. */
   readonly gpuMetrics: boolean;
-  /** Accepts that other machines reach `/metrics`. */
+  /** Accepts that other machines can read `/metrics` without authentication. */
   readonly insecure: boolean;
   readonly version: string;
   readonly log: Logger;
@@ -65,83 +63,69 @@ export interface AgentOptions {
 export interface RunningAgent {
   readonly id: string;
   readonly slots: number;
-  /** Rejects with a RefusedError when the coordinator will have nothing to do with this agent. */
-  readonly refused: Promise<never>;
-  /** Takes nothing new, and ends when nothing runs; what still does after the grace is handed back. */
+  /** Rejects with a RefusedError when the coordinator rejects this agent for good. */
+  readonly rejected: Promise<never>;
+  /** Takes no new trials, and stops when no attempt runs. Hands back attempts that still run when the grace expires. */
   leave(graceMs: number): Promise<void>;
-  /** Hands back what runs, and ends; while it leaves, too. */
+  /** Hands back running attempts and stops, also while the agent is leaving. */
   stop(): Promise<void>;
+}
+
+/** What the machine offers to the agent's slots. */
+interface Resources {
+  readonly gpus: readonly Gpu[];
+  readonly cores: number;
+  readonly slots: readonly SlotGpus[];
 }
 
 /** @throws {BadInputError | RefusedError | UnreachableError} */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { dir, identity, log, natsUrl, requireGpu, server } = options;
-  refuseOpenMetrics(options);
+  const { dir, identity, log, natsUrl, server } = options;
+  checkMetricsAccess(options);
   const problem = labelProblem(options.labels);
   if (problem !== undefined) throw new BadInputError(`--label: ${problem}`);
-  const { setAside, spool } = openSpool(dir);
-  if (setAside !== undefined) {
-    log.error({ file: setAside }, 'the spool was damaged and was set aside: what it held is run again');
+  const { damagedFile, spool } = openSpool(dir);
+  if (damagedFile !== undefined) {
+    log.error({ file: damagedFile }, 'the spool was damaged and was moved aside; its attempts run again');
   }
   let nats: NatsConnection | undefined;
   let operator: Operator | undefined;
   let gpuWatch: GpuWatch | undefined;
   let agent: Agent | undefined;
   try {
-    const id = identity === undefined ? agentId(dir, options.id) : certified(identity, options.id);
-    const gpus = await listGpus();
-    gpuWatch = gpus.length > 0 ? new GpuWatch() : undefined;
+    const id = identity === undefined ? storedId(dir, options.id) : certifiedId(identity, options.id);
+    const resources = await findResources(options);
+    gpuWatch = resources.gpus.length > 0 ? new GpuWatch() : undefined;
     const gpuFigures = () => gpuWatch?.figures ?? [];
-    const cores = availableParallelism();
-    const slots = slotCount(options, gpus.length, cores);
-    const perSlot = slotGpus(gpus, slots);
     nats = await connectNats(natsUrl, 'trawl agent', identity);
-    operator =
-      options.metrics &&
-      (await startOperator({
-        ...{ at: options.metrics, auth: options.metricsAuth, log },
-        identity: options.metricsTls ? identity : undefined,
-        ...{ agentId: id, version: options.version, dir, dataDir: options.dataDir },
-        certificateExpires: identity?.expires,
-        gpuFigures: options.gpuMetrics ? gpuFigures : () => [],
-        spooled: () => spool.size(),
-        unready: () => (agent === undefined ? 'the agent is starting' : agent.unready()),
-      }));
-    void operator?.countReconnects(nats);
-    const hello = {
-      agentId: id,
-      incarnation: randomBytes(8).toString('hex'),
-      protocol: PROTOCOL,
-      version: options.version,
-      host: hostname(),
-      slots,
-      gpus: gpus.map((gpu) => gpu.name),
-      metrics: operator?.advertised ?? '',
-      labels: { ...options.labels },
-      slotFacts: perSlot.map(({ indexes, vramBytes }) => ({ gpus: indexes.length, vramBytes })),
-      trainers: [...trainerNames()],
-    };
-    const setup = {
-      ...{ dataDir: options.dataDir, workdir: resolve(options.workdir), requireGpu, gpus: gpus.length, cores, slots },
-      pack: options.pack,
-    };
+    operator = await startMetrics(options, id, {
+      gpuFigures,
+      spool,
+      unreadyReason: () => (agent === undefined ? 'the agent is starting' : agent.unreadyReason()),
+    });
+    operator?.countReconnects(nats);
+    const hello = helloOf(options, id, resources, operator);
     const started = new Agent({
-      ...{ dir, server, hello, spool, nats, log, gpuFigures },
-      connect: () => linkTo(server, identity),
-      startWorker: (slot, events) => {
-        const { indexes, sharedBy: gpuSharedBy } = perSlot[slot] ?? { indexes: [], sharedBy: 1 };
-        return new WorkerProcess({ ...setup, gpuSharedBy }, indexes, events);
-      },
-      onUnreadableOffer: () => operator?.couldNotRead('nats'),
-      onDatasetUse: (use: DatasetUse) => operator?.datasetUsed(use),
+      dir,
+      server,
+      hello,
+      spool,
+      nats,
+      log,
+      gpuFigures,
+      connect: () => coordinatorClient(server, identity),
+      startWorker: workerStarter(options, resources),
+      onUnreadableOffer: () => operator?.countUnreadable('nats'),
+      onDatasetUse: (use) => operator?.countDatasetUse(use),
     });
     agent = started;
     const backend = await started.up().catch(async (error) => {
       await started.stop();
       throw error;
     });
-    const shown = { agentId: id, slots, backend, nats: withoutSecrets(natsUrl), server, metrics: hello.metrics };
-    log.info(shown, 'the agent is up');
+    const slots = resources.slots.length;
+    const summary = { agentId: id, slots, backend, nats: withoutSecrets(natsUrl), server, metrics: hello.metrics };
+    log.info(summary, 'the agent is up');
     const connection = nats;
     let closed: Promise<void> | undefined;
     const close = () => {
@@ -153,7 +137,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     return {
       id,
       slots,
-      refused: started.refused,
+      rejected: started.rejected,
       leave: (graceMs) => started.leave(graceMs).then(close),
       stop: () => started.stop().then(close),
     };
@@ -166,39 +150,113 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   }
 }
 
-/** @throws {BadInputError} when it is asked to be another than its certificate says */
-function certified({ name }: Identity, given: string | undefined): string {
-  if (given === undefined || given === name) return name;
-  throw new BadInputError(`--id is ${given}, but the identity is that of agent ${name}: leave --id out`);
+/** @throws {BadInputError | RefusedError} for a number of slots that does not fit the machine */
+async function findResources(options: AgentOptions): Promise<Resources> {
+  const gpus = await listGpus();
+  const cores = availableParallelism();
+  return { gpus, cores, slots: slotGpus(gpus, slotCount(options, gpus.length, cores)) };
 }
 
-/** @throws {RefusedError | BadInputError} */
-function refuseOpenMetrics({ metrics, metricsAuth, metricsTls, identity, insecure }: AgentOptions): void {
-  if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls needs an --identity to show');
-  const asks = metricsTls || metricsAuth !== undefined;
-  if (metrics === undefined || isLoopback(metrics) || asks || insecure) return;
+async function startMetrics(
+  options: AgentOptions,
+  agentId: string,
+  sources: { gpuFigures: () => readonly GpuFigures[]; spool: Spool; unreadyReason: () => string | undefined },
+): Promise<Operator | undefined> {
+  const { metrics, metricsAuth, metricsTls, identity, log, version, dir, dataDir, gpuMetrics } = options;
+  if (metrics === undefined) return undefined;
+  return startOperator({
+    at: metrics,
+    auth: metricsAuth,
+    log,
+    identity: metricsTls ? identity : undefined,
+    agentId,
+    version,
+    dir,
+    dataDir,
+    certificateExpires: identity?.expires,
+    gpuFigures: gpuMetrics ? sources.gpuFigures : () => [],
+    spooled: () => sources.spool.size(),
+    unreadyReason: sources.unreadyReason,
+  });
+}
+
+function helloOf(
+  { labels, version }: AgentOptions,
+  agentId: string,
+  { gpus, slots }: Resources,
+  operator: Operator | undefined,
+): Omit<Hello, 'backend' | 'pack'> {
+  return {
+    agentId,
+    incarnation: randomBytes(8).toString('hex'),
+    protocol: PROTOCOL,
+    version,
+    host: hostname(),
+    slots: slots.length,
+    gpus: gpus.map((gpu) => gpu.name),
+    metrics: operator?.advertised ?? '',
+    labels: { ...labels },
+    slotFacts: slots.map(({ indexes, vramBytes }) => ({ gpus: indexes.length, vramBytes })),
+    trainers: [...trainerNames()],
+  };
+}
+
+function workerStarter(
+  { dataDir, workdir, requireGpu, pack }: AgentOptions,
+  { gpus, cores, slots }: Resources,
+): StartWorker {
+  const setup = {
+    dataDir,
+    workdir: resolve(workdir),
+    requireGpu,
+    gpus: gpus.length,
+    cores,
+    slots: slots.length,
+    pack,
+  };
+  return (slot, events) => {
+    const { indexes, sharedBy: gpuSharedBy } = slots[slot] ?? { indexes: [], sharedBy: 1 };
+    return new WorkerProcess({ ...setup, gpuSharedBy }, indexes, events);
+  };
+}
+
+/** @throws {BadInputError} when `--id` differs from the certificate's name */
+function certifiedId({ name }: Identity, requested: string | undefined): string {
+  if (requested === undefined || requested === name) return name;
+  throw new BadInputError(`--id is ${requested}, but the certificate is for agent ${name}; omit --id`);
+}
+
+/** @throws {RefusedError | BadInputError} when other machines could read `/metrics` without authentication */
+function checkMetricsAccess({ metrics, metricsAuth, metricsTls, identity, insecure }: AgentOptions): void {
+  if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls requires --identity');
+  const isProtected = metricsTls || metricsAuth !== undefined;
+  if (metrics === undefined || isLoopback(metrics) || isProtected || insecure) return;
   throw new RefusedError(
-    `${metrics.host}:${metrics.port} can be reached by other machines, and /metrics asks nobody who comes: give it ` +
-      '--metrics-tls, or --metrics-user with a password, serve it on 127.0.0.1, or accept it with --insecure on a network that you trust',
+    `other machines can reach ${metrics.host}:${metrics.port}, and /metrics there requires no authentication: use ` +
+      '--metrics-tls or --metrics-user with a password, serve it on 127.0.0.1, or accept this on a trusted network with --insecure',
   );
 }
 
-/** The same folder is the same agent, so that its spool finds its way home. */
-function agentId(dir: string, given: string | undefined): string {
+/** Returns the id stored in the folder, so that the spooled records keep their agent. Creates and stores it at first. */
+function storedId(dir: string, requested: string | undefined): string {
   const file = join(dir, 'agent-id');
-  const kept = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
-  const id =
-    given ??
-    kept ??
-    `${hostname()
-      .replace(/[^A-Za-z0-9_-]/g, '-')
-      .slice(0, 48)}-${randomBytes(3).toString('hex')}`;
+  const stored = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+  const id = requested ?? stored ?? newId();
   if (!AGENT_ID.test(id)) {
-    throw new BadInputError(`${JSON.stringify(id)} cannot name an agent: letters, digits, _ and -, at most 64`);
+    throw new BadInputError(
+      `invalid agent id ${JSON.stringify(id)}: expected up to 64 letters, digits, underscores and hyphens`,
+    );
   }
-  if (id !== kept) {
+  if (id !== stored) {
     mkdirSync(dir, { recursive: true });
     writeFileSync(file, `${id}\n`);
   }
   return id;
+}
+
+function newId(): string {
+  const host = hostname()
+    .replace(/[^A-Za-z0-9_-]/g, '-')
+    .slice(0, 48);
+  return `${host}-${randomBytes(3).toString('hex')}`;
 }

@@ -76,3 +76,17 @@ function damaged(path: string, fault: string): DamagedFileError {
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
+
+/** Whether a trial found its data set in the cache (`hit`) or it had to be fetched (`miss`). */
+export type DatasetUse = 'hit' | 'miss';
+
+let listener: (use: DatasetUse) => void = () => {};
+
+/** Sets the listener of this process. A worker uses it to report to its supervisor. */
+export function onDatasetUse(listen: (use: DatasetUse) => void): void {
+  listener = listen;
+}
+
+export function countDatasetUse(use: DatasetUse): void {
+  listener(use);
+}

@@ -1,12 +1,11 @@
 /** A data set's images, and the test images' labels, verified. */
 
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
-import { cachedPath, readVerified } from './cache.ts';
+import { cachedPath, countDatasetUse, readVerified } from './cache.ts';
 import { type DatasetName, type DatasetSpec, datasetNamed } from './catalogue.ts';
 import { type Images, parseImages, parseLabels } from './idx.ts';
 import { ImageFile } from './image-file.ts';
 import { ensureDataset } from './resolve.ts';
-import { datasetUsed } from './use.ts';
 
 export interface ImageSet {
   /** Not in this process's memory: workers of a machine share them. */
@@ -30,7 +29,7 @@ let latest: { readonly key: string; readonly images: Promise<ImageSet> } | undef
 export function loadImages(name: DatasetName, dataDir: string): Promise<ImageSet> {
   const key = JSON.stringify([dataDir, name]);
   if (latest?.key === key) {
-    datasetUsed('hit');
+    countDatasetUse('hit');
     return latest.images;
   }
   const images = read(name, dataDir);
@@ -47,7 +46,7 @@ export function loadImages(name: DatasetName, dataDir: string): Promise<ImageSet
 async function read(name: DatasetName, dataDir: string): Promise<ImageSet> {
   const dataset = datasetNamed(name);
   if (dataset === undefined) throw new NotFoundError(`no data set is called ${name}`);
-  datasetUsed(await ensureDataset(dataset, dataDir));
+  countDatasetUse(await ensureDataset(dataset, dataDir));
   return {
     train: await ImageFile.open(cachedPath(dataDir, dataset, dataset.trainImages), dataset.trainImages),
     test: await readTest(dataset, dataDir),

@@ -1,9 +1,8 @@
 /** Gets a data set into the cache, from the first of its sources that has it. */
-import { cachedPath, faultOf, isCached, writeWhole } from './cache.ts';
+import { cachedPath, type DatasetUse, faultOf, isCached, writeWhole } from './cache.ts';
 import { type DataFile, type DatasetSpec, filesOf } from './catalogue.ts';
 import { DatasetUnavailableError } from './errors.ts';
 import type { Source } from './sources/source.ts';
-import type { DatasetUse } from './use.ts';
 
 /**
  * Fills what is missing of the data set's folder under `dataDir`. Several processes may do so at once: each puts whole

@@ -1,67 +1,68 @@
-/** Which TensorFlow.js backend computes in this process: a GPU where there is one, native code, or WebAssembly. */
+/** The TensorFlow.js backend of this process: libtensorflow on a GPU, libtensorflow on the CPU, or WebAssembly. */
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInputError } from '../../proto/errors.ts';
-import { loadNative, nativePartFault } from './native-package.ts';
-import { guardWasmHeap } from './wasm-heap.ts';
 
-/** From the fastest down, in the order that they are tried. */
+const require = createRequire(import.meta.url);
+
+/** From the fastest to the slowest, which is the order in which they are tried. */
 export const BACKENDS = ['tensorflow-gpu', 'tensorflow', 'wasm'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
-export const NO_GPU = 'no GPU is seen (nvidia-smi lists none)';
+export const NO_GPU = 'no GPU found (nvidia-smi lists none)';
 export const NO_CUDA =
-  'loads, but computes on the CPU: CUDA, cuDNN or the driver is missing or does not fit (npm run setup:native -- --cuda brings the first two)';
+  'loads, but computes on the CPU: CUDA, cuDNN or the driver is missing or incompatible (npm run setup:native -- --cuda installs CUDA and cuDNN)';
 
 export interface BackendOptions {
-  /** GPUs that this process may use; without one the GPU backend is not tried. */
+  /** Number of GPUs that this process can use. With 0, the GPU backend is not tried. */
   readonly gpus: number;
-  /** Refuse whatever computes on a CPU. */
+  /** Accept only a backend that computes on a GPU. */
   readonly requireGpu: boolean;
-  /** This one or none. */
+  /** Accept only this backend. */
   readonly forced?: BackendName;
 }
 
 export class NoBackendError extends BadInputError {}
 
 /**
- * The backend that the environment variable TRAWL_BACKEND asks for, this one or none; undefined where it is not set.
- * @throws {BadInputError} when no backend is called so
+ * Returns the backend that the environment variable TRAWL_BACKEND names; undefined when it is not set.
+ * @throws {BadInputError} when there is no such backend
  */
 export function forcedBackend(env: NodeJS.ProcessEnv): BackendName | undefined {
-  const { TRAWL_BACKEND: asked } = env;
-  if (asked === undefined || asked === '') return undefined;
-  const found = BACKENDS.find((name) => name === asked);
-  if (found === undefined) throw new BadInputError(`TRAWL_BACKEND is ${asked}, expected ${BACKENDS.join(', ')}`);
+  const { TRAWL_BACKEND: name } = env;
+  if (name === undefined || name === '') return undefined;
+  const found = BACKENDS.find((backend) => backend === name);
+  if (found === undefined) throw new BadInputError(`TRAWL_BACKEND is ${name}, expected ${BACKENDS.join(', ')}`);
   return found;
 }
 
 /**
- * Loads the first backend that works. Once a process, before anything is computed.
- * @throws {NoBackendError} when none of those allowed loads, with the reason of each.
+ * Loads the first backend that works. To be called once per process, before anything is computed.
+ * @throws {NoBackendError} when none of the accepted backends loads, with the reason for each
  */
 export async function chooseBackend(options: BackendOptions): Promise<{ readonly name: BackendName }> {
-  // Keeps TensorFlow.js from printing advice on stdout and stderr; a worker's output is its trial's log.
+  // Suppresses TensorFlow.js's advice on stdout and stderr: a worker's output is its trial's log.
   tf.enableProdMode();
-  const allowed = BACKENDS.filter(
+  const accepted = BACKENDS.filter(
     (name) => name === (options.forced ?? name) && (name === 'tensorflow-gpu' || !options.requireGpu),
   );
-  const faults: string[] = [];
-  for (const name of allowed) {
-    const fault = await load(name, options.gpus);
-    if (fault === undefined) return { name };
-    faults.push(`\n  ${name}: ${fault}`);
+  const problems: string[] = [];
+  for (const name of accepted) {
+    const problem = await load(name, options.gpus);
+    if (problem === undefined) return { name };
+    problems.push(`\n  ${name}: ${problem}`);
   }
-  if (allowed.length === 0)
-    throw new NoBackendError(`backend ${options.forced} computes on the CPU, but --require-gpu asks for a GPU`);
-  const problem = options.requireGpu
-    ? '--require-gpu asks for a GPU, and none can be used'
+  if (accepted.length === 0)
+    throw new NoBackendError(`backend ${options.forced} computes on the CPU, but --require-gpu requires a GPU`);
+  const summary = options.requireGpu
+    ? '--require-gpu requires a GPU, and none can be used'
     : 'no TensorFlow.js backend loads';
-  throw new NoBackendError(problem + faults.join(''));
+  throw new NoBackendError(summary + problems.join(''));
 }
 
-/** @returns why it cannot be used; undefined when it is loaded and set. */
+/** @returns why the backend cannot be used; undefined when it is loaded and set */
 async function load(name: BackendName, gpus: number): Promise<string | undefined> {
   try {
     switch (name) {
@@ -78,32 +79,114 @@ async function load(name: BackendName, gpus: number): Promise<string | undefined
 }
 
 async function loadGpu(): Promise<string | undefined> {
-  const fault = nativePartFault('@tensorflow/tfjs-node-gpu');
-  if (fault !== undefined) return fault;
+  const problem = nativePackageProblem('@tensorflow/tfjs-node-gpu');
+  if (problem !== undefined) return problem;
   loadNative('@tensorflow/tfjs-node-gpu');
   await tf.setBackend('tensorflow');
   const backend = tf.backend();
-  // Where a CUDA library is missing, libtensorflow computes on the CPU without a word.
+  // When a CUDA library is missing, libtensorflow computes on the CPU without any message.
   if ('isUsingGpuDevice' in backend && backend.isUsingGpuDevice === true) return undefined;
   return NO_CUDA;
 }
 
 async function loadCpu(): Promise<string | undefined> {
-  // The GPU package on the CPU will do: two libtensorflows in one process would not.
+  // The GPU package also computes on the CPU. Two copies of libtensorflow in one process would clash.
   if (tf.findBackend('tensorflow') === null) {
-    const fault = nativePartFault('@tensorflow/tfjs-node');
-    if (fault !== undefined) return fault;
+    const problem = nativePackageProblem('@tensorflow/tfjs-node');
+    if (problem !== undefined) return problem;
     loadNative('@tensorflow/tfjs-node');
   }
-  return (await tf.setBackend('tensorflow')) ? undefined : 'it was refused as a backend';
+  return (await tf.setBackend('tensorflow')) ? undefined : 'TensorFlow.js rejected it as a backend';
 }
 
 async function loadWasm(): Promise<string | undefined> {
   const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
-  const { resolve } = createRequire(import.meta.url);
-  // The package picks among its binaries (with and without SIMD) by what this Node can run.
-  setWasmPaths(join(dirname(resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist') + sep);
-  if (!(await tf.setBackend('wasm'))) return 'WebAssembly cannot be set up in this Node';
+  // The package chooses between its binaries (with and without SIMD) by what this Node supports.
+  setWasmPaths(join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist') + sep);
+  if (!(await tf.setBackend('wasm'))) return 'WebAssembly does not work in this Node';
   guardWasmHeap(tf.backend());
   return undefined;
+}
+
+/** The packages that contain libtensorflow; their native part is optional. */
+export type NativePackage = '@tensorflow/tfjs-node-gpu' | '@tensorflow/tfjs-node';
+
+/**
+ * Variables that libtensorflow reads when it is loaded; those that the user has set stay unchanged. GPU memory is
+ * allocated on demand, and only errors are printed. oneDNN is on because its products are the same, bit for bit, for any
+ * number of threads (tried with 1, 2, 4, 8 and 16), unlike those of libtensorflow without it; by default it is on for some
+ * processors only.
+ */
+export const NATIVE_ENVIRONMENT = {
+  TF_FORCE_GPU_ALLOW_GROWTH: 'true',
+  TF_CPP_MIN_LOG_LEVEL: '2',
+  TF_ENABLE_ONEDNN_OPTS: '1',
+} as const;
+
+const ADDON = 'tfjs_binding.node';
+
+/**
+ * Returns why the package cannot be loaded, judging by its files; undefined when it can probably be loaded. This check is
+ * cheap: the package itself takes half a second, and registers its kernels before it finds its native part missing.
+ */
+export function nativePackageProblem(name: NativePackage): string | undefined {
+  const root = packageRoot(name);
+  if (root === undefined) return `${name} is not installed`;
+  // node-pre-gyp puts the addon into lib/napi-v<N>, where N depends on the version of Node.
+  const lib = join(root, 'lib');
+  const isInstalled = existsSync(lib) && readdirSync(lib).some((folder) => existsSync(join(lib, folder, ADDON)));
+  if (!isInstalled) return 'its native part is not installed (npm run setup:native installs it)';
+  // A link into trawl's cache, which the user can delete.
+  if (!existsSync(join(root, 'deps', 'lib')))
+    return 'its libtensorflow was deleted (npm run setup:native installs it again)';
+  return undefined;
+}
+
+/**
+ * Loads the package, which registers itself as TensorFlow.js's backend.
+ * @throws {Error} the error of the linker or the addon
+ */
+export function loadNative(name: NativePackage): void {
+  for (const [variable, value] of Object.entries(NATIVE_ENVIRONMENT)) process.env[variable] ??= value;
+  require(name);
+}
+
+/** Returns the file that `require` loads, for use in another process. */
+export function nativeEntry(name: NativePackage): string {
+  return require.resolve(name);
+}
+
+function packageRoot(name: NativePackage): string | undefined {
+  try {
+    return dirname(require.resolve(`${name}/package.json`));
+  } catch {
+    return undefined;
+  }
+}
+
+interface WasmBackend {
+  readonly wasm: { _malloc(bytes: number): number; _free(address: number): void };
+}
+
+/**
+ * Makes a failed allocation in the wasm heap throw. The backend (tfjs 4.22) does not check the result of malloc: beyond
+ * 4 GB it places tensors at address 0, over the heap's own bookkeeping, and training continues with wrong numbers.
+ * @throws {Error} when the backend is a version that needs another guard
+ */
+function guardWasmHeap(backend: object): void {
+  if (!isWasmBackend(backend)) throw new Error('this version of the wasm backend has no wasm._malloc');
+  const { wasm } = backend;
+  // At its first call, emscripten's stub replaces itself with the real function. Later it would replace our guard.
+  wasm._free(wasm._malloc(1));
+  const malloc = wasm._malloc;
+  wasm._malloc = (bytes) => {
+    const address = malloc(bytes);
+    if (address === 0 && bytes > 0) throw new RangeError(`out of memory: the wasm heap has no ${bytes} bytes left`);
+    return address;
+  };
+}
+
+function isWasmBackend(backend: object): backend is WasmBackend {
+  if (!('wasm' in backend) || typeof backend.wasm !== 'object' || backend.wasm === null) return false;
+  return '_malloc' in backend.wasm && '_free' in backend.wasm;
 }

@@ -1,57 +1,67 @@
-/** Which backends would load, for `trawl doctor`, without loading libtensorflow into this process. */
+/** Checks which backends load, for `trawl doctor`, without loading libtensorflow into this process. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { BACKENDS, type BackendName, chooseBackend, NO_CUDA, NO_GPU, NoBackendError } from './backend.ts';
+import {
+  BACKENDS,
+  type BackendName,
+  chooseBackend,
+  NATIVE_ENVIRONMENT,
+  type NativePackage,
+  NO_CUDA,
+  NO_GPU,
+  NoBackendError,
+  nativeEntry,
+  nativePackageProblem,
+} from './backend.ts';
 import { listGpus } from './gpus.ts';
-import { NATIVE_ENVIRONMENT, type NativePackage, nativeEntry, nativePartFault } from './native-package.ts';
 
 const run = promisify(execFile);
 
-/** For loading libtensorflow and waking up the GPUs. */
-const PROBE_MS = 60_000;
+/** Covers loading libtensorflow and initializing the GPUs. */
+const PROBE_TIMEOUT_MS = 60_000;
 
 export interface BackendProbe {
   readonly name: BackendName;
   readonly loads: boolean;
-  /** One line: why it does not load; empty when it does. */
+  /** Why the backend does not load, in one line; empty when it loads. */
   readonly reason: string;
-  /** Of libtensorflow, where it loads. */
+  /** The version of libtensorflow, when it loads. */
   readonly tensorflow?: string;
 }
 
-/** Tries each backend; resolves in well under a second where no native part is installed. */
+/** Tries each backend. Takes well under a second when no native part is installed. */
 export async function probeBackends(): Promise<readonly BackendProbe[]> {
   const gpus = (await listGpus()).length;
   return Promise.all(
     BACKENDS.map(async (name) => {
-      const { fault, tensorflow } = await lookAt(name, gpus);
-      if (fault !== undefined) return { name, loads: false, reason: fault };
+      const { problem, tensorflow } = await probe(name, gpus);
+      if (problem !== undefined) return { name, loads: false, reason: problem };
       return { name, loads: true, reason: '', ...(tensorflow === undefined ? {} : { tensorflow }) };
     }),
   );
 }
 
-interface Look {
-  readonly fault?: string;
+interface ProbeResult {
+  readonly problem?: string;
   readonly tensorflow?: string;
 }
 
-async function lookAt(name: BackendName, gpus: number): Promise<Look> {
+async function probe(name: BackendName, gpus: number): Promise<ProbeResult> {
   switch (name) {
     case 'tensorflow-gpu': {
-      if (gpus === 0) return { fault: NO_GPU };
-      const { usesGpu, ...look } = await probeNative('@tensorflow/tfjs-node-gpu');
-      return look.fault === undefined && !usesGpu ? { fault: NO_CUDA } : look;
+      if (gpus === 0) return { problem: NO_GPU };
+      const { usesGpu, ...result } = await probeNative('@tensorflow/tfjs-node-gpu');
+      return result.problem === undefined && !usesGpu ? { problem: NO_CUDA } : result;
     }
     case 'tensorflow': {
-      const { usesGpu, ...look } = await probeNative('@tensorflow/tfjs-node');
-      return look;
+      const { usesGpu, ...result } = await probeNative('@tensorflow/tfjs-node');
+      return result;
     }
     case 'wasm':
       return chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false }).then(
         () => ({}),
         (error: unknown) => {
-          if (error instanceof NoBackendError) return { fault: error.message };
+          if (error instanceof NoBackendError) return { problem: error.message };
           throw error;
         },
       );
@@ -61,18 +71,21 @@ async function lookAt(name: BackendName, gpus: number): Promise<Look> {
 const SCRIPT = `const backend = require(process.argv[1]).backend();
 process.stdout.write('\\n' + backend.binding.TF_Version + ' ' + (backend.isUsingGpuDevice === true))`;
 
-/** Loads the package in a process of its own, because a library that does not fit can end its process. */
-async function probeNative(name: NativePackage): Promise<Look & { readonly usesGpu: boolean }> {
-  const fault = nativePartFault(name);
-  if (fault !== undefined) return { fault, usesGpu: false };
+/** Loads the package in a separate process, because an incompatible library can crash the process. */
+async function probeNative(name: NativePackage): Promise<ProbeResult & { readonly usesGpu: boolean }> {
+  const problem = nativePackageProblem(name);
+  if (problem !== undefined) return { problem, usesGpu: false };
   try {
     const env = { ...process.env, ...NATIVE_ENVIRONMENT };
-    const { stdout } = await run(process.execPath, ['-e', SCRIPT, nativeEntry(name)], { env, timeout: PROBE_MS });
+    const { stdout } = await run(process.execPath, ['-e', SCRIPT, nativeEntry(name)], {
+      env,
+      timeout: PROBE_TIMEOUT_MS,
+    });
     const [tensorflow, usesGpu] = (stdout.split('\n').at(-1) ?? '').split(' ');
     return { ...(tensorflow === undefined ? {} : { tensorflow }), usesGpu: usesGpu === 'true' };
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    const line = said.split('\n').find((each) => each.includes('Error:')) ?? 'its process died while loading';
-    return { fault: line.trim(), usesGpu: false };
+    const message = error instanceof Error ? error.message : String(error);
+    const line = message.split('\n').find((each) => each.includes('Error:')) ?? 'the process crashed while loading it';
+    return { problem: line.trim(), usesGpu: false };
   }
 }

@@ -1,6 +1,7 @@
-/** The agent's Prometheus families: what only its machine knows (docs/metrics.md). The rest is with the coordinator. */
+/** The Prometheus metrics of an agent, which describe its machine (docs/metrics.md). The coordinator exports the rest. */
 import { Counter, Gauge, Registry } from 'prom-client';
 import { addProcessMetrics } from '../../lib/net/process-metrics.ts';
+import type { GpuFigures } from '../machine/gpus.ts';
 
 export type AgentMetrics = ReturnType<typeof agentMetrics>;
 
@@ -38,4 +39,19 @@ export function agentMetrics() {
     unreadable: counter('unreadable_messages_total', 'Messages that could not be read.', ['via']),
     natsReconnects: counter('nats_reconnects_total', 'Times that the connection to NATS came back.', ['component']),
   };
+}
+
+/** Sets the gauges of all GPUs. A figure that a GPU does not report has no sample. */
+export function setGpuGauges(agent: string, { gpu: gauges }: AgentMetrics, figures: readonly GpuFigures[]): void {
+  for (const gauge of Object.values(gauges)) gauge.reset();
+  for (const { index, ...one } of figures) {
+    const samples = [
+      [gauges.utilization, one.utilization],
+      [gauges.memoryUsed, one.memoryUsedBytes],
+      [gauges.memoryTotal, one.memoryTotalBytes],
+      [gauges.temperature, one.temperatureCelsius],
+      [gauges.power, one.powerWatts],
+    ] as const;
+    for (const [gauge, value] of samples) if (value !== undefined) gauge.set({ agent, gpu: `${index}` }, value);
+  }
 }

@@ -1,4 +1,4 @@
-/** The agent's face to whoever runs it: `/metrics`, `/healthz`, `/readyz`. */
+/** Serves the agent's `/metrics`, `/healthz` and `/readyz`. */
 import { hostname } from 'node:os';
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
@@ -7,39 +7,39 @@ import type { Address } from '../../lib/net/address.ts';
 import type { BasicAuth } from '../../lib/net/basic-auth.ts';
 import type { Identity } from '../../lib/net/identity.ts';
 import { serveOperatorPages } from '../../lib/net/operator-http.ts';
+import type { DatasetUse } from '../data/cache.ts';
 import { cachedBytes } from '../data/status.ts';
-import type { DatasetUse } from '../data/use.ts';
-import type { GpuFigures } from '../machine/gpu-figures.ts';
-import { agentMetrics } from './families.ts';
-import { setGpuGauges } from './gpu-gauges.ts';
+import type { GpuFigures } from '../machine/gpus.ts';
+import { agentMetrics, setGpuGauges } from './families.ts';
 
 export interface OperatorOptions {
   readonly at: Address;
-  /** Who may read `/metrics`; undefined: whoever reaches it. */
+  /** Who can read `/metrics`; undefined: everyone who can reach it. */
   readonly auth: BasicAuth | undefined;
-  /** With it, the pages are served over TLS. */
+  /** The certificate for TLS; undefined: plain HTTP. */
   readonly identity: Identity | undefined;
   readonly log: Logger;
   readonly agentId: string;
   readonly version: string;
-  /** Unix time in seconds at which the agent's certificate runs out; undefined: it has none. */
+  /** Unix time in seconds at which the agent's certificate expires; undefined: it has none. */
   readonly certificateExpires: number | undefined;
   readonly dir: string;
   readonly dataDir: string;
-  /** What is told of the GPUs: nothing where another exporter tells it, or there are none. */
+  /** The GPUs' figures; none when there are no GPUs, or another exporter reports them. */
   readonly gpuFigures: () => readonly GpuFigures[];
+  /** Number of records in the spool. */
   readonly spooled: () => number;
-  /** Why no work can be done at present; undefined when it can. */
-  readonly unready: () => string | undefined;
+  /** Returns why the agent cannot start trials at present; undefined when it can. */
+  readonly unreadyReason: () => string | undefined;
 }
 
 export interface Operator {
-  /** HOST:PORT at which other machines find it. */
+  /** HOST:PORT at which other machines can reach the pages. */
   readonly advertised: string;
-  datasetUsed(use: DatasetUse): void;
-  /** A message came that is none. */
-  couldNotRead(via: 'nats'): void;
-  countReconnects(nats: NatsConnection): Promise<void>;
+  countDatasetUse(use: DatasetUse): void;
+  countUnreadable(via: 'nats'): void;
+  /** Counts reconnects until the connection is closed. */
+  countReconnects(nats: NatsConnection): void;
   stop(): void;
 }
 
@@ -62,30 +62,31 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         metrics.spooled.set({ agent }, options.spooled());
         setGpuGauges(agent, metrics, options.gpuFigures());
       },
-      unready: options.unready,
+      unready: options.unreadyReason,
     },
     options.at,
     {
       auth: options.auth,
       identity: options.identity,
-      onRefused: (from, why) => options.log.warn({ from, why }, 'refused'),
+      onRefused: (from, why) => options.log.warn({ from, why }, 'rejected a request'),
     },
   );
+  const measureCache = async () => metrics.datasetBytes.set({ agent }, await cachedBytes(dataDir));
+  const watchReconnects = async (nats: NatsConnection) => {
+    for await (const { type } of nats.status()) {
+      if (type === Events.Reconnect) metrics.natsReconnects.inc({ component: 'agent' });
+    }
+  };
   const stopDiskWatch = watchDiskSpace(dir, ({ free, size }) => {
     metrics.diskFree.set({ agent }, free);
     metrics.diskSize.set({ agent }, size);
-    // Data sets come and go as seldom.
-    void cachedBytes(dataDir).then((bytes) => metrics.datasetBytes.set({ agent }, bytes));
+    void measureCache();
   });
   return {
     advertised: `${reachableHost(pages.address.host)}:${pages.address.port}`,
-    datasetUsed: (use) => (use === 'hit' ? metrics.datasetHits : metrics.datasetMisses).inc({ agent }),
-    couldNotRead: (via) => metrics.unreadable.inc({ via }),
-    async countReconnects(nats) {
-      for await (const { type } of nats.status()) {
-        if (type === Events.Reconnect) metrics.natsReconnects.inc({ component: 'agent' });
-      }
-    },
+    countDatasetUse: (use) => (use === 'hit' ? metrics.datasetHits : metrics.datasetMisses).inc({ agent }),
+    countUnreadable: (via) => metrics.unreadable.inc({ via }),
+    countReconnects: (nats) => void watchReconnects(nats),
     stop() {
       stopDiskWatch();
       pages.stop();
@@ -93,7 +94,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   };
 }
 
-/** Who listens on every address is found by the machine's name. */
+/** A server that listens on all addresses can be reached by the machine's name. */
 function reachableHost(host: string): string {
   return host === '0.0.0.0' || host === '[::]' ? hostname() : host;
 }

@@ -1,4 +1,4 @@
-/** An artifact's bytes between the attempt's folder and the coordinator. */
+/** Transfers the bytes of artifacts between an attempt's folder and the coordinator. */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -10,32 +10,32 @@ import type { ArtifactServiceClient, PutRequest, PutResponse } from '../../proto
 import type { AttemptKey, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 
-export interface Outgoing {
+/** An artifact to upload. */
+export interface Upload {
   readonly agentId: string;
   readonly key: AttemptKey;
   readonly artifact: Artifact;
-  /** Where its bytes are. */
   readonly path: string;
 }
 
-/** The file is not, or not any more, the one that was announced: bringing it again would not help. */
+/** The file is missing, or is no longer the one that was announced. Another upload cannot succeed. */
 export class LostFileError extends Error {}
 
 /**
- * Brings a file, or what the coordinator does not have of it yet.
- * @returns `stored` once it is durable there, or why nothing of the attempt is taken
- * @throws {LostFileError} when there is no such file to bring
- * @throws {ServiceError | NodeJS.ErrnoException} when the way broke, or the file cannot be read
+ * Uploads a file, or the part of it that the coordinator does not have yet.
+ * @returns `stored` once the file is durable, or why the coordinator accepts nothing of the attempt
+ * @throws {LostFileError} when the file is missing or was changed
+ * @throws {ServiceError | NodeJS.ErrnoException} when the call failed, or the file cannot be read
  */
-export async function bringArtifact(
+export async function uploadArtifact(
   client: ArtifactServiceClient,
-  outgoing: Outgoing,
+  upload: Upload,
   signal: AbortSignal,
 ): Promise<'stored' | Refusal> {
-  const { agentId, key, artifact, path } = outgoing;
+  const { agentId, key, artifact, path } = upload;
   const call = client.put();
-  const over = new AbortController();
-  for (const event of ['error', 'end', 'close'] as const) call.on(event, () => over.abort());
+  const ended = new AbortController();
+  for (const event of ['error', 'end', 'close'] as const) call.on(event, () => ended.abort());
   const cancel = () => call.cancel();
   signal.addEventListener('abort', cancel, { once: true });
   try {
@@ -43,13 +43,13 @@ export async function bringArtifact(
     for await (const { message } of call as AsyncIterable<PutResponse>) {
       if (message?.$case === 'refusal') return message.refusal;
       if (message?.$case === 'stored') return 'stored';
-      if (message?.$case === 'offset') await send(call, outgoing, message.offset, over.signal);
+      if (message?.$case === 'offset') await send(call, upload, message.offset, ended.signal);
     }
-    throw new Error(`the coordinator said nothing about artifact ${artifact.name}`);
+    throw new Error(`the coordinator did not answer the upload of ${artifact.name}`);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT') throw new LostFileError(`the file ${path} is gone`);
-    if (code === status.DATA_LOSS && (await sha256Of(path)) !== artifact.sha256) throw changed(path);
+    if (code === 'ENOENT') throw new LostFileError(`the file ${path} is missing`);
+    if (code === status.DATA_LOSS && (await sha256Of(path)) !== artifact.sha256) throw changedFile(path);
     throw error;
   } finally {
     signal.removeEventListener('abort', cancel);
@@ -57,12 +57,12 @@ export async function bringArtifact(
   }
 }
 
-/** Returns early when the call is over: it will say why. */
+/** Returns early when the call has ended: the caller reads the reason from the call. */
 async function send(
   call: ClientDuplexStream<PutRequest, PutResponse>,
-  { artifact, path }: Outgoing,
+  { artifact, path }: Upload,
   start: number,
-  over: AbortSignal,
+  ended: AbortSignal,
 ): Promise<void> {
   if (start >= artifact.size) return;
   let at = start;
@@ -71,43 +71,43 @@ async function send(
     end: artifact.size - 1,
     highWaterMark: ARTIFACT_CHUNK_BYTES,
   })) {
-    if (over.aborted) return;
+    if (ended.aborted) return;
     at += chunk.length;
-    if (!call.write({ message: { $case: 'chunk', chunk } })) await drained(call, over);
+    if (!call.write({ message: { $case: 'chunk', chunk } })) await drained(call, ended);
   }
-  if (at < artifact.size && !over.aborted) throw changed(path);
+  if (at < artifact.size && !ended.aborted) throw changedFile(path);
 }
 
-/** A call that ended does not always drain, and not always close. */
-function drained(call: ClientDuplexStream<PutRequest, PutResponse>, over: AbortSignal): Promise<void> {
+/** A call that has ended does not always emit `drain` or `close`. */
+function drained(call: ClientDuplexStream<PutRequest, PutResponse>, ended: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (over.aborted) return resolve();
+    if (ended.aborted) return resolve();
     const done = () => {
       call.off('drain', done);
-      over.removeEventListener('abort', done);
+      ended.removeEventListener('abort', done);
       resolve();
     };
     call.on('drain', done);
-    over.addEventListener('abort', done);
+    ended.addEventListener('abort', done);
   });
 }
 
-function changed(path: string): LostFileError {
+function changedFile(path: string): LostFileError {
   return new LostFileError(`the file ${path} was changed after it was announced`);
 }
 
 async function sha256Of(path: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const piece of createReadStream(path)) hash.update(piece);
+  for await (const chunk of createReadStream(path)) hash.update(chunk);
   return hash.digest('hex');
 }
 
 /**
- * Fetches an artifact into a file.
- * @returns whether its bytes are those that were announced
- * @throws {ServiceError} when the coordinator cannot be reached, or has no such artifact
+ * Downloads an artifact into a file.
+ * @returns whether the bytes have the announced checksum
+ * @throws {ServiceError} when the coordinator cannot be reached or does not have the artifact
  */
-export async function fetchArtifact(
+export async function downloadArtifact(
   client: ArtifactServiceClient,
   key: AttemptKey,
   artifact: Artifact,

@@ -1,42 +1,54 @@
-/** Removes attempts' folders: an attempt's goes once it is over and its last record is with the coordinator. */
+/** Removes the folder of an attempt once the attempt has ended and the coordinator has acknowledged its last record. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { attemptFolder, attemptsFolder } from '../attempt-folder.ts';
+import { attemptFolder, attemptsFolder } from '../folders.ts';
+import { DISK_RETRY_MS, type RecordWriter } from './record-writer.ts';
+import { sameAttempt } from './slots.ts';
 import type { Spool } from './spool.ts';
 
 export class AttemptFolders {
   readonly #dir: string;
   readonly #spool: Spool;
-  #over: AttemptKey[] = [];
+  /** Attempts that have ended and still have a folder. */
+  #released: AttemptKey[] = [];
 
-  /** Folders that an earlier process of the agent left, and no record needs any more, go at once. */
+  /** Removes the folders that an earlier process of the agent left behind and that no spooled record needs. */
   constructor(dir: string, spool: Spool) {
     this.#dir = dir;
     this.#spool = spool;
     const root = attemptsFolder(dir);
     if (!existsSync(root)) return;
-    this.#over = spool.attempts();
-    const needed = new Set(this.#over.map((key) => attemptFolder(dir, key)));
+    this.#released = spool.attempts();
+    const needed = new Set(this.#released.map((key) => attemptFolder(dir, key)));
     for (const name of readdirSync(root)) {
       const folder = join(root, name);
       if (!needed.has(folder)) rmSync(folder, { recursive: true, force: true });
     }
   }
 
-  over(key: AttemptKey): void {
-    // Most trials of a fast sweep write nothing: there is nothing to remember of them.
-    if (existsSync(attemptFolder(this.#dir, key))) this.#over.push(key);
-    this.tidy();
+  /** Releases the folder after `delayMs`, or later: the attempt's last record must be in the spool first. */
+  releaseWhenSpooled(key: AttemptKey, records: Pick<RecordWriter, 'attempts'>, delayMs: number): void {
+    setTimeout(() => {
+      const isPending = records.attempts().some((pending) => sameAttempt(pending, key));
+      if (isPending) this.releaseWhenSpooled(key, records, DISK_RETRY_MS);
+      else this.#release(key);
+    }, delayMs).unref();
   }
 
-  /** To be called when the spool has become smaller. */
-  tidy(): void {
-    if (this.#over.length === 0) return;
-    const free = this.#over.filter((key) => !this.#spool.holds(key));
-    if (free.length === 0) return;
-    this.#over = this.#over.filter((key) => !free.includes(key));
-    for (const key of free) rm(attemptFolder(this.#dir, key), { recursive: true, force: true }).catch(() => {});
+  #release(key: AttemptKey): void {
+    // Most trials of a fast sweep write no files.
+    if (existsSync(attemptFolder(this.#dir, key))) this.#released.push(key);
+    this.removeReleased();
+  }
+
+  /** Removes the folders that the spool no longer needs. Call it whenever the spool has shrunk. */
+  removeReleased(): void {
+    if (this.#released.length === 0) return;
+    const removable = this.#released.filter((key) => !this.#spool.holds(key));
+    if (removable.length === 0) return;
+    this.#released = this.#released.filter((key) => !removable.includes(key));
+    for (const key of removable) rm(attemptFolder(this.#dir, key), { recursive: true, force: true }).catch(() => {});
   }
 }

@@ -1,42 +1,42 @@
-/** Whether the agent takes anything new, and how long what runs may go on when it does not. */
+/** Whether the agent takes new trials, and how long running attempts may continue when it does not. */
 
-/** The longest time that a timer can be set to. */
+/** The longest delay that setTimeout supports. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Draining {
-  readonly #onGraceOver: () => void;
-  /** As the coordinator has it; undefined: it does not ask for that. */
-  #ordered: number | undefined;
-  /** The agent is to end. */
-  #leaving: number | undefined;
+  readonly #onGraceExpired: () => void;
+  /** When the grace of the coordinator's drain expires; undefined: the coordinator does not drain the agent. */
+  #drainUntil: number | undefined;
+  /** When the grace of the agent's own shutdown expires; undefined: it is not shutting down. */
+  #leaveUntil: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param onGraceOver what still runs is to be handed back now */
-  constructor(onGraceOver: () => void) {
-    this.#onGraceOver = onGraceOver;
+  /** @param onGraceExpired called when attempts that still run must be handed back */
+  constructor(onGraceExpired: () => void) {
+    this.#onGraceExpired = onGraceExpired;
   }
 
-  get taking(): boolean {
+  get isTaking(): boolean {
     return this.#until === undefined;
   }
 
-  get leaving(): boolean {
-    return this.#leaving !== undefined;
+  get isLeaving(): boolean {
+    return this.#leaveUntil !== undefined;
   }
 
-  get graceOver(): boolean {
+  get isGraceExpired(): boolean {
     return this.#until !== undefined && performance.now() >= this.#until;
   }
 
-  /** @param graceMs undefined: the agent may take work, for all the coordinator cares */
-  order(graceMs: number | undefined): void {
-    this.#ordered = graceMs === undefined ? undefined : performance.now() + graceMs;
-    this.#wait();
+  /** @param graceMs undefined: the coordinator ended the drain */
+  setDrain(graceMs: number | undefined): void {
+    this.#drainUntil = graceMs === undefined ? undefined : performance.now() + graceMs;
+    this.#schedule();
   }
 
   leave(graceMs: number): void {
-    this.#leaving = performance.now() + graceMs;
-    this.#wait();
+    this.#leaveUntil = performance.now() + graceMs;
+    this.#schedule();
   }
 
   close(): void {
@@ -44,15 +44,15 @@ export class Draining {
   }
 
   get #until(): number | undefined {
-    if (this.#ordered === undefined || this.#leaving === undefined) return this.#ordered ?? this.#leaving;
-    return Math.min(this.#ordered, this.#leaving);
+    if (this.#drainUntil === undefined || this.#leaveUntil === undefined) return this.#drainUntil ?? this.#leaveUntil;
+    return Math.min(this.#drainUntil, this.#leaveUntil);
   }
 
-  #wait(): void {
+  #schedule(): void {
     clearTimeout(this.#timer);
     const until = this.#until;
     if (until === undefined) return;
-    const left = Math.ceil(Math.max(0, until - performance.now()));
-    this.#timer = setTimeout(() => (this.graceOver ? this.#onGraceOver() : this.#wait()), Math.min(left, MAX_TIMER_MS));
+    const leftMs = Math.min(Math.ceil(Math.max(0, until - performance.now())), MAX_TIMER_MS);
+    this.#timer = setTimeout(() => (this.isGraceExpired ? this.#onGraceExpired() : this.#schedule()), leftMs);
   }
 }

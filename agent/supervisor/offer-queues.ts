@@ -1,18 +1,138 @@
-/** The queues of the pools that an agent's slots are in, and the offers in its hands. */
-import type { JsMsg, NatsConnection } from 'nats';
+/** Pulls offers from the queues of the pools that an agent's slots belong to. */
+import type { Consumer, ConsumerMessages, JsMsg, NatsConnection } from 'nats';
 import type { Logger } from 'pino';
-import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { offerStream } from '../../proto/subjects.ts';
-import { type OfferEvents, OfferQueue } from './offer-queue.ts';
+import { SparseLog } from '../../lib/net/sparse-log.ts';
+import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { namesAttempt, OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
 import type { OfferToken } from './slots.ts';
 
-/** How long a returned offer rests: whoever returned it cannot run it, and would get it again at once. */
+/** How long one pull request is valid. */
+const PULL_MS = 20_000;
+/**
+ * How often the server confirms that it still has the pull request. After two missing confirmations the pull is
+ * repeated: a NATS cluster drops pull requests when another server becomes the leader of the queue.
+ */
+const IDLE_HEARTBEAT_MS = 2_000;
+/** One pull fills all slots that become free within this time. */
+const GATHER_MS = 2;
+/** Delay after a failed pull: the stream may not exist yet. */
+const RETRY_MS = 500;
+/** Delay before NATS redelivers a returned offer. Without it, the same agent would get the offer again immediately. */
 const RETURN_DELAY_MS = 100;
+
+export interface OfferEvents {
+  onOffer(key: AttemptKey, message: JsMsg): void;
+  /** A pulled message is not a valid offer. */
+  onUnreadable(): void;
+}
+
+/** The queue of one pool. Pulls only as many offers as the pool has free slots. */
+export class OfferQueue {
+  readonly #nats: NatsConnection;
+  readonly #stream: string;
+  readonly #log: Logger;
+  readonly #unreadable: SparseLog;
+  readonly #events: OfferEvents;
+  #consumer: Promise<Consumer> | undefined;
+  readonly #pulls = new Set<ConsumerMessages>();
+  #wanted = 0;
+  /** Offers requested by open pulls. */
+  #requested = 0;
+  #gathering = false;
+  #closed = false;
+
+  constructor(nats: NatsConnection, stream: string, events: OfferEvents, log: Logger) {
+    this.#nats = nats;
+    this.#stream = stream;
+    this.#events = events;
+    this.#log = log;
+    this.#unreadable = new SparseLog(log, 'discarded an unreadable offer');
+  }
+
+  /** Sets how many offers the agent can take now. */
+  want(count: number): void {
+    this.#wanted = count;
+    if (this.#gathering || count <= this.#requested) return;
+    this.#gathering = true;
+    setTimeout(() => {
+      this.#gathering = false;
+      this.#pull();
+    }, GATHER_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#pulls].map((pull) => pull.close()));
+  }
+
+  #pull(): void {
+    const more = this.#wanted - this.#requested;
+    if (more <= 0 || this.#closed) return;
+    this.#requested += more;
+    void this.#fetch(more);
+  }
+
+  async #fetch(count: number): Promise<void> {
+    let open = count;
+    let pull: ConsumerMessages | undefined;
+    try {
+      this.#consumer ??= this.#nats.jetstream().consumers.get(this.#stream, OFFER_CONSUMER);
+      const consumer = await this.#consumer;
+      // With `bind`, the client does not check first that the consumer exists, which it would repeat only after PULL_MS.
+      pull = await consumer.fetch({
+        max_messages: count,
+        expires: PULL_MS,
+        idle_heartbeat: IDLE_HEARTBEAT_MS,
+        bind: true,
+      });
+      this.#pulls.add(pull);
+      for await (const message of pull) {
+        open -= 1;
+        this.#requested -= 1;
+        this.#deliver(message);
+      }
+    } catch (error) {
+      this.#consumer = undefined;
+      if (this.#closed) return;
+      this.#log.debug({ err: error }, 'could not pull offers; retrying');
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    } finally {
+      if (pull !== undefined) this.#pulls.delete(pull);
+      this.#requested -= open;
+      if (!this.#closed) this.#pull();
+    }
+  }
+
+  #deliver(message: JsMsg): void {
+    const key = attemptOf(message);
+    if (key instanceof Error) {
+      this.#unreadable.warn({ err: key, subject: message.subject });
+      this.#events.onUnreadable();
+      // NATS would redeliver it without end. Pull another offer in its place.
+      message.term();
+      this.#pull();
+      return;
+    }
+    this.#wanted -= 1;
+    this.#events.onOffer(key, message);
+  }
+}
+
+/** Returns the offered attempt, or why the message is not an offer. Valid names matter: they become a folder's name. */
+function attemptOf(message: JsMsg): AttemptKey | Error {
+  try {
+    const { key } = Offer.decode(message.data);
+    return key !== undefined && namesAttempt(key) ? key : new Error('the message does not name an attempt');
+  } catch (error) {
+    return error instanceof Error ? error : new Error(`${error}`);
+  }
+}
 
 export interface PoolOfferEvents extends Pick<OfferEvents, 'onUnreadable'> {
   onOffer(key: AttemptKey, token: OfferToken, pool: string): void;
 }
 
+/** The queues of all pools of an agent, and the offers that it has not answered yet. */
 export class OfferQueues {
   readonly #nats: NatsConnection;
   readonly #log: Logger;
@@ -28,7 +148,7 @@ export class OfferQueues {
     this.#log = log;
   }
 
-  /** Whose offers, and of which pools. */
+  /** Pulls from the queues of these pools from now on. */
   join(cluster: string, pools: ReadonlySet<string>): void {
     for (const [pool, queue] of this.#queues) {
       if (cluster === this.#cluster && pools.has(pool)) continue;
@@ -50,7 +170,7 @@ export class OfferQueues {
     }
   }
 
-  /** @param count how many offers of a pool could be taken now */
+  /** @param count returns how many offers of a pool the agent can take now */
   want(count: (pool: string) => number): void {
     for (const [pool, queue] of this.#queues) queue.want(count(pool));
   }
@@ -59,8 +179,8 @@ export class OfferQueues {
     this.#take(token)?.ack();
   }
 
-  /** The offer's answer takes long: it is not to be given to another yet. */
-  hold(token: OfferToken): void {
+  /** Extends the time that NATS waits for an answer before it redelivers the offer. */
+  extend(token: OfferToken): void {
     this.#messages.get(token)?.working();
   }
 

@@ -9,21 +9,21 @@ const record = (trialId: string, seq: number, kind: 'log' | 'artifact'): RecordM
     body: kind === 'log' ? { $case: 'log', log: { text: 'x' } } : { $case: 'artifact', artifact: { name: `${seq}` } },
   });
 
-/** An outbox whose files arrive when the test says so. */
+/** An outbox whose uploads end when the test ends them. */
 function outbox() {
   const sent: string[] = [];
-  const brought: ((wanted: boolean) => void)[] = [];
+  const uploads: ((isWanted: boolean) => void)[] = [];
   const box = new Outbox({
     send: ({ key, seq }) => sent.push(`${key?.trialId}${seq}`),
-    bring: () => new Promise((resolve) => brought.push(resolve)),
+    upload: () => new Promise((resolve) => uploads.push(resolve)),
   });
-  return { box, sent, brought };
+  return { box, sent, uploads };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-test("an artifact's record and what comes after wait for its file, in order; other attempts pass by", async () => {
-  const { box, sent, brought } = outbox();
+test("an artifact's record and the attempt's later records wait for the upload, in order; other attempts do not wait", async () => {
+  const { box, sent, uploads } = outbox();
   box.add(record('a', 1, 'log'));
   box.add(record('a', 2, 'artifact'));
   box.add(record('a', 3, 'log'));
@@ -31,24 +31,24 @@ test("an artifact's record and what comes after wait for its file, in order; oth
   box.add(record('a', 5, 'log'));
   box.add(record('b', 1, 'log'));
   expect(sent).toEqual(['a1', 'b1']);
-  brought[0]?.(true);
+  uploads[0]?.(true);
   await settled();
   expect(sent).toEqual(['a1', 'b1', 'a2', 'a3']);
-  expect(brought).toHaveLength(2);
-  brought[1]?.(true);
+  expect(uploads).toHaveLength(2);
+  uploads[1]?.(true);
   await settled();
   expect(sent).toEqual(['a1', 'b1', 'a2', 'a3', 'a4', 'a5']);
 });
 
-test('nothing of an attempt that is not wanted is sent, and nothing after the outbox is closed', async () => {
-  const { box, sent, brought } = outbox();
+test('no record of a rejected attempt is sent, and no record after the outbox is closed', async () => {
+  const { box, sent, uploads } = outbox();
   box.add(record('a', 1, 'artifact'));
   box.add(record('a', 2, 'log'));
   box.add(record('b', 1, 'artifact'));
-  brought[0]?.(false);
+  uploads[0]?.(false);
   await settled();
   box.close();
-  brought[1]?.(true);
+  uploads[1]?.(true);
   await settled();
   expect(sent).toEqual([]);
 });

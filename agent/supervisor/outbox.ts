@@ -1,50 +1,49 @@
 /**
- * Keeps an attempt's records in order although an artifact's record has to wait until its file is with the coordinator:
- * records of other attempts pass by.
+ * Keeps the records of each attempt in order: the record of an artifact, and those after it, wait until its file is
+ * uploaded. Records of other attempts do not wait.
  */
 import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
 export interface OutboxEvents {
-  /** May leave now. */
   send(record: RecordMessage): void;
-  /** Brings the file of an artifact's record. Resolves with false when the record, and its attempt, are not wanted. */
-  bring(record: RecordMessage): Promise<boolean>;
+  /** Uploads the file of an artifact's record. Resolves with false when the attempt's records must not be sent. */
+  upload(record: RecordMessage): Promise<boolean>;
 }
 
 export class Outbox {
   readonly #events: OutboxEvents;
-  /** By attempt: the records behind the artifact that is being brought. */
-  readonly #behind = new Map<string, RecordMessage[]>();
+  /** By attempt: the records that wait for an upload. */
+  readonly #waiting = new Map<string, RecordMessage[]>();
   #closed = false;
 
   constructor(events: OutboxEvents) {
     this.#events = events;
   }
 
+  /** Sends the record, immediately or after the uploads before it. */
   add(record: RecordMessage): void {
     const name = nameOf(record);
-    const behind = this.#behind.get(name);
-    if (behind !== undefined) behind.push(record);
-    else if (record.body?.$case === 'artifact') this.#bring(name, record);
+    const waiting = this.#waiting.get(name);
+    if (waiting !== undefined) waiting.push(record);
+    else if (record.body?.$case === 'artifact') void this.#upload(name, record);
     else this.#events.send(record);
   }
 
-  /** Nothing leaves any more. */
+  /** Sends no more records. */
   close(): void {
     this.#closed = true;
-    this.#behind.clear();
+    this.#waiting.clear();
   }
 
-  #bring(name: string, record: RecordMessage): void {
-    this.#behind.set(name, []);
-    this.#events.bring(record).then((wanted) => {
-      if (this.#closed) return;
-      const behind = this.#behind.get(name) ?? [];
-      this.#behind.delete(name);
-      if (!wanted) return;
-      this.#events.send(record);
-      for (const next of behind) this.add(next);
-    });
+  async #upload(name: string, record: RecordMessage): Promise<void> {
+    this.#waiting.set(name, []);
+    const isWanted = await this.#events.upload(record);
+    if (this.#closed) return;
+    const waiting = this.#waiting.get(name) ?? [];
+    this.#waiting.delete(name);
+    if (!isWanted) return;
+    this.#events.send(record);
+    for (const next of waiting) this.add(next);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Gathers what the slots have to say and writes it to the spool. While the disk has no room it waits in memory: nobody
- * has been told that it is safe, and a worker should not pay for a disk that somebody is about to tidy up.
+ * Gathers the records of all slots and writes them to the spool. While the disk is full, records wait in memory: none of
+ * them has been acknowledged, and a full disk is no reason to fail a running attempt.
  */
 import type { Logger } from 'pino';
 import { isDiskFull } from '../../proto/errors.ts';
@@ -9,16 +9,16 @@ import { artifactKind, failureClass } from '../../proto/names.ts';
 import { type RecordBody, sameAttempt } from './slots.ts';
 import type { Spool } from './spool.ts';
 
-/** What several slots have to say within this time is said together: the cost is in the messages, not in their length. */
+/** Records and claims of several slots within this time go out together: the cost is per message, not per byte. */
 export const GATHER_MS = 2;
-/** Before a full disk is tried again. */
+/** Delay before a write to a full disk is retried. */
 export const DISK_RETRY_MS = 1_000;
 
 export interface RecordWriterEvents {
-  /** The spool has become larger. */
+  /** There are new records in the spool. */
   onSpooled(): void;
-  /** The disk has become full, or has room again. */
-  onRoom(): void;
+  /** The disk has become full, or has space again. */
+  onDiskFullChanged(): void;
 }
 
 export class RecordWriter {
@@ -26,8 +26,8 @@ export class RecordWriter {
   readonly #dir: string;
   readonly #events: RecordWriterEvents;
   readonly #log: Logger;
-  #waiting: RecordMessage[] = [];
-  #full = false;
+  #pending: RecordMessage[] = [];
+  #isFull = false;
 
   /** @param dir the agent's folder, for messages */
   constructor(spool: Spool, dir: string, events: RecordWriterEvents, log: Logger) {
@@ -37,51 +37,52 @@ export class RecordWriter {
     this.#log = log;
   }
 
-  /** Whether the disk had no room when it was last written to. */
-  get diskFull(): boolean {
-    return this.#full;
+  /** Whether the disk was full at the last write. */
+  get isDiskFull(): boolean {
+    return this.#isFull;
   }
 
   add(key: AttemptKey, seq: number, body: RecordBody): void {
-    if (this.#waiting.length === 0) setTimeout(() => this.flush(), GATHER_MS);
-    this.#waiting.push({ key, seq, atMs: Date.now(), body: bodyOf(body) });
+    if (this.#pending.length === 0) setTimeout(() => this.flush(), GATHER_MS);
+    this.#pending.push({ key, seq, atMs: Date.now(), body: bodyOf(body) });
   }
 
-  /** Attempts of which something is not in the spool yet. */
+  /** Returns the attempts with records that are not in the spool yet. */
   attempts(): AttemptKey[] {
     const keys: AttemptKey[] = [];
-    for (const { key } of this.#waiting) {
+    for (const { key } of this.#pending) {
       if (key !== undefined && !keys.some((known) => sameAttempt(known, key))) keys.push(key);
     }
     return keys;
   }
 
+  /** Writes the gathered records to the spool now. */
   flush(): void {
-    if (this.#waiting.length === 0) return;
+    if (this.#pending.length === 0) return;
     try {
-      this.#spool.add(this.#waiting);
+      this.#spool.add(this.#pending);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      this.#becomeFull(error);
+      this.#onDiskFull(error);
       return;
     }
-    this.#waiting = [];
+    this.#pending = [];
     this.#events.onSpooled();
-    if (!this.#full) return;
-    this.#full = false;
-    this.#log.info({ dir: this.#dir }, "there is room on the agent's disk again");
-    this.#events.onRoom();
+    if (!this.#isFull) return;
+    this.#isFull = false;
+    this.#log.info({ dir: this.#dir }, "the agent's disk has space again");
+    this.#events.onDiskFullChanged();
   }
 
-  #becomeFull(error: unknown): void {
+  #onDiskFull(error: unknown): void {
     setTimeout(() => this.flush(), DISK_RETRY_MS).unref();
-    if (this.#full) return;
-    this.#full = true;
+    if (this.#isFull) return;
+    this.#isFull = true;
     this.#log.error(
       { err: error, dir: this.#dir },
-      "the agent's disk is full: what its attempts say waits in memory, and nothing new is taken, until there is room",
+      "the agent's disk is full: records wait in memory, and the agent takes no new trials until there is space",
     );
-    this.#events.onRoom();
+    this.#events.onDiskFullChanged();
   }
 }
 

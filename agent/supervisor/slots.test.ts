@@ -12,8 +12,9 @@ import {
   newSlots,
   onDecision,
   onDismissed,
-  onGraceOver,
+  onGraceExpired,
   onOffer,
+  onPreflightFailure,
   onShutdown,
   onWorkerExit,
   onWorkerLog,
@@ -39,9 +40,9 @@ function running(): Slot[] {
   return slots;
 }
 
-const kinds = (effects: Effect[] | 'again') => (effects === 'again' ? effects : effects.map(({ kind }) => kind));
+const kinds = (effects: Effect[] | 'retry') => (effects === 'retry' ? effects : effects.map(({ kind }) => kind));
 
-test('an offer is claimed for an idle slot, acknowledged after the grant, and run', () => {
+test('an offer is claimed for an idle slot, and acknowledged and run after the grant', () => {
   const slots = ready(2);
   expect(idleSlots(slots, () => true)).toBe(2);
   expect(onOffer(slots, key('t'), 1)).toEqual([{ kind: 'claim', slot: 0, key: key('t') }]);
@@ -50,7 +51,7 @@ test('an offer is claimed for an idle slot, acknowledged after the grant, and ru
   expect(heldAttempts(slots)).toEqual([key('t')]);
 });
 
-test('an offer that comes again while it is claimed or runs is acknowledged, not run twice', () => {
+test('a redelivered offer that is already claimed or running is acknowledged, and does not run twice', () => {
   const slots = ready(2);
   onOffer(slots, key('t'), 1);
   expect(onOffer(slots, key('t'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);
@@ -58,20 +59,20 @@ test('an offer that comes again while it is claimed or runs is acknowledged, not
   expect(onOffer(slots, key('t'), 3)).toEqual([{ kind: 'acknowledge', offer: 3 }]);
 });
 
-test('without a free slot an offer is given back', () => {
+test('an offer is returned when no slot is free', () => {
   expect(kinds(onOffer(newSlots(1), key('t'), 1))).toEqual(['return']);
 });
 
-test('a refused claim frees the slot and drops the offer; without a session it is made again', () => {
+test('a rejected claim frees the slot and drops the offer; without a session, the claim is retried', () => {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
-  expect(onDecision(slots, 0, key('t'), { refusal: { code: RefusalCode.NO_SESSION, message: '' } })).toBe('again');
+  expect(onDecision(slots, 0, key('t'), { refusal: { code: RefusalCode.NO_SESSION, message: '' } })).toBe('retry');
   const refusal = { code: RefusalCode.LEASED, message: '' };
   expect(kinds(onDecision(slots, 0, key('t'), { refusal }))).toEqual(['acknowledge']);
   expect(idleSlots(slots, () => true)).toBe(1);
 });
 
-test('records are numbered from 1 without gaps, and the end is the last', () => {
+test('records are numbered from 1 without gaps, and the end is the last record', () => {
   const slots = running();
   const effects = [
     ...onWorkerLog(slots, 0, 'hello'),
@@ -80,26 +81,26 @@ test('records are numbered from 1 without gaps, and the end is the last', () => 
     ...onWorkerLog(slots, 0, 'too late'),
   ];
   expect(effects.map((effect) => effect.kind === 'record' && effect.seq)).toEqual([1, 2, 3, false]);
-  expect(effects.at(-1)).toEqual({ kind: 'over', key: key('t') });
+  expect(effects.at(-1)).toEqual({ kind: 'finished', key: key('t') });
   expect(idleSlots(slots, () => true)).toBe(1);
 });
 
-test('a worker that dies ends its attempt as a crash, and is started again', () => {
+test('the death of a worker ends its attempt as a crash, and the worker is restarted', () => {
   const effects = onWorkerExit(running(), 0, 'was killed by SIGKILL');
   expect(effects).toMatchObject([
     { kind: 'record', body: { kind: 'failed', class: 'crash' } },
-    { kind: 'over', key: key('t') },
-    { kind: 'start' },
+    { kind: 'finished', key: key('t') },
+    { kind: 'restart' },
   ]);
 });
 
-test('a worker that dies while its slot claims gives the offer back', () => {
+test('the death of a worker whose slot is claiming returns the offer', () => {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
-  expect(kinds(onWorkerExit(slots, 0, 'exited with code 1'))).toEqual(['return', 'start']);
+  expect(kinds(onWorkerExit(slots, 0, 'exited with code 1'))).toEqual(['return', 'restart']);
 });
 
-test('a dismissed attempt is stopped, says nothing more, and its slot works again', () => {
+test('a dismissed attempt is stopped and writes no more records, and its slot becomes idle', () => {
   const slots = running();
   expect(kinds(onDismissed(slots, key('t')))).toEqual(['stop']);
   expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toEqual([]);
@@ -109,10 +110,10 @@ test('a dismissed attempt is stopped, says nothing more, and its slot works agai
   expect(onDismissed(slots, key('t'))).toEqual([]);
 });
 
-test('the log of an attempt is cut at its limit, once, and that is said', () => {
+test('the log of an attempt is truncated at its limit, with one note about it', () => {
   const slots = running();
   onWorkerLog(slots, 0, 'x'.repeat(MAX_LOG_CHARACTERS));
-  expect(onWorkerLog(slots, 0, 'y')).toMatchObject([{ body: { text: expect.stringContaining('cut here') } }]);
+  expect(onWorkerLog(slots, 0, 'y')).toMatchObject([{ body: { text: expect.stringContaining('log truncated at') } }]);
   expect(onWorkerLog(slots, 0, 'z')).toEqual([]);
 });
 
@@ -128,70 +129,70 @@ describe('a pack', () => {
     ]);
     return slots;
   }
-  const say = (slots: Slot[], id: string, message: FromAttempt) =>
+  const send = (slots: Slot[], id: string, message: FromAttempt) =>
     onWorkerMessage(slots, 0, { key: key(id), ...message });
 
-  test('is held whole, and an offer of a member is not run beside it', () => {
+  test('holds all its attempts, and an offer of one of them does not run separately', () => {
     const slots = pack();
     expect(heldAttempts(slots)).toEqual(['t', 'u', 'v'].map(key));
     expect(busySlots(slots)).toBe(1);
     expect(onOffer(slots, key('v'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);
   });
 
-  test('each member has records of its own, and the slot is free after the last end', () => {
+  test('each attempt has its own records, and the slot is idle after the last attempt ends', () => {
     const slots = pack();
     const report = { kind: 'report', epoch: 1, metrics: {} } as const;
-    expect(say(slots, 'u', report)).toMatchObject([{ key: key('u'), seq: 1 }]);
-    expect(say(slots, 't', report)).toMatchObject([{ key: key('t'), seq: 1 }]);
-    expect(say(slots, 'u', { kind: 'failed', class: 'nan', message: '' })).toMatchObject([
+    expect(send(slots, 'u', report)).toMatchObject([{ key: key('u'), seq: 1 }]);
+    expect(send(slots, 't', report)).toMatchObject([{ key: key('t'), seq: 1 }]);
+    expect(send(slots, 'u', { kind: 'failed', class: 'nan', message: '' })).toMatchObject([
       { kind: 'record', key: key('u'), seq: 2 },
-      { kind: 'over', key: key('u') },
+      { kind: 'finished', key: key('u') },
     ]);
     expect(heldAttempts(slots)).toEqual(['t', 'v'].map(key));
-    say(slots, 't', { kind: 'done' });
+    send(slots, 't', { kind: 'done' });
     expect(idleSlots(slots, () => true)).toBe(0);
-    say(slots, 'v', { kind: 'done' });
+    send(slots, 'v', { kind: 'done' });
     expect(idleSlots(slots, () => true)).toBe(1);
   });
 
-  test('a dismissed member is stopped, and the others go on', () => {
+  test('a dismissed attempt is stopped, and the others continue', () => {
     const slots = pack();
     expect(onDismissed(slots, key('u'))).toEqual([{ kind: 'stop', slot: 0, key: key('u') }]);
     expect(heldAttempts(slots)).toEqual(['t', 'v'].map(key));
-    expect(say(slots, 'u', { kind: 'done' })).toEqual([]);
-    expect(say(slots, 'u', { kind: 'stopped' })).toEqual([{ kind: 'over', key: key('u') }]);
-    expect(say(slots, 't', { kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);
+    expect(send(slots, 'u', { kind: 'done' })).toEqual([]);
+    expect(send(slots, 'u', { kind: 'stopped' })).toEqual([{ kind: 'finished', key: key('u') }]);
+    expect(send(slots, 't', { kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);
   });
 
-  test('what the worker prints is in the log of each', () => {
+  test('output of the worker is in the log of each attempt', () => {
     expect(onWorkerLog(pack(), 0, 'hello')).toMatchObject(['t', 'u', 'v'].map((id) => ({ key: key(id), seq: 1 })));
   });
 
-  test('is handed back member by member', () => {
+  test('is handed back attempt by attempt', () => {
     const slots = pack();
-    say(slots, 't', { kind: 'done' });
-    expect(onGraceOver(slots)).toEqual(['u', 'v'].map((id) => ({ kind: 'stop', slot: 0, key: key(id) })));
-    expect(say(slots, 'u', { kind: 'stopped' })).toMatchObject([{ key: key('u'), body: { class: 'drained' } }, {}]);
+    send(slots, 't', { kind: 'done' });
+    expect(onGraceExpired(slots)).toEqual(['u', 'v'].map((id) => ({ kind: 'stop', slot: 0, key: key(id) })));
+    expect(send(slots, 'u', { kind: 'stopped' })).toMatchObject([{ key: key('u'), body: { class: 'drained' } }, {}]);
     expect(isQuiet(slots)).toBe(false);
-    expect(say(slots, 'v', { kind: 'stopped' })).toMatchObject([{ key: key('v'), body: { class: 'drained' } }, {}]);
+    expect(send(slots, 'v', { kind: 'stopped' })).toMatchObject([{ key: key('v'), body: { class: 'drained' } }, {}]);
     expect(isQuiet(slots)).toBe(true);
   });
 
-  test('a worker that dies costs each member that still ran one attempt, and nobody else', () => {
+  test('the death of the worker ends only the attempts that still run', () => {
     const slots = pack();
-    say(slots, 't', { kind: 'done' });
+    send(slots, 't', { kind: 'done' });
     onDismissed(slots, key('u'));
     expect(onWorkerExit(slots, 0, 'was killed by SIGKILL')).toMatchObject([
-      { kind: 'over', key: key('u') },
+      { kind: 'finished', key: key('u') },
       { kind: 'record', key: key('v'), body: { class: 'crash' } },
-      { kind: 'over', key: key('v') },
-      { kind: 'start' },
+      { kind: 'finished', key: key('v') },
+      { kind: 'restart' },
     ]);
   });
 });
 
 describe('a drained agent', () => {
-  test('gives offers back, also those that the coordinator refuses it for that', () => {
+  test('returns offers, including those that the coordinator rejects because of the drain', () => {
     expect(kinds(onOffer(ready(1), key('t'), 1, () => false))).toEqual(['return']);
     const slots = ready(1);
     onOffer(slots, key('t'), 1);
@@ -200,51 +201,51 @@ describe('a drained agent', () => {
     expect(isQuiet(slots)).toBe(true);
   });
 
-  test('asks what still runs after the grace to stop, once, and hands it back when it has', () => {
+  test('stops attempts that still run after the grace, once, and hands them back when they have stopped', () => {
     const slots = running();
-    expect(onGraceOver(slots)).toEqual([{ kind: 'stop', slot: 0, key: key('t') }]);
-    expect(onGraceOver(slots)).toEqual([]);
+    expect(onGraceExpired(slots)).toEqual([{ kind: 'stop', slot: 0, key: key('t') }]);
+    expect(onGraceExpired(slots)).toEqual([]);
     expect(isHeld(slots[0], key('t'))).toBe(false);
-    // Its lease is still this agent's, until the end is told.
+    // The agent holds the lease until the end is recorded.
     expect(heldAttempts(slots)).toEqual([key('t')]);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' })).toMatchObject([
       { kind: 'record', body: { kind: 'failed', class: 'drained' } },
-      { kind: 'over' },
+      { kind: 'finished' },
     ]);
     expect(isQuiet(slots)).toBe(true);
   });
 
-  test('keeps what an attempt still says, and its success when it comes first', () => {
+  test('records late reports of an attempt, and its success if that comes before the stop', () => {
     const slots = running();
-    onGraceOver(slots);
+    onGraceExpired(slots);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'done' })).toMatchObject([
       { kind: 'record', body: { kind: 'succeeded' } },
-      { kind: 'over' },
+      { kind: 'finished' },
     ]);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' })).toEqual([]);
   });
 
-  test('hands back what had to be killed to stop: that is no crash', () => {
+  test('hands back an attempt that had to be killed, and does not count a crash', () => {
     const slots = running();
-    onGraceOver(slots);
+    onGraceExpired(slots);
     expect(onWorkerExit(slots, 0, 'was killed by SIGKILL')).toMatchObject([
       { kind: 'record', body: { class: 'drained' } },
-      { kind: 'over' },
-      { kind: 'start' },
+      { kind: 'finished' },
+      { kind: 'restart' },
     ]);
   });
 
-  test('says nothing more of what is dismissed meanwhile', () => {
+  test('writes no more records of an attempt that is dismissed meanwhile', () => {
     const slots = running();
-    onGraceOver(slots);
+    onGraceExpired(slots);
     expect(onDismissed(slots, key('t'))).toEqual([]);
     expect(heldAttempts(slots)).toEqual([]);
-    expect(kinds(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' }))).toEqual(['over']);
+    expect(kinds(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' }))).toEqual(['finished']);
   });
 });
 
-test('a shutdown hands back what runs, and what is claimed', () => {
+test('a shutdown hands back running attempts and returns claimed offers', () => {
   const slots = ready(2);
   onOffer(slots, key('t'), 1);
   onDecision(slots, 0, key('t'), { grant, mates: [] });
@@ -253,4 +254,17 @@ test('a shutdown hands back what runs, and what is claimed', () => {
     { kind: 'record', body: { class: 'drained' } },
     { kind: 'return', offer: 2 },
   ]);
+});
+
+test('an attempt that cannot be prepared fails in preflight, and the rest of its pack keeps running', () => {
+  const slots = ready(1);
+  onOffer(slots, key('t'), 1);
+  onDecision(slots, 0, key('t'), { grant, mates: [{ key: key('u'), grant }] });
+  expect(onPreflightFailure(slots, 0, key('t'), 'unreadable')).toMatchObject([
+    { kind: 'record', key: key('t'), body: { kind: 'failed', class: 'preflight', message: 'unreadable' } },
+    { kind: 'finished', key: key('t') },
+  ]);
+  expect(heldAttempts(slots)).toEqual([key('u')]);
+  onDismissed(slots, key('u'));
+  expect(onPreflightFailure(slots, 0, key('u'), 'unreadable')).toEqual([]);
 });

@@ -1,38 +1,38 @@
 /**
- * The agent's decisions: what each slot does, and what follows from what happens. No I/O here: an event goes in,
- * effects come out.
+ * The agent's decisions. Each function takes the slots and one event, updates the slots, and returns the effects that
+ * the agent carries out. There is no I/O in this file.
  *
- * A slot is `starting` (its worker process comes up), `idle`, `claiming` (it asks for the lease of an offer), or
- * `running` one attempt or a pack of them. Of a pack each member ends by itself; the slot is idle after the last.
+ * A slot is `starting` (its worker process is not ready), `idle`, `claiming` (it has asked for the lease of an offer), or
+ * `running` one attempt or a pack of them. Each attempt of a pack ends independently; the slot is idle after the last.
  */
 import type { AttemptKey, Grant, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import type { FromWorker, KeptFile } from '../worker/ipc.ts';
 
-/** Characters of log kept of an attempt; what it writes beyond is dropped, and that is said. */
+/** Maximum log length of an attempt in characters. The rest is dropped, and the log ends with a note about it. */
 export const MAX_LOG_CHARACTERS = 1_000_000;
 
-/** Stands for the NATS message that an offer came in. */
+/** Identifies the NATS message of an offer. */
 export type OfferToken = number;
 
 export type Slot =
   | { readonly state: 'starting' | 'idle' }
   | { readonly state: 'claiming'; readonly key: AttemptKey; readonly offer: OfferToken }
-  | { readonly state: 'running'; members: readonly Member[] };
+  | { readonly state: 'running'; attempts: readonly SlotAttempt[] };
 
-/** An attempt in a slot. */
-export interface Member {
+/** An attempt that runs in a slot. */
+export interface SlotAttempt {
   readonly key: AttemptKey;
-  /** Of its newest record. */
+  /** Sequence number of its newest record. */
   seq: number;
-  /** Characters of log kept of it. */
-  logged: number;
+  /** Characters of its log so far. */
+  logCharacters: number;
   /**
-   * It was asked to stop, and is waited for until it has: `dismissed` is none of our business any more, and nothing of
-   * it is recorded; `handed back` is still ours to tell of until its end is told.
+   * Set while the attempt is being stopped. `dismissed`: the coordinator no longer accepts its records, so none are
+   * written. `handed back`: the agent still reports on it, and ends it as drained.
    */
-  leaving: 'dismissed' | 'handed back' | undefined;
+  stopping: 'dismissed' | 'handed back' | undefined;
 }
 
 export interface Granted {
@@ -49,19 +49,20 @@ export type RecordBody =
 
 export type Effect =
   | { readonly kind: 'claim'; readonly slot: number; readonly key: AttemptKey }
-  /** The offer is answered: it must not come again. */
+  /** Acknowledges the offer, so that NATS does not redeliver it. */
   | { readonly kind: 'acknowledge'; readonly offer: OfferToken }
-  /** The offer is for somebody else. */
+  /** Returns the offer to the queue for another agent. */
   | { readonly kind: 'return'; readonly offer: OfferToken }
   | { readonly kind: 'run'; readonly slot: number; readonly granted: readonly Granted[] }
   | { readonly kind: 'stop'; readonly slot: number; readonly key: AttemptKey }
-  | { readonly kind: 'start'; readonly slot: number }
-  /** The attempt does nothing more here: its folder may go once its records are with the coordinator. */
-  | { readonly kind: 'over'; readonly key: AttemptKey }
+  /** Starts a new worker for the slot. */
+  | { readonly kind: 'restart'; readonly slot: number }
+  /** The attempt has ended here. Its folder can be removed once the coordinator has acknowledged its records. */
+  | { readonly kind: 'finished'; readonly key: AttemptKey }
   | { readonly kind: 'record'; readonly key: AttemptKey; readonly seq: number; readonly body: RecordBody };
 
-/** Refusals of an offer that stands all the same. */
-const STILL_TO_BE_RUN: ReadonlySet<RefusalCode> = new Set([
+/** Refusals after which the offer remains valid for other slots or for later. */
+const REFUSALS_WITH_VALID_OFFER: ReadonlySet<RefusalCode> = new Set([
   RefusalCode.DRAINED,
   RefusalCode.UNFIT,
   RefusalCode.OUTRANKED,
@@ -75,17 +76,17 @@ export function sameAttempt(a: AttemptKey, b: AttemptKey): boolean {
   return a.sweepId === b.sweepId && a.trialId === b.trialId && a.attempt === b.attempt;
 }
 
-/** @param which of the slots */
-export function idleSlots(slots: readonly Slot[], which: (slot: number) => boolean): number {
-  return slots.filter((slot, at) => slot.state === 'idle' && which(at)).length;
+/** Counts the idle slots for which `isEligible` returns true. */
+export function idleSlots(slots: readonly Slot[], isEligible: (slot: number) => boolean): number {
+  return slots.filter((slot, at) => slot.state === 'idle' && isEligible(at)).length;
 }
 
-/** The attempts that the agent's heartbeats renew. */
+/** Returns the attempts whose leases the agent's heartbeats renew. */
 export function heldAttempts(slots: readonly Slot[]): AttemptKey[] {
-  return slots.flatMap(membersOf).flatMap(({ key, leaving }) => (leaving === 'dismissed' ? [] : [key]));
+  return slots.flatMap(attemptsOf).flatMap(({ key, stopping }) => (stopping === 'dismissed' ? [] : [key]));
 }
 
-/** The attempts whose leases the agent asks for: it may have them already, and not know. */
+/** Returns the attempts whose leases the agent has claimed, and may hold already without knowing it. */
 export function claimedAttempts(slots: readonly Slot[]): AttemptKey[] {
   return slots.flatMap((slot) => (slot.state === 'claiming' ? [slot.key] : []));
 }
@@ -94,65 +95,70 @@ export function busySlots(slots: readonly Slot[]): number {
   return slots.filter((slot) => slot.state === 'running').length;
 }
 
-/** Whether nothing runs, and nothing is about to. */
+/** Returns whether no slot runs or claims an attempt. */
 export function isQuiet(slots: readonly Slot[]): boolean {
   return slots.every(({ state }) => state === 'idle' || state === 'starting');
 }
 
-/** Whether the slot still runs this attempt, and nobody has asked it to stop. */
+/** Returns whether the slot runs this attempt and has not been asked to stop it. */
 export function isHeld(slot: Slot | undefined, key: AttemptKey): boolean {
-  return membersOf(slot).some((member) => sameAttempt(member.key, key) && member.leaving === undefined);
+  return attemptsOf(slot).some((attempt) => sameAttempt(attempt.key, key) && attempt.stopping === undefined);
 }
 
-function membersOf(slot: Slot | undefined): readonly Member[] {
-  return slot?.state === 'running' ? slot.members : [];
+function attemptsOf(slot: Slot | undefined): readonly SlotAttempt[] {
+  return slot?.state === 'running' ? slot.attempts : [];
 }
 
-function memberOf(slot: Slot | undefined, key: AttemptKey): Member | undefined {
-  return membersOf(slot).find((member) => sameAttempt(member.key, key));
+function attemptOf(slot: Slot | undefined, key: AttemptKey): SlotAttempt | undefined {
+  return attemptsOf(slot).find((attempt) => sameAttempt(attempt.key, key));
 }
 
-/** @param takes whether a slot may take it */
+/** @param isEligible whether the slot may run the offered attempt */
 export function onOffer(
   slots: Slot[],
   key: AttemptKey,
   offer: OfferToken,
-  takes: (slot: number) => boolean = () => true,
+  isEligible: (slot: number) => boolean = () => true,
 ): Effect[] {
-  // A redelivery of what is claimed or runs already: its first delivery is being answered.
-  const known = (slot: Slot) =>
-    slot.state === 'claiming' ? sameAttempt(slot.key, key) : memberOf(slot, key) !== undefined;
-  if (slots.some(known)) return [{ kind: 'acknowledge', offer }];
-  const free = slots.findIndex((slot, at) => slot.state === 'idle' && takes(at));
+  // A redelivery of an offer that is already claimed or running: its first delivery is answered separately.
+  const isKnown = (slot: Slot) =>
+    slot.state === 'claiming' ? sameAttempt(slot.key, key) : attemptOf(slot, key) !== undefined;
+  if (slots.some(isKnown)) return [{ kind: 'acknowledge', offer }];
+  const free = slots.findIndex((slot, at) => slot.state === 'idle' && isEligible(at));
   if (free === -1) return [{ kind: 'return', offer }];
   slots[free] = { state: 'claiming', key, offer };
   return [{ kind: 'claim', slot: free, key }];
 }
 
-/** `mates` are leased with the claimed attempt, to be run with it. */
+/** The coordinator's answer to a claim. `mates` are the attempts that run together with the claimed one as a pack. */
 export type Decision = { readonly grant: Grant; readonly mates: readonly Granted[] } | { readonly refusal: Refusal };
 
 /**
- * The coordinator answers the claim of an attempt. The slot may have let go of it since, and claim another by now.
- * @returns `again` when the claim must be made again, once the coordinator knows this agent
+ * Handles the coordinator's answer to a claim. The answer is ignored when the slot no longer claims the attempt.
+ * @returns `retry` when the agent must repeat the claim, because the coordinator has no session of the agent yet
  */
-export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision: Decision): Effect[] | 'again' {
+export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision: Decision): Effect[] | 'retry' {
   const slot = slots[at];
   if (slot?.state !== 'claiming' || !sameAttempt(slot.key, key)) return [];
   if ('refusal' in decision) {
-    if (decision.refusal.code === RefusalCode.NO_SESSION) return 'again';
+    if (decision.refusal.code === RefusalCode.NO_SESSION) return 'retry';
     slots[at] = { state: 'idle' };
-    // What this slot is not to run, or not yet, is still to be run.
-    const answered = !STILL_TO_BE_RUN.has(decision.refusal.code);
-    return [{ kind: answered ? 'acknowledge' : 'return', offer: slot.offer }];
+    const isOfferValid = REFUSALS_WITH_VALID_OFFER.has(decision.refusal.code);
+    return [{ kind: isOfferValid ? 'return' : 'acknowledge', offer: slot.offer }];
   }
   const granted = [{ key: slot.key, grant: decision.grant }, ...decision.mates];
-  const members = granted.map(({ key }): Member => ({ key, seq: 0, logged: 0, leaving: undefined }));
-  slots[at] = { state: 'running', members };
+  const attempts = granted.map(({ key }): SlotAttempt => ({ key, seq: 0, logCharacters: 0, stopping: undefined }));
+  slots[at] = { state: 'running', attempts };
   return [
     { kind: 'acknowledge', offer: slot.offer },
     { kind: 'run', slot: at, granted },
   ];
+}
+
+/** Ends an attempt that could not be handed to its worker. */
+export function onPreflightFailure(slots: Slot[], at: number, key: AttemptKey, message: string): Effect[] {
+  if (!isHeld(slots[at], key)) return [];
+  return end(slots, at, key, { kind: 'failed', class: 'preflight', message });
 }
 
 export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker): Effect[] {
@@ -162,97 +168,97 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
       if (slot?.state === 'starting') slots[at] = { state: 'idle' };
       return [];
     case 'stopped': {
-      const member = memberOf(slot, message.key);
-      return member?.leaving === undefined ? [] : [...handBack(member), ...leave(slots, at, message.key)];
+      const attempt = attemptOf(slot, message.key);
+      return attempt?.stopping === undefined ? [] : [...handBack(attempt), ...remove(slots, at, message.key)];
     }
     case 'unfit':
     case 'dataset':
       return [];
     case 'report':
-      return record(memberOf(slot, message.key), { kind: 'report', epoch: message.epoch, metrics: message.metrics });
+      return record(attemptOf(slot, message.key), { kind: 'report', epoch: message.epoch, metrics: message.metrics });
     case 'artifact':
-      return record(memberOf(slot, message.key), { kind: 'artifact', file: message.artifact });
+      return record(attemptOf(slot, message.key), { kind: 'artifact', file: message.artifact });
     case 'done':
-      return endOf(slots, at, message.key, { kind: 'succeeded' });
+      return end(slots, at, message.key, { kind: 'succeeded' });
     case 'failed':
-      return endOf(slots, at, message.key, { kind: 'failed', class: message.class, message: message.message });
+      return end(slots, at, message.key, { kind: 'failed', class: message.class, message: message.message });
   }
 }
 
-/** What a worker prints is the log of every attempt that it runs: it cannot be told whose it is. */
+/** Adds a worker's output to the log of each attempt that it runs: output does not identify its attempt. */
 export function onWorkerLog(slots: Slot[], at: number, text: string): Effect[] {
-  return membersOf(slots[at]).flatMap((member) => {
-    if (member.logged > MAX_LOG_CHARACTERS) return [];
-    member.logged += text.length;
-    const cut = `\n[the log is cut here: it passed ${MAX_LOG_CHARACTERS} characters]\n`;
-    return record(member, { kind: 'log', text: member.logged <= MAX_LOG_CHARACTERS ? text : cut });
+  return attemptsOf(slots[at]).flatMap((attempt) => {
+    if (attempt.logCharacters > MAX_LOG_CHARACTERS) return [];
+    attempt.logCharacters += text.length;
+    const cut = `\n[log truncated at ${MAX_LOG_CHARACTERS} characters]\n`;
+    return record(attempt, { kind: 'log', text: attempt.logCharacters <= MAX_LOG_CHARACTERS ? text : cut });
   });
 }
 
-/** @param how such as `was killed by SIGKILL` or `exited with code 1` */
+/** @param how for messages: `was killed by SIGKILL` or `exited with code 1` */
 export function onWorkerExit(slots: Slot[], at: number, how: string): Effect[] {
   const slot = slots[at];
   const effects: Effect[] = slot?.state === 'claiming' ? [{ kind: 'return', offer: slot.offer }] : [];
-  for (const member of membersOf(slot)) {
+  for (const attempt of attemptsOf(slot)) {
     const crash: RecordBody = { kind: 'failed', class: 'crash', message: `the worker process ${how}` };
-    effects.push(...(member.leaving === undefined ? record(member, crash) : handBack(member)));
-    effects.push({ kind: 'over', key: member.key });
+    effects.push(...(attempt.stopping === undefined ? record(attempt, crash) : handBack(attempt)));
+    effects.push({ kind: 'finished', key: attempt.key });
   }
   slots[at] = { state: 'starting' };
-  return [...effects, { kind: 'start', slot: at }];
+  return [...effects, { kind: 'restart', slot: at }];
 }
 
-/** The coordinator does not listen to this attempt any more. */
+/** Stops an attempt whose records the coordinator no longer accepts. */
 export function onDismissed(slots: Slot[], key: AttemptKey): Effect[] {
-  const at = slots.findIndex((slot) => memberOf(slot, key) !== undefined);
-  const member = memberOf(slots[at], key);
-  if (member === undefined || member.leaving === 'dismissed') return [];
-  const asked = member.leaving !== undefined;
-  member.leaving = 'dismissed';
-  return asked ? [] : [{ kind: 'stop', slot: at, key }];
+  const at = slots.findIndex((slot) => attemptOf(slot, key) !== undefined);
+  const attempt = attemptOf(slots[at], key);
+  if (attempt === undefined || attempt.stopping === 'dismissed') return [];
+  const isStopping = attempt.stopping !== undefined;
+  attempt.stopping = 'dismissed';
+  return isStopping ? [] : [{ kind: 'stop', slot: at, key }];
 }
 
-/** The grace of a drain is over: what still runs is asked to stop, and then handed back. */
-export function onGraceOver(slots: Slot[]): Effect[] {
+/** Stops and hands back the attempts that still run when the grace of a drain expires. */
+export function onGraceExpired(slots: Slot[]): Effect[] {
   return slots.flatMap((slot, at) =>
-    membersOf(slot).flatMap((member): Effect[] => {
-      if (member.leaving !== undefined) return [];
-      member.leaving = 'handed back';
-      return [{ kind: 'stop', slot: at, key: member.key }];
+    attemptsOf(slot).flatMap((attempt): Effect[] => {
+      if (attempt.stopping !== undefined) return [];
+      attempt.stopping = 'handed back';
+      return [{ kind: 'stop', slot: at, key: attempt.key }];
     }),
   );
 }
 
-/** The agent ends now: what runs is handed back, which costs its trial nothing. */
+/** Hands back all running attempts as drained, which costs their trials nothing, and returns the claimed offers. */
 export function onShutdown(slots: Slot[]): Effect[] {
   return slots.flatMap((slot, at): Effect[] => {
-    const effects = membersOf(slot).flatMap(handBack);
+    const effects = attemptsOf(slot).flatMap(handBack);
     if (slot.state === 'claiming') effects.push({ kind: 'return', offer: slot.offer });
     slots[at] = { state: 'starting' };
     return effects;
   });
 }
 
-function endOf(slots: Slot[], at: number, key: AttemptKey, body: RecordBody): Effect[] {
-  const member = memberOf(slots[at], key);
-  // A member that was asked to stop says so as well, and is gone only then.
-  if (member === undefined || member.leaving === 'dismissed') return [];
-  return [...record(member, body), ...leave(slots, at, key)];
+function end(slots: Slot[], at: number, key: AttemptKey, body: RecordBody): Effect[] {
+  const attempt = attemptOf(slots[at], key);
+  // A dismissed attempt leaves its slot only when the worker reports it as stopped.
+  if (attempt === undefined || attempt.stopping === 'dismissed') return [];
+  return [...record(attempt, body), ...remove(slots, at, key)];
 }
 
-function leave(slots: Slot[], at: number, key: AttemptKey): Effect[] {
-  const left = membersOf(slots[at]).filter((member) => !sameAttempt(member.key, key));
-  slots[at] = left.length === 0 ? { state: 'idle' } : { state: 'running', members: left };
-  return [{ kind: 'over', key }];
+function remove(slots: Slot[], at: number, key: AttemptKey): Effect[] {
+  const attempts = attemptsOf(slots[at]).filter((attempt) => !sameAttempt(attempt.key, key));
+  slots[at] = attempts.length === 0 ? { state: 'idle' } : { state: 'running', attempts };
+  return [{ kind: 'finished', key }];
 }
 
-/** Its checkpoints are with the coordinator, or on their way there: whoever gets it next goes on from them. */
-function handBack(member: Member): Effect[] {
-  return record(member, { kind: 'failed', class: 'drained', message: 'the agent was drained' });
+/** The trial's next attempt resumes from the checkpoints that are uploaded or spooled. */
+function handBack(attempt: SlotAttempt): Effect[] {
+  return record(attempt, { kind: 'failed', class: 'drained', message: 'the agent was drained' });
 }
 
-function record(member: Member | undefined, body: RecordBody): Effect[] {
-  if (member === undefined || member.leaving === 'dismissed') return [];
-  member.seq += 1;
-  return [{ kind: 'record', key: member.key, seq: member.seq, body }];
+function record(attempt: SlotAttempt | undefined, body: RecordBody): Effect[] {
+  if (attempt === undefined || attempt.stopping === 'dismissed') return [];
+  attempt.seq += 1;
+  return [{ kind: 'record', key: attempt.key, seq: attempt.seq, body }];
 }

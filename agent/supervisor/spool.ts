@@ -1,12 +1,17 @@
 /**
- * Records that the coordinator has not acknowledged, on disk. Written before a record is sent, deleted when it is
- * acknowledged: a record outlives the agent's process, a broken stream and a coordinator that is away.
+ * The spool: the records that the coordinator has not acknowledged, on disk. The agent writes a record to the spool
+ * before it sends it, and deletes it when it is acknowledged, so records survive the death of the agent's process, broken
+ * streams and an unavailable coordinator.
  */
-import type { Database as Db, Statement } from 'libsql';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import Database, { type Database as Db, type Statement } from 'libsql';
+import { RefusedError } from '../../proto/errors.ts';
 import { type AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { codeOf } from './coordinator-client.ts';
 
 export interface Spooled {
-  /** Grows with each record spooled. */
+  /** Increases with each record. */
   readonly id: number;
   readonly record: RecordMessage;
 }
@@ -16,12 +21,12 @@ export class Spool {
   readonly #insert: Statement<unknown[]>;
   readonly #after: Statement<unknown[]>;
   readonly #acknowledge: Statement<unknown[]>;
-  readonly #forget: Statement<unknown[]>;
+  readonly #discard: Statement<unknown[]>;
   readonly #attempts: Statement<unknown[]>;
   readonly #holds: Statement<unknown[]>;
-  readonly #oldest: Statement<unknown[]>;
+  readonly #first: Statement<unknown[]>;
 
-  /** @param db this spool's alone */
+  /** @param db a database that nothing else uses */
   constructor(db: Db) {
     this.#db = db;
     this.#db.exec(
@@ -35,10 +40,10 @@ export class Spool {
     this.#acknowledge = this.#db.prepare(
       'delete from records where sweep = ? and trial = ? and attempt = ? and seq <= ?',
     );
-    this.#forget = this.#db.prepare('delete from records where sweep = ? and trial = ? and attempt = ?');
+    this.#discard = this.#db.prepare('delete from records where sweep = ? and trial = ? and attempt = ?');
     this.#attempts = this.#db.prepare('select distinct sweep as sweepId, trial as trialId, attempt from records');
     this.#holds = this.#db.prepare('select 1 from records where sweep = ? and trial = ? and attempt = ? limit 1');
-    this.#oldest = this.#db.prepare('select min(id) as id from records');
+    this.#first = this.#db.prepare('select 1 from records limit 1');
   }
 
   add(records: readonly RecordMessage[]): void {
@@ -51,39 +56,39 @@ export class Spool {
     });
   }
 
+  /** Returns up to `limit` records with ids greater than `id`, in order. */
   after(id: number, limit: number): Spooled[] {
     const rows = this.#after.all(id, limit) as { id: number; record: ArrayBuffer }[];
     return rows.map((row) => ({ id: row.id, record: RecordMessage.decode(new Uint8Array(row.record)) }));
   }
 
-  /** Deletes each attempt's records up to the sequence number that is durable. */
+  /** Deletes each attempt's records up to the acknowledged sequence number. */
   acknowledge(acks: readonly { readonly key: AttemptKey; readonly seq: number }[]): void {
     this.#inTransaction(() => {
       for (const { key, seq } of acks) this.#acknowledge.run(key.sweepId, key.trialId, key.attempt, seq);
     });
   }
 
-  /** Nobody wants this attempt's records. */
-  forget(key: AttemptKey): void {
-    this.#forget.run(key.sweepId, key.trialId, key.attempt);
+  /** Deletes all records of an attempt that the coordinator no longer accepts. */
+  discard(key: AttemptKey): void {
+    this.#discard.run(key.sweepId, key.trialId, key.attempt);
   }
 
-  /** Whether records of the attempt wait. */
+  /** Returns whether there are records of the attempt. */
   holds({ sweepId, trialId, attempt }: AttemptKey): boolean {
     return this.#holds.get(sweepId, trialId, attempt) !== undefined;
   }
 
-  /** Attempts of which records wait. */
+  /** Returns the attempts that have records. */
   attempts(): AttemptKey[] {
     return this.#attempts.all() as AttemptKey[];
   }
 
-  /** The oldest record's id; undefined when the spool is empty. */
-  oldest(): number | undefined {
-    return (this.#oldest.get() as { id: number | null }).id ?? undefined;
+  isEmpty(): boolean {
+    return this.#first.get() === undefined;
   }
 
-  /** Records that wait. */
+  /** Returns the number of records. */
   size(): number {
     return (this.#db.prepare('select count(*) as n from records').get() as { n: number }).n;
   }
@@ -92,16 +97,84 @@ export class Spool {
     this.#db.close();
   }
 
-  #inTransaction(work: () => void): void {
+  #inTransaction(write: () => void): void {
     this.#db.exec('begin');
     try {
-      work();
+      write();
       this.#db.exec('commit');
     } catch (error) {
       if (this.#db.inTransaction) this.#db.exec('rollback');
       throw error;
     }
   }
+}
+
+export interface OpenedSpool {
+  readonly spool: Spool;
+  /** Where the damaged spool of an earlier run was moved to; undefined: there was none. */
+  readonly damagedFile: string | undefined;
+}
+
+/**
+ * Opens the spool in the agent's folder, and locks it. A damaged spool, which a power failure can leave, is moved aside.
+ * @throws {RefusedError} when another agent uses the folder
+ */
+export function openSpool(dir: string): OpenedSpool {
+  mkdirSync(dir, { recursive: true });
+  const path = join(dir, 'spool.db');
+  try {
+    const intact = openIntact(path);
+    if (intact !== undefined) return { spool: new Spool(intact), damagedFile: undefined };
+    // No lost record was acknowledged to anyone: the attempts become lost, and their trials run again.
+    const damagedFile = moveAside(path);
+    return { spool: new Spool(openDatabase(path)), damagedFile };
+  } catch (error) {
+    if (codeOf(error) === 'SQLITE_BUSY') {
+      throw new RefusedError(`another agent uses the folder ${dir}; give each agent its own folder with --dir`);
+    }
+    throw error;
+  }
+}
+
+/** @returns undefined when the file is damaged */
+function openIntact(path: string): Db | undefined {
+  let db: Db | undefined;
+  try {
+    db = openDatabase(path);
+    const [found] = db.prepare('pragma quick_check(1)').all() as { quick_check: string }[];
+    if (found?.quick_check === 'ok') return db;
+  } catch (error) {
+    if (!['SQLITE_CORRUPT', 'SQLITE_NOTADB'].includes(`${codeOf(error)}`)) throw error;
+  }
+  db?.close();
+  return undefined;
+}
+
+/** @throws {SqliteError} SQLITE_BUSY when another process has the file open */
+function openDatabase(path: string): Db {
+  const db = new Database(path);
+  try {
+    // The operating system holds the lock and releases it however the agent dies.
+    db.exec('pragma locking_mode = exclusive');
+    db.exec('pragma journal_mode = wal');
+    // The page cache survives the death of the process. A power failure loses the attempt itself too.
+    db.exec('pragma synchronous = off');
+    // In this locking mode, the first transaction takes a lock that lasts until the file is closed.
+    db.exec('begin exclusive; commit');
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Moves the spool and its write-ahead log aside. */
+function moveAside(path: string): string {
+  const aside = `${path}.damaged`;
+  rmSync(`${aside}-wal`, { force: true });
+  renameSync(path, aside);
+  if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${aside}-wal`);
+  return aside;
 }
 
 function keyOf(record: RecordMessage): AttemptKey {

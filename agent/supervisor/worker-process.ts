@@ -1,13 +1,13 @@
-/** One slot's worker process: started, spoken to, stopped, its output captured. */
+/** The worker process of one slot. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { threadEnvironment } from '../machine/slot-threads.ts';
+import { threadEnvironment } from '../machine/slots.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { AttemptName } from '../trainers/trainer.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 
-/** How long a worker may take to stop an attempt before it is killed. */
+/** How long a worker may take to stop an attempt before it is killed. For a user's program, STOP_GRACE_S comes on top. */
 export const STOP_GRACE_MS = 2_000;
 
 export interface WorkerEvents {
@@ -18,14 +18,15 @@ export interface WorkerEvents {
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
-  /** Kills the process unless the attempt has stopped by then: by the attempt. */
-  readonly #killers = new Map<string, NodeJS.Timeout>();
+  /** By attempt: the timer that kills the process unless the attempt stops first. */
+  readonly #killTimers = new Map<string, NodeJS.Timeout>();
   #stopGraceMs = STOP_GRACE_MS;
 
-  /** @param gpus indexes of the GPUs that the worker sees; empty: none is hidden from it */
+  /** @param gpus indexes of the GPUs that the worker can use; empty: CUDA_VISIBLE_DEVICES stays unchanged */
   constructor(setup: WorkerSetup, gpus: readonly number[], events: WorkerEvents) {
     const entry = fileURLToPath(new URL('../worker/main.js', import.meta.url));
-    if (!existsSync(entry)) throw new Error(`the worker's program ${entry} is missing: was trawl built?`);
+    if (!existsSync(entry))
+      throw new Error(`the worker's program ${entry} is missing; build trawl first (npm run build)`);
     this.#child = fork(entry, [JSON.stringify(setup)], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -41,14 +42,14 @@ export class WorkerProcess {
       stream?.on('data', (text: string) => events.onLog(text));
     }
     this.#child.on('message', (message: FromWorker) => {
-      if (message.kind === 'stopped') this.#hasStopped(message.key);
-      // What the worker printed before it said this lies in the pipes already: it is read first.
+      if (message.kind === 'stopped') this.#cancelKill(message.key);
+      // Output that the worker printed before this message is already in the pipes. Read it first.
       setImmediate(() => events.onMessage(message));
     });
     this.#child.on('error', (error) => events.onLog(`${error.message}\n`));
-    // Close, not exit: the last words on stderr come before it.
+    // The `exit` event can come before the last output on stderr; `close` cannot.
     this.#child.on('close', (code, signal) => {
-      for (const killer of this.#killers.values()) clearTimeout(killer);
+      for (const timer of this.#killTimers.values()) clearTimeout(timer);
       setImmediate(() => events.onExit(signal === null ? `exited with code ${code}` : `was killed by ${signal}`));
     });
   }
@@ -58,26 +59,25 @@ export class WorkerProcess {
   }
 
   send(message: ToWorker): void {
-    // A program of the user's own has a grace of its own before its worker's.
     if (message.kind === 'run') {
-      const program = message.assignments[0]?.trainer === 'command' ? STOP_GRACE_S * 1000 : 0;
-      this.#stopGraceMs = STOP_GRACE_MS + program;
+      const programGraceMs = message.assignments[0]?.trainer === 'command' ? STOP_GRACE_S * 1000 : 0;
+      this.#stopGraceMs = STOP_GRACE_MS + programGraceMs;
     }
     if (this.#child.connected) this.#child.send(message);
   }
 
-  /** Asks for the attempt's end, and kills the process, with what else runs in it, when it does not listen. */
+  /** Stops one attempt. Kills the whole process when the worker does not confirm the stop in time. */
   stop(key: AttemptName): void {
     this.send({ kind: 'stop', key });
-    this.#killers.set(
+    this.#killTimers.set(
       nameOf(key),
       setTimeout(() => this.kill(), this.#stopGraceMs),
     );
   }
 
-  #hasStopped(key: AttemptName): void {
-    clearTimeout(this.#killers.get(nameOf(key)));
-    this.#killers.delete(nameOf(key));
+  #cancelKill(key: AttemptName): void {
+    clearTimeout(this.#killTimers.get(nameOf(key)));
+    this.#killTimers.delete(nameOf(key));
   }
 
   kill(): void {

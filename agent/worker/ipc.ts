@@ -1,23 +1,24 @@
-/** What the supervisor and a worker process say to each other. */
+/** The messages between the supervisor and a worker process. */
 import type { FailureClassName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
-import type { DatasetUse } from '../data/use.ts';
+import type { DatasetUse } from '../data/cache.ts';
 import type { AttemptName, KeptArtifact } from '../trainers/trainer.ts';
 
-/** How a worker is set up: JSON in its first argument. */
+/** The configuration of a worker: JSON in its first argument. */
 export interface WorkerSetup {
   readonly dataDir: string;
-  /** The folder in which the user's programs run: absolute. */
+  /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;
   readonly requireGpu: boolean;
-  /** Cores of the machine, and slots that share them. */
+  /** Cores of the machine. */
   readonly cores: number;
+  /** Slots that share the cores. */
   readonly slots: number;
   /** GPUs of the machine. */
   readonly gpus: number;
   /** Slots that share the worker's GPU. */
   readonly gpuSharedBy: number;
-  /** Trials that the worker trains as one pack at most; auto: as many as pay and fit. */
+  /** Maximum number of trials in a pack; auto: as many as gain throughput and fit into memory. */
   readonly pack: number | 'auto';
 }
 
@@ -30,7 +31,7 @@ export interface Assignment {
   readonly checkpointEvery: number;
   readonly reconstructEvery: number;
   readonly resume: { readonly epoch: number; readonly path: string } | undefined;
-  /** The attempt's folder (agent/attempt-folder.ts): made by the first who writes, removed by the supervisor. */
+  /** The attempt's folder (see folders.ts). It is created at the first write and removed by the supervisor. */
   readonly folder: string;
 }
 
@@ -42,23 +43,23 @@ export interface KeptFile extends KeptArtifact {
 }
 
 export type ToWorker =
-  /** Several are a pack, which the trainer runs as one program. */
+  /** Several assignments are a pack, which the trainer runs as one program. */
   | { readonly kind: 'run'; readonly assignments: readonly Assignment[] }
-  /** End the attempt soon; always answered by `stopped`. */
+  /** Stops the attempt. The worker always answers with `stopped`. */
   | { readonly kind: 'stop'; readonly key: AttemptName };
 
 export type FromWorker =
   | { readonly kind: 'ready'; readonly backend: string; readonly pack: number }
-  /** A trial asked for its data set. */
+  /** A trial has loaded its data set. */
   | { readonly kind: 'dataset'; readonly use: DatasetUse }
-  /** The worker cannot work on this machine; it exits. */
+  /** The worker cannot run on this machine and exits. */
   | { readonly kind: 'unfit'; readonly message: string }
   | ({ readonly key: AttemptName } & FromAttempt);
 
-/** What becomes of one attempt. */
+/** The messages about one attempt. */
 export type FromAttempt =
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
-  /** A file is whole and on the disk in the attempt's folder. */
+  /** An artifact is complete and durable in the attempt's folder. */
   | { readonly kind: 'artifact'; readonly artifact: KeptFile }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly class: FailureClassName; readonly message: string }

@@ -1,28 +1,27 @@
-/** A worker process: loads a backend, then runs one attempt, or one pack of them, at a time. Dies with its supervisor. */
+/** A worker process: loads a backend, then runs one attempt or pack at a time. It exits with its supervisor. */
 import { isDiskFull } from '../../proto/errors.ts';
-import { workFolder } from '../attempt-folder.ts';
-import { onDatasetUse } from '../data/use.ts';
+import { onDatasetUse } from '../data/cache.ts';
+import { workFolder } from '../folders.ts';
 import { chooseBackend, forcedBackend } from '../machine/backend.ts';
-import { packSize } from '../machine/pack-size.ts';
+import { packSize } from '../machine/slots.ts';
 import { openFirstSession } from '../trainers/autoencoder/native-session.ts';
 import { trainerNamed } from '../trainers/registry.ts';
 import { type AttemptName, TrainingError, type TrainingRun } from '../trainers/trainer.ts';
+import { artifactKeeper } from './artifact-keeper.ts';
 import type { Assignment, FromAttempt, FromWorker, ToWorker, WorkerSetup } from './ipc.ts';
-import { keeper } from './keep.ts';
 
 const setup = JSON.parse(process.argv[2] ?? '{}') as WorkerSetup;
 const stopping = new Map<string, AbortController>();
 
 onDatasetUse((use) => send({ kind: 'dataset', use }));
 process.on('disconnect', () => process.exit(0));
-// A Ctrl-C in the terminal reaches the whole group, and a service manager's SIGTERM may: the supervisor decides when its
-// workers end.
+// Ctrl-C and a service manager's SIGTERM reach the whole process group, but only the supervisor stops its workers.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 process.on('message', (message: ToWorker) => {
   if (message.kind === 'run') void runAll(message.assignments);
   else {
     const controller = stopping.get(nameOf(message.key));
-    if (controller === undefined) say(message.key, { kind: 'stopped' });
+    if (controller === undefined) report(message.key, { kind: 'stopped' });
     else controller.abort(new Error('the attempt was stopped'));
   }
 });
@@ -37,21 +36,21 @@ try {
   process.disconnect();
 }
 
-/** Each attempt comes to its own end, whatever becomes of the others. */
+/** Each attempt of a pack ends independently of the others. */
 async function runAll(assignments: readonly Assignment[]): Promise<void> {
   const runs = assignments.map(runOf);
-  const ends = trained(assignments[0]?.trainer ?? '', runs);
-  await Promise.all(runs.map((run, at) => settle(run, ends[at] ?? Promise.resolve())));
+  const results = train(assignments[0]?.trainer ?? '', runs);
+  await Promise.all(runs.map((run, at) => settle(run, results[at] ?? Promise.resolve())));
 }
 
-function trained(name: string, runs: readonly TrainingRun[]): readonly Promise<void>[] {
+function train(name: string, runs: readonly TrainingRun[]): readonly Promise<void>[] {
   const trainer = trainerNamed(name);
   const [run, ...mates] = runs;
   if (trainer !== undefined && run !== undefined && mates.length === 0) return [trainer.run(run)];
   if (trainer?.pack !== undefined) return trainer.pack(runs);
-  const wanted = trainer === undefined ? 'trainer' : 'trainer of packs';
+  const missing = trainer === undefined ? 'trainer' : 'pack trainer';
   return runs.map(async () => {
-    throw new TrainingError('rejected', `this agent has no ${wanted} ${JSON.stringify(name)}`);
+    throw new TrainingError('rejected', `this agent has no ${missing} ${JSON.stringify(name)}`);
   });
 }
 
@@ -65,18 +64,18 @@ function runOf({ trainer: _, folder, ...assignment }: Assignment): TrainingRun {
     dataDir: setup.dataDir,
     workdir: setup.workdir,
     signal: controller.signal,
-    report: (epoch, metrics) => say(key, { kind: 'report', epoch, metrics }),
-    keep: keeper(folder, (artifact) => say(key, { kind: 'artifact', artifact })),
+    report: (epoch, metrics) => report(key, { kind: 'report', epoch, metrics }),
+    keep: artifactKeeper(folder, (artifact) => report(key, { kind: 'artifact', artifact })),
   };
 }
 
-async function settle({ key, signal }: TrainingRun, end: Promise<void>): Promise<void> {
+async function settle({ key, signal }: TrainingRun, result: Promise<void>): Promise<void> {
   try {
-    await end;
-    // Every stop is answered by `stopped`, also one that came too late to stop anything.
-    say(key, { kind: signal.aborted ? 'stopped' : 'done' });
+    await result;
+    // Every stop is answered by `stopped`, even one that arrived too late.
+    report(key, { kind: signal.aborted ? 'stopped' : 'done' });
   } catch (error) {
-    say(key, signal.aborted ? { kind: 'stopped' } : failureOf(error));
+    report(key, signal.aborted ? { kind: 'stopped' } : failureOf(error));
   } finally {
     stopping.delete(nameOf(key));
   }
@@ -98,7 +97,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : `${error}`;
 }
 
-function say(key: AttemptName, message: FromAttempt): void {
+function report(key: AttemptName, message: FromAttempt): void {
   send({ key, ...message });
 }
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { NatsConnection } from 'nats';
 import { pino } from 'pino';
 import { Agent } from '../../agent/supervisor/agent.ts';
-import { linkTo } from '../../agent/supervisor/link.ts';
-import { openSpool } from '../../agent/supervisor/spool-file.ts';
+import { coordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
+import { openSpool } from '../../agent/supervisor/spool.ts';
 import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
 import { closeNats, connectNats } from '../../lib/net/connect-nats.ts';
 import { PacedWorker } from './paced-worker.ts';
@@ -38,7 +38,7 @@ export class Fleet {
       const agent = new Agent({
         ...{ dir, server, nats, log, gpuFigures: () => [], spool: openSpool(dir).spool },
         hello: { ...said, slots, gpus: [], labels: {}, slotFacts, trainers: ['noop'] },
-        connect: () => linkTo(server),
+        connect: () => coordinatorClient(server),
         startWorker: (_slot, events) => new PacedWorker(events),
         onUnreadableOffer: () => {},
         onDatasetUse: () => {},

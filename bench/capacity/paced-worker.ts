@@ -1,6 +1,7 @@
 /** In place of a worker process: lets time pass instead of training, so that thousands of slots fit on one machine. */
-import type { Worker } from '../../agent/supervisor/agent.ts';
+
 import type { WorkerEvents } from '../../agent/supervisor/worker-process.ts';
+import type { Worker } from '../../agent/supervisor/workers.ts';
 import type { AttemptName } from '../../agent/trainers/trainer.ts';
 import type { Assignment, ToWorker } from '../../agent/worker/ipc.ts';
 

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { BackendName } from '../../agent/machine/backend.ts';
-import { threadEnvironment } from '../../agent/machine/slot-threads.ts';
+import { threadEnvironment } from '../../agent/machine/slots.ts';
 import { type Answer, IMAGES, type Ready, type Request } from './measurement.ts';
 
 export class Peer {

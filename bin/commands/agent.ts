@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { defaultDataDir } from '../../agent/data/cache.ts';
-import { defaultAgentDir } from '../../agent/default-dir.ts';
+import { defaultAgentDir } from '../../agent/folders.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../lib/net/address.ts';
 import { readIdentity } from '../../lib/net/identity.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
@@ -62,7 +62,7 @@ async function agent(options: Options): Promise<void> {
   });
   const { first, second } = untilSignals();
   try {
-    const { code } = await Promise.race([first, running.refused]);
+    const { code } = await Promise.race([first, running.rejected]);
     log.info(
       { graceMs: options.drainGrace },
       'the agent takes nothing new, and ends once nothing runs (again: at once)',

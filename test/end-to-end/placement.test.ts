@@ -118,7 +118,10 @@ test('labels and slots that cannot be are refused before anything is connected',
     EXIT.badInput,
     expect.stringContaining('Label z is given twice'),
   ]);
-  expect(await refused('--slots-per-gpu', '2')).toEqual([EXIT.refused, expect.stringContaining('none is seen')]);
+  expect(await refused('--slots-per-gpu', '2')).toEqual([
+    EXIT.refused,
+    expect.stringContaining('nvidia-smi lists none'),
+  ]);
 });
 
 test('a sweep that is made more urgent comes first, over a restart of the coordinator too', {

@@ -14,11 +14,11 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { attemptFolder, resumeFile } from '../../agent/attempt-folder.ts';
-import { bringArtifact, LostFileError } from '../../agent/supervisor/artifact-transfer.ts';
-import { linkTo } from '../../agent/supervisor/link.ts';
-import { Session } from '../../agent/supervisor/session.ts';
-import { openSpool } from '../../agent/supervisor/spool-file.ts';
+import { attemptFolder, resumeFile } from '../../agent/folders.ts';
+import { LostFileError, uploadArtifact } from '../../agent/supervisor/artifact-transfer.ts';
+import { coordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
+import { CoordinatorSession } from '../../agent/supervisor/coordinator-session.ts';
+import { openSpool } from '../../agent/supervisor/spool.ts';
 import { now } from '../../coordinator/clock.ts';
 import { controlOf } from '../../coordinator/control.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
@@ -67,7 +67,7 @@ beforeEach(async () => {
 });
 
 const atCoordinator = (name: string) => join(dir, 'artifacts', key.sweepId, key.trialId, `${key.attempt}`, name);
-const bring = () => bringArtifact(client, { agentId: 'a', key, artifact: FILE, path }, new AbortController().signal);
+const bring = () => uploadArtifact(client, { agentId: 'a', key, artifact: FILE, path }, new AbortController().signal);
 
 /** Agent `a`, without its slots. */
 function sessionWith(server: string, records: readonly RecordMessage[] = []) {
@@ -86,11 +86,18 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
   const events = {
     onWelcome: () => {},
     onDismissed: (refused: RecordRefused) => dismissed.push(refused),
-    onAcknowledged: () => {},
+    onSpoolShrunk: () => {},
     onDrain: () => {},
-    onRefused: () => {},
+    onRejected: () => {},
   };
-  const session = new Session(linkTo(server), agentDir, hello, spool, events, pino({ level: 'silent' }));
+  const session = new CoordinatorSession(
+    coordinatorClient(server),
+    agentDir,
+    hello,
+    spool,
+    events,
+    pino({ level: 'silent' }),
+  );
   onTestFinished(() => {
     session.close();
     spool.close();
@@ -158,7 +165,7 @@ test('a checkpoint is waited for while the coordinator is away, as long as its a
 });
 
 test.each([
-  ['whose file is gone', FILE, /file\.bin is gone/],
+  ['whose file is gone', FILE, /file\.bin is missing/],
   ['that the coordinator will never take', { ...FILE, size: 2 ** 30 + 1 }, /expected at most 1073741824/],
 ] as const)('an artifact %s costs its attempt, not the agent: the rest goes on', async (_, artifact, why) => {
   const log = (trialKey: AttemptKey, seq: number) => ({
@@ -173,5 +180,5 @@ test.each([
   ]);
   await expect.poll(() => dismissed.length, { timeout: 20_000 }).toBe(2);
   expect(dismissed.find((refused) => refused.key?.trialId === key.trialId)?.message).toMatch(why);
-  expect(spool.oldest()).toBeUndefined();
+  expect(spool.isEmpty()).toBe(true);
 });

@@ -42,7 +42,7 @@ test.each([
     expect(await cluster.agent('other').exited).toBe(EXIT.refused);
     expect(readFileSync(cluster.logOf('other'), 'utf8')).toMatch(
       new RegExp(
-        `refuses this agent: agent other .* speaks protocol ${protocol}, this coordinator ${PROTOCOL}: ${advice}`,
+        `rejected this agent: agent other .* speaks protocol ${protocol}, this coordinator ${PROTOCOL}: ${advice}`,
       ),
     );
     await cluster.startAgent('agent', 1);

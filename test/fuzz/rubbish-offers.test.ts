@@ -1,7 +1,7 @@
 import { connect } from 'nats';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { OfferQueue } from '../../agent/supervisor/offer-queue.ts';
+import { OfferQueue } from '../../agent/supervisor/offer-queues.ts';
 import { startNatsServer } from '../../bin/local/nats-server.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
 import { offerStream, offerSubject } from '../../proto/subjects.ts';

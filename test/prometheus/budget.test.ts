@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { GpuWatch } from '../../agent/machine/gpu-watch.ts';
+import { GpuWatch } from '../../agent/machine/gpus.ts';
 import { startOperator } from '../../agent/metrics/operator.ts';
 import { busyCluster } from '../support/coordinator/busy-cluster.ts';
 import { newFolder } from '../support/coordinator/serve.ts';
@@ -70,7 +70,7 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
       dataDir: folder,
     },
     ...{ auth: undefined, identity: undefined, log: pino({ level: 'silent' }) },
-    ...{ gpuFigures: () => watch.figures, spooled: () => 0, unready: () => undefined },
+    ...{ gpuFigures: () => watch.figures, spooled: () => 0, unreadyReason: () => undefined },
   });
   onTestFinished(() => operator.stop());
   const scrape = async () => (await fetch(`http://${operator.advertised}/metrics`)).text();

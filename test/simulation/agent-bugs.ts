@@ -1,5 +1,5 @@
 /** Bugs of an agent. */
-import type { Link, ReportStream } from '../../agent/supervisor/link.ts';
+import type { CoordinatorClient, ReportStream } from '../../agent/supervisor/coordinator-client.ts';
 import type { Spool } from '../../agent/supervisor/spool.ts';
 import type { ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Bug } from './bug.ts';
@@ -23,7 +23,7 @@ function deafTo(stream: ReportStream, drops: (answer: ReportResponse['message'])
   return stream;
 }
 
-const changed = (change: (link: Link) => Partial<Link>): Bug['link'] => {
+const changed = (change: (link: CoordinatorClient) => Partial<CoordinatorClient>): Bug['link'] => {
   return (link) => ({ ...link, ...change(link) });
 };
 
@@ -53,10 +53,10 @@ export const AGENT_BUGS: Readonly<Record<string, Bug>> = {
   },
   'record-before-file': {
     about: "an artifact's record leaves before its file is with the coordinator",
-    link: changed(() => ({ bring: async () => 'stored' })),
+    link: changed(() => ({ upload: async () => 'stored' })),
   },
   'checkpoint-not-fetched': {
     about: 'an attempt goes on from a checkpoint that has not been fetched',
-    link: changed(() => ({ fetch: async () => true })),
+    link: changed(() => ({ download: async () => true })),
   },
 };

@@ -4,8 +4,8 @@
  * way may break anywhere.
  */
 import { status } from '@grpc/grpc-js';
-import { LostFileError, type Outgoing } from '../../agent/supervisor/artifact-transfer.ts';
-import type { Link } from '../../agent/supervisor/link.ts';
+import { LostFileError, type Upload } from '../../agent/supervisor/artifact-transfer.ts';
+import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import { refusalFor } from '../../coordinator/core/attempts.ts';
 import type { AttemptKey } from '../../coordinator/core/model.ts';
 import type { Runtime } from '../../coordinator/runtime.ts';
@@ -60,7 +60,7 @@ export function fileWays(
   agent: SimulatedProcess,
   machine: MachineFiles,
   transferMs: () => number,
-): Pick<Link, 'bring' | 'fetch'> {
+): Pick<CoordinatorClient, 'upload' | 'download'> {
   const { clock, random } = grpc.network;
 
   /** One exchange with the coordinator that listens now. Rejects as grpc-js does. */
@@ -80,7 +80,7 @@ export function fileWays(
     });
   }
 
-  async function bring({ agentId, key, artifact, path }: Outgoing): Promise<'stored' | Refusal> {
+  async function upload({ agentId, key, artifact, path }: Upload): Promise<'stored' | Refusal> {
     if (!machine.has(path)) throw new LostFileError(`the file ${path} is gone`);
     const first = await ask((ways) => ways.begin(agentId, key, artifact));
     if (first !== 'wanted') return first;
@@ -91,15 +91,15 @@ export function fileWays(
   }
 
   return {
-    bring: (outgoing, signal) =>
+    upload: (announced, signal) =>
       new Promise((resolve, reject) => {
         const stop = () => reject(new Error('cancelled'));
         signal.addEventListener('abort', stop, { once: true });
-        bring(outgoing)
+        upload(announced)
           .finally(() => signal.removeEventListener('abort', stop))
           .then(resolve, reject);
       }),
-    async fetch(key, artifact, path) {
+    async download(key, artifact, path) {
       const sum = await ask((ways) => ways.read(key, artifact));
       if (sum === undefined) throw Object.assign(new Error('no such artifact'), { code: status.NOT_FOUND });
       await new Promise<void>((resolve) => clock.after(transferMs(), agent, resolve));

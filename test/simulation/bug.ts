@@ -1,7 +1,7 @@
 /** A deliberate bug, put into the simulated processes from outside, to show that the simulation finds it. */
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
-import type { Link } from '../../agent/supervisor/link.ts';
+import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import type { Spool } from '../../agent/supervisor/spool.ts';
 import type { Runtime, RuntimeOptions } from '../../coordinator/runtime.ts';
 import type { Offers } from '../../coordinator/transport/offers.ts';
@@ -26,5 +26,5 @@ export interface Bug {
   service?(service: AttemptServiceServer, runtime: Runtime): AttemptServiceServer;
   nats?(nats: NatsConnection, runtime: Runtime): NatsConnection;
   spool?(spool: Spool): Spool;
-  link?(link: Link): Link;
+  link?(link: CoordinatorClient): CoordinatorClient;
 }

@@ -1,6 +1,6 @@
 /** gRPC between the agents and the coordinator that listens: the coordinator's own service, the agent's own session. */
 import { status } from '@grpc/grpc-js';
-import type { Link, ReportStream } from '../../agent/supervisor/link.ts';
+import type { CoordinatorClient, ReportStream } from '../../agent/supervisor/coordinator-client.ts';
 import {
   type AttemptServiceServer,
   OpenRequest,
@@ -48,7 +48,7 @@ export class Grpc {
   }
 
   /** The agent's link, but for the files of artifacts, which it brings from its machine. */
-  link(agent: SimulatedProcess, files: Pick<Link, 'bring' | 'fetch'>): Link {
+  link(agent: SimulatedProcess, files: Pick<CoordinatorClient, 'upload' | 'download'>): CoordinatorClient {
     return {
       report: () => this.#report(agent),
       open: (request, withinMs, answered) => this.#open(agent, request, withinMs, answered),

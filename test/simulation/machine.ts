@@ -167,8 +167,8 @@ class WatchedSpool extends Spool {
     for (const { key, seq } of records) if (key !== undefined) this.#written.set(nameOf(key), seq);
   }
 
-  override forget(key: AttemptKey): void {
-    super.forget(key);
+  override discard(key: AttemptKey): void {
+    super.discard(key);
     this.#written.delete(nameOf(key));
   }
 }

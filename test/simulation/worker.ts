@@ -2,9 +2,9 @@
  * A worker process: models agent/worker/main.ts and agent/supervisor/worker-process.ts. Trains by letting time pass,
  * reports, keeps checkpoints and a model, and dies with its agent.
  */
-import { keptFile } from '../../agent/attempt-folder.ts';
-import type { Worker } from '../../agent/supervisor/agent.ts';
+import { keptFile } from '../../agent/folders.ts';
 import { STOP_GRACE_MS, type WorkerEvents } from '../../agent/supervisor/worker-process.ts';
+import type { Worker } from '../../agent/supervisor/workers.ts';
 import type { AttemptName } from '../../agent/trainers/trainer.ts';
 import type { Assignment, FromAttempt, ToWorker } from '../../agent/worker/ipc.ts';
 import type { ArtifactKindName } from '../../proto/names.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { RefusedError } from '../../proto/errors.ts';
 import { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { openSpool } from './spool-file.ts';
+import { openSpool } from './spool.ts';
 
 const KEY = { sweepId: '1', trialId: 't', attempt: 1 };
 
@@ -14,8 +14,8 @@ function newFolder(): string {
   return dir;
 }
 
-/** The files of a spool that held records when its process died: copied, as libsql keeps what it has opened. */
-function leftBehind(records: number): string {
+/** Returns a folder with the files of a spool whose process died: copies, because libsql keeps opened files open. */
+function spoolOfDeadProcess(records: number): string {
   const dir = newFolder();
   const { spool } = openSpool(dir);
   const text = 'x'.repeat(500);
@@ -31,31 +31,31 @@ function leftBehind(records: number): string {
   return copy;
 }
 
-test('a spool that another process has is refused', () => {
+test('a folder whose spool another process has open is rejected', () => {
   const dir = newFolder();
   openSpool(dir);
   expect(() => openSpool(dir)).toThrow(RefusedError);
 });
 
-test('what was spooled when the process died is there again', () => {
-  const { setAside, spool } = openSpool(leftBehind(3));
-  expect(setAside).toBeUndefined();
+test('records that were spooled before the process died are still there', () => {
+  const { damagedFile, spool } = openSpool(spoolOfDeadProcess(3));
+  expect(damagedFile).toBeUndefined();
   expect(spool.after(0, 10).map(({ record }) => record.seq)).toEqual([1, 2, 3]);
 });
 
 test.each<[string, (path: string) => void]>([
-  ['no database at all', (path) => writeFileSync(path, 'power was lost here\n'.repeat(500))],
-  ['cut short', (path) => truncateSync(path, 3 * 4096 + 7)],
-])('a spool that is %s is set aside, and the agent works with a new one', (_, damage) => {
-  // More than its log holds before it is written into the file itself.
-  const dir = leftBehind(12_000);
+  ['not a database', (path) => writeFileSync(path, 'power was lost here\n'.repeat(500))],
+  ['truncated', (path) => truncateSync(path, 3 * 4096 + 7)],
+])('a spool that is %s is moved aside, and the agent starts with an empty one', (_, damage) => {
+  // Enough records that SQLite moves some from its log into the file.
+  const dir = spoolOfDeadProcess(12_000);
   rmSync(join(dir, 'spool.db-wal'));
   damage(join(dir, 'spool.db'));
   const before = readFileSync(join(dir, 'spool.db'));
-  const { setAside, spool } = openSpool(dir);
-  expect(setAside).toBe(join(dir, 'spool.db.damaged'));
+  const { damagedFile, spool } = openSpool(dir);
+  expect(damagedFile).toBe(join(dir, 'spool.db.damaged'));
   expect(readFileSync(join(dir, 'spool.db.damaged')).length).toBe(before.length);
-  expect(spool.oldest()).toBeUndefined();
+  expect(spool.isEmpty()).toBe(true);
   spool.add([RecordMessage.fromPartial({ key: KEY, seq: 1 })]);
   expect(spool.attempts()).toEqual([KEY]);
   expect(existsSync(join(dir, 'spool.db'))).toBe(true);

@@ -4,17 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BadInputError } from '../../proto/errors.ts';
-import { keptFile } from '../attempt-folder.ts';
+import { keptFile } from '../folders.ts';
+import { artifactKeeper } from './artifact-keeper.ts';
 import type { KeptFile } from './ipc.ts';
-import { keeper } from './keep.ts';
 
 let folder: string;
 let announced: KeptFile[];
-let keep: ReturnType<typeof keeper>;
+let keep: ReturnType<typeof artifactKeeper>;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'trawl-keep-'));
   announced = [];
-  keep = keeper(folder, (file) => announced.push(file));
+  keep = artifactKeeper(folder, (file) => announced.push(file));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -25,45 +25,45 @@ const announcement = (name: string) => ({
   ...{ size: BYTES.length, sha256: createHash('sha256').update(BYTES).digest('hex') },
 });
 
-/** A file that the trainer has made. */
-function made(name: string, bytes: Uint8Array = BYTES): { path: string } {
+/** Writes a file as a trainer does. */
+function writeFile(name: string, bytes: Uint8Array = BYTES): { path: string } {
   const path = join(folder, name);
   writeFileSync(path, bytes);
   return { path };
 }
 
-test('bytes and files are whole in the folder when they are announced, with their size and sum', async () => {
+test('bytes and files are complete in the folder when they are announced, with their size and checksum', async () => {
   await keep(named('a/b/bytes'), BYTES);
-  const file = made('made');
+  const file = writeFile('made');
   await keep(named('a/file'), file);
   expect(announced).toEqual([announcement('a/b/bytes'), announcement('a/file')]);
   for (const { name } of announced) expect(readFileSync(keptFile(folder, name))).toEqual(BYTES);
   expect(existsSync(file.path)).toBe(false);
 });
 
-test('a file beyond a gigabyte is refused by its limit and stays where it was; the rest is kept', async () => {
-  const large = made('large');
-  // Holes take no room.
+test('a file above 1 GiB is rejected and stays where it was; later artifacts are kept', async () => {
+  const large = writeFile('large');
+  // A sparse file takes no disk space.
   truncateSync(large.path, 2 ** 30 + 1);
   await expect(keep(named('model'), large)).rejects.toThrow(
-    new BadInputError('"model" is no artifact: it has 1073741825 bytes: expected at most 1073741824'),
+    new BadInputError('"model" cannot be an artifact: it has 1073741825 bytes; expected at most 1073741824'),
   );
   expect([existsSync(large.path), existsSync(keptFile(folder, 'model'))]).toEqual([true, false]);
   await keep(named('model'), BYTES);
   expect(announced).toEqual([announcement('model')]);
 });
 
-test.each(['../up', 'a/../../up', '/root', '.hidden', 'a//b', ''])('a file named %j is refused', async (name) => {
+test.each(['../up', 'a/../../up', '/root', '.hidden', 'a//b', ''])('an artifact named %j is rejected', async (name) => {
   await expect(keep(named(name), BYTES)).rejects.toThrow(BadInputError);
   expect(announced).toEqual([]);
   expect(existsSync(join(folder, 'kept'))).toBe(false);
 });
 
-test('a name is used once, and is either a file or a folder', async () => {
+test('a name can be used once, as either a file or a folder', async () => {
   await keep(named('a/b'), BYTES);
-  await expect(keep(named('a/b'), BYTES)).rejects.toThrow('has one of that name already');
-  await expect(keep(named('a'), made('x'))).rejects.toThrow('"a" cannot be a file and a folder');
-  await expect(keep(named('a/b/c'), BYTES)).rejects.toThrow('"a/b" cannot be a file and a folder');
+  await expect(keep(named('a/b'), BYTES)).rejects.toThrow('already has an artifact with this name');
+  await expect(keep(named('a'), writeFile('x'))).rejects.toThrow('"a" cannot be both a file and a folder');
+  await expect(keep(named('a/b/c'), BYTES)).rejects.toThrow('"a/b" cannot be both a file and a folder');
   await keep(named('a/c'), BYTES);
   expect(announced.map(({ name }) => name)).toEqual(['a/b', 'a/c']);
 });

@@ -1,33 +1,35 @@
-/** Puts what a trainer keeps into the attempt's folder, whole, on the disk, with its checksum. */
+/** Stores a trainer's artifacts in the attempt's folder, durably and with their checksums. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { artifactNameProblem, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS } from '../../proto/artifacts.ts';
 import { BadInputError } from '../../proto/errors.ts';
-import { keptFile } from '../attempt-folder.ts';
+import { keptFile } from '../folders.ts';
 import type { TrainingRun } from '../trainers/trainer.ts';
 import type { KeptFile } from './ipc.ts';
 
 /**
+ * Returns the `keep` function of a training run.
  * @param folder the attempt's folder
- * @param announce called when a file is whole: from then on it outlives the worker
+ * @param announce called when an artifact is durable: from then on it survives the death of the worker
  */
-export function keeper(folder: string, announce: (file: KeptFile) => void): TrainingRun['keep'] {
+export function artifactKeeper(folder: string, announce: (file: KeptFile) => void): TrainingRun['keep'] {
   const names = new Set<string>();
   const folders = new Set<string>();
   return async (artifact, content) => {
-    // All of it first: what is refused stays where it was, and leaves nothing behind.
+    // Check everything first, so that a rejected file stays where it was.
     const bytes = content instanceof Uint8Array ? content.byteLength : (await stat(content.path)).size;
     const problem = nameProblem(artifact.name, names, folders) ?? limitProblem(bytes, names.size);
-    if (problem !== undefined) throw new BadInputError(`${JSON.stringify(artifact.name)} is no artifact: ${problem}`);
+    if (problem !== undefined)
+      throw new BadInputError(`${JSON.stringify(artifact.name)} cannot be an artifact: ${problem}`);
     names.add(artifact.name);
     for (const above of foldersOf(artifact.name)) folders.add(above);
     const path = keptFile(folder, artifact.name);
     await mkdir(dirname(path), { recursive: true });
     if (content instanceof Uint8Array) await writeDurably(path, content);
     else await moveDurably(content.path, path);
-    const { size, sha256 } = content instanceof Uint8Array ? sumOf(content) : await sumOfFile(path);
+    const { size, sha256 } = content instanceof Uint8Array ? checksumOf(content) : await checksumOfFile(path);
     announce({ ...artifact, size, sha256 });
   };
 }
@@ -35,17 +37,17 @@ export function keeper(folder: string, announce: (file: KeptFile) => void): Trai
 function nameProblem(name: string, names: ReadonlySet<string>, folders: ReadonlySet<string>): string | undefined {
   const wrong = artifactNameProblem(name);
   if (wrong !== undefined) return wrong;
-  if (names.has(name)) return 'this attempt has one of that name already';
+  if (names.has(name)) return 'the attempt already has an artifact with this name';
   const file = foldersOf(name).find((above) => names.has(above)) ?? (folders.has(name) ? name : undefined);
-  return file === undefined ? undefined : `${JSON.stringify(file)} cannot be a file and a folder`;
+  return file === undefined ? undefined : `${JSON.stringify(file)} cannot be both a file and a folder`;
 }
 
 function limitProblem(bytes: number, kept: number): string | undefined {
-  if (bytes > MAX_ARTIFACT_BYTES) return `it has ${bytes} bytes: expected at most ${MAX_ARTIFACT_BYTES}`;
-  return kept >= MAX_ARTIFACTS ? `an attempt may have ${MAX_ARTIFACTS} artifacts` : undefined;
+  if (bytes > MAX_ARTIFACT_BYTES) return `it has ${bytes} bytes; expected at most ${MAX_ARTIFACT_BYTES}`;
+  return kept >= MAX_ARTIFACTS ? `an attempt can have up to ${MAX_ARTIFACTS} artifacts` : undefined;
 }
 
-/** `a` and `a/b` for `a/b/c`. */
+/** Returns `a` and `a/b` for `a/b/c`. */
 function foldersOf(name: string): string[] {
   const steps = name.split('/').slice(0, -1);
   return steps.map((_, i) => steps.slice(0, i + 1).join('/'));
@@ -71,16 +73,16 @@ async function moveDurably(from: string, to: string): Promise<void> {
   }
 }
 
-function sumOf(bytes: Uint8Array): { size: number; sha256: string } {
+function checksumOf(bytes: Uint8Array): { size: number; sha256: string } {
   return { size: bytes.byteLength, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-async function sumOfFile(path: string): Promise<{ size: number; sha256: string }> {
+async function checksumOfFile(path: string): Promise<{ size: number; sha256: string }> {
   const hash = createHash('sha256');
   let size = 0;
-  for await (const piece of createReadStream(path)) {
-    hash.update(piece);
-    size += piece.length;
+  for await (const chunk of createReadStream(path)) {
+    hash.update(chunk);
+    size += chunk.length;
   }
   return { size, sha256: hash.digest('hex') };
 }

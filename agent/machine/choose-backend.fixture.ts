@@ -1,4 +1,4 @@
-/** Chooses a backend in a process of its own and prints nothing but its name. */
+/** Chooses a backend in a separate process and prints its name. */
 import { chooseBackend } from './backend.ts';
 
 const { name } = await chooseBackend({ gpus: 0, requireGpu: false });

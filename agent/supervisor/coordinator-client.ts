@@ -1,4 +1,4 @@
-/** The ways from an agent to its coordinator: calls, a stream, and the files of artifacts. */
+/** The calls that an agent makes to its coordinator over gRPC. */
 import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import { channelTo } from '../../lib/net/channel.ts';
 import type { Identity } from '../../lib/net/identity.ts';
@@ -13,29 +13,29 @@ import {
   type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
-import { bringArtifact, fetchArtifact, type Outgoing } from './artifact-transfer.ts';
+import { downloadArtifact, type Upload, uploadArtifact } from './artifact-transfer.ts';
 
 export const RECONNECT_MIN_MS = 200;
 export const RECONNECT_MAX_MS = 5_000;
 
 export type ReportStream = ClientDuplexStream<ReportRequest, ReportResponse>;
 
-export interface Link {
+export interface CoordinatorClient {
   report(): ReportStream;
-  /** Answers with an error when the coordinator cannot be reached, or has not answered in time. */
-  open(request: OpenRequest, withinMs: number, answered: (error: Error | null, response: OpenResponse) => void): void;
-  /** See bringArtifact. */
-  bring(outgoing: Outgoing, signal: AbortSignal): Promise<'stored' | Refusal>;
-  /** See fetchArtifact. */
-  fetch(key: AttemptKey, artifact: Artifact, path: string): Promise<boolean>;
+  /** Calls back with an error when the coordinator cannot be reached or does not answer within the timeout. */
+  open(request: OpenRequest, timeoutMs: number, onAnswer: (error: Error | null, response: OpenResponse) => void): void;
+  /** See uploadArtifact. */
+  upload(upload: Upload, signal: AbortSignal): Promise<'stored' | Refusal>;
+  /** See downloadArtifact. */
+  download(key: AttemptKey, artifact: Artifact, path: string): Promise<boolean>;
   close(): void;
 }
 
 /**
  * @param server HOST:PORT
- * @param identity whom the agent shows that it is; undefined: nobody asks, and nothing is encrypted
+ * @param identity the agent's certificate; undefined: no authentication and no encryption
  */
-export function linkTo(server: string, identity?: Identity): Link {
+export function coordinatorClient(server: string, identity?: Identity): CoordinatorClient {
   const channel = channelTo(server, identity);
   const options = {
     ...channel.options,
@@ -48,14 +48,19 @@ export function linkTo(server: string, identity?: Identity): Link {
   const artifacts = new ArtifactServiceClient(server, channel.shown, options);
   return {
     report: () => attempts.report(),
-    open: (request, withinMs, answered) => {
-      attempts.open(request, new Metadata(), { deadline: new Date(Date.now() + withinMs) }, answered);
+    open: (request, timeoutMs, onAnswer) => {
+      attempts.open(request, new Metadata(), { deadline: new Date(Date.now() + timeoutMs) }, onAnswer);
     },
-    bring: (outgoing, signal) => bringArtifact(artifacts, outgoing, signal),
-    fetch: (key, artifact, path) => fetchArtifact(artifacts, key, artifact, path),
+    upload: (upload, signal) => uploadArtifact(artifacts, upload, signal),
+    download: (key, artifact, path) => downloadArtifact(artifacts, key, artifact, path),
     close() {
       attempts.close();
       artifacts.close();
     },
   };
+}
+
+/** Returns the gRPC status of a failed call, or the code of a system error. */
+export function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import { slotCount, slotGpus, threadEnvironment } from './slots.ts';
+
+const defaults = { slots: undefined, slotsPerGpu: undefined };
+
+test('a machine has one slot per GPU, or one per core when it has no GPU', () => {
+  expect(slotCount(defaults, 4, 16)).toBe(4);
+  expect(slotCount(defaults, 0, 16)).toBe(16);
+});
+
+test('the number of slots can be set in total or per GPU', () => {
+  expect(slotCount({ ...defaults, slots: 3 }, 4, 16)).toBe(3);
+  expect(slotCount({ ...defaults, slotsPerGpu: 3 }, 4, 16)).toBe(12);
+});
+
+test('slots per GPU are rejected on a machine without GPUs, and so are both options together', () => {
+  expect(() => slotCount({ ...defaults, slotsPerGpu: 2 }, 0, 16)).toThrow(/nvidia-smi lists none/);
+  expect(() => slotCount({ slots: 2, slotsPerGpu: 2 }, 4, 16)).toThrow(/cannot be combined/);
+});
+
+const GIB = 2 ** 30;
+const gpus = (...gib: number[]) => gib.map((size, index) => ({ index, name: 'GPU', memoryBytes: size * GIB }));
+const assigned = (have: number[], slots: number) =>
+  slotGpus(gpus(...have), slots).map(({ indexes, vramBytes }) => [indexes, vramBytes / GIB]);
+
+test('with one slot per GPU, each slot has a whole GPU', () => {
+  expect(assigned([80, 16], 2)).toEqual([
+    [[0], 80],
+    [[1], 16],
+  ]);
+});
+
+test('several slots per GPU share its memory evenly', () => {
+  expect(assigned([80, 16], 4)).toEqual([
+    [[0], 40],
+    [[1], 8],
+    [[0], 40],
+    [[1], 8],
+  ]);
+  // Three slots on two GPUs: the first GPU has two of them.
+  expect(assigned([80, 80], 3)).toEqual([
+    [[0], 40],
+    [[1], 80],
+    [[0], 40],
+  ]);
+});
+
+test('with fewer slots than GPUs, each slot has several GPUs and the memory of the smallest', () => {
+  expect(assigned([80, 16, 80, 80, 80], 2)).toEqual([
+    [[0, 1], 16],
+    [[2, 3], 80],
+  ]);
+});
+
+test('on a machine without GPUs, slots have none', () => {
+  expect(assigned([], 2)).toEqual([
+    [[], 0],
+    [[], 0],
+  ]);
+});
+
+test('slots share the cores evenly, and each has at least one thread', () => {
+  const threads = (cores: number, slots: number) => threadEnvironment(cores, slots, {}).TF_NUM_INTEROP_THREADS;
+  expect([threads(2, 2), threads(2, 1), threads(16, 3), threads(2, 8)]).toEqual(['1', '2', '5', '1']);
+});
+
+test('half of the threads of a slot work on one operation', () => {
+  const intraOp = (threads: number) => threadEnvironment(threads, 1, {}).TF_NUM_INTRAOP_THREADS;
+  expect([1, 2, 3, 16].map(intraOp)).toEqual(['1', '1', '2', '8']);
+});
+
+test('variables that the user has set stay unchanged', () => {
+  expect(threadEnvironment(8, 2, { OMP_NUM_THREADS: '3', TF_NUM_INTRAOP_THREADS: '' })).toEqual({
+    OMP_NUM_THREADS: '3',
+    TF_NUM_INTRAOP_THREADS: '2',
+    TF_NUM_INTEROP_THREADS: '4',
+  });
+});

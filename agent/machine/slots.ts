@@ -1,0 +1,85 @@
+/** How an agent divides its machine among slots: how many there are, and each one's GPUs, threads and pack size. */
+import { BadInputError, RefusedError } from '../../proto/errors.ts';
+import type { BackendName } from './backend.ts';
+import type { Gpu } from './gpus.ts';
+
+export interface SlotCountOptions {
+  /** `--slots`; undefined: decided by `slotsPerGpu` or by the machine. */
+  readonly slots: number | undefined;
+  /** `--slots-per-gpu`; undefined: one slot per GPU. */
+  readonly slotsPerGpu: number | undefined;
+}
+
+/**
+ * Returns the number of slots: as requested, otherwise one per GPU, or one per core on a machine without GPUs.
+ * @throws {BadInputError} when both options are given
+ * @throws {RefusedError} for slots per GPU on a machine without GPUs
+ */
+export function slotCount({ slots, slotsPerGpu }: SlotCountOptions, gpus: number, cores: number): number {
+  if (slotsPerGpu === undefined) return slots ?? (gpus || cores);
+  if (slots !== undefined) throw new BadInputError('--slots and --slots-per-gpu cannot be combined');
+  if (gpus === 0) {
+    throw new RefusedError(
+      '--slots-per-gpu needs a GPU, and nvidia-smi lists none; use --slots on a machine without GPUs',
+    );
+  }
+  return gpus * slotsPerGpu;
+}
+
+/** The GPUs of one slot. */
+export interface SlotGpus {
+  /** Indexes for CUDA_VISIBLE_DEVICES; empty on a machine without GPUs. */
+  readonly indexes: readonly number[];
+  /** Number of slots that share each of these GPUs, including this one. */
+  readonly sharedBy: number;
+  /** Bytes that the slot can use on each of its GPUs; 0 without a GPU. */
+  readonly vramBytes: number;
+}
+
+/**
+ * Assigns GPUs to slots. With at least as many slots as GPUs, each slot has one GPU and shares it evenly. With fewer
+ * slots, each slot has the same number of GPUs, and the remainder is unused.
+ */
+export function slotGpus(gpus: readonly Gpu[], slots: number): readonly SlotGpus[] {
+  return Array.from({ length: slots }, (_, slot) => {
+    if (gpus.length === 0) return { indexes: [], sharedBy: 1, vramBytes: 0 };
+    const perSlot = Math.max(1, Math.floor(gpus.length / slots));
+    const first = (slot * perSlot) % gpus.length;
+    const own = gpus.slice(first, first + perSlot);
+    const sharedBy = slots <= gpus.length ? 1 : Math.ceil((slots - first) / gpus.length);
+    const smallest = Math.min(...own.map(({ memoryBytes }) => memoryBytes));
+    return { indexes: own.map(({ index }) => index), sharedBy, vramBytes: Math.floor(smallest / sharedBy) };
+  });
+}
+
+/**
+ * Returns the environment variables that limit the threads of a slot's process. Each slot gets `cores / slots` threads,
+ * rounded down, at least one. That many operations of a step run in parallel, and half as many threads work on one
+ * operation, because waking threads for each small operation costs more than it gains (bench/RESULTS.md). Variables that
+ * the user has set stay unchanged. The number of threads changes no result (see NATIVE_ENVIRONMENT).
+ */
+export function threadEnvironment(cores: number, slots: number, env: NodeJS.ProcessEnv): Record<string, string> {
+  const threads = Math.max(1, Math.floor(cores / slots));
+  const defaults = {
+    TF_NUM_INTRAOP_THREADS: `${Math.ceil(threads / 2)}`,
+    TF_NUM_INTEROP_THREADS: `${threads}`,
+    // For users' programs: PyTorch, NumPy and OpenBLAS read it.
+    OMP_NUM_THREADS: `${threads}`,
+  };
+  return Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, env[name] || value]));
+}
+
+/** The value of `--pack`: a number, or as many trials as gain throughput and fit into memory. */
+export type PackOption = number | 'auto';
+
+/**
+ * Returns how many trials a worker trains together.
+ * @param sharedBy number of slots that share the worker's GPU
+ */
+export async function packSize(option: PackOption, backend: BackendName, sharedBy: number): Promise<number> {
+  if (option !== 'auto') return option;
+  // On a CPU, one network already keeps a core busy (bench/RESULTS.md).
+  if (backend !== 'tensorflow-gpu') return 1;
+  const { packThatFits } = await import('../trainers/autoencoder/pack-memory.ts');
+  return packThatFits(sharedBy);
+}

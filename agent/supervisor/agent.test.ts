@@ -1,0 +1,134 @@
+/** The agent's wiring, with a simulated coordinator, queue and worker. */
+import { EventEmitter } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NatsConnection } from 'nats';
+import { pino } from 'pino';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import {
+  type AttemptKey,
+  Grant,
+  Offer,
+  type OpenResponse,
+  type Record as RecordMessage,
+  type ReportRequest,
+  type ReportResponse,
+  Welcome,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { ToWorker } from '../worker/ipc.ts';
+import { Agent } from './agent.ts';
+import type { CoordinatorClient, ReportStream } from './coordinator-client.ts';
+import { openSpool } from './spool.ts';
+import type { WorkerEvents } from './worker-process.ts';
+
+const key = (trialId: string): AttemptKey => ({ sweepId: '1', trialId, attempt: 1 });
+
+/** A queue with one offer. */
+function natsWith(offered: AttemptKey): NatsConnection {
+  const data = Offer.encode(Offer.fromPartial({ key: offered })).finish();
+  const message = { data, subject: 'offer', ack: () => true, nak: () => {}, working: () => {} };
+  const messages = [message];
+  const fetch = async () => {
+    const pulled = messages.splice(0, 1);
+    return {
+      close: async () => {},
+      async *[Symbol.asyncIterator]() {
+        yield* pulled;
+        // A pull without offers lasts until it expires.
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      },
+    };
+  };
+  const jetstream = () => ({ consumers: { get: async () => ({ fetch }) } });
+  return { publish: () => {}, jetstream } as unknown as NatsConnection;
+}
+
+function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-agent-'));
+  const { spool } = openSpool(dir);
+  const records: RecordMessage[] = [];
+  const receive = (message: ReportResponse['message']) => stream.emit('data', { message });
+  const stream = Object.assign(new EventEmitter(), {
+    write: ({ message }: ReportRequest) => {
+      if (message?.$case !== 'record') return true;
+      records.push(message.record);
+      const { key, seq } = message.record;
+      setImmediate(() => receive({ $case: 'ack', ack: { key, seq } }));
+      return true;
+    },
+    cancel: () => {},
+  });
+  const sentToWorker: ToWorker[] = [];
+  const agent = new Agent({
+    dir,
+    server: 'coordinator',
+    connect: () => ({
+      report: () => stream as unknown as ReportStream,
+      open,
+      upload: async () => 'stored',
+      download: async () => false,
+      close: () => {},
+    }),
+    hello: {
+      agentId: 'a',
+      incarnation: 'a1',
+      protocol: 2,
+      version: '0',
+      host: 'host',
+      slots: 1,
+      gpus: [],
+      metrics: '',
+      labels: {},
+      slotFacts: [{ gpus: 0, vramBytes: 0 }],
+      trainers: ['noop'],
+    },
+    gpuFigures: () => [],
+    startWorker: (_slot, events: WorkerEvents) => {
+      setImmediate(() => events.onMessage({ kind: 'ready', backend: 'wasm', pack: 2 }));
+      return { pid: 1, send: (message) => sentToWorker.push(message), stop: () => {}, kill: () => {} };
+    },
+    spool,
+    nats: natsWith(offered),
+    log: pino({ level: 'silent' }),
+    onUnreadableOffer: () => {},
+    onDatasetUse: () => {},
+  });
+  onTestFinished(async () => {
+    await agent.stop();
+    spool.close();
+    rmSync(dir, { recursive: true });
+  });
+  return { agent, receive, records, sentToWorker };
+}
+
+test('a grant that a coordinator of another version sent fails in preflight, and the others of its pack run', async () => {
+  const readable = Grant.fromPartial({ trainer: 'noop' });
+  // A kind of value that this version does not have decodes to no kind.
+  const unreadable = Grant.fromPartial({ trainer: 'noop', parameters: { lr: {} } });
+  const decisions: OpenResponse['decisions'] = [
+    { key: key('t'), answer: { $case: 'grant', grant: unreadable }, mates: [{ key: key('u'), grant: readable }] },
+  ];
+  const { agent, receive, records, sentToWorker } = startAgent(
+    (_, __, onAnswer) => onAnswer(null, { decisions }),
+    key('t'),
+  );
+  await agent.up();
+  receive({ $case: 'welcome', welcome: Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'] }) });
+  await vi.waitFor(() => expect(sentToWorker).toHaveLength(1));
+  expect(sentToWorker).toMatchObject([{ kind: 'run', assignments: [{ key: key('u') }] }]);
+  await vi.waitFor(() => expect(records).toHaveLength(1));
+  expect(records[0]).toMatchObject({
+    key: key('t'),
+    seq: 1,
+    body: {
+      ended: {
+        outcome: 'ATTEMPT_OUTCOME_FAILED',
+        failure: {
+          class: 'FAILURE_CLASS_PREFLIGHT',
+          message: 'the agent could not read the grant: parameter lr has no value on the wire',
+        },
+      },
+    },
+  });
+});

@@ -1,0 +1,89 @@
+/** Claims the leases of offered attempts: gathers claims into one call, and repeats those that got no answer. */
+import type { Logger } from 'pino';
+import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { CoordinatorSession } from './coordinator-session.ts';
+import { GATHER_MS } from './record-writer.ts';
+import { type Effect, type OfferToken, onDecision, type Slot, sameAttempt } from './slots.ts';
+
+/** Delay before a claim is repeated. */
+const RETRY_MS = 500;
+
+export interface ClaimEvents {
+  /** The slots' decisions about the coordinator's answers. */
+  onEffects(effects: readonly Effect[]): void;
+  /** The answer to this offer takes long: NATS must not redeliver it yet. */
+  onDelayed(offer: OfferToken): void;
+}
+
+export class Claims {
+  readonly #slots: Slot[];
+  readonly #session: () => Pick<CoordinatorSession, 'open'> | undefined;
+  readonly #events: ClaimEvents;
+  readonly #log: Logger;
+  #gathered: Claim[] = [];
+  #closed = false;
+
+  constructor(
+    slots: Slot[],
+    session: () => Pick<CoordinatorSession, 'open'> | undefined,
+    events: ClaimEvents,
+    log: Logger,
+  ) {
+    this.#slots = slots;
+    this.#session = session;
+    this.#events = events;
+    this.#log = log;
+  }
+
+  add(claim: Claim): void {
+    if (this.#gathered.length === 0) setTimeout(() => void this.#open(), GATHER_MS);
+    this.#gathered.push(claim);
+  }
+
+  /** Repeats no more claims. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #open(): Promise<void> {
+    const claims = this.#gathered;
+    this.#gathered = [];
+    const session = this.#session();
+    if (session === undefined) return;
+    try {
+      const decisions = await session.open(claims);
+      for (const [at, claim] of claims.entries()) this.#onDecision(claim, decisions[at]);
+    } catch (error) {
+      this.#log.debug({ err: error }, 'could not open leases; retrying');
+      for (const claim of claims) this.#retry(claim);
+    }
+  }
+
+  #onDecision(claim: Claim, decision: Decision | undefined): void {
+    const answer = decision?.answer;
+    if (answer === undefined || claim.key === undefined) {
+      this.#retry(claim);
+      return;
+    }
+    const mates = (decision?.mates ?? []).flatMap(({ key, grant }) => (key && grant ? [{ key, grant }] : []));
+    const effects = onDecision(
+      this.#slots,
+      claim.slot,
+      claim.key,
+      answer.$case === 'grant' ? { grant: answer.grant, mates } : { refusal: answer.refusal },
+    );
+    if (effects === 'retry') this.#retry(claim);
+    this.#events.onEffects(effects === 'retry' ? [] : effects);
+  }
+
+  /** Repeating a claim is safe: the same claim gets the same lease. */
+  #retry(claim: Claim): void {
+    setTimeout(() => {
+      const slot = this.#slots[claim.slot];
+      const key = claim.key;
+      if (this.#closed || slot?.state !== 'claiming' || key === undefined || !sameAttempt(slot.key, key)) return;
+      this.#events.onDelayed(slot.offer);
+      this.add(claim);
+    }, RETRY_MS);
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * The agent's session with its coordinator: one stream for records, acknowledgements and commands, which is reopened
+ * whenever it breaks, and the call that opens leases.
+ */
+import { setMaxListeners } from 'node:events';
+import { status } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { isDiskFull } from '../../proto/errors.ts';
+import type {
+  AttemptKey,
+  Claim,
+  Command,
+  Decision,
+  Hello,
+  OpenResponse,
+  Record as RecordMessage,
+  RecordRefused,
+  ReportResponse,
+  Welcome,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import {
+  type CoordinatorClient,
+  codeOf,
+  RECONNECT_MAX_MS,
+  RECONNECT_MIN_MS,
+  type ReportStream,
+} from './coordinator-client.ts';
+import { Outbox } from './outbox.ts';
+import { DISK_RETRY_MS } from './record-writer.ts';
+import { RetryingTransfers } from './retrying-transfers.ts';
+import type { Spool } from './spool.ts';
+
+const OPEN_TIMEOUT_MS = 10_000;
+/** Records read from the spool at a time. */
+const BATCH = 256;
+
+export interface SessionEvents {
+  onWelcome(welcome: Welcome): void;
+  /** The coordinator no longer accepts records of this attempt. */
+  onDismissed(refused: RecordRefused): void;
+  onSpoolShrunk(): void;
+  /** The coordinator drains the agent, which may finish running attempts within the grace; undefined: the drain ended. */
+  onDrain(graceMs: number | undefined): void;
+  /** The coordinator rejected the hello message for a reason that a retry does not change. */
+  onRejected(message: string): void;
+}
+
+export class CoordinatorSession {
+  readonly #client: CoordinatorClient;
+  readonly #hello: Hello;
+  readonly #spool: Spool;
+  readonly #events: SessionEvents;
+  readonly #log: Logger;
+  readonly #transfers: RetryingTransfers;
+  #stream: ReportStream | undefined;
+  /** The newest record sent on this stream; undefined before the coordinator's welcome. */
+  #sentUpTo: number | undefined;
+  #outbox: Outbox | undefined;
+  #sending = false;
+  #acks: { key: AttemptKey; seq: number }[] = [];
+  #retryMs = RECONNECT_MIN_MS;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  /** @param dir the agent's folder */
+  constructor(client: CoordinatorClient, dir: string, hello: Hello, spool: Spool, events: SessionEvents, log: Logger) {
+    this.#client = client;
+    this.#hello = hello;
+    this.#spool = spool;
+    this.#events = events;
+    this.#log = log;
+    this.#transfers = new RetryingTransfers(client, dir, hello.agentId, log);
+    this.#connect();
+  }
+
+  /** Whether the stream is open and the coordinator has accepted the agent. */
+  get isWelcome(): boolean {
+    return this.#stream !== undefined && this.#sentUpTo !== undefined;
+  }
+
+  /** Sends the records that were spooled since the last call, once the stream is open. */
+  wake(): void {
+    if (this.#sending) return;
+    this.#send().catch((error) => this.#log.error({ err: error }, 'could not read the spool'));
+  }
+
+  /** @throws {ServiceError} when the coordinator cannot be reached; repeating the same claims is safe */
+  open(claims: Claim[]): Promise<Decision[]> {
+    const { agentId, incarnation } = this.#hello;
+    return new Promise((resolve, reject) => {
+      const onAnswer = (error: Error | null, response: OpenResponse) =>
+        error === null ? resolve(response.decisions) : reject(error);
+      this.#client.open({ agentId, incarnation, claims }, OPEN_TIMEOUT_MS, onAnswer);
+    });
+  }
+
+  /** Downloads the checkpoint that an attempt resumes from. See RetryingTransfers.downloadCheckpoint. */
+  fetchCheckpoint(key: AttemptKey, checkpoint: Artifact, isWanted: () => boolean): Promise<boolean> {
+    return this.#transfers.downloadCheckpoint(key, checkpoint, () => isWanted() && !this.#closed);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retryTimer);
+    this.#stream?.cancel();
+    this.#client.close();
+  }
+
+  #connect(): void {
+    const stream = this.#client.report();
+    this.#stream = stream;
+    this.#sentUpTo = undefined;
+    const lost = new AbortController();
+    // One listener per running upload: as many as attempts run at once.
+    setMaxListeners(0, lost.signal);
+    const outbox = new Outbox({
+      send: (record) => stream.write({ message: { $case: 'record', record } }),
+      upload: (record) => this.#upload(record, lost.signal),
+    });
+    this.#outbox = outbox;
+    stream.on('close', () => {
+      outbox.close();
+      lost.abort();
+    });
+    stream.on('data', (response: ReportResponse) => this.#onResponse(response));
+    stream.on('error', (error) => this.#onStreamError(error));
+    stream.on('close', () => this.#onStreamLost(stream));
+    stream.on('end', () => this.#onStreamLost(stream));
+    stream.write({ message: { $case: 'hello', hello: this.#hello } });
+  }
+
+  #onResponse({ message }: ReportResponse): void {
+    switch (message?.$case) {
+      case 'welcome':
+        this.#retryMs = RECONNECT_MIN_MS;
+        this.#events.onWelcome(message.welcome);
+        this.#sentUpTo = 0;
+        this.wake();
+        break;
+      case 'ack':
+        if (message.ack.key !== undefined) this.#onAcknowledged(message.ack.key, message.ack.seq);
+        break;
+      case 'refused':
+        this.#onDismissed(message.refused);
+        break;
+      case 'command':
+        this.#onCommand(message.command);
+        break;
+    }
+  }
+
+  #onStreamError(error: Error): void {
+    if (this.#closed) return;
+    this.#log.warn({ err: error }, 'lost the stream to the coordinator');
+    const code = codeOf(error);
+    const isFinal = code === status.INVALID_ARGUMENT || code === status.PERMISSION_DENIED;
+    const isRejected = isFinal && this.#sentUpTo === undefined;
+    if (isRejected && 'details' in error) this.#events.onRejected(`${error.details}`);
+  }
+
+  #onStreamLost(stream: ReportStream): void {
+    if (this.#stream !== stream) return;
+    this.#stream = undefined;
+    if (this.#closed) return;
+    this.#retryTimer = setTimeout(() => this.#connect(), this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MAX_MS);
+  }
+
+  /** Returns whether the record of the artifact must be sent. */
+  async #upload(record: RecordMessage, signal: AbortSignal): Promise<boolean> {
+    const outcome = await this.#transfers.upload(record, signal);
+    if (typeof outcome === 'object') this.#onDismissed({ key: record.key, ...outcome });
+    return outcome === 'stored';
+  }
+
+  #onCommand({ kind }: Command): void {
+    if (kind?.$case === 'drain') this.#events.onDrain(kind.drain.graceMs);
+    if (kind?.$case === 'undrain') this.#events.onDrain(undefined);
+  }
+
+  #onDismissed(refused: RecordRefused): void {
+    try {
+      if (refused.key !== undefined) this.#spool.discard(refused.key);
+    } catch (error) {
+      // The records stay in the spool, and the coordinator rejects them again after a reconnect.
+      if (!isDiskFull(error)) throw error;
+    }
+    this.#events.onDismissed(refused);
+    this.#events.onSpoolShrunk();
+  }
+
+  /** Sends all spooled records that this stream has not carried yet, as fast as the stream accepts them. */
+  async #send(): Promise<void> {
+    this.#sending = true;
+    try {
+      for (;;) {
+        const stream = this.#stream;
+        if (stream === undefined || this.#sentUpTo === undefined) return;
+        const batch = this.#spool.after(this.#sentUpTo, BATCH);
+        if (batch.length === 0) return;
+        for (const { id, record } of batch) {
+          this.#sentUpTo = id;
+          this.#outbox?.add(record);
+        }
+        if (stream.writableNeedDrain) await drained(stream);
+      }
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  #onAcknowledged(key: AttemptKey, seq: number): void {
+    if (this.#acks.length === 0) setImmediate(() => this.#deleteAcknowledged());
+    this.#acks.push({ key, seq });
+  }
+
+  /** Retries while the disk is full. A record that stays is sent again after a restart, which does no harm. */
+  #deleteAcknowledged(): void {
+    if (this.#closed) return;
+    try {
+      this.#spool.acknowledge(this.#acks);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      setTimeout(() => this.#deleteAcknowledged(), DISK_RETRY_MS).unref();
+      return;
+    }
+    this.#acks = [];
+    this.#events.onSpoolShrunk();
+  }
+}
+
+function drained(stream: ReportStream): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done);
+      stream.off('close', done);
+      resolve();
+    };
+    stream.on('drain', done);
+    stream.on('close', done);
+  });
+}

@@ -1,0 +1,75 @@
+/** The heartbeats that renew the leases of an agent's attempts. */
+import type { NatsConnection } from 'nats';
+import {
+  type AttemptKey,
+  Heartbeat as HeartbeatMessage,
+  type Hello,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { heartbeatSubject } from '../../proto/subjects.ts';
+import type { GpuFigures } from '../machine/gpus.ts';
+import { busySlots, claimedAttempts, heldAttempts, type Slot, sameAttempt } from './slots.ts';
+
+export interface HeartbeatState {
+  readonly slots: readonly Slot[];
+  /** Attempts with records that the coordinator has not acknowledged. */
+  readonly unacknowledged: readonly AttemptKey[];
+  /** Whether the agent stops once its attempts have ended. */
+  readonly leaving: boolean;
+  readonly gpuFigures: readonly GpuFigures[];
+}
+
+export class Heartbeat {
+  readonly #nats: NatsConnection;
+  readonly #hello: Pick<Hello, 'agentId' | 'incarnation' | 'slots'>;
+  readonly #state: () => HeartbeatState;
+  #cluster: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #seq = 0;
+
+  constructor(
+    nats: NatsConnection,
+    hello: Pick<Hello, 'agentId' | 'incarnation' | 'slots'>,
+    state: () => HeartbeatState,
+  ) {
+    this.#nats = nats;
+    this.#hello = hello;
+    this.#state = state;
+  }
+
+  /** Sends one heartbeat immediately, then one per interval. */
+  start(cluster: string, intervalMs: number): void {
+    this.#cluster = cluster;
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => this.send(), intervalMs);
+    this.send();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /**
+   * Sends one heartbeat, unless no coordinator has welcomed the agent yet. An attempt that has ended, also under an
+   * earlier incarnation, stays held until the coordinator has acknowledged its last record: otherwise a slow connection
+   * would let its lease expire, and its trial would run again.
+   */
+  send(): void {
+    if (this.#cluster === undefined) return;
+    const { agentId, incarnation, slots: slotCount } = this.#hello;
+    const { slots, unacknowledged, leaving, gpuFigures } = this.#state();
+    const running = heldAttempts(slots);
+    const ended = unacknowledged.filter((key) => !running.some((other) => sameAttempt(key, other)));
+    const heartbeat = HeartbeatMessage.encode({
+      agentId,
+      incarnation,
+      seq: ++this.#seq,
+      slots: slotCount,
+      busy: busySlots(slots),
+      held: [...running, ...ended],
+      claimed: claimedAttempts(slots),
+      leaving,
+      gpuFigures: [...gpuFigures],
+    });
+    this.#nats.publish(heartbeatSubject(this.#cluster, agentId), heartbeat.finish());
+  }
+}

@@ -1,0 +1,111 @@
+/** The worker processes of an agent's slots: started, restarted after they die, and given work. */
+import type { Logger } from 'pino';
+import type { DatasetUse } from '../data/cache.ts';
+import type { AttemptName } from '../trainers/trainer.ts';
+import type { Assignment, FromWorker } from '../worker/ipc.ts';
+import { type Effect, onWorkerExit, onWorkerLog, onWorkerMessage, type Slot } from './slots.ts';
+import type { WorkerEvents, WorkerProcess } from './worker-process.ts';
+
+/** A worker that lived for less than this is restarted only after RESTART_DELAY_MS. */
+const YOUNG_WORKER_MS = 5_000;
+const RESTART_DELAY_MS = 1_000;
+
+export type Worker = Pick<WorkerProcess, 'pid' | 'send' | 'stop' | 'kill'>;
+
+export type StartWorker = (slot: number, events: WorkerEvents) => Worker;
+
+export interface WorkersEvents {
+  /** A worker has loaded a backend, and trains up to `pack` trials together. */
+  onReady(backend: string, pack: number): void;
+  /** No worker can run on this machine. */
+  onUnfit(message: string): void;
+  onDatasetUse(use: DatasetUse): void;
+  /** The slots' decisions about messages, output and exits of workers. */
+  onEffects(effects: readonly Effect[]): void;
+}
+
+export class Workers {
+  readonly #slots: Slot[];
+  readonly #startWorker: StartWorker;
+  readonly #events: WorkersEvents;
+  readonly #log: Logger;
+  readonly #workers: Worker[] = [];
+  readonly #startedAt: number[] = [];
+  /** By slot: how many trials its worker trains as a pack. */
+  readonly #packSizes: number[] = [];
+  #closed = false;
+
+  constructor(slots: Slot[], startWorker: StartWorker, events: WorkersEvents, log: Logger) {
+    this.#slots = slots;
+    this.#startWorker = startWorker;
+    this.#events = events;
+    this.#log = log;
+  }
+
+  startAll(): void {
+    for (const slot of this.#slots.keys()) this.#start(slot);
+  }
+
+  /** Returns how many trials the slot's worker trains together; 0 while that is unknown. */
+  packSize(slot: number): number {
+    return this.#packSizes[slot] ?? 0;
+  }
+
+  run(slot: number, assignments: readonly Assignment[]): void {
+    this.#workers[slot]?.send({ kind: 'run', assignments });
+  }
+
+  stop(slot: number, key: AttemptName): void {
+    this.#workers[slot]?.stop(key);
+  }
+
+  /** Starts a new worker for a slot whose worker has exited. */
+  restart(slot: number): void {
+    const ageMs = performance.now() - (this.#startedAt[slot] ?? 0);
+    setTimeout(() => this.#start(slot), ageMs < YOUNG_WORKER_MS ? RESTART_DELAY_MS : 0);
+  }
+
+  /** From now on, exits are expected and no worker is started. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  killAll(): void {
+    for (const worker of this.#workers) worker?.kill();
+  }
+
+  #start(slot: number): void {
+    if (this.#closed) return;
+    this.#startedAt[slot] = performance.now();
+    this.#workers[slot] = this.#startWorker(slot, {
+      onMessage: (message) => this.#onMessage(slot, message),
+      onLog: (text) => {
+        this.#log.debug({ slot, text }, 'worker output');
+        this.#events.onEffects(onWorkerLog(this.#slots, slot, text));
+      },
+      onExit: (how) => {
+        if (this.#closed) return;
+        this.#log.warn({ slot, how }, 'a worker exited');
+        this.#events.onEffects(onWorkerExit(this.#slots, slot, how));
+      },
+    });
+    this.#log.debug({ slot, pid: this.#workers[slot]?.pid }, 'started a worker');
+  }
+
+  #onMessage(slot: number, message: FromWorker): void {
+    switch (message.kind) {
+      case 'ready':
+        this.#packSizes[slot] = message.pack;
+        this.#events.onReady(message.backend, message.pack);
+        break;
+      case 'dataset':
+        this.#events.onDatasetUse(message.use);
+        break;
+      case 'unfit':
+        this.#log.error({ slot }, message.message);
+        this.#events.onUnfit(message.message);
+        break;
+    }
+    this.#events.onEffects(onWorkerMessage(this.#slots, slot, message));
+  }
+}
