@@ -2,7 +2,7 @@
 import { AmbiguousError, BadInputError, NotFoundError } from '../proto/errors.ts';
 import type { Agent } from '../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../proto/names.ts';
-import { onDrain, onUndrain, shownState } from './core/drain.ts';
+import { displayedState, onDrain, onUndrain } from './core/drain.ts';
 import { busySlots } from './core/leases.ts';
 import type { Core } from './core/model.ts';
 import type { Runtime } from './runtime.ts';
@@ -21,12 +21,12 @@ export function agentControlOf(runtime: Runtime): AgentControl {
     async drain(name, graceMs, reason) {
       if (graceMs > MAX_GRACE_MS) throw new BadInputError('a drain may have a grace of 365 days at most');
       const id = findAgent(core, name);
-      await runtime.settle(onDrain(core, id, { graceMs, reason }, runtime.now()));
+      await runtime.settle(onDrain(core, { agentId: id, graceMs, reason }, runtime.now()));
       return agentOf(core, id);
     },
     async undrain(name) {
       const id = findAgent(core, name);
-      await runtime.settle(onUndrain(core, id));
+      await runtime.settle(onUndrain(core, { agentId: id }));
       runtime.reschedule();
       return agentOf(core, id);
     },
@@ -61,7 +61,7 @@ function agentOf(core: Core, id: string): Agent {
   return {
     id,
     host: agent.host,
-    state: agentState.to(shownState(core, agent)),
+    state: agentState.to(displayedState(core, agent)),
     slots: agent.slots,
     busy: busySlots(core, id),
     backend: agent.backend,

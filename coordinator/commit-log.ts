@@ -8,9 +8,9 @@ export function logChange(log: Logger, change: Change): void {
       log.debug({ ...change.key, agentId: change.agentId, slot: change.slot }, 'an attempt was granted');
       break;
     case 'ended': {
-      const { key, ending } = change;
-      if (ending.outcome === 'failed') log.info({ ...key, ...ending.failure }, 'an attempt failed');
-      else log.debug({ ...key, outcome: ending.outcome }, 'an attempt ended');
+      const { key, end } = change;
+      if (end.outcome === 'failed') log.info({ ...key, ...end.failure }, 'an attempt failed');
+      else log.debug({ ...key, outcome: end.outcome }, 'an attempt ended');
       break;
     }
     case 'retried': {

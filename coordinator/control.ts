@@ -44,7 +44,7 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest): Promise<Ret
   const [first = ''] = request.trials;
   const sweepId = request.sweep === '' ? queries.findTrial('', first).sweepId : queries.findSweep(request.sweep);
   const sweep = core.sweeps.get(sweepId) ?? loadEndedSweep(db, sweepId, runtime.now());
-  const step = onRetry(core, sweep, choice, request.requestId);
+  const step = onRetry(core, { sweep, choice, requestId: request.requestId });
   await runtime.settle(step);
   runtime.reschedule();
   return { sweepId, trials: step.changes.filter(({ kind }) => kind === 'retried').length };
@@ -108,20 +108,20 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
 function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason: string, priority: number) {
   switch (action) {
     case 'SWEEP_ACTION_PAUSE':
-      return onPause(runtime.core, sweepId, reason);
+      return onPause(runtime.core, { sweepId, reason });
     case 'SWEEP_ACTION_RESUME':
-      return onResume(runtime.core, sweepId);
+      return onResume(runtime.core, { sweepId });
     case 'SWEEP_ACTION_STOP':
-      return onStop(runtime.core, sweepId, reason);
+      return onStop(runtime.core, { sweepId, reason });
     case 'SWEEP_ACTION_KILL':
-      return onKill(runtime.core, sweepId, reason);
+      return onKill(runtime.core, { sweepId, reason });
     case 'SWEEP_ACTION_PRIORITIZE':
       if (!(Math.abs(priority) <= MAX_PRIORITY)) {
         throw new BadInputError(
           `a priority is a whole number from ${-MAX_PRIORITY} to ${MAX_PRIORITY}, not ${priority}`,
         );
       }
-      return onPriority(runtime.core, sweepId, priority, runtime.now());
+      return onPriority(runtime.core, { sweepId, priority }, runtime.now());
     default:
       throw new BadInputError('a control call must name an action');
   }

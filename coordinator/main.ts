@@ -246,8 +246,8 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
     case 'offer':
       void offers.publish(output);
       break;
-    case 'dismiss':
-      attempts.dismiss(output.agentId, output.key, output.refusal);
+    case 'revoke':
+      attempts.revoke(output.agentId, output.key, output.refusal);
       break;
     case 'drain':
       attempts.tellOfDrain(output.agentId);

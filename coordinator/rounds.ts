@@ -6,8 +6,8 @@ import { Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { allHeartbeats, heartbeatSubject } from '../proto/subjects.ts';
 import type { Refusals } from './auth/refusals.ts';
 import { onHeartbeat } from './core/agents.ts';
-import { livePools, renewStuckOffers, standingOffers } from './core/scheduler.ts';
-import { noteBreak, onTick } from './core/tick.ts';
+import { livePools, standingOffers, takeStuckPools } from './core/scheduler.ts';
+import { onTick, recordOutage } from './core/tick.ts';
 import type { CoordinatorMetrics } from './metrics/families.ts';
 import type { Runtime } from './runtime.ts';
 import { MAX_GPUS } from './transport/limits.ts';
@@ -70,7 +70,7 @@ export async function startRounds({
   let tickedAt = runtime.now();
   const ticking = setInterval(() => {
     const now = runtime.now();
-    noteBreak(runtime.core, tickedAt, now);
+    recordOutage(runtime.core, tickedAt, now);
     tickedAt = now;
     runtime.settle(onTick(runtime.core, now)).then(
       () => runtime.reschedule(),
@@ -78,7 +78,7 @@ export async function startRounds({
     );
   }, TICK_MS);
   const reconciling = setInterval(() => {
-    for (const pool of renewStuckOffers(runtime.core, runtime.now())) stuck.add(pool);
+    for (const pool of takeStuckPools(runtime.core, runtime.now())) stuck.add(pool);
     const live = wanted.pools();
     for (const pool of stuck) if (!live.has(pool)) stuck.delete(pool);
     void Promise.all([...stuck].map(rebuild)).then(reconcile);

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { agentReasonText, explainLines, explanationTexts, isBlocking } from '../../lib/text/explain.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import type { ExplainTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { trialState } from '../../proto/names.ts';
@@ -6,20 +7,21 @@ import { withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
 import { isoTime } from '../output/format.ts';
-import { explainLines } from '../output/messages.ts';
 import { print, printJson } from '../output/print.ts';
 
 type Options = ServerOptions & OutputOptions & { readonly sweep?: string };
 
-function json({ trial, sinceMs, reasons, agents }: ExplainTrialResponse) {
+function json(explained: ExplainTrialResponse) {
+  const { trial, sinceMs, reasons, agents } = explained;
   return {
     trial: trial?.id ?? null,
     sweep: trial?.sweepId ?? null,
     state: trial === undefined ? null : trialState.of(trial.state),
     since: isoTime(sinceMs),
-    reasons,
+    blocked: reasons.some(isBlocking),
+    reasons: explanationTexts(explained),
     agents: agents.map(({ agentId, fitSlots, freeSlots, reasons }) => {
-      return { agent: agentId, fit_slots: fitSlots, free_slots: freeSlots, reasons };
+      return { agent: agentId, fit_slots: fitSlots, free_slots: freeSlots, reasons: reasons.map(agentReasonText) };
     }),
   };
 }
@@ -27,12 +29,12 @@ function json({ trial, sinceMs, reasons, agents }: ExplainTrialResponse) {
 export function registerExplain(program: Command): void {
   const command = program
     .command('explain')
-    .description('say why a trial does not run, agent by agent; or what became of it')
-    .argument('<trial>', "a trial's id or the start of it")
+    .description('show why a trial does not run, for each agent; or how it ended')
+    .argument('<trial>', 'trial id, or an unambiguous prefix')
     .option('--sweep <sweep>', 'which sweep\'s: id, name or "last" (default: the newest that holds the trial)');
   withHelp(withOutput(withServer(command)), {
     examples: [
-      ['trawl explain 3f2a91bc', 'what the sweep, and each agent, has against it'],
+      ['trawl explain 3f2a91bc', 'reasons in the sweep and in each agent'],
       ['trawl explain 3f2a91bc -o json', 'the same for a script'],
     ],
   }).action((trial: string, options: Options) =>

@@ -3,6 +3,7 @@ import type { Source } from '../../dashboard/source.ts';
 import type { Importance } from '../../dashboard/state/model.ts';
 import type { RetrySelection, SweepActionName } from '../../dashboard/state/ui.ts';
 import { fromWire } from '../../lib/domain/wire-parameters.ts';
+import { explainLines } from '../../lib/text/explain.ts';
 import { type RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Event, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../proto/names.ts';
@@ -11,7 +12,6 @@ import type { Connection } from '../client/connect.ts';
 import { stream, unary } from '../client/rpc.ts';
 import { getSweep, retryTrials, streamCurves } from '../client/sweeps.ts';
 import { watchSweep } from '../client/watch.ts';
-import { explainLines } from '../output/messages.ts';
 
 /** Analysis of variance for the dashboard's parameters view. */
 

@@ -1,46 +1,47 @@
-/** Agents come, are heard of, and are lost. */
+/** Agents connect and send heartbeats. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import { endAttempt } from './attempts.ts';
+import { packMatesOf } from './leases.ts';
 import { type Agent, type AttemptKey, type Core, keyText, type Lease } from './model.ts';
-import { matesOf } from './packs.ts';
 import { poolsOf } from './pools.ts';
-import { Step } from './step.ts';
+import { combine, NO_STEP, type Output, type Step, stepOf } from './step.ts';
 
 export type AgentHello = Omit<Agent, 'pools' | 'state' | 'leaving' | 'lastHeardAt' | 'gpuFigures'>;
 
 /**
- * An agent says who it is. Attempts of an earlier incarnation keep their leases for now: its heartbeats will say of
- * which of them it has still to tell.
+ * Adds an agent, or replaces its earlier incarnation. Attempts of the earlier incarnation keep their leases for now: a
+ * heartbeat will name those that the agent still has records of.
  */
-export function onHello(core: Core, hello: AgentHello, now: number): void {
+export function onHello(core: Core, hello: AgentHello, now: number): Step {
   const agent = { ...hello, state: 'connected', leaving: false, lastHeardAt: now } as const;
   core.agents.set(hello.id, { ...agent, pools: poolsOf(agent) });
+  return NO_STEP;
 }
 
 export interface HeartbeatFacts {
   readonly agentId: string;
   readonly incarnation: string;
-  /** What it runs, and what it or an earlier incarnation has recorded and not yet brought here. */
+  /** Attempts that the agent runs, and attempts whose records are still in its spool. */
   readonly held: readonly AttemptKey[];
-  /** What it has claimed and was not answered. */
+  /** Attempts that the agent has claimed without an answer so far. */
   readonly claimed?: readonly AttemptKey[];
-  /** It takes nothing new: it is to end. */
+  /** The agent is shutting down and takes no new work. */
   readonly leaving: boolean;
   readonly gpuFigures?: readonly GpuFigures[];
 }
 
 /**
- * How long a lease is kept for an agent that is heard and does not hear that it has it: it asks again, and is told. After
- * that another may run the trial.
+ * How long after its grant an unconfirmed lease is renewed: the answer to the agent's claim was lost, and the agent
+ * claims again. After that the lease expires, and another agent may run the trial.
  */
-export const UNTOLD_LEASE_MS = 60_000;
+export const UNCONFIRMED_LEASE_MS = 60_000;
 
-/** Renews the leases of what the agent holds; what an earlier incarnation of it held, and it does not, is lost. */
+/** Renews the leases that the agent holds. Attempts of an earlier incarnation that the heartbeat does not name are lost. */
 export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step {
-  const step = new Step();
-  const agent = core.agents.get(beat.agentId);
-  const isCurrent = agent?.incarnation === beat.incarnation;
+  const { agentId, incarnation } = beat;
+  const agent = core.agents.get(agentId);
+  const isCurrent = agent?.incarnation === incarnation;
   if (isCurrent) {
     agent.lastHeardAt = now;
     agent.state = 'connected';
@@ -48,34 +49,32 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     agent.gpuFigures = beat.gpuFigures ?? [];
   }
   const held = new Set<Lease>();
+  const revoked: Output[] = [];
   for (const key of beat.held) {
     const lease = core.leases.get(keyText(key));
-    if (lease?.agentId === beat.agentId && (isCurrent || lease.incarnation === beat.incarnation)) {
+    if (lease?.agentId === agentId && (isCurrent || lease.incarnation === incarnation)) {
       lease.expiresAt = now + core.leaseMs;
       held.add(lease);
     } else {
-      step.outputs.push({
-        kind: 'dismiss',
-        agentId: beat.agentId,
-        key,
-        refusal: { code: RefusalCode.SUPERSEDED, message: `attempt ${keyText(key)} is not leased to this agent` },
-      });
+      const message = `attempt ${keyText(key)} is not leased to this agent`;
+      revoked.push({ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.SUPERSEDED, message } });
     }
   }
-  if (!isCurrent) return step;
-  for (const key of beat.claimed ?? []) renewUntold(core, key, beat, now);
+  const steps = [stepOf([], revoked)];
+  if (!isCurrent) return combine(steps);
+  for (const key of beat.claimed ?? []) renewUnconfirmed(core, key, beat, now);
   for (const lease of core.leases.values()) {
-    if (lease.agentId !== beat.agentId || lease.incarnation === beat.incarnation || held.has(lease)) continue;
-    const failure = { class: 'lost', message: `agent ${beat.agentId} was restarted` } as const;
-    endAttempt(core, lease.key, { outcome: 'failed', failure }, now, step);
+    if (lease.agentId !== agentId || lease.incarnation === incarnation || held.has(lease)) continue;
+    const failure = { class: 'lost', message: `agent ${agentId} was restarted` } as const;
+    steps.push(endAttempt(core, { key: lease.key, end: { outcome: 'failed', failure } }, now));
   }
-  return step;
+  return combine(steps);
 }
 
-/** The answer to a claim may have been lost on its way: the agent claims again, and must find its lease. */
-function renewUntold(core: Core, key: AttemptKey, { agentId, incarnation }: HeartbeatFacts, now: number): void {
+/** Renews a lease whose grant the agent has not received, and those of its pack. */
+function renewUnconfirmed(core: Core, key: AttemptKey, { agentId, incarnation }: HeartbeatFacts, now: number): void {
   const lease = core.leases.get(keyText(key));
   if (lease?.agentId !== agentId || lease.incarnation !== incarnation) return;
-  if (now - lease.grantedAt >= UNTOLD_LEASE_MS) return;
-  for (const one of [lease, ...matesOf(core, lease)]) one.expiresAt = now + core.leaseMs;
+  if (now - lease.grantedAt >= UNCONFIRMED_LEASE_MS) return;
+  for (const one of [lease, ...packMatesOf(core, lease)]) one.expiresAt = now + core.leaseMs;
 }

@@ -1,14 +1,16 @@
-/** Attempts are granted, tell of themselves, and end. */
+/** Attempts are granted, send records, and end. */
+import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { unfit } from './fitness.ts';
-import { addLease, dropLease, isDraining } from './leases.ts';
+import { isDraining } from './drain.ts';
+import { shortfallsOf } from './fitness.ts';
+import { addLease, dropLease, packMatesOf } from './leases.ts';
 import {
   type Agent,
   type Artifact,
+  type AttemptEnd,
   type AttemptKey,
   type Checkpoint,
   type Core,
-  type Ending,
   type Failure,
   keyText,
   type Lease,
@@ -16,52 +18,51 @@ import {
   type SweepPolicy,
   type Trial,
 } from './model.ts';
-import { matesOf, packThatFits, takeMates } from './packs.ts';
+import { packCapacity, takePackMates } from './packs.ts';
 import { capabilityOf } from './pools.ts';
 import { decideRetry } from './retry.ts';
-import { outranking } from './scheduler.ts';
-import { beginStay, endStay } from './share.ts';
-import type { Refusal, Step } from './step.ts';
+import { higherPrioritySweep } from './scheduler.ts';
+import { beginSlotUsage, endSlotUsage } from './share.ts';
+import { type Answered, type Change, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
 import { pause } from './sweeps.ts';
 import { closeIfDone, moveTrial, requeue, setState } from './trials.ts';
 
+/** An agent's request for the right to run an offered trial. */
 export interface Claim {
   readonly key: AttemptKey;
   readonly agentId: string;
   readonly incarnation: string;
   readonly slot: number;
-  /** Trials that the slot trains as a pack; undefined: as many as its agent said of all. */
+  /** Trials that the slot can train as a pack. Undefined: the agent's general limit. */
   readonly pack?: number;
 }
 
-export type Answer =
+export type ClaimAnswer =
   | {
       readonly granted: true;
       readonly policy: SweepPolicy;
       readonly checkpoint: Checkpoint | undefined;
-      /** What is leased with it to the same slot, as one pack. */
-      readonly mates: readonly Mate[];
+      /** Attempts that are leased to the same slot as one pack. */
+      readonly mates: readonly PackMate[];
     }
   | { readonly granted: false; readonly refusal: Refusal };
 
-export interface Mate {
+export interface PackMate {
   readonly key: AttemptKey;
   readonly checkpoint: Checkpoint | undefined;
 }
 
-const refuse = (code: RefusalCode, message: string): Answer => ({ granted: false, refusal: { code, message } });
-
-/** An agent asks for the right to run an offered trial. The same claim again gets the same lease again. */
-export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answer {
+/** Answers a claim. A repeated claim gets the same lease again. */
+export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAnswer> {
   const { key } = claim;
   const agent = core.agents.get(claim.agentId);
   if (agent?.incarnation !== claim.incarnation) {
-    return refuse(RefusalCode.NO_SESSION, `agent ${claim.agentId} has no session here: it must say hello first`);
+    return refuse(RefusalCode.NO_SESSION, `agent ${claim.agentId} has no session: it must send a hello first`);
   }
   const sweep = core.sweeps.get(key.sweepId);
   const trial = sweep?.trials.get(key.trialId);
   if (sweep === undefined || trial === undefined) {
-    return refuse(RefusalCode.UNKNOWN, `trial ${key.sweepId}/${key.trialId} is not known here`);
+    return refuse(RefusalCode.UNKNOWN, `unknown trial ${key.sweepId}/${key.trialId}`);
   }
   switch (trial.state) {
     case 'running':
@@ -69,7 +70,7 @@ export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answe
     case 'pending':
       return sweep.state === 'paused'
         ? refuse(RefusalCode.PAUSED, `sweep ${sweep.id} is paused`)
-        : refuse(RefusalCode.SUPERSEDED, `trial ${trial.id} is not offered at present`);
+        : refuse(RefusalCode.SUPERSEDED, `trial ${trial.id} is not offered now`);
     case 'offered':
       break;
     default:
@@ -81,59 +82,84 @@ export function onOpen(core: Core, claim: Claim, now: number, step: Step): Answe
       `trial ${trial.id} is offered as attempt ${trial.attempts + 1}, not ${key.attempt}`,
     );
   }
-  if (isDraining(core, agent)) return refuse(RefusalCode.DRAINED, `agent ${agent.id} is drained: it takes nothing new`);
+  if (isDraining(core, agent)) return refuse(RefusalCode.DRAINED, `agent ${agent.id} is drained: it takes no new work`);
   const slot = capabilityOf(agent, claim.slot);
-  const lacks = claim.slot < agent.slots ? unfit(sweep.policy, slot) : ['there is no such slot'];
-  if (lacks.length > 0) {
-    return refuse(RefusalCode.UNFIT, `slot ${claim.slot} of agent ${agent.id}: ${lacks.join('; ')}`);
+  const shortfalls =
+    claim.slot < agent.slots ? shortfallsOf(sweep.policy, slot).map(shortfallText) : ['there is no such slot'];
+  if (shortfalls.length > 0) {
+    return refuse(RefusalCode.UNFIT, `slot ${claim.slot} of agent ${agent.id}: ${shortfalls.join('; ')}`);
   }
-  const urgent = outranking(core, sweep, { id: agent.pools[claim.slot] ?? '', capability: slot }, now);
-  if (urgent !== undefined) {
-    return refuse(RefusalCode.OUTRANKED, `sweep ${urgent.id} is more urgent, and something of it waits for this slot`);
+  const preferred = higherPrioritySweep(core, sweep, { id: agent.pools[claim.slot] ?? '', capability: slot }, now);
+  if (preferred !== undefined) {
+    return refuse(RefusalCode.OUTRANKED, `sweep ${preferred.id} has higher priority and a pending trial for this slot`);
   }
-  const pack = keyText(key);
-  const holds = packThatFits(claim.pack ?? agent.pack, slot.vramBytes, sweep.policy.resources.vramBytes);
-  const stay = beginStay(sweep, now);
-  grant(core, sweep, trial, { ...claim, pack, stay }, agent, now, step);
-  const mates = takeMates(core, sweep, trial, holds, now).map((mate): Mate => {
-    const mateKey = { sweepId: sweep.id, trialId: mate.id, attempt: mate.attempts + 1 };
-    // Its invitation is the one to its mate.
-    if (mate.state === 'pending') moveTrial(sweep, mate, 'offered', step);
-    stay.leases += 1;
-    grant(core, sweep, mate, { ...claim, key: mateKey, pack, stay }, agent, now, step);
-    return { key: mateKey, checkpoint: mate.checkpoint };
+  const capacity = packCapacity(claim.pack ?? agent.pack, slot.vramBytes, sweep.policy.resources.vramBytes);
+  return grantPack(core, { sweep, trial, agent, claim, capacity }, now);
+}
+
+function refuse(code: RefusalCode, message: string): Answered<ClaimAnswer> {
+  return { step: NO_STEP, answer: { granted: false, refusal: { code, message } } };
+}
+
+interface PackGrant {
+  readonly sweep: Sweep;
+  readonly trial: Trial;
+  readonly agent: Agent;
+  readonly claim: Claim;
+  /** Trials that the slot can train together. */
+  readonly capacity: number;
+}
+
+function grantPack(
+  core: Core,
+  { sweep, trial, agent, claim, capacity }: PackGrant,
+  now: number,
+): Answered<ClaimAnswer> {
+  const pack = keyText(claim.key);
+  const usage = beginSlotUsage(sweep, now);
+  const changes: Change[] = [grant(core, sweep, trial, { ...claim, pack, usage }, agent, now)];
+  const mates = takePackMates(core, sweep, trial, capacity, now).map((mate): PackMate => {
+    const key = { sweepId: sweep.id, trialId: mate.id, attempt: mate.attempts + 1 };
+    // A pending mate is covered by the first trial's offer.
+    if (mate.state === 'pending') changes.push(moveTrial(sweep, mate, 'offered'));
+    usage.leases += 1;
+    changes.push(grant(core, sweep, mate, { ...claim, key, pack, usage }, agent, now));
+    return { key, checkpoint: mate.checkpoint };
   });
-  return { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint, mates };
+  const answer = { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint, mates } as const;
+  return { step: stepOf(changes), answer };
 }
 
 function grant(
   core: Core,
   sweep: Sweep,
   trial: Trial,
-  { key, agentId, incarnation, slot, pack, stay }: Omit<Claim, 'pack'> & Pick<Lease, 'pack' | 'stay'>,
+  { key, agentId, incarnation, slot, pack, usage }: Omit<Claim, 'pack'> & Pick<Lease, 'pack' | 'usage'>,
   { backend }: Agent,
   now: number,
-  step: Step,
-): void {
+): Change {
   trial.attempts += 1;
   const claim = { key, agentId, incarnation, slot, pack };
-  addLease(core, trial, { ...claim, stay, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
+  addLease(core, trial, { ...claim, usage, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
   setState(sweep, trial, 'running');
   trial.failure = undefined;
-  step.changes.push({ kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 });
+  return { kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 };
 }
 
-function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): Answer {
+function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): Answered<ClaimAnswer> {
   const lease = trial.lease;
   if (lease?.key.attempt !== claim.key.attempt) {
-    return refuse(RefusalCode.SUPERSEDED, `trial ${trial.id} runs as attempt ${trial.attempts}`);
+    return refuse(RefusalCode.SUPERSEDED, `trial ${trial.id} is running as attempt ${trial.attempts}`);
   }
-  // The slot too: what went into one slot's pack must not run in another that has claimed it meanwhile.
+  // The slot must match, too: a trial that went into one slot's pack must not also run in another slot that claims it.
   if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation && lease.slot === claim.slot) {
-    const mates = matesOf(core, lease).map(({ key }): Mate => {
+    const mates = packMatesOf(core, lease).map(({ key }): PackMate => {
       return { key, checkpoint: sweep.trials.get(key.trialId)?.checkpoint };
     });
-    return { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint, mates };
+    return {
+      step: NO_STEP,
+      answer: { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint, mates },
+    };
   }
   return refuse(RefusalCode.LEASED, `trial ${trial.id} attempt ${trial.attempts} is leased to agent ${lease.agentId}`);
 }
@@ -142,49 +168,54 @@ export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; re
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
   | { readonly kind: 'log'; readonly text: string }
   | { readonly kind: 'artifact'; readonly artifact: Artifact }
-  | { readonly kind: 'ended'; readonly ending: Ending }
+  | { readonly kind: 'ended'; readonly end: AttemptEnd }
 );
 
-export type RecordAnswer =
-  | { readonly taken: 'new' | 'again' }
-  /** Records before this one are not here: the agent must send again from there. */
-  | { readonly taken: 'gap'; readonly expected: number }
-  | { readonly taken: 'refused'; readonly refusal: Refusal };
+/** A record, and the agent that sent it. */
+export interface ReceivedRecord {
+  readonly agentId: string;
+  readonly record: AttemptRecord;
+}
 
-/** An attempt tells something. Only the attempt that holds the lease is listened to. */
-export function onRecord(core: Core, agentId: string, record: AttemptRecord, now: number, step: Step): RecordAnswer {
-  const lease = core.leases.get(keyText(record.key));
+export type RecordAnswer =
+  | { readonly result: 'accepted' | 'duplicate' }
+  /** Earlier records are missing: the agent must resend from the expected one. */
+  | { readonly result: 'gap'; readonly expected: number }
+  | { readonly result: 'rejected'; readonly refusal: Refusal };
+
+/** Accepts a record of an attempt from the agent that holds its lease, and renews the lease. */
+export function onRecord(core: Core, { agentId, record }: ReceivedRecord, now: number): Answered<RecordAnswer> {
+  const { key } = record;
+  const lease = core.leases.get(keyText(key));
   if (lease === undefined || lease.agentId !== agentId) {
-    return { taken: 'refused', refusal: whyNotListened(core, record.key) };
+    return { step: NO_STEP, answer: { result: 'rejected', refusal: staleAttemptRefusal(core, key) } };
   }
   lease.expiresAt = now + core.leaseMs;
-  if (record.seq <= lease.lastSeq) return { taken: 'again' };
-  if (record.seq !== lease.lastSeq + 1) return { taken: 'gap', expected: lease.lastSeq + 1 };
-  lease.lastSeq = record.seq;
-  if (record.kind === 'ended') endAttempt(core, record.key, record.ending, now, step);
-  else step.changes.push(record);
-  if (record.kind === 'artifact' && record.artifact.kind === 'checkpoint') {
-    keepCheckpoint(core, record.key, record.artifact);
+  if (record.seq <= lease.lastSeq) return { step: NO_STEP, answer: { result: 'duplicate' } };
+  if (record.seq !== lease.lastSeq + 1) {
+    return { step: NO_STEP, answer: { result: 'gap', expected: lease.lastSeq + 1 } };
   }
-  return { taken: 'new' };
+  lease.lastSeq = record.seq;
+  const answer = { result: 'accepted' } as const;
+  if (record.kind === 'ended') return { step: endAttempt(core, { key, end: record.end }, now), answer };
+  if (record.kind === 'artifact' && record.artifact.kind === 'checkpoint') keepCheckpoint(core, key, record.artifact);
+  return { step: stepOf([record]), answer };
 }
 
 /**
- * What its agent was once told to be safe is not here, and the agent does not have it any more: the store was restored
- * from a backup that is older. The attempt can come to no end that is whole, and its trial is run again.
- * @param record the first that the agent still has
- * @param expected what should have come in its place
+ * Ends an attempt whose acknowledged records are missing here while its agent has already deleted them: the store was
+ * restored from an older backup. The trial is retried.
  */
-export function onRecordsGone(
+export function onRecordsMissing(
   core: Core,
-  { key, seq }: AttemptRecord,
-  expected: number,
+  { firstAvailable: { key, seq }, expected }: { readonly firstAvailable: AttemptRecord; readonly expected: number },
   now: number,
-  step: Step,
-): RecordAnswer {
-  const message = `records ${expected} to ${seq - 1} of ${keyText(key)} are gone: was the store restored from a backup?`;
-  endAttempt(core, key, { outcome: 'failed', failure: { class: 'lost', message } }, now, step);
-  return { taken: 'refused', refusal: { code: RefusalCode.ENDED, message } };
+): Answered<RecordAnswer> {
+  const message = `records ${expected} to ${seq - 1} of ${keyText(key)} are missing: was the store restored from a backup?`;
+  return {
+    step: endAttempt(core, { key, end: { outcome: 'failed', failure: { class: 'lost', message } } }, now),
+    answer: { result: 'rejected', refusal: { code: RefusalCode.ENDED, message } },
+  };
 }
 
 function keepCheckpoint(core: Core, key: AttemptKey, artifact: Artifact): void {
@@ -192,21 +223,21 @@ function keepCheckpoint(core: Core, key: AttemptKey, artifact: Artifact): void {
   if (trial !== undefined) trial.checkpoint = { ...artifact, attempt: key.attempt };
 }
 
-/** Why nothing of an attempt is taken from an agent; undefined when it holds the lease. */
-export function refusalFor(core: Core, agentId: string, key: AttemptKey): Refusal | undefined {
-  return core.leases.get(keyText(key))?.agentId === agentId ? undefined : whyNotListened(core, key);
+/** Returns why an agent may not send anything for an attempt, or undefined if it holds the lease. */
+export function rejectionOf(core: Core, agentId: string, key: AttemptKey): Refusal | undefined {
+  return core.leases.get(keyText(key))?.agentId === agentId ? undefined : staleAttemptRefusal(core, key);
 }
 
-/** Whether an attempt is leased, and to another agent: no agent that follows the protocol comes to ask. */
-export function isAnothers(core: Core, agentId: string, key: AttemptKey): boolean {
+/** Whether an attempt is leased to another agent. An agent that follows the protocol never asks for such an attempt. */
+export function isLeasedToAnother(core: Core, agentId: string, key: AttemptKey): boolean {
   const lease = core.leases.get(keyText(key));
   return lease !== undefined && lease.agentId !== agentId;
 }
 
-function whyNotListened(core: Core, key: AttemptKey): Refusal {
+function staleAttemptRefusal(core: Core, key: AttemptKey): Refusal {
   const trial = core.sweeps.get(key.sweepId)?.trials.get(key.trialId);
   if (trial === undefined) {
-    return { code: RefusalCode.UNKNOWN, message: `trial ${key.sweepId}/${key.trialId} is not known here` };
+    return { code: RefusalCode.UNKNOWN, message: `unknown trial ${key.sweepId}/${key.trialId}` };
   }
   if (trial.state === 'running') {
     return {
@@ -217,8 +248,15 @@ function whyNotListened(core: Core, key: AttemptKey): Refusal {
   return { code: RefusalCode.ENDED, message: `attempt ${key.attempt} of trial ${trial.id} has ended` };
 }
 
-/** Ends a running attempt, and decides what becomes of its trial. The key must hold a lease. */
-export function endAttempt(core: Core, key: AttemptKey, ending: Ending, now: number, step: Step): void {
+/**
+ * Ends a running attempt, and retries or ends its trial.
+ * @throws {Error} if the attempt holds no lease
+ */
+export function endAttempt(
+  core: Core,
+  { key, end }: { readonly key: AttemptKey; readonly end: AttemptEnd },
+  now: number,
+): Step {
   const sweep = core.sweeps.get(key.sweepId);
   const trial = sweep?.trials.get(key.trialId);
   const lease = trial?.lease;
@@ -226,36 +264,36 @@ export function endAttempt(core: Core, key: AttemptKey, ending: Ending, now: num
     throw new Error(`attempt ${keyText(key)} holds no lease: it cannot end`);
   }
   dropLease(core, trial, lease);
-  endStay(core, sweep, lease, now);
-  step.changes.push({ kind: 'ended', key, ending });
-  if (ending.outcome === 'failed') afterFailure(sweep, trial, ending.failure, now, step);
-  else moveTrial(sweep, trial, ending.outcome, step);
-  closeIfDone(sweep, step);
+  endSlotUsage(core, sweep, lease, now);
+  const changes: Change[] = [{ kind: 'ended', key, end }];
+  if (end.outcome === 'failed') changes.push(...retryOrFail(sweep, trial, end.failure, now));
+  else changes.push(moveTrial(sweep, trial, end.outcome));
+  changes.push(...closeIfDone(sweep));
+  return stepOf(changes);
 }
 
-function afterFailure(sweep: Sweep, trial: Trial, failure: Failure, now: number, step: Step): void {
+function retryOrFail(sweep: Sweep, trial: Trial, failure: Failure, now: number): Change[] {
   const failedSoFar = (trial.failures[failure.class] ?? 0) + 1;
   trial.failures[failure.class] = failedSoFar;
   const decision = decideRetry(failure.class, failedSoFar, sweep.policy.retry);
-  if (sweep.state === 'stopping' && decision.retry) {
-    moveTrial(sweep, trial, 'cancelled', step, { detail: 'the sweep is stopping: no retry', failure });
-  } else if (decision.retry) {
-    const detail = `${failure.class}: ${failure.message}; tried again${inSeconds(decision.delayMs)}`;
-    requeue(sweep, trial, step, { detail, failure }, decision.delayMs > 0 ? now + decision.delayMs : undefined);
-  } else {
-    moveTrial(sweep, trial, 'failed', step, { detail: `${failure.class}: ${failure.message}`, failure });
-    pauseAtMaxFailed(sweep, step);
+  const detail = `${failure.class}: ${failure.message}`;
+  if (!decision.retry) {
+    const failed = moveTrial(sweep, trial, 'failed', { detail, failure });
+    return [failed, ...pauseAtMaxFailed(sweep)];
   }
+  if (sweep.state === 'stopping') {
+    return [moveTrial(sweep, trial, 'cancelled', { detail: 'not retried: the sweep is stopping', failure })];
+  }
+  const { delayMs } = decision;
+  const retry = delayMs > 0 ? `retry in ${Math.round(delayMs / 100) / 10} s` : 'retry now';
+  return [requeue(sweep, trial, { detail: `${detail}; ${retry}`, failure }, delayMs > 0 ? now + delayMs : undefined)];
 }
 
-const inSeconds = (delayMs: number) => (delayMs > 0 ? ` in ${Math.round(delayMs / 100) / 10} s` : '');
-
-/** The sweep file's `max_failed`: past it a person should look. */
-function pauseAtMaxFailed(sweep: Sweep, step: Step): void {
+function pauseAtMaxFailed(sweep: Sweep): Change[] {
   const limit = sweep.policy.maxFailed;
-  if (limit === undefined || sweep.state !== 'running') return;
+  if (limit === undefined || sweep.state !== 'running') return [];
   const allowed = limit.kind === 'count' ? limit.count : limit.ratio * sweep.trials.size;
-  if (sweep.counts.failed <= allowed) return;
-  const said = limit.kind === 'count' ? `${limit.count}` : `${Math.round(limit.ratio * 1000) / 10}%`;
-  pause(sweep, `${sweep.counts.failed} trials failed, max_failed is ${said}`, step);
+  if (sweep.counts.failed <= allowed) return [];
+  const limitText = limit.kind === 'count' ? `${limit.count}` : `${Math.round(limit.ratio * 1000) / 10}%`;
+  return pause(sweep, `${sweep.counts.failed} trials failed (max_failed: ${limitText})`);
 }

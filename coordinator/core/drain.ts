@@ -1,52 +1,61 @@
-/** Agents are drained, and take work again. */
+/** Draining: a person, or the agent itself, asks that it take no new work. */
 import type { AgentStateName } from '../../proto/names.ts';
-import { busySlots, isDraining } from './leases.ts';
+import { busySlots } from './leases.ts';
 import type { Agent, Core } from './model.ts';
-import { Step, type StoredDrain } from './step.ts';
+import { type Change, NO_STEP, type Step, type StoredDrain, stepOf } from './step.ts';
 
-/** How often the store is told what is left of a grace: so much of it may a restart give once more. */
-export const NOTE_EVERY_MS = 10_000;
+/** How often the remaining grace is stored. A restart can lengthen a grace by at most this time. */
+export const GRACE_STORE_INTERVAL_MS = 10_000;
 
-/** A second drain replaces the first: its grace and its reason count. */
-export function onDrain(
-  core: Core,
-  agentId: string,
-  { graceMs, reason }: { readonly graceMs: number; readonly reason: string },
-  now: number,
-): Step {
-  core.drains.set(agentId, { graceEndsAt: now + graceMs, notedAt: now, reason });
-  return changed(agentId, { graceLeftMs: graceMs, reason });
+export interface DrainRequest {
+  readonly agentId: string;
+  readonly graceMs: number;
+  readonly reason: string;
 }
 
-export function onUndrain(core: Core, agentId: string): Step {
-  return core.drains.delete(agentId) ? changed(agentId, undefined) : new Step();
+/** Drains an agent. A second drain replaces the first, with its own grace and reason. */
+export function onDrain(core: Core, { agentId, graceMs, reason }: DrainRequest, now: number): Step {
+  core.drains.set(agentId, { graceEndsAt: now + graceMs, storedAt: now, reason });
+  return drainStep(agentId, { graceLeftMs: graceMs, reason });
 }
 
-function changed(agentId: string, drain: StoredDrain | undefined): Step {
-  const step = new Step();
-  step.changes.push({ kind: 'drain', agentId, drain });
-  step.outputs.push({ kind: 'drain', agentId });
-  return step;
+export function onUndrain(core: Core, { agentId }: Pick<DrainRequest, 'agentId'>): Step {
+  return core.drains.delete(agentId) ? drainStep(agentId, undefined) : NO_STEP;
 }
 
-/** Has the store know what is left of the graces that run, now and then, and once when one is over. */
-export function noteGraces(core: Core, now: number, step: Step): void {
+function drainStep(agentId: string, drain: StoredDrain | undefined): Step {
+  return stepOf([{ kind: 'drain', agentId, drain }], [{ kind: 'drain', agentId }]);
+}
+
+/** Stores the remaining graces at intervals, and once when a grace ends. */
+export function storeGraces(core: Core, now: number): Change[] {
+  const changes: Change[] = [];
   for (const [agentId, drain] of core.drains) {
-    const { graceEndsAt, notedAt, reason } = drain;
-    if (notedAt >= graceEndsAt || now < Math.min(graceEndsAt, notedAt + NOTE_EVERY_MS)) continue;
-    drain.notedAt = now;
-    step.changes.push({ kind: 'drain', agentId, drain: { graceLeftMs: Math.max(0, graceEndsAt - now), reason } });
+    const { graceEndsAt, storedAt, reason } = drain;
+    if (storedAt >= graceEndsAt || now < Math.min(graceEndsAt, storedAt + GRACE_STORE_INTERVAL_MS)) continue;
+    drain.storedAt = now;
+    changes.push({ kind: 'drain', agentId, drain: { graceLeftMs: Math.max(0, graceEndsAt - now), reason } });
   }
+  return changes;
 }
 
-/** Milliseconds that are left to what runs on an agent; undefined: it is not drained. */
-export function graceLeft(core: Core, agentId: string, now: number): number | undefined {
+/** Returns the milliseconds until a drained agent hands back what it runs, or undefined if it is not drained. */
+export function remainingGraceMs(core: Core, agentId: string, now: number): number | undefined {
   const drain = core.drains.get(agentId);
   return drain && Math.max(0, drain.graceEndsAt - now);
 }
 
-/** What people are told of an agent. */
-export function shownState(core: Core, agent: Agent): Exclude<AgentStateName, 'unspecified'> {
+export function isDraining(core: Core, agent: Agent): boolean {
+  return agent.leaving || core.drains.has(agent.id);
+}
+
+/** Whether trials may be offered to the agent. */
+export function takesWork(core: Core, agent: Agent): boolean {
+  return agent.state === 'connected' && !isDraining(core, agent);
+}
+
+/** Returns the state of an agent that people see. */
+export function displayedState(core: Core, agent: Agent): Exclude<AgentStateName, 'unspecified'> {
   if (agent.state === 'lost') return 'lost';
   if (!isDraining(core, agent)) return 'connected';
   return busySlots(core, agent.id) > 0 ? 'draining' : 'drained';

@@ -1,56 +1,60 @@
 import { expect, test } from 'vitest';
-import { type Capability, unfit } from './fitness.ts';
+import { shortfallText } from '../../lib/text/explain.ts';
+import { type Capability, shortfallsOf } from './fitness.ts';
 import type { Demand, Resources } from './model.ts';
 
 const GIB = 2 ** 30;
 const GPU: Capability = {
-  ...{ backend: 'tensorflow-gpu', gpus: 1, vramBytes: 16 * GIB },
-  ...{ labels: { zone: 'a', disk: 'fast' }, trainers: ['autoencoder', 'noop', 'command'] },
+  backend: 'tensorflow-gpu',
+  gpus: 1,
+  vramBytes: 16 * GIB,
+  labels: { zone: 'a', disk: 'fast' },
+  trainers: ['autoencoder', 'noop', 'command'],
 };
 const CPU: Capability = { ...GPU, backend: 'wasm', gpus: 0, vramBytes: 0 };
 
-const asks = (resources: Partial<Resources>, trainer = 'autoencoder'): Demand => {
+const demand = (resources: Partial<Resources>, trainer = 'autoencoder'): Demand => {
   return { trainer, resources: { labels: {}, ...resources } };
 };
 
 test.each<[string, Demand, Capability]>([
-  ['nothing', asks({}), CPU],
-  ['no GPU, of a slot without', asks({ gpu: false }), CPU],
-  ['a GPU', asks({ gpu: 1 }), GPU],
-  ['memory, to the byte', asks({ vramBytes: 16 * GIB }), GPU],
-  ['labels', asks({ labels: { disk: 'fast', zone: 'a' } }), GPU],
-  ['a GPU for a program, whatever trawl itself computes on', asks({ gpu: 1 }, 'command'), { ...GPU, backend: 'wasm' }],
-  ['two GPUs', asks({ gpu: 2 }, 'command'), { ...GPU, gpus: 4 }],
-])('a slot may run what asks for %s', (_, demand, slot) => {
-  expect(unfit(demand, slot)).toEqual([]);
+  ['nothing', demand({}), CPU],
+  ['no GPU, on a slot without one', demand({ gpu: false }), CPU],
+  ['a GPU', demand({ gpu: 1 }), GPU],
+  ['exactly the memory of the GPU', demand({ vramBytes: 16 * GIB }), GPU],
+  ['labels', demand({ labels: { disk: 'fast', zone: 'a' } }), GPU],
+  ['a GPU for a command, whatever the backend', demand({ gpu: 1 }, 'command'), { ...GPU, backend: 'wasm' }],
+  ['two of four GPUs', demand({ gpu: 2 }, 'command'), { ...GPU, gpus: 4 }],
+])('a slot can run a trial that demands %s', (_, wanted, slot) => {
+  expect(shortfallsOf(wanted, slot)).toEqual([]);
 });
 
 test.each<[Demand, Capability, string[]]>([
-  [asks({}, 'later'), CPU, ['it has no trainer later (it has autoencoder, noop, command)']],
-  [asks({ gpu: false }), GPU, ['it has a GPU, and gpu: false asks for none']],
+  [demand({}, 'later'), CPU, ['no trainer later (available: autoencoder, noop, command)']],
+  [demand({ gpu: false }), GPU, ['1 GPU (the sweep requires none)']],
   [
-    asks({ gpu: 1, vramBytes: 8 * GIB }),
+    demand({ gpu: 1, vramBytes: 8 * GIB }),
     CPU,
-    ['it has no GPU, and gpu: 1 asks for 1', 'it has no GPU, and vram asks for 8 GiB'],
+    ['no GPU (the sweep requires 1)', 'no GPU memory (the sweep requires 8 GiB)'],
   ],
-  [asks({ gpu: 2 }, 'command'), GPU, ['it has 1 GPU, and gpu: 2 asks for 2']],
+  [demand({ gpu: 2 }, 'command'), GPU, ['1 GPU (the sweep requires 2)']],
   [
-    asks({ vramBytes: 16 * GIB + 1 }),
+    demand({ vramBytes: 16 * GIB + 1 }),
     { ...GPU, vramBytes: 8 * GIB },
-    ['it has 8 GiB of GPU memory, and vram asks for 16 GiB'],
+    ['8 GiB of GPU memory (the sweep requires 16 GiB)'],
   ],
   [
-    asks({ gpu: 1 }),
+    demand({ gpu: 1 }),
     { ...GPU, backend: 'tensorflow' },
-    ['its GPU is not used: its backend is tensorflow (trawl doctor on that machine says why)'],
+    ['GPU not used: the backend is tensorflow (run trawl doctor on that machine)'],
   ],
-  [asks({ labels: { zone: 'b' } }), GPU, ['its label zone is a, not b']],
-  [asks({ labels: { zones: 'a' } }), GPU, ['it has no label zones; did you mean "zone"?']],
+  [demand({ labels: { zone: 'b' } }), GPU, ['label zone is a (the sweep requires b)']],
+  [demand({ labels: { zones: 'a' } }), GPU, ['no label zones (the sweep requires a); did you mean "zone"?']],
   [
-    asks({ labels: { constructor: 'a', disk: 'slow' } }),
+    demand({ labels: { constructor: 'a', disk: 'slow' } }),
     GPU,
-    ['it has no label constructor; its label disk is fast, not slow'],
+    ['no label constructor (the sweep requires a)', 'label disk is fast (the sweep requires slow)'],
   ],
-])('%j is too much for a slot, and it is said why', (demand, slot, reasons) => {
-  expect(unfit(demand, slot)).toEqual(reasons);
+])('demand %j is not met, with a reason', (wanted, slot, texts) => {
+  expect(shortfallsOf(wanted, slot).map(shortfallText)).toEqual(texts);
 });

@@ -1,64 +1,52 @@
-/**
- * Who may run what: every condition with its reason in words. The scheduler, the claim and `trawl explain` all ask here.
- */
-
-import { didYouMean } from '../../lib/text/did-you-mean.ts';
+/** Which slots can run which trials. The scheduler, the claim and `trawl explain` all use this one set of conditions. */
+import type { Shortfall } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Labels } from '../../proto/labels.ts';
 import { trainerSpec } from '../../proto/trainers.ts';
 import type { Demand, SlotFacts } from './model.ts';
 
-/** What a slot has, and its agent. */
+/** What a slot and its agent have. */
 export interface Capability extends SlotFacts {
   readonly backend: string;
   readonly labels: Labels;
   readonly trainers: readonly string[];
 }
 
-/** @returns why not, as the end of a sentence about the slot; undefined: it may */
-type Condition = (demand: Demand, slot: Capability) => string | undefined;
+type Condition = (demand: Demand, slot: Capability) => Shortfall[];
 
-const trainer: Condition = (demand, slot) => {
-  if (slot.trainers.includes(demand.trainer)) return undefined;
-  return `it has no trainer ${demand.trainer} (it has ${slot.trainers.join(', ') || 'none'})`;
+const hasTrainer: Condition = ({ trainer }, { trainers }) => {
+  if (trainers.includes(trainer)) return [];
+  return [{ kind: { $case: 'trainer', trainer: { required: trainer, available: [...trainers] } } }];
 };
 
-const gpu: Condition = ({ trainer, resources }, { gpus, backend }) => {
-  const asked = resources.gpu;
-  if (asked === undefined) return undefined;
-  if (asked === false) return gpus > 0 ? 'it has a GPU, and gpu: false asks for none' : undefined;
-  if (gpus === 0) return `it has no GPU, and gpu: ${asked} asks for ${asked}`;
-  if (gpus < asked) return `it has ${gpus} ${gpus === 1 ? 'GPU' : 'GPUs'}, and gpu: ${asked} asks for ${asked}`;
-  // A program of the user's own finds its GPU itself.
-  if (trainerSpec(trainer)?.usesBackend && backend !== 'tensorflow-gpu') {
-    return `its GPU is not used: its backend is ${backend} (trawl doctor on that machine says why)`;
+const hasGpus: Condition = ({ trainer, resources }, { gpus, backend }) => {
+  if (resources.gpu === undefined) return [];
+  const required = resources.gpu === false ? 0 : resources.gpu;
+  if (required === 0 ? gpus > 0 : gpus < required) {
+    return [{ kind: { $case: 'gpus', gpus: { required, available: gpus } } }];
   }
-  return undefined;
+  // A program of the user's own finds its GPU itself.
+  if (required > 0 && trainerSpec(trainer)?.usesBackend && backend !== 'tensorflow-gpu') {
+    return [{ kind: { $case: 'unusedGpu', unusedGpu: { backend } } }];
+  }
+  return [];
 };
 
-const vram: Condition = ({ resources }, { gpus, vramBytes }) => {
-  const asked = resources.vramBytes;
-  if (asked === undefined || vramBytes >= asked) return undefined;
-  const has = gpus === 0 ? 'no GPU' : `${inGiB(vramBytes)} of GPU memory`;
-  return `it has ${has}, and vram asks for ${inGiB(asked)}`;
+const hasVram: Condition = ({ resources: { vramBytes: requiredBytes } }, { vramBytes: availableBytes }) => {
+  if (requiredBytes === undefined || availableBytes >= requiredBytes) return [];
+  return [{ kind: { $case: 'vram', vram: { requiredBytes, availableBytes } } }];
 };
 
-const labels: Condition = ({ resources }, slot) => {
-  const lacking = Object.entries(resources.labels).flatMap(([name, value]) => {
-    const has = Object.hasOwn(slot.labels, name) ? slot.labels[name] : undefined;
-    if (has === value) return [];
-    if (has !== undefined) return [`its label ${name} is ${has}, not ${value}`];
-    return [`it has no label ${name}${didYouMean(name, Object.keys(slot.labels))}`];
+const hasLabels: Condition = ({ resources }, { labels }) =>
+  Object.entries(resources.labels).flatMap(([name, required]): Shortfall[] => {
+    const actual = Object.hasOwn(labels, name) ? labels[name] : undefined;
+    if (actual === required) return [];
+    const label = { name, required, names: Object.keys(labels), ...(actual === undefined ? {} : { actual }) };
+    return [{ kind: { $case: 'label', label } }];
   });
-  return lacking.length === 0 ? undefined : lacking.join('; ');
-};
 
-const CONDITIONS: readonly Condition[] = [trainer, gpu, vram, labels];
+const CONDITIONS: readonly Condition[] = [hasTrainer, hasGpus, hasVram, hasLabels];
 
-/** Everything that keeps a slot from running what asks for this; nothing does where it is empty. */
-export function unfit(demand: Demand, slot: Capability): string[] {
-  return CONDITIONS.flatMap((condition) => condition(demand, slot) ?? []);
-}
-
-function inGiB(bytes: number): string {
-  return `${Math.round((bytes / 2 ** 30) * 10) / 10} GiB`;
+/** Returns every demand that the slot does not meet; empty if the slot can run the trial. */
+export function shortfallsOf(demand: Demand, slot: Capability): Shortfall[] {
+  return CONDITIONS.flatMap((condition) => condition(demand, slot));
 }

@@ -14,18 +14,18 @@ import {
 } from '../../test/support/coordinator/history.ts';
 import { Ledger } from '../../test/support/coordinator/ledger.ts';
 import { LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
-import type { Claim, Mate } from './attempts.ts';
-import { unfit } from './fitness.ts';
+import type { Claim, PackMate } from './attempts.ts';
+import { shortfallsOf } from './fitness.ts';
 import { type AttemptKey, keyText, type Lease, type SweepPolicy } from './model.ts';
 import { capabilityOf, presentPools } from './pools.ts';
 import { standingOffers } from './scheduler.ts';
 
 const TRIALS = 5;
 const FINAL = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** Enough for every trial to use up every budget, one attempt after another. */
+/** Enough for every trial to use up every retry budget in sequence. */
 const ROUNDS = 400;
 
-/** All that a refused message must leave as it was. */
+/** Everything that a rejected message must not change. */
 function fingerprint({ core, ended }: World): string {
   const sweeps = [...core.sweeps.values(), ...ended.values()].map((sweep) => [
     sweep.state,
@@ -52,9 +52,9 @@ class Judge {
     for (const change of happened.step.changes) this.ledger.write(change);
     this.ledger.compare(core);
     this.#retriesWithinBudget();
-    this.#everythingIsWhereItFits(happened);
-    this.#refusalsChangeNothing(happened, before);
-    this.#nobodySpeaksForAnother(happened, leases);
+    this.#placementsFit(happened);
+    this.#rejectionsChangeNothing(happened, before);
+    this.#onlyHoldersAct(happened, leases);
     this.#retriesAllOrNothing(action, happened);
     this.world.forgetEnded();
     return happened;
@@ -65,7 +65,8 @@ class Judge {
       const policy = this.ledger.sweeps.get(name.split('/')[0] ?? '')?.policy;
       for (const [failure, times] of Object.entries(trial.failures) as [FailureClassName, number][]) {
         assert.ok(policy && times <= budget(failure, policy), `${name}: ${failure} ${times} times`);
-        if (policy && times === budget(failure, policy)) assert.ok(FINAL.includes(trial.state), 'the budget is spent');
+        if (policy && times === budget(failure, policy))
+          assert.ok(FINAL.includes(trial.state), 'a trial with a spent budget has ended');
       }
     }
   }
@@ -75,70 +76,71 @@ class Judge {
     assert.ok(action.do === 'retry' || retried.length === 0, 'only a person retries');
     if (action.do === 'retry' && 'trials' in action.choice && refused === undefined) {
       const names = new Set(action.choice.trials);
-      assert.deepEqual(new Set(retried.map(({ trialId }) => trialId)), names, 'all that are named are retried');
+      assert.deepEqual(new Set(retried.map(({ trialId }) => trialId)), names, 'all named trials are retried');
     }
     assert.ok(new Set(retried.map(({ requestId }) => requestId)).size <= 1);
     const ids = [...this.world.core.sweeps.keys()];
     assert.deepEqual(ids, [...ids].sort(), 'sweeps stay in order of submission');
   }
 
-  /** Only slots that have what a trial asks for are offered it, and granted it. */
-  #everythingIsWhereItFits({ step }: Happened): void {
+  /** Trials are offered and granted only to slots that meet their demands. */
+  #placementsFit({ step }: Happened): void {
     const { core } = this.world;
     const pools = presentPools(core);
     for (const output of step.outputs) {
       if (output.kind !== 'offer') continue;
       const pool = pools.get(output.pool);
       const policy = this.ledger.sweeps.get(output.key.sweepId)?.policy;
-      assert.ok(pool && policy, 'an offer is made to a pool in which somebody takes work');
-      assert.deepEqual(unfit(policy, pool.capability), []);
+      assert.ok(pool && policy, 'an offer is made to a pool with an agent that takes work');
+      assert.deepEqual(shortfallsOf(policy, pool.capability), []);
     }
     for (const change of step.changes) {
       if (change.kind !== 'granted') continue;
       const agent = core.agents.get(change.agentId);
       const policy = this.ledger.sweeps.get(change.key.sweepId)?.policy;
       assert.ok(agent && policy);
-      assert.deepEqual(unfit(policy, capabilityOf(agent, change.slot)), []);
+      assert.deepEqual(shortfallsOf(policy, capabilityOf(agent, change.slot)), []);
     }
   }
 
-  #refusalsChangeNothing({ step, opened, recorded, refused }: Happened, before: string): void {
+  #rejectionsChangeNothing({ step, opened, recorded, refused }: Happened, before: string): void {
     const { core } = this.world;
     if (opened?.answer.granted) {
       const lease = core.leases.get(keyText(opened.claim.key));
-      assert.equal(lease?.agentId, opened.claim.agentId, 'who is granted an attempt holds its lease');
+      assert.equal(lease?.agentId, opened.claim.agentId, 'a granted claim holds the lease');
       assert.equal(lease.incarnation, opened.claim.incarnation);
-      this.#packHolds(opened.claim, opened.answer.mates);
+      this.#packIsValid(opened.claim, opened.answer.mates);
     }
-    const turnedDown =
-      opened?.answer.granted === false || recorded?.answer.taken === 'refused' || refused !== undefined;
-    if (turnedDown) {
-      assert.equal(step.changes.length, 0, 'what is refused changes nothing');
-      assert.equal(fingerprint(this.world), before, 'what is refused changes nothing');
+    const rejected =
+      opened?.answer.granted === false || recorded?.answer.result === 'rejected' || refused !== undefined;
+    if (rejected) {
+      assert.equal(step.changes.length, 0, 'a rejected message changes nothing');
+      assert.equal(fingerprint(this.world), before, 'a rejected message changes nothing');
     }
-    if (recorded?.answer.taken === 'again' || recorded?.answer.taken === 'gap') assert.equal(step.changes.length, 0);
+    if (recorded?.answer.result === 'duplicate' || recorded?.answer.result === 'gap')
+      assert.equal(step.changes.length, 0);
   }
 
-  /** Mates fit, are leased to the same slot, and are no more than it holds. */
-  #packHolds({ key, agentId, slot }: Claim, mates: readonly Mate[]): void {
+  /** Pack mates have the same pack key, are leased to the same slot, and do not exceed its capacity. */
+  #packIsValid({ key, agentId, slot }: Claim, mates: readonly PackMate[]): void {
     const { core } = this.world;
     const trialOf = ({ sweepId, trialId }: AttemptKey) => core.sweeps.get(sweepId)?.trials.get(trialId);
-    assert.ok(mates.length < (core.agents.get(agentId)?.pack ?? 1), 'a pack is no larger than its slot holds');
+    assert.ok(mates.length < (core.agents.get(agentId)?.pack ?? 1), 'a pack does not exceed the capacity of its slot');
     for (const mate of mates) {
       assert.equal(mate.key.sweepId, key.sweepId);
       assert.notEqual(trialOf(key)?.packKey, undefined);
-      assert.equal(trialOf(mate.key)?.packKey, trialOf(key)?.packKey, 'mates fit together');
+      assert.equal(trialOf(mate.key)?.packKey, trialOf(key)?.packKey, 'pack mates have the same pack key');
       const lease = core.leases.get(keyText(mate.key));
-      assert.deepEqual([lease?.agentId, lease?.slot], [agentId, slot], 'mates share a slot');
+      assert.deepEqual([lease?.agentId, lease?.slot], [agentId, slot], 'pack mates share a slot');
     }
   }
 
-  #nobodySpeaksForAnother({ step, recorded, heartbeat }: Happened, leases: Map<string, Lease>): void {
-    if (recorded !== undefined && recorded.answer.taken !== 'refused') {
+  #onlyHoldersAct({ step, recorded, heartbeat }: Happened, leases: Map<string, Lease>): void {
+    if (recorded !== undefined && recorded.answer.result !== 'rejected') {
       assert.equal(
         leases.get(keyText(recorded.record.key))?.agentId,
         recorded.agentId,
-        'only the holder is listened to',
+        'only records of the lease holder are accepted',
       );
     }
     if (heartbeat === undefined) return;
@@ -150,19 +152,19 @@ class Judge {
     }
   }
 
-  /** Faults end: agents come back, hold what they hold, and every attempt succeeds. */
-  comeToAnEnd(): void {
+  /** Ends all faults: agents reconnect and keep their leases, and every attempt succeeds. */
+  finishWithoutFaults(): void {
     const { core } = this.world;
     for (const agent of AGENTS.keys()) {
       this.apply({ do: 'undrain', agent });
       this.apply({ do: 'hello', agent });
     }
     for (let round = 0; core.sweeps.size > 0; round++) {
-      assert.ok(round < ROUNDS, 'the sweeps come to an end');
+      assert.ok(round < ROUNDS, 'the sweeps end');
       this.#calmRound();
     }
     for (const trial of this.ledger.trials.values()) {
-      assert.ok(FINAL.includes(trial.state), `a trial was left ${trial.state}`);
+      assert.ok(FINAL.includes(trial.state), `a trial ended in state ${trial.state}`);
       assert.equal(trial.open, undefined);
     }
     assert.equal(core.leases.size, 0);
@@ -173,7 +175,7 @@ class Judge {
     for (const pick of [0, 1]) {
       if (core.sweeps.get(`${pick + 1}`)?.state === 'paused') this.apply({ do: 'resume', pick });
     }
-    // Time enough for the longest wait before a retry, in steps that no lease minds.
+    // Covers the longest backoff, in steps shorter than a lease.
     for (let wait = 0; wait < 2; wait++) {
       for (const agent of AGENTS.keys()) this.apply({ do: 'heartbeat', agent });
       this.apply({ do: 'tick', ms: LEASE_MS - 1 });
@@ -195,18 +197,18 @@ const anyHistory = fc.tuple(
   fc.array(anyAction, { minLength: 20, maxLength: 250, size: 'max' }),
 );
 
-test('whatever happens, the laws hold after every step; once faults end every trial has one final state', () => {
+test('the laws hold after every step of any history; without further faults every trial reaches one final state', () => {
   fc.assert(
     fc.property(anyHistory, ([policies, actions]) => {
       const judge = new Judge(policies);
       for (const action of actions) judge.apply(action);
-      judge.comeToAnEnd();
+      judge.finishWithoutFaults();
     }),
     { numRuns: 300 },
   );
 });
 
-test('the histories reach every refusal, every failure, every end, and every answer to a record', () => {
+test('the histories reach every refusal, failure, end, and answer to a record', () => {
   const reached = new Set<string>();
   fc.assert(
     fc.property(anyHistory, ([policies, actions]) => {
@@ -218,8 +220,8 @@ test('the histories reach every refusal, every failure, every end, and every ans
         if (opened?.answer.granted && opened.answer.mates.length > 0) {
           reached.add(step.changes.length > 0 ? 'pack granted' : 'pack granted again');
         }
-        if (recorded) reached.add(`record ${recorded.answer.taken}`);
-        if (recorded?.answer.taken === 'refused') reached.add(`record refused: ${recorded.answer.refusal.code}`);
+        if (recorded) reached.add(`record ${recorded.answer.result}`);
+        if (recorded?.answer.result === 'rejected') reached.add(`record rejected: ${recorded.answer.refusal.code}`);
         for (const change of step.changes) {
           if (change.kind === 'trial') reached.add(change.state);
           if (change.kind === 'sweep') reached.add(`sweep ${change.state}`);
@@ -227,7 +229,7 @@ test('the histories reach every refusal, every failure, every end, and every ans
             reached.add(`retried: ${change.failure ?? 'cancelled'}`);
             if (step.changes[0]?.kind === 'sweep') reached.add('retried after its sweep had ended');
           }
-          if (change.kind === 'ended' && change.ending.outcome === 'failed') reached.add(change.ending.failure.class);
+          if (change.kind === 'ended' && change.end.outcome === 'failed') reached.add(change.end.failure.class);
         }
       }
     }),
@@ -236,9 +238,17 @@ test('the histories reach every refusal, every failure, every end, and every ans
   const { UNSPECIFIED: _, UNRECOGNIZED: __, ...codes } = RefusalCode;
   const wanted = [
     ...Object.values(codes).map((code) => `open refused: ${code}`),
-    ...['UNKNOWN', 'SUPERSEDED', 'ENDED'].map((code) => `record refused: REFUSAL_CODE_${code}`),
+    ...['UNKNOWN', 'SUPERSEDED', 'ENDED'].map((code) => `record rejected: REFUSAL_CODE_${code}`),
     'retried after its sweep had ended',
-    ...['granted', 'granted again', 'pack granted', 'pack granted again', 'record new', 'record again', 'record gap'],
+    ...[
+      'granted',
+      'granted again',
+      'pack granted',
+      'pack granted again',
+      'record accepted',
+      'record duplicate',
+      'record gap',
+    ],
     ...['pending', 'offered', ...FINAL],
     ...['sweep paused', 'sweep running', 'sweep stopping', 'sweep stopped', 'sweep killed', 'sweep finished'],
     ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'],

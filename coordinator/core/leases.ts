@@ -1,19 +1,5 @@
-/** Where leases begin and end, so that the slots in use always agree with them. */
-
-import { type Agent, type Core, keyText, type Lease, type Trial } from './model.ts';
-
-export function newCore(leaseMs: number): Core {
-  return {
-    sweeps: new Map(),
-    agents: new Map(),
-    drains: new Map(),
-    leases: new Map(),
-    slotsInUse: new Map(),
-    listeningSince: Number.NEGATIVE_INFINITY,
-    meanMs: undefined,
-    leaseMs,
-  };
-}
+/** The start and the end of leases, which keep the slots in use consistent with them. */
+import { type Core, keyText, type Lease, type Trial } from './model.ts';
 
 export function addLease(core: Core, trial: Trial, lease: Lease): void {
   trial.lease = lease;
@@ -32,16 +18,12 @@ export function dropLease(core: Core, trial: Trial, lease: Lease): void {
   if (slots?.size === 0) core.slotsInUse.delete(lease.agentId);
 }
 
-/** Slots of an agent that run something. */
+/** Returns the number of an agent's slots that run an attempt or a pack. */
 export function busySlots(core: Core, agentId: string): number {
   return core.slotsInUse.get(agentId)?.size ?? 0;
 }
 
-export function isDraining(core: Core, agent: Agent): boolean {
-  return agent.leaving || core.drains.has(agent.id);
-}
-
-/** Whether anything is to be offered for the agent. */
-export function takesWork(core: Core, agent: Agent): boolean {
-  return agent.state === 'connected' && !isDraining(core, agent);
+/** Returns the other leases that were granted together with this one. */
+export function packMatesOf(core: Core, lease: Lease): Lease[] {
+  return [...core.leases.values()].filter((other) => other !== lease && other.pack === lease.pack);
 }

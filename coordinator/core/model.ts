@@ -1,17 +1,23 @@
 /**
- * What the coordinator knows, in memory. Plain data: the functions beside this file change it, and say what has to be
- * stored and sent.
+ * Glossary, and the coordinator's state in memory: plain data that the other files of this folder change.
  *
- * - **sweep**: a submitted file.
- * - **trial**: one point of its grid and one seed.
- * - **attempt**: one run of a trial on one agent, numbered from 1 without gaps. The number is the fencing token.
- * - **pack**: trials that one slot trains together, in one program. Each has a lease, records and an end of its own.
- * - **offer**: an invitation on NATS to run a trial. **lease**: the right to, which expires unless renewed.
- * - **record**: something an attempt tells (an epoch's metrics, log text, its end), numbered from 1.
- * - **agent**: a machine that runs trials, in its **slots**. Its **incarnation** is new with each start of its process.
- * - **pool**: slots that have the same, and so may run the same trials (pools.ts). Each has a queue of offers of its own.
+ * - **sweep**: a submitted file, with the trials that it defines.
+ * - **trial**: one point of the grid and one seed. Its id is a hash of both, so equal points are the same trial.
+ * - **config**: a trial's parameters without the seed. The trials of a config are its **replicates**.
+ * - **attempt**: one run of a trial on one agent, numbered from 1 without gaps.
+ * - **fencing token**: the attempt number. Records of an attempt that no longer holds the lease are rejected.
+ * - **record**: one message of an attempt (an epoch's metrics, log text, an artifact or its end), numbered from 1.
+ * - **report**: a record with the metrics of one epoch.
+ * - **agent**: the process that runs trials on one machine. Each start of it is a new **incarnation**.
+ * - **slot**: the part of an agent that runs one attempt, or one pack.
+ * - **pack**: trials that one slot trains together. Each has its own lease, its own records and its own end.
+ * - **pool**: the slots that can run the same trials (pools.ts). Each pool has its own queue of offers.
+ * - **offer**: an invitation on NATS to run a trial.
+ * - **lease**: the right to run an attempt. It expires unless it is renewed.
+ * - **preflight**: everything that an attempt needs before its program starts.
+ * - **drain**: a request that an agent take no new work.
  *
- * Times are milliseconds of one clock that never jumps (coordinator/clock.ts); `Ms` in a name is a duration.
+ * Times are Unix milliseconds of a clock that never jumps (coordinator/clock.ts); a name that ends in `Ms` is a duration.
  */
 import type TinyQueue from 'tinyqueue';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
@@ -23,7 +29,6 @@ import type {
   SweepStateName,
   TrialStateName,
 } from '../../proto/names.ts';
-import type { Guess, Share, Stay } from './share.ts';
 
 export interface AttemptKey {
   readonly sweepId: string;
@@ -31,7 +36,7 @@ export interface AttemptKey {
   readonly attempt: number;
 }
 
-/** One string for an attempt, for maps. */
+/** Returns an attempt key as one string, for use as a map key. */
 export function keyText(key: AttemptKey): string {
   return `${key.sweepId}/${key.trialId}/${key.attempt}`;
 }
@@ -42,59 +47,72 @@ export interface Failure {
 }
 
 /** How an attempt ended. */
-export type Ending =
+export type AttemptEnd =
   | { readonly outcome: Exclude<AttemptOutcomeName, 'failed'> }
   | { readonly outcome: 'failed'; readonly failure: Failure };
 
-/** What a sweep's trials ask of the slot that runs them. */
+/** What a slot must have to run a sweep's trials. */
 export interface Demand {
-  /** By name: one of proto/trainers.ts. */
+  /** One of the names in proto/trainers.ts. */
   readonly trainer: string;
   readonly resources: Resources;
 }
 
 export interface Resources {
-  /** GPUs that the slot must have; false: it must have none; undefined: either will do. */
+  /** GPUs that the slot must have. False: the slot must have none. Undefined: either is accepted. */
   readonly gpu?: number | false;
-  /** Bytes that a trial may count on, on each GPU. */
+  /** Bytes of memory that a trial needs on each GPU. */
   readonly vramBytes?: number;
-  /** Which the agent must have, with these values. */
+  /** Labels that the agent must have, with these values. */
   readonly labels: Labels;
 }
 
-/** What a slot has to offer, as far as anything may ask for it. */
+/** The hardware of a slot. */
 export interface SlotFacts {
-  /** GPUs that its worker sees. */
+  /** GPUs that the slot's worker sees. */
   readonly gpus: number;
-  /** Bytes that it may count on, on each of them. */
+  /** Bytes of memory on each of these GPUs. */
   readonly vramBytes: number;
 }
 
-/** What a sweep file says about how its trials are run. */
+/** The settings of a sweep file that affect how its trials are run. */
 export interface SweepPolicy extends Demand {
-  /** Trials that may be offered or running at once. */
+  /** Trials that may be offered or running at the same time. Undefined: no limit. */
   readonly concurrency: number | undefined;
   readonly retry: RetryBudget;
+  /** Longest duration of an attempt. Undefined: no limit. */
   readonly timeoutMs: number | undefined;
-  readonly maxFailed:
-    | { readonly kind: 'count'; readonly count: number }
-    | { readonly kind: 'share'; readonly ratio: number }
-    | undefined;
-  /** Epochs from one checkpoint to the next; 0: none are made. */
+  /** The sweep is paused when more trials than this have failed. Undefined: never. */
+  readonly maxFailed: MaxFailed | undefined;
+  /** Epochs between two checkpoints; 0: no checkpoints. */
   readonly checkpointEvery: number;
-  /** Epochs from one look at the reconstructions to the next; 0: none are made. */
+  /** Epochs between two reconstruction images; 0: no images. */
   readonly reconstructEvery: number;
-  /** The program of trainer `command`; empty for the others. */
+  /** The command line of trainer `command`; empty for the other trainers. */
   readonly command: readonly string[];
-  /** Its part of the slots beside other sweeps of its priority; positive. */
+  /** The sweep's share of the slots relative to other sweeps of its priority; positive. */
   readonly weight: number;
 }
 
-/** A file that an attempt left behind. */
+export type MaxFailed =
+  | { readonly kind: 'count'; readonly count: number }
+  /** A fraction of all trials of the sweep, from 0 to 1. */
+  | { readonly kind: 'share'; readonly ratio: number };
+
+/** Retries that each class of failure may cost a trial. */
+export interface RetryBudget {
+  readonly oom: number;
+  readonly crash: number;
+  readonly timeout: number;
+  /** Delay before the first retry; doubles with each further one. */
+  readonly backoffMs: number;
+}
+
+/** A file that an attempt produced. */
 export interface Artifact {
   readonly name: string;
   readonly kind: ArtifactKindName;
-  /** Of which epoch it is; 0: of none. */
+  /** The epoch that it belongs to; 0: none. */
   readonly epoch: number;
   /** Bytes. */
   readonly size: number;
@@ -102,19 +120,10 @@ export interface Artifact {
   readonly sha256: string;
 }
 
-/** What a trial's next attempt goes on from. */
+/** The state from which a trial's next attempt continues. */
 export interface Checkpoint extends Artifact {
-  /** The attempt that left it. */
+  /** The attempt that produced it. */
   readonly attempt: number;
-}
-
-/** Attempts after the first that each class of failure may cost a trial. */
-export interface RetryBudget {
-  readonly oom: number;
-  readonly crash: number;
-  readonly timeout: number;
-  /** Before the first retry; doubles with each. */
-  readonly backoffMs: number;
 }
 
 export interface Lease {
@@ -122,34 +131,42 @@ export interface Lease {
   readonly agentId: string;
   readonly incarnation: string;
   readonly slot: number;
-  /** The same for all that were granted together, to be trained as one pack. */
+  /** Equal for all leases that were granted together as one pack. */
   readonly pack: string;
   readonly grantedAt: number;
-  /** The slot's time, shared with the others of the pack. */
-  readonly stay: Stay;
+  /** Shared by all leases of the pack. */
+  readonly usage: SlotUsage;
   expiresAt: number;
-  /** The newest record taken. */
+  /** The number of the newest accepted record; 0: none. */
   lastSeq: number;
+}
+
+/** The time for which one attempt, or one pack, occupies a slot. */
+export interface SlotUsage {
+  readonly startedAt: number;
+  /** Leases that have not ended. */
+  leases: number;
 }
 
 export interface Trial {
   readonly id: string;
   readonly index: number;
   state: TrialStateName;
-  /** What it must have in common with the trials of its pack; undefined: it is trained alone. */
+  /** Trials with the same key can be trained in one pack. Undefined: the trial is trained alone. */
   readonly packKey: string | undefined;
   /** Attempts granted so far. */
   attempts: number;
-  /** Failed attempts by class, for the retry budget; a person who has it tried again begins them anew. */
+  /** Failed attempts by class, which count against the retry budget. A manual retry resets them. */
   failures: Partial<Record<FailureClassName, number>>;
-  /** How its last attempt failed; undefined once it has gone further. */
+  /** The failure that put the trial in its present state. Undefined: the last attempt did not fail. */
   failure: FailureClassName | undefined;
-  /** When its offer was made, and to which pool (undefined: before a restart); of use while it is offered. */
+  /** When the trial was offered. Valid in state `offered`. */
   offeredAt: number;
+  /** The pool that the trial was offered to. Undefined: it was offered before a restart. Valid in state `offered`. */
   pool: string | undefined;
-  /** Not to run before: a wait before a retry. */
+  /** When the trial may be offered at the earliest: the end of the backoff before a retry. */
   readyAt: number;
-  /** The newest; undefined: the next attempt begins at the beginning. */
+  /** The newest checkpoint. Undefined: the next attempt starts from scratch. */
   checkpoint: Checkpoint | undefined;
   /** Set while the trial runs. */
   lease: Lease | undefined;
@@ -161,21 +178,41 @@ export interface Sweep {
   readonly id: string;
   readonly policy: SweepPolicy;
   state: SweepState;
-  /** Trials of a sweep with more go first, whatever the others have. */
+  /** Trials of sweeps with a higher priority are always offered first. */
   priority: number;
   readonly share: Share;
   readonly trials: Map<string, Trial>;
   readonly counts: Record<TrialStateName, number>;
-  /** Trials that are offered. */
+  /** Trials in state `offered`. */
   readonly offers: Set<Trial>;
-  /** Trials that may be offered, by index. May hold trials that are not pending any more. */
+  /** Trials that may be offered, by index. Can contain trials that are no longer pending. */
   readonly ready: TinyQueue<Trial>;
-  /** The same by packKey, offered ones among them: where mates are found. May hold trials that run or have ended. */
+  /** Pending and offered trials by `packKey`, then by index. Can contain trials that run or have ended. */
   readonly packable: Map<string, TinyQueue<Trial>>;
-  /** Trials that wait for their retry, by time. May hold trials that are not pending any more. */
+  /** Trials that wait for their backoff to end, by time. Can contain trials that are no longer pending. */
   readonly delayed: TinyQueue<{ readonly trial: Trial; readonly readyAt: number }>;
-  /** Whether a pool's slots may run its trials, as found before: neither changes. */
-  readonly suits: Map<string, boolean>;
+  /** Cache of `isEligible` by pool id: neither a pool's capability nor a sweep's demand ever changes. */
+  readonly eligible: Map<string, boolean>;
+}
+
+/** A sweep's account of slot time (share.ts). */
+export interface Share extends DurationEstimate {
+  /** The level at which the sweep joined its peers, minus the level that its own slot time alone would give. */
+  base: number;
+  /** Slot-milliseconds of usages that have ended. */
+  doneMs: number;
+  /** Usages that have not ended. */
+  activeSlots: number;
+  /** The sum of the start times of the usages that have not ended. */
+  startedAtSum: number;
+  /** Whether, in the last scheduling pass, a trial was pending that a connected slot could run. */
+  hasDemand: boolean;
+}
+
+/** A moving average of the time for which an attempt, or a pack, occupies a slot. */
+export interface DurationEstimate {
+  /** Undefined: none has ended yet. */
+  meanMs: number | undefined;
 }
 
 export interface Agent {
@@ -184,50 +221,64 @@ export interface Agent {
   host: string;
   version: string;
   slots: number;
-  /** Trials that one slot trains as a pack; 1: none. */
+  /** Trials that one slot can train as a pack; 1: the agent does not train packs. */
   pack: number;
   backend: string;
   gpus: readonly string[];
   labels: Labels;
-  /** What it can train with. */
+  /** Trainers that the agent supports. */
   trainers: readonly string[];
-  /** Of each slot; none: its slots have no GPU. */
+  /** The hardware of each slot. Empty: the slots have no GPU. */
   slotFacts: readonly SlotFacts[];
   /** The pool of each slot. */
   pools: readonly string[];
-  /** As its last heartbeat told them: to be shown, and for no decision. */
+  /** From the last heartbeat. Displayed, and not used in any decision. */
   gpuFigures?: readonly GpuFigures[];
-  /** HOST:PORT at which Prometheus finds it; empty: nowhere. */
+  /** HOST:PORT of the agent's Prometheus metrics; empty: none. */
   metrics: string;
   state: 'connected' | 'lost';
-  /** It says itself that it takes nothing new: it is to end. */
+  /** The agent is shutting down and takes no new work. */
   leaving: boolean;
   lastHeardAt: number;
 }
 
-/** A person wants an agent to take nothing new. */
+/** A person's request that an agent take no new work. */
 export interface Drain {
-  /** What still runs then is handed back. */
+  /** At this time the agent hands back the attempts that still run. */
   readonly graceEndsAt: number;
-  /** When the store was last told what is left of the grace. */
-  notedAt: number;
-  /** For whoever looks; may be empty. */
+  /** When the remaining grace was last stored. */
+  storedAt: number;
+  /** Displayed to people; may be empty. */
   readonly reason: string;
 }
 
-export interface Core extends Guess {
+/** The whole state. Its `meanMs` is the duration estimate over all sweeps. */
+export interface Core extends DurationEstimate {
   /** In order of submission. */
   readonly sweeps: Map<string, Sweep>;
   readonly agents: Map<string, Agent>;
-  /** By agent. They outlive its process, and the coordinator's. */
+  /** By agent id. A drain survives restarts of the agent and of the coordinator. */
   readonly drains: Map<string, Drain>;
-  /** Every running attempt, by keyText. Changed in leases.ts only. */
+  /** Every running attempt, by `keyText`. Only leases.ts changes it. */
   readonly leases: Map<string, Lease>;
-  /** How many leases each slot in use has, by agent and slot. */
+  /** The number of leases of each slot in use, by agent and slot. */
   readonly slotsInUse: Map<string, Map<number, number>>;
-  /** Since when agents could be heard without a break: nobody is blamed for the time before. */
+  /** The start of the present period in which agents could reach the coordinator. No lease expires by earlier silence. */
   listeningSince: number;
   readonly leaseMs: number;
+}
+
+export function newCore(leaseMs: number): Core {
+  return {
+    sweeps: new Map(),
+    agents: new Map(),
+    drains: new Map(),
+    leases: new Map(),
+    slotsInUse: new Map(),
+    listeningSince: Number.NEGATIVE_INFINITY,
+    meanMs: undefined,
+    leaseMs,
+  };
 }
 
 export function isEnded(state: SweepState): state is 'finished' | 'stopped' | 'killed' {

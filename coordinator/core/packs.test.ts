@@ -2,17 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { addSweep, agentHello, emptyCore, keyOf, trialOf } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
-import { type Answer, endAttempt, onOpen } from './attempts.ts';
+import { type ClaimAnswer, endAttempt, onOpen } from './attempts.ts';
 import type { Core, Sweep, SweepPolicy } from './model.ts';
 import { presentPools } from './pools.ts';
 import { schedule } from './scheduler.ts';
-import { Step } from './step.ts';
 import { onPause } from './sweeps.ts';
 import { onTick } from './tick.ts';
 
 const NOW = 1_000;
 
-/** One agent whose slots hold packs of that size, and a sweep whose trials all fit but every third. */
+/** One agent whose slots train packs, and a sweep with two pack keys: every third trial has the second. */
 function world({ slots = 1, pack = 3, trials = 9, policy = {} as Partial<SweepPolicy> } = {}) {
   const core = emptyCore();
   onHello(core, agentHello('a', 'a1', slots, pack), NOW);
@@ -22,16 +21,15 @@ function world({ slots = 1, pack = 3, trials = 9, policy = {} as Partial<SweepPo
 }
 
 function open(core: Core, sweep: Sweep, trial: string, slot = 0, now = NOW) {
-  const step = new Step();
   const found = trialOf(sweep, trial);
   const attempt = found.lease?.key.attempt ?? found.attempts + 1;
   const claim = { key: keyOf(sweep, found, attempt), agentId: 'a', incarnation: 'a1', slot };
-  return { step, answer: onOpen(core, claim, now, step) };
+  return onOpen(core, claim, now);
 }
 
-const mates = (answer: Answer) => answer.granted && answer.mates.map(({ key }) => key.trialId);
+const mates = (answer: ClaimAnswer) => answer.granted && answer.mates.map(({ key }) => key.trialId);
 
-test('a claim brings along what fits, in order, as many as the slot holds', () => {
+test('a claim is granted with pack mates, by index, up to the slot’s capacity', () => {
   const { core, sweep } = world();
   const { step, answer } = open(core, sweep, 't0');
   expect(mates(answer)).toEqual(['t1', 't3']);
@@ -40,7 +38,7 @@ test('a claim brings along what fits, in order, as many as the slot holds', () =
   expect(granted).toEqual(['t0', 't1', 't3']);
 });
 
-test('an agent that trains one by one, and a trial that fits none, are granted alone', () => {
+test('a trial is granted alone to an agent without packs, or if it has no pack key', () => {
   const single = world({ pack: 1 });
   expect(mates(open(single.core, single.sweep, 't0').answer)).toEqual([]);
   const core = emptyCore();
@@ -50,23 +48,23 @@ test('an agent that trains one by one, and a trial that fits none, are granted a
   expect(mates(open(core, sweep, 't0').answer)).toEqual([]);
 });
 
-test('the same claim again has the same mates, also when members have ended since', () => {
+test('a repeated claim gets the mates that have not ended', () => {
   const { core, sweep } = world();
   open(core, sweep, 't0');
   const again = open(core, sweep, 't0', 0, NOW + 5);
   expect(mates(again.answer)).toEqual(['t1', 't3']);
   expect(again.step.changes).toEqual([]);
-  endAttempt(core, keyOf(sweep, trialOf(sweep, 't1'), 1), { outcome: 'succeeded' }, NOW + 6, new Step());
+  endAttempt(core, { key: keyOf(sweep, trialOf(sweep, 't1'), 1), end: { outcome: 'succeeded' } }, NOW + 6);
   expect(mates(open(core, sweep, 't0', 0, NOW + 7).answer)).toEqual(['t3']);
 });
 
-test('what went into one slot’s pack is not granted to another slot that claimed it meanwhile', () => {
+test('a trial in one slot’s pack is not granted to another slot that claims it', () => {
   const { core, sweep } = world({ slots: 2 });
   expect(mates(open(core, sweep, 't0').answer)).toContain('t1');
   expect(open(core, sweep, 't1', 1).answer).toMatchObject({ refusal: { code: RefusalCode.LEASED } });
 });
 
-test('a pack takes no more than its share while other slots are free', () => {
+test('a pack takes only its share of the trials while other slots are free', () => {
   const { core, sweep } = world({ slots: 3, pack: 9, trials: 6 });
   // Six trials over three slots are two each.
   expect(mates(open(core, sweep, 't0', 0).answer)).toEqual(['t1']);
@@ -81,45 +79,45 @@ test('a slot with a pack is one slot in use', () => {
   expect(presentPools(core).size).toBe(1);
   expect([...presentPools(core).values()][0]).toMatchObject({ slots: 2, free: 1 });
   for (const id of ['t0', 't1', 't3']) {
-    endAttempt(core, keyOf(sweep, trialOf(sweep, id), 1), { outcome: 'succeeded' }, NOW, new Step());
+    endAttempt(core, { key: keyOf(sweep, trialOf(sweep, id), 1), end: { outcome: 'succeeded' } }, NOW);
   }
   expect(core.slotsInUse.size).toBe(0);
 });
 
-describe('who is no mate', () => {
-  test('more than the sweep’s concurrency allows', () => {
+describe('a pack excludes', () => {
+  test('trials beyond the sweep’s concurrency', () => {
     const { core, sweep } = world({ pack: 9, policy: { concurrency: 3 } });
     open(core, sweep, 't0');
     expect(sweep.counts.running + sweep.counts.offered).toBe(3);
   });
 
-  test('a trial that waits for its retry, until it is due', () => {
+  test('a trial in backoff, until its retry is due', () => {
     const { core, sweep } = world({ slots: 4, policy: { retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 10_000 } } });
     open(core, sweep, 't0');
     for (const id of ['t0', 't1', 't3']) {
       const failure = { class: 'crash', message: '' } as const;
-      endAttempt(core, keyOf(sweep, trialOf(sweep, id), 1), { outcome: 'failed', failure }, NOW, new Step());
+      endAttempt(core, { key: keyOf(sweep, trialOf(sweep, id), 1), end: { outcome: 'failed', failure } }, NOW);
     }
     schedule(core, NOW);
     expect(mates(open(core, sweep, 't4', 1).answer)).toEqual(['t6', 't7']);
     const later = NOW + 12_000;
     onTick(core, later);
     schedule(core, later);
-    // Its share of the six that are left.
+    // The slot's share of the remaining six.
     expect(mates(open(core, sweep, 't0', 2, later).answer)).toEqual(['t1']);
   });
 
-  test('anything of a paused sweep: the claim itself is refused', () => {
+  test('trials of a paused sweep: the claim itself is refused', () => {
     const { core, sweep } = world();
-    onPause(core, '1', '');
+    onPause(core, { sweepId: '1', reason: '' });
     expect(open(core, sweep, 't0').answer).toMatchObject({ refusal: { code: RefusalCode.PAUSED } });
   });
 });
 
-test('each member ends by itself', () => {
+test('members of a pack end independently', () => {
   const { core, sweep } = world();
   open(core, sweep, 't0');
   const failure = { class: 'nan', message: '' } as const;
-  endAttempt(core, keyOf(sweep, trialOf(sweep, 't1'), 1), { outcome: 'failed', failure }, NOW, new Step());
+  endAttempt(core, { key: keyOf(sweep, trialOf(sweep, 't1'), 1), end: { outcome: 'failed', failure } }, NOW);
   expect(['t0', 't1', 't3'].map((id) => trialOf(sweep, id).state)).toEqual(['running', 'failed', 'running']);
 });

@@ -1,47 +1,43 @@
 /** Which trials are leased to a slot together with the one that it claims. */
-import type { Core, Lease, Sweep, Trial } from './model.ts';
+import type { Core, Sweep, Trial } from './model.ts';
 import { freeSlotsFor } from './pools.ts';
 
 /**
- * Takes the trials that go with one that has just been leased: of its sweep and its packKey, in order, as many as the
- * slot holds, but no more than its share, so that no slot stays idle beside a full pack.
- * @param holds trials that the slot trains together at most, the first among them
+ * Takes the trials that are granted together with a trial that has just been leased: trials of its sweep with its
+ * `packKey`, by index, up to the slot's capacity and to the slot's share of the trials, so that no slot idles beside a
+ * full pack.
+ * @param capacity the number of trials that the slot can train together, including the first
  */
-export function takeMates(core: Core, sweep: Sweep, { packKey }: Trial, holds: number, now: number): Trial[] {
-  if (holds <= 1 || packKey === undefined || sweep.state !== 'running') return [];
+export function takePackMates(core: Core, sweep: Sweep, { packKey }: Trial, capacity: number, now: number): Trial[] {
+  if (capacity <= 1 || packKey === undefined || sweep.state !== 'running') return [];
   const waiting = sweep.counts.pending + sweep.counts.offered;
-  // The slot that claims is in use by now.
+  // The claiming slot is already in use.
   const share = Math.ceil((waiting + 1) / (freeSlotsFor(core, sweep) + 1));
-  let room = Math.min(holds, share) - 1;
-  let mayBegin = (sweep.policy.concurrency ?? Number.POSITIVE_INFINITY) - sweep.counts.offered - sweep.counts.running;
+  let room = Math.min(capacity, share) - 1;
+  let startable = (sweep.policy.concurrency ?? Number.POSITIVE_INFINITY) - sweep.counts.offered - sweep.counts.running;
   const queue = sweep.packable.get(packKey);
   const mates: Trial[] = [];
-  const overBudget: Trial[] = [];
+  const overConcurrency: Trial[] = [];
   while (room > 0) {
     const trial = queue?.pop();
     if (trial === undefined) break;
-    // What waits for its retry comes back to the queue when it is due.
+    // A trial in backoff returns to the queue when its retry is due.
     if ((trial.state !== 'pending' && trial.state !== 'offered') || trial.readyAt > now) continue;
     if (mates.includes(trial)) continue;
-    // An offered trial has its place in the sweep's concurrency already.
-    if (trial.state === 'pending' && mayBegin <= 0) {
-      overBudget.push(trial);
+    // An offered trial already counts against the sweep's concurrency.
+    if (trial.state === 'pending' && startable <= 0) {
+      overConcurrency.push(trial);
       continue;
     }
-    if (trial.state === 'pending') mayBegin -= 1;
+    if (trial.state === 'pending') startable -= 1;
     mates.push(trial);
     room -= 1;
   }
-  for (const trial of overBudget) queue?.push(trial);
+  for (const trial of overConcurrency) queue?.push(trial);
   return mates;
 }
 
-/** How many trials of a sweep a slot holds: as many as it measured, and as there is memory for what each asks for. */
-export function packThatFits(pack: number, vramBytes: number, askedBytes: number | undefined): number {
-  return askedBytes === undefined ? pack : Math.min(pack, Math.floor(vramBytes / askedBytes));
-}
-
-/** The leases that were granted together with this one. */
-export function matesOf(core: Core, lease: Lease): Lease[] {
-  return [...core.leases.values()].filter((other) => other !== lease && other.pack === lease.pack);
+/** Returns the number of trials that fit a slot: at most `pack`, and as many as fit its memory at this demand. */
+export function packCapacity(pack: number, vramBytes: number, demandedBytes: number | undefined): number {
+  return demandedBytes === undefined ? pack : Math.min(pack, Math.floor(vramBytes / demandedBytes));
 }

@@ -1,49 +1,54 @@
-/** A person has trials that failed, or were cancelled, tried again. */
-
+/** A person retries failed or cancelled trials. */
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { AmbiguousError, NotFoundError, RefusedError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { type Core, isEnded, type Sweep, type Trial } from './model.ts';
-import { Step } from './step.ts';
+import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 import { makeReady, setState, setSweepState } from './trials.ts';
 
-/** Which trials. */
 export type RetryChoice =
-  /** By their ids, or unambiguous prefixes of them: all of these, or none. */
+  /** Trials by id or unambiguous prefix: all of them are retried, or none. */
   | { readonly trials: readonly string[] }
-  /** Whichever have failed so (`all`: in whatever way), and whichever were cancelled. */
+  /** Trials that failed with these classes (`all`: with any), and cancelled trials if `cancelled` is set. */
   | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
 
-/**
- * Puts trials back among those that wait, with a whole budget of failures; their attempts go on being numbered. A sweep
- * that has ended runs again, and is in the core from then on; a paused one stays paused.
- * @param sweep of the core, or, when it has ended, as the store has it
- * @throws {NotFoundError | AmbiguousError | RefusedError} when a trial that is named cannot be: then nothing is changed
- */
-export function onRetry(core: Core, sweep: Sweep, choice: RetryChoice, requestId: string): Step {
-  if (sweep.state === 'stopping') {
-    throw new RefusedError(`sweep ${sweep.id} is stopping: its trials can be tried again once it has stopped`);
-  }
-  const trials = 'trials' in choice ? named(sweep, choice.trials) : chosen(sweep, choice);
-  const step = new Step();
-  if (trials.length === 0) return step;
-  if (isEnded(sweep.state)) {
-    takeUp(core, sweep);
-    setSweepState(sweep, 'running', '', step);
-  }
-  for (const trial of trials) retry(sweep, trial, requestId, step);
-  return step;
+export interface RetryRequest {
+  /** A sweep of the core or, if the sweep has ended, as loaded from the store. */
+  readonly sweep: Sweep;
+  readonly choice: RetryChoice;
+  readonly requestId: string;
 }
 
-function retry(sweep: Sweep, trial: Trial, requestId: string, step: Step): void {
+/**
+ * Makes trials pending again, with a full retry budget; their attempts are numbered on. A sweep that has ended runs
+ * again and is back in the core; a paused sweep stays paused.
+ * @throws {NotFoundError | AmbiguousError | RefusedError} if a named trial cannot be retried; then nothing is changed
+ */
+export function onRetry(core: Core, { sweep, choice, requestId }: RetryRequest): Step {
+  if (sweep.state === 'stopping') {
+    throw new RefusedError(`sweep ${sweep.id} is stopping: its trials can be retried once it has stopped`);
+  }
+  const trials = 'trials' in choice ? namedTrials(sweep, choice.trials) : trialsInState(sweep, choice);
+  if (trials.length === 0) return NO_STEP;
+  const changes: Change[] = [];
+  if (isEnded(sweep.state)) {
+    insertInOrder(core, sweep);
+    changes.push(setSweepState(sweep, 'running', ''));
+  }
+  for (const trial of trials) changes.push(retry(sweep, trial, requestId));
+  return stepOf(changes);
+}
+
+function retry(sweep: Sweep, trial: Trial, requestId: string): Change {
   const { failure, attempts } = trial;
-  // What it learned until it diverged would have it diverge again.
+  // From the checkpoint of a diverged attempt the trial would diverge again.
   if (failure === 'nan') trial.checkpoint = undefined;
   trial.failures = {};
   trial.failure = undefined;
   trial.readyAt = 0;
   setState(sweep, trial, 'pending');
-  step.changes.push({
+  makeReady(sweep, trial);
+  return {
     kind: 'retried',
     sweepId: sweep.id,
     trialId: trial.id,
@@ -51,18 +56,20 @@ function retry(sweep: Sweep, trial: Trial, requestId: string, step: Step): void 
     attempts,
     failure,
     resumesFrom: trial.checkpoint?.epoch ?? 0,
-  });
-  makeReady(sweep, trial);
+  };
 }
 
-/** The sweeps stay in order of submission, which is that of their numbers. */
-function takeUp(core: Core, sweep: Sweep): void {
+/** Inserts a sweep into the core in order of submission, which is the order of the ids. */
+function insertInOrder(core: Core, sweep: Sweep): void {
   const later = [...core.sweeps.values()].filter(({ id }) => Number(id) > Number(sweep.id));
   for (const { id } of later) core.sweeps.delete(id);
   for (const one of [sweep, ...later]) core.sweeps.set(one.id, one);
 }
 
-function chosen(sweep: Sweep, { failures, cancelled }: Exclude<RetryChoice, { trials: readonly string[] }>): Trial[] {
+function trialsInState(
+  sweep: Sweep,
+  { failures, cancelled }: Exclude<RetryChoice, { trials: readonly string[] }>,
+): Trial[] {
   const classes = failures === 'all' ? undefined : new Set(failures);
   return [...sweep.trials.values()].filter(({ state, failure }) => {
     if (state === 'cancelled') return cancelled;
@@ -70,19 +77,16 @@ function chosen(sweep: Sweep, { failures, cancelled }: Exclude<RetryChoice, { tr
   });
 }
 
-function named(sweep: Sweep, names: readonly string[]): Trial[] {
+function namedTrials(sweep: Sweep, names: readonly string[]): Trial[] {
   const trials = new Set<Trial>();
   const byPrefix = trialsByPrefix(sweep, new Set(names.map(({ length }) => length)));
   for (const name of names) {
-    const whole = sweep.trials.get(name);
-    const found = whole === undefined ? (byPrefix.get(name) ?? []) : [whole];
+    const exact = sweep.trials.get(name);
+    const found = exact === undefined ? (byPrefix.get(name) ?? []) : [exact];
     const [trial, other] = found;
     if (trial === undefined) {
-      const near = didYouMean(
-        name,
-        [...sweep.trials.keys()].map((id) => id.slice(0, Math.max(8, name.length))),
-      );
-      throw new NotFoundError(`sweep ${sweep.id} has no trial ${JSON.stringify(name)}${near}`);
+      const prefixes = [...sweep.trials.keys()].map((id) => id.slice(0, Math.max(8, name.length)));
+      throw new NotFoundError(`sweep ${sweep.id} has no trial ${JSON.stringify(name)}${didYouMean(name, prefixes)}`);
     }
     if (other !== undefined) {
       const some = found.slice(0, 5).map(({ id }) => id);
@@ -90,14 +94,14 @@ function named(sweep: Sweep, names: readonly string[]): Trial[] {
         `trial ${name} is ambiguous in sweep ${sweep.id}: ${some.join(', ')}${found.length > 5 ? ', ...' : ''}`,
       );
     }
-    const why = whyNot(trial);
-    if (why !== undefined) throw new RefusedError(`trial ${trial.id} ${why}: nothing was retried`);
+    const rejection = rejectionReason(trial);
+    if (rejection !== undefined) throw new RefusedError(`trial ${trial.id} ${rejection}: no trial was retried`);
     trials.add(trial);
   }
   return [...trials];
 }
 
-/** One walk over the trials, however many are named. */
+/** Indexes the trials by their prefixes of the given lengths, in one pass. */
 function trialsByPrefix(sweep: Sweep, lengths: ReadonlySet<number>): Map<string, Trial[]> {
   const byPrefix = new Map<string, Trial[]>();
   for (const trial of sweep.trials.values()) {
@@ -112,19 +116,20 @@ function trialsByPrefix(sweep: Sweep, lengths: ReadonlySet<number>): Map<string,
   return byPrefix;
 }
 
-function whyNot({ state, attempts }: Trial): string | undefined {
+/** Returns why a trial cannot be retried, as the end of a sentence, or undefined if it can. */
+function rejectionReason({ state, attempts }: Trial): string | undefined {
   switch (state) {
     case 'failed':
     case 'cancelled':
       return undefined;
     case 'pending':
     case 'offered':
-      return 'waits to be run as it is';
+      return 'is already pending';
     case 'running':
-      return `runs at present (attempt ${attempts})`;
+      return `is running (attempt ${attempts})`;
     case 'succeeded':
       return 'has succeeded';
     case 'stopped':
-      return 'was stopped early, and has its result';
+      return 'was stopped early and has its result';
   }
 }

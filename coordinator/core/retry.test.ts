@@ -6,14 +6,14 @@ import { decideRetry, MAX_BACKOFF_MS, MAX_DRAINED_ATTEMPTS, MAX_LOST_ATTEMPTS } 
 
 const BUDGET: RetryBudget = { oom: 1, crash: 2, timeout: 3, backoffMs: 2_000 };
 
-/** Attempts that a trial gets when all of them fail the same way. */
-function attemptsGiven(failure: FailureClassName, budget: RetryBudget): number {
+/** Returns the number of attempts of a trial that always fails in the same way. */
+function attemptsOf(failure: FailureClassName, budget: RetryBudget): number {
   let failed = 1;
   while (decideRetry(failure, failed, budget).retry) failed += 1;
   return failed;
 }
 
-describe('attempts that a class of failure may cost', () => {
+describe('the number of attempts per class of failure', () => {
   test.each<[FailureClassName, number]>([
     ['oom', 2],
     ['crash', 3],
@@ -24,16 +24,15 @@ describe('attempts that a class of failure may cost', () => {
     ['nan', 1],
     ['rejected', 1],
   ])('%s: %i', (failure, attempts) => {
-    expect(attemptsGiven(failure, BUDGET)).toBe(attempts);
+    expect(attemptsOf(failure, BUDGET)).toBe(attempts);
   });
 
   test('a budget of 0 allows no retry', () => {
     const none = { oom: 0, crash: 0, timeout: 0, backoffMs: 2_000 };
-    for (const failure of ['oom', 'crash', 'preflight', 'timeout'] as const)
-      expect(attemptsGiven(failure, none)).toBe(1);
+    for (const failure of ['oom', 'crash', 'preflight', 'timeout'] as const) expect(attemptsOf(failure, none)).toBe(1);
   });
 
-  test('no budget, however large, tries a diverged or refused trial again', () => {
+  test('diverged and rejected trials are never retried, whatever the budget', () => {
     const large = fc.record({ oom: fc.nat(), crash: fc.nat(), timeout: fc.nat(), backoffMs: fc.nat() });
     fc.assert(
       fc.property(large, fc.constantFrom('nan' as const, 'rejected' as const), (budget, failure) => {
@@ -43,11 +42,11 @@ describe('attempts that a class of failure may cost', () => {
   });
 });
 
-describe('the wait before a retry', () => {
-  test('doubles with each failure of the class, up to a cap', () => {
+describe('the delay before a retry', () => {
+  test('doubles with each failure of the class, up to a maximum', () => {
     const budget = { ...BUDGET, crash: 1_000 };
-    const waits = [1, 2, 3, 8, 9, 1_000].map((failed) => decideRetry('crash', failed, budget));
-    expect(waits.map((wait) => wait.retry && wait.delayMs)).toEqual([
+    const decisions = [1, 2, 3, 8, 9, 1_000].map((failed) => decideRetry('crash', failed, budget));
+    expect(decisions.map((decision) => decision.retry && decision.delayMs)).toEqual([
       2_000,
       4_000,
       8_000,
@@ -57,7 +56,7 @@ describe('the wait before a retry', () => {
     ]);
   });
 
-  test.each(['lost', 'drained'] as const)('is nothing after an agent was %s', (failure) => {
+  test.each(['lost', 'drained'] as const)('is zero after an attempt was %s', (failure) => {
     expect(decideRetry(failure, 5, BUDGET)).toEqual({ retry: true, delayMs: 0 });
   });
 });

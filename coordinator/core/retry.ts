@@ -1,25 +1,25 @@
-/** Whether a failed attempt's trial is tried again, and when. */
+/** Whether the trial of a failed attempt is retried, and when. */
 import type { FailureClassName } from '../../proto/names.ts';
 import type { RetryBudget } from './model.ts';
 
-/** Attempts that may be lost with their agents before the trial is given up: a trial that kills machines ends too. */
+/** A trial fails after this many lost attempts, so that a trial that takes machines down comes to an end. */
 export const MAX_LOST_ATTEMPTS = 10;
-/** Attempts that agents may hand back as they are drained: more than people do, so that nothing goes round for ever. */
+/** A trial fails after this many drained attempts: more than people cause, so that no trial is handed back endlessly. */
 export const MAX_DRAINED_ATTEMPTS = 100;
-/** The longest wait before a retry. */
+/** The longest backoff before a retry. */
 export const MAX_BACKOFF_MS = 5 * 60_000;
 
 export type RetryDecision = { readonly retry: true; readonly delayMs: number } | { readonly retry: false };
 
-/** Attempts that a class of failure may cost a trial beyond its first. */
-export function allowance(failure: FailureClassName, budget: RetryBudget): number {
+/** Returns the number of retries that a class of failure may cost a trial. */
+export function allowedRetries(failure: FailureClassName, budget: RetryBudget): number {
   switch (failure) {
     case 'oom':
     case 'crash':
     case 'timeout':
       return budget[failure];
     case 'preflight':
-      // The machine's fault (disk, data set, library): another agent, or the same a little later, may do.
+      // The machine is at fault (disk, dataset, library): a retry elsewhere, or a little later, can succeed.
       return budget.crash;
     case 'lost':
       return MAX_LOST_ATTEMPTS - 1;
@@ -34,11 +34,11 @@ export function allowance(failure: FailureClassName, budget: RetryBudget): numbe
 
 /**
  * @param failure how the attempt failed
- * @param failedSoFar attempts of this trial that failed so, this one included
+ * @param failedSoFar attempts of the trial that failed in this way, including this one
  */
 export function decideRetry(failure: FailureClassName, failedSoFar: number, budget: RetryBudget): RetryDecision {
-  if (failedSoFar > allowance(failure, budget)) return { retry: false };
-  // An agent that is lost or goes says nothing about the trial, so nothing is gained by waiting.
+  if (failedSoFar > allowedRetries(failure, budget)) return { retry: false };
+  // A lost or drained agent is no evidence against the trial, so a delay would gain nothing.
   if (failure === 'lost' || failure === 'drained') return { retry: true, delayMs: 0 };
   return { retry: true, delayMs: Math.min(budget.backoffMs * 2 ** (failedSoFar - 1), MAX_BACKOFF_MS) };
 }

@@ -18,11 +18,10 @@ import {
   livePools,
   OFFER_PATIENCE_MS,
   OFFERS_AHEAD_PER_SLOT,
-  renewStuckOffers,
   schedule,
   standingOffers,
+  takeStuckPools,
 } from './scheduler.ts';
-import { Step } from './step.ts';
 import { onPause } from './sweeps.ts';
 import { onTick } from './tick.ts';
 
@@ -38,12 +37,12 @@ const offered = (core: Core) => standingOffers(core).map(({ key }) => `${key.swe
 
 function grant(core: Core, count: number): void {
   for (const { key } of standingOffers(core).slice(0, count)) {
-    onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: core.leases.size }, NOW, new Step());
+    onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: core.leases.size }, NOW);
   }
 }
 
 describe('the window of offers', () => {
-  test('is the free slots and as many ahead, however often it is filled', () => {
+  test('is the free slots plus the offers ahead, however often it is filled', () => {
     const core = coreWith(2);
     addSweep(core, '1', 10);
     schedule(core, NOW);
@@ -54,7 +53,7 @@ describe('the window of offers', () => {
     expect(offered(core)).toEqual(['1/t2', '1/t3']);
   });
 
-  test('is never larger, whatever slots, trials and grants there are', () => {
+  test('never exceeds its size, whatever the slots, trials and grants', () => {
     const size = fc.nat({ max: 6 });
     fc.assert(
       fc.property(
@@ -68,7 +67,7 @@ describe('the window of offers', () => {
             schedule(core, NOW);
             const free = slots - core.leases.size;
             expect(standingOffers(core).length).toBeLessThanOrEqual(Math.max(0, free) + slots * OFFERS_AHEAD_PER_SLOT);
-            // Nothing that could be offered is held back.
+            // No offerable trial is held back.
             const open = standingOffers(core).length < free;
             const waiting = [...core.sweeps.values()].some(
               ({ counts, policy }) =>
@@ -83,7 +82,7 @@ describe('the window of offers', () => {
     );
   });
 
-  test('is empty without an agent, and when the last one is lost nothing more is offered', () => {
+  test('is empty before an agent connects and after the last agent is lost', () => {
     const core = emptyCore();
     addSweep(core, '1', 2);
     expect(schedule(core, NOW).outputs).toEqual([]);
@@ -94,7 +93,7 @@ describe('the window of offers', () => {
 });
 
 describe('the order of offers', () => {
-  test('is by turns that of the sweeps, and in each that of its trials', () => {
+  test('alternates between sweeps, and follows the index within a sweep', () => {
     const core = coreWith(2);
     addSweep(core, '1', 3);
     addSweep(core, '2', 3);
@@ -102,58 +101,58 @@ describe('the order of offers', () => {
     expect(offered(core)).toEqual(['1/t0', '1/t1', '2/t0', '2/t1']);
   });
 
-  test('puts a trial that is tried again where its index says', () => {
+  test('places a withdrawn trial by its index again', () => {
     const core = coreWith(1);
     const sweep = addSweep(core, '1', 4);
     schedule(core, NOW);
     expect(offered(core)).toEqual(['1/t0', '1/t1']);
-    onPause(core, '1', '');
+    onPause(core, { sweepId: '1', reason: '' });
     sweep.state = 'running';
     schedule(core, NOW);
     expect(offered(core)).toEqual(['1/t0', '1/t1']);
   });
 
-  test('leaves room to the next sweep where one’s concurrency is used up, or it is paused', () => {
+  test('continues with the next sweep when one is paused or has reached its concurrency', () => {
     const core = coreWith(2);
     addSweep(core, '1', 3, { concurrency: 1 });
     addSweep(core, '2', 3);
     addSweep(core, '3', 3);
-    onPause(core, '2', '');
+    onPause(core, { sweepId: '2', reason: '' });
     schedule(core, NOW);
     expect(offered(core)).toEqual(['1/t0', '3/t0', '3/t1', '3/t2']);
   });
 });
 
-describe('offers that nobody takes', () => {
+describe('offers that no agent takes', () => {
   const later = NOW + OFFER_PATIENCE_MS + 1;
 
-  test('are renewed when slots are free for long enough, and then not for as long again', () => {
+  test('make their pool stuck when slots have been free for long enough, once per period', () => {
     const core = coreWith(1);
     addSweep(core, '1', 2);
     schedule(core, NOW);
     const pools = [...livePools(core)];
     expect(pools).toHaveLength(1);
-    expect(renewStuckOffers(core, later - 1)).toEqual([]);
-    expect(renewStuckOffers(core, later)).toEqual(pools);
-    expect(renewStuckOffers(core, later + OFFER_PATIENCE_MS)).toEqual([]);
-    expect(renewStuckOffers(core, later + OFFER_PATIENCE_MS + 1)).toEqual(pools);
+    expect(takeStuckPools(core, later - 1)).toEqual([]);
+    expect(takeStuckPools(core, later)).toEqual(pools);
+    expect(takeStuckPools(core, later + OFFER_PATIENCE_MS)).toEqual([]);
+    expect(takeStuckPools(core, later + OFFER_PATIENCE_MS + 1)).toEqual(pools);
   });
 
-  test('wait while every slot is busy: that is what they are ahead for', () => {
+  test('are not stuck while every slot is busy', () => {
     const core = coreWith(1);
     const sweep = addSweep(core, '1', 2);
     schedule(core, NOW);
     const key = keyOf(sweep, trialOf(sweep, 't0'));
-    onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: core.leases.size }, NOW, new Step());
+    onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: core.leases.size }, NOW);
     expect(offered(core)).toEqual(['1/t1']);
-    expect(renewStuckOffers(core, later)).toEqual([]);
+    expect(takeStuckPools(core, later)).toEqual([]);
   });
 });
 
-describe('who is offered what', () => {
+describe('an offer', () => {
   const gpu = { backend: 'tensorflow-gpu', slotFacts: [{ gpus: 1, vramBytes: 8 * 2 ** 30 }] };
 
-  /** An agent with a GPU and one without, a slot each, and an agent in zone a without. */
+  /** Three agents with one slot each: one with a GPU, one without, and one without in zone a. */
   function mixed(): Core {
     const core = emptyCore();
     onHello(core, { ...agentHello('gpu', 'g1', 1), ...gpu }, NOW);
@@ -168,7 +167,7 @@ describe('who is offered what', () => {
       .filter(({ pool }) => pool === poolOfAgent(core, id))
       .map(({ key }) => `${key.sweepId}/${key.trialId}`);
 
-  test('goes by what the slots have; what nobody may run holds up nobody', () => {
+  test('goes to slots that meet the demands; a sweep that no slot can run does not block others', () => {
     const core = mixed();
     const resources = { labels: { zone: 'nowhere' } };
     addSweep(core, '1', 10, { resources });
@@ -182,64 +181,59 @@ describe('who is offered what', () => {
     expect(offeredTo(core, 'cpu')).toEqual(['4/t0', '4/t1']);
   });
 
-  test('gives to slots that are free before those that are busy', () => {
+  test('goes to free slots before busy ones', () => {
     const core = mixed();
     const busy = addSweep(core, '1', 1, { resources: { gpu: 1, labels: {} } });
     schedule(core, NOW);
     const key = keyOf(busy, trialOf(busy, 't0'));
-    onOpen(core, { key, agentId: 'gpu', incarnation: 'g1', slot: 0 }, NOW, new Step());
+    onOpen(core, { key, agentId: 'gpu', incarnation: 'g1', slot: 0 }, NOW);
     addSweep(core, '2', 2);
     schedule(core, NOW);
     expect([offeredTo(core, 'gpu'), offeredTo(core, 'cpu'), offeredTo(core, 'zone')]).toEqual([[], ['2/t0'], ['2/t1']]);
   });
 
-  test('moves what waits for a busy slot to a free one, when nothing else is left', () => {
+  test('ahead to a busy slot is also made to a free slot when no other trial is pending', () => {
     const core = emptyCore();
     onHello(core, { ...agentHello('gpu', 'g1', 1), ...gpu }, NOW);
     const sweep = addSweep(core, '1', 2);
     schedule(core, NOW);
-    onOpen(
-      core,
-      { key: keyOf(sweep, trialOf(sweep, 't0')), agentId: 'gpu', incarnation: 'g1', slot: 0 },
-      NOW,
-      new Step(),
-    );
+    onOpen(core, { key: keyOf(sweep, trialOf(sweep, 't0')), agentId: 'gpu', incarnation: 'g1', slot: 0 }, NOW);
     expect(offeredTo(core, 'gpu')).toEqual(['1/t1']);
     onHello(core, agentHello('cpu', 'c1', 1), NOW);
     const { changes, outputs } = schedule(core, NOW);
     expect(changes).toEqual([]);
     expect(outputs).toMatchObject([{ kind: 'offer', pool: poolOfAgent(core, 'cpu'), key: { trialId: 't1' } }]);
     expect(schedule(core, NOW).outputs).toEqual([]);
-    // The first offer still stands in its queue: who comes first is granted the trial.
+    // The first offer is still in its queue: the first claim is granted.
     const claim = { key: keyOf(sweep, trialOf(sweep, 't1')), agentId: 'gpu', incarnation: 'g1', slot: 0 };
-    expect(onOpen(core, claim, NOW, new Step())).toMatchObject({ granted: true });
+    expect(onOpen(core, claim, NOW).answer).toMatchObject({ granted: true });
   });
 
-  test('waits again when the only agent that may run it is lost', () => {
+  test('is withdrawn when the only agent that can run it is drained', () => {
     const core = mixed();
     const sweep = addSweep(core, '1', 1, { resources: { gpu: 1, labels: {} } });
     schedule(core, NOW);
     expect(sweep.counts.offered).toBe(1);
-    onDrain(core, 'gpu', { graceMs: 0, reason: '' }, NOW);
+    onDrain(core, { agentId: 'gpu', graceMs: 0, reason: '' }, NOW);
     schedule(core, NOW);
     expect(sweep.counts).toMatchObject({ pending: 1, offered: 0 });
-    onUndrain(core, 'gpu');
+    onUndrain(core, { agentId: 'gpu' });
     schedule(core, NOW);
     expect(offeredTo(core, 'gpu')).toEqual(['1/t0']);
   });
 
-  test('is refused to a slot that may not run it, and stays offered, without an attempt', () => {
+  test('claimed by a slot that cannot run it is refused, and stays open without an attempt', () => {
     const core = mixed();
     const sweep = addSweep(core, '1', 1, { resources: { gpu: 1, labels: { zone: 'b' } } });
     onHello(core, { ...agentHello('right', 'r1', 1), ...gpu, labels: { zone: 'b' } }, NOW);
     schedule(core, NOW);
     const key = keyOf(sweep, trialOf(sweep, 't0'));
-    const step = new Step();
-    expect(onOpen(core, { key, agentId: 'zone', incarnation: 'z1', slot: 0 }, NOW, step)).toEqual({
+    const { step, answer } = onOpen(core, { key, agentId: 'zone', incarnation: 'z1', slot: 0 }, NOW);
+    expect(answer).toEqual({
       granted: false,
       refusal: {
         code: RefusalCode.UNFIT,
-        message: 'slot 0 of agent zone: it has no GPU, and gpu: 1 asks for 1; its label zone is a, not b',
+        message: 'slot 0 of agent zone: no GPU (the sweep requires 1); label zone is a (the sweep requires b)',
       },
     });
     expect(step.changes).toEqual([]);
@@ -247,18 +241,18 @@ describe('who is offered what', () => {
   });
 });
 
-test('what the idle slots of one pool leave standing is offered to another’s as well, each trial once', () => {
+test('offers that idle slots of one pool do not take are made to another pool as well, each trial once', () => {
   const core = emptyCore();
-  onHello(core, agentHello('deaf', 'd1', 4), 0);
+  onHello(core, agentHello('stalled', 's1', 4), 0);
   const sweep = addSweep(core, '1', 4);
   schedule(core, 0);
   onHello(core, { ...agentHello('idle', 'i1', 2), labels: { zone: 'a' } }, 1_000);
   const pools = () => [...sweep.offers].map(({ pool }) => pool);
-  const [ofDeaf] = pools();
-  expect(pools()).toEqual(Array(4).fill(ofDeaf));
+  const [ofStalled] = pools();
+  expect(pools()).toEqual(Array(4).fill(ofStalled));
   expect(schedule(core, IDLE_PATIENCE_MS).outputs).toEqual([]);
   const { outputs } = schedule(core, IDLE_PATIENCE_MS + 1);
   expect(outputs.map(({ kind }) => kind)).toEqual(['offer', 'offer']);
-  expect(pools().filter((pool) => pool !== ofDeaf)).toHaveLength(2);
+  expect(pools().filter((pool) => pool !== ofStalled)).toHaveLength(2);
   expect(schedule(core, IDLE_PATIENCE_MS + 2).outputs).toEqual([]);
 });

@@ -1,57 +1,57 @@
 /**
- * Which trials are offered next, and to which pool. Of the sweeps that a pool suits the most urgent come first; those of
- * one priority share the slots by weight (share.ts); each one's trials go by index.
+ * Which trials are offered next, and to which pool. Eligible sweeps of the highest priority come first; sweeps of one
+ * priority share the slots by weight (share.ts); the trials of a sweep are offered by index.
  */
-import { join } from './joining.ts';
 import type { AttemptKey, Core, Sweep, Trial } from './model.ts';
-import { type Pool, presentPools, suits } from './pools.ts';
-import { tagOf } from './share.ts';
-import { Step } from './step.ts';
+import { isEligible, type Pool, presentPools } from './pools.ts';
+import { tagOf, updateDemand } from './share.ts';
+import { type Change, type Output, type Step, stepOf } from './step.ts';
 import { moveTrial, requeue } from './trials.ts';
 
 /**
- * Offers that stand beyond a pool's free slots, for each slot there is: enough that a slot which falls free finds one
- * waiting, few enough that a pause or a more urgent sweep is felt at once.
+ * Offers per slot beyond a pool's free slots: enough that a slot which becomes free finds an offer, few enough that a
+ * pause or a higher priority takes effect at once.
  */
 export const OFFERS_AHEAD_PER_SLOT = 1;
 
-/** An offer that stands so long while slots of its pool are free is made to idle slots of another pool as well. */
+/** After this time with free slots in its pool, an offer is made to idle slots of another pool as well. */
 export const IDLE_PATIENCE_MS = 5_000;
 
-/** An offer that stands so long while slots are free will not be taken any more. */
+/** After this time with free slots in its pool, an offer counts as lost by the queue. */
 export const OFFER_PATIENCE_MS = 30_000;
 
-/** An offer, and the pool to whose queue it belongs. */
+/** An offer, and the pool in whose queue it is. */
 export interface StandingOffer {
   readonly pool: string;
   readonly key: AttemptKey;
 }
 
 /**
- * Fills each pool's window of offers. A sweep that no pool suits is passed over, so that it holds nobody up. A more
- * urgent sweep displaces what is offered of others.
+ * Fills each pool's window of offers. A sweep that no pool can run is skipped. Offers of a sweep of higher priority
+ * displace those of lower priority.
  */
 export function schedule(core: Core, now: number): Step {
-  const step = new Step();
   const pools = presentPools(core);
-  for (const sweep of core.sweeps.values()) withdrawHomeless(sweep, pools, step);
-  const pass = { core, pools, now, step };
+  const pass: Pass = { core, pools, now, changes: [], outputs: [] };
+  for (const sweep of core.sweeps.values()) withdrawOrphanedOffers(pass, sweep);
   for (const peers of byPriority(core)) {
     for (const sweep of peers) countOffers(sweep, pools);
-    offerWaiting(pass, peers);
+    offerPending(pass, peers);
     offerToIdle(pass, peers);
   }
-  return step;
+  return stepOf(pass.changes, pass.outputs);
 }
 
+/** The working state of one call of `schedule`. */
 interface Pass {
   readonly core: Core;
   readonly pools: ReadonlyMap<string, Pool>;
   readonly now: number;
-  readonly step: Step;
+  readonly changes: Change[];
+  readonly outputs: Output[];
 }
 
-/** Sweeps of one priority together, the most urgent first, each in order of submission. */
+/** Returns the sweeps grouped by priority, the highest first, each group in order of submission. */
 function byPriority(core: Core): Sweep[][] {
   const classes = new Map<number, Sweep[]>();
   for (const sweep of core.sweeps.values()) {
@@ -69,47 +69,50 @@ function countOffers(sweep: Sweep, pools: ReadonlyMap<string, Pool>): void {
   }
 }
 
-function offerWaiting(pass: Pass, peers: readonly Sweep[]): void {
-  const { core, pools, now, step } = pass;
-  const suitable = new Map(peers.map((sweep) => [sweep, [...pools.values()].filter((pool) => suits(sweep, pool))]));
-  for (const [sweep, fit] of suitable) join(sweep, peers, fit, fit.length > 0 && couldBegin(sweep, now), now);
-  for (let next = mostDue(core, suitable, now); next !== undefined; next = mostDue(core, suitable, now)) {
+function offerPending(pass: Pass, peers: readonly Sweep[]): void {
+  const { core, now } = pass;
+  const all = [...pass.pools.values()];
+  const eligible = new Map(peers.map((sweep) => [sweep, all.filter((pool) => isEligible(sweep, pool))]));
+  for (const [sweep, pools] of eligible) {
+    updateDemand(sweep, { peers, pools, hasDemand: pools.length > 0 && hasOfferableTrial(sweep, now) }, now);
+  }
+  for (let next = nextSweep(core, eligible, now); next !== undefined; next = nextSweep(core, eligible, now)) {
     const { sweep, pool } = next;
     const trial = nextReady(sweep, now);
     if (trial === undefined) break;
     sweep.ready.pop();
-    moveTrial(sweep, trial, 'offered', step);
-    place(pass, sweep, trial, pool);
+    pass.changes.push(moveTrial(sweep, trial, 'offered'));
+    offerTo(pass, sweep, trial, pool);
   }
 }
 
-/** Of those of which something may be offered now, the one with the least tag. Who has no more room is left out of it. */
-function mostDue(
+/** Returns the eligible sweep with the smallest tag, and its pool. Removes sweeps that have no room left. */
+function nextSweep(
   core: Core,
-  suitable: Map<Sweep, readonly Pool[]>,
+  eligible: Map<Sweep, readonly Pool[]>,
   now: number,
 ): { sweep: Sweep; pool: Pool } | undefined {
-  let due: { sweep: Sweep; pool: Pool; tag: number } | undefined;
-  for (const [sweep, pools] of suitable) {
-    const pool = couldBegin(sweep, now) ? roomiest(pools) : undefined;
+  let next: { sweep: Sweep; pool: Pool; tag: number } | undefined;
+  for (const [sweep, pools] of eligible) {
+    const pool = hasOfferableTrial(sweep, now) ? poolWithMostRoom(pools) : undefined;
     const tag = tagOf(core, sweep, now);
-    if (pool === undefined) suitable.delete(sweep);
-    else if (due === undefined || tag < due.tag) due = { sweep, pool, tag };
+    if (pool === undefined) eligible.delete(sweep);
+    else if (next === undefined || tag < next.tag) next = { sweep, pool, tag };
   }
-  return due;
+  return next;
 }
 
-/** Whether a trial of the sweep waits that may be offered. */
-export function couldBegin(sweep: Sweep, now: number): boolean {
-  return sweep.state === 'running' && roomFor(sweep) > 0 && nextReady(sweep, now) !== undefined;
+/** Whether the sweep has a pending trial that may be offered now. */
+export function hasOfferableTrial(sweep: Sweep, now: number): boolean {
+  return sweep.state === 'running' && remainingConcurrency(sweep) > 0 && nextReady(sweep, now) !== undefined;
 }
 
 function windowOf({ slots, free }: Pool): number {
   return free + slots * OFFERS_AHEAD_PER_SLOT;
 }
 
-/** Free slots without an offer come first, then those that will fall free. */
-function roomiest(pools: readonly Pool[]): Pool | undefined {
+/** Returns the pool with the most free slots without an offer among those whose window is not full. */
+function poolWithMostRoom(pools: readonly Pool[]): Pool | undefined {
   let best: Pool | undefined;
   for (const pool of pools) {
     if (pool.offered >= windowOf(pool)) continue;
@@ -119,92 +122,93 @@ function roomiest(pools: readonly Pool[]): Pool | undefined {
   return best;
 }
 
-/** The head of the queue, which it stays. */
+/** Returns the head of the queue without removing it. Discards entries that are no longer pending. */
 function nextReady(sweep: Sweep, now: number): Trial | undefined {
   for (let trial = sweep.ready.peek(); trial !== undefined; trial = sweep.ready.peek()) {
     if (trial.state === 'pending' && trial.readyAt <= now) return trial;
-    // Who was taken into a pack since, and waits for a retry now, comes back when it is due.
+    // A trial in backoff returns to the queue when its retry is due.
     sweep.ready.pop();
   }
   return undefined;
 }
 
-/** Puts an offer into a pool's queue; one of a less urgent sweep gives way where there are too many. */
-function place({ core, now, step }: Pass, sweep: Sweep, trial: Trial, pool: Pool): void {
+/** Adds an offer to a pool's queue. An offer of lower priority is withdrawn if the window overflows. */
+function offerTo(pass: Pass, sweep: Sweep, trial: Trial, pool: Pool): void {
   trial.pool = pool.id;
-  trial.offeredAt = now;
+  trial.offeredAt = pass.now;
   pool.offered += 1;
-  step.outputs.push({ kind: 'offer', pool: pool.id, key: keyOf(sweep, trial) });
-  displace(core, sweep, pool, step);
+  pass.outputs.push({ kind: 'offer', pool: pool.id, key: keyOf(sweep, trial) });
+  displace(pass, sweep, pool);
 }
 
-function displace(core: Core, urgent: Sweep, pool: Pool, step: Step): void {
+/** Withdraws the newest offer of the lowest priority below the sweep's if the pool has more offers than its window. */
+function displace({ core, changes }: Pass, preferred: Sweep, pool: Pool): void {
   let victim: { sweep: Sweep; trial: Trial } | undefined;
-  let others = 0;
+  let lower = 0;
   for (const sweep of core.sweeps.values()) {
-    if (sweep.priority >= urgent.priority) continue;
+    if (sweep.priority >= preferred.priority) continue;
     for (const trial of sweep.offers) {
       if (trial.pool !== pool.id) continue;
-      others += 1;
-      // The newest of the least urgent.
+      lower += 1;
       if (victim === undefined || sweep.priority <= victim.sweep.priority) victim = { sweep, trial };
     }
   }
-  if (victim === undefined || pool.offered + others <= windowOf(pool)) return;
-  requeue(victim.sweep, victim.trial, step, { detail: `sweep ${urgent.id} is more urgent` });
+  if (victim === undefined || pool.offered + lower <= windowOf(pool)) return;
+  changes.push(requeue(victim.sweep, victim.trial, { detail: `sweep ${preferred.id} has higher priority` }));
 }
 
-/** What was offered to a pool in which nobody takes work any more waits again. */
-function withdrawHomeless(sweep: Sweep, pools: ReadonlyMap<string, Pool>, step: Step): void {
+/** Withdraws offers to pools without an agent that takes work. */
+function withdrawOrphanedOffers({ pools, changes }: Pass, sweep: Sweep): void {
   for (const trial of sweep.offers) {
     if (trial.pool !== undefined && pools.has(trial.pool)) continue;
-    requeue(sweep, trial, step, { detail: 'no agent that it was offered to takes work any more' });
+    changes.push(requeue(sweep, trial, { detail: 'no agent that it was offered to takes work now' }));
   }
 }
 
 /**
- * Slots that nothing as urgent is left for take what was offered ahead to busy ones, and what others leave standing: an
- * agent that is there may yet pull nothing. The old offer stays in its queue: whoever claims first is granted the trial.
+ * Offers trials to idle slots that no pending trial of this priority is left for: trials that were offered ahead to busy
+ * slots, and trials that idle slots of another pool have not taken, because their agent may not be pulling. The earlier
+ * offer stays in its queue: the first claim is granted the trial.
  */
 function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
   for (const pool of pass.pools.values()) {
     for (const sweep of peers) {
       if (pool.free <= pool.offered) break;
-      if (sweep.offers.size === 0 || !suits(sweep, pool)) continue;
+      if (sweep.offers.size === 0 || !isEligible(sweep, pool)) continue;
       for (const trial of sweep.offers) {
         const from = pass.pools.get(trial.pool ?? '');
-        const stands = pass.now - trial.offeredAt > IDLE_PATIENCE_MS;
-        if (from === undefined || from === pool || (from.offered <= from.free && !stands)) continue;
+        const overdue = pass.now - trial.offeredAt > IDLE_PATIENCE_MS;
+        if (from === undefined || from === pool || (from.offered <= from.free && !overdue)) continue;
         if (pool.free <= pool.offered) break;
         from.offered -= 1;
-        place(pass, sweep, trial, pool);
+        offerTo(pass, sweep, trial, pool);
       }
     }
   }
 }
 
 /**
- * The more urgent sweep of which something waits for a slot that claims: it must be granted that first. Its offer stands
- * behind the one that was claimed, or is about to be made.
+ * Returns a sweep of higher priority with a trial that the claiming slot must be granted first: its offer is further
+ * back in the slot's queue, or will be made in the next pass.
  */
-export function outranking(
+export function higherPrioritySweep(
   core: Core,
   sweep: Sweep,
   slot: Pick<Pool, 'id' | 'capability'>,
   now: number,
 ): Sweep | undefined {
   for (const other of core.sweeps.values()) {
-    if (other.priority <= sweep.priority || other.state !== 'running' || !suits(other, slot)) continue;
-    if (couldBegin(other, now) || [...other.offers].some(({ pool }) => pool === slot.id)) return other;
+    if (other.priority <= sweep.priority || other.state !== 'running' || !isEligible(other, slot)) continue;
+    if (hasOfferableTrial(other, now) || [...other.offers].some(({ pool }) => pool === slot.id)) return other;
   }
   return undefined;
 }
 
 /**
- * The pools in which offers stand that nobody takes although slots are free: then the queue has lost them, whatever it
- * says of itself, and must be made anew. They count as made now.
+ * Returns the pools whose queue has lost its offers and must be recreated: nobody takes the offers although slots are
+ * free, whatever the queue lists. Their offers count as made now.
  */
-export function renewStuckOffers(core: Core, now: number): string[] {
+export function takeStuckPools(core: Core, now: number): string[] {
   return [...presentPools(core).values()].flatMap(({ id, free }) => {
     if (free === 0) return [];
     const offered = [...core.sweeps.values()].flatMap(({ offers }) => [...offers].filter(({ pool }) => pool === id));
@@ -214,7 +218,7 @@ export function renewStuckOffers(core: Core, now: number): string[] {
   });
 }
 
-/** Every pool in which offers may stand: those of all agents that are heard of. */
+/** Returns the pools of all connected agents, in whose queues offers can be. */
 export function livePools(core: Core): Set<string> {
   return new Set([...core.agents.values()].flatMap(({ state, pools }) => (state === 'connected' ? pools : [])));
 }
@@ -231,8 +235,8 @@ function keyOf(sweep: Sweep, trial: Trial): AttemptKey {
   return { sweepId: sweep.id, trialId: trial.id, attempt: trial.attempts + 1 };
 }
 
-/** How many more trials of a sweep may be offered. */
-export function roomFor(sweep: Sweep): number {
+/** Returns how many more trials of the sweep may be offered or running. */
+export function remainingConcurrency(sweep: Sweep): number {
   if (sweep.policy.concurrency === undefined) return Number.POSITIVE_INFINITY;
   return sweep.policy.concurrency - sweep.counts.offered - sweep.counts.running;
 }

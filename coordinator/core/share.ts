@@ -1,92 +1,92 @@
 /**
- * How sweeps of one priority share the slots: start-time fair queuing over slot-time (P. Goyal, H. M. Vin, H. Cheng:
- * "Start-time Fair Queuing", SIGCOMM 1996), with as many in service at once as there are slots (SFQ(D): W. Jin, J. S.
- * Chase, J. Kaur: "Interposed Proportional Sharing for a Storage Service Utility", SIGMETRICS 2004).
+ * Fair sharing of the slots among sweeps of one priority: start-time fair queuing over slot time (P. Goyal, H. M. Vin,
+ * H. Cheng: "Start-time Fair Queuing", SIGCOMM 1996), with as many requests in service as there are slots (SFQ(D): W. Jin,
+ * J. S. Chase, J. Kaur: "Interposed Proportional Sharing for a Storage Service Utility", SIGMETRICS 2004).
  *
- * A sweep's **level** is the slot-time that it has had, divided by its weight. Its **tag** is what the level will be when
- * all that it has been given is over; the next offer is of the sweep with the least. How long an attempt takes is not
- * known before: what the sweep's attempts have taken on average stands for it. A pack is one slot's time. Nothing of this
- * is stored: after a restart everybody begins with what runs.
+ * The **level** of a sweep is the slot time that it has used, divided by its weight. Its **tag** is the level that it
+ * will have when all its present attempts and offers are done; the next offer goes to the sweep with the smallest tag.
+ * The average duration of the sweep's attempts stands for the unknown duration of the next one. A pack counts as one
+ * slot's time. Shares are not stored: after a restart every sweep starts with the attempts that run.
  */
-import type { Lease, Sweep } from './model.ts';
+import type { DurationEstimate, Lease, Share, SlotUsage, Sweep } from './model.ts';
+import { isEligible, type Pool } from './pools.ts';
 
-/** What an attempt is thought to take before any has ended. */
-const FIRST_GUESS_MS = 60_000;
-/** How much the newest attempt counts in the average. */
-const NEWEST = 0.25;
-
-export interface Share {
-  /** Level at which it joined those that it shares with, less what it had had by then. */
-  base: number;
-  /** Slot-milliseconds of stays that are over. */
-  doneMs: number;
-  /** Stays that are not over, and the sum of when they began. */
-  stays: number;
-  sinceSum: number;
-  /** What a stay has taken on average; undefined: none is over. */
-  meanMs: number | undefined;
-  /** Whether something of it waited at the last pass that a slot could have run. */
-  waits: boolean;
-}
-
-/** One slot's time with one attempt, or with a pack. */
-export interface Stay {
-  readonly since: number;
-  /** Leases that have not ended. */
-  leases: number;
-}
-
-/** What a stay takes on average, of whichever sweep. */
-export interface Guess {
-  /** Undefined: none is over. */
-  meanMs: number | undefined;
-}
+/** The assumed duration of an attempt before any has ended. */
+const INITIAL_ESTIMATE_MS = 60_000;
+/** The weight of the newest attempt in the moving average. */
+const NEWEST_WEIGHT = 0.25;
 
 export function newShare(): Share {
-  return { base: 0, doneMs: 0, stays: 0, sinceSum: 0, meanMs: undefined, waits: false };
+  return { base: 0, doneMs: 0, activeSlots: 0, startedAtSum: 0, meanMs: undefined, hasDemand: false };
 }
 
-/** A slot begins with the sweep's attempt. */
-export function beginStay({ share }: Sweep, now: number): Stay {
-  share.stays += 1;
-  share.sinceSum += now;
-  return { since: now, leases: 1 };
+/** Records that a slot starts to run one attempt of the sweep. */
+export function beginSlotUsage({ share }: Sweep, now: number): SlotUsage {
+  share.activeSlots += 1;
+  share.startedAtSum += now;
+  return { startedAt: now, leases: 1 };
 }
 
-/** A lease has ended, and the slot's time with it when it was the last. */
-export function endStay(guess: Guess, { share }: Sweep, { stay }: Lease, now: number): void {
-  stay.leases -= 1;
-  if (stay.leases > 0) return;
-  const tookMs = Math.max(0, now - stay.since);
-  share.stays -= 1;
-  share.sinceSum -= stay.since;
-  share.doneMs += tookMs;
-  share.meanMs = share.meanMs === undefined ? tookMs : share.meanMs + NEWEST * (tookMs - share.meanMs);
-  guess.meanMs = guess.meanMs === undefined ? tookMs : guess.meanMs + NEWEST * (tookMs - guess.meanMs);
+/** Records the end of a lease. The slot usage ends with its last lease. */
+export function endSlotUsage(estimate: DurationEstimate, { share }: Sweep, { usage }: Lease, now: number): void {
+  usage.leases -= 1;
+  if (usage.leases > 0) return;
+  const durationMs = Math.max(0, now - usage.startedAt);
+  share.activeSlots -= 1;
+  share.startedAtSum -= usage.startedAt;
+  share.doneMs += durationMs;
+  addDuration(share, durationMs);
+  addDuration(estimate, durationMs);
+}
+
+function addDuration(estimate: DurationEstimate, durationMs: number): void {
+  const { meanMs } = estimate;
+  estimate.meanMs = meanMs === undefined ? durationMs : meanMs + NEWEST_WEIGHT * (durationMs - meanMs);
 }
 
 export function levelOf({ share, policy }: Sweep, now: number): number {
-  return share.base + (share.doneMs + goneBy(share, now)) / policy.weight;
+  return share.base + (share.doneMs + activeMs(share, now)) / policy.weight;
 }
 
-export function tagOf({ meanMs }: Guess, { share, policy, offers }: Sweep, now: number): number {
-  const eachMs = share.meanMs ?? meanMs ?? FIRST_GUESS_MS;
-  const givenMs = Math.max(share.stays * eachMs, goneBy(share, now)) + offers.size * eachMs;
-  return share.base + (share.doneMs + givenMs) / policy.weight;
+export function tagOf({ meanMs }: DurationEstimate, { share, policy, offers }: Sweep, now: number): number {
+  const eachMs = share.meanMs ?? meanMs ?? INITIAL_ESTIMATE_MS;
+  const committedMs = Math.max(share.activeSlots * eachMs, activeMs(share, now)) + offers.size * eachMs;
+  return share.base + (share.doneMs + committedMs) / policy.weight;
 }
 
-/** Slot-milliseconds of the stays that are not over. */
-function goneBy({ stays, sinceSum }: Share, now: number): number {
-  return Math.max(0, stays * now - sinceSum);
+/** Slot-milliseconds so far of the usages that have not ended. */
+function activeMs({ activeSlots, startedAtSum }: Share, now: number): number {
+  return Math.max(0, activeSlots * now - startedAtSum);
 }
 
-/** Raises the sweep to a level that it is not below. */
-export function raiseTo(sweep: Sweep, level: number, now: number): void {
-  sweep.share.base += Math.max(0, level - levelOf(sweep, now));
+/**
+ * Updates whether the sweep has demand. A sweep that gains demand joins at the level of its peers, so that it has no
+ * credit for the time before it came or while it was paused: in each eligible pool, the level of the peer that is served
+ * next there, and over the pools the highest of these.
+ * @param peers the sweeps of this priority, including this one
+ * @param pools the pools that can run the sweep's trials
+ * @param hasDemand whether a trial of the sweep is pending that one of the pools could run
+ */
+export function updateDemand(
+  sweep: Sweep,
+  { peers, pools, hasDemand }: { peers: readonly Sweep[]; pools: readonly Pool[]; hasDemand: boolean },
+  now: number,
+): void {
+  if (hasDemand && !sweep.share.hasDemand) {
+    for (const pool of pools) {
+      const rivals = peers.filter((peer) => peer !== sweep && peer.share.hasDemand && isEligible(peer, pool));
+      if (rivals.length > 0) raiseLevel(sweep, Math.min(...rivals.map((peer) => levelOf(peer, now))), now);
+    }
+  }
+  sweep.share.hasDemand = hasDemand;
 }
 
-/** What it has had beside sweeps of another priority means nothing to the new ones: it joins them like one that comes. */
-export function leaveOthers(sweep: Sweep, now: number): void {
+function raiseLevel(sweep: Sweep, minimum: number, now: number): void {
+  sweep.share.base += Math.max(0, minimum - levelOf(sweep, now));
+}
+
+/** Resets the level of a sweep that changes its priority: it joins its new peers like a new sweep. */
+export function resetLevel(sweep: Sweep, now: number): void {
   sweep.share.base -= levelOf(sweep, now);
-  sweep.share.waits = false;
+  sweep.share.hasDemand = false;
 }

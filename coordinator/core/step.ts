@@ -1,33 +1,60 @@
-/** What a decision asks the world to do: first make the changes durable, then let the outputs leave. */
+/**
+ * The result of a decision. Every decision has the shape `(core, event, now) → Step`: it changes the core in memory and
+ * returns the changes to store and the outputs to send after that. A decision that does not depend on the time takes no
+ * `now`; a decision that also answers its caller returns an `Answered`.
+ */
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
-import type { Artifact, AttemptKey, Ending, Failure, SweepState } from './model.ts';
+import type { Artifact, AttemptEnd, AttemptKey, Failure, SweepState } from './model.ts';
 
-/** A fact to be stored. What happens to sweeps, trials and attempts is one row in the event log each, but for log text. */
+export interface Step {
+  readonly changes: readonly Change[];
+  readonly outputs: readonly Output[];
+}
+
+/** A step, and the decision's answer to its caller. */
+export interface Answered<A> {
+  readonly step: Step;
+  readonly answer: A;
+}
+
+export const NO_STEP: Step = { changes: [], outputs: [] };
+
+export function stepOf(changes: readonly Change[], outputs: readonly Output[] = []): Step {
+  return { changes, outputs };
+}
+
+/** Concatenates steps in order, in linear time. */
+export function combine(steps: readonly Step[]): Step {
+  if (steps.length === 1 && steps[0] !== undefined) return steps[0];
+  return { changes: steps.flatMap(({ changes }) => changes), outputs: steps.flatMap(({ outputs }) => outputs) };
+}
+
+/** A fact to store. Changes of sweeps, trials and attempts are one row in the event log each, except log text. */
 export type Change =
   | {
       readonly kind: 'trial';
       readonly sweepId: string;
       readonly trialId: string;
-      /** A trial begins to run by being granted: that change says so. */
+      /** A trial gets into state `running` by a `granted` change. */
       readonly state: Exclude<TrialStateName, 'running'>;
-      /** Why, for a person; empty when the state says it all. */
+      /** The reason, for people; empty when the state explains itself. */
       readonly detail: string;
-      /** The last attempt's failure, when it is why. */
+      /** The last attempt's failure, when it caused this change. */
       readonly failure: Failure | undefined;
     }
-  /** A person has a trial tried again: it waits as at first, with its whole budget of failures. */
+  /** A person retried a trial: it is pending again, with a full retry budget. */
   | {
       readonly kind: 'retried';
       readonly sweepId: string;
       readonly trialId: string;
-      /** Of the person's request, which may come again. */
+      /** The id of the person's request, which can be sent more than once. */
       readonly requestId: string;
-      /** Attempts that it has had: how those failed does not count any more. */
+      /** Attempts so far. Their failures no longer count against the budget. */
       readonly attempts: number;
-      /** How it had failed; undefined: it was cancelled. */
+      /** How the trial had failed. Undefined: it was cancelled. */
       readonly failure: FailureClassName | undefined;
-      /** The epoch of the checkpoint that it will go on from; 0: it begins at the beginning, and no checkpoint is kept. */
+      /** The epoch of the checkpoint to continue from; 0: the trial starts from scratch, and no checkpoint is kept. */
       readonly resumesFrom: number;
     }
   | {
@@ -36,16 +63,16 @@ export type Change =
       readonly agentId: string;
       readonly incarnation: string;
       readonly slot: number;
-      /** The same for all that were granted together. */
+      /** Equal for all attempts that were granted together. */
       readonly pack: string;
       readonly backend: string;
-      /** The epoch of the checkpoint that it goes on from; 0: none. */
+      /** The epoch of the checkpoint that the attempt continues from; 0: none. */
       readonly resumedFrom: number;
     }
-  | { readonly kind: 'ended'; readonly key: AttemptKey; readonly ending: Ending }
+  | { readonly kind: 'ended'; readonly key: AttemptKey; readonly end: AttemptEnd }
   | { readonly kind: 'sweep'; readonly sweepId: string; readonly state: SweepState; readonly reason: string }
   | { readonly kind: 'priority'; readonly sweepId: string; readonly priority: number; readonly before: number }
-  /** An agent is drained, or (undefined) may take work again. */
+  /** An agent is drained. Undefined: it may take work again. */
   | { readonly kind: 'drain'; readonly agentId: string; readonly drain: StoredDrain | undefined }
   | {
       readonly kind: 'report';
@@ -70,27 +97,21 @@ export type Change =
       readonly artifact: Artifact;
     };
 
-/** A drain as it outlives the process. What is left is a duration: no clock need agree with an earlier one's. */
+/** A drain in the store. The remaining grace is a duration, because clocks can differ across a restart. */
 export interface StoredDrain {
   readonly graceLeftMs: number;
   readonly reason: string;
 }
 
-/** Something that may leave the coordinator once the changes before it are durable. */
+/** A message that may leave the coordinator once the changes before it are durable. */
 export type Output =
   | { readonly kind: 'offer'; readonly pool: string; readonly key: AttemptKey }
-  /** The agent must end the attempt, which is none of its business any more. */
-  | { readonly kind: 'dismiss'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal }
-  /** The agent must take nothing new, or may again, as its drain says. */
+  /** The agent must end an attempt that it no longer has the lease of. */
+  | { readonly kind: 'revoke'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal }
+  /** The agent must learn whether it is drained. */
   | { readonly kind: 'drain'; readonly agentId: string };
 
 export interface Refusal {
   readonly code: RefusalCode;
   readonly message: string;
-}
-
-/** Collects what a decision asks for. */
-export class Step {
-  readonly changes: Change[] = [];
-  readonly outputs: Output[] = [];
 }

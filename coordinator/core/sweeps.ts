@@ -1,14 +1,14 @@
-/** Sweeps come, are paused, resumed, stopped and killed. */
+/** Sweeps are added, paused, resumed, stopped and killed. */
 import TinyQueue from 'tinyqueue';
 import { RefusedError } from '../../proto/errors.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { dropLease } from './leases.ts';
 import { type Core, isEnded, type Sweep, type SweepPolicy, type SweepState, type Trial } from './model.ts';
-import { leaveOthers, newShare } from './share.ts';
-import { Step } from './step.ts';
+import { newShare, resetLevel } from './share.ts';
+import { type Change, combine, NO_STEP, type Step, stepOf } from './step.ts';
 import { byIndex, closeIfDone, makeReady, moveTrial, setSweepState, withdrawOffers } from './trials.ts';
 
-/** A sweep without trials; `addTrial` fills it. */
+/** Returns a sweep without trials; `addTrial` adds them. */
 export function newSweep(id: string, state: SweepState, policy: SweepPolicy, priority: number): Sweep {
   return {
     id,
@@ -22,7 +22,7 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     ready: new TinyQueue<Trial>([], byIndex),
     packable: new Map(),
     delayed: new TinyQueue<{ trial: Trial; readyAt: number }>([], (a, b) => a.readyAt - b.readyAt),
-    suits: new Map(),
+    eligible: new Map(),
   };
 }
 
@@ -30,88 +30,88 @@ export function addTrial(sweep: Sweep, trial: Trial): void {
   sweep.trials.set(trial.id, trial);
   sweep.counts[trial.state] += 1;
   if (trial.state === 'offered') sweep.offers.add(trial);
-  // What was offered is offered again, or taken into a pack.
+  // An offered trial can be offered again, or taken into a pack.
   if (trial.state === 'pending' || trial.state === 'offered') makeReady(sweep, trial);
 }
 
-/** Grants and offers of the sweep end; running trials go on. */
-export function onPause(core: Core, sweepId: string, reason: string): Step {
-  const sweep = live(core, sweepId, 'pause');
-  const step = new Step();
-  if (sweep.state === 'paused') return step;
+export interface SweepRequest {
+  readonly sweepId: string;
+  /** Stored with the change, for people; may be empty. */
+  readonly reason: string;
+}
+
+/** Stops offers and grants of the sweep. Its running trials continue. */
+export function onPause(core: Core, { sweepId, reason }: SweepRequest): Step {
+  const sweep = activeSweep(core, sweepId, 'pause');
+  if (sweep.state === 'paused') return NO_STEP;
   if (sweep.state === 'stopping') throw new RefusedError(`sweep ${sweepId} is stopping: it cannot be paused`);
-  pause(sweep, reason, step);
-  return step;
+  return stepOf(pause(sweep, reason));
 }
 
-export function pause(sweep: Sweep, reason: string, step: Step): void {
-  withdrawOffers(sweep, step, 'pending', 'the sweep was paused');
-  setSweepState(sweep, 'paused', reason, step);
+export function pause(sweep: Sweep, reason: string): Change[] {
+  return [...withdrawOffers(sweep, 'pending', 'the sweep was paused'), setSweepState(sweep, 'paused', reason)];
 }
 
-export function onResume(core: Core, sweepId: string): Step {
-  const sweep = live(core, sweepId, 'resume');
-  const step = new Step();
-  if (sweep.state === 'running') return step;
+export function onResume(core: Core, { sweepId }: Pick<SweepRequest, 'sweepId'>): Step {
+  const sweep = activeSweep(core, sweepId, 'resume');
+  if (sweep.state === 'running') return NO_STEP;
   if (sweep.state === 'stopping') throw new RefusedError(`sweep ${sweepId} is stopping: it cannot be resumed`);
-  setSweepState(sweep, 'running', '', step);
-  return step;
+  return stepOf([setSweepState(sweep, 'running', '')]);
 }
 
-/** From now on its trials come before those of sweeps with less; what runs goes on. */
-export function onPriority(core: Core, sweepId: string, priority: number, now: number): Step {
-  const sweep = live(core, sweepId, 'change the priority of');
-  const step = new Step();
+/** Changes the priority. Running trials are not affected. */
+export function onPriority(
+  core: Core,
+  { sweepId, priority }: { readonly sweepId: string; readonly priority: number },
+  now: number,
+): Step {
+  const sweep = activeSweep(core, sweepId, 'change the priority of');
   const before = sweep.priority;
-  if (before === priority) return step;
+  if (before === priority) return NO_STEP;
   sweep.priority = priority;
-  leaveOthers(sweep, now);
-  step.changes.push({ kind: 'priority', sweepId, priority, before });
-  return step;
+  resetLevel(sweep, now);
+  return stepOf([{ kind: 'priority', sweepId, priority, before }]);
 }
 
-/** Waiting trials are cancelled, running ones finish. */
-export function onStop(core: Core, sweepId: string, reason: string): Step {
-  const sweep = live(core, sweepId, 'stop');
-  const step = new Step();
-  if (sweep.state === 'stopping') return step;
-  cancelWaiting(sweep, step, reason || 'the sweep was stopped');
-  setSweepState(sweep, 'stopping', reason, step);
-  closeIfDone(sweep, step);
-  return step;
+/** Cancels pending and offered trials. Running trials finish. */
+export function onStop(core: Core, { sweepId, reason }: SweepRequest): Step {
+  const sweep = activeSweep(core, sweepId, 'stop');
+  if (sweep.state === 'stopping') return NO_STEP;
+  const cancelled = cancelWaiting(sweep, reason || 'the sweep was stopped');
+  const stopping = setSweepState(sweep, 'stopping', reason);
+  return stepOf([...cancelled, stopping, ...closeIfDone(sweep)]);
 }
 
-/** Every trial that has not ended is cancelled now. */
-export function onKill(core: Core, sweepId: string, reason: string): Step {
-  const sweep = live(core, sweepId, 'kill');
-  const step = new Step();
-  const why = reason || 'the sweep was killed';
-  cancelWaiting(sweep, step, why);
+/** Cancels every trial that has not ended, running ones included. */
+export function onKill(core: Core, { sweepId, reason }: SweepRequest): Step {
+  const sweep = activeSweep(core, sweepId, 'kill');
+  const detail = reason || 'the sweep was killed';
+  const steps = [stepOf(cancelWaiting(sweep, detail))];
   for (const trial of sweep.trials.values()) {
     const lease = trial.lease;
     if (lease === undefined) continue;
+    const { agentId, key } = lease;
     dropLease(core, trial, lease);
-    step.changes.push({ kind: 'ended', key: lease.key, ending: { outcome: 'cancelled' } });
-    moveTrial(sweep, trial, 'cancelled', step, { detail: why });
-    step.outputs.push({
-      kind: 'dismiss',
-      agentId: lease.agentId,
-      key: lease.key,
-      refusal: { code: RefusalCode.ENDED, message: why },
-    });
+    const cancelled = moveTrial(sweep, trial, 'cancelled', { detail });
+    steps.push(
+      stepOf(
+        [{ kind: 'ended', key, end: { outcome: 'cancelled' } }, cancelled],
+        [{ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.ENDED, message: detail } }],
+      ),
+    );
   }
-  setSweepState(sweep, 'killed', reason, step);
-  return step;
+  return combine([...steps, stepOf([setSweepState(sweep, 'killed', reason)])]);
 }
 
-function cancelWaiting(sweep: Sweep, step: Step, why: string): void {
-  withdrawOffers(sweep, step, 'cancelled', why);
+function cancelWaiting(sweep: Sweep, detail: string): Change[] {
+  const changes = withdrawOffers(sweep, 'cancelled', detail);
   for (const trial of sweep.trials.values()) {
-    if (trial.state === 'pending') moveTrial(sweep, trial, 'cancelled', step, { detail: why });
+    if (trial.state === 'pending') changes.push(moveTrial(sweep, trial, 'cancelled', { detail }));
   }
+  return changes;
 }
 
-function live(core: Core, sweepId: string, verb: string): Sweep {
+function activeSweep(core: Core, sweepId: string, verb: string): Sweep {
   const sweep = core.sweeps.get(sweepId);
   if (sweep === undefined) throw new RefusedError(`cannot ${verb} sweep ${sweepId}: this coordinator does not run it`);
   if (isEnded(sweep.state)) throw new RefusedError(`cannot ${verb} sweep ${sweepId}: it has ended (${sweep.state})`);

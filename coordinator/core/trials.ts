@@ -1,29 +1,26 @@
-/** Where trials change state, so that counts, queues and the event log always agree with it. */
+/** State changes of trials and sweeps, which keep counts and queues consistent with the states. */
 import TinyQueue from 'tinyqueue';
 import type { TrialStateName } from '../../proto/names.ts';
 import { type Failure, isEnded, type Sweep, type Trial } from './model.ts';
-import type { Step } from './step.ts';
+import type { Change } from './step.ts';
+
+interface Reason {
+  readonly detail?: string;
+  readonly failure?: Failure | undefined;
+}
 
 export function moveTrial(
   sweep: Sweep,
   trial: Trial,
   state: Exclude<TrialStateName, 'running'>,
-  step: Step,
-  why: { detail?: string; failure?: Failure | undefined } = {},
-): void {
+  { detail = '', failure }: Reason = {},
+): Change {
   setState(sweep, trial, state);
-  trial.failure = why.failure?.class;
-  step.changes.push({
-    kind: 'trial',
-    sweepId: sweep.id,
-    trialId: trial.id,
-    state,
-    detail: why.detail ?? '',
-    failure: why.failure,
-  });
+  trial.failure = failure?.class;
+  return { kind: 'trial', sweepId: sweep.id, trialId: trial.id, state, detail, failure };
 }
 
-/** Only in memory: whoever calls this says it in a change of its own. */
+/** Changes the state in memory only; the caller returns the matching change. */
 export function setState(sweep: Sweep, trial: Trial, state: TrialStateName): void {
   sweep.counts[trial.state] -= 1;
   sweep.counts[state] += 1;
@@ -32,21 +29,16 @@ export function setState(sweep: Sweep, trial: Trial, state: TrialStateName): voi
   else sweep.offers.delete(trial);
 }
 
-/** Puts a trial back among those that wait, at once or (`readyAt`) later. */
-export function requeue(
-  sweep: Sweep,
-  trial: Trial,
-  step: Step,
-  why: { detail: string; failure?: Failure },
-  readyAt?: number,
-): void {
-  moveTrial(sweep, trial, 'pending', step, why);
+/** Makes a trial pending again, at once or, with `readyAt`, later. */
+export function requeue(sweep: Sweep, trial: Trial, reason: Reason, readyAt?: number): Change {
+  const change = moveTrial(sweep, trial, 'pending', reason);
   trial.readyAt = readyAt ?? 0;
   if (readyAt === undefined) makeReady(sweep, trial);
   else sweep.delayed.push({ trial, readyAt });
+  return change;
 }
 
-/** Puts a trial where the scheduler, and the packs, find it. */
+/** Adds a trial to the queues from which the scheduler and the packs take trials. */
 export function makeReady(sweep: Sweep, trial: Trial): void {
   sweep.ready.push(trial);
   if (trial.packKey === undefined) return;
@@ -57,29 +49,28 @@ export function makeReady(sweep: Sweep, trial: Trial): void {
 
 export const byIndex = (a: Trial, b: Trial): number => a.index - b.index;
 
-/** Trials that have not come to their end. */
+/** Returns the number of trials that have not ended. */
 export function unfinished(sweep: Sweep): number {
   return sweep.counts.pending + sweep.counts.offered + sweep.counts.running;
 }
 
-/** Ends the sweep when its last trial has. */
-export function closeIfDone(sweep: Sweep, step: Step): void {
-  if (isEnded(sweep.state) || unfinished(sweep) > 0) return;
-  setSweepState(sweep, sweep.state === 'stopping' ? 'stopped' : 'finished', '', step);
+/** Ends the sweep if all its trials have ended. */
+export function closeIfDone(sweep: Sweep): Change[] {
+  if (isEnded(sweep.state) || unfinished(sweep) > 0) return [];
+  return [setSweepState(sweep, sweep.state === 'stopping' ? 'stopped' : 'finished', '')];
 }
 
-export function setSweepState(sweep: Sweep, state: Sweep['state'], reason: string, step: Step): void {
+export function setSweepState(sweep: Sweep, state: Sweep['state'], reason: string): Change {
   sweep.state = state;
-  step.changes.push({ kind: 'sweep', sweepId: sweep.id, state, reason });
+  return { kind: 'sweep', sweepId: sweep.id, state, reason };
 }
 
 /**
- * Takes every offer of a sweep back. Nothing is sent for that: whoever still pulls such an offer is refused the lease,
- * and drops it.
+ * Withdraws every offer of a sweep. No message is sent: an agent that pulls such an offer later is refused the lease and
+ * discards the offer.
  */
-export function withdrawOffers(sweep: Sweep, step: Step, to: 'pending' | 'cancelled', detail: string): void {
-  for (const trial of sweep.offers) {
-    if (to === 'pending') requeue(sweep, trial, step, { detail });
-    else moveTrial(sweep, trial, 'cancelled', step, { detail });
-  }
+export function withdrawOffers(sweep: Sweep, to: 'pending' | 'cancelled', detail: string): Change[] {
+  return [...sweep.offers].map((trial) =>
+    to === 'pending' ? requeue(sweep, trial, { detail }) : moveTrial(sweep, trial, 'cancelled', { detail }),
+  );
 }

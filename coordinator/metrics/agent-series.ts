@@ -1,7 +1,7 @@
 /** What the coordinator tells of its agents: gauges, and where Prometheus finds each one's own metrics. */
 import { isLoopback, parseAddress } from '../../lib/net/address.ts';
-import { shownState } from '../core/drain.ts';
-import { busySlots, takesWork } from '../core/leases.ts';
+import { displayedState, takesWork } from '../core/drain.ts';
+import { busySlots } from '../core/leases.ts';
 import type { Agent, Core } from '../core/model.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
@@ -15,7 +15,7 @@ export function measureAgents(core: Core, metrics: CoordinatorMetrics, now: numb
   const states = { connected: 0, draining: 0, drained: 0, lost: 0 };
   for (const family of Object.values(metrics.agentFamilies)) family.reset();
   for (const agent of toldOf(core, now)) {
-    states[shownState(core, agent)] += 1;
+    states[displayedState(core, agent)] += 1;
     const { id, host, backend, version } = agent;
     metrics.agentInfo.set({ agent: id, host, gpu_model: agent.gpus[0] ?? '', backend, version }, 1);
     const busy = busySlots(core, id);

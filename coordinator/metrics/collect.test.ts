@@ -83,7 +83,7 @@ test('offers are told by the pool that they were made to, for as long as an agen
 
 test("a sweep's series stay after its end, and then go", async () => {
   const { served, scrape } = await busy({ lingerMs: 300 });
-  await served.runtime.settle(onKill(served.runtime.core, '1', ''));
+  await served.runtime.settle(onKill(served.runtime.core, { sweepId: '1', reason: '' }));
   const text = await scrape();
   expect(figure(text, 'trawl_trials{sweep="1",state="cancelled"}')).toBe(20);
   expect(figure(text, 'trawl_sweep_end_timestamp_seconds{sweep="1"}')).toBeGreaterThan(now() / 1000 - 600);
@@ -92,7 +92,7 @@ test("a sweep's series stay after its end, and then go", async () => {
 
 test('the series of a sweep that runs again after its end stay, and say so', async () => {
   const { served, scrape } = await busy({ lingerMs: 300 });
-  await served.runtime.settle(onKill(served.runtime.core, '1', ''));
+  await served.runtime.settle(onKill(served.runtime.core, { sweepId: '1', reason: '' }));
   const request = { sweep: '1', trials: [], failed: true, failures: [], cancelled: false, requestId: 'r' };
   expect(await controlOf(served.runtime).retry(request)).toEqual({ sweepId: '1', trials: 2 });
   await sleep(600);

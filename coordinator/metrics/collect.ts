@@ -187,19 +187,19 @@ class Collector {
     series.pace.started(at);
   }
 
-  #ended({ key, ending }: Change & { kind: 'ended' }, at: number): void {
+  #ended({ key, end }: Change & { kind: 'ended' }, at: number): void {
     const { sweepId: sweep } = key;
     const series = this.#introduce(sweep);
     const run = this.#runs.get(keyText(key));
     if (run !== undefined) this.#metrics.trialDuration.observe({ sweep }, (at - run.grantedAt) / 1000);
     this.#runs.delete(keyText(key));
     this.#gpuSeconds.ended(key, at);
-    const counts = ending.outcome === 'succeeded' || ending.outcome === 'stopped';
+    const counts = end.outcome === 'succeeded' || end.outcome === 'stopped';
     this.#trialSeries?.ended(key, counts ? series.ranking : undefined);
     series.pace.ended(at);
-    if (ending.outcome !== 'failed') return;
-    this.#metrics.trialFailures.inc({ sweep, class: ending.failure.class });
-    if (ending.failure.class === 'lost') this.#metrics.leaseExpirations.inc();
+    if (end.outcome !== 'failed') return;
+    this.#metrics.trialFailures.inc({ sweep, class: end.failure.class });
+    if (end.failure.class === 'lost') this.#metrics.leaseExpirations.inc();
   }
 
   #reported({ key, epoch, metrics, at: madeAt }: Change & { kind: 'report' }, at: number): void {

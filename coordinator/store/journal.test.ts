@@ -106,7 +106,7 @@ test('after a start memory holds what the store does: leases, their newest recor
   expect(running.sweeps.get('1')?.counts).toMatchObject({ pending: 1, running: 1 });
   const failure = { class: 'crash', message: 'boom' } as const;
   await journal.commit([
-    { kind: 'ended', key, ending: { outcome: 'failed', failure } },
+    { kind: 'ended', key, end: { outcome: 'failed', failure } },
     { kind: 'trial', sweepId: '1', trialId: 't0', state: 'pending', detail: '', failure },
   ]);
   const waiting = loadCore(db, 1000, 50);
@@ -121,7 +121,7 @@ test('a retry leaves what was, and counts nothing of it: not the failures, not t
   await journal.commit([
     granted,
     report(1),
-    { kind: 'ended', key, ending: { outcome: 'failed', failure } },
+    { kind: 'ended', key, end: { outcome: 'failed', failure } },
     { kind: 'trial', ...name, state: 'failed', detail: '', failure },
     { kind: 'sweep', sweepId: '1', state: 'finished', reason: '' },
   ]);

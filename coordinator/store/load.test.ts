@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { Database } from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import { emptyCore, LEASE_MS, PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
-import { graceLeft, onDrain } from '../core/drain.ts';
-import { matesOf } from '../core/packs.ts';
+import { onDrain, remainingGraceMs } from '../core/drain.ts';
+import { packMatesOf } from '../core/leases.ts';
 import type { Change } from '../core/step.ts';
 import { onTick } from '../core/tick.ts';
 import { loadCore } from './load.ts';
@@ -32,12 +32,12 @@ test.each([
 ])('a grace goes on after a restart with what was left of it, though the clock was %s meanwhile', (_, jumpMs) => {
   const db = newStore();
   const core = emptyCore();
-  write(db, onDrain(core, 'a', { graceMs: 90_000, reason: 'new driver' }, DAY_MS).changes, DAY_MS);
+  write(db, onDrain(core, { agentId: 'a', graceMs: 90_000, reason: 'new driver' }, DAY_MS).changes, DAY_MS);
   for (let now = DAY_MS; now <= DAY_MS + 60_000; now += 250) write(db, onTick(core, now).changes, now);
   const restartedAt = DAY_MS + 61_000 + jumpMs;
   const loaded = loadCore(db, LEASE_MS, restartedAt);
-  expect(graceLeft(loaded, 'a', restartedAt)).toBe(30_000);
-  expect(graceLeft(loaded, 'a', restartedAt + 30_000)).toBe(0);
+  expect(remainingGraceMs(loaded, 'a', restartedAt)).toBe(30_000);
+  expect(remainingGraceMs(loaded, 'a', restartedAt + 30_000)).toBe(0);
   expect(loaded.drains.get('a')?.reason).toBe('new driver');
 });
 
@@ -67,7 +67,7 @@ test('packs that one slot was granted within the same millisecond are told apart
   for (const lease of core.leases.values()) {
     mates.set(
       lease.key.trialId,
-      matesOf(core, lease).map(({ key }) => key.trialId),
+      packMatesOf(core, lease).map(({ key }) => key.trialId),
     );
   }
   expect(mates).toEqual(

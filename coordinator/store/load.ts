@@ -2,9 +2,19 @@
 import type { Database } from 'libsql';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import { packKey } from '../../proto/packs.ts';
-import { addLease, newCore } from '../core/leases.ts';
-import type { Checkpoint, Core, Lease, Sweep, SweepPolicy, SweepState, Trial } from '../core/model.ts';
-import { beginStay, type Stay } from '../core/share.ts';
+import { addLease } from '../core/leases.ts';
+import {
+  type Checkpoint,
+  type Core,
+  type Lease,
+  newCore,
+  type SlotUsage,
+  type Sweep,
+  type SweepPolicy,
+  type SweepState,
+  type Trial,
+} from '../core/model.ts';
+import { beginSlotUsage } from '../core/share.ts';
 import type { StoredDrain } from '../core/step.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 
@@ -22,21 +32,21 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
   for (const row of rows) {
     const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), row.priority, now);
     // It has waited before: it joins nobody anew.
-    sweep.share.waits = true;
-    const stays = new Map<string, Stay>();
+    sweep.share.hasDemand = true;
+    const usages = new Map<string, SlotUsage>();
     for (const lease of loadLeases(db, sweep.id, leaseMs, now)) {
       const trial = sweep.trials.get(lease.key.trialId);
       if (trial === undefined) continue;
-      const known = stays.get(lease.pack);
+      const known = usages.get(lease.pack);
       if (known !== undefined) known.leases += 1;
-      const stay = known ?? beginStay(sweep, now);
-      stays.set(lease.pack, stay);
-      addLease(core, trial, { ...lease, stay });
+      const usage = known ?? beginSlotUsage(sweep, now);
+      usages.set(lease.pack, usage);
+      addLease(core, trial, { ...lease, usage });
     }
     core.sweeps.set(sweep.id, sweep);
   }
   for (const { agentId, graceLeftMs, reason } of loadDrains(db)) {
-    core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, notedAt: now, reason });
+    core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, storedAt: now, reason });
   }
   return core;
 }
@@ -120,7 +130,7 @@ function loadCheckpoints(db: Database, sweepId: string): (Checkpoint & { readonl
     .all(sweepId) as (Checkpoint & { trialId: string })[];
 }
 
-function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Omit<Lease, 'stay'>[] {
+function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Omit<Lease, 'usage'>[] {
   const rows = db
     .prepare(
       `select trial_id, number, agent_id, incarnation, slot, pack, granted_at, max(

@@ -1,6 +1,6 @@
 /** Each kind of change as rows. Called inside a transaction only. */
 import type { Database } from 'libsql';
-import type { AttemptKey, Ending } from '../core/model.ts';
+import type { AttemptEnd, AttemptKey } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
 
 export interface StoredEvent {
@@ -125,10 +125,10 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
       }
       case 'ended': {
         const { sweepId, trialId, attempt } = change.key;
-        const { outcome } = change.ending;
-        const failure = change.ending.outcome === 'failed' ? change.ending.failure : undefined;
+        const { outcome } = change.end;
+        const failure = change.end.outcome === 'failed' ? change.end.failure : undefined;
         end.run(at, outcome, failure?.class ?? null, failure?.message ?? null, sweepId, trialId, attempt);
-        note(sweepId, trialId, attempt, 'ended', describe(change.ending));
+        note(sweepId, trialId, attempt, 'ended', describe(change.end));
         break;
       }
       case 'report': {
@@ -163,8 +163,8 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
   };
 }
 
-function describe(ending: Ending): string {
-  return ending.outcome === 'failed' ? `failed (${ending.failure.class}): ${ending.failure.message}` : ending.outcome;
+function describe(end: AttemptEnd): string {
+  return end.outcome === 'failed' ? `failed (${end.failure.class}): ${end.failure.message}` : end.outcome;
 }
 
 function describeRetry({ failure, resumesFrom }: Change & { kind: 'retried' }): string {

@@ -27,7 +27,6 @@ import { controlOf } from '../control.ts';
 import { onHello } from '../core/agents.ts';
 import { onOpen, onRecord } from '../core/attempts.ts';
 import type { Artifact as KeptArtifact } from '../core/model.ts';
-import { Step } from '../core/step.ts';
 
 let dir: string;
 let served: Served;
@@ -45,8 +44,7 @@ async function begin(options: ServeOptions = {}): Promise<void> {
   await controlOf(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
   await expect.poll(() => served.offers.length).toBe(1);
   [key] = served.offers as [AttemptKey];
-  const step = new Step();
-  onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now(), step);
+  const { step } = onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now());
   await served.runtime.settle(step);
 }
 
@@ -94,8 +92,8 @@ const fileOf = (name: string) => join(dir, 'artifacts', key.sweepId, key.trialId
 
 /** The attempt names what it has brought. */
 async function name(seq: number, artifact: KeptArtifact): Promise<void> {
-  const step = new Step();
-  onRecord(served.runtime.core, 'a', { kind: 'artifact', key, seq, at: 5, artifact }, now(), step);
+  const record = { kind: 'artifact', key, seq, at: 5, artifact } as const;
+  const { step } = onRecord(served.runtime.core, { agentId: 'a', record }, now());
   await served.runtime.settle(step);
 }
 

@@ -25,7 +25,7 @@ import type {
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { Guard } from '../auth/guard.ts';
-import { isAnothers, refusalFor } from '../core/attempts.ts';
+import { isLeasedToAnother, rejectionOf } from '../core/attempts.ts';
 import type { Artifact, AttemptKey, Core } from '../core/model.ts';
 import type { Queries } from '../store/queries.ts';
 import { statusOf, streamed, unary } from './handlers.ts';
@@ -88,9 +88,9 @@ async function takeFile(call: PutCall, options: ArtifactServiceOptions): Promise
   const { key, agentId, artifact } = checked(first.message.header);
   guard.agentOf(call, agentId);
   if (core === undefined) throw new RefusedError('no coordinator runs here: nothing is taken');
-  const refusal = refusalFor(core, agentId, key);
+  const refusal = rejectionOf(core, agentId, key);
   if (refusal !== undefined) {
-    if (isAnothers(core, agentId, key)) guard.refuse('other_attempt', call, refusal.message);
+    if (isLeasedToAnother(core, agentId, key)) guard.refuse('other_attempt', call, refusal.message);
     return say(call, { $case: 'refusal', refusal });
   }
   if (await files.holds(key, artifact)) return say(call, { $case: 'stored', stored: true });

@@ -274,7 +274,7 @@ describe('records', () => {
 
   test('of which the first are gone for good cost an attempt, and the stream goes on', async () => {
     const { stream, key } = await granted(2);
-    const message = `records 1 to 2 of ${key.sweepId}/${key.trialId}/1 are gone: was the store restored from a backup?`;
+    const message = `records 1 to 2 of ${key.sweepId}/${key.trialId}/1 are missing: was the store restored from a backup?`;
     expect(await stream.record(key, 3, epoch(3)).next()).toEqual({
       $case: 'refused',
       refused: { key, code: 'REFUSAL_CODE_ENDED', message },

@@ -23,16 +23,16 @@ import type { Guard } from '../auth/guard.ts';
 import { onHello } from '../core/agents.ts';
 import {
   type AttemptRecord,
-  isAnothers,
+  isLeasedToAnother,
   onOpen,
   onRecord,
-  onRecordsGone,
+  onRecordsMissing,
   type RecordAnswer,
-  refusalFor,
+  rejectionOf,
 } from '../core/attempts.ts';
-import { graceLeft } from '../core/drain.ts';
+import { remainingGraceMs } from '../core/drain.ts';
 import { type AttemptKey, type Checkpoint, keyText, type SweepPolicy } from '../core/model.ts';
-import { type Refusal, Step } from '../core/step.ts';
+import { type Answered, combine, type Refusal } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import type { Runtime } from '../runtime.ts';
 import { statusOf, unary } from './handlers.ts';
@@ -76,7 +76,7 @@ export class AttemptService {
   }
 
   /** Tells an agent that an attempt is none of its business any more. Without a session it learns it by its records. */
-  dismiss(agentId: string, key: AttemptKey, refusal: Refusal): void {
+  revoke(agentId: string, key: AttemptKey, refusal: Refusal): void {
     this.#sessions.of(agentId)?.refuse(key, refusal);
   }
 
@@ -87,7 +87,7 @@ export class AttemptService {
   }
 
   #drainOf(agentId: string): Drain | undefined {
-    const graceMs = graceLeft(this.#options.runtime.core, agentId, this.#options.runtime.now());
+    const graceMs = remainingGraceMs(this.#options.runtime.core, agentId, this.#options.runtime.now());
     return graceMs === undefined ? undefined : { graceMs };
   }
 
@@ -102,14 +102,10 @@ export class AttemptService {
     const claims = request.claims.map(({ key, slot, pack }) => {
       return { key: keyOf(key), agentId, incarnation, slot, ...(pack > 0 ? { pack: Math.min(pack, MAX_PACK) } : {}) };
     });
-    const step = new Step();
-    const answers = claims.map((claim) => ({
-      key: claim.key,
-      answer: onOpen(runtime.core, claim, runtime.now(), step),
-    }));
-    await runtime.settle(step);
+    const opened = claims.map((claim) => ({ key: claim.key, ...onOpen(runtime.core, claim, runtime.now()) }));
+    await runtime.settle(combine(opened.map(({ step }) => step)));
     runtime.reschedule();
-    const decisions = answers.map(({ key, answer }): Decision => {
+    const decisions = opened.map(({ key, answer }): Decision => {
       if (!answer.granted) return { key, answer: { $case: 'refusal', refusal: answer.refusal }, mates: [] };
       const { policy } = answer;
       const mates = answer.mates.map(({ key, checkpoint }) => ({ key, grant: this.#grant(key, policy, checkpoint) }));
@@ -212,16 +208,16 @@ export class AttemptService {
   }
 
   /** Takes a record, or says why not; of an attempt whose earlier records nobody has any more, that ends it. */
-  #take(session: Session, record: AttemptRecord, step: Step): RecordAnswer {
+  #take(session: Session, record: AttemptRecord): Answered<RecordAnswer> {
     const { runtime, log } = this.#options;
     const first = session.isFirstOf(record.key);
-    const answer = onRecord(runtime.core, session.agentId, record, runtime.now(), step);
-    if (record.kind === 'ended' || answer.taken === 'refused') session.forget(record.key);
+    const received = onRecord(runtime.core, { agentId: session.agentId, record }, runtime.now());
+    const { answer } = received;
+    if (record.kind === 'ended' || answer.result === 'rejected') session.forget(record.key);
     // A stream begins with the oldest record that its agent has.
-    if (answer.taken !== 'gap' || !first) return answer;
-    const gone = onRecordsGone(runtime.core, record, answer.expected, runtime.now(), step);
+    if (answer.result !== 'gap' || !first) return received;
     log.warn({ ...record.key, expected: answer.expected, got: record.seq }, 'records of an attempt are gone');
-    return gone;
+    return onRecordsMissing(runtime.core, { firstAvailable: record, expected: answer.expected }, runtime.now());
   }
 
   async #record(session: Session, message: RecordMessage): Promise<void> {
@@ -229,22 +225,21 @@ export class AttemptService {
     const record = recordOf(message);
     if (record.kind === 'artifact' && !this.#options.files.has(record.key, record.artifact.name)) {
       // Its attempt may have been superseded, and its files removed: then that is said below.
-      if (refusalFor(runtime.core, session.agentId, record.key) === undefined) {
+      if (rejectionOf(runtime.core, session.agentId, record.key) === undefined) {
         return session.end(`the file of artifact ${record.artifact.name} has not been brought`);
       }
     }
-    const step = new Step();
-    const answer = this.#take(session, record, step);
+    const { step, answer } = this.#take(session, record);
     // Every answer waits for the disk: a refusal too may rest on a change that is not durable yet.
     await runtime.settle(step);
-    switch (answer.taken) {
-      case 'new':
-      case 'again':
+    switch (answer.result) {
+      case 'accepted':
+      case 'duplicate':
         session.acknowledge(record.key, record.seq);
         break;
-      case 'refused':
+      case 'rejected':
         metrics.supersededReports.inc();
-        if (isAnothers(runtime.core, session.agentId, record.key)) {
+        if (isLeasedToAnother(runtime.core, session.agentId, record.key)) {
           guard.refuse('other_attempt', session.call, answer.refusal.message);
         }
         session.refuse(record.key, answer.refusal);
@@ -253,7 +248,7 @@ export class AttemptService {
         session.end(`records of ${keyText(record.key)} are missing: expected ${answer.expected}, got ${record.seq}`);
         break;
     }
-    if (record.kind === 'ended' || answer.taken === 'refused') runtime.reschedule();
+    if (record.kind === 'ended' || answer.result === 'rejected') runtime.reschedule();
   }
 }
 

@@ -11,7 +11,7 @@ import { MAX_METRICS } from '../../proto/metrics.ts';
 import { artifactKind, attemptOutcome, type FailureClassName, failureClass } from '../../proto/names.ts';
 import { namesAttempt } from '../../proto/subjects.ts';
 import type { AttemptRecord } from '../core/attempts.ts';
-import type { Artifact, AttemptKey, Ending } from '../core/model.ts';
+import type { Artifact, AttemptEnd, AttemptKey } from '../core/model.ts';
 import { MAX_NAME } from './limits.ts';
 
 /** Characters of one piece of log text. */
@@ -54,7 +54,7 @@ export function recordOf(message: RecordMessage): AttemptRecord {
     case 'artifact':
       return { kind: 'artifact', key, seq, at, artifact: artifactOf(body.artifact) };
     case 'ended':
-      return { kind: 'ended', key, seq, at, ending: endingOf(body.ended) };
+      return { kind: 'ended', key, seq, at, end: endOf(body.ended) };
     default:
       throw new BadInputError('a record must carry a report, log text or an end');
   }
@@ -74,7 +74,7 @@ export function artifactOf({ name, kind, epoch, size, sha256 }: ArtifactMessage)
   return { name, kind: artifactKind.of(kind), epoch, size, sha256 };
 }
 
-function endingOf(ended: Ended): Ending {
+function endOf(ended: Ended): AttemptEnd {
   if (ended.outcome === 'UNRECOGNIZED' || ended.outcome === 'ATTEMPT_OUTCOME_UNSPECIFIED') {
     throw new BadInputError('an end must say its outcome');
   }

@@ -3,7 +3,7 @@ import { OverloadedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { newFolder, noopSweep, type Served, serve } from '../../test/support/coordinator/serve.ts';
 import { controlOf } from '../control.ts';
-import { Step } from '../core/step.ts';
+import type { Change } from '../core/step.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 import { TRIALS_PER_MESSAGE, watchSweep } from './watch.ts';
 
@@ -115,11 +115,11 @@ test('a watcher that falls far behind is let go, and goes on where it was when i
   const left = runtime.queries.lastEvent();
   const slow = watch(0);
   expect((await slow.next()).value).toMatchObject({ update: { $case: 'snapshot' } });
-  const step = new Step();
+  const changes: Change[] = [];
   for (let epoch = 1; epoch <= WATCH_BACKLOG + 1; epoch++) {
-    step.changes.push({ kind: 'report', key, seq: epoch, at: 5, epoch, metrics: { test_loss: epoch } });
+    changes.push({ kind: 'report', key, seq: epoch, at: 5, epoch, metrics: { test_loss: epoch } });
   }
-  await runtime.settle(step);
+  await runtime.settle({ changes, outputs: [] });
   await expect(slow.next()).rejects.toThrow(OverloadedError);
 
   const watcher = new Watcher();

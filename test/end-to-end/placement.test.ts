@@ -90,14 +90,14 @@ test('trials run where they may, nobody waits for those that nobody may run, and
   expect(waiting).toMatchObject({ state: 'pending', attempts: 0 });
   const why = await cluster.json<Explained>('explain', waiting?.trial ?? '', '--sweep', nowhere);
   expect(why).toMatchObject({ state: 'pending', since: expect.stringContaining('T') });
-  expect(why.reasons).toContain('no agent that is here may run it');
+  expect(why.reasons).toContain('no connected agent can run it');
   expect(why.agents).toEqual([
-    { agent: 'cards', fit_slots: 0, free_slots: 0, reasons: ['it has no label zone'] },
-    { agent: 'plain', fit_slots: 0, free_slots: 0, reasons: ['it has no label zone'] },
-    { agent: 'zone', fit_slots: 0, free_slots: 0, reasons: ['its label zone is a, not moon'] },
+    { agent: 'cards', fit_slots: 0, free_slots: 0, reasons: ['no label zone (the sweep requires moon)'] },
+    { agent: 'plain', fit_slots: 0, free_slots: 0, reasons: ['no label zone (the sweep requires moon)'] },
+    { agent: 'zone', fit_slots: 0, free_slots: 0, reasons: ['label zone is a (the sweep requires moon)'] },
   ]);
   const { stdout } = await cluster.run('explain', waiting?.trial ?? '', '--sweep', nowhere);
-  expect(stdout).toContain('  zone: no: its label zone is a, not moon\n');
+  expect(stdout).toContain('  zone: no: label zone is a (the sweep requires moon)\n');
 
   await cluster.startAgent('moon', 1, cluster.address, 1, ['--label', 'zone=moon']);
   expect((await cluster.run('wait', nowhere)).code).toBe(EXIT.done);

@@ -31,7 +31,7 @@ test('what failed in a sweep that has ended is retried with a fresh budget, what
   const [good = ''] = trials.filter(({ state }) => state === 'succeeded').map(({ trial }) => trial);
   expect(failed).toHaveLength(2);
   const refused = await cluster.run('retry', sweep, ...failed, good);
-  expect([refused.code, refused.stderr]).toEqual([4, `trawl: trial ${good} has succeeded: nothing was retried\n`]);
+  expect([refused.code, refused.stderr]).toEqual([4, `trawl: trial ${good} has succeeded: no trial was retried\n`]);
   const [first = ''] = failed;
   const wrong = `${first.slice(0, 8)}${first[8] === '0' ? '1' : '0'}`;
   const unknown = await cluster.run('retry', sweep, first, wrong);

@@ -23,7 +23,6 @@ import { now } from '../../coordinator/clock.ts';
 import { controlOf } from '../../coordinator/control.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
 import { onOpen, onRecord } from '../../coordinator/core/attempts.ts';
-import { Step } from '../../coordinator/core/step.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { AttemptKey, Record as RecordMessage, RecordRefused } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
@@ -59,8 +58,7 @@ beforeEach(async () => {
   await controlOf(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
   await expect.poll(() => served.offers.length).toBe(1);
   [key] = served.offers as [AttemptKey];
-  const step = new Step();
-  onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now(), step);
+  const { step } = onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now());
   await served.runtime.settle(step);
   path = join(testFolder(), 'file.bin');
   writeFileSync(path, BYTES);
@@ -140,9 +138,9 @@ test('a checkpoint is waited for while the coordinator is away, as long as its a
   timeout: 120_000,
 }, async () => {
   expect(await bring()).toBe('stored');
-  const step = new Step();
   const artifact = { name: FILE.name, kind: 'checkpoint', epoch: 2, size: FILE.size, sha256: FILE.sha256 } as const;
-  onRecord(served.runtime.core, 'a', { kind: 'artifact', key, seq: 1, at: 5, artifact }, now(), step);
+  const record = { kind: 'artifact', key, seq: 1, at: 5, artifact } as const;
+  const { step } = onRecord(served.runtime.core, { agentId: 'a', record }, now());
   await served.runtime.settle(step);
 
   const way = await startProxy(served.address);

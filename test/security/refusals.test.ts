@@ -10,7 +10,6 @@ import type { RefusalReason } from '../../coordinator/auth/admit.ts';
 import { now } from '../../coordinator/clock.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
 import { onOpen } from '../../coordinator/core/attempts.ts';
-import { Step } from '../../coordinator/core/step.ts';
 import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
 import { channelTo } from '../../lib/net/channel.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
@@ -194,8 +193,7 @@ describe('agents', () => {
     await submit(sweeps(await identities.identity('ann', 'operator')));
     await until('an offer', () => served.offers.length > 0);
     const [key] = served.offers as [AttemptKey];
-    const step = new Step();
-    onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now(), step);
+    const { step } = onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now());
     await served.runtime.settle(step);
     const { shown, options } = channelTo(served.address, b);
     const attempts = new AttemptServiceClient(served.address, shown, options);

@@ -6,7 +6,7 @@
 import { status } from '@grpc/grpc-js';
 import { LostFileError, type Upload } from '../../agent/supervisor/artifact-transfer.ts';
 import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
-import { refusalFor } from '../../coordinator/core/attempts.ts';
+import { rejectionOf } from '../../coordinator/core/attempts.ts';
 import type { AttemptKey } from '../../coordinator/core/model.ts';
 import type { Runtime } from '../../coordinator/runtime.ts';
 import type { Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -30,7 +30,7 @@ export class ArtifactWays {
 
   /** @returns `wanted`: the bytes are to be sent */
   begin(agentId: string, key: AttemptKey, artifact: Artifact): Refusal | 'stored' | 'wanted' {
-    const refusal = refusalFor(this.#runtime.core, agentId, key);
+    const refusal = rejectionOf(this.#runtime.core, agentId, key);
     if (refusal !== undefined) return refusal;
     return this.#files.sumOf(key, artifact.name) === artifact.sha256 ? 'stored' : 'wanted';
   }

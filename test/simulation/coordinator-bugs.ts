@@ -1,7 +1,7 @@
 /** Bugs of a coordinator. */
 import { addLease } from '../../coordinator/core/leases.ts';
 import type { Lease, Sweep, SweepPolicy, Trial } from '../../coordinator/core/model.ts';
-import { beginStay } from '../../coordinator/core/share.ts';
+import { beginSlotUsage } from '../../coordinator/core/share.ts';
 import type { Step } from '../../coordinator/core/step.ts';
 import { setState } from '../../coordinator/core/trials.ts';
 import { Runtime } from '../../coordinator/runtime.ts';
@@ -47,7 +47,7 @@ class WithoutRebuilding extends Offers {
 
 class Generous extends Runtime {
   override addSweep(sweep: Sweep): void {
-    sweep.share.waits = true;
+    sweep.share.hasDemand = true;
     sweep.share.base = -1e9 * Number(sweep.id);
     super.addSweep(sweep);
   }
@@ -136,8 +136,8 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
     const now = runtime.now();
     const pack = `${agentId}/${now}`;
     const times = { grantedAt: now, expiresAt: now + core.leaseMs };
-    const stay = beginStay(sweep, now);
-    addLease(core, trial, { key, agentId, incarnation, slot: 0, pack, stay, lastSeq: 0, ...times });
+    const usage = beginSlotUsage(sweep, now);
+    addLease(core, trial, { key, agentId, incarnation, slot: 0, pack, usage, lastSeq: 0, ...times });
   }
 }
 

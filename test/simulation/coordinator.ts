@@ -108,7 +108,7 @@ export class SimulatedCoordinator {
       onBroken: (error) => onCrash(process, error),
       send: (output) => {
         if (output.kind === 'offer') void offers.publish(output);
-        else if (output.kind === 'dismiss') attempts.dismiss(output.agentId, output.key, output.refusal);
+        else if (output.kind === 'revoke') attempts.revoke(output.agentId, output.key, output.refusal);
         else attempts.tellOfDrain(output.agentId);
       },
     };

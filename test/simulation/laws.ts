@@ -2,7 +2,7 @@
  * What must hold after every step, judged by what is durable and by what agents are told. The books on trials and
  * attempts are those of the decisions' own property tests (coordinator/testing/ledger.ts).
  */
-import { type AttemptKey, type Ending, isEnded, keyText } from '../../coordinator/core/model.ts';
+import { type AttemptEnd, type AttemptKey, isEnded, keyText } from '../../coordinator/core/model.ts';
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Runtime } from '../../coordinator/runtime.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
@@ -29,7 +29,7 @@ interface Attempt {
   readonly grantedAt: number;
   /** Of its newest durable record. */
   seq: number;
-  ending: Ending | undefined;
+  end: AttemptEnd | undefined;
 }
 
 export interface LawsWorld {
@@ -133,8 +133,7 @@ export class Laws {
     if (message?.$case !== 'ack' || message.ack.key === undefined) return;
     const { key, seq } = message.ack;
     const attempt = this.attempts.get(keyText(key));
-    const durable =
-      (attempt?.seq ?? 0) + (attempt?.ending !== undefined && !endedByCoordinator(attempt.ending) ? 1 : 0);
+    const durable = (attempt?.seq ?? 0) + (attempt?.end !== undefined && !endedByCoordinator(attempt.end) ? 1 : 0);
     if (seq > durable) {
       this.breaks(`record ${seq} of ${keyText(key)} was acknowledged; of it are durable ${durable}`);
     }
@@ -186,7 +185,7 @@ export class Laws {
     if (change.kind === 'granted') this.#mayRun(change);
     if (change.kind !== 'ended') return;
     const attempt = this.attempts.get(keyText(change.key));
-    if (attempt !== undefined) this.#endIsRight(change.key, attempt, change.ending);
+    if (attempt !== undefined) this.#endIsRight(change.key, attempt, change.end);
   }
 
   /** What sweeps owe each other, judged by how things stood before the change. */
@@ -210,10 +209,10 @@ export class Laws {
     this.breaks(`${keyText(key)} asks for ${JSON.stringify(resources)} and was granted to slot ${slot} of ${agentId}`);
   }
 
-  #endIsRight(key: AttemptKey, attempt: Attempt, ending: Ending): void {
-    if (ending.outcome !== 'failed' || !endedByCoordinator(ending)) return;
+  #endIsRight(key: AttemptKey, attempt: Attempt, end: AttemptEnd): void {
+    if (end.outcome !== 'failed' || !endedByCoordinator(end)) return;
     const name = keyText(key);
-    const { failure } = ending;
+    const { failure } = end;
     const { timeoutMs = 0 } = this.ledger.sweeps.get(key.sweepId)?.policy ?? {};
     const now = this.#world.now();
     const calm = this.#world.calmSince();
@@ -241,11 +240,11 @@ export class Laws {
       if (change.resumedFrom > 0) this.reached.add('resumed');
       const { agentId, incarnation, key } = change;
       const grantedAt = this.#world.now();
-      this.attempts.set(keyText(key), { agentId, incarnation, grantedAt, seq: 0, ending: undefined });
+      this.attempts.set(keyText(key), { agentId, incarnation, grantedAt, seq: 0, end: undefined });
     } else if (change.kind === 'ended') {
-      if (change.ending.outcome === 'failed') this.reached.add(`failed: ${change.ending.failure.class}`);
+      if (change.end.outcome === 'failed') this.reached.add(`failed: ${change.end.failure.class}`);
       const attempt = this.attempts.get(keyText(change.key));
-      if (attempt !== undefined) attempt.ending = change.ending;
+      if (attempt !== undefined) attempt.end = change.end;
     } else if ('seq' in change) {
       const attempt = this.attempts.get(keyText(change.key));
       if (attempt !== undefined) attempt.seq = change.seq;
@@ -327,11 +326,11 @@ export class Laws {
   }
 }
 
-/** Without a word of the attempt's agent. */
-function endedByCoordinator(ending: Ending): boolean {
-  if (ending.outcome === 'cancelled') return true;
-  if (ending.outcome !== 'failed') return false;
-  return /^(nothing was heard of|agent \S+ was restarted|ran longer than|records \d+ to \d+ of)/.test(
-    ending.failure.message,
+/** Whether the coordinator ended the attempt without a record of its agent. */
+function endedByCoordinator(end: AttemptEnd): boolean {
+  if (end.outcome === 'cancelled') return true;
+  if (end.outcome !== 'failed') return false;
+  return /^(agent \S+ was (not heard from|restarted)|exceeded the sweep's timeout|records \d+ to \d+ of)/.test(
+    end.failure.message,
   );
 }

@@ -4,8 +4,8 @@ import { now } from '../../../coordinator/clock.ts';
 import { controlOf } from '../../../coordinator/control.ts';
 import { onHello } from '../../../coordinator/core/agents.ts';
 import { type AttemptRecord, onOpen, onRecord } from '../../../coordinator/core/attempts.ts';
-import type { AttemptKey, Ending } from '../../../coordinator/core/model.ts';
-import { Step } from '../../../coordinator/core/step.ts';
+import type { AttemptEnd, AttemptKey } from '../../../coordinator/core/model.ts';
+import { combine } from '../../../coordinator/core/step.ts';
 import { type Collecting, startCollecting } from '../../../coordinator/metrics/collect.ts';
 import { introduceCalls } from '../../../coordinator/metrics/grpc-calls.ts';
 import { ArtifactServiceService } from '../../../proto/gen/trawl/v1/artifact_service.ts';
@@ -91,19 +91,21 @@ async function untilOffers({ runtime, offers }: Served): Promise<AttemptKey[]> {
 /** The trial's attempt from its lease to its end; one in ten fails, and the last ones go on running. */
 async function runOne({ runtime }: Served, key: AttemptKey, agentId: string, at: number, options: BusyOptions) {
   const { core } = runtime;
-  const step = new Step();
-  const answer = onOpen(core, { key, agentId, incarnation: 'i', slot: at % options.gpusPerAgent }, now(), step);
+  const { step, answer } = onOpen(core, { key, agentId, incarnation: 'i', slot: at % options.gpusPerAgent }, now());
   if (!answer.granted) return;
+  const steps = [step];
   let seq = 0;
-  const tell = (body: Body) => onRecord(core, agentId, { key, seq: ++seq, at: now(), ...body }, now(), step);
+  const send = (body: Body) => {
+    steps.push(onRecord(core, { agentId, record: { key, seq: ++seq, at: now(), ...body } }, now()).step);
+  };
   for (let epoch = 1; epoch <= EPOCHS; epoch++) {
     const metrics = Object.fromEntries(options.metrics.map((name, place) => [name, place + 1 / (at + epoch)]));
-    tell({ kind: 'report', epoch, metrics });
+    send({ kind: 'report', epoch, metrics });
   }
-  const failed: Ending = { outcome: 'failed', failure: { class: 'nan', message: 'the loss is not a number' } };
+  const failed: AttemptEnd = { outcome: 'failed', failure: { class: 'nan', message: 'the loss is not a number' } };
   if (at < options.run - slotsOf(options))
-    tell({ kind: 'ended', ending: at % 10 === 9 ? failed : { outcome: 'succeeded' } });
-  await runtime.settle(step);
+    send({ kind: 'ended', end: at % 10 === 9 ? failed : { outcome: 'succeeded' } });
+  await runtime.settle(combine(steps));
 }
 
 type Body = AttemptRecord extends infer R ? (R extends unknown ? Omit<R, 'key' | 'seq' | 'at'> : never) : never;

@@ -2,18 +2,18 @@
 import fc from 'fast-check';
 import { onHeartbeat, onHello } from '../../../coordinator/core/agents.ts';
 import {
-  type Answer,
   type AttemptRecord,
   type Claim,
+  type ClaimAnswer,
   onOpen,
   onRecord,
   type RecordAnswer,
 } from '../../../coordinator/core/attempts.ts';
 import { onDrain, onUndrain } from '../../../coordinator/core/drain.ts';
 import {
+  type AttemptEnd,
   type AttemptKey,
   type Core,
-  type Ending,
   isEnded,
   keyText,
   type Resources,
@@ -22,7 +22,7 @@ import {
 } from '../../../coordinator/core/model.ts';
 import { onRetry, type RetryChoice } from '../../../coordinator/core/retry-trials.ts';
 import { schedule } from '../../../coordinator/core/scheduler.ts';
-import { Step } from '../../../coordinator/core/step.ts';
+import { NO_STEP, type Step } from '../../../coordinator/core/step.ts';
 import { addTrial, newSweep, onKill, onPause, onPriority, onResume, onStop } from '../../../coordinator/core/sweeps.ts';
 import { onTick } from '../../../coordinator/core/tick.ts';
 import { TrawlError } from '../../../proto/errors.ts';
@@ -63,7 +63,7 @@ type Body = 'report' | 'log' | 'checkpoint' | 'succeeded' | 'stopped' | FailureC
 /** What came of an action, for a test to judge. */
 export interface Happened {
   readonly step: Step;
-  readonly opened?: { readonly claim: Claim; readonly answer: Answer };
+  readonly opened?: { readonly claim: Claim; readonly answer: ClaimAnswer };
   readonly recorded?: { readonly agentId: string; readonly record: AttemptRecord; readonly answer: RecordAnswer };
   readonly refused?: TrawlError;
   readonly heartbeat?: { readonly agentId: string; readonly incarnation: string };
@@ -128,7 +128,7 @@ export class World {
         const id = agentAt(action.agent);
         const hello = agentHello(id, this.incarnation(id), SLOTS, PACKS[action.agent % PACKS.length]);
         onHello(core, { ...hello, ...MACHINES[action.agent % MACHINES.length] }, now);
-        return { step: new Step() };
+        return { step: NO_STEP };
       }
       case 'heartbeat':
         return this.#heartbeat(agentAt(action.agent), 0);
@@ -137,9 +137,11 @@ export class World {
       case 'leaving heartbeat':
         return this.#heartbeat(agentAt(action.agent), 0, true);
       case 'drain':
-        return { step: onDrain(core, agentAt(action.agent), { graceMs: 1_000, reason: 'a person asked' }, now) };
+        return {
+          step: onDrain(core, { agentId: agentAt(action.agent), graceMs: 1_000, reason: 'a person asked' }, now),
+        };
       case 'undrain':
-        return { step: onUndrain(core, agentAt(action.agent)) };
+        return { step: onUndrain(core, { agentId: agentAt(action.agent) }) };
       case 'schedule':
         return { step: schedule(core, now) };
       case 'tick':
@@ -169,8 +171,8 @@ export class World {
     const offered = chosen(this.offers, pick) ?? { sweepId: '1', trialId: 't0', attempt: 1 };
     const key = { ...offered, attempt: Math.max(1, offered.attempt + shift) };
     const claim = { key, agentId, incarnation: this.incarnation(agentId), slot: 0 };
-    const step = new Step();
-    return { step, opened: { claim, answer: onOpen(this.core, claim, this.now, step) } };
+    const { step, answer } = onOpen(this.core, claim, this.now);
+    return { step, opened: { claim, answer } };
   }
 
   /** `agent` 0 to 2 is that agent, more is whoever holds the attempt. */
@@ -185,8 +187,8 @@ export class World {
     const agentId = agent < AGENTS.length ? agentAt(agent) : (lease?.agentId ?? 'a');
     const seq = Math.max(1, (lease?.lastSeq ?? 0) + 1 + shift);
     const record = recordOf(key, seq, this.now, body);
-    const step = new Step();
-    return { step, recorded: { agentId, record, answer: onRecord(this.core, agentId, record, this.now, step) } };
+    const { step, answer } = onRecord(this.core, { agentId, record }, this.now);
+    return { step, recorded: { agentId, record, answer } };
   }
 
   #steer(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>): Happened {
@@ -195,19 +197,19 @@ export class World {
     try {
       switch (action.do) {
         case 'pause':
-          return { step: onPause(this.core, id, 'a person asked') };
+          return { step: onPause(this.core, { sweepId: id, reason: 'a person asked' }) };
         case 'resume':
-          return { step: onResume(this.core, id) };
+          return { step: onResume(this.core, { sweepId: id }) };
         case 'stop':
-          return { step: onStop(this.core, id, 'a person asked') };
+          return { step: onStop(this.core, { sweepId: id, reason: 'a person asked' }) };
         case 'prioritize':
-          return { step: onPriority(this.core, id, action.priority, this.now) };
+          return { step: onPriority(this.core, { sweepId: id, priority: action.priority }, this.now) };
         case 'kill':
-          return { step: onKill(this.core, id, 'a person asked') };
+          return { step: onKill(this.core, { sweepId: id, reason: 'a person asked' }) };
       }
     } catch (refused) {
       if (!(refused instanceof TrawlError)) throw refused;
-      return { step: new Step(), refused };
+      return { step: NO_STEP, refused };
     }
   }
 
@@ -218,12 +220,12 @@ export class World {
     if (sweep === undefined) throw new Error(`sweep ${id} is neither in memory nor in the store`);
     this.#requests += 1;
     try {
-      const step = onRetry(this.core, sweep, choice, `request ${this.#requests}`);
+      const step = onRetry(this.core, { sweep, choice, requestId: `request ${this.#requests}` });
       if (this.core.sweeps.has(id)) this.ended.delete(id);
       return { step };
     } catch (refused) {
       if (!(refused instanceof TrawlError)) throw refused;
-      return { step: new Step(), refused };
+      return { step: NO_STEP, refused };
     }
   }
 }
@@ -242,10 +244,10 @@ function recordOf(key: AttemptKey, seq: number, at: number, body: Body): Attempt
     const artifact = { name: `checkpoint-${seq}`, kind: 'checkpoint', epoch: seq, size: 1, sha256: '' } as const;
     return { kind: 'artifact', key, seq, at, artifact };
   }
-  return { kind: 'ended', key, seq, at, ending: endingOf(body) };
+  return { kind: 'ended', key, seq, at, end: endOf(body) };
 }
 
-function endingOf(body: Exclude<Body, 'report' | 'log' | 'checkpoint'>): Ending {
+function endOf(body: Exclude<Body, 'report' | 'log' | 'checkpoint'>): AttemptEnd {
   if (body === 'succeeded' || body === 'stopped') return { outcome: body };
   return { outcome: 'failed', failure: { class: body, message: 'as the test wants it' } };
 }

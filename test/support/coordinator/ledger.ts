@@ -112,8 +112,8 @@ export class Ledger {
       }
       case 'ended': {
         const entry = this.#openEntry(change.key);
-        if (change.ending.outcome === 'failed') {
-          const failure = change.ending.failure.class;
+        if (change.end.outcome === 'failed') {
+          const failure = change.end.failure.class;
           entry.failures[failure] = (entry.failures[failure] ?? 0) + 1;
         }
         this.#entry(change.key).open = undefined;

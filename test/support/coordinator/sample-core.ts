@@ -1,8 +1,14 @@
 /** Small cores for tests. */
 
 import type { AgentHello } from '../../../coordinator/core/agents.ts';
-import { newCore } from '../../../coordinator/core/leases.ts';
-import type { AttemptKey, Core, Sweep, SweepPolicy, Trial } from '../../../coordinator/core/model.ts';
+import {
+  type AttemptKey,
+  type Core,
+  newCore,
+  type Sweep,
+  type SweepPolicy,
+  type Trial,
+} from '../../../coordinator/core/model.ts';
 import { addTrial, newSweep } from '../../../coordinator/core/sweeps.ts';
 
 export const LEASE_MS = 15_000;

@@ -75,7 +75,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     send: (output) => {
       if (output.kind === 'offer') offers.push(output.key);
       else if (output.kind === 'drain') attempts.tellOfDrain(output.agentId);
-      else attempts.dismiss(output.agentId, output.key, output.refusal);
+      else attempts.revoke(output.agentId, output.key, output.refusal);
     },
   });
   const refusals = new Refusals(metrics.authRefused, log);

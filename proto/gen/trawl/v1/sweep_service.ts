@@ -311,23 +311,181 @@ export interface ExplainTrialResponse {
   trial:
     | Trial
     | undefined;
-  /** When it came to its state. */
+  /** When the trial entered its state. */
   sinceMs: number;
-  /** What keeps it from running besides the agents, a sentence each; of a trial that does not wait: what it does. */
-  reasons: string[];
-  /** Of a trial that waits: every agent that is known. */
+  /** For a pending or offered trial: every known agent. */
   agents: AgentVerdict[];
+  /** Why a pending or offered trial does not run; empty for the other states. */
+  reasons: WaitReason[];
+  /** Unset: the trial has not been attempted yet. */
+  lastAttempt: Attempt | undefined;
 }
 
-/** What an agent has to do with a trial that waits. */
+/** One reason why a trial does not run. */
+export interface WaitReason {
+  reason:
+    | { $case: "noCoordinator"; noCoordinator: WaitReason_NoCoordinator }
+    | { $case: "sweepPaused"; sweepPaused: WaitReason_SweepPaused }
+    | { $case: "offered"; offered: WaitReason_Offered }
+    | { $case: "backoff"; backoff: WaitReason_Backoff }
+    | { $case: "concurrencyLimit"; concurrencyLimit: WaitReason_ConcurrencyLimit }
+    | { $case: "trialsAhead"; trialsAhead: WaitReason_TrialsAhead }
+    | { $case: "higherPriority"; higherPriority: WaitReason_HigherPriority }
+    | { $case: "sharedSlots"; sharedSlots: WaitReason_SharedSlots }
+    | { $case: "noAgent"; noAgent: WaitReason_NoAgent }
+    | { $case: "noEligibleAgent"; noEligibleAgent: WaitReason_NoEligibleAgent }
+    | { $case: "slotsBusy"; slotsBusy: WaitReason_SlotsBusy }
+    | undefined;
+}
+
+/** The store is open without a coordinator. */
+export interface WaitReason_NoCoordinator {
+}
+
+export interface WaitReason_SweepPaused {
+  /** Why the sweep was paused; may be empty. */
+  reason: string;
+}
+
+/** The next eligible slot takes the trial. */
+export interface WaitReason_Offered {
+}
+
+export interface WaitReason_Backoff {
+  /** Until the retry. */
+  remainingMs: number;
+}
+
+export interface WaitReason_ConcurrencyLimit {
+  limit: number;
+  running: number;
+  offered: number;
+}
+
+/** Pending trials of the same sweep come first. */
+export interface WaitReason_TrialsAhead {
+  trials: number;
+}
+
+/** A sweep of a higher priority competes for the same slots. */
+export interface WaitReason_HigherPriority {
+  sweepId: string;
+  priority: number;
+  ownPriority: number;
+  pendingTrials: number;
+}
+
+/** Sweeps of the same priority share the slots, by weight. */
+export interface WaitReason_SharedSlots {
+  sweepIds: string[];
+  /** The share of the trial's own sweep. */
+  percent: number;
+}
+
+/** No agent has connected yet. */
+export interface WaitReason_NoAgent {
+}
+
+/** No connected agent can run the trial. */
+export interface WaitReason_NoEligibleAgent {
+}
+
+/** Every slot that can run the trial is busy. */
+export interface WaitReason_SlotsBusy {
+}
+
+/** Whether an agent can run a pending trial. */
 export interface AgentVerdict {
   agentId: string;
-  /** Slots that may run the trial; a slot that is in use is one of them. */
+  /** Slots that can run the trial, busy ones included. */
   fitSlots: number;
-  /** Of these, slots that run nothing. */
+  /** Of these, idle slots. */
   freeSlots: number;
-  /** Why the others may not, a sentence each. */
-  reasons: string[];
+  /** Why the other slots cannot. */
+  reasons: AgentReason[];
+}
+
+/** One reason why an agent, or some of its slots, does not run a trial. */
+export interface AgentReason {
+  reason:
+    | { $case: "lost"; lost: AgentReason_Lost }
+    | { $case: "leaving"; leaving: AgentReason_Leaving }
+    | { $case: "drained"; drained: AgentReason_Drained }
+    | { $case: "unfit"; unfit: AgentReason_Unfit }
+    | { $case: "busy"; busy: AgentReason_Busy }
+    | undefined;
+}
+
+export interface AgentReason_Lost {
+  /** Since the last message of the agent. */
+  silentMs: number;
+}
+
+/** The agent is shutting down. */
+export interface AgentReason_Leaving {
+}
+
+export interface AgentReason_Drained {
+  /** May be empty. */
+  reason: string;
+}
+
+export interface AgentReason_Unfit {
+  shortfall:
+    | Shortfall
+    | undefined;
+  /** Numbers of the slots; empty: all. */
+  slots: number[];
+}
+
+/** All eligible slots are busy. */
+export interface AgentReason_Busy {
+  /** Whether every slot of the agent is eligible. */
+  allSlots: boolean;
+}
+
+/** A demand of a sweep that a slot does not meet. */
+export interface Shortfall {
+  kind:
+    | { $case: "trainer"; trainer: Shortfall_Trainer }
+    | { $case: "gpus"; gpus: Shortfall_Gpus }
+    | { $case: "unusedGpu"; unusedGpu: Shortfall_UnusedGpu }
+    | { $case: "vram"; vram: Shortfall_Vram }
+    | { $case: "label"; label: Shortfall_Label }
+    | undefined;
+}
+
+export interface Shortfall_Trainer {
+  required: string;
+  available: string[];
+}
+
+export interface Shortfall_Gpus {
+  /** 0: the slot must have none. */
+  required: number;
+  available: number;
+}
+
+/** The slot has a GPU, but the agent computes on another backend. */
+export interface Shortfall_UnusedGpu {
+  backend: string;
+}
+
+/** Bytes on each GPU. */
+export interface Shortfall_Vram {
+  requiredBytes: number;
+  availableBytes: number;
+}
+
+export interface Shortfall_Label {
+  name: string;
+  required: string;
+  /** Unset: the agent does not have the label. */
+  actual?:
+    | string
+    | undefined;
+  /** All labels of the agent. */
+  names: string[];
 }
 
 function createBaseSubmitRequest(): SubmitRequest {
@@ -2369,7 +2527,7 @@ export const ExplainTrialRequest: MessageFns<ExplainTrialRequest> = {
 };
 
 function createBaseExplainTrialResponse(): ExplainTrialResponse {
-  return { trial: undefined, sinceMs: 0, reasons: [], agents: [] };
+  return { trial: undefined, sinceMs: 0, agents: [], reasons: [], lastAttempt: undefined };
 }
 
 export const ExplainTrialResponse: MessageFns<ExplainTrialResponse> = {
@@ -2380,11 +2538,14 @@ export const ExplainTrialResponse: MessageFns<ExplainTrialResponse> = {
     if (message.sinceMs !== 0) {
       writer.uint32(16).int64(message.sinceMs);
     }
-    for (const v of message.reasons) {
-      writer.uint32(26).string(v!);
-    }
     for (const v of message.agents) {
       AgentVerdict.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.reasons) {
+      WaitReason.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.lastAttempt !== undefined) {
+      Attempt.encode(message.lastAttempt, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -2418,20 +2579,28 @@ export const ExplainTrialResponse: MessageFns<ExplainTrialResponse> = {
             message.sinceMs = longToNumber(reader.int64());
             continue;
           }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.reasons.push(reader.string());
-            continue;
-          }
           case 4: {
             if (tag !== 34) {
               break;
             }
 
             message.agents.push(AgentVerdict.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reasons.push(WaitReason.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.lastAttempt = Attempt.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -2453,8 +2622,904 @@ export const ExplainTrialResponse: MessageFns<ExplainTrialResponse> = {
     const message = createBaseExplainTrialResponse();
     message.trial = (object.trial !== undefined && object.trial !== null) ? Trial.fromPartial(object.trial) : undefined;
     message.sinceMs = object.sinceMs ?? 0;
-    message.reasons = object.reasons?.map((e) => e) || [];
     message.agents = object.agents?.map((e) => AgentVerdict.fromPartial(e)) || [];
+    message.reasons = object.reasons?.map((e) => WaitReason.fromPartial(e)) || [];
+    message.lastAttempt = (object.lastAttempt !== undefined && object.lastAttempt !== null)
+      ? Attempt.fromPartial(object.lastAttempt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWaitReason(): WaitReason {
+  return { reason: undefined };
+}
+
+export const WaitReason: MessageFns<WaitReason> = {
+  encode(message: WaitReason, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.reason?.$case) {
+      case "noCoordinator":
+        WaitReason_NoCoordinator.encode(message.reason.noCoordinator, writer.uint32(10).fork()).join();
+        break;
+      case "sweepPaused":
+        WaitReason_SweepPaused.encode(message.reason.sweepPaused, writer.uint32(18).fork()).join();
+        break;
+      case "offered":
+        WaitReason_Offered.encode(message.reason.offered, writer.uint32(26).fork()).join();
+        break;
+      case "backoff":
+        WaitReason_Backoff.encode(message.reason.backoff, writer.uint32(34).fork()).join();
+        break;
+      case "concurrencyLimit":
+        WaitReason_ConcurrencyLimit.encode(message.reason.concurrencyLimit, writer.uint32(42).fork()).join();
+        break;
+      case "trialsAhead":
+        WaitReason_TrialsAhead.encode(message.reason.trialsAhead, writer.uint32(50).fork()).join();
+        break;
+      case "higherPriority":
+        WaitReason_HigherPriority.encode(message.reason.higherPriority, writer.uint32(58).fork()).join();
+        break;
+      case "sharedSlots":
+        WaitReason_SharedSlots.encode(message.reason.sharedSlots, writer.uint32(66).fork()).join();
+        break;
+      case "noAgent":
+        WaitReason_NoAgent.encode(message.reason.noAgent, writer.uint32(74).fork()).join();
+        break;
+      case "noEligibleAgent":
+        WaitReason_NoEligibleAgent.encode(message.reason.noEligibleAgent, writer.uint32(82).fork()).join();
+        break;
+      case "slotsBusy":
+        WaitReason_SlotsBusy.encode(message.reason.slotsBusy, writer.uint32(90).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = {
+              $case: "noCoordinator",
+              noCoordinator: WaitReason_NoCoordinator.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = {
+              $case: "sweepPaused",
+              sweepPaused: WaitReason_SweepPaused.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = { $case: "offered", offered: WaitReason_Offered.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = { $case: "backoff", backoff: WaitReason_Backoff.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = {
+              $case: "concurrencyLimit",
+              concurrencyLimit: WaitReason_ConcurrencyLimit.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reason = {
+              $case: "trialsAhead",
+              trialsAhead: WaitReason_TrialsAhead.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reason = {
+              $case: "higherPriority",
+              higherPriority: WaitReason_HigherPriority.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.reason = {
+              $case: "sharedSlots",
+              sharedSlots: WaitReason_SharedSlots.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.reason = { $case: "noAgent", noAgent: WaitReason_NoAgent.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.reason = {
+              $case: "noEligibleAgent",
+              noEligibleAgent: WaitReason_NoEligibleAgent.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.reason = { $case: "slotsBusy", slotsBusy: WaitReason_SlotsBusy.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason>): WaitReason {
+    return WaitReason.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WaitReason>): WaitReason {
+    const message = createBaseWaitReason();
+    switch (object.reason?.$case) {
+      case "noCoordinator": {
+        if (object.reason?.noCoordinator !== undefined && object.reason?.noCoordinator !== null) {
+          message.reason = {
+            $case: "noCoordinator",
+            noCoordinator: WaitReason_NoCoordinator.fromPartial(object.reason.noCoordinator),
+          };
+        }
+        break;
+      }
+      case "sweepPaused": {
+        if (object.reason?.sweepPaused !== undefined && object.reason?.sweepPaused !== null) {
+          message.reason = {
+            $case: "sweepPaused",
+            sweepPaused: WaitReason_SweepPaused.fromPartial(object.reason.sweepPaused),
+          };
+        }
+        break;
+      }
+      case "offered": {
+        if (object.reason?.offered !== undefined && object.reason?.offered !== null) {
+          message.reason = { $case: "offered", offered: WaitReason_Offered.fromPartial(object.reason.offered) };
+        }
+        break;
+      }
+      case "backoff": {
+        if (object.reason?.backoff !== undefined && object.reason?.backoff !== null) {
+          message.reason = { $case: "backoff", backoff: WaitReason_Backoff.fromPartial(object.reason.backoff) };
+        }
+        break;
+      }
+      case "concurrencyLimit": {
+        if (object.reason?.concurrencyLimit !== undefined && object.reason?.concurrencyLimit !== null) {
+          message.reason = {
+            $case: "concurrencyLimit",
+            concurrencyLimit: WaitReason_ConcurrencyLimit.fromPartial(object.reason.concurrencyLimit),
+          };
+        }
+        break;
+      }
+      case "trialsAhead": {
+        if (object.reason?.trialsAhead !== undefined && object.reason?.trialsAhead !== null) {
+          message.reason = {
+            $case: "trialsAhead",
+            trialsAhead: WaitReason_TrialsAhead.fromPartial(object.reason.trialsAhead),
+          };
+        }
+        break;
+      }
+      case "higherPriority": {
+        if (object.reason?.higherPriority !== undefined && object.reason?.higherPriority !== null) {
+          message.reason = {
+            $case: "higherPriority",
+            higherPriority: WaitReason_HigherPriority.fromPartial(object.reason.higherPriority),
+          };
+        }
+        break;
+      }
+      case "sharedSlots": {
+        if (object.reason?.sharedSlots !== undefined && object.reason?.sharedSlots !== null) {
+          message.reason = {
+            $case: "sharedSlots",
+            sharedSlots: WaitReason_SharedSlots.fromPartial(object.reason.sharedSlots),
+          };
+        }
+        break;
+      }
+      case "noAgent": {
+        if (object.reason?.noAgent !== undefined && object.reason?.noAgent !== null) {
+          message.reason = { $case: "noAgent", noAgent: WaitReason_NoAgent.fromPartial(object.reason.noAgent) };
+        }
+        break;
+      }
+      case "noEligibleAgent": {
+        if (object.reason?.noEligibleAgent !== undefined && object.reason?.noEligibleAgent !== null) {
+          message.reason = {
+            $case: "noEligibleAgent",
+            noEligibleAgent: WaitReason_NoEligibleAgent.fromPartial(object.reason.noEligibleAgent),
+          };
+        }
+        break;
+      }
+      case "slotsBusy": {
+        if (object.reason?.slotsBusy !== undefined && object.reason?.slotsBusy !== null) {
+          message.reason = { $case: "slotsBusy", slotsBusy: WaitReason_SlotsBusy.fromPartial(object.reason.slotsBusy) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseWaitReason_NoCoordinator(): WaitReason_NoCoordinator {
+  return {};
+}
+
+export const WaitReason_NoCoordinator: MessageFns<WaitReason_NoCoordinator> = {
+  encode(_: WaitReason_NoCoordinator, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason_NoCoordinator {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason_NoCoordinator();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason_NoCoordinator>): WaitReason_NoCoordinator {
+    return WaitReason_NoCoordinator.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<WaitReason_NoCoordinator>): WaitReason_NoCoordinator {
+    const message = createBaseWaitReason_NoCoordinator();
+    return message;
+  },
+};
+
+function createBaseWaitReason_SweepPaused(): WaitReason_SweepPaused {
+  return { reason: "" };
+}
+
+export const WaitReason_SweepPaused: MessageFns<WaitReason_SweepPaused> = {
+  encode(message: WaitReason_SweepPaused, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason_SweepPaused {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason_SweepPaused();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason_SweepPaused>): WaitReason_SweepPaused {
+    return WaitReason_SweepPaused.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WaitReason_SweepPaused>): WaitReason_SweepPaused {
+    const message = createBaseWaitReason_SweepPaused();
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseWaitReason_Offered(): WaitReason_Offered {
+  return {};
+}
+
+export const WaitReason_Offered: MessageFns<WaitReason_Offered> = {
+  encode(_: WaitReason_Offered, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason_Offered {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason_Offered();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason_Offered>): WaitReason_Offered {
+    return WaitReason_Offered.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<WaitReason_Offered>): WaitReason_Offered {
+    const message = createBaseWaitReason_Offered();
+    return message;
+  },
+};
+
+function createBaseWaitReason_Backoff(): WaitReason_Backoff {
+  return { remainingMs: 0 };
+}
+
+export const WaitReason_Backoff: MessageFns<WaitReason_Backoff> = {
+  encode(message: WaitReason_Backoff, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.remainingMs !== 0) {
+      writer.uint32(8).int64(message.remainingMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason_Backoff {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason_Backoff();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.remainingMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason_Backoff>): WaitReason_Backoff {
+    return WaitReason_Backoff.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WaitReason_Backoff>): WaitReason_Backoff {
+    const message = createBaseWaitReason_Backoff();
+    message.remainingMs = object.remainingMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseWaitReason_ConcurrencyLimit(): WaitReason_ConcurrencyLimit {
+  return { limit: 0, running: 0, offered: 0 };
+}
+
+export const WaitReason_ConcurrencyLimit: MessageFns<WaitReason_ConcurrencyLimit> = {
+  encode(message: WaitReason_ConcurrencyLimit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.limit !== 0) {
+      writer.uint32(8).uint32(message.limit);
+    }
+    if (message.running !== 0) {
+      writer.uint32(16).uint32(message.running);
+    }
+    if (message.offered !== 0) {
+      writer.uint32(24).uint32(message.offered);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason_ConcurrencyLimit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason_ConcurrencyLimit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.running = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offered = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason_ConcurrencyLimit>): WaitReason_ConcurrencyLimit {
+    return WaitReason_ConcurrencyLimit.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WaitReason_ConcurrencyLimit>): WaitReason_ConcurrencyLimit {
+    const message = createBaseWaitReason_ConcurrencyLimit();
+    message.limit = object.limit ?? 0;
+    message.running = object.running ?? 0;
+    message.offered = object.offered ?? 0;
+    return message;
+  },
+};
+
+function createBaseWaitReason_TrialsAhead(): WaitReason_TrialsAhead {
+  return { trials: 0 };
+}
+
+export const WaitReason_TrialsAhead: MessageFns<WaitReason_TrialsAhead> = {
+  encode(message: WaitReason_TrialsAhead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trials !== 0) {
+      writer.uint32(8).uint32(message.trials);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason_TrialsAhead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason_TrialsAhead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.trials = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason_TrialsAhead>): WaitReason_TrialsAhead {
+    return WaitReason_TrialsAhead.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WaitReason_TrialsAhead>): WaitReason_TrialsAhead {
+    const message = createBaseWaitReason_TrialsAhead();
+    message.trials = object.trials ?? 0;
+    return message;
+  },
+};
+
+function createBaseWaitReason_HigherPriority(): WaitReason_HigherPriority {
+  return { sweepId: "", priority: 0, ownPriority: 0, pendingTrials: 0 };
+}
+
+export const WaitReason_HigherPriority: MessageFns<WaitReason_HigherPriority> = {
+  encode(message: WaitReason_HigherPriority, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweepId !== "") {
+      writer.uint32(10).string(message.sweepId);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(16).int32(message.priority);
+    }
+    if (message.ownPriority !== 0) {
+      writer.uint32(24).int32(message.ownPriority);
+    }
+    if (message.pendingTrials !== 0) {
+      writer.uint32(32).uint32(message.pendingTrials);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason_HigherPriority {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason_HigherPriority();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweepId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ownPriority = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pendingTrials = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason_HigherPriority>): WaitReason_HigherPriority {
+    return WaitReason_HigherPriority.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WaitReason_HigherPriority>): WaitReason_HigherPriority {
+    const message = createBaseWaitReason_HigherPriority();
+    message.sweepId = object.sweepId ?? "";
+    message.priority = object.priority ?? 0;
+    message.ownPriority = object.ownPriority ?? 0;
+    message.pendingTrials = object.pendingTrials ?? 0;
+    return message;
+  },
+};
+
+function createBaseWaitReason_SharedSlots(): WaitReason_SharedSlots {
+  return { sweepIds: [], percent: 0 };
+}
+
+export const WaitReason_SharedSlots: MessageFns<WaitReason_SharedSlots> = {
+  encode(message: WaitReason_SharedSlots, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.sweepIds) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.percent !== 0) {
+      writer.uint32(16).uint32(message.percent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason_SharedSlots {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason_SharedSlots();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweepIds.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.percent = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason_SharedSlots>): WaitReason_SharedSlots {
+    return WaitReason_SharedSlots.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WaitReason_SharedSlots>): WaitReason_SharedSlots {
+    const message = createBaseWaitReason_SharedSlots();
+    message.sweepIds = object.sweepIds?.map((e) => e) || [];
+    message.percent = object.percent ?? 0;
+    return message;
+  },
+};
+
+function createBaseWaitReason_NoAgent(): WaitReason_NoAgent {
+  return {};
+}
+
+export const WaitReason_NoAgent: MessageFns<WaitReason_NoAgent> = {
+  encode(_: WaitReason_NoAgent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason_NoAgent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason_NoAgent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason_NoAgent>): WaitReason_NoAgent {
+    return WaitReason_NoAgent.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<WaitReason_NoAgent>): WaitReason_NoAgent {
+    const message = createBaseWaitReason_NoAgent();
+    return message;
+  },
+};
+
+function createBaseWaitReason_NoEligibleAgent(): WaitReason_NoEligibleAgent {
+  return {};
+}
+
+export const WaitReason_NoEligibleAgent: MessageFns<WaitReason_NoEligibleAgent> = {
+  encode(_: WaitReason_NoEligibleAgent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason_NoEligibleAgent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason_NoEligibleAgent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason_NoEligibleAgent>): WaitReason_NoEligibleAgent {
+    return WaitReason_NoEligibleAgent.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<WaitReason_NoEligibleAgent>): WaitReason_NoEligibleAgent {
+    const message = createBaseWaitReason_NoEligibleAgent();
+    return message;
+  },
+};
+
+function createBaseWaitReason_SlotsBusy(): WaitReason_SlotsBusy {
+  return {};
+}
+
+export const WaitReason_SlotsBusy: MessageFns<WaitReason_SlotsBusy> = {
+  encode(_: WaitReason_SlotsBusy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitReason_SlotsBusy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitReason_SlotsBusy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WaitReason_SlotsBusy>): WaitReason_SlotsBusy {
+    return WaitReason_SlotsBusy.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<WaitReason_SlotsBusy>): WaitReason_SlotsBusy {
+    const message = createBaseWaitReason_SlotsBusy();
     return message;
   },
 };
@@ -2475,7 +3540,7 @@ export const AgentVerdict: MessageFns<AgentVerdict> = {
       writer.uint32(24).uint32(message.freeSlots);
     }
     for (const v of message.reasons) {
-      writer.uint32(34).string(v!);
+      AgentReason.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -2517,12 +3582,12 @@ export const AgentVerdict: MessageFns<AgentVerdict> = {
             message.freeSlots = reader.uint32();
             continue;
           }
-          case 4: {
-            if (tag !== 34) {
+          case 5: {
+            if (tag !== 42) {
               break;
             }
 
-            message.reasons.push(reader.string());
+            message.reasons.push(AgentReason.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -2545,7 +3610,909 @@ export const AgentVerdict: MessageFns<AgentVerdict> = {
     message.agentId = object.agentId ?? "";
     message.fitSlots = object.fitSlots ?? 0;
     message.freeSlots = object.freeSlots ?? 0;
-    message.reasons = object.reasons?.map((e) => e) || [];
+    message.reasons = object.reasons?.map((e) => AgentReason.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAgentReason(): AgentReason {
+  return { reason: undefined };
+}
+
+export const AgentReason: MessageFns<AgentReason> = {
+  encode(message: AgentReason, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.reason?.$case) {
+      case "lost":
+        AgentReason_Lost.encode(message.reason.lost, writer.uint32(10).fork()).join();
+        break;
+      case "leaving":
+        AgentReason_Leaving.encode(message.reason.leaving, writer.uint32(18).fork()).join();
+        break;
+      case "drained":
+        AgentReason_Drained.encode(message.reason.drained, writer.uint32(26).fork()).join();
+        break;
+      case "unfit":
+        AgentReason_Unfit.encode(message.reason.unfit, writer.uint32(34).fork()).join();
+        break;
+      case "busy":
+        AgentReason_Busy.encode(message.reason.busy, writer.uint32(42).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentReason {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentReason();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = { $case: "lost", lost: AgentReason_Lost.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = { $case: "leaving", leaving: AgentReason_Leaving.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = { $case: "drained", drained: AgentReason_Drained.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = { $case: "unfit", unfit: AgentReason_Unfit.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = { $case: "busy", busy: AgentReason_Busy.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentReason>): AgentReason {
+    return AgentReason.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentReason>): AgentReason {
+    const message = createBaseAgentReason();
+    switch (object.reason?.$case) {
+      case "lost": {
+        if (object.reason?.lost !== undefined && object.reason?.lost !== null) {
+          message.reason = { $case: "lost", lost: AgentReason_Lost.fromPartial(object.reason.lost) };
+        }
+        break;
+      }
+      case "leaving": {
+        if (object.reason?.leaving !== undefined && object.reason?.leaving !== null) {
+          message.reason = { $case: "leaving", leaving: AgentReason_Leaving.fromPartial(object.reason.leaving) };
+        }
+        break;
+      }
+      case "drained": {
+        if (object.reason?.drained !== undefined && object.reason?.drained !== null) {
+          message.reason = { $case: "drained", drained: AgentReason_Drained.fromPartial(object.reason.drained) };
+        }
+        break;
+      }
+      case "unfit": {
+        if (object.reason?.unfit !== undefined && object.reason?.unfit !== null) {
+          message.reason = { $case: "unfit", unfit: AgentReason_Unfit.fromPartial(object.reason.unfit) };
+        }
+        break;
+      }
+      case "busy": {
+        if (object.reason?.busy !== undefined && object.reason?.busy !== null) {
+          message.reason = { $case: "busy", busy: AgentReason_Busy.fromPartial(object.reason.busy) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseAgentReason_Lost(): AgentReason_Lost {
+  return { silentMs: 0 };
+}
+
+export const AgentReason_Lost: MessageFns<AgentReason_Lost> = {
+  encode(message: AgentReason_Lost, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.silentMs !== 0) {
+      writer.uint32(8).int64(message.silentMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentReason_Lost {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentReason_Lost();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.silentMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentReason_Lost>): AgentReason_Lost {
+    return AgentReason_Lost.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentReason_Lost>): AgentReason_Lost {
+    const message = createBaseAgentReason_Lost();
+    message.silentMs = object.silentMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseAgentReason_Leaving(): AgentReason_Leaving {
+  return {};
+}
+
+export const AgentReason_Leaving: MessageFns<AgentReason_Leaving> = {
+  encode(_: AgentReason_Leaving, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentReason_Leaving {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentReason_Leaving();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentReason_Leaving>): AgentReason_Leaving {
+    return AgentReason_Leaving.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<AgentReason_Leaving>): AgentReason_Leaving {
+    const message = createBaseAgentReason_Leaving();
+    return message;
+  },
+};
+
+function createBaseAgentReason_Drained(): AgentReason_Drained {
+  return { reason: "" };
+}
+
+export const AgentReason_Drained: MessageFns<AgentReason_Drained> = {
+  encode(message: AgentReason_Drained, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentReason_Drained {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentReason_Drained();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentReason_Drained>): AgentReason_Drained {
+    return AgentReason_Drained.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentReason_Drained>): AgentReason_Drained {
+    const message = createBaseAgentReason_Drained();
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseAgentReason_Unfit(): AgentReason_Unfit {
+  return { shortfall: undefined, slots: [] };
+}
+
+export const AgentReason_Unfit: MessageFns<AgentReason_Unfit> = {
+  encode(message: AgentReason_Unfit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.shortfall !== undefined) {
+      Shortfall.encode(message.shortfall, writer.uint32(10).fork()).join();
+    }
+    if (message.slots.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.slots) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentReason_Unfit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentReason_Unfit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.shortfall = Shortfall.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.slots.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.slots.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentReason_Unfit>): AgentReason_Unfit {
+    return AgentReason_Unfit.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentReason_Unfit>): AgentReason_Unfit {
+    const message = createBaseAgentReason_Unfit();
+    message.shortfall = (object.shortfall !== undefined && object.shortfall !== null)
+      ? Shortfall.fromPartial(object.shortfall)
+      : undefined;
+    message.slots = object.slots?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseAgentReason_Busy(): AgentReason_Busy {
+  return { allSlots: false };
+}
+
+export const AgentReason_Busy: MessageFns<AgentReason_Busy> = {
+  encode(message: AgentReason_Busy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.allSlots !== false) {
+      writer.uint32(8).bool(message.allSlots);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentReason_Busy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentReason_Busy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.allSlots = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentReason_Busy>): AgentReason_Busy {
+    return AgentReason_Busy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentReason_Busy>): AgentReason_Busy {
+    const message = createBaseAgentReason_Busy();
+    message.allSlots = object.allSlots ?? false;
+    return message;
+  },
+};
+
+function createBaseShortfall(): Shortfall {
+  return { kind: undefined };
+}
+
+export const Shortfall: MessageFns<Shortfall> = {
+  encode(message: Shortfall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.kind?.$case) {
+      case "trainer":
+        Shortfall_Trainer.encode(message.kind.trainer, writer.uint32(10).fork()).join();
+        break;
+      case "gpus":
+        Shortfall_Gpus.encode(message.kind.gpus, writer.uint32(18).fork()).join();
+        break;
+      case "unusedGpu":
+        Shortfall_UnusedGpu.encode(message.kind.unusedGpu, writer.uint32(26).fork()).join();
+        break;
+      case "vram":
+        Shortfall_Vram.encode(message.kind.vram, writer.uint32(34).fork()).join();
+        break;
+      case "label":
+        Shortfall_Label.encode(message.kind.label, writer.uint32(42).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Shortfall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShortfall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = { $case: "trainer", trainer: Shortfall_Trainer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = { $case: "gpus", gpus: Shortfall_Gpus.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = { $case: "unusedGpu", unusedGpu: Shortfall_UnusedGpu.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = { $case: "vram", vram: Shortfall_Vram.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.kind = { $case: "label", label: Shortfall_Label.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Shortfall>): Shortfall {
+    return Shortfall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Shortfall>): Shortfall {
+    const message = createBaseShortfall();
+    switch (object.kind?.$case) {
+      case "trainer": {
+        if (object.kind?.trainer !== undefined && object.kind?.trainer !== null) {
+          message.kind = { $case: "trainer", trainer: Shortfall_Trainer.fromPartial(object.kind.trainer) };
+        }
+        break;
+      }
+      case "gpus": {
+        if (object.kind?.gpus !== undefined && object.kind?.gpus !== null) {
+          message.kind = { $case: "gpus", gpus: Shortfall_Gpus.fromPartial(object.kind.gpus) };
+        }
+        break;
+      }
+      case "unusedGpu": {
+        if (object.kind?.unusedGpu !== undefined && object.kind?.unusedGpu !== null) {
+          message.kind = { $case: "unusedGpu", unusedGpu: Shortfall_UnusedGpu.fromPartial(object.kind.unusedGpu) };
+        }
+        break;
+      }
+      case "vram": {
+        if (object.kind?.vram !== undefined && object.kind?.vram !== null) {
+          message.kind = { $case: "vram", vram: Shortfall_Vram.fromPartial(object.kind.vram) };
+        }
+        break;
+      }
+      case "label": {
+        if (object.kind?.label !== undefined && object.kind?.label !== null) {
+          message.kind = { $case: "label", label: Shortfall_Label.fromPartial(object.kind.label) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseShortfall_Trainer(): Shortfall_Trainer {
+  return { required: "", available: [] };
+}
+
+export const Shortfall_Trainer: MessageFns<Shortfall_Trainer> = {
+  encode(message: Shortfall_Trainer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.required !== "") {
+      writer.uint32(10).string(message.required);
+    }
+    for (const v of message.available) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Shortfall_Trainer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShortfall_Trainer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.required = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.available.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Shortfall_Trainer>): Shortfall_Trainer {
+    return Shortfall_Trainer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Shortfall_Trainer>): Shortfall_Trainer {
+    const message = createBaseShortfall_Trainer();
+    message.required = object.required ?? "";
+    message.available = object.available?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseShortfall_Gpus(): Shortfall_Gpus {
+  return { required: 0, available: 0 };
+}
+
+export const Shortfall_Gpus: MessageFns<Shortfall_Gpus> = {
+  encode(message: Shortfall_Gpus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.required !== 0) {
+      writer.uint32(8).uint32(message.required);
+    }
+    if (message.available !== 0) {
+      writer.uint32(16).uint32(message.available);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Shortfall_Gpus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShortfall_Gpus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.required = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.available = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Shortfall_Gpus>): Shortfall_Gpus {
+    return Shortfall_Gpus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Shortfall_Gpus>): Shortfall_Gpus {
+    const message = createBaseShortfall_Gpus();
+    message.required = object.required ?? 0;
+    message.available = object.available ?? 0;
+    return message;
+  },
+};
+
+function createBaseShortfall_UnusedGpu(): Shortfall_UnusedGpu {
+  return { backend: "" };
+}
+
+export const Shortfall_UnusedGpu: MessageFns<Shortfall_UnusedGpu> = {
+  encode(message: Shortfall_UnusedGpu, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.backend !== "") {
+      writer.uint32(10).string(message.backend);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Shortfall_UnusedGpu {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShortfall_UnusedGpu();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.backend = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Shortfall_UnusedGpu>): Shortfall_UnusedGpu {
+    return Shortfall_UnusedGpu.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Shortfall_UnusedGpu>): Shortfall_UnusedGpu {
+    const message = createBaseShortfall_UnusedGpu();
+    message.backend = object.backend ?? "";
+    return message;
+  },
+};
+
+function createBaseShortfall_Vram(): Shortfall_Vram {
+  return { requiredBytes: 0, availableBytes: 0 };
+}
+
+export const Shortfall_Vram: MessageFns<Shortfall_Vram> = {
+  encode(message: Shortfall_Vram, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requiredBytes !== 0) {
+      writer.uint32(8).int64(message.requiredBytes);
+    }
+    if (message.availableBytes !== 0) {
+      writer.uint32(16).int64(message.availableBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Shortfall_Vram {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShortfall_Vram();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.requiredBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.availableBytes = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Shortfall_Vram>): Shortfall_Vram {
+    return Shortfall_Vram.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Shortfall_Vram>): Shortfall_Vram {
+    const message = createBaseShortfall_Vram();
+    message.requiredBytes = object.requiredBytes ?? 0;
+    message.availableBytes = object.availableBytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseShortfall_Label(): Shortfall_Label {
+  return { name: "", required: "", actual: undefined, names: [] };
+}
+
+export const Shortfall_Label: MessageFns<Shortfall_Label> = {
+  encode(message: Shortfall_Label, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.required !== "") {
+      writer.uint32(18).string(message.required);
+    }
+    if (message.actual !== undefined) {
+      writer.uint32(26).string(message.actual);
+    }
+    for (const v of message.names) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Shortfall_Label {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShortfall_Label();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.required = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actual = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Shortfall_Label>): Shortfall_Label {
+    return Shortfall_Label.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Shortfall_Label>): Shortfall_Label {
+    const message = createBaseShortfall_Label();
+    message.name = object.name ?? "";
+    message.required = object.required ?? "";
+    message.actual = object.actual ?? undefined;
+    message.names = object.names?.map((e) => e) || [];
     return message;
   },
 };
@@ -2671,7 +4638,7 @@ export const SweepServiceService = {
     responseSerialize: (value: ListAgentsResponse): Buffer => Buffer.from(ListAgentsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAgentsResponse => ListAgentsResponse.decode(value),
   },
-  /** Why a trial does not run, agent by agent; or what state it is in, and since when. */
+  /** Returns why a trial does not run, for each agent; or its state and last attempt. */
   explainTrial: {
     path: "/trawl.v1.SweepService/ExplainTrial" as const,
     requestStream: false as const,
@@ -2706,7 +4673,7 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
   readLog: handleServerStreamingCall<ReadLogRequest, ReadLogResponse>;
   listAgents: handleUnaryCall<ListAgentsRequest, ListAgentsResponse>;
-  /** Why a trial does not run, agent by agent; or what state it is in, and since when. */
+  /** Returns why a trial does not run, for each agent; or its state and last attempt. */
   explainTrial: handleUnaryCall<ExplainTrialRequest, ExplainTrialResponse>;
 }
 
@@ -2855,7 +4822,7 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListAgentsResponse) => void,
   ): ClientUnaryCall;
-  /** Why a trial does not run, agent by agent; or what state it is in, and since when. */
+  /** Returns why a trial does not run, for each agent; or its state and last attempt. */
   explainTrial(
     request: ExplainTrialRequest,
     callback: (error: ServiceError | null, response: ExplainTrialResponse) => void,

@@ -1,0 +1,185 @@
+/** The words of `trawl explain` and of the dashboard's explain view. */
+import type {
+  AgentReason,
+  AgentVerdict,
+  ExplainTrialResponse,
+  Shortfall,
+  WaitReason,
+} from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { Attempt, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
+import { didYouMean } from './did-you-mean.ts';
+import { formatSpan } from './numbers.ts';
+
+/** Failures that are never retried: the same parameters give the same result. */
+const NEVER_RETRIED: readonly FailureClassName[] = ['nan', 'rejected'];
+
+/** Returns the explanation as lines. Names in them are unescaped: pass them through `visibleText` for a terminal. */
+export function explainLines(explained: ExplainTrialResponse, now: number): string[] {
+  const { trial, sinceMs, agents } = explained;
+  if (trial === undefined) throw new Error('the coordinator answered without a trial');
+  const span = formatSpan(Math.max(0, now - sinceMs));
+  const since = sinceMs === 0 ? '' : trial.endedAtMs === 0 ? ` for ${span}` : ` ${span} ago`;
+  const state = `trial ${trial.id} of sweep ${trial.sweepId}: ${trialState.of(trial.state)}${since}`;
+  const lines = [state, ...explanationTexts(explained).map((text) => `  ${text}`)];
+  if (agents.length > 0) lines.push('agents:', ...agents.map((agent) => `  ${verdictText(agent)}`));
+  return lines;
+}
+
+/** Returns one text for each reason of a trial that waits, and one for a trial that runs or has ended. */
+export function explanationTexts({ trial, reasons, lastAttempt }: ExplainTrialResponse): string[] {
+  const state = trial === undefined ? undefined : trialState.of(trial.state);
+  if (trial !== undefined && state !== 'pending' && state !== 'offered') return [outcomeText(trial, lastAttempt)];
+  const texts = reasons.map(waitReasonText);
+  const failure = lastAttempt?.failure;
+  if (lastAttempt !== undefined && failure !== undefined) {
+    const { number, agentId } = lastAttempt;
+    texts.push(`attempt ${number} failed on ${agentId}: ${failureClass.of(failure.class)}: ${failure.message}`);
+  }
+  return texts;
+}
+
+/** Whether the trial cannot run until a person acts, or an agent that can run it connects. */
+export function isBlocking({ reason }: WaitReason): boolean {
+  switch (reason?.$case) {
+    case 'noCoordinator':
+    case 'sweepPaused':
+    case 'noAgent':
+    case 'noEligibleAgent':
+      return true;
+    default:
+      return false;
+  }
+}
+
+export function waitReasonText({ reason }: WaitReason): string {
+  switch (reason?.$case) {
+    case 'noCoordinator':
+      return 'no coordinator is running';
+    case 'sweepPaused':
+      return withReason('the sweep is paused', reason.sweepPaused.reason);
+    case 'offered':
+      return 'offered: the next free slot that can run it takes it';
+    case 'backoff':
+      return `will be retried in ${seconds(reason.backoff.remainingMs)}`;
+    case 'concurrencyLimit': {
+      const { limit, running, offered } = reason.concurrencyLimit;
+      return `the sweep has reached its concurrency limit of ${limit} (${running} running, ${offered} offered)`;
+    }
+    case 'trialsAhead': {
+      const { trials } = reason.trialsAhead;
+      return `${trials === 1 ? '1 trial' : `${trials} trials`} of the sweep will run first`;
+    }
+    case 'higherPriority': {
+      const { sweepId, priority, ownPriority, pendingTrials } = reason.higherPriority;
+      const pending = `${pendingTrials} of its trials ${pendingTrials === 1 ? 'is' : 'are'} pending`;
+      return `sweep ${sweepId} has higher priority (${priority}, this sweep ${ownPriority}); ${pending}`;
+    }
+    case 'sharedSlots': {
+      const { sweepIds, percent } = reason.sharedSlots;
+      const others = `${sweepIds.length === 1 ? 'sweep' : 'sweeps'} ${sweepIds.join(', ')}`;
+      return `the sweep shares the slots with ${others}; its share by weight is ${percent}%`;
+    }
+    case 'noAgent':
+      return 'no agent has connected yet';
+    case 'noEligibleAgent':
+      return 'no connected agent can run it';
+    case 'slotsBusy':
+      return 'every slot that can run it is busy';
+    case undefined:
+      return 'a reason that this version of trawl cannot display';
+  }
+}
+
+/** Returns the end of a sentence about a slot: `8 GiB of GPU memory (the sweep requires 16 GiB)`. */
+export function shortfallText({ kind }: Shortfall): string {
+  switch (kind?.$case) {
+    case 'trainer': {
+      const { required, available } = kind.trainer;
+      return `no trainer ${required} (available: ${available.join(', ') || 'none'})`;
+    }
+    case 'gpus': {
+      const { required, available } = kind.gpus;
+      const has = available === 0 ? 'no GPU' : available === 1 ? '1 GPU' : `${available} GPUs`;
+      return `${has} (the sweep requires ${required === 0 ? 'none' : required})`;
+    }
+    case 'unusedGpu':
+      return `GPU not used: the backend is ${kind.unusedGpu.backend} (run trawl doctor on that machine)`;
+    case 'vram': {
+      const { requiredBytes, availableBytes } = kind.vram;
+      const available = availableBytes === 0 ? 'no GPU memory' : `${inGiB(availableBytes)} of GPU memory`;
+      return `${available} (the sweep requires ${inGiB(requiredBytes)})`;
+    }
+    case 'label': {
+      const { name, required, actual, names } = kind.label;
+      if (actual !== undefined) return `label ${name} is ${actual} (the sweep requires ${required})`;
+      return `no label ${name} (the sweep requires ${required})${didYouMean(name, names)}`;
+    }
+    case undefined:
+      return 'a requirement that this version of trawl cannot display';
+  }
+}
+
+/** Returns a text such as `agent-1: no: no GPU (the sweep requires 1)`. */
+export function verdictText(verdict: AgentVerdict): string {
+  const { agentId, fitSlots, freeSlots } = verdict;
+  const reasons = verdict.reasons.map(agentReasonText);
+  if (fitSlots === 0) return `${agentId}: no: ${reasons.join('; ')}`;
+  const slots = fitSlots === 1 ? '1 slot' : `${fitSlots} slots`;
+  const canRun = freeSlots > 0 ? `can run it: ${freeSlots} of ${slots} free` : `can run it in ${slots}`;
+  return [`${agentId}: ${canRun}`, ...reasons].join('; ');
+}
+
+export function agentReasonText({ reason }: AgentReason): string {
+  switch (reason?.$case) {
+    case 'lost':
+      return `lost: not heard from for ${seconds(reason.lost.silentMs)}`;
+    case 'leaving':
+      return 'shutting down';
+    case 'drained':
+      return withReason('drained', reason.drained.reason);
+    case 'unfit': {
+      const { slots, shortfall } = reason.unfit;
+      const text = shortfallText(shortfall ?? { kind: undefined });
+      return slots.length === 0 ? text : `${slots.length === 1 ? 'slot' : 'slots'} ${slots.join(', ')}: ${text}`;
+    }
+    case 'busy':
+      return reason.busy.allSlots ? 'all slots are busy' : 'the slots that can run it are busy';
+    case undefined:
+      return 'a reason that this version of trawl cannot display';
+  }
+}
+
+function outcomeText(trial: Trial, last: Attempt | undefined): string {
+  const attempt = last === undefined ? '' : `attempt ${last.number} on agent ${last.agentId}, slot ${last.slot}`;
+  const state = trialState.of(trial.state);
+  switch (state) {
+    case 'running':
+      return `${attempt}; ${trial.epoch} ${trial.epoch === 1 ? 'epoch' : 'epochs'} reported`;
+    case 'stopped':
+      return `stopped early by a rule: ${attempt}`;
+    case 'failed': {
+      const { failure } = trial;
+      if (failure === undefined) return `failed: ${attempt}`;
+      const name = failureClass.of(failure.class);
+      const retries = NEVER_RETRIED.includes(name) ? `${name} is never retried` : 'retries used up';
+      return `failed: ${attempt}: ${name}: ${failure.message}; ${retries}`;
+    }
+    case 'cancelled':
+      return `cancelled with its sweep${attempt === '' ? ' before it ran' : `: ${attempt}`}`;
+    default:
+      return `${state}: ${attempt}`;
+  }
+}
+
+function withReason(text: string, reason: string): string {
+  return reason === '' ? text : `${text}: ${reason}`;
+}
+
+function seconds(ms: number): string {
+  return `${Math.max(0, Math.round(ms / 100) / 10)} s`;
+}
+
+function inGiB(bytes: number): string {
+  return `${Math.round((bytes / 2 ** 30) * 10) / 10} GiB`;
+}
