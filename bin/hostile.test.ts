@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { toWire } from '../lib/domain/wire-parameters.ts';
+import { toWire } from '../lib/domain/parameters.ts';
 import { type ArtifactServiceServer, ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { Artifact, FailureClass, SweepState, TrialState } from '../proto/gen/trawl/v1/types.ts';
 import { type CannedServer, serveCanned } from '../test/support/cli/canned-service.ts';

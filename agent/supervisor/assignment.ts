@@ -1,6 +1,6 @@
 /** Turns a grant into the assignment of a worker. */
 import type { Logger } from 'pino';
-import { fromWire } from '../../lib/domain/wire-parameters.ts';
+import { fromWire } from '../../lib/domain/parameters.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { attemptFolder, resumeFile } from '../folders.ts';
 import type { Assignment } from '../worker/ipc.ts';

@@ -1,6 +1,6 @@
 /** A sweep that runs for ever, as messages of a Watch stream. */
 
-import { toWire } from '../../lib/domain/wire-parameters.ts';
+import { toWire } from '../../lib/domain/parameters.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { fromWire } from '../../lib/domain/parameters.ts';
 import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
-import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import { formatMetric, formatSpan } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { NotFoundError } from '../../proto/errors.ts';

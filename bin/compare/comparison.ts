@@ -1,7 +1,6 @@
 import { contrastOf, intervalOf } from '../../coordinator/analysis/contrast.ts';
-import { splitParameters } from '../../lib/domain/parameters.ts';
-import { isResult } from '../../lib/domain/trial-result.ts';
-import { fromWire } from '../../lib/domain/wire-parameters.ts';
+import { fromWire, splitParameters } from '../../lib/domain/parameters.ts';
+import { resultOf } from '../../lib/domain/trial-result.ts';
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
@@ -65,9 +64,8 @@ export function comparisonOf(
 function resultsOf({ trialIds }: Config, byId: ReadonlyMap<string, Trial>, metric: string): number[] {
   return trialIds.flatMap((id) => {
     const trial = byId.get(id);
-    const value = trial?.metrics[metric];
-    const counts = trial !== undefined && isResult(trialState.of(trial.state));
-    return counts && value !== undefined && Number.isFinite(value) ? [value] : [];
+    if (trial === undefined) return [];
+    return resultOf({ state: trialState.of(trial.state), metrics: trial.metrics }, metric) ?? [];
   });
 }
 

@@ -1,6 +1,6 @@
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { splitParameters } from '../../lib/domain/parameters.ts';
-import { placesOf, type RankedMetric, rankedMetrics, rankTrials } from '../../lib/domain/ranked-metrics.ts';
+import { type RankedMetric, rankedMetrics, rankTrials } from '../../lib/domain/ranking.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
@@ -21,13 +21,12 @@ function ranking(
   others: readonly string[],
   terminal: Terminal,
 ): string {
-  const places = placesOf(trials, metric);
-  const ranked = rankTrials(trials, metric);
+  const ranked = rankTrials(trials, metric.name, metric.goal).filter(({ rank }) => rank > 0);
   if (ranked.length === 0) return `By ${visibleText(metric.name)}: no trial has a value of it.\n`;
   const numeric = (header: string, cell: (trial: Trial) => string): Column<Trial> => ({ header, numeric: true, cell });
   const table = renderTable<Trial>(
     [
-      numeric('rank', (trial) => String(places.get(trial.id) ?? '')),
+      numeric('rank', ({ rank }) => String(rank)),
       { header: 'trial', cell: (trial) => shortId(trial.id) },
       ...parameterColumns(trials, splitParameters(trials).varying),
       ...[metric.name, ...others].map((name) => numeric(name, (trial) => formatMetric(trial.metrics[name]))),

@@ -1,5 +1,5 @@
+import { fromWire } from '../../lib/domain/parameters.ts';
 import { trialTotal } from '../../lib/domain/trial-state.ts';
-import { fromWire } from '../../lib/domain/wire-parameters.ts';
 import type {
   Agent,
   Artifact,

@@ -2,11 +2,12 @@
  * Whose reconstructions a report shows: one at each value of the parameter that matters most, the best config's among
  * them; where no parameter varies, the best config's alone.
  */
+import { trialValue } from '../../lib/domain/trial-result.ts';
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalName } from '../../proto/names.ts';
 import { MAX_PICTURES } from './limits.ts';
 import { levelsOf } from './parameter-levels.ts';
-import { counts, type Space, valuesOf } from './trial-results.ts';
+import { type Space, valuesOf } from './trial-results.ts';
 
 export interface Chosen {
   /** What it stands for: `latent_dim=15`, `latent_dim=30, best`, or `best`. */
@@ -59,6 +60,6 @@ function bestTrial(
   const sign = goal === 'minimize' ? 1 : -1;
   return config.trialIds
     .flatMap((id) => byId.get(id) ?? [])
-    .filter((trial) => counts(trial) && Number.isFinite(trial.metrics[metric]))
+    .filter((trial) => trialValue(trial, metric) !== undefined)
     .sort((a, b) => sign * ((a.metrics[metric] ?? 0) - (b.metrics[metric] ?? 0)))[0];
 }

@@ -3,7 +3,7 @@ import { type Judged, type JudgedTrial, judge } from '../../coordinator/analysis
 import { type Plan, plan } from '../../coordinator/grid/plan.ts';
 import type { Hypothesis, SweepSpec } from '../../coordinator/grid/spec.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
-import { fromWire } from '../../lib/domain/wire-parameters.ts';
+import { fromWire } from '../../lib/domain/parameters.ts';
 import type { Agent, Config, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
 import { trawlVersion } from '../package.ts';

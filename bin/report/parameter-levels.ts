@@ -1,6 +1,6 @@
 /** The values that a parameter takes over some configs, in an order and a number that a chart can show. */
 
-import { fromWire } from '../../lib/domain/wire-parameters.ts';
+import { fromWire } from '../../lib/domain/parameters.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 

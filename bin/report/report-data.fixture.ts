@@ -3,7 +3,7 @@
 import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enumerate.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
-import { toWire } from '../../lib/domain/wire-parameters.ts';
+import { toWire } from '../../lib/domain/parameters.ts';
 import { type Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import {
   type FailureClassName,

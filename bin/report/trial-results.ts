@@ -1,6 +1,6 @@
 /** What of a sweep's results the sections have in common. */
-import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { type GoalName, goal, trialState } from '../../proto/names.ts';
+import type { Config } from '../../proto/gen/trawl/v1/types.ts';
+import { type GoalName, goal } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { ReportData } from './data.ts';
 import {
@@ -57,12 +57,6 @@ export function settingText(parameters: Parameters, names: readonly string[]): s
 
 export const valuesOf = (space: Space, name: string) =>
   distinctValues([...space.parameters.values()].map((parameters) => parameters[name]));
-
-/** Trials whose curve counts: what a failed or cancelled one reported is no result. */
-export function counts(trial: Trial): boolean {
-  const state = trialState.of(trial.state);
-  return state === 'succeeded' || state === 'stopped' || state === 'running';
-}
 
 export const grouped = new Intl.NumberFormat('en').format;
 

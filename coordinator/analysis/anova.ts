@@ -4,7 +4,7 @@
  * spread over the seeds (Montgomery, Design and Analysis of Experiments, chapter 5).
  */
 
-import { spreadOf } from '../../lib/domain/spread.ts';
+import { meanOf } from '../../lib/domain/trial-result.ts';
 import type { BalancedGrid, Factor, Observation } from './balanced-grid.ts';
 import { fTail } from './distributions.ts';
 
@@ -29,7 +29,7 @@ const ROUNDING = 1e-12;
 
 export function anovaOf({ factors, observations }: Pick<BalancedGrid, 'factors' | 'observations'>): Anova {
   const values = observations.map(({ value }) => value);
-  const grand = spreadOf(values).mean;
+  const grand = meanOf(values);
   const total = values.reduce((sum, value) => sum + (value - grand) ** 2, 0);
   const settled = (sum: number) => (sum < ROUNDING * total ? 0 : sum);
   const mains = factors.map((factor) => ({

@@ -4,7 +4,7 @@
  * freedom of any number of cells are Satterthwaite's (Biometrics Bulletin 2, 1946).
  */
 
-import { spreadOf } from '../../lib/domain/spread.ts';
+import { spreadOf } from '../../lib/domain/trial-result.ts';
 import { tQuantile, tTwoSided } from './distributions.ts';
 
 export interface Cell {

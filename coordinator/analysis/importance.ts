@@ -1,7 +1,7 @@
 /** How much each parameter of a sweep moves a metric: analysis of variance. */
 
-import { type Spread, spreadOf } from '../../lib/domain/spread.ts';
-import { isResult } from '../../lib/domain/trial-result.ts';
+import { resultOf, spreadOf } from '../../lib/domain/trial-result.ts';
+import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import { anovaOf } from './anova.ts';
 import { balancedGrid, type Observation } from './balanced-grid.ts';
@@ -41,8 +41,8 @@ export interface Importance {
  */
 export function importanceOf(trials: readonly JudgedTrial[], metric: string, axes: readonly string[]): Importance {
   const all = trials.flatMap((trial): Observation[] => {
-    const value = trial.metrics[metric];
-    return isResult(trial.state) && value !== undefined && Number.isFinite(value) ? [{ trial, value }] : [];
+    const value = resultOf(trial, metric);
+    return value === undefined ? [] : [{ trial, value }];
   });
   if (all.length === 0) return nothing(metric, 'no trial has a result yet');
   const names = new Set(all.flatMap(({ trial }) => Object.keys(trial.parameters)));

@@ -1,6 +1,6 @@
 /** Trends over the epochs: Kendall's tau of each trial's curve, and its spread over the seeds. */
 
-import { isResult } from '../../lib/domain/trial-result.ts';
+import { hasResult } from '../../lib/domain/trial-result.ts';
 import type { Cell } from './contrast.ts';
 import { normalTwoSided } from './distributions.ts';
 import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './judge-comparison.ts';
@@ -24,7 +24,7 @@ export function judgeTrend(metric: string, rises: boolean, trials: readonly Judg
   const undecided = (because: string): JudgedPart => ({
     ...{ claim, verdict: 'undecided', estimate: undefined, because, moreSeeds: undefined },
   });
-  const ended = trials.filter(({ state }) => isResult(state));
+  const ended = trials.filter(({ state }) => hasResult(state));
   const curves = ended.map((trial) => ({ configId: trial.configId, series: seriesOf(trial, metric) }));
   const long = curves.filter(({ series }) => series.length >= MIN_EPOCHS);
   if (ended.length === 0) return undecided('no trial has a result yet');

@@ -3,8 +3,7 @@
  * claim does not name, never across settings, and the effect is the mean over the settings that both sides have.
  */
 
-import { spreadOf } from '../../lib/domain/spread.ts';
-import { isResult } from '../../lib/domain/trial-result.ts';
+import { meanOf, resultOf } from '../../lib/domain/trial-result.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { canonicalJson } from '../grid/canonical-json.ts';
 import { type Condition, matches } from '../grid/rules.ts';
@@ -86,7 +85,7 @@ function fitOf(left: Levels, right: Levels, range: boolean): SettingFit | undefi
  * has no derivative where two levels tie.
  */
 function extremes(lists: readonly (readonly number[])[]): Cell[] {
-  const sorted = lists.map((values) => ({ values, mean: spreadOf(values).mean })).sort((a, b) => a.mean - b.mean);
+  const sorted = lists.map((values) => ({ values, mean: meanOf(values) })).sort((a, b) => a.mean - b.mean);
   const least = sorted[0]?.values ?? [];
   const most = sorted[sorted.length - 1]?.values ?? [];
   return [
@@ -101,10 +100,10 @@ interface Result {
 }
 
 function resultsOf(trials: readonly JudgedTrial[], metric: string, conditions: readonly Condition[]): Result[] {
-  return trials.flatMap(({ state, parameters, metrics }) => {
-    const value = metrics[metric];
-    const counts = isResult(state) && value !== undefined && Number.isFinite(value);
-    return counts && matches(conditions, parameters) ? [{ parameters, value }] : [];
+  return trials.flatMap((trial) => {
+    const value = resultOf(trial, metric);
+    const { parameters } = trial;
+    return value !== undefined && matches(conditions, parameters) ? [{ parameters, value }] : [];
   });
 }
 

@@ -1,6 +1,6 @@
 /** The series of one sweep: begun with zeros for every known label value, and taken away after its end. */
 import type { Metric } from 'prom-client';
-import { usualGoal } from '../../lib/domain/goals.ts';
+import { usualGoal } from '../../lib/domain/ranking.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import type { Sweep } from '../core/model.ts';
 import { unfinished } from '../core/trials.ts';

@@ -1,6 +1,6 @@
 /** What the store holds, as the wire's messages. Reads see durable rows only. */
 import type { Database } from 'libsql';
-import { toWire } from '../../lib/domain/wire-parameters.ts';
+import { toWire } from '../../lib/domain/parameters.ts';
 import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
 import type {
   Artifact,

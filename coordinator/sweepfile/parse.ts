@@ -1,6 +1,6 @@
 /** The whole way from a sweep file's text to a checked sweep. */
 import { basename } from 'node:path';
-import { usualGoal } from '../../lib/domain/goals.ts';
+import { usualGoal } from '../../lib/domain/ranking.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
 import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/priorities.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';

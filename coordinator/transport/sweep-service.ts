@@ -1,8 +1,7 @@
 /** People's side: sweeps are submitted, steered, listed and watched. */
 import type { Logger } from 'pino';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
-import { usualGoal } from '../../lib/domain/goals.ts';
-import { rank } from '../../lib/domain/ranking.ts';
+import { goalOf, rankTrials } from '../../lib/domain/ranking.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
   ControlSweepRequest,
@@ -19,8 +18,8 @@ import type {
   SweepAction,
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { type GoalName, goal, trialState } from '../../proto/names.ts';
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { type GoalName, goal } from '../../proto/names.ts';
 import { curveOf } from '../analysis/curve.ts';
 import type { Explanation } from '../core/explain.ts';
 import type { Queries } from '../store/queries.ts';
@@ -98,11 +97,10 @@ async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncG
   const metric = request.rankBy || (sweep.metric?.name ?? '');
   const trials = queries.trials(sweep.id);
   if (request.rankBy !== '') mustBeReported(metric, trials);
-  const ranked = rank(trials, metric, goalOf(sweep, metric, request.goal), hasPlace);
+  const ranked = rankTrials(trials, metric, rankingGoal(sweep, metric, request.goal));
   const wanted = new Set(request.states);
   const rows = ranked
-    .filter(([trial]) => wanted.size === 0 || wanted.has(trial.state))
-    .map(([trial, place]) => ({ ...trial, rank: place }))
+    .filter(({ state }) => wanted.size === 0 || wanted.has(state))
     .slice(0, request.limit === 0 ? undefined : request.limit);
   for (let at = 0; at < rows.length; at += TRIALS_PER_MESSAGE) {
     yield { trials: rows.slice(at, at + TRIALS_PER_MESSAGE) };
@@ -114,7 +112,7 @@ async function* listConfigs(queries: Queries, request: ListConfigsRequest): Asyn
   const metric = request.rankBy || (sweep.metric?.name ?? '');
   const trials = queries.trials(sweep.id);
   if (request.rankBy !== '') mustBeReported(metric, trials);
-  const ranked = rankConfigs(configsOf(trials), metric, goalOf(sweep, metric, request.goal));
+  const ranked = rankConfigs(configsOf(trials), metric, rankingGoal(sweep, metric, request.goal));
   const rows = ranked.slice(0, request.limit === 0 ? undefined : request.limit);
   for (let at = 0; at < rows.length; at += TRIALS_PER_MESSAGE) {
     yield { configs: rows.slice(at, at + TRIALS_PER_MESSAGE) };
@@ -143,15 +141,8 @@ async function* listCurves(queries: Queries, request: ListCurvesRequest): AsyncG
   }
 }
 
-function goalOf(sweep: Sweep, metric: string, asked: ListTrialsRequest['goal']): GoalName {
-  if (asked === 'GOAL_MINIMIZE' || asked === 'GOAL_MAXIMIZE') return goal.of(asked);
-  return sweep.metric?.name === metric ? goal.of(sweep.metric.goal) : usualGoal(metric);
-}
-
-/** What a failed or cancelled trial reported before its end is no result; a running one has that of its last epoch. */
-function hasPlace(trial: Trial): boolean {
-  const state = trialState.of(trial.state);
-  return state !== 'failed' && state !== 'cancelled';
+function rankingGoal(sweep: Sweep, metric: string, asked: ListTrialsRequest['goal']): GoalName {
+  return asked === 'GOAL_MINIMIZE' || asked === 'GOAL_MAXIMIZE' ? goal.of(asked) : goalOf(sweep, metric);
 }
 
 /** @throws {BadInputError} when trials have reported metrics, and this is none of them */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { toWire } from '../../lib/domain/wire-parameters.ts';
+import { toWire } from '../../lib/domain/parameters.ts';
 import { endedTrial, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
 import { meanOf } from './config-row.ts';

@@ -1,6 +1,7 @@
 /** What the leaderboard is made of, kept up to date with the trials: configs, their places, the Pareto front. */
 
-import { type RankedMetric, rankedMetrics } from '../../lib/domain/ranked-metrics.ts';
+import { configIdOf } from '../../lib/domain/configs.ts';
+import { type RankedMetric, rankedMetrics } from '../../lib/domain/ranking.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type ConfigRow, meanOf } from './config-row.ts';
 import type { DashboardState } from './dashboard-state.ts';
@@ -72,8 +73,7 @@ function withTrials(board: Board, trials: Iterable<Trial>) {
   let at = board.at as Map<string, number>;
   const touched = new Map<string, Change<ConfigRow>>();
   for (const trial of trials) {
-    // A coordinator gives every trial a config; without one it would be alone in its own.
-    const id = trial.configId || trial.id;
+    const id = configIdOf(trial);
     const place = at.get(id);
     const known = place === undefined ? undefined : configs[place];
     const row = known === undefined ? { id, index: trial.index, trials: [trial] as const } : withTrial(known, trial);

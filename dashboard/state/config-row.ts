@@ -1,5 +1,6 @@
 /** A config with its replicates: a row of the leaderboard. */
-import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { configSpread, configValue, trialValue } from '../../lib/domain/trial-result.ts';
+import type { Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type TrialStateName, trialState } from '../../proto/names.ts';
 
 export interface ConfigRow {
@@ -11,48 +12,18 @@ export interface ConfigRow {
   readonly trials: readonly [Trial, ...Trial[]];
 }
 
-export interface Spread {
-  readonly mean: number;
-  /** Of the sample (n - 1); 0 when n is 1. */
-  readonly std: number;
-  readonly n: number;
-}
+/** Returns the value that the row is ranked by (see lib/domain/trial-result.ts). */
+export const meanOf = ({ trials }: ConfigRow, metric: string): number | undefined => configValue(trials, metric);
 
-/** What a failed or cancelled trial reported before its end is no result. */
-export function resultOf(trial: Trial, metric: string): number | undefined {
-  if (trial.state === 'TRIAL_STATE_FAILED' || trial.state === 'TRIAL_STATE_CANCELLED') return undefined;
-  const value = trial.metrics[metric];
-  return value !== undefined && Number.isFinite(value) ? value : undefined;
-}
-
-/** The mean of a metric over the replicates that have one. Called for every row: makes nothing for a single trial. */
-export function meanOf({ trials }: ConfigRow, metric: string): number | undefined {
-  if (trials.length === 1) return resultOf(trials[0], metric);
-  let sum = 0;
-  let n = 0;
-  for (const trial of trials) {
-    const value = resultOf(trial, metric);
-    if (value === undefined) continue;
-    sum += value;
-    n++;
-  }
-  return n === 0 ? undefined : sum / n;
-}
-
-export function spreadOf(row: ConfigRow, metric: string): Spread | undefined {
-  const mean = meanOf(row, metric);
-  if (mean === undefined) return undefined;
-  const values = row.trials.flatMap((trial) => resultOf(trial, metric) ?? []);
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, std: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0, n: values.length };
-}
+/** Returns mean and standard deviation over the row's replicates. */
+export const spreadOf = ({ trials }: ConfigRow, metric: string): Spread | undefined => configSpread(trials, metric);
 
 /** The trial that stands for the config: of its best result by the metric, else the one that came furthest. */
 export function bestTrial({ trials }: ConfigRow, metric: string, minimize: boolean): Trial {
   if (trials.length === 1) return trials[0];
   const sign = minimize ? 1 : -1;
   return trials.reduce((best, trial) => {
-    const [a, b] = [resultOf(best, metric), resultOf(trial, metric)];
+    const [a, b] = [trialValue(best, metric), trialValue(trial, metric)];
     if (a === undefined || b === undefined) return b !== undefined || trial.epoch > best.epoch ? trial : best;
     return sign * (b - a) < 0 ? trial : best;
   });

@@ -1,8 +1,9 @@
 /** What a metric comes to at each value of a parameter, over everything else. */
 
+import { max, min } from 'd3-array';
 import { parameterText } from '../../lib/domain/parameters.ts';
+import { spreadOf, trialValue } from '../../lib/domain/trial-result.ts';
 import type { ConfigRow } from './config-row.ts';
-import { resultOf } from './config-row.ts';
 
 export interface Level {
   readonly value: string;
@@ -33,7 +34,7 @@ function levelsOf(configs: readonly ConfigRow[], parameter: string, metric: stri
   const groups = new Map<string, number[]>();
   for (const { trials } of configs) {
     for (const trial of trials) {
-      const result = resultOf(trial, metric);
+      const result = trialValue(trial, metric);
       if (result === undefined) continue;
       const value = parameterText(trial, parameter);
       const group = groups.get(value);
@@ -44,17 +45,11 @@ function levelsOf(configs: readonly ConfigRow[], parameter: string, metric: stri
   return [...groups]
     .sort(([a], [b]) => byValue(a, b))
     .slice(0, MAX_LEVELS)
-    .map(([value, results]) => {
-      const mean = results.reduce((sum, result) => sum + result, 0) / results.length;
-      const squares = results.reduce((sum, result) => sum + (result - mean) ** 2, 0);
-      return {
-        value: value === '' ? '-' : value,
-        mean,
-        std: results.length > 1 ? Math.sqrt(squares / (results.length - 1)) : 0,
-        best: results.reduce((best, result) => (minimize ? Math.min(best, result) : Math.max(best, result))),
-        n: results.length,
-      };
-    });
+    .map(([value, results]) => ({
+      ...spreadOf(results),
+      value: value === '' ? '-' : value,
+      best: (minimize ? min(results) : max(results)) ?? Number.NaN,
+    }));
 }
 
 export interface CrossTable {
@@ -80,7 +75,7 @@ function cross(configs: readonly ConfigRow[], [first, second]: readonly [string,
   const acrossValues = new Set<string>();
   for (const { trials } of configs) {
     for (const trial of trials) {
-      const result = resultOf(trial, metric);
+      const result = trialValue(trial, metric);
       if (result === undefined) continue;
       const [a, b] = [parameterText(trial, first), parameterText(trial, second)];
       const row = sums.get(a) ?? new Map<string, { sum: number; n: number }>();

@@ -1,5 +1,5 @@
-import { usualGoal } from '../../lib/domain/goals.ts';
 import { SEED } from '../../lib/domain/parameters.ts';
+import { usualGoal } from '../../lib/domain/ranking.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { pad, truncate } from '../../lib/text/truncate.ts';

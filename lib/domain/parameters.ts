@@ -1,21 +1,21 @@
-import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import type { ParameterValue } from '../../proto/trainers.ts';
-import { fromWire } from './wire-parameters.ts';
+/** Parameters of trials and configs: their wire form, which of them vary, and their text. */
+import type { Trial, ParameterValue as WireValue } from '../../proto/gen/trawl/v1/types.ts';
+import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
-/** What replicates differ in. Not a parameter of a sweep file, but a column like one. */
+/** The column of the seed. It is not a parameter of the sweep file, but is shown like one. */
 export const SEED = 'seed';
 
-/** A trial, or a config, which has no seed. */
+/** A trial, or a config (without a seed). */
 export type Point = Pick<Trial, 'parameters'> & { readonly seed?: number };
 
 export interface ParameterSplit {
-  /** Names whose values differ between the points, or that only some have; `seed` last where it differs. */
+  /** Names whose values differ between the points or that some points lack, sorted; `seed` comes last if it differs. */
   readonly varying: readonly string[];
-  /** The rest, with the one value they have. */
+  /** The other names, each with its single value. */
   readonly constant: Readonly<Record<string, ParameterValue>>;
 }
 
-/** Which parameters tell the points apart. Names are in order of the alphabet. */
+/** Splits the parameters of some points into those that vary and those that are constant. */
 export function splitParameters(points: Iterable<Point>): ParameterSplit {
   const first = new Map<string, ParameterValue>();
   const holders = new Map<string, number>();
@@ -40,23 +40,23 @@ export function splitParameters(points: Iterable<Point>): ParameterSplit {
 }
 
 /**
- * `varying` once more rows are known. A name varies among all trials if it does between any of them and one fixed
- * trial, so that rows that come in parts need no second look at the earlier ones.
- * @param reference any trial that `varying` was reckoned with
+ * Extends `varying` by the names that vary among added trials. Comparing each added trial with one fixed reference is
+ * enough, so earlier trials are not read again.
+ * @param reference any of the trials that `varying` was computed from
  */
 export function extendVarying(
   varying: readonly string[],
   reference: Trial | undefined,
   added: readonly Trial[],
 ): readonly string[] {
-  const more = splitParameters(reference === undefined ? added : [reference, ...added]).varying;
-  if (more.every((name) => varying.includes(name))) return varying;
-  const names = new Set([...varying, ...more]);
+  const addedVarying = splitParameters(reference === undefined ? added : [reference, ...added]).varying;
+  if (addedVarying.every((name) => varying.includes(name))) return varying;
+  const names = new Set([...varying, ...addedVarying]);
   const seed = names.delete(SEED);
   return [...[...names].sort(), ...(seed ? [SEED] : [])];
 }
 
-/** One parameter of a point as text; empty where it does not have it. */
+/** Formats one parameter of a point as text; empty if the point does not have it. */
 export function parameterText({ parameters, seed }: Point, name: string): string {
   const kind = parameters[name]?.kind;
   if (kind === undefined) return name === SEED && seed !== undefined ? String(seed) : '';
@@ -70,7 +70,36 @@ export function parameterText({ parameters, seed }: Point, name: string): string
   }
 }
 
-/** `latent_dim=15 noise_std=0.5`: what sets this trial apart. */
+/** Formats the named parameters of a trial, such as `latent_dim=15 noise_std=0.5`. */
 export function parametersText(trial: Trial, names: readonly string[]): string {
   return names.map((name) => `${name}=${parameterText(trial, name)}`).join(' ');
+}
+
+/** Converts parameters to their wire form. */
+export function toWire(parameters: Parameters): Record<string, WireValue> {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]): [string, WireValue] => {
+      if (typeof value === 'number') return [name, { kind: { $case: 'number', number: value } }];
+      if (typeof value === 'string') return [name, { kind: { $case: 'text', text: value } }];
+      return [name, { kind: { $case: 'flag', flag: value } }];
+    }),
+  );
+}
+
+/** Converts parameters from their wire form. @throws {Error} if a value has no kind (a peer of another version) */
+export function fromWire(parameters: Record<string, WireValue>): Parameters {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, { kind }]) => {
+      switch (kind?.$case) {
+        case 'number':
+          return [name, kind.number];
+        case 'text':
+          return [name, kind.text];
+        case 'flag':
+          return [name, kind.flag];
+        default:
+          throw new Error(`parameter ${name} has no value on the wire`);
+      }
+    }),
+  );
 }

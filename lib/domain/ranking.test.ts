@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { rank } from './ranking.ts';
+import { Goal, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { endedTrial, runningTrial, sampleSweep, trialAt } from '../../test/support/dashboard/sample.ts';
+import { goalOf, rank, rankedMetrics, rankTrials, usualGoal } from './ranking.ts';
 
 interface Item {
   readonly index: number;
@@ -18,25 +20,25 @@ const goal = fc.constantFrom('minimize' as const, 'maximize' as const);
 
 const lossOf = (item: Item) => item.metrics.loss ?? Number.NaN;
 
-test('the order is total: it does not depend on the order that the trials come in', () => {
+test('the order does not depend on the order of the input', () => {
   const shuffled = items.chain((list) =>
     fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length })),
   );
   fc.assert(
     fc.property(shuffled, goal, ([list, other], way) => {
-      expect(rank(other, 'loss', way)).toEqual(rank(list, 'loss', way));
+      expect(rank(other, lossOf, way)).toEqual(rank(list, lossOf, way));
     }),
   );
 });
 
-test('every trial is ranked once; better values come first, equal ones by index, and share a rank', () => {
+test('each item is ranked once; better values come first; equal values keep the order of index and share a place', () => {
   fc.assert(
     fc.property(items, goal, (list, way) => {
-      const ranked = rank(list, 'loss', way);
+      const ranked = rank(list, lossOf, way);
       expect(ranked.map(([item]) => item.index).sort((a, b) => a - b)).toEqual(list.map((item) => item.index));
       for (const [at, [item, place]] of ranked.entries()) {
         const finite = Number.isFinite(lossOf(item));
-        // As sport has it: one more than the number of those that are better.
+        // Competition ranking: one more than the number of better items.
         const better = list
           .filter((other) => (way === 'minimize' ? lossOf(other) < lossOf(item) : lossOf(other) > lossOf(item)))
           .filter((other) => Number.isFinite(lossOf(other)));
@@ -50,24 +52,68 @@ test('every trial is ranked once; better values come first, equal ones by index,
   );
 });
 
-test('values that are not finite numbers, and other metrics, come last without a rank', () => {
+test('items without a finite value come last, with place 0', () => {
   const list = [Number.NaN, 2, Number.POSITIVE_INFINITY, 1].map((loss, index) => ({ index, metrics: { loss } }));
   const places = (ranked: [Item, number][]) => ranked.map(([item, place]) => [item.index, place]);
-  expect(places(rank(list, 'loss', 'minimize'))).toEqual([
+  expect(places(rank(list, lossOf, 'minimize'))).toEqual([
     [3, 1],
     [1, 2],
     [0, 0],
     [2, 0],
   ]);
-  expect(places(rank(list, 'psnr', 'minimize')).every(([, place]) => place === 0)).toBe(true);
+  expect(places(rank(list, () => undefined, 'minimize')).every(([, place]) => place === 0)).toBe(true);
 });
 
-test('who is not eligible comes after everybody who is, without a rank', () => {
-  const list = [1, 2, 3].map((loss, index) => ({ index, metrics: { loss } }));
-  const ranked = rank(list, 'loss', 'minimize', (item) => item.index !== 0);
-  expect(ranked.map(([item, place]) => [item.index, place])).toEqual([
-    [1, 1],
-    [2, 2],
+test('failed, cancelled and pending trials have no place; a running trial is ranked by its latest report', () => {
+  const trials = [
+    trialAt(0, { metrics: { test_loss: 0.1 } }),
+    endedTrial(1, { test_loss: Number.NaN }),
+    { ...endedTrial(2, { test_loss: 0.1 }), state: TrialState.FAILED },
+    { ...endedTrial(3, { test_loss: 0.1 }), state: TrialState.CANCELLED },
+    endedTrial(4, { test_loss: 0.3 }),
+    runningTrial(5, 1, { test_loss: 0.2 }),
+  ];
+  const ranked = rankTrials(trials, 'test_loss', 'minimize');
+  expect(ranked.map((trial) => [trial.index, trial.rank])).toEqual([
+    [5, 1],
+    [4, 2],
     [0, 0],
+    [1, 0],
+    [2, 0],
+    [3, 0],
   ]);
 });
+
+test('the second ranked metric is psnr, or test_loss if psnr is the own one, and is left out until reported', () => {
+  const loss = { name: 'test_loss', goal: 'minimize' };
+  const psnr = { name: 'psnr', goal: 'maximize' };
+  const reported = ['psnr', 'test_loss'];
+  expect(rankedMetrics(sampleSweep(), reported)).toEqual([loss, psnr]);
+  const byPsnr = sampleSweep({ metric: { name: 'psnr', goal: Goal.MAXIMIZE } });
+  expect(rankedMetrics(byPsnr, reported)).toEqual([psnr, loss]);
+  expect(rankedMetrics(sampleSweep(), ['test_loss'])).toEqual([loss]);
+});
+
+test('the goal is the sweep’s own for its own metric, and the usual one otherwise', () => {
+  const sweep = sampleSweep({ metric: { name: 'accuracy', goal: Goal.MINIMIZE } });
+  expect([goalOf(sweep, 'accuracy'), goalOf(sweep, 'psnr'), goalOf(sweep, 'test_loss')]).toEqual([
+    'minimize',
+    'maximize',
+    'minimize',
+  ]);
+  expect(goalOf(sampleSweep({ metric: { name: 'psnr', goal: Goal.UNSPECIFIED } }), 'psnr')).toBe('maximize');
+});
+
+test.each(['psnr', 'psnr_peak1', 'test_psnr', 'accuracy', 'accuracy_top5', 'test_accuracy'])(
+  '%s is maximized by default',
+  (metric) => {
+    expect(usualGoal(metric)).toBe('maximize');
+  },
+);
+
+test.each(['test_loss', 'train_total_loss', 'epoch_seconds', 'inaccuracy', 'loss_psnr_weighted'])(
+  '%s is minimized by default',
+  (metric) => {
+    expect(usualGoal(metric)).toBe('minimize');
+  },
+);

@@ -1,28 +1,50 @@
-/** Order by a metric. */
-import type { GoalName } from '../../proto/names.ts';
+/** Ranking by a metric: which metrics a sweep ranks by, which way each is better, and the places. */
+import { Goal, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { type GoalName, goal } from '../../proto/names.ts';
+import { trialValue } from './trial-result.ts';
 
-export interface Rankable {
-  readonly index: number;
-  readonly metrics: Readonly<Record<string, number>>;
+export interface RankedMetric {
+  readonly name: string;
+  readonly goal: GoalName;
+}
+
+/** Returns the default goal of a metric: maximize for PSNR and accuracy (`psnr_peak1`, `test_accuracy`), else minimize. */
+export function usualGoal(metric: string): GoalName {
+  return /^(psnr|accuracy)|_(psnr|accuracy)$/.test(metric) ? 'maximize' : 'minimize';
+}
+
+/** Returns the goal of a metric in a sweep: the sweep's own for its own metric, else the usual one. */
+export function goalOf(sweep: Sweep, metric: string): GoalName {
+  const own = sweep.metric;
+  return own?.name === metric && own.goal !== Goal.UNSPECIFIED ? goal.of(own.goal) : usualGoal(metric);
 }
 
 /**
- * Best first; those without a finite value and those that are not eligible last, and equals in the sweep's order, so
- * that the order is total. Ranks count from 1, 0 stands for none, and equal values share a rank.
+ * Returns the metrics that a sweep is ranked by: its own metric, then `psnr` (or the test loss if psnr is the sweep's
+ * own) if any trial has reported it.
+ * @param reported names of the metrics that trials have reported
  */
-export function rank<T extends Rankable>(
+export function rankedMetrics(sweep: Sweep, reported: readonly string[]): RankedMetric[] {
+  const own = sweep.metric?.name ?? 'test_loss';
+  const second = own === 'psnr' ? 'test_loss' : 'psnr';
+  const names = reported.includes(second) ? [own, second] : [own];
+  return names.map((name) => ({ name, goal: goalOf(sweep, name) }));
+}
+
+/**
+ * Orders items best first and gives each its place. Places count from 1, equal values share a place, and equal items
+ * keep the sweep's order. Items without a finite value come last, with place 0.
+ */
+export function rank<T extends { readonly index: number }>(
   items: readonly T[],
-  metric: string,
+  scoreOf: (item: T) => number | undefined,
   goal: GoalName,
-  eligible: (item: T) => boolean = () => true,
 ): [T, number][] {
   const sign = goal === 'minimize' ? 1 : -1;
-  const score = (item: T): number | undefined => {
-    if (!eligible(item)) return undefined;
-    const value = item.metrics[metric];
-    return value !== undefined && Number.isFinite(value) ? value * sign : undefined;
-  };
-  const scored = items.map((item) => ({ item, score: score(item) }));
+  const scored = items.map((item) => {
+    const value = scoreOf(item);
+    return { item, score: value !== undefined && Number.isFinite(value) ? value * sign : undefined };
+  });
   scored.sort((a, b) => {
     if (a.score === undefined || b.score === undefined) {
       if (a.score === b.score) return a.item.index - b.item.index;
@@ -31,9 +53,14 @@ export function rank<T extends Rankable>(
     return a.score - b.score || a.item.index - b.item.index;
   });
   let place = 0;
-  return scored.map(({ item, score: own }, at) => {
-    if (own === undefined) return [item, 0];
-    if (at === 0 || own !== scored[at - 1]?.score) place = at + 1;
+  return scored.map(({ item, score }, at) => {
+    if (score === undefined) return [item, 0];
+    if (at === 0 || score !== scored[at - 1]?.score) place = at + 1;
     return [item, place];
   });
+}
+
+/** Ranks single trials by a metric and sets their `rank`, as `rank` does. */
+export function rankTrials(trials: readonly Trial[], metric: string, goal: GoalName): Trial[] {
+  return rank(trials, (trial) => trialValue(trial, metric), goal).map(([trial, place]) => ({ ...trial, rank: place }));
 }

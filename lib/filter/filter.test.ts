@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { BadInputError } from '../../proto/errors.ts';
 import { FailureClass, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, runningTrial, sampleTrials, trialAt } from '../../test/support/dashboard/sample.ts';
-import { toWire } from '../domain/wire-parameters.ts';
+import { toWire } from '../domain/parameters.ts';
 import { matches } from './matches.ts';
 import { namesIn, parseFilter } from './parse.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { toWire } from '../../../lib/domain/wire-parameters.ts';
+import { toWire } from '../../../lib/domain/parameters.ts';
 import { trialAt } from '../../../test/support/dashboard/sample.ts';
 import { idLength, MAX_RUN_NAME, runName } from './write-runs.ts';
 

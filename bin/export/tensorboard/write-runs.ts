@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parameterText, SEED, splitParameters } from '../../../lib/domain/parameters.ts';
-import { fromWire } from '../../../lib/domain/wire-parameters.ts';
+import { fromWire, parameterText, SEED, splitParameters } from '../../../lib/domain/parameters.ts';
 import { SHORT_ID } from '../../../lib/text/short-id.ts';
 import type { Curve } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Report, Sweep, Trial } from '../../../proto/gen/trawl/v1/types.ts';

@@ -1,3 +1,4 @@
+import { hasValue } from '../../../lib/domain/trial-result.ts';
 import { formatMetric } from '../../../lib/text/numbers.ts';
 import type { Config } from '../../../proto/gen/trawl/v1/types.ts';
 import { type EpochPoint, lineChart } from '../charts/line-chart.ts';
@@ -7,7 +8,7 @@ import type { Block, Figure, Section, Table } from '../document.ts';
 import { evenly, MAX_EPOCHS_DRAWN, MAX_EPOCHS_LISTED } from '../limits.ts';
 import { curvePoints } from '../mean-curve.ts';
 import { type Layout, layOut } from '../panels.ts';
-import { counts, objectiveOf, type Space } from '../trial-results.ts';
+import { objectiveOf, type Space } from '../trial-results.ts';
 
 /**
  * The objective over the epochs, and the other metrics that the hypotheses speak of. No section while no trial has
@@ -39,7 +40,7 @@ interface DrawnPanel {
 }
 
 function drawnOf(data: ReportData, space: Space, metric: string): Drawn {
-  const counting = new Set(data.trials.filter(counts).map(({ id }) => id));
+  const counting = new Set(data.trials.filter(hasValue).map(({ id }) => id));
   const curvesOf = (configs: readonly Config[]) =>
     configs.flatMap(({ trialIds }) => trialIds.flatMap((id) => (counting.has(id) ? [data.curves.get(id) ?? []] : [])));
   const reported = data.configs.filter((config) =>

@@ -1,4 +1,4 @@
-import { fromWire } from '../../../lib/domain/wire-parameters.ts';
+import { fromWire } from '../../../lib/domain/parameters.ts';
 import { shortId } from '../../../lib/text/short-id.ts';
 import type { Trial } from '../../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../../proto/names.ts';

@@ -1,6 +1,6 @@
 /** A sweep of four configs by two seeds amid its run, with all that the views can show. */
 
-import { toWire } from '../../../lib/domain/wire-parameters.ts';
+import { toWire } from '../../../lib/domain/parameters.ts';
 import type { GetTrialResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import {
   type Agent,

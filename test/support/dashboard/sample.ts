@@ -1,6 +1,6 @@
 /** A small sweep for tests: latent_dim 15/30/50/100 by noise_std 0/0.5, as messages of a Watch stream. */
 
-import { toWire } from '../../../lib/domain/wire-parameters.ts';
+import { toWire } from '../../../lib/domain/parameters.ts';
 import type { WatchDelta, WatchResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import {
   Agent,

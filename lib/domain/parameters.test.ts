@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Grant } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { fromWire, toWire } from './wire-parameters.ts';
+import { fromWire, toWire } from './parameters.ts';
 
 const parameters = fc.dictionary(
   fc.string({ minLength: 1 }).filter((name) => name !== '__proto__'),
@@ -9,7 +9,7 @@ const parameters = fc.dictionary(
   { noNullPrototype: true },
 );
 
-test('parameters come out of a message as they went in', () => {
+test('parameters survive a round trip through a message', () => {
   fc.assert(
     fc.property(parameters, (given) => {
       const message = Grant.fromPartial({ trainer: 'noop', parameters: toWire(given), seed: 1 });
@@ -19,6 +19,6 @@ test('parameters come out of a message as they went in', () => {
   );
 });
 
-test('a value of no known kind is refused by the parameter’s name', () => {
+test('a value without a kind is rejected, and the error names the parameter', () => {
   expect(() => fromWire({ depth: { kind: undefined } })).toThrow(/depth/);
 });

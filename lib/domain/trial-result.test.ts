@@ -1,0 +1,49 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { endedTrial, runningTrial, trialAt } from '../../test/support/dashboard/sample.ts';
+import { configSpread, configValue, hasResult, meanOf, resultOf, spreadOf, trialValue } from './trial-result.ts';
+
+const failedTrial = (index: number, loss: number) => ({ ...endedTrial(index, { loss }), state: TrialState.FAILED });
+
+test('only succeeded and stopped trials have a result', () => {
+  const states = ['pending', 'offered', 'running', 'succeeded', 'stopped', 'failed', 'cancelled'] as const;
+  expect(states.filter(hasResult)).toEqual(['succeeded', 'stopped']);
+  expect(states.filter((state) => resultOf({ state, metrics: { loss: 1 } }, 'loss') === 1)).toEqual([
+    'succeeded',
+    'stopped',
+  ]);
+});
+
+test('a running trial has the value of its latest report; a failed or pending one has none', () => {
+  expect(trialValue(runningTrial(0, 1, { loss: 2 }), 'loss')).toBe(2);
+  expect(trialValue(failedTrial(0, 2), 'loss')).toBeUndefined();
+  expect(trialValue(trialAt(0, { metrics: { loss: 2 } }), 'loss')).toBeUndefined();
+  expect(trialValue(endedTrial(0, { loss: Number.POSITIVE_INFINITY }), 'loss')).toBeUndefined();
+  expect(trialValue(endedTrial(0, {}), 'loss')).toBeUndefined();
+});
+
+test('a config’s value is the mean over the replicates with a result, and over the running ones while none has ended', () => {
+  const running = [runningTrial(0, 1, { loss: 1 }), runningTrial(1, 1, { loss: 3 }), failedTrial(2, 100)];
+  expect(configValue(running, 'loss')).toBe(2);
+  expect(configValue([...running, endedTrial(3, { loss: 8 })], 'loss')).toBe(8);
+  expect(configValue([failedTrial(0, 1), failedTrial(1, 1)], 'loss')).toBeUndefined();
+  expect(configSpread([...running, endedTrial(3, { loss: 8 }), endedTrial(4, { loss: 4 })], 'loss')).toEqual({
+    mean: 6,
+    std: Math.sqrt(8),
+    n: 2,
+  });
+});
+
+test('the spread of equal values is exactly that value and 0', () => {
+  fc.assert(
+    fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer({ min: 1, max: 20 }), (value, n) => {
+      expect(spreadOf(Array<number>(n).fill(value))).toEqual({ mean: value, std: 0, n });
+    }),
+  );
+});
+
+test('the standard deviation is that of the sample', () => {
+  expect(spreadOf([1, 2, 4])).toEqual({ mean: 7 / 3, std: expect.closeTo(Math.sqrt(7 / 3), 12), n: 3 });
+  expect(meanOf([])).toBeNaN();
+});
