@@ -12,6 +12,7 @@ import type { Identity } from '../lib/net/identity.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
 import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { type Labels, labelProblem } from '../proto/labels.ts';
+import { PROTOCOL } from '../proto/protocol.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import { type Gpu, type GpuFigures, GpuWatch, listGpus } from './machine/gpus.ts';
 import { type PackOption, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
@@ -22,9 +23,6 @@ import { openSpool, type Spool } from './supervisor/spool.ts';
 import { WorkerProcess } from './supervisor/worker-process.ts';
 import type { StartWorker } from './supervisor/workers.ts';
 import { trainerNames } from './trainers/registry.ts';
-
-/** The version of the protocol between agent and coordinator. */
-const PROTOCOL = 2;
 
 export interface AgentOptions {
   readonly natsUrl: string;

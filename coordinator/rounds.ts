@@ -66,7 +66,7 @@ export async function startRounds({
       onConnected(true);
       void reconcile();
     },
-  });
+  }).catch((error) => log.error({ err: error }, 'could not watch the connection to NATS'));
   let tickedAt = runtime.now();
   const ticking = setInterval(() => {
     const now = runtime.now();

@@ -117,6 +117,10 @@ export class CoordinatorSession {
     const outbox = new Outbox({
       send: (record) => stream.write({ message: { $case: 'record', record } }),
       upload: (record) => this.#upload(record, lost.signal),
+      onError: (error) => {
+        this.#log.error({ err: error }, 'could not send an artifact; reconnecting to the coordinator');
+        stream.cancel();
+      },
     });
     this.#outbox = outbox;
     stream.on('close', () => {

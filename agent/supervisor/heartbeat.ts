@@ -7,7 +7,7 @@ import {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import type { GpuFigures } from '../machine/gpus.ts';
-import { busySlots, claimedAttempts, heldAttempts, type Slot, sameAttempt } from './slots.ts';
+import { claimedAttempts, heldAttempts, type Slot, sameAttempt } from './slots.ts';
 
 export interface HeartbeatState {
   readonly slots: readonly Slot[];
@@ -20,17 +20,12 @@ export interface HeartbeatState {
 
 export class Heartbeat {
   readonly #nats: NatsConnection;
-  readonly #hello: Pick<Hello, 'agentId' | 'incarnation' | 'slots'>;
+  readonly #hello: Pick<Hello, 'agentId' | 'incarnation'>;
   readonly #state: () => HeartbeatState;
   #cluster: string | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #seq = 0;
 
-  constructor(
-    nats: NatsConnection,
-    hello: Pick<Hello, 'agentId' | 'incarnation' | 'slots'>,
-    state: () => HeartbeatState,
-  ) {
+  constructor(nats: NatsConnection, hello: Pick<Hello, 'agentId' | 'incarnation'>, state: () => HeartbeatState) {
     this.#nats = nats;
     this.#hello = hello;
     this.#state = state;
@@ -55,16 +50,13 @@ export class Heartbeat {
    */
   send(): void {
     if (this.#cluster === undefined) return;
-    const { agentId, incarnation, slots: slotCount } = this.#hello;
+    const { agentId, incarnation } = this.#hello;
     const { slots, unacknowledged, leaving, gpuFigures } = this.#state();
     const running = heldAttempts(slots);
     const ended = unacknowledged.filter((key) => !running.some((other) => sameAttempt(key, other)));
     const heartbeat = HeartbeatMessage.encode({
       agentId,
       incarnation,
-      seq: ++this.#seq,
-      slots: slotCount,
-      busy: busySlots(slots),
       held: [...running, ...ended],
       claimed: claimedAttempts(slots),
       leaving,

@@ -16,6 +16,7 @@ function outbox() {
   const box = new Outbox({
     send: ({ key, seq }) => sent.push(`${key?.trialId}${seq}`),
     upload: () => new Promise((resolve) => uploads.push(resolve)),
+    onError: (error) => expect.fail(`${error}`),
   });
   return { box, sent, uploads };
 }

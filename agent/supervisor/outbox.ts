@@ -8,6 +8,8 @@ export interface OutboxEvents {
   send(record: RecordMessage): void;
   /** Uploads the file of an artifact's record. Resolves with false when the attempt's records must not be sent. */
   upload(record: RecordMessage): Promise<boolean>;
+  /** Called when `upload` rejects. The outbox sends no more records of that attempt. */
+  onError(error: unknown): void;
 }
 
 export class Outbox {
@@ -25,7 +27,8 @@ export class Outbox {
     const name = nameOf(record);
     const waiting = this.#waiting.get(name);
     if (waiting !== undefined) waiting.push(record);
-    else if (record.body?.$case === 'artifact') void this.#upload(name, record);
+    else if (record.body?.$case === 'artifact')
+      this.#upload(name, record).catch((error) => this.#events.onError(error));
     else this.#events.send(record);
   }
 

@@ -91,10 +91,6 @@ export function claimedAttempts(slots: readonly Slot[]): AttemptKey[] {
   return slots.flatMap((slot) => (slot.state === 'claiming' ? [slot.key] : []));
 }
 
-export function busySlots(slots: readonly Slot[]): number {
-  return slots.filter((slot) => slot.state === 'running').length;
-}
-
 /** Returns whether no slot runs or claims an attempt. */
 export function isQuiet(slots: readonly Slot[]): boolean {
   return slots.every(({ state }) => state === 'idle' || state === 'starting');

@@ -5,8 +5,8 @@ import { pino } from 'pino';
 import { Agent } from '../../agent/supervisor/agent.ts';
 import { coordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import { openSpool } from '../../agent/supervisor/spool.ts';
-import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
 import { closeNats, connectNats } from '../../lib/net/connect-nats.ts';
+import { PROTOCOL } from '../../proto/protocol.ts';
 import { PacedWorker } from './paced-worker.ts';
 
 export interface FleetOptions {

@@ -133,9 +133,10 @@ interface CoordinatorFile {
 
 async function coordinatorUp(dir: string, process: Started): Promise<CoordinatorFile> {
   let gone = false;
-  process.exited.then(() => {
+  const markGone = () => {
     gone = true;
-  });
+  };
+  process.exited.then(markGone, markGone);
   const file = join(dir, 'coordinator.json');
   for (const since = performance.now(); performance.now() - since < COORDINATOR_LIMIT_MS; await sleep(POLL_MS)) {
     const text = existsSync(file) ? readFileSync(file, 'utf8') : '';

@@ -11,12 +11,12 @@ import {
   type ReportRequest,
   type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
+import { PROTOCOL } from '../../proto/protocol.ts';
 import { INSECURE, newFolder, noopSweep, type Served, serve } from '../../test/support/coordinator/serve.ts';
 import { agentControlOf } from '../agent-control.ts';
 import { controlOf } from '../control.ts';
 import { onHeartbeat } from '../core/agents.ts';
-import { MAX_CLAIMS, PROTOCOL } from './attempt-service.ts';
+import { MAX_CLAIMS } from './attempt-service.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
 let served: Served;
@@ -109,7 +109,6 @@ describe('a stream', () => {
       $case: 'welcome',
       welcome: {
         cluster: served.cluster,
-        leaseMs: LEASE_MS,
         heartbeatMs: 1_000,
         drain: undefined,
         pools: [pool, pool],
@@ -159,7 +158,7 @@ describe('a stream', () => {
   });
 
   test.each([
-    ['another protocol', { protocol: PROTOCOL + 1 }, /protocol 3, this coordinator 2/],
+    ['another protocol', { protocol: PROTOCOL + 1 }, /protocol 4, this coordinator 3/],
     ['a name that is no name', { agentId: 'a.b' }, /"a\.b" cannot name an agent/],
     ['no slots', { slots: 0 }, /slots/],
     ['a host of a thousand characters', { host: 'h'.repeat(1_000) }, /says too much/],

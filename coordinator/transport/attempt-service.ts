@@ -17,6 +17,7 @@ import type {
 import { labelProblem } from '../../proto/labels.ts';
 import { artifactKind } from '../../proto/names.ts';
 import { MAX_PACK } from '../../proto/packs.ts';
+import { PROTOCOL } from '../../proto/protocol.ts';
 import { AGENT_ID } from '../../proto/subjects.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { Guard } from '../auth/guard.ts';
@@ -40,8 +41,6 @@ import { MAX_GPUS, MAX_LABEL, MAX_TRAINERS, MAX_UNSETTLED_RECORDS } from './limi
 import { keyOf, recordOf } from './records.ts';
 import { Session, Sessions, type Stream } from './sessions.ts';
 
-/** The protocol that this coordinator speaks; an agent of another is refused by name. */
-export const PROTOCOL = 2;
 /** Claims that one Open may carry. */
 export const MAX_CLAIMS = 1_000;
 /** Slots that one agent may have. */
@@ -200,7 +199,7 @@ export class AttemptService {
     call.write({
       message: {
         $case: 'welcome',
-        welcome: { cluster, leaseMs: runtime.core.leaseMs, heartbeatMs, drain: this.#drainOf(agentId), pools },
+        welcome: { cluster, heartbeatMs, drain: this.#drainOf(agentId), pools },
       },
     });
     runtime.reschedule();

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
 import { EXIT } from '../../proto/errors.ts';
+import { PROTOCOL } from '../../proto/protocol.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText } from './noop-sweep.ts';
@@ -13,7 +13,7 @@ function speaking(protocol: number): string {
   const hook = `
     export async function load(url, context, next) {
       const loaded = await next(url, context);
-      if (!url.endsWith('/agent/main.js')) return loaded;
+      if (!url.endsWith('/proto/protocol.js')) return loaded;
       return { ...loaded, source: String(loaded.source).replace(/const PROTOCOL = \\d+/, 'const PROTOCOL = ${protocol}') };
     }`;
   const asUrl = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;

@@ -34,9 +34,9 @@ beforeEach(async () => {
 
 /** The server's refusal of a subscription. */
 function subscribing(subject: string): Promise<NatsError | null> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     agent.subscribe(subject, { callback: (error) => resolve(error) });
-    agent.flush().then(() => resolve(null));
+    agent.flush().then(() => resolve(null), reject);
   });
 }
 

@@ -10,7 +10,6 @@ import type { RefusalReason } from '../../coordinator/auth/admit.ts';
 import { now } from '../../coordinator/clock.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
 import { onOpen } from '../../coordinator/core/attempts.ts';
-import { PROTOCOL } from '../../coordinator/transport/attempt-service.ts';
 import { channelTo } from '../../lib/net/channel.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
 import { ArtifactServiceClient, type PutRequest } from '../../proto/gen/trawl/v1/artifact_service.ts';
@@ -21,6 +20,7 @@ import {
   RefusalCode,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { SweepAction, SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { PROTOCOL } from '../../proto/protocol.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
 import { agentHello } from '../support/coordinator/sample-core.ts';
 import { newFolder, noopSweep, type Served, serve } from '../support/coordinator/serve.ts';

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { Agent } from '../../agent/supervisor/agent.ts';
 import { Spool } from '../../agent/supervisor/spool.ts';
 import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { PROTOCOL } from '../../proto/protocol.ts';
 import type { Random } from '../support/random.ts';
 import { fileWays, type MachineFiles } from './artifact-ways.ts';
 import type { Bug } from './bug.ts';
@@ -17,7 +18,6 @@ import type { Machinery } from './placement.ts';
 import type { SimulatedProcess } from './process.ts';
 import { SimulatedWorker, type WorkerWorld } from './worker.ts';
 
-const PROTOCOL = 2;
 const log = pino({ level: 'silent' });
 
 export interface MachineOptions extends Machinery {
@@ -113,7 +113,10 @@ export class Machine {
   /** Lets what runs finish within the grace, then ends. To be called by the process. */
   stop(graceMs: number): void {
     const { process } = this;
-    this.#agent?.leave(graceMs).then(() => process?.kill());
+    this.#agent?.leave(graceMs).then(
+      () => process?.kill(),
+      () => process?.kill(),
+    );
   }
 
   killWorker(at: number): void {

@@ -70,13 +70,20 @@ export class Program {
       say.write(`${this.#group}\n`);
       gate.end('go\n');
     }
-    this.exited = ended.finally(async () => {
+    this.exited = this.#exit(ended, say);
+  }
+
+  /** Waits for the program's end, then kills the rest of its group and ends the guard. */
+  async #exit(ended: Promise<Exit>, guard: Writable): Promise<Exit> {
+    try {
+      return await ended;
+    } finally {
       await this.#stopped;
       this.#signal('SIGKILL');
-      // The number may become another's.
+      // The system may reuse the number of the group.
       this.#group = 0;
-      say.end('done\n');
-    });
+      guard.end('done\n');
+    }
   }
 
   /** SIGTERM to the whole group, and SIGKILL to what is left of it after the grace. Again: nothing more. */

@@ -291,7 +291,6 @@ export interface ReportResponse {
 export interface Welcome {
   /** Names this coordinator's subjects and stream on NATS. */
   cluster: string;
-  leaseMs: number;
   heartbeatMs: number;
   /** Set while the agent is to take nothing new. */
   drain:
@@ -324,22 +323,13 @@ export interface RecordRefused {
 }
 
 export interface Command {
-  kind:
-    | //
-    /** End the attempt at once, as cancelled. */
-    { $case: "kill"; kill: AttemptKey }
-    | { $case: "drain"; drain: Drain }
-    | { $case: "undrain"; undrain: Undrain }
-    | undefined;
+  kind: { $case: "drain"; drain: Drain } | { $case: "undrain"; undrain: Undrain } | undefined;
 }
 
 /** Every few seconds on NATS: the agent is alive, and runs these. */
 export interface Heartbeat {
   agentId: string;
   incarnation: string;
-  seq: number;
-  slots: number;
-  busy: number;
   held: AttemptKey[];
   /** It takes nothing new: it is to end. */
   leaving: boolean;
@@ -2127,16 +2117,13 @@ export const ReportResponse: MessageFns<ReportResponse> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { cluster: "", leaseMs: 0, heartbeatMs: 0, drain: undefined, pools: [] };
+  return { cluster: "", heartbeatMs: 0, drain: undefined, pools: [] };
 }
 
 export const Welcome: MessageFns<Welcome> = {
   encode(message: Welcome, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cluster !== "") {
       writer.uint32(10).string(message.cluster);
-    }
-    if (message.leaseMs !== 0) {
-      writer.uint32(16).uint32(message.leaseMs);
     }
     if (message.heartbeatMs !== 0) {
       writer.uint32(24).uint32(message.heartbeatMs);
@@ -2169,14 +2156,6 @@ export const Welcome: MessageFns<Welcome> = {
             }
 
             message.cluster = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.leaseMs = reader.uint32();
             continue;
           }
           case 3: {
@@ -2221,7 +2200,6 @@ export const Welcome: MessageFns<Welcome> = {
   fromPartial(object: DeepPartial<Welcome>): Welcome {
     const message = createBaseWelcome();
     message.cluster = object.cluster ?? "";
-    message.leaseMs = object.leaseMs ?? 0;
     message.heartbeatMs = object.heartbeatMs ?? 0;
     message.drain = (object.drain !== undefined && object.drain !== null) ? Drain.fromPartial(object.drain) : undefined;
     message.pools = object.pools?.map((e) => e) || [];
@@ -2480,9 +2458,6 @@ function createBaseCommand(): Command {
 export const Command: MessageFns<Command> = {
   encode(message: Command, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     switch (message.kind?.$case) {
-      case "kill":
-        AttemptKey.encode(message.kind.kill, writer.uint32(10).fork()).join();
-        break;
       case "drain":
         Drain.encode(message.kind.drain, writer.uint32(18).fork()).join();
         break;
@@ -2506,14 +2481,6 @@ export const Command: MessageFns<Command> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.kind = { $case: "kill", kill: AttemptKey.decode(reader, reader.uint32()) };
-            continue;
-          }
           case 2: {
             if (tag !== 18) {
               break;
@@ -2548,12 +2515,6 @@ export const Command: MessageFns<Command> = {
   fromPartial(object: DeepPartial<Command>): Command {
     const message = createBaseCommand();
     switch (object.kind?.$case) {
-      case "kill": {
-        if (object.kind?.kill !== undefined && object.kind?.kill !== null) {
-          message.kind = { $case: "kill", kill: AttemptKey.fromPartial(object.kind.kill) };
-        }
-        break;
-      }
       case "drain": {
         if (object.kind?.drain !== undefined && object.kind?.drain !== null) {
           message.kind = { $case: "drain", drain: Drain.fromPartial(object.kind.drain) };
@@ -2572,17 +2533,7 @@ export const Command: MessageFns<Command> = {
 };
 
 function createBaseHeartbeat(): Heartbeat {
-  return {
-    agentId: "",
-    incarnation: "",
-    seq: 0,
-    slots: 0,
-    busy: 0,
-    held: [],
-    leaving: false,
-    gpuFigures: [],
-    claimed: [],
-  };
+  return { agentId: "", incarnation: "", held: [], leaving: false, gpuFigures: [], claimed: [] };
 }
 
 export const Heartbeat: MessageFns<Heartbeat> = {
@@ -2592,15 +2543,6 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     }
     if (message.incarnation !== "") {
       writer.uint32(18).string(message.incarnation);
-    }
-    if (message.seq !== 0) {
-      writer.uint32(24).uint64(message.seq);
-    }
-    if (message.slots !== 0) {
-      writer.uint32(32).uint32(message.slots);
-    }
-    if (message.busy !== 0) {
-      writer.uint32(40).uint32(message.busy);
     }
     for (const v of message.held) {
       AttemptKey.encode(v!, writer.uint32(50).fork()).join();
@@ -2644,30 +2586,6 @@ export const Heartbeat: MessageFns<Heartbeat> = {
             }
 
             message.incarnation = reader.string();
-            continue;
-          }
-          case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
-            message.seq = longToNumber(reader.uint64());
-            continue;
-          }
-          case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
-            message.slots = reader.uint32();
-            continue;
-          }
-          case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
-            message.busy = reader.uint32();
             continue;
           }
           case 6: {
@@ -2721,9 +2639,6 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     const message = createBaseHeartbeat();
     message.agentId = object.agentId ?? "";
     message.incarnation = object.incarnation ?? "";
-    message.seq = object.seq ?? 0;
-    message.slots = object.slots ?? 0;
-    message.busy = object.busy ?? 0;
     message.held = object.held?.map((e) => AttemptKey.fromPartial(e)) || [];
     message.leaving = object.leaving ?? false;
     message.gpuFigures = object.gpuFigures?.map((e) => GpuFigures.fromPartial(e)) || [];
