@@ -7,15 +7,13 @@ import type { ActionContext } from './state/actions.ts';
 import type { Board } from './state/board.ts';
 import type { ConfigRow } from './state/config-row.ts';
 import type { Model } from './state/model.ts';
-import { cursorOf, type Ui, viewOf } from './state/ui.ts';
-import { windowOf } from './state/window.ts';
+import { cursorOf, type Ui, viewOf, windowOf } from './state/ui.ts';
 import { boardColumns, trialOf } from './views/board-columns.ts';
-import { markedRows } from './views/compared.ts';
-import { eventId, eventRows } from './views/events-view.ts';
+import { markedRows } from './views/compare-view.ts';
 import { bodyLines, maxScroll, type Size } from './views/frame.ts';
+import { eventId, eventRows, sweepRows } from './views/list-views.ts';
 import { metricShown } from './views/metric-shown.ts';
 import { pairShown, parametersByImportance } from './views/parameters-view.ts';
-import { sweepRows } from './views/sweeps-view.ts';
 
 /** The column that the leaderboard is sorted by. */
 export const sortedBy = (ui: Ui, board: Board): string | undefined => ui.sortColumn ?? board.metrics[0]?.name;

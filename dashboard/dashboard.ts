@@ -15,18 +15,17 @@ import type { Effect } from './state/actions.ts';
 import { type Board, EMPTY_BOARD, updateBoard } from './state/board.ts';
 import { type BoardRows, boardRows } from './state/board-rows.ts';
 import type { ConfigRow } from './state/config-row.ts';
-import { type DashboardState, EMPTY_STATE } from './state/dashboard-state.ts';
 import { handleKey } from './state/handle-key.ts';
 import type { ConnectionStatus, Model } from './state/model.ts';
 import { type Order, orderOf, reorder } from './state/order.ts';
-import { changedTrials, reduceAll } from './state/reducer.ts';
+import { changedTrials, type DashboardState, EMPTY_STATE, reduceAll } from './state/reducer.ts';
 import { type Summary, summaryOf } from './state/summary.ts';
+import type { View } from './state/ui.ts';
 import { type Action, initialUi, type Ui, viewOf, withStatus } from './state/ui.ts';
-import type { View } from './state/views.ts';
 import { boardColumns } from './views/board-columns.ts';
 import { frameOf, type Size } from './views/frame.ts';
 import { metricShown } from './views/metric-shown.ts';
-import { epochAt, epochShown } from './views/pictures.ts';
+import { epochAt, epochShown } from './views/panels.ts';
 
 export interface DashboardSettings {
   readonly style: TerminalStyle;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { bindingOf, KEYS, keysOf } from './keys.ts';
-import { PANES, type ViewKind } from './state/views.ts';
+import { PANES, type ViewKind } from './state/ui.ts';
 
 const VIEWS: readonly ViewKind[] = [...PANES, 'trial', 'log', 'explain', 'compare', 'help'];
 

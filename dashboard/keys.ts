@@ -1,5 +1,5 @@
 /** Every key of the dashboard: what it does, where, and what the help says of it. */
-import type { ViewKind } from './state/views.ts';
+import type { ViewKind } from './state/ui.ts';
 
 export type Command =
   | 'up'

@@ -8,8 +8,7 @@ import { visibleText } from '../lib/text/visible-text.ts';
 import type { WatchDelta, WatchResponse, WatchSnapshot } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { type Agent, AgentState, type Event, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import { failureClass, goal, sweepState, trialState } from '../proto/names.ts';
-import { type DashboardState, EMPTY_STATE } from './state/dashboard-state.ts';
-import { reduce } from './state/reducer.ts';
+import { type DashboardState, EMPTY_STATE, reduce } from './state/reducer.ts';
 
 /** Above this many trials a line for every epoch is noise. */
 const EPOCH_LINES_UP_TO = 50;

@@ -1,16 +1,15 @@
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { render } from 'ink';
+import { render, useInput } from 'ink';
 import type { StyledLine } from '../lib/text/segment.ts';
 import { Dashboard } from './dashboard.ts';
 import { paintLine, type TerminalStyle } from './draw/paint.ts';
 import type { Press } from './keys.ts';
 import { type PlacedImage, Screen } from './screen.ts';
 import type { Source } from './source.ts';
-import type { View } from './state/views.ts';
+import type { View } from './state/ui.ts';
 import { bodyLines, type Size } from './views/frame.ts';
 import { HEADER_LINES } from './views/header.ts';
-import { Keys } from './views/keys.tsx';
 
 export interface DashboardOptions {
   readonly stdout: NodeJS.WriteStream;
@@ -190,4 +189,10 @@ function withResolvers<T>() {
     reject = no;
   });
   return { promise, resolve, reject };
+}
+
+/** Every key that is pressed; draws nothing. */
+export function Keys({ onPress }: { readonly onPress: (press: Press) => void }) {
+  useInput((input, key) => onPress({ input, key }));
+  return null;
 }

@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { hasKittyGraphics } from '../../dashboard/draw/kitty.ts';
-import { PANES, type Pane, type View } from '../../dashboard/state/views.ts';
+import { PANES, type Pane, type View } from '../../dashboard/state/ui.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
@@ -8,7 +7,7 @@ import { type GlobalOptions, parseCount, type ServerOptions, withHelp, withServe
 import { print } from '../output/print.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
 import { historyOf, replaySource } from '../top/replay-source.ts';
-import { lookOf, onTerminal } from '../top/terminal.ts';
+import { hasKittyGraphics, lookOf, onTerminal } from '../top/terminal.ts';
 
 interface Options extends GlobalOptions, ServerOptions {
   readonly once?: true;

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { DEFAULT_DIR } from '../../coordinator/defaults.ts';
-import { hasKittyGraphics } from '../../dashboard/draw/kitty.ts';
 import { lineStream } from '../../dashboard/lines.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { shortId } from '../../lib/text/short-id.ts';
@@ -19,7 +18,7 @@ import { sweepJson, trialJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { terminalOf } from '../output/terminal.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
-import { lookOf, onTerminal } from '../top/terminal.ts';
+import { hasKittyGraphics, lookOf, onTerminal } from '../top/terminal.ts';
 
 interface Options extends GlobalOptions, OutputOptions, SlotOptions {
   readonly dir: string;

@@ -1,7 +1,6 @@
 /** A finished sweep as the dashboard saw it, or would have seen it, at another speed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Source } from '../../dashboard/source.ts';
-import { type History, Replay } from '../../dashboard/state/replay.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
@@ -9,6 +8,7 @@ import type { Connection } from '../client/connect.ts';
 import { stream } from '../client/rpc.ts';
 import { getSweep, listCurves, listTrials } from '../client/sweeps.ts';
 import { coordinatorSource, FIRST_EVENT } from './coordinator-source.ts';
+import { type History, Replay } from './replay.ts';
 
 const STEP_MS = 100;
 

@@ -64,3 +64,14 @@ export async function onTerminal(
     given();
   }
 }
+
+/** Whether the terminal supports Kitty's graphics protocol, by its environment variables. tmux does not pass it on. */
+export function hasKittyGraphics(environment: NodeJS.ProcessEnv): boolean {
+  if ((environment.TMUX ?? '') !== '' || /^(screen|tmux)/.test(environment.TERM ?? '')) return false;
+  return (
+    environment.TERM === 'xterm-kitty' ||
+    (environment.KITTY_WINDOW_ID ?? '') !== '' ||
+    environment.TERM === 'xterm-ghostty' ||
+    environment.TERM_PROGRAM === 'ghostty'
+  );
+}

@@ -5,7 +5,7 @@ import { formatMetric, formatSpan, formatSpread } from '../../lib/text/numbers.t
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { pad, truncate } from '../../lib/text/truncate.ts';
 import { visibleLines, visibleText } from '../../lib/text/visible-text.ts';
-import { stateBar } from './bar.ts';
+import { stateBar } from './text-charts.ts';
 
 const anyText = fc.string({ unit: 'binary' });
 

@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
 import { columnsOf } from '../../lib/text/width.ts';
-import { ascii } from './ascii.ts';
+import { place, transmit } from '../screen.ts';
 import { BrailleCanvas } from './braille.ts';
-import { hasKittyGraphics, place, transmit } from './kitty.ts';
+import { ascii } from './paint.ts';
 import { imageLines, imageSize, shrinkToFit } from './pixel-image.ts';
 import { plot } from './plot.ts';
-import { sparkline } from './sparkline.ts';
+import { sparkline } from './text-charts.ts';
 
 test('a sparkline runs from the lowest block to the highest, and leaves gaps for what is no number', () => {
   expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8)).toBe('▁▂▃▄▅▆▇█');
@@ -114,12 +114,4 @@ test('a PNG goes to a terminal with graphics in chunks, and comes out whole', ()
   const payload = chunks.map((chunk) => chunk.slice(chunk.indexOf(';') + 1)).join('');
   expect(Uint8Array.from(Buffer.from(payload, 'base64'))).toEqual(png);
   expect(place(7, { row: 3, column: 2, columns: 40, lines: 6 })).toContain('\u001b[3;2H');
-});
-
-test('graphics are for terminals that say so, and never inside tmux', () => {
-  expect(hasKittyGraphics({ TERM: 'xterm-kitty' })).toBe(true);
-  expect(hasKittyGraphics({ TERM_PROGRAM: 'ghostty', TERM: 'xterm-256color' })).toBe(true);
-  expect(hasKittyGraphics({ TERM: 'xterm-256color' })).toBe(false);
-  expect(hasKittyGraphics({ TERM: 'xterm-kitty', TMUX: '/tmp/tmux-0/default,1,0' })).toBe(false);
-  expect(hasKittyGraphics({ TERM: 'tmux-256color', KITTY_WINDOW_ID: '1' })).toBe(false);
 });

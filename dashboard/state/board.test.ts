@@ -4,9 +4,8 @@ import { toWire } from '../../lib/domain/parameters.ts';
 import { endedTrial, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
 import { meanOf } from './config-row.ts';
-import { EMPTY_STATE } from './dashboard-state.ts';
 import { orderOf, placeOf, reorder } from './order.ts';
-import { reduceAll } from './reducer.ts';
+import { EMPTY_STATE, reduceAll } from './reducer.ts';
 
 const value = fc.constantFrom(0.1, 0.2, 0.3, 0.4, Number.NaN);
 /** Which trial reports what. */

@@ -4,8 +4,8 @@ import { configIdOf } from '../../lib/domain/configs.ts';
 import { type RankedMetric, rankedMetrics } from '../../lib/domain/ranking.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type ConfigRow, meanOf } from './config-row.ts';
-import type { DashboardState } from './dashboard-state.ts';
 import { type Change, type Order, orderOf, reorder } from './order.ts';
+import type { DashboardState } from './reducer.ts';
 
 export interface Board {
   /** In order of index; those that came later in the order of their coming. */

@@ -15,9 +15,20 @@ import {
   sendAction,
   toggleDrain,
 } from './actions.ts';
-import { type Cursor, cursorOf, START_CURSOR, type Ui, viewOf, withCursor, withStatus } from './ui.ts';
-import { LIST_VIEWS, PANES, type Pane, type View } from './views.ts';
-import { windowOf } from './window.ts';
+import {
+  type Cursor,
+  cursorOf,
+  LIST_VIEWS,
+  PANES,
+  type Pane,
+  START_CURSOR,
+  type Ui,
+  type View,
+  viewOf,
+  windowOf,
+  withCursor,
+  withStatus,
+} from './ui.ts';
 
 /** @param key as `keyNames` names it */
 export function handleKey(ui: Ui, key: string, around: ActionContext): KeyResult {

@@ -7,7 +7,7 @@ import type { Board } from './board.ts';
 import type { BoardRows } from './board-rows.ts';
 import type { ConfigRow } from './config-row.ts';
 import type { CurvePoint } from './curve-cache.ts';
-import type { DashboardState } from './dashboard-state.ts';
+import type { DashboardState } from './reducer.ts';
 import type { Summary } from './summary.ts';
 import type { Ui } from './ui.ts';
 

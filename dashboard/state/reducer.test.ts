@@ -12,8 +12,7 @@ import {
   snapshot,
   trialAt,
 } from '../../test/support/dashboard/sample.ts';
-import { EMPTY_STATE } from './dashboard-state.ts';
-import { EVENTS_KEPT, reduce, reduceAll } from './reducer.ts';
+import { EMPTY_STATE, EVENTS_KEPT, reduce, reduceAll } from './reducer.ts';
 
 const started = reduce(EMPTY_STATE, snapshot());
 

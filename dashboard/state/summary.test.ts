@@ -10,8 +10,7 @@ import {
   snapshot,
   trialAt,
 } from '../../test/support/dashboard/sample.ts';
-import { EMPTY_STATE } from './dashboard-state.ts';
-import { reduceAll } from './reducer.ts';
+import { EMPTY_STATE, reduceAll } from './reducer.ts';
 import { summaryOf } from './summary.ts';
 
 test('pace and time left come from the trials that ended', () => {

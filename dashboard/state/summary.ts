@@ -3,7 +3,7 @@
 import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { type Agent, AgentState, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type FailureClassName, failureClass } from '../../proto/names.ts';
-import type { DashboardState } from './dashboard-state.ts';
+import type { DashboardState } from './reducer.ts';
 
 /** How far back the pace is measured: long enough to be steady, short enough to notice a lost agent. */
 const PACE_WINDOW_MS = 10 * 60_000;

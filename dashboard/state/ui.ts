@@ -1,8 +1,21 @@
-/** Where the user is, and what they asked for: everything that keys change and the Watch stream does not. */
-
 import { ALL, type Filter } from '../../lib/filter/parse.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import type { View, ViewKind } from './views.ts';
+
+/** The places that the dashboard can show. */
+
+export const PANES = ['sweep', 'parameters', 'agents', 'events', 'sweeps'] as const;
+export type Pane = (typeof PANES)[number];
+
+export type View =
+  | { readonly kind: Pane }
+  | { readonly kind: 'trial' | 'log' | 'explain'; readonly trialId: string }
+  | { readonly kind: 'compare' | 'help' };
+export type ViewKind = View['kind'];
+
+/** Whose lines a cursor goes along; the others are scrolled. */
+export const LIST_VIEWS: readonly ViewKind[] = ['sweep', 'agents', 'events', 'sweeps'];
+
+/** Where the user is, and what they asked for: everything that keys change and the Watch stream does not. */
 
 export interface Cursor {
   /** The row it is on; undefined: whichever is at `at`. */
@@ -93,3 +106,27 @@ export const withCursor = (ui: Ui, view: ViewKind, cursor: Cursor): Ui => ({
 });
 
 export const withStatus = (ui: Ui, text: string, failed = false): Ui => ({ ...ui, status: { text, failed } });
+
+export interface Window {
+  /** The row that the cursor is on; -1 where there is none. */
+  readonly at: number;
+  /** The first row on the screen. */
+  readonly offset: number;
+}
+
+/**
+ * Where a list of rows is on the screen: the cursor stays on its row wherever that goes, and the window moves no further
+ * than it must to keep it in sight.
+ * @param indexOf where the cursor's row is now; -1: gone
+ */
+export function windowOf(cursor: Cursor, length: number, lines: number, indexOf: (id: string) => number): Window {
+  if (length === 0) return { at: -1, offset: 0 };
+  const found = cursor.id === undefined ? -1 : indexOf(cursor.id);
+  const at = found >= 0 ? found : Math.min(Math.max(0, cursor.at), length - 1);
+  const room = Math.max(1, lines);
+  const furthest = Math.max(0, length - room);
+  let offset = Math.min(Math.max(0, cursor.offset), furthest);
+  if (at < offset) offset = at;
+  else if (at >= offset + room) offset = at - room + 1;
+  return { at, offset };
+}

@@ -1,13 +1,15 @@
-import { formatSpan } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, type StyledLine } from '../../lib/text/segment.ts';
-import type { Column } from '../../lib/text/table.ts';
-import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
+import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
+import { formatMetric, formatSpan } from '../../lib/text/numbers.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { type Column, layoutTable } from '../../lib/text/table.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
+import { type Agent, AgentState, type GpuFigures, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
 import type { Model } from '../state/model.ts';
-import { cursorOf } from '../state/ui.ts';
-import { windowOf } from '../state/window.ts';
-import { agentDetail } from './agent-detail.ts';
-import { listView } from './list-view.ts';
+import { tookMs } from '../state/summary.ts';
+import { cursorOf, windowOf } from '../state/ui.ts';
+import { listView } from './list-views.ts';
 
 /** The machines: what they have, what they do, when they were last heard of; below, more of the one under the cursor. */
 export function agentsView(model: Model, columns: number, lines: number): StyledLine[] {
@@ -61,4 +63,70 @@ function busyText(figures: Agent['gpuFigures']): string {
   const told = figures.flatMap(({ utilization }) => (utilization === undefined ? [] : [utilization]));
   const mean = told.reduce((sum, one) => sum + one, 0) / told.length;
   return told.length === 0 ? '-' : `${Math.round(mean * 100)}%`;
+}
+
+/** What one agent's GPUs do, and the trials that it runs. */
+
+const BAR = 10;
+const GIB = 2 ** 30;
+
+export function agentDetail(model: Model, agent: Agent, columns: number): StyledLine[] {
+  const running = [...model.state.trials.values()].filter(({ state, agentId }) => {
+    return state === 'TRIAL_STATE_RUNNING' && agentId === agent.id;
+  });
+  const gpus =
+    agent.gpuFigures.length === 0 ? [] : [...tableOf(gpuColumns(agent), agent.gpuFigures, columns), EMPTY_LINE];
+  const trials =
+    running.length === 0
+      ? [line('it runs no trial of this sweep', 'dim')]
+      : tableOf(trialColumns(model), running, columns);
+  return [line(visibleText(agent.id), 'bold'), ...gpus, ...trials];
+}
+
+function tableOf<Row>(table: readonly Column<Row>[], rows: readonly Row[], columns: number): StyledLine[] {
+  const { header, rows: cells } = layoutTable(table, rows, columns);
+  return [{ segments: header }, ...cells.map((segments): StyledLine => ({ segments }))];
+}
+
+function gpuColumns({ gpus }: Agent): Column<GpuFigures>[] {
+  return [
+    { header: 'GPU', numeric: true, cell: ({ index }) => String(index) },
+    { header: 'name', cell: ({ index }) => gpus[index] ?? '-' },
+    { header: 'in use'.padEnd(BAR + 5), whole: true, cell: ({ utilization }) => barOf(utilization) },
+    {
+      header: 'memory'.padEnd(BAR + 5),
+      whole: true,
+      cell: ({ memoryUsedBytes: used, memoryTotalBytes: total }) => barOf(used && total && used / total),
+    },
+    {
+      header: 'GiB',
+      numeric: true,
+      cell: ({ memoryUsedBytes: used, memoryTotalBytes: total }) =>
+        used === undefined || total === undefined ? '-' : `${(used / GIB).toFixed(1)}/${(total / GIB).toFixed(0)}`,
+    },
+    { header: '°C', numeric: true, cell: ({ temperatureCelsius }) => temperatureCelsius?.toFixed(0) ?? '-' },
+    { header: 'W', numeric: true, cell: ({ powerWatts }) => powerWatts?.toFixed(0) ?? '-' },
+  ];
+}
+
+function barOf(share: number | undefined): string {
+  if (share === undefined || !Number.isFinite(share)) return '-';
+  const within = Math.min(1, Math.max(0, share));
+  const cells = Math.round(within * BAR);
+  return `${'█'.repeat(cells)}${'░'.repeat(BAR - cells)} ${String(Math.round(within * 100)).padStart(3)}%`;
+}
+
+function trialColumns({ board, state, now }: Model): Column<Trial>[] {
+  const metric = board.metrics[0]?.name ?? '';
+  return [
+    { header: 'trial', whole: true, cell: ({ id }) => shortId(id) },
+    {
+      header: 'epoch',
+      numeric: true,
+      cell: (trial) => [trial.epoch, parameterText(trial, 'epochs')].filter((part) => part !== '').join('/'),
+    },
+    { header: metric, numeric: true, cell: ({ metrics }) => formatMetric(metrics[metric]) },
+    { header: 'took', numeric: true, cell: (trial) => formatSpan(tookMs(trial, now)) },
+    { header: 'parameters', cell: (trial) => parametersText(trial, state.varying) },
+  ];
 }

@@ -5,7 +5,7 @@ import { trialStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
-import { sparkline } from '../draw/sparkline.ts';
+import { sparkline } from '../draw/text-charts.ts';
 import type { Board } from '../state/board.ts';
 import type { BoardRow } from '../state/board-rows.ts';
 import { bestTrial, type ConfigRow, configState, meanOf, spreadOf } from '../state/config-row.ts';

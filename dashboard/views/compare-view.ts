@@ -1,17 +1,17 @@
 import { parameterText, SEED, splitParameters } from '../../lib/domain/parameters.ts';
 import { formatMetric, formatSpread } from '../../lib/text/numbers.ts';
 import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
+import { shortId } from '../../lib/text/short-id.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { sideBySide } from '../draw/clip.ts';
-import { type ChartSeries, legend, plot } from '../draw/plot.ts';
-import { spreadOf } from '../state/config-row.ts';
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { sideBySide } from '../draw/layout.ts';
+import { type ChartSeries, legend, plot, seriesLetter } from '../draw/plot.ts';
+import { bestTrial, type ConfigRow, spreadOf } from '../state/config-row.ts';
 import type { Model } from '../state/model.ts';
-import { type MarkedRow, markedRows } from './compared.ts';
-import { seriesOf } from './curve-panels.ts';
 import { metricShown } from './metric-shown.ts';
-import { epochAt, epochShown, reconstruction } from './pictures.ts';
+import { epochAt, epochShown, reconstruction, seriesOf } from './panels.ts';
 
 const WIDE = 120;
 const PLOT_LINES = 12;
@@ -118,4 +118,33 @@ function picturesOf(
     const name = line(visibleText(`${label.slice(0, 1)} ${names[i]}`), seriesStyle(i));
     return [name, ...reconstruction(model, detail, own, width, room), EMPTY_LINE];
   });
+}
+
+/** What is marked, as the compare view and the overlaid curves show it. */
+
+export interface MarkedRow {
+  readonly label: string;
+  /** Its own, or the best of its config. */
+  readonly trial: Trial;
+  /** Where a config of several replicates is marked, not one of them. */
+  readonly config: ConfigRow | undefined;
+}
+
+/** Side by side no more can be read. */
+export const MAX_COMPARED = 6;
+
+/** In the order of marking; what is gone is left out. */
+export function markedRows({ ui, state, board }: Pick<Model, 'ui' | 'state' | 'board'>): MarkedRow[] {
+  const [own] = board.metrics;
+  return [...ui.marks]
+    .flatMap((id): Omit<MarkedRow, 'label'>[] => {
+      const trial = state.trials.get(id);
+      if (trial !== undefined) return [{ trial, config: undefined }];
+      const config = board.configs[board.at.get(id) ?? -1];
+      if (config === undefined) return [];
+      const best = bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
+      return [{ trial: best, config: config.trials.length > 1 ? config : undefined }];
+    })
+    .slice(0, MAX_COMPARED)
+    .map((one, i) => ({ ...one, label: `${seriesLetter(i)} ${shortId(one.config?.id ?? one.trial.id)}` }));
 }

@@ -4,14 +4,12 @@ import type { Model } from '../state/model.ts';
 import { cursorOf, viewOf } from '../state/ui.ts';
 import { agentsView } from './agents-view.ts';
 import { compareView } from './compare-view.ts';
-import { eventsView } from './events-view.ts';
-import { explainView } from './explain-view.ts';
 import { FOOTER_LINES, footer, statusLine } from './footer.ts';
 import { HEADER_LINES, header } from './header.ts';
-import { helpView } from './help-view.ts';
 import { leaderboard } from './leaderboard.ts';
+import { eventsView, sweepsView } from './list-views.ts';
 import { parametersView } from './parameters-view.ts';
-import { sweepsView } from './sweeps-view.ts';
+import { explainView, helpView } from './text-views.ts';
 import { trialView } from './trial-view.ts';
 
 /** Of the terminal. */

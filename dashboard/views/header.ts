@@ -5,10 +5,10 @@ import { sweepStyle } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { AgentState, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import { goal, sweepState } from '../../proto/names.ts';
-import { stateBar } from '../draw/bar.ts';
+import { stateBar } from '../draw/text-charts.ts';
 import type { Model } from '../state/model.ts';
 import type { Summary } from '../state/summary.ts';
-import { PANES } from '../state/views.ts';
+import { PANES } from '../state/ui.ts';
 
 /** Lines that the header takes. */
 export const HEADER_LINES = 6;

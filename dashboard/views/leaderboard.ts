@@ -1,8 +1,7 @@
 import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { layoutTable } from '../../lib/text/table.ts';
 import type { Model } from '../state/model.ts';
-import { cursorOf } from '../state/ui.ts';
-import { windowOf } from '../state/window.ts';
+import { cursorOf, windowOf } from '../state/ui.ts';
 import { type BoardColumn, boardColumns } from './board-columns.ts';
 
 const GUTTER = 2;

@@ -7,15 +7,13 @@ import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Attempt, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { attemptOutcome, failureClass, trialState } from '../../proto/names.ts';
-import { sideBySide } from '../draw/clip.ts';
+import { sideBySide, wrapped } from '../draw/layout.ts';
 import { legend, plot } from '../draw/plot.ts';
-import { wrapped } from '../draw/wrap.ts';
 import type { Model } from '../state/model.ts';
 import { placeOf } from '../state/order.ts';
 import { tookMs } from '../state/summary.ts';
-import { markedRows } from './compared.ts';
-import { seriesOf, trialPanels } from './curve-panels.ts';
-import { epochShown, reconstruction } from './pictures.ts';
+import { markedRows } from './compare-view.ts';
+import { epochShown, reconstruction, seriesOf, trialPanels } from './panels.ts';
 
 const WIDE = 120;
 const PLOT_LINES = 10;

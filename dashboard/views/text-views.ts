@@ -1,7 +1,8 @@
 import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
-import { sideBySide } from '../draw/clip.ts';
+import { sideBySide, wrapped } from '../draw/layout.ts';
 import { keyLabel, keysOf } from '../keys.ts';
-import type { ViewKind } from '../state/views.ts';
+import type { Model } from '../state/model.ts';
+import type { ViewKind } from '../state/ui.ts';
 
 const KEY_COLUMN = 12;
 /** Room for two columns of keys. */
@@ -28,4 +29,10 @@ export function helpView(of: ViewKind, readonly: boolean, columns: number): Styl
     ),
     line('★ none is better in both metrics   ● marked   ▸ replicates: → unfolds   × failed', 'dim'),
   ];
+}
+
+/** Why a trial does not run, in the coordinator's words. */
+export function explainView({ explanation }: Pick<Model, 'explanation'>, columns: number): StyledLine[] {
+  if (explanation.length === 0) return [line('asking the coordinator...', 'dim')];
+  return explanation.flatMap((text) => wrapped(text, columns, undefined, '    '));
 }

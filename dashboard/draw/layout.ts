@@ -1,5 +1,7 @@
-import { type Segment, type StyledLine, widthOf } from '../../lib/text/segment.ts';
+import { line, type Segment, type StyledLine, widthOf } from '../../lib/text/segment.ts';
+import type { Style } from '../../lib/text/style.ts';
 import { truncate } from '../../lib/text/truncate.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { columnsOf } from '../../lib/text/width.ts';
 
 /** The segments cut to `width` terminal columns, with an ellipsis where something was cut. */
@@ -43,3 +45,18 @@ export function sideBySide(blocks: readonly (readonly StyledLine[])[], widths: r
 }
 
 const BETWEEN = 2;
+
+/**
+ * Words on as many lines as they need.
+ * @param indent before each line after the first
+ */
+export function wrapped(text: string, columns: number, style?: Style, indent = ''): StyledLine[] {
+  const lines: string[] = [];
+  for (const word of visibleText(text).split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined) lines.push(word);
+    else if (last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(indent + word);
+  }
+  return lines.filter((words) => words.trim() !== '').map((words) => line(words, style));
+}

@@ -1,8 +1,66 @@
-/** A metric over two parameters: a table of shades, each with its value beside it. */
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
+import { trialStyle } from '../../lib/text/style.ts';
 import { pad, truncate } from '../../lib/text/truncate.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
+import type { TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
+import type { TrialStateName } from '../../proto/names.ts';
+
+/** Drawn from the left in this order; each has its own density, so that the bar reads without colour. */
+const PARTS: readonly (readonly [TrialStateName, string])[] = [
+  ['succeeded', '█'],
+  ['stopped', '▓'],
+  ['failed', '×'],
+  ['cancelled', '-'],
+  ['running', '▒'],
+  ['offered', '░'],
+  ['pending', '░'],
+];
+
+/** A bar of `width` columns by state. Cells are shared out by cumulative rounding, so that they always add up. */
+export function stateBar(counts: TrialCounts, width: number): Segment[] {
+  const total = PARTS.reduce((sum, [state]) => sum + counts[state], 0);
+  if (total === 0) return [{ text: '░'.repeat(width), style: 'dim' }];
+  let seen = 0;
+  let drawn = 0;
+  return PARTS.flatMap(([state, character]) => {
+    seen += counts[state];
+    const until = Math.round((seen / total) * width);
+    const text = character.repeat(until - drawn);
+    drawn = until;
+    return text === '' ? [] : [{ text, style: trialStyle(state) }];
+  });
+}
+
+const LEVELS = '▁▂▃▄▅▆▇█';
+
+/**
+ * Values over time in `width` columns, from the lowest to the highest of them; the newest where there are more than
+ * columns would show, evenly chosen. What is not finite leaves a gap.
+ */
+export function sparkline(values: readonly number[], width: number): string {
+  const shown = values.length <= width ? values : evenly(values, width);
+  const finite = shown.filter(Number.isFinite);
+  const low = Math.min(...finite);
+  const range = Math.max(...finite) - low;
+  return shown
+    .map((value) => {
+      if (!Number.isFinite(value)) return ' ';
+      const level = range === 0 ? 0 : Math.round(((value - low) / range) * (LEVELS.length - 1));
+      return LEVELS[level];
+    })
+    .join('');
+}
+
+/** First and last are always in. */
+function evenly(values: readonly number[], count: number): number[] {
+  if (count < 2) return values.slice(-1);
+  return Array.from({ length: count }, (_, i) => {
+    return values[Math.round((i * (values.length - 1)) / (count - 1))] ?? Number.NaN;
+  });
+}
+
+/** A metric over two parameters: a table of shades, each with its value beside it. */
 
 const SHADES = '░▒▓█';
 const MOST_COLUMN = 14;

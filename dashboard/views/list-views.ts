@@ -1,0 +1,123 @@
+import { parametersText } from '../../lib/domain/parameters.ts';
+import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
+import { formatSpan } from '../../lib/text/numbers.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { sweepStyle } from '../../lib/text/style.ts';
+import { type Column, layoutTable } from '../../lib/text/table.ts';
+import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { sweepState } from '../../proto/names.ts';
+import type { Model } from '../state/model.ts';
+import { cursorOf, type ViewKind, windowOf } from '../state/ui.ts';
+
+/** A table with a cursor: agents, events, sweeps. */
+
+/** Room to say how many columns there is no room for. */
+const MORE_COLUMNS = 4;
+
+export interface List<Row> {
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  readonly id: (row: Row) => string;
+}
+
+export function listView<Row>(
+  model: Model,
+  view: ViewKind,
+  list: List<Row>,
+  width: number,
+  lines: number,
+): StyledLine[] {
+  const { columns, rows, id } = list;
+  const room = Math.max(1, lines - 1);
+  const indexOf = (wanted: string) => rows.findIndex((row) => id(row) === wanted);
+  const { at, offset } = windowOf(cursorOf(model.ui, view), rows.length, room, indexOf);
+  const window = rows.slice(offset, offset + room);
+  const whole = layoutTable(columns, window, width);
+  const {
+    header,
+    rows: cells,
+    hidden,
+  } = whole.hidden.length === 0 ? whole : layoutTable(columns, window, Math.max(1, width - MORE_COLUMNS));
+  const more = hidden.length === 0 ? '' : ` +${hidden.length}`;
+  return [
+    { segments: [...header, { text: more, style: 'dim' }] },
+    ...cells.map((segments, i): StyledLine => ({ segments, cursor: offset + i === at })),
+    ...(rows.length === 0 ? [line('nothing yet', 'dim')] : []),
+    ...Array<StyledLine>(Math.max(0, room - Math.max(1, cells.length))).fill(EMPTY_LINE),
+  ];
+}
+
+const BAR = 12;
+
+/** Every sweep of the coordinator, the newest first. */
+export function sweepsView(model: Model, columns: number, lines: number): StyledLine[] {
+  const rows = sweepRows(model);
+  const table: Column<Sweep>[] = [
+    { header: 'sweep', cell: ({ id }) => `${id === model.state.sweep?.id ? '▸' : ' '}${id}` },
+    { header: 'name', cell: ({ name }) => name },
+    {
+      header: 'state',
+      cell: ({ state }) => sweepState.of(state),
+      style: ({ state }) => sweepStyle(sweepState.of(state)),
+    },
+    { header: 'progress', whole: true, cell: bar },
+    { header: 'ended', numeric: true, cell: (sweep) => `${endedTotal(sweep)}/${trialTotal(sweep)}` },
+    { header: 'running', numeric: true, cell: ({ counts }) => String(counts?.running ?? 0) },
+    { header: 'failed', numeric: true, cell: ({ counts }) => String(counts?.failed ?? 0) },
+    {
+      header: 'took',
+      numeric: true,
+      cell: ({ createdAtMs, endedAtMs }) => formatSpan((endedAtMs || model.now) - createdAtMs),
+    },
+    // What a narrow terminal has no room for comes last.
+    { header: 'priority', numeric: true, cell: ({ priority, weight }) => `${priority} ×${weight}` },
+    { header: 'metric', cell: ({ metric }) => metric?.name ?? '-' },
+    { header: 'trainer', cell: ({ trainer }) => trainer },
+    { header: 'reason', cell: ({ reason }) => reason },
+  ];
+  return listView(model, 'sweeps', { columns: table, rows, id: ({ id }) => id }, columns, lines);
+}
+
+/** As the view lists them: the watched one as the stream has it, which is newer than the list. */
+export function sweepRows({ sweeps, state }: Pick<Model, 'sweeps' | 'state'>): Sweep[] {
+  const watched = state.sweep;
+  const known = sweeps.map((sweep) => (sweep.id === watched?.id ? watched : sweep));
+  const all = watched === undefined || known.includes(watched) ? known : [...known, watched];
+  return all.toSorted((a, b) => b.createdAtMs - a.createdAtMs || Number(b.id) - Number(a.id));
+}
+
+function bar(sweep: Sweep): string {
+  const total = trialTotal(sweep);
+  const cells = total === 0 ? 0 : Math.floor((endedTotal(sweep) / total) * BAR);
+  return '█'.repeat(cells) + '░'.repeat(BAR - cells);
+}
+
+/** What happened, the newest first. */
+export function eventsView(model: Model, columns: number, lines: number): StyledLine[] {
+  const { state } = model;
+  const startedAtMs = state.sweep?.createdAtMs ?? 0;
+  const table: Column<Event>[] = [
+    { header: 'at', numeric: true, cell: ({ atMs }) => `+${formatSpan(atMs - startedAtMs)}` },
+    { header: 'trial', cell: ({ trialId }) => shortId(trialId) || '-' },
+    { header: 'try', numeric: true, cell: ({ attempt }) => (attempt === 0 ? '' : String(attempt)) },
+    {
+      header: 'what',
+      cell: ({ kind }) => kind,
+      style: ({ detail }) => (detail.startsWith('failed') ? 'yellow' : undefined),
+    },
+    { header: 'detail', cell: ({ detail }) => detail },
+    {
+      header: 'parameters',
+      cell: ({ trialId }) => {
+        const trial = state.trials.get(trialId);
+        return trial === undefined ? '' : parametersText(trial, state.varying);
+      },
+    },
+  ];
+  return listView(model, 'events', { columns: table, rows: eventRows(model), id: eventId }, columns, lines);
+}
+
+export const eventRows = ({ state, earlierEvents }: Pick<Model, 'state' | 'earlierEvents'>): Event[] =>
+  [...earlierEvents, ...state.events].reverse();
+export const eventId = ({ seq }: Event): string => String(seq);

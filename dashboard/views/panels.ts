@@ -1,0 +1,90 @@
+import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
+import { sideBySide } from '../draw/layout.ts';
+import { imageLines, imageSize, shrinkToFit } from '../draw/pixel-image.ts';
+import { type ChartSeries, legend, plot } from '../draw/plot.ts';
+import type { CurvePoint } from '../state/curve-cache.ts';
+import type { Model, TrialDetail } from '../state/model.ts';
+
+/** A trial's curves, or several trials' over each other. */
+
+const LOSS = /loss/;
+const PSNR = /psnr/;
+/** More curves than this in one panel cannot be told apart. */
+const MOST_SERIES = 6;
+
+export function seriesOf(name: string, points: readonly CurvePoint[], metric: string): ChartSeries {
+  return {
+    name,
+    points: points.flatMap(({ epoch, metrics }) =>
+      metric in metrics ? [[epoch, metrics[metric] ?? Number.NaN] as const] : [],
+    ),
+  };
+}
+
+/**
+ * Losses, PSNRs and the rest, each in a panel of its own, side by side.
+ * @param metric comes first, over the others of its panel
+ */
+export function trialPanels(
+  points: readonly CurvePoint[],
+  metric: string,
+  width: number,
+  height: number,
+): StyledLine[] {
+  const all = [...new Set(points.flatMap(({ metrics }) => Object.keys(metrics)))].sort();
+  const names = all.includes(metric) ? [metric, ...all.filter((name) => name !== metric)] : all;
+  const losses = names.filter((name) => LOSS.test(name));
+  const psnrs = names.filter((name) => PSNR.test(name));
+  const others = names.filter((name) => !LOSS.test(name) && !PSNR.test(name));
+  const groups = [
+    { title: 'losses', names: losses },
+    { title: 'PSNR, dB', names: psnrs },
+    { title: 'other metrics', names: others },
+  ].filter((group) => group.names.length > 0);
+  if (groups.length === 0) return plot('curves', [], width, height);
+  const each = Math.floor((width - 2 * (groups.length - 1)) / groups.length);
+  const panels = groups.map((group) => {
+    const series = group.names.slice(0, MOST_SERIES).map((name) => seriesOf(name, points, name));
+    const [only, second] = group.names;
+    if (only !== undefined && second === undefined) return plot(only, series, each, height);
+    return [...plot(group.title, series, each, height), ...legend(series, each)];
+  });
+  return sideBySide(
+    panels,
+    groups.map(() => each),
+  );
+}
+
+/** Reconstructions of a trial at an epoch. */
+
+/** The epoch that is shown: so many looks back from the newest. */
+export function epochShown({ epochs }: TrialDetail, scrub: number): number | undefined {
+  return epochs.at(Math.max(0, epochs.length - 1 - scrub));
+}
+
+/** The trial's nearest look that is not later than the epoch, for a comparison at one epoch. */
+export function epochAt({ epochs }: TrialDetail, epoch: number): number | undefined {
+  return epochs.findLast((own) => own <= epoch) ?? epochs[0];
+}
+
+/** @param lines at most so many */
+export function reconstruction(
+  model: Model,
+  detail: TrialDetail | undefined,
+  epoch: number | undefined,
+  columns: number,
+  lines: number,
+): StyledLine[] {
+  if (detail === undefined) return [line('reconstructions: asking for them...', 'dim')];
+  if (epoch === undefined) return [line('no reconstructions', 'dim')];
+  const at = detail.epochs.indexOf(epoch);
+  const scrubbed = detail.epochs.length > 1 ? ` (${at + 1} of ${detail.epochs.length}: [ and ])` : '';
+  const title = line(`after epoch ${epoch}${scrubbed}: input, (noisy,) output`, 'bold');
+  const shown = detail.images.get(epoch);
+  if (shown === undefined) return [title, line('asking for the picture...', 'dim')];
+  const shrink = shrinkToFit(shown.pixels, columns, Math.max(1, lines - 1));
+  if (!model.kitty) return [title, ...imageLines(shown.pixels, shrink, model.style)];
+  const size = imageSize(shown.pixels, shrink);
+  const spot = { number: shown.number, png: shown.png, column: 0, ...size };
+  return [title, { segments: [], spot }, ...Array<StyledLine>(size.lines - 1).fill(EMPTY_LINE)];
+}
