@@ -1,4 +1,3 @@
-/** The leaderboard and `trawl best` must show the same configs in the same order, with the same places and values. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
@@ -8,9 +7,10 @@ import { goal as goalNames } from '../../proto/names.ts';
 import { sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
 import { spreadOf } from './config-row.ts';
-import { EMPTY_STATE } from './dashboard-state.ts';
 import { placeOf } from './order.ts';
-import { reduceAll } from './reducer.ts';
+import { EMPTY_STATE, reduceAll } from './reducer.ts';
+
+/** The leaderboard and `trawl best` must show the same configs in the same order, with the same places and values. */
 
 type Goals = typeof Goal.MINIMIZE | typeof Goal.MAXIMIZE;
 
