@@ -2,7 +2,8 @@
 
 import { parametersText } from '../lib/domain/parameters.ts';
 import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../lib/domain/trial-state.ts';
-import { formatMetric, formatSpan } from '../lib/text/numbers.ts';
+import { formatSpan } from '../lib/text/duration.ts';
+import { formatMetric } from '../lib/text/numbers.ts';
 import { shortId } from '../lib/text/short-id.ts';
 import { visibleText } from '../lib/text/visible-text.ts';
 import type { WatchDelta, WatchResponse, WatchSnapshot } from '../proto/gen/trawl/v1/sweep_service.ts';

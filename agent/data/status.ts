@@ -1,5 +1,6 @@
 /** What the cache holds, for `trawl doctor` and for the agent's metrics. */
 import { stat } from 'node:fs/promises';
+import { formatSize } from '../../lib/text/size.ts';
 import { cachedPath, isCached, readVerified } from './cache.ts';
 import { DATASETS, type DatasetName, type DatasetSpec, filesOf } from './catalogue.ts';
 import { DamagedFileError } from './errors.ts';
@@ -45,5 +46,5 @@ async function statusOf(dataset: DatasetSpec, dataDir: string): Promise<DatasetS
     return { name, state: 'damaged', detail: error.message };
   }
   if (missing.length > 0) return { name, state: 'missing', detail: `not in ${dataDir}: ${missing.join(', ')}` };
-  return { name, state: 'cached', detail: `${(bytes / 1e6).toFixed(1)} MB, verified` };
+  return { name, state: 'cached', detail: `${formatSize(bytes)}, verified` };
 }

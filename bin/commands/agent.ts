@@ -5,7 +5,7 @@ import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../lib/net/addre
 import { readIdentity } from '../../lib/net/identity.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { untilSignals } from '../local/signals.ts';
-import { parseDuration, withHelp } from '../options/common.ts';
+import { durationOption, withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
 import { packOption, type SlotOptions, withSlots } from '../options/slots.ts';
@@ -101,7 +101,7 @@ export function registerAgent(program: Command): void {
         '--drain-grace <duration>',
         'on SIGTERM or Ctrl-C, how long what runs may go on before it is handed back',
       )
-        .argParser(parseDuration)
+        .argParser(durationOption)
         .default(DEFAULT_DRAIN_GRACE_MS, '15s'),
     )
     .addOption(packOption())

@@ -4,7 +4,7 @@ import { DEFAULT_DIR, DEFAULT_LEASE_MS, DEFAULT_METRICS_ADDRESS } from '../../co
 import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../lib/net/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { untilSignal } from '../local/signals.ts';
-import { parseDuration, withHelp } from '../options/common.ts';
+import { ageOption, durationOption, withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
 import { packageRoot, trawlVersion } from '../package.ts';
@@ -76,8 +76,8 @@ export function registerCoordinator(program: Command): void {
       DEFAULT_METRICS_ADDRESS,
     )
     .option('--trial-metrics', 'series of single trials in /metrics: those that run, and the best 50 of each sweep')
-    .option('--lease <duration>', 'how long an agent may be silent', parseDuration, DEFAULT_LEASE_MS)
-    .option('--retain <duration>', 'remove sweeps that have been over for so long (default: never)', parseDuration)
+    .option('--lease <duration>', 'how long an agent may be silent', durationOption, DEFAULT_LEASE_MS)
+    .option('--retain <duration>', 'remove sweeps that have been over for so long (default: never)', ageOption)
     .option('--identity <dir>', 'speak TLS, and let in only whom "trawl certs" has made known: its folder "server"')
     .option('--metrics-tls', 'serve /metrics over TLS, to who has a password or a certificate')
     .option('--insecure', 'listen where other machines reach it, without encryption or passwords');

@@ -61,7 +61,7 @@ test('a GPU that no backend can use is a warning, no GPU is none', () => {
   expect(backendFindings(wasmOnly, [gpu])[0]?.state).toBe('warning');
   expect(backendFindings(wasmOnly, [])[0]?.state).toBe('missing');
   expect(gpuFindings([])[0]?.state).toBe('ok');
-  expect(gpuFindings([gpu])).toMatchObject([{ name: 'GPU 0', detail: 'NVIDIA A100, 40.0 GiB' }]);
+  expect(gpuFindings([gpu])).toMatchObject([{ name: 'GPU 0', detail: 'NVIDIA A100, 40 GiB' }]);
 });
 
 test('a damaged data set is a fault, one that is not fetched yet is not', () => {

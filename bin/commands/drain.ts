@@ -5,8 +5,8 @@ import { agentState } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import {
+  durationOption,
   type OutputOptions,
-  parseDuration,
   type ServerOptions,
   withHelp,
   withOutput,
@@ -44,7 +44,7 @@ export function registerDrain(program: Command): void {
     .argument('<agent>', 'id, or a prefix of it')
     .addOption(
       new Option('--grace <duration>', 'how long what runs may go on')
-        .argParser(parseDuration)
+        .argParser(durationOption)
         .default(DEFAULT_GRACE_MS, '10m'),
     )
     .option('--reason <text>', 'why: shown wherever the agent is')

@@ -1,12 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { formatSize } from '../../lib/text/size.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import type { PrunedSweep } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { sweepState } from '../../proto/names.ts';
 import { withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import {
+  ageOption,
   type OutputOptions,
-  parseDuration,
   type ServerOptions,
   withHelp,
   withOutput,
@@ -28,14 +29,13 @@ function json({ id, name, state, endedAtMs, trials, artifacts, bytes }: PrunedSw
 
 function text(sweeps: readonly PrunedSweep[], dryRun: boolean): string {
   if (sweeps.length === 0) return 'nothing to prune: no sweep that is over is old enough\n';
-  const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   const lines = sweeps.map(({ id, name, state, endedAtMs, trials, artifacts, bytes }) => {
-    const what = `${trials} trials, ${artifacts} artifacts, ${mebibytes(bytes)}`;
+    const what = `${trials} trials, ${artifacts} artifacts, ${formatSize(bytes)}`;
     return `sweep ${id} (${name}) ${sweepState.of(state)} ${isoTime(endedAtMs) ?? ''}: ${what}`;
   });
   const bytes = sweeps.reduce((sum, sweep) => sum + sweep.bytes, 0);
   const verb = dryRun ? 'would go' : 'went';
-  return [...lines, `${sweeps.length} sweeps and ${mebibytes(bytes)} of artifacts ${verb}`]
+  return [...lines, `${sweeps.length} sweeps and ${formatSize(bytes)} of artifacts ${verb}`]
     .map((line) => `${visibleText(line)}\n`)
     .join('');
 }
@@ -51,7 +51,7 @@ export function registerPrune(program: Command): void {
     .description('remove sweeps that are over, with their trials, logs and artifacts; the newest sweep always stays')
     .addOption(
       new Option('--older-than <duration>', 'only what has been over for so long')
-        .argParser(parseDuration)
+        .argParser(ageOption)
         .default(DEFAULT_AGE_MS, '30d'),
     )
     .addOption(

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
-import { formatMetric, formatSpan } from '../../lib/text/numbers.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { endedTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
-import { formatSpan } from '../../lib/text/numbers.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { EXIT, RefusedError, UnreachableError } from '../../proto/errors.ts';
 import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
@@ -9,8 +9,8 @@ import { type Connection, withConnection } from '../client/connect.ts';
 import { getSweep } from '../client/sweeps.ts';
 import { watchSweep } from '../client/watch.ts';
 import {
+  durationOption,
   type OutputOptions,
-  parseDuration,
   type ServerOptions,
   serverFlags,
   withHelp,
@@ -117,7 +117,7 @@ export function registerWait(program: Command): void {
     .command('wait')
     .description('wait until a sweep has ended; a coordinator that restarts meanwhile is waited for')
     .argument('[sweep]', 'id, name or "last"', 'last')
-    .option('--timeout <duration>', 'give up after so long: 90s, 15m, 2h, 1d (default: never)', parseDuration);
+    .option('--timeout <duration>', 'give up after so long: 90s, 15m, 2h, 1d (default: never)', durationOption);
   withHelp(withOutput(withServer(command)), {
     exits: [
       [0, 'ended, and every trial succeeded or was stopped early'],

@@ -5,8 +5,9 @@ import type { DatasetStatus } from '../../agent/data/status.ts';
 import type { Gpu } from '../../agent/machine/gpus.ts';
 import type { BackendProbe } from '../../agent/machine/probe.ts';
 import type * as NodeVersion from '../../deploy/setup/node-version.mjs';
+import { formatSize } from '../../lib/text/size.ts';
 import { packageRoot } from '../package.ts';
-import { type Finding, sizeText } from './finding.ts';
+import type { Finding } from './finding.ts';
 
 /** @param version as in process.versions.node */
 export async function nodeFinding(version: string): Promise<Finding> {
@@ -39,7 +40,7 @@ export function gpuFindings(gpus: readonly Gpu[]): readonly Finding[] {
     ];
   }
   return gpus.map(({ index, name, memoryBytes }) => {
-    return { name: `GPU ${index}`, state: 'ok', detail: `${name}, ${sizeText(memoryBytes)}`, needed: false };
+    return { name: `GPU ${index}`, state: 'ok', detail: `${name}, ${formatSize(memoryBytes)}`, needed: false };
   });
 }
 
@@ -75,13 +76,13 @@ export function diskFinding(name: string, folder: string): Finding {
     };
   }
   const { bavail, bsize } = statfsSync(existing);
-  const detail = `${sizeText(bavail * bsize)} free at ${existing}`;
+  const detail = `${formatSize(bavail * bsize)} free at ${existing}`;
   if (bavail * bsize >= LOW_DISK_BYTES) return { name, state: 'ok', detail, needed: true };
   return {
     name,
     state: 'warning',
     detail,
-    mend: `free some; ${sizeText(LOW_DISK_BYTES)} is the least to be safe`,
+    mend: `free some; ${formatSize(LOW_DISK_BYTES)} is the least to be safe`,
     needed: true,
   };
 }
@@ -95,10 +96,10 @@ export const SLOT_BYTES = 2 ** 30;
  * @param cores
  */
 export function memoryFinding(bytes: number, cores: number): Finding {
-  const detail = `${sizeText(bytes)} for ${cores} core${cores === 1 ? '' : 's'}`;
+  const detail = `${formatSize(bytes)} for ${cores} core${cores === 1 ? '' : 's'}`;
   const slots = Math.floor(bytes / SLOT_BYTES);
   if (slots >= cores) return { name: 'memory', state: 'ok', detail, needed: true };
-  const mend = `use --slots ${Math.max(1, slots)}: a slot takes up to ${sizeText(SLOT_BYTES)}`;
+  const mend = `use --slots ${Math.max(1, slots)}: a slot takes up to ${formatSize(SLOT_BYTES)}`;
   return { name: 'memory', state: 'warning', detail, mend, needed: true };
 }
 

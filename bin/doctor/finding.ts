@@ -15,8 +15,3 @@ export interface Finding {
 export function faults(findings: readonly Finding[]): readonly Finding[] {
   return findings.filter(({ state, needed }) => needed && state === 'missing');
 }
-
-/** A number of bytes as people say it: `1.5 GiB`. */
-export function sizeText(bytes: number): string {
-  return bytes < 2 ** 30 ? `${Math.round(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-}

@@ -1,6 +1,7 @@
 /** Flags that several verbs share, so that they read the same everywhere. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
+import { parseDuration } from '../../lib/text/duration.ts';
 import { type Labels, labelProblem } from '../../proto/labels.ts';
 
 export interface GlobalOptions {
@@ -113,14 +114,16 @@ export function addLabel(text: string, before: Labels): Labels {
   return labels;
 }
 
-const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+/** Parses a duration that a timer waits for, such as `90s` or `1h30m`, in milliseconds. */
+export function durationOption(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 15m, 1h30m or 1d, up to 24d.');
+  return ms;
+}
 
-/** A duration such as `500ms`, `90s`, `1.5h`, `2d`, in milliseconds. */
-export function parseDuration(text: string): number {
-  const match = /^(?<amount>\d+(?:\.\d+)?)(?<unit>ms|s|m|h|d)$/.exec(text)?.groups;
-  const amount = Number(match?.amount);
-  if (match === undefined || !Number.isFinite(amount)) {
-    throw new InvalidArgumentError('Expected a duration such as 90s, 15m, 2h or 1d.');
-  }
-  return amount * UNIT_MS[match.unit as keyof typeof UNIT_MS];
+/** Parses an age, such as `90s` or `365d`, in milliseconds. It has no upper limit. */
+export function ageOption(text: string): number {
+  const ms = parseDuration(text, Number.MAX_SAFE_INTEGER);
+  if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 2h, 1d or 365d.');
+  return ms;
 }

@@ -1,4 +1,5 @@
-import { formatMetric, formatSpan } from '../../lib/text/numbers.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
 import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
 
 /** Unix milliseconds as ISO 8601 in UTC; null for "not yet". */

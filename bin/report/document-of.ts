@@ -1,5 +1,5 @@
 /** The whole report, from its data. */
-import { formatSpan } from '../../lib/text/numbers.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { ReportData } from './data.ts';
 import type { Document, Section } from './document.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
-import { formatMetric, formatSpan, formatSpread } from '../../lib/text/numbers.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { formatMetric, formatSpread } from '../../lib/text/numbers.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { pad, truncate } from '../../lib/text/truncate.ts';
 import { visibleLines, visibleText } from '../../lib/text/visible-text.ts';

@@ -1,5 +1,6 @@
 import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
-import { formatMetric, formatSpan } from '../../lib/text/numbers.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
 import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';

@@ -1,5 +1,6 @@
 import { parameterText, SEED } from '../../lib/domain/parameters.ts';
-import { formatMetric, formatSpan, formatSpread } from '../../lib/text/numbers.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { formatMetric, formatSpread } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';

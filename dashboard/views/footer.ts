@@ -1,4 +1,4 @@
-import { formatSpan } from '../../lib/text/numbers.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
 import { line, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';

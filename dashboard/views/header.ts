@@ -1,5 +1,5 @@
 import { parameterText } from '../../lib/domain/parameters.ts';
-import { formatSpan } from '../../lib/text/numbers.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
 import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';

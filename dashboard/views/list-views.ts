@@ -1,6 +1,6 @@
 import { parametersText } from '../../lib/domain/parameters.ts';
 import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
-import { formatSpan } from '../../lib/text/numbers.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
 import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { sweepStyle } from '../../lib/text/style.ts';

@@ -1,5 +1,6 @@
 import { parametersText, parameterText, SEED } from '../../lib/domain/parameters.ts';
-import { formatMetric, formatSpan } from '../../lib/text/numbers.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
 import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';

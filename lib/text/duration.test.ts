@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { MAX_DURATION_MS, parseDuration } from './duration.ts';
+import { formatSpan, MAX_TIMER_MS, parseDuration } from './duration.ts';
 
 test.each([
   ['500ms', 500],
@@ -10,7 +10,7 @@ test.each([
   ['0.5s', 500],
   ['0s', 0],
   ['24d', 2_073_600_000],
-  [`${MAX_DURATION_MS}ms`, MAX_DURATION_MS],
+  [`${MAX_TIMER_MS}ms`, MAX_TIMER_MS],
 ])('%s is %d ms', (text, ms) => {
   expect(parseDuration(text)).toBe(ms);
 });
@@ -24,10 +24,26 @@ test.each([
   '1w',
   '1h-',
   '25d',
-  `${MAX_DURATION_MS + 1}ms`,
+  `${MAX_TIMER_MS + 1}ms`,
   '1e3s',
   '.5s',
   '9'.repeat(400).concat('d'),
-])('%j is no duration', (text) => {
+])('%j is not a duration', (text) => {
   expect(parseDuration(text)).toBeUndefined();
+});
+
+test('a caller without a timer can allow longer durations', () => {
+  expect(parseDuration('30d', Number.MAX_SAFE_INTEGER)).toBe(2_592_000_000);
+});
+
+test.each([
+  [-5, '0.0s'],
+  [400, '0.4s'],
+  [12_345, '12.3s'],
+  [59_960, '1m00s'],
+  [123_000, '2m03s'],
+  [3_720_000, '1h02m'],
+  [273_600_000, '3d04h'],
+])('%d ms are shown as %s', (ms, text) => {
+  expect(formatSpan(ms)).toBe(text);
 });

@@ -1,19 +1,37 @@
-/** Durations as people write them: `500ms`, `90s`, `1h30m`, `2h`, `1d`. */
+/** Durations in text, such as `500ms`, `90s`, `1h30m` and `1d`: one parser and one formatter. */
 
 const MS_PER_UNIT = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** The longest duration: what a timer holds, 24 days and 20 hours. */
-export const MAX_DURATION_MS = 2 ** 31 - 1;
+/** The longest delay of a timer in Node, in milliseconds: 24 days and 20 hours. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** The syntax of a duration: numbers, each with a unit. */
 export const DURATION_PATTERN = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
 
-/** In milliseconds, rounded; undefined when the text is no duration or a longer one than MAX_DURATION_MS. */
-export function parseDuration(text: string): number | undefined {
+/**
+ * Parses a duration in milliseconds, rounded. Returns undefined if the text is not a duration or exceeds the limit.
+ * @param maxMs default: the longest that a timer can wait
+ */
+export function parseDuration(text: string, maxMs: number = MAX_TIMER_MS): number | undefined {
   if (!DURATION_PATTERN.test(text)) return undefined;
   let total = 0;
   for (const [, amount = '', unit = ''] of text.matchAll(/([\d.]+)(ms|s|m|h|d)/g)) {
     total += Number(amount) * MS_PER_UNIT[unit as keyof typeof MS_PER_UNIT];
   }
   const rounded = Math.round(total);
-  return rounded <= MAX_DURATION_MS ? rounded : undefined;
+  return rounded <= maxMs ? rounded : undefined;
+}
+
+/** Formats a duration in its two largest units: `0.4s`, `12.3s`, `2m03s`, `1h02m`, `3d04h`. */
+export function formatSpan(ms: number): string {
+  const seconds = Math.max(0, ms) / 1000;
+  // 59.95 would round to "60.0s".
+  if (seconds < 59.95) return `${seconds.toFixed(1)}s`;
+  const two = (n: number) => String(n).padStart(2, '0');
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)}h${two(minutes % 60)}m`;
+  const hours = Math.floor(minutes / 60);
+  return `${Math.floor(hours / 24)}d${two(hours % 24)}h`;
 }

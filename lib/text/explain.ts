@@ -9,7 +9,8 @@ import type {
 import type { Attempt, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
 import { didYouMean } from './did-you-mean.ts';
-import { formatSpan } from './numbers.ts';
+import { formatSpan } from './duration.ts';
+import { formatSize } from './size.ts';
 
 /** Failures that are never retried: the same parameters give the same result. */
 const NEVER_RETRIED: readonly FailureClassName[] = ['nan', 'rejected'];
@@ -107,8 +108,8 @@ export function shortfallText({ kind }: Shortfall): string {
       return `GPU not used: the backend is ${kind.unusedGpu.backend} (run trawl doctor on that machine)`;
     case 'vram': {
       const { requiredBytes, availableBytes } = kind.vram;
-      const available = availableBytes === 0 ? 'no GPU memory' : `${inGiB(availableBytes)} of GPU memory`;
-      return `${available} (the sweep requires ${inGiB(requiredBytes)})`;
+      const available = availableBytes === 0 ? 'no GPU memory' : `${formatSize(availableBytes)} of GPU memory`;
+      return `${available} (the sweep requires ${formatSize(requiredBytes)})`;
     }
     case 'label': {
       const { name, required, actual, names } = kind.label;
@@ -178,8 +179,4 @@ function withReason(text: string, reason: string): string {
 
 function seconds(ms: number): string {
   return `${Math.max(0, Math.round(ms / 100) / 10)} s`;
-}
-
-function inGiB(bytes: number): string {
-  return `${Math.round((bytes / 2 ** 30) * 10) / 10} GiB`;
 }

@@ -21,17 +21,3 @@ export function formatSpread(mean: number, std: number): string {
   const finer = two.includes('e-') || (two.split('.')[1]?.length ?? 0) > decimals;
   return `${shown} ±${finer ? std.toFixed(decimals) : two}`;
 }
-
-/** A span of time in its two largest units: `0.4s`, `12.3s`, `2m03s`, `1h02m`, `3d04h`. */
-export function formatSpan(ms: number): string {
-  const seconds = Math.max(0, ms) / 1000;
-  // 59.95 would round to "60.0s".
-  if (seconds < 59.95) return `${seconds.toFixed(1)}s`;
-  const two = (n: number) => String(n).padStart(2, '0');
-  const whole = Math.round(seconds);
-  if (whole < 3600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)}h${two(minutes % 60)}m`;
-  const hours = Math.floor(minutes / 60);
-  return `${Math.floor(hours / 24)}d${two(hours % 24)}h`;
-}

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { parseDuration } from '../../bin/options/common.ts';
+import { durationOption } from '../../bin/options/common.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
 
 /** TRAWL_FAULT_AWAY=120s is two minutes. */
-const AWAY_MS = parseDuration(process.env.TRAWL_FAULT_AWAY ?? '6s');
+const AWAY_MS = durationOption(process.env.TRAWL_FAULT_AWAY ?? '6s');
 /** Shorter than the coordinator is away: who comes back gives everybody a whole lease. */
 const LEASE = '4s';
 const EPOCH_MS = 5;

@@ -1,4 +1,5 @@
-import { formatMetric, formatSpan } from '../../../lib/text/numbers.ts';
+import { formatSpan } from '../../../lib/text/duration.ts';
+import { formatMetric } from '../../../lib/text/numbers.ts';
 import { shortId } from '../../../lib/text/short-id.ts';
 import type { Spread } from '../../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../../proto/names.ts';
