@@ -1,4 +1,4 @@
-import { contrastOf, intervalOf } from '../../coordinator/analysis/contrast.ts';
+import { contrastOf, intervalOf } from '../../coordinator/analysis/statistics.ts';
 import { fromWire, splitParameters } from '../../lib/domain/parameters.ts';
 import { resultOf } from '../../lib/domain/trial-result.ts';
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
@@ -11,7 +11,7 @@ import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 /** Of the interval of a difference. */
 export const LEVEL = 0.95;
 
-/** This config's mean minus the first one's, with Welch's interval (see coordinator/analysis/contrast.ts). */
+/** This config's mean minus the first one's, with Welch's interval (see coordinator/analysis/statistics.ts). */
 export interface Difference {
   readonly mean: number;
   readonly low: number;

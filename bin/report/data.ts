@@ -1,5 +1,6 @@
 import { type Importance, importanceOf } from '../../coordinator/analysis/importance.ts';
-import { type Judged, type JudgedTrial, judge } from '../../coordinator/analysis/verdict.ts';
+import type { Judged, JudgedTrial } from '../../coordinator/analysis/judgement.ts';
+import { judge } from '../../coordinator/analysis/verdict.ts';
 import { type Plan, plan } from '../../coordinator/grid/plan.ts';
 import type { Hypothesis, SweepSpec } from '../../coordinator/grid/spec.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';

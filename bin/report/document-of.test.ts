@@ -146,7 +146,7 @@ test('nothing has come in yet: the design and how to run it are there, and that 
   expect(document.state).toBe('Sweep 1 running: 12 trials, 12 pending.');
   expect(document.highlights.map(({ value }) => value)).toEqual(['0 of 1', '0 of 12']);
   expect(sectionOf(document, 'ranking').blocks[0]).toEqual({ kind: 'text', text: 'No config has a result yet.' });
-  expect(factsOf(sectionOf(document, 'verdicts')).because).toMatch(/has a result yet; 12 trials not ended yet$/);
+  expect(factsOf(sectionOf(document, 'verdicts')).because).toMatch(/has a result yet; 12 trials not finished yet$/);
 });
 
 test('one config: nothing varies, so nothing is compared', () => {

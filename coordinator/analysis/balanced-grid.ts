@@ -1,10 +1,11 @@
-/** The part of some results in which every combination of levels has the same seeds. */
+/** Finds a part of the results in which every combination of parameter values has the same seeds. */
+import { rollup } from 'd3-array';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import type { JudgedTrial } from './judged-trial.ts';
+import { counted, type JudgedTrial } from './judgement.ts';
 
 export interface Factor {
   readonly name: string;
-  /** Numbers in order of size, others in order of appearance. */
+  /** Numbers ascending; other values in order of appearance. */
   readonly values: readonly ParameterValue[];
 }
 
@@ -14,23 +15,25 @@ export interface Observation {
 }
 
 export interface BalancedGrid {
-  /** Each of at least two values. Parameters that change together are one factor, by the first one's name. */
+  /** Factors with at least two values each. Parameters that change together are one factor, named after the first. */
   readonly factors: readonly Factor[];
   readonly observations: readonly Observation[];
-  /** What goes together with what, and what was left out to balance; empty when nothing. */
-  readonly asides: readonly string[];
-  readonly notes: readonly string[];
+  /** Texts about parameters that always change together. */
+  readonly dependencies: readonly string[];
+  /** Texts about trials that were skipped to balance the grid. */
+  readonly skipped: readonly string[];
 }
 
-/** The most values of a parameter that is looked at as a factor. */
+/** The largest number of values of a factor. */
 export const MAX_FACTOR_LEVELS = 100;
 
 /**
- * The largest balanced grid that dropping values one by one leads to: each time the value with the smallest share of its
- * combinations present. A heuristic: to find the largest of all is NP-hard. Then the seeds that all combinations have.
- * @param axes parameters that give their name to what changes with them
- * @param others parameters that count only where the axes do not tell them: `when` sets most of them
- * @returns text that says why there is none
+ * Returns the balanced grid that results from dropping values one by one, each time the value with the fewest of its
+ * combinations present, and then keeping the seeds that all combinations have. This is a heuristic: finding the largest
+ * balanced grid is NP-hard.
+ * @param axes parameters that take precedence over others that change together with them
+ * @param others parameters that are factors only if the axes do not determine them, as they do for most set by `when`
+ * @returns a text with the reason if there is no such grid
  */
 export function balancedGrid(
   all: readonly Observation[],
@@ -41,15 +44,15 @@ export function balancedGrid(
   if (varying.length === 0) return 'no parameter has two values with a result';
   const large = varying.find(({ values }) => values.length > MAX_FACTOR_LEVELS);
   if (large !== undefined) return `${large.name} has more than ${MAX_FACTOR_LEVELS} values`;
-  const { factors, asides } = withoutFollowers(withoutAliases(varying, all), axes, all);
+  const { factors, dependencies } = withoutDetermined(withoutAliases(varying, all), axes, all);
   const whole = fullGrid(factors, all);
-  if (whole.observations.length === 0) return 'no two values of a parameter were tried in the same circumstances';
+  if (whole.observations.length === 0) return 'no two values of a parameter were combined with the same other values';
   const seeds = commonSeeds(whole.observations);
   if (seeds.size === 0) return 'no seed has a result in every combination';
   const observations = whole.observations.filter(({ trial }) => seeds.has(trial.seed));
   const dropped = whole.observations.length - observations.length;
-  const unpaired = dropped === 0 ? [] : [`${dropped} trials left out: not every combination has their seed`];
-  return { factors: whole.factors, observations, asides, notes: [...whole.notes, ...unpaired] };
+  const unpaired = dropped === 0 ? [] : [`${counted(dropped, 'trial')} skipped: not every combination has their seeds`];
+  return { factors: whole.factors, observations, dependencies, skipped: [...whole.skipped, ...unpaired] };
 }
 
 function factorsOf(all: readonly Observation[], names: readonly string[]): Factor[] {
@@ -60,49 +63,47 @@ function factorsOf(all: readonly Observation[], names: readonly string[]): Facto
   });
 }
 
-/** A factor each of whose values goes with one of another's, and the other way round, tells nothing of its own. */
+/** Removes factors whose values correspond one to one to those of an earlier factor. */
 function withoutAliases(varying: readonly Factor[], all: readonly Observation[]) {
   const factors: Factor[] = [];
-  const asides: string[] = [];
+  const dependencies: string[] = [];
   for (const factor of varying) {
-    const same = factors.find((kept) => kept.values.length === factor.values.length && goTogether(kept, factor, all));
+    const same = factors.find((kept) => kept.values.length === factor.values.length && correspond(kept, factor, all));
     if (same === undefined) factors.push(factor);
-    else asides.push(`${factor.name} changes with ${same.name} only, and is counted as it`);
+    else dependencies.push(`${factor.name} always changes together with ${same.name}`);
   }
-  return { factors, asides };
+  return { factors, dependencies };
 }
 
-/** A parameter that the axes tell says nothing that they do not, and is never tried with everything else. */
-function withoutFollowers(
-  { factors, asides }: { factors: readonly Factor[]; asides: readonly string[] },
+/** Removes parameters whose values are determined by the axes: they are never combined with all other values. */
+function withoutDetermined(
+  { factors, dependencies }: { factors: readonly Factor[]; dependencies: readonly string[] },
   axes: readonly string[],
   all: readonly Observation[],
 ) {
   const leading = factors.map(({ name }) => name).filter((name) => axes.includes(name));
-  const told = factors.flatMap(({ name }) => {
-    if (leading.includes(name) || !tells(leading, name, all)) return [];
-    const one = leading.find((axis) => tells([axis], name, all));
-    return {
-      name,
-      aside: `${name} follows from ${one ?? leading.join(', ')}, and is counted with ${one ? 'it' : 'them'}`,
-    };
+  const determined = factors.flatMap(({ name }) => {
+    if (leading.includes(name) || !determine(leading, name, all)) return [];
+    const one = leading.find((axis) => determine([axis], name, all));
+    return { name, dependency: `${name} is determined by ${one ?? leading.join(', ')}` };
   });
   return {
-    factors: factors.filter(({ name }) => told.every((follower) => follower.name !== name)),
-    asides: [...asides, ...told.map(({ aside }) => aside)],
+    factors: factors.filter(({ name }) => determined.every((other) => other.name !== name)),
+    dependencies: [...dependencies, ...determined.map(({ dependency }) => dependency)],
   };
 }
 
-function tells(names: readonly string[], follower: string, all: readonly Observation[]): boolean {
+/** Whether equal values of the named parameters always come with equal values of the other parameter. */
+function determine(names: readonly string[], other: string, all: readonly Observation[]): boolean {
   const seen = new Map<string, ParameterValue | undefined>();
   return all.every(({ trial: { parameters } }) => {
     const key = JSON.stringify(names.map((name) => parameters[name] ?? null));
-    if (!seen.has(key)) seen.set(key, parameters[follower]);
-    return seen.get(key) === parameters[follower];
+    if (!seen.has(key)) seen.set(key, parameters[other]);
+    return seen.get(key) === parameters[other];
   });
 }
 
-function goTogether(a: Factor, b: Factor, all: readonly Observation[]): boolean {
+function correspond(a: Factor, b: Factor, all: readonly Observation[]): boolean {
   const pairs = new Set(all.map(({ trial }) => JSON.stringify([trial.parameters[a.name], trial.parameters[b.name]])));
   return pairs.size === a.values.length;
 }
@@ -110,31 +111,34 @@ function goTogether(a: Factor, b: Factor, all: readonly Observation[]): boolean 
 function fullGrid(factors: readonly Factor[], all: readonly Observation[]) {
   const levels = new Map(factors.map(({ name, values }) => [name, new Set(values)]));
   const dropped = new Map<string, ParameterValue[]>();
-  let left = all;
+  let remaining = all;
   for (;;) {
-    const present = countCells(factors, left);
+    const present = countCells(factors, remaining);
     const sizes = [...levels.values()].map(({ size }) => size);
     const full = sizes.reduce((product, size) => product * size, 1);
     if (present.cells === full) break;
-    const worst = thinnest(levels, present.byLevel, full);
+    const worst = sparsestValue(levels, present.byLevel, full);
     if (worst === undefined) break;
     const { name, value } = worst;
     levels.get(name)?.delete(value);
-    left = left.filter(({ trial }) => trial.parameters[name] !== value);
+    remaining = remaining.filter(({ trial }) => trial.parameters[name] !== value);
     dropped.set(name, [...(dropped.get(name) ?? []), value]);
   }
   const kept = factors.map(({ name, values }) => ({ name, values: values.filter((v) => levels.get(name)?.has(v)) }));
-  const remaining = kept.filter(({ values }) => values.length > 1);
-  const notes = [...dropped].map(
-    ([name, values]) => `${name}=${values.join('|')} left out: not tried with everything else`,
+  const varying = kept.filter(({ values }) => values.length > 1);
+  const skipped = [...dropped].map(
+    ([name, values]) => `${name}=${values.join('|')} skipped: not combined with every other value`,
   );
-  return { factors: remaining, observations: remaining.length === 0 ? [] : left, notes };
+  return { factors: varying, observations: varying.length === 0 ? [] : remaining, skipped };
 }
 
 type ByLevel = ReadonlyMap<string, ReadonlyMap<ParameterValue, number>>;
 
-function countCells(factors: readonly Factor[], left: readonly Observation[]): { cells: number; byLevel: ByLevel } {
-  const configs = new Map(left.map(({ trial }) => [trial.configId, trial.parameters]));
+function countCells(
+  factors: readonly Factor[],
+  observations: readonly Observation[],
+): { cells: number; byLevel: ByLevel } {
+  const configs = new Map(observations.map(({ trial }) => [trial.configId, trial.parameters]));
   const byLevel = new Map(factors.map(({ name }) => [name, new Map<ParameterValue, number>()]));
   for (const parameters of configs.values()) {
     for (const [name, counts] of byLevel) {
@@ -145,7 +149,7 @@ function countCells(factors: readonly Factor[], left: readonly Observation[]): {
   return { cells: configs.size, byLevel };
 }
 
-function thinnest(levels: ReadonlyMap<string, ReadonlySet<ParameterValue>>, byLevel: ByLevel, full: number) {
+function sparsestValue(levels: ReadonlyMap<string, ReadonlySet<ParameterValue>>, byLevel: ByLevel, full: number) {
   let worst: { name: string; value: ParameterValue; filled: number } | undefined;
   for (const [name, values] of levels) {
     if (values.size < 2) continue;
@@ -159,7 +163,10 @@ function thinnest(levels: ReadonlyMap<string, ReadonlySet<ParameterValue>>, byLe
 
 function commonSeeds(observations: readonly Observation[]): Set<number> {
   const configs = new Set(observations.map(({ trial }) => trial.configId)).size;
-  const counts = new Map<number, number>();
-  for (const { trial } of observations) counts.set(trial.seed, (counts.get(trial.seed) ?? 0) + 1);
+  const counts = rollup(
+    observations,
+    ({ length }) => length,
+    ({ trial }) => trial.seed,
+  );
   return new Set([...counts].flatMap(([seed, count]) => (count === configs ? [seed] : [])));
 }

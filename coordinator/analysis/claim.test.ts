@@ -8,7 +8,7 @@ const mean = (metric: string, conditions: Record<string, number | string | boole
   conditions: Object.entries(conditions).map(([name, value]) => ({ name, anyOf: [value] })),
 });
 
-test('an ordering', () => {
+test('an ordering is parsed', () => {
   expect(parseClaim('test_loss[latent_dim]: 15 > 30 > 50')).toEqual({
     ...{ kind: 'ordering', metric: 'test_loss', parameter: 'latent_dim', values: [15, 30, 50], direction: '>' },
   });
@@ -17,7 +17,7 @@ test('an ordering', () => {
   });
 });
 
-test('a comparison, of conditions, negated, and of ranges', () => {
+test('comparisons are parsed with conditions, negated, and of ranges', () => {
   expect(parseClaim('psnr[latent_dim=15] > psnr[latent_dim=100]')).toEqual({
     ...{ kind: 'comparison', negated: false, direction: '>' },
     ...{ left: mean('psnr', { latent_dim: 15 }), right: mean('psnr', { latent_dim: 100 }) },
@@ -31,37 +31,37 @@ test('a comparison, of conditions, negated, and of ranges', () => {
   });
 });
 
-test('a trend; metrics may be called as the words of the language are', () => {
+test('a trend is parsed; metrics can have the names of keywords', () => {
   expect(parseClaim('test_loss falls over epochs')).toEqual({ kind: 'trend', metric: 'test_loss', rises: false });
   expect(parseClaim('range rises over epochs')).toEqual({ kind: 'trend', metric: 'range', rises: true });
   expect(parseClaim('not[a=1] > not[a=2]')).toMatchObject({ negated: false, left: { metric: 'not' } });
 });
 
 test.each([
-  ['', 'character 1 of the claim: expected a metric; the claim ends there'],
-  ['test_loss', 'character 10 of the claim: expected "["; the claim ends there'],
-  ['test_loss[latent_dim]', 'character 22 of the claim: expected ":"; the claim ends there'],
-  ['test_loss[latent_dim]: 15', 'character 26 of the claim: expected ">" or "<"; the claim ends there'],
-  ['l[d]: 15 > 30 < 50', 'character 15 of the claim: every sign of an ordering is the same; expected ">"; got "<"'],
-  ['l[d]: 15 > 30 >', 'character 16 of the claim: expected a value; the claim ends there'],
-  ['l[d]: 15 > 30 and 50', 'character 15 of the claim: expected nothing more; got "and"'],
+  ['', 'character 1 of the claim: expected a metric; the claim ends here'],
+  ['test_loss', 'character 10 of the claim: expected "["; the claim ends here'],
+  ['test_loss[latent_dim]', 'character 22 of the claim: expected ":"; the claim ends here'],
+  ['test_loss[latent_dim]: 15', 'character 26 of the claim: expected ">" or "<"; the claim ends here'],
+  ['l[d]: 15 > 30 < 50', 'character 15 of the claim: all signs of an ordering must be equal; expected ">"; got "<"'],
+  ['l[d]: 15 > 30 >', 'character 16 of the claim: expected a value; the claim ends here'],
+  ['l[d]: 15 > 30 and 50', 'character 15 of the claim: expected the end of the claim; got "and"'],
   ['l[d=15] = l[d=30]', 'character 9 of the claim: expected ">" or "<"; got "="'],
   ['l[d=15] >= l[d=30]', 'character 10 of the claim: expected a metric; got "="'],
-  ['l[d=15, d=30] > l[d=1]', 'character 10 of the claim: "d" stands twice in one bracket; got "="'],
+  ['l[d=15, d=30] > l[d=1]', 'character 10 of the claim: "d" is given twice; got "="'],
   ['l[d=15 > l[d=1]', 'character 8 of the claim: expected "]"; got ">"'],
   ['l[d=1e999] > l[d=1]', 'character 5 of the claim: expected a finite number; got "1e999"'],
   [
     'l[d=1] falls over epochs',
-    'character 8 of the claim: a trend is of a bare metric; give its conditions under where; got "falls"',
+    'character 8 of the claim: a trend takes a metric without conditions; write the conditions under where; got "falls"',
   ],
   ['l falls over time', 'character 14 of the claim: expected "epochs"; got "time"'],
   ['range(l)[d=1] > l[d=2]', 'character 8 of the claim: expected ","; got ")"'],
   ['l[d="15] > l[d=1]', 'character 5 of the claim: expected a value; got "\\""'],
-])('%j is told where it goes wrong', (text, message) => {
+])('%j is rejected with the position of the error', (text, message) => {
   expect(parseClaim(text)).toBe(message);
 });
 
-test('any text is a claim or a sentence that says why not', () => {
+test('any text is a claim or an error with a position', () => {
   const pieces = fc.constantFrom(
     'l',
     '[',

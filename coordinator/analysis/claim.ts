@@ -1,15 +1,15 @@
-/** What a hypothesis claims, and the small language that it is written in. */
+/** The claims of hypotheses, and the parser of their language. */
+import { quote } from '../../lib/text/quote.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Condition } from '../grid/rules.ts';
-import { type ClaimToken, ClaimTokens } from './claim-tokens.ts';
 
-/** The metric is greater, or less, on the left. */
+/** Whether the left side is greater or less. */
 export type Direction = '>' | '<';
 
-/** A metric of the trials that meet the conditions: its mean, or the range of its means over a parameter's values. */
+/** The mean of a metric over the trials that match the conditions, or the range of its means over a parameter's values. */
 export interface Quantity {
   readonly metric: string;
-  /** The parameter that a range is over; undefined: the mean. */
+  /** The parameter of a range. Undefined: the mean. */
   readonly over: string | undefined;
   readonly conditions: readonly Condition[];
 }
@@ -23,7 +23,7 @@ export type Claim =
       readonly values: readonly ParameterValue[];
       readonly direction: Direction;
     }
-  /** `psnr[latent_dim=15] > psnr[latent_dim=100]`, with `not` before it, or of ranges */
+  /** `psnr[latent_dim=15] > psnr[latent_dim=100]`, also with `not` before it, or with ranges */
   | {
       readonly kind: 'comparison';
       readonly left: Quantity;
@@ -34,13 +34,11 @@ export type Claim =
   /** `test_loss falls over epochs` */
   | { readonly kind: 'trend'; readonly metric: string; readonly rises: boolean };
 
-/** The forms that a claim may have, for messages. */
+/** Examples of each form, for messages. */
 export const CLAIM_FORMS =
   'test_loss[latent_dim]: 15 > 30 > 50, psnr[latent_dim=15] > psnr[latent_dim=100], test_loss falls over epochs';
 
-/**
- * @returns what is wrong, as text with the place in the claim, when it is none
- */
+/** Parses a claim. Returns a text with the position and the error if it is invalid. */
 export function parseClaim(text: string): Claim | string {
   const tokens = new ClaimTokens(text);
   const claim = claimOf(tokens);
@@ -55,7 +53,7 @@ function claimOf(tokens: ClaimTokens): Claim {
   if (!negated && tokens.sign(1) === '[' && tokens.sign(3) === ']') return orderingOf(tokens);
   const left = quantityOf(tokens);
   if (tokens.word() === 'falls' || tokens.word() === 'rises') {
-    tokens.fail('a trend is of a bare metric; give its conditions under where');
+    tokens.fail('a trend takes a metric without conditions; write the conditions under where');
   }
   const direction = directionOf(tokens);
   const right = quantityOf(tokens);
@@ -82,7 +80,7 @@ function orderingOf(tokens: ClaimTokens): Claim {
   const direction = directionOf(tokens);
   values.push(scalarOf(tokens));
   while (tokens.sign() === '>' || tokens.sign() === '<') {
-    if (tokens.sign() !== direction) tokens.fail(`every sign of an ordering is the same; expected "${direction}"`);
+    if (tokens.sign() !== direction) tokens.fail(`all signs of an ordering must be equal; expected "${direction}"`);
     tokens.next();
     values.push(scalarOf(tokens));
   }
@@ -110,7 +108,7 @@ function conditionsOf(tokens: ClaimTokens): Condition[] {
   do {
     if (conditions.length > 0) tokens.expect(',');
     const name = tokens.name('a parameter');
-    if (conditions.some((one) => one.name === name)) tokens.fail(`"${name}" stands twice in one bracket`);
+    if (conditions.some((one) => one.name === name)) tokens.fail(`"${name}" is given twice`);
     tokens.expect('=');
     conditions.push({ name, anyOf: [scalarOf(tokens)] });
   } while (tokens.sign() === ',');
@@ -127,7 +125,7 @@ function directionOf(tokens: ClaimTokens): Direction {
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
-/** As YAML has it: a number, true or false, else text; text in quotes where it is to look like one of those. */
+/** Reads a value as in YAML: a number, true, false or text; quoted text is never a number or a boolean. */
 function scalarOf(tokens: ClaimTokens): ParameterValue {
   const token: ClaimToken = tokens.next();
   if (token.kind === 'text') return token.text;
@@ -140,4 +138,90 @@ function scalarOf(tokens: ClaimTokens): ParameterValue {
   const number = Number(token.text);
   if (!Number.isFinite(number)) tokens.fail('expected a finite number', token);
   return number === 0 ? 0 : number;
+}
+
+interface ClaimToken {
+  readonly kind: 'word' | 'sign' | 'text' | 'end';
+  readonly text: string;
+  /** The offset in the claim, in characters. */
+  readonly at: number;
+}
+
+/** Quoted text, a sign, or a run of other characters: names of metrics and values can have dots, slashes and hyphens. */
+const TOKEN =
+  /\s*(?:"(?<double>[^"]*)"|'(?<single>[^']*)'|(?<sign>[[\](),:=<>])|(?<word>[^\s[\](),:=<>"']+)|(?<bad>["']))/y;
+
+function* tokensOf(text: string): Generator<ClaimToken, void, undefined> {
+  const pattern = new RegExp(TOKEN);
+  for (let match = pattern.exec(text); match?.groups !== undefined; match = pattern.exec(text)) {
+    const { double, single, sign, word, bad } = match.groups;
+    const at = match.index + match[0].length - match[0].trimStart().length;
+    if (sign !== undefined) yield { kind: 'sign', text: sign, at };
+    else if (word !== undefined) yield { kind: 'word', text: word, at };
+    else if (bad !== undefined) yield { kind: 'sign', text: bad, at };
+    else yield { kind: 'text', text: double ?? single ?? '', at };
+  }
+}
+
+/**
+ * The tokens of a claim, read in order. The first error is kept, and reading continues without effect.
+ */
+class ClaimTokens {
+  readonly #tokens: readonly ClaimToken[];
+  readonly #end: ClaimToken;
+  #position = 0;
+  #problem: string | undefined;
+
+  constructor(text: string) {
+    this.#tokens = [...tokensOf(text)];
+    this.#end = { kind: 'end', text: '', at: text.length };
+  }
+
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** @param token the token in error; the next one by default */
+  fail(message: string, token: ClaimToken = this.#peek(0)): void {
+    const got = token.kind === 'end' ? 'the claim ends here' : `got ${quote(token.text)}`;
+    this.#problem ??= `character ${token.at + 1} of the claim: ${message}; ${got}`;
+  }
+
+  next(): ClaimToken {
+    return this.#tokens[this.#position++] ?? this.#end;
+  }
+
+  /** Returns the word that is `ahead` tokens further on, or undefined if that token is not a word. */
+  word(ahead = 0): string | undefined {
+    const token = this.#peek(ahead);
+    return token.kind === 'word' ? token.text : undefined;
+  }
+
+  sign(ahead = 0): string | undefined {
+    const token = this.#peek(ahead);
+    return token.kind === 'sign' ? token.text : undefined;
+  }
+
+  isWord(ahead: number): boolean {
+    return this.word(ahead) !== undefined;
+  }
+
+  expect(text: string): void {
+    const token = this.next();
+    if (token.kind === 'text' || token.text !== text) this.fail(`expected ${quote(text)}`, token);
+  }
+
+  name(expected: string): string {
+    const token = this.next();
+    if (token.kind !== 'word') this.fail(`expected ${expected}`, token);
+    return token.text;
+  }
+
+  end(): void {
+    if (this.#peek(0).kind !== 'end') this.fail('expected the end of the claim');
+  }
+
+  #peek(ahead: number): ClaimToken {
+    return this.#tokens[this.#position + ahead] ?? this.#end;
+  }
 }

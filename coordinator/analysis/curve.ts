@@ -1,4 +1,4 @@
-/** What a trial's metrics were over its epochs, whichever attempts they come from. */
+/** Builds the curve of a trial from the reports of its attempts. */
 
 export interface EpochReport {
   readonly attempt: number;
@@ -6,10 +6,10 @@ export interface EpochReport {
 }
 
 /**
- * One report an epoch. An attempt that went on from a checkpoint continues its predecessors' curve from there; one that
- * began at the beginning replaces it.
- * @param reports in order of attempt, then epoch
- * @param resumedFrom the epoch that each attempt went on from; attempts that it lacks began at the beginning
+ * Returns one report per epoch. An attempt that resumed from a checkpoint continues the curve from there; an attempt that
+ * started from scratch replaces it.
+ * @param reports sorted by attempt, then by epoch
+ * @param resumedFrom the epoch that each attempt resumed from; attempts that are not in it started from scratch
  */
 export function curveOf<T extends EpochReport>(
   reports: readonly T[],

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { replicates, trial } from '../../test/support/coordinator/judged-trials.ts';
 import { importanceOf } from './importance.ts';
-import { replicates, trial } from './judged-trials.fixture.ts';
 
 const VALUES = [
   { depth: 3, latent: 15, losses: [2.1, 2.4] },
@@ -14,7 +14,7 @@ const VALUES = [
 const grid = VALUES.flatMap(({ losses, ...parameters }) => replicates(parameters, losses));
 const AXES = ['depth', 'latent'];
 
-test("is statsmodels' analysis of variance", () => {
+test('the analysis agrees with statsmodels', () => {
   // statsmodels.stats.anova.anova_lm(ols('y ~ C(depth) * C(latent)', data).fit(), typ=1)
   const { balanced, why, effects, interactions, residual } = importanceOf(grid, 'loss', AXES);
   const total = 0.0008333333333333243 + 17.539999999999992 + 1.8866666666666683 + 0.2550000000000001;
@@ -40,7 +40,7 @@ test("is statsmodels' analysis of variance", () => {
   ]);
 });
 
-test('the shares of a balanced grid add up to 1, whatever the values', () => {
+test('the shares of a balanced grid add up to 1', () => {
   fc.assert(
     fc.property(
       fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 24, maxLength: 24 }),
@@ -60,39 +60,39 @@ test('the shares of a balanced grid add up to 1, whatever the values', () => {
   );
 });
 
-test('a value that was not tried with everything else is left out, and said', () => {
+test('a value that was not combined with every other value is skipped and named', () => {
   const extra = replicates({ depth: 3, latent: 100 }, [9, 9]);
   const { why, balanced, ...whole } = importanceOf([...grid, ...extra], 'loss', AXES);
-  expect([balanced, why]).toEqual([false, 'latent=100 left out: not tried with everything else']);
+  expect([balanced, why]).toEqual([false, 'latent=100 skipped: not combined with every other value']);
   expect(whole).toMatchObject({ effects: importanceOf(grid, 'loss', AXES).effects });
 });
 
-test('a failed replicate takes its seed out of all, and is said', () => {
+test('the seed of a failed replicate is skipped in all configs and counted', () => {
   const failed = grid.map((one, index) => (index === 3 ? { ...one, state: 'failed' as const } : one));
   const result = importanceOf(failed, 'loss', AXES);
-  expect(result).toMatchObject({ balanced: false, why: '5 trials left out: not every combination has their seed' });
+  expect(result).toMatchObject({ balanced: false, why: '5 trials skipped: not every combination has their seeds' });
   expect(result.effects[0]).toMatchObject({ f: undefined, p: undefined });
   expect(result.effects[0]?.levels[0]?.spread.n).toBe(2);
 });
 
-test('parameters that change together are one, by the name of the axis', () => {
+test('parameters that change together are one factor, named after the axis', () => {
   const tied = grid.map((one) => ({
     ...one,
     parameters: { epochs: one.parameters.depth === 5 ? 13 : 10, ...one.parameters },
   }));
   const result = importanceOf(tied, 'loss', AXES);
-  expect(result.why).toBe('epochs changes with depth only, and is counted as it');
+  expect(result.why).toBe('epochs always changes together with depth');
   expect(result.balanced).toBe(true);
   expect(result.effects.map(({ parameter }) => parameter)).toEqual(['latent', 'depth']);
 });
 
-test('a parameter that the axes tell, as `when` sets it, costs none of their values', () => {
+test('a parameter that the axes determine, as one set by `when`, is not a factor', () => {
   const set = grid.map((one) => ({
     ...one,
     parameters: { ...one.parameters, epochs: one.parameters.latent === 15 ? 13 : 10 },
   }));
   const { why, ...result } = importanceOf(set, 'loss', AXES);
-  expect(why).toBe('epochs follows from latent, and is counted with it');
+  expect(why).toBe('epochs is determined by latent');
   expect(result).toEqual(
     expect.objectContaining({ balanced: true, effects: importanceOf(grid, 'loss', AXES).effects }),
   );
@@ -100,14 +100,14 @@ test('a parameter that the axes tell, as `when` sets it, costs none of their val
     ...one,
     parameters: { ...one.parameters, epochs: one.parameters.latent === 15 && one.parameters.depth === 5 ? 13 : 10 },
   }));
-  expect(importanceOf(both, 'loss', AXES).why).toBe('epochs follows from depth, latent, and is counted with them');
+  expect(importanceOf(both, 'loss', AXES).why).toBe('epochs is determined by depth, latent');
 });
 
-test('says why there is nothing', () => {
+test('the absence of effects has a reason', () => {
   const why = (trials: Parameters<typeof importanceOf>[0]) => importanceOf(trials, 'loss', AXES).why;
   expect(why([])).toBe('no trial has a result yet');
   expect(why(replicates({ depth: 3 }, [1, 2]))).toBe('no parameter has two values with a result');
-  expect(why([1, 2].flatMap((latent) => replicates({ latent }, [1, 1])))).toBe('loss is the same in every trial');
+  expect(why([1, 2].flatMap((latent) => replicates({ latent }, [1, 1])))).toBe('loss is equal in all trials');
   expect(
     why([trial({ a: 1, b: 1 }, 0, { metrics: { loss: 1 } }), trial({ a: 2, b: 1 }, 1, { metrics: { loss: 2 } })]),
   ).toBe('no seed has a result in every combination');

@@ -1,27 +1,27 @@
-/** How much each parameter of a sweep moves a metric: analysis of variance. */
-
-import { resultOf, spreadOf } from '../../lib/domain/trial-result.ts';
+/** How much each parameter of a sweep influences a metric: analysis of variance. */
+import { group, sum } from 'd3-array';
+import { meanOf, resultOf, spreadOf } from '../../lib/domain/trial-result.ts';
 import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import { anovaOf } from './anova.ts';
-import { balancedGrid, type Observation } from './balanced-grid.ts';
-import type { JudgedTrial } from './judged-trial.ts';
+import { type BalancedGrid, balancedGrid, type Factor, type Observation } from './balanced-grid.ts';
+import type { JudgedTrial } from './judgement.ts';
+import { fTail } from './statistics.ts';
 
 export interface ParameterEffect {
   readonly parameter: string;
-  /** Of the total sum of squares, 0 to 1. */
+  /** The share of the total sum of squares, from 0 to 1. */
   readonly share: number;
-  /** Undefined where nothing is left to test against (one seed and no replicates). */
+  /** Undefined: there is no residual to test against (one seed per config). */
   readonly f: number | undefined;
   readonly p: number | undefined;
-  /** The metric at each of the parameter's values, over everything else. */
+  /** The metric at each value of the parameter, over all other parameters and seeds. */
   readonly levels: readonly { readonly value: ParameterValue; readonly spread: Spread }[];
 }
 
 export interface Importance {
   readonly metric: string;
   readonly balanced: boolean;
-  /** What was left out to balance the grid, or why there is nothing; and which parameters change together. */
+  /** The trials that were skipped to balance the grid, or why there are no effects; and parameters that change together. */
   readonly why: string;
   readonly effects: readonly ParameterEffect[];
   readonly interactions: readonly {
@@ -29,28 +29,28 @@ export interface Importance {
     readonly share: number;
     readonly p: number | undefined;
   }[];
-  /** The share that neither effects nor interactions explain, between replicates too. */
+  /** The share that neither effects nor interactions explain, including the variation between replicates. */
   readonly residual: number;
 }
 
 /**
- * Analysis of variance over the trials that have a result. Where they make no balanced grid (exclude, `when`, failures),
- * it is that of the largest balanced part found, and `why` says what was left out; where there is none, there are no
- * effects at all. Effects and interactions come largest first.
- * @param axes parameters that give their name to what changes with them, such as the sweep's axes
+ * Analyses the variance of a metric over the trials that have a result. If they do not form a balanced grid (exclude,
+ * `when`, failures), the largest balanced part found is analysed, and `why` names the rest; without such a part there are
+ * no effects. Effects and interactions are sorted by share, the largest first.
+ * @param axes parameters that take precedence over others that change together with them, such as the sweep's axes
  */
 export function importanceOf(trials: readonly JudgedTrial[], metric: string, axes: readonly string[]): Importance {
   const all = trials.flatMap((trial): Observation[] => {
     const value = resultOf(trial, metric);
     return value === undefined ? [] : [{ trial, value }];
   });
-  if (all.length === 0) return nothing(metric, 'no trial has a result yet');
+  if (all.length === 0) return noEffects(metric, 'no trial has a result yet');
   const names = new Set(all.flatMap(({ trial }) => Object.keys(trial.parameters)));
   const others = [...names].filter((name) => !axes.includes(name));
   const grid = balancedGrid(all, axes, others);
-  if (typeof grid === 'string') return nothing(metric, grid);
+  if (typeof grid === 'string') return noEffects(metric, grid);
   const { terms, total, residual } = anovaOf(grid);
-  if (total === 0) return nothing(metric, `${metric} is the same in every trial`);
+  if (total === 0) return noEffects(metric, `${metric} is equal in all trials`);
   const share = (sumOfSquares: number) => sumOfSquares / total;
   const effects = grid.factors.map(({ name, values }) => {
     const term = terms.find(({ names }) => names.length === 1 && names[0] === name);
@@ -62,18 +62,84 @@ export function importanceOf(trials: readonly JudgedTrial[], metric: string, axe
   );
   return {
     metric,
-    balanced: grid.notes.length === 0,
-    why: [...grid.notes, ...grid.asides].join('; '),
+    balanced: grid.skipped.length === 0,
+    why: [...grid.skipped, ...grid.dependencies].join('; '),
     effects: effects.sort((a, b) => b.share - a.share),
     interactions: interactions.sort((a, b) => b.share - a.share),
     residual: share(residual),
   };
 }
 
-function nothing(metric: string, why: string): Importance {
+function noEffects(metric: string, why: string): Importance {
   return { metric, balanced: false, why, effects: [], interactions: [], residual: 0 };
 }
 
 function spreadAt(observations: readonly Observation[], name: string, value: ParameterValue): Spread {
   return spreadOf(observations.flatMap((one) => (one.trial.parameters[name] === value ? one.value : [])));
+}
+
+interface Term {
+  readonly names: readonly string[];
+  readonly sumOfSquares: number;
+  /** Degrees of freedom. */
+  readonly df: number;
+  readonly f: number | undefined;
+  readonly p: number | undefined;
+}
+
+interface Anova {
+  /** Main effects in the order of the factors, then interactions. */
+  readonly terms: readonly Term[];
+  readonly total: number;
+  readonly residual: number;
+}
+
+/** A sum of squares below this share of the total is a rounding error. */
+const ROUNDING_SHARE = 1e-12;
+
+/**
+ * Analyses the variance of a balanced factorial grid. The sums of squares of the main effects and of the interactions of
+ * two factors are exact, and add up with the residual, which contains the interactions of more factors and the variation
+ * between seeds (Montgomery, Design and Analysis of Experiments, chapter 5).
+ */
+function anovaOf({ factors, observations }: Pick<BalancedGrid, 'factors' | 'observations'>): Anova {
+  const values = observations.map(({ value }) => value);
+  const grandMean = meanOf(values);
+  const total = sum(values, (value) => (value - grandMean) ** 2);
+  const withoutRounding = (squares: number) => (squares < ROUNDING_SHARE * total ? 0 : squares);
+  const mains = factors.map((factor) => ({
+    names: [factor.name],
+    df: factor.values.length - 1,
+    sumOfSquares: withoutRounding(between(observations, [factor], grandMean)),
+  }));
+  const pairs = factors.flatMap((a, i) =>
+    factors.slice(i + 1).map((b, j) => {
+      const own = (mains[i]?.sumOfSquares ?? 0) + (mains[i + 1 + j]?.sumOfSquares ?? 0);
+      return {
+        names: [a.name, b.name],
+        df: (a.values.length - 1) * (b.values.length - 1),
+        sumOfSquares: withoutRounding(between(observations, [a, b], grandMean) - own),
+      };
+    }),
+  );
+  const parts = [...mains, ...pairs];
+  const residual = withoutRounding(total - sum(parts, ({ sumOfSquares }) => sumOfSquares));
+  const df = values.length - 1 - sum(parts, (part) => part.df);
+  return { terms: parts.map((part) => ({ ...part, ...fTestOf(part, residual, df) })), total, residual };
+}
+
+/** The sum of squares between the groups that the values of the factors form, interactions included. */
+function between(observations: readonly Observation[], factors: readonly Factor[], grandMean: number): number {
+  const groups = group(observations, ({ trial }) =>
+    JSON.stringify(factors.map(({ name }) => trial.parameters[name] ?? null)),
+  );
+  // Values are taken relative to the grand mean, so that a large constant in the metric does not cost precision.
+  return sum(groups.values(), (cell) => sum(cell, ({ value }) => value - grandMean) ** 2 / cell.length);
+}
+
+function fTestOf(part: { sumOfSquares: number; df: number }, residual: number, residualDf: number) {
+  if (residualDf <= 0 || (residual === 0 && part.sumOfSquares === 0)) return { f: undefined, p: undefined };
+  if (residual === 0) return { f: Number.POSITIVE_INFINITY, p: 0 };
+  const f = part.sumOfSquares / part.df / (residual / residualDf);
+  return { f, p: fTail(f, part.df, residualDf) };
 }

@@ -1,4 +1,4 @@
-/** The part of jstat that trawl uses; the package has no types of its own. */
+/** The functions of jstat that trawl uses. The package has no types. */
 declare module 'jstat' {
   interface JStat {
     readonly studentt: { cdf(x: number, df: number): number; inv(p: number, df: number): number };

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Parameters } from '../../proto/trainers.ts';
+import { replicates, trial, withCurve } from '../../test/support/coordinator/judged-trials.ts';
 import type { Hypothesis } from '../grid/spec.ts';
 import { parseClaim } from './claim.ts';
-import type { JudgedTrial } from './judged-trial.ts';
-import { replicates, trial, withCurve } from './judged-trials.fixture.ts';
+import type { JudgedTrial } from './judgement.ts';
 import { judge } from './verdict.ts';
 
 function hypothesis(text: string, where: Parameters = {}): Hypothesis {
@@ -24,7 +24,7 @@ const A = [0.0412, 0.0405, 0.0431];
 const B = [0.0351, 0.0363, 0.0349, 0.0371];
 const two = [...replicates({ d: 15 }, A), ...replicates({ d: 30 }, B)];
 
-test("one setting is judged by Welch's interval, with the numbers in the reason", () => {
+test("one setting is judged by Welch's interval, and the reason has the numbers", () => {
   const judged = verdictOn('loss[d=15] > loss[d=30]', two);
   expect(judged).toMatchObject({
     verdict: 'supported',
@@ -36,7 +36,7 @@ test("one setting is judged by Welch's interval, with the numbers in the reason"
   );
 });
 
-test('the opposite claim is refuted, and "not" supports what is refuted', () => {
+test('the opposite claim is refuted, and its negation is supported', () => {
   expect(verdictOn('loss[d=15] < loss[d=30]', two).verdict).toBe('refuted');
   expect(verdictOn('not loss[d=15] < loss[d=30]', two).verdict).toBe('supported');
   expect(verdictOn('not loss[d=15] > loss[d=30]', two).verdict).toBe('refuted');
@@ -45,13 +45,13 @@ test('the opposite claim is refuted, and "not" supports what is refuted', () => 
 const values = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 2, maxLength: 5 });
 const FLIPPED = { supported: 'refuted', refuted: 'supported', undecided: 'undecided' };
 
-test('swapping the sides flips every verdict, and adding a constant changes none', () => {
+test('swapping the sides inverts the verdict, and adding a constant does not change it', () => {
   fc.assert(
     fc.property(values, values, fc.integer({ min: 1, max: 9 }), (left, right, shift) => {
       const trials = [...replicates({ d: 1 }, left), ...replicates({ d: 2 }, right)];
       const { verdict, parts } = verdictOn('loss[d=1] > loss[d=2]', trials);
       expect(verdictOn('loss[d=2] > loss[d=1]', trials).verdict).toBe(FLIPPED[verdict]);
-      // On the very edge of 0 rounding decides.
+      // At the edge of 0, rounding decides.
       fc.pre(Math.min(Math.abs(parts[0]?.estimate?.low ?? 0), Math.abs(parts[0]?.estimate?.high ?? 0)) > 1e-9);
       const moved = trials.map((one) => ({ ...one, metrics: { loss: (one.metrics.loss ?? 0) + shift } }));
       expect(verdictOn('loss[d=1] > loss[d=2]', moved).verdict).toBe(verdict);
@@ -59,11 +59,11 @@ test('swapping the sides flips every verdict, and adding a constant changes none
   );
 });
 
-test('an undecided comparison says how many more seeds would likely decide it', () => {
+test('an undecided comparison has the number of further seeds that would probably decide it', () => {
   const close = [...replicates({ d: 15 }, [1.0, 1.6, 0.7]), ...replicates({ d: 30 }, [0.9, 0.8, 1.1])];
   const judged = verdictOn('loss[d=15] > loss[d=30]', close);
   expect(judged).toMatchObject({ verdict: 'undecided', moreSeeds: 65 });
-  expect(judged.because).toContain('65 more seeds of each config would likely decide it');
+  expect(judged.because).toContain('65 more seeds per config would probably decide it');
   const hopeless = [...replicates({ d: 15 }, [1, 2, 3]), ...replicates({ d: 30 }, [1, 2, 3.0001])];
   expect(verdictOn('loss[d=15] > loss[d=30]', hopeless)).toMatchObject({
     moreSeeds: undefined,
@@ -71,8 +71,8 @@ test('an undecided comparison says how many more seeds would likely decide it', 
   });
 });
 
-test('trials are compared with their like: what is larger in every setting is larger, whatever the settings do', () => {
-  // Pooled over depth, the two would overlap wholly.
+test('trials are compared within one setting of the other parameters', () => {
+  // Pooled over depth, the sides would overlap completely.
   const trials = [3, 5].flatMap((depth) => [
     ...replicates(
       { depth, d: 15 },
@@ -90,18 +90,18 @@ test('trials are compared with their like: what is larger in every setting is la
   expect(judged.method).toContain('within one setting');
 });
 
-test('sides that differ in more than was claimed are not compared, and the reason names what', () => {
+test('sides that also differ in an unnamed parameter are not compared, and the reason names it', () => {
   const trials = [...replicates({ depth: 3, epochs: 10 }, A), ...replicates({ depth: 5, epochs: 13 }, B)];
   expect(verdictOn('loss[depth=3] > loss[depth=5]', trials)).toMatchObject({
     verdict: 'undecided',
-    because: 'no trial has its like on the other side: they differ in epochs too',
+    because: 'no trial has a counterpart on the other side: they also differ in epochs',
     parts: [{ estimate: undefined }],
   });
 });
 
-test('one seed on a side is undecided; no result yet, and trials that failed or run, are said', () => {
+test('a side with one seed is undecided; missing results and unfinished or failed trials are reported', () => {
   const single = [...replicates({ d: 15 }, [1]), ...replicates({ d: 30 }, B)];
-  expect(verdictOn('loss[d=15] > loss[d=30]', single).because).toMatch(/^two or more seeds of each config are needed/);
+  expect(verdictOn('loss[d=15] > loss[d=30]', single).because).toMatch(/^at least two seeds per config are needed/);
   expect(verdictOn('loss[d=15] > loss[d=30]', replicates({ d: 30 }, B)).because).toBe(
     'no trial on the left side has a result yet',
   );
@@ -112,22 +112,22 @@ test('one seed on a side is undecided; no result yet, and trials that failed or 
   ];
   expect(verdictOn('loss[d=15] > loss[d=30]', open)).toMatchObject({
     verdict: 'supported',
-    because: expect.stringMatching(/; 1 trial not ended yet; 1 trial without a result \(failed or cancelled\)$/),
+    because: expect.stringMatching(/; 1 trial not finished yet; 1 trial without a result \(failed or cancelled\)$/),
   });
-  expect(verdictOn('loss[d=15] > loss[d=30]', two, { d: 99 }).because).toContain('no trial of the sweep meets where');
+  expect(verdictOn('loss[d=15] > loss[d=30]', two, { d: 99 }).because).toContain('no trial of the sweep matches where');
 });
 
-test('seeds that do not differ at all decide by the difference itself', () => {
+test('without variation between seeds, any difference decides', () => {
   const trials = [...replicates({ d: 1 }, [2, 2]), ...replicates({ d: 2 }, [1, 1]), ...replicates({ d: 3 }, [1, 1])];
   expect(verdictOn('loss[d=1] > loss[d=2]', trials).verdict).toBe('supported');
   expect(verdictOn('loss[d=1] < loss[d=2]', trials).verdict).toBe('refuted');
   expect(verdictOn('loss[d=2] > loss[d=3]', trials)).toMatchObject({
     verdict: 'undecided',
-    because: expect.stringContaining('equal in every seed'),
+    because: expect.stringContaining('both sides are equal for every seed'),
   });
 });
 
-test('an ordering holds when every step does, each held to its share of the error rate', () => {
+test('an ordering holds if every step does at its share of the error rate', () => {
   const falling = [15, 30, 50].flatMap((d, i) => replicates({ d }, [3 - i, 3.05 - i, 2.95 - i]));
   const judged = verdictOn('loss[d]: 15 > 30 > 50', falling);
   expect(judged.verdict).toBe('supported');
@@ -141,7 +141,7 @@ test('an ordering holds when every step does, each held to its share of the erro
   });
 });
 
-test('a step alone may hold where the family does not allow it', () => {
+test('a step can hold alone but not within an ordering', () => {
   // p = 0.0387 alone (scipy.stats.ttest_ind, equal_var=False): below 0.05, above 0.05 / 2.
   const near = [...replicates({ d: 1 }, [3, 3.4, 3.2]), ...replicates({ d: 2 }, [2.4, 2.9, 2.5])];
   expect(verdictOn('loss[d]: 1 > 2', near).verdict).toBe('supported');
@@ -152,7 +152,7 @@ test('a step alone may hold where the family does not allow it', () => {
   });
 });
 
-test('ranges are compared: what depends less on a parameter moves less over it', () => {
+test('ranges over a parameter are compared', () => {
   const noise = [-0.01, 0, 0.01];
   const slope = (dataset: string, by: number) =>
     [15, 30, 100].flatMap((d, i) =>
@@ -171,7 +171,7 @@ test('ranges are compared: what depends less on a parameter moves less over it',
 
 const FALLING = [5, 4.2, 4.4, 3.9, 3.1, 3.3, 2.8, 2.8, 2.1, 2.2];
 
-test('a trend is judged over the curves, and the steps that go against it are counted', () => {
+test('a trend is judged over the curves, and opposing steps are counted', () => {
   const curves = [0, 1, 2].map((seed) =>
     withCurve(
       { d: 15 },
@@ -183,12 +183,12 @@ test('a trend is judged over the curves, and the steps that go against it are co
   expect(judged.verdict).toBe('supported');
   expect(judged.because).toBe(
     "tau 0.8444 in the claim's direction (95% interval 0.8444 to 0.8444; regional Kendall test p < 0.001) over 3 curves " +
-      'of 1 config; 9 of 27 steps from one epoch to the next go against it',
+      'of 1 config; 9 of 27 steps between epochs go against it',
   );
   expect(verdictOn('loss rises over epochs', curves).verdict).toBe('refuted');
 });
 
-test('curves that are flat, short or single are undecided', () => {
+test('flat, short and single curves are undecided', () => {
   const curves = (losses: readonly number[], seeds = 3) =>
     Array.from({ length: seeds }, (_, seed) => withCurve({ d: 15 }, seed, losses));
   const because = (trials: readonly JudgedTrial[]) => {
@@ -197,9 +197,9 @@ test('curves that are flat, short or single are undecided', () => {
     return reason;
   };
   expect(because(curves([1, 1, 1, 1, 1]))).toContain('tau 0 ');
-  expect(because(curves([3, 2, 1]))).toBe('no curve has 4 epochs or more, too few to tell a trend');
-  expect(because(curves(FALLING, 1))).toContain('two or more seeds');
+  expect(because(curves([3, 2, 1]))).toBe('no curve has the 4 epochs that a trend needs');
+  expect(because(curves(FALLING, 1))).toContain('at least two seeds');
   expect(because([trial({ d: 1 }, 0, { state: 'running' })])).toMatch(
-    /^no trial has a result yet; 1 trial not ended yet$/,
+    /^no trial has a result yet; 1 trial not finished yet$/,
   );
 });

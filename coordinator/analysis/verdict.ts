@@ -1,74 +1,39 @@
-/** What the results say of the hypotheses. */
+/** Judges a sweep's hypotheses by its results. */
+import { least } from 'd3-array';
 import type { TrialStateName } from '../../proto/names.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import { matches } from '../grid/rules.ts';
 import type { Hypothesis } from '../grid/spec.ts';
 import type { Claim, Quantity } from './claim.ts';
-import { type Comparison, ERROR_RATE, judgeComparisons } from './judge-comparison.ts';
-import { judgeTrend } from './judge-trend.ts';
-import type { JudgedTrial } from './judged-trial.ts';
-import { conditionsText, counted, percent } from './wording.ts';
-
-export type { JudgedTrial } from './judged-trial.ts';
-
-export type Verdict = 'supported' | 'refuted' | 'undecided';
-
-export interface Estimate {
-  /** In the metric's unit; positive in the claim's direction. */
-  readonly effect: number;
-  /** Confidence interval of the effect. */
-  readonly low: number;
-  readonly high: number;
-  /** Of the interval, such as 0.95. */
-  readonly level: number;
-  /** Hedges' g unless the method names another; of the effect's sign. */
-  readonly effectSize: number;
-  /** Trials on the left side, and on the right; a trend has curves on the left, and no other side. */
-  readonly n: readonly [number, number];
-}
-
-export interface JudgedPart {
-  /** Such as `test_loss[latent_dim=15] > test_loss[latent_dim=30]`. */
-  readonly claim: string;
-  readonly verdict: Verdict;
-  readonly estimate: Estimate | undefined;
-  readonly because: string;
-  readonly moreSeeds: number | undefined;
-}
-
-export interface Judged {
-  readonly name: string;
-  readonly claim: string;
-  readonly about: string;
-  /** The conditions on one line; empty: all trials. */
-  readonly where: string;
-  readonly verdict: Verdict;
-  /** One sentence with the numbers that decide. */
-  readonly because: string;
-  readonly parts: readonly JudgedPart[];
-  /** Further seeds of each config that would likely decide it; undefined when it is decided or nothing can tell. */
-  readonly moreSeeds: number | undefined;
-  /** How it was judged, in a sentence. */
-  readonly method: string;
-}
+import { type Comparison, ERROR_RATE, judgeComparisons } from './comparison.ts';
+import {
+  conditionsText,
+  counted,
+  type Judged,
+  type JudgedPart,
+  type JudgedTrial,
+  percent,
+  type Verdict,
+} from './judgement.ts';
+import { judgeTrend } from './trend.ts';
 
 /**
- * Each hypothesis against the trials that have a result. A claim is supported when its interval lies wholly on its side
- * of 0, refuted when it lies wholly on the other, else undecided. `not A > B` is judged as `A < B`: that no difference is
- * found supports neither.
+ * Judges each hypothesis by the trials that have a result. A claim is supported if its interval lies entirely on its
+ * side of 0, refuted if it lies entirely on the other side, and otherwise undecided. `not A > B` is judged as `A < B`:
+ * the absence of a significant difference supports neither.
  */
 export function judge(hypotheses: readonly Hypothesis[], trials: readonly JudgedTrial[]): Judged[] {
   return hypotheses.map((hypothesis) => {
     const scope = trials.filter(({ parameters }) => matches(hypothesis.where, parameters));
     const { parts, method } = partsOf(hypothesis.claim, scope);
-    const verdict = together(parts);
+    const verdict = combinedVerdict(parts);
     return {
       name: hypothesis.name,
       claim: hypothesis.text,
       about: hypothesis.about,
       where: conditionsText(hypothesis.where),
       verdict,
-      because: reasonOf(parts, verdict) + lacking(scope),
+      because: reasonOf(parts, verdict) + missingTrials(scope),
       parts,
       moreSeeds: verdict === 'undecided' ? mostSeeds(parts) : undefined,
       method,
@@ -88,10 +53,10 @@ function partsOf(claim: Claim, scope: readonly JudgedTrial[]): { parts: readonly
 
 const ONE = "Welch's t interval of the difference of the means over seeds; Hedges' g";
 const SEVERAL =
-  'the mean of the differences of the means over seeds, each within one setting of the other parameters, with its ' +
-  "Welch-Satterthwaite interval; Hedges' g from the spread within configs";
-const RANGE = '; a range is between the levels of the largest and the smallest mean (delta method)';
-const HOLM = `; the steps are held together to an error rate of ${percent(ERROR_RATE)} (Holm)`;
+  'mean of the differences of the means over seeds, each within one setting of the other parameters, with its ' +
+  "Welch-Satterthwaite interval; Hedges' g from the standard deviation within configs";
+const RANGE = '; a range is the difference between the largest and the smallest mean (delta method)';
+const HOLM = `; the steps share an error rate of ${percent(ERROR_RATE)} (Holm)`;
 const TREND =
   "Kendall's tau of each curve, its mean over configs with a t interval over seeds, and the regional Kendall test; both " +
   'must agree.';
@@ -103,43 +68,42 @@ function comparisonsOf(claim: Exclude<Claim, { kind: 'trend' }>): Comparison[] {
     return [{ left, right, direction: negated ? opposite : claim.direction }];
   }
   const { metric, parameter, values, direction } = claim;
-  const at = (value: ParameterValue): Quantity => ({
-    ...{ metric, over: undefined, conditions: [{ name: parameter, anyOf: [value] }] },
-  });
+  const at = (value: ParameterValue): Quantity => {
+    return { metric, over: undefined, conditions: [{ name: parameter, anyOf: [value] }] };
+  };
   return values.slice(1).map((value, index) => ({ left: at(values[index] ?? value), right: at(value), direction }));
 }
 
-/** One part that is refuted refutes the claim; all supported support it. */
-function together(parts: readonly JudgedPart[]): Verdict {
+/** One refuted part refutes the claim; it is supported only if all parts are. */
+function combinedVerdict(parts: readonly JudgedPart[]): Verdict {
   if (parts.some(({ verdict }) => verdict === 'refuted')) return 'refuted';
   return parts.every(({ verdict }) => verdict === 'supported') ? 'supported' : 'undecided';
 }
 
 function reasonOf(parts: readonly JudgedPart[], verdict: Verdict): string {
-  const telling = parts.filter((part) => part.verdict === verdict);
-  const effect = (part: JudgedPart) => part.estimate?.effect ?? Number.POSITIVE_INFINITY;
-  const [least] = telling.sort((a, b) => effect(a) - effect(b));
-  if (least === undefined) return '';
-  if (parts.length === 1) return least.because;
+  const decisive = parts.filter((part) => part.verdict === verdict);
+  const weakest = least(decisive, ({ estimate }) => estimate?.effect ?? Number.POSITIVE_INFINITY);
+  if (weakest === undefined) return '';
+  if (parts.length === 1) return weakest.because;
   const hold = parts.filter((part) => part.verdict === 'supported').length;
   const which = verdict === 'supported' ? 'the smallest' : verdict;
-  return `${hold} of ${counted(parts.length, 'step')} ${hold === 1 ? 'holds' : 'hold'}; ${which}: ${least.claim}, ${least.because}`;
+  return `${hold} of ${counted(parts.length, 'step')} ${hold === 1 ? 'holds' : 'hold'}; ${which}: ${weakest.claim}, ${weakest.because}`;
 }
 
-/** What the verdict does not rest on. */
-function lacking(scope: readonly JudgedTrial[]): string {
+/** The trials that the verdict could not use. */
+function missingTrials(scope: readonly JudgedTrial[]): string {
   const inState = (...states: readonly TrialStateName[]) => scope.filter(({ state }) => states.includes(state)).length;
-  const open = inState('pending', 'offered', 'running');
+  const unfinished = inState('pending', 'offered', 'running');
   const lost = inState('failed', 'cancelled');
   return [
-    scope.length === 0 ? '; no trial of the sweep meets where' : '',
-    open === 0 ? '' : `; ${counted(open, 'trial')} not ended yet`,
+    scope.length === 0 ? '; no trial of the sweep matches where' : '',
+    unfinished === 0 ? '' : `; ${counted(unfinished, 'trial')} not finished yet`,
     lost === 0 ? '' : `; ${counted(lost, 'trial')} without a result (failed or cancelled)`,
   ].join('');
 }
 
 function mostSeeds(parts: readonly JudgedPart[]): number | undefined {
-  const open = parts.filter(({ verdict }) => verdict === 'undecided').map(({ moreSeeds }) => moreSeeds);
-  const known = open.flatMap((seeds) => seeds ?? []);
-  return known.length < open.length ? undefined : Math.max(...known);
+  const undecided = parts.filter(({ verdict }) => verdict === 'undecided').map(({ moreSeeds }) => moreSeeds);
+  const known = undecided.flatMap((seeds) => seeds ?? []);
+  return known.length < undecided.length ? undefined : Math.max(...known);
 }

@@ -1,10 +1,11 @@
 /** The `parameters` of a file -> axes, each checked against the trainer. */
+
+import { show } from '../../lib/text/quote.ts';
 import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, listedAxis, type Steps, steppedAxis } from '../grid/axes.ts';
 import type { Findings, Path } from './locate.ts';
 import type { ParameterEntry } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
-import { show } from './wording.ts';
 
 interface Context {
   readonly trainerName: TrainerName;

@@ -2,10 +2,10 @@
 /** The `command` and `program` of a file -> the command line of the user's program, its macros checked. */
 
 import { nearest } from '../../lib/text/did-you-mean.ts';
+import { show } from '../../lib/text/quote.ts';
 import { MACROS, piecesOf } from '../../proto/command.ts';
 import { type Findings, has, type Located } from './locate.ts';
 import type { SweepFile } from './schema.ts';
-import { show } from './wording.ts';
 
 /** What a file that names only its program means; Weights & Biases has the same, with `python`. */
 const DEFAULT_COMMAND: readonly string[] = ['${env}', '${interpreter}', '${program}', '${args}'];

@@ -1,6 +1,7 @@
 /** The `hypotheses` of a file -> claims, each checked against the trainer's metrics and the sweep's parameters. */
 
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
+import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import { CLAIM_FORMS, type Claim, parseClaim, type Quantity } from '../analysis/claim.ts';
 import type { Condition, WhenRule } from '../grid/rules.ts';
@@ -9,7 +10,6 @@ import type { Path } from './locate.ts';
 import { conditionsOf, type RuleContext, undeclared } from './rules-of.ts';
 import type { SweepFile } from './schema.ts';
 import { metricProblem, valueProblem } from './trainer-rules.ts';
-import { quote, show } from './wording.ts';
 
 interface Context extends RuleContext {
   readonly when: readonly WhenRule[];

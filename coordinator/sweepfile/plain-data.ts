@@ -1,8 +1,8 @@
 /** YAML nodes -> plain data with offsets: aliases written out, keys checked, numbers finite. */
 import { isAlias, isMap, isScalar, isSeq, type Node, type Scalar, visit } from 'yaml';
+import { quote, show } from '../../lib/text/quote.ts';
 import type { Located } from './locate.ts';
 import { MAX_NESTING } from './tokens.ts';
-import { quote, show } from './wording.ts';
 
 /** The most pieces of data once aliases are written out; what stops a file of aliases to aliases ("YAML bomb"). */
 export const MAX_PIECES = 50_000;

@@ -1,13 +1,13 @@
 /** The `exclude` and `when` of a file -> rules on the sweep's parameters. */
 
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
+import { quote, show } from '../../lib/text/quote.ts';
 import type { TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, MAX_LISTED_VALUES } from '../grid/axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from '../grid/rules.ts';
 import type { Findings, Path } from './locate.ts';
 import type { Conditions, SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
-import { quote, show } from './wording.ts';
 
 export interface RuleContext {
   readonly trainerName: TrainerName;

@@ -1,11 +1,11 @@
 /** What zod finds wrong with a file's shape, in words for its author. */
 import type { z } from 'zod';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
+import { quote, show } from '../../lib/text/quote.ts';
 import { LABEL_NAME_RULE } from '../../proto/labels.ts';
 import { isLater, LATER_METHODS } from './later.ts';
 import { type Findings, has, type Located, locate, type Path } from './locate.ts';
 import { keysAt } from './schema.ts';
-import { quote, show } from './wording.ts';
 
 type Issue = z.core.$ZodIssue;
 

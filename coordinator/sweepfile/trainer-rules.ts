@@ -1,8 +1,8 @@
 /** Whether a trainer takes a parameter, and a value of it. */
 
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
+import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterRule, ParameterValue, TrainerSpec } from '../../proto/trainers.ts';
-import { quote, show } from './wording.ts';
 
 /** What is wrong with a parameter's name for the trainer, or undefined. */
 export function nameProblem(trainerName: string, trainer: TrainerSpec, name: string): string | undefined {

@@ -1,8 +1,9 @@
 /** The `zip` of a file -> groups of axes of one size. */
+
+import { show } from '../../lib/text/quote.ts';
 import type { Axis } from '../grid/axes.ts';
 import { type RuleContext, undeclared } from './rules-of.ts';
 import type { SweepFile } from './schema.ts';
-import { show } from './wording.ts';
 
 /**
  * A parameter with a single `value` may stand in a group: it goes with every row, which is what it does outside of the

@@ -1,4 +1,4 @@
-import type { Estimate, Judged, JudgedPart, Verdict } from '../../../coordinator/analysis/verdict.ts';
+import type { Estimate, Judged, JudgedPart, Verdict } from '../../../coordinator/analysis/judgement.ts';
 import { formatMetric } from '../../../lib/text/numbers.ts';
 import type { ReportData } from '../data.ts';
 import type { Badge, Block, Section, Table, Tone } from '../document.ts';
@@ -27,7 +27,7 @@ export function verdictsSection({ judged, judgedFile }: ReportData): Section | u
 const READING =
   'A claim is supported where the interval of its effect lies wholly on its side of 0, refuted where it lies wholly on ' +
   'the other, else undecided. Effects are in the unit of the metric, positive in the direction of the claim; n counts ' +
-  'trials; more seeds are how many of each config would likely decide it.';
+  'trials; more seeds: further seeds per config that would probably decide it.';
 
 /** Of an interval whose level is not said; steps that share an error rate have others. */
 const USUAL_LEVEL = 95;

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { jointZ, trendOf } from './mann-kendall.ts';
+import { jointZ, trendOf } from './trend.ts';
 
 const SERIES = [5, 4.2, 4.4, 3.9, 3.1, 3.3, 2.8, 2.8, 2.1, 2.2];
 
-test('S, its variance with a tie, and z are those of the textbook formula', () => {
+test('S, its variance with a tie, and z agree with the textbook formula', () => {
   // numpy: S = sum(sign(x[j] - x[i])), var = (10 * 9 * 25 - 2 * 1 * 9) / 18, z = (S + 1) / sqrt(var)
   const trend = trendOf(SERIES);
   expect(trend).toMatchObject({ s: -38, variance: 124, steps: 9, ups: 3, downs: 5 });
@@ -11,7 +11,7 @@ test('S, its variance with a tie, and z are those of the textbook formula', () =
   expect(jointZ([trend])).toBeCloseTo(-3.322698087495336, 12);
 });
 
-test('series taken together say more than one, and opposite ones nothing', () => {
+test('equal trends strengthen each other, and opposite trends cancel', () => {
   const falls = trendOf(SERIES);
   const rises = trendOf(SERIES.map((value) => -value));
   expect(jointZ([falls, falls])).toBeLessThan(jointZ([falls]));

@@ -1,14 +1,19 @@
-/** Comparisons, one or several held to one error rate. */
+/** Judges comparisons of means or ranges. Several comparisons of one claim share one error rate. */
 import type { Direction, Quantity } from './claim.ts';
-import { type Cell, contrastOf, intervalOf, pValueOf } from './contrast.ts';
-import { holmRates } from './holm.ts';
-import type { JudgedTrial } from './judged-trial.ts';
-import { type Pairing, pair } from './like-with-like.ts';
-import { MAX_SEEDS_NEEDED, seedsNeeded } from './seeds-needed.ts';
-import type { Estimate, JudgedPart, Verdict } from './verdict.ts';
-import { comparisonText, counted, estimateText, shown } from './wording.ts';
+import {
+  comparisonText,
+  counted,
+  type Estimate,
+  estimateText,
+  type JudgedPart,
+  type JudgedTrial,
+  shown,
+  type Verdict,
+} from './judgement.ts';
+import { type Pairing, pair } from './pairing.ts';
+import { type Cell, contrastOf, holmRates, intervalOf, MAX_SEEDS_NEEDED, pValueOf, seedsNeeded } from './statistics.ts';
 
-/** How often a verdict may be wrong when there is nothing to it, over all parts of a claim. */
+/** The probability of a wrong verdict when there is no effect, over all parts of a claim. */
 export const ERROR_RATE = 0.05;
 
 export interface Comparison {
@@ -18,7 +23,7 @@ export interface Comparison {
 }
 
 export interface ComparedPart extends JudgedPart {
-  /** Settings of the other parameters that it was compared in. */
+  /** The number of settings of the other parameters that were compared. */
   readonly settings: number;
 }
 
@@ -38,30 +43,31 @@ export function judgeComparisons(
   return pairings.map((one) => partOf(one.comparison, one.pairing, rates[judgeable.indexOf(one)]));
 }
 
-/** Positive is what the claim says. */
+/** Gives the effect a positive sign in the claim's direction. */
 function inDirection(pairing: Pairing, direction: Direction): Pairing {
   if (direction === '>') return pairing;
   return { ...pairing, cells: pairing.cells.map(({ weight, values }) => ({ weight: 0 - weight, values })) };
 }
 
+/** @param rate the error rate of this comparison. Undefined: the pairing has no cells. */
 function partOf({ left, right, direction }: Comparison, pairing: Pairing, rate: number | undefined): ComparedPart {
   const claim = comparisonText(left, right, direction);
   const { cells, sides, settings } = pairing;
   if (rate === undefined) {
-    const because = whyNot(pairing);
+    const because = missingData(pairing);
     return { claim, verdict: 'undecided', estimate: undefined, because, moreSeeds: undefined, settings };
   }
   const estimate = estimateOf(cells, 1 - rate, pairing.n);
   const verdict = verdictOf(estimate);
   const over = settings > 1 ? ` over ${settings} settings of the other parameters` : '';
-  const thin = pairing.thin === 0 ? '' : `; ${counted(pairing.thin, 'setting')} with too few seeds left out`;
-  const found = `${sides.map(shown).join(' against ')}${over}: ${estimateText(estimate)}${thin}`;
+  const skipped = pairing.thin === 0 ? '' : `; ${counted(pairing.thin, 'setting')} skipped: fewer than two seeds`;
+  const found = `${sides.map(shown).join(' against ')}${over}: ${estimateText(estimate)}${skipped}`;
   if (verdict !== 'undecided') return { claim, verdict, estimate, because: found, moreSeeds: undefined, settings };
   const more = moreSeedsFor(cells, 1 - rate);
   return { claim, verdict, estimate, because: `${found}; ${more.text}`, moreSeeds: more.seeds, settings };
 }
 
-/** @param cells signed so that positive is what the claim says */
+/** @param cells with weights such that the effect is positive in the claim's direction */
 export function estimateOf(cells: readonly Cell[], level: number, n: readonly [number, number]): Estimate {
   const contrast = contrastOf(cells);
   return { effect: contrast.effect, ...intervalOf(contrast, level), level, effectSize: contrast.g, n };
@@ -72,28 +78,30 @@ export function verdictOf({ low, high }: Estimate): Verdict {
   return high < 0 ? 'refuted' : 'undecided';
 }
 
-/** What an undecided comparison lacks. */
+/** Returns how many more seeds would probably decide an undecided comparison, and a text about it. */
 export function moreSeedsFor(cells: readonly Cell[], level: number): { seeds: number | undefined; text: string } {
   const { effect, standardError } = contrastOf(cells);
-  if (standardError === 0) return { seeds: undefined, text: 'equal in every seed' };
+  if (standardError === 0) return { seeds: undefined, text: 'both sides are equal for every seed' };
   const needed = effect === 0 ? undefined : seedsNeeded(cells, level);
   if (needed === undefined) {
-    return { seeds: undefined, text: `the interval holds 0, and more than ${MAX_SEEDS_NEEDED} seeds would be needed` };
+    const text = `the interval includes 0, and more than ${MAX_SEEDS_NEEDED} seeds would be needed`;
+    return { seeds: undefined, text };
   }
   const seeds = Math.max(1, needed - Math.min(...cells.map(({ values }) => values.length)));
   return {
     seeds,
-    text: `the interval holds 0; ${counted(seeds, 'more seed')} of each config would likely decide it`,
+    text: `the interval includes 0; ${counted(seeds, 'more seed')} per config would probably decide it`,
   };
 }
 
-function whyNot({ found, thin, apart }: Pairing): string {
+/** Why a pairing has no cells. */
+function missingData({ found, thin, disjoint }: Pairing): string {
   const [left, right] = found;
   if (left === 0 || right === 0) {
     const side = left === 0 && right === 0 ? 'either side' : left === 0 ? 'the left side' : 'the right side';
     return `no trial on ${side} has a result yet`;
   }
-  if (thin > 0) return 'two or more seeds of each config are needed to tell a difference from chance';
-  const others = apart.length > 0 ? `: they differ in ${apart.join(', ')} too` : '';
-  return `no trial has its like on the other side${others}`;
+  if (thin > 0) return 'at least two seeds per config are needed to distinguish a difference from chance';
+  const others = disjoint.length > 0 ? `: they also differ in ${disjoint.join(', ')}` : '';
+  return `no trial has a counterpart on the other side${others}`;
 }

@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Cell, contrastOf, intervalOf, pValueOf } from './contrast.ts';
-import { fTail, tQuantile, tTwoSided } from './distributions.ts';
+import {
+  type Cell,
+  contrastOf,
+  fTail,
+  holmRates,
+  intervalOf,
+  MAX_SEEDS_NEEDED,
+  pValueOf,
+  seedsNeeded,
+  tQuantile,
+  tTwoSided,
+} from './statistics.ts';
 
 const A = [0.0412, 0.0405, 0.0431];
 const B = [0.0351, 0.0363, 0.0349, 0.0371];
@@ -11,7 +21,7 @@ const minus = (left: readonly number[], right: readonly number[]): Cell[] => [
   { weight: -1, values: right },
 ];
 
-test('quantiles and tails are those of scipy', () => {
+test('quantiles and tail probabilities agree with scipy', () => {
   // scipy.stats: t.ppf(.975, 2), t.ppf(.975, 1.3), t.ppf(.999999, 4), 2 * t.cdf(-3.2, 2.7), f.sf(300, 3, 40)
   expect(tQuantile(0.975, 2)).toBeCloseTo(4.302652729749462, 8);
   expect(tQuantile(0.975, 1.3)).toBeCloseTo(7.500529325562029, 8);
@@ -20,7 +30,7 @@ test('quantiles and tails are those of scipy', () => {
   expect(fTail(300, 3, 40) / 1.9082655610899816e-27).toBeCloseTo(1, 8);
 });
 
-test("two cells are Welch's test", () => {
+test("a contrast of two cells is Welch's test", () => {
   // r = scipy.stats.ttest_ind(A, B, equal_var=False): r.pvalue, r.df, r.confidence_interval(.95)
   const contrast = contrastOf(minus(A, B));
   expect(pValueOf(contrast)).toBeCloseTo(0.0045767043276861066, 10);
@@ -32,7 +42,7 @@ test("two cells are Welch's test", () => {
   expect(contrast.g).toBeCloseTo(4.136889711049578, 10);
 });
 
-test("several settings have the mean of their differences, with Satterthwaite's degrees of freedom", () => {
+test("a contrast over several settings is the mean of their differences, with Satterthwaite's degrees of freedom", () => {
   // numpy and scipy.stats.t.ppf, from the formula: e = sum(w m), V = sum(w² s² / n), df = V² / sum((w² s² / n)² / (n - 1))
   const settings = [
     [1.0, 1.2, 1.1],
@@ -50,7 +60,7 @@ test("several settings have the mean of their differences, with Satterthwaite's 
 
 const values = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 2, maxLength: 6 });
 
-test('swapping the sides flips the effect; adding a constant to all changes nothing', () => {
+test('swapping the sides negates the effect; adding a constant to all values changes nothing', () => {
   fc.assert(
     fc.property(values, values, fc.integer({ min: -5, max: 5 }), (left, right, shift) => {
       const there = contrastOf(minus(left, right));
@@ -70,16 +80,16 @@ test('swapping the sides flips the effect; adding a constant to all changes noth
   );
 });
 
-test('cells that do not vary have an interval of no width', () => {
+test('cells without variation have an interval of width 0', () => {
   const same = contrastOf(minus([2, 2], [1, 1]));
   expect([intervalOf(same, 0.95), pValueOf(same), same.g]).toEqual([{ low: 1, high: 1 }, 0, Number.POSITIVE_INFINITY]);
-  // 0.1 + 0.1 + 0.1 is more than three times 0.1.
+  // 0.1 + 0.1 + 0.1 is greater than 3 x 0.1 in floating point.
   expect(contrastOf(minus([0.1, 0.1, 0.1], [0.7, 0.7, 0.7])).standardError).toBe(0);
   const equal = contrastOf(minus([1, 1], [1, 1]));
   expect([intervalOf(equal, 0.95), pValueOf(equal), equal.g]).toEqual([{ low: 0, high: 0 }, 1, 0]);
 });
 
-/** Marsaglia's polar method over a 32-bit generator (mulberry32): seeded, so that the test is the same every time. */
+/** Marsaglia's polar method over a seeded 32-bit generator (mulberry32). */
 function normals(seed: number): () => number {
   let state = seed;
   const uniform = () => {
@@ -102,17 +112,56 @@ test.each([
   [3, 4],
   [5, 2],
 ])(
-  'of 2,000 simulated experiments with %i seeds, spreads 1 to %i, some 95% of the intervals hold the effect',
+  'about 95% of the intervals contain the effect in 2,000 simulated experiments with %i seeds and deviations 1 and %i',
   (n, ratio) => {
     const normal = normals(42);
     const draw = (mean: number, std: number) => Array.from({ length: n }, () => mean + std * normal());
-    let held = 0;
+    let covered = 0;
     for (let run = 0; run < 2_000; run++) {
       const { low, high } = intervalOf(contrastOf(minus(draw(3, 1), draw(1, ratio))), 0.95);
-      if (low <= 2 && 2 <= high) held += 1;
+      if (low <= 2 && 2 <= high) covered += 1;
     }
-    // Welch's interval is approximate with 3 seeds: 94 to 97% in the literature's simulations; chance adds 0.5% or so.
-    expect(held / 2_000).toBeGreaterThan(0.93);
-    expect(held / 2_000).toBeLessThan(0.985);
+    // Welch's interval is approximate with 3 seeds: published simulations give 94 to 97%, and chance adds about 0.5%.
+    expect(covered / 2_000).toBeGreaterThan(0.93);
+    expect(covered / 2_000).toBeLessThan(0.985);
   },
 );
+
+test('seedsNeeded returns the smallest n that satisfies the formula', () => {
+  // scipy: the first n with |d| >= (t.ppf(.975, df) + t.ppf(.8, df)) * sqrt(va / n + vb / n)
+  expect(seedsNeeded(minus([1.0, 1.6, 0.7], [0.9, 0.8, 1.1]), 0.95)).toBe(68);
+});
+
+test('a clear effect needs few seeds; an effect within chance needs more than the limit', () => {
+  expect(seedsNeeded(minus([1, 1.1, 0.9], [2, 2.1, 1.9]), 0.95)).toBeLessThanOrEqual(4);
+  expect(seedsNeeded(minus([1, 2, 3], [1, 2, 3.0001]), 0.95)).toBeUndefined();
+  expect(seedsNeeded(minus([1, 1], [1, 1]), 0.95)).toBeUndefined();
+  expect(MAX_SEEDS_NEEDED).toBeGreaterThan(68);
+});
+
+test("holmRates rejects the same tests as statsmodels' multipletests(p, method='holm')", () => {
+  const p = [0.01, 0.04, 0.03, 0.005];
+  const rates = holmRates(p, 0.05);
+  expect(p.map((value, index) => value <= (rates[index] ?? 0))).toEqual([true, false, false, true]);
+  // After the first failure (0.03 > 0.05 / 2) the rate stays.
+  expect(rates).toEqual([0.05 / 3, 0.025, 0.025, 0.0125]);
+});
+
+test('a single test gets the full rate, and no tests get no rates', () => {
+  expect(holmRates([0.2], 0.05)).toEqual([0.05]);
+  expect(holmRates([], 0.05)).toEqual([]);
+});
+
+test('Holm rates lie between Bonferroni and a single test, and no p-value above a failing one is rejected', () => {
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: 0, max: 0.2, noNaN: true }), { minLength: 1, maxLength: 8 }), (p) => {
+      const rates = holmRates(p, 0.05);
+      const failing = Math.min(...p.filter((value, index) => value > (rates[index] ?? 0)), 1);
+      for (const [index, rate] of rates.entries()) {
+        expect(rate).toBeGreaterThanOrEqual(0.05 / p.length);
+        expect(rate).toBeLessThanOrEqual(0.05);
+        if ((p[index] ?? 0) > failing) expect(p[index]).toBeGreaterThan(rate);
+      }
+    }),
+  );
+});

@@ -1,9 +1,10 @@
-/** Trials with results, written short. */
-import type { Parameters } from '../../proto/trainers.ts';
-import { canonicalJson } from '../grid/canonical-json.ts';
-import type { JudgedTrial } from './judged-trial.ts';
+/** Builds trials with results for tests of the analysis. */
 
-/** One trial of a metric `loss` for each of the values, with seeds 0, 1, 2, ... */
+import type { JudgedTrial } from '../../../coordinator/analysis/judgement.ts';
+import { canonicalJson } from '../../../coordinator/grid/canonical-json.ts';
+import type { Parameters } from '../../../proto/trainers.ts';
+
+/** Returns one trial with metric `loss` per value, with seeds 0, 1, 2, ... */
 export function replicates(parameters: Parameters, values: readonly number[]): JudgedTrial[] {
   return values.map((loss, seed) => trial(parameters, seed, { metrics: { loss } }));
 }
@@ -16,7 +17,7 @@ export function trial(parameters: Parameters, seed: number, change: Partial<Judg
   };
 }
 
-/** A trial whose metric `loss` was so over the epochs from 1. */
+/** Returns a trial with these values of metric `loss` from epoch 1. */
 export function withCurve(parameters: Parameters, seed: number, losses: readonly number[]): JudgedTrial {
   const curve = losses.map((loss, index) => ({ epoch: index + 1, metrics: { loss } }));
   return trial(parameters, seed, { metrics: curve.at(-1)?.metrics ?? {}, curve });

@@ -1,0 +1,102 @@
+/** The data types of hypothesis verdicts, and the words of their claims and numbers. */
+import type { TrialStateName } from '../../proto/names.ts';
+import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
+import type { Condition } from '../grid/rules.ts';
+import type { Direction, Quantity } from './claim.ts';
+
+/** A trial as hypotheses and importance use it. */
+export interface JudgedTrial {
+  readonly id: string;
+  readonly configId: string;
+  readonly seed: number;
+  readonly parameters: Parameters;
+  readonly state: TrialStateName;
+  /** From the latest report. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** One entry per epoch, in order. */
+  readonly curve: readonly { readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }[];
+}
+
+export type Verdict = 'supported' | 'refuted' | 'undecided';
+
+export interface Estimate {
+  /** In the metric's unit; positive in the claim's direction. */
+  readonly effect: number;
+  /** The confidence interval of the effect. */
+  readonly low: number;
+  readonly high: number;
+  /** The level of the interval, such as 0.95. */
+  readonly level: number;
+  /** Hedges' g unless the method names another measure; has the sign of the effect. */
+  readonly effectSize: number;
+  /** Trials on the left and right side. For a trend: curves, and 0. */
+  readonly n: readonly [number, number];
+}
+
+/** The verdict on one comparison or trend of a claim. */
+export interface JudgedPart {
+  /** Such as `test_loss[latent_dim=15] > test_loss[latent_dim=30]`. */
+  readonly claim: string;
+  readonly verdict: Verdict;
+  /** Undefined: there are not enough results for an estimate. */
+  readonly estimate: Estimate | undefined;
+  readonly because: string;
+  readonly moreSeeds: number | undefined;
+}
+
+/** The verdict on a hypothesis. */
+export interface Judged {
+  readonly name: string;
+  readonly claim: string;
+  readonly about: string;
+  /** The conditions on one line; empty: all trials. */
+  readonly where: string;
+  readonly verdict: Verdict;
+  /** One sentence with the decisive numbers. */
+  readonly because: string;
+  readonly parts: readonly JudgedPart[];
+  /** Further seeds per config that would probably decide it. Undefined: it is decided, or no number can be given. */
+  readonly moreSeeds: number | undefined;
+  /** The statistical method, in one sentence. */
+  readonly method: string;
+}
+
+const DIGITS = 4;
+
+/** Returns a number with four significant digits. */
+export function shown(value: number): string {
+  return String(Number(value.toPrecision(DIGITS)));
+}
+
+/** Returns a text such as `95%` or `98.3%`. */
+export function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(3))}%`;
+}
+
+/** Returns a text such as `1 trial` or `3 trials`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Returns a text such as `0.0123 in the claim's direction (95% interval 0.01 to 0.0146, g = 5.2, n = 3 and 3)`. */
+export function estimateText({ effect, low, high, level, effectSize, n }: Estimate): string {
+  const size = Number.isFinite(effectSize) ? shown(effectSize) : 'infinite (no variation between seeds)';
+  return `${shown(effect)} in the claim's direction (${percent(level)} interval ${shown(low)} to ${shown(high)}, g = ${size}, n = ${n.join(' and ')})`;
+}
+
+/** Returns a text such as `depth=5, dataset=mnist|fashion`. */
+export function conditionsText(conditions: readonly Condition[]): string {
+  return conditions.map(({ name, anyOf }) => `${name}=${anyOf.map(valueText).join('|')}`).join(', ');
+}
+
+export function comparisonText(left: Quantity, right: Quantity, direction: Direction): string {
+  return `${quantityText(left)} ${direction} ${quantityText(right)}`;
+}
+
+function quantityText({ metric, over, conditions }: Quantity): string {
+  return `${over === undefined ? metric : `range(${metric}, ${over})`}[${conditionsText(conditions)}]`;
+}
+
+function valueText(value: ParameterValue): string {
+  return typeof value === 'string' && !/^[\w.+-]+$/.test(value) ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,131 @@
+/**
+ * Pairs the two sides of a comparison. Trials are compared only within one setting of the parameters that the claim does
+ * not name; the effect is the mean over the settings that both sides have.
+ */
+import { greatest, group, least, sum } from 'd3-array';
+import { meanOf, resultOf } from '../../lib/domain/trial-result.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import { canonicalJson } from '../grid/canonical-json.ts';
+import { type Condition, matches } from '../grid/rules.ts';
+import type { Quantity } from './claim.ts';
+import type { JudgedTrial } from './judgement.ts';
+import { type Cell, contrastOf } from './statistics.ts';
+
+export interface Pairing {
+  /** The contrast of left minus right. Empty: the sides cannot be compared. */
+  readonly cells: readonly Cell[];
+  /** The means of the left and the right side over the settings. */
+  readonly sides: readonly [number, number];
+  /** The number of trials on the left and on the right. */
+  readonly n: readonly [number, number];
+  /** The number of settings of the other parameters that are compared. */
+  readonly settings: number;
+  /** The number of settings that both sides have but with fewer than two seeds. */
+  readonly thin: number;
+  /** Parameters that the claim does not name and in which the sides have no value in common. */
+  readonly disjoint: readonly string[];
+  /** The number of trials with a result on each side, paired or not. */
+  readonly found: readonly [number, number];
+}
+
+/** Values by level of the parameter that a range is over. A mean has one level, the empty string. */
+type Levels = ReadonlyMap<string, readonly number[]>;
+
+export function pair(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): Pairing {
+  const leftResults = resultsOf(trials, left.metric, left.conditions);
+  const rightResults = resultsOf(trials, right.metric, right.conditions);
+  const named = new Set([...left.conditions, ...right.conditions].map(({ name }) => name));
+  const leftSettings = settingsOf(leftResults, left, named);
+  const rightSettings = settingsOf(rightResults, right, named);
+  const pairs: SettingPair[] = [];
+  let thin = 0;
+  for (const [setting, levels] of leftSettings) {
+    const others = rightSettings.get(setting);
+    if (others === undefined) continue;
+    const paired = pairLevels(levels, others, left.over !== undefined);
+    if (paired === undefined) thin += 1;
+    else pairs.push(paired);
+  }
+  const weighted = (cells: readonly Cell[]) =>
+    cells.map(({ weight, values }) => ({ weight: weight / pairs.length, values }));
+  const leftCells = pairs.flatMap((each) => weighted(each.left));
+  const rightCells = pairs.flatMap((each) => weighted(each.right));
+  return {
+    cells: [...leftCells, ...rightCells.map(({ weight, values }) => ({ weight: -weight, values }))],
+    sides: [contrastOf(leftCells).effect, contrastOf(rightCells).effect],
+    n: [valueCount(leftCells), valueCount(rightCells)],
+    settings: pairs.length,
+    thin,
+    disjoint: disjointParameters(leftResults, rightResults, named),
+    found: [leftResults.length, rightResults.length],
+  };
+}
+
+interface SettingPair {
+  readonly left: readonly Cell[];
+  readonly right: readonly Cell[];
+}
+
+const MIN_SEEDS = 2;
+
+/** Returns the cells of one setting at the levels that both sides have, or undefined if seeds or levels are missing. */
+function pairLevels(left: Levels, right: Levels, isRange: boolean): SettingPair | undefined {
+  const enough = (values: readonly number[] | undefined) => (values?.length ?? 0) >= MIN_SEEDS;
+  const common = [...left.keys()].filter((level) => enough(left.get(level)) && enough(right.get(level)));
+  if (common.length < (isRange ? 2 : 1)) return undefined;
+  const cellsOf = (levels: Levels) => {
+    const lists = common.map((level) => levels.get(level) ?? []);
+    return isRange ? rangeCells(lists) : lists.map((values) => ({ weight: 1, values }));
+  };
+  return { left: cellsOf(left), right: cellsOf(right) };
+}
+
+/**
+ * The largest mean minus the smallest, as a contrast. The extreme levels are treated as known (the delta method: Oehlert,
+ * The American Statistician 46, 1992). That is accurate if the levels differ by more than their seeds do: the range has
+ * no derivative where two levels tie.
+ */
+function rangeCells(lists: readonly (readonly number[])[]): Cell[] {
+  return [
+    { weight: 1, values: greatest(lists, meanOf) ?? [] },
+    { weight: -1, values: least(lists, meanOf) ?? [] },
+  ];
+}
+
+interface Result {
+  readonly parameters: Parameters;
+  readonly value: number;
+}
+
+function resultsOf(trials: readonly JudgedTrial[], metric: string, conditions: readonly Condition[]): Result[] {
+  return trials.flatMap((trial) => {
+    const value = resultOf(trial, metric);
+    const { parameters } = trial;
+    return value !== undefined && matches(conditions, parameters) ? [{ parameters, value }] : [];
+  });
+}
+
+function settingsOf(results: readonly Result[], { over }: Quantity, named: ReadonlySet<string>): Map<string, Levels> {
+  const settingOf = ({ parameters }: Result) => {
+    const others = Object.entries(parameters).filter(([name]) => !named.has(name) && name !== over);
+    return canonicalJson(Object.fromEntries(others));
+  };
+  const levelOf = ({ parameters }: Result) => (over === undefined ? '' : JSON.stringify(parameters[over] ?? null));
+  const settings = new Map<string, Levels>();
+  for (const [setting, levels] of group(results, settingOf, levelOf)) {
+    settings.set(setting, new Map([...levels].map(([level, at]) => [level, at.map(({ value }) => value)])));
+  }
+  return settings;
+}
+
+function disjointParameters(left: readonly Result[], right: readonly Result[], named: ReadonlySet<string>): string[] {
+  const names = new Set([...left, ...right].flatMap(({ parameters }) => Object.keys(parameters)));
+  return [...names].filter((name) => {
+    const values = new Set(left.map(({ parameters }) => parameters[name]));
+    return !named.has(name) && !right.some(({ parameters }) => values.has(parameters[name]));
+  });
+}
+
+function valueCount(cells: readonly Cell[]): number {
+  return sum(cells, ({ values }) => values.length);
+}

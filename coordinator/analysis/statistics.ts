@@ -1,0 +1,138 @@
+/**
+ * Estimates, intervals and tests for weighted sums of means. A cell is a set of replicates, such as those of one config;
+ * variances may differ between cells. Two cells of weights 1 and -1 give Welch's t-test (Welch, Biometrika 34, 1947); the
+ * degrees of freedom for any number of cells are Satterthwaite's (Biometrics Bulletin 2, 1946).
+ *
+ * Distributions come from jstat, which has no dependencies and agrees with scipy to nine digits in the range used here.
+ */
+import { sum } from 'd3-array';
+import jStat from 'jstat';
+import { spreadOf } from '../../lib/domain/trial-result.ts';
+
+export interface Cell {
+  readonly weight: number;
+  /** At least two values, so that their variance is defined. */
+  readonly values: readonly number[];
+}
+
+export interface Contrast {
+  readonly effect: number;
+  /** 0 if the values do not vary within any cell. */
+  readonly standardError: number;
+  /** Degrees of freedom; Infinity if the values do not vary. */
+  readonly df: number;
+  /** Hedges' g, the effect in standard deviations. Infinite if the values do not vary and the effect is not 0. */
+  readonly g: number;
+}
+
+export function contrastOf(cells: readonly Cell[]): Contrast {
+  const spreads = cells.map(({ weight, values }) => ({ weight, ...spreadOf(values) }));
+  const effect = sum(spreads, ({ weight, mean }) => weight * mean);
+  const variances = spreads.map(({ weight, std, n }) => ({ variance: (weight ** 2 * std ** 2) / n, n }));
+  const total = sum(variances, ({ variance }) => variance);
+  return {
+    effect,
+    standardError: Math.sqrt(total),
+    df: total === 0 ? Number.POSITIVE_INFINITY : satterthwaite(variances, total),
+    g: hedgesG(effect, spreads),
+  };
+}
+
+/** Uses relative variances, because the squares of very small ones would underflow. */
+function satterthwaite(parts: readonly { variance: number; n: number }[], total: number): number {
+  return 1 / sum(parts, ({ variance, n }) => (variance / total) ** 2 / (n - 1));
+}
+
+/**
+ * The effect divided by the pooled standard deviation of the cells, times Hedges' correction for small samples,
+ * 1 - 3/(4 df - 1) (Hedges, Journal of Educational Statistics 6, 1981).
+ */
+function hedgesG(effect: number, spreads: readonly { std: number; n: number }[]): number {
+  if (effect === 0) return 0;
+  const df = sum(spreads, ({ n }) => n - 1);
+  const pooled = Math.sqrt(sum(spreads, ({ std, n }) => (n - 1) * std ** 2) / df);
+  return (effect / pooled) * (1 - 3 / (4 * df - 1));
+}
+
+/** Returns the confidence interval of the effect at a level such as 0.95. */
+export function intervalOf({ effect, standardError, df }: Contrast, level: number): { low: number; high: number } {
+  if (standardError === 0) return { low: effect, high: effect };
+  const half = tQuantile(0.5 + level / 2, df) * standardError;
+  return { low: effect - half, high: effect + half };
+}
+
+/** Returns the two-sided p-value of the effect. */
+export function pValueOf({ effect, standardError, df }: Contrast): number {
+  if (standardError === 0) return effect === 0 ? 1 : 0;
+  return tTwoSided(effect / standardError, df);
+}
+
+/** The largest number of seeds per config that `seedsNeeded` considers: smaller differences rarely matter in practice. */
+export const MAX_SEEDS_NEEDED = 100;
+
+/** The probability with which the suggested number of seeds is sufficient, if the effect is as measured. */
+export const POWER = 0.8;
+
+/**
+ * Returns the smallest number of seeds per config at which the measured effect, with the measured variances, would be
+ * significant at the level with probability POWER: effect >= (t[level] + t[POWER]) x standard error, the usual
+ * approximation for the sample size of a t-test (Chow, Shao and Wang, Sample Size Calculations in Clinical Research,
+ * chapter 3). Returns undefined beyond MAX_SEEDS_NEEDED.
+ */
+export function seedsNeeded(cells: readonly Cell[], level: number): number | undefined {
+  const { effect, standardError } = contrastOf(cells);
+  if (effect === 0 || standardError === 0) return undefined;
+  for (let n = 2; n <= MAX_SEEDS_NEEDED; n++) {
+    const expected = expectedError(cells, n);
+    const required = tQuantile(0.5 + level / 2, expected.df) + tQuantile(POWER, expected.df);
+    if (Math.abs(effect) >= required * expected.standardError) return n;
+  }
+  return undefined;
+}
+
+/** The standard error and its degrees of freedom if each cell had n values. */
+function expectedError(cells: readonly Cell[], n: number): { standardError: number; df: number } {
+  const variances = cells.map((cell) => (contrastOf([cell]).standardError ** 2 * cell.values.length) / n);
+  const total = sum(variances);
+  const df = (n - 1) / sum(variances, (variance) => (variance / total) ** 2);
+  return { standardError: Math.sqrt(total), df };
+}
+
+/**
+ * Returns the error rate for each of several tests such that the rate of any error stays below `alpha`: Holm's step-down
+ * procedure (Scandinavian Journal of Statistics 6, 1979). The smallest p-value is compared with alpha / m, the next with
+ * alpha / (m - 1), and so on; after the first failure, all others get its rate. An interval at level 1 - rate therefore
+ * excludes 0 exactly if the procedure rejects.
+ * @returns in the order of the p-values
+ */
+export function holmRates(pValues: readonly number[], alpha: number): number[] {
+  const order = pValues.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p);
+  const rates = new Array<number>(pValues.length).fill(alpha);
+  let failedAt: number | undefined;
+  for (const [place, { p, index }] of order.entries()) {
+    const rate = failedAt ?? alpha / (pValues.length - place);
+    rates[index] = rate;
+    if (p > rate) failedAt = rate;
+  }
+  return rates;
+}
+
+/** Returns the quantile of Student's t with `df` degrees of freedom at the probability `p`, 0 < p < 1. */
+export function tQuantile(p: number, df: number): number {
+  return jStat.studentt.inv(p, df);
+}
+
+/** Returns the two-sided tail probability of Student's t. */
+export function tTwoSided(t: number, df: number): number {
+  return Math.min(1, 2 * jStat.studentt.cdf(-Math.abs(t), df));
+}
+
+/** Returns the upper tail probability of F. Uses the incomplete beta function: 1 - cdf would be 0 below 1e-16. */
+export function fTail(f: number, df1: number, df2: number): number {
+  return jStat.ibeta(df2 / (df2 + df1 * f), df2 / 2, df1 / 2);
+}
+
+/** Returns the two-sided tail probability of the standard normal distribution. */
+export function normalTwoSided(z: number): number {
+  return Math.min(1, 2 * jStat.normal.cdf(-Math.abs(z), 0, 1));
+}

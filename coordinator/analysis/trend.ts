@@ -1,0 +1,126 @@
+/** Judges trends over the epochs by Kendall's tau of each trial's curve. */
+import { group, rollup, sum } from 'd3-array';
+import { hasResult } from '../../lib/domain/trial-result.ts';
+import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
+import { counted, type JudgedPart, type JudgedTrial, percent, shown } from './judgement.ts';
+import { type Cell, normalTwoSided } from './statistics.ts';
+
+/** With fewer values, no order of them is improbable enough to be significant. */
+export const MIN_EPOCHS = 4;
+
+const MIN_SEEDS = 2;
+
+/**
+ * Reduces each trial's curve to one number, its tau, because the epochs of one trial are not independent (summary
+ * measures: Matthews and others, BMJ 300, 1990). The mean of tau over the configs gets the interval, and the regional
+ * Kendall test checks the direction of all curves against chance. A verdict needs both to agree.
+ */
+export function judgeTrend(metric: string, rises: boolean, trials: readonly JudgedTrial[]): JudgedPart {
+  const claim = `${metric} ${rises ? 'rises' : 'falls'} over epochs`;
+  const undecided = (because: string): JudgedPart => {
+    return { claim, verdict: 'undecided', estimate: undefined, because, moreSeeds: undefined };
+  };
+  const ended = trials.filter(({ state }) => hasResult(state));
+  const curves = ended.map((trial) => ({ configId: trial.configId, series: seriesOf(trial, metric) }));
+  const long = curves.filter(({ series }) => series.length >= MIN_EPOCHS);
+  if (ended.length === 0) return undecided('no trial has a result yet');
+  if (long.length === 0) return undecided(`no curve has the ${MIN_EPOCHS} epochs that a trend needs`);
+  const configs = [...group(long, ({ configId }) => configId).values()]
+    .filter(({ length }) => length >= MIN_SEEDS)
+    .map((seeds) => seeds.map(({ series }) => trendOf(series)));
+  if (configs.length === 0) {
+    return undecided('at least two seeds per config are needed to distinguish a trend from chance');
+  }
+
+  const sign = rises ? 1 : -1;
+  const trends = configs.flat();
+  const cells: Cell[] = configs.map((seeds) => ({
+    weight: sign / configs.length,
+    values: seeds.map(({ tau }) => tau),
+  }));
+  const level = 1 - ERROR_RATE;
+  const { effect, low, high } = estimateOf(cells, level, [trends.length, 0]);
+  // Tau is itself an effect size, between -1 and 1.
+  const clamp = (tau: number) => Math.max(-1, Math.min(1, tau));
+  const estimate = {
+    effect,
+    low: clamp(low),
+    high: clamp(high),
+    level,
+    effectSize: effect,
+    n: [trends.length, 0] as const,
+  };
+  const p = normalTwoSided(jointZ(trends));
+  const verdict = p <= ERROR_RATE ? verdictOf(estimate) : 'undecided';
+  const found =
+    `tau ${shown(effect)} in the claim's direction (${percent(level)} interval ${shown(estimate.low)} to ` +
+    `${shown(estimate.high)}; regional Kendall test p ${p < 0.001 ? '< 0.001' : `= ${shown(p)}`}) over ` +
+    `${counted(trends.length, 'curve')} of ${counted(configs.length, 'config')}; ${opposingSteps(trends, rises)}`;
+  if (verdict !== 'undecided') return { claim, verdict, estimate, because: found, moreSeeds: undefined };
+  const more = verdictOf(estimate) === 'undecided' ? moreSeedsFor(cells, level) : INSIGNIFICANT;
+  return { claim, verdict, estimate, because: `${found}; ${more.text}`, moreSeeds: more.seeds };
+}
+
+const INSIGNIFICANT = { seeds: undefined, text: 'the curves are too short or too uneven to rule out chance' };
+
+function opposingSteps(trends: readonly Trend[], rises: boolean): string {
+  const against = sum(trends, ({ ups, downs }) => (rises ? downs : ups));
+  const steps = sum(trends, (trend) => trend.steps);
+  return `${against} of ${counted(steps, 'step')} between epochs ${against === 1 ? 'goes' : 'go'} against it`;
+}
+
+function seriesOf({ curve }: JudgedTrial, metric: string): number[] {
+  return curve.flatMap(({ metrics }) => metrics[metric] ?? []).filter(Number.isFinite);
+}
+
+export interface Trend {
+  /** The number of pairs of values that rise minus the number of pairs that fall. */
+  readonly s: number;
+  /** The variance of s if there is no trend. Ties reduce it. */
+  readonly variance: number;
+  /** Kendall's tau-a: s divided by the number of pairs, from -1 (always falls) to 1 (always rises). */
+  readonly tau: number;
+  /** Steps between neighbouring values: all, rising and falling. */
+  readonly steps: number;
+  readonly ups: number;
+  readonly downs: number;
+}
+
+/**
+ * Mann's trend test (Econometrica 13, 1945) with Kendall's S.
+ * @param series at least two values
+ */
+export function trendOf(series: readonly number[]): Trend {
+  const n = series.length;
+  let s = 0;
+  for (const [i, earlier] of series.entries()) {
+    for (let j = i + 1; j < n; j++) s += Math.sign((series[j] ?? 0) - earlier);
+  }
+  const steps = series.slice(1).map((value, i) => Math.sign(value - (series[i] ?? 0)));
+  const ties = rollup(
+    series,
+    ({ length }) => length,
+    (value) => value,
+  );
+  return {
+    s,
+    variance: (varianceTerm(n) - sum(ties.values(), varianceTerm)) / 18,
+    tau: s / ((n * (n - 1)) / 2),
+    steps: steps.length,
+    ups: steps.filter((step) => step > 0).length,
+    downs: steps.filter((step) => step < 0).length,
+  };
+}
+
+/** The variance of S for n values without ties, times 18. */
+const varianceTerm = (n: number): number => n * (n - 1) * (2 * n + 5);
+
+/**
+ * Returns the z-score of several series together: the sums of their S and variances, with a continuity correction of 1
+ * (the regional Kendall test: Helsel and Frans, Environmental Science & Technology 40, 2006).
+ */
+export function jointZ(trends: readonly Trend[]): number {
+  const s = sum(trends, (trend) => trend.s);
+  const variance = sum(trends, (trend) => trend.variance);
+  return variance === 0 ? 0 : (s - Math.sign(s)) / Math.sqrt(variance);
+}

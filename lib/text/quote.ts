@@ -1,0 +1,18 @@
+/** How error messages display values. */
+
+/** The longest text that a message repeats in full. */
+const MAX_LENGTH = 60;
+
+/** Returns a value for a message: text in quotes and shortened, `nothing`, `a list` or `a mapping`. */
+export function show(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  if (typeof value !== 'string') return String(value);
+  return quote(value);
+}
+
+/** Returns text in double quotes, with control characters escaped and everything after 60 characters cut. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text);
+}
