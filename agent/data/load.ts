@@ -1,30 +1,28 @@
-/** A data set's images, and the test images' labels, verified. */
-
+/** Loads a data set: its verified images, and the labels of the test images. */
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import { cachedPath, countDatasetUse, readVerified } from './cache.ts';
 import { type DatasetName, type DatasetSpec, datasetNamed } from './catalogue.ts';
-import { type Images, parseImages, parseLabels } from './idx.ts';
-import { ImageFile } from './image-file.ts';
-import { ensureDataset } from './resolve.ts';
+import { ensureDataset } from './fetch.ts';
+import { ImageFile, type Images, parseImages, parseLabels } from './idx.ts';
 
 export interface ImageSet {
-  /** Not in this process's memory: workers of a machine share them. */
+  /** Stays in its file, which all workers of a machine share. */
   readonly train: ImageFile;
   readonly test: LabelledImages;
 }
 
 export interface LabelledImages extends Images {
-  /** The class of each image: 0 to 9. */
+  /** The class of each image, 0 to 9. */
   readonly labels: Uint8Array;
 }
 
-/** A worker runs trial after trial on one data set: the last one stays, opened and verified once. */
+/** The last data set stays open, because a worker usually runs many trials on the same one. */
 let latest: { readonly key: string; readonly images: Promise<ImageSet> } | undefined;
 
 /**
- * Fetches the data set into the cache where it is missing, and opens it.
- * @throws {DamagedFileError} when a file of the cache is truncated or altered.
- * @throws {DatasetUnavailableError} when it is neither cached nor to be had.
+ * Opens a data set, and fetches it into the cache first if it is missing.
+ * @throws {DamagedFileError} when a file in the cache is truncated or altered
+ * @throws {DatasetUnavailableError} when the data set is not in the cache and no source has it
  */
 export function loadImages(name: DatasetName, dataDir: string): Promise<ImageSet> {
   const key = JSON.stringify([dataDir, name]);
@@ -34,7 +32,7 @@ export function loadImages(name: DatasetName, dataDir: string): Promise<ImageSet
   }
   const images = read(name, dataDir);
   const loading = { key, images };
-  // Who trained on it is done: a worker has one attempt, or one pack, at a time.
+  // No attempt uses the previous data set any more: a worker runs one attempt or pack at a time.
   latest?.images.then(({ train }) => train.close()).catch(() => {});
   latest = loading;
   images.catch(() => {
@@ -45,12 +43,12 @@ export function loadImages(name: DatasetName, dataDir: string): Promise<ImageSet
 
 async function read(name: DatasetName, dataDir: string): Promise<ImageSet> {
   const dataset = datasetNamed(name);
-  if (dataset === undefined) throw new NotFoundError(`no data set is called ${name}`);
+  if (dataset === undefined) throw new NotFoundError(`unknown data set ${name}`);
   countDatasetUse(await ensureDataset(dataset, dataDir));
-  return {
-    train: await ImageFile.open(cachedPath(dataDir, dataset, dataset.trainImages), dataset.trainImages),
-    test: await readTest(dataset, dataDir),
-  };
+  // Read first, so that an error leaves no file open.
+  const test = await readTest(dataset, dataDir);
+  const train = await ImageFile.open(cachedPath(dataDir, dataset, dataset.trainImages), dataset.trainImages);
+  return { train, test };
 }
 
 async function readTest(dataset: DatasetSpec, dataDir: string): Promise<LabelledImages> {
@@ -59,6 +57,6 @@ async function readTest(dataset: DatasetSpec, dataDir: string): Promise<Labelled
   const path = cachedPath(dataDir, dataset, dataset.testLabels);
   const labels = parseLabels(path, await readVerified(path, dataset.testLabels));
   if (labels.length !== images.count)
-    throw new BadInputError(`${path}: ${labels.length} labels, expected one for each of ${images.count} images`);
+    throw new BadInputError(`${path}: ${labels.length} labels, expected ${images.count}, one per image`);
   return { ...images, labels };
 }

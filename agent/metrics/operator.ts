@@ -8,7 +8,7 @@ import type { BasicAuth } from '../../lib/net/basic-auth.ts';
 import type { Identity } from '../../lib/net/identity.ts';
 import { serveOperatorPages } from '../../lib/net/operator-http.ts';
 import type { DatasetUse } from '../data/cache.ts';
-import { cachedBytes } from '../data/status.ts';
+import { cachedBytes } from '../data/cache.ts';
 import type { GpuFigures } from '../machine/gpus.ts';
 import { agentMetrics, setGpuGauges } from './families.ts';
 

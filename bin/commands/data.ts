@@ -1,9 +1,7 @@
 import { Argument, type Command } from 'commander';
-import { defaultDataDir } from '../../agent/data/cache.ts';
+import { DamagedFileError, type DatasetStatus, datasetStatus, defaultDataDir } from '../../agent/data/cache.ts';
 import { DATASETS, type DatasetSpec } from '../../agent/data/catalogue.ts';
-import { DamagedFileError } from '../../agent/data/errors.ts';
-import { ensureDataset } from '../../agent/data/resolve.ts';
-import { type DatasetStatus, datasetStatus } from '../../agent/data/status.ts';
+import { ensureDataset } from '../../agent/data/fetch.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';

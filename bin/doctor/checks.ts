@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { DatasetStatus } from '../../agent/data/status.ts';
+import type { DatasetStatus } from '../../agent/data/cache.ts';
 import type { Gpu } from '../../agent/machine/gpus.ts';
 import type { BackendProbe } from '../../agent/machine/probe.ts';
 import type * as NodeVersion from '../../deploy/setup/node-version.mjs';

@@ -25,7 +25,7 @@ export async function examine({ nats, dir, env }: ExamineOptions): Promise<reado
   // TensorFlow.js takes a third of a second to load, which no other verb should pay for.
   const { probeBackends } = await import('../../agent/machine/probe.ts');
   const { listGpus } = await import('../../agent/machine/gpus.ts');
-  const { datasetStatus } = await import('../../agent/data/status.ts');
+  const { datasetStatus } = await import('../../agent/data/cache.ts');
   const dataDir = defaultDataDir(env);
   const [node, natsServer, probes, gpus, datasets] = await Promise.all([
     nodeFinding(process.versions.node),

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSafetensors, type SafetensorsFile, writeSafetensors } from '../../../lib/files/safetensors.ts';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
-import { runFixture } from '../../fixture-process.ts';
+import { runFixture } from '../../../test/support/run-fixture.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
 import { type SeenRun, seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';

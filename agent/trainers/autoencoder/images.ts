@@ -1,7 +1,6 @@
 /** Images between bytes and the device's tensors. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Images } from '../../data/idx.ts';
-import type { ImageFile } from '../../data/image-file.ts';
+import type { ImageFile, Images } from '../../data/idx.ts';
 import { PIXELS } from './model.ts';
 
 /** x / 127.5 - 1 for each byte: pixels in [-1, 1]. */

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
-import { runFixture } from '../../fixture-process.ts';
+import { runFixture } from '../../../test/support/run-fixture.ts';
 import { type BackendName, chooseBackend } from '../../machine/backend.ts';
 import { probeBackends } from '../../machine/probe.ts';
 import { CASES, type Comparison, compareSteps, strokes } from './compare-steps.fixture.ts';

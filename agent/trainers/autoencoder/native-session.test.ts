@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { runFixture } from '../../fixture-process.ts';
+import { runFixture } from '../../../test/support/run-fixture.ts';
 import { probeBackends } from '../../machine/probe.ts';
 
 const native = (await probeBackends()).some(({ name, loads }) => name === 'tensorflow' && loads);

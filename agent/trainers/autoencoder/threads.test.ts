@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { runFixture } from '../../fixture-process.ts';
+import { runFixture } from '../../../test/support/run-fixture.ts';
 import { probeBackends } from '../../machine/probe.ts';
 
 const PROGRAM = new URL('./one-trial.fixture.ts', import.meta.url);

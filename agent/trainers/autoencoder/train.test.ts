@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
-import { runFixture } from '../../fixture-process.ts';
+import { runFixture } from '../../../test/support/run-fixture.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
 import { seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';

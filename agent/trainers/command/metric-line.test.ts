@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { MAX_METRICS } from '../../../proto/metrics.ts';
-import { EXAMPLE_LINE, meaningOf } from './metric-line.ts';
+import { EXAMPLE_LINE, parseLine } from './metric-line.ts';
 
 test.each([
   [EXAMPLE_LINE, 1, { test_loss: 0.25 }, []],
@@ -12,7 +12,7 @@ test.each([
   ['{"epoch":1,"loss":1,"note":"a NaN \\" NaN","ok":true,"more":[1]}', 1, { loss: 1 }, ['note', 'ok', 'more']],
   ['{"epoch":1,"constructor":2,"":3}', 1, {}, ['constructor', '']],
 ])('%s is a report', (line, epoch, metrics, ignored) => {
-  expect(meaningOf(line)).toEqual({ kind: 'metrics', epoch, metrics, ignored });
+  expect(parseLine(line)).toEqual({ kind: 'metrics', epoch, metrics, ignored });
 });
 
 test.each([
@@ -25,18 +25,18 @@ test.each([
   '{"loss": 0.5} ok',
   '3',
   'null',
-])('%j is for the log', (line) => {
-  expect(meaningOf(line)).toEqual({ kind: 'text' });
+])('%j is log text', (line) => {
+  expect(parseLine(line)).toEqual({ kind: 'text' });
 });
 
-test('a checkpoint names its file, and its epoch where it is not the last', () => {
-  expect(meaningOf('{"checkpoint":"a/b.pt","epoch":3}')).toEqual({ kind: 'checkpoint', epoch: 3, path: 'a/b.pt' });
-  expect(meaningOf('{"checkpoint":"b.pt"}')).toEqual({ kind: 'checkpoint', epoch: undefined, path: 'b.pt' });
+test('a checkpoint has a path, and an epoch unless it is the last one', () => {
+  expect(parseLine('{"checkpoint":"a/b.pt","epoch":3}')).toEqual({ kind: 'checkpoint', epoch: 3, path: 'a/b.pt' });
+  expect(parseLine('{"checkpoint":"b.pt"}')).toEqual({ kind: 'checkpoint', epoch: undefined, path: 'b.pt' });
 });
 
 test.each([
-  ['{"epoch":0,"loss":1}', /got 0; a program that counts from 0 writes epoch \+ 1/],
-  ['{"epoch":1.5,"loss":1}', /from 1 up, got 1.5/],
+  ['{"epoch":0,"loss":1}', /got 0 \(epochs are counted from 1\)/],
+  ['{"epoch":1.5,"loss":1}', /positive integer, got 1.5/],
   ['{"epoch":"1","loss":1}', /got "1"/],
   ['{"epoch":4294967296,"loss":1}', /got 4294967296/],
   ['{"checkpoint":"x","epoch":-1}', /got -1/],
@@ -45,21 +45,21 @@ test.each([
       epoch: 1,
       ...Object.fromEntries(Array.from({ length: MAX_METRICS + 1 }, (_, i) => [`m${i}`, i])),
     }),
-    /may carry 256 metrics, this one has 257/,
+    /can have up to 256 metrics, this one has 257/,
   ],
-])('%s is wrong', (line, message) => {
-  expect(meaningOf(line)).toEqual({ kind: 'wrong', message: expect.stringMatching(message) });
+])('%s is invalid', (line, message) => {
+  expect(parseLine(line)).toEqual({ kind: 'invalid', message: expect.stringMatching(message) });
 });
 
-test('any line has a meaning, and every finite number arrives as it is', () => {
-  fc.assert(fc.property(fc.string(), (line) => void meaningOf(line)));
+test('any line can be parsed, and every finite number is preserved', () => {
+  fc.assert(fc.property(fc.string(), (line) => void parseLine(line)));
   const name = fc
     .string({ minLength: 1, maxLength: 20 })
     .filter((key) => /^[a-z_ {}"\\]+$/.test(key) && key !== 'epoch' && !(key in Object.prototype));
   fc.assert(
     fc.property(fc.dictionary(name, fc.double({ noNaN: true, noDefaultInfinity: true })), (metrics) => {
-      expect(meaningOf(JSON.stringify({ epoch: 7, ...metrics }))).toMatchObject({ kind: 'metrics', epoch: 7 });
-      const { metrics: read } = meaningOf(JSON.stringify({ epoch: 7, ...metrics })) as { metrics: object };
+      expect(parseLine(JSON.stringify({ epoch: 7, ...metrics }))).toMatchObject({ kind: 'metrics', epoch: 7 });
+      const { metrics: read } = parseLine(JSON.stringify({ epoch: 7, ...metrics })) as { metrics: object };
       expect(JSON.stringify(read)).toBe(JSON.stringify(metrics));
     }),
   );

@@ -1,50 +1,53 @@
-/** What a line of a program's output tells: metrics, a checkpoint, or nothing for us. */
+/** Parses a line of a program's output: metrics, a checkpoint, or plain text. */
 import { MAX_METRICS } from '../../../proto/metrics.ts';
 
-/** What a program prints, one line an epoch; messages show it. */
+/** A valid report, for messages. */
 export const EXAMPLE_LINE = '{"epoch": 1, "test_loss": 0.25}';
-/** Characters of a metric's name. */
-export const MAX_METRIC_NAME = 200;
-/** The largest epoch: what the wire carries. */
+/** Maximum length of a metric's name in characters. */
+const MAX_METRIC_NAME = 200;
+/** The largest epoch that the protocol can represent. */
 const MAX_EPOCH = 2 ** 32 - 1;
 
-export type LineMeaning =
-  /** Of the program's own, for the log. */
+export type ParsedLine =
+  /** Text for the log. */
   | { readonly kind: 'text' }
   | {
       readonly kind: 'metrics';
-      /** Undefined: the one after the last. */
+      /** Undefined: the epoch after the last reported one. */
       readonly epoch: number | undefined;
       readonly metrics: Readonly<Record<string, number>>;
-      /** Names of what is no number. */
+      /** Names of the values that are not numbers. */
       readonly ignored: readonly string[];
     }
   | { readonly kind: 'checkpoint'; readonly epoch: number | undefined; readonly path: string }
-  /** Meant for us, and wrong. */
-  | { readonly kind: 'wrong'; readonly message: string };
+  /** A report or checkpoint with an error. */
+  | { readonly kind: 'invalid'; readonly message: string };
 
-const TEXT: LineMeaning = { kind: 'text' };
+const TEXT: ParsedLine = { kind: 'text' };
 
 /**
- * A line is ours when it is a JSON object that has an `epoch` or a `checkpoint`, or holds numbers only: what a program
- * logs in JSON for others to read is left alone.
+ * Parses one line. It is a report or a checkpoint when it is a JSON object that has an `epoch` or a `checkpoint`, or
+ * contains only numbers. Other JSON is text, because programs also log JSON for other readers.
  */
-export function meaningOf(line: string): LineMeaning {
+export function parseLine(line: string): ParsedLine {
   const data = objectOf(line);
   if (data === undefined) return TEXT;
   const { epoch, checkpoint, ...rest } = data;
-  const named = Object.hasOwn(data, 'epoch');
+  const hasEpoch = Object.hasOwn(data, 'epoch');
   if (typeof checkpoint === 'string') {
-    if (named && !isEpoch(epoch)) return wrongEpoch(epoch);
+    if (hasEpoch && !isEpoch(epoch)) return invalidEpoch(epoch);
     return { kind: 'checkpoint', epoch: isEpoch(epoch) ? epoch : undefined, path: checkpoint };
   }
   const entries = Object.entries(Object.hasOwn(data, 'checkpoint') ? { ...rest, checkpoint } : rest);
   const metrics = entries.filter(([name, value]) => isMetric(name, value));
   const ignored = entries.filter(([name, value]) => !isMetric(name, value)).map(([name]) => name);
-  if (!named && (ignored.length > 0 || metrics.length === 0)) return TEXT;
-  if (named && !isEpoch(epoch)) return wrongEpoch(epoch);
+  if (!hasEpoch && (ignored.length > 0 || metrics.length === 0)) return TEXT;
+  if (hasEpoch && !isEpoch(epoch)) return invalidEpoch(epoch);
   if (metrics.length > MAX_METRICS) {
-    return { kind: 'wrong', message: `a report may carry ${MAX_METRICS} metrics, this one has ${metrics.length}` };
+    return {
+      kind: 'invalid',
+      message: `a report can have up to ${MAX_METRICS} metrics, this one has ${metrics.length}`,
+    };
   }
   const numbers = metrics.map(([name, value]) => [name, value === null ? Number.NaN : Number(value)] as const);
   return {
@@ -66,8 +69,8 @@ function objectOf(line: string): Record<string, unknown> | undefined {
 }
 
 /**
- * Python writes NaN and Infinity, which JSON has not. They become null and a number past the largest, outside of text.
- * (JavaScript writes null for both.)
+ * Replaces the NaN and Infinity that Python writes, and that JSON lacks, with null and a number beyond the largest one.
+ * Strings stay unchanged. (JavaScript writes null for both.)
  */
 function withoutNonFinite(line: string): string {
   if (!/NaN|Infinity/.test(line)) return line;
@@ -77,17 +80,18 @@ function withoutNonFinite(line: string): string {
   });
 }
 
-/** A null is a number that JSON cannot write. */
+/** Null stands for a number that JSON cannot represent. */
 function isMetric(name: string, value: unknown): value is number | null {
-  const takes = name !== '' && name.length <= MAX_METRIC_NAME && !/\p{Cc}/u.test(name) && !(name in Object.prototype);
-  return takes && (typeof value === 'number' || value === null);
+  const isValidName =
+    name !== '' && name.length <= MAX_METRIC_NAME && !/\p{Cc}/u.test(name) && !(name in Object.prototype);
+  return isValidName && (typeof value === 'number' || value === null);
 }
 
 function isEpoch(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_EPOCH;
 }
 
-function wrongEpoch(epoch: unknown): LineMeaning {
-  const zero = epoch === 0 ? '; a program that counts from 0 writes epoch + 1' : '';
-  return { kind: 'wrong', message: `epoch: expected a whole number from 1 up, got ${JSON.stringify(epoch)}${zero}` };
+function invalidEpoch(epoch: unknown): ParsedLine {
+  const hint = epoch === 0 ? ' (epochs are counted from 1)' : '';
+  return { kind: 'invalid', message: `epoch must be a positive integer, got ${JSON.stringify(epoch)}${hint}` };
 }

@@ -1,4 +1,4 @@
-/** For a test: starts the command named, says which group it is, and waits to be killed. */
+/** Starts a command as a worker does, passes its output on, and waits to be killed. */
 import { Program } from './program.ts';
 
 const program = new Program({

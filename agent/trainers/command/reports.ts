@@ -1,32 +1,32 @@
-/** The lines of a program -> reports and checkpoints of its attempt. */
+/** Turns the lines of a program's output into reports and checkpoints of its attempt. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
-import { keepCheckpoint } from './checkpoint.ts';
-import type { Folders } from './folders.ts';
-import type { AttemptLog } from './log.ts';
-import { EXAMPLE_LINE, meaningOf } from './metric-line.ts';
+import type { ProgramFolders } from './invocation.ts';
+import { keepCheckpoint } from './kept-files.ts';
+import { EXAMPLE_LINE, parseLine } from './metric-line.ts';
+import type { AttemptLog } from './output.ts';
 
 /**
- * At most 1,000 reports a second: after every hundredth a tenth of a second passes. The program is not held up before
- * the pipe to it is full, and no more waits in memory than the pipe holds.
+ * Limits reports to 1,000 per second, with a pause after each batch. The program blocks only when its pipe is full, and
+ * no more than a pipe's content waits in memory.
  */
-export const REPORTS_A_BREATH = 100;
-export const BREATH_MS = 100;
+const REPORTS_PER_BATCH = 100;
+const BATCH_PAUSE_MS = 100;
 
-type Run = Pick<TrainingRun, 'report' | 'keep' | 'resume' | 'checkpointEvery'>;
+type ReportingRun = Pick<TrainingRun, 'report' | 'keep' | 'resume' | 'checkpointEvery'>;
 
 export class Reports {
-  readonly #run: Run;
-  readonly #folders: Folders;
+  readonly #run: ReportingRun;
+  readonly #folders: ProgramFolders;
   readonly #log: AttemptLog;
-  /** The last one reported; before that, the one gone on from. */
+  /** The last reported epoch; before the first report, the epoch that the attempt resumes from. */
   #epoch: number;
   #count = 0;
-  #toldOfIgnored = false;
-  /** Lines come from two sides, and are taken one after the other. */
-  #turn: Promise<unknown> = Promise.resolve();
+  #hasNotedIgnored = false;
+  /** Serializes the lines of stdout and of the metrics file. */
+  #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(run: Run, folders: Folders, log: AttemptLog) {
+  constructor(run: ReportingRun, folders: ProgramFolders, log: AttemptLog) {
     this.#run = run;
     this.#folders = folders;
     this.#log = log;
@@ -39,33 +39,33 @@ export class Reports {
 
   /**
    * @returns whether the line was a report or a checkpoint
-   * @throws {TrainingError} `rejected` when it was meant to be one, and cannot be
+   * @throws {TrainingError} `rejected` for an invalid report or checkpoint
    */
   take(line: string): Promise<boolean> {
-    const taken = this.#turn.then(() => this.#take(line));
-    this.#turn = taken.catch(() => {});
+    const taken = this.#queue.then(() => this.#take(line));
+    this.#queue = taken.catch(() => {});
     return taken;
   }
 
   async #take(line: string): Promise<boolean> {
-    const meaning = meaningOf(line);
-    switch (meaning.kind) {
+    const parsed = parseLine(line);
+    switch (parsed.kind) {
       case 'text':
         return false;
-      case 'wrong':
-        throw rejected(line, meaning.message);
+      case 'invalid':
+        throw rejected(line, parsed.message);
       case 'metrics':
-        this.#report(line, meaning.epoch ?? this.#epoch + 1, meaning.metrics);
-        this.#tellOfIgnored(meaning.ignored);
-        if (this.#count % REPORTS_A_BREATH === 0) await sleep(BREATH_MS);
+        this.#report(line, parsed.epoch ?? this.#epoch + 1, parsed.metrics);
+        this.#noteIgnored(parsed.ignored);
+        if (this.#count % REPORTS_PER_BATCH === 0) await sleep(BATCH_PAUSE_MS);
         return true;
       case 'checkpoint': {
-        const epoch = meaning.epoch ?? this.#epoch;
+        const epoch = parsed.epoch ?? this.#epoch;
         if (epoch < 1 || epoch > this.#epoch) {
-          throw rejected(line, 'a checkpoint comes after the metrics of its epoch; print those first');
+          throw rejected(line, 'a checkpoint must follow the metrics of its epoch');
         }
         if (this.#run.checkpointEvery > 0) {
-          await keepCheckpoint(this.#run, this.#folders, { epoch, path: meaning.path }, this.#log);
+          await keepCheckpoint(this.#run, this.#folders, { epoch, path: parsed.path }, this.#log);
         }
         return true;
       }
@@ -74,27 +74,27 @@ export class Reports {
 
   #report(line: string, epoch: number, metrics: Readonly<Record<string, number>>): void {
     if (epoch <= this.#epoch) {
-      const resumed = this.#count === 0 ? `, and this attempt goes on after epoch ${this.#epoch}` : '';
-      throw rejected(line, `epochs must rise: epoch ${epoch} came after epoch ${this.#epoch}${resumed}`);
+      const resumed = this.#count === 0 ? `, from which this attempt resumes` : '';
+      throw rejected(line, `epochs must increase: epoch ${epoch} follows epoch ${this.#epoch}${resumed}`);
     }
     this.#epoch = epoch;
     this.#count += 1;
     this.#run.report(epoch, metrics);
   }
 
-  #tellOfIgnored(names: readonly string[]): void {
-    if (names.length === 0 || this.#toldOfIgnored) return;
-    this.#toldOfIgnored = true;
+  #noteIgnored(names: readonly string[]): void {
+    if (names.length === 0 || this.#hasNotedIgnored) return;
+    this.#hasNotedIgnored = true;
     this.#log.note(
-      `metrics are numbers: ${names.map((name) => JSON.stringify(name)).join(', ')} left out, here and later`,
+      `ignored values that are not numbers, here and in later reports: ${names.map((name) => JSON.stringify(name)).join(', ')}`,
     );
   }
 }
 
-/** Characters of a line that a message repeats. */
-const MAX_SHOWN = 200;
+/** Maximum characters of a line that a message quotes. */
+const MAX_QUOTE = 200;
 
 function rejected(line: string, message: string): TrainingError {
-  const shown = line.length > MAX_SHOWN ? `${line.slice(0, MAX_SHOWN)}…` : line;
-  return new TrainingError('rejected', `${message} (in the line ${shown}; a report is a line such as ${EXAMPLE_LINE})`);
+  const quote = line.length > MAX_QUOTE ? `${line.slice(0, MAX_QUOTE)}…` : line;
+  return new TrainingError('rejected', `${message} (in the line ${quote}; expected, for example: ${EXAMPLE_LINE})`);
 }

@@ -1,5 +1,5 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
-/** Trainer `command` on real programs. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the syntax of macros
+/** Tests of the trainer `command` with real programs. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,20 +16,20 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Ran {
+interface Outcome {
   readonly run: SeenRun;
   readonly log: string;
-  /** How it failed: `class: message`. */
+  /** The failure as `class: message`. */
   readonly failure: string | undefined;
   readonly kept: readonly (KeptArtifact & { readonly text: string })[];
 }
 
-/** Runs a shell's script, or a command, to its end. */
-async function ran(what: string | readonly string[], given: Partial<TrainingRun> = {}): Promise<Ran> {
-  const kept: Ran['kept'][number][] = [];
+/** Runs a shell script or a command until it ends. */
+async function runProgram(program: string | readonly string[], given: Partial<TrainingRun> = {}): Promise<Outcome> {
+  const kept: Outcome['kept'][number][] = [];
   const run = seenRun({
     parameters: { lr: 0.1, name: 'a b' },
-    command: typeof what === 'string' ? ['sh', '-c', what, 'sh', '${args}'] : what,
+    command: typeof program === 'string' ? ['sh', '-c', program, 'sh', '${args}'] : program,
     dir: join(folder, 'work'),
     workdir: folder,
     keep: async (artifact, content) => {
@@ -55,8 +55,8 @@ async function ran(what: string | readonly string[], given: Partial<TrainingRun>
 
 const OK = 'echo \'{"loss": 1}\'';
 
-test('lines of metrics on stdout are reports, the other lines are the log', async () => {
-  const { run, log, failure } = await ran(
+test('metric lines on stdout are reports, and other lines are log text', async () => {
+  const { run, log, failure } = await runProgram(
     `echo hello "$@"; echo '{"epoch": 2, "loss": 0.5}'; echo warning >&2; echo '{"loss": NaN}'; printf '{"epoch":9,"loss":0.1,"note":"best"}'`,
   );
   expect(failure).toBeUndefined();
@@ -67,12 +67,12 @@ test('lines of metrics on stdout are reports, the other lines are the log', asyn
   ]);
   expect(log).toContain('hello --lr=0.1 --name=a b\n');
   expect(log).toContain('warning\n');
-  expect(log).toContain('[trawl] metrics are numbers: "note" left out');
+  expect(log).toContain('[trawl] ignored values that are not numbers, here and in later reports: "note"');
   expect(log).not.toContain('"loss"');
 });
 
-test('lines appended to the file of metrics are reports, whether a program goes on or ends', async () => {
-  const { run, failure, log } = await ran(
+test('lines appended to the metrics file are reports, while the program runs and when it ends', async () => {
+  const { run, failure, log } = await runProgram(
     `echo '{"loss": 3}' >> "$TRAWL_METRICS"; sleep 0.5; printf '{"lo' >> "$TRAWL_METRICS"; sleep 0.5
      printf 'ss": 2}\\nwhat\\n{"loss": 1}' >> "$TRAWL_METRICS"`,
   );
@@ -80,13 +80,13 @@ test('lines appended to the file of metrics are reports, whether a program goes 
     failure: undefined,
     reports: [3, 2, 1].map((loss, index) => ({ epoch: index + 1, metrics: { loss } })),
   });
-  expect(log).toContain('holds a line that is none');
+  expect(log).toContain('contains an invalid line');
 });
 
-test('a program is told of its trial', async () => {
+test('environment variables describe the trial to the program', async () => {
   const key = { sweepId: '12', trialId: 'abc', attempt: 2 };
   const resume = { epoch: 4, path: '/tmp/there' };
-  const { log } = await ran('env; pwd', { key, seed: 5, resume, checkpointEvery: 3 });
+  const { log } = await runProgram('env; pwd', { key, seed: 5, resume, checkpointEvery: 3 });
   const lines = log.split('\n');
   expect(lines).toEqual(
     expect.arrayContaining([
@@ -95,12 +95,12 @@ test('a program is told of its trial', async () => {
       ...['PYTHONUNBUFFERED=1', folder],
     ]),
   );
-  expect((await ran('env')).log).not.toContain('TRAWL_CHECKPOINT=');
+  expect((await runProgram('env')).log).not.toContain('TRAWL_CHECKPOINT=');
 });
 
-test('files left in the folder for artifacts are kept: no links, and no names that cannot be', async () => {
+test('regular files with valid names in the artifacts folder are kept', async () => {
   const long = 'x'.repeat(MAX_ARTIFACT_NAME + 1);
-  const { kept, log, failure } = await ran(
+  const { kept, log, failure } = await runProgram(
     `${OK}; cd "$TRAWL_ARTIFACTS"; mkdir -p plots/deep; echo a > model.bin; echo b > plots/deep/loss.txt
      ln -s /etc/passwd link; ln -s / root; mkfifo pipe; echo c > .hidden; echo d > 'a b'; echo e > ${long}`,
   );
@@ -110,23 +110,25 @@ test('files left in the folder for artifacts are kept: no links, and no names th
     { name: 'plots/deep/loss.txt', kind: 'file', epoch: 0, text: 'b\n' },
   ]);
   for (const name of ['link', 'root', 'pipe', '.hidden', 'a b', long]) {
-    expect(log, name).toContain(`the artifact ${JSON.stringify(name)} is not kept`);
+    expect(log, name).toContain(`skipped the artifact ${JSON.stringify(name)}: `);
   }
 });
 
-test('an artifact that is refused costs the trial nothing, a disk that fails does', async () => {
+test('a rejected artifact does not fail the trial, a disk error does', async () => {
   const keep = async () => {
-    throw new BadInputError('an attempt may have 10000 artifacts');
+    throw new BadInputError('an attempt can have up to 10000 artifacts');
   };
-  const refused = await ran(`${OK}; echo a > "$TRAWL_ARTIFACTS/a"`, { keep });
+  const refused = await runProgram(`${OK}; echo a > "$TRAWL_ARTIFACTS/a"`, { keep });
   expect(refused.failure).toBeUndefined();
-  expect(refused.log).toContain('the artifact "a" is not kept: an attempt may have 10000 artifacts');
-  const broken = await ran(`${OK}; echo a > "$TRAWL_ARTIFACTS/a"`, { keep: () => Promise.reject(new Error('EIO')) });
+  expect(refused.log).toContain('skipped the artifact "a": an attempt can have up to 10000 artifacts');
+  const broken = await runProgram(`${OK}; echo a > "$TRAWL_ARTIFACTS/a"`, {
+    keep: () => Promise.reject(new Error('EIO')),
+  });
   expect(broken.failure).toBe('Error: EIO');
 });
 
-test('a checkpoint is kept for its epoch while the program goes on', async () => {
-  const { kept, failure, run } = await ran(
+test('a checkpoint is kept for its epoch while the program continues', async () => {
+  const { kept, failure, run } = await runProgram(
     `cd "$TRAWL_DIR"
      for epoch in 1 2; do
        echo "{\\"loss\\": $epoch}"; echo "weights $epoch" > w$epoch.pt; echo "{\\"checkpoint\\": \\"w$epoch.pt\\"}"
@@ -141,56 +143,56 @@ test('a checkpoint is kept for its epoch while the program goes on', async () =>
     { name: 'checkpoints/epoch-2.pt', kind: 'checkpoint', epoch: 2, text: 'weights 2\n' },
     { name: 'checkpoints/epoch-1', kind: 'checkpoint', epoch: 1, text: 'full\n' },
   ]);
-  const unwanted = await ran(`${OK}; echo '{"checkpoint": "none"}'`, { checkpointEvery: 0 });
-  expect(unwanted).toMatchObject({ failure: undefined, kept: [] });
+  const disabled = await runProgram(`${OK}; echo '{"checkpoint": "none"}'`, { checkpointEvery: 0 });
+  expect(disabled).toMatchObject({ failure: undefined, kept: [] });
 });
 
-test('an attempt that goes on from a checkpoint counts from there, and may find nothing left to do', async () => {
+test('an attempt that resumes from a checkpoint counts epochs from there, and can have nothing left to do', async () => {
   const resume = { epoch: 4, path: '/tmp/there' };
-  expect((await ran(OK, { resume })).run.reports).toEqual([{ epoch: 5, metrics: { loss: 1 } }]);
-  expect((await ran('exit 0', { resume })).failure).toBeUndefined();
-  expect((await ran(`echo '{"epoch": 4, "loss": 1}'; sleep 60`, { resume })).failure).toMatch(
-    /^rejected: epochs must rise: epoch 4 came after epoch 4, and this attempt goes on after epoch 4/,
+  expect((await runProgram(OK, { resume })).run.reports).toEqual([{ epoch: 5, metrics: { loss: 1 } }]);
+  expect((await runProgram('exit 0', { resume })).failure).toBeUndefined();
+  expect((await runProgram(`echo '{"epoch": 4, "loss": 1}'; sleep 60`, { resume })).failure).toMatch(
+    /^rejected: epochs must increase: epoch 4 follows epoch 4, from which this attempt resumes/,
   );
 });
 
 test.each([
-  ['exit 0', /^rejected: sh ended well but reported nothing.*\{"epoch": 1, "test_loss": 0.25\}/],
-  ['echo first >&2; echo last >&2; exit 3', /^crash: sh exited with code 3; its last lines on stderr:\nfirst\nlast$/],
-  [`${OK}; exit 1`, /^crash: sh exited with code 1, and wrote nothing to stderr$/],
-  ['kill -9 $$', /^crash: sh was killed by SIGKILL; the system does that when memory runs out/],
-  ['exit 137', /^crash: sh exited with code 137; the system does that when memory runs out/],
-  [`echo '{"epoch": 0, "loss": 1}'; sleep 60`, /^rejected: epoch: expected a whole number from 1 up, got 0/],
-  [`${OK}; echo '{"epoch": 1, "loss": 1}'; sleep 60`, /^rejected: epochs must rise/],
-  [`echo '{"checkpoint": "x"}'; sleep 60`, /^rejected: a checkpoint comes after the metrics of its epoch/],
-  [`${OK}; echo '{"checkpoint": "x"}'; sleep 60`, /^rejected: checkpoint "x": expected a file in the folder/],
+  ['exit 0', /^rejected: sh exited with code 0 but reported no metrics.*\{"epoch": 1, "test_loss": 0.25\}/],
+  ['echo first >&2; echo last >&2; exit 3', /^crash: sh exited with code 3: last\nstderr:\nfirst\nlast$/],
+  [`${OK}; exit 1`, /^crash: sh exited with code 1, with no output on stderr$/],
+  ['kill -9 $$', /^crash: sh was killed by SIGKILL \(possibly out of memory/],
+  ['exit 137', /^crash: sh exited with code 137 \(possibly out of memory/],
+  [`echo '{"epoch": 0, "loss": 1}'; sleep 60`, /^rejected: epoch must be a positive integer, got 0/],
+  [`${OK}; echo '{"epoch": 1, "loss": 1}'; sleep 60`, /^rejected: epochs must increase/],
+  [`echo '{"checkpoint": "x"}'; sleep 60`, /^rejected: a checkpoint must follow the metrics of its epoch/],
+  [`${OK}; echo '{"checkpoint": "x"}'; sleep 60`, /^rejected: checkpoint "x": expected a file in TRAWL_DIR/],
   [`${OK}; echo '{"checkpoint": "/etc/passwd"}'; sleep 60`, /^rejected: checkpoint "\/etc\/passwd": expected a file/],
-  [['no-such-program'], /^preflight: no program "no-such-program" that can be run was found on .*PATH \(workdir /],
-  [['./train.sh'], /^preflight: no program "\.\/train\.sh" that can be run was found in .*trawl command /],
-  [['sh', 'a\0b'], /^preflight: .*could not be started/],
-])('%j fails as it should', async (what, failure) => {
-  expect((await ran(what, { checkpointEvery: 1 })).failure).toMatch(failure);
+  [['no-such-program'], /^preflight: no executable program "no-such-program" on .*PATH \(workdir /],
+  [['./train.sh'], /^preflight: no executable program "\.\/train\.sh" in .*trawl command /],
+  [['sh', 'a\0b'], /^preflight: could not start /],
+])('%j fails with a clear message', async (program, failure) => {
+  expect((await runProgram(program, { checkpointEvery: 1 })).failure).toMatch(failure);
 });
 
-test('a folder to run in that is not there is told of', async () => {
+test('a missing workdir fails in preflight with its path', async () => {
   const workdir = join(folder, 'gone');
-  expect((await ran(OK, { workdir })).failure).toBe(
-    `preflight: the folder ${workdir}, in which programs are to run (--workdir), is not there`,
+  expect((await runProgram(OK, { workdir })).failure).toBe(
+    `preflight: the folder for users' programs does not exist: ${workdir} (--workdir)`,
   );
 });
 
-test('what failed keeps its artifacts, to be looked at', async () => {
-  const { kept, failure } = await ran('echo why > "$TRAWL_ARTIFACTS/why.txt"; exit 2');
+test('a failed attempt keeps its artifacts', async () => {
+  const { kept, failure } = await runProgram('echo why > "$TRAWL_ARTIFACTS/why.txt"; exit 2');
   expect(failure).toMatch(/^crash/);
   expect(kept).toHaveLength(1);
 });
 
-test('a stop lets the program end in its own way, and throws its reason', async () => {
+test('a stop lets the program handle SIGTERM, and throws the reason of the stop', async () => {
   const controller = new AbortController();
   const reason = new Error('killed');
   const seen: number[] = [];
   const end = join(folder, 'end');
-  const { failure, kept } = await ran(
+  const { failure, kept } = await runProgram(
     `trap 'echo over > "${end}"; exit 0' TERM; echo a > "$TRAWL_ARTIFACTS/a"; ${OK}; while :; do sleep 0.1; done`,
     {
       signal: controller.signal,
@@ -204,16 +206,16 @@ test('a stop lets the program end in its own way, and throws its reason', async 
   expect(existsSync(end)).toBe(true);
 });
 
-test('stopped before it began, a program is not started', async () => {
+test('an attempt that is stopped before its start starts no program', async () => {
   const begun = join(folder, 'begun');
-  const { failure } = await ran(`touch "${begun}"`, { signal: AbortSignal.abort(new Error('too late')) });
+  const { failure } = await runProgram(`touch "${begun}"`, { signal: AbortSignal.abort(new Error('too late')) });
   expect(failure).toBe('Error: too late');
   expect(existsSync(begun)).toBe(false);
 });
 
-test('a program that reports faster than anybody reads loses nothing', async () => {
+test('a program that reports faster than the agent reads loses no report', async () => {
   const script = `for (let at = 1; at <= 1500; at++) process.stdout.write('{"epoch":' + at + ',"loss":1}\\n')`;
-  const { run, failure } = await ran([process.execPath, '-e', script]);
+  const { run, failure } = await runProgram([process.execPath, '-e', script]);
   expect(failure).toBeUndefined();
   expect(run.reports.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 1500 }, (_, at) => at + 1));
 });

@@ -1,20 +1,15 @@
-/** Trainer `command`: one attempt is one run of a program of the user's own. */
+/** The trainer `command`: each attempt is one run of a user's program. */
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
-import { argumentsOf } from './arguments.ts';
-import { keepArtifacts } from './artifacts.ts';
-import { environmentOf } from './environment.ts';
-import { failureOf, LastWords } from './failure.ts';
-import { findProgram } from './find-program.ts';
-import { makeFolders } from './folders.ts';
-import { type AttemptLog, workerLog } from './log.ts';
+import { argumentsOf, environmentOf, findProgram, makeFolders } from './invocation.ts';
+import { keepArtifacts } from './kept-files.ts';
 import { EXAMPLE_LINE } from './metric-line.ts';
-import { Program, STOP_GRACE_S } from './program.ts';
-import { readErrors, readMetrics, readOutput } from './reading.ts';
+import { type AttemptLog, follow, readMetricsFile, readStderr, readStdout, StderrTail, workerLog } from './output.ts';
+import { type Exit, Program, STOP_GRACE_S } from './program.ts';
 import { Reports } from './reports.ts';
-import { tail } from './tail.ts';
 
-/** How long what a program has printed may take to be read after its end; a daemon that it left holds the pipe open. */
+/** How long output is read after the program has exited, in case a daemon that it left behind holds the pipe open. */
 const DRAIN_MS = 30_000;
 
 export async function command(run: TrainingRun, log: AttemptLog = workerLog): Promise<void> {
@@ -30,40 +25,41 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   if (run.signal.aborted) stop();
 
   const reports = new Reports(run, folders, log);
-  const lastWords = new LastWords();
-  const over = new AbortController();
-  // What is wrong with a line ends the program, whose output is read on to its end.
+  const stderrTail = new StderrTail();
+  const exited = new AbortController();
+  // An invalid report stops the program, but its output is read to the end.
   let failure: unknown;
   const fail = (error: unknown) => {
     failure ??= error;
     program.stop();
   };
-  const isReport = async (line: string) => {
+  const takeReport = async (line: string) => {
     if (failure !== undefined || run.signal.aborted) return false;
     return (await reports.take(line).catch(fail)) === true;
   };
-  const read = Promise.all([
-    readOutput(program.stdout, isReport, log),
-    readErrors(program.stderr, lastWords, log),
-    readMetrics(tail(folders.metrics, over.signal), isReport, log),
+  const reading = Promise.all([
+    readStdout(program.stdout, takeReport, log),
+    readStderr(program.stderr, stderrTail, log),
+    readMetricsFile(follow(folders.metrics, exited.signal), takeReport, log),
   ]).catch(fail);
   try {
-    const exit = await program.exited.finally(() => over.abort());
+    const exit = await program.exited.finally(() => exited.abort());
     run.signal.throwIfAborted();
-    if (!(await within(read, DRAIN_MS)))
-      log.note('a process that the program left holds its output open: it is read no more');
+    if (!(await settlesWithin(reading, DRAIN_MS))) {
+      log.note('a process that the program left behind holds its output open: the output is not read any further');
+    }
     run.signal.throwIfAborted();
     if (failure === undefined) await keepArtifacts(run, folders.artifacts, log);
-    failure ??= failureOf(exit, { name, lastWords: lastWords.text });
+    failure ??= exitFailure(exit, name, stderrTail.lines);
     if (failure !== undefined) throw failure;
-    // An attempt that goes on after the last epoch has nothing left to report.
-    if (reports.count === 0 && run.resume === undefined) throw silent(name);
+    // An attempt that resumes after the last epoch has nothing left to report.
+    if (reports.count === 0 && run.resume === undefined) throw noReports(name);
   } finally {
     run.signal.removeEventListener('abort', stop);
     program.stdout.destroy();
     program.stderr.destroy();
-    // Nothing is kept or reported once this has returned.
-    await read;
+    // Keep and report nothing after this function has returned.
+    await reading;
   }
 }
 
@@ -71,23 +67,38 @@ function startProgram(start: ConstructorParameters<typeof Program>[0]): Program 
   try {
     return new Program(start);
   } catch (error) {
-    const why = error instanceof Error ? error.message : `${error}`;
-    throw new TrainingError('preflight', `${start.command[0]} could not be started in ${start.workdir}: ${why}`);
+    const reason = error instanceof Error ? error.message : `${error}`;
+    throw new TrainingError('preflight', `could not start ${start.command[0]} in ${start.workdir}: ${reason}`);
   }
 }
 
-async function within(work: Promise<unknown>, limitMs: number): Promise<boolean> {
+async function settlesWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
   const timer = new AbortController();
-  const late = sleep(limitMs, false, { signal: timer.signal }).catch(() => false);
-  const done = await Promise.race([work.then(() => true), late]);
+  const timeout = sleep(limitMs, false, { signal: timer.signal }).catch(() => false);
+  const hasSettled = await Promise.race([work.then(() => true), timeout]);
   timer.abort();
-  return done;
+  return hasSettled;
 }
 
-function silent(name: string): TrainingError {
+/**
+ * Returns the failure of a program with a nonzero exit code; undefined when it succeeded. The message has the last line
+ * of stderr first, because a traceback ends with its cause, and the lines before it below.
+ */
+function exitFailure({ code, signal }: Exit, name: string, stderr: readonly string[]): TrainingError | undefined {
+  if (code === 0) return undefined;
+  const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
+  // A shell exits with 128 + the number of the signal that killed its child.
+  const isKilled = signal === 'SIGKILL' || code === 128 + constants.signals.SIGKILL;
+  const hint = isKilled ? ' (possibly out of memory: the kernel kills programs then)' : '';
+  const cause = stderr.length === 0 ? ', with no output on stderr' : `: ${stderr.at(-1)}`;
+  const context = stderr.length > 1 ? `\nstderr:\n${stderr.join('\n')}` : '';
+  return new TrainingError('crash', `${name} ${how}${hint}${cause}${context}`);
+}
+
+function noReports(name: string): TrainingError {
   return new TrainingError(
     'rejected',
-    `${name} ended well but reported nothing: it must print its metrics, one line of JSON an epoch, such as ` +
-      `${EXAMPLE_LINE}, on stdout or into the file that TRAWL_METRICS names`,
+    `${name} exited with code 0 but reported no metrics: it must print one line of JSON per epoch, for example ` +
+      `${EXAMPLE_LINE}, on stdout or into the file TRAWL_METRICS`,
   );
 }

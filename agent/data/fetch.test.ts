@@ -8,10 +8,8 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { DataFile, DatasetSpec } from './catalogue.ts';
-import { ensureDataset } from './resolve.ts';
-import { installedFolder } from './sources/installed-folder.ts';
-import { mirror } from './sources/mirror.ts';
-import type { Source } from './sources/source.ts';
+import { ensureDataset } from './fetch.ts';
+import { installedFolder, mirror, type Source } from './sources.ts';
 
 const CONTENT: Readonly<Record<string, Buffer>> = {
   a: Buffer.from('train images'),
@@ -22,7 +20,7 @@ const CONTENT: Readonly<Record<string, Buffer>> = {
 
 let dataDir: string;
 let server: Server;
-/** What the mirror serves, by path. */
+/** By path: the files that the mirror serves. */
 let served: Map<string, Buffer>;
 let url: string;
 
@@ -77,7 +75,7 @@ test('a folder of gzipped files fills the cache', async () => {
   expect(await cached()).toEqual(CONTENT);
 });
 
-test('a source that lacks a file, or has another, is passed over for the next', async () => {
+test('a source that lacks a file, or has a wrong one, is skipped', async () => {
   const wrong = gzipSync(Buffer.from('train_images'));
   served.set('/wrong/a.gz', wrong);
   const spec = dataset(installedFolder('/nowhere'), mirror(`${url}/wrong`), mirror(`${url}/missing`), mirror(url));
@@ -85,7 +83,7 @@ test('a source that lacks a file, or has another, is passed over for the next', 
   expect(await cached()).toEqual(CONTENT);
 });
 
-test('only what is missing is fetched', async () => {
+test('only missing files are fetched', async () => {
   await ensureDataset(dataset(mirror(url)), dataDir);
   await rm(join(dataDir, 'mnist', 'c'));
   for (const name of ['a', 'b', 'd']) served.delete(`/${name}.gz`);
@@ -93,23 +91,23 @@ test('only what is missing is fetched', async () => {
   expect(await cached()).toEqual(CONTENT);
 });
 
-test('when no source has it, the error lists what each said and what to do, and nothing is cached', async () => {
+test('when no source has the data set, the error lists the problem of each source and the remedy, and nothing is cached', async () => {
   served.set('/wrong/a.gz', gzipSync(Buffer.from('train_images')));
   const closed = 'http://127.0.0.1:1';
   const spec = dataset(installedFolder('/nowhere'), mirror(`${url}/missing`), mirror(`${url}/wrong`), mirror(closed));
   const failure = await ensureDataset(spec, dataDir).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(UnreachableError);
   const message = failure instanceof Error ? failure.message : '';
-  expect(message).toContain('data set mnist could not be had');
+  expect(message).toContain('could not fetch the data set mnist');
   expect(message).toMatch(/\/nowhere: ENOENT/);
   expect(message).toMatch(/\/missing: a.gz: HTTP 404/);
   expect(message).toMatch(/\/wrong: a has SHA-256/);
   expect(message).toContain(closed);
-  expect(message).toContain(`into ${dataDir}/mnist by hand`);
+  expect(message).toContain(`into ${dataDir}/mnist.`);
   expect(await cached()).toEqual({});
 });
 
-test('a file that decompresses to more than the data set holds is cut off', async () => {
+test('decompression stops at the expected size of the file', async () => {
   served.set('/a.gz', gzipSync(Buffer.alloc(10_000_000)));
   await expect(ensureDataset(dataset(mirror(url)), dataDir)).rejects.toThrow(/Cannot create a Buffer larger than 12/);
 });

@@ -1,7 +1,7 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the syntax of macros
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { argumentsOf } from './arguments.ts';
+import { argumentsOf } from './invocation.ts';
 
 const TRIAL = {
   parameters: { lr: 1e-7, layers: 3, deep: true, wide: false, name: 'a b' },
@@ -22,7 +22,7 @@ test.each([
   expect(argumentsOf(['t', item], TRIAL)).toEqual(['t', ...expected]);
 });
 
-test('without parameters ${args} is nothing, not an empty argument', () => {
+test('without parameters, ${args} expands to no argument', () => {
   expect(argumentsOf(['t', '${args}'], { ...TRIAL, parameters: {} })).toEqual(['t']);
 });
 
@@ -34,7 +34,7 @@ const value = fc.oneof(
   fc.boolean(),
 );
 
-test('no value is ever split, joined or read again: one parameter, one argument', () => {
+test('each parameter becomes exactly one argument, whatever its value contains', () => {
   fc.assert(
     fc.property(fc.dictionary(name, value), (parameters) => {
       const trial = { ...TRIAL, parameters };
@@ -47,7 +47,7 @@ test('no value is ever split, joined or read again: one parameter, one argument'
   );
 });
 
-test('a variable that is not set, and a macro that this agent does not know, are told of', () => {
+test('an unset variable and an unknown macro are errors', () => {
   expect(() => argumentsOf(['${envvar:NO_SUCH}'], TRIAL)).toThrow(/NO_SUCH is not set/);
-  expect(() => argumentsOf(['${later}'], TRIAL)).toThrow(/cannot fill in \$\{later\}/);
+  expect(() => argumentsOf(['${later}'], TRIAL)).toThrow(/does not support \$\{later\}/);
 });

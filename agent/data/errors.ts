@@ -1,8 +1,0 @@
-/** What can be wrong with a data set. */
-import { BadInputError, UnreachableError } from '../../proto/errors.ts';
-
-/** A file of the cache, or one from a source, is not what it should be. */
-export class DamagedFileError extends BadInputError {}
-
-/** No source gives the data set. */
-export class DatasetUnavailableError extends UnreachableError {}

@@ -1,0 +1,57 @@
+/** Fetches a data set into the cache, from the first of its sources that has it. */
+import { UnreachableError } from '../../proto/errors.ts';
+import { cachedPath, contentProblem, type DatasetUse, isCached, writeAtomically } from './cache.ts';
+import { type DataFile, type DatasetSpec, filesOf } from './catalogue.ts';
+import type { Source } from './sources.ts';
+
+/** No source has the data set. */
+export class DatasetUnavailableError extends UnreachableError {}
+
+/**
+ * Fetches the missing files of a data set. Several processes can do this at the same time, because each writes complete
+ * and identical files.
+ * @returns `hit` when no file was missing
+ * @throws {DamagedFileError} when a file in the cache has the wrong size; such files are never replaced silently
+ * @throws {DatasetUnavailableError} when no source has the data set, with the error of each source
+ */
+export async function ensureDataset(dataset: DatasetSpec, dataDir: string): Promise<DatasetUse> {
+  const missing: DataFile[] = [];
+  for (const file of filesOf(dataset))
+    if (!(await isCached(cachedPath(dataDir, dataset, file), file))) missing.push(file);
+  if (missing.length === 0) return 'hit';
+
+  const problems: string[] = [];
+  for (const source of dataset.sources) {
+    const fetched = await fetchAll(source, missing).catch((error: unknown) => {
+      problems.push(`  ${source.name}: ${firstLine(error)}`);
+    });
+    if (!fetched) continue;
+    for (const [file, bytes] of fetched) await writeAtomically(cachedPath(dataDir, dataset, file), bytes);
+    return 'miss';
+  }
+  const names = missing.map(({ name }) => name).join(', ');
+  throw new DatasetUnavailableError(
+    `could not fetch the data set ${dataset.name}:\n${problems.join('\n')}\n` +
+      `Make one of these sources reachable, or copy ${names} (uncompressed IDX) into ${dataDir}/${dataset.name}.`,
+  );
+}
+
+async function fetchAll(source: Source, files: readonly DataFile[]): Promise<readonly (readonly [DataFile, Buffer])[]> {
+  return source.open(async (read) => {
+    const fetched: (readonly [DataFile, Buffer])[] = [];
+    for (const file of files) {
+      const bytes = await read(file.name, file.bytes);
+      const problem = contentProblem(bytes, file);
+      if (problem !== undefined) throw new Error(`${file.name} ${problem}`);
+      fetched.push([file, bytes]);
+    }
+    return fetched;
+  });
+}
+
+/** Returns the first line of the error of a command or a request, and its cause. */
+function firstLine(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+  return `${error.message.split('\n', 1)[0]}${cause}`;
+}

@@ -1,0 +1,98 @@
+/** The places that data sets can be fetched from. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+
+const run = promisify(execFile);
+const decompress = promisify(gunzip);
+
+/** Limit for one file of up to 30 MB from a mirror, including the connection. */
+const MIRROR_TIMEOUT_MS = 120_000;
+/** Limit for the whole download of a Debian package of about 30 MB. */
+const PACKAGE_TIMEOUT_MS = 180_000;
+/** Seconds without an answer after which apt gives up on an archive. */
+const APT_TIMEOUT_S = 10;
+const UNPACK_TIMEOUT_MS = 60_000;
+
+export interface Source {
+  /** For error messages: `the Debian package dataset-fashion-mnist`. */
+  readonly name: string;
+  /**
+   * Calls `use` with a function that reads files by name, decompressed. Temporary files are removed when `use` returns.
+   * The files are not verified.
+   * @throws {Error} when the source does not have the files
+   */
+  open<T>(use: (read: ReadFile) => Promise<T>): Promise<T>;
+}
+
+/** @param maxBytes maximum size of the decompressed file */
+export type ReadFile = (name: string, maxBytes: number) => Promise<Buffer>;
+
+/** Uncompressed files in an installed npm package. */
+export function npmPackage(name: string, folder: string): Source {
+  return {
+    name: `the npm package ${name}`,
+    open: (use) => {
+      const root = dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
+      return use((file) => readFile(join(root, folder, file)));
+    },
+  };
+}
+
+/** Gzipped files under a public URL. */
+export function mirror(baseUrl: string): Source {
+  return {
+    name: baseUrl,
+    open: (use) =>
+      use(async (name, maxBytes) => {
+        const response = await fetch(`${baseUrl}/${name}.gz`, { signal: AbortSignal.timeout(MIRROR_TIMEOUT_MS) });
+        if (!response.ok) throw new Error(`${name}.gz: HTTP ${response.status}`);
+        return decompress(await response.arrayBuffer(), { maxOutputLength: maxBytes });
+      }),
+  };
+}
+
+/** Gzipped files in a folder, as the Debian package installs them. */
+export function installedFolder(folder: string): Source {
+  return { name: folder, open: (use) => use(gzippedFiles(folder)) };
+}
+
+/**
+ * Gzipped files in a Debian package, which is downloaded and unpacked into a temporary folder. This needs no root rights
+ * and installs nothing.
+ * @param folder the files' folder in the package
+ */
+export function debianPackage(name: string, folder: string): Source {
+  return {
+    name: `the Debian package ${name}`,
+    open: async (use) => {
+      const temporary = await mkdtemp(join(tmpdir(), 'trawl-dataset-'));
+      try {
+        await downloadPackage(name, temporary);
+        return await use(gzippedFiles(join(temporary, folder)));
+      } finally {
+        await rm(temporary, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+function gzippedFiles(folder: string): ReadFile {
+  return async (name, maxBytes) =>
+    decompress(await readFile(join(folder, `${name}.gz`)), { maxOutputLength: maxBytes });
+}
+
+async function downloadPackage(name: string, into: string): Promise<void> {
+  const timeouts = ['http', 'https'].flatMap((scheme) => ['-o', `Acquire::${scheme}::Timeout=${APT_TIMEOUT_S}`]);
+  await run('apt-get', ['download', '-q', '-o', 'Acquire::Retries=0', ...timeouts, name], {
+    cwd: into,
+    timeout: PACKAGE_TIMEOUT_MS,
+  });
+  const archive = (await readdir(into)).find((file) => file.endsWith('.deb'));
+  if (archive === undefined) throw new Error(`apt-get download produced no .deb file for ${name}`);
+  await run('dpkg-deb', ['-x', join(into, archive), into], { timeout: UNPACK_TIMEOUT_MS });
+}

@@ -1,0 +1,86 @@
+/** Keeps a program's checkpoints while it runs, and its artifacts when it has ended. */
+import { copyFile, lstat, readdir, realpath, stat } from 'node:fs/promises';
+import { extname, join, resolve, sep } from 'node:path';
+import { artifactNameProblem, MAX_ARTIFACT_BYTES } from '../../../proto/artifacts.ts';
+import { BadInputError } from '../../../proto/errors.ts';
+import { type KeptArtifact, TrainingError, type TrainingRun } from '../trainer.ts';
+import type { ProgramFolders } from './invocation.ts';
+import type { AttemptLog } from './output.ts';
+
+/** The file name extensions that a kept checkpoint retains, as in `checkpoints/epoch-3.pt`. */
+const EXTENSION = /^\.[A-Za-z0-9]{1,16}$/;
+/** Maximum depth of subfolders. */
+const MAX_DEPTH = 32;
+
+/**
+ * Keeps a checkpoint. One that the program changes during the copy is skipped, and so is one that exceeds a limit: the
+ * log notes it, and the trial continues.
+ * @param path relative to TRAWL_DIR, or absolute and inside it
+ * @throws {TrainingError} `rejected` when the path is not a file in TRAWL_DIR
+ */
+export async function keepCheckpoint(
+  run: Pick<TrainingRun, 'keep'>,
+  { own, checkpoint: copy }: ProgramFolders,
+  { epoch, path }: { readonly epoch: number; readonly path: string },
+  log: AttemptLog,
+): Promise<void> {
+  const file = await fileIn(own, path);
+  const before = await stat(file);
+  await copyFile(file, copy);
+  const after = await stat(file);
+  if (before.ino !== after.ino || before.size !== after.size || before.mtimeMs !== after.mtimeMs) {
+    log.note(`skipped the checkpoint of epoch ${epoch}: the program changed it during the copy`);
+    return;
+  }
+  const extension = extname(path);
+  const name = `checkpoints/epoch-${epoch}${EXTENSION.test(extension) ? extension : ''}`;
+  const problem = await keep(run, { name, kind: 'checkpoint', epoch }, copy);
+  if (problem !== undefined) log.note(`skipped the checkpoint of epoch ${epoch}: ${problem}`);
+}
+
+async function fileIn(folder: string, path: string): Promise<string> {
+  const root = await realpath(folder);
+  const file = await realpath(resolve(folder, path)).catch(() => undefined);
+  const isInside = file?.startsWith(`${root}${sep}`) === true && (await stat(file)).isFile();
+  if (file !== undefined && isInside) return file;
+  throw new TrainingError(
+    'rejected',
+    `checkpoint ${JSON.stringify(path)}: expected a file in TRAWL_DIR that is complete when the line is printed`,
+  );
+}
+
+/** Keeps all files in the folder. The log notes each file that cannot be kept; the trial is not affected. */
+export async function keepArtifacts(run: Pick<TrainingRun, 'keep'>, folder: string, log: AttemptLog): Promise<void> {
+  for await (const name of filesBelow(folder, '', log)) {
+    const path = join(folder, name);
+    const { size } = await lstat(path);
+    const problem =
+      artifactNameProblem(name) ??
+      (size > MAX_ARTIFACT_BYTES ? `it has ${size} bytes; expected at most ${MAX_ARTIFACT_BYTES}` : undefined) ??
+      (await keep(run, { name, kind: 'file', epoch: 0 }, path));
+    if (problem !== undefined) log.note(`skipped the artifact ${JSON.stringify(name)}: ${problem}`);
+  }
+}
+
+/** @returns why the file exceeds a limit; undefined when it is kept */
+async function keep(run: Pick<TrainingRun, 'keep'>, artifact: KeptArtifact, path: string): Promise<string | undefined> {
+  try {
+    await run.keep(artifact, { path });
+    return undefined;
+  } catch (error) {
+    if (error instanceof BadInputError) return error.message;
+    throw error;
+  }
+}
+
+/** Yields the names of all regular files, relative to the top folder and in order. */
+async function* filesBelow(top: string, below: string, log: AttemptLog): AsyncGenerator<string, void, undefined> {
+  const entries = await readdir(join(top, below), { withFileTypes: true });
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const name = below === '' ? entry.name : `${below}/${entry.name}`;
+    if (entry.isFile()) yield name;
+    else if (entry.isDirectory() && name.split('/').length < MAX_DEPTH) yield* filesBelow(top, name, log);
+    // A link can point to anything, and reading a pipe would block.
+    else log.note(`skipped the artifact ${JSON.stringify(name)}: not a regular file`);
+  }
+}
