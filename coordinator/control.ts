@@ -98,7 +98,7 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
     replicates: planned.replicates,
     excluded: planned.excluded.reduce((sum, { count }) => sum + Number(count), 0),
   };
-  const id = insertSweep(runtime.db, sweep, enumerateTrials(spec), runtime.now());
+  const id = insertSweep(runtime.db, sweep, enumerateTrials(spec, planned), runtime.now());
   if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweep(id).state))) {
     runtime.addSweep(loadSweep(runtime.db, id, 'running', policy, spec.priority, runtime.now()));
   }

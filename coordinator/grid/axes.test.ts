@@ -12,16 +12,16 @@ function values(axis: Axis) {
   return Array.from({ length: axis.size }, (_, index) => axis.at(index));
 }
 
-test('tenths do not drift', () => {
+test('steps of 0.1 have no rounding errors', () => {
   expect(values(steps(0, 1, 0.1))).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]);
 });
 
-test('steps run through zero and leave out a maximum that none lands on', () => {
+test('steps cross zero and omit a maximum that no step reaches', () => {
   expect(values(steps(-0.2, 0.25, 0.1))).toEqual([-0.2, -0.1, 0, 0.1, 0.2]);
   expect(Object.is(steps(-0.2, 0.2, 0.1).at(2), 0)).toBe(true);
 });
 
-test('large and small numbers step exactly', () => {
+test('very large and very small steps are exact', () => {
   expect(values(steps(1e-9, 3e-9, 1e-9))).toEqual([1e-9, 2e-9, 3e-9]);
   expect(values(steps(1e12, 3e12, 1e12))).toEqual([1e12, 2e12, 3e12]);
 });
@@ -33,7 +33,7 @@ test('an axis of a billion steps is computed, not listed', () => {
   expect(axis.indexOf(0.123456789)).toBe(123_456_789);
 });
 
-test('index and value of a stepped axis belong to each other', () => {
+test('indexOf is the inverse of at on a stepped axis', () => {
   const bounds = fc.record({
     from: fc.integer({ min: -1_000_000, max: 1_000_000 }),
     by: fc.integer({ min: 1, max: 10_000 }),
@@ -51,31 +51,28 @@ test('index and value of a stepped axis belong to each other', () => {
   );
 });
 
-test('values between, before and behind the steps are not on the axis', () => {
+test('values between and outside the steps are not on the axis', () => {
   const axis = steps(0, 1, 0.25);
   expect([0.1, -0.25, 1.25, 1e-300, 'x', true].map((value) => axis.indexOf(value))).toEqual([-1, -1, -1, -1, -1, -1]);
 });
 
 test.each([
-  [{ min: 0, max: 1, step: 0 }, 'need a step above 0'],
-  [{ min: 0, max: 1, step: -1 }, 'need a step above 0'],
-  [{ min: 1, max: 0, step: 1 }, 'need max (0) to be at least min (1)'],
-  [{ min: 0, max: 1, step: 2 }, 'need a step (2) no larger than max - min; for a single value write value: 0'],
-  [
-    { min: 1, max: 2, step: 1e-16 },
-    'need values that 15 digits can tell apart: the step is too fine for numbers of this size',
-  ],
-])('%j is no axis', (bounds, why) => {
+  [{ min: 0, max: 1, step: 0 }, 'step must be greater than 0, got 0'],
+  [{ min: 0, max: 1, step: -1 }, 'step must be greater than 0, got -1'],
+  [{ min: 1, max: 0, step: 1 }, 'max (0) is less than min (1)'],
+  [{ min: 0, max: 1, step: 2 }, 'step (2) is greater than max - min; for a single value write value: 0'],
+  [{ min: 1, max: 2, step: 1e-16 }, 'step (1e-16) is too small: the values need more than 15 digits'],
+])('%j is rejected with a reason', (bounds, why) => {
   expect(steppedAxis('x', bounds)).toBe(why);
 });
 
-test('a listed axis finds values by content, and minus zero is zero', () => {
+test('a listed axis finds values by type and content, and -0 equals 0', () => {
   const axis = listedAxis('x', ['3', 3, true, -0]);
   expect([3, '3', true, 0, -0, 'true'].map((value) => axis.indexOf(value))).toEqual([1, 0, 2, 3, 3, -1]);
   expect(Object.is(axis.at(3), 0)).toBe(true);
 });
 
-test('an index outside of the axis is an error, not a value', () => {
+test('an index outside the axis throws', () => {
   expect(() => listedAxis('x', [1]).at(1)).toThrow(RangeError);
   expect(() => steps(0, 1, 1).at(2)).toThrow(RangeError);
 });

@@ -1,25 +1,24 @@
-/** One parameter's values, in order, each by its index. */
+/** Axes: the values of one parameter in order, accessed by index. */
 import type { ParameterValue } from '../../proto/trainers.ts';
-import type { Json } from './canonical-json.ts';
-import { type Decimal, decimalOf, digitsAt } from './decimal.ts';
+import type { Json } from './trial-id.ts';
 
 export interface Axis {
   readonly name: string;
   readonly size: number;
-  /** Whether a value may stand at more than one index (zipped axes only). */
+  /** Whether a value occurs at more than one index, which only zipped axes may have. */
   readonly repeats: boolean;
-  /** The value at an index from 0 to size - 1. */
+  /** Returns the value at an index. @throws {RangeError} unless 0 <= index < size */
   at(index: number): ParameterValue;
-  /** The first index of a value, or -1. */
+  /** Returns the first index of a value, or -1. */
   indexOf(value: ParameterValue): number;
-  /** What the axis is, as data: for fingerprints. */
+  /** The axis as data, for fingerprints. */
   readonly definition: Json;
 }
 
-/** The most values that one axis may list; min, max and step have no such limit. */
+/** The maximum length of a list of values; min, max and step have no such limit. */
 export const MAX_LISTED_VALUES = 10_000;
 
-/** A value further from zero than this many steps' digits could not be told from its neighbour (a double holds 15). */
+/** A double represents this many decimal digits exactly; values that need more could equal their neighbours. */
 export const MAX_STEP_DIGITS = 15;
 
 export function listedAxis(name: string, listed: readonly ParameterValue[]): Axis {
@@ -47,29 +46,28 @@ export interface Steps {
 }
 
 /**
- * min, min + step, ... up to max: computed, never listed, in decimal arithmetic (0.1 steps give 0.3, not
- * 0.30000000000000004). max itself is on the axis only when a step lands on it.
- * Returns what is wrong, as text to follow "min, max and step", when the three do not make an axis.
+ * Returns the axis min, min + step, ... up to max, or an error text. Values are computed on access, in decimal arithmetic:
+ * steps of 0.1 give 0.3, not 0.30000000000000004. The axis contains max only if a step reaches it exactly.
  */
 export function steppedAxis(name: string, { min, max, step }: Steps): Axis | string {
-  if (!(step > 0)) return 'need a step above 0';
-  if (max < min) return `need max (${max}) to be at least min (${min})`;
+  if (!(step > 0)) return `step must be greater than 0, got ${step}`;
+  if (max < min) return `max (${max}) is less than min (${min})`;
   const [first, last, stride] = [decimalOf(min), decimalOf(max), decimalOf(step)];
   const scale = Math.max(first.scale, stride.scale);
   const span = Math.max(scale, last.scale);
   const steps = (digitsAt(last, span) - digitsAt(first, span)) / digitsAt(stride, span);
-  if (steps === 0n) return `need a step (${step}) no larger than max - min; for a single value write value: ${min}`;
+  if (steps === 0n) return `step (${step}) is greater than max - min; for a single value write value: ${min}`;
   const from = digitsAt(first, scale);
   const by = digitsAt(stride, scale);
   const to = from + by * steps;
   const limit = 10n ** BigInt(MAX_STEP_DIGITS);
   if (from <= -limit || from >= limit || to >= limit) {
-    return `need values that ${MAX_STEP_DIGITS} digits can tell apart: the step is too fine for numbers of this size`;
+    return `step (${step}) is too small: the values need more than ${MAX_STEP_DIGITS} digits`;
   }
   return computedAxis(name, { from: Number(from), by: Number(by), size: Number(steps) + 1, scale });
 }
 
-/** Digits below 10^15 in size: plain numbers hold them exactly. */
+/** All digits are below 10^15, so that numbers represent them exactly. */
 function computedAxis(name: string, grid: { from: number; by: number; size: number; scale: number }): Axis {
   const { from, by, size, scale } = grid;
   return {
@@ -96,4 +94,26 @@ function computedAxis(name: string, grid: { from: number; by: number; size: numb
 
 function withoutMinusZero(value: ParameterValue): ParameterValue {
   return value === 0 ? 0 : value;
+}
+
+/**
+ * An exact decimal, `digits * 10^-scale`, taken from a number's shortest notation: 0.1 is 1 * 10^-1, as the user wrote it,
+ * and not the nearest binary fraction. Sums of such decimals have no rounding errors.
+ */
+interface Decimal {
+  readonly digits: bigint;
+  readonly scale: number;
+}
+
+function decimalOf(value: number): Decimal {
+  const [mantissa = '', exponent = '0'] = value.toExponential().split('e');
+  const [whole = '', fraction = ''] = mantissa.split('.');
+  const scale = fraction.length - Number(exponent);
+  const digits = BigInt(whole + fraction);
+  return scale >= 0 ? { digits, scale } : { digits: digits * 10n ** BigInt(-scale), scale: 0 };
+}
+
+/** Returns the digits at a scale that is at least the decimal's own. */
+function digitsAt(decimal: Decimal, scale: number): bigint {
+  return decimal.digits * 10n ** BigInt(scale - decimal.scale);
 }

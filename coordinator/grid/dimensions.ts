@@ -1,19 +1,19 @@
-/** The grid's dimensions: the axes, zipped ones as one. */
+/** The dimensions of the grid: each axis, or each group of zipped axes, is one. */
 import { BadInputError } from '../../proto/errors.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Axis } from './axes.ts';
 import type { SweepSpec } from './spec.ts';
 
-/** Axes that advance together (often just one). All have the dimension's size. */
+/** One axis, or several axes of one size that advance together. */
 export interface Dimension {
   readonly axes: readonly Axis[];
   readonly size: number;
 }
 
-/** The most points, times seeds, that a grid may have: beyond it counts would not be exact. */
+/** The maximum number of points times seeds; beyond it counts would not be exact. */
 export const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
 
-/** In the order of the axes; a zipped dimension stands where its first axis does. The last one turns fastest. */
+/** Returns the dimensions in the order of the axes; a group is at the position of its first axis. The last varies fastest. */
 export function dimensionsOf(spec: Pick<SweepSpec, 'axes' | 'zip'>): Dimension[] {
   const dimensions: Dimension[] = [];
   const placed = new Set<string>();
@@ -27,23 +27,41 @@ export function dimensionsOf(spec: Pick<SweepSpec, 'axes' | 'zip'>): Dimension[]
   return dimensions;
 }
 
-/** @throws {BadInputError} when the points, times `factor`, are more than MAX_GRID_POINTS. */
+/**
+ * Returns the number of points.
+ * @throws {BadInputError} if the points times `factor` exceed MAX_GRID_POINTS
+ */
 export function pointCount(dimensions: readonly Dimension[], factor: number): number {
   const count = dimensions.reduce((product, { size }) => product * BigInt(size), 1n);
   if (count * BigInt(factor) > BigInt(MAX_GRID_POINTS)) {
     throw new BadInputError(
-      `the grid has ${count.toLocaleString('en')} points for each of ${factor} seeds, more than the ` +
-        `${MAX_GRID_POINTS.toLocaleString('en')} that can be counted; shorten an axis or widen a step`,
+      `grid too large: ${count.toLocaleString('en')} points with ${factor} seeds each (max ` +
+        `${MAX_GRID_POINTS.toLocaleString('en')} in total); shorten an axis or widen a step`,
     );
   }
   return Number(count);
 }
 
-/** The point at one index for each dimension. */
+/** Returns the point at the given index of each dimension. */
 export function pointAt(dimensions: readonly Dimension[], indexes: readonly number[]): Record<string, ParameterValue> {
   const point: Record<string, ParameterValue> = {};
   for (const [position, { axes }] of dimensions.entries()) {
     for (const axis of axes) point[axis.name] = axis.at(indexes[position] ?? 0);
   }
   return point;
+}
+
+/**
+ * Converts an index to one digit per dimension (mixed radix); the last digit varies fastest, as in nested loops. Exact
+ * while the product of the sizes is at most Number.MAX_SAFE_INTEGER.
+ */
+export function digitsOf(sizes: readonly number[], index: number): number[] {
+  const digits = new Array<number>(sizes.length);
+  let rest = index;
+  for (let dimension = sizes.length - 1; dimension >= 0; dimension--) {
+    const size = sizes[dimension] ?? 1;
+    digits[dimension] = rest % size;
+    rest = Math.floor(rest / size);
+  }
+  return digits;
 }

@@ -8,7 +8,7 @@ function trialsOf(text: string) {
 
 const GRID = 'trainer: noop\nparameters: {a: {values: [1, 2]}, b: {values: [7, 8]}}\nseeds: [0, 5]\n';
 
-test('the last axis turns fastest, and the replicates of a config are next to each other', () => {
+test('the last axis varies fastest, and the replicates of a config are next to each other', () => {
   const rows = trialsOf(GRID).map(({ parameters, seed }) => [parameters.a, parameters.b, seed]);
   expect(rows).toEqual([
     ...[
@@ -26,13 +26,13 @@ test('the last axis turns fastest, and the replicates of a config are next to ea
   ]);
 });
 
-test('replicates share a config id', () => {
+test('the replicates of a config have the same config id', () => {
   const ids = trialsOf(GRID).map(({ configId }) => configId);
   expect(ids[0]).toBe(ids[1]);
   expect(new Set(ids).size).toBe(4);
 });
 
-test('parameters come with the defaults of the trainer filled in', () => {
+test('parameters include the defaults of the trainer', () => {
   const [trial] = trialsOf('{trainer: autoencoder, parameters: {latent_dim: {value: 15}}}');
   expect(trial?.parameters).toMatchObject({
     latent_dim: 15,
@@ -42,7 +42,7 @@ test('parameters come with the defaults of the trainer filled in', () => {
   });
 });
 
-test('conditions look at the point as enumerated, and later sets win', () => {
+test('conditions refer to the point before any when, and later rules win', () => {
   const text = `
 trainer: noop
 parameters: {a: {values: [1, 2]}, b: {value: 0}}
@@ -57,7 +57,7 @@ when:
   ]);
 });
 
-test('shuffling is decided by its seed and loses nothing', () => {
+test('a shuffled order depends on its seed only and contains every trial', () => {
   const many = 'trainer: noop\nparameters: {a: {min: 1, max: 50, step: 1}}\nreplicates: 2\n';
   const order = (seed: number) => trialsOf(`${many}order: shuffled\nseed: ${seed}\n`).map(({ trialId }) => trialId);
   const grid = trialsOf(many).map(({ trialId }) => trialId);
@@ -67,7 +67,7 @@ test('shuffling is decided by its seed and loses nothing', () => {
   expect(order(1).toSorted()).toEqual(grid.toSorted());
 });
 
-test('a shuffled sweep that gets another value keeps the order of the others', () => {
+test('a new value does not change the shuffled order of the other trials', () => {
   const order = (max: number) =>
     trialsOf(`{trainer: noop, parameters: {a: {min: 1, max: ${max}, step: 1}}, order: shuffled, seed: 1}`).map(
       ({ trialId }) => trialId,

@@ -1,53 +1,53 @@
-/** The trials of a sweep, one by one. */
+/** Enumerates the trials of a sweep. */
 import { createHash } from 'node:crypto';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
-import { dimensionsOf, pointAt, pointCount } from './dimensions.ts';
-import { plan } from './plan.ts';
-import { digitsOf } from './radix.ts';
+import { digitsOf, dimensionsOf, pointAt, pointCount } from './dimensions.ts';
+import { type Plan, plan } from './plan.ts';
 import { excludedBy, overridesOf } from './rules.ts';
 import type { SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
-/** The most trials of a sweep that is run; a plan may count far more. */
+/** The maximum number of trials of a sweep that is run. A plan can count far more. */
 export const MAX_TRIALS = 200_000;
 
-/** The most points that are walked to find a sweep's trials, those dropped by exclude included (a few seconds). */
+/** The maximum number of points to enumerate, including excluded ones (a few seconds). */
 export const MAX_WALKED_POINTS = 500_000;
 
 export interface PlannedTrial {
   /** Position in the sweep's order, from 0. */
   readonly index: number;
-  /** After `when`, with the trainer's defaults filled in. */
+  /** After `when`, with the trainer's defaults. */
   readonly parameters: Parameters;
   readonly seed: number;
   readonly trialId: string;
-  /** Shared by the replicates. */
+  /** Equal for all replicates of a config. */
   readonly configId: string;
 }
 
 /**
- * Distinct trials in the sweep's order. Grid: by index of the point, the last axis turning fastest, the replicates of
- * a config next to each other. Shuffled: by a hash of the order's seed and the trial's id, so that adding a value to
- * an axis leaves the others in their order.
- * @throws {BadInputError} at once, when there is no trial or there are more than MAX_TRIALS or MAX_WALKED_POINTS.
+ * Yields distinct trials in the sweep's order. Grid order: by index of the point, the last axis varying fastest, and the
+ * replicates of a config next to each other. Shuffled order: by a hash of the order's seed and the trial's id, so that a
+ * new value on an axis does not change the order of the other trials.
+ * @param planned the sweep's plan, if the caller has it already
+ * @throws {BadInputError} immediately, if there are no trials, or more than MAX_TRIALS trials or MAX_WALKED_POINTS points
  */
-export function enumerateTrials(spec: SweepSpec): Generator<PlannedTrial, void, undefined> {
-  const { trials, configs } = plan(spec);
-  if (trials === 0) throw new BadInputError(`sweep ${spec.name} has no trials: exclude drops every point of its grid`);
+export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Generator<PlannedTrial, void, undefined> {
+  const { trials, configs } = planned;
+  if (trials === 0) throw new BadInputError(`sweep ${spec.name} has no trials: exclude drops every point of the grid`);
   if (trials > MAX_TRIALS) {
     throw new BadInputError(
       `sweep ${spec.name} has ${trials.toLocaleString('en')} trials (${configs.toLocaleString('en')} configs, ` +
-        `${spec.seeds.length} seeds), more than the ${MAX_TRIALS.toLocaleString('en')} that one sweep may run; ` +
-        'shorten an axis, exclude more, or split the sweep',
+        `${spec.seeds.length} seeds), more than the maximum of ${MAX_TRIALS.toLocaleString('en')}; ` +
+        'shorten an axis, exclude more points, or split the sweep',
     );
   }
   const points = pointCount(dimensionsOf(spec), spec.seeds.length);
   if (points > MAX_WALKED_POINTS) {
     throw new BadInputError(
-      `sweep ${spec.name} keeps ${configs.toLocaleString('en')} of the ${points.toLocaleString('en')} points of its ` +
-        `grid, too thin to walk (the limit is ${MAX_WALKED_POINTS.toLocaleString('en')} points); shorten its axes ` +
-        'instead of excluding, or split the sweep',
+      `sweep ${spec.name} keeps only ${configs.toLocaleString('en')} of the ${points.toLocaleString('en')} points of its ` +
+        `grid, which is too many to enumerate (max ${MAX_WALKED_POINTS.toLocaleString('en')} points); shorten its axes ` +
+        'instead of excluding points, or split the sweep',
     );
   }
   return numbered(spec.order.kind === 'grid' ? trialsOf(spec) : shuffled(trialsOf(spec), spec.order.seed));

@@ -1,4 +1,4 @@
-/** Plan and enumeration against a second, naive expansion that lists the whole grid. */
+/** Compares plan and enumeration with a naive expansion of the whole grid. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type ParameterValue, TRAINERS } from '../../proto/trainers.ts';
@@ -24,7 +24,7 @@ const conditions = fc
     ),
   );
 
-/** 0, 1, 2, ...: an axis that is computed. */
+/** A computed axis 0, 1, 2, ... */
 function stepped(name: string, size: number): Axis {
   const axis = steppedAxis(name, { min: 0, max: size - 1, step: 1 });
   if (typeof axis === 'string') throw new Error(axis);
@@ -37,10 +37,10 @@ const freeAxis = (name: string): fc.Arbitrary<Axis> =>
     fc.integer({ min: 2, max: 5 }).map((size) => stepped(name, size)),
   );
 
-/** So few that rows often share one. */
+/** So few values that rows often share one. */
 const few = fc.integer({ min: 0, max: 3 });
 
-/** Two axes of distinct rows: listed ones, whose single values may repeat, or computed ones. */
+/** Two zipped axes with distinct rows: listed, with values that can repeat, or computed. */
 const zippedAxes = fc.oneof(
   fc
     .uniqueArray(fc.tuple(few, few), { minLength: 1, maxLength: 8, selector: (row) => JSON.stringify(row) })
@@ -129,7 +129,7 @@ function holds(rule: { conditions: SweepSpec['exclude'][number]['conditions'] },
   return rule.conditions.every(({ name, anyOf }) => anyOf.some((one) => one === row[name]));
 }
 
-/** Everything that the spec means, the long way. */
+/** Expands the spec by definition. */
 function naively(sweep: SweepSpec) {
   const excluded = sweep.exclude.map(() => 0);
   const configs = new Map<string, Row>();
@@ -149,7 +149,7 @@ function naively(sweep: SweepSpec) {
   return { excluded, duplicates, configs };
 }
 
-test('plan counts what a naive expansion of the whole grid counts', () => {
+test('plan counts the same as a naive expansion of the whole grid', () => {
   fc.assert(
     fc.property(spec, (sweep) => {
       const { excluded, duplicates, configs } = naively(sweep);
@@ -163,7 +163,7 @@ test('plan counts what a naive expansion of the whole grid counts', () => {
   );
 });
 
-test('enumeration gives every config and seed of a naive expansion once, in order', () => {
+test('enumeration yields every config and seed of a naive expansion once and in order', () => {
   fc.assert(
     fc.property(
       spec.filter((sweep) => naively(sweep).configs.size > 0),

@@ -9,7 +9,7 @@ function thousands(axes: number): string {
   return `trainer: noop\nparameters:\n${lines.join('')}`;
 }
 
-test('a grid of a billion points is counted exactly, in flat memory', () => {
+test('a grid of 10^9 points is counted exactly in constant memory', () => {
   const text = `${thousands(3)}
 exclude: [{p0: 5, p1: [5, 7]}, {p2: [1, 2, 3]}]
 when: [{if: {p0: 1}, set: {p2: 7, epochs: 3}}, {if: {p1: 9}, set: {p0: 1001}}]
@@ -23,20 +23,20 @@ replicates: 3
     { rule: 'p2=1|2|3', count: 3 * (1_000_000 - 2) },
   ]);
   const kept = 1e9 - 2_000 - 3 * (1_000_000 - 2);
-  // p0=1: 997 p2 become one, epochs 3, for 999 p1; p1=9 too: p0 becomes 1001, which stays apart by its epochs.
-  // p1=9, other p0: 997 p2 each, and 999 p0 become 1001.
+  // p0=1: 997 values of p2 become one for each of 1,000 p1; with p1=9, p0 becomes 1001 but epochs stays 3.
+  // p1=9, other p0: 999 values of p0 become 1001 for each of 997 p2.
   const merged = 1_000 * 996 + 997 * 998;
   expect(counted.duplicates).toBe(merged);
   expect(counted.configs).toBe(kept - merged);
   expect(counted.trials).toBe(3 * (kept - merged));
 });
 
-test('a grid of 10^15 points is counted, one past 2^53 is refused by its limit', () => {
+test('a grid of 10^15 points is counted, and one of more than 2^53 is rejected', () => {
   expect(plan(parseSweep(thousands(5), 'big.yaml')).trials).toBe(1e15);
-  expect(() => plan(parseSweep(thousands(6), 'big.yaml'))).toThrow(/more than the 9,007,199,254,740,991 that can be/);
+  expect(() => plan(parseSweep(thousands(6), 'big.yaml'))).toThrow(/max 9,007,199,254,740,991 in total/);
 });
 
-test('a plan has the shape that is printed as JSON', () => {
+test('a plan has the documented fields', () => {
   const text = `
 name: shape
 trainer: autoencoder
@@ -59,7 +59,7 @@ seeds: [4, 5]
   });
 });
 
-test('rows of a zip that come out equal once a part of them is set are counted once', () => {
+test('zipped rows that become equal after when are counted once', () => {
   const text = `
 trainer: noop
 parameters: {a: {values: [1, 2, 3]}, b: {values: [5, 5, 6]}, c: {values: [0, 1]}}
@@ -69,7 +69,7 @@ when: [{if: {c: 1}, set: {a: 9}}]
   expect(plan(parseSweep(text, 'x.yaml'))).toMatchObject({ configs: 5, duplicates: 1 });
 });
 
-test('rows of a computed zip stay apart by the part that is not set', () => {
+test('computed zipped rows stay distinct in the part that when does not set', () => {
   const text = `
 trainer: noop
 parameters: {a: {min: 1, max: 1000, step: 1}, b: {min: 1, max: 1000, step: 1}, c: {values: [0, 1]}}
@@ -83,25 +83,25 @@ when: [{if: {c: 1}, set: {a: 9}}]
   });
 });
 
-test('rules that name too many values to count are refused by the limit', () => {
+test('rules that name too many values are rejected', () => {
   const many = Array.from({ length: 600 }, (_, value) => value + 1).join(', ');
   const text = `${thousands(2)}exclude: [{p0: [${many}]}, {p1: [${many}]}]`;
-  expect(() => plan(parseSweep(text, 'x.yaml'))).toThrow(/361,201 cases to count, more than 250,000/);
+  expect(() => plan(parseSweep(text, 'x.yaml'))).toThrow(/361,201 cases \(max 250,000\)/);
 });
 
-test('a sweep of no trials, of too many, or of too thin a grid is refused before it is walked', () => {
+test('a sweep without trials, with too many, or with too many points is rejected before it is enumerated', () => {
   const refusal = (text: string) => {
     try {
       enumerateTrials(parseSweep(text, 'x.yaml'));
     } catch (error) {
       return error instanceof BadInputError ? error.message : String(error);
     }
-    return 'taken';
+    return 'accepted';
   };
   expect(refusal('{trainer: noop, parameters: {a: {value: 1}}, exclude: [{a: 1}]}')).toBe(
-    'sweep x has no trials: exclude drops every point of its grid',
+    'sweep x has no trials: exclude drops every point of the grid',
   );
-  expect(refusal(thousands(2))).toMatch(/1,000,000 trials .* more than the 200,000/);
+  expect(refusal(thousands(2))).toMatch(/1,000,000 trials .* more than the maximum of 200,000/);
   const thin = Array.from({ length: 999 }, (_, value) => value + 1).join(', ');
-  expect(refusal(`${thousands(2)}exclude: [{p0: [${thin}]}]`)).toMatch(/keeps 1,000 of the 1,000,000 points/);
+  expect(refusal(`${thousands(2)}exclude: [{p0: [${thin}]}]`)).toMatch(/keeps only 1,000 of the 1,000,000 points/);
 });

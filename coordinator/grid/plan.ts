@@ -1,12 +1,19 @@
-/** How many trials a sweep has, exactly, without walking its grid. */
-import { type Parameters, trainerSpec } from '../../proto/trainers.ts';
-import { cells } from './cells.ts';
-import { dimensionsOf, pointCount } from './dimensions.ts';
-import { imageOf } from './image.ts';
-import { excludedBy, overridesOf, ruleText } from './rules.ts';
+/**
+ * Counts the trials of a sweep exactly, without enumerating its grid. The grid is divided into cells: sets of points that
+ * every rule treats alike. Each value that a rule names is a class of its own, all other values of a dimension form one
+ * class, and a cell is one class of each dimension. Dimensions that no rule names are not divided; they only multiply.
+ */
+import { BadInputError } from '../../proto/errors.ts';
+import { type Parameters, type ParameterValue, trainerSpec } from '../../proto/trainers.ts';
+import type { Axis } from './axes.ts';
+import { type Dimension, digitsOf, dimensionsOf, pointCount } from './dimensions.ts';
+import { excludedBy, overridesOf, type Point, ruleText } from './rules.ts';
 import type { SweepSpec } from './spec.ts';
 
-/** The shape of `trawl plan -o json`. */
+/** The maximum number of cells (about half a second). A grid with fewer points never has more cells. */
+export const MAX_PLAN_CELLS = 250_000;
+
+/** The output of `trawl plan -o json`. */
 export interface Plan {
   readonly sweep: string;
   /** configs x replicates. */
@@ -14,24 +21,24 @@ export interface Plan {
   /** Distinct parameter sets after exclude and when. */
   readonly configs: number;
   readonly replicates: number;
-  /** Values of every axis, by name. */
+  /** The number of values of each axis, by name. */
   readonly axes: Readonly<Record<string, number>>;
-  /** Points dropped by each exclude rule, in order; a point counts for the first rule that it meets. */
+  /** The number of points that each exclude rule drops, in order. A point counts for the first rule that it matches. */
   readonly excluded: readonly { readonly rule: string; readonly count: number }[];
-  /** Points left by exclude that came out equal to another one after `when`. */
+  /** The number of remaining points that are equal to another one after `when`. */
   readonly duplicates: number;
 }
 
 /**
- * Exact counts in time that depends on the rules, not on the grid: values that no rule names are counted as one class.
- * @throws {BadInputError} past MAX_GRID_POINTS or MAX_PLAN_CELLS.
+ * The time depends on the rules, not on the size of the grid.
+ * @throws {BadInputError} beyond MAX_GRID_POINTS or MAX_PLAN_CELLS
  */
 export function plan(spec: SweepSpec): Plan {
   const dimensions = dimensionsOf(spec);
   const points = pointCount(dimensions, spec.seeds.length);
   const excluded = spec.exclude.map(() => 0);
   const configs = new Map<string, number>();
-  const fallback = defaultsOf(spec);
+  const defaults = defaultsOf(spec);
   let kept = 0;
   for (const cell of cells(spec, dimensions, points)) {
     const rule = excludedBy(spec.exclude, cell.point);
@@ -40,11 +47,11 @@ export function plan(spec: SweepSpec): Plan {
     } else {
       kept += cell.count;
       if (spec.when.length === 0) continue;
-      const image = imageOf(cell, overridesOf(spec.when, cell.point), fallback);
-      configs.set(image.key, image.count);
+      const { key, count } = configsOf(cell, overridesOf(spec.when, cell.point), defaults);
+      configs.set(key, count);
     }
   }
-  // Points are distinct by themselves: only `when` makes some of them equal.
+  // Without `when`, all points are distinct.
   const distinct = spec.when.length === 0 ? kept : [...configs.values()].reduce((sum, count) => sum + count, 0);
   return {
     sweep: spec.name,
@@ -57,7 +64,7 @@ export function plan(spec: SweepSpec): Plan {
   };
 }
 
-/** What a parameter set by `when`, but no axis of the sweep, is elsewhere. */
+/** The trainer's defaults of parameters that `when` sets and that are not axes. */
 function defaultsOf(spec: SweepSpec): Parameters {
   const known = trainerSpec(spec.trainer)?.parameters ?? {};
   const names = new Set(spec.when.flatMap(({ set }) => Object.keys(set)));
@@ -68,4 +75,104 @@ function defaultsOf(spec: SweepSpec): Parameters {
       return parameter === undefined ? [] : [[name, parameter.default]];
     }),
   );
+}
+
+interface Cell {
+  /** The number of points in the cell. */
+  readonly count: number;
+  /** The values that rules name. A parameter of the class of all other values is absent. */
+  readonly point: Point;
+  /** The divided dimensions, each with the number of its values that the cell covers. */
+  readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];
+}
+
+type Rules = Pick<SweepSpec, 'exclude' | 'when'>;
+
+/** @throws {BadInputError} beyond MAX_PLAN_CELLS */
+function* cells(rules: Rules, dimensions: readonly Dimension[], points: number): Generator<Cell> {
+  const named = namedValues(rules);
+  const targets = new Set(rules.when.flatMap(({ set }) => Object.keys(set)));
+  const divided = dimensions
+    .filter(({ axes }) => axes.some(({ name }) => named.has(name)))
+    .map((dimension) => ({ dimension, classes: classesOf(dimension, named, targets) }));
+  const sizes = divided.map(({ classes }) => classes.length);
+  const total = sizes.reduce((product, size) => product * size, 1);
+  if (total > MAX_PLAN_CELLS) {
+    throw new BadInputError(
+      `exclude and when name too many values: the plan has ${total.toLocaleString('en')} cases ` +
+        `(max ${MAX_PLAN_CELLS.toLocaleString('en')}); name fewer values in the rules`,
+    );
+  }
+  const undivided = points / divided.reduce((product, { dimension }) => product * dimension.size, 1);
+  for (let index = 0; index < total; index++) {
+    const point: Record<string, ParameterValue> = {};
+    let count = undivided;
+    const digits = digitsOf(sizes, index);
+    const sides = divided.map(({ dimension: { axes }, classes }, position) => {
+      const { row, count: covered } = classes[digits[position] ?? 0] ?? NO_CLASS;
+      if (row !== undefined) for (const axis of axes) point[axis.name] = axis.at(row);
+      count *= covered;
+      return { axes, count: covered };
+    });
+    yield { count, point, sides };
+  }
+}
+
+/** One index of a dimension that a rule names or, without a row, all other indexes. */
+interface Class {
+  readonly row: number | undefined;
+  readonly count: number;
+}
+
+/** Never used: each digit is less than the number of classes of its dimension. */
+const NO_CLASS: Class = { row: undefined, count: 0 };
+
+function classesOf({ axes, size }: Dimension, named: ReadonlyMap<string, Set<ParameterValue>>, targets: Set<string>) {
+  // If `when` overwrites a part of zipped rows, rows that are equal in the other part become equal: each is its own class.
+  const distinct = axes.some(({ repeats }) => repeats) && axes.some(({ name }) => targets.has(name));
+  const rows = new Set<number>(distinct ? indexes(size) : axes.flatMap((axis) => rowsOf(axis, named.get(axis.name))));
+  const classes: Class[] = [...rows].map((row) => ({ row, count: 1 }));
+  if (rows.size < size) classes.push({ row: undefined, count: size - rows.size });
+  return classes;
+}
+
+function rowsOf(axis: Axis, values: ReadonlySet<ParameterValue> | undefined): number[] {
+  if (values === undefined) return [];
+  if (axis.repeats) return indexes(axis.size).filter((index) => values.has(axis.at(index)));
+  return [...values].map((value) => axis.indexOf(value)).filter((index) => index >= 0);
+}
+
+function indexes(size: number): number[] {
+  return Array.from({ length: size }, (_, index) => index);
+}
+
+/** The values that conditions and sets name, by parameter. */
+function namedValues({ exclude, when }: Rules): Map<string, Set<ParameterValue>> {
+  const named = new Map<string, Set<ParameterValue>>();
+  const add = (name: string, value: ParameterValue) => {
+    const values = named.get(name) ?? new Set();
+    named.set(name, values.add(value));
+  };
+  for (const { conditions } of [...exclude, ...when]) {
+    for (const { name, anyOf } of conditions) for (const value of anyOf) add(name, value);
+  }
+  for (const { set } of when) for (const [name, value] of Object.entries(set)) add(name, value);
+  return named;
+}
+
+/**
+ * Returns the number of distinct configs that a cell's points become after `when`, and their key. Two cells have either
+ * the same configs, and equal keys, or no config in common.
+ * @param overrides the parameters that `when` sets on the cell's points
+ * @param defaults the values, where `when` does not set them, of parameters that are not axes
+ */
+function configsOf(cell: Cell, overrides: Parameters, defaults: Parameters): { key: string; count: number } {
+  let count = cell.count;
+  for (const { axes, count: covered } of cell.sides) {
+    // The points of a side become equal only if all its axes are overwritten.
+    if (axes.every(({ name }) => Object.hasOwn(overrides, name))) count /= covered;
+  }
+  const onAxes = cell.sides.flatMap(({ axes }) => axes.map(({ name }) => overrides[name] ?? cell.point[name] ?? null));
+  const others = Object.keys(defaults).map((name) => overrides[name] ?? defaults[name] ?? null);
+  return { key: JSON.stringify([onAxes, others]), count };
 }

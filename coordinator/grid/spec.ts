@@ -1,7 +1,7 @@
-/** A sweep as the rest of the coordinator knows it: checked, with every default filled in. */
+/** A sweep after parsing: checked, and with every default filled in. */
 import type { TrainerName } from '../../proto/trainers.ts';
 import type { Claim } from '../analysis/claim.ts';
-import type { Resources } from '../core/model.ts';
+import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
 import type { Axis } from './axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from './rules.ts';
 
@@ -9,50 +9,50 @@ export interface SweepSpec {
   readonly name: string;
   readonly description: string;
   readonly trainer: TrainerName;
-  /** What trainer `command` runs, with macros as in proto/command.ts; empty for the others. */
+  /** The command line of trainer `command`, with macros (proto/command.ts); empty for the other trainers. */
   readonly command: readonly string[];
-  /** What ranks the trials. */
+  /** The metric that ranks the trials. */
   readonly metric: Metric;
   /** In the file's order; single values are axes of size 1. */
   readonly axes: readonly Axis[];
-  /** Names of axes of one size that advance together; no name is in two groups. */
+  /** Groups of axes of one size that advance together. A name is in one group at most. */
   readonly zip: readonly (readonly string[])[];
-  /** Tried in order on the point as enumerated, before `when`. */
+  /** Applied in order, before `when`. */
   readonly exclude: readonly ExcludeRule[];
-  /** Applied in order; conditions look at the point as enumerated. */
+  /** Applied in order; conditions refer to the point before any `when`. */
   readonly when: readonly WhenRule[];
-  /** One replicate of every config a seed; distinct, at least one. */
+  /** Each config is run once per seed. Distinct; at least one. */
   readonly seeds: readonly number[];
   readonly order: Order;
-  /** The most trials at once; undefined: as many as there are slots. */
+  /** The maximum number of trials at the same time. Undefined: the number of slots. */
   readonly concurrency: number | undefined;
-  /** Trials of a sweep with more go first. */
+  /** Trials of sweeps with a higher priority go first. */
   readonly priority: number;
-  /** Its part of the slots beside other sweeps of its priority. */
+  /** The share of the slots relative to other sweeps of its priority. */
   readonly weight: number;
-  /** What a slot must have to run a trial. */
+  /** The demands on the slot of a trial. */
   readonly resources: Resources;
-  readonly retry: Retry;
-  /** Longest an attempt may run; undefined: no limit. */
+  readonly retry: RetryBudget;
+  /** The longest duration of an attempt. Undefined: no limit. */
   readonly timeoutMs: number | undefined;
-  /** The sweep is paused when more trials than this have failed; undefined: never. */
+  /** The sweep is paused when more trials than this have failed. Undefined: never. */
   readonly maxFailed: MaxFailed | undefined;
-  /** Epochs from one checkpoint to the next; 0: none are made. */
+  /** Epochs between two checkpoints; 0: no checkpoints. */
   readonly checkpointEvery: number;
-  /** Epochs from one look at the reconstructions to the next; 0: none are made. */
+  /** Epochs between two reconstruction images; 0: no images. */
   readonly reconstructEvery: number;
-  /** What the results are asked, in the file's order; names are distinct. */
+  /** In the file's order; names are distinct. */
   readonly hypotheses: readonly Hypothesis[];
 }
 
 export interface Hypothesis {
   readonly name: string;
-  /** For people; empty when there is nothing to say. */
+  /** A description for people; may be empty. */
   readonly about: string;
-  /** The claim as it is written. */
+  /** The claim as written in the file. */
   readonly text: string;
   readonly claim: Claim;
-  /** The trials that it is about, by their parameters after `when`; empty: all. */
+  /** Restricts the trials by their parameters after `when`. Empty: all trials. */
   readonly where: readonly Condition[];
 }
 
@@ -62,16 +62,3 @@ export interface Metric {
 }
 
 export type Order = { readonly kind: 'grid' } | { readonly kind: 'shuffled'; readonly seed: number };
-
-/** Attempts after the first, by what ended the one before; backoff is the wait before each. */
-export interface Retry {
-  readonly oom: number;
-  readonly crash: number;
-  readonly timeout: number;
-  readonly backoffMs: number;
-}
-
-export type MaxFailed =
-  | { readonly kind: 'count'; readonly count: number }
-  /** Of all trials of the sweep, 0 to 1. */
-  | { readonly kind: 'share'; readonly ratio: number };

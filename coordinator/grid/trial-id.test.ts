@@ -2,9 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Parameters, TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
-import { canonicalJson } from './canonical-json.ts';
 import { enumerateTrials } from './enumerate.ts';
-import { configId, trialId } from './trial-id.ts';
+import { canonicalJson, configId, trialId } from './trial-id.ts';
 
 const parameters: fc.Arbitrary<Parameters> = fc.dictionary(
   fc.stringMatching(/^[a-z]{1,6}$/),
@@ -21,7 +20,7 @@ test('ids do not depend on the order of keys', () => {
   );
 });
 
-test('ids do not depend on whether defaults are written out', () => {
+test('ids do not depend on explicit defaults', () => {
   fc.assert(
     fc.property(parameters, (given) => {
       expect(configId('noop', withDefaults(TRAINERS.noop, given))).toBe(configId('noop', given));
@@ -57,7 +56,7 @@ test.each([
   expect(idOf(one)).toBe(idOf(other));
 });
 
-test('ids stay what they are from version to version: stored trials are found by them', () => {
+test('ids never change between versions, because stored trials are found by them', () => {
   expect(trialId('autoencoder', { latent_dim: 15, lambda_l1: 1e-5 }, 0)).toBe('31213b80835ea377');
   expect(configId('autoencoder', { latent_dim: 15, lambda_l1: 1e-5 })).toBe('51e54aa99cae80df');
 });

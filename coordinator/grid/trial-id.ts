@@ -1,4 +1,4 @@
-/** Names that follow from content, so that the same point is the same trial wherever and whenever it is planned. */
+/** Ids of trials and configs, derived from their content: equal points have equal ids on every machine and at any time. */
 import { hash } from 'node:crypto';
 import {
   type Parameters,
@@ -7,22 +7,21 @@ import {
   type TrainerName,
   type TrainerSpec,
 } from '../../proto/trainers.ts';
-import { canonicalJson } from './canonical-json.ts';
 
-/** Hex digits of an id: 64 bits, so that two of a million trials share one with probability 3e-8. */
+/** Hex digits of an id: 64 bits. The probability of a collision among a million trials is 3e-8. */
 export const ID_DIGITS = 16;
 
-/** The id of a trial: 16 hex digits of SHA-256 over the canonical JSON `[trainer, parameters that are not the default, seed]`. */
+/** Returns 16 hex digits of SHA-256 over the canonical JSON of `[trainer, parameters without defaults, seed]`. */
 export function trialId(trainer: TrainerName, parameters: Parameters, seed: number): string {
   return idsOf(trainer, parameters).trialId(seed);
 }
 
-/** The id that a trial's replicates share: as trialId, without the seed. */
+/** Returns the id that all replicates of a config share: as `trialId`, without the seed. */
 export function configId(trainer: TrainerName, parameters: Parameters): string {
   return idsOf(trainer, parameters).configId;
 }
 
-/** Both ids of a config whose replicates are many: its parameters are written out once. */
+/** Returns a config's id and the ids of its trials. Serializes the parameters once for all replicates. */
 export function idsOf(
   trainer: TrainerName,
   parameters: Parameters,
@@ -31,7 +30,7 @@ export function idsOf(
   return { configId: shortHash(`[${content}]`), trialId: (seed) => shortHash(`[${content},${seed}]`) };
 }
 
-/** Left out, so that writing a default into a sweep file, or adding a parameter to a trainer, changes no id. */
+/** Omits defaults, so that writing one into a sweep file, or adding a parameter to a trainer, changes no id. */
 function withoutDefaults(trainer: TrainerName, parameters: Parameters): Parameters {
   const known: TrainerSpec['parameters'] = TRAINERS[trainer].parameters;
   const own: Record<string, ParameterValue> = {};
@@ -43,4 +42,22 @@ function withoutDefaults(trainer: TrainerName, parameters: Parameters): Paramete
 
 function shortHash(content: string): string {
   return hash('sha256', content).slice(0, ID_DIGITS);
+}
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/**
+ * Returns JSON with exactly one notation for each value, so that equal values have equal hashes: keys sorted by code unit,
+ * no spaces, numbers in their shortest form (`1e-5` equals `0.00001`, and `-0` equals `0`). Numbers must be finite.
+ */
+export function canonicalJson(value: Json): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (isList(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`;
+}
+
+/** Array.isArray does not narrow readonly arrays. */
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
 }

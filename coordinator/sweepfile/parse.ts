@@ -4,7 +4,8 @@ import { usualGoal } from '../../lib/domain/ranking.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
 import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/priorities.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
-import type { MaxFailed, Metric, Order, Retry, SweepSpec } from '../grid/spec.ts';
+import type { MaxFailed, RetryBudget } from '../core/model.ts';
+import type { Metric, Order, SweepSpec } from '../grid/spec.ts';
 import { axesOf } from './axes-of.ts';
 import { commandOf, withImpliedTrainer } from './command-of.ts';
 import { parseDocument } from './document.ts';
@@ -22,7 +23,7 @@ import { zipOf } from './zip-of.ts';
 export const DEFAULT_CHECKPOINT_EVERY = 1;
 /** As the study looks at them: epochs 1, 5, 9, 13. */
 export const DEFAULT_RECONSTRUCT_EVERY = 4;
-const DEFAULT_RETRY: Retry = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
+const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
 
 /**
  * @param fileName for messages, and the sweep's name when the text gives none
@@ -132,7 +133,7 @@ function orderOf(file: SweepFile, findings: Findings): Order {
   return { kind: 'grid' };
 }
 
-function retryOf({ retry }: SweepFile): Retry {
+function retryOf({ retry }: SweepFile): RetryBudget {
   const backoffMs = retry?.backoff === undefined ? undefined : parseDuration(retry.backoff);
   return {
     oom: retry?.oom ?? DEFAULT_RETRY.oom,

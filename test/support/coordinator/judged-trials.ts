@@ -1,7 +1,7 @@
 /** Builds trials with results for tests of the analysis. */
 
 import type { JudgedTrial } from '../../../coordinator/analysis/judgement.ts';
-import { canonicalJson } from '../../../coordinator/grid/canonical-json.ts';
+import { canonicalJson } from '../../../coordinator/grid/trial-id.ts';
 import type { Parameters } from '../../../proto/trainers.ts';
 
 /** Returns one trial with metric `loss` per value, with seeds 0, 1, 2, ... */

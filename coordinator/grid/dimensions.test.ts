@@ -1,8 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { digitsOf, indexOf } from './radix.ts';
+import { digitsOf } from './dimensions.ts';
 
-test('index and point are a bijection', () => {
+/** The inverse of `digitsOf`. */
+function indexOf(sizes: readonly number[], digits: readonly number[]): number {
+  return sizes.reduce((index, size, dimension) => index * size + (digits[dimension] ?? 0), 0);
+}
+
+test('index and digits correspond one to one', () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 8 });
   fc.assert(
     fc.property(sizes, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (radices, share) => {
@@ -15,7 +20,7 @@ test('index and point are a bijection', () => {
   );
 });
 
-test('the last dimension turns fastest', () => {
+test('the last dimension varies fastest', () => {
   expect([0, 1, 2, 3, 4, 5].map((index) => digitsOf([2, 3], index).join(''))).toEqual([
     '00',
     '01',
@@ -26,7 +31,7 @@ test('the last dimension turns fastest', () => {
   ]);
 });
 
-test('indexes near the largest exact integer keep their digits', () => {
+test('digits are exact up to the largest safe integer', () => {
   const sizes = [1e5, 1e5, 9e5];
   const last = 9e15 - 1;
   expect(digitsOf(sizes, last)).toEqual([99_999, 99_999, 899_999]);
