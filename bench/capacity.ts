@@ -1,6 +1,6 @@
 /**
- * What one coordinator holds: agents that are there, reports a second, and trials in its store. The coordinator is a
- * process of its own; the agents are trawl's own supervisors, all in this process, with workers that let time pass.
+ * Capacity of one coordinator: connected agents, reports per second, and trials in its store. The coordinator runs in its
+ * own process. The agents are real supervisors, all in this process, with workers that only wait.
  *
  *   npm run bench:capacity -- [--seconds 20]
  */
@@ -16,7 +16,7 @@ import { Fleet } from './capacity/fleet.ts';
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' } } });
 const seconds = Number(values.seconds);
 
-/** Each slot reports once in so long; 0: nothing is submitted. */
+/** `everyMs`: interval between the reports of a slot; 0: no sweep is submitted. */
 const FLEETS = [
   { agents: 100, slots: 8, everyMs: 0 },
   { agents: 1_000, slots: 8, everyMs: 0 },
@@ -38,7 +38,7 @@ function sweepFile(name: string, trials: number, everyMs: number): string {
   return path;
 }
 
-async function holdFleet({ agents, slots, everyMs }: (typeof FLEETS)[number]): Promise<void> {
+async function measureFleet({ agents, slots, everyMs }: (typeof FLEETS)[number]): Promise<void> {
   const name = `fleet-${agents}-${everyMs}`;
   const coordinator = await MeasuredCoordinator.start(join(folder, name), nats.url);
   const options = { agents, slots, server: coordinator.address, natsUrl: nats.url, folder: join(folder, `${name}-a`) };
@@ -56,16 +56,16 @@ async function holdFleet({ agents, slots, everyMs }: (typeof FLEETS)[number]): P
   const took = (performance.now() - begun) / 1000;
   const taken = ((await coordinator.metric('trawl_reports_ingested_total')) - reports) / took;
   const cores = (coordinator.cpuSeconds - cpu) / took;
-  const said = everyMs === 0 ? 0 : (agents * slots * 1000) / everyMs;
+  const expected = everyMs === 0 ? 0 : (agents * slots * 1000) / everyMs;
   console.log(
-    [agents, agents * slots, said, taken.toFixed(0), cores.toFixed(2)].map(column).join('') +
+    [agents, agents * slots, expected, taken.toFixed(0), cores.toFixed(2)].map(column).join('') +
       [everyMs === 0 ? '' : `${lag.toFixed(2)} s`, `${coordinator.peakMiB.toFixed(0)} MiB`].map(column).join(''),
   );
   await fleet.stop();
   await coordinator.kill();
 }
 
-async function holdTrials(trials: number): Promise<void> {
+async function measureTrials(trials: number): Promise<void> {
   const dir = join(folder, `trials-${trials}`);
   let coordinator = await MeasuredCoordinator.start(dir, nats.url);
   const begun = performance.now();
@@ -86,11 +86,11 @@ async function holdTrials(trials: number): Promise<void> {
 
 try {
   const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
-  console.log(`machine: ${machine}, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)}; ${seconds} s a row\n`);
+  console.log(`machine: ${machine}, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)}; ${seconds} s per row\n`);
   console.log(['agents', 'slots', 'reports/s', 'taken/s', 'cores', 'lag', 'peak'].map(column).join(''));
-  for (const fleet of FLEETS) await holdFleet(fleet);
+  for (const fleet of FLEETS) await measureFleet(fleet);
   console.log(`\n${['trials', 'submit', 'peak', 'restart', 'peak then', 'store'].map(column).join('')}`);
-  for (const trials of TRIALS) await holdTrials(trials);
+  for (const trials of TRIALS) await measureTrials(trials);
 } finally {
   await nats.stop();
   rmSync(folder, { recursive: true, force: true });

@@ -1,11 +1,11 @@
 /**
- * The dashboard: what it costs to watch a large sweep that reports a lot, and how soon it answers a key.
+ * The dashboard: cost of watching a large sweep with many reports, and time until it responds to a key.
  *
  *   npm run bench:dashboard
  *
- * `trawl top` runs as a process of its own in a pseudo-terminal of 160 x 50, against a gRPC server in this process that
- * sends 10,000 trials and then a delta of 100 reports ten times a second. Then, in this process, 100,000 trials are
- * sorted by every column and scrolled through.
+ * `trawl top` runs in its own process in a pseudo-terminal of 160 x 50, with a gRPC server in this process that sends
+ * 10,000 trials and then a delta of 100 reports ten times a second. Then 100,000 trials are sorted by every column and
+ * scrolled in this process.
  */
 import { cpus, loadavg, totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
@@ -19,7 +19,7 @@ import { scrollAndSort } from './dashboard/scroll-and-sort.ts';
 import { cpuSeconds, peakBytes } from './process-figures.ts';
 
 const TRIALS = 10_000;
-const REPORTS_A_DELTA = 100;
+const REPORTS_PER_DELTA = 100;
 const DELTA_MS = 100;
 const WARM_UP_MS = 5_000;
 const MEASURED_MS = 20_000;
@@ -29,14 +29,14 @@ const SIZE = { cols: 160, rows: 50 };
 const percentile = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 
-async function watching(): Promise<void> {
+async function measureWatch(): Promise<void> {
   const sweep = new LiveSweep(TRIALS);
   const server = await serveCanned({
     getSweep: (_call, callback) => callback(null, { sweep: sweep.row, text: '' }),
     listCurves: (call) => call.end(),
     watch: (call) => {
       for (const message of sweep.snapshot()) call.write(message);
-      const timer = setInterval(() => call.write(sweep.delta(REPORTS_A_DELTA)), DELTA_MS);
+      const timer = setInterval(() => call.write(sweep.delta(REPORTS_PER_DELTA)), DELTA_MS);
       call.on('close', () => clearInterval(timer));
       call.on('cancelled', () => clearInterval(timer));
     },
@@ -47,36 +47,36 @@ async function watching(): Promise<void> {
     ...SIZE,
     env: { ...process.env, TERM: 'xterm-256color', LANG: 'C.UTF-8' },
   });
-  let heard: () => void = () => {};
+  let onUpdate: () => void = () => {};
   let bytes = 0;
   let updates = 0;
   top.onData((text) => {
     bytes += text.length;
     updates += text.split('\u001b[?2026l').length - 1;
-    screen.write(text, () => heard());
+    screen.write(text, () => onUpdate());
   });
   await sleep(WARM_UP_MS);
   const [cpu, sent, shown] = [cpuSeconds(top.pid), bytes, updates];
   await sleep(MEASURED_MS);
   const seconds = MEASURED_MS / 1000;
-  console.log(`${TRIALS} trials, ${(REPORTS_A_DELTA * 1000) / DELTA_MS} reports a second, 160 x 50, ${seconds} s`);
-  console.log(`frames a second             ${((updates - shown) / seconds).toFixed(1)}`);
+  console.log(`${TRIALS} trials, ${(REPORTS_PER_DELTA * 1000) / DELTA_MS} reports per second, 160 x 50, ${seconds} s`);
+  console.log(`frames per second           ${((updates - shown) / seconds).toFixed(1)}`);
   console.log(`CPU                         ${(((cpuSeconds(top.pid) - cpu) / seconds) * 100).toFixed(0)} % of a core`);
-  console.log(`written to the terminal     ${((bytes - sent) / seconds / 1024).toFixed(1)} KiB a second`);
+  console.log(`written to the terminal     ${((bytes - sent) / seconds / 1024).toFixed(1)} KiB per second`);
 
-  // The header names the pane: it says for sure when a key has been answered.
+  // The pane in the header changes when the key has been handled.
   const pane = () => /\[(\w+)\]/.exec(screen.buffer.active.getLine(5)?.translateToString() ?? '')?.[1];
   const waits: number[] = [];
   for (let i = 0; i < KEYS; i++) {
     const [key, name] = i % 2 === 0 ? ['3', 'agents'] : ['1', 'sweep'];
     const begun = performance.now();
-    const answered = new Promise<void>((resolve) => {
-      heard = () => {
+    const handled = new Promise<void>((resolve) => {
+      onUpdate = () => {
         if (pane() === name) resolve();
       };
     });
     top.write(key);
-    await answered;
+    await handled;
     waits.push(performance.now() - begun);
     await sleep(30 + (i % 7) * 10);
   }
@@ -90,6 +90,6 @@ async function watching(): Promise<void> {
 console.log(
   `machine: ${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)}\n`,
 );
-await watching();
+await measureWatch();
 await scrollAndSort(100_000, percentile);
 process.exit(0);

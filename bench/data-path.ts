@@ -1,6 +1,6 @@
 /**
- * The data path: what the training images cost each worker of a machine in memory and time, shared through the page
- * cache (as trawl has them on a CPU) beside a copy in each worker's backend, in one run.
+ * The data path: memory and time that the training images cost each worker of a machine, shared through the page cache (as
+ * on a CPU) and copied into the backend of each worker (as on a GPU), in one run.
  *
  *   npm run bench:data
  */
@@ -24,27 +24,27 @@ const run = promisify(execFile);
 const reader = fileURLToPath(new URL('./data-path/reader.js', import.meta.url));
 const dataDir = defaultDataDir(process.env);
 
-/** Several at once, as the workers of an agent are. */
-async function measure(way: string): Promise<readonly Figures[]> {
-  const readers = Array.from({ length: WORKERS }, () => run(process.execPath, [reader, way, dataDir]));
+/** Runs several readers at once, like the workers of an agent. */
+async function measure(method: string): Promise<readonly Figures[]> {
+  const readers = Array.from({ length: WORKERS }, () => run(process.execPath, [reader, method, dataDir]));
   return (await Promise.all(readers)).map(({ stdout }) => JSON.parse(stdout) as Figures);
 }
 
-// Cached from here on.
+// Fills the cache.
 await (await loadImages('mnist', dataDir)).train.close();
 console.log(
   `machine: ${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
 );
 console.log(`${WORKERS} processes at once, MNIST, 60,000 images, batches of 64, wasm backend\n`);
 console.log('images           first batch   a batch   resident       peak');
-for (const way of ['shared', 'copied']) {
-  for (const { firstBatchMs, batchMs, residentMiB, peakMiB } of await measure(way)) {
+for (const method of ['shared', 'copied']) {
+  for (const { firstBatchMs, batchMs, residentMiB, peakMiB } of await measure(method)) {
     const cells = [
       `${firstBatchMs.toFixed(0)} ms`.padStart(13),
       `${batchMs.toFixed(2)} ms`.padStart(9),
       `${residentMiB.toFixed(0)} MiB`.padStart(10),
       `${peakMiB.toFixed(0)} MiB`.padStart(10),
     ];
-    console.log(`${way.padEnd(14)}${cells.join(' ')}`);
+    console.log(`${method.padEnd(14)}${cells.join(' ')}`);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Dispatch: how many trials that train nothing go through the real path (JetStream, gRPC, durable store, worker
- * processes) in a second, what it costs each process, and how long a trial spends where.
+ * Dispatch: throughput of no-op trials through the real path (JetStream, gRPC, durable store, worker processes), the cost
+ * for each process, and the time that a trial spends in each stage.
  *
  *   npm run bench:dispatch -- [--trials 10000] [--slots 32] [--agents 1]
  */
@@ -43,7 +43,7 @@ function run(...args: string[]): Promise<string> {
   });
   return new Promise((resolve, reject) => {
     child.on('close', (code) =>
-      code === 0 ? resolve(output) : reject(new Error(`trawl ${args[0]} ended with ${code}`)),
+      code === 0 ? resolve(output) : reject(new Error(`trawl ${args[0]} exited with code ${code}`)),
     );
   });
 }
@@ -67,7 +67,7 @@ async function bench(): Promise<void> {
       ...['--slots', `${slots}`, ...quiet],
     ),
   );
-  // Every worker is up before the clock starts: starting TensorFlow.js is not dispatch.
+  // Waits until every worker is up, so that loading TensorFlow.js is not measured.
   const scrape = async () => (await fetch(`http://${metrics}/metrics`)).text();
   while (metric(await scrape(), 'trawl_agents') !== agents) await sleep(200);
   await sleep(400 * Math.max(8, agents * slots));
@@ -100,7 +100,7 @@ async function bench(): Promise<void> {
     const used = cpuSeconds(pid) - cpu;
     const perTrial = ((used / trials) * 1e6).toFixed(0);
     const peak = Math.round(peakBytes(pid) / 2 ** 20);
-    console.log(`${name.padEnd(12)} CPU ${used.toFixed(2)} s (${perTrial} us a trial), peak memory ${peak} MiB`);
+    console.log(`${name.padEnd(12)} CPU ${used.toFixed(2)} s (${perTrial} us per trial), peak memory ${peak} MiB`);
   }
   console.log(`offer to grant, mean                       ${mean('trawl_dispatch_latency_seconds').toFixed(2)} ms`);
   console.log(`grant to end, mean                         ${mean('trawl_trial_duration_seconds').toFixed(2)} ms`);

@@ -1,5 +1,6 @@
 /**
- * What a scrape costs the coordinator, in CPU time of its process and by the clock, with ten live sweeps of 1,000 trials on twenty agents of four GPUs.
+ * Cost of a scrape for the coordinator, in CPU time and wall time, with ten live sweeps of 1,000 trials on twenty agents
+ * with four GPUs each.
  *
  *   npm run bench:metrics
  */
@@ -14,7 +15,7 @@ const CLUSTER = {
 };
 
 console.log(`machine: ${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}`);
-console.log(`${SCRAPES} scrapes of 10 sweeps of 1,000 trials on 20 agents of 4 GPUs, 7 metrics a report\n`);
+console.log(`${SCRAPES} scrapes of 10 sweeps of 1,000 trials on 20 agents of 4 GPUs, 7 metrics per report\n`);
 console.log('trial metrics   series      bytes        CPU     median  99th of 100');
 for (const trialMetrics of [false, true]) {
   const cluster = await busyCluster(newFolder(), { ...CLUSTER, trialMetrics });

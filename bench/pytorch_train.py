@@ -1,8 +1,8 @@
-"""The same net in PyTorch, measured as it is asked on stdin; what bench/train.ts asks is in bench/train/measurement.ts.
+"""Measures the same network in PyTorch, on requests from stdin (see bench/train/peer.ts).
 
     python3 bench/pytorch_train.py THREADS IMAGES [cuda]
 
-The step is written for speed: images lie in one tensor and a batch is an index into it, without a DataLoader.
+The step is optimized: the images are one tensor and a batch is an index into it, without a DataLoader.
 """
 
 import json
@@ -40,7 +40,7 @@ def network(depth):
 def train_step(depth, batch):
     net = network(depth)
     parameters = list(net.parameters())
-    optimiser = torch.optim.Adam(parameters, lr=1e-3, weight_decay=PENALTY[depth])
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, weight_decay=PENALTY[depth])
     mse = nn.MSELoss()
     losses = []
 
@@ -52,11 +52,11 @@ def train_step(depth, batch):
 
     def step():
         x = rows[next(order)]
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = mse(net(x), x)
         total = loss + PENALTY[depth] * sum(p.abs().sum() for p in parameters)
         total.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.detach())
         if len(losses) == 256:
             torch.stack(losses).tolist()
@@ -85,12 +85,12 @@ def measure(step, seconds):
     return {"count": count, "seconds": time.perf_counter() - start, "least": least}
 
 
-def say(message):
+def send(message):
     print(json.dumps(message), flush=True)
 
 
-where = torch.cuda.get_device_name() if DEVICE == "cuda" else f"the CPU, {torch.get_num_threads()} threads"
-say({"description": f"PyTorch {torch.__version__} on {where}"})
+device = torch.cuda.get_device_name() if DEVICE == "cuda" else f"the CPU, {torch.get_num_threads()} threads"
+send({"description": f"PyTorch {torch.__version__} on {device}"})
 steps = {}
 for line in sys.stdin:
     request = json.loads(line)
@@ -99,4 +99,4 @@ for line in sys.stdin:
         matmul = request["subject"] == "matmul"
         steps[key] = matmul_step(request["batch"]) if matmul else train_step(request["depth"], request["batch"])
         measure(steps[key], WARM_UP_S)
-    say(measure(steps[key], request["seconds"]))
+    send(measure(steps[key], request["seconds"]))

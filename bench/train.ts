@@ -1,19 +1,17 @@
 /**
- * Training: samples a second of the built-in trainer's step, on every backend that loads here, beside the same net as a
- * stock TensorFlow.js model (tf.layers, `minimize`) on the same backend, and PyTorch where a Python has it (TRAWL_PYTHON,
- * or python3). All in one run and in turns; with it the rate of a plain matrix product, which bounds them all. On a busy
- * machine the fastest single step still says what the mean no longer does. At the end an epoch's time beside PyTorch's,
- * with one thread and with `--threads`; `--epochs` prints that alone.
+ * Training speed: samples per second of the built-in trainer's step on every backend that loads here, compared with the
+ * same network as a stock TensorFlow.js model (tf.layers, `minimize`) on the same backend, and in PyTorch if it is
+ * installed (TRAWL_PYTHON, or python3). All run in turns. The rate of a plain matrix product is the upper bound. On a busy
+ * machine, the fastest step is more reliable than the mean. At the end, the time of an epoch is compared with PyTorch's,
+ * with one thread and with `--threads`; `--epochs` prints only that.
  *
  *   npm run bench:train -- [--threads 2] [--seconds 1.5] [--rounds 2] [--batches 64,256] [--epochs]
  */
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { BACKENDS } from '../agent/machine/backend.ts';
-import { measureInTurns, type Rate, type Row } from './train/compare.ts';
-import { epochTimes } from './train/epochs.ts';
-import { MATMUL_INNER, MATMUL_ROWS, type Subject } from './train/measurement.ts';
-import { type Peer, pytorchPeer, tfjsPeer } from './train/peer.ts';
+import { epochTimes, measureInTurns, type Rate, type Row } from './train/compare.ts';
+import { MATMUL_INNER, MATMUL_ROWS, type Peer, pytorchPeer, type Subject, tfjsPeer } from './train/peer.ts';
 
 const { values } = parseArgs({
   options: {
@@ -60,7 +58,7 @@ async function printTables(): Promise<void> {
   }
 }
 
-/** Times, not speeds: below 1 is faster than PyTorch. */
+/** Compares times, not speeds: a ratio below 1 is faster than PyTorch. */
 async function printEpochs(): Promise<void> {
   console.log(
     `\nan epoch of 60,000 samples at batch 64, from the mean step of the best of ${rounds} rounds; load ${load()}`,
@@ -79,10 +77,10 @@ async function printEpochs(): Promise<void> {
     printed++;
   }
   if (printed === 0)
-    console.log('nothing to compare: libtensorflow (npm run setup:native) or PyTorch (TRAWL_PYTHON) is not here');
+    console.log('nothing to compare: libtensorflow (npm run setup:native) or PyTorch (TRAWL_PYTHON) is not installed');
 }
 
-/** Processes that wanted a core in the last minute; at the start those of others. */
+/** Returns the load average of the last minute. */
 function load(): string {
   return (loadavg()[0] ?? 0).toFixed(1);
 }
@@ -128,7 +126,7 @@ async function printSteps(
   for (const rate of rates) console.log(lineOf(rate, rateOf(`${rate.row.name}, stock`), rateOf('PyTorch')));
 }
 
-/** Ratios are of speeds: 1 is as fast, 2 twice as fast. */
+/** Formats a row. Ratios compare speeds: 2 is twice as fast. */
 function lineOf(rate: Rate, stock: Rate | undefined, torch: Rate | undefined): string {
   const { name, request } = rate.row;
   const { depth, batch, pack } = request;

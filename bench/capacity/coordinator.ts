@@ -1,4 +1,4 @@
-/** A coordinator in a process of its own, and what it uses. */
+/** A coordinator in its own process, with its resource usage. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { cpuSeconds, peakBytes } from '../process-figures.ts';
 
 const TRAWL = join(packageRoot(), 'bin', 'trawl.mjs');
 
-/** Ended with this process, should it fail. */
+/** Killed when this process exits. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -19,13 +19,13 @@ export class MeasuredCoordinator {
   readonly #metrics: string;
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, where: { address: string; metrics: string }) {
+  private constructor(child: ChildProcess, addresses: { address: string; metrics: string }) {
     this.#child = child;
-    this.address = where.address;
-    this.#metrics = where.metrics;
+    this.address = addresses.address;
+    this.#metrics = addresses.metrics;
   }
 
-  /** Resolves when it answers. */
+  /** Starts a coordinator and waits until it is ready. */
   static async start(dir: string, natsUrl: string): Promise<MeasuredCoordinator> {
     const file = join(dir, 'coordinator.json');
     rmSync(file, { force: true });
@@ -45,20 +45,20 @@ export class MeasuredCoordinator {
     return peakBytes(this.#child.pid) / 2 ** 20;
   }
 
-  /** The sum of a family over its series. */
+  /** Returns the sum of a metric over its series. */
   async metric(name: string): Promise<number> {
     const text = await (await fetch(`http://${this.#metrics}/metrics`)).text();
     const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, 'gm'))];
     return values.reduce((sum, [, value]) => sum + Number(value), 0);
   }
 
-  /** Ends when the command has; throws when it failed. */
+  /** Runs a `trawl` command. Throws if it fails. */
   async trawl(...args: string[]): Promise<void> {
     const child = spawn(process.execPath, [TRAWL, ...args, '--server', this.address], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     const code = await new Promise((resolve) => child.once('close', resolve));
-    if (code !== 0) throw new Error(`trawl ${args[0]} ended with ${code}`);
+    if (code !== 0) throw new Error(`trawl ${args[0]} exited with code ${code}`);
   }
 
   async kill(): Promise<void> {

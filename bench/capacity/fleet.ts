@@ -1,4 +1,4 @@
-/** Many agents in one process: each with its own spool, connection to NATS and stream to the coordinator. */
+/** Many agents in one process, each with its own spool, NATS connection and stream to the coordinator. */
 import { join } from 'node:path';
 import type { NatsConnection } from 'nats';
 import { pino } from 'pino';
@@ -11,12 +11,12 @@ import { PacedWorker } from './paced-worker.ts';
 
 export interface FleetOptions {
   readonly agents: number;
-  /** Of each agent. */
+  /** Slots per agent. */
   readonly slots: number;
   /** HOST:PORT of the coordinator. */
   readonly server: string;
   readonly natsUrl: string;
-  /** A folder in which each agent makes its own. */
+  /** Contains the folders of the agents. */
   readonly folder: string;
 }
 
@@ -24,7 +24,7 @@ export class Fleet {
   readonly #connections: NatsConnection[] = [];
   readonly #agents: Agent[] = [];
 
-  /** Resolves when all have said hello. */
+  /** Starts the agents and waits until all are connected. */
   static async start({ agents, slots, server, natsUrl, folder }: FleetOptions): Promise<Fleet> {
     const fleet = new Fleet();
     const log = pino({ level: 'silent' });
@@ -33,11 +33,11 @@ export class Fleet {
       const dir = join(folder, id);
       const nats = await connectNats(natsUrl, id);
       fleet.#connections.push(nats);
-      const said = { agentId: id, incarnation: `${id}#1`, protocol: PROTOCOL, version: '0', host: id, metrics: '' };
+      const identity = { agentId: id, incarnation: `${id}#1`, protocol: PROTOCOL, version: '0', host: id, metrics: '' };
       const slotFacts = Array.from({ length: slots }, () => ({ gpus: 0, vramBytes: 0 }));
       const agent = new Agent({
         ...{ dir, server, nats, log, gpuFigures: () => [], spool: openSpool(dir).spool },
-        hello: { ...said, slots, gpus: [], labels: {}, slotFacts, trainers: ['noop'] },
+        hello: { ...identity, slots, gpus: [], labels: {}, slotFacts, trainers: ['noop'] },
         connect: () => coordinatorClient(server),
         startWorker: (_slot, events) => new PacedWorker(events),
         onUnreadableOffer: () => {},

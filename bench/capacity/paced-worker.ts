@@ -1,11 +1,10 @@
-/** In place of a worker process: lets time pass instead of training, so that thousands of slots fit on one machine. */
-
+/** Replaces a worker process. It waits instead of training, so that thousands of slots fit on one machine. */
 import type { WorkerEvents } from '../../agent/supervisor/worker-process.ts';
 import type { Worker } from '../../agent/supervisor/workers.ts';
 import type { AttemptName } from '../../agent/trainers/trainer.ts';
 import type { Assignment, ToWorker } from '../../agent/worker/ipc.ts';
 
-/** As many as an autoencoder reports. */
+/** The metrics of the autoencoder. */
 const METRICS = ['train_loss', 'train_total_loss', 'last_batch_loss', 'test_loss', 'psnr', 'psnr_peak1', 'psnr_input'];
 
 export class PacedWorker implements Worker {
@@ -33,7 +32,7 @@ export class PacedWorker implements Worker {
     clearInterval(this.#timer);
   }
 
-  /** One report an epoch; the first after a random part of one, so that slots do not beat together. */
+  /** Sends one report per epoch. The first one is delayed at random, so that slots do not report in step. */
   #run({ key, parameters }: Assignment): void {
     const epochs = Number(parameters.epochs);
     const everyMs = Number(parameters.duration_ms);

@@ -1,12 +1,11 @@
-/** A sweep that runs for ever, as messages of a Watch stream. */
-
+/** An endless sweep, as messages of a Watch stream. */
 import { toWire } from '../../lib/domain/parameters.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 const PER_MESSAGE = 1_000;
 const START_MS = Date.now();
-/** A prime, so that every trial has its turn. */
+/** A prime, so that the stride visits every trial. */
 const STRIDE = 7_919;
 
 export class LiveSweep {
@@ -60,7 +59,7 @@ export class LiveSweep {
     });
   }
 
-  /** So many trials report their next epoch. */
+  /** Returns a delta in which `reports` trials report their next epoch. */
   delta(reports: number): WatchResponse {
     const trials: Trial[] = [];
     const events = [];

@@ -1,4 +1,4 @@
-/** How long the dashboard takes, from a key to a painted frame, with a very large sweep. */
+/** Time from a key to a drawn frame with a very large sweep. */
 import { performance } from 'node:perf_hooks';
 import { Dashboard } from '../../dashboard/dashboard.ts';
 import { paintLine } from '../../dashboard/draw/paint.ts';
@@ -16,33 +16,33 @@ export async function scrollAndSort(
   sweep.delta(trials);
   const source = new SampleSource({ updates: sweep.snapshot() });
   const ignore = () => {};
-  const session = new Dashboard(source, {
+  const dashboard = new Dashboard(source, {
     ...{ style: LOOK, kitty: false, readonly: true, banner: '', size: () => SIZE, now: Date.now },
     ...{ onChange: ignore, onLeave: ignore, onInterrupt: ignore, onEnded: ignore, onFailed: ignore },
   });
-  await session.watch('last');
+  await dashboard.watch('last');
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   for (let i = 0; i < 2 + trials / 500; i++) await turn();
   const begun = performance.now();
-  session.tick();
-  paint(session);
+  dashboard.tick();
+  paint(dashboard);
   console.log(`${trials} trials: the first frame       ${(performance.now() - begun).toFixed(0)} ms`);
 
-  const time = (what: string, keys: readonly string[]) => {
-    // What the process itself took says what a machine that others work on, too, does not.
+  const time = (label: string, keys: readonly string[]) => {
+    // CPU time is comparable on a busy machine, wall time is not.
     const cpu: number[] = [];
     const times = keys.map((key) => {
       const used = process.cpuUsage();
       const from = performance.now();
-      session.press({ input: key, key: {} });
-      paint(session);
+      dashboard.press({ input: key, key: {} });
+      paint(dashboard);
       const { user, system } = process.cpuUsage(used);
       cpu.push((user + system) / 1000);
       return performance.now() - from;
     });
-    const told = (all: readonly number[]) =>
-      `median ${percentile(all, 0.5).toFixed(1)}, 90 of 100 ${percentile(all, 0.9).toFixed(1)}, most ${Math.max(...all).toFixed(1)}`;
-    console.log(`${what.padEnd(28)} ${told(times)} ms; CPU ${told(cpu)} ms (${times.length})`);
+    const summary = (all: readonly number[]) =>
+      `median ${percentile(all, 0.5).toFixed(1)}, 90th percentile ${percentile(all, 0.9).toFixed(1)}, max ${Math.max(...all).toFixed(1)}`;
+    console.log(`${label.padEnd(28)} ${summary(times)} ms; CPU ${summary(cpu)} ms (${times.length})`);
   };
   const repeat = (keys: string, times: number) => [...keys.repeat(times)];
   time('scroll: j', repeat('j', 100));
@@ -56,16 +56,16 @@ export async function scrollAndSort(
     await turn();
     await turn();
     const from = performance.now();
-    session.tick();
-    paint(session);
+    dashboard.tick();
+    paint(dashboard);
     folds.push(performance.now() - from);
   }
   console.log(
-    `${'100 reports to a frame'.padEnd(34)} median ${percentile(folds, 0.5).toFixed(1)} ms, most ${Math.max(...folds).toFixed(1)} ms (${folds.length})`,
+    `${'100 reports to a frame'.padEnd(34)} median ${percentile(folds, 0.5).toFixed(1)} ms, max ${Math.max(...folds).toFixed(1)} ms (${folds.length})`,
   );
-  session.stop();
+  dashboard.stop();
 }
 
-function paint(session: Dashboard): void {
-  for (const line of session.frame()) paintLine(line, SIZE.columns, LOOK);
+function paint(dashboard: Dashboard): void {
+  for (const line of dashboard.frame()) paintLine(line, SIZE.columns, LOOK);
 }

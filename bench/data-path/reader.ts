@@ -1,19 +1,19 @@
-/** One process that trains on MNIST, for bench/data-path.ts: `reader.js shared|copied DATA_DIR`; prints its figures. */
+/** Reads batches of MNIST and prints memory and time, for bench/data-path.ts. Usage: `reader.js shared|copied DATA_DIR`. */
 import { readFileSync } from 'node:fs';
 import { loadImages } from '../../agent/data/load.ts';
 import { chooseBackend } from '../../agent/machine/backend.ts';
 import { onDevice, trainImages } from '../../agent/trainers/autoencoder/images.ts';
 
-/** Batches after the first, so that memory has come to rest. */
+/** Number of batches after the first, until memory use is stable. */
 const BATCHES = 500;
 const BATCH = 64;
 
-const [way = 'shared', dataDir = ''] = process.argv.slice(2);
+const [method = 'shared', dataDir = ''] = process.argv.slice(2);
 await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
 const begun = performance.now();
 const { train } = await loadImages('mnist', dataDir);
-// What trawl did before, and does on a GPU: all training images as floats in the backend's memory.
-const images = way === 'copied' ? onDevice(train, train.count) : trainImages(train, train.count);
+// `copied` has all training images as floats in the backend's memory, as on a GPU.
+const images = method === 'copied' ? onDevice(train, train.count) : trainImages(train, train.count);
 const batch = (first: number) => {
   images.pick(Int32Array.from({ length: BATCH }, (_, i) => (first + i * 919) % train.count)).dispose();
 };

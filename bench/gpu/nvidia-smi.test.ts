@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { sampleOf } from './nvidia-smi.ts';
+import { parseSample } from './nvidia-smi.ts';
 
-test('a line of nvidia-smi is how busy the card is, and how full; other lines are none', () => {
-  expect(sampleOf('37, 1024')).toEqual({ utilisation: 0.37, memoryMiB: 1024 });
-  expect(sampleOf('[N/A], 1024')).toBeUndefined();
-  expect(sampleOf('No devices were found')).toBeUndefined();
+test('a line of nvidia-smi has the utilization and the used memory; other lines are ignored', () => {
+  expect(parseSample('37, 1024')).toEqual({ utilization: 0.37, memoryMiB: 1024 });
+  expect(parseSample('[N/A], 1024')).toBeUndefined();
+  expect(parseSample('No devices were found')).toBeUndefined();
 });

@@ -1,10 +1,10 @@
 /**
- * On a machine with an NVIDIA GPU: checks that TensorFlow.js computes on it, then trains alone and in packs of 4, 16 and
- * 64, with what the GPU does meanwhile, and the same net in PyTorch where a Python has it (TRAWL_PYTHON, or python3).
+ * Training on an NVIDIA GPU: checks that TensorFlow.js can use the GPU, and then measures single trials and packs of 4, 16
+ * and 64 with the use of the GPU, and the same network in PyTorch if it is installed (TRAWL_PYTHON, or python3).
  *
  *   npm run setup:native -- --cuda && npm run bench:gpu -- [--seconds 5] [--packs 1,4,16,64] [--backend tensorflow-gpu]
  *
- * `--backend wasm` or `tensorflow` runs the same on a CPU, to try the script itself.
+ * `--backend wasm` or `tensorflow` runs the same on a CPU, to test this script.
  */
 import { parseArgs } from 'node:util';
 import { BACKENDS, type BackendName } from '../../agent/machine/backend.ts';
@@ -12,7 +12,7 @@ import { listGpus } from '../../agent/machine/gpus.ts';
 import { probeBackends } from '../../agent/machine/probe.ts';
 import { measureInTurns } from '../train/compare.ts';
 import { type Peer, pytorchPeer, tfjsPeer } from '../train/peer.ts';
-import { whileSampling } from './nvidia-smi.ts';
+import { sampleGpuDuring } from './nvidia-smi.ts';
 
 const { values } = parseArgs({
   options: {
@@ -43,17 +43,17 @@ async function isUsable(name: BackendName): Promise<boolean> {
   }
   const probed = (await probeBackends()).find((probe) => probe.name === name);
   if (probed?.loads) return true;
-  console.error(`${name} cannot be used here: ${probed?.reason}`);
+  console.error(`could not load ${name}: ${probed?.reason}`);
   return false;
 }
 
 async function bench(name: BackendName): Promise<void> {
   const peer = await tfjsPeer(name, THREADS);
-  if (peer === undefined) throw new Error(`${name} loads, and its process ended`);
+  if (peer === undefined) throw new Error(`${name} loads, but its process ended`);
   const torch = await pytorchPeer(THREADS, name === 'tensorflow-gpu' ? 'cuda' : 'cpu');
   try {
     for (const one of [peer, torch]) if (one !== undefined) console.log(`with: ${one.description}`);
-    console.log('\ntrainer         depth  pack   samples/s   a trial    step ms   GPU busy   GPU MiB');
+    console.log('\ntrainer         depth  pack   samples/s per trial    step ms   GPU busy   GPU MiB');
     for (const depth of [3, 5] as const) {
       for (const pack of packs) await print('trawl', peer, depth, pack);
       if (torch !== undefined) await print('PyTorch', torch, depth, 1);
@@ -66,7 +66,7 @@ async function bench(name: BackendName): Promise<void> {
 
 async function print(name: string, peer: Peer, depth: 3 | 5, pack: number): Promise<void> {
   const request = { subject: 'trawl', depth, batch: BATCH, pack, seconds } as const;
-  const { result, use } = await whileSampling(() => measureInTurns([{ name, peer, request }], 1));
+  const { result, use } = await sampleGpuDuring(() => measureInTurns([{ name, peer, request }], 1));
   const [{ samplesPerSecond, stepMs } = { samplesPerSecond: Number.NaN, stepMs: Number.NaN }] = result;
   const cells = [
     name.padEnd(15),
@@ -75,7 +75,7 @@ async function print(name: string, peer: Peer, depth: 3 | 5, pack: number): Prom
     samplesPerSecond.toFixed(0).padStart(11),
     (samplesPerSecond / pack).toFixed(0).padStart(9),
     stepMs.toFixed(2).padStart(10),
-    (use === undefined ? '-' : `${Math.round(use.utilisation * 100)}%`).padStart(10),
+    (use === undefined ? '-' : `${Math.round(use.utilization * 100)}%`).padStart(10),
     (use === undefined ? '-' : `${use.memoryMiB}`).padStart(9),
   ];
   console.log(cells.join(' '));

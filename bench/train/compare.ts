@@ -1,9 +1,8 @@
-/** Measures rows of a table in turns, so that what else the machine does falls on all of them alike. */
-import type { Answer, Request } from './measurement.ts';
-import type { Peer } from './peer.ts';
+/** Comparison of implementations in one run. */
+import { type Answer, type Peer, pytorchPeer, type Request, tfjsPeer } from './peer.ts';
 
 export interface Row {
-  /** What the table calls who trains. */
+  /** Name of the implementation in the table. */
   readonly name: string;
   readonly peer: Peer;
   readonly request: Request;
@@ -11,20 +10,23 @@ export interface Row {
 
 export interface Rate {
   readonly row: Row;
-  /** Images of all members. */
+  /** Images of all pack members. */
   readonly samplesPerSecond: number;
   readonly stepMs: number;
-  /** Taken in the round that the mean is of. */
+  /** Number of steps in the round that the mean is from. */
   readonly steps: number;
-  /** The fastest single step of all rounds; of an epoch's last batch too, which is short. */
+  /** Duration of the fastest step of all rounds, including the smaller last batch of an epoch. */
   readonly leastMs: number;
 }
 
-/** Of each row the best of the rounds: on a busy machine the one that was disturbed least. */
+/**
+ * Measures the rows in turns, so that other load on the machine affects all of them alike. Returns the best round of each
+ * row, which was disturbed least.
+ */
 export async function measureInTurns(rows: readonly Row[], rounds: number): Promise<readonly Rate[]> {
   const answers = new Map<Row, Answer[]>(rows.map((row) => [row, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const row of rows) answers.get(row)?.push(await row.peer.ask(row.request));
+    for (const row of rows) answers.get(row)?.push(await row.peer.request(row.request));
   }
   return rows.map((row) => {
     const own = answers.get(row) ?? [];
@@ -39,4 +41,49 @@ export async function measureInTurns(rows: readonly Row[], rounds: number): Prom
       samplesPerSecond: (1000 / stepMs) * batch * pack,
     };
   });
+}
+
+const SAMPLES = 60_000;
+const BATCH = 64;
+
+export interface EpochTimes {
+  readonly depth: 3 | 5;
+  readonly threads: number;
+  /** libtensorflow first, then PyTorch. */
+  readonly trainers: readonly { readonly name: string; readonly epochS: number; readonly steps: number }[];
+}
+
+/**
+ * Measures the time of an epoch of 60,000 images in batches of 64, without evaluation, with libtensorflow and PyTorch: the
+ * mean step of the best round, times the steps of an epoch. `steps` is the number of steps of that round. Yields nothing
+ * if libtensorflow or PyTorch is not installed.
+ */
+export async function* epochTimes(
+  threadCounts: readonly number[],
+  seconds: number,
+  rounds: number,
+): AsyncGenerator<EpochTimes> {
+  for (const threads of threadCounts) {
+    const peers: (readonly [string, Peer | undefined])[] = [
+      ['tensorflow', await tfjsPeer('tensorflow', threads)],
+      ['PyTorch', await pytorchPeer(threads, 'cpu')],
+    ];
+    try {
+      for (const depth of [3, 5] as const) {
+        const rows = peers.flatMap(([name, peer]) =>
+          peer === undefined
+            ? []
+            : [{ name, peer, request: { subject: 'trawl', depth, batch: BATCH, pack: 1, seconds } as const }],
+        );
+        if (rows.length < peers.length) return;
+        yield { depth, threads, trainers: (await measureInTurns(rows, rounds)).map(timesOf) };
+      }
+    } finally {
+      for (const [, peer] of peers) peer?.stop();
+    }
+  }
+}
+
+function timesOf({ row, samplesPerSecond, steps }: Rate) {
+  return { name: row.name, epochS: SAMPLES / samplesPerSecond, steps };
 }

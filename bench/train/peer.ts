@@ -1,11 +1,50 @@
-/** A process that is asked to measure something, one line of JSON each way. */
+/** Processes that measure training speed. Requests and answers are one line of JSON each. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface, type Interface } from 'node:readline';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { BackendName } from '../../agent/machine/backend.ts';
 import { threadEnvironment } from '../../agent/machine/slots.ts';
-import { type Answer, IMAGES, type Ready, type Request } from './measurement.ts';
 
+/** `trawl`: the trainer's own step; `stock`: the same network as a stock model; `matmul`: a single matrix product. */
+export type Subject = 'trawl' | 'stock' | 'matmul';
+
+export interface Request {
+  readonly subject: Subject;
+  readonly depth: 3 | 5;
+  /** Images per step and pack member. */
+  readonly batch: number;
+  /** Trials trained together; 1 for subjects other than `trawl`. */
+  readonly pack: number;
+  /** Duration of the measurement. The first measurement of a subject is preceded by a warm-up. */
+  readonly seconds: number;
+}
+
+export interface Answer {
+  /** Number of steps or products. */
+  readonly count: number;
+  readonly seconds: number;
+  /** Duration of the fastest step in seconds. On a GPU, which works asynchronously, the duration of submitting it. */
+  readonly least: number;
+}
+
+/** The first line that a measuring process prints, when it is ready for requests. */
+export interface Ready {
+  /** Versions and threads. */
+  readonly description: string;
+}
+
+/** Number of training images, of MNIST's 60,000. The cost of a step does not depend on it. */
+export const IMAGES = 10_000;
+export const LATENT_DIM = 30;
+export const LEARNING_RATE = 1e-3;
+/** lambda_l1 and weight_decay by depth, as in the study. */
+export const PENALTY = { 3: 1e-5, 5: 1e-7 } as const;
+
+/** The product of the widest layer of the 5-layer network with a batch: `[MATMUL_ROWS, MATMUL_INNER] x [MATMUL_INNER, batch]`. */
+export const MATMUL_ROWS = 640;
+export const MATMUL_INNER = 784;
+
+/** A process that answers measurement requests. */
 export class Peer {
   readonly description: string;
   readonly #child: ChildProcess;
@@ -17,22 +56,22 @@ export class Peer {
     this.description = description;
   }
 
-  /** @returns undefined when it ends before it is ready: that backend, or PyTorch, is not here */
+  /** Starts a process. Returns undefined if it ends before it is ready, because the backend or PyTorch is not installed. */
   static async start(command: readonly string[], env: Readonly<Record<string, string>>): Promise<Peer | undefined> {
     const [program = '', ...args] = command;
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'], env: { ...process.env, ...env } });
     child.on('error', () => {});
     child.stdin.on('error', () => {});
-    const lines = reader(createInterface({ input: child.stdout }));
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const { value, done } = await lines.next();
     return done ? undefined : new Peer(child, lines, JSON.parse(value) as Ready);
   }
 
-  /** @throws {Error} when it has ended */
-  async ask(request: Request): Promise<Answer> {
+  /** @throws {Error} if the process has ended */
+  async request(request: Request): Promise<Answer> {
     this.#child.stdin?.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`${this.description} ended while it was asked for ${JSON.stringify(request)}`);
+    if (done) throw new Error(`${this.description} ended during ${JSON.stringify(request)}`);
     return JSON.parse(value) as Answer;
   }
 
@@ -43,16 +82,12 @@ export class Peer {
 
 export function tfjsPeer(backend: BackendName, threads: number): Promise<Peer | undefined> {
   const program = fileURLToPath(new URL('./tfjs-process.js', import.meta.url));
-  // As a slot has them that is alone on a machine of so many cores.
+  // The settings of the only slot on a machine with this number of cores.
   return Peer.start([process.execPath, program, backend], threadEnvironment(threads, 1, process.env));
 }
 
-/** The Python that TRAWL_PYTHON names, or python3, where it has torch. */
+/** Starts TRAWL_PYTHON, or python3. Returns undefined if it has no torch. */
 export function pytorchPeer(threads: number, device: 'cpu' | 'cuda'): Promise<Peer | undefined> {
   const script = fileURLToPath(new URL('../../../bench/pytorch_train.py', import.meta.url));
   return Peer.start([process.env.TRAWL_PYTHON ?? 'python3', script, `${threads}`, `${IMAGES}`, device], {});
-}
-
-function reader(lines: Interface): AsyncIterator<string> {
-  return lines[Symbol.asyncIterator]();
 }

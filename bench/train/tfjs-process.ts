@@ -1,17 +1,14 @@
-/** A process that trains on one backend of TensorFlow.js, as it is asked on stdin: `tfjs-process.js BACKEND`. */
+/** Measures one backend of TensorFlow.js, on requests from stdin. Usage: `tfjs-process.js BACKEND`. */
 import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs-core';
 import { defaultDataDir } from '../../agent/data/cache.ts';
 import { loadImages } from '../../agent/data/load.ts';
 import { type BackendName, chooseBackend } from '../../agent/machine/backend.ts';
 import { trainImages } from '../../agent/trainers/autoencoder/images.ts';
-import { matmulStep } from './matmul-step.ts';
-import { type Answer, IMAGES, type Ready, type Request } from './measurement.ts';
-import { stockStep } from './stock-step.ts';
-import type { Step } from './subject.ts';
-import { trawlStep } from './trawl-step.ts';
+import { type Answer, IMAGES, type Ready, type Request } from './peer.ts';
+import { matmulStep, type Step, stockStep, trawlStep } from './steps.ts';
 
-/** Before the first measurement of a subject: code is compiled and memory is had. */
+/** Warm-up before the first measurement of a subject, to compile code and allocate memory. */
 const WARM_UP_S = 0.5;
 
 const forced = process.argv[2] as BackendName;
@@ -20,7 +17,7 @@ const images = (await loadImages('mnist', defaultDataDir(process.env))).train;
 const train = trainImages(images, IMAGES);
 const rows = train.pick(Int32Array.from({ length: IMAGES }, (_, i) => i));
 const steps = new Map<string, Step>();
-say({ description: `TensorFlow.js ${tf.version_core} on ${forced}${libtensorflowVersion()}` });
+send({ description: `TensorFlow.js ${tf.version_core} on ${forced}${libtensorflowVersion()}` });
 
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line) as Request;
@@ -31,7 +28,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     steps.set(key, step);
     await measure(step, WARM_UP_S);
   }
-  say(await measure(step, request.seconds));
+  send(await measure(step, request.seconds));
 }
 
 function stepOf(request: Request): Step {
@@ -67,6 +64,6 @@ function libtensorflowVersion(): string {
   return `, TensorFlow ${(backend.binding as { readonly TF_Version: string }).TF_Version}`;
 }
 
-function say(message: Ready | Answer): void {
+function send(message: Ready | Answer): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
