@@ -1,4 +1,4 @@
-# The agent, with TensorFlow's native library for NVIDIA GPUs (CUDA 12, cuDNN 9, which come with it).
+# The agent, with TensorFlow's native library for NVIDIA GPUs (includes CUDA 12 and cuDNN 9).
 #   docker build -f deploy/docker/agent.Dockerfile -t trawl-agent .
 #   docker build -f deploy/docker/agent.Dockerfile -t trawl-agent:cpu --build-arg NATIVE=--cpu --build-arg BASE=ubuntu:22.04 .
 ARG BASE=nvidia/cuda:12.5.1-base-ubuntu22.04
@@ -15,7 +15,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-# The library stays where it is put: the packages link to it.
+# The packages link to the library, so its path must be the same in the final image.
 ENV XDG_CACHE_HOME=/opt/cache
 RUN npm run build && node deploy/native.mjs ${NATIVE} && npm prune --omit=dev
 
@@ -38,7 +38,7 @@ COPY --from=build /app/proto/trawl proto/trawl
 USER trawl
 VOLUME /data
 EXPOSE 9465
-# Records that wait, and data sets, are in /data.
+# /data holds spooled records and data sets.
 ENV TRAWL_DATA=/data/datasets
 HEALTHCHECK --interval=10s --start-period=120s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9465/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]

@@ -1,4 +1,4 @@
-# The coordinator, and every other verb that needs no GPU.
+# The coordinator, and all other commands that need no GPU.
 #   docker build -f deploy/docker/coordinator.Dockerfile -t trawl-coordinator .
 FROM node:20-bookworm-slim AS build
 WORKDIR /app
@@ -21,6 +21,6 @@ VOLUME /data
 EXPOSE 7070 9464
 HEALTHCHECK --interval=10s --start-period=60s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9464/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# Sweeps, results and artifacts are in /data. --insecure: see docs/deploy.md on who may reach these ports.
+# /data holds sweeps, results and artifacts. For --insecure, see "Network access" in docs/deploy.md.
 ENTRYPOINT ["node", "/app/bin/trawl.mjs"]
 CMD ["coordinator", "--dir", "/data", "--listen", "0.0.0.0:7070", "--metrics", "0.0.0.0:9464", "--insecure"]

@@ -1,4 +1,4 @@
-/** The coordinator from the inside: its store, scheduler, transports and process. */
+/** The dashboard of the coordinator: store, scheduler, transports and process. */
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { framed } from './frame.ts';
 import { figure, graph, type Queries } from './panels.ts';
@@ -18,51 +18,62 @@ const perSecond = (counter: string) => `sum(rate(${counter}[$__rate_interval]))`
 export const coordinator = () =>
   framed('trawl-coordinator', 'trawl: coordinator', 'Store, scheduler, gRPC, NATS and process of the coordinator.')
     .withRow(new RowBuilder('Now'))
-    .withPanel(figure({ title: 'Up', about: '1 while it answers.', unit: 'short' }, `up${PROCESS}`))
+    .withPanel(figure({ title: 'Up', about: '1 if the coordinator answers.', unit: 'short' }, `up${PROCESS}`))
     .withPanel(
-      figure({ title: 'Since its start', about: '', unit: 's' }, `time() - trawl_start_time_seconds${PROCESS}`),
+      figure(
+        { title: 'Uptime', about: 'Time since the process started.', unit: 's' },
+        `time() - trawl_start_time_seconds${PROCESS}`,
+      ),
     )
     .withPanel(
       figure(
-        { title: 'Grants a second', about: 'Leases of trials.', unit: 'short' },
+        { title: 'Grants per second', about: 'Leases granted for trials.', unit: 'short' },
         perSecond('trawl_dispatch_latency_seconds_count'),
       ),
     )
     .withPanel(
       figure(
-        { title: 'Reports a second', about: 'Made durable.', unit: 'short' },
+        { title: 'Reports per second', about: 'Reports committed to the store.', unit: 'short' },
         perSecond('trawl_reports_ingested_total'),
       ),
     )
-    .withPanel(figure({ title: 'Offers', about: 'That stand.', unit: 'short' }, 'sum(trawl_offers_outstanding)'))
+    .withPanel(figure({ title: 'Offers', about: 'Current offers.', unit: 'short' }, 'sum(trawl_offers_outstanding)'))
     .withPanel(
       figure(
-        { title: 'Disk free', about: "Of the coordinator's folder.", unit: 'percentunit' },
+        { title: 'Disk free', about: "Free share of the disk with the coordinator's folder.", unit: 'percentunit' },
         'trawl_disk_free_bytes / trawl_disk_size_bytes',
       ),
     )
     .withRow(new RowBuilder('Work'))
     .withPanel(
       graph(
-        { title: 'Offer to grant', about: 'How long offers wait for an agent.', unit: 's' },
+        { title: 'Dispatch latency', about: 'Time from an offer to its grant.', unit: 's' },
         quantiles('trawl_dispatch_latency_seconds'),
       ),
     )
     .withPanel(
       graph(
-        { title: 'One commit', about: 'A transaction of the store, its flush included.', unit: 's' },
+        {
+          title: 'Commit duration',
+          about: 'Duration of one transaction of the store, including the flush.',
+          unit: 's',
+        },
         quantiles('trawl_store_commit_seconds'),
       ),
     )
     .withPanel(
       graph(
-        { title: 'One pass of the scheduler', about: 'Filling the window of offers.', unit: 's' },
+        {
+          title: 'Scheduler pass duration',
+          about: 'Duration of one scheduler pass, which fills the window of offers.',
+          unit: 's',
+        },
         quantiles('trawl_scheduler_pass_seconds'),
       ),
     )
     .withPanel(
       graph(
-        { title: 'A second', about: 'What goes through.', unit: 'ops' },
+        { title: 'Throughput', about: 'Operations per second.', unit: 'ops' },
         {
           reports: perSecond('trawl_reports_ingested_total'),
           grants: perSecond('trawl_dispatch_latency_seconds_count'),
@@ -74,8 +85,8 @@ export const coordinator = () =>
     .withPanel(
       graph(
         {
-          title: 'Age of reports',
-          about: 'The oldest made durable since the last scrape; what was spooled is old.',
+          title: 'Report lag',
+          about: 'Age of the oldest report committed since the last scrape. Spooled reports are old.',
           unit: 's',
         },
         { oldest: 'max(trawl_reports_lag_seconds)' },
@@ -84,8 +95,8 @@ export const coordinator = () =>
     .withPanel(
       graph(
         {
-          title: 'Refused and lost',
-          about: 'Records of attempts without a lease; attempts lost with their agent.',
+          title: 'Rejected reports and lost attempts',
+          about: 'Records rejected because their attempt has no lease; attempts lost with their agent.',
           unit: 'short',
         },
         {
@@ -97,19 +108,23 @@ export const coordinator = () =>
     .withRow(new RowBuilder('Calls'))
     .withPanel(
       graph(
-        { title: 'Calls a second', about: 'That ended, by method.', unit: 'ops' },
+        { title: 'Calls per second', about: 'Completed calls by method.', unit: 'ops' },
         { '{{grpc_method}}': 'sum by (grpc_method) (rate(trawl_grpc_server_handled_total[$__rate_interval]))' },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Calls by status', about: 'Everything but OK is worth a look.', unit: 'ops' },
+        {
+          title: 'Calls by status',
+          about: 'Completed calls by gRPC status. Any status other than OK indicates a problem.',
+          unit: 'ops',
+        },
         { '{{grpc_code}}': 'sum by (grpc_code) (rate(trawl_grpc_server_handled_total[$__rate_interval]))' },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Slowest calls', about: '99th percentile of the calls that are answered once.', unit: 's', width: 24 },
+        { title: 'Slowest calls', about: '99th percentile of the duration of unary calls.', unit: 's', width: 24 },
         {
           '{{grpc_method}}':
             'histogram_quantile(0.99, sum by (grpc_method, le) (rate(trawl_grpc_server_handling_seconds_bucket{grpc_method!~"Report|Watch|ReadLog|Put|ServerReflectionInfo"}[$__rate_interval])))',
@@ -119,26 +134,26 @@ export const coordinator = () =>
     .withRow(new RowBuilder('NATS'))
     .withPanel(
       graph(
-        { title: 'Stream of offers', about: 'Messages in it, and how many it may hold.', unit: 'short' },
+        { title: 'Stream of offers', about: 'Number of messages in the stream, and its limit.', unit: 'short' },
         { messages: 'trawl_nats_stream_messages', limit: 'trawl_nats_stream_limit_messages' },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Reconnects', about: 'Times that the connection to NATS came back.', unit: 'short' },
+        { title: 'NATS reconnects', about: 'Number of reconnects to NATS.', unit: 'short' },
         { '{{component}} {{instance}}': 'increase(trawl_nats_reconnects_total[$__rate_interval])' },
       ),
     )
     .withRow(new RowBuilder('Process'))
     .withPanel(
       graph(
-        { title: 'CPU', about: 'Cores in use.', unit: 'short', width: 8 },
+        { title: 'CPU', about: 'Number of cores used.', unit: 'short', width: 8 },
         { cores: `rate(process_cpu_seconds_total${PROCESS}[$__rate_interval])` },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Memory', about: '', unit: 'bytes', width: 8 },
+        { title: 'Memory', about: 'Memory of the process.', unit: 'bytes', width: 8 },
         {
           resident: `process_resident_memory_bytes${PROCESS}`,
           'heap in use': `nodejs_heap_size_used_bytes${PROCESS}`,
@@ -147,19 +162,19 @@ export const coordinator = () =>
     )
     .withPanel(
       graph(
-        { title: "Event loop's lag", about: '99th percentile since the last scrape.', unit: 's', width: 8 },
+        { title: 'Event loop lag', about: '99th percentile since the last scrape.', unit: 's', width: 8 },
         { lag: `nodejs_eventloop_lag_p99_seconds${PROCESS}` },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Series', about: 'That each process has.', unit: 'short' },
+        { title: 'Series', about: 'Number of series of each process.', unit: 'short' },
         { '{{instance}}': 'scrape_samples_scraped{job=~"trawl-.*"}' },
       ),
     )
     .withPanel(
       graph(
-        { title: 'A scrape', about: 'How long each takes.', unit: 's' },
+        { title: 'Scrape duration', about: 'Duration of a scrape of each process.', unit: 's' },
         { '{{instance}}': 'scrape_duration_seconds{job=~"trawl-.*"}' },
       ),
     );

@@ -1,4 +1,4 @@
-/** Every dashboard, by the file that Grafana reads it from. */
+/** All dashboards by file name. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { coordinator } from './coordinator.ts';
 import { fleet } from './fleet.ts';

@@ -1,4 +1,4 @@
-/** The machines: who is there, what they do, and what their GPUs and disks say. */
+/** The dashboard of the fleet: agents, their slots, GPUs and disks. */
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { framed } from './frame.ts';
 import { figure, graph, table } from './panels.ts';
@@ -8,13 +8,17 @@ export const fleet = () =>
     .withRow(new RowBuilder('Now'))
     .withPanel(
       figure(
-        { title: 'Agents connected', about: 'Heard within the lease.', unit: 'short' },
+        { title: 'Agents connected', about: 'Agents with a heartbeat within the lease time.', unit: 'short' },
         'sum(trawl_agents{state="connected"})',
       ),
     )
     .withPanel(
       figure(
-        { title: 'Agents lost', about: 'Silent for longer than the lease; told of for an hour.', unit: 'short' },
+        {
+          title: 'Agents lost',
+          about: 'Agents without a heartbeat for longer than the lease time. They stay listed for an hour.',
+          unit: 'short',
+        },
         'sum(trawl_agents{state="lost"})',
       ),
     )
@@ -26,26 +30,26 @@ export const fleet = () =>
     )
     .withPanel(
       figure(
-        { title: 'Slots free', about: 'Slots of connected agents that run nothing.', unit: 'short' },
+        { title: 'Slots free', about: 'Idle slots of connected agents.', unit: 'short' },
         'sum(trawl_agent_slots{state="free"})',
       ),
     )
     .withPanel(
       figure(
-        { title: 'Sweeps running', about: 'Neither paused nor stopping.', unit: 'short' },
+        { title: 'Sweeps running', about: 'Sweeps that are neither paused nor stopping.', unit: 'short' },
         'sum(trawl_sweeps{state="running"})',
       ),
     )
     .withPanel(
       figure(
-        { title: 'GPUs at work', about: 'Mean utilization of all GPUs.', unit: 'percentunit' },
+        { title: 'GPU utilization', about: 'Mean utilization of all GPUs.', unit: 'percentunit' },
         'avg(trawl_agent_gpu_utilization_ratio)',
       ),
     )
     .withRow(new RowBuilder('Slots'))
     .withPanel(
       graph(
-        { title: 'Slots', about: 'Of all agents.', unit: 'short' },
+        { title: 'Slots', about: 'Slots of all agents by state.', unit: 'short' },
         { '{{state}}': 'sum by (state) (trawl_agent_slots)' },
         true,
       ),
@@ -53,8 +57,8 @@ export const fleet = () =>
     .withPanel(
       graph(
         {
-          title: 'Last heard',
-          about: "Age of each agent's last sign of life; a heartbeat comes every fifth of the lease.",
+          title: 'Time since last heartbeat',
+          about: 'Age of the last heartbeat of each agent. The interval is a fifth of the lease time.',
           unit: 's',
         },
         { '{{agent}}': 'time() - trawl_agent_last_heartbeat_timestamp_seconds' },
@@ -63,8 +67,8 @@ export const fleet = () =>
     .withPanel(
       graph(
         {
-          title: 'Records waiting',
-          about: 'Reports that agents keep on disk until the coordinator has them.',
+          title: 'Spooled records',
+          about: 'Records that agents keep on disk until the coordinator acknowledges them.',
           unit: 'short',
         },
         { '{{agent}}': 'trawl_agent_spooled_records' },
@@ -72,39 +76,47 @@ export const fleet = () =>
     )
     .withPanel(
       graph(
-        { title: 'Attempts lost', about: 'With an agent that fell silent, was restarted or shut down.', unit: 'short' },
+        {
+          title: 'Attempts lost',
+          about: 'Attempts lost because their agent sent no heartbeat, was restarted or was shut down.',
+          unit: 'short',
+        },
         { lost: 'sum(increase(trawl_lease_expirations_total[$__rate_interval]))' },
       ),
     )
     .withRow(new RowBuilder('GPUs'))
     .withPanel(
       graph(
-        { title: 'Utilization', about: 'Share of the time in which a kernel ran.', unit: 'percentunit' },
+        { title: 'GPU utilization by GPU', about: 'Share of the time in which a kernel ran.', unit: 'percentunit' },
         { '{{agent}} {{gpu}}': 'trawl_agent_gpu_utilization_ratio' },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Memory', about: 'In use, whoever uses it.', unit: 'percentunit' },
+        { title: 'GPU memory', about: 'Share of memory used by all processes.', unit: 'percentunit' },
         { '{{agent}} {{gpu}}': 'trawl_agent_gpu_memory_used_bytes / trawl_agent_gpu_memory_total_bytes' },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Temperature', about: 'A card that grows too hot slows itself down.', unit: 'celsius' },
+        { title: 'GPU temperature', about: 'A GPU that is too hot reduces its clock rate.', unit: 'celsius' },
         { '{{agent}} {{gpu}}': 'trawl_agent_gpu_temperature_celsius' },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Power', about: 'Of all GPUs of an agent.', unit: 'watt' },
+        { title: 'GPU power', about: 'Total power of the GPUs of each agent.', unit: 'watt' },
         { '{{agent}}': 'sum by (agent) (trawl_agent_gpu_power_watts)' },
       ),
     )
     .withRow(new RowBuilder('Data sets and disks'))
     .withPanel(
       graph(
-        { title: 'Data sets', about: 'Found in the cache, and fetched first.', unit: 'short' },
+        {
+          title: 'Data set cache hits and misses',
+          about: 'Trials that found their data set in the cache, and downloads.',
+          unit: 'short',
+        },
         {
           found: 'sum(increase(trawl_dataset_cache_hits_total[$__rate_interval]))',
           fetched: 'sum(increase(trawl_dataset_cache_misses_total[$__rate_interval]))',
@@ -113,20 +125,25 @@ export const fleet = () =>
     )
     .withPanel(
       graph(
-        { title: 'Cache', about: 'Bytes of data sets on each agent.', unit: 'bytes' },
+        { title: 'Data set cache size', about: 'Size of the data set cache of each agent.', unit: 'bytes' },
         { '{{agent}}': 'trawl_dataset_cache_bytes' },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Disk free', about: "Share of the disk of each agent's folder.", unit: 'percentunit' },
+        { title: 'Disk free', about: "Free share of the disk with each agent's folder.", unit: 'percentunit' },
         { '{{agent}}': 'trawl_agent_disk_free_bytes / trawl_agent_disk_size_bytes' },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Agent processes', about: 'CPU of the supervisors; their workers are not in.', unit: 'percentunit' },
+        { title: 'Agent CPU', about: 'CPU usage of the supervisors, without their workers.', unit: 'percentunit' },
         { '{{instance}}': 'rate(process_cpu_seconds_total{job="trawl-agent"}[$__rate_interval])' },
       ),
     )
-    .withPanel(table({ title: 'Agents', about: 'What each one is.', unit: 'short' }, 'trawl_agent_info'));
+    .withPanel(
+      table(
+        { title: 'Agents', about: 'Host, GPU model, backend and version of each agent.', unit: 'short' },
+        'trawl_agent_info',
+      ),
+    );

@@ -1,4 +1,4 @@
-/** What trawl's dashboards have in common: data source, time, links to each other, marks where sweeps begin and end. */
+/** Common parts of the dashboards: data source, time range, links, annotations for the start and end of sweeps. */
 import {
   AnnotationQueryBuilder,
   DashboardBuilder,
@@ -9,7 +9,10 @@ import {
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DATASOURCE } from './panels.ts';
 
-/** @param sweeps PromQL's label matchers of the sweeps that are marked: `sweep="$sweep"`, or none for all */
+/**
+ * Returns a dashboard without panels.
+ * @param sweeps PromQL label matchers of the sweeps with annotations, such as `sweep="$sweep"`; default: all
+ */
 export function framed(uid: string, title: string, about: string, sweeps = ''): DashboardBuilder {
   return new DashboardBuilder(title)
     .uid(uid)
@@ -27,11 +30,11 @@ export function framed(uid: string, title: string, about: string, sweeps = ''): 
         .keepTime(true),
     )
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
-    .annotation(mark('sweep began', 'green', `trawl_sweep_start_timestamp_seconds{${sweeps}} * 1000`))
+    .annotation(mark('sweep started', 'green', `trawl_sweep_start_timestamp_seconds{${sweeps}} * 1000`))
     .annotation(mark('sweep ended', 'red', `trawl_sweep_end_timestamp_seconds{${sweeps}} * 1000`));
 }
 
-/** The value of the series is when it was, in milliseconds. */
+/** The value of the series is the time of the annotation in milliseconds. */
 function mark(name: string, colour: string, expr: string): AnnotationQueryBuilder {
   return new AnnotationQueryBuilder()
     .name(name)

@@ -1,4 +1,4 @@
-/** `npm run dashboards`: writes the dashboards to where Grafana reads them. */
+/** Implements `npm run dashboards`: writes the dashboards to the folder from which Grafana reads them. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DASHBOARDS } from './dashboards.ts';

@@ -1,4 +1,4 @@
-/** The kinds of panel that trawl's dashboards are made of, so that all of them look alike. */
+/** The kinds of panels that the dashboards use, with a common style. */
 import {
   BigValueColorMode,
   BigValueGraphMode,
@@ -16,25 +16,25 @@ import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat'
 import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as GraphPanel } from '@grafana/grafana-foundation-sdk/timeseries';
 
-/** Chosen at the top of each dashboard. */
+/** The user selects it at the top of each dashboard. */
 export const DATASOURCE = { type: 'prometheus', uid: '$datasource' };
 
 export interface Look {
   readonly title: string;
-  /** What a person should know to read it. */
+  /** Description for the user. */
   readonly about: string;
-  /** Grafana's name: `s`, `bytes`, `percentunit`, `short`. */
+  /** Grafana's name of the unit: `s`, `bytes`, `percentunit`, `short`. */
   readonly unit: string;
-  /** Of 24 columns. */
+  /** Number of columns, of 24. */
   readonly width?: number;
 }
 
-/** PromQL by legend, which may hold `{{label}}`. */
+/** PromQL by legend, which can contain `{{label}}`. */
 export type Queries = Readonly<Record<string, string>>;
 
 const REF_IDS = 'ABCDEFGH';
 
-/** Lines over time; `stacked` where they add up. */
+/** Returns a panel with lines over time; `stacked` adds them up. */
 export function graph({ title, about, unit, width = 12 }: Look, queries: Queries, stacked = false): GraphPanel {
   const panel = new GraphPanel()
     .title(title)
@@ -56,7 +56,7 @@ export function graph({ title, about, unit, width = 12 }: Look, queries: Queries
   return stacked ? panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal)) : panel;
 }
 
-/** The newest value, large. */
+/** Returns a panel that shows the newest value. */
 export function figure({ title, about, unit, width = 4 }: Look, expr: string): StatPanel {
   return new StatPanel()
     .title(title)
@@ -71,7 +71,7 @@ export function figure({ title, about, unit, width = 4 }: Look, expr: string): S
     .targets(targetsOf({ '': expr }));
 }
 
-/** One row for each series of the query. */
+/** Returns a table with one row per series. */
 export function table({ title, about, unit, width = 24 }: Look, expr: string): TablePanel {
   return new TablePanel()
     .title(title)

@@ -1,4 +1,4 @@
-/** One sweep, chosen at the top: how far it is, how good, what fails, and when it will be done. */
+/** The dashboard of one sweep, which the user selects: progress, results, failures and remaining time. */
 import {
   QueryVariableBuilder,
   RowBuilder,
@@ -15,12 +15,12 @@ const choice = new QueryVariableBuilder('sweep')
   .label('Sweep')
   .datasource(DATASOURCE)
   .query({ query: 'query_result(trawl_sweep_info)', refId: 'sweep' })
-  // By its name; the series are by its id.
+  // Lists names, and selects series by id.
   .regex('/name="(?<text>[^"]+)".*sweep="(?<value>[^"]+)"/')
   .refresh(VariableRefresh.OnTimeRangeChanged)
   .sort(VariableSort.NumericalDesc);
 
-/** Median and the slowest hundredth of a histogram of seconds. */
+/** Returns queries for the median and the 99th percentile of a histogram. */
 function quantiles(family: string): Queries {
   const rates = `sum by (le) (rate(${family}_bucket{${OF_SWEEP}}[$__rate_interval]))`;
   return {
@@ -30,20 +30,20 @@ function quantiles(family: string): Queries {
 }
 
 export const sweep = () =>
-  framed('trawl-sweep', 'trawl: sweep', 'One sweep: progress, results, failures, time left.', OF_SWEEP)
+  framed('trawl-sweep', 'trawl: sweep', 'Progress, results, failures and remaining time of one sweep.', OF_SWEEP)
     .withVariable(choice)
     .withRow(new RowBuilder('Now'))
     .withPanel(
       figure(
-        { title: 'Done', about: 'Trials that came to their end, whichever.', unit: 'percentunit' },
+        { title: 'Done', about: 'Share of trials that have ended, in any state.', unit: 'percentunit' },
         `sum(trawl_trials{${OF_SWEEP}, ${ENDED}}) / sum(trawl_trials_expected{${OF_SWEEP}})`,
       ),
     )
     .withPanel(
       figure(
         {
-          title: 'Time left',
-          about: 'At the pace of the last ten minutes; nothing while there is no pace.',
+          title: 'Time remaining',
+          about: 'Estimated from the throughput of the last ten minutes.',
           unit: 's',
         },
         `trawl_eta_seconds{${OF_SWEEP}}`,
@@ -51,19 +51,19 @@ export const sweep = () =>
     )
     .withPanel(
       figure(
-        { title: 'Best', about: "Of the sweep's own metric.", unit: 'short' },
+        { title: 'Best value', about: 'Best value of the metric of the sweep.', unit: 'short' },
         `trawl_best_metric{${OF_SWEEP}} * on (sweep, metric) group_left () trawl_sweep_info`,
       ),
     )
     .withPanel(
       figure(
-        { title: 'Running', about: 'Trials that run now.', unit: 'short' },
+        { title: 'Running', about: 'Running trials.', unit: 'short' },
         `trawl_trials{${OF_SWEEP}, state="running"}`,
       ),
     )
     .withPanel(
       figure(
-        { title: 'Failed', about: 'Trials that failed for good.', unit: 'short' },
+        { title: 'Failed', about: 'Trials that failed and are not retried.', unit: 'short' },
         `trawl_trials{${OF_SWEEP}, state="failed"}`,
       ),
     )
@@ -71,7 +71,7 @@ export const sweep = () =>
       figure(
         {
           title: 'GPU hours',
-          about: 'For which its attempts held GPUs, since the coordinator started.',
+          about: 'GPU time of the attempts of the sweep since the coordinator started.',
           unit: 'short',
         },
         `trawl_gpu_seconds_total{${OF_SWEEP}} / 3600`,
@@ -79,24 +79,32 @@ export const sweep = () =>
     )
     .withRow(new RowBuilder('Progress'))
     .withPanel(
-      graph({ title: 'Trials', about: 'By state.', unit: 'short' }, { '{{state}}': `trawl_trials{${OF_SWEEP}}` }, true),
+      graph(
+        { title: 'Trials', about: 'Trials by state.', unit: 'short' },
+        { '{{state}}': `trawl_trials{${OF_SWEEP}}` },
+        true,
+      ),
     )
     .withPanel(
       graph(
-        { title: 'Trials a minute', about: 'That came to their end.', unit: 'short' },
+        { title: 'Trials per minute', about: 'Trials that ended, by outcome.', unit: 'short' },
         { '{{outcome}}': `60 * rate(trawl_trials_finished_total{${OF_SWEEP}}[$__rate_interval])` },
         true,
       ),
     )
     .withPanel(
       graph(
-        { title: 'Time left', about: 'As it was reckoned then.', unit: 's' },
-        { 'time left': `trawl_eta_seconds{${OF_SWEEP}}` },
+        { title: 'Estimated time remaining', about: 'Estimates over time.', unit: 's' },
+        { 'time remaining': `trawl_eta_seconds{${OF_SWEEP}}` },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Silence', about: 'Since the newest report, and since the best one.', unit: 's' },
+        {
+          title: 'Time since last report',
+          about: 'Time since the newest report, and since the last improvement.',
+          unit: 's',
+        },
         {
           'last report': `time() - trawl_last_report_timestamp_seconds{${OF_SWEEP}}`,
           'last improvement': `time() - trawl_last_improvement_timestamp_seconds{${OF_SWEEP}}`,
@@ -106,27 +114,27 @@ export const sweep = () =>
     .withRow(new RowBuilder('Results'))
     .withPanel(
       graph(
-        { title: 'Best loss', about: 'Least value of each loss so far.', unit: 'short' },
+        { title: 'Best loss', about: 'Lowest value of each loss so far.', unit: 'short' },
         { '{{metric}}': `trawl_best_metric{${OF_SWEEP}, metric=~".*loss.*"}` },
       ),
     )
     .withPanel(
       graph(
-        { title: 'Best PSNR', about: 'Greatest value so far.', unit: 'dB' },
+        { title: 'Best PSNR', about: 'Highest value so far.', unit: 'dB' },
         { '{{metric}}': `trawl_best_metric{${OF_SWEEP}, metric=~"psnr.*"}` },
       ),
     )
     .withRow(new RowBuilder('Failures'))
     .withPanel(
       graph(
-        { title: 'Failures by class', about: 'Attempts that failed; a trial may be tried again.', unit: 'short' },
+        { title: 'Failures by class', about: 'Failed attempts; their trials can be retried.', unit: 'short' },
         { '{{class}}': `increase(trawl_trial_failures_total{${OF_SWEEP}}[$__rate_interval])` },
         true,
       ),
     )
     .withPanel(
       graph(
-        { title: 'Retries by class', about: 'Failed attempts whose trial is tried again.', unit: 'short' },
+        { title: 'Retries by class', about: 'Failed attempts whose trial is retried.', unit: 'short' },
         { '{{class}}': `increase(trawl_trial_retries_total{${OF_SWEEP}}[$__rate_interval])` },
         true,
       ),
@@ -134,21 +142,21 @@ export const sweep = () =>
     .withRow(new RowBuilder('Times'))
     .withPanel(
       graph(
-        { title: 'An epoch', about: 'From one report to the next.', unit: 's', width: 8 },
+        { title: 'Epoch duration', about: 'Time between two reports.', unit: 's', width: 8 },
         quantiles('trawl_epoch_duration_seconds'),
       ),
     )
     .withPanel(
       graph(
-        { title: 'An attempt', about: 'From grant to end.', unit: 's', width: 8 },
+        { title: 'Attempt duration', about: 'Time from grant to end.', unit: 's', width: 8 },
         quantiles('trawl_trial_duration_seconds'),
       ),
     )
     .withPanel(
       graph(
         {
-          title: 'In the queue',
-          about: 'From submit, or from the return to the queue, to the grant.',
+          title: 'Queue wait',
+          about: 'Time from submission, or from the return to the queue, to the grant.',
           unit: 's',
           width: 8,
         },

@@ -1,4 +1,4 @@
-// Logistic regression on points made up from the seed: a program of your own, for Node, without dependencies.
+// Logistic regression on random points: a Node program without dependencies that trawl can sweep.
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -9,6 +9,7 @@ const { TRAWL_SEED = '0', TRAWL_METRICS, TRAWL_ARTIFACTS = '.' } = process.env;
 const random = generator(Number(TRAWL_SEED));
 const train = Array.from({ length: 400 }, point);
 const test = Array.from({ length: 400 }, point);
+/** @type {[number, number, number]} */
 const weights = [0, 0, 0];
 
 process.on('SIGTERM', () => process.exit(0));
@@ -16,42 +17,61 @@ process.on('SIGTERM', () => process.exit(0));
 for (let epoch = 1; epoch <= epochs; epoch++) {
   for (const [x, y, label] of train) {
     const error = predict(x, y) - label;
-    for (const [at, input] of [1, x, y].entries()) weights[at] -= lr * (error * input + l2 * weights[at]);
+    weights[0] -= lr * (error + l2 * weights[0]);
+    weights[1] -= lr * (error * x + l2 * weights[1]);
+    weights[2] -= lr * (error * y + l2 * weights[2]);
   }
   report({ epoch, test_loss: lossOn(test), train_loss: lossOn(train), test_accuracy: accuracyOn(test) });
-  // A breath, in which a SIGTERM is heard.
+  // Lets Node handle a SIGTERM.
   await new Promise((resolve) => setImmediate(resolve));
 }
 writeFileSync(join(TRAWL_ARTIFACTS, 'weights.json'), JSON.stringify(weights));
 
-/** Metrics may go to stdout as well; in a file of their own they need not share it with what a library prints. */
+/**
+ * Writes to the metrics file, so that libraries that print to stdout do not interfere; without trawl, writes to stdout.
+ * @param {Record<string, number>} metrics
+ */
 function report(metrics) {
   const line = `${JSON.stringify(metrics)}\n`;
   if (TRAWL_METRICS === undefined) process.stdout.write(line);
   else appendFileSync(TRAWL_METRICS, line);
 }
 
-/** Two overlapping clouds: `[x, y, label]`. */
+/**
+ * Draws a point from one of two overlapping clouds.
+ * @returns {[x: number, y: number, label: number]}
+ */
 function point() {
   const label = random() < 0.5 ? 0 : 1;
   const spread = () => random() + random() + random() - 1.5;
   return [spread() + label, spread() - label, label];
 }
 
+/**
+ * @param {number} x
+ * @param {number} y
+ */
 function predict(x, y) {
   return 1 / (1 + Math.exp(-(weights[0] + weights[1] * x + weights[2] * y)));
 }
 
+/** @param {[number, number, number][]} points */
 function lossOn(points) {
-  const one = ([x, y, label]) => -Math.log(Math.max(1e-12, label === 1 ? predict(x, y) : 1 - predict(x, y)));
-  return points.reduce((sum, each) => sum + one(each), 0) / points.length;
+  const losses = points.map(
+    ([x, y, label]) => -Math.log(Math.max(1e-12, label === 1 ? predict(x, y) : 1 - predict(x, y))),
+  );
+  return losses.reduce((sum, loss) => sum + loss, 0) / points.length;
 }
 
+/** @param {[number, number, number][]} points */
 function accuracyOn(points) {
   return points.filter(([x, y, label]) => predict(x, y) > 0.5 === (label === 1)).length / points.length;
 }
 
-/** A linear congruential generator with the constants of Numerical Recipes: enough for a toy. */
+/**
+ * A linear congruential generator with the constants of Numerical Recipes, which is good enough for an example.
+ * @param {number} seed
+ */
 function generator(seed) {
   let state = seed >>> 0;
   return () => {

@@ -1,6 +1,6 @@
-"""Gradient descent down Rosenbrock's valley: a small program with what trawl wants of one.
+"""Gradient descent on the Rosenbrock function: a small program that trawl can sweep.
 
-Needs nothing but Python. Runs without trawl too: python3 train.py --lr=0.001
+Needs only Python. Also runs without trawl: python3 train.py --lr=0.001
 """
 
 import argparse
@@ -39,12 +39,12 @@ def stop(_signal, _frame):
 
 signal.signal(signal.SIGTERM, stop)
 
-# Where this trial begins, or where an earlier attempt at it left off.
+# Starts from a random point, or from the checkpoint of an earlier attempt.
 state = {"epoch": 0, "x": generator.uniform(-1.5, -1.0), "y": generator.uniform(0.5, 1.5), "dx": 0.0, "dy": 0.0}
 if "TRAWL_CHECKPOINT" in os.environ:
     with open(os.environ["TRAWL_CHECKPOINT"]) as file:
         state = json.load(file)
-    print(f"going on after epoch {state['epoch']}")
+    print(f"resuming after epoch {state['epoch']}")
 
 path = []
 for epoch in range(state["epoch"] + 1, args.epochs + 1):
@@ -56,19 +56,19 @@ for epoch in range(state["epoch"] + 1, args.epochs + 1):
         state["y"] += state["dy"]
     state["epoch"] = epoch
     path.append((epoch, state["x"], state["y"]))
-    # A line of JSON is a report; everything else that is printed is the log.
+    # A line of JSON is a report; all other output goes to the log.
     print(json.dumps({"epoch": epoch, "loss": loss(state["x"], state["y"]), "x": state["x"], "y": state["y"]}))
     if checkpoint_every and epoch % checkpoint_every == 0:
-        # Each checkpoint has a file of its own: the line says that it is whole.
+        # Each checkpoint has its own file, which is complete when the line is printed.
         name = f"state-{epoch}.json"
         with open(os.path.join(folder, name), "w") as file:
             json.dump(state, file)
         print(json.dumps({"checkpoint": name, "epoch": epoch}))
     if stopping:
-        print("asked to stop", file=sys.stderr)
+        print("stopping on SIGTERM", file=sys.stderr)
         sys.exit(0)
 
-# What is left in this folder is kept with the trial.
+# Files in this folder are stored with the trial.
 with open(os.path.join(os.environ.get("TRAWL_ARTIFACTS", "."), "path.csv"), "w") as file:
     file.write("epoch,x,y\n")
     file.writelines(f"{epoch},{x},{y}\n" for epoch, x, y in path)

@@ -127,7 +127,7 @@ function keep(shown: readonly Shown[]): void {
     })),
   }));
   const made = {
-    about: `What a real Prometheus answered to every query of the dashboards; $__rate_interval is ${WINDOW}, points are a second apart.`,
+    about: `Response of a real Prometheus to every query of the dashboards; $__rate_interval is ${WINDOW}, points are one second apart.`,
     made: new Date().toISOString().slice(0, 10),
     panels,
   };

@@ -2,7 +2,7 @@
 {{- printf "%s-trawl" .Release.Name | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Of one part: (list . "coordinator") */}}
+{{/* Labels of a component. Argument: (list . "coordinator") */}}
 {{- define "trawl.selector" -}}
 app.kubernetes.io/name: trawl
 app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
@@ -16,7 +16,7 @@ app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
 helm.sh/chart: {{ (index . 0).Chart.Name }}-{{ (index . 0).Chart.Version }}
 {{- end -}}
 
-{{/* The user of the images. */}}
+{{/* 1000 is the user of the images. */}}
 {{- define "trawl.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 1000
