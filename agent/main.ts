@@ -11,7 +11,7 @@ import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
 import type { Identity } from '../lib/net/identity.ts';
 import { BadInputError, RefusedError } from '../proto/errors.ts';
 import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
-import { type Labels, labelProblem } from '../proto/labels.ts';
+import { type Labels, labelProblem } from '../proto/limits.ts';
 import { PROTOCOL } from '../proto/protocol.ts';
 import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import { type Gpu, type GpuFigures, GpuWatch, listGpus } from './machine/gpus.ts';

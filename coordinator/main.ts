@@ -17,15 +17,16 @@ import { AttemptServiceService } from '../proto/gen/trawl/v1/attempt_service.ts'
 import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { COORDINATOR, withoutSecrets } from '../proto/subjects.ts';
-import { agentControlOf, agentsOf } from './agent-control.ts';
+import { agentControlOf, agentsOf } from './app/agent-control.ts';
+import { logChange } from './app/commit-log.ts';
+import { startRounds } from './app/rounds.ts';
+import { now, Runtime } from './app/runtime.ts';
+import { controlOf } from './app/sweep-control.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
 import { Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
-import { Refusals } from './auth/refusals.ts';
+import { RejectionLog } from './auth/rejections.ts';
 import { snapshots } from './backup/snapshot.ts';
-import { now } from './clock.ts';
-import { logChange } from './commit-log.ts';
-import { controlOf } from './control.ts';
 import { explainWaiting } from './core/explain.ts';
 import { type AttemptKey, keyText } from './core/model.ts';
 import type { Output } from './core/step.ts';
@@ -33,18 +34,14 @@ import { agentTargets } from './metrics/agent-series.ts';
 import { startCollecting } from './metrics/collect.ts';
 import { coordinatorMetrics } from './metrics/families.ts';
 import { callCounter, introduceCalls } from './metrics/grpc-calls.ts';
-import { Pruner } from './retention/prune.ts';
-import { startRetaining } from './retention/retain.ts';
-import { startRounds } from './rounds.ts';
-import { Runtime } from './runtime.ts';
+import { Pruner, startRetaining } from './retention/prune.ts';
 import { clusterName, openStore } from './store/open.ts';
 import { artifactService } from './transport/artifact-service.ts';
 import { AttemptService } from './transport/attempt-service.ts';
-import { openDoor } from './transport/door.ts';
-import { addReflection, Health } from './transport/introspection.ts';
+import { listen } from './transport/listener.ts';
 import { Offers } from './transport/offers.ts';
 import { operationsService } from './transport/operations-service.ts';
-import { newServer, refuseOpenDoors } from './transport/server.ts';
+import { addReflection, checkExposure, Health, newServer } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
 /** An agent may miss this many heartbeats before its leases expire. */
@@ -90,8 +87,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const identity = identityDir === undefined ? undefined : readIdentity(identityDir, [COORDINATOR]);
   if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls needs an --identity to show');
   const natsUrl = options.natsUrl ?? identity?.servers.nats ?? DEFAULT_NATS;
-  refuseOpenDoors(options.listen, insecure, identity !== undefined, 'give it an --identity (see "trawl certs")');
-  refuseOpenDoors(
+  checkExposure(options.listen, insecure, identity !== undefined, 'give it an --identity (see "trawl certs")');
+  checkExposure(
     options.metrics,
     insecure,
     metricsTls || metricsAuth !== undefined,
@@ -132,8 +129,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       files.remove(key, name).catch((error) => log.warn({ err: error, name }, 'an old checkpoint was not removed'));
     }
   });
-  const refusals = new Refusals(metrics.authRefused, log);
-  const guard = new Guard(identities, (reason, facts) => refusals.tell(reason, facts));
+  const rejections = new RejectionLog(metrics.authRefused, log);
+  const guard = new Guard(identities, (reason, facts) => rejections.record(reason, facts));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
   const { version, trialMetrics } = options;
   const collecting = startCollecting(runtime, metrics, { version, trialMetrics });
@@ -167,7 +164,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     {
       auth: metricsAuth,
       identity: metricsTls ? identity : undefined,
-      onRefused: (from, why) => refusals.tell('metrics', { from, why }),
+      onRefused: (from, why) => rejections.record('metrics', { from, why }),
     },
   );
   const source = {
@@ -191,15 +188,15 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       log,
     ),
   );
-  const door = await openDoor(server, options.listen, {
+  const listener = await listen(server, options.listen, {
     identity,
-    onRefused: (reason, from, detail) => refusals.tell(reason, { from, detail }),
+    onRejected: (reason, from, detail) => rejections.record(reason, { from, detail }),
     onFull: (from) => log.warn({ from }, 'a connection too many was closed'),
   });
-  const address = { host: door.host, port: door.port };
+  const address = { host: listener.host, port: listener.port };
 
   const onConnected = (connected: boolean) => setState({ connected });
-  const stopRounds = await startRounds({ runtime, nats, offers, cluster, metrics, refusals, log, onConnected });
+  const stopRounds = await startRounds({ runtime, nats, offers, cluster, metrics, rejections, log, onConnected });
   setState({ started: true });
 
   const addressFile = join(options.dir, ADDRESS_FILE);
@@ -219,7 +216,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       stopRounds();
       rmSync(addressFile, { force: true });
       server.forceShutdown();
-      door.close();
+      listener.close();
       pages.stop();
       stopRetaining();
       stopDiskWatch();

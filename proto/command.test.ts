@@ -20,7 +20,7 @@ test.each([
   expect(piecesOf(item)).toEqual(pieces);
 });
 
-test('text without macros comes through as it is, and any text does when its macros are escaped', () => {
+test('text without macros is unchanged, and escaped macros are text', () => {
   fc.assert(
     fc.property(
       fc.array(fc.oneof(fc.string(), fc.constantFrom('$', '{', '}', '${', '${args}')), { maxLength: 8 }),

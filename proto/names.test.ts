@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { AttemptOutcome, FailureClass, TrialState } from './gen/trawl/v1/types.ts';
 import { attemptOutcome, failureClass, trialState } from './names.ts';
 
-test('short names and the wire’s values are one another’s inverse', () => {
+test('short names and wire values convert to each other', () => {
   const known = <T extends string>(values: Record<string, T>) =>
     Object.values(values).filter((value) => value !== 'UNRECOGNIZED');
   for (const state of known(TrialState)) expect(trialState.to(trialState.of(state))).toBe(state);
@@ -10,7 +10,7 @@ test('short names and the wire’s values are one another’s inverse', () => {
   for (const outcome of known(AttemptOutcome)) expect(attemptOutcome.to(attemptOutcome.of(outcome))).toBe(outcome);
 });
 
-test('a short name is the lower-case tail of the wire’s', () => {
+test('a short name is the lower-case end of the wire value', () => {
   expect(trialState.of('TRIAL_STATE_PENDING')).toBe('pending');
   expect(failureClass.to('oom')).toBe('FAILURE_CLASS_OOM');
 });

@@ -12,22 +12,22 @@ const methods = readdirSync(PROTO).flatMap((file) => {
   return [...text.matchAll(/^ {2}rpc (\w+)/gm)].map(([, method]) => `/trawl.v1.${service}/${method}`);
 });
 
-test.each(methods)('%s says who may call it', (path) => {
+test.each(methods)('%s has a row in the table of roles', (path) => {
   const roles = rolesOf(path);
   expect(roles.length).toBeGreaterThan(0);
   expect(ROLES).toEqual(expect.arrayContaining([...roles]));
 });
 
-test("gRPC's health is for all, its reflection for people", () => {
+test('health checks are allowed for all roles, reflection for users', () => {
   expect(rolesOf('/grpc.health.v1.Health/Check')).toEqual(ROLES);
   expect(rolesOf('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo')).not.toContain('agent');
 });
 
-test('nobody may call what is not known', () => {
+test('an unknown method is allowed for no role', () => {
   expect(rolesOf('/trawl.v1.SweepService/DeleteEverything')).toEqual([]);
 });
 
-test('only an operator changes anything, only an agent runs attempts, and a viewer can do nothing more than look', () => {
+test('operators change state, agents run attempts, and viewers only read', () => {
   const callableBy = (role: (typeof ROLES)[number]) =>
     methods.filter((path) => rolesOf(path).includes(role)).map((path) => path.replace('/trawl.v1.', ''));
   expect(callableBy('agent').sort()).toEqual([

@@ -12,7 +12,7 @@ import {
   withoutSecrets,
 } from './subjects.ts';
 
-test('an offer’s subject names its pool and the attempt, under the cluster’s offers', () => {
+test('the subject of an offer contains its pool and attempt', () => {
   const subject = offerSubject('c1', 'p1', { sweepId: '7', trialId: 'abc', attempt: 2 });
   expect(subject).toBe('trawl.c1.offer.p1.7.abc.2');
   expect(subject.startsWith(poolOffers('c1', 'p1').replace('>', ''))).toBe(true);
@@ -20,7 +20,7 @@ test('an offer’s subject names its pool and the attempt, under the cluster’s
   expect(offerStream('c1', 'p1').startsWith(offerStreams('c1'))).toBe(true);
 });
 
-test('an agent’s name is one token of a subject', () => {
+test('an agent id is one token of a subject', () => {
   for (const id of ['gpu-box_1', 'A', 'x'.repeat(64)]) {
     expect(AGENT_ID.test(id)).toBe(true);
     expect(heartbeatSubject('c1', id).split('.')).toHaveLength(allHeartbeats('c1').split('.').length);
@@ -28,7 +28,7 @@ test('an agent’s name is one token of a subject', () => {
   for (const id of ['', 'a.b', 'a b', '*', '>', 'x'.repeat(65), 'a\n']) expect(AGENT_ID.test(id)).toBe(false);
 });
 
-test('a password never shows', () => {
+test('passwords are removed from addresses', () => {
   expect(withoutSecrets('nats://ann:secret@host:4222,nats://bob:hidden@other:4222')).toBe(
     'nats://host:4222,nats://other:4222',
   );
@@ -50,6 +50,6 @@ test.each([
   ['7', 'abc\n', 1, false],
   ['7', 'abc', 0, false],
   ['7', 'abc', 1.5, false],
-])('sweep %j, trial %j, attempt %j: an attempt there can be: %j', (sweepId, trialId, attempt, can) => {
+])('sweep %j, trial %j, attempt %j is a valid attempt key: %j', (sweepId, trialId, attempt, can) => {
   expect(namesAttempt({ sweepId, trialId, attempt })).toBe(can);
 });

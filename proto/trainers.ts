@@ -101,3 +101,9 @@ export function withDefaults(trainer: TrainerSpec, given: Parameters): Parameter
   const defaults = Object.fromEntries(Object.entries(trainer.parameters).map(([name, spec]) => [name, spec.default]));
   return { ...defaults, ...given };
 }
+
+/** What trials must have alike to be trained as one pack; undefined: this one is trained alone. */
+export function packKey(trainer: string, parameters: Parameters): string | undefined {
+  const names = trainerSpec(trainer)?.packsBy;
+  return names && JSON.stringify([trainer, ...names.map((name) => parameters[name] ?? null)]);
+}

@@ -5,10 +5,10 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type ClientDuplexStream, status } from '@grpc/grpc-js';
-import { ARTIFACT_CHUNK_BYTES } from '../../proto/artifacts.ts';
 import type { ArtifactServiceClient, PutRequest, PutResponse } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { AttemptKey, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 
 /** An artifact to upload. */
 export interface Upload {

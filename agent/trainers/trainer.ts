@@ -33,7 +33,7 @@ export interface TrainingRun {
   /**
    * Keeps a file with the trial: bytes, or a file below `dir`, which is moved away. What was reported before is on its
    * way before it. A checkpoint of an epoch comes after the epoch's report.
-   * @throws {BadInputError} for a name that proto/artifacts.ts refuses, or too many or too large artifacts
+   * @throws {BadInputError} for a name that proto/limits.ts refuses, or too many or too large artifacts
    */
   keep(artifact: KeptArtifact, content: Uint8Array | { readonly path: string }): Promise<void>;
 }

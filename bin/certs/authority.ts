@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { IDENTITIES_FILE, type Known, readIdentities, tokenHash } from '../../coordinator/auth/identities.ts';
+import { IDENTITIES_FILE, type KnownIdentity, readIdentities, tokenHash } from '../../coordinator/auth/identities.ts';
 import { DEFAULT_ADDRESS, parseAddress } from '../../lib/net/address.ts';
 import { AGENT_HOST, IDENTITY_FILES, type Servers } from '../../lib/net/identity.ts';
 import { BadInputError, NotFoundError, RefusedError } from '../../proto/errors.ts';
@@ -141,7 +141,7 @@ function writeIdentity(folder: string, authority: string, signed: KeyAndCertific
   writePrivately(join(folder, IDENTITY_FILES.servers), servers);
 }
 
-function writeKnown(dir: string, identities: readonly Known[]): void {
+function writeKnown(dir: string, identities: readonly KnownIdentity[]): void {
   writePrivately(join(dir, 'server', IDENTITIES_FILE), `${JSON.stringify({ identities }, null, 2)}\n`);
   const agents = identities.filter(({ role }) => role === 'agent').map(({ name }) => name);
   for (const folder of natsFolders(dir)) writePrivately(join(folder, NATS_ACCOUNTS), natsAccounts(agents));

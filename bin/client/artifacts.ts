@@ -1,10 +1,10 @@
 /** Artifacts, as several verbs ask for them. */
 import { createHash } from 'node:crypto';
 import { Metadata } from '@grpc/grpc-js';
-import { artifactNameProblem } from '../../proto/artifacts.ts';
 import { DamagedError, NotFoundError, UnreachableError } from '../../proto/errors.ts';
 import type { ListResponse, ReadRequest } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import { artifactNameProblem } from '../../proto/limits.ts';
 import type { Connection } from './connect.ts';
 import { UNARY_DEADLINE_MS } from './rpc.ts';
 import { explainCallError } from './rpc-errors.ts';

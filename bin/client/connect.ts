@@ -131,7 +131,7 @@ async function connectToFolder(dir: string, who: ConnectOptions['identity']): Pr
   if (!existsSync(dir)) throw new BadInputError(`--dir: there is no folder ${dir}`);
   const connection = await connectToCoordinatorOf(dir, who);
   if (connection !== undefined) return connection;
-  const { serveStore } = await import('../../coordinator/offline.ts');
+  const { serveStore } = await import('../../coordinator/app/offline-store.ts');
   const store = await serveStore(dir);
   return open({ address: store.address, offlineDir: dir, release: () => store.close() });
 }

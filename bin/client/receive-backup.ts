@@ -2,11 +2,17 @@
 import { mkdirSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { ARTIFACTS, BACKUP_STORE, type Manifest } from '../../coordinator/backup/layout.ts';
-import { isTaken, sealBackup, syncFile } from '../../coordinator/backup/seal.ts';
-import { artifactNameProblem } from '../../proto/artifacts.ts';
+import {
+  ARTIFACTS,
+  BACKUP_STORE,
+  isTaken,
+  type Manifest,
+  sealBackup,
+  syncFile,
+} from '../../coordinator/backup/backup-folder.ts';
 import { DamagedError, RefusedError } from '../../proto/errors.ts';
 import type { BackupFile } from '../../proto/gen/trawl/v1/operations_service.ts';
+import { artifactNameProblem } from '../../proto/limits.ts';
 import { trawlVersion } from '../package.ts';
 import type { Connection } from './connect.ts';
 import { stream } from './rpc.ts';

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { MAX_PRIORITY } from '../../proto/priorities.ts';
+import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { withConnection } from '../client/connect.ts';
 import { controlSweep } from '../client/sweeps.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';

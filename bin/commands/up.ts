@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { DEFAULT_DIR } from '../../coordinator/defaults.ts';
+import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
 import { lineStream } from '../../dashboard/lines.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { shortId } from '../../lib/text/short-id.ts';

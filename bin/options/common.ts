@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
-import { type Labels, labelProblem } from '../../proto/labels.ts';
+import { type Labels, labelProblem } from '../../proto/limits.ts';
 
 export interface GlobalOptions {
   readonly color: boolean;

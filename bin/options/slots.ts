@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Labels } from '../../proto/labels.ts';
-import { MAX_PACK } from '../../proto/packs.ts';
+import type { Labels } from '../../proto/limits.ts';
+import { MAX_PACK } from '../../proto/limits.ts';
 import { addLabel, parseCount } from './common.ts';
 
 /** The flags by which an agent's slots are cut, and what they have to offer. */

@@ -23,7 +23,7 @@ async function put(files: ArtifactFiles, attempt: number, name: string): Promise
   await file.close();
 }
 
-test('a start removes what nothing names, parts on their way too, and keeps the rest', async () => {
+test('orphans and partial uploads are removed at the start, and named files are kept', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'a/b.png');
   await put(files, 1, 'c.png');
@@ -36,7 +36,7 @@ test('a start removes what nothing names, parts on their way too, and keeps the 
   expect(existsSync(join(dir, 'artifacts', '1', 't', '2', '.parts', EMPTY))).toBe(false);
 });
 
-test('while all is to be kept nothing is removed, and what was to go goes after', async () => {
+test('removals are deferred while files are held', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'old');
   const release = files.keepAll();
@@ -46,7 +46,7 @@ test('while all is to be kept nothing is removed, and what was to go goes after'
   expect(files.has(key(1), 'old')).toBe(false);
 });
 
-test('where there are no artifacts there is nothing to remove', async () => {
+test('a folder without artifacts has no orphans', async () => {
   expect(await new ArtifactFiles(dir).removeOrphans(() => false)).toBe(0);
 });
 
@@ -72,7 +72,7 @@ async function complete(files: ArtifactFiles): Promise<{ offset: number; whole: 
   return { offset: file.offset, whole };
 }
 
-test('a process that died amid a file: the next goes on where it was, and nothing counts before it is whole', async () => {
+test('an upload continues after a restart, and its file is visible only when complete', async () => {
   await leaveBehind(BYTES.subarray(0, 5));
   const files = new ArtifactFiles(dir);
   expect([files.has(key(1), FILE.name), await files.holds(key(1), FILE)]).toEqual([false, false]);
@@ -81,7 +81,7 @@ test('a process that died amid a file: the next goes on where it was, and nothin
   expect(readFileSync(files.path(key(1), FILE.name))).toEqual(BYTES);
 });
 
-test('what was left is thrown away when it is too long or proves wrong, and the file comes anew', async () => {
+test('a partial upload that is too long or wrong is discarded, and the upload starts from the beginning', async () => {
   await leaveBehind(Buffer.concat([BYTES, BYTES]));
   const files = new ArtifactFiles(dir);
   expect(await complete(files)).toEqual({ offset: 0, whole: true });
@@ -92,14 +92,14 @@ test('what was left is thrown away when it is too long or proves wrong, and the 
   expect(await complete(files)).toEqual({ offset: 0, whole: true });
 });
 
-test('a file with other bytes under the same name is not held', async () => {
+test('a file with other contents under the same name does not count as stored', async () => {
   const files = new ArtifactFiles(dir);
   await complete(files);
   writeFileSync(files.path(key(1), FILE.name), 'a chockpeint');
   expect(await files.holds(key(1), FILE)).toBe(false);
 });
 
-test('the same bytes are not written twice at once, whatever they are called', async () => {
+test('the same contents cannot be uploaded twice at the same time', async () => {
   const files = new ArtifactFiles(dir);
   const first = await files.begin(key(1), FILE);
   await expect(files.begin(key(1), { ...FILE, name: 'twin' })).rejects.toThrow(RefusedError);
@@ -107,7 +107,7 @@ test('the same bytes are not written twice at once, whatever they are called', a
   await (await files.begin(key(1), { ...FILE, name: 'twin' })).close();
 });
 
-test('a relative folder will do, and what is put there is found again', async () => {
+test('a relative folder works', async () => {
   const files = new ArtifactFiles(`${relative(process.cwd(), dir)}/`);
   expect(await complete(files)).toEqual({ offset: 0, whole: true });
   expect(new ArtifactFiles(dir).has(key(1), FILE.name)).toBe(true);

@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { ARTIFACT_CHUNK_BYTES } from '../../proto/artifacts.ts';
 import { RefusedError } from '../../proto/errors.ts';
+import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact, AttemptKey } from '../core/model.ts';
 
 /** Holds what is on its way; no artifact's name begins with a dot. */

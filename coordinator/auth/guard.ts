@@ -1,4 +1,4 @@
-/** Stands before every method: lets in whom it knows, and remembers for each call who called. */
+/** Authenticates every gRPC call, and gives handlers the caller of each call. */
 import {
   type Metadata,
   ServerInterceptingCall,
@@ -7,65 +7,67 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { RefusedError } from '../../proto/errors.ts';
-import { type Admission, admit, type Caller, type Peer, type RefusalReason } from './admit.ts';
+import { type Admission, admit, type Caller, type Peer } from './admit.ts';
 import type { Identities } from './identities.ts';
+import type { RejectionReason } from './rejections.ts';
 
-/** What a method's handler has of its call. */
-interface Called {
+/** The part of a handler's call that identifies it. */
+interface HandledCall {
   readonly metadata: Metadata;
   getPeer(): string;
 }
 
-type Tell = (reason: RefusalReason, facts: Readonly<Record<string, unknown>>) => void;
+type OnRejected = (reason: RejectionReason, facts: Readonly<Record<string, unknown>>) => void;
 
 export class Guard {
   readonly #identities: Identities | undefined;
-  readonly #tell: Tell;
+  readonly #onRejected: OnRejected;
   readonly #callers = new WeakMap<Metadata, Caller>();
 
   /**
-   * @param identities who may come; undefined: everyone, as whom they say they are
-   * @param tell counts and logs a refusal
+   * @param identities the known callers; undefined: every caller is admitted, under the name that it gives
+   * @param onRejected counts and logs a rejection
    */
-  constructor(identities: Identities | undefined, tell: Tell) {
+  constructor(identities: Identities | undefined, onRejected: OnRejected) {
     this.#identities = identities;
-    this.#tell = tell;
+    this.#onRejected = onRejected;
   }
 
-  /** For the server's options. */
+  /** The interceptors for the gRPC server. */
   get interceptors(): ServerInterceptor[] {
     const identities = this.#identities;
     return identities === undefined ? [] : [(method, call) => this.#intercept(method.path, call, identities)];
   }
 
   /**
-   * Whose call it is, where an agent called; undefined: a person did, or nobody is known here.
-   * @throws {RefusedError} when the caller is another agent than the one it says it is
+   * Returns the name of the calling agent; undefined if the caller is a person, or callers are not authenticated.
+   * @param claimedName the name that the message gives
+   * @throws {RefusedError} when the caller is an agent with another name
    */
-  agentOf(call: Called, saysItIs?: string): string | undefined {
+  agentOf(call: HandledCall, claimedName?: string): string | undefined {
     const caller = this.#callers.get(call.metadata);
     if (caller?.role !== 'agent') return undefined;
-    if (saysItIs === undefined || caller.name === saysItIs) return caller.name;
-    throw this.refuse('other_agent', call, `agent ${caller.name} speaks for itself only, not for ${saysItIs}`);
+    if (claimedName === undefined || caller.name === claimedName) return caller.name;
+    throw this.reject('other_agent', call, `agent ${caller.name} cannot act as agent ${claimedName}`);
   }
 
-  /** Logs and counts a refusal. @returns what to throw */
-  refuse(reason: RefusalReason, call: Called, message: string): RefusedError {
-    this.#tell(reason, { ...this.#callers.get(call.metadata), from: call.getPeer(), message });
+  /** Counts and logs a rejection. @returns the error to throw */
+  reject(reason: RejectionReason, call: HandledCall, message: string): RefusedError {
+    this.#onRejected(reason, { ...this.#callers.get(call.metadata), from: call.getPeer(), message });
     return new RefusedError(message);
   }
 
   #intercept(method: string, call: ServerInterceptingCallInterface, identities: Identities): ServerInterceptingCall {
     const peer = peerOf(call);
     let authorization: string | undefined;
-    let over = false;
-    /** Asked again with every message: who is withdrawn, or whose role has changed, does not go on. */
-    const passes = (): Caller | undefined => {
-      if (over) return undefined;
+    let rejected = false;
+    /** Checked again for every message, so that a revoked token or a changed role takes effect during a stream. */
+    const admittedCaller = (): Caller | undefined => {
+      if (rejected) return undefined;
       const admission = admit({ method, peer, authorization }, (token) => identities.find(token));
       if (admission.admitted) return admission.caller;
-      over = true;
-      this.#refuseCall(method, call, peer, admission);
+      rejected = true;
+      this.#rejectCall(method, call, peer, admission);
       return undefined;
     };
     return new ServerInterceptingCall(call, {
@@ -74,31 +76,31 @@ export class Guard {
           onReceiveMetadata: (metadata, pass) => {
             authorization = metadata.get('authorization')[0]?.toString();
             metadata.remove('authorization');
-            const caller = passes();
+            const caller = admittedCaller();
             if (caller === undefined) return;
             this.#callers.set(metadata, caller);
             pass(metadata);
           },
           onReceiveMessage: (message, pass) => {
-            if (passes() !== undefined) pass(message);
+            if (admittedCaller() !== undefined) pass(message);
           },
         }),
       sendMessage: (message, pass) => {
-        if (passes() !== undefined) pass(message);
+        if (admittedCaller() !== undefined) pass(message);
       },
       sendStatus: (end, pass) => {
-        if (!over) pass(end);
+        if (!rejected) pass(end);
       },
     });
   }
 
-  #refuseCall(
+  #rejectCall(
     method: string,
     call: ServerInterceptingCallInterface,
     peer: Peer | undefined,
     { reason, code, message }: Admission & { admitted: false },
   ): void {
-    this.#tell(reason, { ...peer, from: call.getPeer(), method, code: status[code] });
+    this.#onRejected(reason, { ...peer, from: call.getPeer(), method, code: status[code] });
     call.sendStatus({ code, details: message });
   }
 }

@@ -19,7 +19,7 @@ const known = z.object({ name: z.string(), role: z.enum(ROLES), tokenSha256: z.s
 export const identitiesSchema = z.object({ identities: z.array(known) });
 
 /** Someone whom the coordinator knows. */
-export type Known = Readonly<z.infer<typeof known>>;
+export type KnownIdentity = Readonly<z.infer<typeof known>>;
 
 /** What is kept of a token. A token is 256 random bits: a plain hash tells nothing about it. */
 export function tokenHash(token: string): string {
@@ -27,7 +27,7 @@ export function tokenHash(token: string): string {
 }
 
 /** @throws {BadInputError} when there is no such file, or it is none */
-export function readIdentities(dir: string): readonly Known[] {
+export function readIdentities(dir: string): readonly KnownIdentity[] {
   const file = join(dir, IDENTITIES_FILE);
   try {
     return identitiesSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).identities;
@@ -40,7 +40,7 @@ export function readIdentities(dir: string): readonly Known[] {
 export class Identities {
   readonly #dir: string;
   readonly #onUnreadable: (error: unknown) => void;
-  #byHash: ReadonlyMap<string, Known>;
+  #byHash: ReadonlyMap<string, KnownIdentity>;
   #stamp: string;
   #lookedAt = performance.now();
 
@@ -57,7 +57,7 @@ export class Identities {
   }
 
   /** Whose token this is; undefined: nobody's, or nobody's any more. */
-  find(token: string): Known | undefined {
+  find(token: string): KnownIdentity | undefined {
     const hash = tokenHash(token);
     if (performance.now() - this.#lookedAt >= LOOK_AGAIN_MS) this.#look();
     // Who was made known just now gets in at once.
@@ -83,6 +83,6 @@ export class Identities {
   }
 }
 
-function byHash(identities: readonly Known[]): ReadonlyMap<string, Known> {
+function byHash(identities: readonly KnownIdentity[]): ReadonlyMap<string, KnownIdentity> {
   return new Map(identities.map((identity) => [identity.tokenSha256, identity]));
 }

@@ -10,14 +10,17 @@ import { SCHEMA_VERSION } from '../store/schema.ts';
 import {
   ARTIFACTS,
   BACKUP_STORE,
+  isTaken,
   MANIFEST,
   type Manifest,
   manifest,
+  mustBe,
   NAMED_ARTIFACTS,
   type NamedArtifact,
   sha256Of,
-} from './layout.ts';
-import { isTaken, mustBe, syncFile, syncFolders } from './seal.ts';
+  syncFile,
+  syncFolders,
+} from './backup-folder.ts';
 
 /**
  * The store takes its name last: until then there is nothing in the folder to start a coordinator on, and what is there

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
-import { ARTIFACT_CHUNK_BYTES } from '../../proto/artifacts.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import type { BackupResponse } from '../../proto/gen/trawl/v1/operations_service.ts';
+import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import { STORE_FILE } from '../store/open.ts';
-import { ARTIFACTS, BACKUP_STORE, NAMED_ARTIFACTS, type NamedArtifact } from './layout.ts';
+import { ARTIFACTS, BACKUP_STORE, NAMED_ARTIFACTS, type NamedArtifact } from './backup-folder.ts';
 
 /** SQLite's own: pages in the log before they are written into the store's file. */
 const CHECKPOINT_PAGES = 1_000;

@@ -1,6 +1,6 @@
 /** Which slots can run which trials. The scheduler, the claim and `trawl explain` all use this one set of conditions. */
 import type { Shortfall } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Labels } from '../../proto/labels.ts';
+import type { Labels } from '../../proto/limits.ts';
 import { trainerSpec } from '../../proto/trainers.ts';
 import type { Demand, SlotFacts } from './model.ts';
 

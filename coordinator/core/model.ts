@@ -17,11 +17,11 @@
  * - **preflight**: everything that an attempt needs before its program starts.
  * - **drain**: a request that an agent take no new work.
  *
- * Times are Unix milliseconds of a clock that never jumps (coordinator/clock.ts); a name that ends in `Ms` is a duration.
+ * Times are Unix milliseconds of a clock that never jumps (coordinator/app/runtime.ts); a name that ends in `Ms` is a duration.
  */
 import type TinyQueue from 'tinyqueue';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
-import type { Labels } from '../../proto/labels.ts';
+import type { Labels } from '../../proto/limits.ts';
 import type {
   ArtifactKindName,
   AttemptOutcomeName,

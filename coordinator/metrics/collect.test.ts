@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { type BusyOptions, busyCluster } from '../../test/support/coordinator/busy-cluster.ts';
 import { newFolder } from '../../test/support/coordinator/serve.ts';
-import { now } from '../clock.ts';
-import { controlOf } from '../control.ts';
+import { now } from '../app/runtime.ts';
+import { controlOf } from '../app/sweep-control.ts';
 import { schedule, standingOffers } from '../core/scheduler.ts';
 import { onKill } from '../core/sweeps.ts';
 import { LOST_LINGER_MS } from './agent-series.ts';
@@ -27,7 +27,7 @@ const figure = (text: string, series: string) =>
       ?.slice(series.length + 1),
   );
 
-test('a sweep in its middle is told as the store has it', async () => {
+test('the metrics of a running sweep match the store', async () => {
   const { scrape } = await busy();
   const text = await scrape();
   // 20 of 24 have ended, two of them failed.
@@ -48,7 +48,7 @@ test('a sweep in its middle is told as the store has it', async () => {
   expect(figure(text, 'trawl_agent_slots{agent="agent-0",state="free"}')).toBeGreaterThanOrEqual(0);
 });
 
-test('what has not happened yet is told as zero', async () => {
+test('counters of events that have not happened are zero', async () => {
   const { scrape } = await busy({ run: 0 });
   const text = await scrape();
   for (const series of [
@@ -68,7 +68,7 @@ test('what has not happened yet is told as zero', async () => {
   expect(text).not.toContain('trawl_eta_seconds{');
 });
 
-test('offers are told by the pool that they were made to, for as long as an agent of it is there', async () => {
+test('offers are reported per pool while the pool has an agent', async () => {
   const { served, scrape } = await busy({ run: 0 });
   const { core } = served.runtime;
   await served.runtime.settle(schedule(core, now()));
@@ -81,7 +81,7 @@ test('offers are told by the pool that they were made to, for as long as an agen
   expect(await scrape()).not.toContain('trawl_offers_outstanding{');
 });
 
-test("a sweep's series stay after its end, and then go", async () => {
+test('the series of an ended sweep remain for a while, and are then removed', async () => {
   const { served, scrape } = await busy({ lingerMs: 300 });
   await served.runtime.settle(onKill(served.runtime.core, { sweepId: '1', reason: '' }));
   const text = await scrape();
@@ -90,7 +90,7 @@ test("a sweep's series stay after its end, and then go", async () => {
   await expect.poll(scrape, { timeout: 20_000 }).not.toContain('sweep="1"');
 });
 
-test('the series of a sweep that runs again after its end stay, and say so', async () => {
+test('the series of a sweep that runs again after its end are kept', async () => {
   const { served, scrape } = await busy({ lingerMs: 300 });
   await served.runtime.settle(onKill(served.runtime.core, { sweepId: '1', reason: '' }));
   const request = { sweep: '1', trials: [], failed: true, failures: [], cancelled: false, requestId: 'r' };
@@ -103,7 +103,7 @@ test('the series of a sweep that runs again after its end stay, and say so', asy
   expect(text).not.toContain('trawl_sweep_end_timestamp_seconds{sweep="1"}');
 });
 
-test('an agent that stays lost is told of for an hour', async () => {
+test('a lost agent is reported for an hour', async () => {
   const { served, scrape } = await busy({ run: 0 });
   const agent = served.runtime.core.agents.get('agent-0');
   if (agent === undefined) throw new Error('the sample has no agent-0');

@@ -1,12 +1,12 @@
 /** Fills the families: counters from what is committed, gauges from memory whenever Prometheus asks. */
 
 import { clearTimeout, setTimeout } from 'node:timers';
-import { REFUSAL_REASONS } from '../auth/admit.ts';
-import { now } from '../clock.ts';
+import type { Runtime } from '../app/runtime.ts';
+import { now } from '../app/runtime.ts';
+import { REJECTION_REASONS } from '../auth/rejections.ts';
 import { type Core, isEnded, keyText } from '../core/model.ts';
 import { livePools, standingOffers } from '../core/scheduler.ts';
 import type { Change } from '../core/step.ts';
-import type { Runtime } from '../runtime.ts';
 import type { Commit } from '../store/journal.ts';
 import { measureAgents } from './agent-series.ts';
 import type { CoordinatorMetrics } from './families.ts';
@@ -42,7 +42,7 @@ export function startCollecting(
   metrics.startTime.set(now() / 1000);
   metrics.natsReconnects.inc({ component: 'coordinator' }, 0);
   for (const via of ['grpc', 'nats']) metrics.unreadable.inc({ via }, 0);
-  for (const reason of REFUSAL_REASONS) metrics.authRefused.inc({ reason }, 0);
+  for (const reason of REJECTION_REASONS) metrics.authRefused.inc({ reason }, 0);
   const collector = new Collector(runtime, metrics, trialMetrics ? new TrialSeries(metrics) : undefined, lingerMs);
   const unsubscribe = runtime.onCommit((commit) => collector.take(commit));
   return {

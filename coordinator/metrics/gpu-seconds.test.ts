@@ -14,7 +14,7 @@ function meter(gpus: Record<string, number>) {
   return { meter, spent };
 }
 
-test('an attempt costs its GPU for as long as it runs, told while it does', () => {
+test('a running attempt is charged for its GPU until it ends', () => {
   const { meter: gpus, spent } = meter({ a: 1 });
   gpus.granted(attempt('t'), 'a', 0, 1_000);
   gpus.settleAll(4_000);
@@ -24,7 +24,7 @@ test('an attempt costs its GPU for as long as it runs, told while it does', () =
   expect(spent).toEqual({ 1: 5 });
 });
 
-test('a pack shares the time of its slot, whoever ends first', () => {
+test('the attempts of a pack share the time of their slot', () => {
   const { meter: gpus, spent } = meter({ a: 1 });
   gpus.granted(attempt('t'), 'a', 0, 0);
   gpus.granted(attempt('u', '2'), 'a', 0, 0);
@@ -33,7 +33,7 @@ test('a pack shares the time of its slot, whoever ends first', () => {
   expect(spent).toEqual({ 1: 10, 2: 5 });
 });
 
-test('slots that share a card cost their part of it, and slots without one nothing', () => {
+test('slots that share a GPU are charged for their part, and slots without a GPU for nothing', () => {
   const { meter: gpus, spent } = meter({ a: 0.5, b: 0 });
   gpus.granted(attempt('t'), 'a', 0, 0);
   gpus.granted(attempt('u', '2'), 'b', 0, 0);

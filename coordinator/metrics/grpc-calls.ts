@@ -1,17 +1,17 @@
 /** Counts and times the calls that the gRPC server answers. */
 import { type ServiceDefinition, status } from '@grpc/grpc-js';
-import type { CallEnding } from '../transport/endings.ts';
+import type { CallStatus } from '../transport/call-status.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
 type CallMetrics = Pick<CoordinatorMetrics, 'grpcHandled' | 'grpcHandling' | 'unreadable'>;
 
 /** Calls with the server's health and reflection are told apart as others are. */
-export function callCounter({ grpcHandled, grpcHandling, unreadable }: CallMetrics): (ending: CallEnding) => void {
-  return (ending) => {
-    const labels = labelsOf(ending.path);
-    grpcHandled.inc({ ...labels, grpc_code: codeName(ending.code) });
-    grpcHandling.observe(labels, ending.seconds);
-    if (ending.unreadable) unreadable.inc({ via: 'grpc' });
+export function callCounter({ grpcHandled, grpcHandling, unreadable }: CallMetrics): (ended: CallStatus) => void {
+  return (ended) => {
+    const labels = labelsOf(ended.path);
+    grpcHandled.inc({ ...labels, grpc_code: codeName(ended.code) });
+    grpcHandling.observe(labels, ended.seconds);
+    if (ended.unreadable) unreadable.inc({ via: 'grpc' });
   };
 }
 

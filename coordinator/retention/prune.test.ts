@@ -61,7 +61,7 @@ const sweeps = () => new Queries(db).sweeps().map(({ id }) => id);
 const all = { olderThanMs: 0, keep: 0, dryRun: false };
 const ids = (gone: readonly { id: string }[]) => gone.map(({ id }) => id);
 
-test('what is over for long enough goes with rows and files, and it is said what that frees', async () => {
+test('sweeps that ended long enough ago are removed with rows and files, and the freed space is reported', async () => {
   const old = sweep('finished', NOW - 40 * DAY);
   const killed = sweep('killed', NOW - 31 * DAY);
   const young = sweep('stopped', NOW - 29 * DAY);
@@ -79,21 +79,21 @@ test('what is over for long enough goes with rows and files, and it is said what
   expect(existsSync(fileOf(young))).toBe(true);
 });
 
-test.each(['running', 'paused', 'stopping'])('a sweep that is %s never goes', async (state) => {
+test.each(['running', 'paused', 'stopping'])('a sweep that is %s is never pruned', async (state) => {
   const live = sweep(state, 0);
   sweep('finished', 1);
   expect(await pruner.prune(all, NOW)).toEqual([]);
   expect(sweeps()).toContain(live);
 });
 
-test('the newest that are over may be kept, and the newest of all stays: its number is not given again', async () => {
+test('--keep keeps the newest ended sweeps, and the newest sweep always stays, so that its id is not reused', async () => {
   const made = [1, 2, 3, 4].map((day) => sweep('finished', day * DAY));
   expect(ids(await pruner.prune({ ...all, keep: 2 }, NOW))).toEqual(made.slice(0, 2));
   expect(ids(await pruner.prune(all, NOW))).toEqual(made.slice(2, 3));
   expect(Number(sweep('running', 0))).toBeGreaterThan(Number(made[3]));
 });
 
-test('what runs again by the time that its turn comes stays', async () => {
+test('a sweep that runs again before its turn is kept', async () => {
   const [first, second] = [sweep('finished', 1), sweep('finished', 2)];
   sweep('finished', 3);
   const revived = new Set<string>();
@@ -110,7 +110,7 @@ test('a dry run changes nothing', async () => {
   expect(existsSync(fileOf(old))).toBe(true);
 });
 
-test('a sweep’s rows go all or not at all', async () => {
+test('the rows of a sweep are removed atomically', async () => {
   const old = sweep('finished', 1);
   sweep('finished', 2);
   db.exec("create trigger cut before delete on sweeps begin select raise(abort, 'cut short'); end");
@@ -121,7 +121,7 @@ test('a sweep’s rows go all or not at all', async () => {
   expect(ids(await pruner.prune(all, NOW))).toEqual([old]);
 });
 
-test('files that a process left, which died after the rows were gone, are removed at the next start', async () => {
+test('files left by a process that died after removing the rows are removed at the next start', async () => {
   const old = sweep('finished', 1);
   const kept = sweep('finished', 2);
   const dies = new Pruner(db, { removeSweep: () => Promise.reject(new Error('killed here')) });
@@ -133,7 +133,7 @@ test('files that a process left, which died after the rows were gone, are remove
   expect([existsSync(fileOf(old)), existsSync(fileOf(kept))]).toEqual([false, true]);
 });
 
-test('files stay until a backup has been read', async () => {
+test('files are kept until a running backup has finished', async () => {
   const old = sweep('finished', 1);
   sweep('finished', 2);
   const release = files.keepAll();

@@ -80,7 +80,7 @@ function filled() {
   };
 }
 
-test('what is said in one turn shares one transaction, and is there when its promise resolves', async () => {
+test('changes of one turn share a transaction, and are stored when their promises resolve', async () => {
   const { db, commits, journal } = filled();
   await Promise.all([journal.commit([granted]), journal.commit([report(1)]), journal.commit([])]);
   expect(commits).toHaveLength(1);
@@ -88,7 +88,7 @@ test('what is said in one turn shares one transaction, and is there when its pro
   expect(new Queries(db).trial('1', 't0').metrics.psnr).toBeNaN();
 });
 
-test('a transaction that fails is undone whole, and nothing is accepted after it', async () => {
+test('a failed transaction is rolled back, and later changes are rejected', async () => {
   const { db, journal } = filled();
   await journal.commit([granted]);
   // The same report twice breaks its primary key.
@@ -98,7 +98,7 @@ test('a transaction that fails is undone whole, and nothing is accepted after it
   await expect(journal.commit([report(2)])).rejects.toThrow();
 });
 
-test('after a start memory holds what the store does: leases, their newest record, failures', async () => {
+test('after a start, leases, their newest records and failures are loaded from the store', async () => {
   const { db, journal } = filled();
   await journal.commit([granted, report(1), { kind: 'log', key, seq: 2, at: 5, text: 'hello' }]);
   const running = loadCore(db, 1000, 50);
@@ -114,7 +114,7 @@ test('after a start memory holds what the store does: leases, their newest recor
   expect(waiting.sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: { crash: 1 } });
 });
 
-test('a retry leaves what was, and counts nothing of it: not the failures, not the result of the last attempt', async () => {
+test("a retry keeps the history, and resets the failure counts and the trial's result", async () => {
   const { db, journal } = filled();
   const failure = { class: 'oom', message: 'too large' } as const;
   const name = { sweepId: '1', trialId: 't0' };
@@ -141,7 +141,7 @@ test('a retry leaves what was, and counts nothing of it: not the failures, not t
   expect(loadCore(db, 1000, 50).sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: {} });
 });
 
-test('a retry goes on from the checkpoint, and from its numbers; without one the checkpoint goes', async () => {
+test('a retry resumes from the checkpoint and its metrics; a retry from the beginning removes the checkpoint', async () => {
   const { db, commits, journal } = filled();
   const artifact = { name: 'checkpoint-1', kind: 'checkpoint', epoch: 1, size: 1, sha256: '' } as const;
   await journal.commit([granted, report(1), { kind: 'artifact', key, seq: 2, at: 5, artifact }, report(3)]);
@@ -153,25 +153,25 @@ test('a retry goes on from the checkpoint, and from its numbers; without one the
   expect(loadEndedSweep(db, '1', 50).trials.get('t0')?.checkpoint).toBeUndefined();
 });
 
-test('a clock that was set back while nothing ran lets no attempt outlast its timeout', async () => {
+test("a clock set back while the coordinator was stopped does not extend an attempt's timeout", async () => {
   const { db, journal } = filled();
   await journal.commit([granted]);
   expect(loadCore(db, 1000, 50).leases.get('1/t0/1')?.grantedAt).toBe(7);
   expect(loadCore(db, 1000, 3).leases.get('1/t0/1')?.grantedAt).toBe(3);
 });
 
-test('the same request adds nothing twice', () => {
+test('a repeated submit request adds nothing', () => {
   const { db } = filled();
   expect(insertSweep(db, SWEEP, [trial(0), trial(1)], 9)).toBe('1');
   expect(new Queries(db).sweeps()).toHaveLength(1);
 });
 
-test('a store in use is refused by name', () => {
+test('a store in use is rejected by name', () => {
   openStore(dir);
   expect(() => openStore(dir)).toThrow(RefusedError);
 });
 
-test('a store that a newer trawl wrote is refused', () => {
+test('a store written by a newer trawl is rejected', () => {
   const newer = new Database(join(dir, STORE_FILE));
   newer.exec('pragma user_version = 99');
   newer.close();

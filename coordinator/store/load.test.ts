@@ -41,7 +41,7 @@ test.each([
   expect(loaded.drains.get('a')?.reason).toBe('new driver');
 });
 
-test('packs that one slot was granted within the same millisecond are told apart after a restart', () => {
+test('packs granted to one slot in the same millisecond remain separate after a restart', () => {
   const db = newStore();
   const trials = ['t0', 't1', 't2', 't3'];
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };

@@ -1,7 +1,7 @@
 /** The sweeps that are not over, from the store into memory, after a start. */
 import type { Database } from 'libsql';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
-import { packKey } from '../../proto/packs.ts';
+import { packKey } from '../../proto/trainers.ts';
 import { addLease } from '../core/leases.ts';
 import {
   type Checkpoint,

@@ -14,8 +14,7 @@ import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ADDRESS_FILE } from '../../lib/files/coordinator-file.ts';
 import { RefusedError } from '../../proto/errors.ts';
-import { copyStore } from './copy.ts';
-import { openStore, STORE_FILE } from './open.ts';
+import { copyStore, openStore, STORE_FILE } from './open.ts';
 
 const PAGE = 4096;
 
@@ -53,7 +52,7 @@ function refusalOf(path: string): string {
   return 'it was opened';
 }
 
-test('a whole store is opened', () => {
+test('an undamaged store is opened', () => {
   expect(refusalOf(filledStore())).toBe('it was opened');
 });
 
@@ -62,8 +61,8 @@ test.each<[string, (path: string) => void]>([
   ['overwritten in the middle', (path) => overwrite(path, 30 * PAGE, Buffer.alloc(PAGE, 0xab))],
   ['overwritten with zeros in the middle', (path) => overwrite(path, 30 * PAGE, Buffer.alloc(PAGE))],
   ['overwritten at its beginning', (path) => overwrite(path, 0, Buffer.alloc(100, 0xab))],
-  ['another file altogether', (path) => writeFileSync(path, 'sweep: not a store\n'.repeat(1_000))],
-])('a store that is %s is refused, left as it was, and the way back is named', (_, damage) => {
+  ['replaced by another file', (path) => writeFileSync(path, 'sweep: not a store\n'.repeat(1_000))],
+])('a store that is %s is rejected and left unchanged, with advice on how to restore it', (_, damage) => {
   const path = filledStore();
   damage(path);
   const before = readFileSync(path);
@@ -72,16 +71,16 @@ test.each<[string, (path: string) => void]>([
 });
 
 test.each<[string, (path: string) => void]>([
-  ['gone', (path) => rmSync(path)],
+  ['missing', (path) => rmSync(path)],
   ['empty', (path) => truncateSync(path, 0)],
-])('a store that is %s is not begun anew over artifacts that somebody may want', (state, lose) => {
+])('a folder with artifacts whose store is %s is rejected', (state, lose) => {
   const path = filledStore();
   mkdirSync(join(dirname(path), 'artifacts', '1'), { recursive: true });
   lose(path);
-  expect(refusalOf(path)).toMatch(new RegExp(`is ${state}, though .*artifacts is not`));
+  expect(refusalOf(path)).toMatch(new RegExp(`is ${state}, but .*artifacts has files`));
 });
 
-test('a store that is in use is refused with who uses it, as far as that is known', () => {
+test('a store in use is rejected with the name of its holder, if known', () => {
   const dir = newFolder();
   openStore(dir);
   expect(refusalOf(join(dir, STORE_FILE))).toMatch(/in use by another process/);

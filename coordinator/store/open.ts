@@ -1,63 +1,125 @@
-/** Opens the store: one SQLite file in the coordinator's folder, held by one process at a time. */
+/** Opens the store: one SQLite file in the coordinator's folder, locked by one process at a time. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import Database, { type Database as Db } from 'libsql';
 import { holderOf } from '../../lib/files/coordinator-file.ts';
 import { NotFoundError, RefusedError } from '../../proto/errors.ts';
-import { copyStore } from './copy.ts';
-import { damaged, refuseDamage, refuseLostStore } from './damage.ts';
 import { ensureSchema } from './schema.ts';
 
 export const STORE_FILE = 'store.db';
 
-/** In the store's folder: what it was before an upgrade from that schema. */
+/** Returns the name of the copy that is made before an upgrade from this schema version. */
 export function upgradeCopy(schema: number): string {
   return `store.schema-${schema}.db`;
 }
 
 /**
+ * Opens the store in `dir`, creating it unless `create` is false.
  * @throws {RefusedError} when another process holds the store, it is damaged, or a newer trawl wrote it
- * @throws {NotFoundError} when `create` is false and there is none
+ * @throws {NotFoundError} when `create` is false and there is no store
  */
 export function openStore(dir: string, { create = true }: { create?: boolean } = {}): Db {
   const path = join(dir, STORE_FILE);
-  refuseLostStore(dir, path);
-  if (!create && !existsSync(path)) throw new NotFoundError(`${dir} holds no sweeps: there is no ${STORE_FILE} in it`);
+  checkNotLost(dir, path);
+  if (!create && !existsSync(path)) throw new NotFoundError(`no store in ${dir}: it has no ${STORE_FILE}`);
   mkdirSync(dir, { recursive: true });
   const db = new Database(path);
   try {
-    // Exclusive: the operating system frees the lock when its holder dies, however it dies.
+    // An exclusive lock: the operating system releases it however its holder dies.
     db.exec('pragma locking_mode = exclusive');
-    refuseDamage(db, path);
+    checkUndamaged(db, path);
     db.exec('pragma journal_mode = wal');
-    // Full: a commit is on the disk before it returns.
+    // A commit returns only once it is on the disk.
     db.exec('pragma synchronous = full');
     ensureSchema(db, randomBytes(4).toString('hex'), (schema) => copyStore(db, join(dir, upgradeCopy(schema))));
   } catch (error) {
     db.close();
-    throw explained(error, dir, path);
+    throw openError(error, dir, path);
   }
   return db;
 }
 
-function explained(error: unknown, dir: string, path: string): unknown {
+/** Returns the name of this store's coordinator on NATS. */
+export function clusterName(db: Db): string {
+  const row = db.prepare("select value from meta where name = 'cluster'").get() as { value: string };
+  return row.value;
+}
+
+function openError(error: unknown, dir: string, path: string): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
   switch (error.code) {
     case 'SQLITE_BUSY': {
       const holder = holderOf(dir) ?? 'another process, such as a command that reads the folder';
-      return new RefusedError(`the store ${path} is in use by ${holder}: only one process can work on it`);
+      return new RefusedError(`the store ${path} is in use by ${holder}: only one process can open it at a time`);
     }
     case 'SQLITE_CORRUPT':
     case 'SQLITE_NOTADB':
-      return damaged(path, error.message);
+      return damagedError(path, error.message);
     default:
       return error;
   }
 }
 
-/** The name that this store's coordinator goes by on NATS. */
-export function clusterName(db: Db): string {
-  const row = db.prepare("select value from meta where name = 'cluster'").get() as { value: string };
-  return row.value;
+/**
+ * Reads every page once and checks the structure of the store. Does not check the bytes inside values.
+ * @throws {RefusedError} when the store is damaged: its contents cannot be trusted, and writes could make it worse
+ */
+function checkUndamaged(db: Db, path: string): void {
+  const rows = db.prepare('pragma quick_check(1)').all() as { quick_check: string }[];
+  const result = rows[0]?.quick_check ?? 'unreadable';
+  if (result !== 'ok') throw damagedError(path, result);
+}
+
+function damagedError(path: string, problem: string): RefusedError {
+  const detail = problem.replace('*** in database main ***', '').trim().replace(/\s+/g, ' ');
+  return new RefusedError(
+    `the store ${path} is damaged (${detail}); nothing was changed. Restore the newest backup into a new folder ` +
+      'with "trawl restore FILE --dir NEWDIR", and start the coordinator on that folder',
+  );
+}
+
+/**
+ * Rejects a folder that has artifacts but no store. A coordinator removes the artifacts that no row names, and would
+ * remove all of them here.
+ * @throws {RefusedError}
+ */
+function checkNotLost(dir: string, path: string): void {
+  if (existsSync(path) && statSync(path).size > 0) return;
+  const artifacts = join(dir, 'artifacts');
+  if (!existsSync(artifacts) || readdirSync(artifacts).length === 0) return;
+  const state = existsSync(path) ? 'is empty' : 'is missing';
+  throw new RefusedError(
+    `the store ${path} ${state}, but ${artifacts} has files; nothing was changed. Put the store back, or restore the ` +
+      'newest backup into a new folder with "trawl restore FILE --dir NEWDIR", or start with an empty folder',
+  );
+}
+
+/** Writes a copy of the store to `path`, durably and atomically. Takes as long as reading and writing the whole store. */
+export function copyStore(db: Db, path: string): void {
+  const part = `${path}.part`;
+  rmSync(part, { force: true });
+  db.prepare('vacuum into ?').run(part);
+  sync(part);
+  renameSync(part, path);
+  sync(dirname(path));
+}
+
+function sync(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }

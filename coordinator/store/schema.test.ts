@@ -21,7 +21,7 @@ update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstru
 pragma user_version = 1;
 `;
 
-test('a store of version 1 is brought up to date, and its sweeps go on', () => {
+test('a store of version 1 is upgraded, and its sweeps continue', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -63,7 +63,7 @@ alter table drains rename column grace_left_ms to grace_ends_at;
 pragma user_version = 3;
 `;
 
-test('of a store of version 3 graces become what is left of them, and what was granted together stays a pack', () => {
+test('upgrading a store of version 3 converts drain graces to remaining time, and keeps packs together', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
-import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/priorities.ts';
+import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import type { MaxFailed, RetryBudget } from '../core/model.ts';
 import type { Metric, Order, SweepSpec } from '../grid/spec.ts';

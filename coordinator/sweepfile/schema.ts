@@ -6,8 +6,15 @@
 import { z } from 'zod';
 import { DURATION_PATTERN, parseDuration } from '../../lib/text/duration.ts';
 import { SIZE_PATTERN } from '../../lib/text/size.ts';
-import { LABEL_NAME, LABEL_VALUE, LABEL_VALUE_RULE, MAX_LABELS } from '../../proto/labels.ts';
-import { MAX_PRIORITY, MAX_WEIGHT, MIN_WEIGHT } from '../../proto/priorities.ts';
+import {
+  LABEL_NAME,
+  LABEL_VALUE,
+  LABEL_VALUE_RULE,
+  MAX_LABELS,
+  MAX_PRIORITY,
+  MAX_WEIGHT,
+  MIN_WEIGHT,
+} from '../../proto/limits.ts';
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { MAX_LISTED_VALUES } from '../grid/axes.ts';
 

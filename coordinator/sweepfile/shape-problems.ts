@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
-import { LABEL_NAME_RULE } from '../../proto/labels.ts';
+import { LABEL_NAME_RULE } from '../../proto/limits.ts';
 import { isLater, LATER_METHODS } from './later.ts';
 import { type Findings, has, type Located, locate, type Path } from './locate.ts';
 import { keysAt } from './schema.ts';

@@ -22,8 +22,8 @@ import {
   type ServeOptions,
   serve,
 } from '../../test/support/coordinator/serve.ts';
-import { now } from '../clock.ts';
-import { controlOf } from '../control.ts';
+import { now } from '../app/runtime.ts';
+import { controlOf } from '../app/sweep-control.ts';
 import { onHello } from '../core/agents.ts';
 import { onOpen, onRecord } from '../core/attempts.ts';
 import type { Artifact as KeptArtifact } from '../core/model.ts';
@@ -106,7 +106,7 @@ async function read(more: Partial<ReadRequest> = {}): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-test('a file goes on where it broke off, and comes out as it went in once a record names it', async () => {
+test('an interrupted upload resumes, and the file can be read once a record names it', async () => {
   await expect(put([BYTES.subarray(0, 400)])).rejects.toMatchObject({
     details: expect.stringContaining('ended early'),
   });
@@ -120,18 +120,18 @@ test('a file goes on where it broke off, and comes out as it went in once a reco
   expect(await read({ offset: 990 })).toEqual(BYTES.subarray(990));
 });
 
-test('a file that is here already is not taken twice', async () => {
+test('a file that is already stored is not uploaded again', async () => {
   await put([BYTES]);
   expect(await put([])).toEqual([{ $case: 'stored', stored: true }]);
 });
 
-test('bytes that are not those announced are thrown away, and may come again', async () => {
+test('an upload with the wrong checksum is discarded, and can be repeated', async () => {
   await expect(put([Buffer.alloc(1000)])).rejects.toMatchObject({ code: status.DATA_LOSS });
   expect(existsSync(fileOf(FILE.name))).toBe(false);
   expect(await put([BYTES])).toContainEqual({ $case: 'stored', stored: true });
 });
 
-test('more bytes than announced, a name that leaves the folder, and a stranger are refused', async () => {
+test('more bytes than announced, a name outside the folder and an unknown agent are rejected', async () => {
   await expect(put([Buffer.concat([BYTES, BYTES])])).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
   for (const bad of ['../up', '/root', 'a/../../b', '.hidden', 'a//b', '']) {
     await expect(put([BYTES], { artifact: { ...FILE, name: bad } })).rejects.toMatchObject({
@@ -141,7 +141,7 @@ test('more bytes than announced, a name that leaves the folder, and a stranger a
   expect(await put([BYTES], { agentId: 'b' })).toMatchObject([{ $case: 'refusal' }]);
 });
 
-test('who brings nothing more is given up, and what came so far need not come again', async () => {
+test('a stalled upload times out, and resumes after the bytes already received', async () => {
   end();
   await begin({ stallMs: 3_000 });
   const silent = once(client.put(), 'error');
@@ -158,7 +158,7 @@ test('who brings nothing more is given up, and what came so far need not come ag
   ]);
 });
 
-test('a file of a byte more than a gigabyte is refused by its limit, and the next one is taken', async () => {
+test('a file one byte over the limit is rejected, and the next file is accepted', async () => {
   await expect(put([], { artifact: { ...FILE, size: 2 ** 30 + 1 } })).rejects.toMatchObject({
     code: status.INVALID_ARGUMENT,
     details: 'artifact folder/file.bin has 1073741825 bytes: expected at most 1073741824',
@@ -167,7 +167,7 @@ test('a file of a byte more than a gigabyte is refused by its limit, and the nex
   expect(await put([BYTES])).toContainEqual({ $case: 'stored', stored: true });
 });
 
-test('a checkpoint that comes again under its name stays', async () => {
+test('a checkpoint uploaded again under the same name is kept', async () => {
   const checkpoint: KeptArtifact = { name: 'c', kind: 'checkpoint', epoch: 1, size: FILE.size, sha256: SHA256 };
   const dropped: string[] = [];
   served.runtime.onCommit((commit) => dropped.push(...commit.dropped.map((file) => file.name)));
@@ -178,7 +178,7 @@ test('a checkpoint that comes again under its name stays', async () => {
   expect(dropped).toEqual(['c']);
 });
 
-test('of a trial only the newest checkpoint is kept, and it is what the next attempt goes on from', async () => {
+test('only the newest checkpoint of a trial is kept, and the next attempt resumes from it', async () => {
   const checkpoint = (epoch: number): KeptArtifact => ({
     ...{ name: `checkpoints/epoch-${epoch}`, kind: 'checkpoint', epoch, size: FILE.size, sha256: SHA256 },
   });
@@ -194,7 +194,7 @@ test('of a trial only the newest checkpoint is kept, and it is what the next att
   expect(served.runtime.queries.artifacts('1', key.trialId)).toEqual([]);
 });
 
-test('an artifact that goes on with what cannot be read is refused, is no failure of the coordinator, and may go on later', async () => {
+test("an upload with an unreadable message is rejected without an error in the coordinator's log, and can resume", async () => {
   end();
   const lines: string[] = [];
   await begin({ logTo: (line) => lines.push(line) });

@@ -3,7 +3,6 @@ import { statfs } from 'node:fs/promises';
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { within } from '../../lib/net/within.ts';
-import { MAX_ARTIFACTS } from '../../proto/artifacts.ts';
 import {
   BadInputError,
   DamagedError,
@@ -23,6 +22,7 @@ import type {
   ReadResponse,
   TrialArtifacts,
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
+import { MAX_ARTIFACTS } from '../../proto/limits.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { Guard } from '../auth/guard.ts';
 import { isLeasedToAnother, rejectionOf } from '../core/attempts.ts';
@@ -90,7 +90,7 @@ async function takeFile(call: PutCall, options: ArtifactServiceOptions): Promise
   if (core === undefined) throw new RefusedError('no coordinator runs here: nothing is taken');
   const refusal = rejectionOf(core, agentId, key);
   if (refusal !== undefined) {
-    if (isLeasedToAnother(core, agentId, key)) guard.refuse('other_attempt', call, refusal.message);
+    if (isLeasedToAnother(core, agentId, key)) guard.reject('other_attempt', call, refusal.message);
     return say(call, { $case: 'refusal', refusal });
   }
   if (await files.holds(key, artifact)) return say(call, { $case: 'stored', stored: true });
@@ -160,7 +160,7 @@ async function* read(
   const agentId = guard.agentOf(call);
   const holder = core?.sweeps.get(sweepId)?.trials.get(trialId)?.lease?.agentId;
   if (agentId !== undefined && agentId !== holder) {
-    throw guard.refuse('other_attempt', call, `trial ${trialId} is not leased to agent ${agentId}`);
+    throw guard.reject('other_attempt', call, `trial ${trialId} is not leased to agent ${agentId}`);
   }
   const artifact = queries.artifact(sweepId, trialId, request.attempt, request.name);
   const key = { sweepId, trialId, attempt: artifact.attempt };

@@ -13,8 +13,8 @@ import {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { INSECURE, newFolder, noopSweep, type Served, serve } from '../../test/support/coordinator/serve.ts';
-import { agentControlOf } from '../agent-control.ts';
-import { controlOf } from '../control.ts';
+import { agentControlOf } from '../app/agent-control.ts';
+import { controlOf } from '../app/sweep-control.ts';
 import { onHeartbeat } from '../core/agents.ts';
 import { MAX_CLAIMS } from './attempt-service.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
@@ -103,7 +103,7 @@ async function offered(trials: number): Promise<{ stream: Stream; keys: AttemptK
 const stored = (key: AttemptKey) => served.runtime.queries.trial(key.sweepId, key.trialId);
 
 describe('a stream', () => {
-  test('begins with a hello, which is answered with what an agent needs to know', async () => {
+  test('begins with a hello, which is answered with a welcome', async () => {
     const pool = expect.stringMatching(/^[0-9a-f]{16}$/);
     expect(await new Stream().hello().next()).toEqual({
       $case: 'welcome',
@@ -117,7 +117,7 @@ describe('a stream', () => {
     expect(served.runtime.core.agents.get('a')).toMatchObject({ state: 'connected', slots: 2, incarnation: 'a1' });
   });
 
-  test('tells an agent that it is drained, at once and at every hello until it is not any more', async () => {
+  test('sends a drain immediately, and with every welcome until the drain ends', async () => {
     const control = agentControlOf(served.runtime);
     const stream = new Stream().hello();
     await stream.next();
@@ -132,7 +132,7 @@ describe('a stream', () => {
     expect(await new Stream().hello().next()).toMatchObject({ welcome: { drain: undefined } });
   });
 
-  test('a drain of an agent that is not known is refused with those that are', async () => {
+  test('a drain of an unknown agent is rejected with a list of the known agents', async () => {
     await new Stream().hello().next();
     await new Stream().hello({ agentId: 'ab', incarnation: 'ab1' }).next();
     const control = agentControlOf(served.runtime);
@@ -141,7 +141,7 @@ describe('a stream', () => {
     expect(await control.drain('a', 0, '')).toMatchObject({ id: 'a' });
   });
 
-  test('of a process that is dead, if its hello is read last, makes way for the one that lives', async () => {
+  test('of a dead process whose hello arrives last gives way to the stream of its successor', async () => {
     await new Stream().hello({ incarnation: 'a2' }).next();
     const dead = new Stream().hello({ incarnation: 'a1' });
     await dead.next();
@@ -152,7 +152,7 @@ describe('a stream', () => {
     await expect.poll(() => agents.get('a')?.incarnation).toBe('a2');
   });
 
-  test('without a hello first is broken off', async () => {
+  test('that does not begin with a hello is closed', async () => {
     const error = await new Stream().record({ sweepId: '1', trialId: 't', attempt: 1 }, 1, epoch(1)).broken();
     expect(error).toMatchObject({ code: status.INVALID_ARGUMENT, details: expect.stringContaining('hello') });
   });
@@ -186,7 +186,7 @@ describe('a stream', () => {
 });
 
 describe('an Open', () => {
-  test('grants what is offered, durably, with what is to be run', async () => {
+  test('durably grants an offered trial, with its trainer and parameters', async () => {
     const { keys } = await offered(1);
     const { decisions } = await open({ claims: [{ key: keys[0], slot: 1, pack: 0 }] });
     expect(decisions[0]?.answer).toMatchObject({ $case: 'grant', grant: { trainer: 'noop', seed: 0 } });
@@ -194,7 +194,7 @@ describe('an Open', () => {
     for (const key of keys) expect(stored(key)).toMatchObject({ state: 'TRIAL_STATE_RUNNING', agentId: 'a' });
   });
 
-  test('answers each claim for itself, in order', async () => {
+  test('answers each claim separately, in order', async () => {
     const { keys } = await offered(2);
     const stranger = { sweepId: '1', trialId: 'none', attempt: 1 };
     const { decisions } = await open({
@@ -203,20 +203,20 @@ describe('an Open', () => {
     expect(decisions.map(({ answer }) => answer?.$case)).toEqual(['refusal', 'grant', 'grant']);
   });
 
-  test('of an agent that has said no hello is told so', async () => {
+  test('by an agent without a session is rejected with that reason', async () => {
     const { keys } = await offered(1);
     const { decisions } = await open({ agentId: 'b', claims: [{ key: keys[0], slot: 0, pack: 0 }] });
     expect(decisions[0]?.answer).toMatchObject({ refusal: { code: 'REFUSAL_CODE_NO_SESSION' } });
   });
 
-  test('with too many claims is refused whole', async () => {
+  test('with too many claims is rejected as a whole', async () => {
     const { keys } = await offered(1);
     const claims = Array.from({ length: MAX_CLAIMS + 1 }, () => ({ key: keys[0], slot: 0, pack: 0 }));
     await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
     expect(served.runtime.core.leases.size).toBe(0);
   });
 
-  test('with one claim that names no attempt grants none of the others', async () => {
+  test('with one claim without an attempt grants no other claim', async () => {
     const { keys } = await offered(1);
     const claims = [keys[0], undefined].map((key) => ({ key, slot: 0, pack: 0 }));
     await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
@@ -233,7 +233,7 @@ describe('records', () => {
     return { stream, key };
   }
 
-  test('are acknowledged when they are durable; together sent, together acknowledged', async () => {
+  test('are acknowledged once durable; records sent together are acknowledged together', async () => {
     const { stream, key } = await granted();
     stream
       .record(key, 1, epoch(1))
@@ -250,7 +250,7 @@ describe('records', () => {
     expect(served.runtime.queries.log(key.sweepId, key.trialId, 1, 0)).toEqual([{ seq: 2, text: 'hello\n' }]);
   });
 
-  test('that come again after a reconnect are acknowledged again, and stored once', async () => {
+  test('sent again after a reconnect are acknowledged again, and stored once', async () => {
     const { stream, key } = await granted();
     await stream.record(key, 1, epoch(1)).next();
     stream.call.cancel();
@@ -261,7 +261,7 @@ describe('records', () => {
     expect(served.runtime.queries.reports(key.sweepId, key.trialId)).toHaveLength(1);
   });
 
-  test('with a gap break the stream off, saying what is missing, and what is behind it is not taken', async () => {
+  test('with a gap close the stream with an error that states the gap, and later records are not stored', async () => {
     const { stream, key } = await granted();
     stream.record(key, 1, epoch(1)).record(key, 3, epoch(3)).record(key, 2, epoch(2));
     expect(await stream.broken()).toMatchObject({
@@ -271,7 +271,7 @@ describe('records', () => {
     expect(stored(key).epoch).toBe(1);
   });
 
-  test('of which the first are gone for good cost an attempt, and the stream goes on', async () => {
+  test('whose first ones are lost end their attempt, and the stream continues', async () => {
     const { stream, key } = await granted(2);
     const message = `records 1 to 2 of ${key.sweepId}/${key.trialId}/1 are missing: was the store restored from a backup?`;
     expect(await stream.record(key, 3, epoch(3)).next()).toEqual({
@@ -283,7 +283,7 @@ describe('records', () => {
     await expect.poll(() => served.offers).toContainEqual({ ...key, attempt: 2 });
   });
 
-  test('of an attempt that has ended are refused and counted, and the stream goes on', async () => {
+  test('of an ended attempt are rejected and counted, and the stream continues', async () => {
     const { stream, key } = await granted(2);
     await stream.record(key, 1, SUCCEEDED).next();
     expect(stored(key).state).toBe('TRIAL_STATE_SUCCEEDED');
@@ -295,13 +295,13 @@ describe('records', () => {
     expect(stored(key).epoch).toBe(0);
   });
 
-  test('are not wanted any more: a killed sweep tells its agents at once', async () => {
+  test('are rejected as soon as their sweep is killed', async () => {
     const { stream, key } = await granted();
     await controlOf(served.runtime).act(key.sweepId, 'SWEEP_ACTION_KILL', 'wrong data', 0);
     expect(await stream.next()).toMatchObject({ refused: { key, message: 'wrong data' } });
   });
 
-  test('of an incarnation before count until the first heartbeat of the next', async () => {
+  test('of an earlier incarnation are accepted until the first heartbeat of the next', async () => {
     const { key } = await granted();
     const next = new Stream().hello({ incarnation: 'a2' });
     await next.next();
@@ -313,7 +313,7 @@ describe('records', () => {
   });
 });
 
-test('an agent that asks on and on, and never takes an answer, loses its stream', { timeout: 60_000 }, async () => {
+test('the stream of an agent that never reads its answers is closed', { timeout: 60_000 }, async () => {
   const call = client.report();
   call.write({ message: { $case: 'hello', hello: HELLO } });
   // gRPC's client holds the server back only once it has read something.
@@ -331,7 +331,7 @@ test('an agent that asks on and on, and never takes an answer, loses its stream'
   expect((await broken)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
 });
 
-test('when the store breaks, nothing is acknowledged and the coordinator is told to end', async () => {
+test('after a failed write nothing is acknowledged, and the coordinator is asked to stop', async () => {
   const { keys } = await offered(1);
   served.runtime.db.exec('drop table attempts');
   await expect(open({ claims: [{ key: keys[0], slot: 0, pack: 0 }] })).rejects.toMatchObject({ code: status.INTERNAL });

@@ -14,11 +14,11 @@ import type {
   Record as RecordMessage,
   ReportRequest,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { labelProblem } from '../../proto/labels.ts';
+import { labelProblem, MAX_PACK } from '../../proto/limits.ts';
 import { artifactKind } from '../../proto/names.ts';
-import { MAX_PACK } from '../../proto/packs.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { AGENT_ID } from '../../proto/subjects.ts';
+import type { Runtime } from '../app/runtime.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { Guard } from '../auth/guard.ts';
 import { onHello } from '../core/agents.ts';
@@ -35,11 +35,10 @@ import { remainingGraceMs } from '../core/drain.ts';
 import { type AttemptKey, type Checkpoint, keyText, type SweepPolicy } from '../core/model.ts';
 import { type Answered, combine, type Refusal } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
-import type { Runtime } from '../runtime.ts';
+import { Session, Sessions, type Stream } from './agent-sessions.ts';
 import { statusOf, unary } from './handlers.ts';
 import { MAX_GPUS, MAX_LABEL, MAX_TRAINERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
 import { keyOf, recordOf } from './records.ts';
-import { Session, Sessions, type Stream } from './sessions.ts';
 
 /** Claims that one Open may carry. */
 export const MAX_CLAIMS = 1_000;
@@ -239,7 +238,7 @@ export class AttemptService {
       case 'rejected':
         metrics.supersededReports.inc();
         if (isLeasedToAnother(runtime.core, session.agentId, record.key)) {
-          guard.refuse('other_attempt', session.call, answer.refusal.message);
+          guard.reject('other_attempt', session.call, answer.refusal.message);
         }
         session.refuse(record.key, answer.refusal);
         break;

@@ -8,8 +8,8 @@ import {
   type SweepServiceServer,
   SweepServiceService,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { openDoor } from './door.ts';
 import { streamed } from './handlers.ts';
+import { listen } from './listener.ts';
 import { newServer } from './server.ts';
 
 const BATCHES = 200;
@@ -20,12 +20,12 @@ const batch = { curves: [Curve.fromPartial({ trialId: 'x'.repeat(60_000) })] };
 async function serving(listCurves: SweepServiceServer['listCurves']): Promise<SweepServiceClient> {
   const server = newServer();
   server.addService({ listCurves: SweepServiceService.listCurves }, { listCurves });
-  const door = await openDoor(server, { host: '127.0.0.1', port: 0 });
-  const client = new SweepServiceClient(`127.0.0.1:${door.port}`, credentials.createInsecure());
+  const listener = await listen(server, { host: '127.0.0.1', port: 0 });
+  const client = new SweepServiceClient(`127.0.0.1:${listener.port}`, credentials.createInsecure());
   onTestFinished(() => {
     client.close();
     server.forceShutdown();
-    door.close();
+    listener.close();
   });
   return client;
 }
@@ -34,7 +34,7 @@ async function* batches() {
   for (let i = 0; i < BATCHES; i++) yield batch;
 }
 
-test('who reads nothing is given up, and so is what is made for them', async () => {
+test('a call whose client reads nothing times out, and its generator ends', async () => {
   let over = false;
   async function* endless() {
     try {
@@ -54,7 +54,7 @@ test('who reads nothing is given up, and so is what is made for them', async () 
   expect((await refused)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
 });
 
-test('a long answer to a slow reader arrives whole, and no listener is left behind for each wait', async () => {
+test('a slow reader receives a long answer completely, and no event listeners leak', async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => warnings.push(warning);
   process.on('warning', onWarning);

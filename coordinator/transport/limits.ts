@@ -1,5 +1,7 @@
 /** What one client may take of the coordinator. Each is described in docs/security.md. */
 
+import { BadInputError } from '../../proto/errors.ts';
+
 /** Larger messages are refused: a sweep file, or a batch of trials, is far smaller. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** Calls that one connection may have open: an agent has one stream, and a few more for each slot that begins. */
@@ -39,3 +41,8 @@ export const MAX_GPUS = 64;
 export const MAX_TRAINERS = 64;
 /** Characters of a reason, a file's name, or the name of a metric. */
 export const MAX_NAME = 1_000;
+
+/** @throws {BadInputError} for a text that a person gives, and that is none */
+export function mustBeShort(what: string, text: string): void {
+  if (text.length > MAX_NAME) throw new BadInputError(`${what} may have ${MAX_NAME} characters`);
+}

@@ -2,10 +2,10 @@
 import type { Logger } from 'pino';
 import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { sweepState } from '../../proto/names.ts';
-import type { AgentControl } from '../agent-control.ts';
+import type { AgentControl } from '../app/agent-control.ts';
 import type { PrunedSweep, PruneOptions } from '../retention/prune.ts';
 import { streamed, unary } from './handlers.ts';
-import { mustBeShort } from './must-be-short.ts';
+import { mustBeShort } from './limits.ts';
 
 /** @param backup makes one, as of the moment that it is asked for */
 export function operationsService(

@@ -1,5 +1,5 @@
 /** Attempts' messages, checked at the border. */
-import { artifactNameProblem, MAX_ARTIFACT_BYTES } from '../../proto/artifacts.ts';
+
 import { BadInputError } from '../../proto/errors.ts';
 import type {
   Ended,
@@ -7,7 +7,7 @@ import type {
   Record as RecordMessage,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact as ArtifactMessage } from '../../proto/gen/trawl/v1/types.ts';
-import { MAX_METRICS } from '../../proto/metrics.ts';
+import { artifactNameProblem, MAX_ARTIFACT_BYTES, MAX_METRICS } from '../../proto/limits.ts';
 import { artifactKind, attemptOutcome, type FailureClassName, failureClass } from '../../proto/names.ts';
 import { namesAttempt } from '../../proto/subjects.ts';
 import type { AttemptRecord } from '../core/attempts.ts';

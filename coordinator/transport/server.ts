@@ -1,8 +1,13 @@
-/** The gRPC server, and what it refuses to be. */
-import { Server, type ServerInterceptor } from '@grpc/grpc-js';
+/** The gRPC server with its health and reflection services. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Server, type ServerInterceptor, type ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
 import { type Address, isLoopback } from '../../lib/net/address.ts';
 import { RefusedError } from '../../proto/errors.ts';
-import { type CallEnding, endingInterceptor } from './endings.ts';
+import { type CallStatus, callStatusInterceptor } from './call-status.ts';
 import {
   CONNECTION_AGE_GRACE_MS,
   KEEPALIVE_EVERY_MS,
@@ -14,30 +19,31 @@ import {
 } from './limits.ts';
 
 /**
- * @param secured whether whoever comes has to show who they are
- * @param instead what would secure it
- * @throws {RefusedError} for an address that other machines reach, unless it is secured or `insecure` accepts that
+ * Rejects an address that other machines can reach without encryption or authentication.
+ * @param secured whether callers must authenticate
+ * @param advice the options that would secure the address
+ * @throws {RefusedError} unless the address is a loopback, is secured, or `insecure` accepts the risk
  */
-export function refuseOpenDoors(address: Address, insecure: boolean, secured: boolean, instead: string): void {
+export function checkExposure(address: Address, insecure: boolean, secured: boolean, advice: string): void {
   if (insecure || secured || isLoopback(address)) return;
   throw new RefusedError(
-    `${address.host}:${address.port} can be reached by other machines, and nothing here is encrypted or authenticated: ` +
-      `${instead}, listen on 127.0.0.1, or accept it with --insecure on a network that you trust`,
+    `${address.host}:${address.port} can be reached by other machines, without encryption or authentication: ` +
+      `${advice}, listen on 127.0.0.1, or accept the risk with --insecure on a network that you trust`,
   );
 }
 
 /**
- * @param interceptors see every call, the first first
- * @param onEnding told of every call that ends with a status
- * @param keepalive how long a silent peer is trusted; other values are for tests
+ * @param interceptors called in this order for every call
+ * @param onStatus called for every call that ends
+ * @param keepalive how long a silent peer is trusted; tests use shorter times
  */
 export function newServer(
   interceptors: ServerInterceptor[] = [],
-  onEnding: (ending: CallEnding) => void = () => {},
+  onStatus: (ended: CallStatus) => void = () => {},
   keepalive = { everyMs: KEEPALIVE_EVERY_MS, waitMs: KEEPALIVE_WAIT_MS },
 ): Server {
   return new Server({
-    interceptors: [endingInterceptor(onEnding), ...interceptors],
+    interceptors: [callStatusInterceptor(onStatus), ...interceptors],
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_concurrent_streams': MAX_STREAMS,
     'grpc.keepalive_time_ms': keepalive.everyMs,
@@ -46,4 +52,39 @@ export function newServer(
     'grpc.max_connection_age_ms': MAX_CONNECTION_AGE_MS,
     'grpc.max_connection_age_grace_ms': CONNECTION_AGE_GRACE_MS,
   });
+}
+
+/** The service `grpc.health.v1`: one status per service name, and one for the server under the empty name. */
+export class Health {
+  readonly #names: readonly string[];
+  readonly #health: HealthImplementation;
+
+  constructor(server: Server, services: readonly ServiceDefinition[]) {
+    this.#names = ['', ...services.map(serviceName)];
+    this.#health = new HealthImplementation();
+    this.#health.addToServer(server);
+    this.set(false);
+  }
+
+  /** Sets the status of every service, and notifies watchers. */
+  set(serving: boolean): void {
+    for (const name of this.#names) this.#health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+  }
+}
+
+const PACKAGE = ['trawl', 'v1'];
+
+/**
+ * Adds the service `grpc.reflection` (v1 and v1alpha), with which `grpcurl` needs no .proto files.
+ * @param protoDir the folder that contains `trawl/v1`
+ */
+export function addReflection(server: Server, protoDir: string): void {
+  const files = readdirSync(join(protoDir, ...PACKAGE)).filter((name) => name.endsWith('.proto'));
+  const paths = files.map((name) => [...PACKAGE, name].join('/'));
+  new ReflectionService(loadSync(paths, { includeDirs: [protoDir], keepCase: true })).addToServer(server);
+}
+
+/** A method's path begins with the name of its service. */
+function serviceName(service: ServiceDefinition): string {
+  return Object.values(service)[0]?.path.split('/')[1] ?? '';
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { OverloadedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { newFolder, noopSweep, type Served, serve } from '../../test/support/coordinator/serve.ts';
-import { controlOf } from '../control.ts';
+import { controlOf } from '../app/sweep-control.ts';
 import type { Change } from '../core/step.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 import { TRIALS_PER_MESSAGE, watchSweep } from './watch.ts';
@@ -56,7 +56,7 @@ const kill = () => controlOf(served.runtime).act(sweepId, 'SWEEP_ACTION_KILL', '
 const stored = () => new Map(served.runtime.queries.trials(sweepId).map(({ id, state }) => [id, state as string]));
 const storedEvents = (since: number) => served.runtime.queries.eventsAfter(sweepId, since, 100_000).map((e) => e.seq);
 
-test('the first message is a snapshot; what it has no room for follows, and says so', async () => {
+test('the first message is a snapshot; further trials follow as deltas', async () => {
   const watcher = await new Watcher().watch(2);
   expect(watcher.kinds).toEqual(['snapshot', 'delta']);
   expect(watcher.since).toBe(0);
@@ -65,7 +65,7 @@ test('the first message is a snapshot; what it has no room for follows, and says
   expect(whole.since).toBe(served.runtime.queries.lastEvent());
 });
 
-test('after a break it goes on with every event and every row that was missed, and without a snapshot', async () => {
+test('after a reconnect the watch continues with every missed event and row, without a snapshot', async () => {
   const watcher = await new Watcher().watch(3);
   const left = watcher.since;
   await kill();
@@ -76,7 +76,7 @@ test('after a break it goes on with every event and every row that was missed, a
   expect(new Set(watcher.rows.values())).toEqual(new Set(['TRIAL_STATE_CANCELLED']));
 });
 
-test('breaks between the messages of what was missed lose nothing and double nothing', async () => {
+test('reconnects during the catch-up neither lose nor repeat an event', async () => {
   const watcher = await new Watcher().watch(3);
   const left = watcher.since;
   await kill();
@@ -86,7 +86,7 @@ test('breaks between the messages of what was missed lose nothing and double not
   expect(watcher.rows).toEqual(stored());
 });
 
-test('what happens while the missed events are told comes once', async () => {
+test('an event during the catch-up is sent once', async () => {
   const watcher = await new Watcher().watch(3);
   const left = watcher.since;
   const control = controlOf(served.runtime);
@@ -99,14 +99,14 @@ test('what happens while the missed events are told comes once', async () => {
   expect(watcher.rows).toEqual(stored());
 });
 
-test('who knows of an event that the store has not come to gets a snapshot', async () => {
+test('a watcher that is ahead of the store receives a snapshot', async () => {
   const watcher = new Watcher();
   watcher.since = served.runtime.queries.lastEvent() + 1;
   await watcher.watch(1);
   expect(watcher.kinds).toEqual(['snapshot']);
 });
 
-test('a watcher that falls far behind is let go, and goes on where it was when it comes again', async () => {
+test('a watcher that falls too far behind is closed, and continues from its last event when it reconnects', async () => {
   const { runtime } = served;
   const small = await controlOf(runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'small' });
   const [trial] = runtime.queries.trials(small);

@@ -1,7 +1,7 @@
 /** What is done to sweeps, trials and agents: at once, or after a question. */
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
-import { MAX_PRIORITY } from '../../proto/priorities.ts';
 import { type Action, type RetrySelection, type SweepActionName, type Ui, withStatus } from './ui.ts';
 
 /** What a key press can see. */

@@ -19,8 +19,8 @@ import { LostFileError, uploadArtifact } from '../../agent/supervisor/artifact-t
 import { coordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import { CoordinatorSession } from '../../agent/supervisor/coordinator-session.ts';
 import { openSpool } from '../../agent/supervisor/spool.ts';
-import { now } from '../../coordinator/clock.ts';
-import { controlOf } from '../../coordinator/control.ts';
+import { now } from '../../coordinator/app/runtime.ts';
+import { controlOf } from '../../coordinator/app/sweep-control.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
 import { onOpen, onRecord } from '../../coordinator/core/attempts.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';

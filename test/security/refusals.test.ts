@@ -6,8 +6,8 @@ import { connect as connectTls } from 'node:tls';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { withdrawIdentity } from '../../bin/certs/authority.ts';
-import type { RefusalReason } from '../../coordinator/auth/admit.ts';
-import { now } from '../../coordinator/clock.ts';
+import { now } from '../../coordinator/app/runtime.ts';
+import type { RejectionReason } from '../../coordinator/auth/rejections.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
 import { onOpen } from '../../coordinator/core/attempts.ts';
 import { channelTo } from '../../lib/net/channel.ts';
@@ -43,13 +43,13 @@ beforeEach(async () => {
   onTestFinished(() => served.stop());
 });
 
-async function refused(reason: RefusalReason): Promise<number> {
+async function refused(reason: RejectionReason): Promise<number> {
   const { values } = await served.metrics.authRefused.get();
   return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
 }
 
 /** Refused once more than before, for that reason, and it is in the log. */
-async function expectRefusal(reason: RefusalReason, attempt: () => Promise<unknown>): Promise<void> {
+async function expectRefusal(reason: RejectionReason, attempt: () => Promise<unknown>): Promise<void> {
   const before = await refused(reason);
   await attempt();
   await until(`a refusal for ${reason} is counted`, async () => (await refused(reason)) > before);
@@ -143,7 +143,7 @@ describe('calls', () => {
     await expectRefusal('role', async () => {
       expect(await kill(viewer)).toMatchObject({
         code: status.PERMISSION_DENIED,
-        details: 'wall is viewer: ControlSweep is for operator',
+        details: 'wall has the role viewer: ControlSweep is allowed for operator',
       });
     });
     expect(await submit(viewer)).toMatchObject({ code: status.PERMISSION_DENIED });

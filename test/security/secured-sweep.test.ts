@@ -114,7 +114,7 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
 
     const second = await trawlJson<{ sweep: string }>('submit', sweepFile(folder, SWEEP, 'two.yaml'), ...as(operator));
     const killing = await trawl('kill', second.sweep, '-y', ...as(viewer));
-    expect(killing).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining('is for operator') });
+    expect(killing).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining('is allowed for operator') });
     expect(await trawl('ls', ...as(agent))).toMatchObject({ code: EXIT.refused });
     expect(await trawl('ls', '--dir', dir)).toMatchObject({ code: EXIT.refused });
     expect(await trawl('ls', '--server', address)).toMatchObject({ code: EXIT.unreachable });

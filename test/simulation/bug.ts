@@ -3,7 +3,7 @@ import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import type { Spool } from '../../agent/supervisor/spool.ts';
-import type { Runtime, RuntimeOptions } from '../../coordinator/runtime.ts';
+import type { Runtime, RuntimeOptions } from '../../coordinator/app/runtime.ts';
 import type { Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptServiceServer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';

@@ -1,10 +1,11 @@
 /** Bugs of a coordinator. */
+
+import { Runtime } from '../../coordinator/app/runtime.ts';
 import { addLease } from '../../coordinator/core/leases.ts';
 import type { Lease, Sweep, SweepPolicy, Trial } from '../../coordinator/core/model.ts';
 import { beginSlotUsage } from '../../coordinator/core/share.ts';
 import type { Step } from '../../coordinator/core/step.ts';
 import { setState } from '../../coordinator/core/trials.ts';
-import { Runtime } from '../../coordinator/runtime.ts';
 import { Offers, type Wanted } from '../../coordinator/transport/offers.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';

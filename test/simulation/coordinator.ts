@@ -4,12 +4,12 @@
  */
 import { pino } from 'pino';
 import { Counter } from 'prom-client';
-import { type AgentControl, agentControlOf } from '../../coordinator/agent-control.ts';
+import { type AgentControl, agentControlOf } from '../../coordinator/app/agent-control.ts';
+import { startRounds } from '../../coordinator/app/rounds.ts';
+import { Runtime, type RuntimeOptions } from '../../coordinator/app/runtime.ts';
+import { controlOf } from '../../coordinator/app/sweep-control.ts';
 import { Guard } from '../../coordinator/auth/guard.ts';
-import { controlOf } from '../../coordinator/control.ts';
 import { type AttemptKey, keyText } from '../../coordinator/core/model.ts';
-import { startRounds } from '../../coordinator/rounds.ts';
-import { Runtime, type RuntimeOptions } from '../../coordinator/runtime.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import { ensureSchema } from '../../coordinator/store/schema.ts';
 import { AttemptService } from '../../coordinator/transport/attempt-service.ts';
@@ -34,12 +34,12 @@ const EPOCH = Date.UTC(2026, 0, 1);
 const log = pino({ level: 'silent' });
 const counter = (name: string) => new Counter({ name, help: name, registers: [] });
 /** Nobody is refused for who they are: that is not simulated. */
-const refusals = {
-  tell(reason: string) {
+const rejections = {
+  record(reason: string) {
     throw new Error(`refused: ${reason}`);
   },
 };
-const guard = new Guard(undefined, refusals.tell);
+const guard = new Guard(undefined, rejections.record);
 const metrics = {
   supersededReports: counter('superseded'),
   unreadable: new Counter({ name: 'unreadable', help: 'unreadable', registers: [], labelNames: ['via'] }),
@@ -159,7 +159,7 @@ export class SimulatedCoordinator {
     this.life = { process, runtime, control, agents: agentControlOf(runtime), nats };
     const connection = bug.nats?.(nats.connection, runtime) ?? nats.connection;
     const onConnected = () => {};
-    startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, refusals, log, onConnected }).catch(
+    startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, rejections, log, onConnected }).catch(
       (error) => onCrash(process, error),
     );
   }

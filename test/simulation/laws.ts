@@ -2,9 +2,10 @@
  * What must hold after every step, judged by what is durable and by what agents are told. The books on trials and
  * attempts are those of the decisions' own property tests (coordinator/testing/ledger.ts).
  */
+
+import type { Runtime } from '../../coordinator/app/runtime.ts';
 import { type AttemptEnd, type AttemptKey, isEnded, keyText } from '../../coordinator/core/model.ts';
 import type { Change } from '../../coordinator/core/step.ts';
-import type { Runtime } from '../../coordinator/runtime.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import type { Retried } from '../../coordinator/transport/sweep-service.ts';
 import { TrawlError } from '../../proto/errors.ts';

@@ -1,6 +1,6 @@
 /** How bugs come between a coordinator and what it is told. */
 import type { NatsConnection } from 'nats';
-import type { Runtime } from '../../coordinator/runtime.ts';
+import type { Runtime } from '../../coordinator/app/runtime.ts';
 import {
   type AttemptKey,
   type AttemptServiceServer,

@@ -1,8 +1,8 @@
 /** Keeps a program's checkpoints while it runs, and its artifacts when it has ended. */
 import { copyFile, lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join, resolve, sep } from 'node:path';
-import { artifactNameProblem, MAX_ARTIFACT_BYTES } from '../../../proto/artifacts.ts';
 import { BadInputError } from '../../../proto/errors.ts';
+import { artifactNameProblem, MAX_ARTIFACT_BYTES } from '../../../proto/limits.ts';
 import { type KeptArtifact, TrainingError, type TrainingRun } from '../trainer.ts';
 import type { ProgramFolders } from './invocation.ts';
 import type { AttemptLog } from './output.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MAX_METRICS } from '../../../proto/metrics.ts';
+import { MAX_METRICS } from '../../../proto/limits.ts';
 import { EXAMPLE_LINE, parseLine } from './metric-line.ts';
 
 test.each([

@@ -1,5 +1,5 @@
 /** Parses a line of a program's output: metrics, a checkpoint, or plain text. */
-import { MAX_METRICS } from '../../../proto/metrics.ts';
+import { MAX_METRICS } from '../../../proto/limits.ts';
 
 /** A valid report, for messages. */
 export const EXAMPLE_LINE = '{"epoch": 1, "test_loss": 0.25}';

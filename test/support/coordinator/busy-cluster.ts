@@ -1,7 +1,7 @@
 /** A coordinator in the middle of its work: sweeps of many trials on many agents, some of it done, some of it failed. */
 
-import { now } from '../../../coordinator/clock.ts';
-import { controlOf } from '../../../coordinator/control.ts';
+import { now } from '../../../coordinator/app/runtime.ts';
+import { controlOf } from '../../../coordinator/app/sweep-control.ts';
 import { onHello } from '../../../coordinator/core/agents.ts';
 import { type AttemptRecord, onOpen, onRecord } from '../../../coordinator/core/attempts.ts';
 import type { AttemptEnd, AttemptKey } from '../../../coordinator/core/model.ts';

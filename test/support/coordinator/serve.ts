@@ -4,20 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import { pino } from 'pino';
+import { Runtime } from '../../../coordinator/app/runtime.ts';
+import { controlOf } from '../../../coordinator/app/sweep-control.ts';
 import { ArtifactFiles } from '../../../coordinator/artifacts/files.ts';
 import { Guard } from '../../../coordinator/auth/guard.ts';
 import { Identities } from '../../../coordinator/auth/identities.ts';
-import { Refusals } from '../../../coordinator/auth/refusals.ts';
-import { controlOf } from '../../../coordinator/control.ts';
+import { RejectionLog } from '../../../coordinator/auth/rejections.ts';
 import { explainWaiting } from '../../../coordinator/core/explain.ts';
 import type { AttemptKey } from '../../../coordinator/core/model.ts';
 import { coordinatorMetrics } from '../../../coordinator/metrics/families.ts';
 import { callCounter } from '../../../coordinator/metrics/grpc-calls.ts';
-import { Runtime } from '../../../coordinator/runtime.ts';
 import { clusterName, openStore } from '../../../coordinator/store/open.ts';
 import { artifactService } from '../../../coordinator/transport/artifact-service.ts';
 import { AttemptService } from '../../../coordinator/transport/attempt-service.ts';
-import { openDoor } from '../../../coordinator/transport/door.ts';
+import { listen } from '../../../coordinator/transport/listener.ts';
 import { newServer } from '../../../coordinator/transport/server.ts';
 import { sweepService } from '../../../coordinator/transport/sweep-service.ts';
 import type { Address } from '../../../lib/net/address.ts';
@@ -78,9 +78,9 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
       else attempts.revoke(output.agentId, output.key, output.refusal);
     },
   });
-  const refusals = new Refusals(metrics.authRefused, log);
+  const rejections = new RejectionLog(metrics.authRefused, log);
   const identities = secured && new Identities(secured.dir, (error) => broken.push(error));
-  const guard = new Guard(identities, (reason, facts) => refusals.tell(reason, facts));
+  const guard = new Guard(identities, (reason, facts) => rejections.record(reason, facts));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, guard, log });
   const source = {
     queries: runtime.queries,
@@ -102,20 +102,20 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
   );
   server.addService(AttemptServiceService, attempts.implementation);
   server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
-  const door = await openDoor(server, at, {
+  const listener = await listen(server, at, {
     identity: secured?.identity,
-    onRefused: (reason, from, detail) => refusals.tell(reason, { from, detail }),
+    onRejected: (reason, from, detail) => rejections.record(reason, { from, detail }),
   });
   return {
     runtime,
     metrics,
-    address: `${door.host}:${door.port}`,
+    address: `${listener.host}:${listener.port}`,
     cluster,
     offers,
     broken,
     stop() {
       server.forceShutdown();
-      door.close();
+      listener.close();
       runtime.flush();
       db.close();
       rmSync(dir, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /** Tells the log what became durable, with the ids to search by. Failures always; what goes well only in detail. */
 import type { Logger } from 'pino';
-import type { Change } from './core/step.ts';
+import type { Change } from '../core/step.ts';
 
 export function logChange(log: Logger, change: Change): void {
   switch (change.kind) {

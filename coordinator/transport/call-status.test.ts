@@ -3,9 +3,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { BadInputError } from '../../proto/errors.ts';
 import { GetSweepRequest, SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { INSECURE } from '../../test/support/coordinator/serve.ts';
-import { openDoor } from './door.ts';
-import { type CallEnding, MAX_DETAILS } from './endings.ts';
+import { type CallStatus, MAX_DETAILS } from './call-status.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
+import { listen } from './listener.ts';
 import { newServer } from './server.ts';
 
 const { getSweep } = SweepServiceService;
@@ -18,7 +18,7 @@ interface Answer {
 
 /** A server whose only method refuses with these words, and what calls it with whatever bytes. */
 async function serving(words = 'no') {
-  const endings: CallEnding[] = [];
+  const endings: CallStatus[] = [];
   const server = newServer([], (ending) => endings.push(ending));
   const refuse = new BadInputError(words);
   server.addService(
@@ -28,12 +28,12 @@ async function serving(words = 'no') {
         callback({ code: refuse.grpcCode, details: refuse.message }),
     },
   );
-  const door = await openDoor(server, { host: '127.0.0.1', port: 0 });
-  const client = new Client(`127.0.0.1:${door.port}`, INSECURE);
+  const listener = await listen(server, { host: '127.0.0.1', port: 0 });
+  const client = new Client(`127.0.0.1:${listener.port}`, INSECURE);
   onTestFinished(() => {
     client.close();
     server.forceShutdown();
-    door.close();
+    listener.close();
   });
   const call = (bytes: Uint8Array, metadata = new Metadata()) =>
     new Promise<Answer>((resolve) => {
@@ -45,28 +45,28 @@ async function serving(words = 'no') {
   return { call, endings };
 }
 
-test("a message that cannot be read is its sender's fault, and told apart", async () => {
+test('an unreadable message is reported as an invalid argument, and counted as unreadable', async () => {
   const { call, endings } = await serving();
   expect(await call(Uint8Array.of(0x0a, 0xff))).toMatchObject({
     code: status.INVALID_ARGUMENT,
-    details: expect.stringContaining('cannot be read'),
+    details: expect.stringContaining('unreadable message'),
   });
   expect(endings).toMatchObject([{ path: getSweep.path, code: status.INVALID_ARGUMENT, unreadable: true }]);
 });
 
-test('a message over the limit is refused as that, and counts as unreadable', async () => {
+test('a message over the limit is rejected by name, and counted as unreadable', async () => {
   const { call, endings } = await serving();
   expect(await call(Buffer.alloc(MAX_MESSAGE_BYTES + 1))).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
   expect(endings).toMatchObject([{ code: status.RESOURCE_EXHAUSTED, unreadable: true }]);
 });
 
-test('what is readable and refused is not counted as unreadable', async () => {
+test('a readable message that is rejected is not counted as unreadable', async () => {
   const { call, endings } = await serving();
   expect(await call(READABLE)).toEqual({ code: status.INVALID_ARGUMENT, details: 'no' });
   expect(endings).toMatchObject([{ code: status.INVALID_ARGUMENT, unreadable: false }]);
 });
 
-test('a refusal of any length, and of any characters, arrives', async () => {
+test('a status message of any length and characters is delivered', async () => {
   const long = await serving(`this ${'\u00e9'.repeat(100_000)} is too long`);
   const { details } = await long.call(READABLE);
   expect(details).toHaveLength(MAX_DETAILS + ' ... '.length);

@@ -3,18 +3,18 @@ import { connect, type Socket } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
 import { expect, onTestFinished, test } from 'vitest';
 import { UnreachableError } from '../../proto/errors.ts';
-import { type DoorOptions, openDoor } from './door.ts';
+import { type ListenerOptions, listen } from './listener.ts';
 import { newServer } from './server.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
-async function open(options: DoorOptions = {}, server: Server = newServer()) {
-  const door = await openDoor(server, LOOPBACK, options);
+async function open(options: ListenerOptions = {}, server: Server = newServer()) {
+  const listener = await listen(server, LOOPBACK, options);
   onTestFinished(() => {
     server.forceShutdown();
-    door.close();
+    listener.close();
   });
-  return door;
+  return listener;
 }
 
 async function dial(port: number): Promise<Socket> {
@@ -25,7 +25,7 @@ async function dial(port: number): Promise<Socket> {
   return socket.resume();
 }
 
-test('a connection too many is closed at once, and one that ended makes room', async () => {
+test('a connection over the limit is closed immediately, and a closed connection frees its place', async () => {
   let full = 0;
   const { port } = await open({
     maxConnections: 2,
@@ -49,23 +49,23 @@ test('a connection too many is closed at once, and one that ended makes room', a
     .toBe('taken');
 });
 
-test('a client that connects and says nothing is closed', async () => {
+test('a client that connects and sends nothing is closed', async () => {
   const { port } = await open({}, newServer([], undefined, { everyMs: 50, waitMs: 50 }));
   const silent = await dial(port);
   await once(silent, 'close');
 });
 
-test('closing the door ends what is open, also before its first word', async () => {
-  const door = await open();
-  const socket = await dial(door.port);
+test('close ends every connection, also before its first byte', async () => {
+  const listener = await open();
+  const socket = await dial(listener.port);
   const closed = once(socket, 'close');
-  door.close();
+  listener.close();
   await closed;
 });
 
-test('an address that is taken is refused by name', async () => {
+test('an address in use is reported by name', async () => {
   const { port } = await open();
-  const second = openDoor(newServer(), { host: '127.0.0.1', port });
+  const second = listen(newServer(), { host: '127.0.0.1', port });
   await expect(second).rejects.toThrow(UnreachableError);
   await expect(second).rejects.toThrow(`127.0.0.1:${port}`);
 });

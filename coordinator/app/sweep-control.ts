@@ -1,20 +1,20 @@
 /** Sweeps are added to a running coordinator, and steered. */
-import { BadInputError, RefusedError } from '../proto/errors.ts';
-import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { type FailureClassName, failureClass, sweepState } from '../proto/names.ts';
-import { MAX_PRIORITY } from '../proto/priorities.ts';
-import { isEnded } from './core/model.ts';
-import { onRetry, type RetryChoice } from './core/retry-trials.ts';
-import { onKill, onPause, onPriority, onResume, onStop } from './core/sweeps.ts';
-import { enumerateTrials } from './grid/enumerate.ts';
-import { plan } from './grid/plan.ts';
+import { BadInputError, RefusedError } from '../../proto/errors.ts';
+import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { MAX_PRIORITY } from '../../proto/limits.ts';
+import { type FailureClassName, failureClass, sweepState } from '../../proto/names.ts';
+import { isEnded } from '../core/model.ts';
+import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
+import { onKill, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
+import { enumerateTrials } from '../grid/enumerate.ts';
+import { plan } from '../grid/plan.ts';
+import { loadEndedSweep, loadSweep } from '../store/load.ts';
+import { insertSweep } from '../store/submit.ts';
+import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
+import { parseSweep } from '../sweepfile/parse.ts';
+import { mustBeShort } from '../transport/limits.ts';
+import type { Retried, SweepControl } from '../transport/sweep-service.ts';
 import type { Runtime } from './runtime.ts';
-import { loadEndedSweep, loadSweep } from './store/load.ts';
-import { insertSweep } from './store/submit.ts';
-import { sweepFingerprint } from './sweepfile/fingerprint.ts';
-import { parseSweep } from './sweepfile/parse.ts';
-import { mustBeShort } from './transport/must-be-short.ts';
-import type { Retried, SweepControl } from './transport/sweep-service.ts';
 
 export function controlOf(runtime: Runtime): SweepControl {
   return {

@@ -1,6 +1,6 @@
 /**
- * Where connections come in, before gRPC sees them: TLS is spoken here, so that a peer that is none of ours is refused,
- * logged and counted by its reason, and never reaches HTTP/2.
+ * The listening socket in front of the gRPC server. TLS is terminated here, so that an untrusted peer is rejected, logged
+ * and counted by reason, and never reaches HTTP/2.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
@@ -8,33 +8,34 @@ import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
 import type { Address } from '../../lib/net/address.ts';
 import type { Identity } from '../../lib/net/identity.ts';
 import { UnreachableError } from '../../proto/errors.ts';
-import type { RefusalReason } from '../auth/admit.ts';
+import type { RejectionReason } from '../auth/rejections.ts';
 import { HANDSHAKE_MS, MAX_CONNECTIONS } from './limits.ts';
 
-export interface DoorOptions {
+export interface ListenerOptions {
   /** Undefined: no TLS. */
   readonly identity?: Identity | undefined;
   readonly maxConnections?: number;
   readonly handshakeMs?: number;
   /** @param from the peer's address */
-  readonly onRefused?: (reason: RefusalReason, from: string, detail: string) => void;
-  /** A connection too many. */
+  readonly onRejected?: (reason: RejectionReason, from: string, detail: string) => void;
+  /** Called for a connection that is closed because there are too many. */
   readonly onFull?: (from: string) => void;
 }
 
-export interface Door extends Address {
-  /** Takes nobody any more, and ends every connection. */
+export interface Listener extends Address {
+  /** Stops listening and closes every connection. */
   close(): void;
 }
 
 /**
- * @returns the address that it listens on, its port chosen by the system when 0 was asked for
- * @throws {UnreachableError}
+ * Listens for connections and passes them to the gRPC server.
+ * @returns the address, with the port that the system chose if 0 was requested
+ * @throws {UnreachableError} when the address cannot be used
  */
-export function openDoor(grpc: GrpcServer, address: Address, options: DoorOptions = {}): Promise<Door> {
-  const within = grpc.createConnectionInjector(ServerCredentials.createInsecure());
-  const enter = (socket: Socket) => within.injectConnection(socket);
-  const server = options.identity === undefined ? createServer(enter) : guarded(options.identity, enter, options);
+export function listen(grpc: GrpcServer, address: Address, options: ListenerOptions = {}): Promise<Listener> {
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const accept = (socket: Socket) => injector.injectConnection(socket);
+  const server = options.identity === undefined ? createServer(accept) : tlsServer(options.identity, accept, options);
   const open = new Set<Socket>();
   server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   server.on('connection', (socket: Socket) => {
@@ -44,14 +45,14 @@ export function openDoor(grpc: GrpcServer, address: Address, options: DoorOption
     socket.on('close', () => open.delete(socket));
   });
   server.on('drop', (data) => options.onFull?.(data?.remoteAddress ?? ''));
-  return listening(server, address, () => {
+  return bind(server, address, () => {
     server.close();
     for (const socket of open) socket.destroy();
   });
 }
 
-/** In: who shows a certificate of the authority that has not run out. */
-function guarded(identity: Identity, enter: (socket: Socket) => void, options: DoorOptions): Server {
+/** Accepts peers with an unexpired certificate of the identity's authority. */
+function tlsServer(identity: Identity, accept: (socket: Socket) => void, options: ListenerOptions): Server {
   const server = createTlsServer({
     ca: identity.authority,
     cert: identity.certificate,
@@ -60,34 +61,34 @@ function guarded(identity: Identity, enter: (socket: Socket) => void, options: D
     ALPNProtocols: ['h2'],
     handshakeTimeout: options.handshakeMs ?? HANDSHAKE_MS,
     requestCert: true,
-    // Looked at below, where the reason is known.
+    // Checked below, where the reason for a rejection is available.
     rejectUnauthorized: false,
   });
   server.on('secureConnection', (socket: TLSSocket) => {
-    if (socket.authorized) return enter(socket);
-    const { reason, detail } = whyRefused(socket);
-    options.onRefused?.(reason, socket.remoteAddress ?? '', detail);
+    if (socket.authorized) return accept(socket);
+    const { reason, detail } = rejectionOf(socket);
+    options.onRejected?.(reason, socket.remoteAddress ?? '', detail);
     socket.destroy();
   });
   server.on('tlsClientError', (error, socket) => {
-    options.onRefused?.('handshake', socket.remoteAddress ?? '', error.message);
+    options.onRejected?.('handshake', socket.remoteAddress ?? '', error.message);
     socket.destroy();
   });
   return server;
 }
 
-function whyRefused(socket: TLSSocket): { reason: RefusalReason; detail: string } {
+function rejectionOf(socket: TLSSocket): { reason: RejectionReason; detail: string } {
   const detail = `${socket.authorizationError}`;
   if (socket.getPeerX509Certificate() === undefined) return { reason: 'no_certificate', detail };
   return { reason: detail === 'CERT_HAS_EXPIRED' ? 'expired_certificate' : 'wrong_certificate', detail };
 }
 
-function listening(server: Server, { host, port }: Address, close: () => void): Promise<Door> {
+function bind(server: Server, { host, port }: Address, close: () => void): Promise<Listener> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(new UnreachableError(`cannot listen on ${host}:${port}: ${error.message}`)));
     server.listen(port, host.replace(/^\[|\]$/g, ''), () => {
-      const at = server.address();
-      resolve({ host, port: typeof at === 'object' && at !== null ? at.port : port, close });
+      const bound = server.address();
+      resolve({ host, port: typeof bound === 'object' && bound !== null ? bound.port : port, close });
     });
   });
 }

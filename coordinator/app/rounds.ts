@@ -1,18 +1,18 @@
 /** What the coordinator does unasked: hears heartbeats, looks at the clock, keeps the queue of offers whole. */
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
-import { SparseLog } from '../lib/net/sparse-log.ts';
-import { Heartbeat } from '../proto/gen/trawl/v1/attempt_service.ts';
-import { allHeartbeats, heartbeatSubject } from '../proto/subjects.ts';
-import type { Refusals } from './auth/refusals.ts';
-import { onHeartbeat } from './core/agents.ts';
-import { livePools, standingOffers, takeStuckPools } from './core/scheduler.ts';
-import { onTick, recordOutage } from './core/tick.ts';
-import type { CoordinatorMetrics } from './metrics/families.ts';
+import { SparseLog } from '../../lib/net/sparse-log.ts';
+import { Heartbeat } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { allHeartbeats, heartbeatSubject } from '../../proto/subjects.ts';
+import type { RejectionLog } from '../auth/rejections.ts';
+import { onHeartbeat } from '../core/agents.ts';
+import { livePools, standingOffers, takeStuckPools } from '../core/scheduler.ts';
+import { onTick, recordOutage } from '../core/tick.ts';
+import type { CoordinatorMetrics } from '../metrics/families.ts';
+import { MAX_GPUS } from '../transport/limits.ts';
+import type { Offers } from '../transport/offers.ts';
+import { keyOf } from '../transport/records.ts';
 import type { Runtime } from './runtime.ts';
-import { MAX_GPUS } from './transport/limits.ts';
-import type { Offers } from './transport/offers.ts';
-import { keyOf } from './transport/records.ts';
 
 const TICK_MS = 250;
 /** How often the stream is compared with the store. */
@@ -24,7 +24,7 @@ export interface RoundsOptions {
   readonly offers: Offers;
   readonly cluster: string;
   readonly metrics: Pick<CoordinatorMetrics, 'natsReconnects' | 'unreadable'>;
-  readonly refusals: Pick<Refusals, 'tell'>;
+  readonly rejections: Pick<RejectionLog, 'record'>;
   /** The connection to NATS was lost, or is back. */
   readonly onConnected: (connected: boolean) => void;
   readonly log: Logger;
@@ -37,7 +37,7 @@ export async function startRounds({
   offers,
   cluster,
   metrics,
-  refusals,
+  rejections,
   onConnected,
   log,
 }: RoundsOptions): Promise<() => void> {
@@ -58,7 +58,7 @@ export async function startRounds({
       stuck.add(pool);
     });
   };
-  listenToHeartbeats({ nats, cluster, runtime, metrics, refusals, log });
+  listenToHeartbeats({ nats, cluster, runtime, metrics, rejections, log });
   listenToStatus(nats, log, {
     onDisconnect: () => onConnected(false),
     onReconnect() {
@@ -96,7 +96,7 @@ function listenToHeartbeats({
   cluster,
   runtime,
   metrics,
-  refusals,
+  rejections,
   log,
 }: Omit<RoundsOptions, 'offers' | 'onConnected'>): void {
   const unreadable = new SparseLog(log, 'a heartbeat could not be read');
@@ -109,7 +109,7 @@ function listenToHeartbeats({
         const gpuFigures = beat.gpuFigures.slice(0, MAX_GPUS);
         // The server lets an agent publish on its own subject only: the subject says who it is.
         if (message.subject !== heartbeatSubject(cluster, agentId)) {
-          return refusals.tell('other_agent', { subject: message.subject, agentId });
+          return rejections.record('other_agent', { subject: message.subject, agentId });
         }
         const [held, claimed] = [beat.held.map(keyOf), beat.claimed.map(keyOf)];
         const facts = { agentId, incarnation, held, claimed, leaving, gpuFigures };

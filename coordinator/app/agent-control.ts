@@ -1,10 +1,10 @@
 /** Agents are drained, and take work again, as a person asks. */
-import { AmbiguousError, BadInputError, NotFoundError } from '../proto/errors.ts';
-import type { Agent } from '../proto/gen/trawl/v1/types.ts';
-import { agentState } from '../proto/names.ts';
-import { displayedState, onDrain, onUndrain } from './core/drain.ts';
-import { busySlots } from './core/leases.ts';
-import type { Core } from './core/model.ts';
+import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
+import type { Agent } from '../../proto/gen/trawl/v1/types.ts';
+import { agentState } from '../../proto/names.ts';
+import { displayedState, onDrain, onUndrain } from '../core/drain.ts';
+import { busySlots } from '../core/leases.ts';
+import type { Core } from '../core/model.ts';
 import type { Runtime } from './runtime.ts';
 
 /** A grace beyond this is none. */

@@ -2,13 +2,20 @@
  * Between the decisions and the world: makes a decision's changes durable, and only then lets anything about it leave.
  */
 import type { Database } from 'libsql';
-import { now as clock } from './clock.ts';
-import { type Core, isEnded, type Sweep } from './core/model.ts';
-import { schedule } from './core/scheduler.ts';
-import type { Change, Output, Step } from './core/step.ts';
-import { type Commit, Journal } from './store/journal.ts';
-import { loadCore } from './store/load.ts';
-import { Queries } from './store/queries.ts';
+import { type Core, isEnded, type Sweep } from '../core/model.ts';
+import { schedule } from '../core/scheduler.ts';
+import type { Change, Output, Step } from '../core/step.ts';
+import { type Commit, Journal } from '../store/journal.ts';
+import { loadCore } from '../store/load.ts';
+import { Queries } from '../store/queries.ts';
+
+/** The wall clock at the start of the process. Monotonic time is added to it, so that `now` never jumps. */
+const startedAt = Date.now() - performance.now();
+
+/** Returns Unix milliseconds of a clock that never jumps. */
+export function now(): number {
+  return Math.round(startedAt + performance.now());
+}
 
 export interface RuntimeOptions {
   readonly db: Database;
@@ -35,15 +42,15 @@ export class Runtime {
   readonly #listeners = new Set<(commit: Commit) => void>();
   #scheduling = false;
 
-  constructor({ db, leaseMs, send, onBroken, onPass = () => {}, now = clock }: RuntimeOptions) {
+  constructor({ db, leaseMs, send, onBroken, onPass = () => {}, now: clock = now }: RuntimeOptions) {
     this.db = db;
-    this.now = now;
-    this.core = loadCore(db, leaseMs, now());
+    this.now = clock;
+    this.core = loadCore(db, leaseMs, clock());
     this.queries = new Queries(db);
     this.#send = send;
     this.#onBroken = onBroken;
     this.#onPass = onPass;
-    this.#journal = new Journal(db, now, (commit) => {
+    this.#journal = new Journal(db, clock, (commit) => {
       for (const listener of this.#listeners) listener(commit);
     });
   }

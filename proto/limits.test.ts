@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { labelProblem, MAX_LABELS } from './labels.ts';
+import { labelProblem, MAX_LABELS } from './limits.ts';
 
-test('labels may be called as Kubernetes calls them', () => {
+test('Kubernetes label names are valid', () => {
   expect(labelProblem({})).toBeUndefined();
   expect(labelProblem({ zone: 'a', 'topology.kubernetes.io/zone': 'eu-1', team: 'vision 2' })).toBeUndefined();
 });

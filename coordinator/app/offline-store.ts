@@ -1,21 +1,21 @@
 /** A store that no coordinator runs on, opened to be read: the same service, for as long as one command needs it. */
 import { pino } from 'pino';
-import { RefusedError } from '../proto/errors.ts';
-import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
-import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
-import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { ArtifactFiles } from './artifacts/files.ts';
-import { Guard } from './auth/guard.ts';
-import { snapshots } from './backup/snapshot.ts';
-import { now } from './clock.ts';
-import { type PruneOptions, Pruner } from './retention/prune.ts';
-import { openStore } from './store/open.ts';
-import { Queries } from './store/queries.ts';
-import { artifactService } from './transport/artifact-service.ts';
-import { openDoor } from './transport/door.ts';
-import { operationsService } from './transport/operations-service.ts';
-import { newServer } from './transport/server.ts';
-import { sweepService } from './transport/sweep-service.ts';
+import { RefusedError } from '../../proto/errors.ts';
+import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
+import { OperationsServiceService } from '../../proto/gen/trawl/v1/operations_service.ts';
+import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { ArtifactFiles } from '../artifacts/files.ts';
+import { Guard } from '../auth/guard.ts';
+import { snapshots } from '../backup/snapshot.ts';
+import { type PruneOptions, Pruner } from '../retention/prune.ts';
+import { openStore } from '../store/open.ts';
+import { Queries } from '../store/queries.ts';
+import { artifactService } from '../transport/artifact-service.ts';
+import { listen } from '../transport/listener.ts';
+import { operationsService } from '../transport/operations-service.ts';
+import { newServer } from '../transport/server.ts';
+import { sweepService } from '../transport/sweep-service.ts';
+import { now } from './runtime.ts';
 
 /** @throws {NotFoundError | RefusedError} when there is no store in the folder, or it is in use */
 export async function serveStore(dir: string): Promise<{ address: string; close(): Promise<void> }> {
@@ -40,12 +40,12 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
     OperationsServiceService,
     operationsService({ drain: refuse, undrain: refuse }, snapshots({ dir, db, files, log }), prune, log),
   );
-  const door = await openDoor(server, { host: '127.0.0.1', port: 0 });
+  const listener = await listen(server, { host: '127.0.0.1', port: 0 });
   return {
-    address: `${door.host}:${door.port}`,
+    address: `${listener.host}:${listener.port}`,
     async close() {
       server.forceShutdown();
-      door.close();
+      listener.close();
       db.close();
     },
   };

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { Pace } from './pace.ts';
+import { Pace } from './sweep-series.ts';
 
 const START = 1_000_000_000_000;
 const SECOND = 1000;
 
-test('the time left follows from the trials that ended since the first one started', () => {
+test('the time left is estimated from the trials that ended since the first start', () => {
   const pace = new Pace();
   pace.started(START);
   for (let second = 1; second <= 100; second++) pace.ended(START + second * SECOND);
@@ -12,7 +12,7 @@ test('the time left follows from the trials that ended since the first one start
   expect(pace.etaSeconds(0, START + 100 * SECOND)).toBe(0);
 });
 
-test('what ended more than ten minutes ago does not count', () => {
+test('trials that ended more than ten minutes ago are not counted', () => {
   const pace = new Pace();
   pace.started(START);
   for (let second = 1; second <= 60; second++) pace.ended(START + second * SECOND);
@@ -20,7 +20,7 @@ test('what ended more than ten minutes ago does not count', () => {
   expect(pace.etaSeconds(10, START + 20 * 60 * SECOND)).toBeCloseTo(600, 6);
 });
 
-test('without a trial that ended there is no pace', () => {
+test('there is no estimate before a trial has ended', () => {
   const pace = new Pace();
   expect(pace.etaSeconds(10, START)).toBeUndefined();
   pace.started(START);

@@ -1,0 +1,48 @@
+/** Why connections, calls and messages are rejected, counted and logged by reason. */
+import type { Logger } from 'pino';
+import type { Counter } from 'prom-client';
+import { SparseLog } from '../../lib/net/sparse-log.ts';
+
+/** The values of the label `reason` of `trawl_auth_refused_total`. */
+export const REJECTION_REASONS = [
+  /** The peer does not speak TLS, or no version or cipher that the coordinator accepts. */
+  'handshake',
+  'no_certificate',
+  /** The certificate is of another authority. */
+  'wrong_certificate',
+  'expired_certificate',
+  'no_token',
+  /** The token is unknown or was revoked. */
+  'wrong_token',
+  /** The token and the certificate belong to different identities. */
+  'other_certificate',
+  /** The caller's role may not call the method. */
+  'role',
+  /** An agent used the name of another agent. */
+  'other_agent',
+  /** An agent used an attempt that is leased to another agent. */
+  'other_attempt',
+  /** A request for /metrics without valid credentials. */
+  'metrics',
+] as const;
+export type RejectionReason = (typeof REJECTION_REASONS)[number];
+
+/** Counts every rejection, and logs it unless one with the same reason was logged recently. */
+export class RejectionLog {
+  readonly #counter: Counter<'reason'>;
+  readonly #log: Logger;
+  readonly #logs = new Map<RejectionReason, SparseLog>();
+
+  constructor(counter: Counter<'reason'>, log: Logger) {
+    this.#counter = counter;
+    this.#log = log;
+  }
+
+  /** @param facts the caller, its address and its request; never a token */
+  record(reason: RejectionReason, facts: Readonly<Record<string, unknown>>): void {
+    this.#counter.inc({ reason });
+    const log = this.#logs.get(reason) ?? new SparseLog(this.#log, 'rejected');
+    this.#logs.set(reason, log);
+    log.warn({ reason, ...facts });
+  }
+}

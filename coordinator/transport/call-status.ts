@@ -1,0 +1,68 @@
+/**
+ * The final status of every call, whether a handler, an interceptor or the gRPC library sent it. The library ends a call
+ * whose message it cannot read before it asks any interceptor.
+ */
+import {
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  status,
+} from '@grpc/grpc-js';
+
+export interface CallStatus {
+  /** The path of the method. */
+  readonly path: string;
+  readonly code: status;
+  /** Time from the start of the call to its status. */
+  readonly seconds: number;
+  /** Whether the call ended because a message was unreadable or too large. */
+  readonly unreadable: boolean;
+}
+
+type PartialStatusObject = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
+
+/**
+ * The most characters of a status message. It is sent as a header, with up to nine bytes per character, and headers over
+ * 64 KiB are not sent.
+ */
+export const MAX_DETAILS = 4_000;
+
+/** Messages of grpc-js 1.14 for faults of the sender, which it reports as internal errors of the server. */
+const UNREADABLE_PREFIXES = ['Error deserializing request', 'Failed to decompress message', 'Invalid grpc-timeout'];
+const TOO_LARGE_PREFIXES = ['Received message larger than max', 'Received message that decompresses'];
+
+/** Reports and rewrites statuses. Must be the first interceptor of a server, where it sees the base of the chain. */
+export function callStatusInterceptor(onStatus: (ended: CallStatus) => void): ServerInterceptor {
+  return ({ path }, call) => {
+    const begun = performance.now();
+    const send = call.sendStatus.bind(call);
+    let ended = false;
+    // Replaced instead of passed down the chain, because the library calls it too.
+    call.sendStatus = (original) => {
+      const rewritten = { ...original, ...rewrite(original) };
+      if (!ended) {
+        ended = true;
+        const seconds = (performance.now() - begun) / 1000;
+        onStatus({ path, code: rewritten.code, seconds, unreadable: isUnreadable(original) });
+      }
+      send(rewritten);
+    };
+    return new ServerInterceptingCall(call);
+  };
+}
+
+function isUnreadable({ details }: PartialStatusObject): boolean {
+  return [...UNREADABLE_PREFIXES, ...TOO_LARGE_PREFIXES].some((prefix) => details?.startsWith(prefix));
+}
+
+function rewrite({ code, details }: PartialStatusObject): { code: status; details: string } {
+  const text = details ?? '';
+  if (UNREADABLE_PREFIXES.some((prefix) => text.startsWith(prefix))) {
+    return { code: status.INVALID_ARGUMENT, details: `unreadable message: ${text}` };
+  }
+  // The problem is stated at the beginning or the end of a message; a long middle is a name.
+  const tooLong = text.length > MAX_DETAILS;
+  const short = tooLong ? `${text.slice(0, MAX_DETAILS / 2)} ... ${text.slice(-MAX_DETAILS / 2)}` : text;
+  // A lone surrogate, such as half of a character that was cut, cannot be encoded as a header.
+  return { code: code ?? status.OK, details: short.replace(/\p{Surrogate}/gu, '\ufffd') };
+}
