@@ -1,0 +1,89 @@
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { EventFileReader } from './event-file.ts';
+
+const message = (fill: (writer: BinaryWriter) => void): Uint8Array => {
+  const writer = new BinaryWriter();
+  fill(writer);
+  return writer.finish();
+};
+const inner = (writer: BinaryWriter, field: number, bytes: Uint8Array) =>
+  writer.tag(field, WireType.LengthDelimited).bytes(bytes);
+
+const simple = (tag: string, value: number) =>
+  message((w) => {
+    w.tag(1, WireType.LengthDelimited).string(tag);
+    w.tag(2, WireType.Bit32).float(value);
+  });
+/** A scalar tensor as TensorFlow 2's summary writer makes it: its value is in `tensor_content`. */
+const tensor = (tag: string, value: number) =>
+  message((w) => {
+    w.tag(1, WireType.LengthDelimited).string(tag);
+    const content = Buffer.alloc(4);
+    content.writeFloatLE(value);
+    inner(
+      w,
+      8,
+      message((t) => {
+        t.tag(1, WireType.Varint).int32(1);
+        inner(t, 2, new Uint8Array());
+        inner(t, 4, content);
+      }),
+    );
+  });
+const image = (tag: string) =>
+  message((w) => {
+    w.tag(1, WireType.LengthDelimited).string(tag);
+    inner(w, 4, new Uint8Array(100));
+  });
+
+const event = (step: number, ...values: Uint8Array[]) =>
+  message((w) => {
+    w.tag(1, WireType.Bit64).double(1.5e9);
+    w.tag(2, WireType.Varint).int64(step);
+    inner(
+      w,
+      5,
+      message((s) => {
+        for (const value of values) inner(s, 1, value);
+      }),
+    );
+  });
+
+/** The checksums are not read, so they stay 0. */
+function record(data: Uint8Array): Buffer {
+  const header = Buffer.alloc(12);
+  header.writeBigUInt64LE(BigInt(data.length));
+  return Buffer.concat([header, data, Buffer.alloc(4)]);
+}
+
+const FILE = Buffer.concat([
+  record(message((w) => w.tag(3, WireType.LengthDelimited).string('brain.Event:2'))),
+  record(event(1, simple('loss', 0.5), image('sample'))),
+  record(new Uint8Array(2 << 20)),
+  record(event(2, tensor('epoch_loss', 0.25))),
+  record(Buffer.from([0xff, 0xff, 0xff])),
+  record(event(300, simple('loss', 0.125))),
+]);
+
+const EXPECTED = [
+  { tag: 'loss', step: 1, value: 0.5 },
+  { tag: 'epoch_loss', step: 2, value: 0.25 },
+  { tag: 'loss', step: 300, value: 0.125 },
+];
+
+test('scalars are read, as plain values and as tensors; images, huge and damaged records are skipped', () => {
+  expect(new EventFileReader().push(FILE)).toEqual(EXPECTED);
+});
+
+test('bytes that arrive in any pieces give the same scalars', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(FILE.length), { maxLength: 6 }), (cuts) => {
+      const at = [0, ...cuts.sort((x, y) => x - y), FILE.length];
+      const reader = new EventFileReader();
+      expect(at.slice(1).flatMap((end, i) => reader.push(FILE.subarray(at[i], end)))).toEqual(EXPECTED);
+    }),
+    { numRuns: 20 },
+  );
+});

@@ -1,0 +1,157 @@
+/**
+ * Scalars in TensorBoard's event files, as they are written. An event file is a sequence of TFRecords
+ * (https://www.tensorflow.org/tutorials/load_data/tfrecord), each an `Event` message (tensorflow/core/util/event.proto).
+ * Only the fields that carry scalars are read: `simple_value`, and scalar tensors, which TensorFlow 2 and Keras write.
+ */
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+
+/** A record larger than this is skipped: scalars take less than a kilobyte, images and graphs much more. */
+const MAX_SCALAR_RECORD = 1 << 20;
+const HEADER_BYTES = 12;
+const FOOTER_BYTES = 4;
+
+export interface Scalar {
+  readonly tag: string;
+  readonly step: number;
+  readonly value: number;
+}
+
+/** Cuts a growing event file into records and reads their scalars. Feed it the bytes in order. */
+export class EventFileReader {
+  #rest: Buffer = Buffer.alloc(0);
+  /** Bytes still to skip of a record that is too large to hold scalars. */
+  #skip = 0;
+
+  /** @returns the scalars of every record that is complete by now */
+  push(bytes: Uint8Array): Scalar[] {
+    this.#rest = Buffer.concat([this.#rest, bytes]);
+    const scalars: Scalar[] = [];
+    for (;;) {
+      if (this.#skip > 0) {
+        const skipped = Math.min(this.#skip, this.#rest.length);
+        this.#rest = this.#rest.subarray(skipped);
+        this.#skip -= skipped;
+        if (this.#skip > 0) return scalars;
+      }
+      if (this.#rest.length < HEADER_BYTES) return scalars;
+      const length = Number(this.#rest.readBigUInt64LE(0));
+      const whole = HEADER_BYTES + length + FOOTER_BYTES;
+      if (length > MAX_SCALAR_RECORD) {
+        this.#skip = whole;
+        continue;
+      }
+      if (this.#rest.length < whole) return scalars;
+      scalars.push(...scalarsOf(this.#rest.subarray(HEADER_BYTES, HEADER_BYTES + length)));
+      this.#rest = this.#rest.subarray(whole);
+    }
+  }
+}
+
+/** The scalars of one `Event` message; none for a damaged one. */
+export function scalarsOf(event: Uint8Array): Scalar[] {
+  try {
+    let step = 0;
+    let values: Omit<Scalar, 'step'>[] = [];
+    const reader = new BinaryReader(event);
+    while (reader.pos < reader.len) {
+      const [field, type] = reader.tag();
+      if (field === 2 && type === WireType.Varint) step = Number(reader.int64());
+      else if (field === 5 && type === WireType.LengthDelimited) values = valuesOf(reader.bytes());
+      else reader.skip(type);
+    }
+    return values.map((value) => ({ ...value, step }));
+  } catch {
+    return [];
+  }
+}
+
+/** `Summary { repeated Value value = 1 }`. */
+function valuesOf(summary: Uint8Array): Omit<Scalar, 'step'>[] {
+  const values: Omit<Scalar, 'step'>[] = [];
+  const reader = new BinaryReader(summary);
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (field === 1 && type === WireType.LengthDelimited) {
+      const value = summaryValue(reader.bytes());
+      if (value !== undefined) values.push(value);
+    } else reader.skip(type);
+  }
+  return values;
+}
+
+/** `Value { string tag = 1; float simple_value = 2; TensorProto tensor = 8 }`. */
+function summaryValue(bytes: Uint8Array): Omit<Scalar, 'step'> | undefined {
+  let tag = '';
+  let value: number | undefined;
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (field === 1 && type === WireType.LengthDelimited) tag = reader.string();
+    else if (field === 2 && type === WireType.Bit32) value = reader.float();
+    else if (field === 8 && type === WireType.LengthDelimited) value = scalarTensor(reader.bytes());
+    else reader.skip(type);
+  }
+  return value === undefined ? undefined : { tag, value };
+}
+
+/** TensorFlow's DataType numbers that a scalar can have. */
+const DT_FLOAT = 1;
+const DT_DOUBLE = 2;
+const DT_INT32 = 3;
+const DT_INT64 = 9;
+
+/** The value of a `TensorProto` of rank 0 that holds a number; undefined for any other tensor. */
+function scalarTensor(bytes: Uint8Array): number | undefined {
+  let dtype = 0;
+  let rank = 0;
+  let content: Uint8Array | undefined;
+  let value: number | undefined;
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (field === 1 && type === WireType.Varint) dtype = reader.int32();
+    else if (field === 2 && type === WireType.LengthDelimited) rank = rankOf(reader.bytes());
+    else if (field === 4 && type === WireType.LengthDelimited) content = reader.bytes();
+    else if (field === 5 && (type === WireType.LengthDelimited || type === WireType.Bit32)) {
+      value = packed(reader, type, 4, (inner) => inner.float());
+    } else if (field === 6 && (type === WireType.LengthDelimited || type === WireType.Bit64)) {
+      value = packed(reader, type, 8, (inner) => inner.double());
+    } else if (field === 7 && type === WireType.Varint) value = reader.int32();
+    else if (field === 10 && type === WireType.Varint) value = Number(reader.int64());
+    else reader.skip(type);
+  }
+  if (rank > 0) return undefined;
+  return content !== undefined && content.length > 0 ? numberIn(content, dtype) : value;
+}
+
+function packed(
+  reader: BinaryReader,
+  type: WireType,
+  size: number,
+  read: (inner: BinaryReader) => number,
+): number | undefined {
+  if (type !== WireType.LengthDelimited) return read(reader);
+  const bytes = reader.bytes();
+  return bytes.length === size ? read(new BinaryReader(bytes)) : undefined;
+}
+
+/** `TensorShapeProto { repeated Dim dim = 2 }`. */
+function rankOf(shape: Uint8Array): number {
+  let rank = 0;
+  const reader = new BinaryReader(shape);
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (field === 2) rank += 1;
+    reader.skip(type);
+  }
+  return rank;
+}
+
+function numberIn(content: Uint8Array, dtype: number): number | undefined {
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  if (dtype === DT_FLOAT && content.length === 4) return view.getFloat32(0, true);
+  if (dtype === DT_DOUBLE && content.length === 8) return view.getFloat64(0, true);
+  if (dtype === DT_INT32 && content.length === 4) return view.getInt32(0, true);
+  if (dtype === DT_INT64 && content.length === 8) return Number(view.getBigInt64(0, true));
+  return undefined;
+}

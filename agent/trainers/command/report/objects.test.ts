@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseJsonLine, parsePythonLine, regexParser } from './objects.ts';
+
+const entries = (values: ReadonlyMap<string, unknown> | undefined) => values && Object.fromEntries(values);
+
+describe('a JSON line', () => {
+  test.each([
+    ['{"epoch": 1, "loss": 0.5}', { epoch: 1, loss: 0.5 }],
+    [
+      '  {"loss": NaN, "top": Infinity, "low": -Infinity}',
+      { loss: null, top: Number.POSITIVE_INFINITY, low: Number.NEGATIVE_INFINITY },
+    ],
+    ['{"note": "NaN and \\"Infinity\\"", "loss": 1}', { note: 'NaN and "Infinity"', loss: 1 }],
+    ['{"val": {"loss": 1}}', { val: { loss: 1 } }],
+  ])('%s is an object', (line, expected) => {
+    expect(entries(parseJsonLine(line))).toEqual(expected);
+  });
+
+  test.each(['', 'loss: 1', '[1, 2]', '{"epoch": 1', '{}x', "{'epoch': 1}"])('%j is not', (line) => {
+    expect(parseJsonLine(line)).toBeUndefined();
+  });
+
+  test('a name that every JavaScript object has works like any other', () => {
+    const values = parseJsonLine('{"constructor": 1, "__proto__": 2, "toString": 3}');
+    expect([...(values ?? [])]).toEqual([
+      ['constructor', 1],
+      ['__proto__', 2],
+      ['toString', 3],
+    ]);
+  });
+});
+
+describe('a Python line', () => {
+  test.each([
+    ["{'loss': 0.5, 'learning_rate': 1e-05, 'epoch': 0.33}", { loss: 0.5, learning_rate: 1e-5, epoch: 0.33 }],
+    ['{"loss": .5, "epoch": 1_000, }', { loss: 0.5, epoch: 1000 }],
+    ["INFO:trainer:{'eval_loss': -2.5e3, 'ok': True, 'none': None}", { eval_loss: -2500, ok: true, none: null }],
+    [
+      "{'loss': nan, 'top': inf, 'low': -inf}",
+      { loss: Number.NaN, top: Number.POSITIVE_INFINITY, low: Number.NEGATIVE_INFINITY },
+    ],
+    [
+      "{'a': np.float64(0.25), 'b': tensor(0.5, device='cuda:0'), 'c': tensor(3., dtype=torch.float32)}",
+      { a: 0.25, b: 0.5, c: 3 },
+    ],
+    ["{'l': [1, 2], 't': (1, 'x'), 's': {1, 2}, 'e': ()}", { l: [1, 2], t: [1, 'x'], s: [1, 2], e: [] }],
+    ["{'it\\'s': \"a\\nb\", 1: 2}", { "it's": 'a\nb', 1: 2 }],
+    ['{}', {}],
+  ])('%s is a dict', (line, expected) => {
+    expect(entries(parsePythonLine(line))).toEqual(expected);
+  });
+
+  test.each([
+    '',
+    'loss 0.5',
+    "{'loss': 0.5",
+    "{'loss': __import__('os').system('x')}",
+    "{'a': 1, 2}",
+    "{'a' 1}",
+    `${'{1:'.repeat(50)}1${'}'.repeat(50)}`,
+    "{'a': lambda x: x}",
+  ])('%j is not', (line) => {
+    expect(parsePythonLine(line)).toBeUndefined();
+  });
+
+  test('any text is parsed or rejected, never thrown at', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.constantFrom("'", '"', '{', '}', '(', ')', '[', ',', ':', 'a', '1', '.', 'e', '-', '\\', ' ', 'nan'),
+          {
+            maxLength: 30,
+          },
+        ),
+        (parts) => {
+          parsePythonLine(parts.join(''));
+        },
+      ),
+    );
+  });
+});
+
+describe('a regular expression', () => {
+  test('named groups are values', () => {
+    const parse = regexParser('epoch (?<epoch>\\d+)/\\d+.*loss=(?<loss>[\\d.e-]+)');
+    expect(entries(parse('[12:00] epoch 3/10 | lr=0.1 loss=2.5e-1'))).toEqual({ epoch: '3', loss: '2.5e-1' });
+    expect(parse('nothing here')).toBeUndefined();
+  });
+
+  test('groups called name and value make one metric per match, as in Katib', () => {
+    const parse = regexParser('(?<name>[\\w|-]+)\\s*=\\s*(?<value>[+-]?\\d*\\.?\\d+)');
+    expect(entries(parse('accuracy = 0.9 loss=0.1'))).toEqual({ accuracy: '0.9', loss: '0.1' });
+  });
+});

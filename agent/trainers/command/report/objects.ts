@@ -1,0 +1,56 @@
+/** Turns one line of a program's output into an object of named values, in each of the formats that a sweep can ask for. */
+import { parsePythonDict } from './python-literal.ts';
+
+/** Named values of one line, in their order. Nested objects are Maps or plain objects. */
+export type LineObject = ReadonlyMap<string, unknown>;
+
+/** Reads a line; undefined when the line does not have the format. */
+export type LineParser = (line: string) => LineObject | undefined;
+
+/** A JSON object, with `NaN` and `Infinity` as Python's json module writes them. */
+export const parseJsonLine: LineParser = (line) => {
+  if (!/^\s*\{/.test(line)) return undefined;
+  try {
+    const data: unknown = JSON.parse(replaceNonFinite(line));
+    return typeof data === 'object' && data !== null && !Array.isArray(data)
+      ? new Map(Object.entries(data))
+      : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** A Python dict literal, such as `{'loss': 0.5, 'epoch': 1.0}`; text before it (a log prefix) is skipped. */
+export const parsePythonLine: LineParser = (line) => {
+  const start = line.indexOf('{');
+  const end = line.lastIndexOf('}');
+  return start === -1 || end < start ? undefined : parsePythonDict(line.slice(start, end + 1));
+};
+
+/**
+ * Matches with named groups: each group is a metric, `epoch` and `step` the step. The pattern may match several times
+ * per line. Groups `name` and `value` together stand for one metric each, as in `(?<name>\w+)=(?<value>\S+)`.
+ * @throws {SyntaxError} when the pattern is not a regular expression
+ */
+export function regexParser(pattern: string): LineParser {
+  const expression = new RegExp(pattern, 'gu');
+  return (line) => {
+    const values = new Map<string, unknown>();
+    for (const { groups } of line.matchAll(expression)) {
+      const { name, value, ...others } = groups ?? {};
+      if (name !== undefined && value !== undefined) values.set(name, value);
+      else Object.assign(others, name === undefined ? {} : { name }, value === undefined ? {} : { value });
+      for (const [group, text] of Object.entries(others)) if (text !== undefined) values.set(group, text);
+    }
+    return values.size === 0 ? undefined : values;
+  };
+}
+
+/** JSON has no NaN: null stands for it, and a number past the largest for Infinity. Text in quotes is left alone. */
+function replaceNonFinite(line: string): string {
+  if (!/NaN|Infinity/.test(line)) return line;
+  return line.replaceAll(/"(?:[^"\\]|\\.)*"|\bNaN\b|\bInfinity\b/g, (token) => {
+    if (token === 'NaN') return 'null';
+    return token === 'Infinity' ? '1e999' : token;
+  });
+}

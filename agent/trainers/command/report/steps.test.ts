@@ -1,0 +1,183 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseJsonLine } from './objects.ts';
+import { numberOf, type Reading, StepReader, type StepReaderOptions } from './steps.ts';
+
+/** Reads JSON lines; a report reads as `[step, metrics]`, anything else as its kind. */
+function read(lines: readonly (string | object)[], options: StepReaderOptions = { metric: 'loss' }) {
+  const reader = new StepReader(options);
+  return lines.map((line) => {
+    const values = parseJsonLine(typeof line === 'string' ? line : JSON.stringify(line));
+    if (values === undefined) throw new Error(`not JSON: ${line}`);
+    return short(reader.read(values));
+  });
+}
+
+const short = (reading: Reading) =>
+  reading.kind === 'report' ? [reading.step, Object.fromEntries(reading.metrics)] : reading.kind;
+
+describe('steps', () => {
+  test('lines of one step keep that step', () => {
+    expect(
+      read([
+        { epoch: 1, train_loss: 1 },
+        { epoch: 1, loss: 0.5 },
+      ]),
+    ).toEqual([
+      [1, { train_loss: 1 }],
+      [1, { loss: 0.5 }],
+    ]);
+  });
+
+  test.each([
+    [0, 0],
+    [0.1, 0.1],
+    ['2', 2],
+    ['2.5', 2.5],
+    [1e9, 1e9],
+  ])('%j is step %d', (epoch, step) => {
+    expect(read([{ epoch, loss: 1 }])).toEqual([[step, { loss: 1 }]]);
+  });
+
+  test('a lower step is merged into its own step', () => {
+    expect(read([{ epoch: 3, loss: 1 }, { epoch: 1, loss: 2 }, { loss: 3 }])).toEqual([
+      [3, { loss: 1 }],
+      [1, { loss: 2 }],
+      [4, { loss: 3 }],
+    ]);
+  });
+
+  test.each(['1/10', 'one', -1, true, [1]])('a step that is %j counts from the last', (epoch) => {
+    expect(
+      read([
+        { epoch: 4, loss: 1 },
+        { epoch, loss: 2 },
+      ]),
+    ).toEqual([
+      [4, { loss: 1 }],
+      [5, { loss: 2 }],
+    ]);
+  });
+
+  test('ranks that print the same unreadable step share a step', () => {
+    expect(
+      read([
+        { epoch: '1/3', loss: 1 },
+        { epoch: '1/3', loss: 2 },
+        { epoch: '2/3', loss: 3 },
+      ]),
+    ).toEqual([
+      [1, { loss: 1 }],
+      [1, { loss: 2 }],
+      [2, { loss: 3 }],
+    ]);
+  });
+
+  test('epoch wins over step, which is then a metric', () => {
+    expect(
+      read([
+        { epoch: 1, step: 500, loss: 1 },
+        { step: 600, loss: 2 },
+      ]),
+    ).toEqual([
+      [1, { step: 500, loss: 1 }],
+      [600, { loss: 2 }],
+    ]);
+  });
+});
+
+describe('a line without a step', () => {
+  test('is log output until it contains the ranking metric or a metric of an earlier step', () => {
+    expect(
+      read([{ lr: 0.1, batch_size: 32, epochs: 10 }, { epoch: 1, train: 2 }, { test: 1 }, { train: 1 }, { loss: 1 }]),
+    ).toEqual(['text', [1, { train: 2 }], 'text', [2, { train: 1 }], [3, { loss: 1 }]]);
+  });
+
+  test('without a ranking metric, a number that occurs in two lines makes a step', () => {
+    expect(read([{ lr: 0.1 }, { val: 1 }, { val: 2 }, { val: 3 }], { metric: undefined })).toEqual([
+      'text',
+      'text',
+      [1, { val: 2 }],
+      [2, { val: 3 }],
+    ]);
+  });
+
+  test('text that only looks like a report says so, for one note in the log', () => {
+    const reader = new StepReader({ metric: 'loss' });
+    expect(reader.read(new Map([['lr', 0.1]]))).toEqual({ kind: 'text', ignored: true });
+    expect(reader.read(new Map([['message', 'saved']]))).toEqual({ kind: 'text', ignored: false });
+  });
+});
+
+describe('values', () => {
+  test('nested objects become dotted names; what is not a number is ignored by name', () => {
+    const reader = new StepReader({ metric: 'loss' });
+    const reading = reader.read(
+      new Map<string, unknown>(
+        Object.entries({ epoch: 1, val: { loss: '0.5', deep: { acc: 1 } }, list: [1], ok: true, text: 'x' }),
+      ),
+    );
+    expect(reading).toEqual({
+      kind: 'report',
+      step: 1,
+      metrics: new Map([
+        ['val.loss', 0.5],
+        ['val.deep.acc', 1],
+      ]),
+      ignored: ['list', 'ok', 'text'],
+    });
+  });
+
+  test.each([
+    ['0.5', 0.5],
+    [' -1e-3 ', -0.001],
+    ['97.5%', 97.5],
+    ['nan', Number.NaN],
+    ['-Infinity', Number.NEGATIVE_INFINITY],
+    [null, Number.NaN],
+    ['', undefined],
+    ['1/10', undefined],
+    ['0x10', undefined],
+    [true, undefined],
+    [[1], undefined],
+  ])('%j is the number %j', (value, expected) => {
+    expect(numberOf(value)).toEqual(expected);
+  });
+
+  test('a report carries 256 metrics; the rest is ignored', () => {
+    const reader = new StepReader({ metric: undefined });
+    const reading = reader.read(
+      new Map<string, unknown>([
+        ['epoch', 1],
+        ...Array.from({ length: 300 }, (_, i) => [`m${i}`, i] as [string, number]),
+      ]),
+    );
+    expect(reading.kind === 'report' && [reading.metrics.size, reading.ignored.length]).toEqual([256, 44]);
+  });
+
+  test('a checkpoint names its step, or takes the last', () => {
+    const reader = new StepReader({ metric: 'loss' });
+    reader.read(
+      new Map([
+        ['epoch', 2],
+        ['loss', 1],
+      ]),
+    );
+    expect(reader.read(new Map([['checkpoint', 'a.pt']]))).toEqual({ kind: 'checkpoint', step: 2, path: 'a.pt' });
+  });
+});
+
+test('whatever a program prints, reading never throws, and steps are finite and not negative', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.dictionary(fc.constantFrom('epoch', 'step', 'loss', 'a', 'checkpoint', '__proto__'), fc.jsonValue())),
+      (lines) => {
+        const reader = new StepReader({ metric: 'loss' });
+        for (const line of lines) {
+          const reading = reader.read(new Map(Object.entries(line)));
+          if (reading.kind === 'report') expect(Number.isFinite(reading.step) && reading.step >= 0).toBe(true);
+        }
+      },
+    ),
+  );
+});

@@ -1,0 +1,143 @@
+/**
+ * Decides what a line's values mean: a report at a step, a checkpoint, or log output. Pure: one `StepReader` per
+ * attempt holds what earlier lines established.
+ */
+import { MAX_METRICS } from '../../../../proto/metrics.ts';
+import type { LineObject } from './objects.ts';
+
+/** Longest metric name, in characters. */
+export const MAX_METRIC_NAME = 200;
+/** Deepest nesting of objects that becomes dotted names. */
+const MAX_DEPTH = 8;
+
+const STEP_KEYS = ['epoch', 'step'] as const;
+const NUMERIC_TEXT = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*%?\s*$/;
+const NON_FINITE_TEXT: ReadonlyMap<string, number> = new Map([
+  ['nan', Number.NaN],
+  ['inf', Number.POSITIVE_INFINITY],
+  ['infinity', Number.POSITIVE_INFINITY],
+  ['-inf', Number.NEGATIVE_INFINITY],
+  ['-infinity', Number.NEGATIVE_INFINITY],
+]);
+
+export type Reading =
+  /** Log output; `ignored` says whether the line looked like a report (numbers, but no step and no known metric). */
+  | { readonly kind: 'text'; readonly ignored: boolean }
+  | {
+      readonly kind: 'report';
+      /** Finite, 0 or more. */
+      readonly step: number;
+      readonly metrics: ReadonlyMap<string, number>;
+      /** Names whose values are not numbers, or that exceed a limit. */
+      readonly ignored: readonly string[];
+    }
+  | { readonly kind: 'checkpoint'; readonly step: number; readonly path: string };
+
+export interface StepReaderOptions {
+  /** The sweep's ranking metric; undefined when the sweep names none. */
+  readonly metric: string | undefined;
+  /** The step that the attempt resumes after; default 0. */
+  readonly resumedFrom?: number;
+}
+
+export class StepReader {
+  readonly #metric: string | undefined;
+  /** Metrics that a step has contained. */
+  readonly #known = new Set<string>();
+  /** Steps given to texts that are not numbers, such as `1/10`. */
+  readonly #unreadable = new Map<string, number>();
+  /** Without a ranking metric: numeric names seen in lines without a step. A second occurrence makes a line a report. */
+  readonly #candidates = new Set<string>();
+  #last: number;
+
+  constructor({ metric, resumedFrom = 0 }: StepReaderOptions) {
+    this.#metric = metric;
+    this.#last = resumedFrom;
+  }
+
+  /** The highest step so far; the step resumed from before the first report. */
+  get last(): number {
+    return this.#last;
+  }
+
+  read(values: LineObject): Reading {
+    const checkpoint = values.get('checkpoint');
+    if (typeof checkpoint === 'string') {
+      return { kind: 'checkpoint', step: this.#explicitStep(values)?.step ?? this.#last, path: checkpoint };
+    }
+    const explicit = this.#explicitStep(values);
+    const { metrics, ignored } = metricsOf(values, explicit?.key);
+    if (metrics.size === 0) return { kind: 'text', ignored: explicit !== undefined };
+    if (explicit === undefined && !this.#continues(metrics)) return { kind: 'text', ignored: true };
+    const step = explicit?.step ?? this.#last + 1;
+    this.#last = Math.max(this.#last, step);
+    for (const name of metrics.keys()) this.#known.add(name);
+    return { kind: 'report', step, metrics, ignored };
+  }
+
+  /** Whether a line without a step is the next step. */
+  #continues(metrics: ReadonlyMap<string, number>): boolean {
+    const names = [...metrics.keys()];
+    if (names.some((name) => name === this.#metric || this.#known.has(name))) return true;
+    if (this.#metric !== undefined) return false;
+    const repeated = names.some((name) => this.#candidates.has(name));
+    for (const name of names) this.#candidates.add(name);
+    return repeated;
+  }
+
+  #explicitStep(values: LineObject): { readonly key: string; readonly step: number } | undefined {
+    for (const key of STEP_KEYS) {
+      if (!values.has(key)) continue;
+      const value = values.get(key);
+      const step = numberOf(value);
+      if (step !== undefined && Number.isFinite(step) && step >= 0) return { key, step };
+      return { key, step: this.#stepOfUnreadable(`${value}`) };
+    }
+    return undefined;
+  }
+
+  /** Counts from the last step; the same text is the same step again. */
+  #stepOfUnreadable(text: string): number {
+    const step = this.#unreadable.get(text) ?? this.#last + 1;
+    if (this.#unreadable.size < 100_000) this.#unreadable.set(text, step);
+    return step;
+  }
+}
+
+/** A number, or text that is one; null is NaN, which JSON cannot write. Undefined for everything else. */
+export function numberOf(value: unknown): number | undefined {
+  if (typeof value === 'number') return value;
+  if (value === null) return Number.NaN;
+  if (typeof value !== 'string') return undefined;
+  if (NUMERIC_TEXT.test(value)) return value.includes('%') ? Number.parseFloat(value) : Number(value);
+  return NON_FINITE_TEXT.get(value.trim().toLowerCase());
+}
+
+function metricsOf(values: LineObject, stepKey: string | undefined) {
+  const metrics = new Map<string, number>();
+  const ignored: string[] = [];
+  const visit = (entries: Iterable<[string, unknown]>, prefix: string, depth: number) => {
+    for (const [key, value] of entries) {
+      if (prefix === '' && key === stepKey) continue;
+      const name = `${prefix}${key}`;
+      const inner = entriesOf(value);
+      if (inner !== undefined && depth < MAX_DEPTH) visit(inner, `${name}.`, depth + 1);
+      else {
+        const number = numberOf(value);
+        if (number === undefined || !isMetricName(name) || metrics.size >= MAX_METRICS) ignored.push(name);
+        else metrics.set(name, number);
+      }
+    }
+  };
+  visit(values.entries(), '', 0);
+  return { metrics, ignored };
+}
+
+function entriesOf(value: unknown): Iterable<[string, unknown]> | undefined {
+  if (value instanceof Map) return value.entries();
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : undefined;
+}
+
+function isMetricName(name: string): boolean {
+  return name !== '' && name.length <= MAX_METRIC_NAME && !/\p{Cc}/u.test(name);
+}
