@@ -1,0 +1,55 @@
+/** Values written as Python's `str` writes them: what the agent of W&B puts on a program's command line. */
+
+export interface PythonStyle {
+  /** Write whole numbers as floats (`1.0`): the sweep file wrote them so. Default false. */
+  readonly float?: boolean;
+}
+
+/**
+ * `True`, `None`, `1e-07`, `[64, 32]`, `{'a': 1}`. Text stays as it is, but is quoted inside lists and mappings.
+ * @param value a JSON value
+ */
+export function pythonText(value: unknown, style: PythonStyle = {}): string {
+  return typeof value === 'string' ? value : pythonLiteral(value, style);
+}
+
+/** As `repr` writes it: text is quoted. */
+export function pythonLiteral(value: unknown, style: PythonStyle = {}): string {
+  if (value === null || value === undefined) return 'None';
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  if (typeof value === 'number') return pythonNumber(value, style);
+  if (typeof value === 'string') return quoted(value);
+  if (Array.isArray(value)) return `[${value.map((item) => pythonLiteral(item, style)).join(', ')}]`;
+  const entries = Object.entries(value).map(([key, item]) => `${quoted(key)}: ${pythonLiteral(item, style)}`);
+  return `{${entries.join(', ')}}`;
+}
+
+/** Python switches to exponents below 1e-4 and from 1e16 on, with at least two digits in the exponent. */
+function pythonNumber(value: number, { float = false }: PythonStyle): string {
+  if (Number.isNaN(value)) return 'nan';
+  if (!Number.isFinite(value)) return value < 0 ? '-inf' : 'inf';
+  if (Number.isSafeInteger(value) && !float) return Object.is(value, -0) ? '0' : `${value}`;
+  const size = Math.abs(value);
+  if (value !== 0 && (size < 1e-4 || size >= 1e16)) {
+    const [digits = '', exponent = '0'] = value.toExponential().split('e');
+    const power = Number(exponent);
+    return `${digits}e${power < 0 ? '-' : '+'}${`${Math.abs(power)}`.padStart(2, '0')}`;
+  }
+  const plain = Object.is(value, -0) ? '-0' : `${value}`;
+  return Number.isInteger(value) ? `${plain}.0` : plain;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' };
+
+/** Single quotes, unless only those occur in the text. */
+function quoted(text: string): string {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const body = Array.from(text, (character) => {
+    if (character === quote) return `\\${character}`;
+    const escape = ESCAPES[character];
+    if (escape !== undefined) return escape;
+    const code = character.codePointAt(0) ?? 0;
+    return code < 0x20 || code === 0x7f ? `\\x${code.toString(16).padStart(2, '0')}` : character;
+  });
+  return `${quote}${body.join('')}${quote}`;
+}
