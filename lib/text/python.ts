@@ -46,8 +46,8 @@ function quoted(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const body = Array.from(text, (character) => {
     if (character === quote) return `\\${character}`;
-    const escape = ESCAPES[character];
-    if (escape !== undefined) return escape;
+    const escaped = ESCAPES[character];
+    if (escaped !== undefined) return escaped;
     const code = character.codePointAt(0) ?? 0;
     return code < 0x20 || code === 0x7f ? `\\x${code.toString(16).padStart(2, '0')}` : character;
   });

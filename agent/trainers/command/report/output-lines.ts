@@ -1,0 +1,100 @@
+/**
+ * Cuts a program's output into lines, within bounded memory. A line feed ends a line; a carriage return ends one state
+ * of a progress line, which the text after it overwrites.
+ */
+import { stripVTControlCharacters } from 'node:util';
+
+/** Characters of a line that can be a report. A longer line is passed on in parts, as text. */
+export const MAX_LINE = 256 * 1024;
+
+export interface OutputLine {
+  /** As printed, without its end. */
+  readonly text: string;
+  /** False: a part of a line that is longer than MAX_LINE. */
+  readonly whole: boolean;
+  /** What ended it: a line feed, a carriage return, or nothing (too long, or the output ended). */
+  readonly end: 'line' | 'progress' | 'none';
+  /** Whether a carriage return came before it on the same line. */
+  readonly overwrites: boolean;
+}
+
+export class OutputLines {
+  #rest = '';
+  /** Whether `#rest` continues a line whose beginning was passed on. */
+  #inside = false;
+  #overwrites = false;
+
+  *push(text: string): Generator<OutputLine, void, undefined> {
+    this.#rest += text;
+    let from = 0;
+    for (;;) {
+      const at = indexOfEnd(this.#rest, from);
+      // A carriage return at the very end may be the first half of CRLF.
+      if (at === -1 || (this.#rest[at] === '\r' && at === this.#rest.length - 1)) break;
+      const progress = this.#rest[at] === '\r' && this.#rest[at + 1] !== '\n';
+      const line = this.#rest.slice(from, at);
+      from = at + (this.#rest[at] === '\r' && !progress ? 2 : 1);
+      yield { text: line, whole: !this.#inside, end: progress ? 'progress' : 'line', overwrites: this.#overwrites };
+      this.#inside = false;
+      this.#overwrites = progress;
+    }
+    this.#rest = this.#rest.slice(from);
+    if (this.#rest.length <= MAX_LINE) return;
+    yield { text: this.#rest, whole: false, end: 'none', overwrites: this.#overwrites };
+    this.#rest = '';
+    this.#inside = true;
+  }
+
+  /** The text after the last line end. */
+  *end(): Generator<OutputLine, void, undefined> {
+    const text = this.#rest.endsWith('\r') ? this.#rest.slice(0, -1) : this.#rest;
+    this.#rest = '';
+    if (text !== '') yield { text, whole: !this.#inside, end: 'none', overwrites: this.#overwrites };
+  }
+}
+
+function indexOfEnd(text: string, from: number): number {
+  const feed = text.indexOf('\n', from);
+  const carriage = text.indexOf('\r', from);
+  if (feed === -1 || carriage === -1) return Math.max(feed, carriage);
+  return Math.min(feed, carriage);
+}
+
+/** C0 and C1 control characters but tab and line feed, and DEL. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the point
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+
+/** Text without colours, cursor movement and other control sequences. */
+export function withoutControl(text: string): string {
+  return stripVTControlCharacters(text).replace(CONTROL, '');
+}
+
+/**
+ * The log text of output lines: control sequences removed, and of a progress line its last state only. `text` returns
+ * what is to be appended to the log, empty for a state that a later one may overwrite.
+ */
+export class LogText {
+  /** The newest state of the current progress line. */
+  #state = '';
+
+  /** @param isReport whether the line was a report: it is not log text, and neither is it a state of a progress line */
+  text({ text, end, overwrites }: Pick<OutputLine, 'text' | 'end' | 'overwrites'>, isReport = false): string {
+    const clean = isReport ? '' : withoutControl(text);
+    if (end === 'progress') {
+      if (clean.trim() !== '') this.#state = clean;
+      return '';
+    }
+    const shown = clean.trim() === '' && this.#state !== '' ? this.#state : clean;
+    const replaced = overwrites || this.#state !== '';
+    this.#state = '';
+    if (end === 'none') return shown;
+    return shown === '' && (isReport || replaced) ? '' : `${shown}\n`;
+  }
+
+  /** The state that was on the screen when the output ended. */
+  end(): string {
+    const state = this.#state;
+    this.#state = '';
+    return state === '' ? '' : `${state}\n`;
+  }
+}
