@@ -1,0 +1,162 @@
+/** The distributions that a parameter can be drawn from, with the names and meanings that Weights & Biases gives them. */
+import type { ParameterValue } from '../../proto/trainers.ts';
+
+/** A parameter's distribution, checked. `q` rounds to its multiples. */
+export type Distribution =
+  | { readonly kind: 'constant'; readonly value: ParameterValue }
+  /** `probabilities` sum to 1; undefined: uniform over the values. */
+  | {
+      readonly kind: 'categorical';
+      readonly values: readonly ParameterValue[];
+      readonly probabilities: readonly number[] | undefined;
+    }
+  /** Both ends included. */
+  | { readonly kind: 'int_uniform'; readonly min: number; readonly max: number }
+  | { readonly kind: 'uniform'; readonly min: number; readonly max: number; readonly q: number | undefined }
+  /** `min` and `max` are the values themselves, above 0. A value and its inverse are log-uniform together. */
+  | { readonly kind: 'log_uniform'; readonly min: number; readonly max: number; readonly q: number | undefined }
+  | { readonly kind: 'normal'; readonly mu: number; readonly sigma: number; readonly q: number | undefined }
+  /** exp(x) with x normal with mean `mu` and standard deviation `sigma`. */
+  | { readonly kind: 'log_normal'; readonly mu: number; readonly sigma: number; readonly q: number | undefined }
+  | { readonly kind: 'beta'; readonly a: number; readonly b: number; readonly q: number | undefined };
+
+/** What a sweep file can say of a parameter, beside `parameters`. */
+export interface DistributionEntry {
+  readonly distribution?: DistributionName | undefined;
+  readonly value?: ParameterValue | undefined;
+  readonly values?: readonly ParameterValue[] | undefined;
+  readonly probabilities?: readonly number[] | undefined;
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+  readonly q?: number | undefined;
+  readonly mu?: number | undefined;
+  readonly sigma?: number | undefined;
+  readonly a?: number | undefined;
+  readonly b?: number | undefined;
+}
+
+type Key = Exclude<keyof DistributionEntry, 'distribution'>;
+
+interface Shape {
+  readonly required: readonly Key[];
+  readonly optional: readonly Key[];
+  readonly make: (entry: DistributionEntry) => Distribution | string;
+}
+
+const range = ({ min = 0, max = 0 }: DistributionEntry) => ({ min, max });
+const rangeProblem = ({ min = 0, max = 0 }: DistributionEntry) =>
+  min <= max ? undefined : `max (${max}) must be at least min (${min})`;
+const quantumProblem = ({ q }: DistributionEntry) =>
+  q === undefined || q > 0 ? undefined : `q (${q}) must be above 0`;
+
+function uniform(entry: DistributionEntry, q: number | undefined): Distribution | string {
+  return rangeProblem(entry) ?? quantumProblem(entry) ?? { kind: 'uniform', ...range(entry), q };
+}
+
+/** @param ends what min and max are: the values, their natural logarithms, or those of 1/x (`inv_log_uniform`) */
+function logUniform(
+  entry: DistributionEntry,
+  ends: 'values' | 'logs' | 'inverse logs',
+  q?: number,
+): Distribution | string {
+  const problem = rangeProblem(entry) ?? quantumProblem(entry);
+  if (problem !== undefined) return problem;
+  const { min, max } = range(entry);
+  if (ends === 'values') return min > 0 ? { kind: 'log_uniform', min, max, q } : `min (${min}) must be above 0`;
+  const [low, high] = ends === 'logs' ? [min, max] : [-max, -min];
+  if (Number.isFinite(Math.exp(high))) return { kind: 'log_uniform', min: Math.exp(low), max: Math.exp(high), q };
+  return `min and max are exponents of e, and e^${high} is too large; for the values themselves write log_uniform_values`;
+}
+
+function normal(kind: 'normal' | 'log_normal', entry: DistributionEntry, q: number | undefined): Distribution | string {
+  const { mu = 0, sigma = 1 } = entry;
+  if (sigma < 0) return `sigma (${sigma}) must not be below 0`;
+  return quantumProblem(entry) ?? { kind, mu, sigma, q };
+}
+
+function beta(entry: DistributionEntry, q: number | undefined): Distribution | string {
+  const { a = 1, b = 1 } = entry;
+  if (a <= 0 || b <= 0) return `a (${a}) and b (${b}) must be above 0`;
+  return quantumProblem(entry) ?? { kind: 'beta', a, b, q };
+}
+
+function categorical({ values = [], probabilities }: DistributionEntry): Distribution | string {
+  if (probabilities === undefined) return { kind: 'categorical', values, probabilities };
+  if (probabilities.length !== values.length) {
+    return `${values.length} values need as many probabilities; got ${probabilities.length}`;
+  }
+  const sum = probabilities.reduce((total, probability) => total + probability, 0);
+  if (probabilities.some((probability) => probability < 0) || !(sum > 0)) {
+    return 'probabilities must not be below 0, and at least one must be above';
+  }
+  return { kind: 'categorical', values, probabilities: probabilities.map((probability) => probability / sum) };
+}
+
+function intUniform(entry: DistributionEntry): Distribution | string {
+  const { min, max } = range(entry);
+  if (!Number.isInteger(min) || !Number.isInteger(max)) return `min (${min}) and max (${max}) must be whole numbers`;
+  return rangeProblem(entry) ?? { kind: 'int_uniform', min, max };
+}
+
+const ENDS = ['min', 'max'] as const;
+const MOMENTS = ['mu', 'sigma'] as const;
+
+const SHAPES = {
+  constant: { required: ['value'], optional: [], make: ({ value = '' }) => ({ kind: 'constant', value }) },
+  categorical: { required: ['values'], optional: [], make: categorical },
+  categorical_w_probabilities: { required: ['values', 'probabilities'], optional: [], make: categorical },
+  int_uniform: { required: ENDS, optional: [], make: intUniform },
+  uniform: { required: ENDS, optional: [], make: (entry) => uniform(entry, undefined) },
+  q_uniform: { required: ENDS, optional: ['q'], make: (entry) => uniform(entry, entry.q ?? 1) },
+  log_uniform: { required: ENDS, optional: [], make: (entry) => logUniform(entry, 'logs') },
+  log_uniform_values: { required: ENDS, optional: [], make: (entry) => logUniform(entry, 'values') },
+  q_log_uniform: { required: ENDS, optional: ['q'], make: (entry) => logUniform(entry, 'logs', entry.q ?? 1) },
+  q_log_uniform_values: {
+    required: ENDS,
+    optional: ['q'],
+    make: (entry) => logUniform(entry, 'values', entry.q ?? 1),
+  },
+  inv_log_uniform: { required: ENDS, optional: [], make: (entry) => logUniform(entry, 'inverse logs') },
+  inv_log_uniform_values: { required: ENDS, optional: [], make: (entry) => logUniform(entry, 'values') },
+  normal: { required: [], optional: MOMENTS, make: (entry) => normal('normal', entry, undefined) },
+  q_normal: { required: [], optional: [...MOMENTS, 'q'], make: (entry) => normal('normal', entry, entry.q ?? 1) },
+  log_normal: { required: [], optional: MOMENTS, make: (entry) => normal('log_normal', entry, undefined) },
+  q_log_normal: {
+    required: [],
+    optional: [...MOMENTS, 'q'],
+    make: (entry) => normal('log_normal', entry, entry.q ?? 1),
+  },
+  beta: { required: [], optional: ['a', 'b'], make: (entry) => beta(entry, undefined) },
+  q_beta: { required: [], optional: ['a', 'b', 'q'], make: (entry) => beta(entry, entry.q ?? 1) },
+} as const satisfies Record<string, Shape>;
+
+export type DistributionName = keyof typeof SHAPES;
+
+export const DISTRIBUTION_NAMES = Object.keys(SHAPES) as [DistributionName, ...DistributionName[]];
+
+/**
+ * The distribution that an entry describes. Without `distribution`, W&B's defaults apply: `value` is constant, `values`
+ * categorical, and `min` with `max` is `int_uniform` for two whole numbers and `uniform` otherwise.
+ * @param floats whether the file writes an end as a float (`1.0`), which makes the default `uniform`
+ * @returns what is wrong, as text, when the keys do not make a distribution
+ */
+export function distributionOf(entry: DistributionEntry, floats = false): Distribution | string {
+  const name = entry.distribution ?? impliedName(entry, floats);
+  if (name === undefined) return 'expected value, values, or min and max, or a distribution';
+  const { required, optional, make }: Shape = SHAPES[name];
+  const given = (Object.keys(entry) as (keyof DistributionEntry)[]).filter((key) => entry[key] !== undefined);
+  const missing = required.filter((key) => !given.includes(key));
+  if (missing.length > 0) return `distribution ${name} needs ${missing.join(' and ')}`;
+  const unknown = given.filter((key) => key !== 'distribution' && ![...required, ...optional].includes(key));
+  if (unknown.length > 0)
+    return `distribution ${name} takes ${[...required, ...optional].join(', ')}, not ${unknown.join(', ')}`;
+  return make(entry);
+}
+
+function impliedName(entry: DistributionEntry, floats: boolean): DistributionName | undefined {
+  if (entry.probabilities !== undefined) return 'categorical_w_probabilities';
+  if (entry.values !== undefined) return 'categorical';
+  if (entry.value !== undefined) return 'constant';
+  if (entry.min === undefined || entry.max === undefined) return undefined;
+  return !floats && Number.isInteger(entry.min) && Number.isInteger(entry.max) ? 'int_uniform' : 'uniform';
+}
