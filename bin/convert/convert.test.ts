@@ -1,0 +1,222 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { convertText } from './convert.ts';
+import { toYaml } from './converted.ts';
+import { splitTop } from './hydra.ts';
+
+const convert = (text: string, files: Readonly<Record<string, string>> = {}) =>
+  convertText(text, 'file', undefined, async (name) => {
+    const content = files[name];
+    if (content === undefined) throw new Error('no such file');
+    return parse(content);
+  });
+
+test("a Katib Experiment: objective, algorithm, parameters, the container's command and the stdout format", async () => {
+  const { sweep, notes } = await convert(`
+apiVersion: kubeflow.org/v1beta1
+kind: Experiment
+metadata: {name: random-mnist}
+spec:
+  objective: {type: maximize, goal: 0.99, objectiveMetricName: accuracy, additionalMetricNames: [loss]}
+  algorithm: {algorithmName: random}
+  parallelTrialCount: 3
+  maxTrialCount: 12
+  maxFailedTrialCount: 3
+  metricsCollectorSpec: {source: {filter: {metricsFormat: ['{metricName: ([\\w|-]+), metricValue: ((-?\\d+)(\\.\\d+)?)}']}}}
+  parameters:
+    - {name: lr, parameterType: double, feasibleSpace: {min: "0.01", max: "0.05"}}
+    - {name: layers, parameterType: int, feasibleSpace: {min: "2", max: "5"}}
+    - {name: momentum, parameterType: double, feasibleSpace: {min: "0.5", max: "0.9", step: "0.1"}}
+    - {name: optimizer, parameterType: categorical, feasibleSpace: {list: [sgd, adam]}}
+  trialTemplate:
+    trialParameters:
+      - {name: learningRate, reference: lr}
+      - {name: optimizer, reference: optimizer}
+    trialSpec:
+      kind: Job
+      spec: {template: {spec: {containers: [{name: c, image: mnist, command: [python3, mnist.py, "--lr=\${trialParameters.learningRate}", "--opt", "\${trialParameters.optimizer}"], resources: {limits: {nvidia.com/gpu: 1}}}]}}}
+`);
+  expect(sweep).toEqual({
+    name: 'random-mnist',
+    method: 'random',
+    metric: { name: 'accuracy', goal: 'maximize', target: 0.99 },
+    command: ['python3', 'mnist.py', '--lr=${param:lr}', '--opt', '${param:optimizer}'],
+    parameters: {
+      lr: { distribution: 'uniform', min: 0.01, max: 0.05 },
+      layers: { distribution: 'int_uniform', min: 2, max: 5 },
+      momentum: { min: 0.5, max: 0.9, step: 0.1 },
+      optimizer: { values: ['sgd', 'adam'] },
+    },
+    run_cap: 12,
+    concurrency: 3,
+    max_failed: 3,
+    resources: { gpu: 1 },
+    early_terminate: undefined,
+    report: { regex: '{metricName: (?<name>[\\w|-]+), metricValue: (?<value>(?:-?\\d+)(?:\\.\\d+)?)}' },
+  });
+  expect(notes.join('\n')).toContain('container image mnist is left out');
+});
+
+test('a Determined experiment: searcher, hyperparameters of every type, resources', async () => {
+  const { sweep, notes } = await convert(`
+name: mnist
+entrypoint: python3 train.py --epochs 3
+hyperparameters:
+  global_batch_size: 64
+  lr: {type: log, minval: -4, maxval: -1, base: 10}
+  dropout: {type: double, minval: 0.2, maxval: 0.8}
+  n_filters: {type: int, minval: 8, maxval: 64}
+  act: {type: categorical, vals: [relu, tanh]}
+  optimizer: {momentum: {type: const, val: 0.9}}
+searcher: {name: adaptive_asha, metric: validation_loss, smaller_is_better: true, max_trials: 16, max_length: {epochs: 5}}
+resources: {slots_per_trial: 2}
+max_restarts: 1
+`);
+  expect(sweep).toMatchObject({
+    method: 'random',
+    metric: { name: 'validation_loss', goal: 'minimize' },
+    command: ['python3', 'train.py', '--epochs', '3', '${args}'],
+    parameters: {
+      global_batch_size: { value: 64 },
+      lr: { distribution: 'log_uniform_values', min: 1e-4, max: 0.1 },
+      dropout: { distribution: 'uniform', min: 0.2, max: 0.8 },
+      n_filters: { distribution: 'int_uniform', min: 8, max: 64 },
+      act: { values: ['relu', 'tanh'] },
+      optimizer: { parameters: { momentum: { value: 0.9 } } },
+    },
+    run_cap: 16,
+    resources: { gpu: 2 },
+    retry: { crash: 1 },
+    early_terminate: { type: 'asha', min_iter: 1, eta: 4 },
+  });
+  expect(notes.join('\n')).toContain('max_length');
+});
+
+test('a Determined grid lists count values', async () => {
+  const { sweep } = await convert(`
+entrypoint: model_def:MNISTTrial
+hyperparameters: {lr: {type: log, minval: -3, maxval: -1, count: 3}, n: {type: int, minval: 1, maxval: 4, count: 2}}
+searcher: {name: grid, metric: acc, smaller_is_better: false}
+`);
+  expect(sweep).toMatchObject({
+    method: 'grid',
+    command: undefined,
+    parameters: { lr: { values: [0.001, 0.01, 0.1] }, n: { values: [1, 4] } },
+  });
+});
+
+test("an NNI configuration with its search space's file", async () => {
+  const space =
+    '{"lr": {"_type": "loguniform", "_value": [0.0001, 0.1]}, "bs": {"_type": "choice", "_value": [16, 32]}, "n": {"_type": "randint", "_value": [1, 5]}, "q": {"_type": "quniform", "_value": [0, 1, 0.5]}}';
+  const { sweep } = await convert(
+    'searchSpaceFile: space.json\ntrialCommand: python3 mnist.py\ntrialGpuNumber: 0\ntrialConcurrency: 2\nmaxTrialNumber: 10\ntuner: {name: TPE, classArgs: {optimize_mode: maximize}}\n',
+    { 'space.json': space },
+  );
+  expect(sweep).toMatchObject({
+    method: 'tpe',
+    metric: { name: 'default', goal: 'maximize' },
+    command: ['python3', 'mnist.py', '${args}'],
+    parameters: {
+      lr: { distribution: 'log_uniform_values', min: 0.0001, max: 0.1 },
+      bs: { values: [16, 32] },
+      n: { distribution: 'int_uniform', min: 1, max: 4 },
+      q: { distribution: 'q_uniform', min: 0, max: 1, q: 0.5 },
+    },
+    run_cap: 10,
+    concurrency: 2,
+    resources: { gpu: false },
+  });
+  expect((await convert(space)).sweep.parameters.bs).toEqual({ values: [16, 32] });
+});
+
+test("Optuna's distributions", async () => {
+  const { sweep } = await convert(
+    JSON.stringify({
+      lr: { name: 'FloatDistribution', attributes: { low: 1e-5, high: 0.1, log: true, step: null } },
+      drop: { name: 'FloatDistribution', attributes: { low: 0, high: 1, log: false, step: 0.25 } },
+      n: { name: 'IntDistribution', attributes: { low: 1, high: 9, log: false, step: 2 } },
+      opt: { name: 'CategoricalDistribution', attributes: { choices: ['sgd', null] } },
+      old: { name: 'LogUniformDistribution', attributes: { low: 1, high: 2 } },
+    }),
+  );
+  expect(sweep.parameters).toEqual({
+    lr: { distribution: 'log_uniform_values', min: 1e-5, max: 0.1 },
+    drop: { min: 0, max: 1, step: 0.25 },
+    n: { min: 1, max: 9, step: 2 },
+    opt: { values: ['sgd', null] },
+    old: { distribution: 'log_uniform_values', min: 1, max: 2 },
+  });
+});
+
+test("Ray Tune's space, in both forms, with nested and constant entries", async () => {
+  const { sweep } = await convert(
+    '{"metric": "acc", "mode": "max", "num_samples": 20, "lr": {"loguniform": [1e-4, 0.1]}, "opt": {"type": "choice", "categories": ["a", "b"]}, "net": {"layers": {"randint": [1, 5]}, "act": "relu"}}',
+  );
+  expect(sweep).toEqual({
+    method: 'random',
+    metric: { name: 'acc', goal: 'maximize' },
+    parameters: {
+      lr: { distribution: 'log_uniform_values', min: 1e-4, max: 0.1 },
+      opt: { values: ['a', 'b'] },
+      net: { parameters: { layers: { distribution: 'int_uniform', min: 1, max: 4 }, act: { value: 'relu' } } },
+    },
+    run_cap: 20,
+    concurrency: undefined,
+  });
+  expect((await convert('{"lr": {"grid_search": [1, 2]}}')).sweep).toMatchObject({
+    method: 'grid',
+    parameters: { lr: { values: [1, 2] } },
+  });
+});
+
+describe("Hydra's arguments", () => {
+  test.each([
+    ['lr=1e-3,1e-4', { lr: { values: [0.001, 0.0001] } }],
+    ['bs=range(32,129,32)', { bs: { values: [32, 64, 96, 128] } }],
+    ['n=range(3)', { n: { values: [0, 1, 2] } }],
+    ['x=range(0,1,step=0.25)', { x: { values: [0, 0.25, 0.5, 0.75] } }],
+    ['+a=1 ++b.c=x,y', { '+a': { value: 1 }, '++b.c': { values: ['x', 'y'] } }],
+    ['db/mysql=dev,prod', { 'db/mysql': { values: ['dev', 'prod'] } }],
+    [
+      "sizes=[8,8],[16] opt='{a: 1},{b: [2,3]}'",
+      { sizes: { values: [[8, 8], [16]] }, opt: { values: [{ a: 1 }, { b: [2, 3] }] } },
+    ],
+    [
+      'c=choice(a,b) d=shuffle(1,2) e=tag(t,choice(1,2))',
+      { c: { values: ['a', 'b'] }, d: { values: [1, 2] }, e: { values: [1, 2] } },
+    ],
+    ['x=null,true,False', { x: { values: [null, true, false] } }],
+    ['lr=interval(0,0.1)', { lr: { distribution: 'uniform', min: 0, max: 0.1 } }],
+  ])('%s', async (text, parameters) => {
+    expect((await convert(text)).sweep.parameters).toEqual(parameters);
+  });
+
+  test('the program, deletions and settings of Hydra itself are told apart from parameters', async () => {
+    const { sweep, notes } = await convert('python3 train.py -m lr=1,2 ~db hydra.run.dir=out hydra/launcher=joblib');
+    expect(sweep.command).toEqual(['python3', 'train.py', '~db', 'hydra.run.dir=out', '${args_no_hyphens}']);
+    expect(sweep.parameters).toEqual({ lr: { values: [1, 2] } });
+    expect(notes.join('\n')).toContain('hydra/launcher=joblib');
+  });
+
+  test('commas split outside quotes and brackets only', () => {
+    expect(splitTop(`a,"b,c",[d,e],f(g,h),'i\\',j'`)).toEqual(['a', '"b,c"', '[d,e]', 'f(g,h)', `'i\\',j'`]);
+  });
+});
+
+test.each(['', 'just text', '{"a": 1}', '- a\n- b\n', '{"a": '])(
+  '%j is rejected, and the message lists the formats',
+  async (text) => {
+    await expect(convert(text)).rejects.toThrow(/expected a Katib Experiment/);
+  },
+);
+
+test('the file begins with what could not be converted, and undefined keys are left out', async () => {
+  const text = toYaml(await convert('lr=1e-3,1e-4'));
+  expect(text).toMatch(/^# Converted from Hydra's multirun arguments\.\n# Not converted, or to be checked:\n# - /);
+  expect(parse(text)).toEqual({
+    method: 'grid',
+    command: ['python3', 'main.py', '${args_no_hyphens}'],
+    parameters: { lr: { values: [0.001, 0.0001] } },
+  });
+});

@@ -1,0 +1,97 @@
+/** Another tool's sweep -> a trawl sweep file. */
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { parseArgsStringToArgv } from 'string-argv';
+import { parse } from 'yaml';
+import { BadInputError } from '../../proto/errors.ts';
+import { type Converted, isRecord } from './converted.ts';
+import { fromDetermined, isDetermined } from './determined.ts';
+import { fromHydra, isHydra } from './hydra.ts';
+import { fromKatib, isKatib } from './katib.ts';
+import { fromNni, isNni, isNniSpace, nniSpaceFile } from './nni.ts';
+import { fromOptuna, fromRayTune, isOptuna } from './spaces.ts';
+
+/** The formats that `--from` names. */
+export const FORMATS = ['katib', 'determined', 'nni', 'ray', 'optuna', 'hydra'] as const;
+export type Format = (typeof FORMATS)[number];
+
+const KNOWN =
+  'a Katib Experiment, a Determined experiment, an NNI configuration or search space, a Ray Tune or Optuna space in JSON, or Hydra arguments';
+
+/**
+ * Converts a file, in the format that its content shows, or that `format` names.
+ * @throws {BadInputError} when the file cannot be read, or has none of the formats
+ */
+export async function convertFile(path: string, format?: Format): Promise<Converted> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new BadInputError(`cannot read ${path}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`);
+  });
+  const readBeside = async (name: string) => parse(await readFile(join(dirname(path), name), 'utf8'));
+  return await convertText(text, path, format, readBeside);
+}
+
+/**
+ * @param where what to call the text in errors
+ * @param readBeside reads a file that the text refers to
+ */
+export async function convertText(
+  text: string,
+  where: string,
+  format: Format | undefined,
+  readBeside: (name: string) => Promise<unknown>,
+): Promise<Converted> {
+  const args = parseArgsStringToArgv(text.replaceAll(/^\s*#.*$/gm, ''));
+  const multirun = args.slice(args.findIndex((arg) => /^(?:-m|--multirun)$/.test(arg)) + 1);
+  const overrides = multirun.filter((arg) => !arg.startsWith('-') && !/\.py$/.test(arg) && !/^python\d?/.test(arg));
+  if (format === 'hydra')
+    return fromHydra(
+      overrides,
+      args.find((arg) => arg.endsWith('.py')),
+    );
+  const data = parsed(text);
+  if (format === undefined && !isRecord(data) && isHydra(overrides)) {
+    return fromHydra(
+      overrides,
+      args.find((arg) => arg.endsWith('.py')),
+    );
+  }
+  if (!isRecord(data)) throw new BadInputError(`${where}: expected ${KNOWN}`);
+  switch (format ?? formatOf(data)) {
+    case 'katib':
+      return fromKatib(data);
+    case 'determined':
+      return fromDetermined(data);
+    case 'nni': {
+      const file = nniSpaceFile(data);
+      if (isNniSpace(data)) return fromNni({}, data);
+      if (file === undefined) return fromNni(data, data.searchSpace);
+      const space = await readBeside(file).catch(() => {
+        throw new BadInputError(`${where}: cannot read its search space ${file}`);
+      });
+      return fromNni(data, space);
+    }
+    case 'optuna':
+      return fromOptuna(data);
+    case 'ray':
+      return fromRayTune(data);
+    default:
+      throw new BadInputError(`${where}: expected ${KNOWN}; name the format with --from if it is one of these`);
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function formatOf(data: Record<string, unknown>): Format | undefined {
+  if (isKatib(data)) return 'katib';
+  if (isDetermined(data)) return 'determined';
+  if (isNniSpace(data) || isNni(data)) return 'nni';
+  if (isOptuna(data)) return 'optuna';
+  const sampled = JSON.stringify(data).match(/"(?:grid_search|(?:q|log|qlog)?(?:uniform|randint)|choice|q?randn)"/);
+  return sampled === null ? undefined : 'ray';
+}

@@ -1,0 +1,78 @@
+/** What a converter makes of another tool's file: a trawl sweep file, and what it could not carry over. */
+import { Document } from 'yaml';
+
+/** One parameter as a sweep file writes it: `value`, `values`, `min`, `max`, `step`, `distribution`, or nested `parameters`. */
+export type ParameterDraft = Readonly<Record<string, unknown>>;
+
+/** The keys of a sweep file, in the order in which they are written. Undefined ones are left out. */
+export interface SweepDraft {
+  readonly name?: string | undefined;
+  readonly method?: 'grid' | 'random' | 'sobol' | 'tpe' | 'optuna' | 'pbt' | undefined;
+  readonly metric?:
+    | { readonly name: string; readonly goal: 'minimize' | 'maximize'; readonly target?: number }
+    | undefined;
+  readonly command?: readonly string[] | undefined;
+  readonly parameters: Readonly<Record<string, ParameterDraft>>;
+  readonly run_cap?: number | undefined;
+  readonly concurrency?: number | undefined;
+  readonly max_failed?: number | undefined;
+  readonly timeout?: string | undefined;
+  readonly resources?: Readonly<Record<string, unknown>> | undefined;
+  readonly retry?: Readonly<Record<string, unknown>> | undefined;
+  readonly early_terminate?: Readonly<Record<string, unknown>> | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly report?: unknown;
+}
+
+export interface Converted {
+  /** The tool whose file it was. */
+  readonly from: string;
+  readonly sweep: SweepDraft;
+  /** What has no equivalent, or needs a person's eye; one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** The sweep file as YAML, with the notes as comments at its top. */
+export function toYaml({ from, sweep, notes }: Converted): string {
+  const entries = Object.entries(sweep).filter(([, value]) => value !== undefined);
+  const document = new Document(Object.fromEntries(entries));
+  document.commentBefore = [
+    ` Converted from ${from}.`,
+    ...(notes.length === 0 ? [] : [' Not converted, or to be checked:', ...notes.map((note) => ` - ${note}`)]),
+  ].join('\n');
+  return document.toString({ lineWidth: 120, flowCollectionPadding: false });
+}
+
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The entry of a record, if it is a record itself; empty otherwise. */
+export function recordAt(value: unknown, key: string): Record<string, unknown> {
+  const found = isRecord(value) ? value[key] : undefined;
+  return isRecord(found) ? found : {};
+}
+
+/** A number, or text that is one, as YAML files of Kubernetes write it. */
+export function numberAt(value: unknown, key: string): number | undefined {
+  const found = isRecord(value) ? value[key] : undefined;
+  if (typeof found === 'number') return found;
+  return typeof found === 'string' && found.trim() !== '' && Number.isFinite(Number(found)) ? Number(found) : undefined;
+}
+
+export function textAt(value: unknown, key: string): string | undefined {
+  const found = isRecord(value) ? value[key] : undefined;
+  return typeof found === 'string' && found !== '' ? found : undefined;
+}
+
+export const listAt = (value: unknown, key: string): unknown[] => {
+  const found = isRecord(value) ? value[key] : undefined;
+  return Array.isArray(found) ? found : [];
+};
+
+/** Text as the number, boolean or null that it stands for; other text as it is. */
+export function scalar(text: unknown): unknown {
+  if (typeof text !== 'string') return text;
+  if (/^(?:true|false)$/i.test(text)) return text.toLowerCase() === 'true';
+  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text);
+  return text;
+}

@@ -1,0 +1,146 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
+/** Hydra's multirun arguments (`lr=1e-3,1e-4 bs=range(32,129,32) +a=1`), in the grammar of its overrides. */
+import type { Converted, ParameterDraft } from './converted.ts';
+
+const OVERRIDE = /^(~|\+{0,2})([^=\s]+)(?:=(.*))?$/s;
+const CALL = /^(\w+)\((.*)\)$/s;
+
+export const isHydra = (args: readonly string[]): boolean =>
+  args.length > 0 && args.every((arg) => /^(?:~[\w./@-]+|(?:\+{0,2})[\w./@:[\]-]+=.*)$/s.test(arg));
+
+/**
+ * @param args the overrides, one per item, as a shell would pass them
+ * @param program the program that they belong to
+ */
+export function fromHydra(args: readonly string[], program = 'main.py'): Converted {
+  const notes: string[] = [];
+  const fixed: string[] = [];
+  const parameters: Record<string, ParameterDraft> = {};
+  let method: 'grid' | 'random' = 'grid';
+  for (const arg of args) {
+    const [, prefix = '', key = '', value] = OVERRIDE.exec(arg) ?? [];
+    if (prefix === '~' || value === undefined) {
+      fixed.push(arg);
+      continue;
+    }
+    if (/^hydra[./]/.test(key) || key === 'hydra') {
+      if (!/^hydra[./](?:sweeper|launcher|mode)/.test(key)) fixed.push(arg);
+      else notes.push(`${arg} configures Hydra's own sweeps, and is left out.`);
+      continue;
+    }
+    const draft = draftOf(`${prefix}${key}`, value, notes);
+    if ('distribution' in draft) method = 'random';
+    parameters[`${prefix}${key}`] = draft;
+  }
+  notes.push(`the program is taken to be ${program}; correct the command if it is another.`);
+  notes.push('the file names no metric.');
+  return {
+    from: "Hydra's multirun arguments",
+    sweep: {
+      method,
+      command: ['python3', program, ...fixed, '${args_no_hyphens}'],
+      parameters,
+      run_cap: method === 'random' ? 100 : undefined,
+    },
+    notes,
+  };
+}
+
+function draftOf(name: string, text: string, notes: string[]): ParameterDraft {
+  const parts = splitTop(text);
+  if (parts.length > 1) return { values: parts.map(valueFrom) };
+  const [, call, inside = ''] = CALL.exec(text.trim()) ?? [];
+  const args = splitTop(inside).filter(
+    (part) =>
+      !/^\w+\s*=/.test(part.trim()) || !/^(?:start|stop|step|tags|include|exclude|reverse|seed)\b/.test(part.trim()),
+  );
+  const named = Object.fromEntries(
+    splitTop(inside).flatMap((part) => {
+      const [, key = '', value = ''] = /^\s*(start|stop|step)\s*=\s*(.+)$/s.exec(part) ?? [];
+      return key === '' ? [] : [[key, Number(value)]];
+    }),
+  );
+  switch (call) {
+    case undefined:
+      return { value: valueFrom(text) };
+    case 'choice':
+      return { values: args.map(valueFrom) };
+    case 'range':
+      return { values: rangeOf(args.map(Number), named) };
+    case 'interval': {
+      const [min = 0, max = 1] = args.map(Number);
+      return { distribution: 'uniform', min, max };
+    }
+    case 'tag': {
+      const inner = args.at(-1) ?? '';
+      return draftOf(name, inner, notes);
+    }
+    case 'shuffle':
+    case 'sort':
+      if (call === 'shuffle') notes.push(`${name}: the order of shuffle(...) is not kept; write \`order: shuffled\`.`);
+      return args.length === 1 ? draftOf(name, args[0] ?? '', notes) : { values: args.map(valueFrom) };
+    case 'glob':
+      notes.push(`${name}: glob(${inside}) needs Hydra's configuration folder; list the values.`);
+      return { values: [] };
+    default:
+      return { value: valueFrom(text) };
+  }
+}
+
+/** `range(stop)`, `range(start, stop)`, `range(start, stop, step)`; the stop is excluded. */
+function rangeOf(args: readonly number[], named: Readonly<Record<string, number>>): number[] {
+  const start = named.start ?? (args.length > 1 ? (args[0] ?? 0) : 0);
+  const stop = named.stop ?? (args.length > 1 ? (args[1] ?? 0) : (args[0] ?? 0));
+  const step = named.step ?? args[2] ?? 1;
+  if (!(step !== 0) || !Number.isFinite(stop - start)) return [];
+  const count = Math.max(0, Math.ceil((stop - start) / step - 1e-9));
+  return Array.from({ length: Math.min(count, 10_000) }, (_, index) => Number((start + step * index).toPrecision(15)));
+}
+
+/** Splits at commas that are outside of quotes, brackets and parentheses. */
+export function splitTop(text: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let quote = '';
+  let part = '';
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at] ?? '';
+    if (character === '\\') {
+      part += character + (text[at + 1] ?? '');
+      at += 1;
+      continue;
+    }
+    if (quote !== '') quote = character === quote ? '' : quote;
+    else if (character === "'" || character === '"') quote = character;
+    else if ('([{'.includes(character)) depth += 1;
+    else if (')]}'.includes(character)) depth -= 1;
+    if (character === ',' && depth === 0 && quote === '') {
+      parts.push(part);
+      part = '';
+    } else part += character;
+  }
+  return [...parts, part];
+}
+
+/** A value as Hydra's grammar reads it: quoted text, numbers, booleans, null, lists, mappings, and bare text. */
+function valueFrom(written: string): unknown {
+  const text = written.trim();
+  const [, quote, quoted] = /^(['"])(.*)\1$/s.exec(text) ?? [];
+  if (quote !== undefined && quoted !== undefined) return quoted.replaceAll(`\\${quote}`, quote);
+  if (/^\[.*\]$/s.test(text)) return text === '[]' ? [] : splitTop(text.slice(1, -1)).map(valueFrom);
+  if (/^\{.*\}$/s.test(text)) {
+    if (text === '{}') return {};
+    return Object.fromEntries(
+      splitTop(text.slice(1, -1)).map((entry) => {
+        const colon = entry.indexOf(':');
+        return [`${valueFrom(entry.slice(0, colon))}`, valueFrom(entry.slice(colon + 1))];
+      }),
+    );
+  }
+  if (/^null$/i.test(text)) return null;
+  if (/^true$/i.test(text)) return true;
+  if (/^false$/i.test(text)) return false;
+  if (/^[+-]?\d[\d_]*$/.test(text)) return Number(text.replaceAll('_', ''));
+  if (/^[+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text.replaceAll('_', ''));
+  return text.replaceAll(/\\(.)/g, '$1');
+}

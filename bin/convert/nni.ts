@@ -1,0 +1,112 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
+/** NNI's experiment configuration (version 2, and version 1's names), and its search space. */
+import { parseArgsStringToArgv } from 'string-argv';
+import { type Converted, isRecord, listAt, numberAt, type ParameterDraft, recordAt, textAt } from './converted.ts';
+
+const METHODS: Readonly<Record<string, Converted['sweep']['method']>> = {
+  gridsearch: 'grid',
+  random: 'random',
+  tpe: 'tpe',
+  anneal: 'tpe',
+  smac: 'tpe',
+  gp: 'tpe',
+  metis: 'tpe',
+  hyperband: 'random',
+  bohb: 'tpe',
+  pbt: 'pbt',
+  pbttuner: 'pbt',
+  evolution: 'optuna',
+};
+
+export const isNniSpace = (data: unknown): boolean =>
+  isRecord(data) && Object.values(data).some((entry) => isRecord(entry) && '_type' in entry);
+
+export const isNni = (data: unknown): boolean =>
+  isRecord(data) &&
+  ('trialCommand' in data || 'searchSpaceFile' in data || 'searchSpacePath' in data || isNniSpace(data.searchSpace));
+
+/** The path of the search space's own file, relative to the configuration; undefined when the space is inside. */
+export function nniSpaceFile(data: unknown): string | undefined {
+  return textAt(data, 'searchSpaceFile') ?? textAt(data, 'searchSpacePath');
+}
+
+/** @param space the search space, of its own file or the configuration's `searchSpace` */
+export function fromNni(data: unknown, space: unknown): Converted {
+  const notes: string[] = [];
+  const tuner = recordAt(data, 'tuner');
+  const tunerName = textAt(tuner, 'name') ?? textAt(tuner, 'builtinTunerName') ?? 'TPE';
+  const method = METHODS[tunerName.toLowerCase()];
+  if (method === undefined) notes.push(`tuner ${tunerName} has no equivalent; random is used.`);
+  const mode = textAt(recordAt(tuner, 'classArgs'), 'optimize_mode');
+  notes.push("the metric's name is not in NNI's files: `default` stands for what nni.report_final_result reports.");
+  const command = textAt(data, 'trialCommand') ?? textAt(recordAt(data, 'trial'), 'command');
+  if (command !== undefined) {
+    notes.push('a program that calls nni.get_next_parameter must read its arguments, or TRAWL_PARAMETERS, instead.');
+  }
+  const gpus = numberAt(data, 'trialGpuNumber') ?? numberAt(recordAt(data, 'trial'), 'gpuNum');
+  const assessor =
+    textAt(recordAt(data, 'assessor'), 'name') ?? textAt(recordAt(data, 'assessor'), 'builtinAssessorName');
+  if (assessor !== undefined && assessor !== 'Medianstop') notes.push(`assessor ${assessor} has no equivalent.`);
+  const time = textAt(data, 'maxTrialDuration') ?? undefined;
+  if (textAt(data, 'maxExperimentDuration') !== undefined) notes.push('maxExperimentDuration has no equivalent.');
+  return {
+    from: 'an NNI experiment',
+    sweep: {
+      name: textAt(data, 'experimentName'),
+      method: method ?? 'random',
+      metric: { name: 'default', goal: mode === 'minimize' ? 'minimize' : 'maximize' },
+      command: command === undefined ? undefined : [...parseArgsStringToArgv(command), '${args}'],
+      parameters: spaceOf(space, notes, ''),
+      run_cap: method === 'grid' ? undefined : (numberAt(data, 'maxTrialNumber') ?? numberAt(data, 'maxTrialNum')),
+      concurrency: numberAt(data, 'trialConcurrency'),
+      timeout: time,
+      resources: gpus === undefined ? undefined : { gpu: gpus === 0 ? false : gpus },
+      early_terminate: assessor === 'Medianstop' ? { type: 'median' } : undefined,
+    },
+    notes,
+  };
+}
+
+function spaceOf(space: unknown, notes: string[], prefix: string): Record<string, ParameterDraft> {
+  if (!isRecord(space)) return {};
+  return Object.fromEntries(
+    Object.entries(space).map(([name, entry]) => [name, parameterOf(`${prefix}${name}`, entry, notes)]),
+  );
+}
+
+function parameterOf(name: string, entry: unknown, notes: string[]): ParameterDraft {
+  const type = textAt(entry, '_type');
+  const given = listAt(entry, '_value');
+  const [first = 0, second = 1, third] = given.map(Number);
+  switch (type) {
+    case 'choice':
+      if (given.some((value) => isRecord(value) && '_name' in value)) {
+        notes.push(
+          `parameter ${name} has nested choices; only their names are kept: write the inner ones with \`when\`.`,
+        );
+        return { values: given.map((value) => (isRecord(value) && '_name' in value ? value._name : value)) };
+      }
+      return { values: given };
+    case 'randint':
+      return { distribution: 'int_uniform', min: first, max: second - 1 };
+    case 'uniform':
+      return { distribution: 'uniform', min: first, max: second };
+    case 'quniform':
+      return { distribution: 'q_uniform', min: first, max: second, q: third };
+    case 'loguniform':
+      return { distribution: 'log_uniform_values', min: first, max: second };
+    case 'qloguniform':
+      return { distribution: 'q_log_uniform_values', min: first, max: second, q: third };
+    case 'normal':
+      return { distribution: 'normal', mu: first, sigma: second };
+    case 'qnormal':
+      return { distribution: 'q_normal', mu: first, sigma: second, q: third };
+    case 'lognormal':
+      return { distribution: 'log_normal', mu: first, sigma: second };
+    case 'qlognormal':
+      return { distribution: 'q_log_normal', mu: first, sigma: second, q: third };
+    default:
+      notes.push(`parameter ${name} has the unknown type ${type}.`);
+      return { value: null };
+  }
+}
