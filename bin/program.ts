@@ -8,6 +8,7 @@ import { registerBest } from './commands/best.ts';
 import { registerCerts } from './commands/certs.ts';
 import { registerCompare } from './commands/compare.ts';
 import { registerCompletion } from './commands/completion.ts';
+import { registerConvert } from './commands/convert.ts';
 import { registerCoordinator } from './commands/coordinator.ts';
 import { registerData } from './commands/data.ts';
 import { registerDoctor } from './commands/doctor.ts';
