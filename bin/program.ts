@@ -42,7 +42,7 @@ type Register = (program: Command) => void;
 
 /** Every verb, in the order of `--help`. */
 const VERBS: readonly (readonly [string, readonly Register[]])[] = [
-  ['Run a sweep:', [registerPlan, registerUp, registerSubmit, registerWait]],
+  ['Run a sweep:', [registerPlan, registerConvert, registerUp, registerSubmit, registerWait]],
   [
     'Look:',
     [
