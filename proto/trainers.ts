@@ -3,7 +3,9 @@
  * agent that trains. Data only; what the parameters mean lives with the trainers in agent/trainers/.
  */
 
-export type ParameterValue = number | string | boolean;
+import type { ParameterValue } from './values.ts';
+
+export type { ParameterValue } from './values.ts';
 export type Parameters = Readonly<Record<string, ParameterValue>>;
 
 export type ParameterRule =

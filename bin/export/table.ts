@@ -1,3 +1,4 @@
+import { type ParameterValue, StructuredValue } from '../../proto/values.ts';
 import type { TrialJson } from '../output/json.ts';
 import type { CurvePoint } from './curve-rows.ts';
 
@@ -71,6 +72,10 @@ function typeOf(values: ReadonlySet<Cell>): CellType {
   return all((value) => typeof value === 'boolean') ? 'flag' : 'text';
 }
 
+/** A list, a mapping or null as JSON text. */
+const cellOf = (value: ParameterValue | undefined): Cell =>
+  value instanceof StructuredValue ? value.text : (value ?? null);
+
 interface WithParameters {
   readonly parameters: TrialJson['parameters'];
 }
@@ -81,7 +86,8 @@ function parameterColumns(
 ): readonly Column<WithParameters>[] {
   const values = new Map<string, Set<Cell>>();
   for (const { parameters } of trials) {
-    for (const [name, value] of Object.entries(parameters)) {
+    for (const [name, parameter] of Object.entries(parameters)) {
+      const value = cellOf(parameter);
       const seen = values.get(name);
       if (seen === undefined) values.set(name, new Set([value]));
       else seen.add(value);
@@ -92,7 +98,7 @@ function parameterColumns(
     .map(([name, seen]) => ({
       name: claim(name, 'parameter'),
       type: typeOf(seen),
-      read: ({ parameters }) => parameters[name] ?? null,
+      read: ({ parameters }) => cellOf(parameters[name]),
     }));
 }
 

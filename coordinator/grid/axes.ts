@@ -1,6 +1,6 @@
 /** Axes: the values of one parameter in order, accessed by index. */
 import type { ParameterValue } from '../../proto/trainers.ts';
-import type { Json } from './trial-id.ts';
+import type { Json } from '../../proto/values.ts';
 
 export interface Axis {
   readonly name: string;

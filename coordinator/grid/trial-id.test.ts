@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Parameters, TRAINERS, withDefaults } from '../../proto/trainers.ts';
+import { canonicalJson } from '../../proto/values.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 import { enumerateTrials } from './enumerate.ts';
-import { canonicalJson, configId, trialId } from './trial-id.ts';
+import { configId, trialId } from './trial-id.ts';
 
 const parameters: fc.Arbitrary<Parameters> = fc.dictionary(
   fc.stringMatching(/^[a-z]{1,6}$/),

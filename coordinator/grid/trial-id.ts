@@ -7,6 +7,7 @@ import {
   type TrainerName,
   type TrainerSpec,
 } from '../../proto/trainers.ts';
+import { canonicalJson } from '../../proto/values.ts';
 
 /** Hex digits of an id: 64 bits. The probability of a collision among a million trials is 3e-8. */
 export const ID_DIGITS = 16;
@@ -42,22 +43,4 @@ function withoutDefaults(trainer: TrainerName, parameters: Parameters): Paramete
 
 function shortHash(content: string): string {
   return hash('sha256', content).slice(0, ID_DIGITS);
-}
-
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-
-/**
- * Returns JSON with exactly one notation for each value, so that equal values have equal hashes: keys sorted by code unit,
- * no spaces, numbers in their shortest form (`1e-5` equals `0.00001`, and `-0` equals `0`). Numbers must be finite.
- */
-export function canonicalJson(value: Json): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (isList(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`;
-}
-
-/** Array.isArray does not narrow readonly arrays. */
-function isList(value: Json): value is readonly Json[] {
-  return Array.isArray(value);
 }

@@ -2,6 +2,7 @@
 import type { Database } from 'libsql';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import { packKey } from '../../proto/trainers.ts';
+import { parseParameters } from '../../proto/values.ts';
 import { addLease } from '../core/leases.ts';
 import {
   type Checkpoint,
@@ -90,7 +91,7 @@ export function loadSweep(
       id: row.id,
       index: row.idx,
       state: row.state,
-      packKey: packKey(policy.trainer, JSON.parse(row.parameters)),
+      packKey: packKey(policy.trainer, parseParameters(row.parameters)),
       attempts: row.attempts,
       failures: {},
       failure: row.failure_class ?? undefined,

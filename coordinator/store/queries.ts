@@ -26,7 +26,7 @@ import {
   type TrialStateName,
   trialState,
 } from '../../proto/names.ts';
-import type { Parameters } from '../../proto/trainers.ts';
+import { parseParameters } from '../../proto/values.ts';
 import type { AttemptKey, SweepPolicy } from '../core/model.ts';
 
 interface SweepRow {
@@ -206,7 +206,7 @@ export class Queries {
   /** What an agent needs to run a trial. */
   assignment(sweepId: string, trialId: string): { trainer: string; parameters: Trial['parameters']; seed: number } {
     const row = this.#assignment.get(sweepId, trialId) as { trainer: string; parameters: string; seed: number };
-    const parameters = toWire(JSON.parse(row.parameters) as Parameters);
+    const parameters = toWire(parseParameters(row.parameters));
     return { trainer: row.trainer, parameters, seed: row.seed };
   }
 
@@ -382,7 +382,7 @@ function trialOf(row: TrialRow): Trial {
     configId: row.config_id,
     index: row.idx,
     seed: row.seed,
-    parameters: toWire(JSON.parse(row.parameters) as Parameters),
+    parameters: toWire(parseParameters(row.parameters)),
     state: trialState.to(row.state),
     attempts: row.attempts,
     agentId: row.agent_id,

@@ -1,9 +1,9 @@
 /** Whether two sweep files ask for the same. */
 import { createHash } from 'node:crypto';
+import { canonicalJson, type Json } from '../../proto/values.ts';
 import type { Resources } from '../core/model.ts';
 import type { Condition } from '../grid/rules.ts';
 import type { SweepSpec } from '../grid/spec.ts';
-import { canonicalJson, type Json } from '../grid/trial-id.ts';
 import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './parse.ts';
 
 /**

@@ -1,6 +1,7 @@
 /** Parameters of trials and configs: their wire form, which of them vary, and their text. */
 import type { Trial, ParameterValue as WireValue } from '../../proto/gen/trawl/v1/types.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
+import { parameterValue } from '../../proto/values.ts';
 
 /** The column of the seed. It is not a parameter of the sweep file, but is shown like one. */
 export const SEED = 'seed';
@@ -67,6 +68,8 @@ export function parameterText({ parameters, seed }: Point, name: string): string
       return kind.text;
     case 'flag':
       return String(kind.flag);
+    case 'json':
+      return kind.json;
   }
 }
 
@@ -81,7 +84,8 @@ export function toWire(parameters: Parameters): Record<string, WireValue> {
     Object.entries(parameters).map(([name, value]): [string, WireValue] => {
       if (typeof value === 'number') return [name, { kind: { $case: 'number', number: value } }];
       if (typeof value === 'string') return [name, { kind: { $case: 'text', text: value } }];
-      return [name, { kind: { $case: 'flag', flag: value } }];
+      if (typeof value === 'boolean') return [name, { kind: { $case: 'flag', flag: value } }];
+      return [name, { kind: { $case: 'json', json: value.text } }];
     }),
   );
 }
@@ -97,6 +101,8 @@ export function fromWire(parameters: Record<string, WireValue>): Parameters {
           return [name, kind.text];
         case 'flag':
           return [name, kind.flag];
+        case 'json':
+          return [name, parameterValue(JSON.parse(kind.json))];
         default:
           throw new Error(`parameter ${name} has no value on the wire`);
       }

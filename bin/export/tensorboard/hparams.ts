@@ -32,7 +32,7 @@ export function domainOf(values: ReadonlySet<ParameterValue>): HParamDomain {
 /** google.protobuf.Value */
 function value(of: ParameterValue): Fields {
   if (typeof of === 'number') return double(2, of);
-  return typeof of === 'string' ? text(3, of) : flag(4, of);
+  return typeof of === 'boolean' ? flag(4, of) : text(3, String(of));
 }
 
 function hparamInfo(name: string, domain: HParamDomain): Fields {

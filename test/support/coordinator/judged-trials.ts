@@ -1,8 +1,8 @@
 /** Builds trials with results for tests of the analysis. */
 
 import type { JudgedTrial } from '../../../coordinator/analysis/judgement.ts';
-import { canonicalJson } from '../../../coordinator/grid/trial-id.ts';
 import type { Parameters } from '../../../proto/trainers.ts';
+import { canonicalJson } from '../../../proto/values.ts';
 
 /** Returns one trial with metric `loss` per value, with seeds 0, 1, 2, ... */
 export function replicates(parameters: Parameters, values: readonly number[]): JudgedTrial[] {

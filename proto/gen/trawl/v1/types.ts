@@ -589,11 +589,9 @@ export interface Trial_MetricsEntry {
 }
 
 export interface ParameterValue {
-  kind:
-    | { $case: "number"; number: number }
-    | { $case: "text"; text: string }
-    | { $case: "flag"; flag: boolean }
-    | undefined;
+  kind: { $case: "number"; number: number } | { $case: "text"; text: string } | { $case: "flag"; flag: boolean } | //
+  /** JSON text of a list, a mapping or null. */
+  { $case: "json"; json: string } | undefined;
 }
 
 /** How an attempt failed. */
@@ -1615,6 +1613,9 @@ export const ParameterValue: MessageFns<ParameterValue> = {
       case "flag":
         writer.uint32(24).bool(message.kind.flag);
         break;
+      case "json":
+        writer.uint32(34).string(message.kind.json);
+        break;
     }
     return writer;
   },
@@ -1656,6 +1657,14 @@ export const ParameterValue: MessageFns<ParameterValue> = {
             message.kind = { $case: "flag", flag: reader.bool() };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = { $case: "json", json: reader.string() };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1689,6 +1698,12 @@ export const ParameterValue: MessageFns<ParameterValue> = {
       case "flag": {
         if (object.kind?.flag !== undefined && object.kind?.flag !== null) {
           message.kind = { $case: "flag", flag: object.kind.flag };
+        }
+        break;
+      }
+      case "json": {
+        if (object.kind?.json !== undefined && object.kind?.json !== null) {
+          message.kind = { $case: "json", json: object.kind.json };
         }
         break;
       }
