@@ -2,7 +2,7 @@
  * Decides what a line's values mean: a report at a step, a checkpoint, or log output. Pure: one `StepReader` per
  * attempt holds what earlier lines established.
  */
-import { MAX_METRICS } from '../../../../proto/metrics.ts';
+import { MAX_METRICS } from '../../../../proto/limits.ts';
 import type { LineObject } from './objects.ts';
 
 /** Longest metric name, in characters. */
