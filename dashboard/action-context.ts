@@ -1,36 +1,36 @@
-/** What a key press can see, read off what is on the screen. */
-
+/** Reads the context of a key press off the model. */
 import { sweepEnded } from '../lib/domain/trial-state.ts';
 import { AgentState, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../proto/names.ts';
 import type { ActionContext } from './state/actions.ts';
-import type { Board } from './state/board.ts';
-import type { ConfigRow } from './state/config-row.ts';
+import type { BoardRow } from './state/board-rows.ts';
 import type { Model } from './state/model.ts';
-import { cursorOf, type Ui, viewOf, windowOf } from './state/ui.ts';
+import {
+  eventId,
+  eventRows,
+  markedRows,
+  metricShown,
+  pairShown,
+  parametersByImportance,
+  sortedColumn,
+  sweepRows,
+} from './state/selectors.ts';
+import { cursorOf, viewOf, windowOf } from './state/ui.ts';
 import { boardColumns, trialOf } from './views/board-columns.ts';
-import { markedRows } from './views/compare-view.ts';
 import { bodyLines, maxScroll, type Size } from './views/frame.ts';
-import { eventId, eventRows, sweepRows } from './views/list-views.ts';
-import { metricShown } from './views/metric-shown.ts';
-import { pairShown, parametersByImportance } from './views/parameters-view.ts';
-
-/** The column that the leaderboard is sorted by. */
-export const sortedBy = (ui: Ui, board: Board): string | undefined => ui.sortColumn ?? board.metrics[0]?.name;
 
 export function actionContext(model: Model, size: Size): ActionContext {
   const { state, board, ui, curveOf, now } = model;
   const { sweep } = state;
   const list = listOf(model);
-  const selected = rowUnderCursor(model);
-  const view = viewOf(ui);
+  const row = boardRowUnderCursor(model);
   const columns = boardColumns({ board, varying: state.varying, curveOf, now, width: size.columns });
   const details = visibleTrials(model, size).map(({ id }) => model.details.get(id));
   return {
     readonly: model.readonly,
     ...list,
-    page: bodyLines(size) - 1,
-    maxOffset: list.length > 0 ? 0 : maxScroll(model, size),
+    pageLines: bodyLines(size) - 1,
+    maxOffset: list.rowCount > 0 ? 0 : maxScroll(model, size),
     sweep: sweep && {
       id: sweep.id,
       name: sweep.name,
@@ -38,12 +38,12 @@ export function actionContext(model: Model, size: Size): ActionContext {
       running: sweep.counts?.running ?? 0,
       ended: sweepEnded(sweep),
     },
-    config: selected?.config && { id: selected.config.id, replicates: selected.config.trials.length },
+    config: row && { id: row.config.id, replicates: row.config.trials.length },
     agent: agentUnderCursor(model),
-    trialId: 'trialId' in view ? view.trialId : selected?.trialId,
+    trialId: trialIdOf(model),
     selectedTrials: () => selectedTrials(model),
     sortColumns: columns.map(({ header }) => header.trimEnd()),
-    sortedBy: sortedBy(ui, board) ?? '',
+    sortColumn: sortedColumn(ui, board) ?? '',
     metricNames: board.metricNames,
     metric: metricShown(model),
     parameters: parametersByImportance(model),
@@ -53,17 +53,16 @@ export function actionContext(model: Model, size: Size): ActionContext {
   };
 }
 
-/** The rows of the list on the screen, if it is one. */
-function listOf(model: Model): Pick<ActionContext, 'length' | 'idAt' | 'indexOf'> {
+function listOf(model: Model): Pick<ActionContext, 'rowCount' | 'idAt' | 'indexOf'> {
   const of = (ids: readonly string[]) => ({
-    length: ids.length,
+    rowCount: ids.length,
     idAt: (at: number) => ids[at],
     indexOf: (id: string) => ids.indexOf(id),
   });
   switch (viewOf(model.ui).kind) {
     case 'sweep': {
       const { rows } = model;
-      return { length: rows.length, idAt: (at) => rows.slice(at, at + 1)[0]?.id, indexOf: rows.indexOf };
+      return { rowCount: rows.length, idAt: (at) => rows.slice(at, at + 1)[0]?.id, indexOf: rows.indexOf };
     }
     case 'agents':
       return of(model.state.agents.map(({ id }) => id));
@@ -76,42 +75,39 @@ function listOf(model: Model): Pick<ActionContext, 'length' | 'idAt' | 'indexOf'
   }
 }
 
-/** What the cursor is on, where that is about a trial. */
-function rowUnderCursor(model: Model): { readonly config?: ConfigRow; readonly trialId: string } | undefined {
-  const { ui, rows, board } = model;
-  const cursor = cursorOf(ui);
-  switch (viewOf(ui).kind) {
-    case 'sweep': {
-      const { at } = windowOf(cursor, rows.length, 1, rows.indexOf);
-      const [row] = at < 0 ? [] : rows.slice(at, at + 1);
-      return row && { config: row.config, trialId: trialOf(row, board).id };
-    }
-    case 'events': {
-      const events = eventRows(model);
-      const { at } = windowOf(cursor, events.length, 1, (id) => events.findIndex((event) => eventId(event) === id));
-      const event = events[at];
-      return event === undefined || event.trialId === '' ? undefined : { trialId: event.trialId };
-    }
-    default:
-      return undefined;
+function boardRowUnderCursor({ ui, rows }: Model): BoardRow | undefined {
+  if (viewOf(ui).kind !== 'sweep') return undefined;
+  const { at } = windowOf(cursorOf(ui), rows.length, 1, rows.indexOf);
+  return at < 0 ? undefined : rows.slice(at, at + 1)[0];
+}
+
+/** Returns the trial that is open, or the trial of the row under the cursor. */
+function trialIdOf(model: Model): string | undefined {
+  const view = viewOf(model.ui);
+  if ('trialId' in view) return view.trialId;
+  if (view.kind === 'sweep') {
+    const row = boardRowUnderCursor(model);
+    return row && trialOf(row, model.board).id;
   }
+  if (view.kind !== 'events') return undefined;
+  const events = eventRows(model);
+  const indexOf = (id: string) => events.findIndex((event) => eventId(event) === id);
+  return events[windowOf(cursorOf(model.ui), events.length, 1, indexOf).at]?.trialId || undefined;
 }
 
 function selectedTrials(model: Model): Trial[] {
-  const { ui, state, rows, board } = model;
+  const { ui, state, board } = model;
   const view = viewOf(ui);
-  const trial = (id: string | undefined) => (id === undefined ? undefined : state.trials.get(id));
-  const replicates = (id: string) => board.configs[board.at.get(id) ?? -1]?.trials ?? [];
   if (ui.marks.size > 0 && (view.kind === 'sweep' || view.kind === 'compare')) {
-    return [...new Set([...ui.marks].flatMap((id) => trial(id) ?? replicates(id)))];
+    const replicates = (id: string) => board.configs[board.at.get(id) ?? -1]?.trials ?? [];
+    return [...new Set([...ui.marks].flatMap((id) => state.trials.get(id) ?? replicates(id)))];
   }
   if (view.kind === 'sweep') {
-    const { at } = windowOf(cursorOf(ui), rows.length, 1, rows.indexOf);
-    const [row] = at < 0 ? [] : rows.slice(at, at + 1);
+    const row = boardRowUnderCursor(model);
     return row === undefined ? [] : row.trial === undefined ? [...row.config.trials] : [row.trial];
   }
-  const only = trial('trialId' in view ? view.trialId : rowUnderCursor(model)?.trialId);
-  return only === undefined ? [] : [only];
+  const trial = state.trials.get(trialIdOf(model) ?? '');
+  return trial === undefined ? [] : [trial];
 }
 
 function agentUnderCursor({ ui, state: { agents } }: Model): ActionContext['agent'] {
@@ -122,7 +118,7 @@ function agentUnderCursor({ ui, state: { agents } }: Model): ActionContext['agen
   return agent && { id: agent.id, drained };
 }
 
-/** The trials that the view is about. */
+/** Returns the trials that the current view shows. */
 export function visibleTrials(model: Model, size: Size): Trial[] {
   const { ui, state, rows, board } = model;
   const view = viewOf(ui);
@@ -134,7 +130,7 @@ export function visibleTrials(model: Model, size: Size): Trial[] {
     }
     case 'trial': {
       const trial = state.trials.get(view.trialId);
-      return [...(trial === undefined ? [] : [trial]), ...markedRows(model).map((one) => one.trial)];
+      return [...(trial === undefined ? [] : [trial]), ...markedRows(model).map((row) => row.trial)];
     }
     case 'compare':
       return markedRows(model).map(({ trial }) => trial);

@@ -1,4 +1,4 @@
-/** Retry, explain, priority: from a key or a command to what the coordinator is asked, and back to the status line. */
+/** Retry, explain and priority: from a key or command to the request, and from the answer to the status line. */
 import { expect, test } from 'vitest';
 import { type Trial, TrialState } from '../proto/gen/trawl/v1/types.ts';
 import { midAnswers, midSweep, midTrials } from '../test/support/dashboard/mid-sweep.ts';
@@ -17,24 +17,24 @@ async function start(more: Partial<SampleAnswers> = {}, options: { readonly read
   return { ...at, source, status };
 }
 
-/** The same sweep, of which more has failed. */
+/** The sample sweep with other states for some trials. */
 function withStates(states: Readonly<Record<number, Trial['state']>>): Pick<SampleAnswers, 'updates'> {
   const trials = midTrials.map((trial) => ({ ...trial, state: states[trial.index] ?? trial.state }));
   return { updates: [snapshot(midSweep, trials)] };
 }
 
-test('R on a config retries those of its replicates that failed; a single one without a question', async () => {
+test('R on a config retries its failed replicates, and does not ask before retrying only one', async () => {
   const at = await start();
   await at.press('R');
   expect(at.source.retries).toEqual([['7', { trials: [FAILED] }]]);
-  expect(at.status()).toBe('retry: 1 trial of sweep 7 (autoencoders) waits again; it is running');
+  expect(at.status()).toBe('retry: 1 trial is pending again');
   at.stop();
 });
 
-test('R retries what is marked, once that is confirmed; the cursor elsewhere means nothing then', async () => {
+test('R retries the marked trials after a confirmation, wherever the cursor is', async () => {
   const at = await start(withStates({ 0: TrialState.CANCELLED, 1: TrialState.FAILED }));
   await at.press(':', ...'sort latent_dim', 'enter', ' ', 'j', ' ', 'G', 'R');
-  expect(at.status()).toBe('retry 3 trials? [y/N] They wait again, each with its whole budget of failures');
+  expect(at.status()).toBe('retry 3 trials with a fresh retry budget? [y/N]');
   await at.press('n');
   expect(at.source.retries).toEqual([]);
   await at.press('R', 'y');
@@ -43,35 +43,35 @@ test('R retries what is marked, once that is confirmed; the cursor elsewhere mea
   at.stop();
 });
 
-test('R where nothing failed asks for nothing; of a single trial the coordinator says why not', async () => {
+test('R without failed trials sends nothing, except for a single trial, which the coordinator rejects', async () => {
   const at = await start();
   await at.press('j', 'R');
-  expect(at.status()).toBe('retry: none of these trials failed or was cancelled');
+  expect(at.status()).toBe('retry: none of the selected trials failed or was cancelled');
   expect(at.source.retries).toEqual([]);
   await at.press('d', 'R');
   expect(at.source.retries).toEqual([['7', { trials: [midTrials[0]?.id] }]]);
   at.stop();
 });
 
-test(':retry takes what failed so, counts it, and knows no other words', async () => {
+test(':retry selects trials by failure class or state, asks with their number, and rejects unknown groups', async () => {
   const at = await start(withStates({ 0: TrialState.FAILED, 1: TrialState.CANCELLED }));
   await at.press(':', ...'retry oom', 'enter');
   expect(at.source.retries.at(-1)).toEqual(['7', { failures: ['oom'], cancelled: false }]);
   await at.press(':', ...'retry failed cancelled', 'enter');
-  expect(at.status()).toContain('retry 3 trials? [y/N]');
+  expect(at.status()).toBe('retry 3 trials with a fresh retry budget? [y/N]');
   await at.press('y');
   expect(at.source.retries.at(-1)).toEqual(['7', { failures: 'all', cancelled: true }]);
   await at.press(':', ...'retry nan', 'enter');
-  expect(at.status()).toBe('retry: no trial of the sweep is nan');
+  expect(at.status()).toBe('retry: no trial failed with nan');
   await at.press(':', ...'retry broken', 'enter');
-  expect(at.status()).toMatch(/^retry what is broken\? It may be failed, oom, nan, crash/);
+  expect(at.status()).toMatch(/^retry: unknown group "broken"; use failed, oom, nan, crash/);
   expect(at.source.retries).toHaveLength(2);
   at.stop();
 });
 
-test('a sweep that was over is watched again once trials of it are retried', async () => {
-  const over = sampleSweep({ state: 'SWEEP_STATE_FINISHED' });
-  const at = await start({ updates: [snapshot(over, [...midTrials])] });
+test('an ended sweep is watched again after a retry', async () => {
+  const ended = sampleSweep({ state: 'SWEEP_STATE_FINISHED' });
+  const at = await start({ updates: [snapshot(ended, [...midTrials])] });
   at.source.end();
   await at.settle();
   expect(at.happened).toEqual(['ended']);
@@ -80,10 +80,10 @@ test('a sweep that was over is watched again once trials of it are retried', asy
   at.stop();
 });
 
-test('a sweep that was over is watched again when somebody else has trials of it retried', async () => {
-  const over = sampleSweep({ state: 'SWEEP_STATE_FINISHED' });
-  const sweeps = [over];
-  const at = await start({ updates: [snapshot(over, [...midTrials])], sweeps });
+test('an ended sweep is watched again after a retry by another user', async () => {
+  const ended = sampleSweep({ state: 'SWEEP_STATE_FINISHED' });
+  const sweeps = [ended];
+  const at = await start({ updates: [snapshot(ended, [...midTrials])], sweeps });
   at.source.end();
   await at.settle();
   at.clock.now += 10_000;
@@ -96,7 +96,7 @@ test('a sweep that was over is watched again when somebody else has trials of it
   at.stop();
 });
 
-test('e shows why the trial under the cursor does not run, in the words of the coordinator', async () => {
+test('e shows why the trial under the cursor is not running, in the words of the coordinator', async () => {
   const at = await start({ explain: ['trial 7e1f of sweep 7: pending for 3s', '  every slot is in use', 'agents:'] });
   await at.press('e');
   expect(viewOf(at.dashboard.model().ui)).toEqual({ kind: 'explain', trialId: expect.stringMatching(/e1f2a3b/) });
@@ -108,20 +108,20 @@ test('e shows why the trial under the cursor does not run, in the words of the c
   at.stop();
 });
 
-test(':priority sets that of the sweep, and refuses what is none', async () => {
+test(':priority sets the priority of the sweep, and rejects an invalid one', async () => {
   const at = await start();
   await at.press(':', ...'priority -5', 'enter');
   expect(at.source.priorities).toEqual([['7', -5]]);
   expect(at.status()).toBe('priority: sweep 7 (autoencoders) has priority -5');
   for (const wrong of ['priority', 'priority high', 'priority 1.5', 'priority 1001']) {
     await at.press(':', ...wrong, 'enter');
-    expect(at.status()).toBe('a priority is a whole number from -1000 to 1000');
+    expect(at.status()).toBe('priority must be a whole number from -1000 to 1000');
   }
   expect(at.source.priorities).toHaveLength(1);
   at.stop();
 });
 
-test('read-only explains, and neither retries nor sets a priority', async () => {
+test('read-only mode explains, but does not retry or set a priority', async () => {
   const at = await start({ explain: ['as it is'] }, { readonly: true });
   await at.press('R', ':', ...'retry failed', 'enter');
   expect(at.status()).toContain('read-only');

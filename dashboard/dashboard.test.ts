@@ -24,14 +24,14 @@ async function start(more: Partial<SampleAnswers> = {}, options: { readonly read
   return { ...at, source, rows, cursor, view, status };
 }
 
-/** The running trial's config gets a report that puts it first. */
+/** A report that puts the running trial's config first. */
 function overtaking() {
   const trial = midTrials.find(({ state }) => state === TrialState.RUNNING);
   if (trial === undefined) throw new Error('no trial of the sample runs');
   return delta({ trials: [{ ...trial, epoch: 3, metrics: { ...trial.metrics, test_loss: 0.01 } }] });
 }
 
-test('a running config moves up as its reports arrive, and the cursor stays on its own', async () => {
+test('a running config moves up as its reports arrive, and the cursor stays on its row', async () => {
   const at = await start();
   expect(at.rows()).toEqual(['c2d00000', 'c0d00000', 'c1d00000', 'c3d00000']);
   await at.press('j');
@@ -44,7 +44,7 @@ test('a running config moves up as its reports arrive, and the cursor stays on i
   at.stop();
 });
 
-test('frozen, nothing moves; unfrozen, everything has', async () => {
+test('a frozen display does not change, and shows every update after it resumes', async () => {
   const at = await start();
   const before = at.rows();
   await at.press('u');
@@ -58,7 +58,7 @@ test('frozen, nothing moves; unfrozen, everything has', async () => {
   at.stop();
 });
 
-test('sorts by any column, in either direction, and goes on sorting as reports arrive', async () => {
+test('the leaderboard sorts by any column in either direction, and stays sorted as reports arrive', async () => {
   const at = await start();
   await at.press(':', ...'sort psnr', 'enter');
   expect(at.rows()[0]).toBe('c1d00000');
@@ -67,7 +67,7 @@ test('sorts by any column, in either direction, and goes on sorting as reports a
   await at.press(':', ...'sort latent_dim', 'enter');
   expect(at.rows()).toEqual(['c0d00000', 'c1d00000', 'c2d00000', 'c3d00000']);
   await at.press(':', ...'sort nothing', 'enter');
-  expect(at.status()).toContain('there is no column nothing; there are #, #psnr, test_loss');
+  expect(at.status()).toContain('no column "nothing"; columns: #, psnr rank, test_loss');
   await at.press(':', ...'sort', 'enter');
   at.source.tell(overtaking());
   await at.settle();
@@ -75,20 +75,20 @@ test('sorts by any column, in either direction, and goes on sorting as reports a
   at.stop();
 });
 
-test('s goes through the columns one by one, and S back', async () => {
+test('s sorts by the next column and S by the previous one', async () => {
   const at = await start();
-  const sorted = () => /\S+[▼▲]/.exec(at.frame()[HEADER - 1] ?? '')?.[0];
-  expect(sorted()).toBe('test_loss▼');
+  const sorted = () => /\S+ [▼▲]/.exec(at.frame()[HEADER - 1] ?? '')?.[0];
+  expect(sorted()).toBe('test_loss ▲');
   await at.press('s');
-  expect(sorted()).toBe('psnr▼');
+  expect(sorted()).toBe('psnr ▼');
   await at.press('S', 'S');
-  expect(sorted()).toBe('#psnr▼');
+  expect(sorted()).toBe('rank ▼');
   await at.press('r');
-  expect(sorted()).toBe('#psnr▲');
+  expect(sorted()).toBe('rank ▲');
   at.stop();
 });
 
-test('filters, inverts a filter, says what is wrong with one, and takes it off', async () => {
+test('a filter is applied, inverted, cleared, and rejected with a reason when invalid', async () => {
   const at = await start();
   await at.press('/', ...'noise_std=0', 'enter');
   expect(at.rows()).toEqual(['c2d00000', 'c0d00000']);
@@ -105,11 +105,11 @@ test('filters, inverts a filter, says what is wrong with one, and takes it off',
   await at.press('1', '9', 'enter');
   expect(at.rows()).toEqual(['c1d00000']);
   await at.press('q', '/', ...'psmr>1', 'enter');
-  expect(at.status()).toBe('filter: no trial has "psmr"');
+  expect(at.status()).toBe('filter: no trial has a field "psmr"');
   at.stop();
 });
 
-test('replicates unfold under their config, and fold again', async () => {
+test('replicates unfold under their config and fold again', async () => {
   const at = await start();
   await at.press('enter');
   expect(at.rows()).toEqual(['c2d00000', '└ 4e1f2a3b', '└ 5e1f2a3b', 'c0d00000', 'c1d00000', 'c3d00000']);
@@ -121,20 +121,20 @@ test('replicates unfold under their config, and fold again', async () => {
   at.stop();
 });
 
-test('the event log has what happened before the dashboard looked, and each event once', async () => {
+test('the events view includes earlier events, and shows each event once', async () => {
   const at = await start();
   await at.press('4');
   const kinds = at
     .frame()
     .slice(HEADER)
     .flatMap((line) => /\b(granted|ended|reported)\b/.exec(line)?.[0] ?? []);
-  // The newest first; the last line is the status.
+  // Newest first; the last line is the status.
   expect(kinds.slice(0, 4)).toEqual(['ended', 'granted', 'ended', 'granted']);
   expect(at.frame().join('\n')).not.toContain('epoch 1');
   at.stop();
 });
 
-test('marks go with their rows to the compare view, and c without marks says how to mark', async () => {
+test('c compares the marked rows, and without marks explains how to mark one', async () => {
   const at = await start();
   await at.press('c');
   expect(at.status()).toContain('nothing is marked');
@@ -146,11 +146,11 @@ test('marks go with their rows to the compare view, and c without marks says how
   at.stop();
 });
 
-test('p pauses a sweep that runs and resumes one that is paused; the answer is in the status line', async () => {
+test('p pauses a running sweep and resumes a paused one; the status line reports the result', async () => {
   const at = await start({ act: () => ({ ...midSweep, state: 'SWEEP_STATE_PAUSED' }) });
   await at.press('p');
   expect(at.source.acts).toEqual([['7', 'pause']]);
-  expect(at.status()).toBe('pause: sweep 7 (autoencoders) is paused; 1 trials run, 1 wait');
+  expect(at.status()).toBe('pause: sweep 7 (autoencoders) is paused; 1 running, 1 pending');
   at.source.tell(delta({ sweep: { ...midSweep, state: 'SWEEP_STATE_PAUSED' } }));
   await at.settle();
   await at.press('p');
@@ -158,26 +158,26 @@ test('p pauses a sweep that runs and resumes one that is paused; the answer is i
   at.stop();
 });
 
-test('K asks first, and anything but y does nothing', async () => {
+test('K asks for confirmation, and any key but y cancels', async () => {
   const at = await start({ act: () => ({ ...midSweep, state: 'SWEEP_STATE_KILLED' }) });
   await at.press('K');
-  expect(at.status()).toContain('kill sweep 7 (autoencoders)? [y/N] 1 run: its running trials end now');
+  expect(at.status()).toBe('kill sweep 7 (autoencoders)? 1 trial is running and will be stopped now [y/N]');
   await at.press('n');
   expect(at.source.acts).toEqual([]);
-  expect(at.status()).toContain('nothing was done');
+  expect(at.status()).toBe('kill cancelled');
   await at.press('K', 'y');
   expect(at.source.acts).toEqual([['7', 'kill']]);
   expect(at.status()).toContain('is killed');
   at.stop();
 });
 
-test('D drains the agent under the cursor, once that is confirmed', async () => {
+test('D drains the agent under the cursor after a confirmation', async () => {
   const at = await start();
   await at.press('3', 'D');
   expect(at.status()).toContain('drain agent agent-1?');
   await at.press('y');
   expect(at.source.drains).toEqual([['agent-1', true]]);
-  expect(at.status()).toBe('drain: agent agent-1 is draining; 1 of its slots are busy');
+  expect(at.status()).toBe('drain: agent agent-1 is draining; 1 slot busy');
   at.source.tell(delta({ agents: midAgents.map((agent) => ({ ...agent, state: 'AGENT_STATE_DRAINED' })) }));
   await at.settle();
   await at.press('D');
@@ -185,7 +185,7 @@ test('D drains the agent under the cursor, once that is confirmed', async () => 
   at.stop();
 });
 
-test('an act that is refused is told as a sentence', async () => {
+test('the status line shows why an action was rejected', async () => {
   const at = await start({
     act: () => {
       throw new RefusedError('sweep 7 has ended (finished): nothing can be done to it');
@@ -196,16 +196,16 @@ test('an act that is refused is told as a sentence', async () => {
   at.stop();
 });
 
-test('nothing can be asked of a sweep that is over', async () => {
+test('an ended sweep cannot be killed', async () => {
   const over = sampleSweep({ state: 'SWEEP_STATE_FINISHED' });
   const at = await start({ updates: [snapshot(over, [...midTrials])] });
   await at.press('K');
-  expect(at.status()).toBe('sweep 7 has ended: there is nothing to kill');
+  expect(at.status()).toBe('cannot kill sweep 7: it has ended');
   expect(at.source.acts).toEqual([]);
   at.stop();
 });
 
-test('read-only has none of the acts, by key, by command or in the help', async () => {
+test('read-only mode has no actions by key, by command or in the help', async () => {
   const at = await start({}, { readonly: true });
   await at.press('p', 'x', 'K', 'y', ':', ...'kill', 'enter');
   expect(at.status()).toContain('read-only');
@@ -215,7 +215,7 @@ test('read-only has none of the acts, by key, by command or in the help', async 
   at.stop();
 });
 
-test('Enter on a sweep watches that one, and on an agent shows its trials', async () => {
+test('Enter on a sweep watches it, and Enter on an agent shows its trials', async () => {
   const at = await start();
   await at.press('5');
   await at.press('j', 'enter');
@@ -226,7 +226,7 @@ test('Enter on a sweep watches that one, and on an agent shows its trials', asyn
   at.stop();
 });
 
-test('q goes out level by level, and leaves at the top only; Ctrl-C interrupts from anywhere', async () => {
+test('q closes one view at a time and quits on the leaderboard; Ctrl-C interrupts everywhere', async () => {
   const at = await start();
   await at.press('j', 'd', 'l', '?');
   for (const kind of ['log', 'trial', 'sweep']) {
@@ -241,7 +241,7 @@ test('q goes out level by level, and leaves at the top only; Ctrl-C interrupts f
   at.stop();
 });
 
-test('keys that come together, over a slow line or pasted, are taken one by one', async () => {
+test('keys that arrive together, over a slow connection or pasted, are handled one by one', async () => {
   const at = await start();
   await at.press('jjj');
   expect(at.cursor()).toBe('c3d0000000000000');
@@ -250,7 +250,7 @@ test('keys that come together, over a slow line or pasted, are taken one by one'
   at.stop();
 });
 
-test('what was typed before a question stood there does not answer it', async () => {
+test('a key typed before a question appeared does not answer it', async () => {
   const at = await start({ act: () => midSweep });
   await at.press('Ky');
   expect(at.source.acts).toEqual([]);
@@ -258,7 +258,7 @@ test('what was typed before a question stood there does not answer it', async ()
   at.stop();
 });
 
-test('[ and ] go through the epochs of the reconstructions', async () => {
+test('[ and ] switch between the epochs of the reconstructions', async () => {
   const at = await start();
   await at.press('j', 'd');
   const shown = () => /after epoch (\d)/.exec(at.frame().join('\n'))?.[1];

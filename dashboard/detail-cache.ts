@@ -1,31 +1,29 @@
-/** What is asked of the source beside the Watch stream, as far as the screen shows it: curves, a trial's details, logs. */
+/** Fetches and caches what the screen shows and the Watch stream does not carry: curves, trial details, logs. */
 import { decode } from 'fast-png';
 import { visibleLines } from '../lib/text/visible-text.ts';
 import type { GetTrialResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Artifact, Event, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../proto/names.ts';
 import type { PixelImage } from './draw/pixel-image.ts';
-import type { Source } from './source.ts';
+import type { Importance, Source } from './source.ts';
 import { CurveCache } from './state/curve-cache.ts';
-import type { Importance, ReconstructionImage, TrialDetail } from './state/model.ts';
+import type { ReconstructionImage, TrialDetail } from './state/model.ts';
 import { isNotable } from './state/reducer.ts';
 
-/** Trials whose curves are asked for at once. */
-const CURVES_AT_ONCE = 64;
-/** Between two questions about the same thing. */
-const AGAIN_MS = 1_000;
-const SWEEPS_AGAIN_MS = 2_000;
-const IMPORTANCE_AGAIN_MS = 3_000;
-/** Of a log that is followed. */
-const LOG_LINES_KEPT = 5_000;
-/** A larger picture is none of an autoencoder's ten digits. */
-const MAX_PICTURE_BYTES = 4 << 20;
+/** Trials per request for curves. */
+const CURVES_PER_REQUEST = 64;
+const CURVES_INTERVAL_MS = 200;
+/** The default time between two requests for the same thing. */
+const REQUEST_INTERVAL_MS = 1_000;
+const SWEEPS_INTERVAL_MS = 2_000;
+const IMPORTANCE_INTERVAL_MS = 3_000;
+const MAX_LOG_LINES = 5_000;
+const MAX_IMAGE_BYTES = 4 << 20;
 const MAX_PIXELS = 4 << 20;
 
 interface Detail extends TrialDetail {
-  /** The trial's row when it was asked for: another one makes it worth asking again. */
-  readonly of: string;
-  readonly atMs: number;
+  /** State, attempt and epoch of the trial at the request. A change makes the detail stale. */
+  readonly revision: string;
 }
 
 export class DetailCache {
@@ -37,9 +35,9 @@ export class DetailCache {
   readonly #busy = new Set<string>();
   readonly #notBefore = new Map<string, number>();
   readonly #details = new Map<string, Detail>();
-  #pictures = 0;
+  #imageCount = 0;
   #sweeps: readonly Sweep[] = [];
-  #sweepsAskedMs = 0;
+  #sweepsRequestedMs = 0;
   #explained: { readonly trialId: string; readonly lines: readonly string[] } | undefined;
   #earlier: readonly Event[] | undefined;
   #importance: Importance | undefined;
@@ -48,12 +46,12 @@ export class DetailCache {
   constructor(
     source: Source,
     sweepId: string,
-    heard: { readonly onChange: () => void; readonly onError: (error: unknown) => void },
+    listener: { readonly onChange: () => void; readonly onError: (error: unknown) => void },
   ) {
     this.#source = source;
     this.#sweepId = sweepId;
-    this.#onChange = heard.onChange;
-    this.#onError = heard.onError;
+    this.#onChange = listener.onChange;
+    this.#onError = listener.onError;
   }
 
   get details(): ReadonlyMap<string, TrialDetail> {
@@ -64,9 +62,9 @@ export class DetailCache {
     return this.#sweeps;
   }
 
-  /** When what `sweeps` holds was asked for; 0: never. */
+  /** When `sweeps` was requested; 0: never. */
   get sweepsRequestedMs(): number {
-    return this.#sweepsAskedMs;
+    return this.#sweepsRequestedMs;
   }
 
   get explanation(): readonly string[] {
@@ -81,7 +79,7 @@ export class DetailCache {
     return this.#importance;
   }
 
-  /** Whether no answer is waited for, a followed log apart. */
+  /** Whether no request is pending. A followed log does not count. */
   get idle(): boolean {
     return this.#busy.size === 0;
   }
@@ -91,39 +89,39 @@ export class DetailCache {
   }
 
   requestCurves(trials: readonly Trial[], now: number): void {
-    const missing = this.curves.touch(trials).slice(0, CURVES_AT_ONCE);
+    const missing = this.curves.touch(trials).slice(0, CURVES_PER_REQUEST);
     if (missing.length === 0) return;
-    this.#ask('curves', now, 200, async () => {
+    this.#request('curves', now, CURVES_INTERVAL_MS, async () => {
       const found = await this.#source.curves(this.#sweepId, missing);
       for (const id of missing) this.curves.store(id, found.get(id) ?? []);
     });
   }
 
-  /** @param epoch which reconstruction is shown, given those that there are */
+  /** @param epoch returns the epoch whose reconstructions are shown */
   requestTrial(trial: Trial, now: number, epoch: (detail: TrialDetail) => number | undefined): void {
-    const of = [trial.state, trial.attempts, trial.epoch].join();
+    const revision = [trial.state, trial.attempts, trial.epoch].join();
     const known = this.#details.get(trial.id);
-    if (known?.of !== of) {
-      this.#ask(`trial ${trial.id}`, now, AGAIN_MS, async () => {
+    if (known?.revision !== revision) {
+      this.#request(`trial ${trial.id}`, now, REQUEST_INTERVAL_MS, async () => {
         const answer = await this.#source.trial(this.#sweepId, trial.id);
         const images = this.#details.get(trial.id)?.images ?? new Map<number, ReconstructionImage>();
-        this.#details.set(trial.id, { answer, epochs: epochsOf(answer), images, of, atMs: now });
+        this.#details.set(trial.id, { answer, epochs: epochsOf(answer), images, revision });
       });
     }
     if (known === undefined) return;
     const shown = epoch(known);
-    const artifact = shown === undefined ? undefined : pictureAt(known.answer, shown);
+    const artifact = shown === undefined ? undefined : imageAt(known.answer, shown);
     if (shown === undefined || artifact === undefined || known.images.has(shown)) return;
-    this.#ask(`picture ${trial.id} ${shown}`, now, AGAIN_MS, async () => {
+    this.#request(`image ${trial.id} ${shown}`, now, REQUEST_INTERVAL_MS, async () => {
       const png = await this.#source.artifact(this.#sweepId, trial.id, artifact.attempt, artifact.name);
       const before = this.#details.get(trial.id);
       if (before === undefined) return;
-      const images = new Map(before.images).set(shown, { png, pixels: greyOf(png), number: ++this.#pictures });
+      const images = new Map(before.images).set(shown, { png, pixels: decodeGrey(png), number: ++this.#imageCount });
       this.#details.set(trial.id, { ...before, images });
     });
   }
 
-  /** Follows the log of a trial's latest attempt, and of no other. */
+  /** Follows the log of a trial's latest attempt, and stops following any other. */
   followLog(trial: Trial | undefined): void {
     const key = trial === undefined ? '' : `${trial.id} ${trial.attempts}`;
     if (this.#log?.key === key) return;
@@ -144,10 +142,10 @@ export class DetailCache {
         const [first = '', ...rest] = (last + piece).split('\n');
         const lines = [first, ...rest];
         last = lines.pop() ?? '';
-        log.lines = [...log.lines, ...lines.map(shownLine)].slice(-LOG_LINES_KEPT);
+        log.lines = [...log.lines, ...lines.map(visibleLine)].slice(-MAX_LOG_LINES);
         this.#onChange();
       }
-      if (last !== '') log.lines = [...log.lines, shownLine(last)];
+      if (last !== '') log.lines = [...log.lines, visibleLine(last)];
     } catch (error) {
       if (!log.stop.signal.aborted) this.#onError(error);
     }
@@ -156,33 +154,33 @@ export class DetailCache {
 
   requestExplanation(trialId: string, now: number): void {
     if (this.#explained?.trialId !== trialId) this.#explained = undefined;
-    this.#ask(`explain ${trialId}`, now, AGAIN_MS, async () => {
+    this.#request(`explain ${trialId}`, now, REQUEST_INTERVAL_MS, async () => {
       this.#explained = { trialId, lines: await this.#source.explain(this.#sweepId, trialId) };
     });
   }
 
   requestSweeps(now: number): void {
-    this.#ask('sweeps', now, SWEEPS_AGAIN_MS, async () => {
+    this.#request('sweeps', now, SWEEPS_INTERVAL_MS, async () => {
       this.#sweeps = await this.#source.sweeps();
-      this.#sweepsAskedMs = now;
+      this.#sweepsRequestedMs = now;
     });
   }
 
-  /** What happened up to an event: once, for it does not change. */
+  /** Requests the events up to `until` once: they do not change. */
   requestEarlierEvents(until: number, now: number): void {
     if (this.#earlier !== undefined || until === 0) return;
-    this.#ask('earlier events', now, AGAIN_MS, async () => {
+    this.#request('earlier events', now, REQUEST_INTERVAL_MS, async () => {
       this.#earlier = (await this.#source.earlierEvents(this.#sweepId, until)).filter(isNotable);
     });
   }
 
   requestImportance(trials: () => readonly Trial[], metric: string, axes: readonly string[], now: number): void {
-    this.#ask(`importance ${metric}`, now, IMPORTANCE_AGAIN_MS, async () => {
+    this.#request(`importance ${metric}`, now, IMPORTANCE_INTERVAL_MS, async () => {
       this.#importance = await this.#source.importance(trials(), metric, axes);
     });
   }
 
-  /** After a break: what was known may be behind. */
+  /** Marks everything as stale after a lost connection. */
   invalidate(): void {
     this.curves.invalidate();
     this.#notBefore.clear();
@@ -192,12 +190,12 @@ export class DetailCache {
     this.#log?.stop.abort();
   }
 
-  /** One question of a name at a time, and not again before `againMs` have passed. */
-  #ask(name: string, now: number, againMs: number, question: () => Promise<void>): void {
+  /** Runs one request per name at a time, and at most one per `intervalMs`. */
+  #request(name: string, now: number, intervalMs: number, fetch: () => Promise<void>): void {
     if (this.#busy.has(name) || now < (this.#notBefore.get(name) ?? 0)) return;
     this.#busy.add(name);
-    this.#notBefore.set(name, now + againMs);
-    question()
+    this.#notBefore.set(name, now + intervalMs);
+    fetch()
       .catch(this.#onError)
       .finally(() => {
         this.#busy.delete(name);
@@ -206,27 +204,27 @@ export class DetailCache {
   }
 }
 
-const shownLine = (text: string): string => visibleLines(text).replaceAll('\t', '    ');
+const visibleLine = (text: string): string => visibleLines(text).replaceAll('\t', '    ');
 
-function pictures({ artifacts }: GetTrialResponse): Artifact[] {
+function reconstructionsOf({ artifacts }: GetTrialResponse): Artifact[] {
   return artifacts.filter(({ kind, name, size }) => {
-    return artifactKind.of(kind) === 'reconstruction' && name.endsWith('.png') && size <= MAX_PICTURE_BYTES;
+    return artifactKind.of(kind) === 'reconstruction' && name.endsWith('.png') && size <= MAX_IMAGE_BYTES;
   });
 }
 
 const epochsOf = (answer: GetTrialResponse): number[] =>
-  [...new Set(pictures(answer).map(({ epoch }) => epoch))].sort((a, b) => a - b);
+  [...new Set(reconstructionsOf(answer).map(({ epoch }) => epoch))].sort((a, b) => a - b);
 
-/** Of the newest attempt that has one of that epoch. */
-const pictureAt = (answer: GetTrialResponse, epoch: number): Artifact | undefined =>
-  pictures(answer)
+/** Returns the image of that epoch from the newest attempt that has one. */
+const imageAt = (answer: GetTrialResponse, epoch: number): Artifact | undefined =>
+  reconstructionsOf(answer)
     .filter((artifact) => artifact.epoch === epoch)
     .sort((a, b) => b.attempt - a.attempt)[0];
 
-/** @throws {Error} when it is no PNG, or an enormous one */
-function greyOf(png: Uint8Array): PixelImage {
+/** @throws {Error} when the data is not a PNG or the image is too large */
+function decodeGrey(png: Uint8Array): PixelImage {
   const { width, height, data, channels, depth } = decode(png);
-  if (width * height > MAX_PIXELS) throw new Error(`a picture of ${width} x ${height} is too large to be shown`);
+  if (width * height > MAX_PIXELS) throw new Error(`image too large: ${width} x ${height} pixels`);
   const scale = depth === 16 ? 1 / 257 : 1;
   const colours = channels >= 3 ? 3 : 1;
   const pixels = Uint8Array.from({ length: width * height }, (_, i) => {

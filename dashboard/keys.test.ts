@@ -1,25 +1,26 @@
 import { expect, test } from 'vitest';
 import { bindingOf, KEYS, keysOf } from './keys.ts';
-import { PANES, type ViewKind } from './state/ui.ts';
+import { PANES } from './source.ts';
+import type { ViewKind } from './state/ui.ts';
 
 const VIEWS: readonly ViewKind[] = [...PANES, 'trial', 'log', 'explain', 'compare', 'help'];
 
-test('no key means two things in one view', () => {
+test('each key has at most one binding per view', () => {
   for (const view of VIEWS) {
     const keys = keysOf(view, false).flatMap((binding) => binding.keys);
     expect(new Set(keys).size, view).toBe(keys.length);
   }
 });
 
-test('j and k are never anything but movement', () => {
+test('j and k always move', () => {
   for (const view of VIEWS) {
     expect(bindingOf('j', view, false)?.command).toBe('down');
     expect(bindingOf('k', view, false)?.command).toBe('up');
   }
 });
 
-test('read-only leaves out every key that changes a sweep', () => {
-  const acts = KEYS.filter(({ acts }) => acts).map(({ command }) => command);
-  expect(acts).toEqual(['pause', 'stop', 'kill', 'retry', 'drain']);
-  for (const view of VIEWS) expect(keysOf(view, true).some(({ acts }) => acts)).toBe(false);
+test('read-only mode removes every key that changes a sweep', () => {
+  const changing = KEYS.filter(({ changes }) => changes).map(({ command }) => command);
+  expect(changing).toEqual(['pause', 'stop', 'kill', 'retry', 'drain']);
+  for (const view of VIEWS) expect(keysOf(view, true).some(({ changes }) => changes)).toBe(false);
 });

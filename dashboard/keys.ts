@@ -1,4 +1,4 @@
-/** Every key of the dashboard: what it does, where, and what the help says of it. */
+/** The table of keys: command, views and help text of each. */
 import type { ViewKind } from './state/ui.ts';
 
 export type Command =
@@ -44,18 +44,19 @@ export type Command =
   | 'nextPane';
 
 export interface KeyBinding {
-  /** As `keyName` names them. */
+  /** Names that `keyName` returns. */
   readonly keys: readonly string[];
+  /** The help text. */
   readonly about: string;
   readonly command: Command;
-  /** Where it works; undefined: everywhere. */
+  /** The views that have this key; undefined: all. */
   readonly in?: readonly ViewKind[];
-  /** Changes the sweep: `--readonly` has none of it. */
-  readonly acts?: true;
+  /** Whether the key changes the sweep. `--readonly` disables such keys. */
+  readonly changes?: true;
 }
 
-const BOARD: readonly ViewKind[] = ['sweep'];
-const STEERED: readonly ViewKind[] = [
+const BOARD_VIEW: readonly ViewKind[] = ['sweep'];
+const CONTROL_VIEWS: readonly ViewKind[] = [
   'sweep',
   'trial',
   'compare',
@@ -66,69 +67,86 @@ const STEERED: readonly ViewKind[] = [
   'log',
   'explain',
 ];
-const RETRIED: readonly ViewKind[] = ['sweep', 'trial', 'compare', 'events', 'log', 'explain'];
+const RETRY_VIEWS: readonly ViewKind[] = ['sweep', 'trial', 'compare', 'events', 'log', 'explain'];
 
-/** In the order of the help. What a coordinator learns to do gets a line here, a name above, and a case in state/press.ts. */
+/** In the order of the help. A new key needs a line here, a command above and a case in state/handle-key.ts. */
 export const KEYS: readonly KeyBinding[] = [
-  { keys: ['j', 'down'], command: 'down', about: 'down' },
-  { keys: ['k', 'up'], command: 'up', about: 'up' },
-  { keys: ['pagedown', 'ctrl-f'], command: 'pageDown', about: 'a page down' },
-  { keys: ['pageup', 'ctrl-b'], command: 'pageUp', about: 'a page up' },
-  { keys: ['g', 'home'], command: 'top', about: 'to the top' },
-  { keys: ['G', 'end'], command: 'bottom', about: 'to the bottom' },
+  { keys: ['j', 'down'], command: 'down', about: 'move down' },
+  { keys: ['k', 'up'], command: 'up', about: 'move up' },
+  { keys: ['pagedown', 'ctrl-f'], command: 'pageDown', about: 'page down' },
+  { keys: ['pageup', 'ctrl-b'], command: 'pageUp', about: 'page up' },
+  { keys: ['g', 'home'], command: 'top', about: 'go to the top' },
+  { keys: ['G', 'end'], command: 'bottom', about: 'go to the bottom' },
   {
     keys: ['enter'],
     command: 'enter',
-    about: 'in: the trial, the replicates, the sweep',
+    about: 'open',
     in: ['sweep', 'events', 'agents', 'sweeps'],
   },
-  { keys: ['escape', 'q'], command: 'back', about: 'out one level; at the top q leaves' },
-  { keys: ['1'], command: 'pane1', about: 'the leaderboard' },
+  { keys: ['escape', 'q'], command: 'back', about: 'back; quit on the leaderboard' },
+  { keys: ['1'], command: 'pane1', about: 'leaderboard' },
   { keys: ['2'], command: 'pane2', about: 'parameters: effects, importance, heat map' },
   { keys: ['3'], command: 'pane3', about: 'agents' },
   { keys: ['4'], command: 'pane4', about: 'events' },
   { keys: ['5'], command: 'pane5', about: 'sweeps' },
-  { keys: ['tab'], command: 'nextPane', about: 'the next of these' },
-  { keys: ['/'], command: 'filter', about: 'filter: psnr>20 and depth=3; a leading ! inverts', in: BOARD },
-  { keys: ['s'], command: 'sort', about: 'sort by the next column', in: BOARD },
-  { keys: ['S'], command: 'sortBack', about: 'sort by the column before', in: BOARD },
-  { keys: ['r'], command: 'reverse', about: 'reverse the order', in: BOARD },
-  { keys: ['>'], command: 'columnsRight', about: 'columns further right', in: BOARD },
-  { keys: ['<'], command: 'columnsLeft', about: 'columns further left', in: BOARD },
-  { keys: ['right'], command: 'unfold', about: 'unfold the replicates', in: BOARD },
-  { keys: ['left'], command: 'fold', about: 'fold them', in: BOARD },
-  { keys: ['space'], command: 'mark', about: 'mark, for comparing', in: ['sweep', 'trial'] },
-  { keys: ['U'], command: 'unmark', about: 'take all marks off', in: ['sweep', 'compare'] },
-  { keys: ['c'], command: 'compare', about: 'compare what is marked', in: ['sweep', 'trial'] },
-  { keys: ['d'], command: 'describe', about: 'describe the trial', in: ['sweep', 'events'] },
-  { keys: ['l'], command: 'log', about: "the trial's log", in: ['sweep', 'events', 'trial'] },
+  { keys: ['tab'], command: 'nextPane', about: 'next of these views' },
+  {
+    keys: ['/'],
+    command: 'filter',
+    about: 'filter, such as psnr>20 and depth=3 (a leading ! inverts)',
+    in: BOARD_VIEW,
+  },
+  { keys: ['s'], command: 'sort', about: 'sort by the next column', in: BOARD_VIEW },
+  { keys: ['S'], command: 'sortBack', about: 'sort by the previous column', in: BOARD_VIEW },
+  { keys: ['r'], command: 'reverse', about: 'reverse the sort order', in: BOARD_VIEW },
+  { keys: ['>'], command: 'columnsRight', about: 'scroll columns right', in: BOARD_VIEW },
+  { keys: ['<'], command: 'columnsLeft', about: 'scroll columns left', in: BOARD_VIEW },
+  { keys: ['right'], command: 'unfold', about: 'show replicates', in: BOARD_VIEW },
+  { keys: ['left'], command: 'fold', about: 'hide replicates', in: BOARD_VIEW },
+  { keys: ['space'], command: 'mark', about: 'mark for comparison', in: ['sweep', 'trial'] },
+  { keys: ['U'], command: 'unmark', about: 'clear marks', in: ['sweep', 'compare'] },
+  { keys: ['c'], command: 'compare', about: 'compare marked rows', in: ['sweep', 'trial'] },
+  { keys: ['d'], command: 'describe', about: 'open the trial', in: ['sweep', 'events'] },
+  { keys: ['l'], command: 'log', about: 'log of the trial', in: ['sweep', 'events', 'trial'] },
   {
     keys: ['e'],
     command: 'explain',
-    about: 'explain why the trial does not run',
+    about: 'explain why the trial is not running',
     in: ['sweep', 'events', 'trial', 'log'],
   },
   { keys: ['['], command: 'earlier', about: 'reconstructions of an earlier epoch', in: ['trial', 'compare'] },
   { keys: [']'], command: 'later', about: 'reconstructions of a later epoch', in: ['trial', 'compare'] },
-  { keys: ['m'], command: 'metric', about: 'the next metric', in: ['parameters', 'compare'] },
-  { keys: ['h'], command: 'pair', about: 'the heat map of the next two parameters', in: ['parameters'] },
-  { keys: ['u'], command: 'freeze', about: 'freeze the picture; again: go on' },
-  { keys: ['p'], command: 'pause', about: 'pause the sweep, or resume it', in: STEERED, acts: true },
-  { keys: ['x'], command: 'stop', about: 'stop: running trials finish (asks)', in: STEERED, acts: true },
-  { keys: ['K'], command: 'kill', about: 'kill: running trials end now (asks)', in: STEERED, acts: true },
+  { keys: ['m'], command: 'metric', about: 'next metric', in: ['parameters', 'compare'] },
+  { keys: ['h'], command: 'pair', about: 'heat map of the next two parameters', in: ['parameters'] },
+  { keys: ['u'], command: 'freeze', about: 'freeze / resume display' },
+  { keys: ['p'], command: 'pause', about: 'pause / resume the sweep', in: CONTROL_VIEWS, changes: true },
+  {
+    keys: ['x'],
+    command: 'stop',
+    about: 'stop the sweep; running trials finish (asks first)',
+    in: CONTROL_VIEWS,
+    changes: true,
+  },
+  {
+    keys: ['K'],
+    command: 'kill',
+    about: 'kill the sweep; running trials are stopped (asks first)',
+    in: CONTROL_VIEWS,
+    changes: true,
+  },
   {
     keys: ['R'],
     command: 'retry',
-    about: 'retry what is marked, or under the cursor (asks for several)',
-    in: RETRIED,
-    acts: true,
+    about: 'retry marked trials or the trial under the cursor',
+    in: RETRY_VIEWS,
+    changes: true,
   },
-  { keys: ['D'], command: 'drain', about: 'drain the agent (asks), or let it work again', in: ['agents'], acts: true },
-  { keys: [':'], command: 'command', about: 'a command: sort, filter, metric, heat, sweep, quit, ...' },
-  { keys: ['?'], command: 'help', about: 'what works here' },
+  { keys: ['D'], command: 'drain', about: 'drain / undrain the agent', in: ['agents'], changes: true },
+  { keys: [':'], command: 'command', about: 'command: sort, filter, metric, heat, sweep, quit, ...' },
+  { keys: ['?'], command: 'help', about: 'help for this view' },
 ];
 
-/** What Ink says of a key press. */
+/** A key press as Ink reports it. */
 export interface Press {
   readonly input: string;
   readonly key: Partial<
@@ -169,7 +187,7 @@ const NAMES = [
   ['delete', 'backspace'],
 ] as const;
 
-/** A key by its name (`down`, `enter`, `ctrl-c`) or its character; empty where it is neither. */
+/** Returns the key's name (`down`, `enter`, `ctrl-c`) or its character; empty for unknown keys. */
 export function keyName({ input, key }: Press): string {
   const named = NAMES.find(([flag]) => key[flag]);
   if (named !== undefined) return named[1];
@@ -178,7 +196,7 @@ export function keyName({ input, key }: Press): string {
   return input === ' ' ? 'space' : input;
 }
 
-/** Control characters that are keys, where several presses come as one text. */
+/** Control characters that are keys when several key presses arrive as one text. */
 const CONTROLS: Readonly<Record<string, string>> = {
   '\r': 'enter',
   '\n': 'enter',
@@ -188,24 +206,24 @@ const CONTROLS: Readonly<Record<string, string>> = {
   '\u001b': 'escape',
 };
 
-/** The keys of one message from the terminal: over a slow line, or pasted, many come together. */
+/** Returns the keys of one input event. Over a slow connection, or when pasted, one event holds several keys. */
 export function keyNames(press: Press): string[] {
   const name = keyName(press);
   if (name !== press.input) return name === '' ? [] : [name];
   return [...name].map((one) => CONTROLS[one] ?? (/\p{Cc}/u.test(one) ? '' : keyName({ input: one, key: {} })));
 }
 
-/** What a key does in a view, if anything. */
+/** Returns the binding of a key in a view. */
 export function bindingOf(name: string, view: ViewKind, readonly: boolean): KeyBinding | undefined {
   return keysOf(view, readonly).find(({ keys }) => keys.includes(name));
 }
 
-/** The keys that work in a view. */
+/** Returns the bindings of a view. */
 export function keysOf(view: ViewKind, readonly: boolean): KeyBinding[] {
-  return KEYS.filter((binding) => (binding.in?.includes(view) ?? true) && !(readonly && binding.acts));
+  return KEYS.filter((binding) => (binding.in?.includes(view) ?? true) && !(readonly && binding.changes));
 }
 
-/** A key as the help writes it. */
+/** Returns the key as shown in the help. */
 export function keyLabel(key: string): string {
   const labels: Readonly<Record<string, string>> = {
     down: '↓',

@@ -7,7 +7,7 @@ import { SampleSource } from '../test/support/dashboard/sample-source.ts';
 import { type DashboardOptions, drawOnce, runDashboard } from './main.tsx';
 import type { Source } from './source.ts';
 
-/** As much of a terminal as the dashboard asks for. */
+/** The part of a terminal that the dashboard uses. */
 function terminal() {
   const raw: boolean[] = [];
   const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24 });
@@ -40,31 +40,31 @@ function run(more: Partial<DashboardOptions> = {}, from: Source = source) {
 const ESCAPE = '\u001b';
 const drawn = (what: string) => vi.waitFor(() => expect(screen.text()).toContain(what));
 
-function expectGivenBack() {
+function expectRestored() {
   expect(screen.raw.at(-1)).toBe(false);
   expect(screen.text()).toContain(`${ESCAPE}[?1049h`);
   expect(screen.text().endsWith(`${ESCAPE}[?25h${ESCAPE}[?1049l`)).toBe(true);
   expect(screen.stdout.listenerCount('resize')).toBe(0);
 }
 
-test('q leaves while the sweep goes on, and gives the terminal back', async () => {
+test('q quits without affecting the sweep, and restores the terminal', async () => {
   const result = run();
   await drawn('autoencoders');
   screen.stdin.write('q');
   expect(await result).toBe('left');
-  expectGivenBack();
+  expectRestored();
 });
 
-test('ends with the sweep where so asked', async () => {
+test('endWithSweep closes the dashboard when the sweep ends', async () => {
   const result = run({ endWithSweep: true });
   await drawn('autoencoders');
   source.tell(delta({ sweep: sampleSweep({ state: 'SWEEP_STATE_FINISHED', counts: { succeeded: 8 } }) }));
   source.end();
   expect(await result).toBe('ended');
-  expectGivenBack();
+  expectRestored();
 });
 
-test('Ctrl-C is told to the caller, whose signal takes the dashboard away; without a caller it leaves', async () => {
+test('Ctrl-C calls onInterrupt, whose signal closes the dashboard; without onInterrupt it quits', async () => {
   const stop = new AbortController();
   const onInterrupt = vi.fn(() => stop.abort());
   const result = run({ onInterrupt, signal: stop.signal });
@@ -77,10 +77,10 @@ test('Ctrl-C is told to the caller, whose signal takes the dashboard away; witho
   await drawn('autoencoders');
   screen.stdin.write('\u0003');
   expect(await alone).toBe('left');
-  expectGivenBack();
+  expectRestored();
 });
 
-test('an error of the stream is thrown once the terminal is given back', async () => {
+test('a stream error is thrown after the terminal is restored', async () => {
   class Gone extends SampleSource {
     override async *watch() {
       yield* midAnswers.updates;
@@ -89,10 +89,10 @@ test('an error of the stream is thrown once the terminal is given back', async (
     }
   }
   await expect(run({}, new Gone(midAnswers))).rejects.toThrow('gone for good');
-  expectGivenBack();
+  expectRestored();
 });
 
-test('a resize draws everything anew', async () => {
+test('a resize redraws the whole screen', async () => {
   const result = run();
   await drawn('autoencoders');
   const before = screen.text().length;
@@ -103,7 +103,7 @@ test('a resize draws everything anew', async () => {
   await result;
 });
 
-test('only lines that changed are written', async () => {
+test('only changed lines are written', async () => {
   const result = run();
   await drawn('c2d00000');
   const before = screen.text().length;
@@ -114,12 +114,12 @@ test('only lines that changed are written', async () => {
   await result;
 });
 
-test('one frame, without a terminal, of any width, once all of it is there', async () => {
+test('drawOnce returns one complete frame of any width without a terminal', async () => {
   for (const columns of [60, 80, 240]) {
     const text = await drawOnce(source, { sweep: 'last', style: PLAIN, size: { columns, rows: 30 } });
     const lines = text.split('\n');
     expect(lines.length).toBeLessThanOrEqual(30);
-    // A whole last line, and nothing of keys that nobody can press.
+    // The last line is complete, and there are no key hints.
     expect(lines.at(-1)).toBe('');
     expect(lines.at(-2)).toMatch(/\S/);
     expect(text).not.toContain('? help');

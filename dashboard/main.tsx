@@ -11,6 +11,8 @@ import type { View } from './state/ui.ts';
 import { bodyLines, type Size } from './views/frame.ts';
 import { HEADER_LINES } from './views/header.ts';
 
+export type { TerminalStyle, View };
+
 export interface DashboardOptions {
   readonly stdout: NodeJS.WriteStream;
   readonly stdin: NodeJS.ReadStream;

@@ -1,35 +1,60 @@
-/** Where the dashboard gets everything from: a coordinator, or a replay of what one has kept. */
+/** The interface between the dashboard and its caller: the data it shows, the actions it sends, the views it has. */
 import type { GetTrialResponse, WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Report, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
-import type { Importance } from './state/model.ts';
-import type { RetrySelection, SweepActionName } from './state/ui.ts';
+import type { FailureClassName } from '../proto/names.ts';
 
+/** The views with a number key, in the order of their keys. */
+export const PANES = ['sweep', 'parameters', 'agents', 'events', 'sweeps'] as const;
+export type Pane = (typeof PANES)[number];
+
+export type SweepActionName = 'pause' | 'resume' | 'stop' | 'kill';
+
+/** The trials to retry: by id, or by failure class (`all`: any class) and whether cancelled trials are included. */
+export type RetrySelection =
+  | { readonly trials: readonly string[] }
+  | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
+
+/** An analysis of variance, as shown in the parameters view. */
+export interface Importance {
+  readonly metric: string;
+  /** What the analysis skipped, or why there is none. */
+  readonly why: string;
+  /** Share of the variance, largest first. */
+  readonly effects: readonly { readonly parameter: string; readonly share: number; readonly p: number | undefined }[];
+  readonly interactions: readonly { readonly parameters: readonly [string, string]; readonly share: number }[];
+}
+
+/** Notified when the Watch stream breaks and when it is restored. */
+export interface WatchListener {
+  readonly signal: AbortSignal;
+  readonly onAway: (reason: string) => void;
+  readonly onBack: () => void;
+}
+
+/** A coordinator, or the replay of a finished sweep. Each method throws a TrawlError that says why it failed. */
 export interface Source {
-  /** The id that a sweep's id, name or `last` stands for. @throws {TrawlError} when there is none */
+  /** Returns the id of a sweep, given its id, its name or `last`. */
   find(sweep: string): Promise<string>;
-  /** Until the sweep has ended or the signal fires; goes on by itself after a break. */
-  watch(
-    sweepId: string,
-    heard: { readonly signal: AbortSignal; readonly onAway: (why: string) => void; readonly onBack: () => void },
-  ): AsyncIterable<WatchResponse>;
-  /** The last of its events up to one, the newest last, as far back as is quickly told. */
+  /** Streams updates until the sweep ends or the signal fires. Reconnects by itself. */
+  watch(sweepId: string, listener: WatchListener): AsyncIterable<WatchResponse>;
+  /** Returns recent events up to and including one, oldest first. */
   earlierEvents(sweepId: string, until: number): Promise<readonly Event[]>;
   sweeps(): Promise<readonly Sweep[]>;
-  /** By trial; those without a report are not in. */
+  /** Returns reports by trial id, without the trials that have none. */
   curves(sweepId: string, trialIds: readonly string[]): Promise<ReadonlyMap<string, readonly Report[]>>;
   trial(sweepId: string, trialId: string): Promise<GetTrialResponse>;
-  /** The latest attempt's, in pieces, until it ends or the signal fires. */
+  /** Streams the log of the latest attempt until the attempt ends or the signal fires. */
   log(sweepId: string, trialId: string, signal: AbortSignal): AsyncIterable<string>;
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Promise<Uint8Array>;
-  /** @returns the sweep as it is then @throws {TrawlError} saying why not */
-  controlSweep(sweepId: string, act: SweepActionName): Promise<Sweep>;
-  /** Has trials tried again. @returns the sweep as it is then, and how many they are @throws {TrawlError} saying why not */
-  retry(sweepId: string, which: RetrySelection): Promise<{ readonly sweep: Sweep; readonly retried: number }>;
-  /** @returns the sweep as it is then @throws {TrawlError} saying why not */
+  /** Returns the sweep after the action. */
+  controlSweep(sweepId: string, action: SweepActionName): Promise<Sweep>;
+  /** Returns the sweep after the retry, and the number of trials that were retried. */
+  retry(sweepId: string, selection: RetrySelection): Promise<{ readonly sweep: Sweep; readonly retried: number }>;
+  /** Returns the sweep with its new priority. */
   prioritize(sweepId: string, priority: number): Promise<Sweep>;
-  /** Why a trial does not run, or what became of it, a line each. */
+  /** Returns, line by line, why a trial is not running or how it ended. */
   explain(sweepId: string, trialId: string): Promise<readonly string[]>;
-  /** Lets an agent take nothing new, or take work again. @throws {TrawlError} saying why not */
+  /** Drains an agent, or with `on` false lets it take trials again. */
   drain(agentId: string, on: boolean): Promise<Agent>;
   importance(trials: readonly Trial[], metric: string, axes: readonly string[]): Promise<Importance>;
 }

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { PANES, type Pane, type View } from '../../dashboard/state/ui.ts';
+import type { View } from '../../dashboard/main.tsx';
+import { PANES, type Pane } from '../../dashboard/source.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
@@ -58,7 +59,7 @@ async function top(sweep: string, options: Options): Promise<void> {
         style,
         kitty: options.pictures === 'kitty' || (options.pictures === 'auto' && hasKittyGraphics(process.env)),
         readonly: options.readonly === true || replay !== undefined || connection.offlineDir !== undefined,
-        banner: speed === undefined ? '' : `REPLAY, ${speed} times as fast`,
+        banner: speed === undefined ? '' : `REPLAY ${speed}×`,
         ...(replay === undefined ? {} : { now: replay.now }),
       }),
     );

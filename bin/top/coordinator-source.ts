@@ -1,7 +1,5 @@
 import { importanceOf } from '../../coordinator/analysis/importance.ts';
-import type { Source } from '../../dashboard/source.ts';
-import type { Importance } from '../../dashboard/state/model.ts';
-import type { RetrySelection, SweepActionName } from '../../dashboard/state/ui.ts';
+import type { Importance, RetrySelection, Source, SweepActionName } from '../../dashboard/source.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { explainLines } from '../../lib/text/explain.ts';
 import { type RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { TerminalStyle } from '../../dashboard/draw/paint.ts';
-import type { DashboardOptions, DashboardResult } from '../../dashboard/main.tsx';
+import type { DashboardOptions, DashboardResult, TerminalStyle } from '../../dashboard/main.tsx';
 import type { Source } from '../../dashboard/source.ts';
 
 /**

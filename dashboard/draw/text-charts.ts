@@ -6,7 +6,7 @@ import { visibleText } from '../../lib/text/visible-text.ts';
 import type { TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 
-/** Drawn from the left in this order; each has its own density, so that the bar reads without colour. */
+/** The parts from left to right. Each has its own density, so that the bar reads without colour. */
 const PARTS: readonly (readonly [TrialStateName, string])[] = [
   ['succeeded', '█'],
   ['stopped', '▓'],
@@ -17,7 +17,7 @@ const PARTS: readonly (readonly [TrialStateName, string])[] = [
   ['pending', '░'],
 ];
 
-/** A bar of `width` columns by state. Cells are shared out by cumulative rounding, so that they always add up. */
+/** Returns a bar of trial states, exactly `width` columns wide (by cumulative rounding). */
 export function stateBar(counts: TrialCounts, width: number): Segment[] {
   const total = PARTS.reduce((sum, [state]) => sum + counts[state], 0);
   if (total === 0) return [{ text: '░'.repeat(width), style: 'dim' }];
@@ -35,8 +35,8 @@ export function stateBar(counts: TrialCounts, width: number): Segment[] {
 const LEVELS = '▁▂▃▄▅▆▇█';
 
 /**
- * Values over time in `width` columns, from the lowest to the highest of them; the newest where there are more than
- * columns would show, evenly chosen. What is not finite leaves a gap.
+ * Returns a line chart of one character per value, at most `width` characters. More values are sampled evenly, first and
+ * last included. Values that are not finite leave a gap.
  */
 export function sparkline(values: readonly number[], width: number): string {
   const shown = values.length <= width ? values : evenly(values, width);
@@ -52,7 +52,6 @@ export function sparkline(values: readonly number[], width: number): string {
     .join('');
 }
 
-/** First and last are always in. */
 function evenly(values: readonly number[], count: number): number[] {
   if (count < 2) return values.slice(-1);
   return Array.from({ length: count }, (_, i) => {
@@ -60,21 +59,19 @@ function evenly(values: readonly number[], count: number): number[] {
   });
 }
 
-/** A metric over two parameters: a table of shades, each with its value beside it. */
-
 const SHADES = '░▒▓█';
 const MOST_COLUMN = 14;
 
 export interface HeatMap {
   readonly down: { readonly name: string; readonly values: readonly string[] };
   readonly across: { readonly name: string; readonly values: readonly string[] };
-  /** Undefined where no trial has a result. */
+  /** Undefined when no trial has a result. */
   readonly value: (down: number, across: number) => number | undefined;
-  /** Whether less is better: the best cell has the fullest shade. */
+  /** Whether lower is better. The best cell has the darkest shade. */
   readonly minimize: boolean;
 }
 
-/** As many columns and rows as there is room for; what is left out is said. */
+/** Returns a table of a metric over two parameters, shaded from worst to best. Counts the rows and columns that do not fit. */
 export function heatMap({ down, across, value, minimize }: HeatMap, width: number, height: number): StyledLine[] {
   const all = down.values.flatMap((_, r) => across.values.flatMap((_, c) => value(r, c) ?? []));
   const [low, high] = [Math.min(...all), Math.max(...all)];
@@ -91,13 +88,13 @@ export function heatMap({ down, across, value, minimize }: HeatMap, width: numbe
     const style = good > 0.75 ? 'cyan' : good < 0.25 ? 'yellow' : undefined;
     return { text: pad(`${shade.repeat(2)} ${formatMetric(found)}`, cell, 'right'), style };
   };
-  const left = [
+  const hidden = [
     ...(columns < across.values.length ? [`${across.values.length - columns} columns`] : []),
     ...(rows < down.values.length ? [`${down.values.length - rows} rows`] : []),
   ];
-  const more = left.length === 0 ? '' : `  (${left.join(' and ')} more than there is room for)`;
+  const more = hidden.length === 0 ? '' : `  (${hidden.join(' and ')} hidden)`;
   return [
-    line(visibleText(`${down.name} down, ${across.name} across; fuller is better${more}`), 'dim'),
+    line(visibleText(`${down.name} down, ${across.name} across; darker = better${more}`), 'dim'),
     line(
       ' '.repeat(side) +
         across.values

@@ -1,19 +1,20 @@
-/** What is done to sweeps, trials and agents: at once, or after a question. */
+/** Actions on sweeps, trials and agents: each is sent at once or after a confirmation. */
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
-import { type Action, type RetrySelection, type SweepActionName, type Ui, withStatus } from './ui.ts';
+import type { RetrySelection, SweepActionName } from '../source.ts';
+import { type Action, type Ui, withStatus } from './ui.ts';
 
-/** What a key press can see. */
+/** The part of the dashboard that key handling depends on. */
 export interface ActionContext {
   readonly readonly: boolean;
-  /** Rows of the list on the screen; 0 where it is none. */
-  readonly length: number;
+  /** Rows of the list on the screen; 0 in views without a list. */
+  readonly rowCount: number;
   readonly idAt: (at: number) => string | undefined;
   readonly indexOf: (id: string) => number;
-  /** Lines of the body: a page. */
-  readonly page: number;
-  /** How far a view of text can be scrolled. */
+  /** Rows per page. */
+  readonly pageLines: number;
+  /** How far a view of text can scroll. */
   readonly maxOffset: number;
   readonly sweep:
     | {
@@ -26,27 +27,28 @@ export interface ActionContext {
     | undefined;
   /** The config under the cursor, on the leaderboard. */
   readonly config: { readonly id: string; readonly replicates: number } | undefined;
-  /** The agent under the cursor, on the list of agents. */
+  /** The agent under the cursor, in the agents view. */
   readonly agent: { readonly id: string; readonly drained: boolean } | undefined;
-  /** The trial that a line under the cursor is about. */
+  /** The trial under the cursor, or the trial that is open. */
   readonly trialId: string | undefined;
-  /** The trials that are marked, where marks are seen; else those under the cursor: of a config all its replicates. */
+  /** The marked trials in views that show marks, otherwise the trials under the cursor (all replicates of a config). */
   readonly selectedTrials: () => readonly Trial[];
   readonly sortColumns: readonly string[];
-  readonly sortedBy: string;
+  readonly sortColumn: string;
   readonly metricNames: readonly string[];
   readonly metric: string;
   readonly parameters: readonly string[];
   readonly pair: readonly [string, string] | undefined;
-  /** Looks at reconstructions that there are of what is shown. */
+  /** Number of epochs with reconstructions. */
   readonly imageEpochs: number;
   readonly trials: () => Iterable<Trial>;
 }
 
+/** What a key does beyond changing the dashboard's own state. */
 export type Effect =
   | { readonly kind: 'leave' }
   | { readonly kind: 'interrupt' }
-  | { readonly kind: 'act'; readonly act: Action }
+  | { readonly kind: 'action'; readonly action: Action }
   | { readonly kind: 'watch'; readonly sweep: string };
 
 export interface KeyResult {
@@ -54,91 +56,97 @@ export interface KeyResult {
   readonly effect?: Effect | undefined;
 }
 
-export function controlSweep(ui: Ui, { sweep }: ActionContext, what: SweepActionName): KeyResult {
+export function controlSweep(ui: Ui, { sweep }: ActionContext, name: SweepActionName): KeyResult {
   if (sweep === undefined) return { ui };
-  if (sweep.ended) return rejected(ui, `sweep ${sweep.id} has ended: there is nothing to ${what}`);
-  return sendAction(ui, { what, sweepId: sweep.id });
+  if (sweep.ended) return rejected(ui, `cannot ${name} sweep ${sweep.id}: it has ended`);
+  return sendAction(ui, { name, sweepId: sweep.id });
 }
 
-export const sendAction = (ui: Ui, act: Action): KeyResult => ({
-  ui: withStatus(ui, `${act.what}: asking the coordinator...`),
-  effect: { kind: 'act', act },
+export const sendAction = (ui: Ui, action: Action): KeyResult => ({
+  ui: withStatus(ui, `${action.name}: waiting for the coordinator...`),
+  effect: { kind: 'action', action },
 });
 
-const rejected = (ui: Ui, why: string): KeyResult => ({ ui: withStatus(ui, why, true) });
+const rejected = (ui: Ui, reason: string): KeyResult => ({ ui: withStatus(ui, reason, true) });
 
-const question = (ui: Ui, question: string, act: Action): KeyResult => ({
-  ui: { ...ui, prompt: { kind: 'confirm', question, act } },
+const confirm = (ui: Ui, question: string, action: Action): KeyResult => ({
+  ui: { ...ui, prompt: { kind: 'confirm', question, action } },
 });
 
-const QUESTIONS = {
-  stop: 'its running trials finish and the waiting ones are cancelled',
-  kill: 'its running trials end now and the waiting ones are cancelled',
-} as const;
-
-export function confirmControl(ui: Ui, around: ActionContext, what: 'stop' | 'kill'): KeyResult {
-  const { sweep } = around;
-  if (sweep === undefined || sweep.ended) return controlSweep(ui, around, what);
-  const text = `${what} sweep ${sweep.id} (${sweep.name})? [y/N] ${sweep.running} run: ${QUESTIONS[what]}`;
-  return question(ui, text, { what, sweepId: sweep.id });
+/** Stops or kills the sweep after a confirmation. */
+export function confirmControl(ui: Ui, context: ActionContext, name: 'stop' | 'kill'): KeyResult {
+  const { sweep } = context;
+  if (sweep === undefined || sweep.ended) return controlSweep(ui, context, name);
+  const subject = sweep.running === 1 ? '1 trial is' : `${sweep.running === 0 ? 'no' : sweep.running} trials are`;
+  const fate = sweep.running === 0 ? '' : name === 'kill' ? ' and will be stopped now' : ' and will finish';
+  return confirm(ui, `${name} sweep ${sweep.id} (${sweep.name})? ${subject} running${fate}`, {
+    name,
+    sweepId: sweep.id,
+  });
 }
 
-/** Taking work again is no harm, and is not asked about. */
+/** Drains the agent under the cursor after a confirmation, or lets it take trials again at once. */
 export function toggleDrain(ui: Ui, { agent }: ActionContext): KeyResult {
   if (agent === undefined) return { ui };
-  if (agent.drained) return sendAction(ui, { what: 'undrain', agentId: agent.id });
-  const text = `drain agent ${agent.id}? [y/N] It takes nothing new; what still runs after ten minutes is handed back`;
-  return question(ui, text, { what: 'drain', agentId: agent.id });
+  if (agent.drained) return sendAction(ui, { name: 'undrain', agentId: agent.id });
+  const question = `drain agent ${agent.id}? No new trials; trials still running in 10 min move to other agents`;
+  return confirm(ui, question, { name: 'drain', agentId: agent.id });
 }
 
-/** What is marked, or else what the cursor is on; of several those that can be. */
-export function retrySelected(ui: Ui, around: ActionContext): KeyResult {
-  const meant = around.selectedTrials();
-  // Of a single one the coordinator says why not.
-  if (meant.length === 1) return askRetry(ui, around, { trials: meant.map(({ id }) => id) }, 1);
-  const trials = meant.filter(({ state }) => state === 'TRIAL_STATE_FAILED' || state === 'TRIAL_STATE_CANCELLED');
-  if (trials.length === 0) return rejected(ui, 'retry: none of these trials failed or was cancelled');
-  return askRetry(ui, around, { trials: trials.map(({ id }) => id) }, trials.length);
+/** Retries the selected trials; of several, those that failed or were cancelled. */
+export function retrySelected(ui: Ui, context: ActionContext): KeyResult {
+  const selected = context.selectedTrials();
+  // The coordinator reports why a single trial cannot be retried.
+  if (selected.length === 1) return confirmRetry(ui, context, { trials: selected.map(({ id }) => id) }, 1);
+  const trials = selected.filter(({ state }) => state === 'TRIAL_STATE_FAILED' || state === 'TRIAL_STATE_CANCELLED');
+  if (trials.length === 0) return rejected(ui, 'retry: none of the selected trials failed or was cancelled');
+  return confirmRetry(ui, context, { trials: trials.map(({ id }) => id) }, trials.length);
 }
 
 const CLASSES: readonly FailureClassName[] = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight'];
 const GROUPS: readonly string[] = ['failed', ...CLASSES, 'cancelled'];
 
-/** @param words which: `failed`, classes of failure, `cancelled`; none: as the key */
-export function retryByState(ui: Ui, around: ActionContext, words: readonly string[]): KeyResult {
-  if (words.length === 0) return retrySelected(ui, around);
-  const wrong = words.find((word) => !GROUPS.includes(word));
-  if (wrong !== undefined) return rejected(ui, `retry what is ${wrong}? It may be ${GROUPS.join(', ')}`);
-  const failures = words.includes('failed') ? ('all' as const) : CLASSES.filter((name) => words.includes(name));
-  const which = { failures, cancelled: words.includes('cancelled') } as const;
-  const count = [...around.trials()].filter((trial) => isOf(trial, which)).length;
-  if (count === 0) return rejected(ui, `retry: no trial of the sweep is ${words.join(' or ')}`);
-  return askRetry(ui, around, which, count);
+/** @param groups `failed`, failure classes, `cancelled`; none: the selected trials */
+export function retryGroups(ui: Ui, context: ActionContext, groups: readonly string[]): KeyResult {
+  if (groups.length === 0) return retrySelected(ui, context);
+  const unknown = groups.find((group) => !GROUPS.includes(group));
+  if (unknown !== undefined) {
+    return rejected(ui, `retry: unknown group ${JSON.stringify(unknown)}; use ${GROUPS.join(', ')}`);
+  }
+  const failures = groups.includes('failed') ? ('all' as const) : CLASSES.filter((name) => groups.includes(name));
+  const selection = { failures, cancelled: groups.includes('cancelled') } as const;
+  const count = [...context.trials()].filter((trial) => isSelected(trial, selection)).length;
+  if (count === 0) return rejected(ui, `retry: ${noTrialMessage(selection)}`);
+  return confirmRetry(ui, context, selection, count);
 }
 
-function isOf(
-  { state, failure }: Trial,
-  { failures, cancelled }: Exclude<RetrySelection, { trials: readonly string[] }>,
-) {
+type GroupSelection = Exclude<RetrySelection, { trials: readonly string[] }>;
+
+function isSelected({ state, failure }: Trial, { failures, cancelled }: GroupSelection): boolean {
   const name = trialState.of(state);
   if (name !== 'failed') return name === 'cancelled' && cancelled;
   return failures === 'all' || (failure !== undefined && failures.includes(failureClass.of(failure.class)));
 }
 
-function askRetry(ui: Ui, { sweep }: ActionContext, which: RetrySelection, count: number): KeyResult {
-  if (sweep === undefined) return { ui };
-  const act: Action = { what: 'retry', sweepId: sweep.id, which };
-  if (count === 1) return sendAction(ui, act);
-  return question(ui, `retry ${count} trials? [y/N] They wait again, each with its whole budget of failures`, act);
+function noTrialMessage({ failures, cancelled }: GroupSelection): string {
+  const failed = failures === 'all' ? ['failed'] : failures.length > 0 ? [`failed with ${failures.join(' or ')}`] : [];
+  return `no trial ${[...failed, ...(cancelled ? ['was cancelled'] : [])].join(' or ')}`;
 }
 
-/** @param text what was typed after `priority` */
+function confirmRetry(ui: Ui, { sweep }: ActionContext, selection: RetrySelection, count: number): KeyResult {
+  if (sweep === undefined) return { ui };
+  const action: Action = { name: 'retry', sweepId: sweep.id, selection };
+  if (count === 1) return sendAction(ui, action);
+  return confirm(ui, `retry ${count} trials with a fresh retry budget?`, action);
+}
+
+/** @param text the argument of the command `priority` */
 export function prioritize(ui: Ui, { sweep }: ActionContext, text: string): KeyResult {
   const priority = Number(text);
   if (!/^[+-]?\d+$/.test(text) || Math.abs(priority) > MAX_PRIORITY) {
-    return rejected(ui, `a priority is a whole number from ${-MAX_PRIORITY} to ${MAX_PRIORITY}`);
+    return rejected(ui, `priority must be a whole number from ${-MAX_PRIORITY} to ${MAX_PRIORITY}`);
   }
   if (sweep === undefined) return { ui };
-  if (sweep.ended) return rejected(ui, `sweep ${sweep.id} has ended: nothing of it comes before or after others`);
-  return sendAction(ui, { what: 'priority', sweepId: sweep.id, priority });
+  if (sweep.ended) return rejected(ui, 'priority has no effect on an ended sweep');
+  return sendAction(ui, { name: 'priority', sweepId: sweep.id, priority });
 }

@@ -1,8 +1,9 @@
-/** Everything that a frame is drawn from. */
+/** The data that a frame is drawn from. */
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { TerminalStyle } from '../draw/paint.ts';
 import type { PixelImage } from '../draw/pixel-image.ts';
+import type { Importance } from '../source.ts';
 import type { Board } from './board.ts';
 import type { BoardRows } from './board-rows.ts';
 import type { ConfigRow } from './config-row.ts';
@@ -11,65 +12,55 @@ import type { DashboardState } from './reducer.ts';
 import type { Summary } from './summary.ts';
 import type { Ui } from './ui.ts';
 
-/** What was fetched of one trial. */
+/** The fetched details of one trial. */
 export interface TrialDetail {
   readonly answer: GetTrialResponse;
-  /** Of which it is known that there are reconstructions, in order. */
+  /** Epochs with reconstructions, ascending. */
   readonly epochs: readonly number[];
-  /** By epoch, once they are here. */
+  /** Fetched images by epoch. */
   readonly images: ReadonlyMap<number, ReconstructionImage>;
 }
 
 export interface ReconstructionImage {
   readonly pixels: PixelImage;
   readonly png: Uint8Array;
-  /** Its own number, for terminals that keep pictures. */
+  /** The image's number in terminals that keep images. */
   readonly number: number;
-}
-
-/** Analysis of variance, as far as the parameters view shows it. */
-export interface Importance {
-  readonly metric: string;
-  /** What was left out, or why there is nothing. */
-  readonly why: string;
-  /** Share of the variance, largest first. */
-  readonly effects: readonly { readonly parameter: string; readonly share: number; readonly p: number | undefined }[];
-  readonly interactions: readonly { readonly parameters: readonly [string, string]; readonly share: number }[];
 }
 
 /** The connection to the coordinator. */
 export interface ConnectionStatus {
-  /** Unix milliseconds; undefined: it is there. */
+  /** Unix milliseconds; undefined: connected. */
   readonly lostSinceMs: number | undefined;
-  readonly why: string;
+  readonly reason: string;
 }
 
 export interface Model {
   readonly state: DashboardState;
   readonly board: Board;
   readonly summary: Summary;
-  /** The same, at most a second old: for what is reckoned over all trials. */
+  /** The configs of `board`, up to a second old, for values computed over all trials. */
   readonly analysedConfigs: readonly ConfigRow[];
-  /** Filtered and in the user's order. */
+  /** The filtered configs in the user's order. */
   readonly rows: BoardRows;
   readonly ui: Ui;
   /** Unix milliseconds. */
   readonly now: number;
   readonly curveOf: (trialId: string) => readonly CurvePoint[];
   readonly details: ReadonlyMap<string, TrialDetail>;
-  /** Of the trial whose log is shown. */
+  /** The log of the open trial, line by line. */
   readonly log: readonly string[];
-  /** Why the trial that is explained does not run, a line each. */
+  /** Why the explained trial is not running, line by line. */
   readonly explanation: readonly string[];
   readonly sweeps: readonly Sweep[];
-  /** Worth a line, and from before the dashboard looked; the newest last. */
+  /** Notable events from before the first snapshot, oldest first. */
   readonly earlierEvents: readonly Event[];
   readonly importance: Importance | undefined;
   readonly connection: ConnectionStatus;
   readonly readonly: boolean;
-  /** What is special of this showing, such as a replay's speed. */
+  /** A notice in the header, such as the speed of a replay. */
   readonly banner: string;
   readonly style: TerminalStyle;
-  /** Whether the terminal draws pictures itself. */
+  /** Whether the terminal supports Kitty's graphics protocol. */
   readonly kitty: boolean;
 }

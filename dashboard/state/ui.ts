@@ -1,10 +1,6 @@
+/** The view, cursor, sorting, filter and marks: the state that keys change and the Watch stream does not. */
 import { ALL, type Filter } from '../../lib/filter/parse.ts';
-import type { FailureClassName } from '../../proto/names.ts';
-
-/** The places that the dashboard can show. */
-
-export const PANES = ['sweep', 'parameters', 'agents', 'events', 'sweeps'] as const;
-export type Pane = (typeof PANES)[number];
+import type { Pane, RetrySelection, SweepActionName } from '../source.ts';
 
 export type View =
   | { readonly kind: Pane }
@@ -12,36 +8,27 @@ export type View =
   | { readonly kind: 'compare' | 'help' };
 export type ViewKind = View['kind'];
 
-/** Whose lines a cursor goes along; the others are scrolled. */
+/** Views with a cursor. The others scroll by line. */
 export const LIST_VIEWS: readonly ViewKind[] = ['sweep', 'agents', 'events', 'sweeps'];
 
-/** Where the user is, and what they asked for: everything that keys change and the Watch stream does not. */
-
 export interface Cursor {
-  /** The row it is on; undefined: whichever is at `at`. */
+  /** The id of the row under the cursor; undefined: the row at index `at`. */
   readonly id: string | undefined;
   readonly at: number;
-  /** The first row, or line, on the screen. */
+  /** The first visible row, or line. */
   readonly offset: number;
 }
 
-export type SweepActionName = 'pause' | 'resume' | 'stop' | 'kill';
-
-/** Trials by their ids; or whichever failed so (`all`: in whatever way), and whichever were cancelled. */
-export type RetrySelection =
-  | { readonly trials: readonly string[] }
-  | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
-
-/** What can be done to a sweep, its trials, or an agent. */
+/** A change to a sweep, its trials or an agent. */
 export type Action =
-  | { readonly what: SweepActionName; readonly sweepId: string }
-  | { readonly what: 'priority'; readonly sweepId: string; readonly priority: number }
-  | { readonly what: 'retry'; readonly sweepId: string; readonly which: RetrySelection }
-  | { readonly what: 'drain' | 'undrain'; readonly agentId: string };
+  | { readonly name: SweepActionName; readonly sweepId: string }
+  | { readonly name: 'priority'; readonly sweepId: string; readonly priority: number }
+  | { readonly name: 'retry'; readonly sweepId: string; readonly selection: RetrySelection }
+  | { readonly name: 'drain' | 'undrain'; readonly agentId: string };
 
 export type Prompt =
   | { readonly kind: 'filter' | 'command'; readonly text: string }
-  | { readonly kind: 'confirm'; readonly question: string; readonly act: Action };
+  | { readonly kind: 'confirm'; readonly question: string; readonly action: Action };
 
 export interface StatusMessage {
   readonly text: string;
@@ -49,27 +36,27 @@ export interface StatusMessage {
 }
 
 export interface Ui {
-  /** The last is shown; q goes back to the one before. */
+  /** The last view is shown; q returns to the one before it. */
   readonly stack: readonly [View, ...View[]];
   readonly cursors: Partial<Record<ViewKind, Cursor>>;
-  /** Undefined: by the sweep's own metric. */
+  /** Undefined: the sweep's own metric. */
   readonly sortColumn: string | undefined;
   readonly reversed: boolean;
   readonly filterText: string;
   readonly filter: Filter;
-  /** Ids of configs, and of trials among unfolded replicates, in the order of marking. */
+  /** Ids of configs and of unfolded replicates, in the order of marking. */
   readonly marks: ReadonlySet<string>;
-  /** Ids of configs whose replicates are shown. */
+  /** Ids of the configs whose replicates are shown. */
   readonly unfolded: ReadonlySet<string>;
-  /** Columns of the leaderboard that are scrolled past. */
+  /** Number of leaderboard columns scrolled past. */
   readonly columnOffset: number;
   readonly prompt: Prompt | undefined;
   readonly status: StatusMessage | undefined;
-  /** Undefined: the sweep's own. */
+  /** Undefined: the sweep's own metric. */
   readonly metric: string | undefined;
-  /** The heat map's parameters; undefined: the two that matter most. */
+  /** The parameters of the heat map; undefined: the two most important ones. */
   readonly pair: readonly [string, string] | undefined;
-  /** Epochs of reconstructions back from the newest. */
+  /** How many epochs of reconstructions the view is behind the newest. */
   readonly epochsBack: number;
   readonly frozen: boolean;
 }
@@ -108,24 +95,23 @@ export const withCursor = (ui: Ui, view: ViewKind, cursor: Cursor): Ui => ({
 export const withStatus = (ui: Ui, text: string, failed = false): Ui => ({ ...ui, status: { text, failed } });
 
 export interface Window {
-  /** The row that the cursor is on; -1 where there is none. */
+  /** The index of the row under the cursor; -1 when the list is empty. */
   readonly at: number;
-  /** The first row on the screen. */
+  /** The first visible row. */
   readonly offset: number;
 }
 
 /**
- * Where a list of rows is on the screen: the cursor stays on its row wherever that goes, and the window moves no further
- * than it must to keep it in sight.
- * @param indexOf where the cursor's row is now; -1: gone
+ * Returns the visible part of a list. The cursor follows its row, and the window scrolls only as far as needed to show it.
+ * @param indexOf the current index of a row; -1 when the row is gone
  */
 export function windowOf(cursor: Cursor, length: number, lines: number, indexOf: (id: string) => number): Window {
   if (length === 0) return { at: -1, offset: 0 };
   const found = cursor.id === undefined ? -1 : indexOf(cursor.id);
   const at = found >= 0 ? found : Math.min(Math.max(0, cursor.at), length - 1);
   const room = Math.max(1, lines);
-  const furthest = Math.max(0, length - room);
-  let offset = Math.min(Math.max(0, cursor.offset), furthest);
+  const maxOffset = Math.max(0, length - room);
+  let offset = Math.min(Math.max(0, cursor.offset), maxOffset);
   if (at < offset) offset = at;
   else if (at >= offset + room) offset = at - room + 1;
   return { at, offset };

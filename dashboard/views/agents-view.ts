@@ -12,7 +12,7 @@ import { tookMs } from '../state/summary.ts';
 import { cursorOf, windowOf } from '../state/ui.ts';
 import { listView } from './list-views.ts';
 
-/** The machines: what they have, what they do, when they were last heard of; below, more of the one under the cursor. */
+/** Draws the agents, and below them the GPUs and trials of the agent under the cursor. */
 export function agentsView(model: Model, columns: number, lines: number): StyledLine[] {
   const { state, now } = model;
   const running = new Map<string, number>();
@@ -23,31 +23,38 @@ export function agentsView(model: Model, columns: number, lines: number): Styled
     { header: 'agent', cell: ({ id }) => id },
     {
       header: 'state',
+      whole: true,
       cell: ({ state: name }) => agentState.of(name),
       style: ({ state: name }) =>
         name === AgentState.CONNECTED ? 'cyan' : name === AgentState.LOST ? 'yellow' : 'magenta',
     },
     { header: 'busy', numeric: true, cell: ({ busy, slots }) => `${busy}/${slots}` },
-    { header: 'of this sweep', numeric: true, cell: ({ id }) => String(running.get(id) ?? 0) },
+    { header: 'this sweep', numeric: true, cell: ({ id }) => String(running.get(id) ?? 0) },
     {
-      header: 'heard',
+      header: 'last seen',
       numeric: true,
       cell: ({ lastHeartbeatMs: at }) => (at === 0 ? '-' : `${formatSpan(now - at)} ago`),
     },
     { header: 'backend', cell: ({ backend }) => backend || '-' },
     { header: 'pack', numeric: true, cell: ({ pack }) => (pack > 1 ? `×${pack}` : '-') },
     { header: 'GPUs', cell: ({ gpus }) => gpusText(gpus) },
-    { header: 'in use', numeric: true, cell: ({ gpuFigures }) => busyText(gpuFigures) },
+    { header: 'GPU util', numeric: true, cell: ({ gpuFigures }) => utilizationText(gpuFigures) },
     { header: 'host', cell: ({ host }) => host },
     { header: 'version', cell: ({ version }) => version },
-    { header: 'why drained', cell: ({ drainReason }) => drainReason },
+    { header: 'drain reason', cell: ({ drainReason }) => drainReason },
   ];
   const { agents } = state;
   const indexOf = (wanted: string) => agents.findIndex(({ id }) => id === wanted);
   const chosen = agents[windowOf(cursorOf(model.ui, 'agents'), agents.length, 1, indexOf).at];
   const detail = chosen === undefined ? [] : agentDetail(model, chosen, columns).slice(0, Math.floor(lines / 2));
   const room = Math.min(agents.length + 1, lines - detail.length - 1);
-  const list = listView(model, 'agents', { columns: table, rows: agents, id: ({ id }) => id }, columns, room);
+  const list = listView(
+    model,
+    'agents',
+    { columns: table, rows: agents, id: ({ id }) => id, empty: 'no agents yet' },
+    columns,
+    room,
+  );
   return [...list, EMPTY_LINE, ...detail];
 }
 
@@ -59,14 +66,12 @@ function gpusText(gpus: readonly string[]): string {
   return texts.join(', ') || '-';
 }
 
-/** Of all its GPUs together. */
-function busyText(figures: Agent['gpuFigures']): string {
-  const told = figures.flatMap(({ utilization }) => (utilization === undefined ? [] : [utilization]));
-  const mean = told.reduce((sum, one) => sum + one, 0) / told.length;
-  return told.length === 0 ? '-' : `${Math.round(mean * 100)}%`;
+/** Returns the mean utilization of the agent's GPUs. */
+function utilizationText(figures: Agent['gpuFigures']): string {
+  const known = figures.flatMap(({ utilization }) => (utilization === undefined ? [] : [utilization]));
+  const mean = known.reduce((sum, one) => sum + one, 0) / known.length;
+  return known.length === 0 ? '-' : `${Math.round(mean * 100)}%`;
 }
-
-/** What one agent's GPUs do, and the trials that it runs. */
 
 const BAR = 10;
 const GIB = 2 ** 30;
@@ -78,9 +83,7 @@ export function agentDetail(model: Model, agent: Agent, columns: number): Styled
   const gpus =
     agent.gpuFigures.length === 0 ? [] : [...tableOf(gpuColumns(agent), agent.gpuFigures, columns), EMPTY_LINE];
   const trials =
-    running.length === 0
-      ? [line('it runs no trial of this sweep', 'dim')]
-      : tableOf(trialColumns(model), running, columns);
+    running.length === 0 ? [line('idle for this sweep', 'dim')] : tableOf(trialColumns(model), running, columns);
   return [line(visibleText(agent.id), 'bold'), ...gpus, ...trials];
 }
 
@@ -93,7 +96,7 @@ function gpuColumns({ gpus }: Agent): Column<GpuFigures>[] {
   return [
     { header: 'GPU', numeric: true, cell: ({ index }) => String(index) },
     { header: 'name', cell: ({ index }) => gpus[index] ?? '-' },
-    { header: 'in use'.padEnd(BAR + 5), whole: true, cell: ({ utilization }) => barOf(utilization) },
+    { header: 'util'.padEnd(BAR + 5), whole: true, cell: ({ utilization }) => barOf(utilization) },
     {
       header: 'memory'.padEnd(BAR + 5),
       whole: true,
@@ -127,7 +130,7 @@ function trialColumns({ board, state, now }: Model): Column<Trial>[] {
       cell: (trial) => [trial.epoch, parameterText(trial, 'epochs')].filter((part) => part !== '').join('/'),
     },
     { header: metric, numeric: true, cell: ({ metrics }) => formatMetric(metrics[metric]) },
-    { header: 'took', numeric: true, cell: (trial) => formatSpan(tookMs(trial, now)) },
+    { header: 'time', numeric: true, cell: (trial) => formatSpan(tookMs(trial, now)) },
     { header: 'parameters', cell: (trial) => parametersText(trial, state.varying) },
   ];
 }

@@ -14,13 +14,13 @@ import type { CurvePoint } from '../state/curve-cache.ts';
 import { placeOf, type SortKey } from '../state/order.ts';
 import { tookMs } from '../state/summary.ts';
 
-/** A column of the leaderboard: how it looks, and how rows stand by it. */
+/** A column of the leaderboard, with the key that sorts rows by it. */
 export interface BoardColumn extends Column<BoardRow> {
   readonly key: (row: ConfigRow) => SortKey;
-  /** Whether the most comes first. */
+  /** Whether the highest value comes first. */
   readonly descending: boolean;
-  /** Never scrolled past. */
-  readonly fixed?: true;
+  /** Whether the column stays in place when the others scroll. */
+  readonly fixed?: true | undefined;
 }
 
 export interface ColumnContext {
@@ -28,25 +28,27 @@ export interface ColumnContext {
   readonly varying: readonly string[];
   readonly curveOf: (trialId: string) => readonly CurvePoint[];
   readonly now: number;
-  /** Of the terminal. */
+  /** The width of the terminal. */
   readonly width: number;
 }
 
-/** The trial that a line is about: its own, or the one that stands for its config. */
+/** Returns the row's own trial, or the trial that represents its config. */
 export function trialOf({ config, trial }: BoardRow, board: Board): Trial {
   const [own] = board.metrics;
   return trial ?? bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
 }
 
-/** Every column, the ones that matter most first. */
+/** Returns every column, the most important first. */
 export function boardColumns(context: ColumnContext): BoardColumn[] {
   const { board, varying } = context;
   const shown = new Set(board.metrics.map(({ name }) => name));
-  // On a narrow terminal what tells the trials apart is worth more.
+  // On a narrow terminal, parameters come before the trend and the second rank.
   const narrow = context.width < NARROW;
   const replicated = board.configs.some(({ trials }) => trials.length > 1);
+  const [ownRank, ...otherRanks] = ranks(board);
   return [
-    ...ranks(board),
+    ...(ownRank === undefined ? [] : [ownRank]),
+    ...(narrow ? [] : otherRanks),
     ...board.metrics.map((metric) => ({
       ...metricColumn(metric.name, metric.goal === 'maximize'),
       fixed: true as const,
@@ -54,16 +56,16 @@ export function boardColumns(context: ColumnContext): BoardColumn[] {
     ...(narrow ? [] : [trend(context)]),
     name(board),
     ...varying.filter((parameter) => parameter !== SEED).map(parameterColumn),
-    // Replicates have theirs beside their name.
+    // Replicates show their seed beside their name.
     ...(varying.includes(SEED) && !replicated ? [seeds()] : []),
     ...progress(context),
-    ...(narrow ? [trend(context)] : []),
+    ...(narrow ? [...otherRanks.map((column) => ({ ...column, fixed: undefined })), trend(context)] : []),
     ...board.metricNames.filter((metric) => !shown.has(metric)).map((metric) => metricColumn(metric, false)),
   ];
 }
 
 function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
-  const place = (row: ConfigRow, m: number): number | undefined => {
+  const rank = (row: ConfigRow, m: number): number | undefined => {
     const order = ranked[m];
     const value = meanOf(row, metrics[m]?.name ?? '');
     return order === undefined || value === undefined ? undefined : placeOf(order, value);
@@ -71,19 +73,19 @@ function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
   return metrics.map(({ name, goal }, m): BoardColumn => {
     const own = m === 0;
     return {
-      header: own ? '#' : `#${name}`,
+      header: own ? '#' : `${name} rank`,
       numeric: true,
       fixed: true,
-      // By what the place is by: the place itself moves with every other row.
+      // Sorts by the ranked value: the rank changes whenever another row does.
       descending: goal === 'maximize',
       key: (row) => meanOf(row, name),
       cell: ({ config, trial }) => {
         if (trial !== undefined) return '';
-        // A star for what none beats in both.
+        // A star marks the Pareto front of both metrics.
         const star = own && metrics.length > 1 ? (pareto.has(config.id) ? '★' : ' ') : '';
-        return `${star}${place(config, m) ?? '-'}`;
+        return `${star}${rank(config, m) ?? '-'}`;
       },
-      style: ({ config, trial }) => (trial === undefined && place(config, m) === 1 ? 'bold' : undefined),
+      style: ({ config, trial }) => (trial === undefined && rank(config, m) === 1 ? 'bold' : undefined),
     };
   });
 }
@@ -106,7 +108,7 @@ function metricColumn(name: string, descending: boolean): BoardColumn {
 
 const NARROW = 100;
 
-/** The own metric over the epochs. */
+/** The sweep's metric over the epochs. Sorts by the change from the first to the last epoch. */
 function trend({ board, curveOf, width }: ColumnContext): BoardColumn {
   const metric = board.metrics[0]?.name ?? '';
   const cells = width < NARROW ? 8 : 12;
@@ -114,7 +116,6 @@ function trend({ board, curveOf, width }: ColumnContext): BoardColumn {
     header: 'trend'.padEnd(cells),
     whole: true,
     descending: true,
-    // By how much it fell or rose, from its first epoch known to its last.
     key: (row) => {
       const points = curveOf(trialOf({ id: '', config: row, trial: undefined }, board).id);
       const [first, last] = [points[0]?.metrics[metric], points.at(-1)?.metrics[metric]];
@@ -192,13 +193,13 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       cell: ({ config, trial }) => {
         if (trial !== undefined) return trialState.of(trial.state);
         const { state, count } = configState(config);
-        return count === config.trials.length ? state : `${state} ${count}/${config.trials.length}`;
+        return count === config.trials.length ? state : `${count} of ${config.trials.length} ${state}`;
       },
       style: ({ config, trial }) =>
         trialStyle(trial === undefined ? configState(config).state : trialState.of(trial.state)),
     },
     {
-      header: 'tries',
+      header: 'attempts',
       numeric: true,
       descending: true,
       key: (row) => of(row).attempts,
@@ -211,7 +212,7 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       cell: (row) => trialOf(row, board).agentId || '-',
     },
     {
-      header: 'took',
+      header: 'time',
       numeric: true,
       descending: true,
       key: (row) => tookMs(of(row), now) || undefined,

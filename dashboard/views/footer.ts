@@ -1,6 +1,7 @@
 import { formatSpan } from '../../lib/text/duration.ts';
 import { line, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
+import { truncate } from '../../lib/text/truncate.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { type Command, keyLabel, keysOf } from '../keys.ts';
 import type { Model } from '../state/model.ts';
@@ -8,10 +9,13 @@ import { viewOf } from '../state/ui.ts';
 
 export const FOOTER_LINES = 2;
 
-/** What is worth the last line, where there is room; the help has all. */
+/** Shown in full, however long the question is. */
+const ANSWERS = ' [y/N]';
+
+/** The key hints of the last line, most useful first. The help lists every key. */
 const HINTS: readonly (readonly [Command, string])[] = [
-  ['enter', 'in'],
-  ['back', 'out'],
+  ['enter', 'open'],
+  ['back', 'back'],
   ['filter', 'filter'],
   ['sort', 'sort'],
   ['mark', 'mark'],
@@ -19,7 +23,7 @@ const HINTS: readonly (readonly [Command, string])[] = [
   ['earlier', 'earlier'],
   ['later', 'later'],
   ['metric', 'metric'],
-  ['pair', 'pair'],
+  ['pair', 'next pair'],
   ['log', 'log'],
   ['freeze', 'freeze'],
   ['pause', 'pause'],
@@ -29,22 +33,26 @@ const HINTS: readonly (readonly [Command, string])[] = [
   ['help', 'help'],
 ];
 
-/** A question or what is typed; else what an act came to; else the latest event. Below it the keys. */
-export function footer(model: Model): StyledLine[] {
-  return [statusLine(model), hints(model)];
+/** Draws the status line and the key hints. */
+export function footer(model: Model, columns: number): StyledLine[] {
+  return [statusLine(model, columns), hints(model)];
 }
 
-export function statusLine({ ui, state }: Model): StyledLine {
+/** Draws the open prompt, otherwise the last message, the filter or the latest event. */
+export function statusLine({ ui, state }: Model, columns: number): StyledLine {
   const { prompt, status } = ui;
-  if (prompt?.kind === 'confirm') return line(visibleText(prompt.question), 'yellow');
+  if (prompt?.kind === 'confirm') {
+    const question = truncate(visibleText(prompt.question), Math.max(1, columns - ANSWERS.length));
+    return line(question + ANSWERS, 'yellow');
+  }
   if (prompt !== undefined) {
     const sign = prompt.kind === 'filter' ? '/' : ':';
-    const wrong = status?.failed ? `  ${visibleText(status.text)}` : '';
+    const error = status?.failed ? `  ${visibleText(status.text)}` : '';
     return {
       segments: [
         { text: `${sign}${visibleText(prompt.text)}`, style: 'bold' },
         { text: '█' },
-        { text: wrong, style: 'yellow' },
+        { text: error, style: 'yellow' },
       ],
     };
   }

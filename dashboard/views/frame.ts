@@ -1,4 +1,4 @@
-/** A whole screen, line by line, from everything that is known. */
+/** The whole screen as lines: header, current view, footer. */
 import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf, viewOf } from '../state/ui.ts';
@@ -9,37 +9,38 @@ import { HEADER_LINES, header } from './header.ts';
 import { leaderboard } from './leaderboard.ts';
 import { eventsView, sweepsView } from './list-views.ts';
 import { parametersView } from './parameters-view.ts';
-import { explainView, helpView } from './text-views.ts';
+import { explainView, helpView, logView } from './text-views.ts';
 import { trialView } from './trial-view.ts';
 
-/** Of the terminal. */
+/** The size of the terminal. */
 export interface Size {
   readonly columns: number;
   readonly rows: number;
 }
 
-/** A smaller terminal gets the body alone, and what is asked or answered. */
+/** A smaller terminal shows the body only, with the status line over its last line when there is a prompt or message. */
 const LEAST_ROWS = HEADER_LINES + FOOTER_LINES + 4;
 
-/** Lines between header and footer. */
+/** Returns the number of lines between header and footer. */
 export const bodyLines = ({ rows }: Size): number => (rows < LEAST_ROWS ? rows : rows - HEADER_LINES - FOOTER_LINES);
 
-/** How far a view of text can be scrolled, in lines; 0 for lists. */
+/** Returns how far a text view can scroll, in lines; 0 for lists. */
 export function maxScroll(model: Model, size: Size): number {
   return Math.max(0, textOf(model, size).length - bodyLines(size));
 }
 
-/** Exactly as many lines as the terminal has. */
+/** Returns exactly as many lines as the terminal has. */
 export function frameOf(model: Model, size: Size): StyledLine[] {
   const lines = bodyLines(size);
   const body = listOf(model, size) ?? scrolled(model, size, lines);
   const filled = [...body.slice(0, lines), ...Array<StyledLine>(Math.max(0, lines - body.length)).fill(EMPTY_LINE)];
   if (size.rows < LEAST_ROWS) {
-    // A question has to be seen, whatever it covers.
     const { prompt, status } = model.ui;
-    return prompt === undefined && status === undefined ? filled : [...filled.slice(0, -1), statusLine(model)];
+    return prompt === undefined && status === undefined
+      ? filled
+      : [...filled.slice(0, -1), statusLine(model, size.columns)];
   }
-  return [...header(model, size.columns), ...filled, ...footer(model)];
+  return [...header(model, size.columns), ...filled, ...footer(model, size.columns)];
 }
 
 function listOf(model: Model, size: Size): StyledLine[] | undefined {
@@ -69,7 +70,7 @@ function textOf(model: Model, { columns, rows }: Size): StyledLine[] {
     case 'parameters':
       return parametersView(model, columns, lines);
     case 'log':
-      return model.log.length === 0 ? [line('nothing was written', 'dim')] : model.log.map((text) => line(text));
+      return logView(model);
     case 'explain':
       return explainView(model, columns);
     case 'help':
@@ -79,7 +80,7 @@ function textOf(model: Model, { columns, rows }: Size): StyledLine[] {
   }
 }
 
-/** The last line on the screen says when there is more below. */
+/** Returns the visible part of a text view. The last line counts the lines below it. */
 function scrolled(model: Model, size: Size, lines: number): StyledLine[] {
   const text = textOf(model, size);
   const furthest = Math.max(0, text.length - lines);
@@ -87,5 +88,5 @@ function scrolled(model: Model, size: Size, lines: number): StyledLine[] {
   const shown = text.slice(offset, offset + lines);
   const below = text.length - offset - lines;
   if (below <= 0) return shown;
-  return [...shown.slice(0, -1), line(`... ${below + 1} more lines below (j)`, 'dim')];
+  return [...shown.slice(0, -1), line(`... ${below + 1} more lines (j)`, 'dim')];
 }

@@ -1,4 +1,5 @@
 import { parameterText } from '../../lib/domain/parameters.ts';
+import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
@@ -6,11 +7,11 @@ import { visibleText } from '../../lib/text/visible-text.ts';
 import { AgentState, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import { goal, sweepState } from '../../proto/names.ts';
 import { stateBar } from '../draw/text-charts.ts';
+import { PANES } from '../source.ts';
 import type { Model } from '../state/model.ts';
 import type { Summary } from '../state/summary.ts';
-import { PANES } from '../state/ui.ts';
 
-/** Lines that the header takes. */
+/** Height of the header in lines. */
 export const HEADER_LINES = 6;
 
 const TALLY_COLUMNS = 22;
@@ -24,17 +25,17 @@ const NO_COUNTS: TrialCounts = {
   cancelled: 0,
 };
 
-/** The sweep, its state, a bar by trial state, pace and end, who works on it, what all trials share, and the panes. */
+/** Draws the sweep and its state, progress, counts, rate and agents, the shared parameters, and the list of panes. */
 export function header(model: Model, columns: number): StyledLine[] {
   const { state, summary } = model;
   const { sweep } = state;
   if (sweep === undefined) {
-    const waiting = [
+    const connecting = [
       line('connecting...'),
       { segments: notices(model) },
       ...Array<StyledLine>(HEADER_LINES - 3).fill(EMPTY_LINE),
     ];
-    return [...waiting, panes(model)];
+    return [...connecting, panes(model)];
   }
   const name = sweepState.of(sweep.state);
   const percent = summary.total === 0 ? 0 : Math.floor((summary.ended / summary.total) * 100);
@@ -44,20 +45,20 @@ export function header(model: Model, columns: number): StyledLine[] {
       segments: [
         { text: visibleText(sweep.name), style: 'bold' },
         { text: `  ${visibleText(sweep.id)}  ` },
-        { text: name, style: sweepStyle(name) },
-        { text: sweep.reason === '' ? '' : `  ${visibleText(sweep.reason)}` },
+        { text: `${name}${pausedFor(model)}`, style: sweepStyle(name) },
+        { text: sweep.reason === '' ? '' : `: ${visibleText(sweep.reason)}` },
         ...notices(model),
       ],
     },
     { segments: [...stateBar(sweep.counts ?? NO_COUNTS, Math.max(10, columns - TALLY_COLUMNS)), { text: tally }] },
-    { segments: countsAndFailures(model, summary) },
+    { segments: trialCounts(model, summary) },
     line(pace(model, summary), 'dim'),
     line(constants(model), 'dim'),
     panes(model),
   ];
 }
 
-/** What the user must not overlook. */
+/** A lost connection, a frozen display, a replay, read-only mode. */
 function notices({ connection, ui, banner, readonly, now }: Model): Segment[] {
   const away = connection.lostSinceMs;
   return [
@@ -65,11 +66,11 @@ function notices({ connection, ui, banner, readonly, now }: Model): Segment[] {
       ? []
       : [
           {
-            text: `  COORDINATOR AWAY for ${formatSpan(now - away)}, since ${clock(away)}: ${visibleText(connection.why)}`,
+            text: `  COORDINATOR UNREACHABLE for ${formatSpan(now - away)}, since ${clock(away)}: ${visibleText(connection.reason)}`,
             style: 'yellow' as const,
           },
         ]),
-    ...(ui.frozen ? [{ text: '  FROZEN (u goes on)', style: 'yellow' as const }] : []),
+    ...(ui.frozen ? [{ text: '  FROZEN (u resumes)', style: 'yellow' as const }] : []),
     ...(banner === '' ? [] : [{ text: `  ${visibleText(banner)}`, style: 'magenta' as const }]),
     ...(readonly ? [{ text: '  read-only', style: 'dim' as const }] : []),
   ];
@@ -77,26 +78,43 @@ function notices({ connection, ui, banner, readonly, now }: Model): Segment[] {
 
 const clock = (ms: number): string => new Date(ms).toTimeString().slice(0, 8);
 
-function countsAndFailures({ state }: Model, { elapsedMs, failures }: Summary): Segment[] {
-  const counts = Object.entries(state.sweep?.counts ?? {}).filter(([, count]) => count > 0);
-  const told = failures.map(([name, count]) => `${count} ${name}`).join(', ');
-  return [
-    { text: `${counts.map(([key, count]) => `${count} ${key}`).join(' · ')} · ${formatSpan(elapsedMs)}` },
-    ...(told === '' ? [] : [{ text: ` · failed: ${told}`, style: 'yellow' as const }]),
-  ];
+/** Returns how long ago the sweep was paused, when the event is known. */
+function pausedFor({ state: { sweep, events }, now }: Model): string {
+  if (sweep?.state !== 'SWEEP_STATE_PAUSED') return '';
+  const paused = events.findLast(({ kind }) => kind === 'sweep paused');
+  return paused === undefined ? '' : ` ${wholeSpan(now - paused.atMs)} ago`;
+}
+
+/** A span without fractions of a second: `12s`. */
+const wholeSpan = (ms: number): string => formatSpan(Math.floor(ms / 1000) * 1000).replace(/\.0s$/, 's');
+
+/** Counts by state, with offered trials counted as pending; failures by class; how long the sweep has run. */
+function trialCounts({ state: { sweep } }: Model, { elapsedMs, failures }: Summary): Segment[] {
+  const { offered, ...counts } = sweep?.counts ?? NO_COUNTS;
+  const classes = failures.map(([name, count]) => `${count} ${name}`).join(', ');
+  const segments = Object.entries({ ...counts, pending: counts.pending + offered })
+    .filter(([, count]) => count > 0)
+    .flatMap(([name, count]): Segment[] => {
+      if (name !== 'failed') return [{ text: `${count} ${name} · ` }];
+      return [{ text: `${count} failed${classes === '' ? '' : ` (${classes})`}`, style: 'yellow' }, { text: ' · ' }];
+    });
+  const ended = sweep !== undefined && sweepEnded(sweep);
+  return [...segments, { text: `${ended ? 'ran' : 'running'} for ${wholeSpan(elapsedMs)}` }];
 }
 
 function pace({ state }: Model, { perMinute, etaMs, etaRangeMs, slotMs, gpuMs }: Summary): string {
-  const connected = state.agents.filter((agent) => agent.state !== AgentState.LOST);
-  const busy = connected.reduce((sum, agent) => sum + agent.busy, 0);
-  const slots = connected.reduce((sum, agent) => sum + agent.slots, 0);
+  const up = state.agents.filter((agent) => agent.state !== AgentState.LOST);
+  const lost = state.agents.length - up.length;
+  const busy = up.reduce((sum, agent) => sum + agent.busy, 0);
+  const slots = up.reduce((sum, agent) => sum + agent.slots, 0);
   const range = etaRangeMs === undefined ? '' : ` (${formatSpan(etaRangeMs[0])} to ${formatSpan(etaRangeMs[1])})`;
-  const backends = [...new Set(connected.map((agent) => agent.backend).filter(Boolean))].join(', ');
+  const backends = [...new Set(up.map((agent) => agent.backend).filter(Boolean))].join(', ');
   return visibleText(
     [
-      perMinute === undefined ? 'pace unknown yet' : `${perMinute.toFixed(1)} trials/min`,
-      ...(etaMs === undefined ? [] : [`about ${formatSpan(etaMs)} left${range}`]),
-      `${connected.length} of ${state.agents.length} agents, ${busy}/${slots} slots busy ${backends}`.trimEnd(),
+      perMinute === undefined ? 'no trial finished yet' : `${perMinute.toFixed(1)} trials/min`,
+      ...(etaMs === undefined ? [] : [`${formatSpan(etaMs)} left${range}`]),
+      `${up.length} ${up.length === 1 ? 'agent' : 'agents'} up${lost === 0 ? '' : `, ${lost} lost`}`,
+      `${busy}/${slots} slots busy${backends === '' ? '' : ` (${backends})`}`,
       gpuMs > 0 ? `${hours(gpuMs)} GPU-hours` : `${hours(slotMs)} slot-hours`,
     ].join(' · '),
   );
@@ -104,7 +122,7 @@ function pace({ state }: Model, { perMinute, etaMs, etaRangeMs, slotMs, gpuMs }:
 
 const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
 
-/** The objective, and the parameters that all trials share. */
+/** Returns the objective and the parameters that all trials share. */
 function constants({ state }: Model): string {
   const [first] = state.trials.values();
   const metric = state.sweep?.metric;

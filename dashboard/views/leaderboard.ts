@@ -5,10 +5,10 @@ import { cursorOf, windowOf } from '../state/ui.ts';
 import { type BoardColumn, boardColumns } from './board-columns.ts';
 
 const GUTTER = 2;
-/** Room for how many columns there was no room for. */
-const MORE = 4;
+/** Columns kept free for the number of hidden columns. */
+const HIDDEN_COLUMNS = 10;
 
-/** Configs in the user's order, a window of them around the cursor. */
+/** Draws the configs around the cursor, in the user's order. */
 export function leaderboard(model: Model, columns: number, lines: number): StyledLine[] {
   const { state, board, rows, ui, curveOf, now } = model;
   const all = boardColumns({ board, varying: state.varying, curveOf, now, width: columns });
@@ -16,17 +16,12 @@ export function leaderboard(model: Model, columns: number, lines: number): Style
   const room = Math.max(1, lines - 1);
   const { at, offset } = windowOf(cursorOf(ui, 'sweep'), rows.length, room, rows.indexOf);
   const window = rows.slice(offset, offset + room);
-  const {
-    header,
-    rows: cells,
-    hidden,
-  } = layoutTable(
-    shown.map((column) => ({ ...column, header: headed(column, model) })),
-    window,
-    columns - GUTTER - MORE,
-  );
-  const more = hidden.length > 0 ? ` +${hidden.length}>` : '';
-  const less = shown.length < all.length ? `<${all.length - shown.length} ` : '  ';
+  const table = shown.map((column) => ({ ...column, header: headed(column, model) }));
+  const whole = layoutTable(table, window, columns - GUTTER);
+  const fits = whole.hidden.length === 0;
+  const { header, rows: cells, hidden } = fits ? whole : layoutTable(table, window, columns - GUTTER - HIDDEN_COLUMNS);
+  const more = hidden.length > 0 ? `  ${hidden.length} more →` : '';
+  const less = shown.length < all.length ? `←${all.length - shown.length}` : '  ';
   return [
     { segments: [{ text: less.padEnd(GUTTER), style: 'dim' }, ...header, { text: more, style: 'dim' }] },
     ...window.map((row, i): StyledLine => {
@@ -46,15 +41,17 @@ function scrolled(columns: readonly BoardColumn[], from: number): BoardColumn[] 
   return [...fixed, ...columns.filter((column) => !column.fixed).slice(from)];
 }
 
-function headed({ header }: BoardColumn, { ui, board }: Model): string {
+/** Returns the column's header, with an arrow if it sorts: ▲ lowest first, ▼ highest first. */
+function headed({ header, descending }: BoardColumn, { ui, board }: Model): string {
   const sorted = ui.sortColumn ?? board.metrics[0]?.name;
-  return header.trimEnd() === sorted ? `${header.trimEnd()}${ui.reversed ? '▲' : '▼'}` : header;
+  if (header.trimEnd() !== sorted) return header;
+  return `${header.trimEnd()} ${descending === ui.reversed ? '▲' : '▼'}`;
 }
 
 function empty({ ui, state }: Model): StyledLine {
   if (state.sweep === undefined) return EMPTY_LINE;
   return line(
-    ui.filterText === '' ? '  no trials yet' : `  nothing matches ${ui.filterText}: "/" and Enter takes it off`,
+    ui.filterText === '' ? '  no trials yet' : `  no trial matches ${ui.filterText} (q clears the filter)`,
     'dim',
   );
 }

@@ -1,3 +1,4 @@
+/** Tables with a cursor, and two views made of one: sweeps and events. */
 import { parametersText } from '../../lib/domain/parameters.ts';
 import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
@@ -8,17 +9,18 @@ import { type Column, layoutTable } from '../../lib/text/table.ts';
 import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { Model } from '../state/model.ts';
+import { eventId, eventRows, sweepRows } from '../state/selectors.ts';
 import { cursorOf, type ViewKind, windowOf } from '../state/ui.ts';
 
-/** A table with a cursor: agents, events, sweeps. */
-
-/** Room to say how many columns there is no room for. */
-const MORE_COLUMNS = 4;
+/** Columns kept free for the number of hidden columns. */
+const HIDDEN_COLUMNS = 8;
 
 export interface List<Row> {
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
   readonly id: (row: Row) => string;
+  /** Shown when there are no rows. */
+  readonly empty: string;
 }
 
 export function listView<Row>(
@@ -28,7 +30,7 @@ export function listView<Row>(
   width: number,
   lines: number,
 ): StyledLine[] {
-  const { columns, rows, id } = list;
+  const { columns, rows, id, empty } = list;
   const room = Math.max(1, lines - 1);
   const indexOf = (wanted: string) => rows.findIndex((row) => id(row) === wanted);
   const { at, offset } = windowOf(cursorOf(model.ui, view), rows.length, room, indexOf);
@@ -38,19 +40,19 @@ export function listView<Row>(
     header,
     rows: cells,
     hidden,
-  } = whole.hidden.length === 0 ? whole : layoutTable(columns, window, Math.max(1, width - MORE_COLUMNS));
-  const more = hidden.length === 0 ? '' : ` +${hidden.length}`;
+  } = whole.hidden.length === 0 ? whole : layoutTable(columns, window, Math.max(1, width - HIDDEN_COLUMNS));
+  const hiddenText = hidden.length === 0 ? '' : `  ${hidden.length} more`;
   return [
-    { segments: [...header, { text: more, style: 'dim' }] },
+    { segments: [...header, { text: hiddenText, style: 'dim' }] },
     ...cells.map((segments, i): StyledLine => ({ segments, cursor: offset + i === at })),
-    ...(rows.length === 0 ? [line('nothing yet', 'dim')] : []),
+    ...(rows.length === 0 ? [line(empty, 'dim')] : []),
     ...Array<StyledLine>(Math.max(0, room - Math.max(1, cells.length))).fill(EMPTY_LINE),
   ];
 }
 
-const BAR = 12;
+const BAR = 8;
 
-/** Every sweep of the coordinator, the newest first. */
+/** Draws every sweep of the coordinator, newest first. */
 export function sweepsView(model: Model, columns: number, lines: number): StyledLine[] {
   const rows = sweepRows(model);
   const table: Column<Sweep>[] = [
@@ -66,25 +68,23 @@ export function sweepsView(model: Model, columns: number, lines: number): Styled
     { header: 'running', numeric: true, cell: ({ counts }) => String(counts?.running ?? 0) },
     { header: 'failed', numeric: true, cell: ({ counts }) => String(counts?.failed ?? 0) },
     {
-      header: 'took',
+      header: 'time',
       numeric: true,
       cell: ({ createdAtMs, endedAtMs }) => formatSpan((endedAtMs || model.now) - createdAtMs),
     },
-    // What a narrow terminal has no room for comes last.
+    // Narrow terminals hide the last columns.
     { header: 'priority', numeric: true, cell: ({ priority, weight }) => `${priority} ×${weight}` },
     { header: 'metric', cell: ({ metric }) => metric?.name ?? '-' },
     { header: 'trainer', cell: ({ trainer }) => trainer },
     { header: 'reason', cell: ({ reason }) => reason },
   ];
-  return listView(model, 'sweeps', { columns: table, rows, id: ({ id }) => id }, columns, lines);
-}
-
-/** As the view lists them: the watched one as the stream has it, which is newer than the list. */
-export function sweepRows({ sweeps, state }: Pick<Model, 'sweeps' | 'state'>): Sweep[] {
-  const watched = state.sweep;
-  const known = sweeps.map((sweep) => (sweep.id === watched?.id ? watched : sweep));
-  const all = watched === undefined || known.includes(watched) ? known : [...known, watched];
-  return all.toSorted((a, b) => b.createdAtMs - a.createdAtMs || Number(b.id) - Number(a.id));
+  return listView(
+    model,
+    'sweeps',
+    { columns: table, rows, id: ({ id }) => id, empty: 'no sweeps yet' },
+    columns,
+    lines,
+  );
 }
 
 function bar(sweep: Sweep): string {
@@ -93,16 +93,16 @@ function bar(sweep: Sweep): string {
   return '█'.repeat(cells) + '░'.repeat(BAR - cells);
 }
 
-/** What happened, the newest first. */
+/** Draws the events, newest first. */
 export function eventsView(model: Model, columns: number, lines: number): StyledLine[] {
   const { state } = model;
   const startedAtMs = state.sweep?.createdAtMs ?? 0;
   const table: Column<Event>[] = [
-    { header: 'at', numeric: true, cell: ({ atMs }) => `+${formatSpan(atMs - startedAtMs)}` },
+    { header: 'time', numeric: true, cell: ({ atMs }) => `+${formatSpan(atMs - startedAtMs)}` },
     { header: 'trial', cell: ({ trialId }) => shortId(trialId) || '-' },
-    { header: 'try', numeric: true, cell: ({ attempt }) => (attempt === 0 ? '' : String(attempt)) },
+    { header: 'attempt', numeric: true, cell: ({ attempt }) => (attempt === 0 ? '' : String(attempt)) },
     {
-      header: 'what',
+      header: 'event',
       cell: ({ kind }) => kind,
       style: ({ detail }) => (detail.startsWith('failed') ? 'yellow' : undefined),
     },
@@ -115,9 +115,11 @@ export function eventsView(model: Model, columns: number, lines: number): Styled
       },
     },
   ];
-  return listView(model, 'events', { columns: table, rows: eventRows(model), id: eventId }, columns, lines);
+  return listView(
+    model,
+    'events',
+    { columns: table, rows: eventRows(model), id: eventId, empty: 'no events yet' },
+    columns,
+    lines,
+  );
 }
-
-export const eventRows = ({ state, earlierEvents }: Pick<Model, 'state' | 'earlierEvents'>): Event[] =>
-  [...earlierEvents, ...state.events].reverse();
-export const eventId = ({ seq }: Event): string => String(seq);

@@ -1,3 +1,4 @@
+/** Panels that the trial and compare views share: curves and reconstructions. */
 import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { sideBySide } from '../draw/layout.ts';
 import { imageLines, imageSize, shrinkToFit } from '../draw/pixel-image.ts';
@@ -5,12 +6,10 @@ import { type ChartSeries, legend, plot } from '../draw/plot.ts';
 import type { CurvePoint } from '../state/curve-cache.ts';
 import type { Model, TrialDetail } from '../state/model.ts';
 
-/** A trial's curves, or several trials' over each other. */
-
 const LOSS = /loss/;
 const PSNR = /psnr/;
-/** More curves than this in one panel cannot be told apart. */
-const MOST_SERIES = 6;
+/** More curves in one panel cannot be told apart. */
+const MAX_SERIES = 6;
 
 export function seriesOf(name: string, points: readonly CurvePoint[], metric: string): ChartSeries {
   return {
@@ -22,8 +21,8 @@ export function seriesOf(name: string, points: readonly CurvePoint[], metric: st
 }
 
 /**
- * Losses, PSNRs and the rest, each in a panel of its own, side by side.
- * @param metric comes first, over the others of its panel
+ * Draws losses, PSNRs and other metrics in separate panels, side by side.
+ * @param metric drawn first, on top of the others in its panel
  */
 export function trialPanels(
   points: readonly CurvePoint[],
@@ -44,7 +43,7 @@ export function trialPanels(
   if (groups.length === 0) return plot('curves', [], width, height);
   const each = Math.floor((width - 2 * (groups.length - 1)) / groups.length);
   const panels = groups.map((group) => {
-    const series = group.names.slice(0, MOST_SERIES).map((name) => seriesOf(name, points, name));
+    const series = group.names.slice(0, MAX_SERIES).map((name) => seriesOf(name, points, name));
     const [only, second] = group.names;
     if (only !== undefined && second === undefined) return plot(only, series, each, height);
     return [...plot(group.title, series, each, height), ...legend(series, each)];
@@ -55,19 +54,7 @@ export function trialPanels(
   );
 }
 
-/** Reconstructions of a trial at an epoch. */
-
-/** The epoch that is shown: so many looks back from the newest. */
-export function epochShown({ epochs }: TrialDetail, scrub: number): number | undefined {
-  return epochs.at(Math.max(0, epochs.length - 1 - scrub));
-}
-
-/** The trial's nearest look that is not later than the epoch, for a comparison at one epoch. */
-export function epochAt({ epochs }: TrialDetail, epoch: number): number | undefined {
-  return epochs.findLast((own) => own <= epoch) ?? epochs[0];
-}
-
-/** @param lines at most so many */
+/** Draws the reconstructions of a trial at an epoch, in at most `lines` lines. */
 export function reconstruction(
   model: Model,
   detail: TrialDetail | undefined,
@@ -75,13 +62,13 @@ export function reconstruction(
   columns: number,
   lines: number,
 ): StyledLine[] {
-  if (detail === undefined) return [line('reconstructions: asking for them...', 'dim')];
+  if (detail === undefined) return [line('loading reconstructions...', 'dim')];
   if (epoch === undefined) return [line('no reconstructions', 'dim')];
   const at = detail.epochs.indexOf(epoch);
-  const scrubbed = detail.epochs.length > 1 ? ` (${at + 1} of ${detail.epochs.length}: [ and ])` : '';
-  const title = line(`after epoch ${epoch}${scrubbed}: input, (noisy,) output`, 'bold');
+  const position = detail.epochs.length > 1 ? ` (${at + 1} of ${detail.epochs.length}, [ ] to switch)` : '';
+  const title = line(`reconstructions after epoch ${epoch}${position}: input, noisy input (if any), output`, 'bold');
   const shown = detail.images.get(epoch);
-  if (shown === undefined) return [title, line('asking for the picture...', 'dim')];
+  if (shown === undefined) return [title, line('loading the image...', 'dim')];
   const shrink = shrinkToFit(shown.pixels, columns, Math.max(1, lines - 1));
   if (!model.kitty) return [title, ...imageLines(shown.pixels, shrink, model.style)];
   const size = imageSize(shown.pixels, shrink);

@@ -1,4 +1,3 @@
-import { SEED } from '../../lib/domain/parameters.ts';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
@@ -6,25 +5,23 @@ import { pad, truncate } from '../../lib/text/truncate.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { sideBySide } from '../draw/layout.ts';
 import { heatMap } from '../draw/text-charts.ts';
+import type { Importance } from '../source.ts';
 import { crossTable, type Level, marginalLevels } from '../state/marginals.ts';
-import type { Importance, Model } from '../state/model.ts';
-import { metricShown } from './metric-shown.ts';
+import type { Model } from '../state/model.ts';
+import { metricShown, pairShown, parametersByImportance } from '../state/selectors.ts';
 
 const WIDE = 120;
 const BAR = 16;
 const VALUE = 14;
 
-/** Each parameter's effect on a metric over everything else, how much it matters, and two of them crossed. */
+/** Draws the effect and importance of each parameter on a metric, and a heat map of two parameters. */
 export function parametersView(model: Model, columns: number, lines: number): StyledLine[] {
   const { board, importance } = model;
   const metric = metricShown(model);
   const goal = board.metrics.find(({ name }) => name === metric)?.goal ?? usualGoal(metric);
   const current = importance?.metric === metric ? importance : undefined;
   const names = parametersByImportance(model);
-  const head = line(
-    `${visibleText(metric)}, ${goal} (m: the next metric); mean ± standard deviation over trials`,
-    'bold',
-  );
+  const head = line(`${visibleText(metric)}, ${goal} (m: next metric); mean ± standard deviation over trials`, 'bold');
   if (names.length === 0) return [head, line('no parameter varies', 'dim')];
   const wide = columns >= WIDE;
   const left = wide ? Math.floor(columns / 2) : columns;
@@ -43,14 +40,6 @@ export function parametersView(model: Model, columns: number, lines: number): St
   ];
 }
 
-/** The one that matters most first; those of which nothing is known in order of name. Seeds are no parameter. */
-export function parametersByImportance({ state, importance, ui, board }: Model): string[] {
-  const names = state.varying.filter((name) => name !== SEED);
-  const current = importance?.metric === metricShown({ ui, board }) ? importance : undefined;
-  const share = new Map(current?.effects.map((effect) => [effect.parameter, effect.share]));
-  return names.toSorted((a, b) => (share.get(b) ?? 0) - (share.get(a) ?? 0) || (a < b ? -1 : 1));
-}
-
 function titleOf(name: string, importance: Importance | undefined): Segment[] {
   const effect = importance?.effects.find(({ parameter }) => parameter === name);
   const title: Segment = { text: visibleText(name), style: 'bold' };
@@ -66,7 +55,7 @@ function titleOf(name: string, importance: Importance | undefined): Segment[] {
   ];
 }
 
-/** A bar from the worst level to the best, so that the direction is seen at once. */
+/** Draws one line per value of a parameter. The longest bar is the best value, whatever the goal. */
 function levelLines(levels: readonly Level[], minimize: boolean, width: number): StyledLine[] {
   if (levels.length === 0) return [line('  no result yet', 'dim')];
   const means = levels.map(({ mean }) => mean);
@@ -100,17 +89,8 @@ function heatOf(model: Model, metric: string, minimize: boolean, width: number, 
     value: crossing.mean,
     minimize,
   };
-  const title = line(visibleText(`${down} by ${across} (h: the next two; ":heat A B")`), 'bold');
+  const title = line(visibleText(`${down} by ${across} (h: next pair; ":heat A B")`), 'bold');
   return [title, ...heatMap(map, width, Math.max(6, lines - 6))];
-}
-
-/** The two that the user chose, else the two that matter most. */
-export function pairShown(model: Model): readonly [string, string] | undefined {
-  const names = parametersByImportance(model);
-  const chosen = model.ui.pair;
-  if (chosen?.every((name) => names.includes(name))) return chosen;
-  const [first, second] = names;
-  return first === undefined || second === undefined ? undefined : [first, second];
 }
 
 function interactions(importance: Importance | undefined): StyledLine[] {

@@ -1,3 +1,4 @@
+/** Views of plain text: help, log, explanation. */
 import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { sideBySide, wrapped } from '../draw/layout.ts';
 import { keyLabel, keysOf } from '../keys.ts';
@@ -5,12 +6,11 @@ import type { Model } from '../state/model.ts';
 import type { ViewKind } from '../state/ui.ts';
 
 const KEY_COLUMN = 12;
-/** Room for two columns of keys. */
+/** From this width, the help has two columns of keys. */
 const WIDE = 130;
 
-/** What works in a view, from the one table of keys. */
-export function helpView(of: ViewKind, readonly: boolean, columns: number): StyledLine[] {
-  const keys = keysOf(of, readonly).map(
+export function helpView(view: ViewKind, readonly: boolean, columns: number): StyledLine[] {
+  const keys = keysOf(view, readonly).map(
     ({ keys: names, about }): StyledLine => ({
       segments: [{ text: names.map(keyLabel).join(' ').padEnd(KEY_COLUMN), style: 'bold' }, { text: ` ${about}` }],
     }),
@@ -18,21 +18,25 @@ export function helpView(of: ViewKind, readonly: boolean, columns: number): Styl
   const half = Math.ceil(keys.length / 2);
   const width = Math.floor(columns / 2) - 1;
   return [
-    line(`keys of the ${of} view`, 'bold'),
+    line(`keys of the ${view} view`, 'bold'),
     EMPTY_LINE,
     ...(columns >= WIDE ? sideBySide([keys.slice(0, half), keys.slice(half)], [width, width]) : keys),
     EMPTY_LINE,
-    line('filters: name, then = != < <= > >= ~ (contains) !~, joined by and, or, not and brackets', 'dim'),
+    line('filter: NAME = != < <= > >= ~ (contains) !~ VALUE, combined with and, or, not, ( )', 'dim'),
     line(
       'names: metrics, parameters, state, agent, trial, config, epoch, attempts, seed, index, backend, failure',
       'dim',
     ),
-    line('★ none is better in both metrics   ● marked   ▸ replicates: → unfolds   × failed', 'dim'),
+    line('★ on the Pareto front of both metrics   ● marked   ▸ has replicates (→ shows them)   × failed', 'dim'),
   ];
 }
 
-/** Why a trial does not run, in the coordinator's words. */
+export function logView({ log }: Pick<Model, 'log'>): StyledLine[] {
+  return log.length === 0 ? [line('no output yet', 'dim')] : log.map((text) => line(text));
+}
+
+/** Draws why a trial is not running, in the coordinator's words. */
 export function explainView({ explanation }: Pick<Model, 'explanation'>, columns: number): StyledLine[] {
-  if (explanation.length === 0) return [line('asking the coordinator...', 'dim')];
+  if (explanation.length === 0) return [line('waiting for the coordinator...', 'dim')];
   return explanation.flatMap((text) => wrapped(text, columns, undefined, '    '));
 }

@@ -6,25 +6,25 @@ import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import type { Attempt, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { attemptOutcome, failureClass, trialState } from '../../proto/names.ts';
+import type { Attempt, Failure, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { attemptOutcome, trialState } from '../../proto/names.ts';
 import { sideBySide, wrapped } from '../draw/layout.ts';
 import { legend, plot } from '../draw/plot.ts';
 import type { Model } from '../state/model.ts';
 import { placeOf } from '../state/order.ts';
+import { epochShown, failureLines, markedRows } from '../state/selectors.ts';
 import { tookMs } from '../state/summary.ts';
-import { markedRows } from './compare-view.ts';
-import { epochShown, reconstruction, seriesOf, trialPanels } from './panels.ts';
+import { reconstruction, seriesOf, trialPanels } from './panels.ts';
 
 const WIDE = 120;
 const PLOT_LINES = 10;
-const PICTURE_LINES = 10;
+const MIN_IMAGE_LINES = 10;
 const LOG_LINES = 8;
 
-/** A trial: how it stands, its curves, attempts, reconstructions and the end of its log. */
+/** Draws a trial: its state, curves, attempts, the end of its log, reconstructions. */
 export function trialView(model: Model, trialId: string, columns: number, lines: number): StyledLine[] {
   const trial = model.state.trials.get(trialId);
-  if (trial === undefined) return [line('this trial is not known any more', 'yellow')];
+  if (trial === undefined) return [line('this trial no longer exists', 'yellow')];
   const detail = model.details.get(trialId);
   const wide = columns >= WIDE;
   const left = wide ? Math.floor((columns * 2) / 3) : columns;
@@ -34,19 +34,19 @@ export function trialView(model: Model, trialId: string, columns: number, lines:
     ...overlay(model, trial, left, PLOT_LINES),
   ];
   const log = [
-    line('log (l: all of it)', 'bold'),
+    line('log (l: full log)', 'bold'),
     ...model.log.slice(-LOG_LINES).map((text) => line(text, 'dim')),
-    ...(model.log.length === 0 ? [line('nothing was written', 'dim')] : []),
+    ...(model.log.length === 0 ? [line('no output yet', 'dim')] : []),
   ];
-  const told = [...attempts(detail?.answer.attempts ?? [], model.now, right), EMPTY_LINE, ...log];
+  const side = [...attempts(detail?.answer.attempts ?? [], model.now, right), EMPTY_LINE, ...log];
   const above = [
     ...heading(model, trial, columns),
-    ...(wide ? sideBySide([curves, told], [left, right]) : [...curves, EMPTY_LINE, ...told]),
+    ...(wide ? sideBySide([curves, side], [left, right]) : [...curves, EMPTY_LINE, ...side]),
     EMPTY_LINE,
   ];
-  // Pictures get the whole width, and what height is left: they are the finer for it.
+  // Images get the full width and the remaining height.
   const epoch = detail && epochShown(detail, model.ui.epochsBack);
-  const height = Math.max(PICTURE_LINES, lines - above.length);
+  const height = Math.max(MIN_IMAGE_LINES, lines - above.length);
   return [...above, ...reconstruction(model, detail, epoch, columns, height)];
 }
 
@@ -74,20 +74,23 @@ function heading(model: Model, trial: Trial, columns: number): StyledLine[] {
         { text: `  ${visibleText(facts.filter(Boolean).join(' · '))}` },
       ],
     },
-    ...(trial.failure === undefined
-      ? []
-      : [line(visibleText(`${failureClass.of(trial.failure.class)}: ${trial.failure.message}`), 'yellow')]),
+    ...(trial.failure === undefined ? [] : failure(trial.failure, columns)),
     ...wrapped(parametersText(trial, withSeed(state.varying)), columns, 'bold'),
     ...wrapped(parametersText(trial, shared), columns, 'dim'),
-    ...standing(model, trial, columns),
+    ...metricLines(model, trial, columns),
     EMPTY_LINE,
   ];
 }
 
+function failure(failed: Failure, columns: number): StyledLine[] {
+  const [first, ...rest] = failureLines(failed);
+  return [...wrapped(first, columns, 'yellow'), ...rest.map((text) => line(visibleText(text), 'dim'))];
+}
+
 const withSeed = (names: readonly string[]): string[] => [...names.filter((name) => name !== SEED), SEED];
 
-/** Every metric, with the config's place where it has one. */
-function standing({ board }: Model, trial: Trial, columns: number): StyledLine[] {
+/** Draws every metric, with the trial's rank where the metric is ranked. */
+function metricLines({ board }: Model, trial: Trial, columns: number): StyledLine[] {
   const places = board.metrics.map(({ name }, m) => {
     const value = trial.metrics[name];
     const order = board.ranked[m];
@@ -97,20 +100,21 @@ function standing({ board }: Model, trial: Trial, columns: number): StyledLine[]
     .sort()
     .map((name) => {
       const place = places.find(([ranked]) => ranked === name)?.[1];
-      return `${name}=${formatMetric(trial.metrics[name])}${place === undefined ? '' : `(#${place})`}`;
+      return `${name}=${formatMetric(trial.metrics[name])}${place === undefined ? '' : ` (rank ${place})`}`;
     });
-  return wrapped(values.join(' '), columns, 'bold');
+  return wrapped(values.join('  '), columns, 'bold');
 }
 
-/** The own metric over those of what is marked. */
+/** Draws the sweep's metric of the trial and of the marked rows in one chart. */
 function overlay(model: Model, trial: Trial, width: number, height: number): StyledLine[] {
   const metric = model.board.metrics[0]?.name ?? '';
   const others = markedRows(model).filter(({ trial: other }) => other.id !== trial.id);
   if (others.length === 0) return [];
-  const series = [{ label: 'this', trial }, ...others].map(({ label, trial: { id } }, s) =>
-    seriesOf(s === 0 ? label : label.slice(2), model.curveOf(id), metric),
-  );
-  return [EMPTY_LINE, ...plot(`${metric}, over what is marked`, series, width, height), ...legend(series, width)];
+  const series = [
+    seriesOf('this trial', model.curveOf(trial.id), metric),
+    ...others.map((row) => seriesOf(shortId(row.id), model.curveOf(row.trial.id), metric)),
+  ];
+  return [EMPTY_LINE, ...plot(`${metric}, with marked rows`, series, width, height), ...legend(series, width)];
 }
 
 function attempts(all: readonly Attempt[], now: number, width: number): StyledLine[] {
@@ -121,20 +125,20 @@ function attempts(all: readonly Attempt[], now: number, width: number): StyledLi
       cell: ({ outcome }) => (outcome === 'ATTEMPT_OUTCOME_UNSPECIFIED' ? 'running' : attemptOutcome.of(outcome)),
     },
     {
-      header: 'took',
+      header: 'time',
       numeric: true,
       cell: ({ grantedAtMs, endedAtMs }) => formatSpan((endedAtMs || now) - grantedAtMs),
     },
     { header: 'agent', cell: ({ agentId, slot }) => `${agentId}/${slot}` },
-    ...(all.some((attempt) => endingOf(attempt) !== '') ? [{ header: 'how it ended', cell: endingOf }] : []),
+    ...(all.some((attempt) => detailsOf(attempt) !== '') ? [{ header: 'details', cell: detailsOf }] : []),
   ];
   if (all.length === 0) return [line('no attempt yet', 'dim')];
   const { header, rows } = layoutTable(columns, all, width);
   return [{ segments: header }, ...rows.map((segments: readonly Segment[]): StyledLine => ({ segments }))];
 }
 
-const endingOf = ({ failure, resumedFrom }: Attempt): string =>
+const detailsOf = ({ failure, resumedFrom }: Attempt): string =>
   [
-    ...(failure === undefined ? [] : [`${failureClass.of(failure.class)}: ${failure.message}`]),
-    ...(resumedFrom > 0 ? [`went on after epoch ${resumedFrom}`] : []),
+    ...(failure === undefined ? [] : [failureLines(failure)[0]]),
+    ...(resumedFrom > 0 ? [`resumed after epoch ${resumedFrom}`] : []),
   ].join('; ');

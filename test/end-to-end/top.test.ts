@@ -43,7 +43,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     const screen = top(cluster);
     await screen.sees(/live {2}\d+ {2}running/);
     await screen.sees(/^.{2} *1 .*running/m);
-    await screen.sees(/1 of 1 agents, 2\/2 slots busy/);
+    await screen.sees(/1 agent up · 2\/2 slots busy/);
 
     // The cursor stays on its trial while reports come in.
     screen.press('j');
@@ -87,9 +87,9 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('p');
     await screen.sees(/live {2}\d+ {2}running/);
     screen.press('K');
-    await screen.sees(/kill sweep \d+ \(live\)\? \[y\/N\]/);
+    await screen.sees(/kill sweep \d+ \(live\)\? \d+ trials are running and will be stopped now \[y\/N\]/);
     screen.press('n');
-    await screen.sees('nothing was done');
+    await screen.sees('kill cancelled');
     expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_RUNNING');
     screen.press('K');
     await screen.sees('[y/N]');
@@ -113,7 +113,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('x=1\r');
     await screen.sees('filter: x=1');
     screen.press('R');
-    await screen.sees(/retry: 1 trial of sweep \d+ \(failing\) waits again; it is running/);
+    await screen.sees('retry: 1 trial is pending again');
     await screen.sees('3 succeeded · 1 failed');
     await screen.sees(/failing {2}\d+ {2}finished/);
     screen.press(':');
@@ -182,13 +182,13 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     const screen = top(cluster, [], { columns: 160, rows: 50 });
     await screen.sees(/granted +to agent|granted to agent/);
     await cluster.coordinator.killNow();
-    await screen.sees(/COORDINATOR AWAY for .*, since \d\d:\d\d:\d\d/);
+    await screen.sees(/COORDINATOR UNREACHABLE for .*, since \d\d:\d\d:\d\d/);
     await cluster.startCoordinator();
-    await until('it is there again', () => !screen.lines().join('\n').includes('AWAY'));
+    await until('it is there again', () => !screen.lines().join('\n').includes('UNREACHABLE'));
     await screen.sees(/survivor {2}\d+ {2}finished/);
     await screen.sees(/100% 12\/12/);
     screen.press('4');
-    await screen.sees(/at +trial +try[\s\S]*sweep finished/);
+    await screen.sees(/time +trial +attempt[\s\S]*sweep finished/);
     const grants = () => {
       const granted = screen.lines().filter((line) => / granted /.test(line));
       return granted.map((line) => /([0-9a-f]{8}) +(\d+) +granted/.exec(line)?.slice(1).join(' '));
@@ -251,7 +251,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     expect(piped.stderr).toContain('--once');
 
     const screen = top(cluster, [sweep, '--replay', '--speed', '2']);
-    await screen.sees(/running.*REPLAY, 2 times as fast/);
+    await screen.sees(/running.*REPLAY 2×/);
     await screen.sees(/ [1-9]\/12/);
     await screen.sees(/finished.*REPLAY/);
     await screen.sees('100% 12/12');

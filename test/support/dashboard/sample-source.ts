@@ -1,8 +1,6 @@
 /** A source for tests that answers at once, from messages that the test has written; what is asked of it is kept. */
 import { encode } from 'fast-png';
-import type { Source } from '../../../dashboard/source.ts';
-import type { Importance } from '../../../dashboard/state/model.ts';
-import type { RetrySelection, SweepActionName } from '../../../dashboard/state/ui.ts';
+import type { Importance, RetrySelection, Source, SweepActionName } from '../../../dashboard/source.ts';
 import type { GetTrialResponse, WatchResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Artifact, Event, Report, Sweep } from '../../../proto/gen/trawl/v1/types.ts';
 import { sampleAgent, sampleSweep } from './sample.ts';

@@ -1,0 +1,128 @@
+/** Moves through the dashboard: cursor, views, replicates, marks, sorting and filter. */
+import { hasField } from '../../lib/filter/matches.ts';
+import { ALL, type Filter, namesIn, parseFilter } from '../../lib/filter/parse.ts';
+import { BadInputError } from '../../proto/errors.ts';
+import type { Pane } from '../source.ts';
+import type { ActionContext, KeyResult } from './actions.ts';
+import {
+  type Cursor,
+  cursorOf,
+  LIST_VIEWS,
+  START_CURSOR,
+  type Ui,
+  type View,
+  viewOf,
+  windowOf,
+  withCursor,
+  withStatus,
+} from './ui.ts';
+
+/** Moves the cursor by rows in a list, and scrolls by lines elsewhere. */
+export function move(ui: Ui, context: ActionContext, by: number): Ui {
+  const { kind } = viewOf(ui);
+  const cursor = cursorOf(ui);
+  if (!LIST_VIEWS.includes(kind)) {
+    const offset = Math.min(Math.max(0, Math.min(cursor.offset, context.maxOffset) + by), context.maxOffset);
+    return withCursor(ui, kind, { ...cursor, offset });
+  }
+  const found = cursor.id === undefined ? -1 : context.indexOf(cursor.id);
+  const from = found >= 0 ? found : cursor.at;
+  const at = Math.min(Math.max(0, from + by), Math.max(0, context.rowCount - 1));
+  const moved: Cursor = { id: context.idAt(at), at, offset: cursor.offset };
+  const { offset } = windowOf(moved, context.rowCount, context.pageLines, () => at);
+  return withCursor(ui, kind, { ...moved, offset });
+}
+
+/** Opens a view on top of the current one. A log opens at its end. */
+export function openView(ui: Ui, view: View): Ui {
+  if (viewOf(ui).kind === view.kind) return ui;
+  const cursor = view.kind === 'log' ? { ...START_CURSOR, offset: Number.MAX_SAFE_INTEGER } : START_CURSOR;
+  return {
+    ...withCursor(ui, view.kind, cursor),
+    stack: [...ui.stack, view],
+    epochsBack: view.kind === 'help' ? ui.epochsBack : 0,
+  };
+}
+
+export const openPane = (ui: Ui, pane: Pane): Ui => ({ ...ui, stack: [{ kind: pane }] });
+
+/** Closes the current view. On the leaderboard, clears the filter first and then leaves. */
+export function back(ui: Ui): KeyResult {
+  const [base, ...rest] = ui.stack;
+  if (rest.length > 0) return { ui: { ...ui, stack: [base, ...rest.slice(0, -1)] } };
+  if (base.kind === 'sweep' && ui.filterText !== '') return { ui: { ...ui, filterText: '', filter: ALL } };
+  if (base.kind !== 'sweep') return { ui: openPane(ui, 'sweep') };
+  return { ui, effect: { kind: 'leave' } };
+}
+
+/** Opens the row under the cursor. */
+export function openRow(ui: Ui, context: ActionContext): KeyResult {
+  const view = viewOf(ui);
+  const id = idUnderCursor(ui, context);
+  const { config, trialId } = context;
+  switch (view.kind) {
+    case 'sweep':
+      if (config !== undefined && config.replicates > 1 && config.id === id) {
+        return { ui: setFolded(ui, context, ui.unfolded.has(config.id)) };
+      }
+      return { ui: trialId === undefined ? ui : openView(ui, { kind: 'trial', trialId }) };
+    case 'events':
+      return { ui: trialId === undefined ? ui : openView(ui, { kind: 'trial', trialId }) };
+    case 'agents':
+      if (id === undefined) return { ui };
+      return applyFilter(openPane(ui, 'sweep'), `agent=${JSON.stringify(id)}`, context);
+    case 'sweeps':
+      if (id === undefined) return { ui };
+      return { ui: openPane(ui, 'sweep'), effect: { kind: 'watch', sweep: id } };
+    default:
+      return { ui };
+  }
+}
+
+function idUnderCursor(ui: Ui, context: ActionContext): string | undefined {
+  const cursor = cursorOf(ui);
+  const found = cursor.id === undefined ? -1 : context.indexOf(cursor.id);
+  return context.idAt(found >= 0 ? found : Math.min(cursor.at, context.rowCount - 1));
+}
+
+/** Folds or unfolds the replicates of the config under the cursor. */
+export function setFolded(ui: Ui, { config }: ActionContext, folded: boolean): Ui {
+  if (config === undefined || config.replicates < 2) return ui;
+  const unfolded = new Set(ui.unfolded);
+  if (!folded) return { ...ui, unfolded: unfolded.add(config.id) };
+  unfolded.delete(config.id);
+  return withCursor({ ...ui, unfolded }, 'sweep', { ...cursorOf(ui, 'sweep'), id: config.id });
+}
+
+/** Marks or unmarks the row under the cursor; on the leaderboard, moves to the next row. */
+export function toggleMark(ui: Ui, context: ActionContext): Ui {
+  const view = viewOf(ui);
+  const id = view.kind === 'trial' ? view.trialId : idUnderCursor(ui, context);
+  if (id === undefined) return ui;
+  const marks = new Set(ui.marks);
+  if (!marks.delete(id)) marks.add(id);
+  const marked: Ui = { ...ui, marks };
+  return view.kind === 'sweep' ? move(marked, context, 1) : marked;
+}
+
+export const sortBy = (ui: Ui, sortColumn: string | undefined): Ui => ({ ...ui, sortColumn, reversed: false });
+
+/** Filters the leaderboard. A leading `!` inverts the whole filter; an empty text clears it. */
+export function applyFilter(ui: Ui, text: string, context: ActionContext): KeyResult {
+  const trimmed = text.trim();
+  const cleared: Ui = withCursor({ ...ui, filterText: trimmed }, 'sweep', START_CURSOR);
+  if (trimmed === '') return { ui: { ...cleared, filter: ALL } };
+  try {
+    const inverted = /^!(?![=~(])/.test(trimmed);
+    const parsed = parseFilter(inverted ? trimmed.slice(1) : trimmed);
+    const filter: Filter = inverted ? { kind: 'not', of: parsed } : parsed;
+    const filtered: Ui = { ...cleared, filter };
+    const trials = [...context.trials()];
+    const unknown = namesIn(filter).find((name) => !trials.some((trial) => hasField(trial, name)));
+    if (unknown === undefined || trials.length === 0) return { ui: filtered };
+    return { ui: withStatus(filtered, `filter: no trial has a field ${JSON.stringify(unknown)}`, true) };
+  } catch (error) {
+    if (!(error instanceof BadInputError)) throw error;
+    return { ui: withStatus({ ...ui, prompt: { kind: 'filter', text } }, error.message, true) };
+  }
+}

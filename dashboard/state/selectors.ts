@@ -1,0 +1,97 @@
+/** Values derived from the model that several views and the key handling share. */
+import { SEED } from '../../lib/domain/parameters.ts';
+import type { Event, Failure, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { failureClass } from '../../proto/names.ts';
+import type { Board } from './board.ts';
+import { bestTrial, type ConfigRow } from './config-row.ts';
+import type { Model, TrialDetail } from './model.ts';
+import type { Ui } from './ui.ts';
+
+/** Returns the column that the leaderboard is sorted by. */
+export const sortedColumn = (ui: Ui, board: Board): string | undefined => ui.sortColumn ?? board.metrics[0]?.name;
+
+/** Returns the metric that the user chose, otherwise the sweep's own metric. */
+export function metricShown({ ui, board }: Pick<Model, 'ui' | 'board'>): string {
+  if (ui.metric !== undefined && board.metricNames.includes(ui.metric)) return ui.metric;
+  return board.metrics[0]?.name ?? '';
+}
+
+/** Returns the varying parameters without the seed, the most important first, then by name. */
+export function parametersByImportance({ state, importance, ui, board }: Model): string[] {
+  const names = state.varying.filter((name) => name !== SEED);
+  const current = importance?.metric === metricShown({ ui, board }) ? importance : undefined;
+  const share = new Map(current?.effects.map((effect) => [effect.parameter, effect.share]));
+  return names.toSorted((a, b) => (share.get(b) ?? 0) - (share.get(a) ?? 0) || (a < b ? -1 : 1));
+}
+
+/** Returns the parameters of the heat map: the pair that the user chose, otherwise the two most important. */
+export function pairShown(model: Model): readonly [string, string] | undefined {
+  const names = parametersByImportance(model);
+  const chosen = model.ui.pair;
+  if (chosen?.every((name) => names.includes(name))) return chosen;
+  const [first, second] = names;
+  return first === undefined || second === undefined ? undefined : [first, second];
+}
+
+/** Returns the epoch whose reconstructions are shown, counted back from the newest. */
+export function epochShown({ epochs }: TrialDetail, epochsBack: number): number | undefined {
+  return epochs.at(Math.max(0, epochs.length - 1 - epochsBack));
+}
+
+/** Returns the last epoch with reconstructions up to `epoch`, otherwise the first one. */
+export function epochAt({ epochs }: TrialDetail, epoch: number): number | undefined {
+  return epochs.findLast((own) => own <= epoch) ?? epochs[0];
+}
+
+/** A marked trial, or a marked config with the trial that represents it. */
+export interface MarkedRow {
+  readonly id: string;
+  readonly trial: Trial;
+  /** Set when a config with several replicates is marked. */
+  readonly config: ConfigRow | undefined;
+}
+
+/** More rows do not fit side by side. */
+const MAX_COMPARED = 6;
+
+/** Returns the first marked rows in the order of marking, without rows that no longer exist. */
+export function markedRows({ ui, state, board }: Pick<Model, 'ui' | 'state' | 'board'>): MarkedRow[] {
+  const [own] = board.metrics;
+  return [...ui.marks]
+    .flatMap((id): MarkedRow[] => {
+      const trial = state.trials.get(id);
+      if (trial !== undefined) return [{ id, trial, config: undefined }];
+      const config = board.configs[board.at.get(id) ?? -1];
+      if (config === undefined) return [];
+      const best = bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
+      return config.trials.length > 1
+        ? [{ id, trial: best, config }]
+        : [{ id: best.id, trial: best, config: undefined }];
+    })
+    .slice(0, MAX_COMPARED);
+}
+
+/** Returns all sweeps, newest first. The watched sweep's row is taken from the stream, which is newer than the list. */
+export function sweepRows({ sweeps, state }: Pick<Model, 'sweeps' | 'state'>): Sweep[] {
+  const watched = state.sweep;
+  const known = sweeps.map((sweep) => (sweep.id === watched?.id ? watched : sweep));
+  const all = watched === undefined || known.includes(watched) ? known : [...known, watched];
+  return all.toSorted((a, b) => b.createdAtMs - a.createdAtMs || Number(b.id) - Number(a.id));
+}
+
+/** Returns the events, newest first. */
+export const eventRows = ({ state, earlierEvents }: Pick<Model, 'state' | 'earlierEvents'>): Event[] =>
+  [...earlierEvents, ...state.events].reverse();
+
+export const eventId = ({ seq }: Event): string => String(seq);
+
+/**
+ * Returns a failure as lines, the most telling one first: the last line of the program's output, then what happened,
+ * then the rest of the output.
+ */
+export function failureLines({ class: failure, message }: Failure): readonly [string, ...string[]] {
+  const [summary = '', ...output] = message.trimEnd().split('\n');
+  const last = output.pop();
+  const name = failureClass.of(failure);
+  return last === undefined ? [`${name}: ${summary}`] : [`${name}: ${last}`, summary, ...output];
+}

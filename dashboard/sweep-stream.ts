@@ -1,0 +1,105 @@
+/** Follows the Watch stream of one sweep, and follows it again when an ended sweep runs again. */
+import { sweepEnded } from '../lib/domain/trial-state.ts';
+import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
+import type { Sweep } from '../proto/gen/trawl/v1/types.ts';
+import type { Source } from './source.ts';
+import type { ConnectionStatus } from './state/model.ts';
+
+export interface StreamListener {
+  readonly now: () => number;
+  readonly onChange: () => void;
+  /** The connection is restored after it was lost. */
+  readonly onReconnect: () => void;
+  /** The stream has ended because the sweep has. */
+  readonly onEnded: () => void;
+  readonly onFailed: (error: unknown) => void;
+}
+
+const CONNECTED: ConnectionStatus = { lostSinceMs: undefined, reason: '' };
+
+export class SweepStream {
+  readonly #source: Source;
+  readonly #sweepId: string;
+  readonly #listener: StreamListener;
+  readonly #stop = new AbortController();
+  #connection: ConnectionStatus = CONNECTED;
+  #pending: WatchResponse[] = [];
+  #complete = false;
+  #endedMs: number | undefined;
+
+  constructor(source: Source, sweepId: string, listener: StreamListener) {
+    this.#source = source;
+    this.#sweepId = sweepId;
+    this.#listener = listener;
+  }
+
+  get connection(): ConnectionStatus {
+    return this.#connection;
+  }
+
+  /** Whether every row of the newest update has arrived. */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  get hasUpdates(): boolean {
+    return this.#pending.length > 0;
+  }
+
+  get ended(): boolean {
+    return this.#endedMs !== undefined;
+  }
+
+  /** Returns the updates since the last call. */
+  takeUpdates(): readonly WatchResponse[] {
+    return this.#pending.splice(0);
+  }
+
+  start(): void {
+    void this.#follow();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Follows the stream again if the sweep had ended. */
+  restart(sweepId: string): void {
+    if (sweepId !== this.#sweepId || this.#endedMs === undefined) return;
+    this.#endedMs = undefined;
+    void this.#follow();
+  }
+
+  /** Follows the stream again if a list of sweeps that is newer than the end of the stream shows the sweep running. */
+  restartIfRunning(sweeps: readonly Sweep[], requestedMs: number): void {
+    if (this.#endedMs === undefined || requestedMs <= this.#endedMs) return;
+    if (sweeps.some((sweep) => sweep.id === this.#sweepId && !sweepEnded(sweep))) this.restart(this.#sweepId);
+  }
+
+  async #follow(): Promise<void> {
+    const { now, onChange, onReconnect, onEnded, onFailed } = this.#listener;
+    const { signal } = this.#stop;
+    const onAway = (reason: string) => {
+      this.#connection = { lostSinceMs: now(), reason };
+      onChange();
+    };
+    const onBack = () => {
+      this.#connection = CONNECTED;
+      onReconnect();
+      onChange();
+    };
+    try {
+      for await (const response of this.#source.watch(this.#sweepId, { signal, onAway, onBack })) {
+        if (signal.aborted) return;
+        this.#pending.push(response);
+        const { update } = response;
+        this.#complete = !(update?.$case === 'snapshot' ? update.snapshot.more : update?.delta.more);
+      }
+      if (signal.aborted) return;
+      this.#endedMs = now();
+      onEnded();
+    } catch (error) {
+      if (!signal.aborted) onFailed(error);
+    }
+  }
+}
