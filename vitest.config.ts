@@ -1,12 +1,57 @@
+/**
+ * Three suites, chosen by folder and file name. docs/testing.md has the budgets.
+ *
+ * - `unit`: pure code. Files share worker threads and their modules, so they must not change process-wide state.
+ * - `system`: tests that start processes or train networks. Each file has a process of its own; they mostly wait, so
+ *   more of them run at once than there are cores.
+ * - `slow`: every file that ends in `.slow.test.ts`, in any folder. `npm run test:slow` runs it.
+ */
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { HeaviestFirst } from './test/support/heaviest-first.ts';
+
+const SLOW = '**/*.slow.test.ts';
+const SYSTEM = [
+  'test/{end-to-end,faults,fuzz,security,prometheus,deploy}/**/*.test.ts',
+  'agent/{data,machine,trainers}/**/*.test.ts',
+  'bin/{export/model,local}/**/*.test.ts',
+  'deploy/**/*.test.ts',
+];
+
+const cores = availableParallelism();
 
 export default defineConfig({
   test: {
-    include: ['{proto,lib,coordinator,agent,dashboard,bin,bench,deploy}/**/*.test.{ts,tsx}', 'test/**/*.test.ts'],
-    pool: 'forks',
     // With CI set, Ink draws only its last frame.
     env: { CI: 'false' },
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    sequence: { sequencer: HeaviestFirst },
+    poolOptions: {
+      threads: { isolate: false, minThreads: 1, maxThreads: cores },
+      forks: { minForks: 1, maxForks: cores + 2 },
+    },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: [
+            '{proto,lib,coordinator,agent,dashboard,bin,bench}/**/*.test.{ts,tsx}',
+            'test/simulation/**/*.test.ts',
+          ],
+          exclude: [SLOW, ...SYSTEM],
+          pool: 'threads',
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'system', include: SYSTEM, exclude: [SLOW], pool: 'forks', sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: { name: 'slow', include: [SLOW], pool: 'forks', sequence: { groupOrder: 2 } },
+      },
+    ],
   },
 });

@@ -5,42 +5,83 @@ import { checkGeneratedCode } from './generated-code.mjs';
 import { runAttached, runQuietly } from './run.mjs';
 import { setUp } from './set-up.mjs';
 
+/** Rounds and seeds of `npm run test:release`; a variable that is already set takes precedence. */
+const RELEASE_ROUNDS = {
+  TRAWL_FAULT_ROUNDS: '20',
+  TRAWL_FAULT_AWAY: '120s',
+  TRAWL_FUZZ_ROUNDS: '20',
+  TRAWL_CLUSTER: 'all',
+  TRAWL_SIMULATION_SEEDS: '5000',
+};
+
 /**
- * Runs all checks that a change must pass, the fastest first: setup, lint, rules for the .proto files, generated code,
- * types with the build, tests. Stops at the first failure.
- * @param {readonly string[]} testArgs passed to vitest: files, folders, options
+ * @typedef {object} Suite
+ * @property {boolean} checks whether lint, generated code and types are checked first
+ * @property {readonly string[]} vitest arguments of vitest
+ * @property {Readonly<Record<string, string>>} env defaults for environment variables
+ */
+
+/** @type {Readonly<Record<string, Suite>>} */
+const SUITES = {
+  fast: { checks: true, vitest: ['--project', 'unit', '--project', 'system'], env: {} },
+  slow: { checks: false, vitest: ['--project', 'slow'], env: {} },
+  release: {
+    checks: false,
+    vitest: ['--project', 'system', '--project', 'slow', 'test/faults', 'test/fuzz', 'test/cluster', 'test/simulation'],
+    env: RELEASE_ROUNDS,
+  },
+};
+
+/**
+ * Sets up the clone and runs a suite. The fast suite first runs the static checks, the fastest first, and stops at the
+ * first failure.
+ * @param {string} name `fast`, `slow` or `release`
+ * @param {readonly string[]} testArgs files, folders and options for vitest
  * @returns {Promise<number>} the exit code
  */
-export async function runChecks(testArgs) {
+export async function runSuite(name, testArgs) {
+  const suite = SUITES[name];
+  if (suite === undefined) throw new Error(`unknown suite ${name} (one of: ${Object.keys(SUITES).join(', ')})`);
   const root = CHECKOUT;
+  const start = performance.now();
+  await setUp({ root, steps: suite.checks ? ['dependencies', 'nats'] : ['dependencies', 'build', 'nats'] });
+  if (suite.checks && !(await staticChecksPass(root))) return 1;
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+  const code = await runAttached(process.execPath, [vitest, 'run', ...suite.vitest, ...testArgs], {
+    cwd: root,
+    env: { ...suite.env, ...process.env },
+  });
+  progressLogger('test')(`${name} suite: ${code === 0 ? 'ok' : 'failed'} (${elapsed(start)}, set-up included)`);
+  return code;
+}
+
+/**
+ * @param {string} root the clone
+ * @returns {Promise<boolean>} whether all pass
+ */
+async function staticChecksPass(root) {
   const log = progressLogger('test');
-  /**
-   * @param {string} name
-   * @param {...string} args
-   */
+  /** @type {(name: string, ...args: string[]) => () => Promise<unknown>} */
   const tool =
     (name, ...args) =>
     () =>
       runQuietly(join(root, 'node_modules', '.bin', name), args, { cwd: root });
-  await setUp({ root, steps: ['dependencies', 'nats'] });
   /** @type {[name: string, run: () => Promise<unknown>][]} */
-  const steps = [
+  const checks = [
     ['lint', tool('biome', 'check', '--colors=off', '.')],
     ['wire', tool('buf', 'lint')],
-    ['generated code', () => checkGeneratedCode(root)],
-    ['types and build', async () => (buildProblem(root) === null ? undefined : await build(root))],
+    ['generated code', async () => checkGeneratedCode(root)],
+    ['types and build', async () => (buildProblem(root) === null ? undefined : build(root))],
   ];
-  for (const [name, run] of steps) {
+  for (const [name, run] of checks) {
     const start = performance.now();
     try {
       await run();
     } catch (error) {
       log(`${name}: failed (${elapsed(start)})\n${messageOf(error)}`);
-      return 1;
+      return false;
     }
     log(`${name}: ok (${elapsed(start)})`);
   }
-  return await runAttached(process.execPath, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...testArgs], {
-    cwd: root,
-  });
+  return true;
 }

@@ -10,6 +10,7 @@ import { runFixture } from '../../../test/support/run-fixture.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
 import { type SeenRun, seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
+import { loadFewTestImages } from './few-test-images.fixture.ts';
 import { Random, STREAMS } from './random.ts';
 import { autoencoder } from './train.ts';
 
@@ -33,7 +34,7 @@ const denoising: Parameters = { ...plain, noise_std: 0.5 };
 async function train(given: Parameters, overrides: Partial<TrainingRun> = {}): Promise<SeenRun> {
   const parameters = withDefaults(TRAINERS.autoencoder, given);
   const run = seenRun({ parameters, seed: SEED, dataDir: dir, ...overrides });
-  await autoencoder(run);
+  await autoencoder(run, loadFewTestImages);
   return run;
 }
 

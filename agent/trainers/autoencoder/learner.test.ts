@@ -71,14 +71,14 @@ test('with l1_in_gradient false the L1 term is in the loss and not in the weight
   expect(trained.weights.every((weight, i) => weight === without.weights[i])).toBe(false);
 });
 
-test('a thousand steps leave no tensor behind', { timeout: 120_000 }, () => {
+test('fifty steps leave no tensor behind', { timeout: 120_000 }, () => {
   const before = tf.memory().numTensors;
   const settings = settingsWith({ latent_dim: 2, noise_std: 0.5, lambda_l1: 1e-5, weight_decay: 1e-5 });
   const learner = new Learner([{ settings, seed: SEED }]);
   const batch = tf.tensor2d(strokes(1, 1), [1, 784]);
   learner.step(batch).dispose();
   const during = tf.memory().numTensors;
-  for (let i = 0; i < 1000; i++) learner.step(batch).dispose();
+  for (let i = 0; i < 50; i++) learner.step(batch).dispose();
   expect(tf.memory().numTensors).toBe(during);
   learner.dispose();
   batch.dispose();

@@ -5,6 +5,7 @@
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
 import { seenRun } from '../run.fixture.ts';
+import { loadFewTestImages } from './few-test-images.fixture.ts';
 import { autoencoder } from './train.ts';
 
 const [dataDir = '', given = '{}', epoch, path] = process.argv.slice(2);
@@ -12,5 +13,5 @@ await chooseTestBackend();
 const parameters = withDefaults(TRAINERS.autoencoder, JSON.parse(given));
 const resume = path === undefined ? undefined : { epoch: Number(epoch), path };
 const run = seenRun({ parameters, seed: 7, dataDir, resume });
-await autoencoder(run);
+await autoencoder(run, loadFewTestImages);
 console.log(JSON.stringify(run.reports.map(({ metrics }) => metrics)));

@@ -10,6 +10,7 @@ import { chooseTestBackend } from '../backend.fixture.ts';
 import { type SeenRun, seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
 import type { Strategy } from './engine.ts';
+import { loadFewTestImages } from './few-test-images.fixture.ts';
 import { autoencoder, autoencoderPack } from './train.ts';
 
 let dir: string;
@@ -25,15 +26,18 @@ interface Given extends Parameters {
   readonly seed: number;
 }
 
-/** They differ in everything that members may differ in. 100 images: a whole batch and a short one. */
+/** They differ in everything that members can differ in. */
 const MEMBERS: readonly Given[] = [
   { seed: 1, latent_dim: 15, epochs: 2, lambda_l1: 1e-5, weight_decay: 1e-5 },
   { seed: 2, latent_dim: 40, epochs: 3, noise_std: 0.5 },
   { seed: 3, latent_dim: 15, epochs: 1, learning_rate: 5e-4, lambda_l1: 1e-3, l1_in_gradient: false },
 ];
 
+/** A whole batch and a short one. */
+const SHORT: Parameters = { train_size: 20, batch_size: 12 };
+
 function runOf({ seed, ...given }: Given, overrides: Partial<TrainingRun> = {}): SeenRun {
-  const parameters = withDefaults(TRAINERS.autoencoder, { train_size: 100, ...given });
+  const parameters = withDefaults(TRAINERS.autoencoder, { ...SHORT, ...given });
   return seenRun({ parameters, seed, dataDir: dir, checkpointEvery: 1, reconstructEvery: 1, ...overrides });
 }
 
@@ -63,9 +67,9 @@ describe.each([
 ] as const)('%s, depth %d', (strategy: Strategy, depth) => {
   test('every metric of every member is what it is alone', { timeout: 120_000 }, async () => {
     const alone = MEMBERS.map((given) => runOf({ ...given, depth }));
-    for (const run of alone) await Promise.all(autoencoderPack([run], strategy));
+    for (const run of alone) await Promise.all(autoencoderPack([run], strategy, loadFewTestImages));
     const together = MEMBERS.map((given) => runOf({ ...given, depth }));
-    await Promise.all(autoencoderPack(together, strategy));
+    await Promise.all(autoencoderPack(together, strategy, loadFewTestImages));
     for (const [at, run] of together.entries()) {
       const [found, expected] = [metricsOf(run), alone[at] === undefined ? [] : metricsOf(alone[at])];
       expect(found.map(({ epoch }) => epoch)).toEqual(expected.map(({ epoch }) => epoch));
@@ -87,7 +91,7 @@ test('a checkpoint out of a pack is one of the trial alone, and the other way ro
   const [first, second] = MEMBERS.slice(0, 2).map((given) => ({ ...given, epochs: 2 }));
   if (first === undefined || second === undefined) throw new Error('there are two members');
   const whole = [runOf(first), runOf(second)];
-  await Promise.all(autoencoderPack(whole));
+  await Promise.all(autoencoderPack(whole, undefined, loadFewTestImages));
   const resumeOf = async (run: SeenRun | undefined, path: string) => {
     const content = run?.kept.find(({ name }) => name === 'checkpoints/epoch-1.safetensors')?.content;
     if (!(content instanceof Uint8Array)) throw new Error('there is no checkpoint');
@@ -95,11 +99,11 @@ test('a checkpoint out of a pack is one of the trial alone, and the other way ro
     return { epoch: 1, path };
   };
   const alone = runOf(second, { resume: await resumeOf(whole[1], join(dir, 'alone')) });
-  await autoencoder(alone);
+  await autoencoder(alone, loadFewTestImages);
   expect(alone.reports).toEqual(whole[1]?.reports.slice(1));
   // One begins, the other goes on: they are at different epochs, and at different steps of Adam.
   const mixed = [runOf(first), runOf(second, { resume: await resumeOf(whole[1], join(dir, 'mixed')) })];
-  await Promise.all(autoencoderPack(mixed));
+  await Promise.all(autoencoderPack(mixed, undefined, loadFewTestImages));
   expect(mixed[0]?.reports).toEqual(whole[0]?.reports);
   expect(mixed[1]?.reports).toEqual(whole[1]?.reports.slice(1));
 });
@@ -109,7 +113,7 @@ describe('one member’s end is none of the others’ business', () => {
     const good: Given = { seed: 5, latent_dim: 15, epochs: 2 };
     const stop = new AbortController();
     const undisturbed = runOf(good);
-    await autoencoder(undisturbed);
+    await autoencoder(undisturbed, loadFewTestImages);
     const before = tf.memory().numTensors;
     const runs = {
       good: runOf(good),
@@ -121,7 +125,7 @@ describe('one member’s end is none of the others’ business', () => {
       rejected: runOf({ seed: 8, latent_dim: 15, epochs: 2, depth: 4 }),
       preflight: runOf({ seed: 9, latent_dim: 15, epochs: 2 }, { resume: { epoch: 1, path: join(dir, 'nothing') } }),
     };
-    const ends = await Promise.allSettled(autoencoderPack(Object.values(runs)));
+    const ends = await Promise.allSettled(autoencoderPack(Object.values(runs), undefined, loadFewTestImages));
     const said = ends.map((end) =>
       end.status === 'rejected' ? (end.reason.failureClass ?? end.reason.message) : 'ok',
     );
@@ -134,11 +138,11 @@ describe('one member’s end is none of the others’ business', () => {
   test('a stop is answered in the midst of an epoch', async () => {
     const stop = new AbortController();
     const [stopped, other] = [
-      runOf({ seed: 1, train_size: 20_000 }, { signal: stop.signal }),
-      runOf({ seed: 2, train_size: 20_000, epochs: 1 }),
+      runOf({ seed: 1, train_size: 1_280, batch_size: 64 }, { signal: stop.signal }),
+      runOf({ seed: 2, train_size: 1_280, batch_size: 64, epochs: 1 }),
     ];
-    const [first, second] = autoencoderPack([stopped, other]);
-    setTimeout(() => stop.abort(new Error('killed')), 200);
+    const [first, second] = autoencoderPack([stopped, other], undefined, loadFewTestImages);
+    setTimeout(() => stop.abort(new Error('killed')), 50);
     await expect(first).rejects.toThrow('killed');
     expect(other.reports).toEqual([]);
     await second;

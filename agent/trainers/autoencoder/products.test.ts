@@ -5,10 +5,10 @@ import { decode } from 'fast-png';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readSafetensors, type SafetensorsFile } from '../../../lib/files/safetensors.ts';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
-import { loadImages } from '../../data/load.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
 import { type SeenRun, seenRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
+import { loadFewTestImages } from './few-test-images.fixture.ts';
 import { normals } from './normal.ts';
 import { Random, STREAMS } from './random.ts';
 import { isLookedAt } from './reconstructions.ts';
@@ -31,7 +31,7 @@ const short: Parameters = { train_size: 64, epochs: 2, latent_dim: 15 };
 async function train(given: Parameters, overrides: Partial<TrainingRun> = {}): Promise<SeenRun> {
   const parameters = withDefaults(TRAINERS.autoencoder, given);
   const run = seenRun({ parameters, seed: SEED, dataDir: dir, ...overrides });
-  await autoencoder(run);
+  await autoencoder(run, loadFewTestImages);
   return run;
 }
 
@@ -93,7 +93,7 @@ test('a run that is asked for neither keeps its model alone', async () => {
 
 test('the inputs are the first test image of each class, and the same every epoch', async () => {
   const run = await train(short, { reconstructEvery: 1 });
-  const { pixels, labels } = (await loadImages('mnist', dir)).test;
+  const { pixels, labels } = (await loadFewTestImages('mnist', dir)).test;
   for (const epoch of [1, 2]) {
     const look = file(run, `reconstructions/epoch-${epoch}.safetensors`);
     expect(look.metadata).toEqual({ epoch: `${epoch}`, labels: '0 1 2 3 4 5 6 7 8 9' });
@@ -111,7 +111,7 @@ test('the inputs are the first test image of each class, and the same every epoc
 
 test('noisy inputs have the noise that the test set has for the same images', async () => {
   const run = await train({ ...short, noise_std: 0.5, epochs: 1 }, { reconstructEvery: 1 });
-  const { pixels, labels, count } = (await loadImages('mnist', dir)).test;
+  const { pixels, labels, count } = (await loadFewTestImages('mnist', dir)).test;
   const noise = normals(count * 784, 0.5, new Random(SEED, STREAMS.testNoise));
   const look = file(run, 'reconstructions/epoch-1.safetensors');
   const noisy = values(look, 'noisy');

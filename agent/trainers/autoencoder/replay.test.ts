@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
-import { loadImages } from '../../data/load.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
 import { seenRun } from '../run.fixture.ts';
+import { loadFewTestImages } from './few-test-images.fixture.ts';
 import { Learner } from './learner.ts';
 import { normals } from './normal.ts';
 import { Random, STREAMS } from './random.ts';
@@ -37,13 +37,13 @@ function scaled(pixels: Uint8Array): tf.Tensor2D {
 /** The epochs step by step: one learner throughout, fed by hand. */
 async function byHand(parameters: Parameters) {
   const settings = settingsOf(parameters);
-  const { train, test: tested } = await loadImages('mnist', dataDir);
+  const { train, test: tested } = await loadFewTestImages('mnist', dataDir);
   const learner = new Learner([{ settings, seed: SEED }]);
   const shuffles = new Random(SEED, STREAMS.shuffle);
   const order = Int32Array.from({ length: IMAGES }, (_, i) => i);
   const target = scaled(tested.pixels);
-  const draws = normals(10_000 * 784, settings.noiseStd, new Random(SEED, STREAMS.testNoise));
-  const noisy = tf.clipByValue<tf.Tensor2D>(tf.add(target, tf.tensor2d(draws, [10_000, 784])), -1, 1);
+  const draws = normals(tested.count * 784, settings.noiseStd, new Random(SEED, STREAMS.testNoise));
+  const noisy = tf.clipByValue<tf.Tensor2D>(tf.add(target, tf.tensor2d(draws, [tested.count, 784])), -1, 1);
   const input = tf.transpose(noisy);
   const epochs = [];
   for (let epoch = 1; epoch <= EPOCHS; epoch++) {
@@ -52,7 +52,7 @@ async function byHand(parameters: Parameters) {
     const [short = 0, shortL1 = 0] = await learner.step(scaled(train.read(order.subarray(64)))).data();
     const output = tf.tidy(() => learner.reconstruct(0, input));
     const squares = tf.tidy(() => tf.sum(tf.squaredDifference(tf.transpose(output), target), 1));
-    const testLoss = (await squares.data<'float32'>()).reduce((sum, image) => sum + image, 0) / (10_000 * 784);
+    const testLoss = (await squares.data<'float32'>()).reduce((sum, image) => sum + image, 0) / (tested.count * 784);
     epochs.push({
       train_loss: (64 * whole + 36 * short) / 100,
       train_total_loss: (64 * (whole + wholeL1) + 36 * (short + shortL1)) / 100,
@@ -79,7 +79,7 @@ test.each([
       ...given,
     });
     const run = seenRun({ parameters, seed: SEED, dataDir });
-    await autoencoder(run);
+    await autoencoder(run, loadFewTestImages);
     const expected = await byHand(parameters);
     expect(run.reports).toHaveLength(EPOCHS);
     for (const [at, metrics] of expected.entries())

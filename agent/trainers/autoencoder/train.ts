@@ -18,14 +18,17 @@ import { settingsOf } from './settings.ts';
 /** Steps between two looks at the event loop, where messages and a stop are heard: some 50 ms on a core. */
 const STEPS_PER_PAUSE = 4;
 
+/** Returns a data set's images. */
+export type LoadImages = typeof loadImages;
+
 /**
  * Trains to the study's protocol and reports after every epoch, from the start or from a checkpoint on: either way the
  * numbers are the same to the last bit, on one backend.
  * @throws {TrainingError} `nan` when a loss or a parameter is not finite, `oom` when memory ran out, `preflight` when
  * the data set or the checkpoint cannot be had, `rejected` for parameters it cannot use.
  */
-export async function autoencoder(run: TrainingRun): Promise<void> {
-  const { ends, over } = start([run], undefined);
+export async function autoencoder(run: TrainingRun, load: LoadImages = loadImages): Promise<void> {
+  const { ends, over } = start([run], undefined, load);
   await over;
   await ends[0];
 }
@@ -38,12 +41,16 @@ export async function autoencoder(run: TrainingRun): Promise<void> {
  * @param strategy default: what is fast on the backend in use.
  * @returns what becomes of each run, as {@link autoencoder} has it.
  */
-export function autoencoderPack(runs: readonly TrainingRun[], strategy?: Strategy): readonly Promise<void>[] {
-  return start(runs, strategy).ends;
+export function autoencoderPack(
+  runs: readonly TrainingRun[],
+  strategy?: Strategy,
+  load: LoadImages = loadImages,
+): readonly Promise<void>[] {
+  return start(runs, strategy, load).ends;
 }
 
 /** @returns `over` resolves, and never rejects, when all have ended and their memory is free. */
-function start(runs: readonly TrainingRun[], strategy: Strategy | undefined) {
+function start(runs: readonly TrainingRun[], strategy: Strategy | undefined, load: LoadImages) {
   const endings = runs.map((run) => new Ending(run));
   const entrants = runs.flatMap((run, at): Entrant[] => {
     const ending = endings[at];
@@ -55,7 +62,7 @@ function start(runs: readonly TrainingRun[], strategy: Strategy | undefined) {
       return [];
     }
   });
-  const over = trainAll(entrants, strategy).catch((error) => {
+  const over = trainAll(entrants, strategy, load).catch((error) => {
     const cause = isOutOfMemory(error)
       ? new TrainingError('oom', `out of memory: ${error.message}`, { cause: error })
       : error;
@@ -65,10 +72,10 @@ function start(runs: readonly TrainingRun[], strategy: Strategy | undefined) {
 }
 
 /** Ends every entrant, or throws what ends all that are left. */
-async function trainAll(entrants: readonly Entrant[], strategy: Strategy | undefined): Promise<void> {
+async function trainAll(entrants: readonly Entrant[], strategy: Strategy | undefined, load: LoadImages): Promise<void> {
   const [first] = entrants;
   if (first === undefined) return;
-  const images = await imagesOf(first);
+  const images = await imagesOf(first, load);
   const testImages = new TestImages(images.test);
   const train = trainImages(images.train, Math.min(first.settings.trainSize, images.train.count));
   const members = entrants.map((entrant) => new Member(entrant, images, testImages));
@@ -86,9 +93,9 @@ async function trainAll(entrants: readonly Entrant[], strategy: Strategy | undef
   }
 }
 
-async function imagesOf({ settings, run }: Entrant): Promise<ImageSet> {
+async function imagesOf({ settings, run }: Entrant, load: LoadImages): Promise<ImageSet> {
   try {
-    return await loadImages(settings.dataset, run.dataDir);
+    return await load(settings.dataset, run.dataDir);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new TrainingError('preflight', message, { cause: error });

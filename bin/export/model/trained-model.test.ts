@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { loadLayersModel } from '@tensorflow/tfjs-layers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chooseBackend } from '../../../agent/machine/backend.ts';
+import { loadFewTestImages } from '../../../agent/trainers/autoencoder/few-test-images.fixture.ts';
 import { autoencoder } from '../../../agent/trainers/autoencoder/train.ts';
 import { type SeenRun, seenRun } from '../../../agent/trainers/run.fixture.ts';
 import { readSafetensors, type SafetensorsFile } from '../../../lib/files/safetensors.ts';
@@ -28,9 +29,9 @@ function keptBy(run: SeenRun, name: string): SafetensorsFile {
 }
 
 test.each([3, 5])('at depth %d the exported network makes the pictures that the trial made', async (depth) => {
-  const parameters = withDefaults(TRAINERS.autoencoder, { depth, latent_dim: 15, train_size: 640, epochs: 1 });
+  const parameters = withDefaults(TRAINERS.autoencoder, { depth, latent_dim: 15, train_size: 64, epochs: 1 });
   const run = seenRun({ parameters, seed: 7, dataDir: join(dir, 'data'), reconstructEvery: 1 });
-  await autoencoder(run);
+  await autoencoder(run, loadFewTestImages);
   const out = join(dir, `model-${depth}`);
   await writeLayersModel(keptBy(run, MODEL_NAME), out);
 

@@ -1,0 +1,10 @@
+import { test } from 'vitest';
+import { BUGS } from './bugs.ts';
+import { expectFound } from './planted-bug.ts';
+import { RARE_BUGS, TIMEOUT_MS } from './suites.ts';
+
+test.each(Object.keys(BUGS).filter((name) => !RARE_BUGS.includes(name)))(
+  'finds %s',
+  { timeout: TIMEOUT_MS },
+  expectFound,
+);

@@ -1,0 +1,5 @@
+import { test } from 'vitest';
+import { expectFound } from './planted-bug.ts';
+import { RARE_BUGS, TIMEOUT_MS } from './suites.ts';
+
+test.each(RARE_BUGS)('finds %s', { timeout: TIMEOUT_MS }, expectFound);

@@ -1,0 +1,14 @@
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Files that compute for a long time: at the end of a run, they would leave the other cores idle. */
+const HEAVY =
+  /test\/simulation\/|test\/cluster\/|trainers\/autoencoder\/|faults\/(pack|resume|training)|export\/model\//;
+
+/** Runs the heavy files first, and the rest in vitest's own order (by the last duration, or by size). */
+export class HeaviestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isHeavy = ({ moduleId }: TestSpecification) => HEAVY.test(moduleId);
+    return [...sorted.filter(isHeavy), ...sorted.filter((file) => !isHeavy(file))];
+  }
+}
