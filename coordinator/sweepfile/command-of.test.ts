@@ -1,4 +1,4 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { sweepFingerprint } from './fingerprint.ts';
@@ -6,7 +6,7 @@ import { parseSweep } from './parse.ts';
 
 const REST = 'method: grid\nmetric: {name: my loss}\nparameters: {lr: {values: [0.1, 0.01]}, big: {value: true}}\n';
 
-test('a command implies its trainer; macros that stand for a trial are kept, the others filled in', () => {
+test('a command implies its trainer; macros that depend on the trial are kept, and others are replaced', () => {
   const items = ['${interpreter}', '${program}', '--x=${args_json}', '$${HOME}', '${envvar:HOME}/y', '${args}'];
   const text = `command: ${JSON.stringify(items)}\nprogram: train.py\n${REST}`;
   const spec = parseSweep(text, 'x.yaml');
@@ -17,7 +17,7 @@ test('a command implies its trainer; macros that stand for a trial are kept, the
   expect(sweepFingerprint(parseSweep(`trainer: command\n${text}`, 'x.yaml'))).toBe(sweepFingerprint(spec));
 });
 
-test('a file as Weights & Biases writes it, with a program and no command', () => {
+test('a program without a command gets the default command, as in Weights & Biases', () => {
   const { trainer, command } = parseSweep(`program: train.py\n${REST}`, 'x.yaml');
   expect({ trainer, command }).toEqual({
     trainer: 'command',
@@ -25,7 +25,7 @@ test('a file as Weights & Biases writes it, with a program and no command', () =
   });
 });
 
-test('arguments without macros arrive as they are, whatever they hold', () => {
+test('arguments without macros are unchanged', () => {
   const argument = fc.string().filter((text) => !text.includes('${') && !text.includes('\0'));
   fc.assert(
     fc.property(argument, (text) => {

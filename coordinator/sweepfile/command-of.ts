@@ -1,23 +1,20 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
-/** The `command` and `program` of a file -> the command line of the user's program, its macros checked. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
+/** Converts the `command` and `program` of a file into the command line of the user's program, and checks its macros. */
 
 import { nearest } from '../../lib/text/did-you-mean.ts';
 import { show } from '../../lib/text/quote.ts';
 import { MACROS, piecesOf } from '../../proto/command.ts';
-import { type Findings, has, type Located } from './locate.ts';
+import { type Findings, has, type Located } from './problems.ts';
 import type { SweepFile } from './schema.ts';
 
-/** What a file that names only its program means; Weights & Biases has the same, with `python`. */
+/** The command of a file that has only a program; as in Weights & Biases, but with `python3`. */
 const DEFAULT_COMMAND: readonly string[] = ['${env}', '${interpreter}', '${program}', '${args}'];
 
 const FIXED = { env: '/usr/bin/env', interpreter: 'python3' } as const;
 
 const EXAMPLE = 'command: [python3, train.py, "${args}"]';
 
-/**
- * The file's data, trainer filled in: a file that holds a command, or a program as those of Weights & Biases do, need
- * not name it.
- */
+/** Adds `trainer: command` to a file that has a command or, as in Weights & Biases, a program, but no trainer. */
 export function withImpliedTrainer(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
   if (Object.hasOwn(data, 'trainer')) return data;
@@ -25,28 +22,37 @@ export function withImpliedTrainer(data: unknown): unknown {
   return implied ? { trainer: 'command', ...data } : data;
 }
 
-/** Items that are left hold only macros that stand for the trial's parameters; empty for other trainers. */
+/**
+ * Returns the command line with macros that do not depend on the trial replaced; empty for other trainers. Adds findings
+ * for unknown and misplaced macros.
+ */
 export function commandOf(file: SweepFile, root: Located, findings: Findings): string[] {
   if (file.trainer !== 'command') {
     for (const key of ['command', 'program']) {
-      if (has(root, [key])) findings.atKey([key], `${key} is for trainer command; this is trainer ${file.trainer}`);
+      if (has(root, [key]))
+        findings.atKey([key], `${key} applies to trainer command only; the trainer is ${file.trainer}`);
     }
     return [];
   }
   if (!has(root, ['command']) && !has(root, ['program'])) {
-    findings.atValue(['trainer'], `trainer command needs to know what to run; write ${EXAMPLE}`);
+    findings.atValue(['trainer'], `trainer command requires a command or a program; write ${EXAMPLE}`);
     return [];
   }
   if (has(root, ['command']) && file.command === undefined) return [];
-  // A program that is there and wrong has been told of.
+  // An invalid program has a finding already.
   const program = file.program ?? (has(root, ['program']) ? '' : undefined);
   return (file.command ?? DEFAULT_COMMAND).map((item, index) => {
     const path = has(root, ['command']) ? ['command', index] : ['program'];
-    return resolved(item, index, program, (message) => findings.atValue(path, message));
+    return withMacros(item, index, program, (message) => findings.atValue(path, message));
   });
 }
 
-function resolved(item: string, index: number, program: string | undefined, tell: (message: string) => void): string {
+function withMacros(
+  item: string,
+  index: number,
+  program: string | undefined,
+  report: (message: string) => void,
+): string {
   const pieces = piecesOf(item);
   const written = pieces.map((piece) => {
     switch (piece.kind) {
@@ -55,7 +61,7 @@ function resolved(item: string, index: number, program: string | undefined, tell
       case 'variable':
         return `\${envvar:${piece.name}}`;
       case 'unknown':
-        tell(unknownMacro(piece.name));
+        report(unknownMacro(piece.name));
         return '';
       case 'macro':
         break;
@@ -63,10 +69,10 @@ function resolved(item: string, index: number, program: string | undefined, tell
     const { name } = piece;
     if (name === 'env' || name === 'interpreter') return FIXED[name];
     if (name === 'program') {
-      if (program === undefined) tell('${program} needs the key program, such as program: train.py');
+      if (program === undefined) report('${program} requires the key program, such as program: train.py');
       return program ?? '';
     }
-    if (MACROS[name] === 'many' && (pieces.length > 1 || index === 0)) tell(misplaced(name, index));
+    if (MACROS[name] === 'many' && (pieces.length > 1 || index === 0)) report(misplaced(name, index));
     return `\${${name}}`;
   });
   return written.join('');
@@ -74,14 +80,14 @@ function resolved(item: string, index: number, program: string | undefined, tell
 
 function unknownMacro(name: string): string {
   const known = Object.keys(MACROS);
-  const written = `unknown macro ${show(`\${${name}}`)}`;
+  const problem = `unknown macro ${show(`\${${name}}`)}`;
   const meant = nearest(name, known);
-  if (meant !== undefined) return `${written}; did you mean "\${${meant}}"?`;
-  return `${written}; the macros are ${known.join(', ')} and envvar:NAME, and $\${ stands for \${ itself`;
+  if (meant !== undefined) return `${problem}; did you mean "\${${meant}}"?`;
+  return `${problem}; expected ${known.join(', ')} or envvar:NAME, or $\${ for a literal \${`;
 }
 
 function misplaced(name: string, index: number): string {
   return index === 0
-    ? `\${${name}} cannot be the program: a command begins with what is run, such as ${EXAMPLE}`
-    : `\${${name}} stands for several arguments: write it as an item of its own`;
+    ? `\${${name}} cannot be the first item; a command starts with a program, such as ${EXAMPLE}`
+    : `\${${name}} expands to several arguments; write it as a separate item`;
 }

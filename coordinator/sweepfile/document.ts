@@ -1,17 +1,40 @@
-/** YAML or JSON text -> plain data with places. JSON is read as the YAML that it is. */
-import { Composer, LineCounter } from 'yaml';
-import type { Located } from './locate.ts';
-import { plainData } from './plain-data.ts';
-import { type Place, START, SweepFileError } from './problems.ts';
+/** Converts YAML or JSON text into plain data with positions. JSON is parsed as YAML. */
+import {
+  Composer,
+  type CST,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  Parser,
+  type Scalar,
+  visit,
+} from 'yaml';
+import { quote, show } from '../../lib/text/quote.ts';
+import { type Located, type Place, START, SweepFileError } from './problems.ts';
 import { checkSweepText } from './read.ts';
-import { syntaxOf } from './tokens.ts';
+
+/** The maximum number of YAML tokens (a listed value takes about four). More would take seconds to parse. */
+export const MAX_TOKENS = 50_000;
+
+/** The maximum nesting of lists and mappings. A sweep needs five levels. */
+export const MAX_NESTING = 16;
+
+/** The maximum number of values after alias expansion, against files of nested aliases ("YAML bomb"). */
+export const MAX_VALUES = 50_000;
+
+/** Entries of the parser's stack that are not nesting: the document, and the scalar being read. */
+const EXTRA_STACK = 2;
 
 export interface SweepDocument {
   readonly root: Located;
   placeOf(offset: number): Place;
 }
 
-/** @throws {SweepFileError} when the text is no single YAML document of plain data within the limits. */
+/** @throws {SweepFileError} if the text is not a single YAML document of plain data within the limits */
 export function parseDocument(text: string, fileName: string): SweepDocument {
   checkSweepText(text, fileName);
   const lines = new LineCounter();
@@ -19,24 +42,159 @@ export function parseDocument(text: string, fileName: string): SweepDocument {
     const { line, col } = lines.linePos(Math.min(offset, text.length));
     return { line, column: col };
   };
-  const fail = (offset: number, message: string): never => {
+  const fail: Fail = (offset, message) => {
     throw new SweepFileError(fileName, [{ ...placeOf(offset), message }]);
   };
-  const tokens = syntaxOf(text, lines, fail);
   const composer = new Composer({ uniqueKeys: false, prettyErrors: false });
-  const [document, second] = composer.compose(tokens, true, text.length);
+  const [document, second] = composer.compose(syntaxOf(text, lines, fail), true, text.length);
   if (document === undefined) throw new SweepFileError(fileName, [{ ...START, message: 'the file is empty' }]);
   const problems = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
     ...placeOf(pos[0]),
     message: `not valid YAML: ${message}`,
   }));
   if (problems.length > 0) throw new SweepFileError(fileName, problems);
-  if (second !== undefined) fail(second.range[0], 'a second document begins here; a file holds one sweep');
-  const { root, findings } = plainData(document.contents, fail);
-  if (findings.length > 0) {
-    const found = findings.map(({ offset, message }) => ({ ...placeOf(offset), message }));
+  if (second !== undefined) fail(second.range[0], 'second YAML document: a file can contain only one sweep');
+  const reader = new DataReader(targetsOf(document.contents, fail), fail);
+  const root = reader.read(document.contents, 0, undefined, 0);
+  if (reader.findings.length > 0) {
+    const found = reader.findings.map(({ offset, message }) => ({ ...placeOf(offset), message }));
     throw new SweepFileError(fileName, found);
   }
   if (root.data === null) throw new SweepFileError(fileName, [{ ...START, message: 'the file is empty' }]);
   return { root, placeOf };
+}
+
+/** Throws. Used for errors after which the rest cannot be read. */
+type Fail = (offset: number, message: string) => never;
+
+/** Yields the syntax tokens of a text within the limits, so that any text is rejected quickly. */
+function* syntaxOf(text: string, lines: LineCounter, fail: Fail): Generator<CST.Token, void, undefined> {
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  let count = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (++count > MAX_TOKENS) {
+      fail(parser.offset, `more than ${MAX_TOKENS} YAML tokens; write long lists as min, max and step`);
+    }
+    for (const syntax of parser.next(token)) {
+      checkSyntax(syntax, fail);
+      yield syntax;
+    }
+    if (parser.stack.length > MAX_NESTING + EXTRA_STACK) {
+      fail(parser.offset, `nested more than ${MAX_NESTING} levels deep; a sweep file needs at most five`);
+    }
+  }
+  yield* parser.end();
+}
+
+/** Fails at the first syntax error, which could repeat for every character, and at directives. */
+function checkSyntax(syntax: CST.Token, fail: Fail): void {
+  if (syntax.type === 'error') fail(syntax.offset, `not valid YAML: ${syntax.message}`);
+  if (syntax.type === 'directive' && !/^%YAML\s+1\.2\s*$/.test(syntax.source)) {
+    fail(syntax.offset, 'YAML directives are not supported; remove the line (in YAML 1.1, yes, no and 010 differ)');
+  }
+}
+
+/** Returns the node that each alias refers to: the last one before it with that anchor. */
+function targetsOf(contents: Node | null, fail: Fail): ReadonlyMap<Node, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Node, Node>();
+  visit(contents, {
+    Node(_, node) {
+      if (isAlias(node)) {
+        const target = anchors.get(node.source);
+        if (target === undefined) return fail(startOf(node, 0), `no anchor &${node.source} before this alias`);
+        targets.set(node, target);
+      } else if (node.anchor !== undefined) {
+        anchors.set(node.anchor, node);
+      }
+      return undefined;
+    },
+  });
+  return targets;
+}
+
+interface Finding {
+  readonly offset: number;
+  readonly message: string;
+}
+
+/** Converts YAML nodes into plain data: expands aliases, and checks keys and numbers. */
+class DataReader {
+  readonly findings: Finding[] = [];
+  readonly #targets: ReadonlyMap<Node, Node>;
+  readonly #fail: Fail;
+  #values = 0;
+
+  constructor(targets: ReadonlyMap<Node, Node>, fail: Fail) {
+    this.#targets = targets;
+    this.#fail = fail;
+  }
+
+  /** @param fallback the offset for a missing node, such as the value of `key:` */
+  read(node: Node | null, fallback: number, keyOffset: number | undefined, depth: number): Located {
+    const offset = startOf(node, fallback);
+    if (++this.#values > MAX_VALUES) this.#fail(offset, `more than ${MAX_VALUES} values after alias expansion`);
+    // The parser limits the nesting of the text, but an alias to its own parent would nest without end.
+    if (depth > MAX_NESTING) this.#fail(offset, `nested more than ${MAX_NESTING} levels deep through aliases`);
+    const target = isAlias(node) ? (this.#targets.get(node) ?? null) : node;
+    if (isMap(target)) return this.#mapping(target.items, offset, keyOffset, depth);
+    if (isSeq(target)) return this.#list(target.items, offset, keyOffset, depth);
+    const data = isScalar(target) ? this.#scalar(target, offset) : null;
+    return { data, offset, keyOffset, entries: new Map() };
+  }
+
+  #mapping(
+    pairs: readonly { key: unknown; value: unknown }[],
+    offset: number,
+    keyOffset: number | undefined,
+    depth: number,
+  ): Located {
+    const entries = new Map<string, Located>();
+    for (const { key, value } of pairs) {
+      const at = startOf(key, offset);
+      const name = this.#key(key, at);
+      if (name === undefined) continue;
+      const entry = this.read(nodeOf(value), at, at, depth + 1);
+      if (entries.has(name)) this.findings.push({ offset: at, message: `duplicate key ${quote(name)}` });
+      else entries.set(name, entry);
+    }
+    const data = Object.fromEntries([...entries].map(([name, entry]) => [name, entry.data]));
+    return { data, offset, keyOffset, entries };
+  }
+
+  #list(items: readonly unknown[], offset: number, keyOffset: number | undefined, depth: number): Located {
+    const list = items.map((item) => this.read(nodeOf(item), offset, undefined, depth + 1));
+    return { data: list.map(({ data }) => data), offset, keyOffset, entries: new Map(list.entries()) };
+  }
+
+  #key(key: unknown, offset: number): string | undefined {
+    const node = isAlias(key) ? this.#targets.get(key) : key;
+    const name = isScalar(node) ? node.value : undefined;
+    if (typeof name === 'string' && name !== '__proto__') return name;
+    const message = name === '__proto__' ? `invalid key ${quote(name)}` : 'a key must be text; put quotes around it';
+    this.findings.push({ offset, message });
+    return undefined;
+  }
+
+  #scalar({ value, source }: Scalar, offset: number): string | number | boolean | null {
+    if (typeof value === 'number') {
+      if (!Number.isFinite(value)) {
+        this.findings.push({ offset, message: `${quote(source ?? String(value))} is not a finite number` });
+      } else if (Number.isInteger(value) && !Number.isSafeInteger(value) && !/[.e]/i.test(source ?? '')) {
+        const message = `${show(source)} has too many digits for a number; put quotes around it to make it text`;
+        this.findings.push({ offset, message });
+      }
+      return value;
+    }
+    return typeof value === 'string' || typeof value === 'boolean' ? value : null;
+  }
+}
+
+function nodeOf(value: unknown): Node | null {
+  return isAlias(value) || isMap(value) || isSeq(value) || isScalar(value) ? value : null;
+}
+
+function startOf(node: unknown, fallback: number): number {
+  return nodeOf(node)?.range?.[0] ?? fallback;
 }

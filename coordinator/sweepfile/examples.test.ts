@@ -13,7 +13,7 @@ async function example(name: string) {
 }
 
 test.each(readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(ya?ml|json)$/.test(name)))(
-  '%s is a sweep that can run',
+  '%s is a valid sweep',
   async (name) => {
     const spec = await example(name);
     expect(spec.description.length + spec.name.length).toBeGreaterThan(0);
@@ -21,7 +21,7 @@ test.each(readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((nam
   },
 );
 
-test('the demo is eight trials on MNIST: four latent dimensions, plain and denoising', async () => {
+test('the demo has eight trials on MNIST: four latent dimensions, plain and denoising', async () => {
   const trials = [...enumerateTrials(await example('mnist-demo.yaml'))];
   expect(trials.map(({ parameters }) => [parameters.latent_dim, parameters.noise_std])).toEqual([
     ...[
@@ -45,7 +45,7 @@ test('the demo is eight trials on MNIST: four latent dimensions, plain and denoi
   }
 });
 
-test('the example of every key counts as it says', async () => {
+test('the example with every key has the documented counts', async () => {
   expect(plan(await example('autoencoders.yaml'))).toMatchObject({
     trials: 90,
     configs: 30,
@@ -54,7 +54,7 @@ test('the example of every key counts as it says', async () => {
   });
 });
 
-test("the study's sweep is its protocol: three seeds of each net, and nothing but it", async () => {
+test("the study's sweep matches its protocol: three seeds of each net, and nothing else", async () => {
   const spec = await example('autoencoder-study.yaml');
   expect([spec.seeds, spec.checkpointEvery, spec.reconstructEvery]).toEqual([[0, 1, 2], 1, 4]);
   const nets = new Set([...enumerateTrials(spec)].map(({ parameters }) => JSON.stringify(netOf(parameters))));
@@ -67,13 +67,13 @@ test("the study's sweep is its protocol: three seeds of each net, and nothing bu
     ]),
     ...[15, 100].map((latent) => ({ dataset, latent, noise: 0.5, ...three })),
   ]);
-  // H3: the 5-layer nets at the 3-layer nets' lambdas.
+  // H3: the 5-layer nets with the lambdas of the 3-layer nets.
   for (const latent of [15, 100]) expected.push({ dataset: 'mnist', latent, noise: 0, ...five, lambda: 1e-5 });
   expect([...nets].sort()).toEqual(expected.map((net) => JSON.stringify(net)).sort());
   expect(plan(spec)).toMatchObject({ trials: 66, configs: 22 });
 });
 
-/** What the study varies; the rest must be as it has it everywhere. */
+/** Returns the parameters that the study varies, and checks that the others are constant. */
 function netOf(parameters: Readonly<Record<string, unknown>>) {
   const { dataset, latent_dim: latent, noise_std: noise, depth, lambda_l1: lambda, epochs, ...rest } = parameters;
   expect(rest).toEqual({
@@ -83,7 +83,7 @@ function netOf(parameters: Readonly<Record<string, unknown>>) {
   return { dataset, latent, noise, depth, lambda, epochs };
 }
 
-test('the small study is the same grid, smaller, with the same questions', async () => {
+test('the small study has the same grid and hypotheses with less training', async () => {
   const study = await example('autoencoder-study.yaml');
   const small = await example('autoencoder-study-small.yaml');
   expect(plan(small).configs).toBe(plan(study).configs);

@@ -1,4 +1,4 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 import { expect, test } from 'vitest';
 import { sweepFingerprint } from './fingerprint.ts';
 import { parseSweep } from './parse.ts';
@@ -15,23 +15,23 @@ exclude: [{a: 1, b: 3}]
 
 test.each([
   [
-    'another layout',
+    'a different layout',
     'trainer: noop   # a comment\nparameters: {"a": {values: [1, 0.00001]}, b: {value: 3}}\nexclude:\n- a: 1\n  b: 3\n',
   ],
   [
-    'another order of keys',
+    'a different order of keys',
     'exclude: [{b: 3, a: 1}]\nparameters: {b: {value: 3}, a: {values: [1, 1e-5]}}\ntrainer: noop\n',
   ],
   [
-    'lists of one value',
+    'lists with one value',
     'trainer: noop\nparameters: {a: {values: [1, 1e-5]}, b: {values: [3]}}\nexclude: [{a: [1], b: 3}]\n',
   ],
   [
-    'defaults written out',
+    'explicit defaults',
     `${PLAIN}retry: {crash: 2}\nreplicates: 1\norder: grid\nresources: {labels: {}}\npriority: 5\nweight: 2\nmetric: {name: test_loss}\nmethod: grid\nzip: []\n`,
   ],
-  ['another name and description', `${PLAIN}name: other\ndescription: words\n`],
-])('%s is the same sweep', (_, text) => {
+  ['a different name and description', `${PLAIN}name: other\ndescription: words\n`],
+])('%s does not change the fingerprint', (_, text) => {
   expect(of(text)).toBe(of(PLAIN));
   expect(of(PLAIN)).toMatch(/^[0-9a-f]{64}$/);
 });
@@ -54,12 +54,12 @@ test.each([
   'order: shuffled\nseed: 1',
   'when: [{if: {a: 1}, set: {b: 4}}]',
   'when: [{if: {a: 1}, set: {epochs: 4}}]',
-])('with %j it is another sweep than any of the others', (line) => {
+])('%j changes the fingerprint', (line) => {
   const others = ['', 'concurrency: 4', 'max_failed: 1', 'when: [{if: {a: 1}, set: {b: 5}}]'];
   for (const other of others) expect(of(`${PLAIN}${line}\n`)).not.toBe(of(`${PLAIN}${other}\n`));
 });
 
-test('steps, values and rules count', () => {
+test('steps, values and rules change the fingerprint', () => {
   const texts = [
     '{min: 0, max: 1, step: 0.5}',
     '{min: 0, max: 2, step: 0.5}',
@@ -72,7 +72,7 @@ test('steps, values and rules count', () => {
   expect(of(PLAIN.replace('a: 1, b: 3', 'a: 1'))).not.toBe(of(PLAIN));
 });
 
-test('the command counts, however it is written', () => {
+test('the command changes the fingerprint, but not its notation', () => {
   const file = (command: string) => of(`${command}\nmetric: {name: loss}\nparameters: {x: {values: [1, 2]}}`);
   const plain = file('program: t.py');
   expect(file('trainer: command\ncommand: [/usr/bin/env, "${interpreter}", t.py, "${args}"]')).toBe(plain);

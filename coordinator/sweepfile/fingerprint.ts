@@ -1,4 +1,4 @@
-/** Whether two sweep files ask for the same. */
+/** Identifies sweep files with the same content. */
 import { createHash } from 'node:crypto';
 import { canonicalJson, type Json } from '../../proto/values.ts';
 import type { Resources } from '../core/model.ts';
@@ -7,8 +7,9 @@ import type { SweepSpec } from '../grid/spec.ts';
 import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './parse.ts';
 
 /**
- * SHA-256, in hex, of what decides the trials, how they run and how they rank. Formatting, comments, the order of keys,
- * defaults written out, the sweep's name, its description, its priority and its weight do not count; the order of values and of rules does.
+ * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked. Formatting,
+ * comments, the order of keys, explicit defaults, name, description, priority and weight do not count; the order of
+ * values and of rules does.
  */
 export function sweepFingerprint(spec: SweepSpec): string {
   const content: Json = {
@@ -24,18 +25,16 @@ export function sweepFingerprint(spec: SweepSpec): string {
     retry: { ...spec.retry },
     timeoutMs: spec.timeoutMs ?? null,
     maxFailed: spec.maxFailed === undefined ? null : { ...spec.maxFailed },
-    // Keys that came later count where they say something: a file from before keeps its fingerprint.
+    // Keys of later versions are omitted at their defaults, so that the fingerprints of older files do not change.
     ...(spec.checkpointEvery === DEFAULT_CHECKPOINT_EVERY ? {} : { checkpointEvery: spec.checkpointEvery }),
     ...(spec.reconstructEvery === DEFAULT_RECONSTRUCT_EVERY ? {} : { reconstructEvery: spec.reconstructEvery }),
-    ...(asksForNothing(spec.resources)
-      ? {}
-      : { resources: { ...spec.resources, labels: { ...spec.resources.labels } } }),
+    ...(hasNoDemands(spec.resources) ? {} : { resources: { ...spec.resources, labels: { ...spec.resources.labels } } }),
     ...(spec.command.length === 0 ? {} : { command: spec.command }),
   };
   return createHash('sha256').update(canonicalJson(content)).digest('hex');
 }
 
-function asksForNothing({ gpu, vramBytes, labels }: Resources): boolean {
+function hasNoDemands({ gpu, vramBytes, labels }: Resources): boolean {
   return gpu === undefined && vramBytes === undefined && Object.keys(labels).length === 0;
 }
 

@@ -26,14 +26,16 @@ function problemsOf(text: string): string[] {
   }
 }
 
-test('hypotheses arrive in order, what they leave out empty', () => {
+test('hypotheses are parsed in order, with empty defaults', () => {
   const { hypotheses } = parseSweep(
     `${withClaim('psnr[latent_dim=15] > psnr[latent_dim=40]', '{dataset: [mnist], depth: 5}')}  - {name: H2, claim: psnr rises over epochs, about: it learns}\n`,
     'x',
   );
   expect(hypotheses).toMatchObject([
     {
-      ...{ name: 'H1', about: '', text: 'psnr[latent_dim=15] > psnr[latent_dim=40]' },
+      name: 'H1',
+      about: '',
+      text: 'psnr[latent_dim=15] > psnr[latent_dim=40]',
       where: [
         { name: 'dataset', anyOf: ['mnist'] },
         { name: 'depth', anyOf: [5] },
@@ -43,20 +45,20 @@ test('hypotheses arrive in order, what they leave out empty', () => {
   ]);
 });
 
-test('a question is no part of the sweep that it is asked of', () => {
+test('hypotheses do not change the fingerprint of a sweep', () => {
   const plain = sweepFingerprint(parseSweep(SWEEP, 'x'));
   expect(sweepFingerprint(parseSweep(withClaim('test_loss falls over epochs'), 'x'))).toBe(plain);
 });
 
 test.each([
-  ['values that when sets, and its default', 'test_loss[epochs=13] < test_loss[epochs=10]', '{latent_dim: 40}'],
+  ['values that when sets, and the default', 'test_loss[epochs=13] < test_loss[epochs=10]', '{latent_dim: 40}'],
   ['several conditions', 'psnr[depth=3, latent_dim=15] > psnr[latent_dim=100, depth=5]', ''],
   ['ranges', 'range(psnr, latent_dim)[dataset=mnist] > range(psnr, latent_dim)[dataset=fashion-mnist]', ''],
-])('%s are taken', (_, claim, where) => {
+])('%s are accepted', (_, claim, where) => {
   expect(problemsOf(withClaim(claim, where))).toEqual([]);
 });
 
-test('a program of the user may report any metric', () => {
+test('a claim for trainer command can have any metric', () => {
   const text =
     '{command: [python3, a.py], metric: {name: m}, parameters: {a: {values: [1, 2]}}, hypotheses: [{name: H, claim: "x[a]: 1 > 2"}]}';
   expect(problemsOf(text)).toEqual([]);
@@ -66,51 +68,49 @@ test.each([
   [
     'test_lss falls over epochs',
     '',
-    '11: claim: trainer autoencoder reports no metric "test_lss"; did you mean "test_loss"?',
+    '11: claim: trainer autoencoder has no metric "test_lss"; did you mean "test_loss"?',
   ],
-  ['psnr[latent]: 15 > 30', '', '11: claim: "latent" is not under parameters; did you mean "latent_dim"?'],
+  ['psnr[latent]: 15 > 30', '', '11: claim: "latent" is not declared under parameters; did you mean "latent_dim"?'],
   ['psnr[latent_dim]: 15 > 31', '', '11: claim: latent_dim is never 31 in this sweep; did you mean "30"?'],
-  ['psnr[latent_dim]: 15 > 15', '', '11: claim: 15 stands twice in the ordering'],
+  ['psnr[latent_dim]: 15 > 15', '', '11: claim: 15 is listed twice in the ordering'],
   [
     'psnr[dataset=mnst] > psnr[dataset=mnist]',
     '',
     '11: claim: dataset: expected mnist or fashion-mnist, got "mnst"; did you mean "mnist"?',
   ],
-  ['psnr[depth=3] > psnr[depth=3]', '', '11: claim: the two sides are the same; nothing is compared'],
+  ['psnr[depth=3] > psnr[depth=3]', '', '11: claim: the two sides are equal'],
   [
     'psnr[depth=3] > psnr[dataset=mnist]',
     '',
-    '11: claim: both brackets name the same parameters; got depth and dataset',
+    '11: claim: both sides must have conditions on the same parameters; got depth and dataset',
   ],
-  ['psnr[depth=3] > test_loss[depth=5]', '', '11: claim: both sides are of one metric; got psnr and test_loss'],
+  ['psnr[depth=3] > test_loss[depth=5]', '', '11: claim: both sides must have the same metric; got psnr and test_loss'],
   [
     'range(psnr, noise_std)[depth=3] > range(psnr, noise_std)[depth=5]',
     '',
-    '11: claim: a range needs a parameter of two or more values; noise_std has one',
+    '11: claim: a range requires a parameter with at least two values; noise_std has one',
   ],
   [
     'range(psnr, depth)[depth=3] > range(psnr, depth)[depth=5]',
     '',
-    '11: claim: a range over depth has none where the bracket holds depth to one value',
+    '11: claim: a range over depth cannot have a condition on depth',
   ],
-  ['psnr[latent_dim]: 15 > 30', '{latent_dim: 15}', '11: claim: where leaves out latent_dim=30'],
+  ['psnr[latent_dim]: 15 > 30', '{latent_dim: 15}', '11: claim: where excludes latent_dim=30'],
   ['psnr rises over epochs', '{latent_dim: 16}', '12: latent_dim is never 16 in this sweep; did you mean "15"?'],
-  ['psnr rises over epochs', '{depht: 3}', '12: "depht" is not under parameters; did you mean "depth"?'],
-])('%s where %s is refused', (claim, where, message) => {
+  ['psnr rises over epochs', '{depht: 3}', '12: "depht" is not declared under parameters; did you mean "depth"?'],
+])('%s where %s is rejected', (claim, where, message) => {
   expect(problemsOf(withClaim(claim, where))).toEqual([message]);
 });
 
-test('a claim that cannot be read is told with the forms that can', () => {
+test('a claim with a syntax error is rejected with examples', () => {
   expect(problemsOf(withClaim('psnr is good'))).toEqual([
-    expect.stringMatching(
-      /^11: claim: character 6 of the claim: expected "\["; got "is" \(a claim is such as test_loss\[/,
-    ),
+    expect.stringMatching(/^11: claim: character 6 of the claim: expected "\["; got "is" \(examples: test_loss\[/),
   ]);
 });
 
-test('two hypotheses of one name are refused, and so are unknown keys', () => {
+test('duplicate names and unknown keys are rejected', () => {
   const twice = `${withClaim('psnr rises over epochs')}  - {name: H1, claim: psnr rises over epochs}\n`;
-  expect(problemsOf(twice)).toEqual(['12: "H1" is the name of two hypotheses, the first at 10:11']);
+  expect(problemsOf(twice)).toEqual(['12: duplicate hypothesis name "H1", first at 10:11']);
   expect(problemsOf(`${SWEEP}hypotheses: [{name: H1, clam: psnr rises over epochs}]\n`)).toEqual(
     expect.arrayContaining([expect.stringContaining('unknown key "clam"; did you mean "claim"?')]),
   );

@@ -1,4 +1,4 @@
-/** The `hypotheses` of a file -> claims, each checked against the trainer's metrics and the sweep's parameters. */
+/** Converts the `hypotheses` of a file into claims, checked against the trainer's metrics and the sweep's parameters. */
 
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
@@ -6,7 +6,7 @@ import type { ParameterValue } from '../../proto/trainers.ts';
 import { CLAIM_FORMS, type Claim, parseClaim, type Quantity } from '../analysis/claim.ts';
 import type { Condition, WhenRule } from '../grid/rules.ts';
 import type { Hypothesis } from '../grid/spec.ts';
-import type { Path } from './locate.ts';
+import type { Path } from './problems.ts';
 import { conditionsOf, type RuleContext, undeclared } from './rules-of.ts';
 import type { SweepFile } from './schema.ts';
 import { metricProblem, valueProblem } from './trainer-rules.ts';
@@ -26,7 +26,7 @@ export function hypothesesOf(file: SweepFile, context: Context): Hypothesis[] {
       const where = context.findings.where(['hypotheses', before, 'name']);
       context.findings.atValue(
         ['hypotheses', index, 'name'],
-        `${quote(written.name)} is the name of two hypotheses, the first at ${where}`,
+        `duplicate hypothesis name ${quote(written.name)}, first at ${where}`,
       );
     }
     return hypothesisOf(written, index, context);
@@ -35,7 +35,7 @@ export function hypothesesOf(file: SweepFile, context: Context): Hypothesis[] {
 
 function hypothesisOf(written: Written, index: number, context: Context): Hypothesis[] {
   const path: Path = ['hypotheses', index];
-  // Rules are on points as enumerated, where a value that only `when` sets never holds; here it is one like the others.
+  // Unlike rules, hypotheses refer to parameters after `when`, so values that only `when` sets are valid.
   const where =
     written.where === undefined ? [] : conditionsOf(written.where, [...path, 'where'], withReached(context));
   for (const { name, anyOf } of where) {
@@ -49,14 +49,14 @@ function hypothesisOf(written: Written, index: number, context: Context): Hypoth
   const claim = parseClaim(written.claim);
   const problem = typeof claim === 'string' ? claim : claimProblem(claim, where, context);
   if (problem !== undefined) {
-    const forms = typeof claim === 'string' ? ` (a claim is such as ${CLAIM_FORMS})` : '';
+    const forms = typeof claim === 'string' ? ` (examples: ${CLAIM_FORMS})` : '';
     context.findings.atValue([...path, 'claim'], `claim: ${problem}${forms}`);
   }
   if (typeof claim === 'string') return [];
   return [{ name: written.name, about: written.about ?? '', text: written.claim.trim(), claim, where }];
 }
 
-/** A parameter that only `when` sets may be named in a hypothesis. */
+/** Adds the parameters that only `when` sets to the declared ones. */
 function withReached(context: Context): RuleContext {
   const set = context.when.flatMap((rule) => Object.keys(rule.set));
   const axes = [...context.axes].filter(([name]) => !set.includes(name));
@@ -73,7 +73,7 @@ function claimProblem(claim: Claim, where: readonly Condition[], context: Contex
       return (
         metricProblem(context.trainerName, context.trainer, metric) ??
         conditionProblem({ name: parameter, anyOf: values }, where, context) ??
-        (twice === undefined ? undefined : `${show(twice)} stands twice in the ordering`)
+        (twice === undefined ? undefined : `${show(twice)} is listed twice in the ordering`)
       );
     }
     case 'comparison':
@@ -95,24 +95,25 @@ function quantityProblem(quantity: Quantity, where: readonly Condition[], contex
   const { over } = quantity;
   if (over === undefined) return undefined;
   if (quantity.conditions.some(({ name }) => name === over)) {
-    return `a range over ${over} has none where the bracket holds ${over} to one value`;
+    return `a range over ${over} cannot have a condition on ${over}`;
   }
   const reached = nameProblem(over, context) ?? reachedBy(over, context);
   if (typeof reached === 'string') return reached;
-  return reached.few ? `a range needs a parameter of two or more values; ${over} has one` : undefined;
+  return reached.isSingle ? `a range requires a parameter with at least two values; ${over} has one` : undefined;
 }
 
-/** Like is compared with like: one metric, one kind of quantity, and brackets that differ in values alone. */
+/** Both sides must have the same metric, the same kind of quantity, and conditions that differ only in values. */
 function sidesProblem(left: Quantity, right: Quantity): string | undefined {
-  if (left.metric !== right.metric) return `both sides are of one metric; got ${left.metric} and ${right.metric}`;
-  if (left.over !== right.over) return 'both sides are means, or ranges over one parameter';
+  if (left.metric !== right.metric)
+    return `both sides must have the same metric; got ${left.metric} and ${right.metric}`;
+  if (left.over !== right.over) return 'both sides must be means, or ranges over the same parameter';
   const names = (side: Quantity) => side.conditions.map(({ name }) => name).sort();
   if (names(left).join() !== names(right).join()) {
-    return `both brackets name the same parameters; got ${names(left).join(', ')} and ${names(right).join(', ')}`;
+    return `both sides must have conditions on the same parameters; got ${names(left).join(', ')} and ${names(right).join(', ')}`;
   }
-  const heldAt = (side: Quantity, name: string) => side.conditions.find((one) => one.name === name)?.anyOf[0];
-  const differ = names(left).some((name) => heldAt(left, name) !== heldAt(right, name));
-  return differ ? undefined : 'the two sides are the same; nothing is compared';
+  const valueAt = (side: Quantity, name: string) => side.conditions.find((one) => one.name === name)?.anyOf[0];
+  const differ = names(left).some((name) => valueAt(left, name) !== valueAt(right, name));
+  return differ ? undefined : 'the two sides are equal';
 }
 
 function nameProblem(name: string, context: Context): string | undefined {
@@ -132,7 +133,7 @@ function conditionProblem(
     const wrong = valueProblem(context.trainer, name, value);
     if (wrong !== undefined) return wrong;
     if (!reached.has(value)) return `${name} is never ${show(value)} in this sweep${reached.hint(value)}`;
-    if (within !== undefined && !within.anyOf.includes(value)) return `where leaves out ${name}=${value}`;
+    if (within !== undefined && !within.anyOf.includes(value)) return `where excludes ${name}=${value}`;
   }
   return undefined;
 }
@@ -140,14 +141,14 @@ function conditionProblem(
 interface Reached {
   has(value: ParameterValue): boolean;
   hint(value: ParameterValue): string;
-  /** Whether it is one value only. */
-  readonly few: boolean;
+  /** Whether the parameter has a single value. */
+  readonly isSingle: boolean;
 }
 
-/** The most values that a message lists. */
+/** The maximum number of values that a message lists. */
 const MAX_LISTED = 12;
 
-/** The values that a parameter takes in the sweep: on its axis, set by `when`, or the default of what `when` alone sets. */
+/** Returns the values of a parameter in the sweep: on its axis, set by `when`, or the default if only `when` sets it. */
 function reachedBy(name: string, { axes, declared, trainer, when }: Context): Reached {
   const axis = axes.get(name);
   const byDefault = declared.includes(name) ? undefined : trainer.parameters[name]?.default;
@@ -155,7 +156,7 @@ function reachedBy(name: string, { axes, declared, trainer, when }: Context): Re
   const others = new Set(byDefault === undefined ? set : [byDefault, ...set]);
   const listed = Array.from({ length: Math.min(axis?.size ?? 0, MAX_LISTED) }, (_, index) => axis?.at(index) ?? '');
   const known = [...new Set([...listed, ...others])].map(String);
-  // An axis that is wrong has been told of already, and says nothing of its values.
+  // An invalid axis has a finding already, and its values are unknown.
   const unknown = axis === undefined && declared.includes(name);
   return {
     has: (value) => unknown || others.has(value) || (axis?.indexOf(value) ?? -1) >= 0,
@@ -163,7 +164,7 @@ function reachedBy(name: string, { axes, declared, trainer, when }: Context): Re
       didYouMean(
         String(value),
         known.filter((text) => text !== String(value)),
-      ) || (known.length < MAX_LISTED ? `; it is ${known.join(', ')}` : ''),
-    few: !unknown && known.length < 2,
+      ) || (known.length < MAX_LISTED ? `; its values are ${known.join(', ')}` : ''),
+    isSingle: !unknown && known.length < 2,
   };
 }

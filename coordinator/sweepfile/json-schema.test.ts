@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { sweepFileJsonSchema } from './json-schema.ts';
 import { sweepFileSchema } from './schema.ts';
 
-test('the JSON Schema knows every key, requires what a file needs, and says what each key is for', () => {
+test('the JSON Schema has every key, the required keys, and a description of each key', () => {
   const schema = sweepFileJsonSchema();
   expect(schema).toMatchObject({
     $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -16,7 +16,7 @@ test('the JSON Schema knows every key, requires what a file needs, and says what
   for (const [key, { description }] of Object.entries(properties)) expect(description, key).toBeTruthy();
 });
 
-test('it offers the parameters of each trainer, and only of a closed one forbids the others', () => {
+test('it lists the parameters of each trainer, and forbids others unless the trainer is open', () => {
   const { allOf } = sweepFileJsonSchema() as { allOf: { if: object; then: { properties: { parameters: object } } }[] };
   const [autoencoder, noop] = allOf;
   expect(autoencoder?.if).toEqual({ properties: { trainer: { const: 'autoencoder' } }, required: ['trainer'] });
@@ -27,7 +27,7 @@ test('it offers the parameters of each trainer, and only of a closed one forbids
   expect(noop?.then.properties.parameters).not.toHaveProperty('additionalProperties');
 });
 
-test('it is plain JSON', () => {
+test('it is serializable as JSON', () => {
   const schema = sweepFileJsonSchema();
   expect(JSON.parse(JSON.stringify(schema))).toEqual(schema);
 });

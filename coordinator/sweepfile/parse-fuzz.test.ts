@@ -8,7 +8,7 @@ import { decodeSweepFile } from './read.ts';
 
 const EXAMPLE = readFileSync(new URL('../../examples/autoencoders.yaml', import.meta.url), 'utf8');
 
-/** Pieces that mean something to the parser, and so get further than noise does. */
+/** Pieces of syntax, which reach deeper into the parser than random text. */
 const PIECE = fc.constantFrom(
   ...[
     '{',
@@ -52,7 +52,7 @@ const PIECE = fc.constantFrom(
   ],
 );
 
-/** A spec, or a SweepFileError with places inside of the text: never another error. */
+/** Checks that the result is a spec, or a SweepFileError with positions: never another error. */
 function parses(bytes: Uint8Array): void {
   try {
     parseSweep(decodeSweepFile(bytes, 'x'), 'x');
@@ -61,23 +61,23 @@ function parses(bytes: Uint8Array): void {
     expect(error.problems.length).toBeGreaterThan(0);
     for (const { line, column, message } of error.problems) {
       expect(line > 0 && column > 0).toBe(true);
-      expect(message, 'the words of the schema library').not.toMatch(/^(\w+: )?(Invalid|Too (big|small)|Unrecognized)/);
+      expect(message, 'a message of the schema library').not.toMatch(/^(\w+: )?(Invalid|Too (big|small)|Unrecognized)/);
     }
   }
 }
 
-test('random bytes parse or are refused with a place', () => {
+test('random bytes are parsed or rejected with a position', () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), parses), { numRuns: 500 });
 });
 
-test('random pieces of YAML parse or are refused with a place', () => {
+test('random pieces of YAML are parsed or rejected with a position', () => {
   fc.assert(
     fc.property(fc.array(PIECE, { maxLength: 60 }), (pieces) => parses(Buffer.from(pieces.join('')))),
     { numRuns: 1_000 },
   );
 });
 
-test('a real file with pieces cut out and put in parses or is refused with a place', () => {
+test('a real file with random edits is parsed or rejected with a position', () => {
   const edit = fc.record({ at: fc.nat(EXAMPLE.length), cut: fc.nat(20), put: fc.oneof(PIECE, fc.constant('')) });
   fc.assert(
     fc.property(fc.array(edit, { minLength: 1, maxLength: 6 }), (edits) => {
@@ -88,7 +88,7 @@ test('a real file with pieces cut out and put in parses or is refused with a pla
   );
 });
 
-test('values of any shape in any key parse or are refused with a place', () => {
+test('values of any shape in any key are parsed or rejected with a position', () => {
   const key = fc.constantFrom(
     ...[
       'name',
@@ -116,7 +116,7 @@ test('values of any shape in any key parse or are refused with a place', () => {
   );
 });
 
-test('numbers of any spelling come through as they are', () => {
+test('numbers in any notation keep their value', () => {
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e15, max: 1e15 }), (number) => {
       const spellings = [String(number), number.toExponential(), JSON.stringify(number)];

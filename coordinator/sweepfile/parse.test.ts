@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { enumerateTrials } from '../grid/enumerate.ts';
 import { parseSweep } from './parse.ts';
 
-test('what a file leaves out has its default', () => {
+test('omitted keys have their defaults', () => {
   const spec = parseSweep('{trainer: autoencoder, parameters: {}}', 'some/folder/first-try.yaml');
   expect(spec).toMatchObject({
     name: 'first-try',
@@ -16,7 +16,7 @@ test('what a file leaves out has its default', () => {
   expect([spec.concurrency, spec.timeoutMs, spec.maxFailed]).toEqual([undefined, undefined, undefined]);
 });
 
-test('every key arrives', () => {
+test('every key is parsed', () => {
   const spec = parseSweep(
     `
 name: all
@@ -101,18 +101,18 @@ hypotheses:
   });
 });
 
-test('a file that does not say keeps a checkpoint every epoch, and looks at every fourth', () => {
+test('by default, every epoch has a checkpoint and every fourth has reconstruction images', () => {
   expect(parseSweep('{trainer: noop, parameters: {}}', 'x')).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4 });
 });
 
-test('replicates are the seeds from 0', () => {
+test('replicates set the seeds from 0', () => {
   expect(parseSweep('{trainer: noop, parameters: {}, replicates: 3, max_failed: 0}', 'x')).toMatchObject({
     seeds: [0, 1, 2],
     maxFailed: { kind: 'count', count: 0 },
   });
 });
 
-test('JSON and YAML of one content are one sweep', () => {
+test('JSON and YAML of the same content give the same trials', () => {
   const data = { trainer: 'noop', parameters: { a: { values: [1, 0.5, 'x', true] } }, exclude: [{ a: [1, 'x'] }] };
   const ids = (text: string) => [...enumerateTrials(parseSweep(text, 'x'))].map(({ trialId }) => trialId);
   const json = ids(JSON.stringify(data, null, '\t'));
@@ -120,12 +120,12 @@ test('JSON and YAML of one content are one sweep', () => {
   expect(ids('trainer: noop\nparameters:\n  a:\n    values: [1, .5, x, true]\nexclude:\n- a: [1, x]\n')).toEqual(json);
 });
 
-test('anchors and aliases are written out', () => {
+test('anchors and aliases are expanded', () => {
   const text = 'trainer: noop\nparameters:\n  a: &few {values: [1, 2]}\n  b: *few\n';
   expect(parseSweep(text, 'x').axes.map(({ name, size }) => `${name}${size}`)).toEqual(['a2', 'b2']);
 });
 
-test('a single value in a zip goes with every row, and single values of a zip may repeat', () => {
+test('a single value in a zip is combined with every row, and values in a zip can repeat', () => {
   const text = `
 trainer: noop
 parameters: {a: {values: [1, 1, 2]}, b: {values: [5, 6, 5]}, c: {value: 9}}

@@ -1,50 +1,38 @@
-/** The whole way from a sweep file's text to a checked sweep. */
+/** Parses the text of a sweep file into a checked sweep. */
 import { basename } from 'node:path';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
+import { parseSize } from '../../lib/text/size.ts';
 import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
-import type { MaxFailed, RetryBudget } from '../core/model.ts';
+import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
 import type { Metric, Order, SweepSpec } from '../grid/spec.ts';
-import { axesOf } from './axes-of.ts';
+import { axesOf, zipOf } from './axes-of.ts';
 import { commandOf, withImpliedTrainer } from './command-of.ts';
 import { parseDocument } from './document.ts';
 import { hypothesesOf } from './hypotheses-of.ts';
-import { Findings, has, type Located, locate } from './locate.ts';
-import { SweepFileError } from './problems.ts';
-import { resourcesOf } from './resources-of.ts';
+import { Findings, has, type Located, locate, SweepFileError } from './problems.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules-of.ts';
-import { type SweepFile, sweepFileSchema } from './schema.ts';
-import { badPaths, tellShapeProblems } from './shape-problems.ts';
+import type { SweepFile } from './schema.ts';
+import { checkShape } from './shape.ts';
 import { metricProblem } from './trainer-rules.ts';
-import { without } from './without.ts';
-import { zipOf } from './zip-of.ts';
 
 export const DEFAULT_CHECKPOINT_EVERY = 1;
-/** As the study looks at them: epochs 1, 5, 9, 13. */
+/** The first epoch and every fourth after it: 1, 5, 9, 13. */
 export const DEFAULT_RECONSTRUCT_EVERY = 4;
 const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
 
 /**
- * @param fileName for messages, and the sweep's name when the text gives none
- * @throws {SweepFileError} with every problem of the file that can be told at once
+ * @param fileName for messages, and for the sweep's name if the text has none
+ * @throws {SweepFileError} with all problems of the file that can be found in one pass
  */
 export function parseSweep(text: string, fileName: string): SweepSpec {
   const { root, placeOf } = parseDocument(text, fileName);
   const findings = new Findings(root, placeOf);
-  const file = fileOf(root, findings);
+  const file = checkShape(withImpliedTrainer(root.data), root, findings);
   const spec = file === undefined ? undefined : specOf(file, fileName, root, findings);
   if (spec === undefined || findings.problems.length > 0) throw new SweepFileError(fileName, findings.problems);
   return spec;
-}
-
-/** The file by its shape. What is wrong with it is told and left out, so that the rest is checked in the same run. */
-function fileOf(root: Located, findings: Findings): SweepFile | undefined {
-  const data = withImpliedTrainer(root.data);
-  const whole = sweepFileSchema.safeParse(data);
-  if (whole.success) return whole.data;
-  tellShapeProblems(whole.error.issues, root, findings);
-  return sweepFileSchema.safeParse(without(data, badPaths(whole.error.issues))).data;
 }
 
 function specOf(file: SweepFile, fileName: string, root: Located, findings: Findings): SweepSpec {
@@ -84,7 +72,7 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
   };
 }
 
-/** The file's name without folder and extension. */
+/** Returns the file's name without folder and extension. */
 function nameOf(fileName: string): string {
   const name = basename(fileName)
     .replace(/\.(?:ya?ml|json)$/i, '')
@@ -95,9 +83,8 @@ function nameOf(fileName: string): string {
 function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings: Findings): Metric {
   const name = file.metric?.name ?? trainer.metrics[0] ?? '';
   if (trainer.metrics.length === 0) {
-    // Only the program knows what it reports.
-    const wanted = `trainer ${file.trainer} must be told what ranks; write metric: {name: test_loss, goal: minimize}`;
-    if (!has(root, ['metric'])) findings.atKey([], `missing key "metric": ${wanted}`);
+    const message = `missing key "metric": trainer ${file.trainer} has no default; write metric: {name: test_loss, goal: minimize}`;
+    if (!has(root, ['metric'])) findings.atKey([], message);
   }
   const problem = metricProblem(file.trainer, trainer, name);
   if (problem !== undefined) findings.atValue(['metric', 'name'], problem);
@@ -107,7 +94,7 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
 function seedsOf(file: SweepFile, findings: Findings): readonly number[] {
   const { seeds, replicates } = file;
   if (seeds !== undefined && replicates !== undefined) {
-    findings.atKey(['replicates'], 'replicates and seeds say the same thing twice; keep one of them');
+    findings.atKey(['replicates'], 'replicates and seeds exclude each other; remove one of them');
   }
   const first = new Map<number, number>();
   for (const [index, seed] of (seeds ?? []).entries()) {
@@ -124,11 +111,14 @@ function seedsOf(file: SweepFile, findings: Findings): readonly number[] {
 
 function orderOf(file: SweepFile, findings: Findings): Order {
   if (file.order === 'shuffled') {
-    if (file.seed === undefined) findings.atValue(['order'], 'order: shuffled needs a seed, such as seed: 1');
+    if (file.seed === undefined) findings.atValue(['order'], 'order: shuffled requires a seed, such as seed: 1');
     return { kind: 'shuffled', seed: file.seed ?? 0 };
   }
   if (file.seed !== undefined) {
-    findings.atKey(['seed'], 'seed is for order: shuffled only; for the seeds of the trials write seeds: [0, 1, 2]');
+    findings.atKey(
+      ['seed'],
+      'seed applies to order: shuffled only; for the seeds of the trials write seeds: [0, 1, 2]',
+    );
   }
   return { kind: 'grid' };
 }
@@ -147,4 +137,21 @@ function maxFailedOf({ max_failed: written }: SweepFile): MaxFailed | undefined 
   if (written === undefined) return undefined;
   if (typeof written === 'number') return { kind: 'count', count: written };
   return { kind: 'share', ratio: Number(written.slice(0, -1)) / 100 };
+}
+
+function resourcesOf({ resources, trainer }: SweepFile, spec: TrainerSpec, findings: Findings): Resources {
+  const { gpu, vram, labels = {} } = resources ?? {};
+  if (gpu === false && vram !== undefined) {
+    findings.atKey(['resources', 'vram'], 'vram requires a GPU, but gpu: false excludes GPUs; remove one of them');
+  }
+  if (typeof gpu === 'number' && gpu > 1 && spec.usesBackend) {
+    const message = `gpu: trainer ${trainer} uses one GPU, got ${gpu}; only trainer command can use more`;
+    findings.atValue(['resources', 'gpu'], message);
+  }
+  const vramBytes = vram === undefined ? undefined : parseSize(vram);
+  return {
+    ...(gpu === undefined ? {} : { gpu }),
+    ...(vramBytes === undefined ? {} : { vramBytes }),
+    labels,
+  };
 }

@@ -1,7 +1,7 @@
-/** What is wrong with a sweep file, and where. */
+/** Problems of a sweep file with their positions in the text. */
 import { BadInputError } from '../../proto/errors.ts';
 
-/** Counted from 1; a column is a UTF-16 code unit, as editors count. */
+/** Line and column from 1; a column is a UTF-16 code unit, as in editors. */
 export interface Place {
   readonly line: number;
   readonly column: number;
@@ -11,12 +11,12 @@ export interface Problem extends Place {
   readonly message: string;
 }
 
-/** The most problems that one error lists; the rest are counted. */
+/** The number of problems that an error lists; further ones are only counted. */
 export const MAX_PROBLEMS = 20;
 
 export const START: Place = { line: 1, column: 1 };
 
-/** A sweep file that cannot be taken: all its problems in the file's order, one a line of the message. */
+/** An invalid sweep file. The message has one line per problem, in the order of the file. */
 export class SweepFileError extends BadInputError {
   readonly fileName: string;
   readonly problems: readonly Problem[];
@@ -35,4 +35,60 @@ export class SweepFileError extends BadInputError {
 
 function distinct(problems: readonly Problem[]): Problem[] {
   return [...new Map(problems.map((one) => [`${one.line}:${one.column}:${one.message}`, one])).values()];
+}
+
+/** Keys of mappings and indexes of lists, from the top. */
+export type Path = readonly (string | number)[];
+
+/** A value of the document and its position. Offsets are characters from the start of the text. */
+export interface Located {
+  readonly data: unknown;
+  readonly offset: number;
+  /** The position of the value's key. Undefined: the value is a list item, or the whole document. */
+  readonly keyOffset: number | undefined;
+  readonly entries: ReadonlyMap<string | number, Located>;
+}
+
+/** Returns the value at a path or, if the path does not exist, the deepest value on the way. */
+export function locate(root: Located, path: Path): Located {
+  let here = root;
+  for (const step of path) {
+    const next = here.entries.get(step);
+    if (next === undefined) return here;
+    here = next;
+  }
+  return here;
+}
+
+export function has(root: Located, path: Path): boolean {
+  return path.length === 0 || locate(root, path.slice(0, -1)).entries.has(path[path.length - 1] ?? '');
+}
+
+/** Collects problems by path, so that all problems of a file are reported together. */
+export class Findings {
+  readonly problems: Problem[] = [];
+  readonly #root: Located;
+  readonly #placeOf: (offset: number) => Place;
+
+  constructor(root: Located, placeOf: (offset: number) => Place) {
+    this.#root = root;
+    this.#placeOf = placeOf;
+  }
+
+  /** Adds a problem at the value of the path. */
+  atValue(path: Path, message: string): void {
+    this.problems.push({ ...this.#placeOf(locate(this.#root, path).offset), message });
+  }
+
+  /** Adds a problem at the last key of the path. */
+  atKey(path: Path, message: string): void {
+    const { keyOffset, offset } = locate(this.#root, path);
+    this.problems.push({ ...this.#placeOf(keyOffset ?? offset), message });
+  }
+
+  /** Returns the `line:column` of a value, for messages about another place. */
+  where(path: Path): string {
+    const { line, column } = this.#placeOf(locate(this.#root, path).offset);
+    return `${line}:${column}`;
+  }
 }

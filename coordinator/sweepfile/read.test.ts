@@ -30,7 +30,7 @@ function refusal(bytes: readonly number[]): string {
 
 const ascii = (text: string) => [...Buffer.from(text)];
 
-test('a file of 200 MB is refused by its size, unread', async () => {
+test('a file of 200 MB is rejected without reading it', async () => {
   const path = join(folder, 'huge.yaml');
   const file = await open(path, 'w');
   await file.truncate(200e6);
@@ -39,10 +39,10 @@ test('a file of 200 MB is refused by its size, unread', async () => {
   const error = await refusalOf(path);
   expect(process.memoryUsage().rss - before).toBeLessThan(50e6);
   expect(error).toBeInstanceOf(SweepFileError);
-  expect(error.message).toMatch(/huge\.yaml:1:1: the file has 200,000,000 bytes; a sweep file has at most 1,048,576 /);
+  expect(error.message).toMatch(/huge\.yaml:1:1: the file has 200,000,000 bytes, more than the limit of 1,048,576 /);
 });
 
-test('an endless device is read to the limit and no further', async () => {
+test('an endless device is read up to the limit only', async () => {
   expect((await refusalOf('/dev/zero')).message).toMatch(/^\/dev\/zero:1:1: the file has over 1,048,576 bytes/);
 });
 
@@ -53,14 +53,14 @@ test('a pipe is read to its end', async () => {
   expect(text).toBe('a: 1\n');
 });
 
-test('what cannot be read is said in words', async () => {
+test('an unreadable file is reported with the reason', async () => {
   const missing = await refusalOf(join(folder, 'none.yaml'));
   expect(missing).toBeInstanceOf(BadInputError);
   expect(missing.message).toMatch(/none\.yaml: no such file$/);
   expect((await refusalOf(folder)).message).toBe(`${folder}: is a folder, not a sweep file`);
 });
 
-test('text comes through, without a byte order mark', async () => {
+test('a byte order mark is removed', async () => {
   const path = join(folder, 'mark.yaml');
   await writeFile(path, '\ufeffname: "Größe 📐 \ufffd"\n');
   expect(await readSweepFile(path)).toBe('name: "Größe 📐 \ufffd"\n');
@@ -72,15 +72,15 @@ test.each([
     [...ascii('a: 1\nb: K'), 0xf6, ...ascii('ln')],
     'x:2:5: byte 10 (0xf6) is not UTF-8; save the file as UTF-8',
   ],
-  ['a cut character', [...ascii('é: '), 0xe2, 0x82], 'x:1:4: byte 5 (0xe2) is not UTF-8; save the file as UTF-8'],
+  ['a truncated character', [...ascii('é: '), 0xe2, 0x82], 'x:1:4: byte 5 (0xe2) is not UTF-8; save the file as UTF-8'],
   [
-    'bad bytes behind a mark and U+FFFD',
+    'an invalid byte after a byte order mark and U+FFFD',
     [0xef, 0xbb, 0xbf, 0xef, 0xbf, 0xbd, 0x80],
     'x:1:2: byte 7 (0x80) is not UTF-8; save the file as UTF-8',
   ],
   ['a surrogate', [...ascii('a'), 0xed, 0xa0, 0x80], 'x:1:2: byte 2 (0xed) is not UTF-8; save the file as UTF-8'],
   ['UTF-16', [0xff, 0xfe, 0x61, 0x00], 'x:1:1: the file is UTF-16; save it as UTF-8'],
-  ['a NUL', ascii('a: 1\n\0'), 'x:2:1: a NUL character; is this a text file?'],
-])('%s is refused by byte, line and column', (_, bytes, told) => {
-  expect(refusal(bytes)).toBe(told);
+  ['a NUL', ascii('a: 1\n\0'), 'x:2:1: NUL character: is this a text file?'],
+])('%s is rejected with byte, line and column', (_, bytes, message) => {
+  expect(refusal(bytes)).toBe(message);
 });

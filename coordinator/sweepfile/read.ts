@@ -1,15 +1,15 @@
-/** A sweep file's bytes, and its text. */
+/** Reads the bytes of a sweep file and decodes its text. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Place, START, SweepFileError } from './problems.ts';
 
-/** The largest sweep file: 1 MiB, some ten thousand values. Beyond it the file is probably something else. */
+/** The maximum size of a sweep file: 1 MiB, about ten thousand values. */
 export const MAX_SWEEP_FILE_BYTES = 1 << 20;
 
 /**
- * Reads a sweep file from a path, a pipe too. A file that is too large is refused by its size, unread.
- * @throws {SweepFileError} too large, not UTF-8, or with a NUL in it
- * @throws {BadInputError} when there is no such file, or it cannot be read
+ * Reads a sweep file from a path, which can be a pipe. A file that is too large is rejected without reading it.
+ * @throws {SweepFileError} if the text is too large, is not UTF-8, or contains a NUL character
+ * @throws {BadInputError} if the file does not exist or cannot be read
  */
 export async function readSweepFile(path: string): Promise<string> {
   return decodeSweepFile(await readBytes(path), path);
@@ -30,7 +30,7 @@ async function readBytes(path: string): Promise<Buffer> {
   }
 }
 
-/** A pipe or a device has no size to look at: reading stops one byte past the limit. */
+/** Reads one byte more than the limit at most, because a pipe or device has no size. */
 async function readAtMost(file: FileHandle, path: string): Promise<Buffer> {
   const buffer = Buffer.alloc(MAX_SWEEP_FILE_BYTES + 1);
   let length = 0;
@@ -44,8 +44,8 @@ async function readAtMost(file: FileHandle, path: string): Promise<Buffer> {
 
 function tooLarge(fileName: string, size: string): SweepFileError {
   const message =
-    `the file has ${size}; a sweep file has at most ${MAX_SWEEP_FILE_BYTES.toLocaleString('en')} (1 MiB). ` +
-    'Is this the right file? Long lists of values can be written as min, max and step';
+    `the file has ${size}, more than the limit of ${MAX_SWEEP_FILE_BYTES.toLocaleString('en')} (1 MiB). ` +
+    'Is this a sweep file? Long lists of values can be written as min, max and step';
   return new SweepFileError(fileName, [{ ...START, message }]);
 }
 
@@ -57,15 +57,15 @@ function reason(error: unknown): string {
     case 'EISDIR':
       return 'is a folder, not a sweep file';
     case 'EACCES':
-      return 'may not be read (permission denied)';
+      return 'permission denied';
     default:
       return error instanceof Error ? error.message : String(error);
   }
 }
 
 /**
- * The text of a sweep file. A byte order mark is dropped.
- * @throws {SweepFileError} naming byte, line and column of the first byte that is not UTF-8, or of a NUL
+ * Decodes UTF-8 without a byte order mark.
+ * @throws {SweepFileError} with the position of the first byte that is not UTF-8, or of a NUL character
  */
 export function decodeSweepFile(bytes: Uint8Array, fileName: string): string {
   const text = new TextDecoder('utf-8').decode(bytes);
@@ -82,8 +82,8 @@ export function decodeSweepFile(bytes: Uint8Array, fileName: string): string {
 }
 
 /**
- * The limits of the text itself, for text that came another way than from a file here.
- * @throws {SweepFileError} too large, or with a NUL in it
+ * Checks text that may not come from a file, and returns it.
+ * @throws {SweepFileError} if it is too large or contains a NUL character
  */
 export function checkSweepText(text: string, fileName: string): string {
   if (text.length > MAX_SWEEP_FILE_BYTES || Buffer.byteLength(text) > MAX_SWEEP_FILE_BYTES) {
@@ -91,12 +91,12 @@ export function checkSweepText(text: string, fileName: string): string {
   }
   const nul = text.indexOf('\0');
   if (nul >= 0) {
-    throw new SweepFileError(fileName, [{ ...placeIn(text, nul), message: 'a NUL character; is this a text file?' }]);
+    throw new SweepFileError(fileName, [{ ...placeIn(text, nul), message: 'NUL character: is this a text file?' }]);
   }
   return text;
 }
 
-/** The decoder puts U+FFFD for bad bytes; one that is not in the bytes themselves is the first of those. */
+/** The decoder replaces invalid bytes by U+FFFD: the first one that is not in the bytes themselves marks the error. */
 function firstBadByte(text: string, bytes: Uint8Array): { at: number; byte: number } | undefined {
   let byte = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let done = 0;

@@ -1,18 +1,18 @@
-/** The `exclude` and `when` of a file -> rules on the sweep's parameters. */
+/** Converts the `exclude` and `when` of a file into rules, checked against the sweep's parameters. */
 
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import type { TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, MAX_LISTED_VALUES } from '../grid/axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from '../grid/rules.ts';
-import type { Findings, Path } from './locate.ts';
+import type { Findings, Path } from './problems.ts';
 import type { Conditions, SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
 
 export interface RuleContext {
   readonly trainerName: TrainerName;
   readonly trainer: TrainerSpec;
-  /** The names under parameters, those whose values are wrong too. */
+  /** The names under parameters, including those with invalid values. */
   readonly declared: readonly string[];
   readonly axes: ReadonlyMap<string, Axis>;
   readonly findings: Findings;
@@ -36,15 +36,15 @@ export function whenRulesOf(when: SweepFile['when'], context: RuleContext): When
   });
 }
 
-/** What is wrong with the name of a parameter that a condition or a group names, or undefined. */
+/** Returns an error text if a name is not declared under parameters. */
 export function undeclared(name: string, { declared, trainer }: Pick<RuleContext, 'declared' | 'trainer'>) {
   if (declared.includes(name)) return undefined;
   const spec = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name] : undefined;
   if (spec !== undefined) {
-    return `${quote(name)} is not under parameters; add it there, such as ${name}: {value: ${spec.default}}`;
+    return `${quote(name)} is not declared under parameters; add it, such as ${name}: {value: ${spec.default}}`;
   }
-  const meant = didYouMean(name, declared) || `; those are ${declared.join(', ') || 'none'}`;
-  return `${quote(name)} is not under parameters${meant}`;
+  const meant = didYouMean(name, declared) || `; declared: ${declared.join(', ') || 'none'}`;
+  return `${quote(name)} is not declared under parameters${meant}`;
 }
 
 function targetProblem(name: string, context: RuleContext): string | undefined {
@@ -52,19 +52,19 @@ function targetProblem(name: string, context: RuleContext): string | undefined {
   const problem = nameProblem(trainerName, trainer, name);
   if (problem !== undefined || declared.includes(name) || Object.hasOwn(trainer.parameters, name)) return problem;
   const known = [...declared, ...Object.keys(trainer.parameters)];
-  return `${quote(name)} is neither under parameters nor a parameter of trainer ${trainerName}${didYouMean(name, known)}`;
+  return `${quote(name)} is neither declared under parameters nor a parameter of trainer ${trainerName}${didYouMean(name, known)}`;
 }
 
 export function conditionsOf(written: Conditions, path: Path, context: RuleContext): Condition[] {
   if (Object.keys(written).length === 0) {
-    context.findings.atValue(path, 'no conditions: a rule without any would hold for every point');
+    context.findings.atValue(path, 'no conditions: the rule would match every point');
   }
   return Object.entries(written).map(([name, values]) => {
     const problem = undeclared(name, context);
     if (problem !== undefined) context.findings.atKey([...path, name], problem);
     const anyOf = Array.isArray(values) ? values : [values];
     for (const [index, value] of anyOf.entries()) {
-      const wrong = problem ?? valueProblem(context.trainer, name, value) ?? kindProblem(context.axes.get(name), value);
+      const wrong = problem ?? valueProblem(context.trainer, name, value) ?? typeProblem(context.axes.get(name), value);
       if (problem === undefined && wrong !== undefined) {
         context.findings.atValue(Array.isArray(values) ? [...path, name, index] : [...path, name], wrong);
       }
@@ -73,11 +73,11 @@ export function conditionsOf(written: Conditions, path: Path, context: RuleConte
   });
 }
 
-/** A condition on text where the axis holds numbers (`depth: "5"`) could never hold. */
-function kindProblem(axis: Axis | undefined, value: Condition['anyOf'][number]): string | undefined {
+/** Returns an error text for a condition of the wrong type, such as `depth: "5"` on an axis of numbers. */
+function typeProblem(axis: Axis | undefined, value: Condition['anyOf'][number]): string | undefined {
   if (axis === undefined || axis.indexOf(value) >= 0) return undefined;
   for (let index = 0; index < Math.min(axis.size, MAX_LISTED_VALUES); index++) {
     if (typeof axis.at(index) === typeof value) return undefined;
   }
-  return `${axis.name}: ${show(value)} can never hold: it is no ${typeof axis.at(0)}, as ${show(axis.at(0))} of the axis is`;
+  return `${axis.name}: ${show(value)} never matches a ${typeof axis.at(0)} such as ${show(axis.at(0))}`;
 }

@@ -1,7 +1,7 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
- * The shape of a sweep file. What the shape cannot say (which parameters the trainer takes, that a rule names a
- * parameter of the sweep) is checked in parse.ts. Every wording here that begins with "expected" reaches the user.
+ * The shape of a sweep file, which is also its JSON Schema. Rules beyond the shape (the trainer's parameters, the names in
+ * rules) are checked in parse.ts. All error texts here are shown to the author of the file.
  */
 import { z } from 'zod';
 import { DURATION_PATTERN, parseDuration } from '../../lib/text/duration.ts';
@@ -18,32 +18,32 @@ import {
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { MAX_LISTED_VALUES } from '../grid/axes.ts';
 
-/** The longest name of a sweep or a metric, and the longest text that a parameter may be. */
+/** The maximum length of names, and of text values of parameters. */
 export const MAX_TEXT = 1_000;
-/** The longest description. */
+/** The maximum length of a description. */
 export const MAX_DESCRIPTION = 10_000;
-/** The most parameters of a sweep. */
+/** The maximum number of parameters. */
 export const MAX_PARAMETERS = 100;
-/** The most rules under exclude, and the most under when. */
+/** The maximum number of rules under exclude, and under when. */
 export const MAX_RULES = 200;
-/** The most seeds of a sweep. */
+/** The maximum number of seeds. */
 export const MAX_SEEDS = 10_000;
-/** The largest seed: 32 bits, what the trainers' generators take. */
+/** The largest seed: the trainers' generators use 32 bits. */
 export const MAX_SEED = 2 ** 32 - 1;
-/** The most trials at once that a sweep may ask for. */
+/** The maximum concurrency. */
 export const MAX_CONCURRENCY = 100_000;
-/** The most retries of one kind. */
+/** The maximum number of retries per kind of failure. */
 export const MAX_RETRIES = 100;
-/** The most epochs between two checkpoints, or two looks at the reconstructions. */
+/** The maximum number of epochs between two checkpoints, or two reconstruction images. */
 export const MAX_EPOCHS_BETWEEN = 100_000;
-/** The most items of a command, and the longest of them in characters. */
+/** The maximum number of items of a command, and of characters per item. */
 export const MAX_COMMAND_ITEMS = 1_000;
 export const MAX_COMMAND_ITEM = 10_000;
-/** The most hypotheses of a sweep. */
+/** The maximum number of hypotheses. */
 export const MAX_HYPOTHESES = 200;
-/** The most GPUs that a trial may ask for. */
+/** The maximum number of GPUs per trial. */
 export const MAX_GPUS = 64;
-/** What a parameter may be called: it appears in tables, files and metric labels. */
+/** Valid parameter names, which appear in tables, files and metric labels. */
 export const PARAMETER_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 function whole(min: number, max: number) {
@@ -76,7 +76,7 @@ const scalarError = 'expected a number, text, true or false';
 const words = z.string().max(MAX_TEXT, { error: `expected at most ${MAX_TEXT} characters` });
 const scalar = z.union([z.number(), words, z.boolean()], { error: scalarError });
 const finite = z.number({ error: 'expected a number' });
-/** Names that every JavaScript object answers to (`constructor`) are refused once, here, instead of guarded against everywhere. */
+/** Names of properties of every JavaScript object, such as `constructor`, are rejected here. */
 const parameterName = z
   .string()
   .regex(PARAMETER_NAME)
@@ -105,12 +105,14 @@ const resources = z.strictObject(
         { error: gpuError },
       )
       .optional()
-      .describe('GPUs of the slot; false: a slot without one; default: either'),
+      .describe(
+        `GPUs that the slot must have, from 1 to ${MAX_GPUS}; false: the slot must have none; default: any slot`,
+      ),
     vram: z
       .string({ error: sizeError })
       .regex(SIZE_PATTERN, { error: sizeError })
       .optional()
-      .describe('memory that a trial may count on, on each GPU'),
+      .describe('memory that a trial needs on each GPU, such as 8GiB or 512MiB; default: no requirement'),
     labels: z
       .record(
         z.string().regex(LABEL_NAME),
@@ -123,20 +125,22 @@ const resources = z.strictObject(
         error: `expected at most ${MAX_LABELS} labels`,
       })
       .optional()
-      .describe('labels that the agent must have (trawl agent --label)'),
+      .describe(
+        `labels that the agent must have (trawl agent --label), such as {zone: a}; up to ${MAX_LABELS}; default: none`,
+      ),
   },
   { error: 'expected a mapping, such as {gpu: 1, vram: 8GiB, labels: {zone: a}}' },
 );
 
 const parameter = z.strictObject(
   {
-    value: scalar.optional().describe('the one value'),
+    value: scalar.optional().describe('a single value'),
     values: atLeastOne(list(scalar, 'values', MAX_LISTED_VALUES))
       .optional()
-      .describe('the values, in order'),
-    min: finite.optional().describe('the first value; with max and step'),
-    max: finite.optional().describe('the values go up to this'),
-    step: finite.optional().describe('from one value to the next'),
+      .describe(`the values in order; 1 to ${MAX_LISTED_VALUES}`),
+    min: finite.optional().describe('the first value; requires max and step'),
+    max: finite.optional().describe('the upper limit; a value only if a step reaches it exactly'),
+    step: finite.optional().describe('the difference between two values; greater than 0'),
   },
   { error: 'expected a mapping, such as {value: 3} or {values: [3, 5]}' },
 );
@@ -151,7 +155,7 @@ const conditions = z.record(
 );
 
 const argumentError = 'expected text';
-/** No operating system takes a NUL in an argument. */
+/** Operating systems do not accept a NUL in an argument. */
 const argument = z
   .string({ error: argumentError })
   .max(MAX_COMMAND_ITEM, { error: `expected at most ${MAX_COMMAND_ITEM} characters` })
@@ -160,45 +164,50 @@ const argument = z
 const commandError = 'a program and its arguments, such as [python3, train.py, "${args}"]';
 const command = list(argument, commandError, MAX_COMMAND_ITEMS)
   .min(1, { error: `expected ${commandError}` })
-  .refine((items) => items[0] !== '', { error: 'expected the name of a program first' });
+  .refine((items) => items[0] !== '', { error: 'expected a program as the first item' });
 
 const trainers = Object.keys(TRAINERS) as TrainerName[];
 
-const maxFailedError = 'expected a count such as 10, or a share such as "10%"';
+const maxFailedError = 'expected a count such as 10, or a percentage such as "10%"';
 const count = z.int({ error: maxFailedError }).min(0, { error: maxFailedError });
 const share = z.string().regex(/^(?:100|\d{1,2}(?:\.\d{1,6})?)%$/, { error: maxFailedError });
 
 export const sweepFileSchema = z.strictObject(
   {
-    name: line('text').optional().describe('what to call the sweep; default: the name of the file'),
+    name: line('text').optional().describe('name of the sweep; default: the name of the file'),
     description: z
       .string({ error: 'expected text' })
       .max(MAX_DESCRIPTION, { error: `expected at most ${MAX_DESCRIPTION} characters` })
       .optional()
-      .describe('for people'),
-    method: z.enum(['grid']).optional().describe('how points are chosen'),
+      .describe(`description for people; up to ${MAX_DESCRIPTION} characters`),
+    method: z.enum(['grid']).optional().describe('how the points are chosen; default: grid'),
     metric: z
       .strictObject(
         {
-          name: text('the name of a metric').describe("a metric of the trainer's reports"),
-          goal: z.enum(['minimize', 'maximize']).optional().describe('default: maximize for psnr, minimize otherwise'),
+          name: text('the name of a metric').describe('name of a metric that the trainer reports'),
+          goal: z
+            .enum(['minimize', 'maximize'])
+            .optional()
+            .describe('whether lower or higher values are better; default: maximize for psnr, minimize otherwise'),
         },
         { error: 'expected a mapping, such as {name: test_loss, goal: minimize}' },
       )
       .optional()
-      .describe("what ranks the trials; default: the trainer's first metric"),
-    trainer: z.enum(trainers).describe('what trains; command may be left out where the file has a command'),
+      .describe("the metric that ranks the trials; default: the trainer's first metric; required for trainer command"),
+    trainer: z.enum(trainers).describe('the trainer; default: command, if the file has a command or program'),
     command: command
       .optional()
       .describe(
-        'the program of trainer command and its arguments. ${args}: the parameters as --name=value; also ' +
-          '${args_no_hyphens}, ${args_no_boolean_flags}, ${args_json}, ${seed} (else in TRAWL_SEED), ${program}, ' +
+        'the program of trainer command and its arguments. ${args} expands to the parameters as --name=value. Other macros: ' +
+          '${args_no_hyphens}, ${args_no_boolean_flags}, ${args_json}, ${seed} (also in TRAWL_SEED), ${program}, ' +
           '${interpreter}, ${env}, ${envvar:NAME}',
       ),
     program: text('a path')
       .regex(/^[^\0$]*$/, { error: 'expected a path without $ and NUL' })
       .optional()
-      .describe('what ${program} stands for in command; default command: ${env} ${interpreter} ${program} ${args}'),
+      .describe(
+        'the value of ${program} in command; without a command, the command is ${env} ${interpreter} ${program} ${args}',
+      ),
     parameters: z
       .record(parameterName, parameter, {
         error: 'expected a mapping of parameters, such as {depth: {values: [3, 5]}}',
@@ -206,26 +215,30 @@ export const sweepFileSchema = z.strictObject(
       .refine((parameters) => Object.keys(parameters).length <= MAX_PARAMETERS, {
         error: `expected at most ${MAX_PARAMETERS} parameters`,
       })
-      .describe('the axes of the grid; the last one turns fastest'),
+      .describe(`the axes of the grid, of which the last varies fastest; up to ${MAX_PARAMETERS}`),
     zip: list(
       list(z.string({ error: "expected a parameter's name" }), 'names', MAX_PARAMETERS),
       'lists of names',
       MAX_PARAMETERS,
     )
       .optional()
-      .describe('groups of parameters that advance together'),
+      .describe(
+        'groups of parameters that advance together; the parameters of a group have equal numbers of values; default: none',
+      ),
     exclude: list(conditions, 'rules', MAX_RULES)
       .optional()
-      .describe('points that meet all conditions of a rule are dropped; a list of values means any of them'),
+      .describe(
+        'rules that drop the points that match all their conditions; a list of values matches any of them; default: none',
+      ),
     when: list(
       z.strictObject(
         {
-          if: conditions.describe('conditions on the point as enumerated'),
+          if: conditions.describe('conditions on the point before any rule is applied'),
           set: z
             .record(parameterName, scalar, {
               error: 'expected a mapping of parameters to values, such as {epochs: 13}',
             })
-            .describe('what the parameters are set to; later rules win'),
+            .describe('the new values of parameters; later rules win'),
         },
         { error: 'expected a mapping with if and set' },
       ),
@@ -233,50 +246,77 @@ export const sweepFileSchema = z.strictObject(
       MAX_RULES,
     )
       .optional()
-      .describe('sets parameters of the points that meet the conditions'),
+      .describe('rules that set parameters of the points that match their conditions; default: none'),
     replicates: whole(1, MAX_SEEDS)
       .optional()
-      .describe('trials of each config, with seeds 0, 1, 2, ...; not with seeds'),
+      .describe(`trials per config, with seeds 0, 1, 2, ...; 1 to ${MAX_SEEDS}; default 1; excludes seeds`),
     seeds: atLeastOne(list(whole(0, MAX_SEED), 'seeds', MAX_SEEDS))
       .optional()
-      .describe('a trial of each config for each seed'),
-    order: z.enum(['grid', 'shuffled']).optional().describe('the order in which trials start; shuffled needs seed'),
-    seed: whole(0, MAX_SEED).optional().describe('the seed of order: shuffled'),
-    concurrency: whole(1, MAX_CONCURRENCY).optional().describe('the most trials at once'),
+      .describe('seeds of the trials of each config, from 0 to 4294967295; default [0]; excludes replicates'),
+    order: z
+      .enum(['grid', 'shuffled'])
+      .optional()
+      .describe('the order in which trials start; shuffled requires seed; default: grid'),
+    seed: whole(0, MAX_SEED).optional().describe('the seed of order: shuffled, from 0 to 4294967295'),
+    concurrency: whole(1, MAX_CONCURRENCY)
+      .optional()
+      .describe(
+        `maximum number of trials at the same time, from 1 to ${MAX_CONCURRENCY}; default: the number of slots`,
+      ),
     priority: whole(-MAX_PRIORITY, MAX_PRIORITY)
       .optional()
-      .describe('trials of a sweep with more go first, whatever the others have; default 0'),
-    weight: weight.optional().describe('its part of the slots beside other sweeps of its priority; default 1'),
-    resources: resources.optional().describe('what the slot that runs a trial must have'),
+      .describe(
+        `trials of sweeps with a higher priority go first; from -${MAX_PRIORITY} to ${MAX_PRIORITY}; default 0`,
+      ),
+    weight: weight
+      .optional()
+      .describe(
+        `share of the slots relative to other sweeps of the same priority; from ${MIN_WEIGHT} to ${MAX_WEIGHT}; default 1`,
+      ),
+    resources: resources.optional().describe('requirements on the slot of a trial; default: none'),
     retry: z
       .strictObject(
         {
-          oom: whole(0, MAX_RETRIES).optional().describe('after running out of memory; default 1'),
-          crash: whole(0, MAX_RETRIES).optional().describe("after the worker's death; default 2"),
-          timeout: whole(0, MAX_RETRIES).optional().describe('after a timeout; default 1'),
-          backoff: duration.optional().describe('the wait before each; default 2s'),
+          oom: whole(0, MAX_RETRIES)
+            .optional()
+            .describe(`retries after running out of memory, up to ${MAX_RETRIES}; default 1`),
+          crash: whole(0, MAX_RETRIES)
+            .optional()
+            .describe(`retries after a crash or a failed preflight, up to ${MAX_RETRIES}; default 2`),
+          timeout: whole(0, MAX_RETRIES)
+            .optional()
+            .describe(`retries after a timeout, up to ${MAX_RETRIES}; default 1`),
+          backoff: duration
+            .optional()
+            .describe(
+              'delay before the first retry, such as 10s; doubles with each further one, up to 5 minutes; default 2s',
+            ),
         },
         { error: 'expected a mapping, such as {oom: 1, crash: 2, timeout: 1, backoff: 10s}' },
       )
       .optional()
-      .describe('how often a trial is tried again, by what went wrong'),
-    timeout: duration.optional().describe('the longest that an attempt may run'),
+      .describe('retries per trial, by kind of failure'),
+    timeout: duration.optional().describe('longest duration of an attempt, such as 90s, 2h or 1d; default: no limit'),
     checkpoint_every: whole(0, MAX_EPOCHS_BETWEEN)
       .optional()
-      .describe('epochs from one checkpoint to the next; 0: none; default 1'),
+      .describe(`epochs between two checkpoints, up to ${MAX_EPOCHS_BETWEEN}; 0: no checkpoints; default 1`),
     reconstruct_every: whole(0, MAX_EPOCHS_BETWEEN)
       .optional()
-      .describe('epochs from one look at the reconstructions to the next, and the last; 0: none; default 4'),
+      .describe(
+        `epochs between two reconstruction images, up to ${MAX_EPOCHS_BETWEEN}; the last epoch always has one; 0: no images; default 4`,
+      ),
     hypotheses: list(
       z.strictObject(
         {
-          name: line('a name').describe('short, such as H1; no other hypothesis has it'),
+          name: line('a name').describe('short, unique name, such as H1'),
           claim: line('a claim, such as "psnr[latent_dim=15] > psnr[latent_dim=100]"').describe(
-            'test_loss[latent_dim]: 15 > 30 > 50; psnr[latent_dim=15] > psnr[latent_dim=100], with "not" before it, or ' +
-              'of ranges as range(test_loss, latent_dim)[dataset=mnist]; test_loss falls over epochs',
+            'an ordering, test_loss[latent_dim]: 15 > 30 > 50; a comparison, psnr[latent_dim=15] > psnr[latent_dim=100], also ' +
+              'negated with "not" or of ranges, range(test_loss, latent_dim)[dataset=mnist]; or a trend, test_loss falls over epochs',
           ),
-          about: text('text').optional().describe('for people'),
-          where: conditions.optional().describe('the trials that it is about, by their parameters after when'),
+          about: text('text').optional().describe('description for people'),
+          where: conditions
+            .optional()
+            .describe('restricts the trials, by their parameters after when; default: all trials'),
         },
         { error: 'expected a mapping with name and claim' },
       ),
@@ -284,11 +324,15 @@ export const sweepFileSchema = z.strictObject(
       MAX_HYPOTHESES,
     )
       .optional()
-      .describe('what the results are asked; judged over the replicates, and may be edited without changing the sweep'),
+      .describe(
+        'claims to test with the results, over the replicates of each config; editing them does not change the sweep',
+      ),
     max_failed: z
       .union([count, share], { error: maxFailedError })
       .optional()
-      .describe('more failed trials than this (a count, or a share of all trials) pause the sweep'),
+      .describe(
+        'the sweep is paused when more trials than this have failed: a count such as 10, or a percentage of all trials such as "10%"; default: no limit',
+      ),
   },
   { error: 'expected a mapping of keys, such as name, trainer and parameters' },
 );
@@ -298,7 +342,7 @@ export type ParameterEntry = z.infer<typeof parameter>;
 export type Conditions = z.infer<typeof conditions>;
 export type SweepFileKey = keyof typeof sweepFileSchema.shape;
 
-/** The keys that the mapping at a path may have; undefined where keys are the user's own. */
+/** Returns the valid keys of the mapping at a path, or undefined if any key is valid. */
 export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefined {
   const shape = sweepFileSchema.shape;
   const [top, second] = path;

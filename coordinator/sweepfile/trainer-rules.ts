@@ -1,30 +1,28 @@
-/** Whether a trainer takes a parameter, and a value of it. */
+/** Checks parameters, values and metrics against the trainer. Each function returns an error text, or undefined. */
 
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterRule, ParameterValue, TrainerSpec } from '../../proto/trainers.ts';
 
-/** What is wrong with a parameter's name for the trainer, or undefined. */
 export function nameProblem(trainerName: string, trainer: TrainerSpec, name: string): string | undefined {
-  if (name === 'seed') return '"seed" is no parameter: write seeds: [0, 1, 2] or replicates: 3 at the top of the file';
+  if (name === 'seed') return '"seed" is not a parameter; write seeds: [0, 1, 2] or replicates: 3 at the top level';
   if (trainer.open || Object.hasOwn(trainer.parameters, name)) return undefined;
   const known = Object.keys(trainer.parameters);
-  const meant = didYouMean(name, known);
-  return `trainer ${trainerName} has no parameter ${quote(name)}${meant === '' ? `; it has ${known.join(', ')}` : meant}`;
+  return `trainer ${trainerName} has no parameter ${quote(name)}${didYouMean(name, known) || `; expected ${known.join(', ')}`}`;
 }
 
-/** What is wrong with a metric's name for the trainer, or undefined. A trainer that lists none reports any. */
+/** A trainer without a list of metrics accepts any name. */
 export function metricProblem(trainerName: string, trainer: TrainerSpec, name: string): string | undefined {
   if (trainer.metrics.length === 0 || trainer.metrics.includes(name)) return undefined;
-  const meant = didYouMean(name, trainer.metrics) || `; it reports ${trainer.metrics.join(', ')}`;
-  return `trainer ${trainerName} reports no metric ${show(name)}${meant}`;
+  const meant = didYouMean(name, trainer.metrics) || `; expected ${trainer.metrics.join(', ')}`;
+  return `trainer ${trainerName} has no metric ${show(name)}${meant}`;
 }
 
-/** What is wrong with a value, or undefined. Names that an open trainer does not list take any value. */
+/** Parameters that an open trainer does not list accept any value. */
 export function valueProblem(trainer: TrainerSpec, name: string, value: ParameterValue): string | undefined {
   const spec = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name] : undefined;
   if (spec === undefined || fits(spec.rule, value)) return undefined;
-  return `${name}: expected ${wanted(spec.rule)}, got ${show(value)}${hint(spec.rule, value)}`;
+  return `${name}: expected ${expectedText(spec.rule)}, got ${show(value)}${hint(spec.rule, value)}`;
 }
 
 function fits(rule: ParameterRule, value: ParameterValue): boolean {
@@ -44,7 +42,7 @@ function within({ min, max }: { min: number; max: number }, value: ParameterValu
   return typeof value === 'number' && value >= min && value <= max;
 }
 
-function wanted(rule: ParameterRule): string {
+function expectedText(rule: ParameterRule): string {
   switch (rule.kind) {
     case 'integer':
       return `a whole number from ${rule.min} to ${rule.max}`;
@@ -61,8 +59,8 @@ function hint(rule: ParameterRule, value: ParameterValue): string {
   if (typeof value !== 'string') return '';
   if (rule.kind === 'choice') {
     const meant = didYouMean(value, rule.values.map(String));
-    if (meant !== '') return rule.values.some((one) => String(one) === value) ? '; drop the quotes' : meant;
+    if (meant !== '') return rule.values.some((one) => String(one) === value) ? '; remove the quotes' : meant;
   }
   const number = Number(value);
-  return value.trim() !== '' && Number.isFinite(number) && fits(rule, number) ? '; drop the quotes' : '';
+  return value.trim() !== '' && Number.isFinite(number) && fits(rule, number) ? '; remove the quotes' : '';
 }

@@ -1,0 +1,140 @@
+/** Checks the shape of a sweep file with the schema, and words the problems for its author. */
+import type { z } from 'zod';
+import { didYouMean } from '../../lib/text/did-you-mean.ts';
+import { quote, show } from '../../lib/text/quote.ts';
+import { LABEL_NAME_RULE } from '../../proto/limits.ts';
+import { type Findings, has, type Located, locate, type Path } from './problems.ts';
+import { keysAt, type SweepFile, sweepFileSchema } from './schema.ts';
+
+/** Keys of planned features, and of Weights & Biases files, that are rejected by name instead of as unknown. */
+const UNSUPPORTED_KEYS = [
+  'early_stop',
+  'early_terminate',
+  'run_cap',
+  'project',
+  'entity',
+  'job',
+  'image_uri',
+  'parent',
+];
+const UNSUPPORTED_PARAMETER_KEYS = ['distribution', 'mu', 'sigma', 'q', 'probabilities', 'parameters'];
+const UNSUPPORTED_METHODS = ['random', 'sobol', 'tpe', 'bayes'];
+
+/**
+ * Returns the data as a sweep file. Adds a finding for each problem of its shape and removes the invalid parts, so that
+ * the rest is checked as well. Returns undefined if the rest is not a sweep file.
+ */
+export function checkShape(data: unknown, root: Located, findings: Findings): SweepFile | undefined {
+  const whole = sweepFileSchema.safeParse(data);
+  if (whole.success) return whole.data;
+  addFindings(whole.error.issues, root, findings);
+  return sweepFileSchema.safeParse(withoutParts(data, invalidPaths(whole.error.issues))).data;
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Adds one finding per unknown key, and the first one per invalid value. */
+function addFindings(issues: readonly Issue[], root: Located, findings: Findings): void {
+  const reported = new Set<string>();
+  for (const issue of issues) {
+    const path = pathOf(issue);
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) findings.atKey([...path, key], unknownKey(path, key, root));
+    } else if (!reported.has(path.join('\n'))) {
+      reported.add(path.join('\n'));
+      addFinding(issue, path, root, findings);
+    }
+  }
+}
+
+function addFinding(issue: Issue, path: Path, root: Located, findings: Findings): void {
+  const name = path[path.length - 1];
+  if (issue.code === 'invalid_key' && path[0] === 'resources') {
+    findings.atKey(path, `invalid label name ${quote(String(name))}; expected ${LABEL_NAME_RULE}`);
+  } else if (issue.code === 'invalid_key') {
+    findings.atKey(path, `invalid parameter name ${quote(String(name))}; ${nameRule(String(name))}`);
+  } else if (!has(root, path)) {
+    findings.atKey(path.slice(0, -1), `missing key ${quote(String(name))}${example(path)}`);
+  } else {
+    const { data } = locate(root, path);
+    const key = typeof name === 'string' ? `${name}: ` : '';
+    findings.atValue(path, `${key}${wrongValue(issue, path, data)}`);
+  }
+}
+
+function nameRule(name: string): string {
+  return name in Object.prototype
+    ? 'the name is reserved'
+    : 'expected a letter, then letters, digits, "_", "." or "-", up to 64 characters';
+}
+
+function wrongValue(issue: Issue, path: Path, data: unknown): string {
+  if (issue.code === 'invalid_value') {
+    const values = issue.values.map(String);
+    if (path[0] === 'method' && typeof data === 'string' && UNSUPPORTED_METHODS.includes(data)) {
+      return `${quote(data)} is not yet supported; write method: grid`;
+    }
+    const meant = typeof data === 'string' ? didYouMean(data, values) : '';
+    return `expected ${values.join(' or ')}, got ${show(data)}${meant}`;
+  }
+  if (Array.isArray(data) && issue.code === 'too_big') return `${issue.message}, got ${data.length}`;
+  if (Array.isArray(data) && issue.code === 'too_small') return `${issue.message}, got an empty list`;
+  const unquoted = issue.message === 'expected text' && (typeof data === 'number' || typeof data === 'boolean');
+  return `${issue.message}, got ${show(data)}${unquoted ? '; put quotes around it' : ''}`;
+}
+
+function unknownKey(path: Path, key: string, root: Located): string {
+  if (path.length === 0 && UNSUPPORTED_KEYS.includes(key)) return `key ${quote(key)} is not yet supported`;
+  const inParameter = path[0] === 'parameters' && path.length === 2;
+  if (inParameter && UNSUPPORTED_PARAMETER_KEYS.includes(key)) {
+    const feature =
+      key === 'distribution' ? `distribution ${show(locate(root, [...path, key]).data)}` : `key ${quote(key)}`;
+    return `${feature} is not yet supported; list values, or give min, max and step`;
+  }
+  const known = keysAt(path) ?? [];
+  return `unknown key ${quote(key)}${didYouMean(key, known) || `; expected ${known.join(', ')}`}`;
+}
+
+function example(path: Path): string {
+  switch (path.join('.')) {
+    case 'trainer':
+      return '; write trainer: autoencoder';
+    case 'parameters':
+      return '; write parameters: {latent_dim: {values: [15, 30]}}';
+    default:
+      return '';
+  }
+}
+
+function pathOf(issue: Issue): Path {
+  return issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
+}
+
+function invalidPaths(issues: readonly Issue[]): Path[] {
+  return issues.flatMap((issue) => {
+    const path = pathOf(issue);
+    return issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...path, key]) : [path];
+  });
+}
+
+/** Removes the top-level keys, and the single parameters, that the paths lead into. */
+function withoutParts(data: unknown, paths: readonly Path[]): unknown {
+  if (!isMapping(data)) return data;
+  const wrong = new Set(paths.filter((path) => !inParameters(path)).map(([top]) => top));
+  const wrongParameters = new Set(paths.filter(inParameters).map(([, name]) => name));
+  const kept = Object.entries(data).filter(([key]) => !wrong.has(key));
+  return Object.fromEntries(
+    kept.map(([key, value]) => {
+      if (key !== 'parameters' || !isMapping(value)) return [key, value];
+      return [key, Object.fromEntries(Object.entries(value).filter(([name]) => !wrongParameters.has(name)))];
+    }),
+  );
+}
+
+function inParameters(path: Path): boolean {
+  return path[0] === 'parameters' && path.length > 1;
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
