@@ -57,6 +57,7 @@ export async function checkBinary(path) {
 
 /**
  * Reads the INFO message of a NATS server, which needs neither authentication nor TLS.
+ * @public bin/local/find-nats-server.ts loads it by path
  * @param {string} url `nats://host:port`, `tls://host:port` or `host:port`
  * @param {number} [limitMs] timeout; default: 3 s
  * @returns {Promise<ServerInfo>}
