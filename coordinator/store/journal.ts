@@ -1,76 +1,82 @@
 /**
- * Group commit: changes gathered over a few milliseconds are written in one transaction, so that many acknowledgements
- * share one flush of the disk. Nobody is told of a change before its transaction is durable.
+ * Group commit: changes gathered for a few milliseconds are written in one transaction, so that many acknowledgements
+ * share one disk flush. No change is announced before its transaction is durable.
  */
 import type { Database } from 'libsql';
 import type { Change } from '../core/step.ts';
-import { type DroppedArtifact, type StoredEvent, type Written, writerOf } from './write.ts';
+import { changeWriter, type DroppedArtifact, type StoredEvent, type Written } from './write.ts';
 
 /**
- * The least time from the start of one transaction to the start of the next. A flush of the disk blocks the process for
- * a millisecond or so: without a pause it would do little else, with a longer one acknowledgements would be late.
+ * The minimum time from the start of one transaction to the start of the next. A disk flush blocks the process for
+ * about a millisecond: a shorter interval would leave time for little else, a longer one would delay acknowledgements.
  */
 export const COMMIT_INTERVAL_MS = 3;
 
+/** A durable transaction. */
 export interface Commit {
   readonly changes: readonly Change[];
   readonly events: readonly StoredEvent[];
   readonly dropped: readonly DroppedArtifact[];
+  /** How long the transaction took, with its flush. */
   readonly seconds: number;
 }
 
-type Waiter = { readonly resolve: () => void; readonly reject: (error: unknown) => void };
+interface PendingCommit {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
 
 export class Journal {
   readonly #db: Database;
-  readonly #write: ReturnType<typeof writerOf>;
+  readonly #write: ReturnType<typeof changeWriter>;
   readonly #now: () => number;
   readonly #onCommit: (commit: Commit) => void;
   #changes: Change[] = [];
-  #waiters: Waiter[] = [];
+  #pending: PendingCommit[] = [];
   #scheduled = false;
   #lastBegun = Number.NEGATIVE_INFINITY;
-  #broken: unknown;
+  /** The error of the first failed transaction. Every later commit is rejected with it. */
+  #failure: unknown;
 
   constructor(db: Database, now: () => number, onCommit: (commit: Commit) => void) {
     this.#db = db;
-    this.#write = writerOf(db);
+    this.#write = changeWriter(db);
     this.#now = now;
     this.#onCommit = onCommit;
   }
 
   /**
-   * Resolves when the changes, and all before them, are on the disk. Rejects when they could not be written: memory is
-   * then ahead of the store, and the process must end without another word.
+   * Resolves when these changes and all earlier ones are on the disk. Rejects when they could not be written: memory is
+   * then ahead of the store, and the process must end without answering anyone.
    */
   commit(changes: readonly Change[]): Promise<void> {
     for (const change of changes) this.#changes.push(change);
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
+      this.#pending.push({ resolve, reject });
       if (this.#scheduled) return;
       this.#scheduled = true;
-      const wait = this.#lastBegun + COMMIT_INTERVAL_MS - performance.now();
-      if (wait > 0.5) setTimeout(() => this.flush(), wait);
+      const waitMs = this.#lastBegun + COMMIT_INTERVAL_MS - performance.now();
+      if (waitMs > 0.5) setTimeout(() => this.flush(), waitMs);
       else setImmediate(() => this.flush());
     });
   }
 
-  /** Writes what is gathered, now. */
+  /** Writes the gathered changes immediately. */
   flush(): void {
     this.#scheduled = false;
     const changes = this.#changes;
-    const waiters = this.#waiters;
+    const pending = this.#pending;
     this.#changes = [];
-    this.#waiters = [];
+    this.#pending = [];
     try {
-      if (this.#broken !== undefined) throw this.#broken;
+      if (this.#failure !== undefined) throw this.#failure;
       if (changes.length > 0) this.#writeAll(changes);
     } catch (error) {
-      this.#broken = error;
-      for (const waiter of waiters) waiter.reject(error);
+      this.#failure = error;
+      for (const { reject } of pending) reject(error);
       return;
     }
-    for (const waiter of waiters) waiter.resolve();
+    for (const { resolve } of pending) resolve();
   }
 
   #writeAll(changes: readonly Change[]): void {

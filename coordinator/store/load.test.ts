@@ -11,7 +11,7 @@ import { onTick } from '../core/tick.ts';
 import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { insertSweep } from './submit.ts';
-import { writerOf } from './write.ts';
+import { changeWriter } from './write.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -22,7 +22,7 @@ function newStore(): Database {
 }
 
 function write(db: Database, changes: readonly Change[], at: number): void {
-  const writer = writerOf(db);
+  const writer = changeWriter(db);
   for (const change of changes) writer(change, at, { events: [], dropped: [] });
 }
 

@@ -1,4 +1,4 @@
-/** The sweeps that are not over, from the store into memory, after a start. */
+/** Loads the live sweeps from the store into memory at the start. */
 import type { Database } from 'libsql';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import { packKey } from '../../proto/trainers.ts';
@@ -20,8 +20,8 @@ import type { StoredDrain } from '../core/step.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 
 /**
- * Running attempts get a whole lease from now: their heartbeats could not be heard while nobody listened. Waits before
- * a retry are not kept.
+ * Loads the core. Leases of running attempts are extended to a full lease from now, because no heartbeat could arrive
+ * while the coordinator was down. Delays before a retry are not stored, and end here.
  */
 export function loadCore(db: Database, leaseMs: number, now: number): Core {
   const core = newCore(leaseMs);
@@ -32,7 +32,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     .all() as { id: number; state: SweepState; policy: string; priority: number }[];
   for (const row of rows) {
     const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), row.priority, now);
-    // It has waited before: it joins nobody anew.
+    // The sweep had demand before the restart: it is not a newcomer that would start at the current virtual time.
     sweep.share.hasDemand = true;
     const usages = new Map<string, SlotUsage>();
     for (const lease of loadLeases(db, sweep.id, leaseMs, now)) {
@@ -52,7 +52,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
   return core;
 }
 
-/** A sweep of the store, whatever became of it, as it would be in memory. Nothing of it runs. */
+/** Loads a sweep in any state, without leases: for a sweep that has ended. */
 export function loadEndedSweep(db: Database, id: string, now: number): Sweep {
   const row = db.prepare('select state, policy, priority from sweeps where id = ?').get(id) as {
     state: SweepState;
@@ -159,7 +159,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     incarnation: row.incarnation,
     slot: row.slot,
     pack: row.pack,
-    // A clock that was set back meanwhile must not let it run longer than its sweep's timeout from now.
+    // If the clock was set back meanwhile, the attempt must not run longer than its sweep's timeout from now.
     grantedAt: Math.min(row.granted_at, now),
     expiresAt: now + leaseMs,
     lastSeq: row.last_seq,

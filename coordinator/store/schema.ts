@@ -1,4 +1,4 @@
-/** The store's tables, and the one place that knows their version. */
+/** The store's tables, their version, and the upgrades from older versions. */
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 
@@ -28,7 +28,7 @@ create table drains (
 ) strict, without rowid;
 `;
 
-/** What people had tried again: each trial of a request, with the attempts that it had had by then. */
+/** Retries that users requested: one row per request and trial, with the trial's attempts at that time. */
 const RETRIES = `
 create table retries (
   sweep_id integer not null,
@@ -41,7 +41,7 @@ create table retries (
 create index retry_requests on retries (request_id);
 `;
 
-/** Those of version 3 said when their grace ends, in Unix milliseconds. */
+/** Version 3 stored the end of the grace in Unix milliseconds. */
 const DRAINS_OF_VERSION_3 = DRAINS.replace('grace_left_ms', 'grace_ends_at');
 
 const TABLES = `
@@ -144,7 +144,7 @@ ${DRAINS}
 ${RETRIES}
 `;
 
-/** From the version before to each. */
+/** The upgrade to each version from the one before. */
 const MIGRATIONS: Readonly<Record<number, string>> = {
   2: `
 alter table attempts add column resumed_from integer not null default 0;
@@ -152,7 +152,7 @@ update sweeps set policy = json_set(policy, '$.checkpointEvery', 1, '$.reconstru
 ${ARTIFACTS}
 `,
   3: DRAINS_OF_VERSION_3,
-  // A slot of version 3 was granted one pack at a time, as far as the milliseconds tell.
+  // Version 3 granted one pack at a time to a slot, so the time of the grant identifies the pack.
   4: `
 alter table attempts add column pack text not null default '';
 update attempts set pack = agent_id || '/' || incarnation || '/' || slot || '/' || granted_at where outcome is null;
@@ -168,16 +168,16 @@ update sweeps set policy =
 };
 
 /**
- * Makes the tables in an empty store, and brings those of an older trawl up to date.
- * @param cluster a new store's name on NATS
- * @param beforeUpgrade called with the version of an older store while it is still as it was
+ * Creates the tables of an empty store, and upgrades those of an older version.
+ * @param cluster the name of a new store's coordinator on NATS
+ * @param beforeUpgrade called with the version of an older store before anything is changed
  * @throws {RefusedError} when a newer trawl wrote the store
  */
 export function ensureSchema(db: Database, cluster: string, beforeUpgrade: (version: number) => void): void {
   const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number };
   if (version > SCHEMA_VERSION) {
     throw new RefusedError(
-      `the store has schema ${version}, this trawl knows ${SCHEMA_VERSION}: use the trawl that wrote it, or a newer one`,
+      `the store has schema ${version}, but this trawl supports up to ${SCHEMA_VERSION}: use the trawl that wrote it, or a newer one`,
     );
   }
   if (version === SCHEMA_VERSION) return;

@@ -1,4 +1,4 @@
-/** A new sweep and all its trials, in one transaction: after it the sweep exists whole, before it not at all. */
+/** Adds a sweep and all its trials in one transaction. */
 import type { Database } from 'libsql';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { SweepPolicy } from '../core/model.ts';
@@ -12,13 +12,13 @@ export interface NewSweep {
   readonly trainer: string;
   readonly metric: string;
   readonly goal: string;
-  /** Names of the parameters that vary. */
+  /** The names of the parameters that vary. */
   readonly axes: readonly string[];
   readonly policy: SweepPolicy;
   readonly priority: number;
   readonly configs: number;
   readonly replicates: number;
-  /** Grid points that the rules dropped. */
+  /** The number of grid points that `exclude` dropped. */
   readonly excluded: number;
 }
 
@@ -30,12 +30,12 @@ export interface NewTrial {
   readonly parameters: Parameters;
 }
 
-/** @returns the sweep's id; the id it already has when this request was carried out before */
+/** @returns the id of the sweep; a repeated request returns the id of the sweep that it added before */
 export function insertSweep(db: Database, sweep: NewSweep, trials: Iterable<NewTrial>, at: number): string {
-  const before = db.prepare('select id from sweeps where request_id = ?').get(sweep.requestId) as
+  const existing = db.prepare('select id from sweeps where request_id = ?').get(sweep.requestId) as
     | { id: number }
     | undefined;
-  if (before !== undefined) return `${before.id}`;
+  if (existing !== undefined) return `${existing.id}`;
   return db
     .transaction(() => {
       const { lastInsertRowid } = db

@@ -1,4 +1,4 @@
-/** Each kind of change as rows. Called inside a transaction only. */
+/** Writes changes as rows, one function per group of tables. Called inside a transaction only. */
 import type { Database } from 'libsql';
 import type { AttemptEnd, AttemptKey } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
@@ -13,42 +13,127 @@ export interface StoredEvent {
   readonly detail: string;
 }
 
-/** An artifact that no row names any more: its file may go. */
+/** An artifact whose row was removed. Its file can be removed once the transaction is durable. */
 export interface DroppedArtifact {
   readonly key: AttemptKey;
   readonly name: string;
 }
 
-/** What a transaction did beyond its changes. */
+/** The results of a transaction besides its changes. */
 export interface Written {
   readonly events: StoredEvent[];
   readonly dropped: DroppedArtifact[];
 }
 
-/** What a trial reported last at epoch `?`, which its next attempt goes on from. */
+type ChangeOf<Kind extends Change['kind']> = Change & { kind: Kind };
+type AddEvent = (sweepId: string, trialId: string, attempt: number, kind: string, detail: string) => void;
+
+/** Prepares every statement once. @returns the function that writes one change at the time `at` */
+export function changeWriter(db: Database): (change: Change, at: number, written: Written) => void {
+  const insertEvent = eventWriter(db);
+  const artifacts = artifactWriter(db);
+  const trials = trialWriter(db);
+  const attempts = attemptWriter(db);
+  const sweeps = sweepWriter(db);
+  const writeDrain = drainWriter(db);
+  return (change, at, written) => {
+    const addEvent: AddEvent = (sweepId, trialId, attempt, kind, detail) =>
+      written.events.push(insertEvent({ at, sweepId, trialId, attempt, kind, detail }));
+    switch (change.kind) {
+      case 'trial':
+        trials.move(change, at, addEvent);
+        if (change.state === 'succeeded') artifacts.dropCheckpoints(change, written.dropped);
+        break;
+      case 'retried':
+        trials.retry(change, at, addEvent);
+        if (change.resumesFrom === 0) artifacts.dropCheckpoints(change, written.dropped);
+        break;
+      case 'granted':
+        attempts.grant(change, at, addEvent);
+        trials.grant(change, at);
+        break;
+      case 'ended':
+        attempts.end(change, at, addEvent);
+        break;
+      case 'report':
+        attempts.report(change, addEvent);
+        break;
+      case 'log':
+        attempts.log(change);
+        break;
+      case 'artifact':
+        artifacts.insert(change, written.dropped);
+        break;
+      case 'drain':
+        writeDrain(change);
+        break;
+      case 'sweep':
+        sweeps.move(change, at, addEvent);
+        break;
+      case 'priority':
+        sweeps.prioritize(change, addEvent);
+        break;
+    }
+  };
+}
+
+function eventWriter(db: Database): (event: Omit<StoredEvent, 'seq'>) => StoredEvent {
+  const insert = db.prepare(
+    'insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, ?, ?, ?, ?)',
+  );
+  return (event) => {
+    const { at, sweepId, trialId, attempt, kind, detail } = event;
+    const { lastInsertRowid } = insert.run(at, sweepId, trialId, attempt, kind, detail);
+    return { seq: Number(lastInsertRowid), ...event };
+  };
+}
+
+/** The metrics that a trial last reported at the epoch `?`, from which its next attempt resumes. */
 const METRICS_AT = `coalesce((select metrics from reports as r where r.sweep_id = trials.sweep_id
   and r.trial_id = trials.id and r.epoch = ? order by attempt desc limit 1), '{}')`;
 
-export function writerOf(db: Database): (change: Change, at: number, written: Written) => void {
-  const event = db.prepare(
-    'insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, ?, ?, ?, ?)',
-  );
-  const moveTrial = db.prepare(
+function trialWriter(db: Database) {
+  const move = db.prepare(
     `update trials set state = ?1, failure_class = ?2, failure_message = ?3,
        ended_at = case when ?1 in ('succeeded', 'stopped', 'failed', 'cancelled') then ?4 else 0 end
      where sweep_id = ?5 and id = ?6`,
   );
-  const grantTrial = db.prepare(
-    `update trials set state = 'running', attempts = ?, agent_id = ?, backend = ?, epoch = ?,
-       metrics = ${METRICS_AT},
+  const grant = db.prepare(
+    `update trials set state = 'running', attempts = ?, agent_id = ?, backend = ?, epoch = ?, metrics = ${METRICS_AT},
        failure_class = null, failure_message = null, started_at = ?, ended_at = 0
      where sweep_id = ? and id = ?`,
   );
-  const retryTrial = db.prepare(
-    `update trials set state = 'pending', epoch = ?, metrics = ${METRICS_AT}, failure_class = null, failure_message = null,
-       ended_at = 0 where sweep_id = ? and id = ?`,
+  const retry = db.prepare(
+    `update trials set state = 'pending', epoch = ?, metrics = ${METRICS_AT}, failure_class = null,
+       failure_message = null, ended_at = 0
+     where sweep_id = ? and id = ?`,
   );
-  const retry = db.prepare('insert into retries (sweep_id, trial_id, request_id, attempts, at) values (?, ?, ?, ?, ?)');
+  const insertRetry = db.prepare(
+    'insert into retries (sweep_id, trial_id, request_id, attempts, at) values (?, ?, ?, ?, ?)',
+  );
+  return {
+    move({ sweepId, trialId, state, detail, failure }: ChangeOf<'trial'>, at: number, addEvent: AddEvent): void {
+      move.run(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId);
+      addEvent(sweepId, trialId, 0, state, detail);
+    },
+    grant({ key, agentId, backend, resumedFrom }: ChangeOf<'granted'>, at: number): void {
+      grant.run(key.attempt, agentId, backend, resumedFrom, resumedFrom, at, key.sweepId, key.trialId);
+    },
+    retry(change: ChangeOf<'retried'>, at: number, addEvent: AddEvent): void {
+      const { sweepId, trialId, requestId, attempts, resumesFrom } = change;
+      insertRetry.run(sweepId, trialId, requestId, attempts, at);
+      retry.run(resumesFrom, resumesFrom, sweepId, trialId);
+      addEvent(sweepId, trialId, 0, 'retried', describeRetry(change));
+    },
+  };
+}
+
+function describeRetry({ failure, resumesFrom }: ChangeOf<'retried'>): string {
+  const before = failure === undefined ? 'was cancelled' : `had failed (${failure})`;
+  return resumesFrom === 0 ? before : `${before}; resumes after epoch ${resumesFrom}`;
+}
+
+function attemptWriter(db: Database) {
   const grant = db.prepare(
     `insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, pack, backend, granted_at,
        resumed_from)
@@ -58,116 +143,98 @@ export function writerOf(db: Database): (change: Change, at: number, written: Wr
     `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?
      where sweep_id = ? and trial_id = ? and number = ?`,
   );
-  const report = db.prepare(
+  const insertReport = db.prepare(
     'insert into reports (sweep_id, trial_id, attempt, seq, at, epoch, metrics) values (?, ?, ?, ?, ?, ?, ?)',
   );
-  const progress = db.prepare('update trials set epoch = ?, metrics = ? where sweep_id = ? and id = ?');
-  const log = db.prepare('insert into logs (sweep_id, trial_id, attempt, seq, at, text) values (?, ?, ?, ?, ?, ?)');
-  const artifact = db.prepare(
-    `insert or replace into artifacts (sweep_id, trial_id, attempt, name, kind, epoch, size, sha256, seq, at)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  const setProgress = db.prepare('update trials set epoch = ?, metrics = ? where sweep_id = ? and id = ?');
+  const insertLog = db.prepare(
+    'insert into logs (sweep_id, trial_id, attempt, seq, at, text) values (?, ?, ?, ?, ?, ?)',
   );
-  const dropCheckpoints = db.prepare(
-    "delete from artifacts where sweep_id = ? and trial_id = ? and kind = 'checkpoint' returning attempt, name",
-  );
-  const drain = db.prepare('insert or replace into drains (agent_id, grace_left_ms, reason) values (?, ?, ?)');
-  const undrain = db.prepare('delete from drains where agent_id = ?');
-  const moveSweep = db.prepare(
-    `update sweeps set state = ?1, reason = ?2,
-       ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end where id = ?4`,
-  );
-
-  const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
-
-  return (change, at, { events, dropped }) => {
-    /** Of a trial only the newest checkpoint is of use. */
-    const drop = (sweepId: string, trialId: string, newest?: { readonly attempt: number; readonly name: string }) => {
-      const rows = dropCheckpoints.all(sweepId, trialId) as { attempt: number; name: string }[];
-      for (const { attempt, name } of rows) {
-        if (attempt === newest?.attempt && name === newest.name) continue;
-        dropped.push({ key: { sweepId, trialId, attempt }, name });
-      }
-    };
-    const note = (sweepId: string, trialId: string, attempt: number, kind: string, detail: string) => {
-      const { lastInsertRowid } = event.run(at, sweepId, trialId, attempt, kind, detail);
-      events.push({ seq: Number(lastInsertRowid), at, sweepId, trialId, attempt, kind, detail });
-    };
-    switch (change.kind) {
-      case 'trial': {
-        const { sweepId, trialId, state, detail, failure } = change;
-        moveTrial.run(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId);
-        if (state === 'succeeded') drop(sweepId, trialId);
-        note(sweepId, trialId, 0, state, detail);
-        break;
-      }
-      case 'retried': {
-        const { sweepId, trialId, requestId, attempts, resumesFrom } = change;
-        retry.run(sweepId, trialId, requestId, attempts, at);
-        retryTrial.run(resumesFrom, resumesFrom, sweepId, trialId);
-        if (resumesFrom === 0) drop(sweepId, trialId);
-        note(sweepId, trialId, 0, 'retried', describeRetry(change));
-        break;
-      }
-      case 'priority': {
-        const { sweepId, priority, before } = change;
-        prioritize.run(priority, sweepId);
-        note(sweepId, '', 0, 'priority', `${priority}, it was ${before}`);
-        break;
-      }
-      case 'granted': {
-        const { sweepId, trialId, attempt } = change.key;
-        const { agentId, incarnation, slot, pack, backend, resumedFrom } = change;
-        grant.run(sweepId, trialId, attempt, agentId, incarnation, slot, pack, backend, at, resumedFrom);
-        grantTrial.run(attempt, agentId, backend, resumedFrom, resumedFrom, at, sweepId, trialId);
-        const from = resumedFrom === 0 ? '' : `, after epoch ${resumedFrom}`;
-        note(sweepId, trialId, attempt, 'granted', `to agent ${agentId}, slot ${slot}${from}`);
-        break;
-      }
-      case 'ended': {
-        const { sweepId, trialId, attempt } = change.key;
-        const { outcome } = change.end;
-        const failure = change.end.outcome === 'failed' ? change.end.failure : undefined;
-        end.run(at, outcome, failure?.class ?? null, failure?.message ?? null, sweepId, trialId, attempt);
-        note(sweepId, trialId, attempt, 'ended', describe(change.end));
-        break;
-      }
-      case 'report': {
-        const { sweepId, trialId, attempt } = change.key;
-        const metrics = JSON.stringify(change.metrics);
-        report.run(sweepId, trialId, attempt, change.seq, change.at, change.epoch, metrics);
-        progress.run(change.epoch, metrics, sweepId, trialId);
-        note(sweepId, trialId, attempt, 'reported', `epoch ${change.epoch}`);
-        break;
-      }
-      case 'log': {
-        const { sweepId, trialId, attempt } = change.key;
-        log.run(sweepId, trialId, attempt, change.seq, change.at, change.text);
-        break;
-      }
-      case 'artifact': {
-        const { sweepId, trialId, attempt } = change.key;
-        const { name, kind, epoch, size, sha256 } = change.artifact;
-        if (kind === 'checkpoint') drop(sweepId, trialId, { attempt, name });
-        artifact.run(sweepId, trialId, attempt, name, kind, epoch, size, sha256, change.seq, change.at);
-        break;
-      }
-      case 'drain':
-        if (change.drain === undefined) undrain.run(change.agentId);
-        else drain.run(change.agentId, change.drain.graceLeftMs, change.drain.reason);
-        break;
-      case 'sweep':
-        moveSweep.run(change.state, change.reason, at, change.sweepId);
-        note(change.sweepId, '', 0, `sweep ${change.state}`, change.reason);
-        break;
-    }
+  return {
+    grant(change: ChangeOf<'granted'>, at: number, addEvent: AddEvent): void {
+      const { sweepId, trialId, attempt } = change.key;
+      const { agentId, incarnation, slot, pack, backend, resumedFrom } = change;
+      grant.run(sweepId, trialId, attempt, agentId, incarnation, slot, pack, backend, at, resumedFrom);
+      const from = resumedFrom === 0 ? '' : `, resumed after epoch ${resumedFrom}`;
+      addEvent(sweepId, trialId, attempt, 'granted', `to agent ${agentId}, slot ${slot}${from}`);
+    },
+    end({ key, end: how }: ChangeOf<'ended'>, at: number, addEvent: AddEvent): void {
+      const { sweepId, trialId, attempt } = key;
+      const failure = how.outcome === 'failed' ? how.failure : undefined;
+      end.run(at, how.outcome, failure?.class ?? null, failure?.message ?? null, sweepId, trialId, attempt);
+      addEvent(sweepId, trialId, attempt, 'ended', describeEnd(how));
+    },
+    report({ key, seq, at, epoch, metrics }: ChangeOf<'report'>, addEvent: AddEvent): void {
+      const { sweepId, trialId, attempt } = key;
+      const json = JSON.stringify(metrics);
+      insertReport.run(sweepId, trialId, attempt, seq, at, epoch, json);
+      setProgress.run(epoch, json, sweepId, trialId);
+      addEvent(sweepId, trialId, attempt, 'reported', `epoch ${epoch}`);
+    },
+    log({ key, seq, at, text }: ChangeOf<'log'>): void {
+      insertLog.run(key.sweepId, key.trialId, key.attempt, seq, at, text);
+    },
   };
 }
 
-function describe(end: AttemptEnd): string {
+function describeEnd(end: AttemptEnd): string {
   return end.outcome === 'failed' ? `failed (${end.failure.class}): ${end.failure.message}` : end.outcome;
 }
 
-function describeRetry({ failure, resumesFrom }: Change & { kind: 'retried' }): string {
-  const was = failure === undefined ? 'it was cancelled' : `it had failed (${failure})`;
-  return resumesFrom === 0 ? was : `${was}; it goes on after epoch ${resumesFrom}`;
+function artifactWriter(db: Database) {
+  const insert = db.prepare(
+    `insert or replace into artifacts (sweep_id, trial_id, attempt, name, kind, epoch, size, sha256, seq, at)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const deleteCheckpoints = db.prepare(
+    "delete from artifacts where sweep_id = ? and trial_id = ? and kind = 'checkpoint' returning attempt, name",
+  );
+  /** @param kept the checkpoint that replaces the others: its file is not dropped */
+  const dropCheckpoints = (
+    { sweepId, trialId }: { readonly sweepId: string; readonly trialId: string },
+    dropped: DroppedArtifact[],
+    kept?: { readonly attempt: number; readonly name: string },
+  ): void => {
+    const rows = deleteCheckpoints.all(sweepId, trialId) as { attempt: number; name: string }[];
+    for (const { attempt, name } of rows) {
+      if (attempt === kept?.attempt && name === kept.name) continue;
+      dropped.push({ key: { sweepId, trialId, attempt }, name });
+    }
+  };
+  return {
+    dropCheckpoints,
+    insert({ key, seq, at, artifact }: ChangeOf<'artifact'>, dropped: DroppedArtifact[]): void {
+      const { sweepId, trialId, attempt } = key;
+      const { name, kind, epoch, size, sha256 } = artifact;
+      if (kind === 'checkpoint') dropCheckpoints(key, dropped, { attempt, name });
+      insert.run(sweepId, trialId, attempt, name, kind, epoch, size, sha256, seq, at);
+    },
+  };
+}
+
+function sweepWriter(db: Database) {
+  const move = db.prepare(
+    `update sweeps set state = ?1, reason = ?2,
+       ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end where id = ?4`,
+  );
+  const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
+  return {
+    move({ sweepId, state, reason }: ChangeOf<'sweep'>, at: number, addEvent: AddEvent): void {
+      move.run(state, reason, at, sweepId);
+      addEvent(sweepId, '', 0, `sweep ${state}`, reason);
+    },
+    prioritize({ sweepId, priority, before }: ChangeOf<'priority'>, addEvent: AddEvent): void {
+      prioritize.run(priority, sweepId);
+      addEvent(sweepId, '', 0, 'priority', `${priority}, previously ${before}`);
+    },
+  };
+}
+
+function drainWriter(db: Database): (change: ChangeOf<'drain'>) => void {
+  const insert = db.prepare('insert or replace into drains (agent_id, grace_left_ms, reason) values (?, ?, ?)');
+  const remove = db.prepare('delete from drains where agent_id = ?');
+  return ({ agentId, drain }) => {
+    if (drain === undefined) remove.run(agentId);
+    else insert.run(agentId, drain.graceLeftMs, drain.reason);
+  };
 }

@@ -147,7 +147,7 @@ test('a sweep that is made more urgent comes first, over a restart of the coordi
     (await cluster.json<TrialJson[]>('trials', sweep)).map(({ started_at }) => Date.parse(started_at ?? ''));
   expect(Math.max(...(await started(urgent)))).toBeLessThan(Math.min(...(await started(usual))));
   const { events } = readStore(cluster.dir);
-  expect(events.filter(({ kind }) => kind === 'priority')).toMatchObject([{ detail: '7, it was -1', trial: '' }]);
+  expect(events.filter(({ kind }) => kind === 'priority')).toMatchObject([{ detail: '7, previously -1', trial: '' }]);
   const ended = await cluster.run('priority', urgent, '1');
   expect([ended.code, ended.stderr]).toEqual([EXIT.refused, expect.stringContaining('has ended (finished)')]);
 });

@@ -72,7 +72,7 @@ test('a coordinator refuses, with code 4 and what to do, a store that is held, n
   expect(await cluster.coordinator.stop()).toBe(0);
 
   change(cluster.dir, `pragma user_version = ${SCHEMA_VERSION + 1}`);
-  expect(await refused(cluster)).toContain(`the store has schema ${SCHEMA_VERSION + 1}, this trawl knows`);
+  expect(await refused(cluster)).toContain(`the store has schema ${SCHEMA_VERSION + 1}, but this trawl supports up to`);
   change(cluster.dir, `pragma user_version = ${SCHEMA_VERSION}`);
 
   const store = join(cluster.dir, 'store.db');

@@ -1,0 +1,173 @@
+/** The rows of the store's tables, and their conversion to wire messages. */
+import { toWire } from '../../lib/domain/parameters.ts';
+import type { Artifact, Attempt, Failure, Report, Sweep, Trial, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
+import {
+  type ArtifactKindName,
+  type AttemptOutcomeName,
+  artifactKind,
+  attemptOutcome,
+  type FailureClassName,
+  failureClass,
+  type GoalName,
+  goal,
+  type SweepStateName,
+  sweepState,
+  type TrialStateName,
+  trialState,
+} from '../../proto/names.ts';
+import { parseParameters } from '../../proto/values.ts';
+import type { SweepPolicy } from '../core/model.ts';
+
+export interface SweepRow {
+  readonly id: number;
+  readonly name: string;
+  readonly fingerprint: string;
+  readonly text: string;
+  readonly trainer: string;
+  readonly metric: string;
+  readonly goal: GoalName;
+  readonly axes: string;
+  readonly configs: number;
+  readonly replicates: number;
+  readonly excluded: number;
+  readonly state: SweepStateName;
+  readonly reason: string;
+  readonly created_at: number;
+  readonly ended_at: number;
+  readonly priority: number;
+  readonly policy: string;
+}
+
+export interface StateCountRow {
+  readonly state: TrialStateName;
+  readonly n: number;
+}
+
+export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[]): Sweep {
+  const counts: TrialCounts = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
+  for (const { state, n } of stateCounts) counts[state] = n;
+  return {
+    id: `${row.id}`,
+    name: row.name,
+    state: sweepState.to(row.state),
+    reason: row.reason,
+    trainer: row.trainer,
+    metric: { name: row.metric, goal: goal.to(row.goal) },
+    counts,
+    configs: row.configs,
+    replicates: row.replicates,
+    excluded: row.excluded,
+    createdAtMs: row.created_at,
+    endedAtMs: row.ended_at,
+    fingerprint: row.fingerprint,
+    axes: JSON.parse(row.axes),
+    priority: row.priority,
+    weight: (JSON.parse(row.policy) as SweepPolicy).weight,
+  };
+}
+
+interface FailureColumns {
+  readonly failure_class: FailureClassName | null;
+  readonly failure_message: string | null;
+}
+
+function failureOf({ failure_class, failure_message }: FailureColumns): Failure | undefined {
+  if (failure_class === null) return undefined;
+  return { class: failureClass.to(failure_class), message: failure_message ?? '' };
+}
+
+export interface TrialRow extends FailureColumns {
+  readonly sweep_id: number;
+  readonly id: string;
+  readonly idx: number;
+  readonly config_id: string;
+  readonly seed: number;
+  readonly parameters: string;
+  readonly state: TrialStateName;
+  readonly attempts: number;
+  readonly agent_id: string;
+  readonly backend: string;
+  readonly epoch: number;
+  readonly metrics: string;
+  readonly started_at: number;
+  readonly ended_at: number;
+}
+
+export function trialOf(row: TrialRow): Trial {
+  return {
+    sweepId: `${row.sweep_id}`,
+    id: row.id,
+    configId: row.config_id,
+    index: row.idx,
+    seed: row.seed,
+    parameters: toWire(parseParameters(row.parameters)),
+    state: trialState.to(row.state),
+    attempts: row.attempts,
+    agentId: row.agent_id,
+    backend: row.backend,
+    failure: failureOf(row),
+    epoch: row.epoch,
+    metrics: metricsOf(row.metrics),
+    startedAtMs: row.started_at,
+    endedAtMs: row.ended_at,
+    rank: 0,
+  };
+}
+
+export interface AttemptRow extends FailureColumns {
+  readonly number: number;
+  readonly agent_id: string;
+  readonly slot: number;
+  readonly backend: string;
+  readonly granted_at: number;
+  readonly ended_at: number;
+  readonly outcome: AttemptOutcomeName | null;
+  readonly resumed_from: number;
+}
+
+export function attemptOf(row: AttemptRow): Attempt {
+  return {
+    number: row.number,
+    agentId: row.agent_id,
+    slot: row.slot,
+    backend: row.backend,
+    grantedAtMs: row.granted_at,
+    endedAtMs: row.ended_at,
+    resumedFrom: row.resumed_from,
+    outcome: row.outcome === null ? 'ATTEMPT_OUTCOME_UNSPECIFIED' : attemptOutcome.to(row.outcome),
+    failure: failureOf(row),
+  };
+}
+
+export interface ReportRow {
+  readonly trial_id: string;
+  readonly attempt: number;
+  readonly epoch: number;
+  readonly at: number;
+  readonly metrics: string;
+}
+
+export function reportOf(row: ReportRow): Report {
+  return { attempt: row.attempt, epoch: row.epoch, atMs: row.at, metrics: metricsOf(row.metrics) };
+}
+
+export interface ArtifactRow {
+  readonly trial_id: string;
+  readonly attempt: number;
+  readonly name: string;
+  readonly kind: ArtifactKindName;
+  readonly epoch: number;
+  readonly size: number;
+  readonly sha256: string;
+  readonly at: number;
+}
+
+export function artifactOf({ attempt, name, kind, epoch, size, sha256, at: atMs }: ArtifactRow): Artifact {
+  return { attempt, name, kind: artifactKind.to(kind), epoch, size, sha256, atMs };
+}
+
+/** JSON has no NaN or infinity: null stands for a value that is not a finite number. */
+function metricsOf(json: string): Record<string, number> {
+  const values = Object.entries(JSON.parse(json) as Record<string, number | null>);
+  return Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]));
+}
