@@ -1,7 +1,8 @@
 /** Paths of the agent's own folder and of its attempts' folders. */
+
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { AttemptName } from './trainers/trainer.ts';
+import type { AttemptKey } from '../lib/domain/attempt-key.ts';
 
 /** Returns the default folder for an agent's id and spool: `$XDG_STATE_HOME/trawl/agent` or `~/.local/state/trawl/agent`. */
 export function defaultAgentDir(): string {
@@ -13,7 +14,7 @@ export function attemptsFolder(agentDir: string): string {
   return join(agentDir, 'attempts');
 }
 
-export function attemptFolder(agentDir: string, { sweepId, trialId, attempt }: AttemptName): string {
+export function attemptFolder(agentDir: string, { sweepId, trialId, attempt }: AttemptKey): string {
   return join(attemptsFolder(agentDir), `${sweepId}-${trialId}-${attempt}`);
 }
 

@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { errorMessage } from '../lib/text/error-message.ts';
 import { visibleLines } from '../lib/text/visible-text.ts';
 import { EXIT, TrawlError } from '../proto/errors.ts';
 
@@ -21,7 +22,7 @@ export function reportFailure(error: unknown, debug: boolean): FailureReport {
     // `trawl trials | head`: whoever read has read enough.
     return { exitCode: EXIT.done, text: undefined };
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   const stack = debug && error instanceof Error ? `\n${stackOf(error)}` : '';
   if (error instanceof TrawlError)
     return { exitCode: error.exitCode, text: visibleLines(`trawl: ${message}${stack}\n`) };

@@ -1,10 +1,9 @@
 /** Wiring: configuration → store → decisions → transport. */
 
-import { rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { ADDRESS_FILE } from '../lib/files/coordinator-file.ts';
+import { type AttemptKey, keyText } from '../lib/domain/attempt-key.ts';
+import { removeCoordinatorFile, writeCoordinatorFile } from '../lib/files/coordinator-file.ts';
 import { watchDiskSpace } from '../lib/files/disk-space.ts';
 import { type Address, DEFAULT_NATS } from '../lib/net/address.ts';
 import type { BasicAuth } from '../lib/net/basic-auth.ts';
@@ -28,7 +27,6 @@ import { Identities } from './auth/identities.ts';
 import { RejectionLog } from './auth/rejections.ts';
 import { snapshots } from './backup/snapshot.ts';
 import { explainWaiting } from './core/explain.ts';
-import { type AttemptKey, keyText } from './core/model.ts';
 import type { Output } from './core/step.ts';
 import { agentTargets } from './metrics/agent-series.ts';
 import { startCollecting } from './metrics/collect.ts';
@@ -199,11 +197,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const stopRounds = await startRounds({ runtime, nats, offers, cluster, metrics, rejections, log, onConnected });
   setState({ started: true });
 
-  const addressFile = join(options.dir, ADDRESS_FILE);
   const shown = reachable(address);
   const tls = identity !== undefined;
-  const where = { address: shown, metrics: reachable(pages.address), pid: process.pid, tls };
-  writeFileSync(addressFile, `${JSON.stringify(where)}\n`);
+  writeCoordinatorFile(options.dir, { address: shown, metrics: reachable(pages.address), pid: process.pid, tls });
   log.info(
     { address: shown, metrics: pages.address.port, tls, nats: withoutSecrets(natsUrl), cluster },
     'the coordinator is up',
@@ -214,7 +210,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     metrics: pages.address,
     async stop() {
       stopRounds();
-      rmSync(addressFile, { force: true });
+      removeCoordinatorFile(options.dir);
       server.forceShutdown();
       listener.close();
       pages.stop();

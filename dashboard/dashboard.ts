@@ -1,5 +1,6 @@
 /** The dashboard without a terminal: keys and updates go in, frames come out. */
 import { matches } from '../lib/filter/matches.ts';
+import { errorMessage } from '../lib/text/error-message.ts';
 import type { StyledLine } from '../lib/text/segment.ts';
 import { actionContext, visibleTrials } from './action-context.ts';
 import { DetailCache } from './detail-cache.ts';
@@ -319,7 +320,7 @@ export class Dashboard {
   }
 
   #showError(error: unknown, prefix = ''): void {
-    this.#ui = withStatus(this.#ui, prefix + (error instanceof Error ? error.message : String(error)), true);
+    this.#ui = withStatus(this.#ui, prefix + errorMessage(error), true);
     this.#settings.onChange();
   }
 }

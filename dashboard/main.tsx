@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { render, useInput } from 'ink';
+import { withResolvers } from '../lib/net/within.ts';
 import type { StyledLine } from '../lib/text/segment.ts';
 import { Dashboard } from './dashboard.ts';
 import { paintLine, type TerminalStyle } from './draw/paint.ts';
@@ -181,16 +182,6 @@ function nowhere(): NodeJS.WriteStream {
 function picturesOf(lines: readonly StyledLine[], size: Size): PlacedImage[] {
   const last = HEADER_LINES + bodyLines(size);
   return lines.flatMap(({ spot }, row) => (spot === undefined || row + spot.lines > last ? [] : [{ ...spot, row }]));
-}
-
-function withResolvers<T>() {
-  let resolve: (value: T) => void = () => {};
-  let reject: (error: unknown) => void = () => {};
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }
 
 /** Every key that is pressed; draws nothing. */

@@ -2,12 +2,7 @@
  * Every NATS subject and stream, and who may use it. `cluster` is the coordinator's name, kept in its store, so that
  * several coordinators can share one NATS.
  */
-
-interface AttemptName {
-  readonly sweepId: string;
-  readonly trialId: string;
-  readonly attempt: number;
-}
+import type { AttemptKey } from './gen/trawl/v1/attempt_service.ts';
 
 /**
  * The work queue of a pool's offers. Its coordinator publishes; agents pull and acknowledge. A pool is of slots that
@@ -26,7 +21,7 @@ export function offerStreams(cluster: string): string {
 export const OFFER_CONSUMER = 'agents';
 
 /** An offer's subject is its identity: the stream keeps one message a subject, so an offer cannot stand twice. */
-export function offerSubject(cluster: string, pool: string, key: AttemptName): string {
+export function offerSubject(cluster: string, pool: string, key: AttemptKey): string {
   return `trawl.${cluster}.offer.${pool}.${key.sweepId}.${key.trialId}.${key.attempt}`;
 }
 
@@ -54,7 +49,7 @@ export const AGENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Whether a message names an attempt that there can be: its ids become subjects and folders. */
-export function namesAttempt({ sweepId, trialId, attempt }: AttemptName): boolean {
+export function namesAttempt({ sweepId, trialId, attempt }: AttemptKey): boolean {
   return ID.test(sweepId) && ID.test(trialId) && Number.isSafeInteger(attempt) && attempt >= 1;
 }
 

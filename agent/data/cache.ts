@@ -2,11 +2,13 @@
  * The cache of data sets: uncompressed IDX files at `<dataDir>/<data set>/<file>`. A file under its final name is always
  * complete, even if a process was killed while it wrote the file, or several processes wrote it at the same time.
  */
-import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+
+import { type FileHandle, mkdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { sum } from 'd3-array';
+import { checksumOfStream, sha256Of } from '../../lib/files/checksum.ts';
+import { writeDurably } from '../../lib/files/write-durably.ts';
 import { formatSize } from '../../lib/text/size.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { DATASETS, type DataFile, type DatasetName, type DatasetSpec, filesOf } from './catalogue.ts';
@@ -52,35 +54,21 @@ export async function readVerified(path: string, file: DataFile): Promise<Buffer
 export async function verifyOpen(handle: FileHandle, path: string, file: DataFile): Promise<void> {
   const { size } = await handle.stat();
   if (size !== file.bytes) throw damaged(path, `has ${size} bytes, expected ${file.bytes}`);
-  const hash = createHash('sha256');
-  for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) hash.update(chunk);
-  const sha256 = hash.digest('hex');
+  const { sha256 } = await checksumOfStream(handle.createReadStream({ start: 0, autoClose: false }));
   if (sha256 !== file.sha256) throw damaged(path, `has SHA-256 ${sha256}, expected ${file.sha256}`);
 }
 
 /** Returns what is wrong with a file's content; undefined when the size and the checksum are right. */
 export function contentProblem(bytes: Buffer, file: DataFile): string | undefined {
   if (bytes.length !== file.bytes) return `has ${bytes.length} bytes, expected ${file.bytes}`;
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const sha256 = sha256Of(bytes);
   return sha256 === file.sha256 ? undefined : `has SHA-256 ${sha256}, expected ${file.sha256}`;
 }
 
 /** Writes a file durably and atomically: readers see either the whole file or none. */
 export async function writeAtomically(path: string, bytes: Buffer): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomUUID()}.part`;
-  try {
-    const handle = await open(temporary, 'wx');
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-  } finally {
-    await rm(temporary, { force: true });
-  }
+  await writeDurably(path, bytes);
 }
 
 function damaged(path: string, problem: string): DamagedFileError {

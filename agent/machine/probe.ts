@@ -1,6 +1,8 @@
 /** Checks which backends load, for `trawl doctor`, without loading libtensorflow into this process. */
+
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import {
   BACKENDS,
   type BackendName,
@@ -84,7 +86,7 @@ async function probeNative(name: NativePackage): Promise<ProbeResult & { readonl
     const [tensorflow, usesGpu] = (stdout.split('\n').at(-1) ?? '').split(' ');
     return { ...(tensorflow === undefined ? {} : { tensorflow }), usesGpu: usesGpu === 'true' };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorMessage(error);
     const line = message.split('\n').find((each) => each.includes('Error:')) ?? 'the process crashed while loading it';
     return { problem: line.trim(), usesGpu: false };
   }

@@ -1,6 +1,9 @@
 /** Connects the parts of an agent, and carries out the effects of its slots' decisions. */
+
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import { withResolvers } from '../../lib/net/within.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import type { Hello, Welcome } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { DatasetUse } from '../data/cache.ts';
@@ -290,7 +293,7 @@ export class Agent {
       });
     } catch (error) {
       log.error({ err: error, ...key }, 'an attempt cannot start: this agent could not read its grant');
-      const message = error instanceof Error ? error.message : `${error}`;
+      const message = errorMessage(error);
       this.#perform(onPreflightFailure(this.#slots, slot, key, `the agent could not read the grant: ${message}`));
       return undefined;
     }
@@ -323,15 +326,4 @@ export class Agent {
     }
     this.#perform([]);
   }
-}
-
-/** Promise.withResolvers, which Node 20 lacks. */
-function withResolvers<T>(): PromiseWithResolvers<T> {
-  let resolve: PromiseWithResolvers<T>['resolve'] = () => {};
-  let reject: PromiseWithResolvers<T>['reject'] = () => {};
-  const promise = new Promise<T>((onResolved, onRejected) => {
-    resolve = onResolved;
-    reject = onRejected;
-  });
-  return { promise, resolve, reject };
 }

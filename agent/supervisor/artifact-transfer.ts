@@ -1,10 +1,13 @@
 /** Transfers the bytes of artifacts between an attempt's folder and the coordinator. */
+
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type ClientDuplexStream, status } from '@grpc/grpc-js';
+import { checksumOfFile } from '../../lib/files/checksum.ts';
+import { untilDrained } from '../../lib/net/within.ts';
 import type { ArtifactServiceClient, PutRequest, PutResponse } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { AttemptKey, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
@@ -49,7 +52,7 @@ export async function uploadArtifact(
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT') throw new LostFileError(`the file ${path} is missing`);
-    if (code === status.DATA_LOSS && (await sha256Of(path)) !== artifact.sha256) throw changedFile(path);
+    if (code === status.DATA_LOSS && (await checksumOfFile(path)).sha256 !== artifact.sha256) throw changedFile(path);
     throw error;
   } finally {
     signal.removeEventListener('abort', cancel);
@@ -73,33 +76,13 @@ async function send(
   })) {
     if (ended.aborted) return;
     at += chunk.length;
-    if (!call.write({ message: { $case: 'chunk', chunk } })) await drained(call, ended);
+    if (!call.write({ message: { $case: 'chunk', chunk } })) await untilDrained(call, ended);
   }
   if (at < artifact.size && !ended.aborted) throw changedFile(path);
 }
 
-/** A call that has ended does not always emit `drain` or `close`. */
-function drained(call: ClientDuplexStream<PutRequest, PutResponse>, ended: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (ended.aborted) return resolve();
-    const done = () => {
-      call.off('drain', done);
-      ended.removeEventListener('abort', done);
-      resolve();
-    };
-    call.on('drain', done);
-    ended.addEventListener('abort', done);
-  });
-}
-
 function changedFile(path: string): LostFileError {
   return new LostFileError(`the file ${path} was changed after it was announced`);
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk);
-  return hash.digest('hex');
 }
 
 /**

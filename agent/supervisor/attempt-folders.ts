@@ -1,11 +1,12 @@
 /** Removes the folder of an attempt once the attempt has ended and the coordinator has acknowledged its last record. */
+
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { attemptFolder, attemptsFolder } from '../folders.ts';
 import { DISK_RETRY_MS, type RecordWriter } from './record-writer.ts';
-import { sameAttempt } from './slots.ts';
 import type { Spool } from './spool.ts';
 
 export class AttemptFolders {

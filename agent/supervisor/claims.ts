@@ -1,9 +1,11 @@
 /** Claims the leases of offered attempts: gathers claims into one call, and repeats those that got no answer. */
+
 import type { Logger } from 'pino';
+import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { CoordinatorSession } from './coordinator-session.ts';
 import { GATHER_MS } from './record-writer.ts';
-import { type Effect, type OfferToken, onDecision, type Slot, sameAttempt } from './slots.ts';
+import { type Effect, type OfferToken, onDecision, type Slot } from './slots.ts';
 
 /** Delay before a claim is repeated. */
 const RETRY_MS = 500;

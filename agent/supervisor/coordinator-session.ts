@@ -2,9 +2,12 @@
  * The agent's session with its coordinator: one stream for records, acknowledgements and commands, which is reopened
  * whenever it breaks, and the call that opens leases.
  */
+
 import { setMaxListeners } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { Backoff } from '../../lib/net/backoff.ts';
+import { untilDrained } from '../../lib/net/within.ts';
 import { isDiskFull } from '../../proto/errors.ts';
 import type {
   AttemptKey,
@@ -59,7 +62,7 @@ export class CoordinatorSession {
   #outbox: Outbox | undefined;
   #sending = false;
   #acks: { key: AttemptKey; seq: number }[] = [];
-  #retryMs = RECONNECT_MIN_MS;
+  readonly #backoff = new Backoff(RECONNECT_MIN_MS, RECONNECT_MAX_MS);
   #retryTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -137,7 +140,7 @@ export class CoordinatorSession {
   #onResponse({ message }: ReportResponse): void {
     switch (message?.$case) {
       case 'welcome':
-        this.#retryMs = RECONNECT_MIN_MS;
+        this.#backoff.reset();
         this.#events.onWelcome(message.welcome);
         this.#sentUpTo = 0;
         this.wake();
@@ -167,8 +170,7 @@ export class CoordinatorSession {
     if (this.#stream !== stream) return;
     this.#stream = undefined;
     if (this.#closed) return;
-    this.#retryTimer = setTimeout(() => this.#connect(), this.#retryMs);
-    this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MAX_MS);
+    this.#retryTimer = setTimeout(() => this.#connect(), this.#backoff.next());
   }
 
   /** Returns whether the record of the artifact must be sent. */
@@ -207,7 +209,7 @@ export class CoordinatorSession {
           this.#sentUpTo = id;
           this.#outbox?.add(record);
         }
-        if (stream.writableNeedDrain) await drained(stream);
+        if (stream.writableNeedDrain) await untilDrained(stream);
       }
     } finally {
       this.#sending = false;
@@ -232,16 +234,4 @@ export class CoordinatorSession {
     this.#acks = [];
     this.#events.onSpoolShrunk();
   }
-}
-
-function drained(stream: ReportStream): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off('drain', done);
-      stream.off('close', done);
-      resolve();
-    };
-    stream.on('drain', done);
-    stream.on('close', done);
-  });
 }

@@ -1,5 +1,7 @@
 /** The heartbeats that renew the leases of an agent's attempts. */
+
 import type { NatsConnection } from 'nats';
+import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import {
   type AttemptKey,
   Heartbeat as HeartbeatMessage,
@@ -7,7 +9,7 @@ import {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import type { GpuFigures } from '../machine/gpus.ts';
-import { claimedAttempts, heldAttempts, type Slot, sameAttempt } from './slots.ts';
+import { claimedAttempts, heldAttempts, type Slot } from './slots.ts';
 
 export interface HeartbeatState {
   readonly slots: readonly Slot[];

@@ -2,6 +2,7 @@
  * Keeps the records of each attempt in order: the record of an artifact, and those after it, wait until its file is
  * uploaded. Records of other attempts do not wait.
  */
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
 export interface OutboxEvents {
@@ -24,7 +25,7 @@ export class Outbox {
 
   /** Sends the record, immediately or after the uploads before it. */
   add(record: RecordMessage): void {
-    const name = nameOf(record);
+    const name = record.key === undefined ? '' : keyText(record.key);
     const waiting = this.#waiting.get(name);
     if (waiting !== undefined) waiting.push(record);
     else if (record.body?.$case === 'artifact')
@@ -48,8 +49,4 @@ export class Outbox {
     this.#events.send(record);
     for (const next of waiting) this.add(next);
   }
-}
-
-function nameOf({ key }: RecordMessage): string {
-  return `${key?.sweepId}/${key?.trialId}/${key?.attempt}`;
 }

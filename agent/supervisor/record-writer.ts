@@ -2,11 +2,13 @@
  * Gathers the records of all slots and writes them to the spool. While the disk is full, records wait in memory: none of
  * them has been acknowledged, and a full disk is no reason to fail a running attempt.
  */
+
 import type { Logger } from 'pino';
+import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import { isDiskFull } from '../../proto/errors.ts';
 import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { artifactKind, failureClass } from '../../proto/names.ts';
-import { type RecordBody, sameAttempt } from './slots.ts';
+import type { RecordBody } from './slots.ts';
 import type { Spool } from './spool.ts';
 
 /** Records and claims of several slots within this time go out together: the cost is per message, not per byte. */

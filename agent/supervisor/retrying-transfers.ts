@@ -1,7 +1,10 @@
 /** Uploads artifacts and downloads checkpoints, with retries. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { Backoff } from '../../lib/net/backoff.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import {
   type AttemptKey,
   type Record as RecordMessage,
@@ -38,7 +41,8 @@ export class RetryingTransfers {
     if (key === undefined || body?.$case !== 'artifact') return 'stored';
     const { artifact } = body;
     const path = keptFile(attemptFolder(this.#dir, key), artifact.name);
-    for (let waitMs = RECONNECT_MIN_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RECONNECT_MAX_MS)) {
+    const backoff = new Backoff(RECONNECT_MIN_MS, RECONNECT_MAX_MS);
+    while (!signal.aborted) {
       try {
         return await this.#client.upload({ agentId: this.#agentId, key, artifact, path }, signal);
       } catch (error) {
@@ -46,11 +50,11 @@ export class RetryingTransfers {
         if (error instanceof LostFileError || codeOf(error) === status.INVALID_ARGUMENT) {
           // No retry can succeed. The attempt cannot end without its artifact, so its trial must run again.
           this.#log.error({ err: error, ...key }, 'could not upload an artifact: abandoning its attempt');
-          const message = error instanceof Error ? error.message : `${error}`;
+          const message = errorMessage(error);
           return { code: RefusalCode.UNKNOWN, message };
         }
         this.#log.warn({ err: error, name: artifact.name }, 'could not upload an artifact; retrying');
-        await sleep(waitMs, undefined, { signal }).catch(() => {});
+        await sleep(backoff.next(), undefined, { signal }).catch(() => {});
       }
     }
     return 'aborted';
@@ -64,7 +68,7 @@ export class RetryingTransfers {
    */
   async downloadCheckpoint(key: AttemptKey, checkpoint: Artifact, isWanted: () => boolean): Promise<boolean> {
     const path = resumeFile(attemptFolder(this.#dir, key));
-    let waitMs = RECONNECT_MIN_MS;
+    const backoff = new Backoff(RECONNECT_MIN_MS, RECONNECT_MAX_MS);
     for (let failures = 0; failures < MAX_DOWNLOADS && isWanted(); ) {
       try {
         if (await this.#client.download(key, checkpoint, path)) return true;
@@ -74,8 +78,7 @@ export class RetryingTransfers {
         this.#log.warn({ err: error, ...key }, 'could not download a checkpoint');
         if (codeOf(error) !== status.UNAVAILABLE) failures += 1;
       }
-      await sleep(waitMs);
-      waitMs = Math.min(waitMs * 2, RECONNECT_MAX_MS);
+      await sleep(backoff.next());
     }
     return false;
   }

@@ -5,6 +5,7 @@
  * A slot is `starting` (its worker process is not ready), `idle`, `claiming` (it has asked for the lease of an offer), or
  * `running` one attempt or a pack of them. Each attempt of a pack ends independently; the slot is idle after the last.
  */
+import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Grant, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
@@ -70,10 +71,6 @@ const REFUSALS_WITH_VALID_OFFER: ReadonlySet<RefusalCode> = new Set([
 
 export function newSlots(count: number): Slot[] {
   return Array.from({ length: count }, () => ({ state: 'starting' }));
-}
-
-export function sameAttempt(a: AttemptKey, b: AttemptKey): boolean {
-  return a.sweepId === b.sweepId && a.trialId === b.trialId && a.attempt === b.attempt;
 }
 
 /** Counts the idle slots for which `isEligible` returns true. */

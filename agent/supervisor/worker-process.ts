@@ -1,10 +1,11 @@
 /** The worker process of one slot. */
+
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { threadEnvironment } from '../machine/slots.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
-import type { AttemptName } from '../trainers/trainer.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 
 /** How long a worker may take to stop an attempt before it is killed. For a user's program, STOP_GRACE_S comes on top. */
@@ -67,24 +68,20 @@ export class WorkerProcess {
   }
 
   /** Stops one attempt. Kills the whole process when the worker does not confirm the stop in time. */
-  stop(key: AttemptName): void {
+  stop(key: AttemptKey): void {
     this.send({ kind: 'stop', key });
     this.#killTimers.set(
-      nameOf(key),
+      keyText(key),
       setTimeout(() => this.kill(), this.#stopGraceMs),
     );
   }
 
-  #cancelKill(key: AttemptName): void {
-    clearTimeout(this.#killTimers.get(nameOf(key)));
-    this.#killTimers.delete(nameOf(key));
+  #cancelKill(key: AttemptKey): void {
+    clearTimeout(this.#killTimers.get(keyText(key)));
+    this.#killTimers.delete(keyText(key));
   }
 
   kill(): void {
     this.#child.kill('SIGKILL');
   }
-}
-
-function nameOf({ sweepId, trialId, attempt }: AttemptName): string {
-  return `${sweepId}/${trialId}/${attempt}`;
 }

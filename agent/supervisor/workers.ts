@@ -1,7 +1,8 @@
 /** The worker processes of an agent's slots: started, restarted after they die, and given work. */
+
 import type { Logger } from 'pino';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { DatasetUse } from '../data/cache.ts';
-import type { AttemptName } from '../trainers/trainer.ts';
 import type { Assignment, FromWorker } from '../worker/ipc.ts';
 import { type Effect, onWorkerExit, onWorkerLog, onWorkerMessage, type Slot } from './slots.ts';
 import type { WorkerEvents, WorkerProcess } from './worker-process.ts';
@@ -55,7 +56,7 @@ export class Workers {
     this.#workers[slot]?.send({ kind: 'run', assignments });
   }
 
-  stop(slot: number, key: AttemptName): void {
+  stop(slot: number, key: AttemptKey): void {
     this.#workers[slot]?.stop(key);
   }
 

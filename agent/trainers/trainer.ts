@@ -1,4 +1,5 @@
 /** What a trainer is given and what it may throw: the contract between agent/worker and agent/trainers. */
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { ArtifactKindName, FailureClassName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 
@@ -15,7 +16,7 @@ export interface TrainingRun {
   /** A folder of the attempt's own: not there until the trainer makes it, removed when the attempt is over. */
   readonly dir: string;
   /** Names the attempt to a program of the user's own. */
-  readonly key: AttemptName;
+  readonly key: AttemptKey;
   /** The user's program, for trainer `command`: with macros as in proto/command.ts. */
   readonly command: readonly string[];
   /** The folder in which the user's programs run: absolute. */
@@ -36,12 +37,6 @@ export interface TrainingRun {
    * @throws {BadInputError} for a name that proto/limits.ts refuses, or too many or too large artifacts
    */
   keep(artifact: KeptArtifact, content: Uint8Array | { readonly path: string }): Promise<void>;
-}
-
-export interface AttemptName {
-  readonly sweepId: string;
-  readonly trialId: string;
-  readonly attempt: number;
 }
 
 export interface KeptArtifact {

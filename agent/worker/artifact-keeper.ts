@@ -1,8 +1,9 @@
 /** Stores a trainer's artifacts in the attempt's folder, durably and with their checksums. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, stat } from 'node:fs/promises';
+
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { checksumOfFile, sha256Of } from '../../lib/files/checksum.ts';
+import { moveDurably, writeDurably } from '../../lib/files/write-durably.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { artifactNameProblem, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS } from '../../proto/limits.ts';
 import { keptFile } from '../folders.ts';
@@ -29,7 +30,8 @@ export function artifactKeeper(folder: string, announce: (file: KeptFile) => voi
     await mkdir(dirname(path), { recursive: true });
     if (content instanceof Uint8Array) await writeDurably(path, content);
     else await moveDurably(content.path, path);
-    const { size, sha256 } = content instanceof Uint8Array ? checksumOf(content) : await checksumOfFile(path);
+    const { size, sha256 } =
+      content instanceof Uint8Array ? { size: bytes, sha256: sha256Of(content) } : await checksumOfFile(path);
     announce({ ...artifact, size, sha256 });
   };
 }
@@ -51,38 +53,4 @@ function limitProblem(bytes: number, kept: number): string | undefined {
 function foldersOf(name: string): string[] {
   const steps = name.split('/').slice(0, -1);
   return steps.map((_, i) => steps.slice(0, i + 1).join('/'));
-}
-
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'w');
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function moveDurably(from: string, to: string): Promise<void> {
-  await rename(from, to);
-  const file = await open(to, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-function checksumOf(bytes: Uint8Array): { size: number; sha256: string } {
-  return { size: bytes.byteLength, sha256: createHash('sha256').update(bytes).digest('hex') };
-}
-
-async function checksumOfFile(path: string): Promise<{ size: number; sha256: string }> {
-  const hash = createHash('sha256');
-  let size = 0;
-  for await (const chunk of createReadStream(path)) {
-    hash.update(chunk);
-    size += chunk.length;
-  }
-  return { size, sha256: hash.digest('hex') };
 }

@@ -1,8 +1,9 @@
 /** The messages between the supervisor and a worker process. */
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { DatasetUse } from '../data/cache.ts';
-import type { AttemptName, KeptArtifact } from '../trainers/trainer.ts';
+import type { KeptArtifact } from '../trainers/trainer.ts';
 
 /** The configuration of a worker: JSON in its first argument. */
 export interface WorkerSetup {
@@ -26,7 +27,7 @@ export interface Assignment {
   readonly trainer: string;
   readonly parameters: Parameters;
   readonly seed: number;
-  readonly key: AttemptName;
+  readonly key: AttemptKey;
   readonly command: readonly string[];
   readonly checkpointEvery: number;
   readonly reconstructEvery: number;
@@ -46,7 +47,7 @@ export type ToWorker =
   /** Several assignments are a pack, which the trainer runs as one program. */
   | { readonly kind: 'run'; readonly assignments: readonly Assignment[] }
   /** Stops the attempt. The worker always answers with `stopped`. */
-  | { readonly kind: 'stop'; readonly key: AttemptName };
+  | { readonly kind: 'stop'; readonly key: AttemptKey };
 
 export type FromWorker =
   | { readonly kind: 'ready'; readonly backend: string; readonly pack: number }
@@ -54,7 +55,7 @@ export type FromWorker =
   | { readonly kind: 'dataset'; readonly use: DatasetUse }
   /** The worker cannot run on this machine and exits. */
   | { readonly kind: 'unfit'; readonly message: string }
-  | ({ readonly key: AttemptName } & FromAttempt);
+  | ({ readonly key: AttemptKey } & FromAttempt);
 
 /** The messages about one attempt. */
 export type FromAttempt =

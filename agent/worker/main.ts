@@ -1,4 +1,6 @@
 /** A worker process: loads a backend, then runs one attempt or pack at a time. It exits with its supervisor. */
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { isDiskFull } from '../../proto/errors.ts';
 import { onDatasetUse } from '../data/cache.ts';
 import { workFolder } from '../folders.ts';
@@ -6,7 +8,7 @@ import { chooseBackend, forcedBackend } from '../machine/backend.ts';
 import { packSize } from '../machine/slots.ts';
 import { openFirstSession } from '../trainers/autoencoder/native-session.ts';
 import { trainerNamed } from '../trainers/registry.ts';
-import { type AttemptName, TrainingError, type TrainingRun } from '../trainers/trainer.ts';
+import { TrainingError, type TrainingRun } from '../trainers/trainer.ts';
 import { artifactKeeper } from './artifact-keeper.ts';
 import type { Assignment, FromAttempt, FromWorker, ToWorker, WorkerSetup } from './ipc.ts';
 
@@ -20,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}
 process.on('message', (message: ToWorker) => {
   if (message.kind === 'run') void runAll(message.assignments);
   else {
-    const controller = stopping.get(nameOf(message.key));
+    const controller = stopping.get(keyText(message.key));
     if (controller === undefined) report(message.key, { kind: 'stopped' });
     else controller.abort(new Error('the attempt was stopped'));
   }
@@ -32,7 +34,7 @@ try {
   openFirstSession();
   send({ kind: 'ready', backend: backend.name, pack: await packSize(setup.pack, backend.name, setup.gpuSharedBy) });
 } catch (error) {
-  send({ kind: 'unfit', message: messageOf(error) });
+  send({ kind: 'unfit', message: errorMessage(error) });
   process.disconnect();
 }
 
@@ -57,7 +59,7 @@ function train(name: string, runs: readonly TrainingRun[]): readonly Promise<voi
 function runOf({ trainer: _, folder, ...assignment }: Assignment): TrainingRun {
   const { key } = assignment;
   const controller = new AbortController();
-  stopping.set(nameOf(key), controller);
+  stopping.set(keyText(key), controller);
   return {
     ...assignment,
     dir: workFolder(folder),
@@ -77,27 +79,19 @@ async function settle({ key, signal }: TrainingRun, result: Promise<void>): Prom
   } catch (error) {
     report(key, signal.aborted ? { kind: 'stopped' } : failureOf(error));
   } finally {
-    stopping.delete(nameOf(key));
+    stopping.delete(keyText(key));
   }
-}
-
-function nameOf({ sweepId, trialId, attempt }: AttemptName): string {
-  return `${sweepId}/${trialId}/${attempt}`;
 }
 
 function failureOf(error: unknown): FromAttempt {
   if (error instanceof TrainingError) return { kind: 'failed', class: error.failureClass, message: error.message };
   console.error(error);
   if (isDiskFull(error))
-    return { kind: 'failed', class: 'preflight', message: `the agent's disk is full: ${messageOf(error)}` };
-  return { kind: 'failed', class: 'crash', message: messageOf(error) };
+    return { kind: 'failed', class: 'preflight', message: `the agent's disk is full: ${errorMessage(error)}` };
+  return { kind: 'failed', class: 'crash', message: errorMessage(error) };
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : `${error}`;
-}
-
-function report(key: AttemptName, message: FromAttempt): void {
+function report(key: AttemptKey, message: FromAttempt): void {
   send({ key, ...message });
 }
 

@@ -1,8 +1,8 @@
 /** Replaces a worker process. It waits instead of training, so that thousands of slots fit on one machine. */
 import type { WorkerEvents } from '../../agent/supervisor/worker-process.ts';
 import type { Worker } from '../../agent/supervisor/workers.ts';
-import type { AttemptName } from '../../agent/trainers/trainer.ts';
 import type { Assignment, ToWorker } from '../../agent/worker/ipc.ts';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 
 /** The metrics of the autoencoder. */
 const METRICS = ['train_loss', 'train_total_loss', 'last_batch_loss', 'test_loss', 'psnr', 'psnr_peak1', 'psnr_input'];
@@ -23,7 +23,7 @@ export class PacedWorker implements Worker {
     if (assignment !== undefined) this.#run(assignment);
   }
 
-  stop(key: AttemptName): void {
+  stop(key: AttemptKey): void {
     clearInterval(this.#timer);
     this.#events.onMessage({ kind: 'stopped', key });
   }

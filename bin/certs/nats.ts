@@ -1,7 +1,8 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { sha256Of } from '../../lib/files/checksum.ts';
 import { IDENTITY_FILES } from '../../lib/net/identity.ts';
 import { agentPermissions, COORDINATOR, coordinatorPermissions, type Permissions } from '../../proto/subjects.ts';
 import { issue, type KeyAndCertificate } from './issue.ts';
@@ -174,5 +175,5 @@ function natsFolder(dir: string, host: string): string {
 /** As nats-server pins certificates: SHA-256 of the public key. */
 function keyHash(certificate: string): string {
   const key = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
-  return createHash('sha256').update(key).digest('hex');
+  return sha256Of(key);
 }

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { writeDurablySync } from '../../lib/files/write-durably.ts';
 
 /** Its owner's only. */
 const PRIVATE_FILE = 0o600;
@@ -10,13 +10,5 @@ const PRIVATE_FOLDER = 0o700;
 export function writePrivately(path: string, content: string): void {
   const folder = dirname(path);
   if (mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER }) !== undefined) chmodSync(folder, PRIVATE_FOLDER);
-  const part = `${path}.${randomBytes(4).toString('hex')}.part`;
-  const file = openSync(part, 'wx', PRIVATE_FILE);
-  try {
-    writeSync(file, content);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(part, path);
+  writeDurablySync(path, content, PRIVATE_FILE);
 }

@@ -1,6 +1,7 @@
 /** Artifacts, as several verbs ask for them. */
-import { createHash } from 'node:crypto';
+
 import { Metadata } from '@grpc/grpc-js';
+import { sha256Of } from '../../lib/files/checksum.ts';
 import { DamagedError, NotFoundError, UnreachableError } from '../../proto/errors.ts';
 import type { ListResponse, ReadRequest } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
@@ -64,7 +65,7 @@ export async function readArtifact(
   }
   if (artifact === undefined) throw new NotFoundError(`trial ${of.trial} has no artifact ${JSON.stringify(of.name)}`);
   const bytes = Buffer.concat(chunks);
-  if (createHash('sha256').update(bytes).digest('hex') !== artifact.sha256) {
+  if (sha256Of(bytes) !== artifact.sha256) {
     throw new UnreachableError(`artifact ${of.name} of trial ${of.trial} arrived damaged; ask again`);
   }
   return { artifact, bytes };

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import { type CoordinatorFile, isAlive, readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../../lib/net/address.ts';
 import { channelTo } from '../../lib/net/channel.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
@@ -39,12 +39,6 @@ const KEEPALIVE_WAIT_MS = 10_000;
 
 /** How long the coordinator that a folder names may take to answer. */
 const PROBE_MS = 2_000;
-
-const coordinatorFile = z.object({
-  address: z.string(),
-  pid: z.number().int().positive(),
-  tls: z.boolean().default(false),
-});
 
 interface Opening {
   readonly address: string;
@@ -136,33 +130,13 @@ async function connectToFolder(dir: string, who: ConnectOptions['identity']): Pr
   return open({ address: store.address, offlineDir: dir, release: () => store.close() });
 }
 
-/** What DIR/coordinator.json says, unless its process is gone: another coordinator may have its port by now. */
-function liveCoordinator(dir: string): { address: string; tls: boolean } | undefined {
-  const path = join(dir, 'coordinator.json');
-  if (!existsSync(path)) return undefined;
-  const parsed = coordinatorFile.safeParse(readJson(path));
-  // Half-written at a crash, or none of ours: the store itself is still there.
-  if (!parsed.success) return undefined;
-  const address = parseAddress(parsed.data.address, path);
-  // A process id of another machine says nothing here.
-  return isLoopback(address) && !isAlive(parsed.data.pid) ? undefined : parsed.data;
-}
-
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
+/** Returns the coordinator of a folder; undefined if its process is gone: another may listen on its port by now. */
+function liveCoordinator(dir: string): CoordinatorFile | undefined {
+  const file = readCoordinatorFile(dir);
+  if (file === undefined) return undefined;
+  // A process id of another machine cannot be checked here.
+  const isLocal = isLoopback(parseAddress(file.address, join(dir, 'coordinator.json')));
+  return isLocal && !isAlive(file.pid) ? undefined : file;
 }
 
 function answers({ client }: Connection): Promise<boolean> {

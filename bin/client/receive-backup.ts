@@ -1,15 +1,10 @@
 /** Takes a backup in, file by file. */
+
 import { mkdirSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import {
-  ARTIFACTS,
-  BACKUP_STORE,
-  isTaken,
-  type Manifest,
-  sealBackup,
-  syncFile,
-} from '../../coordinator/backup/backup-folder.ts';
+import { ARTIFACTS, BACKUP_STORE, isTaken, type Manifest, sealBackup } from '../../coordinator/backup/backup-folder.ts';
+import { syncPath } from '../../lib/files/write-durably.ts';
 import { DamagedError, RefusedError } from '../../proto/errors.ts';
 import type { BackupFile } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { artifactNameProblem } from '../../proto/limits.ts';
@@ -33,7 +28,7 @@ export async function receiveBackup(connection: Connection, out: string): Promis
     const sealed = await sealBackup(part, trawlVersion());
     await rm(folder, { recursive: true, force: true });
     await rename(part, folder);
-    await syncFile(dirname(folder));
+    await syncPath(dirname(folder));
     return sealed;
   } catch (error) {
     await rm(part, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
+import { Backoff } from '../../lib/net/backoff.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Connection } from './connect.ts';
@@ -35,23 +36,24 @@ export async function* watchSweep(
   const position = new WatchPosition(since);
   let awaySince: number | undefined;
   let seen = false;
-  let waitMs = FIRST_WAIT_MS;
+  const backoff = new Backoff(FIRST_WAIT_MS, LONGEST_WAIT_MS);
   let ended = false;
   while (!signal?.aborted) {
     let why = 'its stream ended before the sweep did';
+    let isImmediate = false;
     try {
       const request = { sweep, sinceEventSeq: position.since };
       for await (const response of stream(connection, connection.client.watch, request, signal)) {
         const fresh = position.take(response);
         if (fresh === undefined) {
           why = 'another store answers in its place';
-          waitMs = 0;
+          isImmediate = true;
           break;
         }
         if (awaySince !== undefined) onBack?.();
         awaySince = undefined;
         seen = true;
-        waitMs = FIRST_WAIT_MS;
+        backoff.reset();
         // Rows may still follow the message that says so.
         ended = endsSweep(response) ?? ended;
         yield fresh;
@@ -69,8 +71,7 @@ export async function* watchSweep(
     } else if (Date.now() - awaySince > patienceMs) {
       throw new UnreachableError(`the coordinator at ${connection.address} stayed away: ${why}`);
     }
-    await sleep(waitMs, undefined, signal ? { signal } : {}).catch(() => {});
-    waitMs = Math.min(LONGEST_WAIT_MS, Math.max(FIRST_WAIT_MS, waitMs * 2));
+    if (!isImmediate) await sleep(backoff.next(), undefined, signal ? { signal } : {}).catch(() => {});
   }
 }
 

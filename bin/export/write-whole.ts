@@ -1,12 +1,14 @@
 /** What an export leaves is whole or not there: it is written beside its place, and moved. */
+
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { BadInputError, TrawlError } from '../../proto/errors.ts';
 
 function cannot(path: string, error: unknown): Error {
   if (error instanceof TrawlError) return error;
-  return new BadInputError(`--out: ${path} cannot be written: ${error instanceof Error ? error.message : error}`);
+  return new BadInputError(`--out: ${path} cannot be written: ${errorMessage(error)}`);
 }
 
 /** Takes away what was begun. Where even that fails, as in no folder at all, the first error is the one to tell. */

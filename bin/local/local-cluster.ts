@@ -1,8 +1,10 @@
 /** Everything on this machine, for `trawl up`: nats-server, a coordinator and an agent, each its own process. */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type CoordinatorFile, readCoordinatorFile, removeCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import { type SlotOptions, slotFlags } from '../options/slots.ts';
 import { packageRoot } from '../package.ts';
@@ -76,7 +78,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
         return server;
       });
     }
-    let at: CoordinatorFile = { address: '127.0.0.1:0', metrics: '127.0.0.1:0' };
+    let at: Pick<CoordinatorFile, 'address' | 'metrics'> = { address: '127.0.0.1:0', metrics: '127.0.0.1:0' };
     await keep('coordinator', async () => {
       const where = ['--listen', at.address, '--metrics', at.metrics];
       const process = startPart(options, 'coordinator', ['--dir', dir, '--nats', natsUrl, ...where]);
@@ -103,7 +105,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
 }
 
 function startPart({ dir, logLevel }: LocalClusterOptions, verb: string, args: readonly string[]): Started {
-  if (verb === 'coordinator') rmSync(join(dir, 'coordinator.json'), { force: true });
+  if (verb === 'coordinator') removeCoordinatorFile(dir);
   const log = openSync(logFile(dir, verb), 'a');
   const program = join(packageRoot(), 'bin', 'trawl.mjs');
   const logging = ['--log-level', logLevel, '--log-format', 'json'];
@@ -126,22 +128,15 @@ function startPart({ dir, logLevel }: LocalClusterOptions, verb: string, args: r
   };
 }
 
-interface CoordinatorFile {
-  readonly address: string;
-  readonly metrics: string;
-}
-
 async function coordinatorUp(dir: string, process: Started): Promise<CoordinatorFile> {
   let gone = false;
   const markGone = () => {
     gone = true;
   };
   process.exited.then(markGone, markGone);
-  const file = join(dir, 'coordinator.json');
   for (const since = performance.now(); performance.now() - since < COORDINATOR_LIMIT_MS; await sleep(POLL_MS)) {
-    const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-    // Its last character comes last.
-    if (text.endsWith('\n')) return JSON.parse(text) as CoordinatorFile;
+    const file = readCoordinatorFile(dir);
+    if (file !== undefined) return file;
     if (gone) break;
   }
   throw new UnreachableError(`the coordinator did not start; ${logEnd(dir, 'coordinator')}`);

@@ -2,13 +2,16 @@
  * Artifacts' bytes, in files below the coordinator's folder: artifacts/SWEEP/TRIAL/ATTEMPT/NAME. A row in the store says
  * that a file counts; a file without one is what an attempt that died had not come to say, and is removed.
  */
-import { createHash } from 'node:crypto';
+
 import { createReadStream, existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { checksumOfFile } from '../../lib/files/checksum.ts';
+import { syncPath } from '../../lib/files/write-durably.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
-import type { Artifact, AttemptKey } from '../core/model.ts';
+import type { Artifact } from '../core/model.ts';
 
 /** Holds what is on its way; no artifact's name begins with a dot. */
 const PARTS = '.parts';
@@ -168,7 +171,7 @@ export class IncomingFile {
   async finish(): Promise<boolean> {
     await this.#file.sync();
     const { part, path, top } = this.#place;
-    if ((await sha256Of(part)) !== this.#artifact.sha256) {
+    if ((await checksumOfFile(part)).sha256 !== this.#artifact.sha256) {
       await rm(part, { force: true });
       return false;
     }
@@ -190,24 +193,13 @@ export class IncomingFile {
 
 async function isFile(path: string, { size, sha256 }: Artifact): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
-  return found?.isFile() === true && found.size === size && (await sha256Of(path)) === sha256;
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const piece of createReadStream(path)) hash.update(piece);
-  return hash.digest('hex');
+  return found?.isFile() === true && found.size === size && (await checksumOfFile(path)).sha256 === sha256;
 }
 
 /** A rename is durable once its folder is, and a new folder once the one above it is. */
 async function syncFolders(lowest: string, top: string): Promise<void> {
   for (let path = lowest; ; path = dirname(path)) {
-    const folder = await open(path, 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await syncPath(path);
     if (path === top) return;
   }
 }

@@ -2,11 +2,13 @@
  * Who may come: names, roles and the hashes of tokens, in a file that `trawl certs` writes and the coordinator reads
  * again whenever it has changed. Whoever is taken out of it is out.
  */
-import { createHash } from 'node:crypto';
+
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { z } from 'zod';
+import { sha256Of } from '../../lib/files/checksum.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { ROLES } from '../../proto/roles.ts';
 
@@ -23,7 +25,7 @@ export type KnownIdentity = Readonly<z.infer<typeof known>>;
 
 /** What is kept of a token. A token is 256 random bits: a plain hash tells nothing about it. */
 export function tokenHash(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
+  return sha256Of(token);
 }
 
 /** @throws {BadInputError} when there is no such file, or it is none */
@@ -32,7 +34,7 @@ export function readIdentities(dir: string): readonly KnownIdentity[] {
   try {
     return identitiesSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).identities;
   } catch (error) {
-    const why = error instanceof Error ? error.message : `${error}`;
+    const why = errorMessage(error);
     throw new BadInputError(`${file} does not say who may come: ${why}`, { cause: error });
   }
 }

@@ -2,12 +2,14 @@
  * A backup is a folder: the store in one file, the artifacts as they lie in the coordinator's folder, and a manifest,
  * written last, without which it is none. The store's rows say what each artifact must be.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { z } from 'zod';
+import { checksumOfFile } from '../../lib/files/checksum.ts';
+import { syncPath, writeDurably } from '../../lib/files/write-durably.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { DamagedError } from '../../proto/errors.ts';
 
 /** Not called store.db: a coordinator must not be started on a backup, which would not be one any more. */
@@ -40,12 +42,6 @@ export interface NamedArtifact {
 export const NAMED_ARTIFACTS = `
 select sweep_id || '/' || trial_id || '/' || attempt || '/' || name as path, size, sha256 from artifacts order by path`;
 
-export async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const piece of createReadStream(path)) hash.update(piece);
-  return hash.digest('hex');
-}
-
 /**
  * @param dir what was received
  * @param version of this trawl
@@ -68,11 +64,11 @@ export async function sealBackup(dir: string, version: string): Promise<Manifest
     version,
     schema,
     created_at: new Date().toISOString(),
-    store: { bytes: statSync(store).size, sha256: await sha256Of(store) },
+    store: { bytes: statSync(store).size, sha256: (await checksumOfFile(store)).sha256 },
     artifacts: { files: named.length - missing.length, bytes },
     missing,
   };
-  await syncFile(store);
+  await syncPath(store);
   await writeDurably(join(dir, MANIFEST), `${JSON.stringify(sealed, null, 2)}\n`);
   await syncFolders(dir);
   return sealed;
@@ -80,7 +76,7 @@ export async function sealBackup(dir: string, version: string): Promise<Manifest
 
 /** @throws {DamagedError} */
 export async function mustBe(path: string, { size, sha256 }: NamedArtifact): Promise<void> {
-  if (statSync(path).size === size && (await sha256Of(path)) === sha256) return;
+  if (statSync(path).size === size && (await checksumOfFile(path)).sha256 === sha256) return;
   throw new DamagedError(`the artifact ${path} is not what the store says of it`);
 }
 
@@ -94,37 +90,18 @@ function readBackedUp(path: string): { schema: number; named: NamedArtifact[] } 
     const { user_version: schema } = db.prepare('pragma user_version').get() as { user_version: number };
     return { schema, named: db.prepare(NAMED_ARTIFACTS).all() as NamedArtifact[] };
   } catch (error) {
-    throw new DamagedError(`the copy of the store is damaged: ${error instanceof Error ? error.message : error}`);
+    throw new DamagedError(`the copy of the store is damaged: ${errorMessage(error)}`);
   } finally {
     db.close();
-  }
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w');
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 
 /** A folder's files are durable by name once it, and every folder above them, is. */
 export async function syncFolders(dir: string): Promise<void> {
   for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
-    if (entry.isDirectory()) await syncFile(join(entry.parentPath, entry.name));
+    if (entry.isDirectory()) await syncPath(join(entry.parentPath, entry.name));
   }
-  await syncFile(dir);
-}
-
-export async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await syncPath(dir);
 }
 
 /** Whether something is there that a restore, or a backup, would mix with its own. */

@@ -1,9 +1,12 @@
 /** Makes a coordinator's folder of a backup. */
+
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import Database from 'libsql';
+import { checksumOfFile } from '../../lib/files/checksum.ts';
+import { syncPath } from '../../lib/files/write-durably.ts';
 import { BadInputError, DamagedError, RefusedError } from '../../proto/errors.ts';
 import { STORE_FILE } from '../store/open.ts';
 import { SCHEMA_VERSION } from '../store/schema.ts';
@@ -17,8 +20,6 @@ import {
   mustBe,
   NAMED_ARTIFACTS,
   type NamedArtifact,
-  sha256Of,
-  syncFile,
   syncFolders,
 } from './backup-folder.ts';
 
@@ -36,7 +37,7 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
     );
   }
   if (isTaken(dir)) throw new RefusedError(`${dir} is not empty: a backup is restored into a new folder`);
-  if ((await sha256Of(join(from, BACKUP_STORE))) !== told.store.sha256) {
+  if ((await checksumOfFile(join(from, BACKUP_STORE))).sha256 !== told.store.sha256) {
     throw new DamagedError(`${join(from, BACKUP_STORE)} is not what ${MANIFEST} says: the backup was altered or torn`);
   }
   await mkdir(dir, { recursive: true });
@@ -48,7 +49,7 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
       if (missing.has(artifact.path)) continue;
       await bring(join(from, ARTIFACTS, artifact.path), join(dir, ARTIFACTS, artifact.path), artifact);
     }
-    await syncFile(part);
+    await syncPath(part);
     await rename(part, join(dir, STORE_FILE));
     await syncFolders(dir);
   } catch (error) {
@@ -90,5 +91,5 @@ async function bring(from: string, to: string, artifact: NamedArtifact): Promise
   await mkdir(dirname(to), { recursive: true });
   await copyFile(from, to);
   await mustBe(to, artifact);
-  await syncFile(to);
+  await syncPath(to);
 }

@@ -1,9 +1,10 @@
 /** Agents connect and send heartbeats. */
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import { endAttempt } from './attempts.ts';
 import { packMatesOf } from './leases.ts';
-import { type Agent, type AttemptKey, type Core, keyText, type Lease } from './model.ts';
+import type { Agent, Core, Lease } from './model.ts';
 import { poolsOf } from './pools.ts';
 import { combine, NO_STEP, type Output, type Step, stepOf } from './step.ts';
 

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import {
@@ -12,7 +13,7 @@ import {
 import { onHeartbeat, onHello, UNCONFIRMED_LEASE_MS } from './agents.ts';
 import { type AttemptRecord, onOpen, onRecord } from './attempts.ts';
 import { displayedState, onDrain, onUndrain } from './drain.ts';
-import { type Agent, type AttemptKey, type Core, keyText, type Sweep, type SweepPolicy } from './model.ts';
+import type { Agent, Core, Sweep, SweepPolicy } from './model.ts';
 import { MAX_LOST_ATTEMPTS } from './retry.ts';
 import { schedule } from './scheduler.ts';
 import { onKill, onPause, onResume, onStop } from './sweeps.ts';

@@ -1,22 +1,21 @@
 /** Attempts are granted, send records, and end. */
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { isDraining } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';
 import { addLease, dropLease, packMatesOf } from './leases.ts';
-import {
-  type Agent,
-  type Artifact,
-  type AttemptEnd,
-  type AttemptKey,
-  type Checkpoint,
-  type Core,
-  type Failure,
-  keyText,
-  type Lease,
-  type Sweep,
-  type SweepPolicy,
-  type Trial,
+import type {
+  Agent,
+  Artifact,
+  AttemptEnd,
+  Checkpoint,
+  Core,
+  Failure,
+  Lease,
+  Sweep,
+  SweepPolicy,
+  Trial,
 } from './model.ts';
 import { packCapacity, takePackMates } from './packs.ts';
 import { capabilityOf } from './pools.ts';

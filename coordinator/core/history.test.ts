@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { budget } from '../../test/support/coordinator/budget.ts';
@@ -16,7 +17,7 @@ import { Ledger } from '../../test/support/coordinator/ledger.ts';
 import { LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
 import type { Claim, PackMate } from './attempts.ts';
 import { shortfallsOf } from './fitness.ts';
-import { type AttemptKey, keyText, type Lease, type SweepPolicy } from './model.ts';
+import type { Lease, SweepPolicy } from './model.ts';
 import { capabilityOf, presentPools } from './pools.ts';
 import { standingOffers } from './scheduler.ts';
 

@@ -1,5 +1,6 @@
 /** The start and the end of leases, which keep the slots in use consistent with them. */
-import { type Core, keyText, type Lease, type Trial } from './model.ts';
+import { keyText } from '../../lib/domain/attempt-key.ts';
+import type { Core, Lease, Trial } from './model.ts';
 
 export function addLease(core: Core, trial: Trial, lease: Lease): void {
   trial.lease = lease;

@@ -19,7 +19,9 @@
  *
  * Times are Unix milliseconds of a clock that never jumps (coordinator/app/runtime.ts); a name that ends in `Ms` is a duration.
  */
+
 import type TinyQueue from 'tinyqueue';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import type { Labels } from '../../proto/limits.ts';
 import type {
@@ -29,17 +31,6 @@ import type {
   SweepStateName,
   TrialStateName,
 } from '../../proto/names.ts';
-
-export interface AttemptKey {
-  readonly sweepId: string;
-  readonly trialId: string;
-  readonly attempt: number;
-}
-
-/** Returns an attempt key as one string, for use as a map key. */
-export function keyText(key: AttemptKey): string {
-  return `${key.sweepId}/${key.trialId}/${key.attempt}`;
-}
 
 export interface Failure {
   readonly class: FailureClassName;

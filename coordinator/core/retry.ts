@@ -1,4 +1,5 @@
 /** Whether the trial of a failed attempt is retried, and when. */
+import { backoffDelay } from '../../lib/net/backoff.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import type { RetryBudget } from './model.ts';
 
@@ -40,5 +41,5 @@ export function decideRetry(failure: FailureClassName, failedSoFar: number, budg
   if (failedSoFar > allowedRetries(failure, budget)) return { retry: false };
   // A lost or drained agent is no evidence against the trial, so a delay would gain nothing.
   if (failure === 'lost' || failure === 'drained') return { retry: true, delayMs: 0 };
-  return { retry: true, delayMs: Math.min(budget.backoffMs * 2 ** (failedSoFar - 1), MAX_BACKOFF_MS) };
+  return { retry: true, delayMs: backoffDelay(failedSoFar, budget.backoffMs, MAX_BACKOFF_MS) };
 }

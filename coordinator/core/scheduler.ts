@@ -2,7 +2,8 @@
  * Which trials are offered next, and to which pool. Eligible sweeps of the highest priority come first; sweeps of one
  * priority share the slots by weight (share.ts); the trials of a sweep are offered by index.
  */
-import type { AttemptKey, Core, Sweep, Trial } from './model.ts';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import type { Core, Sweep, Trial } from './model.ts';
 import { isEligible, type Pool, presentPools } from './pools.ts';
 import { tagOf, updateDemand } from './share.ts';
 import { type Change, type Output, type Step, stepOf } from './step.ts';

@@ -1,10 +1,12 @@
 /** Slot sharing in a small model of a cluster: offers are claimed in order, and trials take time. */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { addSweep, agentHello, emptyCore, trialOf } from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello } from './agents.ts';
 import { endAttempt, onOpen } from './attempts.ts';
-import type { AttemptKey, Core, Sweep } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import { OFFERS_AHEAD_PER_SLOT, schedule } from './scheduler.ts';
 import { onPause, onPriority, onResume } from './sweeps.ts';
 

@@ -3,9 +3,10 @@
  * returns the changes to store and the outputs to send after that. A decision that does not depend on the time takes no
  * `now`; a decision that also answers its caller returns an `Answered`.
  */
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
-import type { Artifact, AttemptEnd, AttemptKey, Failure, SweepState } from './model.ts';
+import type { Artifact, AttemptEnd, Failure, SweepState } from './model.ts';
 
 export interface Step {
   readonly changes: readonly Change[];

@@ -1,10 +1,11 @@
 /** Fills the families: counters from what is committed, gauges from memory whenever Prometheus asks. */
 
 import { clearTimeout, setTimeout } from 'node:timers';
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Runtime } from '../app/runtime.ts';
 import { now } from '../app/runtime.ts';
 import { REJECTION_REASONS } from '../auth/rejections.ts';
-import { type Core, isEnded, keyText } from '../core/model.ts';
+import { type Core, isEnded } from '../core/model.ts';
 import { livePools, standingOffers } from '../core/scheduler.ts';
 import type { Change } from '../core/step.ts';
 import type { Commit } from '../store/journal.ts';

@@ -1,5 +1,5 @@
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 /** How long each sweep's attempts hold GPUs. */
-import { type AttemptKey, keyText } from '../core/model.ts';
 
 export interface GpuSecondsOptions {
   /** GPUs that each slot of the agent holds: less than one where slots share a card, 0 where there is none. */

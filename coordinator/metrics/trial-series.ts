@@ -1,5 +1,5 @@
 /** The opt-in series of single trials: those that run, and the best of those that have ended. */
-import { type AttemptKey, keyText } from '../core/model.ts';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
 /** Trials of a sweep that are kept in view after their end. */

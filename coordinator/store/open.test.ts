@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { ADDRESS_FILE } from '../../lib/files/coordinator-file.ts';
+import { writeCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import { copyStore, openStore, STORE_FILE } from './open.ts';
 
@@ -84,7 +84,7 @@ test('a store in use is rejected with the name of its holder, if known', () => {
   const dir = newFolder();
   openStore(dir);
   expect(refusalOf(join(dir, STORE_FILE))).toMatch(/in use by another process/);
-  writeFileSync(join(dir, ADDRESS_FILE), JSON.stringify({ address: '127.0.0.1:7070', pid: process.pid }));
+  writeCoordinatorFile(dir, { address: '127.0.0.1:7070', metrics: '', pid: process.pid, tls: false });
   expect(refusalOf(join(dir, STORE_FILE))).toContain(
     `in use by the coordinator at 127.0.0.1:7070 (process ${process.pid})`,
   );

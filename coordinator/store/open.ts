@@ -1,19 +1,10 @@
 /** Opens the store: one SQLite file in the coordinator's folder, locked by one process at a time. */
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import Database, { type Database as Db } from 'libsql';
-import { holderOf } from '../../lib/files/coordinator-file.ts';
+import { isAlive, readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
+import { moveDurablySync } from '../../lib/files/write-durably.ts';
 import { NotFoundError, RefusedError } from '../../proto/errors.ts';
 import { ensureSchema } from './schema.ts';
 
@@ -54,6 +45,13 @@ export function openStore(dir: string, { create = true }: { create?: boolean } =
 export function clusterName(db: Db): string {
   const row = db.prepare("select value from meta where name = 'cluster'").get() as { value: string };
   return row.value;
+}
+
+/** Returns the coordinator that works on the folder, for a message; undefined if none is known. */
+function holderOf(dir: string): string | undefined {
+  const file = readCoordinatorFile(dir);
+  // A coordinator that was killed leaves its file behind.
+  return file && isAlive(file.pid) ? `the coordinator at ${file.address} (process ${file.pid})` : undefined;
 }
 
 function openError(error: unknown, dir: string, path: string): unknown {
@@ -110,16 +108,5 @@ export function copyStore(db: Db, path: string): void {
   const part = `${path}.part`;
   rmSync(part, { force: true });
   db.prepare('vacuum into ?').run(part);
-  sync(part);
-  renameSync(part, path);
-  sync(dirname(path));
-}
-
-function sync(path: string): void {
-  const file = openSync(path, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  moveDurablySync(part, path);
 }

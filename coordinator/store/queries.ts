@@ -1,10 +1,11 @@
 /** Reads from the store, as wire messages. Returns durable rows only. */
+
 import type { Database, Statement } from 'libsql';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
 import type { Artifact, Attempt, Event, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { parseParameters } from '../../proto/values.ts';
-import type { AttemptKey } from '../core/model.ts';
 import {
   type ArtifactRow,
   type AttemptRow,

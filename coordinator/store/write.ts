@@ -1,6 +1,7 @@
 /** Writes changes as rows, one function per group of tables. Called inside a transaction only. */
 import type { Database } from 'libsql';
-import type { AttemptEnd, AttemptKey } from '../core/model.ts';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import type { AttemptEnd } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
 
 export interface StoredEvent {

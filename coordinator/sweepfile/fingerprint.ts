@@ -1,5 +1,5 @@
 /** Identifies sweep files with the same content. */
-import { createHash } from 'node:crypto';
+import { sha256Of } from '../../lib/files/checksum.ts';
 import { canonicalJson, type Json } from '../../proto/values.ts';
 import type { Resources } from '../core/model.ts';
 import type { Condition } from '../grid/rules.ts';
@@ -31,7 +31,7 @@ export function sweepFingerprint(spec: SweepSpec): string {
     ...(hasNoDemands(spec.resources) ? {} : { resources: { ...spec.resources, labels: { ...spec.resources.labels } } }),
     ...(spec.command.length === 0 ? {} : { command: spec.command }),
   };
-  return createHash('sha256').update(canonicalJson(content)).digest('hex');
+  return sha256Of(canonicalJson(content));
 }
 
 function hasNoDemands({ gpu, vramBytes, labels }: Resources): boolean {

@@ -1,5 +1,6 @@
 /** Reads the bytes of a sweep file and decodes its text. */
 import { type FileHandle, open } from 'node:fs/promises';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Place, START, SweepFileError } from './problems.ts';
 
@@ -59,7 +60,7 @@ function reason(error: unknown): string {
     case 'EACCES':
       return 'permission denied';
     default:
-      return error instanceof Error ? error.message : String(error);
+      return errorMessage(error);
   }
 }
 

@@ -1,5 +1,7 @@
 /** The streams of agents that have said hello. */
+
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import { OverloadedError } from '../../proto/errors.ts';
 import type {
   AttemptKey,
@@ -8,7 +10,6 @@ import type {
   ReportRequest,
   ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { keyText } from '../core/model.ts';
 import type { Refusal } from '../core/step.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 

@@ -1,7 +1,9 @@
 /** Artifacts come in from agents, and go out to whoever asks. */
+
 import { statfs } from 'node:fs/promises';
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { within } from '../../lib/net/within.ts';
 import {
   BadInputError,
@@ -26,7 +28,7 @@ import { MAX_ARTIFACTS } from '../../proto/limits.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { Guard } from '../auth/guard.ts';
 import { isLeasedToAnother, rejectionOf } from '../core/attempts.ts';
-import type { Artifact, AttemptKey, Core } from '../core/model.ts';
+import type { Artifact, Core } from '../core/model.ts';
 import type { Queries } from '../store/queries.ts';
 import { statusOf, streamed, unary } from './handlers.ts';
 import { MAX_PUTS, MIN_FREE_BYTES, STALL_MS } from './limits.ts';

@@ -1,6 +1,8 @@
 /** The agents' side: leases are opened, and one stream an agent carries records up, acknowledgements and orders down. */
+
 import type { ServerUnaryCall } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { parseAddress } from '../../lib/net/address.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type {
@@ -32,7 +34,7 @@ import {
   rejectionOf,
 } from '../core/attempts.ts';
 import { remainingGraceMs } from '../core/drain.ts';
-import { type AttemptKey, type Checkpoint, keyText, type SweepPolicy } from '../core/model.ts';
+import type { Checkpoint, SweepPolicy } from '../core/model.ts';
 import { type Answered, combine, type Refusal } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import { Session, Sessions, type Stream } from './agent-sessions.ts';

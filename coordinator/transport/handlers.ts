@@ -7,7 +7,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { within } from '../../lib/net/within.ts';
+import { untilDrained, within } from '../../lib/net/within.ts';
 import { isDiskFull, OverloadedError, StalledError, TrawlError } from '../../proto/errors.ts';
 import { STALL_MS } from './limits.ts';
 
@@ -55,24 +55,11 @@ export function streamed<Request, Response>(
         if (gone.signal.aborted) return;
         if (call.write(response)) continue;
         const stalled = new OverloadedError(`nothing was read from ${call.getPath()} for ${stallMs} ms: it is ended`);
-        await within(stallMs, stalled, writable(call, gone.signal));
+        await within(stallMs, stalled, untilDrained(call, gone.signal));
       }
       call.end();
     })().catch((error) => {
       if (!gone.signal.aborted) call.emit('error', statusOf(error, log));
     });
   };
-}
-
-function writable(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      call.off('drain', done);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    call.once('drain', done);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -1,5 +1,6 @@
 /** Attempts' messages, checked at the border. */
 
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type {
   Ended,
@@ -11,7 +12,7 @@ import { artifactNameProblem, MAX_ARTIFACT_BYTES, MAX_METRICS } from '../../prot
 import { artifactKind, attemptOutcome, type FailureClassName, failureClass } from '../../proto/names.ts';
 import { namesAttempt } from '../../proto/subjects.ts';
 import type { AttemptRecord } from '../core/attempts.ts';
-import type { Artifact, AttemptEnd, AttemptKey } from '../core/model.ts';
+import type { Artifact, AttemptEnd } from '../core/model.ts';
 import { MAX_NAME } from './limits.ts';
 
 /** Characters of one piece of log text. */

@@ -1,20 +1,49 @@
-/** Says where a running coordinator is, in its folder. */
-import { readFileSync } from 'node:fs';
+/** `coordinator.json` in the coordinator's folder: the addresses and the process of the coordinator that runs on it. */
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeDurablySync } from './write-durably.ts';
 
-export const ADDRESS_FILE = 'coordinator.json';
+const coordinatorFile = z.object({
+  /** HOST:PORT of the gRPC server. */
+  address: z.string(),
+  /** HOST:PORT of /metrics and the other operator pages. Default: empty, in a file of an older version. */
+  metrics: z.string().default(''),
+  pid: z.number().int().positive(),
+  /** Whether the gRPC server requires TLS. */
+  tls: z.boolean().default(false),
+});
 
-const addressFile = z.object({ address: z.string(), pid: z.number().int() });
+export type CoordinatorFile = z.infer<typeof coordinatorFile>;
 
-/** Whoever works on the folder, for a message; undefined when that is not known. */
-export function holderOf(dir: string): string | undefined {
+const pathIn = (dir: string) => join(dir, 'coordinator.json');
+
+/** Replaces the file at once, so that a reader never sees part of it. */
+export function writeCoordinatorFile(dir: string, content: CoordinatorFile): void {
+  writeDurablySync(pathIn(dir), `${JSON.stringify(content)}\n`);
+}
+
+/** Returns the content of the file; undefined if it is missing, damaged or of another program. */
+export function readCoordinatorFile(dir: string): CoordinatorFile | undefined {
   try {
-    const { address, pid } = addressFile.parse(JSON.parse(readFileSync(join(dir, ADDRESS_FILE), 'utf8')));
-    // Left behind by one that was killed.
-    process.kill(pid, 0);
-    return `the coordinator at ${address} (process ${pid})`;
+    return coordinatorFile.safeParse(JSON.parse(readFileSync(pathIn(dir), 'utf8'))).data;
   } catch {
     return undefined;
+  }
+}
+
+/** Removes the file of an earlier coordinator. */
+export function removeCoordinatorFile(dir: string): void {
+  rmSync(pathIn(dir), { force: true });
+}
+
+/** Whether a process of this machine exists, of whichever user. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // The process exists, but belongs to another user.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

@@ -3,7 +3,9 @@
  * header length, a JSON header of names, shapes and places, then the tensors' bytes, all little-endian. Numbers are
  * taken as this machine lays them out: every machine that Node is made for but IBM's mainframes is little-endian.
  */
+
 import { BadInputError } from '../../proto/errors.ts';
+import { errorMessage } from '../text/error-message.ts';
 
 /** The types of numbers that are read and written, of all that the format knows. */
 export interface SafeArrays {
@@ -106,7 +108,7 @@ function parsed(header: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(header));
   } catch (error) {
-    throw malformed(`its header is not JSON (${error instanceof Error ? error.message : error})`);
+    throw malformed(`its header is not JSON (${errorMessage(error)})`);
   }
 }
 

@@ -1,8 +1,10 @@
 /** The connection to NATS that coordinator and agents keep for their whole life. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
 import { UnreachableError } from '../../proto/errors.ts';
 import { inboxPrefix, withoutSecrets } from '../../proto/subjects.ts';
+import { errorMessage } from '../text/error-message.ts';
 import type { Identity } from './identity.ts';
 
 const RECONNECT_WAIT_MS = 500;
@@ -37,7 +39,7 @@ export async function connectNats(url: string, name: string, identity?: Identity
       ...(identity === undefined ? {} : secured(identity)),
     });
   } catch (error) {
-    const why = error instanceof Error ? error.message : `${error}`;
+    const why = errorMessage(error);
     throw new UnreachableError(
       `no NATS server answers at ${withoutSecrets(url)} (${why}): is nats-server -js running there` +
         `${identity === undefined ? '' : `, with TLS, and does it know the ${identity.role}${identity.role === identity.name ? '' : ` ${identity.name}`}`}?`,

@@ -2,12 +2,14 @@
  * Who a part of trawl is, for the others: a folder that `trawl certs` makes, with a certificate, its key and a token.
  * The certificate's subject says the name (CN) and the role (OU).
  */
+
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BadInputError, RefusedError } from '../../proto/errors.ts';
 import type { Role } from '../../proto/roles.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
+import { errorMessage } from '../text/error-message.ts';
 
 /** What an identity's folder holds. */
 export const IDENTITY_FILES = {
@@ -71,7 +73,7 @@ function read(dir: string, file: string): Buffer {
   try {
     return readFileSync(join(dir, file));
   } catch (error) {
-    const why = error instanceof Error ? error.message : `${error}`;
+    const why = errorMessage(error);
     throw new BadInputError(`${dir} is no identity: ${why}. "trawl certs" makes them`, { cause: error });
   }
 }

@@ -1,7 +1,48 @@
-/** What comes of a promise, unless that takes too long. @throws what `late` is, then */
+/** Waiting: for a promise with a time limit, for a promise that is settled elsewhere, and for a stream to drain. */
+import type { EventEmitter } from 'node:events';
+
+/** Returns the result of a promise. @throws `late` if the promise does not settle within the limit */
 export function within<T>(limitMs: number, late: Error, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(reject, limitMs, late);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** Waits for a promise and returns true, or false after the limit. @throws if the promise rejects within the limit */
+export function settlesWithin(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, limitMs, false);
+    promise.then(() => resolve(true), reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** Does the same as `Promise.withResolvers`, which Node 20 lacks. */
+export function withResolvers<T>(): PromiseWithResolvers<T> {
+  let resolve: PromiseWithResolvers<T>['resolve'] = () => {};
+  let reject: PromiseWithResolvers<T>['reject'] = () => {};
+  const promise = new Promise<T>((onResolved, onRejected) => {
+    resolve = onResolved;
+    reject = onRejected;
+  });
+  return { promise, resolve, reject };
+}
+
+/**
+ * Waits until a stream can take more data, is closed, or the signal is aborted. The caller checks which.
+ * @param ended for streams that can end without a `close` event
+ */
+export function untilDrained(stream: Pick<EventEmitter, 'on' | 'off'>, ended?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (ended?.aborted) return resolve();
+    const done = () => {
+      stream.off('drain', done);
+      stream.off('close', done);
+      ended?.removeEventListener('abort', done);
+      resolve();
+    };
+    stream.on('drain', done);
+    stream.on('close', done);
+    ended?.addEventListener('abort', done);
   });
 }

@@ -3,12 +3,13 @@
  * the agent's agent/supervisor/artifact-transfer.ts: who is refused, what is durable when `stored` is said, and that a
  * way may break anywhere.
  */
+
 import { status } from '@grpc/grpc-js';
 import { LostFileError, type Upload } from '../../agent/supervisor/artifact-transfer.ts';
 import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import type { Runtime } from '../../coordinator/app/runtime.ts';
 import { rejectionOf } from '../../coordinator/core/attempts.ts';
-import type { AttemptKey } from '../../coordinator/core/model.ts';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import type { Grpc } from './grpc.ts';

@@ -2,6 +2,7 @@
  * The coordinator's process: its real runtime, store, services, offers and rounds, put together as coordinator/main.ts
  * does, on a simulated network and disk.
  */
+
 import { pino } from 'pino';
 import { Counter } from 'prom-client';
 import { type AgentControl, agentControlOf } from '../../coordinator/app/agent-control.ts';
@@ -9,12 +10,12 @@ import { startRounds } from '../../coordinator/app/rounds.ts';
 import { Runtime, type RuntimeOptions } from '../../coordinator/app/runtime.ts';
 import { controlOf } from '../../coordinator/app/sweep-control.ts';
 import { Guard } from '../../coordinator/auth/guard.ts';
-import { type AttemptKey, keyText } from '../../coordinator/core/model.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import { ensureSchema } from '../../coordinator/store/schema.ts';
 import { AttemptService } from '../../coordinator/transport/attempt-service.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
 import type { Retried, SweepControl } from '../../coordinator/transport/sweep-service.ts';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { ArtifactWays } from './artifact-ways.ts';
 import type { Bug } from './bug.ts';
 import { Disk } from './disk.ts';

@@ -4,10 +4,11 @@
  */
 
 import type { Runtime } from '../../coordinator/app/runtime.ts';
-import { type AttemptEnd, type AttemptKey, isEnded, keyText } from '../../coordinator/core/model.ts';
+import { type AttemptEnd, isEnded } from '../../coordinator/core/model.ts';
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import type { Retried } from '../../coordinator/transport/sweep-service.ts';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { TrawlError } from '../../proto/errors.ts';
 import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';

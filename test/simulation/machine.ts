@@ -2,9 +2,11 @@
  * An agent's machine: its disk, and the agent's process on it with its real supervisor, put together as agent/main.ts
  * does. The workers are simulated.
  */
+
 import { pino } from 'pino';
 import { Agent } from '../../agent/supervisor/agent.ts';
 import { Spool } from '../../agent/supervisor/spool.ts';
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import type { Random } from '../support/random.ts';
@@ -134,7 +136,7 @@ export class Machine {
 
   /** The newest record of the attempt that was written to this disk; 0: none, or nobody wanted them. */
   spooledUpTo(key: AttemptKey): number {
-    return this.#spooled.get(nameOf(key)) ?? 0;
+    return this.#spooled.get(keyText(key)) ?? 0;
   }
 
   /** Whether this process runs the attempt, or some process of the machine has left something to tell of it. */
@@ -167,15 +169,11 @@ class WatchedSpool extends Spool {
 
   override add(records: readonly RecordMessage[]): void {
     super.add(records);
-    for (const { key, seq } of records) if (key !== undefined) this.#written.set(nameOf(key), seq);
+    for (const { key, seq } of records) if (key !== undefined) this.#written.set(keyText(key), seq);
   }
 
   override discard(key: AttemptKey): void {
     super.discard(key);
-    this.#written.delete(nameOf(key));
+    this.#written.delete(keyText(key));
   }
-}
-
-function nameOf({ sweepId, trialId, attempt }: AttemptKey): string {
-  return `${sweepId}/${trialId}/${attempt}`;
 }

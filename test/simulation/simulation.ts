@@ -1,6 +1,7 @@
 /** One seed: a cluster is put together, goes through its faults, and is left in peace until everything is over. */
+
 import type { Assignment } from '../../agent/worker/ipc.ts';
-import type { AttemptKey } from '../../coordinator/core/model.ts';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { Random } from '../support/random.ts';
 import type { Bug } from './bug.ts';
 import { NO_BUG } from './bugs.ts';

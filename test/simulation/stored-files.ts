@@ -1,5 +1,6 @@
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+
 /** Files of artifacts on the coordinator's disk: models coordinator/artifacts/files.ts, with sums in the place of bytes. */
-import type { AttemptKey } from '../../coordinator/core/model.ts';
 
 interface StoredFile {
   readonly key: AttemptKey;

@@ -2,11 +2,12 @@
  * A worker process: models agent/worker/main.ts and agent/supervisor/worker-process.ts. Trains by letting time pass,
  * reports, keeps checkpoints and a model, and dies with its agent.
  */
+
 import { keptFile } from '../../agent/folders.ts';
 import { STOP_GRACE_MS, type WorkerEvents } from '../../agent/supervisor/worker-process.ts';
 import type { Worker } from '../../agent/supervisor/workers.ts';
-import type { AttemptName } from '../../agent/trainers/trainer.ts';
 import type { Assignment, FromAttempt, ToWorker } from '../../agent/worker/ipc.ts';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { ArtifactKindName } from '../../proto/names.ts';
 import type { Random } from '../support/random.ts';
 import type { MachineFiles } from './artifact-ways.ts';
@@ -58,10 +59,10 @@ export class SimulatedWorker implements Worker {
     });
   }
 
-  stop(key: AttemptName): void {
+  stop(key: AttemptKey): void {
     this.send({ kind: 'stop', key });
     const killer = this.#world.clock.after(STOP_GRACE_MS, this.#agent, () => this.kill());
-    this.#killers.set(nameOf(key), killer);
+    this.#killers.set(keyText(key), killer);
   }
 
   kill(): void {
@@ -73,7 +74,7 @@ export class SimulatedWorker implements Worker {
       if (assignment.trainer === 'command' && assignments.length > 1) {
         this.#world.broken(`a pack holds trial ${assignment.key.trialId}, which is trained alone`);
       }
-      this.#attempts.set(nameOf(assignment.key), { hung: false });
+      this.#attempts.set(keyText(assignment.key), { hung: false });
       this.#checkResume(assignment);
       const from = assignment.resume?.epoch ?? 0;
       this.#train(assignment, from, this.#world.fate(assignment));
@@ -85,7 +86,7 @@ export class SimulatedWorker implements Worker {
     const epochs = Number(parameters.epochs);
     const durationMs = Number(parameters.duration_ms);
     this.#later(this.#world.random.between(0.7, 1.3) * durationMs, () => {
-      if (!this.#attempts.has(nameOf(key))) return;
+      if (!this.#attempts.has(keyText(key))) return;
       if (fate.kind !== 'well' && done + 1 >= fate.atEpoch) return this.#suffer(key, fate);
       const epoch = done + 1;
       if (this.#world.random.next() < 0.3) this.#events.onLog(`epoch ${epoch}\n`);
@@ -102,13 +103,13 @@ export class SimulatedWorker implements Worker {
     });
   }
 
-  #suffer(key: AttemptName, fate: Exclude<Fate, { kind: 'well' }>): void {
+  #suffer(key: AttemptKey, fate: Exclude<Fate, { kind: 'well' }>): void {
     switch (fate.kind) {
       case 'exit':
         this.#exit('exited with code 1');
         break;
       case 'hang':
-        this.#attempts.set(nameOf(key), { hung: true });
+        this.#attempts.set(keyText(key), { hung: true });
         break;
       default:
         this.#end(key, { kind: 'failed', class: fate.kind, message: 'as the simulation wants it' });
@@ -125,25 +126,25 @@ export class SimulatedWorker implements Worker {
   #checkResume({ key, resume }: Assignment): void {
     if (resume === undefined) return;
     if (this.#world.files.get(resume.path) !== sumAt('checkpoint', key.trialId, resume.epoch)) {
-      this.#world.broken(`attempt ${nameOf(key)} goes on from what is not its trial's checkpoint ${resume.epoch}`);
+      this.#world.broken(`attempt ${keyText(key)} goes on from what is not its trial's checkpoint ${resume.epoch}`);
     }
   }
 
-  #stop(key: AttemptName): void {
-    const attempt = this.#attempts.get(nameOf(key));
+  #stop(key: AttemptKey): void {
+    const attempt = this.#attempts.get(keyText(key));
     if (attempt?.hung) return;
-    this.#attempts.delete(nameOf(key));
+    this.#attempts.delete(keyText(key));
     this.#later(attempt === undefined ? 0 : this.#world.random.between(1, 300), () =>
       this.#say(key, { kind: 'stopped' }),
     );
   }
 
-  #end(key: AttemptName, how: FromAttempt): void {
-    this.#attempts.delete(nameOf(key));
+  #end(key: AttemptKey, how: FromAttempt): void {
+    this.#attempts.delete(keyText(key));
     this.#say(key, how);
   }
 
-  #say(key: AttemptName, message: FromAttempt): void {
+  #say(key: AttemptKey, message: FromAttempt): void {
     // Not #later: what was said before the worker died still arrives.
     this.#world.clock.after(IPC_MS, this.#agent, () => {
       if (message.kind === 'stopped') this.#forgive(key);
@@ -151,8 +152,8 @@ export class SimulatedWorker implements Worker {
     });
   }
 
-  #forgive(key: AttemptName): void {
-    const killer = this.#killers.get(nameOf(key));
+  #forgive(key: AttemptKey): void {
+    const killer = this.#killers.get(keyText(key));
     if (killer !== undefined) killer.work = undefined;
   }
 
@@ -169,8 +170,4 @@ export class SimulatedWorker implements Worker {
       if (this.#alive) work();
     });
   }
-}
-
-function nameOf({ sweepId, trialId, attempt }: AttemptName): string {
-  return `${sweepId}/${trialId}/${attempt}`;
 }

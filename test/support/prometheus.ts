@@ -1,4 +1,5 @@
 /** A real Prometheus, Debian's, on the configuration that is shipped. */
+
 import { execFile, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 import { packageRoot } from '../../bin/package.ts';
 import { aptInstall } from '../../deploy/setup/nats/install.mjs';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
@@ -20,7 +22,7 @@ export async function prometheusMissing(): Promise<string | undefined> {
   try {
     await aptInstall(process.env, 'prometheus');
   } catch (error) {
-    return `prometheus is not installed, and could not be: ${error instanceof Error ? error.message : error}`;
+    return `prometheus is not installed, and could not be: ${errorMessage(error)}`;
   }
   return (await answers()) ? undefined : 'prometheus was installed, and does not start';
 }

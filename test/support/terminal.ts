@@ -1,5 +1,7 @@
 /** `trawl` in a pseudo-terminal, for tests: keys go in, what a person would see comes out. */
+
 import { onTestFinished } from 'vitest';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { PseudoTerminal, type TerminalOptions } from './pseudo-terminal.ts';
 import { environment } from './trawl.ts';
 import { until } from './until.ts';
@@ -23,7 +25,7 @@ export class TestTerminal extends PseudoTerminal {
     try {
       return await until(`the screen shows ${what}`, found);
     } catch (error) {
-      throw new Error(`${error instanceof Error ? error.message : error}; it shows:\n${this.lines().join('\n')}`);
+      throw new Error(`${errorMessage(error)}; it shows:\n${this.lines().join('\n')}`);
     }
   }
 }

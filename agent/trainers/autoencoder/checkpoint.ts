@@ -1,4 +1,5 @@
 /** A checkpoint: all that the epochs to come depend on, as a safetensors file. */
+
 import { readFile } from 'node:fs/promises';
 import {
   readSafetensors,
@@ -7,6 +8,7 @@ import {
   type SafetensorsFile,
   writeSafetensors,
 } from '../../../lib/files/safetensors.ts';
+import { errorMessage } from '../../../lib/text/error-message.ts';
 import { BadInputError } from '../../../proto/errors.ts';
 import type { Parameters } from '../../../proto/trainers.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
@@ -91,7 +93,7 @@ export async function readCheckpoint(
       order: tensorOf(file, 'order', 'I32', [trainSize]),
     };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorMessage(error);
     throw new TrainingError('preflight', `cannot go on from checkpoint ${resume.path}: ${message}`, { cause: error });
   }
 }

@@ -1,6 +1,8 @@
 /** The built-in autoencoder trainer: epochs of steps and a full evaluation after each, of one trial or a pack of them. */
+
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
+import { errorMessage } from '../../../lib/text/error-message.ts';
 import { type ImageSet, loadImages } from '../../data/load.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import { batchesOf } from './batches.ts';
@@ -97,7 +99,7 @@ async function imagesOf({ settings, run }: Entrant, load: LoadImages): Promise<I
   try {
     return await load(settings.dataset, run.dataDir);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorMessage(error);
     throw new TrainingError('preflight', message, { cause: error });
   }
 }

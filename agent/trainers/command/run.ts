@@ -1,6 +1,8 @@
 /** The trainer `command`: each attempt is one run of a user's program. */
+
 import { constants } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { settlesWithin } from '../../../lib/net/within.ts';
+import { errorMessage } from '../../../lib/text/error-message.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import { argumentsOf, environmentOf, findProgram, makeFolders } from './invocation.ts';
 import { keepArtifacts } from './kept-files.ts';
@@ -45,7 +47,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   try {
     const exit = await program.exited.finally(() => exited.abort());
     run.signal.throwIfAborted();
-    if (!(await settlesWithin(reading, DRAIN_MS))) {
+    if (!(await settlesWithin(DRAIN_MS, reading))) {
       log.note('a process that the program left behind holds its output open: the output is not read any further');
     }
     run.signal.throwIfAborted();
@@ -67,17 +69,9 @@ function startProgram(start: ConstructorParameters<typeof Program>[0]): Program 
   try {
     return new Program(start);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : `${error}`;
+    const reason = errorMessage(error);
     throw new TrainingError('preflight', `could not start ${start.command[0]} in ${start.workdir}: ${reason}`);
   }
-}
-
-async function settlesWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
-  const timer = new AbortController();
-  const timeout = sleep(limitMs, false, { signal: timer.signal }).catch(() => false);
-  const hasSettled = await Promise.race([work.then(() => true), timeout]);
-  timer.abort();
-  return hasSettled;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Random histories of a core: what agents, people and time may do to it, in any order, sense or no sense. */
+
 import fc from 'fast-check';
 import { onHeartbeat, onHello } from '../../../coordinator/core/agents.ts';
 import {
@@ -12,10 +13,8 @@ import {
 import { onDrain, onUndrain } from '../../../coordinator/core/drain.ts';
 import {
   type AttemptEnd,
-  type AttemptKey,
   type Core,
   isEnded,
-  keyText,
   type Resources,
   type Sweep,
   type SweepPolicy,
@@ -25,6 +24,7 @@ import { schedule } from '../../../coordinator/core/scheduler.ts';
 import { NO_STEP, type Step } from '../../../coordinator/core/step.ts';
 import { addTrial, newSweep, onKill, onPause, onPriority, onResume, onStop } from '../../../coordinator/core/sweeps.ts';
 import { onTick } from '../../../coordinator/core/tick.ts';
+import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import { TrawlError } from '../../../proto/errors.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
 import { addSweep, agentHello, emptyCore } from './sample-core.ts';

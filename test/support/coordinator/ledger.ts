@@ -1,14 +1,9 @@
 /** What can be known of a core from its changes alone, kept as a second set of books and checked as it is written. */
+
 import { strict as assert } from 'node:assert';
-import {
-  type AttemptKey,
-  type Core,
-  isEnded,
-  keyText,
-  type Sweep,
-  type SweepPolicy,
-} from '../../../coordinator/core/model.ts';
+import { type Core, isEnded, type Sweep, type SweepPolicy } from '../../../coordinator/core/model.ts';
 import type { Change } from '../../../coordinator/core/step.ts';
+import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import type { FailureClassName, TrialStateName } from '../../../proto/names.ts';
 
 /** Where a trial may go from where it is. */

@@ -1,15 +1,9 @@
 /** Small cores for tests. */
 
 import type { AgentHello } from '../../../coordinator/core/agents.ts';
-import {
-  type AttemptKey,
-  type Core,
-  newCore,
-  type Sweep,
-  type SweepPolicy,
-  type Trial,
-} from '../../../coordinator/core/model.ts';
+import { type Core, newCore, type Sweep, type SweepPolicy, type Trial } from '../../../coordinator/core/model.ts';
 import { addTrial, newSweep } from '../../../coordinator/core/sweeps.ts';
+import type { AttemptKey } from '../../../lib/domain/attempt-key.ts';
 
 export const LEASE_MS = 15_000;
 

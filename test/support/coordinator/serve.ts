@@ -1,4 +1,5 @@
 /** A coordinator's services on a real socket and a real store, without NATS: offers are handed to the test. */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,6 @@ import { Guard } from '../../../coordinator/auth/guard.ts';
 import { Identities } from '../../../coordinator/auth/identities.ts';
 import { RejectionLog } from '../../../coordinator/auth/rejections.ts';
 import { explainWaiting } from '../../../coordinator/core/explain.ts';
-import type { AttemptKey } from '../../../coordinator/core/model.ts';
 import { coordinatorMetrics } from '../../../coordinator/metrics/families.ts';
 import { callCounter } from '../../../coordinator/metrics/grpc-calls.ts';
 import { clusterName, openStore } from '../../../coordinator/store/open.ts';
@@ -20,6 +20,7 @@ import { AttemptService } from '../../../coordinator/transport/attempt-service.t
 import { listen } from '../../../coordinator/transport/listener.ts';
 import { newServer } from '../../../coordinator/transport/server.ts';
 import { sweepService } from '../../../coordinator/transport/sweep-service.ts';
+import type { AttemptKey } from '../../../lib/domain/attempt-key.ts';
 import type { Address } from '../../../lib/net/address.ts';
 import type { Identity } from '../../../lib/net/identity.ts';
 import { ArtifactServiceService } from '../../../proto/gen/trawl/v1/artifact_service.ts';

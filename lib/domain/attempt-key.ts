@@ -1,0 +1,15 @@
+/** Attempt keys: the identity of an attempt, its text and equality. */
+import type { AttemptKey as KeyMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
+
+/** Names an attempt: the ids of its sweep and trial, and its number, from 1. */
+export type AttemptKey = Readonly<KeyMessage>;
+
+/** Returns an attempt key as one string, `SWEEP/TRIAL/ATTEMPT`, for use as a map key and in messages. */
+export function keyText({ sweepId, trialId, attempt }: AttemptKey): string {
+  return `${sweepId}/${trialId}/${attempt}`;
+}
+
+/** Whether two keys name the same attempt. */
+export function sameAttempt(a: AttemptKey, b: AttemptKey): boolean {
+  return a.attempt === b.attempt && a.trialId === b.trialId && a.sweepId === b.sweepId;
+}

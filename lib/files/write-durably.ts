@@ -1,0 +1,77 @@
+/** Durable writes: files that are complete or absent, and survive a power failure once the call returns. */
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Permissions of new files, before the process's umask. */
+const DEFAULT_MODE = 0o666;
+
+const temporaryName = (path: string) => `${path}.${randomBytes(4).toString('hex')}.part`;
+
+/**
+ * Replaces the file at `path`: writes a temporary file beside it, syncs it, renames it and syncs the folder. The folder
+ * must exist. Removes the temporary file if anything fails.
+ */
+export async function writeDurably(path: string, content: string | Uint8Array, mode = DEFAULT_MODE): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncPath(dirname(path));
+}
+
+/** Does the same as `writeDurably` synchronously. */
+export function writeDurablySync(path: string, content: string | Uint8Array, mode = DEFAULT_MODE): void {
+  const temporary = temporaryName(path);
+  try {
+    writeFileSync(temporary, content, { flag: 'wx', mode });
+    moveDurablySync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Syncs a complete file, renames it and syncs the folder that it is moved to. Replaces the file at `to`. */
+export async function moveDurably(from: string, to: string): Promise<void> {
+  await syncPath(from);
+  await rename(from, to);
+  await syncPath(dirname(to));
+}
+
+/** Does the same as `moveDurably` synchronously. */
+export function moveDurablySync(from: string, to: string): void {
+  syncPathSync(from);
+  renameSync(from, to);
+  syncPathSync(dirname(to));
+}
+
+/** Syncs a file's content, or the names in a folder. A new or renamed file is durable only once its folder is synced. */
+export async function syncPath(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function syncPathSync(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
