@@ -7,5 +7,9 @@ const key = fc.record({ sweepId: id, trialId: id, attempt: fc.integer({ min: 1, 
 
 test('two keys are the same attempt if and only if their texts are equal', () => {
   expect(keyText({ sweepId: '7', trialId: 'ab', attempt: 2 })).toBe('7/ab/2');
-  fc.assert(fc.property(key, key, (a, b) => expect(sameAttempt(a, b)).toBe(keyText(a) === keyText(b))));
+  fc.assert(
+    fc.property(key, key, (a, b) => {
+      expect(sameAttempt(a, b)).toBe(keyText(a) === keyText(b));
+    }),
+  );
 });
