@@ -188,7 +188,7 @@ const NAMES = [
 ] as const;
 
 /** Returns the key's name (`down`, `enter`, `ctrl-c`) or its character; empty for unknown keys. */
-export function keyName({ input, key }: Press): string {
+function keyName({ input, key }: Press): string {
   const named = NAMES.find(([flag]) => key[flag]);
   if (named !== undefined) return named[1];
   if (key.ctrl) return `ctrl-${input}`;

@@ -175,7 +175,7 @@ function endedCount({ trials }: DashboardState): number {
 const wasStarted = (trial: Trial): boolean => trial.attempts > 0;
 
 /** The lines that one update adds, given the states before and after it. Each is safe to print. */
-export function linesFor(
+function linesFor(
   response: WatchResponse,
   before: DashboardState,
   after: DashboardState = reduce(before, response),

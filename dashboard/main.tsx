@@ -185,7 +185,7 @@ function picturesOf(lines: readonly StyledLine[], size: Size): PlacedImage[] {
 }
 
 /** Every key that is pressed; draws nothing. */
-export function Keys({ onPress }: { readonly onPress: (press: Press) => void }) {
+function Keys({ onPress }: { readonly onPress: (press: Press) => void }) {
   useInput((input, key) => onPress({ input, key }));
   return null;
 }

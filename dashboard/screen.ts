@@ -137,7 +137,7 @@ export function place(id: number, at: { row: number; column: number; columns: nu
 }
 
 /** Takes a picture off the screen; the terminal keeps it. */
-export const remove = (id: number): string => apc(`a=d,d=i,q=2,i=${id}`);
+const remove = (id: number): string => apc(`a=d,d=i,q=2,i=${id}`);
 
 /** Takes every picture off the screen, and out of the terminal's memory. */
-export const CLEAR_PICTURES = apc('a=d,d=A,q=2');
+const CLEAR_PICTURES = apc('a=d,d=A,q=2');

@@ -25,7 +25,7 @@ export interface Importance {
 }
 
 /** Notified when the Watch stream breaks and when it is restored. */
-export interface WatchListener {
+interface WatchListener {
   readonly signal: AbortSignal;
   readonly onAway: (reason: string) => void;
   readonly onBack: () => void;

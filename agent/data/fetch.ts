@@ -5,7 +5,7 @@ import { type DataFile, type DatasetSpec, filesOf } from './catalogue.ts';
 import type { Source } from './sources.ts';
 
 /** No source has the data set. */
-export class DatasetUnavailableError extends UnreachableError {}
+class DatasetUnavailableError extends UnreachableError {}
 
 /**
  * Fetches the missing files of a data set. Several processes can do this at the same time, because each writes complete

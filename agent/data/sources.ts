@@ -30,7 +30,7 @@ export interface Source {
 }
 
 /** @param maxBytes maximum size of the decompressed file */
-export type ReadFile = (name: string, maxBytes: number) => Promise<Buffer>;
+type ReadFile = (name: string, maxBytes: number) => Promise<Buffer>;
 
 /** Uncompressed files in an installed npm package. */
 export function npmPackage(name: string, folder: string): Source {

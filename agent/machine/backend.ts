@@ -146,7 +146,7 @@ export function nativePackageProblem(name: NativePackage): string | undefined {
  * Loads the package, which registers itself as TensorFlow.js's backend.
  * @throws {Error} the error of the linker or the addon
  */
-export function loadNative(name: NativePackage): void {
+function loadNative(name: NativePackage): void {
   for (const [variable, value] of Object.entries(NATIVE_ENVIRONMENT)) process.env[variable] ??= value;
   require(name);
 }

@@ -43,7 +43,7 @@ export async function gpuMemory(): Promise<GpuMemory | undefined> {
 }
 
 /** Parses the line `free MiB, total MiB` of nvidia-smi. */
-export function parseMemory(text: string): GpuMemory | undefined {
+function parseMemory(text: string): GpuMemory | undefined {
   const [, free, total] = /^\s*(\d+), (\d+)\s*$/.exec(text) ?? [];
   if (free === undefined || total === undefined) return undefined;
   return { freeBytes: Number(free) * 2 ** 20, totalBytes: Number(total) * 2 ** 20 };
@@ -72,7 +72,7 @@ export interface GpuFigures {
 const FIGURES = 'index,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw';
 
 /** Returns the figures of each GPU; none when there is no driver or nvidia-smi does not answer. */
-export async function gpuFigures(): Promise<readonly GpuFigures[]> {
+async function gpuFigures(): Promise<readonly GpuFigures[]> {
   try {
     const query = [`--query-gpu=${FIGURES}`, '--format=csv,noheader,nounits'];
     return parseGpuFigures((await run('nvidia-smi', query, { timeout: NVIDIA_SMI_TIMEOUT_MS })).stdout);

@@ -23,7 +23,7 @@ export type Slot =
   | { readonly state: 'running'; attempts: readonly SlotAttempt[] };
 
 /** An attempt that runs in a slot. */
-export interface SlotAttempt {
+interface SlotAttempt {
   readonly key: AttemptKey;
   /** Sequence number of its newest record. */
   seq: number;

@@ -4,7 +4,7 @@ import { webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
-export const DAY_MS = 86_400_000;
+const DAY_MS = 86_400_000;
 /** A certificate counts from this long before it was made: clocks differ. */
 const BACKDATE_MS = 3_600_000;
 

@@ -24,7 +24,7 @@ const MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 /** Where clients reach a server. */
 export const NATS_PORT = 4222;
 /** Where the servers of a cluster reach each other. */
-export const NATS_CLUSTER_PORT = 6222;
+const NATS_CLUSTER_PORT = 6222;
 /** Who does not answer three pings in a row is gone: a machine that lost its power does not say so. */
 const PING_EVERY = '5s';
 const UNANSWERED_PINGS = 2;

@@ -2,7 +2,7 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import { BadInputError, NotFoundError, RefusedError, type TrawlError, UnreachableError } from '../../proto/errors.ts';
 
 /** Whether an error is gRPC's: a status with the server's sentence. */
-export function isServiceError(error: unknown): error is ServiceError {
+function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
 }
 

@@ -4,9 +4,9 @@ import { parseCount, withHelp } from '../options/common.ts';
 import { note, print } from '../output/print.ts';
 
 /** Where identities are kept, and how long they last, unless said. */
-export const DEFAULT_CERTS_DIR = 'trawl-certs';
-export const DEFAULT_DAYS = 365;
-export const DEFAULT_AUTHORITY_DAYS = 3_650;
+const DEFAULT_CERTS_DIR = 'trawl-certs';
+const DEFAULT_DAYS = 365;
+const DEFAULT_AUTHORITY_DAYS = 3_650;
 
 interface Options {
   readonly dir: string;

@@ -8,7 +8,7 @@ import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServe
 import { note } from '../output/print.ts';
 
 /** Asks the person at the terminal; anything but y or yes is a no. Without a terminal there is nobody to ask: yes. */
-export async function confirm(question: string): Promise<boolean> {
+async function confirm(question: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const interrupted = new AbortController();

@@ -18,7 +18,7 @@ export interface Difference {
   readonly high: number;
 }
 
-export interface ComparedMetric {
+interface ComparedMetric {
   readonly name: string;
   /** A config each; undefined where it has no value. */
   readonly spreads: readonly (Spread | undefined)[];

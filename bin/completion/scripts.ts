@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 
 /** What can be written after `trawl`, as the command line itself has it. */
 
-export interface Flag {
+interface Flag {
   /** Such as `-o` and `--output`. */
   readonly names: readonly string[];
   readonly about: string;

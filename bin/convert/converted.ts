@@ -5,7 +5,7 @@ import { Document } from 'yaml';
 export type ParameterDraft = Readonly<Record<string, unknown>>;
 
 /** The keys of a sweep file, in the order in which they are written. Undefined ones are left out. */
-export interface SweepDraft {
+interface SweepDraft {
   readonly name?: string | undefined;
   readonly method?: 'grid' | 'random' | 'sobol' | 'tpe' | 'optuna' | 'pbt' | undefined;
   readonly metric?:

@@ -58,7 +58,7 @@ export function datasetFinding({ name, state, detail }: DatasetStatus): Finding 
 }
 
 /** Below this a sweep may fill the disk: the data sets take 110 MB, a thousand trials' metrics and logs some 100 MB. */
-export const LOW_DISK_BYTES = 2 ** 30;
+const LOW_DISK_BYTES = 2 ** 30;
 
 /** What is free where `folder` is or would be made. */
 export function diskFinding(name: string, folder: string): Finding {

@@ -2,7 +2,7 @@
 import { BadInputError } from '../../proto/errors.ts';
 
 export const FORMATS = ['csv', 'json', 'parquet', 'tensorboard', 'tfjs', 'safetensors'] as const;
-export type Format = (typeof FORMATS)[number];
+type Format = (typeof FORMATS)[number];
 
 export interface Flags {
   readonly format?: Format;

@@ -8,7 +8,7 @@ import { spawnTied } from './child-process.ts';
 import { askNatsServer, findNatsBinary } from './find-nats-server.ts';
 
 /** Everything that a nats-server of trawl's own needs to know, as its configuration file. */
-export interface NatsConfig {
+interface NatsConfig {
   host: string;
   /** -1 lets the server choose a free one. */
   port: number;
@@ -18,10 +18,10 @@ export interface NatsConfig {
   maxMemoryBytes: number;
 }
 
-export const PID_FILE = 'nats-server.pid';
+const PID_FILE = 'nats-server.pid';
 
 /** Text of the file. JSON's strings are valid there, whatever characters a path has. */
-export function natsConfig({ host, port, storeDir, maxMemoryBytes }: NatsConfig): string {
+function natsConfig({ host, port, storeDir, maxMemoryBytes }: NatsConfig): string {
   const text = (value: string) => JSON.stringify(value);
   return `# Written by trawl on every start of this server.
 host: ${text(host)}

@@ -57,7 +57,7 @@ export interface TrialJson {
   readonly seconds: number | null;
 }
 
-export function metricsJson(metrics: Readonly<Record<string, number>>): Record<string, number | null> {
+function metricsJson(metrics: Readonly<Record<string, number>>): Record<string, number | null> {
   return Object.fromEntries(
     Object.entries(metrics)
       .sort(([a], [b]) => (a < b ? -1 : 1))

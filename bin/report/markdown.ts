@@ -100,7 +100,7 @@ function fenced(text: string, language: string): string {
 }
 
 /** Text from outside on one line, with nothing in it that Markdown or HTML acts on. */
-export function inline(text: string): string {
+function inline(text: string): string {
   return (
     visibleText(text.trim().replace(/\s*\n\s*/g, ' '))
       .replaceAll('&', '&amp;')
@@ -115,6 +115,6 @@ export function inline(text: string): string {
 }
 
 /** As `inline`; what it begins with makes no list, heading, quotation or rule of it. */
-export function paragraph(text: string): string {
+function paragraph(text: string): string {
   return inline(text).replace(/^(?:[-+#>=]|\d+(?=[.)]))/, (start) => (/\d/.test(start) ? `${start}\\` : `\\${start}`));
 }

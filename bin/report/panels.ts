@@ -7,7 +7,7 @@ import { type Space, settingText, valuesOf } from './trial-results.ts';
 /** Values of one parameter that become panels; more numbers than these are taken together in ranges. */
 const MAX_PANEL_LEVELS = 4;
 
-export interface Group {
+interface Group {
   /** Its line's place in the legend. */
   readonly series: number;
   readonly configs: readonly Config[];

@@ -16,7 +16,7 @@ import { watchSweep } from '../client/watch.ts';
 /** More would keep the dashboard from answering keys. */
 const MOST_TRIALS = 5_000;
 
-export function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): Importance {
+function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): Importance {
   if (trials.length > MOST_TRIALS) {
     const why = `importance is not reckoned here for more than ${MOST_TRIALS} trials: "trawl report" has it`;
     return { metric, why, effects: [], interactions: [] };

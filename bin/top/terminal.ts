@@ -16,7 +16,7 @@ stty sane <&1
  * Gives the terminal back when this process is killed before it can (SIGKILL, a crash of Node itself).
  * @returns to be called once the terminal was given back in order
  */
-export function guardTerminal(terminal: NodeJS.WriteStream): () => void {
+function guardTerminal(terminal: NodeJS.WriteStream): () => void {
   const guard = spawn('/bin/sh', ['-c', GUARD], { stdio: ['pipe', terminal, 'ignore'], detached: true });
   // Without a shell there is no guard, and nothing else is the worse for it.
   guard.on('error', () => {});

@@ -25,7 +25,7 @@ export interface BalancedGrid {
 }
 
 /** The largest number of values of a factor. */
-export const MAX_FACTOR_LEVELS = 100;
+const MAX_FACTOR_LEVELS = 100;
 
 /**
  * Returns the balanced grid that results from dropping values one by one, each time the value with the fewest of its

@@ -71,7 +71,7 @@ export function pValueOf({ effect, standardError, df }: Contrast): number {
 export const MAX_SEEDS_NEEDED = 100;
 
 /** The probability with which the suggested number of seeds is sufficient, if the effect is as measured. */
-export const POWER = 0.8;
+const POWER = 0.8;
 
 /**
  * Returns the smallest number of seeds per config at which the measured effect, with the measured variances, would be

@@ -6,7 +6,7 @@ import { counted, type JudgedPart, type JudgedTrial, percent, shown } from './ju
 import { type Cell, normalTwoSided } from './statistics.ts';
 
 /** With fewer values, no order of them is improbable enough to be significant. */
-export const MIN_EPOCHS = 4;
+const MIN_EPOCHS = 4;
 
 const MIN_SEEDS = 2;
 

@@ -8,7 +8,7 @@ import type { Core } from '../core/model.ts';
 import type { Runtime } from './runtime.ts';
 
 /** A grace beyond this is none. */
-export const MAX_GRACE_MS = 365 * 86_400_000;
+const MAX_GRACE_MS = 365 * 86_400_000;
 
 export interface AgentControl {
   drain(agent: string, graceMs: number, reason: string): Promise<Agent>;

@@ -18,7 +18,7 @@ export const IDENTITIES_FILE = 'identities.json';
 const LOOK_AGAIN_MS = 500;
 
 const known = z.object({ name: z.string(), role: z.enum(ROLES), tokenSha256: z.string() });
-export const identitiesSchema = z.object({ identities: z.array(known) });
+const identitiesSchema = z.object({ identities: z.array(known) });
 
 /** Someone whom the coordinator knows. */
 export type KnownIdentity = Readonly<z.infer<typeof known>>;

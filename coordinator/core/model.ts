@@ -234,7 +234,7 @@ export interface Agent {
 }
 
 /** A person's request that an agent take no new work. */
-export interface Drain {
+interface Drain {
   /** At this time the agent hands back the attempts that still run. */
   readonly graceEndsAt: number;
   /** When the remaining grace was last stored. */

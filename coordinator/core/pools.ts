@@ -15,7 +15,7 @@ export function capabilityOf(agent: Omit<Agent, 'pools'>, slot: number): Capabil
 }
 
 /** Returns the pool's id, which is a token of a NATS subject. Slots of equal capability have equal ids. */
-export function poolOf({ backend, gpus, vramBytes, labels, trainers }: Capability): string {
+function poolOf({ backend, gpus, vramBytes, labels, trainers }: Capability): string {
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const content = JSON.stringify([backend, gpus, vramBytes, sorted, [...trainers].sort()]);
   return createHash('sha256').update(content).digest('hex').slice(0, 16);

@@ -13,7 +13,7 @@ export const MAX_BACKOFF_MS = 5 * 60_000;
 export type RetryDecision = { readonly retry: true; readonly delayMs: number } | { readonly retry: false };
 
 /** Returns the number of retries that a class of failure may cost a trial. */
-export function allowedRetries(failure: FailureClassName, budget: RetryBudget): number {
+function allowedRetries(failure: FailureClassName, budget: RetryBudget): number {
   switch (failure) {
     case 'oom':
     case 'crash':

@@ -44,7 +44,7 @@ function addDuration(estimate: DurationEstimate, durationMs: number): void {
   estimate.meanMs = meanMs === undefined ? durationMs : meanMs + NEWEST_WEIGHT * (durationMs - meanMs);
 }
 
-export function levelOf({ share, policy }: Sweep, now: number): number {
+function levelOf({ share, policy }: Sweep, now: number): number {
   return share.base + (share.doneMs + activeMs(share, now)) / policy.weight;
 }
 

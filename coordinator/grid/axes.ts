@@ -19,7 +19,7 @@ export interface Axis {
 export const MAX_LISTED_VALUES = 10_000;
 
 /** A double represents this many decimal digits exactly; values that need more could equal their neighbours. */
-export const MAX_STEP_DIGITS = 15;
+const MAX_STEP_DIGITS = 15;
 
 export function listedAxis(name: string, listed: readonly ParameterValue[]): Axis {
   const values = listed.map(withoutMinusZero);

@@ -11,7 +11,7 @@ export interface Dimension {
 }
 
 /** The maximum number of points times seeds; beyond it counts would not be exact. */
-export const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
+const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
 
 /** Returns the dimensions in the order of the axes; a group is at the position of its first axis. The last varies fastest. */
 export function dimensionsOf(spec: Pick<SweepSpec, 'axes' | 'zip'>): Dimension[] {

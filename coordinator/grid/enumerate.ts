@@ -9,10 +9,10 @@ import type { SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
 /** The maximum number of trials of a sweep that is run. A plan can count far more. */
-export const MAX_TRIALS = 200_000;
+const MAX_TRIALS = 200_000;
 
 /** The maximum number of points to enumerate, including excluded ones (a few seconds). */
-export const MAX_WALKED_POINTS = 500_000;
+const MAX_WALKED_POINTS = 500_000;
 
 export interface PlannedTrial {
   /** Position in the sweep's order, from 0. */

@@ -11,7 +11,7 @@ import { excludedBy, overridesOf, type Point, ruleText } from './rules.ts';
 import type { SweepSpec } from './spec.ts';
 
 /** The maximum number of cells (about half a second). A grid with fewer points never has more cells. */
-export const MAX_PLAN_CELLS = 250_000;
+const MAX_PLAN_CELLS = 250_000;
 
 /** The output of `trawl plan -o json`. */
 export interface Plan {

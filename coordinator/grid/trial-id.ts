@@ -10,7 +10,7 @@ import {
 import { canonicalJson } from '../../proto/values.ts';
 
 /** Hex digits of an id: 64 bits. The probability of a collision among a million trials is 3e-8. */
-export const ID_DIGITS = 16;
+const ID_DIGITS = 16;
 
 /** Returns 16 hex digits of SHA-256 over the canonical JSON of `[trainer, parameters without defaults, seed]`. */
 export function trialId(trainer: TrainerName, parameters: Parameters, seed: number): string {

@@ -16,7 +16,7 @@ import { SweepSeries } from './sweep-series.ts';
 import { TrialSeries } from './trial-series.ts';
 
 /** How long a sweep's series stay after its end, so that the last values are scraped. */
-export const SERIES_LINGER_MS = 10 * 60_000;
+const SERIES_LINGER_MS = 10 * 60_000;
 
 const SWEEP_STATES = ['running', 'paused', 'stopping'] as const;
 

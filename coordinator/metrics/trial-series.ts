@@ -3,7 +3,7 @@ import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
 /** Trials of a sweep that are kept in view after their end. */
-export const TOP_TRIALS = 50;
+const TOP_TRIALS = 50;
 
 export interface TrialValues {
   readonly trial: string;

@@ -10,7 +10,7 @@ import { changeWriter, type DroppedArtifact, type StoredEvent, type Written } fr
  * The minimum time from the start of one transaction to the start of the next. A disk flush blocks the process for
  * about a millisecond: a shorter interval would leave time for little else, a longer one would delay acknowledgements.
  */
-export const COMMIT_INTERVAL_MS = 3;
+const COMMIT_INTERVAL_MS = 3;
 
 /** A durable transaction. */
 export interface Commit {

@@ -18,13 +18,13 @@ import { type Located, type Place, START, SweepFileError } from './problems.ts';
 import { checkSweepText } from './read.ts';
 
 /** The maximum number of YAML tokens (a listed value takes about four). More would take seconds to parse. */
-export const MAX_TOKENS = 50_000;
+const MAX_TOKENS = 50_000;
 
 /** The maximum nesting of lists and mappings. A sweep needs five levels. */
-export const MAX_NESTING = 16;
+const MAX_NESTING = 16;
 
 /** The maximum number of values after alias expansion, against files of nested aliases ("YAML bomb"). */
-export const MAX_VALUES = 50_000;
+const MAX_VALUES = 50_000;
 
 /** Entries of the parser's stack that are not nesting: the document, and the scalar being read. */
 const EXTRA_STACK = 2;

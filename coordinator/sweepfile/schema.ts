@@ -19,32 +19,32 @@ import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { MAX_LISTED_VALUES } from '../grid/axes.ts';
 
 /** The maximum length of names, and of text values of parameters. */
-export const MAX_TEXT = 1_000;
+const MAX_TEXT = 1_000;
 /** The maximum length of a description. */
-export const MAX_DESCRIPTION = 10_000;
+const MAX_DESCRIPTION = 10_000;
 /** The maximum number of parameters. */
-export const MAX_PARAMETERS = 100;
+const MAX_PARAMETERS = 100;
 /** The maximum number of rules under exclude, and under when. */
-export const MAX_RULES = 200;
+const MAX_RULES = 200;
 /** The maximum number of seeds. */
-export const MAX_SEEDS = 10_000;
+const MAX_SEEDS = 10_000;
 /** The largest seed: the trainers' generators use 32 bits. */
-export const MAX_SEED = 2 ** 32 - 1;
+const MAX_SEED = 2 ** 32 - 1;
 /** The maximum concurrency. */
-export const MAX_CONCURRENCY = 100_000;
+const MAX_CONCURRENCY = 100_000;
 /** The maximum number of retries per kind of failure. */
-export const MAX_RETRIES = 100;
+const MAX_RETRIES = 100;
 /** The maximum number of epochs between two checkpoints, or two reconstruction images. */
-export const MAX_EPOCHS_BETWEEN = 100_000;
+const MAX_EPOCHS_BETWEEN = 100_000;
 /** The maximum number of items of a command, and of characters per item. */
-export const MAX_COMMAND_ITEMS = 1_000;
-export const MAX_COMMAND_ITEM = 10_000;
+const MAX_COMMAND_ITEMS = 1_000;
+const MAX_COMMAND_ITEM = 10_000;
 /** The maximum number of hypotheses. */
-export const MAX_HYPOTHESES = 200;
+const MAX_HYPOTHESES = 200;
 /** The maximum number of GPUs per trial. */
-export const MAX_GPUS = 64;
+const MAX_GPUS = 64;
 /** Valid parameter names, which appear in tables, files and metric labels. */
-export const PARAMETER_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+const PARAMETER_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 function whole(min: number, max: number) {
   const error = `expected a whole number from ${min} to ${max}`;
@@ -340,7 +340,6 @@ export const sweepFileSchema = z.strictObject(
 export type SweepFile = z.infer<typeof sweepFileSchema>;
 export type ParameterEntry = z.infer<typeof parameter>;
 export type Conditions = z.infer<typeof conditions>;
-export type SweepFileKey = keyof typeof sweepFileSchema.shape;
 
 /** Returns the valid keys of the mapping at a path, or undefined if any key is valid. */
 export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefined {

@@ -45,7 +45,7 @@ import { keyOf, recordOf } from './records.ts';
 /** Claims that one Open may carry. */
 export const MAX_CLAIMS = 1_000;
 /** Slots that one agent may have. */
-export const MAX_SLOTS = 4_096;
+const MAX_SLOTS = 4_096;
 
 type OpenCall = ServerUnaryCall<OpenRequest, OpenResponse>;
 

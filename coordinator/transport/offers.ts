@@ -23,7 +23,7 @@ import type { StandingOffer } from '../core/scheduler.ts';
  * How long an offer stays with an agent that is not heard of before another gets it. An Open takes milliseconds; while
  * the coordinator does not answer it, the agent says that it still asks.
  */
-export const OFFER_ACK_WAIT_MS = 5_000;
+const OFFER_ACK_WAIT_MS = 5_000;
 /** Offers that all agents together may hold without having answered them. */
 const MAX_UNANSWERED_OFFERS = 50_000;
 

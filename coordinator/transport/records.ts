@@ -16,9 +16,9 @@ import type { Artifact, AttemptEnd } from '../core/model.ts';
 import { MAX_NAME } from './limits.ts';
 
 /** Characters of one piece of log text. */
-export const MAX_LOG_CHARACTERS = 256 * 1024;
+const MAX_LOG_CHARACTERS = 256 * 1024;
 /** Characters kept of a failure's message. */
-export const MAX_FAILURE_CHARACTERS = 4_000;
+const MAX_FAILURE_CHARACTERS = 4_000;
 
 const SHA256 = /^[0-9a-f]{64}$/;
 

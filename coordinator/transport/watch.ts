@@ -9,11 +9,11 @@ import type { Queries } from '../store/queries.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 
 /** The least time between two deltas: changes in between share one. */
-export const WATCH_INTERVAL_MS = 100;
+const WATCH_INTERVAL_MS = 100;
 /** Trials in one message, so that a message of a large sweep stays under gRPC's limit. */
 export const TRIALS_PER_MESSAGE = 1_000;
 /** Events in one message of those that a watcher missed. */
-export const EVENTS_PER_MESSAGE = 1_000;
+const EVENTS_PER_MESSAGE = 1_000;
 
 export interface WatchSource {
   readonly queries: Queries;

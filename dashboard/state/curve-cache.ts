@@ -8,7 +8,7 @@ import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 export type CurvePoint = Pick<Report, 'epoch' | 'metrics'>;
 
 /** More than two screens of the largest terminal. */
-export const MAX_CURVES = 400;
+const MAX_CURVES = 400;
 
 interface Entry {
   /** The attempt that the points are of: another one begins anew. */

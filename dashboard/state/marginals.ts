@@ -15,7 +15,7 @@ export interface Level {
 }
 
 /** One value has too many companions to be drawn: only so many are told apart. */
-export const MAX_LEVELS = 60;
+const MAX_LEVELS = 60;
 
 const levels = new WeakMap<readonly ConfigRow[], Map<string, Level[]>>();
 

@@ -4,7 +4,7 @@ import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.
 import { TrialTable } from './trial-table.ts';
 
 /** The first epoch's metrics of an attempt: what the last ones are compared with. */
-export interface FirstReport {
+interface FirstReport {
   readonly attempt: number;
   readonly metrics: Readonly<Record<string, number>>;
 }

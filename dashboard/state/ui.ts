@@ -30,7 +30,7 @@ export type Prompt =
   | { readonly kind: 'filter' | 'command'; readonly text: string }
   | { readonly kind: 'confirm'; readonly question: string; readonly action: Action };
 
-export interface StatusMessage {
+interface StatusMessage {
   readonly text: string;
   readonly failed: boolean;
 }

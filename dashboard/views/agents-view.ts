@@ -76,7 +76,7 @@ function utilizationText(figures: Agent['gpuFigures']): string {
 const BAR = 10;
 const GIB = 2 ** 30;
 
-export function agentDetail(model: Model, agent: Agent, columns: number): StyledLine[] {
+function agentDetail(model: Model, agent: Agent, columns: number): StyledLine[] {
   const running = [...model.state.trials.values()].filter(({ state, agentId }) => {
     return state === 'TRIAL_STATE_RUNNING' && agentId === agent.id;
   });

@@ -12,7 +12,7 @@ import { create, extract } from 'tar';
 import { BadInputError } from '../../proto/errors.ts';
 
 /** The largest folder by default, in bytes of its files. */
-export const DEFAULT_CODE_BYTES = 100 * 1024 * 1024;
+const DEFAULT_CODE_BYTES = 100 * 1024 * 1024;
 
 /** Left out of every archive, besides what .gitignore names. */
 const ALWAYS_EXCLUDED = [

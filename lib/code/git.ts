@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /** Characters kept of the diff. */
-export const MAX_DIFF = 1_000_000;
+const MAX_DIFF = 1_000_000;
 const LIMIT_MS = 30_000;
 
 export interface GitFacts {

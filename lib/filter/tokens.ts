@@ -1,7 +1,7 @@
 /** Words of the filter language: names, values, comparisons and brackets. */
 import { BadInputError } from '../../proto/errors.ts';
 
-export const COMPARISONS = ['=', '!=', '<', '<=', '>', '>=', '~', '!~'] as const;
+const COMPARISONS = ['=', '!=', '<', '<=', '>', '>=', '~', '!~'] as const;
 export type Comparison = (typeof COMPARISONS)[number];
 
 export type Token =

@@ -26,7 +26,7 @@ const SWEEP_STYLES: Partial<Record<SweepStateName, Style>> = {
 };
 
 /** For curves over each other, in this order; each also ends in its own letter. */
-export const SERIES_STYLES: readonly Style[] = ['cyan', 'yellow', 'magenta', 'blue'];
+const SERIES_STYLES: readonly Style[] = ['cyan', 'yellow', 'magenta', 'blue'];
 
 export const trialStyle = (state: TrialStateName): Style | undefined => TRIAL_STYLES[state];
 export const sweepStyle = (state: SweepStateName): Style | undefined => SWEEP_STYLES[state];

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 import { AGENTS, SLOTS_EACH, type SpreadCluster } from './spread-cluster.ts';
 
 /** Trials of two seconds: half a minute on four slots when nothing happens. */
-export const SWEEP: NoopSweep = { trials: 60, epochs: 8, epochMs: 250 };
+const SWEEP: NoopSweep = { trials: 60, epochs: 8, epochMs: 250 };
 
 /** What was done, and to which agents' slots. */
 export interface Done {

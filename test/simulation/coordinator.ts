@@ -26,7 +26,7 @@ import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
 import { StoredFiles } from './stored-files.ts';
 
 export const COORDINATOR = 'coordinator';
-export const CLUSTER = 'simulated';
+const CLUSTER = 'simulated';
 /** As coordinator/main.ts has it. */
 const HEARTBEATS_PER_LEASE = 5;
 /** The clock of the coordinator's machine when a simulation begins. */

@@ -9,7 +9,7 @@ import type { Fuse } from './process.ts';
 export type Verb = 'PAUSE' | 'RESUME' | 'STOP' | 'KILL';
 
 /** A person drains an agent, or (undefined) lets it take work again. */
-export interface DrainOrder {
+interface DrainOrder {
   readonly at: number;
   readonly agent: string;
   readonly graceMs: number | undefined;
@@ -23,7 +23,7 @@ export interface RetryOrder {
   readonly what: 'failed' | 'cancelled' | 'two';
 }
 
-export interface Order {
+interface Order {
   readonly at: number;
   readonly verb: Verb;
   /** Which of the sweeps, in order of submission. */
@@ -55,7 +55,7 @@ export type Fault = { readonly at: number } & (
 );
 
 /** Chances of an attempt. */
-export interface Fates {
+interface Fates {
   readonly nan: number;
   readonly oom: number;
   readonly crash: number;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 
-export interface StoredTrial {
+interface StoredTrial {
   readonly id: string;
   readonly state: string;
   readonly parameters: Readonly<Record<string, unknown>>;
@@ -26,7 +26,7 @@ export interface StoredAttempt {
   readonly failureMessage: string | null;
 }
 
-export interface StoredReport {
+interface StoredReport {
   readonly trial: string;
   readonly attempt: number;
   readonly seq: number;

@@ -7,7 +7,7 @@ import { type Layer, layoutOf } from './model.ts';
 const PIXEL_SCALING = 'x / 127.5 - 1: bytes 0..255 become -1..1';
 
 /** `encoder.0`, `encoder.1`, ..., `decoder.0`, ...: one name a layer; the code is the last of the encoder. */
-export function layerNames(layers: readonly Layer[]): readonly string[] {
+function layerNames(layers: readonly Layer[]): readonly string[] {
   const depth = layers.length / 2;
   return layers.map((_, i) => (i < depth ? `encoder.${i}` : `decoder.${i - depth}`));
 }

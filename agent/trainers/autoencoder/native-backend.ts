@@ -7,14 +7,14 @@ export interface Attribute {
   readonly value: unknown;
 }
 
-export interface OutputInfo {
+interface OutputInfo {
   readonly id: number;
   readonly dtype: number;
   readonly shape: number[];
 }
 
 /** Of the addon; tensors go by ids, names of a graph's nodes are joined by commas. */
-export interface Binding {
+interface Binding {
   readonly TF_FLOAT: number;
   readonly TF_ATTR_TYPE: number;
   executeOp(name: string, attributes: readonly Attribute[], inputs: readonly number[], outputs: number): OutputInfo[];

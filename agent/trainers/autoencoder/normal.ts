@@ -21,7 +21,7 @@ for (let i = 2; i < LAYERS; i++) {
 const step = edge.map((x) => x / PLACES).subarray(0, LAYERS);
 
 /** Standard normal, of 24 bits. */
-export function normal(random: Random): number {
+function normal(random: Random): number {
   for (;;) {
     const bits = random.int32();
     // Layer and place come from different bits: sharing them correlates the two (Doornik, 2005).

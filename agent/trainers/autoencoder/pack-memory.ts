@@ -7,7 +7,7 @@ import { PIXELS } from './model.ts';
 import { settingsOf } from './settings.ts';
 
 /** Members beyond these gain little: the card is full of work long before it is full of memory. */
-export const MAX_AUTO_PACK = 64;
+const MAX_AUTO_PACK = 64;
 /** Of what is free, the share that a pack may take: the allocator's own needs and other users keep the rest. */
 const USABLE_SHARE = 0.6;
 /** A denoising member's own test inputs: 10,000 images in float32. */
@@ -23,13 +23,13 @@ export async function packThatFits(sharedBy: number): Promise<number> {
 }
 
 /** @param freeBytes undefined: nobody can tell; then nothing is packed. */
-export function packFor(freeBytes: number | undefined, memberBytes: number): number {
+function packFor(freeBytes: number | undefined, memberBytes: number): number {
   if (freeBytes === undefined) return 1;
   return Math.max(1, Math.min(MAX_AUTO_PACK, Math.floor((freeBytes * USABLE_SHARE) / memberBytes)));
 }
 
 /** What one member of the deepest net takes at the peak of a step. */
-export async function bytesPerMember(): Promise<number> {
+async function bytesPerMember(): Promise<number> {
   const settings = settingsOf(withDefaults(TRAINERS.autoencoder, { depth: 5, latent_dim: 100, noise_std: 0.5 }));
   const learner = new Learner(
     Array.from({ length: PROBED }, (_, seed) => ({ settings, seed })),

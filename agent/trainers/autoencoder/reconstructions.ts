@@ -16,7 +16,7 @@ export function isLookedAt(epoch: number, every: number, epochs: number): boolea
 }
 
 /** Where the first image of each class is, from class 0 on. */
-export function firstOfEachClass(labels: Uint8Array): readonly number[] {
+function firstOfEachClass(labels: Uint8Array): readonly number[] {
   return Array.from({ length: CLASSES }, (_, label) => {
     const first = labels.indexOf(label);
     if (first < 0) throw new Error(`no test image is of class ${label}`);

@@ -12,15 +12,15 @@ export function message(fields: Fields): Uint8Array {
   return fields(new BinaryWriter()).finish();
 }
 
-export const bytes = (field: number, value: Uint8Array) => (writer: BinaryWriter) =>
+const bytes = (field: number, value: Uint8Array) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.LengthDelimited).bytes(value);
 export const text = (field: number, value: string) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.LengthDelimited).string(value);
 export const double = (field: number, value: number) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.Bit64).double(value);
-export const float = (field: number, value: number) => (writer: BinaryWriter) =>
+const float = (field: number, value: number) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.Bit32).float(value);
-export const int64 = (field: number, value: number) => (writer: BinaryWriter) =>
+const int64 = (field: number, value: number) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.Varint).int64(value);
 /** Also of an enum's number. */
 export const int32 = (field: number, value: number) => (writer: BinaryWriter) =>

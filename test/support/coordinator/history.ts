@@ -29,7 +29,7 @@ import { TrawlError } from '../../../proto/errors.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
 import { addSweep, agentHello, emptyCore } from './sample-core.ts';
 
-export const FAILURES: readonly FailureClassName[] = [
+const FAILURES: readonly FailureClassName[] = [
   'oom',
   'nan',
   'crash',

@@ -22,7 +22,7 @@ const POINTS = [
 const EPOCHS = 4;
 
 /** The metrics of a trial after an epoch: better with a wider code and without noise, the second seed a little worse. */
-export function metricsAt(index: number, epoch: number): Record<string, number> {
+function metricsAt(index: number, epoch: number): Record<string, number> {
   const config = Math.floor(index / 2);
   const loss = 0.1 + 0.4 / epoch + 0.02 * (config % 2) - 0.01 * Math.floor(config / 2) + 0.004 * (index % 2);
   return { train_loss: loss + 0.01, test_loss: loss, psnr: 20 - 20 * loss + (config === 1 ? 4 : 0) };
@@ -91,7 +91,7 @@ const report = (of: Trial, epoch: number): Report => ({
   metrics: metricsAt(of.index, epoch),
 });
 
-export const midCurves: ReadonlyMap<string, readonly Report[]> = new Map(
+const midCurves: ReadonlyMap<string, readonly Report[]> = new Map(
   midTrials.map((of) => [of.id, Array.from({ length: of.epoch }, (_, i) => report(of, i + 1))]),
 );
 

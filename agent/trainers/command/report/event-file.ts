@@ -48,7 +48,7 @@ export class EventFileReader {
 }
 
 /** The scalars of one `Event` message; none for a damaged one. */
-export function scalarsOf(event: Uint8Array): Scalar[] {
+function scalarsOf(event: Uint8Array): Scalar[] {
   try {
     let step = 0;
     let values: Omit<Scalar, 'step'>[] = [];

@@ -65,7 +65,7 @@ function indexOfEnd(text: string, from: number): number {
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /** Text without colours, cursor movement and other control sequences. */
-export function withoutControl(text: string): string {
+function withoutControl(text: string): string {
   return stripVTControlCharacters(text).replace(CONTROL, '');
 }
 
