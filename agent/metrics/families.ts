@@ -1,6 +1,6 @@
 /** The Prometheus metrics of an agent, which describe its machine (docs/metrics.md). The coordinator exports the rest. */
 import { Counter, Gauge, Registry } from 'prom-client';
-import { addProcessMetrics } from '../../lib/net/process-metrics.ts';
+import { addProcessMetrics } from '../../lib/net/http.ts';
 import type { GpuFigures } from '../machine/gpus.ts';
 
 export type AgentMetrics = ReturnType<typeof agentMetrics>;

@@ -1,7 +1,7 @@
 /** `--metrics-user`, `--metrics-password-file`: who may read /metrics. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { BasicAuth } from '../../lib/net/basic-auth.ts';
+import type { BasicAuth } from '../../lib/net/http.ts';
 import { BadInputError } from '../../proto/errors.ts';
 
 export interface MetricsAuthOptions {

@@ -1,6 +1,6 @@
 /** The coordinator's Prometheus families. Names and labels are a promise to people's dashboards (docs/metrics.md). */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { addProcessMetrics } from '../../lib/net/process-metrics.ts';
+import { addProcessMetrics } from '../../lib/net/http.ts';
 
 export type CoordinatorMetrics = ReturnType<typeof coordinatorMetrics>;
 

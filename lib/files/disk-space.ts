@@ -1,25 +1,25 @@
-/** How full the disk under a folder is. */
+/** Free space on the disk of a folder. */
 import { statfs } from 'node:fs/promises';
 
-/** A network file system that hangs must not hold up a scrape: the figures are looked up beside it. */
-const LOOK_MS = 15_000;
+/** Polled in the background, so that a network file system that hangs does not delay a scrape. */
+const POLL_MS = 15_000;
 
 export interface DiskSpace {
-  /** Bytes that an ordinary user may still write. */
+  /** Bytes available to an unprivileged user. */
   readonly free: number;
   /** Bytes. */
   readonly size: number;
 }
 
-/** Looks now and then, and tells. A look that fails tells nothing. @returns what ends that */
-export function watchDiskSpace(dir: string, tell: (space: DiskSpace) => void): () => void {
-  const look = () =>
+/** Reports the free space now and every 15 s, except when it cannot be read. Returns a function that stops the reports. */
+export function watchDiskSpace(dir: string, report: (space: DiskSpace) => void): () => void {
+  const poll = () =>
     statfs(dir).then(
-      ({ bavail, blocks, bsize }) => tell({ free: bavail * bsize, size: blocks * bsize }),
+      ({ bavail, blocks, bsize }) => report({ free: bavail * bsize, size: blocks * bsize }),
       () => {},
     );
-  void look();
-  const timer = setInterval(look, LOOK_MS);
+  void poll();
+  const timer = setInterval(poll, POLL_MS);
   timer.unref();
   return () => clearInterval(timer);
 }

@@ -1,9 +1,9 @@
 import { BadInputError } from '../../proto/errors.ts';
 
-/** Where a coordinator listens unless it is told otherwise. */
+/** The default address of a coordinator. */
 export const DEFAULT_ADDRESS = '127.0.0.1:7070';
 
-/** Where a NATS server is looked for unless told otherwise. */
+/** The default URL of the NATS server. */
 export const DEFAULT_NATS = 'nats://127.0.0.1:4222';
 
 const HOST_PORT = /^(?<host>\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):(?<port>\d{1,5})$/;
@@ -15,9 +15,9 @@ export interface Address {
 }
 
 /**
- * `HOST:PORT`, the host a name, an IPv4 address or an IPv6 address in brackets.
- * @param where the flag or variable that it comes from, for the message
- * @param leastPort 0 where the system may choose a free port
+ * Parses `HOST:PORT`. The host is a name, an IPv4 address, or an IPv6 address in brackets.
+ * @param where the flag or variable that the text comes from, for the message
+ * @param leastPort 0 if the system can choose a free port
  * @throws {BadInputError}
  */
 export function parseAddress(text: string, where: string, leastPort = 1): Address {
@@ -29,5 +29,5 @@ export function parseAddress(text: string, where: string, leastPort = 1): Addres
   return { host: groups.host, port };
 }
 
-/** Whether only this machine can be meant. */
+/** Whether the host can only be this machine. */
 export const isLoopback = ({ host }: Address): boolean => LOOPBACK.test(host);

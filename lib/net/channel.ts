@@ -1,4 +1,4 @@
-/** How a client reaches the coordinator, and shows who it is. */
+/** The channel from a client to the coordinator, and its credentials. */
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } from '@grpc/grpc-js';
@@ -10,19 +10,20 @@ export interface Channel {
   readonly options: ChannelOptions;
 }
 
-/** A name that the server's certificate always has, for where TLS wants a name and there is only an address. */
-const SOME_NAME = 'localhost';
+/** A name in every server certificate, for TLS where the address has only an IP. */
+const CERTIFICATE_NAME = 'localhost';
 
 /**
- * The identity's certificate goes with the connection, its token with every call. Without an identity there is no TLS.
+ * Returns the credentials and options of a channel. With an identity, the connection has its certificate and each call has
+ * its token. Without an identity, the channel does not use TLS.
  * @param address HOST:PORT
- * @throws {BadInputError} when the address is none
+ * @throws {BadInputError} if the address is not valid
  */
 export function channelTo(address: string, identity: Identity | undefined): Channel {
   if (identity === undefined) return { shown: credentials.createInsecure(), options: {} };
   const { authority, key, certificate, token } = identity;
   const host = parseAddress(address, 'the coordinator').host.replace(/^\[|\]$/g, '');
-  // The address itself is what is checked, also where another name is said.
+  // Check the host of the address, even where the TLS name is overridden.
   const check = {
     checkServerIdentity: (_name: string, shown: Parameters<typeof checkServerIdentity>[1]) =>
       checkServerIdentity(host, shown),
@@ -34,6 +35,6 @@ export function channelTo(address: string, identity: Identity | undefined): Chan
   });
   return {
     shown: credentials.combineChannelCredentials(credentials.createSsl(authority, key, certificate, check), bearer),
-    options: isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': SOME_NAME },
+    options: isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': CERTIFICATE_NAME },
   };
 }

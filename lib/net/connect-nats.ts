@@ -1,4 +1,4 @@
-/** The connection to NATS that coordinator and agents keep for their whole life. */
+/** The connection of the coordinator and the agents to NATS. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
@@ -8,23 +8,23 @@ import { errorMessage } from '../text/error-message.ts';
 import type { Identity } from './identity.ts';
 
 const RECONNECT_WAIT_MS = 500;
-/** A server that is there answers within milliseconds; one of a cluster that is not must not keep the others waiting. */
+/** A running server responds within milliseconds; an absent member of a cluster must not delay the others. */
 const CONNECT_LIMIT_MS = 5_000;
 /**
- * A machine that loses its power, or a link that is cut, says nothing: a connection on which three pings in a row are not
- * answered is given up after 15 s, as gRPC's is. The client's own two minutes would leave an agent silent for six.
+ * A machine without power or a cut link closes no connection. A connection with three unanswered pings is closed after
+ * 15 s, as in gRPC. The client's default of two minutes would leave an agent silent for six.
  */
 const PING_EVERY_MS = 5_000;
 const UNANSWERED_PINGS = 2;
-/** A server that is away does not hold up the end. */
+/** An absent server does not delay the exit. */
 const CLOSE_LIMIT_MS = 1_000;
 
 /**
- * Connects, and from then on reconnects for as long as it takes.
- * @param url one server, or several of a cluster with commas between
- * @param name what the server's monitoring shows
- * @param identity who connects; with one, a server that does not speak TLS is refused
- * @throws {UnreachableError} when no server answers now, or it does not take this identity
+ * Connects to NATS. Later, the connection reconnects without limit.
+ * @param url one server, or several of a cluster separated by commas
+ * @param name shown in the server's monitoring
+ * @param identity credentials; if set, the server must use TLS
+ * @throws {UnreachableError} if no server responds, or it rejects the identity
  */
 export async function connectNats(url: string, name: string, identity?: Identity): Promise<NatsConnection> {
   try {
@@ -39,9 +39,9 @@ export async function connectNats(url: string, name: string, identity?: Identity
       ...(identity === undefined ? {} : secured(identity)),
     });
   } catch (error) {
-    const why = errorMessage(error);
+    const reason = errorMessage(error);
     throw new UnreachableError(
-      `no NATS server answers at ${withoutSecrets(url)} (${why}): is nats-server -js running there` +
+      `no NATS server answers at ${withoutSecrets(url)} (${reason}): is nats-server -js running there` +
         `${identity === undefined ? '' : `, with TLS, and does it know the ${identity.role}${identity.role === identity.name ? '' : ` ${identity.name}`}`}?`,
       { cause: error },
     );
@@ -53,7 +53,7 @@ function secured({ role, name, authority, certificate, key }: Identity) {
   return { tls, inboxPrefix: inboxPrefix(role, name) };
 }
 
-/** Sends what is still to be sent, if the server is there, and closes. */
+/** Sends pending messages if the server is available, and closes the connection. */
 export async function closeNats(nats: NatsConnection): Promise<void> {
   await Promise.race([nats.close(), sleep(CLOSE_LIMIT_MS)]);
 }

@@ -1,6 +1,6 @@
 /**
- * Who a part of trawl is, for the others: a folder that `trawl certs` makes, with a certificate, its key and a token.
- * The certificate's subject says the name (CN) and the role (OU).
+ * Identities: folders created by `trawl certs`, each with a certificate, its key and a token. The certificate's subject
+ * has the name (CN) and the role (OU).
  */
 
 import { X509Certificate } from 'node:crypto';
@@ -11,19 +11,19 @@ import type { Role } from '../../proto/roles.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
 import { errorMessage } from '../text/error-message.ts';
 
-/** What an identity's folder holds. */
+/** Files in an identity's folder. */
 export const IDENTITY_FILES = {
-  /** The certificate of the authority that all trust. */
+  /** The certificate of the authority. */
   authority: 'ca.pem',
   certificate: 'cert.pem',
   key: 'key.pem',
-  /** Absent from the server's. */
+  /** Absent in the coordinator's identity. */
   token: 'token',
-  /** Where the servers are, as `certs init` was told. */
+  /** The addresses of the servers, from `certs init`. */
   servers: 'servers.json',
 } as const;
 
-/** The name on every agent's certificate, for who reads their metrics over TLS: agents have no names as hosts. */
+/** The host name in every agent's certificate, for scraping over TLS: agents have no host names of their own. */
 export const AGENT_HOST = 'trawl-agent';
 
 export interface Identity {
@@ -33,24 +33,25 @@ export interface Identity {
   readonly authority: Buffer;
   readonly certificate: Buffer;
   readonly key: Buffer;
-  /** Empty for the coordinator's. */
+  /** Empty in the coordinator's identity. */
   readonly token: string;
   readonly servers: Servers;
-  /** Unix time in seconds at which the certificate runs out. */
+  /** Unix time in seconds at which the certificate expires. */
   readonly expires: number;
 }
 
 export interface Servers {
   /** HOST:PORT of the coordinator. */
   readonly coordinator?: string;
-  /** URL of the NATS server, or those of a cluster with commas between. */
+  /** URL of the NATS server, or those of a cluster separated by commas. */
   readonly nats?: string;
 }
 
 /**
- * @param wanted the roles that are of use here
- * @throws {BadInputError} when the folder is no identity
- * @throws {RefusedError} when it is of another role, or its certificate has run out
+ * Reads an identity.
+ * @param wanted the accepted roles
+ * @throws {BadInputError} if the folder is not an identity
+ * @throws {RefusedError} if the identity has another role, or its certificate has expired
  */
 export function readIdentity(dir: string, wanted: readonly Identity['role'][]): Identity {
   const authority = read(dir, IDENTITY_FILES.authority);
@@ -61,7 +62,7 @@ export function readIdentity(dir: string, wanted: readonly Identity['role'][]): 
     throw new RefusedError(`${dir} is the identity of ${role} ${name}: expected one of role ${wanted.join(' or ')}`);
   }
   if (Date.parse(validTo) < Date.now()) {
-    throw new RefusedError(`the certificate in ${dir} ran out on ${validTo}: make another with "trawl certs"`);
+    throw new RefusedError(`the certificate in ${dir} expired on ${validTo}: create a new one with "trawl certs"`);
   }
   const token = role === COORDINATOR ? '' : read(dir, IDENTITY_FILES.token).toString('utf8').trim();
   const expires = Date.parse(validTo) / 1000;
@@ -73,8 +74,8 @@ function read(dir: string, file: string): Buffer {
   try {
     return readFileSync(join(dir, file));
   } catch (error) {
-    const why = errorMessage(error);
-    throw new BadInputError(`${dir} is no identity: ${why}. "trawl certs" makes them`, { cause: error });
+    const reason = errorMessage(error);
+    throw new BadInputError(`${dir} is not an identity: ${reason}; create one with "trawl certs"`, { cause: error });
   }
 }
 
@@ -84,7 +85,7 @@ function parse(dir: string, certificate: Buffer): { name: string; role: string; 
     const part = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(subject)?.[1] ?? '';
     return { name: part('CN'), role: part('OU'), validTo };
   } catch (error) {
-    throw new BadInputError(`${join(dir, IDENTITY_FILES.certificate)} is no certificate`, { cause: error });
+    throw new BadInputError(`${join(dir, IDENTITY_FILES.certificate)} is not a certificate`, { cause: error });
   }
 }
 

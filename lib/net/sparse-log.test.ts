@@ -3,14 +3,14 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { LOG_EVERY_MS, SparseLog } from './sparse-log.ts';
 
-test('of what comes all the time the first is logged, and later how much was left out', async () => {
-  const lines: { from: number; unsaid?: number }[] = [];
+test('the first of many events is logged, and the next line counts the suppressed ones', async () => {
+  const lines: { from: number; suppressed?: number }[] = [];
   const sparse = new SparseLog(pino({}, { write: (line) => void lines.push(JSON.parse(line)) }), 'refused');
   for (let from = 0; from < 100; from++) sparse.warn({ from });
   await sleep(LOG_EVERY_MS + 10);
   sparse.warn({ from: 100 });
   expect(lines).toMatchObject([
     { from: 0, msg: 'refused' },
-    { from: 100, unsaid: 99 },
+    { from: 100, suppressed: 99 },
   ]);
 });

@@ -1,16 +1,16 @@
-/** Log lines that a stranger can cause as often as they like. */
+/** Rate-limited logging, for events that a client can cause at any rate. */
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 
-/** Whoever knocks all the time must not fill the log. */
+/** At most one line per this time, in milliseconds. */
 export const LOG_EVERY_MS = 1_000;
 
-/** One line a second at most; the next says how many were left out. */
+/** Logs at most one line per second. The next line has the number of suppressed ones. */
 export class SparseLog {
   readonly #log: Logger;
   readonly #message: string;
   #at = Number.NEGATIVE_INFINITY;
-  #unsaid = 0;
+  #suppressed = 0;
 
   constructor(log: Logger, message: string) {
     this.#log = log;
@@ -20,12 +20,12 @@ export class SparseLog {
   warn(facts: Readonly<Record<string, unknown>>): void {
     const now = performance.now();
     if (now - this.#at < LOG_EVERY_MS) {
-      this.#unsaid += 1;
+      this.#suppressed += 1;
       return;
     }
-    const more = this.#unsaid === 0 ? {} : { unsaid: this.#unsaid };
+    const more = this.#suppressed === 0 ? {} : { suppressed: this.#suppressed };
     this.#log.warn({ ...facts, ...more }, this.#message);
     this.#at = now;
-    this.#unsaid = 0;
+    this.#suppressed = 0;
   }
 }

@@ -1,42 +1,47 @@
-/** The pages that coordinator and agents serve to whoever runs them: for Prometheus, for a supervisor, for a load balancer. */
+/** The operator pages of the coordinator and the agents: metrics, health and readiness over HTTP or HTTPS. */
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { Registry } from 'prom-client';
+import { collectDefaultMetrics, type Registry } from 'prom-client';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { Address } from './address.ts';
-import { type BasicAuth, isAuthorised } from './basic-auth.ts';
 import type { Identity } from './identity.ts';
 
-/** Scrapers and probes, each with a connection or two. */
+/** Enough for scrapers and probes with one or two connections each. */
 const MAX_CONNECTIONS = 64;
-/** What one request may take. */
+/** Limits of one request: milliseconds and bytes. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 8 * 1024 };
-/** Supervisors and load balancers have no password. */
+/** Open to all: supervisors and load balancers have no password. */
 const OPEN_PATHS = ['/healthz', '/readyz'];
 
 export interface OperatorPages {
   readonly registry: Registry;
-  /** Brings the gauges up to date, before each answer of `/metrics`. */
+  /** Updates the gauges. Called before each response of `/metrics`. */
   readonly measure: () => void;
-  /** Why no work can be done at present; undefined when it can. */
+  /** Returns the reason why the process is not ready; undefined if it is ready. */
   readonly unready: () => string | undefined;
-  /** Answers in JSON, by path. */
+  /** More pages by path. Each returns the value of a JSON response. */
   readonly json?: Readonly<Record<string, () => unknown>>;
 }
 
+export interface BasicAuth {
+  readonly user: string;
+  readonly password: string;
+}
+
 export interface Protection {
-  /** Who may read; undefined: whoever comes, or over TLS whoever has a certificate of the authority. */
+  /** Required credentials. Default: none over HTTP; over TLS a client certificate of the authority. */
   readonly auth?: BasicAuth | undefined;
-  /** With it, TLS is spoken. */
+  /** The server's identity. If set, the pages are served over TLS. */
   readonly identity?: Identity | undefined;
-  /** @param from the peer's address */
+  /** Called for each rejected request. @param from the peer's address */
   readonly onRefused: (from: string, why: string) => void;
 }
 
 export interface ServedPages {
-  /** Its port chosen by the system when 0 was asked for. */
+  /** The address with the actual port, if port 0 was requested. */
   readonly address: Address;
   stop(): void;
 }
@@ -48,9 +53,9 @@ interface Answer {
 }
 
 /**
- * Serves `/metrics`, `/healthz` (the process answers), `/readyz` (200 when it can do its work, else 503 and why), and
- * what `json` holds.
- * @throws {UnreachableError} when the address is taken
+ * Serves `/metrics`, `/healthz` (200 while the process responds), `/readyz` (200 if ready, else 503 with the reason) and
+ * the pages in `json`.
+ * @throws {UnreachableError} if it cannot listen at the address
  */
 export async function serveOperatorPages(
   pages: OperatorPages,
@@ -59,10 +64,10 @@ export async function serveOperatorPages(
 ): Promise<ServedPages> {
   const listener: RequestListener = (request, response) => {
     const path = request.url?.split('?')[0] ?? '';
-    const why = OPEN_PATHS.includes(path) ? undefined : whyNot(request, protection);
-    if (why !== undefined) {
-      protection.onRefused(request.socket.remoteAddress ?? '', why);
-      response.writeHead(401, { 'www-authenticate': 'Basic realm="trawl"' }).end(`${why}\n`);
+    const reason = OPEN_PATHS.includes(path) ? undefined : rejectionReason(request, protection);
+    if (reason !== undefined) {
+      protection.onRefused(request.socket.remoteAddress ?? '', reason);
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="trawl"' }).end(`${reason}\n`);
       return;
     }
     answer(pages, path).then(
@@ -85,16 +90,16 @@ export async function serveOperatorPages(
 
 function overTls({ authority, certificate, key }: Identity, listener: RequestListener): Server {
   const tls = { ca: authority, cert: certificate, key, requestCert: true };
-  // A probe of /healthz has no certificate: who has one is looked at below.
+  // Probes of /healthz have no certificate, so rejectionReason checks certificates per request.
   return createTlsServer({ ...LIMITS, ...tls, rejectUnauthorized: false, minVersion: 'TLSv1.2' }, listener);
 }
 
-function whyNot({ headers, socket }: IncomingMessage, { auth, identity }: Protection): string | undefined {
+function rejectionReason({ headers, socket }: IncomingMessage, { auth, identity }: Protection): string | undefined {
   if (auth !== undefined) {
-    return isAuthorised(headers.authorization, auth) ? undefined : 'a user and a password are asked for here';
+    return isAuthorized(headers.authorization, auth) ? undefined : 'username and password required';
   }
   if (identity === undefined || (socket instanceof TLSSocket && socket.authorized)) return undefined;
-  return "a certificate of the coordinator's authority is asked for here";
+  return "a client certificate of the coordinator's authority is required";
 }
 
 async function answer({ registry, measure, unready, json = {} }: OperatorPages, path: string): Promise<Answer> {
@@ -104,8 +109,8 @@ async function answer({ registry, measure, unready, json = {} }: OperatorPages, 
   }
   if (path === '/healthz') return plain(200, 'ok');
   if (path === '/readyz') {
-    const why = unready();
-    return why === undefined ? plain(200, 'ok') : plain(503, why);
+    const reason = unready();
+    return reason === undefined ? plain(200, 'ok') : plain(503, reason);
   }
   const page = json[path];
   if (page !== undefined) return { code: 200, type: 'application/json', text: `${JSON.stringify(page())}\n` };
@@ -123,4 +128,30 @@ function listen(server: Server, { host, port }: Address): Promise<Address> {
       resolve({ host, port: (server.address() as AddressInfo).port }),
     );
   });
+}
+
+/** Whether an `Authorization` header has these credentials. Takes the same time for every wrong header. */
+export function isAuthorized(header: string | undefined, { user, password }: BasicAuth): boolean {
+  const given = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(header ?? '')?.[1] ?? '';
+  return timingSafeEqual(digest(Buffer.from(given, 'base64')), digest(Buffer.from(`${user}:${password}`)));
+}
+
+/** Hashes first, because timingSafeEqual requires equal lengths. */
+function digest(bytes: Buffer): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}
+
+/**
+ * Default metrics that are left out: `_total` gauges violate Prometheus' naming rules, and the others are many series
+ * that add nothing to the event loop's lag and the size of the heap.
+ */
+const OMITTED_METRICS =
+  /^(nodejs_(active_(resources|handles|requests).*|heap_space_.*|external_memory_bytes|gc_duration_seconds|eventloop_lag_((min|max|mean|stddev|p50|p90)_)?seconds)|process_(heap|virtual_memory)_bytes)$/;
+
+/** Adds the metrics of this process to a registry. */
+export function addProcessMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry });
+  for (const { name } of registry.getMetricsAsArray()) {
+    if (OMITTED_METRICS.test(name)) registry.removeSingleMetric(name);
+  }
 }
