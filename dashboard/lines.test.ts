@@ -15,7 +15,7 @@ import {
 } from '../test/support/dashboard/sample.ts';
 import { lineStream } from './lines.ts';
 
-async function tell(...updates: WatchResponse[]): Promise<string[]> {
+async function linesOf(...updates: WatchResponse[]): Promise<string[]> {
   const lines: string[] = [];
   const stream = (async function* () {
     yield* updates;
@@ -29,8 +29,8 @@ const epoch1 = runningTrial(0, 1, { train_loss: 0.5, test_loss: 0.4, psnr: 10 })
 const epoch2 = runningTrial(0, 2, { train_loss: 0.25, test_loss: 0.2, psnr: 13 });
 const ended = endedTrial(0, { train_loss: 0.25, test_loss: 0.2, psnr: 13 });
 
-test('the story of a trial: started, each epoch, and its end with the loss from first to last', async () => {
-  const lines = await tell(
+test('a trial has lines for its start, each epoch, and its end with the first and last loss', async () => {
+  const lines = await linesOf(
     snapshot(sampleSweep(), sampleTrials(), []),
     delta({ agents: [sampleAgent()], events: [] }),
     delta({ trials: [running], events: [event('granted', running, 5), event('running', running, 5)] }),
@@ -48,8 +48,8 @@ test('the story of a trial: started, each epoch, and its end with the loss from 
   ]);
 });
 
-test('a trial that starts and ends within one delta is told in order, its end once', async () => {
-  const lines = await tell(
+test('a trial that starts and ends within one delta has its lines in order, and one end line', async () => {
+  const lines = await linesOf(
     snapshot(),
     delta({
       trials: [ended],
@@ -63,10 +63,10 @@ test('a trial that starts and ends within one delta is told in order, its end on
   ]);
 });
 
-test('a failed attempt that is tried again says its class and message, an offer taken back says nothing', async () => {
+test('a retried attempt has a line with its failure class and message; a withdrawn offer has none', async () => {
   const failure = { class: FailureClass.CRASH, message: 'the worker died' };
   const waiting = trialAt(0, { attempts: 1, failure, agentId: 'agent-1' });
-  const lines = await tell(
+  const lines = await linesOf(
     snapshot(),
     delta({ trials: [trialAt(1)], events: [event('pending', trialAt(1), 2, 'the sweep is paused')] }),
     delta({
@@ -80,36 +80,36 @@ test('a failed attempt that is tried again says its class and message, an offer 
   expect(lines.slice(2)).toEqual(['+6.0s    trial a0000000 attempt 1 crash: the worker died; tried again in 10 s']);
 });
 
-test('a failed trial says its class and message', async () => {
+test('the end line of a failed trial has its failure class and message', async () => {
   const failed = {
     ...ended,
     state: TrialState.FAILED,
     failure: { class: FailureClass.NAN, message: 'loss is not a number' },
   };
-  const lines = await tell(snapshot(), delta({ trials: [failed], events: [event('ended', failed, 9)] }));
+  const lines = await linesOf(snapshot(), delta({ trials: [failed], events: [event('ended', failed, 9)] }));
   expect(lines.at(-1)).toContain('trial a0000000 failed (1/8): nan: loss is not a number');
 });
 
-test('a large sweep has no lines for epochs', async () => {
+test('a large sweep has no epoch lines', async () => {
   const large = sampleSweep({ counts: { pending: 51 } });
-  const lines = await tell(snapshot(large), delta({ trials: [epoch1], events: [event('reported', epoch1, 7)] }));
+  const lines = await linesOf(snapshot(large), delta({ trials: [epoch1], events: [event('reported', epoch1, 7)] }));
   expect(lines).toHaveLength(2);
 });
 
-test('what ended while the stream was away is told after the reconnect', async () => {
-  const lines = await tell(
+test('trials that ended during an outage have end lines after the reconnect', async () => {
+  const lines = await linesOf(
     snapshot(sampleSweep(), [running, ...sampleTrials().slice(1)]),
     snapshot(sampleSweep({ counts: { pending: 7, succeeded: 1 } }), [ended, ...sampleTrials().slice(1)]),
   );
   expect(lines.slice(2)).toEqual(['+9.0s    trial a0000000 succeeded (1/8): train_loss 0.25000, psnr 13.000, 4.0s']);
 });
 
-test('a sweep that goes on says how many had ended before', async () => {
-  const lines = await tell(snapshot(sampleSweep({ counts: { pending: 5, succeeded: 3 } })));
-  expect(lines[0]).toContain('8 trials, minimize test_loss, 3 of them ended before');
+test('the first line of a resumed sweep counts the trials that already ended', async () => {
+  const lines = await linesOf(snapshot(sampleSweep({ counts: { pending: 5, succeeded: 3 } })));
+  expect(lines[0]).toContain('8 trials, minimize test_loss, 3 already ended');
 });
 
-test('a lost agent, a pause with its reason and the end of the sweep are told', async () => {
+test('a lost agent, a pause with its reason and the end of the sweep have lines', async () => {
   const finished = sampleSweep({
     state: SweepState.KILLED,
     endedAtMs: START_MS + 20_000,
@@ -117,7 +117,7 @@ test('a lost agent, a pause with its reason and the end of the sweep are told', 
     counts: { succeeded: 1, cancelled: 7 },
   });
   const cancelled = sampleTrials().map((trial) => ({ ...trial, state: TrialState.CANCELLED }));
-  const lines = await tell(
+  const lines = await linesOf(
     snapshot(),
     delta({ agents: [sampleAgent({ state: AgentState.LOST })], events: [event('ended', undefined, 10)] }),
     delta({
@@ -133,7 +133,7 @@ test('a lost agent, a pause with its reason and the end of the sweep are told', 
   ]);
 });
 
-test('names from outside cannot steer the terminal', async () => {
-  const lines = await tell(snapshot(sampleSweep({ name: '\u001b]0;owned\u0007\n' })));
+test('control characters in names are made visible', async () => {
+  const lines = await linesOf(snapshot(sampleSweep({ name: '\u001b]0;owned\u0007\n' })));
   expect(lines[0]).toContain('sweep ␛]0;owned␇␊ (7)');
 });

@@ -1,4 +1,4 @@
-/** A sweep told in lines, for a log or a pipe: one line per event worth a person's time. */
+/** The progress of a sweep as lines of text, for a log or a pipe: one line per notable event. */
 
 import { parametersText } from '../lib/domain/parameters.ts';
 import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../lib/domain/trial-state.ts';
@@ -11,10 +11,10 @@ import { type Agent, AgentState, type Event, type Sweep, type Trial } from '../p
 import { failureClass, goal, sweepState, trialState } from '../proto/names.ts';
 import { type DashboardState, EMPTY_STATE, reduce } from './state/reducer.ts';
 
-/** Above this many trials a line for every epoch is noise. */
-const EPOCH_LINES_UP_TO = 50;
+/** Sweeps with more trials print no line per epoch. */
+const MAX_TRIALS_WITH_EPOCH_LINES = 50;
 
-/** What a line of an epoch shows, where the trainer reports it. */
+/** The metrics of an epoch line, if the trainer reports them. */
 const EPOCH_METRICS = ['train_loss', 'test_loss', 'psnr'];
 
 function stamp(sweep: Sweep | undefined, atMs: number): string {
@@ -25,12 +25,12 @@ function agentLines(before: readonly Agent[], after: readonly Agent[]): string[]
   const known = new Map(before.map((agent) => [agent.id, agent.state]));
   return after.flatMap((agent) => {
     if (known.get(agent.id) === agent.state) return [];
-    const who = `agent ${agent.id} (${agent.host})`;
-    if (agent.state === AgentState.LOST) return known.has(agent.id) ? [`${who} lost: no heartbeat`] : [];
-    if (agent.state === AgentState.DRAINED) return [`${who} drained: nothing runs on it`];
-    if (agent.state === AgentState.DRAINING) return [`${who} is being drained: it takes nothing new`];
+    const name = `agent ${agent.id} (${agent.host})`;
+    if (agent.state === AgentState.LOST) return known.has(agent.id) ? [`${name} lost: no heartbeat`] : [];
+    if (agent.state === AgentState.DRAINED) return [`${name} drained: no trials running`];
+    if (agent.state === AgentState.DRAINING) return [`${name} draining: takes no new trials`];
     const slots = `${agent.slots} ${agent.slots === 1 ? 'slot' : 'slots'}`;
-    return [`${who} connected: ${[slots, agent.backend, ...agent.gpus].filter(Boolean).join(', ')}`];
+    return [`${name} connected: ${[slots, agent.backend, ...agent.gpus].filter(Boolean).join(', ')}`];
   });
 }
 
@@ -46,8 +46,8 @@ function sweepLine(sweep: Sweep): string {
 function openingLine(sweep: Sweep): string {
   const metric = sweep.metric === undefined ? '' : `, ${goal.of(sweep.metric.goal)} ${sweep.metric.name}`;
   const replicates = sweep.replicates > 1 ? ` (${sweep.configs} configs x ${sweep.replicates} seeds)` : '';
-  const before = endedTotal(sweep) > 0 ? `, ${endedTotal(sweep)} of them ended before` : '';
-  return `sweep ${sweep.name} (${sweep.id}): ${trialTotal(sweep)} trials${replicates}${metric}${before}`;
+  const ended = endedTotal(sweep) > 0 ? `, ${endedTotal(sweep)} already ended` : '';
+  return `sweep ${sweep.name} (${sweep.id}): ${trialTotal(sweep)} trials${replicates}${metric}${ended}`;
 }
 
 function epochLine(trial: Trial): string {
@@ -81,20 +81,20 @@ function startedLine(event: Event, trial: Trial, after: DashboardState): string 
   return `trial ${shortId(trial.id)} started${again} on ${trial.agentId}: ${parametersText(trial, after.varying)}`;
 }
 
-/** The index of each trial's last event: where the line of its end belongs. */
+/** Returns the index of each trial's last event: the position of its end line. */
 function lastEvents(events: readonly Event[]): Map<string, number> {
   return new Map(events.map((event, i) => [event.trialId, i]));
 }
 
-/** What the events of a delta say of trials, a line at a time. */
+/** Returns the lines about trials in a delta. */
 function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardState): string[] {
   const lines: string[] = [];
-  const epochs = after.sweep !== undefined && trialTotal(after.sweep) <= EPOCH_LINES_UP_TO;
+  const epochs = after.sweep !== undefined && trialTotal(after.sweep) <= MAX_TRIALS_WITH_EPOCH_LINES;
   const lastOf = lastEvents(delta.events);
-  const epochTold = new Set<string>();
+  const withEpochLine = new Set<string>();
   const attemptEnded = new Map<string, number>();
   let ended = endedCount(before);
-  const sayEnd = (trial: Trial) => {
+  const addEndLine = (trial: Trial) => {
     const known = before.trials.get(trial.id);
     if (!trialEnded(trial) || known === undefined || trialEnded(known)) return;
     ended++;
@@ -104,31 +104,31 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardS
     const trial = after.trials.get(event.trialId);
     if (trial === undefined) return;
     const known = before.trials.get(trial.id);
-    const say = (line: string) => lines.push(`${stamp(after.sweep, event.atMs)} ${line}`);
+    const add = (line: string) => lines.push(`${stamp(after.sweep, event.atMs)} ${line}`);
     switch (event.kind) {
       case 'granted':
-        say(startedLine(event, trial, after));
+        add(startedLine(event, trial, after));
         break;
       case 'reported': {
         const advanced = trial.epoch > 0 && (known?.epoch !== trial.epoch || known.attempts !== trial.attempts);
-        if (epochs && advanced && !epochTold.has(trial.id)) say(epochLine(trial));
-        epochTold.add(trial.id);
+        if (epochs && advanced && !withEpochLine.has(trial.id)) add(epochLine(trial));
+        withEpochLine.add(trial.id);
         break;
       }
       case 'ended':
         attemptEnded.set(trial.id, event.attempt);
         break;
       case 'pending': {
-        // After the end of an attempt: it is tried again. Otherwise only an offer was taken back.
+        // After the end of an attempt, the trial is retried. Otherwise only an offer was withdrawn.
         const attempt = attemptEnded.get(trial.id);
-        if (attempt !== undefined) say(`trial ${shortId(trial.id)} attempt ${attempt} ${event.detail}`);
+        if (attempt !== undefined) add(`trial ${shortId(trial.id)} attempt ${attempt} ${event.detail}`);
         break;
       }
     }
-    if (lastOf.get(trial.id) === i) sayEnd(trial);
+    if (lastOf.get(trial.id) === i) addEndLine(trial);
   });
-  // Of very many changes at once the rows come in parts, the later ones without their events.
-  for (const trial of delta.trials) if (!lastOf.has(trial.id)) sayEnd(trial);
+  // Rows of a very large delta arrive in parts, the later ones without their events.
+  for (const trial of delta.trials) if (!lastOf.has(trial.id)) addEndLine(trial);
   return lines;
 }
 
@@ -152,7 +152,7 @@ function snapshotLines(snapshot: WatchSnapshot, before: DashboardState, after: D
     if (sweepEnded(sweep)) lines.push(sweepLine(sweep));
     return lines.map((line) => `${stamp(sweep, sweep.createdAtMs)} ${line}`);
   }
-  // The stream broke and came back: tell what ended in between.
+  // The stream was interrupted: report the trials that ended meanwhile.
   let ended = endedCount(before);
   const missed = snapshot.trials
     .filter((trial) => trialEnded(trial) && wasStarted(trial) && !isEnded(before.trials.get(trial.id)))
@@ -171,10 +171,10 @@ function endedCount({ trials }: DashboardState): number {
   return count;
 }
 
-/** A killed sweep cancels thousands of waiting trials: only those that ran are worth a line. */
+/** Cancelled trials that never ran get no line: a killed sweep can have thousands. */
 const wasStarted = (trial: Trial): boolean => trial.attempts > 0;
 
-/** The lines that one update adds, given the states before and after it. Each is safe to print. */
+/** Returns the lines for one update, given the states before and after it. Each line is safe to print. */
 function linesFor(
   response: WatchResponse,
   before: DashboardState,
@@ -189,7 +189,7 @@ function linesFor(
   return lines.map(visibleText);
 }
 
-/** All lines of a Watch stream, as they come. */
+/** Yields the lines of a Watch stream as updates arrive. */
 export async function* lineStream(updates: AsyncIterable<WatchResponse>): AsyncGenerator<string> {
   let state = EMPTY_STATE;
   for await (const update of updates) {

@@ -20,38 +20,38 @@ export interface DashboardOptions {
   /** Id, name or `last`. */
   readonly sweep: string;
   readonly style: TerminalStyle;
-  /** Whether the terminal speaks Kitty's graphics protocol. */
+  /** Whether the terminal supports Kitty's graphics protocol. */
   readonly kitty?: boolean;
-  /** Nothing can be changed from here. */
+  /** Disables every action that changes a sweep. */
   readonly readonly?: boolean;
-  /** What is special of this showing. */
+  /** A notice in the header, such as the speed of a replay. */
   readonly banner?: string;
-  /** Unix milliseconds; a replay has a clock of its own. */
+  /** Returns the current time in Unix milliseconds. A replay has its own clock. */
   readonly now?: () => number;
-  /** Whether the end of the sweep is the end of the dashboard. */
+  /** Closes the dashboard when the sweep ends. */
   readonly endWithSweep?: boolean;
-  /** Ctrl-C was pressed. What it means is the caller's; undefined: the same as q. */
+  /** Called for Ctrl-C; undefined: Ctrl-C quits. */
   readonly onInterrupt?: () => void;
-  /** Takes the dashboard off the screen at once. */
+  /** Closes the dashboard. */
   readonly signal?: AbortSignal;
 }
 
-/** `ended`: the sweep's stream is over. `left`: the user pressed q, or the signal fired; the sweep goes on. */
+/** `ended`: the sweep's stream has ended. `left`: the user quit or the signal fired; the sweep continues. */
 export type DashboardResult = 'ended' | 'left';
 
-/** How often the screen is drawn at most for what is heard: updates that come faster are folded into one frame. */
+/** The shortest time between two frames for updates. Faster updates share a frame. */
 const FRAME_MS = 100;
 
-/** Clocks and paces move on even when nothing is heard. */
+/** The longest time between two frames: durations and rates change without updates. */
 const IDLE_FRAME_MS = 1000;
 
-/** Where a terminal does not say how large it is. */
+/** The size of a terminal that reports none. */
 const DEFAULT_SIZE: Size = { columns: 80, rows: 24 };
 
 /**
- * Shows a sweep on the whole terminal until the user leaves (or the sweep ends, where so asked), and gives the terminal
- * back as it was.
- * @throws {TrawlError} when the sweep cannot be watched, once the terminal is given back
+ * Shows a sweep on the whole terminal until the user quits (or the sweep ends, with `endWithSweep`), then restores the
+ * terminal.
+ * @throws {TrawlError} when the sweep cannot be watched, after the terminal is restored
  */
 export async function runDashboard(source: Source, options: DashboardOptions): Promise<DashboardResult> {
   const { stdout, stdin, sweep, style, signal } = options;
@@ -59,7 +59,7 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     columns: stdout.columns || DEFAULT_SIZE.columns,
     rows: stdout.rows || DEFAULT_SIZE.rows,
   });
-  const { promise: over, resolve: end, reject: fail } = withResolvers<DashboardResult>();
+  const { promise: result, resolve: end, reject: fail } = withResolvers<DashboardResult>();
   const leave = () => end('left');
   let changed = false;
   const dashboard = new Dashboard(source, {
@@ -91,7 +91,7 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     const { columns } = size();
     screen.show(
       lines.map((line) => paintLine(line, columns, style)),
-      picturesOf(lines, size()),
+      imagesOf(lines, size()),
     );
   };
   const onPress = (pressed: Press) => {
@@ -99,9 +99,9 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     draw();
   };
   screen.open();
-  const ink = render(<Keys onPress={onPress} />, { stdout: nowhere(), stdin, ...INK });
+  const ink = render(<Keys onPress={onPress} />, { stdout: discardOutput(), stdin, ...INK });
   const redraw = () => {
-    screen.forget();
+    screen.invalidate();
     draw();
   };
   const timer = setInterval(() => {
@@ -113,7 +113,7 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
   signal?.addEventListener('abort', leave, { once: true });
   if (signal?.aborted) leave();
   try {
-    return await over;
+    return await result;
   } finally {
     clearInterval(timer);
     stdout.off('resize', redraw);
@@ -126,13 +126,13 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
   }
 }
 
-/** How often a frame that is drawn once looks whether everything is there, and how long it waits for that. */
+/** How often and how long `drawOnce` checks whether the frame is complete. */
 const ONCE_POLL_MS = 20;
-const ONCE_PATIENCE_MS = 20_000;
+const ONCE_TIMEOUT_MS = 20_000;
 
 /**
- * One frame, without a terminal, once everything that it shows is there.
- * @param view where to style; the leaderboard unless said
+ * Returns one complete frame, without a terminal.
+ * @param options `view` defaults to the leaderboard
  * @throws {TrawlError} when the sweep cannot be watched
  */
 export async function drawOnce(
@@ -142,8 +142,16 @@ export async function drawOnce(
   const { style, size } = options;
   let failure: { readonly error: unknown } | undefined;
   const dashboard = new Dashboard(source, {
-    ...{ style, kitty: false, readonly: false, banner: '', size: () => size, now: Date.now },
-    ...{ onChange: () => {}, onLeave: () => {}, onInterrupt: () => {}, onEnded: () => {} },
+    style,
+    kitty: false,
+    readonly: false,
+    banner: '',
+    size: () => size,
+    now: Date.now,
+    onChange: () => {},
+    onLeave: () => {},
+    onInterrupt: () => {},
+    onEnded: () => {},
     onFailed: (error) => {
       failure = { error };
     },
@@ -151,14 +159,14 @@ export async function drawOnce(
   await dashboard.watch(options.sweep);
   try {
     if (options.view !== undefined) dashboard.open(options.view);
-    // What comes asks for more: twice settled is settled.
-    for (let settled = 0, waited = 0; settled < 3 && waited < ONCE_PATIENCE_MS; waited += ONCE_POLL_MS) {
+    // An answer can lead to further requests: the frame is complete when it is settled three times in a row.
+    for (let settled = 0, waited = 0; settled < 3 && waited < ONCE_TIMEOUT_MS; waited += ONCE_POLL_MS) {
       await sleep(ONCE_POLL_MS);
       if (failure !== undefined) throw failure.error;
       dashboard.tick();
       settled = dashboard.settled ? settled + 1 : 0;
     }
-    // Nobody presses keys: the line that names them is left off, and what is empty above it.
+    // Drops the key hints and the empty lines above them.
     const lines = dashboard.frame().slice(0, -1);
     return lines
       .slice(0, lines.findLastIndex(({ segments }) => segments.some(({ text }) => text.trim() !== '')) + 1)
@@ -169,22 +177,22 @@ export async function drawOnce(
   }
 }
 
-/** Ink has the keys and not the screen: taking each frame apart by the character costs it 20 ms, half of a key's wait. */
+/** Ink reads the keys but does not draw: its output takes 20 ms per frame, half of the response time of a key. */
 const INK = { debug: true, exitOnCtrlC: false, patchConsole: false } as const;
 
-/** A terminal that Ink may write to. */
-function nowhere(): NodeJS.WriteStream {
+/** Returns an output for Ink that discards everything. */
+function discardOutput(): NodeJS.WriteStream {
   const stream = new Writable({ write: (_chunk, _encoding, done) => done() });
   return Object.assign(stream, { isTTY: false, columns: DEFAULT_SIZE.columns, rows: DEFAULT_SIZE.rows }) as never;
 }
 
-/** Those that are wholly in sight. */
-function picturesOf(lines: readonly StyledLine[], size: Size): PlacedImage[] {
+/** Returns the images that are entirely within the body. */
+function imagesOf(lines: readonly StyledLine[], size: Size): PlacedImage[] {
   const last = HEADER_LINES + bodyLines(size);
   return lines.flatMap(({ spot }, row) => (spot === undefined || row + spot.lines > last ? [] : [{ ...spot, row }]));
 }
 
-/** Every key that is pressed; draws nothing. */
+/** Reports every key press. Draws nothing. */
 function Keys({ onPress }: { readonly onPress: (press: Press) => void }) {
   useInput((input, key) => onPress({ input, key }));
   return null;

@@ -6,7 +6,7 @@ import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
 import { LiveSweep } from './live-sweep.ts';
 
 const SIZE = { columns: 160, rows: 50 };
-const LOOK = { colour: true, ascii: false };
+const STYLE = { colour: true, ascii: false };
 
 export async function scrollAndSort(
   trials: number,
@@ -17,8 +17,17 @@ export async function scrollAndSort(
   const source = new SampleSource({ updates: sweep.snapshot() });
   const ignore = () => {};
   const dashboard = new Dashboard(source, {
-    ...{ style: LOOK, kitty: false, readonly: true, banner: '', size: () => SIZE, now: Date.now },
-    ...{ onChange: ignore, onLeave: ignore, onInterrupt: ignore, onEnded: ignore, onFailed: ignore },
+    style: STYLE,
+    kitty: false,
+    readonly: true,
+    banner: '',
+    size: () => SIZE,
+    now: Date.now,
+    onChange: ignore,
+    onLeave: ignore,
+    onInterrupt: ignore,
+    onEnded: ignore,
+    onFailed: ignore,
   });
   await dashboard.watch('last');
   const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -67,5 +76,5 @@ export async function scrollAndSort(
 }
 
 function paint(dashboard: Dashboard): void {
-  for (const line of dashboard.frame()) paintLine(line, SIZE.columns, LOOK);
+  for (const line of dashboard.frame()) paintLine(line, SIZE.columns, STYLE);
 }

@@ -18,7 +18,7 @@ const MOST_TRIALS = 5_000;
 
 function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): Importance {
   if (trials.length > MOST_TRIALS) {
-    const why = `importance is not reckoned here for more than ${MOST_TRIALS} trials: "trawl report" has it`;
+    const why = `importance is not computed here for more than ${MOST_TRIALS} trials; use "trawl report"`;
     return { metric, why, effects: [], interactions: [] };
   }
   const judged = trials.map((trial) => ({

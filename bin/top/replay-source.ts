@@ -35,7 +35,7 @@ export interface ReplaySource {
 }
 
 const refuse = async () => {
-  throw new RefusedError('this is a replay: nothing can be done to it');
+  throw new RefusedError('a replay cannot change the sweep');
 };
 
 /** @param speed times as fast as it was */

@@ -1,4 +1,4 @@
-/** A canvas of braille dots: two columns and four rows of them in each character. */
+/** A canvas of braille dots, two columns by four rows per character. */
 import type { Segment } from '../../lib/text/segment.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 
@@ -15,11 +15,11 @@ export class BrailleCanvas {
   readonly columns: number;
   readonly rows: number;
   readonly #dots: Uint8Array;
-  /** Who drew last in a cell, plus one; 0: nobody. */
+  /** The last series drawn in each cell, plus one; 0: none. */
   readonly #series: Uint8Array;
   readonly #letters = new Map<number, string>();
 
-  /** @param columns of characters */
+  /** @param columns in characters */
   constructor(columns: number, rows: number) {
     this.columns = columns;
     this.rows = rows;
@@ -35,7 +35,7 @@ export class BrailleCanvas {
     return this.rows * 4;
   }
 
-  /** @param x dots from the left @param y dots from the top; outside of the canvas nothing is drawn */
+  /** @param x dots from the left @param y dots from the top; dots outside the canvas are ignored */
   dot(x: number, y: number, series: number): void {
     if (x < 0 || y < 0 || x >= this.width || y >= this.height) return;
     const cell = Math.floor(y / 4) * this.columns + Math.floor(x / 2);
@@ -43,7 +43,7 @@ export class BrailleCanvas {
     this.#series[cell] = (series % 255) + 1;
   }
 
-  /** A straight line of dots (Bresenham). */
+  /** Draws a straight line of dots (Bresenham). */
   stroke(x0: number, y0: number, x1: number, y1: number, series: number): void {
     const dx = Math.abs(x1 - x0);
     const dy = -Math.abs(y1 - y0);
@@ -65,7 +65,7 @@ export class BrailleCanvas {
     }
   }
 
-  /** Puts a character in place of the cell that holds the dot, or left of it where another one stands there. */
+  /** Replaces the cell of a dot by a letter. If the cell has a letter already, uses the next free cell to its left. */
   letter(x: number, y: number, letter: string, series: number): void {
     const row = Math.floor(y / 4) * this.columns;
     let cell = row + Math.floor(x / 2);

@@ -10,13 +10,13 @@ import { stateBar } from './text-charts.ts';
 
 const anyText = fc.string({ unit: 'binary' });
 
-test('escape sequences, line breaks and bidirectional overrides are shown and not obeyed', () => {
+test('escape sequences, line breaks and bidirectional overrides are shown, not interpreted', () => {
   expect(visibleText('\u001b[31mred\u0007\n')).toBe('␛[31mred␇␊');
   expect(visibleText('a\u202eb\u009bc\u007f')).toBe('a\\u{202e}b\\u{9b}c␡');
   expect(visibleText('größe 数 🙂')).toBe('größe 数 🙂');
 });
 
-test('whatever the text, nothing that a terminal acts on is left in it', () => {
+test('visible text contains no control characters, whatever the input', () => {
   fc.assert(
     fc.property(anyText, (text) => {
       expect(visibleText(text)).not.toMatch(/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u);
@@ -25,7 +25,7 @@ test('whatever the text, nothing that a terminal acts on is left in it', () => {
   );
 });
 
-test('truncated text never takes more columns than it may, and fitting text is left alone', () => {
+test('truncated text fits the width, and text that fits is unchanged', () => {
   fc.assert(
     fc.property(anyText.map(visibleText), fc.nat(20), (text, width) => {
       const cut = truncate(text, width);
@@ -58,27 +58,27 @@ test('numbers are right-aligned, text is left-aligned', () => {
   expect([header, ...rows].map(plain)).toEqual([' loss  name', '  0.5  a', '12.25  bc']);
 });
 
-test('a piped table is never cut', () => {
+test('a table without a width limit is not truncated', () => {
   const long = 'x'.repeat(500);
   const { rows, hidden } = layoutTable([text('a', 0), text('b', 1)], [[long, long]], undefined);
   expect(plain(rows[0] ?? [])).toBe(`${long}  ${long}`);
   expect(hidden).toEqual([]);
 });
 
-test('on a narrow terminal the widest text is cut first and numbers are whole', () => {
+test('on a narrow terminal the widest text is truncated first, and numbers are not', () => {
   const columns = [number('loss', 0), text('short', 1), text('long', 2)];
   const { rows } = layoutTable(columns, [['0.0123456789', 'short', 'a very long name indeed']], 36);
   expect(plain(rows[0] ?? [])).toBe('0.0123456789  short  a very long na…');
 });
 
-test('columns for which there is no room are named', () => {
+test('columns that do not fit are reported', () => {
   const columns = ['a', 'b', 'c'].map((header, c) => number(header, c));
   const { rows, hidden } = layoutTable(columns, [['1234567890', '1234567890', '1234567890']], 25);
   expect(plain(rows[0] ?? [])).toBe('1234567890  1234567890');
   expect(hidden).toEqual(['c']);
 });
 
-test('no line of a table on a terminal is wider than the terminal', () => {
+test('no line of a table exceeds the terminal width', () => {
   const cells = fc.array(fc.tuple(anyText, anyText, fc.double().map(formatMetric)), { maxLength: 6 });
   fc.assert(
     fc.property(cells, fc.integer({ min: 1, max: 120 }), (rows, width) => {
@@ -90,7 +90,7 @@ test('no line of a table on a terminal is wider than the terminal', () => {
   );
 });
 
-test('a spread has two digits, and is no finer than its mean', () => {
+test('a standard deviation has two digits and no more decimals than its mean', () => {
   expect(formatSpread(0.168401, 0.00151)).toBe('0.16840 ±0.0015');
   expect(formatSpread(0.170051, 0.0000831)).toBe('0.17005 ±0.00008');
   expect(formatSpread(0.170051, 8.31e-9)).toBe('0.17005 ±0.00000');
@@ -98,7 +98,7 @@ test('a spread has two digits, and is no finer than its mean', () => {
   expect(formatSpread(3.1e-7, 2.2e-8)).toBe('3.100e-7 ±2.2e-8');
 });
 
-test('metrics keep five digits and say what they are not', () => {
+test('metrics have five significant digits; nan and missing values are shown', () => {
   expect([0.0123456, 21.3712345, 0, 1e-7, 12345678, Number.NaN, undefined].map(formatMetric)).toEqual([
     '0.012346',
     '21.371',
@@ -121,7 +121,7 @@ test('spans show their two largest units', () => {
   ]);
 });
 
-test('the bar is always as wide as asked, whatever the counts', () => {
+test('the state bar has the requested width, whatever the counts', () => {
   const count = fc.nat(1000);
   const counts = fc.record({
     pending: count,

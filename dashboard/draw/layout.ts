@@ -4,7 +4,7 @@ import { truncate } from '../../lib/text/truncate.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { columnsOf } from '../../lib/text/width.ts';
 
-/** The segments cut to `width` terminal columns, with an ellipsis where something was cut. */
+/** Cuts segments to `width` columns, with an ellipsis at the cut. */
 export function clip(segments: readonly Segment[], width: number): Segment[] {
   if (widthOf(segments) <= width) return [...segments];
   const kept: Segment[] = [];
@@ -16,14 +16,14 @@ export function clip(segments: readonly Segment[], width: number): Segment[] {
       left -= own;
       continue;
     }
-    // Something is cut: where this one just fits, what follows it is.
+    // When this segment fits exactly, the cut is after it.
     kept.push({ ...segment, text: truncate(own === left ? `${segment.text} ` : segment.text, left) });
     break;
   }
   return kept;
 }
 
-/** Blocks of lines beside each other, each as wide as given, with two columns between. */
+/** Places blocks of lines side by side with the given widths, two columns apart. */
 export function sideBySide(blocks: readonly (readonly StyledLine[])[], widths: readonly number[]): StyledLine[] {
   const height = Math.max(0, ...blocks.map((block) => block.length));
   const starts = widths.map((_, at) => widths.slice(0, at).reduce((sum, width) => sum + width + BETWEEN, 0));
@@ -47,8 +47,8 @@ export function sideBySide(blocks: readonly (readonly StyledLine[])[], widths: r
 const BETWEEN = 2;
 
 /**
- * Words on as many lines as they need.
- * @param indent before each line after the first
+ * Wraps text at spaces.
+ * @param indent put before every line but the first
  */
 export function wrapped(text: string, columns: number, style?: Style, indent = ''): StyledLine[] {
   const lines: string[] = [];

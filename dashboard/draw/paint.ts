@@ -3,19 +3,19 @@ import { type Segment, type StyledLine, widthOf } from '../../lib/text/segment.t
 import { columnsOf } from '../../lib/text/width.ts';
 import { clip } from './layout.ts';
 
-/** What the terminal, and the user, want of it. */
+/** What the terminal supports and the user asked for. */
 export interface TerminalStyle {
-  /** Bold, dim and reverse are no colours. */
+  /** Bold, dim and reverse do not count as colours. */
   readonly colour: boolean;
-  /** Nothing but ASCII. */
+  /** ASCII characters only. */
   readonly ascii: boolean;
-  /** Nothing but text, for a file or a pipe. */
+  /** Text without any escape sequence, for a file or a pipe. */
   readonly plain?: boolean;
 }
 
 const FIRST_GREY = 232;
 
-/** The line as the terminal gets it, at most `width` columns of it. */
+/** Returns the line with escape sequences, cut to `width` columns. */
 export function paintLine({ segments, cursor }: StyledLine, width: number, look: TerminalStyle): string {
   const cut = clip(segments, width);
   const text = cut.map((segment) => paint(segment, look, cursor ?? false)).join('');
@@ -33,7 +33,7 @@ function paint(
     const [front, back] = greys;
     return `\u001b[38;5;${FIRST_GREY + front};48;5;${FIRST_GREY + back}m${shown}\u001b[39;49m`;
   }
-  // Under the cursor colours would only cost contrast.
+  // Colours reduce the contrast of the reversed cursor row.
   if (cursor) return reverse(shown);
   if (style === undefined || (!colour && style !== 'bold' && style !== 'dim')) return shown;
   return styleText(style, shown, { validateStream: false });
@@ -41,10 +41,8 @@ function paint(
 
 const reverse = (text: string): string => (text === '' ? '' : styleText('inverse', text, { validateStream: false }));
 
-/** For terminals that show nothing but ASCII: every character of the dashboard by one that is as wide. */
-
 const BRAILLE = 0x2800;
-/** Of a braille cell, the dots of its upper two rows. */
+/** The dots of the upper two rows of a braille cell. */
 const UPPER_DOTS = 0b0001_1011;
 
 const TABLE: Readonly<Record<string, string>> = {
@@ -83,9 +81,8 @@ const TABLE: Readonly<Record<string, string>> = {
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
-/** The text in ASCII, column for column. */
+/** Replaces every character by ASCII of the same width. */
 export function ascii(text: string): string {
-  // Most text is ASCII already.
   if (/^[ -~]*$/.test(text)) return text;
   let result = '';
   for (const { segment } of graphemes.segment(text)) {

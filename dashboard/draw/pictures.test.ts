@@ -9,28 +9,28 @@ import { imageLines, imageSize, shrinkToFit } from './pixel-image.ts';
 import { plot } from './plot.ts';
 import { sparkline } from './text-charts.ts';
 
-test('a sparkline runs from the lowest block to the highest, and leaves gaps for what is no number', () => {
+test('a sparkline spans the lowest to the highest block, with gaps for NaN', () => {
   expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8)).toBe('▁▂▃▄▅▆▇█');
   expect(sparkline([1, Number.NaN, 0], 8)).toBe('█ ▁');
   expect(sparkline([3, 3], 8)).toBe('▁▁');
   expect(sparkline([], 8)).toBe('');
 });
 
-test('a sparkline of more values than columns keeps the first and the last', () => {
+test('a sparkline with more values than columns keeps the first and the last value', () => {
   const values = Array.from({ length: 100 }, (_, i) => 100 - i);
   const drawn = sparkline(values, 5);
   expect(drawn).toHaveLength(5);
   expect([drawn[0], drawn[4]]).toEqual(['█', '▁']);
 });
 
-test('a stroke of braille goes from corner to corner', () => {
+test('a braille line goes from corner to corner', () => {
   const canvas = new BrailleCanvas(2, 1);
   canvas.stroke(0, 3, 3, 0, 0);
   const text = canvas.line(0).map((segment) => segment.text);
   expect(text.join('')).toBe('⡠⠊');
 });
 
-test('a plot of one value, of equal values, and of nothing finite', () => {
+test('a plot draws a single value and equal values, and reports when no value is finite', () => {
   const of = (points: [number, number][]) =>
     plot('t', [{ name: 'a', points }], 30, 6).flatMap(({ segments }) => segments);
   for (const points of [
@@ -53,7 +53,7 @@ test('a plot of one value, of equal values, and of nothing finite', () => {
   ).toContain('no values yet');
 });
 
-test('ASCII has as many columns as what it stands for', () => {
+test('ASCII replacements keep the width', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (text) => {
       const plain = ascii(text);
@@ -63,7 +63,7 @@ test('ASCII has as many columns as what it stands for', () => {
   );
 });
 
-test('the quick way to tell a width agrees with the thorough one', () => {
+test('the fast width function agrees with string-width', () => {
   const unit = fc.constantFrom(...'aZ ~·±×…─│┤█▓▒░▀▁▲▼▸▾★●→⠀⣿漢é', '👩‍👩‍👧');
   fc.assert(
     fc.property(fc.string({ unit }), (text) => {
@@ -78,7 +78,7 @@ const CHECKS = {
   pixels: Uint8Array.from([255, 255, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255]),
 };
 
-test('two pixels share a character where there are greys, and a shade where there are none', () => {
+test('two pixels share a character: two greys with colours, one shade without', () => {
   const [first] = imageLines(CHECKS, 1, { colour: true, ascii: false });
   expect(first?.segments).toEqual([
     { text: '▀▀', greys: [23, 0] },
@@ -88,7 +88,7 @@ test('two pixels share a character where there are greys, and a shade where ther
   expect(plain.map(({ segments }) => segments.map(({ text }) => text).join(''))).toEqual(['++++', '++++']);
 });
 
-test('a picture is shrunk until it fits', () => {
+test('an image is shrunk until it fits', () => {
   const size = fc.integer({ min: 1, max: 300 });
   fc.assert(
     fc.property(
@@ -97,8 +97,8 @@ test('a picture is shrunk until it fits', () => {
       fc.integer({ min: 1, max: 200 }),
       fc.integer({ min: 1, max: 60 }),
       (width, height, columns, lines) => {
-        const picture = { width, height, pixels: new Uint8Array(width * height) };
-        const drawn = imageSize(picture, shrinkToFit(picture, columns, lines));
+        const image = { width, height, pixels: new Uint8Array(width * height) };
+        const drawn = imageSize(image, shrinkToFit(image, columns, lines));
         expect(drawn.columns).toBeLessThanOrEqual(columns);
         expect(drawn.lines).toBeLessThanOrEqual(lines);
       },
@@ -106,7 +106,7 @@ test('a picture is shrunk until it fits', () => {
   );
 });
 
-test('a PNG goes to a terminal with graphics in chunks, and comes out whole', () => {
+test('a PNG is sent in chunks that add up to the whole file', () => {
   const png = Uint8Array.from({ length: 10_000 }, (_, i) => i % 251);
   const chunks = transmit(7, png).split('\u001b\\').filter(Boolean);
   expect(chunks[0]).toSatisfy((chunk: string) => chunk.startsWith('\u001b_Ga=t,f=100,q=2,i=7,m=1;'));

@@ -1,4 +1,4 @@
-/** Grey pictures in characters: two pixels a character where there are colours, shades where there are none. */
+/** Greyscale images drawn with characters: two pixels per character with colours, shades without. */
 
 import type { Segment, StyledLine } from '../../lib/text/segment.ts';
 import type { TerminalStyle } from './paint.ts';
@@ -14,26 +14,26 @@ const GREYS = 24;
 const SHADES = ' ░▒▓█';
 const ASCII_SHADES = ' .:-=+*#%@';
 
-/** Columns and lines that a picture takes at a scale of one over `shrink`. */
+/** Returns the columns and lines of an image scaled by 1 / `shrink`. */
 export function imageSize({ width, height }: PixelImage, shrink: number): { columns: number; lines: number } {
   return { columns: Math.ceil(width / shrink), lines: Math.ceil(height / shrink / 2) };
 }
 
-/** The least shrinking at which the picture fits. */
-export function shrinkToFit(picture: PixelImage, columns: number, lines: number): number {
-  const exact = Math.max(1, picture.width / Math.max(1, columns), picture.height / 2 / Math.max(1, lines));
+/** Returns the smallest shrink factor at which the image fits. */
+export function shrinkToFit(image: PixelImage, columns: number, lines: number): number {
+  const exact = Math.max(1, image.width / Math.max(1, columns), image.height / 2 / Math.max(1, lines));
   return Number.isInteger(exact) ? exact : Math.ceil(exact * 8) / 8;
 }
 
-/** @param shrink pixels that become one, in each direction */
-export function imageLines(picture: PixelImage, shrink: number, look: TerminalStyle): StyledLine[] {
-  const { columns, lines } = imageSize(picture, shrink);
+/** @param shrink number of pixels per drawn pixel, in each direction */
+export function imageLines(image: PixelImage, shrink: number, look: TerminalStyle): StyledLine[] {
+  const { columns, lines } = imageSize(image, shrink);
   const shades = look.ascii ? ASCII_SHADES : SHADES;
   return Array.from({ length: lines }, (_, row): StyledLine => {
     const segments: { text: string; greys?: Segment['greys'] }[] = [];
     for (let column = 0; column < columns; column++) {
-      const upper = mean(picture, column, row * 2, shrink);
-      const lower = mean(picture, column, row * 2 + 1, shrink);
+      const upper = mean(image, column, row * 2, shrink);
+      const lower = mean(image, column, row * 2 + 1, shrink);
       if (!look.colour || look.ascii) {
         const level = Math.round(((upper + lower) / 510) * (shades.length - 1));
         segments.push({ text: shades[level] ?? ' ' });
@@ -50,7 +50,7 @@ export function imageLines(picture: PixelImage, shrink: number, look: TerminalSt
 
 const grey = (value: number): number => Math.round((value / 255) * (GREYS - 1));
 
-/** The mean over the pixels that become one. */
+/** Returns the mean of the source pixels of a drawn pixel. */
 function mean({ width, height, pixels }: PixelImage, x: number, y: number, shrink: number): number {
   const [fromX, toX] = [
     Math.floor(x * shrink),

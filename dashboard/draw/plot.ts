@@ -1,4 +1,4 @@
-/** Curves with their axes: braille dots, the range at the left, the first and last epoch below. */
+/** Charts of curves: braille dots, the value range on the left, the first and last epoch below. */
 
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
@@ -10,7 +10,7 @@ import { BrailleCanvas } from './braille.ts';
 
 export interface ChartSeries {
   readonly name: string;
-  /** In order of x; what is not finite breaks the line. */
+  /** By ascending x. Values that are not finite break the line. */
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
@@ -18,7 +18,7 @@ const AXIS = 11;
 
 export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';
 
-/** @param width columns in all @param height lines in all, title and axis among them */
+/** @param width total columns @param height total lines, including title and axis */
 export function plot(title: string, series: readonly ChartSeries[], width: number, height: number): StyledLine[] {
   const heading = line(truncate(visibleText(title), width), 'bold');
   const rows = height - 2;
@@ -31,7 +31,7 @@ export function plot(title: string, series: readonly ChartSeries[], width: numbe
   const canvas = new BrailleCanvas(columns, rows);
   const xOf = (x: number) => Math.round(share(x, lowX, highX) * (canvas.width - 1));
   const yOf = (y: number) => Math.round((1 - share(y, lowY, highY)) * (canvas.height - 1));
-  // The first is drawn last: it is the one that matters most, and lies over the others.
+  // The first series is the most important one: it is drawn last, on top of the others.
   for (const [s, { points }] of [...series.entries()].reverse()) {
     let before: readonly [number, number] | undefined;
     for (const [x, y] of points) {
@@ -45,7 +45,7 @@ export function plot(title: string, series: readonly ChartSeries[], width: numbe
       before = at;
     }
   }
-  // Letters over the lines, so that none is hidden.
+  // Letters are drawn after all lines, so that no line hides one.
   if (series.length > 1) {
     series.forEach(({ points }, s) => {
       const last = points.findLast(([, y]) => Number.isFinite(y));
@@ -65,7 +65,7 @@ export function plot(title: string, series: readonly ChartSeries[], width: numbe
   return [heading, ...body, line(truncate(foot, width), 'dim')];
 }
 
-/** `a latent_dim=15  b latent_dim=30`: which curve is whose, on as many lines as that needs. */
+/** Returns the legend, such as `a latent_dim=15  b latent_dim=30`, wrapped to `width`. */
 export function legend(series: readonly ChartSeries[], width: number): StyledLine[] {
   const lines: Segment[][] = [];
   let left = 0;
@@ -91,5 +91,5 @@ function rangeOf(values: readonly number[]): [number, number] {
   return [low, high];
 }
 
-/** Where a value stands between two others, 0 to 1; a range of nothing is all middle. */
+/** Returns the position of a value in a range, 0 to 1; 0.5 in an empty range. */
 const share = (value: number, low: number, high: number): number => (high > low ? (value - low) / (high - low) : 0.5);

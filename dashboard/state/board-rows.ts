@@ -1,47 +1,47 @@
-/** The leaderboard's lines in their order: configs, and below an unfolded one its replicates. */
+/** The rows of the leaderboard in order: configs, with the replicates of unfolded configs below them. */
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { ConfigRow } from './config-row.ts';
 import type { Order } from './order.ts';
 
 export interface BoardRow {
-  /** The config's id, or the trial's. */
+  /** The id of the config or the replicate. */
   readonly id: string;
   readonly config: ConfigRow;
-  /** Of a replicate; undefined: the line is the config's. */
+  /** The replicate; undefined: the row is a config. */
   readonly trial: Trial | undefined;
 }
 
 export interface BoardRows {
   readonly length: number;
   slice(from: number, to: number): BoardRow[];
-  /** -1: it is not there. */
+  /** Returns -1 when there is no such row. */
   indexOf(id: string): number;
 }
 
-const configLine = (config: ConfigRow): BoardRow => ({ id: config.id, config, trial: undefined });
+const configRow = (config: ConfigRow): BoardRow => ({ id: config.id, config, trial: undefined });
 
 export function boardRows({ rows: configs }: Order<ConfigRow>, unfolded: ReadonlySet<string>): BoardRows {
   if (unfolded.size > 0) {
     const rows = configs.flatMap((row): BoardRow[] => {
-      if (!unfolded.has(row.id) || row.trials.length === 1) return [configLine(row)];
-      return [configLine(row), ...row.trials.map((trial) => ({ id: trial.id, config: row, trial }))];
+      if (!unfolded.has(row.id) || row.trials.length === 1) return [configRow(row)];
+      return [configRow(row), ...row.trials.map((trial) => ({ id: trial.id, config: row, trial }))];
     });
     return {
       length: rows.length,
       slice: (from, to) => rows.slice(from, to),
-      indexOf: remembering((id) => rows.findIndex((row) => row.id === id)),
+      indexOf: cached((id) => rows.findIndex((row) => row.id === id)),
     };
   }
-  // The usual case, whatever the sweep's size: nothing is made but what is on the screen.
+  // Without unfolded configs, only the visible rows are created.
   return {
     length: configs.length,
-    slice: (from, to) => configs.slice(from, to).map(configLine),
-    indexOf: remembering((id) => configs.findIndex((row) => row.id === id)),
+    slice: (from, to) => configs.slice(from, to).map(configRow),
+    indexOf: cached((id) => configs.findIndex((row) => row.id === id)),
   };
 }
 
-/** The cursor's row is asked for several times a frame. */
-function remembering(find: (id: string) => number): (id: string) => number {
+/** Remembers the last lookup: the cursor's row is looked up several times per frame. */
+function cached(find: (id: string) => number): (id: string) => number {
   let last: { readonly id: string; readonly at: number } | undefined;
   return (id) => {
     if (last?.id !== id) last = { id, at: find(id) };

@@ -4,11 +4,11 @@ import { toWire } from '../../lib/domain/parameters.ts';
 import { endedTrial, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
 import { meanOf } from './config-row.ts';
-import { orderOf, placeOf, reorder } from './order.ts';
+import { orderOf, rankOf, reorder } from './order.ts';
 import { EMPTY_STATE, reduceAll } from './reducer.ts';
 
 const value = fc.constantFrom(0.1, 0.2, 0.3, 0.4, Number.NaN);
-/** Which trial reports what. */
+/** Trial index, test_loss and psnr of each report. */
 const reports = fc.array(fc.tuple(fc.nat(11), value, value), { maxLength: 40 });
 
 const trialOf = (index: number, test_loss: number, psnr: number) => ({
@@ -24,7 +24,7 @@ const stateOf = (all: readonly (readonly [number, number, number])[]) => {
   return reduceAll(EMPTY_STATE, [snapshot(sampleSweep(), trials)]);
 };
 
-test('a board that is kept up to date is the board made anew, in whatever parts the reports come', () => {
+test('an incrementally updated board equals a rebuilt one, however the reports are split', () => {
   fc.assert(
     fc.property(reports, fc.integer({ min: 1, max: 7 }), (all, step) => {
       let board = updateBoard(EMPTY_BOARD, stateOf([]), undefined).board;
@@ -32,17 +32,17 @@ test('a board that is kept up to date is the board made anew, in whatever parts 
         const changed = new Set(all.slice(at, at + step).map(([index]) => `trial-${index}`));
         board = updateBoard(board, stateOf(all.slice(0, at + step)), changed).board;
       }
-      const anew = updateBoard(EMPTY_BOARD, stateOf(all), undefined).board;
+      const rebuilt = updateBoard(EMPTY_BOARD, stateOf(all), undefined).board;
       const byId = (rows: typeof board.configs) => rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-      expect(byId(board.configs)).toEqual(byId(anew.configs));
-      expect(board.ranked.map(({ rows }) => rows)).toEqual(anew.ranked.map(({ rows }) => rows));
-      expect(board.pareto).toEqual(anew.pareto);
-      expect(board.metricNames).toEqual(anew.metricNames);
+      expect(byId(board.configs)).toEqual(byId(rebuilt.configs));
+      expect(board.ranked.map(({ rows }) => rows)).toEqual(rebuilt.ranked.map(({ rows }) => rows));
+      expect(board.pareto).toEqual(rebuilt.pareto);
+      expect(board.metricNames).toEqual(rebuilt.metricNames);
     }),
   );
 });
 
-test('the Pareto front holds exactly those that none beats in both metrics', () => {
+test('the Pareto front holds exactly the configs that no other config dominates', () => {
   fc.assert(
     fc.property(reports, (all) => {
       const { board } = updateBoard(EMPTY_BOARD, stateOf(all), undefined);
@@ -58,7 +58,7 @@ test('the Pareto front holds exactly those that none beats in both metrics', () 
   );
 });
 
-test('an order that is kept up to date is the order made anew', () => {
+test('an incrementally updated order equals a rebuilt one', () => {
   const row = fc.record({ index: fc.nat(30), key: fc.option(fc.oneof(fc.nat(5), fc.constantFrom('a', 'b'))) });
   fc.assert(
     fc.property(fc.array(row), fc.array(row), fc.boolean(), fc.nat(5), (before, after, descending, least) => {
@@ -78,8 +78,8 @@ test('an order that is kept up to date is the order made anew', () => {
   );
 });
 
-test('equal values share a place, and the next has the place after them', () => {
+test('equal values share a rank, and the next value skips the shared ranks', () => {
   const rows = [0.2, 0.1, 0.2, 0.3].map((loss, index) => ({ id: `${index}`, index, loss }));
   const order = orderOf(rows, { key: ({ loss }) => loss, descending: false, keep: () => true });
-  expect(rows.map(({ loss }) => placeOf(order, loss))).toEqual([2, 1, 2, 4]);
+  expect(rows.map(({ loss }) => rankOf(order, loss))).toEqual([2, 1, 2, 4]);
 });

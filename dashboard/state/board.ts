@@ -1,4 +1,4 @@
-/** What the leaderboard is made of, kept up to date with the trials: configs, their places, the Pareto front. */
+/** The data of the leaderboard, updated incrementally: configs, their ranks and the Pareto front. */
 
 import { configIdOf } from '../../lib/domain/configs.ts';
 import { type RankedMetric, rankedMetrics } from '../../lib/domain/ranking.ts';
@@ -8,17 +8,17 @@ import { type Change, type Order, orderOf, reorder } from './order.ts';
 import type { DashboardState } from './reducer.ts';
 
 export interface Board {
-  /** In order of index; those that came later in the order of their coming. */
+  /** By index; configs that arrived later follow in order of arrival. */
   readonly configs: readonly ConfigRow[];
-  /** Where in `configs` each is, by id. */
+  /** The position of each config in `configs`, by id. */
   readonly at: ReadonlyMap<string, number>;
-  /** One or two: what the leaderboard ranks by. */
+  /** The one or two metrics that the leaderboard ranks by. */
   readonly metrics: readonly RankedMetric[];
-  /** By each of them, best first; configs without a value are not in. */
+  /** One order per metric, best first, without configs that have no value. */
   readonly ranked: readonly Order<ConfigRow>[];
-  /** Ids of the configs that none beats in both metrics. Empty where there is one metric only. */
+  /** Ids of the configs on the Pareto front of both metrics. Empty with one metric. */
   readonly pareto: ReadonlySet<string>;
-  /** Every metric that a trial has reported, in order of the alphabet. */
+  /** Every reported metric, sorted by name. */
   readonly metricNames: readonly string[];
 }
 
@@ -31,11 +31,12 @@ export const EMPTY_BOARD: Board = {
   metricNames: [],
 };
 
-/** The configs that changed, by id: what orders over them are brought up to date with. */
+/** The changed configs by id, for updating orders over them. */
 export type ChangedConfigs = ReadonlyMap<string, Change<ConfigRow>>;
 
 /**
- * @param changed trials that are new or other than before; undefined: begin anew
+ * Updates the board for changed trials.
+ * @param changed ids of new and changed trials; undefined: rebuild the board
  */
 export function updateBoard(
   board: Board,
@@ -44,7 +45,7 @@ export function updateBoard(
 ): { readonly board: Board; readonly changed: ChangedConfigs | undefined } {
   if (state.sweep === undefined) return { board: EMPTY_BOARD, changed: undefined };
   if (changed?.size === 0) return { board, changed: new Map() };
-  // In order of index from the beginning: orders over them have it as they need it.
+  // A rebuilt board is sorted by index, as orders require.
   const trials =
     changed === undefined ? [...state.trials.values()].sort((a, b) => a.index - b.index) : trialsOf(state, changed);
   const before = changed === undefined ? EMPTY_BOARD : board;
@@ -67,7 +68,7 @@ function* trialsOf(state: DashboardState, ids: ReadonlySet<string>): Generator<T
   }
 }
 
-/** The configs with these trials in place of those of the same id. */
+/** Adds or replaces trials. */
 function withTrials(board: Board, trials: Iterable<Trial>) {
   const configs = [...board.configs];
   let at = board.at as Map<string, number>;
@@ -78,12 +79,12 @@ function withTrials(board: Board, trials: Iterable<Trial>) {
     const known = place === undefined ? undefined : configs[place];
     const row = known === undefined ? { id, index: trial.index, trials: [trial] as const } : withTrial(known, trial);
     if (place === undefined) {
-      // Copied only when a config is new: of a sweep that runs none is.
+      // Copied only for a new config, which is rare in a running sweep.
       if (at === board.at) at = new Map(at);
       at.set(id, configs.length);
       configs.push(row);
     } else configs[place] = row;
-    // Of several changes at once the first one knows what was before.
+    // With several changes to one config, the first holds its previous row.
     touched.set(id, { before: touched.has(id) ? touched.get(id)?.before : known, after: row });
   }
   return { configs, at, touched };
@@ -113,25 +114,25 @@ const rankingOf = ({ name, goal }: RankedMetric) => ({
   keep: (row: ConfigRow) => meanOf(row, name) !== undefined,
 });
 
-/** Walks the first order from its best, keeping whoever is better in the second than all before. */
+/** Walks the first order from the best row, and keeps each row that is better in the second metric than all before it. */
 function paretoFront(metrics: readonly RankedMetric[], ranked: readonly Order<ConfigRow>[]): ReadonlySet<string> {
   const [, second] = metrics;
   const [first] = ranked;
   const front = new Set<string>();
   if (second === undefined || first === undefined) return front;
-  /** Less is better; what has no value is worse than all that have. */
+  /** Lower is better; a row without a value is worst. */
   const cost = (row: ConfigRow): number => {
     const value = meanOf(row, second.name);
     if (value === undefined) return Number.POSITIVE_INFINITY;
     return second.goal === 'minimize' ? value : -value;
   };
   const { rows, keys } = first;
-  // Who has the second metric's best value beats all that follow: two metrics that agree are done after a few rows.
+  // The row with the best value of the second metric dominates all later rows, so metrics that agree need few steps.
   const top = ranked[1]?.rows[0];
   const unbeatable = top === undefined ? Number.NEGATIVE_INFINITY : cost(top);
   let best = Number.POSITIVE_INFINITY;
   for (let from = 0; from < rows.length && best > unbeatable; ) {
-    // Equals in the first metric beat each other by the second alone.
+    // Rows that are equal in the first metric compare by the second.
     let until = from + 1;
     while (until < rows.length && keys[until] === keys[from]) until++;
     const equals = rows.slice(from, until);

@@ -6,9 +6,9 @@ import { type TrialStateName, trialState } from '../../proto/names.ts';
 export interface ConfigRow {
   /** The config's id. */
   readonly id: string;
-  /** Of its first trial. */
+  /** The index of its first trial. */
   readonly index: number;
-  /** In order of index; at least one. */
+  /** The replicates, by index. */
   readonly trials: readonly [Trial, ...Trial[]];
 }
 
@@ -18,7 +18,7 @@ export const meanOf = ({ trials }: ConfigRow, metric: string): number | undefine
 /** Returns mean and standard deviation over the row's replicates. */
 export const spreadOf = ({ trials }: ConfigRow, metric: string): Spread | undefined => configSpread(trials, metric);
 
-/** The trial that stands for the config: of its best result by the metric, else the one that came furthest. */
+/** Returns the trial that represents the config: the one with the best result, otherwise the one with the most epochs. */
 export function bestTrial({ trials }: ConfigRow, metric: string, minimize: boolean): Trial {
   if (trials.length === 1) return trials[0];
   const sign = minimize ? 1 : -1;
@@ -29,7 +29,7 @@ export function bestTrial({ trials }: ConfigRow, metric: string, minimize: boole
   });
 }
 
-/** What matters most first. */
+/** Most important first. */
 const PRECEDENCE: readonly TrialStateName[] = [
   'running',
   'failed',
@@ -40,7 +40,7 @@ const PRECEDENCE: readonly TrialStateName[] = [
   'succeeded',
 ];
 
-/** The state of its replicates, the one that matters most first; how many are in it where they differ. */
+/** Returns the most important state among the replicates, and how many of them have it. */
 export function configState({ trials }: ConfigRow): { readonly state: TrialStateName; readonly count: number } {
   if (trials.length === 1) return { state: trialState.of(trials[0].state), count: 1 };
   const states = trials.map((trial) => trialState.of(trial.state));

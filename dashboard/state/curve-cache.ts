@@ -1,31 +1,31 @@
 /**
- * Metrics over epochs of the trials that are looked at. They are fetched when a trial comes into sight, and then grow
- * with its reports; those out of sight for longest are forgotten, so that a sweep of any size fits into memory.
+ * The curves of recently visible trials. A curve is fetched when its trial becomes visible and then grows with the trial's
+ * reports. The least recently visible curves are evicted, so memory does not grow with the sweep.
  */
 import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
-/** A point of a curve; epochs rise. */
+/** A point of a curve. Epochs ascend. */
 export type CurvePoint = Pick<Report, 'epoch' | 'metrics'>;
 
-/** More than two screens of the largest terminal. */
+/** More than two screens of a large terminal. */
 const MAX_CURVES = 400;
 
 interface Entry {
-  /** The attempt that the points are of: another one begins anew. */
+  /** The attempt of the points. A new attempt clears them. */
   attempt: number;
   points: CurvePoint[];
   fetched: boolean;
 }
 
 export class CurveCache {
-  /** In order of when they were last looked at. */
+  /** Least recently visible first. */
   readonly #entries = new Map<string, Entry>();
 
   get(trialId: string): readonly CurvePoint[] {
     return this.#entries.get(trialId)?.points ?? [];
   }
 
-  /** Says which trials are looked at now. @returns those whose points so far are still to be fetched */
+  /** Marks trials as visible. @returns the ids of the trials whose points must be fetched */
   touch(trials: readonly Trial[]): string[] {
     const missing: string[] = [];
     for (const trial of trials) {
@@ -43,7 +43,7 @@ export class CurveCache {
     return missing;
   }
 
-  /** Takes what was fetched; later points that came meanwhile stay. */
+  /** Stores fetched points, and keeps later ones that arrived meanwhile. */
   store(trialId: string, reports: readonly CurvePoint[]): void {
     const entry = this.#entries.get(trialId);
     if (entry === undefined) return;
@@ -52,12 +52,12 @@ export class CurveCache {
     entry.fetched = true;
   }
 
-  /** Asks for everything again: reports may have been missed. */
+  /** Marks every curve for fetching: reports may have been missed. */
   invalidate(): void {
     for (const entry of this.#entries.values()) entry.fetched = false;
   }
 
-  /** Takes a trial's row of the Watch stream. */
+  /** Adds a report from a trial's row in the Watch stream. */
   append(trial: Trial): void {
     const entry = this.#entries.get(trial.id);
     if (entry !== undefined) this.#append(entry, trial);
@@ -65,14 +65,14 @@ export class CurveCache {
 
   #append(entry: Entry, { attempts, epoch, metrics }: Trial): void {
     if (attempts !== entry.attempt) {
-      // Another attempt: it may go on from a checkpoint, which only the coordinator knows.
+      // The new attempt may resume from a checkpoint; only the coordinator has the earlier points.
       entry.attempt = attempts;
       entry.fetched = epoch === 0;
       entry.points = [];
     }
     const last = entry.points.at(-1)?.epoch ?? 0;
     if (epoch <= last || epoch === 0) return;
-    // Several epochs between two messages: what is between is fetched.
+    // Epochs are missing between two messages: fetch them.
     if (epoch > last + 1) entry.fetched = false;
     entry.points.push({ epoch, metrics });
   }

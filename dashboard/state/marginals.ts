@@ -1,4 +1,4 @@
-/** What a metric comes to at each value of a parameter, over everything else. */
+/** A metric at each value of one parameter or of two, over all other parameters. */
 
 import { max, min } from 'd3-array';
 import { parameterText } from '../../lib/domain/parameters.ts';
@@ -10,26 +10,26 @@ export interface Level {
   readonly mean: number;
   readonly std: number;
   readonly best: number;
-  /** Trials. */
+  /** The number of trials. */
   readonly n: number;
 }
 
-/** One value has too many companions to be drawn: only so many are told apart. */
+/** More values of a parameter are not shown. */
 const MAX_LEVELS = 60;
 
 const levels = new WeakMap<readonly ConfigRow[], Map<string, Level[]>>();
 
-/** As `levelsOf`; the same question about the same configs is answered from memory. */
+/** Returns the levels of a parameter, cached per list of configs. */
 export function marginalLevels(configs: readonly ConfigRow[], parameter: string, metric: string, minimize: boolean) {
   const known = levels.get(configs) ?? new Map<string, Level[]>();
   levels.set(configs, known);
-  const question = JSON.stringify([parameter, metric, minimize]);
-  const answer = known.get(question) ?? levelsOf(configs, parameter, metric, minimize);
-  known.set(question, answer);
+  const key = JSON.stringify([parameter, metric, minimize]);
+  const answer = known.get(key) ?? levelsOf(configs, parameter, metric, minimize);
+  known.set(key, answer);
   return answer;
 }
 
-/** In order of value, numbers by size; values without a result are not in. At most MAX_LEVELS. */
+/** Returns up to MAX_LEVELS levels that have results, sorted by value. */
 function levelsOf(configs: readonly ConfigRow[], parameter: string, metric: string, minimize: boolean): Level[] {
   const groups = new Map<string, number[]>();
   for (const { trials } of configs) {
@@ -60,7 +60,7 @@ export interface CrossTable {
 
 const crossings = new WeakMap<readonly ConfigRow[], { question: string; answer: CrossTable }>();
 
-/** The metric's mean at each pair of values of two parameters; the last answer about the same configs is remembered. */
+/** Returns the metric's mean at each pair of values of two parameters. Caches the last table per list of configs. */
 export function crossTable(configs: readonly ConfigRow[], pair: readonly [string, string], metric: string): CrossTable {
   const question = JSON.stringify([pair, metric]);
   const known = crossings.get(configs);

@@ -1,43 +1,42 @@
-/** Rows kept in order while some of them change: what did not change is not sorted again. */
+/** A sorted list of rows that is updated without sorting unchanged rows again. */
 
 import { radixOrder } from './radix-order.ts';
 
 export type SortKey = number | string | undefined;
 
 export interface Ordering<Row> {
-  /** By which a row stands; rows without a key come last, whichever way the order is. */
+  /** The sort key. Rows without a key come last in either direction. */
   readonly key: (row: Row) => SortKey;
   readonly descending: boolean;
-  /** Rows that are in at all. */
+  /** Whether the row is included. */
   readonly keep: (row: Row) => boolean;
 }
 
 /**
- * Rows and their keys side by side: an object a row would be most of what a sort of a very large sweep leaves for the
- * garbage collector.
+ * Rows and their keys in parallel arrays: one object per row would produce most of the garbage of sorting a large sweep.
  */
 export interface Order<Row> {
   readonly ordering: Ordering<Row>;
   readonly rows: readonly Row[];
-  /** What each row stood by when it was put there, as a number: see Scale. */
+  /** The numeric key of each row at the time of sorting: see Scale. */
   readonly keys: Float64Array;
   readonly scale: Scale;
 }
 
 interface Indexed {
   readonly id: string;
-  /** Decides between equals, so that they do not jump about. */
+  /** Breaks ties, so that the order is stable. */
   readonly index: number;
 }
 
-/** Every key as a number that stands as it does: words by their place behind all numbers, none at the very end. */
+/** Maps every key to a number of the same order: words after all numbers, missing keys last. */
 interface Scale {
   readonly words: ReadonlyMap<string, number>;
-  /** What is not a number stands nowhere among numbers. */
+  /** The number of a missing key. */
   readonly none: number;
 }
 
-/** Everything anew. */
+/** Sorts all rows. */
 export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Ordering<Row>): Order<Row> {
   const { descending } = ordering;
   const kept: Row[] = [];
@@ -55,50 +54,50 @@ export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Orde
   return { ordering, rows: sortedRows, keys: sortedKeys, scale };
 }
 
-/** A row as it was, undefined where it is new, and as it is. */
+/** A row before (undefined: new) and after a change. */
 export interface Change<Row> {
   readonly before: Row | undefined;
   readonly after: Row;
 }
 
 /**
- * The order with some rows changed: each is looked up where it stood and put where it stands, and the rest is copied.
+ * Applies changes: removes each changed row from its old position, inserts it at its new one, and copies the rest.
  * @param changes by id
  */
 export function reorder<Row extends Indexed>(order: Order<Row>, changes: ReadonlyMap<string, Change<Row>>): Order<Row> {
   if (changes.size === 0) return order;
   const { ordering, rows, keys, scale } = order;
-  const left: number[] = [];
-  const fresh: { readonly row: Row; readonly key: number }[] = [];
+  const removed: number[] = [];
+  const inserted: { readonly row: Row; readonly key: number }[] = [];
   for (const { before, after } of changes.values()) {
-    if (before !== undefined && ordering.keep(before)) left.push(positionOf(order, before));
+    if (before !== undefined && ordering.keep(before)) removed.push(positionOf(order, before));
     if (!ordering.keep(after)) continue;
     const key = numberOf(ordering.key(after), scale);
-    // A word that has no place yet.
+    // A new word: rebuild the scale.
     if (key === undefined) return orderOf(withChanges(rows, changes), ordering);
-    fresh.push({ row: after, key });
+    inserted.push({ row: after, key });
   }
-  left.sort((a, b) => a - b);
-  fresh.sort((a, b) => compare(a.key, a.row.index, b.key, b.row.index, ordering.descending));
-  const gone = left.filter((at) => at >= 0).length;
-  const nextRows = new Array<Row>(rows.length - gone + fresh.length);
+  removed.sort((a, b) => a - b);
+  inserted.sort((a, b) => compare(a.key, a.row.index, b.key, b.row.index, ordering.descending));
+  const gone = removed.filter((at) => at >= 0).length;
+  const nextRows = new Array<Row>(rows.length - gone + inserted.length);
   const nextKeys = new Float64Array(nextRows.length);
   let to = 0;
   let from = 0;
-  let leaving = left.length - gone;
-  /** Those up to there, but for the ones that leave. */
+  let nextRemoved = removed.length - gone;
+  /** Copies rows up to a position, without the removed ones. */
   const copy = (until: number) => {
     while (from < until) {
-      const end = Math.min(until, left[leaving] ?? until);
+      const end = Math.min(until, removed[nextRemoved] ?? until);
       nextKeys.set(keys.subarray(from, end), to);
       while (from < end) nextRows[to++] = rows[from++] as Row;
-      if (from === left[leaving]) {
+      if (from === removed[nextRemoved]) {
         from++;
-        leaving++;
+        nextRemoved++;
       }
     }
   };
-  for (const { row, key } of fresh) {
+  for (const { row, key } of inserted) {
     copy(Math.max(from, firstAfter(order, key, row.index)));
     nextRows[to] = row;
     nextKeys[to++] = key;
@@ -115,16 +114,16 @@ function* withChanges<Row extends Indexed>(
   for (const { after } of changes.values()) yield after;
 }
 
-/** Where a row stands that is in the order. */
+/** Returns the position of a row in the order. */
 function positionOf<Row extends Indexed>(order: Order<Row>, row: Row): number {
   const key = numberOf(order.ordering.key(row), order.scale);
   const at = key === undefined ? -1 : firstAfter(order, key, row.index) - 1;
   if (order.rows[at]?.id === row.id) return at;
-  // Its key is not what it was: some (such as how long a trial runs) change by themselves.
+  // Some keys, such as the running time, change without an update.
   return order.rows.findIndex(({ id }) => id === row.id);
 }
 
-/** How many rows stand before or at one of this key and index. */
+/** Returns the number of rows that are not after a row with this key and index. */
 function firstAfter<Row extends Indexed>({ rows, keys, ordering }: Order<Row>, key: number, index: number): number {
   let low = 0;
   let high = rows.length;
@@ -142,10 +141,10 @@ function compare(a: number, aIndex: number, b: number, bIndex: number, descendin
   return a < b !== descending ? -1 : 1;
 }
 
-/** Fewer are sorted sooner by comparing. */
+/** Below this number of rows, comparing is faster. */
 const RADIX_FROM = 1_000;
 
-/** @returns of use until the next call; equals stay as they are */
+/** Sorts stably. @returns an array that is valid until the next call */
 function indicesInOrder(keys: Float64Array, descending: boolean): Uint32Array {
   if (keys.length >= RADIX_FROM) return radixOrder(keys, descending);
   const order = Uint32Array.from(keys, (_, i) => i);
@@ -167,11 +166,11 @@ function keysOf<Row>(rows: readonly Row[], { key, descending }: Ordering<Row>) {
   const found = new Set<string>();
   for (let i = 0; i < rows.length; i++) {
     const own = key(rows[i] as Row);
-    // Not a number for now: words have their places when all are known.
+    // NaN marks words, which get numbers once all words are known.
     keys[i] = typeof own === 'string' ? Number.NaN : own === undefined || Number.isNaN(own) ? none : own;
     if (typeof own === 'string') found.add(own);
   }
-  const scale: Scale = { words: placesOf(found), none };
+  const scale: Scale = { words: numberWords(found), none };
   if (found.size === 0) return { keys, scale };
   for (let i = 0; i < rows.length; i++) {
     if (Number.isNaN(keys[i])) keys[i] = numberOf(key(rows[i] as Row), scale) ?? none;
@@ -179,19 +178,19 @@ function keysOf<Row>(rows: readonly Row[], { key, descending }: Ordering<Row>) {
   return { keys, scale };
 }
 
-function placesOf(words: ReadonlySet<string>): ReadonlyMap<string, number> {
+function numberWords(words: ReadonlySet<string>): ReadonlyMap<string, number> {
   const share = 0.25 / (words.size + 1);
   return new Map([...words].sort().map((word, i) => [word, Number.MAX_VALUE * (0.5 + share * (i + 1))]));
 }
 
-/** @returns undefined for a word that has no place */
+/** @returns undefined for an unknown word */
 function numberOf(key: SortKey, { words, none }: Scale): number | undefined {
   if (typeof key === 'string') return words.get(key);
   return key === undefined || Number.isNaN(key) ? none : key;
 }
 
-/** The place of a key, from 1: one more than the rows that are strictly better. The order has numbers for keys. */
-export function placeOf<Row>({ keys, ordering }: Order<Row>, key: number): number {
+/** Returns the rank of a key, from 1: one more than the number of strictly better rows. For orders with numeric keys. */
+export function rankOf<Row>({ keys, ordering }: Order<Row>, key: number): number {
   let low = 0;
   let high = keys.length;
   while (low < high) {

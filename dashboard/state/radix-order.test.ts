@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { orderOf } from './order.ts';
 import { radixOrder } from './radix-order.ts';
 
-test('the order of any numbers is that of comparing them, equals as they came', () => {
+test('radix order equals the stable comparison order', () => {
   expect(endianness()).toBe('LE');
   fc.assert(
     fc.property(fc.array(fc.double({ noNaN: true })), fc.boolean(), (values, descending) => {
@@ -16,7 +16,7 @@ test('the order of any numbers is that of comparing them, equals as they came', 
   );
 });
 
-test('a large order of numbers, words and nothing is that of a small one', () => {
+test('a large order of numbers, words and missing keys matches a small one', () => {
   const key = fc.option(fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom('a', 'b', 'c')), { nil: undefined });
   fc.assert(
     fc.property(fc.array(key, { minLength: 4, maxLength: 12 }), fc.boolean(), (keys, descending) => {

@@ -3,7 +3,7 @@ const BUCKETS = 1 << BITS;
 const PASSES = 64 / BITS;
 const SIGN = 0x8000;
 
-/** Kept from one sort to the next, and made larger when there is more to sort. */
+/** Reused between sorts, and enlarged when needed. */
 let workspace = workspaceFor(0);
 const starts = new Uint32Array(BUCKETS + 1);
 
@@ -13,10 +13,10 @@ function workspaceFor(n: number) {
 }
 
 /**
- * The order of numbers, as their indices; equals stay as they are. A radix sort over the bits of the doubles, two bytes
- * at a time: less than half the time of comparing, for the hundred thousand rows of a very large sweep.
+ * Returns the indices of numbers in sorted order. A stable radix sort over the bits of the doubles, two bytes at a time:
+ * for 100,000 rows it takes less than half the time of comparing.
  * @param values no NaN
- * @returns of use until the next call, which writes over it
+ * @returns an array that the next call overwrites
  */
 export function radixOrder(values: Float64Array, descending: boolean): Uint32Array {
   const n = values.length;
@@ -41,10 +41,10 @@ export function radixOrder(values: Float64Array, descending: boolean): Uint32Arr
   return from;
 }
 
-/** Four 16-bit digits a number, the least significant first, so that their order as integers is the numbers' order. */
+/** Converts each number to four 16-bit digits, least significant first, whose integer order is the order of the numbers. */
 function toDigits(own: Float64Array, digits: Uint16Array, n: number, descending: boolean): void {
   for (let i = 0; i < n; i++) {
-    // Minus zero is zero.
+    // Treats -0 as 0.
     if (own[i] === 0) own[i] = 0;
     const top = i * PASSES + PASSES - 1;
     const negative = ((digits[top] as number) & SIGN) !== 0;
@@ -57,7 +57,7 @@ function toDigits(own: Float64Array, digits: Uint16Array, n: number, descending:
   }
 }
 
-/** Where the numbers with each digit go. @returns false when all have the same one, as whole numbers have at their ends */
+/** Computes the target position of each digit. @returns false when all digits are equal, as the low ones of integers are */
 function countStarts(digits: Uint16Array, d: number, n: number): boolean {
   starts.fill(0);
   for (let i = 0; i < n; i++) {

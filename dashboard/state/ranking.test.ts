@@ -7,7 +7,7 @@ import { goal as goalNames } from '../../proto/names.ts';
 import { sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
 import { spreadOf } from './config-row.ts';
-import { placeOf } from './order.ts';
+import { rankOf } from './order.ts';
 import { EMPTY_STATE, reduceAll } from './reducer.ts';
 
 /** The leaderboard and `trawl best` must show the same configs in the same order, with the same places and values. */
@@ -38,7 +38,7 @@ function leaderboardOf(trials: readonly Trial[], goal: Goals): Shown[] {
   if (order === undefined) throw new Error('the board has no ranking');
   return order.rows.flatMap((row, at) => {
     const spread = spreadOf(row, 'test_loss');
-    const place = placeOf(order, order.keys[at] ?? Number.NaN);
+    const place = rankOf(order, order.keys[at] ?? Number.NaN);
     return spread === undefined ? [] : [{ id: row.id, place, ...spread, mean: order.keys[at] ?? Number.NaN }];
   });
 }

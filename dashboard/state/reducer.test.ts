@@ -12,41 +12,41 @@ import {
   snapshot,
   trialAt,
 } from '../../test/support/dashboard/sample.ts';
-import { EMPTY_STATE, EVENTS_KEPT, reduce, reduceAll } from './reducer.ts';
+import { EMPTY_STATE, MAX_EVENTS, reduce, reduceAll } from './reducer.ts';
 
 const started = reduce(EMPTY_STATE, snapshot());
 
-test('a snapshot brings the sweep, its trials, the agents and the parameters that vary', () => {
+test('a snapshot sets the sweep, its trials, the agents and the varying parameters', () => {
   expect(started.sweep?.name).toBe('autoencoders');
   expect(started.trials.size).toBe(8);
   expect(started.agents.map((agent) => agent.id)).toEqual(['agent-1']);
   expect(started.varying).toEqual(['latent_dim', 'noise_std']);
 });
 
-test('a row of a delta replaces the trial of its id and no other', () => {
+test('a row of a delta replaces only the trial with its id', () => {
   const after = reduce(started, delta({ trials: [runningTrial(2, 1, { test_loss: 0.1 })] }));
   expect(after.trials.get(trialAt(2).id)?.state).toBe(TrialState.RUNNING);
   expect([...after.trials.values()].filter((trial) => trial.state === TrialState.PENDING)).toHaveLength(7);
   expect(started.trials.get(trialAt(2).id)?.state).toBe(TrialState.PENDING);
 });
 
-test('a delta without a sweep or agents leaves those that were known', () => {
+test('a delta without a sweep or agents keeps the previous ones', () => {
   const after = reduce(started, delta({ trials: [trialAt(0)] }));
   expect(after.sweep).toBe(started.sweep);
   expect(after.agents).toBe(started.agents);
 });
 
-test('agents of a delta replace all agents', () => {
+test('the agents of a delta replace all agents', () => {
   const after = reduce(started, delta({ agents: [sampleAgent({ id: 'agent-2' })] }));
   expect(after.agents.map((agent) => agent.id)).toEqual(['agent-2']);
 });
 
-test('a second snapshot forgets trials that it does not have', () => {
+test('a second snapshot removes trials that it does not contain', () => {
   const after = reduce(started, snapshot(sampleSweep(), sampleTrials().slice(0, 3)));
   expect(after.trials.size).toBe(3);
 });
 
-test('trials of a large snapshot that come in parts vary like trials that come at once', () => {
+test('a snapshot in parts gives the same varying parameters as a whole one', () => {
   const [first, ...rest] = sampleTrials();
   const parts = [snapshot(sampleSweep(), first ? [first] : []), ...rest.map((trial) => delta({ trials: [trial] }))];
   const after = reduceAll(EMPTY_STATE, parts);
@@ -54,7 +54,7 @@ test('trials of a large snapshot that come in parts vary like trials that come a
   expect(after.trials).toEqual(started.trials);
 });
 
-test('the first report is kept for comparison, and forgotten when the trial is tried again', () => {
+test('the first report is kept for comparison, and dropped when the trial is retried', () => {
   const id = trialAt(0).id;
   const first = reduce(started, delta({ trials: [runningTrial(0, 1, { train_loss: 0.5 })] }));
   const second = reduce(first, delta({ trials: [runningTrial(0, 2, { train_loss: 0.2 })] }));
@@ -63,10 +63,10 @@ test('the first report is kept for comparison, and forgotten when the trial is t
   expect(again.firstReports.has(id)).toBe(false);
 });
 
-test('events are kept up to a limit, without the bookkeeping of dispatch', () => {
-  const events = Array.from({ length: EVENTS_KEPT * 2 }, (_, i) => event(i % 2 ? 'granted' : 'offered', trialAt(0), i));
+test('events are kept up to a limit, without scheduling events', () => {
+  const events = Array.from({ length: MAX_EVENTS * 2 }, (_, i) => event(i % 2 ? 'granted' : 'offered', trialAt(0), i));
   const after = reduce(started, delta({ events: [...events, ...events] }));
-  expect(after.events).toHaveLength(EVENTS_KEPT);
+  expect(after.events).toHaveLength(MAX_EVENTS);
   expect(after.events.every((one) => one.kind === 'granted')).toBe(true);
 });
 

@@ -3,25 +3,25 @@ import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { TrialTable } from './trial-table.ts';
 
-/** The first epoch's metrics of an attempt: what the last ones are compared with. */
+/** The metrics of an attempt's first epoch, for comparison with its last ones. */
 interface FirstReport {
   readonly attempt: number;
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** What is known of one sweep, from its Watch stream alone. */
+/** The state of one sweep, from its Watch stream alone. */
 export interface DashboardState {
-  /** Undefined until the first snapshot has come. */
+  /** Undefined until the first snapshot arrives. */
   readonly sweep: Sweep | undefined;
   readonly trials: TrialTable;
   readonly agents: readonly Agent[];
-  /** The newest last; at most EVENTS_KEPT of those worth showing, since the dashboard looks. */
+  /** Notable events since the first snapshot, oldest first; at most MAX_EVENTS. */
   readonly events: readonly Event[];
-  /** The event that the first snapshot was taken after: earlier ones have to be asked for. 0: not known yet. */
+  /** The sequence number of the first snapshot; events up to it need a separate request. 0: not known yet. */
   readonly firstSeq: number;
-  /** By trial; only where the first epoch was seen. */
+  /** By trial id; only trials whose first epoch was seen. */
   readonly firstReports: ReadonlyMap<string, FirstReport>;
-  /** Parameters whose values differ between trials, in order of name; `seed` when there are replicates. */
+  /** Sorted names of the parameters whose values differ between trials; includes `seed` when there are replicates. */
   readonly varying: readonly string[];
 }
 
@@ -35,14 +35,13 @@ export const EMPTY_STATE: DashboardState = {
   varying: [],
 };
 
-/** Events remembered for the dashboard's list. */
-export const EVENTS_KEPT = 500;
+export const MAX_EVENTS = 500;
 
 /**
- * The bookkeeping of dispatch, what the trials' own rows show, and a trial's change of state after the end of its
- * attempt has said the same: too much to read.
+ * Events that are not listed: scheduling details, changes that the trials' rows already show, and state changes that
+ * repeat the end of an attempt.
  */
-const UNREMARKABLE = new Set([
+const UNLISTED_EVENTS = new Set([
   'offered',
   'withdrawn',
   'reported',
@@ -54,10 +53,10 @@ const UNREMARKABLE = new Set([
   'cancelled',
 ]);
 
-/** Whether an event is worth a line. */
-export const isNotable = ({ kind }: Event): boolean => !UNREMARKABLE.has(kind);
+/** Whether an event is listed. */
+export const isNotable = ({ kind }: Event): boolean => !UNLISTED_EVENTS.has(kind);
 
-/** A later epoch may be the first that is seen (after a reconnect): it is nobody's starting point. */
+/** Only epoch 1 counts: after a reconnect, the first epoch seen can be a later one. */
 function withFirstReports(
   known: ReadonlyMap<string, FirstReport>,
   rows: readonly Trial[],
@@ -67,7 +66,7 @@ function withFirstReports(
     const first = (next ?? known).get(id);
     const stale = first !== undefined && first.attempt !== attempts;
     if (epoch !== 1 && !stale) continue;
-    // Most reports are no first ones, and leave the map as it is.
+    // Most reports are not first reports: copy the map only when needed.
     next ??= new Map(known);
     if (epoch === 1) next.set(id, { attempt: attempts, metrics });
     else next.delete(id);
@@ -76,13 +75,13 @@ function withFirstReports(
 }
 
 /**
- * The state after several updates in order. A snapshot replaces everything but the events and first reports already
- * seen; rows of a delta replace the rows of the same id.
+ * Applies updates in order. A snapshot replaces everything except the known events and first reports; a row of a delta
+ * replaces the row with the same id.
  */
 export function reduceAll(state: DashboardState, updates: readonly WatchResponse[]): DashboardState {
   if (updates.length === 0) return state;
   let { sweep, trials, agents, varying, firstSeq } = state;
-  // A large snapshot's trials come in parts, the later ones as deltas.
+  // The trials of a large snapshot arrive in parts, the later ones as deltas.
   let rows: Trial[] = [];
   const reports: Trial[] = [];
   const events: Event[] = [];
@@ -109,17 +108,16 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
   const unseen = rows.filter((trial) => !trials.has(trial.id));
   if (unseen.length > 0) varying = extendVarying(varying, reference, unseen);
   trials = trials.with(rows);
-  const told = events.length === 0 ? state.events : [...state.events, ...events].slice(-EVENTS_KEPT);
+  const kept = events.length === 0 ? state.events : [...state.events, ...events].slice(-MAX_EVENTS);
   const firstReports = withFirstReports(state.firstReports, reports);
-  return { sweep, trials, agents, firstReports, varying, events: told, firstSeq };
+  return { sweep, trials, agents, firstReports, varying, events: kept, firstSeq };
 }
 
-/** The state after one update. */
 export function reduce(state: DashboardState, update: WatchResponse): DashboardState {
   return reduceAll(state, [update]);
 }
 
-/** The trials that the updates brought, by id; undefined where a snapshot among them replaced them all. */
+/** Returns the ids of the trials in the updates; undefined if a snapshot replaced all trials. */
 export function changedTrials(updates: readonly WatchResponse[]): ReadonlySet<string> | undefined {
   const changed = new Set<string>();
   for (const { update } of updates) {

@@ -1,45 +1,45 @@
-/** What the header says of a sweep's trials, from one walk over them. */
+/** The header's figures about a sweep's trials, from one pass over them. */
 
 import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { type Agent, AgentState, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type FailureClassName, failureClass } from '../../proto/names.ts';
 import type { DashboardState } from './reducer.ts';
 
-/** How far back the pace is measured: long enough to be steady, short enough to notice a lost agent. */
-const PACE_WINDOW_MS = 10 * 60_000;
+/** The window of the rate: long enough to be steady, short enough to reflect a lost agent. */
+const RATE_WINDOW_MS = 10 * 60_000;
 
-/** Of the normal distribution: 95 of 100 lie within. */
+/** Quantile of the normal distribution for a two-sided 95% interval. */
 const TWO_SIDED_95 = 1.96;
 
 export interface Summary {
   readonly ended: number;
   readonly total: number;
   readonly elapsedMs: number;
-  /** Trials a minute over the last PACE_WINDOW_MS; undefined until one has ended. */
+  /** Trials per minute over the last RATE_WINDOW_MS; undefined until one has ended. */
   readonly perMinute: number | undefined;
-  /** Undefined where there is no pace to reckon with. */
+  /** Undefined without a rate. */
   readonly etaMs: number | undefined;
   /**
-   * The least and the most that the rest may take, by the number of trials that the pace was measured by (the spread of
-   * a Poisson count, 95 of 100); undefined where too few have ended to say.
+   * The 95% interval of the time left, from the number of trials in the window (a Poisson count); undefined when too few
+   * trials have ended.
    */
   readonly etaRangeMs: readonly [number, number] | undefined;
-  /** Time of slots that was given to trials' latest attempts. */
+  /** Total slot time of the trials' latest attempts. */
   readonly slotMs: number;
-  /** The same, of agents with GPUs only. */
+  /** The part of `slotMs` on agents with GPUs. */
   readonly gpuMs: number;
-  /** Trials that failed, by class, the most first. */
+  /** Failed trials by class, most frequent first. */
   readonly failures: readonly (readonly [FailureClassName, number])[];
 }
 
-/** A pace from fewer ends than this has no spread worth saying. */
-const LEAST_FOR_RANGE = 5;
+/** With fewer ended trials there is no useful interval. */
+const MIN_TRIALS_FOR_RANGE = 5;
 
 /** @param now Unix milliseconds */
 export function summaryOf(state: DashboardState, now: number): Summary {
   const { sweep } = state;
   const until = sweep !== undefined && sweepEnded(sweep) && sweep.endedAtMs > 0 ? sweep.endedAtMs : now;
-  const windowStart = until - PACE_WINDOW_MS;
+  const windowStart = until - RATE_WINDOW_MS;
   const withGpu = new Set(state.agents.filter(hasGpu).map(({ id }) => id));
   const failures = new Map<FailureClassName, number>();
   let firstStart = until;
@@ -54,7 +54,7 @@ export function summaryOf(state: DashboardState, now: number): Summary {
     if (trial.startedAtMs === 0) return;
     firstStart = Math.min(firstStart, trial.startedAtMs);
     if (trialEnded(trial) && trial.endedAtMs > windowStart) endedInWindow++;
-    const ms = tookMs(trial, until);
+    const ms = runtimeMs(trial, until);
     slotMs += ms;
     if (withGpu.has(trial.agentId)) gpuMs += ms;
   });
@@ -76,15 +76,15 @@ export function summaryOf(state: DashboardState, now: number): Summary {
   };
 }
 
-/** The pace and what is still to come both spread as counts do. */
+/** Combines the variance of the ended and of the remaining count. */
 function rangeOf(etaMs: number, seen: number, left: number): readonly [number, number] | undefined {
-  if (seen < LEAST_FOR_RANGE) return undefined;
-  const spread = TWO_SIDED_95 * Math.sqrt(1 / seen + 1 / left);
-  return [etaMs / (1 + spread), etaMs * (1 + spread)];
+  if (seen < MIN_TRIALS_FOR_RANGE) return undefined;
+  const relative = TWO_SIDED_95 * Math.sqrt(1 / seen + 1 / left);
+  return [etaMs / (1 + relative), etaMs * (1 + relative)];
 }
 
 const hasGpu = ({ gpus, state }: Agent): boolean => gpus.length > 0 && state !== AgentState.UNSPECIFIED;
 
-/** How long the latest attempt took, or has taken. */
-export const tookMs = (trial: Trial, now: number): number =>
+/** Returns how long the latest attempt has run. */
+export const runtimeMs = (trial: Trial, now: number): number =>
   trial.startedAtMs === 0 ? 0 : Math.max(0, (trial.endedAtMs || now) - trial.startedAtMs);

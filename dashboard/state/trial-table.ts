@@ -3,8 +3,8 @@ import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 const BUCKETS = 4096;
 
 /**
- * Trials by id, as a map that is never changed: with other trials in it a new one is made, which shares with the old one
- * what did not change. A sweep of a hundred thousand trials gets a hundred reports ten times a second.
+ * An immutable map of trials by id. A changed copy shares unchanged buckets with the original: a sweep of 100,000 trials
+ * can get 1,000 reports per second.
  */
 export class TrialTable implements ReadonlyMap<string, Trial> {
   readonly #buckets: readonly (ReadonlyMap<string, Trial> | undefined)[];
@@ -15,7 +15,7 @@ export class TrialTable implements ReadonlyMap<string, Trial> {
     this.size = size;
   }
 
-  /** With these in place of those of the same id. */
+  /** Returns a copy with these trials added or replaced. */
   with(trials: readonly Trial[]): TrialTable {
     if (trials.length === 0) return this;
     const buckets = this.#buckets.length === 0 ? Array<undefined>(BUCKETS).fill(undefined) : [...this.#buckets];
@@ -65,7 +65,7 @@ export class TrialTable implements ReadonlyMap<string, Trial> {
   }
 }
 
-/** FNV-1a: ids are hashes already, but need not be. */
+/** FNV-1a. Ids are usually hashes already, but this is not guaranteed. */
 function bucketOf(id: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);

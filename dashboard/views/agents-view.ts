@@ -8,7 +8,7 @@ import { visibleText } from '../../lib/text/visible-text.ts';
 import { type Agent, AgentState, type GpuFigures, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
 import type { Model } from '../state/model.ts';
-import { tookMs } from '../state/summary.ts';
+import { runtimeMs } from '../state/summary.ts';
 import { cursorOf, windowOf } from '../state/ui.ts';
 import { listView } from './list-views.ts';
 
@@ -130,7 +130,7 @@ function trialColumns({ board, state, now }: Model): Column<Trial>[] {
       cell: (trial) => [trial.epoch, parameterText(trial, 'epochs')].filter((part) => part !== '').join('/'),
     },
     { header: metric, numeric: true, cell: ({ metrics }) => formatMetric(metrics[metric]) },
-    { header: 'time', numeric: true, cell: (trial) => formatSpan(tookMs(trial, now)) },
+    { header: 'time', numeric: true, cell: (trial) => formatSpan(runtimeMs(trial, now)) },
     { header: 'parameters', cell: (trial) => parametersText(trial, state.varying) },
   ];
 }

@@ -11,8 +11,8 @@ import type { Board } from '../state/board.ts';
 import type { BoardRow } from '../state/board-rows.ts';
 import { bestTrial, type ConfigRow, configState, meanOf, spreadOf } from '../state/config-row.ts';
 import type { CurvePoint } from '../state/curve-cache.ts';
-import { placeOf, type SortKey } from '../state/order.ts';
-import { tookMs } from '../state/summary.ts';
+import { rankOf, type SortKey } from '../state/order.ts';
+import { runtimeMs } from '../state/summary.ts';
 
 /** A column of the leaderboard, with the key that sorts rows by it. */
 export interface BoardColumn extends Column<BoardRow> {
@@ -68,7 +68,7 @@ function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
   const rank = (row: ConfigRow, m: number): number | undefined => {
     const order = ranked[m];
     const value = meanOf(row, metrics[m]?.name ?? '');
-    return order === undefined || value === undefined ? undefined : placeOf(order, value);
+    return order === undefined || value === undefined ? undefined : rankOf(order, value);
   };
   return metrics.map(({ name, goal }, m): BoardColumn => {
     const own = m === 0;
@@ -215,9 +215,9 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       header: 'time',
       numeric: true,
       descending: true,
-      key: (row) => tookMs(of(row), now) || undefined,
+      key: (row) => runtimeMs(of(row), now) || undefined,
       cell: (row) => {
-        const ms = tookMs(trialOf(row, board), now);
+        const ms = runtimeMs(trialOf(row, board), now);
         return ms === 0 ? '-' : formatSpan(ms);
       },
     },

@@ -11,9 +11,9 @@ import { attemptOutcome, trialState } from '../../proto/names.ts';
 import { sideBySide, wrapped } from '../draw/layout.ts';
 import { legend, plot } from '../draw/plot.ts';
 import type { Model } from '../state/model.ts';
-import { placeOf } from '../state/order.ts';
+import { rankOf } from '../state/order.ts';
 import { epochShown, failureLines, markedRows } from '../state/selectors.ts';
-import { tookMs } from '../state/summary.ts';
+import { runtimeMs } from '../state/summary.ts';
 import { reconstruction, seriesOf, trialPanels } from './panels.ts';
 
 const WIDE = 120;
@@ -59,7 +59,7 @@ function heading(model: Model, trial: Trial, columns: number): StyledLine[] {
     `attempt ${trial.attempts}`,
     trial.agentId || 'no agent',
     trial.backend,
-    formatSpan(tookMs(trial, now)),
+    formatSpan(runtimeMs(trial, now)),
   ];
   const marked = ui.marks.has(trial.id) || ui.marks.has(trial.configId);
   const shared = Object.keys(trial.parameters)
@@ -94,7 +94,7 @@ function metricLines({ board }: Model, trial: Trial, columns: number): StyledLin
   const places = board.metrics.map(({ name }, m) => {
     const value = trial.metrics[name];
     const order = board.ranked[m];
-    return [name, value === undefined || order === undefined ? undefined : placeOf(order, value)] as const;
+    return [name, value === undefined || order === undefined ? undefined : rankOf(order, value)] as const;
   });
   const values = Object.keys(trial.metrics)
     .sort()
