@@ -1,0 +1,70 @@
+/** The unit tests and a small sweep on every supported major version of Node that the main run does not use. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { packageRoot } from '../../bin/package.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { environment, TRAWL } from '../support/trawl.ts';
+import { installNode } from './install-node.ts';
+
+const VERSIONS = [22, 24, 26];
+const INSTALL_LIMIT_MS = 300_000;
+const UNIT_TESTS_LIMIT_MS = 900_000;
+const SWEEP_LIMIT_MS = 240_000;
+
+const SWEEPS = {
+  noop: 'trainer: noop\nparameters: {x: {min: 1, max: 8, step: 1}, epochs: {value: 2}}\n',
+  autoencoder:
+    'trainer: autoencoder\nparameters: {latent_dim: {values: [2, 3]}, train_size: {value: 64}, epochs: {value: 1}}\n',
+};
+
+/** Runs a program of this Node version and returns its output. */
+async function run(node: string, ...args: string[]) {
+  const variables = Object.entries(environment()).filter(([name]) => !name.startsWith('VITEST'));
+  const child = spawn(node, args, {
+    cwd: packageRoot(),
+    env: Object.fromEntries(variables),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => stop(child));
+  const [[code], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
+  return { code: code as number | null, stdout, stderr };
+}
+
+function stop(child: ChildProcess): void {
+  if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+}
+
+describe.each(VERSIONS)('Node %i', (major) => {
+  let node: string;
+
+  beforeAll(async () => {
+    node = await installNode(major);
+  }, INSTALL_LIMIT_MS);
+
+  test('is the version that runs', async () => {
+    expect((await run(node, '--version')).stdout).toMatch(new RegExp(`^v${major}\\.`));
+  });
+
+  test.each(Object.entries(SWEEPS))(
+    'trawl up runs a small sweep of %s',
+    { timeout: SWEEP_LIMIT_MS },
+    async (_, sweep) => {
+      const folder = testFolder();
+      const file = sweepFile(folder, sweep);
+      const up = await run(node, TRAWL, 'up', file, '--slots', '2', '--dir', join(folder, 'run'), '-o', 'json');
+      expect(up.code, up.stderr).toBe(0);
+      const { state, counts, trials } = JSON.parse(up.stdout);
+      expect(state).toBe('finished');
+      expect(counts).toMatchObject({ succeeded: trials.length, failed: 0 });
+    },
+  );
+
+  test('the unit tests pass', { timeout: UNIT_TESTS_LIMIT_MS }, async () => {
+    const vitest = join(packageRoot(), 'node_modules', 'vitest', 'vitest.mjs');
+    const { code, stdout, stderr } = await run(node, vitest, 'run', '--project', 'unit', '--reporter', 'dot');
+    expect(code, `${stdout}\n${stderr}`).toBe(0);
+  });
+});
