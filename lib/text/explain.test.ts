@@ -87,7 +87,7 @@ test('a pending trial has its state, its reasons, its last failure and the agent
 });
 
 test.each<[Partial<Trial>, Attempt | undefined, string]>([
-  [{ state: 'TRIAL_STATE_RUNNING', epoch: 3 }, attempt(), 'attempt 2 on agent a, slot 1; 3 epochs reported'],
+  [{ state: 'TRIAL_STATE_RUNNING', epoch: 3 }, attempt(), 'running: attempt 2 on agent a, slot 1; 3 epochs reported'],
   [{ state: 'TRIAL_STATE_SUCCEEDED' }, attempt(), 'succeeded: attempt 2 on agent a, slot 1'],
   [{ state: 'TRIAL_STATE_STOPPED' }, attempt(), 'stopped early by a rule: attempt 2 on agent a, slot 1'],
   [

@@ -156,7 +156,7 @@ function outcomeText(trial: Trial, last: Attempt | undefined): string {
   const state = trialState.of(trial.state);
   switch (state) {
     case 'running':
-      return `${attempt}; ${trial.epoch} ${trial.epoch === 1 ? 'epoch' : 'epochs'} reported`;
+      return `running: ${attempt}; ${trial.epoch} ${trial.epoch === 1 ? 'epoch' : 'epochs'} reported`;
     case 'stopped':
       return `stopped early by a rule: ${attempt}`;
     case 'failed': {

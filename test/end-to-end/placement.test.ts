@@ -67,7 +67,7 @@ test('trials run where they may, nobody waits for those that nobody may run, and
   const first = (await cluster.json<TrialJson[]>('trials', cards))[0]?.trial ?? '';
   expect(await cluster.json<Explained>('explain', first)).toMatchObject({
     ...{ state: 'running', agents: [] },
-    reasons: [expect.stringMatching(/^it runs: attempt 1 on agent cards, slot \d/)],
+    reasons: [expect.stringMatching(/^running: attempt 1 on agent cards, slot \d/)],
   });
   writeFileSync(join(folder, 'go'), '');
   for (const sweep of [cards, zone, plain]) expect((await cluster.run('wait', sweep)).code).toBe(EXIT.done);
