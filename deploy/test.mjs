@@ -14,7 +14,8 @@ test:release runs the fault, fuzz, simulation and cluster tests with many rounds
 
 const SUITE = '--suite=';
 const args = process.argv.slice(2);
-const suite = args.find((arg) => arg.startsWith(SUITE))?.slice(SUITE.length) ?? 'fast';
+const named = args.find((arg) => arg.startsWith(SUITE));
+const suite = named === undefined ? 'fast' : named.slice(SUITE.length);
 const testArgs = args.filter((arg) => !arg.startsWith(SUITE));
 
 if (args.includes('--help') || args.includes('-h')) {
