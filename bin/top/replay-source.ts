@@ -59,7 +59,7 @@ export function replaySource(connection: Connection, history: History, speed: nu
       begun = Date.now();
       ended = undefined;
       yield replay.start();
-      while (!replay.over && !signal.aborted) {
+      while (!replay.ended && !signal.aborted) {
         await sleep(STEP_MS, undefined, { signal }).catch(() => {});
         const update = replay.until(now());
         if (update !== undefined) yield update;

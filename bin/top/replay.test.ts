@@ -3,7 +3,7 @@ import { SweepState, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, event, START_MS, sampleSweep } from '../../test/support/dashboard/sample.ts';
 import { Replay } from './replay.ts';
 
-test('a trial that failed, was retried after the end of its sweep, and succeeded is seen to do so', () => {
+test('a replay shows a trial that failed, was retried after its sweep ended, and succeeded', () => {
   const trial = endedTrial(0, { test_loss: 0.1 });
   const replay = new Replay({
     sweep: sampleSweep({ state: SweepState.FINISHED }),

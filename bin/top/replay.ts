@@ -1,4 +1,4 @@
-/** A finished sweep told again, from its event log and its reports: what a watcher would have been told then. */
+/** Replays a finished sweep from its events and reports, as the Watch stream sent it at the time. */
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import {
   Agent,
@@ -12,12 +12,12 @@ import {
 import { sweepState, type TrialStateName, trialState } from '../../proto/names.ts';
 
 export interface History {
-  /** As it ended. */
+  /** The sweep after its end. */
   readonly sweep: Sweep;
   readonly trials: readonly Trial[];
   /** Oldest first. */
   readonly events: readonly Event[];
-  /** By trial. */
+  /** Reports by trial id. */
   readonly curves: ReadonlyMap<string, readonly Report[]>;
 }
 
@@ -52,32 +52,32 @@ export class Replay {
     this.#sweep = { ...history.sweep, state: 'SWEEP_STATE_RUNNING', reason: '', endedAtMs: 0, counts: this.#counts };
   }
 
-  /** Everything as it was at the beginning. */
+  /** Returns the snapshot at the start of the sweep. */
   start(): WatchResponse {
     const snapshot = { sweep: this.#now(), trials: [...this.#trials.values()], agents: [], eventSeq: 0, more: false };
     return { update: { $case: 'snapshot', snapshot } };
   }
 
-  get over(): boolean {
+  get ended(): boolean {
     return this.#next >= this.#history.events.length;
   }
 
-  /** What happened since the last time, up to a moment. @returns undefined when nothing did */
+  /** Returns the changes since the last call, up to a time in Unix milliseconds; undefined if there are none. */
   until(ms: number): WatchResponse | undefined {
     const { events } = this.#history;
-    const told: Event[] = [];
+    const due: Event[] = [];
     for (let event = events[this.#next]; event !== undefined && event.atMs <= ms; event = events[++this.#next]) {
-      told.push(event);
-      this.#take(event);
+      due.push(event);
+      this.#apply(event);
     }
-    if (told.length === 0) return undefined;
-    const ids = new Set(told.map(({ trialId }) => trialId));
+    if (due.length === 0) return undefined;
+    const ids = new Set(due.map(({ trialId }) => trialId));
     const delta = {
       sweep: this.#now(),
       trials: [...ids].flatMap((id) => this.#trials.get(id) ?? []),
-      events: told,
+      events: due,
       agents: this.#agentRows(),
-      eventSeq: told.at(-1)?.seq ?? 0,
+      eventSeq: due.at(-1)?.seq ?? 0,
       more: false,
     };
     return { update: { $case: 'delta', delta } };
@@ -87,7 +87,7 @@ export class Replay {
     return { ...this.#sweep, counts: { ...this.#counts } };
   }
 
-  #take(event: Event): void {
+  #apply(event: Event): void {
     const { kind, trialId, atMs } = event;
     if (kind.startsWith('sweep ')) {
       const name = kind.slice('sweep '.length) as Parameters<typeof sweepState.to>[0];
@@ -100,7 +100,6 @@ export class Replay {
     if (kind === 'granted') this.#granted(trial, event);
     else if (kind === 'reported') this.#reported(trial, event);
     else if (kind === 'ended') for (const agent of this.#agents.values()) agent.busy.delete(trialId);
-    // A person had it tried again.
     else if (kind === 'retried') this.#move({ ...trial, failure: undefined, endedAtMs: 0 }, 'pending');
     else if (TRIAL_STATES.has(kind)) {
       const name = kind as TrialStateName;
@@ -124,7 +123,7 @@ export class Replay {
   #reported(trial: Trial, { attempt, detail, atMs }: Event): void {
     const epoch = Number(/^epoch (\d+)/.exec(detail)?.[1] ?? trial.epoch);
     const curve = this.#history.curves.get(trial.id) ?? [];
-    // Of an attempt that was superseded the curve has no points: its epochs are told all the same.
+    // The curve has no points of a superseded attempt, but its epochs are shown.
     const report = curve.find((one) => one.epoch === epoch && one.attempt === attempt);
     const agent = this.#agents.get(trial.agentId);
     if (agent !== undefined) agent.heardMs = atMs;

@@ -70,7 +70,7 @@ test('events are kept up to a limit, without scheduling events', () => {
   expect(after.events.every((one) => one.kind === 'granted')).toBe(true);
 });
 
-test('updates folded at once come to the same as one by one, however they are cut', () => {
+test('updates applied together give the same state as one by one, however they are split', () => {
   const pool = [
     snapshot(),
     delta({ trials: [runningTrial(0, 1, { train_loss: 1 })], events: [event('granted', runningTrial(0, 0, {}), 1)] }),

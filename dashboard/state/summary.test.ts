@@ -13,7 +13,7 @@ import {
 import { EMPTY_STATE, reduceAll } from './reducer.ts';
 import { summaryOf } from './summary.ts';
 
-test('pace and time left come from the trials that ended', () => {
+test('the rate and the time left are computed from ended trials', () => {
   const sweep = sampleSweep({ counts: { pending: 6, succeeded: 2 } });
   const state = reduceAll(EMPTY_STATE, [snapshot(), delta({ sweep, trials: [endedTrial(0, {}), endedTrial(1, {})] })]);
   // Both began at 5 s: two trials in 10 s are 12 a minute, and six more take 30 s.
@@ -23,19 +23,19 @@ test('pace and time left come from the trials that ended', () => {
   expect(progress.etaRangeMs).toBeUndefined();
 });
 
-test('nothing is foretold before a trial has ended', () => {
+test('there is no rate and no time left before a trial has ended', () => {
   const progress = summaryOf(reduceAll(EMPTY_STATE, [snapshot()]), START_MS + 60_000);
   expect(progress.perMinute).toBeUndefined();
   expect(progress.etaMs).toBeUndefined();
 });
 
-test('the clock of a sweep that has ended stands still', () => {
+test('the running time of an ended sweep does not change', () => {
   const sweep = sampleSweep({ state: SweepState.FINISHED, endedAtMs: START_MS + 9_000, counts: { succeeded: 8 } });
   const state = reduceAll(EMPTY_STATE, [snapshot(sweep)]);
   expect(summaryOf(state, START_MS + 3_600_000)).toMatchObject({ elapsedMs: 9_000, etaMs: undefined });
 });
 
-test('the time left has a spread once enough trials have ended', () => {
+test('the time left has an interval once enough trials have ended', () => {
   const sweep = sampleSweep({ counts: { pending: 2, succeeded: 6 } });
   const trials = Array.from({ length: 6 }, (_, i) => endedTrial(i, {}));
   const { etaMs = 0, etaRangeMs } = summaryOf(reduceAll(EMPTY_STATE, [snapshot(sweep, trials)]), START_MS + 15_000);
@@ -43,7 +43,7 @@ test('the time left has a spread once enough trials have ended', () => {
   expect(etaRangeMs).toEqual([etaMs / (1 + spread), etaMs * (1 + spread)]);
 });
 
-test('time on slots and GPUs counts running trials up to now, and failures are told by class', () => {
+test('slot and GPU time include running trials up to now, and failures are counted by class', () => {
   const failed = (index: number, kind: FailureClass) => ({
     ...endedTrial(index, {}, 10),
     state: TrialState.FAILED,

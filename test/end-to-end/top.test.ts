@@ -38,7 +38,7 @@ function whateverItsNumbers(line: string): RegExp {
 }
 
 describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
-  test('a sweep as it goes: places, cursor, views, filter; pause, resume and kill are carried out', async () => {
+  test('a running sweep: ranks, cursor, views and filter; pause, resume and kill take effect', async () => {
     const { cluster, sweep } = await clusterWith(sweepOf('live', 40));
     const screen = top(cluster);
     await screen.sees(/live {2}\d+ {2}running/);
@@ -101,7 +101,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     expect(screen.alternate).toBe(false);
   });
 
-  test('what failed is retried by key and by command: a sweep that was over is seen to go on', async () => {
+  test('failed trials are retried by key and by command, and the dashboard follows the sweep that runs again', async () => {
     const folder = testFolder();
     const { cluster, sweep } = await clusterWith(failingSweep(folder));
     expect((await cluster.run('wait', sweep)).code).toBe(1);
@@ -133,7 +133,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     await screen.sees(/killed {2}\d+ {2}running/);
   });
 
-  test('priority is set, and a trial that waits is explained, in the words of the verb', async () => {
+  test('the priority is set, and a pending trial is explained in the words of trawl explain', async () => {
     const { cluster, sweep } = await clusterWith(sweepOf('waits', 1_000), 1);
     const screen = top(cluster, [], { columns: 160, rows: 40 });
     await screen.sees(/waits {2}\d+ {2}running/);
@@ -154,7 +154,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     for (const line of said) await screen.sees(whateverItsNumbers(line));
   });
 
-  test('the GPUs of an agent: what they are, and what they do', async () => {
+  test('the agents view shows the GPUs of an agent and their utilization', async () => {
     const folder = testFolder();
     const smi = join(folder, 'nvidia-smi');
     const figures = '0, 37, 61234, 81559, 41, 118.24\\n1, [N/A], 12, 81559, 30, [N/A]\\n';
@@ -177,7 +177,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     expect(agent?.gpu_figures.map(({ power_watts }) => power_watts)).toEqual([118.24, null]);
   });
 
-  test('the coordinator is killed and comes back: the screen says so, and goes on without losing an event', async () => {
+  test('the dashboard reports a killed coordinator, and continues without a missing event after its restart', async () => {
     const { cluster } = await clusterWith(sweepOf('survivor', 12));
     const screen = top(cluster, [], { columns: 160, rows: 50 });
     await screen.sees(/granted +to agent|granted to agent/);
@@ -198,7 +198,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     expect(new Set(grants()).size).toBe(grants().length);
   });
 
-  test('the terminal is given back whatever ends it: SIGINT, SIGTERM, SIGHUP, and even SIGKILL', async () => {
+  test('the terminal is restored after SIGINT, SIGTERM, SIGHUP and SIGKILL', async () => {
     const { cluster } = await clusterWith(sweepOf('ended', 100));
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const) {
       const screen = top(cluster);
@@ -211,7 +211,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     }
   });
 
-  test('a terminal that changes its size, has no colours, or shows ASCII only', async () => {
+  test('a terminal may be resized, have no colours, or show only ASCII', async () => {
     const { cluster } = await clusterWith(sweepOf('sizes', 100));
     const screen = top(cluster, ['--readonly'], {
       columns: 80,
@@ -239,7 +239,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     expect(screen.written).not.toMatch(/\[(?:\d+;)*[349]\dm/);
   });
 
-  test('one frame without a terminal, and a finished sweep played once more', async () => {
+  test('--once prints a frame without a terminal, and --replay replays a finished sweep', async () => {
     const { cluster, sweep } = await clusterWith(sweepOf('played', 2), 4);
     expect((await cluster.run('wait', sweep)).code).toBe(0);
     const once = await cluster.run('top', '--once', '--columns', '200');
