@@ -1,10 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
 /**
- * The command line of a user's program, as a sweep file writes it (trainer `command`): a list of arguments that may
- * hold macros, with the names that Weights & Biases gave them. No shell reads it. `$${` stands for `${` itself.
+ * The command line of a user's program in a sweep file (trainer `command`): a list of arguments that can contain macros,
+ * with the names that Weights & Biases uses. It is not passed to a shell. `$${` is an escaped `${`.
  */
 
-/** What a macro stands for: `one` argument or part of one; or `many`, and then it is an item of its own. */
+/** A macro expands to `one` argument or a part of one, or to `many` arguments. The latter must be an item of its own. */
 export type MacroKind = 'one' | 'many';
 
 export const MACROS = {
@@ -15,7 +15,7 @@ export const MACROS = {
   args: 'many',
   /** `lr=0.1 layers=3` */
   args_no_hyphens: 'many',
-  /** As args, but `true` is `--name` and `false` is left out. */
+  /** Like args, but `true` becomes `--name` and `false` is omitted. */
   args_no_boolean_flags: 'many',
   /** `{"lr":0.1,"layers":3}` */
   args_json: 'one',
@@ -24,17 +24,17 @@ export const MACROS = {
 
 export type MacroName = keyof typeof MACROS;
 
-/** `${envvar:NAME}` is the variable NAME where the agent runs. */
+/** `${envvar:NAME}` expands to the agent's environment variable NAME. */
 const VARIABLE = /^envvar:([A-Za-z_][A-Za-z0-9_]*)$/;
 
 export type Piece =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'macro'; readonly name: MacroName }
   | { readonly kind: 'variable'; readonly name: string }
-  /** No macro that there is. */
+  /** Not a known macro. */
   | { readonly kind: 'unknown'; readonly name: string };
 
-/** One item of a command, cut where its macros begin and end. */
+/** Splits one item of a command into text and macros. */
 export function piecesOf(item: string): Piece[] {
   const pieces: Piece[] = [];
   let rest = item;
@@ -45,7 +45,7 @@ export function piecesOf(item: string): Piece[] {
       pieces.push({ kind: 'text', text: `${rest.slice(0, at - 1)}\${` });
       rest = rest.slice(at + 2);
     } else if (end === -1) {
-      // Without an end it is no macro: plain text.
+      // A macro without its closing brace is plain text.
       pieces.push({ kind: 'text', text: rest });
       rest = '';
     } else {

@@ -1,7 +1,7 @@
-/** Named errors, one class a cause, and what a process or an RPC makes of each. */
+/** Named errors, one class per cause, each with its exit code and gRPC status. */
 import { status } from '@grpc/grpc-js';
 
-/** What a shell sees. Documented in the README; 130 is an interrupt. */
+/** Exit codes of the CLI, as documented in the README. */
 export const EXIT = {
   done: 0,
   failedTrials: 1,
@@ -12,7 +12,7 @@ export const EXIT = {
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** An error meant for a person: its message says what, where, and what to do instead. */
+/** An error for the user. Its message has the cause, the place and the remedy. */
 export abstract class TrawlError extends Error {
   abstract readonly exitCode: ExitCode;
   abstract readonly grpcCode: status;
@@ -21,58 +21,58 @@ export abstract class TrawlError extends Error {
   }
 }
 
-/** Exit code of a coordinator or an agent that cannot write what it must keep; started again, it goes on. */
+/** Exit code of a coordinator or an agent that cannot write durable data. It resumes when restarted. */
 export const EXIT_CANNOT_WRITE = 70;
 
-/** Whether the system, or SQLite, says that the disk has no room. */
+/** Whether the operating system or SQLite reports a full disk. */
 export function isDiskFull(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT';
 }
 
-/** The input is wrong: a sweep file, a flag, an address. */
+/** Invalid input, such as a sweep file, a flag or an address. */
 export class BadInputError extends TrawlError {
   readonly exitCode = EXIT.badInput;
   readonly grpcCode = status.INVALID_ARGUMENT;
 }
 
-/** Nothing of that name is here. */
+/** Nothing has this name. */
 export class NotFoundError extends TrawlError {
   readonly exitCode = EXIT.badInput;
   readonly grpcCode = status.NOT_FOUND;
 }
 
-/** The name fits several things. */
+/** The name matches several things. */
 export class AmbiguousError extends TrawlError {
   readonly exitCode = EXIT.badInput;
   readonly grpcCode = status.FAILED_PRECONDITION;
 }
 
-/** A server did not answer. */
+/** A server did not respond. */
 export class UnreachableError extends TrawlError {
   readonly exitCode = EXIT.unreachable;
   readonly grpcCode = status.UNAVAILABLE;
 }
 
-/** The server will not do that: authorisation, read-only, or a state that forbids it. */
+/** The server rejects the request: not authorized, read-only, or not possible in the current state. */
 export class RefusedError extends TrawlError {
   readonly exitCode = EXIT.refused;
   readonly grpcCode = status.PERMISSION_DENIED;
 }
 
-/** More is asked of the server than it gives one client: the same may be asked again later. */
+/** The client exceeds a limit of the server. The request can be retried later. */
 export class OverloadedError extends TrawlError {
   readonly exitCode = EXIT.unreachable;
   readonly grpcCode = status.RESOURCE_EXHAUSTED;
 }
 
-/** The other side was waited for too long. */
+/** The peer sent nothing within the time limit. */
 export class StalledError extends TrawlError {
   readonly exitCode = EXIT.unreachable;
   readonly grpcCode = status.DEADLINE_EXCEEDED;
 }
 
-/** What arrived is not what was announced. */
+/** The received data is damaged. */
 export class DamagedError extends TrawlError {
   readonly exitCode = EXIT.unreachable;
   readonly grpcCode = status.DATA_LOSS;

@@ -1,4 +1,4 @@
-/** Enum values of the wire by the short lower-case names that people, JSON and the store use: `TRIAL_STATE_PENDING` is `pending`. */
+/** Short names of the wire's enum values, for people, JSON and the store: `TRIAL_STATE_PENDING` is `pending`. */
 import type {
   AgentState,
   ArtifactKind,

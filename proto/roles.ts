@@ -1,21 +1,21 @@
-/** Who may call what. The one table: the coordinator asks it before it reads a request. */
+/** The roles that can call each method. The coordinator checks them before it reads a request. */
 import { ArtifactServiceService } from './gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from './gen/trawl/v1/attempt_service.ts';
 import { OperationsServiceService } from './gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from './gen/trawl/v1/sweep_service.ts';
 
-/** An agent runs trials; a viewer looks; an operator also submits and steers. */
+/** An agent runs trials, a viewer reads, and an operator also submits and controls sweeps. */
 export const ROLES = ['agent', 'viewer', 'operator'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Roles that a person has. */
+/** Roles of people. */
 export const USER_ROLES = ['viewer', 'operator'] as const satisfies readonly Role[];
 
 const AGENTS: readonly Role[] = ['agent'];
 const PEOPLE: readonly Role[] = USER_ROLES;
 const OPERATORS: readonly Role[] = ['operator'];
 
-/** Every method must stand here: a service's new one does not compile without. */
+/** Must list every method: a new method without an entry does not compile. */
 const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> = {
   submit: OPERATORS,
   controlSweep: OPERATORS,
@@ -40,11 +40,11 @@ const ATTEMPT_SERVICE: Record<keyof typeof AttemptServiceService, readonly Role[
 const ARTIFACT_SERVICE: Record<keyof typeof ArtifactServiceService, readonly Role[]> = {
   put: AGENTS,
   list: PEOPLE,
-  // An agent reads the checkpoints of the trials that it holds, and no others.
+  // An agent can read only the checkpoints of the trials that are leased to it.
   read: [...PEOPLE, ...AGENTS],
 };
 
-/** A backup holds everything, and may be restored elsewhere. */
+/** For operators only: a backup contains everything, and can be restored elsewhere. */
 const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly Role[]> = {
   drainAgent: OPERATORS,
   undrainAgent: OPERATORS,
@@ -52,8 +52,8 @@ const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly
   backup: OPERATORS,
 };
 
-/** What general gRPC tools ask of any server. */
-const OF_ANY_SERVER: readonly [string, readonly Role[]][] = [
+/** Methods of standard gRPC services, for generic tools. */
+const STANDARD_METHODS: readonly [string, readonly Role[]][] = [
   ['/grpc.health.v1.Health/Check', ROLES],
   ['/grpc.health.v1.Health/Watch', ROLES],
   ['/grpc.health.v1.Health/List', ROLES],
@@ -66,7 +66,7 @@ const byPath = new Map<string, readonly Role[]>([
   ...pathsOf(AttemptServiceService, ATTEMPT_SERVICE),
   ...pathsOf(ArtifactServiceService, ARTIFACT_SERVICE),
   ...pathsOf(OperationsServiceService, OPERATIONS_SERVICE),
-  ...OF_ANY_SERVER,
+  ...STANDARD_METHODS,
 ]);
 
 function pathsOf<Name extends string>(
@@ -77,7 +77,7 @@ function pathsOf<Name extends string>(
 }
 
 /**
- * The roles that may call a method; none for a method that is not known.
+ * Returns the roles that can call a method; none for an unknown method.
  * @param path such as `/trawl.v1.SweepService/Submit`
  */
 export function rolesOf(path: string): readonly Role[] {

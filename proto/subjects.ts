@@ -1,26 +1,26 @@
 /**
- * Every NATS subject and stream, and who may use it. `cluster` is the coordinator's name, kept in its store, so that
- * several coordinators can share one NATS.
+ * All NATS subjects and streams, and the permissions on them. `cluster` is the coordinator's name, from its store, so
+ * that several coordinators can share one NATS.
  */
 import type { AttemptKey } from './gen/trawl/v1/attempt_service.ts';
 
 /**
- * The work queue of a pool's offers. Its coordinator publishes; agents pull and acknowledge. A pool is of slots that
- * may run the same trials (coordinator/core/pools.ts).
+ * Returns the name of the work queue of a pool's offers. The coordinator publishes; agents pull and acknowledge. A pool is
+ * the set of slots that can run the same trials (coordinator/core/pools.ts).
  */
 export function offerStream(cluster: string, pool: string): string {
   return `${offerStreams(cluster)}_${pool}`;
 }
 
-/** What the name of every work queue of a cluster begins with. */
+/** Returns the common prefix of the names of a cluster's work queues. */
 export function offerStreams(cluster: string): string {
   return `TRAWL_OFFERS_${cluster}`;
 }
 
-/** The consumer of a work queue that all agents share. */
+/** The consumer that all agents of a work queue share. */
 export const OFFER_CONSUMER = 'agents';
 
-/** An offer's subject is its identity: the stream keeps one message a subject, so an offer cannot stand twice. */
+/** Returns an offer's subject. The stream keeps one message per subject, so an offer cannot be queued twice. */
 export function offerSubject(cluster: string, pool: string, key: AttemptKey): string {
   return `trawl.${cluster}.offer.${pool}.${key.sweepId}.${key.trialId}.${key.attempt}`;
 }
@@ -33,7 +33,7 @@ export function poolOffers(cluster: string, pool: string): string {
   return `trawl.${cluster}.offer.${pool}.>`;
 }
 
-/** Agents publish, each on its own; the coordinator listens to all. */
+/** Returns the subject of an agent's heartbeats. The coordinator subscribes to all of them. */
 export function heartbeatSubject(cluster: string, agentId: string): string {
   return `trawl.${cluster}.heartbeat.${agentId}`;
 }
@@ -42,18 +42,18 @@ export function allHeartbeats(cluster: string): string {
   return `trawl.${cluster}.heartbeat.*`;
 }
 
-/** What an agent may be called: one token of a subject, and safe in paths and tables. */
+/** The syntax of an agent's id: one token of a subject, and safe in paths and tables. */
 export const AGENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** What a sweep, a trial or a cluster is called: one token of a subject, and one step of a path. */
+/** The syntax of the ids of sweeps, trials and clusters: one token of a subject, and one step of a path. */
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Whether a message names an attempt that there can be: its ids become subjects and folders. */
+/** Whether an attempt key is valid: its ids become parts of subjects and paths. */
 export function namesAttempt({ sweepId, trialId, attempt }: AttemptKey): boolean {
   return ID.test(sweepId) && ID.test(trialId) && Number.isSafeInteger(attempt) && attempt >= 1;
 }
 
-/** Where answers to requests on NATS go: a place of the connection's own, that no other may listen to. */
+/** Returns the prefix of a connection's reply subjects. No other connection can subscribe to them. */
 export function inboxPrefix(role: string, name: string): string {
   return `_INBOX_${role}_${name}`;
 }
@@ -64,8 +64,8 @@ export interface Permissions {
 }
 
 /**
- * All that an agent does on NATS: it beats, pulls offers from the queue that all agents share, and answers them. The
- * stars stand for the cluster, which is named by the coordinator's store when that is made.
+ * Returns an agent's permissions: publish heartbeats, pull offers from the shared queue, and acknowledge them. The stars
+ * stand for the cluster, whose name does not exist before the coordinator's store is created.
  */
 export function agentPermissions(agentId: string): Permissions {
   return {
@@ -79,10 +79,10 @@ export function agentPermissions(agentId: string): Permissions {
   };
 }
 
-/** What the coordinator's connection is called, where it has an identity. */
+/** The name and role of the coordinator's identity. */
 export const COORDINATOR = 'coordinator';
 
-/** The coordinator offers, keeps the streams, and listens to heartbeats. */
+/** Returns the coordinator's permissions: publish offers, manage streams, and subscribe to heartbeats. */
 export function coordinatorPermissions(): Permissions {
   return {
     publish: [allOffers('*'), '$JS.API.>'],
@@ -90,7 +90,7 @@ export function coordinatorPermissions(): Permissions {
   };
 }
 
-/** A server's address, or several with commas between, without users and passwords: for logs and messages. */
+/** Removes users and passwords from server URLs separated by commas, for logs and messages. */
 export function withoutSecrets(urls: string): string {
   return urls
     .split(',')

@@ -1,3 +1,4 @@
+/** Whether trials and sweeps have ended, and how many trials have. */
 import type { Sweep, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState, trialState } from '../../proto/names.ts';
 
@@ -6,19 +7,19 @@ const ENDED_TRIAL: ReadonlySet<TrialState> = new Set(
 );
 const ENDED_SWEEP: ReadonlySet<string> = new Set(['finished', 'stopped', 'killed']);
 
-/** Whether nothing more will happen to the trial. */
+/** Whether the trial has ended. A retry can make it pending again. */
 export const trialEnded = (trial: Trial): boolean => ENDED_TRIAL.has(trial.state);
 
-/** Whether nothing more will happen to the sweep. */
+/** Whether the sweep has ended. A retry can make it run again. */
 export const sweepEnded = (sweep: Sweep): boolean => ENDED_SWEEP.has(sweepState.of(sweep.state));
 
-/** Trials of the sweep in all. */
+/** Returns the number of trials of a sweep. */
 export function trialTotal(sweep: Sweep): number {
   const counts = sweep.counts;
   return counts === undefined ? 0 : counts.pending + counts.offered + counts.running + endedTotal(sweep);
 }
 
-/** Trials that have ended, one way or another. */
+/** Returns the number of trials that have ended, in any state. */
 export function endedTotal(sweep: Sweep): number {
   const counts = sweep.counts;
   return counts === undefined ? 0 : counts.succeeded + counts.stopped + counts.failed + counts.cancelled;

@@ -1,9 +1,9 @@
-/** Digits that matter of a metric: more than a seed's noise, less than a column's room. */
+/** Significant digits of a metric. */
 const METRIC_DIGITS = 5;
 const PLAIN_FROM = 1e-4;
 const PLAIN_BELOW = 1e6;
 
-/** A metric for a person: five significant digits, powers of ten outside 0.0001 to a million; no value is `-`. */
+/** Formats a metric with five significant digits, with an exponent outside 0.0001 to a million; `-` if undefined. */
 export function formatMetric(value: number | undefined): string {
   if (value === undefined) return '-';
   if (!Number.isFinite(value)) return String(value).toLowerCase();
@@ -12,7 +12,7 @@ export function formatMetric(value: number | undefined): string {
   return value.toPrecision(METRIC_DIGITS);
 }
 
-/** `0.16840 ±0.0015`: the spread in two digits, and no finer than the mean beside it. */
+/** Formats mean and deviation, such as `0.16840 ±0.0015`. The deviation has two digits, and no more decimals than the mean. */
 export function formatSpread(mean: number, std: number): string {
   const shown = formatMetric(mean);
   const two = std.toPrecision(2);

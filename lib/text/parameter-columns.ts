@@ -6,7 +6,7 @@ function isNumber({ parameters }: Point, name: string): boolean {
   return kind === undefined ? name === SEED : kind.$case === 'number';
 }
 
-/** A column for each of these parameters; one that is a number in every row is drawn as numbers are. */
+/** Returns a column for each named parameter. A parameter that is a number in every row has a numeric column. */
 export function parameterColumns<Row extends Point>(rows: readonly Row[], names: readonly string[]): Column<Row>[] {
   return names.map((name) => ({
     header: name,

@@ -1,4 +1,5 @@
-/** Enough of a trial's id to tell it from its neighbours, and to hand to `trawl show`. */
+/** Characters of a short id: enough to be unique in practice, and accepted by `trawl show`. */
 export const SHORT_ID = 8;
 
+/** Returns the first characters of an id, for people. */
 export const shortId = (id: string): string => id.slice(0, SHORT_ID);

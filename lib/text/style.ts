@@ -1,8 +1,8 @@
 import type { SweepStateName, TrialStateName } from '../../proto/names.ts';
 
 /**
- * Colours that stay apart for the colour-blind (cyan against yellow, never red against green) and that only repeat what
- * the words beside them say. Each is a name that Node's styleText knows.
+ * Styles of text, named as in Node's styleText. Colour-blind people can distinguish the colours (cyan and yellow, never red
+ * and green), and colour never carries information that the text does not.
  */
 export type Style = 'cyan' | 'yellow' | 'magenta' | 'blue' | 'bold' | 'dim';
 
@@ -25,7 +25,7 @@ const SWEEP_STYLES: Partial<Record<SweepStateName, Style>> = {
   killed: 'yellow',
 };
 
-/** For curves over each other, in this order; each also ends in its own letter. */
+/** Styles of the curves of a chart, in order. Each curve also ends in its own letter. */
 const SERIES_STYLES: readonly Style[] = ['cyan', 'yellow', 'magenta', 'blue'];
 
 export const trialStyle = (state: TrialStateName): Style | undefined => TRIAL_STYLES[state];

@@ -1,15 +1,16 @@
-import { fitColumns, GAP } from './fit-columns.ts';
+/** Tables of text that fit the width of a terminal. */
+import { sum } from 'd3-array';
 import type { Segment } from './segment.ts';
 import type { Style } from './style.ts';
 import { pad, truncate } from './truncate.ts';
 import { visibleText } from './visible-text.ts';
 import { columnsOf } from './width.ts';
 
-/** One column of a table of `Row`s. Numbers are right-aligned and never cut. */
+/** A column of a table of `Row`s. Numbers are right-aligned and never cut. */
 export interface Column<Row> {
   readonly header: string;
   readonly numeric?: boolean;
-  /** Text that says nothing once its end is cut. */
+  /** Whether the text is never cut, because it is useless without its end. */
   readonly whole?: boolean;
   readonly cell: (row: Row) => string;
   readonly style?: (row: Row) => Style | undefined;
@@ -18,13 +19,13 @@ export interface Column<Row> {
 export interface TableLayout {
   readonly header: readonly Segment[];
   readonly rows: readonly (readonly Segment[])[];
-  /** Headers of the columns for which there was no room. */
+  /** Headers of the columns that did not fit. */
   readonly hidden: readonly string[];
 }
 
 /**
- * Lays a table out for a terminal of `width` columns (undefined: piped, nothing is cut or left out). Cells are made safe
- * to print here, so that no caller can forget it. Put the columns that matter most first.
+ * Lays out a table for a terminal of `width` columns (undefined: for a pipe, without cuts). Makes cells safe to print.
+ * Columns should be in order of importance, because the last ones are hidden first.
  */
 export function layoutTable<Row>(
   columns: readonly Column<Row>[],
@@ -45,7 +46,7 @@ export function layoutTable<Row>(
     return shown.slice(0, last + 1).map((cell, c) => {
       const w = widths[c] ?? 0;
       const padded = pad(truncate(cell, w), w, columns[c]?.numeric ? 'left' : 'right');
-      // Spaces at the end of a line would wrap on a narrow terminal and clutter a pipe.
+      // Trailing spaces would wrap on a narrow terminal.
       return { text: c === last ? padded.trimEnd() : padded + ' '.repeat(GAP), style: styleOf(c) };
     });
   };
@@ -53,7 +54,52 @@ export function layoutTable<Row>(
   return {
     header: line(headers, () => 'dim'),
     rows: rows.map((row, r) => line(texts[r] ?? [], (c) => columns[c]?.style?.(row))),
-    // A column with nothing in it is not missed.
+    // Empty columns are not reported.
     hidden: headers.slice(widths.length).filter((_, c) => texts.some((cells) => cells[widths.length + c] !== '')),
   };
+}
+
+/** Columns between two cells. */
+const GAP = 2;
+
+/** Text columns are not cut below this width. */
+const MIN_TEXT_WIDTH = 8;
+
+interface ColumnNeed {
+  /** Width of the widest cell, including the header. */
+  readonly natural: number;
+  /** Whether the column can be cut. Numbers cannot: a cut number reads as another number. */
+  readonly mayCut: boolean;
+}
+
+function total(widths: readonly number[]): number {
+  return sum(widths) + GAP * Math.max(0, widths.length - 1);
+}
+
+/** Reduces the widest text columns to one common width, only as far as necessary. */
+function cutWidest(needs: readonly ColumnNeed[], available: number): number[] {
+  const widths = needs.map((need) => need.natural);
+  while (total(widths) > available) {
+    let widest = -1;
+    for (let i = 0; i < widths.length; i++) {
+      const width = widths[i] ?? 0;
+      if (needs[i]?.mayCut && width > MIN_TEXT_WIDTH && (widest < 0 || width > (widths[widest] ?? 0))) widest = i;
+    }
+    if (widest < 0) break;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+  }
+  return widths;
+}
+
+/**
+ * Returns the widths of as many leading columns as fit into `available` terminal columns (undefined: no limit). Cuts text
+ * first, the widest column first, then hides columns from the right. Keeps the first column.
+ */
+function fitColumns(needs: readonly ColumnNeed[], available: number | undefined): number[] {
+  if (available === undefined) return needs.map((need) => need.natural);
+  for (let count = needs.length; count > 1; count--) {
+    const widths = cutWidest(needs.slice(0, count), available);
+    if (total(widths) <= available) return widths;
+  }
+  return needs.slice(0, 1).map((need) => Math.min(need.natural, available));
 }

@@ -4,8 +4,8 @@ const ELLIPSIS = '…';
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
- * Cuts to at most `width` terminal columns, with an ellipsis where something was cut. Never splits a grapheme; a wide
- * character that would stick out is dropped, so the result may be a column short.
+ * Cuts a text to at most `width` terminal columns and appends an ellipsis if anything was cut. Never splits a grapheme,
+ * so the result can be one column shorter.
  */
 export function truncate(text: string, width: number): string {
   if (columnsOf(text) <= width) return text;
@@ -21,7 +21,7 @@ export function truncate(text: string, width: number): string {
   return kept + ELLIPSIS;
 }
 
-/** Fills up with spaces to `width` terminal columns, on the left for numbers. */
+/** Pads a text with spaces to `width` terminal columns, on the given side. */
 export function pad(text: string, width: number, side: 'left' | 'right'): string {
   const space = ' '.repeat(Math.max(0, width - columnsOf(text)));
   return side === 'left' ? space + text : text + space;

@@ -1,6 +1,6 @@
 /**
- * Text from outside (names, parameters, error messages, host names) before it reaches a terminal: control characters are
- * shown, never obeyed, so that a sweep's name cannot clear the screen, change the title or reorder the line it is on.
+ * Escapes untrusted text (names, parameters, error messages, host names) for a terminal. Control characters are shown
+ * instead of interpreted, so that a sweep's name cannot clear the screen, change the title or reorder a line.
  */
 
 const CONTROL_PICTURES = 0x2400;
@@ -9,7 +9,7 @@ const DELETE_PICTURE = '\u2421';
 
 /**
  * C0, DEL, C1, line and paragraph separators, invisible and bidirectional formatting characters, lone surrogates, and
- * what XML has no place for.
+ * characters that XML forbids.
  */
 const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the function is about
@@ -22,12 +22,12 @@ function visible(character: string): string {
   return `\\u{${code.toString(16)}}`;
 }
 
-/** The text on one line, with nothing in it that a terminal acts on. */
+/** Returns the text on one line, with every control character escaped. */
 export function visibleText(text: string): string {
   return text.replace(UNSAFE, visible);
 }
 
-/** As `visibleText`, but line breaks and tabs stay: for messages and logs of several lines. */
+/** Does the same as `visibleText`, but keeps line breaks and tabs, for messages and logs of several lines. */
 export function visibleLines(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(UNSAFE, (c) => (c === '\n' || c === '\t' ? c : visible(c)));
 }

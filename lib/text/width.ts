@@ -1,9 +1,9 @@
 import stringWidth from 'string-width';
 
-/** What nearly all of the dashboard's text is made of, each one column wide. */
+/** Characters of one column each that make up nearly all text: a fast path. */
 const PLAIN = /^[ -~·±×…─-╿▀-▟▲▼▸▾★●→←↑↓⠀-⣿]*$/;
 
-/** Terminal columns of a text. */
+/** Returns the width of a text in terminal columns. */
 export function columnsOf(text: string): number {
   return PLAIN.test(text) ? text.length : stringWidth(text);
 }
