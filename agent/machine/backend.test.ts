@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { runFixture } from '../../test/support/run-fixture.ts';
-import { isOutOfMemory } from '../trainers/autoencoder/failures.ts';
+import { isOutOfMemory } from '../trainers/autoencoder/completion.ts';
 import { BACKENDS, chooseBackend, forcedBackend, NoBackendError } from './backend.ts';
 import { probeBackends } from './probe.ts';
 

@@ -1,13 +1,13 @@
-/** Trains nothing: for benchmarks and tests of everything around a trainer. */
+/** The trainer `noop`, which trains nothing. Benchmarks and tests use it. */
 import { createHash } from 'node:crypto';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Parameters } from '../../proto/trainers.ts';
 import { TrainingError, type TrainingRun } from './trainer.ts';
 
-/** Epochs without a sleep between two looks at the event loop, so that a stop is heard. */
+/** Epochs without a sleep after which the trainer yields to the event loop, so that a stop takes effect. */
 const EPOCHS_PER_YIELD = 256;
 
-/** Sleeps `duration_ms` an epoch and reports {@link noopLoss}. */
+/** Sleeps `duration_ms` per epoch, and reports a loss derived from {@link noopLoss}. */
 export async function noop(run: TrainingRun): Promise<void> {
   const { epochs, duration_ms: durationMs } = run.parameters;
   if (typeof epochs !== 'number' || typeof durationMs !== 'number')
@@ -23,8 +23,8 @@ export async function noop(run: TrainingRun): Promise<void> {
 }
 
 /**
- * The test_loss at epoch 1, in [0.1, 1.1): a hash of the parameters that make one trial differ from another. How long
- * the trial runs (epochs, duration_ms) has no say in it.
+ * Returns the test_loss at epoch 1, in [0.1, 1.1): a hash of all parameters except those that determine the trial's
+ * duration (epochs, duration_ms).
  */
 export function noopLoss(parameters: Parameters): number {
   const named = Object.entries(parameters)
@@ -38,7 +38,7 @@ async function sleep(durationMs: number, signal: AbortSignal): Promise<void> {
   try {
     await setTimeout(durationMs, undefined, { signal });
   } catch (error) {
-    // The timer throws an AbortError of its own; the contract asks for the signal's reason.
+    // The timer throws an AbortError, but a trainer must throw the signal's reason.
     signal.throwIfAborted();
     throw error;
   }

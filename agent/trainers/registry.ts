@@ -1,28 +1,28 @@
-/** The built-in trainers by the name that a sweep file uses. */
+/** The built-in trainers, by the names that sweep files use. */
 import type { TrainerName } from '../../proto/trainers.ts';
 import { command } from './command/run.ts';
 import { noop } from './noop.ts';
 import type { Trainer } from './trainer.ts';
 
 const trainers: Readonly<Record<TrainerName, Trainer>> = {
-  // Loaded on first use: TensorFlow.js takes a moment that a no-op trial should not pay.
+  // Loaded on first use, because no-op trials should not wait for TensorFlow.js.
   autoencoder: {
     run: async (run) => (await import('./autoencoder/train.ts')).autoencoder(run),
     pack: (runs) => {
-      const ends = import('./autoencoder/train.ts').then(({ autoencoderPack }) => autoencoderPack(runs));
-      return runs.map(async (_, at) => (await ends)[at]);
+      const results = import('./autoencoder/train.ts').then(({ autoencoderPack }) => autoencoderPack(runs));
+      return runs.map(async (_, at) => (await results)[at]);
     },
   },
   command: { run: (run) => command(run) },
   noop: { run: noop, pack: (runs) => runs.map(noop) },
 };
 
-/** Looks a trainer up; undefined when this agent has none of that name. */
+/** Returns the trainer with this name; undefined when the agent has none. */
 export function trainerNamed(name: string): Trainer | undefined {
   return Object.hasOwn(trainers, name) ? trainers[name as TrainerName] : undefined;
 }
 
-/** What this agent can train with. */
+/** Returns the names of the agent's trainers. */
 export function trainerNames(): readonly string[] {
   return Object.keys(trainers);
 }

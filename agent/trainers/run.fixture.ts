@@ -1,16 +1,16 @@
-/** An attempt as a trainer sees it, for tests: what it reports and keeps can be looked at. */
+/** A training run for tests, which records reports and artifacts. */
 import { tmpdir } from 'node:os';
 import type { KeptArtifact, TrainingRun } from './trainer.ts';
 
-export interface SeenRun extends TrainingRun {
+export interface RecordedRun extends TrainingRun {
   readonly reports: { readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }[];
   readonly kept: (KeptArtifact & { readonly content: Uint8Array | { readonly path: string } })[];
 }
 
-/** Keeps no checkpoints and no reconstructions unless told to. */
-export function seenRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'parameters'>): SeenRun {
-  const reports: SeenRun['reports'] = [];
-  const kept: SeenRun['kept'] = [];
+/** By default, checkpoints and reconstructions are off. */
+export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'parameters'>): RecordedRun {
+  const reports: RecordedRun['reports'] = [];
+  const kept: RecordedRun['kept'] = [];
   return {
     seed: 0,
     dataDir: '',

@@ -6,7 +6,7 @@ import { onDatasetUse } from '../data/cache.ts';
 import { workFolder } from '../folders.ts';
 import { chooseBackend, forcedBackend } from '../machine/backend.ts';
 import { packSize } from '../machine/slots.ts';
-import { openFirstSession } from '../trainers/autoencoder/native-session.ts';
+import { openFirstSession } from '../trainers/autoencoder/libtensorflow.ts';
 import { trainerNamed } from '../trainers/registry.ts';
 import { TrainingError, type TrainingRun } from '../trainers/trainer.ts';
 import { artifactKeeper } from './artifact-keeper.ts';

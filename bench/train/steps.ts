@@ -1,10 +1,10 @@
 /** The computations that the benchmark measures. */
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
-import { batchesOf } from '../../agent/trainers/autoencoder/batches.ts';
 import type { TrainImages } from '../../agent/trainers/autoencoder/images.ts';
+import { batchesOf } from '../../agent/trainers/autoencoder/images.ts';
 import { Learner } from '../../agent/trainers/autoencoder/learner.ts';
-import { LossLog } from '../../agent/trainers/autoencoder/loss-log.ts';
+import { LossLog } from '../../agent/trainers/autoencoder/losses.ts';
 import { layersOf } from '../../agent/trainers/autoencoder/model.ts';
 import { Random, STREAMS } from '../../agent/trainers/autoencoder/random.ts';
 import { settingsOf } from '../../agent/trainers/autoencoder/settings.ts';

@@ -8,7 +8,7 @@ import { readSafetensors, type SafetensorsFile, writeSafetensors } from '../../.
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { runFixture } from '../../../test/support/run-fixture.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
-import { type SeenRun, seenRun } from '../run.fixture.ts';
+import { type RecordedRun, recordedRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
 import { loadFewTestImages } from './few-test-images.fixture.ts';
 import { Random, STREAMS } from './random.ts';
@@ -16,7 +16,7 @@ import { autoencoder } from './train.ts';
 
 const SEED = 7;
 const EVERYTHING = { checkpointEvery: 1, reconstructEvery: 2 } as const;
-/** Trainings on a machine that is busy with other things. */
+/** Generous, for a machine under load. */
 const LIMIT_MS = 120_000;
 let dir: string;
 
@@ -27,33 +27,33 @@ beforeAll(async () => {
 
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** 100 images: a whole batch and a short one. */
+/** 100 images are a whole batch and a short one. */
 const plain: Parameters = { train_size: 100, epochs: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5 };
 const denoising: Parameters = { ...plain, noise_std: 0.5 };
 
-async function train(given: Parameters, overrides: Partial<TrainingRun> = {}): Promise<SeenRun> {
+async function train(given: Parameters, overrides: Partial<TrainingRun> = {}): Promise<RecordedRun> {
   const parameters = withDefaults(TRAINERS.autoencoder, given);
-  const run = seenRun({ parameters, seed: SEED, dataDir: dir, ...overrides });
+  const run = recordedRun({ parameters, seed: SEED, dataDir: dir, ...overrides });
   await autoencoder(run, loadFewTestImages);
   return run;
 }
 
-function keptBytes(run: SeenRun, name: string): Uint8Array {
+function keptBytes(run: RecordedRun, name: string): Uint8Array {
   const content = run.kept.find((kept) => kept.name === name)?.content;
   if (content instanceof Uint8Array) return content;
-  throw new Error(`the run kept no bytes called ${name}`);
+  throw new Error(`the run kept no artifact ${name}`);
 }
 
-/** What a run kept, its bytes by their hash: the matcher would walk megabytes of them element by element. */
-function digests({ kept }: SeenRun) {
+/** Returns a run's artifacts with hashes, because the matcher would compare megabytes byte by byte. */
+function digests({ kept }: RecordedRun) {
   return kept.map(({ content, ...artifact }) => ({
     ...artifact,
     content: content instanceof Uint8Array ? createHash('sha256').update(content).digest('hex') : content,
   }));
 }
 
-/** The checkpoint after an epoch, as a file: what a later attempt is given. */
-async function checkpointFile(run: SeenRun, epoch: number, path: string): Promise<TrainingRun['resume']> {
+/** Writes the checkpoint of an epoch to a file, as a later attempt receives it. */
+async function checkpointFile(run: RecordedRun, epoch: number, path: string): Promise<TrainingRun['resume']> {
   await writeFile(path, keptBytes(run, `checkpoints/epoch-${epoch}.safetensors`));
   return { epoch, path };
 }
@@ -63,7 +63,7 @@ describe.each([
   ['denoising', denoising],
   ['plain, five layers', { ...plain, depth: 5, lambda_l1: 1e-7, weight_decay: 1e-7 }],
 ])('%s', (_, given) => {
-  test('a run that goes on from a checkpoint reports and keeps, to the bit, what an undisturbed one does', {
+  test('a run that resumes from a checkpoint has the same reports and artifacts as an uninterrupted one, bit for bit', {
     timeout: LIMIT_MS,
   }, async () => {
     const whole = await train(given, EVERYTHING);
@@ -77,7 +77,7 @@ describe.each([
   });
 });
 
-test('a fresh process goes on to the same bits', { timeout: LIMIT_MS }, async () => {
+test('a new process resumes with the same bits', { timeout: LIMIT_MS }, async () => {
   const whole = await train(denoising, EVERYTHING);
   const path = join(dir, 'fresh');
   await checkpointFile(whole, 1, path);
@@ -86,7 +86,7 @@ test('a fresh process goes on to the same bits', { timeout: LIMIT_MS }, async ()
   expect(JSON.parse(stdout)).toEqual(whole.reports.slice(1).map(({ metrics }) => metrics));
 });
 
-test('a checkpoint that another version wrote is left aside: the trial begins at its beginning', async () => {
+test('a checkpoint in the format of another version is ignored, and the trial starts from the first epoch', async () => {
   const whole = await train(plain, EVERYTHING);
   const file = readSafetensors(keptBytes(whole, 'checkpoints/epoch-1.safetensors'));
   const path = join(dir, 'older');
@@ -94,7 +94,7 @@ test('a checkpoint that another version wrote is left aside: the trial begins at
   expect((await train(plain, { resume: { epoch: 1, path } })).reports).toEqual(whole.reports);
 });
 
-test('every epoch goes through all images in an order of its own, drawn from the shuffles of the seed', async () => {
+test('every epoch uses all images in a new order, which the seed determines', async () => {
   const run = await train(plain, EVERYTHING);
   const orders = [1, 2].map((epoch) => {
     const { tensors } = readSafetensors(keptBytes(run, `checkpoints/epoch-${epoch}.safetensors`));
@@ -110,7 +110,7 @@ test('every epoch goes through all images in an order of its own, drawn from the
   expect(orders[1]).not.toEqual(orders[0]);
 });
 
-test('a run that keeps everything, goes on or refuses to leaves no tensor behind', async () => {
+test('runs that keep everything, resume, or fail to resume leak no tensor', async () => {
   const before = tf.memory().numTensors;
   const whole = await train(denoising, EVERYTHING);
   expect(tf.memory().numTensors).toBe(before);
@@ -121,15 +121,15 @@ test('a run that keeps everything, goes on or refuses to leaves no tensor behind
   expect(tf.memory().numTensors).toBe(before);
 });
 
-describe('a checkpoint that is not of this trial fails the preflight, saying why', () => {
+describe('a checkpoint of another trial fails in preflight with the reason', () => {
   let bytes: Uint8Array;
 
   beforeAll(async () => {
     bytes = keptBytes(await train({ ...plain, epochs: 2 }, EVERYTHING), 'checkpoints/epoch-1.safetensors');
   });
 
-  async function refusal(file: Uint8Array, given: Parameters = {}, overrides: Partial<TrainingRun> = {}) {
-    const path = join(dir, 'refused');
+  async function rejection(file: Uint8Array, given: Parameters = {}, overrides: Partial<TrainingRun> = {}) {
+    const path = join(dir, 'rejected');
     await writeFile(path, file);
     const run = train({ ...plain, epochs: 2, ...given }, { resume: { epoch: 1, path }, ...overrides });
     const error: unknown = await run.catch((reason: unknown) => reason);
@@ -146,37 +146,37 @@ describe('a checkpoint that is not of this trial fails the preflight, saying why
     altered(({ metadata }) => ({ metadata: { ...metadata, ...changes } }));
 
   test('another seed', async () => {
-    expect(await refusal(bytes, {}, { seed: 8 })).toContain('its seed is 7, expected 8');
+    expect(await rejection(bytes, {}, { seed: 8 })).toContain('seed is 7, expected 8');
   });
 
-  test('other parameters, by name', async () => {
-    expect(await refusal(bytes, { latent_dim: 16 })).toContain('its latent_dim is 15, expected 16');
-    expect(await refusal(bytes, { train_size: 101 })).toContain('its train_size is 100, expected 101');
-    expect(await refusal(withMetadata({ parameters: '{}' }))).toContain('its dataset is missing, expected mnist');
-    expect(await refusal(withMetadata({ parameters: 'null' }))).toContain('its parameters are null');
+  test('other parameters, with their names', async () => {
+    expect(await rejection(bytes, { latent_dim: 16 })).toContain('latent_dim is 15, expected 16');
+    expect(await rejection(bytes, { train_size: 101 })).toContain('train_size is 100, expected 101');
+    expect(await rejection(withMetadata({ parameters: '{}' }))).toContain('dataset is missing, expected mnist');
+    expect(await rejection(withMetadata({ parameters: 'null' }))).toContain('parameters are null');
   });
 
-  test('another epoch than the one that it was kept under', async () => {
-    expect(await refusal(withMetadata({ epoch: '2' }))).toContain('its epoch is 2, expected 1');
+  test('an epoch other than the announced one', async () => {
+    expect(await rejection(withMetadata({ epoch: '2' }))).toContain('epoch is 2, expected 1');
   });
 
-  test('another trainer, a nonsensical step', async () => {
-    expect(await refusal(withMetadata({ trainer: 'noop' }))).toContain('its trainer is noop, expected autoencoder');
-    expect(await refusal(withMetadata({ steps: '-3' }))).toContain('its steps are -3');
-    expect(await refusal(withMetadata({ moments: 'none' }))).toContain('its moments are none, expected means or sums');
+  test('another trainer, and invalid metadata', async () => {
+    expect(await rejection(withMetadata({ trainer: 'noop' }))).toContain('trainer is noop, expected autoencoder');
+    expect(await rejection(withMetadata({ steps: '-3' }))).toContain('steps are -3');
+    expect(await rejection(withMetadata({ moments: 'none' }))).toContain('moments are none, expected means or sums');
   });
 
-  test('tensors that are missing or of another shape', async () => {
+  test('missing tensors, and tensors of another shape', async () => {
     const without = altered(({ tensors: { order, ...tensors } }) => ({ tensors }));
-    expect(await refusal(without)).toContain('its order is missing, expected I32 [100]');
+    expect(await rejection(without)).toContain('order is missing, expected I32 [100]');
     const short = altered(({ tensors }) => ({
       tensors: { ...tensors, 'adam.first': { dtype: 'F32', shape: [1, 1024], data: new Float32Array(1024) } },
     }));
-    expect(await refusal(short)).toMatch(/its adam.first is F32 \[1,1024\], expected F32 \[\d+,1024\]/);
+    expect(await rejection(short)).toMatch(/adam.first is F32 \[1,1024\], expected F32 \[\d+,1024\]/);
   });
 
-  test('a damaged file, or none', async () => {
-    expect(await refusal(bytes.subarray(0, 1000))).toContain('not a safetensors file, or a damaged one');
+  test('a damaged file, and a missing one', async () => {
+    expect(await rejection(bytes.subarray(0, 1000))).toContain('not a safetensors file, or a damaged one');
     const path = join(dir, 'nothing');
     await expect(train(plain, { resume: { epoch: 1, path } })).rejects.toMatchObject({
       failureClass: 'preflight',

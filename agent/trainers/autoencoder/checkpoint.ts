@@ -1,5 +1,5 @@
-/** A checkpoint: all that the epochs to come depend on, as a safetensors file. */
-
+/** Checkpoints: the state that later epochs depend on, as a safetensors file. */
+import { errorMessage } from '../../../lib/text/error-message.ts';
 import { readFile } from 'node:fs/promises';
 import {
   readSafetensors,
@@ -8,34 +8,36 @@ import {
   type SafetensorsFile,
   writeSafetensors,
 } from '../../../lib/files/safetensors.ts';
-import { errorMessage } from '../../../lib/text/error-message.ts';
 import { BadInputError } from '../../../proto/errors.ts';
 import type { Parameters } from '../../../proto/trainers.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
-import type { Moments } from './adam-rule.ts';
+import type { Moments } from './adam.ts';
 import type { LearnerState } from './learner.ts';
 import { ROW } from './model.ts';
 
-/** Raised whenever an older trainer would misread what a newer one writes, or the other way round. */
+/** Incremented whenever an older trainer would misread a newer checkpoint, or a newer trainer an older one. */
 const FORMAT = '2';
-/** Words of a generator's state. */
+/** 32-bit words in the state of a random number generator. */
 const RANDOM_WORDS = 4;
 
 export interface Progress {
-  /** The last one that is done. */
+  /** The last completed epoch. */
   readonly epoch: number;
   readonly learner: LearnerState;
-  /** Where the generator of the shuffles stands. */
+  /** State of the shuffles' generator. */
   readonly shuffle: Int32Array;
-  /** The training images as the epoch went through them: the next shuffle starts from there. */
+  /** The order of the training images in this epoch, from which the next shuffle starts. */
   readonly order: Int32Array;
 }
 
-/** Whose checkpoint it is. */
-export type Trial = Pick<TrainingRun, 'seed' | 'parameters'>;
+/** Identifies the trial of a checkpoint. */
+export type TrialIdentity = Pick<TrainingRun, 'seed' | 'parameters'>;
 
-/** The checkpoint's file. Each matrix of Adam's is `[rows, ROW]`; `moments` says how Adam's are scaled. */
-export function writeCheckpoint({ seed, parameters }: Trial, { epoch, learner, shuffle, order }: Progress): Uint8Array {
+/** Writes a checkpoint. Adam's matrices are `[rows, ROW]`; the metadata `moments` is the scaling of Adam's moments. */
+export function writeCheckpoint(
+  { seed, parameters }: TrialIdentity,
+  { epoch, learner, shuffle, order }: Progress,
+): Uint8Array {
   const { adam, noise } = learner;
   const matrix = (data: Float32Array): SafeTensor => ({ dtype: 'F32', shape: [data.length / ROW, ROW], data });
   const vector = (data: Int32Array): SafeTensor => ({ dtype: 'I32', shape: [data.length], data });
@@ -61,15 +63,15 @@ export function writeCheckpoint({ seed, parameters }: Trial, { epoch, learner, s
 }
 
 /**
- * The state that a run goes on from.
- * @param rows of the network's flat parameter matrix.
- * @param trainSize training images in use.
- * @returns undefined for the checkpoint of a trawl that wrote another format: the trial begins at its beginning
- * @throws {TrainingError} `preflight` when the file is not a checkpoint of this trial after that epoch, saying why.
+ * Reads the checkpoint that a run resumes from.
+ * @param rows rows of the network's flat parameter matrix
+ * @param trainSize number of training images in use
+ * @returns undefined for a checkpoint in the format of another version; the trial then starts from the first epoch
+ * @throws {TrainingError} `preflight` when the file is not a checkpoint of this trial and epoch
  */
 export async function readCheckpoint(
   resume: NonNullable<TrainingRun['resume']>,
-  trial: Trial,
+  trial: TrialIdentity,
   { rows, trainSize }: { readonly rows: number; readonly trainSize: number },
 ): Promise<Progress | undefined> {
   try {
@@ -94,39 +96,39 @@ export async function readCheckpoint(
     };
   } catch (error) {
     const message = errorMessage(error);
-    throw new TrainingError('preflight', `cannot go on from checkpoint ${resume.path}: ${message}`, { cause: error });
+    throw new TrainingError('preflight', `cannot resume from checkpoint ${resume.path}: ${message}`, { cause: error });
   }
 }
 
-function checkOrigin(metadata: SafetensorsFile['metadata'], { seed, parameters }: Trial, epoch: number): void {
+function checkOrigin(metadata: SafetensorsFile['metadata'], { seed, parameters }: TrialIdentity, epoch: number): void {
   const expected = { trainer: 'autoencoder', epoch: `${epoch}`, seed: `${seed}` };
   for (const [name, value] of Object.entries(expected)) {
     const found = metadata[name];
-    if (found !== value) throw new BadInputError(`its ${name} is ${found ?? 'missing'}, expected ${value}`);
+    if (found !== value) throw new BadInputError(`${name} is ${found ?? 'missing'}, expected ${value}`);
   }
   const found = parametersIn(metadata.parameters ?? 'null');
   for (const name of new Set([...Object.keys(parameters), ...Object.keys(found)])) {
     const [has, wants] = [found[name], parameters[name]];
-    if (has !== wants) throw new BadInputError(`its ${name} is ${has ?? 'missing'}, expected ${wants ?? 'none'}`);
+    if (has !== wants) throw new BadInputError(`${name} is ${has ?? 'missing'}, expected ${wants ?? 'none'}`);
   }
 }
 
 function parametersIn(json: string): Parameters {
   const value: unknown = JSON.parse(json);
-  if (typeof value !== 'object' || value === null) throw new BadInputError(`its parameters are ${json}`);
+  if (typeof value !== 'object' || value === null) throw new BadInputError(`parameters are ${json}`);
   return value as Parameters;
 }
 
 function stepsOf({ steps }: SafetensorsFile['metadata']): number {
   const value = Number(steps);
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new BadInputError(`its steps are ${steps ?? 'missing'}, expected a whole number from 1`);
+    throw new BadInputError(`steps are ${steps ?? 'missing'}, expected a positive integer`);
   return value;
 }
 
 function momentsOf({ moments }: SafetensorsFile['metadata']): Moments {
   if (moments === 'means' || moments === 'sums') return moments;
-  throw new BadInputError(`its moments are ${moments ?? 'missing'}, expected means or sums`);
+  throw new BadInputError(`moments are ${moments ?? 'missing'}, expected means or sums`);
 }
 
 function tensorOf<D extends keyof SafeArrays>(
@@ -137,6 +139,6 @@ function tensorOf<D extends keyof SafeArrays>(
 ): SafeArrays[D] {
   const tensor = tensors[name];
   const found = tensor === undefined ? 'missing' : `${tensor.dtype} [${tensor.shape}]`;
-  if (found !== `${dtype} [${shape}]`) throw new BadInputError(`its ${name} is ${found}, expected ${dtype} [${shape}]`);
+  if (found !== `${dtype} [${shape}]`) throw new BadInputError(`${name} is ${found}, expected ${dtype} [${shape}]`);
   return tensor?.data as SafeArrays[D];
 }

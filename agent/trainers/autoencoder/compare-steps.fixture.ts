@@ -1,16 +1,15 @@
-/** Steps of the trainer beside the same steps in float64, on the backend that this process has chosen. */
+/** Compares steps of the trainer with the same steps in float64, on the backend of this process. */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import type { Strategy } from './engine.ts';
 import { Learner } from './learner.ts';
-import { normals } from './normal.ts';
-import { Random, STREAMS } from './random.ts';
+import { normals, Random, STREAMS } from './random.ts';
 import { ReferenceNetwork } from './reference-network.fixture.ts';
 import { settingsOf } from './settings.ts';
 
 const SEED = 4;
 
-/** The study's two depths, denoising, and what the study leaves at its default. */
+/** The study's two depths, denoising, and parameters that the study leaves at their defaults. */
 export const CASES = [
   { depth: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5 },
   { depth: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5, noise_std: 0.5 },
@@ -18,16 +17,16 @@ export const CASES = [
   { depth: 3, latent_dim: 100, learning_rate: 0.0005, weight_decay: 0.01, lambda_l1: 0.001, l1_in_gradient: false },
 ] as const satisfies readonly Parameters[];
 
-/** Relative differences after each of the steps, of which the last is on a short batch. */
+/** Relative differences after each step. The last step has a short batch. */
 export type Comparison = readonly {
   readonly mse: number;
   readonly l1: number;
   readonly total: number;
-  /** The largest over all layers: of a layer's weight or bias the largest difference, as a share of its largest value. */
+  /** The maximum over all weights and biases of the largest difference, relative to the largest value. */
   readonly weights: number;
 }[];
 
-/** @param strategy undefined: the usual one of the backend */
+/** @param strategy default: the backend's own */
 export async function compareSteps(given: Parameters, strategy?: Strategy): Promise<Comparison> {
   const settings = settingsOf(withDefaults(TRAINERS.autoencoder, given));
   const learner = new Learner([{ settings, seed: SEED }], strategy);
@@ -50,7 +49,7 @@ export async function compareSteps(given: Parameters, strategy?: Strategy): Prom
   return comparison;
 }
 
-/** Images that look like digits to a network: mostly -1, with some strokes. */
+/** Returns images similar to digits: mostly -1, with some strokes. */
 export function strokes(count: number, seed: number): Float32Array {
   const random = new Random(seed, STREAMS.shuffle);
   return Float32Array.from({ length: count * 784 }, () => (random.uniform() < 0.8 ? -1 : 2 * random.uniform() - 1));

@@ -3,8 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { Images } from '../../data/idx.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
 import { TestImages, TestSet } from './evaluation.ts';
-import { normals } from './normal.ts';
-import { Random, STREAMS } from './random.ts';
+import { normals, Random, STREAMS } from './random.ts';
 
 beforeAll(async () => {
   await chooseTestBackend();
@@ -14,7 +13,7 @@ const SEED = 11;
 const testNoise = () => new Random(SEED, STREAMS.testNoise);
 const noPause = () => Promise.resolve();
 
-/** More than two forward passes hold, and no whole number of them. */
+/** More images than two forward passes, and not a multiple of one. */
 const COUNT = 1_203;
 const random = new Random(SEED, STREAMS.shuffle);
 const images: Images = {
@@ -27,7 +26,7 @@ const clean = Float64Array.from(images.pixels, (byte) => byte / 127.5 - 1);
 
 const testSetWith = (std: number) => new TestSet(new TestImages(images), { std, random: testNoise() });
 
-/** Of all pixels, one by one. */
+/** Computes the mean pixel by pixel. */
 function meanSquare(error: (pixel: number, i: number) => number): number {
   return clean.reduce((sum, pixel, i) => sum + error(pixel, i) ** 2, 0) / clean.length;
 }
@@ -39,7 +38,7 @@ test('the loss is the mean of the squared errors over every pixel of every image
   expect(Math.abs(half / meanSquare((pixel) => 0.5 * pixel) - 1)).toBeLessThan(1e-6);
 });
 
-test('with noise, outputs are held against the clean images, and every look sees the same noise', async () => {
+test('with noise, outputs are compared with the clean images, and every evaluation has the same noise', async () => {
   const testSet = testSetWith(0.5);
   const noise = normals(clean.length, 0.5, testNoise());
   const expected = meanSquare((pixel, i) => Math.min(1, Math.max(-1, pixel + (noise[i] ?? 0))) - pixel);
@@ -48,14 +47,14 @@ test('with noise, outputs are held against the clean images, and every look sees
   expect(await testSet.loss((input) => input, noPause)).toBe(first);
 });
 
-test('single images are found wherever they lie', async () => {
+test('single images can be selected from any chunk', async () => {
   const testSet = testSetWith(0);
-  const picked = await testSet.seen([COUNT - 1, 0, 500]).data<'float32'>();
+  const picked = await testSet.inputsAt([COUNT - 1, 0, 500]).data<'float32'>();
   for (const [column, image] of [COUNT - 1, 0, 500].entries())
     for (let i = 0; i < 784; i++) expect(picked[i * 3 + column]).toBe(Math.fround(clean[image * 784 + i] ?? 0));
 });
 
-test('a test set leaves no tensor behind', async () => {
+test('a test set leaks no tensor', async () => {
   const before = tf.memory().numTensors;
   const testImages = new TestImages(images);
   const testSet = new TestSet(testImages, { std: 0.5, random: testNoise() });

@@ -1,14 +1,13 @@
-/** The test images on the device, and the loss on all of them. */
+/** The test images on the device, and the loss over all of them. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Images } from '../../data/idx.ts';
-import { deviceRows } from './images.ts';
+import { deviceRows, type Noise, withNoise } from './images.ts';
 import { PIXELS } from './model.ts';
-import { type Noise, withNoise } from './noise.ts';
 
-/** Images in one forward pass: enough to keep a device busy, few enough that activations stay small (1.6 MB a layer). */
+/** Images per forward pass: enough to keep a device busy, and few enough for small activations (1.6 MB per layer). */
 const CHUNK = 500;
 
-/** The clean test images, in chunks `[pixels, images]`. What inputs are made of them may outlive it. */
+/** The clean test images, in chunks `[pixels, images]`. A test set's noisy inputs do not depend on its lifetime. */
 export class TestImages {
   readonly chunks: readonly tf.Tensor2D[];
   readonly count: number;
@@ -27,13 +26,13 @@ export class TestImages {
   }
 }
 
-/** What one trial's network sees of the test images, and the loss on all of them. */
+/** The test inputs of one trial, and the loss over all of them. */
 export class TestSet {
   private readonly images: TestImages;
-  /** The images' own chunks where there is no noise. */
+  /** The same tensors as `images.chunks` when there is no noise. */
   private readonly inputs: readonly tf.Tensor2D[];
 
-  /** The noise is drawn once here, so that every epoch is measured on the same inputs. */
+  /** Draws the noise once, so that every epoch is evaluated on the same inputs. */
   constructor(images: TestImages, noise: Noise) {
     this.images = images;
     this.inputs =
@@ -43,9 +42,9 @@ export class TestSet {
   }
 
   /**
-   * Mean squared error per pixel between what `output` makes of each input and the clean image, over all images.
-   * @param output `[pixels, images]` to the same shape; runs within a tidy.
-   * @param pause awaited between chunks.
+   * Returns the mean squared error per pixel between outputs and clean images, over all images.
+   * @param output computes the outputs of inputs `[pixels, images]`, in the same shape; runs in a tidy
+   * @param pause awaited before each chunk
    */
   async loss(output: (input: tf.Tensor2D) => tf.Tensor2D, pause: () => Promise<void>): Promise<number> {
     let sum = 0;
@@ -62,8 +61,8 @@ export class TestSet {
     return sum / (this.images.count * PIXELS);
   }
 
-  /** What the network sees of single test images, with their noise: `[pixels, indices]`. The caller owns the tensor. */
-  seen(indices: readonly number[]): tf.Tensor2D {
+  /** Returns the inputs at these indices, with their noise: `[pixels, indices]`. The caller owns the tensor. */
+  inputsAt(indices: readonly number[]): tf.Tensor2D {
     return tf.tidy(() => {
       const columns = indices.map((index) => {
         const chunk = this.inputs[Math.floor(index / CHUNK)];

@@ -1,11 +1,11 @@
 import { loadImages } from '../../data/load.ts';
 import type { LoadImages } from './train.ts';
 
-/** Every class is among them. */
+/** Enough to include every class. */
 const TEST_IMAGES = 100;
 const PIXELS = 28 * 28;
 
-/** The data set with the first of its 10,000 test images, because evaluating all takes most of a short training's time. */
+/** Loads a data set with only some of its 10,000 test images, because their evaluation dominates short trainings. */
 export const loadFewTestImages: LoadImages = async (name, dataDir) => {
   const { train, test } = await loadImages(name, dataDir);
   return {

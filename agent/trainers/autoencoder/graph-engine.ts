@@ -1,35 +1,35 @@
-/** On the CPU with libtensorflow: each member is a graph in a session, and a step of it one call of the binding. */
+/** The engine for libtensorflow on the CPU: each member is a graph in its own session, and a step is one call of the addon. */
 import * as tf from '@tensorflow/tfjs-core';
-import { type AdamState, BETA1, BETA2, EPSILON, momentsAs } from './adam-rule.ts';
-import type { Beginning, Engine } from './engine.ts';
+import { type AdamState, BETA1, BETA2, EPSILON, momentsAs } from './adam.ts';
+import type { Engine, InitialMember } from './engine.ts';
+import { NativeSession } from './libtensorflow.ts';
 import { type Layer, type Layout, layoutOf } from './model.ts';
-import { NativeSession } from './native-session.ts';
 import { networks } from './parameters.ts';
 import { forward, outputOf } from './passes.ts';
 import type { Settings } from './settings.ts';
 import { FEEDS, FETCHES, trainingGraph } from './training-graph.ts';
 
-/** The kernel's own betas: its 1 - b2 is off by 1e-5 of it, and the corrections have to be of the same numbers. */
+/** The betas in float32, as the kernel uses them: the bias corrections must use the same values (1 - b2 differs by 1e-5). */
 const [BETA1F, BETA2F] = [Math.fround(BETA1), Math.fround(BETA2)];
 
-interface Member {
+interface GraphMember {
   readonly settings: Settings;
   readonly layers: readonly Layer[];
   readonly layout: Layout;
   readonly session: NativeSession;
-  /** Steps taken so far. */
+  /** Number of steps so far. */
   steps: number;
 }
 
 export class GraphEngine implements Engine {
-  #members: readonly Member[];
+  #members: readonly GraphMember[];
 
-  constructor(beginnings: readonly Beginning[]) {
-    this.#members = beginnings.map(({ settings, layers, parameters }) => {
+  constructor(initial: readonly InitialMember[]) {
+    this.#members = initial.map(({ settings, layers, parameters }) => {
       const layout = layoutOf(layers);
       const session = new NativeSession(trainingGraph(layers, settings));
       const zeros = new Float32Array(parameters.length);
-      put(session, [parameters, zeros, zeros]);
+      setState(session, [parameters, zeros, zeros]);
       return { settings, layers, layout, session, steps: 0 };
     });
   }
@@ -46,10 +46,10 @@ export class GraphEngine implements Engine {
 
   step(input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D {
     return tf.tidy(() => {
-      const inputs = this.#cut(input);
-      const targets = input === target ? inputs : this.#cut(target);
-      const losses = this.#members.map((member, at) => step(member, partOf(inputs, at), partOf(targets, at)));
-      return losses.length === 1 ? partOf(losses, 0) : tf.concat2d(losses, 0);
+      const inputs = this.#split(input);
+      const targets = input === target ? inputs : this.#split(target);
+      const losses = this.#members.map((member, at) => step(member, itemAt(inputs, at), itemAt(targets, at)));
+      return losses.length === 1 ? itemAt(losses, 0) : tf.concat2d(losses, 0);
     });
   }
 
@@ -76,7 +76,7 @@ export class GraphEngine implements Engine {
   restore(member: number, state: AdamState): void {
     const own = this.#member(member);
     const { parameters, first, second } = momentsAs('means', state);
-    put(own.session, [parameters, first, second]);
+    setState(own.session, [parameters, first, second]);
     own.steps = state.steps;
   }
 
@@ -90,11 +90,11 @@ export class GraphEngine implements Engine {
     for (const { session } of this.#members) session.dispose();
   }
 
-  #member(at: number): Member {
-    return partOf(this.#members, at);
+  #member(at: number): GraphMember {
+    return itemAt(this.#members, at);
   }
 
-  #cut(rows: tf.Tensor2D): tf.Tensor2D[] {
+  #split(rows: tf.Tensor2D): tf.Tensor2D[] {
     const { length } = this.#members;
     return length === 1 ? [rows] : tf.split(rows, length, 0);
   }
@@ -109,8 +109,8 @@ export class GraphEngine implements Engine {
   }
 }
 
-/** Within a tidy. */
-function step(member: Member, input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D {
+/** Must run in a tidy. */
+function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D {
   member.steps++;
   const unbiased2 = Math.sqrt(1 - BETA2F ** member.steps);
   const rate = (member.settings.learningRate * unbiased2) / (1 - BETA1F ** member.steps);
@@ -119,14 +119,14 @@ function step(member: Member, input: tf.Tensor2D, target: tf.Tensor2D): tf.Tenso
   return member.session.run(feeds, FETCHES.losses) as tf.Tensor2D;
 }
 
-function put(session: NativeSession, state: readonly Float32Array[]): void {
+function setState(session: NativeSession, state: readonly Float32Array[]): void {
   tf.tidy(() => {
-    const feeds = state.map((values, part) => [partOf(FEEDS.state, part), tf.tensor1d(values)] as const);
+    const feeds = state.map((values, part) => [itemAt(FEEDS.state, part), tf.tensor1d(values)] as const);
     session.run(Object.fromEntries(feeds), FETCHES.restored);
   });
 }
 
-function partOf<T>(items: readonly T[], at: number): T {
+function itemAt<T>(items: readonly T[], at: number): T {
   const item = items[at];
   if (item === undefined) throw new Error(`the pack has no member ${at}`);
   return item;

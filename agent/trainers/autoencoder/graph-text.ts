@@ -1,11 +1,11 @@
-/** A graph of TensorFlow's as libtensorflow reads it: protobuf's text format of a SavedModel with this one graph. */
+/** Builds a TensorFlow graph in the form that libtensorflow loads: the protobuf text format of a SavedModel. */
 
 /** The text of an AttrValue: `type: DT_FLOAT`, `b: true`. */
 export type Attributes = Readonly<Record<string, string>>;
 
-/** The tag that the graph is loaded by. */
+/** The tag that identifies the graph when it is loaded. */
 export const GRAPH_TAG = 'trawl';
-/** Of TensorFlow 2.15; libtensorflow reads what an older one has written, and this is what our nodes agree with. */
+/** The producer version of TensorFlow 2.15, which our nodes match. Later versions of libtensorflow can read it. */
 const PRODUCER = 1645;
 
 export const FLOAT: Attributes = { T: 'type: DT_FLOAT' };
@@ -14,8 +14,9 @@ export class GraphText {
   readonly #nodes: string[] = [];
 
   /**
-   * @param inputs names of nodes; `name:1` is a node's second output, `^name` only waits for it
-   * @returns its name
+   * Adds a node.
+   * @param inputs names of nodes; `name:1` is a node's second output, and `^name` only waits for the node
+   * @returns the node's name
    */
   node(op: string, inputs: readonly string[], attributes: Attributes = FLOAT, name = `n${this.#nodes.length}`): string {
     const sources = inputs.map((input) => ` input: "${input}"`).join('');
@@ -24,26 +25,26 @@ export class GraphText {
     return name;
   }
 
-  /** A float32. */
+  /** Adds a float32 constant. */
   number(value: number): string {
     const tensor = `tensor { dtype: DT_FLOAT tensor_shape { } float_val: ${value} }`;
     return this.node('Const', [], { dtype: 'type: DT_FLOAT', value: tensor });
   }
 
-  /** A vector of int32. */
+  /** Adds an int32 vector. */
   integers(values: readonly number[]): string {
     const entries = values.map((value) => `int_val: ${value}`).join(' ');
     const tensor = `tensor { dtype: DT_INT32 tensor_shape { dim { size: ${values.length} } } ${entries} }`;
     return this.node('Const', [], { dtype: 'type: DT_INT32', value: tensor });
   }
 
-  /** An int32. */
+  /** Adds an int32 constant. */
   integer(value: number): string {
     const tensor = `tensor { dtype: DT_INT32 tensor_shape { } int_val: ${value} }`;
     return this.node('Const', [], { dtype: 'type: DT_INT32', value: tensor });
   }
 
-  /** Floats that each run is given, of whatever shape. */
+  /** Adds an input of float32 values of any shape. */
   placeholder(name: string): string {
     return this.node('Placeholder', [], { dtype: 'type: DT_FLOAT', shape: 'shape { unknown_rank: true }' }, name);
   }

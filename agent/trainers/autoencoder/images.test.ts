@@ -2,11 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import type { Images } from '../../data/idx.ts';
 import { loadImages } from '../../data/load.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
-import { bytesOf, deviceRows, onDevice, trainImages } from './images.ts';
+import { batchesOf, bytesOf, deviceRows, onDevice, trainImages, withNoise } from './images.ts';
+import { Random, STREAMS } from './random.ts';
+import { settingsOf } from './settings.ts';
 
 let dataDir: string;
 
@@ -17,7 +21,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-/** Image by image all bytes in turn, over and over. */
+/** Returns images whose pixels count through all bytes, repeatedly. */
 function imagesOf(count: number): Images {
   const pixels = Uint8Array.from({ length: count * 784 }, (_, i) => i % 256);
   return { count, rows: 28, columns: 28, pixels };
@@ -38,19 +42,19 @@ test('pixels are scaled to [-1, 1]: x / 127.5 - 1', async () => {
     expect(scaled[byte]).toBeCloseTo(expected, 7);
 });
 
-test('a part of the images comes out as that part, and back as the bytes that it was', async () => {
+test('a range of images converts to a tensor and back to the same bytes', async () => {
   const images = imagesOf(5);
   const rows = deviceRows(images, 2, 4);
   expect(rows.shape).toEqual([2, 784]);
   expect(await bytesOf(tf.transpose(rows))).toEqual(images.pixels.subarray(2 * 784, 4 * 784));
 });
 
-test('outputs between two bytes are rounded to the nearer, and none leaves 0..255', async () => {
+test('outputs are rounded to the nearest byte and limited to 0..255', async () => {
   const outputs = tf.tensor2d([-1.5, -1 + 0.49 / 127.5, -1 + 0.51 / 127.5, 0.999, 1, 1.5], [6, 1]);
   expect(await bytesOf(outputs)).toEqual(Uint8Array.of(0, 0, 1, 255, 255, 255));
 });
 
-test('a batch holds the images that it names, in its order, from the file or from the device', async () => {
+test('a batch has the requested images in order, from the file and from the device', async () => {
   const { train } = await loadImages('mnist', dataDir);
   const batch = Int32Array.of(2, 0, 2, 9);
   const expected = Float32Array.from(train.read(batch), (byte) => byte / 127.5 - 1);
@@ -63,4 +67,60 @@ test('a batch holds the images that it names, in its order, from the file or fro
     images.dispose();
   }
   expect(tf.memory().numTensors).toBe(before);
+});
+
+beforeAll(async () => {
+  await chooseTestBackend();
+});
+
+const trainNoise = () => new Random(9, STREAMS.trainNoise);
+
+test('noisy pixels stay in [-1, 1], and many are clamped', async () => {
+  const noisy = await withNoise(tf.zeros([64, 784]), [{ std: 2, random: trainNoise() }]).data<'float32'>();
+  expect(noisy.every((pixel) => pixel >= -1 && pixel <= 1)).toBe(true);
+  // P(|N(0, 2²)| > 1) = 0.617
+  const clamped = noisy.filter((pixel) => Math.abs(pixel) === 1).length / noisy.length;
+  expect(clamped).toBeCloseTo(0.617, 1.9);
+});
+
+test('without clamping, the noise has the requested standard deviation', async () => {
+  const noisy = await withNoise(tf.fill([640, 784], 0.25), [{ std: 0.1, random: trainNoise() }]).data<'float32'>();
+  const variance = noisy.reduce((sum, pixel) => sum + (pixel - 0.25) ** 2, 0) / noisy.length;
+  expect(Math.sqrt(variance)).toBeCloseTo(0.1, 3);
+});
+
+test('each call draws new noise, and the seed determines all of it', async () => {
+  const rows: tf.Tensor2D = tf.zeros([2, 784]);
+  const [one, other] = [trainNoise(), trainNoise()];
+  const first = await withNoise(rows, [{ std: 0.5, random: one }]).data<'float32'>();
+  const second = await withNoise(rows, [{ std: 0.5, random: one }]).data<'float32'>();
+  expect(second).not.toEqual(first);
+  expect(await withNoise(rows, [{ std: 0.5, random: other }]).data<'float32'>()).toEqual(first);
+  expect(await withNoise(rows, [{ std: 0.5, random: other }]).data<'float32'>()).toEqual(second);
+});
+
+const upTo = (count: number) => Int32Array.from({ length: count }, (_, i) => i);
+
+test("the study's epoch is 938 steps: 937 of 64 images and one of 32", () => {
+  const { batchSize, trainSize } = settingsOf(withDefaults(TRAINERS.autoencoder, {}));
+  const sizes = [...batchesOf([upTo(trainSize)], batchSize)].map(({ length }) => length);
+  expect(sizes).toEqual([...Array(937).fill(64), 32]);
+});
+
+test('every image is in one batch, in order, and only the last batch can be short', () => {
+  fc.assert(
+    fc.property(fc.nat({ max: 500 }), fc.integer({ min: 1, max: 600 }), (images, size) => {
+      const batches = [...batchesOf([upTo(images)], size)];
+      expect(batches.flatMap((batch) => [...batch])).toEqual([...upTo(images)]);
+      expect(batches.slice(0, -1).every(({ length }) => length === size)).toBe(true);
+    }),
+  );
+});
+
+test('each step has one batch per member of a pack, one member after the other', () => {
+  const orders = [Int32Array.of(0, 1, 2), Int32Array.of(2, 0, 1)];
+  expect([...batchesOf(orders, 2)].map((batch) => [...batch])).toEqual([
+    [0, 1, 2, 0],
+    [2, 1],
+  ]);
 });

@@ -1,25 +1,26 @@
-/** Images between bytes and the device's tensors. */
+/** Images: conversion between bytes and tensors, batches of an epoch, and the noise of denoising runs. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { ImageFile, Images } from '../../data/idx.ts';
 import { PIXELS } from './model.ts';
+import { normals, type Random } from './random.ts';
 
-/** x / 127.5 - 1 for each byte: pixels in [-1, 1]. */
+/** By byte: x / 127.5 - 1, the pixel in [-1, 1]. */
 const SCALED = Float32Array.from({ length: 256 }, (_, byte) => byte / 127.5 - 1);
 
-/** Images as rows `[images, pixels]`, scaled to [-1, 1]. */
+/** Returns images as rows `[images, pixels]`, scaled to [-1, 1]. */
 function rowsOf(bytes: Uint8Array): tf.Tensor2D {
   const scaled = new Float32Array(bytes.length);
   for (let i = 0; i < bytes.length; i++) scaled[i] = SCALED[bytes[i] ?? 0] ?? 0;
   return tf.tensor2d(scaled, [bytes.length / PIXELS, PIXELS]);
 }
 
-/** Images `from` up to `to` on the device: `[images, pixels]`, scaled to [-1, 1]. */
+/** Returns the images from `from` up to, excluding, `to` on the device: `[images, pixels]`, scaled to [-1, 1]. */
 export function deviceRows(images: Images, from: number, to: number): tf.Tensor2D {
   return rowsOf(images.pixels.subarray(from * PIXELS, to * PIXELS));
 }
 
 /**
- * Images back as bytes, image by image: round((x + 1) * 127.5) of each pixel x, cut off at 0 and 255.
+ * Converts images back to bytes, image by image: each pixel x becomes round((x + 1) * 127.5), limited to 0 to 255.
  * @param columns `[pixels, images]`
  */
 export async function bytesOf(columns: tf.Tensor2D): Promise<Uint8Array> {
@@ -31,17 +32,17 @@ export async function bytesOf(columns: tf.Tensor2D): Promise<Uint8Array> {
   }
 }
 
-/** Where the batches of an epoch come from. */
+/** The source of an epoch's batches. */
 export interface TrainImages {
-  /** The images of those indices: `[indices, pixels]`, scaled to [-1, 1]. The caller owns the tensor. */
+  /** Returns the images at these indices: `[indices, pixels]`, scaled to [-1, 1]. The caller owns the tensor. */
   pick(indices: Int32Array): tf.Tensor2D;
   dispose(): void;
 }
 
 /**
- * On a GPU the images lie on the device, and a batch costs no transfer. On a CPU they stay in the file, shared by all
- * workers: a batch is read and scaled in a fraction of a millisecond, and 188 MB of floats are saved in each.
- * @param count the first so many
+ * Returns the first `count` images. On a GPU they are on the device, and a batch needs no transfer. On a CPU they stay in
+ * the file that all workers share: reading and scaling a batch takes a fraction of a millisecond, and each worker saves
+ * 188 MB of floats.
  */
 export function trainImages(file: ImageFile, count: number): TrainImages {
   const backend = tf.backend();
@@ -49,7 +50,7 @@ export function trainImages(file: ImageFile, count: number): TrainImages {
   return onGpu ? onDevice(file, count) : { pick: (indices) => rowsOf(file.read(indices)), dispose: () => {} };
 }
 
-/** Images on the device, in one tensor. */
+/** Returns the first `count` images in one tensor on the device. */
 export function onDevice(file: ImageFile, count: number): TrainImages {
   const rows = rowsOf(file.read(Int32Array.from({ length: count }, (_, i) => i)));
   return {
@@ -57,4 +58,40 @@ export function onDevice(file: ImageFile, count: number): TrainImages {
       tf.tidy(() => tf.gatherND(rows, tf.tensor2d(indices, [indices.length, 1], 'int32')) as tf.Tensor2D),
     dispose: () => rows.dispose(),
   };
+}
+
+export interface Noise {
+  /** Standard deviation; 0 for no noise. */
+  readonly std: number;
+  readonly random: Random;
+}
+
+/**
+ * Returns clamp(x + N(0, std^2), -1, 1), with new random numbers in each call.
+ * @param rows clean images in [-1, 1], `[noises * batch, pixels]`: the same number for each noise, one noise after the
+ *   other. Random numbers are drawn image by image.
+ */
+export function withNoise(rows: tf.Tensor2D, noises: readonly Noise[]): tf.Tensor2D {
+  const each = rows.size / noises.length;
+  // Never reuse the array: native backends may still read it after this function has returned.
+  const drawn = new Float32Array(rows.size);
+  noises.forEach(({ std, random }, at) => {
+    if (std > 0) drawn.set(normals(each, std, random), at * each);
+  });
+  return tf.clipByValue(tf.add(rows, tf.tensor2d(drawn, rows.shape)), -1, 1);
+}
+
+/**
+ * Yields the images of each step of an epoch: one batch of each member's order, one member after the other. The last
+ * batch can be shorter.
+ * @param orders one order per member, all of the same length
+ */
+export function* batchesOf(orders: readonly Int32Array[], batchSize: number): Generator<Int32Array> {
+  const images = orders[0]?.length ?? 0;
+  for (let from = 0; from < images; from += batchSize) {
+    const size = Math.min(batchSize, images - from);
+    const batch = new Int32Array(size * orders.length);
+    for (const [at, order] of orders.entries()) batch.set(order.subarray(from, from + size), at * size);
+    yield batch;
+  }
 }

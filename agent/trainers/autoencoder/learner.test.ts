@@ -18,15 +18,15 @@ beforeAll(async () => {
 const settingsWith = (given: Record<string, number | boolean>): Settings =>
   settingsOf(withDefaults(TRAINERS.autoencoder, given));
 
-/** Two libtensorflows do not share a process, so each backend but wasm, which is in every one, has its own. */
+/** Two copies of libtensorflow cannot share a process, so each backend except wasm runs in its own. */
 const loadable = (await probeBackends()).filter(({ loads }) => loads).map(({ name }) => name);
 
-/** On libtensorflow by operations too, as it is on a GPU. */
-const ways = loadable.flatMap((backend): { readonly backend: BackendName; readonly strategy?: Strategy }[] =>
+/** libtensorflow is also tested with single operations, as on a GPU. */
+const variants = loadable.flatMap((backend): { readonly backend: BackendName; readonly strategy?: Strategy }[] =>
   backend === 'tensorflow' ? [{ backend }, { backend, strategy: 'in-turn' }] : [{ backend }],
 );
 
-describe.each(ways)('on $backend $strategy, against a float64 implementation', ({ backend, strategy }) => {
+describe.each(variants)('on $backend $strategy, against a float64 implementation', ({ backend, strategy }) => {
   let comparisons: readonly Comparison[];
 
   beforeAll(async () => {
@@ -41,19 +41,19 @@ describe.each(ways)('on $backend $strategy, against a float64 implementation', (
     expect(comparison).toHaveLength(3);
     for (const { mse, l1, total, weights } of comparison) {
       for (const loss of [mse, l1, total]) expect(loss).toBeLessThan(1e-5);
-      // A dozen weights of half a million differ at all: those whose gradient is as small as Adam's epsilon.
+      // Only a dozen of half a million weights differ: those whose gradient is as small as Adam's epsilon.
       expect(weights).toBeLessThan(1e-4);
     }
   });
 });
 
-test('a backend in a process of its own computes what it computes in this one', { timeout: 120_000 }, async () => {
+test('a backend computes the same in a separate process as in this one', { timeout: 120_000 }, async () => {
   const program = new URL('./compare-on-backend.fixture.ts', import.meta.url);
   const { stdout } = await runFixture(program, 'wasm', '0');
   expect(JSON.parse(stdout)).toEqual([await compareSteps(CASES[0])]);
 });
 
-test('with l1_in_gradient false the L1 term is in the loss and not in the weights', async () => {
+test('with l1_in_gradient false, the L1 term affects the loss but not the weights', async () => {
   const after = async (given: Record<string, number | boolean>) => {
     const learner = new Learner([{ settings: settingsWith(given), seed: SEED }]);
     const losses = await learner.step(tf.tensor2d(strokes(4, 1), [4, 784])).data();
@@ -71,7 +71,7 @@ test('with l1_in_gradient false the L1 term is in the loss and not in the weight
   expect(trained.weights.every((weight, i) => weight === without.weights[i])).toBe(false);
 });
 
-test('fifty steps leave no tensor behind', { timeout: 120_000 }, () => {
+test('fifty steps leak no tensor', { timeout: 120_000 }, () => {
   const before = tf.memory().numTensors;
   const settings = settingsWith({ latent_dim: 2, noise_std: 0.5, lambda_l1: 1e-5, weight_decay: 1e-5 });
   const learner = new Learner([{ settings, seed: SEED }]);

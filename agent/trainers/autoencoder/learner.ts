@@ -1,20 +1,20 @@
-/** The networks being trained, one or a pack of them: their parameters, their optimiser and one step. */
+/** The networks of one trial or a pack: their parameters, their optimiser, and the training step. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { AdamState } from './adam-rule.ts';
-import type { Beginning, Engine, Strategy } from './engine.ts';
+import type { AdamState } from './adam.ts';
+import type { Engine, InitialMember, Strategy } from './engine.ts';
 import { GraphEngine } from './graph-engine.ts';
+import { withNoise } from './images.ts';
+import { nativeBackend } from './libtensorflow.ts';
 import { initialParameters, type Layer, layersOf } from './model.ts';
-import { nativeBackend } from './native-backend.ts';
-import { withNoise } from './noise.ts';
 import { Random, STREAMS } from './random.ts';
 import type { Settings } from './settings.ts';
 import { TensorEngine } from './tensor-engine.ts';
 
-/** All that a member's next step depends on. */
+/** The state that a member's next step depends on. */
 export interface LearnerState {
-  /** In the member's own layout. */
+  /** Uses the layout of the member's own layers. */
   readonly adam: AdamState;
-  /** Where the generator of the training noise stands. */
+  /** State of the training noise's generator. */
   readonly noise: Int32Array;
 }
 
@@ -23,75 +23,76 @@ export interface MemberSettings {
   readonly seed: number;
 }
 
-interface Member {
+interface LearnerMember {
   readonly settings: Settings;
   readonly layers: readonly Layer[];
   readonly noise: Random;
 }
 
 export class Learner {
-  private members: readonly Member[];
+  private members: readonly LearnerMember[];
   private readonly engine: Engine;
 
-  /** @param members of one depth and batch size; one alone is trained as if there were no packs. */
-  constructor(members: readonly MemberSettings[], strategy = usualStrategy()) {
-    const beginnings = members.map(({ settings, seed }): Beginning => {
+  /** @param members trials with the same depth and batch size; a single one is trained without the overhead of packs */
+  constructor(members: readonly MemberSettings[], strategy = defaultStrategy()) {
+    const initial = members.map(({ settings, seed }): InitialMember => {
       const layers = layersOf(settings.depth, settings.latentDim);
       return { settings, layers, parameters: initialParameters(layers, new Random(seed, STREAMS.weights)) };
     });
-    this.members = beginnings.map(({ settings, layers }, at) => ({
+    this.members = initial.map(({ settings, layers }, at) => ({
       settings,
       layers,
       noise: new Random(members[at]?.seed ?? 0, STREAMS.trainNoise),
     }));
-    this.engine = strategy === 'graphs' ? new GraphEngine(beginnings) : new TensorEngine(beginnings, strategy);
+    this.engine = strategy === 'graphs' ? new GraphEngine(initial) : new TensorEngine(initial, strategy);
   }
 
   get count(): number {
     return this.members.length;
   }
 
-  /** A member's layers, by its own latent dimension. */
+  /** Returns a member's layers, with its own latent dimension. */
   layersOf(member: number): readonly Layer[] {
     return this.member(member).layers;
   }
 
-  /** A member's parameters in its own layout, `rows * ROW` values; reads back from the device. */
+  /** Reads a member's parameters from the device: `rows * ROW` values in the layout of its own layers. */
   parametersOf(member: number): Promise<Float32Array> {
     return this.engine.parametersOf(member);
   }
 
-  /** What a member's network makes of images as they are: `[pixels, images]` to the same shape. Runs within a tidy. */
+  /** Returns a member's reconstruction of images, `[pixels, images]`, in the same shape. Must run in a tidy. */
   reconstruct(member: number, input: tf.Tensor2D): tf.Tensor2D {
     return this.engine.reconstruct(member, input);
   }
 
   /**
-   * One step of training on a batch of clean images for each member: `[members * batch, pixels]`, member by member.
-   * @returns each member's losses before the update, as `[mse, l1]` in a row of `[members, 2]` on the device: mean
-   * squared error and lambda_l1 * sum|parameter|.
+   * Trains one step on a batch of clean images per member.
+   * @param clean `[members * batch, pixels]`, member by member
+   * @returns the losses before the update, on the device: one row `[mse, l1]` per member in `[members, 2]`, where l1 is
+   *   lambda_l1 * sum|parameter|
    */
   step(clean: tf.Tensor2D): tf.Tensor2D {
     return tf.tidy(() => this.engine.step(this.noisy(clean), clean));
   }
 
-  /** sum|parameter| of each member; not finite as soon as one parameter is not. */
+  /** Returns sum|parameter| of each member, which is not finite when any parameter is not finite. */
   absoluteSums(): Promise<readonly number[]> {
     return this.engine.absoluteSums();
   }
 
-  /** Reads back from the device; not while a step is taken. */
+  /** Reads a member's state from the device. Must not run during a step. */
   async save(member: number): Promise<LearnerState> {
     return { adam: await this.engine.save(member), noise: this.member(member).noise.save() };
   }
 
-  /** A member goes on from the state of one of the same settings, of this pack or another. */
+  /** Restores a member's state, which a trial with the same settings saved in this pack or another. */
   restore(member: number, { adam, noise }: LearnerState): void {
     this.engine.restore(member, adam);
     this.member(member).noise.restore(noise);
   }
 
-  /** Goes on with these members only, in this order. */
+  /** Removes all members but these, which then have this order. */
   keepOnly(members: readonly number[]): void {
     this.engine.keepOnly(members);
     this.members = members.map((member) => this.member(member));
@@ -101,7 +102,7 @@ export class Learner {
     this.engine.dispose();
   }
 
-  private member(at: number): Member {
+  private member(at: number): LearnerMember {
     const member = this.members[at];
     if (member === undefined) throw new Error(`the pack has no member ${at}`);
     return member;
@@ -113,8 +114,8 @@ export class Learner {
   }
 }
 
-/** On wasm a product with a batch dimension leaves the fast path; on a GPU one large product beats many small ones. */
-function usualStrategy(): Strategy {
+/** On wasm, a product with a batch dimension leaves the fast path. On a GPU, one large product is faster than many small ones. */
+function defaultStrategy(): Strategy {
   if (nativeBackend()?.isUsingGpuDevice === false) return 'graphs';
   return tf.getBackend() === 'wasm' ? 'in-turn' : 'stacked';
 }

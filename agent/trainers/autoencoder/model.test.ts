@@ -5,13 +5,13 @@ import { Random, STREAMS } from './random.ts';
 
 const weights = (seed: number) => new Random(seed, STREAMS.weights);
 
-test('depth 3 is 784-256-144-d-144-256-784, depth 5 puts 640 and 512 before', () => {
+test('depth 3 is 784-256-144-d-144-256-784, and depth 5 adds 640 and 512 on the outside', () => {
   const widths = (depth: 3 | 5, latent: number) => [784, ...layersOf(depth, latent).map(({ outputs }) => outputs)];
   expect(widths(3, 15)).toEqual([784, 256, 144, 15, 144, 256, 784]);
   expect(widths(5, 100)).toEqual([784, 640, 512, 256, 144, 100, 144, 256, 512, 640, 784]);
 });
 
-test('each layer takes what the one before it gives', () => {
+test('each layer has as many inputs as the previous one has outputs', () => {
   for (const depth of [3, 5] as const) {
     const layers = layersOf(depth, 30);
     layers.slice(1).forEach(({ inputs }, i) => {
@@ -20,7 +20,7 @@ test('each layer takes what the one before it gives', () => {
   }
 });
 
-test('every layer has a ReLU but the code, which is linear, and the last, which ends in tanh', () => {
+test('every layer uses ReLU, except the linear code and the last layer with tanh', () => {
   expect(layersOf(3, 15).map(({ activation }) => activation)).toEqual([
     'relu',
     'relu',
@@ -34,7 +34,7 @@ test('every layer has a ReLU but the code, which is linear, and the last, which 
   expect([five[4], five[9]]).toEqual(['linear', 'tanh']);
 });
 
-test('a layout counts every weight and bias and fills up less than one row', () => {
+test('a layout includes every weight and bias, and pads less than one row', () => {
   expect(layoutOf(layersOf(3, 15)).parameters).toBe(
     2 * (784 * 256 + 256 * 144 + 144 * 15) + 256 + 144 + 15 + 144 + 256 + 784,
   );
@@ -62,17 +62,17 @@ test("weights and biases start uniform in ±1/sqrt(inputs), PyTorch's default", 
     if (size < 2000) return;
     const mean = values.reduce((sum, value) => sum + value, 0) / size;
     const variance = values.reduce((sum, value) => sum + value ** 2, 0) / size;
-    // A uniform's variance is bound² / 3; with n values the estimates scatter by bound / sqrt(3n) and 0.9 / sqrt(n).
+    // The variance is bound² / 3. With n values, the standard errors are bound / sqrt(3n) and 0.9 / sqrt(n).
     expect(Math.abs(mean)).toBeLessThan((5 * bound) / Math.sqrt(3 * size));
     expect(variance / (bound ** 2 / 3)).toBeCloseTo(1, size > 50_000 ? 1.7 : 0.9);
   });
-  // A layer's biases are few: all layers' together, each as a share of its bound.
+  // A single layer has few biases, so test all of them together, each relative to its bound.
   expect(biases).toHaveLength(640 + 512 + 256 + 144 + 50 + 144 + 256 + 512 + 640 + 784);
   expect(biases.reduce((sum, share) => sum + share ** 2, 0) / biases.length).toBeCloseTo(1 / 3, 1.5);
   expect(flat.subarray(parameters).every((value) => value === 0)).toBe(true);
 });
 
-test('a seed decides the start, and another seed starts elsewhere', () => {
+test('a seed determines the initial parameters, and another seed gives others', () => {
   const layers = layersOf(3, 30);
   const [start, again, other] = [1, 1, 2].map((seed) => initialParameters(layers, weights(seed)).slice(0, 1000));
   expect(again).toEqual(start);

@@ -1,13 +1,13 @@
-/** The network's shape, and where each parameter lies in the one flat vector that holds them all. */
+/** The network's layers, and the layout of all its parameters in one flat vector. */
 import type { Random } from './random.ts';
 
 export const PIXELS = 28 * 28;
 
-/** Widths of the encoder's hidden layers by depth; the decoder mirrors them. */
+/** By depth: the widths of the encoder's hidden layers. The decoder mirrors them. */
 const HIDDEN = { 3: [256, 144], 5: [640, 512, 256, 144] } as const;
 export type Depth = keyof typeof HIDDEN;
 
-/** A row of the flat parameter matrix: parameters are padded with zeros to whole rows, see {@link layoutOf}. */
+/** Values per row of the flat parameter matrix. Parameters are padded with zeros to whole rows; see {@link layoutOf}. */
 export const ROW = 1024;
 
 export interface Layer {
@@ -16,7 +16,7 @@ export interface Layer {
   readonly activation: 'relu' | 'linear' | 'tanh';
 }
 
-/** Layers from the pixels through the code back to the pixels: ReLU, but the code linear and the last tanh. */
+/** Returns the layers from the pixels through the code back to the pixels. The code is linear, the last layer uses tanh, and the others ReLU. */
 export function layersOf(depth: Depth, latentDim: number): readonly Layer[] {
   const down = [PIXELS, ...HIDDEN[depth], latentDim];
   const widths = [...down, ...down.slice(0, -1).reverse()];
@@ -27,16 +27,16 @@ export function layersOf(depth: Depth, latentDim: number): readonly Layer[] {
 }
 
 export interface Layout {
-  /** For each layer in turn the elements of its weight `[outputs, inputs]` and of its bias `[outputs]`. */
+  /** For each layer, the number of elements of its weight `[outputs, inputs]` and of its bias `[outputs]`. */
   readonly sizes: readonly number[];
   readonly parameters: number;
-  /** The flat vector is kept as `[rows, ROW]`, filled up with zeros. */
+  /** Rows of the flat vector's matrix `[rows, ROW]`, which is padded with zeros. */
   readonly rows: number;
 }
 
 /**
- * Whole rows let a sum over half a million parameters run in two stages; float32 in one stage is off by 4e-5, in two by
- * 2e-7. A padding zero has a zero gradient and stays zero.
+ * Returns the layout of the layers' parameters. Whole rows allow sums over half a million parameters in two stages: the
+ * error in float32 is 2e-7, against 4e-5 in one stage. A padding zero has a zero gradient and stays zero.
  */
 export function layoutOf(layers: readonly Layer[]): Layout {
   const sizes = layers.flatMap(({ inputs, outputs }) => [outputs * inputs, outputs]);
@@ -45,8 +45,8 @@ export function layoutOf(layers: readonly Layer[]): Layout {
 }
 
 /**
- * The flat vector at the start: weights and biases uniform in ±1/sqrt(inputs), as PyTorch's `nn.Linear` has them.
- * @returns rows * ROW values, zeros after the last parameter.
+ * Returns the initial parameters: weights and biases uniform in ±1/sqrt(inputs), as in PyTorch's `nn.Linear`.
+ * @returns rows * ROW values, with zeros after the last parameter
  */
 export function initialParameters(layers: readonly Layer[], random: Random): Float32Array {
   const { sizes, rows } = layoutOf(layers);

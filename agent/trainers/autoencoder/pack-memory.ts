@@ -1,4 +1,4 @@
-/** How many trials fit into a GPU's memory: measured, from one step of the largest network. */
+/** How many trials fit into a GPU's memory, measured with one step of the largest network. */
 import * as tf from '@tensorflow/tfjs-core';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { gpuMemory } from '../../machine/gpus.ts';
@@ -6,39 +6,42 @@ import { Learner } from './learner.ts';
 import { PIXELS } from './model.ts';
 import { settingsOf } from './settings.ts';
 
-/** Members beyond these gain little: the card is full of work long before it is full of memory. */
+/** More members than this gain little: the GPU is busy long before its memory is full. */
 const MAX_AUTO_PACK = 64;
-/** Of what is free, the share that a pack may take: the allocator's own needs and other users keep the rest. */
+/** Share of the free memory that a pack uses. The rest is for the allocator and other users. */
 const USABLE_SHARE = 0.6;
-/** A denoising member's own test inputs: 10,000 images in float32. */
+/** The test inputs of a denoising member: 10,000 images in float32. */
 const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
-/** Two members, so that the step is computed as a pack's. */
-const PROBED = 2;
+/** Two members, so that the step is computed as a step of a pack. */
+const PROBE_MEMBERS = 2;
 
-/** @param sharedBy slots that share the GPU that this process sees: each has as much of it as another */
+/**
+ * Returns how many trials fit together.
+ * @param sharedBy number of slots that share this process's GPU evenly
+ */
 export async function packThatFits(sharedBy: number): Promise<number> {
   const memory = await gpuMemory();
   const own = memory && Math.min(memory.freeBytes, memory.totalBytes / sharedBy);
   return packFor(own, await bytesPerMember());
 }
 
-/** @param freeBytes undefined: nobody can tell; then nothing is packed. */
+/** @param freeBytes undefined when unknown, which disables packs */
 function packFor(freeBytes: number | undefined, memberBytes: number): number {
   if (freeBytes === undefined) return 1;
   return Math.max(1, Math.min(MAX_AUTO_PACK, Math.floor((freeBytes * USABLE_SHARE) / memberBytes)));
 }
 
-/** What one member of the deepest net takes at the peak of a step. */
+/** Returns the memory that one member of the deepest network uses at the peak of a step. */
 async function bytesPerMember(): Promise<number> {
   const settings = settingsOf(withDefaults(TRAINERS.autoencoder, { depth: 5, latent_dim: 100, noise_std: 0.5 }));
   const learner = new Learner(
-    Array.from({ length: PROBED }, (_, seed) => ({ settings, seed })),
+    Array.from({ length: PROBE_MEMBERS }, (_, seed) => ({ settings, seed })),
     'stacked',
   );
-  const batch: tf.Tensor2D = tf.zeros([PROBED * settings.batchSize, PIXELS]);
+  const batch: tf.Tensor2D = tf.zeros([PROBE_MEMBERS * settings.batchSize, PIXELS]);
   try {
     const { peakBytes } = await tf.profile(() => learner.step(batch));
-    return peakBytes / PROBED + TEST_INPUT_BYTES;
+    return peakBytes / PROBE_MEMBERS + TEST_INPUT_BYTES;
   } finally {
     batch.dispose();
     learner.dispose();

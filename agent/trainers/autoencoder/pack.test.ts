@@ -1,4 +1,4 @@
-/** Trials trained together have the numbers that they have alone, and ends of their own. */
+/** Trials of a pack have the same numbers as alone, and end independently. */
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
-import { type SeenRun, seenRun } from '../run.fixture.ts';
+import { type RecordedRun, recordedRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
 import type { Strategy } from './engine.ts';
 import { loadFewTestImages } from './few-test-images.fixture.ts';
@@ -26,7 +26,7 @@ interface Given extends Parameters {
   readonly seed: number;
 }
 
-/** They differ in everything that members can differ in. */
+/** Members that differ in every way that members can. */
 const MEMBERS: readonly Given[] = [
   { seed: 1, latent_dim: 15, epochs: 2, lambda_l1: 1e-5, weight_decay: 1e-5 },
   { seed: 2, latent_dim: 40, epochs: 3, noise_std: 0.5 },
@@ -36,26 +36,26 @@ const MEMBERS: readonly Given[] = [
 /** A whole batch and a short one. */
 const SHORT: Parameters = { train_size: 20, batch_size: 12 };
 
-function runOf({ seed, ...given }: Given, overrides: Partial<TrainingRun> = {}): SeenRun {
+function runOf({ seed, ...given }: Given, overrides: Partial<TrainingRun> = {}): RecordedRun {
   const parameters = withDefaults(TRAINERS.autoencoder, { ...SHORT, ...given });
-  return seenRun({ parameters, seed, dataDir: dir, checkpointEvery: 1, reconstructEvery: 1, ...overrides });
+  return recordedRun({ parameters, seed, dataDir: dir, checkpointEvery: 1, reconstructEvery: 1, ...overrides });
 }
 
-function metricsOf({ reports }: SeenRun) {
+function metricsOf({ reports }: RecordedRun) {
   return reports.map(({ epoch, metrics }) => ({ epoch, ...metrics }));
 }
 
-function digests({ kept }: SeenRun) {
+function digests({ kept }: RecordedRun) {
   return kept.map(({ name, content }) => [
     name,
     content instanceof Uint8Array ? createHash('sha256').update(content).digest('hex') : content,
   ]);
 }
 
-/** Relative. Stacked: float32 sums in another order, and what some steps make of that. */
+/** Returns the relative tolerance. A stacked pack sums float32 values in another order, which some steps amplify. */
 function tolerance(strategy: Strategy, metric: string): number {
   if (strategy === 'stacked') return 1e-3;
-  // Padding for the wider member moves where the sum of all parameters is cut into rows.
+  // Padding for the wider member changes how the parameters are divided into rows for their sum.
   return metric === 'train_total_loss' ? 1e-6 : Number.MIN_VALUE;
 }
 
@@ -65,7 +65,7 @@ describe.each([
   ['stacked', 5],
   ...(process.env.TRAWL_BACKEND === 'tensorflow' ? ([['graphs', 5]] as const) : []),
 ] as const)('%s, depth %d', (strategy: Strategy, depth) => {
-  test('every metric of every member is what it is alone', { timeout: 120_000 }, async () => {
+  test('every metric of every member equals that of the trial alone', { timeout: 120_000 }, async () => {
     const alone = MEMBERS.map((given) => runOf({ ...given, depth }));
     for (const run of alone) await Promise.all(autoencoderPack([run], strategy, loadFewTestImages));
     const together = MEMBERS.map((given) => runOf({ ...given, depth }));
@@ -81,35 +81,35 @@ describe.each([
         }
       }
       expect(run.kept.map(({ name }) => name)).toEqual(alone[at]?.kept.map(({ name }) => name));
-      // Otherwise checkpoints, pictures and models are the same too.
+      // Except when stacked, checkpoints, reconstructions and models are the same too.
       if (strategy !== 'stacked' && alone[at] !== undefined) expect(digests(run)).toEqual(digests(alone[at]));
     }
   });
 });
 
-test('a checkpoint out of a pack is one of the trial alone, and the other way round', async () => {
+test('checkpoints of a pack and of a trial alone are interchangeable', async () => {
   const [first, second] = MEMBERS.slice(0, 2).map((given) => ({ ...given, epochs: 2 }));
-  if (first === undefined || second === undefined) throw new Error('there are two members');
+  if (first === undefined || second === undefined) throw new Error('expected two members');
   const whole = [runOf(first), runOf(second)];
   await Promise.all(autoencoderPack(whole, undefined, loadFewTestImages));
-  const resumeOf = async (run: SeenRun | undefined, path: string) => {
+  const resumeOf = async (run: RecordedRun | undefined, path: string) => {
     const content = run?.kept.find(({ name }) => name === 'checkpoints/epoch-1.safetensors')?.content;
-    if (!(content instanceof Uint8Array)) throw new Error('there is no checkpoint');
+    if (!(content instanceof Uint8Array)) throw new Error('expected a checkpoint');
     await writeFile(path, content);
     return { epoch: 1, path };
   };
   const alone = runOf(second, { resume: await resumeOf(whole[1], join(dir, 'alone')) });
   await autoencoder(alone, loadFewTestImages);
   expect(alone.reports).toEqual(whole[1]?.reports.slice(1));
-  // One begins, the other goes on: they are at different epochs, and at different steps of Adam.
+  // One starts and the other resumes: they have different epochs and different steps of Adam.
   const mixed = [runOf(first), runOf(second, { resume: await resumeOf(whole[1], join(dir, 'mixed')) })];
   await Promise.all(autoencoderPack(mixed, undefined, loadFewTestImages));
   expect(mixed[0]?.reports).toEqual(whole[0]?.reports);
   expect(mixed[1]?.reports).toEqual(whole[1]?.reports.slice(1));
 });
 
-describe('one member’s end is none of the others’ business', () => {
-  test('NaN, a stop, bad parameters and a checkpoint of another trial each end their own run', async () => {
+describe('the end of one member does not affect the others', () => {
+  test('NaN, a stop, invalid parameters and a missing checkpoint each end only their own run', async () => {
     const good: Given = { seed: 5, latent_dim: 15, epochs: 2 };
     const stop = new AbortController();
     const undisturbed = runOf(good);
@@ -126,16 +126,16 @@ describe('one member’s end is none of the others’ business', () => {
       preflight: runOf({ seed: 9, latent_dim: 15, epochs: 2 }, { resume: { epoch: 1, path: join(dir, 'nothing') } }),
     };
     const ends = await Promise.allSettled(autoencoderPack(Object.values(runs), undefined, loadFewTestImages));
-    const said = ends.map((end) =>
+    const outcomes = ends.map((end) =>
       end.status === 'rejected' ? (end.reason.failureClass ?? end.reason.message) : 'ok',
     );
-    expect(said).toEqual(['ok', 'nan', 'killed', 'rejected', 'preflight']);
+    expect(outcomes).toEqual(['ok', 'nan', 'killed', 'rejected', 'preflight']);
     expect(runs.good.reports).toEqual(undisturbed.reports);
     expect(digests(runs.good)).toEqual(digests(undisturbed));
     await expect.poll(() => tf.memory().numTensors).toBe(before);
   });
 
-  test('a stop is answered in the midst of an epoch', async () => {
+  test('a stop takes effect in the middle of an epoch', async () => {
     const stop = new AbortController();
     const [stopped, other] = [
       runOf({ seed: 1, train_size: 1_280, batch_size: 64 }, { signal: stop.signal }),
@@ -149,7 +149,7 @@ describe('one member’s end is none of the others’ business', () => {
     expect(other.reports).toHaveLength(1);
   });
 
-  test('without the data set all fail the preflight', async () => {
+  test('without the data set, all members fail in preflight', async () => {
     const nowhere = { dataDir: new URL(import.meta.url).pathname };
     const ends = await Promise.allSettled(autoencoderPack(MEMBERS.map((given) => runOf(given, nowhere))));
     for (const end of ends) expect(end).toMatchObject({ status: 'rejected', reason: { failureClass: 'preflight' } });

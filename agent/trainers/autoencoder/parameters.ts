@@ -1,22 +1,25 @@
-/** The networks' parameters on the device: one flat matrix a member for the optimiser, a tensor a weight for the passes. */
+/**
+ * The networks' parameters on the device: one flat matrix per member for the optimiser, and one tensor per weight for the
+ * forward and backward passes.
+ */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Layer, type Layout, ROW } from './model.ts';
+import { type Layer, type Layout, layoutOf, ROW } from './model.ts';
 
-/** A matrix, or one for each member of a pack: `[members, rows, columns]`. */
+/** A matrix, or one matrix per member of a pack: `[members, rows, columns]`. */
 export type Matrices = tf.Tensor2D | tf.Tensor3D;
 
 export interface LayerTensors {
   readonly layer: Layer;
-  /** `[outputs, inputs]`, or with the members in front. */
+  /** `[outputs, inputs]`, or `[members, outputs, inputs]`. */
   readonly weight: Matrices;
-  /** `[outputs, 1]`, or with the members in front. */
+  /** `[outputs, 1]`, or `[members, outputs, 1]`. */
   readonly bias: Matrices;
 }
 
-/** Cuts `[members, rows, ROW]` into each layer's weights and biases, of all members together: `[members, ...]`. */
+/** Splits `[members, rows, ROW]` into each layer's weights and biases, with all members together: `[members, ...]`. */
 export function stackedNetwork(flat: tf.Tensor3D, layers: readonly Layer[], layout: Layout): readonly LayerTensors[] {
   const [members] = flat.shape;
-  const parts = tf.tidy(() => tf.split(tf.reshape(flat, [members, -1]), piecesOf(layout), 1));
+  const parts = tf.tidy(() => tf.split(tf.reshape(flat, [members, -1]), partSizes(layout), 1));
   return layers.map((layer, i) => ({
     layer,
     weight: tf.reshape(part(parts, 2 * i), [members, layer.outputs, layer.inputs]) as tf.Tensor3D,
@@ -24,14 +27,14 @@ export function stackedNetwork(flat: tf.Tensor3D, layers: readonly Layer[], layo
   }));
 }
 
-/** Cuts `[members, rows, ROW]` into the weights and biases of one member after the other. */
+/** Splits `[members, rows, ROW]` into the weights and biases of each member. */
 export function networks(
   flat: tf.Tensor3D,
   layers: readonly Layer[],
   layout: Layout,
 ): readonly (readonly LayerTensors[])[] {
   const [members] = flat.shape;
-  const parts = tf.getBackend() === 'wasm' ? throughHost(flat, layout) : cut(flat, layout);
+  const parts = tf.getBackend() === 'wasm' ? splitOnHost(flat, layout) : splitOnDevice(flat, layout);
   const each = parts.length / members;
   return Array.from({ length: members }, (_, member) =>
     layers.map((layer, i) => ({
@@ -42,14 +45,14 @@ export function networks(
   );
 }
 
-/** Joins tensors in the layout's order (weight, bias, weight, ...) into one member's flat matrix, `[1, rows, ROW]`. */
+/** Concatenates tensors in the layout's order (weight, bias, weight, ...) to one member's flat matrix, `[1, rows, ROW]`. */
 export function flatten(parts: readonly tf.Tensor[], { parameters, rows }: Layout): tf.Tensor3D {
   const vectors = parts.map((tensor) => tf.reshape(tensor, [-1]));
   const padding = tf.zeros([rows * ROW - parameters]);
   return tf.reshape(tf.concat([...vectors, padding]), [1, rows, ROW]);
 }
 
-/** The same of tensors with the members in front: `[members, rows, ROW]`. */
+/** Does the same as {@link flatten} for tensors of all members: `[members, rows, ROW]`. */
 export function flattenStacked(parts: readonly tf.Tensor[], { parameters, rows }: Layout): tf.Tensor3D {
   const members = parts[0]?.shape[0] ?? 0;
   const vectors = parts.map((tensor) => tf.reshape(tensor, [members, -1]));
@@ -57,26 +60,26 @@ export function flattenStacked(parts: readonly tf.Tensor[], { parameters, rows }
   return tf.reshape(tf.concat([...vectors, padding], 1), [members, rows, ROW]);
 }
 
-/** Sizes of a member's pieces, the padding last. */
-function piecesOf({ sizes, parameters, rows }: Layout): number[] {
+/** Returns the sizes of a member's tensors, and of the padding after them. */
+function partSizes({ sizes, parameters, rows }: Layout): number[] {
   return [...sizes, rows * ROW - parameters];
 }
 
-function cut(flat: tf.Tensor3D, layout: Layout): readonly tf.Tensor[] {
-  const pieces = piecesOf(layout);
+function splitOnDevice(flat: tf.Tensor3D, layout: Layout): readonly tf.Tensor[] {
+  const sizesOfMember = partSizes(layout);
   const [members] = flat.shape;
-  const all = Array.from({ length: members }, () => pieces).flat();
-  // The reshaped tensor shares the values: as long as it lives, libtensorflow cannot update them in place.
+  const all = Array.from({ length: members }, () => sizesOfMember).flat();
+  // The reshaped tensor shares its values: libtensorflow cannot update them in place before it is disposed.
   return tf.tidy(() => tf.split(tf.reshape(flat, [-1]), all));
 }
 
-/** Each slice on wasm copies the whole source first: 3 ms for the 3-layer net, against 0.4 ms through the host. */
-function throughHost(flat: tf.Tensor3D, layout: Layout): readonly tf.Tensor[] {
+/** On wasm, each slice copies the whole source first: 3 ms for the 3-layer network, against 0.4 ms through the host. */
+function splitOnHost(flat: tf.Tensor3D, layout: Layout): readonly tf.Tensor[] {
   const values = flat.dataSync();
-  const pieces = piecesOf(layout);
+  const sizesOfMember = partSizes(layout);
   const [members] = flat.shape;
   let at = 0;
-  return Array.from({ length: members }, () => pieces).flatMap((sizes) =>
+  return Array.from({ length: members }, () => sizesOfMember).flatMap((sizes) =>
     sizes.map((size) => {
       at += size;
       return tf.tensor1d(values.subarray(at - size, at));
@@ -88,4 +91,40 @@ function part(parts: readonly tf.Tensor[], i: number): tf.Tensor {
   const tensor = parts[i];
   if (tensor === undefined) throw new Error(`the layout has no part ${i}`);
   return tensor;
+}
+
+/**
+ * Converts a network's flat parameters from its own layout to the layout of layers that are at least as wide. The members
+ * of a pack can have different latent dimensions: all are stored in the layout of the largest one, with zeros in the rows
+ * and columns that a smaller one lacks. Those stay zero, because their inputs and therefore their gradients are zero, and
+ * weight decay keeps a zero.
+ */
+export function padded(own: Float32Array, ownLayers: readonly Layer[], layers: readonly Layer[]): Float32Array {
+  const wide = new Float32Array(layoutOf(layers).rows * ROW);
+  for (const { from, to, length } of copies(ownLayers, layers)) wide.set(own.subarray(from, from + length), to);
+  return wide;
+}
+
+/** Reverses {@link padded}. */
+export function unpadded(wide: Float32Array, ownLayers: readonly Layer[], layers: readonly Layer[]): Float32Array {
+  const own = new Float32Array(layoutOf(ownLayers).rows * ROW);
+  for (const { from, to, length } of copies(ownLayers, layers)) own.set(wide.subarray(to, to + length), from);
+  return own;
+}
+
+/** Yields where each weight row and each bias starts in the own layout (`from`) and in the wide one (`to`). */
+function* copies(ownLayers: readonly Layer[], layers: readonly Layer[]) {
+  let from = 0;
+  let to = 0;
+  for (const [i, own] of ownLayers.entries()) {
+    const wide = layers[i] ?? own;
+    for (let output = 0; output < own.outputs; output++) {
+      yield { from: from + output * own.inputs, to: to + output * wide.inputs, length: own.inputs };
+    }
+    from += own.outputs * own.inputs;
+    to += wide.outputs * wide.inputs;
+    yield { from, to, length: own.outputs };
+    from += own.outputs;
+    to += wide.outputs;
+  }
 }

@@ -1,14 +1,14 @@
 /**
- * The forward and the backward pass, written out by hand. Activations are columns, `[features, batch]`, and weights are
- * `[outputs, inputs]`: the wasm backend packs the right operand of every product anew when it has changed, and this way
- * that is a batch, never the weights. All shapes may have the members of a pack in front: `[members, features, batch]`.
+ * The forward and backward passes, without automatic differentiation. Activations are columns, `[features, batch]`, and
+ * weights are `[outputs, inputs]`: the wasm backend repacks the right operand of a product whenever it has changed, and
+ * here that is always a batch, never a weight. All shapes can start with the members of a pack: `[members, features, batch]`.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { nativeKernels } from './libtensorflow.ts';
 import type { Layer } from './model.ts';
-import { nativeKernels } from './native-kernels.ts';
 import type { LayerTensors, Matrices } from './parameters.ts';
 
-/** Of each layer the output `[outputs, batch]`; the last is the reconstruction. */
+/** The output of each layer, `[outputs, batch]`. The last one is the reconstruction. */
 export type Activations = readonly Matrices[];
 
 /** @param input `[pixels, batch]` */
@@ -24,10 +24,10 @@ export function forward(network: readonly LayerTensors[], input: Matrices): Acti
 }
 
 /**
- * Gradients of the mean squared error between the reconstruction and `target`; of each member of a pack its own.
- * @param inputRows the forward pass's input transposed: `[batch, pixels]`.
- * @param error reconstruction minus target, `[pixels, batch]`.
- * @returns for each layer its weight's and its bias's gradient, in the layout's order.
+ * Returns the gradients of the mean squared error between reconstruction and target, separately for each member of a pack.
+ * @param inputRows the input of the forward pass, transposed: `[batch, pixels]`
+ * @param error reconstruction minus target, `[pixels, batch]`
+ * @returns the gradients of each layer's weight and bias, in the layout's order
  */
 export function backward(
   network: readonly LayerTensors[],
@@ -40,53 +40,53 @@ export function backward(
   let delta: Matrices = tf.mul(error, 2 / (pixels * batch));
   for (let i = network.length - 1; i >= 0; i--) {
     const { layer, weight } = at(network, i);
-    delta = throughActivation(layer.activation, at(activations, i), delta);
-    const weightGradient = i > 0 ? timesTurned(delta, at(activations, i - 1)) : tf.matMul(delta, inputRows);
+    delta = activationGradient(layer.activation, at(activations, i), delta);
+    const weightGradient = i > 0 ? timesTransposed(delta, at(activations, i - 1)) : tf.matMul(delta, inputRows);
     gradients.unshift(weightGradient, tf.sum(delta, -1));
-    if (i > 0) delta = turnedTimes(weight, delta);
+    if (i > 0) delta = transposedTimes(weight, delta);
   }
   return gradients;
 }
 
-/** The reconstruction. */
+/** Returns the reconstruction. */
 export function outputOf(activations: Activations): Matrices {
   return at(activations, activations.length - 1);
 }
 
-/** Mean of the squares of `[rows, columns]`: a scalar, or one a member; in two stages, for float32's sake. */
+/** Returns the mean square of `[rows, columns]`: a scalar, or one per member. Two stages keep float32 accurate. */
 export function meanSquare(error: Matrices): tf.Tensor {
   return tf.mean(tf.mean(tf.square(error), -1), -1);
 }
 
-/** Rows for columns, in each member. */
-export function turned<T extends Matrices>(matrices: T): T {
+/** Transposes the matrix of each member. */
+export function transposed<T extends Matrices>(matrices: T): T {
   return tf.transpose(matrices, matrices.rank === 2 ? [1, 0] : [0, 2, 1]);
 }
 
-/** a b^T. On wasm transposeA and transposeB leave the fast path; libtensorflow reads a matrix either way. */
-function timesTurned(a: Matrices, b: Matrices): Matrices {
-  return nativeKernels() === undefined ? tf.matMul(a, turned(b)) : tf.matMul(a, b, false, true);
+/** Returns a b^T. On wasm, transposeA and transposeB leave the fast path; libtensorflow is fast with them. */
+function timesTransposed(a: Matrices, b: Matrices): Matrices {
+  return nativeKernels() === undefined ? tf.matMul(a, transposed(b)) : tf.matMul(a, b, false, true);
 }
 
-/** a^T b */
-function turnedTimes(a: Matrices, b: Matrices): Matrices {
-  return nativeKernels() === undefined ? tf.matMul(turned(a), b) : tf.matMul(a, b, true, false);
+/** Returns a^T b. */
+function transposedTimes(a: Matrices, b: Matrices): Matrices {
+  return nativeKernels() === undefined ? tf.matMul(transposed(a), b) : tf.matMul(a, b, true, false);
 }
 
-function throughActivation(activation: Layer['activation'], output: Matrices, delta: Matrices): Matrices {
+function activationGradient(activation: Layer['activation'], output: Matrices, delta: Matrices): Matrices {
   const native = nativeKernels();
   if (activation === 'relu') return native?.reluGradient(delta, output) ?? tf.mul(delta, tf.step(output));
   if (activation === 'tanh') return native?.tanhGradient(delta, output) ?? tf.mul(delta, tf.sub(1, tf.square(output)));
   return delta;
 }
 
-/** On wasm by tanh(x) = 2 sigmoid(2x) - 1, within 2e-7: sigmoid is fourteen times as fast as tanh there. */
+/** On wasm, uses tanh(x) = 2 sigmoid(2x) - 1, accurate to 2e-7: sigmoid is fourteen times as fast as tanh there. */
 function tanh(x: Matrices): Matrices {
   return nativeKernels() === undefined ? tf.sub(tf.mul(tf.sigmoid(tf.mul(x, 2)), 2), 1) : tf.tanh(x);
 }
 
 function at<T>(items: readonly T[], i: number): T {
   const item = items[i];
-  if (item === undefined) throw new Error(`no layer ${i}`);
+  if (item === undefined) throw new Error(`there is no layer ${i}`);
   return item;
 }

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { normals } from './normal.ts';
-import { Random, STREAMS } from './random.ts';
+import { normals, Random, STREAMS } from './random.ts';
 
 const draw = (count: number, random: Random) => Float64Array.from({ length: count }, () => random.uniform());
 const mean = (values: Iterable<number>, of = (value: number) => value) => {
@@ -13,7 +12,7 @@ const mean = (values: Iterable<number>, of = (value: number) => value) => {
   return sum / count;
 };
 
-/** xoshiro128** and splitmix64 once more, in exact integers, from their authors' papers. */
+/** A second implementation of xoshiro128** and splitmix64, in exact integers, from the papers. */
 function* reference(seed: bigint, stream: bigint): Generator<bigint> {
   const mask = (1n << 32n) - 1n;
   const splitmix = (state: bigint) => {
@@ -49,21 +48,21 @@ test('the generator is xoshiro128** seeded by splitmix64, for any seed', () => {
   );
 });
 
-test('neighbouring seeds and the streams of one seed share nothing', () => {
+test('consecutive seeds, and the streams of one seed, are all different', () => {
   const starts = [0, 1, 2, 3].flatMap((seed) =>
     Object.values(STREAMS).map((stream) => String(draw(4, new Random(seed, stream)))),
   );
   expect(new Set(starts).size).toBe(starts.length);
 });
 
-test('uniforms lie in [0, 1) with mean 1/2 and variance 1/12', () => {
+test('uniform numbers are in [0, 1), with mean 1/2 and variance 1/12', () => {
   const values = draw(200_000, new Random(5, STREAMS.weights));
   expect(values.every((value) => value >= 0 && value < 1)).toBe(true);
   expect(Math.abs(mean(values) - 0.5)).toBeLessThan(0.003);
   expect(Math.abs(mean(values, (value) => (value - 0.5) ** 2) - 1 / 12)).toBeLessThan(0.001);
 });
 
-test('normals have the moments of a normal', () => {
+test('normal numbers have the moments of a normal distribution', () => {
   const values = normals(1_000_000, 1, new Random(11, STREAMS.trainNoise));
   expect(Math.abs(mean(values))).toBeLessThan(0.005);
   expect(mean(values, (x) => x ** 2)).toBeCloseTo(1, 2);
@@ -71,7 +70,7 @@ test('normals have the moments of a normal', () => {
   expect(mean(values, (x) => x ** 4)).toBeCloseTo(3, 1);
 });
 
-test('normals fall on either side of each limit as often as a normal does, in the tail too', () => {
+test('normal numbers exceed each limit with the right frequency, also in the tail', () => {
   const count = 1_000_000;
   const values = normals(count, 1, new Random(12, STREAMS.trainNoise));
   // P(|X| > limit), from tables; the ziggurat's base ends at 3.654.
@@ -91,12 +90,12 @@ test('normals fall on either side of each limit as often as a normal does, in th
   }
 });
 
-test('the standard deviation scales the same draws', () => {
+test('the standard deviation scales the same random numbers', () => {
   const of = (std: number) => normals(1000, std, new Random(3, STREAMS.testNoise));
   expect(of(0.5)).toEqual(of(1).map((x) => x * 0.5));
 });
 
-test('a shuffle keeps every item, and puts each in every place as often', () => {
+test('a shuffle keeps all items, and moves each to every position equally often', () => {
   fc.assert(
     fc.property(fc.integer(), fc.array(fc.integer({ min: -1000, max: 1000 })), (seed, items) => {
       const shuffled = Int32Array.from(items);

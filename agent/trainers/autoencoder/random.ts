@@ -1,10 +1,10 @@
 /**
- * Our own seeded randomness, so that a trial is the same on every agent. The generator is xoshiro128** (Blackman and
- * Vigna, "Scrambled linear pseudorandom number generators", 2021), its state filled by splitmix64 (Steele, Lea and
- * Flood, 2014).
+ * Seeded random numbers: the same seed gives the same trial on every agent. The generator is xoshiro128** (Blackman and
+ * Vigna, "Scrambled linear pseudorandom number generators", 2021), and splitmix64 (Steele, Lea and Flood, 2014) fills its
+ * state. Normal numbers use the ziggurat method (Marsaglia and Tsang, "The ziggurat method", 2000) with 256 layers.
  */
 
-/** What a random number is drawn for. Each has a stream of its own, so that drawing more of one moves no other. */
+/** The purposes of random numbers. Each has its own stream, so that drawing from one does not affect the others. */
 export const STREAMS = { weights: 1, shuffle: 2, trainNoise: 3, testNoise: 4 } as const;
 export type Stream = (typeof STREAMS)[keyof typeof STREAMS];
 
@@ -23,9 +23,9 @@ export class Random {
   private c: number;
   private d: number;
 
-  /** @param seed a safe integer, negative ones too. */
+  /** @param seed a safe integer, which can be negative */
   constructor(seed: number, stream: Stream) {
-    // The seed is mixed before the stream is joined to it: neighbouring seeds never share a stream.
+    // Mix the seed before combining it with the stream, so that consecutive seeds never share a stream.
     const start = splitmix64(BigInt.asUintN(64, BigInt(seed))) ^ BigInt(stream);
     const first = splitmix64(start);
     const second = splitmix64(first);
@@ -35,17 +35,17 @@ export class Random {
     this.d = Number(second >> 32n) | 0;
   }
 
-  /** Where the stream stands, as four 32-bit words: {@link restore} goes on from there. */
+  /** Returns the generator's state as four 32-bit words for {@link restore}. */
   save(): Int32Array {
     return Int32Array.of(this.a, this.b, this.c, this.d);
   }
 
-  /** Goes on as the generator did whose {@link save} gave these four words. */
+  /** Restores the state that {@link save} returned. */
   restore([a = 0, b = 0, c = 0, d = 0]: Int32Array): void {
     [this.a, this.b, this.c, this.d] = [a, b, c, d];
   }
 
-  /** The next 32 bits, as a signed integer. */
+  /** Returns the next 32 bits as a signed integer. */
   int32(): number {
     const scaled = Math.imul(this.b, 5);
     const result = Math.imul((scaled << 7) | (scaled >>> 25), 9);
@@ -59,12 +59,12 @@ export class Random {
     return result;
   }
 
-  /** Uniform in [0, 1), of 32 bits. */
+  /** Returns a uniform number in [0, 1) with 32 random bits. */
   uniform(): number {
     return (this.int32() >>> 0) / 2 ** 32;
   }
 
-  /** Shuffles in place (Fisher and Yates). The 32-bit scaling favours no place by more than length / 2^32. */
+  /** Shuffles in place (Fisher and Yates). The bias of the 32-bit scaling is at most length / 2^32 per position. */
   shuffle(items: Int32Array): void {
     for (let last = items.length - 1; last > 0; last--) {
       const other = Math.floor(this.uniform() * (last + 1));
@@ -72,5 +72,56 @@ export class Random {
       items[last] = items[other] ?? 0;
       items[other] = held;
     }
+  }
+}
+
+const LAYERS = 256;
+/** The start of the tail and the area of each layer, for 256 layers, from the ziggurat paper. */
+const BASE = 3.6541528853610088;
+const AREA = 0.00492867323399;
+/** Positions across half a layer: the bits that remain of 32 after the sign and the layer number. */
+const PLACES = 2 ** 23;
+
+const density = (x: number) => Math.exp(-0.5 * x * x);
+
+/** Right edges of the layers, from the base upwards. In layer i, everything up to edge[i + 1] is below the curve. */
+const edge = new Float64Array(LAYERS + 1);
+edge[0] = AREA / density(BASE);
+edge[1] = BASE;
+for (let i = 2; i < LAYERS; i++) {
+  const below = edge[i - 1] ?? 0;
+  edge[i] = Math.sqrt(-2 * Math.log(AREA / below + density(below)));
+}
+const step = edge.map((x) => x / PLACES).subarray(0, LAYERS);
+
+/** Returns a standard normal number with 24 random bits. */
+function normal(random: Random): number {
+  for (;;) {
+    const bits = random.int32();
+    // Take layer and position from different bits: shared bits would correlate them (Doornik, 2005).
+    const layer = bits & (LAYERS - 1);
+    const x = ((bits >> 8) + 0.5) * (step[layer] ?? 0);
+    const inner = edge[layer + 1] ?? 0;
+    if (Math.abs(x) < inner) return x;
+    if (layer === 0) return x < 0 ? -tail(random) : tail(random);
+    const low = density(edge[layer] ?? 0);
+    if (low + random.uniform() * (density(inner) - low) < density(x)) return x;
+  }
+}
+
+/** Draws normal numbers with mean 0 and the given standard deviation. */
+export function normals(count: number, std: number, random: Random): Float32Array {
+  const drawn = new Float32Array(count);
+  for (let i = 0; i < count; i++) drawn[i] = normal(random) * std;
+  return drawn;
+}
+
+/** Returns a number in the tail beyond the base (Marsaglia, "Generating a variable from the tail of the normal distribution", 1964). */
+function tail(random: Random): number {
+  for (;;) {
+    // 1 - uniform is never 0, so both logarithms are finite.
+    const x = -Math.log(1 - random.uniform()) / BASE;
+    const y = -Math.log(1 - random.uniform());
+    if (2 * y > x * x) return BASE + x;
   }
 }

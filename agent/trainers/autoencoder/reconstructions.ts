@@ -1,48 +1,51 @@
-/** What the network makes of ten test images, one of each class and the same ones in every epoch and every trial. */
+/** Reconstructions of ten test images, one per class. They are the same images in every epoch and every trial. */
 import * as tf from '@tensorflow/tfjs-core';
+import { encode } from 'fast-png';
 import { type SafeTensor, writeSafetensors } from '../../../lib/files/safetensors.ts';
 import type { LabelledImages } from '../../data/load.ts';
 import type { TestSet } from './evaluation.ts';
 import { bytesOf } from './images.ts';
 import { PIXELS } from './model.ts';
-import { pictureGrid } from './picture-grid.ts';
 
 const CLASSES = 10;
 const SHAPE = [CLASSES, 28, 28];
 
-/** Whether an epoch's reconstructions are kept: 1, 1 + every, 1 + 2 every, ... and the last; never for 0. */
-export function isLookedAt(epoch: number, every: number, epochs: number): boolean {
+/** Returns whether an epoch's reconstructions are kept: at epochs 1, 1 + every, 1 + 2 every, ... and the last; never for 0. */
+export function isReconstructed(epoch: number, every: number, epochs: number): boolean {
   return every > 0 && ((epoch - 1) % every === 0 || epoch === epochs);
 }
 
-/** Where the first image of each class is, from class 0 on. */
+/** Returns the index of the first image of each class, from class 0. */
 function firstOfEachClass(labels: Uint8Array): readonly number[] {
   return Array.from({ length: CLASSES }, (_, label) => {
     const first = labels.indexOf(label);
-    if (first < 0) throw new Error(`no test image is of class ${label}`);
+    if (first < 0) throw new Error(`there is no test image of class ${label}`);
     return first;
   });
 }
 
-export class Examples {
-  /** `[pixels, CLASSES]`: with the test set's own noise when denoising. */
+export class ExampleImages {
+  /** `[pixels, CLASSES]`, with the noise of the test set for denoising runs. */
   private readonly inputs: tf.Tensor2D;
   private readonly clean: Uint8Array;
   private readonly denoising: boolean;
 
   constructor(testSet: TestSet, { pixels, labels }: LabelledImages, denoising: boolean) {
     const indices = firstOfEachClass(labels);
-    this.inputs = testSet.seen(indices);
+    this.inputs = testSet.inputsAt(indices);
     this.clean = Uint8Array.from(indices.flatMap((at) => [...pixels.subarray(at * PIXELS, (at + 1) * PIXELS)]));
     this.denoising = denoising;
   }
 
   /**
-   * One epoch's look: `png` is a grid of inputs over outputs, noisy inputs between when denoising; `safetensors` has the
-   * same as bytes, `input`, `noisy` (when denoising) and `output` of `[10, 28, 28]`.
-   * @param output `[pixels, images]` to the same shape; runs within a tidy.
+   * Returns one epoch's reconstructions. `png` is a grid with a row of inputs, for denoising runs a row of noisy inputs,
+   * and a row of outputs. `safetensors` has the same images as bytes: `input`, `noisy` and `output` of `[10, 28, 28]`.
+   * @param output computes the outputs of inputs `[pixels, images]`, in the same shape; runs in a tidy
    */
-  async look(epoch: number, output: (input: tf.Tensor2D) => tf.Tensor2D): Promise<Readonly<Record<Form, Uint8Array>>> {
+  async reconstruct(
+    epoch: number,
+    output: (input: tf.Tensor2D) => tf.Tensor2D,
+  ): Promise<Readonly<Record<Form, Uint8Array>>> {
     const outputs = tf.tidy(() => output(this.inputs));
     try {
       const rows = {
@@ -56,7 +59,7 @@ export class Examples {
       ]);
       const labels = Array.from({ length: CLASSES }, (_, label) => label).join(' ');
       return {
-        png: pictureGrid(Object.values(rows)),
+        png: imageGrid(Object.values(rows)),
         safetensors: writeSafetensors({
           tensors: Object.fromEntries(tensors),
           metadata: { epoch: `${epoch}`, labels },
@@ -73,3 +76,39 @@ export class Examples {
 }
 
 type Form = 'png' | 'safetensors';
+
+/** Pixels per side of an image. */
+const SIDE = 28;
+/** Grey pixels around each image. */
+const GAP = 2;
+const GREY = 128;
+/** PNG pixels per side of an image's pixel. */
+const SCALE = 3;
+
+/**
+ * Draws rows of images as one PNG, large enough to view.
+ * @param rows each row has the bytes of the same number of 28x28 greyscale images, one image after the other
+ * @returns an 8-bit greyscale PNG
+ */
+export function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
+  const columns = (rows[0]?.length ?? 0) / SIDE ** 2;
+  const width = SCALE * (GAP + columns * (SIDE + GAP));
+  const height = SCALE * (GAP + rows.length * (SIDE + GAP));
+  const data = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const [row, line] = positionOf(y);
+    for (let x = 0; x < width; x++) {
+      const [column, offset] = positionOf(x);
+      const inside = line < SIDE && offset < SIDE;
+      data[y * width + x] = inside ? (rows[row]?.[(column * SIDE + line) * SIDE + offset] ?? GREY) : GREY;
+    }
+  }
+  return encode({ width, height, data, channels: 1, depth: 8 });
+}
+
+/** Returns the image and its pixel at a position along one axis. A pixel number of SIDE or more is the gap after the image. */
+function positionOf(screen: number): readonly [number, number] {
+  const from = Math.floor(screen / SCALE) - GAP;
+  const image = Math.floor(from / (SIDE + GAP));
+  return [image, from - image * (SIDE + GAP)];
+}

@@ -1,9 +1,9 @@
 /**
- * The study's network in plain float64 loops, written from its protocol alone: sizes, gradients and Adam are its own, and
- * nothing of the trainer's is in it. Tests hold the trainer to it.
+ * The study's network in plain float64 loops, written from the study's protocol. It shares no code with the trainer, so
+ * that tests can compare the trainer with it.
  */
 
-/** What of a trial's settings the network depends on. */
+/** The settings of a trial that the network depends on. */
 export interface Protocol {
   readonly depth: 3 | 5;
   readonly latentDim: number;
@@ -38,7 +38,7 @@ const LAYERS: { readonly [depth in Protocol['depth']]: (d: number) => readonly S
   ],
 };
 
-/** A layer and where its weight `[outputs, inputs]` and then its bias begin in the flat vector. */
+/** A layer, with the positions of its weight `[outputs, inputs]` and bias in the flat vector. */
 interface Dense {
   readonly inputs: number;
   readonly outputs: number;
@@ -48,7 +48,7 @@ interface Dense {
 }
 
 export interface Batch {
-  /** What the network sees and what it should give, image by image, 784 pixels each. */
+  /** The network's input and `target`, its expected output: image by image, 784 pixels each. */
   readonly input: ArrayLike<number>;
   readonly target: ArrayLike<number>;
   readonly images: number;
@@ -57,13 +57,13 @@ export interface Batch {
 export class ReferenceNetwork {
   private readonly protocol: Protocol;
   private readonly layers: readonly Dense[];
-  /** Layer by layer its weight, row by row, then its bias. */
+  /** For each layer, the weight row by row, then the bias. */
   readonly parameters: Float64Array;
   private readonly first: Float64Array;
   private readonly second: Float64Array;
   private steps = 0;
 
-  /** @param initial all parameters; what lies beyond the last of them is not looked at. */
+  /** @param initial all parameters; further values are ignored */
   constructor(protocol: Protocol, initial: ArrayLike<number>) {
     this.protocol = protocol;
     let at = 0;
@@ -74,24 +74,24 @@ export class ReferenceNetwork {
       return { inputs, outputs, then, weight, bias };
     });
     this.parameters = Float64Array.from(initial).subarray(0, at);
-    if (this.parameters.length < at) throw new Error(`${at} parameters are needed, there are ${initial.length}`);
+    if (this.parameters.length < at) throw new Error(`expected ${at} parameters, got ${initial.length}`);
     this.first = new Float64Array(at);
     this.second = new Float64Array(at);
   }
 
-  /** Where each layer's weight and bias begin in the flat vector, in turn; then the vector's end. */
+  /** The start of each layer's weight and bias in the flat vector, followed by the vector's length. */
   get bounds(): readonly number[] {
     return [...this.layers.flatMap(({ weight, bias }) => [weight, bias]), this.parameters.length];
   }
 
-  /** One step; the losses before it. */
+  /** Trains one step, and returns the losses before it. */
   step(batch: Batch): { mse: number; l1: number } {
     const losses = this.losses(batch);
     this.update(this.gradient(batch));
     return losses;
   }
 
-  /** Mean squared error per pixel, and lambda_l1 * sum|parameter|. */
+  /** Returns the mean squared error per pixel, and lambda_l1 * sum|parameter|. */
   losses({ input, target, images }: Batch): { mse: number; l1: number } {
     let squares = 0;
     for (let image = 0; image < images; image++) {
@@ -102,7 +102,7 @@ export class ReferenceNetwork {
     return { mse: squares / (images * 784), l1 };
   }
 
-  /** Of the mean squared error, by each parameter. */
+  /** Returns the gradient of the mean squared error with respect to each parameter. */
   gradient({ input, target, images }: Batch): Float64Array {
     const gradient = new Float64Array(this.parameters.length);
     for (let image = 0; image < images; image++)
@@ -110,7 +110,7 @@ export class ReferenceNetwork {
     return gradient;
   }
 
-  /** The image, then every layer's output. */
+  /** Returns the image and the output of each layer. */
   private forward(image: Float64Array): readonly Float64Array[] {
     const p = this.parameters;
     const outputs = [image];
@@ -128,7 +128,7 @@ export class ReferenceNetwork {
     return outputs;
   }
 
-  /** Adds one image's share to the gradient. */
+  /** Adds the contribution of one image to the gradient. */
   private accumulate(input: Float64Array, target: Float64Array, scale: number, gradient: Float64Array): void {
     const p = this.parameters;
     const outputs = this.forward(input);
@@ -151,7 +151,7 @@ export class ReferenceNetwork {
     }
   }
 
-  /** torch.optim.Adam, line by line. */
+  /** Updates the parameters as torch.optim.Adam does. */
   private update(gradient: Float64Array): void {
     this.steps++;
     const { learningRate, weightDecay, lambdaL1, l1InGradient } = this.protocol;

@@ -3,7 +3,11 @@ import { Random, STREAMS } from './random.ts';
 import { type Batch, type Protocol, ReferenceNetwork } from './reference-network.fixture.ts';
 
 const PLAIN: Omit<Protocol, 'depth'> = {
-  ...{ latentDim: 15, lambdaL1: 0, weightDecay: 0, learningRate: 0.001, l1InGradient: true },
+  latentDim: 15,
+  lambdaL1: 0,
+  weightDecay: 0,
+  learningRate: 0.001,
+  l1InGradient: true,
 };
 const PARAMETERS = {
   3: 2 * (784 * 256 + 256 * 144 + 144 * 15) + 256 + 144 + 15 + 144 + 256 + 784,
@@ -23,12 +27,14 @@ function networkOf(protocol: Protocol): ReferenceNetwork {
 const batch: Batch = { input: uniform(2 * 784, 1), target: uniform(2 * 784, 1), images: 2 };
 
 describe.each([3, 5] as const)('depth %i', (depth) => {
-  test('has as many parameters as the layers of the protocol, and no fewer will do', () => {
+  test('has the number of parameters of the protocol, and rejects fewer', () => {
     expect(networkOf({ ...PLAIN, depth }).bounds.at(-1)).toBe(PARAMETERS[depth]);
-    expect(() => new ReferenceNetwork({ ...PLAIN, depth }, uniform(PARAMETERS[depth] - 1, 1))).toThrow('are needed');
+    expect(() => new ReferenceNetwork({ ...PLAIN, depth }, uniform(PARAMETERS[depth] - 1, 1))).toThrow(
+      /^expected \d+ parameters, got/,
+    );
   });
 
-  test("the gradient written by hand is the loss's slope, in every layer's weight and bias", () => {
+  test('the gradient equals the slope of the loss, for the weight and bias of every layer', () => {
     const network = networkOf({ ...PLAIN, depth });
     const gradient = network.gradient(batch);
     const { bounds, parameters } = network;
@@ -54,16 +60,16 @@ describe.each([3, 5] as const)('depth %i', (depth) => {
   });
 });
 
-test("the losses are the mean over all pixels, and lambda times every parameter's size, biases too", () => {
+test('the losses are the mean over all pixels, and lambda times the absolute sum of all parameters, biases included', () => {
   const silent = new ReferenceNetwork({ ...PLAIN, depth: 3, lambdaL1: 0.5 }, new Float64Array(PARAMETERS[3]));
-  // Without weights a network gives 0 everywhere.
+  // A network with zero weights outputs 0 everywhere.
   const squares = Array.from(batch.target).reduce((sum, pixel) => sum + pixel ** 2, 0);
   expect(silent.losses(batch).mse).toBeCloseTo(squares / (2 * 784), 12);
   silent.parameters.fill(-0.25);
   expect(silent.losses(batch).l1).toBeCloseTo(0.5 * 0.25 * PARAMETERS[3], 6);
 });
 
-test("Adam's first step is lr * g / (|g| + 1e-8), the elastic net being part of g as far as it is trained", () => {
+test("Adam's first step is lr * g / (|g| + 1e-8), where g includes the trained part of the elastic net", () => {
   const net = { depth: 3, lambdaL1: 1e-3, weightDecay: 0.01, learningRate: 0.002 } as const;
   for (const l1InGradient of [true, false]) {
     const network = networkOf({ ...PLAIN, ...net, l1InGradient });

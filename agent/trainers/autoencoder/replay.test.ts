@@ -5,11 +5,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
-import { seenRun } from '../run.fixture.ts';
+import { recordedRun } from '../run.fixture.ts';
 import { loadFewTestImages } from './few-test-images.fixture.ts';
 import { Learner } from './learner.ts';
-import { normals } from './normal.ts';
-import { Random, STREAMS } from './random.ts';
+import { normals, Random, STREAMS } from './random.ts';
 import { settingsOf } from './settings.ts';
 import { autoencoder } from './train.ts';
 
@@ -25,7 +24,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-/** By the study's formula. */
+/** Scales pixels with the study's formula. */
 function scaled(pixels: Uint8Array): tf.Tensor2D {
   const rows = new Float32Array(pixels.length);
   for (let i = 0; i < rows.length; i++) {
@@ -34,8 +33,8 @@ function scaled(pixels: Uint8Array): tf.Tensor2D {
   return tf.tensor2d(rows, [pixels.length / 784, 784]);
 }
 
-/** The epochs step by step: one learner throughout, fed by hand. */
-async function byHand(parameters: Parameters) {
+/** Trains the epochs step by step with one learner, independently of the trainer. */
+async function trainStepByStep(parameters: Parameters) {
   const settings = settingsOf(parameters);
   const { train, test: tested } = await loadFewTestImages('mnist', dataDir);
   const learner = new Learner([{ settings, seed: SEED }]);
@@ -69,7 +68,7 @@ test.each([
   ['plain', {}],
   ['denoising', { noise_std: 0.5 }],
 ])(
-  '%s: each epoch is shuffled anew, its noise too is new in every batch, and all test images are looked at',
+  '%s: each epoch has a new shuffle, each batch has new noise, and the evaluation uses all test images',
   { timeout: 120_000 },
   async (_, given) => {
     const elasticNet = { lambda_l1: 1e-5, weight_decay: 1e-5 };
@@ -78,14 +77,14 @@ test.each([
       ...elasticNet,
       ...given,
     });
-    const run = seenRun({ parameters, seed: SEED, dataDir });
+    const run = recordedRun({ parameters, seed: SEED, dataDir });
     await autoencoder(run, loadFewTestImages);
-    const expected = await byHand(parameters);
+    const expected = await trainStepByStep(parameters);
     expect(run.reports).toHaveLength(EPOCHS);
     for (const [at, metrics] of expected.entries())
       for (const [name, value] of Object.entries(metrics))
         expect(run.reports[at]?.metrics[name], `${name} of epoch ${at + 1}`).toBeCloseTo(value, 5);
-    // Every step's loss is to the last bit: the same batches, the same noise.
+    // The losses of single steps are equal bit for bit: the same batches and the same noise.
     expect(run.reports.map(({ metrics }) => metrics.last_batch_loss)).toEqual(
       expected.map(({ last_batch_loss: loss }) => loss),
     );

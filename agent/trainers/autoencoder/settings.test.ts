@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { settingsOf } from './settings.ts';
 
-test("what a sweep file leaves out is as in the study: its batch, learning rate and epochs, all of MNIST's images", () => {
+test('the defaults are those of the study: batch size, learning rate, epochs, and all images of MNIST', () => {
   expect(settingsOf(withDefaults(TRAINERS.autoencoder, {}))).toEqual({
     dataset: 'mnist',
     depth: 3,
@@ -18,14 +18,32 @@ test("what a sweep file leaves out is as in the study: its batch, learning rate 
   });
 });
 
-test('each parameter goes where its name says', () => {
+test('each parameter sets the field of the same name', () => {
   const given = {
-    ...{ dataset: 'fashion-mnist', depth: 5, latent_dim: 100, lambda_l1: 1e-7, weight_decay: 2e-7, noise_std: 0.5 },
-    ...{ epochs: 13, batch_size: 32, learning_rate: 0.01, train_size: 640, l1_in_gradient: false },
+    dataset: 'fashion-mnist',
+    depth: 5,
+    latent_dim: 100,
+    lambda_l1: 1e-7,
+    weight_decay: 2e-7,
+    noise_std: 0.5,
+    epochs: 13,
+    batch_size: 32,
+    learning_rate: 0.01,
+    train_size: 640,
+    l1_in_gradient: false,
   };
   expect(settingsOf(given)).toEqual({
-    ...{ dataset: 'fashion-mnist', depth: 5, latentDim: 100, lambdaL1: 1e-7, weightDecay: 2e-7, noiseStd: 0.5 },
-    ...{ epochs: 13, batchSize: 32, learningRate: 0.01, trainSize: 640, l1InGradient: false },
+    dataset: 'fashion-mnist',
+    depth: 5,
+    latentDim: 100,
+    lambdaL1: 1e-7,
+    weightDecay: 2e-7,
+    noiseStd: 0.5,
+    epochs: 13,
+    batchSize: 32,
+    learningRate: 0.01,
+    trainSize: 640,
+    l1InGradient: false,
   });
 });
 
@@ -34,7 +52,7 @@ test.each([
   ['depth', 4],
   ['latent_dim', '15'],
   ['l1_in_gradient', 1],
-])('a %s of %o is rejected by name', (name, value) => {
+])('%s %o is rejected with its name', (name, value) => {
   const parameters = withDefaults(TRAINERS.autoencoder, { [name]: value });
   expect(() => settingsOf(parameters)).toThrow(`autoencoder: ${name} is ${JSON.stringify(value)}`);
 });

@@ -1,4 +1,4 @@
-/** The trainer's parameters as it uses them; what they mean and their limits are in proto/trainers.ts. */
+/** The trainer's parameters in typed form. proto/trainers.ts defines their meaning and limits. */
 import type { Parameters } from '../../../proto/trainers.ts';
 import { type DatasetName, datasetNamed } from '../../data/catalogue.ts';
 import { TrainingError } from '../trainer.ts';
@@ -18,7 +18,7 @@ export interface Settings {
   readonly l1InGradient: boolean;
 }
 
-/** @throws {TrainingError} `rejected`, for what the check at submit lets through and this trainer cannot use. */
+/** @throws {TrainingError} `rejected` for a value that the coordinator's check accepts and this trainer does not support */
 export function settingsOf(parameters: Parameters): Settings {
   const number = (name: string): number => {
     const value = parameters[name];

@@ -1,31 +1,40 @@
-/** By operations of TensorFlow.js's: all members' parameters in one tensor, and so few operations for the optimiser. */
+/** The engine for any backend: it uses TensorFlow.js operations, with the parameters of all members in one tensor. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { AdamState } from './adam-rule.ts';
-import type { Beginning, Engine, TensorStrategy } from './engine.ts';
+import { Adam, type AdamState, memberOf } from './adam.ts';
+import type { Engine, InitialMember, TensorStrategy } from './engine.ts';
 import { type Layer, type Layout, layoutOf, ROW } from './model.ts';
-import { Adam, memberOf } from './optimiser.ts';
-import { padded, unpadded } from './padding.ts';
-import { flatten, flattenStacked, type LayerTensors, type Matrices, networks, stackedNetwork } from './parameters.ts';
-import { backward, forward, meanSquare, outputOf, turned } from './passes.ts';
+import {
+  flatten,
+  flattenStacked,
+  type LayerTensors,
+  type Matrices,
+  networks,
+  padded,
+  stackedNetwork,
+  unpadded,
+} from './parameters.ts';
+import { backward, forward, meanSquare, outputOf, transposed } from './passes.ts';
 import type { Settings } from './settings.ts';
 
-interface Member {
+interface TensorMember {
   readonly settings: Settings;
   readonly layers: readonly Layer[];
 }
 
 export class TensorEngine implements Engine {
-  private members: readonly Member[];
-  /** Of the widest member. */
+  private members: readonly TensorMember[];
+  /** The layers of the member with the largest latent dimension. */
   private readonly layers: readonly Layer[];
   private readonly layout: Layout;
   private readonly adam: Adam;
   private readonly strategy: TensorStrategy;
 
-  constructor(members: readonly Beginning[], strategy: TensorStrategy) {
+  constructor(members: readonly InitialMember[], strategy: TensorStrategy) {
     this.strategy = strategy;
     this.members = members;
-    const widest = members.reduce((wide, each) => (each.settings.latentDim > wide.settings.latentDim ? each : wide));
+    const widest = members.reduce((widest, member) =>
+      member.settings.latentDim > widest.settings.latentDim ? member : widest,
+    );
     this.layers = widest.layers;
     this.layout = layoutOf(this.layers);
     const initial = tf.tidy(() => {
@@ -90,7 +99,9 @@ export class TensorEngine implements Engine {
     const { parameters, first, second } = state;
     this.adam.restore(member, {
       ...state,
-      ...{ parameters: wide(parameters), first: wide(first), second: wide(second) },
+      parameters: wide(parameters),
+      first: wide(first),
+      second: wide(second),
     });
   }
 
@@ -104,10 +115,10 @@ export class TensorEngine implements Engine {
   }
 
   private layersOf(member: number): readonly Layer[] {
-    return rowsOf(this.members, member).layers;
+    return memberAt(this.members, member).layers;
   }
 
-  /** The networks' gradient `[members, rows, ROW]`, and the mean squares of their errors `[members]`. */
+  /** Returns the networks' gradients, `[members, rows, ROW]`, and the mean squares of their errors, `[members]`. */
   private stacked(noisy: tf.Tensor2D, clean: tf.Tensor2D): { gradient: tf.Tensor3D; squares: tf.Tensor } {
     const shape: [number, number, number] = [this.members.length, clean.shape[0] / this.members.length, clean.shape[1]];
     const network = stackedNetwork(this.adam.parameters, this.layers, this.layout);
@@ -121,17 +132,17 @@ export class TensorEngine implements Engine {
   }
 
   private inTurn(noisy: tf.Tensor2D, clean: tf.Tensor2D): { gradient: tf.Tensor3D; squares: tf.Tensor } {
-    const cut = (rows: tf.Tensor2D): tf.Tensor2D[] =>
+    const split = (rows: tf.Tensor2D): tf.Tensor2D[] =>
       this.members.length === 1 ? [rows] : tf.split(rows, this.members.length, 0);
-    const inputs = cut(noisy);
-    const targets = noisy === clean ? inputs : cut(clean);
+    const inputs = split(noisy);
+    const targets = noisy === clean ? inputs : split(clean);
     const each = networks(this.adam.parameters, this.layers, this.layout).map((network, at) => {
-      const { gradients, square } = gradientsOf(network, rowsOf(inputs, at), rowsOf(targets, at));
+      const { gradients, square } = gradientsOf(network, memberAt(inputs, at), memberAt(targets, at));
       return { gradient: flatten(gradients, this.layout), square };
     });
     const gradients = each.map(({ gradient }) => gradient);
     return {
-      gradient: gradients.length === 1 ? rowsOf(gradients, 0) : tf.concat3d(gradients, 0),
+      gradient: gradients.length === 1 ? memberAt(gradients, 0) : tf.concat3d(gradients, 0),
       squares: tf.stack(each.map(({ square }) => square)),
     };
   }
@@ -143,22 +154,22 @@ export class TensorEngine implements Engine {
   }
 }
 
-/** @param inputRows `[batch, pixels]`, with the members in front where the network has them; so is `targetRows`. */
+/** @param inputRows `[batch, pixels]`, or `[members, batch, pixels]` for a stacked network; the same for `targetRows` */
 function gradientsOf<T extends Matrices>(network: readonly LayerTensors[], inputRows: T, targetRows: T) {
-  const input = turned(inputRows);
-  const target = inputRows === targetRows ? input : turned(targetRows);
+  const input = transposed(inputRows);
+  const target = inputRows === targetRows ? input : transposed(targetRows);
   const activations = forward(network, input);
   const error = tf.sub<Matrices>(outputOf(activations), target);
   return { gradients: backward(network, activations, inputRows, error), square: meanSquare(error) };
 }
 
-function rowsOf<T>(items: readonly T[], at: number): T {
+function memberAt<T>(items: readonly T[], at: number): T {
   const item = items[at];
   if (item === undefined) throw new Error(`the pack has no member ${at}`);
   return item;
 }
 
-/** `[members]` of `[members, rows, ROW]`. */
+/** Returns `[members]` from `[members, rows, ROW]`. */
 function absoluteSums(parameters: tf.Tensor3D): tf.Tensor1D {
   return tf.sum(tf.sum(tf.abs(parameters), 2), 1);
 }

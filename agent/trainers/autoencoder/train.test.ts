@@ -6,13 +6,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { runFixture } from '../../../test/support/run-fixture.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
-import { seenRun } from '../run.fixture.ts';
+import { recordedRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
 import { loadFewTestImages } from './few-test-images.fixture.ts';
 import { autoencoder } from './train.ts';
 
 const SEED = 7;
-/** Trainings on a machine that is busy with other things. */
+/** Generous, for a machine under load. */
 const LIMIT_MS = 120_000;
 let dataDir: string;
 
@@ -27,7 +27,7 @@ type Metrics = Record<string, number>;
 const complete = (given: Parameters) => withDefaults(TRAINERS.autoencoder, given);
 
 async function train(given: Parameters, overrides: Partial<TrainingRun> = {}): Promise<readonly Metrics[]> {
-  const run = seenRun({ parameters: complete(given), seed: SEED, dataDir, ...overrides });
+  const run = recordedRun({ parameters: complete(given), seed: SEED, dataDir, ...overrides });
   await autoencoder(run, loadFewTestImages);
   expect(run.reports.map(({ epoch }) => epoch)).toEqual(run.reports.map((_, i) => i + 1));
   return run.reports.map(({ metrics }) => metrics);
@@ -54,19 +54,19 @@ test('on MNIST the losses fall and psnr rises from epoch to epoch, at both depth
   }
 });
 
-test('a report has the metrics of the contract; psnr_input when denoising, the same every epoch', async () => {
+test('a report has the documented metrics, and for denoising runs a constant psnr_input', async () => {
   const plain = ['train_loss', 'train_total_loss', 'last_batch_loss', 'test_loss', 'psnr', 'psnr_peak1'];
   const [short = {}] = await train({ train_size: 64, epochs: 1 });
   expect(Object.keys(short)).toEqual(plain);
   const [first = {}, second = {}] = await train({ ...denoising, train_size: 64 });
   expect(Object.keys(first)).toEqual([...plain, 'psnr_input']);
   expect(second.psnr_input).toBe(first.psnr_input);
-  // Without clamping, noise of 0.5 would have 20 log10(2) - 10 log10(0.25) = 12.04 dB; clamping halves it on flat ground.
+  // Without clamping, noise of 0.5 has 20 log10(2) - 10 log10(0.25) = 12.04 dB. Clamping halves it on flat background.
   expect(first.psnr_input).toBeGreaterThan(12.04);
   expect(first.psnr_input).toBeLessThan(16);
 });
 
-test('the same trial gives the same numbers to the last bit, in this process and in a fresh one', {
+test('a trial has the same numbers, bit for bit, in this process and in a new one', {
   timeout: LIMIT_MS,
 }, async () => {
   const given = { ...denoising, train_size: 128 };
@@ -82,12 +82,12 @@ test('another seed gives other numbers', async () => {
   expect(await train(given, { seed: SEED + 1 })).not.toEqual(await train(given));
 });
 
-test('weights that run away end the attempt as nan, naming the epoch', async () => {
+test('diverging weights end the attempt as nan, with the epoch in the message', async () => {
   const failure = train({ train_size: 640, learning_rate: 1e30 });
   await expect(failure).rejects.toMatchObject({ failureClass: 'nan', message: expect.stringMatching(/^epoch 1/) });
 });
 
-test('parameters that it cannot use are rejected by name', async () => {
+test('unsupported parameters are rejected with their names', async () => {
   const failure = train({ depth: 4 });
   await expect(failure).rejects.toMatchObject({
     failureClass: 'rejected',
@@ -95,12 +95,12 @@ test('parameters that it cannot use are rejected by name', async () => {
   });
 });
 
-test('a data folder that cannot be used fails the preflight', async () => {
+test('an unusable data folder fails in preflight', async () => {
   const failure = train({}, { dataDir: new URL(import.meta.url).pathname });
   await expect(failure).rejects.toMatchObject({ failureClass: 'preflight' });
 });
 
-test('a stop is heard within an epoch, throws its reason and leaves no tensor behind', async () => {
+test('a stop takes effect within an epoch, throws its reason, and leaks no tensor', async () => {
   const before = tf.memory().numTensors;
   const stop = new AbortController();
   const reason = new Error('the sweep was killed');

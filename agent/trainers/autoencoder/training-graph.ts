@@ -1,9 +1,9 @@
 /**
- * A step of training as one graph for libtensorflow: the passes that passes.ts takes operation by operation, the elastic
- * net and Adam. What does not depend on each other runs at the same time, a thread each; each operation gives the same
- * bits whenever it runs. Images are rows here, `[batch, pixels]`, as they come; a bias is added to rows.
+ * A training step as one libtensorflow graph: the forward and backward passes (see passes.ts), the elastic net, and Adam.
+ * Independent operations run in parallel, and the result of each is the same bit for bit whenever it runs. Images are
+ * rows here, `[batch, pixels]`.
  */
-import { BETA1, BETA2 } from './adam-rule.ts';
+import { BETA1, BETA2 } from './adam.ts';
 import { type Attributes, FLOAT, GraphText, shapeAttribute } from './graph-text.ts';
 import { type Layer, layoutOf, ROW } from './model.ts';
 
@@ -13,7 +13,7 @@ export interface GraphSettings {
   readonly l1InGradient: boolean;
 }
 
-/** What a run is given. The three of the state are flat: `[rows, ROW]` in the layout's order. */
+/** The inputs of a run. The three tensors of the state are flat, `[rows, ROW]`, in the layout's order. */
 export const FEEDS = {
   /** `[batch, pixels]` */
   input: 'input',
@@ -24,42 +24,44 @@ export const FEEDS = {
   state: ['new-parameters', 'new-first', 'new-second'],
 } as const;
 
-/** What a run may be asked for. */
+/** The outputs that a run can request. */
 export const FETCHES = {
-  /** Takes a step, and gives its losses `[1, 2]`: mse and l1 before it. */
+  /** Trains a step, and returns the losses before it, `[1, 2]`: mse and l1. */
   losses: 'losses',
   /** sum|parameter|, a scalar. */
   absoluteSum: 'absolute-sum',
-  /** Flat: `[1, rows, ROW]`. */
+  /** Flat tensors, `[1, rows, ROW]`. */
   state: ['parameters', 'first', 'second'],
-  /** Puts the state in the place of the one that is there. */
+  /** Replaces the state. */
   restored: 'restored',
 } as const;
 
-/** A weight or a bias: the variables of its parameters and both moments, and the parameters before the step. */
-interface Piece {
+/** A weight or a bias. */
+interface GraphParameter {
   readonly shape: readonly number[];
+  /** The variables of the parameters and both moments. */
   readonly variables: readonly string[];
+  /** The parameters before the step. */
   readonly value: string;
 }
 
-/** MatMul, which would take bias and activation in, is no faster, and has other bits with one thread than with several. */
+/** MatMul could include bias and activation, but is no faster, and its bits depend on the number of threads. */
 const PRODUCT = 'BatchMatMulV2';
 const FLOAT_VALUE: Attributes = { dtype: 'type: DT_FLOAT' };
 const REDUCE: Attributes = { ...FLOAT, Tidx: 'type: DT_INT32' };
 
 export function trainingGraph(layers: readonly Layer[], settings: GraphSettings): string {
   const graph = new GraphText();
-  const pieces = layers.flatMap(({ inputs, outputs }, i) => [
-    piece(graph, `weight-${i}`, [outputs, inputs]),
-    piece(graph, `bias-${i}`, [outputs]),
+  const parameters = layers.flatMap(({ inputs, outputs }, i) => [
+    parameterOf(graph, `weight-${i}`, [outputs, inputs]),
+    parameterOf(graph, `bias-${i}`, [outputs]),
   ]);
-  addStep(graph, layers, pieces, settings);
-  addState(graph, layers, pieces);
+  addStep(graph, layers, parameters, settings);
+  addState(graph, layers, parameters);
   return graph.toString();
 }
 
-function piece(graph: GraphText, name: string, shape: readonly number[]): Piece {
+function parameterOf(graph: GraphText, name: string, shape: readonly number[]): GraphParameter {
   const variables = FETCHES.state.map((part) =>
     graph.node('VarHandleOp', [], {
       ...FLOAT_VALUE,
@@ -70,29 +72,34 @@ function piece(graph: GraphText, name: string, shape: readonly number[]): Piece 
   return { shape, variables, value: read(graph, at(variables, 0)) };
 }
 
-function addStep(graph: GraphText, layers: readonly Layer[], pieces: readonly Piece[], settings: GraphSettings): void {
+function addStep(
+  graph: GraphText,
+  layers: readonly Layer[],
+  parameters: readonly GraphParameter[],
+  settings: GraphSettings,
+): void {
   const input = graph.placeholder(FEEDS.input);
   const target = graph.placeholder(FEEDS.target);
   const numbers = graph.node('Unpack', [graph.placeholder(FEEDS.numbers)], { ...FLOAT, num: 'i: 3' });
-  const activations = forward(graph, layers, pieces, input);
+  const activations = forward(graph, layers, parameters, input);
   const error = graph.node('Sub', [at(activations, layers.length), target]);
   const square = mean(graph, mean(graph, graph.node('Square', [error]), 1), 0);
   const absolute = graph.node(
     'AddN',
-    pieces.map(({ value, shape }) => absoluteSum(graph, value, shape)),
-    { ...FLOAT, N: `i: ${pieces.length}` },
+    parameters.map(({ value, shape }) => absoluteSum(graph, value, shape)),
+    { ...FLOAT, N: `i: ${parameters.length}` },
     FETCHES.absoluteSum,
   );
 
-  const { gradients, readers } = backward(graph, layers, pieces, activations, graph.node('Mul', [error, numbers]));
+  const { gradients, readers } = backward(graph, layers, parameters, activations, graph.node('Mul', [error, numbers]));
 
   const l1 = settings.lambdaL1 === 0 ? graph.number(0) : graph.node('Mul', [absolute, graph.number(settings.lambdaL1)]);
   const waits = settings.lambdaL1 === 0 ? [] : [`^${l1}`];
   const beta1 = graph.number(BETA1);
   const beta2 = graph.number(BETA2);
-  // No power of a beta: what they correct is in the rate already, in double precision.
+  // The powers of the betas are 0, because the learning rate already includes the bias corrections, in double precision.
   const rule = [graph.number(0), graph.number(0), `${numbers}:1`, beta1, beta2, `${numbers}:2`];
-  const updates = pieces.map(({ variables, value }, i) => {
+  const updates = parameters.map(({ variables, value }, i) => {
     const gradient = regularised(graph, at(gradients, i), value, settings);
     const inputs = [...variables, ...rule, gradient, ...waits, `^${at(readers, i >> 1)}`];
     return `^${graph.node('ResourceApplyAdam', inputs)}`;
@@ -106,30 +113,34 @@ function addStep(graph: GraphText, layers: readonly Layer[], pieces: readonly Pi
   );
 }
 
-/** @returns the input and each layer's output */
+/** @returns the input and the output of each layer */
 function forward(
   graph: GraphText,
   layers: readonly Layer[],
-  pieces: readonly Piece[],
+  parameters: readonly GraphParameter[],
   input: string,
 ): readonly string[] {
   const activations = [input];
   for (const [i, { activation }] of layers.entries()) {
-    const product = graph.node(PRODUCT, [at(activations, i), at(pieces, 2 * i).value], { ...FLOAT, adj_y: 'b: true' });
-    const z = graph.node('BiasAdd', [product, at(pieces, 2 * i + 1).value]);
+    const product = graph.node(PRODUCT, [at(activations, i), at(parameters, 2 * i).value], {
+      ...FLOAT,
+      adj_y: 'b: true',
+    });
+    const z = graph.node('BiasAdd', [product, at(parameters, 2 * i + 1).value]);
     activations.push(activation === 'linear' ? z : graph.node(activation === 'relu' ? 'Relu' : 'Tanh', [z]));
   }
   return activations;
 }
 
 /**
- * @param slope of the loss by the last layer's output
- * @returns each piece's gradient, and for each layer what has to have read its weight before it may change in its place
+ * @param slope the gradient of the loss with respect to the last layer's output
+ * @returns the gradient of each parameter, and for each layer the node that must have read its weight before the weight is
+ *   updated in place
  */
 function backward(
   graph: GraphText,
   layers: readonly Layer[],
-  pieces: readonly Piece[],
+  parameters: readonly GraphParameter[],
   activations: readonly string[],
   slope: string,
 ): { readonly gradients: readonly string[]; readonly readers: readonly string[] } {
@@ -142,13 +153,13 @@ function backward(
     if (activation === 'tanh') delta = graph.node('TanhGrad', [output, delta]);
     const weightGradient = graph.node(PRODUCT, [delta, at(activations, i)], { ...FLOAT, adj_x: 'b: true' });
     gradients.unshift(weightGradient, graph.node('BiasAddGrad', [delta]));
-    if (i > 0) delta = graph.node(PRODUCT, [delta, at(pieces, 2 * i).value]);
+    if (i > 0) delta = graph.node(PRODUCT, [delta, at(parameters, 2 * i).value]);
     readers.unshift(delta);
   }
   return { gradients, readers };
 }
 
-/** The gradient of the loss with the elastic net in it. */
+/** Adds the elastic net to a gradient. */
 function regularised(graph: GraphText, gradient: string, value: string, settings: GraphSettings): string {
   const { lambdaL1, weightDecay, l1InGradient } = settings;
   const terms = [gradient];
@@ -159,8 +170,8 @@ function regularised(graph: GraphText, gradient: string, value: string, settings
   return terms.length === 1 ? gradient : graph.node('AddN', terms, { ...FLOAT, N: `i: ${terms.length}` });
 }
 
-/** The state to and from flat tensors. */
-function addState(graph: GraphText, layers: readonly Layer[], pieces: readonly Piece[]): void {
+/** Adds the nodes that convert the state to and from flat tensors. */
+function addState(graph: GraphText, layers: readonly Layer[], parameters: readonly GraphParameter[]): void {
   const layout = layoutOf(layers);
   const padding = layout.rows * ROW - layout.parameters;
   const sizes = graph.integers([...layout.sizes, padding]);
@@ -171,16 +182,16 @@ function addState(graph: GraphText, layers: readonly Layer[], pieces: readonly P
     const flat = graph.node('Reshape', [graph.placeholder(feed), row]);
     const parts = graph.node('SplitV', [flat, sizes, graph.integer(0)], {
       ...{ ...FLOAT, Tlen: 'type: DT_INT32' },
-      num_split: `i: ${pieces.length + 1}`,
+      num_split: `i: ${parameters.length + 1}`,
     });
-    return pieces.map(({ variables, shape }, i) => {
+    return parameters.map(({ variables, shape }, i) => {
       const own = graph.node('Reshape', [`${parts}:${i}`, graph.integers(shape)]);
       return `^${graph.node('AssignVariableOp', [at(variables, part), own], FLOAT_VALUE)}`;
     });
   });
   graph.node('Identity', [graph.number(0), ...assigned], FLOAT, FETCHES.restored);
   for (const [part, name] of FETCHES.state.entries()) {
-    const vectors = pieces.map(({ variables }) => graph.node('Reshape', [read(graph, at(variables, part)), row]));
+    const vectors = parameters.map(({ variables }) => graph.node('Reshape', [read(graph, at(variables, part)), row]));
     const flat = graph.node('ConcatV2', [...vectors, zeros, graph.integer(0)], {
       ...FLOAT,
       N: `i: ${vectors.length + 1}`,
@@ -197,7 +208,7 @@ function mean(graph: GraphText, values: string, axis: number): string {
   return graph.node('Mean', [values, graph.integer(axis)], REDUCE);
 }
 
-/** A row at a time: float32 in one stage is off by 4e-5. */
+/** Sums in two stages: the error of float32 in one stage is 4e-5. */
 function absoluteSum(graph: GraphText, value: string, shape: readonly number[]): string {
   const rows = shape.length === 1 ? graph.node('Abs', [value]) : sum(graph, graph.node('Abs', [value]), 1);
   return sum(graph, rows, 0);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BadInputError } from '../../../proto/errors.ts';
 import { MAX_ARTIFACT_NAME } from '../../../proto/limits.ts';
-import { type SeenRun, seenRun } from '../run.fixture.ts';
+import { type RecordedRun, recordedRun } from '../run.fixture.ts';
 import type { KeptArtifact, TrainingRun } from '../trainer.ts';
 import { command } from './run.ts';
 
@@ -17,7 +17,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Outcome {
-  readonly run: SeenRun;
+  readonly run: RecordedRun;
   readonly log: string;
   /** The failure as `class: message`. */
   readonly failure: string | undefined;
@@ -27,7 +27,7 @@ interface Outcome {
 /** Runs a shell script or a command until it ends. */
 async function runProgram(program: string | readonly string[], given: Partial<TrainingRun> = {}): Promise<Outcome> {
   const kept: Outcome['kept'][number][] = [];
-  const run = seenRun({
+  const run = recordedRun({
     parameters: { lr: 0.1, name: 'a b' },
     command: typeof program === 'string' ? ['sh', '-c', program, 'sh', '${args}'] : program,
     dir: join(folder, 'work'),

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chooseBackend } from '../../../agent/machine/backend.ts';
 import { loadFewTestImages } from '../../../agent/trainers/autoencoder/few-test-images.fixture.ts';
 import { autoencoder } from '../../../agent/trainers/autoencoder/train.ts';
-import { type SeenRun, seenRun } from '../../../agent/trainers/run.fixture.ts';
+import { type RecordedRun, recordedRun } from '../../../agent/trainers/run.fixture.ts';
 import { readSafetensors, type SafetensorsFile } from '../../../lib/files/safetensors.ts';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { writeLayersModel } from './layers-model.ts';
@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-function keptBy(run: SeenRun, name: string): SafetensorsFile {
+function keptBy(run: RecordedRun, name: string): SafetensorsFile {
   const content = run.kept.find((artifact) => artifact.name === name)?.content;
   if (!(content instanceof Uint8Array)) throw new Error(`the run kept ${run.kept.map((artifact) => artifact.name)}`);
   return readSafetensors(content);
@@ -30,7 +30,7 @@ function keptBy(run: SeenRun, name: string): SafetensorsFile {
 
 test.each([3, 5])('at depth %d the exported network makes the pictures that the trial made', async (depth) => {
   const parameters = withDefaults(TRAINERS.autoencoder, { depth, latent_dim: 15, train_size: 64, epochs: 1 });
-  const run = seenRun({ parameters, seed: 7, dataDir: join(dir, 'data'), reconstructEvery: 1 });
+  const run = recordedRun({ parameters, seed: 7, dataDir: join(dir, 'data'), reconstructEvery: 1 });
   await autoencoder(run, loadFewTestImages);
   const out = join(dir, `model-${depth}`);
   await writeLayersModel(keptBy(run, MODEL_NAME), out);

@@ -1,17 +1,62 @@
 /**
- * Adam with an elastic net, over all parameters of all members of a pack as one tensor: a dozen operations a step for
- * any depth and any number of members.
+ * Adam with an elastic net. It holds the parameters of all members of a pack in one tensor, so a step takes a dozen
+ * operations for any depth and any number of members.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type AdamState, type AdamValues, momentsAs } from './adam-rule.ts';
-import { adamUpdate, each } from './adam-update.ts';
-import { nativeKernels } from './native-kernels.ts';
+import { nativeKernels } from './libtensorflow.ts';
+
+export const BETA1 = 0.9;
+export const BETA2 = 0.999;
+export const EPSILON = 1e-8;
+
+/**
+ * The scaling of the moments: running means as in the paper, or those divided by (1 - b1) and (1 - b2), which are sums with
+ * decaying weights. Restoring a state is exact, bit for bit, only without a change of scaling.
+ */
+export type Moments = 'means' | 'sums';
+
+/** The state that a member's next step depends on: flat values of `[rows, ROW]` matrices. */
+export interface AdamState {
+  readonly parameters: Float32Array;
+  readonly first: Float32Array;
+  readonly second: Float32Array;
+  /** The scaling of both moments. */
+  readonly moments: Moments;
+  /** Number of steps so far. */
+  readonly steps: number;
+}
+
+/** Returns the state with its moments scaled as requested. */
+export function momentsAs(moments: Moments, state: AdamState): AdamState {
+  if (moments === state.moments) return state;
+  const rescale = (values: Float32Array, factor: number) =>
+    values.map(moments === 'means' ? (sum) => sum * factor : (mean) => mean / factor);
+  return {
+    ...state,
+    moments,
+    first: rescale(state.first, 1 - BETA1),
+    second: rescale(state.second, 1 - BETA2),
+  };
+}
+
+/** Tensors of `[members, rows, ROW]`. */
+type AdamValues = {
+  readonly parameters: tf.Tensor3D;
+  readonly first: tf.Tensor3D;
+  readonly second: tf.Tensor3D;
+};
+
+interface MemberStep {
+  readonly learningRate: number;
+  /** Number of steps, including this one. */
+  readonly steps: number;
+}
 
 export interface OptimiserSettings {
   readonly learningRate: number;
   /** L2 in Adam's coupled form: gradient += weightDecay * parameter, before the moments. */
   readonly weightDecay: number;
-  /** Weight of sum|parameter|, as far as it is trained; 0 where it is only reported. */
+  /** Weight of sum|parameter| in the gradient; 0 when the L1 term is only reported. */
   readonly l1: number;
 }
 
@@ -26,7 +71,7 @@ export class Adam {
   private second: tf.Tensor3D;
   private steps: readonly number[];
 
-  /** @param initial the parameters `[members, rows, ROW]`; Adam owns the tensor from here on. */
+  /** @param initial the parameters, `[members, rows, ROW]`; Adam takes ownership of the tensor */
   constructor(initial: tf.Tensor3D, members: readonly OptimiserSettings[]) {
     this.members = members;
     this.current = tf.keep(initial);
@@ -35,12 +80,12 @@ export class Adam {
     this.steps = members.map(() => 0);
   }
 
-  /** `[members, rows, ROW]`; valid until the next step. */
+  /** `[members, rows, ROW]`, valid until the next step. */
   get parameters(): tf.Tensor3D {
     return this.current;
   }
 
-  /** @param gradient of each member's loss without the elastic net, in the parameters' shape. */
+  /** @param gradient the gradient of each member's loss without the elastic net, in the parameters' shape */
   step(gradient: tf.Tensor3D): void {
     this.steps = this.steps.map((steps) => steps + 1);
     const members = this.members.map(({ learningRate }, at) => ({ learningRate, steps: this.steps[at] ?? 0 }));
@@ -48,7 +93,7 @@ export class Adam {
     this.replace(tf.tidy(() => adamUpdate(values, this.regularised(gradient), members)));
   }
 
-  /** Reads a member's state back from the device; not while a step is taken. */
+  /** Reads a member's state from the device. Must not run during a step. */
   async save(member: number): Promise<AdamState> {
     const read = async (all: tf.Tensor3D) => {
       const own = memberOf(all, member);
@@ -67,7 +112,7 @@ export class Adam {
     };
   }
 
-  /** Puts a member where another's state was saved; its matrices are of this one's shape. */
+  /** Replaces a member's state. The matrices must have the shape of this optimiser's. */
   restore(member: number, state: AdamState): void {
     const { parameters, first, second } = momentsAs('sums', state);
     const put = (all: tf.Tensor3D, values: Float32Array) => {
@@ -86,7 +131,7 @@ export class Adam {
     this.steps = this.steps.map((taken, at) => (at === member ? state.steps : taken));
   }
 
-  /** Goes on with these members only, in this order. */
+  /** Removes all members but these, which then have this order. */
   keepOnly(members: readonly number[]): void {
     const pick = (all: tf.Tensor3D) => {
       const parts = split(all);
@@ -117,21 +162,21 @@ export class Adam {
     const decays = this.members.map(({ weightDecay }) => weightDecay);
     const weights = this.members.map(({ l1 }) => l1);
     const terms = [gradient];
-    if (decays.some((decay) => decay !== 0)) terms.push(tf.mul(this.current, each(decays)));
-    if (weights.some((weight) => weight !== 0)) terms.push(l1Gradient(this.current, each(weights)));
+    if (decays.some((decay) => decay !== 0)) terms.push(tf.mul(this.current, perMember(decays)));
+    if (weights.some((weight) => weight !== 0)) terms.push(l1Gradient(this.current, perMember(weights)));
     return terms.length === 1 ? gradient : tf.addN(terms);
   }
 }
 
-/** weight * sign(p), 0 at 0. */
+/** Returns weight * sign(p), which is 0 at 0. */
 function l1Gradient(parameters: tf.Tensor3D, weight: number | tf.Tensor3D): tf.Tensor3D {
   if (nativeKernels() !== undefined) return tf.mul(tf.sign(parameters), weight);
-  // Within 1e-30 of 0 it is a slope instead; tf.sign takes six times as long on wasm.
+  // A steep slope replaces the sign within 1e-30 of 0, because tf.sign takes six times as long on wasm.
   if (typeof weight === 'number') return tf.clipByValue(tf.mul(parameters, weight * 1e30), -weight, weight);
   return tf.mul(tf.clipByValue(tf.mul(parameters, 1e30), -1, 1), weight);
 }
 
-/** `[1, rows, ROW]` of one member. */
+/** Returns one member's part, `[1, rows, ROW]`. */
 export function memberOf(all: tf.Tensor3D, member: number): tf.Tensor3D {
   const [, rows, columns] = all.shape;
   return tf.slice3d(all, [member, 0, 0], [1, rows, columns]);
@@ -139,4 +184,33 @@ export function memberOf(all: tf.Tensor3D, member: number): tf.Tensor3D {
 
 function split(all: tf.Tensor3D): tf.Tensor3D[] {
   return tf.split(all, all.shape[0], 0);
+}
+
+/**
+ * Computes one step. The moments are sums, which saves two passes over the parameters compared with means.
+ * @param gradient includes the elastic net; in the shape of the values
+ * @returns the values after the step
+ */
+function adamUpdate(
+  { parameters, first, second }: AdamValues,
+  gradient: tf.Tensor3D,
+  members: readonly MemberStep[],
+): AdamValues {
+  const unbiased2 = members.map(({ steps }) => Math.sqrt((1 - BETA2) / (1 - BETA2 ** steps)));
+  const rates = members.map(({ learningRate, steps }, member) => {
+    return (learningRate * (1 - BETA1)) / (1 - BETA1 ** steps) / (unbiased2[member] ?? 1);
+  });
+  return tf.tidy(() => {
+    const nextFirst = tf.add<tf.Tensor3D>(tf.mul(first, BETA1), gradient);
+    const nextSecond = tf.add<tf.Tensor3D>(tf.mul(second, BETA2), tf.square(gradient));
+    const epsilon = perMember(unbiased2.map((factor) => EPSILON / factor));
+    const move = tf.div(tf.mul(nextFirst, perMember(rates)), tf.add(tf.sqrt(nextSecond), epsilon));
+    return { first: nextFirst, second: nextSecond, parameters: tf.sub<tf.Tensor3D>(parameters, move) };
+  });
+}
+
+/** Returns one value per member as a tensor that broadcasts to `[members, rows, ROW]`, or a number if all values are equal. */
+function perMember(values: readonly number[]): number | tf.Tensor3D {
+  const [first = 0, ...others] = values;
+  return others.every((value) => value === first) ? first : tf.tensor3d([...values], [values.length, 1, 1]);
 }

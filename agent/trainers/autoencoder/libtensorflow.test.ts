@@ -5,11 +5,18 @@ import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { runFixture } from '../../../test/support/run-fixture.ts';
 import { probeBackends } from '../../machine/probe.ts';
 
+/** Only libtensorflow has sessions and several threads. */
+const isNative = (await probeBackends()).some(({ name, loads }) => name === 'tensorflow' && loads);
+
+test.runIf(isNative)('libtensorflow writes nothing to stderr after its first session', async () => {
+  const { stdout, stderr } = await runFixture(new URL('./first-session.fixture.ts', import.meta.url));
+  expect(stdout).toBe('true\n');
+  expect(stderr).toMatch(/(^|\n)ready\n$/);
+});
+
 const PROGRAM = new URL('./one-trial.fixture.ts', import.meta.url);
 const TRIAL = { depth: 5, noise_std: 0.5, lambda_l1: 1e-5, weight_decay: 1e-5, train_size: 200, epochs: 1 };
 
-/** wasm has one thread whatever is asked for. */
-const native = (await probeBackends()).some(({ name, loads }) => name === 'tensorflow' && loads);
 const dataDir = await mkdtemp(join(tmpdir(), 'trawl-threads-test-'));
 
 afterEach(() => vi.unstubAllEnvs());
@@ -17,14 +24,14 @@ afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
 async function reportsWith(threads: number): Promise<unknown> {
   vi.stubEnv('TRAWL_BACKEND', 'tensorflow');
-  // As many within an operation as operations at the same time: more of both than a slot has.
+  // Parallel operations, and threads per operation: more of both than a slot has.
   vi.stubEnv('TF_NUM_INTRAOP_THREADS', `${threads}`);
   vi.stubEnv('TF_NUM_INTEROP_THREADS', `${threads}`);
   return JSON.parse((await runFixture(PROGRAM, dataDir, JSON.stringify(TRIAL))).stdout);
 }
 
-test.runIf(native)(
-  'on libtensorflow a trial has the same bits with one thread and with several',
+test.runIf(isNative)(
+  'a trial has the same bits on libtensorflow with one thread and with several',
   {
     timeout: 180_000,
   },

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { PIXEL_RANGE, psnr, testMetrics, trainMetrics } from './metrics.ts';
+import { PIXEL_RANGE, psnr, testMetrics, trainMetrics } from './losses.ts';
 
-test('psnr of a tenth of the peak is 20 dB', () => {
+test('the psnr of an error of a tenth of the peak is 20 dB', () => {
   expect(psnr(0.01, 1)).toBeCloseTo(20, 12);
   expect(psnr(0.04, PIXEL_RANGE)).toBeCloseTo(20, 12);
 });
@@ -12,7 +12,7 @@ test("psnr_peak1, the notebook's convention, is 6.02 dB below psnr", () => {
   expect(metrics.psnr_peak1).toBeCloseTo(-10 * Math.log10(0.0371), 12);
 });
 
-test('train_loss weighs batches by their images; last_batch_loss is the short last one', () => {
+test('train_loss weights batches by their images; last_batch_loss is the loss of the last batch, which can be short', () => {
   const steps = [
     { images: 64, mse: 0.5, l1: 0.25 },
     { images: 64, mse: 0.25, l1: 0.25 },

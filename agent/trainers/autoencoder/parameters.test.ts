@@ -1,26 +1,26 @@
 import { expect, test } from 'vitest';
 import { layersOf, layoutOf, ROW } from './model.ts';
-import { padded, unpadded } from './padding.ts';
+import { padded, unpadded } from './parameters.ts';
 
 const [small, large] = [layersOf(3, 15), layersOf(3, 40)];
 const values = Float32Array.from({ length: layoutOf(small).rows * ROW }, (_, i) =>
   i < layoutOf(small).parameters ? i + 1 : 0,
 );
 
-test('what is laid out for wider layers comes back as it was', () => {
+test('padding for wider layers can be reversed', () => {
   expect(unpadded(padded(values, small, large), small, large)).toEqual(values);
 });
 
-test('each weight has its place in the wider layers, with zeros around', () => {
+test('each weight has its place in the wider layers, surrounded by zeros', () => {
   const wide = padded(values, small, large);
-  // Up to the code all layers are as wide: encoder 784-256-144.
+  // All layers before the code have the same width: encoder 784-256-144.
   const same = 256 * 784 + 256 + 144 * 256 + 144;
   expect(wide.subarray(0, same)).toEqual(values.subarray(0, same));
-  // The code's weight has 40 rows of 144 instead of 15, then its bias 40 values instead of 15.
+  // The code's weight has 40 rows of 144 instead of 15, and its bias 40 values instead of 15.
   const code = wide.subarray(same, same + 40 * 144);
   expect(code.subarray(0, 15 * 144)).toEqual(values.subarray(same, same + 15 * 144));
   expect(code.subarray(15 * 144).every((value) => value === 0)).toBe(true);
-  // The first of the decoder has 144 rows of 40 instead of 15.
+  // The decoder's first layer has 144 rows of 40 instead of 15.
   const decoder = wide.subarray(same + 40 * 144 + 40);
   const own = values.subarray(same + 15 * 144 + 15);
   expect(decoder.subarray(40, 55)).toEqual(own.subarray(15, 30));

@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test } from 'vitest';
 import { chooseTestBackend } from '../backend.fixture.ts';
-import type { AdamState, Moments } from './adam-rule.ts';
-import { Adam } from './optimiser.ts';
+import { Adam, type AdamState, type Moments } from './adam.ts';
 
 beforeAll(async () => {
   await chooseTestBackend();
@@ -26,20 +25,20 @@ function step(adam: Adam, seed: number): void {
   tf.tidy(() => adam.step(tf.tile(values(seed), [adam.parameters.shape[0], 1, 1])));
 }
 
-/** The same state, its moments kept the other way. */
-function otherWay(state: AdamState): AdamState {
+/** Returns the same state with the other scaling of moments. */
+function rescaled(state: AdamState): AdamState {
   const moments: Moments = state.moments === 'sums' ? 'means' : 'sums';
-  const scale = (share: number) => (x: number) => (moments === 'means' ? x * share : x / share);
+  const scale = (factor: number) => (x: number) => (moments === 'means' ? x * factor : x / factor);
   return { ...state, moments, first: state.first.map(scale(0.1)), second: state.second.map(scale(0.001)) };
 }
 
-test('a state goes on to the bit, and one whose moments are kept the other way within rounding', async () => {
+test('a restored state continues bit for bit, and one with rescaled moments within rounding', async () => {
   const adam = newAdam();
   for (const seed of [11, 12]) step(adam, seed);
   const state = await adam.save(0);
   const [same, other] = [newAdam(), newAdam()];
   same.restore(0, state);
-  other.restore(0, otherWay(state));
+  other.restore(0, rescaled(state));
   for (const each of [adam, same, other]) step(each, 13);
   const expected = await adam.save(0);
   expect(await same.save(0)).toEqual(expected);
@@ -49,13 +48,13 @@ test('a state goes on to the bit, and one whose moments are kept the other way w
   for (const each of [adam, same, other]) each.dispose();
 });
 
-test('members with rates of their own, and fewer steps behind them, move as they do alone', async () => {
+test('members with different learning rates and numbers of steps are updated as if alone', async () => {
   const fast = { ...SETTINGS, learningRate: 0.1 };
   const pack = newAdam([SETTINGS, fast]);
   const alone = new Adam(values(2), [fast]);
   for (const seed of [11, 12]) step(pack, seed);
   step(alone, 11);
-  // The second member starts again from where one that took a single step is.
+  // The second member continues from a state after a single step.
   pack.restore(1, await alone.save(0));
   for (const each of [pack, alone]) step(each, 13);
   const expected = await alone.save(0);
@@ -65,7 +64,7 @@ test('members with rates of their own, and fewer steps behind them, move as they
   for (const each of [pack, alone]) each.dispose();
 });
 
-test('a value that somebody still holds is not changed by a step', async () => {
+test('a step does not change values that another tensor still uses', async () => {
   const adam = newAdam();
   const held = tf.reshape(adam.parameters, [-1]);
   const before = await held.data();
@@ -76,7 +75,7 @@ test('a value that somebody still holds is not changed by a step', async () => {
   adam.dispose();
 });
 
-test('steps leave no tensor behind', async () => {
+test('steps leak no tensor', async () => {
   const before = tf.memory().numTensors;
   const adam = newAdam();
   step(adam, 11);

@@ -1,9 +1,9 @@
-/** Has libtensorflow's first session, says so on stderr, and takes a step: `native-session.fixture.ts`. */
+/** Opens libtensorflow's first session, writes `ready` to stderr, and trains one step. */
 import * as tf from '@tensorflow/tfjs-core';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { chooseBackend } from '../../machine/backend.ts';
 import { Learner } from './learner.ts';
-import { openFirstSession } from './native-session.ts';
+import { openFirstSession } from './libtensorflow.ts';
 import { settingsOf } from './settings.ts';
 
 await chooseBackend({ forced: 'tensorflow', gpus: 0, requireGpu: false });

@@ -6,16 +6,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readSafetensors, type SafetensorsFile } from '../../../lib/files/safetensors.ts';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
-import { type SeenRun, seenRun } from '../run.fixture.ts';
+import { type RecordedRun, recordedRun } from '../run.fixture.ts';
 import type { TrainingRun } from '../trainer.ts';
 import { loadFewTestImages } from './few-test-images.fixture.ts';
-import { normals } from './normal.ts';
-import { Random, STREAMS } from './random.ts';
-import { isLookedAt } from './reconstructions.ts';
+import { normals, Random, STREAMS } from './random.ts';
+import { isReconstructed } from './reconstructions.ts';
 import { autoencoder } from './train.ts';
 
 const SEED = 7;
-/** Trainings on a machine that is busy with other things. */
+/** Generous, for a machine under load. */
 const LIMIT_MS = 120_000;
 let dir: string;
 
@@ -28,27 +27,27 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 
 const short: Parameters = { train_size: 64, epochs: 2, latent_dim: 15 };
 
-async function train(given: Parameters, overrides: Partial<TrainingRun> = {}): Promise<SeenRun> {
+async function train(given: Parameters, overrides: Partial<TrainingRun> = {}): Promise<RecordedRun> {
   const parameters = withDefaults(TRAINERS.autoencoder, given);
-  const run = seenRun({ parameters, seed: SEED, dataDir: dir, ...overrides });
+  const run = recordedRun({ parameters, seed: SEED, dataDir: dir, ...overrides });
   await autoencoder(run, loadFewTestImages);
   return run;
 }
 
-function bytes(run: SeenRun, name: string): Uint8Array {
+function bytes(run: RecordedRun, name: string): Uint8Array {
   const content = run.kept.find((kept) => kept.name === name)?.content;
   if (content instanceof Uint8Array) return content;
-  throw new Error(`the run kept no bytes called ${name}`);
+  throw new Error(`the run kept no artifact ${name}`);
 }
 
-const file = (run: SeenRun, name: string): SafetensorsFile => readSafetensors(bytes(run, name));
+const file = (run: RecordedRun, name: string): SafetensorsFile => readSafetensors(bytes(run, name));
 const values = ({ tensors }: SafetensorsFile, name: string): ArrayLike<number> => tensors[name]?.data ?? [];
-const ofLook = (epoch: number) => [
+const filesOf = (epoch: number) => [
   `reconstructions/epoch-${epoch}.png reconstruction ${epoch}`,
   `reconstructions/epoch-${epoch}.safetensors reconstruction ${epoch}`,
 ];
 
-test('reconstructions come at epoch 1, then every so many, and at the last; checkpoints between; the model at the end', {
+test('reconstructions are kept at epoch 1, then at the interval, and at the last epoch; checkpoints at theirs; the model at the end', {
   timeout: LIMIT_MS,
 }, async () => {
   const events: string[] = [];
@@ -63,58 +62,58 @@ test('reconstructions come at epoch 1, then every so many, and at the last; chec
   );
   expect(events).toEqual([
     'report 1',
-    ...ofLook(1),
+    ...filesOf(1),
     'report 2',
     'checkpoints/epoch-2.safetensors checkpoint 2',
     'report 3',
     'report 4',
-    ...ofLook(4),
+    ...filesOf(4),
     'checkpoints/epoch-4.safetensors checkpoint 4',
     'report 5',
     'report 6',
-    ...ofLook(6),
+    ...filesOf(6),
     'model.safetensors model 6',
   ]);
 });
 
-test('every fourth epoch is 1, 5, 9, 13, as the study looks at them, and the last whichever it is', () => {
-  const looks = (epochs: number, every: number) =>
-    Array.from({ length: epochs }, (_, i) => i + 1).filter((epoch) => isLookedAt(epoch, every, epochs));
-  expect(looks(13, 4)).toEqual([1, 5, 9, 13]);
-  expect(looks(10, 4)).toEqual([1, 5, 9, 10]);
-  expect(looks(3, 1)).toEqual([1, 2, 3]);
-  expect(looks(13, 0)).toEqual([]);
+test('an interval of four means epochs 1, 5, 9, 13 as in the study, and always the last epoch', () => {
+  const kept = (epochs: number, every: number) =>
+    Array.from({ length: epochs }, (_, i) => i + 1).filter((epoch) => isReconstructed(epoch, every, epochs));
+  expect(kept(13, 4)).toEqual([1, 5, 9, 13]);
+  expect(kept(10, 4)).toEqual([1, 5, 9, 10]);
+  expect(kept(3, 1)).toEqual([1, 2, 3]);
+  expect(kept(13, 0)).toEqual([]);
 });
 
-test('a run that is asked for neither keeps its model alone', async () => {
+test('a run without checkpoints and reconstructions keeps only its model', async () => {
   const { kept } = await train(short, { checkpointEvery: 0, reconstructEvery: 0 });
   expect(kept.map(({ name }) => name)).toEqual(['model.safetensors']);
 });
 
-test('the inputs are the first test image of each class, and the same every epoch', async () => {
+test('the inputs are the first test image of each class in every epoch', async () => {
   const run = await train(short, { reconstructEvery: 1 });
   const { pixels, labels } = (await loadFewTestImages('mnist', dir)).test;
   for (const epoch of [1, 2]) {
-    const look = file(run, `reconstructions/epoch-${epoch}.safetensors`);
-    expect(look.metadata).toEqual({ epoch: `${epoch}`, labels: '0 1 2 3 4 5 6 7 8 9' });
-    expect(Object.keys(look.tensors)).toEqual(['input', 'output']);
-    expect(look.tensors.input).toMatchObject({ dtype: 'U8', shape: [10, 28, 28] });
+    const reconstruction = file(run, `reconstructions/epoch-${epoch}.safetensors`);
+    expect(reconstruction.metadata).toEqual({ epoch: `${epoch}`, labels: '0 1 2 3 4 5 6 7 8 9' });
+    expect(Object.keys(reconstruction.tensors)).toEqual(['input', 'output']);
+    expect(reconstruction.tensors.input).toMatchObject({ dtype: 'U8', shape: [10, 28, 28] });
     const expected = Array.from({ length: 10 }, (_, label) => {
       const first = [...labels].indexOf(label);
       return [...pixels.subarray(first * 784, (first + 1) * 784)];
     });
-    expect([...(look.tensors.input?.data ?? [])]).toEqual(expected.flat());
+    expect([...(reconstruction.tensors.input?.data ?? [])]).toEqual(expected.flat());
   }
-  // From Keras's and PyTorch's copies alike: the test set begins 7 2 1 0 4 1 4 9 5 9.
+  // Keras and PyTorch agree that the test set starts with 7 2 1 0 4 1 4 9 5 9.
   expect([...labels.subarray(0, 10)]).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
 });
 
-test('noisy inputs have the noise that the test set has for the same images', async () => {
+test('noisy inputs have the same noise as these images in the test set', async () => {
   const run = await train({ ...short, noise_std: 0.5, epochs: 1 }, { reconstructEvery: 1 });
   const { pixels, labels, count } = (await loadFewTestImages('mnist', dir)).test;
   const noise = normals(count * 784, 0.5, new Random(SEED, STREAMS.testNoise));
-  const look = file(run, 'reconstructions/epoch-1.safetensors');
-  const noisy = values(look, 'noisy');
+  const reconstruction = file(run, 'reconstructions/epoch-1.safetensors');
+  const noisy = values(reconstruction, 'noisy');
   for (let label = 0; label < 10; label++) {
     const first = labels.indexOf(label) * 784;
     for (let i = 0; i < 784; i++) {
@@ -124,7 +123,7 @@ test('noisy inputs have the noise that the test set has for the same images', as
     }
   }
 
-  // And psnr_input is the test set's: the same noise over all images.
+  // psnr_input comes from the same noise over all images.
   let squares = 0;
   for (let i = 0; i < pixels.length; i++) {
     const clean = (pixels[i] ?? 0) / 127.5 - 1;
@@ -134,13 +133,13 @@ test('noisy inputs have the noise that the test set has for the same images', as
   expect(run.reports[0]?.metrics.psnr_input).toBeCloseTo(expected, 4);
 });
 
-test('the picture has a row of inputs, one of noisy inputs and one of outputs, each pixel three wide', async () => {
+test('the PNG has a row of inputs, one of noisy inputs and one of outputs, with pixels three times as large', async () => {
   const run = await train({ ...short, noise_std: 0.5, epochs: 1 }, { reconstructEvery: 1 });
-  const look = file(run, 'reconstructions/epoch-1.safetensors');
+  const reconstruction = file(run, 'reconstructions/epoch-1.safetensors');
   const { width, height, channels, depth, data } = decode(bytes(run, 'reconstructions/epoch-1.png'));
   expect([width, height, channels, depth]).toEqual([3 * (10 * 30 + 2), 3 * (3 * 30 + 2), 1, 8]);
   ['input', 'noisy', 'output'].forEach((name, row) => {
-    const expected = values(look, name);
+    const expected = values(reconstruction, name);
     for (let i = 0; i < 10 * 784; i++) {
       const [column, y, x] = [Math.floor(i / 784), Math.floor((i % 784) / 28), i % 28];
       const [top, left] = [3 * (2 + row * 30 + y), 3 * (2 + column * 30 + x)];
@@ -157,7 +156,7 @@ test('the picture has a row of inputs, one of noisy inputs and one of outputs, e
 });
 
 test.each([3, 5])(
-  'a model of depth %i, computed by hand from its file alone, gives the last reconstructions',
+  'a model of depth %i, evaluated from its file alone, produces the last reconstructions',
   { timeout: LIMIT_MS },
   async (depth) => {
     const run = await train({ ...short, depth }, { reconstructEvery: 1 });
@@ -174,10 +173,10 @@ test.each([3, 5])(
     expect(layers.map(({ name }) => name)).toEqual(halves);
     expect(Object.keys(model.tensors)).toEqual(halves.flatMap((name) => [`${name}.weight`, `${name}.bias`]));
 
-    const look = file(run, 'reconstructions/epoch-2.safetensors');
-    const output = values(look, 'output');
+    const reconstruction = file(run, 'reconstructions/epoch-2.safetensors');
+    const output = values(reconstruction, 'output');
     for (let image = 0; image < 10; image++) {
-      const input = Array.from(values(look, 'input')).slice(image * 784, (image + 1) * 784);
+      const input = Array.from(values(reconstruction, 'input')).slice(image * 784, (image + 1) * 784);
       let x = input.map((byte) => byte / 127.5 - 1);
       for (const { name, activation } of layers) {
         const bias = values(model, `${name}.bias`);

@@ -1,0 +1,54 @@
+/** How a run of a pack completes, and the failures that the trainer detects itself. */
+import { TrainingError, type TrainingRun } from '../trainer.ts';
+
+/** The completion of one run: it succeeds or fails exactly once. */
+export class RunCompletion {
+  readonly promise: Promise<void>;
+  readonly #run: TrainingRun;
+  #isComplete = false;
+  #resolve: () => void = () => {};
+  #reject: (reason: unknown) => void = () => {};
+
+  constructor(run: TrainingRun) {
+    this.#run = run;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // The caller can await the promise later, after it has rejected.
+    this.promise.catch(() => {});
+  }
+
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  succeed(): void {
+    this.#isComplete = true;
+    this.#resolve();
+  }
+
+  /** Rejects with the error, or with the reason of the stop if the run was stopped. */
+  fail(error: unknown): void {
+    this.#isComplete = true;
+    this.#reject(this.#run.signal.aborted ? this.#run.signal.reason : error);
+  }
+}
+
+/** Matches the out-of-memory messages of Node, the wasm heap and TensorFlow. */
+const OUT_OF_MEMORY = /\bOOM\b|out of memory|RESOURCE_EXHAUSTED|allocation failed|cannot enlarge memory/i;
+
+export function isOutOfMemory(error: unknown): error is Error {
+  return error instanceof Error && OUT_OF_MEMORY.test(error.message);
+}
+
+/**
+ * @param where start of the message, such as `epoch 3`
+ * @throws {TrainingError} `nan` when a value is NaN or infinite; the message lists each such value
+ */
+export function checkFinite(where: string, values: Readonly<Record<string, number>>): void {
+  const invalid = Object.entries(values).filter(([, value]) => !Number.isFinite(value));
+  if (invalid.length === 0) return;
+  const list = invalid.map(([name, value]) => `${name} is ${value}`).join(', ');
+  throw new TrainingError('nan', `${where}: ${list}`);
+}

@@ -1,0 +1,146 @@
+/** Access to libtensorflow beyond TensorFlow.js's API, through tfjs-node's addon: kernels and graph sessions. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { GRAPH_TAG, GraphText } from './graph-text.ts';
+
+export interface Attribute {
+  readonly name: string;
+  readonly type: number;
+  readonly value: unknown;
+}
+
+interface OutputInfo {
+  readonly id: number;
+  readonly dtype: number;
+  readonly shape: number[];
+}
+
+/** The addon's functions. They identify tensors by ids, and take several node names joined by commas. */
+interface Binding {
+  readonly TF_FLOAT: number;
+  readonly TF_ATTR_TYPE: number;
+  executeOp(name: string, attributes: readonly Attribute[], inputs: readonly number[], outputs: number): OutputInfo[];
+  /** @returns an id */
+  loadSavedModel(folder: string, tags: string): number;
+  runSavedModel(id: number, inputs: readonly number[], inputNames: string, outputNames: string): OutputInfo[];
+  deleteSavedModel(id: number): void;
+}
+
+export interface NativeBackend {
+  readonly binding: Binding;
+  readonly isUsingGpuDevice: boolean;
+  getInputTensorIds(tensors: readonly tf.Tensor[]): number[];
+  /** Returns an output as a TensorFlow.js tensor, which a tidy disposes like any other. */
+  createOutputTensor(info: OutputInfo): tf.Tensor;
+}
+
+/** Returns tfjs-node's backend; undefined when another backend is in use. */
+export function nativeBackend(): NativeBackend | undefined {
+  const backend = tf.backend();
+  return isNative(backend) ? backend : undefined;
+}
+
+function isNative(backend: object): backend is NativeBackend {
+  return 'binding' in backend && 'getInputTensorIds' in backend && 'createOutputTensor' in backend;
+}
+
+/** Returns libtensorflow's kernels; undefined when another backend is in use. */
+export function nativeKernels(): NativeKernels | undefined {
+  const backend = nativeBackend();
+  return backend === undefined ? undefined : new NativeKernels(backend);
+}
+
+/** Kernels that TensorFlow.js 4.22 has no function for. Each replaces several TensorFlow.js operations. */
+export class NativeKernels {
+  readonly #backend: NativeBackend;
+
+  constructor(backend: NativeBackend) {
+    this.#backend = backend;
+  }
+
+  /** Returns `delta` where the ReLU's `output` is positive, otherwise 0. */
+  reluGradient<T extends tf.Tensor>(delta: T, output: T): T {
+    return this.#run('ReluGrad', [delta, output]) as T;
+  }
+
+  /** Returns the gradient of a tanh with this `output`: delta * (1 - output^2). */
+  tanhGradient<T extends tf.Tensor>(delta: T, output: T): T {
+    return this.#run('TanhGrad', [output, delta]) as T;
+  }
+
+  #run(name: string, inputs: readonly tf.Tensor[]): tf.Tensor {
+    const [info] = this.#backend.binding.executeOp(name, [this.#type('T')], this.#backend.getInputTensorIds(inputs), 1);
+    if (info === undefined) throw new Error(`${name} returned no output`);
+    return this.#backend.createOutputTensor(info);
+  }
+
+  #type(name: string): Attribute {
+    const { TF_ATTR_TYPE, TF_FLOAT } = this.#backend.binding;
+    return { name, type: TF_ATTR_TYPE, value: TF_FLOAT };
+  }
+}
+
+/** A session that runs a graph and holds its variables. */
+export class NativeSession {
+  readonly #backend: NativeBackend;
+  readonly #id: number;
+
+  /**
+   * @param graph the text of a SavedModel
+   * @throws {Error} when libtensorflow is not the backend
+   */
+  constructor(graph: string) {
+    const backend = nativeBackend();
+    if (backend === undefined) throw new Error('a graph session requires libtensorflow');
+    this.#backend = backend;
+    // The addon can load a graph only from a folder.
+    const folder = mkdtempSync(join(tmpdir(), 'trawl-graph-'));
+    try {
+      writeFileSync(join(folder, 'saved_model.pbtxt'), graph);
+      this.#id = backend.binding.loadSavedModel(folder, GRAPH_TAG);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  /**
+   * @param feeds tensors by placeholder name
+   * @param fetch the name of a node
+   * @returns the first output of the node, which the caller owns
+   */
+  run(feeds: Readonly<Record<string, tf.Tensor>>, fetch: string): tf.Tensor {
+    const { binding } = this.#backend;
+    const ids = this.#backend.getInputTensorIds(Object.values(feeds));
+    const [info] = binding.runSavedModel(
+      this.#id,
+      ids,
+      Object.keys(feeds).map(firstOutput).join(','),
+      firstOutput(fetch),
+    );
+    if (info === undefined) throw new Error(`${fetch} returned no output`);
+    return this.#backend.createOutputTensor(info);
+  }
+
+  /** Deletes the session and its variables. */
+  dispose(): void {
+    this.#backend.binding.deleteSavedModel(this.#id);
+  }
+}
+
+/**
+ * Opens and closes a session on the CPU. At the first session of a process, libtensorflow 2.18 writes two lines to stderr
+ * despite TF_CPP_MIN_LOG_LEVEL. A worker calls this before its first trial, so that no trial's log contains them.
+ */
+export function openFirstSession(): void {
+  if (nativeBackend()?.isUsingGpuDevice !== false) return;
+  const graph = new GraphText();
+  graph.number(0);
+  new NativeSession(graph.toString()).dispose();
+}
+
+function firstOutput(node: string): string {
+  return `${node}:0`;
+}

@@ -1,0 +1,88 @@
+/** The losses of training steps, and the metrics that an epoch reports. */
+import * as tf from '@tensorflow/tfjs-core';
+
+/** The range of the pixels, from -1 to 1. */
+export const PIXEL_RANGE = 2;
+
+/** Returns the peak signal-to-noise ratio in dB, 20 log10(peak) - 10 log10(mse), which is infinite for an mse of 0. */
+export function psnr(mse: number, peak: number): number {
+  return 20 * Math.log10(peak) - 10 * Math.log10(mse);
+}
+
+/** The losses of one training step, before the step's update. */
+export interface StepLoss {
+  readonly images: number;
+  /** Mean squared error per pixel. */
+  readonly mse: number;
+  /** lambda_l1 * sum|parameter|. */
+  readonly l1: number;
+}
+
+/** Returns an epoch's training metrics. train_loss and train_total_loss are means over images, so a short batch has less weight. */
+export function trainMetrics(steps: readonly StepLoss[]) {
+  const images = steps.reduce((sum, step) => sum + step.images, 0);
+  const mean = (of: (step: StepLoss) => number) =>
+    steps.reduce((sum, step) => sum + of(step) * step.images, 0) / images;
+  return {
+    train_loss: mean(({ mse }) => mse),
+    train_total_loss: mean(({ mse, l1 }) => mse + l1),
+    last_batch_loss: steps.at(-1)?.mse ?? Number.NaN,
+  };
+}
+
+/** Returns the test metrics for the mean squared error over all test images. `psnr_peak1` assumes pixels from 0 to 1. */
+export function testMetrics(mse: number) {
+  return { test_loss: mse, psnr: psnr(mse, PIXEL_RANGE), psnr_peak1: psnr(mse, 1) };
+}
+
+/** Steps between reads, which is also the delay after which a NaN is noticed. */
+const STEPS_PER_READ = 256;
+
+/** The losses of an epoch's steps. They stay on the device and are read rarely, because each read makes the device wait. */
+export class LossLog {
+  private readonly read: StepLoss[][];
+  private unread: { readonly images: number; readonly losses: tf.Tensor2D }[] = [];
+
+  constructor(members: number) {
+    this.read = Array.from({ length: members }, () => []);
+  }
+
+  /**
+   * @param images number of each member's images in the step
+   * @param losses mse and l1 of a step, `[members, 2]`; the log takes ownership of the tensor
+   * @returns whether all steps so far have been read
+   */
+  async add(images: number, losses: tf.Tensor2D): Promise<boolean> {
+    this.unread.push({ images, losses });
+    if (this.unread.length < STEPS_PER_READ) return false;
+    await this.readBack();
+    return true;
+  }
+
+  /** Returns the steps of a member that have been read, in order. */
+  of(member: number): readonly StepLoss[] {
+    return this.read[member] ?? [];
+  }
+
+  /** Reads the steps that are still on the device. */
+  async readBack(): Promise<void> {
+    if (this.unread.length === 0) return;
+    const stacked = tf.stack(this.unread.map(({ losses }) => losses));
+    const values = await stacked.data();
+    stacked.dispose();
+    let at = 0;
+    for (const { images, losses } of this.unread) {
+      losses.dispose();
+      for (const steps of this.read) {
+        const [mse = Number.NaN, l1 = Number.NaN] = values.subarray(at, at + 2);
+        steps.push({ images, mse, l1 });
+        at += 2;
+      }
+    }
+    this.unread = [];
+  }
+
+  dispose(): void {
+    tf.dispose(this.unread.map(({ losses }) => losses));
+  }
+}
