@@ -17,27 +17,29 @@ export function agentMetrics() {
 
   return {
     registry,
-    buildInfo: gauge('build_info', 'Always 1; says which trawl runs.', ['version']),
+    buildInfo: gauge('build_info', 'Always 1. The label is the version of trawl.', ['version']),
     startTime: gauge('start_time_seconds', 'Unix time at which the agent started.'),
     gpu: {
-      utilization: gpuGauge('utilization_ratio', 'Share of the time in which the GPU computed, 0 to 1.'),
-      memoryUsed: gpuGauge('memory_used_bytes', 'Memory of the GPU in use, whoever uses it.'),
-      memoryTotal: gpuGauge('memory_total_bytes', 'Memory of the GPU.'),
+      utilization: gpuGauge('utilization_ratio', 'Share of time in which the GPU computed, 0 to 1.'),
+      memoryUsed: gpuGauge('memory_used_bytes', 'Memory of the GPU in use by all processes.'),
+      memoryTotal: gpuGauge('memory_total_bytes', 'Total memory of the GPU.'),
       temperature: gpuGauge('temperature_celsius', 'Temperature of the GPU.'),
-      power: gpuGauge('power_watts', 'Power that the GPU draws.'),
+      power: gpuGauge('power_watts', 'Power draw of the GPU.'),
     },
-    datasetHits: counter('dataset_cache_hits_total', 'Times that a trial found its data set in the cache.', ['agent']),
-    datasetMisses: counter('dataset_cache_misses_total', 'Times that a data set had to be fetched.', ['agent']),
-    datasetBytes: gauge('dataset_cache_bytes', 'Bytes of data sets in the cache.', ['agent']),
-    spooled: gauge('agent_spooled_records', 'Records that the coordinator has not acknowledged yet.', ['agent']),
-    diskFree: gauge('agent_disk_free_bytes', "Bytes free on the disk of the agent's folder.", ['agent']),
+    datasetHits: counter('dataset_cache_hits_total', 'Number of times a trial found its data set in the cache.', [
+      'agent',
+    ]),
+    datasetMisses: counter('dataset_cache_misses_total', 'Number of times a data set had to be fetched.', ['agent']),
+    datasetBytes: gauge('dataset_cache_bytes', 'Size of the data sets in the cache.', ['agent']),
+    spooled: gauge('agent_spooled_records', 'Number of records that the coordinator has not acknowledged.', ['agent']),
+    diskFree: gauge('agent_disk_free_bytes', "Free space on the disk of the agent's folder.", ['agent']),
     diskSize: gauge('agent_disk_size_bytes', "Size of the disk of the agent's folder.", ['agent']),
     certificateExpiry: gauge(
       'certificate_expiry_timestamp_seconds',
-      "Unix time at which the agent's certificate runs out.",
+      "Unix time at which the agent's certificate expires.",
     ),
-    unreadable: counter('unreadable_messages_total', 'Messages that could not be read.', ['via']),
-    natsReconnects: counter('nats_reconnects_total', 'Times that the connection to NATS came back.', ['component']),
+    unreadable: counter('unreadable_messages_total', 'Number of messages that could not be read.', ['via']),
+    natsReconnects: counter('nats_reconnects_total', 'Number of reconnects to NATS.', ['component']),
   };
 }
 

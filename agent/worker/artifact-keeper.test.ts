@@ -22,7 +22,8 @@ const BYTES = Buffer.from('what is kept');
 const named = (name: string) => ({ name, kind: 'file', epoch: 3 }) as const;
 const announcement = (name: string) => ({
   ...named(name),
-  ...{ size: BYTES.length, sha256: createHash('sha256').update(BYTES).digest('hex') },
+  size: BYTES.length,
+  sha256: createHash('sha256').update(BYTES).digest('hex'),
 });
 
 /** Writes a file as a trainer does. */

@@ -1,4 +1,4 @@
-/** The interface of the engines, which hold the networks of a pack and compute their steps. Each suits some backends. */
+/** The interface of the engines, which hold the networks of a pack and compute their steps. Each engine is for certain backends. */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { AdamState } from './adam.ts';
 import type { Layer } from './model.ts';

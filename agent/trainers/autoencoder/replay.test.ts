@@ -71,10 +71,12 @@ test.each([
   '%s: each epoch has a new shuffle, each batch has new noise, and the evaluation uses all test images',
   { timeout: 120_000 },
   async (_, given) => {
-    const elasticNet = { lambda_l1: 1e-5, weight_decay: 1e-5 };
     const parameters = withDefaults(TRAINERS.autoencoder, {
-      ...{ latent_dim: 15, train_size: IMAGES, epochs: EPOCHS },
-      ...elasticNet,
+      latent_dim: 15,
+      train_size: IMAGES,
+      epochs: EPOCHS,
+      lambda_l1: 1e-5,
+      weight_decay: 1e-5,
       ...given,
     });
     const run = recordedRun({ parameters, seed: SEED, dataDir });

@@ -1,0 +1,58 @@
+/** The files of the published npm package. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { packageRoot } from '../../bin/package.ts';
+
+const ROOT = packageRoot();
+/** Tests, fixtures, benchmarks and test scaffolding. */
+const DEVELOPMENT_FILE = /\.(test|fixture)\.|(^|\/)(bench|test|testing|fixtures)\//;
+
+/** Whether a file in dist/ is the output of a source that still exists: old builds leave files behind. */
+function hasSource(file: string): boolean {
+  const source = file.replace(/^dist\//, '').replace(/\.(js|mjs)(\.map)?$/, '');
+  return ['.ts', '.tsx', '.mjs', '.mts'].some((extension) => existsSync(join(ROOT, `${source}${extension}`)));
+}
+
+function packedFiles(): string[] {
+  const options = { cwd: ROOT, encoding: 'utf8', maxBuffer: 2 ** 26 } as const;
+  const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], options);
+  const [packed] = JSON.parse(output) as { files: { path: string }[] }[];
+  return (packed?.files ?? [])
+    .map(({ path }) => path)
+    .filter((file) => !file.startsWith('dist/') || !/\.(js|mjs)(\.map)?$/.test(file) || hasSource(file));
+}
+
+const files = packedFiles();
+
+test('the package has the command, the coordinator, the agent, its worker and the protocol', () => {
+  expect(files).toEqual(
+    expect.arrayContaining([
+      'bin/trawl.mjs',
+      'dist/bin/main.js',
+      'dist/coordinator/main.js',
+      'dist/agent/main.js',
+      'dist/agent/worker/main.js',
+      'proto/trawl/v1/attempt_service.proto',
+    ]),
+  );
+});
+
+test('the package has no test, fixture, benchmark or test scaffolding', () => {
+  expect(files.filter((file) => DEVELOPMENT_FILE.test(file))).toEqual([]);
+});
+
+test('no file of the package imports a development dependency', () => {
+  const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    devDependencies: Record<string, string>;
+  };
+  const names = Object.keys(devDependencies).filter((name) => !name.startsWith('@types/'));
+  const imports = files
+    .filter((file) => file.startsWith('dist/') && file.endsWith('.js'))
+    .flatMap((file) => {
+      const text = readFileSync(join(ROOT, file), 'utf8');
+      return names.filter((name) => text.includes(`from '${name}'`)).map((name) => `${file}: ${name}`);
+    });
+  expect(imports).toEqual([]);
+});
