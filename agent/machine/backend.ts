@@ -55,9 +55,9 @@ export async function chooseBackend(options: BackendOptions): Promise<{ readonly
     problems.push(`\n  ${name}: ${problem}`);
   }
   if (accepted.length === 0)
-    throw new NoBackendError(`backend ${options.forced} computes on the CPU, but --require-gpu requires a GPU`);
+    throw new NoBackendError(`backend ${options.forced} computes on the CPU, but --require-gpu is set`);
   const summary = options.requireGpu
-    ? '--require-gpu requires a GPU, and none can be used'
+    ? '--require-gpu is set, but no GPU can be used'
     : 'no TensorFlow.js backend loads';
   throw new NoBackendError(summary + problems.join(''));
 }

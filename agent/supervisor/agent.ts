@@ -152,7 +152,7 @@ export class Agent {
   /** Returns why the agent cannot start trials at present; undefined when it can. */
   unreadyReason(): string | undefined {
     if (this.#session === undefined) return 'no worker is up yet';
-    if (!this.#session.isWelcome) return 'the coordinator is unavailable';
+    if (!this.#session.isWelcome) return 'the coordinator is unreachable';
     return this.#slots.every(({ state }) => state === 'starting') ? 'no worker is up' : undefined;
   }
 

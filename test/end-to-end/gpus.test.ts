@@ -47,6 +47,6 @@ test('--require-gpu refuses a machine whose cards cannot be used, saying why', {
     ...['up', sweepFile(folder, text), '--dir', join(folder, 'run'), '--require-gpu'],
   );
   expect(code).toBe(3);
-  expect(stderr).toContain('--require-gpu asks for a GPU, and none can be used');
+  expect(stderr).toContain('--require-gpu is set, but no GPU can be used');
   expect(stderr).toMatch(/tensorflow-gpu: .*(native part|computes on the CPU)/);
 });

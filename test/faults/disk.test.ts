@@ -60,7 +60,7 @@ test("an agent's disk is full: it takes nothing new and says so, and what runs l
   // Past a lease, which nothing of what waits in memory may be lost by.
   await sleep(FULL_MS);
   disk.makeRoom();
-  await until('it has noticed', () => said().includes("there is room on the agent's disk again"));
+  await until('it has noticed', () => said().includes("the agent's disk has space again"));
   const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(
     Array(SWEEP.trials).fill([1, null]),
