@@ -1,5 +1,5 @@
 /** Checkpoints: the state that later epochs depend on, as a safetensors file. */
-import { errorMessage } from '../../../lib/text/error-message.ts';
+
 import { readFile } from 'node:fs/promises';
 import {
   readSafetensors,
@@ -8,6 +8,7 @@ import {
   type SafetensorsFile,
   writeSafetensors,
 } from '../../../lib/files/safetensors.ts';
+import { errorMessage } from '../../../lib/text/error-message.ts';
 import { BadInputError } from '../../../proto/errors.ts';
 import type { Parameters } from '../../../proto/trainers.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';

@@ -1,7 +1,8 @@
 /** The built-in autoencoder trainer. It trains one trial or a pack, with a full evaluation after each epoch. */
-import { errorMessage } from '../../../lib/text/error-message.ts';
+
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
+import { errorMessage } from '../../../lib/text/error-message.ts';
 import { type ImageSet, loadImages } from '../../data/load.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import { checkFinite, isOutOfMemory, RunCompletion } from './completion.ts';
