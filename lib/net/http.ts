@@ -131,7 +131,7 @@ function listen(server: Server, { host, port }: Address): Promise<Address> {
 }
 
 /** Whether an `Authorization` header has these credentials. Takes the same time for every wrong header. */
-export function isAuthorized(header: string | undefined, { user, password }: BasicAuth): boolean {
+function isAuthorized(header: string | undefined, { user, password }: BasicAuth): boolean {
   const given = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(header ?? '')?.[1] ?? '';
   return timingSafeEqual(digest(Buffer.from(given, 'base64')), digest(Buffer.from(`${user}:${password}`)));
 }
