@@ -1,26 +1,26 @@
-/** Wiring: configuration → store → decisions → transport. */
-
+/** Starts a coordinator: store, core, transport and periodic work, connected to each other. */
 import { hostname } from 'node:os';
+import type { Server } from '@grpc/grpc-js';
+import type { Database } from 'libsql';
 import type { Logger } from 'pino';
-import { type AttemptKey, keyText } from '../lib/domain/attempt-key.ts';
+import { keyText } from '../lib/domain/attempt-key.ts';
 import { removeCoordinatorFile, writeCoordinatorFile } from '../lib/files/coordinator-file.ts';
 import { watchDiskSpace } from '../lib/files/disk-space.ts';
 import { type Address, DEFAULT_NATS } from '../lib/net/address.ts';
 import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
-import type { BasicAuth } from '../lib/net/http.ts';
-import { serveOperatorPages } from '../lib/net/http.ts';
-import { readIdentity } from '../lib/net/identity.ts';
+import { type BasicAuth, type ServedPages, serveOperatorPages } from '../lib/net/http.ts';
+import { type Identity, readIdentity } from '../lib/net/identity.ts';
 import { BadInputError } from '../proto/errors.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { COORDINATOR, withoutSecrets } from '../proto/subjects.ts';
-import { agentControlOf, agentsOf } from './app/agent-control.ts';
+import { agentControl, agentsOf } from './app/agent-control.ts';
 import { logChange } from './app/commit-log.ts';
 import { startRounds } from './app/rounds.ts';
 import { now, Runtime } from './app/runtime.ts';
-import { controlOf } from './app/sweep-control.ts';
+import { sweepControl } from './app/sweep-control.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
 import { Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
@@ -29,46 +29,47 @@ import { snapshots } from './backup/snapshot.ts';
 import { explainWaiting } from './core/explain.ts';
 import type { Output } from './core/step.ts';
 import { agentTargets } from './metrics/agent-series.ts';
-import { startCollecting } from './metrics/collect.ts';
-import { coordinatorMetrics } from './metrics/families.ts';
+import { type Collecting, startCollecting } from './metrics/collect.ts';
+import { type CoordinatorMetrics, coordinatorMetrics } from './metrics/families.ts';
 import { callCounter, introduceCalls } from './metrics/grpc-calls.ts';
-import { Pruner, startRetaining } from './retention/prune.ts';
+import { Pruner, startRetention } from './retention/prune.ts';
+import type { Commit } from './store/journal.ts';
 import { clusterName, openStore } from './store/open.ts';
 import { artifactService } from './transport/artifact-service.ts';
 import { AttemptService } from './transport/attempt-service.ts';
 import { listen } from './transport/listener.ts';
-import { Offers } from './transport/offers.ts';
+import { Offers, type StreamFill } from './transport/offers.ts';
 import { operationsService } from './transport/operations-service.ts';
 import { addReflection, checkExposure, Health, newServer } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
-/** An agent may miss this many heartbeats before its leases expire. */
+/** The number of heartbeats that an agent can miss before its leases expire. */
 const HEARTBEATS_PER_LEASE = 5;
 
 export interface CoordinatorOptions {
   readonly dir: string;
-  /** One server, or several of a cluster with commas between; undefined: the identity's, else the usual one. */
+  /** One or more NATS servers of a cluster, separated by commas. Default: those of the identity, or the local one. */
   readonly natsUrl: string | undefined;
   readonly listen: Address;
   readonly metrics: Address;
-  /** The folder of the server's identity: with it, TLS is spoken, and only who is known in it comes in. */
+  /** The folder of the server's identity. If set, the coordinator requires TLS and a known identity. */
   readonly identityDir: string | undefined;
-  /** Accepts that other machines reach what is neither encrypted nor authenticated. */
+  /** Allows addresses that other machines can reach without encryption or authentication. */
   readonly insecure: boolean;
-  /** Who may read the metrics; undefined: whoever reaches them. */
+  /** The user and password for `/metrics`. Undefined: no password. */
   readonly metricsAuth: BasicAuth | undefined;
-  /** Whether the metrics are served over TLS, with the server's certificate. */
+  /** Serves the metrics over TLS, with the server's certificate. */
   readonly metricsTls: boolean;
   readonly leaseMs: number;
-  /** Sweeps that have been over for so long are pruned; undefined: none is. */
+  /** Ended sweeps are pruned after this time. Undefined: never. */
   readonly retainMs: number | undefined;
   readonly version: string;
-  /** Whether `/metrics` has series of single trials. */
+  /** Adds a series per trial to `/metrics`. */
   readonly trialMetrics: boolean;
-  /** The folder of the wire's files, for gRPC reflection. */
+  /** The folder of the .proto files, for gRPC reflection. */
   readonly protoDir: string;
   readonly log: Logger;
-  /** Called when the coordinator cannot go on; the process should end. */
+  /** Called when the store cannot be written. The process must end. */
   readonly onBroken: (error: unknown) => void;
 }
 
@@ -78,130 +79,70 @@ export interface RunningCoordinator {
   stop(): Promise<void>;
 }
 
-/** @throws {RefusedError | UnreachableError} */
+/** @throws {BadInputError | RefusedError | UnreachableError} */
 export async function startCoordinator(options: CoordinatorOptions): Promise<RunningCoordinator> {
-  const { log, leaseMs } = options;
-  const { identityDir, insecure, metricsAuth, metricsTls } = options;
-  const identity = identityDir === undefined ? undefined : readIdentity(identityDir, [COORDINATOR]);
-  if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls needs an --identity to show');
-  const natsUrl = options.natsUrl ?? identity?.servers.nats ?? DEFAULT_NATS;
-  checkExposure(options.listen, insecure, identity !== undefined, 'give it an --identity (see "trawl certs")');
-  checkExposure(
-    options.metrics,
-    insecure,
-    metricsTls || metricsAuth !== undefined,
-    'give it --metrics-tls, or --metrics-user with a password',
-  );
-  const identities =
-    identityDir === undefined
-      ? undefined
-      : new Identities(identityDir, (error) => log.error({ err: error }, 'who may come cannot be read any more'));
-  const db = openStore(options.dir);
+  const { dir, log } = options;
+  const identity = readServerIdentity(options);
+  checkAddresses(options, identity);
+  const identities = watchIdentities(options);
+  const db = openStore(dir);
   const cluster = clusterName(db);
   const metrics = coordinatorMetrics();
   if (identity === undefined) metrics.certificateExpiry.remove();
   else metrics.certificateExpiry.set(identity.expires);
+  const natsUrl = options.natsUrl ?? identity?.servers.nats ?? DEFAULT_NATS;
   const nats = await connectNats(natsUrl, `trawl coordinator ${cluster}`, identity).catch((error: unknown) => {
     db.close();
     throw error;
   });
-  const offers = new Offers(nats, cluster, log, ({ messages, limit }) => {
-    metrics.natsStreamMessages.set(messages);
-    if (limit === undefined) metrics.natsStreamLimit.remove();
-    else metrics.natsStreamLimit.set(limit);
-  });
+  const offers = new Offers(nats, cluster, log, (fill) => measureStream(metrics, fill));
   const runtime = new Runtime({
     db,
-    leaseMs,
+    leaseMs: options.leaseMs,
     onBroken: options.onBroken,
     send: (output) => send(output, offers, attempts),
     onPass: (seconds) => metrics.schedulerPass.observe(seconds),
   });
-  const heartbeatMs = Math.max(100, Math.floor(leaseMs / HEARTBEATS_PER_LEASE));
-  const files = new ArtifactFiles(options.dir);
-  const orphans = await files.removeOrphans((key, name) => countsAsArtifact(runtime, key, name));
-  if (orphans > 0) log.info({ orphans }, 'files that no artifact names were removed');
-  runtime.onCommit(({ changes, dropped }) => {
-    for (const change of changes) logChange(log, change);
-    for (const { key, name } of dropped) {
-      files.remove(key, name).catch((error) => log.warn({ err: error, name }, 'an old checkpoint was not removed'));
-    }
-  });
+  const files = new ArtifactFiles(dir);
+  await removeOrphans(runtime, files, log);
+  runtime.onCommit((commit) => afterCommit(commit, files, log));
   const rejections = new RejectionLog(metrics.authRefused, log);
   const guard = new Guard(identities, (reason, facts) => rejections.record(reason, facts));
+  const heartbeatMs = Math.max(100, Math.floor(options.leaseMs / HEARTBEATS_PER_LEASE));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
-  const { version, trialMetrics } = options;
-  const collecting = startCollecting(runtime, metrics, { version, trialMetrics });
+  const collecting = startCollecting(runtime, metrics, options);
   const pruner = new Pruner(db, files, (id) => runtime.core.sweeps.has(id));
-  const stopRetaining = options.retainMs === undefined ? () => {} : startRetaining(pruner, options.retainMs, now, log);
-  const stopDiskWatch = watchDiskSpace(options.dir, ({ free, size }) => {
+  const stopRetention = options.retainMs === undefined ? () => {} : startRetention(pruner, options.retainMs, now, log);
+  const stopDiskWatch = watchDiskSpace(dir, ({ free, size }) => {
     metrics.diskFree.set(free);
     metrics.diskSize.set(size);
   });
 
-  const services = [SweepServiceService, ArtifactServiceService, AttemptServiceService, OperationsServiceService];
-  introduceCalls(metrics, services);
+  introduceCalls(metrics, SERVICES);
   const server = newServer(guard.interceptors, callCounter(metrics));
-  const health = new Health(server, services);
+  const readiness = new Readiness(new Health(server, SERVICES));
   addReflection(server, options.protoDir);
-  const state = { started: false, connected: true };
-  const unready = () =>
-    state.connected ? (state.started ? undefined : 'the coordinator is starting') : 'the connection to NATS is lost';
-  const setState = (change: Partial<typeof state>) => {
-    Object.assign(state, change);
-    health.set(unready() === undefined);
-  };
-  const pages = await serveOperatorPages(
-    {
-      registry: metrics.registry,
-      measure: collecting.measure,
-      unready,
-      json: { '/sd': () => agentTargets(runtime.core, hostname(), now()) },
-    },
-    options.metrics,
-    {
-      auth: metricsAuth,
-      identity: metricsTls ? identity : undefined,
-      onRefused: (from, why) => rejections.record('metrics', { from, why }),
-    },
-  );
-  const source = {
-    queries: runtime.queries,
-    agents: () => agentsOf(runtime.core),
-    explain: (sweepId: string, trialId: string) => explainWaiting(runtime.core, sweepId, trialId, now()),
-    onCommit: runtime.onCommit.bind(runtime),
-  };
-  server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
-  server.addService(
-    ArtifactServiceService,
-    artifactService({ queries: runtime.queries, files, core: runtime.core, guard, log }),
-  );
-  server.addService(AttemptServiceService, attempts.implementation);
-  server.addService(
-    OperationsServiceService,
-    operationsService(
-      agentControlOf(runtime),
-      snapshots({ dir: options.dir, db, files, log }),
-      (wanted) => pruner.prune(wanted, now()),
-      log,
-    ),
-  );
+  addServices(server, { runtime, files, guard, attempts, pruner, dir, db, log });
+  const pages = await servePages(options, identity, { runtime, metrics, collecting, readiness, rejections });
   const listener = await listen(server, options.listen, {
     identity,
     onRejected: (reason, from, detail) => rejections.record(reason, { from, detail }),
-    onFull: (from) => log.warn({ from }, 'a connection too many was closed'),
+    onFull: (from) => log.warn({ from }, 'too many connections: closed a new one'),
   });
-  const address = { host: listener.host, port: listener.port };
-
-  const onConnected = (connected: boolean) => setState({ connected });
+  const onConnected = (connected: boolean) => readiness.set({ connected });
   const stopRounds = await startRounds({ runtime, nats, offers, cluster, metrics, rejections, log, onConnected });
-  setState({ started: true });
+  readiness.set({ started: true });
 
-  const shown = reachable(address);
+  const address = { host: listener.host, port: listener.port };
   const tls = identity !== undefined;
-  writeCoordinatorFile(options.dir, { address: shown, metrics: reachable(pages.address), pid: process.pid, tls });
+  writeCoordinatorFile(dir, {
+    address: localAddress(address),
+    metrics: localAddress(pages.address),
+    pid: process.pid,
+    tls,
+  });
   log.info(
-    { address: shown, metrics: pages.address.port, tls, nats: withoutSecrets(natsUrl), cluster },
+    { address: localAddress(address), metrics: pages.address.port, tls, nats: withoutSecrets(natsUrl), cluster },
     'the coordinator is up',
   );
 
@@ -210,11 +151,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     metrics: pages.address,
     async stop() {
       stopRounds();
-      removeCoordinatorFile(options.dir);
+      removeCoordinatorFile(dir);
       server.forceShutdown();
       listener.close();
       pages.stop();
-      stopRetaining();
+      stopRetention();
       stopDiskWatch();
       collecting.stop();
       runtime.flush();
@@ -224,14 +165,49 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   };
 }
 
-/** Where a program of this machine finds what listens there. */
-function reachable({ host, port }: Address): string {
-  return `${{ '0.0.0.0': '127.0.0.1', '[::]': '[::1]' }[host] ?? host}:${port}`;
+const SERVICES = [SweepServiceService, ArtifactServiceService, AttemptServiceService, OperationsServiceService];
+
+function readServerIdentity({ identityDir, metricsTls }: CoordinatorOptions): Identity | undefined {
+  const identity = identityDir === undefined ? undefined : readIdentity(identityDir, [COORDINATOR]);
+  if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls requires --identity');
+  return identity;
 }
 
-/** A running attempt may still come to name what it has brought. */
-function countsAsArtifact(runtime: Runtime, key: AttemptKey, name: string): boolean {
-  return runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name);
+function checkAddresses(options: CoordinatorOptions, identity: Identity | undefined): void {
+  const { insecure, metricsAuth, metricsTls } = options;
+  checkExposure(options.listen, insecure, identity !== undefined, 'pass --identity (see "trawl certs")');
+  checkExposure(
+    options.metrics,
+    insecure,
+    metricsTls || metricsAuth !== undefined,
+    'pass --metrics-tls, or --metrics-user with a password',
+  );
+}
+
+function watchIdentities({ identityDir, log }: CoordinatorOptions): Identities | undefined {
+  if (identityDir === undefined) return undefined;
+  return new Identities(identityDir, (error) => log.error({ err: error }, 'could not reload the identities'));
+}
+
+function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamFill): void {
+  metrics.natsStreamMessages.set(messages);
+  if (limit === undefined) metrics.natsStreamLimit.remove();
+  else metrics.natsStreamLimit.set(limit);
+}
+
+/** Removes files that no row names. The files of a running attempt are kept: its next record can name them. */
+async function removeOrphans(runtime: Runtime, files: ArtifactFiles, log: Logger): Promise<void> {
+  const removed = await files.removeOrphans(
+    (key, name) => runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name),
+  );
+  if (removed > 0) log.info({ orphans: removed }, 'removed files that no artifact names');
+}
+
+function afterCommit({ changes, dropped }: Commit, files: ArtifactFiles, log: Logger): void {
+  for (const change of changes) logChange(log, change);
+  for (const { key, name } of dropped) {
+    files.remove(key, name).catch((error) => log.warn({ err: error, name }, 'could not remove an old checkpoint'));
+  }
 }
 
 function send(output: Output, offers: Offers, attempts: AttemptService): void {
@@ -243,7 +219,97 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
       attempts.revoke(output.agentId, output.key, output.refusal);
       break;
     case 'drain':
-      attempts.tellOfDrain(output.agentId);
+      attempts.sendDrain(output.agentId);
       break;
   }
+}
+
+/** Whether the coordinator can do its work, for `/readyz` and the health service. */
+class Readiness {
+  readonly #health: Health;
+  #started = false;
+  #connected = true;
+
+  constructor(health: Health) {
+    this.#health = health;
+  }
+
+  set({ started = this.#started, connected = this.#connected }: { started?: boolean; connected?: boolean }): void {
+    this.#started = started;
+    this.#connected = connected;
+    this.#health.set(this.problem === undefined);
+  }
+
+  /** Undefined: the coordinator is ready. */
+  get problem(): string | undefined {
+    if (!this.#connected) return 'the connection to NATS is lost';
+    return this.#started ? undefined : 'the coordinator is starting';
+  }
+}
+
+interface ServiceParts {
+  readonly runtime: Runtime;
+  readonly files: ArtifactFiles;
+  readonly guard: Guard;
+  readonly attempts: AttemptService;
+  readonly pruner: Pruner;
+  readonly dir: string;
+  readonly db: Database;
+  readonly log: Logger;
+}
+
+function addServices(server: Server, { runtime, files, guard, attempts, pruner, dir, db, log }: ServiceParts): void {
+  const { core, queries } = runtime;
+  const source = {
+    queries,
+    agents: () => agentsOf(core),
+    explain: (sweepId: string, trialId: string) => explainWaiting(core, sweepId, trialId, now()),
+    onCommit: runtime.onCommit.bind(runtime),
+  };
+  server.addService(SweepServiceService, sweepService(source, sweepControl(runtime), log));
+  server.addService(ArtifactServiceService, artifactService({ queries, files, core, guard, log }));
+  server.addService(AttemptServiceService, attempts.implementation);
+  server.addService(
+    OperationsServiceService,
+    operationsService(
+      agentControl(runtime),
+      snapshots({ dir, db, files, log }),
+      (request) => pruner.prune(request, now()),
+      log,
+    ),
+  );
+}
+
+interface PageParts {
+  readonly runtime: Runtime;
+  readonly metrics: CoordinatorMetrics;
+  readonly collecting: Collecting;
+  readonly readiness: Readiness;
+  readonly rejections: RejectionLog;
+}
+
+function servePages(
+  { metrics: address, metricsAuth, metricsTls }: CoordinatorOptions,
+  identity: Identity | undefined,
+  { runtime, metrics, collecting, readiness, rejections }: PageParts,
+): Promise<ServedPages> {
+  return serveOperatorPages(
+    {
+      registry: metrics.registry,
+      measure: collecting.measure,
+      unready: () => readiness.problem,
+      json: { '/sd': () => agentTargets(runtime.core, hostname(), now()) },
+    },
+    address,
+    {
+      auth: metricsAuth,
+      identity: metricsTls ? identity : undefined,
+      onRefused: (from, why) => rejections.record('metrics', { from, why }),
+    },
+  );
+}
+
+/** Returns the address at which programs on this machine reach a listener. */
+function localAddress({ host, port }: Address): string {
+  return `${{ '0.0.0.0': '127.0.0.1', '[::]': '[::1]' }[host] ?? host}:${port}`;
 }

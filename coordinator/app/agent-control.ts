@@ -1,13 +1,13 @@
-/** Agents are drained, and take work again, as a person asks. */
+/** Drains and undrains agents, and lists them. */
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
-import type { Agent } from '../../proto/gen/trawl/v1/types.ts';
+import { type Agent, Agent as AgentMessage } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
 import { displayedState, onDrain, onUndrain } from '../core/drain.ts';
 import { busySlots } from '../core/leases.ts';
 import type { Core } from '../core/model.ts';
 import type { Runtime } from './runtime.ts';
 
-/** A grace beyond this is none. */
+/** The longest grace of a drain. */
 const MAX_GRACE_MS = 365 * 86_400_000;
 
 export interface AgentControl {
@@ -15,11 +15,11 @@ export interface AgentControl {
   undrain(agent: string): Promise<Agent>;
 }
 
-export function agentControlOf(runtime: Runtime): AgentControl {
+export function agentControl(runtime: Runtime): AgentControl {
   const { core } = runtime;
   return {
     async drain(name, graceMs, reason) {
-      if (graceMs > MAX_GRACE_MS) throw new BadInputError('a drain may have a grace of 365 days at most');
+      if (graceMs > MAX_GRACE_MS) throw new BadInputError('grace too long (max 365 days)');
       const id = findAgent(core, name);
       await runtime.settle(onDrain(core, { agentId: id, graceMs, reason }, runtime.now()));
       return agentOf(core, id);
@@ -33,30 +33,31 @@ export function agentControlOf(runtime: Runtime): AgentControl {
   };
 }
 
-/** @throws {NotFoundError | AmbiguousError} */
+/**
+ * Returns the id of an agent by its id or an unambiguous prefix of it.
+ * @throws {NotFoundError | AmbiguousError}
+ */
 function findAgent(core: Core, name: string): string {
-  const known = [...new Set([...core.agents.keys(), ...core.drains.keys()])].sort();
-  if (known.includes(name)) return name;
-  const found = name === '' ? [] : known.filter((id) => id.startsWith(name));
-  const [only] = found;
-  if (found.length > 1) throw new AmbiguousError(`${JSON.stringify(name)} fits several agents: ${found.join(', ')}`);
-  if (only !== undefined) return only;
-  const here = known.length === 0 ? 'no agent has been heard of' : `known are ${known.join(', ')}`;
-  throw new NotFoundError(`there is no agent ${JSON.stringify(name)}: ${here}`);
+  const ids = [...new Set([...core.agents.keys(), ...core.drains.keys()])].sort();
+  if (ids.includes(name)) return name;
+  const matches = name === '' ? [] : ids.filter((id) => id.startsWith(name));
+  const [match] = matches;
+  if (matches.length > 1) throw new AmbiguousError(`agent ${JSON.stringify(name)} is ambiguous: ${matches.join(', ')}`);
+  if (match !== undefined) return match;
+  const known = ids.length === 0 ? 'no agent has connected' : `known agents: ${ids.join(', ')}`;
+  throw new NotFoundError(`there is no agent ${JSON.stringify(name)}; ${known}`);
 }
 
 export function agentsOf(core: Core): Agent[] {
   return [...core.agents.keys()].map((id) => agentOf(core, id));
 }
 
-/** One that is drained, and has not been heard of since a restart, is known by its name alone. */
+/** After a restart, only the id and the drain of a drained agent are known until it connects. */
 function agentOf(core: Core, id: string): Agent {
   const agent = core.agents.get(id);
   const drainReason = core.drains.get(id)?.reason ?? '';
   if (agent === undefined) {
-    const machine = { host: '', backend: '', version: '', lastHeartbeatMs: 0, gpus: [], gpuFigures: [], labels: {} };
-    const nothing = { ...machine, slots: 0, busy: 0, pack: 1, slotVramBytes: [] };
-    return { id, state: agentState.to('lost'), ...nothing, drainReason };
+    return AgentMessage.fromPartial({ id, state: agentState.to('lost'), pack: 1, drainReason });
   }
   return {
     id,

@@ -1,11 +1,11 @@
-/** Tells the log what became durable, with the ids to search by. Failures always; what goes well only in detail. */
+/** Logs durable changes with their ids: failures and user actions at level info, the rest at debug. */
 import type { Logger } from 'pino';
 import type { Change } from '../core/step.ts';
 
 export function logChange(log: Logger, change: Change): void {
   switch (change.kind) {
     case 'granted':
-      log.debug({ ...change.key, agentId: change.agentId, slot: change.slot }, 'an attempt was granted');
+      log.debug({ ...change.key, agentId: change.agentId, slot: change.slot }, 'granted an attempt');
       break;
     case 'ended': {
       const { key, end } = change;
@@ -15,14 +15,14 @@ export function logChange(log: Logger, change: Change): void {
     }
     case 'retried': {
       const { sweepId, trialId, failure } = change;
-      log.info({ sweepId, trialId, failure }, 'a trial is tried again, as a person asked');
+      log.info({ sweepId, trialId, failure }, 'a user retried a trial');
       break;
     }
     case 'sweep':
-      log.info({ sweepId: change.sweepId, state: change.state, reason: change.reason }, 'a sweep changed its state');
+      log.info({ sweepId: change.sweepId, state: change.state, reason: change.reason }, 'the state of a sweep changed');
       break;
     case 'priority':
-      log.info({ sweepId: change.sweepId, priority: change.priority }, "a sweep's priority was changed");
+      log.info({ sweepId: change.sweepId, priority: change.priority }, 'the priority of a sweep changed');
       break;
     case 'trial':
     case 'report':

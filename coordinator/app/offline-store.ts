@@ -1,4 +1,4 @@
-/** A store that no coordinator runs on, opened to be read: the same service, for as long as one command needs it. */
+/** Serves a store without a coordinator, for commands that only read it (and for prune and backup). */
 import { pino } from 'pino';
 import { RefusedError } from '../../proto/errors.ts';
 import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
@@ -17,20 +17,22 @@ import { newServer } from '../transport/server.ts';
 import { sweepService } from '../transport/sweep-service.ts';
 import { now } from './runtime.ts';
 
-/** @throws {NotFoundError | RefusedError} when there is no store in the folder, or it is in use */
+/**
+ * Opens the store in `dir` and serves it on a loopback port until `close` is called.
+ * @throws {NotFoundError | RefusedError} when the folder has no store, or the store is in use
+ */
 export async function serveStore(dir: string): Promise<{ address: string; close(): Promise<void> }> {
   const db = openStore(dir, { create: false });
   const log = pino({ level: 'silent' });
-  const refuse = async () => {
-    throw new RefusedError(`no coordinator runs on ${dir}: its sweeps can be read, not changed`);
+  const reject = async () => {
+    throw new RefusedError(`no coordinator runs on ${dir}: its sweeps can be read, but not changed`);
   };
   const source = { queries: new Queries(db), agents: () => [], explain: () => undefined, onCommit: () => () => {} };
   const server = newServer();
-  server.addService(SweepServiceService, sweepService(source, { submit: refuse, act: refuse, retry: refuse }, log));
+  server.addService(SweepServiceService, sweepService(source, { submit: reject, act: reject, retry: reject }, log));
   const guard = new Guard(undefined, () => {});
   const files = new ArtifactFiles(dir);
   const pruner = new Pruner(db, files);
-  // No coordinator is at work on the folder, so nothing of it lives.
   const prune = (options: PruneOptions) => pruner.prune(options, now());
   server.addService(
     ArtifactServiceService,
@@ -38,7 +40,7 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   );
   server.addService(
     OperationsServiceService,
-    operationsService({ drain: refuse, undrain: refuse }, snapshots({ dir, db, files, log }), prune, log),
+    operationsService({ drain: reject, undrain: reject }, snapshots({ dir, db, files, log }), prune, log),
   );
   const listener = await listen(server, { host: '127.0.0.1', port: 0 });
   return {

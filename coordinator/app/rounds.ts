@@ -1,4 +1,4 @@
-/** What the coordinator does unasked: hears heartbeats, looks at the clock, keeps the queue of offers whole. */
+/** The coordinator's periodic work: heartbeats, expiry of leases, and reconciliation of the offers on NATS. */
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { SparseLog } from '../../lib/net/sparse-log.ts';
@@ -15,7 +15,7 @@ import { keyOf } from '../transport/records.ts';
 import type { Runtime } from './runtime.ts';
 
 const TICK_MS = 250;
-/** How often the stream is compared with the store. */
+/** How often the streams are compared with the store. */
 const RECONCILE_MS = 5_000;
 
 export interface RoundsOptions {
@@ -25,65 +25,29 @@ export interface RoundsOptions {
   readonly cluster: string;
   readonly metrics: Pick<CoordinatorMetrics, 'natsReconnects' | 'unreadable'>;
   readonly rejections: Pick<RejectionLog, 'record'>;
-  /** The connection to NATS was lost, or is back. */
+  /** Called when the connection to NATS is lost, and when it is restored. */
   readonly onConnected: (connected: boolean) => void;
   readonly log: Logger;
 }
 
-/** Resolves, when the queue has been compared with the store once, with what ends the rounds. */
-export async function startRounds({
-  runtime,
-  nats,
-  offers,
-  cluster,
-  metrics,
-  rejections,
-  onConnected,
-  log,
-}: RoundsOptions): Promise<() => void> {
-  const wanted = { pools: () => livePools(runtime.core), offers: () => standingOffers(runtime.core) };
-  const reconcile = () =>
-    offers.reconcile(wanted).then(
-      (missing) => missing > 0 && log.info({ missing }, 'offers that the streams lacked were published'),
-      (error) => log.warn({ err: error }, 'the streams of offers could not be compared with the store'),
-    );
-  /** Pools whose stream is to be made anew. */
-  const stuck = new Set<string>();
-  const rebuild = (pool: string) => {
-    log.warn({ pool }, 'offers stand, slots are free, and nobody takes them: the stream is made anew');
-    stuck.delete(pool);
-    return offers.rebuild(pool, wanted).catch((error) => {
-      // As when the cluster has no leader yet.
-      log.warn({ err: error }, 'the stream could not be made anew; it will be tried again');
-      stuck.add(pool);
-    });
-  };
-  listenToHeartbeats({ nats, cluster, runtime, metrics, rejections, log });
-  listenToStatus(nats, log, {
+/** Starts the rounds, and waits for the first reconciliation. @returns a function that stops them */
+export async function startRounds(options: RoundsOptions): Promise<() => void> {
+  const { runtime, nats, offers, metrics, onConnected, log } = options;
+  const reconciler = new Reconciler(runtime, offers, log);
+  subscribeToHeartbeats(options);
+  watchConnection(nats, log, {
     onDisconnect: () => onConnected(false),
     onReconnect() {
       metrics.natsReconnects.inc({ component: 'coordinator' });
       onConnected(true);
-      void reconcile();
+      void reconciler.reconcile();
     },
   }).catch((error) => log.error({ err: error }, 'could not watch the connection to NATS'));
-  let tickedAt = runtime.now();
-  const ticking = setInterval(() => {
-    const now = runtime.now();
-    recordOutage(runtime.core, tickedAt, now);
-    tickedAt = now;
-    runtime.settle(onTick(runtime.core, now)).then(
-      () => runtime.reschedule(),
-      () => {},
-    );
-  }, TICK_MS);
+  const ticking = startTicking(runtime);
   const reconciling = setInterval(() => {
-    for (const pool of takeStuckPools(runtime.core, runtime.now())) stuck.add(pool);
-    const live = wanted.pools();
-    for (const pool of stuck) if (!live.has(pool)) stuck.delete(pool);
-    void Promise.all([...stuck].map(rebuild)).then(reconcile);
+    reconciler.repair().catch((error) => log.error({ err: error }, 'could not repair the streams of offers'));
   }, RECONCILE_MS);
-  await reconcile();
+  await reconciler.reconcile();
   runtime.reschedule();
   return () => {
     clearInterval(ticking);
@@ -91,29 +55,85 @@ export async function startRounds({
   };
 }
 
-function listenToHeartbeats({
-  nats,
-  cluster,
-  runtime,
-  metrics,
-  rejections,
-  log,
-}: Omit<RoundsOptions, 'offers' | 'onConnected'>): void {
-  const unreadable = new SparseLog(log, 'a heartbeat could not be read');
+function startTicking(runtime: Runtime): NodeJS.Timeout {
+  let lastTickAt = runtime.now();
+  return setInterval(() => {
+    const now = runtime.now();
+    recordOutage(runtime.core, lastTickAt, now);
+    lastTickAt = now;
+    runtime.settle(onTick(runtime.core, now)).then(
+      () => runtime.reschedule(),
+      // The runtime has reported the error.
+      () => {},
+    );
+  }, TICK_MS);
+}
+
+/** Keeps the streams of offers equal to the core's offers. */
+class Reconciler {
+  readonly #offers: Offers;
+  readonly #log: Logger;
+  readonly #runtime: Runtime;
+  readonly #wanted;
+  /** Pools whose stream must be recreated, because nobody takes its offers. */
+  readonly #stuck = new Set<string>();
+
+  constructor(runtime: Runtime, offers: Offers, log: Logger) {
+    this.#runtime = runtime;
+    this.#offers = offers;
+    this.#log = log;
+    this.#wanted = { pools: () => livePools(runtime.core), offers: () => standingOffers(runtime.core) };
+  }
+
+  /** Publishes missing offers. Logs errors, and never rejects. */
+  async reconcile(): Promise<void> {
+    try {
+      const missing = await this.#offers.reconcile(this.#wanted);
+      if (missing > 0) this.#log.info({ missing }, 'published offers that the streams lacked');
+    } catch (error) {
+      this.#log.warn({ err: error }, 'could not compare the streams of offers with the store');
+    }
+  }
+
+  /** Recreates stuck streams, then reconciles. */
+  async repair(): Promise<void> {
+    for (const pool of takeStuckPools(this.#runtime.core, this.#runtime.now())) this.#stuck.add(pool);
+    const live = this.#wanted.pools();
+    for (const pool of this.#stuck) if (!live.has(pool)) this.#stuck.delete(pool);
+    await Promise.all([...this.#stuck].map((pool) => this.#recreate(pool)));
+    await this.reconcile();
+  }
+
+  async #recreate(pool: string): Promise<void> {
+    this.#log.warn({ pool }, 'slots are free but no agent takes the offers: recreating the stream');
+    this.#stuck.delete(pool);
+    try {
+      await this.#offers.rebuild(pool, this.#wanted);
+    } catch (error) {
+      // The cluster can be without a leader for a while.
+      this.#log.warn({ err: error }, 'could not recreate the stream; retrying');
+      this.#stuck.add(pool);
+    }
+  }
+}
+
+function subscribeToHeartbeats({ nats, cluster, runtime, metrics, rejections, log }: RoundsOptions): void {
+  const unreadable = new SparseLog(log, 'could not read a heartbeat');
   nats.subscribe(allHeartbeats(cluster), {
     callback(error, message) {
-      if (error !== null) return log.warn({ err: error }, 'heartbeats could not be received');
+      if (error !== null) return log.warn({ err: error }, 'could not receive heartbeats');
       try {
-        const beat = Heartbeat.decode(message.data);
-        const { agentId, incarnation, leaving } = beat;
-        const gpuFigures = beat.gpuFigures.slice(0, MAX_GPUS);
-        // The server lets an agent publish on its own subject only: the subject says who it is.
+        const heartbeat = Heartbeat.decode(message.data);
+        const { agentId, incarnation, leaving } = heartbeat;
+        const gpuFigures = heartbeat.gpuFigures.slice(0, MAX_GPUS);
+        // NATS authenticates the subject: an agent can publish on its own subject only.
         if (message.subject !== heartbeatSubject(cluster, agentId)) {
           return rejections.record('other_agent', { subject: message.subject, agentId });
         }
-        const [held, claimed] = [beat.held.map(keyOf), beat.claimed.map(keyOf)];
-        const facts = { agentId, incarnation, held, claimed, leaving, gpuFigures };
-        runtime.settle(onHeartbeat(runtime.core, facts, runtime.now())).catch(() => {});
+        const [held, claimed] = [heartbeat.held.map(keyOf), heartbeat.claimed.map(keyOf)];
+        const event = { agentId, incarnation, held, claimed, leaving, gpuFigures };
+        // The runtime reports the error.
+        runtime.settle(onHeartbeat(runtime.core, event, runtime.now())).catch(() => {});
       } catch (cause) {
         metrics.unreadable.inc({ via: 'nats' });
         unreadable.warn({ err: cause, subject: message.subject });
@@ -122,17 +142,17 @@ function listenToHeartbeats({
   });
 }
 
-async function listenToStatus(
+async function watchConnection(
   nats: NatsConnection,
   log: Logger,
   { onDisconnect, onReconnect }: { readonly onDisconnect: () => void; readonly onReconnect: () => void },
 ): Promise<void> {
   for await (const status of nats.status()) {
     if (status.type === Events.Disconnect) {
-      log.warn('the connection to NATS was lost');
+      log.warn('lost the connection to NATS');
       onDisconnect();
     } else if (status.type === Events.Reconnect) {
-      log.info('the connection to NATS is back');
+      log.info('reconnected to NATS');
       onReconnect();
     }
   }

@@ -1,6 +1,4 @@
-/**
- * Between the decisions and the world: makes a decision's changes durable, and only then lets anything about it leave.
- */
+/** Makes the changes of the core's decisions durable, and only then sends their outputs. */
 import type { Database } from 'libsql';
 import { type Core, isEnded, type Sweep } from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
@@ -20,13 +18,13 @@ export function now(): number {
 export interface RuntimeOptions {
   readonly db: Database;
   readonly leaseMs: number;
-  /** Carries an output out. It must not throw. */
+  /** Sends an output. Must not throw. */
   readonly send: (output: Output) => void;
-  /** The store cannot be written any more: memory is ahead of it, so the process must end. */
+  /** Called when the store cannot be written: memory is then ahead of it, and the process must end. */
   readonly onBroken: (error: unknown) => void;
   /** Called after every pass of the scheduler. */
   readonly onPass?: (seconds: number) => void;
-  /** Unix milliseconds that never jump; the process's own clock unless given. */
+  /** Returns Unix milliseconds of a clock that never jumps. Default: the clock of the process. */
   readonly now?: () => number;
 }
 
@@ -55,15 +53,15 @@ export class Runtime {
     });
   }
 
-  /** Calls back after every durable commit; the returned function ends that. */
+  /** Calls the listener after every durable commit. @returns a function that removes the listener */
   onCommit(listener: (commit: Commit) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves when the step, and every step before it, is durable and its outputs are on their way. */
+  /** Resolves when this step and all earlier ones are durable, and its outputs are sent. */
   async settle(step: Step): Promise<void> {
-    this.#forgetEnded(step.changes);
+    this.#dropEnded(step.changes);
     try {
       await this.#journal.commit(step.changes);
     } catch (error) {
@@ -73,7 +71,7 @@ export class Runtime {
     for (const output of step.outputs) this.#send(output);
   }
 
-  /** Tops the window of offers up, once a turn of the event loop however often it is asked. */
+  /** Runs the scheduler, at most once per turn of the event loop. */
   reschedule(): void {
     if (this.#scheduling) return;
     this.#scheduling = true;
@@ -82,7 +80,10 @@ export class Runtime {
       const begun = performance.now();
       const step = schedule(this.core, this.now());
       this.#onPass((performance.now() - begun) / 1000);
-      if (step.changes.length + step.outputs.length > 0) this.settle(step).catch(() => {});
+      if (step.changes.length + step.outputs.length > 0) {
+        // `settle` has reported the error.
+        this.settle(step).catch(() => {});
+      }
     });
   }
 
@@ -91,13 +92,13 @@ export class Runtime {
     this.reschedule();
   }
 
-  /** Writes what is still gathered. */
+  /** Writes the gathered changes immediately. */
   flush(): void {
     this.#journal.flush();
   }
 
-  /** A sweep that is over is only read about, from the store. */
-  #forgetEnded(changes: readonly Change[]): void {
+  /** Ended sweeps are read from the store only. */
+  #dropEnded(changes: readonly Change[]): void {
     for (const change of changes) {
       if (change.kind === 'sweep' && isEnded(change.state)) this.core.sweeps.delete(change.sweepId);
     }

@@ -1,4 +1,4 @@
-/** Sweeps are added to a running coordinator, and steered. */
+/** Submits, steers and retries the sweeps of a running coordinator. */
 import { BadInputError, RefusedError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
@@ -12,18 +12,17 @@ import { loadEndedSweep, loadSweep } from '../store/load.ts';
 import { insertSweep } from '../store/submit.ts';
 import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
-import { mustBeShort } from '../transport/limits.ts';
+import { checkLength } from '../transport/limits.ts';
 import type { Retried, SweepControl } from '../transport/sweep-service.ts';
 import type { Runtime } from './runtime.ts';
 
-export function controlOf(runtime: Runtime): SweepControl {
+export function sweepControl(runtime: Runtime): SweepControl {
   return {
     submit: async (request) => submit(runtime, request),
     async act(sweepId, action, reason, priority) {
-      mustBeShort('a reason', reason);
-      const { state } = runtime.queries.sweep(sweepId);
-      const named = sweepState.of(state);
-      if (isEnded(named)) throw new RefusedError(`sweep ${sweepId} has ended (${named}): nothing can be done to it`);
+      checkLength('reason', reason);
+      const state = sweepState.of(runtime.queries.sweep(sweepId).state);
+      if (isEnded(state)) throw new RefusedError(`sweep ${sweepId} has already ended (${state})`);
       await runtime.settle(stepFor(runtime, sweepId, action, reason, priority));
       runtime.reschedule();
     },
@@ -31,12 +30,12 @@ export function controlOf(runtime: Runtime): SweepControl {
   };
 }
 
-/** What is retried is durable when this resolves; a request that comes again is answered as the first time. */
+/** Resolves once the retries are durable. A repeated request is answered like the first one. */
 async function retry(runtime: Runtime, request: RetryTrialsRequest): Promise<Retried> {
-  if (request.requestId === '') throw new BadInputError('a retry must carry a request_id');
-  mustBeShort('a request_id', request.requestId);
+  if (request.requestId === '') throw new BadInputError('a retry must have a request_id');
+  checkLength('request_id', request.requestId);
   const choice = choiceOf(request);
-  // The store then knows of a sweep that has just ended, and of the same request just before.
+  // Otherwise the store could lack a sweep's end, or an earlier copy of this request.
   runtime.flush();
   const { db, core, queries } = runtime;
   const before = queries.retried(request.requestId);
@@ -51,23 +50,24 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest): Promise<Ret
 }
 
 function choiceOf({ trials, failed, failures, cancelled, sweep }: RetryTrialsRequest): RetryChoice {
-  const some = failed || failures.length > 0 || cancelled;
-  if (some === trials.length > 0) throw new BadInputError('a retry names either trials or what became of them');
-  if (!some) return { trials };
-  if (sweep === '') throw new BadInputError('a retry of what failed or was cancelled must name the sweep');
+  const byState = failed || failures.length > 0 || cancelled;
+  if (byState === trials.length > 0) throw new BadInputError('a retry must select trials either by id or by state');
+  if (!byState) return { trials };
+  if (sweep === '') throw new BadInputError('a retry by state must name the sweep');
   return { failures: failed ? 'all' : failures.map(classOf), cancelled };
 }
 
 function classOf(failure: RetryTrialsRequest['failures'][number]): FailureClassName {
-  if (failure === 'FAILURE_CLASS_UNSPECIFIED') throw new BadInputError('a retry must say which failures');
+  if (failure === 'FAILURE_CLASS_UNSPECIFIED')
+    throw new BadInputError('a retry by failure must name the failure class');
   return failureClass.of(failure);
 }
 
-/** The sweep is durable, whole, when this returns. */
+/** Adds a sweep. The sweep is durable when this returns. @returns its id */
 function submit(runtime: Runtime, request: SubmitRequest): string {
-  if (request.requestId === '') throw new BadInputError('a submit must carry a request_id');
-  mustBeShort('a request_id', request.requestId);
-  mustBeShort("a file's name", request.fileName);
+  if (request.requestId === '') throw new BadInputError('a submit must have a request_id');
+  checkLength('request_id', request.requestId);
+  checkLength('file name', request.fileName);
   const spec = parseSweep(request.text, request.fileName);
   const planned = plan(spec);
   const policy = {
@@ -118,11 +118,11 @@ function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason:
     case 'SWEEP_ACTION_PRIORITIZE':
       if (!(Math.abs(priority) <= MAX_PRIORITY)) {
         throw new BadInputError(
-          `a priority is a whole number from ${-MAX_PRIORITY} to ${MAX_PRIORITY}, not ${priority}`,
+          `invalid priority ${priority}: expected a whole number from ${-MAX_PRIORITY} to ${MAX_PRIORITY}`,
         );
       }
       return onPriority(runtime.core, { sweepId, priority }, runtime.now());
     default:
-      throw new BadInputError('a control call must name an action');
+      throw new BadInputError('a control request must name an action');
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Who may come: names, roles and the hashes of tokens, in a file that `trawl certs` writes and the coordinator reads
- * again whenever it has changed. Whoever is taken out of it is out.
+ * The known identities: names, roles and hashes of tokens, in a file that `trawl certs` writes. The coordinator reloads
+ * the file when it changes, so that removing an identity revokes it.
  */
 
 import { readFileSync, statSync } from 'node:fs';
@@ -14,28 +14,26 @@ import { ROLES } from '../../proto/roles.ts';
 
 /** In the server's identity folder. */
 export const IDENTITIES_FILE = 'identities.json';
-/** How old what is known of the file may be. */
-const LOOK_AGAIN_MS = 500;
+/** How often the file is checked for changes. */
+const CHECK_INTERVAL_MS = 500;
 
 const known = z.object({ name: z.string(), role: z.enum(ROLES), tokenSha256: z.string() });
 const identitiesSchema = z.object({ identities: z.array(known) });
 
-/** Someone whom the coordinator knows. */
 export type KnownIdentity = Readonly<z.infer<typeof known>>;
 
-/** What is kept of a token. A token is 256 random bits: a plain hash tells nothing about it. */
+/** Hashes a token for the file. A token is 256 random bits, so a plain hash does not reveal it. */
 export function tokenHash(token: string): string {
   return sha256Of(token);
 }
 
-/** @throws {BadInputError} when there is no such file, or it is none */
+/** @throws {BadInputError} when the file is missing or invalid */
 export function readIdentities(dir: string): readonly KnownIdentity[] {
   const file = join(dir, IDENTITIES_FILE);
   try {
     return identitiesSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).identities;
   } catch (error) {
-    const why = errorMessage(error);
-    throw new BadInputError(`${file} does not say who may come: ${why}`, { cause: error });
+    throw new BadInputError(`cannot read the identities in ${file}: ${errorMessage(error)}`, { cause: error });
   }
 }
 
@@ -44,11 +42,11 @@ export class Identities {
   readonly #onUnreadable: (error: unknown) => void;
   #byHash: ReadonlyMap<string, KnownIdentity>;
   #stamp: string;
-  #lookedAt = performance.now();
+  #checkedAt = performance.now();
 
   /**
    * @param dir the server's identity folder
-   * @param onUnreadable told when the file has become unreadable: whom it named last goes on being known
+   * @param onUnreadable called when the file becomes unreadable; the identities that were read last remain valid
    * @throws {BadInputError}
    */
   constructor(dir: string, onUnreadable: (error: unknown) => void) {
@@ -58,17 +56,17 @@ export class Identities {
     this.#byHash = byHash(readIdentities(dir));
   }
 
-  /** Whose token this is; undefined: nobody's, or nobody's any more. */
+  /** Returns the identity of a token; undefined if it is unknown or revoked. */
   find(token: string): KnownIdentity | undefined {
     const hash = tokenHash(token);
-    if (performance.now() - this.#lookedAt >= LOOK_AGAIN_MS) this.#look();
-    // Who was made known just now gets in at once.
-    if (!this.#byHash.has(hash)) this.#look();
+    if (performance.now() - this.#checkedAt >= CHECK_INTERVAL_MS) this.#reload();
+    // An identity that was just added is accepted immediately.
+    if (!this.#byHash.has(hash)) this.#reload();
     return this.#byHash.get(hash);
   }
 
-  #look(): void {
-    this.#lookedAt = performance.now();
+  #reload(): void {
+    this.#checkedAt = performance.now();
     const stamp = this.#fileStamp();
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { type BusyOptions, busyCluster } from '../../test/support/coordinator/busy-cluster.ts';
 import { newFolder } from '../../test/support/coordinator/serve.ts';
 import { now } from '../app/runtime.ts';
-import { controlOf } from '../app/sweep-control.ts';
+import { sweepControl } from '../app/sweep-control.ts';
 import { schedule, standingOffers } from '../core/scheduler.ts';
 import { onKill } from '../core/sweeps.ts';
 import { LOST_LINGER_MS } from './agent-series.ts';
@@ -94,7 +94,7 @@ test('the series of a sweep that runs again after its end are kept', async () =>
   const { served, scrape } = await busy({ lingerMs: 300 });
   await served.runtime.settle(onKill(served.runtime.core, { sweepId: '1', reason: '' }));
   const request = { sweep: '1', trials: [], failed: true, failures: [], cancelled: false, requestId: 'r' };
-  expect(await controlOf(served.runtime).retry(request)).toEqual({ sweepId: '1', trials: 2 });
+  expect(await sweepControl(served.runtime).retry(request)).toEqual({ sweepId: '1', trials: 2 });
   await sleep(600);
   const text = await scrape();
   expect(figure(text, 'trawl_trial_retries_total{sweep="1",class="nan"}')).toBe(2);

@@ -1,6 +1,6 @@
 /**
- * Sweeps that are over go, with everything of them: first their rows, a sweep in one transaction, then their files. Who
- * dies in between leaves files that no row names: the coordinator's next start removes those (artifacts/files.ts).
+ * Removes ended sweeps: first the rows of a sweep in one transaction, then its files. If the process dies in between, the
+ * next start of the coordinator removes the orphaned files (artifacts/files.ts).
  */
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
@@ -8,11 +8,11 @@ import type { SweepStateName } from '../../proto/names.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 
 export interface PruneOptions {
-  /** Only what has been over for so long. */
+  /** Only sweeps that ended at least this long ago. */
   readonly olderThanMs: number;
-  /** Sweeps that are over and stay whatever their age: the newest so many. */
+  /** The number of newest ended sweeps to keep, whatever their age. */
   readonly keep: number;
-  /** Only says what would go. */
+  /** Returns the sweeps without removing them. */
   readonly dryRun: boolean;
 }
 
@@ -23,12 +23,12 @@ export interface PrunedSweep {
   readonly endedAtMs: number;
   readonly trials: number;
   readonly artifacts: number;
-  /** Of its artifacts. */
+  /** Total size of its artifacts. */
   readonly bytes: number;
 }
 
 /** Tables with a `sweep_id`. */
-const OF_SWEEPS = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries'] as const;
+const SWEEP_TABLES = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries'] as const;
 
 export class Pruner {
   readonly #db: Database;
@@ -36,7 +36,7 @@ export class Pruner {
 
   readonly #isLive: (sweepId: string) => boolean;
 
-  /** @param isLive whether a sweep runs again that was over when it was chosen: its trials are retried */
+  /** @param isLive returns whether a sweep has started again, because a user retried its trials */
   constructor(
     db: Database,
     files: Pick<ArtifactFiles, 'removeSweep'>,
@@ -47,21 +47,21 @@ export class Pruner {
     this.#isLive = isLive;
   }
 
-  /** @returns what went, the oldest first; others are served between one sweep and the next */
+  /** Removes one sweep at a time, and serves other calls in between. @returns the removed sweeps, oldest first */
   async prune(options: PruneOptions, now: number): Promise<PrunedSweep[]> {
     const chosen = this.#choose(options, now);
     if (options.dryRun) return chosen;
-    const gone: PrunedSweep[] = [];
+    const pruned: PrunedSweep[] = [];
     for (const sweep of chosen) {
       if (this.#isLive(sweep.id)) continue;
       this.#removeRows(sweep.id);
       await this.#files.removeSweep(sweep.id);
-      gone.push(sweep);
+      pruned.push(sweep);
     }
-    return gone;
+    return pruned;
   }
 
-  /** The newest sweep of all stays: its number must not be given to another. */
+  /** Never selects the newest sweep, so that its id is not reused. */
   #choose({ olderThanMs, keep }: PruneOptions, now: number): PrunedSweep[] {
     return this.#db
       .prepare(
@@ -81,28 +81,28 @@ export class Pruner {
   #removeRows(sweepId: string): void {
     this.#db
       .transaction(() => {
-        for (const table of OF_SWEEPS) this.#db.prepare(`delete from ${table} where sweep_id = ?`).run(sweepId);
+        for (const table of SWEEP_TABLES) this.#db.prepare(`delete from ${table} where sweep_id = ?`).run(sweepId);
         this.#db.prepare('delete from sweeps where id = ?').run(sweepId);
       })
       .immediate();
   }
 }
 
-const LOOK_EVERY_MS = 3_600_000;
+const RETENTION_INTERVAL_MS = 3_600_000;
 
-/** Looks at once, and every hour, until the returned function is called. */
-export function startRetaining(pruner: Pruner, retainMs: number, now: () => number, log: Logger): () => void {
-  const look = () => {
+/** Prunes sweeps that ended more than `retainMs` ago, now and every hour. @returns a function that stops it */
+export function startRetention(pruner: Pruner, retainMs: number, now: () => number, log: Logger): () => void {
+  const prune = () => {
     pruner.prune({ olderThanMs: retainMs, keep: 0, dryRun: false }, now()).then(
-      (gone) => {
-        for (const { id, name, trials, bytes } of gone) {
-          log.info({ sweepId: id, name, trials, bytes }, 'a sweep was pruned');
+      (pruned) => {
+        for (const { id, name, trials, bytes } of pruned) {
+          log.info({ sweepId: id, name, trials, bytes }, 'pruned a sweep');
         }
       },
-      (error) => log.error({ err: error }, 'old sweeps could not be pruned'),
+      (error) => log.error({ err: error }, 'could not prune old sweeps'),
     );
   };
-  look();
-  const looking = setInterval(look, LOOK_EVERY_MS);
-  return () => clearInterval(looking);
+  prune();
+  const timer = setInterval(prune, RETENTION_INTERVAL_MS);
+  return () => clearInterval(timer);
 }

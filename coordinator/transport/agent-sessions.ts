@@ -1,5 +1,4 @@
-/** The streams of agents that have said hello. */
-
+/** The Report streams of agents that have sent a hello. */
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import { OverloadedError } from '../../proto/errors.ts';
@@ -16,41 +15,40 @@ import { MAX_UNREAD_ANSWERS } from './limits.ts';
 export type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 /**
- * Which stream speaks for an agent: the one that said hello last. Usually the others are about to be closed; but the
- * hello of a process that is dead may be read after its successor's, and then the successor's stream is the one that
- * stays.
+ * All sessions by agent. The current session of an agent is the one with the newest hello. Usually the others are about
+ * to close; but the hello of a dead process can arrive after that of its successor, whose session is the one that remains.
  */
-export class Sessions {
-  /** Of each agent, the newest last. */
-  readonly #open = new Map<string, Session[]>();
+export class AgentSessions {
+  /** By agent, the newest session last. */
+  readonly #open = new Map<string, AgentSession[]>();
 
-  of(agentId: string): Session | undefined {
+  of(agentId: string): AgentSession | undefined {
     return this.#open.get(agentId)?.at(-1);
   }
 
-  add(session: Session): void {
+  add(session: AgentSession): void {
     const open = this.#open.get(session.agentId);
     if (open === undefined) this.#open.set(session.agentId, [session]);
     else open.push(session);
   }
 
-  /** @returns whether it spoke for its agent */
-  remove(session: Session): boolean {
+  /** @returns whether it was the current session of its agent */
+  remove(session: AgentSession): boolean {
     const open = this.#open.get(session.agentId) ?? [];
-    const spoke = open.at(-1) === session;
+    const wasCurrent = open.at(-1) === session;
     const left = open.filter((other) => other !== session);
     if (left.length === 0) this.#open.delete(session.agentId);
     else this.#open.set(session.agentId, left);
-    return spoke;
+    return wasCurrent;
   }
 }
 
-/** One agent's stream. Acknowledgements that fall due together leave together. */
-export class Session {
+/** The Report stream of one agent. Gathers acknowledgements, and sends them once per turn of the event loop. */
+export class AgentSession {
   readonly hello: Hello;
   readonly call: Stream;
-  /** Attempts of which records have come. */
-  readonly #heardOf = new Set<string>();
+  /** Attempts with records on this stream. */
+  readonly #seen = new Set<string>();
   readonly #acks = new Map<string, { key: AttemptKey; seq: number }>();
 
   constructor(call: Stream, hello: Hello) {
@@ -58,17 +56,17 @@ export class Session {
     this.hello = hello;
   }
 
-  /** Whether nothing of the attempt has come on this stream before; from now on something has. */
-  isFirstOf(key: AttemptKey): boolean {
+  /** Returns whether this is the first record of the attempt on this stream, and remembers the attempt. */
+  isFirstRecordOf(key: AttemptKey): boolean {
     const name = keyText(key);
-    if (this.#heardOf.has(name)) return false;
-    this.#heardOf.add(name);
+    if (this.#seen.has(name)) return false;
+    this.#seen.add(name);
     return true;
   }
 
-  /** Nothing more of the attempt is to come. */
+  /** Forgets an attempt that sends no more records. */
   forget(key: AttemptKey): void {
-    this.#heardOf.delete(keyText(key));
+    this.#seen.delete(keyText(key));
   }
 
   get agentId(): string {
@@ -101,7 +99,7 @@ export class Session {
     if (!this.call.writable) return;
     if (this.call.writableLength < MAX_UNREAD_ANSWERS) this.call.write(response);
     else {
-      const { grpcCode, message } = new OverloadedError(`agent ${this.agentId} does not take its answers`);
+      const { grpcCode, message } = new OverloadedError(`agent ${this.agentId} does not read its answers`);
       this.call.emit('error', { code: grpcCode, details: message });
     }
   }

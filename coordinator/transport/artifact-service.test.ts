@@ -23,7 +23,7 @@ import {
   serve,
 } from '../../test/support/coordinator/serve.ts';
 import { now } from '../app/runtime.ts';
-import { controlOf } from '../app/sweep-control.ts';
+import { sweepControl } from '../app/sweep-control.ts';
 import { onHello } from '../core/agents.ts';
 import { onOpen, onRecord } from '../core/attempts.ts';
 import type { Artifact as KeptArtifact } from '../core/model.ts';
@@ -41,7 +41,7 @@ async function begin(options: ServeOptions = {}): Promise<void> {
   served = await serve(dir, options);
   client = new ArtifactServiceClient(served.address, INSECURE);
   onHello(served.runtime.core, agentHello('a', 'a1', 1), now());
-  await controlOf(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
+  await sweepControl(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
   await expect.poll(() => served.offers.length).toBe(1);
   [key] = served.offers as [AttemptKey];
   const { step } = onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now());
@@ -135,7 +135,7 @@ test('more bytes than announced, a name outside the folder and an unknown agent 
   await expect(put([Buffer.concat([BYTES, BYTES])])).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
   for (const bad of ['../up', '/root', 'a/../../b', '.hidden', 'a//b', '']) {
     await expect(put([BYTES], { artifact: { ...FILE, name: bad } })).rejects.toMatchObject({
-      details: expect.stringContaining('cannot name an artifact'),
+      details: expect.stringContaining('invalid artifact name'),
     });
   }
   expect(await put([BYTES], { agentId: 'b' })).toMatchObject([{ $case: 'refusal' }]);
@@ -161,7 +161,7 @@ test('a stalled upload times out, and resumes after the bytes already received',
 test('a file one byte over the limit is rejected, and the next file is accepted', async () => {
   await expect(put([], { artifact: { ...FILE, size: 2 ** 30 + 1 } })).rejects.toMatchObject({
     code: status.INVALID_ARGUMENT,
-    details: 'artifact folder/file.bin has 1073741825 bytes: expected at most 1073741824',
+    details: 'artifact folder/file.bin too large: 1073741825 bytes (max 1073741824)',
   });
   expect(existsSync(join(dir, 'artifacts'))).toBe(false);
   expect(await put([BYTES])).toContainEqual({ $case: 'stored', stored: true });
@@ -206,7 +206,7 @@ test("an upload with an unreadable message is rejected without an error in the c
   await once(call, 'data');
   call.write(Buffer.of(0x0a, 0x7f));
   expect((await refused)[0]).toMatchObject({ code: status.INVALID_ARGUMENT });
-  const again = () => put([BYTES]).catch(() => 'the first is still on its way');
+  const again = () => put([BYTES]).catch(() => 'the first upload is still open');
   await expect.poll(again).toContainEqual({ $case: 'stored', stored: true });
   expect(lines.filter((line) => JSON.parse(line).level >= 50)).toEqual([]);
 });

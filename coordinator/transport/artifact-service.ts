@@ -1,5 +1,4 @@
-/** Artifacts come in from agents, and go out to whoever asks. */
-
+/** The ArtifactService: agents upload artifacts, and clients list and download them. */
 import { statfs } from 'node:fs/promises';
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
@@ -40,36 +39,36 @@ type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
 export interface ArtifactServiceOptions {
   readonly queries: Queries;
   readonly files: ArtifactFiles;
-  /** Whose attempts may bring files; undefined: nobody's, the store is only read. */
+  /** The attempts that can upload files. Undefined: none, because the store is only read. */
   readonly core: Core | undefined;
   readonly guard: Guard;
   readonly log: Logger;
-  /** How long an artifact's next piece is waited for. */
+  /** The time limit for the next chunk of an upload. */
   readonly stallMs?: number;
 }
 
 export function artifactService(options: ArtifactServiceOptions): ArtifactServiceServer {
   const { queries, log } = options;
-  let coming = 0;
+  let uploads = 0;
   return {
     put: (call) => {
       call.on('error', () => {});
-      if (coming >= MAX_PUTS) {
-        const full = new OverloadedError(`${MAX_PUTS} artifacts are on their way in already: try again`);
+      if (uploads >= MAX_PUTS) {
+        const full = new OverloadedError(`too many concurrent uploads (max ${MAX_PUTS}): retry later`);
         return void call.emit('error', statusOf(full, log));
       }
-      coming += 1;
-      takeFile(call, options)
+      uploads += 1;
+      receiveFile(call, options)
         .then(
           () => call.end(),
           (error) => {
-            // Nobody is left to be told, and an agent that goes is no failure of ours.
-            if (wasBrokenOff(error)) log.debug({ from: call.getPeer() }, 'an artifact was broken off');
+            // The agent has disconnected, which is not an error of the coordinator.
+            if (isPrematureClose(error)) log.debug({ from: call.getPeer() }, 'an upload was interrupted');
             else call.emit('error', statusOf(error, log));
           },
         )
         .finally(() => {
-          coming -= 1;
+          uploads -= 1;
         });
     },
     list: unary(log, (request) => list(queries, request)),
@@ -77,67 +76,66 @@ export function artifactService(options: ArtifactServiceOptions): ArtifactServic
   };
 }
 
-async function takeFile(call: PutCall, options: ArtifactServiceOptions): Promise<void> {
+async function receiveFile(call: PutCall, options: ArtifactServiceOptions): Promise<void> {
   const { queries, files, core, guard, stallMs = STALL_MS } = options;
-  // The end of what comes in must not destroy the stream: the answer still has to go out.
+  // The end of the input must not destroy the stream: the answer is still to be sent.
   const messages = call.iterator({ destroyOnReturn: false }) as AsyncIterator<PutRequest>;
   const next = () => {
-    const late = new StalledError(`nothing came from ${call.getPeer()} for ${stallMs} ms: its artifact is given up`);
+    const late = new StalledError(`no data from ${call.getPeer()} for ${stallMs} ms: the upload timed out`);
     return within(stallMs, late, messages.next());
   };
   const first = (await next()).value as PutRequest | undefined;
   if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a Put must be a header');
   const { key, agentId, artifact } = checked(first.message.header);
   guard.agentOf(call, agentId);
-  if (core === undefined) throw new RefusedError('no coordinator runs here: nothing is taken');
+  if (core === undefined) throw new RefusedError('no coordinator runs on this folder: it accepts no uploads');
   const refusal = rejectionOf(core, agentId, key);
   if (refusal !== undefined) {
     if (isLeasedToAnother(core, agentId, key)) guard.reject('other_attempt', call, refusal.message);
-    return say(call, { $case: 'refusal', refusal });
+    return send(call, { $case: 'refusal', refusal });
   }
-  if (await files.holds(key, artifact)) return say(call, { $case: 'stored', stored: true });
+  if (await files.holds(key, artifact)) return send(call, { $case: 'stored', stored: true });
   if (queries.artifactCount(key) >= MAX_ARTIFACTS) {
-    throw new BadInputError(`an attempt may leave ${MAX_ARTIFACTS} artifacts, and this one has`);
+    throw new BadInputError(`too many artifacts (max ${MAX_ARTIFACTS} per attempt)`);
   }
-  await mustFit(files.dir, artifact.size);
+  await checkSpace(files.dir, artifact.size);
   const incoming = await files.begin(key, artifact);
   try {
-    say(call, { $case: 'offset', offset: incoming.offset });
+    send(call, { $case: 'offset', offset: incoming.offset });
     while (!incoming.whole) {
       const piece = await next();
-      if (piece.done === true) throw new BadInputError(`artifact ${artifact.name} ended early`);
+      if (piece.done === true) throw new BadInputError(`the upload of artifact ${artifact.name} ended early`);
       const { message } = piece.value;
-      if (message?.$case !== 'chunk') throw new BadInputError('after its header a Put carries chunks only');
+      if (message?.$case !== 'chunk') throw new BadInputError('the header of a Put must be followed by chunks only');
       if (!(await incoming.append(message.chunk))) {
-        throw new BadInputError(`artifact ${artifact.name} has more than the ${artifact.size} bytes that it announced`);
+        throw new BadInputError(`artifact ${artifact.name} is larger than the ${artifact.size} bytes in its header`);
       }
     }
-    // Thrown, so that whoever brings it again at once finds it free to come.
-    if (!(await incoming.finish())) throw new DamagedError(`artifact ${artifact.name} arrived damaged`);
-    say(call, { $case: 'stored', stored: true });
+    // The upload is closed before the error is sent, so that an immediate retry is accepted.
+    if (!(await incoming.finish())) throw new DamagedError(`artifact ${artifact.name} was damaged in transit`);
+    send(call, { $case: 'stored', stored: true });
   } finally {
     await incoming.close();
   }
 }
 
-/** Whether it says that the stream has ended before its time. */
-function wasBrokenOff(error: unknown): boolean {
+function isPrematureClose(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
-/** What fills the disk would take the store with it. */
-async function mustFit(dir: string, size: number): Promise<void> {
+/** Keeps space free on the disk for the store. */
+async function checkSpace(dir: string, size: number): Promise<void> {
   const { bavail, bsize } = await statfs(dir);
   if (bavail * bsize - size >= MIN_FREE_BYTES) return;
-  throw new OverloadedError(`the coordinator's disk has no room for ${size} bytes more: try again`);
+  throw new OverloadedError(`the coordinator's disk has no space for ${size} bytes: retry later`);
 }
 
 function checked(header: PutHeader): { key: AttemptKey; agentId: string; artifact: Artifact } {
-  if (header.artifact === undefined) throw new BadInputError('a Put must say which artifact it brings');
+  if (header.artifact === undefined) throw new BadInputError('the header of a Put must describe the artifact');
   return { key: keyOf(header.key), agentId: header.agentId, artifact: artifactOf(header.artifact) };
 }
 
-function say(call: PutCall, message: PutResponse['message']): void {
+function send(call: PutCall, message: PutResponse['message']): void {
   call.write({ message });
 }
 
@@ -157,7 +155,7 @@ async function* read(
   request: ReadRequest,
   call: ReadCall,
 ): AsyncGenerator<ReadResponse> {
-  if (request.trial === '') throw new BadInputError('an artifact is read by its trial');
+  if (request.trial === '') throw new BadInputError('a Read must name the trial');
   const { sweepId, trialId } = find(queries, request.sweep, request.trial);
   const agentId = guard.agentOf(call);
   const holder = core?.sweeps.get(sweepId)?.trials.get(trialId)?.lease?.agentId;
@@ -167,7 +165,7 @@ async function* read(
   const artifact = queries.artifact(sweepId, trialId, request.attempt, request.name);
   const key = { sweepId, trialId, attempt: artifact.attempt };
   if (!files.has(key, artifact.name)) {
-    throw new NotFoundError(`the file of artifact ${artifact.name} of trial ${trialId} is gone from the folder`);
+    throw new NotFoundError(`the file of artifact ${artifact.name} of trial ${trialId} is missing`);
   }
   yield { message: { $case: 'artifact', artifact } };
   for await (const chunk of files.read(key, artifact.name, request.offset)) {

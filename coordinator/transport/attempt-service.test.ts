@@ -13,8 +13,8 @@ import {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { INSECURE, newFolder, noopSweep, type Served, serve } from '../../test/support/coordinator/serve.ts';
-import { agentControlOf } from '../app/agent-control.ts';
-import { controlOf } from '../app/sweep-control.ts';
+import { agentControl } from '../app/agent-control.ts';
+import { sweepControl } from '../app/sweep-control.ts';
 import { onHeartbeat } from '../core/agents.ts';
 import { MAX_CLAIMS } from './attempt-service.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
@@ -93,7 +93,7 @@ const SUCCEEDED: RecordMessage['body'] = {
 
 /** Submits a sweep, says hello, and waits until its trials are offered. */
 async function offered(trials: number): Promise<{ stream: Stream; keys: AttemptKey[] }> {
-  await controlOf(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(trials), requestId: 'r' });
+  await sweepControl(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(trials), requestId: 'r' });
   const stream = new Stream().hello();
   expect((await stream.next())?.$case).toBe('welcome');
   await expect.poll(() => served.offers.length).toBe(trials);
@@ -118,7 +118,7 @@ describe('a stream', () => {
   });
 
   test('sends a drain immediately, and with every welcome until the drain ends', async () => {
-    const control = agentControlOf(served.runtime);
+    const control = agentControl(served.runtime);
     const stream = new Stream().hello();
     await stream.next();
     expect(await control.drain('a', 90_000, 'new driver')).toMatchObject({ drainReason: 'new driver' });
@@ -135,8 +135,8 @@ describe('a stream', () => {
   test('a drain of an unknown agent is rejected with a list of the known agents', async () => {
     await new Stream().hello().next();
     await new Stream().hello({ agentId: 'ab', incarnation: 'ab1' }).next();
-    const control = agentControlOf(served.runtime);
-    await expect(control.drain('b', 0, '')).rejects.toThrow(/no agent "b": known are a, ab/);
+    const control = agentControl(served.runtime);
+    await expect(control.drain('b', 0, '')).rejects.toThrow(/no agent "b"; known agents: a, ab/);
     await expect(control.drain('', 0, '')).rejects.toThrow(/no agent ""/);
     expect(await control.drain('a', 0, '')).toMatchObject({ id: 'a' });
   });
@@ -158,14 +158,14 @@ describe('a stream', () => {
   });
 
   test.each([
-    ['another protocol', { protocol: PROTOCOL + 1 }, /protocol 4, this coordinator 3/],
-    ['a name that is no name', { agentId: 'a.b' }, /"a\.b" cannot name an agent/],
+    ['another protocol', { protocol: PROTOCOL + 1 }, /protocol 4, but this coordinator uses 3/],
+    ['an invalid id', { agentId: 'a.b' }, /invalid agent id "a\.b"/],
     ['no slots', { slots: 0 }, /slots/],
-    ['a host of a thousand characters', { host: 'h'.repeat(1_000) }, /says too much/],
-    ['a GPU of a thousand characters', { gpus: ['g'.repeat(1_000)] }, /says too much/],
-    ['a thousand GPUs', { gpus: Array(1_000).fill('g') }, /says too much/],
+    ['a host of a thousand characters', { host: 'h'.repeat(1_000) }, /hello message of agent a too large/],
+    ['a GPU of a thousand characters', { gpus: ['g'.repeat(1_000)] }, /hello message of agent a too large/],
+    ['a thousand GPUs', { gpus: Array(1_000).fill('g') }, /hello message of agent a too large/],
     ['absurdly many slots', { slots: 4_000_000_000 }, /slots/],
-    ['slots that it says nothing of', { slotFacts: [] }, /says it has 2 slots, and tells of 0/],
+    ['slots without a description', { slotFacts: [] }, /has 2 slots, but describes 0/],
     ['a label that is none', { labels: { '-': 'a' } }, /"-" cannot name a label/],
     ['no incarnation', { incarnation: '' }, /incarnation/],
   ])('with %s is refused by name, and the agent is not known', async (_, more, message) => {
@@ -297,7 +297,7 @@ describe('records', () => {
 
   test('are rejected as soon as their sweep is killed', async () => {
     const { stream, key } = await granted();
-    await controlOf(served.runtime).act(key.sweepId, 'SWEEP_ACTION_KILL', 'wrong data', 0);
+    await sweepControl(served.runtime).act(key.sweepId, 'SWEEP_ACTION_KILL', 'wrong data', 0);
     expect(await stream.next()).toMatchObject({ refused: { key, message: 'wrong data' } });
   });
 

@@ -1,5 +1,4 @@
-/** The agents' side: leases are opened, and one stream an agent carries records up, acknowledgements and orders down. */
-
+/** The AttemptService: opens leases, and exchanges records, acknowledgements and commands on one stream per agent. */
 import type { ServerUnaryCall } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
@@ -37,14 +36,14 @@ import { remainingGraceMs } from '../core/drain.ts';
 import type { Checkpoint, SweepPolicy } from '../core/model.ts';
 import { type Answered, combine, type Refusal } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
-import { Session, Sessions, type Stream } from './agent-sessions.ts';
+import { AgentSession, AgentSessions, type Stream } from './agent-sessions.ts';
 import { statusOf, unary } from './handlers.ts';
 import { MAX_GPUS, MAX_LABEL, MAX_TRAINERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
 import { keyOf, recordOf } from './records.ts';
 
-/** Claims that one Open may carry. */
+/** Claims per Open. */
 export const MAX_CLAIMS = 1_000;
-/** Slots that one agent may have. */
+/** Slots per agent. */
 const MAX_SLOTS = 4_096;
 
 type OpenCall = ServerUnaryCall<OpenRequest, OpenResponse>;
@@ -61,7 +60,7 @@ export interface AttemptServiceOptions {
 
 export class AttemptService {
   readonly #options: AttemptServiceOptions;
-  readonly #sessions = new Sessions();
+  readonly #sessions = new AgentSessions();
 
   constructor(options: AttemptServiceOptions) {
     this.#options = options;
@@ -75,13 +74,13 @@ export class AttemptService {
     };
   }
 
-  /** Tells an agent that an attempt is none of its business any more. Without a session it learns it by its records. */
+  /** Notifies an agent that it lost an attempt. An agent without a session is notified when it sends a record. */
   revoke(agentId: string, key: AttemptKey, refusal: Refusal): void {
     this.#sessions.of(agentId)?.refuse(key, refusal);
   }
 
-  /** Tells an agent that it is drained, or is not any more. Without a session it learns it by its next hello. */
-  tellOfDrain(agentId: string): void {
+  /** Notifies an agent that it is drained or undrained. An agent without a session is notified when it connects. */
+  sendDrain(agentId: string): void {
     const drain = this.#drainOf(agentId);
     this.#sessions.of(agentId)?.command(drain ? { $case: 'drain', drain } : { $case: 'undrain', undrain: {} });
   }
@@ -95,10 +94,10 @@ export class AttemptService {
     const { runtime, guard } = this.#options;
     guard.agentOf(call, request.agentId);
     if (request.claims.length > MAX_CLAIMS) {
-      throw new BadInputError(`an Open may carry ${MAX_CLAIMS} claims, this one has ${request.claims.length}`);
+      throw new BadInputError(`too many claims: ${request.claims.length} (max ${MAX_CLAIMS})`);
     }
     const { agentId, incarnation } = request;
-    // All are checked before the first is granted: what a decision changes must be settled.
+    // Every claim is checked before the first decision: the changes of a decision must be settled.
     const claims = request.claims.map(({ key, slot, pack }) => {
       return { key: keyOf(key), agentId, incarnation, slot, ...(pack > 0 ? { pack: Math.min(pack, MAX_PACK) } : {}) };
     });
@@ -122,7 +121,10 @@ export class AttemptService {
         ? checkpoint
         : undefined;
     if (checkpoint !== undefined && whole === undefined) {
-      log.warn({ ...key, name: checkpoint.name }, "a checkpoint's file is gone: the attempt begins at the beginning");
+      log.warn(
+        { ...key, name: checkpoint.name },
+        'the file of a checkpoint is missing: the attempt starts from the beginning',
+      );
     }
     return {
       ...runtime.queries.assignment(key.sweepId, key.trialId),
@@ -135,30 +137,30 @@ export class AttemptService {
 
   #report(call: Stream): void {
     const { log } = this.#options;
-    let session: Session | undefined;
+    let session: AgentSession | undefined;
     let unsettled = 0;
-    let over = false;
-    const take = async (session: Session, record: RecordMessage) => {
+    let failed = false;
+    const take = async (session: AgentSession, record: RecordMessage) => {
       if (++unsettled >= MAX_UNSETTLED_RECORDS) call.pause();
       await this.#record(session, record);
       if (--unsettled < MAX_UNSETTLED_RECORDS / 2 && call.isPaused()) call.resume();
     };
     const fail = (error: unknown) => call.emit('error', statusOf(error, log));
     call.on('data', (request: ReportRequest) => {
-      // What is behind something that was refused comes again, or is not wanted.
-      if (over) return;
+      // Messages after a rejected one are sent again, or are obsolete.
+      if (failed) return;
       try {
         const message = request.message;
         if (message?.$case === 'hello') session = this.#hello(call, message.hello, session);
-        else if (session === undefined) throw new BadInputError('the first message of a Report must be a hello');
+        else if (session === undefined) throw new BadInputError('the first message of a Report stream must be a hello');
         else if (message?.$case === 'record') take(session, message.record).catch(fail);
-        else throw new BadInputError('a Report carries hellos and records only');
+        else throw new BadInputError('a Report stream can contain only hellos and records');
       } catch (error) {
         fail(error);
       }
     });
     call.on('error', () => {
-      over = true;
+      failed = true;
     });
     call.on('end', () => call.end());
     call.on('close', () => {
@@ -166,15 +168,15 @@ export class AttemptService {
     });
   }
 
-  #ended(session: Session): void {
+  #ended(session: AgentSession): void {
     const { runtime, log } = this.#options;
     const { agentId, hello } = session;
     if (this.#sessions.remove(session)) {
-      log.info({ agentId }, "an agent's stream ended");
+      log.info({ agentId }, 'the stream of an agent ended');
       const successor = this.#sessions.of(agentId);
       if (successor !== undefined && successor.hello.incarnation !== hello.incarnation) {
         this.#meet(successor.hello);
-        this.tellOfDrain(agentId);
+        this.sendDrain(agentId);
       }
     }
     runtime.reschedule();
@@ -185,17 +187,17 @@ export class AttemptService {
     onHello(runtime.core, { ...hello, id: hello.agentId, pack: Math.max(1, hello.pack) }, runtime.now());
   }
 
-  /** @param before what the stream said before */
-  #hello(call: Stream, hello: Hello, before: Session | undefined): Session {
+  /** @param before the session of an earlier hello on the same stream */
+  #hello(call: Stream, hello: Hello, before: AgentSession | undefined): AgentSession {
     const { runtime, cluster, guard, heartbeatMs, log } = this.#options;
     check(hello);
     guard.agentOf(call, hello.agentId);
-    const session = new Session(call, hello);
+    const session = new AgentSession(call, hello);
     if (before !== undefined) this.#sessions.remove(before);
     this.#sessions.add(session);
     this.#meet(hello);
     const { agentId, host, slots, backend, incarnation } = hello;
-    log.info({ agentId, host, slots, backend, incarnation }, 'an agent said hello');
+    log.info({ agentId, host, slots, backend, incarnation }, 'an agent connected');
     const pools = [...(runtime.core.agents.get(agentId)?.pools ?? [])];
     call.write({
       message: {
@@ -207,30 +209,30 @@ export class AttemptService {
     return session;
   }
 
-  /** Takes a record, or says why not; of an attempt whose earlier records nobody has any more, that ends it. */
-  #take(session: Session, record: AttemptRecord): Answered<RecordAnswer> {
+  /** Decides on a record. Ends the attempt if its earlier records are lost. */
+  #decide(session: AgentSession, record: AttemptRecord): Answered<RecordAnswer> {
     const { runtime, log } = this.#options;
-    const first = session.isFirstOf(record.key);
+    const first = session.isFirstRecordOf(record.key);
     const received = onRecord(runtime.core, { agentId: session.agentId, record }, runtime.now());
     const { answer } = received;
     if (record.kind === 'ended' || answer.result === 'rejected') session.forget(record.key);
-    // A stream begins with the oldest record that its agent has.
+    // A stream begins with the oldest record of its agent, so the missing ones cannot arrive later.
     if (answer.result !== 'gap' || !first) return received;
-    log.warn({ ...record.key, expected: answer.expected, got: record.seq }, 'records of an attempt are gone');
+    log.warn({ ...record.key, expected: answer.expected, got: record.seq }, 'records of an attempt are lost');
     return onRecordsMissing(runtime.core, { firstAvailable: record, expected: answer.expected }, runtime.now());
   }
 
-  async #record(session: Session, message: RecordMessage): Promise<void> {
+  async #record(session: AgentSession, message: RecordMessage): Promise<void> {
     const { runtime, metrics, guard } = this.#options;
     const record = recordOf(message);
     if (record.kind === 'artifact' && !this.#options.files.has(record.key, record.artifact.name)) {
-      // Its attempt may have been superseded, and its files removed: then that is said below.
+      // A superseded attempt, whose files may have been removed, is rejected below.
       if (rejectionOf(runtime.core, session.agentId, record.key) === undefined) {
-        return session.end(`the file of artifact ${record.artifact.name} has not been brought`);
+        return session.end(`the file of artifact ${record.artifact.name} has not been uploaded`);
       }
     }
-    const { step, answer } = this.#take(session, record);
-    // Every answer waits for the disk: a refusal too may rest on a change that is not durable yet.
+    const { step, answer } = this.#decide(session, record);
+    // Rejections wait for the disk too: they can depend on a change that is not durable yet.
     await runtime.settle(step);
     switch (answer.result) {
       case 'accepted':
@@ -258,35 +260,35 @@ function check(hello: Hello): void {
   if (protocol !== PROTOCOL) {
     const older = protocol < PROTOCOL ? 'agent' : 'coordinator';
     throw new BadInputError(
-      `agent ${agentId} (trawl ${hello.version}) speaks protocol ${protocol}, this coordinator ${PROTOCOL}: ` +
+      `agent ${agentId} (trawl ${hello.version}) uses protocol ${protocol}, but this coordinator uses ${PROTOCOL}: ` +
         `upgrade the ${older}`,
     );
   }
   if (!AGENT_ID.test(agentId)) {
-    throw new BadInputError(`${JSON.stringify(agentId)} cannot name an agent: expected ${AGENT_ID}`);
+    throw new BadInputError(`invalid agent id ${JSON.stringify(agentId)}: expected ${AGENT_ID}`);
   }
-  const said = [incarnation, hello.version, hello.host, hello.backend, metrics, ...hello.gpus];
-  if (hello.gpus.length > MAX_GPUS || said.some((text) => text.length > MAX_LABEL)) {
+  const texts = [incarnation, hello.version, hello.host, hello.backend, metrics, ...hello.gpus];
+  if (hello.gpus.length > MAX_GPUS || texts.some((text) => text.length > MAX_LABEL)) {
     throw new BadInputError(
-      `agent ${agentId} says too much of itself: expected at most ${MAX_GPUS} GPUs, and ${MAX_LABEL} characters each`,
+      `hello message of agent ${agentId} too large: expected at most ${MAX_GPUS} GPUs, and ${MAX_LABEL} characters per text`,
     );
   }
   if (metrics !== '') parseAddress(metrics, `the metrics address of agent ${agentId}`);
-  if (incarnation === '') throw new BadInputError(`agent ${agentId} must name its incarnation`);
+  if (incarnation === '') throw new BadInputError(`the hello of agent ${agentId} has no incarnation`);
   if (slots < 1 || slots > MAX_SLOTS) {
-    throw new BadInputError(`agent ${agentId} says it has ${slots} slots: expected 1 to ${MAX_SLOTS}`);
+    throw new BadInputError(`agent ${agentId} has ${slots} slots: expected 1 to ${MAX_SLOTS}`);
   }
   if (slotFacts.length !== slots) {
-    throw new BadInputError(`agent ${agentId} says it has ${slots} slots, and tells of ${slotFacts.length}`);
+    throw new BadInputError(`agent ${agentId} has ${slots} slots, but describes ${slotFacts.length}`);
   }
   if (trainers.length > MAX_TRAINERS || trainers.some((name) => name.length > MAX_LABEL)) {
     throw new BadInputError(
-      `agent ${agentId} names ${trainers.length} trainers: expected at most ${MAX_TRAINERS}, of ${MAX_LABEL} characters each`,
+      `agent ${agentId} lists ${trainers.length} trainers: expected at most ${MAX_TRAINERS}, of ${MAX_LABEL} characters each`,
     );
   }
   const problem = labelProblem(labels);
   if (problem !== undefined) throw new BadInputError(`agent ${agentId}: ${problem}`);
   if (pack > MAX_PACK) {
-    throw new BadInputError(`agent ${agentId} says a slot holds a pack of ${pack}: expected at most ${MAX_PACK}`);
+    throw new BadInputError(`agent ${agentId} has a pack size of ${pack}: expected at most ${MAX_PACK}`);
   }
 }

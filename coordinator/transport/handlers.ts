@@ -1,4 +1,4 @@
-/** Between gRPC's callbacks and plain functions: a thrown error becomes a status, whoever made it. */
+/** Adapts functions and async generators to gRPC handlers. A thrown error becomes a status. */
 import {
   type handleUnaryCall,
   type ServerUnaryCall,
@@ -11,13 +11,13 @@ import { untilDrained, within } from '../../lib/net/within.ts';
 import { isDiskFull, OverloadedError, StalledError, TrawlError } from '../../proto/errors.ts';
 import { STALL_MS } from './limits.ts';
 
-/** A status for a client; what is nobody's fault but ours is logged, and not told. */
+/** Converts an error to a status. Unexpected errors are logged, and their details are not sent to the client. */
 export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
   if (error instanceof OverloadedError || error instanceof StalledError) log.warn(error.message);
   if (error instanceof TrawlError) return { code: error.grpcCode, details: error.message };
   log.error({ err: error }, 'a call failed');
   if (isDiskFull(error)) return { code: status.RESOURCE_EXHAUSTED, details: "the coordinator's disk is full" };
-  return { code: status.INTERNAL, details: 'the coordinator failed to answer: its log says why' };
+  return { code: status.INTERNAL, details: 'internal error of the coordinator; see its log' };
 }
 
 export function unary<Request, Response>(
@@ -33,8 +33,8 @@ export function unary<Request, Response>(
 }
 
 /**
- * A stream of responses from an async generator, at the pace that the client reads. A client that takes nothing for
- * `stallMs` is given up, and the generator with it.
+ * Streams the responses of an async generator at the pace at which the client reads. The call ends with an error, and
+ * the generator returns, when the client reads nothing for `stallMs`.
  */
 export function streamed<Request, Response>(
   log: Logger,
@@ -54,7 +54,7 @@ export function streamed<Request, Response>(
       for await (const response of produce(call.request, gone.signal, call)) {
         if (gone.signal.aborted) return;
         if (call.write(response)) continue;
-        const stalled = new OverloadedError(`nothing was read from ${call.getPath()} for ${stallMs} ms: it is ended`);
+        const stalled = new OverloadedError(`the client read nothing from ${call.getPath()} for ${stallMs} ms`);
         await within(stallMs, stalled, untilDrained(call, gone.signal));
       }
       call.end();

@@ -1,4 +1,4 @@
-/** Attempts' messages, checked at the border. */
+/** Validates the messages of agents, and converts them to the core's types. */
 
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { BadInputError } from '../../proto/errors.ts';
@@ -15,41 +15,39 @@ import type { AttemptRecord } from '../core/attempts.ts';
 import type { Artifact, AttemptEnd } from '../core/model.ts';
 import { MAX_NAME } from './limits.ts';
 
-/** Characters of one piece of log text. */
+/** Characters per log record. */
 const MAX_LOG_CHARACTERS = 256 * 1024;
-/** Characters kept of a failure's message. */
+/** Characters of a failure's message; the rest is cut. */
 const MAX_FAILURE_CHARACTERS = 4_000;
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** @throws {BadInputError} for what cannot name an attempt: its ids become paths and subjects */
+/** @throws {BadInputError} when the key is missing or invalid: its ids are used in paths and NATS subjects */
 export function keyOf(key: KeyMessage | undefined): AttemptKey {
-  if (key === undefined || !namesAttempt(key)) throw new BadInputError('a message about an attempt must name it');
+  if (key === undefined || !namesAttempt(key)) throw new BadInputError('missing or invalid attempt key');
   return key;
 }
 
-/** @throws {BadInputError} for what no agent of this version sends */
+/** @throws {BadInputError} when the record is invalid or exceeds a limit */
 export function recordOf(message: RecordMessage): AttemptRecord {
   const key = keyOf(message.key);
   const { seq, body } = message;
   const at = message.atMs;
-  if (seq < 1) throw new BadInputError('records are numbered from 1');
+  if (seq < 1) throw new BadInputError('invalid sequence number 0: records are numbered from 1');
   switch (body?.$case) {
     case 'epoch': {
       const { epoch, metrics } = body.epoch;
       if (Object.keys(metrics).length > MAX_METRICS) {
-        throw new BadInputError(
-          `a report may carry ${MAX_METRICS} metrics, this one has ${Object.keys(metrics).length}`,
-        );
+        throw new BadInputError(`too many metrics in a report: ${Object.keys(metrics).length} (max ${MAX_METRICS})`);
       }
       if (Object.keys(metrics).some((name) => name.length > MAX_NAME)) {
-        throw new BadInputError(`a metric's name may have ${MAX_NAME} characters`);
+        throw new BadInputError(`metric name too long (max ${MAX_NAME} characters)`);
       }
       return { kind: 'report', key, seq, at, epoch, metrics };
     }
     case 'log':
       if (body.log.text.length > MAX_LOG_CHARACTERS) {
-        throw new BadInputError(`a piece of log may have ${MAX_LOG_CHARACTERS} characters`);
+        throw new BadInputError(`log record too long (max ${MAX_LOG_CHARACTERS} characters)`);
       }
       return { kind: 'log', key, seq, at, text: body.log.text };
     case 'artifact':
@@ -57,27 +55,27 @@ export function recordOf(message: RecordMessage): AttemptRecord {
     case 'ended':
       return { kind: 'ended', key, seq, at, end: endOf(body.ended) };
     default:
-      throw new BadInputError('a record must carry a report, log text or an end');
+      throw new BadInputError('a record must contain a report, log text, an artifact or an end');
   }
 }
 
-/** @throws {BadInputError} for a name that is no path below a folder, a size or a sum that cannot be */
+/** @throws {BadInputError} when the name, size, checksum or kind is invalid */
 export function artifactOf({ name, kind, epoch, size, sha256 }: ArtifactMessage): Artifact {
   const wrong = artifactNameProblem(name);
-  if (wrong !== undefined) throw new BadInputError(`${JSON.stringify(name)} cannot name an artifact: ${wrong}`);
+  if (wrong !== undefined) throw new BadInputError(`invalid artifact name ${JSON.stringify(name)}: ${wrong}`);
   if (size > MAX_ARTIFACT_BYTES) {
-    throw new BadInputError(`artifact ${name} has ${size} bytes: expected at most ${MAX_ARTIFACT_BYTES}`);
+    throw new BadInputError(`artifact ${name} too large: ${size} bytes (max ${MAX_ARTIFACT_BYTES})`);
   }
-  if (!SHA256.test(sha256)) throw new BadInputError(`artifact ${name} must carry its SHA-256`);
+  if (!SHA256.test(sha256)) throw new BadInputError(`artifact ${name} has no valid SHA-256`);
   if (kind === 'UNRECOGNIZED' || kind === 'ARTIFACT_KIND_UNSPECIFIED') {
-    throw new BadInputError(`artifact ${name} must say what it is`);
+    throw new BadInputError(`artifact ${name} has no kind`);
   }
   return { name, kind: artifactKind.of(kind), epoch, size, sha256 };
 }
 
 function endOf(ended: Ended): AttemptEnd {
   if (ended.outcome === 'UNRECOGNIZED' || ended.outcome === 'ATTEMPT_OUTCOME_UNSPECIFIED') {
-    throw new BadInputError('an end must say its outcome');
+    throw new BadInputError('an end must have an outcome');
   }
   const outcome = attemptOutcome.of(ended.outcome);
   if (outcome !== 'failed') return { outcome };

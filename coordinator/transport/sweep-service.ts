@@ -1,4 +1,4 @@
-/** People's side: sweeps are submitted, steered, listed and watched. */
+/** The SweepService: submits, steers, lists and watches sweeps. */
 import type { Logger } from 'pino';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { goalOf, rankTrials } from '../../lib/domain/ranking.ts';
@@ -27,13 +27,13 @@ import { explainTrial } from './explain.ts';
 import { streamed, unary } from './handlers.ts';
 import { TRIALS_PER_MESSAGE, type WatchSource, watchSweep } from './watch.ts';
 
-/** How often a followed log is looked at again. */
+/** How often a followed log is read again. */
 const LOG_POLL_MS = 250;
 
-/** The part that changes sweeps. A coordinator has it; a store that is only read does not. */
+/** Changes to sweeps. Rejected when the store is served without a coordinator. */
 export interface SweepControl {
   submit(request: SubmitRequest): Promise<string>;
-  /** @param priority of SWEEP_ACTION_PRIORITIZE */
+  /** @param priority used by SWEEP_ACTION_PRIORITIZE */
   act(sweepId: string, action: SweepAction, reason: string, priority: number): Promise<void>;
   retry(request: RetryTrialsRequest): Promise<Retried>;
 }
@@ -163,13 +163,13 @@ async function* readLog(
   const { sweepId, trialId } = queries.findTrial(within, request.trial);
   const attempts = queries.attempts(sweepId, trialId);
   const number = request.attempt || (attempts.at(-1)?.number ?? 0);
-  if (number === 0) throw new NotFoundError(`trial ${trialId} has not been attempted yet: it has no log`);
+  if (number === 0) throw new NotFoundError(`trial ${trialId} has no log: it has not run yet`);
   if (!attempts.some((attempt) => attempt.number === number)) {
     throw new NotFoundError(`trial ${trialId} has attempts 1 to ${attempts.length}, not ${number}`);
   }
   let seq = 0;
   while (!signal.aborted) {
-    // Whether the attempt has ended is asked first: what it said until then is read after.
+    // Checked before the log is read, so that the last records before the end are not missed.
     const ended = queries.attempts(sweepId, trialId).find((attempt) => attempt.number === number)?.endedAtMs !== 0;
     for (let rows = queries.log(sweepId, trialId, number, seq); rows.length > 0; ) {
       for (const row of rows) {

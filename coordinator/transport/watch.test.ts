@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { OverloadedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { newFolder, noopSweep, type Served, serve } from '../../test/support/coordinator/serve.ts';
-import { controlOf } from '../app/sweep-control.ts';
+import { sweepControl } from '../app/sweep-control.ts';
 import type { Change } from '../core/step.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 import { TRIALS_PER_MESSAGE, watchSweep } from './watch.ts';
@@ -14,7 +14,7 @@ let served: Served;
 let sweepId: string;
 beforeEach(async () => {
   served = await serve(newFolder());
-  sweepId = await controlOf(served.runtime).submit({ fileName: 's', text: noopSweep(TRIALS), requestId: 'r' });
+  sweepId = await sweepControl(served.runtime).submit({ fileName: 's', text: noopSweep(TRIALS), requestId: 'r' });
 });
 afterEach(() => served.stop());
 
@@ -52,7 +52,7 @@ class Watcher {
   }
 }
 
-const kill = () => controlOf(served.runtime).act(sweepId, 'SWEEP_ACTION_KILL', 'enough', 0);
+const kill = () => sweepControl(served.runtime).act(sweepId, 'SWEEP_ACTION_KILL', 'enough', 0);
 const stored = () => new Map(served.runtime.queries.trials(sweepId).map(({ id, state }) => [id, state as string]));
 const storedEvents = (since: number) => served.runtime.queries.eventsAfter(sweepId, since, 100_000).map((e) => e.seq);
 
@@ -89,7 +89,7 @@ test('reconnects during the catch-up neither lose nor repeat an event', async ()
 test('an event during the catch-up is sent once', async () => {
   const watcher = await new Watcher().watch(3);
   const left = watcher.since;
-  const control = controlOf(served.runtime);
+  const control = sweepControl(served.runtime);
   await control.act(sweepId, 'SWEEP_ACTION_PAUSE', 'a', 0);
   for await (const response of watchSweep(source(), sweepId, watcher.since, new AbortController().signal)) {
     watcher.take(response);
@@ -108,7 +108,7 @@ test('a watcher that is ahead of the store receives a snapshot', async () => {
 
 test('a watcher that falls too far behind is closed, and continues from its last event when it reconnects', async () => {
   const { runtime } = served;
-  const small = await controlOf(runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'small' });
+  const small = await sweepControl(runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'small' });
   const [trial] = runtime.queries.trials(small);
   const key = { sweepId: small, trialId: trial?.id ?? '', attempt: 1 };
   const watch = (since: number) => watchSweep(source(), small, since, new AbortController().signal);

@@ -1,4 +1,4 @@
-/** Who watches a sweep gets one snapshot, or what a break kept from them, then what the commits change. */
+/** Watches a sweep: one snapshot, or the changes missed since the last event, then the changes of each commit. */
 import { OverloadedError } from '../../proto/errors.ts';
 import type { WatchDelta, WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
@@ -8,11 +8,11 @@ import type { Commit } from '../store/journal.ts';
 import type { Queries } from '../store/queries.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 
-/** The least time between two deltas: changes in between share one. */
+/** The minimum time between two deltas. Changes in between share a delta. */
 const WATCH_INTERVAL_MS = 100;
-/** Trials in one message, so that a message of a large sweep stays under gRPC's limit. */
+/** Trials per message, so that messages of large sweeps stay below the limit of gRPC. */
 export const TRIALS_PER_MESSAGE = 1_000;
-/** Events in one message of those that a watcher missed. */
+/** Missed events per message. */
 const EVENTS_PER_MESSAGE = 1_000;
 
 export interface WatchSource {
@@ -22,9 +22,9 @@ export interface WatchSource {
 }
 
 /**
- * Ends when the sweep has, or when the signal says that nobody listens any more.
- * @param since the newest event that the watcher knows all about; 0: nothing; -1: nothing, and it wants every event
- * @throws {OverloadedError} to a watcher that falls behind: a new watch goes on where it was
+ * Returns when the sweep has ended, or the signal is aborted.
+ * @param since the last event that the watcher has; 0: none, begin with a snapshot; -1: begin with the first event
+ * @throws {OverloadedError} when the watcher falls behind; a new watch continues from its last event
  */
 export async function* watchSweep(
   source: WatchSource,
@@ -32,51 +32,51 @@ export async function* watchSweep(
   since: number,
   signal: AbortSignal,
 ): AsyncGenerator<WatchResponse> {
-  const pending = new Changed();
-  const unsubscribe = source.onCommit((commit) => pending.take(commit, sweepId));
+  const pending = new PendingChanges();
+  const unsubscribe = source.onCommit((commit) => pending.add(commit, sweepId));
   try {
     const { queries } = source;
-    let told: number;
+    let sentUpTo: number;
     let lastAgents = '';
     if (since !== 0 && since <= queries.lastEvent()) {
-      told = yield* missed(queries, sweepId, Math.max(0, since));
+      sentUpTo = yield* catchUp(queries, sweepId, Math.max(0, since));
     } else {
       const agents = source.agents();
       lastAgents = JSON.stringify(agents);
-      told = queries.lastEvent();
-      yield* snapshotOf(queries.sweep(sweepId), queries.trials(sweepId), agents, told);
+      sentUpTo = queries.lastEvent();
+      yield* snapshotOf(queries.sweep(sweepId), queries.trials(sweepId), agents, sentUpTo);
     }
     while (!isEnded(sweepState.of(queries.sweep(sweepId).state)) || pending.any) {
       await pending.wait(WATCH_INTERVAL_MS, signal);
       if (signal.aborted) return;
-      const { trialIds, events } = pending.drain(told);
+      const { trialIds, events } = pending.drain(sentUpTo);
       const changed = [...trialIds].map((id) => queries.trial(sweepId, id));
       const nowAgents = source.agents();
       const agentsText = JSON.stringify(nowAgents);
       const agentsChanged = agentsText !== lastAgents;
       lastAgents = agentsText;
       if (changed.length === 0 && events.length === 0 && !agentsChanged) continue;
-      told = events.at(-1)?.seq ?? told;
+      sentUpTo = events.at(-1)?.seq ?? sentUpTo;
       const agents = agentsChanged ? nowAgents : [];
-      yield* deltaOf({ sweep: queries.sweep(sweepId), trials: changed, events, agents, eventSeq: told });
+      yield* deltaOf({ sweep: queries.sweep(sweepId), trials: changed, events, agents, eventSeq: sentUpTo });
     }
   } finally {
     unsubscribe();
   }
 }
 
-/** Every event after `since`, with the rows that they changed; at least one delta. Returns the newest event told. */
-async function* missed(queries: Queries, sweepId: string, since: number): AsyncGenerator<WatchResponse, number> {
-  let told = since;
+/** Sends every event after `since` with the rows that it changed, in at least one delta. @returns the last event sent */
+async function* catchUp(queries: Queries, sweepId: string, since: number): AsyncGenerator<WatchResponse, number> {
+  let sentUpTo = since;
   for (;;) {
     const newest = queries.lastEvent();
-    const events = queries.eventsAfter(sweepId, told, EVENTS_PER_MESSAGE);
+    const events = queries.eventsAfter(sweepId, sentUpTo, EVENTS_PER_MESSAGE);
     const trialIds = new Set(events.flatMap(({ trialId }) => (trialId === '' ? [] : trialId)));
     const trials = [...trialIds].map((id) => queries.trial(sweepId, id));
     const all = events.length < EVENTS_PER_MESSAGE;
-    told = all ? newest : (events.at(-1)?.seq ?? newest);
-    yield* deltaOf({ sweep: queries.sweep(sweepId), trials, events, agents: [], eventSeq: told });
-    if (all) return told;
+    sentUpTo = all ? newest : (events.at(-1)?.seq ?? newest);
+    yield* deltaOf({ sweep: queries.sweep(sweepId), trials, events, agents: [], eventSeq: sentUpTo });
+    if (all) return sentUpTo;
   }
 }
 
@@ -84,17 +84,17 @@ function* snapshotOf(sweep: Sweep, trials: Trial[], agents: Agent[], eventSeq: n
   const [first = [], ...others] = batches(trials);
   const more = others.length > 0;
   yield { update: { $case: 'snapshot', snapshot: { sweep, trials: first, agents, eventSeq, more } } };
-  yield* further(others, eventSeq);
+  yield* remaining(others, eventSeq);
 }
 
 function* deltaOf(delta: Omit<WatchDelta, 'more'>): Generator<WatchResponse> {
   const [first = [], ...others] = batches(delta.trials);
   yield { update: { $case: 'delta', delta: { ...delta, trials: first, more: others.length > 0 } } };
-  yield* further(others, delta.eventSeq);
+  yield* remaining(others, delta.eventSeq);
 }
 
-/** The trials that the first message had no room for. */
-function* further(others: readonly Trial[][], eventSeq: number): Generator<WatchResponse> {
+/** The trials that exceed the first message. */
+function* remaining(others: readonly Trial[][], eventSeq: number): Generator<WatchResponse> {
   for (const [at, trials] of others.entries()) {
     const more = at + 1 < others.length;
     yield { update: { $case: 'delta', delta: { sweep: undefined, trials, events: [], agents: [], eventSeq, more } } };
@@ -107,8 +107,8 @@ function batches(trials: readonly Trial[]): Trial[][] {
   );
 }
 
-/** What changed since the last delta. */
-class Changed {
+/** The changes since the last delta. */
+class PendingChanges {
   #trialIds = new Set<string>();
   #events: Event[] = [];
   #overflowed = false;
@@ -117,7 +117,7 @@ class Changed {
     return this.#overflowed || this.#events.length > 0;
   }
 
-  take(commit: Commit, sweepId: string): void {
+  add(commit: Commit, sweepId: string): void {
     for (const event of commit.events) {
       if (event.sweepId !== sweepId || this.#overflowed) continue;
       const { at: atMs, ...rest } = event;
@@ -127,17 +127,17 @@ class Changed {
     }
   }
 
-  /** Nothing is kept for a watcher that does not come for it. */
+  /** Keeps nothing more for a watcher that does not read. */
   #overflow(): void {
     this.#overflowed = true;
     this.#events = [];
     this.#trialIds.clear();
   }
 
-  /** @param told events up to this one were told already, while they were gathered here */
-  drain(told: number): { trialIds: Set<string>; events: Event[] } {
-    if (this.#overflowed) throw new OverloadedError(`more than ${WATCH_BACKLOG} events were not read: watch again`);
-    const drained = { trialIds: this.#trialIds, events: this.#events.filter(({ seq }) => seq > told) };
+  /** @param sentUpTo events up to this one were sent by the catch-up while they were gathered here */
+  drain(sentUpTo: number): { trialIds: Set<string>; events: Event[] } {
+    if (this.#overflowed) throw new OverloadedError(`the watcher has not read ${WATCH_BACKLOG} events: watch again`);
+    const drained = { trialIds: this.#trialIds, events: this.#events.filter(({ seq }) => seq > sentUpTo) };
     this.#trialIds = new Set();
     this.#events = [];
     return drained;

@@ -149,5 +149,5 @@ test('a sweep that is made more urgent comes first, over a restart of the coordi
   const { events } = readStore(cluster.dir);
   expect(events.filter(({ kind }) => kind === 'priority')).toMatchObject([{ detail: '7, previously -1', trial: '' }]);
   const ended = await cluster.run('priority', urgent, '1');
-  expect([ended.code, ended.stderr]).toEqual([EXIT.refused, expect.stringContaining('has ended (finished)')]);
+  expect([ended.code, ended.stderr]).toEqual([EXIT.refused, expect.stringContaining('has already ended (finished)')]);
 });

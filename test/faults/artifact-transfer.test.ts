@@ -20,7 +20,7 @@ import { coordinatorClient } from '../../agent/supervisor/coordinator-client.ts'
 import { CoordinatorSession } from '../../agent/supervisor/coordinator-session.ts';
 import { openSpool } from '../../agent/supervisor/spool.ts';
 import { now } from '../../coordinator/app/runtime.ts';
-import { controlOf } from '../../coordinator/app/sweep-control.ts';
+import { sweepControl } from '../../coordinator/app/sweep-control.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
 import { onOpen, onRecord } from '../../coordinator/core/attempts.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
@@ -55,7 +55,7 @@ beforeEach(async () => {
     served.stop();
   });
   onHello(served.runtime.core, agentHello('a', 'a1', 1), now());
-  await controlOf(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
+  await sweepControl(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
   await expect.poll(() => served.offers.length).toBe(1);
   [key] = served.offers as [AttemptKey];
   const { step } = onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now());

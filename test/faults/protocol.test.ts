@@ -24,7 +24,7 @@ test.each([
   ['older', PROTOCOL - 1, 'upgrade the agent'],
   ['newer', PROTOCOL + 1, 'upgrade the coordinator'],
 ])(
-  'an agent of the %s protocol is refused by name and ends, and the others work on',
+  'an agent of the %s protocol is rejected by name and exits, and the others continue',
   {
     timeout: 120_000,
   },
@@ -42,7 +42,7 @@ test.each([
     expect(await cluster.agent('other').exited).toBe(EXIT.refused);
     expect(readFileSync(cluster.logOf('other'), 'utf8')).toMatch(
       new RegExp(
-        `rejected this agent: agent other .* speaks protocol ${protocol}, this coordinator ${PROTOCOL}: ${advice}`,
+        `rejected this agent: agent other .* uses protocol ${protocol}, but this coordinator uses ${PROTOCOL}: ${advice}`,
       ),
     );
     await cluster.startAgent('agent', 1);

@@ -5,10 +5,10 @@
 
 import { pino } from 'pino';
 import { Counter } from 'prom-client';
-import { type AgentControl, agentControlOf } from '../../coordinator/app/agent-control.ts';
+import { type AgentControl, agentControl } from '../../coordinator/app/agent-control.ts';
 import { startRounds } from '../../coordinator/app/rounds.ts';
 import { Runtime, type RuntimeOptions } from '../../coordinator/app/runtime.ts';
-import { controlOf } from '../../coordinator/app/sweep-control.ts';
+import { sweepControl } from '../../coordinator/app/sweep-control.ts';
 import { Guard } from '../../coordinator/auth/guard.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import { ensureSchema } from '../../coordinator/store/schema.ts';
@@ -110,7 +110,7 @@ export class SimulatedCoordinator {
       send: (output) => {
         if (output.kind === 'offer') void offers.publish(output);
         else if (output.kind === 'revoke') attempts.revoke(output.agentId, output.key, output.refusal);
-        else attempts.tellOfDrain(output.agentId);
+        else attempts.sendDrain(output.agentId);
       },
     };
     const runtime = bug.runtime?.(options) ?? new Runtime(options);
@@ -143,7 +143,7 @@ export class SimulatedCoordinator {
       service: bug.service?.(service, runtime) ?? service,
       artifacts: new ArtifactWays(runtime, this.files, () => clock.now),
     };
-    const { submit, act, retry } = controlOf(runtime);
+    const { submit, act, retry } = sweepControl(runtime);
     const control: SweepControl = {
       act,
       retry(request) {
@@ -157,7 +157,7 @@ export class SimulatedCoordinator {
         return answer;
       },
     };
-    this.life = { process, runtime, control, agents: agentControlOf(runtime), nats };
+    this.life = { process, runtime, control, agents: agentControl(runtime), nats };
     const connection = bug.nats?.(nats.connection, runtime) ?? nats.connection;
     const onConnected = () => {};
     startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, rejections, log, onConnected }).catch(

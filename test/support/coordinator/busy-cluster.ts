@@ -1,7 +1,7 @@
 /** A coordinator in the middle of its work: sweeps of many trials on many agents, some of it done, some of it failed. */
 
 import { now } from '../../../coordinator/app/runtime.ts';
-import { controlOf } from '../../../coordinator/app/sweep-control.ts';
+import { sweepControl } from '../../../coordinator/app/sweep-control.ts';
 import { onHello } from '../../../coordinator/core/agents.ts';
 import { type AttemptRecord, onOpen, onRecord } from '../../../coordinator/core/attempts.ts';
 import type { AttemptEnd } from '../../../coordinator/core/model.ts';
@@ -53,7 +53,7 @@ export async function busyCluster(dir: string, options: BusyOptions): Promise<Bu
   const gpus = Array.from({ length: options.gpusPerAgent }, () => 'NVIDIA H100 80GB HBM3');
   const ids = Array.from({ length: options.agents }, (_, at) => `agent-${at}`);
   for (const id of ids) onHello(runtime.core, { ...agentHello(id, 'i', options.gpusPerAgent), gpus }, now());
-  const control = controlOf(runtime);
+  const control = sweepControl(runtime);
   for (let at = 0; at < options.sweeps; at++) {
     const text = noopSweep(options.trialsPerSweep, `concurrency: ${Math.ceil(slotsOf(options) / options.sweeps)}\n`);
     await control.submit({ fileName: `sweep-${at}.yaml`, requestId: `request-${at}`, text });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { Runtime } from '../../../coordinator/app/runtime.ts';
-import { controlOf } from '../../../coordinator/app/sweep-control.ts';
+import { sweepControl } from '../../../coordinator/app/sweep-control.ts';
 import { ArtifactFiles } from '../../../coordinator/artifacts/files.ts';
 import { Guard } from '../../../coordinator/auth/guard.ts';
 import { Identities } from '../../../coordinator/auth/identities.ts';
@@ -75,7 +75,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     onBroken: (error) => broken.push(error),
     send: (output) => {
       if (output.kind === 'offer') offers.push(output.key);
-      else if (output.kind === 'drain') attempts.tellOfDrain(output.agentId);
+      else if (output.kind === 'drain') attempts.sendDrain(output.agentId);
       else attempts.revoke(output.agentId, output.key, output.refusal);
     },
   });
@@ -102,7 +102,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     }),
   );
   server.addService(AttemptServiceService, attempts.implementation);
-  server.addService(SweepServiceService, sweepService(source, controlOf(runtime), log));
+  server.addService(SweepServiceService, sweepService(source, sweepControl(runtime), log));
   const listener = await listen(server, at, {
     identity: secured?.identity,
     onRejected: (reason, from, detail) => rejections.record(reason, { from, detail }),
