@@ -1,33 +1,36 @@
 import { CommanderError } from 'commander';
 import { errorMessage } from '../lib/text/error-message.ts';
 import { visibleLines } from '../lib/text/visible-text.ts';
-import { EXIT, TrawlError } from '../proto/errors.ts';
+import { EXIT, EXIT_CANNOT_WRITE, isDiskFull, TrawlError } from '../proto/errors.ts';
 
 export interface FailureReport {
   readonly exitCode: number;
-  /** For stderr; undefined where it has been said already. */
+  /** Text for stderr; undefined if a message was printed already. */
   readonly text: string | undefined;
 }
 
-/** Exit code of a fault of trawl's own. The same as "finished with failed trials": a script must stop at either. */
-export const EXIT_FAULT = 1;
+/** Exit code of an internal error. It equals that of failed trials, because scripts must stop in both cases. */
+export const EXIT_INTERNAL_ERROR = 1;
 
-/** What to say of an error that ends a command, and with which code. The stack is for --debug only. */
+/** Returns the message and the exit code for an error that ends a command. The stack is included with --debug only. */
 export function reportFailure(error: unknown, debug: boolean): FailureReport {
   if (error instanceof CommanderError) {
-    // Commander has printed its message; help and version are no errors.
+    // Commander has printed the message. --help and --version also end here, with exit code 0.
     return { exitCode: error.exitCode === 0 ? EXIT.done : EXIT.badInput, text: undefined };
   }
   if (error instanceof Error && 'code' in error && error.code === 'EPIPE') {
-    // `trawl trials | head`: whoever read has read enough.
+    // `trawl trials | head`: the reader has closed the pipe.
     return { exitCode: EXIT.done, text: undefined };
   }
-  const message = errorMessage(error);
   const stack = debug && error instanceof Error ? `\n${stackOf(error)}` : '';
-  if (error instanceof TrawlError)
-    return { exitCode: error.exitCode, text: visibleLines(`trawl: ${message}${stack}\n`) };
-  const advice = debug ? '' : ' (this is a fault of trawl; --debug shows where)';
-  return { exitCode: EXIT_FAULT, text: visibleLines(`trawl: ${message}${advice}${stack}\n`) };
+  const text = (message: string) => visibleLines(`trawl: ${message}${stack}\n`);
+  const message = errorMessage(error);
+  if (error instanceof TrawlError) return { exitCode: error.exitCode, text: text(message) };
+  if (isDiskFull(error)) {
+    return { exitCode: EXIT_CANNOT_WRITE, text: text(`the disk is full: ${message}; free some space and retry`) };
+  }
+  const hint = debug ? '' : ' (internal error; --debug prints the stack)';
+  return { exitCode: EXIT_INTERNAL_ERROR, text: text(`${message}${hint}`) };
 }
 
 function stackOf(error: Error): string {

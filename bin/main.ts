@@ -1,18 +1,18 @@
 #!/usr/bin/env node
 import { EXIT } from '../proto/errors.ts';
-import { EXIT_FAULT, reportFailure } from './failure.ts';
+import { EXIT_INTERNAL_ERROR, reportFailure } from './failure.ts';
 import { buildProgram } from './program.ts';
 
-// A pipe that its reader closed early (`trawl trials | head`) is no error, and nobody is left to tell.
+// A pipe that its reader closed early (`trawl trials | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') {
-    process.stderr.write(`trawl: the result could not be written: ${error.message}\n`);
-    process.exitCode = EXIT_FAULT;
+    process.stderr.write(`trawl: could not write the result: ${error.message}\n`);
+    process.exitCode = EXIT_INTERNAL_ERROR;
   }
   process.exit();
 });
 
-// A verb that cleans up on Ctrl-C listens itself; the rest end at once.
+// Verbs that clean up on Ctrl-C add their own listener; the others exit immediately.
 process.on('SIGINT', () => {
   if (process.listenerCount('SIGINT') === 1) process.exit(EXIT.interrupted);
 });

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * The folder of the checkout or installed package, which holds package.json, deploy/ and examples/: the sources run
- * from it directly (tests), the build from dist/ below it.
+ * Returns the root of the checkout or of the installed package, which contains package.json, deploy/ and examples/. The
+ * sources run from the root itself (in tests), the build from dist/.
  */
 export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));

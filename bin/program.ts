@@ -40,11 +40,11 @@ import { trawlVersion } from './package.ts';
 
 type Register = (program: Command) => void;
 
-/** Every verb, in the order of `--help`. */
+/** All verbs, in the order of `--help`. */
 const VERBS: readonly (readonly [string, readonly Register[]])[] = [
   ['Run a sweep:', [registerPlan, registerConvert, registerUp, registerSubmit, registerWait]],
   [
-    'Look:',
+    'Inspect:',
     [
       registerTop,
       registerLs,
@@ -62,7 +62,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
     ],
   ],
   [
-    'Steer:',
+    'Control:',
     [
       registerPause,
       registerResume,
@@ -75,7 +75,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
     ],
   ],
   [
-    'Serve:',
+    'Operate:',
     [
       registerCoordinator,
       registerAgent,
@@ -92,35 +92,37 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
 ];
 
 const AFTER_HELP = `
-A first sweep, all on this machine:
-  trawl plan sweep.yaml            what it would run
-  trawl up sweep.yaml --dir DIR    run it, and watch
-  trawl best --dir DIR             its best trials, also when nothing runs any more
+Run a first sweep on this machine:
+  trawl plan sweep.yaml            validate the file and count its trials
+  trawl up sweep.yaml --dir DIR    run the sweep and watch it
+  trawl best --dir DIR             show the best configs, during the sweep or later
 
 Exit codes:
-    0  done
-    1  a sweep ended with failed or cancelled trials, or trawl itself failed
-    2  bad input or usage
+    0  success
+    1  a sweep ended with failed or cancelled trials, or an internal error occurred
+    2  invalid input or usage
     3  a server could not be reached
-    4  refused
+    4  the request was rejected
+   70  the disk is full
   130  interrupted
 
 Environment:
-  TRAWL_SERVER    HOST:PORT of the coordinator, where --server does not say
-  TRAWL_IDENTITY  folder of who you are, where --identity does not say
-  NO_COLOR        no colours, as --no-color`;
+  TRAWL_SERVER    default for --server
+  TRAWL_NATS      default for --nats
+  TRAWL_IDENTITY  default for --identity
+  NO_COLOR        same as --no-color`;
 
-/** The command line, complete. Usage errors are thrown as CommanderError, once their message has been written. */
+/** Returns the complete command line. Usage errors are printed, then thrown as CommanderError. */
 export function buildProgram(): Command {
   const program = new Command('trawl')
     .description('Distributed hyperparameter sweeps: a coordinator, GPU agents, and a live terminal dashboard')
     .version(trawlVersion())
-    .option('--no-color', 'no colours')
-    .option('--debug', 'with an error, show where in trawl it came from')
+    .option('--no-color', 'disable colours')
+    .option('--debug', 'print the stack of an error')
     .addHelpText('after', AFTER_HELP)
-    // Set before the verbs are added: they inherit it.
+    // Set before the verbs are added, because they inherit it.
     .exitOverride()
-    .showHelpAfterError('(--help lists what there is)')
+    .showHelpAfterError('(see --help)')
     .configureHelp({ sortOptions: true, showGlobalOptions: true })
     .configureOutput({ outputError: (text, write) => write(visibleLines(text.replace(/^error: /, 'trawl: '))) });
   for (const [heading, verbs] of VERBS) {

@@ -1,10 +1,10 @@
 /**
- * A folder of identities:
+ * The folder that `trawl certs` manages:
  *
- * - `ca/`: the authority and its key. It signs, and nothing else needs it: keep it where you type `trawl certs`.
- * - `server/`: for the coordinator and the NATS server, with who may come and what each may do.
- * - `nats-HOST/`: one for each NATS server, where there is a cluster of them.
- * - `agent-NAME/`, `user-NAME/`: one for each who comes.
+ * - `ca/`: the certificate authority and its key. Only `trawl certs` needs it; keep it on one machine.
+ * - `server/`: the identity of the coordinator and the NATS server, and the list of known identities and their roles.
+ * - `nats-HOST/`: the identity of each NATS server of a cluster.
+ * - `agent-NAME/`, `user-NAME/`: the identity of each agent and user.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
@@ -18,7 +18,7 @@ import type { Role } from '../../proto/roles.ts';
 import { AGENT_ID, COORDINATOR } from '../../proto/subjects.ts';
 import { createAuthority, issue, type KeyAndCertificate } from './issue.ts';
 import {
-  makeNatsServers,
+  createNatsServers,
   NATS_ACCOUNTS,
   NATS_CONFIG,
   NATS_PORT,
@@ -28,68 +28,68 @@ import {
 } from './nats.ts';
 import { writePrivately } from './private-file.ts';
 
-/** What every server is reached by on its own machine. */
+/** Names of every server on its own machine. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'];
 const HOST = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
 const TOKEN_BYTES = 32;
 
 export interface InitOptions {
-  /** Names and addresses of the machine that the servers run on, the one that others use first. */
+  /** Host names and addresses of the coordinator's machine, the preferred one first. */
   readonly hosts: readonly string[];
-  /** The machines of a NATS cluster; none: one NATS server, on the machine of the coordinator. */
+  /** Hosts of a NATS cluster; empty: one NATS server, on the machine of the coordinator. */
   readonly natsHosts?: readonly string[];
   readonly days: number;
   readonly authorityDays: number;
-  /** Whether to replace an authority that is there: what it has signed is then worth nothing. */
+  /** Whether to replace an existing authority, which invalidates every identity that it has issued. */
   readonly force: boolean;
 }
 
 export interface ServerFolders {
   readonly coordinator: string;
-  /** Of the NATS servers; the coordinator's own where there is one. */
+  /** Folders of the NATS servers; the coordinator's folder if there is a single server. */
   readonly nats: readonly string[];
 }
 
 /**
- * Makes the authority, and the servers' identities.
- * @throws {RefusedError} when there is an authority already
+ * Creates the certificate authority and the identities of the servers.
+ * @throws {RefusedError} when an authority exists and `force` is false
  */
 export async function initAuthority(
   dir: string,
   { hosts, natsHosts = [], days, authorityDays, force }: InitOptions,
 ): Promise<ServerFolders> {
   const authorityDir = join(dir, 'ca');
-  refuseOverwriting(join(authorityDir, IDENTITY_FILES.key), force);
-  refuseNonHosts('--host', hosts);
-  refuseNonHosts('--nats', natsHosts);
+  requireNoFile(join(authorityDir, IDENTITY_FILES.key), force);
+  requireHosts('--host', hosts);
+  requireHosts('--nats', natsHosts);
   const authority = await createAuthority(authorityDays);
   const all = [...new Set([...hosts, ...LOCAL_HOSTS])];
   const server = join(dir, 'server');
-  const signed = await issue(authority, { name: COORDINATOR, role: COORDINATOR, hosts: all }, days);
+  const issued = await issue(authority, { name: COORDINATOR, role: COORDINATOR, hosts: all }, days);
   writePrivately(join(authorityDir, IDENTITY_FILES.authority), authority.certificate);
   writePrivately(join(authorityDir, IDENTITY_FILES.key), authority.key);
   const first = hosts[0] ?? 'localhost';
-  writeIdentity(server, authority.certificate, signed, serversAt(first, natsHosts.length > 0 ? natsHosts : [first]));
+  writeIdentity(server, authority.certificate, issued, serversAt(first, natsHosts.length > 0 ? natsHosts : [first]));
   for (const folder of existsSync(dir) ? natsFolders(dir) : []) rmSync(join(folder, NATS_CONFIG), { force: true });
   if (natsHosts.length === 0) writePrivately(join(server, NATS_CONFIG), natsServerConfig());
-  else await makeNatsServers(dir, authority, { hosts: natsHosts, localHosts: LOCAL_HOSTS, days });
+  else await createNatsServers(dir, authority, { hosts: natsHosts, localHosts: LOCAL_HOSTS, days });
   writeKnown(dir, []);
   return { coordinator: server, nats: natsFolders(dir) };
 }
 
-function refuseNonHosts(flag: string, hosts: readonly string[]): void {
-  const wrong = hosts.find((host) => isIP(host) === 0 && !HOST.test(host));
-  if (wrong !== undefined) {
-    throw new BadInputError(`${flag}: ${JSON.stringify(wrong)} is neither a host's name nor an address`);
+function requireHosts(flag: string, hosts: readonly string[]): void {
+  const invalid = hosts.find((host) => isIP(host) === 0 && !HOST.test(host));
+  if (invalid !== undefined) {
+    throw new BadInputError(`${flag}: ${JSON.stringify(invalid)} is not a valid host name or address`);
   }
-  // Each agent could show itself as that host.
-  if (hosts.includes(AGENT_HOST)) throw new BadInputError(`${flag}: ${AGENT_HOST} is what agents are called`);
+  // Every agent's certificate contains this name, so any agent could impersonate the server.
+  if (hosts.includes(AGENT_HOST)) throw new BadInputError(`${flag}: ${AGENT_HOST} is reserved for agents`);
 }
 
 /**
- * Makes an identity for an agent or a person, and makes it known to the servers.
- * @returns its folder
- * @throws {RefusedError} when there is one of that name already, unless `force` is to replace it
+ * Creates the identity of an agent or a user, and adds it to the identities that the servers accept.
+ * @returns the folder of the identity
+ * @throws {RefusedError} when the identity exists and `force` is false
  */
 export async function addIdentity(
   dir: string,
@@ -97,13 +97,15 @@ export async function addIdentity(
   { days, force }: { readonly days: number; readonly force: boolean },
 ): Promise<string> {
   if (!AGENT_ID.test(who.name)) {
-    throw new BadInputError(`${JSON.stringify(who.name)} cannot be a name: letters, digits, _ and -, at most 64`);
+    throw new BadInputError(
+      `${JSON.stringify(who.name)} is not a valid name: use up to 64 letters, digits, underscores and hyphens`,
+    );
   }
   const authority = readAuthority(dir);
   const server = join(dir, 'server');
   const others = readIdentities(server).filter((known) => folderOf(known) !== folderOf(who));
   const folder = join(dir, folderOf(who));
-  refuseOverwriting(join(folder, IDENTITY_FILES.key), force);
+  requireNoFile(join(folder, IDENTITY_FILES.key), force);
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const servers = readFileSync(join(server, IDENTITY_FILES.servers), 'utf8');
   const subject = who.role === 'agent' ? { ...who, hosts: [AGENT_HOST] } : who;
@@ -114,17 +116,17 @@ export async function addIdentity(
 }
 
 /**
- * Makes an identity worthless: the servers know it no more, and its folder goes.
- * @param named as its folder, such as `agent-NAME`
+ * Revokes an identity: removes it from the identities that the servers accept, and deletes its folder.
+ * @param named the folder name, such as `agent-NAME`
  * @throws {NotFoundError}
  */
-export function withdrawIdentity(dir: string, named: string): void {
+export function revokeIdentity(dir: string, named: string): void {
   const server = join(dir, 'server');
   const known = readIdentities(server);
   const left = known.filter((one) => folderOf(one) !== named);
   if (left.length === known.length) {
-    const names = known.map(folderOf).join(', ') || 'there are none';
-    throw new NotFoundError(`no identity in ${dir} is called ${JSON.stringify(named)}: ${names}`);
+    const names = known.map(folderOf).join(', ') || 'none';
+    throw new NotFoundError(`there is no identity ${JSON.stringify(named)} in ${dir}; known identities: ${names}`);
   }
   writeKnown(dir, left);
   rmSync(join(dir, named), { recursive: true, force: true });
@@ -134,10 +136,10 @@ function folderOf({ name, role }: { readonly name: string; readonly role: Role }
   return `${role === 'agent' ? 'agent' : 'user'}-${name}`;
 }
 
-function writeIdentity(folder: string, authority: string, signed: KeyAndCertificate, servers: string): void {
+function writeIdentity(folder: string, authority: string, issued: KeyAndCertificate, servers: string): void {
   writePrivately(join(folder, IDENTITY_FILES.authority), authority);
-  writePrivately(join(folder, IDENTITY_FILES.key), signed.key);
-  writePrivately(join(folder, IDENTITY_FILES.certificate), signed.certificate);
+  writePrivately(join(folder, IDENTITY_FILES.key), issued.key);
+  writePrivately(join(folder, IDENTITY_FILES.certificate), issued.certificate);
   writePrivately(join(folder, IDENTITY_FILES.servers), servers);
 }
 
@@ -159,12 +161,12 @@ function readAuthority(dir: string): KeyAndCertificate {
   const folder = join(dir, 'ca');
   const [certificate, key] = [IDENTITY_FILES.authority, IDENTITY_FILES.key].map((file) => join(folder, file));
   if (certificate === undefined || key === undefined || !existsSync(certificate) || !existsSync(key)) {
-    throw new BadInputError(`${dir} holds no authority: make one with "trawl certs init --dir ${dir}"`);
+    throw new BadInputError(`${dir} has no certificate authority; create one with "trawl certs init --dir ${dir}"`);
   }
   return { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
 }
 
-function refuseOverwriting(key: string, force: boolean): void {
+function requireNoFile(key: string, force: boolean): void {
   if (force || !existsSync(key)) return;
-  throw new RefusedError(`${key} is there already: --force replaces it, and what used it no longer gets in`);
+  throw new RefusedError(`${key} already exists; --force replaces it, which invalidates the old identity`);
 }

@@ -1,11 +1,11 @@
-/** The private authority and what it signs: EC P-256 keys, X.509 certificates, all in PEM. */
+/** Creates the private certificate authority and the certificates that it signs: EC P-256 keys, X.509, PEM. */
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
 const DAY_MS = 86_400_000;
-/** A certificate counts from this long before it was made: clocks differ. */
+/** Certificates are valid from this long before their creation, because clocks differ. */
 const BACKDATE_MS = 3_600_000;
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -19,11 +19,11 @@ export interface KeyAndCertificate {
 export interface Subject {
   readonly name: string;
   readonly role: string;
-  /** Names and addresses that a server is reached by; none: the certificate is a client's only. */
+  /** Host names and addresses of a server; undefined: a client certificate. */
   readonly hosts?: readonly string[];
 }
 
-/** @param days from now until it runs out; negative: it has */
+/** @param days validity from now; a negative value creates an expired certificate */
 export async function createAuthority(days: number): Promise<KeyAndCertificate> {
   const keys = await newKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({

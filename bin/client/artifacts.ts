@@ -1,5 +1,4 @@
-/** Artifacts, as several verbs ask for them. */
-
+/** Lists and downloads artifacts. */
 import { Metadata } from '@grpc/grpc-js';
 import { sha256Of } from '../../lib/files/checksum.ts';
 import { DamagedError, NotFoundError, UnreachableError } from '../../proto/errors.ts';
@@ -17,8 +16,8 @@ export interface TrialArtifact {
 }
 
 /**
- * What trials left behind, but for checkpoints, in order of trial, attempt and name.
- * @param of `trial` may be a prefix of its id, or empty: every trial of the sweep
+ * Lists the artifacts of trials, except checkpoints, by trial, attempt and name.
+ * @param of `trial` can be a prefix of its id; empty: every trial of the sweep
  * @throws {NotFoundError | UnreachableError | DamagedError}
  */
 export async function listArtifacts(
@@ -34,19 +33,21 @@ export async function listArtifacts(
   });
   return listed.trials.flatMap(({ sweepId, trialId, artifacts: list }) =>
     list.map((artifact) => {
-      // Names become paths here.
-      const wrong = artifactNameProblem(artifact.name);
-      if (wrong === undefined) return { sweepId, trialId, artifact };
-      throw new DamagedError(`the server at ${address} names an artifact ${JSON.stringify(artifact.name)}: ${wrong}`);
+      // Artifact names become local paths.
+      const problem = artifactNameProblem(artifact.name);
+      if (problem === undefined) return { sweepId, trialId, artifact };
+      throw new DamagedError(
+        `the server at ${address} sent an invalid artifact name ${JSON.stringify(artifact.name)}: ${problem}`,
+      );
     }),
   );
 }
 
 /**
- * One artifact, its checksum verified.
- * @param of `attempt` 0: of the newest attempt that has one of that name
- * @throws {NotFoundError} when there is none of that name
- * @throws {UnreachableError} when the coordinator went away, or what arrived is damaged
+ * Downloads an artifact and verifies its checksum.
+ * @param of `attempt` 0: the newest attempt that has an artifact of that name
+ * @throws {NotFoundError} when there is no artifact of that name
+ * @throws {UnreachableError} when the connection is lost, or the checksum does not match
  */
 export async function readArtifact(
   { artifacts, address }: Connection,
@@ -66,7 +67,7 @@ export async function readArtifact(
   if (artifact === undefined) throw new NotFoundError(`trial ${of.trial} has no artifact ${JSON.stringify(of.name)}`);
   const bytes = Buffer.concat(chunks);
   if (sha256Of(bytes) !== artifact.sha256) {
-    throw new UnreachableError(`artifact ${of.name} of trial ${of.trial} arrived damaged; ask again`);
+    throw new UnreachableError(`artifact ${of.name} of trial ${of.trial} was damaged in transfer; retry`);
   }
   return { artifact, bytes };
 }

@@ -14,47 +14,47 @@ export interface Connection {
   readonly client: SweepServiceClient;
   readonly artifacts: ArtifactServiceClient;
   readonly operations: OperationsServiceClient;
-  /** HOST:PORT of the coordinator, for messages. */
+  /** HOST:PORT of the coordinator. */
   readonly address: string;
-  /** The data folder that is read without a coordinator: nothing will change in it. */
+  /** The data folder that is served read-only, without a coordinator. */
   readonly offlineDir: string | undefined;
   close(): Promise<void>;
 }
 
 export interface ConnectOptions {
-  /** HOST:PORT; else TRAWL_SERVER, else the identity's, else DEFAULT_ADDRESS. */
+  /** HOST:PORT. Default: TRAWL_SERVER, or else the identity's coordinator, or else DEFAULT_ADDRESS. */
   readonly server?: string | undefined;
-  /** A coordinator's data folder: the coordinator that works on it, or the folder itself read-only. */
+  /** A data folder: connects to the coordinator that uses it, or else serves the folder read-only. */
   readonly dir?: string | undefined;
-  /** Folder of who asks; else TRAWL_IDENTITY. False: nobody, whatever that says. */
+  /** Identity folder of the user. Default: TRAWL_IDENTITY. False: none, whatever TRAWL_IDENTITY contains. */
   readonly identity?: string | false | undefined;
 }
 
-/** A snapshot of a large sweep is one message. */
+/** The snapshot of a large sweep is one message. */
 const MAX_MESSAGE_BYTES = 256 * 2 ** 20;
 
-/** A connection on which nothing comes back for these two together is dead. */
+/** A connection without any response for the sum of these two is closed. */
 const KEEPALIVE_EVERY_MS = 20_000;
-const KEEPALIVE_WAIT_MS = 10_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
 
-/** How long the coordinator that a folder names may take to answer. */
-const PROBE_MS = 2_000;
+/** Time limit for the coordinator of a data folder to answer. */
+const PROBE_TIMEOUT_MS = 2_000;
 
-interface Opening {
+interface OpenOptions {
   readonly address: string;
   readonly identity?: Identity | undefined;
   readonly offlineDir?: string;
   readonly release?: () => Promise<void>;
 }
 
-function open({ address, identity, offlineDir, release = async () => {} }: Opening): Connection {
+function open({ address, identity, offlineDir, release = async () => {} }: OpenOptions): Connection {
   const channel = channelTo(address, identity);
   const options = {
     ...channel.options,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': KEEPALIVE_EVERY_MS,
-    'grpc.keepalive_timeout_ms': KEEPALIVE_WAIT_MS,
-    // A coordinator is on this machine or a private network: a web proxy in the environment is not meant for it.
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    // A web proxy in the environment does not apply: coordinators are on this machine or on a private network.
     'grpc.enable_http_proxy': 0,
   };
   const client = new SweepServiceClient(address, channel.shown, options);
@@ -76,14 +76,13 @@ function open({ address, identity, offlineDir, release = async () => {} }: Openi
 }
 
 /**
- * Connects to a coordinator, or to a data folder without one. Nothing is sent yet to a `server`: the first call tells
- * whether it is there.
- * @throws {BadInputError} when both are named, the address is malformed or a folder is none of trawl's
- * @throws {RefusedError} when who asks is not who may
+ * Connects to a coordinator, or to a data folder without one. The connection to a `server` is opened by the first call.
+ * @throws {BadInputError} when both are given, the address is malformed, or the folder is not a trawl data folder
+ * @throws {RefusedError} when the identity has the wrong role
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   if (options.dir !== undefined) {
-    if (options.server !== undefined) throw new BadInputError('name either --server or --dir, not both');
+    if (options.server !== undefined) throw new BadInputError('--server and --dir cannot be used together');
     return connectToFolder(options.dir, options.identity);
   }
   const identity = identityOf(options.identity);
@@ -98,21 +97,20 @@ function identityOf(dir: ConnectOptions['identity']): Identity | undefined {
 }
 
 /**
- * The coordinator at work on a data folder, where one answers; undefined elsewhere. Never touches the folder's store.
- * The caller closes the connection.
- * @throws {RefusedError} when it asks who comes, and nobody is named
+ * Connects to the coordinator that uses a data folder; undefined if none answers. Does not read the folder's store.
+ * @throws {RefusedError} when the coordinator requires an identity and none is given
  */
 export async function connectToCoordinatorOf(
   dir: string,
-  who: ConnectOptions['identity'] = false,
+  identityDir: ConnectOptions['identity'] = false,
 ): Promise<Connection | undefined> {
-  const found = liveCoordinator(dir);
+  const found = runningCoordinator(dir);
   if (found === undefined) return undefined;
   const { address } = found;
-  const identity = found.tls ? identityOf(who) : undefined;
+  const identity = found.tls ? identityOf(identityDir) : undefined;
   if (found.tls && identity === undefined) {
     throw new RefusedError(
-      `the coordinator (${address}) at work on ${dir} asks who comes: say so with --identity or TRAWL_IDENTITY`,
+      `the coordinator (${address}) that uses ${dir} requires an identity: pass --identity DIR or set TRAWL_IDENTITY`,
     );
   }
   const connection = open({ address, identity });
@@ -121,31 +119,31 @@ export async function connectToCoordinatorOf(
   return undefined;
 }
 
-async function connectToFolder(dir: string, who: ConnectOptions['identity']): Promise<Connection> {
-  if (!existsSync(dir)) throw new BadInputError(`--dir: there is no folder ${dir}`);
-  const connection = await connectToCoordinatorOf(dir, who);
+async function connectToFolder(dir: string, identityDir: ConnectOptions['identity']): Promise<Connection> {
+  if (!existsSync(dir)) throw new BadInputError(`--dir: folder ${dir} does not exist`);
+  const connection = await connectToCoordinatorOf(dir, identityDir);
   if (connection !== undefined) return connection;
   const { serveStore } = await import('../../coordinator/app/offline-store.ts');
   const store = await serveStore(dir);
   return open({ address: store.address, offlineDir: dir, release: () => store.close() });
 }
 
-/** Returns the coordinator of a folder; undefined if its process is gone: another may listen on its port by now. */
-function liveCoordinator(dir: string): CoordinatorFile | undefined {
+/** Returns the coordinator of a folder. Undefined if its process is gone: another one could use the port now. */
+function runningCoordinator(dir: string): CoordinatorFile | undefined {
   const file = readCoordinatorFile(dir);
   if (file === undefined) return undefined;
-  // A process id of another machine cannot be checked here.
+  // The process id is only meaningful on the coordinator's machine.
   const isLocal = isLoopback(parseAddress(file.address, join(dir, 'coordinator.json')));
   return isLocal && !isAlive(file.pid) ? undefined : file;
 }
 
 function answers({ client }: Connection): Promise<boolean> {
   return new Promise((resolve) => {
-    client.waitForReady(Date.now() + PROBE_MS, (error) => resolve(error === undefined));
+    client.waitForReady(Date.now() + PROBE_TIMEOUT_MS, (error) => resolve(error === undefined));
   });
 }
 
-/** Runs `work` on a connection, and closes it whatever happens. */
+/** Runs `work` with a connection, and closes the connection afterwards. */
 export async function withConnection<T>(
   options: ConnectOptions,
   work: (connection: Connection) => Promise<T>,

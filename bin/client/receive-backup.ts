@@ -1,5 +1,4 @@
-/** Takes a backup in, file by file. */
-
+/** Receives a backup, file by file. */
 import { mkdirSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -13,13 +12,13 @@ import type { Connection } from './connect.ts';
 import { stream } from './rpc.ts';
 
 /**
- * The folder appears whole, checked and durable, or not at all.
- * @throws {RefusedError} when there is something already
- * @throws {DamagedError} when what arrived is not whole
+ * Writes a backup to a new folder. The folder appears only once the backup is complete, verified and durable.
+ * @throws {RefusedError} when the folder exists and is not empty
+ * @throws {DamagedError} when the received backup is incomplete
  */
 export async function receiveBackup(connection: Connection, out: string): Promise<Manifest> {
   const folder = resolve(out);
-  if (isTaken(folder)) throw new RefusedError(`${out} is there already: a backup is written into a new folder`);
+  if (isTaken(folder)) throw new RefusedError(`${out} already exists: a backup needs a new folder`);
   const part = `${folder}.part`;
   await rm(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });
@@ -37,14 +36,14 @@ export async function receiveBackup(connection: Connection, out: string): Promis
 }
 
 async function receive(connection: Connection, folder: string): Promise<void> {
-  let current: Incoming | undefined;
+  let current: IncomingFile | undefined;
   try {
     for await (const { message } of stream(connection, connection.operations.backup, {})) {
       if (message?.$case === 'file') {
         await current?.finish();
-        current = await Incoming.begin(folder, message.file);
+        current = await IncomingFile.create(folder, message.file);
       } else if (message?.$case === 'chunk') {
-        if (current === undefined) throw new DamagedError('the backup begins with bytes of no file');
+        if (current === undefined) throw new DamagedError('the backup is damaged: its first chunk belongs to no file');
         await current.append(message.chunk);
       }
     }
@@ -54,27 +53,27 @@ async function receive(connection: Connection, folder: string): Promise<void> {
   }
 }
 
-class Incoming {
+class IncomingFile {
   readonly #file: FileHandle;
-  readonly #told: BackupFile;
+  readonly #announced: BackupFile;
   #size = 0;
   #open = true;
 
-  private constructor(file: FileHandle, told: BackupFile) {
+  private constructor(file: FileHandle, announced: BackupFile) {
     this.#file = file;
-    this.#told = told;
+    this.#announced = announced;
   }
 
-  static async begin(folder: string, told: BackupFile): Promise<Incoming> {
-    const known = told.name === BACKUP_STORE || told.name.startsWith(`${ARTIFACTS}/`);
-    // Each step for itself: an artifact's own name may be as long as all of them.
-    const strange = told.name.split('/').some((step) => artifactNameProblem(step) !== undefined);
-    if (!known || strange) {
-      throw new DamagedError(`the backup has a file ${JSON.stringify(told.name)}, which none may have`);
-    }
-    const path = join(folder, told.name);
+  static async create(folder: string, announced: BackupFile): Promise<IncomingFile> {
+    const { name } = announced;
+    const expected = name === BACKUP_STORE || name.startsWith(`${ARTIFACTS}/`);
+    // Checks each path segment by itself: the length limit applies to an artifact's own name.
+    const invalid = name.split('/').some((segment) => artifactNameProblem(segment) !== undefined);
+    if (!expected || invalid)
+      throw new DamagedError(`the backup contains an invalid file name ${JSON.stringify(name)}`);
+    const path = join(folder, name);
     mkdirSync(dirname(path), { recursive: true });
-    return new Incoming(await open(path, 'wx'), told);
+    return new IncomingFile(await open(path, 'wx'), announced);
   }
 
   async append(bytes: Uint8Array): Promise<void> {
@@ -83,8 +82,8 @@ class Incoming {
   }
 
   async finish(): Promise<void> {
-    if (this.#size !== this.#told.size) {
-      throw new DamagedError(`${this.#told.name} came with ${this.#size} of ${this.#told.size} bytes`);
+    if (this.#size !== this.#announced.size) {
+      throw new DamagedError(`received ${this.#size} of ${this.#announced.size} bytes of ${this.#announced.name}`);
     }
     await this.#file.sync();
     await this.close();

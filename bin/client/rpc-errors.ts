@@ -1,12 +1,12 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { BadInputError, NotFoundError, RefusedError, type TrawlError, UnreachableError } from '../../proto/errors.ts';
 
-/** Whether an error is gRPC's: a status with the server's sentence. */
+/** Whether an error is a gRPC status with the server's message. */
 function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
 }
 
-/** What a failed call means to the person who typed the command. Other errors come back as they are. */
+/** Turns the error of a failed call into one for the user of the command line. Returns other errors unchanged. */
 export function explainCallError(error: unknown, address: string): unknown {
   if (!isServiceError(error)) return error;
   return (
@@ -17,24 +17,14 @@ export function explainCallError(error: unknown, address: string): unknown {
 function byStatus({ code, details }: ServiceError, address: string): TrawlError | undefined {
   switch (code) {
     case status.UNAVAILABLE:
-      if (/certificate|altnames/i.test(details)) {
-        return new RefusedError(
-          `what answers at ${address} is not the coordinator that the identity is for, or is reached by a name that its ` +
-            `certificate does not have (${details})`,
-        );
-      }
-      return new UnreachableError(
-        `no coordinator answers at ${address} (${details}). Start one with "trawl coordinator", name another with ` +
-          '--server HOST:PORT or TRAWL_SERVER, read a data folder with --dir DIR, or, if it speaks TLS, say who you are ' +
-          'with --identity DIR.',
-      );
+      return unavailable(details, address);
     case status.CANCELLED:
-      // Calls that are cancelled here never come this far: it is the server that closed them, to stop.
-      return new UnreachableError(`the coordinator at ${address} broke the call off: it is stopping or has stopped.`);
+      // Calls cancelled by this client never get here: the server closed this one because it is stopping.
+      return new UnreachableError(`the coordinator at ${address} closed the connection: it is stopping or has stopped`);
     case status.DEADLINE_EXCEEDED:
       return new UnreachableError(
-        `the coordinator at ${address} did not answer in time. It may be overloaded, or a firewall swallows the ` +
-          'connection: try again, or name another with --server HOST:PORT.',
+        `the coordinator at ${address} did not answer in time: it may be overloaded, or a firewall may drop the ` +
+          'connection; retry, or name another coordinator with --server HOST:PORT',
       );
     case status.INVALID_ARGUMENT:
     case status.FAILED_PRECONDITION:
@@ -42,7 +32,7 @@ function byStatus({ code, details }: ServiceError, address: string): TrawlError 
     case status.OUT_OF_RANGE:
       return new BadInputError(details);
     case status.RESOURCE_EXHAUSTED:
-      // gRPC's own limit, on what was asked; else the coordinator's, on how much at a time.
+      // gRPC's limit on the size of a request, or else the coordinator's limit on its rate.
       return /message larger than max/i.test(details) ? new BadInputError(details) : new UnreachableError(details);
     case status.NOT_FOUND:
       return new NotFoundError(details);
@@ -51,9 +41,39 @@ function byStatus({ code, details }: ServiceError, address: string): TrawlError 
       return new RefusedError(details);
     case status.UNIMPLEMENTED:
       return new RefusedError(
-        `the server at ${address} does not know this request: it is no coordinator, or one of another version of trawl.`,
+        `the server at ${address} does not support this request: it is not a coordinator, or runs another version of trawl`,
       );
     default:
       return undefined;
   }
 }
+
+function unavailable(details: string, address: string): TrawlError {
+  if (/certificate|altnames/i.test(details)) {
+    return new RefusedError(
+      `the server at ${address} is not the coordinator of this identity, or its certificate does not cover the name ` +
+        `${address} (${details})`,
+    );
+  }
+  const cause = CONNECTION_FAILURES.find(({ pattern }) => pattern.test(details));
+  const tls = cause?.mayBeTls ? '; a coordinator that uses TLS needs --identity DIR' : '';
+  return new UnreachableError(
+    `no coordinator at ${address} (${cause?.reason ?? details}); start one with "trawl coordinator", name another with ` +
+      `--server HOST:PORT or TRAWL_SERVER, or read a data folder with --dir DIR${tls}`,
+  );
+}
+
+/** grpc-js's descriptions of connection failures, in the order in which they are tried. */
+const CONNECTION_FAILURES: readonly { readonly pattern: RegExp; readonly reason: string; readonly mayBeTls?: true }[] =
+  [
+    { pattern: /ECONNREFUSED/, reason: 'connection refused' },
+    { pattern: /ENOTFOUND|EAI_AGAIN|Name resolution failed/, reason: 'unknown host' },
+    { pattern: /EHOSTUNREACH|ENETUNREACH/, reason: 'host unreachable' },
+    { pattern: /ETIMEDOUT|timed out/i, reason: 'connection timed out' },
+    { pattern: /EPROTO|SSL|wrong version number/i, reason: 'TLS handshake failed', mayBeTls: true },
+    {
+      pattern: /ECONNRESET|EPIPE|socket hang up|connection dropped|no connection established|connection closed/i,
+      reason: 'connection closed',
+      mayBeTls: true,
+    },
+  ];

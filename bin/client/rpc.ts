@@ -1,3 +1,4 @@
+/** gRPC calls as promises and async iterables, with errors for the user of the command line. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type CallOptions,
@@ -10,10 +11,14 @@ import { UnreachableError } from '../../proto/errors.ts';
 import type { Connection } from './connect.ts';
 import { explainCallError } from './rpc-errors.ts';
 
-/** Calls of a SweepServiceClient as promises and async iterables, with a person's errors. */
-
-/** How long a single question may take. */
+/** Deadline of a unary call. */
 export const UNARY_DEADLINE_MS = 15_000;
+
+/** Deadline of a call that can change many trials: the coordinator stores every change before it answers. */
+export const LARGE_CHANGE_DEADLINE_MS = 60_000;
+
+/** Delays before the second and later attempts of a call to an unreachable coordinator. */
+const RETRY_DELAYS_MS = [200, 500, 1_000];
 
 type Unary<Request, Response> = (
   request: Request,
@@ -28,7 +33,7 @@ type Streaming<Request, Response> = (
   options?: Partial<CallOptions>,
 ) => ClientReadableStream<Response>;
 
-/** One question, one answer: `unary(connection, connection.client.getSweep, { sweep })`. */
+/** Makes a unary call: `unary(connection, connection.client.getSweep, { sweep })`. */
 export function unary<Request, Response>(
   { client, address }: Connection,
   method: Unary<Request, Response>,
@@ -43,7 +48,10 @@ export function unary<Request, Response>(
   });
 }
 
-/** A stream of answers. Leaving the loop, or the signal, cancels the call; the signal ends the loop without an error. */
+/**
+ * Makes a server-streaming call. The call is cancelled when the caller leaves the loop or when the signal fires; the
+ * signal ends the loop without an error.
+ */
 export async function* stream<Request, Response>(
   { client, address }: Connection,
   method: Streaming<Request, Response>,
@@ -54,7 +62,7 @@ export async function* stream<Request, Response>(
   const call = method.call(client, request);
   const cancel = () => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
-  // A cancelled call still says so when nobody is listening any more.
+  // A cancelled call emits an error after the loop has ended.
   call.on('error', () => {});
   try {
     for await (const response of call) yield response as Response;
@@ -66,21 +74,18 @@ export async function* stream<Request, Response>(
   }
 }
 
-/** For a request that may change many trials: all of it is written before the answer. */
-export const LARGE_CHANGE_DEADLINE_MS = 60_000;
-
-/** Waits before the second and later tries of a coordinator that is not there, or went away before it answered. */
-const WAITS_MS = [200, 500, 1_000];
-
-/** Asks until there is an answer. What is asked must carry a request_id, the same each time: it is done once. */
-export async function askAgain<T>(ask: () => Promise<T>): Promise<T> {
+/**
+ * Retries a call while the coordinator is unreachable. The request must carry the same request_id each time, so that
+ * the coordinator executes it once.
+ */
+export async function retryUnreachable<T>(call: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; failures++) {
     try {
-      return await ask();
+      return await call();
     } catch (error) {
-      const wait = WAITS_MS[failures];
-      if (!(error instanceof UnreachableError) || wait === undefined) throw error;
-      await sleep(wait);
+      const delayMs = RETRY_DELAYS_MS[failures];
+      if (!(error instanceof UnreachableError) || delayMs === undefined) throw error;
+      await sleep(delayMs);
     }
   }
 }

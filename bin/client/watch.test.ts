@@ -7,7 +7,7 @@ const at = (seq: number) => ({ ...event('granted', trialAt(0), 1), seq });
 const eventsOf = (response: WatchResponse | undefined) =>
   response?.update?.$case === 'delta' ? response.update.delta.events.map(({ seq }) => seq) : undefined;
 
-test('a watcher goes on after the newest event of the last whole moment', () => {
+test('a watcher resumes after the newest event of the last complete batch', () => {
   const position = new WatchPosition();
   expect(position.since).toBe(0);
   position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7 }));
@@ -18,7 +18,7 @@ test('a watcher goes on after the newest event of the last whole moment', () => 
   expect(position.since).toBe(9);
 });
 
-test('amid a snapshot there is nothing to go on from', () => {
+test('an interrupted snapshot starts over', () => {
   const position = new WatchPosition();
   position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7, more: true }));
   position.take(delta({ eventSeq: 7, more: true }));
@@ -27,14 +27,14 @@ test('amid a snapshot there is nothing to go on from', () => {
   expect(position.since).toBe(7);
 });
 
-test('events that came before the break are not told again', () => {
+test('events received before the outage are not repeated', () => {
   const position = new WatchPosition();
   position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7 }));
   expect(eventsOf(position.take(delta({ events: [at(8), at(9)], eventSeq: 9, more: true })))).toEqual([8, 9]);
   expect(eventsOf(position.take(delta({ events: [at(8), at(9), at(12)], eventSeq: 12 })))).toEqual([12]);
 });
 
-test('another store at the same address is noticed, and asked for a snapshot', () => {
+test('another store at the same address causes a new snapshot', () => {
   const position = new WatchPosition();
   position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7 }));
   expect(position.take(delta({ sweep: sampleSweep({ createdAtMs: 1 }), eventSeq: 30 }))).toBeUndefined();

@@ -3,30 +3,39 @@ import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { Backoff } from '../../lib/net/backoff.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { note } from '../output/print.ts';
 import type { Connection } from './connect.ts';
 import { stream } from './rpc.ts';
 
-const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 5_000;
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 5_000;
 
 export interface WatchOptions {
-  /** How long the coordinator may be away before watching is given up. */
+  /** How long the coordinator can be unreachable before the watch fails. */
   readonly patienceMs: number;
-  /** Where to begin, as in WatchRequest; with a snapshot unless given. */
+  /** `sinceEventSeq` of the first request. Default: 0, which starts with a snapshot. */
   readonly since?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Called once each time that the coordinator is lost. */
-  readonly onAway?: (why: string) => void;
-  /** Called once each time that it is there again. */
+  /** Called once per outage, when the coordinator becomes unreachable. */
+  readonly onAway?: (reason: string) => void;
+  /** Called once per outage, when the coordinator is reachable again. */
   readonly onBack?: () => void;
 }
 
+/** Callbacks for {@link watchSweep} that report outages on stderr. */
+export function outageNotes({ address }: Connection): Required<Pick<WatchOptions, 'onAway' | 'onBack'>> {
+  return {
+    onAway: () => note(`lost the coordinator at ${address}; waiting for it`),
+    onBack: () => note('reconnected to the coordinator'),
+  };
+}
+
 /**
- * The Watch stream of a sweep until the sweep has ended, across restarts of the coordinator: after a break it goes on
- * with what was missed, and no event comes twice. Where that cannot be (the break came amid a snapshot, or the store is
- * another one) a new snapshot comes. Ends early, without an error, when the signal fires.
- * @param sweep the sweep's id: `last` could become another one over a reconnect
- * @throws {UnreachableError} when the coordinator was never there, or stays away longer than `patienceMs`
+ * Yields the Watch stream of a sweep until the sweep has ended, across restarts of the coordinator. After an outage the
+ * stream continues with the missed events, and no event is repeated. If the outage interrupted a snapshot, or another
+ * store now answers, the stream continues with a new snapshot. Ends early, without an error, when the signal fires.
+ * @param sweep the id of the sweep: after a reconnect, `last` could be another sweep
+ * @throws {UnreachableError} when the first connection fails, or an outage lasts longer than `patienceMs`
  */
 export async function* watchSweep(
   connection: Connection,
@@ -35,71 +44,72 @@ export async function* watchSweep(
 ): AsyncGenerator<WatchResponse, void, void> {
   const position = new WatchPosition(since);
   let awaySince: number | undefined;
-  let seen = false;
-  const backoff = new Backoff(FIRST_WAIT_MS, LONGEST_WAIT_MS);
+  let connectedOnce = false;
+  const backoff = new Backoff(FIRST_DELAY_MS, MAX_DELAY_MS);
   let ended = false;
   while (!signal?.aborted) {
-    let why = 'its stream ended before the sweep did';
+    let reason = 'its stream ended before the sweep did';
     let isImmediate = false;
     try {
       const request = { sweep, sinceEventSeq: position.since };
       for await (const response of stream(connection, connection.client.watch, request, signal)) {
         const fresh = position.take(response);
         if (fresh === undefined) {
-          why = 'another store answers in its place';
+          reason = 'it now serves another store';
           isImmediate = true;
           break;
         }
         if (awaySince !== undefined) onBack?.();
         awaySince = undefined;
-        seen = true;
+        connectedOnce = true;
         backoff.reset();
-        // Rows may still follow the message that says so.
+        // Rows can follow the message that ends the sweep, so the stream is read to its end.
         ended = endsSweep(response) ?? ended;
         yield fresh;
       }
       if (ended || signal?.aborted) return;
     } catch (error) {
       if (ended) return;
-      if (!(error instanceof UnreachableError) || !seen) throw error;
+      if (!(error instanceof UnreachableError) || !connectedOnce) throw error;
       if (awaySince !== undefined && Date.now() - awaySince > patienceMs) throw error;
-      why = error.message;
+      reason = error.message;
     }
     if (awaySince === undefined) {
       awaySince = Date.now();
-      onAway?.(why);
+      onAway?.(reason);
     } else if (Date.now() - awaySince > patienceMs) {
-      throw new UnreachableError(`the coordinator at ${connection.address} stayed away: ${why}`);
+      throw new UnreachableError(`the coordinator at ${connection.address} did not come back: ${reason}`);
     }
     if (!isImmediate) await sleep(backoff.next(), undefined, signal ? { signal } : {}).catch(() => {});
   }
 }
 
-/** Undefined: the message does not say. A sweep whose trials are retried runs again. */
+/** Undefined if the message has no sweep. A sweep whose trials are retried runs again. */
 function endsSweep({ update }: WatchResponse): boolean | undefined {
   const sweep = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
   return sweep && sweepEnded(sweep);
 }
 
-/** How far a watcher has come in a sweep's events: where it goes on after a break, and what it has seen before. */
+/** The position of a watcher in a sweep's event log: where it resumes after an outage, and which events it has seen. */
 export class WatchPosition {
   #since: number;
   #newestEvent = 0;
   #createdAtMs: number | undefined;
 
-  /** @param since where to begin, as in WatchRequest */
+  /** @param since `sinceEventSeq` of the first request */
   constructor(since = 0) {
     this.#since = since;
   }
 
-  /** The event to go on after; 0: with a snapshot. */
+  /** The event to resume after; 0: start with a snapshot. */
   get since(): number {
     return this.#since;
   }
 
   /**
-   * What is new in a message. A break between the parts of one moment brings its events once more: they are left off.
-   * @returns undefined when the store is another one than before: ask again, from a snapshot
+   * Returns the new part of a message. A batch of events that was interrupted is sent again as a whole, so events that
+   * were already seen are dropped.
+   * @returns undefined if another store answers now: request a new snapshot
    */
   take(response: WatchResponse): WatchResponse | undefined {
     const { update } = response;
@@ -108,7 +118,7 @@ export class WatchPosition {
       const { sweep, eventSeq, more } = update.snapshot;
       this.#createdAtMs = sweep?.createdAtMs;
       this.#newestEvent = eventSeq;
-      // Amid a snapshot there is nothing to go on from.
+      // An incomplete snapshot cannot be resumed.
       this.#since = more ? 0 : eventSeq;
       return response;
     }

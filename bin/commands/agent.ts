@@ -5,10 +5,11 @@ import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../lib/net/addre
 import { readIdentity } from '../../lib/net/identity.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { untilSignals } from '../local/signals.ts';
-import { durationOption, withHelp } from '../options/common.ts';
+import { withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
 import { packOption, type SlotOptions, withSlots } from '../options/slots.ts';
+import { durationOption } from '../options/values.ts';
 import { trawlVersion } from '../package.ts';
 
 interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
@@ -28,7 +29,7 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
   readonly insecure?: true;
 }
 
-/** With a program's own time to stop, this is over before a service manager's usual 30 s are. */
+/** Together with the time that a program gets to stop, this stays below the usual 30 s of a service manager. */
 const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
 async function agent(options: Options): Promise<void> {
@@ -57,7 +58,7 @@ async function agent(options: Options): Promise<void> {
     log,
   }).catch((error: unknown) => {
     if (!isDiskFull(error)) throw error;
-    log.fatal({ err: error }, `the disk of ${options.dir} is full: make room on it, and start the agent again`);
+    log.fatal({ err: error }, `the disk of ${options.dir} is full: free some space, then restart the agent`);
     process.exit(EXIT_CANNOT_WRITE);
   });
   const { first, second } = untilSignals();
@@ -65,10 +66,10 @@ async function agent(options: Options): Promise<void> {
     const { code } = await Promise.race([first, running.rejected]);
     log.info(
       { graceMs: options.drainGrace },
-      'the agent takes nothing new, and ends once nothing runs (again: at once)',
+      'draining: the agent takes no new trials and exits when running attempts end (a second signal stops it now)',
     );
     await Promise.race([running.leave(options.drainGrace), second.then(() => running.stop())]);
-    log.info('the agent ended');
+    log.info('the agent stopped');
     process.exit(code);
   } catch (error) {
     await running.stop();
@@ -79,27 +80,27 @@ async function agent(options: Options): Promise<void> {
 export function registerAgent(program: Command): void {
   const command = program
     .command('agent')
-    .description('run an agent: it trains trials on this machine, one in each slot')
+    .description('run an agent, which trains trials on this machine, one per slot')
     .option(
       '--nats <urls>',
-      'NATS server, or those of a cluster with commas between ' +
-        `(default: TRAWL_NATS, else the identity's, else ${DEFAULT_NATS})`,
+      'NATS server, or comma-separated servers of a cluster ' +
+        `(default: TRAWL_NATS, or else the identity's servers, or else ${DEFAULT_NATS})`,
     )
     .option(
       '--server <host:port>',
-      `the coordinator (default: TRAWL_SERVER, else the identity's, else ${DEFAULT_ADDRESS})`,
+      `coordinator (default: TRAWL_SERVER, or else the identity's coordinator, or else ${DEFAULT_ADDRESS})`,
     )
-    .option('--identity <dir>', 'who the agent is, for servers that ask: a folder that "trawl certs agent" made');
+    .option('--identity <dir>', 'identity of the agent, created by "trawl certs agent", for servers that require one');
   withSlots(command)
-    .option('--dir <dir>', 'where records wait for the coordinator; each agent its own', defaultAgentDir())
-    .option('--data <dir>', 'cache of data sets', defaultDataDir(process.env))
-    .option('--workdir <dir>', "where sweeps' own programs run", '.')
-    .option('--id <name>', 'what the agent is called (default: the host, and a suffix kept in --dir)')
-    .option('--require-gpu', 'refuse to train on the CPU')
+    .option('--dir <dir>', 'spool of unsent reports; each agent needs its own', defaultAgentDir())
+    .option('--data <dir>', 'data set cache', defaultDataDir(process.env))
+    .option('--workdir <dir>', 'working directory of user programs', '.')
+    .option('--id <name>', 'agent id (default: the host name and a suffix stored in --dir)')
+    .option('--require-gpu', 'fail instead of training on the CPU')
     .addOption(
       new Option(
         '--drain-grace <duration>',
-        'on SIGTERM or Ctrl-C, how long what runs may go on before it is handed back',
+        'time that running attempts get to finish after SIGTERM or Ctrl-C, before they are handed back',
       )
         .argParser(durationOption)
         .default(DEFAULT_DRAIN_GRACE_MS, '15s'),
@@ -107,23 +108,23 @@ export function registerAgent(program: Command): void {
     .addOption(packOption())
     .option(
       '--metrics <host:port>',
-      'where it serves /metrics, /healthz and /readyz; port 0: a free one; off: nowhere',
+      'address of /metrics, /healthz and /readyz; port 0 picks a free port; off disables them',
       '127.0.0.1:0',
     )
-    .option('--metrics-tls', 'serve /metrics over TLS, to who has a password or a certificate')
-    .option('--no-gpu-metrics', 'leave the GPUs out of /metrics, where another exporter tells of them')
-    .option('--insecure', 'serve /metrics where other machines reach it, without encryption or passwords');
+    .option('--metrics-tls', 'serve /metrics over TLS, and require a password or a client certificate')
+    .option('--no-gpu-metrics', 'omit GPU metrics, for machines with another GPU exporter')
+    .option('--insecure', 'allow /metrics on a public address without encryption or a password');
   withHelp(withLog(withMetricsAuth(command)), {
     remote: false,
     examples: [
-      ['trawl agent', 'for a coordinator and a NATS server on this machine'],
-      ['trawl agent --identity agent-gpu-1', 'for a coordinator elsewhere: the identity says where'],
-      ['trawl agent --slots-per-gpu 4 --label zone=a', 'four trials on each GPU, for sweeps that ask for zone a too'],
-      ['trawl agent --drain-grace 1h', 'a SIGTERM lets trials of an hour finish; a second one hands them back now'],
+      ['trawl agent', 'connect to a coordinator and a NATS server on this machine'],
+      ['trawl agent --identity agent-gpu-1', 'connect to the servers that the identity names'],
+      ['trawl agent --slots-per-gpu 4 --label zone=a', 'four slots per GPU, and a label for placement'],
+      ['trawl agent --drain-grace 1h', 'on SIGTERM, wait up to an hour; a second SIGTERM hands attempts back now'],
     ],
     exits: [
       [3, 'NATS could not be reached'],
-      [4, 'refused: the folder is in use, no backend fits, or the coordinator speaks another protocol'],
+      [4, 'rejected: --dir is in use, no backend fits, or the coordinator uses another protocol version'],
       [EXIT_CANNOT_WRITE, 'the disk of --dir is full'],
     ],
   }).action((_options: Options, self: Command) => agent(self.optsWithGlobals<Options>()));

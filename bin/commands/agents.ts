@@ -16,12 +16,12 @@ import { agoText } from '../output/format.ts';
 import { agentJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
 import { renderTable } from '../output/table.ts';
-import { terminalOf } from '../output/terminal.ts';
+import { resultTerminal } from '../output/terminal.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions;
 
 function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
-  const reason = { header: 'drained because', cell: (agent: Agent) => agent.drainReason || '-' };
+  const reason = { header: 'drain reason', cell: (agent: Agent) => agent.drainReason || '-' };
   return [
     { header: 'agent', cell: (agent) => agent.id },
     {
@@ -32,7 +32,7 @@ function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
     { header: 'busy', numeric: true, cell: (agent) => `${agent.busy}/${agent.slots}` },
     { header: 'backend', cell: (agent) => agent.backend || '-' },
     { header: 'gpus', cell: (agent) => agent.gpus.join(', ') || '-' },
-    { header: 'heard', cell: (agent) => agoText(agent.lastHeartbeatMs, now) },
+    { header: 'last seen', cell: (agent) => agoText(agent.lastHeartbeatMs, now) },
     { header: 'host', cell: (agent) => agent.host },
     { header: 'version', cell: (agent) => agent.version },
     ...(agents.some((agent) => agent.drainReason !== '') ? [reason] : []),
@@ -42,17 +42,16 @@ function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
 async function agents(options: Options): Promise<void> {
   const answer = await withConnection(options, (connection) => unary(connection, connection.client.listAgents, {}));
   if (options.output === 'json') return printJson(answer.agents.map(agentJson));
-  if (answer.agents.length === 0) return print('no agents: start one on a machine with "trawl agent"\n');
-  const terminal = terminalOf(process.stdout, options.color, process.env);
-  return print(renderTable(columns(Date.now(), answer.agents), answer.agents, terminal));
+  if (answer.agents.length === 0) return print('no agents; start one with "trawl agent"\n');
+  return print(renderTable(columns(Date.now(), answer.agents), answer.agents, resultTerminal(options)));
 }
 
 export function registerAgents(program: Command): void {
-  const command = program.command('agents').description('list the agents that the coordinator has heard of');
+  const command = program.command('agents').description('list the agents');
   withHelp(withOutput(withServer(command)), {
     examples: [
-      ['trawl agents', 'who is connected, and how busy'],
-      ['trawl agents -o json', 'the same as JSON'],
+      ['trawl agents', 'state, slots and GPUs of each agent'],
+      ['trawl agents -o json', 'the same as JSON, with GPU utilization'],
     ],
   }).action((_options: Options, self: Command) => agents(self.optsWithGlobals<Options>()));
 }

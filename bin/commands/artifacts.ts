@@ -17,7 +17,7 @@ import {
 import { artifactJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { renderTable } from '../output/table.ts';
-import { terminalOf } from '../output/terminal.ts';
+import { resultTerminal } from '../output/terminal.ts';
 
 type ListOptions = GlobalOptions & ServerOptions & OutputOptions & { readonly trial?: string };
 
@@ -41,18 +41,18 @@ async function list(sweep: string, options: ListOptions): Promise<void> {
   if (options.output === 'json') {
     return printJson(found.map(({ trialId, artifact }) => ({ trial: trialId, ...artifactJson(artifact) })));
   }
-  if (found.length === 0) return print('no trial has left an artifact yet\n');
-  return print(renderTable(COLUMNS, found, terminalOf(process.stdout, options.color, process.env)));
+  if (found.length === 0) return print('no artifacts yet\n');
+  return print(renderTable(COLUMNS, found, resultTerminal(options)));
 }
 
-/** Each file is whole or not there. */
+/** Writes each file under a temporary name first, so that no file is ever incomplete. */
 async function get(trial: string, names: readonly string[], options: GetOptions): Promise<void> {
   await withConnection(options, async (connection) => {
     const all = await listArtifacts(connection, { sweep: '', trial });
     const known = new Set(all.map(({ artifact }) => artifact.name));
     const missing = names.find((name) => !known.has(name));
     if (missing !== undefined) {
-      const has = known.size === 0 ? 'it has none' : `it has ${[...known].join(', ')}`;
+      const has = known.size === 0 ? 'it has no artifacts' : `its artifacts are ${[...known].join(', ')}`;
       throw new NotFoundError(`trial ${trial} has no artifact ${JSON.stringify(missing)}; ${has}`);
     }
     for (const name of names.length > 0 ? names : known) {
@@ -67,34 +67,34 @@ async function get(trial: string, names: readonly string[], options: GetOptions)
 }
 
 export function registerArtifacts(program: Command): void {
-  const artifacts = program.command('artifacts').description('list and fetch the files that trials left behind');
+  const artifacts = program.command('artifacts').description('list and download artifacts of trials');
   withHelp(artifacts, {
     examples: [
-      ['trawl artifacts ls', 'what the trials of the newest sweep left'],
-      ['trawl artifacts get 3f2a91bc --out files', 'everything that one trial left'],
+      ['trawl artifacts ls', 'list the artifacts of the newest sweep'],
+      ['trawl artifacts get 3f2a91bc --out files', 'download all artifacts of one trial'],
     ],
   });
   const ls = artifacts
     .command('ls')
-    .description('list the artifacts of a sweep, or of one trial')
-    .argument('[sweep]', 'id, name or "last"', 'last')
-    .option('--trial <trial>', "only this trial's: its id, or the start of it");
+    .description('list the artifacts of a sweep or of one trial')
+    .argument('[sweep]', 'sweep id, name or "last"', 'last')
+    .option('--trial <trial>', 'only artifacts of this trial (id or unambiguous prefix)');
   withHelp(withOutput(withServer(ls)), {
     examples: [
-      ['trawl artifacts ls', 'of the newest sweep'],
-      ['trawl artifacts ls 3 --trial 3f2a -o json', 'of one trial of sweep 3, as JSON with checksums'],
+      ['trawl artifacts ls', 'artifacts of the newest sweep'],
+      ['trawl artifacts ls 3 --trial 3f2a -o json', 'artifacts of one trial of sweep 3, as JSON with checksums'],
     ],
   }).action((sweep: string, _options: ListOptions, self: Command) => list(sweep, self.optsWithGlobals<ListOptions>()));
   const fetch = artifacts
     .command('get')
-    .description("fetch a trial's artifacts, each from the newest attempt that has it; checksums are verified")
-    .argument('<trial>', "a trial's id, or the start of it")
-    .argument('[names...]', 'which; default: all')
-    .option('--out <dir>', 'folder to write to', '.');
+    .description('download artifacts of a trial, each from the newest attempt that has it, and verify their checksums')
+    .argument('<trial>', 'trial id or unambiguous prefix')
+    .argument('[names...]', 'artifact names (default: all)')
+    .option('--out <dir>', 'output folder', '.');
   withHelp(withServer(fetch), {
     examples: [
-      ['trawl artifacts get 3f2a91bc --out files', 'everything that the trial left'],
-      ['trawl artifacts get 3f2a91bc reconstructions/epoch-10.png', 'one picture'],
+      ['trawl artifacts get 3f2a91bc --out files', 'all artifacts of the trial'],
+      ['trawl artifacts get 3f2a91bc reconstructions/epoch-10.png', 'one image'],
     ],
   }).action((trial: string, names: string[], options: GetOptions) => get(trial, names, options));
 }

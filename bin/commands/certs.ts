@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander';
 import { type Role, USER_ROLES } from '../../proto/roles.ts';
-import { parseCount, withHelp } from '../options/common.ts';
+import { withHelp } from '../options/common.ts';
+import { parseCount } from '../options/values.ts';
 import { note, print } from '../output/print.ts';
 
-/** Where identities are kept, and how long they last, unless said. */
 const DEFAULT_CERTS_DIR = 'trawl-certs';
 const DEFAULT_DAYS = 365;
 const DEFAULT_AUTHORITY_DAYS = 3_650;
@@ -11,7 +11,7 @@ const DEFAULT_AUTHORITY_DAYS = 3_650;
 interface Options {
   readonly dir: string;
   readonly days: number;
-  readonly force?: true;
+  readonly force?: boolean;
 }
 
 interface InitOptions extends Options {
@@ -25,23 +25,24 @@ interface InitOptions extends Options {
 
 const ROLES = ['agent', ...USER_ROLES] as const;
 
-/** The library of certificates is large: it is read by the one verb that needs it. */
+/** Loads the large certificate library only when this verb runs. */
 const certs = () => import('../certs/authority.ts');
 
-/** `a,b c` as `a b c`. */
-const listed = (texts: readonly string[]) => texts.flatMap((text) => text.split(',')).filter((name) => name !== '');
+/** Splits values at commas: `['a,b', 'c']` becomes `['a', 'b', 'c']`. */
+const splitCommas = (texts: readonly string[]) =>
+  texts.flatMap((text) => text.split(',')).filter((name) => name !== '');
 
-async function init({ dir, days, caDays, host, nats, force: forced, ...roles }: InitOptions): Promise<void> {
-  const force = forced ?? false;
+async function init({ dir, days, caDays, host, nats, force = false, ...names }: InitOptions): Promise<void> {
   const { addIdentity, initAuthority } = await certs();
-  const made = { hosts: listed(host), natsHosts: listed(nats), days, authorityDays: caDays, force };
+  const made = { hosts: splitCommas(host), natsHosts: splitCommas(nats), days, authorityDays: caDays, force };
   const servers = await initAuthority(dir, made);
   await print(`${servers.coordinator}\n`);
-  note(`${dir}/ca/key.pem signs: keep it where you type "trawl certs". The servers, each on its machine:`);
+  note(`keep ${dir}/ca/key.pem on this machine: it signs all identities`);
+  note('start the servers, each on its machine:');
   for (const folder of servers.nats) note(`  (cd ${folder} && nats-server --config nats.conf)`);
   note(`  trawl coordinator --identity ${servers.coordinator} --listen 0.0.0.0:7070`);
   for (const role of ROLES) {
-    for (const name of listed(roles[role])) {
+    for (const name of splitCommas(names[role])) {
       await print(`${await addIdentity(dir, { name, role }, { days, force })}\n`);
     }
   }
@@ -52,76 +53,77 @@ async function add(name: string, role: Role, { dir, days, force }: Options): Pro
   const folder = await addIdentity(dir, { name, role }, { days, force: force ?? false });
   await print(`${folder}\n`);
   const verb = role === 'agent' ? 'agent' : 'ls';
-  note(`${folder} is all that ${name} needs: trawl ${verb} --identity ${folder}`);
-  if (role === 'agent') note(`${await whereNatsReads(dir)} learns of it by: nats-server --signal reload`);
+  note(`copy ${folder} to ${name}, and use it with: trawl ${verb} --identity ${folder}`);
+  if (role === 'agent') note(`to let the agent connect, ${await natsReloadSteps(dir)}`);
 }
 
-/** A NATS server on this machine reads its file where it was written; others' folders have to be taken there. */
-async function whereNatsReads(dir: string): Promise<string> {
+/** A cluster's servers run on other machines, so their account files have to be copied first. */
+async function natsReloadSteps(dir: string): Promise<string> {
   const { natsFolders } = await import('../certs/nats.ts');
   const folders = natsFolders(dir);
   const [only] = folders;
-  if (folders.length <= 1) return `a NATS server that runs on ${only}`;
-  return `each NATS server whose nats-accounts.conf is replaced by that of ${dir}/nats-HOST`;
+  const reload = 'run "nats-server --signal reload"';
+  if (folders.length <= 1) return `${reload} on the NATS server that uses ${only}`;
+  return `copy nats-accounts.conf from ${dir}/nats-HOST to each NATS server and ${reload} there`;
 }
 
 async function revoke(named: string, { dir }: Options): Promise<void> {
-  const { withdrawIdentity } = await certs();
-  withdrawIdentity(dir, named);
-  note(`${named} does not get in any more; ${await whereNatsReads(dir)} learns of it by: nats-server --signal reload`);
+  const { revokeIdentity } = await certs();
+  revokeIdentity(dir, named);
+  note(`revoked ${named}; to disconnect it from NATS, ${await natsReloadSteps(dir)}`);
 }
 
 function withDir(command: Command): Command {
-  return command.option('--dir <dir>', 'where the authority and the identities are kept', DEFAULT_CERTS_DIR);
+  return command.option('--dir <dir>', 'folder of the certificate authority and the identities', DEFAULT_CERTS_DIR);
 }
 
-function withMaking(command: Command): Command {
+function withIssuing(command: Command): Command {
   return withDir(command)
-    .option('--days <n>', 'days until the certificate runs out', parseCount, DEFAULT_DAYS)
-    .option('--force', 'replace what is there');
+    .option('--days <n>', 'validity of the certificates, in days', parseCount, DEFAULT_DAYS)
+    .option('--force', 'overwrite existing files');
 }
 
 export function registerCerts(program: Command): void {
   const command = program
     .command('certs')
-    .description('make the certificates and tokens by which servers, agents and people know each other');
-  withMaking(command.command('init'))
-    .description('make an authority, and the identities of the coordinator and the NATS server, or several')
-    .option('--host <name...>', 'names and addresses that the coordinator is reached by, the usual one first', [])
-    .option('--nats <host...>', 'the machines of a NATS cluster, best three (default: one server, at --host)', [])
-    .option('--agent <name...>', 'make the identities of these agents, too', [])
-    .option('--operator <name...>', 'and of these people, who submit and steer', [])
-    .option('--viewer <name...>', 'and of these, who only look', [])
-    .option('--ca-days <n>', 'days until the authority runs out', parseCount, DEFAULT_AUTHORITY_DAYS)
+    .description('create the certificates and tokens of servers, agents and users');
+  withIssuing(command.command('init'))
+    .description('create a certificate authority and the identities of the coordinator and the NATS servers')
+    .option('--host <name...>', 'host names and addresses of the coordinator, the preferred one first', [])
+    .option('--nats <host...>', 'hosts of a NATS cluster, preferably three (default: one server, at --host)', [])
+    .option('--agent <name...>', 'also create the identities of these agents', [])
+    .option('--operator <name...>', 'also create the identities of these operators, who can submit and control', [])
+    .option('--viewer <name...>', 'also create the identities of these viewers, who have read-only access', [])
+    .option('--ca-days <n>', 'validity of the certificate authority, in days', parseCount, DEFAULT_AUTHORITY_DAYS)
     .action((_options: unknown, self: Command) => init(self.optsWithGlobals<InitOptions>()));
-  withMaking(command.command('agent'))
-    .description('make the identity of an agent')
-    .argument('<name>', 'what the agent is called')
+  withIssuing(command.command('agent'))
+    .description('create the identity of an agent')
+    .argument('<name>', 'agent id')
     .action((name: string, _options: unknown, self: Command) => add(name, 'agent', self.optsWithGlobals<Options>()));
-  withMaking(command.command('user'))
-    .description('make the identity of a person')
-    .argument('<name>', 'what the person is called')
-    .addOption(new Option('--role <role>', 'what they may do').choices(USER_ROLES).makeOptionMandatory())
+  withIssuing(command.command('user'))
+    .description('create the identity of a user')
+    .argument('<name>', 'user name')
+    .addOption(new Option('--role <role>', 'permissions of the user').choices(USER_ROLES).makeOptionMandatory())
     .action((name: string, { role }: { role: Role }, self: Command) =>
       add(name, role, self.optsWithGlobals<Options>()),
     );
   withDir(command.command('revoke'))
-    .description('withdraw an identity, and remove its folder')
-    .argument('<identity>', 'its folder: agent-NAME or user-NAME')
+    .description('revoke an identity and delete its folder')
+    .argument('<identity>', 'identity folder: agent-NAME or user-NAME')
     .action((named: string, _options: unknown, self: Command) => revoke(named, self.optsWithGlobals<Options>()));
   withHelp(command, {
     remote: false,
     examples: [
-      ['trawl certs init --host head.lan,10.0.0.5', 'the authority, and the servers of that machine'],
+      ['trawl certs init --host head.lan,10.0.0.5', 'create the authority and the identities of one server machine'],
       [
         'trawl certs init --host head --nats head,gpu-1,gpu-2 --agent gpu-1,gpu-2 --operator ann',
-        'a NATS cluster on three machines, and who comes (docs/cluster.md)',
+        'create all identities of a NATS cluster on three machines (docs/cluster.md)',
       ],
-      ['trawl certs agent gpu-1', 'an agent: take its folder to its machine'],
-      ['trawl certs user ann --role operator', 'a person who submits and steers'],
-      ['trawl certs user wall --role viewer', 'one who only looks'],
-      ['trawl certs revoke agent-gpu-1', 'it does not get in any more'],
+      ['trawl certs agent gpu-1', 'add an agent; copy its folder to its machine'],
+      ['trawl certs user ann --role operator', 'add a user who can submit and control sweeps'],
+      ['trawl certs user wall --role viewer', 'add a user with read-only access'],
+      ['trawl certs revoke agent-gpu-1', 'revoke the identity of an agent'],
     ],
-    exits: [[4, 'refused: it is there already']],
+    exits: [[4, 'rejected: the identity already exists']],
   });
 }

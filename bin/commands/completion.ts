@@ -8,14 +8,14 @@ const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 export function registerCompletion(program: Command): void {
   const command = program
     .command('completion')
-    .description('print a script by which a shell completes verbs, flags and their values')
-    .addArgument(new Argument('<shell>', 'which').choices(Object.keys(SCRIPTS)));
+    .description('print a shell completion script')
+    .addArgument(new Argument('<shell>', 'shell to print the script for').choices(Object.keys(SCRIPTS)));
   withHelp(command, {
     remote: false,
     examples: [
-      ['source <(trawl completion bash)', 'in ~/.bashrc'],
-      ['source <(trawl completion zsh)', 'in ~/.zshrc'],
-      ['trawl completion fish | source', 'in ~/.config/fish/config.fish'],
+      ['source <(trawl completion bash)', 'add to ~/.bashrc'],
+      ['source <(trawl completion zsh)', 'add to ~/.zshrc'],
+      ['trawl completion fish | source', 'add to ~/.config/fish/config.fish'],
     ],
   }).action((shell: keyof typeof SCRIPTS) => print(SCRIPTS[shell](verbsOf(program))));
 }

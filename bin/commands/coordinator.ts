@@ -1,12 +1,13 @@
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { DEFAULT_DIR, DEFAULT_LEASE_MS, DEFAULT_METRICS_ADDRESS } from '../../coordinator/app/defaults.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../lib/net/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { untilSignal } from '../local/signals.ts';
-import { ageOption, durationOption, withHelp } from '../options/common.ts';
+import { withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
+import { ageOption, durationOption } from '../options/values.ts';
 import { packageRoot, trawlVersion } from '../package.ts';
 
 interface Options extends LogOptions, MetricsAuthOptions {
@@ -25,12 +26,12 @@ interface Options extends LogOptions, MetricsAuthOptions {
 async function coordinator(options: Options): Promise<void> {
   const log = newLogger('coordinator', options);
   const { startCoordinator } = await import('../../coordinator/main.ts');
-  // Memory may be ahead of the store: nothing more may be said.
-  const broken = (error: unknown): never => {
-    const why = isDiskFull(error)
-      ? `the disk of ${options.dir} is full: make room on it, and start the coordinator again`
+  // State in memory can be ahead of the store, so nothing more is acknowledged.
+  const exitBroken = (error: unknown): never => {
+    const reason = isDiskFull(error)
+      ? `the disk of ${options.dir} is full: free some space, then restart the coordinator`
       : 'the store could not be written';
-    log.fatal({ err: error }, `${why}; the coordinator ends, nothing acknowledged is lost`);
+    log.fatal({ err: error }, `${reason}; the coordinator stops, and no acknowledged change is lost`);
     process.exit(EXIT_CANNOT_WRITE);
   };
   const running = await startCoordinator({
@@ -48,53 +49,57 @@ async function coordinator(options: Options): Promise<void> {
     trialMetrics: options.trialMetrics ?? false,
     protoDir: join(packageRoot(), 'proto'),
     log,
-    onBroken: broken,
+    onBroken: exitBroken,
   }).catch((error: unknown) => {
-    if (isDiskFull(error)) return broken(error);
+    if (isDiskFull(error)) return exitBroken(error);
     throw error;
   });
   const { code } = await untilSignal();
   await running.stop();
-  log.info('the coordinator ended');
+  log.info('the coordinator stopped');
   process.exit(code);
 }
 
 export function registerCoordinator(program: Command): void {
   const command = program
     .command('coordinator')
-    .description('run a coordinator: it keeps the sweeps and hands their trials to agents')
-    .option('--dir <dir>', 'where everything is kept', DEFAULT_DIR)
+    .description('run a coordinator, which stores sweeps and offers their trials to agents')
+    .option('--dir <dir>', 'data folder', DEFAULT_DIR)
     .option(
       '--nats <urls>',
-      'NATS server with JetStream, or those of a cluster with commas between ' +
-        `(default: TRAWL_NATS, else the identity's, else ${DEFAULT_NATS})`,
+      'NATS server with JetStream, or comma-separated servers of a cluster ' +
+        `(default: TRAWL_NATS, or else the identity's servers, or else ${DEFAULT_NATS})`,
     )
-    .option('--listen <host:port>', 'where it serves gRPC; port 0: a free one', DEFAULT_ADDRESS)
+    .option('--listen <host:port>', 'gRPC address; port 0 picks a free port', DEFAULT_ADDRESS)
     .option(
       '--metrics <host:port>',
-      'where it serves /metrics, /sd, /healthz and /readyz; port 0: a free one',
+      'address of /metrics, /sd, /healthz and /readyz; port 0 picks a free port',
       DEFAULT_METRICS_ADDRESS,
     )
-    .option('--trial-metrics', 'series of single trials in /metrics: those that run, and the best 50 of each sweep')
-    .option('--lease <duration>', 'how long an agent may be silent', durationOption, DEFAULT_LEASE_MS)
-    .option('--retain <duration>', 'remove sweeps that have been over for so long (default: never)', ageOption)
-    .option('--identity <dir>', 'speak TLS, and let in only whom "trawl certs" has made known: its folder "server"')
-    .option('--metrics-tls', 'serve /metrics over TLS, to who has a password or a certificate')
-    .option('--insecure', 'listen where other machines reach it, without encryption or passwords');
+    .option('--trial-metrics', 'export metrics of single trials: running ones, and the best 50 of each sweep')
+    .addOption(
+      new Option('--lease <duration>', 'time without a heartbeat after which an attempt is lost')
+        .argParser(durationOption)
+        .default(DEFAULT_LEASE_MS, `${DEFAULT_LEASE_MS / 1000}s`),
+    )
+    .option('--retain <duration>', 'delete sweeps this long after they end (default: never)', ageOption)
+    .option('--identity <dir>', 'require TLS and identities from "trawl certs": its folder "server"')
+    .option('--metrics-tls', 'serve /metrics over TLS, and require a password or a client certificate')
+    .option('--insecure', 'allow public addresses without encryption or a password');
   withHelp(withLog(withMetricsAuth(command)), {
     remote: false,
     examples: [
-      ['trawl coordinator --dir sweeps', 'on this machine, with a NATS server at 127.0.0.1:4222'],
+      ['trawl coordinator --dir sweeps', 'use a NATS server at 127.0.0.1:4222'],
       [
         'trawl coordinator --identity trawl-certs/server --listen 0.0.0.0:7070',
-        'for agents on other machines (see "trawl certs")',
+        'accept agents on other machines (see "trawl certs")',
       ],
     ],
     exits: [
-      [3, 'NATS could not be reached, or the address is taken'],
+      [3, 'NATS could not be reached, or the address is in use'],
       [
         4,
-        'refused: the folder is in use, its store is damaged or newer than this trawl, or the address is open to others',
+        'rejected: the data folder is in use, its store is damaged or newer than this trawl, or the address is public',
       ],
       [EXIT_CANNOT_WRITE, 'the store could not be written: the disk is full or broken'],
     ],

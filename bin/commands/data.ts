@@ -7,7 +7,7 @@ import { NotFoundError } from '../../proto/errors.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { renderTable } from '../output/table.ts';
-import { terminalOf } from '../output/terminal.ts';
+import { resultTerminal } from '../output/terminal.ts';
 
 interface DataOptions {
   readonly data: string;
@@ -23,21 +23,21 @@ const COLUMNS: readonly Column<DatasetStatus>[] = [
 
 async function show(found: readonly DatasetStatus[], options: ListOptions): Promise<void> {
   if (options.output === 'json') return printJson(found);
-  return print(renderTable(COLUMNS, found, terminalOf(process.stdout, options.color, process.env)));
+  return print(renderTable(COLUMNS, found, resultTerminal(options)));
 }
 
-/** None: all that there are. */
+/** Returns the named data sets; all of them if no name is given. */
 const named = (names: readonly string[]): readonly DatasetSpec[] =>
   names.length === 0 ? DATASETS : DATASETS.filter(({ name }) => names.includes(name));
 
 async function pull(names: readonly string[], { data }: DataOptions): Promise<void> {
   for (const dataset of named(names)) {
     const use = await ensureDataset(dataset, data);
-    note(`${dataset.name}: ${use === 'hit' ? 'was there' : 'fetched'} (${data})`);
+    note(`${dataset.name}: ${use === 'hit' ? 'already cached' : 'downloaded'} (${data})`);
   }
 }
 
-/** @throws {DamagedFileError} {NotFoundError} when what is there is not whole, or what was named is not there */
+/** @throws {DamagedFileError | NotFoundError} when a file is damaged, or a named data set is not cached */
 async function verify(names: readonly string[], options: ListOptions): Promise<void> {
   const wanted = named(names).map(({ name }) => name);
   const found = (await datasetStatus(options.data)).filter(({ name }) => wanted.includes(name));
@@ -46,44 +46,44 @@ async function verify(names: readonly string[], options: ListOptions): Promise<v
   if (damaged !== undefined) throw new DamagedFileError(damaged.detail);
   const missing = found.find(({ state }) => state === 'missing');
   if (names.length > 0 && missing !== undefined) {
-    throw new NotFoundError(`${missing.name} is ${missing.detail}; "trawl data pull ${missing.name}" fetches it`);
+    throw new NotFoundError(`${missing.name}: ${missing.detail}; download it with "trawl data pull ${missing.name}"`);
   }
 }
 
 const withData = (command: Command): Command =>
-  command.option('--data <dir>', 'cache of data sets', defaultDataDir(process.env));
+  command.option('--data <dir>', 'data set cache', defaultDataDir(process.env));
 
 const names = () =>
-  new Argument('[names...]', 'which (default: all)').choices(DATASETS.map(({ name }) => name)).default([], 'all');
+  new Argument('[names...]', 'data sets').choices(DATASETS.map(({ name }) => name)).default([], 'all');
 
 export function registerData(program: Command): void {
-  const data = program.command('data').description("look after this machine's cache of data sets");
+  const data = program.command('data').description("manage this machine's data set cache");
   withHelp(data, {
     remote: false,
     examples: [
-      ['trawl data ls', 'what is there'],
-      ['trawl data pull', 'before a network goes away, or many trials ask at once'],
+      ['trawl data ls', 'show what is cached'],
+      ['trawl data pull', 'download all data sets before the first trial needs them'],
     ],
   });
-  const ls = data.command('ls').description('list the data sets, and whether they are in the cache and whole');
+  const ls = data.command('ls').description('list the data sets and the state of their files');
   withHelp(withOutput(withData(ls)), {
     remote: false,
-    examples: [['trawl data ls -o json', 'for scripts']],
+    examples: [['trawl data ls -o json', 'the list as JSON']],
   }).action(async (_options: ListOptions, self: Command) => {
     const options = self.optsWithGlobals<ListOptions>();
     await show(await datasetStatus(options.data), options);
   });
-  const get = data.command('pull').description('fetch what is not in the cache yet').addArgument(names());
+  const get = data.command('pull').description('download data sets that are not cached').addArgument(names());
   withHelp(withData(get), {
     remote: false,
-    exits: [[3, 'no source has it, with what each said']],
-    examples: [['trawl data pull fashion-mnist', 'this one only']],
+    exits: [[3, 'no source could provide a data set']],
+    examples: [['trawl data pull fashion-mnist', 'download one data set']],
   }).action((which: string[], options: DataOptions) => pull(which, options));
-  const check = data.command('verify').description("compare every file with its data set's checksum");
+  const check = data.command('verify').description('verify the checksums of cached files');
   withHelp(withOutput(withData(check.addArgument(names()))), {
     remote: false,
-    exits: [[2, 'a file is damaged, or a data set that was named is not there']],
-    examples: [['trawl data verify mnist', 'fails unless it is there, and whole']],
+    exits: [[2, 'a file is damaged, or a named data set is not cached']],
+    examples: [['trawl data verify mnist', 'fail unless mnist is cached and intact']],
   }).action((which: string[], _options: ListOptions, self: Command) =>
     verify(which, self.optsWithGlobals<ListOptions>()),
   );

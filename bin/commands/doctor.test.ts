@@ -13,9 +13,8 @@ import {
   usableMemoryBytes,
 } from '../doctor/checks.ts';
 import { examine } from '../doctor/examine.ts';
-import { type Finding, faults } from '../doctor/finding.ts';
+import { type Finding, faults, findingsText } from '../doctor/finding.ts';
 import { natsFinding } from '../doctor/nats.ts';
-import { findingsText } from './doctor.ts';
 
 const gpu = { index: 0, name: 'NVIDIA A100', memoryBytes: 40 * 2 ** 30 };
 const wasmOnly = [
@@ -38,17 +37,17 @@ test('this machine, which runs these tests, can run a sweep', async () => {
   }
 });
 
-test('a NATS server that does not answer is a fault with a mend', async () => {
+test('a NATS server that does not answer is a fault with a fix', async () => {
   const finding = await natsFinding('nats://127.0.0.1:1');
   expect(faults([finding])).toHaveLength(1);
   expect(finding).toMatchObject({
     detail: expect.stringContaining('ECONNREFUSED'),
-    mend: expect.stringContaining('--nats'),
+    fix: expect.stringContaining('--nats'),
   });
 });
 
 test('an old Node is a fault, this one is none', async () => {
-  expect(await nodeFinding('18.20.0')).toMatchObject({ state: 'missing', mend: expect.stringContaining('nodejs.org') });
+  expect(await nodeFinding('18.20.0')).toMatchObject({ state: 'missing', fix: expect.stringContaining('nodejs.org') });
   expect(await nodeFinding(process.versions.node)).toMatchObject({ state: 'ok' });
 });
 
@@ -79,9 +78,9 @@ test('memory for fewer slots than cores is a warning that says how many', () => 
   expect(memoryFinding(4 * SLOT_BYTES, 4).state).toBe('ok');
   expect(memoryFinding(4 * SLOT_BYTES - 1, 4)).toMatchObject({
     state: 'warning',
-    mend: expect.stringContaining('--slots 3'),
+    fix: expect.stringContaining('--slots 3'),
   });
-  expect(memoryFinding(1, 1).mend).toContain('--slots 1');
+  expect(memoryFinding(1, 1).fix).toContain('--slots 1');
 });
 
 test('the limit of a container counts, and no limit is none', () => {
@@ -90,10 +89,10 @@ test('the limit of a container counts, and no limit is none', () => {
   expect(usableMemoryBytes(100, 2 ** 64)).toBe(100);
 });
 
-test('the text is a line a finding, its mend below it, and a verdict that names the faults', () => {
+test('the text is a line a finding, its fix below it, and a verdict that names the faults', () => {
   const findings: Finding[] = [
     { name: 'Node', state: 'ok', detail: '20.20.2', needed: true },
-    { name: 'nats-server', state: 'missing', detail: 'none', mend: 'install it\nor name one', needed: true },
+    { name: 'nats-server', state: 'missing', detail: 'none', fix: 'install it\nor name one', needed: true },
   ];
   expect(findingsText(findings, { width: undefined, colour: false })).toBe(
     [

@@ -5,10 +5,10 @@ import type { Event } from '../../proto/gen/trawl/v1/types.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { stream, unary } from '../client/rpc.ts';
 import { getSweep } from '../client/sweeps.ts';
-import { watchSweep } from '../client/watch.ts';
+import { outageNotes, watchSweep } from '../client/watch.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
 import { isoTime } from '../output/format.ts';
-import { jsonSafe, note, print } from '../output/print.ts';
+import { jsonSafe, print } from '../output/print.ts';
 
 interface Options extends ServerOptions, OutputOptions {
   readonly follow?: true;
@@ -16,14 +16,14 @@ interface Options extends ServerOptions, OutputOptions {
   readonly trial?: string;
 }
 
-/** As in WatchRequest: every event of the sweep. */
+/** `sinceEventSeq` for every event of the sweep. */
 const FROM_THE_FIRST = -1;
-/** How long a coordinator may be away while its events are followed. */
+/** How long an outage of the coordinator can last while events are followed. */
 const PATIENCE_MS = 60 * 60_000;
-/** The kind of event of which there is one an epoch. */
+/** The kind of the event that each epoch adds. */
 const REPORTED = 'reported';
 
-/** The newest event that there is at present. */
+/** Returns the sequence number of the newest event. */
 async function newestEvent(connection: Connection, sweep: string): Promise<number> {
   for await (const { update } of stream(connection, connection.client.watch, { sweep, sinceEventSeq: 0 })) {
     if (update?.$case === 'snapshot') return update.snapshot.eventSeq;
@@ -31,15 +31,11 @@ async function newestEvent(connection: Connection, sweep: string): Promise<numbe
   return 0;
 }
 
-/** A sweep's events from its first: those that there are, or, when it is followed, until it has ended. */
+/** Yields the events of a sweep from the first one: those so far or, when following, until the sweep ends. */
 async function* eventsOf(connection: Connection, sweep: string, follow: boolean): AsyncGenerator<Event> {
   const until = follow ? Number.POSITIVE_INFINITY : await newestEvent(connection, sweep);
-  const heard = {
-    onAway: () => note(`the coordinator at ${connection.address} is away; waiting for it`),
-    onBack: () => note('the coordinator is back'),
-  };
-  const patienceMs = follow ? PATIENCE_MS : 0;
-  for await (const { update } of watchSweep(connection, sweep, { patienceMs, since: FROM_THE_FIRST, ...heard })) {
+  const options = { patienceMs: follow ? PATIENCE_MS : 0, since: FROM_THE_FIRST, ...outageNotes(connection) };
+  for await (const { update } of watchSweep(connection, sweep, options)) {
     if (update?.$case !== 'delta') continue;
     yield* update.delta.events.filter(({ seq }) => seq <= until);
     if (update.delta.eventSeq >= until) return;
@@ -52,8 +48,8 @@ function textOf({ atMs, trialId, attempt, kind, detail }: Event): string {
 }
 
 function jsonOf({ seq, atMs, sweepId, trialId, attempt, kind, detail }: Event): string {
-  const whose = { sweep: sweepId, trial: trialId || null, attempt: attempt || null };
-  return jsonSafe(JSON.stringify({ seq, at: isoTime(atMs), ...whose, kind, detail }));
+  const source = { sweep: sweepId, trial: trialId || null, attempt: attempt || null };
+  return jsonSafe(JSON.stringify({ seq, at: isoTime(atMs), ...source, kind, detail }));
 }
 
 async function events(selector: string, { follow, reports, trial, output, ...options }: Options): Promise<void> {
@@ -70,17 +66,17 @@ async function events(selector: string, { follow, reports, trial, output, ...opt
 export function registerEvents(program: Command): void {
   const command = program
     .command('events')
-    .description('print what happened in a sweep, the oldest first')
-    .argument('[sweep]', 'id, name or "last"', 'last')
-    .option('-f, --follow', 'go on until the sweep ends; a coordinator that restarts meanwhile is waited for')
-    .option('--reports', 'the reports of single epochs, too')
-    .option('--trial <trial>', "a trial's id or the start of it: its events only");
+    .description('print the events of a sweep, oldest first')
+    .argument('[sweep]', 'sweep id, name or "last"', 'last')
+    .option('-f, --follow', 'follow until the sweep ends, across restarts of the coordinator')
+    .option('--reports', 'include the report of each epoch')
+    .option('--trial <trial>', 'only events of this trial (id or unambiguous prefix)');
   withHelp(withOutput(withServer(command)), {
     examples: [
-      ['trawl events', 'of the newest sweep'],
-      ['trawl events 3 -f', 'as they come'],
-      ['trawl events --trial 3f2a91bc --reports', 'one trial, epoch by epoch'],
-      ['trawl events -o json | jq -r .kind | sort | uniq -c', 'a JSON object a line'],
+      ['trawl events', 'events of the newest sweep so far'],
+      ['trawl events 3 -f', 'follow sweep 3'],
+      ['trawl events --trial 3f2a91bc --reports', 'events of one trial, with every epoch'],
+      ['trawl events -o json | jq -r .kind | sort | uniq -c', 'count events by kind; one JSON object per line'],
     ],
   }).action((sweep: string, options: Options) => events(sweep, options));
 }

@@ -29,13 +29,13 @@ function json(explained: ExplainTrialResponse) {
 export function registerExplain(program: Command): void {
   const command = program
     .command('explain')
-    .description('show why a trial does not run, for each agent; or how it ended')
-    .argument('<trial>', 'trial id, or an unambiguous prefix')
-    .option('--sweep <sweep>', 'which sweep\'s: id, name or "last" (default: the newest that holds the trial)');
+    .description('explain why a trial does not run, agent by agent, or how it ended')
+    .argument('<trial>', 'trial id or unambiguous prefix')
+    .option('--sweep <sweep>', 'sweep id, name or "last" (default: the newest sweep with this trial)');
   withHelp(withOutput(withServer(command)), {
     examples: [
-      ['trawl explain 3f2a91bc', 'reasons in the sweep and in each agent'],
-      ['trawl explain 3f2a91bc -o json', 'the same for a script'],
+      ['trawl explain 3f2a91bc', 'list the reasons, for the sweep and for each agent'],
+      ['trawl explain 3f2a91bc -o json', 'the same as JSON'],
     ],
   }).action((trial: string, options: Options) =>
     withConnection(options, async (connection) => {

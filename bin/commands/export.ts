@@ -22,23 +22,27 @@ import { trialJson } from '../output/json.ts';
 import { note, print } from '../output/print.ts';
 
 type Options = Flags & ServerOptions;
-type Of<What extends Choice['what']> = Extract<Choice, { what: What }>;
+type Chosen<What extends Choice['what']> = Extract<Choice, { what: What }>;
 
 const NEWEST = 'last';
 
 async function writeText(text: AsyncIterable<string>, out: string | undefined): Promise<void> {
-  // On a terminal the values are looked at, elsewhere they are taken as they are.
+  // Escapes control characters only for a terminal: files and pipes get the exact values.
   const shown = process.stdout.isTTY ? visibleLines : (part: string) => part;
   if (out === undefined) for await (const part of text) await print(shown(part));
   else await writeWholeFile(out, (path) => pipeline(Readable.from(text), createWriteStream(path, { flags: 'wx' })));
 }
 
-async function writeTable<Row extends object>(table: Table<Row>, choice: Of<'text' | 'parquet'>): Promise<void> {
+async function writeTable<Row extends object>(table: Table<Row>, choice: Chosen<'text' | 'parquet'>): Promise<void> {
   if (choice.what === 'parquet') await writeWholeFile(choice.out, (path) => writeParquet(path, table));
   else await writeText(choice.format === 'csv' ? csvText(table) : jsonText(table.rows), choice.out);
 }
 
-async function exportTable(connection: Connection, selector: string, choice: Of<'text' | 'parquet'>): Promise<void> {
+async function exportTable(
+  connection: Connection,
+  selector: string,
+  choice: Chosen<'text' | 'parquet'>,
+): Promise<void> {
   const { sweep } = await getSweep(connection, selector);
   const trials = (await listTrials(connection, { sweep: sweep.id })).map(trialJson);
   if (choice.curves) {
@@ -52,7 +56,7 @@ async function exportTable(connection: Connection, selector: string, choice: Of<
   if (choice.out !== undefined) note(`${what} written to ${choice.out}`);
 }
 
-async function exportRuns(connection: Connection, selector: string, { out }: Of<'runs'>): Promise<void> {
+async function exportRuns(connection: Connection, selector: string, { out }: Chosen<'runs'>): Promise<void> {
   const { sweep } = await getSweep(connection, selector);
   const trials = await listTrials(connection, { sweep: sweep.id });
   let runs = 0;
@@ -62,7 +66,7 @@ async function exportRuns(connection: Connection, selector: string, { out }: Of<
   note(`${runs} runs written to ${out}`);
 }
 
-async function exportModel(connection: Connection, sweep: string, choice: Of<'model'>): Promise<void> {
+async function exportModel(connection: Connection, sweep: string, choice: Chosen<'model'>): Promise<void> {
   const { trial, bytes } = await storedModel(connection, { sweep, trial: choice.trial });
   if (choice.format === 'tfjs') await writeLayersModel(readSafetensors(bytes), choice.out);
   else await writeWholeFile(choice.out, (path) => writeFile(path, bytes, { flag: 'wx' }));
@@ -79,37 +83,37 @@ async function exportAs(choice: Choice, sweep: string | undefined, options: Opti
 
 const FORMATS_HELP = `
 Formats:
-  csv          RFC 4180: a line a trial with all its parameters and metrics
-  json         an array of trials, as trials -o json prints them
-  parquet      the columns of csv, typed; times in UTC
-  tensorboard  a folder for tensorboard --logdir: a run a trial with its metrics over the epochs, and the
-               parameters for the HPARAMS tab
-  tfjs         with --model: a folder that tf.loadLayersModel of TensorFlow.js opens
-  safetensors  with --model: the weights as they are kept
+  csv          RFC 4180; one row per trial, with all parameters and metrics
+  json         an array of trials, as printed by trials -o json
+  parquet      the columns of csv with types; times in UTC
+  tensorboard  a folder for tensorboard --logdir; one run per trial with its metrics by epoch, and hyperparameters
+               for the HPARAMS tab
+  tfjs         with --model: a folder for tf.loadLayersModel of TensorFlow.js
+  safetensors  with --model: the stored weights
 `;
 
 export function registerExport(program: Command): void {
-  const format = new Option('-f, --format <format>', 'what to write (default: csv; with --model, tfjs)');
+  const format = new Option('-f, --format <format>', 'output format (default: csv; with --model: tfjs)');
   const command = program
     .command('export')
-    .description('write what a sweep found: its trials, their metrics over the epochs, or a trained network')
-    .argument('[sweep]', 'id, name or "last" (default: last; with --model, the sweep that holds the trial)')
+    .description('export the trials of a sweep, their metrics by epoch, or a trained model')
+    .argument('[sweep]', 'sweep id, name or "last" (default: last; with --model: the newest sweep with this trial)')
     .addOption(format.choices([...FORMATS]))
     .option(
       '--out <path>',
-      'a file, replaced if it is there, or a new or empty folder (default: stdout; csv and json only)',
+      'output file, which is overwritten, or a new or empty folder (default for csv and json: stdout)',
     )
-    .option('--curves', 'a row a trial and epoch instead of a row a trial (csv, json, parquet)')
-    .option('--model <trial>', 'the trained network of this trial: its id or the start of it')
+    .option('--curves', 'one row per trial and epoch instead of one row per trial (csv, json, parquet)')
+    .option('--model <trial>', 'export the trained model of this trial (id or unambiguous prefix)')
     .addHelpText('after', FORMATS_HELP.trimEnd());
   withHelp(withServer(command), {
     examples: [
       ['trawl export > trials.csv', 'the newest sweep as CSV'],
       ['trawl export 3 -f json --out trials.json', 'sweep 3 as a JSON array of trials'],
-      ['trawl export 3 -f parquet --curves --out epochs.parquet', 'every epoch of every trial, typed'],
-      ['trawl export 3 -f tensorboard --out runs', 'then: tensorboard --logdir runs'],
-      ['trawl export --model 3f2a91bc --out model', 'a network for tf.loadLayersModel'],
-      ['trawl export --model 3f2a91bc -f safetensors --out model.safetensors', 'the same as PyTorch names it'],
+      ['trawl export 3 -f parquet --curves --out epochs.parquet', 'every epoch of every trial'],
+      ['trawl export 3 -f tensorboard --out runs', 'open with: tensorboard --logdir runs'],
+      ['trawl export --model 3f2a91bc --out model', 'a model for tf.loadLayersModel'],
+      ['trawl export --model 3f2a91bc -f safetensors --out model.safetensors', 'the weights under PyTorch names'],
     ],
   }).action((sweep: string | undefined, options: Options) => exportAs(chooseExport(options), sweep, options));
 }

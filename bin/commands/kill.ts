@@ -4,10 +4,32 @@ import { visibleText } from '../../lib/text/visible-text.ts';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { withConnection } from '../client/connect.ts';
 import { controlSweep, getSweep } from '../client/sweeps.ts';
-import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
+import {
+  type OutputOptions,
+  type ServerOptions,
+  withHelp,
+  withOutput,
+  withReason,
+  withServer,
+} from '../options/common.ts';
+import { counted } from '../output/format.ts';
+import { printSweep } from '../output/messages.ts';
 import { note } from '../output/print.ts';
 
-/** Asks the person at the terminal; anything but y or yes is a no. Without a terminal there is nobody to ask: yes. */
+type Options = ServerOptions & OutputOptions & { readonly reason?: string; readonly yes?: true };
+
+async function kill(selector: string, options: Options): Promise<void> {
+  await withConnection(options, async (connection) => {
+    const { sweep } = await getSweep(connection, selector);
+    const running = counted(sweep.counts?.running ?? 0, 'running trial');
+    const question = `Kill sweep ${sweep.id} (${sweep.name}) and stop ${running} now?`;
+    if (!options.yes && !(await confirm(question))) return note('kill cancelled');
+    // By id: while the question was open, "last" can have become another sweep.
+    await printSweep(await controlSweep(connection, sweep.id, SweepAction.KILL, options), options.output);
+  });
+}
+
+/** Asks on the terminal. Anything but y or yes means no. Without a terminal the answer is yes. */
 async function confirm(question: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
@@ -25,30 +47,16 @@ async function confirm(question: string): Promise<boolean> {
   }
 }
 
-type Options = ServerOptions & OutputOptions & { readonly reason?: string; readonly yes?: true };
-
-async function kill(selector: string, options: Options): Promise<void> {
-  await withConnection(options, async (connection) => {
-    const { sweep } = await getSweep(connection, selector);
-    const running = sweep.counts?.running ?? 0;
-    const question = `Kill sweep ${sweep.id} (${sweep.name}) and its ${running} running trials?`;
-    if (!options.yes && !(await confirm(question))) return note('nothing was killed');
-    // By id: while the question stood, "last" may have become another sweep.
-    await controlSweep(connection, sweep.id, SweepAction.KILL, options);
-  });
-}
-
 export function registerKill(program: Command): void {
   const command = program
     .command('kill')
-    .description('end a sweep now: running trials are ended, waiting ones are cancelled')
-    .argument('<sweep>', 'id, name or "last"')
-    .option('-y, --yes', 'do not ask (without a terminal nobody is asked)')
-    .option('--reason <text>', 'why: shown wherever the sweep is');
-  withHelp(withOutput(withServer(command)), {
+    .description('kill a sweep: stop running trials now, and cancel pending ones')
+    .argument('<sweep>', 'sweep id, name or "last"')
+    .option('-y, --yes', 'skip the confirmation; without a terminal it is always skipped');
+  withHelp(withOutput(withServer(withReason(command))), {
     examples: [
-      ['trawl kill last', 'the newest sweep, after a question'],
-      ['trawl kill 3 -y', 'without one'],
+      ['trawl kill last', 'kill the newest sweep, after a confirmation'],
+      ['trawl kill 3 -y', 'kill sweep 3 without a confirmation'],
     ],
   }).action((sweep: string, options: Options) => kill(sweep, options));
 }

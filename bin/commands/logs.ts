@@ -1,19 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { visibleLines } from '../../lib/text/visible-text.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { ReadLogRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { stream, unary } from '../client/rpc.ts';
-import {
-  type OutputOptions,
-  parseCount,
-  type ServerOptions,
-  withHelp,
-  withOutput,
-  withServer,
-} from '../options/common.ts';
-import { note, print, printJson } from '../output/print.ts';
+import { outageNotes } from '../client/watch.ts';
+import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
+import { parseCount } from '../options/values.ts';
+import { print, printJson } from '../output/print.ts';
 
 interface Options extends ServerOptions, OutputOptions {
   readonly follow?: true;
@@ -21,29 +16,32 @@ interface Options extends ServerOptions, OutputOptions {
   readonly sweep: string;
 }
 
-/** Between tries of a coordinator that went away while a log was followed. */
+/** Delay between reconnects while a log is followed. */
 const RECONNECT_MS = 1_000;
+/** How long an outage of the coordinator can last while a log is followed. */
 const PATIENCE_MS = 10 * 60_000;
 
-/** The log in pieces. Over a reconnect it comes from its start again: what was given out before is left off. */
-async function* pieces(connection: Connection, request: ReadLogRequest): AsyncGenerator<string> {
-  let given = 0;
+/** Yields the log in chunks. After a reconnect the log is sent from its start, so the known part is skipped. */
+async function* logChunks(connection: Connection, request: ReadLogRequest): AsyncGenerator<string> {
+  const { onAway, onBack } = outageNotes(connection);
+  let yielded = 0;
   let awaySince: number | undefined;
   for (;;) {
-    let skip = given;
+    let skip = yielded;
     try {
       for await (const { text } of stream(connection, connection.client.readLog, request)) {
+        if (awaySince !== undefined) onBack();
         awaySince = undefined;
         const fresh = text.slice(skip);
         skip = Math.max(0, skip - text.length);
-        given += fresh.length;
+        yielded += fresh.length;
         if (fresh !== '') yield fresh;
       }
       return;
     } catch (error) {
-      const hopeless = !request.follow || given === 0 || connection.offlineDir !== undefined;
-      if (hopeless || !(error instanceof UnreachableError)) throw error;
-      if (awaySince === undefined) note('the coordinator is away; waiting for it');
+      const canReconnect = request.follow && yielded > 0 && connection.offlineDir === undefined;
+      if (!canReconnect || !(error instanceof UnreachableError)) throw error;
+      if (awaySince === undefined) onAway(error.message);
       awaySince ??= Date.now();
       if (Date.now() - awaySince > PATIENCE_MS) throw error;
       await sleep(RECONNECT_MS);
@@ -55,34 +53,34 @@ async function logs(selector: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
     const found = await unary(connection, connection.client.getTrial, { sweep: options.sweep, trial: selector });
     const trial = found.trial?.id ?? selector;
-    // The attempt is fixed now, so that a later one does not take its place over a reconnect.
+    // Fixes the attempt, so that a reconnect does not switch to a newer one.
     const attempt = options.attempt ?? found.attempts.at(-1)?.number ?? 0;
     const sweep = found.trial?.sweepId ?? options.sweep;
     const request = { sweep, trial, attempt, follow: options.follow ?? false };
     if (options.output === 'json') {
       let text = '';
-      for await (const piece of pieces(connection, request)) text += piece;
+      for await (const chunk of logChunks(connection, request)) text += chunk;
       return printJson({ trial, attempt, text });
     }
-    // A pipe gets the log as it is; a terminal must not obey what a program wrote.
+    // Escapes control characters only for a terminal.
     const shown = process.stdout.isTTY ? visibleLines : (text: string) => text;
-    for await (const piece of pieces(connection, request)) await print(shown(piece));
+    for await (const chunk of logChunks(connection, request)) await print(shown(chunk));
   });
 }
 
 export function registerLogs(program: Command): void {
   const command = program
     .command('logs')
-    .description("print what a trial's worker wrote")
-    .argument('<trial>', "the trial's id, or the start of it")
-    .addOption(new Option('-f, --follow', 'go on until the attempt ends'))
-    .option('--attempt <n>', 'which attempt (default: the latest)', parseCount)
-    .option('--sweep <sweep>', 'look in this sweep only (default: the newest that has the trial)', '');
+    .description('print the log of a trial')
+    .argument('<trial>', 'trial id or unambiguous prefix')
+    .option('-f, --follow', 'follow until the attempt ends')
+    .option('--attempt <n>', 'attempt number (default: the latest attempt)', parseCount)
+    .option('--sweep <sweep>', 'sweep id, name or "last" (default: the newest sweep with this trial)', '');
   withHelp(withOutput(withServer(command)), {
     examples: [
-      ['trawl logs 3f2a91bc', 'the latest attempt'],
-      ['trawl logs 3f2a91bc -f', 'as it is written'],
-      ['trawl logs 3f2a91bc --attempt 1', 'the attempt that failed'],
+      ['trawl logs 3f2a91bc', 'log of the latest attempt'],
+      ['trawl logs 3f2a91bc -f', 'follow the log'],
+      ['trawl logs 3f2a91bc --attempt 1', 'log of the first attempt'],
     ],
   }).action((trial: string, options: Options) => logs(trial, options));
 }

@@ -12,7 +12,7 @@ import { agoText } from '../output/format.ts';
 import { sweepJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
 import { renderTable } from '../output/table.ts';
-import { terminalOf } from '../output/terminal.ts';
+import { resultTerminal } from '../output/terminal.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions & QuietOptions;
 
@@ -38,18 +38,17 @@ async function ls(options: Options): Promise<void> {
   const { sweeps } = await withConnection(options, (connection) => unary(connection, connection.client.listSweeps, {}));
   if (options.quiet) return print(sweeps.map((sweep) => `${sweep.id}\n`).join(''));
   if (options.output === 'json') return printJson(sweeps.map(sweepJson));
-  if (sweeps.length === 0) return print('no sweeps yet: submit one with "trawl submit FILE"\n');
-  const terminal = terminalOf(process.stdout, options.color, process.env);
-  return print(renderTable(columns(Date.now()), sweeps, terminal));
+  if (sweeps.length === 0) return print('no sweeps; submit one with "trawl submit FILE"\n');
+  return print(renderTable(columns(Date.now()), sweeps, resultTerminal(options)));
 }
 
 export function registerLs(program: Command): void {
-  const command = program.command('ls').description('list the sweeps, the oldest first');
+  const command = program.command('ls').description('list the sweeps, oldest first');
   withHelp(withQuiet(withOutput(withServer(command))), {
     examples: [
-      ['trawl ls', 'every sweep with its state and progress'],
+      ['trawl ls', 'state and progress of each sweep'],
       ['trawl ls -q', 'ids only, for scripts'],
-      ['trawl ls --dir DIR -o json', 'from a data folder, as JSON'],
+      ['trawl ls --dir DIR -o json', 'sweeps in a data folder, as JSON'],
     ],
   }).action((_options: Options, self: Command) => ls(self.optsWithGlobals<Options>()));
 }

@@ -3,13 +3,12 @@ import { type Plan, plan as planOf } from '../../coordinator/grid/plan.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
+import { grouped } from '../output/format.ts';
 import { print, printJson } from '../output/print.ts';
 import { renderFields, renderTable } from '../output/table.ts';
-import { type Terminal, terminalOf } from '../output/terminal.ts';
+import { resultTerminal, type Terminal } from '../output/terminal.ts';
 
 type Options = GlobalOptions & OutputOptions;
-
-const grouped = new Intl.NumberFormat('en').format;
 
 function planText(plan: Plan, terminal: Terminal): string {
   const axes: Column<[string, number]>[] = [
@@ -18,7 +17,7 @@ function planText(plan: Plan, terminal: Terminal): string {
   ];
   const excluded: Column<Plan['excluded'][number]>[] = [
     { header: 'excluded', numeric: true, cell: ({ count }) => grouped(count) },
-    { header: 'because of', cell: ({ rule }) => rule },
+    { header: 'rule', cell: ({ rule }) => rule },
   ];
   const summary = renderFields(
     [
@@ -26,7 +25,7 @@ function planText(plan: Plan, terminal: Terminal): string {
       ['trials', grouped(plan.trials)],
       ['configs', grouped(plan.configs)],
       ['replicates', grouped(plan.replicates)],
-      ['duplicates', `${grouped(plan.duplicates)}${plan.duplicates > 0 ? ' (equal after "when": run once)' : ''}`],
+      ['duplicates', `${grouped(plan.duplicates)}${plan.duplicates > 0 ? ' (identical after "when"; run once)' : ''}`],
     ],
     terminal,
   );
@@ -37,19 +36,19 @@ function planText(plan: Plan, terminal: Terminal): string {
 async function plan(file: string, options: Options): Promise<void> {
   const planned = planOf((await loadSweepFile(file)).spec);
   if (options.output === 'json') return printJson(planned);
-  return print(planText(planned, terminalOf(process.stdout, options.color, process.env)));
+  return print(planText(planned, resultTerminal(options)));
 }
 
 export function registerPlan(program: Command): void {
   const command = program
     .command('plan')
-    .description('check a sweep file and count what it would run; nothing is started, no server is needed')
+    .description('validate a sweep file and count its trials, without a server')
     .argument('<file>', 'sweep file, YAML or JSON');
   withHelp(withOutput(command), {
     remote: false,
     examples: [
-      ['trawl plan sweep.yaml', 'values of each axis, trials in all, what is excluded and why'],
-      ['trawl plan sweep.yaml -o json', 'the same as JSON'],
+      ['trawl plan sweep.yaml', 'count axes, trials and excluded points'],
+      ['trawl plan sweep.yaml -o json', 'print the counts as JSON'],
     ],
   }).action((file: string, _options: Options, self: Command) => plan(file, self.optsWithGlobals<Options>()));
 }

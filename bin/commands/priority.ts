@@ -1,34 +1,29 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { withConnection } from '../client/connect.ts';
 import { controlSweep } from '../client/sweeps.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
+import { parsePriority } from '../options/values.ts';
+import { printSweep } from '../output/messages.ts';
 
 type Options = ServerOptions & OutputOptions;
-
-function parsePriority(text: string): number {
-  const priority = Number(text);
-  if (!/^[+-]?\d+$/.test(text) || Math.abs(priority) > MAX_PRIORITY) {
-    throw new InvalidArgumentError(`Expected a whole number from ${-MAX_PRIORITY} to ${MAX_PRIORITY}.`);
-  }
-  return priority;
-}
 
 export function registerPriority(program: Command): void {
   const command = program
     .command('priority')
-    .description("let a sweep's trials come before those of sweeps with a lower priority; what runs goes on")
-    .argument('<sweep>', 'id, name or "last"')
-    .argument('<priority>', `a whole number from ${-MAX_PRIORITY} to ${MAX_PRIORITY}; 0 is usual`, parsePriority);
+    .description('set the priority of a sweep: higher priorities run first; running trials are not interrupted')
+    .argument('<sweep>', 'sweep id, name or "last"')
+    .argument('<priority>', `integer from ${-MAX_PRIORITY} to ${MAX_PRIORITY}; new sweeps have 0`, parsePriority);
   withHelp(withOutput(withServer(command)), {
     examples: [
-      ['trawl priority 7 10', 'sweep 7 first'],
-      ['trawl priority last -- -1', 'the newest when the others have nothing left'],
+      ['trawl priority 7 10', 'run sweep 7 before the others'],
+      ['trawl priority last -- -1', 'run the newest sweep only when the others have no pending trials'],
     ],
   }).action((sweep: string, priority: number, options: Options) =>
-    withConnection(options, (connection) =>
-      controlSweep(connection, sweep, SweepAction.PRIORITIZE, { ...options, priority }),
-    ),
+    withConnection(options, async (connection) => {
+      const changed = await controlSweep(connection, sweep, SweepAction.PRIORITIZE, { priority });
+      await printSweep(changed, options.output);
+    }),
   );
 }

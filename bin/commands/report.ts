@@ -11,11 +11,11 @@ interface Options extends ServerOptions {
 }
 
 const ABOUT = `
-The HTML is one file that needs no network: charts and reconstructions are in it. The Markdown has the same numbers as
-tables; its charts and pictures are files in NAME-report/ beside it, which only --out FOLDER writes.`;
+The HTML report is one self-contained file with charts and reconstructions. The Markdown report has the same numbers in
+tables; with --out FOLDER, its charts and images are written to NAME-report/ next to it.`;
 
 async function report(sweep: string, options: Options): Promise<void> {
-  // Drawing takes libraries that no other verb needs.
+  // Loads the chart libraries only when this verb runs.
   const { writeReport } = await import('../report/write-report.ts');
   const { format, out, file } = options;
   const written = await withConnection(options, (connection) =>
@@ -27,21 +27,21 @@ async function report(sweep: string, options: Options): Promise<void> {
 export function registerReport(program: Command): void {
   const command = program
     .command('report')
-    .description('write what a sweep found: verdicts, ranking, charts, reconstructions, and how to run it again')
-    .argument('[sweep]', 'id, name or "last"', 'last')
-    .addOption(new Option('-f, --format <format>', 'what to write').choices(['html', 'md', 'both']).default('both'))
+    .description('write a report: verdicts, ranking, charts, reconstructions, and how to reproduce the sweep')
+    .argument('[sweep]', 'sweep id, name or "last"', 'last')
+    .addOption(new Option('-f, --format <format>', 'report format').choices(['html', 'md', 'both']).default('both'))
     .option(
       '--out <path>',
-      'a folder (there already, or ending in /) or a file (default: NAME-report.html and .md here)',
+      'output file, or a folder if it exists or ends in / (default: NAME-report.html and NAME-report.md)',
     )
-    .option('--file <sweep.yaml>', "judge this file's hypotheses instead of those that the sweep was submitted with")
+    .option('--file <sweep.yaml>', 'test the hypotheses of this file instead of those of the sweep')
     .addHelpText('after', ABOUT);
   withHelp(withServer(command), {
     examples: [
-      ['trawl report', 'the newest sweep: NAME-report.html and NAME-report.md'],
-      ['trawl report 3 --dir runs/ae -f html --out study.html', 'one page, from a data folder'],
-      ['trawl report 3 --out reports/', 'both, and the charts of the Markdown as files'],
-      ['trawl report 3 --file asked-later.yaml', 'with hypotheses that came after the sweep'],
+      ['trawl report', 'report of the newest sweep, as HTML and Markdown'],
+      ['trawl report 3 --dir runs/ae -f html --out study.html', 'HTML only, from a data folder'],
+      ['trawl report 3 --out reports/', 'both formats, with the charts of the Markdown as files'],
+      ['trawl report 3 --file hypotheses.yaml', 'test hypotheses written after the sweep'],
     ],
   }).action((sweep: string, options: Options) => report(sweep, options));
 }

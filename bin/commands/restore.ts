@@ -6,26 +6,26 @@ type Options = OutputOptions & { readonly dir: string };
 
 async function restore(from: string, { dir, output }: Options): Promise<void> {
   const { restoreBackup } = await import('../../coordinator/backup/restore.ts');
-  const told = await restoreBackup(from, dir);
-  if (output === 'json') return printJson({ folder: dir, ...told });
+  const manifest = await restoreBackup(from, dir);
+  if (output === 'json') return printJson({ folder: dir, ...manifest });
   return print(
-    `${dir} is the coordinator of ${told.created_at} again: start it with "trawl coordinator --dir ${dir}", or look ` +
-      `with "trawl ls --dir ${dir}"\n`,
+    `restored the backup of ${manifest.created_at} to ${dir}; start it with "trawl coordinator --dir ${dir}", or inspect ` +
+      `it with "trawl ls --dir ${dir}"\n`,
   );
 }
 
 export function registerRestore(program: Command): void {
   const command = program
     .command('restore')
-    .description("make a coordinator's folder of a backup")
-    .argument('<backup>', 'a folder that "trawl backup" made')
-    .requiredOption('--dir <folder>', 'a new or empty folder');
+    .description('restore a backup to a new data folder')
+    .argument('<backup>', 'backup folder, created by "trawl backup"')
+    .requiredOption('--dir <folder>', 'new or empty data folder');
   withHelp(withOutput(command), {
     remote: false,
-    examples: [['trawl restore backups/monday --dir sweeps-again', 'then: trawl coordinator --dir sweeps-again']],
+    examples: [['trawl restore backups/monday --dir sweeps-restored', 'then: trawl coordinator --dir sweeps-restored']],
     exits: [
-      [3, 'the backup is torn or was altered'],
-      [4, 'refused: the folder is not empty, or a newer trawl made the backup'],
+      [3, 'the backup is incomplete or was modified'],
+      [4, 'rejected: the folder is not empty, or a newer trawl created the backup'],
     ],
   }).action((from: string, options: Options) => restore(from, options));
 }

@@ -8,40 +8,51 @@ import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { retryTrials } from '../client/sweeps.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
+import { counted } from '../output/format.ts';
 import { sweepJson } from '../output/json.ts';
+import { remainingText } from '../output/messages.ts';
 import { print, printJson } from '../output/print.ts';
 
-/** The classes of failure that have a flag; `--failed` stands for all there are. */
-const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight'] as const;
-const FLAGS = ['--failed', ...CLASSES.map((name) => `--${name}`), '--cancelled'].join(', ');
+/** Failure classes that have an option of their own, with its help. `--failed` selects every class. */
+const CLASSES = {
+  oom: 'retry trials that ran out of memory',
+  nan: 'retry trials that diverged to NaN or infinity',
+  crash: 'retry trials whose program crashed',
+  lost: 'retry trials whose agent was lost',
+  timeout: 'retry trials that exceeded their timeout',
+  preflight: 'retry trials that failed before their program started',
+} as const;
+type ClassName = keyof typeof CLASSES;
+const CLASS_NAMES = Object.keys(CLASSES) as ClassName[];
+const FLAGS = ['--failed', ...CLASS_NAMES.map((name) => `--${name}`), '--cancelled'].join(', ');
 
-type Which = { readonly [flag in 'failed' | 'cancelled' | (typeof CLASSES)[number]]?: true };
-type Options = ServerOptions & OutputOptions & Which;
+type Selection = { readonly [flag in 'failed' | 'cancelled' | ClassName]?: true };
+type Options = ServerOptions & OutputOptions & Selection;
 
 async function retry(names: readonly string[], options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
-    const { sweep, retried } = await retryTrials(connection, await whichOf(connection, names, options));
+    const { sweep, retried } = await retryTrials(connection, await selectTrials(connection, names, options));
     if (options.output === 'json') return printJson({ ...sweepJson(sweep), retried });
-    return print(`${visibleText(sentence(sweep, retried))}\n`);
+    return print(`${visibleText(resultText(sweep, retried))}\n`);
   });
 }
 
-async function whichOf(
+async function selectTrials(
   connection: Connection,
   names: readonly string[],
-  options: Which,
+  options: Selection,
 ): Promise<Partial<RetryTrialsRequest>> {
-  const failures = CLASSES.filter((name) => options[name]).map((name) => failureClass.to(name));
+  const failures = CLASS_NAMES.filter((name) => options[name]).map((name) => failureClass.to(name));
   const [first, ...rest] = names;
   if (options.failed || options.cancelled || failures.length > 0) {
-    if (rest.length > 0) throw new BadInputError(`name trials, or say which (${FLAGS}), not both`);
+    if (rest.length > 0) throw new BadInputError(`trial ids cannot be combined with ${FLAGS}`);
     const { failed = false, cancelled = false } = options;
     return { sweep: first ?? 'last', failed, failures, cancelled };
   }
-  if (first === undefined) throw new BadInputError(`name the trials, or say which: ${FLAGS}`);
+  if (first === undefined) throw new BadInputError(`trial ids or one of ${FLAGS} required`);
   const beginsWithSweep = await isSweep(connection, first);
   if (beginsWithSweep && rest.length === 0) {
-    throw new BadInputError(`say which trials of sweep ${first}: ${FLAGS}, or their ids`);
+    throw new BadInputError(`sweep ${first}: trial ids or one of ${FLAGS} required`);
   }
   return beginsWithSweep ? { sweep: first, trials: rest } : { trials: [...names] };
 }
@@ -52,36 +63,34 @@ async function isSweep(connection: Connection, name: string): Promise<boolean> {
   return sweeps.some((sweep) => sweep.id === name || sweep.name === name);
 }
 
-function sentence({ id, name, state, counts }: Sweep, retried: number): string {
-  const named = sweepState.of(state);
-  const sweep = `sweep ${id} (${name}) ${named}`;
-  if (retried === 0) return `${sweep}: no such trials, nothing is retried`;
-  const waiting = (counts?.pending ?? 0) + (counts?.offered ?? 0);
-  const trials = retried === 1 ? '1 trial is' : `${retried} trials are`;
-  const paused = named === 'paused' ? `; "trawl resume ${id}" lets them run` : '';
-  return `${sweep}: ${trials} tried again, ${counts?.running ?? 0} running, ${waiting} waiting${paused}`;
+function resultText(sweep: Sweep, retried: number): string {
+  const { id, name, state } = sweep;
+  const stateName = sweepState.of(state);
+  const prefix = `sweep ${id} (${name}) ${stateName}`;
+  if (retried === 0) return `${prefix}: no trials match, nothing retried`;
+  const hint = stateName === 'paused' ? `; run them with "trawl resume ${id}"` : '';
+  return `${prefix}: ${counted(retried, 'trial')} retried, ${remainingText(sweep)}${hint}`;
 }
 
 export function registerRetry(program: Command): void {
   const command = program
     .command('retry')
-    .description(
-      'try trials again that failed or were cancelled, with a fresh budget; a sweep that has ended runs again',
-    )
+    .description('retry failed or cancelled trials with a fresh retry budget; an ended sweep runs again')
     .argument(
       '[names...]',
-      'trials, by id or the start of it, after their sweep where it is not the newest that has them; with a flag: the sweep (default: last)',
+      'trial ids or prefixes, optionally after their sweep (default: the newest sweep with these trials); ' +
+        'with an option that selects trials: the sweep (default: last)',
     )
-    .option('--failed', 'every trial that failed')
-    .option('--cancelled', 'every trial that was cancelled when its sweep was stopped or killed');
-  for (const name of CLASSES) command.option(`--${name}`, `those whose last attempt failed so: ${name}`);
+    .option('--failed', 'retry all failed trials')
+    .option('--cancelled', 'retry trials that were cancelled when the sweep was stopped or killed');
+  for (const [name, about] of Object.entries(CLASSES)) command.option(`--${name}`, about);
   withHelp(withOutput(withServer(command)), {
     examples: [
-      ['trawl retry --failed', 'whatever failed in the newest sweep'],
-      ['trawl retry 3 --oom --lost', 'of sweep 3, what ran out of memory or was lost with its agents'],
-      ['trawl retry 3f2a91bc 83102658', 'two trials: both, or none when one of them cannot be'],
-      ['trawl retry 3 3f2a91bc', 'a trial of sweep 3, where a newer sweep has it too'],
-      ['trawl retry last --failed --cancelled', 'all that a killed sweep has left'],
+      ['trawl retry --failed', 'retry all failed trials of the newest sweep'],
+      ['trawl retry 3 --oom --lost', 'retry out-of-memory and lost trials of sweep 3'],
+      ['trawl retry 3f2a91bc 83102658', 'retry two trials, or neither if one cannot be retried'],
+      ['trawl retry 3 3f2a91bc', 'retry a trial of sweep 3 that a newer sweep also contains'],
+      ['trawl retry last --failed --cancelled', 'finish a killed sweep'],
     ],
   }).action((names: string[], options: Options) => retry(names, options));
 }

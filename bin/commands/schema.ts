@@ -8,7 +8,7 @@ export function registerSchema(program: Command): void {
   withHelp(command, {
     remote: false,
     examples: [
-      ['trawl schema > sweep.schema.json', 'then name it in the editor, or in a "# yaml-language-server" line'],
+      ['trawl schema > sweep.schema.json', 'use it in the editor, or in a "# yaml-language-server: $schema=" comment'],
     ],
   }).action(() => printJson(sweepFileJsonSchema()));
 }

@@ -19,11 +19,11 @@ import {
   withOutput,
   withServer,
 } from '../options/common.ts';
-import { isoTime } from '../output/format.ts';
+import { countsText, isoTime } from '../output/format.ts';
 import { artifactJson, attemptJson, outcomeName, reportJson, sweepJson, trialJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
 import { renderFields, renderTable } from '../output/table.ts';
-import { type Terminal, terminalOf } from '../output/terminal.ts';
+import { resultTerminal, type Terminal } from '../output/terminal.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions;
 
@@ -32,7 +32,6 @@ function spanText(fromMs: number, toMs: number): string {
 }
 
 function sweepText(sweep: Sweep, terminal: Terminal): string {
-  const counts = Object.entries(sweep.counts ?? {}).filter(([, count]) => count > 0);
   const metric = sweep.metric && `${goal.of(sweep.metric.goal)} ${sweep.metric.name}`;
   return renderFields(
     [
@@ -44,10 +43,10 @@ function sweepText(sweep: Sweep, terminal: Terminal): string {
       ['metric', metric ?? '-'],
       ['trials', `${trialTotal(sweep)} (${sweep.configs} configs x ${sweep.replicates} replicates)`],
       ['ended', `${endedTotal(sweep)}/${trialTotal(sweep)}`],
-      ['counts', counts.map(([state, count]) => `${count} ${state}`).join(', ')],
+      ['counts', countsText(sweep.counts)],
       ['axes', sweep.axes.join(', ') || '-'],
       ['created', isoTime(sweep.createdAtMs) ?? '-'],
-      ['took', spanText(sweep.createdAtMs, sweep.endedAtMs)],
+      ['duration', spanText(sweep.createdAtMs, sweep.endedAtMs)],
       ['fingerprint', sweep.fingerprint],
     ],
     terminal,
@@ -68,7 +67,7 @@ function trialFields(trial: Trial): [string, string][] {
     ['agent', trial.agentId || '-'],
     ['backend', trial.backend || '-'],
     ['started', isoTime(trial.startedAtMs) ?? '-'],
-    ['took', spanText(trial.startedAtMs, trial.endedAtMs)],
+    ['duration', spanText(trial.startedAtMs, trial.endedAtMs)],
     ...parameters.map(([name, value]): [string, string] => [`  ${name}`, String(value)]),
   ];
 }
@@ -81,7 +80,7 @@ function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string 
       header: 'failure',
       cell: ({ failure }) => (failure ? `${failureClass.of(failure.class)}: ${failure.message}` : '-'),
     },
-    { header: 'took', numeric: true, cell: (attempt) => spanText(attempt.grantedAtMs, attempt.endedAtMs) },
+    { header: 'duration', numeric: true, cell: (attempt) => spanText(attempt.grantedAtMs, attempt.endedAtMs) },
     { header: 'agent', cell: (attempt) => attempt.agentId },
     { header: 'slot', numeric: true, cell: (attempt) => String(attempt.slot) },
     { header: 'backend', cell: (attempt) => attempt.backend || '-' },
@@ -104,7 +103,7 @@ function reportsText(reports: readonly Report[], terminal: Terminal): string {
   return reports.length === 0 ? '' : `\n${renderTable(columns, reports, terminal)}`;
 }
 
-/** A sweep where there is one of that name, else a trial. */
+/** Finds a sweep, or else a trial. */
 async function find(connection: Connection, selector: string) {
   try {
     return { kind: 'sweep', ...(await getSweep(connection, selector)) } as const;
@@ -117,7 +116,7 @@ async function find(connection: Connection, selector: string) {
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
     throw new NotFoundError(
-      `there is no sweep and no trial ${JSON.stringify(selector)}: "trawl ls" lists sweeps, "trawl trials" trials`,
+      `no sweep or trial ${JSON.stringify(selector)}; list them with "trawl ls" and "trawl trials"`,
     );
   }
 }
@@ -132,12 +131,9 @@ function artifactsText(artifacts: readonly Artifact[], terminal: Terminal): stri
   return artifacts.length === 0 ? '' : `\n${renderTable(columns, artifacts, terminal)}`;
 }
 
-function showTrial(
-  { trial, attempts, reports, artifacts }: GetTrialResponse,
-  { output, color }: Options,
-): Promise<void> {
-  if (trial === undefined) throw new Error('the coordinator answered without a trial');
-  if (output === 'json') {
+function showTrial({ trial, attempts, reports, artifacts }: GetTrialResponse, options: Options): Promise<void> {
+  if (trial === undefined) throw new Error('the response of the coordinator contains no trial');
+  if (options.output === 'json') {
     const details = {
       attempt_list: attempts.map(attemptJson),
       reports: reports.map(reportJson),
@@ -145,7 +141,7 @@ function showTrial(
     };
     return printJson({ ...trialJson(trial), ...details });
   }
-  const terminal = terminalOf(process.stdout, color, process.env);
+  const terminal = resultTerminal(options);
   return print(
     renderFields(trialFields(trial), terminal) +
       attemptsText(attempts, terminal) +
@@ -159,20 +155,20 @@ function show(selector: string, options: Options): Promise<void> {
     const found = await find(connection, selector);
     if (found.kind === 'trial') return showTrial(found, options);
     if (options.output === 'json') return printJson({ ...sweepJson(found.sweep), file: found.text });
-    return print(sweepText(found.sweep, terminalOf(process.stdout, options.color, process.env)));
+    return print(sweepText(found.sweep, resultTerminal(options)));
   });
 }
 
 export function registerShow(program: Command): void {
   const command = program
     .command('show')
-    .description('show one sweep, or one trial with its attempts and reports')
-    .argument('[sweep-or-trial]', 'a sweep\'s id, name or "last", or a trial\'s id or the start of it', 'last');
+    .description('show a sweep, or a trial with its attempts, metrics and artifacts')
+    .argument('[sweep-or-trial]', 'sweep id, name or "last"; or trial id or unambiguous prefix', 'last');
   withHelp(withOutput(withServer(command)), {
     examples: [
-      ['trawl show', 'the newest sweep'],
-      ['trawl show 3f2a91bc', 'a trial: parameters, attempts, and its metrics at each epoch'],
-      ['trawl show 3 -o json', 'a sweep with its file, as JSON'],
+      ['trawl show', 'show the newest sweep'],
+      ['trawl show 3f2a91bc', 'show a trial: parameters, attempts, and metrics by epoch'],
+      ['trawl show 3 -o json', 'print a sweep and its sweep file as JSON'],
     ],
   }).action((selector: string, _options: Options, self: Command) => show(selector, self.optsWithGlobals<Options>()));
 }

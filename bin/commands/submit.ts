@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { trialTotal } from '../../lib/domain/trial-state.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
@@ -24,8 +23,7 @@ type Options = ServerOptions & OutputOptions & QuietOptions & { readonly wait?: 
 async function submit(file: string, options: Options): Promise<void> {
   const { text, fileName } = await loadSweepFile(file);
   await withConnection(options, async (connection) => {
-    // The same id with every try: a coordinator that took the first and could not say so adds nothing twice.
-    const sweep = await submitSweep(connection, { text, fileName, requestId: randomUUID() });
+    const sweep = await submitSweep(connection, { text, fileName });
     const line = visibleText(`sweep ${sweep.id} (${sweep.name}): ${trialTotal(sweep)} trials`);
     if (options.quiet) await print(`${sweep.id}\n`);
     if (options.wait) {
@@ -34,23 +32,23 @@ async function submit(file: string, options: Options): Promise<void> {
     }
     if (options.quiet) return;
     if (options.output === 'json') return printJson(sweepJson(sweep));
-    return print(`${line}\nfollow it with: trawl wait ${sweep.id}${serverFlags(options)}\n`);
+    return print(`${line}\nwait for it with: trawl wait ${sweep.id}${serverFlags(options)}\n`);
   });
 }
 
 export function registerSubmit(program: Command): void {
   const command = program
     .command('submit')
-    .description('hand a sweep file to a coordinator')
+    .description('submit a sweep to a coordinator')
     .argument('<file>', 'sweep file, YAML or JSON')
-    .option('--wait', 'then wait until the sweep has ended, as "trawl wait" does');
+    .option('--wait', 'wait until the sweep ends, as "trawl wait" does');
   withHelp(withQuiet(withOutput(withServer(command))), {
-    exits: [[1, 'with --wait: ended with failed or cancelled trials']],
+    exits: [[1, 'with --wait: the sweep ended with failed or cancelled trials']],
     examples: [
-      ['trawl submit sweep.yaml', 'check it here, then hand it in'],
-      ['id=$(trawl submit -q sweep.yaml)', 'the id only, for scripts'],
-      ['trawl submit sweep.yaml --wait && trawl best', 'the ranking, when all went well'],
-      ['trawl submit sweep.yaml --server gpu1:7070', 'to another machine'],
+      ['trawl submit sweep.yaml', 'validate the file and submit it'],
+      ['id=$(trawl submit -q sweep.yaml)', 'print only the sweep id, for scripts'],
+      ['trawl submit sweep.yaml --wait && trawl best', 'wait, and show the best configs if no trial failed'],
+      ['trawl submit sweep.yaml --server gpu1:7070', 'submit to another machine'],
     ],
   }).action((file: string, options: Options) => submit(file, options));
 }

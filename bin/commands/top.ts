@@ -1,10 +1,11 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { View } from '../../dashboard/main.tsx';
 import { PANES, type Pane } from '../../dashboard/source.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
-import { type GlobalOptions, parseCount, type ServerOptions, withHelp, withServer } from '../options/common.ts';
+import { type GlobalOptions, type ServerOptions, withHelp, withServer } from '../options/common.ts';
+import { parseCount, parseSpeed } from '../options/values.ts';
 import { print } from '../output/print.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
 import { historyOf, replaySource } from '../top/replay-source.ts';
@@ -23,14 +24,8 @@ interface Options extends GlobalOptions, ServerOptions {
   readonly pictures: 'auto' | 'kitty' | 'blocks';
 }
 
-/** A frame that goes into a file or a pipe, where nobody says how large. */
+/** Size of a frame that is printed to a file or a pipe. */
 const PIPE_SIZE = { columns: 120, rows: 50 };
-
-function parseSpeed(text: string): number {
-  const speed = Number(text);
-  if (!(speed > 0) || !Number.isFinite(speed)) throw new InvalidArgumentError('Expected a number above 0, such as 10.');
-  return speed;
-}
 
 async function top(sweep: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
@@ -46,7 +41,7 @@ async function top(sweep: string, options: Options): Promise<void> {
       return print(await drawOnce(coordinatorSource(connection, 0), { sweep, style, size, view }));
     }
     if (!stdout.isTTY || !process.stdin.isTTY) {
-      throw new BadInputError('top needs a terminal: --once prints one frame without one');
+      throw new BadInputError('top needs a terminal; use --once to print one frame');
     }
     const speed = options.replay === undefined ? undefined : options.speed;
     const replay =
@@ -72,45 +67,45 @@ async function viewOf(connection: Connection, sweep: string, { trial: prefix, vi
   return { kind: 'trial', trialId: trial?.id ?? prefix };
 }
 
-const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+const TERMINATION_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
-/** Signals that end a process take the dashboard off the screen first. */
+/** Restores the terminal before a signal ends the process. */
 async function untilSignalled<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
   const end = () => stop.abort();
-  for (const signal of ENDING) process.on(signal, end);
+  for (const signal of TERMINATION_SIGNALS) process.on(signal, end);
   try {
     return await work(stop.signal);
   } finally {
-    for (const signal of ENDING) process.off(signal, end);
+    for (const signal of TERMINATION_SIGNALS) process.off(signal, end);
   }
 }
 
 export function registerTop(program: Command): void {
   const command = program
     .command('top')
-    .description('watch a sweep live: leaderboard, curves, parameters, agents, events; ? lists the keys')
-    .argument('[sweep]', 'id, name or "last"', 'last')
-    .option('--readonly', 'nothing can be changed from here')
-    .option('--once', 'print one frame and end; needs no terminal')
-    .addOption(new Option('--view <view>', 'what --once prints').choices(PANES).default('sweep'))
-    .option('--trial <id>', 'with --once: this trial')
-    .option('--columns <n>', 'width of the frame that --once prints', parseCount)
-    .option('--rows <n>', 'its height', parseCount)
-    .option('--replay', 'play a finished sweep once more, from its events and reports')
-    .option('--speed <times>', 'how much faster than it was', parseSpeed, 10)
-    .option('--ascii', 'nothing but ASCII (the default where the locale is not UTF-8)')
+    .description('show the live dashboard of a sweep; press ? for the keys')
+    .argument('[sweep]', 'sweep id, name or "last"', 'last')
+    .option('--readonly', 'disable all actions that change something')
+    .option('--once', 'print one frame and exit, without a terminal')
+    .addOption(new Option('--view <view>', 'view that --once prints').choices(PANES).default('sweep'))
+    .option('--trial <id>', 'with --once: print the view of this trial')
+    .option('--columns <n>', 'with --once: width of the frame', parseCount)
+    .option('--rows <n>', 'with --once: height of the frame', parseCount)
+    .option('--replay', 'replay an ended sweep from its events and reports')
+    .option('--speed <factor>', 'speed of the replay', parseSpeed, 10)
+    .option('--ascii', 'use ASCII characters only (default if the locale is not UTF-8)')
     .addOption(
-      new Option('--pictures <how>', "Kitty's graphics, or half blocks")
+      new Option('--pictures <how>', 'how to draw images: with the Kitty graphics protocol or with half blocks')
         .choices(['auto', 'kitty', 'blocks'])
         .default('auto'),
     );
   withHelp(withServer(command), {
     examples: [
-      ['trawl top', 'the newest sweep'],
-      ['trawl top 3 --server host:7070 --readonly', 'another machine’s sweep, read-only'],
-      ['trawl top --once --columns 200', 'one frame, for a file or a mail'],
-      ['trawl top 3 --replay --speed 60', 'an hour in a minute'],
+      ['trawl top', 'watch the newest sweep'],
+      ['trawl top 3 --server host:7070 --readonly', 'watch a sweep on another machine, read-only'],
+      ['trawl top --once --columns 200', 'print one frame, for a file or an e-mail'],
+      ['trawl top 3 --replay --speed 60', 'replay an hour in a minute'],
     ],
   }).action((sweep: string, _options: Options, self: Command) => top(sweep, self.optsWithGlobals<Options>()));
 }

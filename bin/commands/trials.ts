@@ -6,20 +6,22 @@ import { withConnection } from '../client/connect.ts';
 import { getSweep, listConfigs, listTrials } from '../client/sweeps.ts';
 import {
   type GlobalOptions,
+  type GoalChoice,
   type OutputOptions,
-  parseCount,
   type QuietOptions,
   type ServerOptions,
   withHelp,
   withOutput,
   withQuiet,
+  withRanking,
   withServer,
 } from '../options/common.ts';
-import { filterOption, filterTrials, GOALS, type GoalChoice, goalOf } from '../options/ranking.ts';
+import { filterOption, filterTrials, goalOf } from '../options/ranking.ts';
+import { parseCount } from '../options/values.ts';
 import { configJson, trialJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
 import { renderConfigs, renderTrials } from '../output/ranking-tables.ts';
-import { terminalOf } from '../output/terminal.ts';
+import { resultTerminal } from '../output/terminal.ts';
 
 interface Options extends GlobalOptions, ServerOptions, OutputOptions, QuietOptions {
   readonly by?: string;
@@ -55,7 +57,7 @@ async function trials(selector: string, options: Options): Promise<void> {
     const { sweep } = await getSweep(connection, selector);
     const request = { sweep: sweep.id, rankBy, goal: goalOf(options.goal), limit: options.limit ?? 0 };
     const table = { by: rankBy || (sweep.metric?.name ?? ''), trainer: sweep.trainer };
-    const terminal = terminalOf(process.stdout, options.color, process.env);
+    const terminal = resultTerminal(options);
     if (options.configs) {
       const configs = await listConfigs(connection, request);
       if (options.quiet) return print(configs.map(({ id }) => `${id}\n`).join(''));
@@ -64,7 +66,7 @@ async function trials(selector: string, options: Options): Promise<void> {
     }
     const all = await listTrials(connection, {
       ...request,
-      // The filter is this command's: what it drops does not count towards the limit.
+      // The filter runs on this side, so the limit applies after it.
       limit: options.filter === undefined ? request.limit : 0,
       states: (options.state ?? []).map((name): TrialState => trialState.to(name)),
     });
@@ -72,7 +74,7 @@ async function trials(selector: string, options: Options): Promise<void> {
       options.filter === undefined ? all : filterTrials(all, options.filter).slice(0, options.limit ?? all.length);
     if (options.quiet) return print(listed.map((trial) => `${trial.id}\n`).join(''));
     if (options.output === 'json') return printJson(listed.map(trialJson));
-    if (listed.length === 0) return print('no such trials\n');
+    if (listed.length === 0) return print('no trials match\n');
     return print(renderTrials({ ...table, trials: listed }, terminal));
   });
 }
@@ -80,30 +82,28 @@ async function trials(selector: string, options: Options): Promise<void> {
 export function registerTrials(program: Command): void {
   const command = program
     .command('trials')
-    .description("list a sweep's trials in order of rank")
-    .argument('[sweep]', 'id, name or "last"', 'last')
-    .option('--by <metric>', "metric to rank by (default: the sweep's own)")
-    .addOption(new Option('--sort <metric>', 'the same as --by').conflicts('by'))
-    .addOption(new Option('--goal <goal>', "which end is best (default: the metric's usual one)").choices(GOALS))
-    .option('--limit <n>', 'print the best n only', parseCount)
-    .addOption(new Option('--configs', 'a line a config, its replicates taken together').conflicts('state'))
+    .description('list the trials of a sweep by rank')
+    .argument('[sweep]', 'sweep id, name or "last"', 'last')
+    .addOption(new Option('--sort <metric>', 'same as --by').conflicts('by'))
+    .option('--limit <n>', 'only the best n trials', parseCount)
+    .addOption(new Option('--configs', 'one row per config, aggregated over its replicates').conflicts('state'))
     .addOption(
-      new Option('--filter <expression>', 'only trials that match, such as "psnr>20 and depth=3"')
+      new Option('--filter <expression>', 'only matching trials, such as "psnr>20 and depth=3"')
         .argParser(filterOption)
         .conflicts('configs'),
     )
-    .option('--state <states>', `only trials in these states, with commas between (${STATES.join(', ')})`, parseStates);
-  withHelp(withQuiet(withOutput(withServer(command))), {
+    .option('--state <states>', `only trials in these comma-separated states: ${STATES.join(', ')}`, parseStates);
+  withHelp(withQuiet(withOutput(withServer(withRanking(command)))), {
     examples: [
-      ['trawl trials', 'all trials of the newest sweep, by its own metric'],
-      ['trawl trials 3 --by psnr --limit 10', 'the ten best of sweep 3 by PSNR'],
-      ['trawl trials 3 --configs', 'each config once: mean ± standard deviation over its seeds'],
+      ['trawl trials', 'all trials of the newest sweep, ranked by its metric'],
+      ['trawl trials 3 --by psnr --limit 10', 'the ten trials of sweep 3 with the best PSNR'],
+      ['trawl trials 3 --configs', 'configs with mean ± standard deviation over their seeds'],
       [
         "trawl trials last --filter 'psnr>20 and depth=3'",
-        'by metrics, parameters, state, agent, ... (docs/dashboard.md)',
+        'filter by metrics, parameters, state, agent, ... (docs/dashboard.md)',
       ],
-      ['trawl trials last --state failed -q', 'ids of the failed ones'],
-      ['trawl trials last -o json', 'whole trials, as JSON'],
+      ['trawl trials last --state failed -q', 'ids of the failed trials'],
+      ['trawl trials last -o json', 'all trials as JSON'],
     ],
   }).action((sweep: string, _options: Options, self: Command) => trials(sweep, self.optsWithGlobals<Options>()));
 }

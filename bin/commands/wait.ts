@@ -7,9 +7,8 @@ import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { getSweep } from '../client/sweeps.ts';
-import { watchSweep } from '../client/watch.ts';
+import { outageNotes, watchSweep } from '../client/watch.ts';
 import {
-  durationOption,
   type OutputOptions,
   type ServerOptions,
   serverFlags,
@@ -17,44 +16,44 @@ import {
   withOutput,
   withServer,
 } from '../options/common.ts';
+import { durationOption } from '../options/values.ts';
+import { countsText } from '../output/format.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
 
 export interface WaitOptions extends ServerOptions, OutputOptions {
   readonly timeout?: number;
-  /** Says nothing more: the exit code tells. */
+  /** Prints nothing; the exit code is the result. */
   readonly quiet?: true;
 }
 
-/** How long a coordinator may be away: long enough to move it to another machine. */
+/** How long an outage of the coordinator can last: long enough to move it to another machine. */
 const PATIENCE_MS = 60 * 60_000;
 
-/** The longest delay that a timer of Node takes; a longer one would fire at once. */
+/** The longest delay of a Node timer; a longer one would fire immediately. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** The sweep as it was last heard of; ended, unless the signal fired first. */
+/** Returns the last known state of the sweep; it has ended unless the signal fired first. */
 async function follow(connection: Connection, first: Sweep, flags: string, signal: AbortSignal): Promise<Sweep> {
   let sweep = first;
   const updates = watchSweep(connection, first.id, {
     patienceMs: PATIENCE_MS,
     signal,
-    onAway: () => note(`the coordinator at ${connection.address} is away; waiting for it`),
-    onBack: () => note('the coordinator is back'),
+    ...outageNotes(connection),
   });
   for await (const { update } of updates) {
-    const news = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
-    if (news === undefined) continue;
-    if (news.state === SweepState.PAUSED && sweep.state !== SweepState.PAUSED) {
-      note(
-        `sweep ${news.id} is paused: ${news.reason || 'no reason given'}. "trawl resume ${news.id}${flags}" goes on.`,
-      );
+    const next = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
+    if (next === undefined) continue;
+    if (next.state === SweepState.PAUSED && sweep.state !== SweepState.PAUSED) {
+      const reason = next.reason || 'no reason given';
+      note(`sweep ${next.id} is paused (${reason}); resume it with: trawl resume ${next.id}${flags}`);
     }
-    sweep = news;
+    sweep = next;
   }
   return sweep;
 }
 
-/** Waits with a limit and with Ctrl-C heard; undefined: interrupted. */
+/** Waits until the sweep ends. Returns undefined on Ctrl-C. */
 async function waitUntilEnded(connection: Connection, first: Sweep, options: WaitOptions): Promise<Sweep | undefined> {
   const stop = new AbortController();
   let interrupted = false;
@@ -71,7 +70,7 @@ async function waitUntilEnded(connection: Connection, first: Sweep, options: Wai
     if (interrupted) return undefined;
     const progress = `${endedTotal(sweep)} of ${trialTotal(sweep)} trials ended`;
     throw new UnreachableError(
-      `sweep ${sweep.id} has not ended after ${formatSpan(limitMs)} (${progress}); it goes on. ` +
+      `timed out after ${formatSpan(limitMs)}; sweep ${sweep.id} continues (${progress}). ` +
         `Wait longer with: trawl wait ${sweep.id}${serverFlags(options)}`,
     );
   } finally {
@@ -85,7 +84,7 @@ async function wait(selector: string, options: WaitOptions): Promise<void> {
     const { sweep: first } = await getSweep(connection, selector);
     if (connection.offlineDir !== undefined && !sweepEnded(first)) {
       throw new RefusedError(
-        `sweep ${first.id} has not ended, and no coordinator works on ${connection.offlineDir}: ` +
+        `sweep ${first.id} has not ended, and no coordinator uses ${connection.offlineDir}; ` +
           `start one with "trawl coordinator --dir ${connection.offlineDir}"`,
       );
     }
@@ -93,11 +92,11 @@ async function wait(selector: string, options: WaitOptions): Promise<void> {
   });
 }
 
-/** Waits until the sweep has ended, and prints how; the exit code says it, too. */
+/** Waits until the sweep ends, prints a summary and sets the exit code. */
 export async function waitFor(connection: Connection, first: Sweep, options: WaitOptions): Promise<void> {
   const sweep = await waitUntilEnded(connection, first, options);
   if (sweep === undefined) {
-    note(`interrupted; sweep ${first.id} goes on. Wait again with: trawl wait ${first.id}${serverFlags(options)}`);
+    note(`interrupted; sweep ${first.id} continues. Wait again with: trawl wait ${first.id}${serverFlags(options)}`);
     process.exitCode = EXIT.interrupted;
     return;
   }
@@ -105,28 +104,26 @@ export async function waitFor(connection: Connection, first: Sweep, options: Wai
   if (unfinished > 0) process.exitCode = EXIT.failedTrials;
   if (options.quiet) return;
   if (options.output === 'json') return printJson(sweepJson(sweep));
-  const counts = Object.entries(sweep.counts ?? {}).filter(([, count]) => count > 0);
-  const summary = counts.map(([state, count]) => `${count} ${state}`).join(', ');
-  const took = formatSpan(sweep.endedAtMs - sweep.createdAtMs);
-  const line = `sweep ${sweep.id} (${sweep.name}) ${sweepState.of(sweep.state)}: ${summary} in ${took}`;
+  const duration = formatSpan(sweep.endedAtMs - sweep.createdAtMs);
+  const line = `sweep ${sweep.id} (${sweep.name}) ${sweepState.of(sweep.state)}: ${countsText(sweep.counts)} in ${duration}`;
   return print(`${visibleText(line)}\n`);
 }
 
 export function registerWait(program: Command): void {
   const command = program
     .command('wait')
-    .description('wait until a sweep has ended; a coordinator that restarts meanwhile is waited for')
-    .argument('[sweep]', 'id, name or "last"', 'last')
-    .option('--timeout <duration>', 'give up after so long: 90s, 15m, 2h, 1d (default: never)', durationOption);
+    .description('wait until a sweep ends, across restarts of the coordinator')
+    .argument('[sweep]', 'sweep id, name or "last"', 'last')
+    .option('--timeout <duration>', 'time to wait, such as 90s, 15m, 1h30m or 1d (default: no limit)', durationOption);
   withHelp(withOutput(withServer(command)), {
     exits: [
-      [0, 'ended, and every trial succeeded or was stopped early'],
-      [1, 'ended with failed or cancelled trials'],
-      [3, 'no coordinator could be reached, or --timeout passed'],
+      [0, 'the sweep ended, and every trial succeeded or was stopped early'],
+      [1, 'the sweep ended with failed or cancelled trials'],
+      [3, 'no coordinator could be reached, or --timeout expired'],
     ],
     examples: [
-      ['trawl wait', 'for the newest sweep'],
-      ['trawl wait 3 --timeout 2h && trawl best 3', 'then its best trials, if all went well'],
+      ['trawl wait', 'wait for the newest sweep'],
+      ['trawl wait 3 --timeout 2h && trawl best 3', 'wait, and show the best configs if no trial failed'],
     ],
   }).action((sweep: string, options: WaitOptions) => wait(sweep, options));
 }

@@ -9,12 +9,12 @@ import { type Comparison, type Difference, LEVEL } from './comparison.ts';
 
 interface Row {
   readonly name: string;
-  /** A config each. */
+  /** One per config. */
   readonly cells: readonly string[];
   readonly style?: (at: number) => Style | undefined;
 }
 
-/** Digits of a difference and of its bounds. */
+/** Significant digits of a difference and of its bounds. */
 const DIGITS = 3;
 const signed = (value: number) => `${value > 0 ? '+' : ''}${Number(value.toPrecision(DIGITS))}`;
 
@@ -25,10 +25,10 @@ function differenceText(difference: Difference | undefined): string {
   return `${signed(mean)} (${signed(low)} to ${signed(high)})`;
 }
 
-const tellsApart = (difference: Difference | undefined) =>
+const isSignificant = (difference: Difference | undefined) =>
   difference !== undefined && (difference.low > 0 || difference.high < 0);
 
-/** Configs as columns: their differing parameters, their metrics, and under each how far they are from the first. */
+/** Renders one column per config: varying parameters, metrics, and below each metric the difference from the first. */
 export function renderComparison({ configs, shared, parameters, metrics }: Comparison, terminal: Terminal): string {
   const rows: Row[] = [
     ...parameters.map(({ name, values }) => ({ name, cells: values.map((value) => String(value ?? '')) })),
@@ -40,7 +40,7 @@ export function renderComparison({ configs, shared, parameters, metrics }: Compa
             {
               name: '  difference',
               cells: differences.map(differenceText),
-              style: (at: number) => (tellsApart(differences[at]) ? undefined : ('dim' as const)),
+              style: (at: number) => (isSignificant(differences[at]) ? undefined : ('dim' as const)),
             },
           ]
         : []),
@@ -58,6 +58,6 @@ export function renderComparison({ configs, shared, parameters, metrics }: Compa
       }),
     ),
   ];
-  const how = `mean ± standard deviation; differences from ${id(configs[0]?.id ?? '')} with their ${LEVEL * 100}% interval (Welch)`;
-  return `${sharedLine(shared, terminal)}${renderTable(columns, rows, terminal)}${paint(how, 'dim', terminal)}\n`;
+  const legend = `mean ± standard deviation; difference from ${id(configs[0]?.id ?? '')} with its ${LEVEL * 100}% confidence interval (Welch)`;
+  return `${sharedLine(shared, terminal)}${renderTable(columns, rows, terminal)}${paint(legend, 'dim', terminal)}\n`;
 }

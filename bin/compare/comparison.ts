@@ -6,12 +6,12 @@ import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
-/** Some configs side by side: what sets them apart, and whether their results differ by more than their seeds do. */
+/** Compares configs: which parameters differ, and whether their results differ by more than the seed noise. */
 
-/** Of the interval of a difference. */
+/** Confidence level of the interval of a difference. */
 export const LEVEL = 0.95;
 
-/** This config's mean minus the first one's, with Welch's interval (see coordinator/analysis/statistics.ts). */
+/** A config's mean minus that of the first config, with Welch's interval (see coordinator/analysis/statistics.ts). */
 export interface Difference {
   readonly mean: number;
   readonly low: number;
@@ -20,23 +20,23 @@ export interface Difference {
 
 interface ComparedMetric {
   readonly name: string;
-  /** A config each; undefined where it has no value. */
+  /** One per config; undefined if it has no value. */
   readonly spreads: readonly (Spread | undefined)[];
-  /** A config each; undefined for the first, and where either has fewer than two results. */
+  /** One per config; undefined for the first one, and if either config has fewer than two results. */
   readonly differences: readonly (Difference | undefined)[];
 }
 
 export interface Comparison {
   readonly configs: readonly Config[];
-  /** What they share. */
+  /** Parameters with the same value in all configs. */
   readonly shared: Parameters;
   readonly parameters: readonly { readonly name: string; readonly values: readonly (ParameterValue | undefined)[] }[];
   readonly metrics: readonly ComparedMetric[];
 }
 
 /**
- * @param trials of these configs at least
- * @param metrics in the order in which they are to be shown
+ * @param trials contains at least the trials of the configs
+ * @param metrics names, in display order
  */
 export function comparisonOf(
   configs: readonly Config[],
@@ -78,36 +78,35 @@ function difference(first: readonly number[], other: readonly number[]): Differe
   return { mean: contrast.effect, ...intervalOf(contrast, LEVEL) };
 }
 
-/** Which configs a person means: by a prefix of a config's id, or of one of its trials'. */
-
-/** Without selectors, so many of the best. */
+/** Number of configs to compare if none is named. */
 export const DEFAULT_COMPARED = 3;
 
 /**
- * @param configs in order of rank
- * @returns two configs or more, in the order of the selectors
+ * Selects configs by prefixes of their ids or of their trials' ids.
+ * @param configs by rank
+ * @returns at least two configs, in the order of the selectors
  * @throws {NotFoundError | AmbiguousError | BadInputError}
  */
 export function chooseConfigs(configs: readonly Config[], selectors: readonly string[]): Config[] {
   const chosen =
     selectors.length === 0
       ? configs.filter(({ rank }) => rank > 0).slice(0, DEFAULT_COMPARED)
-      : [...new Set(selectors.map((selector) => chosenBy(selector, configs)))];
+      : [...new Set(selectors.map((selector) => findConfig(selector, configs)))];
   if (chosen.length >= 2) return chosen;
-  if (selectors.length > 0) throw new BadInputError('two different configs are needed to compare');
-  throw new BadInputError('fewer than two configs have a value of the metric yet: name those to compare');
+  if (selectors.length > 0) throw new BadInputError('name at least two different configs');
+  throw new BadInputError('fewer than two configs have a value of the metric; name the configs to compare');
 }
 
-function chosenBy(selector: string, configs: readonly Config[]): Config {
-  const fits = configs.filter(({ id, trialIds }) => [id, ...trialIds].some((known) => known.startsWith(selector)));
-  const [one, ...others] = fits;
+function findConfig(selector: string, configs: readonly Config[]): Config {
+  const matching = configs.filter(({ id, trialIds }) => [id, ...trialIds].some((known) => known.startsWith(selector)));
+  const [one, ...others] = matching;
   if (one === undefined || selector === '') {
     throw new NotFoundError(
-      `there is no config and no trial ${JSON.stringify(selector)} in the sweep: "trawl trials --configs" lists them`,
+      `the sweep has no config or trial ${JSON.stringify(selector)}; list them with "trawl trials --configs"`,
     );
   }
   if (others.length === 0) return one;
   throw new AmbiguousError(
-    `${JSON.stringify(selector)} fits ${fits.length} configs: ${fits.map(({ id }) => id).join(', ')}`,
+    `${JSON.stringify(selector)} is ambiguous: it matches ${matching.length} configs: ${matching.map(({ id }) => id).join(', ')}`,
   );
 }

@@ -1,26 +1,26 @@
 import type { Command } from 'commander';
 
-/** What can be written after `trawl`, as the command line itself has it. */
+/** Shell completion scripts, generated from the definition of the command line (see docs/decisions/completion.md). */
 
 interface Flag {
   /** Such as `-o` and `--output`. */
   readonly names: readonly string[];
   readonly about: string;
   readonly takesValue: boolean;
-  /** The values that it takes; empty: others. */
+  /** The allowed values; empty: any. */
   readonly choices: readonly string[];
 }
 
 export interface Verb {
-  /** From the first word after `trawl`: `['certs', 'init']`. */
+  /** The words after `trawl`: `['certs', 'init']`. */
   readonly path: readonly string[];
   readonly about: string;
   readonly flags: readonly Flag[];
-  /** The words of which one must follow: verbs below it, or values; empty: others. */
+  /** The words allowed next: subcommands, or argument values; empty: any. */
   readonly words: readonly string[];
 }
 
-/** The program itself, whose path is empty, and every verb below it. */
+/** Returns the program itself, with an empty path, and every verb and subcommand. */
 export function verbsOf(command: Command, path: readonly string[] = []): Verb[] {
   const help = command.createHelp();
   const below = help.visibleCommands(command).filter((one) => one.name() !== 'help');
@@ -41,7 +41,7 @@ export function verbsOf(command: Command, path: readonly string[] = []): Verb[] 
   return [own, ...below.flatMap((one) => verbsOf(one, [...path, one.name()]))];
 }
 
-/** A script that makes bash complete verbs, flags and their choices, and files elsewhere. */
+/** Returns a bash script that completes verbs, options and their values, or else files. */
 export function bashScript(verbs: readonly Verb[]): string {
   const named = verbs.filter(({ path }) => path.length > 0);
   const choices = verbs.flatMap(({ path, flags }) =>
@@ -55,7 +55,7 @@ export function bashScript(verbs: readonly Verb[]): string {
   const words = verbs.map(({ path, flags, words }) => {
     return `    '${path.join(' ')}') verbs='${words.join(' ')}' flags='${flags.flatMap(({ names }) => names).join(' ')}' ;;`;
   });
-  return `# trawl: completion for bash. Put into ~/.bashrc: source <(trawl completion bash)
+  return `# trawl completion for bash. Add to ~/.bashrc: source <(trawl completion bash)
 _trawl() {
   local cur=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} verb='' next words='' verbs='' flags='' i
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -81,10 +81,10 @@ complete -o default -F _trawl trawl
 `;
 }
 
-/** The same for zsh, which understands bash's way. */
+/** Returns the same script for zsh, which supports bash completions. */
 export function zshScript(verbs: readonly Verb[]): string {
   const [, ...body] = bashScript(verbs).split('\n');
-  return `# trawl: completion for zsh. Put into ~/.zshrc: source <(trawl completion zsh)
+  return `# trawl completion for zsh. Add to ~/.zshrc: source <(trawl completion zsh)
 autoload -U +X compinit && compinit
 autoload -U +X bashcompinit && bashcompinit
 ${body.join('\n')}`;
@@ -92,7 +92,7 @@ ${body.join('\n')}`;
 
 const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
-/** A script that makes fish complete verbs, flags and their choices, each with what it is. */
+/** Returns a fish script that completes verbs, options and their values, with descriptions. */
 export function fishScript(verbs: readonly Verb[]): string {
   const lines = verbs.flatMap((verb) => {
     const here = conditionOf(verb, verbs);
@@ -102,7 +102,7 @@ export function fishScript(verbs: readonly Verb[]): string {
     });
     return [...next, ...verb.flags.map((flag) => `complete -c trawl -n ${quoted(here)} ${flagText(flag)}`)];
   });
-  return `# trawl: completion for fish. Put into ~/.config/fish/config.fish: trawl completion fish | source
+  return `# trawl completion for fish. Add to ~/.config/fish/config.fish: trawl completion fish | source
 ${lines.join('\n')}
 `;
 }
@@ -113,11 +113,11 @@ function flagText({ names, about, takesValue, choices }: Flag): string {
   return [...said, ...value, `-d ${quoted(about)}`].join(' ');
 }
 
-/** Whether the words so far name this verb, and none below it. */
+/** Returns the fish condition that the words so far name this verb and none of its subcommands. */
 function conditionOf({ path, words: below }: Verb, verbs: readonly Verb[]): string {
   const [first, ...rest] = path;
   if (first === undefined) return '__fish_use_subcommand';
-  // A word may name a verb of its own and one below another: "agent", and "certs agent".
+  // A word can be a verb and also a subcommand of another verb: "agent", and "certs agent".
   const parents =
     rest.length > 0
       ? []

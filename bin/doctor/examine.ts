@@ -13,16 +13,16 @@ import type { Finding } from './finding.ts';
 import { natsFinding } from './nats.ts';
 
 export interface ExamineOptions {
-  /** A running server to look at; undefined: TRAWL_NATS or a program on this machine. */
+  /** URL of the NATS server to check; undefined: TRAWL_NATS, or else a program on this machine. */
   readonly nats: string | undefined;
-  /** Folder in which sweeps would be kept. */
+  /** Data folder to check. */
   readonly dir: string;
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Looks at everything that a sweep on this machine needs, and changes nothing. */
+/** Checks everything that a sweep on this machine needs. Changes nothing. */
 export async function examine({ nats, dir, env }: ExamineOptions): Promise<readonly Finding[]> {
-  // TensorFlow.js takes a third of a second to load, which no other verb should pay for.
+  // TensorFlow.js takes a third of a second to load, so only this verb loads it.
   const { probeBackends } = await import('../../agent/machine/probe.ts');
   const { listGpus } = await import('../../agent/machine/gpus.ts');
   const { datasetStatus } = await import('../../agent/data/cache.ts');

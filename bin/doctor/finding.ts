@@ -1,17 +1,39 @@
-/** What one look of `trawl doctor` came to. */
+import type { Style } from '../../lib/text/style.ts';
+import { paint, type Terminal } from '../output/terminal.ts';
+
+/** The result of one check of `trawl doctor`. */
 export interface Finding {
-  /** What was looked at, such as `nats-server`. */
+  /** What was checked, such as `nats-server`. */
   readonly name: string;
-  /** `missing`: not here or not usable; `warning`: usable, but worth knowing. */
+  /** `missing`: absent or unusable; `warning`: usable, with a caveat. */
   readonly state: 'ok' | 'missing' | 'warning';
   readonly detail: string;
-  /** How to mend it, in one line or several; always there when a sweep needs it. */
-  readonly mend?: string;
-  /** Whether no sweep can run here without it. */
+  /** How to fix it, in one or more lines; always present if a sweep needs it. */
+  readonly fix?: string;
+  /** Whether sweeps cannot run on this machine without it. */
   readonly needed: boolean;
 }
 
-/** The findings for which no sweep can run here. */
+/** Returns the findings that prevent sweeps on this machine. */
 export function faults(findings: readonly Finding[]): readonly Finding[] {
   return findings.filter(({ state, needed }) => needed && state === 'missing');
+}
+
+const STYLES: Record<Finding['state'], Style> = { ok: 'cyan', warning: 'yellow', missing: 'magenta' };
+const STATE_WIDTH = 'warning'.length;
+
+/** Renders one line per finding, with its fix below it, and a verdict. */
+export function findingsText(findings: readonly Finding[], terminal: Terminal): string {
+  const width = Math.max(...findings.map(({ name }) => name.length));
+  const indent = ' '.repeat(STATE_WIDTH + width + 4);
+  const lines = findings.flatMap(({ name, state, detail, fix }) => [
+    `${paint(state.padEnd(STATE_WIDTH), STYLES[state], terminal)}  ${name.padEnd(width)}  ${detail}`,
+    ...(fix === undefined ? [] : fix.split('\n').map((line) => `${indent}${line}`)),
+  ]);
+  const names = faults(findings).map(({ name }) => name);
+  const verdict =
+    names.length === 0
+      ? 'This machine can run sweeps.'
+      : `This machine cannot run sweeps yet: fix ${names.join(', ')}.`;
+  return `${[...lines, '', verdict].join('\n')}\n`;
 }

@@ -9,34 +9,34 @@ import type { Finding } from './finding.ts';
 const name = 'nats-server';
 
 /**
- * Whether there is a nats-server that works. A program is really started, in a folder that is removed again, since a
- * version alone does not tell that JetStream comes up.
- * @param url look at this server and no other; undefined: TRAWL_NATS or a program
+ * Checks for a usable nats-server. A program is started in a temporary folder, because its version does not show whether
+ * JetStream works.
+ * @param url the server to check; undefined: TRAWL_NATS, or else a program on this machine
  */
 export async function natsFinding(url: string | undefined): Promise<Finding> {
   if (url !== undefined) {
     const answer = await checkNatsServer(url);
     if ('version' in answer)
-      return { name, state: 'ok', detail: `${answer.version} runs, with JetStream`, needed: true };
+      return { name, state: 'ok', detail: `${answer.version} is running with JetStream`, needed: true };
     return {
       name,
       state: 'missing',
       detail: answer.problem,
-      mend: 'start it with -js, or correct --nats',
+      fix: 'start it with -js, or change --nats',
       needed: true,
     };
   }
   try {
     const found = await findNatsServer({ install: false });
     if (found.kind === 'running') {
-      return { name, state: 'ok', detail: `${found.version} runs (TRAWL_NATS), with JetStream`, needed: true };
+      return { name, state: 'ok', detail: `${found.version} is running with JetStream (TRAWL_NATS)`, needed: true };
     }
     await tryJetStream(found.path);
-    return { name, state: 'ok', detail: `${found.version} at ${found.path}, JetStream starts`, needed: true };
+    return { name, state: 'ok', detail: `${found.version} at ${found.path}; JetStream works`, needed: true };
   } catch (error) {
     if (!(error instanceof TrawlError)) throw error;
     const [detail = '', ...rest] = error.message.split('\n');
-    return { name, state: 'missing', detail, mend: rest.join('\n'), needed: true };
+    return { name, state: 'missing', detail, fix: rest.join('\n'), needed: true };
   }
 }
 

@@ -1,13 +1,15 @@
+/** Child processes that end with this process, and that are restarted when they die. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../proto/errors.ts';
 
 /**
- * The shell waits for the program, and beside it a loop waits for the end of the pipe from this process, which comes
- * when this process closes it or is gone in whatever way, SIGKILL included; then it stops the program. (A stopped
- * process does not act on SIGTERM, hence CONT.) Only the shell's own commands: no process is left over.
+ * The shell waits for the program. A loop in the background waits for the end of the pipe from the parent, which comes
+ * when the parent closes it or dies (also by SIGKILL), and then stops the program. SIGCONT is needed because a stopped
+ * process does not handle SIGTERM. The script only uses shell builtins, so it leaves no process behind.
  */
-const TIE = `
+const BOUND_SCRIPT = `
 exec 3<&0
 "$@" </dev/null 3<&- &
 program=$!
@@ -22,84 +24,93 @@ exit $status
 `;
 
 /**
- * Starts a program that ends (by SIGTERM) when this process does, however this process ends, or when the returned
- * child's stdin is closed. It runs in a session of its own, so that Ctrl-C at the terminal does not reach it before
- * this process has decided what to do. The child's exit code is the program's; 128 + number for a signal.
+ * Spawns a program that gets SIGTERM when this process ends, however it ends, or when the child's stdin is closed. The
+ * program runs in its own session, so that Ctrl-C on the terminal does not reach it. The exit code of the child is that
+ * of the program, or 128 + the number of a signal.
  * @param output file descriptor for stdout and stderr
  */
-export function spawnTied(program: string, args: readonly string[], output: number): ChildProcess {
-  return spawn('/bin/sh', ['-c', TIE, 'trawl-tie', program, ...args], {
+export function spawnBound(program: string, args: readonly string[], output: number): ChildProcess {
+  return spawn('/bin/sh', ['-c', BOUND_SCRIPT, 'trawl-bound', program, ...args], {
     stdio: ['pipe', output, output],
     detached: true,
   });
 }
 
-/** A process that is started again whenever it ends, until it is told to stop or cannot be had. */
+/** Resolves when the child has exited: with its code, 128 + the number of a signal, or 127 if it did not start. */
+export function exitOf(child: ChildProcess): Promise<{ readonly code: number }> {
+  // The pipe only binds the two processes; errors on it are expected when the child ends.
+  child.stdin?.on('error', () => {});
+  return new Promise((resolve) => {
+    child.once('error', () => resolve({ code: 127 }));
+    child.once('exit', (code, signal) =>
+      resolve({ code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) }),
+    );
+  });
+}
 
-export interface Started {
-  /** Settles with the exit code when the process is gone; 128 + number for a signal. */
+export interface RunningProcess {
+  /** Resolves when the process has exited; the code is 128 + the number of a signal. */
   readonly exited: Promise<{ readonly code: number }>;
   stop(): Promise<void>;
 }
 
-/** A process that dies younger than this was not up at all. */
-const YOUNG_MS = 5_000;
-/** So many such deaths in a row, and it is given up. */
-const MAX_YOUNG_DEATHS = 5;
+export interface SupervisedProcessOptions {
+  readonly start: () => Promise<RunningProcess>;
+  readonly onRestart: (code: number) => void;
+  /** Called when the process cannot be kept running. */
+  readonly onFailed: (code: number) => void;
+}
+
+/** A process that dies within this time counts as an early death. */
+const EARLY_DEATH_MS = 5_000;
+/** Number of consecutive early deaths after which the process is not restarted. */
+const MAX_EARLY_DEATHS = 5;
 const RESTART_DELAY_MS = 300;
-/** A process that ends so has said why, and would say it again. */
+/** Exit codes of errors that a restart cannot fix. */
 const FINAL_CODES: readonly number[] = [EXIT.badInput, EXIT.refused];
 
-export class KeptRunning {
-  readonly #name: string;
-  readonly #start: () => Promise<Started>;
-  readonly #onRestart: (name: string, code: number) => void;
-  readonly #onGivenUp: (name: string, code: number) => void;
-  #current: Started | undefined;
+/** A process that is restarted whenever it exits, until it is stopped or keeps failing. */
+export class SupervisedProcess {
+  readonly #options: SupervisedProcessOptions;
+  #current: RunningProcess | undefined;
   #stopping = false;
-  #loop: Promise<void> = Promise.resolve();
+  #supervision: Promise<void> = Promise.resolve();
 
-  constructor(
-    name: string,
-    start: () => Promise<Started>,
-    onRestart: (name: string, code: number) => void,
-    onGivenUp: (name: string, code: number) => void,
-  ) {
-    this.#name = name;
-    this.#start = start;
-    this.#onRestart = onRestart;
-    this.#onGivenUp = onGivenUp;
+  constructor(options: SupervisedProcessOptions) {
+    this.#options = options;
   }
 
-  /** Resolves when the process has been started once. */
-  async begin(): Promise<void> {
-    const first = await this.#start();
-    this.#loop = this.#keep(first);
+  /** Starts the process for the first time. */
+  async start(): Promise<void> {
+    const first = await this.#options.start();
+    this.#supervision = this.#supervise(first);
   }
 
+  /** Stops the process and resolves once it is gone. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#current?.stop();
-    await this.#loop;
+    await this.#supervision;
   }
 
-  async #keep(first: Started): Promise<void> {
-    let youngDeaths = 0;
-    let process: Started | undefined = first;
+  async #supervise(first: RunningProcess): Promise<void> {
+    const { start, onRestart, onFailed } = this.#options;
+    let earlyDeaths = 0;
+    let running: RunningProcess | undefined = first;
     for (;;) {
       const since = performance.now();
       let code = 1;
-      if (process !== undefined) {
-        this.#current = process;
-        code = (await process.exited).code;
+      if (running !== undefined) {
+        this.#current = running;
+        code = (await running.exited).code;
       }
       if (this.#stopping) return;
-      youngDeaths = performance.now() - since < YOUNG_MS ? youngDeaths + 1 : 0;
-      if (youngDeaths >= MAX_YOUNG_DEATHS || FINAL_CODES.includes(code)) return this.#onGivenUp(this.#name, code);
-      this.#onRestart(this.#name, code);
+      earlyDeaths = performance.now() - since < EARLY_DEATH_MS ? earlyDeaths + 1 : 0;
+      if (earlyDeaths >= MAX_EARLY_DEATHS || FINAL_CODES.includes(code)) return onFailed(code);
+      onRestart(code);
       await sleep(RESTART_DELAY_MS);
       if (this.#stopping) return;
-      process = await this.#start().catch(() => undefined);
+      running = await start().catch(() => undefined);
     }
   }
 }

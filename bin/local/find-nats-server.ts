@@ -9,7 +9,7 @@ export type NatsServer = Finder.NatsServer;
 export type NatsBinary = Finder.NatsBinary;
 export type FindOptions = Finder.FindOptions;
 
-/** The set-up's code has to run before anything is built, so it is JavaScript outside dist and found by its place. */
+/** The setup code runs before the build, so it is JavaScript outside dist/ and loaded by its path. */
 function load<T>(file: string): Promise<T> {
   return import(pathToFileURL(join(packageRoot(), 'deploy', 'setup', 'nats', file)).href) as Promise<T>;
 }
@@ -17,22 +17,22 @@ const finder = () => load<typeof Finder>('find.mjs');
 const check = () => load<typeof Check>('check.mjs');
 
 /**
- * A nats-server to use: the running one that TRAWL_NATS names, or a program on this machine; with `install`, fetched
- * if none is here.
- * @throws {UnreachableError} TRAWL_NATS is set and cannot be used, or no program could be had
+ * Finds a nats-server: the running one that TRAWL_NATS names, or else a program on this machine. With `install`,
+ * downloads the program if there is none.
+ * @throws {UnreachableError} when TRAWL_NATS is set but unusable, or no program is available
  */
 export async function findNatsServer(options: FindOptions): Promise<NatsServer> {
   const found = await finder();
-  return await found.findNatsServer(options).catch((error) => forPeople(found, error));
+  return await found.findNatsServer(options).catch((error) => throwUnreachable(found, error));
 }
 
 /**
- * A nats-server program on this machine, whatever TRAWL_NATS says.
+ * Finds a nats-server program on this machine; ignores TRAWL_NATS.
  * @throws {UnreachableError}
  */
 export async function findNatsBinary(options: FindOptions): Promise<NatsBinary> {
   const found = await finder();
-  return await found.findNatsBinary(options).catch((error) => forPeople(found, error));
+  return await found.findNatsBinary(options).catch((error) => throwUnreachable(found, error));
 }
 
 /** What a NATS server says of itself on connecting; rejects with the reason where none answers within `limitMs`. */
@@ -45,7 +45,7 @@ export async function checkNatsServer(url: string): Promise<{ version: string } 
   return await (await check()).checkServer(url);
 }
 
-function forPeople(found: typeof Finder, error: unknown): never {
+function throwUnreachable(found: typeof Finder, error: unknown): never {
   if (error instanceof found.NatsServerNotFoundError || error instanceof found.NatsServerUnusableError) {
     throw new UnreachableError(error.message, { cause: error });
   }

@@ -1,12 +1,16 @@
-/** Long-running verbs end on SIGINT, SIGTERM, or when what they serve breaks. */
+/** Signals that stop a long-running verb: the exit code of the first one, and what a repeated one does. */
 import { EXIT, type ExitCode } from '../../proto/errors.ts';
 
-export interface Ending {
+/** How the process was interrupted. */
+export interface Interruption {
   readonly code: ExitCode;
 }
 
-/** One promise for the first signal, one for the second; a third ends the process at once. */
-export function untilSignals(): { readonly first: Promise<Ending>; readonly second: Promise<void> } {
+/**
+ * Returns a promise for the first SIGINT or SIGTERM and one for the second. A third signal exits the process
+ * immediately.
+ */
+export function untilSignals(): { readonly first: Promise<Interruption>; readonly second: Promise<void> } {
   const second = new Promise<void>((resolve) => {
     let count = 0;
     const listener = () => {
@@ -17,23 +21,16 @@ export function untilSignals(): { readonly first: Promise<Ending>; readonly seco
     process.on('SIGINT', listener);
     process.on('SIGTERM', listener);
   });
-  const first = new Promise<Ending>((resolve) => {
+  const first = new Promise<Interruption>((resolve) => {
     process.once('SIGINT', () => resolve({ code: EXIT.interrupted }));
     process.once('SIGTERM', () => resolve({ code: EXIT.done }));
   });
   return { first, second };
 }
 
-/** Resolves at the first signal; a second one ends the process at once. */
-export function untilSignal(): Promise<Ending> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const onSignal = (code: ExitCode) => () => {
-      if (asked) process.exit(EXIT.interrupted);
-      asked = true;
-      resolve({ code });
-    };
-    process.on('SIGINT', onSignal(EXIT.interrupted));
-    process.on('SIGTERM', onSignal(EXIT.done));
-  });
+/** Resolves at the first SIGINT or SIGTERM. A second signal exits the process immediately. */
+export async function untilSignal(): Promise<Interruption> {
+  const { first, second } = untilSignals();
+  void second.then(() => process.exit(EXIT.interrupted));
+  return first;
 }

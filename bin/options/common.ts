@@ -1,8 +1,6 @@
-/** Flags that several verbs share, so that they read the same everywhere. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+/** Options and help sections that several verbs share. */
+import { type Command, Option } from 'commander';
 import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
-import { parseDuration } from '../../lib/text/duration.ts';
-import { type Labels, labelProblem } from '../../proto/limits.ts';
 
 export interface GlobalOptions {
   readonly color: boolean;
@@ -15,26 +13,29 @@ export interface ServerOptions {
   readonly identity?: string;
 }
 
+/** `table` fits the width of the terminal; `wide` shows every column in full. */
+export type OutputFormat = 'table' | 'wide' | 'json';
+
 export interface OutputOptions {
-  readonly output: 'table' | 'json';
+  readonly output: OutputFormat;
 }
 
 export interface QuietOptions {
   readonly quiet?: true;
 }
 
-/** `--server`, `--dir`: which coordinator; `--identity`: who asks. */
+/** Adds `--server`, `--dir` and `--identity`. */
 export function withServer(command: Command): Command {
   return command
     .option(
       '--server <host:port>',
-      `coordinator to ask (default: TRAWL_SERVER, else the identity's, else ${DEFAULT_ADDRESS})`,
+      `coordinator to connect to (default: TRAWL_SERVER, or else the identity's coordinator, or else ${DEFAULT_ADDRESS})`,
     )
-    .option('--identity <dir>', 'who you are, for a coordinator that asks (default: TRAWL_IDENTITY)')
-    .option('--dir <dir>', "a coordinator's data folder: asks the one at work on it, else reads the folder itself");
+    .option('--identity <dir>', 'your identity, for a coordinator that requires one (default: TRAWL_IDENTITY)')
+    .option('--dir <dir>', 'data folder: connect to the coordinator that uses it, or else read the folder itself');
 }
 
-/** The same flags once more, for a command line that a message proposes; with the space before them. */
+/** Formats the server options for a command line in a message, with a leading space. */
 export function serverFlags({ server, dir, identity }: ServerOptions): string {
   const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
   const flags = { server: dir === undefined ? server : undefined, dir, identity };
@@ -43,36 +44,51 @@ export function serverFlags({ server, dir, identity }: ServerOptions): string {
     .join('');
 }
 
-/** `-o table|json`. */
+/** Adds `-o table|wide|json`. */
 export function withOutput(command: Command): Command {
-  return command.addOption(
-    new Option('-o, --output <format>', 'how to print the result').choices(['table', 'json']).default('table'),
-  );
+  const format = new Option('-o, --output <format>', 'output format; wide shows columns that do not fit the terminal');
+  return command.addOption(format.choices(['table', 'wide', 'json']).default('table'));
 }
 
-/** `-q`: ids only. */
+/** Adds `-q`. */
 export function withQuiet(command: Command): Command {
-  return command.option('-q, --quiet', 'print ids only, one a line');
+  return command.option('-q, --quiet', 'print only ids, one per line');
 }
+
+/** Adds `--reason`. */
+export function withReason(command: Command): Command {
+  return command.option('--reason <text>', 'reason to record and display');
+}
+
+/** Adds `--by` and `--goal`. */
+export function withRanking(command: Command): Command {
+  return command
+    .option('--by <metric>', "metric to rank by (default: the sweep's metric)")
+    .addOption(new Option('--goal <goal>', "which values are best (default: the metric's usual goal)").choices(GOALS));
+}
+
+/** Values of `--goal`: those of the sweep file, and short forms. */
+const GOALS = ['minimize', 'maximize', 'min', 'max'] as const;
+export type GoalChoice = (typeof GOALS)[number];
 
 export interface Help {
-  /** Command lines, each with what it does. */
+  /** Command lines, each with a description. */
   readonly examples: readonly (readonly [string, string])[];
-  /** Exit codes beyond the usual 0, 2, 3, 4. */
+  /** Exit codes that differ from the usual 0, 2, 3 and 4. */
   readonly exits?: readonly (readonly [number, string])[];
-  /** Whether the verb talks to a coordinator. */
+  /** Whether the verb connects to a coordinator. Default: true. */
   readonly remote?: boolean;
 }
 
 /** Adds examples and exit codes to a verb's `--help`. */
 export function withHelp(command: Command, { examples, exits = [], remote = true }: Help): Command {
   const codes = [
-    [0, 'done'],
-    [2, 'bad input or usage'],
+    [0, 'success'],
+    [2, 'invalid input or usage'],
     ...(remote
       ? ([
           [3, 'no coordinator could be reached'],
-          [4, 'the coordinator refused'],
+          [4, 'the coordinator rejected the request'],
         ] as const)
       : []),
     ...exits,
@@ -89,41 +105,4 @@ export function withHelp(command: Command, { examples, exits = [], remote = true
     ...sorted.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`),
   ];
   return command.addHelpText('after', lines.join('\n'));
-}
-
-/** The largest count that the wire carries. */
-const MAX_COUNT = 2 ** 32 - 1;
-
-/** A whole number from 1 up. */
-export function parseCount(text: string): number {
-  const count = Number(text);
-  if (!/^\d+$/.test(text) || count < 1 || count > MAX_COUNT) {
-    throw new InvalidArgumentError('Expected a whole number from 1 up.');
-  }
-  return count;
-}
-
-/** One more `NAME=VALUE`; of two with one name, a mistake. */
-export function addLabel(text: string, before: Labels): Labels {
-  const [, name, value] = /^([^=]*)=(.*)$/su.exec(text) ?? [];
-  if (name === undefined || value === undefined) throw new InvalidArgumentError('Expected NAME=VALUE, such as zone=a.');
-  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`Label ${name} is given twice.`);
-  const labels = { ...before, [name]: value };
-  const problem = labelProblem(labels);
-  if (problem !== undefined) throw new InvalidArgumentError(`${problem}.`);
-  return labels;
-}
-
-/** Parses a duration that a timer waits for, such as `90s` or `1h30m`, in milliseconds. */
-export function durationOption(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 15m, 1h30m or 1d, up to 24d.');
-  return ms;
-}
-
-/** Parses an age, such as `90s` or `365d`, in milliseconds. It has no upper limit. */
-export function ageOption(text: string): number {
-  const ms = parseDuration(text, Number.MAX_SAFE_INTEGER);
-  if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 2h, 1d or 365d.');
-  return ms;
 }

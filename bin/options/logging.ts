@@ -1,4 +1,4 @@
-/** Logs of the long-running parts: JSON for machines, lines for people. They go to stderr. */
+/** Logs of the coordinator and the agent, on stderr: JSON or text. */
 import { type Command, Option } from 'commander';
 import { destination, type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
@@ -10,29 +10,32 @@ export interface LogOptions {
   readonly logFormat?: 'json' | 'text';
 }
 
-/** `--log-level`, `--log-format`. */
+/** Adds `--log-level` and `--log-format`. */
 export function withLog(command: Command): Command {
   return command
     .addOption(
-      new Option('--log-level <level>', 'least level that is logged')
+      new Option('--log-level <level>', 'minimum level to log')
         .choices(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
         .default('info'),
     )
     .addOption(
-      new Option('--log-format <format>', 'how (default: text on a terminal, else json)').choices(['json', 'text']),
+      new Option('--log-format <format>', 'log format (default: text on a terminal, json otherwise)').choices([
+        'json',
+        'text',
+      ]),
     );
 }
 
-/** @param fd where the lines go: stderr, but for tests */
+/** @param fd file descriptor to write to; tests replace stderr */
 export function newLogger(part: string, options: LogOptions, fd = 2): Logger {
   const text = options.logFormat === undefined ? process.stderr.isTTY : options.logFormat === 'text';
   const settings = {
     base: { part },
     level: options.logLevel,
     timestamp: pino.stdTimeFunctions.isoTime,
-    // What others call themselves comes into logs, and logs come onto terminals.
+    // Logs contain names chosen by others, and are shown on terminals.
     hooks: { streamWrite: text ? visibleRecord : jsonSafe },
-    // Nothing logs these today; a name that holds a secret never shall.
+    // No code logs these today.
     redact: ['password', 'token', 'secret', '*.password', '*.token', '*.secret'],
   };
   if (!text) return pino(settings, destination({ fd, sync: true }));
@@ -42,7 +45,7 @@ export function newLogger(part: string, options: LogOptions, fd = 2): Logger {
   );
 }
 
-/** A log's record with nothing in it, names included, that a terminal acts on. */
+/** Escapes control characters in the values and names of a log record. */
 function visibleRecord(line: string): string {
   const record = JSON.parse(line, (_key, value: unknown) => {
     if (typeof value === 'string') return visibleLines(value);

@@ -1,4 +1,4 @@
-/** `--metrics-user`, `--metrics-password-file`: who may read /metrics. */
+/** Options that protect /metrics with a username and a password. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { BasicAuth } from '../../lib/net/http.ts';
@@ -9,22 +9,26 @@ export interface MetricsAuthOptions {
   readonly metricsPasswordFile?: string;
 }
 
+/** Adds `--metrics-user` and `--metrics-password-file`. */
 export function withMetricsAuth(command: Command): Command {
   return command
-    .option('--metrics-user <name>', 'who may read /metrics')
-    .option('--metrics-password-file <file>', 'the password of --metrics-user');
+    .option('--metrics-user <name>', 'username required to read /metrics')
+    .option('--metrics-password-file <file>', 'file with the password of --metrics-user');
 }
 
-/** @throws {BadInputError} when one is there without the other, or the file holds no password */
+/**
+ * Reads the credentials; undefined if neither option is given.
+ * @throws {BadInputError} when only one of the options is given, or the file is missing or empty
+ */
 export function metricsAuth({ metricsUser, metricsPasswordFile }: MetricsAuthOptions): BasicAuth | undefined {
   if (metricsUser === undefined && metricsPasswordFile === undefined) return undefined;
   if (metricsUser === undefined || metricsPasswordFile === undefined) {
-    throw new BadInputError('--metrics-user and --metrics-password-file belong together');
+    throw new BadInputError('--metrics-user and --metrics-password-file must be used together');
   }
   if (!existsSync(metricsPasswordFile)) {
-    throw new BadInputError(`--metrics-password-file: there is no file ${metricsPasswordFile}`);
+    throw new BadInputError(`--metrics-password-file: file ${metricsPasswordFile} does not exist`);
   }
   const password = readFileSync(metricsPasswordFile, 'utf8').trim();
-  if (password === '') throw new BadInputError(`${metricsPasswordFile} holds no password`);
+  if (password === '') throw new BadInputError(`--metrics-password-file: file ${metricsPasswordFile} is empty`);
   return { user: metricsUser, password };
 }

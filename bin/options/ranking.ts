@@ -1,21 +1,18 @@
+/** Conversion of ranking and filter options: `--goal max`, `--filter 'psnr>20 and depth=3'`. */
 import { InvalidArgumentError } from 'commander';
 import { FIELD_NAMES, hasField, matches } from '../../lib/filter/matches.ts';
 import { type Filter, namesIn, parseFilter } from '../../lib/filter/parse.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { Goal, type Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { GoalChoice } from './common.ts';
 
-/** What `--goal` takes: the sweep file's words, and short ones. */
-export const GOALS = ['minimize', 'maximize', 'min', 'max'] as const;
-export type GoalChoice = (typeof GOALS)[number];
-
-/** On the wire; unspecified leaves it to the sweep and the metric. */
+/** Converts `--goal` to the wire. Unspecified leaves the choice to the coordinator. */
 export function goalOf(choice: GoalChoice | undefined): Goal {
   if (choice === undefined) return Goal.UNSPECIFIED;
   return choice.startsWith('min') ? Goal.MINIMIZE : Goal.MAXIMIZE;
 }
 
-/** `--filter 'psnr>20 and depth=3'`. */
-
+/** Parses a filter expression. */
 export function filterOption(text: string): Filter {
   try {
     return parseFilter(text);
@@ -25,12 +22,15 @@ export function filterOption(text: string): Filter {
   }
 }
 
-/** @throws {BadInputError} when the filter names something that none of the trials has */
+/**
+ * Returns the trials that match the filter.
+ * @throws {BadInputError} when the filter uses a name that no trial has
+ */
 export function filterTrials(trials: readonly Trial[], filter: Filter): Trial[] {
   const unknown = namesIn(filter).find((name) => !trials.some((trial) => hasField(trial, name)));
   if (unknown === undefined || trials.length === 0) return trials.filter((trial) => matches(filter, trial));
   const known = new Set(trials.flatMap((trial) => [...Object.keys(trial.metrics), ...Object.keys(trial.parameters)]));
   throw new BadInputError(
-    `--filter: no trial has ${JSON.stringify(unknown)}; there are ${[...known].sort().join(', ')}, ${FIELD_NAMES.join(', ')}`,
+    `--filter: no trial has ${JSON.stringify(unknown)}; known names: ${[...known].sort().join(', ')}, ${FIELD_NAMES.join(', ')}`,
   );
 }

@@ -1,9 +1,7 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+/** Options that define an agent's slots. */
+import { type Command, Option } from 'commander';
 import type { Labels } from '../../proto/limits.ts';
-import { MAX_PACK } from '../../proto/limits.ts';
-import { addLabel, parseCount } from './common.ts';
-
-/** The flags by which an agent's slots are cut, and what they have to offer. */
+import { addLabel, parseCount, parsePack } from './values.ts';
 
 export interface SlotOptions {
   readonly slots?: number;
@@ -11,23 +9,19 @@ export interface SlotOptions {
   readonly label: Labels;
 }
 
-/** `--slots`, `--slots-per-gpu`, `--label`. */
+/** Adds `--slots`, `--slots-per-gpu` and `--label`. */
 export function withSlots(command: Command): Command {
   return command
-    .option('--slots <n>', 'trials at a time (default: one a GPU, without GPUs one a core)', parseCount)
-    .option(
-      '--slots-per-gpu <n>',
-      'trials at a time on each GPU, which share its memory evenly (default: 1)',
-      parseCount,
-    )
+    .option('--slots <n>', 'number of slots (default: one per GPU, or one per core without GPUs)', parseCount)
+    .option('--slots-per-gpu <n>', 'slots on each GPU, with an equal share of its memory (default: 1)', parseCount)
     .addOption(
-      new Option('--label <name=value>', 'what sweeps may ask for in resources; may be given again')
+      new Option('--label <name=value>', 'label that sweeps can require in their resources; repeatable')
         .argParser(addLabel)
         .default({}, 'none'),
     );
 }
 
-/** The same flags once more, for an agent that is started with them. */
+/** Formats the slot options for the command line of an agent. */
 export function slotFlags({ slots, slotsPerGpu, label }: SlotOptions): string[] {
   return [
     ...(slots === undefined ? [] : ['--slots', `${slots}`]),
@@ -36,17 +30,9 @@ export function slotFlags({ slots, slotsPerGpu, label }: SlotOptions): string[] 
   ];
 }
 
-/** `--pack N|auto|off`: off is a pack of one. */
+/** The option `--pack`. */
 export function packOption(): Option {
-  return new Option('--pack <n>', 'trials that a slot trains together, as one program: a number, auto or off')
+  return new Option('--pack <n>', 'trials that a slot trains together in one program: a number, auto or off')
     .default('auto')
     .argParser(parsePack);
-}
-
-function parsePack(text: string): number | 'auto' {
-  if (text === 'auto') return 'auto';
-  if (text === 'off') return 1;
-  const size = Number(text);
-  if (/^\d+$/.test(text) && size >= 1 && size <= MAX_PACK) return size;
-  throw new InvalidArgumentError(`Expected auto, off, or a whole number from 1 to ${MAX_PACK}.`);
 }

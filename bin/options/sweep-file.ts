@@ -3,15 +3,15 @@ import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { readSweepFile } from '../../coordinator/sweepfile/read.ts';
 
 export interface LoadedSweepFile {
-  /** As the user named it. */
+  /** The name given by the user. */
   readonly fileName: string;
   readonly text: string;
   readonly spec: SweepSpec;
 }
 
 /**
- * Reads a sweep file and checks it whole, before anything is asked of a server.
- * @throws {BadInputError} naming file, line and column
+ * Reads and validates a sweep file.
+ * @throws {BadInputError} with file, line and column
  */
 export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> {
   const text = await readSweepFile(fileName);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { ageOption, durationOption, parseCount, serverFlags } from './common.ts';
+import { serverFlags } from './common.ts';
+import { ageOption, durationOption, parseCount } from './values.ts';
 
 test('durations are parsed in every unit and in several units', () => {
   expect(['500ms', '90s', '15m', '1.5h', '1h30m', '2d'].map(durationOption)).toEqual([
@@ -16,11 +17,11 @@ test('an age can be longer than a timer can wait', () => {
   expect(() => ageOption(`${'9'.repeat(400)}d`)).toThrow(/365d/);
 });
 
-test.each(['0', '-1', '1.5', '1e3', '', '4294967296', 'x'])('the count %j is refused', (text) => {
-  expect(() => parseCount(text)).toThrow(/whole number/);
+test.each(['0', '-1', '1.5', '1e3', '', '4294967296', 'x'])('the count %j is rejected', (text) => {
+  expect(() => parseCount(text)).toThrow('Expected a positive integer.');
 });
 
-test('a proposed command line names the same server or folder, quoted for a shell', () => {
+test('a suggested command line repeats the server or folder, quoted for a shell', () => {
   expect(serverFlags({})).toBe('');
   expect(serverFlags({ server: 'gpu1:7070' })).toBe(' --server gpu1:7070');
   expect(serverFlags({ dir: "my sweeps' folder" })).toBe(` --dir 'my sweeps'\\'' folder'`);

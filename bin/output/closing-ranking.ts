@@ -12,7 +12,7 @@ import { replicatesText } from './ranking-tables.ts';
 import { renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Places shown of each ranking. */
+/** Rows per ranking. */
 const CLOSING_TOP = 10;
 
 function ranking(
@@ -22,7 +22,7 @@ function ranking(
   terminal: Terminal,
 ): string {
   const ranked = rankTrials(trials, metric.name, metric.goal).filter(({ rank }) => rank > 0);
-  if (ranked.length === 0) return `By ${visibleText(metric.name)}: no trial has a value of it.\n`;
+  if (ranked.length === 0) return `By ${visibleText(metric.name)}: no trial reported it.\n`;
   const numeric = (header: string, cell: (trial: Trial) => string): Column<Trial> => ({ header, numeric: true, cell });
   const table = renderTable<Trial>(
     [
@@ -37,7 +37,7 @@ function ranking(
   return `${heading(metric, ranked.length)}:\n${table}`;
 }
 
-/** With replicates, what counts is a config's mean over them. */
+/** Ranks configs by their mean over the replicates. */
 function configRanking(
   configs: readonly Config[],
   metric: RankedMetric,
@@ -45,7 +45,7 @@ function configRanking(
   terminal: Terminal,
 ): string {
   const ranked = rankConfigs(configs, metric.name, metric.goal).filter(({ rank }) => rank > 0);
-  if (ranked.length === 0) return `By ${visibleText(metric.name)}: no config has a value of it.\n`;
+  if (ranked.length === 0) return `By ${visibleText(metric.name)}: no trial reported it.\n`;
   const numeric = (header: string, cell: (config: Config) => string): Column<Config> => ({
     header,
     numeric: true,
@@ -66,11 +66,11 @@ function configRanking(
 }
 
 function heading({ name, goal }: RankedMetric, count: number): string {
-  const more = count > CLOSING_TOP ? ` (the best ${CLOSING_TOP} of ${count})` : '';
+  const more = count > CLOSING_TOP ? ` (top ${CLOSING_TOP} of ${count})` : '';
   return `By ${visibleText(name)}, ${goal === 'minimize' ? 'lowest first' : 'highest first'}${more}`;
 }
 
-/** The rankings that close a sweep: by its own metric, and by PSNR where it is reported. */
+/** Renders the rankings printed at the end of a sweep: by its own metric and, if reported, by PSNR. */
 export function closingRanking(sweep: Sweep, trials: readonly Trial[], terminal: Terminal): string {
   const metrics = rankedMetrics(sweep, [...new Set(trials.flatMap((trial) => Object.keys(trial.metrics)))]);
   const configs = sweep.replicates > 1 ? configsOf(trials) : undefined;

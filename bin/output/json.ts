@@ -33,7 +33,7 @@ export interface FailureJson {
   readonly message: string;
 }
 
-/** A trial as every verb prints it with `-o json`. A metric that is not a finite number is null. */
+/** A trial as printed with `-o json`. A metric that is not a finite number is null. */
 export interface TrialJson {
   readonly trial: string;
   readonly config: string;
@@ -41,7 +41,7 @@ export interface TrialJson {
   /** Position in the sweep's enumeration, from 0. */
   readonly index: number;
   readonly state: TrialStateName;
-  /** Place by the asked metric, from 1; null without a value of it. */
+  /** Rank by the requested metric, from 1; null if the trial did not report it. */
   readonly rank: number | null;
   readonly parameters: Parameters;
   readonly seed: number;
@@ -53,7 +53,7 @@ export interface TrialJson {
   readonly failure: FailureJson | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
-  /** From the start of the latest attempt to its end; null until then. */
+  /** Duration of the latest attempt; null until it ends. */
   readonly seconds: number | null;
 }
 
@@ -91,7 +91,7 @@ export function trialJson(trial: Trial): TrialJson {
   };
 }
 
-/** How an attempt ended; `running` until it has. */
+/** Returns the outcome of an attempt; `running` until it ends. */
 export function outcomeName(attempt: Attempt): AttemptOutcomeName | 'running' {
   return attempt.endedAtMs === 0 ? 'running' : attemptOutcome.of(attempt.outcome);
 }
@@ -120,17 +120,17 @@ export function reportJson(report: Report) {
   };
 }
 
-/** A config as every verb prints it with `-o json`: its replicates taken together. */
+/** A config as printed with `-o json`, aggregated over its replicates. */
 export interface ConfigJson {
   readonly config: string;
-  /** Place by the mean of the asked metric, from 1; null while no replicate has a value of it. */
+  /** Rank by the mean of the requested metric, from 1; null if no replicate reported it. */
   readonly rank: number | null;
   readonly parameters: Parameters;
-  /** Its trials by state. */
+  /** Number of its trials per state. */
   readonly counts: Readonly<Partial<Record<keyof TrialCounts, number>>>;
-  /** Over the replicates that have a result: failed and cancelled ones are not in. */
+  /** Over the replicates that have a result; failed and cancelled replicates are excluded. */
   readonly metrics: Readonly<Record<string, Spread>>;
-  /** In order of their seeds. */
+  /** Ids in the order of their seeds. */
   readonly trials: readonly string[];
 }
 
@@ -145,7 +145,7 @@ export function configJson({ id, rank, parameters, counts, metrics, trialIds }: 
   };
 }
 
-/** A sweep as every verb prints it with `-o json`. */
+/** Returns a sweep as printed with `-o json`. */
 export function sweepJson(sweep: Sweep) {
   return {
     sweep: sweep.id,
@@ -168,7 +168,7 @@ export function sweepJson(sweep: Sweep) {
   };
 }
 
-/** An agent for a script. */
+/** Returns an agent as printed with `-o json`. */
 export function agentJson(agent: Agent) {
   return {
     agent: agent.id,
@@ -188,7 +188,7 @@ export function agentJson(agent: Agent) {
   };
 }
 
-/** What is not known is null. */
+/** Unknown figures are null. */
 function gpuJson({ index, ...figures }: GpuFigures) {
   return {
     index,
@@ -200,7 +200,7 @@ function gpuJson({ index, ...figures }: GpuFigures) {
   };
 }
 
-/** An artifact as JSON: `epoch` is null where it is of none, `bytes` its size. */
+/** Returns an artifact as printed with `-o json`. `epoch` is null for an artifact without an epoch. */
 export function artifactJson({ attempt, name, kind, epoch, size, sha256, atMs }: Artifact) {
   return {
     name,

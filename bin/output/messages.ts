@@ -1,12 +1,26 @@
+/** One-line results of the verbs that change a sweep or an agent. */
 import { visibleText } from '../../lib/text/visible-text.ts';
-import type { Agent } from '../../proto/gen/trawl/v1/types.ts';
-import { agentState } from '../../proto/names.ts';
-import { agentJson } from './json.ts';
+import type { Agent, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { agentState, sweepState } from '../../proto/names.ts';
+import type { OutputFormat } from '../options/common.ts';
+import { agentJson, sweepJson } from './json.ts';
 import { print, printJson } from './print.ts';
 
-/** Prints what an agent is after it was drained, or let take work again. */
-export function printAgent(agent: Agent | undefined, output: 'table' | 'json'): Promise<void> {
-  if (agent === undefined) throw new Error('the coordinator answered without an agent');
+/** `1 running, 47 pending` */
+export function remainingText({ counts }: Sweep): string {
+  const pending = (counts?.pending ?? 0) + (counts?.offered ?? 0);
+  return `${counts?.running ?? 0} running, ${pending} pending`;
+}
+
+/** Prints a sweep after it was changed. */
+export function printSweep(sweep: Sweep, output: OutputFormat): Promise<void> {
+  if (output === 'json') return printJson(sweepJson(sweep));
+  const { id, name, state } = sweep;
+  return print(`${visibleText(`sweep ${id} (${name}) ${sweepState.of(state)}: ${remainingText(sweep)}`)}\n`);
+}
+
+/** Prints an agent after it was drained or undrained. */
+export function printAgent(agent: Agent, output: OutputFormat): Promise<void> {
   if (output === 'json') return printJson(agentJson(agent));
   const { id, state, busy, slots } = agent;
   return print(`${visibleText(`agent ${id} ${agentState.of(state)}: ${busy} of ${slots} slots busy`)}\n`);

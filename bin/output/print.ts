@@ -1,28 +1,27 @@
+/** stdout carries the result only; everything else goes to stderr. */
 import { visibleLines } from '../../lib/text/visible-text.ts';
 
-/** stdout carries the result and nothing else; everything said about it goes to stderr. */
-
-/** Writes to stdout, at the pace at which it is read. */
+/** Writes to stdout, and waits until the text has been written. */
 export function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
   });
 }
 
-/** One JSON value, indented, and a line break. */
+/** Prints an indented JSON value. */
 export function printJson(value: unknown): Promise<void> {
   return print(`${jsonSafe(JSON.stringify(value, null, 2))}\n`);
 }
 
-/** A line for the person at the terminal. */
+/** Prints a message to stderr. */
 export function note(text: string): void {
   process.stderr.write(`trawl: ${visibleLines(text)}\n`);
 }
 
-/** What JSON leaves as it is, and a terminal or a reader's eye may obey: C1 controls, and characters that reorder text. */
+/** Characters that JSON does not escape, but that terminals interpret or that reorder text: C1 and bidi controls. */
 const UNSAFE = /[\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** JSON text that means the same, with nothing in it that a terminal acts on. */
+/** Escapes terminal control characters in JSON text without changing its meaning. */
 export function jsonSafe(json: string): string {
   return json.replace(UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -13,9 +13,9 @@ import type { Terminal } from './terminal.ts';
 
 export interface TrialTable {
   readonly trials: readonly Trial[];
-  /** The metric that ranks: the first metric column. */
+  /** The metric of the ranking; its column comes first. */
   readonly by: string;
-  /** The sweep's trainer: the order of the other metrics. */
+  /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
 }
 
@@ -30,7 +30,7 @@ function columnsOf(table: TrialTable, varying: readonly string[], terminal: Term
     startedAtMs > 0 && endedAtMs > 0 ? ((endedAtMs - startedAtMs) / 1000).toFixed(1) : '-';
   const columns: Column<Trial>[] = [
     { header: 'rank', numeric: true, cell: (trial) => (trial.rank === 0 ? '-' : String(trial.rank)) },
-    // A program gets the whole id; a person enough of it to name the trial.
+    // Pipes get full ids; terminals get unambiguous prefixes.
     { header: 'trial', cell: (trial) => (terminal.width === undefined ? trial.id : shortId(trial.id)) },
     {
       header: 'state',
@@ -54,7 +54,7 @@ function columnsOf(table: TrialTable, varying: readonly string[], terminal: Term
   return columns;
 }
 
-/** Trials in the order given: the parameters that all share once above the table, those that differ as columns. */
+/** Renders trials in the given order. Shared parameters are listed above the table, varying ones are columns. */
 export function renderTrials(table: TrialTable, terminal: Terminal): string {
   const { varying, constant } = splitParameters(table.trials);
   return sharedLine(constant, terminal) + renderTable(columnsOf(table, varying, terminal), table.trials, terminal);
@@ -62,13 +62,13 @@ export function renderTrials(table: TrialTable, terminal: Terminal): string {
 
 export interface ConfigTable {
   readonly configs: readonly Config[];
-  /** The metric that ranks: the first metric column. */
+  /** The metric of the ranking; its column comes first. */
   readonly by: string;
-  /** The sweep's trainer: the order of the other metrics. */
+  /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
 }
 
-/** `3 succeeded`, `2 succeeded, 1 failed`: a replicate without a result is seen, not left out. */
+/** `2 succeeded, 1 failed`: the replicates of a config by state, including those without a result. */
 export function replicatesText({ counts }: Config): string {
   const some = Object.entries(counts ?? {}).filter(([, count]) => count > 0);
   return some.map(([state, count]) => `${count} ${state}`).join(', ');
@@ -78,7 +78,7 @@ function hasFailures({ counts }: Config): boolean {
   return (counts?.failed ?? 0) + (counts?.cancelled ?? 0) > 0;
 }
 
-/** Configs in the order given, each metric as the mean over its replicates with their standard deviation. */
+/** Renders configs in the given order, with the mean and standard deviation of each metric over the replicates. */
 export function renderConfigs(table: ConfigTable, terminal: Terminal): string {
   const { configs, by } = table;
   const { varying, constant } = splitParameters(configs);
@@ -102,7 +102,7 @@ export function renderConfigs(table: ConfigTable, terminal: Terminal): string {
   return sharedLine(constant, terminal) + renderTable(columns, configs, terminal);
 }
 
-/** Every metric that some row has: the one that ranks first, then the trainer's in its order, then the rest by name. */
+/** Returns the names of all reported metrics: the ranked one, then the trainer's in its order, then the rest by name. */
 export function metricNames(
   rows: Iterable<{ readonly metrics: Readonly<Record<string, unknown>> }>,
   { by, trainer }: { readonly by: string; readonly trainer: string },

@@ -4,20 +4,20 @@ import type { Parameters } from '../../proto/trainers.ts';
 import { paint, paintLine, type Terminal } from './terminal.ts';
 
 /**
- * A table as text, a line a row, ending in a line break. On a terminal it fits the width, and says which columns it had
- * to leave out; piped it is whole.
+ * Renders a table, one line per row. The table fits the width of the terminal; a last line counts the columns that did
+ * not fit.
  */
 export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], terminal: Terminal): string {
   const layout = layoutTable(columns, rows, terminal.width);
   const lines = [layout.header, ...layout.rows].map((line) => paintLine(line, terminal));
   if (layout.hidden.length > 0) {
-    const names = layout.hidden.join(', ');
-    lines.push(paint(`no room for: ${names} (a wider terminal, a pipe or -o json shows them)`, 'dim', terminal));
+    const columns = layout.hidden.length === 1 ? '1 column' : `${layout.hidden.length} columns`;
+    lines.push(paint(`${columns} hidden (use -o wide)`, 'dim', terminal));
   }
   return `${lines.join('\n')}\n`;
 }
 
-/** `name  value` lines. */
+/** Renders `name  value` lines. */
 export function renderFields(fields: readonly (readonly [string, string])[], terminal: Terminal): string {
   const columns: Column<readonly [string, string]>[] = [
     { header: '', cell: ([name]) => name, style: () => 'dim' },
@@ -27,7 +27,7 @@ export function renderFields(fields: readonly (readonly [string, string])[], ter
   return `${rows.map((line) => paintLine(line, terminal)).join('\n')}\n`;
 }
 
-/** `all: depth=3 epochs=10`, above a table whose rows all share these; nothing where they share none. */
+/** `all: depth=3 epochs=10`, printed above a table whose rows share these parameters; empty if there are none. */
 export function sharedLine(shared: Parameters, terminal: Terminal): string {
   const pairs = Object.entries(shared).map(([name, value]) => `${name}=${value}`);
   return pairs.length === 0 ? '' : `${paint(visibleText(`all: ${pairs.join(' ')}`), 'dim', terminal)}\n`;

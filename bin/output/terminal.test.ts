@@ -7,11 +7,11 @@ import { terminalOf } from './terminal.ts';
 
 const tty = { isTTY: true, columns: 100 };
 
-test('a pipe has neither width nor colour, whatever is asked', () => {
+test('a pipe has neither width nor colour', () => {
   expect(terminalOf({ columns: 100 }, true, {})).toEqual({ width: undefined, colour: false });
 });
 
-test('a terminal has colour unless --no-color, NO_COLOR or a dumb terminal says otherwise', () => {
+test('--no-color, NO_COLOR and a dumb terminal disable colour', () => {
   expect(terminalOf(tty, true, {})).toEqual({ width: 100, colour: true });
   expect(terminalOf(tty, true, { NO_COLOR: '' }).colour).toBe(true);
   expect(terminalOf(tty, false, {}).colour).toBe(false);
@@ -19,23 +19,23 @@ test('a terminal has colour unless --no-color, NO_COLOR or a dumb terminal says 
   expect(terminalOf(tty, true, { TERM: 'dumb' }).colour).toBe(false);
 });
 
-test('a table that does not fit says what it left out, and only on a terminal', () => {
+test('a table that does not fit the terminal reports how many columns are hidden', () => {
   const columns = ['aaaaaaaaaa', 'bbbbbbbbbb', 'cccccccccc'].map((header) => ({
     header,
     numeric: true,
     cell: () => '1',
   }));
-  expect(renderTable(columns, [0], { width: 25, colour: false })).toMatch(/\nno room for: cccccccccc /);
-  expect(renderTable(columns, [0], { width: undefined, colour: false })).not.toContain('no room');
+  expect(renderTable(columns, [0], { width: 25, colour: false })).toMatch(/\n1 column hidden \(use -o wide\)\n$/);
+  expect(renderTable(columns, [0], { width: undefined, colour: false })).not.toContain('hidden');
 });
 
-test('colours surround cells, and are absent without colour', () => {
+test('styles apply to cells only if the terminal has colour', () => {
   const columns = [{ header: 'state', cell: () => 'failed', style: () => 'yellow' as const }];
   expect(renderTable(columns, [0], { width: 80, colour: true })).toContain('\u001b[33mfailed\u001b[39m');
   expect(renderTable(columns, [0], { width: 80, colour: false })).toBe('state\nfailed\n');
 });
 
-test('the closing ranking is by the sweep’s metric and by psnr', () => {
+test('the closing rankings are by the sweep’s metric and by psnr', () => {
   const trials = [endedTrial(0, { test_loss: 0.2, psnr: 14 }), endedTrial(2, { test_loss: 0.1, psnr: 12 })];
   expect(closingRanking(sampleSweep(), trials, { width: undefined, colour: false })).toBe(
     [
@@ -53,7 +53,7 @@ test('the closing ranking is by the sweep’s metric and by psnr', () => {
   );
 });
 
-test('with replicates, the closing ranking is of configs by their mean, and shows a failed one', () => {
+test('with replicates, the closing ranking lists configs by their mean and counts failed replicates', () => {
   const replicate = (seed: number, test_loss: number) => ({ ...endedTrial(0, { test_loss }), id: `s${seed}`, seed });
   const failed = { ...replicate(2, 0.01), state: TrialState.FAILED };
   const trials = [replicate(0, 0.2), replicate(1, 0.3), failed, endedTrial(2, { test_loss: 0.1 })];
@@ -68,8 +68,8 @@ test('with replicates, the closing ranking is of configs by their mean, and show
   );
 });
 
-test('a ranking without a single value says so', () => {
+test('a ranking without values says that no trial reported the metric', () => {
   expect(closingRanking(sampleSweep(), [], { width: undefined, colour: false })).toBe(
-    'By test_loss: no trial has a value of it.\n',
+    'By test_loss: no trial reported it.\n',
   );
 });

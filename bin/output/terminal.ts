@@ -1,16 +1,29 @@
 import { styleText } from 'node:util';
 import type { Segment } from '../../lib/text/segment.ts';
 import type { Style } from '../../lib/text/style.ts';
+import type { OutputFormat } from '../options/common.ts';
 
-/** How results may be drawn: a pipe has no width and no colour. */
+/** What the output supports. A pipe has no width and no colour. */
 export interface Terminal {
-  /** Columns; undefined: nothing is cut. */
+  /** Columns; undefined: text is never cut. */
   readonly width: number | undefined;
   readonly colour: boolean;
 }
 
-/** Where a terminal does not say how wide it is. */
+/** Width of a terminal that does not report one. */
 const DEFAULT_COLUMNS = 80;
+
+/** Returns the terminal that a verb prints its result to. `-o wide` disables the limit on the width. */
+export function resultTerminal({
+  color,
+  output,
+}: {
+  readonly color: boolean;
+  readonly output: OutputFormat;
+}): Terminal {
+  const terminal = terminalOf(process.stdout, color, process.env);
+  return output === 'wide' ? { ...terminal, width: undefined } : terminal;
+}
 
 /** @param color false after `--no-color` */
 export function terminalOf(
@@ -19,11 +32,11 @@ export function terminalOf(
   environment: NodeJS.ProcessEnv,
 ): Terminal {
   if (!stream.isTTY) return { width: undefined, colour: false };
-  const refused = (environment.NO_COLOR ?? '') !== '' || environment.TERM === 'dumb';
-  return { width: stream.columns || DEFAULT_COLUMNS, colour: color && !refused };
+  const disabled = (environment.NO_COLOR ?? '') !== '' || environment.TERM === 'dumb';
+  return { width: stream.columns || DEFAULT_COLUMNS, colour: color && !disabled };
 }
 
-/** The text in its style where the terminal has colours; as it is elsewhere. */
+/** Applies a style if the terminal has colours. */
 export function paint(text: string, style: Style | undefined, { colour }: Terminal): string {
   return colour && style !== undefined && text !== '' ? styleText(style, text, { validateStream: false }) : text;
 }

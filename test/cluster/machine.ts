@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { spawnTied } from '../../bin/local/child-process.ts';
+import { spawnBound } from '../../bin/local/child-process.ts';
 import { type Daemon, startProgram } from '../support/daemon.ts';
 import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
@@ -68,7 +68,7 @@ export class Machine {
   /** Runs a program to its end. @returns its exit code */
   async run(log: string, program: string, ...args: string[]): Promise<number> {
     const output = openSync(this.log(log), 'a');
-    const shell = spawnTied('ip', [...this.#boot(), program, ...args], output);
+    const shell = spawnBound('ip', [...this.#boot(), program, ...args], output);
     closeSync(output);
     shell.stdin?.on('error', () => {});
     const [code] = await once(shell, 'exit');

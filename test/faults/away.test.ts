@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { durationOption } from '../../bin/options/common.ts';
+import { durationOption } from '../../bin/options/values.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';

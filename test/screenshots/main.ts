@@ -12,7 +12,7 @@ import { Resvg } from '@resvg/resvg-js';
 import { withConnection } from '../../bin/client/connect.ts';
 import { getSweep } from '../../bin/client/sweeps.ts';
 import { startLocalCluster } from '../../bin/local/local-cluster.ts';
-import { adoptSweep } from '../../bin/local/resume-or-submit.ts';
+import { resumeOrSubmit } from '../../bin/local/resume-or-submit.ts';
 import { loadSweepFile } from '../../bin/options/sweep-file.ts';
 import { packageRoot } from '../../bin/package.ts';
 import { PseudoTerminal } from '../support/pseudo-terminal.ts';
@@ -103,17 +103,17 @@ async function take(address: string, folder: string): Promise<void> {
 
 const dir = mkdtempSync(join(tmpdir(), 'trawl-screenshots-'));
 writeFileSync(join(dir, 'descent.mjs'), PROGRAM);
-const say = (line: string) => console.log(line);
+const report = (line: string) => console.log(line);
 const cluster = await startLocalCluster({
   ...{ dir, natsUrl: undefined, slots: { slots: 2, label: {} }, dataDir: undefined, workdir: dir },
-  ...{ requireGpu: false, pack: 1, logLevel: 'info', say },
+  ...{ requireGpu: false, pack: 1, logLevel: 'info', report },
 });
 try {
   await withConnection({ server: cluster.address }, async (connection) => {
     for (const name of ['descent', 'autoencoders'] as const) {
       const file = join(dir, `${name}.yaml`);
       writeFileSync(file, SWEEPS[name]);
-      const { id } = await adoptSweep(connection, await loadSweepFile(file), say);
+      const { id } = await resumeOrSubmit(connection, await loadSweepFile(file), report);
       const enough = ENOUGH[name];
       await until(`${enough} trials of ${name} have succeeded`, async () => {
         return ((await getSweep(connection, id)).sweep.counts?.succeeded ?? 0) >= enough;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { NatsConnection, NatsError } from 'nats';
 import { pino } from 'pino';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { withdrawIdentity } from '../../bin/certs/authority.ts';
+import { revokeIdentity } from '../../bin/certs/authority.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
 import { allHeartbeats, heartbeatSubject, inboxPrefix, offerStream, offerSubject } from '../../proto/subjects.ts';
 import { testFolder } from '../support/folder.ts';
@@ -110,7 +110,7 @@ describe('a connection to NATS', () => {
     nats.reload();
     await until('the server has read who came', () => nats.log().includes('Reloaded server configuration'));
     await connectAs(nats, folder, inboxPrefix('agent', 'late'));
-    withdrawIdentity(identities.dir, 'agent-a');
+    revokeIdentity(identities.dir, 'agent-a');
     const closed = agent.closed();
     nats.reload();
     await closed;

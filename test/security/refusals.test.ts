@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { withdrawIdentity } from '../../bin/certs/authority.ts';
+import { revokeIdentity } from '../../bin/certs/authority.ts';
 import { now } from '../../coordinator/app/runtime.ts';
 import type { RejectionReason } from '../../coordinator/auth/rejections.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
@@ -171,7 +171,7 @@ describe('calls', () => {
     const ended = once(watch, 'error');
     await once(watch, 'data');
     watch.resume();
-    withdrawIdentity(identities.dir, 'user-wall');
+    revokeIdentity(identities.dir, 'user-wall');
     await until('the viewer is unknown', async () => (await list(viewer)) instanceof Error);
     await kill(ann);
     expect((await ended)[0]).toMatchObject({ code: status.UNAUTHENTICATED });

@@ -1,7 +1,7 @@
 /** Long-running verbs for tests. They end with the test's process, however that ends. */
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
-import { spawnTied } from '../../bin/local/child-process.ts';
+import { spawnBound } from '../../bin/local/child-process.ts';
 import { alive, childrenOf, killNow } from './processes.ts';
 import { TRAWL } from './trawl.ts';
 import { until } from './until.ts';
@@ -25,7 +25,7 @@ export function startDaemon(log: string, ...args: string[]): Promise<Daemon> {
 /** Any program, the same way. */
 export async function startProgram(log: string, program: string, args: readonly string[]): Promise<Daemon> {
   const output = openSync(log, 'a');
-  const shell = spawnTied(program, args, output);
+  const shell = spawnBound(program, args, output);
   closeSync(output);
   shell.stdin?.on('error', () => {});
   const shellPid = shell.pid;
@@ -41,7 +41,7 @@ export async function startProgram(log: string, program: string, args: readonly 
   // The shell's helper, and the program until it is itself, have the shell's command line.
   const pid = await until(`${what} starts`, () => {
     if (gone) throw new Error(`${what} ended at once:\n${logEnd(log)}`);
-    return childrenOf(shellPid, (command) => !command.includes('trawl-tie'))[0];
+    return childrenOf(shellPid, (command) => !command.includes('trawl-bound'))[0];
   });
   onTestFinished(async () => {
     if (!gone) killNow(pid);
