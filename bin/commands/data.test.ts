@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { runTrawl } from '../../test/support/cli/run-trawl.ts';
 
-test('a data set is missed, fetched, found whole, and found damaged', async () => {
+test('a data set is missing, downloaded, verified, and then damaged', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'trawl-data-verb-'));
   onTestFinished(() => rm(dir, { recursive: true }));
   const data = (...args: string[]) => runTrawl('data', ...args, '--data', dir);
@@ -14,11 +14,11 @@ test('a data set is missed, fetched, found whole, and found damaged', async () =
   expect(await data('verify')).toMatchObject({ exitCode: 0 });
   expect(await data('verify', 'mnist')).toMatchObject({
     exitCode: 2,
-    stderr: expect.stringMatching(/mnist is not in .*train-images-idx3-ubyte.*"trawl data pull mnist" fetches it/),
+    stderr: expect.stringMatching(/mnist: not in .*train-images-idx3-ubyte.*; download it with "trawl data pull mnist"/),
   });
 
-  expect(await data('pull', 'mnist')).toMatchObject({ exitCode: 0, stderr: `trawl: mnist: fetched (${dir})\n` });
-  expect((await data('pull', 'mnist')).stderr).toContain('was there');
+  expect(await data('pull', 'mnist')).toMatchObject({ exitCode: 0, stderr: `trawl: mnist: downloaded (${dir})\n` });
+  expect((await data('pull', 'mnist')).stderr).toContain('already cached');
   expect(await data('verify', 'mnist')).toMatchObject({
     exitCode: 0,
     stdout: expect.stringMatching(/^data set +state +detail\nmnist +cached +52\.4 MiB, verified\n$/),
@@ -32,7 +32,7 @@ test('a data set is missed, fetched, found whole, and found damaged', async () =
   });
 });
 
-test('an unknown data set is refused, with those that there are', async () => {
+test('an unknown data set is rejected with the list of data sets', async () => {
   expect(await runTrawl('data', 'pull', 'emnist')).toMatchObject({
     exitCode: 2,
     stderr: expect.stringMatching(/emnist.*mnist, fashion-mnist/),

@@ -63,18 +63,18 @@ test('a GPU that no backend can use is a warning, no GPU is none', () => {
   expect(gpuFindings([gpu])).toMatchObject([{ name: 'GPU 0', detail: 'NVIDIA A100, 40 GiB' }]);
 });
 
-test('a damaged data set is a fault, one that is not fetched yet is not', () => {
+test('a damaged data set is a fault, a missing one is not', () => {
   const about = { name: 'mnist', detail: 'why' } as const;
   expect(faults([datasetFinding({ ...about, state: 'damaged' })])).toHaveLength(1);
   expect(faults([datasetFinding({ ...about, state: 'missing' })])).toEqual([]);
   expect(datasetFinding({ ...about, state: 'cached' }).state).toBe('ok');
 });
 
-test('a folder that is not there yet counts as where it would be made', () => {
+test('for a folder that does not exist yet, its closest parent is checked', () => {
   expect(diskFinding('disk', join(tmpdir(), 'no', 'such', 'folder')).detail).toContain(`free at ${tmpdir()}`);
 });
 
-test('memory for fewer slots than cores is a warning that says how many', () => {
+test('memory for fewer slots than cores is a warning with the number of slots', () => {
   expect(memoryFinding(4 * SLOT_BYTES, 4).state).toBe('ok');
   expect(memoryFinding(4 * SLOT_BYTES - 1, 4)).toMatchObject({
     state: 'warning',
@@ -83,13 +83,13 @@ test('memory for fewer slots than cores is a warning that says how many', () => 
   expect(memoryFinding(1, 1).fix).toContain('--slots 1');
 });
 
-test('the limit of a container counts, and no limit is none', () => {
+test('the memory limit of a container applies, if there is one', () => {
   expect(usableMemoryBytes(100, 0)).toBe(100);
   expect(usableMemoryBytes(100, 40)).toBe(40);
   expect(usableMemoryBytes(100, 2 ** 64)).toBe(100);
 });
 
-test('the text is a line a finding, its fix below it, and a verdict that names the faults', () => {
+test('the text has one line per finding, its fix below it, and a verdict that names the faults', () => {
   const findings: Finding[] = [
     { name: 'Node', state: 'ok', detail: '20.20.2', needed: true },
     { name: 'nats-server', state: 'missing', detail: 'none', fix: 'install it\nor name one', needed: true },
@@ -101,7 +101,7 @@ test('the text is a line a finding, its fix below it, and a verdict that names t
       '                      install it',
       '                      or name one',
       '',
-      'No sweep can run here yet: nats-server.',
+      'This machine cannot run sweeps yet: fix nats-server.',
       '',
     ].join('\n'),
   );

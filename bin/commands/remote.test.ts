@@ -77,7 +77,7 @@ test('trials --filter prints what matches, and refuses a name that no trial has'
   expect(limited.stdout).toBe(`${good.id}\n`);
   const unknown = await trawl({}, 'trials', '--filter', 'psmr>20');
   expect(unknown.exitCode).toBe(2);
-  expect(unknown.stderr).toContain('no trial has "psmr"; there are dataset, depth');
+  expect(unknown.stderr).toContain('no trial has "psmr"; known names: dataset, depth');
   const broken = await trawl({}, 'trials', '--filter', 'psnr>');
   expect(broken.exitCode).toBe(2);
   expect(broken.stderr).toContain('expected a value after ">"');
@@ -228,7 +228,7 @@ test('wait --timeout ends with 3 and says how far the sweep is', async () => {
     ...['wait', '--timeout', '200ms'],
   );
   expect(exitCode).toBe(3);
-  expect(stderr).toContain('has not ended after 0.2s (0 of 8 trials ended); it goes on');
+  expect(stderr).toContain('timed out after 0.2s; sweep 7 continues (0 of 8 trials ended)');
 });
 
 test.each(['pause', 'resume', 'stop', 'kill'])('%s asks for its action with the reason', async (verb) => {
@@ -328,5 +328,5 @@ test('a followed log goes on where it was after the coordinator came back', asyn
   );
   expect(exitCode).toBe(0);
   expect(stdout).toBe('one\ntwo\nthree\n');
-  expect(stderr).toContain('the coordinator is away');
+  expect(stderr).toContain('lost the coordinator at 127.0.0.1:');
 });

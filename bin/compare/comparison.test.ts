@@ -65,9 +65,9 @@ test('without names they are the three best that have a value', () => {
 });
 
 test('what fits none, or several, is refused by name', () => {
-  expect(() => chosen('x', 'aa')).toThrow('no config and no trial "x"');
-  expect(() => chosen('', 'aa')).toThrow('no config and no trial ""');
-  expect(() => chosen('a', 'cc')).toThrow('"a" fits 2 configs: aa1, ab2');
+  expect(() => chosen('x', 'aa')).toThrow('no config or trial "x"');
+  expect(() => chosen('', 'aa')).toThrow('no config or trial ""');
+  expect(() => chosen('a', 'cc')).toThrow('"a" is ambiguous: it matches 2 configs: aa1, ab2');
 });
 
 test('two different ones are needed', () => {

@@ -17,43 +17,43 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
 }
 
 describe('bash offers', () => {
-  test('the verbs, and those below a verb', () => {
+  test('verbs and subcommands', () => {
     expect(offered('')).toEqual(VERBS[0]?.words);
     expect(offered('ex')).toEqual(['explain', 'export']);
     expect(offered('certs', '')).toEqual(['init', 'agent', 'user', 'revoke']);
     expect(offered('completion', '')).toEqual(['bash', 'zsh', 'fish']);
   });
 
-  test("a verb's own flags", () => {
+  test('the options of the verb', () => {
     expect(offered('events', '--f')).toEqual(['--follow']);
     expect(offered('certs', 'init', '--vi')).toEqual(['--viewer']);
     expect(offered('certs', 'agent', '--la')).toEqual([]);
     expect(offered('agent', '--la')).toEqual(['--label']);
   });
 
-  test('the values of a flag that has some', () => {
-    expect(offered('ls', '-o', '')).toEqual(['table', 'json']);
+  test('the allowed values of an option', () => {
+    expect(offered('ls', '-o', '')).toEqual(['table', 'wide', 'json']);
     expect(offered('trials', 'last', '--output', 'j')).toEqual(['json']);
   });
 
-  test('nothing of its own where a file or a name is wanted: files are then offered', () => {
+  test('files where any value is allowed', () => {
     expect(offered('plan', '')).toEqual([]);
     expect(bashScript(VERBS)).toContain('complete -o default');
   });
 });
 
-test('zsh gets the same with its own head', () => {
+test('the zsh script is the bash script with another header', () => {
   expect(zshScript(VERBS).split('\n').slice(3)).toEqual(bashScript(VERBS).split('\n').slice(1));
 });
 
-test('fish is told each verb and flag with what it is, where it may stand', () => {
+test('the fish script completes verbs and options with their descriptions', () => {
   const lines = fishScript(VERBS).split('\n');
   const about = (verb: string) => VERBS.find(({ path }) => path.join(' ') === verb)?.about.replaceAll("'", "\\'");
   expect(lines).toContain(`complete -c trawl -n '__fish_use_subcommand' -f -a 'logs' -d '${about('logs')}'`);
   expect(lines).toContain(
-    "complete -c trawl -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'go on until the attempt ends'",
+    "complete -c trawl -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'follow until the attempt ends'",
   );
   expect(lines).toContain(
-    "complete -c trawl -n '__fish_seen_subcommand_from ls; and not __fish_seen_subcommand_from artifacts data' -s o -l output -x -a 'table json' -d 'how to print the result'",
+    "complete -c trawl -n '__fish_seen_subcommand_from ls; and not __fish_seen_subcommand_from artifacts data' -s o -l output -x -a 'table wide json' -d 'output format; wide shows columns that do not fit the terminal'",
   );
 });

@@ -129,7 +129,7 @@ test('a folder at rest is backed up with its artifacts; what is restored reads t
 
   for (const [args, message] of [
     [['restore', out, '--dir', again], /again is not empty/],
-    [['backup', '--dir', dir, '--out', out], /backup is there already/],
+    [['backup', '--dir', dir, '--out', out], /backup already exists/],
   ] as const) {
     const refused = await trawl(...args);
     expect(refused.code).toBe(4);

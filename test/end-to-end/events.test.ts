@@ -39,11 +39,11 @@ test('events that are followed while the coordinator is killed are those that it
   await cluster.startAgent('agent', 2);
   await until('some trials have ended', async () => ((await cluster.sweep(sweep))?.counts?.succeeded ?? 0) >= 2);
   await cluster.coordinator.killNow();
-  await until('it is missed', () => followed.stderr().includes('is away; waiting for it'));
+  await until('it is missed', () => followed.stderr().includes('lost the coordinator at'));
   await cluster.startCoordinator();
   const { code, stdout, stderr } = await followed.ended;
   expect(code, stderr).toBe(0);
-  expect(stderr).toContain('the coordinator is back');
+  expect(stderr).toContain('reconnected to the coordinator');
   const told = parsed(stdout);
   await cluster.coordinator.stop();
   const kept = await trawl('events', sweep, '--reports', '-o', 'json', '--dir', cluster.dir);

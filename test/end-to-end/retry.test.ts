@@ -39,7 +39,7 @@ test('what failed in a sweep that has ended is retried with a fresh budget, what
     2,
     expect.stringContaining(`has no trial "${wrong}"; did you mean "`),
   ]);
-  expect((await cluster.run('retry', sweep, '--nan')).stdout).toContain('no such trials, nothing is retried');
+  expect((await cluster.run('retry', sweep, '--nan')).stdout).toContain('no trials match, nothing retried');
   expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_FINISHED');
 
   // The cause stands: the budget is fresh, and is used up once more.

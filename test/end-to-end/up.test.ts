@@ -101,7 +101,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     await until('a trial has succeeded', () => / succeeded \(2\/8\)/.test(first.stderr()));
     const busy = await trawl(...up(file, dir));
     expect(busy.code).toBe(4);
-    expect(busy.stderr).toContain('is at work on');
+    expect(busy.stderr).toContain('already uses');
     const family = descendantsOf(first.pid);
     killNow(first.pid);
     await until('its processes are gone', () => alive(family).length === 0);

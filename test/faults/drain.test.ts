@@ -23,7 +23,7 @@ async function shown(cluster: Cluster, name: string): Promise<Shown | undefined>
 
 async function untilLeaving(cluster: Cluster, name: string): Promise<void> {
   const said = () => readFileSync(cluster.logOf(name), 'utf8');
-  await until(`agent ${name} has heard the signal`, () => said().includes('the agent takes nothing new'));
+  await until(`agent ${name} has heard the signal`, () => said().includes('the agent takes no new trials'));
 }
 
 test('a drained agent finishes what runs and takes nothing new, through a restart too, until it is undrained', {
