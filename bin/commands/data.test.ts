@@ -14,7 +14,9 @@ test('a data set is missing, downloaded, verified, and then damaged', async () =
   expect(await data('verify')).toMatchObject({ exitCode: 0 });
   expect(await data('verify', 'mnist')).toMatchObject({
     exitCode: 2,
-    stderr: expect.stringMatching(/mnist: not in .*train-images-idx3-ubyte.*; download it with "trawl data pull mnist"/),
+    stderr: expect.stringMatching(
+      /mnist: not in .*train-images-idx3-ubyte.*; download it with "trawl data pull mnist"/,
+    ),
   });
 
   expect(await data('pull', 'mnist')).toMatchObject({ exitCode: 0, stderr: `trawl: mnist: downloaded (${dir})\n` });
