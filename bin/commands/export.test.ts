@@ -134,7 +134,7 @@ test('a trial without a model is told so, and why', async () => {
     },
   };
   const kept = await exported(other, '--model', 'a0', '-f', 'safetensors', '--out', out);
-  expect(kept).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('its trainer kept none') });
+  expect(kept).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('its trainer stored none') });
   expect(await readdir(dir)).toEqual([]);
 });
 

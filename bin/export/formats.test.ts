@@ -29,14 +29,14 @@ test.each<[Flags, object]>([
 });
 
 test.each<[Flags, RegExp]>([
-  [{ format: 'parquet' }, /-f parquet: name the file to write with --out FILE/],
-  [{ format: 'tensorboard' }, /-f tensorboard: name the folder to write with --out FOLDER/],
+  [{ format: 'parquet' }, /-f parquet requires --out FILE/],
+  [{ format: 'tensorboard' }, /-f tensorboard requires --out FOLDER/],
   [{ format: 'tensorboard', curves: true, out: 'd' }, /--curves: .*every epoch anyway/],
   [{ format: 'tfjs', out: 'd' }, /-f tfjs .*--model TRIAL/],
   [{ format: 'safetensors', out: 'f' }, /-f safetensors .*--model TRIAL/],
-  [{ model: 'ab' }, /-f tfjs: name the folder .*--out/],
-  [{ model: 'ab', format: 'csv', out: 'd' }, /-f csv: a model is written as tfjs or safetensors/],
-  [{ model: 'ab', curves: true, out: 'd' }, /--curves: a model has none/],
+  [{ model: 'ab' }, /-f tfjs requires --out FOLDER/],
+  [{ model: 'ab', format: 'csv', out: 'd' }, /-f csv: --model supports tfjs and safetensors only/],
+  [{ model: 'ab', curves: true, out: 'd' }, /--curves and --model cannot be used together/],
 ])('%j is refused by name', (flags, message) => {
   expect(() => chooseExport(flags)).toThrow(BadInputError);
   expect(() => chooseExport(flags)).toThrow(message);

@@ -1,4 +1,4 @@
-/** What a command line of `trawl export` asks for, and which of its flags go together. */
+/** Validates the options of `trawl export`. */
 import { BadInputError } from '../../proto/errors.ts';
 
 export const FORMATS = ['csv', 'json', 'parquet', 'tensorboard', 'tfjs', 'safetensors'] as const;
@@ -11,7 +11,7 @@ export interface Flags {
   readonly model?: string;
 }
 
-/** What to write, and where: `out` is undefined for stdout. */
+/** What to export, and where to. `out` is undefined for stdout. */
 export type Choice =
   | {
       readonly what: 'text';
@@ -23,13 +23,13 @@ export type Choice =
   | { readonly what: 'runs'; readonly out: string }
   | { readonly what: 'model'; readonly format: 'tfjs' | 'safetensors'; readonly trial: string; readonly out: string };
 
-/** @throws {BadInputError} naming the flag that is missing or does not fit */
+/** @throws {BadInputError} when a required option is missing, or options conflict */
 export function chooseExport({ format, out, curves = false, model }: Flags): Choice {
   if (model !== undefined) {
-    if (curves) throw new BadInputError('--curves: a model has none; leave out either --curves or --model');
+    if (curves) throw new BadInputError('--curves and --model cannot be used together');
     const form = format ?? 'tfjs';
     if (form !== 'tfjs' && form !== 'safetensors') {
-      throw new BadInputError(`-f ${form}: a model is written as tfjs or safetensors`);
+      throw new BadInputError(`-f ${form}: --model supports tfjs and safetensors only`);
     }
     return { what: 'model', format: form, trial: model, out: named(out, form) };
   }
@@ -41,11 +41,11 @@ export function chooseExport({ format, out, curves = false, model }: Flags): Cho
     case 'parquet':
       return { what: 'parquet', curves, out: named(out, form) };
     case 'tensorboard':
-      if (curves) throw new BadInputError('--curves: -f tensorboard has every epoch anyway; leave out --curves');
+      if (curves) throw new BadInputError('--curves: not needed, because -f tensorboard always exports every epoch');
       return { what: 'runs', out: named(out, form) };
     case 'tfjs':
     case 'safetensors':
-      throw new BadInputError(`-f ${form} is for one trained network: name its trial with --model TRIAL`);
+      throw new BadInputError(`-f ${form} exports one trained model: name its trial with --model TRIAL`);
   }
 }
 
@@ -53,5 +53,5 @@ const PLACE = { parquet: 'file', tensorboard: 'folder', tfjs: 'folder', safetens
 
 function named(out: string | undefined, format: keyof typeof PLACE): string {
   if (out !== undefined) return out;
-  throw new BadInputError(`-f ${format}: name the ${PLACE[format]} to write with --out ${PLACE[format].toUpperCase()}`);
+  throw new BadInputError(`-f ${format} requires --out ${PLACE[format].toUpperCase()}`);
 }

@@ -1,4 +1,4 @@
-/** What an export leaves is whole or not there: it is written beside its place, and moved. */
+/** Writes files and folders atomically: under a temporary name first, then renamed. */
 
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
@@ -8,17 +8,17 @@ import { BadInputError, TrawlError } from '../../proto/errors.ts';
 
 function cannot(path: string, error: unknown): Error {
   if (error instanceof TrawlError) return error;
-  return new BadInputError(`--out: ${path} cannot be written: ${errorMessage(error)}`);
+  return new BadInputError(`--out: could not write ${path}: ${errorMessage(error)}`);
 }
 
-/** Takes away what was begun. Where even that fails, as in no folder at all, the first error is the one to tell. */
+/** Deletes a temporary file or folder. Errors are ignored, because the first error is the one to report. */
 async function discard(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(() => undefined);
 }
 
 /**
- * Replaces the file at `path` by what `write` writes to the path that it is given.
- * @throws {BadInputError} when it cannot be written; and whatever TrawlError `write` throws
+ * Replaces the file at `path` by the file that `write` creates at the path passed to it.
+ * @throws {BadInputError} when the file cannot be written
  */
 export async function writeWholeFile(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
@@ -31,10 +31,10 @@ export async function writeWholeFile(path: string, write: (temporary: string) =>
   }
 }
 
-/** Whether all that a folder holds, named in `names`, is what an earlier export wrote: plain files that may go. */
+/** Returns whether a folder contains nothing but the files of an earlier export, which can be deleted. */
 export type EarlierExport = (dir: string, names: readonly string[]) => Promise<boolean>;
 
-/** The entries of a folder; undefined where none is. */
+/** Returns the entries of a folder; undefined if it does not exist. */
 async function entriesOf(dir: string): Promise<readonly string[] | undefined> {
   try {
     return await readdir(dir);
@@ -45,9 +45,9 @@ async function entriesOf(dir: string): Promise<readonly string[] | undefined> {
 }
 
 /**
- * Makes the folder `path`, with what `write` writes into the folder that it is given. A folder that is there must be
- * empty, or hold files of an earlier export and nothing else; those alone are removed, one by one.
- * @throws {BadInputError} when something else is there or it cannot be written; and whatever TrawlError `write` throws
+ * Creates the folder `path` with the files that `write` creates in the folder passed to it. An existing folder must be
+ * empty, or contain only files of an earlier export, which are deleted one by one.
+ * @throws {BadInputError} when the folder contains other files, or cannot be written
  */
 export async function writeWholeFolder(
   path: string,
@@ -57,14 +57,14 @@ export async function writeWholeFolder(
   const dir = resolve(path);
   const before = await entriesOf(dir);
   if (before !== undefined && before.length > 0 && !(await isEarlier(dir, before))) {
-    throw new BadInputError(`--out: ${path} is not empty; name a folder that is empty or not there yet`);
+    throw new BadInputError(`--out: ${path} is not empty; use a new or an empty folder`);
   }
   const beside = randomUUID();
   const temporary = `${dir}.${beside}.tmp`;
   try {
     await mkdir(temporary, { recursive: true });
     await write(temporary);
-    // Whatever came into an empty folder meanwhile keeps rmdir from removing it.
+    // rmdir fails if files were added to the empty folder in the meantime.
     if (before?.length === 0) await rmdir(dir);
     if (before === undefined || before.length === 0) await rename(temporary, dir);
     else await replace(dir, temporary, `${dir}.${beside}.old`, before);

@@ -1,6 +1,6 @@
 /**
- * Whose reconstructions a report shows: one at each value of the parameter that matters most, the best config's among
- * them; where no parameter varies, the best config's alone.
+ * Selects the reconstructions of a report: one per value of the most important parameter, including the best config, or
+ * only the best config if no parameter varies.
  */
 import { trialValue } from '../../lib/domain/trial-result.ts';
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
@@ -10,7 +10,7 @@ import { levelsOf } from './parameter-levels.ts';
 import { type Space, valuesOf } from './trial-results.ts';
 
 export interface Chosen {
-  /** What it stands for: `latent_dim=15`, `latent_dim=30, best`, or `best`. */
+  /** `latent_dim=15`, `latent_dim=30, best`, or `best`. */
   readonly label: string;
   readonly config: Config;
   /** The config's best trial. */
@@ -44,7 +44,7 @@ export function chooseReconstructions(
   return across ?? chosen('best', best);
 }
 
-/** The one that shares most parameters with `to`, so that what differs is the main one; of equals the better. */
+/** Returns the config that shares most parameters with `to`; among equals, the one with the better rank. */
 function nearest(configs: readonly Config[], to: Config, space: Space): Config | undefined {
   const wanted = space.parameters.get(to) ?? {};
   const shared = (config: Config) =>

@@ -9,7 +9,7 @@ import type { Agent, Config, Report, Sweep, Trial } from '../../proto/gen/trawl/
 import { trialState } from '../../proto/names.ts';
 import { trawlVersion } from '../package.ts';
 
-/** Everything that a report is written from: plain data, gathered once. */
+/** The data of a report, collected once. */
 
 export interface Reconstruction {
   readonly trialId: string;
@@ -32,9 +32,9 @@ export interface ReportData {
   /** By the trial's id, an entry an epoch. */
   readonly curves: ReadonlyMap<string, readonly Report[]>;
   readonly judged: readonly Judged[];
-  /** The file whose hypotheses were judged in place of the sweep's own. */
+  /** The file whose hypotheses replace those of the sweep. */
   readonly judgedFile: string | undefined;
-  /** Metrics that the judged hypotheses speak of, in their order. */
+  /** Metrics of the tested hypotheses, in their order. */
   readonly judgedMetrics: readonly string[];
   /** Undefined while no trial has a result, or no parameter varies. */
   readonly importance: Importance | undefined;
@@ -75,7 +75,7 @@ export function assemble(answers: Answers, asked?: Asked): ReportData {
   };
 }
 
-/** Nothing to compare is no lack worth telling. */
+/** Undefined if there is nothing to compare. */
 function importanceIn(trials: readonly JudgedTrial[], metric: string, spec: SweepSpec): ReportData['importance'] {
   const axes = spec.axes.filter(({ size }) => size > 1).map(({ name }) => name);
   const any = trials.some(({ metrics }) => metrics[metric] !== undefined);

@@ -38,7 +38,7 @@ test('says the question, the design, what was found, and how to run it again', (
     objective: 'loss, to minimize',
     trials: '12 = 4 configs × 3 replicates',
     seeds: '0, 1, 2',
-    'same in all': 'epochs=4',
+    'fixed parameters': 'epochs=4',
   });
   const code = sectionOf(document, 'reproduce').blocks.flatMap((block) => (block.kind === 'code' ? [block.text] : []));
   expect(code).toEqual(['trawl plan sweep.yaml\ntrawl up sweep.yaml --dir runs\ntrawl report --dir runs', GRID]);
@@ -191,8 +191,8 @@ test('failures are told by class, with their last words; what succeeded in the e
     seed: '1',
     attempts: '3',
   });
-  // A failed replicate takes its seed out of the balanced part, and that is said.
-  expect(notesOf(sectionOf(document, 'effects'))[0]).toContain('largest balanced part');
+  // A failed replicate removes its seed from the balanced subset, and the report says so.
+  expect(notesOf(sectionOf(document, 'effects'))[0]).toContain('largest balanced subset');
   const [ranking] = tablesOf(sectionOf(document, 'ranking'));
   expect(ranking && rowsOf(ranking).at(-1)).toMatchObject({ width: '16', n: '2', failed: '1' });
 });
@@ -217,7 +217,7 @@ test('what exclude and when did to the grid is in the design', () => {
   const rules = 'exclude: [{ width: 64, noise: 0.5 }]\nwhen: [{ if: { width: 64 }, set: { epochs: 7 } }]\n';
   const data = reportData(GRID + rules, ({ parameters, seed }) => falling(Number(parameters.width), seed));
   const design = sectionOf(documentOf(data, NOW), 'design');
-  expect(factsOf(design)['left out']).toBe('1 point excluded');
+  expect(factsOf(design)omitted).toBe('1 point excluded');
   const rows = tablesOf(design).flatMap(rowsOf);
   expect(rows).toContainEqual({ rule: 'exclude', of: 'width=64, noise=0.5', effect: '1 point dropped' });
   expect(rows).toContainEqual({ rule: 'when', of: 'width=64', effect: 'sets epochs=7' });

@@ -1,4 +1,4 @@
-/** The whole report, from its data. */
+/** Composes the report. */
 import { formatSpan } from '../../lib/text/duration.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { ReportData } from './data.ts';
@@ -14,7 +14,7 @@ import { reproduceSection } from './sections/reproduce.ts';
 import { verdictsSection } from './sections/verdicts.ts';
 import { counted, grouped, spaceOf } from './trial-results.ts';
 
-/** @param writtenAt when: the only part that differs between two reports of the same data */
+/** @param writtenAt the only part that differs between two reports of the same data */
 export function documentOf(data: ReportData, writtenAt: Date): Document {
   const space = spaceOf(data);
   const sections = [
@@ -40,7 +40,7 @@ export function documentOf(data: ReportData, writtenAt: Date): Document {
 
 function questionSection({ spec }: ReportData): Section | undefined {
   if (spec.description === '') return undefined;
-  return { id: 'question', title: 'The question', blocks: [{ kind: 'text', text: spec.description }] };
+  return { id: 'question', title: 'Question', blocks: [{ kind: 'text', text: spec.description }] };
 }
 
 function stateText({ sweep, trials }: ReportData): string {

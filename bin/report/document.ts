@@ -1,6 +1,6 @@
-/** What a report says, before it is HTML or Markdown. All text is plain: each writer escapes it in its own way. */
+/** The content of a report, independent of its format. Text is not escaped; the HTML and Markdown writers do that. */
 
-/** How a verdict looks; its words say the same. */
+/** Style of a verdict. */
 export type Tone = 'good' | 'bad' | 'open';
 
 export interface Badge {
@@ -14,10 +14,10 @@ export interface Table {
   readonly rows: readonly (readonly (string | Badge)[])[];
 }
 
-/** One chart; several beside each other share the figure's legend. */
+/** One chart of a figure; its panels share the legend. */
 export interface Panel {
   readonly title: string;
-  /** What a person who cannot see it should know. */
+  /** Alternative text. */
   readonly alt: string;
   readonly drawing: Drawing;
 }
@@ -31,14 +31,14 @@ export interface Drawing {
 
 export interface Figure {
   readonly title: string;
-  /** How to read it. */
+  /** How to read the figure. */
   readonly caption: string;
   /** Labels of the series, by their place: the colour and dash of class `s0`, `s1`, ... */
   readonly legend: readonly string[];
   readonly panels: readonly Panel[];
-  /** Too wide to be shrunk: it scrolls in a box of its own. */
+  /** Whether the figure keeps its width and scrolls. */
   readonly wide: boolean;
-  /** The same numbers; undefined where a table nearby has them. */
+  /** The same numbers; undefined if another table contains them. */
   readonly table: Table | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface Picture {
 
 export type Block =
   | { readonly kind: 'text'; readonly text: string }
-  /** A limit that was reached, or a caution. */
+  /** A limit that was reached, or a warning. */
   | { readonly kind: 'note'; readonly text: string }
   | { readonly kind: 'facts'; readonly rows: readonly (readonly [string, string])[] }
   | { readonly kind: 'table'; readonly table: Table }
@@ -67,7 +67,7 @@ export interface Section {
   readonly blocks: readonly Block[];
 }
 
-/** What a reader wants to know first. */
+/** One of the key results at the top. */
 export interface Highlight {
   readonly label: string;
   readonly value: string;
@@ -76,10 +76,10 @@ export interface Highlight {
 
 export interface Document {
   readonly title: string;
-  /** One line: how far it is. */
+  /** State and progress, in one line. */
   readonly state: string;
   readonly highlights: readonly Highlight[];
   readonly sections: readonly Section[];
-  /** When and by what it was written: the one line that differs between two reports of the same data. */
+  /** Time and version; the only part that differs between two reports of the same data. */
   readonly written: string;
 }

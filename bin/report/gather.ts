@@ -1,4 +1,4 @@
-/** Asks a coordinator for everything that a report says. */
+/** Collects the data of a report from a coordinator. */
 import type { Agent, Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../../proto/names.ts';
 import { listArtifacts, readArtifact } from '../client/artifacts.ts';
@@ -13,7 +13,7 @@ import { chosenReconstructions } from './sections/reconstructions.ts';
 import { spaceOf } from './trial-results.ts';
 
 /**
- * @param hypothesesFile a sweep file whose hypotheses are judged in place of the sweep's own
+ * @param hypothesesFile a sweep file whose hypotheses replace those of the sweep
  * @throws {NotFoundError} when there is no such sweep
  * @throws {BadInputError} when the file is wrong
  */
@@ -52,7 +52,7 @@ async function readReconstructions(connection: Connection, data: ReportData): Pr
   return found;
 }
 
-/** Of the newest attempt's last epoch. */
+/** Returns the image of the newest attempt's last epoch. */
 function lastPicture(artifacts: readonly Artifact[]): Artifact | undefined {
   return artifacts
     .filter(({ kind, name, size }) => {

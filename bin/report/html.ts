@@ -1,4 +1,4 @@
-/** A report as one HTML file that loads nothing: styles, charts and pictures are in it. */
+/** Writes a report as one self-contained HTML file with styles, charts and images. */
 import { visibleLines } from '../../lib/text/visible-text.ts';
 import { type Attributes, element, escapeMarkup } from './charts/svg.ts';
 import type { Badge, Block, Document, Figure, Highlight, Panel, Picture, Section, Table } from './document.ts';
@@ -6,7 +6,7 @@ import { PAGE_STYLE } from './page-style.ts';
 
 const safe = (text: string): string => escapeMarkup(visibleLines(text));
 
-/** Should anything ever slip in, the browser still fetches and runs nothing. */
+/** Prevents the browser from loading or running anything, even if escaping failed. */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 export function htmlOf(document: Document): string {

@@ -1,4 +1,4 @@
-/** How much of a large sweep a report shows. What is left out is said where it is left out. */
+/** Limits of a report on a large sweep. The report mentions each limit that was reached. */
 
 /** Rows of the ranking. */
 export const MAX_RANKED_CONFIGS = 50;

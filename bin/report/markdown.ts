@@ -1,4 +1,4 @@
-/** A report as GitHub-flavoured Markdown. */
+/** Writes a report as GitHub-flavoured Markdown. */
 import { visibleLines, visibleText } from '../../lib/text/visible-text.ts';
 import { sheetOf } from './charts/svg.ts';
 import type { Badge, Block, Document, Figure, Highlight, Picture, Table } from './document.ts';

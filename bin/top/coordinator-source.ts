@@ -11,14 +11,12 @@ import { stream, unary } from '../client/rpc.ts';
 import { getSweep, retryTrials, streamCurves } from '../client/sweeps.ts';
 import { watchSweep } from '../client/watch.ts';
 
-/** Analysis of variance for the dashboard's parameters view. */
-
-/** More would keep the dashboard from answering keys. */
-const MOST_TRIALS = 5_000;
+/** Limit for the analysis of variance, which would otherwise block the dashboard. */
+const MAX_ANALYSED_TRIALS = 5_000;
 
 function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): Importance {
-  if (trials.length > MOST_TRIALS) {
-    const why = `importance is not computed here for more than ${MOST_TRIALS} trials; use "trawl report"`;
+  if (trials.length > MAX_ANALYSED_TRIALS) {
+    const why = `importance is not computed here for more than ${MAX_ANALYSED_TRIALS} trials; use "trawl report"`;
     return { metric, why, effects: [], interactions: [] };
   }
   const judged = trials.map((trial) => ({
@@ -34,9 +32,9 @@ function importanceFor(trials: readonly Trial[], metric: string, axes: readonly 
 }
 
 const REASON = 'from the dashboard';
-/** Every store begins with the event of a sweep's submission. */
+/** Sequence number of the first event of a store: the submission of a sweep. */
 export const FIRST_EVENT = 1;
-/** Events of all sweeps, reports among them, that are looked through for what happened before the dashboard looked. */
+/** Number of recent events, of all sweeps, that are searched for the history of a sweep. */
 const EARLIER_EVENTS = 5_000;
 /** As `trawl drain` without `--grace`. */
 const DRAIN_GRACE_MS = 600_000;
@@ -57,8 +55,8 @@ function wanted(which: RetrySelection): Partial<RetryTrialsRequest> {
 }
 
 /**
- * A coordinator, as the dashboard asks it.
- * @param patienceMs how long it may be away before watching is given up
+ * Returns the dashboard's source for a coordinator.
+ * @param patienceMs how long an outage can last before the watch fails
  */
 export function coordinatorSource(connection: Connection, patienceMs: number): Source {
   const { client } = connection;

@@ -1,4 +1,4 @@
-/** A finished sweep as the dashboard saw it, or would have seen it, at another speed. */
+/** Replays an ended sweep in the dashboard, at another speed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Source } from '../../dashboard/source.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
@@ -16,7 +16,7 @@ const STEP_MS = 100;
 export async function historyOf(connection: Connection, selector: string): Promise<History> {
   const { sweep } = await getSweep(connection, selector);
   if (!sweepEnded(sweep)) {
-    throw new RefusedError(`sweep ${sweep.id} has not ended: "trawl top ${sweep.id}" shows it as it goes`);
+    throw new RefusedError(`sweep ${sweep.id} has not ended; watch it with "trawl top ${sweep.id}"`);
   }
   const trials = await listTrials(connection, { sweep: sweep.id });
   const curves = await listCurves(connection, sweep.id);
@@ -30,7 +30,7 @@ export async function historyOf(connection: Connection, selector: string): Promi
 
 export interface ReplaySource {
   readonly source: Source;
-  /** The moment that is shown, in Unix milliseconds of then. */
+  /** The replayed time, in Unix milliseconds. */
   readonly now: () => number;
 }
 
@@ -38,7 +38,7 @@ const refuse = async () => {
   throw new RefusedError('a replay cannot change the sweep');
 };
 
-/** @param speed times as fast as it was */
+/** @param speed factor of the original speed */
 export function replaySource(connection: Connection, history: History, speed: number): ReplaySource {
   const live = coordinatorSource(connection, 0);
   const { sweep, curves } = history;
@@ -52,7 +52,7 @@ export function replaySource(connection: Connection, history: History, speed: nu
     ...live,
     find: async () => sweep.id,
     sweeps: async () => [],
-    // All of them are played.
+    // The replay contains all events.
     earlierEvents: async () => [],
     async *watch(_, { signal }) {
       const replay = new Replay(history);

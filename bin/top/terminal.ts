@@ -3,8 +3,8 @@ import type { DashboardOptions, DashboardResult, TerminalStyle } from '../../das
 import type { Source } from '../../dashboard/source.ts';
 
 /**
- * Waits for the end of its input, which comes when this process is gone, in whatever way; a line before that says that
- * the terminal was given back already. In a session of its own, so that what is typed does not reach it.
+ * Waits until its stdin closes, which happens when the parent process dies, and restores the terminal. A line on stdin
+ * means that the terminal was restored already. Runs in its own session, so that it does not receive key presses.
  */
 const GUARD = `
 read -r given && exit
@@ -13,12 +13,12 @@ stty sane <&1
 `;
 
 /**
- * Gives the terminal back when this process is killed before it can (SIGKILL, a crash of Node itself).
- * @returns to be called once the terminal was given back in order
+ * Restores the terminal if this process dies without doing so (SIGKILL, a crash of Node).
+ * @returns a function to call once the terminal has been restored
  */
 function guardTerminal(terminal: NodeJS.WriteStream): () => void {
   const guard = spawn('/bin/sh', ['-c', GUARD], { stdio: ['pipe', terminal, 'ignore'], detached: true });
-  // Without a shell there is no guard, and nothing else is the worse for it.
+  // Without a shell there is no guard; the dashboard still works.
   guard.on('error', () => {});
   guard.stdin.on('error', () => {});
   guard.unref();
@@ -26,7 +26,7 @@ function guardTerminal(terminal: NodeJS.WriteStream): () => void {
 }
 
 /**
- * What the terminal can show: colours unless refused, and more than ASCII where the locale says UTF-8.
+ * Detects what the terminal supports: colours unless disabled, and non-ASCII characters if the locale is UTF-8.
  * @param options `color` false after `--no-color`
  */
 export function lookOf(
@@ -37,7 +37,7 @@ export function lookOf(
   const refused = !options.color || (environment.NO_COLOR ?? '') !== '';
   const dumb = environment.TERM === 'dumb' || environment.TERM === 'linux';
   const locale = environment.LC_ALL || environment.LC_CTYPE || environment.LANG || '';
-  // A pipe says nothing of what reads it: nearly everything reads UTF-8.
+  // The reader of a pipe is assumed to support UTF-8.
   const utf8 = terminal.isTTY !== true || /utf-?8/i.test(locale);
   return {
     colour: !refused && environment.TERM !== 'dumb' && terminal.isTTY === true,
@@ -46,14 +46,14 @@ export function lookOf(
   };
 }
 
-/** Runs the dashboard on this process's terminal, which is given back whatever ends the process. */
+/** Runs the dashboard on the terminal of this process, and restores the terminal however the process ends. */
 export async function onTerminal(
   source: Source,
   options: Omit<DashboardOptions, 'stdout' | 'stdin'>,
 ): Promise<DashboardResult> {
-  // What React notes down for developers grows for as long as it draws.
+  // The development build of React collects data for as long as it renders.
   process.env.NODE_ENV ??= 'production';
-  // Ink and React are loaded by the verbs that draw, and by no other.
+  // Loads Ink and React only for the verbs that need them.
   const { runDashboard } = await import('../../dashboard/main.tsx');
   const { stdout, stdin } = process;
   const given = guardTerminal(stdout);

@@ -6,7 +6,7 @@ import { BadInputError } from '../../../proto/errors.ts';
 import { trawlVersion } from '../../package.ts';
 import { type EarlierExport, writeWholeFolder } from '../write-whole.ts';
 
-/** A stored network as TensorFlow.js has it: the two files that `tf.loadLayersModel` opens. */
+/** Converts a stored model to the two files that `tf.loadLayersModel` of TensorFlow.js reads. */
 
 export const TOPOLOGY_FILE = 'model.json';
 export const WEIGHTS_FILE = 'group1-shard1of1.bin';
@@ -44,7 +44,7 @@ function listedLayers({ metadata }: SafetensorsFile): z.infer<typeof activations
   const parsed = activations.safeParse(list);
   if (parsed.success) return parsed.data;
   throw new BadInputError(
-    `the model's metadata has no list of its layers: "activations" is ${JSON.stringify(metadata.activations ?? null)}, ` +
+    `the model's metadata does not list its layers: "activations" is ${JSON.stringify(metadata.activations ?? null)}, ` +
       'expected JSON such as [{"name": "encoder.0", "activation": "relu"}]',
   );
 }
@@ -64,8 +64,8 @@ function denseLayers(file: SafetensorsFile): readonly Dense[] {
     const [outputs = 0, inputs = 0] = weight.shape;
     if (bias.shape[0] !== outputs || inputs !== (width ?? inputs)) {
       throw new BadInputError(
-        `the model's layers do not fit each other: ${name}.weight is [${weight.shape}], its bias [${bias.shape}], ` +
-          `and the layer before it has ${width ?? inputs} outputs`,
+        `the shapes of the model's layers do not match: ${name}.weight is [${weight.shape}], its bias [${bias.shape}], ` +
+          `and the previous layer has ${width ?? inputs} outputs`,
       );
     }
     width = outputs;

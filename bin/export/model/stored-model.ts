@@ -6,17 +6,17 @@ import { readArtifact } from '../../client/artifacts.ts';
 import type { Connection } from '../../client/connect.ts';
 import { unary } from '../../client/rpc.ts';
 
-/** The artifact that trainers of networks keep at their end. */
+/** Name of the artifact that the built-in trainers store at the end. */
 export const MODEL_NAME = 'model.safetensors';
 
 const WHY_NONE: Readonly<Record<TrialStateName, string>> = {
-  pending: 'it waits to run, and a model is kept at the end',
-  offered: 'it waits to run, and a model is kept at the end',
-  running: 'it still runs, and a model is kept at the end',
-  succeeded: 'its trainer kept none',
-  stopped: 'its trainer kept none',
-  failed: 'it failed before its end',
-  cancelled: 'it was cancelled before its end',
+  pending: 'the trial has not run yet',
+  offered: 'the trial has not run yet',
+  running: 'the trial is still running',
+  succeeded: 'its trainer stored none',
+  stopped: 'its trainer stored none',
+  failed: 'the trial failed',
+  cancelled: 'the trial was cancelled',
 };
 
 export interface StoredModel {
@@ -26,10 +26,10 @@ export interface StoredModel {
 }
 
 /**
- * The trained network of a trial, of its newest attempt that has one.
+ * Returns the trained model of a trial, from the newest attempt that stored one.
  * @param of.sweep empty: whichever sweep holds the trial
  * @param of.trial an id, or an unambiguous prefix of it
- * @throws {NotFoundError} when there is no such trial, or it has no model; says why
+ * @throws {NotFoundError} when the trial does not exist or has no model
  */
 export async function storedModel(
   connection: Connection,

@@ -24,7 +24,7 @@ export interface ParallelLine {
   readonly best: boolean;
 }
 
-/** A line a config, from its parameters to what it came to; the best ones on top, in a colour of their own. */
+/** Draws one line per config, from its parameters to its result; the best ones are on top, in another colour. */
 export function parallelChart(
   axes: readonly ParallelAxis[],
   lines: readonly ParallelLine[],

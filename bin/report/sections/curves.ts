@@ -11,8 +11,8 @@ import { type Layout, layOut } from '../panels.ts';
 import { objectiveOf, type Space } from '../trial-results.ts';
 
 /**
- * The objective over the epochs, and the other metrics that the hypotheses speak of. No section while no trial has
- * reported a second epoch: the ranking has what the first one came to.
+ * The objective and the other metrics of the hypotheses by epoch. Undefined until a trial reports a second epoch, because
+ * the ranking covers the first one.
  */
 export function curvesSection(data: ReportData, space: Space): Section | undefined {
   const metrics = [...new Set([objectiveOf(data), ...data.judgedMetrics])];
@@ -21,7 +21,7 @@ export function curvesSection(data: ReportData, space: Space): Section | undefin
   const lastEpoch = Math.max(...drawn.map((one) => one.lastEpoch));
   const blocks = drawn.map((one): Block => ({ kind: 'figure', figure: figureOf(one, data) }));
   if (lastEpoch > MAX_EPOCHS_DRAWN) {
-    blocks.push({ kind: 'note', text: `Of ${lastEpoch} epochs ${MAX_EPOCHS_DRAWN} are drawn, evenly spaced.` });
+    blocks.push({ kind: 'note', text: `${MAX_EPOCHS_DRAWN} of ${lastEpoch} epochs are drawn, evenly spaced.` });
   }
   return { id: 'curves', title: 'Over the epochs', blocks };
 }
@@ -83,7 +83,7 @@ function figureOf(drawn: Drawn, data: ReportData): Figure {
 }
 
 function captionOf(layout: Layout, data: ReportData): string {
-  const stopped = (data.sweep.counts?.stopped ?? 0) > 0 ? ' Trials that were stopped early count up to their end.' : '';
+  const stopped = (data.sweep.counts?.stopped ?? 0) > 0 ? ' Trials that were stopped early are included until they end.' : '';
   const panels = layout.panels.length > 1 ? ' All panels have the same scale.' : '';
   return `${lineText(layout, data.spec.seeds.length)}${panels}${stopped}`;
 }
@@ -91,10 +91,10 @@ function captionOf(layout: Layout, data: ReportData): string {
 function lineText({ whole, averaged }: Layout, seeds: number): string {
   if (!whole) {
     const over = [...(seeds > 1 ? ['seeds'] : []), ...averaged].join(', ');
-    return `Each line is a mean over ${over}; the band holds the middle half of its trials.`;
+    return `Each line is a mean over ${over}; the band covers the middle half of its trials.`;
   }
-  if (seeds === 1) return 'Each line is the one trial of a config.';
-  return 'Each line is the mean of a config over its seeds; the band reaches from the lowest trial to the highest.';
+  if (seeds === 1) return 'Each line is the single trial of a config.';
+  return 'Each line is the mean of a config over its seeds; the band spans all of its trials.';
 }
 
 function lineAlt(label: string, points: readonly EpochPoint[]): string {

@@ -7,13 +7,13 @@ import { MAX_VALUES_LISTED } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
 import { counted, goalOf, grouped, objectiveOf, type Space, settingText } from '../trial-results.ts';
 
-/** What was run. */
+/** The trainer, the axes and the rules of the sweep. */
 export function designSection(data: ReportData, space: Space): Section {
   const { spec, plan } = data;
   const excluded = plan.excluded.reduce((sum, { count }) => sum + count, 0);
   const dropped = [
     ...(excluded > 0 ? [`${counted(excluded, 'point')} excluded`] : []),
-    ...(plan.duplicates > 0 ? [`${grouped(plan.duplicates)} equal to another after "when", run once`] : []),
+    ...(plan.duplicates > 0 ? [`${grouped(plan.duplicates)} identical to another after "when", run once`] : []),
   ];
   const about = trainerSpec(spec.trainer)?.about;
   const fixed = settingText(space.fixed, Object.keys(space.fixed));
@@ -25,13 +25,13 @@ export function designSection(data: ReportData, space: Space): Section {
       `${grouped(plan.trials)} = ${counted(plan.configs, 'config')} × ${counted(plan.replicates, 'replicate')}`,
     ],
     ['seeds', listed(spec.seeds.map(String))],
-    ...(dropped.length === 0 ? [] : [['left out', dropped.join('; ')] as [string, string]]),
-    ...(fixed === '' ? [] : [['same in all', fixed] as [string, string]]),
+    ...(dropped.length === 0 ? [] : [['omitted', dropped.join('; ')] as [string, string]]),
+    ...(fixed === '' ? [] : [['fixed parameters', fixed] as [string, string]]),
   ];
   const blocks: Block[] = [{ kind: 'facts', rows: facts }, axesTable(spec.axes.filter(({ size }) => size > 1))];
   const rules = rulesTable(data);
   if (rules !== undefined) blocks.push(rules);
-  return { id: 'design', title: 'The design', blocks };
+  return { id: 'design', title: 'Design', blocks };
 }
 
 function axesTable(axes: readonly Axis[]): Block {
@@ -39,7 +39,7 @@ function axesTable(axes: readonly Axis[]): Block {
   return {
     kind: 'table',
     table: {
-      caption: 'Axes: what varies',
+      caption: 'Axes',
       columns: [
         { header: 'axis', numeric: false },
         { header: 'count', numeric: true },
@@ -74,6 +74,6 @@ function rulesTable({ spec, plan }: ReportData): Block | undefined {
     ]),
   ];
   if (rows.length === 0) return undefined;
-  const columns = ['rule', 'of', 'effect'].map((header) => ({ header, numeric: false }));
+  const columns = ['rule', 'condition', 'effect'].map((header) => ({ header, numeric: false }));
   return { kind: 'table', table: { caption: 'Rules', columns, rows } };
 }

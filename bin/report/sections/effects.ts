@@ -9,7 +9,7 @@ import { evenly, MAX_INTERACTIONS, MAX_LEVELS, MAX_PANELS } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
 import { spreadText } from './ranking.ts';
 
-/** How much each parameter moves the objective, and which way; no section where nothing can be said. */
+/** The importance and the marginal effects of the parameters; undefined if they cannot be computed. */
 export function effectsSection({ importance }: ReportData): Section | undefined {
   if (importance === undefined) return undefined;
   const effects = importance.effects.toSorted((a, b) => b.share - a.share);
@@ -29,11 +29,11 @@ export function effectsSection({ importance }: ReportData): Section | undefined 
 }
 
 function noteText({ balanced, effects, why }: Importance): string {
-  if (effects.length === 0) return `Which parameter matters cannot be told: ${why}.`;
+  if (effects.length === 0) return `The importance of the parameters cannot be computed: ${why}.`;
   if (why === '') return '';
   return balanced
     ? `In this grid, ${why}.`
-    : `What follows is about the largest balanced part of the results that was found (${why}).`;
+    : `The analysis covers the largest balanced subset of the results (${why}).`;
 }
 
 /** A share that would be shown as 0. */
@@ -58,9 +58,9 @@ function sharesFigure(
   return {
     title: `Share of the variation of ${metric}`,
     caption:
-      `Analysis of variance, exact ${balanced ? 'as the grid is balanced' : 'for the balanced part'}: how much of the ` +
-      'sum of squares over all trials each parameter accounts for, each pair (×) beyond its two, and neither: what three ' +
-      `or more do together, and chance.${more > 0 ? ` ${more} smaller interaction${more === 1 ? ' is' : 's are'} not listed.` : ''}`,
+      `Analysis of variance${balanced ? '' : ' of the balanced subset'}: share of the variation explained by each ` +
+      'parameter and pair; the rest is chance or higher-order effects.' +
+      (more > 0 ? ` ${more} smaller interaction${more === 1 ? ' is' : 's are'} not listed.` : ''),
     legend: [],
     panels: [
       {
@@ -104,8 +104,8 @@ function levelsFigure(metric: string, effects: readonly ParameterEffect[]): Figu
   return {
     title: `${metric} by parameter`,
     caption:
-      'Marginal effects: means over everything else, with whiskers of one standard error of the trials at that value, ' +
-      'whatever else varies among them. All panels have the same scale.',
+      'Marginal effects: the mean of all trials with each value, with whiskers of one standard error. All panels have the ' +
+      'same scale.',
     legend: [],
     panels: drawn.map(
       ({ parameter, share, points, ordered }): Panel => ({
@@ -124,7 +124,7 @@ function levelsFigure(metric: string, effects: readonly ParameterEffect[]): Figu
 
 function levelsTable(metric: string, effects: readonly ParameterEffect[]): Table {
   return {
-    caption: `${metric} at each value, over everything else: mean ± standard deviation over n trials`,
+    caption: `${metric} by parameter value: mean ± standard deviation over n trials`,
     columns: [
       { header: 'parameter', numeric: false },
       { header: 'value', numeric: false },

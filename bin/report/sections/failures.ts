@@ -8,7 +8,7 @@ import type { Block, Section } from '../document.ts';
 import { MAX_FAILED_TRIALS, MAX_MESSAGE } from '../limits.ts';
 import { counted, grouped, type Space, settingText } from '../trial-results.ts';
 
-/** What went wrong; no section where nothing did. */
+/** Failed and retried trials; undefined if there are none. */
 export function failuresSection(data: ReportData, space: Space): Section | undefined {
   const failed = data.trials.filter(({ state }) => trialState.of(state) === 'failed');
   const retried = data.trials.filter(
@@ -19,8 +19,8 @@ export function failuresSection(data: ReportData, space: Space): Section | undef
   if (failed.length > 0) blocks.push(failedTable(failed.slice(0, MAX_FAILED_TRIALS), space));
   if (failed.length > MAX_FAILED_TRIALS) {
     const text =
-      `The first ${MAX_FAILED_TRIALS} of ${grouped(failed.length)} failed trials are shown, the most that a report ` +
-      `lists; "trawl trials ${data.sweep.id} --state failed" has them all.`;
+      `Only the first ${MAX_FAILED_TRIALS} of ${grouped(failed.length)} failed trials are listed; ` +
+      `"trawl trials ${data.sweep.id} --state failed" lists all of them.`;
     blocks.push({ kind: 'note', text });
   }
   return { id: 'failures', title: 'Failures', blocks };

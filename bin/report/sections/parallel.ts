@@ -7,10 +7,10 @@ import { evenly, MAX_LEVELS, MAX_PARALLEL_AXES, MAX_PARALLEL_LINES } from '../li
 import { levelsOf } from '../parameter-levels.ts';
 import { goalOf, grouped, objectiveOf, type Space, valuesOf } from '../trial-results.ts';
 
-/** Of the configs, how many are drawn as the best. */
+/** Share of the configs that is drawn as the best. */
 const BEST_SHARE = 0.1;
 
-/** Parallel coordinates; no section where fewer than two configs or parameters could be told apart. */
+/** Parallel coordinates; undefined with fewer than two configs or parameters. */
 export function parallelSection(data: ReportData, space: Space): Section | undefined {
   const metric = objectiveOf(data);
   const ranked = data.configs.filter(({ rank }) => rank > 0);
@@ -54,17 +54,17 @@ export function parallelSection(data: ReportData, space: Space): Section | undef
     },
   ];
   const left = [
-    ...(lines.length < ranked.length ? [`${lines.length} of ${grouped(ranked.length)} configs, evenly by rank`] : []),
+    ...(lines.length < ranked.length ? [`${lines.length} of ${grouped(ranked.length)} configs, evenly spaced by rank`] : []),
     ...(shownAxes.length < space.independent.length
       ? [`${shownAxes.length} of ${space.independent.length} parameters`]
       : []),
   ];
   if (left.length > 0) blocks.push({ kind: 'note', text: `Drawn: ${left.join('; ')}.` });
-  return { id: 'parallel', title: 'All parameters at once', blocks };
+  return { id: 'parallel', title: 'All parameters together', blocks };
 }
 
 function captionOf(metric: string, goal: GoalName, best: number, ranked: number): string {
-  const which = best === 1 ? 'The best one is drawn thick' : `The best ${best} are drawn thick`;
+  const bold = best === 1 ? 'The best one is drawn in bold' : `The best ${best} are drawn in bold`;
   const better = goal === 'minimize' ? 'lower' : 'higher';
-  return `A line a config, ${grouped(ranked)} in all, from its parameters to its mean ${metric}: ${better} is better. ${which}.`;
+  return `One line per config (${grouped(ranked)} in total), from its parameters to its mean ${metric}; ${better} is better. ${bold}.`;
 }

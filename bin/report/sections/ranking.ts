@@ -10,7 +10,7 @@ import { MAX_RANKED_CONFIGS } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
 import { grouped, objectiveOf, type Space, settingText } from '../trial-results.ts';
 
-/** The configs, best first. */
+/** The configs by rank. */
 export function rankingSection(data: ReportData, space: Space): Section {
   const metric = objectiveOf(data);
   const shown = data.configs.slice(0, MAX_RANKED_CONFIGS);
@@ -36,10 +36,10 @@ export function rankingSection(data: ReportData, space: Space): Section {
     String(config.counts?.failed ?? 0),
     shortId(config.id),
   ]);
-  const caption = `Configs by ${metric}: mean ± standard deviation over n replicates, at their last epoch`;
+  const caption = `Configs by ${metric}: mean ± standard deviation over n replicates at the last epoch`;
   return {
     id: 'ranking',
-    title: 'The ranking',
+    title: 'Ranking',
     blocks: [
       ...(shown.some(({ rank }) => rank > 0) ? [] : [{ kind: 'text', text: 'No config has a result yet.' } as const]),
       { kind: 'table', table: { caption, columns, rows } },
@@ -64,8 +64,8 @@ function twoDigits(std: number): string {
 function restNote(all: number, sweep: string): Block[] {
   if (all <= MAX_RANKED_CONFIGS) return [];
   const text =
-    `The first ${MAX_RANKED_CONFIGS} of ${grouped(all)} configs are shown, the most that a report lists; ` +
-    `"trawl export ${sweep} -f csv" has every trial.`;
+    `Only the first ${MAX_RANKED_CONFIGS} of ${grouped(all)} configs are listed; ` +
+    `"trawl export ${sweep} -f csv" exports every trial.`;
   return [{ kind: 'note', text }];
 }
 

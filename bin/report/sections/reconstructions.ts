@@ -6,7 +6,7 @@ import type { Picture, Section } from '../document.ts';
 import { MAX_PICTURE_BYTES } from '../limits.ts';
 import { goalOf, objectiveOf, type Space, settingText } from '../trial-results.ts';
 
-/** What the networks make of the same images; no section where no trial has left a picture. */
+/** Reconstructions of the same images by several networks; undefined if no trial stored an image. */
 export function reconstructionsSection(data: ReportData, space: Space): Section | undefined {
   const metric = objectiveOf(data);
   const chosen = chosenReconstructions(data, space);
@@ -30,9 +30,9 @@ export function reconstructionsSection(data: ReportData, space: Space): Section 
       {
         kind: 'text',
         text:
-          'The same test images in every picture of a data set: the inputs in the upper row (with noise on them in a ' +
-          'second one where the trial denoises), below them what the network makes of them, of the best seed. One at each ' +
-          'value of the parameter that matters most, the others as near to the best config as the sweep has them.',
+          'Each image shows the same test images of a data set: the inputs in the upper row (for a denoising trial, the noisy ' +
+          'inputs in the second row) and the reconstructions of the best seed below. There is one image per value of the ' +
+          'most important parameter; the other parameters are as close to the best config as the sweep allows.',
       },
       { kind: 'pictures', pictures: shown },
       ...(missing === 0
@@ -40,14 +40,14 @@ export function reconstructionsSection(data: ReportData, space: Space): Section 
         : [
             {
               kind: 'note',
-              text: `${missing} of ${chosen.length} chosen trials have no picture that could be shown (up to ${MAX_PICTURE_BYTES / 1024} KiB).`,
+              text: `${missing} of ${chosen.length} selected trials have no image of a supported size (up to ${MAX_PICTURE_BYTES / 1024} KiB).`,
             } as const,
           ]),
     ],
   };
 }
 
-/** The trials that the section wants a picture of. */
+/** Returns the trials whose images the section shows. */
 export function chosenReconstructions(data: ReportData, space: Space): Chosen[] {
   return chooseReconstructions(data.configs, data.trials, space, { metric: objectiveOf(data), goal: goalOf(data) });
 }

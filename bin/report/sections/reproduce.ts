@@ -4,7 +4,7 @@ import type { ReportData } from '../data.ts';
 import type { Block, Section } from '../document.ts';
 import { grouped } from '../trial-results.ts';
 
-/** What another person needs to run it once more. */
+/** The commands, versions and the sweep file to reproduce the sweep. */
 export function reproduceSection(data: ReportData): Section {
   const { sweep, spec, text, version } = data;
   const machines = machinesTable(data);
@@ -16,7 +16,7 @@ export function reproduceSection(data: ReportData): Section {
         kind: 'text',
         text:
           spec.trainer === 'command'
-            ? 'Save the sweep file below as sweep.yaml, in the folder that its program runs in, and run there:'
+            ? 'Save the sweep file below as sweep.yaml in the working directory of its program, and run there:'
             : 'Save the sweep file below as sweep.yaml, and run:',
       },
       {
@@ -35,13 +35,13 @@ export function reproduceSection(data: ReportData): Section {
         ],
       },
       ...(machines === undefined ? [] : [machines]),
-      { kind: 'heading', text: 'The sweep file' },
+      { kind: 'heading', text: 'Sweep file' },
       { kind: 'code', language: text.trimStart().startsWith('{') ? 'json' : 'yaml', text },
     ],
   };
 }
 
-/** The same trial gives the same numbers on one backend only: so which one ran belongs to the result. */
+/** Results are reproducible only on the same backend, so the backend is part of the result. */
 function machinesTable({ trials, agents }: ReportData): Block | undefined {
   const byMachine = new Map<string, { agent: string; backend: string; trials: number }>();
   for (const { agentId: agent, backend } of trials) {
@@ -76,7 +76,7 @@ function machinesTable({ trials, agents }: ReportData): Block | undefined {
   return {
     kind: 'table',
     table: {
-      caption: 'Where the trials ran, by their latest attempt',
+      caption: 'Agents and backends of the latest attempts',
       columns: columns.filter((_, i) => told[i]),
       rows: rows.map((row) => row.filter((_, i) => told[i])),
     },

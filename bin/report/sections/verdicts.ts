@@ -7,14 +7,14 @@ const TONE: Readonly<Record<Verdict, Tone>> = { supported: 'good', refuted: 'bad
 
 const badge = (verdict: Verdict): Badge => ({ text: verdict, tone: TONE[verdict] });
 
-/** What the results say of each hypothesis; no section where there is none. */
+/** The verdict on each hypothesis; undefined if there are none. */
 export function verdictsSection({ judged, judgedFile }: ReportData): Section | undefined {
   if (judged.length === 0) return undefined;
   const from: Block[] =
-    judgedFile === undefined ? [] : [{ kind: 'note', text: `The hypotheses are those of ${judgedFile}.` }];
+    judgedFile === undefined ? [] : [{ kind: 'note', text: `The hypotheses are from ${judgedFile}.` }];
   return {
     id: 'verdicts',
-    title: 'The verdicts',
+    title: 'Verdicts',
     blocks: [
       ...from,
       { kind: 'text', text: READING },
@@ -25,8 +25,9 @@ export function verdictsSection({ judged, judgedFile }: ReportData): Section | u
 }
 
 const READING =
-  'A claim is supported where the interval of its effect lies wholly on its side of 0, refuted where it lies wholly on ' +
-  'the other, else undecided. Effects are in the unit of the metric, positive in the direction of the claim; n counts ' +
+  'A claim is supported if the confidence interval of its effect lies entirely on its side of 0, refuted if it lies ' +
+  'entirely on the other side, and otherwise undecided. Effects are in the unit of the metric and positive in the ' +
+  'direction of the claim; n counts ' +
   'trials; more seeds: further seeds per config that would probably decide it.';
 
 /** Of an interval whose level is not said; steps that share an error rate have others. */
