@@ -24,20 +24,20 @@ test.each<[Flags, object]>([
     { model: 'ab', format: 'safetensors', out: 'f' },
     { what: 'model', format: 'safetensors', trial: 'ab', out: 'f' },
   ],
-])('%j is understood', (flags, choice) => {
+])('%j is accepted', (flags, choice) => {
   expect(chooseExport(flags)).toMatchObject(choice);
 });
 
 test.each<[Flags, RegExp]>([
   [{ format: 'parquet' }, /-f parquet requires --out FILE/],
   [{ format: 'tensorboard' }, /-f tensorboard requires --out FOLDER/],
-  [{ format: 'tensorboard', curves: true, out: 'd' }, /--curves: .*every epoch anyway/],
+  [{ format: 'tensorboard', curves: true, out: 'd' }, /--curves: .*always exports every epoch/],
   [{ format: 'tfjs', out: 'd' }, /-f tfjs .*--model TRIAL/],
   [{ format: 'safetensors', out: 'f' }, /-f safetensors .*--model TRIAL/],
   [{ model: 'ab' }, /-f tfjs requires --out FOLDER/],
   [{ model: 'ab', format: 'csv', out: 'd' }, /-f csv: --model supports tfjs and safetensors only/],
   [{ model: 'ab', curves: true, out: 'd' }, /--curves and --model cannot be used together/],
-])('%j is refused by name', (flags, message) => {
+])('%j is rejected with the option in the message', (flags, message) => {
   expect(() => chooseExport(flags)).toThrow(BadInputError);
   expect(() => chooseExport(flags)).toThrow(message);
 });

@@ -217,7 +217,7 @@ test('what exclude and when did to the grid is in the design', () => {
   const rules = 'exclude: [{ width: 64, noise: 0.5 }]\nwhen: [{ if: { width: 64 }, set: { epochs: 7 } }]\n';
   const data = reportData(GRID + rules, ({ parameters, seed }) => falling(Number(parameters.width), seed));
   const design = sectionOf(documentOf(data, NOW), 'design');
-  expect(factsOf(design)omitted).toBe('1 point excluded');
+  expect(factsOf(design).omitted).toBe('1 point excluded');
   const rows = tablesOf(design).flatMap(rowsOf);
   expect(rows).toContainEqual({ rule: 'exclude', of: 'width=64, noise=0.5', effect: '1 point dropped' });
   expect(rows).toContainEqual({ rule: 'when', of: 'width=64', effect: 'sets epochs=7' });
