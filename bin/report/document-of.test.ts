@@ -87,7 +87,7 @@ test('a ranking longer than a report lists is cut, and says where the rest is', 
   const data = reportData(text, ({ index }) => ({ curves: { test_loss: [index] } }));
   const ranking = sectionOf(documentOf(data, NOW), 'ranking');
   expect(tablesOf(ranking)[0]?.rows).toHaveLength(MAX_RANKED_CONFIGS);
-  expect(notesOf(ranking)[0]).toMatch(/^The first 50 of 60 configs .*"trawl export 1 -f csv"/);
+  expect(notesOf(ranking)[0]).toMatch(/^Only the first 50 of 60 configs .*"trawl export 1 -f csv"/);
 });
 
 test('curves: the objective, and what the hypotheses speak of; the caption says what the band is', () => {
@@ -95,7 +95,7 @@ test('curves: the objective, and what the hypotheses speak of; the caption says 
     sectionOf(grid('hypotheses:\n  - { name: H1, claim: psnr rises over epochs }\n'), 'curves'),
   );
   expect(figures.map(({ title }) => title)).toEqual(['loss over the epochs', 'psnr over the epochs']);
-  expect(figures[0]?.caption).toContain('the band reaches from the lowest trial to the highest');
+  expect(figures[0]?.caption).toContain('the band spans all of its trials');
   expect(figures[0]?.legend).toEqual(
     ['width=16 noise=0', 'width=16 noise=0.5', 'width=64 noise=0', 'width=64 noise=0.5'].toSorted(
       (a, b) => (a.includes('64') ? 0 : 1) - (b.includes('64') ? 0 : 1),
@@ -219,6 +219,6 @@ test('what exclude and when did to the grid is in the design', () => {
   const design = sectionOf(documentOf(data, NOW), 'design');
   expect(factsOf(design).omitted).toBe('1 point excluded');
   const rows = tablesOf(design).flatMap(rowsOf);
-  expect(rows).toContainEqual({ rule: 'exclude', of: 'width=64, noise=0.5', effect: '1 point dropped' });
-  expect(rows).toContainEqual({ rule: 'when', of: 'width=64', effect: 'sets epochs=7' });
+  expect(rows).toContainEqual({ rule: 'exclude', condition: 'width=64, noise=0.5', effect: '1 point dropped' });
+  expect(rows).toContainEqual({ rule: 'when', condition: 'width=64', effect: 'sets epochs=7' });
 });

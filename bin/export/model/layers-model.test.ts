@@ -112,7 +112,7 @@ test.each<[string, SafetensorsFile, RegExp]>([
   [
     'whose layers do not fit',
     changed({ 'encoder.1.weight': { dtype: 'F32', shape: [2, 3], data: new Float32Array(6) } }),
-    /encoder\.1\.weight is \[2,3\].*the layer before it has 4 outputs/,
+    /encoder\.1\.weight is \[2,3\].*the previous layer has 4 outputs/,
   ],
 ])('a network %s is refused', (_, file, message) => {
   expect(() => layersModel(file, 'trawl 0')).toThrow(BadInputError);

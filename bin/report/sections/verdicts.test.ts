@@ -80,6 +80,6 @@ test('hypotheses of another file are judged in their place, and the file is name
   const later = parseSweep(text, 'later.yaml');
   const section = sectionOf(documentOf(data({ file: 'later.yaml', hypotheses: later.hypotheses }), NOW), 'verdicts');
   const [table] = tablesOf(section);
-  expect(notesOf(section)).toEqual(['The hypotheses are those of later.yaml.']);
+  expect(notesOf(section)).toEqual(['The hypotheses are from later.yaml.']);
   expect(table && rowsOf(table)).toMatchObject([{ hypothesis: 'later', verdict: 'refuted' }]);
 });
