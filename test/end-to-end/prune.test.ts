@@ -34,7 +34,9 @@ test('what is over goes on demand, never what lives; a coordinator with --retain
 
   expect((await cluster.run('prune')).stdout).toBe('nothing to prune: no ended sweep is old enough\n');
   const dry = await cluster.run('prune', '--older-than', '0s', '--keep', '2', '--dry-run');
-  expect(dry.stdout).toMatch(/^sweep 1 \(over\) finished .*: 2 trials, .*\n1 sweep and .* of artifacts would be deleted\n$/);
+  expect(dry.stdout).toMatch(
+    /^sweep 1 \(over\) finished .*: 2 trials, .*\n1 sweep and .* of artifacts would be deleted\n$/,
+  );
   expect(await cluster.json('prune', '--older-than', '0s', '--keep', '2')).toMatchObject([{ sweep: over, trials: 2 }]);
   expect(await listed()).toEqual([paused, second, newest]);
   expect(existsSync(join(cluster.dir, 'artifacts', over))).toBe(false);

@@ -83,7 +83,8 @@ function figureOf(drawn: Drawn, data: ReportData): Figure {
 }
 
 function captionOf(layout: Layout, data: ReportData): string {
-  const stopped = (data.sweep.counts?.stopped ?? 0) > 0 ? ' Trials that were stopped early are included until they end.' : '';
+  const stopped =
+    (data.sweep.counts?.stopped ?? 0) > 0 ? ' Trials that were stopped early are included until they end.' : '';
   const panels = layout.panels.length > 1 ? ' All panels have the same scale.' : '';
   return `${lineText(layout, data.spec.seeds.length)}${panels}${stopped}`;
 }

@@ -54,7 +54,9 @@ export function parallelSection(data: ReportData, space: Space): Section | undef
     },
   ];
   const left = [
-    ...(lines.length < ranked.length ? [`${lines.length} of ${grouped(ranked.length)} configs, evenly spaced by rank`] : []),
+    ...(lines.length < ranked.length
+      ? [`${lines.length} of ${grouped(ranked.length)} configs, evenly spaced by rank`]
+      : []),
     ...(shownAxes.length < space.independent.length
       ? [`${shownAxes.length} of ${space.independent.length} parameters`]
       : []),
