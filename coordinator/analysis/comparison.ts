@@ -7,7 +7,7 @@ import {
   estimateText,
   type JudgedPart,
   type JudgedTrial,
-  shown,
+  rounded,
   type Verdict,
 } from './judgement.ts';
 import { type Pairing, pair } from './pairing.ts';
@@ -60,8 +60,9 @@ function partOf({ left, right, direction }: Comparison, pairing: Pairing, rate: 
   const estimate = estimateOf(cells, 1 - rate, pairing.n);
   const verdict = verdictOf(estimate);
   const over = settings > 1 ? ` over ${settings} settings of the other parameters` : '';
-  const skipped = pairing.thin === 0 ? '' : `; ${counted(pairing.thin, 'setting')} skipped: fewer than two seeds`;
-  const found = `${sides.map(shown).join(' against ')}${over}: ${estimateText(estimate)}${skipped}`;
+  const skipped =
+    pairing.thinSettings === 0 ? '' : `; ${counted(pairing.thinSettings, 'setting')} skipped: fewer than two seeds`;
+  const found = `${sides.map(rounded).join(' against ')}${over}: ${estimateText(estimate)}${skipped}`;
   if (verdict !== 'undecided') return { claim, verdict, estimate, because: found, moreSeeds: undefined, settings };
   const more = moreSeedsFor(cells, 1 - rate);
   return { claim, verdict, estimate, because: `${found}; ${more.text}`, moreSeeds: more.seeds, settings };
@@ -95,13 +96,13 @@ export function moreSeedsFor(cells: readonly Cell[], level: number): { seeds: nu
 }
 
 /** Why a pairing has no cells. */
-function missingData({ found, thin, disjoint }: Pairing): string {
+function missingData({ found, thinSettings, disjoint }: Pairing): string {
   const [left, right] = found;
   if (left === 0 || right === 0) {
     const side = left === 0 && right === 0 ? 'either side' : left === 0 ? 'the left side' : 'the right side';
     return `no trial on ${side} has a result yet`;
   }
-  if (thin > 0) return 'at least two seeds per config are needed to distinguish a difference from chance';
+  if (thinSettings > 0) return 'at least two seeds per config are needed to distinguish a difference from chance';
   const others = disjoint.length > 0 ? `: they also differ in ${disjoint.join(', ')}` : '';
   return `no trial has a counterpart on the other side${others}`;
 }

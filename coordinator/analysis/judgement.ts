@@ -64,7 +64,7 @@ export interface Judged {
 const DIGITS = 4;
 
 /** Returns a number with four significant digits. */
-export function shown(value: number): string {
+export function rounded(value: number): string {
   return String(Number(value.toPrecision(DIGITS)));
 }
 
@@ -80,8 +80,8 @@ export function counted(count: number, noun: string): string {
 
 /** Returns a text such as `0.0123 in the claim's direction (95% interval 0.01 to 0.0146, g = 5.2, n = 3 and 3)`. */
 export function estimateText({ effect, low, high, level, effectSize, n }: Estimate): string {
-  const size = Number.isFinite(effectSize) ? shown(effectSize) : 'infinite (no variation between seeds)';
-  return `${shown(effect)} in the claim's direction (${percent(level)} interval ${shown(low)} to ${shown(high)}, g = ${size}, n = ${n.join(' and ')})`;
+  const size = Number.isFinite(effectSize) ? rounded(effectSize) : 'infinite (no variation between seeds)';
+  return `${rounded(effect)} in the claim's direction (${percent(level)} interval ${rounded(low)} to ${rounded(high)}, g = ${size}, n = ${n.join(' and ')})`;
 }
 
 /** Returns a text such as `depth=5, dataset=mnist|fashion`. */

@@ -21,7 +21,7 @@ export interface Pairing {
   /** The number of settings of the other parameters that are compared. */
   readonly settings: number;
   /** The number of settings that both sides have but with fewer than two seeds. */
-  readonly thin: number;
+  readonly thinSettings: number;
   /** Parameters that the claim does not name and in which the sides have no value in common. */
   readonly disjoint: readonly string[];
   /** The number of trials with a result on each side, paired or not. */
@@ -38,12 +38,12 @@ export function pair(trials: readonly JudgedTrial[], left: Quantity, right: Quan
   const leftSettings = settingsOf(leftResults, left, named);
   const rightSettings = settingsOf(rightResults, right, named);
   const pairs: SettingPair[] = [];
-  let thin = 0;
+  let thinSettings = 0;
   for (const [setting, levels] of leftSettings) {
     const others = rightSettings.get(setting);
     if (others === undefined) continue;
     const paired = pairLevels(levels, others, left.over !== undefined);
-    if (paired === undefined) thin += 1;
+    if (paired === undefined) thinSettings += 1;
     else pairs.push(paired);
   }
   const weighted = (cells: readonly Cell[]) =>
@@ -55,7 +55,7 @@ export function pair(trials: readonly JudgedTrial[], left: Quantity, right: Quan
     sides: [contrastOf(leftCells).effect, contrastOf(rightCells).effect],
     n: [valueCount(leftCells), valueCount(rightCells)],
     settings: pairs.length,
-    thin,
+    thinSettings,
     disjoint: disjointParameters(leftResults, rightResults, named),
     found: [leftResults.length, rightResults.length],
   };

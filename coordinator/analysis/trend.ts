@@ -2,7 +2,7 @@
 import { group, rollup, sum } from 'd3-array';
 import { hasResult } from '../../lib/domain/trial-result.ts';
 import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
-import { counted, type JudgedPart, type JudgedTrial, percent, shown } from './judgement.ts';
+import { counted, type JudgedPart, type JudgedTrial, percent, rounded } from './judgement.ts';
 import { type Cell, normalTwoSided } from './statistics.ts';
 
 /** With fewer values, no order of them is improbable enough to be significant. */
@@ -53,8 +53,8 @@ export function judgeTrend(metric: string, rises: boolean, trials: readonly Judg
   const p = normalTwoSided(jointZ(trends));
   const verdict = p <= ERROR_RATE ? verdictOf(estimate) : 'undecided';
   const found =
-    `tau ${shown(effect)} in the claim's direction (${percent(level)} interval ${shown(estimate.low)} to ` +
-    `${shown(estimate.high)}; regional Kendall test p ${p < 0.001 ? '< 0.001' : `= ${shown(p)}`}) over ` +
+    `tau ${rounded(effect)} in the claim's direction (${percent(level)} interval ${rounded(estimate.low)} to ` +
+    `${rounded(estimate.high)}; regional Kendall test p ${p < 0.001 ? '< 0.001' : `= ${rounded(p)}`}) over ` +
     `${counted(trends.length, 'curve')} of ${counted(configs.length, 'config')}; ${opposingSteps(trends, rises)}`;
   if (verdict !== 'undecided') return { claim, verdict, estimate, because: found, moreSeeds: undefined };
   const more = verdictOf(estimate) === 'undecided' ? moreSeedsFor(cells, level) : INSIGNIFICANT;

@@ -7,7 +7,7 @@ import { CLAIM_FORMS, type Claim, parseClaim, type Quantity } from '../analysis/
 import type { Condition, WhenRule } from '../grid/rules.ts';
 import type { Hypothesis } from '../grid/spec.ts';
 import type { Path } from './problems.ts';
-import { conditionsOf, type RuleContext, undeclared } from './rules-of.ts';
+import { conditionsOf, type RuleContext, undeclaredProblem } from './rules.ts';
 import type { SweepFile } from './schema.ts';
 import { metricProblem, valueProblem } from './trainer-rules.ts';
 
@@ -15,49 +15,49 @@ interface Context extends RuleContext {
   readonly when: readonly WhenRule[];
 }
 
-type Written = NonNullable<SweepFile['hypotheses']>[number];
+type HypothesisEntry = NonNullable<SweepFile['hypotheses']>[number];
 
 export function hypothesesOf(file: SweepFile, context: Context): Hypothesis[] {
   const first = new Map<string, number>();
-  return (file.hypotheses ?? []).flatMap((written, index) => {
-    const before = first.get(written.name);
-    if (before === undefined) first.set(written.name, index);
+  return (file.hypotheses ?? []).flatMap((entry, index) => {
+    const before = first.get(entry.name);
+    if (before === undefined) first.set(entry.name, index);
     else {
       const where = context.findings.where(['hypotheses', before, 'name']);
       context.findings.atValue(
         ['hypotheses', index, 'name'],
-        `duplicate hypothesis name ${quote(written.name)}, first at ${where}`,
+        `duplicate hypothesis name ${quote(entry.name)}, first at ${where}`,
       );
     }
-    return hypothesisOf(written, index, context);
+    return hypothesisOf(entry, index, context);
   });
 }
 
-function hypothesisOf(written: Written, index: number, context: Context): Hypothesis[] {
+function hypothesisOf(entry: HypothesisEntry, index: number, context: Context): Hypothesis[] {
   const path: Path = ['hypotheses', index];
   // Unlike rules, hypotheses refer to parameters after `when`, so values that only `when` sets are valid.
   const where =
-    written.where === undefined ? [] : conditionsOf(written.where, [...path, 'where'], withReached(context));
+    entry.where === undefined ? [] : conditionsOf(entry.where, [...path, 'where'], withWhenParameters(context));
   for (const { name, anyOf } of where) {
-    const reached = reachedBy(name, context);
-    const never = anyOf.find((value) => !reached.has(value));
+    const values = valuesInSweep(name, context);
+    const never = anyOf.find((value) => !values.has(value));
     if (never !== undefined && nameProblem(name, context) === undefined) {
-      const message = `${name} is never ${show(never)} in this sweep${reached.hint(never)}`;
+      const message = `${name} is never ${show(never)} in this sweep${values.hint(never)}`;
       context.findings.atValue([...path, 'where', name], message);
     }
   }
-  const claim = parseClaim(written.claim);
+  const claim = parseClaim(entry.claim);
   const problem = typeof claim === 'string' ? claim : claimProblem(claim, where, context);
   if (problem !== undefined) {
     const forms = typeof claim === 'string' ? ` (examples: ${CLAIM_FORMS})` : '';
     context.findings.atValue([...path, 'claim'], `claim: ${problem}${forms}`);
   }
   if (typeof claim === 'string') return [];
-  return [{ name: written.name, about: written.about ?? '', text: written.claim.trim(), claim, where }];
+  return [{ name: entry.name, about: entry.about ?? '', text: entry.claim.trim(), claim, where }];
 }
 
 /** Adds the parameters that only `when` sets to the declared ones. */
-function withReached(context: Context): RuleContext {
+function withWhenParameters(context: Context): RuleContext {
   const set = context.when.flatMap((rule) => Object.keys(rule.set));
   const axes = [...context.axes].filter(([name]) => !set.includes(name));
   return { ...context, declared: [...new Set([...context.declared, ...set])], axes: new Map(axes) };
@@ -97,9 +97,9 @@ function quantityProblem(quantity: Quantity, where: readonly Condition[], contex
   if (quantity.conditions.some(({ name }) => name === over)) {
     return `a range over ${over} cannot have a condition on ${over}`;
   }
-  const reached = nameProblem(over, context) ?? reachedBy(over, context);
-  if (typeof reached === 'string') return reached;
-  return reached.isSingle ? `a range requires a parameter with at least two values; ${over} has one` : undefined;
+  const values = nameProblem(over, context) ?? valuesInSweep(over, context);
+  if (typeof values === 'string') return values;
+  return values.isSingle ? `a range requires a parameter with at least two values; ${over} has one` : undefined;
 }
 
 /** Both sides must have the same metric, the same kind of quantity, and conditions that differ only in values. */
@@ -117,7 +117,7 @@ function sidesProblem(left: Quantity, right: Quantity): string | undefined {
 }
 
 function nameProblem(name: string, context: Context): string | undefined {
-  return undeclared(name, withReached(context));
+  return undeclaredProblem(name, withWhenParameters(context));
 }
 
 function conditionProblem(
@@ -127,18 +127,18 @@ function conditionProblem(
 ): string | undefined {
   const problem = nameProblem(name, context);
   if (problem !== undefined) return problem;
-  const reached = reachedBy(name, context);
+  const values = valuesInSweep(name, context);
   const within = where.find((condition) => condition.name === name);
   for (const value of anyOf) {
     const wrong = valueProblem(context.trainer, name, value);
     if (wrong !== undefined) return wrong;
-    if (!reached.has(value)) return `${name} is never ${show(value)} in this sweep${reached.hint(value)}`;
+    if (!values.has(value)) return `${name} is never ${show(value)} in this sweep${values.hint(value)}`;
     if (within !== undefined && !within.anyOf.includes(value)) return `where excludes ${name}=${value}`;
   }
   return undefined;
 }
 
-interface Reached {
+interface SweepValues {
   has(value: ParameterValue): boolean;
   hint(value: ParameterValue): string;
   /** Whether the parameter has a single value. */
@@ -149,7 +149,7 @@ interface Reached {
 const MAX_LISTED = 12;
 
 /** Returns the values of a parameter in the sweep: on its axis, set by `when`, or the default if only `when` sets it. */
-function reachedBy(name: string, { axes, declared, trainer, when }: Context): Reached {
+function valuesInSweep(name: string, { axes, declared, trainer, when }: Context): SweepValues {
   const axis = axes.get(name);
   const byDefault = declared.includes(name) ? undefined : trainer.parameters[name]?.default;
   const set = when.flatMap((rule) => rule.set[name] ?? []);

@@ -4,7 +4,7 @@ import { show } from '../../lib/text/quote.ts';
 import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, listedAxis, type Steps, steppedAxis } from '../grid/axes.ts';
 import type { Findings, Path } from './problems.ts';
-import { type RuleContext, undeclared } from './rules-of.ts';
+import { type RuleContext, undeclaredProblem } from './rules.ts';
 import type { ParameterEntry, SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
 
@@ -33,25 +33,25 @@ function axisOf(name: string, entry: ParameterEntry, path: Path, context: Contex
   const { value, values, min, max, step } = entry;
   const isStepped = min !== undefined || max !== undefined || step !== undefined;
   if (Number(value !== undefined) + Number(values !== undefined) + Number(isStepped) !== 1) {
-    context.findings.atKey(path, `${name}: expected value, values, or min, max and step; got ${given(entry)}`);
+    context.findings.atKey(path, `${name}: expected value, values, or min, max and step; got ${givenKeys(entry)}`);
     return undefined;
   }
-  if (value !== undefined) return listed(name, [value], () => [...path, 'value'], context);
-  if (values !== undefined) return listed(name, values, (index) => [...path, 'values', index], context);
+  if (value !== undefined) return listedAxisOf(name, [value], () => [...path, 'value'], context);
+  if (values !== undefined) return listedAxisOf(name, values, (index) => [...path, 'values', index], context);
   if (min !== undefined && max !== undefined && step !== undefined) {
-    return stepped(name, { min, max, step }, path, context);
+    return steppedAxisOf(name, { min, max, step }, path, context);
   }
   const missing = ['min', 'max', 'step'].filter((key) => !Object.hasOwn(entry, key)).join(' and ');
   const advice = step === undefined ? '; add it, or list the values' : '';
-  context.findings.atKey(path, `${name}: missing ${missing}, got ${given(entry)}${advice}`);
+  context.findings.atKey(path, `${name}: missing ${missing}, got ${givenKeys(entry)}${advice}`);
   return undefined;
 }
 
-function given(entry: ParameterEntry): string {
+function givenKeys(entry: ParameterEntry): string {
   return Object.keys(entry).join(' and ') || 'nothing';
 }
 
-function listed(
+function listedAxisOf(
   name: string,
   values: readonly ParameterValue[],
   pathOf: (index: number) => Path,
@@ -72,7 +72,7 @@ function listed(
   return valid ? listedAxis(name, values) : undefined;
 }
 
-function stepped(name: string, steps: Steps, path: Path, { trainer, findings }: Context): Axis | undefined {
+function steppedAxisOf(name: string, steps: Steps, path: Path, { trainer, findings }: Context): Axis | undefined {
   const axis = steppedAxis(name, steps);
   if (typeof axis === 'string') {
     findings.atKey(path, `${name}: ${axis}`);
@@ -110,7 +110,7 @@ export function zipOf(file: SweepFile, context: RuleContext): string[][] {
     for (const [position, name] of names.entries()) {
       const before = groups.get(name);
       const problem =
-        undeclared(name, context) ??
+        undeclaredProblem(name, context) ??
         (before === undefined
           ? undefined
           : `${show(name)} is zipped twice${before === group ? '' : ', in two groups'}`);

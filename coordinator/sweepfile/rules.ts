@@ -19,25 +19,25 @@ export interface RuleContext {
 }
 
 export function excludeRulesOf(exclude: SweepFile['exclude'], context: RuleContext): ExcludeRule[] {
-  return (exclude ?? []).map((written, index) => ({ conditions: conditionsOf(written, ['exclude', index], context) }));
+  return (exclude ?? []).map((entry, index) => ({ conditions: conditionsOf(entry, ['exclude', index], context) }));
 }
 
 export function whenRulesOf(when: SweepFile['when'], context: RuleContext): WhenRule[] {
-  return (when ?? []).map((written, index) => {
+  return (when ?? []).map((entry, index) => {
     const path = ['when', index, 'set'];
-    if (Object.keys(written.set).length === 0) context.findings.atValue(path, 'set: expected at least one parameter');
-    for (const [name, value] of Object.entries(written.set)) {
+    if (Object.keys(entry.set).length === 0) context.findings.atValue(path, 'set: expected at least one parameter');
+    for (const [name, value] of Object.entries(entry.set)) {
       const problem = targetProblem(name, context);
       if (problem !== undefined) context.findings.atKey([...path, name], problem);
       const wrong = problem ?? valueProblem(context.trainer, name, value);
       if (problem === undefined && wrong !== undefined) context.findings.atValue([...path, name], wrong);
     }
-    return { conditions: conditionsOf(written.if, ['when', index, 'if'], context), set: written.set };
+    return { conditions: conditionsOf(entry.if, ['when', index, 'if'], context), set: entry.set };
   });
 }
 
 /** Returns an error text if a name is not declared under parameters. */
-export function undeclared(name: string, { declared, trainer }: Pick<RuleContext, 'declared' | 'trainer'>) {
+export function undeclaredProblem(name: string, { declared, trainer }: Pick<RuleContext, 'declared' | 'trainer'>) {
   if (declared.includes(name)) return undefined;
   const spec = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name] : undefined;
   if (spec !== undefined) {
@@ -55,12 +55,12 @@ function targetProblem(name: string, context: RuleContext): string | undefined {
   return `${quote(name)} is neither declared under parameters nor a parameter of trainer ${trainerName}${didYouMean(name, known)}`;
 }
 
-export function conditionsOf(written: Conditions, path: Path, context: RuleContext): Condition[] {
-  if (Object.keys(written).length === 0) {
+export function conditionsOf(entry: Conditions, path: Path, context: RuleContext): Condition[] {
+  if (Object.keys(entry).length === 0) {
     context.findings.atValue(path, 'no conditions: the rule would match every point');
   }
-  return Object.entries(written).map(([name, values]) => {
-    const problem = undeclared(name, context);
+  return Object.entries(entry).map(([name, values]) => {
+    const problem = undeclaredProblem(name, context);
     if (problem !== undefined) context.findings.atKey([...path, name], problem);
     const anyOf = Array.isArray(values) ? values : [values];
     for (const [index, value] of anyOf.entries()) {
