@@ -26,13 +26,76 @@ import {
   attemptOutcomeFromJSON,
   attemptOutcomeToNumber,
   Failure,
+  FailureClass,
+  failureClassFromJSON,
+  failureClassToNumber,
   GpuFigures,
   ParameterValue,
+  WarningKind,
+  warningKindFromJSON,
+  warningKindToNumber,
 } from "./types.ts";
 
 export const protobufPackage = "trawl.v1";
 
 export const protobufFileName = "trawl/v1/attempt_service.proto";
+
+export const WandbMode = {
+  UNSPECIFIED: "WANDB_MODE_UNSPECIFIED",
+  /** OFFLINE - The environment of W&B's agent, without its servers. */
+  OFFLINE: "WANDB_MODE_OFFLINE",
+  /** ONLINE - The user's own W&B settings apply. */
+  ONLINE: "WANDB_MODE_ONLINE",
+  OFF: "WANDB_MODE_OFF",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type WandbMode = typeof WandbMode[keyof typeof WandbMode];
+
+export namespace WandbMode {
+  export type UNSPECIFIED = typeof WandbMode.UNSPECIFIED;
+  export type OFFLINE = typeof WandbMode.OFFLINE;
+  export type ONLINE = typeof WandbMode.ONLINE;
+  export type OFF = typeof WandbMode.OFF;
+  export type UNRECOGNIZED = typeof WandbMode.UNRECOGNIZED;
+}
+
+export function wandbModeFromJSON(object: any): WandbMode {
+  switch (object) {
+    case 0:
+    case "WANDB_MODE_UNSPECIFIED":
+      return WandbMode.UNSPECIFIED;
+    case 1:
+    case "WANDB_MODE_OFFLINE":
+      return WandbMode.OFFLINE;
+    case 2:
+    case "WANDB_MODE_ONLINE":
+      return WandbMode.ONLINE;
+    case 3:
+    case "WANDB_MODE_OFF":
+      return WandbMode.OFF;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return WandbMode.UNRECOGNIZED;
+  }
+}
+
+export function wandbModeToNumber(object: WandbMode): number {
+  switch (object) {
+    case WandbMode.UNSPECIFIED:
+      return 0;
+    case WandbMode.OFFLINE:
+      return 1;
+    case WandbMode.ONLINE:
+      return 2;
+    case WandbMode.OFF:
+      return 3;
+    case WandbMode.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
 
 export const RefusalCode = {
   UNSPECIFIED: "REFUSAL_CODE_UNSPECIFIED",
@@ -197,13 +260,81 @@ export interface Grant {
   /** Epochs from one to the next; 0: none are made. */
   checkpointEvery: number;
   reconstructEvery: number;
-  /** The checkpoint that the attempt goes on from. */
-  resume: Artifact | undefined;
+  /** The checkpoint that the attempt resumes from. */
+  resume:
+    | Artifact
+    | undefined;
+  /** How to run the program, and how to read what it reports; of trainer `command` only. */
+  program: ProgramSpec | undefined;
 }
 
 export interface Grant_ParametersEntry {
   key: string;
   value: ParameterValue | undefined;
+}
+
+/** What a sweep file says about a program of the user's own, beside its command. */
+export interface ProgramSpec {
+  /** Variables for the program, in addition to the agent's own. */
+  env: { [key: string]: string };
+  /** Where its metrics come from; each is read. Empty: JSON lines. */
+  report: ReportSource[];
+  /** Tried in order, before the built-in patterns. */
+  classify: ClassifyRule[];
+  wandb: WandbMode;
+  /** The code that each attempt runs in a folder of its own; absent: the agent's working folder. */
+  code:
+    | CodeArchive
+    | undefined;
+  /** Parameters whose whole numbers are written as floats (`1.0`): the sweep file wrote them so. */
+  floatParameters: string[];
+  /** The metric that ranks the sweep; empty: none is named. */
+  metric: string;
+  /** Milliseconds without a first report after which the sweep shows a warning. */
+  firstReportMs: number;
+  /** The parameter that carries the seed, if the sweep file has one; it is passed like any other. */
+  seedParameter: string;
+}
+
+export interface ProgramSpec_EnvEntry {
+  key: string;
+  value: string;
+}
+
+export interface ReportSource {
+  source:
+    | //
+    /** Lines of JSON on stdout or in TRAWL_METRICS. */
+    { $case: "json"; json: boolean }
+    | //
+    /** Python dict literals on stdout. */
+    { $case: "python"; python: boolean }
+    | //
+    /** A regular expression with named groups. */
+    { $case: "regex"; regex: string }
+    | //
+    /** A folder of TensorBoard event files. */
+    { $case: "tfevents"; tfevents: string }
+    | //
+    /** A CSV file. */
+    { $case: "csv"; csv: string }
+    | //
+    /** An import hook for a Python library: wandb, mlflow or tensorboard. */
+    { $case: "hook"; hook: string }
+    | undefined;
+}
+
+export interface ClassifyRule {
+  /** A regular expression. */
+  pattern: string;
+  class: FailureClass;
+}
+
+/** A folder of code, kept by the coordinator under its hash. */
+export interface CodeArchive {
+  sha256: string;
+  /** Bytes of the archive. */
+  size: number;
 }
 
 export interface Refusal {
@@ -228,7 +359,7 @@ export interface Hello {
   pack: number;
   /** HOST:PORT at which Prometheus finds the agent; empty: nowhere. */
   metrics: string;
-  /** What its operator calls it by (proto/labels.ts). */
+  /** What its operator calls it by (proto/limits.ts). */
   labels: { [key: string]: string };
   /** Each of its slots, in order. */
   slotFacts: SlotFacts[];
@@ -254,12 +385,19 @@ export interface Record {
   key: AttemptKey | undefined;
   seq: number;
   atMs: number;
-  body: { $case: "epoch"; epoch: EpochReport } | { $case: "log"; log: LogChunk } | { $case: "ended"; ended: Ended } | //
-  /** Taken only once the file is with the coordinator (see artifact_service.proto). */
-  { $case: "artifact"; artifact: Artifact } | undefined;
+  body:
+    | { $case: "epoch"; epoch: EpochReport }
+    | { $case: "log"; log: LogChunk }
+    | { $case: "ended"; ended: Ended }
+    | //
+    /** Taken only once the file is with the coordinator (see artifact_service.proto). */
+    { $case: "artifact"; artifact: Artifact }
+    | { $case: "notice"; notice: Notice }
+    | undefined;
 }
 
 export interface EpochReport {
+  /** The step: finite, 0 or more. Several reports of one step are merged. */
   epoch: number;
   metrics: { [key: string]: number };
 }
@@ -271,6 +409,15 @@ export interface EpochReport_MetricsEntry {
 
 export interface LogChunk {
   text: string;
+  /** Characters of the attempt's log before this text, those that were not kept included. */
+  offset: number;
+}
+
+/** Something about the attempt that the sweep's warnings show. A later notice of a kind replaces the earlier. */
+export interface Notice {
+  kind: WarningKind;
+  message: string;
+  count: number;
 }
 
 /** The last record of an attempt. */
@@ -867,6 +1014,7 @@ function createBaseGrant(): Grant {
     checkpointEvery: 0,
     reconstructEvery: 0,
     resume: undefined,
+    program: undefined,
   };
 }
 
@@ -892,6 +1040,9 @@ export const Grant: MessageFns<Grant> = {
     }
     if (message.resume !== undefined) {
       Artifact.encode(message.resume, writer.uint32(58).fork()).join();
+    }
+    if (message.program !== undefined) {
+      ProgramSpec.encode(message.program, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -968,6 +1119,14 @@ export const Grant: MessageFns<Grant> = {
             message.resume = Artifact.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.program = ProgramSpec.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1001,6 +1160,9 @@ export const Grant: MessageFns<Grant> = {
     message.reconstructEvery = object.reconstructEvery ?? 0;
     message.resume = (object.resume !== undefined && object.resume !== null)
       ? Artifact.fromPartial(object.resume)
+      : undefined;
+    message.program = (object.program !== undefined && object.program !== null)
+      ? ProgramSpec.fromPartial(object.program)
       : undefined;
     return message;
   },
@@ -1071,6 +1233,530 @@ export const Grant_ParametersEntry: MessageFns<Grant_ParametersEntry> = {
     message.value = (object.value !== undefined && object.value !== null)
       ? ParameterValue.fromPartial(object.value)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseProgramSpec(): ProgramSpec {
+  return {
+    env: {},
+    report: [],
+    classify: [],
+    wandb: WandbMode.UNSPECIFIED,
+    code: undefined,
+    floatParameters: [],
+    metric: "",
+    firstReportMs: 0,
+    seedParameter: "",
+  };
+}
+
+export const ProgramSpec: MessageFns<ProgramSpec> = {
+  encode(message: ProgramSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.env).forEach(([key, value]: [string, string]) => {
+      ProgramSpec_EnvEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    for (const v of message.report) {
+      ReportSource.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.classify) {
+      ClassifyRule.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.wandb !== WandbMode.UNSPECIFIED) {
+      writer.uint32(32).int32(wandbModeToNumber(message.wandb));
+    }
+    if (message.code !== undefined) {
+      CodeArchive.encode(message.code, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.floatParameters) {
+      writer.uint32(50).string(v!);
+    }
+    if (message.metric !== "") {
+      writer.uint32(58).string(message.metric);
+    }
+    if (message.firstReportMs !== 0) {
+      writer.uint32(64).uint64(message.firstReportMs);
+    }
+    if (message.seedParameter !== "") {
+      writer.uint32(74).string(message.seedParameter);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProgramSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProgramSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = ProgramSpec_EnvEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.env[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.report.push(ReportSource.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.classify.push(ClassifyRule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.wandb = wandbModeFromJSON(reader.int32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.code = CodeArchive.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.floatParameters.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.metric = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.firstReportMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.seedParameter = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ProgramSpec>): ProgramSpec {
+    return ProgramSpec.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProgramSpec>): ProgramSpec {
+    const message = createBaseProgramSpec();
+    message.env = (globalThis.Object.entries(object.env ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.report = object.report?.map((e) => ReportSource.fromPartial(e)) || [];
+    message.classify = object.classify?.map((e) => ClassifyRule.fromPartial(e)) || [];
+    message.wandb = object.wandb ?? WandbMode.UNSPECIFIED;
+    message.code = (object.code !== undefined && object.code !== null)
+      ? CodeArchive.fromPartial(object.code)
+      : undefined;
+    message.floatParameters = object.floatParameters?.map((e) => e) || [];
+    message.metric = object.metric ?? "";
+    message.firstReportMs = object.firstReportMs ?? 0;
+    message.seedParameter = object.seedParameter ?? "";
+    return message;
+  },
+};
+
+function createBaseProgramSpec_EnvEntry(): ProgramSpec_EnvEntry {
+  return { key: "", value: "" };
+}
+
+export const ProgramSpec_EnvEntry: MessageFns<ProgramSpec_EnvEntry> = {
+  encode(message: ProgramSpec_EnvEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProgramSpec_EnvEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProgramSpec_EnvEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ProgramSpec_EnvEntry>): ProgramSpec_EnvEntry {
+    return ProgramSpec_EnvEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProgramSpec_EnvEntry>): ProgramSpec_EnvEntry {
+    const message = createBaseProgramSpec_EnvEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseReportSource(): ReportSource {
+  return { source: undefined };
+}
+
+export const ReportSource: MessageFns<ReportSource> = {
+  encode(message: ReportSource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.source?.$case) {
+      case "json":
+        writer.uint32(8).bool(message.source.json);
+        break;
+      case "python":
+        writer.uint32(16).bool(message.source.python);
+        break;
+      case "regex":
+        writer.uint32(26).string(message.source.regex);
+        break;
+      case "tfevents":
+        writer.uint32(34).string(message.source.tfevents);
+        break;
+      case "csv":
+        writer.uint32(42).string(message.source.csv);
+        break;
+      case "hook":
+        writer.uint32(50).string(message.source.hook);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportSource {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportSource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.source = { $case: "json", json: reader.bool() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.source = { $case: "python", python: reader.bool() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.source = { $case: "regex", regex: reader.string() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.source = { $case: "tfevents", tfevents: reader.string() };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.source = { $case: "csv", csv: reader.string() };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.source = { $case: "hook", hook: reader.string() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReportSource>): ReportSource {
+    return ReportSource.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportSource>): ReportSource {
+    const message = createBaseReportSource();
+    switch (object.source?.$case) {
+      case "json": {
+        if (object.source?.json !== undefined && object.source?.json !== null) {
+          message.source = { $case: "json", json: object.source.json };
+        }
+        break;
+      }
+      case "python": {
+        if (object.source?.python !== undefined && object.source?.python !== null) {
+          message.source = { $case: "python", python: object.source.python };
+        }
+        break;
+      }
+      case "regex": {
+        if (object.source?.regex !== undefined && object.source?.regex !== null) {
+          message.source = { $case: "regex", regex: object.source.regex };
+        }
+        break;
+      }
+      case "tfevents": {
+        if (object.source?.tfevents !== undefined && object.source?.tfevents !== null) {
+          message.source = { $case: "tfevents", tfevents: object.source.tfevents };
+        }
+        break;
+      }
+      case "csv": {
+        if (object.source?.csv !== undefined && object.source?.csv !== null) {
+          message.source = { $case: "csv", csv: object.source.csv };
+        }
+        break;
+      }
+      case "hook": {
+        if (object.source?.hook !== undefined && object.source?.hook !== null) {
+          message.source = { $case: "hook", hook: object.source.hook };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseClassifyRule(): ClassifyRule {
+  return { pattern: "", class: FailureClass.UNSPECIFIED };
+}
+
+export const ClassifyRule: MessageFns<ClassifyRule> = {
+  encode(message: ClassifyRule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pattern !== "") {
+      writer.uint32(10).string(message.pattern);
+    }
+    if (message.class !== FailureClass.UNSPECIFIED) {
+      writer.uint32(16).int32(failureClassToNumber(message.class));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClassifyRule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClassifyRule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pattern = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.class = failureClassFromJSON(reader.int32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ClassifyRule>): ClassifyRule {
+    return ClassifyRule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClassifyRule>): ClassifyRule {
+    const message = createBaseClassifyRule();
+    message.pattern = object.pattern ?? "";
+    message.class = object.class ?? FailureClass.UNSPECIFIED;
+    return message;
+  },
+};
+
+function createBaseCodeArchive(): CodeArchive {
+  return { sha256: "", size: 0 };
+}
+
+export const CodeArchive: MessageFns<CodeArchive> = {
+  encode(message: CodeArchive, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sha256 !== "") {
+      writer.uint32(10).string(message.sha256);
+    }
+    if (message.size !== 0) {
+      writer.uint32(16).uint64(message.size);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CodeArchive {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCodeArchive();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.size = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CodeArchive>): CodeArchive {
+    return CodeArchive.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CodeArchive>): CodeArchive {
+    const message = createBaseCodeArchive();
+    message.sha256 = object.sha256 ?? "";
+    message.size = object.size ?? 0;
     return message;
   },
 };
@@ -1609,6 +2295,9 @@ export const Record: MessageFns<Record> = {
       case "artifact":
         Artifact.encode(message.body.artifact, writer.uint32(58).fork()).join();
         break;
+      case "notice":
+        Notice.encode(message.body.notice, writer.uint32(66).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1682,6 +2371,14 @@ export const Record: MessageFns<Record> = {
             message.body = { $case: "artifact", artifact: Artifact.decode(reader, reader.uint32()) };
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.body = { $case: "notice", notice: Notice.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1727,6 +2424,12 @@ export const Record: MessageFns<Record> = {
         }
         break;
       }
+      case "notice": {
+        if (object.body?.notice !== undefined && object.body?.notice !== null) {
+          message.body = { $case: "notice", notice: Notice.fromPartial(object.body.notice) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -1739,7 +2442,7 @@ function createBaseEpochReport(): EpochReport {
 export const EpochReport: MessageFns<EpochReport> = {
   encode(message: EpochReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.epoch !== 0) {
-      writer.uint32(8).uint32(message.epoch);
+      writer.uint32(25).double(message.epoch);
     }
     globalThis.Object.entries(message.metrics).forEach(([key, value]: [string, number]) => {
       EpochReport_MetricsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
@@ -1760,12 +2463,12 @@ export const EpochReport: MessageFns<EpochReport> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
+          case 3: {
+            if (tag !== 25) {
               break;
             }
 
-            message.epoch = reader.uint32();
+            message.epoch = reader.double();
             continue;
           }
           case 2: {
@@ -1878,13 +2581,16 @@ export const EpochReport_MetricsEntry: MessageFns<EpochReport_MetricsEntry> = {
 };
 
 function createBaseLogChunk(): LogChunk {
-  return { text: "" };
+  return { text: "", offset: 0 };
 }
 
 export const LogChunk: MessageFns<LogChunk> = {
   encode(message: LogChunk, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.text !== "") {
       writer.uint32(10).string(message.text);
+    }
+    if (message.offset !== 0) {
+      writer.uint32(16).uint64(message.offset);
     }
     return writer;
   },
@@ -1910,6 +2616,14 @@ export const LogChunk: MessageFns<LogChunk> = {
             message.text = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.offset = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1928,6 +2642,86 @@ export const LogChunk: MessageFns<LogChunk> = {
   fromPartial(object: DeepPartial<LogChunk>): LogChunk {
     const message = createBaseLogChunk();
     message.text = object.text ?? "";
+    message.offset = object.offset ?? 0;
+    return message;
+  },
+};
+
+function createBaseNotice(): Notice {
+  return { kind: WarningKind.UNSPECIFIED, message: "", count: 0 };
+}
+
+export const Notice: MessageFns<Notice> = {
+  encode(message: Notice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== WarningKind.UNSPECIFIED) {
+      writer.uint32(8).int32(warningKindToNumber(message.kind));
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    if (message.count !== 0) {
+      writer.uint32(24).uint64(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Notice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNotice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = warningKindFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.count = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Notice>): Notice {
+    return Notice.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Notice>): Notice {
+    const message = createBaseNotice();
+    message.kind = object.kind ?? WarningKind.UNSPECIFIED;
+    message.message = object.message ?? "";
+    message.count = object.count ?? 0;
     return message;
   },
 };

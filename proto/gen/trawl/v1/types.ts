@@ -11,6 +11,80 @@ export const protobufPackage = "trawl.v1";
 
 export const protobufFileName = "trawl/v1/types.proto";
 
+export const WarningKind = {
+  UNSPECIFIED: "WARNING_KIND_UNSPECIFIED",
+  /** MISSING_METRIC - Trials report metrics, but not the one that ranks the sweep. */
+  MISSING_METRIC: "WARNING_KIND_MISSING_METRIC",
+  /** IDENTICAL_REPLICATES - All replicates of a config have the same results: the program may not use its seed. */
+  IDENTICAL_REPLICATES: "WARNING_KIND_IDENTICAL_REPLICATES",
+  /** UNREADABLE_REPORTS - Lines or files of a program that look like reports and cannot be read. */
+  UNREADABLE_REPORTS: "WARNING_KIND_UNREADABLE_REPORTS",
+  /** HOOK_NOT_LOADED - The import hook that forwards metrics was not loaded. */
+  HOOK_NOT_LOADED: "WARNING_KIND_HOOK_NOT_LOADED",
+  /** SILENT - A running program has not reported for longer than expected. */
+  SILENT: "WARNING_KIND_SILENT",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type WarningKind = typeof WarningKind[keyof typeof WarningKind];
+
+export namespace WarningKind {
+  export type UNSPECIFIED = typeof WarningKind.UNSPECIFIED;
+  export type MISSING_METRIC = typeof WarningKind.MISSING_METRIC;
+  export type IDENTICAL_REPLICATES = typeof WarningKind.IDENTICAL_REPLICATES;
+  export type UNREADABLE_REPORTS = typeof WarningKind.UNREADABLE_REPORTS;
+  export type HOOK_NOT_LOADED = typeof WarningKind.HOOK_NOT_LOADED;
+  export type SILENT = typeof WarningKind.SILENT;
+  export type UNRECOGNIZED = typeof WarningKind.UNRECOGNIZED;
+}
+
+export function warningKindFromJSON(object: any): WarningKind {
+  switch (object) {
+    case 0:
+    case "WARNING_KIND_UNSPECIFIED":
+      return WarningKind.UNSPECIFIED;
+    case 1:
+    case "WARNING_KIND_MISSING_METRIC":
+      return WarningKind.MISSING_METRIC;
+    case 2:
+    case "WARNING_KIND_IDENTICAL_REPLICATES":
+      return WarningKind.IDENTICAL_REPLICATES;
+    case 3:
+    case "WARNING_KIND_UNREADABLE_REPORTS":
+      return WarningKind.UNREADABLE_REPORTS;
+    case 4:
+    case "WARNING_KIND_HOOK_NOT_LOADED":
+      return WarningKind.HOOK_NOT_LOADED;
+    case 5:
+    case "WARNING_KIND_SILENT":
+      return WarningKind.SILENT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return WarningKind.UNRECOGNIZED;
+  }
+}
+
+export function warningKindToNumber(object: WarningKind): number {
+  switch (object) {
+    case WarningKind.UNSPECIFIED:
+      return 0;
+    case WarningKind.MISSING_METRIC:
+      return 1;
+    case WarningKind.IDENTICAL_REPLICATES:
+      return 2;
+    case WarningKind.UNREADABLE_REPORTS:
+      return 3;
+    case WarningKind.HOOK_NOT_LOADED:
+      return 4;
+    case WarningKind.SILENT:
+      return 5;
+    case WarningKind.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 export const SweepState = {
   UNSPECIFIED: "SWEEP_STATE_UNSPECIFIED",
   RUNNING: "SWEEP_STATE_RUNNING",
@@ -83,6 +157,55 @@ export function sweepStateToNumber(object: SweepState): number {
     case SweepState.KILLED:
       return 6;
     case SweepState.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
+/** Which of its steps a metric's value comes from. */
+export const MetricAt = {
+  UNSPECIFIED: "METRIC_AT_UNSPECIFIED",
+  LAST: "METRIC_AT_LAST",
+  BEST: "METRIC_AT_BEST",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type MetricAt = typeof MetricAt[keyof typeof MetricAt];
+
+export namespace MetricAt {
+  export type UNSPECIFIED = typeof MetricAt.UNSPECIFIED;
+  export type LAST = typeof MetricAt.LAST;
+  export type BEST = typeof MetricAt.BEST;
+  export type UNRECOGNIZED = typeof MetricAt.UNRECOGNIZED;
+}
+
+export function metricAtFromJSON(object: any): MetricAt {
+  switch (object) {
+    case 0:
+    case "METRIC_AT_UNSPECIFIED":
+      return MetricAt.UNSPECIFIED;
+    case 1:
+    case "METRIC_AT_LAST":
+      return MetricAt.LAST;
+    case 2:
+    case "METRIC_AT_BEST":
+      return MetricAt.BEST;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return MetricAt.UNRECOGNIZED;
+  }
+}
+
+export function metricAtToNumber(object: MetricAt): number {
+  switch (object) {
+    case MetricAt.UNSPECIFIED:
+      return 0;
+    case MetricAt.LAST:
+      return 1;
+    case MetricAt.BEST:
+      return 2;
+    case MetricAt.UNRECOGNIZED:
     default:
       return -1;
   }
@@ -533,11 +656,25 @@ export interface Sweep {
   /** Trials of a sweep with more go first. Sweeps of one priority share the slots by weight. */
   priority: number;
   weight: number;
+  /** What a person should look at, oldest first. */
+  warnings: SweepWarning[];
+}
+
+/** Something about a sweep that does not stop it, and that a person should know early. */
+export interface SweepWarning {
+  kind: WarningKind;
+  message: string;
+  /** How often it occurred: reports, trials or configs, by the kind. */
+  count: number;
+  sinceMs: number;
 }
 
 export interface Metric {
   name: string;
   goal: Goal;
+  at: MetricAt;
+  /** The sweep ends when one trial reaches it. */
+  target?: number | undefined;
 }
 
 export interface TrialCounts {
@@ -569,9 +706,12 @@ export interface Trial {
   failure:
     | Failure
     | undefined;
-  /** Epochs reported by the attempt that counts, and its metrics at the last of them. */
+  /** The highest step reported so far: an epoch, or whatever the program counts; 0 or more. */
   epoch: number;
+  /** Each metric's value at its highest step, or, for the sweep's metric with `at: best`, its best. */
   metrics: { [key: string]: number };
+  /** The step that each of these values comes from. */
+  metricSteps: { [key: string]: number };
   startedAtMs: number;
   endedAtMs: number;
   /** Place by the asked metric, from 1; 0 when the trial has no value of it, has failed or was cancelled. */
@@ -584,6 +724,11 @@ export interface Trial_ParametersEntry {
 }
 
 export interface Trial_MetricsEntry {
+  key: string;
+  value: number;
+}
+
+export interface Trial_MetricStepsEntry {
   key: string;
   value: number;
 }
@@ -612,13 +757,14 @@ export interface Attempt {
   failure:
     | Failure
     | undefined;
-  /** The epoch of the checkpoint that it went on from; 0: it began at the beginning. */
+  /** The step of the checkpoint that it resumed from; 0: it started from the beginning. */
   resumedFrom: number;
 }
 
-/** Metrics of an attempt at an epoch (from 1). */
+/** Metrics of an attempt at one step. */
 export interface Report {
   attempt: number;
+  /** Finite, 0 or more. */
   epoch: number;
   atMs: number;
   metrics: { [key: string]: number };
@@ -635,7 +781,7 @@ export interface Artifact {
   /** Relative, its folders separated by slashes: "reconstructions/epoch-5.png". */
   name: string;
   kind: ArtifactKind;
-  /** Of which epoch it is; 0: of none. */
+  /** The step that it belongs to; 0: to none. */
   epoch: number;
   size: number;
   /** Of its bytes, in lower-case hexadecimal. */
@@ -753,6 +899,7 @@ function createBaseSweep(): Sweep {
     excluded: 0,
     priority: 0,
     weight: 0,
+    warnings: [],
   };
 }
 
@@ -805,6 +952,9 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.weight !== 0) {
       writer.uint32(129).double(message.weight);
+    }
+    for (const v of message.warnings) {
+      SweepWarning.encode(v!, writer.uint32(138).fork()).join();
     }
     return writer;
   },
@@ -950,6 +1100,14 @@ export const Sweep: MessageFns<Sweep> = {
             message.weight = reader.double();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.warnings.push(SweepWarning.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -987,12 +1145,104 @@ export const Sweep: MessageFns<Sweep> = {
     message.excluded = object.excluded ?? 0;
     message.priority = object.priority ?? 0;
     message.weight = object.weight ?? 0;
+    message.warnings = object.warnings?.map((e) => SweepWarning.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSweepWarning(): SweepWarning {
+  return { kind: WarningKind.UNSPECIFIED, message: "", count: 0, sinceMs: 0 };
+}
+
+export const SweepWarning: MessageFns<SweepWarning> = {
+  encode(message: SweepWarning, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== WarningKind.UNSPECIFIED) {
+      writer.uint32(8).int32(warningKindToNumber(message.kind));
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    if (message.count !== 0) {
+      writer.uint32(24).uint64(message.count);
+    }
+    if (message.sinceMs !== 0) {
+      writer.uint32(32).int64(message.sinceMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SweepWarning {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSweepWarning();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = warningKindFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.count = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sinceMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SweepWarning>): SweepWarning {
+    return SweepWarning.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SweepWarning>): SweepWarning {
+    const message = createBaseSweepWarning();
+    message.kind = object.kind ?? WarningKind.UNSPECIFIED;
+    message.message = object.message ?? "";
+    message.count = object.count ?? 0;
+    message.sinceMs = object.sinceMs ?? 0;
     return message;
   },
 };
 
 function createBaseMetric(): Metric {
-  return { name: "", goal: Goal.UNSPECIFIED };
+  return { name: "", goal: Goal.UNSPECIFIED, at: MetricAt.UNSPECIFIED, target: undefined };
 }
 
 export const Metric: MessageFns<Metric> = {
@@ -1002,6 +1252,12 @@ export const Metric: MessageFns<Metric> = {
     }
     if (message.goal !== Goal.UNSPECIFIED) {
       writer.uint32(16).int32(goalToNumber(message.goal));
+    }
+    if (message.at !== MetricAt.UNSPECIFIED) {
+      writer.uint32(24).int32(metricAtToNumber(message.at));
+    }
+    if (message.target !== undefined) {
+      writer.uint32(33).double(message.target);
     }
     return writer;
   },
@@ -1035,6 +1291,22 @@ export const Metric: MessageFns<Metric> = {
             message.goal = goalFromJSON(reader.int32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.at = metricAtFromJSON(reader.int32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.target = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1054,6 +1326,8 @@ export const Metric: MessageFns<Metric> = {
     const message = createBaseMetric();
     message.name = object.name ?? "";
     message.goal = object.goal ?? Goal.UNSPECIFIED;
+    message.at = object.at ?? MetricAt.UNSPECIFIED;
+    message.target = object.target ?? undefined;
     return message;
   },
 };
@@ -1200,6 +1474,7 @@ function createBaseTrial(): Trial {
     failure: undefined,
     epoch: 0,
     metrics: {},
+    metricSteps: {},
     startedAtMs: 0,
     endedAtMs: 0,
     rank: 0,
@@ -1242,10 +1517,13 @@ export const Trial: MessageFns<Trial> = {
       Failure.encode(message.failure, writer.uint32(90).fork()).join();
     }
     if (message.epoch !== 0) {
-      writer.uint32(96).uint32(message.epoch);
+      writer.uint32(137).double(message.epoch);
     }
     globalThis.Object.entries(message.metrics).forEach(([key, value]: [string, number]) => {
       Trial_MetricsEntry.encode({ key: key as any, value }, writer.uint32(106).fork()).join();
+    });
+    globalThis.Object.entries(message.metricSteps).forEach(([key, value]: [string, number]) => {
+      Trial_MetricStepsEntry.encode({ key: key as any, value }, writer.uint32(146).fork()).join();
     });
     if (message.startedAtMs !== 0) {
       writer.uint32(112).int64(message.startedAtMs);
@@ -1363,12 +1641,12 @@ export const Trial: MessageFns<Trial> = {
             message.failure = Failure.decode(reader, reader.uint32());
             continue;
           }
-          case 12: {
-            if (tag !== 96) {
+          case 17: {
+            if (tag !== 137) {
               break;
             }
 
-            message.epoch = reader.uint32();
+            message.epoch = reader.double();
             continue;
           }
           case 13: {
@@ -1379,6 +1657,17 @@ export const Trial: MessageFns<Trial> = {
             const entry13 = Trial_MetricsEntry.decode(reader, reader.uint32());
             if (entry13.value !== undefined) {
               message.metrics[entry13.key] = entry13.value;
+            }
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            const entry18 = Trial_MetricStepsEntry.decode(reader, reader.uint32());
+            if (entry18.value !== undefined) {
+              message.metricSteps[entry18.key] = entry18.value;
             }
             continue;
           }
@@ -1446,6 +1735,15 @@ export const Trial: MessageFns<Trial> = {
       : undefined;
     message.epoch = object.epoch ?? 0;
     message.metrics = (globalThis.Object.entries(object.metrics ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.metricSteps = (globalThis.Object.entries(object.metricSteps ?? {}) as [string, number][]).reduce(
       (acc: { [key: string]: number }, [key, value]: [string, number]) => {
         if (value !== undefined) {
           acc[key] = globalThis.Number(value);
@@ -1591,6 +1889,73 @@ export const Trial_MetricsEntry: MessageFns<Trial_MetricsEntry> = {
   },
   fromPartial(object: DeepPartial<Trial_MetricsEntry>): Trial_MetricsEntry {
     const message = createBaseTrial_MetricsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseTrial_MetricStepsEntry(): Trial_MetricStepsEntry {
+  return { key: "", value: 0 };
+}
+
+export const Trial_MetricStepsEntry: MessageFns<Trial_MetricStepsEntry> = {
+  encode(message: Trial_MetricStepsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(17).double(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Trial_MetricStepsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrial_MetricStepsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Trial_MetricStepsEntry>): Trial_MetricStepsEntry {
+    return Trial_MetricStepsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Trial_MetricStepsEntry>): Trial_MetricStepsEntry {
+    const message = createBaseTrial_MetricStepsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? 0;
     return message;
@@ -1820,7 +2185,7 @@ export const Attempt: MessageFns<Attempt> = {
       Failure.encode(message.failure, writer.uint32(66).fork()).join();
     }
     if (message.resumedFrom !== 0) {
-      writer.uint32(72).uint32(message.resumedFrom);
+      writer.uint32(81).double(message.resumedFrom);
     }
     return writer;
   },
@@ -1902,12 +2267,12 @@ export const Attempt: MessageFns<Attempt> = {
             message.failure = Failure.decode(reader, reader.uint32());
             continue;
           }
-          case 9: {
-            if (tag !== 72) {
+          case 10: {
+            if (tag !== 81) {
               break;
             }
 
-            message.resumedFrom = reader.uint32();
+            message.resumedFrom = reader.double();
             continue;
           }
         }
@@ -1952,7 +2317,7 @@ export const Report: MessageFns<Report> = {
       writer.uint32(8).uint32(message.attempt);
     }
     if (message.epoch !== 0) {
-      writer.uint32(16).uint32(message.epoch);
+      writer.uint32(41).double(message.epoch);
     }
     if (message.atMs !== 0) {
       writer.uint32(24).int64(message.atMs);
@@ -1984,12 +2349,12 @@ export const Report: MessageFns<Report> = {
             message.attempt = reader.uint32();
             continue;
           }
-          case 2: {
-            if (tag !== 16) {
+          case 5: {
+            if (tag !== 41) {
               break;
             }
 
-            message.epoch = reader.uint32();
+            message.epoch = reader.double();
             continue;
           }
           case 3: {
@@ -2127,7 +2492,7 @@ export const Artifact: MessageFns<Artifact> = {
       writer.uint32(24).int32(artifactKindToNumber(message.kind));
     }
     if (message.epoch !== 0) {
-      writer.uint32(32).uint32(message.epoch);
+      writer.uint32(65).double(message.epoch);
     }
     if (message.size !== 0) {
       writer.uint32(40).uint64(message.size);
@@ -2178,12 +2543,12 @@ export const Artifact: MessageFns<Artifact> = {
             message.kind = artifactKindFromJSON(reader.int32());
             continue;
           }
-          case 4: {
-            if (tag !== 32) {
+          case 8: {
+            if (tag !== 65) {
               break;
             }
 
-            message.epoch = reader.uint32();
+            message.epoch = reader.double();
             continue;
           }
           case 5: {

@@ -1,0 +1,68 @@
+/** A trial's value of each metric, and the step that it comes from, as reports arrive. */
+import type { GoalName } from '../../proto/names.ts';
+
+/** A metric's value and its step. A value can be NaN or infinite. */
+export interface MetricValue {
+  readonly value: number;
+  readonly step: number;
+}
+
+export type MetricValues = ReadonlyMap<string, MetricValue>;
+
+/** How the sweep's ranking metric is taken from its steps. All other metrics are taken at their last step. */
+export interface RankingRule {
+  readonly metric: string;
+  readonly goal: GoalName;
+  /** `last`: the value of the highest step; `best`: the best value of all steps. */
+  readonly at: 'last' | 'best';
+}
+
+/**
+ * The values after one more report. A metric's value is that of its highest step; of two reports of one step, the later
+ * one's. A metric that the report lacks keeps its value. With `at: best`, the ranking metric keeps its best finite value.
+ */
+export function withReport(
+  values: MetricValues,
+  step: number,
+  metrics: Iterable<readonly [string, number]>,
+  rule?: RankingRule,
+): Map<string, MetricValue> {
+  const next = new Map(values);
+  for (const [name, value] of metrics) {
+    const before = next.get(name);
+    const best = rule?.at === 'best' && rule.metric === name;
+    if (before === undefined || (best ? isBetter(value, before.value, rule.goal) : step >= before.step)) {
+      next.set(name, { value, step });
+    }
+  }
+  return next;
+}
+
+/** Any finite value is better than one that is not. */
+function isBetter(value: number, than: number, goal: GoalName): boolean {
+  if (!Number.isFinite(value)) return false;
+  if (!Number.isFinite(than)) return true;
+  return goal === 'minimize' ? value < than : value > than;
+}
+
+/** A report as lists of reports show it. */
+export interface StepMetrics {
+  readonly epoch: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/**
+ * Merges the reports of one step into one, in order of their steps. Of two values of one metric at one step, the later
+ * wins; other properties are those of the step's last report.
+ * @param reports in the order in which they arrived
+ */
+export function mergedBySteps<R extends StepMetrics>(reports: readonly R[]): R[] {
+  if (reports.every((report, at) => at === 0 || report.epoch > (reports[at - 1]?.epoch ?? 0))) return [...reports];
+  const steps = new Map<number, R>();
+  for (const report of reports) {
+    const before = steps.get(report.epoch);
+    const metrics = before === undefined ? report.metrics : { ...before.metrics, ...report.metrics };
+    steps.set(report.epoch, { ...report, metrics });
+  }
+  return [...steps.values()].sort((a, b) => a.epoch - b.epoch);
+}
