@@ -81,6 +81,9 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
     reconstructEvery: spec.reconstructEvery,
     command: spec.command,
     weight: spec.weight,
+    ranking: { metric: spec.metric.name, goal: spec.metric.goal, at: spec.metric.at },
+    target: spec.metric.target,
+    program: spec.program,
   };
   const sweep = {
     requestId: request.requestId,

@@ -22,6 +22,8 @@
 
 import type TinyQueue from 'tinyqueue';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import type { RankingRule } from '../../lib/domain/metric-values.ts';
+import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import type { Labels } from '../../proto/limits.ts';
 import type {
@@ -83,6 +85,12 @@ export interface SweepPolicy extends Demand {
   readonly command: readonly string[];
   /** The sweep's share of the slots relative to other sweeps of its priority; positive. */
   readonly weight: number;
+  /** The metric that ranks the trials, and the step that its value is taken from. */
+  readonly ranking: RankingRule;
+  /** The sweep ends when a trial's ranking metric reaches this. Undefined: never. */
+  readonly target: number | undefined;
+  /** How agents run the user's program and read its reports; of trainer `command` only. */
+  readonly program: ProgramSpec | undefined;
 }
 
 export type MaxFailed =

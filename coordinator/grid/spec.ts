@@ -1,4 +1,5 @@
 /** A sweep after parsing: checked, and with every default filled in. */
+import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrainerName } from '../../proto/trainers.ts';
 import type { Claim } from '../analysis/claim.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
@@ -11,6 +12,8 @@ export interface SweepSpec {
   readonly trainer: TrainerName;
   /** The command line of trainer `command`, with macros (proto/command.ts); empty for the other trainers. */
   readonly command: readonly string[];
+  /** How to run the program and read its reports; trainer `command` only. */
+  readonly program: ProgramSpec | undefined;
   /** The metric that ranks the trials. */
   readonly metric: Metric;
   /** In the file's order; single values are axes of size 1. */
@@ -59,6 +62,10 @@ export interface Hypothesis {
 export interface Metric {
   readonly name: string;
   readonly goal: 'minimize' | 'maximize';
+  /** The step that a trial's value is taken from. */
+  readonly at: 'last' | 'best';
+  /** The sweep ends when one trial reaches it. Undefined: never. */
+  readonly target: number | undefined;
 }
 
 export type Order = { readonly kind: 'grid' } | { readonly kind: 'shuffled'; readonly seed: number };

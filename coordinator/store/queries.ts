@@ -1,7 +1,9 @@
 /** Reads from the store, as wire messages. Returns durable rows only. */
 
+import { group } from 'd3-array';
 import type { Database, Statement } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { mergedBySteps } from '../../lib/domain/metric-values.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
 import type { Artifact, Attempt, Event, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
@@ -126,16 +128,19 @@ export class Queries {
     ).map(attemptOf);
   }
 
+  /** Returns the reports of a trial, in order of attempt and step, with those of one step merged. */
   reports(sweepId: string, trialId: string): Report[] {
-    return this.#all<ReportRow>(
-      `select trial_id, attempt, epoch, at, metrics from reports where sweep_id = ? and trial_id = ?
-       order by attempt, seq`,
-      sweepId,
-      trialId,
-    ).map(reportOf);
+    return mergedByAttempts(
+      this.#all<ReportRow>(
+        `select trial_id, attempt, epoch, at, metrics from reports where sweep_id = ? and trial_id = ?
+         order by attempt, seq`,
+        sweepId,
+        trialId,
+      ).map(reportOf),
+    );
   }
 
-  /** Returns every report of a sweep by trial, in order of attempt and epoch. */
+  /** As `reports`, for every trial of a sweep. */
   reportsOf(sweepId: string): Map<string, Report[]> {
     const byTrial = new Map<string, Report[]>();
     const rows = this.#all<ReportRow>(
@@ -147,6 +152,7 @@ export class Queries {
       if (reports === undefined) byTrial.set(row.trial_id, [reportOf(row)]);
       else reports.push(reportOf(row));
     }
+    for (const [trialId, reports] of byTrial) byTrial.set(trialId, mergedByAttempts(reports));
     return byTrial;
   }
 
@@ -274,4 +280,9 @@ export class Queries {
   #get<Row>(sql: string, ...values: readonly Value[]): Row | undefined {
     return this.#prepared(sql).get(...values) as Row | undefined;
   }
+}
+
+/** @param reports sorted by attempt, and by arrival within each */
+function mergedByAttempts(reports: readonly Report[]): Report[] {
+  return [...group(reports, ({ attempt }) => attempt).values()].flatMap(mergedBySteps);
 }

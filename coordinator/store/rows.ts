@@ -1,6 +1,16 @@
 /** The rows of the store's tables, and their conversion to wire messages. */
+import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
-import type { Artifact, Attempt, Failure, Report, Sweep, Trial, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
+import {
+  type Artifact,
+  type Attempt,
+  type Failure,
+  MetricAt,
+  type Report,
+  type Sweep,
+  type Trial,
+  type TrialCounts,
+} from '../../proto/gen/trawl/v1/types.ts';
 import {
   type ArtifactKindName,
   type AttemptOutcomeName,
@@ -44,6 +54,7 @@ export interface StateCountRow {
 }
 
 export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[]): Sweep {
+  const policy: SweepPolicy = JSON.parse(row.policy);
   const counts: TrialCounts = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
   for (const { state, n } of stateCounts) counts[state] = n;
   return {
@@ -52,7 +63,12 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[]): S
     state: sweepState.to(row.state),
     reason: row.reason,
     trainer: row.trainer,
-    metric: { name: row.metric, goal: goal.to(row.goal) },
+    metric: {
+      name: row.metric,
+      goal: goal.to(row.goal),
+      at: policy.ranking.at === 'best' ? MetricAt.BEST : MetricAt.LAST,
+      target: policy.target,
+    },
     counts,
     configs: row.configs,
     replicates: row.replicates,
@@ -62,7 +78,8 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[]): S
     fingerprint: row.fingerprint,
     axes: JSON.parse(row.axes),
     priority: row.priority,
-    weight: (JSON.parse(row.policy) as SweepPolicy).weight,
+    weight: policy.weight,
+    warnings: [],
   };
 }
 
@@ -89,6 +106,7 @@ export interface TrialRow extends FailureColumns {
   readonly backend: string;
   readonly epoch: number;
   readonly metrics: string;
+  readonly metric_steps: string;
   readonly started_at: number;
   readonly ended_at: number;
 }
@@ -107,7 +125,8 @@ export function trialOf(row: TrialRow): Trial {
     backend: row.backend,
     failure: failureOf(row),
     epoch: row.epoch,
-    metrics: metricsOf(row.metrics),
+    metrics: parseMetrics(row.metrics),
+    metricSteps: JSON.parse(row.metric_steps),
     startedAtMs: row.started_at,
     endedAtMs: row.ended_at,
     rank: 0,
@@ -148,7 +167,7 @@ export interface ReportRow {
 }
 
 export function reportOf(row: ReportRow): Report {
-  return { attempt: row.attempt, epoch: row.epoch, atMs: row.at, metrics: metricsOf(row.metrics) };
+  return { attempt: row.attempt, epoch: row.epoch, atMs: row.at, metrics: parseMetrics(row.metrics) };
 }
 
 export interface ArtifactRow {
@@ -167,7 +186,14 @@ export function artifactOf({ attempt, name, kind, epoch, size, sha256, at: atMs 
 }
 
 /** JSON has no NaN or infinity: null stands for a value that is not a finite number. */
-function metricsOf(json: string): Record<string, number> {
+export function parseMetrics(json: string): Record<string, number> {
   const values = Object.entries(JSON.parse(json) as Record<string, number | null>);
   return Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]));
+}
+
+/** Reads a trial's columns `metrics` and `metric_steps`. */
+export function parseValues(row: { readonly metrics: string; readonly metric_steps: string }): MetricValues {
+  const steps: Record<string, number> = JSON.parse(row.metric_steps);
+  const metrics = Object.entries(parseMetrics(row.metrics));
+  return new Map(metrics.map(([name, value]) => [name, { value, step: steps[name] ?? 0 }]));
 }

@@ -29,6 +29,11 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
     ...{ trainer: 'noop', resources: { labels: {} }, weight: 1 },
     ...{ concurrency: undefined, timeoutMs: undefined, maxFailed: undefined },
     ...{ retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 }, checkpointEvery: 7, reconstructEvery: 7, command: [] },
+    ...{
+      ranking: { metric: 'm', goal: 'minimize' as const, at: 'last' as const },
+      target: undefined,
+      program: undefined,
+    },
   };
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop', policy };
   const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 };

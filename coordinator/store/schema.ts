@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 6;
+export const SCHEMA_VERSION = 7;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -11,7 +11,7 @@ create table artifacts (
   attempt integer not null,
   name text not null,
   kind text not null,
-  epoch integer not null,
+  epoch real not null,
   size integer not null,
   sha256 text not null,
   seq integer not null,
@@ -39,6 +39,28 @@ create table retries (
   primary key (sweep_id, trial_id, request_id)
 ) strict, without rowid;
 create index retry_requests on retries (request_id);
+`;
+
+/** Warnings that attempts sent about themselves, the newest per kind. */
+const NOTICES = `
+create table notices (
+  sweep_id integer not null,
+  trial_id text not null,
+  attempt integer not null,
+  kind text not null,
+  message text not null,
+  count integer not null,
+  at integer not null,
+  primary key (sweep_id, trial_id, attempt, kind)
+) strict, without rowid;
+`;
+
+/** Changes a column of steps from whole numbers to any numbers. */
+const toReal = (table: string, column: string) => `
+alter table ${table} add column step real not null default 0;
+update ${table} set step = ${column};
+alter table ${table} drop column ${column};
+alter table ${table} rename column step to ${column};
 `;
 
 /** Version 3 stored the end of the grace in Unix milliseconds. */
@@ -82,8 +104,9 @@ create table trials (
   backend text not null default '',
   failure_class text,
   failure_message text,
-  epoch integer not null default 0,
+  epoch real not null default 0,
   metrics text not null default '{}',
+  metric_steps text not null default '{}',
   started_at integer not null default 0,
   ended_at integer not null default 0,
   primary key (sweep_id, id)
@@ -102,7 +125,7 @@ create table attempts (
   outcome text,
   failure_class text,
   failure_message text,
-  resumed_from integer not null default 0,
+  resumed_from real not null default 0,
   pack text not null default '',
   primary key (sweep_id, trial_id, number)
 ) strict, without rowid;
@@ -114,7 +137,7 @@ create table reports (
   attempt integer not null,
   seq integer not null,
   at integer not null,
-  epoch integer not null,
+  epoch real not null,
   metrics text not null,
   primary key (sweep_id, trial_id, attempt, seq)
 ) strict, without rowid;
@@ -142,6 +165,7 @@ create table events (
 ${ARTIFACTS}
 ${DRAINS}
 ${RETRIES}
+${NOTICES}
 `;
 
 /** The upgrade to each version from the one before. */
@@ -165,6 +189,18 @@ update sweeps set policy =
   json_set(policy, '$.trainer', trainer, '$.resources', json('{"labels":{}}'), '$.weight', 1);
 `,
   6: RETRIES,
+  7: `
+${toReal('trials', 'epoch')}
+${toReal('reports', 'epoch')}
+${toReal('artifacts', 'epoch')}
+${toReal('attempts', 'resumed_from')}
+alter table trials add column metric_steps text not null default '{}';
+update trials set metric_steps =
+  (select json_group_object(metric.key, trials.epoch) from json_each(trials.metrics) as metric);
+update sweeps set policy =
+  json_set(policy, '$.ranking', json_object('metric', metric, 'goal', goal, 'at', 'last'));
+${NOTICES}
+`,
 };
 
 /**

@@ -1,8 +1,10 @@
 /** Writes changes as rows, one function per group of tables. Called inside a transaction only. */
 import type { Database } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import type { AttemptEnd } from '../core/model.ts';
+import { type MetricValues, type RankingRule, withReport } from '../../lib/domain/metric-values.ts';
+import type { AttemptEnd, SweepPolicy } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
+import { parseMetrics, parseValues } from './rows.ts';
 
 export interface StoredEvent {
   readonly seq: number;
@@ -33,8 +35,9 @@ type AddEvent = (sweepId: string, trialId: string, attempt: number, kind: string
 export function changeWriter(db: Database): (change: Change, at: number, written: Written) => void {
   const insertEvent = eventWriter(db);
   const artifacts = artifactWriter(db);
-  const trials = trialWriter(db);
-  const attempts = attemptWriter(db);
+  const ruleOf = rankingRules(db);
+  const trials = trialWriter(db, valuesReader(db, ruleOf));
+  const attempts = attemptWriter(db, ruleOf);
   const sweeps = sweepWriter(db);
   const writeDrain = drainWriter(db);
   return (change, at, written) => {
@@ -89,23 +92,58 @@ function eventWriter(db: Database): (event: Omit<StoredEvent, 'seq'>) => StoredE
   };
 }
 
-/** The metrics that a trial last reported at the epoch `?`, from which its next attempt resumes. */
-const METRICS_AT = `coalesce((select metrics from reports as r where r.sweep_id = trials.sweep_id
-  and r.trial_id = trials.id and r.epoch = ? order by attempt desc limit 1), '{}')`;
+/** Metric values as the columns `metrics` and `metric_steps` of a trial hold them. */
+function toColumns(values: MetricValues): [metrics: string, steps: string] {
+  const entries = [...values];
+  return [
+    JSON.stringify(Object.fromEntries(entries.map(([name, { value }]) => [name, value]))),
+    JSON.stringify(Object.fromEntries(entries.map(([name, { step }]) => [name, step]))),
+  ];
+}
 
-function trialWriter(db: Database) {
+/** Returns a function that looks up the ranking rule of a sweep, which never changes. */
+function rankingRules(db: Database): (sweepId: string) => RankingRule | undefined {
+  const select = db.prepare('select policy from sweeps where id = ?');
+  const known = new Map<string, RankingRule | undefined>();
+  return (sweepId) => {
+    if (!known.has(sweepId)) {
+      const row = select.get(sweepId) as { policy: string } | undefined;
+      known.set(sweepId, row === undefined ? undefined : (JSON.parse(row.policy) as SweepPolicy).ranking);
+    }
+    return known.get(sweepId);
+  };
+}
+
+/** Returns a function that computes a trial's metric values from its reports up to a step, for an attempt that resumes. */
+function valuesReader(db: Database, ruleOf: (sweepId: string) => RankingRule | undefined) {
+  const select = db.prepare(
+    'select epoch, metrics from reports where sweep_id = ? and trial_id = ? and epoch <= ? order by attempt, seq',
+  );
+  return (sweepId: string, trialId: string, step: number): [metrics: string, steps: string] => {
+    let values: MetricValues = new Map();
+    if (step > 0) {
+      const rows = select.all(sweepId, trialId, step) as { epoch: number; metrics: string }[];
+      for (const { epoch, metrics } of rows) {
+        values = withReport(values, epoch, Object.entries(parseMetrics(metrics)), ruleOf(sweepId));
+      }
+    }
+    return toColumns(values);
+  };
+}
+
+function trialWriter(db: Database, valuesUpTo: ReturnType<typeof valuesReader>) {
   const move = db.prepare(
     `update trials set state = ?1, failure_class = ?2, failure_message = ?3,
        ended_at = case when ?1 in ('succeeded', 'stopped', 'failed', 'cancelled') then ?4 else 0 end
      where sweep_id = ?5 and id = ?6`,
   );
   const grant = db.prepare(
-    `update trials set state = 'running', attempts = ?, agent_id = ?, backend = ?, epoch = ?, metrics = ${METRICS_AT},
-       failure_class = null, failure_message = null, started_at = ?, ended_at = 0
+    `update trials set state = 'running', attempts = ?, agent_id = ?, backend = ?, epoch = ?, metrics = ?,
+       metric_steps = ?, failure_class = null, failure_message = null, started_at = ?, ended_at = 0
      where sweep_id = ? and id = ?`,
   );
   const retry = db.prepare(
-    `update trials set state = 'pending', epoch = ?, metrics = ${METRICS_AT}, failure_class = null,
+    `update trials set state = 'pending', epoch = ?, metrics = ?, metric_steps = ?, failure_class = null,
        failure_message = null, ended_at = 0
      where sweep_id = ? and id = ?`,
   );
@@ -118,12 +156,14 @@ function trialWriter(db: Database) {
       addEvent(sweepId, trialId, 0, state, detail);
     },
     grant({ key, agentId, backend, resumedFrom }: ChangeOf<'granted'>, at: number): void {
-      grant.run(key.attempt, agentId, backend, resumedFrom, resumedFrom, at, key.sweepId, key.trialId);
+      const { sweepId, trialId, attempt } = key;
+      const [metrics, steps] = valuesUpTo(sweepId, trialId, resumedFrom);
+      grant.run(attempt, agentId, backend, resumedFrom, metrics, steps, at, sweepId, trialId);
     },
     retry(change: ChangeOf<'retried'>, at: number, addEvent: AddEvent): void {
       const { sweepId, trialId, requestId, attempts, resumesFrom } = change;
       insertRetry.run(sweepId, trialId, requestId, attempts, at);
-      retry.run(resumesFrom, resumesFrom, sweepId, trialId);
+      retry.run(resumesFrom, ...valuesUpTo(sweepId, trialId, resumesFrom), sweepId, trialId);
       addEvent(sweepId, trialId, 0, 'retried', describeRetry(change));
     },
   };
@@ -134,7 +174,7 @@ function describeRetry({ failure, resumesFrom }: ChangeOf<'retried'>): string {
   return resumesFrom === 0 ? before : `${before}; resumes after epoch ${resumesFrom}`;
 }
 
-function attemptWriter(db: Database) {
+function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | undefined) {
   const grant = db.prepare(
     `insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, pack, backend, granted_at,
        resumed_from)
@@ -147,7 +187,10 @@ function attemptWriter(db: Database) {
   const insertReport = db.prepare(
     'insert into reports (sweep_id, trial_id, attempt, seq, at, epoch, metrics) values (?, ?, ?, ?, ?, ?, ?)',
   );
-  const setProgress = db.prepare('update trials set epoch = ?, metrics = ? where sweep_id = ? and id = ?');
+  const selectProgress = db.prepare('select metrics, metric_steps from trials where sweep_id = ? and id = ?');
+  const setProgress = db.prepare(
+    'update trials set epoch = max(epoch, ?), metrics = ?, metric_steps = ? where sweep_id = ? and id = ?',
+  );
   const insertLog = db.prepare(
     'insert into logs (sweep_id, trial_id, attempt, seq, at, text) values (?, ?, ?, ?, ?, ?)',
   );
@@ -167,9 +210,10 @@ function attemptWriter(db: Database) {
     },
     report({ key, seq, at, epoch, metrics }: ChangeOf<'report'>, addEvent: AddEvent): void {
       const { sweepId, trialId, attempt } = key;
-      const json = JSON.stringify(metrics);
-      insertReport.run(sweepId, trialId, attempt, seq, at, epoch, json);
-      setProgress.run(epoch, json, sweepId, trialId);
+      insertReport.run(sweepId, trialId, attempt, seq, at, epoch, JSON.stringify(metrics));
+      const row = selectProgress.get(sweepId, trialId) as { metrics: string; metric_steps: string };
+      const values = withReport(parseValues(row), epoch, Object.entries(metrics), ruleOf(sweepId));
+      setProgress.run(epoch, ...toColumns(values), sweepId, trialId);
       addEvent(sweepId, trialId, attempt, 'reported', `epoch ${epoch}`);
     },
     log({ key, seq, at, text }: ChangeOf<'log'>): void {

@@ -14,7 +14,13 @@ import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './parse.ts'
 export function sweepFingerprint(spec: SweepSpec): string {
   const content: Json = {
     trainer: spec.trainer,
-    metric: { ...spec.metric },
+    // Later keys are absent where they have their default, so that files of before keep their fingerprint.
+    metric: {
+      name: spec.metric.name,
+      goal: spec.metric.goal,
+      ...(spec.metric.at === 'best' ? { at: spec.metric.at } : {}),
+      ...(spec.metric.target === undefined ? {} : { target: spec.metric.target }),
+    },
     axes: Object.fromEntries(spec.axes.map(({ name, definition }) => [name, definition])),
     zip: spec.zip.map((names) => [...names].sort().join(' ')).sort(),
     exclude: spec.exclude.map(({ conditions }) => conditionsData(conditions)),

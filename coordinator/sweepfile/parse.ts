@@ -1,8 +1,10 @@
 /** Parses the text of a sweep file into a checked sweep. */
+
 import { basename } from 'node:path';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
 import { parseSize } from '../../lib/text/size.ts';
+import { type ProgramSpec, WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
@@ -52,6 +54,7 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
     description: file.description ?? '',
     trainer: file.trainer,
     command: commandOf(file, root, findings),
+    program: programOf(file),
     metric: metricOf(file, trainer, root, findings),
     axes,
     zip: zipOf(file, context),
@@ -72,6 +75,22 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
   };
 }
 
+/** What agents need to know about the user's program besides its command. */
+function programOf(file: SweepFile): ProgramSpec | undefined {
+  if (file.trainer !== 'command') return undefined;
+  return {
+    env: {},
+    report: [],
+    classify: [],
+    wandb: WandbMode.OFF,
+    code: undefined,
+    floatParameters: [],
+    metric: file.metric?.name ?? '',
+    firstReportMs: 0,
+    seedParameter: '',
+  };
+}
+
 /** Returns the file's name without folder and extension. */
 function nameOf(fileName: string): string {
   const name = basename(fileName)
@@ -88,7 +107,12 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
   }
   const problem = metricProblem(file.trainer, trainer, name);
   if (problem !== undefined) findings.atValue(['metric', 'name'], problem);
-  return { name, goal: file.metric?.goal ?? usualGoal(name) };
+  return {
+    name,
+    goal: file.metric?.goal ?? usualGoal(name),
+    at: file.metric?.at ?? 'last',
+    target: file.metric?.target,
+  };
 }
 
 function seedsOf(file: SweepFile, findings: Findings): readonly number[] {

@@ -189,6 +189,11 @@ export const sweepFileSchema = z.strictObject(
             .enum(['minimize', 'maximize'])
             .optional()
             .describe('whether lower or higher values are better; default: maximize for psnr, minimize otherwise'),
+          at: z
+            .enum(['last', 'best'])
+            .optional()
+            .describe("whether a trial's value is its last or its best over the steps; default: last"),
+          target: finite.optional().describe('the sweep ends when one trial reaches this value'),
         },
         { error: 'expected a mapping, such as {name: test_loss, goal: minimize}' },
       )

@@ -115,7 +115,7 @@ export class AttemptService {
 
   #grant(key: AttemptKey, policy: SweepPolicy, checkpoint: Checkpoint | undefined): Grant {
     const { runtime, files, log } = this.#options;
-    const { checkpointEvery, reconstructEvery, command } = policy;
+    const { checkpointEvery, reconstructEvery, command, program } = policy;
     const whole =
       checkpoint !== undefined && files.has({ ...key, attempt: checkpoint.attempt }, checkpoint.name)
         ? checkpoint
@@ -131,6 +131,7 @@ export class AttemptService {
       checkpointEvery,
       reconstructEvery,
       command: [...command],
+      program,
       resume: whole && { ...whole, kind: artifactKind.to(whole.kind), atMs: 0 },
     };
   }

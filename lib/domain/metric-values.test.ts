@@ -49,7 +49,7 @@ describe('a metric has the value', () => {
 
 describe('reports of one step', () => {
   test('are merged into one, and steps come in order', () => {
-    const reports = [
+    const reports: { epoch: number; metrics: Record<string, number>; attempt: number }[] = [
       { epoch: 1, metrics: { a: 1 }, attempt: 1 },
       { epoch: 2, metrics: { a: 2 }, attempt: 1 },
       { epoch: 1, metrics: { a: 3, b: 4 }, attempt: 1 },

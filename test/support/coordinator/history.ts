@@ -328,4 +328,7 @@ export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
   checkpointEvery: fc.constant(1),
   reconstructEvery: fc.constant(4),
   command: fc.constant([]),
+  ranking: fc.constant({ metric: 'test_loss', goal: 'minimize', at: 'last' } as const),
+  target: fc.constant(undefined),
+  program: fc.constant(undefined),
 });

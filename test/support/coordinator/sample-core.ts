@@ -18,6 +18,9 @@ export const PLAIN_POLICY: SweepPolicy = {
   checkpointEvery: 1,
   reconstructEvery: 4,
   command: [],
+  ranking: { metric: 'test_loss', goal: 'minimize', at: 'last' },
+  target: undefined,
+  program: undefined,
 };
 
 export function emptyCore(): Core {

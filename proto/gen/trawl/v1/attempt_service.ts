@@ -409,8 +409,6 @@ export interface EpochReport_MetricsEntry {
 
 export interface LogChunk {
   text: string;
-  /** Characters of the attempt's log before this text, those that were not kept included. */
-  offset: number;
 }
 
 /** Something about the attempt that the sweep's warnings show. A later notice of a kind replaces the earlier. */
@@ -2581,16 +2579,13 @@ export const EpochReport_MetricsEntry: MessageFns<EpochReport_MetricsEntry> = {
 };
 
 function createBaseLogChunk(): LogChunk {
-  return { text: "", offset: 0 };
+  return { text: "" };
 }
 
 export const LogChunk: MessageFns<LogChunk> = {
   encode(message: LogChunk, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.text !== "") {
       writer.uint32(10).string(message.text);
-    }
-    if (message.offset !== 0) {
-      writer.uint32(16).uint64(message.offset);
     }
     return writer;
   },
@@ -2616,14 +2611,6 @@ export const LogChunk: MessageFns<LogChunk> = {
             message.text = reader.string();
             continue;
           }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.offset = longToNumber(reader.uint64());
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2642,7 +2629,6 @@ export const LogChunk: MessageFns<LogChunk> = {
   fromPartial(object: DeepPartial<LogChunk>): LogChunk {
     const message = createBaseLogChunk();
     message.text = object.text ?? "";
-    message.offset = object.offset ?? 0;
     return message;
   },
 };
