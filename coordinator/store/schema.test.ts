@@ -11,13 +11,15 @@ import { insertSweep } from './submit.ts';
 
 /** Takes a store back to what version 1 wrote. */
 const TO_VERSION_1 = `
+drop table notices;
+alter table trials drop column metric_steps;
 drop table retries;
 drop table drains;
 drop table artifacts;
 alter table attempts drop column resumed_from;
 alter table attempts drop column pack;
 alter table sweeps drop column priority;
-update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstructEvery', '$.command', '$.trainer', '$.resources', '$.weight');
+update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstructEvery', '$.command', '$.trainer', '$.resources', '$.weight', '$.ranking');
 pragma user_version = 1;
 `;
 
@@ -61,6 +63,8 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
 
 /** Takes a store back to what version 3 wrote. */
 const TO_VERSION_3 = `
+drop table notices;
+alter table trials drop column metric_steps;
 drop table retries;
 alter table sweeps drop column priority;
 alter table attempts drop column pack;

@@ -61,7 +61,8 @@ hypotheses:
     description: 'of them',
     trainer: 'autoencoder',
     command: [],
-    metric: { name: 'psnr', goal: 'maximize' },
+    metric: { name: 'psnr', goal: 'maximize', at: 'last', target: undefined },
+    program: undefined,
     zip: [['lambda_l1', 'weight_decay']],
     exclude: [
       {
