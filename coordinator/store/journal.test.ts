@@ -180,3 +180,58 @@ test('a store written by a newer trawl is rejected', () => {
   newer.close();
   expect(() => openStore(dir)).toThrow(/schema 99/);
 });
+
+test('reports of one step are merged; a metric keeps the value of its last step, and the step', async () => {
+  const { db, journal } = filled();
+  const reported = (seq: number, epoch: number, metrics: Record<string, number>): Change => {
+    return { kind: 'report', key, seq, at: 5, epoch, metrics };
+  };
+  await journal.commit([
+    granted,
+    reported(1, 0, { train: 4 }),
+    reported(2, 0.5, { train: 3, val: 9 }),
+    reported(3, 0.5, { val: 8, constructor: 1 }),
+    reported(4, 1, { train: 2 }),
+    reported(5, 0, { late: 7 }),
+  ]);
+  const queries = new Queries(db);
+  expect(queries.trial('1', 't0')).toMatchObject({
+    epoch: 1,
+    metrics: { train: 2, val: 8, constructor: 1, late: 7 },
+    metricSteps: { train: 1, val: 0.5, constructor: 0.5, late: 0 },
+  });
+  expect(queries.reports('1', 't0').map(({ epoch, metrics }) => [epoch, metrics])).toEqual([
+    [0, { train: 4, late: 7 }],
+    [0.5, { train: 3, val: 8, constructor: 1 }],
+    [1, { train: 2 }],
+  ]);
+  // An attempt that resumes after step 0.5 starts from the values up to there.
+  const failure = { class: 'lost', message: '' } as const;
+  await journal.commit([
+    { kind: 'ended', key, end: { outcome: 'failed', failure } },
+    { ...granted, key: { ...key, attempt: 2 }, resumedFrom: 0.5 },
+  ]);
+  expect(queries.trial('1', 't0')).toMatchObject({
+    epoch: 0.5,
+    metrics: { train: 3, val: 8, late: 7 },
+    metricSteps: { train: 0.5, val: 0.5, late: 0 },
+  });
+});
+
+test('with metric.at: best, the ranking metric keeps its best value and its step', async () => {
+  const db = openStore(dir);
+  const ranking = { metric: 'loss', goal: 'minimize', at: 'best' } as const;
+  insertSweep(db, { ...SWEEP, policy: { ...SWEEP.policy, ranking } }, [trial(0)], 1);
+  const journal = new Journal(
+    db,
+    () => 7,
+    () => {},
+  );
+  const changes = [3, 1, 2].map((loss, at): Change => {
+    return { kind: 'report', key, seq: at + 1, at: 5, epoch: at + 1, metrics: { loss, other: loss } };
+  });
+  await journal.commit([granted, ...changes]);
+  const found = new Queries(db).trial('1', 't0');
+  expect(found).toMatchObject({ epoch: 3, metrics: { loss: 1, other: 2 }, metricSteps: { loss: 2, other: 3 } });
+  expect(new Queries(db).sweep('1').metric).toMatchObject({ at: 'METRIC_AT_BEST' });
+});
