@@ -70,6 +70,7 @@ async function staticChecksPass(root) {
   const checks = [
     ['lint', tool('biome', 'check', '--colors=off', '.')],
     ['wire', tool('buf', 'lint')],
+    ['unused code', tool('knip', '--no-progress')],
     ['generated code', async () => checkGeneratedCode(root)],
     ['types and build', async () => (buildProblem(root) === null ? undefined : build(root))],
   ];

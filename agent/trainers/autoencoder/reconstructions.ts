@@ -90,7 +90,7 @@ const SCALE = 3;
  * @param rows each row has the bytes of the same number of 28x28 greyscale images, one image after the other
  * @returns an 8-bit greyscale PNG
  */
-export function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
+function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
   const columns = (rows[0]?.length ?? 0) / SIDE ** 2;
   const width = SCALE * (GAP + columns * (SIDE + GAP));
   const height = SCALE * (GAP + rows.length * (SIDE + GAP));

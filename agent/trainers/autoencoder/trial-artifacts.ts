@@ -80,11 +80,7 @@ function layerNames(layers: readonly Layer[]): readonly string[] {
  * `{name, activation}` from the input to the output.
  * @param flat all parameters in the layout's order
  */
-export function writeModel(
-  { seed, parameters }: TrialIdentity,
-  layers: readonly Layer[],
-  flat: Float32Array,
-): Uint8Array {
+function writeModel({ seed, parameters }: TrialIdentity, layers: readonly Layer[], flat: Float32Array): Uint8Array {
   const names = layerNames(layers);
   const tensors: [string, SafeTensor][] = [];
   let at = 0;
