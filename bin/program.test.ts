@@ -13,13 +13,13 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 
 const verbs = buildProgram().commands.map((command) => command.name());
 
-test('every verb is there', () => {
+test('the program has every verb', () => {
   const expected =
-    'plan up coordinator agent certs submit top ls show explain trials best wait pause resume stop kill retry priority drain undrain backup restore prune logs events agents artifacts doctor export report compare schema completion data';
+    'plan convert up coordinator agent certs submit top ls show explain trials best wait pause resume stop kill retry priority drain undrain backup restore prune logs events agents artifacts doctor export report compare schema completion data';
   expect([...verbs].sort()).toEqual(expected.split(' ').sort());
 });
 
-test.each(verbs)('%s --help has examples and exit codes, on stdout, and is no error', async (verb) => {
+test.each(verbs)('%s --help prints examples and exit codes to stdout and succeeds', async (verb) => {
   const { stdout, stderr, exitCode } = await runTrawl(verb, '--help');
   expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
   expect(stdout).toContain(`Usage: trawl ${verb}`);
@@ -78,7 +78,7 @@ exclude: [{a: 3, b: 2}]
 seeds: [0, 1]
 `;
 
-test('plan counts axes, trials and what is excluded, with no server', async () => {
+test('plan counts axes, trials and excluded points without a server', async () => {
   const file = join(dir, 'sweep.yaml');
   await writeFile(file, SWEEP);
   const json = await runTrawl('plan', file, '-o', 'json');
@@ -96,7 +96,7 @@ test('plan counts axes, trials and what is excluded, with no server', async () =
   expect(table.stdout).toMatch(/^ +1 +a=3, b=2$/m);
 });
 
-test('a broken sweep file is refused by plan and by submit alike, before any server is asked', async () => {
+test('plan and submit reject an invalid sweep file before they connect to a server', async () => {
   const file = join(dir, 'broken.yaml');
   await writeFile(file, SWEEP.replace('seeds', 'sedes'));
   for (const verb of ['plan', 'submit']) {

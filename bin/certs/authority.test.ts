@@ -20,7 +20,7 @@ function certificate(folder: string): X509Certificate {
   return new X509Certificate(readFileSync(join(dir, folder, 'cert.pem')));
 }
 
-test('init makes an authority, and a server certificate with the names that it is reached by', async () => {
+test('init creates an authority, and a server certificate with the given host names', async () => {
   const { stdout, exitCode } = await certs('init', '--host', 'head.lan,10.0.0.5', '--host', 'fe80::1');
   expect({ stdout, exitCode }).toEqual({ stdout: `${join(dir, 'server')}\n`, exitCode: 0 });
   const server = certificate('server');
@@ -33,7 +33,7 @@ test('init makes an authority, and a server certificate with the names that it i
   expect(server.checkHost('other.lan')).toBeUndefined();
 });
 
-test('an identity says who it is and where to go, and the servers know it by the hash of its token', async () => {
+test('an identity has a name and server addresses, and the servers store the hash of its token', async () => {
   await certs('init', '--host', 'head.lan');
   expect((await certs('agent', 'gpu-1', '--days', '30')).exitCode).toBe(0);
   expect((await certs('user', 'ann', '--role', 'operator')).exitCode).toBe(0);
@@ -53,7 +53,7 @@ test('an identity says who it is and where to go, and the servers know it by the
   expect(() => readIdentity(join(dir, 'user-ann'), ['agent'])).toThrow(/operator ann: expected one of role agent/);
 });
 
-test('keys and tokens are for their owner only, and no half-written file is left', async () => {
+test('keys and tokens are private to their owner, and no partial file remains', async () => {
   await certs('init');
   await certs('agent', 'a');
   for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
@@ -63,7 +63,7 @@ test('keys and tokens are for their owner only, and no half-written file is left
   }
 });
 
-test('nothing is overwritten unless it is forced', async () => {
+test('existing files are overwritten only with force', async () => {
   await certs('init');
   await certs('agent', 'a');
   const files = ['ca/key.pem', 'server/key.pem', 'agent-a/key.pem', 'agent-a/token'];
@@ -77,7 +77,7 @@ test('nothing is overwritten unless it is forced', async () => {
   expect(readIdentities(join(dir, 'server'))).toHaveLength(1);
 });
 
-test('a withdrawn identity is known no more', async () => {
+test('a revoked identity is no longer accepted', async () => {
   await certs('init');
   await certs('agent', 'a');
   await certs('agent', 'b');
@@ -99,19 +99,19 @@ test.each(['../../x', 'a/b', 'a"} }', 'a.b', 'a\u001b[2J', 'x'.repeat(65), ''])(
   expect(readdirSync(dir).sort()).toEqual(['ca', 'server']);
 });
 
-test.each(['a b', '-x', 'http://x', 'a"b', '*'])('%j cannot be a host', async (host) => {
+test.each(['a b', '-x', 'http://x', 'a"b', '*'])('host %j is rejected', async (host) => {
   expect(await certs('init', `--host=${host}`)).toMatchObject({ exitCode: 2 });
   expect(existsSync(dir)).toBe(false);
 });
 
-test('without an authority nothing is signed, and a user must have a role', async () => {
+test('without an authority no identity is created, and a user needs a role', async () => {
   expect(await certs('agent', 'a')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('certs init') });
   await certs('init');
   expect((await certs('user', 'ann')).exitCode).toBe(2);
   expect((await certs('user', 'ann', '--role', 'agent')).exitCode).toBe(2);
 });
 
-test('a NATS cluster has a folder and a key for each server, which let each other in and nobody else', async () => {
+test('each NATS server of a cluster has its own folder and key, and accepts only the other servers', async () => {
   const made = await certs(
     ...['init', '--host', 'head', '--nats', 'head,10.0.0.6', '--nats', 'fe80::1'],
     ...['--agent', 'gpu-1,gpu-2', '--operator', 'ann', '--viewer', 'wall'],
@@ -145,7 +145,7 @@ test('a NATS cluster has a folder and a key for each server, which let each othe
   expect(read('nats-head', 'nats-accounts.conf')).not.toContain('CN=later,OU=agent');
 });
 
-test('no host is called as agents are', async () => {
+test('the host name reserved for agents is rejected', async () => {
   for (const flag of ['--host', '--nats']) {
     expect(await certs('init', flag, 'trawl-agent')).toMatchObject({ exitCode: 2 });
   }

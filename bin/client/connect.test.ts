@@ -47,7 +47,7 @@ test.each([
   expect(error).toMatchObject({ exitCode, message: expect.stringContaining('because of x') });
 });
 
-test('an internal error of the server is none of the user’s: it names the server', async () => {
+test('an internal error of the server names the server', async () => {
   const { address } = await serve({
     listSweeps: (_call, callback) => callback({ code: status.INTERNAL, details: 'oops' }),
   });
@@ -56,7 +56,7 @@ test('an internal error of the server is none of the user’s: it names the serv
   expect(error).toMatchObject({ message: `the coordinator at ${address} failed: oops` });
 });
 
-test('nobody there: unreachable, with the address and what to do', async () => {
+test('without a coordinator the error has the address, the cause and what to do', async () => {
   const gone = await serveCanned({});
   gone.stop();
   const error = await list({ server: gone.address }).catch((caught: unknown) => caught);
@@ -64,7 +64,7 @@ test('nobody there: unreachable, with the address and what to do', async () => {
   expect(error).toMatchObject({ message: expect.stringMatching(new RegExp(`${gone.address}.*trawl coordinator`)) });
 });
 
-test('a server that never answers is given up at the deadline', async () => {
+test('a call to a server that never answers fails at the deadline', async () => {
   const { address } = await serve({ listSweeps: () => {} });
   const call = withConnection({ server: address }, (connection) =>
     unary(connection, connection.client.listSweeps, {}, 200),
@@ -72,7 +72,7 @@ test('a server that never answers is given up at the deadline', async () => {
   await expect(call).rejects.toThrow(UnreachableError);
 });
 
-test('TRAWL_SERVER names the coordinator, --server goes before it', async () => {
+test('--server overrides TRAWL_SERVER', async () => {
   const named = await serve({ listSweeps: (_call, callback) => callback(null, { sweeps: [sampleSweep()] }) });
   const other = await serve({ listSweeps: (_call, callback) => callback(null, { sweeps: [] }) });
   vi.stubEnv('TRAWL_SERVER', named.address);
@@ -80,7 +80,7 @@ test('TRAWL_SERVER names the coordinator, --server goes before it', async () => 
   expect((await list({ server: other.address })).sweeps).toHaveLength(0);
 });
 
-test('a web proxy in the environment is not used for a coordinator', async () => {
+test('a web proxy in the environment is ignored', async () => {
   const { address } = await serve({ listSweeps: (_call, callback) => callback(null, { sweeps: [] }) });
   vi.stubEnv('http_proxy', 'http://127.0.0.1:1');
   vi.stubEnv('grpc_proxy', 'http://127.0.0.1:1');
@@ -94,18 +94,18 @@ test.each(['localhost', 'host:0', 'host:65536', ':7070', 'a b:1', 'http://x:1', 
   },
 );
 
-test('addresses may be names, IPv4 and bracketed IPv6', () => {
+test('an address is a host name, IPv4 or IPv6 in brackets', () => {
   expect(parseAddress('gpu-1.lan:7070', '')).toEqual({ host: 'gpu-1.lan', port: 7070 });
   expect(parseAddress('[::1]:1', '')).toEqual({ host: '[::1]', port: 1 });
 });
 
-test('a folder is read through the coordinator at work on it', async () => {
+test('--dir connects to the coordinator that uses the folder', async () => {
   const { address } = await serve({ listSweeps: (_call, callback) => callback(null, { sweeps: [sampleSweep()] }) });
   await writeFile(join(dir, 'coordinator.json'), JSON.stringify({ address, pid: process.pid }));
   expect((await list({ dir })).sweeps).toHaveLength(1);
 });
 
-test('a folder whose coordinator is gone is read by itself, even if another one has its port by now', async () => {
+test('--dir reads the folder itself if its coordinator is gone, even if another one uses the port', async () => {
   const stranger = await serve({ listSweeps: (_call, callback) => callback(null, { sweeps: [sampleSweep()] }) });
   await writeFile(join(dir, STORE_FILE), '');
   const noSuchPid = 2 ** 22 + 1;
@@ -127,14 +127,14 @@ test.each(['', '{', '{"address": 7}', '{"address": "127.0.0.1:1", "pid": -4}'])(
   },
 );
 
-test('--server and --dir together are refused, and so is a folder that is not there', async () => {
+test('--server with --dir is rejected, and so is a missing folder', async () => {
   await expect(connect({ server: 'a:1', dir })).rejects.toThrow(BadInputError);
   await expect(connect({ dir: join(dir, 'none') })).rejects.toThrow(/folder .*none does not exist/);
 });
 
 const finished = sampleSweep({ state: SweepState.FINISHED });
 
-test('watching goes on with a new snapshot after the coordinator was away', async () => {
+test('a watch continues with a new snapshot after an outage', async () => {
   const first = await serve({ watch: (call) => void call.write(snapshot()) });
   const kinds: (string | undefined)[] = [];
   const onAway = vi.fn();
@@ -161,7 +161,7 @@ test('watching goes on with a new snapshot after the coordinator was away', asyn
   expect(onBack).toHaveBeenCalledTimes(1);
 });
 
-test('a sweep whose trials were retried after its end is watched on, over a break too', async () => {
+test('a watch continues when trials are retried after the end of the sweep, also across an outage', async () => {
   const kinds: (string | undefined)[] = [];
   let calls = 0;
   const server = await serve({
@@ -182,7 +182,7 @@ test('a sweep whose trials were retried after its end is watched on, over a brea
   expect(kinds).toEqual(['snapshot', 'delta', 'delta']);
 });
 
-test('watching is given up when the coordinator stays away longer than the patience', async () => {
+test('a watch fails when an outage exceeds the patience', async () => {
   const server = await serve({ watch: (call) => void call.write(snapshot()) });
   await withConnection({ server: server.address }, async (connection) => {
     const updates = watchSweep(connection, '7', { patienceMs: 400 });
@@ -192,7 +192,7 @@ test('watching is given up when the coordinator stays away longer than the patie
   });
 });
 
-test('a coordinator that was never there is not waited for', async () => {
+test('a watch fails at once if the first connection fails', async () => {
   const gone = await serveCanned({});
   gone.stop();
   await withConnection({ server: gone.address }, async (connection) => {

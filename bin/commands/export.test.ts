@@ -58,7 +58,7 @@ async function exported(overrides: Partial<SweepServiceServer>, ...args: string[
   return runTrawl('export', ...args, '--server', server.address);
 }
 
-test('--curves writes a row a trial and epoch, with metrics that only some epochs have', async () => {
+test('--curves writes one row per trial and epoch, including metrics of some epochs only', async () => {
   const { stdout, stderr } = await exported({}, '--curves');
   expect(stderr).toBe('');
   expect(stdout.split('\r\n')).toEqual([
@@ -95,7 +95,7 @@ test('parquet has the columns and the rows of csv', async () => {
   }
 });
 
-test('tensorboard writes a folder with a run a trial, once', async () => {
+test('tensorboard writes one run per trial, and rejects an existing folder', async () => {
   const out = join(dir, 'runs');
   const first = await exported({}, '-f', 'tensorboard', '--out', out);
   expect(first).toMatchObject({ stdout: '', exitCode: 0, stderr: expect.stringContaining('2 runs written to') });
@@ -104,7 +104,7 @@ test('tensorboard writes a folder with a run a trial, once', async () => {
   expect(again).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('is not empty') });
 });
 
-test('a coordinator that goes away leaves what was there, and ends with its own exit code', async () => {
+test('an outage during an export keeps the old file and exits with 3', async () => {
   const out = join(dir, 'epochs');
   await writeFile(out, 'before');
   const gone: Partial<SweepServiceServer> = {
@@ -121,7 +121,7 @@ test('a coordinator that goes away leaves what was there, and ends with its own 
   expect(await readdir(dir)).toEqual(['epochs']);
 });
 
-test('a trial without a model is told so, and why', async () => {
+test('the error for a trial without a model has the reason', async () => {
   const out = join(dir, 'model');
   const { stderr, exitCode } = await exported({}, '--model', 'a1', '--out', out);
   expect(exitCode).toBe(2);

@@ -70,7 +70,7 @@ test('ls prints a table without colour or control characters, ids with -q, and a
   ]);
 });
 
-test('trials --filter prints what matches, and refuses a name that no trial has', async () => {
+test('trials --filter prints matching trials, and rejects a name that no trial has', async () => {
   const failed = await trawl({}, 'trials', '--filter', 'failure=crash or test_loss<0.05', '-q');
   expect(failed.stdout).toBe(`${bad.id}\n`);
   const limited = await trawl({}, 'trials', '--filter', 'not latent_dim>15', '--limit', '1', '-q');
@@ -83,7 +83,7 @@ test('trials --filter prints what matches, and refuses a name that no trial has'
   expect(broken.stderr).toContain('expected a value after ">"');
 });
 
-test('trials asks for the metric, goal, states and limit that were named', async () => {
+test('trials requests the given metric, goal, states and limit', async () => {
   let asked: ListTrialsRequest | undefined;
   const { exitCode } = await trawl(
     {
@@ -104,7 +104,7 @@ test('trials asks for the metric, goal, states and limit that were named', async
   });
 });
 
-test('trials prints the trial objects, with null for what is not a number', async () => {
+test('trials -o json prints null for metrics that are not finite', async () => {
   const { stdout } = await trawl({}, 'trials', '-o', 'json');
   expect(JSON.parse(stdout)).toEqual([
     {
@@ -130,7 +130,7 @@ test('trials prints the trial objects, with null for what is not a number', asyn
   ]);
 });
 
-test('trials shows parameters that all share once, and those that differ as columns', async () => {
+test('trials prints shared parameters once and varying ones as columns', async () => {
   const lines = (await trawl({}, 'trials')).stdout.split('\n');
   expect(lines[0]).toBe('all: dataset=mnist depth=3 epochs=2 latent_dim=15');
   expect(lines[1]).toMatch(/^rank {2}trial +state +failure +noise_std +test_loss +epoch +psnr /);
@@ -138,7 +138,7 @@ test('trials shows parameters that all share once, and those that differ as colu
   expect(lines[3]).toMatch(/^ {3}- {2}a100000000000000 {2}failed +crash: said "no", then␊fell +0\.5 /);
 });
 
-test('best --trials leaves out trials without a value', async () => {
+test('best --trials omits trials without a value', async () => {
   expect(JSON.parse((await trawl({}, 'best', '--trials', '-o', 'json')).stdout)).toHaveLength(1);
 });
 
@@ -160,7 +160,7 @@ const withConfigs: Partial<SweepServiceServer> = {
   },
 };
 
-test('best is of configs, by the mean over their replicates, and shows those that failed', async () => {
+test('best ranks configs by the mean over their replicates and counts failed replicates', async () => {
   const lines = (await trawl(withConfigs, 'best')).stdout.split('\n');
   expect(lines[1]).toMatch(/^rank {2}config {2}latent_dim +test_loss {2}n {2}replicates +trials$/);
   expect(lines[2]).toMatch(/^ {3}1 {2}c00 +15 +0\.20000 ± 0\.14 {2}2 {2}2 succeeded, 1 failed {2}a0 a1 a2$/);
@@ -168,7 +168,7 @@ test('best is of configs, by the mean over their replicates, and shows those tha
   expect(lines[4]).toBe('');
 });
 
-test('trials --configs lists those without a value too, ids with -q and means with -o json', async () => {
+test('trials --configs includes configs without a value, prints ids with -q and means with -o json', async () => {
   expect((await trawl(withConfigs, 'trials', '--configs', '-q')).stdout).toBe('c00\nc10\nc30\n');
   const json = JSON.parse((await trawl(withConfigs, 'trials', '--configs', '-o', 'json')).stdout);
   expect(json[0]).toMatchObject({
@@ -178,7 +178,7 @@ test('trials --configs lists those without a value too, ids with -q and means wi
   expect(json[2]).toMatchObject({ config: 'c30', rank: null, counts: { failed: 1 }, metrics: {} });
 });
 
-test('export writes RFC 4180 to a file that is whole or not there', async () => {
+test('export writes RFC 4180 to a file atomically', async () => {
   const out = join(dir, 'trials.csv');
   const { stdout, exitCode } = await trawl({}, 'export', '--out', out);
   expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 0 });
@@ -198,7 +198,7 @@ test('export -f json writes the objects of trials -o json', async () => {
   expect(JSON.parse(exported)).toEqual(JSON.parse((await trawl({}, 'trials', '-o', 'json')).stdout));
 });
 
-test('wait ends with 1 when trials failed and with 0 when none did', async () => {
+test('wait exits with 1 if trials failed, and otherwise with 0', async () => {
   const failed = await trawl({}, 'wait');
   expect(failed.exitCode).toBe(1);
   expect(failed.stdout).toContain('finished: 1 succeeded, 1 failed in 9.0s');
@@ -216,7 +216,7 @@ test('wait ends with 1 when trials failed and with 0 when none did', async () =>
   expect(succeeded.exitCode).toBe(0);
 });
 
-test('wait --timeout ends with 3 and says how far the sweep is', async () => {
+test('wait --timeout exits with 3 and prints the progress', async () => {
   const running = sampleSweep();
   const { exitCode, stderr } = await trawl(
     {
@@ -231,7 +231,7 @@ test('wait --timeout ends with 3 and says how far the sweep is', async () => {
   expect(stderr).toContain('timed out after 0.2s; sweep 7 continues (0 of 8 trials ended)');
 });
 
-test.each(['pause', 'resume', 'stop', 'kill'])('%s asks for its action with the reason', async (verb) => {
+test.each(['pause', 'resume', 'stop', 'kill'])('%s sends its action with the reason', async (verb) => {
   let asked: ControlSweepRequest | undefined;
   const reason = verb === 'resume' ? [] : ['--reason', 'why not'];
   const { stdout, exitCode } = await trawl(
@@ -253,7 +253,7 @@ test.each(['pause', 'resume', 'stop', 'kill'])('%s asks for its action with the 
   });
 });
 
-test('submit tries again with the same request id when the coordinator goes away before it answers', async () => {
+test('submit retries with the same request id when the coordinator stops before it answers', async () => {
   const file = join(dir, 'sweep.yaml');
   const text = 'name: x\ntrainer: noop\nparameters: {a: {values: [1, 2]}}\n';
   await writeFile(file, text);
@@ -274,7 +274,7 @@ test('submit tries again with the same request id when the coordinator goes away
   expect(new Set(asked.map((request) => request.requestId)).size).toBe(1);
 });
 
-test('show falls back to a trial where no sweep has the name', async () => {
+test('show falls back to a trial if no sweep matches', async () => {
   const { stdout, exitCode } = await trawl(
     {
       getSweep: (_call, callback) => callback({ code: status.NOT_FOUND, details: 'no such sweep' }),
@@ -306,7 +306,7 @@ test('show falls back to a trial where no sweep has the name', async () => {
   expect(stdout).toMatch(/^ +1 +1 +0\.25000$/m);
 });
 
-test('a followed log goes on where it was after the coordinator came back', async () => {
+test('a followed log resumes after an outage without repeating text', async () => {
   let calls = 0;
   const { stdout, stderr, exitCode } = await trawl(
     {

@@ -26,12 +26,12 @@ test('differences are from the first config, with the interval of Welch’s t-te
   });
 });
 
-test('with one result on a side there is no difference to speak of', () => {
+test('a config with one result has no difference', () => {
   const [loss] = compare([...replicates(0, [1, 2]), ...replicates(2, [3])]).metrics;
   expect(loss?.differences).toEqual([undefined, undefined]);
 });
 
-test('what a failed replicate reported is no result', () => {
+test('metrics of a failed replicate are not results', () => {
   const [good = trialAt(0), bad = trialAt(0)] = replicates(0, [1, 99]);
   const failed = { ...bad, state: TrialState.FAILED };
   const [loss] = compare([good, failed, ...replicates(2, [3, 4])]).metrics;
@@ -39,7 +39,7 @@ test('what a failed replicate reported is no result', () => {
   expect(loss?.differences[1]).toBeUndefined();
 });
 
-test('parameters that differ are told from those that are shared', () => {
+test('varying and shared parameters are separated', () => {
   const { shared, parameters } = compare([...replicates(0, [1]), ...replicates(2, [2])]);
   expect(parameters).toEqual([{ name: 'latent_dim', values: [15, 30] }]);
   expect(shared).toMatchObject({ dataset: 'mnist', noise_std: 0 });
@@ -55,22 +55,22 @@ const configs = [
 ];
 const chosen = (...selectors: string[]) => chooseConfigs(configs, selectors).map(({ id }) => id);
 
-test('configs are named by the start of their id, or of one of their trials, and come in that order', () => {
+test('configs are selected by prefixes of their ids or of their trials’ ids, in that order', () => {
   expect(chosen('cc', 'aa1')).toEqual(['cc3', 'aa1']);
   expect(chosen('u', 't2', 't1')).toEqual(['ab2', 'aa1']);
 });
 
-test('without names they are the three best that have a value', () => {
+test('by default, the three best configs with a value are compared', () => {
   expect(chosen()).toEqual(['aa1', 'ab2', 'cc3']);
 });
 
-test('what fits none, or several, is refused by name', () => {
+test('unknown and ambiguous prefixes are rejected', () => {
   expect(() => chosen('x', 'aa')).toThrow('no config or trial "x"');
   expect(() => chosen('', 'aa')).toThrow('no config or trial ""');
   expect(() => chosen('a', 'cc')).toThrow('"a" is ambiguous: it matches 2 configs: aa1, ab2');
 });
 
-test('two different ones are needed', () => {
+test('two different configs are required', () => {
   expect(() => chosen('aa')).toThrow('two different configs');
   expect(() => chosen('t1', 't2')).toThrow('two different configs');
   expect(() => chooseConfigs([config('ee5', 0)], [])).toThrow('fewer than two configs have a value');

@@ -13,7 +13,7 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 
 const one = (text: string) => (folder: string) => writeFile(join(folder, 'one'), text);
 
-test('a file is replaced when all is written, and left as it was when not', async () => {
+test('a file is replaced only after a complete write', async () => {
   const path = join(dir, 'f');
   await writeWholeFile(path, (temporary) => writeFile(temporary, 'first'));
   const away = new UnreachableError('the coordinator went away');
@@ -30,7 +30,7 @@ test('a file is replaced when all is written, and left as it was when not', asyn
   await expect(inFile).rejects.toThrow(/--out: could not write .*f\/f: ENOTDIR/);
 });
 
-test('a folder is made where none is, with the folders above it, and where an empty one is', async () => {
+test('a folder is created with its parents, or replaces an empty folder', async () => {
   await writeWholeFolder(join(dir, 'a', 'b'), one('new'));
   await mkdir(join(dir, 'empty'));
   await writeWholeFolder(`${join(dir, 'empty')}/`, one('new'));
@@ -38,7 +38,7 @@ test('a folder is made where none is, with the folders above it, and where an em
   expect((await readdir(dir)).sort()).toEqual(['a', 'empty']);
 });
 
-test('a folder that holds something is refused and left as it was', async () => {
+test('a folder with other files is rejected and unchanged', async () => {
   await one('mine')(dir);
   const refused = writeWholeFolder(dir, one('new'));
   await expect(refused).rejects.toThrow(BadInputError);
@@ -48,7 +48,7 @@ test('a folder that holds something is refused and left as it was', async () => 
   expect(await readdir(dir)).toEqual(['one']);
 });
 
-test('nothing is left of a folder that could not be finished', async () => {
+test('a failed write leaves no folder behind', async () => {
   const away = new UnreachableError('the coordinator went away');
   const cut = writeWholeFolder(join(dir, 'runs'), async (folder) => {
     await one('half')(folder);
@@ -58,7 +58,7 @@ test('nothing is left of a folder that could not be finished', async () => {
   expect(await readdir(dir)).toEqual([]);
 });
 
-test('an earlier export is replaced, and stays when the new one fails', async () => {
+test('an earlier export is replaced, and kept if the new one fails', async () => {
   const path = join(dir, 'model');
   const isEarlier = async (_: string, names: readonly string[]) => names.every((name) => name === 'one');
   await writeWholeFolder(path, one('first'), isEarlier);

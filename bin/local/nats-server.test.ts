@@ -49,7 +49,7 @@ async function until(condition: () => boolean, limitMs = 5_000): Promise<void> {
   }
 }
 
-test('a started server has JetStream and keeps its streams when it is started again on the same port', async () => {
+test('a server has JetStream and keeps its streams across a restart on the same port', async () => {
   const first = await start();
   expect(first.port).toBeGreaterThan(0);
   expect(first.url).toBe(`nats://127.0.0.1:${first.port}`);
@@ -101,7 +101,7 @@ onLinux(
   },
 );
 
-test('a port that is taken is refused with the server log', async () => {
+test('a port in use is reported with the server log', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as { port: number };
@@ -111,7 +111,7 @@ test('a port that is taken is refused with the server log', async () => {
   other.close();
 });
 
-test('a folder that a live server uses is refused', async () => {
+test('a folder used by a live server is rejected', async () => {
   const server = await start();
   await expect(startNatsServer({ storeDir: folder })).rejects.toThrow(`process ${server.pid}`);
   expect(readFileSync(join(folder, 'nats-server.pid'), 'utf8').trim()).toBe(`${server.pid}`);

@@ -29,7 +29,7 @@ const grid = (text = '') =>
     NOW,
   );
 
-test('says the question, the design, what was found, and how to run it again', () => {
+test('a report has the question, the design, the results and how to reproduce them', () => {
   const document = grid();
   expect(sectionIds(document)).toEqual(['question', 'design', 'ranking', 'curves', 'effects', 'parallel', 'reproduce']);
   expect(document.title).toBe('grid');
@@ -44,7 +44,7 @@ test('says the question, the design, what was found, and how to run it again', (
   expect(code).toEqual(['trawl plan sweep.yaml\ntrawl up sweep.yaml --dir runs\ntrawl report --dir runs', GRID]);
 });
 
-test('what a reader wants first: the best result, the verdicts, what matters, how many trials', () => {
+test('the highlights are the best result, the verdicts, the main effect and the number of trials', () => {
   const { highlights } = grid('hypotheses:\n  - { name: H1, claim: "loss[width=16] > loss[width=64]" }\n');
   expect(highlights).toEqual([
     { label: 'best loss', value: '1.1350 ± 0.010', detail: 'width=64 noise=0' },
@@ -74,7 +74,7 @@ test('configs are ranked by the mean over their replicates, with their spread', 
   ]);
 });
 
-test('a goal to maximize turns the ranking around', () => {
+test('a goal to maximize reverses the ranking', () => {
   const data = reportData(GRID.replace('minimize', 'maximize'), ({ parameters, seed }) =>
     falling(Number(parameters.width), seed),
   );
@@ -82,7 +82,7 @@ test('a goal to maximize turns the ranking around', () => {
   expect(table && rowsOf(table)[0]?.width).toBe('16');
 });
 
-test('a ranking longer than a report lists is cut, and says where the rest is', () => {
+test('a long ranking is truncated, and a note explains how to get the rest', () => {
   const text = `trainer: noop\nparameters:\n  x: { min: 1, max: ${MAX_RANKED_CONFIGS + 10}, step: 1 }\n`;
   const data = reportData(text, ({ index }) => ({ curves: { test_loss: [index] } }));
   const ranking = sectionOf(documentOf(data, NOW), 'ranking');
@@ -90,7 +90,7 @@ test('a ranking longer than a report lists is cut, and says where the rest is', 
   expect(notesOf(ranking)[0]).toMatch(/^Only the first 50 of 60 configs .*"trawl export 1 -f csv"/);
 });
 
-test('curves: the objective, and what the hypotheses speak of; the caption says what the band is', () => {
+test('curves cover the objective and the metrics of the hypotheses, and the caption explains the band', () => {
   const figures = figuresOf(
     sectionOf(grid('hypotheses:\n  - { name: H1, claim: psnr rises over epochs }\n'), 'curves'),
   );
@@ -119,7 +119,7 @@ test('importance: the exact analysis of variance, and the means at each value', 
   expect(levels && rowsOf(levels)[0]).toEqual({ parameter: 'width', value: '16', loss: '1.5100 ± 0.0089', n: '6' });
 });
 
-test('what two parameters do together only is an interaction, with its share and p', () => {
+test('the joint effect of two parameters is an interaction, with its share and p', () => {
   // Wider is better without noise, and worse with it, by as much; seeds differ by 0.1.
   const data = reportData(GRID, ({ parameters: { width, noise }, seed }) => ({
     curves: { loss: [((width === 16) === (noise === 0) ? 2 : 1) + 0.1 * seed] },
@@ -136,7 +136,7 @@ test('what two parameters do together only is an interaction, with its share and
   ]);
 });
 
-test('nothing has come in yet: the design and how to run it are there, and that there is no result', () => {
+test('without results the report still has the design and how to reproduce it', () => {
   const hypotheses = 'hypotheses:\n  - { name: H1, claim: "loss[width=16] > loss[width=64]" }\n';
   const document = documentOf(
     reportData(GRID + hypotheses, () => ({ state: 'pending' })),
@@ -160,7 +160,7 @@ test('one config: nothing varies, so nothing is compared', () => {
   expect(figuresOf(sectionOf(document, 'curves'))[0]?.legend).toEqual(['']);
 });
 
-test('one epoch makes no curve, and one seed no spread', () => {
+test('one epoch has no curve, and one seed no deviation', () => {
   const text = 'trainer: noop\nparameters: { x: { values: [1, 2] } }\n';
   const document = documentOf(
     reportData(text, ({ index }) => ({ curves: { test_loss: [index + 1] } })),
@@ -171,7 +171,7 @@ test('one epoch makes no curve, and one seed no spread', () => {
   expect(table && rowsOf(table).map((row) => row.test_loss)).toEqual(['1.0000', '2.0000']);
 });
 
-test('failures are told by class, with their last words; what succeeded in the end is counted', () => {
+test('failures are listed by class with their messages, and trials that succeeded after a retry are counted', () => {
   const data = reportData(GRID, ({ parameters, seed }) => {
     if (parameters.width === 16 && seed === 1)
       return { state: 'failed', attempts: 3, failure: { class: 'oom', message: 'no memory left' } };
@@ -197,7 +197,7 @@ test('failures are told by class, with their last words; what succeeded in the e
   expect(ranking && rowsOf(ranking).at(-1)).toMatchObject({ width: '16', n: '2', failed: '1' });
 });
 
-test('more failures than a report lists are cut, and says where the rest is', () => {
+test('a long list of failures is truncated, and a note explains how to get the rest', () => {
   const text = 'trainer: noop\nparameters: { x: { min: 1, max: 70, step: 1 } }\n';
   const failure = { class: 'crash', message: 'x'.repeat(1000) } as const;
   const failures = sectionOf(
@@ -213,7 +213,7 @@ test('more failures than a report lists are cut, and says where the rest is', ()
   expect(notesOf(failures)[0]).toContain('"trawl trials 1 --state failed"');
 });
 
-test('what exclude and when did to the grid is in the design', () => {
+test('the design lists the effect of exclude and when', () => {
   const rules = 'exclude: [{ width: 64, noise: 0.5 }]\nwhen: [{ if: { width: 64 }, set: { epochs: 7 } }]\n';
   const data = reportData(GRID + rules, ({ parameters, seed }) => falling(Number(parameters.width), seed));
   const design = sectionOf(documentOf(data, NOW), 'design');
