@@ -11,7 +11,6 @@ import { curvePoints, reportedMetrics } from '../export/curve-rows.ts';
 import { type Choice, chooseExport, type Flags, FORMATS } from '../export/formats.ts';
 import { writeLayersModel } from '../export/model/layers-model.ts';
 import { storedModel } from '../export/model/stored-model.ts';
-import { writeParquet } from '../export/parquet.ts';
 import type { Table } from '../export/table.ts';
 import { curveColumns, trialColumns } from '../export/table.ts';
 import { writeRuns } from '../export/tensorboard/write-runs.ts';
@@ -34,8 +33,10 @@ async function writeText(text: AsyncIterable<string>, out: string | undefined): 
 }
 
 async function writeTable<Row extends object>(table: Table<Row>, choice: Chosen<'text' | 'parquet'>): Promise<void> {
-  if (choice.what === 'parquet') await writeWholeFile(choice.out, (path) => writeParquet(path, table));
-  else await writeText(choice.format === 'csv' ? csvText(table) : jsonText(table.rows), choice.out);
+  if (choice.what === 'parquet') {
+    const { writeParquet } = await import('../export/parquet.ts');
+    await writeWholeFile(choice.out, (path) => writeParquet(path, table));
+  } else await writeText(choice.format === 'csv' ? csvText(table) : jsonText(table.rows), choice.out);
 }
 
 async function exportTable(
