@@ -42,7 +42,7 @@ export interface Figure {
   readonly table: Table | undefined;
 }
 
-export interface Picture {
+export interface ReportImage {
   readonly title: string;
   readonly caption: string;
   readonly alt: string;
@@ -57,7 +57,7 @@ export type Block =
   | { readonly kind: 'table'; readonly table: Table }
   | { readonly kind: 'heading'; readonly text: string; readonly badge?: Badge }
   | { readonly kind: 'figure'; readonly figure: Figure }
-  | { readonly kind: 'pictures'; readonly pictures: readonly Picture[] }
+  | { readonly kind: 'pictures'; readonly pictures: readonly ReportImage[] }
   | { readonly kind: 'code'; readonly text: string; readonly language: string };
 
 export interface Section {

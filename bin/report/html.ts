@@ -1,7 +1,7 @@
 /** Writes a report as one self-contained HTML file with styles, charts and images. */
 import { visibleLines } from '../../lib/text/visible-text.ts';
 import { type Attributes, element, escapeMarkup } from './charts/svg.ts';
-import type { Badge, Block, Document, Figure, Highlight, Panel, Picture, Section, Table } from './document.ts';
+import type { Badge, Block, Document, Figure, Highlight, Panel, ReportImage, Section, Table } from './document.ts';
 import { PAGE_STYLE } from './page-style.ts';
 
 const safe = (text: string): string => escapeMarkup(visibleLines(text));
@@ -132,8 +132,8 @@ function swatch(series: number): string {
   return element('svg', { width: 28, height: 10, 'aria-hidden': 'true' }, stroke);
 }
 
-function pictureHtml({ title, caption, alt, png }: Picture): string {
+function pictureHtml({ title, caption, alt, png }: ReportImage): string {
   const source = `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
-  const told = `<figcaption><strong>${safe(title)}</strong> ${safe(caption)}</figcaption>`;
-  return `<figure>${told}<img src="${source}" alt="${safe(alt)}"></figure>`;
+  const captionHtml = `<figcaption><strong>${safe(title)}</strong> ${safe(caption)}</figcaption>`;
+  return `<figure>${captionHtml}<img src="${source}" alt="${safe(alt)}"></figure>`;
 }

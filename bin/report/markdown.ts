@@ -1,7 +1,7 @@
 /** Writes a report as GitHub-flavoured Markdown. */
 import { visibleLines, visibleText } from '../../lib/text/visible-text.ts';
-import { sheetOf } from './charts/svg.ts';
-import type { Badge, Block, Document, Figure, Highlight, Picture, Table } from './document.ts';
+import { figureSvg } from './charts/svg.ts';
+import type { Badge, Block, Document, Figure, Highlight, ReportImage, Table } from './document.ts';
 
 export interface MarkdownReport {
   readonly text: string;
@@ -71,14 +71,14 @@ function figureText(figure: Figure, keep: Keep | undefined): string[] {
   return [
     `### ${inline(title)}`,
     paragraph(caption),
-    ...(keep === undefined ? [] : [`![${inline(alt)}](${keep('svg', sheetOf(figure))})`]),
+    ...(keep === undefined ? [] : [`![${inline(alt)}](${keep('svg', figureSvg(figure))})`]),
     ...(table === undefined ? [] : tableText(table)),
   ];
 }
 
-function pictureText({ title, caption, alt, png }: Picture, keep: Keep | undefined): string[] {
-  const told = `**${inline(title)}**: ${inline(caption)}`;
-  return keep === undefined ? [`- ${told}`] : [told, `![${inline(alt)}](${keep('png', png)})`];
+function pictureText({ title, caption, alt, png }: ReportImage, keep: Keep | undefined): string[] {
+  const captionText = `**${inline(title)}**: ${inline(caption)}`;
+  return keep === undefined ? [`- ${captionText}`] : [captionText, `![${inline(alt)}](${keep('png', png)})`];
 }
 
 function tableText({ caption, columns, rows }: Table): string[] {

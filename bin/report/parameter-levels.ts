@@ -66,7 +66,7 @@ export function independentParameters(
 ): string[] {
   const kept: string[] = [];
   for (const name of names) {
-    const told = kept.some((other) => {
+    const isDetermined = kept.some((other) => {
       const seen = new Map<ParameterValue | undefined, ParameterValue | undefined>();
       const determined = parameters.every((of) => {
         if (!seen.has(of[other])) seen.set(of[other], of[name]);
@@ -74,7 +74,7 @@ export function independentParameters(
       });
       return determined && (!own.has(name) || seen.size < parameters.length);
     });
-    if (!told) kept.push(name);
+    if (!isDetermined) kept.push(name);
   }
   return kept;
 }

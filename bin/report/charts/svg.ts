@@ -84,7 +84,7 @@ const LEGEND_ROW = 18;
 /** Of one character of a label, more or less. */
 const CHARACTER = 6.3;
 
-export function sheetOf({ title, legend, panels }: Figure): string {
+export function figureSvg({ title, legend, panels }: Figure): string {
   const columns = Math.min(COLUMNS, panels.length);
   const cellWidth = Math.max(...panels.map(({ drawing }) => drawing.width)) + GAP;
   const above = panels.some(({ title: name }) => name !== '') ? TITLE : 0;

@@ -2,7 +2,7 @@ import { formatMetric } from '../../../lib/text/numbers.ts';
 import { shortId } from '../../../lib/text/short-id.ts';
 import { type Chosen, chooseReconstructions } from '../choose-reconstructions.ts';
 import type { ReportData } from '../data.ts';
-import type { Picture, Section } from '../document.ts';
+import type { ReportImage, Section } from '../document.ts';
 import { MAX_PICTURE_BYTES } from '../limits.ts';
 import { goalOf, objectiveOf, type Space, settingText } from '../trial-results.ts';
 
@@ -10,7 +10,7 @@ import { goalOf, objectiveOf, type Space, settingText } from '../trial-results.t
 export function reconstructionsSection(data: ReportData, space: Space): Section | undefined {
   const metric = objectiveOf(data);
   const chosen = chosenReconstructions(data, space);
-  const shown = chosen.flatMap(({ label, config, trial }): Picture[] => {
+  const shown = chosen.flatMap(({ label, config, trial }): ReportImage[] => {
     const reconstruction = data.reconstructions.get(trial.id);
     if (reconstruction === undefined) return [];
     const setting = settingText(space.parameters.get(config) ?? {}, space.varying);

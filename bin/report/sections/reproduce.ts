@@ -72,13 +72,13 @@ function machinesTable({ trials, agents }: ReportData): Block | undefined {
       grouped(count),
     ]);
   // Of agents that are gone, only the name and the backend are known.
-  const told = columns.map((_, i) => rows.some((row) => row[i] !== '-'));
+  const hasValue = columns.map((_, i) => rows.some((row) => row[i] !== '-'));
   return {
     kind: 'table',
     table: {
       caption: 'Agents and backends of the latest attempts',
-      columns: columns.filter((_, i) => told[i]),
-      rows: rows.map((row) => row.filter((_, i) => told[i])),
+      columns: columns.filter((_, i) => hasValue[i]),
+      rows: rows.map((row) => row.filter((_, i) => hasValue[i])),
     },
   };
 }
