@@ -1,9 +1,10 @@
 /** Collects the data of a report from a coordinator. */
-import type { Agent, Artifact } from '../../proto/gen/trawl/v1/types.ts';
+
+import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../../proto/names.ts';
+import { listAgents } from '../client/agents.ts';
 import { listArtifacts, readArtifact } from '../client/artifacts.ts';
 import type { Connection } from '../client/connect.ts';
-import { unary } from '../client/rpc.ts';
 import { getSweep, listConfigs, listCurves, listTrials } from '../client/sweeps.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
 import type { Reconstruction, ReportData } from './data.ts';
@@ -32,10 +33,6 @@ export async function gather(connection: Connection, selector: string, hypothese
 
 async function hypothesesOf(file: string): Promise<Asked> {
   return { file, hypotheses: (await loadSweepFile(file)).spec.hypotheses };
-}
-
-async function listAgents(connection: Connection): Promise<Agent[]> {
-  return (await unary(connection, connection.client.listAgents, {})).agents;
 }
 
 async function readReconstructions(connection: Connection, data: ReportData): Promise<Map<string, Reconstruction>> {
