@@ -42,21 +42,21 @@ export interface PutHeader {
 export interface PutResponse {
   message:
     | //
-    /** Bytes that are here already: the next chunk begins there. */
+    /** The number of bytes already stored. The next chunk begins there. */
     { $case: "offset"; offset: number }
     | //
     /** The whole file is durable. */
     { $case: "stored"; stored: boolean }
     | //
-    /** Nothing of this attempt is taken. */
+    /** The attempt's files are rejected. */
     { $case: "refusal"; refusal: Refusal }
     | undefined;
 }
 
 export interface ListRequest {
-  /** Empty: whichever sweep holds the trial (the newest). */
+  /** Empty: the newest sweep that has the trial. */
   sweep: string;
-  /** The id or an unambiguous prefix of it; empty: every trial of the sweep. */
+  /** The id of a trial or an unambiguous prefix. Empty: every trial of the sweep. */
   trial: string;
 }
 
@@ -73,7 +73,7 @@ export interface TrialArtifacts {
 export interface ReadRequest {
   sweep: string;
   trial: string;
-  /** 0: the newest attempt that has a file of that name. */
+  /** 0: the newest attempt that has a file with this name. */
   attempt: number;
   name: string;
   offset: number;
@@ -82,7 +82,7 @@ export interface ReadRequest {
 export interface ReadResponse {
   message:
     | //
-    /** First, once. */
+    /** The first message. */
     { $case: "artifact"; artifact: Artifact }
     | { $case: "chunk"; chunk: Buffer }
     | undefined;
@@ -733,12 +733,12 @@ export const ReadResponse: MessageFns<ReadResponse> = {
   },
 };
 
-/** Files that attempts leave behind. */
+/** Uploads and downloads the files of attempts. */
 export type ArtifactServiceService = typeof ArtifactServiceService;
 export const ArtifactServiceService = {
   /**
-   * Brings one file: a header up, the offset to go on from down, chunks up, and the answer once it is whole and durable.
-   * The file counts when a record of the attempt names it, and not before.
+   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the answer
+   * once the whole file is durable. The file is listed only after a record of the attempt has named it.
    */
   put: {
     path: "/trawl.v1.ArtifactService/Put" as const,
@@ -749,7 +749,7 @@ export const ArtifactServiceService = {
     responseSerialize: (value: PutResponse): Buffer => Buffer.from(PutResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PutResponse => PutResponse.decode(value),
   },
-  /** Without checkpoints, in order of attempt and name. */
+  /** Lists artifacts without checkpoints, in order of attempt and name. */
   list: {
     path: "/trawl.v1.ArtifactService/List" as const,
     requestStream: false as const,
@@ -759,7 +759,7 @@ export const ArtifactServiceService = {
     responseSerialize: (value: ListResponse): Buffer => Buffer.from(ListResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListResponse => ListResponse.decode(value),
   },
-  /** The bytes from an offset on. */
+  /** Streams the bytes of a file from an offset. */
   read: {
     path: "/trawl.v1.ArtifactService/Read" as const,
     requestStream: false as const,
@@ -773,25 +773,25 @@ export const ArtifactServiceService = {
 
 export interface ArtifactServiceServer extends UntypedServiceImplementation {
   /**
-   * Brings one file: a header up, the offset to go on from down, chunks up, and the answer once it is whole and durable.
-   * The file counts when a record of the attempt names it, and not before.
+   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the answer
+   * once the whole file is durable. The file is listed only after a record of the attempt has named it.
    */
   put: handleBidiStreamingCall<PutRequest, PutResponse>;
-  /** Without checkpoints, in order of attempt and name. */
+  /** Lists artifacts without checkpoints, in order of attempt and name. */
   list: handleUnaryCall<ListRequest, ListResponse>;
-  /** The bytes from an offset on. */
+  /** Streams the bytes of a file from an offset. */
   read: handleServerStreamingCall<ReadRequest, ReadResponse>;
 }
 
 export interface ArtifactServiceClient extends Client {
   /**
-   * Brings one file: a header up, the offset to go on from down, chunks up, and the answer once it is whole and durable.
-   * The file counts when a record of the attempt names it, and not before.
+   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the answer
+   * once the whole file is durable. The file is listed only after a record of the attempt has named it.
    */
   put(): ClientDuplexStream<PutRequest, PutResponse>;
   put(options: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;
   put(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;
-  /** Without checkpoints, in order of attempt and name. */
+  /** Lists artifacts without checkpoints, in order of attempt and name. */
   list(request: ListRequest, callback: (error: ServiceError | null, response: ListResponse) => void): ClientUnaryCall;
   list(
     request: ListRequest,
@@ -804,7 +804,7 @@ export interface ArtifactServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListResponse) => void,
   ): ClientUnaryCall;
-  /** The bytes from an offset on. */
+  /** Streams the bytes of a file from an offset. */
   read(request: ReadRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadResponse>;
   read(request: ReadRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<ReadResponse>;
 }

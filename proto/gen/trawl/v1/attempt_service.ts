@@ -99,21 +99,21 @@ export function wandbModeToNumber(object: WandbMode): number {
 
 export const RefusalCode = {
   UNSPECIFIED: "REFUSAL_CODE_UNSPECIFIED",
-  /** UNKNOWN - No such sweep or trial here. */
+  /** UNKNOWN - The sweep or the trial does not exist. */
   UNKNOWN: "REFUSAL_CODE_UNKNOWN",
   /** LEASED - Another agent holds the lease. */
   LEASED: "REFUSAL_CODE_LEASED",
-  /** SUPERSEDED - The attempt's number is not the one that is offered or running. */
+  /** SUPERSEDED - The attempt is not the one that is offered or running. */
   SUPERSEDED: "REFUSAL_CODE_SUPERSEDED",
   PAUSED: "REFUSAL_CODE_PAUSED",
   ENDED: "REFUSAL_CODE_ENDED",
-  /** NO_SESSION - The agent has not said hello in this incarnation. */
+  /** NO_SESSION - The agent has not sent a hello in this incarnation. */
   NO_SESSION: "REFUSAL_CODE_NO_SESSION",
-  /** DRAINED - The agent is drained: the offer is for another. */
+  /** DRAINED - The agent is drained. The offer remains valid for other agents. */
   DRAINED: "REFUSAL_CODE_DRAINED",
-  /** UNFIT - The slot lacks what the trial asks for: the offer is for another. */
+  /** UNFIT - The slot lacks resources that the trial requires. The offer remains valid for other slots. */
   UNFIT: "REFUSAL_CODE_UNFIT",
-  /** OUTRANKED - Something more urgent waits for the slot: the offer is for later. */
+  /** OUTRANKED - A trial with precedence is pending for the slot. The offer remains valid for later. */
   OUTRANKED: "REFUSAL_CODE_OUTRANKED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -201,21 +201,21 @@ export function refusalCodeToNumber(object: RefusalCode): number {
   }
 }
 
-/** One attempt, everywhere. The number is the fencing token. */
+/** Identifies an attempt. The attempt number is the fencing token. */
 export interface AttemptKey {
   sweepId: string;
   trialId: string;
   attempt: number;
 }
 
-/** An invitation on NATS to run a trial; no right to. */
+/** An invitation on NATS to run a trial. The right to run it is a lease, see Open. */
 export interface Offer {
   key: AttemptKey | undefined;
 }
 
 export interface OpenRequest {
   agentId: string;
-  /** New with each start of the agent's process. */
+  /** Differs for each start of the agent's process. */
   incarnation: string;
   claims: Claim[];
 }
@@ -223,12 +223,12 @@ export interface OpenRequest {
 export interface Claim {
   key: AttemptKey | undefined;
   slot: number;
-  /** Trials that this slot can train as a pack, as its worker measured; 0: as many as the hello says. */
+  /** Trials that this slot can train as a pack, measured by its worker. 0: the value of the hello. */
   pack: number;
 }
 
 export interface OpenResponse {
-  /** One for each claim, in order. */
+  /** One per claim, in the same order. */
   decisions: Decision[];
 }
 
@@ -238,10 +238,7 @@ export interface Decision {
     | { $case: "grant"; grant: Grant }
     | { $case: "refusal"; refusal: Refusal }
     | undefined;
-  /**
-   * Trials that are leased with it to the claim's slot, to be trained as one pack: each has a lease and records of its
-   * own.
-   */
+  /** Further trials leased to the same slot, to be trained as one pack. Each has its own lease and records. */
   mates: Mate[];
 }
 
@@ -250,14 +247,14 @@ export interface Mate {
   grant: Grant | undefined;
 }
 
-/** The lease, and what to run under it. */
+/** A lease, and the trial to run. */
 export interface Grant {
   trainer: string;
   parameters: { [key: string]: ParameterValue };
   seed: number;
-  /** The sweep file's `command`, of trainer command only. */
+  /** The `command` of the sweep file. Only for the trainer command. */
   command: string[];
-  /** Epochs from one to the next; 0: none are made. */
+  /** Number of epochs from one checkpoint to the next. 0: no checkpoints. */
   checkpointEvery: number;
   reconstructEvery: number;
   /** The checkpoint that the attempt resumes from. */
@@ -355,15 +352,15 @@ export interface Hello {
   slots: number;
   backend: string;
   gpus: string[];
-  /** Trials that one slot can train as a pack; 0 or 1: it trains them one by one. */
+  /** Trials that one slot can train as a pack. 0 or 1: one trial at a time. */
   pack: number;
-  /** HOST:PORT at which Prometheus finds the agent; empty: nowhere. */
+  /** HOST:PORT of the agent's metrics for Prometheus. Empty: none. */
   metrics: string;
-  /** What its operator calls it by (proto/limits.ts). */
+  /** Labels that its operator gave it. Limits are in proto/limits.ts. */
   labels: { [key: string]: string };
-  /** Each of its slots, in order. */
+  /** One per slot, in order. */
   slotFacts: SlotFacts[];
-  /** What it can train with. */
+  /** Names of the trainers that it supports. */
   trainers: string[];
 }
 
@@ -372,15 +369,15 @@ export interface Hello_LabelsEntry {
   value: string;
 }
 
-/** What a slot has of its machine. */
+/** The resources of a slot. */
 export interface SlotFacts {
-  /** GPUs that its worker sees. */
+  /** GPUs that its worker can use. */
   gpus: number;
-  /** Memory that it may count on, on each of them. */
+  /** Memory available to the slot on each GPU. */
   vramBytes: number;
 }
 
-/** Something an attempt has to tell; sequence numbers start at 1 and have no gaps. */
+/** A message of an attempt. Sequence numbers start at 1 and have no gaps. */
 export interface Record {
   key: AttemptKey | undefined;
   seq: number;
@@ -390,7 +387,7 @@ export interface Record {
     | { $case: "log"; log: LogChunk }
     | { $case: "ended"; ended: Ended }
     | //
-    /** Taken only once the file is with the coordinator (see artifact_service.proto). */
+    /** Accepted only after the file was uploaded (ArtifactService.Put). */
     { $case: "artifact"; artifact: Artifact }
     | { $case: "notice"; notice: Notice }
     | undefined;
@@ -434,33 +431,36 @@ export interface ReportResponse {
 }
 
 export interface Welcome {
-  /** Names this coordinator's subjects and stream on NATS. */
+  /** The name of this coordinator in NATS subjects and streams. */
   cluster: string;
   heartbeatMs: number;
-  /** Set while the agent is to take nothing new. */
+  /** Set while the agent is drained. */
   drain:
     | Drain
     | undefined;
-  /** From which pool's queue each of its slots pulls its offers, in order. */
+  /** The pool from whose stream each slot pulls offers, in order of the slots. */
   pools: string[];
 }
 
-/** Take nothing new; what still runs after the grace is handed back. Again: the new grace counts. */
+/**
+ * Orders the agent to start no new trials, and to hand back attempts that still run after the grace. A repeated Drain
+ * replaces the grace.
+ */
 export interface Drain {
   graceMs: number;
 }
 
-/** Take work again. */
+/** Ends a drain. */
 export interface Undrain {
 }
 
-/** Every record of the attempt up to seq is durable. */
+/** Acknowledges that every record of the attempt up to seq is durable. */
 export interface Ack {
   key: AttemptKey | undefined;
   seq: number;
 }
 
-/** Nothing of this attempt is taken any more: stop it and forget its records. */
+/** The attempt's records are rejected: the agent stops the attempt and discards its records. */
 export interface RecordRefused {
   key: AttemptKey | undefined;
   code: RefusalCode;
@@ -471,16 +471,16 @@ export interface Command {
   kind: { $case: "drain"; drain: Drain } | { $case: "undrain"; undrain: Undrain } | undefined;
 }
 
-/** Every few seconds on NATS: the agent is alive, and runs these. */
+/** Sent every few seconds on NATS. Renews the leases of the agent. */
 export interface Heartbeat {
   agentId: string;
   incarnation: string;
   held: AttemptKey[];
-  /** It takes nothing new: it is to end. */
+  /** The agent starts no new trials, and exits when its attempts have ended. */
   leaving: boolean;
-  /** Of each GPU, at most some seconds old; none where nothing tells them. */
+  /** One per GPU, at most a few seconds old. Empty if the driver reports none. */
   gpuFigures: GpuFigures[];
-  /** What it claims and has had no answer for: the lease may be granted, and the answer lost on its way. */
+  /** Claims without an answer: a lease may have been granted although its answer was lost. */
   claimed: AttemptKey[];
 }
 
@@ -3427,10 +3427,10 @@ export const Heartbeat: MessageFns<Heartbeat> = {
   },
 };
 
-/** What an agent and its coordinator say to each other, over gRPC and NATS. */
+/** The protocol between agents and the coordinator, over gRPC and NATS. */
 export type AttemptServiceService = typeof AttemptServiceService;
 export const AttemptServiceService = {
-  /** Asks for the right to run offered trials. Answered once the leases are durable. */
+  /** Requests leases for offered trials. Answered once the leases are durable. */
   open: {
     path: "/trawl.v1.AttemptService/Open" as const,
     requestStream: false as const,
@@ -3440,7 +3440,7 @@ export const AttemptServiceService = {
     responseSerialize: (value: OpenResponse): Buffer => Buffer.from(OpenResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): OpenResponse => OpenResponse.decode(value),
   },
-  /** One stream an agent: a hello, then records up; acknowledgements and commands down. */
+  /** One stream per agent. The agent sends a hello, then records; the coordinator sends acknowledgements and commands. */
   report: {
     path: "/trawl.v1.AttemptService/Report" as const,
     requestStream: true as const,
@@ -3453,14 +3453,14 @@ export const AttemptServiceService = {
 } as const;
 
 export interface AttemptServiceServer extends UntypedServiceImplementation {
-  /** Asks for the right to run offered trials. Answered once the leases are durable. */
+  /** Requests leases for offered trials. Answered once the leases are durable. */
   open: handleUnaryCall<OpenRequest, OpenResponse>;
-  /** One stream an agent: a hello, then records up; acknowledgements and commands down. */
+  /** One stream per agent. The agent sends a hello, then records; the coordinator sends acknowledgements and commands. */
   report: handleBidiStreamingCall<ReportRequest, ReportResponse>;
 }
 
 export interface AttemptServiceClient extends Client {
-  /** Asks for the right to run offered trials. Answered once the leases are durable. */
+  /** Requests leases for offered trials. Answered once the leases are durable. */
   open(request: OpenRequest, callback: (error: ServiceError | null, response: OpenResponse) => void): ClientUnaryCall;
   open(
     request: OpenRequest,
@@ -3473,7 +3473,7 @@ export interface AttemptServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: OpenResponse) => void,
   ): ClientUnaryCall;
-  /** One stream an agent: a hello, then records up; acknowledgements and commands down. */
+  /** One stream per agent. The agent sends a hello, then records; the coordinator sends acknowledgements and commands. */
   report(): ClientDuplexStream<ReportRequest, ReportResponse>;
   report(options: Partial<CallOptions>): ClientDuplexStream<ReportRequest, ReportResponse>;
   report(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ReportRequest, ReportResponse>;

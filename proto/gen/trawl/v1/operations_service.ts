@@ -26,7 +26,7 @@ export const protobufPackage = "trawl.v1";
 
 export const protobufFileName = "trawl/v1/operations_service.proto";
 
-/** An agent is named by its id, or by an unambiguous prefix of it. */
+/** An agent is selected by its id or an unambiguous prefix. */
 export interface DrainAgentRequest {
   agent: string;
   graceMs: number;
@@ -48,28 +48,28 @@ export interface UndrainAgentResponse {
 export interface BackupRequest {
 }
 
-/** A file, then its bytes, then the next. */
+/** Each file is followed by its bytes. */
 export interface BackupResponse {
   message: { $case: "file"; file: BackupFile } | { $case: "chunk"; chunk: Buffer } | undefined;
 }
 
 export interface BackupFile {
-  /** Where it goes in the backup: relative, its folders separated by slashes. The store is store.sqlite. */
+  /** Path in the backup, relative, with slashes. The store is store.sqlite. */
   name: string;
   size: number;
 }
 
 export interface PruneRequest {
-  /** Only what has been over for so long. */
+  /** Only sweeps that ended at least this long ago. */
   olderThanMs: number;
-  /** Of the sweeps that are over, the newest so many stay whatever their age. */
+  /** Number of newest ended sweeps to keep, whatever their age. */
   keep: number;
-  /** Only says what would go. */
+  /** Returns the sweeps without removing them. */
   dryRun: boolean;
 }
 
 export interface PruneResponse {
-  /** The oldest first. */
+  /** Oldest first. */
   sweeps: PrunedSweep[];
 }
 
@@ -80,7 +80,7 @@ export interface PrunedSweep {
   endedAtMs: number;
   trials: number;
   artifacts: number;
-  /** Of its artifacts. */
+  /** Total size of its artifacts. */
   bytes: number;
 }
 
@@ -780,12 +780,12 @@ export const PrunedSweep: MessageFns<PrunedSweep> = {
   },
 };
 
-/** What the people who run the machines ask of a coordinator. */
+/** Operations on agents and on the store. */
 export type OperationsServiceService = typeof OperationsServiceService;
 export const OperationsServiceService = {
   /**
-   * The agent takes nothing new; what still runs after the grace is handed back, and costs its trial no attempt. Holds
-   * over restarts of the agent and of the coordinator, until UndrainAgent. Again: the new grace and reason count.
+   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their trials.
+   * Lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call replaces grace and reason.
    */
   drainAgent: {
     path: "/trawl.v1.OperationsService/DrainAgent" as const,
@@ -796,7 +796,7 @@ export const OperationsServiceService = {
     responseSerialize: (value: DrainAgentResponse): Buffer => Buffer.from(DrainAgentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DrainAgentResponse => DrainAgentResponse.decode(value),
   },
-  /** The agent takes work again. Of an agent that is not drained: nothing. */
+  /** Ends a drain. Does nothing if the agent is not drained. */
   undrainAgent: {
     path: "/trawl.v1.OperationsService/UndrainAgent" as const,
     requestStream: false as const,
@@ -807,7 +807,7 @@ export const OperationsServiceService = {
       Buffer.from(UndrainAgentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UndrainAgentResponse => UndrainAgentResponse.decode(value),
   },
-  /** Removes sweeps that are over, with everything of them. The newest sweep always stays. */
+  /** Removes ended sweeps with all their data. The newest sweep is always kept. */
   prune: {
     path: "/trawl.v1.OperationsService/Prune" as const,
     requestStream: false as const,
@@ -817,7 +817,7 @@ export const OperationsServiceService = {
     responseSerialize: (value: PruneResponse): Buffer => Buffer.from(PruneResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PruneResponse => PruneResponse.decode(value),
   },
-  /** The store and the artifacts that it names, all as of one moment, while everything goes on. */
+  /** Streams a consistent snapshot of the store and its artifacts, without interrupting the coordinator. */
   backup: {
     path: "/trawl.v1.OperationsService/Backup" as const,
     requestStream: false as const,
@@ -831,22 +831,22 @@ export const OperationsServiceService = {
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
   /**
-   * The agent takes nothing new; what still runs after the grace is handed back, and costs its trial no attempt. Holds
-   * over restarts of the agent and of the coordinator, until UndrainAgent. Again: the new grace and reason count.
+   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their trials.
+   * Lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call replaces grace and reason.
    */
   drainAgent: handleUnaryCall<DrainAgentRequest, DrainAgentResponse>;
-  /** The agent takes work again. Of an agent that is not drained: nothing. */
+  /** Ends a drain. Does nothing if the agent is not drained. */
   undrainAgent: handleUnaryCall<UndrainAgentRequest, UndrainAgentResponse>;
-  /** Removes sweeps that are over, with everything of them. The newest sweep always stays. */
+  /** Removes ended sweeps with all their data. The newest sweep is always kept. */
   prune: handleUnaryCall<PruneRequest, PruneResponse>;
-  /** The store and the artifacts that it names, all as of one moment, while everything goes on. */
+  /** Streams a consistent snapshot of the store and its artifacts, without interrupting the coordinator. */
   backup: handleServerStreamingCall<BackupRequest, BackupResponse>;
 }
 
 export interface OperationsServiceClient extends Client {
   /**
-   * The agent takes nothing new; what still runs after the grace is handed back, and costs its trial no attempt. Holds
-   * over restarts of the agent and of the coordinator, until UndrainAgent. Again: the new grace and reason count.
+   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their trials.
+   * Lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call replaces grace and reason.
    */
   drainAgent(
     request: DrainAgentRequest,
@@ -863,7 +863,7 @@ export interface OperationsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DrainAgentResponse) => void,
   ): ClientUnaryCall;
-  /** The agent takes work again. Of an agent that is not drained: nothing. */
+  /** Ends a drain. Does nothing if the agent is not drained. */
   undrainAgent(
     request: UndrainAgentRequest,
     callback: (error: ServiceError | null, response: UndrainAgentResponse) => void,
@@ -879,7 +879,7 @@ export interface OperationsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UndrainAgentResponse) => void,
   ): ClientUnaryCall;
-  /** Removes sweeps that are over, with everything of them. The newest sweep always stays. */
+  /** Removes ended sweeps with all their data. The newest sweep is always kept. */
   prune(
     request: PruneRequest,
     callback: (error: ServiceError | null, response: PruneResponse) => void,
@@ -895,7 +895,7 @@ export interface OperationsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PruneResponse) => void,
   ): ClientUnaryCall;
-  /** The store and the artifacts that it names, all as of one moment, while everything goes on. */
+  /** Streams a consistent snapshot of the store and its artifacts, without interrupting the coordinator. */
   backup(request: BackupRequest, options?: Partial<CallOptions>): ClientReadableStream<BackupResponse>;
   backup(
     request: BackupRequest,

@@ -46,14 +46,14 @@ export const protobufFileName = "trawl/v1/sweep_service.proto";
 
 export const SweepAction = {
   UNSPECIFIED: "SWEEP_ACTION_UNSPECIFIED",
-  /** PAUSE - Nothing new is granted; running trials go on. */
+  /** PAUSE - Grants no new leases. Running trials continue. */
   PAUSE: "SWEEP_ACTION_PAUSE",
   RESUME: "SWEEP_ACTION_RESUME",
-  /** STOP - Running trials finish, waiting ones are cancelled. */
+  /** STOP - Running trials finish, pending ones are cancelled. */
   STOP: "SWEEP_ACTION_STOP",
-  /** KILL - Running trials are ended now, waiting ones are cancelled. */
+  /** KILL - Running trials are stopped now, pending ones are cancelled. */
   KILL: "SWEEP_ACTION_KILL",
-  /** PRIORITIZE - Its trials come before those of sweeps with a lower priority; running trials go on. */
+  /** PRIORITIZE - Sets the priority. Running trials continue. */
   PRIORITIZE: "SWEEP_ACTION_PRIORITIZE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -122,7 +122,7 @@ export interface SubmitRequest {
   fileName: string;
   /** The sweep file, as the user wrote it. */
   text: string;
-  /** Chosen by the client, so that a retried call adds nothing twice. */
+  /** Chosen by the client. Makes retries of the call idempotent. */
   requestId: string;
 }
 
@@ -137,7 +137,7 @@ export interface ListSweepsResponse {
   sweeps: Sweep[];
 }
 
-/** A sweep is named by its id, by "last", or by its name (the newest of that name). */
+/** A sweep is selected by its id, by "last", or by its name (the newest with that name). */
 export interface GetSweepRequest {
   sweep: string;
 }
@@ -154,7 +154,7 @@ export interface ControlSweepRequest {
   sweep: string;
   action: SweepAction;
   reason: string;
-  /** Of PRIORITIZE. */
+  /** Used by PRIORITIZE. */
   priority: number;
 }
 
@@ -162,19 +162,19 @@ export interface ControlSweepResponse {
   sweep: Sweep | undefined;
 }
 
-/** Either trials, or any of failed, failures and cancelled. */
+/** Selects trials either by id, or by any of failed, failures and cancelled. */
 export interface RetryTrialsRequest {
-  /** As in GetSweepRequest; empty: the newest sweep that holds the first of the trials. */
+  /** As in GetSweepRequest. Empty: the newest sweep that has the first trial. */
   sweep: string;
-  /** Ids, or unambiguous prefixes of them. */
+  /** Ids or unambiguous prefixes. */
   trials: string[];
   /** Every trial that failed. */
   failed: boolean;
-  /** Trials that failed so in the end. */
+  /** Trials whose last attempt failed with one of these classes. */
   failures: FailureClass[];
-  /** Every trial that was cancelled: of a sweep that was stopped or killed. */
+  /** Every cancelled trial (of a sweep that was stopped or killed). */
   cancelled: boolean;
-  /** Chosen by the client, so that a repeated call retries nothing twice. */
+  /** Chosen by the client. Makes retries of the call idempotent. */
   requestId: string;
 }
 
@@ -182,15 +182,15 @@ export interface RetryTrialsResponse {
   sweep:
     | Sweep
     | undefined;
-  /** Trials that are tried again. */
+  /** Number of trials that are retried. */
   retried: number;
 }
 
 export interface ListTrialsRequest {
   sweep: string;
-  /** Metric to rank by; empty: the sweep's own. */
+  /** The metric to rank by. Empty: the objective of the sweep. */
   rankBy: string;
-  /** Unspecified: the sweep's own for its metric, else maximize for psnr and accuracy, minimize for the rest. */
+  /** Unspecified: the goal of the sweep for its objective; otherwise maximize for psnr and accuracy, else minimize. */
   goal: Goal;
   /** 0: all. */
   limit: number;
@@ -224,16 +224,16 @@ export interface ListCurvesResponse {
   curves: Curve[];
 }
 
-/** One report an epoch, in order. Of an attempt that went on from a checkpoint, what came before is its predecessor's. */
+/** One report per epoch, in order. The epochs before a checkpoint come from the attempt that wrote it. */
 export interface Curve {
   trialId: string;
   reports: Report[];
 }
 
 export interface GetTrialRequest {
-  /** Empty: whichever sweep holds the trial (the newest). */
+  /** Empty: the newest sweep that has the trial. */
   sweep: string;
-  /** The id or an unambiguous prefix of it. */
+  /** The id or an unambiguous prefix. */
   trial: string;
 }
 
@@ -247,9 +247,8 @@ export interface GetTrialResponse {
 export interface WatchRequest {
   sweep: string;
   /**
-   * Goes on after this event instead of beginning with a snapshot: every later event of the sweep, and every row that
-   * they changed, come as deltas. -1: from the sweep's first event. 0, or an event that the store has not come to: a
-   * snapshot.
+   * The last event that the watcher has. Every later event of the sweep, and every row that it changed, is sent as
+   * deltas. -1: begin with the first event. 0, or an event newer than the store: begin with a snapshot.
    */
   sinceEventSeq: number;
 }
@@ -264,20 +263,20 @@ export interface WatchSnapshot {
   agents: Agent[];
   /** The newest event that the snapshot contains. */
   eventSeq: number;
-  /** Its other trials follow, as deltas; only once they are here can a watcher go on after event_seq. */
+  /** More trials of the snapshot follow as deltas. A watcher can resume after event_seq only once it has them. */
   more: boolean;
 }
 
-/** What one durable commit changed. Rows are whole: they replace what was known of them. */
+/** The changes of durable commits. Rows are complete, and replace earlier versions. */
 export interface WatchDelta {
   sweep: Sweep | undefined;
   trials: Trial[];
   events: Event[];
-  /** Set when any agent changed: all of them. */
+  /** All agents, if any of them changed. */
   agents: Agent[];
-  /** The newest event that a watcher knows all about, once this and what `more` announces is here. */
+  /** The newest event that is covered by this delta and those that `more` announces. */
   eventSeq: number;
-  /** Other rows of the same moment follow. */
+  /** More rows of the same state follow. */
   more: boolean;
 }
 
@@ -286,7 +285,7 @@ export interface ReadLogRequest {
   trial: string;
   /** 0: the latest. */
   attempt: number;
-  /** Goes on until the attempt ends. */
+  /** Follows the log until the attempt ends. */
   follow: boolean;
 }
 
@@ -4517,10 +4516,10 @@ export const Shortfall_Label: MessageFns<Shortfall_Label> = {
   },
 };
 
-/** What people and their tools ask of a coordinator. */
+/** Submits, steers, lists and watches sweeps. */
 export type SweepServiceService = typeof SweepServiceService;
 export const SweepServiceService = {
-  /** Adds a sweep. Acknowledged once it is durable; the same request_id again answers with the same sweep. */
+  /** Adds a sweep. Answered once it is durable. A repeated request_id returns the same sweep. */
   submit: {
     path: "/trawl.v1.SweepService/Submit" as const,
     requestStream: false as const,
@@ -4559,8 +4558,8 @@ export const SweepServiceService = {
     responseDeserialize: (value: Buffer): ControlSweepResponse => ControlSweepResponse.decode(value),
   },
   /**
-   * Lets trials that failed or were cancelled be tried again, all of them or none. Acknowledged once that is durable; the
-   * same request_id again does nothing more. A sweep that has ended runs again.
+   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended
+   * sweep runs again.
    */
   retryTrials: {
     path: "/trawl.v1.SweepService/RetryTrials" as const,
@@ -4571,7 +4570,7 @@ export const SweepServiceService = {
     responseSerialize: (value: RetryTrialsResponse): Buffer => Buffer.from(RetryTrialsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RetryTrialsResponse => RetryTrialsResponse.decode(value),
   },
-  /** The trials of a sweep in order of rank, a batch a message. */
+  /** Streams the trials of a sweep in order of rank, in batches. */
   listTrials: {
     path: "/trawl.v1.SweepService/ListTrials" as const,
     requestStream: false as const,
@@ -4581,7 +4580,7 @@ export const SweepServiceService = {
     responseSerialize: (value: ListTrialsResponse): Buffer => Buffer.from(ListTrialsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListTrialsResponse => ListTrialsResponse.decode(value),
   },
-  /** The configs of a sweep in order of rank: each with its replicates taken together. */
+  /** Streams the configs of a sweep in order of rank, each with the summary of its replicates. */
   listConfigs: {
     path: "/trawl.v1.SweepService/ListConfigs" as const,
     requestStream: false as const,
@@ -4591,7 +4590,7 @@ export const SweepServiceService = {
     responseSerialize: (value: ListConfigsResponse): Buffer => Buffer.from(ListConfigsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListConfigsResponse => ListConfigsResponse.decode(value),
   },
-  /** Every trial's metrics over its epochs, in the sweep's order. */
+  /** Streams the learning curve of every trial, in order of their index. */
   listCurves: {
     path: "/trawl.v1.SweepService/ListCurves" as const,
     requestStream: false as const,
@@ -4610,7 +4609,7 @@ export const SweepServiceService = {
     responseSerialize: (value: GetTrialResponse): Buffer => Buffer.from(GetTrialResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetTrialResponse => GetTrialResponse.decode(value),
   },
-  /** One snapshot (or, after a break, what changed meanwhile), then what changes. Ends when the sweep does. */
+  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. Ends with the sweep. */
   watch: {
     path: "/trawl.v1.SweepService/Watch" as const,
     requestStream: false as const,
@@ -4652,24 +4651,24 @@ export const SweepServiceService = {
 } as const;
 
 export interface SweepServiceServer extends UntypedServiceImplementation {
-  /** Adds a sweep. Acknowledged once it is durable; the same request_id again answers with the same sweep. */
+  /** Adds a sweep. Answered once it is durable. A repeated request_id returns the same sweep. */
   submit: handleUnaryCall<SubmitRequest, SubmitResponse>;
   listSweeps: handleUnaryCall<ListSweepsRequest, ListSweepsResponse>;
   getSweep: handleUnaryCall<GetSweepRequest, GetSweepResponse>;
   controlSweep: handleUnaryCall<ControlSweepRequest, ControlSweepResponse>;
   /**
-   * Lets trials that failed or were cancelled be tried again, all of them or none. Acknowledged once that is durable; the
-   * same request_id again does nothing more. A sweep that has ended runs again.
+   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended
+   * sweep runs again.
    */
   retryTrials: handleUnaryCall<RetryTrialsRequest, RetryTrialsResponse>;
-  /** The trials of a sweep in order of rank, a batch a message. */
+  /** Streams the trials of a sweep in order of rank, in batches. */
   listTrials: handleServerStreamingCall<ListTrialsRequest, ListTrialsResponse>;
-  /** The configs of a sweep in order of rank: each with its replicates taken together. */
+  /** Streams the configs of a sweep in order of rank, each with the summary of its replicates. */
   listConfigs: handleServerStreamingCall<ListConfigsRequest, ListConfigsResponse>;
-  /** Every trial's metrics over its epochs, in the sweep's order. */
+  /** Streams the learning curve of every trial, in order of their index. */
   listCurves: handleServerStreamingCall<ListCurvesRequest, ListCurvesResponse>;
   getTrial: handleUnaryCall<GetTrialRequest, GetTrialResponse>;
-  /** One snapshot (or, after a break, what changed meanwhile), then what changes. Ends when the sweep does. */
+  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. Ends with the sweep. */
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
   readLog: handleServerStreamingCall<ReadLogRequest, ReadLogResponse>;
   listAgents: handleUnaryCall<ListAgentsRequest, ListAgentsResponse>;
@@ -4678,7 +4677,7 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
 }
 
 export interface SweepServiceClient extends Client {
-  /** Adds a sweep. Acknowledged once it is durable; the same request_id again answers with the same sweep. */
+  /** Adds a sweep. Answered once it is durable. A repeated request_id returns the same sweep. */
   submit(
     request: SubmitRequest,
     callback: (error: ServiceError | null, response: SubmitResponse) => void,
@@ -4740,8 +4739,8 @@ export interface SweepServiceClient extends Client {
     callback: (error: ServiceError | null, response: ControlSweepResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Lets trials that failed or were cancelled be tried again, all of them or none. Acknowledged once that is durable; the
-   * same request_id again does nothing more. A sweep that has ended runs again.
+   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended
+   * sweep runs again.
    */
   retryTrials(
     request: RetryTrialsRequest,
@@ -4758,21 +4757,21 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RetryTrialsResponse) => void,
   ): ClientUnaryCall;
-  /** The trials of a sweep in order of rank, a batch a message. */
+  /** Streams the trials of a sweep in order of rank, in batches. */
   listTrials(request: ListTrialsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListTrialsResponse>;
   listTrials(
     request: ListTrialsRequest,
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListTrialsResponse>;
-  /** The configs of a sweep in order of rank: each with its replicates taken together. */
+  /** Streams the configs of a sweep in order of rank, each with the summary of its replicates. */
   listConfigs(request: ListConfigsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListConfigsResponse>;
   listConfigs(
     request: ListConfigsRequest,
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListConfigsResponse>;
-  /** Every trial's metrics over its epochs, in the sweep's order. */
+  /** Streams the learning curve of every trial, in order of their index. */
   listCurves(request: ListCurvesRequest, options?: Partial<CallOptions>): ClientReadableStream<ListCurvesResponse>;
   listCurves(
     request: ListCurvesRequest,
@@ -4794,7 +4793,7 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetTrialResponse) => void,
   ): ClientUnaryCall;
-  /** One snapshot (or, after a break, what changed meanwhile), then what changes. Ends when the sweep does. */
+  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. Ends with the sweep. */
   watch(request: WatchRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchResponse>;
   watch(
     request: WatchRequest,
