@@ -1,13 +1,13 @@
-/** The coordinator's Prometheus families. Names and labels are a promise to people's dashboards (docs/metrics.md). */
+/** The coordinator's Prometheus families. Names and labels are stable (docs/metrics.md). */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { addProcessMetrics } from '../../lib/net/http.ts';
 
 export type CoordinatorMetrics = ReturnType<typeof coordinatorMetrics>;
 
 const SECONDS_FAST = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
-/** An offer waits for a slot: no time where one is free, as long as a trial where one comes free. */
+/** An offer waits until a slot is free: from no time up to the duration of a trial. */
 const SECONDS_OFFER = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
-/** Few, because each sweep has its own: an epoch of anything, a trial of minutes to days. */
+/** Few buckets, because each sweep has its own series. Trials take from minutes to days. */
 const SECONDS_EPOCH = [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 2 * 3600, 6 * 3600];
 const SECONDS_TRIAL = [0.1, 1, 10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600];
 const SECONDS_CALL = [0.001, 0.01, 0.1, 1, 10];
@@ -28,15 +28,15 @@ export function coordinatorMetrics() {
   ) => new Histogram<L>({ name: `trawl_${name}`, help, buckets, labelNames: [...labelNames], registers });
 
   const sweepFamilies = {
-    sweepInfo: gauge('sweep_info', 'Always 1; says what a sweep is.', ['sweep', 'name', 'method', 'metric']),
+    sweepInfo: gauge('sweep_info', 'Always 1; the labels describe a sweep.', ['sweep', 'name', 'method', 'metric']),
     sweepStart: gauge('sweep_start_timestamp_seconds', 'Unix time at which the sweep was submitted.', ['sweep']),
     sweepEnd: gauge('sweep_end_timestamp_seconds', 'Unix time at which the sweep ended.', ['sweep']),
     trials: gauge('trials', 'Trials of a sweep, by state.', ['sweep', 'state']),
-    trialsExpected: gauge('trials_expected', 'Trials that the sweep has in all.', ['sweep']),
-    trialsExcluded: gauge('trials_excluded', "Grid points that the sweep's rules drop.", ['sweep']),
-    trialsFinished: counter('trials_finished_total', 'Trials that came to their end.', ['sweep', 'outcome']),
+    trialsExpected: gauge('trials_expected', 'Total trials of the sweep.', ['sweep']),
+    trialsExcluded: gauge('trials_excluded', 'Grid points that the exclude rules of the sweep dropped.', ['sweep']),
+    trialsFinished: counter('trials_finished_total', 'Trials that ended.', ['sweep', 'outcome']),
     trialFailures: counter('trial_failures_total', 'Attempts that failed.', ['sweep', 'class']),
-    trialRetries: counter('trial_retries_total', 'Failed attempts whose trial is tried again.', ['sweep', 'class']),
+    trialRetries: counter('trial_retries_total', 'Failed attempts whose trial was retried.', ['sweep', 'class']),
     trialDuration: histogram('trial_duration_seconds', 'From grant to the end of an attempt.', SECONDS_TRIAL, [
       'sweep',
     ]),
@@ -56,8 +56,10 @@ export function coordinatorMetrics() {
       ['sweep'],
     ),
     lastReport: gauge('last_report_timestamp_seconds', 'Unix time of the newest report.', ['sweep']),
-    eta: gauge('eta_seconds', 'Until the last trial ends, at the pace of the last ten minutes.', ['sweep']),
-    gpuSeconds: counter('gpu_seconds_total', "Seconds for which the sweep's attempts held GPUs.", ['sweep']),
+    eta: gauge('eta_seconds', 'Estimated time until the last trial ends, at the rate of the last ten minutes.', [
+      'sweep',
+    ]),
+    gpuSeconds: counter('gpu_seconds_total', "GPU time used by the sweep's attempts.", ['sweep']),
     trialMetric: gauge('trial_metric', 'The newest value that a trial reported (--trial-metrics).', [
       'sweep',
       'trial',
@@ -66,7 +68,7 @@ export function coordinatorMetrics() {
     trialEpoch: gauge('trial_epoch', 'Epochs that a trial has reported (--trial-metrics).', ['sweep', 'trial']),
   };
   const agentFamilies = {
-    agentInfo: gauge('agent_info', 'Always 1; says what an agent is.', [
+    agentInfo: gauge('agent_info', 'Always 1; the labels describe an agent.', [
       'agent',
       'host',
       'gpu_model',
@@ -74,62 +76,58 @@ export function coordinatorMetrics() {
       'version',
     ]),
     agentSlots: gauge('agent_slots', "An agent's slots, by state.", ['agent', 'state']),
-    agentHeartbeat: gauge('agent_last_heartbeat_timestamp_seconds', 'Unix time at which the agent was last heard.', [
+    agentHeartbeat: gauge('agent_last_heartbeat_timestamp_seconds', 'Unix time of the last message from the agent.', [
       'agent',
     ]),
   };
 
   return {
     registry,
-    /** Every family whose series belong to a sweep, and go with it. */
+    /** Families whose series belong to a sweep, and are removed with it. */
     sweepFamilies,
-    /** Every family whose series belong to an agent, and go with it. */
+    /** Families whose series belong to an agent. */
     agentFamilies,
     ...sweepFamilies,
     ...agentFamilies,
-    buildInfo: gauge('build_info', 'Always 1; says which trawl runs.', ['version']),
+    buildInfo: gauge('build_info', 'Always 1; the label is the version of trawl.', ['version']),
     startTime: gauge('start_time_seconds', 'Unix time at which the coordinator started.'),
-    sweeps: gauge('sweeps', 'Sweeps that are not over, by state.', ['state']),
+    sweeps: gauge('sweeps', 'Sweeps that have not ended, by state.', ['state']),
     agents: gauge('agents', 'Agents by state.', ['state']),
-    supersededReports: counter('superseded_reports_total', 'Records refused because their attempt holds no lease.'),
+    supersededReports: counter('superseded_reports_total', 'Records rejected because their attempt has no lease.'),
     leaseExpirations: counter(
       'lease_expirations_total',
-      'Attempts lost with their agent: it fell silent, was restarted or shut down.',
+      'Attempts lost because their agent stopped sending heartbeats, restarted or shut down.',
     ),
     dispatchLatency: histogram('dispatch_latency_seconds', 'From an offer to its grant.', SECONDS_OFFER),
     storeCommit: histogram('store_commit_seconds', 'One transaction of the store, its flush included.', SECONDS_FAST),
     schedulerPass: histogram('scheduler_pass_seconds', 'One pass of the scheduler.', SECONDS_FAST),
-    reportsIngested: counter('reports_ingested_total', 'Reports of epochs made durable.'),
+    reportsIngested: counter('reports_ingested_total', 'Epoch reports stored.'),
     reportsLag: gauge(
       'reports_lag_seconds',
-      'Age of the oldest report made durable since the last scrape, as its agent tells the time; 0 when there was none.',
+      "Age of the oldest report stored since the last scrape, by its agent's clock; 0 if there was none.",
     ),
-    offersOutstanding: gauge('offers_outstanding', 'Offers that stand, by the pool of slots that they were made to.', [
-      'pool',
-    ]),
-    authRefused: counter('auth_refused_total', 'Connections, calls and messages refused for who sent them.', [
+    offersOutstanding: gauge('offers_outstanding', 'Outstanding offers, by pool.', ['pool']),
+    authRefused: counter('auth_refused_total', 'Connections, calls and messages rejected because of their sender.', [
       'reason',
     ]),
-    unreadable: counter('unreadable_messages_total', 'Messages that could not be read, or were too large.', ['via']),
-    natsReconnects: counter('nats_reconnects_total', 'Times that the connection to NATS came back.', ['component']),
-    natsStreamMessages: gauge('nats_stream_messages', 'Messages in the stream of offers, at the last look.'),
+    unreadable: counter('unreadable_messages_total', 'Messages that were unreadable or too large.', ['via']),
+    natsReconnects: counter('nats_reconnects_total', 'Reconnections to NATS.', ['component']),
+    natsStreamMessages: gauge('nats_stream_messages', 'Messages in the fullest stream of offers, when last checked.'),
     certificateExpiry: gauge(
       'certificate_expiry_timestamp_seconds',
-      "Unix time at which the coordinator's certificate runs out.",
+      "Unix time at which the coordinator's certificate expires.",
     ),
-    natsStreamLimit: gauge('nats_stream_limit_messages', 'Messages that the stream of offers may hold.'),
-    grpcHandled: counter('grpc_server_handled_total', 'Calls that ended, by their status.', [
+    natsStreamLimit: gauge('nats_stream_limit_messages', 'Limit of messages in the stream of offers.'),
+    grpcHandled: counter('grpc_server_handled_total', 'Completed calls, by status.', [
       'grpc_service',
       'grpc_method',
       'grpc_code',
     ]),
-    grpcHandling: histogram(
-      'grpc_server_handling_seconds',
-      'How long calls took; streams, how long they lasted.',
-      SECONDS_CALL,
-      ['grpc_service', 'grpc_method'],
-    ),
-    diskFree: gauge('disk_free_bytes', "Bytes free on the disk of the coordinator's folder."),
+    grpcHandling: histogram('grpc_server_handling_seconds', 'Duration of calls and streams.', SECONDS_CALL, [
+      'grpc_service',
+      'grpc_method',
+    ]),
+    diskFree: gauge('disk_free_bytes', "Free bytes on the disk of the coordinator's folder."),
     diskSize: gauge('disk_size_bytes', "Size of the disk of the coordinator's folder."),
   };
 }
