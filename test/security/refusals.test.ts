@@ -53,7 +53,7 @@ async function expectRefusal(reason: RejectionReason, attempt: () => Promise<unk
   const before = await refused(reason);
   await attempt();
   await until(`a refusal for ${reason} is counted`, async () => (await refused(reason)) > before);
-  expect(log.filter((line) => line.msg === 'refused').map((line) => line.reason)).toContain(reason);
+  expect(log.filter((line) => line.msg === 'rejected').map((line) => line.reason)).toContain(reason);
 }
 
 function sweeps(identity: Identity): SweepServiceClient {
