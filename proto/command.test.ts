@@ -10,6 +10,8 @@ test.each([
   ['train.py', [text('train.py')]],
   ['${args}', [{ kind: 'macro', name: 'args' }]],
   ['--out=${envvar:HOME}/x', [text('--out='), { kind: 'variable', name: 'HOME' }, text('/x')]],
+  ['model-${param:optimizer.lr}.pt', [text('model-'), { kind: 'parameter', name: 'optimizer.lr' }, text('.pt')]],
+  ['${param:}', [{ kind: 'unknown', name: 'param:' }]],
   ['${arg}', [{ kind: 'unknown', name: 'arg' }]],
   ['${}', [{ kind: 'unknown', name: '' }]],
   ['${constructor}', [{ kind: 'unknown', name: 'constructor' }]],

@@ -15,22 +15,37 @@ export const MACROS = {
   args: 'many',
   /** `lr=0.1 layers=3` */
   args_no_hyphens: 'many',
+  /** `--lr 0.1 --layers 3` */
+  args_no_equals: 'many',
+  /** `+lr=0.1 +layers=3` */
+  args_append_hydra: 'many',
+  /** `++lr=0.1 ++layers=3` */
+  args_override_hydra: 'many',
   /** Like args, but `true` becomes `--name` and `false` is omitted. */
   args_no_boolean_flags: 'many',
   /** `{"lr":0.1,"layers":3}` */
   args_json: 'one',
+  /** The path of a file with the same JSON. */
+  args_json_file: 'one',
   seed: 'one',
+  /** The trial's id. */
+  trial: 'one',
+  /** The folder whose files are kept as artifacts. */
+  artifacts: 'one',
 } as const satisfies Record<string, MacroKind>;
 
 export type MacroName = keyof typeof MACROS;
 
 /** `${envvar:NAME}` expands to the agent's environment variable NAME. */
 const VARIABLE = /^envvar:([A-Za-z_][A-Za-z0-9_]*)$/;
+/** `${param:NAME}` expands to the value of one parameter. */
+const PARAMETER = /^param:(.+)$/s;
 
 export type Piece =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'macro'; readonly name: MacroName }
   | { readonly kind: 'variable'; readonly name: string }
+  | { readonly kind: 'parameter'; readonly name: string }
   /** Not a known macro. */
   | { readonly kind: 'unknown'; readonly name: string };
 
@@ -60,5 +75,7 @@ export function piecesOf(item: string): Piece[] {
 function pieceNamed(name: string): Piece {
   if (Object.hasOwn(MACROS, name)) return { kind: 'macro', name: name as MacroName };
   const variable = VARIABLE.exec(name)?.[1];
-  return variable === undefined ? { kind: 'unknown', name } : { kind: 'variable', name: variable };
+  if (variable !== undefined) return { kind: 'variable', name: variable };
+  const parameter = PARAMETER.exec(name)?.[1];
+  return parameter === undefined ? { kind: 'unknown', name } : { kind: 'parameter', name: parameter };
 }

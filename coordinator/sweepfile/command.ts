@@ -60,6 +60,8 @@ function withMacros(
         return piece.text.replaceAll('${', () => '$${');
       case 'variable':
         return `\${envvar:${piece.name}}`;
+      case 'parameter':
+        return `\${param:${piece.name}}`;
       case 'unknown':
         report(unknownMacro(piece.name));
         return '';
