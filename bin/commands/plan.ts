@@ -1,53 +1,148 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enumerate.ts';
 import { type Plan, plan as planOf } from '../../coordinator/grid/plan.ts';
+import type { EarlyTerminate, SweepSpec } from '../../coordinator/grid/spec.ts';
+import { type Distribution, distributionText } from '../../coordinator/search/distribution.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
+import { commandLineOf } from '../output/command-line.ts';
 import { grouped } from '../output/format.ts';
 import { print, printJson } from '../output/print.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { resultTerminal, type Terminal } from '../output/terminal.ts';
 
-type Options = GlobalOptions & OutputOptions;
+interface Options extends GlobalOptions, OutputOptions {
+  readonly points?: number;
+  readonly commands?: number;
+}
 
-function planText(plan: Plan, terminal: Terminal): string {
+function planText(plan: Plan, spec: SweepSpec, terminal: Terminal): string {
   const axes: Column<[string, number]>[] = [
     { header: 'axis', cell: ([name]) => name },
     { header: 'values', numeric: true, cell: ([, count]) => grouped(count) },
+  ];
+  const space: Column<[string, Distribution]>[] = [
+    { header: 'parameter', cell: ([name]) => name },
+    { header: 'distribution', cell: ([, distribution]) => distributionText(distribution) },
   ];
   const excluded: Column<Plan['excluded'][number]>[] = [
     { header: 'excluded', numeric: true, cell: ({ count }) => grouped(count) },
     { header: 'rule', cell: ({ rule }) => rule },
   ];
-  const summary = renderFields(
-    [
-      ['sweep', plan.sweep],
-      ['trials', grouped(plan.trials)],
-      ['configs', grouped(plan.configs)],
-      ['replicates', grouped(plan.replicates)],
-      ['duplicates', `${grouped(plan.duplicates)}${plan.duplicates > 0 ? ' (identical after "when"; run once)' : ''}`],
-    ],
-    terminal,
+  const { search, runCap, earlyTerminate, metric } = spec;
+  const count = (number: number) => (Number.isFinite(number) ? grouped(number) : 'no limit');
+  const fields: [string, string][] = [['sweep', plan.sweep]];
+  fields.push(['method', search?.method ?? 'grid']);
+  fields.push(
+    ['trials', count(plan.trials)],
+    ['configs', count(plan.configs)],
+    ['replicates', grouped(plan.replicates)],
   );
-  const rules = plan.excluded.length > 0 ? `\n${renderTable(excluded, plan.excluded, terminal)}` : '';
-  return `${summary}\n${renderTable(axes, Object.entries(plan.axes), terminal)}${rules}`;
+  if (search === undefined) {
+    const merged = plan.duplicates > 0 ? ' (identical after "when"; run once)' : '';
+    fields.push(['duplicates', `${grouped(plan.duplicates)}${merged}`]);
+  }
+  if (runCap !== undefined) fields.push(['run_cap', grouped(runCap)]);
+  if (metric.target !== undefined) fields.push(['target', `${metric.name} ${metric.target}`]);
+  if (earlyTerminate !== undefined) fields.push(['early_terminate', earlyTerminateText(earlyTerminate)]);
+  if (spec.ignored.length > 0) fields.push(['ignored', spec.ignored.join(', ')]);
+  for (const note of spec.notes) fields.push(['note', note]);
+  const tables = [
+    search === undefined
+      ? renderTable(axes, Object.entries(plan.axes), terminal)
+      : renderTable(space, [...search.space], terminal),
+    ...(plan.excluded.length > 0 ? [renderTable(excluded, plan.excluded, terminal)] : []),
+  ];
+  return [renderFields(fields, terminal), ...tables].join('\n');
+}
+
+function earlyTerminateText({ type, steps, eta, strict }: EarlyTerminate): string {
+  const from = 'minIter' in steps ? `min_iter ${steps.minIter}` : `max_iter ${steps.maxIter}, s ${steps.brackets}`;
+  return `${type}, ${from}, eta ${eta}${strict ? ', strict' : ''}`;
+}
+
+function planJson(plan: Plan, spec: SweepSpec): Record<string, unknown> {
+  const { search, runCap, earlyTerminate, metric } = spec;
+  return {
+    ...plan,
+    method: search?.method ?? 'grid',
+    distributions: search === undefined ? undefined : Object.fromEntries(search.space),
+    run_cap: runCap,
+    target: metric.target,
+    early_terminate: earlyTerminate && {
+      type: earlyTerminate.type,
+      min_iter: 'minIter' in earlyTerminate.steps ? earlyTerminate.steps.minIter : undefined,
+      max_iter: 'maxIter' in earlyTerminate.steps ? earlyTerminate.steps.maxIter : undefined,
+      s: 'maxIter' in earlyTerminate.steps ? earlyTerminate.steps.brackets : undefined,
+      eta: earlyTerminate.eta,
+      strict: earlyTerminate.strict,
+    },
+    ignored: spec.ignored,
+    notes: spec.notes,
+  };
+}
+
+/** Yields the first trials; for points, the first of each config. */
+function* firstTrials(spec: SweepSpec, limit: number, perConfig: boolean): Generator<PlannedTrial, void, undefined> {
+  const seen = new Set<string>();
+  let count = 0;
+  for (const trial of enumerateTrials(spec)) {
+    if (count === limit) return;
+    if (perConfig && seen.has(trial.configId)) continue;
+    seen.add(trial.configId);
+    count++;
+    yield trial;
+  }
+}
+
+async function printPoints(spec: SweepSpec, limit: number, options: Options): Promise<void> {
+  const points = [...firstTrials(spec, limit, true)].map(({ parameters }) => Object.entries(parameters));
+  if (options.output === 'json') return printJson(points.map((point) => Object.fromEntries(point)));
+  const names = [...new Set(points.flatMap((point) => point.map(([name]) => name)))];
+  const columns: Column<Map<string, unknown>>[] = names.map((name) => ({
+    header: name,
+    cell: (point) => `${point.get(name) ?? ''}`,
+  }));
+  const rows = points.map((point) => new Map<string, unknown>(point));
+  return print(renderTable(columns, rows, resultTerminal(options)));
+}
+
+async function printCommands(spec: SweepSpec, limit: number, options: Options): Promise<void> {
+  const lines = [...firstTrials(spec, limit, false)].map((trial) => commandLineOf(spec, trial));
+  if (options.output === 'json') return printJson(lines);
+  return print(lines.map((line) => `${line}\n`).join(''));
 }
 
 async function plan(file: string, options: Options): Promise<void> {
-  const planned = planOf((await loadSweepFile(file)).spec);
-  if (options.output === 'json') return printJson(planned);
-  return print(planText(planned, resultTerminal(options)));
+  const { spec } = await loadSweepFile(file);
+  if (options.points !== undefined) return printPoints(spec, options.points, options);
+  if (options.commands !== undefined) return printCommands(spec, options.commands, options);
+  const planned = planOf(spec);
+  if (options.output === 'json') return printJson(planJson(planned, spec));
+  return print(planText(planned, spec, resultTerminal(options)));
+}
+
+function countOption(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || !Number.isSafeInteger(count)) {
+    throw new InvalidArgumentError('expected a whole number from 1.');
+  }
+  return count;
 }
 
 export function registerPlan(program: Command): void {
   const command = program
     .command('plan')
     .description('validate a sweep file and count its trials, without a server')
-    .argument('<file>', 'sweep file, YAML or JSON');
+    .argument('<file>', 'sweep file, YAML or JSON')
+    .option('--points <n>', 'print the parameters of the first n points instead', countOption)
+    .option('--commands <n>', 'print the command lines of the first n trials instead', countOption);
   withHelp(withOutput(command), {
     remote: false,
     examples: [
       ['trawl plan sweep.yaml', 'count axes, trials and excluded points'],
+      ['trawl plan sweep.yaml --commands 3', 'print the first three command lines as they will run'],
       ['trawl plan sweep.yaml -o json', 'print the counts as JSON'],
     ],
   }).action((file: string, _options: Options, self: Command) => plan(file, self.optsWithGlobals<Options>()));

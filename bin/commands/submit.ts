@@ -13,7 +13,7 @@ import {
   withQuiet,
   withServer,
 } from '../options/common.ts';
-import { loadSweepFile } from '../options/sweep-file.ts';
+import { loadRunnableSweepFile } from '../options/sweep-file.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { waitFor } from './wait.ts';
@@ -21,7 +21,7 @@ import { waitFor } from './wait.ts';
 type Options = ServerOptions & OutputOptions & QuietOptions & { readonly wait?: true };
 
 async function submit(file: string, options: Options): Promise<void> {
-  const { text, fileName } = await loadSweepFile(file);
+  const { text, fileName } = await loadRunnableSweepFile(file);
   await withConnection(options, async (connection) => {
     const sweep = await submitSweep(connection, { text, fileName });
     const line = visibleText(`sweep ${sweep.id} (${sweep.name}): ${trialTotal(sweep)} trials`);

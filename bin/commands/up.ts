@@ -12,7 +12,7 @@ import { startLocalCluster } from '../local/local-cluster.ts';
 import { resumeOrSubmit } from '../local/resume-or-submit.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { packOption, type SlotOptions, withSlots } from '../options/slots.ts';
-import { type LoadedSweepFile, loadSweepFile } from '../options/sweep-file.ts';
+import { type LoadedSweepFile, loadRunnableSweepFile } from '../options/sweep-file.ts';
 import { closingRanking } from '../output/closing-ranking.ts';
 import { sweepJson, trialJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
@@ -33,7 +33,7 @@ interface Options extends GlobalOptions, OutputOptions, SlotOptions {
 const PATIENCE_MS = 120_000;
 
 async function up(fileName: string, options: Options): Promise<void> {
-  const file = await loadSweepFile(fileName);
+  const file = await loadRunnableSweepFile(fileName);
   await requireUnusedFolder(options.dir);
   const interrupt = onInterrupt();
   const cluster = await startLocalCluster({

@@ -6,7 +6,7 @@ import { type FailureClassName, failureClass, sweepState } from '../../proto/nam
 import { isEnded } from '../core/model.ts';
 import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
 import { onKill, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
-import { enumerateTrials } from '../grid/enumerate.ts';
+import { checkRunnable, enumerateTrials } from '../grid/enumerate.ts';
 import { plan } from '../grid/plan.ts';
 import { loadEndedSweep, loadSweep } from '../store/load.ts';
 import { insertSweep } from '../store/submit.ts';
@@ -69,6 +69,7 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
   checkLength('request_id', request.requestId);
   checkLength('file name', request.fileName);
   const spec = parseSweep(request.text, request.fileName);
+  checkRunnable(spec);
   const planned = plan(spec);
   const policy = {
     trainer: spec.trainer,

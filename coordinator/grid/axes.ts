@@ -43,20 +43,25 @@ export interface Steps {
   readonly min: number;
   readonly max: number;
   readonly step: number;
+  /** Whether max is no value even if a step reaches it, as in numpy.arange. Default false. */
+  readonly excludesMax?: boolean;
 }
 
 /**
  * Returns the axis min, min + step, ... up to max, or an error text. Values are computed on access, in decimal arithmetic:
  * steps of 0.1 give 0.3, not 0.30000000000000004. The axis contains max only if a step reaches it exactly.
  */
-export function steppedAxis(name: string, { min, max, step }: Steps): Axis | string {
+export function steppedAxis(name: string, { min, max, step, excludesMax = false }: Steps): Axis | string {
   if (!(step > 0)) return `step must be greater than 0, got ${step}`;
   if (max < min) return `max (${max}) is less than min (${min})`;
   const [first, last, stride] = [decimalOf(min), decimalOf(max), decimalOf(step)];
   const scale = Math.max(first.scale, stride.scale);
   const span = Math.max(scale, last.scale);
-  const steps = (digitsAt(last, span) - digitsAt(first, span)) / digitsAt(stride, span);
-  if (steps === 0n) return `step (${step}) is greater than max - min; for a single value write value: ${min}`;
+  const distance = digitsAt(last, span) - digitsAt(first, span);
+  if (excludesMax && distance === 0n) return `max (${max}) is excluded, and min (${min}) is not below it`;
+  const steps = (excludesMax ? distance - 1n : distance) / digitsAt(stride, span);
+  if (steps === 0n && !excludesMax)
+    return `step (${step}) is greater than max - min; for a single value write value: ${min}`;
   const from = digitsAt(first, scale);
   const by = digitsAt(stride, scale);
   const to = from + by * steps;

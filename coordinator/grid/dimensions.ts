@@ -44,7 +44,8 @@ export function pointCount(dimensions: readonly Dimension[], factor: number): nu
 
 /** Returns the point at the given index of each dimension. */
 export function pointAt(dimensions: readonly Dimension[], indexes: readonly number[]): Record<string, ParameterValue> {
-  const point: Record<string, ParameterValue> = {};
+  // Without a prototype: a parameter can be named `__proto__`.
+  const point: Record<string, ParameterValue> = Object.create(null);
   for (const [position, { axes }] of dimensions.entries()) {
     for (const axis of axes) point[axis.name] = axis.at(indexes[position] ?? 0);
   }

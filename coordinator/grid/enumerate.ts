@@ -33,6 +33,7 @@ export interface PlannedTrial {
  * @throws {BadInputError} immediately, if there are no trials, or more than MAX_TRIALS trials or MAX_WALKED_POINTS points
  */
 export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Generator<PlannedTrial, void, undefined> {
+  if (spec.search !== undefined) throw new BadInputError(`method ${spec.search.method} has no list of trials`);
   const { trials, configs } = planned;
   if (trials === 0) throw new BadInputError(`sweep ${spec.name} has no trials: exclude drops every point of the grid`);
   if (trials > MAX_TRIALS) {
@@ -50,14 +51,28 @@ export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Ge
         'instead of excluding points, or split the sweep',
     );
   }
-  return numbered(spec.order.kind === 'grid' ? trialsOf(spec) : shuffled(trialsOf(spec), spec.order.seed));
+  return numbered(spec.order.kind === 'grid' ? trialsOf(spec) : shuffled(trialsOf(spec), spec.order.seed), trials);
+}
+
+/**
+ * Checks that a sweep can be run, and not only planned.
+ * @throws {BadInputError} for a method other than grid, and for early_terminate
+ */
+export function checkRunnable(spec: Pick<SweepSpec, 'search' | 'earlyTerminate'>): void {
+  const { search, earlyTerminate } = spec;
+  const feature = search === undefined ? undefined : `method ${search.method}`;
+  const blocked = feature ?? (earlyTerminate === undefined ? undefined : 'early_terminate');
+  if (blocked !== undefined) throw new BadInputError(`${blocked} cannot run yet; \`trawl plan\` checks the file`);
 }
 
 type Unnumbered = Omit<PlannedTrial, 'index'>;
 
-function* numbered(trials: Iterable<Unnumbered>): Generator<PlannedTrial, void, undefined> {
+function* numbered(trials: Iterable<Unnumbered>, limit: number): Generator<PlannedTrial, void, undefined> {
   let index = 0;
-  for (const trial of trials) yield { index: index++, ...trial };
+  for (const trial of trials) {
+    if (index === limit) return;
+    yield { index: index++, ...trial };
+  }
 }
 
 function* trialsOf(spec: SweepSpec): Generator<Unnumbered, void, undefined> {

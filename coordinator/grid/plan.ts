@@ -16,7 +16,7 @@ const MAX_PLAN_CELLS = 250_000;
 /** The output of `trawl plan -o json`. */
 export interface Plan {
   readonly sweep: string;
-  /** configs x replicates. */
+  /** configs x replicates, or run_cap if that is less. Infinity: a search without run_cap. */
   readonly trials: number;
   /** Distinct parameter sets after exclude and when. */
   readonly configs: number;
@@ -34,6 +34,24 @@ export interface Plan {
  * @throws {BadInputError} beyond MAX_GRID_POINTS or MAX_PLAN_CELLS
  */
 export function plan(spec: SweepSpec): Plan {
+  return spec.search === undefined ? gridPlan(spec) : searchPlan(spec);
+}
+
+/** A search has as many trials as its cap allows; rules drop points only as they are drawn. */
+function searchPlan(spec: SweepSpec): Plan {
+  const trials = spec.runCap ?? Number.POSITIVE_INFINITY;
+  return {
+    sweep: spec.name,
+    trials,
+    configs: Math.ceil(trials / spec.seeds.length),
+    replicates: spec.seeds.length,
+    axes: {},
+    excluded: [],
+    duplicates: 0,
+  };
+}
+
+function gridPlan(spec: SweepSpec): Plan {
   const dimensions = dimensionsOf(spec);
   const points = pointCount(dimensions, spec.seeds.length);
   const excluded = spec.exclude.map(() => 0);
@@ -53,10 +71,12 @@ export function plan(spec: SweepSpec): Plan {
   }
   // Without `when`, all points are distinct.
   const distinct = spec.when.length === 0 ? kept : [...configs.values()].reduce((sum, count) => sum + count, 0);
+  const all = distinct * spec.seeds.length;
+  const trials = Math.min(all, spec.runCap ?? all);
   return {
     sweep: spec.name,
-    trials: distinct * spec.seeds.length,
-    configs: distinct,
+    trials,
+    configs: trials === all ? distinct : cappedConfigs(spec, trials, distinct),
     replicates: spec.seeds.length,
     axes: Object.fromEntries(spec.axes.map(({ name, size }) => [name, size])),
     excluded: spec.exclude.map(({ conditions }, rule) => ({ rule: ruleText(conditions), count: excluded[rule] ?? 0 })),
@@ -64,14 +84,19 @@ export function plan(spec: SweepSpec): Plan {
   };
 }
 
+/** In shuffled order, the first trials can be of any config: this is then the most that they can be of. */
+function cappedConfigs({ order, seeds }: SweepSpec, trials: number, distinct: number): number {
+  return order.kind === 'grid' ? Math.ceil(trials / seeds.length) : Math.min(trials, distinct);
+}
+
 /** The trainer's defaults of parameters that `when` sets and that are not axes. */
 function defaultsOf(spec: SweepSpec): Parameters {
-  const known = trainerSpec(spec.trainer)?.parameters ?? {};
+  const known = new Map(Object.entries(trainerSpec(spec.trainer)?.parameters ?? {}));
   const names = new Set(spec.when.flatMap(({ set }) => Object.keys(set)));
   for (const { name } of spec.axes) names.delete(name);
   return Object.fromEntries(
     [...names].flatMap((name) => {
-      const parameter = known[name];
+      const parameter = known.get(name);
       return parameter === undefined ? [] : [[name, parameter.default]];
     }),
   );
@@ -105,7 +130,7 @@ function* cells(rules: Rules, dimensions: readonly Dimension[], points: number):
   }
   const undivided = points / divided.reduce((product, { dimension }) => product * dimension.size, 1);
   for (let index = 0; index < total; index++) {
-    const point: Record<string, ParameterValue> = {};
+    const point: Record<string, ParameterValue> = Object.create(null);
     let count = undivided;
     const digits = digitsOf(sizes, index);
     const sides = divided.map(({ dimension: { axes }, classes }, position) => {
@@ -172,7 +197,9 @@ function configsOf(cell: Cell, overrides: Parameters, defaults: Parameters): { k
     // The points of a side become equal only if all its axes are overwritten.
     if (axes.every(({ name }) => Object.hasOwn(overrides, name))) count /= covered;
   }
-  const onAxes = cell.sides.flatMap(({ axes }) => axes.map(({ name }) => overrides[name] ?? cell.point[name] ?? null));
-  const others = Object.keys(defaults).map((name) => overrides[name] ?? defaults[name] ?? null);
+  // In a list of one, because null can be a value itself.
+  const keyed = (value: ParameterValue | undefined) => (value === undefined ? null : [value]);
+  const onAxes = cell.sides.flatMap(({ axes }) => axes.map(({ name }) => keyed(overrides[name] ?? cell.point[name])));
+  const others = Object.keys(defaults).map((name) => keyed(overrides[name] ?? defaults[name]));
   return { key: JSON.stringify([onAxes, others]), count };
 }

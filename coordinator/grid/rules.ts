@@ -34,7 +34,7 @@ export function excludedBy(rules: readonly ExcludeRule[], point: Point): number 
 
 /** Returns the parameters that the rules set. Conditions refer to the point before any `when`; later rules win. */
 export function overridesOf(rules: readonly WhenRule[], point: Point): Record<string, ParameterValue> {
-  const overrides: Record<string, ParameterValue> = {};
+  const overrides: Record<string, ParameterValue> = Object.create(null);
   for (const rule of rules) if (matches(rule.conditions, point)) Object.assign(overrides, rule.set);
   return overrides;
 }

@@ -3,6 +3,7 @@ import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrainerName } from '../../proto/trainers.ts';
 import type { Claim } from '../analysis/claim.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
+import type { Distribution } from '../search/distribution.ts';
 import type { Axis } from './axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from './rules.ts';
 
@@ -14,9 +15,11 @@ export interface SweepSpec {
   readonly command: readonly string[];
   /** How to run the program and read its reports; trainer `command` only. */
   readonly program: ProgramSpec | undefined;
+  /** Whether the file is written for Weights & Biases, which changes defaults of `program`. */
+  readonly isWandbFile: boolean;
   /** The metric that ranks the trials. */
   readonly metric: Metric;
-  /** In the file's order; single values are axes of size 1. */
+  /** In the file's order; single values are axes of size 1. Empty for a search. */
   readonly axes: readonly Axis[];
   /** Groups of axes of one size that advance together. A name is in one group at most. */
   readonly zip: readonly (readonly string[])[];
@@ -24,6 +27,16 @@ export interface SweepSpec {
   readonly exclude: readonly ExcludeRule[];
   /** Applied in order; conditions refer to the point before any `when`. */
   readonly when: readonly WhenRule[];
+  /** How points are chosen and what from. Undefined: all points of the grid of the axes. */
+  readonly search: Search | undefined;
+  /** The maximum number of trials. Undefined: no limit. */
+  readonly runCap: number | undefined;
+  /** Stops trials that fall behind. Undefined: never. */
+  readonly earlyTerminate: EarlyTerminate | undefined;
+  /** Keys of the file that have no meaning in trawl, such as `project` and `parameters.lr.distribution`. */
+  readonly ignored: readonly string[];
+  /** How the file is read where that can surprise its author; one sentence each. */
+  readonly notes: readonly string[];
   /** Each config is run once per seed. Distinct; at least one. */
   readonly seeds: readonly number[];
   readonly order: Order;
@@ -59,7 +72,25 @@ export interface Hypothesis {
   readonly where: readonly Condition[];
 }
 
+export interface Search {
+  readonly method: 'random' | 'tpe' | 'sobol';
+  /** As the sweep's. */
+  readonly runCap: number | undefined;
+  /** By parameter, in the file's order. */
+  readonly space: ReadonlyMap<string, Distribution>;
+}
+
+/** W&B's hyperband: the steps at which trials are compared grow by a factor of eta. */
+export interface EarlyTerminate {
+  readonly type: 'hyperband';
+  /** The first step of comparison, or the last step of a trial and the number of comparisons. */
+  readonly steps: { readonly minIter: number } | { readonly maxIter: number; readonly brackets: number };
+  readonly eta: number;
+  readonly strict: boolean;
+}
+
 export interface Metric {
+  /** Empty: the file names none. */
   readonly name: string;
   readonly goal: 'minimize' | 'maximize';
   /** The step that a trial's value is taken from. */

@@ -34,7 +34,7 @@ export function idsOf(
 /** Omits defaults, so that writing one into a sweep file, or adding a parameter to a trainer, changes no id. */
 function withoutDefaults(trainer: TrainerName, parameters: Parameters): Parameters {
   const known: TrainerSpec['parameters'] = TRAINERS[trainer].parameters;
-  const own: Record<string, ParameterValue> = {};
+  const own: Record<string, ParameterValue> = Object.create(null);
   for (const [name, value] of Object.entries(parameters)) {
     if (!Object.hasOwn(known, name) || known[name]?.default !== value) own[name] = value;
   }

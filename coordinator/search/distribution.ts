@@ -160,3 +160,33 @@ function impliedName(entry: DistributionEntry, floats: boolean): DistributionNam
   if (entry.min === undefined || entry.max === undefined) return undefined;
   return !floats && Number.isInteger(entry.min) && Number.isInteger(entry.max) ? 'int_uniform' : 'uniform';
 }
+
+/** Returns a distribution on one line: `log_uniform from 0.0001 to 0.1`. */
+export function distributionText(distribution: Distribution): string {
+  switch (distribution.kind) {
+    case 'constant':
+      return `${distribution.value}`;
+    case 'categorical': {
+      const { values, probabilities } = distribution;
+      return values.map((value, index) => `${value}${share(probabilities?.[index])}`).join(' | ');
+    }
+    case 'int_uniform':
+      return `whole numbers from ${distribution.min} to ${distribution.max}`;
+    case 'uniform':
+    case 'log_uniform':
+      return `${distribution.kind} from ${distribution.min} to ${distribution.max}${quantum(distribution.q)}`;
+    case 'normal':
+    case 'log_normal':
+      return `${distribution.kind} with mu ${distribution.mu}, sigma ${distribution.sigma}${quantum(distribution.q)}`;
+    case 'beta':
+      return `beta with a ${distribution.a}, b ${distribution.b}${quantum(distribution.q)}`;
+  }
+}
+
+function share(probability: number | undefined): string {
+  return probability === undefined ? '' : ` (${Number((probability * 100).toPrecision(3))}%)`;
+}
+
+function quantum(q: number | undefined): string {
+  return q === undefined ? '' : `, in multiples of ${q}`;
+}

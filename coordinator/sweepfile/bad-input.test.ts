@@ -24,7 +24,7 @@ const command: [string, string][] = [
   [
     'command: [t, "${HOME}"]',
     '1:14: unknown macro "${HOME}"; expected env, interpreter, program, args, args_no_hyphens, ' +
-      'args_no_boolean_flags, args_json, seed or envvar:NAME, or $${ for a literal ${',
+      'args_no_boolean_flags, args_json, seed, param:NAME or envvar:NAME, or $${ for a literal ${',
   ],
   ['command: [t, "x${args}"]', '1:14: ${args} expands to several arguments; write it as a separate item'],
   [
@@ -36,10 +36,45 @@ const command: [string, string][] = [
     'command: []',
     '1:10: command: expected a program and its arguments, such as [python3, train.py, "${args}"], got an empty list',
   ],
+  [`command: python3 "train.py`, `1:10: command: the quote is not closed in "python3 \\"train.py"`],
   [
-    'command: python3 train.py',
-    '1:10: command: expected a list of a program and its arguments, such as [python3, train.py, "${args}"], got "python3 train.py"',
+    'command: ""',
+    '1:10: command: expected a program and its arguments, such as [python3, train.py, "${args}"], got ""',
   ],
+  ['command: python3 x${args}', '1:10: ${args} expands to several arguments; write it as a separate item'],
+  [
+    'command: 3',
+    '1:10: command: expected a list of a program and its arguments, such as [python3, train.py, "${args}"], got 3',
+  ],
+  ['command: [t, "${param:lrr}"]', '1:14: unknown parameter in "${param:lrr}"; declared: none'],
+  [
+    'env: {1A: x}\ncommand: [t]',
+    '1:7: invalid variable name "1A"; expected letters, digits and "_", not starting with a digit',
+  ],
+  ['env: {A: [1]}\ncommand: [t]', '1:10: A: expected text, a number, true or false, got a list'],
+  [
+    'report: xml\ncommand: [t]',
+    '1:9: report: expected json, python, {regex: PATTERN}, {tfevents: FOLDER}, {csv: FILE}, {hook: [wandb, mlflow, ' +
+      'tensorboard]}, or a list of them, got "xml"',
+  ],
+  [
+    'report: {regex: "loss=(.*)"}\ncommand: [t]',
+    '1:17: regex: "loss=(.*)" has no named groups; name each metric, such as loss=(?<loss>\\S+)',
+  ],
+  [
+    'report: {regex: "(?P<loss>.*)"}\ncommand: [t]',
+    '1:17: invalid regular expression "(?P<loss>.*)": /(?P<loss>.*)/u: Invalid group; write (?<name>...) for a named group',
+  ],
+  [
+    'classify: [{pattern: "(", class: oom}]\ncommand: [t]',
+    '1:22: invalid regular expression "(": /(/u: Unterminated group',
+  ],
+  [
+    'classify: [{pattern: x, class: lost}]\ncommand: [t]',
+    '1:32: class: expected oom or nan or crash or preflight or rejected, got "lost"',
+  ],
+  ['wandb: on\ncommand: [t]', '1:8: wandb: expected offline or online or off, got "on"'],
+  ['first_report: 5\ncommand: [t]', '1:15: first_report: expected a duration such as 90s, 2h or 1d, up to 24d, got 5'],
   ['command: [t, 3]', '1:14: expected text, got 3; put quotes around it'],
   ['command: [""]', '1:10: command: expected a program as the first item, got a list'],
   ['program: [t]', '1:10: program: expected a path, got a list'],
@@ -92,23 +127,65 @@ const order: [string, string][] = [
 ];
 
 const unsupported: [string, string][] = [
-  ['early_terminate: {type: hyperband}', '4:1: key "early_terminate" is not yet supported'],
-  ['run_cap: 3', '4:1: key "run_cap" is not yet supported'],
   ['early_stop: {type: asha}', '4:1: key "early_stop" is not yet supported'],
-  ['method: random', '4:9: method: "random" is not yet supported; write method: grid'],
-  ['method: tpe', '4:9: method: "tpe" is not yet supported; write method: grid'],
-  ['method: sobol', '4:9: method: "sobol" is not yet supported; write method: grid'],
+  ['method: optuna', '4:9: method: "optuna" is not yet supported; write method: grid'],
+  ['method: pbt', '4:9: method: "pbt" is not yet supported; write method: grid'],
+];
+
+const search: [string, string][] = [
   [
     '  lambda_l1: {distribution: log_uniform_values, min: 0.1, max: 1}',
-    '4:15: distribution "log_uniform_values" is not yet supported; list values, or give min, max and step',
+    '4:29: lambda_l1: method grid cannot list the values of log_uniform_values; list the values, give min, max and step, use ' +
+      'int_uniform or q_uniform, or write method: random',
   ],
+  [
+    '  lambda_l1: {distribution: log_unifrom_values, min: 0.1, max: 1}',
+    '4:29: distribution: expected constant or categorical or categorical_w_probabilities or int_uniform or uniform or ' +
+      'q_uniform or log_uniform or log_uniform_values or q_log_uniform or q_log_uniform_values or inv_log_uniform or ' +
+      'inv_log_uniform_values or normal or q_normal or log_normal or q_log_normal or beta or q_beta, got ' +
+      '"log_unifrom_values"; did you mean "log_uniform_values"?',
+  ],
+  [
+    '  lambda_l1: {values: [0, 1], probabilities: [0.5, 0.5]}',
+    '4:31: lambda_l1: method grid takes every value once; remove probabilities, or write method: random',
+  ],
+  [
+    '  lambda_l1: {min: 0, max: 1, step: 0.5, q: 0.5}',
+    '4:42: lambda_l1: q requires a distribution, such as distribution: q_uniform',
+  ],
+  [
+    '  lambda_l1: {distribution: q_uniform, min: 1, max: 1, q: 1}',
+    '4:3: lambda_l1: max (1) is excluded, and min (1) is not below it',
+  ],
+  [
+    '  lambda_l1: {distribution: int_uniform, min: 1, max: 2.5}',
+    '4:3: lambda_l1: min (1) and max (2.5) must be whole numbers',
+  ],
+  ['  lambda_l1: {distribution: categorical, value: 1}', '4:3: lambda_l1: distribution categorical needs values'],
+  ['run_cap: 0', '4:10: run_cap: expected a whole number from 1 to 1000000, got 0'],
+  [
+    'early_terminate: {type: hyperband}',
+    '4:18: early_terminate: expected min_iter, or max_iter and s, such as {type: hyperband, min_iter: 3}',
+  ],
+  [
+    'early_terminate: {type: hyperband, min_iter: 3, max_iter: 9, s: 2}',
+    '4:36: min_iter excludes max_iter and s; remove one of them',
+  ],
+  [
+    'early_terminate: {type: hyperbnad, min_iter: 3}',
+    '4:25: type: expected hyperband, got "hyperbnad"; did you mean "hyperband"?',
+  ],
+  ['early_terminate: {type: hyperband, min_iter: 3, eta: 1}', '4:54: eta: expected a number above 1, got 1'],
+  ['early_terminate: {type: hyperband, min_itr: 3}', '4:36: unknown key "min_itr"; did you mean "min_iter"?'],
+  ['env: {A: 1}', '4:1: env applies to trainer command only; the trainer is autoencoder'],
+  ['metric: {name: psnr, imputed: 3}', '4:22: unknown key "imputed"; did you mean "impute"?'],
 ];
 
 const types: [string, string][] = [
   ['name: 3', '4:7: name: expected text, got 3; put quotes around it'],
   ['name: ""', '4:7: name: expected text, not empty, got ""'],
   ['name: "a\\nb"', '4:7: name: expected text on one line, got "a\\nb"'],
-  ['method: gird', '4:9: method: expected grid, got "gird"; did you mean "grid"?'],
+  ['method: gird', '4:9: method: expected grid or random or bayes or tpe or sobol, got "gird"; did you mean "grid"?'],
   ['metric: psnr', '4:9: metric: expected a mapping, such as {name: test_loss, goal: minimize}, got "psnr"'],
   ['metric: {goal: minimize}', '4:1: missing key "name"'],
   ['metric: {name: pnsr}', '4:16: trainer autoencoder has no metric "pnsr"; did you mean "psnr"?'],
@@ -133,7 +210,8 @@ const types: [string, string][] = [
 const axes: [string, string][] = [
   ['  latent_dim: {values: []}', '4:24: values: expected at least one value in the list, got an empty list'],
   ['  latent_dim: {values: 3}', '4:24: values: expected a list of values, got 3'],
-  ['  latent_dim: {value: [3]}', '4:23: value: expected a number, text, true or false, got a list'],
+  ['  latent_dim: {value: [3]}', '4:23: latent_dim: expected a whole number from 1 to 784, got [3]'],
+  ['  latent_dim: {value: null}', '4:23: latent_dim: expected a whole number from 1 to 784, got null'],
   ['  latent_dim: 3', '4:15: latent_dim: expected a mapping, such as {value: 3} or {values: [3, 5]}, got 3'],
   ['  latent_dim:', '4:14: latent_dim: expected a mapping, such as {value: 3} or {values: [3, 5]}, got nothing'],
   ['  latent_dim: {}', '4:3: latent_dim: expected value, values, or min, max and step; got nothing'],
@@ -141,7 +219,8 @@ const axes: [string, string][] = [
     '  latent_dim: {value: 1, values: [1]}',
     '4:3: latent_dim: expected value, values, or min, max and step; got value and values',
   ],
-  ['  latent_dim: {min: 1, max: 3}', '4:3: latent_dim: missing step, got min and max; add it, or list the values'],
+  ['  lambda_l1: {min: 0, max: 0.5}', '4:3: lambda_l1: missing step, got min and max; add it, or list the values'],
+  ['  lambda_l1: {min: 1.0, max: 3}', '4:3: lambda_l1: missing step, got min and max; add it, or list the values'],
   ['  latent_dim: {min: 1, step: 3}', '4:3: latent_dim: missing max, got min and step'],
   ['  latent_dim: {min: 3, max: 1, step: 1}', '4:3: latent_dim: max (1) is less than min (3)'],
   [
@@ -174,15 +253,36 @@ const trainer: [string, string][] = [
     '4:29: dataset: expected mnist or fashion-mnist, got "fasion-mnist"; did you mean "fashion-mnist"?',
   ],
   ['  l1_in_gradient: {value: yes}', '4:27: l1_in_gradient: expected true or false, got "yes"'],
+  ['  seed: {value: -1}', '4:17: seed: expected a whole number from 0 to 4294967295, got -1'],
+  ['  seed: {values: [1, 1.5]}', '4:22: seed: expected a whole number from 0 to 4294967295, got 1.5'],
+  ['  seed: {values: [1, a]}', '4:22: seed: expected a whole number from 0 to 4294967295, got "a"'],
+  ['  seed: {values: [1, 1]}', '4:22: seed: 1 is listed twice, first at 4:19'],
+  ['  seed: {value: 1}\nseeds: [1]', '5:1: seeds and the parameter seed exclude each other; remove one of them'],
   [
-    '  seed: {values: [1, 2]}',
-    '4:3: "seed" is not a parameter; write seeds: [0, 1, 2] or replicates: 3 at the top level',
+    '  seed: {value: 1}\nreplicates: 2',
+    '5:1: replicates and the parameter seed exclude each other; remove one of them',
   ],
   [
-    '  9x: {value: 3}',
-    `4:3: invalid parameter name "9x"; expected a letter, then letters, digits, "_", "." or "-", up to 64 characters`,
+    '  seed: {values: [1, 2]}\nexclude: [{seed: 1}]',
+    '5:12: "seed" gives the replicates of each config; exclude, when, zip and hypotheses cannot name it',
   ],
-  ['  constructor: {value: 3}', '4:3: invalid parameter name "constructor"; the name is reserved'],
+  [
+    'when: [{if: {depth: 5}, set: {seed: 1}}]',
+    '4:31: "seed" is not a parameter that rules can set; each seed is a trial of its own',
+  ],
+  ...['"a=b"', '" a"', '"a "', '"a\\tb"', '""', 'a\u0085b', 'x'.repeat(257)].map((name): [string, string] => {
+    const shown = JSON.stringify(
+      name.startsWith('"') ? JSON.parse(name) : name.length > 60 ? `${name.slice(0, 60)}…` : name,
+    );
+    const rule = 'expected 1 to 256 characters on one line, without = and without spaces at the ends';
+    return [`  ${name}: {value: 3}`, `4:3: invalid parameter name ${shown}; ${rule}`];
+  }),
+  ['  m: {parameters: {a: {vlaue: 3}}}', '4:24: unknown key "vlaue"; did you mean "value"?'],
+  [
+    '  latent_dim: {file: dims.txt}',
+    '4:16: latent_dim: file is read by the command line; submit the sweep with trawl submit or trawl up',
+  ],
+  ['  latent_dim: {file: dims.txt, value: 3}', '4:16: latent_dim: file excludes value; remove one of them'],
 ];
 
 const rules: [string, string][] = [
@@ -205,7 +305,7 @@ const rules: [string, string][] = [
   ['when: [{if: {depth: 5}, set: {epochs: 0}}]', '4:39: epochs: expected a whole number from 1 to 100000, got 0'],
   [
     'when: [{if: {depth: 5}, set: {epochs: [1, 2]}}]',
-    '4:39: epochs: expected a number, text, true or false, got a list',
+    '4:39: epochs: expected a whole number from 1 to 100000, got [1,2]',
   ],
   ['when: [{if: {depth: 5}, set: {}}]', '4:30: set: expected at least one parameter'],
   ['when: [{if: {depth: 5}}]', '4:8: missing key "set"'],
@@ -235,6 +335,7 @@ const rules: [string, string][] = [
 ];
 
 const open: [string, string][] = [
+  ['  m: {parameters: {a: {value: 3}}, value: 3}', '4:3: m: parameters excludes value; remove one of them'],
   ['exclude: [{depth: "5"}]', '4:19: depth: "5" never matches a number such as 3'],
   [
     'when: [{if: {depth: 5}, set: {dept: 3}}]',
@@ -262,13 +363,13 @@ const yaml: [string, string][] = [
   ],
   ['a: !!python/object:os.system x', '1:4: not valid YAML: Unresolved tag: tag:yaml.org,2002:python/object:os.system'],
   ['a: *b', '1:4: no anchor &b before this alias'],
-  ['a: &a [*a]', '1:8: nested more than 16 levels deep through aliases'],
-  [`a: ${'['.repeat(1_000)}`, '1:21: nested more than 16 levels deep; a sweep file needs at most five'],
+  ['a: &a [*a]', '1:8: nested more than 64 levels deep through aliases'],
+  [`a: ${'['.repeat(1_000)}`, '1:69: nested more than 64 levels deep'],
   [`a: [${'1,'.repeat(100_000)}`, '1:33334: more than 50000 YAML tokens; write long lists as min, max and step'],
   ['a: b\0', '1:5: NUL character: is this a text file?'],
 ];
 
-test.each([...keys, ...unsupported, ...resources, ...order, ...types, ...axes, ...trainer, ...rules])(
+test.each([...keys, ...unsupported, ...search, ...resources, ...order, ...types, ...axes, ...trainer, ...rules])(
   '%s',
   (line, message) => {
     expect(errorOf(HEAD + line)).toBe(`x.yaml:${message}`);

@@ -1,7 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /** Converts the `command` and `program` of a file into the command line of the user's program, and checks its macros. */
 
-import { nearest } from '../../lib/text/did-you-mean.ts';
+import { parseArgsStringToArgv } from 'string-argv';
+import { didYouMean, nearest } from '../../lib/text/did-you-mean.ts';
 import { show } from '../../lib/text/quote.ts';
 import { MACROS, piecesOf } from '../../proto/command.ts';
 import { type Findings, has, type Located } from './problems.ts';
@@ -10,23 +11,37 @@ import type { SweepFile } from './schema.ts';
 /** The command of a file that has only a program; as in Weights & Biases, but with `python3`. */
 const DEFAULT_COMMAND: readonly string[] = ['${env}', '${interpreter}', '${program}', '${args}'];
 
+/** `${param:NAME}` expands to the value of one parameter. */
+const PARAMETER_MACRO = 'param:';
+
 const FIXED = { env: '/usr/bin/env', interpreter: 'python3' } as const;
 
 const EXAMPLE = 'command: [python3, train.py, "${args}"]';
 
-/** Adds `trainer: command` to a file that has a command or, as in Weights & Biases, a program, but no trainer. */
-export function withImpliedTrainer(data: unknown): unknown {
+/**
+ * Adds `trainer: command` to a file that has a command or, as in Weights & Biases, a program, but no trainer. Splits a
+ * command in one text as a shell would.
+ */
+export function withImpliedKeys(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
-  if (Object.hasOwn(data, 'trainer')) return data;
+  const command = 'command' in data ? data.command : undefined;
+  const split = typeof command === 'string' && !hasOpenQuote(command) ? parseArgsStringToArgv(command) : undefined;
+  const file = split === undefined ? data : { ...data, command: split };
+  if (Object.hasOwn(data, 'trainer')) return file;
   const implied = Object.hasOwn(data, 'command') || Object.hasOwn(data, 'program');
-  return implied ? { trainer: 'command', ...data } : data;
+  return implied ? { trainer: 'command', ...file } : file;
+}
+
+/** A command with an open quote is left as text, which the schema rejects. */
+export function hasOpenQuote(command: string): boolean {
+  return /["']/.test(command.replaceAll(/"[^"]*"|'[^']*'/g, ''));
 }
 
 /**
  * Returns the command line with macros that do not depend on the trial replaced; empty for other trainers. Adds findings
  * for unknown and misplaced macros.
  */
-export function commandOf(file: SweepFile, root: Located, findings: Findings): string[] {
+export function commandOf(file: SweepFile, parameters: readonly string[], root: Located, findings: Findings): string[] {
   if (file.trainer !== 'command') {
     for (const key of ['command', 'program']) {
       if (has(root, [key]))
@@ -43,14 +58,13 @@ export function commandOf(file: SweepFile, root: Located, findings: Findings): s
   const program = file.program ?? (has(root, ['program']) ? '' : undefined);
   return (file.command ?? DEFAULT_COMMAND).map((item, index) => {
     const path = has(root, ['command']) ? ['command', index] : ['program'];
-    return withMacros(item, index, program, (message) => findings.atValue(path, message));
+    return withMacros(item, { index, program, parameters }, (message) => findings.atValue(path, message));
   });
 }
 
 function withMacros(
   item: string,
-  index: number,
-  program: string | undefined,
+  { index, program, parameters }: { index: number; program: string | undefined; parameters: readonly string[] },
   report: (message: string) => void,
 ): string {
   const pieces = piecesOf(item);
@@ -63,6 +77,11 @@ function withMacros(
       case 'parameter':
         return `\${param:${piece.name}}`;
       case 'unknown':
+        if (piece.name.startsWith(PARAMETER_MACRO)) {
+          const name = piece.name.slice(PARAMETER_MACRO.length);
+          if (!parameters.includes(name)) report(unknownParameter(name, parameters));
+          return `\${${piece.name}}`;
+        }
         report(unknownMacro(piece.name));
         return '';
       case 'macro':
@@ -80,12 +99,17 @@ function withMacros(
   return written.join('');
 }
 
+function unknownParameter(name: string, parameters: readonly string[]): string {
+  const meant = didYouMean(name, parameters) || `; declared: ${parameters.join(', ') || 'none'}`;
+  return `unknown parameter in ${show(`\${param:${name}}`)}${meant}`;
+}
+
 function unknownMacro(name: string): string {
   const known = Object.keys(MACROS);
   const problem = `unknown macro ${show(`\${${name}}`)}`;
   const meant = nearest(name, known);
   if (meant !== undefined) return `${problem}; did you mean "\${${meant}}"?`;
-  return `${problem}; expected ${known.join(', ')} or envvar:NAME, or $\${ for a literal \${`;
+  return `${problem}; expected ${[...known, 'param:NAME'].join(', ')} or envvar:NAME, or $\${ for a literal \${`;
 }
 
 function misplaced(name: string, index: number): string {

@@ -16,12 +16,13 @@ import {
 import { quote, show } from '../../lib/text/quote.ts';
 import { type Located, type Place, START, SweepFileError } from './problems.ts';
 import { checkSweepText } from './read.ts';
+import { keyOf, nameOfKey } from './values.ts';
 
 /** The maximum number of YAML tokens (a listed value takes about four). More would take seconds to parse. */
 const MAX_TOKENS = 50_000;
 
-/** The maximum nesting of lists and mappings. A sweep needs five levels. */
-const MAX_NESTING = 16;
+/** The maximum nesting of lists and mappings. Each level of nested parameters takes two. */
+const MAX_NESTING = 64;
 
 /** The maximum number of values after alias expansion, against files of nested aliases ("YAML bomb"). */
 const MAX_VALUES = 50_000;
@@ -34,8 +35,15 @@ export interface SweepDocument {
   placeOf(offset: number): Place;
 }
 
-/** @throws {SweepFileError} if the text is not a single YAML document of plain data within the limits */
-export function parseDocument(text: string, fileName: string): SweepDocument {
+/** The YAML nodes of a text, checked for syntax only. */
+interface SyntaxTree {
+  readonly contents: Node | null;
+  readonly placeOf: (offset: number) => Place;
+  readonly fail: Fail;
+}
+
+/** @throws {SweepFileError} if the text is not a single YAML document within the limits */
+export function parseSyntax(text: string, fileName: string): SyntaxTree {
   checkSweepText(text, fileName);
   const lines = new LineCounter();
   const placeOf = (offset: number): Place => {
@@ -54,8 +62,14 @@ export function parseDocument(text: string, fileName: string): SweepDocument {
   }));
   if (problems.length > 0) throw new SweepFileError(fileName, problems);
   if (second !== undefined) fail(second.range[0], 'second YAML document: a file can contain only one sweep');
-  const reader = new DataReader(targetsOf(document.contents, fail), fail);
-  const root = reader.read(document.contents, 0, undefined, 0);
+  return { contents: document.contents, placeOf, fail };
+}
+
+/** @throws {SweepFileError} if the text is not a single YAML document of plain data within the limits */
+export function parseDocument(text: string, fileName: string): SweepDocument {
+  const { contents, placeOf, fail } = parseSyntax(text, fileName);
+  const reader = new DataReader(targetsOf(contents, fail), fail);
+  const root = reader.read(contents, 0, undefined, 0);
   if (reader.findings.length > 0) {
     const found = reader.findings.map(({ offset, message }) => ({ ...placeOf(offset), message }));
     throw new SweepFileError(fileName, found);
@@ -81,7 +95,7 @@ function* syntaxOf(text: string, lines: LineCounter, fail: Fail): Generator<CST.
       yield syntax;
     }
     if (parser.stack.length > MAX_NESTING + EXTRA_STACK) {
-      fail(parser.offset, `nested more than ${MAX_NESTING} levels deep; a sweep file needs at most five`);
+      fail(parser.offset, `nested more than ${MAX_NESTING} levels deep`);
     }
   }
   yield* parser.end();
@@ -141,7 +155,8 @@ class DataReader {
     if (isMap(target)) return this.#mapping(target.items, offset, keyOffset, depth);
     if (isSeq(target)) return this.#list(target.items, offset, keyOffset, depth);
     const data = isScalar(target) ? this.#scalar(target, offset) : null;
-    return { data, offset, keyOffset, entries: new Map() };
+    const source = isScalar(target) && typeof data === 'number' ? target.source : undefined;
+    return { data, offset, keyOffset, entries: new Map(), source };
   }
 
   #mapping(
@@ -156,7 +171,7 @@ class DataReader {
       const name = this.#key(key, at);
       if (name === undefined) continue;
       const entry = this.read(nodeOf(value), at, at, depth + 1);
-      if (entries.has(name)) this.findings.push({ offset: at, message: `duplicate key ${quote(name)}` });
+      if (entries.has(name)) this.findings.push({ offset: at, message: `duplicate key ${quote(nameOfKey(name))}` });
       else entries.set(name, entry);
     }
     const data = Object.fromEntries([...entries].map(([name, entry]) => [name, entry.data]));
@@ -171,9 +186,8 @@ class DataReader {
   #key(key: unknown, offset: number): string | undefined {
     const node = isAlias(key) ? this.#targets.get(key) : key;
     const name = isScalar(node) ? node.value : undefined;
-    if (typeof name === 'string' && name !== '__proto__') return name;
-    const message = name === '__proto__' ? `invalid key ${quote(name)}` : 'a key must be text; put quotes around it';
-    this.findings.push({ offset, message });
+    if (typeof name === 'string') return keyOf(name);
+    this.findings.push({ offset, message: 'a key must be text; put quotes around it' });
     return undefined;
   }
 

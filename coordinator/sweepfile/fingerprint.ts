@@ -1,10 +1,12 @@
 /** Identifies sweep files with the same content. */
 import { sha256Of } from '../../lib/files/checksum.ts';
+import type { ReportSource } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { canonicalJson, type Json } from '../../proto/values.ts';
 import type { Resources } from '../core/model.ts';
 import type { Condition } from '../grid/rules.ts';
-import type { SweepSpec } from '../grid/spec.ts';
+import type { Search, SweepSpec } from '../grid/spec.ts';
 import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './parse.ts';
+import { programDefaults } from './program.ts';
 
 /**
  * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked. Formatting,
@@ -36,8 +38,39 @@ export function sweepFingerprint(spec: SweepSpec): string {
     ...(spec.reconstructEvery === DEFAULT_RECONSTRUCT_EVERY ? {} : { reconstructEvery: spec.reconstructEvery }),
     ...(hasNoDemands(spec.resources) ? {} : { resources: { ...spec.resources, labels: { ...spec.resources.labels } } }),
     ...(spec.command.length === 0 ? {} : { command: spec.command }),
+    ...(spec.search === undefined ? {} : { method: spec.search.method, space: spaceData(spec.search) }),
+    ...(spec.runCap === undefined ? {} : { runCap: spec.runCap }),
+    ...(spec.earlyTerminate === undefined
+      ? {}
+      : { earlyTerminate: { ...spec.earlyTerminate, steps: { ...spec.earlyTerminate.steps } } }),
+    ...programData(spec),
   };
   return sha256Of(canonicalJson(content));
+}
+
+function spaceData({ space }: Search): Json {
+  return [...space].map(([name, distribution]) => [name, JSON.parse(JSON.stringify(distribution))]);
+}
+
+/**
+ * The keys about the program that differ from their defaults. The notation of numbers does not count, here either, nor
+ * does first_report, which only warns.
+ */
+function programData({ program, isWandbFile }: SweepSpec): Record<string, Json> {
+  if (program === undefined) return {};
+  const { env, report, classify, wandb, seedParameter } = program;
+  const { mode, sources } = programDefaults(isWandbFile);
+  const data: Record<string, Json> = {};
+  if (Object.keys(env).length > 0) data.env = { ...env };
+  if (canonicalJson(reportData(report)) !== canonicalJson(reportData(sources))) data.report = reportData(report);
+  if (classify.length > 0) data.classify = classify.map((rule) => ({ pattern: rule.pattern, class: rule.class }));
+  if (wandb !== mode) data.wandb = wandb;
+  if (seedParameter !== '') data.seedParameter = seedParameter;
+  return data;
+}
+
+function reportData(report: readonly ReportSource[]): Json {
+  return report.map(({ source }) => (source === undefined ? null : JSON.parse(JSON.stringify(source))));
 }
 
 function hasNoDemands({ gpu, vramBytes, labels }: Resources): boolean {

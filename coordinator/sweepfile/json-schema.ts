@@ -12,7 +12,15 @@ export function sweepFileJsonSchema(): Record<string, unknown> {
   const trainers = Object.entries(TRAINERS).map(([name, trainer]) => forTrainer(name, trainer));
   const anyOf = TRAINER_KEYS.map((key) => ({ required: [key] }));
   const required = (schema.required ?? []).filter((key) => key !== 'trainer');
-  return { ...schema, required, title: 'trawl sweep file', anyOf, allOf: trainers };
+  const properties = { ...schema.properties, command: orText(schema.properties?.command) };
+  return { ...schema, properties, required, title: 'trawl sweep file', anyOf, allOf: trainers };
+}
+
+/** The parser splits a command in one text before it checks the shape. */
+function orText(schema: z.core.JSONSchema._JSONSchema | undefined) {
+  if (typeof schema !== 'object') return {};
+  const { description, ...list } = schema;
+  return { description, anyOf: [{ type: 'string' }, list] };
 }
 
 /** Returns the parameters of one trainer as a conditional subschema. */

@@ -1,54 +1,276 @@
 /** Converts the `parameters` and `zip` of a file into axes and groups of axes, checked against the trainer. */
 
-import { show } from '../../lib/text/quote.ts';
+import { SEED } from '../../lib/domain/parameters.ts';
+import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, listedAxis, type Steps, steppedAxis } from '../grid/axes.ts';
-import type { Findings, Path } from './problems.ts';
+import { type Distribution, type DistributionEntry, distributionOf } from '../search/distribution.ts';
+import type { Findings, Located, Path } from './problems.ts';
 import { type RuleContext, undeclaredProblem } from './rules.ts';
-import type { ParameterEntry, SweepFile } from './schema.ts';
+import { MAX_NAME, type ParameterEntry, type SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
+import { isFloat, nameOfKey, parameterOf } from './values.ts';
+
+/** One parameter of the file. Names of nested parameters are joined with a dot, as in Weights & Biases. */
+export interface Declaration {
+  readonly name: string;
+  readonly path: Path;
+  readonly located: Located;
+}
+
+/** Returns all parameters in the file's order, including invalid ones. */
+export function declarationsOf(root: Located): Declaration[] {
+  const parameters = root.entries.get('parameters');
+  return parameters === undefined ? [] : declarationsIn(parameters, ['parameters'], '');
+}
+
+function declarationsIn(parameters: Located, path: Path, prefix: string): Declaration[] {
+  return [...parameters.entries].flatMap(([key, located]) => {
+    const name = `${prefix}${nameOfKey(String(key))}`;
+    const nested = located.entries.get('parameters');
+    if (nested === undefined) return [{ name, path: [...path, key], located }];
+    return declarationsIn(nested, [...path, key, 'parameters'], `${name}.`);
+  });
+}
 
 interface Context {
   readonly trainerName: TrainerName;
   readonly trainer: TrainerSpec;
+  readonly isGrid: boolean;
   /** The names in zip: their rows must differ, but their values can repeat. */
   readonly zipped: ReadonlySet<string>;
   readonly findings: Findings;
+  /** Keys without meaning are added here. */
+  readonly ignored: string[];
 }
 
-/** Returns the valid axes in the file's order, and adds findings for the others. */
-export function axesOf(parameters: Readonly<Record<string, ParameterEntry>>, context: Context): Axis[] {
+export interface Space {
+  /** The axes of a grid, and a parameter named seed with `value`, `values` or steps. */
+  readonly axes: readonly Axis[];
+  /** The distributions of a search. */
+  readonly distributions: ReadonlyMap<string, Distribution>;
+}
+
+/** Returns the valid axes and distributions in the file's order, and adds findings for the others. */
+export function spaceOf(file: SweepFile, declarations: readonly Declaration[], context: Context): Space {
+  const { findings } = context;
   const axes: Axis[] = [];
-  for (const [name, entry] of Object.entries(parameters)) {
-    const path = ['parameters', name];
-    const problem = nameProblem(context.trainerName, context.trainer, name);
-    if (problem !== undefined) context.findings.atKey(path, problem);
-    const axis = problem === undefined ? axisOf(name, entry, path, context) : undefined;
-    if (axis !== undefined) axes.push(axis);
+  const distributions = new Map<string, Distribution>();
+  const places = new Map<string, Path>();
+  checkNesting(file.parameters, ['parameters'], findings);
+  for (const { name, path, located } of declarations) {
+    const entry = entryAt(file, path);
+    if (entry === undefined) continue;
+    const before = places.get(name);
+    const problem =
+      before === undefined
+        ? problemOfName(name, context)
+        : `duplicate parameter ${quote(name)}, first at ${findings.where(before)}`;
+    places.set(name, path);
+    if (problem !== undefined) {
+      findings.atKey(path, problem);
+    } else if (context.isGrid || (name === SEED && !isDrawn(entry))) {
+      const axis = axisOf(name, entry, { path, located }, context);
+      if (axis !== undefined) axes.push(axis);
+    } else {
+      const distribution = drawnFrom(name, entry, { path, located }, context);
+      if (distribution !== undefined) distributions.set(name, distribution);
+    }
   }
-  return axes;
+  return { axes, distributions };
 }
 
-function axisOf(name: string, entry: ParameterEntry, path: Path, context: Context): Axis | undefined {
-  const { value, values, min, max, step } = entry;
-  const isStepped = min !== undefined || max !== undefined || step !== undefined;
-  if (Number(value !== undefined) + Number(values !== undefined) + Number(isStepped) !== 1) {
-    context.findings.atKey(path, `${name}: expected value, values, or min, max and step; got ${givenKeys(entry)}`);
+/** Returns undefined if the entry was removed as invalid. */
+function entryAt({ parameters }: SweepFile, path: Path): ParameterEntry | undefined {
+  let entry: ParameterEntry | undefined;
+  let entries: Readonly<Record<string, ParameterEntry>> | undefined = parameters;
+  for (const step of path.slice(1)) {
+    if (entry !== undefined && step === 'parameters' && entries === undefined) {
+      entries = entry.parameters;
+    } else {
+      entry = entries !== undefined && Object.hasOwn(entries, step) ? entries[step] : undefined;
+      entries = undefined;
+    }
+  }
+  return entry;
+}
+
+/** A parameter with nested ones has no values of its own. */
+function checkNesting(entries: Readonly<Record<string, ParameterEntry>>, path: Path, findings: Findings): void {
+  for (const [key, entry] of Object.entries(entries)) {
+    if (entry.parameters === undefined) continue;
+    const here = [...path, key];
+    const others = Object.keys(entry).filter((other) => other !== 'parameters');
+    if (others.length > 0) {
+      findings.atKey(here, `${nameOfKey(key)}: parameters excludes ${others.join(' and ')}; remove one of them`);
+    }
+    checkNesting(entry.parameters, [...here, 'parameters'], findings);
+  }
+}
+
+function problemOfName(name: string, { trainerName, trainer }: Context): string | undefined {
+  const length = [...name].length;
+  if (length > MAX_NAME) return `invalid parameter name ${quote(name)}: ${length} characters (max ${MAX_NAME})`;
+  return name === SEED ? undefined : nameProblem(trainerName, trainer, name);
+}
+
+/** Whether an entry is a distribution over more than listed values. */
+function isDrawn({ value, values, min, max, step, distribution }: ParameterEntry): boolean {
+  if (value !== undefined || values !== undefined) return false;
+  return distribution !== undefined || (min !== undefined && max !== undefined && step === undefined);
+}
+
+interface Place {
+  readonly path: Path;
+  readonly located: Located;
+}
+
+const GRID_ALTERNATIVES =
+  'list the values, give min, max and step, use int_uniform or q_uniform, or write method: random';
+
+function axisOf(name: string, entry: ParameterEntry, place: Place, context: Context): Axis | undefined {
+  const { path, located } = place;
+  const { findings } = context;
+  const { value, values, min, max, step, distribution } = entry;
+  if (hasFile(name, entry, path, findings)) return undefined;
+  if (distribution !== undefined) {
+    const isListed = distribution === 'categorical' || distribution === 'constant';
+    if (!isListed && distribution !== 'int_uniform' && distribution !== 'q_uniform') {
+      findings.atValue(
+        [...path, 'distribution'],
+        `${name}: method grid cannot list the values of ${distribution}; ${GRID_ALTERNATIVES}`,
+      );
+      return undefined;
+    }
+    const parsed = distributionOf(distributionEntry(entry), false);
+    if (typeof parsed === 'string' || step !== undefined) {
+      findings.atKey(
+        path,
+        `${name}: ${typeof parsed === 'string' ? parsed : `distribution ${distribution} takes no step`}`,
+      );
+      return undefined;
+    }
+    if (parsed.kind === 'int_uniform') return wholeAxis(name, parsed, path, context);
+    if (parsed.kind === 'uniform')
+      return rangeAxis(name, { ...parsed, step: parsed.q ?? 1, excludesMax: true }, path, context);
+    context.ignored.push(`parameters.${name}.distribution`);
+  }
+  const loose = LOOSE_KEYS.filter((key) => entry[key] !== undefined);
+  if (loose.length > 0) {
+    const message =
+      loose[0] === 'probabilities'
+        ? `${name}: method grid takes every value once; remove probabilities, or write method: random`
+        : `${name}: ${loose.join(' and ')} requires a distribution, such as distribution: q_uniform`;
+    findings.atKey([...path, loose[0] ?? ''], message);
     return undefined;
   }
-  if (value !== undefined) return listedAxisOf(name, [value], () => [...path, 'value'], context);
-  if (values !== undefined) return listedAxisOf(name, values, (index) => [...path, 'values', index], context);
-  if (min !== undefined && max !== undefined && step !== undefined) {
-    return steppedAxisOf(name, { min, max, step }, path, context);
+  const isStepped = min !== undefined || max !== undefined || step !== undefined;
+  if (Number(value !== undefined) + Number(values !== undefined) + Number(isStepped) !== 1) {
+    findings.atKey(path, `${name}: expected value, values, or min, max and step; got ${givenKeys(entry)}`);
+    return undefined;
   }
+  if (value !== undefined) return listedAxisOf(name, [parameterOf(value)], () => [...path, 'value'], context);
+  if (values !== undefined)
+    return listedAxisOf(name, values.map(parameterOf), (index) => [...path, 'values', index], context);
+  if (min !== undefined && max !== undefined && step !== undefined) {
+    return rangeAxis(name, { min, max, step }, path, context);
+  }
+  // As in Weights & Biases, whole limits are int_uniform.
+  const isWhole = Number.isInteger(min) && Number.isInteger(max) && !hasFloatLimit(located);
+  if (min !== undefined && max !== undefined && isWhole) return wholeAxis(name, { min, max }, path, context);
   const missing = ['min', 'max', 'step'].filter((key) => !Object.hasOwn(entry, key)).join(' and ');
   const advice = step === undefined ? '; add it, or list the values' : '';
-  context.findings.atKey(path, `${name}: missing ${missing}, got ${givenKeys(entry)}${advice}`);
+  findings.atKey(path, `${name}: missing ${missing}, got ${givenKeys(entry)}${advice}`);
   return undefined;
+}
+
+/** Keys that mean nothing without a distribution. */
+const LOOSE_KEYS = ['probabilities', 'q', 'mu', 'sigma', 'a', 'b'] as const;
+
+function hasFile(name: string, entry: ParameterEntry, path: Path, findings: Findings): boolean {
+  if (entry.file === undefined) return false;
+  const others = Object.keys(entry).filter((key) => key !== 'file');
+  const message =
+    others.length > 0
+      ? `${name}: file excludes ${others.join(' and ')}; remove one of them`
+      : `${name}: file is read by the command line; submit the sweep with trawl submit or trawl up`;
+  findings.atKey([...path, 'file'], message);
+  return true;
+}
+
+function hasFloatLimit({ entries }: Located): boolean {
+  return ['min', 'max'].some((key) => {
+    const limit = entries.get(key);
+    return limit !== undefined && isFloat(limit);
+  });
 }
 
 function givenKeys(entry: ParameterEntry): string {
   return Object.keys(entry).join(' and ') || 'nothing';
+}
+
+function distributionEntry({ value, values, ...rest }: ParameterEntry): DistributionEntry {
+  const { distribution, probabilities, min, max, q, mu, sigma, a, b } = rest;
+  return {
+    ...{ distribution, probabilities, min, max, q, mu, sigma, a, b },
+    value: value === undefined ? undefined : parameterOf(value),
+    values: values?.map(parameterOf),
+  };
+}
+
+function drawnFrom(name: string, entry: ParameterEntry, place: Place, context: Context): Distribution | undefined {
+  const { path, located } = place;
+  const { findings, trainer } = context;
+  if (hasFile(name, entry, path, findings)) return undefined;
+  if (entry.step !== undefined) {
+    const axis = axisOf(name, entry, place, context);
+    return axis === undefined ? undefined : steppedDistribution(axis, path, findings);
+  }
+  const distribution = distributionOf(distributionEntry(entry), hasFloatLimit(located));
+  if (typeof distribution === 'string') {
+    findings.atKey(path, `${name}: ${distribution}`);
+    return undefined;
+  }
+  const problem = distributionProblem(name, distribution, trainer);
+  if (problem === undefined) return distribution;
+  findings.atKey(path, problem);
+  return undefined;
+}
+
+/** The maximum number of steps of a parameter in a search. */
+const MAX_DRAWN_STEPS = 10_000;
+
+function steppedDistribution(axis: Axis, path: Path, findings: Findings): Distribution | undefined {
+  if (axis.size > MAX_DRAWN_STEPS) {
+    findings.atKey(path, `${axis.name}: ${axis.size} steps (max ${MAX_DRAWN_STEPS} in a search); use q_uniform`);
+    return undefined;
+  }
+  const values = Array.from({ length: axis.size }, (_, index) => axis.at(index));
+  return { kind: 'categorical', values, probabilities: undefined };
+}
+
+/** Checks the values, or the limits, of a distribution against the trainer. */
+function distributionProblem(name: string, distribution: Distribution, trainer: TrainerSpec): string | undefined {
+  const rule = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name]?.rule : undefined;
+  if (rule === undefined) return undefined;
+  const problems = (values: readonly ParameterValue[]) =>
+    values.map((value) => valueProblem(trainer, name, value)).find((problem) => problem !== undefined);
+  switch (distribution.kind) {
+    case 'constant':
+      return problems([distribution.value]);
+    case 'categorical':
+      return problems(distribution.values);
+    case 'int_uniform':
+      return problems([distribution.min, distribution.max]);
+    default:
+      break;
+  }
+  if (rule.kind === 'choice' || rule.kind === 'flag') return `${name}: list the values of this parameter`;
+  if (rule.kind === 'integer' && !Number.isInteger(distribution.q)) {
+    return `${name}: expected a distribution of whole numbers, such as int_uniform or q_uniform`;
+  }
+  const limits = 'min' in distribution && rule.kind === 'number' ? [distribution.min, distribution.max] : [];
+  return problems(limits);
 }
 
 function listedAxisOf(
@@ -72,7 +294,13 @@ function listedAxisOf(
   return valid ? listedAxis(name, values) : undefined;
 }
 
-function steppedAxisOf(name: string, steps: Steps, path: Path, { trainer, findings }: Context): Axis | undefined {
+/** Every whole number from min to max. */
+function wholeAxis(name: string, { min, max }: Omit<Steps, 'step'>, path: Path, context: Context): Axis | undefined {
+  if (min === max) return listedAxisOf(name, [min], () => path, context);
+  return rangeAxis(name, { min, max, step: 1 }, path, context);
+}
+
+function rangeAxis(name: string, steps: Steps, path: Path, { trainer, findings }: Context): Axis | undefined {
   const axis = steppedAxis(name, steps);
   if (typeof axis === 'string') {
     findings.atKey(path, `${name}: ${axis}`);
@@ -105,6 +333,7 @@ function stepProblem(axis: Axis, trainer: TrainerSpec): string | undefined {
  */
 export function zipOf(file: SweepFile, context: RuleContext): string[][] {
   const groups = new Map<string, number>();
+  if (file.zip !== undefined && !context.isGrid) context.findings.atKey(['zip'], 'zip applies to method grid only');
   return (file.zip ?? []).flatMap((names, group) => {
     const advancing: string[] = [];
     for (const [position, name] of names.entries()) {
@@ -116,7 +345,7 @@ export function zipOf(file: SweepFile, context: RuleContext): string[][] {
           : `${show(name)} is zipped twice${before === group ? '' : ', in two groups'}`);
       if (problem !== undefined) context.findings.atValue(['zip', group, position], problem);
       groups.set(name, group);
-      if (problem === undefined && file.parameters[name]?.value === undefined) advancing.push(name);
+      if (problem === undefined && !context.constants.has(name)) advancing.push(name);
     }
     if (names.length < 2) context.findings.atValue(['zip', group], 'zip: expected at least two names per group');
     checkRows(advancing, group, context);
@@ -124,7 +353,7 @@ export function zipOf(file: SweepFile, context: RuleContext): string[][] {
   });
 }
 
-function checkRows(names: readonly string[], group: number, { axes, findings }: RuleContext): void {
+function checkRows(names: readonly string[], group: number, { axes, findings, place }: RuleContext): void {
   const members = names.flatMap((name) => axes.get(name) ?? []);
   if (members.length < names.length) return;
   if (new Set(members.map(({ size }) => size)).size > 1) {
@@ -136,8 +365,8 @@ function checkRows(names: readonly string[], group: number, { axes, findings }: 
   const [first] = members;
   if (twice === undefined || first === undefined) return;
   const row = members.map((axis) => `${axis.name}=${show(axis.at(twice.row))}`).join(', ');
-  const before = findings.where(['parameters', first.name, 'values', twice.before]);
-  findings.atValue(['parameters', first.name, 'values', twice.row], `${row} is listed twice, first at ${before}`);
+  const before = findings.where([...place(first.name), 'values', twice.before]);
+  findings.atValue([...place(first.name), 'values', twice.row], `${row} is listed twice, first at ${before}`);
 }
 
 /** Returns the first row that equals an earlier one. One axis without repeats makes all rows distinct. */

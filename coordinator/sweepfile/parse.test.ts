@@ -63,6 +63,12 @@ hypotheses:
     command: [],
     metric: { name: 'psnr', goal: 'maximize', at: 'last', target: undefined },
     program: undefined,
+    isWandbFile: false,
+    search: undefined,
+    runCap: undefined,
+    earlyTerminate: undefined,
+    ignored: [],
+    notes: [],
     zip: [['lambda_l1', 'weight_decay']],
     exclude: [
       {

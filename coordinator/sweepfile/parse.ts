@@ -1,23 +1,28 @@
 /** Parses the text of a sweep file into a checked sweep. */
 
 import { basename } from 'node:path';
+import { SEED } from '../../lib/domain/parameters.ts';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
+import { show } from '../../lib/text/quote.ts';
 import { parseSize } from '../../lib/text/size.ts';
-import { type ProgramSpec, WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
-import type { Metric, Order, SweepSpec } from '../grid/spec.ts';
-import { commandOf, withImpliedTrainer } from './command.ts';
+import type { Axis } from '../grid/axes.ts';
+import type { EarlyTerminate, Metric, Order, Search, SweepSpec } from '../grid/spec.ts';
+import type { Distribution } from '../search/distribution.ts';
+import { commandOf, withImpliedKeys } from './command.ts';
 import { parseDocument } from './document.ts';
 import { hypothesesOf } from './hypotheses.ts';
-import { axesOf, zipOf } from './parameters.ts';
-import { Findings, has, type Located, locate, SweepFileError } from './problems.ts';
+import { type Declaration, declarationsOf, spaceOf, zipOf } from './parameters.ts';
+import { Findings, has, type Located, type Path, SweepFileError } from './problems.ts';
+import { isWandbFile, programOf } from './program.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules.ts';
-import type { SweepFile } from './schema.ts';
+import { IGNORED_KEYS, IGNORED_METRIC_KEYS, MAX_SEED, MAX_SEEDS, type SweepFile } from './schema.ts';
 import { checkShape } from './shape.ts';
 import { metricProblem } from './trainer-rules.ts';
+import { hasFloats, nameOfKey } from './values.ts';
 
 export const DEFAULT_CHECKPOINT_EVERY = 1;
 /** The first epoch and every fourth after it: 1, 5, 9, 13. */
@@ -31,7 +36,7 @@ const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_
 export function parseSweep(text: string, fileName: string): SweepSpec {
   const { root, placeOf } = parseDocument(text, fileName);
   const findings = new Findings(root, placeOf);
-  const file = checkShape(withImpliedTrainer(root.data), root, findings);
+  const file = checkShape(withImpliedKeys(root.data), root, findings);
   const spec = file === undefined ? undefined : specOf(file, fileName, root, findings);
   if (spec === undefined || findings.problems.length > 0) throw new SweepFileError(fileName, findings.problems);
   return spec;
@@ -39,28 +44,59 @@ export function parseSweep(text: string, fileName: string): SweepSpec {
 
 function specOf(file: SweepFile, fileName: string, root: Located, findings: Findings): SweepSpec {
   const trainer: TrainerSpec = TRAINERS[file.trainer];
+  const isGrid = (file.method ?? 'grid') === 'grid';
+  const declarations = declarationsOf(root);
+  const ignored = [
+    ...IGNORED_KEYS.filter((key) => has(root, [key])),
+    ...IGNORED_METRIC_KEYS.filter((key) => has(root, ['metric', key])).map((key) => `metric.${key}`),
+  ];
   const zipped = new Set(file.zip?.flat());
-  const axes = axesOf(file.parameters, { trainerName: file.trainer, trainer, zipped, findings });
+  const space = spaceOf(file, declarations, {
+    trainerName: file.trainer,
+    trainer,
+    isGrid,
+    zipped,
+    findings,
+    ignored,
+  });
+  const places = new Map(declarations.map(({ name, path }) => [name, path]));
+  const seedAxis = space.axes.find(({ name }) => name === SEED);
+  const axes = space.axes.filter((axis) => axis !== seedAxis);
   const context: RuleContext = {
     trainerName: file.trainer,
     trainer,
-    declared: [...locate(root, ['parameters']).entries.keys()].map(String),
+    declared: declarations.map(({ name }) => name),
     axes: new Map(axes.map((axis) => [axis.name, axis])),
+    constants: new Set(declarations.filter(({ path }) => has(root, [...path, 'value'])).map(({ name }) => name)),
+    isGrid,
+    place: (name) => places.get(name) ?? ['parameters'],
     findings,
   };
   const when = whenRulesOf(file.when, context);
+  const metric = metricOf(file, trainer, root, findings);
+  const named = {
+    metric: metric.name,
+    floatParameters: floatParametersOf(declarations, root),
+    hasSeed: seedAxis !== undefined,
+  };
   return {
     name: file.name ?? nameOf(fileName),
     description: file.description ?? '',
     trainer: file.trainer,
-    command: commandOf(file, root, findings),
-    program: programOf(file),
-    metric: metricOf(file, trainer, root, findings),
+    command: commandOf(file, context.declared, root, findings),
+    program: programOf(file, named, root, findings),
+    isWandbFile: file.trainer === 'command' && isWandbFile(file),
+    metric,
     axes,
     zip: zipOf(file, context),
     exclude: excludeRulesOf(file.exclude, context),
     when,
-    seeds: seedsOf(file, findings),
+    search: isGrid ? undefined : searchOf(file, space.distributions),
+    runCap: file.run_cap,
+    earlyTerminate: earlyTerminateOf(file, findings),
+    ignored,
+    notes: notesOf(file, metric),
+    seeds: seedsOf(file, seedAxis, context, findings),
     order: orderOf(file, findings),
     concurrency: file.concurrency,
     priority: file.priority ?? DEFAULT_PRIORITY,
@@ -75,20 +111,61 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
   };
 }
 
-/** What agents need to know about the user's program besides its command. */
-function programOf(file: SweepFile): ProgramSpec | undefined {
-  if (file.trainer !== 'command') return undefined;
+/** Returns the parameters with a whole number that the file writes as a float, sorted. */
+function floatParametersOf(declarations: readonly Declaration[], root: Located): string[] {
+  const names = declarations.filter(({ located }) => isWrittenAsFloat(located)).map(({ name }) => name);
+  for (const rule of root.entries.get('when')?.entries.values() ?? []) {
+    const set = rule.entries.get('set')?.entries ?? [];
+    for (const [key, value] of set) if (hasFloats(value)) names.push(nameOfKey(String(key)));
+  }
+  return [...new Set(names)].sort();
+}
+
+function isWrittenAsFloat({ entries }: Located): boolean {
+  const values = entries.get('values')?.entries.values() ?? [];
+  const single = ['value', 'min', 'max', 'step', 'q'].flatMap((key) => entries.get(key) ?? []);
+  // As numpy.arange, a fraction between two values makes all of them floats.
+  const isArange = entries.get('distribution')?.data === 'q_uniform';
+  const hasFraction = isArange && single.some(({ data }) => typeof data === 'number' && !Number.isInteger(data));
+  return hasFraction || [...values, ...single].some(hasFloats);
+}
+
+function searchOf({ method, run_cap: runCap }: SweepFile, space: ReadonlyMap<string, Distribution>): Search {
   return {
-    env: {},
-    report: [],
-    classify: [],
-    wandb: WandbMode.OFF,
-    code: undefined,
-    floatParameters: [],
-    metric: file.metric?.name ?? '',
-    firstReportMs: 0,
-    seedParameter: '',
+    method: method === 'bayes' || method === 'tpe' ? 'tpe' : method === 'sobol' ? 'sobol' : 'random',
+    runCap,
+    space,
   };
+}
+
+/** W&B's default of eta. */
+const DEFAULT_ETA = 3;
+
+function earlyTerminateOf({ early_terminate: written }: SweepFile, findings: Findings): EarlyTerminate | undefined {
+  if (written === undefined) return undefined;
+  const { min_iter: minIter, max_iter: maxIter, s: brackets, eta = DEFAULT_ETA, strict = false } = written;
+  const path = ['early_terminate'];
+  if (minIter !== undefined && (maxIter !== undefined || brackets !== undefined)) {
+    findings.atKey([...path, 'min_iter'], 'min_iter excludes max_iter and s; remove one of them');
+  } else if (minIter === undefined && (maxIter === undefined || brackets === undefined)) {
+    findings.atValue(
+      path,
+      'early_terminate: expected min_iter, or max_iter and s, such as {type: hyperband, min_iter: 3}',
+    );
+  }
+  const steps = minIter === undefined ? { maxIter: maxIter ?? 1, brackets: brackets ?? 1 } : { minIter };
+  return { type: written.type, steps, eta, strict };
+}
+
+function notesOf(file: SweepFile, metric: Metric): string[] {
+  const notes: string[] = [];
+  if (file.method === 'bayes') notes.push('method bayes is treated as tpe');
+  if (metric.name === '') {
+    notes.push(
+      "the file names no metric: trials are ranked by the first numeric metric that occurs in two of a trial's reports, minimized",
+    );
+  }
+  return notes;
 }
 
 /** Returns the file's name without folder and extension. */
@@ -103,10 +180,10 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
   const name = file.metric?.name ?? trainer.metrics[0] ?? '';
   if (trainer.metrics.length === 0) {
     const message = `missing key "metric": trainer ${file.trainer} has no default; write metric: {name: test_loss, goal: minimize}`;
-    if (!has(root, ['metric'])) findings.atKey([], message);
+    if (!has(root, ['metric']) && !isWandbFile(file)) findings.atKey([], message);
   }
   const problem = metricProblem(file.trainer, trainer, name);
-  if (problem !== undefined) findings.atValue(['metric', 'name'], problem);
+  if (problem !== undefined && name !== '') findings.atValue(['metric', 'name'], problem);
   return {
     name,
     goal: file.metric?.goal ?? usualGoal(name),
@@ -115,11 +192,25 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
   };
 }
 
-function seedsOf(file: SweepFile, findings: Findings): readonly number[] {
+/** @param seedAxis the parameter named seed: its values are the seeds of the replicates */
+function seedsOf(
+  file: SweepFile,
+  seedAxis: Axis | undefined,
+  context: RuleContext,
+  findings: Findings,
+): readonly number[] {
   const { seeds, replicates } = file;
   if (seeds !== undefined && replicates !== undefined) {
     findings.atKey(['replicates'], 'replicates and seeds exclude each other; remove one of them');
   }
+  if (context.declared.includes(SEED)) {
+    for (const key of ['seeds', 'replicates']) {
+      if (has(findings.root, [key])) {
+        findings.atKey([key], `${key} and the parameter seed exclude each other; remove one of them`);
+      }
+    }
+  }
+  if (seedAxis !== undefined) return seedsOfAxis(seedAxis, context.place(SEED), findings);
   const first = new Map<number, number>();
   for (const [index, seed] of (seeds ?? []).entries()) {
     const before = first.get(seed);
@@ -131,6 +222,21 @@ function seedsOf(file: SweepFile, findings: Findings): readonly number[] {
       );
   }
   return seeds ?? Array.from({ length: replicates ?? 1 }, (_, seed) => seed);
+}
+
+function seedsOfAxis(axis: Axis, path: Path, findings: Findings): number[] {
+  if (axis.size > MAX_SEEDS) {
+    findings.atKey(path, `seed: ${axis.size.toLocaleString('en')} seeds (max ${MAX_SEEDS.toLocaleString('en')})`);
+    return [];
+  }
+  return Array.from({ length: axis.size }, (_, index) => {
+    const seed = axis.at(index);
+    if (typeof seed === 'number' && Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED) return seed;
+    const single = has(findings.root, [...path, 'value']);
+    const message = `seed: expected a whole number from 0 to ${MAX_SEED}, got ${show(seed)}`;
+    findings.atValue(single ? [...path, 'value'] : [...path, 'values', index], message);
+    return 0;
+  });
 }
 
 function orderOf(file: SweepFile, findings: Findings): Order {

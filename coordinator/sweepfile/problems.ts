@@ -47,6 +47,8 @@ export interface Located {
   /** The position of the value's key. Undefined: the value is a list item, or the whole document. */
   readonly keyOffset: number | undefined;
   readonly entries: ReadonlyMap<string | number, Located>;
+  /** A number as the text writes it. */
+  readonly source?: string | undefined;
 }
 
 /** Returns the value at a path or, if the path does not exist, the deepest value on the way. */
@@ -67,28 +69,28 @@ export function has(root: Located, path: Path): boolean {
 /** Collects problems by path, so that all problems of a file are reported together. */
 export class Findings {
   readonly problems: Problem[] = [];
-  readonly #root: Located;
+  readonly root: Located;
   readonly #placeOf: (offset: number) => Place;
 
   constructor(root: Located, placeOf: (offset: number) => Place) {
-    this.#root = root;
+    this.root = root;
     this.#placeOf = placeOf;
   }
 
   /** Adds a problem at the value of the path. */
   atValue(path: Path, message: string): void {
-    this.problems.push({ ...this.#placeOf(locate(this.#root, path).offset), message });
+    this.problems.push({ ...this.#placeOf(locate(this.root, path).offset), message });
   }
 
   /** Adds a problem at the last key of the path. */
   atKey(path: Path, message: string): void {
-    const { keyOffset, offset } = locate(this.#root, path);
+    const { keyOffset, offset } = locate(this.root, path);
     this.problems.push({ ...this.#placeOf(keyOffset ?? offset), message });
   }
 
   /** Returns the `line:column` of a value, for messages about another place. */
   where(path: Path): string {
-    const { line, column } = this.#placeOf(locate(this.#root, path).offset);
+    const { line, column } = this.#placeOf(locate(this.root, path).offset);
     return `${line}:${column}`;
   }
 }

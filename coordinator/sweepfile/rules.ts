@@ -1,13 +1,15 @@
 /** Converts the `exclude` and `when` of a file into rules, checked against the sweep's parameters. */
 
+import { SEED } from '../../lib/domain/parameters.ts';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
-import type { TrainerName, TrainerSpec } from '../../proto/trainers.ts';
+import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, MAX_LISTED_VALUES } from '../grid/axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from '../grid/rules.ts';
 import type { Findings, Path } from './problems.ts';
 import type { Conditions, SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
+import { keyOf, nameOfKey, parameterOf } from './values.ts';
 
 export interface RuleContext {
   readonly trainerName: TrainerName;
@@ -15,6 +17,12 @@ export interface RuleContext {
   /** The names under parameters, including those with invalid values. */
   readonly declared: readonly string[];
   readonly axes: ReadonlyMap<string, Axis>;
+  /** The names with a single `value`. */
+  readonly constants: ReadonlySet<string>;
+  /** Whether the method is grid. */
+  readonly isGrid: boolean;
+  /** Returns the path of a declared parameter. */
+  readonly place: (name: string) => Path;
   readonly findings: Findings;
 }
 
@@ -26,18 +34,25 @@ export function whenRulesOf(when: SweepFile['when'], context: RuleContext): When
   return (when ?? []).map((entry, index) => {
     const path = ['when', index, 'set'];
     if (Object.keys(entry.set).length === 0) context.findings.atValue(path, 'set: expected at least one parameter');
-    for (const [name, value] of Object.entries(entry.set)) {
+    const set = Object.entries(entry.set).map(([key, data]): [string, ParameterValue] => [
+      nameOfKey(key),
+      parameterOf(data),
+    ]);
+    for (const [name, value] of set) {
       const problem = targetProblem(name, context);
-      if (problem !== undefined) context.findings.atKey([...path, name], problem);
+      if (problem !== undefined) context.findings.atKey([...path, keyOf(name)], problem);
       const wrong = problem ?? valueProblem(context.trainer, name, value);
-      if (problem === undefined && wrong !== undefined) context.findings.atValue([...path, name], wrong);
+      if (problem === undefined && wrong !== undefined) context.findings.atValue([...path, keyOf(name)], wrong);
     }
-    return { conditions: conditionsOf(entry.if, ['when', index, 'if'], context), set: entry.set };
+    return { conditions: conditionsOf(entry.if, ['when', index, 'if'], context), set: Object.fromEntries(set) };
   });
 }
 
 /** Returns an error text if a name is not declared under parameters. */
 export function undeclaredProblem(name: string, { declared, trainer }: Pick<RuleContext, 'declared' | 'trainer'>) {
+  if (name === SEED && declared.includes(name)) {
+    return '"seed" gives the replicates of each config; exclude, when, zip and hypotheses cannot name it';
+  }
   if (declared.includes(name)) return undefined;
   const spec = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name] : undefined;
   if (spec !== undefined) {
@@ -59,14 +74,25 @@ export function conditionsOf(entry: Conditions, path: Path, context: RuleContext
   if (Object.keys(entry).length === 0) {
     context.findings.atValue(path, 'no conditions: the rule would match every point');
   }
-  return Object.entries(entry).map(([name, values]) => {
+  return Object.entries(entry).map(([key, data]) => {
+    const name = nameOfKey(key);
     const problem = undeclaredProblem(name, context);
-    if (problem !== undefined) context.findings.atKey([...path, name], problem);
-    const anyOf = Array.isArray(values) ? values : [values];
+    if (problem !== undefined) context.findings.atKey([...path, key], problem);
+    const axis = context.axes.get(name);
+    const whole = parameterOf(data);
+    // A list names several values, unless the list itself is one of the parameter's values.
+    const isList = Array.isArray(data) && (axis === undefined || axis.indexOf(whole) < 0);
+    const anyOf = isList ? data.map(parameterOf) : [whole];
+    if (anyOf.length === 0) {
+      context.findings.atValue([...path, key], `${name}: expected at least one value in the list, got an empty list`);
+    } else if (anyOf.length > MAX_LISTED_VALUES) {
+      const message = `${name}: expected at most ${MAX_LISTED_VALUES} in the list, got ${anyOf.length}`;
+      context.findings.atValue([...path, key], message);
+    }
     for (const [index, value] of anyOf.entries()) {
-      const wrong = problem ?? valueProblem(context.trainer, name, value) ?? typeProblem(context.axes.get(name), value);
+      const wrong = problem ?? valueProblem(context.trainer, name, value) ?? typeProblem(axis, value);
       if (problem === undefined && wrong !== undefined) {
-        context.findings.atValue(Array.isArray(values) ? [...path, name, index] : [...path, name], wrong);
+        context.findings.atValue(isList ? [...path, key, index] : [...path, key], wrong);
       }
     }
     return { name, anyOf };
@@ -77,7 +103,13 @@ export function conditionsOf(entry: Conditions, path: Path, context: RuleContext
 function typeProblem(axis: Axis | undefined, value: Condition['anyOf'][number]): string | undefined {
   if (axis === undefined || axis.indexOf(value) >= 0) return undefined;
   for (let index = 0; index < Math.min(axis.size, MAX_LISTED_VALUES); index++) {
-    if (typeof axis.at(index) === typeof value) return undefined;
+    if (kindOf(axis.at(index)) === kindOf(value)) return undefined;
   }
-  return `${axis.name}: ${show(value)} never matches a ${typeof axis.at(0)} such as ${show(axis.at(0))}`;
+  return `${axis.name}: ${show(value)} never matches a ${kindOf(axis.at(0))} such as ${show(axis.at(0))}`;
+}
+
+function kindOf(value: ParameterValue): string {
+  if (typeof value !== 'object') return typeof value;
+  if (value.data === null) return 'null';
+  return Array.isArray(value.data) ? 'list' : 'mapping';
 }

@@ -17,6 +17,7 @@ import {
 } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { MAX_LISTED_VALUES } from '../grid/axes.ts';
+import { DISTRIBUTION_NAMES } from '../search/distribution.ts';
 
 /** The maximum length of names, and of text values of parameters. */
 const MAX_TEXT = 1_000;
@@ -43,8 +44,18 @@ const MAX_COMMAND_ITEM = 10_000;
 const MAX_HYPOTHESES = 200;
 /** The maximum number of GPUs per trial. */
 const MAX_GPUS = 64;
-/** Valid parameter names, which appear in tables, files and metric labels. */
-const PARAMETER_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+/** The maximum length of a parameter's name, in characters. */
+export const MAX_NAME = 256;
+/** Valid parameter names: any text on one line without `=`, such as Hydra's `+a`, `++a.b`, `~a` and `a/b`. */
+export const PARAMETER_NAME = new RegExp(`^(?!\\s)[^\\p{Cc}=]{1,${MAX_NAME}}(?<!\\s)$`, 'u');
+/** The maximum run_cap. */
+const MAX_RUN_CAP = 1_000_000;
+/** The maximum number of steps in early_terminate. */
+const MAX_ITERATIONS = 1_000_000_000;
+/** The maximum number of environment variables, report sources and classify rules. */
+const MAX_VARIABLES = 200;
+const MAX_SOURCES = 20;
+const MAX_CLASSIFY = 200;
 
 function whole(min: number, max: number) {
   const error = `expected a whole number from ${min} to ${max}`;
@@ -72,15 +83,20 @@ function atLeastOne<T extends z.ZodType>(array: z.ZodArray<T>) {
   return array.min(1, { error: 'expected at least one value in the list' });
 }
 
-const scalarError = 'expected a number, text, true or false';
-const words = z.string().max(MAX_TEXT, { error: `expected at most ${MAX_TEXT} characters` });
-const scalar = z.union([z.number(), words, z.boolean()], { error: scalarError });
 const finite = z.number({ error: 'expected a number' });
-/** Names of properties of every JavaScript object, such as `constructor`, are rejected here. */
-const parameterName = z
-  .string()
-  .regex(PARAMETER_NAME)
-  .refine((name) => !(name in Object.prototype));
+
+/** Any value of the document: a number, text, true, false, null, a list or a mapping. */
+const anyValue = z.unknown().superRefine((value, context) => {
+  const text = longText(value);
+  if (text) context.addIssue({ code: 'custom', message: `expected at most ${MAX_TEXT} characters` });
+});
+
+function longText(value: unknown): boolean {
+  if (typeof value === 'string') return value.length > MAX_TEXT;
+  return typeof value === 'object' && value !== null && Object.values(value).some(longText);
+}
+
+const parameterName = z.string().regex(PARAMETER_NAME);
 
 const durationError = 'expected a duration such as 90s, 2h or 1d, up to 24d';
 const duration = z
@@ -132,39 +148,122 @@ const resources = z.strictObject(
   { error: 'expected a mapping, such as {gpu: 1, vram: 8GiB, labels: {zone: a}}' },
 );
 
+const parameterError = 'expected a mapping, such as {value: 3} or {values: [3, 5]}';
+
 const parameter = z.strictObject(
   {
-    value: scalar.optional().describe('a single value'),
-    values: atLeastOne(list(scalar, 'values', MAX_LISTED_VALUES))
+    value: anyValue.optional().describe('a single value: a number, text, true, false, null, a list or a mapping'),
+    values: atLeastOne(list(anyValue, 'values', MAX_LISTED_VALUES))
       .optional()
       .describe(`the values in order; 1 to ${MAX_LISTED_VALUES}`),
-    min: finite.optional().describe('the first value; requires max and step'),
-    max: finite.optional().describe('the upper limit; a value only if a step reaches it exactly'),
+    file: text('a path')
+      .optional()
+      .describe('a file with one value per line, relative to the sweep file; blank lines and # comments are skipped'),
+    min: finite.optional().describe('the first value, or the lower limit of a distribution'),
+    max: finite.optional().describe('the upper limit; with step, a value only if a step reaches it exactly'),
     step: finite.optional().describe('the difference between two values; greater than 0'),
+    distribution: z
+      .enum(DISTRIBUTION_NAMES)
+      .optional()
+      .describe(
+        "W&B's name of the distribution; default: constant for value, categorical for values, int_uniform for whole min and " +
+          'max, else uniform. A grid takes int_uniform and q_uniform',
+      ),
+    probabilities: list(finite, 'probabilities', MAX_LISTED_VALUES)
+      .optional()
+      .describe('the probability of each of the values; not for a grid'),
+    q: finite.optional().describe('values are multiples of q; for the q_ distributions; default 1'),
+    mu: finite.optional().describe('mean of normal, or of the logarithm of log_normal; default 0'),
+    sigma: finite.optional().describe('standard deviation of normal, or of the logarithm of log_normal; default 1'),
+    a: finite.optional().describe('first parameter of beta; default 1'),
+    b: finite.optional().describe('second parameter of beta; default 1'),
+    get parameters() {
+      return z
+        .record(parameterName, parameter, {
+          error: 'expected a mapping of parameters, such as {depth: {values: [3, 5]}}',
+        })
+        .optional()
+        .describe('nested parameters, whose names are joined with a dot');
+    },
   },
-  { error: 'expected a mapping, such as {value: 3} or {values: [3, 5]}' },
+  { error: parameterError },
 );
 
-const conditionError = `${scalarError}, or a list of them`;
-const conditions = z.record(
-  parameterName,
-  z.union([scalar, atLeastOne(list(scalar, 'values', MAX_LISTED_VALUES))], { error: conditionError }),
-  {
-    error: 'expected a mapping of parameters to values, such as {depth: 5, noise_std: [0.1, 0.5]}',
-  },
-);
+const conditions = z.record(parameterName, anyValue, {
+  error: 'expected a mapping of parameters to values, such as {depth: 5, noise_std: [0.1, 0.5]}',
+});
 
 const argumentError = 'expected text';
+/** Names of environment variables. */
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Operating systems do not accept a NUL in an argument. */
 const argument = z
   .string({ error: argumentError })
   .max(MAX_COMMAND_ITEM, { error: `expected at most ${MAX_COMMAND_ITEM} characters` })
   .regex(/^[^\0]*$/, { error: 'expected text without a NUL character' });
 
-const commandError = 'a program and its arguments, such as [python3, train.py, "${args}"]';
-const command = list(argument, commandError, MAX_COMMAND_ITEMS)
-  .min(1, { error: `expected ${commandError}` })
+export const COMMAND_EXAMPLE = 'a program and its arguments, such as [python3, train.py, "${args}"]';
+const command = list(argument, COMMAND_EXAMPLE, MAX_COMMAND_ITEMS)
+  .min(1, { error: `expected ${COMMAND_EXAMPLE}` })
   .refine((items) => items[0] !== '', { error: 'expected a program as the first item' });
+
+/** The values of method. */
+export const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol'] as const;
+
+/** Keys of Weights & Biases that have no meaning here. They are accepted and listed by the plan. */
+export const IGNORED_KEYS = [
+  'project',
+  'entity',
+  'apiVersion',
+  'kind',
+  'controller',
+  'job',
+  'image_uri',
+  'settings',
+  'prior_runs',
+] as const;
+export const IGNORED_METRIC_KEYS = ['impute', 'impute_while_running'] as const;
+
+const ignored = z.unknown().optional().describe('a key of Weights & Biases without meaning in trawl; ignored');
+
+const path = text('a path');
+/** The sources that `hook` can name. */
+export const HOOKS = ['wandb', 'mlflow', 'tensorboard'] as const;
+const hook = z.enum(HOOKS);
+const reportError =
+  'expected json, python, {regex: PATTERN}, {tfevents: FOLDER}, {csv: FILE}, {hook: [wandb, mlflow, tensorboard]}, or a list of them';
+const reportSource = z.union(
+  [
+    z.enum(['json', 'python']),
+    z.strictObject({ regex: text('a regular expression') }),
+    z.strictObject({ tfevents: path }),
+    z.strictObject({ csv: path }),
+    z.strictObject({ hook: z.union([hook, z.array(hook).min(1)]) }),
+  ],
+  { error: reportError },
+);
+
+const envError = 'expected text, a number, true or false';
+
+/** The failure classes that `classify` can name. */
+export const CLASSES = ['oom', 'nan', 'crash', 'preflight', 'rejected'] as const;
+
+const etaError = 'expected a number above 1';
+const earlyTerminate = z.strictObject(
+  {
+    type: z.enum(['hyperband']).describe('the rule that stops trials'),
+    min_iter: whole(1, MAX_ITERATIONS).optional().describe('the first step at which trials are compared'),
+    max_iter: whole(1, MAX_ITERATIONS).optional().describe('the last step of a trial; requires s'),
+    s: whole(1, 100).optional().describe('the number of comparisons, from max_iter downwards'),
+    eta: z
+      .number({ error: etaError })
+      .gt(1, { error: etaError })
+      .optional()
+      .describe('each comparison is at eta times the step of the one before; default 3'),
+    strict: z.boolean({ error: 'expected true or false' }).optional().describe('default: false'),
+  },
+  { error: 'expected a mapping, such as {type: hyperband, min_iter: 3, eta: 3}' },
+);
 
 const trainers = Object.keys(TRAINERS) as TrainerName[];
 
@@ -180,7 +279,10 @@ export const sweepFileSchema = z.strictObject(
       .max(MAX_DESCRIPTION, { error: `expected at most ${MAX_DESCRIPTION} characters` })
       .optional()
       .describe(`description for people; up to ${MAX_DESCRIPTION} characters`),
-    method: z.enum(['grid']).optional().describe('how the points are chosen; default: grid'),
+    method: z
+      .enum(METHODS)
+      .optional()
+      .describe('how the points are chosen; bayes is treated as tpe; default: grid. Only grid can run yet'),
     metric: z
       .strictObject(
         {
@@ -194,6 +296,8 @@ export const sweepFileSchema = z.strictObject(
             .optional()
             .describe("whether a trial's value is its last or its best over the steps; default: last"),
           target: finite.optional().describe('the sweep ends when one trial reaches this value'),
+          impute: ignored,
+          impute_while_running: ignored,
         },
         { error: 'expected a mapping, such as {name: test_loss, goal: minimize}' },
       )
@@ -240,7 +344,7 @@ export const sweepFileSchema = z.strictObject(
         {
           if: conditions.describe('conditions on the point before any rule is applied'),
           set: z
-            .record(parameterName, scalar, {
+            .record(parameterName, anyValue, {
               error: 'expected a mapping of parameters to values, such as {epochs: 13}',
             })
             .describe('the new values of parameters; later rules win'),
@@ -338,10 +442,68 @@ export const sweepFileSchema = z.strictObject(
       .describe(
         'the sweep is paused when more trials than this have failed: a count such as 10, or a percentage of all trials such as "10%"; default: no limit',
       ),
+    run_cap: whole(1, MAX_RUN_CAP)
+      .optional()
+      .describe(`maximum number of trials, from 1 to ${MAX_RUN_CAP}; default: no limit`),
+    early_terminate: earlyTerminate.optional().describe('stops trials that fall behind; not yet run; default: none'),
+    env: z
+      .record(
+        z.string().regex(VARIABLE_NAME),
+        z.union([z.string().regex(/^[^\0]*$/), z.number(), z.boolean()], { error: envError }),
+        { error: 'expected a mapping of names to values, such as {OMP_NUM_THREADS: 3}' },
+      )
+      .refine((variables) => Object.keys(variables).length <= MAX_VARIABLES, {
+        error: `expected at most ${MAX_VARIABLES} variables`,
+      })
+      .optional()
+      .describe("variables for the program of trainer command, in addition to the agent's own; default: none"),
+    report: z
+      .union([reportSource, z.array(reportSource).min(1).max(MAX_SOURCES)], { error: reportError })
+      .optional()
+      .describe(
+        'how the program of trainer command reports: json (lines on stdout or in TRAWL_METRICS), python (dict literals on ' +
+          'stdout), a regex with named groups, a folder of TensorBoard event files, a CSV file, or hooks for Python ' +
+          'libraries; a list is read in full; default: json, and for files of Weights & Biases also the hook wandb',
+      ),
+    classify: list(
+      z.strictObject(
+        {
+          pattern: text('a regular expression').describe(
+            "a regular expression, tried on each line of the output's end",
+          ),
+          class: z.enum(CLASSES).describe('the failure class of the attempt'),
+        },
+        { error: "expected a mapping, such as {pattern: 'NCCL error', class: crash}" },
+      ),
+      'rules',
+      MAX_CLASSIFY,
+    )
+      .optional()
+      .describe('failure classes by output, tried before the built-in ones; default: none'),
+    wandb: z
+      .enum(['offline', 'online', 'off'])
+      .optional()
+      .describe(
+        "offline: the program sees the environment of W&B's agent, without its servers; online: the user's own settings; " +
+          'default: offline for a file of Weights & Biases, else off',
+      ),
+    first_report: duration
+      .optional()
+      .describe('the sweep shows a warning when an attempt has not reported for this long; default: 5m'),
+    project: ignored,
+    entity: ignored,
+    apiVersion: ignored,
+    kind: ignored,
+    controller: ignored,
+    job: ignored,
+    image_uri: ignored,
+    settings: ignored,
+    prior_runs: ignored,
   },
   { error: 'expected a mapping of keys, such as name, trainer and parameters' },
 );
 
+export { MAX_SEED, MAX_SEEDS };
 export type SweepFile = z.infer<typeof sweepFileSchema>;
 export type ParameterEntry = z.infer<typeof parameter>;
 export type Conditions = z.infer<typeof conditions>;
@@ -352,8 +514,10 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
   const [top, second] = path;
   if (top === undefined) return Object.keys(shape);
   if (top === 'resources' && second !== undefined) return undefined;
-  if (top === 'metric' || top === 'retry' || top === 'resources') return Object.keys(shape[top].unwrap().shape);
+  if (top === 'metric' || top === 'retry' || top === 'resources' || top === 'early_terminate')
+    return Object.keys(shape[top].unwrap().shape);
   if (top === 'parameters' && second !== undefined) return Object.keys(parameter.shape);
-  if (top === 'when' || top === 'hypotheses') return Object.keys(shape[top].unwrap().element.shape);
+  if (top === 'when' || top === 'hypotheses' || top === 'classify')
+    return Object.keys(shape[top].unwrap().element.shape);
   return undefined;
 }

@@ -3,22 +3,14 @@ import type { z } from 'zod';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import { LABEL_NAME_RULE } from '../../proto/limits.ts';
+import { hasOpenQuote } from './command.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
-import { keysAt, type SweepFile, sweepFileSchema } from './schema.ts';
+import { COMMAND_EXAMPLE, keysAt, MAX_NAME, type SweepFile, sweepFileSchema } from './schema.ts';
+import { nameOfKey } from './values.ts';
 
-/** Keys of planned features, and of Weights & Biases files, that are rejected by name instead of as unknown. */
-const UNSUPPORTED_KEYS = [
-  'early_stop',
-  'early_terminate',
-  'run_cap',
-  'project',
-  'entity',
-  'job',
-  'image_uri',
-  'parent',
-];
-const UNSUPPORTED_PARAMETER_KEYS = ['distribution', 'mu', 'sigma', 'q', 'probabilities', 'parameters'];
-const UNSUPPORTED_METHODS = ['random', 'sobol', 'tpe', 'bayes'];
+/** Keys and methods of planned features that are rejected by name instead of as unknown. */
+const UNSUPPORTED_KEYS = ['early_stop', 'metrics', 'code', 'speculate', 'warm_start', 'parent'];
+const UNSUPPORTED_METHODS = ['optuna', 'pbt'];
 
 /**
  * Returns the data as a sweep file. Adds a finding for each problem of its shape and removes the invalid parts, so that
@@ -39,7 +31,7 @@ function addFindings(issues: readonly Issue[], root: Located, findings: Findings
   for (const issue of issues) {
     const path = pathOf(issue);
     if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) findings.atKey([...path, key], unknownKey(path, key, root));
+      for (const key of issue.keys) findings.atKey([...path, key], unknownKey(path, key));
     } else if (!reported.has(path.join('\n'))) {
       reported.add(path.join('\n'));
       addFinding(issue, path, root, findings);
@@ -52,7 +44,10 @@ function addFinding(issue: Issue, path: Path, root: Located, findings: Findings)
   if (issue.code === 'invalid_key' && path[0] === 'resources') {
     findings.atKey(path, `invalid label name ${quote(String(name))}; expected ${LABEL_NAME_RULE}`);
   } else if (issue.code === 'invalid_key') {
-    findings.atKey(path, `invalid parameter name ${quote(String(name))}; ${nameRule(String(name))}`);
+    findings.atKey(
+      path,
+      `invalid ${path[0] === 'env' ? 'variable' : 'parameter'} name ${quote(nameOfKey(String(name)))}; ${path[0] === 'env' ? VARIABLE_RULE : NAME_RULE}`,
+    );
   } else if (!has(root, path)) {
     findings.atKey(path.slice(0, -1), `missing key ${quote(String(name))}${example(path)}`);
   } else {
@@ -62,11 +57,8 @@ function addFinding(issue: Issue, path: Path, root: Located, findings: Findings)
   }
 }
 
-function nameRule(name: string): string {
-  return name in Object.prototype
-    ? 'the name is reserved'
-    : 'expected a letter, then letters, digits, "_", "." or "-", up to 64 characters';
-}
+const NAME_RULE = `expected 1 to ${MAX_NAME} characters on one line, without = and without spaces at the ends`;
+const VARIABLE_RULE = 'expected letters, digits and "_", not starting with a digit';
 
 function wrongValue(issue: Issue, path: Path, data: unknown): string {
   if (issue.code === 'invalid_value') {
@@ -77,20 +69,20 @@ function wrongValue(issue: Issue, path: Path, data: unknown): string {
     const meant = typeof data === 'string' ? didYouMean(data, values) : '';
     return `expected ${values.join(' or ')}, got ${show(data)}${meant}`;
   }
+  if (path[0] === 'command' && typeof data === 'string') {
+    return hasOpenQuote(data)
+      ? `the quote is not closed in ${quote(data)}`
+      : `expected ${COMMAND_EXAMPLE}, got ${show(data)}`;
+  }
   if (Array.isArray(data) && issue.code === 'too_big') return `${issue.message}, got ${data.length}`;
   if (Array.isArray(data) && issue.code === 'too_small') return `${issue.message}, got an empty list`;
   const unquoted = issue.message === 'expected text' && (typeof data === 'number' || typeof data === 'boolean');
   return `${issue.message}, got ${show(data)}${unquoted ? '; put quotes around it' : ''}`;
 }
 
-function unknownKey(path: Path, key: string, root: Located): string {
+function unknownKey(path: Path, key: string): string {
+  if (nameOfKey(key) !== key) return `invalid key ${quote(nameOfKey(key))}`;
   if (path.length === 0 && UNSUPPORTED_KEYS.includes(key)) return `key ${quote(key)} is not yet supported`;
-  const inParameter = path[0] === 'parameters' && path.length === 2;
-  if (inParameter && UNSUPPORTED_PARAMETER_KEYS.includes(key)) {
-    const feature =
-      key === 'distribution' ? `distribution ${show(locate(root, [...path, key]).data)}` : `key ${quote(key)}`;
-    return `${feature} is not yet supported; list values, or give min, max and step`;
-  }
   const known = keysAt(path) ?? [];
   return `unknown key ${quote(key)}${didYouMean(key, known) || `; expected ${known.join(', ')}`}`;
 }

@@ -5,7 +5,7 @@ import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterRule, ParameterValue, TrainerSpec } from '../../proto/trainers.ts';
 
 export function nameProblem(trainerName: string, trainer: TrainerSpec, name: string): string | undefined {
-  if (name === 'seed') return '"seed" is not a parameter; write seeds: [0, 1, 2] or replicates: 3 at the top level';
+  if (name === 'seed') return '"seed" is not a parameter that rules can set; each seed is a trial of its own';
   if (trainer.open || Object.hasOwn(trainer.parameters, name)) return undefined;
   const known = Object.keys(trainer.parameters);
   return `trainer ${trainerName} has no parameter ${quote(name)}${didYouMean(name, known) || `; expected ${known.join(', ')}`}`;

@@ -1,0 +1,46 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
+/** The command line of a trial, as its agent will start it, for people to read. */
+import { argumentsOf } from '../../agent/trainers/command/invocation.ts';
+import type { PlannedTrial } from '../../coordinator/grid/enumerate.ts';
+import type { SweepSpec } from '../../coordinator/grid/spec.ts';
+import { piecesOf } from '../../proto/command.ts';
+import { BadInputError } from '../../proto/errors.ts';
+
+/** Macros that only the agent can expand. */
+const AGENT_MACROS = ['artifacts', 'args_json_file'];
+
+/**
+ * Returns the command line with quotes as a shell needs them. Values that only the agent knows are shown as
+ * `<artifacts>`.
+ * @throws {BadInputError} if the sweep runs no command
+ */
+export function commandLineOf(spec: SweepSpec, trial: PlannedTrial): string {
+  if (spec.command.length === 0) throw new BadInputError(`trainer ${spec.trainer} runs no command; use --points`);
+  const command = spec.command.map((item) => withoutAgentMacros(item, trial.trialId));
+  const { parameters, seed } = trial;
+  return argumentsOf(command, { parameters: withSeed(spec, parameters, seed), seed, environment: {} })
+    .map(shellWord)
+    .join(' ');
+}
+
+/** The program receives a parameter named seed like any other. */
+function withSeed(spec: SweepSpec, parameters: PlannedTrial['parameters'], seed: number): PlannedTrial['parameters'] {
+  const name = spec.program?.seedParameter ?? '';
+  return name === '' ? parameters : { ...parameters, [name]: seed };
+}
+
+function withoutAgentMacros(item: string, trialId: string): string {
+  const written = piecesOf(item).map((piece) => {
+    if (piece.kind === 'text') return piece.text.replaceAll('${', () => '$${');
+    if (piece.kind === 'variable') return `<${piece.name}>`;
+    if (piece.name === 'trial') return trialId;
+    return AGENT_MACROS.includes(piece.name) ? `<${piece.name}>` : `\${${piece.name}}`;
+  });
+  return written.join('');
+}
+
+/** Returns an argument in quotes if a shell would change it. Placeholders such as `<artifacts>` stay readable. */
+function shellWord(argument: string): string {
+  if (/^[\w@%+=:,./<>-]+$/.test(argument)) return argument;
+  return `'${argument.replaceAll("'", `'\\''`)}'`;
+}

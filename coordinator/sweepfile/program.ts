@@ -1,0 +1,116 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
+/** Converts the keys about the user's program (env, report, classify, wandb) for the agents. */
+import { parseDuration } from '../../lib/text/duration.ts';
+import { show } from '../../lib/text/quote.ts';
+import { type ProgramSpec, type ReportSource, WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { failureClass } from '../../proto/names.ts';
+import { type Findings, has, type Located, locate, type Path } from './problems.ts';
+import { HOOKS, type SweepFile } from './schema.ts';
+
+/** Keys that only trainer command has. */
+const PROGRAM_KEYS = ['env', 'report', 'classify', 'wandb', 'first_report'] as const;
+
+/** A macro of Weights & Biases' agent. */
+const WANDB_MACRO = /\$\{(?:env|interpreter|program|args\w*)\}/;
+
+/** Returns whether a file is written for Weights & Biases: it has a program, or a command with the macros of its agent. */
+export function isWandbFile({ program, command }: SweepFile): boolean {
+  return program !== undefined || (command ?? []).some((item) => WANDB_MACRO.test(item));
+}
+
+interface Named {
+  readonly metric: string;
+  readonly floatParameters: readonly string[];
+  /** Whether the file has a parameter named seed. */
+  readonly hasSeed: boolean;
+}
+
+/** Returns undefined for the built-in trainers, and adds findings for keys that only trainer command has. */
+export function programOf(file: SweepFile, named: Named, root: Located, findings: Findings): ProgramSpec | undefined {
+  if (file.trainer !== 'command') {
+    for (const key of PROGRAM_KEYS) {
+      if (has(root, [key])) {
+        findings.atKey([key], `${key} applies to trainer command only; the trainer is ${file.trainer}`);
+      }
+    }
+    return undefined;
+  }
+  for (const [index, { pattern }] of (file.classify ?? []).entries()) {
+    checkPattern(pattern, ['classify', index, 'pattern'], findings);
+  }
+  const defaults = programDefaults(isWandbFile(file));
+  const wandb = file.wandb === undefined ? defaults.mode : WANDB_MODES[file.wandb];
+  return {
+    env: Object.fromEntries(
+      Object.entries(file.env ?? {}).map(([name, value]) => [name, textOf(value, locate(root, ['env', name]))]),
+    ),
+    report: reportOf(file, programDefaults(wandb !== WandbMode.OFF).sources, findings),
+    classify: (file.classify ?? []).map((rule) => ({ pattern: rule.pattern, class: failureClass.to(rule.class) })),
+    wandb,
+    code: undefined,
+    floatParameters: [...named.floatParameters],
+    metric: named.metric,
+    firstReportMs: (file.first_report === undefined ? undefined : parseDuration(file.first_report)) ?? 0,
+    seedParameter: named.hasSeed ? 'seed' : '',
+  };
+}
+
+const WANDB_MODES = { offline: WandbMode.OFFLINE, online: WandbMode.ONLINE, off: WandbMode.OFF } as const;
+
+/** Returns what applies to files for Weights & Biases, or to others, if the file does not set `wandb` and `report`. */
+export function programDefaults(isWandb: boolean): { mode: WandbMode; sources: ReportSource[] } {
+  if (!isWandb) return { mode: WandbMode.OFF, sources: [] };
+  const sources: ReportSource[] = [
+    { source: { $case: 'json', json: true } },
+    { source: { $case: 'hook', hook: 'wandb' } },
+  ];
+  return { mode: WandbMode.OFFLINE, sources };
+}
+
+/** A number keeps the notation of the file: `1.0`, `010`. */
+function textOf(value: string | number | boolean, { source }: Located): string {
+  return typeof value === 'number' ? (source ?? `${value}`) : `${value}`;
+}
+
+type WrittenSource = Exclude<SweepFile['report'], undefined | readonly unknown[]>;
+
+function reportOf({ report }: SweepFile, implied: ReportSource[], findings: Findings): ReportSource[] {
+  if (report === undefined) return implied;
+  if (!Array.isArray(report)) return sourcesOf(report, ['report'], findings);
+  return report.flatMap((source, index) => sourcesOf(source, ['report', index], findings));
+}
+
+function sourcesOf(written: WrittenSource, path: Path, findings: Findings): ReportSource[] {
+  if (written === 'json') return [{ source: { $case: 'json', json: true } }];
+  if (written === 'python') return [{ source: { $case: 'python', python: true } }];
+  if ('tfevents' in written) return [{ source: { $case: 'tfevents', tfevents: written.tfevents } }];
+  if ('csv' in written) return [{ source: { $case: 'csv', csv: written.csv } }];
+  if ('hook' in written) {
+    const hooks = Array.isArray(written.hook) ? written.hook : [written.hook];
+    return HOOKS.filter((hook) => hooks.includes(hook)).map((hook) => ({ source: { $case: 'hook', hook } }));
+  }
+  const { regex } = written;
+  const place = [...path, 'regex'];
+  if (checkPattern(regex, place, findings) && namesOf(regex).length === 0) {
+    findings.atValue(place, `regex: ${show(regex)} has no named groups; name each metric, such as loss=(?<loss>\\S+)`);
+  }
+  return [{ source: { $case: 'regex', regex } }];
+}
+
+/** Returns the names of the groups of a valid regular expression. */
+function namesOf(pattern: string): string[] {
+  return Object.keys(new RegExp(`${pattern}|`, 'u').exec('')?.groups ?? {});
+}
+
+/** Adds a finding if the agents could not compile a regular expression. */
+function checkPattern(pattern: string, path: Path, findings: Findings): boolean {
+  try {
+    new RegExp(pattern, 'u');
+    return true;
+  } catch (error) {
+    const python = pattern.includes('(?P<') ? '; write (?<name>...) for a named group' : '';
+    const reason = error instanceof Error ? error.message.replace(/^Invalid regular expression: /, '') : '';
+    findings.atValue(path, `invalid regular expression ${show(pattern)}: ${reason}${python}`);
+    return false;
+  }
+}

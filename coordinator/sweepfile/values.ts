@@ -1,0 +1,48 @@
+/** The keys and values of a document as names and values of parameters. */
+import { type ParameterValue, parameterValue } from '../../proto/values.ts';
+import type { Located } from './problems.ts';
+
+const PROTO = '__proto__';
+/** Plain objects and the schema library drop the key `__proto__`, so documents keep it under this one. */
+const PROTO_KEY = '\uf8ff__proto__';
+
+/** Returns the key under which a document keeps a name. */
+export function keyOf(name: string): string {
+  return name === PROTO ? PROTO_KEY : name;
+}
+
+/** Returns the name that a document keeps under a key, as the file writes it. */
+export function nameOfKey(key: string): string {
+  return key === PROTO_KEY ? PROTO : key;
+}
+
+/** Converts plain data of a document to a parameter's value. */
+export function parameterOf(data: unknown): ParameterValue {
+  if (typeof data === 'number' || typeof data === 'string' || typeof data === 'boolean') return data;
+  return parameterValue(JSON.parse(JSON.stringify(written(data) ?? null)));
+}
+
+function written(data: unknown): unknown {
+  if (Array.isArray(data)) return data.map(written);
+  if (typeof data !== 'object' || data === null) return data;
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [nameOfKey(key), written(value)]));
+}
+
+/** Returns whether a number is whole, but written as a float: `1.0`, `1e3`. */
+export function isFloat({ data, source = '' }: Located): boolean {
+  return Number.isInteger(data) && /[.e]/i.test(source) && !/^0x/i.test(source);
+}
+
+/**
+ * Returns whether a value has whole numbers that are written as floats. A list or mapping counts only if all its whole
+ * numbers are: the program gets them all in one form.
+ */
+export function hasFloats(value: Located): boolean {
+  if (value.entries.size === 0) return isFloat(value);
+  const whole = leaves(value).filter(({ data }) => Number.isInteger(data));
+  return whole.length > 0 && whole.every(isFloat);
+}
+
+function leaves(value: Located): Located[] {
+  return value.entries.size === 0 ? [value] : [...value.entries.values()].flatMap(leaves);
+}

@@ -1,0 +1,391 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
+/** Files written for Weights & Biases are parsed and planned without a change. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { checkRunnable, enumerateTrials } from '../grid/enumerate.ts';
+import { plan } from '../grid/plan.ts';
+import { sweepFingerprint } from './fingerprint.ts';
+import { parseSweep } from './parse.ts';
+
+const parse = (text: string) => parseSweep(text, 'w.yaml');
+const points = (text: string) => [...enumerateTrials(parse(text))].map(({ parameters }) => ({ ...parameters }));
+const json = (value: unknown) => JSON.parse(JSON.stringify(value));
+
+const GRID_CATEGORICAL = `
+program: train.py
+project: anything
+method: grid
+metric: {name: val_loss, goal: minimize}
+parameters:
+  lr: {distribution: categorical, values: [0.1, 0.01]}
+  bn: {values: [true, false]}
+  epochs: {distribution: constant, value: 2}
+`;
+
+test('a grid with distributions beside its values has every combination, and the redundant keys are listed', () => {
+  expect(points(GRID_CATEGORICAL)).toEqual([
+    { lr: 0.1, bn: true, epochs: 2 },
+    { lr: 0.1, bn: false, epochs: 2 },
+    { lr: 0.01, bn: true, epochs: 2 },
+    { lr: 0.01, bn: false, epochs: 2 },
+  ]);
+  const { ignored, command, program } = parse(GRID_CATEGORICAL);
+  expect(ignored).toEqual(['project', 'parameters.lr.distribution', 'parameters.epochs.distribution']);
+  expect(command).toEqual(['/usr/bin/env', 'python3', 'train.py', '${args}']);
+  expect(program).toMatchObject({
+    wandb: WandbMode.OFFLINE,
+    report: [{ source: { $case: 'json', json: true } }, { source: { $case: 'hook', hook: 'wandb' } }],
+    metric: 'val_loss',
+  });
+});
+
+test('a parameter named seed gives the replicates', () => {
+  const spec = parse(`
+program: train.py
+method: grid
+metric: {name: val_loss, goal: minimize}
+parameters:
+  lr: {values: [0.1, 0.01]}
+  seed: {values: [3, 5, 8]}
+`);
+  expect(spec.seeds).toEqual([3, 5, 8]);
+  expect(spec.program?.seedParameter).toBe('seed');
+  expect(plan(spec)).toMatchObject({ trials: 6, configs: 2, replicates: 3, axes: { lr: 2 } });
+  expect([...enumerateTrials(spec)].map(({ seed, parameters }) => [parameters.lr, seed])).toEqual([
+    [0.1, 3],
+    [0.1, 5],
+    [0.1, 8],
+    [0.01, 3],
+    [0.01, 5],
+    [0.01, 8],
+  ]);
+});
+
+test('lists, null and nested parameters are values', () => {
+  const text = `
+program: train.py
+method: grid
+metric: {name: val_loss, goal: minimize}
+parameters:
+  sizes: {values: [[8, 8], [16]]}
+  init: {values: [null, warm]}
+  model:
+    parameters:
+      depth: {values: [2, 3]}
+`;
+  const all = json(points(text));
+  expect(all).toHaveLength(8);
+  expect(all[0]).toEqual({ sizes: [8, 8], init: null, 'model.depth': 2 });
+  expect(all[7]).toEqual({ sizes: [16], init: 'warm', 'model.depth': 3 });
+});
+
+test('a random search has the distributions of W&B', () => {
+  const spec = parse(`
+program: train.py
+method: random
+metric: {name: val_loss, goal: minimize}
+run_cap: 5
+parameters:
+  lr: {distribution: log_uniform_values, min: 0.0001, max: 0.1}
+  momentum: {min: 0.5, max: 0.99}
+  batch: {values: [32, 64]}
+`);
+  expect(spec.search).toMatchObject({ method: 'random', runCap: 5 });
+  expect([...(spec.search?.space ?? [])]).toEqual([
+    ['lr', { kind: 'log_uniform', min: 0.0001, max: 0.1, q: undefined }],
+    ['momentum', { kind: 'uniform', min: 0.5, max: 0.99, q: undefined }],
+    ['batch', { kind: 'categorical', values: [32, 64], probabilities: undefined }],
+  ]);
+  expect(plan(spec)).toMatchObject({ trials: 5, configs: 5, replicates: 1, axes: {} });
+  expect(() => checkRunnable(spec)).toThrow('method random cannot run yet; `trawl plan` checks the file');
+});
+
+test('early_terminate is parsed', () => {
+  const spec = parse(`
+program: train.py
+method: random
+metric: {name: val_loss, goal: minimize}
+early_terminate: {type: hyperband, min_iter: 2, eta: 2}
+run_cap: 12
+parameters:
+  lr: {distribution: uniform, min: 0.001, max: 0.1}
+`);
+  expect(spec.earlyTerminate).toEqual({ type: 'hyperband', steps: { minIter: 2 }, eta: 2, strict: false });
+});
+
+test('early_terminate with max_iter and s, in a grid, cannot run', () => {
+  const spec = parse(`
+program: train.py
+metric: {name: loss}
+early_terminate: {type: hyperband, max_iter: 27, s: 2, strict: true}
+parameters: {lr: {values: [1, 2]}}
+`);
+  expect(spec.earlyTerminate).toEqual({
+    type: 'hyperband',
+    steps: { maxIter: 27, brackets: 2 },
+    eta: 3,
+    strict: true,
+  });
+  expect(() => checkRunnable(spec)).toThrow('early_terminate cannot run yet; `trawl plan` checks the file');
+});
+
+test('keys without meaning are accepted and listed', () => {
+  const spec = parse(`
+apiVersion: v1
+kind: sweep
+program: train.py
+project: p
+entity: me
+description: a sweep
+controller: {type: cloud}
+job: me/p/job:latest
+image_uri: repo/image:1
+metric: {name: loss, goal: minimize, impute: worst, impute_while_running: latest, target: 0.1}
+parameters: {lr: {value: 0.1}}
+`);
+  expect(spec.ignored).toEqual([
+    'project',
+    'entity',
+    'apiVersion',
+    'kind',
+    'controller',
+    'job',
+    'image_uri',
+    'metric.impute',
+    'metric.impute_while_running',
+  ]);
+  expect(spec.description).toBe('a sweep');
+  expect(spec.metric).toEqual({ name: 'loss', goal: 'minimize', at: 'last', target: 0.1 });
+});
+
+test('whole ranges and q_uniform are axes of a grid, and run_cap limits the trials', () => {
+  const text = `
+program: train.py
+method: grid
+run_cap: 7
+metric: {name: loss}
+parameters:
+  depth: {min: 2, max: 4}
+  width: {distribution: int_uniform, min: 1, max: 2}
+  drop: {distribution: q_uniform, min: 0, max: 0.3, q: 0.1}
+`;
+  const spec = parse(text);
+  expect(plan(spec)).toMatchObject({ trials: 7, configs: 7, axes: { depth: 3, width: 2, drop: 3 } });
+  expect(points(text)).toHaveLength(7);
+  expect(
+    points(text)
+      .map(({ drop }) => drop)
+      .slice(0, 4),
+  ).toEqual([0, 0.1, 0.2, 0]);
+  expect(spec.program?.floatParameters).toEqual(['drop']);
+});
+
+test('bayes is treated as tpe, and the plan says so', () => {
+  const spec = parse(`
+program: train.py
+method: bayes
+metric: {name: acc, goal: maximize}
+parameters:
+  a: {distribution: normal, mu: 0, sigma: 2}
+  b: {distribution: q_log_normal, mu: 1, sigma: 1, q: 2}
+  c: {distribution: beta, a: 2, b: 5}
+  d: {values: [x, y], probabilities: [1, 3]}
+  e: {distribution: log_uniform, min: -3, max: 0}
+  f: {distribution: constant, value: 5}
+  g: {distribution: inv_log_uniform_values, min: 1, max: 10}
+  h: {min: 1, max: 9}
+  i: {min: 1.0, max: 9.0}
+`);
+  expect(spec.search?.method).toBe('tpe');
+  expect(spec.notes).toEqual(['method bayes is treated as tpe']);
+  expect([...(spec.search?.space.values() ?? [])].map(({ kind }) => kind)).toEqual([
+    'normal',
+    'log_normal',
+    'beta',
+    'categorical',
+    'log_uniform',
+    'constant',
+    'log_uniform',
+    'int_uniform',
+    'uniform',
+  ]);
+  expect(plan(spec).trials).toBe(Number.POSITIVE_INFINITY);
+});
+
+test('a file without a metric is accepted, and the plan says how trials are ranked', () => {
+  const spec = parse('program: train.py\nmethod: grid\nparameters: {lr: {values: [1, 2]}}\n');
+  expect(spec.metric).toMatchObject({ name: '', goal: 'minimize' });
+  expect(spec.notes).toHaveLength(1);
+  expect(spec.notes[0]).toMatch(/^the file names no metric: trials are ranked by /);
+});
+
+test("the macros of W&B's agent are accepted", () => {
+  const spec = parse(`
+program: train.py
+command: ["\${env}", "\${interpreter}", -u, "\${program}", run, "\${args_no_hyphens}", "\${args_json}", "\${envvar:HOME}/x"]
+metric: {name: loss}
+parameters: {lr: {values: [1, 2]}}
+`);
+  expect(spec.command).toEqual([
+    '/usr/bin/env',
+    'python3',
+    '-u',
+    'train.py',
+    'run',
+    '${args_no_hyphens}',
+    '${args_json}',
+    '${envvar:HOME}/x',
+  ]);
+});
+
+test('a command in one text is split as a shell would', () => {
+  const spec = parse(`
+command: python3 -c "print(1, 2)" --name='a b' \${args} --copy=\${param:m.lr}
+metric: {name: loss}
+parameters: {m: {parameters: {lr: {value: 1}}}}
+`);
+  expect(spec.command).toEqual(['python3', '-c', 'print(1, 2)', '--name=a b', '${args}', '--copy=${param:m.lr}']);
+});
+
+test('mappings and nested lists are values, rules match them, and when sets them', () => {
+  const text = `
+program: train.py
+metric: {name: loss}
+parameters:
+  opt: {values: [{name: adam, betas: [0.9, 0.99]}, {name: sgd}]}
+  sizes: {values: [[8, 8], [16], []]}
+  init: {values: [null, warm]}
+exclude:
+  - {sizes: [8, 8]}
+  - {sizes: [[]], init: null}
+when:
+  - {if: {opt: {name: sgd}, init: [null]}, set: {sizes: [32, {a: null}]}}
+`;
+  expect(json(points(text))).toEqual([
+    { opt: { name: 'adam', betas: [0.9, 0.99] }, sizes: [16], init: null },
+    { opt: { name: 'adam', betas: [0.9, 0.99] }, sizes: [16], init: 'warm' },
+    { opt: { name: 'adam', betas: [0.9, 0.99] }, sizes: [], init: 'warm' },
+    { opt: { name: 'sgd' }, sizes: [32, { a: null }], init: null },
+    { opt: { name: 'sgd' }, sizes: [16], init: 'warm' },
+    { opt: { name: 'sgd' }, sizes: [], init: 'warm' },
+  ]);
+  expect(plan(parse(text)).excluded).toEqual([
+    { rule: 'sizes=[8,8]', count: 4 },
+    { rule: 'sizes=[], init=null', count: 2 },
+  ]);
+});
+
+test('nested parameters of any depth are joined with dots', () => {
+  const levels = 20;
+  const text = `${'{parameters: {n: '.repeat(levels)}{value: 1}${'}}'.repeat(levels)}`;
+  const spec = parse(`{program: t.py, metric: {name: loss}, ${text.slice(1)}`);
+  expect(spec.axes.map(({ name }) => name)).toEqual([Array.from({ length: levels }, () => 'n').join('.')]);
+});
+
+test('env, report, classify, wandb and first_report are for the program', () => {
+  const { program } = parse(`
+program: t.py
+metric: {name: loss}
+env: {OMP_NUM_THREADS: 3, FLAG: true, RATE: 1.0, NAME: a b}
+report: [python, {regex: 'loss=(?<loss>\\S+)'}, {tfevents: logs}, {csv: m.csv}, {hook: [tensorboard, mlflow]}]
+classify: [{pattern: 'NCCL error', class: crash}, {pattern: full, class: preflight}]
+wandb: online
+first_report: 10m
+parameters: {lr: {values: [1.0, 0.5]}, n: {values: [1, 2]}, k: {value: 1e3}, l: {values: [[1.0, 2.0]]}, m: {value: [1.0, 2]}}
+when: [{if: {n: 1}, set: {m: 4.0}}]
+`);
+  expect(program).toEqual({
+    env: { OMP_NUM_THREADS: '3', FLAG: 'true', RATE: '1.0', NAME: 'a b' },
+    report: [
+      { source: { $case: 'python', python: true } },
+      { source: { $case: 'regex', regex: 'loss=(?<loss>\\S+)' } },
+      { source: { $case: 'tfevents', tfevents: 'logs' } },
+      { source: { $case: 'csv', csv: 'm.csv' } },
+      { source: { $case: 'hook', hook: 'mlflow' } },
+      { source: { $case: 'hook', hook: 'tensorboard' } },
+    ],
+    classify: [
+      { pattern: 'NCCL error', class: 'FAILURE_CLASS_CRASH' },
+      { pattern: 'full', class: 'FAILURE_CLASS_PREFLIGHT' },
+    ],
+    wandb: WandbMode.ONLINE,
+    code: undefined,
+    floatParameters: ['k', 'l', 'lr', 'm'],
+    metric: 'loss',
+    firstReportMs: 600_000,
+    seedParameter: '',
+  });
+});
+
+test('a file of another kind has no W&B defaults', () => {
+  const { program, isWandbFile } = parse('command: [t]\nmetric: {name: loss}\nparameters: {}\n');
+  expect([isWandbFile, program?.wandb, program?.report]).toEqual([false, WandbMode.OFF, []]);
+});
+
+test('new keys change the fingerprint, and defaults written out do not', () => {
+  const file = (more: string) =>
+    sweepFingerprint(parse(`program: t.py\nmetric: {name: loss}\nparameters: {x: {values: [1, 2]}}\n${more}\n`));
+  const plain = file('');
+  for (const same of ['wandb: offline', 'report: [json, {hook: wandb}]', 'first_report: 1m', 'project: p']) {
+    expect(file(same), same).toBe(plain);
+  }
+  const others = ['wandb: off', 'report: python', 'env: {A: 1}', 'run_cap: 1', 'method: random', 'method: tpe'];
+  const prints = [...others, 'classify: [{pattern: x, class: oom}]'].map(file);
+  expect(new Set([plain, ...prints]).size).toBe(prints.length + 1);
+});
+
+const NAME = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
+  .filter((name) => !/\p{Cc}|=/u.test(name) && name.trim() === name && /\S/.test(name) && name !== 'seed');
+
+test('any text without =, control characters and spaces at its ends is a name', () => {
+  const names = fc.uniqueArray(
+    fc.oneof(
+      NAME,
+      fc.constantFrom(
+        '+a',
+        '++a.b',
+        '~a',
+        'a/b',
+        '_lr',
+        'a[0]',
+        'größe',
+        '学习率',
+        '__proto__',
+        'constructor',
+        'toString',
+        '0',
+      ),
+    ),
+    {
+      minLength: 1,
+      maxLength: 6,
+    },
+  );
+  fc.assert(
+    fc.property(names, (list) => {
+      const entries = list.map((name) => `${JSON.stringify(name)}: {values: [1, 2]}`).join(', ');
+      const rule = `exclude: [{${list.map((name) => `${JSON.stringify(name)}: 2`).join(', ')}}]`;
+      const spec = parse(`trainer: noop\nparameters: {${entries}}\n${rule}\n`);
+      expect(spec.axes.map(({ name }) => name)).toEqual(list);
+      const trials = [...enumerateTrials(spec)];
+      expect(trials).toHaveLength(2 ** list.length - 1);
+      for (const { parameters } of trials) for (const name of list) expect(Object.hasOwn(parameters, name)).toBe(true);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a value of any shape keeps its content, and equal values are one', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 3 }), (value) => {
+      const text = JSON.stringify(value);
+      // Whole numbers that a double does not represent exactly are rejected.
+      fc.pre(!/\d{16}/.test(text));
+      const [trial] = enumerateTrials(parse(`trainer: noop\nparameters: {x: {value: ${text}}}\n`));
+      expect(json(trial?.parameters.x)).toEqual(json(JSON.parse(text)));
+      expect(() => parse(`trainer: noop\nparameters: {x: {values: [${text}, ${text}]}}\n`)).toThrow('is listed twice');
+    }),
+  );
+});
