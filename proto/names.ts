@@ -7,6 +7,7 @@ import type {
   Goal,
   SweepState,
   TrialState,
+  WarningKind,
 } from './gen/trawl/v1/types.ts';
 
 type ShortName<V, P extends string> = V extends `${P}${infer N}` ? Exclude<Lowercase<N>, 'unspecified'> : never;
@@ -24,6 +25,7 @@ export const failureClass = naming<FailureClass>()('FAILURE_CLASS_');
 export const attemptOutcome = naming<AttemptOutcome>()('ATTEMPT_OUTCOME_');
 export const agentState = naming<AgentState>()('AGENT_STATE_');
 export const artifactKind = naming<ArtifactKind>()('ARTIFACT_KIND_');
+export const warningKind = naming<WarningKind>()('WARNING_KIND_');
 export const goal = naming<Goal>()('GOAL_');
 
 export type TrialStateName = ReturnType<typeof trialState.of>;
@@ -32,4 +34,14 @@ export type FailureClassName = ReturnType<typeof failureClass.of>;
 export type AttemptOutcomeName = ReturnType<typeof attemptOutcome.of>;
 export type ArtifactKindName = ReturnType<typeof artifactKind.of>;
 export type AgentStateName = ReturnType<typeof agentState.of>;
+export type WarningKindName = ReturnType<typeof warningKind.of>;
 export type GoalName = ReturnType<typeof goal.of>;
+
+/** Every kind of warning of a sweep. */
+export const WARNING_KINDS: readonly WarningKindName[] = [
+  'missing_metric',
+  'identical_replicates',
+  'unreadable_reports',
+  'hook_not_loaded',
+  'silent',
+];

@@ -24,6 +24,15 @@ export function logChange(log: Logger, change: Change): void {
     case 'priority':
       log.info({ sweepId: change.sweepId, priority: change.priority }, 'the priority of a sweep changed');
       break;
+    case 'warning':
+      if (change.appeared && change.shown !== undefined) {
+        log.warn(
+          { sweepId: change.sweepId, warning: change.warning, detail: change.shown.message },
+          'a sweep has a warning',
+        );
+      }
+      break;
+    case 'notice':
     case 'trial':
     case 'report':
     case 'log':

@@ -118,7 +118,7 @@ function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason:
     case 'SWEEP_ACTION_STOP':
       return onStop(runtime.core, { sweepId, reason });
     case 'SWEEP_ACTION_KILL':
-      return onKill(runtime.core, { sweepId, reason });
+      return onKill(runtime.core, { sweepId, reason }, runtime.now());
     case 'SWEEP_ACTION_PRIORITIZE':
       if (!(Math.abs(priority) <= MAX_PRIORITY)) {
         throw new BadInputError(

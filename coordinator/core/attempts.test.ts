@@ -447,7 +447,7 @@ describe('a person', () => {
   test('kills a sweep: every trial ends now, leases are revoked, and records are rejected', () => {
     const sweep = sweepOf(3);
     const key = run(sweep, 't0');
-    const step = onKill(core, { sweepId: '1', reason: 'wrong data' });
+    const step = onKill(core, { sweepId: '1', reason: 'wrong data' }, 0);
     expect(sweep.state).toBe('killed');
     expect(sweep.counts.cancelled).toBe(3);
     expect(core.leases.size).toBe(0);
@@ -463,7 +463,7 @@ describe('a person', () => {
     expect(() => onPause(core, { sweepId: '1', reason: '' })).toThrow(/is stopping/);
     expect(() => onResume(core, { sweepId: '1' })).toThrow(/is stopping/);
     expect(onStop(core, { sweepId: '1', reason: '' }).changes).toEqual([]);
-    onKill(core, { sweepId: '1', reason: '' });
-    expect(() => onKill(core, { sweepId: '1', reason: '' })).toThrow(/has ended \(killed\)/);
+    onKill(core, { sweepId: '1', reason: '' }, 0);
+    expect(() => onKill(core, { sweepId: '1', reason: '' }, 0)).toThrow(/has ended \(killed\)/);
   });
 });

@@ -2,6 +2,7 @@
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { WarningKindName } from '../../proto/names.ts';
 import { isDraining } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';
 import { addLease, dropLease, packMatesOf } from './leases.ts';
@@ -24,7 +25,8 @@ import { higherPrioritySweep } from './scheduler.ts';
 import { beginSlotUsage, endSlotUsage } from './share.ts';
 import { type Answered, type Change, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
 import { pause } from './sweeps.ts';
-import { closeIfDone, moveTrial, requeue, setState } from './trials.ts';
+import { closeIfDone, moveTrial, requeue, setState, unfinished } from './trials.ts';
+import { lacksMetricFromTheStart, onAttemptEnd, onGrant, onNotice, onReport } from './warnings.ts';
 
 /** An agent's request for the right to run an offered trial. */
 export interface Claim {
@@ -142,6 +144,7 @@ function grant(
   addLease(core, trial, { ...claim, usage, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
   setState(sweep, trial, 'running');
   trial.failure = undefined;
+  onGrant(sweep, trial, key, now);
   return { kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 };
 }
 
@@ -167,6 +170,7 @@ export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; re
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
   | { readonly kind: 'log'; readonly text: string }
   | { readonly kind: 'artifact'; readonly artifact: Artifact }
+  | { readonly kind: 'notice'; readonly warning: WarningKindName; readonly message: string; readonly count: number }
   | { readonly kind: 'ended'; readonly end: AttemptEnd }
 );
 
@@ -198,7 +202,14 @@ export function onRecord(core: Core, { agentId, record }: ReceivedRecord, now: n
   const answer = { result: 'accepted' } as const;
   if (record.kind === 'ended') return { step: endAttempt(core, { key, end: record.end }, now), answer };
   if (record.kind === 'artifact' && record.artifact.kind === 'checkpoint') keepCheckpoint(core, key, record.artifact);
-  return { step: stepOf([record]), answer };
+  return { step: stepOf([record, ...warningsOf(core, lease, record, now)]), answer };
+}
+
+function warningsOf(core: Core, lease: Lease, record: AttemptRecord, now: number): Change[] {
+  const sweep = core.sweeps.get(record.key.sweepId);
+  if (sweep === undefined) return [];
+  if (record.kind === 'report') return onReport(sweep, lease, record, now);
+  return record.kind === 'notice' ? onNotice(sweep, record, now) : [];
 }
 
 /**
@@ -267,6 +278,12 @@ export function endAttempt(
   const changes: Change[] = [{ kind: 'ended', key, end }];
   if (end.outcome === 'failed') changes.push(...retryOrFail(sweep, trial, end.failure, now));
   else changes.push(moveTrial(sweep, trial, end.outcome));
+  changes.push(...onAttemptEnd(sweep, trial, key, now));
+  const endedWell = end.outcome === 'succeeded' || end.outcome === 'stopped';
+  if (endedWell && sweep.state === 'running' && unfinished(sweep) > 0) {
+    const reason = lacksMetricFromTheStart(sweep);
+    if (reason !== undefined) changes.push(...pause(sweep, reason));
+  }
   changes.push(...closeIfDone(sweep));
   return stepOf(changes);
 }

@@ -22,7 +22,7 @@
 
 import type TinyQueue from 'tinyqueue';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import type { RankingRule } from '../../lib/domain/metric-values.ts';
+import type { MetricValues, RankingRule } from '../../lib/domain/metric-values.ts';
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import type { Labels } from '../../proto/limits.ts';
@@ -32,6 +32,7 @@ import type {
   FailureClassName,
   SweepStateName,
   TrialStateName,
+  WarningKindName,
 } from '../../proto/names.ts';
 
 export interface Failure {
@@ -150,6 +151,7 @@ export interface SlotUsage {
 export interface Trial {
   readonly id: string;
   readonly index: number;
+  readonly configId: string;
   state: TrialStateName;
   /** Trials with the same key can be trained in one pack. Undefined: the trial is trained alone. */
   readonly packKey: string | undefined;
@@ -192,6 +194,56 @@ export interface Sweep {
   readonly delayed: TinyQueue<{ readonly trial: Trial; readonly readyAt: number }>;
   /** Cache of `isEligible` by pool id: neither a pool's capability nor a sweep's demand ever changes. */
   readonly eligible: Map<string, boolean>;
+  readonly warnings: SweepWarnings;
+}
+
+/** A warning about a sweep, as people see it. */
+export interface Warning {
+  readonly message: string;
+  /** How often it occurred: trials, configs or reports, depending on the kind. */
+  readonly count: number;
+  /** When it appeared. */
+  readonly since: number;
+}
+
+/** The warnings of a sweep, and the facts that they depend on (warnings.ts). Facts are kept for trainer `command` only. */
+export interface SweepWarnings {
+  readonly shown: Map<WarningKindName, Warning>;
+  /** The names of all metrics that a trial has reported, in order of their first report. */
+  readonly reported: Set<string>;
+  /** The metric values of trials that have not ended well, by trial id. */
+  readonly values: Map<string, MetricValues>;
+  /** The results of trials that succeeded or were stopped, by trial id. */
+  readonly results: Map<string, TrialResult>;
+  /** Trials with a result that has no value of the ranking metric. */
+  lacking: number;
+  /** The trials of each config. */
+  readonly configs: Map<string, Trial[]>;
+  /** Configs whose replicates have identical results. */
+  readonly identical: Set<string>;
+  /** How far each running attempt has reported, by `keyText`. */
+  readonly progress: Map<string, ReportProgress>;
+  /** Running attempts that are silent, by `keyText`. */
+  readonly silent: Map<string, string>;
+  /** The newest count of each notice kind per attempt, by `keyText`. */
+  readonly notices: Map<WarningKindName, Map<string, number>>;
+}
+
+export interface TrialResult {
+  readonly hasRankingMetric: boolean;
+  /** Equal for trials with equal values of every metric. Undefined: the trial reported no finite number. */
+  readonly digest: string | undefined;
+}
+
+/** The reports of a running attempt. */
+export interface ReportProgress {
+  /** The last report, or the grant. */
+  lastAt: number;
+  reported: boolean;
+  /** The longest time between two reports, or from the grant to the first one. */
+  longestMs: number;
+  /** The first three distinct steps. */
+  readonly steps: Set<number>;
 }
 
 /** A sweep's account of slot time (share.ts). */

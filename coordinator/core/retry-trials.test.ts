@@ -67,7 +67,7 @@ test('a retry in an ended sweep makes it run, and end again', () => {
 test('in a killed sweep, cancelled trials are retried only on request or by name', () => {
   const { core, sweep } = coreWith(4);
   run(core, sweep, failed('oom'), failed('nan'));
-  onKill(core, { sweepId: '1', reason: '' });
+  onKill(core, { sweepId: '1', reason: '' }, 0);
   expect(statesOf(sweep)).toBe('failed failed cancelled cancelled');
   expect(retriedBy(onRetry(core, { sweep, choice: { failures: ['oom'], cancelled: false }, requestId: 'r1' }))).toEqual(
     ['t0'],

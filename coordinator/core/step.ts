@@ -5,8 +5,8 @@
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
-import type { Artifact, AttemptEnd, Failure, SweepState } from './model.ts';
+import type { FailureClassName, TrialStateName, WarningKindName } from '../../proto/names.ts';
+import type { Artifact, AttemptEnd, Failure, SweepState, Warning } from './model.ts';
 
 export interface Step {
   readonly changes: readonly Change[];
@@ -73,6 +73,15 @@ export type Change =
   | { readonly kind: 'ended'; readonly key: AttemptKey; readonly end: AttemptEnd }
   | { readonly kind: 'sweep'; readonly sweepId: string; readonly state: SweepState; readonly reason: string }
   | { readonly kind: 'priority'; readonly sweepId: string; readonly priority: number; readonly before: number }
+  /** A warning about a sweep appears, changes or, undefined, is removed. */
+  | {
+      readonly kind: 'warning';
+      readonly sweepId: string;
+      readonly warning: WarningKindName;
+      readonly shown: Warning | undefined;
+      /** False: the warning was shown before, and its message or count has changed. */
+      readonly appeared: boolean;
+    }
   /** An agent is drained. Undefined: it may take work again. */
   | { readonly kind: 'drain'; readonly agentId: string; readonly drain: StoredDrain | undefined }
   | {
@@ -89,6 +98,16 @@ export type Change =
       readonly seq: number;
       readonly at: number;
       readonly text: string;
+    }
+  /** An attempt's own warning; replaces its earlier one of this kind. */
+  | {
+      readonly kind: 'notice';
+      readonly key: AttemptKey;
+      readonly seq: number;
+      readonly at: number;
+      readonly warning: WarningKindName;
+      readonly message: string;
+      readonly count: number;
     }
   | {
       readonly kind: 'artifact';

@@ -7,6 +7,7 @@ import { type Core, isEnded, type Sweep, type SweepPolicy, type SweepState, type
 import { newShare, resetLevel } from './share.ts';
 import { type Change, combine, NO_STEP, type Step, stepOf } from './step.ts';
 import { byIndex, closeIfDone, makeReady, moveTrial, setSweepState, withdrawOffers } from './trials.ts';
+import { newWarnings, onAttemptEnd, tracksProgram } from './warnings.ts';
 
 /** Returns a sweep without trials; `addTrial` adds them. */
 export function newSweep(id: string, state: SweepState, policy: SweepPolicy, priority: number): Sweep {
@@ -23,12 +24,18 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     packable: new Map(),
     delayed: new TinyQueue<{ trial: Trial; readyAt: number }>([], (a, b) => a.readyAt - b.readyAt),
     eligible: new Map(),
+    warnings: newWarnings(),
   };
 }
 
 export function addTrial(sweep: Sweep, trial: Trial): void {
   sweep.trials.set(trial.id, trial);
   sweep.counts[trial.state] += 1;
+  if (tracksProgram(sweep)) {
+    const config = sweep.warnings.configs.get(trial.configId);
+    if (config === undefined) sweep.warnings.configs.set(trial.configId, [trial]);
+    else config.push(trial);
+  }
   if (trial.state === 'offered') sweep.offers.add(trial);
   // An offered trial can be offered again, or taken into a pack.
   if (trial.state === 'pending' || trial.state === 'offered') makeReady(sweep, trial);
@@ -83,7 +90,7 @@ export function onStop(core: Core, { sweepId, reason }: SweepRequest): Step {
 }
 
 /** Cancels every trial that has not ended, running ones included. */
-export function onKill(core: Core, { sweepId, reason }: SweepRequest): Step {
+export function onKill(core: Core, { sweepId, reason }: SweepRequest, now: number): Step {
   const sweep = activeSweep(core, sweepId, 'kill');
   const detail = reason || 'the sweep was killed';
   const steps = [stepOf(cancelWaiting(sweep, detail))];
@@ -95,7 +102,7 @@ export function onKill(core: Core, { sweepId, reason }: SweepRequest): Step {
     const cancelled = moveTrial(sweep, trial, 'cancelled', { detail });
     steps.push(
       stepOf(
-        [{ kind: 'ended', key, end: { outcome: 'cancelled' } }, cancelled],
+        [{ kind: 'ended', key, end: { outcome: 'cancelled' } }, cancelled, ...onAttemptEnd(sweep, trial, key, now)],
         [{ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.ENDED, message: detail } }],
       ),
     );

@@ -5,6 +5,7 @@ import { storeGraces } from './drain.ts';
 import type { Core, Failure, Lease } from './model.ts';
 import { combine, type Step, stepOf } from './step.ts';
 import { makeReady } from './trials.ts';
+import { onSilence } from './warnings.ts';
 
 /** The longest time between two ticks, as a part of a lease, that is not an outage. Several heartbeats fit in the rest. */
 const MAX_TICK_GAP = 1 / 4;
@@ -39,7 +40,7 @@ export function onTick(core: Core, now: number): Step {
       if (next.trial.state === 'pending') makeReady(sweep, next.trial);
     }
   }
-  return combine([...steps, stepOf(storeGraces(core, now))]);
+  return combine([...steps, stepOf([...storeGraces(core, now), ...onSilence(core, now)])]);
 }
 
 function expiryOf(core: Core, lease: Lease, now: number): Failure | undefined {

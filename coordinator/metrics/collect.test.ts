@@ -83,7 +83,7 @@ test('offers are reported per pool while the pool has an agent', async () => {
 
 test('the series of an ended sweep remain for a while, and are then removed', async () => {
   const { served, scrape } = await busy({ lingerMs: 300 });
-  await served.runtime.settle(onKill(served.runtime.core, { sweepId: '1', reason: '' }));
+  await served.runtime.settle(onKill(served.runtime.core, { sweepId: '1', reason: '' }, served.runtime.now()));
   const text = await scrape();
   expect(figure(text, 'trawl_trials{sweep="1",state="cancelled"}')).toBe(20);
   expect(figure(text, 'trawl_sweep_end_timestamp_seconds{sweep="1"}')).toBeGreaterThan(now() / 1000 - 600);
@@ -92,7 +92,7 @@ test('the series of an ended sweep remain for a while, and are then removed', as
 
 test('the series of a sweep that runs again after its end are kept', async () => {
   const { served, scrape } = await busy({ lingerMs: 300 });
-  await served.runtime.settle(onKill(served.runtime.core, { sweepId: '1', reason: '' }));
+  await served.runtime.settle(onKill(served.runtime.core, { sweepId: '1', reason: '' }, served.runtime.now()));
   const request = { sweep: '1', trials: [], failed: true, failures: [], cancelled: false, requestId: 'r' };
   expect(await sweepControl(served.runtime).retry(request)).toEqual({ sweepId: '1', trials: 2 });
   await sleep(600);

@@ -145,6 +145,8 @@ class Collector {
         if (isEnded(change.state)) this.#sweepEnded(change.sweepId, at);
         else this.#sweepGoesOn(change.sweepId);
         break;
+      case 'warning':
+      case 'notice':
       case 'log':
       case 'drain':
       case 'priority':

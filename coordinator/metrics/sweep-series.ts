@@ -1,7 +1,7 @@
 /** The series of one sweep: begun with zeros for every known label value, and taken away after its end. */
 import type { Metric } from 'prom-client';
 import { usualGoal } from '../../lib/domain/ranking.ts';
-import { type GoalName, goal } from '../../proto/names.ts';
+import { type GoalName, goal, WARNING_KINDS } from '../../proto/names.ts';
 import type { Sweep } from '../core/model.ts';
 import { unfinished } from '../core/trials.ts';
 import type { Queries } from '../store/queries.ts';
@@ -67,6 +67,9 @@ export class SweepSeries {
   measure(sweep: Sweep, now: number): void {
     for (const [state, count] of Object.entries(sweep.counts))
       this.#metrics.trials.set({ sweep: sweep.id, state }, count);
+    for (const kind of WARNING_KINDS) {
+      this.#metrics.sweepWarnings.set({ sweep: sweep.id, kind }, sweep.warnings.shown.get(kind)?.count ?? 0);
+    }
     const eta = sweep.state === 'paused' ? undefined : this.pace.etaSeconds(unfinished(sweep), now);
     if (eta === undefined) this.#metrics.eta.remove({ sweep: sweep.id });
     else this.#metrics.eta.set({ sweep: sweep.id }, eta);

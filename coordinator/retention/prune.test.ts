@@ -43,6 +43,8 @@ function sweep(state: string, endedAt: number): string {
     insert into logs values (${id}, 't0', 1, 2, 7, 'text');
     insert into artifacts values (${id}, 't0', 1, 'model', 'model', 0, 3, 'sum', 3, 8);
     insert into retries values (${id}, 't0', 'r', 1, 9);
+    insert into notices values (${id}, 't0', 1, 'hook_not_loaded', 'text', 1, 4, 9);
+    insert into warnings values (${id}, 'hook_not_loaded', 'text', 1, 9);
   `);
   const path = fileOf(id);
   mkdirSync(dirname(path), { recursive: true });
@@ -51,7 +53,7 @@ function sweep(state: string, endedAt: number): string {
 }
 
 const fileOf = (id: string) => files.path({ sweepId: id, trialId: 't0', attempt: 1 }, 'model');
-const TABLES = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries'];
+const TABLES = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries', 'notices', 'warnings'];
 /** How many rows of each table are the sweep's. */
 const rowsOf = (id: string) =>
   TABLES.map(

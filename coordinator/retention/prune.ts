@@ -28,7 +28,17 @@ export interface PrunedSweep {
 }
 
 /** Tables with a `sweep_id`. */
-const SWEEP_TABLES = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries'] as const;
+const SWEEP_TABLES = [
+  'trials',
+  'attempts',
+  'reports',
+  'logs',
+  'artifacts',
+  'events',
+  'retries',
+  'notices',
+  'warnings',
+] as const;
 
 export class Pruner {
   readonly #db: Database;

@@ -1,6 +1,6 @@
 /** Loads the live sweeps from the store into memory at the start. */
 import type { Database } from 'libsql';
-import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
+import type { FailureClassName, TrialStateName, WarningKindName } from '../../proto/names.ts';
 import { packKey } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
 import { addLease } from '../core/leases.ts';
@@ -14,10 +14,19 @@ import {
   type SweepPolicy,
   type SweepState,
   type Trial,
+  type Warning,
 } from '../core/model.ts';
 import { beginSlotUsage } from '../core/share.ts';
 import type { StoredDrain } from '../core/step.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
+import {
+  restoreProgress,
+  restoreValues,
+  restoreWarnings,
+  type StoredWarnings,
+  tracksProgram,
+} from '../core/warnings.ts';
+import { parseValues } from './rows.ts';
 
 /**
  * Loads the core. Leases of running attempts are extended to a full lease from now, because no heartbeat could arrive
@@ -43,6 +52,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
       const usage = known ?? beginSlotUsage(sweep, now);
       usages.set(lease.pack, usage);
       addLease(core, trial, { ...lease, usage });
+      restoreProgress(sweep, lease.key, now);
     }
     core.sweeps.set(sweep.id, sweep);
   }
@@ -77,19 +87,25 @@ export function loadSweep(
 ): Sweep {
   const sweep = newSweep(id, state, policy, priority);
   const trials = db
-    .prepare('select id, idx, state, attempts, failure_class, parameters from trials where sweep_id = ? order by idx')
+    .prepare(
+      'select id, idx, config_id, state, attempts, failure_class, parameters, metrics, metric_steps from trials where sweep_id = ? order by idx',
+    )
     .all(id) as {
     id: string;
     idx: number;
+    config_id: string;
     state: TrialStateName;
     attempts: number;
     failure_class: FailureClassName | null;
     parameters: string;
+    metrics: string;
+    metric_steps: string;
   }[];
   for (const row of trials) {
     const trial: Trial = {
       id: row.id,
       index: row.idx,
+      configId: row.config_id,
       state: row.state,
       packKey: packKey(policy.trainer, parseParameters(row.parameters)),
       attempts: row.attempts,
@@ -102,7 +118,9 @@ export function loadSweep(
       lease: undefined,
     };
     addTrial(sweep, trial);
+    if (tracksProgram(sweep)) restoreValues(sweep, trial, parseValues(row));
   }
+  restoreWarnings(sweep, loadWarnings(db, id));
   const failures = db
     .prepare(
       `select trial_id, failure_class as class, count(*) as n from attempts as a
@@ -120,6 +138,17 @@ export function loadSweep(
     if (trial !== undefined) trial.checkpoint = checkpoint;
   }
   return sweep;
+}
+
+function loadWarnings(db: Database, sweepId: string): StoredWarnings {
+  const shown = db.prepare('select kind, message, count, since from warnings where sweep_id = ?').all(sweepId);
+  const notices = db
+    .prepare('select trial_id as trialId, attempt, kind, count from notices where sweep_id = ?')
+    .all(sweepId) as { trialId: string; attempt: number; kind: WarningKindName; count: number }[];
+  return {
+    shown: shown as (Warning & { kind: WarningKindName })[],
+    notices: notices.map(({ trialId, attempt, kind, count }) => ({ key: { sweepId, trialId, attempt }, kind, count })),
+  };
 }
 
 function loadCheckpoints(db: Database, sweepId: string): (Checkpoint & { readonly trialId: string })[] {
@@ -140,7 +169,9 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
          (select coalesce(max(seq), 0) from artifacts as f
           where f.sweep_id = a.sweep_id and f.trial_id = a.trial_id and f.attempt = a.number),
          (select coalesce(max(seq), 0) from logs as l
-          where l.sweep_id = a.sweep_id and l.trial_id = a.trial_id and l.attempt = a.number)) as last_seq
+          where l.sweep_id = a.sweep_id and l.trial_id = a.trial_id and l.attempt = a.number),
+         (select coalesce(max(seq), 0) from notices as n
+          where n.sweep_id = a.sweep_id and n.trial_id = a.trial_id and n.attempt = a.number)) as last_seq
        from attempts as a where sweep_id = ? and outcome is null`,
     )
     .all(sweepId) as {

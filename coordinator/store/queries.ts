@@ -20,6 +20,7 @@ import {
   sweepOf,
   type TrialRow,
   trialOf,
+  type WarningRow,
 } from './rows.ts';
 
 type Value = string | number;
@@ -262,7 +263,11 @@ export class Queries {
 
   #withCounts(row: SweepRow): Sweep {
     const sql = 'select state, count(*) as n from trials where sweep_id = ? group by state';
-    return sweepOf(row, this.#all<StateCountRow>(sql, row.id));
+    const warnings = this.#all<WarningRow>(
+      'select kind, message, count, since from warnings where sweep_id = ? order by since, kind',
+      row.id,
+    );
+    return sweepOf(row, this.#all<StateCountRow>(sql, row.id), warnings);
   }
 
   #prepared(sql: string): Statement {

@@ -24,6 +24,8 @@ import {
   sweepState,
   type TrialStateName,
   trialState,
+  type WarningKindName,
+  warningKind,
 } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { SweepPolicy } from '../core/model.ts';
@@ -53,7 +55,14 @@ export interface StateCountRow {
   readonly n: number;
 }
 
-export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[]): Sweep {
+export interface WarningRow {
+  readonly kind: WarningKindName;
+  readonly message: string;
+  readonly count: number;
+  readonly since: number;
+}
+
+export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], warnings: readonly WarningRow[]): Sweep {
   const policy: SweepPolicy = JSON.parse(row.policy);
   const counts: TrialCounts = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
   for (const { state, n } of stateCounts) counts[state] = n;
@@ -79,7 +88,9 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[]): S
     axes: JSON.parse(row.axes),
     priority: row.priority,
     weight: policy.weight,
-    warnings: [],
+    warnings: warnings.map(({ kind, message, count, since }) => {
+      return { kind: warningKind.to(kind), message, count, sinceMs: since };
+    }),
   };
 }
 

@@ -12,6 +12,7 @@ import { insertSweep } from './submit.ts';
 /** Takes a store back to what version 1 wrote. */
 const TO_VERSION_1 = `
 drop table notices;
+drop table warnings;
 alter table trials drop column metric_steps;
 drop table retries;
 drop table drains;
@@ -64,6 +65,7 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
 /** Takes a store back to what version 3 wrote. */
 const TO_VERSION_3 = `
 drop table notices;
+drop table warnings;
 alter table trials drop column metric_steps;
 drop table retries;
 alter table sweeps drop column priority;

@@ -50,8 +50,21 @@ create table notices (
   kind text not null,
   message text not null,
   count integer not null,
+  seq integer not null,
   at integer not null,
   primary key (sweep_id, trial_id, attempt, kind)
+) strict, without rowid;
+`;
+
+/** What people see of a sweep's warnings. */
+const WARNINGS = `
+create table warnings (
+  sweep_id integer not null,
+  kind text not null,
+  message text not null,
+  count integer not null,
+  since integer not null,
+  primary key (sweep_id, kind)
 ) strict, without rowid;
 `;
 
@@ -166,6 +179,7 @@ ${ARTIFACTS}
 ${DRAINS}
 ${RETRIES}
 ${NOTICES}
+${WARNINGS}
 `;
 
 /** The upgrade to each version from the one before. */
@@ -200,6 +214,7 @@ update trials set metric_steps =
 update sweeps set policy =
   json_set(policy, '$.ranking', json_object('metric', metric, 'goal', goal, 'at', 'last'));
 ${NOTICES}
+${WARNINGS}
 `,
 };
 

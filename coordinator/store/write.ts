@@ -40,6 +40,8 @@ export function changeWriter(db: Database): (change: Change, at: number, written
   const attempts = attemptWriter(db, ruleOf);
   const sweeps = sweepWriter(db);
   const writeDrain = drainWriter(db);
+  const writeNotice = noticeWriter(db);
+  const writeWarning = warningWriter(db);
   return (change, at, written) => {
     const addEvent: AddEvent = (sweepId, trialId, attempt, kind, detail) =>
       written.events.push(insertEvent({ at, sweepId, trialId, attempt, kind, detail }));
@@ -64,6 +66,12 @@ export function changeWriter(db: Database): (change: Change, at: number, written
         break;
       case 'log':
         attempts.log(change);
+        break;
+      case 'notice':
+        writeNotice(change);
+        break;
+      case 'warning':
+        writeWarning(change, addEvent);
         break;
       case 'artifact':
         artifacts.insert(change, written.dropped);
@@ -281,5 +289,31 @@ function drainWriter(db: Database): (change: ChangeOf<'drain'>) => void {
   return ({ agentId, drain }) => {
     if (drain === undefined) remove.run(agentId);
     else insert.run(agentId, drain.graceLeftMs, drain.reason);
+  };
+}
+
+function noticeWriter(db: Database): (change: ChangeOf<'notice'>) => void {
+  const insert = db.prepare(
+    `insert or replace into notices (sweep_id, trial_id, attempt, kind, message, count, seq, at)
+     values (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  return ({ key: { sweepId, trialId, attempt }, warning, message, count, seq, at }) => {
+    insert.run(sweepId, trialId, attempt, warning, message, count, seq, at);
+  };
+}
+
+function warningWriter(db: Database): (change: ChangeOf<'warning'>, addEvent: AddEvent) => void {
+  const insert = db.prepare(
+    'insert or replace into warnings (sweep_id, kind, message, count, since) values (?, ?, ?, ?, ?)',
+  );
+  const remove = db.prepare('delete from warnings where sweep_id = ? and kind = ?');
+  return ({ sweepId, warning, shown, appeared }, addEvent) => {
+    if (shown === undefined) {
+      remove.run(sweepId, warning);
+      addEvent(sweepId, '', 0, 'warning removed', warning);
+      return;
+    }
+    insert.run(sweepId, warning, shown.message, shown.count, shown.since);
+    if (appeared) addEvent(sweepId, '', 0, 'warning', `${warning}: ${shown.message}`);
   };
 }

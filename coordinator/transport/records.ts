@@ -5,11 +5,12 @@ import { BadInputError } from '../../proto/errors.ts';
 import type {
   Ended,
   AttemptKey as KeyMessage,
+  Notice,
   Record as RecordMessage,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact as ArtifactMessage } from '../../proto/gen/trawl/v1/types.ts';
 import { artifactNameProblem, MAX_ARTIFACT_BYTES, MAX_METRICS } from '../../proto/limits.ts';
-import { artifactKind, attemptOutcome, type FailureClassName, failureClass } from '../../proto/names.ts';
+import { artifactKind, attemptOutcome, type FailureClassName, failureClass, warningKind } from '../../proto/names.ts';
 import { namesAttempt } from '../../proto/subjects.ts';
 import type { AttemptRecord } from '../core/attempts.ts';
 import type { Artifact, AttemptEnd } from '../core/model.ts';
@@ -17,8 +18,12 @@ import { MAX_NAME } from './limits.ts';
 
 /** Characters per log record. */
 const MAX_LOG_CHARACTERS = 256 * 1024;
+/** Characters of a notice. */
+const MAX_NOTICE_CHARACTERS = 4_000;
 /** Characters of a failure's message; the rest is cut. */
 const MAX_FAILURE_CHARACTERS = 4_000;
+
+type NoticeRecord = AttemptRecord & { kind: 'notice' };
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
@@ -52,10 +57,12 @@ export function recordOf(message: RecordMessage): AttemptRecord {
       return { kind: 'log', key, seq, at, text: body.log.text };
     case 'artifact':
       return { kind: 'artifact', key, seq, at, artifact: artifactOf(body.artifact) };
+    case 'notice':
+      return { key, seq, at, ...noticeOf(body.notice) };
     case 'ended':
       return { kind: 'ended', key, seq, at, end: endOf(body.ended) };
     default:
-      throw new BadInputError('a record must contain a report, log text, an artifact or an end');
+      throw new BadInputError('a record must contain a report, log text, an artifact, a notice or an end');
   }
 }
 
@@ -71,6 +78,16 @@ export function artifactOf({ name, kind, epoch, size, sha256 }: ArtifactMessage)
     throw new BadInputError(`artifact ${name} has no kind`);
   }
   return { name, kind: artifactKind.of(kind), epoch, size, sha256 };
+}
+
+function noticeOf({ kind, message, count }: Notice): Pick<NoticeRecord, 'kind' | 'warning' | 'message' | 'count'> {
+  if (kind === 'UNRECOGNIZED' || kind === 'WARNING_KIND_UNSPECIFIED')
+    throw new BadInputError('a notice must have a kind');
+  if (message.length > MAX_NOTICE_CHARACTERS) {
+    throw new BadInputError(`notice too long (max ${MAX_NOTICE_CHARACTERS} characters)`);
+  }
+  if (!Number.isSafeInteger(count) || count < 0) throw new BadInputError(`invalid count of a notice: ${count}`);
+  return { kind: 'notice', warning: warningKind.of(kind), message, count };
 }
 
 function endOf(ended: Ended): AttemptEnd {

@@ -205,7 +205,7 @@ export class World {
         case 'prioritize':
           return { step: onPriority(this.core, { sweepId: id, priority: action.priority }, this.now) };
         case 'kill':
-          return { step: onKill(this.core, { sweepId: id, reason: 'a person asked' }) };
+          return { step: onKill(this.core, { sweepId: id, reason: 'a person asked' }, this.now) };
       }
     } catch (refused) {
       if (!(refused instanceof TrawlError)) throw refused;

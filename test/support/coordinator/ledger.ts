@@ -32,7 +32,10 @@ interface Entry {
 
 export class Ledger {
   readonly trials = new Map<string, Entry>();
-  readonly sweeps = new Map<string, { state: Sweep['state']; priority: number; readonly policy: SweepPolicy }>();
+  readonly sweeps = new Map<
+    string,
+    { state: Sweep['state']; priority: number; readonly policy: SweepPolicy; readonly warnings: Set<string> }
+  >();
 
   constructor(core?: Core) {
     for (const sweep of core?.sweeps.values() ?? []) this.addSweep(sweep);
@@ -40,7 +43,12 @@ export class Ledger {
 
   /** As it was submitted, whatever has happened to it in memory since. */
   addSweep(sweep: Sweep): void {
-    this.sweeps.set(sweep.id, { state: 'running', priority: sweep.priority, policy: sweep.policy });
+    this.sweeps.set(sweep.id, {
+      state: 'running',
+      priority: sweep.priority,
+      policy: sweep.policy,
+      warnings: new Set(),
+    });
     for (const trial of sweep.trials.values()) {
       this.trials.set(`${sweep.id}/${trial.id}`, {
         state: 'pending',
@@ -114,6 +122,18 @@ export class Ledger {
         this.#entry(change.key).open = undefined;
         break;
       }
+      case 'warning': {
+        const shown = this.#sweep(change.sweepId).warnings;
+        assert.equal(
+          shown.has(change.warning),
+          !change.appeared,
+          'a warning appears once, and changes while it is shown',
+        );
+        if (change.shown === undefined) shown.delete(change.warning);
+        else shown.add(change.warning);
+        break;
+      }
+      case 'notice':
       case 'report':
       case 'log':
       case 'artifact': {

@@ -35,12 +35,14 @@ export function addSweep(
   policy: Partial<SweepPolicy> = {},
   packKeyOf: (index: number) => string | undefined = () => undefined,
   priority = 0,
+  replicates = 1,
 ): Sweep {
   const sweep = newSweep(id, 'running', { ...PLAIN_POLICY, ...policy }, priority);
   for (let index = 0; index < trials; index++) {
     addTrial(sweep, {
       id: `t${index}`,
       index,
+      configId: `c${Math.floor(index / replicates)}`,
       state: 'pending',
       packKey: packKeyOf(index),
       attempts: 0,

@@ -832,7 +832,7 @@ export interface Event {
   trialId: string;
   attempt: number;
   /**
-   * Of a sweep: submitted, or "sweep " and the state it came to ("sweep paused"), priority. Of a trial: the state it came to
+   * Of a sweep: submitted, or "sweep " and the state it came to ("sweep paused"), priority, warning, "warning removed". Of a trial: the state it came to
    * (pending, offered, succeeded, stopped, failed, cancelled), or retried: a person had it put back among those that are
    * pending. Of an attempt: granted (its trial runs from then on),
    * reported, ended.

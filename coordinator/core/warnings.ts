@@ -1,0 +1,292 @@
+/**
+ * Warnings about a sweep: problems that do not stop it, and that a person should learn about early. Each kind is one
+ * warning per sweep; its message and count change as it occurs again, and it is removed when its cause disappears.
+ */
+import { createHash } from 'node:crypto';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { type MetricValues, withReport } from '../../lib/domain/metric-values.ts';
+import { nearest } from '../../lib/text/did-you-mean.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import type { WarningKindName } from '../../proto/names.ts';
+import type { Core, Lease, ReportProgress, Sweep, SweepWarnings, Trial, Warning } from './model.ts';
+import type { Change } from './step.ts';
+
+/** The sweep is paused when this many trials have ended well, all without the ranking metric. */
+const TRIALS_WITHOUT_METRIC = 5;
+/** A trial that has reported this many distinct steps should have reported the ranking metric. */
+const STEPS_WITHOUT_METRIC = 3;
+/** Reported metrics that a message names. */
+const NAMED_METRICS = 8;
+/** Reported metrics that are kept per sweep, besides the ranking metric. */
+const KEPT_METRICS = 1_000;
+/** The shortest silence that gives a warning; also the default limit of the first report. */
+const SILENCE_MS = 5 * 60_000;
+/** A program is silent after this many times its longest interval between reports. */
+const SILENT_INTERVALS = 3;
+
+export function newWarnings(): SweepWarnings {
+  return {
+    shown: new Map(),
+    reported: new Set(),
+    values: new Map(),
+    results: new Map(),
+    lacking: 0,
+    configs: new Map(),
+    identical: new Set(),
+    progress: new Map(),
+    silent: new Map(),
+    notices: new Map(),
+  };
+}
+
+/** Whether the sweep runs the user's own program, which can report anything at any time. */
+export function tracksProgram({ policy }: Sweep): boolean {
+  return policy.trainer === 'command';
+}
+
+/** An attempt was granted. Without a checkpoint, the trial's earlier values no longer count. */
+export function onGrant(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): void {
+  if (!tracksProgram(sweep)) return;
+  if (trial.checkpoint === undefined) sweep.warnings.values.delete(trial.id);
+  sweep.warnings.progress.set(keyText(key), newProgress(now, false));
+}
+
+function newProgress(lastAt: number, reported: boolean): ReportProgress {
+  return { lastAt, reported, longestMs: 0, steps: new Set() };
+}
+
+export interface ReportEvent {
+  readonly epoch: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** A report of a running attempt was accepted. */
+export function onReport(
+  sweep: Sweep,
+  { key }: Pick<Lease, 'key'>,
+  { epoch, metrics }: ReportEvent,
+  now: number,
+): Change[] {
+  if (!tracksProgram(sweep)) return [];
+  const { warnings, policy } = sweep;
+  const entries = Object.entries(metrics);
+  const before: MetricValues = warnings.values.get(key.trialId) ?? new Map();
+  warnings.values.set(key.trialId, withReport(before, epoch, entries, policy.ranking));
+  addReported(sweep, Object.keys(metrics));
+  const progress = warnings.progress.get(keyText(key)) ?? newProgress(now, false);
+  warnings.progress.set(keyText(key), progress);
+  progress.longestMs = Math.max(progress.longestMs, now - progress.lastAt);
+  progress.lastAt = now;
+  progress.reported = true;
+  if (progress.steps.size < STEPS_WITHOUT_METRIC) progress.steps.add(epoch);
+  warnings.silent.delete(keyText(key));
+  const thirdStep = progress.steps.size >= STEPS_WITHOUT_METRIC;
+  return [...show(sweep, 'missing_metric', missingMetric(sweep, thirdStep), now), ...showSilent(sweep, now)];
+}
+
+/** An attempt ended, and its trial has moved to its next state. */
+export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): Change[] {
+  if (!tracksProgram(sweep)) return [];
+  const { warnings } = sweep;
+  warnings.progress.delete(keyText(key));
+  warnings.silent.delete(keyText(key));
+  if (hasResult(trial)) {
+    keepResult(sweep, trial, warnings.values.get(trial.id) ?? new Map());
+    warnings.values.delete(trial.id);
+  }
+  compareReplicates(sweep, trial.configId);
+  return [
+    ...show(sweep, 'missing_metric', missingMetric(sweep, false), now),
+    ...show(sweep, 'identical_replicates', identicalReplicates(sweep), now),
+    ...showSilent(sweep, now),
+  ];
+}
+
+/**
+ * Returns why the sweep must be paused after the end of a trial: the first trials that ended well all lack the ranking
+ * metric.
+ */
+export function lacksMetricFromTheStart(sweep: Sweep): string | undefined {
+  const { results, lacking } = sweep.warnings;
+  if (results.size !== TRIALS_WITHOUT_METRIC || lacking !== TRIALS_WITHOUT_METRIC) return undefined;
+  const { metric } = sweep.policy.ranking;
+  return `the first ${TRIALS_WITHOUT_METRIC} trials ended without metric ${JSON.stringify(metric)}${hintOf(sweep)}`;
+}
+
+export interface NoticeEvent {
+  readonly key: AttemptKey;
+  readonly warning: WarningKindName;
+  readonly message: string;
+  readonly count: number;
+}
+
+/** An attempt sent a notice. It replaces the attempt's earlier notice of this kind. */
+export function onNotice(sweep: Sweep, { key, warning, message, count }: NoticeEvent, now: number): Change[] {
+  if (warning !== 'unreadable_reports' && warning !== 'hook_not_loaded') return [];
+  const counts = sweep.warnings.notices.get(warning) ?? new Map<string, number>();
+  sweep.warnings.notices.set(warning, counts.set(keyText(key), Math.max(1, count)));
+  let total = 0;
+  for (const each of counts.values()) total = Math.min(Number.MAX_SAFE_INTEGER, total + each);
+  return show(sweep, warning, { message: `trial ${key.trialId}: ${message}`, count: total }, now);
+}
+
+/** Finds running programs that have not reported for longer than expected. */
+export function onSilence(core: Core, now: number): Change[] {
+  const changes: Change[] = [];
+  for (const sweep of core.sweeps.values()) {
+    for (const [key, progress] of sweep.warnings.progress) {
+      if (sweep.warnings.silent.has(key)) continue;
+      const limitMs = silenceLimitMs(sweep, progress);
+      // Reports that were sent during an outage of the coordinator arrive after it.
+      if (now - Math.max(progress.lastAt, core.listeningSince) < limitMs) continue;
+      const lease = core.leases.get(key);
+      if (lease === undefined) continue;
+      const since = progress.reported ? `for ${formatSpan(limitMs)}` : `within ${formatSpan(limitMs)} of its start`;
+      const text = `trial ${lease.key.trialId} on agent ${lease.agentId} has not reported ${since}`;
+      sweep.warnings.silent.set(key, text);
+    }
+    changes.push(...showSilent(sweep, now));
+  }
+  return changes;
+}
+
+function silenceLimitMs({ policy }: Sweep, { reported, longestMs }: ReportProgress): number {
+  if (reported) return Math.max(SILENCE_MS, SILENT_INTERVALS * longestMs);
+  return policy.program?.firstReportMs || SILENCE_MS;
+}
+
+function showSilent(sweep: Sweep, now: number): Change[] {
+  const texts = [...sweep.warnings.silent.values()];
+  const newest = texts.at(-1);
+  if (newest === undefined) return show(sweep, 'silent', undefined, now);
+  const others = texts.length - 1;
+  const message =
+    others === 0 ? newest : `${newest}; ${others} other ${others === 1 ? 'trial is' : 'trials are'} silent`;
+  return show(sweep, 'silent', { message, count: texts.length }, now);
+}
+
+/** Shows, changes or (undefined) removes a warning. */
+function show(
+  { id: sweepId, warnings: { shown } }: Sweep,
+  warning: WarningKindName,
+  next: Omit<Warning, 'since'> | undefined,
+  now: number,
+): Change[] {
+  const before = shown.get(warning);
+  if (next === undefined) {
+    return shown.delete(warning) ? [{ kind: 'warning', sweepId, warning, shown: undefined, appeared: false }] : [];
+  }
+  if (before?.message === next.message && before.count === next.count) return [];
+  const after = { ...next, since: before?.since ?? now };
+  shown.set(warning, after);
+  return [{ kind: 'warning', sweepId, warning, shown: after, appeared: before === undefined }];
+}
+
+function missingMetric(sweep: Sweep, thirdStep: boolean): Omit<Warning, 'since'> | undefined {
+  const { metric } = sweep.policy.ranking;
+  // Without a named metric, trials are ranked by a metric that they do report.
+  if (metric === '') return undefined;
+  const { shown, reported, results, lacking } = sweep.warnings;
+  const name = JSON.stringify(metric);
+  if (lacking > 0) {
+    const trials = `${lacking} of ${results.size} ended trials`;
+    return { message: `${trials} did not report metric ${name}${hintOf(sweep)}`, count: lacking };
+  }
+  if (reported.has(metric) || !(thirdStep || shown.has('missing_metric'))) return undefined;
+  return { message: `no trial has reported metric ${name}${hintOf(sweep)}`, count: 1 };
+}
+
+/** Lists the metrics that are reported, and the name that was probably meant. */
+function hintOf({ policy: { ranking }, warnings: { reported } }: Sweep): string {
+  const names = [...reported].filter((name) => name !== ranking.metric);
+  if (names.length === 0) return '; no other metric is reported';
+  const more = names.length > NAMED_METRICS ? ` and ${names.length - NAMED_METRICS} more` : '';
+  const listed = `; reported: ${names.slice(0, NAMED_METRICS).join(', ')}${more}`;
+  const meant = reported.has(ranking.metric)
+    ? undefined
+    : (nearest(ranking.metric, names) ?? partOf(ranking.metric, names));
+  return meant === undefined ? listed : `${listed}; did you mean ${JSON.stringify(meant)}?`;
+}
+
+/** The first name that contains the metric's, or that it contains: `acc` and `val.acc`. */
+function partOf(metric: string, names: readonly string[]): string | undefined {
+  const [text, ...folded] = [metric, ...names].map((name) => name.toLowerCase().replaceAll(/[-_./ ]/g, ''));
+  const at = folded.findIndex((name) => text && name && (name.includes(text) || text.includes(name)));
+  return names[at];
+}
+
+function addReported({ policy, warnings: { reported } }: Sweep, names: readonly string[]): void {
+  for (const name of names) {
+    if (reported.size < KEPT_METRICS || name === policy.ranking.metric) reported.add(name);
+  }
+}
+
+function hasResult({ state }: Trial): boolean {
+  return state === 'succeeded' || state === 'stopped';
+}
+
+function keepResult({ policy, warnings }: Sweep, trial: Trial, values: MetricValues): void {
+  const hasRankingMetric = policy.ranking.metric === '' || values.has(policy.ranking.metric);
+  if (!hasRankingMetric && !warnings.results.has(trial.id)) warnings.lacking += 1;
+  warnings.results.set(trial.id, { hasRankingMetric, digest: digestOf(values) });
+}
+
+/** As the store keeps them, values that are not finite are all the same. */
+function digestOf(values: MetricValues): string | undefined {
+  const entries = [...values].map(([name, { value }]) => [name, value] as const);
+  if (!entries.some(([, value]) => Number.isFinite(value))) return undefined;
+  const text = JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+  return createHash('sha256').update(text).digest('base64').slice(0, 22);
+}
+
+/** Compares the results of a config once all its trials have ended. */
+function compareReplicates({ warnings: { configs, results, identical } }: Sweep, configId: string): void {
+  const trials = configs.get(configId) ?? [];
+  identical.delete(configId);
+  if (trials.some(({ state }) => state === 'pending' || state === 'offered' || state === 'running')) return;
+  const digests = trials.filter(hasResult).map(({ id }) => results.get(id)?.digest);
+  if (digests.length >= 2 && digests[0] !== undefined && digests.every((digest) => digest === digests[0])) {
+    identical.add(configId);
+  }
+}
+
+function identicalReplicates({ warnings: { identical, configs } }: Sweep): Omit<Warning, 'since'> | undefined {
+  const [configId] = identical;
+  if (configId === undefined) return undefined;
+  const replicates = (configs.get(configId) ?? []).filter(hasResult).length;
+  const others = identical.size - 1;
+  const more = others === 0 ? '' : ` (and of ${others} other ${others === 1 ? 'config' : 'configs'})`;
+  return {
+    message: `all ${replicates} replicates of config ${configId}${more} have identical results: the program may not use its seed`,
+    count: identical.size,
+  };
+}
+
+/** Restores what a trial reported before the coordinator started. */
+export function restoreValues(sweep: Sweep, trial: Trial, values: MetricValues): void {
+  addReported(sweep, [...values.keys()]);
+  if (hasResult(trial)) keepResult(sweep, trial, values);
+  else if (values.size > 0) sweep.warnings.values.set(trial.id, values);
+}
+
+/** Restores the progress of a running attempt. Its silence counts from now, because it could not report before. */
+export function restoreProgress(sweep: Sweep, key: AttemptKey, now: number): void {
+  if (!tracksProgram(sweep)) return;
+  sweep.warnings.progress.set(keyText(key), newProgress(now, sweep.warnings.values.has(key.trialId)));
+}
+
+export interface StoredWarnings {
+  readonly shown: readonly (Warning & { readonly kind: WarningKindName })[];
+  readonly notices: readonly { readonly key: AttemptKey; readonly kind: WarningKindName; readonly count: number }[];
+}
+
+/** Restores the warnings of a sweep after all its trials. */
+export function restoreWarnings(sweep: Sweep, { shown, notices }: StoredWarnings): void {
+  const { warnings } = sweep;
+  for (const { kind, message, count, since } of shown) warnings.shown.set(kind, { message, count, since });
+  for (const { key, kind, count } of notices) {
+    const counts = warnings.notices.get(kind) ?? new Map<string, number>();
+    warnings.notices.set(kind, counts.set(keyText(key), Math.max(1, count)));
+  }
+  for (const configId of warnings.configs.keys()) compareReplicates(sweep, configId);
+}

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import type { Notice } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { recordOf } from './records.ts';
+
+const notice = (fields: Partial<Notice>) =>
+  recordOf({
+    key: { sweepId: '1', trialId: '0123abcd', attempt: 1 },
+    seq: 1,
+    atMs: 5,
+    body: {
+      $case: 'notice',
+      notice: { kind: 'WARNING_KIND_UNREADABLE_REPORTS', message: 'm', count: 2, ...fields },
+    },
+  });
+
+test('a notice is read with its kind, message and count', () => {
+  expect(notice({ message: 'x'.repeat(4_000) })).toMatchObject({
+    kind: 'notice',
+    warning: 'unreadable_reports',
+    count: 2,
+  });
+  expect(notice({ kind: 'WARNING_KIND_HOOK_NOT_LOADED', count: 0 })).toMatchObject({ warning: 'hook_not_loaded' });
+});
+
+test.each<[string, Partial<Notice>, RegExp]>([
+  ['without a kind', { kind: 'WARNING_KIND_UNSPECIFIED' }, /a notice must have a kind/],
+  ['of an unknown kind', { kind: 'UNRECOGNIZED' }, /a notice must have a kind/],
+  ['that is too long', { message: 'x'.repeat(4_001) }, /notice too long \(max 4000 characters\)/],
+  ['with a fractional count', { count: 0.5 }, /invalid count of a notice: 0.5/],
+  ['with a negative count', { count: -1 }, /invalid count of a notice: -1/],
+  ['with an unsafe count', { count: 2 ** 53 }, /invalid count of a notice/],
+])('a notice %s is rejected', (_, fields, message) => {
+  expect(() => notice(fields)).toThrow(message);
+});
