@@ -125,7 +125,7 @@ test('the error for a trial without a model has the reason', async () => {
   const out = join(dir, 'model');
   const { stderr, exitCode } = await exported({}, '--model', 'a1', '--out', out);
   expect(exitCode).toBe(2);
-  expect(stderr).toContain('trial a100000000000000 has no model.safetensors: it still runs');
+  expect(stderr).toContain('trial a100000000000000 has no model.safetensors: the trial is still running');
   const other: Partial<SweepServiceServer> = {
     getTrial: (_call, callback) => {
       const file = { attempt: 1, epoch: 0, size: 1, sha256: '', atMs: START_MS };

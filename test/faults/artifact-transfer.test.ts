@@ -26,6 +26,7 @@ import { onOpen, onRecord } from '../../coordinator/core/attempts.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { AttemptKey, Record as RecordMessage, RecordRefused } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import { PROTOCOL } from '../../proto/protocol.ts';
 import { agentHello } from '../support/coordinator/sample-core.ts';
 import { INSECURE, newFolder, noopSweep, type Served, serve } from '../support/coordinator/serve.ts';
 import { testFolder } from '../support/folder.ts';
@@ -76,7 +77,7 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
   const hello = {
     ...agentHello('a', 'a1', 1),
     agentId: 'a',
-    protocol: 2,
+    protocol: PROTOCOL,
     gpus: [],
     trainers: ['noop'],
     slotFacts: [{ gpus: 0, vramBytes: 0 }],
@@ -116,7 +117,7 @@ test('a file that is cut off, altered or gone is told of, and nothing takes its 
   altered[BYTES.length - 1] = 255 - (BYTES[BYTES.length - 1] ?? 0);
   writeFileSync(path, altered);
   // The coordinator may still be about to let go of the try before; then the agent tries again.
-  await vi.waitFor(() => expect(bring()).rejects.toThrow(LostFileError));
+  await vi.waitFor(() => expect(bring()).rejects.toThrow(LostFileError), { timeout: 20_000 });
   rmSync(path);
   await expect(bring()).rejects.toThrow(LostFileError);
   expect(existsSync(atCoordinator(FILE.name))).toBe(false);
@@ -164,7 +165,7 @@ test('a checkpoint is waited for while the coordinator is away, as long as its a
 
 test.each([
   ['whose file is gone', FILE, /file\.bin is missing/],
-  ['that the coordinator will never take', { ...FILE, size: 2 ** 30 + 1 }, /expected at most 1073741824/],
+  ['that the coordinator will never take', { ...FILE, size: 2 ** 30 + 1 }, /too large: 1073741825 bytes \(max 1073741824\)/],
 ] as const)('an artifact %s costs its attempt, not the agent: the rest goes on', async (_, artifact, why) => {
   const log = (trialKey: AttemptKey, seq: number) => ({
     ...{ key: trialKey, seq, atMs: 5 },

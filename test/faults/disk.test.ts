@@ -29,11 +29,11 @@ test("the coordinator's disk is full: it ends and says so; with room again it go
   disk.fill();
   expect(await cluster.coordinator.exited).toBe(EXIT_CANNOT_WRITE);
   const said = () => readFileSync(cluster.logOf('coordinator'), 'utf8');
-  expect(said()).toMatch(/the disk of .* is full: make room on it.*nothing acknowledged is lost/);
+  expect(said()).toMatch(/the disk of .* is full: free some space.*no acknowledged change is lost/);
   const where = ['--nats', cluster.natsUrl, '--listen', cluster.address, '--metrics', '127.0.0.1:0'];
   const again = await trawl('coordinator', '--dir', cluster.dir, ...where);
   expect(again.code, again.stderr).toBe(EXIT_CANNOT_WRITE);
-  expect(again.stderr).toMatch(/is full: make room on it/);
+  expect(again.stderr).toMatch(/is full: free some space/);
 
   const roomAt = performance.now();
   disk.makeRoom();

@@ -12,8 +12,8 @@ const SLOW = `
 trainer: noop
 parameters:
   x: {min: 1, max: 7, step: 1}
-  epochs: {value: 6}
-  duration_ms: {value: 250}
+  epochs: {value: 4}
+  duration_ms: {value: 1000}
 retry: {crash: 2, backoff: 100ms}
 `;
 
@@ -47,14 +47,14 @@ test('killing the sweep of a pack frees its slot, and the next sweep runs in it'
   const folder = testFolder();
   const cluster = await Cluster.start(folder);
   await cluster.startAgent('agent', 1, cluster.address, PACK);
-  const file = sweepFile(folder, SLOW.replace('250', '60000'));
+  const file = sweepFile(folder, SLOW.replace('1000', '60000'));
   const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
   await until('a pack runs', async () => {
     return (await cluster.json<TrialJson[]>('trials', sweep, '--state', 'running')).length === PACK;
   });
   const [worker] = cluster.workersOf('agent');
   await cluster.run('kill', sweep, '-y');
-  const next = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SLOW.replace('250', '1')));
+  const next = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SLOW.replace('1000', '1')));
   expect((await cluster.run('wait', next.sweep)).code).toBe(0);
   expect(cluster.workersOf('agent')).toEqual([worker]);
 });

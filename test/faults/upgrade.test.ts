@@ -49,9 +49,10 @@ test('a newer coordinator takes over in the midst of a sweep: the store is migra
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
   await untilRunning(cluster, sweep, 2);
   expect(await cluster.coordinator.stop()).toBe(0);
-  // What version 2 left: it had no drains, priorities and retries, and did not tell packs apart.
-  const columns = 'alter table attempts drop column pack; alter table sweeps drop column priority;';
-  change(cluster.dir, `drop table retries; drop table drains; ${columns} pragma user_version = 2`);
+  // What version 2 left: no drains, priorities, retries, notices, packs and steps of metrics.
+  const columns =
+    'alter table attempts drop column pack; alter table sweeps drop column priority; alter table trials drop column metric_steps;';
+  change(cluster.dir, `drop table notices; drop table retries; drop table drains; ${columns} pragma user_version = 2`);
   await cluster.startCoordinator();
   const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   expect(attempts.filter(({ failureClass }) => failureClass !== null)).toEqual([]);
