@@ -165,7 +165,11 @@ test('a checkpoint is waited for while the coordinator is away, as long as its a
 
 test.each([
   ['whose file is gone', FILE, /file\.bin is missing/],
-  ['that the coordinator will never take', { ...FILE, size: 2 ** 30 + 1 }, /too large: 1073741825 bytes \(max 1073741824\)/],
+  [
+    'that the coordinator will never take',
+    { ...FILE, size: 2 ** 30 + 1 },
+    /too large: 1073741825 bytes \(max 1073741824\)/,
+  ],
 ] as const)('an artifact %s costs its attempt, not the agent: the rest goes on', async (_, artifact, why) => {
   const log = (trialKey: AttemptKey, seq: number) => ({
     ...{ key: trialKey, seq, atMs: 5 },
