@@ -1,4 +1,6 @@
 import { type Command, Option } from 'commander';
+import { rankingMetric } from '../../lib/domain/ranking.ts';
+import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { withConnection } from '../client/connect.ts';
 import { getSweep, listConfigs, listTrials } from '../client/sweeps.ts';
 import {
@@ -32,18 +34,21 @@ async function best(selector: string, options: Options): Promise<void> {
     const { sweep } = await getSweep(connection, selector);
     const rankBy = options.by ?? '';
     const request = { sweep: sweep.id, rankBy, goal: goalOf(options.goal), limit: options.top };
-    const table = { by: rankBy || (sweep.metric?.name ?? ''), trainer: sweep.trainer };
+    const tableOf = (rows: readonly (Trial | Config)[]) => ({
+      by: rankBy || rankingMetric(sweep.metric?.name, rows),
+      trainer: sweep.trainer,
+    });
     const terminal = resultTerminal(options);
     // Rows without a value have rank 0 and come last.
     const ranked = <Row extends { readonly rank: number }>(rows: readonly Row[]) => rows.filter(({ rank }) => rank > 0);
     if (options.trials) {
       const trials = ranked(await listTrials(connection, request));
       if (options.output === 'json') return printJson(trials.map(trialJson));
-      return print(trials.length === 0 ? NONE : renderTrials({ ...table, trials }, terminal));
+      return print(trials.length === 0 ? NONE : renderTrials({ ...tableOf(trials), trials }, terminal));
     }
     const configs = ranked(await listConfigs(connection, request));
     if (options.output === 'json') return printJson(configs.map(configJson));
-    return print(configs.length === 0 ? NONE : renderConfigs({ ...table, configs }, terminal));
+    return print(configs.length === 0 ? NONE : renderConfigs({ ...tableOf(configs), configs }, terminal));
   });
 }
 

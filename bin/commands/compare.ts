@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { rankingMetric } from '../../lib/domain/ranking.ts';
 import { withConnection } from '../client/connect.ts';
 import { getSweep, listConfigs, listTrials } from '../client/sweeps.ts';
 import { type Comparison, chooseConfigs, comparisonOf, DEFAULT_COMPARED } from '../compare/comparison.ts';
@@ -45,7 +46,7 @@ async function compare(selectors: readonly string[], options: Options): Promise<
     const ranked = await listConfigs(connection, { sweep: sweep.id, rankBy, goal: goalOf(options.goal) });
     const configs = chooseConfigs(ranked, selectors);
     const trials = await listTrials(connection, { sweep: sweep.id });
-    const by = rankBy || (sweep.metric?.name ?? '');
+    const by = rankBy || rankingMetric(sweep.metric?.name, configs);
     const comparison = comparisonOf(configs, trials, metricNames(configs, { by, trainer: sweep.trainer }));
     if (options.output === 'json') return printJson(comparisonJson(comparison));
     return print(renderComparison(comparison, resultTerminal(options)));

@@ -57,9 +57,19 @@ function planText(plan: Plan, spec: SweepSpec, terminal: Terminal): string {
   return [renderFields(fields, terminal), ...tables].join('\n');
 }
 
-function earlyTerminateText({ type, steps, eta, strict }: EarlyTerminate): string {
+function earlyTerminateText(rule: EarlyTerminate): string {
+  if (rule.type === 'median') return `median, min_iter ${rule.minIter}`;
+  const { type, steps, eta, strict } = rule;
   const from = 'minIter' in steps ? `min_iter ${steps.minIter}` : `max_iter ${steps.maxIter}, s ${steps.brackets}`;
   return `${type}, ${from}, eta ${eta}${strict ? ', strict' : ''}`;
+}
+
+/** The keys of the sweep file, with their defaults. */
+function earlyTerminateJson(rule: EarlyTerminate): Record<string, unknown> {
+  if (rule.type === 'median') return { type: rule.type, min_iter: rule.minIter };
+  const { type, steps, eta, strict } = rule;
+  if ('minIter' in steps) return { type, min_iter: steps.minIter, eta, strict };
+  return { type, max_iter: steps.maxIter, s: steps.brackets, eta, strict };
 }
 
 function planJson(plan: Plan, spec: SweepSpec): Record<string, unknown> {
@@ -70,14 +80,7 @@ function planJson(plan: Plan, spec: SweepSpec): Record<string, unknown> {
     distributions: search === undefined ? undefined : Object.fromEntries(search.space),
     run_cap: runCap,
     target: metric.target,
-    early_terminate: earlyTerminate && {
-      type: earlyTerminate.type,
-      min_iter: 'minIter' in earlyTerminate.steps ? earlyTerminate.steps.minIter : undefined,
-      max_iter: 'maxIter' in earlyTerminate.steps ? earlyTerminate.steps.maxIter : undefined,
-      s: 'maxIter' in earlyTerminate.steps ? earlyTerminate.steps.brackets : undefined,
-      eta: earlyTerminate.eta,
-      strict: earlyTerminate.strict,
-    },
+    early_terminate: earlyTerminate && earlyTerminateJson(earlyTerminate),
     ignored: spec.ignored,
     notes: spec.notes,
   };

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { rankingMetric } from '../../lib/domain/ranking.ts';
 import type { Filter } from '../../lib/filter/parse.ts';
-import type { TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import type { Config, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { type TrialStateName, trialState } from '../../proto/names.ts';
 import { withConnection } from '../client/connect.ts';
 import { getSweep, listConfigs, listTrials } from '../client/sweeps.ts';
@@ -56,13 +57,16 @@ async function trials(selector: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
     const { sweep } = await getSweep(connection, selector);
     const request = { sweep: sweep.id, rankBy, goal: goalOf(options.goal), limit: options.limit ?? 0 };
-    const table = { by: rankBy || (sweep.metric?.name ?? ''), trainer: sweep.trainer };
+    const tableOf = (rows: readonly (Trial | Config)[]) => ({
+      by: rankBy || rankingMetric(sweep.metric?.name, rows),
+      trainer: sweep.trainer,
+    });
     const terminal = resultTerminal(options);
     if (options.configs) {
       const configs = await listConfigs(connection, request);
       if (options.quiet) return print(configs.map(({ id }) => `${id}\n`).join(''));
       if (options.output === 'json') return printJson(configs.map(configJson));
-      return print(renderConfigs({ ...table, configs }, terminal));
+      return print(renderConfigs({ ...tableOf(configs), configs }, terminal));
     }
     const all = await listTrials(connection, {
       ...request,
@@ -75,7 +79,7 @@ async function trials(selector: string, options: Options): Promise<void> {
     if (options.quiet) return print(listed.map((trial) => `${trial.id}\n`).join(''));
     if (options.output === 'json') return printJson(listed.map(trialJson));
     if (listed.length === 0) return print('no trials match\n');
-    return print(renderTrials({ ...table, trials: listed }, terminal));
+    return print(renderTrials({ ...tableOf(listed), trials: listed }, terminal));
   });
 }
 

@@ -1,16 +1,21 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { convertText } from './convert.ts';
 import { toYaml } from './converted.ts';
 import { splitTop } from './hydra.ts';
 
-const convert = (text: string, files: Readonly<Record<string, string>> = {}) =>
-  convertText(text, 'file', undefined, async (name) => {
+/** Converts a text, and checks that the result is a sweep file. */
+async function convert(text: string, files: Readonly<Record<string, string>> = {}) {
+  const converted = await convertText(text, 'file', undefined, async (name) => {
     const content = files[name];
     if (content === undefined) throw new Error('no such file');
     return parse(content);
   });
+  expect(() => parseSweep(toYaml(converted), 'converted.yaml')).not.toThrow();
+  return converted;
+}
 
 test("a Katib Experiment: objective, algorithm, parameters, the container's command and the stdout format", async () => {
   const { sweep, notes } = await convert(`
@@ -53,7 +58,7 @@ spec:
     max_failed: 3,
     resources: { gpu: 1 },
     early_terminate: undefined,
-    report: { regex: '{metricName: (?<name>[\\w|-]+), metricValue: (?<value>(?:-?\\d+)(?:\\.\\d+)?)}' },
+    report: { regex: '\\{metricName: (?<name>[\\w|-]+), metricValue: (?<value>(?:-?\\d+)(?:\\.\\d+)?)\\}' },
   });
   expect(notes.join('\n')).toContain('container image mnist is left out');
 });
@@ -101,7 +106,7 @@ searcher: {name: grid, metric: acc, smaller_is_better: false}
 `);
   expect(sweep).toMatchObject({
     method: 'grid',
-    command: undefined,
+    command: ['python3', 'main.py', '${args}'],
     parameters: { lr: { values: [0.001, 0.01, 0.1] }, n: { values: [1, 4] } },
   });
 });
@@ -155,6 +160,7 @@ test("Ray Tune's space, in both forms, with nested and constant entries", async 
   );
   expect(sweep).toEqual({
     method: 'random',
+    command: ['python3', 'main.py', '${args}'],
     metric: { name: 'acc', goal: 'maximize' },
     parameters: {
       lr: { distribution: 'log_uniform_values', min: 1e-4, max: 0.1 },

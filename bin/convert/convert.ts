@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /** Another tool's sweep -> a trawl sweep file. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -35,6 +36,22 @@ export async function convertFile(path: string, format?: Format): Promise<Conver
  * @param readBeside reads a file that the text refers to
  */
 export async function convertText(
+  text: string,
+  where: string,
+  format: Format | undefined,
+  readBeside: (name: string) => Promise<unknown>,
+): Promise<Converted> {
+  const converted = await convertedText(text, where, format, readBeside);
+  if (converted.sweep.command !== undefined) return converted;
+  const note = 'the command is a placeholder: write the one of your program.';
+  const sweep = { ...converted.sweep, command: PLACEHOLDER_COMMAND };
+  return { ...converted, sweep, notes: [...converted.notes, note] };
+}
+
+/** Makes a sweep file valid that has no command of its own. */
+const PLACEHOLDER_COMMAND = ['python3', 'main.py', '${args}'];
+
+async function convertedText(
   text: string,
   where: string,
   format: Format | undefined,

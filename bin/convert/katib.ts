@@ -155,7 +155,14 @@ function reportOf(spec: unknown, notes: string[]): unknown {
     notes.push(`metrics in the file ${path ?? ''}: print them to stdout, or append them to TRAWL_METRICS.`);
   const [format] = formats;
   // Katib's format has two groups without names: the metric and its value.
-  return { regex: typeof format === 'string' ? withGroupNames(format) : DEFAULT_FORMAT };
+  return { regex: typeof format === 'string' ? withEscapedBraces(withGroupNames(format)) : DEFAULT_FORMAT };
+}
+
+/** Go takes a brace that is no quantifier as itself; JavaScript requires an escape. */
+function withEscapedBraces(format: string): string {
+  return format.replaceAll(/\\.|\{\d+(?:,\d*)?\}|\[(?:\\.|[^\]\\])*\]|[{}]/g, (found) =>
+    found === '{' || found === '}' ? `\\${found}` : found,
+  );
 }
 
 function withGroupNames(format: string): string {

@@ -33,6 +33,7 @@ function withoutAgentMacros(item: string, trialId: string): string {
   const written = piecesOf(item).map((piece) => {
     if (piece.kind === 'text') return piece.text.replaceAll('${', () => '$${');
     if (piece.kind === 'variable') return `<${piece.name}>`;
+    if (piece.kind === 'parameter') return `\${param:${piece.name}}`;
     if (piece.name === 'trial') return trialId;
     return AGENT_MACROS.includes(piece.name) ? `<${piece.name}>` : `\${${piece.name}}`;
   });

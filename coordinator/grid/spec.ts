@@ -80,14 +80,18 @@ export interface Search {
   readonly space: ReadonlyMap<string, Distribution>;
 }
 
-/** W&B's hyperband: the steps at which trials are compared grow by a factor of eta. */
-export interface EarlyTerminate {
-  readonly type: 'hyperband';
-  /** The first step of comparison, or the last step of a trial and the number of comparisons. */
-  readonly steps: { readonly minIter: number } | { readonly maxIter: number; readonly brackets: number };
-  readonly eta: number;
-  readonly strict: boolean;
-}
+/** Stops trials whose metric falls behind that of others at the same step. */
+export type EarlyTerminate =
+  /** W&B's hyperband, and asynchronous successive halving: the steps of comparison grow by a factor of eta. */
+  | {
+      readonly type: 'hyperband' | 'asha';
+      /** The first step of comparison, or the last step of a trial and the number of comparisons. */
+      readonly steps: { readonly minIter: number } | { readonly maxIter: number; readonly brackets: number };
+      readonly eta: number;
+      readonly strict: boolean;
+    }
+  /** A trial is compared with the median of the others, from a step on. */
+  | { readonly type: 'median'; readonly minIter: number };
 
 export interface Metric {
   /** Empty: the file names none. */

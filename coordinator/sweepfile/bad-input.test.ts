@@ -24,7 +24,8 @@ const command: [string, string][] = [
   [
     'command: [t, "${HOME}"]',
     '1:14: unknown macro "${HOME}"; expected env, interpreter, program, args, args_no_hyphens, ' +
-      'args_no_boolean_flags, args_json, seed, param:NAME or envvar:NAME, or $${ for a literal ${',
+      'args_no_equals, args_append_hydra, args_override_hydra, args_no_boolean_flags, args_json, args_json_file, seed, trial, ' +
+      'artifacts, param:NAME or envvar:NAME, or $${ for a literal ${',
   ],
   ['command: [t, "x${args}"]', '1:14: ${args} expands to several arguments; write it as a separate item'],
   [
@@ -173,7 +174,7 @@ const search: [string, string][] = [
   ],
   [
     'early_terminate: {type: hyperbnad, min_iter: 3}',
-    '4:25: type: expected hyperband, got "hyperbnad"; did you mean "hyperband"?',
+    '4:25: type: expected hyperband or asha or median, got "hyperbnad"; did you mean "hyperband"?',
   ],
   ['early_terminate: {type: hyperband, min_iter: 3, eta: 1}', '4:54: eta: expected a number above 1, got 1'],
   ['early_terminate: {type: hyperband, min_itr: 3}', '4:36: unknown key "min_itr"; did you mean "min_iter"?'],

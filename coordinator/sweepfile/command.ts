@@ -11,9 +11,6 @@ import type { SweepFile } from './schema.ts';
 /** The command of a file that has only a program; as in Weights & Biases, but with `python3`. */
 const DEFAULT_COMMAND: readonly string[] = ['${env}', '${interpreter}', '${program}', '${args}'];
 
-/** `${param:NAME}` expands to the value of one parameter. */
-const PARAMETER_MACRO = 'param:';
-
 const FIXED = { env: '/usr/bin/env', interpreter: 'python3' } as const;
 
 const EXAMPLE = 'command: [python3, train.py, "${args}"]';
@@ -75,13 +72,9 @@ function withMacros(
       case 'variable':
         return `\${envvar:${piece.name}}`;
       case 'parameter':
+        if (!parameters.includes(piece.name)) report(unknownParameter(piece.name, parameters));
         return `\${param:${piece.name}}`;
       case 'unknown':
-        if (piece.name.startsWith(PARAMETER_MACRO)) {
-          const name = piece.name.slice(PARAMETER_MACRO.length);
-          if (!parameters.includes(name)) report(unknownParameter(name, parameters));
-          return `\${${piece.name}}`;
-        }
         report(unknownMacro(piece.name));
         return '';
       case 'macro':

@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { sweepFingerprint } from './fingerprint.ts';
 import { parseSweep } from './parse.ts';
@@ -78,4 +79,14 @@ test('the command changes the fingerprint, but not its notation', () => {
   expect(file('trainer: command\ncommand: [/usr/bin/env, "${interpreter}", t.py, "${args}"]')).toBe(plain);
   expect(file('program: u.py')).not.toBe(plain);
   expect(file('command: [t.py]')).not.toBe(plain);
+});
+
+test.each([
+  ['autoencoder-study.yaml', '7789456f16950265e0ca04c67871b16d23b6757e47f35c3b0920119d17c2b9cb'],
+  ['autoencoders.yaml', 'ca0b3b744a83bf0d01174422b77b5fd435dc69ab9ab04837de68cc263626b248'],
+  ['noop.yaml', 'fd48c5943f7a6a9ff6127286d8c9aade5a11ad927597e4fcc6755d8db7dc6b5f'],
+  ['python/sweep.yaml', '0ea9272f04e0eb1f101d8a5a9e729c06ffd3f2b41299c87b28acb5caf9a60f13'],
+])('the fingerprint of %s is the one of earlier versions', (name, fingerprint) => {
+  const text = readFileSync(new URL(`../../examples/${name}`, import.meta.url), 'utf8');
+  expect(of(text)).toBe(fingerprint);
 });

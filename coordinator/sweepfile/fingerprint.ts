@@ -40,9 +40,7 @@ export function sweepFingerprint(spec: SweepSpec): string {
     ...(spec.command.length === 0 ? {} : { command: spec.command }),
     ...(spec.search === undefined ? {} : { method: spec.search.method, space: spaceData(spec.search) }),
     ...(spec.runCap === undefined ? {} : { runCap: spec.runCap }),
-    ...(spec.earlyTerminate === undefined
-      ? {}
-      : { earlyTerminate: { ...spec.earlyTerminate, steps: { ...spec.earlyTerminate.steps } } }),
+    ...(spec.earlyTerminate === undefined ? {} : { earlyTerminate: JSON.parse(JSON.stringify(spec.earlyTerminate)) }),
     ...programData(spec),
   };
   return sha256Of(canonicalJson(content));

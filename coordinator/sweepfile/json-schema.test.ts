@@ -1,4 +1,7 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { sweepFileJsonSchema } from './json-schema.ts';
 import { sweepFileSchema } from './schema.ts';
 
@@ -30,4 +33,25 @@ test('it lists the parameters of each trainer, and forbids others unless the tra
 test('it is serializable as JSON', () => {
   const schema = sweepFileJsonSchema();
   expect(JSON.parse(JSON.stringify(schema))).toEqual(schema);
+});
+
+const VALID = [
+  'program: t.py\nproject: p\nmethod: random\nearly_terminate: {type: hyperband, min_iter: 2}\nparameters: {lr: {distribution: uniform, min: 0, max: 1}}',
+  'command: python3 t.py ${args}\nparameters: {m: {parameters: {n: {values: [[1], null, {a: 1}]}}}, +a/b: {file: v.txt}}',
+  'trainer: autoencoder\nparameters: {seed: {values: [1, 2]}, depth: {min: 3, max: 5, step: 2}}\nexclude: [{depth: [3]}]',
+  'program: t.py\nmetric: {name: l, impute: worst}\nenv: {A: 1}\nreport: [json, {hook: [wandb]}]\nclassify: [{pattern: x, class: oom}]\nparameters: {}',
+];
+
+test.each(VALID)('an editor accepts %j', (text) => {
+  const validate = new Ajv2020({ strict: false }).compile(sweepFileJsonSchema());
+  expect(validate(parse(text)), JSON.stringify(validate.errors)).toBe(true);
+});
+
+test.each([
+  'program: t.py\nparameters: {lr: {vlaue: 1}}',
+  'program: t.py\nparameters: {m: {parameters: {n: {vlaue: 1}}}}',
+  'program: t.py\nparameters: {a=b: {value: 1}}',
+  'program: t.py\nparameters: {}\nreport: xml',
+])('an editor marks %j', (text) => {
+  expect(new Ajv2020({ strict: false }).compile(sweepFileJsonSchema())(parse(text))).toBe(false);
 });

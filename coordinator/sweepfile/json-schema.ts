@@ -28,9 +28,11 @@ function forTrainer(name: string, { open, parameters }: TrainerSpec) {
   const known = Object.fromEntries(
     Object.entries(parameters).map(([key, spec]) => [key, { description: about(spec) }]),
   );
+  // A parameter of that name gives the seeds of the replicates, with any trainer.
+  const properties = { ...known, seed: {} };
   return {
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; a schema is never awaited
-    then: { properties: { parameters: { properties: known, ...(open ? {} : { additionalProperties: false }) } } },
+    then: { properties: { parameters: { properties, ...(open ? {} : { additionalProperties: false }) } } },
     if: { properties: { trainer: { const: name } }, required: ['trainer'] },
   };
 }

@@ -145,12 +145,18 @@ function earlyTerminateOf({ early_terminate: written }: SweepFile, findings: Fin
   if (written === undefined) return undefined;
   const { min_iter: minIter, max_iter: maxIter, s: brackets, eta = DEFAULT_ETA, strict = false } = written;
   const path = ['early_terminate'];
+  if (written.type === 'median') {
+    for (const key of ['max_iter', 's', 'eta', 'strict']) {
+      if (has(findings.root, [...path, key])) findings.atKey([...path, key], `${key} does not apply to type median`);
+    }
+    return { type: 'median', minIter: minIter ?? 1 };
+  }
   if (minIter !== undefined && (maxIter !== undefined || brackets !== undefined)) {
     findings.atKey([...path, 'min_iter'], 'min_iter excludes max_iter and s; remove one of them');
   } else if (minIter === undefined && (maxIter === undefined || brackets === undefined)) {
     findings.atValue(
       path,
-      'early_terminate: expected min_iter, or max_iter and s, such as {type: hyperband, min_iter: 3}',
+      `early_terminate: expected min_iter, or max_iter and s, such as {type: ${written.type}, min_iter: 3}`,
     );
   }
   const steps = minIter === undefined ? { maxIter: maxIter ?? 1, brackets: brackets ?? 1 } : { minIter };
@@ -162,7 +168,7 @@ function notesOf(file: SweepFile, metric: Metric): string[] {
   if (file.method === 'bayes') notes.push('method bayes is treated as tpe');
   if (metric.name === '') {
     notes.push(
-      "the file names no metric: trials are ranked by the first numeric metric that occurs in two of a trial's reports, minimized",
+      'the file names no metric: trials are ranked by the alphabetically first metric that they report, minimized',
     );
   }
   return notes;

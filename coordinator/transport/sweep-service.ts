@@ -1,7 +1,7 @@
 /** The SweepService: submits, steers, lists and watches sweeps. */
 import type { Logger } from 'pino';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
-import { goalOf, rankTrials } from '../../lib/domain/ranking.ts';
+import { goalOf, rankingMetric, rankTrials } from '../../lib/domain/ranking.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
   ControlSweepRequest,
@@ -94,8 +94,8 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
 
 async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncGenerator<ListTrialsResponse> {
   const sweep = queries.sweep(queries.findSweep(request.sweep));
-  const metric = request.rankBy || (sweep.metric?.name ?? '');
   const trials = queries.trials(sweep.id);
+  const metric = request.rankBy || rankingMetric(sweep.metric?.name, trials);
   if (request.rankBy !== '') mustBeReported(metric, trials);
   const ranked = rankTrials(trials, metric, rankingGoal(sweep, metric, request.goal));
   const wanted = new Set(request.states);
@@ -109,8 +109,8 @@ async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncG
 
 async function* listConfigs(queries: Queries, request: ListConfigsRequest): AsyncGenerator<ListConfigsResponse> {
   const sweep = queries.sweep(queries.findSweep(request.sweep));
-  const metric = request.rankBy || (sweep.metric?.name ?? '');
   const trials = queries.trials(sweep.id);
+  const metric = request.rankBy || rankingMetric(sweep.metric?.name, trials);
   if (request.rankBy !== '') mustBeReported(metric, trials);
   const ranked = rankConfigs(configsOf(trials), metric, rankingGoal(sweep, metric, request.goal));
   const rows = ranked.slice(0, request.limit === 0 ? undefined : request.limit);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Goal, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, runningTrial, sampleSweep, trialAt } from '../../test/support/dashboard/sample.ts';
-import { goalOf, rank, rankedMetrics, rankTrials, usualGoal } from './ranking.ts';
+import { goalOf, rank, rankedMetrics, rankingMetric, rankTrials, usualGoal } from './ranking.ts';
 
 interface Item {
   readonly index: number;
@@ -117,3 +117,12 @@ test.each(['test_loss', 'train_total_loss', 'epoch_seconds', 'inaccuracy', 'loss
     expect(usualGoal(metric)).toBe('minimize');
   },
 );
+
+test('a sweep whose file names no metric is ranked by the alphabetically first one that is reported', () => {
+  const items = [{ metrics: { loss: 1 } }, { metrics: { zeta: 1, acc: 2 } }, { metrics: {} }];
+  expect(rankingMetric('', items)).toBe('acc');
+  expect(rankingMetric('loss', items)).toBe('loss');
+  expect(rankingMetric(undefined, [])).toBe('');
+  const sweep = sampleSweep({ metric: { name: '', goal: Goal.MINIMIZE } });
+  expect(rankedMetrics(sweep, ['loss', 'acc_x']).map(({ name }) => name)).toEqual(['acc_x']);
+});

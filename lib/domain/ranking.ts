@@ -20,12 +20,31 @@ export function goalOf(sweep: Sweep, metric: string): GoalName {
 }
 
 /**
+ * Returns the metric that ranks a sweep: its own or, if its file names none, the alphabetically first one that is
+ * reported. Empty: none is reported yet.
+ * @param own the sweep's own metric; empty if its file names none
+ * @param items trials or configs
+ */
+export function rankingMetric(
+  own: string | undefined,
+  items: Iterable<{ readonly metrics: Readonly<Record<string, unknown>> }>,
+): string {
+  if (own !== undefined && own !== '') return own;
+  let first = '';
+  for (const { metrics } of items) {
+    for (const name of Object.keys(metrics)) if (first === '' || name < first) first = name;
+  }
+  return first;
+}
+
+/**
  * Returns the metrics that a sweep is ranked by: its own metric, then `psnr` (or the test loss if psnr is the sweep's
  * own) if any trial has reported it.
  * @param reported names of the metrics that trials have reported
  */
 export function rankedMetrics(sweep: Sweep, reported: readonly string[]): RankedMetric[] {
-  const own = sweep.metric?.name ?? 'test_loss';
+  const named = sweep.metric?.name ?? 'test_loss';
+  const own = named === '' ? ([...reported].sort()[0] ?? '') : named;
   const second = own === 'psnr' ? 'test_loss' : 'psnr';
   const names = reported.includes(second) ? [own, second] : [own];
   return names.map((name) => ({ name, goal: goalOf(sweep, name) }));
