@@ -5,13 +5,14 @@
  *   npm run bench:dispatch -- [--trials 10000] [--slots 32] [--agents 1]
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startNatsServer } from '../bin/local/nats-server.ts';
 import { packageRoot } from '../bin/package.ts';
+import { readCoordinatorFile } from '../lib/files/coordinator-file.ts';
 import { cpuSeconds, peakBytes } from './process-figures.ts';
 
 const { values } = parseArgs({
@@ -58,9 +59,12 @@ async function bench(): Promise<void> {
     ...['coordinator', '--dir', join(dir, 'c'), '--nats', nats.url],
     ...['--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0', ...quiet],
   );
-  const file = join(dir, 'c', 'coordinator.json');
-  while (!existsSync(file)) await sleep(50);
-  const { address, metrics } = JSON.parse(readFileSync(file, 'utf8')) as { address: string; metrics: string };
+  let endpoints = readCoordinatorFile(join(dir, 'c'));
+  while (endpoints === undefined) {
+    await sleep(50);
+    endpoints = readCoordinatorFile(join(dir, 'c'));
+  }
+  const { address, metrics } = endpoints;
   const running = Array.from({ length: agents }, (_, i) =>
     start(
       ...['agent', '--dir', join(dir, `a${i}`), '--nats', nats.url, '--server', address],
@@ -94,7 +98,7 @@ async function bench(): Promise<void> {
   console.log(`${trials} noop trials, ${agents} agent(s) of ${slots} slots\n`);
   console.log(`submit (start of the command to its end)   ${((submitted - begun) / 1000).toFixed(2)} s`);
   console.log(`dispatch to the last trial's end           ${seconds.toFixed(2)} s`);
-  console.log(`trials a second                            ${Math.round(trials / seconds)}`);
+  console.log(`trials per second                          ${Math.round(trials / seconds)}`);
   for (const [name, cpu] of before) {
     const pid = pids[name as keyof typeof pids];
     const used = cpuSeconds(pid) - cpu;

@@ -1,11 +1,10 @@
-/** How urgent sweeps are beside each other. */
+/** Limits on values that users and agents send. */
 
-/** A priority is a whole number from minus this to this. */
+/** A priority is an integer from -MAX_PRIORITY to MAX_PRIORITY. */
 export const MAX_PRIORITY = 1_000;
-/** What a sweep has that says nothing. */
 export const DEFAULT_PRIORITY = 0;
 
-/** A weight is a number from this to MAX_WEIGHT. */
+/** A weight is a number from MIN_WEIGHT to MAX_WEIGHT. */
 export const MIN_WEIGHT = 0.001;
 export const MAX_WEIGHT = 1_000;
 export const DEFAULT_WEIGHT = 1;
@@ -14,36 +13,36 @@ export const DEFAULT_WEIGHT = 1;
 export const MAX_ARTIFACT_BYTES = 1 << 30;
 /** The most artifacts of one attempt. */
 export const MAX_ARTIFACTS = 10_000;
-/** Characters of an artifact's name. */
+/** The longest name of an artifact, in characters. */
 export const MAX_ARTIFACT_NAME = 200;
-/** Bytes of one piece on its way. */
+/** The size of one chunk of a transfer. */
 export const ARTIFACT_CHUNK_BYTES = 256 * 1024;
 
-const STEP = /^[A-Za-z0-9_+=@,-][A-Za-z0-9._+=@,-]*$/;
+const PATH_SEGMENT = /^[A-Za-z0-9_+=@,-][A-Za-z0-9._+=@,-]*$/;
 
-/** What is wrong with an artifact's name, or undefined. Names become paths below a folder, and never leave it. */
+/** Returns why an artifact's name is invalid, or undefined. Names become paths below a folder, and must stay inside it. */
 export function artifactNameProblem(name: string): string | undefined {
   if (name.length > MAX_ARTIFACT_NAME) return `it has more than ${MAX_ARTIFACT_NAME} characters`;
-  if (name.split('/').every((step) => STEP.test(step))) return undefined;
+  if (name.split('/').every((segment) => PATH_SEGMENT.test(segment))) return undefined;
   return 'expected letters, digits and . _ + = @ , - with / between folders, and no folder or file that begins with a dot';
 }
 
-/** Metrics that one report may carry. */
+/** The most metrics of one report. */
 export const MAX_METRICS = 256;
 
 /** The most labels of an agent, or of a sweep. */
 export const MAX_LABELS = 32;
-/** A letter or digit first; `topology.kubernetes.io/zone` is one. */
+/** Allows names such as `topology.kubernetes.io/zone`. */
 export const LABEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,99}$/;
-/** On one line, and no control characters. */
 export const LABEL_VALUE = /^\P{Cc}{1,100}$/u;
 
-export const LABEL_NAME_RULE = 'a letter or digit, then letters, digits, "_", ".", "/" or "-", up to 100 in all';
+export const LABEL_NAME_RULE =
+  'a letter or digit, then letters, digits, "_", ".", "/" or "-", up to 100 characters in total';
 export const LABEL_VALUE_RULE = '1 to 100 characters on one line';
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** @returns what is wrong with the labels; undefined: nothing */
+/** Returns why the labels are invalid, or undefined. */
 export function labelProblem(labels: Labels): string | undefined {
   const entries = Object.entries(labels);
   if (entries.length > MAX_LABELS) return `${entries.length} labels: expected at most ${MAX_LABELS}`;

@@ -1,6 +1,6 @@
 /**
  * The parameters of the built-in trainers: the contract between a sweep file, the coordinator that checks it and the
- * agent that trains. Data only; what the parameters mean lives with the trainers in agent/trainers/.
+ * agent that trains. Data only; agent/trainers/ implements the parameters.
  */
 
 import type { ParameterValue } from './values.ts';
@@ -24,13 +24,13 @@ export interface ParameterSpec {
 export interface TrainerSpec {
   readonly about: string;
   readonly parameters: Readonly<Record<string, ParameterSpec>>;
-  /** Whether names outside `parameters` are taken too, as they are. */
+  /** Whether parameters that are not listed are accepted, unchecked. */
   readonly open: boolean;
-  /** Metrics of every report; the first is the default objective. Empty: any, and the sweep file names its objective. */
+  /** Metrics of every report; the first is the default objective. Empty: any metrics, and the sweep file must name one. */
   readonly metrics: readonly string[];
-  /** Whether it computes on its worker's TensorFlow.js backend, and so on one GPU at most. */
+  /** Whether it computes on its worker's TensorFlow.js backend, which uses at most one GPU. */
   readonly usesBackend: boolean;
-  /** Parameters that trials must share to be trained together, as one pack; undefined: each is trained alone. */
+  /** Parameters that must be equal in all trials of a pack; undefined: the trainer cannot pack trials. */
   readonly packsBy: readonly string[] | undefined;
 }
 
@@ -58,31 +58,39 @@ export const TRAINERS = {
         default: 0,
         about: "L2 in Adam's coupled form: gradient += weight_decay * parameter",
       },
-      noise_std: { rule: number(0, 10), default: 0, about: 'standard deviation of the noise on the input; 0: plain' },
+      noise_std: {
+        rule: number(0, 10),
+        default: 0,
+        about: 'standard deviation of the noise on the input; 0: no noise',
+      },
       epochs: { rule: integer(1, 100_000), default: 10, about: 'passes over the training images' },
-      batch_size: { rule: integer(1, 60_000), default: 64, about: 'images a step' },
+      batch_size: { rule: integer(1, 60_000), default: 64, about: 'images per step' },
       learning_rate: { rule: number(0, 10), default: 1e-3, about: "Adam's step size" },
-      train_size: { rule: integer(1, 60_000), default: 60_000, about: 'training images used: the first so many' },
+      train_size: {
+        rule: integer(1, 60_000),
+        default: 60_000,
+        about: 'number of training images: the first ones of the data set',
+      },
       l1_in_gradient: {
         rule: { kind: 'flag' },
         default: true,
-        about: 'false: the L1 term is reported but not trained',
+        about: 'false: the L1 term is reported but not optimized',
       },
     },
   },
   noop: {
-    about: 'Trains nothing: for benchmarks and tests. test_loss is computed from the parameters.',
+    about: 'No training, for benchmarks and tests. test_loss is computed from the parameters.',
     open: true,
     metrics: ['test_loss'],
     usesBackend: false,
     packsBy: [],
     parameters: {
       epochs: { rule: integer(1, 100_000), default: 1, about: 'reports to send' },
-      duration_ms: { rule: number(0, 86_400_000), default: 0, about: 'how long an epoch lasts, in milliseconds' },
+      duration_ms: { rule: number(0, 86_400_000), default: 0, about: 'duration of an epoch in milliseconds' },
     },
   },
   command: {
-    about: "Runs a program of the user's own, in any language: parameters as arguments, metrics as lines of JSON.",
+    about: "Runs the user's own program, in any language: parameters as arguments, metrics as lines of JSON.",
     open: true,
     metrics: [],
     usesBackend: false,
@@ -93,18 +101,18 @@ export const TRAINERS = {
 
 export type TrainerName = keyof typeof TRAINERS;
 
-/** Looks a trainer up by the name in a sweep file. */
+/** Returns the trainer of this name; undefined if there is none. */
 export function trainerSpec(name: string): TrainerSpec | undefined {
   return Object.hasOwn(TRAINERS, name) ? TRAINERS[name as TrainerName] : undefined;
 }
 
-/** The parameters with every default filled in. */
+/** Returns the parameters, completed with the defaults. */
 export function withDefaults(trainer: TrainerSpec, given: Parameters): Parameters {
   const defaults = Object.fromEntries(Object.entries(trainer.parameters).map(([name, spec]) => [name, spec.default]));
   return { ...defaults, ...given };
 }
 
-/** What trials must have alike to be trained as one pack; undefined: this one is trained alone. */
+/** Returns a key that is equal for trials that can form a pack; undefined: this trial is trained alone. */
 export function packKey(trainer: string, parameters: Parameters): string | undefined {
   const names = trainerSpec(trainer)?.packsBy;
   return names && JSON.stringify([trainer, ...names.map((name) => parameters[name] ?? null)]);

@@ -1,9 +1,9 @@
 /** A coordinator in its own process, with its resource usage. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../bin/package.ts';
+import { readCoordinatorFile, removeCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { cpuSeconds, peakBytes } from '../process-figures.ts';
 
 const TRAWL = join(packageRoot(), 'bin', 'trawl.mjs');
@@ -27,14 +27,17 @@ export class MeasuredCoordinator {
 
   /** Starts a coordinator and waits until it is ready. */
   static async start(dir: string, natsUrl: string): Promise<MeasuredCoordinator> {
-    const file = join(dir, 'coordinator.json');
-    rmSync(file, { force: true });
+    removeCoordinatorFile(dir);
     const listen = ['--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0', '--log-level', 'warn'];
     const args = [TRAWL, 'coordinator', '--dir', dir, '--nats', natsUrl, ...listen];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
     running.add(child);
-    while (!existsSync(file)) await sleep(20);
-    return new MeasuredCoordinator(child, JSON.parse(readFileSync(file, 'utf8')));
+    let addresses = readCoordinatorFile(dir);
+    while (addresses === undefined) {
+      await sleep(20);
+      addresses = readCoordinatorFile(dir);
+    }
+    return new MeasuredCoordinator(child, addresses);
   }
 
   get cpuSeconds(): number {

@@ -5,7 +5,7 @@ import { readSafetensors, type SafeTensor, type SafetensorsFile, writeSafetensor
 
 const bits = (length: number) => fc.uint8Array({ minLength: 4 * length, maxLength: 4 * length });
 
-/** Any bits, NaNs with payloads too; shapes with zeros and of no dimension. */
+/** Arbitrary bits, including NaNs with payloads; shapes with zeros and without dimensions. */
 const tensors: fc.Arbitrary<SafeTensor> = fc
   .tuple(fc.constantFrom('F32', 'I32', 'U8'), fc.array(fc.nat({ max: 4 }), { maxLength: 3 }))
   .chain(([dtype, shape]) => {
@@ -27,7 +27,7 @@ const one: SafetensorsFile = {
   metadata: { trainer: 'autoencoder' },
 };
 
-/** A file of that header over so many bytes of data. */
+/** Returns a file with this header and `dataBytes` bytes of zeros. */
 function fileOf(header: unknown, dataBytes = 0): Uint8Array {
   const text = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
   const file = new Uint8Array(8 + text.length + dataBytes);
@@ -38,7 +38,7 @@ function fileOf(header: unknown, dataBytes = 0): Uint8Array {
 
 const bytesOf = ({ data }: SafeTensor) => [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)];
 
-test('what was written is read again, to the bit', () => {
+test('reading a written file returns the same bits', () => {
   fc.assert(
     fc.property(files, (file) => {
       const read = readSafetensors(writeSafetensors(file));
@@ -52,7 +52,7 @@ test('what was written is read again, to the bit', () => {
   );
 });
 
-test('the bytes are the format: length, JSON padded with spaces, little-endian data, wide numbers first', () => {
+test('a file consists of the header length, JSON padded with spaces, and little-endian data, wide types first', () => {
   const file = writeSafetensors({
     tensors: { pixels: { dtype: 'U8', shape: [3], data: Uint8Array.of(7, 8, 9) }, ...one.tensors },
     metadata: one.metadata,
@@ -69,20 +69,20 @@ test('the bytes are the format: length, JSON padded with spaces, little-endian d
   expect([...file.subarray(8 + length)]).toEqual([0, 0, 0x80, 0x3f, 0, 0, 0x20, 0xc0, 7, 8, 9]);
 });
 
-test('a file inside a larger buffer, at an odd place, is read all the same', () => {
+test('a file at an odd offset inside a larger buffer is read', () => {
   const file = writeSafetensors(one);
   const held = Buffer.concat([Buffer.of(1), file, Buffer.of(2)]).subarray(1, -1);
   expect(readSafetensors(held)).toEqual(one);
 });
 
-test('a file cut short anywhere, or with bytes after its end, is refused', () => {
+test('a truncated file and a file with trailing bytes are rejected', () => {
   const file = writeSafetensors(one);
   for (let length = 0; length < file.length; length++)
     expect(() => readSafetensors(file.subarray(0, length)), `${length} bytes`).toThrow(BadInputError);
   expect(() => readSafetensors(Uint8Array.of(...file, 0))).toThrow('9 bytes of data, expected 8');
 });
 
-test('whatever byte is altered, the file is read as something or refused as bad input', () => {
+test('a file with one altered byte is read or rejected as bad input', () => {
   const file = writeSafetensors(one);
   fc.assert(
     fc.property(fc.nat({ max: file.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
@@ -99,10 +99,10 @@ test('whatever byte is altered, the file is read as something or refused as bad 
 });
 
 test.each<[string, unknown, number, RegExp]>([
-  ['a header that is no JSON', '{"weight"', 0, /header is not JSON/],
+  ['a header that is not JSON', '{"weight"', 0, /header is not JSON/],
   ['a header that is a list', [], 0, /header is not a JSON object/],
   ['an empty header', '', 0, /header is not JSON/],
-  ['metadata of numbers', { __metadata__: { epoch: 3 } }, 0, /__metadata__ is not an object of texts/],
+  ['metadata of numbers', { __metadata__: { epoch: 3 } }, 0, /__metadata__ is not an object of strings/],
   ['a tensor without a description', { w: null }, 0, /tensor w is not described/],
   [
     'an unknown dtype',
@@ -117,15 +117,15 @@ test.each<[string, unknown, number, RegExp]>([
     /w has dtype "toString"/,
   ],
   ['a negative size', { w: { dtype: 'U8', shape: [-1, -1], data_offsets: [0, 1] } }, 1, /w has shape \[-1,-1\]/],
-  ['a broken size', { w: { dtype: 'U8', shape: [0.5, 2], data_offsets: [0, 1] } }, 1, /w has shape \[0.5,2\]/],
+  ['a fractional size', { w: { dtype: 'U8', shape: [0.5, 2], data_offsets: [0, 1] } }, 1, /w has shape \[0.5,2\]/],
   ['one offset', { w: { dtype: 'U8', shape: [1], data_offsets: [0] } }, 1, /w has data_offsets \[0\]/],
   [
-    'a shape that needs more',
+    'a shape larger than the data',
     { w: { dtype: 'F32', shape: [2], data_offsets: [0, 4] } },
     4,
     /w has 4 bytes, expected 8/,
   ],
-  ['offsets that run back', { w: { dtype: 'U8', shape: [1], data_offsets: [2, 1] } }, 2, /w has -1 bytes/],
+  ['an end before its begin', { w: { dtype: 'U8', shape: [1], data_offsets: [2, 1] } }, 2, /w has -1 bytes/],
   [
     'an overflowing shape',
     { w: { dtype: 'U8', shape: Array(40).fill(2 ** 53 - 1), data_offsets: [0, 1] } },
@@ -144,20 +144,20 @@ test.each<[string, unknown, number, RegExp]>([
     3,
     /tensor b begins at byte 2 of the data, expected 1/,
   ],
-])('%s is refused', (_, header, dataBytes, message) => {
+])('%s is rejected', (_, header, dataBytes, message) => {
   expect(() => readSafetensors(fileOf(header, dataBytes))).toThrow(BadInputError);
   expect(() => readSafetensors(fileOf(header, dataBytes))).toThrow(message);
 });
 
-test('a header length beyond the file or beyond the format is refused before anything is taken', () => {
+test('a header longer than the file or the format allows is rejected before any allocation', () => {
   for (const length of [1n, 100_000_001n, 2n ** 64n - 1n]) {
     const file = new Uint8Array(8);
     new DataView(file.buffer).setBigUint64(0, length, true);
-    expect(() => readSafetensors(file)).toThrow(`its header has ${length} bytes, the whole file 8`);
+    expect(() => readSafetensors(file)).toThrow(`header of ${length} bytes, whole file 8`);
   }
 });
 
-test('what does not fit the format is not written', () => {
+test('tensors that the format cannot hold are rejected', () => {
   const data = Float32Array.of(1, 2, 3);
   const write = (name: string, shape: readonly number[]) =>
     writeSafetensors({ tensors: { [name]: { dtype: 'F32', shape, data } }, metadata: {} });

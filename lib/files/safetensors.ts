@@ -1,13 +1,13 @@
 /**
  * Safetensors, the common file format of network weights (https://huggingface.co/docs/safetensors): eight bytes of
- * header length, a JSON header of names, shapes and places, then the tensors' bytes, all little-endian. Numbers are
- * taken as this machine lays them out: every machine that Node is made for but IBM's mainframes is little-endian.
+ * header length, a JSON header of names, shapes and offsets, then the tensors' bytes, all little-endian. Numbers use the
+ * machine's byte order: every platform of Node except IBM's mainframes is little-endian.
  */
 
 import { BadInputError } from '../../proto/errors.ts';
 import { errorMessage } from '../text/error-message.ts';
 
-/** The types of numbers that are read and written, of all that the format knows. */
+/** The supported number types; the format has more. */
 export interface SafeArrays {
   readonly F32: Float32Array;
   readonly I32: Int32Array;
@@ -21,28 +21,29 @@ export type SafeTensor = {
 
 export interface SafetensorsFile {
   readonly tensors: Readonly<Record<string, SafeTensor>>;
-  /** Texts about the whole file. */
+  /** Strings that describe the whole file. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The longest header in bytes: the format's own limit. */
+/** The format's limit for the header. */
 const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
-/** The header is filled up with spaces to a multiple of this, so that the data behind it is aligned. */
+/** The header is padded with spaces to a multiple of this, so that the data after it is aligned. */
 const ALIGNMENT = 8;
 const METADATA = '__metadata__';
 
 const BYTES = { F32: 4, I32: 4, U8: 1 } as const;
 
 /**
- * The file's bytes. Wide numbers come before bytes, so that each tensor is aligned; otherwise the order given is kept.
- * @throws {BadInputError} when a tensor's shape and data do not fit each other, or its name is the format's own.
+ * Returns the bytes of a file. Wide types come before bytes, so that each tensor is aligned; otherwise keeps the order.
+ * @throws {BadInputError} if a tensor's shape does not match its data, or its name is reserved by the format
  */
 export function writeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8Array {
-  const placed = Object.entries(tensors).sort(([, a], [, b]) => BYTES[b.dtype] - BYTES[a.dtype]);
+  const sorted = Object.entries(tensors).sort(([, a], [, b]) => BYTES[b.dtype] - BYTES[a.dtype]);
   let end = 0;
-  const entries = placed.map(([name, { dtype, shape, data }]) => {
-    if (name === METADATA) throw new BadInputError(`a tensor cannot be called ${METADATA}: the format uses that name`);
+  const entries = sorted.map(([name, { dtype, shape, data }]) => {
+    if (name === METADATA)
+      throw new BadInputError(`a tensor cannot be called ${METADATA}: the format reserves that name`);
     if (!isShape(shape) || elements(shape) !== data.length)
       throw new BadInputError(`tensor ${name}: ${data.length} elements do not fit shape [${shape}]`);
     const begin = end;
@@ -55,7 +56,7 @@ export function writeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8A
   new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
   file.set(header, LENGTH_BYTES);
   let at = LENGTH_BYTES + header.length;
-  for (const [, { data }] of placed) {
+  for (const [, { data }] of sorted) {
     file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
     at += data.byteLength;
   }
@@ -63,41 +64,41 @@ export function writeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8A
 }
 
 /**
- * Reads a whole file; the tensors are copies.
- * @throws {BadInputError} when it is no such file, damaged, or holds numbers other than F32, I32 and U8. Tensors must
- * cover the data without gap or overlap, as the format demands.
+ * Parses a whole file. The tensors are copies.
+ * @throws {BadInputError} if the file is not a safetensors file, is damaged, has types other than F32, I32 and U8, or
+ * its tensors overlap or leave gaps
  */
 export function readSafetensors(file: Uint8Array): SafetensorsFile {
-  const { header, data } = cut(file);
+  const { header, data } = split(file);
   const { [METADATA]: metadata = {}, ...described } = header;
-  if (!isTexts(metadata)) throw malformed(`${METADATA} is not an object of texts`);
+  if (!isStrings(metadata)) throw malformed(`${METADATA} is not an object of strings`);
 
-  const places = Object.entries(described).map(([name, entry]) => placeOf(name, entry));
+  const tensorEntries = Object.entries(described).map(([name, entry]) => parseEntry(name, entry));
   let covered = 0;
-  for (const { name, begin, end } of [...places].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+  for (const { name, begin, end } of [...tensorEntries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== covered) throw malformed(`tensor ${name} begins at byte ${begin} of the data, expected ${covered}`);
     covered = end;
   }
   if (covered !== data.length) throw malformed(`${data.length} bytes of data, expected ${covered}`);
 
-  const tensors = Object.fromEntries(places.map((place) => [place.name, tensorAt(place, data)]));
+  const tensors = Object.fromEntries(tensorEntries.map((entry) => [entry.name, tensorAt(entry, data)]));
   return { tensors, metadata };
 }
 
-interface Place {
+interface TensorEntry {
   readonly name: string;
   readonly dtype: SafeTensor['dtype'];
   readonly shape: readonly number[];
-  /** Of the data after the header, in bytes. */
+  /** Byte offset in the data after the header. */
   readonly begin: number;
   readonly end: number;
 }
 
-function cut(file: Uint8Array): { header: Record<string, unknown>; data: Uint8Array } {
+function split(file: Uint8Array): { header: Record<string, unknown>; data: Uint8Array } {
   if (file.length < LENGTH_BYTES) throw malformed(`${file.length} bytes, expected at least ${LENGTH_BYTES}`);
   const length = new DataView(file.buffer, file.byteOffset).getBigUint64(0, true);
   if (length > MAX_HEADER_BYTES || LENGTH_BYTES + Number(length) > file.length)
-    throw malformed(`its header has ${length} bytes, the whole file ${file.length}`);
+    throw malformed(`header of ${length} bytes, whole file ${file.length}`);
   const end = LENGTH_BYTES + Number(length);
   const header = parsed(file.subarray(LENGTH_BYTES, end));
   if (!isObject(header)) throw malformed('its header is not a JSON object');
@@ -112,7 +113,7 @@ function parsed(header: Uint8Array): unknown {
   }
 }
 
-function placeOf(name: string, entry: unknown): Place {
+function parseEntry(name: string, entry: unknown): TensorEntry {
   if (!isObject(entry)) throw malformed(`tensor ${name} is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (!isDtype(dtype))
@@ -127,8 +128,8 @@ function placeOf(name: string, entry: unknown): Place {
   return { name, dtype, shape, begin, end };
 }
 
-function tensorAt({ dtype, shape, begin, end }: Place, data: Uint8Array): SafeTensor {
-  // A copy, by Uint8Array's slice and not Buffer's, which shares its memory and may begin anywhere in it.
+function tensorAt({ dtype, shape, begin, end }: TensorEntry, data: Uint8Array): SafeTensor {
+  // Buffer's own slice would share its memory and could be unaligned.
   const { buffer } = Uint8Array.prototype.slice.call(data, begin, end);
   switch (dtype) {
     case 'F32':
@@ -163,10 +164,10 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isTexts(value: unknown): value is Record<string, string> {
+function isStrings(value: unknown): value is Record<string, string> {
   return isObject(value) && Object.values(value).every((text) => typeof text === 'string');
 }
 
-function malformed(fault: string): BadInputError {
-  return new BadInputError(`not a safetensors file, or a damaged one: ${fault}`);
+function malformed(problem: string): BadInputError {
+  return new BadInputError(`not a safetensors file, or a damaged one: ${problem}`);
 }

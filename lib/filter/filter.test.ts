@@ -43,30 +43,30 @@ test.each([
   expect(found(text)).toEqual(indices);
 });
 
-test('what a trial does not have compares as false, and as different', () => {
-  const waiting = trialAt(0);
+test('a comparison with a missing field is false, and != and !~ are true', () => {
+  const pending = trialAt(0);
   for (const text of ['psnr>0', 'psnr<=0', 'psnr=0', 'psnr~1', 'nonsense=1']) {
-    expect(matches(parseFilter(text), waiting), text).toBe(false);
+    expect(matches(parseFilter(text), pending), text).toBe(false);
   }
-  expect(matches(parseFilter('psnr!=1'), waiting)).toBe(true);
-  expect(matches(parseFilter('nonsense!~1'), waiting)).toBe(true);
+  expect(matches(parseFilter('psnr!=1'), pending)).toBe(true);
+  expect(matches(parseFilter('nonsense!~1'), pending)).toBe(true);
 });
 
-test('a value that is not a number is on no side of one', () => {
+test('NaN is neither less than, greater than nor equal to a number', () => {
   const trial = runningTrial(0, 1, { test_loss: Number.NaN });
   for (const text of ['test_loss<1', 'test_loss>=1', 'test_loss=1']) {
     expect(matches(parseFilter(text), trial), text).toBe(false);
   }
 });
 
-test('flags, failures and names that a program chose', () => {
+test('flags, failures and names with special characters can be filtered', () => {
   const trial = {
     ...trialAt(0, { failure: { class: FailureClass.OOM, message: 'no room' } }),
     state: TrialState.FAILED,
     parameters: toWire({ 'lr/decay': true, state: 'blue' }),
   };
   expect(matches(parseFilter('lr/decay=true and failure=oom and room'), trial)).toBe(true);
-  // A parameter of a field's name is meant before the field.
+  // A parameter takes precedence over a field of the same name.
   expect(matches(parseFilter('state=blue'), trial)).toBe(true);
 });
 
@@ -80,12 +80,12 @@ test.each([
   ['=3', 'expected a name, a word or "(" at character 1'],
   ['name="open', 'the quote at character 6 is not closed'],
   ['not', 'expected a name, a word or "(" at the end'],
-])('%s is refused: %s', (text, why) => {
+])('%s is rejected: %s', (text, reason) => {
   expect(() => parseFilter(text)).toThrow(BadInputError);
-  expect(() => parseFilter(text)).toThrow(why);
+  expect(() => parseFilter(text)).toThrow(reason);
 });
 
-test('any text is either a filter or refused by name, however deep it nests', () => {
+test('any text parses as a filter or throws BadInputError, at any nesting depth', () => {
   const piece = fc.constantFrom('a', '1', '(', ')', '!', 'not', 'and', 'or', '=', '<', '~', '"', "'", ' ', '\\', 'é');
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => {
@@ -99,6 +99,6 @@ test('any text is either a filter or refused by name, however deep it nests', ()
   expect(() => parseFilter('('.repeat(100_000))).toThrow(BadInputError);
 });
 
-test('names are told once each, words are none', () => {
+test('namesIn returns each compared name once, without bare words', () => {
   expect(namesIn(parseFilter('psnr>1 and (psnr<9 or not depth=3) and mnist'))).toEqual(['psnr', 'depth']);
 });

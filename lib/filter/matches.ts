@@ -4,7 +4,7 @@ import { parameterText } from '../domain/parameters.ts';
 import type { Filter } from './parse.ts';
 import type { Comparison } from './tokens.ts';
 
-/** What of a trial a filter can name beside its metrics and parameters, which come first where names clash. */
+/** The fields of a trial that a filter can compare. Metrics and parameters of the same name take precedence. */
 const FIELDS: Readonly<Record<string, (trial: Trial) => number | string>> = {
   trial: (trial) => trial.id,
   config: (trial) => trial.configId,
@@ -20,12 +20,12 @@ const FIELDS: Readonly<Record<string, (trial: Trial) => number | string>> = {
 
 export const FIELD_NAMES: readonly string[] = Object.keys(FIELDS);
 
-/** Whether the trial has something of that name. */
+/** Whether the trial has a metric, parameter or field of this name. */
 export function hasField(trial: Trial, name: string): boolean {
   return Object.hasOwn(trial.metrics, name) || Object.hasOwn(trial.parameters, name) || Object.hasOwn(FIELDS, name);
 }
 
-/** Whether the trial is one of those that the filter names. A comparison with what it does not have is false, `!=` true. */
+/** Whether the trial matches the filter. A comparison with a missing field is false, except that `!=` and `!~` are true. */
 export function matches(filter: Filter, trial: Trial): boolean {
   switch (filter.kind) {
     case 'all':
@@ -52,13 +52,13 @@ function fieldOf(trial: Trial, name: string): number | string | undefined {
   return Object.hasOwn(FIELDS, name) ? FIELDS[name]?.(trial) : undefined;
 }
 
-interface Right {
+interface Operand {
   readonly comparison: Comparison;
   readonly text: string;
   readonly number: number | undefined;
 }
 
-function compare(left: number | string | undefined, { comparison, text, number }: Right): boolean {
+function compare(left: number | string | undefined, { comparison, text, number }: Operand): boolean {
   if (left === undefined) return comparison === '!=' || comparison === '!~';
   const numbers = typeof left === 'number' && number !== undefined;
   switch (comparison) {
@@ -71,7 +71,7 @@ function compare(left: number | string | undefined, { comparison, text, number }
     case '!~':
       return !contains(String(left), text);
   }
-  // What has no order is neither before nor after.
+  // Only numbers have an order.
   if (!numbers) return false;
   switch (comparison) {
     case '<':
@@ -89,6 +89,6 @@ const contains = (text: string, part: string): boolean => text.toLowerCase().inc
 
 function textOf(trial: Trial): string {
   const parameters = Object.keys(trial.parameters).map((name) => `${name}=${parameterText(trial, name)}`);
-  const why = trial.failure === undefined ? '' : `${failureClass.of(trial.failure.class)} ${trial.failure.message}`;
-  return [trial.id, trial.configId, trialState.of(trial.state), trial.agentId, why, ...parameters].join(' ');
+  const failure = trial.failure === undefined ? '' : `${failureClass.of(trial.failure.class)} ${trial.failure.message}`;
+  return [trial.id, trial.configId, trialState.of(trial.state), trial.agentId, failure, ...parameters].join(' ');
 }

@@ -1,6 +1,6 @@
 /**
  * The filter language: `psnr>20 and depth=3`, `state=failed or agent~gpu`, `not (latent_dim<30)`. A word alone matches
- * whatever contains it.
+ * every trial whose text contains it.
  *
  *     or         = and { "or" and }
  *     and        = not { "and" not }
@@ -19,21 +19,24 @@ export type Filter =
       readonly kind: 'compare';
       readonly name: string;
       readonly comparison: Comparison;
-      /** As it was written, for text; and as a number where it is one. */
+      /** The value as written. */
       readonly text: string;
+      /** The value as a number; undefined if it is not one. */
       readonly number: number | undefined;
     };
 
-/** Matches everything. */
+/** Matches every trial. */
 export const ALL: Filter = { kind: 'all' };
 
-/** A filter that brackets nest deeper than this is nobody's. */
+/** The deepest nesting of brackets and `not`: a limit on recursion. */
 const MAX_DEPTH = 100;
 
-/** @throws {BadInputError} that says what is expected, and at which character */
+/**
+ * Parses a filter.
+ * @throws {BadInputError} if the text is not a filter, with the expected token and its position
+ */
 export function parseFilter(text: string): Filter {
-  const parser = new Parser(tokensOf(text));
-  return parser.whole();
+  return new Parser(tokensOf(text)).parse();
 }
 
 class Parser {
@@ -45,7 +48,7 @@ class Parser {
     this.#tokens = tokens;
   }
 
-  whole(): Filter {
+  parse(): Filter {
     if (this.#tokens.length === 0) return ALL;
     const filter = this.#or();
     if (this.#peek() !== undefined) this.#expected('"and" or "or"');
@@ -126,7 +129,7 @@ class Parser {
 const isKeyword = (token: Token): boolean =>
   token.kind === 'word' && !token.quoted && /^(and|or|not)$/i.test(token.text);
 
-/** Names that the filter compares, each once. */
+/** Returns the names that the filter compares, each once. */
 export function namesIn(filter: Filter): string[] {
   switch (filter.kind) {
     case 'and':

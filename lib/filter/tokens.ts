@@ -1,4 +1,4 @@
-/** Words of the filter language: names, values, comparisons and brackets. */
+/** The tokens of the filter language: names, values, comparisons and brackets. */
 import { BadInputError } from '../../proto/errors.ts';
 
 const COMPARISONS = ['=', '!=', '<', '<=', '>', '>=', '~', '!~'] as const;
@@ -13,7 +13,8 @@ const TOKEN =
   /\s*(?:(?<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<comparison>==|!=|!~|<=|>=|[=<>~])|(?<sign>[()!])|(?<word>[^\s()!=<>~"']+))/y;
 
 /**
- * @throws {BadInputError} on a quote that is not closed
+ * Splits a filter into tokens.
+ * @throws {BadInputError} if a quote is not closed
  */
 export function tokensOf(text: string): Token[] {
   const tokens: Token[] = [];

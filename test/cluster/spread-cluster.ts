@@ -6,6 +6,7 @@ import { addIdentity, initAuthority } from '../../bin/certs/authority.ts';
 import { type Connection, withConnection } from '../../bin/client/connect.ts';
 import { getSweep } from '../../bin/client/sweeps.ts';
 import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
+import { readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { closeNats, connectNats } from '../../lib/net/connect-nats.ts';
 import { readIdentity } from '../../lib/net/identity.ts';
 import { EXIT, UnreachableError } from '../../proto/errors.ts';
@@ -106,8 +107,7 @@ export class SpreadCluster {
     this.#daemons.set(HEAD, daemon);
     await until('the coordinator is up', () => {
       if (gone) throw new Error(`the coordinator ended:\n${logEnd(machine.log('coordinator'))}`);
-      const file = join(this.dir, 'coordinator.json');
-      return existsSync(file) && readFileSync(file, 'utf8').includes(`"pid":${daemon.pid},`);
+      return readCoordinatorFile(this.dir)?.pid === daemon.pid;
     });
   }
 

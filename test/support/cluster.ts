@@ -1,11 +1,11 @@
-/** nats-server, a coordinator and agents, each its own process, as on several machines. */
-import { existsSync, readFileSync } from 'node:fs';
+/** A cluster of nats-server, a coordinator and agents, each in its own process. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Connection, withConnection } from '../../bin/client/connect.ts';
 import { getSweep } from '../../bin/client/sweeps.ts';
 import { type LocalNatsServer, startNatsServer } from '../../bin/local/nats-server.ts';
+import { readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { EXIT, UnreachableError } from '../../proto/errors.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { type Daemon, logEnd, startDaemon } from './daemon.ts';
@@ -13,32 +13,26 @@ import { childrenOf, killNow } from './processes.ts';
 import { type Ended, trawl, trawlJson } from './trawl.ts';
 import { until } from './until.ts';
 
-interface CoordinatorFile {
-  readonly address: string;
-  readonly metrics: string;
-  readonly pid: number;
-}
-
 export interface ClusterOptions {
-  /** How long an agent may be silent; such as `2s`. */
+  /** The agents' lease, such as `2s`. Default: 15s. */
   readonly lease?: string;
 }
 
 export class Cluster {
   readonly folder: string;
   readonly #lease: string;
-  #over = false;
+  #isOver = false;
   #nats: LocalNatsServer | undefined;
   #coordinator: Daemon | undefined;
   readonly #agents = new Map<string, Daemon>();
-  #at: CoordinatorFile = { address: '127.0.0.1:0', metrics: '127.0.0.1:0', pid: 0 };
+  #endpoints = { address: '127.0.0.1:0', metrics: '127.0.0.1:0', pid: 0 };
 
   private constructor(folder: string, { lease = '15s' }: ClusterOptions) {
     this.folder = folder;
     this.#lease = lease;
   }
 
-  /** A nats-server and a coordinator; agents are started one by one. */
+  /** Starts a nats-server and a coordinator. Agents are started one by one. */
   static async start(folder: string, options: ClusterOptions = {}): Promise<Cluster> {
     const cluster = new Cluster(folder, options);
     await mkdir(folder, { recursive: true });
@@ -53,11 +47,11 @@ export class Cluster {
   }
 
   get address(): string {
-    return this.#at.address;
+    return this.#endpoints.address;
   }
 
   get metricsUrl(): string {
-    return `http://${this.#at.metrics}/metrics`;
+    return `http://${this.#endpoints.metrics}/metrics`;
   }
 
   get natsUrl(): string {
@@ -72,7 +66,7 @@ export class Cluster {
     return up(`agent ${name}`, this.#agents.get(name));
   }
 
-  /** Again on the same port, when it was killed. */
+  /** Starts nats-server; after a kill, on the same port. */
   async startNats(): Promise<void> {
     const port = this.#nats === undefined ? {} : { port: this.#nats.port };
     const nats = await startNatsServer({ storeDir: join(this.folder, 'nats'), ...port });
@@ -86,7 +80,7 @@ export class Cluster {
     await nats.exited;
   }
 
-  /** Again at the same address, when it was killed. */
+  /** Starts the coordinator; after a kill, at the same address. */
   async startCoordinator(): Promise<void> {
     await mkdir(this.dir, { recursive: true });
     const log = this.logOf('coordinator');
@@ -94,13 +88,13 @@ export class Cluster {
       log,
       'coordinator',
       ...['--dir', this.dir, '--nats', this.natsUrl, '--lease', this.#lease],
-      ...['--listen', this.#at.address, '--metrics', this.#at.metrics, '--log-format', 'json'],
+      ...['--listen', this.#endpoints.address, '--metrics', this.#endpoints.metrics, '--log-format', 'json'],
     );
     let gone = false;
     void coordinator.exited.then(() => {
       gone = true;
     });
-    this.#at = await until('the coordinator is up', () => {
+    this.#endpoints = await until('the coordinator is up', () => {
       if (gone) throw new Error(`the coordinator ended:\n${logEnd(log)}`);
       const file = readCoordinatorFile(this.dir);
       return file?.pid === coordinator.pid && file;
@@ -109,12 +103,12 @@ export class Cluster {
   }
 
   /**
-   * Again with the same folder, when one of that name was killed. Does not wait until it has joined. As under a service
-   * manager, an agent that finds no NATS server is started once more.
-   * @param slots undefined: as many as it finds
-   * @param server where it finds the coordinator
-   * @param pack trials that a slot trains together
-   * @param more flags of the agent
+   * Starts an agent; after a kill, in the same folder. Does not wait until it has joined. As under a service manager,
+   * an agent that cannot reach NATS is restarted.
+   * @param slots undefined: the agent's default
+   * @param server the coordinator's address
+   * @param pack number of trials that a slot trains together
+   * @param more further flags of the agent
    */
   async startAgent(
     name: string,
@@ -133,19 +127,19 @@ export class Cluster {
     );
     this.#agents.set(name, agent);
     onTestFinished(() => {
-      this.#over = true;
+      this.#isOver = true;
     });
     void agent.exited.then((code) => {
-      if (code === EXIT.unreachable && !this.#over) return this.startAgent(name, slots, server, pack, more);
+      if (code === EXIT.unreachable && !this.#isOver) return this.startAgent(name, slots, server, pack, more);
     });
   }
 
-  /** Process ids of the agent's workers. */
+  /** Returns the process ids of the agent's workers. */
   workersOf(name: string): number[] {
     return childrenOf(this.agent(name).pid, (command) => command.includes(join('worker', 'main.js')));
   }
 
-  /** A sweep as the coordinator has it now; undefined when the coordinator does not answer. */
+  /** Returns the sweep; undefined if the coordinator is unreachable. */
   sweep(id: string): Promise<Sweep | undefined> {
     const ask = async (connection: Connection) => (await getSweep(connection, id)).sweep;
     return withConnection({ server: this.address }, ask).catch((error) => {
@@ -158,12 +152,12 @@ export class Cluster {
     return join(this.folder, `${part}.log`);
   }
 
-  /** A command that is asked of this coordinator. */
+  /** Runs a command against this coordinator. */
   run(...args: string[]): Promise<Ended> {
     return trawl(...args, '--server', this.address);
   }
 
-  /** The same, for what it prints as JSON. */
+  /** Runs a command against this coordinator and parses its JSON output. */
   json<T>(...args: string[]): Promise<T> {
     return trawlJson<T>(...args, '--server', this.address);
   }
@@ -172,11 +166,4 @@ export class Cluster {
 function up<T>(name: string, part: T | undefined): T {
   if (part === undefined) throw new Error(`${name} was not started`);
   return part;
-}
-
-function readCoordinatorFile(dir: string): CoordinatorFile | undefined {
-  const path = join(dir, 'coordinator.json');
-  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
-  // Its last character comes last.
-  return text.endsWith('\n') ? (JSON.parse(text) as CoordinatorFile) : undefined;
 }
