@@ -3,7 +3,7 @@
 import { parametersText } from '../lib/domain/parameters.ts';
 import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../lib/domain/trial-state.ts';
 import { formatSpan } from '../lib/text/duration.ts';
-import { formatMetric } from '../lib/text/numbers.ts';
+import { formatMetric, formatStep } from '../lib/text/numbers.ts';
 import { shortId } from '../lib/text/short-id.ts';
 import { visibleText } from '../lib/text/visible-text.ts';
 import type { WatchDelta, WatchResponse, WatchSnapshot } from '../proto/gen/trawl/v1/sweep_service.ts';
@@ -54,7 +54,7 @@ function epochLine(trial: Trial): string {
   const shown = EPOCH_METRICS.filter((name) => Object.hasOwn(trial.metrics, name));
   const names = shown.length > 0 ? shown : Object.keys(trial.metrics).sort();
   const values = names.map((name) => `${name} ${formatMetric(trial.metrics[name])}`);
-  return `trial ${shortId(trial.id)} epoch ${trial.epoch}: ${values.join(', ')}`;
+  return `trial ${shortId(trial.id)} epoch ${formatStep(trial.epoch)}: ${values.join(', ')}`;
 }
 
 function endedLine(trial: Trial, state: DashboardState, ended: number): string {

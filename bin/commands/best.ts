@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { rankingMetric } from '../../lib/domain/ranking.ts';
-import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
+import { type Config, MetricAt, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { withConnection } from '../client/connect.ts';
 import { getSweep, listConfigs, listTrials } from '../client/sweeps.ts';
 import {
@@ -17,7 +18,7 @@ import { goalOf } from '../options/ranking.ts';
 import { parseCount } from '../options/values.ts';
 import { configJson, trialJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
-import { renderConfigs, renderTrials } from '../output/ranking-tables.ts';
+import { renderConfigs, renderTrials, shownSteps } from '../output/ranking-tables.ts';
 import { resultTerminal } from '../output/terminal.ts';
 
 interface Options extends GlobalOptions, ServerOptions, OutputOptions {
@@ -34,9 +35,11 @@ async function best(selector: string, options: Options): Promise<void> {
     const { sweep } = await getSweep(connection, selector);
     const rankBy = options.by ?? '';
     const request = { sweep: sweep.id, rankBy, goal: goalOf(options.goal), limit: options.top };
+    const wide = options.output === 'wide';
     const tableOf = (rows: readonly (Trial | Config)[]) => ({
       by: rankBy || rankingMetric(sweep.metric?.name, rows),
       trainer: sweep.trainer,
+      wide,
     });
     const terminal = resultTerminal(options);
     // Rows without a value have rank 0 and come last.
@@ -44,12 +47,29 @@ async function best(selector: string, options: Options): Promise<void> {
     if (options.trials) {
       const trials = ranked(await listTrials(connection, request));
       if (options.output === 'json') return printJson(trials.map(trialJson));
-      return print(trials.length === 0 ? NONE : renderTrials({ ...tableOf(trials), trials }, terminal));
+      if (trials.length === 0) return print(NONE);
+      const table = tableOf(trials);
+      return print(headingOf(sweep, table.by) + renderTrials({ ...table, trials }, terminal));
     }
     const configs = ranked(await listConfigs(connection, request));
-    if (options.output === 'json') return printJson(configs.map(configJson));
-    return print(configs.length === 0 ? NONE : renderConfigs({ ...tableOf(configs), configs }, terminal));
+    if (configs.length === 0) return options.output === 'json' ? printJson([]) : print(NONE);
+    const table = tableOf(configs);
+    const trials = await listTrials(connection, { sweep: sweep.id });
+    const steps = shownSteps(trials, table.by, wide || options.output === 'json');
+    if (options.output === 'json') {
+      const stepOf = (id: string) => steps?.get(id) ?? null;
+      return printJson(configs.map((config) => ({ ...configJson(config), steps: config.trialIds.map(stepOf) })));
+    }
+    return print(headingOf(sweep, table.by) + renderConfigs({ ...table, configs, steps }, terminal));
   });
+}
+
+/** Returns a line above the table if the values are the best of each trial, not the last. */
+function headingOf({ metric }: Sweep, by: string): string {
+  return metric?.name === by && metric.at === MetricAt.BEST
+    ? `${visibleText(by)}: best over the steps
+`
+    : '';
 }
 
 const NONE = 'no results yet\n';

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
+import { rankingMetric } from '../../lib/domain/ranking.ts';
 import { readSafetensors } from '../../lib/files/safetensors.ts';
 import { visibleLines } from '../../lib/text/visible-text.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
@@ -47,11 +48,14 @@ async function exportTable(
   const { sweep } = await getSweep(connection, selector);
   const trials = (await listTrials(connection, { sweep: sweep.id })).map(trialJson);
   if (choice.curves) {
-    const metrics = await reportedMetrics(connection, sweep.id);
+    const { names, wholeSteps } = await reportedMetrics(connection, sweep.id);
     const rows = curvePoints(connection, sweep.id, trials);
-    await writeTable({ columns: curveColumns(trials, metrics), rows }, choice);
+    await writeTable({ columns: curveColumns(trials, names, wholeSteps), rows }, choice);
   } else {
-    await writeTable({ columns: trialColumns(trials), rows: trials }, choice);
+    await writeTable(
+      { columns: trialColumns(trials, rankingMetric(sweep.metric?.name, trials)), rows: trials },
+      choice,
+    );
   }
   const what = choice.curves ? `the epochs of ${trials.length} trials` : `${trials.length} trials`;
   if (choice.out !== undefined) note(`${what} written to ${choice.out}`);

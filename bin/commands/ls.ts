@@ -16,7 +16,14 @@ import { resultTerminal } from '../output/terminal.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions & QuietOptions;
 
-function columns(now: number): Column<Sweep>[] {
+const WARNINGS: Column<Sweep> = {
+  header: 'warnings',
+  numeric: true,
+  cell: ({ warnings }) => String(warnings.length),
+  style: ({ warnings }) => (warnings.length > 0 ? 'yellow' : undefined),
+};
+
+function columns(sweeps: readonly Sweep[], now: number): Column<Sweep>[] {
   const number = (header: string, cell: (sweep: Sweep) => string): Column<Sweep> => ({ header, numeric: true, cell });
   return [
     number('sweep', (sweep) => sweep.id),
@@ -29,6 +36,7 @@ function columns(now: number): Column<Sweep>[] {
     number('ended', (sweep) => `${endedTotal(sweep)}/${trialTotal(sweep)}`),
     number('running', (sweep) => String(sweep.counts?.running ?? 0)),
     number('failed', (sweep) => String(sweep.counts?.failed ?? 0)),
+    ...(sweeps.some(({ warnings }) => warnings.length > 0) ? [WARNINGS] : []),
     { header: 'created', cell: (sweep) => agoText(sweep.createdAtMs, now) },
     { header: 'reason', cell: (sweep) => sweep.reason },
   ];
@@ -39,7 +47,7 @@ async function ls(options: Options): Promise<void> {
   if (options.quiet) return print(sweeps.map((sweep) => `${sweep.id}\n`).join(''));
   if (options.output === 'json') return printJson(sweeps.map(sweepJson));
   if (sweeps.length === 0) return print('no sweeps; submit one with "trawl submit FILE"\n');
-  return print(renderTable(columns(Date.now()), sweeps, resultTerminal(options)));
+  return print(renderTable(columns(sweeps, Date.now()), sweeps, resultTerminal(options)));
 }
 
 export function registerLs(program: Command): void {

@@ -118,6 +118,7 @@ test('trials -o json prints null for metrics that are not finite', async () => {
       seed: 0,
       epoch: 2,
       metrics: { psnr: null, test_loss: 0.1 },
+      metric_steps: { psnr: 2, test_loss: 2 },
       attempts: 1,
       agent: 'agent-1',
       backend: 'wasm',
@@ -185,7 +186,7 @@ test('export writes RFC 4180 to a file atomically', async () => {
   const text = await readFile(out, 'utf8');
   expect(text.split('\r\n')[0]).toBe(
     'trial,config,sweep,index,state,rank,seed,dataset,depth,epochs,latent_dim,noise_std,psnr,test_loss,' +
-      'epoch,attempts,agent,backend,failure_class,failure_message,started_at,ended_at,seconds',
+      'step,epoch,attempts,agent,backend,failure_class,failure_message,started_at,ended_at,seconds',
   );
   expect(text).toContain(',crash,"said ""no"", then\nfell",');
   const failed = await trawl({}, 'export', '--out', join(dir, 'no', 'such', 'folder.csv'));
@@ -277,7 +278,10 @@ test('submit retries with the same request id when the coordinator stops before 
 test('show falls back to a trial if no sweep matches', async () => {
   const { stdout, exitCode } = await trawl(
     {
-      getSweep: (_call, callback) => callback({ code: status.NOT_FOUND, details: 'no such sweep' }),
+      getSweep: (call, callback) =>
+        call.request.sweep === sweep.id
+          ? callback(null, { sweep, text: '' })
+          : callback({ code: status.NOT_FOUND, details: 'no such sweep' }),
       getTrial: (_call, callback) =>
         callback(null, {
           trial: good,
@@ -329,4 +333,68 @@ test('a followed log resumes after an outage without repeating text', async () =
   expect(exitCode).toBe(0);
   expect(stdout).toBe('one\ntwo\nthree\n');
   expect(stderr).toContain('lost the coordinator at 127.0.0.1:');
+});
+
+const withWarnings = sampleSweep({
+  ...sweep,
+  warnings: [
+    { kind: 'WARNING_KIND_HOOK_NOT_LOADED', message: 'the hook \u001b[2J', count: 1, sinceMs: START_MS },
+    { kind: 'WARNING_KIND_MISSING_METRIC', message: 'no trial has reported metric "val"', count: 2, sinceMs: START_MS },
+  ],
+});
+const warned: Partial<SweepServiceServer> = {
+  listSweeps: (_call, callback) => callback(null, { sweeps: [withWarnings] }),
+  getSweep: (_call, callback) => callback(null, { sweep: withWarnings, text: '' }),
+  watch: (call) => {
+    call.write(snapshot(withWarnings));
+    call.write(delta({ sweep: withWarnings }));
+    call.end();
+  },
+};
+
+test('ls, show and wait print the warnings of a sweep', async () => {
+  expect((await trawl(warned, 'ls')).stdout).toMatch(/^sweep .* failed {2}warnings .*\n.* 1 +2 {2}/);
+  expect((await trawl({}, 'ls')).stdout).not.toContain('warnings');
+  const shown = (await trawl(warned, 'show')).stdout;
+  expect(shown).toMatch(/^warning +the hook ␛\[2J$/m);
+  expect(shown).toMatch(/^warning +no trial has reported metric "val"$/m);
+  const [json] = JSON.parse((await trawl(warned, 'ls', '-o', 'json')).stdout);
+  expect(json.warnings[1]).toEqual({
+    kind: 'missing_metric',
+    message: 'no trial has reported metric "val"',
+    count: 2,
+    since: '2026-01-02T03:04:05.000Z',
+  });
+  const { stderr } = await trawl(warned, 'wait');
+  expect(stderr).toBe(
+    'trawl: warning: sweep 7: the hook ␛[2J\ntrawl: warning: sweep 7: no trial has reported metric "val"\n',
+  );
+});
+
+test('best and trials show the step of the ranking metric where it is not the last, and in -o wide', async () => {
+  const early: Trial = { ...good, epoch: 2.5, metricSteps: { test_loss: 1 / 3 } };
+  const at: Partial<SweepServiceServer> = {
+    getSweep: (_call, callback) =>
+      callback(null, {
+        sweep: sampleSweep({ metric: { name: 'test_loss', goal: 'GOAL_MINIMIZE', at: 'METRIC_AT_BEST' } }),
+        text: '',
+      }),
+    listTrials: (call) => {
+      call.write({ trials: [early] });
+      call.end();
+    },
+    listConfigs: (call) => {
+      call.write({ configs: rankConfigs(configsOf([early]), 'test_loss', 'minimize') });
+      call.end();
+    },
+  };
+  for (const args of [['trials'], ['best', '--trials']]) {
+    expect((await trawl(at, ...args)).stdout).toMatch(/test_loss +step +epoch .*\n.* 0\.10000 +0\.33333 +2\.5 /);
+  }
+  const best = (await trawl(at, 'best')).stdout;
+  expect(best).toMatch(/^test_loss: best over the steps\n/);
+  expect(best).toMatch(/test_loss +step +n .*\n.* 0\.10000 +0\.33333 +1 /);
+  expect(JSON.parse((await trawl(at, 'best', '-o', 'json')).stdout)[0].steps).toEqual([1 / 3]);
+  expect((await trawl({}, 'trials')).stdout).not.toContain('step');
+  expect((await trawl({}, 'trials', '-o', 'wide')).stdout).toMatch(/test_loss +step +epoch/);
 });

@@ -2,11 +2,18 @@ import type { Command } from 'commander';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
-import { formatMetric } from '../../lib/text/numbers.ts';
+import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Artifact, Attempt, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import {
+  type Artifact,
+  type Attempt,
+  MetricAt,
+  type Report,
+  type Sweep,
+  type Trial,
+} from '../../proto/gen/trawl/v1/types.ts';
 import { artifactKind, failureClass, goal, sweepState, trialState } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
@@ -24,6 +31,7 @@ import { artifactJson, attemptJson, outcomeName, reportJson, sweepJson, trialJso
 import { print, printJson } from '../output/print.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { resultTerminal, type Terminal } from '../output/terminal.ts';
+import { warningFields, warningJson } from '../output/warnings.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions;
 
@@ -32,12 +40,14 @@ function spanText(fromMs: number, toMs: number): string {
 }
 
 function sweepText(sweep: Sweep, terminal: Terminal): string {
-  const metric = sweep.metric && `${goal.of(sweep.metric.goal)} ${sweep.metric.name}`;
+  const best = sweep.metric?.at === MetricAt.BEST ? ', best over the steps' : '';
+  const metric = sweep.metric && `${goal.of(sweep.metric.goal)} ${sweep.metric.name}${best}`;
   return renderFields(
     [
       ['sweep', sweep.id],
       ['name', sweep.name],
       ['state', sweepState.of(sweep.state) + (sweep.reason === '' ? '' : `: ${sweep.reason}`)],
+      ...warningFields(sweep),
       ['trainer', sweep.trainer],
       ['priority', `${sweep.priority}, weight ${sweep.weight}`],
       ['metric', metric ?? '-'],
@@ -53,7 +63,16 @@ function sweepText(sweep: Sweep, terminal: Terminal): string {
   );
 }
 
-function trialFields(trial: Trial): [string, string][] {
+/** The value of the ranking metric, with its step. */
+function resultFields({ metrics, metricSteps }: Trial, { metric }: Sweep): [string, string][] {
+  if (metric === undefined || !Object.hasOwn(metrics, metric.name)) return [];
+  const step = Object.hasOwn(metricSteps, metric.name) ? metricSteps[metric.name] : undefined;
+  const from = step === undefined ? '' : ` (${metric.at === MetricAt.BEST ? 'best, ' : ''}step ${formatStep(step)})`;
+  return [['result', `${metric.name} ${formatMetric(metrics[metric.name])}${from}`]];
+}
+
+/** @param sweep the sweep of the trial, whose warnings are shown */
+function trialFields(trial: Trial, sweep: Sweep): [string, string][] {
   const parameters = Object.entries(fromWire(trial.parameters)).sort(([a], [b]) => (a < b ? -1 : 1));
   const failure = trial.failure && `${failureClass.of(trial.failure.class)}: ${trial.failure.message}`;
   return [
@@ -63,9 +82,11 @@ function trialFields(trial: Trial): [string, string][] {
     ['index', String(trial.index)],
     ['state', trialState.of(trial.state)],
     ...(failure === undefined ? [] : ([['failure', failure]] as [string, string][])),
+    ...warningFields(sweep),
     ['seed', String(trial.seed)],
     ['agent', trial.agentId || '-'],
     ['backend', trial.backend || '-'],
+    ...resultFields(trial, sweep),
     ['started', isoTime(trial.startedAtMs) ?? '-'],
     ['duration', spanText(trial.startedAtMs, trial.endedAtMs)],
     ...parameters.map(([name, value]): [string, string] => [`  ${name}`, String(value)]),
@@ -97,7 +118,7 @@ function reportsText(reports: readonly Report[], terminal: Terminal): string {
   });
   const columns = [
     number('attempt', (report) => String(report.attempt)),
-    number('epoch', (report) => String(report.epoch)),
+    number('epoch', (report) => formatStep(report.epoch)),
     ...metrics.map((name) => number(name, (report) => formatMetric(report.metrics[name]))),
   ];
   return reports.length === 0 ? '' : `\n${renderTable(columns, reports, terminal)}`;
@@ -112,7 +133,8 @@ async function find(connection: Connection, selector: string) {
   }
   try {
     const found = await unary(connection, connection.client.getTrial, { sweep: '', trial: selector });
-    return { kind: 'trial', ...found } as const;
+    const { sweep } = await getSweep(connection, found.trial?.sweepId ?? '');
+    return { kind: 'trial', ...found, sweep } as const;
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
     throw new NotFoundError(
@@ -131,10 +153,14 @@ function artifactsText(artifacts: readonly Artifact[], terminal: Terminal): stri
   return artifacts.length === 0 ? '' : `\n${renderTable(columns, artifacts, terminal)}`;
 }
 
-function showTrial({ trial, attempts, reports, artifacts }: GetTrialResponse, options: Options): Promise<void> {
+function showTrial(
+  { trial, attempts, reports, artifacts, sweep }: GetTrialResponse & { readonly sweep: Sweep },
+  options: Options,
+): Promise<void> {
   if (trial === undefined) throw new Error('the response of the coordinator contains no trial');
   if (options.output === 'json') {
     const details = {
+      warnings: sweep.warnings.map(warningJson),
       attempt_list: attempts.map(attemptJson),
       reports: reports.map(reportJson),
       artifacts: artifacts.map(artifactJson),
@@ -143,7 +169,7 @@ function showTrial({ trial, attempts, reports, artifacts }: GetTrialResponse, op
   }
   const terminal = resultTerminal(options);
   return print(
-    renderFields(trialFields(trial), terminal) +
+    renderFields(trialFields(trial, sweep), terminal) +
       attemptsText(attempts, terminal) +
       reportsText(reports, terminal) +
       artifactsText(artifacts, terminal),

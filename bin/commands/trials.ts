@@ -60,6 +60,7 @@ async function trials(selector: string, options: Options): Promise<void> {
     const tableOf = (rows: readonly (Trial | Config)[]) => ({
       by: rankBy || rankingMetric(sweep.metric?.name, rows),
       trainer: sweep.trainer,
+      wide: options.output === 'wide',
     });
     const terminal = resultTerminal(options);
     if (options.configs) {

@@ -4,6 +4,7 @@ import { lineStream } from '../../dashboard/lines.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { EXIT, RefusedError } from '../../proto/errors.ts';
+import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type Connection, connectToCoordinatorOf, withConnection } from '../client/connect.ts';
 import { getSweep, listTrials } from '../client/sweeps.ts';
@@ -17,6 +18,7 @@ import { closingRanking } from '../output/closing-ranking.ts';
 import { sweepJson, trialJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { resultTerminal } from '../output/terminal.ts';
+import { WarningNotes } from '../output/warnings.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
 import { hasKittyGraphics, lookOf, onTerminal } from '../top/terminal.ts';
 
@@ -66,8 +68,10 @@ async function run(
 ): Promise<void> {
   const startedMs = performance.now();
   const { id } = await resumeOrSubmit(connection, file, note);
-  await follow(connection, id, options, signal);
+  const warnings = new WarningNotes(note);
+  await follow(connection, id, warnings, options, signal);
   const { sweep } = await getSweep(connection, id);
+  warnings.take(sweep);
   const wallSeconds = Math.round(performance.now() - startedMs) / 1000;
   if (!sweepEnded(sweep)) process.exitCode = EXIT.interrupted;
   else if (sweep.counts?.failed || sweep.counts?.cancelled) process.exitCode = EXIT.failedTrials;
@@ -75,7 +79,13 @@ async function run(
 }
 
 /** Shows the sweep until it ends or the signal fires: the dashboard on a terminal, or else one line per event. */
-async function follow(connection: Connection, id: string, options: Options, signal: AbortSignal): Promise<void> {
+async function follow(
+  connection: Connection,
+  id: string,
+  warnings: WarningNotes,
+  options: Options,
+  signal: AbortSignal,
+): Promise<void> {
   const updates = () =>
     watchSweep(connection, id, {
       patienceMs: PATIENCE_MS,
@@ -95,9 +105,19 @@ async function follow(connection: Connection, id: string, options: Options, sign
     if (result === 'ended' || signal.aborted) return;
     note('the sweep continues; press Ctrl-C to interrupt it');
   }
-  for await (const line of lineStream(updates())) {
+  for await (const line of lineStream(noting(updates(), warnings))) {
     if (options.output === 'json') process.stderr.write(`${line}\n`);
     else await print(`${line}\n`);
+  }
+}
+
+/** Passes updates on, and reports the warnings in them. */
+async function* noting(updates: AsyncIterable<WatchResponse>, warnings: WarningNotes): AsyncGenerator<WatchResponse> {
+  for await (const response of updates) {
+    const { update } = response;
+    const sweep = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
+    if (sweep !== undefined) warnings.take(sweep);
+    yield response;
   }
 }
 

@@ -20,6 +20,7 @@ import { durationOption } from '../options/values.ts';
 import { countsText } from '../output/format.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
+import { WarningNotes } from '../output/warnings.ts';
 
 export interface WaitOptions extends ServerOptions, OutputOptions {
   readonly timeout?: number;
@@ -36,6 +37,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Returns the last known state of the sweep; it has ended unless the signal fired first. */
 async function follow(connection: Connection, first: Sweep, flags: string, signal: AbortSignal): Promise<Sweep> {
   let sweep = first;
+  const warnings = new WarningNotes(note);
+  warnings.take(first);
   const updates = watchSweep(connection, first.id, {
     patienceMs: PATIENCE_MS,
     signal,
@@ -44,6 +47,7 @@ async function follow(connection: Connection, first: Sweep, flags: string, signa
   for await (const { update } of updates) {
     const next = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
     if (next === undefined) continue;
+    warnings.take(next);
     if (next.state === SweepState.PAUSED && sweep.state !== SweepState.PAUSED) {
       const reason = next.reason || 'no reason given';
       note(`sweep ${next.id} is paused (${reason}); resume it with: trawl resume ${next.id}${flags}`);

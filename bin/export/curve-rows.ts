@@ -33,11 +33,18 @@ export async function* curvePoints(
   }
 }
 
-/** Every metric that any epoch of any trial has; some are reported at some epochs only. */
-export async function reportedMetrics(connection: Connection, sweep: string): Promise<ReadonlySet<string>> {
+/** Returns every metric that any report contains, and whether all steps are whole numbers. */
+export async function reportedMetrics(
+  connection: Connection,
+  sweep: string,
+): Promise<{ names: ReadonlySet<string>; wholeSteps: boolean }> {
   const names = new Set<string>();
+  let wholeSteps = true;
   for await (const { reports } of streamCurves(connection, sweep)) {
-    for (const { metrics } of reports) for (const name of Object.keys(metrics)) names.add(name);
+    for (const { epoch, metrics } of reports) {
+      for (const name of Object.keys(metrics)) names.add(name);
+      wholeSteps &&= Number.isSafeInteger(epoch);
+    }
   }
-  return names;
+  return { names, wholeSteps };
 }

@@ -14,6 +14,7 @@ const trial = (change: Partial<TrialJson>): TrialJson => ({
   seed: 0,
   epoch: 1,
   metrics: {},
+  metric_steps: {},
   attempts: 1,
   agent: null,
   backend: null,
@@ -26,7 +27,7 @@ const trial = (change: Partial<TrialJson>): TrialJson => ({
 
 async function csvOf(trials: readonly TrialJson[]): Promise<string[][]> {
   const rows: string[][] = [];
-  for await (const line of csvText({ columns: trialColumns(trials), rows: trials }))
+  for await (const line of csvText({ columns: trialColumns(trials, 'x'), rows: trials }))
     rows.push(line.trimEnd().split(','));
   return rows;
 }
@@ -54,7 +55,10 @@ test('the type of a parameter is the narrowest that holds all its values', () =>
     { depth: 3, noise: 0, flag: true, name: 'a', mixed: 1, large: 1 },
     { depth: 5, noise: 0.5, flag: false, name: 'b', mixed: 'auto', large: 1e300 },
   ];
-  const types = trialColumns(values.map((parameters) => trial({ parameters }))).map(({ name, type }) => [name, type]);
+  const types = trialColumns(
+    values.map((parameters) => trial({ parameters })),
+    'x',
+  ).map(({ name, type }) => [name, type]);
   expect(Object.fromEntries(types)).toMatchObject({
     depth: 'integer',
     noise: 'number',
@@ -66,8 +70,28 @@ test('the type of a parameter is the narrowest that holds all its values', () =>
 });
 
 test('a row an epoch has the trial before, the metrics after, and no name twice', () => {
-  const columns = curveColumns([trial({ parameters: { epoch: 3, x: 1 } })], ['test_loss', 'at']);
+  const columns = curveColumns([trial({ parameters: { epoch: 3, x: 1 } })], ['test_loss', 'at'], true);
   expect(columns.map(({ name }) => name)).toEqual(
     'trial,config,seed,parameter.epoch,x,epoch,attempt,at,metric.at,test_loss'.split(','),
   );
+});
+
+test('steps are exported with the metric that they belong to, as fractions where some are', () => {
+  const trials = [
+    trial({ epoch: 12, metrics: { val: 1 }, metric_steps: { val: 10, train: 12 } }),
+    trial({ epoch: 11, metrics: { train: 1 }, metric_steps: { train: 11 } }),
+  ];
+  const read = (rows: readonly TrialJson[]) =>
+    trialColumns(rows, 'val')
+      .filter(({ name }) => name === 'step' || name === 'epoch')
+      .map(({ name, type, read }) => [name, type, ...rows.map(read)]);
+  expect(read(trials)).toEqual([
+    ['step', 'integer', 10, null],
+    ['epoch', 'integer', 12, 11],
+  ]);
+  expect(read([trial({ epoch: 1.5, metric_steps: { val: 0.5 } })])).toEqual([
+    ['step', 'number', 0.5],
+    ['epoch', 'number', 1.5],
+  ]);
+  expect(curveColumns(trials, ['val'], false).find(({ name }) => name === 'epoch')?.type).toBe('number');
 });

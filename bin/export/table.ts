@@ -31,7 +31,6 @@ const TRIAL_LEADING: readonly Column<TrialJson>[] = [
   { name: 'seed', type: 'integer', read: (t) => t.seed },
 ];
 const TRIAL_TRAILING: readonly Column<TrialJson>[] = [
-  { name: 'epoch', type: 'integer', read: (t) => t.epoch },
   { name: 'attempts', type: 'integer', read: (t) => t.attempts },
   { name: 'agent', type: 'text', read: (t) => t.agent },
   { name: 'backend', type: 'text', read: (t) => t.backend },
@@ -48,7 +47,6 @@ const POINT_LEADING: readonly Column<CurvePoint>[] = [
   { name: 'seed', type: 'integer', read: (p) => p.seed },
 ];
 const POINT_MIDDLE: readonly Column<CurvePoint>[] = [
-  { name: 'epoch', type: 'integer', read: (p) => p.epoch },
   { name: 'attempt', type: 'integer', read: (p) => p.attempt },
   { name: 'at', type: 'time', read: (p) => p.at },
 ];
@@ -71,6 +69,10 @@ function typeOf(values: ReadonlySet<Cell>): CellType {
   if (all((value) => typeof value === 'number')) return 'number';
   return all((value) => typeof value === 'boolean') ? 'flag' : 'text';
 }
+
+/** Steps can be fractions. */
+const stepType = (steps: readonly (number | null)[]): CellType =>
+  steps.every((step) => step === null || Number.isSafeInteger(step)) ? 'integer' : 'number';
 
 /** A list, a mapping or null as JSON text. */
 const cellOf = (value: ParameterValue | undefined): Cell =>
@@ -114,17 +116,39 @@ function metricColumns(names: Iterable<string>, claim: ReturnType<typeof claimin
   }));
 }
 
-/** Of one row a trial: every parameter and every metric is a column. A value that a trial does not have is null. */
-export function trialColumns(trials: readonly TrialJson[]): readonly Column<TrialJson>[] {
-  const claim = claiming([...TRIAL_LEADING, ...TRIAL_TRAILING]);
+/**
+ * One row per trial: every parameter and every metric is a column. A value that a trial does not have is null.
+ * @param ranking the metric whose step is exported
+ */
+export function trialColumns(trials: readonly TrialJson[], ranking: string): readonly Column<TrialJson>[] {
+  const stepOf = ({ metric_steps }: TrialJson) =>
+    Object.hasOwn(metric_steps, ranking) ? (metric_steps[ranking] ?? null) : null;
+  const steps: Column<TrialJson>[] = [
+    { name: 'step', type: stepType(trials.map(stepOf)), read: stepOf },
+    { name: 'epoch', type: stepType(trials.map(({ epoch }) => epoch)), read: ({ epoch }) => epoch },
+  ];
+  const claim = claiming([...TRIAL_LEADING, ...steps, ...TRIAL_TRAILING]);
   const parameters = parameterColumns(trials, claim);
   const metrics = metricColumns(new Set(trials.flatMap((trial) => Object.keys(trial.metrics))), claim);
-  return [...TRIAL_LEADING, ...parameters, ...metrics, ...TRIAL_TRAILING];
+  return [...TRIAL_LEADING, ...parameters, ...metrics, ...steps, ...TRIAL_TRAILING];
 }
 
-/** Of one row a trial and epoch. @param metrics every name that a report may have */
-export function curveColumns(trials: readonly TrialJson[], metrics: Iterable<string>): readonly Column<CurvePoint>[] {
-  const claim = claiming([...POINT_LEADING, ...POINT_MIDDLE]);
+/**
+ * One row per trial and step.
+ * @param metrics the names of all metrics in the reports
+ * @param wholeSteps whether every step is a whole number
+ */
+export function curveColumns(
+  trials: readonly TrialJson[],
+  metrics: Iterable<string>,
+  wholeSteps: boolean,
+): readonly Column<CurvePoint>[] {
+  const epoch: Column<CurvePoint> = {
+    name: 'epoch',
+    type: wholeSteps ? 'integer' : 'number',
+    read: (point) => point.epoch,
+  };
+  const claim = claiming([...POINT_LEADING, epoch, ...POINT_MIDDLE]);
   const parameters = parameterColumns(trials, claim);
-  return [...POINT_LEADING, ...parameters, ...POINT_MIDDLE, ...metricColumns(metrics, claim)];
+  return [...POINT_LEADING, ...parameters, epoch, ...POINT_MIDDLE, ...metricColumns(metrics, claim)];
 }

@@ -6,7 +6,7 @@ import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import type { Config, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { type Config, MetricAt, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { spreadText } from './format.ts';
 import { replicatesText } from './ranking-tables.ts';
 import { renderTable } from './table.ts';
@@ -16,6 +16,7 @@ import type { Terminal } from './terminal.ts';
 const CLOSING_TOP = 10;
 
 function ranking(
+  sweep: Sweep,
   trials: readonly Trial[],
   metric: RankedMetric,
   others: readonly string[],
@@ -34,11 +35,12 @@ function ranking(
     ranked.slice(0, CLOSING_TOP),
     terminal,
   );
-  return `${heading(metric, ranked.length)}:\n${table}`;
+  return `${heading(metric, sweep, ranked.length)}:\n${table}`;
 }
 
 /** Ranks configs by their mean over the replicates. */
 function configRanking(
+  sweep: Sweep,
   configs: readonly Config[],
   metric: RankedMetric,
   others: readonly string[],
@@ -62,12 +64,13 @@ function configRanking(
     ranked.slice(0, CLOSING_TOP),
     terminal,
   );
-  return `${heading(metric, ranked.length)}, mean ± standard deviation over seeds:\n${table}`;
+  return `${heading(metric, sweep, ranked.length)}, mean ± standard deviation over seeds:\n${table}`;
 }
 
-function heading({ name, goal }: RankedMetric, count: number): string {
+function heading({ name, goal }: RankedMetric, sweep: Sweep, count: number): string {
+  const best = sweep.metric?.name === name && sweep.metric.at === MetricAt.BEST ? ' (best over the steps)' : '';
   const more = count > CLOSING_TOP ? ` (top ${CLOSING_TOP} of ${count})` : '';
-  return `By ${visibleText(name)}, ${goal === 'minimize' ? 'lowest first' : 'highest first'}${more}`;
+  return `By ${visibleText(name)}${best}, ${goal === 'minimize' ? 'lowest first' : 'highest first'}${more}`;
 }
 
 /** Renders the rankings printed at the end of a sweep: by its own metric and, if reported, by PSNR. */
@@ -77,8 +80,8 @@ export function closingRanking(sweep: Sweep, trials: readonly Trial[], terminal:
   return metrics
     .map((metric) => {
       const others = metrics.filter((other) => other !== metric).map((other) => other.name);
-      if (configs !== undefined) return configRanking(configs, metric, others, terminal);
-      return ranking(trials, metric, others, terminal);
+      if (configs !== undefined) return configRanking(sweep, configs, metric, others, terminal);
+      return ranking(sweep, trials, metric, others, terminal);
     })
     .join('\n');
 }

@@ -1,17 +1,19 @@
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { trialTotal } from '../../lib/domain/trial-state.ts';
-import type {
-  Agent,
-  Artifact,
-  Attempt,
-  Config,
-  Failure,
-  GpuFigures,
-  Report,
-  Spread,
-  Sweep,
-  Trial,
-  TrialCounts,
+import {
+  type Agent,
+  type Artifact,
+  type Attempt,
+  type Config,
+  type Failure,
+  type GpuFigures,
+  type Metric,
+  MetricAt,
+  type Report,
+  type Spread,
+  type Sweep,
+  type Trial,
+  type TrialCounts,
 } from '../../proto/gen/trawl/v1/types.ts';
 import {
   type AttemptOutcomeName,
@@ -27,6 +29,7 @@ import {
 } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { isoTime, secondsBetween } from './format.ts';
+import { warningJson } from './warnings.ts';
 
 export interface FailureJson {
   readonly class: FailureClassName;
@@ -47,6 +50,8 @@ export interface TrialJson {
   readonly seed: number;
   readonly epoch: number;
   readonly metrics: Readonly<Record<string, number | null>>;
+  /** The step that each metric's value comes from. */
+  readonly metric_steps: Readonly<Record<string, number>>;
   readonly attempts: number;
   readonly agent: string | null;
   readonly backend: string | null;
@@ -58,11 +63,12 @@ export interface TrialJson {
 }
 
 function metricsJson(metrics: Readonly<Record<string, number>>): Record<string, number | null> {
-  return Object.fromEntries(
-    Object.entries(metrics)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, value]) => [name, Number.isFinite(value) ? value : null]),
-  );
+  const entries = Object.entries(sortedByName(metrics));
+  return Object.fromEntries(entries.map(([name, value]) => [name, Number.isFinite(value) ? value : null]));
+}
+
+function sortedByName(values: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function failureJson(failure: Failure | undefined): FailureJson | null {
@@ -81,6 +87,7 @@ export function trialJson(trial: Trial): TrialJson {
     seed: trial.seed,
     epoch: trial.epoch,
     metrics: metricsJson(trial.metrics),
+    metric_steps: sortedByName(trial.metricSteps),
     attempts: trial.attempts,
     agent: trial.agentId || null,
     backend: trial.backend || null,
@@ -145,6 +152,9 @@ export function configJson({ id, rank, parameters, counts, metrics, trialIds }: 
   };
 }
 
+/** Which of its steps a metric's value comes from. */
+const atName = ({ at }: Metric): 'last' | 'best' => (at === MetricAt.BEST ? 'best' : 'last');
+
 /** Returns a sweep as printed with `-o json`. */
 export function sweepJson(sweep: Sweep) {
   return {
@@ -153,7 +163,10 @@ export function sweepJson(sweep: Sweep) {
     state: sweepState.of(sweep.state),
     reason: sweep.reason || null,
     trainer: sweep.trainer,
-    metric: sweep.metric === undefined ? null : { name: sweep.metric.name, goal: goal.of(sweep.metric.goal) },
+    metric:
+      sweep.metric === undefined
+        ? null
+        : { name: sweep.metric.name, goal: goal.of(sweep.metric.goal), at: atName(sweep.metric) },
     trials: trialTotal(sweep),
     configs: sweep.configs,
     replicates: sweep.replicates,
@@ -161,6 +174,7 @@ export function sweepJson(sweep: Sweep) {
     weight: sweep.weight,
     counts: sweep.counts ?? null,
     axes: sweep.axes,
+    warnings: sweep.warnings.map(warningJson),
     fingerprint: sweep.fingerprint,
     created_at: isoTime(sweep.createdAtMs),
     ended_at: isoTime(sweep.endedAtMs),

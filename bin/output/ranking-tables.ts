@@ -1,5 +1,6 @@
+import { extent } from 'd3-array';
 import { splitParameters } from '../../lib/domain/parameters.ts';
-import { formatMetric } from '../../lib/text/numbers.ts';
+import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
@@ -17,6 +18,25 @@ export interface TrialTable {
   readonly by: string;
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
+  /** Shows the step of the ranking metric even if it is the last step of every trial. */
+  readonly wide?: boolean;
+}
+
+/** Returns the step of each trial's value of a metric, by trial id; undefined if they are not worth a column. */
+export function shownSteps(
+  trials: readonly Trial[],
+  metric: string,
+  wide: boolean | undefined,
+): ReadonlyMap<string, number> | undefined {
+  const steps = new Map<string, number>();
+  let differ = false;
+  for (const { id, metricSteps, epoch } of trials) {
+    const step = Object.hasOwn(metricSteps, metric) ? metricSteps[metric] : undefined;
+    if (step === undefined) continue;
+    steps.set(id, step);
+    differ ||= step !== epoch;
+  }
+  return steps.size > 0 && (differ || wide) ? steps : undefined;
 }
 
 function columnsOf(table: TrialTable, varying: readonly string[], terminal: Terminal): Column<Trial>[] {
@@ -26,6 +46,8 @@ function columnsOf(table: TrialTable, varying: readonly string[], terminal: Term
     numeric: true,
     cell: (trial) => formatMetric(trial.metrics[name]),
   });
+  const steps = shownSteps(table.trials, table.by, table.wide);
+  const stepColumn: Column<Trial> = { header: 'step', numeric: true, cell: ({ id }) => stepsText(steps, [id]) };
   const seconds = ({ startedAtMs, endedAtMs }: Trial) =>
     startedAtMs > 0 && endedAtMs > 0 ? ((endedAtMs - startedAtMs) / 1000).toFixed(1) : '-';
   const columns: Column<Trial>[] = [
@@ -39,7 +61,8 @@ function columnsOf(table: TrialTable, varying: readonly string[], terminal: Term
     },
     ...parameterColumns(table.trials, varying),
     ...(first === undefined ? [] : [metric(first)]),
-    { header: 'epoch', numeric: true, cell: (trial) => String(trial.epoch) },
+    ...(steps === undefined ? [] : [stepColumn]),
+    { header: 'epoch', numeric: true, cell: (trial) => formatStep(trial.epoch) },
     ...others.map(metric),
     { header: 'seconds', numeric: true, cell: seconds },
     { header: 'attempts', numeric: true, cell: (trial) => String(trial.attempts) },
@@ -66,6 +89,15 @@ export interface ConfigTable {
   readonly by: string;
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
+  /** The step of each trial's value of the ranking metric, by trial id. Undefined: no column shows them. */
+  readonly steps?: ReadonlyMap<string, number> | undefined;
+}
+
+/** `5`, or for different steps `3 to 7`. */
+function stepsText(steps: ReadonlyMap<string, number> | undefined, trialIds: readonly string[]): string {
+  const [least, greatest] = extent(trialIds.flatMap((id) => steps?.get(id) ?? []));
+  if (least === undefined || greatest === undefined) return '-';
+  return least === greatest ? formatStep(least) : `${formatStep(least)} to ${formatStep(greatest)}`;
 }
 
 /** `2 succeeded, 1 failed`: the replicates of a config by state, including those without a result. */
@@ -89,11 +121,17 @@ export function renderConfigs(table: ConfigTable, terminal: Terminal): string {
     numeric: true,
     cell: ({ metrics }) => spreadText(metrics[name]),
   });
+  const stepColumn: Column<Config> = {
+    header: 'step',
+    numeric: true,
+    cell: ({ trialIds }) => stepsText(table.steps, trialIds),
+  };
   const columns: Column<Config>[] = [
     { header: 'rank', numeric: true, cell: ({ rank }) => (rank === 0 ? '-' : String(rank)) },
     { header: 'config', cell: (config) => id(config.id) },
     ...parameterColumns(configs, varying),
     ...(first === undefined ? [] : [metric(first)]),
+    ...(table.steps === undefined ? [] : [stepColumn]),
     { header: 'n', numeric: true, cell: ({ metrics }) => String(metrics[by]?.n ?? 0) },
     { header: 'replicates', cell: replicatesText, style: (config) => (hasFailures(config) ? 'yellow' : undefined) },
     ...others.map(metric),

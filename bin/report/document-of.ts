@@ -12,6 +12,7 @@ import { highlightsOf, rankingSection } from './sections/ranking.ts';
 import { reconstructionsSection } from './sections/reconstructions.ts';
 import { reproduceSection } from './sections/reproduce.ts';
 import { verdictsSection } from './sections/verdicts.ts';
+import { warningsSection } from './sections/warnings.ts';
 import { counted, grouped, spaceOf } from './trial-results.ts';
 
 /** @param writtenAt the only part that differs between two reports of the same data */
@@ -19,6 +20,7 @@ export function documentOf(data: ReportData, writtenAt: Date): Document {
   const space = spaceOf(data);
   const sections = [
     questionSection(data),
+    warningsSection(data),
     designSection(data, space),
     verdictsSection(data),
     rankingSection(data, space),

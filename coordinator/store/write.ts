@@ -2,6 +2,7 @@
 import type { Database } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { type MetricValues, type RankingRule, withReport } from '../../lib/domain/metric-values.ts';
+import { formatStep } from '../../lib/text/numbers.ts';
 import type { AttemptEnd, SweepPolicy } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
 import { parseMetrics, parseValues } from './rows.ts';
@@ -179,7 +180,7 @@ function trialWriter(db: Database, valuesUpTo: ReturnType<typeof valuesReader>) 
 
 function describeRetry({ failure, resumesFrom }: ChangeOf<'retried'>): string {
   const before = failure === undefined ? 'was cancelled' : `had failed (${failure})`;
-  return resumesFrom === 0 ? before : `${before}; resumes after epoch ${resumesFrom}`;
+  return resumesFrom === 0 ? before : `${before}; resumes after epoch ${formatStep(resumesFrom)}`;
 }
 
 function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | undefined) {
@@ -207,7 +208,7 @@ function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | 
       const { sweepId, trialId, attempt } = change.key;
       const { agentId, incarnation, slot, pack, backend, resumedFrom } = change;
       grant.run(sweepId, trialId, attempt, agentId, incarnation, slot, pack, backend, at, resumedFrom);
-      const from = resumedFrom === 0 ? '' : `, resumed after epoch ${resumedFrom}`;
+      const from = resumedFrom === 0 ? '' : `, resumed after epoch ${formatStep(resumedFrom)}`;
       addEvent(sweepId, trialId, attempt, 'granted', `to agent ${agentId}, slot ${slot}${from}`);
     },
     end({ key, end: how }: ChangeOf<'ended'>, at: number, addEvent: AddEvent): void {
@@ -222,7 +223,7 @@ function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | 
       const row = selectProgress.get(sweepId, trialId) as { metrics: string; metric_steps: string };
       const values = withReport(parseValues(row), epoch, Object.entries(metrics), ruleOf(sweepId));
       setProgress.run(epoch, ...toColumns(values), sweepId, trialId);
-      addEvent(sweepId, trialId, attempt, 'reported', `epoch ${epoch}`);
+      addEvent(sweepId, trialId, attempt, 'reported', `epoch ${formatStep(epoch)}`);
     },
     log({ key, seq, at, text }: ChangeOf<'log'>): void {
       insertLog.run(key.sweepId, key.trialId, key.attempt, seq, at, text);

@@ -1,6 +1,6 @@
 import { parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
-import { formatMetric, formatSpread } from '../../lib/text/numbers.ts';
+import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
@@ -182,7 +182,7 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       cell: (row) => {
         const trial = trialOf(row, board);
         const epochs = parameterText(trial, 'epochs');
-        return epochs === '' ? String(trial.epoch) : `${trial.epoch}/${epochs}`;
+        return epochs === '' ? formatStep(trial.epoch) : `${formatStep(trial.epoch)}/${epochs}`;
       },
     },
     {

@@ -1,5 +1,5 @@
 import { parameterText, SEED, splitParameters } from '../../lib/domain/parameters.ts';
-import { formatMetric, formatSpread } from '../../lib/text/numbers.ts';
+import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
 import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
@@ -66,7 +66,7 @@ function tableOf(all: readonly MarkedRow[], model: Model, width: number): Styled
   const metrics = names.map((name): TableRow => ({ name, cells: all.map((one) => metricText(one, name)) }));
   const states: TableRow = {
     name: 'epoch',
-    cells: all.map(({ trial }) => `${trial.epoch}`),
+    cells: all.map(({ trial }) => formatStep(trial.epoch)),
   };
   const columns: Column<TableRow>[] = [
     { header: '', cell: ({ name }) => name },

@@ -4,7 +4,7 @@ import { formatSpan } from '../../lib/text/duration.ts';
 import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { AgentState, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
+import { AgentState, type Sweep, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import { goal, sweepState } from '../../proto/names.ts';
 import { stateBar } from '../draw/text-charts.ts';
 import { PANES } from '../source.ts';
@@ -53,7 +53,7 @@ export function header(model: Model, columns: number): StyledLine[] {
     { segments: [...stateBar(sweep.counts ?? NO_COUNTS, Math.max(10, columns - TALLY_COLUMNS)), { text: tally }] },
     { segments: trialCounts(model, summary) },
     line(pace(model, summary), 'dim'),
-    line(constants(model), 'dim'),
+    { segments: [...warning(sweep), { text: constants(model), style: 'dim' }] },
     panes(model),
   ];
 }
@@ -121,6 +121,14 @@ function pace({ state }: Model, { perMinute, etaMs, etaRangeMs, slotMs, gpuMs }:
 }
 
 const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
+
+/** The newest warning of the sweep, and the number of the others. */
+function warning({ warnings }: Sweep): Segment[] {
+  const newest = warnings.at(-1);
+  if (newest === undefined) return [];
+  const others = warnings.length === 1 ? '' : ` (and ${warnings.length - 1} more)`;
+  return [{ text: `warning${others}: ${visibleText(newest.message)}  `, style: 'yellow' }];
+}
 
 /** Returns the objective and the parameters that all trials share. */
 function constants({ state }: Model): string {

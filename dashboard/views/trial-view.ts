@@ -1,6 +1,6 @@
 import { parametersText, parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
-import { formatMetric } from '../../lib/text/numbers.ts';
+import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
@@ -55,7 +55,7 @@ function heading(model: Model, trial: Trial, columns: number): StyledLine[] {
   const name = trialState.of(trial.state);
   const epochs = parameterText(trial, 'epochs');
   const facts = [
-    `epoch ${trial.epoch}${epochs === '' ? '' : `/${epochs}`}`,
+    `epoch ${formatStep(trial.epoch)}${epochs === '' ? '' : `/${epochs}`}`,
     `attempt ${trial.attempts}`,
     trial.agentId || 'no agent',
     trial.backend,
@@ -140,5 +140,5 @@ function attempts(all: readonly Attempt[], now: number, width: number): StyledLi
 const detailsOf = ({ failure, resumedFrom }: Attempt): string =>
   [
     ...(failure === undefined ? [] : [failureLines(failure)[0]]),
-    ...(resumedFrom > 0 ? [`resumed after epoch ${resumedFrom}`] : []),
+    ...(resumedFrom > 0 ? [`resumed after epoch ${formatStep(resumedFrom)}`] : []),
   ].join('; ');

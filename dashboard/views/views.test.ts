@@ -140,6 +140,19 @@ test('the header reports an unreachable coordinator, since when and why', async 
   at.stop();
 });
 
+test('the header shows the newest warning and the number of the others', async () => {
+  const source = new SampleSource(midAnswers);
+  const at = await sampleDashboard(source, { columns: 160, rows: 50 });
+  expect(at.frame().slice(0, 6).join('\n')).not.toContain('warning');
+  const warnings = ['first', 'the newest \u001b[2J'].map((message) => {
+    return { kind: 'WARNING_KIND_SILENT' as const, message, count: 1, sinceMs: 1 };
+  });
+  source.tell(delta({ sweep: { ...midSweep, warnings } }));
+  await at.settle();
+  expect(at.frame()[4]).toContain('warning (and 1 more): the newest ␛[2J  minimize test_loss');
+  at.stop();
+});
+
 test('an ended sweep stays on the screen', async () => {
   const source = new SampleSource(midAnswers);
   const at = await sampleDashboard(source, { columns: 80, rows: 24 });

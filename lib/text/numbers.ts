@@ -21,3 +21,9 @@ export function formatSpread(mean: number, std: number): string {
   const finer = two.includes('e-') || (two.split('.')[1]?.length ?? 0) > decimals;
   return `${shown} ±${finer ? std.toFixed(decimals) : two}`;
 }
+
+/** Formats a step: a whole number in full, a fraction without the noise of binary fractions, such as `0.33333`. */
+export function formatStep(step: number): string {
+  if (Number.isInteger(step)) return String(step);
+  return String(Number(Math.abs(step) >= 0.1 ? step.toFixed(5) : step.toPrecision(5)));
+}

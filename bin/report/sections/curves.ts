@@ -1,5 +1,5 @@
 import { hasValue } from '../../../lib/domain/trial-result.ts';
-import { formatMetric } from '../../../lib/text/numbers.ts';
+import { formatMetric, formatStep } from '../../../lib/text/numbers.ts';
 import type { Config } from '../../../proto/gen/trawl/v1/types.ts';
 import { type EpochPoint, lineChart } from '../charts/line-chart.ts';
 import { valueScale } from '../charts/plot-area.ts';
@@ -114,7 +114,7 @@ function tableOf({ panels, layout, metric, lastEpoch }: Drawn): Table {
     columns: [
       ...(panels.length > 1 ? [{ header: 'panel', numeric: false }] : []),
       { header: 'line', numeric: false },
-      ...epochs.map((epoch) => ({ header: `epoch ${epoch}`, numeric: true })),
+      ...epochs.map((epoch) => ({ header: `epoch ${formatStep(epoch)}`, numeric: true })),
     ],
     rows: panels.flatMap(({ title, lines }) =>
       lines.map(({ series, points }) => {

@@ -80,6 +80,7 @@ export function runningTrial(index: number, epoch: number, metrics: Record<strin
     backend: 'wasm',
     epoch,
     metrics,
+    metricSteps: Object.fromEntries(Object.keys(metrics).map((name) => [name, epoch])),
     startedAtMs: START_MS + 5_000,
   });
 }

@@ -1,0 +1,12 @@
+import type { ReportData } from '../data.ts';
+import type { Section } from '../document.ts';
+
+/** The warnings of the sweep; undefined if it has none. */
+export function warningsSection({ sweep: { warnings } }: ReportData): Section | undefined {
+  if (warnings.length === 0) return undefined;
+  const blocks = warnings.map(({ message }) => ({
+    kind: 'note' as const,
+    text: `${message}.`.replace(/([.?!])\.$/, '$1'),
+  }));
+  return { id: 'warnings', title: 'Warnings', blocks };
+}
