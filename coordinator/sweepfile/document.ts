@@ -1,4 +1,5 @@
 /** Converts YAML or JSON text into plain data with positions. JSON is parsed as YAML. */
+
 import {
   Composer,
   type CST,
@@ -13,10 +14,10 @@ import {
   type Scalar,
   visit,
 } from 'yaml';
+import { keyOf, nameOfKey } from '../../lib/domain/parameters.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import { type Located, type Place, START, SweepFileError } from './problems.ts';
 import { checkSweepText } from './read.ts';
-import { keyOf, nameOfKey } from './values.ts';
 
 /** The maximum number of YAML tokens (a listed value takes about four). More would take seconds to parse. */
 const MAX_TOKENS = 50_000;

@@ -1,6 +1,6 @@
 /** Converts the `parameters` and `zip` of a file into axes and groups of axes, checked against the trainer. */
 
-import { SEED } from '../../lib/domain/parameters.ts';
+import { nameOfKey, SEED } from '../../lib/domain/parameters.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, listedAxis, type Steps, steppedAxis } from '../grid/axes.ts';
@@ -9,7 +9,7 @@ import type { Findings, Located, Path } from './problems.ts';
 import { type RuleContext, undeclaredProblem } from './rules.ts';
 import { MAX_NAME, type ParameterEntry, type SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
-import { isFloat, nameOfKey, parameterOf } from './values.ts';
+import { isFloat, parameterOf } from './values.ts';
 
 /** One parameter of the file. Names of nested parameters are joined with a dot, as in Weights & Biases. */
 export interface Declaration {

@@ -1,7 +1,7 @@
 /** Parses the text of a sweep file into a checked sweep. */
 
 import { basename } from 'node:path';
-import { SEED } from '../../lib/domain/parameters.ts';
+import { nameOfKey, SEED } from '../../lib/domain/parameters.ts';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
 import { show } from '../../lib/text/quote.ts';
@@ -22,7 +22,7 @@ import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules.ts';
 import { IGNORED_KEYS, IGNORED_METRIC_KEYS, MAX_SEED, MAX_SEEDS, type SweepFile } from './schema.ts';
 import { checkShape } from './shape.ts';
 import { metricProblem } from './trainer-rules.ts';
-import { hasFloats, nameOfKey } from './values.ts';
+import { hasFloats } from './values.ts';
 
 export const DEFAULT_CHECKPOINT_EVERY = 1;
 /** The first epoch and every fourth after it: 1, 5, 9, 13. */

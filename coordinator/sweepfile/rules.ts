@@ -1,6 +1,6 @@
 /** Converts the `exclude` and `when` of a file into rules, checked against the sweep's parameters. */
 
-import { SEED } from '../../lib/domain/parameters.ts';
+import { keyOf, nameOfKey, SEED } from '../../lib/domain/parameters.ts';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
@@ -9,7 +9,7 @@ import type { Condition, ExcludeRule, WhenRule } from '../grid/rules.ts';
 import type { Findings, Path } from './problems.ts';
 import type { Conditions, SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
-import { keyOf, nameOfKey, parameterOf } from './values.ts';
+import { parameterOf } from './values.ts';
 
 export interface RuleContext {
   readonly trainerName: TrainerName;

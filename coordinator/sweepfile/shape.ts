@@ -1,12 +1,13 @@
 /** Checks the shape of a sweep file with the schema, and words the problems for its author. */
+
 import type { z } from 'zod';
+import { nameOfKey } from '../../lib/domain/parameters.ts';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import { LABEL_NAME_RULE } from '../../proto/limits.ts';
 import { hasOpenQuote } from './command.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
 import { COMMAND_EXAMPLE, keysAt, MAX_NAME, type SweepFile, sweepFileSchema } from './schema.ts';
-import { nameOfKey } from './values.ts';
 
 /** Keys and methods of planned features that are rejected by name instead of as unknown. */
 const UNSUPPORTED_KEYS = ['early_stop', 'metrics', 'code', 'speculate', 'warm_start', 'parent'];

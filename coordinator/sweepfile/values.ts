@@ -1,20 +1,7 @@
 /** The keys and values of a document as names and values of parameters. */
+import { nameOfKey } from '../../lib/domain/parameters.ts';
 import { type ParameterValue, parameterValue } from '../../proto/values.ts';
 import type { Located } from './problems.ts';
-
-const PROTO = '__proto__';
-/** Plain objects and the schema library drop the key `__proto__`, so documents keep it under this one. */
-const PROTO_KEY = '\uf8ff__proto__';
-
-/** Returns the key under which a document keeps a name. */
-export function keyOf(name: string): string {
-  return name === PROTO ? PROTO_KEY : name;
-}
-
-/** Returns the name that a document keeps under a key, as the file writes it. */
-export function nameOfKey(key: string): string {
-  return key === PROTO_KEY ? PROTO : key;
-}
 
 /** Converts plain data of a document to a parameter's value. */
 export function parameterOf(data: unknown): ParameterValue {

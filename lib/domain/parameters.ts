@@ -6,6 +6,20 @@ import { parameterValue } from '../../proto/values.ts';
 /** The column of the seed. It is not a parameter of the sweep file, but is shown like one. */
 export const SEED = 'seed';
 
+const PROTO = '__proto__';
+/** Plain objects that are filled by assignment, as in generated code, drop the key `__proto__`: it gets this one. */
+const PROTO_KEY = '\uf8ff__proto__';
+
+/** Returns the key of a parameter's name in documents and on the wire. */
+export function keyOf(name: string): string {
+  return name === PROTO ? PROTO_KEY : name;
+}
+
+/** Returns the parameter's name of a key in documents and on the wire. */
+export function nameOfKey(key: string): string {
+  return key === PROTO_KEY ? PROTO : key;
+}
+
 /** A trial, or a config (without a seed). */
 export type Point = Pick<Trial, 'parameters'> & { readonly seed?: number };
 
@@ -59,7 +73,7 @@ export function extendVarying(
 
 /** Formats one parameter of a point as text; empty if the point does not have it. */
 export function parameterText({ parameters, seed }: Point, name: string): string {
-  const kind = parameters[name]?.kind;
+  const kind = parameters[keyOf(name)]?.kind;
   if (kind === undefined) return name === SEED && seed !== undefined ? String(seed) : '';
   switch (kind.$case) {
     case 'number':
@@ -81,7 +95,8 @@ export function parametersText(trial: Trial, names: readonly string[]): string {
 /** Converts parameters to their wire form. */
 export function toWire(parameters: Parameters): Record<string, WireValue> {
   return Object.fromEntries(
-    Object.entries(parameters).map(([name, value]): [string, WireValue] => {
+    Object.entries(parameters).map(([written, value]): [string, WireValue] => {
+      const name = keyOf(written);
       if (typeof value === 'number') return [name, { kind: { $case: 'number', number: value } }];
       if (typeof value === 'string') return [name, { kind: { $case: 'text', text: value } }];
       if (typeof value === 'boolean') return [name, { kind: { $case: 'flag', flag: value } }];
@@ -93,7 +108,8 @@ export function toWire(parameters: Parameters): Record<string, WireValue> {
 /** Converts parameters from their wire form. @throws {Error} if a value has no kind (a peer of another version) */
 export function fromWire(parameters: Record<string, WireValue>): Parameters {
   return Object.fromEntries(
-    Object.entries(parameters).map(([name, { kind }]) => {
+    Object.entries(parameters).map(([key, { kind }]) => {
+      const name = nameOfKey(key);
       switch (kind?.$case) {
         case 'number':
           return [name, kind.number];
