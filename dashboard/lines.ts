@@ -1,6 +1,7 @@
 /** The progress of a sweep as lines of text, for a log or a pipe: one line per notable event. */
 
 import { parametersText } from '../lib/domain/parameters.ts';
+import { objectiveText } from '../lib/domain/ranking.ts';
 import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../lib/domain/trial-state.ts';
 import { formatSpan } from '../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../lib/text/numbers.ts';
@@ -8,7 +9,7 @@ import { shortId } from '../lib/text/short-id.ts';
 import { visibleText } from '../lib/text/visible-text.ts';
 import type { WatchDelta, WatchResponse, WatchSnapshot } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { type Agent, AgentState, type Event, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
-import { failureClass, goal, sweepState, trialState } from '../proto/names.ts';
+import { failureClass, sweepState, trialState } from '../proto/names.ts';
 import { type DashboardState, EMPTY_STATE, reduce } from './state/reducer.ts';
 
 /** Sweeps with more trials print no line per epoch. */
@@ -44,7 +45,7 @@ function sweepLine(sweep: Sweep): string {
 }
 
 function openingLine(sweep: Sweep): string {
-  const metric = sweep.metric === undefined ? '' : `, ${goal.of(sweep.metric.goal)} ${sweep.metric.name}`;
+  const metric = sweep.metric === undefined ? '' : `, ${objectiveText(sweep.metric)}`;
   const replicates = sweep.replicates > 1 ? ` (${sweep.configs} configs x ${sweep.replicates} seeds)` : '';
   const ended = endedTotal(sweep) > 0 ? `, ${endedTotal(sweep)} already ended` : '';
   return `sweep ${sweep.name} (${sweep.id}): ${trialTotal(sweep)} trials${replicates}${metric}${ended}`;

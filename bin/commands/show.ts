@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { fromWire } from '../../lib/domain/parameters.ts';
+import { objectiveText } from '../../lib/domain/ranking.ts';
 import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
@@ -14,7 +15,7 @@ import {
   type Sweep,
   type Trial,
 } from '../../proto/gen/trawl/v1/types.ts';
-import { artifactKind, failureClass, goal, sweepState, trialState } from '../../proto/names.ts';
+import { artifactKind, failureClass, sweepState, trialState } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { getSweep } from '../client/sweeps.ts';
@@ -41,7 +42,7 @@ function spanText(fromMs: number, toMs: number): string {
 
 function sweepText(sweep: Sweep, terminal: Terminal): string {
   const best = sweep.metric?.at === MetricAt.BEST ? ', best over the steps' : '';
-  const metric = sweep.metric && `${goal.of(sweep.metric.goal)} ${sweep.metric.name}${best}`;
+  const metric = sweep.metric && `${objectiveText(sweep.metric)}${best}`;
   return renderFields(
     [
       ['sweep', sweep.id],

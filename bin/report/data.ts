@@ -5,6 +5,7 @@ import { type Plan, plan } from '../../coordinator/grid/plan.ts';
 import type { Hypothesis, SweepSpec } from '../../coordinator/grid/spec.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
+import { rankingMetric } from '../../lib/domain/ranking.ts';
 import type { Agent, Config, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
 import { trawlVersion } from '../package.ts';
@@ -70,7 +71,7 @@ export function assemble(answers: Answers, asked?: Asked): ReportData {
     judged: judge(hypotheses, judged),
     judgedFile: asked?.file,
     judgedMetrics: metricsOf(hypotheses),
-    importance: importanceIn(judged, sweep.metric?.name ?? spec.metric.name, spec),
+    importance: importanceIn(judged, rankingMetric(sweep.metric?.name ?? spec.metric.name, trials), spec),
     reconstructions: new Map(),
   };
 }

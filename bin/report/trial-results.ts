@@ -1,4 +1,5 @@
 /** What of a sweep's results the sections have in common. */
+import { rankingMetric } from '../../lib/domain/ranking.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
@@ -12,7 +13,8 @@ import {
 } from './parameter-levels.ts';
 
 /** The objective's name. */
-export const objectiveOf = (data: ReportData): string => data.sweep.metric?.name ?? data.spec.metric.name;
+export const objectiveOf = (data: ReportData): string =>
+  rankingMetric(data.sweep.metric?.name ?? data.spec.metric.name, data.trials);
 
 export function goalOf({ sweep, spec }: ReportData): GoalName {
   return sweep.metric === undefined ? spec.metric.goal : goal.of(sweep.metric.goal);

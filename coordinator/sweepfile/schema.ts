@@ -47,7 +47,7 @@ const MAX_GPUS = 64;
 /** The maximum length of a parameter's name, in characters. */
 export const MAX_NAME = 256;
 /** Valid parameter names: any text on one line without `=`, such as Hydra's `+a`, `++a.b`, `~a` and `a/b`. */
-export const PARAMETER_NAME = new RegExp(`^(?!\\s)[^\\p{Cc}=]{1,${MAX_NAME}}(?<!\\s)$`, 'u');
+const PARAMETER_NAME = new RegExp(`^(?!\\s)[^\\p{Cc}=]{1,${MAX_NAME}}(?<!\\s)$`, 'u');
 /** The maximum run_cap. */
 const MAX_RUN_CAP = 1_000_000;
 /** The maximum number of steps in early_terminate. */
@@ -208,7 +208,7 @@ const command = list(argument, COMMAND_EXAMPLE, MAX_COMMAND_ITEMS)
   .refine((items) => items[0] !== '', { error: 'expected a program as the first item' });
 
 /** The values of method. */
-export const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol'] as const;
+const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol'] as const;
 
 /** Keys of Weights & Biases that have no meaning here. They are accepted and listed by the plan. */
 export const IGNORED_KEYS = [
@@ -246,7 +246,7 @@ const reportSource = z.union(
 const envError = 'expected text, a number, true or false';
 
 /** The failure classes that `classify` can name. */
-export const CLASSES = ['oom', 'nan', 'crash', 'preflight', 'rejected'] as const;
+const CLASSES = ['oom', 'nan', 'crash', 'preflight', 'rejected'] as const;
 
 const etaError = 'expected a number above 1';
 const earlyTerminate = z.strictObject(

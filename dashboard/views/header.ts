@@ -1,11 +1,12 @@
 import { parameterText } from '../../lib/domain/parameters.ts';
+import { objectiveText } from '../../lib/domain/ranking.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { AgentState, type Sweep, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
-import { goal, sweepState } from '../../proto/names.ts';
+import { sweepState } from '../../proto/names.ts';
 import { stateBar } from '../draw/text-charts.ts';
 import { PANES } from '../source.ts';
 import type { Model } from '../state/model.ts';
@@ -134,7 +135,7 @@ function warning({ warnings }: Sweep): Segment[] {
 function constants({ state }: Model): string {
   const [first] = state.trials.values();
   const metric = state.sweep?.metric;
-  const objective = metric === undefined ? '' : `${goal.of(metric.goal)} ${metric.name}`;
+  const objective = metric === undefined ? '' : objectiveText(metric);
   if (first === undefined) return visibleText(objective);
   const shared = Object.keys(first.parameters)
     .filter((name) => !state.varying.includes(name))

@@ -1,5 +1,5 @@
 /** Ranking by a metric: which metrics a sweep ranks by, which way each is better, and the places. */
-import { Goal, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { Goal, type Metric, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import { trialValue } from './trial-result.ts';
 
@@ -17,6 +17,11 @@ export function usualGoal(metric: string): GoalName {
 export function goalOf(sweep: Sweep, metric: string): GoalName {
   const own = sweep.metric;
   return own?.name === metric && own.goal !== Goal.UNSPECIFIED ? goal.of(own.goal) : usualGoal(metric);
+}
+
+/** Returns a sweep's objective for people: `minimize loss`. */
+export function objectiveText({ name, goal: direction }: Metric): string {
+  return `${goal.of(direction)} ${name === '' ? 'the first metric by name' : name}`;
 }
 
 /**
