@@ -16,6 +16,6 @@ test.each([
     Object.fromEntries(Array.from({ length: MAX_LABELS + 1 }, (_, at) => [`l${at}`, 'a'])),
     '33 labels: expected at most 32',
   ],
-])('%j is refused by name', (labels, problem) => {
+])('%j is rejected with the label in the message', (labels, problem) => {
   expect(labelProblem(labels as Record<string, string>)).toContain(problem);
 });

@@ -15,7 +15,7 @@ const AGENTS: readonly Role[] = ['agent'];
 const PEOPLE: readonly Role[] = USER_ROLES;
 const OPERATORS: readonly Role[] = ['operator'];
 
-/** Must list every method: a new method without an entry does not compile. */
+/** Lists every method; a missing one is a type error. */
 const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> = {
   submit: OPERATORS,
   controlSweep: OPERATORS,

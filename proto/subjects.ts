@@ -48,7 +48,7 @@ export const AGENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
 /** The syntax of the ids of sweeps, trials and clusters: one token of a subject, and one step of a path. */
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Whether an attempt key is valid: its ids become parts of subjects and paths. */
+/** Whether an attempt key is valid. Its ids become parts of subjects and paths. */
 export function namesAttempt({ sweepId, trialId, attempt }: AttemptKey): boolean {
   return ID.test(sweepId) && ID.test(trialId) && Number.isSafeInteger(attempt) && attempt >= 1;
 }
@@ -64,8 +64,8 @@ export interface Permissions {
 }
 
 /**
- * Returns an agent's permissions: publish heartbeats, pull offers from the shared queue, and acknowledge them. The stars
- * stand for the cluster, whose name does not exist before the coordinator's store is created.
+ * Returns an agent's permissions: publish heartbeats, pull offers from the shared queue, and acknowledge them. A `*`
+ * replaces the cluster's name, which does not exist before the coordinator's store is created.
  */
 export function agentPermissions(agentId: string): Permissions {
   return {

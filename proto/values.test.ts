@@ -8,18 +8,18 @@ test('equal structured values are one object, whatever the order of their keys',
   expect(StructuredValue.of([1, 2])).not.toBe(StructuredValue.of([2, 1]));
 });
 
-test('plain values stay as they are', () => {
+test('plain values are unchanged', () => {
   expect([1, 'a', true].map(parameterValue)).toEqual([1, 'a', true]);
 });
 
-test('a structured value is its JSON, as text and in JSON', () => {
+test('a structured value is written as its canonical JSON', () => {
   const value = StructuredValue.of({ b: [1, 'x'], a: null });
   expect(`${value}`).toBe('{"a":null,"b":[1,"x"]}');
   expect(JSON.stringify({ value })).toBe('{"value":{"a":null,"b":[1,"x"]}}');
   expect(canonicalJson({ value })).toBe('{"value":{"a":null,"b":[1,"x"]}}');
 });
 
-test('parameters come back from JSON as they were', () => {
+test('parameters are unchanged by a round trip through JSON', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue({ noUnicodeString: false })), (data) => {
       const parameters = Object.fromEntries(

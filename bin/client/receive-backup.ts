@@ -2,7 +2,13 @@
 import { mkdirSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { ARTIFACTS, BACKUP_STORE, isTaken, type Manifest, sealBackup } from '../../coordinator/backup/backup-folder.ts';
+import {
+  ARTIFACTS,
+  BACKUP_STORE,
+  isNotEmpty,
+  type Manifest,
+  sealBackup,
+} from '../../coordinator/backup/backup-folder.ts';
 import { syncPath } from '../../lib/files/write-durably.ts';
 import { DamagedError, RefusedError } from '../../proto/errors.ts';
 import type { BackupFile } from '../../proto/gen/trawl/v1/operations_service.ts';
@@ -18,7 +24,7 @@ import { stream } from './rpc.ts';
  */
 export async function receiveBackup(connection: Connection, out: string): Promise<Manifest> {
   const folder = resolve(out);
-  if (isTaken(folder)) throw new RefusedError(`${out} already exists: a backup needs a new folder`);
+  if (isNotEmpty(folder)) throw new RefusedError(`${out} already exists: a backup needs a new folder`);
   const part = `${folder}.part`;
   await rm(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });

@@ -56,15 +56,15 @@ const FILE: Artifact = {
   sha256: createHash('sha256').update(BYTES).digest('hex'),
 };
 
-/** What a coordinator that was killed has left of a file on its way. */
-async function leaveBehind(bytes: Uint8Array): Promise<void> {
+/** Leaves a partial upload, as a killed coordinator does. */
+async function leavePartialUpload(bytes: Uint8Array): Promise<void> {
   const file = await new ArtifactFiles(dir).begin(key(1), FILE);
   await file.close();
   writeFileSync(join(dir, 'artifacts', '1', 't', '1', '.parts', FILE.sha256), bytes);
 }
 
-/** Brings what is missing, from the offset on. */
-async function complete(files: ArtifactFiles): Promise<{ offset: number; whole: boolean }> {
+/** Uploads the rest of the file. */
+async function completeUpload(files: ArtifactFiles): Promise<{ offset: number; whole: boolean }> {
   const file = await files.begin(key(1), FILE);
   expect(await file.append(BYTES.subarray(file.offset))).toBe(true);
   const whole = await file.finish();
@@ -73,28 +73,28 @@ async function complete(files: ArtifactFiles): Promise<{ offset: number; whole: 
 }
 
 test('an upload continues after a restart, and its file is visible only when complete', async () => {
-  await leaveBehind(BYTES.subarray(0, 5));
+  await leavePartialUpload(BYTES.subarray(0, 5));
   const files = new ArtifactFiles(dir);
   expect([files.has(key(1), FILE.name), await files.holds(key(1), FILE)]).toEqual([false, false]);
-  expect(await complete(files)).toEqual({ offset: 5, whole: true });
+  expect(await completeUpload(files)).toEqual({ offset: 5, whole: true });
   expect(await files.holds(key(1), FILE)).toBe(true);
   expect(readFileSync(files.path(key(1), FILE.name))).toEqual(BYTES);
 });
 
 test('a partial upload that is too long or wrong is discarded, and the upload starts from the beginning', async () => {
-  await leaveBehind(Buffer.concat([BYTES, BYTES]));
+  await leavePartialUpload(Buffer.concat([BYTES, BYTES]));
   const files = new ArtifactFiles(dir);
-  expect(await complete(files)).toEqual({ offset: 0, whole: true });
+  expect(await completeUpload(files)).toEqual({ offset: 0, whole: true });
   await files.remove(key(1), FILE.name);
-  await leaveBehind(Buffer.alloc(5));
-  expect(await complete(files)).toEqual({ offset: 5, whole: false });
+  await leavePartialUpload(Buffer.alloc(5));
+  expect(await completeUpload(files)).toEqual({ offset: 5, whole: false });
   expect(files.has(key(1), FILE.name)).toBe(false);
-  expect(await complete(files)).toEqual({ offset: 0, whole: true });
+  expect(await completeUpload(files)).toEqual({ offset: 0, whole: true });
 });
 
 test('a file with other contents under the same name does not count as stored', async () => {
   const files = new ArtifactFiles(dir);
-  await complete(files);
+  await completeUpload(files);
   writeFileSync(files.path(key(1), FILE.name), 'a chockpeint');
   expect(await files.holds(key(1), FILE)).toBe(false);
 });
@@ -109,6 +109,6 @@ test('the same contents cannot be uploaded twice at the same time', async () => 
 
 test('a relative folder works', async () => {
   const files = new ArtifactFiles(`${relative(process.cwd(), dir)}/`);
-  expect(await complete(files)).toEqual({ offset: 0, whole: true });
+  expect(await completeUpload(files)).toEqual({ offset: 0, whole: true });
   expect(new ArtifactFiles(dir).has(key(1), FILE.name)).toBe(true);
 });

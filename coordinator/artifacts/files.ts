@@ -1,6 +1,6 @@
 /**
- * Artifacts' bytes, in files below the coordinator's folder: artifacts/SWEEP/TRIAL/ATTEMPT/NAME. A row in the store says
- * that a file counts; a file without one is what an attempt that died had not come to say, and is removed.
+ * The artifact files below the coordinator's folder: artifacts/SWEEP/TRIAL/ATTEMPT/NAME. A file without a row in the
+ * store is an orphan of an upload that was not completed, and is removed.
  */
 
 import { createReadStream, existsSync } from 'node:fs';
@@ -13,17 +13,17 @@ import { RefusedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact } from '../core/model.ts';
 
-/** Holds what is on its way; no artifact's name begins with a dot. */
+/** The folder of partial uploads. No artifact's name begins with a dot. */
 const PARTS = '.parts';
 
 export class ArtifactFiles {
   /** The coordinator's folder. */
   readonly dir: string;
   readonly #root: string;
-  /** The parts that are being written to. */
-  readonly #coming = new Set<string>();
-  /** Files that go once `keepAll` is over; undefined: it is not asked for. */
-  #heldBack: string[] | undefined;
+  /** Partial files that are being written. */
+  readonly #uploading = new Set<string>();
+  /** Paths to remove when `keepAll` ends; undefined outside `keepAll`. */
+  #deferredRemovals: string[] | undefined;
 
   /** @param dir the coordinator's folder */
   constructor(dir: string) {
@@ -39,7 +39,7 @@ export class ArtifactFiles {
     return existsSync(this.path(key, name));
   }
 
-  /** Whether these bytes are in their place, durably: a process may have died between putting them there and that. */
+  /** Whether the file is complete. Makes it durable, as an earlier process may have died before it did. */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     const path = this.path(key, artifact.name);
     if (!(await isFile(path, artifact))) return false;
@@ -48,62 +48,62 @@ export class ArtifactFiles {
   }
 
   /**
-   * Takes a file up where an earlier try left it; the caller closes it.
-   * @throws {RefusedError} while the attempt's same bytes are on their way already
+   * Starts or resumes an upload. The caller closes the file.
+   * @throws {RefusedError} while the attempt uploads the same contents
    */
   async begin(key: AttemptKey, artifact: Artifact): Promise<IncomingFile> {
     const part = join(this.#folder(key), PARTS, artifact.sha256);
-    if (this.#coming.has(part)) throw new RefusedError(`artifact ${artifact.name} is on its way already`);
-    this.#coming.add(part);
+    if (this.#uploading.has(part)) throw new RefusedError(`artifact ${artifact.name} is already being uploaded`);
+    this.#uploading.add(part);
     try {
       await mkdir(dirname(part), { recursive: true });
       const file = await open(part, 'a+');
       const place: Place = { part, path: this.path(key, artifact.name), top: this.dir };
-      const closed = () => this.#coming.delete(part);
+      const closed = () => this.#uploading.delete(part);
       return await IncomingFile.begin(file, place, artifact, closed);
     } catch (error) {
-      this.#coming.delete(part);
+      this.#uploading.delete(part);
       throw error;
     }
   }
 
-  /** The bytes from an offset on, a piece at a time. */
+  /** Reads the file in chunks, starting at `offset`. */
   read(key: AttemptKey, name: string, offset: number): AsyncIterable<Buffer> {
     return createReadStream(this.path(key, name), { start: offset, highWaterMark: ARTIFACT_CHUNK_BYTES });
   }
 
   async remove(key: AttemptKey, name: string): Promise<void> {
     const path = this.path(key, name);
-    if (this.#heldBack === undefined) await rm(path, { force: true });
-    else this.#heldBack.push(path);
+    if (this.#deferredRemovals === undefined) await rm(path, { force: true });
+    else this.#deferredRemovals.push(path);
   }
 
-  /** Everything of a sweep that is over. */
+  /** Removes all artifacts of an ended sweep. */
   async removeSweep(sweepId: string): Promise<void> {
     const path = join(this.#root, sweepId);
-    if (this.#heldBack === undefined) await rm(path, { recursive: true, force: true });
-    else this.#heldBack.push(path);
+    if (this.#deferredRemovals === undefined) await rm(path, { recursive: true, force: true });
+    else this.#deferredRemovals.push(path);
   }
 
-  /** From now on nothing is removed, until the returned function is called. One at a time. */
+  /** Defers all removals until the returned function is called. Calls must not overlap. */
   keepAll(): () => Promise<void> {
-    const heldBack: string[] = [];
-    this.#heldBack = heldBack;
+    const deferred: string[] = [];
+    this.#deferredRemovals = deferred;
     return async () => {
-      this.#heldBack = undefined;
-      await Promise.all(heldBack.map((path) => rm(path, { recursive: true, force: true })));
+      this.#deferredRemovals = undefined;
+      await Promise.all(deferred.map((path) => rm(path, { recursive: true, force: true })));
     };
   }
 
-  /** Removes every file that `counts` does not know. For a start, when nothing is on its way. */
-  async removeOrphans(counts: (key: AttemptKey, name: string) => boolean): Promise<number> {
+  /** Removes every file for which `isStored` returns false. Only for startup, when there are no uploads. */
+  async removeOrphans(isStored: (key: AttemptKey, name: string) => boolean): Promise<number> {
     if (!existsSync(this.#root)) return 0;
     let removed = 0;
     for (const entry of await readdir(this.#root, { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
       const path = join(entry.parentPath, entry.name);
       const [sweepId = '', trialId = '', attempt = '', ...name] = relative(this.#root, path).split(sep);
-      if (counts({ sweepId, trialId, attempt: Number(attempt) }, name.join('/'))) continue;
+      if (isStored({ sweepId, trialId, attempt: Number(attempt) }, name.join('/'))) continue;
       await rm(path, { force: true });
       removed += 1;
     }
@@ -116,21 +116,21 @@ export class ArtifactFiles {
 }
 
 interface Place {
-  /** Where the bytes gather. */
+  /** The path of the partial file. */
   readonly part: string;
-  /** Where the whole file goes. */
+  /** The path of the complete file. */
   readonly path: string;
-  /** The folder that was there before all artifacts. */
+  /** The coordinator's folder: folders from here down are made durable. */
   readonly top: string;
 }
 
-/** A file on its way in. */
+/** A file that is being uploaded. */
 export class IncomingFile {
   readonly #file: FileHandle;
   readonly #place: Place;
   readonly #artifact: Artifact;
   readonly #closed: () => void;
-  /** Bytes that were here already. */
+  /** The number of bytes from an earlier, interrupted upload. */
   readonly offset: number;
   #size: number;
 
@@ -143,7 +143,7 @@ export class IncomingFile {
     this.#size = offset;
   }
 
-  /** @param file the part, opened to be appended to */
+  /** @param file the partial file, opened for appending */
   static async begin(file: FileHandle, place: Place, artifact: Artifact, closed: () => void): Promise<IncomingFile> {
     const { size } = await file.stat();
     const usable = size <= artifact.size;
@@ -151,12 +151,12 @@ export class IncomingFile {
     return new IncomingFile(file, place, artifact, usable ? size : 0, closed);
   }
 
-  /** Whether every byte has come. */
+  /** Whether all bytes have arrived. */
   get whole(): boolean {
     return this.#size === this.#artifact.size;
   }
 
-  /** @returns false when the file would become larger than it was said to be */
+  /** @returns false if the file would exceed its announced size */
   async append(bytes: Uint8Array): Promise<boolean> {
     if (this.#size + bytes.byteLength > this.#artifact.size) return false;
     await this.#file.appendFile(bytes);
@@ -165,8 +165,8 @@ export class IncomingFile {
   }
 
   /**
-   * Puts the whole file in its place, durably.
-   * @returns false when its bytes are not those that were announced: they are thrown away
+   * Moves the complete file to its path, durably.
+   * @returns false if the checksum is wrong; the partial file is then deleted
    */
   async finish(): Promise<boolean> {
     await this.#file.sync();
@@ -196,7 +196,7 @@ async function isFile(path: string, { size, sha256 }: Artifact): Promise<boolean
   return found?.isFile() === true && found.size === size && (await checksumOfFile(path)).sha256 === sha256;
 }
 
-/** A rename is durable once its folder is, and a new folder once the one above it is. */
+/** A rename is durable only after its folder is synced, and a new folder only after its parent is. */
 async function syncFolders(lowest: string, top: string): Promise<void> {
   for (let path = lowest; ; path = dirname(path)) {
     await syncPath(path);

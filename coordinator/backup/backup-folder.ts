@@ -1,6 +1,6 @@
 /**
- * A backup is a folder: the store in one file, the artifacts as they lie in the coordinator's folder, and a manifest,
- * written last, without which it is none. The store's rows say what each artifact must be.
+ * A backup is a folder with the store in one file, the artifacts in the layout of the coordinator's folder, and a
+ * manifest. The manifest is written last: a folder without it is not a backup. The store has each artifact's checksum.
  */
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -12,27 +12,27 @@ import { syncPath, writeDurably } from '../../lib/files/write-durably.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { DamagedError } from '../../proto/errors.ts';
 
-/** Not called store.db: a coordinator must not be started on a backup, which would not be one any more. */
+/** Not store.db, so that a coordinator cannot be started on a backup and change it. */
 export const BACKUP_STORE = 'store.sqlite';
 export const MANIFEST = 'backup.json';
 export const ARTIFACTS = 'artifacts';
 
 export const manifest = z.object({
   format: z.literal(1),
-  /** Of trawl. */
+  /** The version of trawl that made the backup. */
   version: z.string(),
-  /** Of the store. */
+  /** The store's schema version. */
   schema: z.number().int(),
   created_at: z.string(),
   store: z.object({ bytes: z.number().int(), sha256: z.string() }),
   artifacts: z.object({ files: z.number().int(), bytes: z.number().int() }),
-  /** Artifacts that the store names and the coordinator's folder did not have. */
+  /** Artifacts in the store whose files were missing from the coordinator's folder. */
   missing: z.array(z.string()),
 });
 
 export type Manifest = z.infer<typeof manifest>;
 
-/** An artifact that the store names, and where it is below the artifacts' folder. */
+/** An artifact in the store, with its path relative to the artifacts folder. */
 export interface NamedArtifact {
   readonly path: string;
   readonly size: number;
@@ -43,19 +43,20 @@ export const NAMED_ARTIFACTS = `
 select sweep_id || '/' || trial_id || '/' || attempt || '/' || name as path, size, sha256 from artifacts order by path`;
 
 /**
- * @param dir what was received
+ * Verifies a received backup and writes its manifest.
+ * @param dir folder of the received files
  * @param version of this trawl
- * @throws {DamagedError} when the store does not hang together, or an artifact is not what it says
+ * @throws {DamagedError} when the store or an artifact is damaged
  */
 export async function sealBackup(dir: string, version: string): Promise<Manifest> {
   const store = join(dir, BACKUP_STORE);
-  const { schema, named } = readBackedUp(store);
+  const { schema, named } = readStore(store);
   const missing: string[] = [];
   let bytes = 0;
   for (const artifact of named) {
     if (!existsSync(join(dir, ARTIFACTS, artifact.path))) missing.push(artifact.path);
     else {
-      await mustBe(join(dir, ARTIFACTS, artifact.path), artifact);
+      await verifyArtifact(join(dir, ARTIFACTS, artifact.path), artifact);
       bytes += artifact.size;
     }
   }
@@ -74,14 +75,14 @@ export async function sealBackup(dir: string, version: string): Promise<Manifest
   return sealed;
 }
 
-/** @throws {DamagedError} */
-export async function mustBe(path: string, { size, sha256 }: NamedArtifact): Promise<void> {
+/** @throws {DamagedError} when the file's size or checksum is wrong */
+export async function verifyArtifact(path: string, { size, sha256 }: NamedArtifact): Promise<void> {
   if (statSync(path).size === size && (await checksumOfFile(path)).sha256 === sha256) return;
-  throw new DamagedError(`the artifact ${path} is not what the store says of it`);
+  throw new DamagedError(`the artifact ${path} is damaged: its size or checksum does not match the store`);
 }
 
-/** Takes the store out of its write-ahead mode, so that it is one file, and reads it through. */
-function readBackedUp(path: string): { schema: number; named: NamedArtifact[] } {
+/** Switches the store out of write-ahead mode, so that it is one file, and checks its integrity. */
+function readStore(path: string): { schema: number; named: NamedArtifact[] } {
   const db = new Database(path);
   try {
     db.exec('pragma journal_mode = delete');
@@ -96,7 +97,7 @@ function readBackedUp(path: string): { schema: number; named: NamedArtifact[] } 
   }
 }
 
-/** A folder's files are durable by name once it, and every folder above them, is. */
+/** Syncs a folder and all folders below it, which makes the names of their files durable. */
 export async function syncFolders(dir: string): Promise<void> {
   for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
     if (entry.isDirectory()) await syncPath(join(entry.parentPath, entry.name));
@@ -104,7 +105,7 @@ export async function syncFolders(dir: string): Promise<void> {
   await syncPath(dir);
 }
 
-/** Whether something is there that a restore, or a backup, would mix with its own. */
-export function isTaken(dir: string): boolean {
+/** Whether a folder contains files, with which a backup or a restore would be mixed. */
+export function isNotEmpty(dir: string): boolean {
   return existsSync(dir) && readdirSync(dir).length > 0;
 }

@@ -1,4 +1,4 @@
-/** Makes a coordinator's folder of a backup. */
+/** Restores a backup into a new coordinator's folder. */
 
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
@@ -13,41 +13,44 @@ import { SCHEMA_VERSION } from '../store/schema.ts';
 import {
   ARTIFACTS,
   BACKUP_STORE,
-  isTaken,
+  isNotEmpty,
   MANIFEST,
   type Manifest,
   manifest,
-  mustBe,
   NAMED_ARTIFACTS,
   type NamedArtifact,
   syncFolders,
+  verifyArtifact,
 } from './backup-folder.ts';
 
 /**
- * The store takes its name last: until then there is nothing in the folder to start a coordinator on, and what is there
- * is removed again when something is wrong.
+ * The store is renamed last, so that no coordinator can start on an incomplete folder. After an error, the folder's
+ * contents are removed.
  * @throws {RefusedError} when the folder is not empty, or a newer trawl made the backup
- * @throws {BadInputError | DamagedError} when the backup is none, or not whole
+ * @throws {BadInputError} when the folder is not a backup
+ * @throws {DamagedError} when the backup is damaged or incomplete
  */
 export async function restoreBackup(from: string, dir: string): Promise<Manifest> {
-  const told = readManifest(from);
-  if (told.schema > SCHEMA_VERSION) {
+  const source = readManifest(from);
+  if (source.schema > SCHEMA_VERSION) {
     throw new RefusedError(
-      `the backup ${from} has schema ${told.schema}, this trawl knows ${SCHEMA_VERSION}: use trawl ${told.version} or newer`,
+      `the backup ${from} has schema ${source.schema}, but this trawl supports up to ${SCHEMA_VERSION}: use trawl ${source.version} or newer`,
     );
   }
-  if (isTaken(dir)) throw new RefusedError(`${dir} is not empty: a backup is restored into a new folder`);
-  if ((await checksumOfFile(join(from, BACKUP_STORE))).sha256 !== told.store.sha256) {
-    throw new DamagedError(`${join(from, BACKUP_STORE)} is not what ${MANIFEST} says: the backup was altered or torn`);
+  if (isNotEmpty(dir)) throw new RefusedError(`${dir} is not empty; restore the backup into a new folder`);
+  if ((await checksumOfFile(join(from, BACKUP_STORE))).sha256 !== source.store.sha256) {
+    throw new DamagedError(
+      `${join(from, BACKUP_STORE)} does not match ${MANIFEST}: the backup is damaged or was changed`,
+    );
   }
   await mkdir(dir, { recursive: true });
   const part = join(dir, `${STORE_FILE}.part`);
   try {
     await copyFile(join(from, BACKUP_STORE), part);
-    const missing = new Set(told.missing);
-    for (const artifact of asAnother(part)) {
+    const missing = new Set(source.missing);
+    for (const artifact of renameCluster(part)) {
       if (missing.has(artifact.path)) continue;
-      await bring(join(from, ARTIFACTS, artifact.path), join(dir, ARTIFACTS, artifact.path), artifact);
+      await copyArtifact(join(from, ARTIFACTS, artifact.path), join(dir, ARTIFACTS, artifact.path), artifact);
     }
     await syncPath(part);
     await rename(part, join(dir, STORE_FILE));
@@ -56,27 +59,26 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
     await Promise.all([part, join(dir, ARTIFACTS)].map((path) => rm(path, { recursive: true, force: true })));
     throw error;
   }
-  return told;
+  return source;
 }
 
 /** @throws {BadInputError} */
 function readManifest(from: string): Manifest {
   const path = join(from, MANIFEST);
-  if (!existsSync(path))
-    throw new BadInputError(`${from} is no backup, or one that was not finished: it has no ${MANIFEST}`);
+  if (!existsSync(path)) throw new BadInputError(`${from} is not a complete backup: it has no ${MANIFEST}`);
   try {
     return manifest.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch {
-    throw new BadInputError(`${path} is not what "trawl backup" writes`);
+    throw new BadInputError(`${path} is not a manifest written by "trawl backup"`);
   }
 }
 
 /**
- * Gives the store another name on NATS: should the coordinator that was backed up still be at work, neither takes the
- * other's offers and heartbeats. Agents learn the name when they say hello.
- * @returns the artifacts that it names
+ * Gives the store a new cluster name, so that the original coordinator, if it still runs, and the restored one do not
+ * receive each other's heartbeats and offers. Agents learn the name when they connect.
+ * @returns the artifacts in the store
  */
-function asAnother(store: string): NamedArtifact[] {
+function renameCluster(store: string): NamedArtifact[] {
   const db = new Database(store);
   try {
     db.prepare("update meta set value = ? where name = 'cluster'").run(randomBytes(4).toString('hex'));
@@ -86,10 +88,10 @@ function asAnother(store: string): NamedArtifact[] {
   }
 }
 
-async function bring(from: string, to: string, artifact: NamedArtifact): Promise<void> {
-  if (!existsSync(from)) throw new DamagedError(`the backup lacks the artifact ${from}`);
+async function copyArtifact(from: string, to: string, artifact: NamedArtifact): Promise<void> {
+  if (!existsSync(from)) throw new DamagedError(`the backup has no file ${from}`);
   await mkdir(dirname(to), { recursive: true });
   await copyFile(from, to);
-  await mustBe(to, artifact);
+  await verifyArtifact(to, artifact);
   await syncPath(to);
 }

@@ -1,4 +1,4 @@
-/** Sends the store and its artifacts as of one moment, while the coordinator works on. */
+/** Sends the store and its artifacts as of one moment, while the coordinator keeps running. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, existsSync, statSync } from 'node:fs';
@@ -13,7 +13,7 @@ import type { ArtifactFiles } from '../artifacts/files.ts';
 import { STORE_FILE } from '../store/open.ts';
 import { ARTIFACTS, BACKUP_STORE, NAMED_ARTIFACTS, type NamedArtifact } from './backup-folder.ts';
 
-/** SQLite's own: pages in the log before they are written into the store's file. */
+/** SQLite's default: the number of pages in the log at which they are written to the store's file. */
 const CHECKPOINT_PAGES = 1_000;
 
 export interface SnapshotSource {
@@ -23,26 +23,26 @@ export interface SnapshotSource {
   readonly log: Logger;
 }
 
-/** Makes snapshots, one at a time. */
+/** Returns a function that sends a snapshot. Only one can run at a time. */
 export function snapshots({ dir, db, files, log }: SnapshotSource): () => AsyncGenerator<BackupResponse> {
   let busy = false;
   return async function* () {
-    if (busy) throw new RefusedError('another backup is being made: try again when it is done');
+    if (busy) throw new RefusedError('another backup is in progress; retry when it is complete');
     busy = true;
-    // All of it goes into the store's file, and nothing more does: what is committed meanwhile waits in the log.
+    // Writes the whole log to the store's file, which then does not change: later commits stay in the log.
     db.exec('pragma wal_autocheckpoint = 0');
     const release = files.keepAll();
     try {
       const left = db.prepare('pragma wal_checkpoint(truncate)').get() as { busy: number };
-      if (left.busy !== 0) throw new RefusedError('the store is being written to: try again');
+      if (left.busy !== 0) throw new RefusedError('the store is busy; retry the backup');
       const named = db.prepare(NAMED_ARTIFACTS).all() as NamedArtifact[];
       const store = join(dir, STORE_FILE);
       yield header(BACKUP_STORE, statSync(store).size);
-      yield* chunks(readElsewhere(store));
+      yield* chunks(readInChildProcess(store));
       for (const { path, size } of named) {
         const file = join(dir, ARTIFACTS, path);
         if (!existsSync(file)) {
-          log.warn({ file }, 'an artifact is not where it should be: the backup is made without it');
+          log.warn({ file }, 'an artifact file is missing; the backup does not contain it');
           continue;
         }
         yield header(`${ARTIFACTS}/${path}`, size);
@@ -57,21 +57,21 @@ export function snapshots({ dir, db, files, log }: SnapshotSource): () => AsyncG
 }
 
 /**
- * A process that closes a file, by whichever of its descriptors, loses the locks that it has on it: SQLite's among
- * them. So another process reads it.
+ * Reads a file in another process. A process that closes any descriptor of a file loses all its locks on that file, and
+ * SQLite's lock on the store must be kept.
  */
-async function* readElsewhere(path: string): AsyncGenerator<Buffer> {
+async function* readInChildProcess(path: string): AsyncGenerator<Buffer> {
   const reader = spawn('cat', [path], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
+  let errors = '';
   reader.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    errors += text;
   });
   const exited = once(reader, 'exit') as Promise<[number | null]>;
   exited.catch(() => {});
   try {
     yield* reader.stdout as Readable & AsyncIterable<Buffer>;
     const [code] = await exited;
-    if (code !== 0) throw new Error(`the store could not be read: ${said.trim()}`);
+    if (code !== 0) throw new Error(`could not read the store: ${errors.trim()}`);
   } finally {
     reader.kill();
   }

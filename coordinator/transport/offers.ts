@@ -1,6 +1,6 @@
 /**
- * Offers on JetStream work queues, one a pool. A queue is never evidence of anything: it lives in the server's memory,
- * and is rebuilt from the store whenever it is found to lack an offer (docs/decisions/offers.md, pools.md).
+ * Offers on JetStream work queues, one per pool. Only the store is authoritative: a queue is in the server's memory, and
+ * offers that it lacks are published again from the store (docs/decisions/offers.md, pools.md).
  */
 import {
   AckPolicy,
@@ -20,42 +20,42 @@ import { OFFER_CONSUMER, offerStream, offerStreams, offerSubject, poolOffers } f
 import type { StandingOffer } from '../core/scheduler.ts';
 
 /**
- * How long an offer stays with an agent that is not heard of before another gets it. An Open takes milliseconds; while
- * the coordinator does not answer it, the agent says that it still asks.
+ * The time after which an unacknowledged offer is delivered to another agent. An Open takes milliseconds; an agent that
+ * waits for the coordinator's answer extends the time.
  */
 const OFFER_ACK_WAIT_MS = 5_000;
-/** Offers that all agents together may hold without having answered them. */
+/** The maximum number of delivered but unacknowledged offers, over all agents. */
 const MAX_UNANSWERED_OFFERS = 50_000;
 
-/** Offers that a stream holds at most, stale ones among them; more are refused, and published again later. */
+/** The maximum number of offers in a stream, including stale ones. Further offers are rejected and published later. */
 const MAX_OFFERS = 100_000;
 
 /**
- * Copies of a queue where NATS is a cluster: the loss of one server then holds nothing up for longer than the others
- * need to choose a leader.
+ * Replicas of a queue in a NATS cluster. If one server is lost, offers are delivered again as soon as the others have
+ * elected a leader.
  */
 const CLUSTER_REPLICAS = 3;
 
-/** How long a pool's stream is kept after its last agent was lost: it may come back. */
+/** How long a pool's stream is kept after its last agent was lost, as the agent may reconnect. */
 const EMPTY_POOL_MS = 10 * 60_000;
 
-/** JetStream's code for "maximum messages per subject exceeded": the offer stands already. */
-const OFFER_STANDS = 10077;
-/** "no suitable peers for placement": there are not as many servers as copies were asked for. */
+/** JetStream's code for "maximum messages per subject exceeded": the offer is already queued. */
+const OFFER_ALREADY_QUEUED = 10077;
+/** JetStream's code for "no suitable peers for placement": fewer servers than replicas. */
 const TOO_FEW_SERVERS = 10005;
 
-/** How full the fullest stream is. */
+/** The fill level of the fullest stream. */
 export interface StreamFill {
   readonly messages: number;
-  /** Messages that it may hold; undefined: nobody set a limit. */
+  /** The maximum number of messages; undefined if there is no limit. */
   readonly limit: number | undefined;
 }
 
-/** What should be on NATS. */
-export interface Wanted {
-  /** Every pool that an agent may pull from. */
+/** The pools and offers that NATS should have. */
+export interface ExpectedOffers {
+  /** Every pool that an agent can pull from. */
   pools(): ReadonlySet<string>;
-  /** Every offer that stands. */
+  /** Every current offer. */
   offers(): readonly StandingOffer[];
 }
 
@@ -64,21 +64,21 @@ export class Offers {
   readonly #js: JetStreamClient;
   readonly #log: Logger;
   readonly #nats: NatsConnection;
-  readonly #onLook: (fill: StreamFill) => void;
-  /** Streams that have been made, or found, since the last look. */
+  readonly #onFill: (fill: StreamFill) => void;
+  /** Streams that were created or found since the last reconciliation. */
   readonly #ready = new Map<string, Promise<void>>();
-  /** When each pool that has a stream was wanted last: milliseconds of `performance.now()`. */
-  readonly #wantedAt = new Map<string, number>();
+  /** When each pool with a stream was last expected, by `performance.now()`. */
+  readonly #lastExpectedAt = new Map<string, number>();
   #manager: JetStreamManager | undefined;
-  #foundOld = false;
+  #foundExisting = false;
 
-  /** @param onLook is told how full the streams are, whenever they are looked at */
-  constructor(nats: NatsConnection, cluster: string, log: Logger, onLook: (fill: StreamFill) => void) {
+  /** @param onFill receives the fill level at each reconciliation */
+  constructor(nats: NatsConnection, cluster: string, log: Logger, onFill: (fill: StreamFill) => void) {
     this.#nats = nats;
     this.#cluster = cluster;
     this.#js = nats.jetstream({ timeout: 5_000 });
     this.#log = log;
-    this.#onLook = onLook;
+    this.#onFill = onFill;
   }
 
   /** Publishes an offer. A failure is logged and left to `reconcile`. */
@@ -87,68 +87,69 @@ export class Offers {
       await this.#ensured(pool);
       await this.#js.publish(offerSubject(this.#cluster, pool, key), Offer.encode({ key }).finish());
     } catch (error) {
-      if (isApiError(error, OFFER_STANDS)) return;
-      this.#log.warn({ ...key, err: error }, 'an offer could not be published; it will be tried again');
+      if (isApiError(error, OFFER_ALREADY_QUEUED)) return;
+      this.#log.warn({ ...key, err: error }, 'could not publish an offer; retrying later');
     }
   }
 
   /**
-   * Publishes the offers that the streams lack. What they hold beyond those that stand does no harm: whoever pulls such
-   * an offer is refused the lease, and drops it.
-   * @returns how many offers were missing
+   * Publishes the offers that the streams lack. Stale offers are harmless: an agent that pulls one is not granted the
+   * lease, and drops it.
+   * @returns the number of missing offers
    */
-  async reconcile(wanted: Wanted): Promise<number> {
-    await this.#findOld();
-    for (const pool of wanted.pools()) this.#wantedAt.set(pool, performance.now());
+  async reconcile(expected: ExpectedOffers): Promise<number> {
+    await this.#findExisting();
+    for (const pool of expected.pools()) this.#lastExpectedAt.set(pool, performance.now());
     await this.#dropEmpty();
-    const looks = await Promise.all([...wanted.pools()].map((pool) => this.#look(pool, wanted)));
-    const [fullest] = looks.map(({ fill }) => fill).sort((a, b) => b.messages - a.messages);
-    if (fullest !== undefined) this.#onLook(fullest);
-    return looks.reduce((sum, { missing }) => sum + missing, 0);
+    const results = await Promise.all([...expected.pools()].map((pool) => this.#reconcilePool(pool, expected)));
+    const [fullest] = results.map(({ fill }) => fill).sort((a, b) => b.messages - a.messages);
+    if (fullest !== undefined) this.#onFill(fullest);
+    return results.reduce((sum, { missing }) => sum + missing, 0);
   }
 
-  /** Throws a pool's stream away, and makes it anew with what stands. */
-  async rebuild(pool: string, wanted: Wanted): Promise<void> {
+  /** Deletes a pool's stream and creates it again with the current offers. */
+  async rebuild(pool: string, expected: ExpectedOffers): Promise<void> {
     const manager = await this.#management();
-    await manager.streams.delete(offerStream(this.#cluster, pool)).catch(unlessGone);
-    await this.#look(pool, wanted);
+    await manager.streams.delete(offerStream(this.#cluster, pool)).catch(ignoreNotFound);
+    await this.#reconcilePool(pool, expected);
   }
 
-  async #look(pool: string, wanted: Wanted): Promise<{ fill: StreamFill; missing: number }> {
+  async #reconcilePool(pool: string, expected: ExpectedOffers): Promise<{ fill: StreamFill; missing: number }> {
     const manager = await this.#management();
     this.#ready.delete(pool);
     await this.#ensured(pool);
     const filter = { subjects_filter: poolOffers(this.#cluster, pool) };
     const { state, config } = await manager.streams.info(offerStream(this.#cluster, pool), filter);
-    if (config.num_replicas < this.#replicas()) await this.#spread(manager, config);
+    if (config.num_replicas < this.#replicas()) await this.#addReplicas(manager, config);
     const held = state.subjects ?? {};
-    // Asked for when the stream's own list is at hand.
-    const standing = wanted.offers().filter((offer) => offer.pool === pool);
-    const missing = standing.filter(({ key }) => !(offerSubject(this.#cluster, pool, key) in held));
+    // Read after the stream's list, so that both are equally recent.
+    const current = expected.offers().filter((offer) => offer.pool === pool);
+    const missing = current.filter(({ key }) => !(offerSubject(this.#cluster, pool, key) in held));
     await Promise.all(missing.map((offer) => this.publish(offer)));
     const limit = config.max_msgs > 0 ? config.max_msgs : undefined;
     return { fill: { messages: state.messages, limit }, missing: missing.length };
   }
 
-  /** What an earlier process, or an older trawl with one stream for all, has left. */
-  async #findOld(): Promise<void> {
-    if (this.#foundOld) return;
+  /** Finds the streams of an earlier process, and deletes the single stream of an older version. */
+  async #findExisting(): Promise<void> {
+    if (this.#foundExisting) return;
     const manager = await this.#management();
     const streams = offerStreams(this.#cluster);
     for await (const name of manager.streams.names()) {
-      if (name === streams) await manager.streams.delete(name).catch(unlessGone);
-      else if (name.startsWith(`${streams}_`)) this.#wantedAt.set(name.slice(streams.length + 1), performance.now());
+      if (name === streams) await manager.streams.delete(name).catch(ignoreNotFound);
+      else if (name.startsWith(`${streams}_`))
+        this.#lastExpectedAt.set(name.slice(streams.length + 1), performance.now());
     }
-    this.#foundOld = true;
+    this.#foundExisting = true;
   }
 
   async #dropEmpty(): Promise<void> {
     const manager = await this.#management();
-    for (const [pool, at] of this.#wantedAt) {
+    for (const [pool, at] of this.#lastExpectedAt) {
       if (performance.now() - at < EMPTY_POOL_MS) continue;
-      this.#wantedAt.delete(pool);
+      this.#lastExpectedAt.delete(pool);
       this.#ready.delete(pool);
-      await manager.streams.delete(offerStream(this.#cluster, pool)).catch(unlessGone);
+      await manager.streams.delete(offerStream(this.#cluster, pool)).catch(ignoreNotFound);
     }
   }
 
@@ -170,7 +171,7 @@ export class Offers {
     try {
       await manager.consumers.info(stream, OFFER_CONSUMER);
     } catch (error) {
-      unlessGone(error);
+      ignoreNotFound(error);
       await this.#add(manager, pool);
       await manager.consumers.add(stream, {
         durable_name: OFFER_CONSUMER,
@@ -200,22 +201,22 @@ export class Offers {
       await manager.streams.add({ ...config, num_replicas: 1 });
       this.#log.warn(
         { pool },
-        'NATS is a cluster of too few servers: a stream of offers has one copy until there are more',
+        'the NATS cluster has too few servers; the offer stream has one replica until more servers join',
       );
     }
   }
 
-  /** A stream that was made while servers were away gets its other copies once they are there. */
-  async #spread(manager: JetStreamManager, config: StreamConfig): Promise<void> {
+  /** Adds the missing replicas to a stream that was created while servers were down. */
+  async #addReplicas(manager: JetStreamManager, config: StreamConfig): Promise<void> {
     try {
       await manager.streams.update(config.name, { ...config, num_replicas: this.#replicas() });
-      this.#log.info({ stream: config.name, copies: this.#replicas() }, 'a stream of offers has all its copies');
+      this.#log.info({ stream: config.name, replicas: this.#replicas() }, 'the offer stream has all its replicas');
     } catch (error) {
       if (!isApiError(error, TOO_FEW_SERVERS)) throw error;
     }
   }
 
-  /** A server that is alone keeps one copy. */
+  /** Returns the number of replicas: one on a single server. */
   #replicas(): number {
     return this.#nats.info?.cluster === undefined ? 1 : CLUSTER_REPLICAS;
   }
@@ -225,7 +226,7 @@ function isApiError(error: unknown, code: number): boolean {
   return error instanceof NatsError && error.api_error?.err_code === code;
 }
 
-/** @throws what was caught, unless it says that there is no such stream or consumer */
-function unlessGone(error: unknown): void {
+/** @throws {unknown} the error itself, unless the stream or consumer does not exist */
+function ignoreNotFound(error: unknown): void {
   if (!(error instanceof NatsError) || error.api_error?.code !== 404) throw error;
 }

@@ -143,8 +143,8 @@ test('a backup that was altered, or is not finished, is refused, and leaves noth
   const folder = testFolder();
   const dir = await finished(folder);
   const damage: [string, (out: string) => void, number, RegExp][] = [
-    ['store', (out) => appendFileSync(join(out, 'store.sqlite'), 'x'), 3, /store\.sqlite .* altered or torn/],
-    ['artifact', (out) => writeFileSync(artifactIn(out), 'the reSult'), 3, /result\.txt is not what the store says/],
+    ['store', (out) => appendFileSync(join(out, 'store.sqlite'), 'x'), 3, /store\.sqlite .* damaged or was changed/],
+    ['artifact', (out) => writeFileSync(artifactIn(out), 'the reSult'), 3, /result\.txt is damaged/],
     ['lost', (out) => rmSync(artifactIn(out)), 3, /lacks the artifact .*result\.txt/],
     ['unfinished', (out) => rmSync(join(out, 'backup.json')), 2, /no backup, or one that was not finished/],
   ];

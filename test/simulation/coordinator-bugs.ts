@@ -6,7 +6,7 @@ import type { Lease, Sweep, SweepPolicy, Trial } from '../../coordinator/core/mo
 import { beginSlotUsage } from '../../coordinator/core/share.ts';
 import type { Step } from '../../coordinator/core/step.ts';
 import { setState } from '../../coordinator/core/trials.ts';
-import { Offers, type Wanted } from '../../coordinator/transport/offers.ts';
+import { type ExpectedOffers, Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import type { Bug } from './bug.ts';
@@ -33,11 +33,11 @@ class Renumbering extends Runtime {
 }
 
 class WithoutReconciling extends Offers {
-  override reconcile({ pools }: Wanted): Promise<number> {
+  override reconcile({ pools }: ExpectedOffers): Promise<number> {
     return super.reconcile({ pools, offers: () => [] });
   }
 
-  override rebuild(pool: string, { pools }: Wanted): Promise<void> {
+  override rebuild(pool: string, { pools }: ExpectedOffers): Promise<void> {
     return super.rebuild(pool, { pools, offers: () => [] });
   }
 }

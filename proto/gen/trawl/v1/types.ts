@@ -17,7 +17,7 @@ export const WarningKind = {
   MISSING_METRIC: "WARNING_KIND_MISSING_METRIC",
   /** IDENTICAL_REPLICATES - All replicates of a config have the same results: the program may not use its seed. */
   IDENTICAL_REPLICATES: "WARNING_KIND_IDENTICAL_REPLICATES",
-  /** UNREADABLE_REPORTS - Lines or files of a program that look like reports and cannot be read. */
+  /** UNREADABLE_REPORTS - A program's lines or files look like reports, but cannot be read. */
   UNREADABLE_REPORTS: "WARNING_KIND_UNREADABLE_REPORTS",
   /** HOOK_NOT_LOADED - The import hook that forwards metrics was not loaded. */
   HOOK_NOT_LOADED: "WARNING_KIND_HOOK_NOT_LOADED",
@@ -89,7 +89,7 @@ export const SweepState = {
   UNSPECIFIED: "SWEEP_STATE_UNSPECIFIED",
   RUNNING: "SWEEP_STATE_RUNNING",
   PAUSED: "SWEEP_STATE_PAUSED",
-  /** STOPPING - Running trials finish, nothing new starts. */
+  /** STOPPING - Running trials finish; no new trials start. */
   STOPPING: "SWEEP_STATE_STOPPING",
   FINISHED: "SWEEP_STATE_FINISHED",
   STOPPED: "SWEEP_STATE_STOPPED",
@@ -162,7 +162,7 @@ export function sweepStateToNumber(object: SweepState): number {
   }
 }
 
-/** Which of its steps a metric's value comes from. */
+/** The step whose value counts as the metric's value. */
 export const MetricAt = {
   UNSPECIFIED: "METRIC_AT_UNSPECIFIED",
   LAST: "METRIC_AT_LAST",
@@ -346,18 +346,18 @@ export const FailureClass = {
   UNSPECIFIED: "FAILURE_CLASS_UNSPECIFIED",
   /** OOM - Out of memory, on the host or the GPU. */
   OOM: "FAILURE_CLASS_OOM",
-  /** NAN - The loss is not a number any more. */
+  /** NAN - A metric became NaN or infinite. */
   NAN: "FAILURE_CLASS_NAN",
-  /** CRASH - The worker died or the trainer threw. */
+  /** CRASH - The worker died, or the trainer threw an error. */
   CRASH: "FAILURE_CLASS_CRASH",
-  /** LOST - Nothing was heard from the agent within the lease. */
+  /** LOST - The coordinator received nothing from the agent within the lease. */
   LOST: "FAILURE_CLASS_LOST",
   TIMEOUT: "FAILURE_CLASS_TIMEOUT",
-  /** PREFLIGHT - The attempt could not start: data set, backend or disk. */
+  /** PREFLIGHT - The attempt could not start, for example because of the data set, the backend or the disk. */
   PREFLIGHT: "FAILURE_CLASS_PREFLIGHT",
-  /** REJECTED - The trainer refused the parameters. */
+  /** REJECTED - The trainer rejected the parameters, or a report was invalid. */
   REJECTED: "FAILURE_CLASS_REJECTED",
-  /** DRAINED - The agent was asked to go, or to take nothing new, and handed the attempt back. */
+  /** DRAINED - The agent was drained or stopped, and handed the attempt back. */
   DRAINED: "FAILURE_CLASS_DRAINED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -504,13 +504,13 @@ export function attemptOutcomeToNumber(object: AttemptOutcome): number {
 
 export const ArtifactKind = {
   UNSPECIFIED: "ARTIFACT_KIND_UNSPECIFIED",
-  /** CHECKPOINT - What a later attempt goes on from. Only the newest of a trial is kept, and none once the trial has succeeded. */
+  /** CHECKPOINT - A later attempt resumes from it. Only a trial's newest is kept, and it is deleted when the trial succeeds. */
   CHECKPOINT: "ARTIFACT_KIND_CHECKPOINT",
-  /** RECONSTRUCTION - What the network makes of some fixed test images, as a picture and as raw bytes. */
+  /** RECONSTRUCTION - The network's reconstructions of fixed test images, as a picture and as raw bytes. */
   RECONSTRUCTION: "ARTIFACT_KIND_RECONSTRUCTION",
   /** MODEL - The trained weights. */
   MODEL: "ARTIFACT_KIND_MODEL",
-  /** FILE - Whatever else a program left. */
+  /** FILE - Any other file of a program. */
   FILE: "ARTIFACT_KIND_FILE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -571,11 +571,11 @@ export function artifactKindToNumber(object: ArtifactKind): number {
 export const AgentState = {
   UNSPECIFIED: "AGENT_STATE_UNSPECIFIED",
   CONNECTED: "AGENT_STATE_CONNECTED",
-  /** LOST - Nothing was heard of it within the lease's time. */
+  /** LOST - The coordinator received nothing from the agent within the lease. */
   LOST: "AGENT_STATE_LOST",
-  /** DRAINING - It takes nothing new, and something still runs. */
+  /** DRAINING - The agent accepts no new trials, and some are still running. */
   DRAINING: "AGENT_STATE_DRAINING",
-  /** DRAINED - It takes nothing new, and nothing runs. */
+  /** DRAINED - The agent accepts no new trials, and none are running. */
   DRAINED: "AGENT_STATE_DRAINED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -633,12 +633,12 @@ export function agentStateToNumber(object: AgentState): number {
   }
 }
 
-/** A submitted sweep file, and how far it is. */
+/** A submitted sweep file and its progress. */
 export interface Sweep {
   id: string;
   name: string;
   state: SweepState;
-  /** Why the sweep is paused or ended early; empty when there is nothing to say. */
+  /** Why the sweep is paused or ended early; empty otherwise. */
   reason: string;
   trainer: string;
   metric: Metric | undefined;
@@ -647,24 +647,24 @@ export interface Sweep {
   replicates: number;
   createdAtMs: number;
   endedAtMs: number;
-  /** SHA-256 of the sweep's canonical content: the same file has the same fingerprint. */
+  /** SHA-256 of the sweep's canonical content. The same file has the same fingerprint. */
   fingerprint: string;
   /** Names of the parameters that vary. */
   axes: string[];
-  /** Grid points that the rules dropped. */
+  /** Number of grid points that the sweep file excludes. */
   excluded: number;
-  /** Trials of a sweep with more go first. Sweeps of one priority share the slots by weight. */
+  /** Trials of sweeps with higher priority start first. Sweeps of equal priority share the slots by weight. */
   priority: number;
   weight: number;
-  /** What a person should look at, oldest first. */
+  /** Oldest first. */
   warnings: SweepWarning[];
 }
 
-/** Something about a sweep that does not stop it, and that a person should know early. */
+/** A problem that does not stop a sweep, but that the user should know early. */
 export interface SweepWarning {
   kind: WarningKind;
   message: string;
-  /** How often it occurred: reports, trials or configs, by the kind. */
+  /** Number of affected reports, trials or configs, depending on the kind. */
   count: number;
   sinceMs: number;
 }
@@ -673,7 +673,7 @@ export interface Metric {
   name: string;
   goal: Goal;
   at: MetricAt;
-  /** The sweep ends when one trial reaches it. */
+  /** The sweep ends when a trial reaches this value. */
   target?: number | undefined;
 }
 
@@ -687,11 +687,11 @@ export interface TrialCounts {
   cancelled: number;
 }
 
-/** One point of the grid and one seed. */
+/** One grid point with one seed. */
 export interface Trial {
   sweepId: string;
   id: string;
-  /** The trial's parameters without the seed: shared by its replicates. */
+  /** Identifies the parameters without the seed; replicates share it. */
   configId: string;
   /** Position in the sweep's enumeration, from 0. */
   index: number;
@@ -710,11 +710,11 @@ export interface Trial {
   epoch: number;
   /** Each metric's value at its highest step, or, for the sweep's metric with `at: best`, its best. */
   metrics: { [key: string]: number };
-  /** The step that each of these values comes from. */
+  /** The step of each value in `metrics`. */
   metricSteps: { [key: string]: number };
   startedAtMs: number;
   endedAtMs: number;
-  /** Place by the asked metric, from 1; 0 when the trial has no value of it, has failed or was cancelled. */
+  /** Rank by the requested metric, from 1; 0 if the trial has no value, failed or was cancelled. */
   rank: number;
 }
 
@@ -757,7 +757,7 @@ export interface Attempt {
   failure:
     | Failure
     | undefined;
-  /** The step of the checkpoint that it resumed from; 0: it started from the beginning. */
+  /** The step of the checkpoint that the attempt resumed from; 0 if it started from the beginning. */
   resumedFrom: number;
 }
 
@@ -775,34 +775,34 @@ export interface Report_MetricsEntry {
   value: number;
 }
 
-/** A file that an attempt left behind, kept in the coordinator's folder. */
+/** A file produced by an attempt, stored in the coordinator's folder. */
 export interface Artifact {
   attempt: number;
-  /** Relative, its folders separated by slashes: "reconstructions/epoch-5.png". */
+  /** Relative path with slashes, such as "reconstructions/epoch-5.png". */
   name: string;
   kind: ArtifactKind;
-  /** The step that it belongs to; 0: to none. */
+  /** The step that the file belongs to; 0 if none. */
   epoch: number;
   size: number;
-  /** Of its bytes, in lower-case hexadecimal. */
+  /** In lower-case hexadecimal. */
   sha256: string;
   atMs: number;
 }
 
-/** A trial's parameters without the seed, and what its replicates came to. */
+/** Parameters without the seed, and the combined results of the replicates. */
 export interface Config {
   id: string;
-  /** Of its first trial. */
+  /** The index of its first trial. */
   index: number;
   parameters: { [key: string]: ParameterValue };
   counts:
     | TrialCounts
     | undefined;
-  /** Of the replicates that succeeded, were stopped, or run: failed and cancelled ones are not in. */
+  /** Over the replicates that are running, succeeded or were stopped, but not those that failed or were cancelled. */
   metrics: { [key: string]: Spread };
   /** In order of their seeds. */
   trialIds: string[];
-  /** Place by the mean of the asked metric, from 1; 0 when no replicate has a value of it. */
+  /** Rank by the mean of the requested metric, from 1; 0 if no replicate has a value. */
   rank: number;
 }
 
@@ -816,10 +816,10 @@ export interface Config_MetricsEntry {
   value: Spread | undefined;
 }
 
-/** What a metric's values over the replicates of a config come to. */
+/** Mean and standard deviation of a metric over the replicates of a config. */
 export interface Spread {
   mean: number;
-  /** Standard deviation of the sample (n - 1 in the denominator); 0 when n is 1. */
+  /** Sample standard deviation (n - 1 in the denominator); 0 when n is 1. */
   std: number;
   n: number;
 }
@@ -832,13 +832,12 @@ export interface Event {
   trialId: string;
   attempt: number;
   /**
-   * Of a sweep: submitted, or "sweep " and the state it came to ("sweep paused"), priority, warning, "warning removed". Of a trial: the state it came to
-   * (pending, offered, succeeded, stopped, failed, cancelled), or retried: a person had it put back among those that are
-   * pending. Of an attempt: granted (its trial runs from then on),
-   * reported, ended.
+   * Of a sweep: submitted, priority, warning, "warning removed", or "sweep " and its new state ("sweep paused").
+   * Of a trial: its new state (pending, offered, succeeded, stopped, failed, cancelled), or retried, if a user made it
+   * pending again. Of an attempt: granted (the trial is now running), reported, ended.
    */
   kind: string;
-  /** One sentence for a person. */
+  /** One sentence for the user. */
   detail: string;
 }
 
@@ -853,14 +852,14 @@ export interface Agent {
   version: string;
   lastHeartbeatMs: number;
   gpus: string[];
-  /** Why it is drained, as the person who asked for that said; empty when nobody did. */
+  /** The reason given for the drain; empty if none was given. */
   drainReason: string;
-  /** Trials that one slot trains as a pack; 1: it trains them one by one. */
+  /** The number of trials that one slot trains as a pack; 1 if it trains them one at a time. */
   pack: number;
-  /** As its last heartbeat told them. */
+  /** From the last heartbeat. */
   gpuFigures: GpuFigures[];
   labels: { [key: string]: string };
-  /** Memory that each of its slots may count on, on each GPU that it sees; 0: it has no GPU. */
+  /** GPU memory available to each slot, on each GPU that it sees; 0 without GPUs. */
   slotVramBytes: number[];
 }
 
@@ -869,11 +868,11 @@ export interface Agent_LabelsEntry {
   value: string;
 }
 
-/** What a GPU does at present. What the card or its driver does not tell is absent. */
+/** Current measurements of a GPU. Values that the card or its driver does not report are absent. */
 export interface GpuFigures {
-  /** The place in Agent.gpus. */
+  /** Index into Agent.gpus. */
   index: number;
-  /** Share of the last sample's time in which a kernel ran, 0 to 1. */
+  /** Share of the last sampling period in which a kernel ran, from 0 to 1. */
   utilization?: number | undefined;
   memoryUsedBytes?: number | undefined;
   memoryTotalBytes?: number | undefined;
