@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Axis } from '../../coordinator/grid/axes.ts';
 import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enumerate.ts';
 import { type Plan, plan as planOf } from '../../coordinator/grid/plan.ts';
 import type { EarlyTerminate, SweepSpec } from '../../coordinator/grid/spec.ts';
@@ -18,9 +19,10 @@ interface Options extends GlobalOptions, OutputOptions {
 }
 
 function planText(plan: Plan, spec: SweepSpec, terminal: Terminal): string {
-  const axes: Column<[string, number]>[] = [
-    { header: 'axis', cell: ([name]) => name },
-    { header: 'values', numeric: true, cell: ([, count]) => grouped(count) },
+  const axes: Column<Axis>[] = [
+    { header: 'axis', cell: ({ name }) => name },
+    { header: 'values', numeric: true, cell: ({ size }) => grouped(size) },
+    { header: 'list', cell: listText },
   ];
   const space: Column<[string, Distribution]>[] = [
     { header: 'parameter', cell: ([name]) => name },
@@ -49,12 +51,20 @@ function planText(plan: Plan, spec: SweepSpec, terminal: Terminal): string {
   if (spec.ignored.length > 0) fields.push(['ignored', spec.ignored.join(', ')]);
   for (const note of spec.notes) fields.push(['note', note]);
   const tables = [
-    search === undefined
-      ? renderTable(axes, Object.entries(plan.axes), terminal)
-      : renderTable(space, [...search.space], terminal),
+    search === undefined ? renderTable(axes, spec.axes, terminal) : renderTable(space, [...search.space], terminal),
     ...(plan.excluded.length > 0 ? [renderTable(excluded, plan.excluded, terminal)] : []),
   ];
   return [renderFields(fields, terminal), ...tables].join('\n');
+}
+
+/** The maximum number of values that the plan lists per axis. */
+const LISTED_VALUES = 12;
+
+/** Lists the values of an axis; of a long one, the first values and the last. */
+function listText(axis: Axis): string {
+  const isLong = axis.size > LISTED_VALUES;
+  const shown = Array.from({ length: isLong ? LISTED_VALUES - 1 : axis.size }, (_, index) => `${axis.at(index)}`);
+  return [...shown, ...(isLong ? ['...', `${axis.at(axis.size - 1)}`] : [])].join(', ');
 }
 
 function earlyTerminateText(rule: EarlyTerminate): string {

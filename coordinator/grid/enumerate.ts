@@ -33,7 +33,10 @@ export interface PlannedTrial {
  * @throws {BadInputError} immediately, if there are no trials, or more than MAX_TRIALS trials or MAX_WALKED_POINTS points
  */
 export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Generator<PlannedTrial, void, undefined> {
-  if (spec.search !== undefined) throw new BadInputError(`method ${spec.search.method} has no list of trials`);
+  if (spec.search !== undefined)
+    throw new BadInputError(
+      `method ${spec.search.method} draws its points while the sweep runs; there is no list of them`,
+    );
   const { trials, configs } = planned;
   if (trials === 0) throw new BadInputError(`sweep ${spec.name} has no trials: exclude drops every point of the grid`);
   if (trials > MAX_TRIALS) {

@@ -28,6 +28,16 @@ describe('trawl plan', { timeout: 60_000 }, () => {
     expect(stderr).toMatch(message);
   });
 
+  test('a random search is planned, and rejected by submit and up', async () => {
+    const text = 'program: t.py\nmethod: random\nrun_cap: 5\nparameters: {lr: {min: 0.5, max: 0.9}}\n';
+    const file = sweepFile(testFolder(), text);
+    expect(await trawlJson('plan', file)).toMatchObject({ method: 'random', trials: 5, run_cap: 5 });
+    for (const verb of ['submit', 'up']) {
+      const { stderr, code } = await trawl(verb, file);
+      expect([code, stderr.trim()]).toEqual([2, 'trawl: method random cannot run yet; `trawl plan` checks the file']);
+    }
+  });
+
   test('a file of 200 MB is refused for its size', async () => {
     const file = sweepFile(testFolder(), '');
     truncateSync(file, 200 * 2 ** 20);

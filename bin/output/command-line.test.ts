@@ -1,0 +1,34 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
+import { expect, test } from 'vitest';
+import { enumerateTrials } from '../../coordinator/grid/enumerate.ts';
+import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
+import { commandLineOf } from './command-line.ts';
+
+function linesOf(text: string): string[] {
+  const spec = parseSweep(text, 'x.yaml');
+  return [...enumerateTrials(spec)].map((trial) => commandLineOf(spec, trial));
+}
+
+test('command lines have quotes as a shell needs them', () => {
+  const lines = linesOf('program: t.py\nparameters: {name: {values: [a b, "it\'s"]}, lr: {value: 0.5}}\n');
+  expect(lines).toEqual([
+    "/usr/bin/env python3 t.py '--name=a b' --lr=0.5",
+    "/usr/bin/env python3 t.py '--name=it'\\''s' --lr=0.5",
+  ]);
+});
+
+test('a parameter named seed is an argument, and values that only the agent knows are named', () => {
+  const text = `
+command: [t, "\${args}", --out, "\${artifacts}/x", "\${envvar:HOME}", "$\${literal}", "\${trial}"]
+parameters: {lr: {value: 0.5}, seed: {values: [3, 5]}}
+`;
+  const [first = '', second = ''] = linesOf(text);
+  expect(first).toMatch(/^t --lr=0\.5 --seed=3 --out <artifacts>\/x <HOME> '\$\{literal\}' [0-9a-f]{16}$/);
+  expect(second).toContain('--seed=5');
+});
+
+test('a sweep of a built-in trainer has no command lines', () => {
+  expect(() => linesOf('trainer: noop\nparameters: {a: {value: 1}}\n')).toThrow(
+    'trainer noop runs no command; use --points',
+  );
+});
