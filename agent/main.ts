@@ -77,7 +77,9 @@ interface Resources {
 }
 
 /** @throws {BadInputError | RefusedError | UnreachableError} */
-export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
+  // Programs run in another folder, so that a relative path would be another path for them.
+  const options = { ...given, dir: resolve(given.dir), dataDir: resolve(given.dataDir) };
   const { dir, identity, log, natsUrl, server } = options;
   checkMetricsAccess(options);
   const problem = labelProblem(options.labels);

@@ -1,16 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/**
- * Returns the root of the checkout or of the installed package, which contains package.json, deploy/ and examples/. The
- * sources run from the root itself (in tests), the build from dist/.
- */
-export function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
-}
+export { packageRoot } from '../lib/files/package-root.ts';
 
 /** trawl's version, from the package.json above this file: one level up in the sources, two in the build. */
 export function trawlVersion(): string {

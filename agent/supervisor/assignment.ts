@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import { StructuredValue } from '../../proto/values.ts';
 import { attemptFolder, resumeFile } from '../folders.ts';
 import type { Assignment } from '../worker/ipc.ts';
 import type { Granted } from './slots.ts';
@@ -19,8 +20,13 @@ export async function prepareAssignment(
   log: Logger,
   fetchCheckpoint: (checkpoint: Artifact) => Promise<boolean>,
 ): Promise<Assignment> {
-  const { trainer, seed, command, checkpointEvery, reconstructEvery, resume: checkpoint } = grant;
-  const parameters = fromWire(grant.parameters);
+  const { trainer, seed, command, program, checkpointEvery, reconstructEvery, resume: checkpoint } = grant;
+  const parameters = Object.fromEntries(
+    Object.entries(fromWire(grant.parameters)).map(([name, value]) => [
+      name,
+      value instanceof StructuredValue ? value.data : value,
+    ]),
+  );
   const folder = attemptFolder(agentDir, key);
   const resume = async () => {
     if (checkpoint === undefined) return undefined;
@@ -35,6 +41,7 @@ export async function prepareAssignment(
     seed,
     key,
     command,
+    program,
     checkpointEvery,
     reconstructEvery,
     folder,

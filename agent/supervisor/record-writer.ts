@@ -88,6 +88,11 @@ export class RecordWriter {
   }
 }
 
+const NOTICE_KINDS = {
+  unreadable_reports: 'WARNING_KIND_UNREADABLE_REPORTS',
+  hook_not_loaded: 'WARNING_KIND_HOOK_NOT_LOADED',
+} as const;
+
 function bodyOf(body: RecordBody): RecordMessage['body'] {
   switch (body.kind) {
     case 'report':
@@ -98,6 +103,10 @@ function bodyOf(body: RecordBody): RecordMessage['body'] {
       const { name, kind, epoch, size, sha256 } = body.file;
       const artifact = { name, kind: artifactKind.to(kind), epoch, size, sha256, attempt: 0, atMs: 0 };
       return { $case: 'artifact', artifact };
+    }
+    case 'notice': {
+      const kind = NOTICE_KINDS[body.warning];
+      return { $case: 'notice', notice: { kind, message: body.message, count: body.count } };
     }
     case 'succeeded':
       return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined } };

@@ -7,7 +7,8 @@ import {
   idleSlots,
   isHeld,
   isQuiet,
-  MAX_LOG_CHARACTERS,
+  LOG_HEAD_CHARACTERS,
+  LOG_TAIL_CHARACTERS,
   newSlots,
   onDecision,
   onDismissed,
@@ -109,11 +110,28 @@ test('a dismissed attempt is stopped and writes no more records, and its slot be
   expect(onDismissed(slots, key('t'))).toEqual([]);
 });
 
-test('the log of an attempt is truncated at its limit, with one note about it', () => {
+test('of a long log, the head is sent as it comes and the tail when the attempt ends, with a note in between', () => {
   const slots = running();
-  onWorkerLog(slots, 0, 'x'.repeat(MAX_LOG_CHARACTERS));
-  expect(onWorkerLog(slots, 0, 'y')).toMatchObject([{ body: { text: expect.stringContaining('log truncated at') } }]);
-  expect(onWorkerLog(slots, 0, 'z')).toEqual([]);
+  const texts = (effects: Effect[]) =>
+    effects.flatMap((effect) => (effect.kind === 'record' && effect.body.kind === 'log' ? [effect.body.text] : []));
+  const head = 'h'.repeat(LOG_HEAD_CHARACTERS);
+  const tail = 't'.repeat(LOG_TAIL_CHARACTERS - 4);
+  expect(texts(onWorkerLog(slots, 0, `${head}lost`))).toEqual([head]);
+  for (let part = 0; part < 4; part++) expect(onWorkerLog(slots, 0, 'm'.repeat(500_000))).toEqual([]);
+  onWorkerLog(slots, 0, `${tail}end!`);
+  const end = onWorkerMessage(slots, 0, { key: key('t'), kind: 'done' });
+  expect(texts(end).join('')).toBe(`\n[trawl] 2000004 characters of the log are missing here\n${tail}end!`);
+  expect(kinds(end).slice(-2)).toEqual(['record', 'finished']);
+});
+
+test('a log within the limits is complete', () => {
+  const slots = running();
+  const text = 'x'.repeat(LOG_HEAD_CHARACTERS + LOG_TAIL_CHARACTERS);
+  const effects = [...onWorkerLog(slots, 0, text), ...onWorkerExit(slots, 0, 'exited with code 1')];
+  const logged = effects.flatMap((effect) =>
+    effect.kind === 'record' && effect.body.kind === 'log' ? [effect.body.text] : [],
+  );
+  expect(logged.join('')).toBe(text);
 });
 
 describe('a pack', () => {

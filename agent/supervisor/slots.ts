@@ -9,10 +9,14 @@ import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Grant, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
+import type { NoticeKind } from '../trainers/trainer.ts';
 import type { FromWorker, KeptFile } from '../worker/ipc.ts';
 
-/** Maximum log length of an attempt in characters. The rest is dropped, and the log ends with a note about it. */
-export const MAX_LOG_CHARACTERS = 1_000_000;
+/** Characters of an attempt's log that are sent as they come. Of the rest, the end is sent when the attempt ends. */
+export const LOG_HEAD_CHARACTERS = 200_000;
+export const LOG_TAIL_CHARACTERS = 800_000;
+/** Characters per log record of the tail. */
+const LOG_RECORD_CHARACTERS = 100_000;
 
 /** Identifies the NATS message of an offer. */
 export type OfferToken = number;
@@ -29,6 +33,8 @@ interface SlotAttempt {
   seq: number;
   /** Characters of its log so far. */
   logCharacters: number;
+  /** The end of its log after the head. Newer text is appended. */
+  logTail: string;
   /**
    * Set while the attempt is being stopped. `dismissed`: the coordinator no longer accepts its records, so none are
    * written. `handed back`: the agent still reports on it, and ends it as drained.
@@ -45,6 +51,7 @@ export type RecordBody =
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
   | { readonly kind: 'log'; readonly text: string }
   | { readonly kind: 'artifact'; readonly file: KeptFile }
+  | { readonly kind: 'notice'; readonly warning: NoticeKind; readonly message: string; readonly count: number }
   | { readonly kind: 'succeeded' }
   | { readonly kind: 'failed'; readonly class: FailureClassName; readonly message: string };
 
@@ -140,7 +147,9 @@ export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision:
     return [{ kind: isOfferValid ? 'return' : 'acknowledge', offer: slot.offer }];
   }
   const granted = [{ key: slot.key, grant: decision.grant }, ...decision.mates];
-  const attempts = granted.map(({ key }): SlotAttempt => ({ key, seq: 0, logCharacters: 0, stopping: undefined }));
+  const attempts = granted.map(
+    ({ key }): SlotAttempt => ({ key, seq: 0, logCharacters: 0, logTail: '', stopping: undefined }),
+  );
   slots[at] = { state: 'running', attempts };
   return [
     { kind: 'acknowledge', offer: slot.offer },
@@ -171,6 +180,10 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
       return record(attemptOf(slot, message.key), { kind: 'report', epoch: message.epoch, metrics: message.metrics });
     case 'artifact':
       return record(attemptOf(slot, message.key), { kind: 'artifact', file: message.artifact });
+    case 'notice': {
+      const { warning, message: text, count } = message;
+      return record(attemptOf(slot, message.key), { kind: 'notice', warning, message: text, count });
+    }
     case 'done':
       return end(slots, at, message.key, { kind: 'succeeded' });
     case 'failed':
@@ -181,11 +194,26 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
 /** Adds a worker's output to the log of each attempt that it runs: output does not identify its attempt. */
 export function onWorkerLog(slots: Slot[], at: number, text: string): Effect[] {
   return attemptsOf(slots[at]).flatMap((attempt) => {
-    if (attempt.logCharacters > MAX_LOG_CHARACTERS) return [];
+    const head = text.slice(0, Math.max(0, LOG_HEAD_CHARACTERS - attempt.logCharacters));
     attempt.logCharacters += text.length;
-    const cut = `\n[log truncated at ${MAX_LOG_CHARACTERS} characters]\n`;
-    return record(attempt, { kind: 'log', text: attempt.logCharacters <= MAX_LOG_CHARACTERS ? text : cut });
+    attempt.logTail += text.slice(head.length);
+    // Cutting rarely keeps the cost per character constant.
+    if (attempt.logTail.length > 2 * LOG_TAIL_CHARACTERS) attempt.logTail = attempt.logTail.slice(-LOG_TAIL_CHARACTERS);
+    return head === '' ? [] : record(attempt, { kind: 'log', text: head });
   });
+}
+
+/** Returns the records of the end of the log, with a line about what is missing before it. */
+function logTail(attempt: SlotAttempt): Effect[] {
+  const text = attempt.logTail.slice(-LOG_TAIL_CHARACTERS);
+  const missing = attempt.logCharacters - LOG_HEAD_CHARACTERS - text.length;
+  const note = missing > 0 ? `\n[trawl] ${missing} characters of the log are missing here\n` : '';
+  attempt.logTail = '';
+  const effects: Effect[] = [];
+  for (let rest = `${note}${text}`; rest !== ''; rest = rest.slice(LOG_RECORD_CHARACTERS)) {
+    effects.push(...record(attempt, { kind: 'log', text: rest.slice(0, LOG_RECORD_CHARACTERS) }));
+  }
+  return effects;
 }
 
 /** @param how for messages: `was killed by SIGKILL` or `exited with code 1` */
@@ -194,7 +222,9 @@ export function onWorkerExit(slots: Slot[], at: number, how: string): Effect[] {
   const effects: Effect[] = slot?.state === 'claiming' ? [{ kind: 'return', offer: slot.offer }] : [];
   for (const attempt of attemptsOf(slot)) {
     const crash: RecordBody = { kind: 'failed', class: 'crash', message: `the worker process ${how}` };
-    effects.push(...(attempt.stopping === undefined ? record(attempt, crash) : handBack(attempt)));
+    effects.push(
+      ...(attempt.stopping === undefined ? [...logTail(attempt), ...record(attempt, crash)] : handBack(attempt)),
+    );
     effects.push({ kind: 'finished', key: attempt.key });
   }
   slots[at] = { state: 'starting' };
@@ -236,7 +266,7 @@ function end(slots: Slot[], at: number, key: AttemptKey, body: RecordBody): Effe
   const attempt = attemptOf(slots[at], key);
   // A dismissed attempt leaves its slot only when the worker reports it as stopped.
   if (attempt === undefined || attempt.stopping === 'dismissed') return [];
-  return [...record(attempt, body), ...remove(slots, at, key)];
+  return [...logTail(attempt), ...record(attempt, body), ...remove(slots, at, key)];
 }
 
 function remove(slots: Slot[], at: number, key: AttemptKey): Effect[] {
@@ -247,7 +277,10 @@ function remove(slots: Slot[], at: number, key: AttemptKey): Effect[] {
 
 /** The trial's next attempt resumes from the checkpoints that are uploaded or spooled. */
 function handBack(attempt: SlotAttempt): Effect[] {
-  return record(attempt, { kind: 'failed', class: 'drained', message: 'the agent was drained' });
+  return [
+    ...logTail(attempt),
+    ...record(attempt, { kind: 'failed', class: 'drained', message: 'the agent was drained' }),
+  ];
 }
 
 function record(attempt: SlotAttempt | undefined, body: RecordBody): Effect[] {

@@ -4,12 +4,14 @@ import type { KeptArtifact, TrainingRun } from './trainer.ts';
 
 export interface RecordedRun extends TrainingRun {
   readonly reports: { readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }[];
+  readonly notices: { readonly kind: string; readonly message: string; readonly count: number }[];
   readonly kept: (KeptArtifact & { readonly content: Uint8Array | { readonly path: string } })[];
 }
 
 /** By default, checkpoints and reconstructions are off. */
 export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'parameters'>): RecordedRun {
   const reports: RecordedRun['reports'] = [];
+  const notices: RecordedRun['notices'] = [];
   const kept: RecordedRun['kept'] = [];
   return {
     seed: 0,
@@ -18,16 +20,19 @@ export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'par
     signal: new AbortController().signal,
     key: { sweepId: '1', trialId: 't0', attempt: 1 },
     command: [],
+    program: undefined,
     workdir: tmpdir(),
     checkpointEvery: 0,
     reconstructEvery: 0,
     resume: undefined,
     report: (epoch, metrics) => reports.push({ epoch, metrics: { ...metrics } }),
+    notice: (kind, message, count) => notices.push({ kind, message, count }),
     keep: async (artifact, content) => {
       kept.push({ ...artifact, content });
     },
     ...given,
     reports,
     kept,
+    notices,
   };
 }

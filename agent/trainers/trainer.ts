@@ -1,5 +1,6 @@
 /** The interface between the worker and the trainers. */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ArtifactKindName, FailureClassName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 
@@ -19,6 +20,8 @@ export interface TrainingRun {
   readonly key: AttemptKey;
   /** The user's program for the trainer `command`, with macros (see proto/command.ts). */
   readonly command: readonly string[];
+  /** How to run the user's program and read its reports; undefined: the defaults. */
+  readonly program: ProgramSpec | undefined;
   /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;
   /** Epochs between checkpoints; 0 for none. */
@@ -28,16 +31,21 @@ export interface TrainingRun {
   /** The intact checkpoint of an earlier attempt at the trial. The trainer resumes after its epoch. */
   readonly resume: { readonly epoch: number; readonly path: string } | undefined;
   /**
-   * Reports the metrics at the end of an epoch. Epochs are counted from 1 and increase. Only a user's program can skip some.
+   * Reports the metrics of a step. The built-in trainers count epochs from 1. Steps of a user's program can be any numbers
+   * of at least 0, in any order.
    */
   report(epoch: number, metrics: Readonly<Record<string, number>>): void;
   /**
    * Keeps an artifact of the trial: bytes, or a file below `dir`, which is moved away. Earlier reports are sent before it.
-   * A checkpoint must follow the report of its epoch.
    * @throws {BadInputError} for an invalid name, or when a limit on artifacts is exceeded (see proto/limits.ts)
    */
   keep(artifact: KeptArtifact, content: Uint8Array | { readonly path: string }): Promise<void>;
+  /** Sends a warning about the attempt. A later one of the same kind replaces it. */
+  notice(kind: NoticeKind, message: string, count: number): void;
 }
+
+/** A warning that a trainer sends about its attempt. */
+export type NoticeKind = 'unreadable_reports' | 'hook_not_loaded';
 
 export interface KeptArtifact {
   /** A relative path with slashes. An attempt can use each name once. */

@@ -1,9 +1,10 @@
 /** The messages between the supervisor and a worker process. */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import type { Parameters } from '../../proto/trainers.ts';
+import type { Json } from '../../proto/values.ts';
 import type { DatasetUse } from '../data/cache.ts';
-import type { KeptArtifact } from '../trainers/trainer.ts';
+import type { KeptArtifact, NoticeKind } from '../trainers/trainer.ts';
 
 /** The configuration of a worker: JSON in its first argument. */
 export interface WorkerSetup {
@@ -25,10 +26,12 @@ export interface WorkerSetup {
 
 export interface Assignment {
   readonly trainer: string;
-  readonly parameters: Parameters;
+  /** Plain JSON: a structured value would lose its class on the way. */
+  readonly parameters: Readonly<Record<string, Json>>;
   readonly seed: number;
   readonly key: AttemptKey;
   readonly command: readonly string[];
+  readonly program: ProgramSpec | undefined;
   readonly checkpointEvery: number;
   readonly reconstructEvery: number;
   readonly resume: { readonly epoch: number; readonly path: string } | undefined;
@@ -62,6 +65,12 @@ export type FromAttempt =
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
   /** An artifact is complete and durable in the attempt's folder. */
   | { readonly kind: 'artifact'; readonly artifact: KeptFile }
+  | {
+      readonly kind: 'notice';
+      readonly warning: NoticeKind;
+      readonly message: string;
+      readonly count: number;
+    }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly class: FailureClassName; readonly message: string }
   | { readonly kind: 'stopped' };

@@ -2,6 +2,7 @@
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { isDiskFull } from '../../proto/errors.ts';
+import { parameterValue } from '../../proto/values.ts';
 import { onDatasetUse } from '../data/cache.ts';
 import { workFolder } from '../folders.ts';
 import { chooseBackend, forcedBackend } from '../machine/backend.ts';
@@ -56,17 +57,19 @@ function train(name: string, runs: readonly TrainingRun[]): readonly Promise<voi
   });
 }
 
-function runOf({ trainer: _, folder, ...assignment }: Assignment): TrainingRun {
+function runOf({ trainer: _, folder, parameters, ...assignment }: Assignment): TrainingRun {
   const { key } = assignment;
   const controller = new AbortController();
   stopping.set(keyText(key), controller);
   return {
     ...assignment,
+    parameters: Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, parameterValue(value)])),
     dir: workFolder(folder),
     dataDir: setup.dataDir,
     workdir: setup.workdir,
     signal: controller.signal,
     report: (epoch, metrics) => report(key, { kind: 'report', epoch, metrics }),
+    notice: (warning, message, count) => report(key, { kind: 'notice', warning, message, count }),
     keep: artifactKeeper(folder, (artifact) => report(key, { kind: 'artifact', artifact })),
   };
 }

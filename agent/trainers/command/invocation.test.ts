@@ -1,18 +1,29 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the syntax of macros
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { pythonText } from '../../../lib/text/python.ts';
+import { parameterValue } from '../../../proto/values.ts';
 import { argumentsOf } from './invocation.ts';
 
 const TRIAL = {
   parameters: { lr: 1e-7, layers: 3, deep: true, wide: false, name: 'a b' },
+  floatParameters: [],
+  trialId: 't1',
+  folders: { artifacts: '/files', parameters: '/p.json' },
   seed: 7,
   environment: { HOME: '/home/me' },
 };
 
 test.each([
-  ['${args}', ['--lr=1e-7', '--layers=3', '--deep=true', '--wide=false', '--name=a b']],
-  ['${args_no_hyphens}', ['lr=1e-7', 'layers=3', 'deep=true', 'wide=false', 'name=a b']],
-  ['${args_no_boolean_flags}', ['--lr=1e-7', '--layers=3', '--deep', '--name=a b']],
+  ['${args}', ['--lr=1e-07', '--layers=3', '--deep=True', '--wide=False', '--name=a b']],
+  ['${args_no_hyphens}', ['lr=1e-07', 'layers=3', 'deep=True', 'wide=False', 'name=a b']],
+  ['${args_append_hydra}', ['+lr=1e-07', '+layers=3', '+deep=True', '+wide=False', '+name=a b']],
+  ['${args_override_hydra}', ['++lr=1e-07', '++layers=3', '++deep=True', '++wide=False', '++name=a b']],
+  ['${args_no_equals}', ['--lr', '1e-07', '--layers', '3', '--deep', 'True', '--wide', 'False', '--name', 'a b']],
+  ['m-${param:lr}-${param:name}.pt', ['m-1e-07-a b.pt']],
+  ['${artifacts}/${trial}', ['/files/t1']],
+  ['@${args_json_file}', ['@/p.json']],
+  ['${args_no_boolean_flags}', ['--lr=1e-07', '--layers=3', '--deep', '--name=a b']],
   ['${args_json}', ['{"lr":1e-7,"layers":3,"deep":true,"wide":false,"name":"a b"}']],
   ['--seed=${seed}', ['--seed=7']],
   ['${envvar:HOME}/data', ['/home/me/data']],
@@ -39,12 +50,25 @@ test('each parameter becomes exactly one argument, whatever its value contains',
     fc.property(fc.dictionary(name, value), (parameters) => {
       const trial = { ...TRIAL, parameters };
       const entries = Object.entries(parameters);
-      expect(argumentsOf(['t', '${args}'], trial).slice(1)).toEqual(entries.map(([key, each]) => `--${key}=${each}`));
+      expect(argumentsOf(['t', '${args}'], trial).slice(1)).toEqual(
+        entries.map(([key, each]) => `--${key}=${pythonText(each)}`),
+      );
       expect(argumentsOf(['t', '${args_no_hyphens}'], trial)).toHaveLength(entries.length + 1);
       const [, json] = argumentsOf(['t', '${args_json}'], trial);
       expect(JSON.parse(json ?? '')).toEqual({ ...parameters });
     }),
   );
+});
+
+test('structured values, null and floats are written as Python writes them', () => {
+  const parameters = {
+    ...{ layers: parameterValue([64, 32]), betas: parameterValue([0.9, null, true, 'x']) },
+    ...{ head: parameterValue({ a: 1, b: { c: 'd' } }), none: parameterValue(null), scale: 1, count: 2 },
+  };
+  expect(argumentsOf(['t', '${args}'], { ...TRIAL, parameters, floatParameters: ['scale'] }).slice(1)).toEqual([
+    ...['--layers=[64, 32]', "--betas=[0.9, None, True, 'x']", "--head={'a': 1, 'b': {'c': 'd'}}"],
+    ...['--none=None', '--scale=1.0', '--count=2'],
+  ]);
 });
 
 test('an unset variable and an unknown macro are errors', () => {

@@ -1,8 +1,10 @@
 /** How a trial's program is started: its arguments, path, environment and folders. */
 import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
+import { pythonText } from '../../../lib/text/python.ts';
 import { type MacroName, type Piece, piecesOf } from '../../../proto/command.ts';
-import type { Parameters } from '../../../proto/trainers.ts';
+import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
+import { StructuredValue } from '../../../proto/values.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 
 /** The search path of a shell when PATH is not set. */
@@ -10,10 +12,15 @@ const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 /** The values that the macros of a command stand for. */
 export interface TrialContext {
+  /** Includes the parameter that carries the seed, if the sweep file has one. */
   readonly parameters: Parameters;
+  /** Parameters whose whole numbers are written as floats (`1.0`). */
+  readonly floatParameters: readonly string[];
   readonly seed: number;
+  readonly trialId: string;
   /** The agent's environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly folders: Pick<ProgramFolders, 'artifacts' | 'parameters'>;
 }
 
 /**
@@ -25,23 +32,37 @@ export function argumentsOf(command: readonly string[], trial: TrialContext): st
   return command.flatMap((item) => {
     const pieces = piecesOf(item);
     const [only] = pieces;
-    const expanded =
-      pieces.length === 1 && only?.kind === 'macro' ? expandList(only.name, trial.parameters) : undefined;
+    const expanded = pieces.length === 1 && only?.kind === 'macro' ? expandList(only.name, trial) : undefined;
     return expanded ?? [pieces.map((piece) => textOf(piece, trial)).join('')];
   });
 }
 
+/** Expands the macros in a text, such as the value of an environment variable. */
+export function expandText(text: string, trial: TrialContext): string {
+  return piecesOf(text)
+    .map((piece) => textOf(piece, trial))
+    .join('');
+}
+
 /** Expands a macro that stands for any number of arguments. Returns undefined for other macros. */
-function expandList(name: MacroName, parameters: Parameters): string[] | undefined {
-  const entries = Object.entries(parameters);
+function expandList(name: MacroName, trial: TrialContext): string[] | undefined {
+  const entries = Object.entries(trial.parameters).map(
+    ([key, value]) => [key, valueText(key, value, trial), value] as const,
+  );
   switch (name) {
     case 'args':
-      return entries.map(([key, value]) => `--${key}=${value}`);
+      return entries.map(([key, text]) => `--${key}=${text}`);
     case 'args_no_hyphens':
-      return entries.map(([key, value]) => `${key}=${value}`);
+      return entries.map(([key, text]) => `${key}=${text}`);
+    case 'args_no_equals':
+      return entries.flatMap(([key, text]) => [`--${key}`, text]);
+    case 'args_append_hydra':
+      return entries.map(([key, text]) => `+${key}=${text}`);
+    case 'args_override_hydra':
+      return entries.map(([key, text]) => `++${key}=${text}`);
     case 'args_no_boolean_flags':
-      return entries.flatMap(([key, value]) => {
-        if (typeof value !== 'boolean') return [`--${key}=${value}`];
+      return entries.flatMap(([key, text, value]) => {
+        if (typeof value !== 'boolean') return [`--${key}=${text}`];
         return value ? [`--${key}`] : [];
       });
     default:
@@ -49,19 +70,57 @@ function expandList(name: MacroName, parameters: Parameters): string[] | undefin
   }
 }
 
-function textOf(piece: Piece, { parameters, seed, environment }: TrialContext): string {
-  if (piece.kind === 'text') return piece.text;
-  if (piece.kind === 'macro' && piece.name === 'args_json') return JSON.stringify(parameters);
-  if (piece.kind === 'macro' && piece.name === 'seed') return `${seed}`;
-  if (piece.kind !== 'variable') {
-    throw new TrainingError('rejected', `this agent does not support \${${piece.name}} in the command`);
+function valueText(name: string, value: ParameterValue, { floatParameters }: TrialContext): string {
+  const data = value instanceof StructuredValue ? value.data : value;
+  return pythonText(data, { float: floatParameters.includes(name) });
+}
+
+function textOf(piece: Piece, trial: TrialContext): string {
+  switch (piece.kind) {
+    case 'text':
+      return piece.text;
+    case 'macro':
+      return macroText(piece.name, trial);
+    case 'parameter': {
+      const value = Object.hasOwn(trial.parameters, piece.name) ? trial.parameters[piece.name] : undefined;
+      if (value !== undefined) return valueText(piece.name, value, trial);
+      throw new TrainingError('rejected', `the trial has no parameter ${JSON.stringify(piece.name)}`);
+    }
+    case 'variable': {
+      const value = trial.environment[piece.name];
+      if (value !== undefined) return value;
+      throw new TrainingError(
+        'preflight',
+        `the command contains \${envvar:${piece.name}}, but ${piece.name} is not set in the agent's environment`,
+      );
+    }
+    case 'unknown':
+      throw unsupported(piece.name);
   }
-  const value = environment[piece.name];
-  if (value !== undefined) return value;
-  throw new TrainingError(
-    'preflight',
-    `the command contains \${envvar:${piece.name}}, but ${piece.name} is not set in the agent's environment`,
-  );
+}
+
+function macroText(name: MacroName, trial: TrialContext): string {
+  switch (name) {
+    case 'args_json':
+      return JSON.stringify(trial.parameters);
+    case 'args_json_file':
+      return trial.folders.parameters;
+    case 'seed':
+      return `${trial.seed}`;
+    case 'trial':
+      return trial.trialId;
+    case 'artifacts':
+      return trial.folders.artifacts;
+    default: {
+      const list = expandList(name, trial);
+      if (list !== undefined) return list.join(' ');
+      throw unsupported(name);
+    }
+  }
+}
+
+function unsupported(name: string): TrainingError {
+  return new TrainingError('rejected', `this agent does not support \${${name}} in the command`);
 }
 
 /**
@@ -99,7 +158,7 @@ async function isExecutable(path: string): Promise<boolean> {
   }
 }
 
-/** The files of a program, in the attempt's folder. */
+/** The files of a program, in the attempt's folder. All paths are absolute. */
 export interface ProgramFolders {
   /** The program's own folder. */
   readonly own: string;
@@ -108,40 +167,55 @@ export interface ProgramFolders {
   readonly metrics: string;
   /** Where a checkpoint is copied to before it is kept. */
   readonly checkpoint: string;
+  /** A file with the parameters as JSON. */
+  readonly parameters: string;
+  /** The folder of W&B's files. */
+  readonly wandb: string;
+  readonly wandbParameters: string;
+  /** A file that the import hook creates. */
+  readonly hookMarker: string;
 }
 
-export async function makeFolders(dir: string): Promise<ProgramFolders> {
+export async function makeFolders(relative: string): Promise<ProgramFolders> {
+  const dir = resolve(relative);
   const folders = {
     own: join(dir, 'program'),
     artifacts: join(dir, 'artifacts'),
     metrics: join(dir, 'metrics.jsonl'),
     checkpoint: join(dir, 'checkpoint'),
+    parameters: join(dir, 'parameters.json'),
+    wandb: join(dir, 'wandb'),
+    wandbParameters: join(dir, 'wandb-parameters.yaml'),
+    hookMarker: join(dir, 'hook-loaded'),
   };
-  await mkdir(folders.own, { recursive: true });
-  await mkdir(folders.artifacts, { recursive: true });
+  for (const folder of [folders.own, folders.artifacts, folders.wandb]) await mkdir(folder, { recursive: true });
   return folders;
 }
 
-/** Returns the program's environment: the agent's own, and the variables that describe the trial. */
+/**
+ * Returns the program's environment: the agent's own, the sweep file's variables, and the variables that describe the
+ * trial.
+ */
 export function environmentOf(
-  run: Pick<TrainingRun, 'key' | 'seed' | 'parameters' | 'checkpointEvery' | 'resume'>,
+  run: Pick<TrainingRun, 'key' | 'seed' | 'checkpointEvery' | 'resume'>,
+  parameters: Parameters,
   folders: ProgramFolders,
-  agentEnvironment: NodeJS.ProcessEnv,
+  inherited: NodeJS.ProcessEnv,
 ): NodeJS.ProcessEnv {
-  const { TRAWL_CHECKPOINT: _, TRAWL_RESUME_EPOCH: __, ...inherited } = agentEnvironment;
+  const { TRAWL_CHECKPOINT: _, TRAWL_RESUME_EPOCH: __, ...others } = inherited;
   return {
     // Otherwise Python buffers kilobytes of output, and the metrics in it, before it writes to a pipe.
     PYTHONUNBUFFERED: '1',
-    ...inherited,
+    ...others,
     TRAWL_SWEEP: run.key.sweepId,
     TRAWL_TRIAL: run.key.trialId,
     TRAWL_ATTEMPT: `${run.key.attempt}`,
     TRAWL_SEED: `${run.seed}`,
-    TRAWL_PARAMETERS: JSON.stringify(run.parameters),
+    TRAWL_PARAMETERS: JSON.stringify(parameters),
     TRAWL_DIR: folders.own,
     TRAWL_ARTIFACTS: folders.artifacts,
     TRAWL_METRICS: folders.metrics,
     TRAWL_CHECKPOINT_EVERY: `${run.checkpointEvery}`,
-    ...(run.resume && { TRAWL_CHECKPOINT: run.resume.path, TRAWL_RESUME_EPOCH: `${run.resume.epoch}` }),
+    ...(run.resume && { TRAWL_CHECKPOINT: resolve(run.resume.path), TRAWL_RESUME_EPOCH: `${run.resume.epoch}` }),
   };
 }

@@ -3,7 +3,7 @@ import { copyFile, lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join, resolve, sep } from 'node:path';
 import { BadInputError } from '../../../proto/errors.ts';
 import { artifactNameProblem, MAX_ARTIFACT_BYTES } from '../../../proto/limits.ts';
-import { type KeptArtifact, TrainingError, type TrainingRun } from '../trainer.ts';
+import type { KeptArtifact, TrainingRun } from '../trainer.ts';
 import type { ProgramFolders } from './invocation.ts';
 import type { AttemptLog } from './output.ts';
 
@@ -16,7 +16,7 @@ const MAX_DEPTH = 32;
  * Keeps a checkpoint. One that the program changes during the copy is skipped, and so is one that exceeds a limit: the
  * log notes it, and the trial continues.
  * @param path relative to TRAWL_DIR, or absolute and inside it
- * @throws {TrainingError} `rejected` when the path is not a file in TRAWL_DIR
+ * So is a path that is not a file in TRAWL_DIR.
  */
 export async function keepCheckpoint(
   run: Pick<TrainingRun, 'keep'>,
@@ -25,6 +25,12 @@ export async function keepCheckpoint(
   log: AttemptLog,
 ): Promise<void> {
   const file = await fileIn(own, path);
+  if (file === undefined) {
+    log.note(
+      `skipped the checkpoint ${JSON.stringify(path)}: expected a file in TRAWL_DIR that is complete when the line is printed`,
+    );
+    return;
+  }
   const before = await stat(file);
   await copyFile(file, copy);
   const after = await stat(file);
@@ -38,21 +44,27 @@ export async function keepCheckpoint(
   if (problem !== undefined) log.note(`skipped the checkpoint of epoch ${epoch}: ${problem}`);
 }
 
-async function fileIn(folder: string, path: string): Promise<string> {
+async function fileIn(folder: string, path: string): Promise<string | undefined> {
   const root = await realpath(folder);
   const file = await realpath(resolve(folder, path)).catch(() => undefined);
   const isInside = file?.startsWith(`${root}${sep}`) === true && (await stat(file)).isFile();
-  if (file !== undefined && isInside) return file;
-  throw new TrainingError(
-    'rejected',
-    `checkpoint ${JSON.stringify(path)}: expected a file in TRAWL_DIR that is complete when the line is printed`,
-  );
+  return isInside ? file : undefined;
 }
 
-/** Keeps all files in the folder. The log notes each file that cannot be kept; the trial is not affected. */
-export async function keepArtifacts(run: Pick<TrainingRun, 'keep'>, folder: string, log: AttemptLog): Promise<void> {
-  for await (const name of filesBelow(folder, '', log)) {
-    const path = join(folder, name);
+/**
+ * Keeps all files in the folder. The log notes each file that cannot be kept; the trial is not affected.
+ * @param nameOf the name of a file's artifact; undefined: the file is not kept
+ */
+export async function keepArtifacts(
+  run: Pick<TrainingRun, 'keep'>,
+  folder: string,
+  log: AttemptLog,
+  nameOf: (file: string) => string | undefined = (file) => file,
+): Promise<void> {
+  for await (const file of filesBelow(folder, '', log)) {
+    const name = nameOf(file);
+    if (name === undefined) continue;
+    const path = join(folder, file);
     const { size } = await lstat(path);
     const problem =
       artifactNameProblem(name) ??

@@ -3,17 +3,15 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXAMPLE_LINE } from './metric-line.ts';
+import { LogText, type OutputLine, OutputLines } from './report/output-lines.ts';
 
-/** Maximum length of a report line in characters. Longer lines are passed on in parts, as text. */
-export const MAX_LINE = 256 * 1024;
-/** Maximum characters of a line that the log quotes. */
-const MAX_QUOTE = 200;
-/** The end of stderr that a failure message contains. */
-const MAX_STDERR_CHARACTERS = 3_000;
-const MAX_STDERR_LINES = 20;
+/** Characters of each output stream that decide the class of a failure. */
+const MAX_TAIL_CHARACTERS = 64 * 1024;
+/** The end of the output that a failure message contains. */
+const MAX_QUOTED_CHARACTERS = 3_000;
+const MAX_QUOTED_LINES = 20;
 /** Polling works on every file system; file change events do not. */
-const POLL_MS = 200;
+export const POLL_MS = 200;
 const CHUNK_BYTES = 64 * 1024;
 
 /** The log of an attempt: the worker's output, which the supervisor sends to the coordinator. */
@@ -29,97 +27,67 @@ export const workerLog: AttemptLog = {
   note: (line) => void process.stdout.write(`[trawl] ${line}\n`),
 };
 
-export interface OutputLine {
-  /** Without the line end. */
-  readonly text: string;
-  /** False for a part of a line that is longer than MAX_LINE. */
-  readonly isWhole: boolean;
-  /** False when more of the line follows, or the output ended without a line end. */
-  readonly isEnded: boolean;
-}
-
-/** Splits text that arrives in chunks into lines, within bounded memory. */
-export class LineSplitter {
-  #rest = '';
-  /** Whether `#rest` continues a line whose beginning was passed on. */
-  #isContinued = false;
-
-  *push(text: string): Generator<OutputLine, void, undefined> {
-    this.#rest += text;
-    let from = 0;
-    for (let end = this.#rest.indexOf('\n'); end !== -1; end = this.#rest.indexOf('\n', from)) {
-      const line = this.#rest.slice(from, end);
-      from = end + 1;
-      yield { text: line.endsWith('\r') ? line.slice(0, -1) : line, isWhole: !this.#isContinued, isEnded: true };
-      this.#isContinued = false;
-    }
-    this.#rest = this.#rest.slice(from);
-    if (this.#rest.length <= MAX_LINE) return;
-    yield { text: this.#rest, isWhole: false, isEnded: false };
-    this.#rest = '';
-    this.#isContinued = true;
-  }
-
-  /** Returns the text after the last line end. */
-  *end(): Generator<OutputLine, void, undefined> {
-    if (this.#rest !== '') yield { text: this.#rest, isWhole: !this.#isContinued, isEnded: false };
-    this.#rest = '';
-  }
-}
-
-/** The last lines of a program's stderr. */
-export class StderrTail {
+/** The end of one of a program's output streams, as the log shows it. */
+export class OutputTail {
   #text = '';
 
   add(text: string): void {
-    this.#text = (this.#text + text).slice(-MAX_STDERR_CHARACTERS);
+    this.#text = (this.#text + text).slice(-MAX_TAIL_CHARACTERS);
   }
 
+  get text(): string {
+    return this.#text.trimEnd();
+  }
+
+  /** The last lines, for messages. */
   get lines(): readonly string[] {
-    const text = this.#text.trimEnd();
-    return text === '' ? [] : text.split('\n').slice(-MAX_STDERR_LINES).join('\n').trimStart().split('\n');
+    const text = this.text.slice(-MAX_QUOTED_CHARACTERS);
+    return text === '' ? [] : text.split('\n').slice(-MAX_QUOTED_LINES).join('\n').trimStart().split('\n');
   }
 }
 
-/** Handles a line if it is a report. No more output is read until the promise resolves. */
-export type TakeReport = (line: string) => Promise<boolean>;
+/** How the rest of a line that contains a report is logged; undefined when the line contains none. */
+export type TakenLine = { readonly rest: string } | undefined;
 
-export async function readStdout(stdout: Readable, takeReport: TakeReport, log: AttemptLog): Promise<void> {
-  const splitter = new LineSplitter();
-  const take = async (lines: Iterable<OutputLine>) => {
-    for (const { text, isWhole, isEnded } of lines) {
-      if (!isWhole || !(await takeReport(text))) log.text(isEnded ? `${text}\n` : text);
+/** Handles a line if it contains a report. No more output is read until the promise resolves. */
+export type TakeLine = (line: OutputLine) => Promise<TakenLine>;
+
+/** Reads stdout or stderr to its end. The log receives what is not a report. */
+export async function readStream(stream: Readable, takeLine: TakeLine, tail: OutputTail, log: AttemptLog) {
+  const lines = new OutputLines();
+  const shown = new LogText();
+  const add = (text: string) => {
+    if (text === '') return;
+    tail.add(text);
+    log.text(text);
+  };
+  const take = async (given: Iterable<OutputLine>) => {
+    for (const line of given) {
+      const taken = line.whole ? await takeLine(line) : undefined;
+      if (taken === undefined || taken.rest.trim() !== '') add(shown.text({ ...line, text: taken?.rest ?? line.text }));
+      else add(shown.text(line, true));
     }
   };
-  for await (const chunk of stdout) await take(splitter.push(String(chunk)));
-  await take(splitter.end());
+  for await (const chunk of stream) await take(lines.push(String(chunk)));
+  await take(lines.end());
+  add(shown.end());
 }
 
-export async function readStderr(stderr: Readable, tail: StderrTail, log: AttemptLog): Promise<void> {
-  for await (const chunk of stderr) {
-    tail.add(String(chunk));
-    log.text(String(chunk));
-  }
-}
-
+/** Reads the lines of the metrics file, each of which should be a report. */
 export async function readMetricsFile(
   chunks: AsyncIterable<string>,
-  takeReport: TakeReport,
-  log: AttemptLog,
+  takeLine: TakeLine,
+  onUnreadable: (line: string) => void,
 ): Promise<void> {
-  const splitter = new LineSplitter();
-  let noted = false;
-  const take = async (lines: Iterable<OutputLine>) => {
-    for (const { text, isWhole } of lines) {
-      if ((isWhole && (await takeReport(text))) || text.trim() === '' || noted) continue;
-      noted = true;
-      log.note(
-        `the metrics file contains an invalid line: ${text.slice(0, MAX_QUOTE)} (expected, for example: ${EXAMPLE_LINE})`,
-      );
+  const lines = new OutputLines();
+  const take = async (given: Iterable<OutputLine>) => {
+    for (const line of given) {
+      if (line.text.trim() === '' || (line.whole && (await takeLine(line)) !== undefined)) continue;
+      onUnreadable(line.text);
     }
   };
-  for await (const chunk of chunks) await take(splitter.push(chunk));
-  await take(splitter.end());
+  for await (const chunk of chunks) await take(lines.push(chunk));
+  await take(lines.end());
 }
 
 /**

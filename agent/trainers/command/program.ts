@@ -1,8 +1,13 @@
-/** A user's program and its child processes, as a process group that ends when this process ends for any reason. */
+/**
+ * A user's program and its child processes, which end when the program ends or this process ends for any reason. They
+ * are known by their process group and, in sessions of their own, by a marker (see processes.ts).
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MARKER, markedProcesses, signalMarked } from './processes.ts';
 
 /** Seconds between SIGTERM and SIGKILL, which a program can use for a last checkpoint. */
 export const STOP_GRACE_S = 10;
@@ -14,14 +19,19 @@ const POLL_MS = 50;
  * no group to end.
  */
 const GUARD = `
+marker=$2
 read -r group || exit 0
 while read -r word; do [ "$word" = done ] && exit 0; done
 end() { kill -s "$1" -- "-$group" 2>/dev/null; }
+marked() { grep -lsF "${MARKER}=$marker" /proc/[0-9]*/environ 2>/dev/null; }
+end_marked() { marked | while IFS=/ read -r _ _ pid _; do kill -s "$1" "$pid" 2>/dev/null; done; }
 end TERM
 end CONT
+end_marked TERM
 left=$1
-while [ "$left" -gt 0 ] && end 0; do sleep 1; left=$((left - 1)); done
+while [ "$left" -gt 0 ] && { end 0 || [ -n "$(marked)" ]; }; do sleep 1; left=$((left - 1)); done
 end KILL
+end_marked KILL
 `;
 
 /** The shell script that becomes the program once the guard knows its group. It exits if this process dies before. */
@@ -44,16 +54,17 @@ export interface Exit {
 export class Program {
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** Resolves when the program has exited and the rest of its process group has been killed. */
+  /** Resolves when the program has exited and all processes that it started have ended. */
   readonly exited: Promise<Exit>;
   /** The process group; 0 when it has ended. */
   #group: number;
   readonly #graceMs: number;
+  readonly #marker = randomBytes(16).toString('hex');
   #stopped: Promise<void> | undefined;
 
   /** @throws {Error} when no process can be started, or an argument or a variable contains a NUL */
   constructor({ command, workdir, environment, graceS }: ProgramStart) {
-    const guard = spawn('/bin/sh', ['-c', GUARD, 'trawl-guard', `${graceS}`], {
+    const guard = spawn('/bin/sh', ['-c', GUARD, 'trawl-guard', `${graceS}`, this.#marker], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     });
@@ -61,7 +72,8 @@ export class Program {
     const guardInput = pipeOf(guard, 0);
     this.#graceMs = graceS * 1000;
     // In its own group, all of the program's processes can be ended, and Ctrl-C at the terminal does not reach them.
-    const child = spawnGated(command, workdir, environment, () => guardInput.end('done\n'));
+    const marked = { ...environment, [MARKER]: this.#marker };
+    const child = spawnGated(command, workdir, marked, () => guardInput.end('done\n'));
     const exit = exitOf(child);
     const gate = pipeOf(child, 3);
     this.stdout = outputOf(child.stdout);
@@ -81,6 +93,7 @@ export class Program {
     } finally {
       await this.#stopped;
       this.#signal('SIGKILL');
+      await this.#endMarked();
       // The system can reuse the number of the group.
       this.#group = 0;
       guardInput.end('done\n');
@@ -96,8 +109,20 @@ export class Program {
     this.#signal('SIGTERM');
     // A process suspended by SIGSTOP would not act on SIGTERM.
     this.#signal('SIGCONT');
+    await signalMarked(this.#marker, 'SIGTERM');
     for (let waited = 0; waited < this.#graceMs && this.#signal(0); waited += POLL_MS) await sleep(POLL_MS);
     this.#signal('SIGKILL');
+  }
+
+  /** Ends processes outside the group: SIGTERM, and SIGKILL after the grace. */
+  async #endMarked(): Promise<void> {
+    if (!(await signalMarked(this.#marker, 'SIGTERM'))) return;
+    for (let waited = 0; waited < this.#graceMs; waited += 2 * POLL_MS) {
+      await sleep(2 * POLL_MS);
+      if ((await markedProcesses(this.#marker)).length === 0) return;
+    }
+    // Processes can fork while they are listed.
+    for (let tries = 0; tries < 10 && (await signalMarked(this.#marker, 'SIGKILL')); tries++) await sleep(POLL_MS);
   }
 
   /** @returns whether the group still has a process */

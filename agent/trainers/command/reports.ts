@@ -1,100 +1,175 @@
 /** Turns the lines of a program's output into reports and checkpoints of its attempt. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TrainingError, type TrainingRun } from '../trainer.ts';
+import { stripVTControlCharacters } from 'node:util';
+import type { ReportSource } from '../../../proto/gen/trawl/v1/attempt_service.ts';
+import type { TrainingRun } from '../trainer.ts';
 import type { ProgramFolders } from './invocation.ts';
 import { keepCheckpoint } from './kept-files.ts';
-import { EXAMPLE_LINE, parseLine } from './metric-line.ts';
-import type { AttemptLog } from './output.ts';
+import type { AttemptLog, TakenLine } from './output.ts';
+import { type LineObject, type LineParser, parseJsonLine, parsePythonLine, regexParser } from './report/objects.ts';
+import type { OutputLine } from './report/output-lines.ts';
+import { type Reading, StepReader } from './report/steps.ts';
 
+/** A valid report, for messages. */
+const EXAMPLE_LINE = '{"epoch": 1, "test_loss": 0.25}';
 /**
  * Limits reports to 1,000 per second, with a pause after each batch. The program blocks only when its pipe is full, and
  * no more than a pipe's content waits in memory.
  */
 const REPORTS_PER_BATCH = 100;
 const BATCH_PAUSE_MS = 100;
+/** Maximum characters of a line that the log quotes. */
+const MAX_QUOTE = 200;
+/** Places in a progress line at which a report is looked for. */
+const MAX_CANDIDATES = 16;
 
-type ReportingRun = Pick<TrainingRun, 'report' | 'keep' | 'resume' | 'checkpointEvery'>;
+type ReportingRun = Pick<TrainingRun, 'report' | 'keep' | 'resume' | 'checkpointEvery' | 'notice'>;
+
+export interface ReportSettings {
+  readonly sources: readonly ReportSource[];
+  /** The metric that ranks the sweep; undefined when the sweep names none. */
+  readonly metric: string | undefined;
+}
 
 export class Reports {
   readonly #run: ReportingRun;
   readonly #folders: ProgramFolders;
   readonly #log: AttemptLog;
-  /** The last reported epoch; before the first report, the epoch that the attempt resumes from. */
-  #epoch: number;
+  readonly #reader: StepReader;
+  readonly #parsers: readonly LineParser[];
   #count = 0;
-  #hasNotedIgnored = false;
-  /** Serializes the lines of stdout and of the metrics file. */
+  /** Lines with numbers that are log output: harmless unless the program reports nothing else. */
+  #ignored = 0;
+  /** Reports that cannot be read. */
+  #unreadable = 0;
+  readonly #noted = new Set<string>();
+  /** Serializes the reports of all sources. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(run: ReportingRun, folders: ProgramFolders, log: AttemptLog) {
+  constructor(run: ReportingRun, folders: ProgramFolders, log: AttemptLog, { sources, metric }: ReportSettings) {
     this.#run = run;
     this.#folders = folders;
     this.#log = log;
-    this.#epoch = run.resume?.epoch ?? 0;
+    this.#reader = new StepReader({ metric, resumedFrom: run.resume?.epoch ?? 0 });
+    this.#parsers = parsersOf(sources);
   }
 
   get count(): number {
     return this.#count;
   }
 
-  /**
-   * @returns whether the line was a report or a checkpoint
-   * @throws {TrainingError} `rejected` for an invalid report or checkpoint
-   */
-  take(line: string): Promise<boolean> {
-    const taken = this.#queue.then(() => this.#take(line));
-    this.#queue = taken.catch(() => {});
-    return taken;
+  /** Handles a line of stdout. A report that follows the states of a progress bar on its line counts. */
+  takeOutput(line: OutputLine): Promise<TakenLine> {
+    return this.#enqueue(async () => {
+      const text = stripVTControlCharacters(line.text);
+      for (const [start, values] of this.#readings(text, line.overwrites)) {
+        if (await this.#take(this.#reader.read(values), text)) return { rest: text.slice(0, start) };
+        return undefined;
+      }
+      return undefined;
+    });
   }
 
-  async #take(line: string): Promise<boolean> {
-    const parsed = parseLine(line);
-    switch (parsed.kind) {
+  /** Handles a line of the metrics file: a JSON object. */
+  takeMetrics(line: OutputLine): Promise<TakenLine> {
+    return this.#enqueue(async () => {
+      const values = parseJsonLine(line.text);
+      if (values === undefined) return undefined;
+      await this.#take(this.#reader.read(values), line.text);
+      return { rest: '' };
+    });
+  }
+
+  /** Handles named values; without a step of their own they belong to the next step. */
+  takeValues(values: LineObject): Promise<void> {
+    return this.#enqueue(async () => void (await this.#take(this.#reader.read(values), '')));
+  }
+
+  /** Handles metrics of a known step, whatever their names are. */
+  takeStep(step: number, values: LineObject): Promise<void> {
+    return this.#enqueue(async () => void (await this.#take(this.#reader.readAt(step, values), '')));
+  }
+
+  /** Counts a report that cannot be read. */
+  onUnreadable(what: string, problem: string): void {
+    this.#unreadable += 1;
+    this.#noteOnce('unreadable', `${problem}: ${what.slice(0, MAX_QUOTE)} (expected, for example: ${EXAMPLE_LINE})`);
+  }
+
+  /** Sends the count of unreadable reports, if there are any. */
+  end(): void {
+    const count = this.#unreadable + (this.#count === 0 ? this.#ignored : 0);
+    if (count === 0) return;
+    this.#run.notice('unreadable_reports', `${count} lines look like reports but cannot be read`, count);
+  }
+
+  *#readings(text: string, follows: boolean): Generator<[number, LineObject], void, undefined> {
+    const json = parseJsonLine(text);
+    if (typeof json?.get('checkpoint') === 'string') yield [0, json];
+    for (const parse of this.#parsers) {
+      const values = parse(text);
+      if (values !== undefined) yield [0, values];
+    }
+    if (!follows || !this.#parsers.includes(parseJsonLine)) return;
+    let start = text.indexOf('{', 1);
+    for (let tried = 0; start !== -1 && tried < MAX_CANDIDATES; tried += 1) {
+      const values = parseJsonLine(text.slice(start));
+      if (values !== undefined) yield [start, values];
+      start = text.indexOf('{', start + 1);
+    }
+  }
+
+  #enqueue<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(task);
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  /** @returns whether the reading was a report or a checkpoint, not log output */
+  async #take(reading: Reading, line: string): Promise<boolean> {
+    switch (reading.kind) {
       case 'text':
+        if (reading.ignored) {
+          this.#ignored += 1;
+          this.#noteOnce(
+            'ignored',
+            `not a report, because it has no step and no known metric, or no numbers: ${line.slice(0, MAX_QUOTE)}`,
+          );
+        }
         return false;
-      case 'invalid':
-        throw rejected(line, parsed.message);
-      case 'metrics':
-        this.#report(line, parsed.epoch ?? this.#epoch + 1, parsed.metrics);
-        this.#noteIgnored(parsed.ignored);
+      case 'report':
+        this.#count += 1;
+        this.#run.report(reading.step, Object.fromEntries(reading.metrics));
+        if (reading.ignored.length > 0) {
+          const names = reading.ignored.slice(0, 20).map((name) => JSON.stringify(name));
+          this.#noteOnce(
+            'values',
+            `ignored values that are not numbers, here and in later reports: ${names.join(', ')}`,
+          );
+        }
         if (this.#count % REPORTS_PER_BATCH === 0) await sleep(BATCH_PAUSE_MS);
         return true;
-      case 'checkpoint': {
-        const epoch = parsed.epoch ?? this.#epoch;
-        if (epoch < 1 || epoch > this.#epoch) {
-          throw rejected(line, 'a checkpoint must follow the metrics of its epoch');
-        }
+      case 'checkpoint':
         if (this.#run.checkpointEvery > 0) {
-          await keepCheckpoint(this.#run, this.#folders, { epoch, path: parsed.path }, this.#log);
+          const { step: epoch, path } = reading;
+          await keepCheckpoint(this.#run, this.#folders, { epoch, path }, this.#log);
         }
         return true;
-      }
     }
   }
 
-  #report(line: string, epoch: number, metrics: Readonly<Record<string, number>>): void {
-    if (epoch <= this.#epoch) {
-      const resumed = this.#count === 0 ? `, from which this attempt resumes` : '';
-      throw rejected(line, `epochs must increase: epoch ${epoch} follows epoch ${this.#epoch}${resumed}`);
-    }
-    this.#epoch = epoch;
-    this.#count += 1;
-    this.#run.report(epoch, metrics);
-  }
-
-  #noteIgnored(names: readonly string[]): void {
-    if (names.length === 0 || this.#hasNotedIgnored) return;
-    this.#hasNotedIgnored = true;
-    this.#log.note(
-      `ignored values that are not numbers, here and in later reports: ${names.map((name) => JSON.stringify(name)).join(', ')}`,
-    );
+  #noteOnce(kind: string, line: string): void {
+    if (this.#noted.has(kind)) return;
+    this.#noted.add(kind);
+    this.#log.note(line);
   }
 }
 
-/** Maximum characters of a line that a message quotes. */
-const MAX_QUOTE = 200;
-
-function rejected(line: string, message: string): TrainingError {
-  const quote = line.length > MAX_QUOTE ? `${line.slice(0, MAX_QUOTE)}…` : line;
-  return new TrainingError('rejected', `${message} (in the line ${quote}; expected, for example: ${EXAMPLE_LINE})`);
+function parsersOf(sources: readonly ReportSource[]): LineParser[] {
+  if (sources.length === 0) return [parseJsonLine];
+  return sources.flatMap(({ source }) => {
+    if (source?.$case === 'json') return [parseJsonLine];
+    if (source?.$case === 'python') return [parsePythonLine];
+    return source?.$case === 'regex' ? [regexParser(source.regex)] : [];
+  });
 }

@@ -1,48 +1,97 @@
 /** The trainer `command`: each attempt is one run of a user's program. */
 
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
+import { resolve } from 'node:path';
 import { settlesWithin } from '../../../lib/net/within.ts';
 import { errorMessage } from '../../../lib/text/error-message.ts';
+import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
+import { failureClass } from '../../../proto/names.ts';
+import type { Parameters } from '../../../proto/trainers.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
-import { argumentsOf, environmentOf, findProgram, makeFolders } from './invocation.ts';
+import { argumentsOf, environmentOf, expandText, findProgram, makeFolders } from './invocation.ts';
 import { keepArtifacts } from './kept-files.ts';
-import { EXAMPLE_LINE } from './metric-line.ts';
-import { type AttemptLog, follow, readMetricsFile, readStderr, readStdout, StderrTail, workerLog } from './output.ts';
+import { oomKills } from './oom-kills.ts';
+import {
+  type AttemptLog,
+  follow,
+  OutputTail,
+  readMetricsFile,
+  readStream,
+  type TakeLine,
+  workerLog,
+} from './output.ts';
 import { type Exit, Program, STOP_GRACE_S } from './program.ts';
+import { type ClassifyRule, errorLine, failureClassOf, type ProgramFailureClass } from './report/classify.ts';
 import { Reports } from './reports.ts';
+import { csvFile, eventFiles, type FileSource, followSource } from './sources.ts';
+import { hookEnvironment, hooksOf, isPython, keepWandbFiles, reportWandbFiles, wandbEnvironment } from './wandb.ts';
 
 /** How long output is read after the program has exited, in case a daemon that it left behind holds the pipe open. */
 const DRAIN_MS = 30_000;
 
 export async function command(run: TrainingRun, log: AttemptLog = workerLog): Promise<void> {
   run.signal.throwIfAborted();
-  const { parameters, seed, workdir } = run;
-  const [name = '', ...rest] = argumentsOf(run.command, { parameters, seed, environment: process.env });
-  const path = await findProgram(name, workdir, process.env.PATH);
+  const { workdir, program: spec } = run;
   const folders = await makeFolders(run.dir);
-  const environment = environmentOf(run, folders, process.env);
+  const parameters = parametersOf(run);
+  const trial = {
+    parameters,
+    floatParameters: spec?.floatParameters ?? [],
+    seed: run.seed,
+    trialId: run.key.trialId,
+    environment: process.env,
+    folders,
+  };
+  const [name = '', ...rest] = argumentsOf(run.command, trial);
+  const own = Object.fromEntries(Object.entries(spec?.env ?? {}).map(([key, text]) => [key, expandText(text, trial)]));
+  const inherited = { ...process.env, ...own };
+  const path = await findProgram(name, workdir, inherited.PATH);
+  await writeFile(folders.parameters, JSON.stringify(parameters));
+  const hooks = hooksOf(spec);
+  const environment = {
+    ...environmentOf(run, parameters, folders, inherited),
+    ...(await wandbEnvironment(run, parameters, spec, folders)),
+    ...hookEnvironment(hooks, folders.hookMarker, inherited),
+  };
+  const reports = new Reports(run, folders, log, { sources: spec?.report ?? [], metric: spec?.metric || undefined });
+  const sources = await fileSources(spec, (text) => resolve(workdir, expandText(text, trial)), reports);
+  const oomKillsBefore = await oomKills();
   const program = startProgram({ command: [path, ...rest], workdir, environment, graceS: STOP_GRACE_S });
   const stop = () => program.stop();
   run.signal.addEventListener('abort', stop, { once: true });
   if (run.signal.aborted) stop();
 
-  const reports = new Reports(run, folders, log);
-  const stderrTail = new StderrTail();
+  const stdout = new OutputTail();
+  const stderr = new OutputTail();
   const exited = new AbortController();
-  // An invalid report stops the program, but its output is read to the end.
+  // An error while reading stops the program, but its output is read to the end.
   let failure: unknown;
   const fail = (error: unknown) => {
     failure ??= error;
     program.stop();
   };
-  const takeReport = async (line: string) => {
-    if (failure !== undefined || run.signal.aborted) return false;
-    return (await reports.take(line).catch(fail)) === true;
-  };
+  const unlessEnded =
+    (take: TakeLine): TakeLine =>
+    async (line) => {
+      if (failure !== undefined || run.signal.aborted) return undefined;
+      return (await take(line).catch(fail)) ?? undefined;
+    };
   const reading = Promise.all([
-    readStdout(program.stdout, takeReport, log),
-    readStderr(program.stderr, stderrTail, log),
-    readMetricsFile(follow(folders.metrics, exited.signal), takeReport, log),
+    readStream(
+      program.stdout,
+      unlessEnded((line) => reports.takeOutput(line)),
+      stdout,
+      log,
+    ),
+    readStream(program.stderr, async () => undefined, stderr, log),
+    readMetricsFile(
+      follow(folders.metrics, exited.signal),
+      unlessEnded((line) => reports.takeMetrics(line)),
+      (line) => reports.onUnreadable(line, 'the metrics file contains an invalid line'),
+    ),
+    ...sources.map((source) => followSource(source, exited.signal)),
   ]).catch(fail);
   try {
     const exit = await program.exited.finally(() => exited.abort());
@@ -51,11 +100,22 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
       log.note('a process that the program left behind holds its output open: the output is not read any further');
     }
     run.signal.throwIfAborted();
-    if (failure === undefined) await keepArtifacts(run, folders.artifacts, log);
-    failure ??= exitFailure(exit, name, stderrTail.lines);
+    if (hooks.length > 0 && isPython([name, ...rest]) && !existsSync(folders.hookMarker)) {
+      run.notice('hook_not_loaded', `the import hook for ${hooks.join(', ')} was not loaded in ${name}`, 1);
+      if (hooks.includes('wandb')) await reportWandbFiles(folders.wandb, reports);
+    }
+    if (failure === undefined) {
+      await keepArtifacts(run, folders.artifacts, log);
+      await keepWandbFiles(run, folders.wandb, log);
+    }
+    reports.end();
+    failure ??= exitFailure(exit, name, {
+      stderr,
+      stdout,
+      oomKills: (await oomKills()) - oomKillsBefore,
+      rules: rulesOf(spec),
+    });
     if (failure !== undefined) throw failure;
-    // An attempt that resumes after the last epoch has nothing left to report.
-    if (reports.count === 0 && run.resume === undefined) throw noReports(name);
   } finally {
     run.signal.removeEventListener('abort', stop);
     program.stdout.destroy();
@@ -63,6 +123,32 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     // Keep and report nothing after this function has returned.
     await reading;
   }
+}
+
+/** Returns the parameters as the program receives them: with the seed, if the sweep file has it as a parameter. */
+function parametersOf({ parameters, seed, program }: TrainingRun): Parameters {
+  const name = program?.seedParameter;
+  return name ? { ...parameters, [name]: seed } : parameters;
+}
+
+async function fileSources(
+  spec: ProgramSpec | undefined,
+  pathOf: (text: string) => string,
+  reports: Reports,
+): Promise<FileSource[]> {
+  const sources: FileSource[] = [];
+  for (const { source } of spec?.report ?? []) {
+    if (source?.$case === 'tfevents') sources.push(await eventFiles(pathOf(source.tfevents), reports));
+    if (source?.$case === 'csv') sources.push(await csvFile(pathOf(source.csv), reports));
+  }
+  return sources;
+}
+
+function rulesOf(spec: ProgramSpec | undefined): ClassifyRule[] {
+  return (spec?.classify ?? []).map((rule) => ({
+    pattern: rule.pattern,
+    class: failureClass.of(rule.class) as ProgramFailureClass,
+  }));
 }
 
 function startProgram(start: ConstructorParameters<typeof Program>[0]): Program {
@@ -74,25 +160,35 @@ function startProgram(start: ConstructorParameters<typeof Program>[0]): Program 
   }
 }
 
+interface ProgramOutput {
+  readonly stderr: OutputTail;
+  readonly stdout: OutputTail;
+  readonly oomKills: number;
+  readonly rules: readonly ClassifyRule[];
+}
+
 /**
- * Returns the failure of a program with a nonzero exit code; undefined when it succeeded. The message has the last line
- * of stderr first, because a traceback ends with its cause, and the lines before it below.
+ * Returns the failure of a program with a nonzero exit code; undefined when it succeeded. The first line of the message
+ * has the error, and the end of stderr (or of stdout, if stderr is empty) is below.
  */
-function exitFailure({ code, signal }: Exit, name: string, stderr: readonly string[]): TrainingError | undefined {
+function exitFailure(
+  { code, signal }: Exit,
+  name: string,
+  { stderr, stdout, oomKills: kills, rules }: ProgramOutput,
+): TrainingError | undefined {
   if (code === 0) return undefined;
+  const end = { code, signal, stderr: stderr.text, stdout: stdout.text, oomKills: kills };
+  const kind = failureClassOf(end, rules);
   const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
   // A shell exits with 128 + the number of the signal that killed its child.
   const isKilled = signal === 'SIGKILL' || code === 128 + constants.signals.SIGKILL;
   const hint = isKilled ? ' (possibly out of memory: the kernel kills programs then)' : '';
-  const cause = stderr.length === 0 ? ', with no output on stderr' : `: ${stderr.at(-1)}`;
-  const context = stderr.length > 1 ? `\nstderr:\n${stderr.join('\n')}` : '';
-  return new TrainingError('crash', `${name} ${how}${hint}${cause}${context}`);
-}
-
-function noReports(name: string): TrainingError {
+  const [stream, tail] = stderr.text.trim() === '' ? (['stdout', stdout] as const) : (['stderr', stderr] as const);
+  const cause = errorLine(tail.text);
+  const { lines } = tail;
+  const context = lines.length > 1 || (lines[0] ?? cause) !== cause ? `\n${stream}:\n${lines.join('\n')}` : '';
   return new TrainingError(
-    'rejected',
-    `${name} exited with code 0 but reported no metrics: it must print one line of JSON per epoch, for example ` +
-      `${EXAMPLE_LINE}, on stdout or into the file TRAWL_METRICS`,
+    kind,
+    `${name} ${how}${hint}${cause === undefined ? ', with no output' : `: ${cause}`}${context}`,
   );
 }

@@ -67,9 +67,19 @@ export class StepReader {
     }
     const explicit = this.#explicitStep(values);
     const { metrics, ignored } = metricsOf(values, explicit?.key);
-    if (metrics.size === 0) return { kind: 'text', ignored: explicit !== undefined };
+    if (metrics.size === 0) return { kind: 'text', ignored: explicit !== undefined && values.size > 1 };
     if (explicit === undefined && !this.#continues(metrics)) return { kind: 'text', ignored: true };
     const step = explicit?.step ?? this.#last + 1;
+    this.#last = Math.max(this.#last, step);
+    for (const name of metrics.keys()) this.#known.add(name);
+    return { kind: 'report', step, metrics, ignored };
+  }
+
+  /** Reads metrics of a known step: every name is a metric, also `epoch` and `step`. */
+  readAt(step: number, values: LineObject): Reading {
+    if (!Number.isFinite(step) || step < 0) return { kind: 'text', ignored: true };
+    const { metrics, ignored } = metricsOf(values, undefined);
+    if (metrics.size === 0) return { kind: 'text', ignored: true };
     this.#last = Math.max(this.#last, step);
     for (const name of metrics.keys()) this.#known.add(name);
     return { kind: 'report', step, metrics, ignored };

@@ -1,0 +1,106 @@
+/** The environment that W&B's agent gives to a program, and the import hooks that forward what the program logs. */
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, delimiter, join } from 'node:path';
+import { packageRoot } from '../../../lib/files/package-root.ts';
+import { pythonText } from '../../../lib/text/python.ts';
+import { type ProgramSpec, WandbMode } from '../../../proto/gen/trawl/v1/attempt_service.ts';
+import { type Json, StructuredValue } from '../../../proto/values.ts';
+import type { TrainingRun } from '../trainer.ts';
+import type { ProgramFolders } from './invocation.ts';
+import { keepArtifacts } from './kept-files.ts';
+import type { AttemptLog } from './output.ts';
+import { wandbRows } from './report/wandb-run-file.ts';
+import type { Reports } from './reports.ts';
+
+/** Writes the sweep's parameters where W&B reads them, and returns W&B's variables. */
+export async function wandbEnvironment(
+  { key }: Pick<TrainingRun, 'key'>,
+  parameters: TrainingRun['parameters'],
+  spec: ProgramSpec | undefined,
+  folders: ProgramFolders,
+): Promise<Record<string, string>> {
+  if (spec?.wandb !== WandbMode.OFFLINE && spec?.wandb !== WandbMode.ONLINE) return {};
+  await writeFile(folders.wandbParameters, wandbParameters(parameters, spec.floatParameters));
+  const shared = { WANDB_SWEEP_ID: key.sweepId, WANDB_SWEEP_PARAM_PATH: folders.wandbParameters };
+  if (spec.wandb === WandbMode.ONLINE) return shared;
+  return {
+    ...shared,
+    WANDB_MODE: 'offline',
+    WANDB_RUN_ID: `${key.trialId}-${key.attempt}`,
+    WANDB_DIR: folders.wandb,
+  };
+}
+
+/** YAML that PyYAML reads back as the same values. */
+export function wandbParameters(parameters: TrainingRun['parameters'], floatParameters: readonly string[]): string {
+  const lines = Object.entries(parameters).map(
+    ([name, value]) => `${JSON.stringify(name)}: {value: ${yamlText(value, floatParameters.includes(name))}}`,
+  );
+  return `${['wandb_version: 1', ...lines].join('\n')}\n`;
+}
+
+function yamlText(value: Json, float: boolean): string {
+  if (value instanceof StructuredValue) return yamlText(value.data, float);
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) return Number.isNaN(value) ? '.nan' : value < 0 ? '-.inf' : '.inf';
+    // PyYAML reads 1e-07 as text: an exponent requires a decimal point.
+    return pythonText(value, { float }).replace(/^(-?\d+)e/, '$1.0e');
+  }
+  if (Array.isArray(value)) return `[${value.map((item) => yamlText(item, float)).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}: ${yamlText(item, float)}`);
+    return `{${entries.join(', ')}}`;
+  }
+  return JSON.stringify(value);
+}
+
+/** Returns the import hooks that the sweep asks for. */
+export function hooksOf(spec: ProgramSpec | undefined): string[] {
+  return (spec?.report ?? []).flatMap(({ source }) => (source?.$case === 'hook' ? [source.hook] : []));
+}
+
+/** Returns the variables that load the import hooks in Python. */
+export function hookEnvironment(
+  hooks: readonly string[],
+  marker: string,
+  inherited: NodeJS.ProcessEnv,
+): Record<string, string> {
+  if (hooks.length === 0) return {};
+  const folder = join(packageRoot(), 'agent', 'trainers', 'command', 'python');
+  return {
+    PYTHONPATH: inherited.PYTHONPATH ? `${folder}${delimiter}${inherited.PYTHONPATH}` : folder,
+    TRAWL_HOOKS: hooks.join(','),
+    TRAWL_HOOK_MARKER: marker,
+  };
+}
+
+/** Returns whether a command starts Python, as far as its words show. */
+export function isPython(command: readonly string[]): boolean {
+  return /python/i.test(basename(command[0] ?? '')) || command.some((item) => item.endsWith('.py'));
+}
+
+/** Reports what W&B wrote into its own files: for a program in which the import hook was not loaded. */
+export async function reportWandbFiles(folder: string, reports: Reports): Promise<void> {
+  const files = await readdir(folder, { recursive: true }).catch(() => []);
+  for (const file of files.filter((name) => /^run-.*\.wandb$/.test(basename(name)))) {
+    for (const row of wandbRows(await readFile(join(folder, file)))) await reports.takeValues(row);
+  }
+}
+
+/** Keeps the files of the program's W&B runs as artifacts below `wandb/`. */
+export async function keepWandbFiles(run: Pick<TrainingRun, 'keep'>, folder: string, log: AttemptLog): Promise<void> {
+  const root = join(folder, 'wandb');
+  const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
+  const runs = entries.filter((entry) => entry.isDirectory() && entry.name.includes('run')).map(({ name }) => name);
+  for (const name of runs) {
+    const files = join(root, name, 'files');
+    const isThere = await readdir(files).then(
+      () => true,
+      () => false,
+    );
+    const prefix = runs.length === 1 ? 'wandb' : `wandb/${name}`;
+    const nameOf = (file: string) =>
+      file === 'requirements.txt' || file === 'output.log' ? undefined : `${prefix}/${file}`;
+    if (isThere) await keepArtifacts(run, files, log, nameOf);
+  }
+}
