@@ -18,9 +18,15 @@ export function commandLineOf(spec: SweepSpec, trial: PlannedTrial): string {
   if (spec.command.length === 0) throw new BadInputError(`trainer ${spec.trainer} runs no command; use --points`);
   const command = spec.command.map((item) => withoutAgentMacros(item, trial.trialId));
   const { parameters, seed } = trial;
-  return argumentsOf(command, { parameters: withSeed(spec, parameters, seed), seed, environment: {} })
-    .map(shellWord)
-    .join(' ');
+  const context = {
+    parameters: withSeed(spec, parameters, seed),
+    floatParameters: spec.program?.floatParameters ?? [],
+    seed,
+    trialId: trial.trialId,
+    environment: {},
+    folders: { artifacts: '<artifacts>', parameters: '<args_json_file>' },
+  };
+  return argumentsOf(command, context).map(shellWord).join(' ');
 }
 
 /** The program receives a parameter named seed like any other. */
