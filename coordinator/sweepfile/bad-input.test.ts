@@ -112,7 +112,7 @@ const resources: [string, string][] = [
   ['resources: {labels: {zone: 1}}', '4:28: zone: expected text, got 1; put quotes around it'],
   [
     'resources: {labels: {-zone: a}}',
-    '4:22: invalid label name "-zone"; expected a letter or digit, then letters, digits, "_", ".", "/" or "-", up to 100 in all',
+    '4:22: invalid label name "-zone"; expected a letter or digit, then letters, digits, "_", ".", "/" or "-", up to 100 characters in total',
   ],
   [
     'resources: [gpu]',
