@@ -8,8 +8,8 @@ const SECONDS_FAST = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025
 /** An offer waits until a slot is free: from no time up to the duration of a trial. */
 const SECONDS_OFFER = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
 /** Few buckets, because each sweep has its own series. Trials take from minutes to days. */
-const SECONDS_EPOCH = [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 2 * 3600, 6 * 3600];
-const SECONDS_TRIAL = [0.1, 1, 10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600];
+const SECONDS_EPOCH = [0.1, 1, 5, 15, 60, 300, 1800, 2 * 3600, 6 * 3600];
+const SECONDS_TRIAL = [1, 10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600];
 const SECONDS_CALL = [0.001, 0.01, 0.1, 1, 10];
 
 export function coordinatorMetrics() {

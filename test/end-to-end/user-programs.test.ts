@@ -66,6 +66,45 @@ describe("programs of the user's own", { timeout: 120_000 }, () => {
     expect(trial?.failure?.message).toContain('the disk is on fire');
   });
 
+  test('a program that never reports the ranking metric is warned of, and its sweep is paused after five trials', async () => {
+    const folder = testFolder();
+    writeFileSync(join(folder, 'typo.sh'), `echo '{"epoch": 1, "top1-accuracy": 0.5, "lr": 1}'\n`);
+    const text =
+      'command: [sh, typo.sh]\nmetric: {name: top1_accuracy, goal: maximize}\n' +
+      'parameters: {lr: {values: [1, 2, 3, 4, 5, 6, 7]}}\n';
+    const dir = join(folder, 'run');
+    const running = startTrawl(...up(sweepFile(folder, text), dir, folder), '--slots', '1');
+    const shown = () =>
+      trawlJson<{ state: string; reason: string; warnings: { kind: string; message: string }[] }>('show', '--dir', dir);
+    await until('the sweep has started', () => existsSync(join(dir, 'coordinator.json')));
+    const paused = await until('the sweep is paused', async () => {
+      const sweep = await shown().catch(() => undefined);
+      return sweep?.state === 'paused' && sweep;
+    });
+    expect(paused.reason).toBe(
+      'the first 5 trials ended without metric "top1_accuracy"; reported: top1-accuracy, lr; did you mean "top1-accuracy"?',
+    );
+    expect(paused.warnings).toMatchObject([{ kind: 'missing_metric', count: 5 }]);
+    await trawl('resume', '--dir', dir);
+    const { stderr, code } = await running.ended;
+    expect(code).toBe(0);
+    expect(stderr.match(/trawl: warning: .*/g)).toHaveLength(1);
+  });
+
+  test('replicates that ignore their seed are warned of, and replicates that use it are not', async () => {
+    const folder = testFolder();
+    writeFileSync(join(folder, 'run.sh'), `echo '{"epoch": 1, "loss": '$1'}'\n`);
+    const run = async (argument: string) => {
+      const text = `command: [sh, run.sh, "${argument}"]\nmetric: {name: loss}\nparameters: {lr: {values: [1, 2]}}\n`;
+      const { stdout } = await trawl(
+        ...up(sweepFile(testFolder(), `${text}seeds: [3, 5, 8]\n`), join(testFolder(), 'run'), folder),
+      );
+      return (JSON.parse(stdout) as { warnings: { kind: string; count: number }[] }).warnings;
+    };
+    expect(await run('1')).toMatchObject([{ kind: 'identical_replicates', count: 2 }]);
+    expect(await run(`\${seed}`)).toEqual([]);
+  });
+
   test('a timeout stops a program with SIGTERM, and it has its time to end', async () => {
     const folder = testFolder();
     const ended = join(folder, 'ended');
