@@ -1,9 +1,9 @@
 /** The dashboard without a terminal: keys and updates go in, frames come out. */
 import { matches } from '../lib/filter/matches.ts';
 import { errorMessage } from '../lib/text/error-message.ts';
-import type { StyledLine } from '../lib/text/segment.ts';
 import { actionContext, visibleTrials } from './action-context.ts';
 import { DetailCache } from './detail-cache.ts';
+import type { StyledLine } from './draw/line.ts';
 import type { TerminalStyle } from './draw/paint.ts';
 import { keyNames, type Press } from './keys.ts';
 import { runAction } from './run-action.ts';

@@ -1,5 +1,5 @@
 import stringWidth from 'string-width';
-import type { ImageSpot } from '../lib/text/segment.ts';
+import type { ImageSpot } from './draw/line.ts';
 
 /**
  * The terminal's alternate screen, without a cursor. Each frame writes only the changed lines, in one synchronized update,

@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatSpread } from '../../lib/text/numbers.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
-import { pad, truncate } from '../../lib/text/truncate.ts';
 import { visibleLines, visibleText } from '../../lib/text/visible-text.ts';
+import { pad, truncate } from '../../lib/text/width.ts';
 import { stateBar } from './text-charts.ts';
 
 const anyText = fc.string({ unit: 'binary' });

@@ -1,8 +1,9 @@
-import { line, type Segment, type StyledLine, widthOf } from '../../lib/text/segment.ts';
+import wrapAnsi from 'wrap-ansi';
+import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import type { Style } from '../../lib/text/style.ts';
-import { truncate } from '../../lib/text/truncate.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { columnsOf } from '../../lib/text/width.ts';
+import { columnsOf, truncate } from '../../lib/text/width.ts';
+import { line, type StyledLine } from './line.ts';
 
 /** Cuts segments to `width` columns, with an ellipsis at the cut. */
 export function clip(segments: readonly Segment[], width: number): Segment[] {
@@ -47,16 +48,13 @@ export function sideBySide(blocks: readonly (readonly StyledLine[])[], widths: r
 const BETWEEN = 2;
 
 /**
- * Wraps text at spaces.
+ * Wraps text at spaces. Words wider than a line stay whole, and spaces before the first word are kept.
  * @param indent put before every line but the first
  */
 export function wrapped(text: string, columns: number, style?: Style, indent = ''): StyledLine[] {
-  const lines: string[] = [];
-  for (const word of visibleText(text).split(' ')) {
-    const last = lines.at(-1);
-    if (last === undefined) lines.push(word);
-    else if (last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(indent + word);
-  }
-  return lines.filter((words) => words.trim() !== '').map((words) => line(words, style));
+  const words = visibleText(text).trimStart();
+  const lead = ' '.repeat(visibleText(text).length - words.length);
+  const room = Math.max(1, columns - Math.max(lead.length, columnsOf(indent)));
+  const rows = wrapAnsi(words, room).split('\n');
+  return rows.filter((row) => row.trim() !== '').map((row, at) => line((at === 0 ? lead : indent) + row, style));
 }

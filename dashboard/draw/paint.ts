@@ -1,7 +1,8 @@
 import { styleText } from 'node:util';
-import { type Segment, type StyledLine, widthOf } from '../../lib/text/segment.ts';
+import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import { columnsOf } from '../../lib/text/width.ts';
 import { clip } from './layout.ts';
+import type { StyledLine } from './line.ts';
 
 /** What the terminal supports and the user asked for. */
 export interface TerminalStyle {

@@ -1,6 +1,7 @@
 /** Greyscale images drawn with characters: two pixels per character with colours, shades without. */
 
-import type { Segment, StyledLine } from '../../lib/text/segment.ts';
+import type { Segment } from '../../lib/text/segment.ts';
+import type { StyledLine } from './line.ts';
 import type { TerminalStyle } from './paint.ts';
 
 export interface PixelImage {

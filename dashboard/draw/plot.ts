@@ -1,12 +1,12 @@
 /** Charts of curves: braille dots, the value range on the left, the first and last epoch below. */
 
 import { formatMetric } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
+import type { Segment } from '../../lib/text/segment.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
-import { pad, truncate } from '../../lib/text/truncate.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { columnsOf } from '../../lib/text/width.ts';
+import { columnsOf, pad, truncate } from '../../lib/text/width.ts';
 import { BrailleCanvas } from './braille.ts';
+import { EMPTY_LINE, line, type StyledLine } from './line.ts';
 
 export interface ChartSeries {
   readonly name: string;

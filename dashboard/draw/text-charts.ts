@@ -1,10 +1,11 @@
 import { formatMetric } from '../../lib/text/numbers.ts';
-import { line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
+import type { Segment } from '../../lib/text/segment.ts';
 import { trialStyle } from '../../lib/text/style.ts';
-import { pad, truncate } from '../../lib/text/truncate.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
+import { pad, truncate } from '../../lib/text/width.ts';
 import type { TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
+import { line, type StyledLine } from './line.ts';
 
 /** The parts from left to right. Each has its own density, so that the bar reads without colour. */
 const PARTS: readonly (readonly [TrialStateName, string])[] = [

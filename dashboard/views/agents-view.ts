@@ -1,12 +1,12 @@
 import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { type Agent, AgentState, type GpuFigures, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
 import type { Model } from '../state/model.ts';
 import { runtimeMs } from '../state/summary.ts';
 import { cursorOf, windowOf } from '../state/ui.ts';

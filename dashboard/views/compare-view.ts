@@ -1,11 +1,11 @@
 import { parameterText, SEED, splitParameters } from '../../lib/domain/parameters.ts';
 import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { sideBySide } from '../draw/layout.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
 import { type ChartSeries, legend, plot, seriesLetter } from '../draw/plot.ts';
 import { spreadOf } from '../state/config-row.ts';
 import type { Model } from '../state/model.ts';

@@ -1,8 +1,8 @@
 import { formatSpan } from '../../lib/text/duration.ts';
-import { line, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
-import { truncate } from '../../lib/text/truncate.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
+import { truncate } from '../../lib/text/width.ts';
+import { line, type StyledLine } from '../draw/line.ts';
 import { type Command, keyLabel, keysOf } from '../keys.ts';
 import type { Model } from '../state/model.ts';
 import { viewOf } from '../state/ui.ts';

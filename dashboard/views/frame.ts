@@ -1,5 +1,5 @@
 /** The whole screen as lines: header, current view, footer. */
-import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf, viewOf } from '../state/ui.ts';
 import { agentsView } from './agents-view.ts';

@@ -1,5 +1,6 @@
-import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
+import type { Segment } from '../../lib/text/segment.ts';
 import { layoutTable } from '../../lib/text/table.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf, windowOf } from '../state/ui.ts';
 import { type BoardColumn, boardColumns } from './board-columns.ts';

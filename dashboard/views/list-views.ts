@@ -2,12 +2,12 @@
 import { parametersText } from '../../lib/domain/parameters.ts';
 import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
-import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
 import type { Model } from '../state/model.ts';
 import { eventId, eventRows, sweepRows } from '../state/selectors.ts';
 import { cursorOf, type ViewKind, windowOf } from '../state/ui.ts';

@@ -1,6 +1,7 @@
 /** Panels that the trial and compare views share: curves and reconstructions. */
-import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
+
 import { sideBySide } from '../draw/layout.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
 import { imageLines, imageSize, shrinkToFit } from '../draw/pixel-image.ts';
 import { type ChartSeries, legend, plot } from '../draw/plot.ts';
 import type { CurvePoint } from '../state/curve-cache.ts';

@@ -1,9 +1,10 @@
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
-import { pad, truncate } from '../../lib/text/truncate.ts';
+import type { Segment } from '../../lib/text/segment.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
+import { pad, truncate } from '../../lib/text/width.ts';
 import { sideBySide } from '../draw/layout.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
 import { heatMap } from '../draw/text-charts.ts';
 import type { Importance } from '../source.ts';
 import { crossTable, type Level, marginalLevels } from '../state/marginals.ts';

@@ -1,6 +1,7 @@
 /** Views of plain text: help, log, explanation. */
-import { EMPTY_LINE, line, type StyledLine } from '../../lib/text/segment.ts';
+
 import { sideBySide, wrapped } from '../draw/layout.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
 import { keyLabel, keysOf } from '../keys.ts';
 import type { Model } from '../state/model.ts';
 import type { ViewKind } from '../state/ui.ts';

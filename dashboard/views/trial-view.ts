@@ -1,7 +1,7 @@
 import { parametersText, parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
-import { EMPTY_LINE, line, type Segment, type StyledLine } from '../../lib/text/segment.ts';
+import type { Segment } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
@@ -9,6 +9,7 @@ import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Attempt, Failure, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { attemptOutcome, trialState } from '../../proto/names.ts';
 import { sideBySide, wrapped } from '../draw/layout.ts';
+import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
 import { legend, plot } from '../draw/plot.ts';
 import type { Model } from '../state/model.ts';
 import { rankOf } from '../state/order.ts';

@@ -2,9 +2,8 @@
 import { sum } from 'd3-array';
 import type { Segment } from './segment.ts';
 import type { Style } from './style.ts';
-import { pad, truncate } from './truncate.ts';
 import { visibleText } from './visible-text.ts';
-import { columnsOf } from './width.ts';
+import { columnsOf, pad, truncate } from './width.ts';
 
 /** A column of a table of `Row`s. Numbers are right-aligned and never cut. */
 export interface Column<Row> {

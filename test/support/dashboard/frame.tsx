@@ -1,7 +1,7 @@
 import { Box, Text } from 'ink';
+import type { StyledLine } from '../../../dashboard/draw/line.ts';
 import { paintLine, type TerminalStyle } from '../../../dashboard/draw/paint.ts';
 import type { Size } from '../../../dashboard/views/frame.ts';
-import type { StyledLine } from '../../../lib/text/segment.ts';
 
 interface Props {
   readonly lines: readonly StyledLine[];

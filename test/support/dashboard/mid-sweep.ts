@@ -1,4 +1,4 @@
-/** A sweep of four configs by two seeds amid its run, with all that the views can show. */
+/** A running sweep of four configs by two seeds, with everything that the views can show. */
 
 import { toWire } from '../../../lib/domain/parameters.ts';
 import type { GetTrialResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
@@ -21,7 +21,7 @@ const POINTS = [
 ];
 const EPOCHS = 4;
 
-/** The metrics of a trial after an epoch: better with a wider code and without noise, the second seed a little worse. */
+/** Returns the metrics of a trial after an epoch: better with a wider code and without noise, and for the first seed. */
 function metricsAt(index: number, epoch: number): Record<string, number> {
   const config = Math.floor(index / 2);
   const loss = 0.1 + 0.4 / epoch + 0.02 * (config % 2) - 0.01 * Math.floor(config / 2) + 0.004 * (index % 2);
@@ -58,7 +58,7 @@ export const midTrials: readonly Trial[] = [
   trial(7, TrialState.PENDING, 0),
 ];
 
-/** One that tells all, and one that tells little. */
+/** One GPU with every figure, and one with memory only. */
 const FIGURES = [
   {
     ...{ index: 0, utilization: 0.37, memoryUsedBytes: 61_234 * 2 ** 20, memoryTotalBytes: 81_559 * 2 ** 20 },
@@ -137,10 +137,10 @@ export const midAnswers: SampleAnswers = {
   ],
   explain: [
     'trial 7e1f2a3b4c5d6e7f of sweep 7: pending for 15.0s',
-    '  it is the next in its sweep',
+    '  every slot that can run it is busy',
     'agents:',
-    '  agent-1: may run it in 2 slots; slot 0 runs trial 6e1f2a3b4c5d6e7f',
-    '  agent-2: no: nothing has been heard of it for 13 s, and it may have ended, or the network between it and here is cut',
+    '  agent-1: can run it in 2 slots; all slots are busy',
+    '  agent-2: no: lost: not heard from for 13 s; slots 0, 1: 8 GiB of GPU memory (the sweep requires 16 GiB); slot 2: no GPU (the sweep requires 1)',
   ],
   earlier: [
     { ...event('granted', first, 1, 'to agent agent-1, slot 0'), seq: 10 },
