@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the syntax of macros
 /** Tests of the trainer `command` with real programs. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -348,6 +348,26 @@ test('a CSV file without steps counts its rows, and rows of an earlier trial are
   expect(run.reports.map(({ metrics }) => metrics.loss)).toEqual([5, 4]);
 });
 
+test('scalars of TensorBoard event files are reports at their step, and files of an earlier trial are skipped', async () => {
+  // Event { step = 7; Summary { Value { tag = "epoch"; simple_value = 0.5 } } } as a TFRecord.
+  const value = Buffer.from([0x0a, 5, ...Buffer.from('epoch'), 0x15, 0, 0, 0, 0x3f]);
+  const event = Buffer.from([0x10, 7, 0x2a, value.length + 2, 0x0a, value.length, ...value]);
+  const header = Buffer.alloc(12);
+  header.writeBigUInt64LE(BigInt(event.length));
+  writeFileSync(join(folder, 'record'), Buffer.concat([header, event, Buffer.alloc(4)]));
+  mkdirSync(join(folder, 'runs'));
+  writeFileSync(join(folder, 'runs', 'events.out.tfevents.0'), readFileSync(join(folder, 'record')));
+  const { run, failure } = await runProgram(
+    'mkdir -p runs/a "$TRAWL_ARTIFACTS/tb"; cat record > runs/a/events.out.tfevents.1; cp record "$TRAWL_ARTIFACTS/tb/x.tfevents"',
+    { program: from({ $case: 'tfevents', tfevents: 'runs' }, { $case: 'tfevents', tfevents: '${artifacts}/tb' }) },
+  );
+  expect(failure).toBeUndefined();
+  expect(run.reports).toEqual([
+    { epoch: 7, metrics: { epoch: 0.5 } },
+    { epoch: 7, metrics: { epoch: 0.5 } },
+  ]);
+});
+
 test('variables of the sweep file reach the program, with their macros, and the seed parameter is an argument', async () => {
   const { log } = await runProgram('echo "$FIRST|$SECOND|$*"', {
     seed: 5,
@@ -367,7 +387,8 @@ test('W&B finds its variables and the parameters of the trial', async () => {
      cd "$WANDB_DIR/wandb/offline-run-1-x/files"; echo a > media/a.txt; echo b > output.log; echo c > requirements.txt`,
     { program: { ...SPEC, wandb: WandbMode.OFFLINE }, parameters: { lr: 1e-7, 'opt.name': 'on', deep: true } },
   );
-  for (const line of ['WANDB_MODE=offline', 'WANDB_SWEEP_ID=1', 'WANDB_RUN_ID=t0-1']) expect(log).toContain(line);
+  for (const line of ['WANDB_MODE=offline', 'WANDB_SWEEP_ID=1', 'WANDB_RUN_ID=t0-1', 'WANDB_PROJECT='])
+    expect(log).toContain(line);
   expect(log).toContain('"lr": {value: 1.0e-07}\n"opt.name": {value: "on"}\n"deep": {value: true}\n');
   expect(kept.map(({ name }) => name)).toEqual(['wandb/media/a.txt']);
   expect((await runProgram('env', { program: { ...SPEC, wandb: WandbMode.OFF } })).log).not.toContain('WANDB_');

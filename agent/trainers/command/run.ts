@@ -52,7 +52,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const hooks = hooksOf(spec);
   const environment = {
     ...environmentOf(run, parameters, folders, inherited),
-    ...(await wandbEnvironment(run, parameters, spec, folders)),
+    ...(await wandbEnvironment(run, parameters, spec, folders, inherited)),
     ...hookEnvironment(hooks, folders.hookMarker, inherited),
   };
   const reports = new Reports(run, folders, log, { sources: spec?.report ?? [], metric: spec?.metric || undefined });

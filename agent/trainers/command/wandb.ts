@@ -18,6 +18,7 @@ export async function wandbEnvironment(
   parameters: TrainingRun['parameters'],
   spec: ProgramSpec | undefined,
   folders: ProgramFolders,
+  inherited: NodeJS.ProcessEnv,
 ): Promise<Record<string, string>> {
   if (spec?.wandb !== WandbMode.OFFLINE && spec?.wandb !== WandbMode.ONLINE) return {};
   await writeFile(folders.wandbParameters, wandbParameters(parameters, spec.floatParameters));
@@ -26,6 +27,7 @@ export async function wandbEnvironment(
   return {
     ...shared,
     WANDB_MODE: 'offline',
+    WANDB_PROJECT: inherited.WANDB_PROJECT || 'trawl',
     WANDB_RUN_ID: `${key.trialId}-${key.attempt}`,
     WANDB_DIR: folders.wandb,
   };
