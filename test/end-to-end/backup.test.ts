@@ -1,4 +1,4 @@
-/** Backups of coordinators at work, and what is made of them. */
+/** Backups of running coordinators, and their restoration. */
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +17,7 @@ import { until } from '../support/until.ts';
 
 const TRIALS = 12;
 const EPOCHS = 40;
-/** Reports all the time: there is no quiet moment to make a backup in. */
+/** Reports continuously, so that the store changes during the backup. */
 const BUSY = `
 trainer: noop
 parameters:
@@ -26,7 +26,7 @@ parameters:
   duration_ms: {value: 20}
 `;
 
-test('a backup made while everything is at work is whole: a coordinator on it brings the sweep to its end', {
+test('a backup of a running sweep is complete, and a coordinator restored from it finishes the sweep', {
   timeout: 240_000,
 }, async () => {
   const folder = testFolder();
@@ -39,7 +39,7 @@ test('a backup made while everything is at work is whole: a coordinator on it br
   expect(made.code, made.stderr).toBe(0);
   expect(readdirSync(out).sort()).toEqual(['backup.json', 'store.sqlite']);
 
-  // The copying must not have cost the coordinator its lock.
+  // The coordinator must still hold its lock after the copy.
   const second = await trawl('coordinator', '--dir', cluster.dir, '--nats', cluster.natsUrl, '--listen', '127.0.0.1:0');
   expect(second.code).toBe(4);
   expect(second.stderr).toContain(`in use by the coordinator at ${cluster.address}`);
@@ -59,7 +59,7 @@ test('a backup made while everything is at work is whole: a coordinator on it br
   });
 });
 
-test('what a backup is too old for is run again: its agent has records that the restored store lacks the ones before of', {
+test('attempts that continued after the backup are retried, because the restored store lacks some of their records', {
   timeout: 240_000,
 }, async () => {
   const folder = testFolder();
@@ -78,7 +78,7 @@ test('what a backup is too old for is run again: its agent has records that the 
   expect((await cluster.run('backup', '--out', out)).code).toBe(0);
   const backedUp = await epochIs(1);
   await epochIs(backedUp + 20);
-  // What it says from now on is in its spool only.
+  // From now on its records are only in its spool.
   way.cut();
   await sleep(1_000);
   await Promise.all([cluster.coordinator.killNow(), cluster.agent('agent').killNow()]);
@@ -91,7 +91,7 @@ test('what a backup is too old for is run again: its agent has records that the 
   expect(attempts.map(({ failureClass }) => failureClass)).toEqual(['lost', null, null]);
 });
 
-/** Leaves a file. */
+/** Writes a file that is stored as an artifact. */
 const PROGRAM = `
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -99,7 +99,7 @@ writeFileSync(join(process.env.TRAWL_ARTIFACTS, 'result.txt'), 'the result');
 console.log(JSON.stringify({ epoch: 1, loss: 1 }));
 `;
 
-/** A folder that no coordinator is at work on, with one sweep and one artifact. */
+/** Returns a data folder with one sweep and one artifact, without a running coordinator. */
 async function finished(folder: string): Promise<string> {
   writeFileSync(join(folder, 'leave.mjs'), PROGRAM);
   const command = JSON.stringify(['node', join(folder, 'leave.mjs')]);
@@ -110,7 +110,7 @@ async function finished(folder: string): Promise<string> {
   return dir;
 }
 
-test('a folder at rest is backed up with its artifacts; what is restored reads the same', {
+test('a folder without a coordinator is backed up with its artifacts, and the restored folder has the same contents', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -137,7 +137,7 @@ test('a folder at rest is backed up with its artifacts; what is restored reads t
   }
 });
 
-test('a backup that was altered, or is not finished, is refused, and leaves nothing in the folder', {
+test('a damaged or incomplete backup is rejected, and leaves the folder empty', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

@@ -1,4 +1,4 @@
-/** What happened in a sweep, told while it happens and afterwards. */
+/** A sweep's events, followed live and read afterwards. */
 import { expect, test } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
@@ -29,7 +29,7 @@ const parsed = (lines: string) =>
     .split('\n')
     .map((line) => JSON.parse(line) as EventJson);
 
-test('events that are followed while the coordinator is killed are those that it has in the end, none lost and none twice', {
+test('followed events match the stored ones although the coordinator is killed: none is lost or repeated', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

@@ -1,6 +1,6 @@
 /**
- * GPUs as far as a machine without any can show: an nvidia-smi on the PATH that says what a real one said. What the
- * library then makes of the cards is for a machine that has them (bench/gpu).
+ * GPU detection on a machine without GPUs, with an nvidia-smi that prints the recorded output of a real one. Training on
+ * real GPUs is tested by bench/gpu.
  */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import type { TrialJson } from '../../bin/output/json.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { trawl, trawlJson } from '../support/trawl.ts';
 
-/** Two cards; `--query-gpu=index,name,memory.total --format=csv,noheader,nounits`. */
+/** Two GPUs, as printed by `--query-gpu=index,name,memory.total --format=csv,noheader,nounits`. */
 const TWO_CARDS = '0, NVIDIA H100 80GB HBM3, 81559\n1, NVIDIA H100 80GB HBM3, 81559\n';
 const path = process.env.PATH;
 let folder: string;
@@ -26,7 +26,7 @@ afterEach(() => {
   process.env.PATH = path;
 });
 
-test('an agent has a slot a GPU, and each worker sees its own only', { timeout: 120_000 }, async () => {
+test('an agent has one slot per GPU, and each worker sees only its own GPU', { timeout: 120_000 }, async () => {
   writeFileSync(
     join(folder, 'which.sh'),
     `echo '{"gpu": '"$CUDA_VISIBLE_DEVICES"', "grows": '"$([ "$TF_FORCE_GPU_ALLOW_GROWTH" = true ] && echo 1)"'}'; sleep 2\n`,
@@ -41,7 +41,7 @@ test('an agent has a slot a GPU, and each worker sees its own only', { timeout: 
   ]);
 });
 
-test('--require-gpu refuses a machine whose cards cannot be used, saying why', { timeout: 120_000 }, async () => {
+test('--require-gpu rejects a machine whose GPUs are unusable, with the reason', { timeout: 120_000 }, async () => {
   const text = 'trainer: noop\nparameters: {x: {values: [1]}}\n';
   const { stderr, code } = await trawl(
     ...['up', sweepFile(folder, text), '--dir', join(folder, 'run'), '--require-gpu'],

@@ -7,7 +7,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 const FAILING =
   'command: [sh, -c, "exit 3"]\nmetric: {name: test_loss, goal: minimize}\nretry: {crash: 1}\nparameters: {x: {values: [1]}}\n';
 
-test('a failure is in the JSON logs of coordinator and agent, with the ids of its trial and attempt', {
+test('the JSON logs of coordinator and agent contain a failure with the ids of its trial and attempt', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

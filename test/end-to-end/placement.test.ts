@@ -1,4 +1,4 @@
-/** Sweeps that ask for GPUs, memory and labels, on agents of which some have them. */
+/** Sweeps that require GPUs, memory and labels, on agents that have some of them. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { readStore } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 
-/** What nvidia-smi says of two cards; `--query-gpu=index,name,memory.total --format=csv,noheader,nounits`. */
+/** nvidia-smi's output for two GPUs, from `--query-gpu=index,name,memory.total --format=csv,noheader,nounits`. */
 const TWO_CARDS = '0, NVIDIA H100 80GB HBM3, 81559\n1, NVIDIA H100 80GB HBM3, 81559\n';
 
 interface Explained {
@@ -19,7 +19,7 @@ interface Explained {
   readonly agents: readonly { readonly agent: string; readonly fit_slots: number; readonly reasons: string[] }[];
 }
 
-/** Runs with an nvidia-smi on the PATH that lists two cards. */
+/** Runs with an nvidia-smi on the PATH that lists two GPUs. */
 async function withCards(folder: string, start: () => Promise<void>): Promise<void> {
   const bin = join(folder, 'bin');
   mkdirSync(bin);
@@ -34,7 +34,7 @@ async function withCards(folder: string, start: () => Promise<void>): Promise<vo
   }
 }
 
-test('trials run where they may, nobody waits for those that nobody may run, and explain says why', {
+test('trials run only on matching agents, unplaceable trials block no others, and explain gives the reason', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();
@@ -62,8 +62,8 @@ test('trials run where they may, nobody waits for those that nobody may run, and
   await cluster.startAgent('zone', 1, cluster.address, 1, ['--label', 'zone=a', '--label', 'disk=fast']);
   await cluster.startAgent('plain', 1);
 
-  // The four at once: two on each card.
-  await until('four trials run on the cards', async () => (await cluster.sweep(cards))?.counts?.running === 4);
+  // All four at once: two on each GPU.
+  await until('four trials run on the GPUs', async () => (await cluster.sweep(cards))?.counts?.running === 4);
   const first = (await cluster.json<TrialJson[]>('trials', cards))[0]?.trial ?? '';
   expect(await cluster.json<Explained>('explain', first)).toMatchObject({
     ...{ state: 'running', agents: [] },
@@ -104,7 +104,7 @@ test('trials run where they may, nobody waits for those that nobody may run, and
   expect(new Set(await agentsOf(nowhere))).toEqual(new Set(['moon']));
 });
 
-test('labels and slots that cannot be are refused before anything is connected', { timeout: 60_000 }, async () => {
+test('invalid labels and slots are rejected before the agent connects', { timeout: 60_000 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder);
   const agent = (...flags: string[]) => cluster.run('agent', '--dir', join(folder, 'a'), ...flags);
@@ -124,7 +124,7 @@ test('labels and slots that cannot be are refused before anything is connected',
   ]);
 });
 
-test('a sweep that is made more urgent comes first, over a restart of the coordinator too', {
+test('a sweep with raised priority runs first, also after a restart of the coordinator', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

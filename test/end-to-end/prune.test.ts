@@ -1,4 +1,4 @@
-/** Old sweeps are pruned by hand and by a coordinator that was told how long to retain them. */
+/** Old sweeps are pruned by command, and by a coordinator with --retain. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -13,7 +13,7 @@ interface Sweep {
   readonly sweep: string;
 }
 
-test('what is over goes on demand, never what lives; a coordinator with --retain does it unasked', {
+test('prune removes ended sweeps but no active ones; a coordinator with --retain prunes automatically', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -54,6 +54,6 @@ test('what is over goes on demand, never what lives; a coordinator with --retain
   });
   expect(await again.stop()).toBe(0);
 
-  // A folder that nobody works on is pruned as well.
+  // A folder without a coordinator can be pruned too.
   expect(await trawlJson('prune', '--older-than', '0s', '--dir', cluster.dir)).toEqual([]);
 });

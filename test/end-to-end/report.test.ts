@@ -1,4 +1,4 @@
-/** `trawl report` on what `trawl up` left behind. */
+/** `trawl report` on the results of `trawl up`. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -29,7 +29,7 @@ parameters:
   epochs: { value: 1 }
 `;
 
-/** Runs a sweep to its end, and returns the folder that has it. */
+/** Runs a sweep to its end, and returns its data folder. */
 async function ran(text: string): Promise<{ folder: string; dir: string }> {
   const folder = testFolder();
   const dir = join(folder, 'run');
@@ -45,7 +45,7 @@ async function report(...args: string[]): Promise<string[]> {
 }
 
 describe('trawl report', { timeout: LIMIT_MS }, () => {
-  test('from a data folder: one page that needs nothing, Markdown with its charts, and the paths on stdout', async () => {
+  test('a data folder gives a self-contained page, Markdown with charts, and the paths on stdout', async () => {
     const { folder, dir } = await ran(NOOP);
     const out = join(folder, 'reports');
     const written = await report('--dir', dir, '--out', `${out}/`);
@@ -67,7 +67,7 @@ describe('trawl report', { timeout: LIMIT_MS }, () => {
     expect(markdown).toMatch(/^\| 1 \| 0\.\d+/m);
     expect(markdown).toContain('- **trials**: 8 = 4 configs × 2 replicates');
 
-    // Hypotheses that came after the sweep, in one file of a name that the user gives.
+    // Hypotheses from another file, with the output in one file that the user names.
     const later = NOOP.split('hypotheses:')[0] ?? '';
     const file = sweepFile(
       folder,
@@ -80,7 +80,7 @@ describe('trawl report', { timeout: LIMIT_MS }, () => {
     expect(existsSync(join(folder, 'later.md'))).toBe(false);
   });
 
-  test('reconstructions of real images are in the page, and beside the Markdown', async () => {
+  test('reconstructions of real images are in the page, and in files next to the Markdown', async () => {
     const { folder, dir } = await ran(MNIST);
     await report('--dir', dir, '--out', `${folder}/reports/`);
     const html = readFileSync(join(folder, 'reports', 'sweep-report.html'), 'utf8');
@@ -95,7 +95,7 @@ describe('trawl report', { timeout: LIMIT_MS }, () => {
     }
   });
 
-  test('what cannot be done is said: no such sweep, a wrong file of hypotheses, nowhere to write', async () => {
+  test('an unknown sweep, an invalid hypotheses file and an unwritable path are reported', async () => {
     const { folder, dir } = await ran('trainer: noop\nparameters: { x: { value: 1 } }\n');
     const unknown = await trawl('report', 'nothing', '--dir', dir);
     expect(unknown).toMatchObject({ code: EXIT.badInput, stderr: expect.stringContaining('nothing') });

@@ -1,4 +1,4 @@
-/** Trials that failed, or were cancelled, are tried again: as a person asks for it, over sockets, across restarts. */
+/** Failed and cancelled trials are retried by command, also across restarts of the processes. */
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
@@ -15,7 +15,7 @@ interface Retried {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-test('what failed in a sweep that has ended is retried with a fresh budget, whatever is killed', {
+test('failed trials of an ended sweep are retried with a fresh budget, although processes are killed', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = testFolder();
@@ -42,7 +42,7 @@ test('what failed in a sweep that has ended is retried with a fresh budget, what
   expect((await cluster.run('retry', sweep, '--nan')).stdout).toContain('no trials match, nothing retried');
   expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_FINISHED');
 
-  // The cause stands: the budget is fresh, and is used up once more.
+  // The cause remains, so the fresh budget is used up again.
   const again = await cluster.json<Retried>('retry', first.slice(0, 10));
   expect(again).toMatchObject({ state: 'running', ended_at: null, retried: 1, counts: { failed: 1 } });
   expect((await cluster.run('wait', sweep)).code).toBe(1);
@@ -65,7 +65,7 @@ test('what failed in a sweep that has ended is retried with a fresh budget, what
   expect(events.sort()).toEqual([first, ...failed].sort());
 });
 
-test('of a killed sweep the cancelled trials run when they are asked for', { timeout: LIMIT_MS }, async () => {
+test('the cancelled trials of a killed sweep can be retried', { timeout: LIMIT_MS }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder);
   const text = 'trainer: noop\nparameters: {x: {values: [1, 2, 3]}, epochs: {value: 1}}\n';

@@ -16,7 +16,7 @@ parameters:
 `;
 
 describe('coordinator, agents and commands as separate processes', { timeout: LIMIT_MS }, () => {
-  test('submit, pause, resume, wait, and every way to look at the result', async () => {
+  test('submit, pause, resume, wait, and every command that shows results', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     const file = sweepFile(folder, SWEEP);
@@ -46,14 +46,14 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     expect(metrics).toContain(`trawl_trial_failures_total{sweep="${sweep}",class="oom"} 0`);
     expect(metrics).toContain('trawl_agents{state="connected"} 2');
 
-    // Without the coordinator the folder tells the same, and refuses to be changed.
+    // Without the coordinator, the folder shows the same results and rejects changes.
     expect(await cluster.coordinator.stop()).toBe(0);
     const offline = await trawl('trials', sweep, '--dir', cluster.dir, '-o', 'json');
     expect(JSON.parse(offline.stdout)).toEqual(trials);
     expect((await cluster.run('ls')).code).toBe(3);
   });
 
-  test('stop lets running trials finish; kill ends them now; both cancel what waits', async () => {
+  test('stop lets running trials finish; kill ends them now; both cancel pending trials', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     await cluster.startAgent('only', 2);
@@ -76,7 +76,7 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     expect(JSON.parse(second.stdout)).toMatchObject({ state: 'killed', counts: { cancelled: 6 } });
     expect((await cluster.run('resume', killed.sweep)).code).toBe(4);
 
-    // The slots work again.
+    // The slots run trials again.
     const file = sweepFile(folder, slow(0));
     const after = await cluster.run('submit', file, '--wait');
     expect(after).toMatchObject({ code: 0, stdout: expect.stringMatching(/^sweep 3 \(.*\) finished: 6 succeeded/) });

@@ -21,7 +21,7 @@ describe('trawl plan', { timeout: 60_000 }, () => {
     ['a key of later', `trainer: noop\n${PARAMETERS}\nearly_stop: {type: asha}\n`, /:3:1: .*not yet supported/],
     ['bad UTF-8', Buffer.from([0x61, 0x3a, 0xff, 0xfe]), /UTF-8/],
     ['a YAML bomb', bomb(), /alias/],
-  ])('%s is refused with its place', async (_what, text, message) => {
+  ])('%s is rejected with its line', async (_what, text, message) => {
     const { stderr, stdout, code } = await trawl('plan', sweepFile(testFolder(), text));
     expect(code).toBe(2);
     expect(stdout).toBe('');
@@ -38,7 +38,7 @@ describe('trawl plan', { timeout: 60_000 }, () => {
     }
   });
 
-  test('a file of 200 MB is refused for its size', async () => {
+  test('a file of 200 MB is rejected because of its size', async () => {
     const file = sweepFile(testFolder(), '');
     truncateSync(file, 200 * 2 ** 20);
     const { stderr, code } = await trawl('plan', file);
@@ -46,7 +46,7 @@ describe('trawl plan', { timeout: 60_000 }, () => {
     expect(stderr).toMatch(/MiB/);
   });
 
-  test('a grid of a billion points is counted, exclusions and all', async () => {
+  test('a grid of a billion points is counted, including its exclusions', async () => {
     const axes = ['a', 'b', 'c'].map((name) => `  ${name}: {min: 1, max: 1000, step: 1}`).join('\n');
     const text = `trainer: noop\nparameters:\n${axes}\nexclude: [{a: 1, b: 2}]\n`;
     expect(await trawlJson('plan', sweepFile(testFolder(), text, 'huge.yaml'))).toMatchObject({
@@ -61,7 +61,7 @@ describe('trawl plan', { timeout: 60_000 }, () => {
   });
 });
 
-/** Nine levels of nine aliases each: some 400 million nodes when expanded. */
+/** Nine levels of nine aliases each: about 400 million nodes when expanded. */
 function bomb(): string {
   const levels = Array.from({ length: 9 }, (_, at) => {
     const below = at === 0 ? '1' : `*l${at - 1}`;

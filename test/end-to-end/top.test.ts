@@ -32,7 +32,7 @@ async function clusterWith(text: string, slots = 2): Promise<{ cluster: Cluster;
 const top = (cluster: Cluster, args: readonly string[] = [], size = {}) =>
   new TestTerminal(['top', '--server', cluster.address, ...args], size);
 
-/** A line of which the numbers may have gone on: so many trials before it, for so many seconds. */
+/** Matches a line whose counts of trials and seconds may have increased. */
 function whateverItsNumbers(line: string): RegExp {
   return new RegExp(line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/\d+/g, '\\d+'));
 }
@@ -122,7 +122,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     await screen.sees(/failing {2}\d+ {2}finished/);
     expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 4, failed: 0 });
 
-    // Retried elsewhere: killed and taken up again.
+    // Retried by command: the sweep is killed and runs again.
     const slow = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, sweepOf('killed', 40)));
     screen.press(':');
     screen.press(`sweep ${slow.sweep}\r`);
@@ -193,7 +193,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
       const granted = screen.lines().filter((line) => / granted /.test(line));
       return granted.map((line) => /([0-9a-f]{8}) +(\d+) +granted/.exec(line)?.slice(1).join(' '));
     };
-    // Those from before the dashboard looked are asked for when the view is opened.
+    // Opening the view loads the events from before the dashboard started.
     await until('every trial has its grant', () => new Set(grants().map((id) => id?.slice(0, 8))).size === 12);
     expect(new Set(grants()).size).toBe(grants().length);
   });
@@ -235,7 +235,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     await screen.sees('keys of the sweep view');
     expect(screen.lines().join('\n')).not.toMatch(/pause|kill/);
     expect(screen.written).toMatch(/^\p{ASCII}*$/u);
-    // Bold, dim and reverse are no colours.
+    // Bold, dim and reverse do not count as colours.
     expect(screen.written).not.toMatch(/\[(?:\d+;)*[349]\dm/);
   });
 

@@ -37,7 +37,7 @@ parameters:
 const up = (file: string, dir: string) => ['up', file, '--slots', '2', '--dir', dir, '-o', 'json'];
 
 describe('trawl up', { timeout: LIMIT_MS }, () => {
-  test('its agent has the labels that the command gives it: a sweep that asks for one runs', async () => {
+  test('its agent has the labels from the command line, and a sweep that requires one runs', async () => {
     const folder = testFolder();
     const asking = sweepFile(folder, `${NOOP}resources: {labels: {zone: a b=c}}\n`);
     const { stdout, stderr, code } = await trawl(...up(asking, join(folder, 'run')), '--label', 'zone=a b=c');
@@ -45,7 +45,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(JSON.parse(stdout)).toMatchObject({ counts: { succeeded: 8 } });
   });
 
-  test('real MNIST: one JSON object with ranked trials and every metric; the loss falls; again, nothing is run twice', async () => {
+  test('real MNIST: prints one JSON object with ranked trials; the loss falls; a second run repeats no trial', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, MNIST);
@@ -67,13 +67,13 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const again = JSON.parse((await trawl(...up(file, dir))).stdout) as UpResult;
     expect(again.trials).toEqual(result.trials);
 
-    // The same trials on another day, in another folder: bit for bit the same.
+    // The same trials in another folder give bit-identical results.
     const elsewhere = await trawl(...up(file, join(folder, 'other')));
     const metrics = (trials: readonly TrialJson[]) => trials.map((trial) => [trial.trial, trial.metrics]);
     expect(metrics((JSON.parse(elsewhere.stdout) as UpResult).trials)).toEqual(metrics(result.trials));
   });
 
-  test('interrupted by Ctrl-C and started again, it goes on: what is finished is not run again', async () => {
+  test('after Ctrl-C the same command resumes the sweep, and repeats no finished trial', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, NOOP);
@@ -93,7 +93,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     }
   });
 
-  test('killed by kill -9, its processes end by themselves, and the same command goes on', async () => {
+  test('after kill -9 its processes end by themselves, and the same command resumes the sweep', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, NOOP);
@@ -111,7 +111,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(counts).toMatchObject({ succeeded: 8, failed: 0 });
   });
 
-  test('a sweep with a failed trial ends with exit code 1, and says how it failed', async () => {
+  test('a sweep with a failed trial ends with exit code 1 and the failure's message', async () => {
     const folder = testFolder();
     const slow = 'duration_ms: {values: [0, 60000]}';
     const file = sweepFile(folder, `trainer: noop\nparameters: {${slow}}\ntimeout: 2s\nretry: {timeout: 0}\n`);
@@ -122,7 +122,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(trials.find(({ state }) => state === 'failed')?.failure?.class).toBe('timeout');
   });
 
-  test('a bad sweep file leaves nothing behind', async () => {
+  test('an invalid sweep file leaves no files behind', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, 'trainer: autoencoder\nparameters:\n  latent_dims: {values: [15]}\n');

@@ -1,4 +1,4 @@
-/** Programs of the user's own through `trawl up`: the examples that come with trawl, and what goes wrong with others. */
+/** User programs run by `trawl up`: the shipped examples, and programs that fail. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -29,14 +29,14 @@ async function ranExample(name: string): Promise<{ dir: string; result: UpResult
   return { dir, result: JSON.parse(stdout) as UpResult };
 }
 
-describe("programs of the user's own", { timeout: 120_000 }, () => {
-  test('the example in Python: every trial succeeds, ranked by what it reports, its log and every epoch kept', async () => {
+describe('user programs', { timeout: 120_000 }, () => {
+  test('the Python example: every trial succeeds, is ranked by its metric, and has its log and every epoch stored', async () => {
     const { dir, result } = await ranExample('python');
     expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 8, failed: 0 } });
     expect(result.trials.map(({ rank }) => rank)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     const losses = result.trials.map(({ metrics }) => metrics.loss ?? Number.NaN);
     expect(losses).toEqual([...losses].sort((a, b) => a - b));
-    // Momentum is what this valley wants.
+    // Momentum helps on this function.
     expect(result.trials[0]?.parameters).toMatchObject({ momentum: 0.9, epochs: 10 });
     const best = await trawlJson<{ reports: { epoch: number; metrics: Record<string, number> }[] }>(
       ...['show', result.trials[0]?.trial ?? '', '--dir', dir],
@@ -45,7 +45,7 @@ describe("programs of the user's own", { timeout: 120_000 }, () => {
     expect(Object.keys(best.reports[0]?.metrics ?? {}).sort()).toEqual(['loss', 'x', 'y']);
   });
 
-  test('the example for Node: metrics through a file, parameters as one argument', async () => {
+  test('the Node example: metrics through a file, parameters as one argument', async () => {
     const { result } = await ranExample('node');
     expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 4, failed: 0 } });
     for (const { epoch, metrics } of result.trials) {
@@ -54,7 +54,7 @@ describe("programs of the user's own", { timeout: 120_000 }, () => {
     }
   });
 
-  test('a program that fails is told of with its last words', async () => {
+  test('the failure of a program includes its last output', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'fails.sh'), 'echo the disk is on fire >&2; exit 3\n');
     const text = 'command: [sh, fails.sh]\nmetric: {name: loss}\nparameters: {}\nretry: {crash: 0}\n';
@@ -105,10 +105,10 @@ describe("programs of the user's own", { timeout: 120_000 }, () => {
     expect(await run(`\${seed}`)).toEqual([]);
   });
 
-  test('a timeout stops a program with SIGTERM, and it has its time to end', async () => {
+  test('a timeout stops a program with SIGTERM, and leaves it time to end', async () => {
     const folder = testFolder();
     const ended = join(folder, 'ended');
-    // Longer than a worker without a program has.
+    // Longer than a worker without a program is given.
     writeFileSync(
       join(folder, 'slow.sh'),
       `trap 'sleep 3; echo yes > "$1"; exit 0' TERM\necho '{"loss": 1}'\nwhile :; do sleep 0.1; done\n`,
@@ -124,7 +124,7 @@ describe("programs of the user's own", { timeout: 120_000 }, () => {
     expect(readFileSync(ended, 'utf8')).toBe('yes\n');
   });
 
-  test('killed by kill -9, trawl leaves no program behind', async () => {
+  test('trawl killed by kill -9 leaves no program running', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'long.sh'), 'sleep 600 & echo "$$ $!" > "$1.new"; mv "$1.new" "$1"; wait\n');
     const file = join(folder, 'pids');

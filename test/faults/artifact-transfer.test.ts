@@ -1,4 +1,4 @@
-/** The agent's side of an artifact's way against the coordinator's own services, on real sockets and files. */
+/** The agent's artifact transfer against the coordinator's services, on real sockets and files. */
 import { createHash, randomBytes } from 'node:crypto';
 import {
   appendFileSync,
@@ -32,7 +32,7 @@ import { INSECURE, newFolder, noopSweep, type Served, serve } from '../support/c
 import { testFolder } from '../support/folder.ts';
 import { startProxy } from '../support/proxy.ts';
 
-/** Far more than a connection takes before somebody reads. */
+/** Far more than a connection buffers. */
 const BYTES = randomBytes(32_000_000);
 const FILE: Artifact = {
   ...{ attempt: 0, name: 'folder/file.bin', kind: 'ARTIFACT_KIND_CHECKPOINT', epoch: 2, atMs: 0 },
@@ -43,7 +43,7 @@ let dir: string;
 let served: Served;
 let client: ArtifactServiceClient;
 let key: AttemptKey;
-/** The file as the agent has it. */
+/** The path of the file on the agent. */
 let path: string;
 
 /** A coordinator with one attempt, leased to agent `a`. */
@@ -104,19 +104,19 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
   return { session, agentDir, spool, dismissed };
 }
 
-test('a file arrives whole, one that has grown since as it was announced', async () => {
+test('a file arrives complete; a file that has grown since is transferred at its announced size', async () => {
   appendFileSync(path, 'more');
   expect(await bring()).toBe('stored');
   expect(readFileSync(atCoordinator(FILE.name)).equals(BYTES)).toBe(true);
 });
 
-test('a file that is cut off, altered or gone is told of, and nothing takes its place', async () => {
+test('a truncated, changed or deleted file is reported as lost, and nothing is stored', async () => {
   truncateSync(path, BYTES.length - 1);
   await expect(bring()).rejects.toThrow(LostFileError);
   const altered = Buffer.from(BYTES);
   altered[BYTES.length - 1] = 255 - (BYTES[BYTES.length - 1] ?? 0);
   writeFileSync(path, altered);
-  // The coordinator may still be about to let go of the try before; then the agent tries again.
+  // The coordinator may not have closed the previous upload yet; the agent then retries.
   await vi.waitFor(() => expect(bring()).rejects.toThrow(LostFileError), { timeout: 20_000 });
   rmSync(path);
   await expect(bring()).rejects.toThrow(LostFileError);
@@ -124,7 +124,7 @@ test('a file that is cut off, altered or gone is told of, and nothing takes its 
 });
 
 test.runIf(existsSync('/dev/full'))(
-  'a full disk at the coordinator ends the try, and a later one goes through',
+  'a full disk at the coordinator fails the upload, and a later retry succeeds',
   async () => {
     const part = atCoordinator(join('.parts', FILE.sha256));
     mkdirSync(dirname(part), { recursive: true });
@@ -135,7 +135,7 @@ test.runIf(existsSync('/dev/full'))(
   },
 );
 
-test('a checkpoint is waited for while the coordinator is away, as long as its attempt is wanted', {
+test('a checkpoint download waits for the coordinator to return, as long as its attempt has not been cancelled', {
   timeout: 120_000,
 }, async () => {
   expect(await bring()).toBe('stored');
@@ -150,7 +150,7 @@ test('a checkpoint is waited for while the coordinator is away, as long as its a
   const checkpoint = { ...FILE, attempt: 1 };
   let wanted = true;
   const given = session.fetchCheckpoint({ ...key, attempt: 2 }, checkpoint, () => wanted);
-  // Longer than a coordinator that is there is asked for.
+  // Longer than the timeout of a download from a running coordinator.
   await sleep(8_000);
   way.mend();
   expect(await given).toBe(true);
@@ -166,11 +166,11 @@ test('a checkpoint is waited for while the coordinator is away, as long as its a
 test.each([
   ['whose file is gone', FILE, /file\.bin is missing/],
   [
-    'that the coordinator will never take',
+    'that exceeds the coordinator's size limit',
     { ...FILE, size: 2 ** 30 + 1 },
     /too large: 1073741825 bytes \(max 1073741824\)/,
   ],
-] as const)('an artifact %s costs its attempt, not the agent: the rest goes on', async (_, artifact, why) => {
+] as const)('an artifact %s fails its attempt, and the agent's other attempts continue', async (_, artifact, why) => {
   const log = (trialKey: AttemptKey, seq: number) => ({
     ...{ key: trialKey, seq, atMs: 5 },
     body: { $case: 'log' as const, log: { text: 'x' } },

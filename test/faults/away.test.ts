@@ -6,12 +6,12 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
 
-/** TRAWL_FAULT_AWAY=120s is two minutes. */
+/** How long the coordinator is down; TRAWL_FAULT_AWAY, such as 120s, overrides it. */
 const AWAY_MS = durationOption(process.env.TRAWL_FAULT_AWAY ?? '6s');
-/** Shorter than the coordinator is away: who comes back gives everybody a whole lease. */
+/** Shorter than the outage: a restarted coordinator gives every attempt a full lease. */
 const LEASE = '4s';
 const EPOCH_MS = 5;
-/** Trials that outlive the time away: two agents have something to say all the while. */
+/** Trials that run longer than the outage, so that both agents have reports to send throughout. */
 const SWEEP: NoopSweep = { trials: 4, epochs: Math.ceil((1.5 * AWAY_MS) / EPOCH_MS), epochMs: EPOCH_MS };
 
 async function lastReportMs({ metricsUrl }: Cluster): Promise<number> {
@@ -19,7 +19,7 @@ async function lastReportMs({ metricsUrl }: Cluster): Promise<number> {
   return 1_000 * Number(/^trawl_last_report_timestamp_seconds\{.*\} ([\d.]+)/m.exec(text)?.[1] ?? 0);
 }
 
-test(`a coordinator that is away for ${AWAY_MS / 1000} s under full load costs no report and no attempt`, {
+test(`an outage of the coordinator of ${AWAY_MS / 1000} s under full load loses no report and no attempt`, {
   timeout: 180_000 + 10 * AWAY_MS,
 }, async () => {
   const folder = testFolder();

@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 import { expectExactlyOnce } from './exactly-once.ts';
 
 const EPOCHS = 2_500;
-/** Two trials at once, each with a report every two milliseconds: hundreds gather while nobody takes them. */
+/** Two trials at once, each with a report every two milliseconds: hundreds accumulate during the outage. */
 const SWEEP = `
 trainer: noop
 parameters:
@@ -17,11 +17,11 @@ parameters:
   epochs: {value: ${EPOCHS}}
   duration_ms: {value: 1}
 `;
-/** Far longer than the coordinator is away. */
+/** Far longer than the outage. */
 const LEASE = '60s';
 const AWAY_MS = 1_500;
 
-test('a coordinator that is away costs no report and no attempt', { timeout: 180_000 }, async () => {
+test('an outage of the coordinator loses no report and no attempt', { timeout: 180_000 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: LEASE });
   await cluster.startAgent('agent', 2);

@@ -1,4 +1,4 @@
-/** Disks that are full, on real processes. */
+/** Full disks, with real processes. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,10 +13,10 @@ import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning }
 
 const SWEEP: NoopSweep = { trials: 6, epochs: 300, epochMs: 10 };
 const MEGABYTES = 12;
-/** Longer than a lease. */
+/** Longer than the lease. */
 const FULL_MS = 6_000;
 
-test("the coordinator's disk is full: it ends and says so; with room again it goes on, and nothing is lost", {
+test('a coordinator with a full disk exits with a message, and continues without losses once there is space', {
   timeout: 180_000,
 }, async ({ skip }) => {
   const folder = testFolder();
@@ -44,7 +44,7 @@ test("the coordinator's disk is full: it ends and says so; with room again it go
   expect(attempts.filter(({ failureClass }) => failureClass !== null)).toEqual([]);
 });
 
-test("an agent's disk is full: it takes nothing new and says so, and what runs loses nothing", {
+test('an agent with a full disk accepts no new trials and reports why, and its running trials lose nothing', {
   timeout: 180_000,
 }, async ({ skip }) => {
   const folder = testFolder();
@@ -57,7 +57,7 @@ test("an agent's disk is full: it takes nothing new and says so, and what runs l
   disk.fill();
   const said = () => readFileSync(cluster.logOf('agent'), 'utf8');
   await until('the agent says so', () => said().includes("the agent's disk is full"));
-  // Past a lease, which nothing of what waits in memory may be lost by.
+  // Longer than the lease; records that wait in memory must not be lost.
   await sleep(FULL_MS);
   disk.makeRoom();
   await until('it has noticed', () => said().includes("the agent's disk has space again"));

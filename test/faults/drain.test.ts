@@ -1,4 +1,4 @@
-/** Agents are drained, by a person and by a signal, on real processes. */
+/** Agents are drained by command and by signal, with real processes. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -26,7 +26,7 @@ async function untilLeaving(cluster: Cluster, name: string): Promise<void> {
   await until(`agent ${name} has heard the signal`, () => said().includes('the agent takes no new trials'));
 }
 
-test('a drained agent finishes what runs and takes nothing new, through a restart too, until it is undrained', {
+test('a drained agent finishes its running trials and accepts no new ones, also after a restart, until it is undrained', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -53,7 +53,7 @@ test('a drained agent finishes what runs and takes nothing new, through a restar
   expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(Array(10).fill([1, null]));
 });
 
-test('what still runs after the grace is handed back: another agent runs it, and no budget pays', {
+test('trials that outlast the grace period are handed back, and another agent runs them at no cost to the retry budget', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -65,7 +65,7 @@ test('what still runs after the grace is handed back: another agent runs it, and
   );
   await untilRunning(cluster, sweep, 3);
   await cluster.run('drain', 'one', '--grace', '0s');
-  // Sooner than any lease ends.
+  // Before any lease expires.
   await until('the pack was handed back', async () => (await shown(cluster, 'one'))?.state === 'drained');
   await cluster.startAgent('two', 3);
   const { attempts } = await exactlyOnce(cluster, sweep, sweepOf(3, 0));
@@ -75,7 +75,7 @@ test('what still runs after the grace is handed back: another agent runs it, and
   expect(attempts.filter(({ number }) => number === 2).map(({ agent }) => agent)).toEqual(Array(3).fill('two'));
 });
 
-test('SIGTERM is a drain: what runs ends within the grace, and so does the agent; a second one hands back at once', {
+test('SIGTERM drains: running trials finish within the grace period, then the agent exits; a second SIGTERM hands them back at once', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -103,7 +103,7 @@ test('SIGTERM is a drain: what runs ends within the grace, and so does the agent
   ]);
 });
 
-/** Says that it was asked to end, and takes its time for a last word. */
+/** Reports that it received SIGTERM, and exits only after some time. */
 const PROGRAM = `
 import { writeFileSync } from 'node:fs';
 process.on('SIGTERM', () => setTimeout(() => { writeFileSync(process.argv[2], 'asked to end'); process.exit(1); }, 800));
@@ -112,7 +112,7 @@ setInterval(() => {}, 1000);
 `;
 
 test.each([['0s'], ['60s']])(
-  "a user's program has its time between SIGTERM and SIGKILL (drain grace %s)",
+  "a user's program has time to exit between SIGTERM and SIGKILL (drain grace %s)",
   {
     timeout: 120_000,
   },

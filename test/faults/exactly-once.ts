@@ -1,8 +1,8 @@
-/** What must hold of a store when its sweep is over, whatever was done to the processes meanwhile. */
+/** Checks the store of an ended sweep, whatever faults occurred. */
 import { expect } from 'vitest';
 import type { Stored, StoredEvent } from '../support/stored.ts';
 
-/** What may follow what in the log of a trial, which begins as pending. */
+/** The valid transitions in a trial's event log, which begins with pending. */
 const NEXT: Readonly<Record<string, readonly string[]>> = {
   pending: ['offered'],
   offered: ['granted', 'pending'],
@@ -12,8 +12,8 @@ const NEXT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Every trial has succeeded, once: by its last attempt, whose reports are all there.
- * @param lossAt the test_loss that a trial must have reported at an epoch
+ * Checks that every trial succeeded exactly once, by its last attempt, and that none of its reports is missing.
+ * @param lossAt returns the expected test_loss of a trial at an epoch
  */
 export function expectExactlyOnce(
   { trials, attempts, reports, events }: Stored,
@@ -51,7 +51,7 @@ export function expectExactlyOnce(
   }
 }
 
-/** The log of a trial tells the same: granted, then ended, one attempt after the other, and one success at the end. */
+/** Checks a trial's event log: each attempt is granted and ends before the next, and the last one succeeds. */
 function expectOrderly(events: readonly StoredEvent[], attempts: number): void {
   const kinds = events.map(({ kind }) => kind).filter((kind) => kind !== 'reported');
   let state = 'pending';

@@ -1,4 +1,4 @@
-/** What is done to a cluster, and how it is put together again. */
+/** Faults that kill parts of a cluster, and the recovery from them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../support/cluster.ts';
 import { killNow } from '../support/processes.ts';
@@ -12,15 +12,15 @@ export type FaultKind = 'worker' | 'agent' | 'coordinator' | 'agent and coordina
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** Whether it strikes when every slot is at work again, or while things still start. */
+  /** Whether the fault waits until every slot is busy; otherwise it can occur during startup. */
   readonly atWork: boolean;
-  /** From then on. */
+  /** Delay of the fault from then on. */
   readonly afterMs: number;
-  /** How long what was killed stays away; a worker is started again by its agent. */
+  /** How long the killed process stays down. A worker is restarted by its agent instead. */
   readonly awayMs: number;
 }
 
-/** The faults in an order and at moments that the seed decides. */
+/** Returns the faults in random order and at random times, by the seed. */
 export function planFaults(kinds: readonly FaultKind[], random: Random): Fault[] {
   return random.shuffled(kinds).map((kind) => ({
     kind,
@@ -31,8 +31,8 @@ export function planFaults(kinds: readonly FaultKind[], random: Random): Fault[]
 }
 
 /**
- * Kills what the fault says, and starts it again.
- * @returns how long it had to wait until every slot was at work, in milliseconds; undefined: it did not wait for that
+ * Kills the process of a fault and restarts it.
+ * @returns the time until every slot was busy, in milliseconds; undefined if it did not wait for that
  */
 export async function inflict(
   fault: Fault,
@@ -52,7 +52,7 @@ async function kill(fault: Fault, cluster: Cluster, random: Random): Promise<voi
   switch (fault.kind) {
     case 'worker': {
       const workers = cluster.workersOf(AGENT);
-      // None: the agent has just been started.
+      // No worker exists if the agent has only just started.
       if (workers.length > 0) killNow(random.pick(workers));
       return;
     }
@@ -79,6 +79,6 @@ async function kill(fault: Fault, cluster: Cluster, random: Random): Promise<voi
 async function isAtWork(cluster: Cluster, sweep: string): Promise<boolean> {
   const counts = (await cluster.sweep(sweep))?.counts;
   if (counts === undefined) return false;
-  // At the sweep's end there may be no work for every slot.
+  // Near the end of a sweep there may be fewer trials than slots.
   return counts.running === SLOTS || counts.pending + counts.offered === 0;
 }

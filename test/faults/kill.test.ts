@@ -4,7 +4,7 @@ import { roundSeeds, sweepUnderFaults } from './sweep-under-faults.ts';
 const LIMIT_MS = 180_000;
 
 test.each(roundSeeds())(
-  'every trial ends exactly once although workers, the agent and the coordinator are killed (seed %i)',
+  'every trial ends exactly once when workers, the agent and the coordinator are killed (seed %i)',
   { timeout: LIMIT_MS },
   (seed) =>
     sweepUnderFaults(

@@ -8,7 +8,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning }
 
 const SWEEP: NoopSweep = { trials: 16, epochs: 4, epochMs: 200 };
 
-test('nats-server comes back with its storage deleted, twice: the offers are made anew, and no trial is lost or run twice', {
+test('after nats-server restarts without its storage, offers are published again, and no trial is lost or run twice', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();
@@ -19,7 +19,7 @@ test('nats-server comes back with its storage deleted, twice: the offers are mad
     await untilRunning(cluster, sweep, 2);
     await cluster.killNats();
     rmSync(join(folder, 'nats'), { recursive: true, force: true });
-    // What runs ends meanwhile, and the slots stand idle.
+    // The running trials end in the meantime, and the slots become idle.
     await sleep(1_500);
     const backAt = performance.now();
     await cluster.startNats();

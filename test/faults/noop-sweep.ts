@@ -1,4 +1,4 @@
-/** Sweeps of the trainer that trains nothing, and what their stores must hold in the end. */
+/** Sweeps of no-op trials, and checks of their final stores. */
 import { expect } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
 import type { Parameters } from '../../proto/trainers.ts';
@@ -13,7 +13,7 @@ export interface NoopSweep {
   readonly epochMs: number;
 }
 
-/** No failure that costs a trial anything is allowed for, unless `retry` says so. */
+/** Returns a sweep file without retries, except for those in `retry`. */
 export function noopSweepText(
   { trials, epochs, epochMs }: NoopSweep,
   retry = '{crash: 0, oom: 0, timeout: 0}',
@@ -32,7 +32,7 @@ export async function untilRunning(cluster: Cluster, sweep: string, count: numbe
   await until(`${count} trials run`, async () => (await cluster.sweep(sweep))?.counts?.running === count);
 }
 
-/** Waits for the sweep's end, ends the coordinator, and looks at what it has stored. */
+/** Waits for the sweep's end, stops the coordinator, and checks its store. */
 export async function exactlyOnce(
   cluster: Pick<Cluster, 'run' | 'coordinator' | 'dir'>,
   sweep: string,
@@ -50,7 +50,7 @@ export async function exactlyOnce(
   return stored;
 }
 
-/** For a person who reads the test's output. */
+/** Prints a duration to the test's output. */
 export function tellSeconds(what: string, sinceMs: number): void {
   console.log(`${what}: ${((performance.now() - sinceMs) / 1000).toFixed(1)} s`);
 }

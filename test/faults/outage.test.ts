@@ -4,7 +4,7 @@ import { roundSeeds, sweepUnderFaults } from './sweep-under-faults.ts';
 const LIMIT_MS = 180_000;
 
 test.each(roundSeeds())(
-  'every trial ends exactly once although nats-server, and agent and coordinator together, are killed (seed %i)',
+  'every trial ends exactly once when nats-server, or agent and coordinator together, are killed (seed %i)',
   { timeout: LIMIT_MS },
   (seed) =>
     sweepUnderFaults(

@@ -1,4 +1,4 @@
-/** Packs on real processes: several trials in one slot, each with its own lease, records and end. */
+/** Packs with real processes: several trials in one slot, each with its own lease, records and final state. */
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
@@ -17,7 +17,7 @@ parameters:
 retry: {crash: 2, backoff: 100ms}
 `;
 
-test('a worker that dies costs each member of its pack one attempt, and nobody else', {
+test('a dead worker costs each trial of its pack one attempt, and no other trial any', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -43,7 +43,7 @@ test('a worker that dies costs each member of its pack one attempt, and nobody e
   );
 });
 
-test('killing the sweep of a pack frees its slot, and the next sweep runs in it', { timeout: 120_000 }, async () => {
+test('killing the sweep of a pack frees its slot for the next sweep', { timeout: 120_000 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder);
   await cluster.startAgent('agent', 1, cluster.address, PACK);

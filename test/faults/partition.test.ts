@@ -12,11 +12,11 @@ parameters:
   x: {values: [1, 2, 3]}
   duration_ms: {value: 2000}
 `;
-/** The trials that run when the way is cut end long before it is mended, and twice a lease passes in between. */
+/** The running trials end long before the partition does, and the partition lasts for two leases. */
 const LEASE = '5s';
 const CUT_MS = 12_000;
 
-test('what ended while the coordinator could not be reached, but for heartbeats, is not run again', {
+test('trials that end while only heartbeats reach the coordinator are not run again', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

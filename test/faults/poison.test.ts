@@ -9,13 +9,13 @@ import { readStore } from '../support/stored.ts';
 
 const POISON = 3;
 const CRASHES = 2;
-/** Takes the worker that runs it down with it. */
+/** A trial that kills its worker. */
 const PROGRAM = `
 if (process.argv.includes('--x=${POISON}')) process.kill(process.ppid, 'SIGKILL');
 else console.log(JSON.stringify({ epoch: 1, loss: 1 }));
 `;
 
-test('a trial that kills its worker every time uses up its own budget: every other trial runs once, and so do the next', {
+test('a trial that always kills its worker uses up only its own retry budget: all other trials run once', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();

@@ -8,7 +8,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText } from './noop-sweep.ts';
 
 const SWEEP: NoopSweep = { trials: 4, epochs: 2, epochMs: 50 };
 
-/** For NODE_OPTIONS: the agent's program, but for the number of its protocol. */
+/** Returns NODE_OPTIONS that run the agent with another protocol version. */
 function speaking(protocol: number): string {
   const hook = `
     export async function load(url, context, next) {
@@ -24,7 +24,7 @@ test.each([
   ['older', PROTOCOL - 1, 'upgrade the agent'],
   ['newer', PROTOCOL + 1, 'upgrade the coordinator'],
 ])(
-  'an agent of the %s protocol is rejected by name and exits, and the others continue',
+  'an agent with an %s protocol is rejected by name and exits, and the other agents continue',
   {
     timeout: 120_000,
   },

@@ -7,7 +7,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
-/** Epochs long enough to be killed in. */
+/** Epochs long enough to kill a process during one. */
 const SWEEP = `
 trainer: autoencoder
 parameters:
@@ -35,7 +35,7 @@ function hasCheckpoint({ dir }: Cluster, sweep: string, trial: string): boolean 
   return existsSync(join(dir, 'artifacts', sweep, trial, '1', 'checkpoints', 'epoch-2.safetensors'));
 }
 
-/** Submits the sweep again, and waits until its trial is in its third epoch with the second checkpoint kept. */
+/** Submits the sweep again, and waits until its trial is in its third epoch and the second checkpoint is stored. */
 async function inThirdEpoch(cluster: Cluster, file: string): Promise<string> {
   const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
   await until('the trial is in its third epoch, and the second checkpoint is kept', async () => {
@@ -54,7 +54,7 @@ function expectWentOn(disturbed: Shown, undisturbed: Shown): void {
   expect(disturbed.metrics).toEqual(undisturbed.metrics);
 }
 
-test('a worker, then an agent, killed in epoch 3 of 5: the successor, on whichever agent, goes on at 3 to the same metrics', {
+test('after a worker and then an agent are killed in epoch 3 of 5, the next attempt resumes at 3 with the same metrics', {
   timeout: 360_000,
 }, async () => {
   const folder = testFolder();

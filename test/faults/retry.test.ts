@@ -13,7 +13,7 @@ const DEATHS = 4;
 const SWEEP = `trainer: noop\nparameters: {x: {min: 1, max: ${TRIALS}, step: 1}}\n`;
 
 test.each(roundSeeds())(
-  'a coordinator that is killed while trials are retried has retried all of them or none (seed %i)',
+  'a coordinator killed during a retry has retried all trials or none (seed %i)',
   { timeout: LIMIT_MS },
   async (seed) => {
     const random = new Random(seed);
@@ -24,7 +24,7 @@ test.each(roundSeeds())(
       await cluster.run('kill', sweep, '-y');
       expect((await cluster.sweep(sweep))?.counts?.cancelled).toBe(TRIALS);
       const retry = cluster.run('retry', sweep, '--cancelled');
-      // The command takes most of this to start.
+      // Most of this time is the command's startup.
       await sleep(random.between(200, 900));
       await cluster.coordinator.killNow();
       await cluster.startCoordinator();
@@ -34,7 +34,7 @@ test.each(roundSeeds())(
       console.log(`${death + 1}: the command ended with ${code}, ${cancelled} of ${TRIALS} are cancelled`);
       expect([0, TRIALS]).toContain(cancelled);
       expect(state).toBe(cancelled === 0 ? 'SWEEP_STATE_RUNNING' : 'SWEEP_STATE_KILLED');
-      // What was acknowledged is there.
+      // An acknowledged retry has been stored.
       if (code === 0) expect(cancelled).toBe(0);
       if (cancelled === TRIALS) await cluster.run('retry', sweep, '--cancelled');
     }

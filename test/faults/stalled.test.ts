@@ -6,12 +6,12 @@ import { startProxy } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
 
-/** A trial of four seconds: it still runs, in its worker, when the agent's lease is long over. */
+/** A trial of four seconds: it still runs in its worker long after the lease has expired. */
 const SWEEP: NoopSweep = { trials: 6, epochs: 20, epochMs: 200 };
 const LEASE = '2s';
 const STANDS_STILL_MS = 6_000;
 
-test('a coordinator that stood still blames nobody: what ran meanwhile is not run again', {
+test('a coordinator that stalled declares no agent lost, and repeats no trial that ran in the meantime', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -31,7 +31,7 @@ async function superseded({ metricsUrl }: Cluster): Promise<number> {
   return Number(/^trawl_superseded_reports_total(?:\{.*\})? (\d+)/m.exec(text)?.[1] ?? 0);
 }
 
-test('an agent that stood still past its lease: what it says then is refused, its workers stop, and its slots work again', {
+test('after an agent stalls past its lease, its late records are rejected, its workers stop, and its slots run trials again', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();
@@ -43,7 +43,7 @@ test('an agent that stood still past its lease: what it says then is refused, it
   const workers = cluster.workersOf('stalled');
   const stalledAt = performance.now();
   process.kill(cluster.agent('stalled').pid, 'SIGSTOP');
-  // As a network does that forgets a silent connection: nobody can tell it that its attempts are not its own any more.
+  // As when a network drops an idle connection: the agent cannot be told that its attempts were superseded.
   way.cut();
   await until('its attempts are lost', async () => (await cluster.sweep(sweep))?.counts?.running === 0);
   tellSeconds('from the stall to its trials being free again', stalledAt);
@@ -58,7 +58,7 @@ test('an agent that stood still past its lease: what it says then is refused, it
   const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   const lost = attempts.filter(({ failureClass }) => failureClass !== null);
   expect(lost.map(({ agent, failureClass }) => [agent, failureClass])).toEqual(Array(2).fill(['stalled', 'lost']));
-  // Both slots ran something to its end after the stall, in the workers that they had.
+  // After the stall both slots finished trials in the workers that they already had.
   const succeeded = attempts.filter(({ agent, outcome }) => agent === 'stalled' && outcome === 'succeeded');
   expect(new Set(succeeded.map(({ slot }) => slot))).toEqual(new Set([0, 1]));
   expect(cluster.workersOf('stalled')).toEqual(workers);

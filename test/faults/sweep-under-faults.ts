@@ -1,4 +1,4 @@
-/** A sweep of 24 trials on an agent with two slots, while its processes are killed; then a look at the store. */
+/** Runs a sweep of 24 trials on an agent with two slots while its processes are killed, then checks the store. */
 import { expect } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
 import type { Parameters } from '../../proto/trainers.ts';
@@ -11,7 +11,7 @@ import { AGENT, type FaultKind, inflict, planFaults, SLOTS } from './faults.ts';
 
 const TRIALS = 24;
 const EPOCHS = 4;
-/** Trials of nearly a second: some ten seconds on two slots when nothing happens. */
+/** Trials of nearly a second: about ten seconds on two slots without faults. */
 const SWEEP = `
 trainer: noop
 parameters:
@@ -22,15 +22,15 @@ retry: {crash: 20, backoff: 100ms}
 `;
 
 /**
- * Seeds of the rounds to run. TRAWL_FAULT_SEED repeats a run, as far as the machine's timing allows; TRAWL_FAULT_ROUNDS
- * asks for more than one.
+ * Returns one seed per round. TRAWL_FAULT_SEED repeats a run, as far as the machine's timing allows; TRAWL_FAULT_ROUNDS
+ * sets the number of rounds.
  */
 export function roundSeeds(): number[] {
   const first = Number(process.env.TRAWL_FAULT_SEED ?? Date.now() % 1_000_000);
   return Array.from({ length: Number(process.env.TRAWL_FAULT_ROUNDS ?? 1) }, (_, round) => first + round);
 }
 
-/** @param kinds what is killed, in an order and at moments that the seed decides */
+/** @param kinds the processes to kill, in random order and at random times */
 export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number): Promise<void> {
   const random = new Random(seed);
   const faults = planFaults(kinds, random);
@@ -40,7 +40,7 @@ export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number
   await cluster.startAgent(AGENT, SLOTS);
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
 
-  /** Of each fault after which the next waited for it: seconds until every slot was at work again. */
+  /** Seconds until every slot was busy again, for each fault that was followed by one that waited for this. */
   const recoveries: string[] = [];
   for (const [at, fault] of faults.entries()) {
     const waitedMs = await inflict(fault, cluster, sweep, random);
@@ -65,7 +65,7 @@ export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number
     epochs: EPOCHS,
     lossAt: (parameters, epoch) => noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch),
   });
-  // A worker that dies costs its own attempt, and nothing else counts as a crash.
+  // A dead worker costs its own attempt, and nothing else counts as a crash.
   const workers = faults.filter(({ kind }) => kind === 'worker').length;
   expect(retries.filter((failure) => failure === 'crash').length).toBeLessThanOrEqual(workers);
 }

@@ -4,7 +4,7 @@ import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
-/** Real MNIST, and epochs long enough to be killed in: half of one is some half a second on one core. */
+/** Real MNIST, with epochs of about a second on one core: long enough to kill a process during one. */
 const SWEEP = `
 trainer: autoencoder
 parameters:
@@ -25,7 +25,7 @@ async function resultsOf(cluster: Cluster, sweep: string) {
   };
 }
 
-test('an agent killed amid training changes no digit of the results', { timeout: 240_000 }, async () => {
+test('killing an agent during training does not change any digit of the results', { timeout: 240_000 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '5s' });
   const file = sweepFile(folder, SWEEP);

@@ -1,4 +1,4 @@
-/** A coordinator is replaced by another version of it, and a folder is not what a coordinator left. */
+/** Upgrades of a coordinator, and data folders that it must reject. */
 import { copyFileSync, existsSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
@@ -11,7 +11,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, untilRunning } from './noop
 
 const SWEEP: NoopSweep = { trials: 8, epochs: 4, epochMs: 200 };
 
-/** Changes the store of a coordinator that has ended. On a copy: libsql holds what it has opened until the process ends. */
+/** Changes the store of a stopped coordinator, on a copy, because libsql keeps a store locked until the process ends. */
 function change(dir: string, sql: string): void {
   const store = join(dir, 'store.db');
   const copy = join(dir, 'changed.db');
@@ -32,7 +32,7 @@ function schemaOf(path: string): unknown {
   return version;
 }
 
-/** Starts a coordinator that must end by itself. */
+/** Starts a coordinator that is expected to exit. */
 async function refused(cluster: Cluster): Promise<string> {
   const where = ['--nats', cluster.natsUrl, '--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0'];
   const { code, stderr } = await trawl('coordinator', '--dir', cluster.dir, ...where);
@@ -40,7 +40,7 @@ async function refused(cluster: Cluster): Promise<string> {
   return stderr;
 }
 
-test('a newer coordinator takes over in the midst of a sweep: the store is migrated, a copy of what it was is kept', {
+test('a newer coordinator continues a running sweep: it migrates the store and keeps a copy of the old one', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -49,7 +49,7 @@ test('a newer coordinator takes over in the midst of a sweep: the store is migra
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
   await untilRunning(cluster, sweep, 2);
   expect(await cluster.coordinator.stop()).toBe(0);
-  // What version 2 left: no drains, priorities, retries, notices, packs and steps of metrics.
+  // Schema version 2 had no drains, priorities, retries, notices, packs or steps of metrics.
   const columns =
     'alter table attempts drop column pack; alter table sweeps drop column priority; alter table trials drop column metric_steps;';
   change(cluster.dir, `drop table notices; drop table retries; drop table drains; ${columns} pragma user_version = 2`);
@@ -59,7 +59,7 @@ test('a newer coordinator takes over in the midst of a sweep: the store is migra
   expect(schemaOf(join(cluster.dir, 'store.schema-2.db'))).toBe(2);
 });
 
-test('a coordinator refuses, with code 4 and what to do, a store that is held, newer, or torn', {
+test('a coordinator rejects a locked, newer or damaged store with exit code 4 and advice', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

@@ -8,11 +8,11 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { startProxy } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 
-/** Some seconds on the way: somebody is killed in the midst of it. */
+/** Takes some seconds to upload, so that a process can be killed during the upload. */
 const BYTES = 8_000_000;
 const BYTES_PER_SECOND = 2_000_000;
 
-/** Leaves a large file whose bytes do not compress, and what belongs to it. */
+/** A program that writes a large, incompressible artifact. */
 const PROGRAM = `
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -31,7 +31,7 @@ interface Shown extends TrialJson {
 }
 
 test.each(['coordinator', 'agent'] as const)(
-  'the %s is killed while a file is on its way: the rest follows when it is back, and nothing comes twice',
+  'if the %s is killed during an upload, the upload resumes after the restart, and no bytes are sent twice',
   {
     timeout: 240_000,
   },
@@ -55,7 +55,7 @@ test.each(['coordinator', 'agent'] as const)(
 
     await (victim === 'agent' ? cluster.startAgent('agent', 1, way.address) : cluster.startCoordinator());
     expect((await cluster.run('wait', sweep)).code).toBe(0);
-    // Gone on with, not begun again: what had arrived did not come once more.
+    // Resumed, not restarted: bytes that had arrived were not sent again.
     expect(way.carried() - before.carried).toBeLessThan(BYTES - before.here + 500_000);
 
     const [trial] = await cluster.json<TrialJson[]>('trials', sweep);
@@ -78,7 +78,7 @@ function attemptFolder({ dir }: Cluster, sweep: string): string | undefined {
   return trial !== undefined && existsSync(attempt) ? attempt : undefined;
 }
 
-/** Bytes of the file that is on its way. */
+/** Returns the number of bytes uploaded so far. */
 function sizeOfPart(attempt: string): number {
   const parts = join(attempt, '.parts');
   const [name] = existsSync(parts) ? readdirSync(parts) : [];

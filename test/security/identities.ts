@@ -1,4 +1,4 @@
-/** Identities as `trawl certs` makes them, and some that nobody should have. */
+/** Identities made by `trawl certs`, and some invalid ones. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addIdentity, initAuthority } from '../../bin/certs/authority.ts';
@@ -25,7 +25,7 @@ export class TestIdentities {
     return join(this.dir, 'server');
   }
 
-  /** A new one's folder. */
+  /** Creates an identity and returns its folder. */
   add(name: string, role: Role): Promise<string> {
     return addIdentity(this.dir, { name, role }, { days: DAYS, force: false });
   }
@@ -34,14 +34,14 @@ export class TestIdentities {
     return readIdentity(await this.add(name, role), [role]);
   }
 
-  /** The same person with a certificate that another authority signed. */
+  /** The same user with a certificate signed by another authority. */
   async fromElsewhere(identity: Identity): Promise<Identity> {
     const { name, role } = identity;
     const signed = await issue(await createAuthority(DAYS), { name, role }, DAYS);
     return { ...identity, certificate: Buffer.from(signed.certificate), key: Buffer.from(signed.key) };
   }
 
-  /** The same person with a certificate of the right authority that ran out yesterday. */
+  /** The same user with a certificate of the right authority that expired yesterday. */
   async expired(identity: Identity): Promise<Identity> {
     const { name, role } = identity;
     const signed = await issue(this.#authority(), { name, role }, -1);
@@ -54,7 +54,7 @@ export class TestIdentities {
   }
 }
 
-/** Writes an identity where programs can be pointed to. */
+/** Writes an identity to a folder that can be passed to programs. */
 export function writeIdentityFolder(folder: string, { authority, certificate, key, token, servers }: Identity): string {
   mkdirSync(folder, { recursive: true });
   const files = {

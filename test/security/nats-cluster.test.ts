@@ -1,4 +1,4 @@
-/** Who may pass for a server of a NATS cluster that `trawl certs` made. */
+/** Which certificates a NATS cluster set up by `trawl certs` accepts from servers. */
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ beforeEach(async () => {
   nats = await startSecuredNats(join(dir, `nats-${MEMBER}`));
 });
 
-/** What the server says to who comes with that folder's certificate as another server would; '' when it hangs up. */
+/** Connects as a cluster server with that folder's certificate. Returns the server's answer; '' if it disconnects. */
 async function greeting(folder: string): Promise<string> {
   const read = (file: string) => readFileSync(join(dir, folder, file));
   const socket = connect({ host: MEMBER, port, ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') });
@@ -42,7 +42,7 @@ async function greeting(folder: string): Promise<string> {
   return said;
 }
 
-test('only the keys of the servers themselves: neither an agent nor the coordinator passes for one', async () => {
+test('only servers can join the cluster: the certificates of agents and the coordinator are rejected', async () => {
   expect(await greeting('nats-other')).toMatch(/^INFO .*"server_id"/);
   expect(await greeting('agent-gpu-1')).toBe('');
   expect(await greeting('server')).toBe('');

@@ -1,4 +1,4 @@
-/** What an agent may do on a real nats-server with trawl's configuration, and what it may not. */
+/** An agent's permissions on a real nats-server with trawl's configuration. */
 import { join } from 'node:path';
 import type { NatsConnection, NatsError } from 'nats';
 import { pino } from 'pino';
@@ -32,7 +32,7 @@ beforeEach(async () => {
   agent = await connectAs(nats, folder, inboxPrefix('agent', 'a'));
 });
 
-/** The server's refusal of a subscription. */
+/** Returns the server's rejection of a subscription. */
 function subscribing(subject: string): Promise<NatsError | null> {
   return new Promise((resolve, reject) => {
     agent.subscribe(subject, { callback: (error) => resolve(error) });
@@ -40,7 +40,7 @@ function subscribing(subject: string): Promise<NatsError | null> {
   });
 }
 
-/** Resolves once the server has refused a message on the subject. */
+/** Resolves once the server has rejected a message on the subject. */
 async function refusedToPublish(subject: string): Promise<void> {
   const refusals = agent.status();
   agent.publish(subject, 'x');
@@ -51,7 +51,7 @@ async function refusedToPublish(subject: string): Promise<void> {
 }
 
 describe('an agent on NATS', () => {
-  test('pulls offers, answers them, and beats', async () => {
+  test('can pull and acknowledge offers, and send heartbeats', async () => {
     const beats: string[] = [];
     coordinator.subscribe(allHeartbeats(CLUSTER), { callback: (_, message) => beats.push(message.subject) });
     await coordinator.flush();
@@ -70,13 +70,13 @@ describe('an agent on NATS', () => {
   test.each([
     ['an offer', OFFER],
     ["another agent's heartbeat", heartbeatSubject(CLUSTER, 'b')],
-    ['an answer to the coordinator', `${inboxPrefix('coordinator', 'coordinator')}.x`],
-    ['an answer to another agent', `${inboxPrefix('agent', 'b')}.x`],
-    ['a call for the deletion of a stream', `$JS.API.STREAM.DELETE.${offerStream(CLUSTER, POOL)}`],
-    ['a call for a purge', `$JS.API.STREAM.PURGE.${offerStream(CLUSTER, POOL)}`],
-    ['a call for another consumer', `$JS.API.CONSUMER.CREATE.${offerStream(CLUSTER, POOL)}`],
-    ['a call for the deletion of the consumer', `$JS.API.CONSUMER.DELETE.${offerStream(CLUSTER, POOL)}.agents`],
-    ['the answer to a message of another consumer', `$JS.ACK.${offerStream(CLUSTER, POOL)}.other.1.1.1.1.0`],
+    ['a reply to the coordinator', `${inboxPrefix('coordinator', 'coordinator')}.x`],
+    ['a reply to another agent', `${inboxPrefix('agent', 'b')}.x`],
+    ['a request to delete the stream', `$JS.API.STREAM.DELETE.${offerStream(CLUSTER, POOL)}`],
+    ['a request to purge the stream', `$JS.API.STREAM.PURGE.${offerStream(CLUSTER, POOL)}`],
+    ['a request to create another consumer', `$JS.API.CONSUMER.CREATE.${offerStream(CLUSTER, POOL)}`],
+    ['a request to delete the consumer', `$JS.API.CONSUMER.DELETE.${offerStream(CLUSTER, POOL)}.agents`],
+    ['the acknowledgement of a message of another consumer', `$JS.ACK.${offerStream(CLUSTER, POOL)}.other.1.1.1.1.0`],
   ])('cannot publish %s', async (_what, subject) => {
     await refusedToPublish(subject);
     const streams = (await coordinator.jetstreamManager()).streams;
@@ -91,7 +91,7 @@ describe('an agent on NATS', () => {
     `${inboxPrefix('coordinator', 'coordinator')}.>`,
     '_INBOX.>',
     '$JS.>',
-  ])('cannot listen to %s', async (subject) => {
+  ])('cannot subscribe to %s', async (subject) => {
     expect(await subscribing(subject)).toMatchObject({ code: 'PERMISSIONS_VIOLATION' });
   });
 
@@ -102,7 +102,7 @@ describe('an agent on NATS', () => {
 });
 
 describe('a connection to NATS', () => {
-  test('is for agents and the coordinator: not for a person, not for who is withdrawn', async () => {
+  test('is allowed for agents and the coordinator, but not for users or revoked identities', async () => {
     const person = await identities.add('ann', 'operator');
     await expect(connectAs(nats, person, inboxPrefix('operator', 'ann'))).rejects.toThrow(/Authorization/);
     const folder = await identities.add('late', 'agent');
@@ -117,7 +117,7 @@ describe('a connection to NATS', () => {
     expect(agent.isClosed()).toBe(true);
   });
 
-  test('needs a certificate of the authority', async () => {
+  test('requires a certificate of the authority', async () => {
     const elsewhere = await TestIdentities.init(join(testFolder(), 'certs'));
     const stranger = await elsewhere.add('a', 'agent');
     await expect(connectAs(nats, stranger, inboxPrefix('agent', 'a'))).rejects.toThrow(/certificate/);

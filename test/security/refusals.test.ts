@@ -1,4 +1,4 @@
-/** The coordinator's gRPC on a real socket with TLS: who comes in, and who does not. */
+/** Authentication and authorization of the coordinator's gRPC, on a real socket with TLS. */
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
@@ -48,7 +48,7 @@ async function refused(reason: RejectionReason): Promise<number> {
   return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
 }
 
-/** Refused once more than before, for that reason, and it is in the log. */
+/** Checks that one more request was rejected for that reason, and logged. */
 async function expectRefusal(reason: RejectionReason, attempt: () => Promise<unknown>): Promise<void> {
   const before = await refused(reason);
   await attempt();
@@ -78,7 +78,7 @@ const kill = (client: SweepServiceClient) =>
     client.controlSweep({ sweep: '1', action: SweepAction.KILL, reason: '', priority: 0 }, callback),
   );
 
-/** A client that shows what it is told to, and believes any server. */
+/** A client with the given credentials that accepts any server certificate. */
 function knock(options: { cert?: Buffer; key?: Buffer }): Promise<void> {
   const [host, port] = served.address.split(':');
   return new Promise((resolve) => {
@@ -90,7 +90,7 @@ function knock(options: { cert?: Buffer; key?: Buffer }): Promise<void> {
 }
 
 describe('connections', () => {
-  test('a certificate of another authority is refused, by the client and by the coordinator alike', async () => {
+  test('a certificate of another authority is rejected by the client and by the coordinator', async () => {
     const stranger = await identities.fromElsewhere(await identities.identity('ann', 'operator'));
     const { certificate: cert, key } = stranger;
     await expectRefusal('wrong_certificate', () => knock({ cert, key }));
@@ -102,12 +102,12 @@ describe('connections', () => {
     expect(answered).toMatchObject({ code: status.UNAVAILABLE, details: expect.stringMatching(/certificate/) });
   });
 
-  test('a certificate that ran out is refused', async () => {
+  test('an expired certificate is rejected', async () => {
     const { certificate: cert, key } = await identities.expired(await identities.identity('ann', 'operator'));
     await expectRefusal('expired_certificate', () => knock({ cert, key }));
   });
 
-  test('no certificate, and no TLS at all, are refused', async () => {
+  test('a connection without a certificate or without TLS is rejected', async () => {
     await expectRefusal('no_certificate', () => knock({}));
     await expectRefusal('handshake', async () => {
       const [host, port] = served.address.split(':');
@@ -120,7 +120,7 @@ describe('connections', () => {
 });
 
 describe('calls', () => {
-  test('no token, a wrong one, and one of another are refused', async () => {
+  test('a missing token, a wrong token and the token of another identity are rejected', async () => {
     const ann = await identities.identity('ann', 'operator');
     const bob = await identities.identity('bob', 'operator');
     await expectRefusal('no_token', async () => {
@@ -136,7 +136,7 @@ describe('calls', () => {
     expect(await list(sweeps(ann))).toEqual({ sweeps: [] });
   });
 
-  test('a viewer looks, and may not kill; an operator may', async () => {
+  test('a viewer can read but not kill; an operator can kill', async () => {
     const operator = sweeps(await identities.identity('ann', 'operator'));
     const viewer = sweeps(await identities.identity('wall', 'viewer'));
     expect(await submit(operator)).toMatchObject({ sweep: { id: '1' } });
@@ -151,7 +151,7 @@ describe('calls', () => {
     expect(await kill(operator)).toMatchObject({ sweep: { state: 'SWEEP_STATE_KILLED' } });
   });
 
-  test('a person is no agent, and an agent is no person', async () => {
+  test('users cannot act as agents, and agents cannot act as users', async () => {
     const agent = sweeps(await identities.identity('a', 'agent'));
     await expectRefusal('role', async () => {
       expect(await list(agent)).toMatchObject({ code: status.PERMISSION_DENIED });
@@ -163,7 +163,7 @@ describe('calls', () => {
     expect(opened).toMatchObject({ code: status.PERMISSION_DENIED });
   });
 
-  test('who is withdrawn is out: at the next call, and in the middle of a stream', async () => {
+  test('a revoked identity is rejected at its next call, and its open streams are closed', async () => {
     const ann = sweeps(await identities.identity('ann', 'operator'));
     const viewer = sweeps(await identities.identity('wall', 'viewer'));
     await submit(ann);
@@ -186,7 +186,7 @@ describe('agents', () => {
     ...{ labels: {}, slotFacts: [{ gpus: 0, vramBytes: 0 }], trainers: ['noop'] },
   });
 
-  /** Agents `a` and `b`; the one attempt is leased to `a`. */
+  /** Agents `a` and `b`; the only attempt is leased to `a`. */
   async function twoAgents() {
     const b = await identities.identity('b', 'agent');
     for (const id of ['a', 'b']) onHello(served.runtime.core, agentHello(id, `${id}1`, 1), now());
@@ -205,7 +205,7 @@ describe('agents', () => {
     return { key, attempts, artifacts };
   }
 
-  test('an agent speaks for itself only: in Open, in its hello, and with an artifact', async () => {
+  test('an agent cannot use another agent's id in Open, in its hello or with an artifact', async () => {
     const { key, attempts, artifacts } = await twoAgents();
     await expectRefusal('other_agent', async () => {
       const claims = [{ key, slot: 0, pack: 0 }];
@@ -223,7 +223,7 @@ describe('agents', () => {
     });
   });
 
-  test("another agent's attempt is out of reach: its records, its artifacts, its checkpoints", async () => {
+  test("an agent cannot access the records, artifacts or checkpoints of another agent's attempt", async () => {
     const { key, attempts, artifacts } = await twoAgents();
     const claims = [{ key, slot: 0, pack: 0 }];
     const opened = await answer((callback) => attempts.open({ agentId: 'b', incarnation: 'b1', claims }, callback));
@@ -254,7 +254,7 @@ describe('agents', () => {
   });
 
   test.each(['../../x', 'a/b', '..', '', 'x'.repeat(65), 'a\u001b[2J'])(
-    'an attempt of sweep %j is no attempt, for a record and for an artifact',
+    'sweep id %j is invalid in a claim and in an artifact',
     async (sweepId) => {
       const { key, attempts, artifacts } = await twoAgents();
       expect(await put(artifacts, { ...key, sweepId }, 'b')).toMatchObject({ code: status.INVALID_ARGUMENT });
@@ -265,7 +265,7 @@ describe('agents', () => {
   );
 });
 
-/** What the coordinator says to an agent that brings one byte. */
+/** Starts an upload of one byte, and returns the coordinator's answer. */
 function put(client: ArtifactServiceClient, key: AttemptKey, agentId: string): Promise<unknown> {
   const call = client.put();
   const artifact = {

@@ -1,4 +1,4 @@
-/** A nats-server on the configuration that `trawl certs` writes. */
+/** A nats-server with the configuration that `trawl certs` writes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'nats';
@@ -11,13 +11,13 @@ import { until } from '../support/until.ts';
 
 export interface SecuredNats {
   readonly url: string;
-  /** What the server has written to its log. */
+  /** Returns the server's log. */
   log(): string;
-  /** Makes it read its configuration again. */
+  /** Reloads the configuration. */
   reload(): void;
 }
 
-/** @param dir the server's identity folder; the server is gone when the test is over */
+/** Starts a server that stops at the end of the test. @param dir the server's identity folder */
 export async function startSecuredNats(dir: string): Promise<SecuredNats> {
   const { path } = await findNatsBinary({ install: false });
   const port = await freePort();
@@ -42,7 +42,7 @@ async function end(server: ChildProcess): Promise<void> {
   await exit;
 }
 
-/** A connection with a folder's certificate, free to ask for anything. */
+/** Connects with a folder's certificate, without any restrictions by the client. */
 export async function connectAs(nats: SecuredNats, folder: string, inboxPrefix: string) {
   const { authority, certificate, key } = readIdentity(folder, ['agent', 'viewer', 'operator', COORDINATOR]);
   const connection = await connect({

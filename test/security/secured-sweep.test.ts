@@ -1,4 +1,4 @@
-/** A sweep with TLS, certificates and tokens everywhere, each part its own process, as on several machines. */
+/** A sweep with TLS, certificates and tokens, each part in its own process, as on several machines. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ async function secured(...more: string[]): Promise<Secured> {
     log,
     'coordinator',
     ...['--identity', identities.server, '--dir', dir, '--nats', nats.url],
-    // On every address of the machine: without an identity that would be refused.
+    // On every address of the machine, which is rejected without an identity.
     ...['--listen', '0.0.0.0:0', '--metrics', '127.0.0.1:0', '--log-format', 'json', ...more],
   );
   const { address, metrics } = await until('the coordinator is up', () => coordinatorFile(dir));
@@ -66,7 +66,7 @@ async function startAgent({ folder, nats, address }: Secured, identity: string, 
   return { daemon, log: () => readFileSync(log, 'utf8') };
 }
 
-/** A GET, believing only the authority. */
+/** Sends a GET request that accepts only certificates of the authority. */
 function get(
   url: string,
   identity: { authority: Buffer; certificate?: Buffer; key?: Buffer },
@@ -87,7 +87,7 @@ function get(
 }
 
 describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
-  test('runs with the identities of an agent and an operator; whoever else comes is refused and counted', async () => {
+  test('runs with the identities of an agent and an operator; all others are rejected and counted', async () => {
     const cluster = await secured();
     const { folder, identities, address, metrics, dir } = cluster;
     const operator = await identities.add('ann', 'operator');
@@ -136,7 +136,7 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
     for (const secret of [ann.token, readIdentity(agent, ['agent']).token]) expect(cluster.log()).not.toContain(secret);
   });
 
-  test('an agent that names itself otherwise, or has the wrong role, does not start', async () => {
+  test('an agent with another name or role than its identity's does not start', async () => {
     const folder = testFolder();
     const identities = await TestIdentities.init(join(folder, 'certs'));
     const agent = await identities.add('a', 'agent');
@@ -148,7 +148,7 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
     expect(other).toMatchObject({ code: EXIT.badInput, stderr: expect.stringContaining('agent a') });
   });
 
-  test('without an identity a coordinator listens on this machine only, unless it is told not to care', async () => {
+  test('without an identity a coordinator listens only on this machine, unless --insecure is set', async () => {
     const folder = testFolder();
     for (const [flag, instead] of [
       ['--listen', '--identity'],
@@ -162,7 +162,7 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
 });
 
 describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
-  test('are for who has the password, over TLS', async () => {
+  test('are available with the password, over TLS', async () => {
     const passwordFile = join(testFolder(), 'password');
     writeFileSync(passwordFile, 'correct horse\n');
     const { identities, metrics, log } = await secured(
@@ -180,7 +180,7 @@ describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
     expect(log()).not.toContain('correct horse');
   });
 
-  test('are for who has a certificate, where there is no password', async () => {
+  test('are available with a certificate if no password is set', async () => {
     const { identities, metrics } = await secured('--metrics-tls');
     const viewer = await identities.identity('wall', 'viewer');
     const url = `https://${metrics}/metrics`;
@@ -190,7 +190,7 @@ describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
     expect(await get(url, { authority: viewer.authority, certificate, key })).toMatchObject({ status: 401 });
   });
 
-  test('of an agent too, which shows itself as an agent and as no other host', async () => {
+  test('of an agent use its agent certificate, which is not valid for another host', async () => {
     const cluster = await secured();
     const { identities } = cluster;
     const agent = await identities.add('gpu-1', 'agent');
