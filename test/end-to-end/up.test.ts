@@ -111,7 +111,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(counts).toMatchObject({ succeeded: 8, failed: 0 });
   });
 
-  test('a sweep with a failed trial ends with exit code 1 and the failure's message', async () => {
+  test('a sweep with a failed trial ends with exit code 1 and the message of the failure', async () => {
     const folder = testFolder();
     const slow = 'duration_ms: {values: [0, 60000]}';
     const file = sweepFile(folder, `trainer: noop\nparameters: {${slow}}\ntimeout: 2s\nretry: {timeout: 0}\n`);

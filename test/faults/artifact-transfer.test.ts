@@ -165,23 +165,22 @@ test('a checkpoint download waits for the coordinator to return, as long as its 
 
 test.each([
   ['whose file is gone', FILE, /file\.bin is missing/],
-  [
-    'that exceeds the coordinator's size limit',
-    { ...FILE, size: 2 ** 30 + 1 },
-    /too large: 1073741825 bytes \(max 1073741824\)/,
-  ],
-] as const)('an artifact %s fails its attempt, and the agent's other attempts continue', async (_, artifact, why) => {
-  const log = (trialKey: AttemptKey, seq: number) => ({
-    ...{ key: trialKey, seq, atMs: 5 },
-    body: { $case: 'log' as const, log: { text: 'x' } },
-  });
-  const other = { ...key, trialId: 'unknown' };
-  const { spool, dismissed } = sessionWith(served.address, [
-    { key, seq: 1, atMs: 5, body: { $case: 'artifact', artifact: { ...artifact } } },
-    log(key, 2),
-    log(other, 1),
-  ]);
-  await expect.poll(() => dismissed.length, { timeout: 20_000 }).toBe(2);
-  expect(dismissed.find((refused) => refused.key?.trialId === key.trialId)?.message).toMatch(why);
-  expect(spool.isEmpty()).toBe(true);
-});
+  ['that exceeds the size limit', { ...FILE, size: 2 ** 30 + 1 }, /too large: 1073741825 bytes \(max 1073741824\)/],
+] as const)(
+  'an artifact %s fails its attempt, and the other attempts of the agent continue',
+  async (_, artifact, why) => {
+    const log = (trialKey: AttemptKey, seq: number) => ({
+      ...{ key: trialKey, seq, atMs: 5 },
+      body: { $case: 'log' as const, log: { text: 'x' } },
+    });
+    const other = { ...key, trialId: 'unknown' };
+    const { spool, dismissed } = sessionWith(served.address, [
+      { key, seq: 1, atMs: 5, body: { $case: 'artifact', artifact: { ...artifact } } },
+      log(key, 2),
+      log(other, 1),
+    ]);
+    await expect.poll(() => dismissed.length, { timeout: 20_000 }).toBe(2);
+    expect(dismissed.find((refused) => refused.key?.trialId === key.trialId)?.message).toMatch(why);
+    expect(spool.isEmpty()).toBe(true);
+  },
+);

@@ -205,7 +205,7 @@ describe('agents', () => {
     return { key, attempts, artifacts };
   }
 
-  test('an agent cannot use another agent's id in Open, in its hello or with an artifact', async () => {
+  test('an agent cannot use the id of another agent in Open, in its hello or with an artifact', async () => {
     const { key, attempts, artifacts } = await twoAgents();
     await expectRefusal('other_agent', async () => {
       const claims = [{ key, slot: 0, pack: 0 }];

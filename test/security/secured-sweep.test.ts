@@ -136,7 +136,7 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
     for (const secret of [ann.token, readIdentity(agent, ['agent']).token]) expect(cluster.log()).not.toContain(secret);
   });
 
-  test('an agent with another name or role than its identity's does not start', async () => {
+  test('an agent whose name or role differs from its identity does not start', async () => {
     const folder = testFolder();
     const identities = await TestIdentities.init(join(folder, 'certs'));
     const agent = await identities.add('a', 'agent');
