@@ -1,4 +1,4 @@
-/** A sweep over six machines, one of which does not reach the coordinator for a while, one way or both. */
+/** A sweep on six machines, one of which is temporarily cut off from the coordinator, in one or both directions. */
 import { test } from 'vitest';
 import { machinesMissing } from './ip.ts';
 import { between, type Cut, oneWay, sweepThroughCut } from './links.ts';

@@ -1,4 +1,4 @@
-/** A sweep over six machines, some of which do not reach a NATS server for a while, one way or both. */
+/** A sweep on six machines, some of which are temporarily cut off from a NATS server, in one or both directions. */
 import { test } from 'vitest';
 import { machinesMissing } from './ip.ts';
 import { between, type Cut, oneWay, sweepThroughCut } from './links.ts';
@@ -15,8 +15,8 @@ const CUTS: readonly Cut[] = [
     inflict: between(queueLeader, [HEAD, ...NATS, ...AGENTS]),
   },
   { what: 'an agent cut off from NATS', agents, inflict: between(async () => AGENT, NATS) },
-  { what: 'an agent that NATS does not hear', agents, inflict: oneWay([AGENT], NATS) },
-  { what: 'an agent that does not hear NATS', agents, inflict: oneWay(NATS, [AGENT]) },
+  { what: 'an agent whose messages do not reach NATS', agents, inflict: oneWay([AGENT], NATS) },
+  { what: 'an agent that NATS does not reach', agents, inflict: oneWay(NATS, [AGENT]) },
 ];
 
 const missing = machinesMissing();

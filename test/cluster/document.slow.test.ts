@@ -1,6 +1,6 @@
 /**
- * The commands of docs/cluster.md, read out of the document and typed on four machines. Only `scp` is another program:
- * it copies between the machines' home folders, as nobody is there to ask for a password.
+ * Runs the commands of docs/cluster.md on four machines. Only `scp` is replaced, by a program that copies between the
+ * machines' home folders without a password.
  */
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { Network } from './network.ts';
 const LIMIT_MS = 400_000;
 const MACHINES = ['head', 'gpu-1', 'gpu-2'];
 const MONITOR = 'monitor';
-/** What a person looks for before going on to the next machine. */
+/** The output that shows that a machine is ready, so that the next one can be set up. */
 const UP: Readonly<Record<string, string>> = {
   head: 'the coordinator is up',
   'gpu-1': 'joined a coordinator',
@@ -39,7 +39,7 @@ done
 const document = readFileSync(join(packageRoot(), 'docs', 'cluster.md'), 'utf8');
 const [toTheRanking = '', onPrometheus = ''] = document.split('\n## Prometheus\n');
 
-test('from nothing to a ranked sweep there are at most ten commands', () => {
+test('a ranked sweep needs at most ten commands', () => {
   const blocks = blocksOf(toTheRanking);
   const commands = blocks.flatMap((block) => (block.kind === 'commands' ? block.lines : []));
   expect(commands.length).toBeGreaterThan(0);
@@ -51,7 +51,7 @@ const missing = machinesMissing();
 if (missing !== undefined) console.warn(`skipped: ${missing}`);
 
 test.skipIf(missing !== undefined)(
-  'who types what docs/cluster.md says ends with a ranked sweep, and Prometheus sees everything',
+  'the commands of docs/cluster.md give a ranked sweep, and Prometheus scrapes every part',
   { timeout: LIMIT_MS },
   async () => {
     const folder = testFolder();
@@ -73,13 +73,13 @@ test.skipIf(missing !== undefined)(
   },
 );
 
-/** Types a document's commands on the machines that it names. */
+/** Runs a document's commands on the machines that it names. */
 class Typist {
   readonly #network: Network;
   readonly #environment: readonly string[];
   #typed = 0;
 
-  /** @param bin the programs that a machine has */
+  /** @param bin folder of the programs on each machine */
   constructor(network: Network, bin: string, machines: string) {
     this.#network = network;
     this.#environment = [`PATH=${bin}:${process.env.PATH}`, `TEST_MACHINES=${machines}`];
@@ -89,7 +89,7 @@ class Typist {
     return `typed-${this.#typed}`;
   }
 
-  /** Writes a file on the first machine; or types commands, and waits until they are through or what they start is up. */
+  /** Writes a file on the first machine, or runs commands until they end or their service is ready. */
   async follow(block: Block, fileOn = 'head'): Promise<void> {
     if (block.kind === 'file') return writeFileSync(this.#network.machine(fileOn).path(block.name), block.text);
     const machine = this.#network.machine(block.machine);
@@ -101,7 +101,7 @@ class Typist {
     expect(await machine.run(...this.#terminal(block.lines)), logEnd(machine.log(this.lastLog))).toBe(0);
   }
 
-  /** A terminal in which these lines are typed, and which stays open while something runs in it. */
+  /** Runs these lines in a shell, which stays open while a program runs in it. */
   leave(machine: Machine, lines: readonly string[]): Promise<Daemon> {
     return machine.start(...this.#terminal([...lines, 'wait']));
   }
@@ -137,7 +137,7 @@ async function programs(folder: string): Promise<string> {
   return bin;
 }
 
-/** As the document says, but each second, and reached from here. */
+/** The document's configuration, but scraped every second and reachable from this process. */
 async function expectScrapes(network: Network, typist: Typist): Promise<void> {
   const monitor = network.machine(MONITOR);
   for (const block of blocksOf(onPrometheus)) {
@@ -160,7 +160,7 @@ async function expectScrapes(network: Network, typist: Typist): Promise<void> {
   });
 }
 
-/** What is on the disk of a machine whose power has failed. */
+/** Simulates a power failure of a machine, and reads the store from its disk. */
 async function storeOf(machine: Machine) {
   await machine.fail();
   return readStore(machine.path('trawl-data'));

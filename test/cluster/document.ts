@@ -1,11 +1,11 @@
-/** The commands and files of a document, as a reader finds them: blocks of code that say where they belong. */
+/** Extracts the commands and files of a document from its code blocks. */
 import { marked, type Token } from 'marked';
 
 export type Block =
   | { readonly kind: 'commands'; readonly machine: string; readonly lines: readonly string[] }
   | { readonly kind: 'file'; readonly name: string; readonly text: string };
 
-/** Every ```sh MACHINE and ```yaml FILE, in order; others say nowhere where they belong, and are left out. */
+/** Returns the blocks ```sh MACHINE and ```yaml FILE in order. Blocks without a machine or file are ignored. */
 export function blocksOf(markdown: string): Block[] {
   return marked.lexer(markdown).flatMap((token: Token): Block[] => {
     if (token.type !== 'code') return [];
@@ -16,7 +16,7 @@ export function blocksOf(markdown: string): Block[] {
   });
 }
 
-/** One a line; a backslash at its end goes on in the next. */
+/** Splits a block into commands, one per line. A backslash at the end continues the line. */
 function commandsIn(text: string): string[] {
   return text
     .replaceAll('\\\n', ' ')

@@ -1,4 +1,4 @@
-/** A sweep over six machines while one of them loses its power, without a word to the others, and comes back. */
+/** A sweep on six machines, one of which loses power without notice and comes back. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { testFolder } from '../support/folder.ts';
@@ -16,7 +16,7 @@ interface Failure {
   readonly victims: (cluster: SpreadCluster) => Promise<readonly string[]>;
   readonly awayMs: number;
   readonly start: (cluster: SpreadCluster, name: string) => Promise<void>;
-  /** Attempts that it may cost. */
+  /** The maximum number of attempts that may be lost. */
   readonly mayCost: number;
 }
 

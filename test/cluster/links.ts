@@ -1,4 +1,4 @@
-/** Links between machines that are cut, for longer than it takes to notice, and mended, while a sweep is at work. */
+/** Cuts and restores network links during a sweep, for longer than the keepalive timeouts. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { testFolder } from '../support/folder.ts';
@@ -6,22 +6,22 @@ import { cut, type Machine, mend } from './machine.ts';
 import { recovered, sweepAtWork } from './recovery.ts';
 import { SpreadCluster } from './spread-cluster.ts';
 
-/** Pings that are not answered end a connection after 15 s. */
+/** Connections are closed after 15 s of unanswered pings. */
 const CUT_MS = 20_000;
 
 export interface Cut {
   readonly what: string;
-  /** Whose slots it touches; all agents' unless said. */
+  /** The agents whose slots are affected. Default: all. */
   readonly agents?: readonly string[];
-  /** Attempts that it may cost; none unless said. */
+  /** The maximum number of attempts that may be lost. Default: 0. */
   readonly mayCost?: number;
-  /** @returns what mends it */
+  /** @returns a function that restores the link */
   readonly inflict: (cluster: SpreadCluster) => Promise<() => void>;
 }
 
 const machines = (cluster: SpreadCluster, names: readonly string[]) => names.map((name) => cluster.machine(name));
 
-/** Cuts a machine off from others, both ways. */
+/** Cuts a machine off from others, in both directions. */
 export function between(one: (cluster: SpreadCluster) => Promise<string>, others: readonly string[]): Cut['inflict'] {
   return async (cluster) => {
     const name = await one(cluster);
@@ -35,7 +35,7 @@ export function between(one: (cluster: SpreadCluster) => Promise<string>, others
   };
 }
 
-/** What some machines say to others is lost; what the others say arrives. */
+/** Drops messages from some machines to others, but not the replies. */
 export function oneWay(from: readonly string[], to: readonly string[]): Cut['inflict'] {
   return async (cluster) => {
     const pairs = machines(cluster, from).flatMap((source) =>
@@ -48,7 +48,7 @@ export function oneWay(from: readonly string[], to: readonly string[]): Cut['inf
   };
 }
 
-/** A sweep loses nothing and runs nothing twice, and what runs goes on: one way to the coordinator is enough. */
+/** Checks that a sweep loses no trial, runs none twice, and keeps its running trials during the cut. */
 export async function sweepThroughCut({ what, agents, inflict, mayCost = 0 }: Cut): Promise<void> {
   const folder = testFolder();
   const cluster = await SpreadCluster.start(folder);

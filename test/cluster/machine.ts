@@ -1,4 +1,4 @@
-/** A machine: its own address, name, home folder and processes. The disk and the programs are this machine's. */
+/** A simulated machine with its own address, name, home folder and processes. It shares this machine's disk and programs. */
 import { once } from 'node:events';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,8 +9,8 @@ import { until } from '../support/until.ts';
 import { ip, ipIfThere, pidsIn } from './ip.ts';
 
 /**
- * Names are found in the network's own file, and no server is asked. What a person has set for trawl, or for where files
- * go, is not the machine's.
+ * The environment of a machine's programs. Names are resolved from the network's own file, without a DNS server. The
+ * user's settings for trawl and for folders are removed.
  */
 const BOOT = `
 mount --bind "$1/.hosts" /etc/hosts
@@ -23,17 +23,17 @@ shift 2
 exec "$@"
 `;
 
-/** Where what is sent gets lost: an address of a network card that nobody has. */
+/** A MAC address that no machine has; packets to it are lost. */
 const NOWHERE = '02:00:00:00:de:ad';
 
 interface MachineParts {
   readonly name: string;
   readonly address: string;
   readonly namespace: string;
-  /** The bridge's end of its cable. */
+  /** The bridge's end of the machine's virtual cable. */
   readonly plug: string;
   readonly folder: string;
-  /** Of all machines. */
+  /** All machines of the network. */
   readonly hosts: readonly { readonly name: string; readonly address: string }[];
 }
 
@@ -55,12 +55,12 @@ export class Machine {
     writeFileSync(join(folder, '.resolv.conf'), '');
   }
 
-  /** A file of the machine, or its home folder. */
+  /** Returns the path of a file in the home folder, or of the home folder itself. */
   path(...parts: string[]): string {
     return join(this.folder, ...parts);
   }
 
-  /** Starts a program in the home folder; what it writes goes to NAME.log there. It ends with the test. */
+  /** Starts a program in the home folder, with its output in NAME.log. It is killed at the end of the test. */
   start(log: string, program: string, ...args: string[]): Promise<Daemon> {
     return startProgram(this.log(log), 'ip', [...this.#boot(), program, ...args]);
   }
@@ -79,7 +79,7 @@ export class Machine {
     return this.path(`${name}.log`);
   }
 
-  /** As when its power fails: everything stops at once, and nobody is told. */
+  /** Simulates a power failure: everything stops at once, without notice. */
   async fail(): Promise<void> {
     this.unplug();
     await until(`the processes of ${this.name} are gone`, () => {
@@ -97,7 +97,7 @@ export class Machine {
     ip('link', 'set', this.#plug, 'up');
   }
 
-  /** What it sends to the other is lost from now on, without a word to either. */
+  /** Silently drops everything sent to the other machine from now on. */
   cutTo(other: Machine): void {
     ip('-n', this.#namespace, 'neigh', 'replace', other.address, 'lladdr', NOWHERE, 'nud', 'permanent', 'dev', 'eth0');
   }
@@ -112,7 +112,7 @@ export class Machine {
   }
 }
 
-/** Lost both ways. */
+/** Drops messages in both directions. */
 export function cut(one: Machine, others: readonly Machine[]): void {
   for (const other of others) {
     one.cutTo(other);

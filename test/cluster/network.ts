@@ -1,6 +1,6 @@
 /**
- * Machines on one network: a network namespace for each, with an address of its own on a bridge, which this process is
- * on, too. What a test that was killed has left behind is removed by the next.
+ * A network of simulated machines. Each has its own network namespace and an address on a bridge to which this process
+ * is also connected. Leftovers of a killed test are removed by the next one.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { Machine } from './machine.ts';
 
 const BRIDGE = /^trawl(\d+)$/;
 const OWNER = /^trawl test (\d+)$/;
-/** One of these for each network: 198.18.0.0/15 is set aside for tests of networks, and is nobody's. */
+/** Each network uses one of these subnets of 198.18.0.0/15, which is reserved for network tests. */
 const MAX_NETWORKS = 200;
 
 interface Link {
@@ -29,8 +29,8 @@ export class Network {
   }
 
   /**
-   * @param folder gets a folder for each machine
-   * @param names of the machines, by which they reach each other
+   * @param folder parent of the machines' home folders
+   * @param names host names of the machines
    */
   static async create(folder: string, names: readonly string[]): Promise<Network> {
     await removeOrphans();
@@ -62,7 +62,7 @@ export class Network {
   }
 }
 
-/** The bridge is the claim: whoever makes it has its number. */
+/** Reserves a network number by creating its bridge. */
 function freeNumber(): number {
   for (let number = 0; number < MAX_NETWORKS; number += 1) {
     if (ipIfThere('link', 'add', 'name', `trawl${number}`, 'type', 'bridge')) {
@@ -97,7 +97,7 @@ async function removeNetwork(number: number): Promise<void> {
     });
     ipIfThere('netns', 'del', namespace);
   }
-  // A namespace that is gone by name lives until the last of its connections has timed out, and its cable with it.
+  // A deleted namespace and its cable stay until the last of its connections has timed out.
   for (const { ifname } of links()) if (ifname.startsWith(`${bridge}-`)) ipIfThere('link', 'del', ifname);
   ipIfThere('link', 'del', bridge);
 }

@@ -1,4 +1,4 @@
-/** How long the work stood still, as the store tells it. */
+/** Measures from the store how long work was interrupted. */
 import { expect } from 'vitest';
 import { exactlyOnce, type NoopSweep, noopSweepText } from '../faults/noop-sweep.ts';
 import { sweepFile } from '../support/folder.ts';
@@ -6,21 +6,21 @@ import type { Stored, StoredAttempt } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import { AGENTS, SLOTS_EACH, type SpreadCluster } from './spread-cluster.ts';
 
-/** Trials of two seconds: half a minute on four slots when nothing happens. */
+/** Trials of two seconds: half a minute on four slots without faults. */
 const SWEEP: NoopSweep = { trials: 60, epochs: 8, epochMs: 250 };
 
-/** What was done, and to which agents' slots. */
+/** A fault and the agents whose slots it affected. */
 export interface Done {
   readonly what: string;
   /** Unix times in milliseconds. */
   readonly beganAt: number;
-  /** When it was undone; undefined: it never was. */
+  /** When the fault was repaired; undefined if it was not. */
   readonly mendedAt?: number;
-  /** Whose slots have to work again; all agents' unless said. */
+  /** The agents whose slots must become busy again. Default: all. */
   readonly agents?: readonly string[];
 }
 
-/** A sweep of which every slot is at work. */
+/** Submits a sweep and waits until every slot is busy. */
 export async function sweepAtWork(cluster: SpreadCluster, folder: string): Promise<string> {
   const file = sweepFile(folder, noopSweepText(SWEEP));
   const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
@@ -30,7 +30,7 @@ export async function sweepAtWork(cluster: SpreadCluster, folder: string): Promi
   return sweep;
 }
 
-/** Waits for the sweep's end, looks at what is stored, and says how long recovery took. */
+/** Waits for the sweep's end, checks the store, and prints the recovery times. */
 export async function recovered(cluster: SpreadCluster, sweep: string, done: Done): Promise<Stored> {
   const stored = await exactlyOnce(cluster, sweep, SWEEP);
   const { what, beganAt, mendedAt, agents = AGENTS } = done;
@@ -47,13 +47,13 @@ export async function recovered(cluster: SpreadCluster, sweep: string, done: Don
   return stored;
 }
 
-/** Between two grants, whoever got them. */
+/** Returns the longest time between two grants, on any agent. */
 function longestPause({ attempts }: Stored): number {
   const times = attempts.map(({ grantedAt }) => grantedAt).sort((a, b) => a - b);
   return Math.max(...times.slice(1).map((at, before) => at - (times[before] ?? at)));
 }
 
-/** Between a slot's attempt and its next. */
+/** Returns the longest time between two attempts of one slot. */
 function longestWait(stored: Stored): number {
   const waits = AGENTS.flatMap((agent) => slotsOf(stored, agent)).flatMap((attempts) =>
     attempts.slice(1).map(({ grantedAt }, before) => grantedAt - (attempts[before]?.endedAt ?? grantedAt)),
@@ -61,7 +61,7 @@ function longestWait(stored: Stored): number {
   return Math.max(...waits);
 }
 
-/** When the last of the agents' slots got its first attempt since then. */
+/** Returns when all of the agents' slots had started an attempt since then. */
 function allGranted(stored: Stored, since: number, agents: readonly string[]): number {
   const firsts = agents
     .flatMap((agent) => slotsOf(stored, agent))
@@ -70,7 +70,7 @@ function allGranted(stored: Stored, since: number, agents: readonly string[]): n
   return Math.max(...firsts.map((at) => at ?? since));
 }
 
-/** What each slot ran, in order. */
+/** Returns the attempts of each slot, in order. */
 function slotsOf({ attempts }: Stored, agent: string): StoredAttempt[][] {
   return Array.from({ length: SLOTS_EACH }, (_, slot) =>
     attempts.filter((one) => one.agent === agent && one.slot === slot).sort((a, b) => a.grantedAt - b.grantedAt),

@@ -1,4 +1,4 @@
-/** The queue of offers on a real NATS cluster, on this machine, whose servers come and go. */
+/** The offer queue on a real NATS cluster on this machine, whose servers stop and restart. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -21,7 +21,7 @@ const WANTED = {
   offers: () => [{ pool: POOL, key: { sweepId: '1', trialId: 't1', attempt: 1 } }],
 };
 
-/** Starts a server of three. */
+/** Starts one of three servers. */
 type Start = (index: number) => Promise<ChildProcess>;
 
 async function threeServers(): Promise<{ urls: string; start: Start }> {
@@ -66,7 +66,7 @@ async function connected(urls: string): Promise<NatsConnection> {
   return nats;
 }
 
-/** Compares the queue with what stands, until the cluster can. */
+/** Reconciles the queue, and retries until the cluster is available. */
 async function reconciled(offers: Offers): Promise<void> {
   await until('the queue is compared', () =>
     offers.reconcile(WANTED).then(
@@ -80,7 +80,7 @@ async function copiesOf(manager: JetStreamManager) {
   return (await manager.streams.info(offerStream(CLUSTER, POOL))).config.num_replicas;
 }
 
-test('the queue has a copy on each of three servers; with two there it has one, and gets the others when the third comes', {
+test('the queue has a replica on each of three servers; with two it has one, and the others are added when the third joins', {
   timeout: 120_000,
 }, async () => {
   const { urls, start } = await threeServers();
@@ -102,7 +102,7 @@ test('the queue has a copy on each of three servers; with two there it has one, 
   });
 });
 
-test('a queue whose only server is gone for good is made anew on the others', { timeout: 240_000 }, async () => {
+test('a queue whose only server is lost for good is recreated on the other servers', { timeout: 240_000 }, async () => {
   const { urls, start } = await threeServers();
   const servers = [await start(0), await start(1), await start(2)];
   const nats = await connected(urls);
@@ -118,7 +118,7 @@ test('a queue whose only server is gone for good is made anew on the others', { 
   });
   await stop(servers[Number(leader.slice(1))] as ChildProcess);
   await until('the others have a leader', () => manager.getAccountInfo().catch(() => undefined));
-  // As the coordinator's rounds do it, which try again when the deletion was not heard.
+  // As in the coordinator's rounds, which retry if the deletion did not arrive.
   await until('the queue is made anew', () =>
     offers.rebuild(POOL, WANTED).then(
       () => true,

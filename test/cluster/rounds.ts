@@ -1,4 +1,4 @@
-/** What is done to machines takes minutes: `npm test` does a part of it, `npm run test:cluster` all. */
+/** The cluster tests take minutes: `npm test` runs a part of them, and `npm run test:cluster` all. */
 export const ALL_ROUNDS = process.env.TRAWL_CLUSTER === 'all';
 
 export function someOf<T>(rounds: readonly T[]): readonly T[] {

@@ -1,4 +1,4 @@
-/** A coordinator, three NATS servers and two agents, each on a machine of its own, with TLS and identities. */
+/** A coordinator, three NATS servers and two agents, each on its own machine, with TLS and identities. */
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -24,10 +24,10 @@ export const HEAD = 'head';
 export const SLOTS_EACH = 2;
 
 const DAYS = 2;
-/** Longer than the pause between two reports, shorter than what is done to the network. */
+/** Longer than the interval between two reports, shorter than the network faults. */
 const LEASE = '5s';
 
-/** The NATS server that leads the queue of offers. */
+/** The NATS server that is the leader of the offer queue. */
 export function queueLeader(cluster: SpreadCluster): Promise<string> {
   return until('the queue of offers has a leader', () => cluster.leader());
 }
@@ -46,7 +46,7 @@ export class SpreadCluster {
     });
   }
 
-  /** Everything is up, and both agents have joined. */
+  /** Starts everything, and waits until both agents have joined. */
   static async start(folder: string): Promise<SpreadCluster> {
     const network = await Network.create(join(folder, 'machines'), [HEAD, ...NATS, ...AGENTS]);
     const certs = join(folder, 'certs');
@@ -92,7 +92,7 @@ export class SpreadCluster {
     });
   }
 
-  /** Also again, when its machine had failed. */
+  /** Also restarts it after its machine has failed. */
   async startCoordinator(): Promise<void> {
     const machine = this.machine(HEAD);
     const identity = this.#take(machine, 'server');
@@ -111,7 +111,7 @@ export class SpreadCluster {
     });
   }
 
-  /** As under a service manager, it is started once more when it finds no NATS server. */
+  /** As under a service manager, it is restarted if it cannot reach a NATS server. */
   async startAgent(name: string): Promise<void> {
     const machine = this.machine(name);
     const identity = this.#take(machine, `agent-${name}`);
@@ -124,7 +124,7 @@ export class SpreadCluster {
     });
   }
 
-  /** On which NATS server's machine the leader of the queue of offers is; undefined: there is none at present. */
+  /** Returns the machine of the offer queue's leader; undefined if there is no leader at present. */
   async leader(): Promise<string | undefined> {
     const identity = readIdentity(join(this.#certs, 'server'), [COORDINATOR]);
     const nats = await connectNats(identity.servers.nats ?? '', 'test', identity);
@@ -138,7 +138,7 @@ export class SpreadCluster {
     }
   }
 
-  /** A sweep as the coordinator has it now; undefined when the coordinator does not answer. */
+  /** Returns the sweep; undefined if the coordinator is unreachable. */
   sweep(id: string): Promise<Sweep | undefined> {
     const ask = async (connection: Connection) => (await getSweep(connection, id)).sweep;
     return withConnection({ identity: this.#person }, ask).catch((error) => {
@@ -147,12 +147,12 @@ export class SpreadCluster {
     });
   }
 
-  /** A command that is asked of this coordinator. */
+  /** Runs a command against this coordinator. */
   run(...args: string[]): Promise<Ended> {
     return trawl(...args, '--identity', this.#person);
   }
 
-  /** The same, for what it prints as JSON. */
+  /** Runs a command against this coordinator and parses its JSON output. */
   json<T>(...args: string[]): Promise<T> {
     return trawlJson<T>(...args, '--identity', this.#person);
   }
@@ -161,7 +161,7 @@ export class SpreadCluster {
     return join(this.#certs, 'user-ann');
   }
 
-  /** Copies an identity to a machine, where it is not there yet. */
+  /** Copies an identity to a machine that does not have it yet. */
   #take(machine: Machine, folder: string): string {
     const there = machine.path(folder);
     if (!existsSync(there)) cpSync(join(this.#certs, folder), there, { recursive: true });

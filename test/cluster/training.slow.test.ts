@@ -1,4 +1,4 @@
-/** Real training over six machines: what happens to them changes no digit of the results. */
+/** Real training on six machines: failures of machines do not change any digit of the results. */
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
@@ -9,7 +9,7 @@ import { AGENTS, queueLeader, SpreadCluster } from './spread-cluster.ts';
 
 const LIMIT_MS = 400_000;
 const [AGENT] = AGENTS;
-/** Real MNIST, and epochs long enough to be cut off in. */
+/** Real MNIST, with epochs long enough for a failure during one. */
 const SWEEP = `
 trainer: autoencoder
 parameters:
@@ -33,7 +33,7 @@ const missing = machinesMissing();
 if (missing !== undefined) console.warn(`skipped: ${missing}`);
 
 test.skipIf(missing !== undefined || !ALL_ROUNDS)(
-  "an agent's machine and that of the queue's leader fail amid training, and the results are the same",
+  "an agent's machine and the queue leader's machine fail during training, and the results are the same",
   { timeout: LIMIT_MS },
   async () => {
     const folder = testFolder();

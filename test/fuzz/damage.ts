@@ -1,4 +1,4 @@
-/** What becomes of bytes on a bad way. */
+/** Damages bytes at random. */
 import type { Random } from '../support/random.ts';
 import { noise } from './values.ts';
 

@@ -1,4 +1,4 @@
-/** Messages as bytes, from their description and from what is to be in them. */
+/** Encodes random messages from their descriptors and a source of field values. */
 import protobuf from 'protobufjs';
 import type { Random } from '../support/random.ts';
 import type { Values } from './values.ts';
@@ -6,10 +6,10 @@ import type { Values } from './values.ts';
 const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;
-/** A message in a message in a message: deeper ones are left empty. */
+/** Maximum depth of nested messages; deeper ones are left empty. */
 const DEEPEST = 6;
 
-/** @param first whether a oneof's first member is taken: what a stream must begin with */
+/** @param first whether to set a oneof's first member, which a stream must begin with */
 export function encode(type: protobuf.Type, values: Values, random: Random, first = false, depth = 0): Uint8Array {
   const pieces: Uint8Array[] = [];
   const chosen = new Set<protobuf.Field>();

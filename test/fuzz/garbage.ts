@@ -1,4 +1,4 @@
-/** Bytes on the coordinator's port that are no calls at all. */
+/** Sends bytes that are not gRPC calls to the coordinator's port. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,12 +7,12 @@ import { noise } from './values.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const EMPTY_SETTINGS = Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 0, 0);
-/** Types of HTTP/2 frames, and one that there is not. */
+/** Types of HTTP/2 frames, and one that does not exist. */
 const FRAME_TYPES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x55];
 
 type Garbage = (random: Random) => Uint8Array;
 
-/** A frame with a body that does not fit it. */
+/** A frame whose body is invalid for its type. */
 const frame: Garbage = (random) => {
   const body = noise(random, 60);
   const head = Buffer.alloc(9);
@@ -26,7 +26,7 @@ const frame: Garbage = (random) => {
 const GARBAGE: readonly Garbage[] = [
   (random) => noise(random, 500),
   () => Buffer.from('GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n'),
-  // TLS's first words.
+  // The start of a TLS handshake.
   (random) => Buffer.concat([Uint8Array.of(0x16, 3, 1, 2, 0), noise(random, 500)]),
   () => PREFACE,
   (random) => PREFACE.subarray(0, Math.floor(random.next() * PREFACE.length)),
@@ -35,7 +35,7 @@ const GARBAGE: readonly Garbage[] = [
   (random) => Buffer.concat([PREFACE, EMPTY_SETTINGS, ...Array.from({ length: 200 }, () => frame(random))]),
 ];
 
-/** Says something meaningless, waits a moment, and hangs up in one of two ways. */
+/** Sends garbage, waits a moment, and closes or resets the connection. */
 export async function sayGarbage(address: string, random: Random): Promise<void> {
   const [host = '', port] = address.split(':');
   const bytes = random.pick(GARBAGE)(random);

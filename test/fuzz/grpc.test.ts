@@ -13,14 +13,14 @@ import { changes, type StoredRows, storedRows } from './stored-rows.ts';
 import { expectNoStrayFile, expectUnharmed, unreadable } from './unharmed.ts';
 import { CUT_SHORT, TOO_LARGE, WAYS } from './ways.ts';
 
-/** Calls of each method in each way, in one round. */
+/** Calls per method and kind of error, in one round. */
 const CALLS = 8;
-/** Connections on which garbage is said, in one round. */
+/** Connections that send garbage, in one round. */
 const CONNECTIONS = 40;
-/** Nothing of the puppet's may run out. */
+/** So long that no lease of the fake agent expires. */
 const LEASE = '30m';
 
-/** What a call that is answered may change; every other method may change nothing at all. */
+/** The tables that a successful call can change. Other methods must change nothing. */
 const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
   '/trawl.v1.SweepService/Submit': ['sweeps', 'trials', 'events'],
   '/trawl.v1.SweepService/ControlSweep': ['sweeps', 'trials', 'attempts', 'events'],
@@ -36,7 +36,7 @@ const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
 
 const { OK, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED } = status;
 const { RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, DATA_LOSS, UNIMPLEMENTED } = status;
-/** What may be said to whoever calls wrongly: none of it blames the coordinator. */
+/** The status codes allowed for an invalid call. None of them reports a fault of the coordinator. */
 const CODES: readonly (number | undefined)[] = [
   ...[OK, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED],
   ...[RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, DATA_LOSS, UNIMPLEMENTED],
@@ -48,14 +48,14 @@ function isPlain({ code, details, brokenOff }: RawAnswer, { ending = 'end', must
   return CODES.includes(code) && (code === OK || SENTENCE.test(details));
 }
 
-/** A call and its answer, for a person. */
+/** Formats a call and its answer for a test's message. */
 function told({ path, pieces, headers = {} }: RawCall, answer: RawAnswer | undefined): string {
   const sent = pieces.map((piece) => Buffer.from(piece).toString('latin1').slice(0, 200));
   const code = answer?.code === undefined ? 'no status' : status[answer.code];
   return `${path} ${JSON.stringify({ sent, headers })} -> ${code} ${answer?.details.slice(0, 500)}`;
 }
 
-/** All at once, on a connection of their own; when they are answered, all that they did is in the store. */
+/** Sends all calls at once on their own connection. After the answers, all their effects are in the store. */
 async function callAll(cluster: Cluster, calls: readonly RawCall[]): Promise<RawAnswer[]> {
   const session = dial(cluster.address);
   const answers = await Promise.all(calls.map((call) => rawCall(session, call)));
@@ -65,7 +65,7 @@ async function callAll(cluster: Cluster, calls: readonly RawCall[]): Promise<Raw
   return answers;
 }
 
-/** @returns the rows of the store afterwards */
+/** @returns the store's rows after the calls */
 async function expectOrderlyRefusals(
   cluster: Cluster,
   what: string,
@@ -78,7 +78,7 @@ async function expectOrderlyRefusals(
     return answer !== undefined && isPlain(answer, call) ? [] : [told(call, answer)];
   });
   expect(odd, what).toEqual([]);
-  // Who breaks off does not know whether it was heard.
+  // A caller that cancels does not know whether its call was received.
   const heard = calls.filter((_, at) => answers[at]?.code === OK || answers[at]?.answered || answers[at]?.brokenOff);
   const allowed = new Set(heard.flatMap(({ path }) => MAY_CHANGE[path] ?? []));
   const after = storedRows(cluster.dir);
@@ -87,12 +87,12 @@ async function expectOrderlyRefusals(
   return after;
 }
 
-/** A call without a message. What asks once for one answer gets one, whatever it asked. */
+/** A call without a message. A unary call must be answered in any case. */
 function callOf({ path, streams, answersMany }: WireMethod): RawCall {
   return { path, pieces: [], mustEnd: !streams && !answersMany };
 }
 
-/** What can change something is looked at after each way, the others together. */
+/** Methods that change the store are checked after each kind of error, the others together. */
 function batches(methods: readonly WireMethod[]): [WireMethod, string[]][] {
   const ways = Object.keys(WAYS);
   return methods.flatMap((method): [WireMethod, string[]][] =>
@@ -100,7 +100,7 @@ function batches(methods: readonly WireMethod[]): [WireMethod, string[]][] {
   );
 }
 
-test('every method refuses what it cannot read and what is too large, each with its code, and counts both', {
+test('every method rejects unreadable and oversized messages with the right code, and counts both', {
   timeout: 60_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder());
@@ -116,7 +116,7 @@ test('every method refuses what it cannot read and what is too large, each with 
   expectUnharmed(cluster, 'coordinator');
 });
 
-test('whatever is sent to whatever method, the coordinator lives, says what is wrong, changes nothing, and works on', {
+test('after any message to any method the coordinator reports the error, has changed nothing, and keeps working', {
   timeout: 60_000 + 60_000 * fuzzSeeds().length,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { lease: LEASE });
@@ -142,7 +142,7 @@ test('whatever is sent to whatever method, the coordinator lives, says what is w
     await killLive(cluster);
   }
   expect(await unreadable(cluster.metricsUrl, 'grpc')).toBeGreaterThan(0);
-  // As it was; or gone as a whole, which is what Prune is for.
+  // Unchanged, or removed completely by Prune.
   expect([finished, []]).toContainEqual(rowsOfSweep(storedRows(cluster.dir), done));
   expectNoStrayFile(cluster);
 
@@ -150,7 +150,7 @@ test('whatever is sent to whatever method, the coordinator lives, says what is w
   await expectRunOnce(cluster, await runSweep(cluster, 200));
 });
 
-/** Whatever the store says of a sweep. */
+/** Returns all rows of a sweep. */
 function rowsOfSweep(rows: StoredRows, sweep: string): string[] {
   return [...rows].flatMap(([table, texts]) =>
     texts.filter((text) => `${JSON.parse(text)[table === 'sweeps' ? 'id' : 'sweep_id']}` === sweep),

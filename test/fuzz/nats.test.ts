@@ -16,12 +16,12 @@ import { patterns } from './subjects.ts';
 import { expectUnharmed, unreadable } from './unharmed.ts';
 
 const AGENT = 'worker';
-/** Messages on each pattern of subjects, in one round. */
+/** Messages per subject pattern, in one round. */
 const MESSAGES = 150;
-/** What was overheard and is said again, in one round. */
+/** Recorded messages that are sent again, in one round. */
 const REPLAYS = 150;
 
-/** A trial that runs all the while, and a sweep that waits. */
+/** A trial that runs throughout, and a pending sweep. */
 async function atWork(cluster: Cluster): Promise<{ sweeps: string[]; trials: string[] }> {
   const long = 'trainer: noop\nparameters: {x: {values: [1]}, duration_ms: {value: 3600000}}\n';
   const held = await cluster.json<{ sweep: string }>('submit', sweepFile(cluster.folder, long));
@@ -34,7 +34,7 @@ async function atWork(cluster: Cluster): Promise<{ sweeps: string[]; trials: str
   return { sweeps, trials: trials.map(({ trial }) => trial) };
 }
 
-/** Those messages that come to the coordinator as heartbeats and can be no heartbeats. */
+/** Returns the messages on heartbeat subjects that are not valid heartbeats. */
 function unreadableBeats(cluster: string, said: readonly Heard[]): number {
   const [trawl, , beat] = allHeartbeats(cluster).split('.');
   return said.filter(({ subject, data }) => {
@@ -50,13 +50,13 @@ function unreadableBeats(cluster: string, said: readonly Heard[]): number {
   }).length;
 }
 
-/** Where the agent serves its own figures, as it tells the coordinator. */
+/** Returns the address of the agent's metrics, which it sends to the coordinator. */
 async function agentMetricsUrl(cluster: Cluster): Promise<string> {
   const groups = (await (await fetch(new URL('/sd', cluster.metricsUrl))).json()) as { targets: string[] }[];
   return `http://${groups[0]?.targets[0]}/metrics`;
 }
 
-/** The one pool that there is: the agent's slots are alike. */
+/** Returns the only pool; the agent's slots are equal. */
 async function onlyPool(nats: NatsConnection, cluster: string): Promise<string> {
   const manager = await nats.jetstreamManager();
   const streams = offerStream(cluster, '');
@@ -69,7 +69,7 @@ async function streamIsEmpty(nats: NatsConnection, cluster: string, pool: string
   return (await manager.streams.info(offerStream(cluster, pool))).state.messages === 0;
 }
 
-test('whatever is said on whatever subject, coordinator and agent live, nothing is changed, and both work on', {
+test('after any message on any subject, coordinator and agent have changed nothing and keep working', {
   timeout: 60_000 + 60_000 * fuzzSeeds().length,
 }, async () => {
   const cluster = await Cluster.start(testFolder());

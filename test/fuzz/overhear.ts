@@ -1,4 +1,4 @@
-/** What is said on a NATS server, to be said again. */
+/** Records messages on a NATS server, so that they can be sent again. */
 import type { Msg, NatsConnection } from 'nats';
 
 export interface Heard {
@@ -7,10 +7,10 @@ export interface Heard {
   readonly reply: string | undefined;
 }
 
-/** Of each kind of subject so many are kept. */
+/** The number of messages kept per kind of subject. */
 const KEPT = 20;
 
-/** @returns what has been heard so far; each call gives the newest of each kind */
+/** @returns a function that returns the newest messages of each kind so far */
 export function overhear(nats: NatsConnection): () => Heard[] {
   const byKind = new Map<string, Heard[]>();
   const note = ({ subject, data, reply }: Msg) => {

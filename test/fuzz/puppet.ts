@@ -1,4 +1,4 @@
-/** An agent that is only words: it holds leases, so that what is said of them could change something. */
+/** A fake agent that holds leases but runs nothing, so that messages about them could change something. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { credentials } from '@grpc/grpc-js';
@@ -14,14 +14,14 @@ import type { Words } from './values.ts';
 const INCARNATION = 'strings';
 const TRIALS = 24;
 const HELD = 16;
-/** Of `artifact`: what its chunks hold. */
+/** The contents of `artifact`. */
 const CHUNK = 'sawdust';
 const CHUNK_SHA256 = createHash('sha256').update(CHUNK).digest('hex');
 
 /**
- * A sweep, some of whose trials are leased to an agent that does nothing.
- * @param name of both
- * @returns what messages about them must say to be understood
+ * Submits a sweep, some of whose trials are leased to a fake agent.
+ * @param name of the sweep and the agent
+ * @returns the field values of valid messages about them
  */
 export async function startPuppet(cluster: Cluster, name: string): Promise<Words> {
   const values = Array.from({ length: TRIALS }, (_, x) => x).join(', ');
@@ -68,7 +68,7 @@ function wordsOf(sweep: string, name: string, trials: readonly string[]): Words 
     seq: [1, 1, 2],
     metrics: ['test_loss'],
     'Hello.metrics': ['', '127.0.0.1:9'],
-    // Sweeps are steered, and seldom ended.
+    // Sweeps are mostly paused, resumed or changed, and rarely ended.
     action: [1, 2, 2],
     outcome: [1, 3],
     rankBy: ['', 'test_loss'],

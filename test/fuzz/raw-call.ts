@@ -1,24 +1,24 @@
-/** A gRPC call made by hand on HTTP/2, so that every byte of it can be wrong. */
+/** A gRPC call written directly to HTTP/2, so that any of its bytes can be wrong. */
 import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders } from 'node:http2';
 
 export interface RawCall {
   readonly path: string;
-  /** What is sent, a piece at a time. */
+  /** The body, in the chunks to send. */
   readonly pieces: readonly Uint8Array[];
   readonly headers?: Readonly<Record<string, string>>;
-  /** What comes after the last piece: the end, nothing, or a reset. */
+  /** After the last chunk: end, nothing, or reset. */
   readonly ending?: 'end' | 'silence' | 'reset';
-  /** Once its end has come it must be answered, however long that takes; streams may rightly go on for ever. */
+  /** Whether the call must be answered after its end, with no time limit. Streams may stay open. */
   readonly mustEnd?: boolean;
 }
 
 export interface RawAnswer {
-  /** The gRPC status; undefined: there was none. */
+  /** The gRPC status; undefined if there was none. */
   readonly code: number | undefined;
   readonly details: string;
-  /** Messages came before it. */
+  /** Whether messages arrived before the status. */
   readonly answered: boolean;
-  /** The caller broke it off, having waited. */
+  /** Whether the caller cancelled it after waiting. */
   readonly brokenOff: boolean;
 }
 
@@ -28,13 +28,13 @@ const RESET_MS = 20;
 const PIECE_LIMIT = 1 << 20;
 
 export function dial(address: string): ClientHttp2Session {
-  // In MB: what waits to be sent counts, and whoever has more is not answered any more.
+  // In MB, including data that waits to be sent. A session above the limit gets no more answers.
   const session = connect(`http://${address}`, { maxSessionMemory: 1_000 });
   session.on('error', () => {});
   return session;
 }
 
-/** A message in its frame. */
+/** Returns a message in its gRPC frame. */
 export function framed(message: Uint8Array, flag = 0, length = message.length): Uint8Array {
   const head = Buffer.alloc(5);
   head.writeUInt8(flag, 0);
@@ -42,7 +42,7 @@ export function framed(message: Uint8Array, flag = 0, length = message.length): 
   return Buffer.concat([head, message]);
 }
 
-/** @param session of `dial` */
+/** @param session from `dial` */
 export function rawCall(session: ClientHttp2Session, call: RawCall): Promise<RawAnswer> {
   const stream = session.request({
     ':method': 'POST',

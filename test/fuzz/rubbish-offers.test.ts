@@ -11,7 +11,7 @@ const CLUSTER = 'c1';
 const POOL = 'p1';
 const SLOTS = 2;
 
-test('rubbish in the place of offers is counted and thrown away, and the slots still get the offers behind it', async () => {
+test('invalid messages in an offer queue are counted and dropped, and the slots get the offers behind them', async () => {
   const log = pino({ level: 'silent' });
   const server = await startNatsServer({ storeDir: testFolder() });
   onTestFinished(() => server.stop());

@@ -1,4 +1,4 @@
-/** Messages on NATS that make no sense, or made sense before. */
+/** Sends invalid and outdated messages on NATS. */
 import { headers, type MsgHdrs, type NatsConnection } from 'nats';
 import type { Random } from '../support/random.ts';
 import { DAMAGES } from './damage.ts';
@@ -15,15 +15,15 @@ export interface Names {
   readonly trials: readonly string[];
 }
 
-/** JetStream's words to whoever pulls: heartbeat, no messages, timeout, conflict, and one that there is not. */
+/** JetStream's status codes for pulls: heartbeat, no messages, timeout, conflict, and one that does not exist. */
 const STATUSES = [100, 404, 408, 409, 999];
-/** Bytes of a message that a status takes. */
+/** Length of a status message. */
 const HEADER_ROOM = 32;
 
 /**
- * Says something once or twice.
- * @param about a pattern of subjects, or what was overheard: it is said again as it was, or damaged
- * @returns what was said
+ * Sends a message once or twice.
+ * @param about a subject pattern, or a recorded message, which is sent again unchanged or damaged
+ * @returns the message
  */
 export function sayOn(nats: NatsConnection, about: string | Heard, names: Names, random: Random): Heard[] {
   const largest = nats.info?.max_payload ?? 0;
@@ -54,7 +54,7 @@ function invented(pattern: string, names: Names, random: Random, largest: number
   };
   const say = random.next();
   if (say < 0.2) return { subject, data: noise(random, 60), reply: undefined };
-  // As large as the server takes.
+  // As large as the server accepts.
   if (say < 0.21) return { subject, data: new Uint8Array(largest), reply: undefined };
   const data = encode(type, (say < 0.6 ? extreme : plausible)(random, words), random);
   return { subject, data: say < 0.8 ? data : random.pick(DAMAGES)(data, random), reply: undefined };

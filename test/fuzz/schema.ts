@@ -1,4 +1,4 @@
-/** Every method and message of the wire, read from its files: what is added to them is fuzzed too. */
+/** Reads all methods and messages from the .proto files, so that new ones are fuzzed too. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
@@ -8,9 +8,9 @@ export interface WireMethod {
   /** Such as `/trawl.v1.SweepService/Submit`. */
   readonly path: string;
   readonly request: protobuf.Type;
-  /** Whether a caller may send many. */
+  /** Whether the client streams. */
   readonly streams: boolean;
-  /** Whether it may be answered by many. */
+  /** Whether the server streams. */
   readonly answersMany: boolean;
 }
 
@@ -25,7 +25,7 @@ root.resolveAll();
 
 export const METHODS: readonly WireMethod[] = methodsOf(root);
 
-/** A message by its name, such as `Heartbeat`. */
+/** Returns a message type by name, such as `Heartbeat`. */
 export function messageType(name: string): protobuf.Type {
   return root.lookupType(`trawl.v1.${name}`);
 }

@@ -1,6 +1,6 @@
 /**
- * Seeds of the rounds to run, said so that a failure can be repeated. TRAWL_FUZZ_SEED repeats a run, TRAWL_FUZZ_ROUNDS
- * asks for more than one.
+ * Returns one seed per round, and prints them so that a failure can be reproduced. TRAWL_FUZZ_SEED repeats a run;
+ * TRAWL_FUZZ_ROUNDS sets the number of rounds.
  */
 export function fuzzSeeds(): number[] {
   const first = Number(process.env.TRAWL_FUZZ_SEED ?? Date.now() % 1_000_000);

@@ -1,4 +1,4 @@
-/** What a cluster must do before and after. */
+/** Checks that a cluster works before and after fuzzing. */
 import { expect } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
 import { withConnection } from '../../bin/client/connect.ts';
@@ -15,7 +15,7 @@ import { readStore } from '../support/stored.ts';
 const TRIALS = 6;
 const EPOCHS = 2;
 
-/** Runs a sweep to its end. @param from its x begin there: other sweeps have others @returns its id */
+/** Runs a sweep to its end. @param from first value of x, so that sweeps differ @returns its id */
 export async function runSweep(cluster: Cluster, from: number): Promise<string> {
   const x = `{min: ${from}, max: ${from + TRIALS - 1}, step: 1}`;
   const text = `trainer: noop\nparameters: {x: ${x}, epochs: {value: ${EPOCHS}}, duration_ms: {value: 10}}\nretry: {crash: 0}\n`;
@@ -25,7 +25,7 @@ export async function runSweep(cluster: Cluster, from: number): Promise<string> 
   return sweep;
 }
 
-/** Ends what goes on still, so that nothing comes before the next sweep. */
+/** Kills all active sweeps, so that the next one starts at once. */
 export async function killLive(cluster: Cluster): Promise<void> {
   await withConnection({ server: cluster.address }, async (connection) => {
     const { sweeps } = await unary(connection, connection.client.listSweeps, {});
@@ -36,7 +36,7 @@ export async function killLive(cluster: Cluster): Promise<void> {
   });
 }
 
-/** Ends the coordinator, and looks at what it has stored of that sweep. */
+/** Stops the coordinator, and checks the stored sweep. */
 export async function expectRunOnce(cluster: Cluster, sweep: string): Promise<void> {
   const trials = await cluster.json<TrialJson[]>('trials', sweep);
   const ids = new Set(trials.map(({ trial }) => trial));

@@ -1,15 +1,15 @@
-/** Everything that a coordinator's store says, while the coordinator works on. */
+/** Reads all rows of a coordinator's store while the coordinator runs. */
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 
-/** The rows of each table, as text, in order. */
+/** The rows of each table as text, in order. */
 export type StoredRows = ReadonlyMap<string, readonly string[]>;
 
 /**
- * What the coordinator does unasked does not count: offers are made whenever a slot is free, and taken back from agents
- * that take no work, and graces pass.
+ * Ignores changes that the coordinator makes by itself: it offers trials to free slots, withdraws offers that
+ * agents do not take, and lets grace periods expire.
  */
 const AS_ASKED = `
   delete from events where kind = 'offered' or (kind = 'pending' and detail like 'no agent that it was offered to%');
@@ -17,7 +17,7 @@ const AS_ASKED = `
   update drains set grace_left_ms = 0;
 `;
 
-/** Nothing may be being written meanwhile. */
+/** Must not run during a write. */
 export function storedRows(dir: string): StoredRows {
   const copy = mkdtempSync(join(tmpdir(), 'trawl-rows-'));
   for (const name of ['store.db', 'store.db-wal']) {
@@ -36,11 +36,11 @@ export function storedRows(dir: string): StoredRows {
 
 function rowsOf(db: Database.Database, table: string): string[] {
   const rows = db.prepare(`select * from ${table}`).all() as Record<string, unknown>[];
-  // The number of an event counts those that were left out.
+  // An event's number also counts the ignored events.
   return rows.map((row) => JSON.stringify(table === 'events' ? { ...row, seq: 0 } : row)).sort();
 }
 
-/** The tables whose rows differ, each with some rows that came and went. */
+/** Returns the tables whose rows differ, each with examples of added and removed rows. */
 export function changes(before: StoredRows, after: StoredRows): Record<string, { came: string[]; went: string[] }> {
   const out: Record<string, { came: string[]; went: string[] }> = {};
   for (const [table, rows] of after) {

@@ -1,18 +1,18 @@
-/** Where coordinator and agents listen on NATS, as their permissions say it. */
+/** The NATS subjects to which coordinator and agents can subscribe, from their permissions. */
 import { agentPermissions, coordinatorPermissions, poolOffers } from '../../proto/subjects.ts';
 import type { Random } from '../support/random.ts';
 
 const STRANGE = ['nobody', 'x'.repeat(200), '-', '$', '..', '\u00e9', '0', 'NaN', '__proto__'];
 
-/** Every pattern of subjects that somebody of trawl listens to, or pulls from. */
+/** Every subject pattern that trawl subscribes to or pulls from. */
 export function patterns(agentId: string, pool: string): string[] {
   return [...coordinatorPermissions().subscribe, ...agentPermissions(agentId).subscribe, poolOffers('*', pool)];
 }
 
 /**
- * A subject that fits the pattern: in half of the cases the one that is listened to.
- * @param stars what its stars stand for then, in order
- * @param known what else may well be a part of a subject
+ * Returns a subject that matches the pattern: half of the time, one that is in use.
+ * @param stars the values of its `*` in that case, in order
+ * @param known other plausible tokens of a subject
  */
 export function subjectOf(pattern: string, stars: readonly string[], known: readonly string[], random: Random): string {
   const right = random.next() < 0.5 ? [...stars] : [];

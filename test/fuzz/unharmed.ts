@@ -1,14 +1,14 @@
-/** How it is told that nothing has broken. */
+/** Checks that fuzzing has broken nothing. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { expect } from 'vitest';
 import type { Cluster } from '../support/cluster.ts';
 import { alive } from '../support/processes.ts';
 
-/** Pino's level of an error. */
+/** Pino's error level. */
 const ERROR = 50;
 
-/** The processes live, and none of them has logged an error. @param parts their names */
+/** Checks that the processes are running and have logged no error. @param parts names of the processes */
 export function expectUnharmed(cluster: Cluster, ...parts: string[]): void {
   for (const part of parts) {
     const { pid } = part === 'coordinator' ? cluster.coordinator : cluster.agent(part);
@@ -16,12 +16,12 @@ export function expectUnharmed(cluster: Cluster, ...parts: string[]): void {
       pid,
     ]);
     const lines = readFileSync(cluster.logOf(part), 'utf8').trim().split('\n');
-    // What is no JSON was not written by the log: a crash, or a warning of Node's.
+    // A line that is not JSON does not come from the log: it is a crash, or a warning from Node.
     expect(lines.filter((line) => !line.startsWith('{') || JSON.parse(line).level >= ERROR)).toEqual([]);
   }
 }
 
-/** Every file that the coordinator has lies where it must. */
+/** Checks that all of the coordinator's files have expected paths. */
 export function expectNoStrayFile(cluster: Cluster): void {
   const files = readdirSync(cluster.folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = files.map(({ parentPath, name }) => relative(cluster.folder, `${parentPath}/${name}`));
@@ -35,7 +35,7 @@ export function expectNoStrayFile(cluster: Cluster): void {
   expect(paths.filter((path) => !own.some((pattern) => pattern.test(path)))).toEqual([]);
 }
 
-/** Of `trawl_unreadable_messages_total`. */
+/** Returns `trawl_unreadable_messages_total`. */
 export async function unreadable(metricsUrl: string, via: 'grpc' | 'nats'): Promise<number> {
   const text = await (await fetch(metricsUrl)).text();
   const value = new RegExp(`^trawl_unreadable_messages_total\\{via="${via}"\\} (\\d+)$`, 'm').exec(text)?.[1];

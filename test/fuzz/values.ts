@@ -1,23 +1,23 @@
-/** What the fields of a message are filled with: as an agent or a person would, or as nobody should. */
+/** Generates valid and invalid values for the fields of messages. */
 import type protobuf from 'protobufjs';
 import type { Random } from '../support/random.ts';
 
-/** What fields of some names (`seq`, or `Hello.metrics`) must hold to be understood: a value is picked from each list. */
+/** Valid values of fields, by name (`seq` or `Hello.metrics`). One value is picked from each list. */
 export type Words = Readonly<Record<string, readonly (string | number)[]>>;
 
 export interface Values {
-  /** Of a string or of bytes. */
+  /** For a string or bytes. */
   text(field: protobuf.Field): Uint8Array;
-  /** Of any integer, an enum or a bool, as the 64 bits of its varint. */
+  /** For an integer, enum or bool, as the 64 bits of its varint. */
   integer(field: protobuf.Field): bigint;
   double(field: protobuf.Field): number;
-  /** How often a field stands in its message. */
+  /** How often a field occurs in its message. */
   times(field: protobuf.Field): number;
-  /** How many of a oneof's members are set. */
+  /** How many members of a oneof are set. */
   members(): number;
 }
 
-/** Messages that make sense. */
+/** Valid messages. */
 export function plausible(random: Random, words: Words): Values {
   const word = (field: protobuf.Field) => {
     const known = words[`${field.parent?.name}.${field.name}`] ?? words[field.name];
@@ -33,7 +33,7 @@ export function plausible(random: Random, words: Words): Values {
 }
 
 const LONG = 300_000;
-/** Names that have hurt others: as paths and selectors, as text, and where a sweep file is read. */
+/** Names that often cause bugs: in paths and selectors, in text, and in sweep files. */
 const NASTY: readonly (readonly string[])[] = [
   [
     '',
@@ -90,8 +90,8 @@ const INTEGERS: readonly bigint[] = [
 const DOUBLES = [0, -0, 1e308, -1e308, 5e-324, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
 /**
- * Messages of the right form, with values at and beyond every edge among those that make sense: in one message few, so
- * that it gets far, in another many.
+ * Well-formed messages that mix valid values with values at or beyond the limits. Some messages have few of these, so
+ * that they pass more checks, and others have many.
  */
 export function extreme(random: Random, words: Words): Values {
   const sane = plausible(random, words);
@@ -112,7 +112,7 @@ export function extreme(random: Random, words: Words): Values {
   };
 }
 
-/** Up to so many random bytes. */
+/** Returns up to `atMost` random bytes. */
 export function noise(random: Random, atMost: number): Uint8Array {
   return Uint8Array.from({ length: Math.floor(random.between(0, atMost + 1)) }, () => Math.floor(random.next() * 256));
 }

@@ -1,4 +1,4 @@
-/** The ways in which a call is made wrong, or right and too often. */
+/** Kinds of invalid calls, and valid calls that are repeated too often. */
 import { gzipSync } from 'node:zlib';
 import { MAX_MESSAGE_BYTES } from '../../coordinator/transport/limits.ts';
 import type { Random } from '../support/random.ts';
@@ -10,14 +10,14 @@ import { extreme, noise, plausible, type Words } from './values.ts';
 
 export type Way = (method: WireMethod, words: Words, random: Random) => Omit<RawCall, 'path'>;
 
-/** A field that says it is longer than the message: unreadable for any method. */
+/** A field that claims to be longer than the message, which no method can read. */
 export const CUT_SHORT = framed(Uint8Array.of(0x0a, 0x7f));
 export const TOO_LARGE = framed(new Uint8Array(MAX_MESSAGE_BYTES + 1));
 
 const sane: (...from: Parameters<Way>) => Uint8Array = ({ request }, words, random) =>
   encode(request, plausible(random, words), random);
 
-/** Where many messages may be sent, most calls get to where the odd one comes later. */
+/** On client streams, most calls start with valid messages, so that the invalid one comes later. */
 function call(odd: readonly Uint8Array[], ...[method, words, random]: Parameters<Way>): Omit<RawCall, 'path'> {
   const begun = method.streams && random.next() < 0.7;
   const first = begun ? [framed(encode(method.request, plausible(random, words), random, true))] : [];
