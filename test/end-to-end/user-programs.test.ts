@@ -66,7 +66,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(trial?.failure?.message).toContain('the disk is on fire');
   });
 
-  test('a program that never reports the ranking metric is warned of, and its sweep is paused after five trials', async () => {
+  test('a program that never reports the ranking metric gives a warning, and its sweep is paused after five trials', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'typo.sh'), `echo '{"epoch": 1, "top1-accuracy": 0.5, "lr": 1}'\n`);
     const text =
@@ -91,7 +91,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(stderr.match(/trawl: warning: .*/g)).toHaveLength(1);
   });
 
-  test('replicates that ignore their seed are warned of, and replicates that use it are not', async () => {
+  test('replicates that ignore their seed give a warning, and replicates that use it do not', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'run.sh'), `echo '{"epoch": 1, "loss": '$1'}'\n`);
     const run = async (argument: string) => {
