@@ -1,4 +1,4 @@
-/** A deliberate bug, put into the simulated processes from outside, to show that the simulation finds it. */
+/** A deliberate bug, injected into the simulated processes to show that the simulation finds it. */
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
@@ -8,23 +8,23 @@ import type { Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptServiceServer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 
-/** Where it takes hold; what it leaves out is as it should be. */
+/** The hooks of a bug. Each hook that is absent leaves the correct behaviour. */
 export interface Bug {
-  /** What is wrong, for a person. */
+  /** A description for `--bug list`. */
   readonly about: string;
-  /** What was written before a commit stays although the process died before it. */
+  /** Rows of a transaction survive although the process died before its commit. */
   readonly tornCommits?: boolean;
-  /** An agent's disk is empty after each start of its process. */
+  /** An agent's disk is empty after each restart. */
   readonly losesSpool?: boolean;
-  /** Files that came in so shortly before the coordinator died are gone. */
+  /** Files received this long before the coordinator died are lost. */
   readonly losesFilesOfMs?: number;
   runtime?(options: RuntimeOptions): Runtime;
-  /** After a start, when the store has been read. */
+  /** Called after each start, once the store is loaded. */
   onLoaded?(runtime: Runtime): void;
   request?(request: SubmitRequest): SubmitRequest;
   offers?(nats: NatsConnection, cluster: string, log: Logger): Offers;
   service?(service: AttemptServiceServer, runtime: Runtime): AttemptServiceServer;
   nats?(nats: NatsConnection, runtime: Runtime): NatsConnection;
   spool?(spool: Spool): Spool;
-  link?(link: CoordinatorClient): CoordinatorClient;
+  client?(client: CoordinatorClient): CoordinatorClient;
 }

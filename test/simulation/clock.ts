@@ -1,4 +1,4 @@
-/** Virtual time: events in the order of their times, and of their making where those are equal. */
+/** Virtual time. Events run in order of time, then of creation. */
 import TinyQueue from 'tinyqueue';
 import type { SimulatedProcess } from './process.ts';
 
@@ -6,13 +6,13 @@ export interface Timer {
   at: number;
   readonly order: number;
   readonly owner: SimulatedProcess | undefined;
-  /** Undefined: it was cancelled. */
+  /** Undefined: cancelled. */
   work: (() => void) | undefined;
 }
 
-// Taken before anything replaces it: the turns of the real event loop.
+// The real event loop, saved before virtual timers replace it.
 const { setImmediate } = globalThis;
-/** Every promise that can go on has gone on when this resolves. */
+/** Resolves when all pending promise callbacks have run. */
 const promisesSettled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 export class Clock {
@@ -26,17 +26,17 @@ export class Clock {
     return this.#now;
   }
 
-  /** Events that were made so far. */
+  /** The number of events created so far. */
   get made(): number {
     return this.#order;
   }
 
-  /** Whose event this is, promises that it lets go on included. */
+  /** The process of the current event and of the promise callbacks that it triggers. */
   get running(): SimulatedProcess | undefined {
     return this.#running;
   }
 
-  /** @param owner what dies with it, and waits while it is frozen; undefined: the world's own */
+  /** Schedules an event. @param owner the event is dropped when this process dies, and delayed while it is frozen */
   after(ms: number, owner: SimulatedProcess | undefined, work: () => void): Timer {
     const timer = { at: this.#now + Math.max(0, Math.ceil(ms)), order: this.#order++, owner, work };
     this.#queue.push(timer);
@@ -44,8 +44,8 @@ export class Clock {
   }
 
   /**
-   * Event after event until `over`, which is asked after each.
-   * @param onError what an event threw
+   * Runs events until `over` returns true; it is called before each event.
+   * @param onError called with the error that an event threw
    */
   async run(over: () => boolean, onError: (error: unknown, thrower: SimulatedProcess | undefined) => void) {
     while (!over()) {

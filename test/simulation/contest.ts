@@ -1,18 +1,18 @@
 /**
- * Sweeps beside each other. How urgent each is; and, in some seeds, a contest once the faults are over: two sweeps of one
- * priority, more urgent than the others, that share every slot by weight. Drawn apart, so that it changes nothing else.
+ * Priorities and weights of sweeps. In some seeds, two sweeps of equal, highest priority share every slot by weight after
+ * the faults. They have their own random stream, to keep old seeds stable.
  */
 import type { Random } from '../support/random.ts';
 
 export const CONTEST_PRIORITY = 900;
-/** Of each of the two. */
+/** The number of trials of each sweep of the contest. */
 const CONTEST_TRIALS = 40;
-/** After the last fault; the second comes a little later. */
+/** The start after the last fault. The second sweep starts a little later. */
 const CONTEST_AT_MS = 30_000;
 
 export interface PriorityOrder {
   readonly at: number;
-  /** Which of the sweeps, in order of submission. */
+  /** The index of the sweep, in order of submission. */
   readonly sweep: number;
   readonly priority: number;
 }

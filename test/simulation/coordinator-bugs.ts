@@ -1,4 +1,4 @@
-/** Bugs of a coordinator. */
+/** Deliberate bugs of a coordinator. */
 
 import { Runtime } from '../../coordinator/app/runtime.ts';
 import { addLease } from '../../coordinator/core/leases.ts';
@@ -10,19 +10,19 @@ import { type ExpectedOffers, Offers } from '../../coordinator/transport/offers.
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import type { Bug } from './bug.ts';
-import { aroundOpen, onClaims, onHeartbeats, onRecords, onWelcome } from './meddling.ts';
+import { aroundOpen, onClaims, onHeartbeats, onRecords, onWelcome } from './interceptors.ts';
 
 type Changing<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Answers before what it answers is durable. */
-class Hasty extends Runtime {
+/** Answers before the commit is durable. */
+class AnswersBeforeCommit extends Runtime {
   override async settle(step: Step): Promise<void> {
     super.settle(step).catch(() => {});
   }
 }
 
-/** Gives the next attempt of a retried trial a number that is taken. */
-class Renumbering extends Runtime {
+/** Restarts the attempt numbers of a retried trial. */
+class RestartsNumbers extends Runtime {
   override settle(step: Step): Promise<void> {
     for (const change of step.changes) {
       const trial = change.kind === 'retried' ? trialOf(this, { ...change, attempt: 0 }).trial : undefined;
@@ -46,7 +46,7 @@ class WithoutRebuilding extends Offers {
   override async rebuild(): Promise<void> {}
 }
 
-class Generous extends Runtime {
+class CreditsNewSweeps extends Runtime {
   override addSweep(sweep: Sweep): void {
     sweep.share.hasDemand = true;
     sweep.share.base = -1e9 * Number(sweep.id);
@@ -54,8 +54,8 @@ class Generous extends Runtime {
   }
 }
 
-/** Every sweep is as urgent as another, until the returned function is called. */
-function asUrgent({ core }: Runtime): () => void {
+/** Gives all sweeps the same priority until the returned function is called. */
+function equalizePriorities({ core }: Runtime): () => void {
   const before = new Map([...core.sweeps.values()].map((sweep) => [sweep, sweep.priority]));
   for (const sweep of before.keys()) sweep.priority = 0;
   return () => {
@@ -63,25 +63,25 @@ function asUrgent({ core }: Runtime): () => void {
   };
 }
 
-/** Runs every sweep by another policy than it was submitted with. */
+/** Runs every sweep with a changed policy. */
 function policy(about: string, change: (policy: SweepPolicy) => Partial<SweepPolicy>): Bug {
-  const spoil = (sweep: Sweep) => {
+  const changePolicy = (sweep: Sweep) => {
     (sweep as Changing<Sweep>).policy = { ...sweep.policy, ...change(sweep.policy) };
   };
-  class Spoilt extends Runtime {
+  class ChangesPolicy extends Runtime {
     override addSweep(sweep: Sweep): void {
-      spoil(sweep);
+      changePolicy(sweep);
       super.addSweep(sweep);
     }
   }
   return {
     about,
-    runtime: (options) => new Spoilt(options),
-    onLoaded: ({ core }) => core.sweeps.forEach(spoil),
+    runtime: (options) => new ChangesPolicy(options),
+    onLoaded: ({ core }) => core.sweeps.forEach(changePolicy),
   };
 }
 
-/** Forgets something at each start. */
+/** Changes every sweep at each start. */
 function forgets(about: string, forget: (sweep: Sweep, runtime: Runtime) => void): Bug {
   return {
     about,
@@ -99,7 +99,7 @@ function trialOf(runtime: Runtime, key: AttemptKey | undefined): { sweep?: Sweep
   return sweep && trial ? { sweep, trial } : {};
 }
 
-/** A report of a superseded attempt is taken for one of the attempt that runs. */
+/** Rewrites a report of a superseded attempt as one of the running attempt. */
 function unfenced(runtime: Runtime, agentId: string, record: RecordMessage): void {
   const lease: Changing<Lease> | undefined = trialOf(runtime, record.key).trial?.lease;
   if (lease === undefined || record.key === undefined || lease.key.attempt <= record.key.attempt) return;
@@ -109,13 +109,13 @@ function unfenced(runtime: Runtime, agentId: string, record: RecordMessage): voi
   lease.agentId = agentId;
 }
 
-function takenAgain(runtime: Runtime, _agentId: string, record: RecordMessage): void {
+function acceptTwice(runtime: Runtime, _agentId: string, record: RecordMessage): void {
   const lease = trialOf(runtime, record.key).trial?.lease;
   if (lease?.key.attempt !== record.key?.attempt || lease === undefined || record.seq > lease.lastSeq) return;
   record.seq = lease.lastSeq + 1;
 }
 
-/** The claimant gets what another has. */
+/** Transfers a lease to another claimant. */
 function leaseTwice(runtime: Runtime, agentId: string, incarnation: string, { key, slot }: Claim): void {
   const lease: Changing<Lease> | undefined = trialOf(runtime, key).trial?.lease;
   if (lease === undefined || lease.key.attempt !== key?.attempt) return;
@@ -127,7 +127,7 @@ function grantWhilePaused(runtime: Runtime, _agentId: string, _incarnation: stri
   if (sweep?.state === 'paused' && trial?.state === 'pending') setState(sweep, trial, 'offered');
 }
 
-/** What is not leased any more is leased again to whoever says that it runs it. */
+/** Grants an expired lease again to the agent whose heartbeat holds it. */
 function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held: readonly AttemptKey[]): void {
   const { core } = runtime;
   for (const key of held) {
@@ -144,69 +144,69 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
 
 export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'ack-before-commit': {
-    about: 'answers leave before what they answer is durable',
-    runtime: (options) => new Hasty(options),
+    about: 'answers are sent before the commit is durable',
+    runtime: (options) => new AnswersBeforeCommit(options),
   },
-  'torn-commit': { about: 'a commit that is cut short leaves its first rows', tornCommits: true },
+  'torn-commit': { about: 'an interrupted commit leaves its first rows', tornCommits: true },
   'no-fencing': {
-    about: 'reports of a superseded attempt count for the one that runs',
+    about: 'reports of a superseded attempt count for the running one',
     service: (service, runtime) => onRecords(service, runtime, unfenced),
   },
-  'records-taken-twice': {
-    about: 'a record that comes again is taken for a new one',
-    service: (service, runtime) => onRecords(service, runtime, takenAgain),
+  'records-accepted-twice': {
+    about: 'a repeated record is accepted as a new one',
+    service: (service, runtime) => onRecords(service, runtime, acceptTwice),
   },
   'lease-renewed-after-its-end': {
     about: 'a heartbeat renews a lease that has expired',
     nats: (nats, runtime) => onHeartbeats(nats, runtime, renewEnded),
   },
   'leases-never-expire': {
-    about: 'an attempt of which nothing is heard is never given up',
+    about: 'the lease of a silent agent never expires',
     onLoaded: ({ core }) => {
       (core as Changing<typeof core>).leaseMs = 1e9;
     },
   },
   'lease-given-twice': {
-    about: 'a claim of what another agent holds is granted',
+    about: 'a claim for an attempt of another agent is granted',
     service: (service, runtime) => onClaims(service, runtime, leaseTwice),
   },
   'paused-sweep-grants': {
-    about: "a paused sweep's trials are granted to those who have their offers",
+    about: 'claims for trials of a paused sweep are granted',
     service: (service, runtime) => onClaims(service, runtime, grantWhilePaused),
   },
   'drained-agent-works': {
-    about: 'a drained agent is granted what it claims',
+    about: 'claims of a drained agent are granted',
     service: (service, runtime) => onClaims(service, runtime, (_, agentId) => runtime.core.drains.delete(agentId)),
   },
   'offers-not-reconciled': {
-    about: 'offers that the stream lost are not published again',
+    about: 'offers lost by the stream are not republished',
     offers: (nats, cluster, log) => new WithoutReconciling(nats, cluster, log, () => {}),
   },
   'stuck-offers-left': {
-    about: 'a stream that lists offers and hands none out is not made anew',
+    about: 'a stream that lists offers but delivers none is not recreated',
     offers: (nats, cluster, log) => new WithoutRebuilding(nats, cluster, log, () => {}),
   },
   'submit-not-recognized': {
-    about: 'a submit that comes again makes a second sweep',
+    about: 'a repeated submit creates a second sweep',
     request: (request) => ({ ...request, requestId: `${request.requestId} ${performance.now()}` }),
   },
   'retry-not-recognized': {
-    about: 'a retry that comes again is carried out again',
+    about: 'a repeated retry request is carried out again',
     onLoaded: ({ queries }) => {
       queries.retried = () => undefined;
     },
   },
-  'retried-numbered-anew': {
-    about: 'the attempts of a retried trial begin at 1 again',
-    runtime: (options) => new Renumbering(options),
+  'retry-restarts-numbers': {
+    about: 'the attempt numbers of a retried trial restart at 1',
+    runtime: (options) => new RestartsNumbers(options),
   },
-  'attempts-forgotten': forgets('a restart begins to number the attempts anew', (sweep) => {
+  'attempts-forgotten': forgets('a restart resets the attempt numbers', (sweep) => {
     for (const trial of trialsOf(sweep)) if (trial.state !== 'running') trial.attempts = 0;
   }),
-  'failures-forgotten': forgets('a restart forgets what the retries have used up', (sweep) => {
+  'failures-forgotten': forgets('a restart resets the used retries', (sweep) => {
     for (const trial of trialsOf(sweep)) trial.failures = {};
   }),
-  'retries-forgotten': forgets('a restart counts what failed before a person had it tried again', (sweep, { db }) => {
+  'retries-forgotten': forgets('a restart counts failures from before a manual retry', (sweep, { db }) => {
     const rows = db
       .prepare(
         `select trial_id as id, failure_class as class, count(*) as n from attempts
@@ -218,13 +218,13 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
       if (trial !== undefined) trial.failures[row.class] = row.n;
     }
   }),
-  'checkpoints-forgotten': forgets('a restart forgets the checkpoints', (sweep) => {
+  'checkpoints-forgotten': forgets('a restart loses the checkpoints', (sweep) => {
     for (const trial of trialsOf(sweep)) trial.checkpoint = undefined;
   }),
   'pause-forgotten': forgets('a restart resumes paused sweeps', (sweep) => {
     if (sweep.state === 'paused') sweep.state = 'running';
   }),
-  'timeout-by-wall-clock': forgets('an attempt outlasts its timeout when the clock is set back', (sweep, { db }) => {
+  'timeout-by-wall-clock': forgets('an attempt exceeds its timeout when the clock is set back', (sweep, { db }) => {
     for (const { lease } of trialsOf(sweep)) {
       if (lease === undefined) continue;
       const row = db
@@ -234,32 +234,32 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     }
   }),
   'files-not-flushed': {
-    about: "artifacts' files are acknowledged before they are on the disk",
+    about: 'artifacts are acknowledged before their files are on the disk',
     losesFilesOfMs: 3_000,
   },
   'retries-not-counted': policy('failures are retried more often than the sweep allows', ({ retry }) => ({
     retry: { ...retry, oom: retry.oom + 1, crash: retry.crash + 1, timeout: retry.timeout + 1 },
   })),
-  'timeout-ignored': policy('attempts may run for ever', () => ({ timeoutMs: undefined })),
-  'max-failed-ignored': policy('a sweep with too many failures goes on', () => ({ maxFailed: undefined })),
-  'demands-ignored': policy('any slot is granted any trial, whatever that asks for', () => ({
+  'timeout-ignored': policy('attempts have no timeout', () => ({ timeoutMs: undefined })),
+  'max-failed-ignored': policy('a sweep with too many failures continues', () => ({ maxFailed: undefined })),
+  'resources-ignored': policy('slots are granted trials whose resource requests they do not satisfy', () => ({
     resources: { labels: {} },
   })),
-  'pools-untold': {
-    about: "an agent is told of its first slot's pool only, whatever the others have",
+  'pools-not-sent': {
+    about: 'an agent receives the pool of its first slot for all slots',
     service: (service) => onWelcome(service, (welcome) => welcome.pools.fill(welcome.pools[0] ?? '')),
   },
-  'weights-ignored': policy('sweeps share the slots evenly, whatever their weights', () => ({ weight: 1 })),
-  'urgency-ignored': {
-    about: 'a claim is granted although something more urgent waits for the slot',
-    service: (service, runtime) => aroundOpen(service, () => asUrgent(runtime)),
+  'weights-ignored': policy('sweeps share the slots evenly, regardless of weight', () => ({ weight: 1 })),
+  'priority-ignored': {
+    about: 'a claim is granted although a trial of higher priority is pending for the slot',
+    service: (service, runtime) => aroundOpen(service, () => equalizePriorities(runtime)),
   },
-  'priority-forgotten': forgets('a restart forgets how urgent the sweeps are', (sweep) => {
+  'priority-forgotten': forgets('a restart resets the priorities of sweeps', (sweep) => {
     sweep.priority = 0;
   }),
-  'credit-for-coming-late': {
-    about: 'a sweep that comes is given what it would have had, had it been there before',
-    runtime: (options) => new Generous(options),
+  'new-sweep-credited': {
+    about: 'a new sweep is credited with slot time from before its submission',
+    runtime: (options) => new CreditsNewSweeps(options),
   },
   'concurrency-ignored': policy('more trials run at once than the sweep allows', () => ({ concurrency: undefined })),
 };

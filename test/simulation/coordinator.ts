@@ -16,7 +16,7 @@ import { AttemptService } from '../../coordinator/transport/attempt-service.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
 import type { Retried, SweepControl } from '../../coordinator/transport/sweep-service.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
-import { ArtifactWays } from './artifact-ways.ts';
+import { ArtifactTransfers } from './artifact-transfers.ts';
 import type { Bug } from './bug.ts';
 import { Disk } from './disk.ts';
 import type { Grpc } from './grpc.ts';
@@ -27,17 +27,17 @@ import { StoredFiles } from './stored-files.ts';
 
 export const COORDINATOR = 'coordinator';
 const CLUSTER = 'simulated';
-/** As coordinator/main.ts has it. */
+/** The value in coordinator/main.ts. */
 const HEARTBEATS_PER_LEASE = 5;
-/** The clock of the coordinator's machine when a simulation begins. */
+/** The coordinator's clock at the start of a simulation. */
 const EPOCH = Date.UTC(2026, 0, 1);
 
 const log = pino({ level: 'silent' });
 const counter = (name: string) => new Counter({ name, help: name, registers: [] });
-/** Nobody is refused for who they are: that is not simulated. */
+/** Authentication is not simulated: no request is rejected by identity. */
 const rejections = {
   record(reason: string) {
-    throw new Error(`refused: ${reason}`);
+    throw new Error(`rejected: ${reason}`);
   },
 };
 const guard = new Guard(undefined, rejections.record);
@@ -52,18 +52,18 @@ export interface CoordinatorWorld {
   readonly leaseMs: number;
   readonly bug: Bug;
   nats(): NatsServer;
-  /** Every start, when the store has been read. */
+  /** Called at each start, once the store is loaded. */
   onLoaded(runtime: Runtime): void;
   onSubmitted(runtime: Runtime): void;
-  /** A request to retry has come, perhaps not for the first time. */
+  /** Called for each retry request, repeated ones included. */
   onRetryAsked(requestId: string, answer: Promise<Retried>): void;
-  /** Every durable commit, before anything of it leaves. */
+  /** Called for each durable commit, before its messages are sent. */
   onCommit(commit: Commit, runtime: Runtime): void;
-  /** The process cannot go on. */
+  /** Called when the process cannot continue. */
   onCrash(process: SimulatedProcess, error: unknown): void;
 }
 
-/** One life of the coordinator. */
+/** One process of the coordinator. */
 export interface Life {
   readonly process: SimulatedProcess;
   readonly runtime: Runtime;
@@ -72,12 +72,12 @@ export interface Life {
   readonly nats: SimulatedNats;
 }
 
-/** The machine: what it keeps outlives each process. */
+/** The coordinator's machine. Its disk outlives each process. */
 export class SimulatedCoordinator {
   readonly disk = new Disk();
   readonly files = new StoredFiles();
   readonly #world: CoordinatorWorld;
-  /** How far the machine's clock is off; a process keeps what it found at its start. */
+  /** The error of the machine's clock. A process keeps the value from its start. */
   clockOffMs = 0;
   life: Life | undefined;
   #diedAt = 0;
@@ -92,7 +92,7 @@ export class SimulatedCoordinator {
     return this.life?.process;
   }
 
-  /** To be called by `process`, which then runs the coordinator. */
+  /** Starts the coordinator. Must be called by `process`. */
   start(process: SimulatedProcess): void {
     const { bug, grpc, leaseMs, nats: server, onLoaded, onSubmitted, onRetryAsked, onCommit, onCrash } = this.#world;
     const { clock } = grpc.network;
@@ -141,7 +141,7 @@ export class SimulatedCoordinator {
     grpc.listening = {
       process,
       service: bug.service?.(service, runtime) ?? service,
-      artifacts: new ArtifactWays(runtime, this.files, () => clock.now),
+      artifacts: new ArtifactTransfers(runtime, this.files, () => clock.now),
     };
     const { submit, act, retry } = sweepControl(runtime);
     const control: SweepControl = {
@@ -166,6 +166,6 @@ export class SimulatedCoordinator {
   }
 }
 
-export function isFaultOfTheSimulation(error: unknown): boolean {
+export function isSimulatedFault(error: unknown): boolean {
   return error instanceof DiskFullError || error instanceof DeadError;
 }

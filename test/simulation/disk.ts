@@ -1,7 +1,7 @@
 /**
  * A database that outlives its processes: SQLite in memory, with the product's own tables and statements. Each process
- * sees it through a view of its own, which fails when the disk is full or the process is dead, and where a process may
- * die before a commit, or right after it.
+ * has its own view, which fails when the disk is full or the process is dead, and which can kill the process right
+ * before or after a commit.
  */
 import Database, { type Database as Db } from 'libsql';
 import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
@@ -9,7 +9,7 @@ import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
 export class Disk {
   readonly db: Db = new Database(':memory:');
   full = false;
-  /** A deliberate bug: what was written before the commit stays when the process dies before it. */
+  /** A deliberate bug: rows of a transaction survive when the process dies before its commit. */
   torn = false;
 
   view(process: SimulatedProcess): Db {
@@ -27,7 +27,7 @@ export class Disk {
   #exec(process: SimulatedProcess, sql: string): Db {
     if (sql === 'rollback') return this.db.exec(sql);
     this.#check(process);
-    if (sql === 'commit') this.#burn(process);
+    if (sql === 'commit') this.#dieBeforeCommit(process);
     this.db.exec(sql);
     if (sql === 'commit') afterCommit(process);
     return this.db;
@@ -71,8 +71,8 @@ export class Disk {
     if (this.full) throw new DiskFullError('database or disk is full');
   }
 
-  /** Death before a commit: the next process finds nothing of it. */
-  #burn(process: SimulatedProcess): void {
+  /** Kills the process before a commit, and rolls the transaction back. */
+  #dieBeforeCommit(process: SimulatedProcess): void {
     if (process.fuse?.at !== 'before commit') return;
     this.db.exec('rollback');
     process.kill();

@@ -1,12 +1,12 @@
-/** Does to a simulated cluster what its scenario says. */
+/** Injects the faults of a scenario. */
 import { COORDINATOR } from './coordinator.ts';
 import type { Fault } from './scenario.ts';
 import type { Simulation } from './simulation.ts';
 
-/** A fuse that nothing has burned down by then goes out. */
+/** A fuse is removed after this time. */
 const FUSE_MS = 5_000;
 
-export function inflict(fault: Fault, world: Simulation): void {
+export function injectFault(fault: Fault, world: Simulation): void {
   const { clock, network, grpc, nats, coordinator, machines } = world;
   const process = 'place' in fault ? world.process(fault.place) : undefined;
   switch (fault.kind) {
@@ -53,7 +53,7 @@ export function inflict(fault: Fault, world: Simulation): void {
       break;
     case 'cut':
       network.cut(fault.from, fault.to, fault.both);
-      clock.after(fault.ms, undefined, () => network.mend(fault.from, fault.to));
+      clock.after(fault.ms, undefined, () => network.repair(fault.from, fault.to));
       break;
     case 'streams break':
       grpc.breakStreams((stream) => stream.agent.name === fault.place);

@@ -1,4 +1,4 @@
-/** gRPC between the agents and the coordinator that listens: the coordinator's own service, the agent's own session. */
+/** gRPC between the agents and the coordinator: the real service and the real session, on a simulated transport. */
 import { status } from '@grpc/grpc-js';
 import type { CoordinatorClient, ReportStream } from '../../agent/supervisor/coordinator-client.ts';
 import {
@@ -7,7 +7,7 @@ import {
   OpenResponse,
   type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { ArtifactWays } from './artifact-ways.ts';
+import type { ArtifactTransfers } from './artifact-transfers.ts';
 import type { Network } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
 import { type ServerStream, SimulatedStream } from './report-stream.ts';
@@ -15,12 +15,12 @@ import { type ServerStream, SimulatedStream } from './report-stream.ts';
 export interface Listening {
   readonly process: SimulatedProcess;
   readonly service: AttemptServiceServer;
-  readonly artifacts: ArtifactWays;
+  readonly artifacts: ArtifactTransfers;
 }
 
-/** What an agent has been told, for the laws to judge. */
-export interface Witness {
-  told(agent: SimulatedProcess, response: ReportResponse): void;
+/** Observes the messages that agents receive, for the invariants. */
+export interface MessageObserver {
+  received(agent: SimulatedProcess, response: ReportResponse): void;
   decided(agent: SimulatedProcess, request: OpenRequest, response: OpenResponse): void;
 }
 
@@ -28,14 +28,14 @@ type Open = (call: { request: OpenRequest }, callback: (error: object | null, re
 
 export class Grpc {
   readonly network: Network;
-  readonly #witness: Witness;
+  readonly #observer: MessageObserver;
   readonly #streams = new Set<SimulatedStream>();
-  /** Undefined: nobody does. */
+  /** The coordinator; undefined: none is listening. */
   listening: Listening | undefined;
 
-  constructor(network: Network, witness: Witness) {
+  constructor(network: Network, observer: MessageObserver) {
     this.network = network;
-    this.#witness = witness;
+    this.#observer = observer;
     network.onLongCut((a, b) => this.breakStreams((stream) => isBetween(stream, a, b)));
   }
 
@@ -47,8 +47,8 @@ export class Grpc {
     }
   }
 
-  /** The agent's link, but for the files of artifacts, which it brings from its machine. */
-  link(agent: SimulatedProcess, files: Pick<CoordinatorClient, 'upload' | 'download'>): CoordinatorClient {
+  /** Returns an agent's client. `files` transfers artifacts from and to the agent's machine. */
+  client(agent: SimulatedProcess, files: Pick<CoordinatorClient, 'upload' | 'download'>): CoordinatorClient {
     return {
       report: () => this.#report(agent),
       open: (request, withinMs, answered) => this.#open(agent, request, withinMs, answered),
@@ -60,14 +60,14 @@ export class Grpc {
   #report(agent: SimulatedProcess): ReportStream {
     const { clock, random } = this.network;
     const coordinator = this.listening;
-    // Nobody listens: the stream goes to a process that is not there.
+    // Without a coordinator, the agent's own process stands in, and the stream is rejected below.
     const process = coordinator?.process ?? agent;
     const accept = (call: ServerStream) => coordinator?.service.report(call);
     const stream = new SimulatedStream(this.network, agent, process, accept);
     const call = stream.clientCall;
-    call.on('data', (response: ReportResponse) => this.#witness.told(agent, response));
+    call.on('data', (response: ReportResponse) => this.#observer.received(agent, response));
     if (coordinator === undefined || !coordinator.process.alive) {
-      clock.after(random.between(1, 500), agent, () => stream.refuse());
+      clock.after(random.between(1, 500), agent, () => stream.reject());
     } else {
       this.#streams.add(stream);
       const forget = () => this.#streams.delete(stream);
@@ -84,11 +84,11 @@ export class Grpc {
     answered: (error: Error | null, response: OpenResponse) => void,
   ): void {
     const { clock, random } = this.network;
-    let over = false;
+    let isAnswered = false;
     const finish = (error: Error | null, response: OpenResponse) => {
-      if (over) return;
-      over = true;
-      if (error === null) this.#witness.decided(agent, request, response);
+      if (isAnswered) return;
+      isAnswered = true;
+      if (error === null) this.#observer.decided(agent, request, response);
       answered(error, response);
     };
     const fail = (code: status, message: string) =>

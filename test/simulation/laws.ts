@@ -1,6 +1,6 @@
 /**
- * What must hold after every step, judged by what is durable and by what agents are told. The books on trials and
- * attempts are those of the decisions' own property tests (coordinator/testing/ledger.ts).
+ * The invariants that are checked after every step, from durable changes and the messages that agents receive. The
+ * ledger of trials and attempts is shared with the core's property tests (test/support/coordinator/ledger.ts).
  */
 
 import type { Runtime } from '../../coordinator/app/runtime.ts';
@@ -14,22 +14,22 @@ import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/
 import type { FailureClassName } from '../../proto/names.ts';
 import { budget } from '../support/coordinator/budget.ts';
 import { Ledger } from '../support/coordinator/ledger.ts';
-import { type Machinery, mayRun } from './placement.ts';
+import { canRun, type Machinery } from './placement.ts';
 import { PriorityLaw } from './priority-law.ts';
 import { ShareLaw } from './share-law.ts';
 
-/** Whether a trial is over. */
+/** States of ended trials. */
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** Commits from one comparison of the memory with the books to the next: it takes longer than the commit. */
+/** Compares the core with the ledger after this many commits, because a comparison takes longer than a commit. */
 const COMPARE_EVERY = 8;
-/** What was granted so long after the last fault has no reason to be lost. */
+/** Attempts granted this long after the last fault must not be lost. */
 const SETTLED_MS = 5_000;
 
 interface Attempt {
   readonly agentId: string;
   readonly incarnation: string;
   readonly grantedAt: number;
-  /** Of its newest durable record. */
+  /** The number of its newest durable record. */
   seq: number;
   end: AttemptEnd | undefined;
 }
@@ -37,11 +37,11 @@ interface Attempt {
 export interface LawsWorld {
   machine(agentId: string): Machinery | undefined;
   now(): number;
-  /** When the last fault was over; undefined: not yet. */
+  /** When the last fault ended; undefined: not yet. */
   calmSince(): number | undefined;
-  /** Whether its agent runs the attempt, or has yet to tell of it, and could be heard for longer than a lease lasts. */
+  /** Whether the agent is responsible for the attempt, and has been reachable for longer than a lease. */
   isThere(agentId: string, incarnation: string, key: AttemptKey): boolean;
-  /** The newest record of the attempt that its agent had written to a disk that it still has; 0: none. */
+  /** The newest record of the attempt on its agent's disk; 0: none. */
   spooledUpTo(agentId: string, key: AttemptKey): number;
 }
 
@@ -50,19 +50,18 @@ export class Laws {
   readonly attempts = new Map<string, Attempt>();
   readonly #drained = new Set<string>();
   readonly #world: LawsWorld;
-  /** Trials that a person's request has had tried again, and the commit that did it. */
+  /** Trials that each request retried, and the commit that did so. */
   readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
-  /** Sweeps that run again after they were killed. */
+  /** Killed sweeps that a retry has resumed. */
   readonly revived = new Set<string>();
   readonly #shares: ShareLaw;
   readonly #priorities: PriorityLaw;
   #commits = 0;
-  /** What has come about, for a test to see that nothing is left out. */
+  /** The events and states that occurred: a measure of coverage. */
   readonly reached = new Set<string>();
-  /** The first law that was broken, and how. */
-  broken: string | undefined;
+  /** The first violated invariant. */
+  violation: string | undefined;
 
-  /** @param machines all that there are */
   constructor(world: LawsWorld, machines: readonly (Machinery & { readonly slots: number })[]) {
     this.#world = world;
     const slots = machines.reduce((sum, machine) => sum + machine.slots, 0);
@@ -70,15 +69,15 @@ export class Laws {
     this.#priorities = new PriorityLaw(this.ledger, machines);
   }
 
-  breaks(law: string): void {
-    this.broken ??= law;
+  violated(law: string): void {
+    this.violation ??= law;
   }
 
-  /** Takes sweeps that are new into the books. */
+  /** Adds new sweeps to the ledger. */
   submitted(runtime: Runtime): void {
     for (const sweep of runtime.core.sweeps.values()) {
       if (this.ledger.sweeps.has(sweep.id)) continue;
-      // As the store has it, which is as it was submitted.
+      // The store has the policy as submitted; a bug may have changed it in memory.
       const row = runtime.db.prepare('select policy, priority from sweeps where id = ?').get(sweep.id) as {
         policy: string;
         priority: number;
@@ -88,7 +87,7 @@ export class Laws {
     }
   }
 
-  /** What a coordinator finds when it starts is what was durable. */
+  /** Checks that a started coordinator loaded the durable state. */
   loaded(runtime: Runtime): void {
     this.#judge(() => {
       this.submitted(runtime);
@@ -100,7 +99,7 @@ export class Laws {
     this.#judge(() => {
       for (const change of changes) {
         this.#beforeChange(change);
-        this.#beside(change);
+        this.#checkScheduling(change);
         this.ledger.write(change);
         this.#afterChange(change);
       }
@@ -110,58 +109,59 @@ export class Laws {
     });
   }
 
-  /** What has been carried out is answered as it was then, however often it is asked for. */
+  /** Checks that a repeated retry request gets the first answer. */
   retryAsked(requestId: string, answer: Promise<Retried>): void {
     const before = this.retries.get(requestId)?.trials.size;
     if (before === undefined) return;
-    this.reached.add('a retry asked for again');
+    this.reached.add('a repeated retry request');
     answer.then(
-      ({ trials }) => trials === before || this.breaks(`${requestId} retried ${before} trials, and then ${trials}`),
-      (error) => error instanceof TrawlError && this.breaks(`${requestId} was carried out, and then: ${error.message}`),
+      ({ trials }) => trials === before || this.violated(`${requestId} retried ${before} trials, and then ${trials}`),
+      (error) =>
+        error instanceof TrawlError && this.violated(`${requestId} was carried out, and then: ${error.message}`),
     );
   }
 
-  /** An acknowledgement has reached the person. */
+  /** Called when a retry's acknowledgement reaches the user. */
   retried(requestId: string, trials: number): void {
     const durable = this.retries.get(requestId)?.trials.size ?? 0;
     if (trials > 0 && durable !== trials) {
-      this.breaks(`${requestId} was acknowledged for ${trials} trials; of it are durable ${durable}`);
+      this.violated(`${requestId} was acknowledged for ${trials} trials; durable: ${durable}`);
     }
   }
 
-  /** An acknowledgement has reached an agent. */
-  told({ message }: ReportResponse): void {
-    if (message?.$case === 'refused') this.reached.add(`record refused: ${message.refused.code}`);
+  /** Called when a message reaches an agent. */
+  received({ message }: ReportResponse): void {
+    if (message?.$case === 'refused') this.reached.add(`record rejected: ${message.refused.code}`);
     if (message?.$case !== 'ack' || message.ack.key === undefined) return;
     const { key, seq } = message.ack;
     const attempt = this.attempts.get(keyText(key));
     const durable = (attempt?.seq ?? 0) + (attempt?.end !== undefined && !endedByCoordinator(attempt.end) ? 1 : 0);
     if (seq > durable) {
-      this.breaks(`record ${seq} of ${keyText(key)} was acknowledged; of it are durable ${durable}`);
+      this.violated(`record ${seq} of ${keyText(key)} was acknowledged; durable: ${durable}`);
     }
   }
 
-  /** The answer to its claims has reached an agent. */
+  /** Called when decisions on claims reach an agent. */
   decided({ agentId, incarnation, claims }: OpenRequest, { decisions }: OpenResponse): void {
     for (const [at, { key, answer, mates }] of decisions.entries()) {
-      if (answer?.$case === 'refusal') this.reached.add(`claim refused: ${answer.refusal.code}`);
+      if (answer?.$case === 'refusal') this.reached.add(`claim rejected: ${answer.refusal.code}`);
       if (mates.length > 0) this.reached.add('a pack');
       if (answer?.$case !== 'grant' || key === undefined) continue;
       const claimed = claims[at]?.key;
       if (claimed === undefined || keyText(claimed) !== keyText(key)) {
-        this.breaks(`agent ${agentId} claimed ${claimed && keyText(claimed)} and was granted ${keyText(key)}`);
+        this.violated(`agent ${agentId} claimed ${claimed && keyText(claimed)} and was granted ${keyText(key)}`);
       }
       for (const granted of [key, ...mates.flatMap((mate) => mate.key ?? [])]) {
         const attempt = this.attempts.get(keyText(granted));
         if (attempt?.agentId === agentId && attempt.incarnation === incarnation) continue;
-        this.breaks(
-          `${keyText(granted)} was granted to ${incarnation}; durable is ${attempt?.incarnation ?? 'no such grant'}`,
+        this.violated(
+          `${keyText(granted)} was granted to ${incarnation}; durable: ${attempt?.incarnation ?? 'no such grant'}`,
         );
       }
     }
   }
 
-  /** Sweeps whose trials are not all over. */
+  /** Returns the sweeps with trials that have not ended. */
   unfinished(): string[] {
     const sweeps = new Set<string>();
     for (const [name, { state }] of this.ledger.trials) {
@@ -177,38 +177,40 @@ export class Laws {
       else this.#drained.delete(change.agentId);
     }
     if (change.kind === 'granted' && this.#drained.has(change.agentId)) {
-      this.breaks(`${keyText(change.key)} was granted to ${change.agentId}, which is drained`);
+      this.violated(`${keyText(change.key)} was granted to ${change.agentId}, which is drained`);
     }
     if (change.kind === 'sweep' && change.state === 'running') {
       const before = this.ledger.sweeps.get(change.sweepId)?.state;
       if (before === 'killed') this.revived.add(change.sweepId);
       if (before && isEnded(before)) this.reached.add(`a ${before} sweep runs again`);
     }
-    if (change.kind === 'granted') this.#mayRun(change);
+    if (change.kind === 'granted') this.#checkResources(change);
     if (change.kind !== 'ended') return;
     const attempt = this.attempts.get(keyText(change.key));
     if (attempt !== undefined) this.#endIsRight(change.key, attempt, change.end);
   }
 
-  /** What sweeps owe each other, judged by how things stood before the change. */
-  #beside(change: Change): void {
+  /** Checks priorities and shares against the state before the change. */
+  #checkScheduling(change: Change): void {
     const now = this.#world.now();
     const machine = change.kind === 'granted' ? this.#world.machine(change.agentId) : undefined;
     for (const law of [this.#priorities.take(change, machine, now), this.#shares.take(change, now)]) {
-      if (law !== undefined) this.breaks(law);
+      if (law !== undefined) this.violated(law);
     }
-    if (change.kind === 'priority') this.reached.add('another priority');
-    if (this.#priorities.judged) this.reached.add('a grant beside a more urgent sweep');
+    if (change.kind === 'priority') this.reached.add('a priority change');
+    if (this.#priorities.judged) this.reached.add('a grant while a sweep of higher priority ran');
     if (this.#shares.wasJudged) this.reached.add('a contest');
   }
 
-  #mayRun({ key, agentId, slot }: Change & { kind: 'granted' }): void {
+  #checkResources({ key, agentId, slot }: Change & { kind: 'granted' }): void {
     const resources = this.ledger.sweeps.get(key.sweepId)?.policy.resources;
     const machine = this.#world.machine(agentId);
     if (resources === undefined || machine === undefined) return;
     if (resources.gpu !== undefined || resources.labels.zone !== undefined) this.reached.add('placed');
-    if (mayRun(resources, machine, slot)) return;
-    this.breaks(`${keyText(key)} asks for ${JSON.stringify(resources)} and was granted to slot ${slot} of ${agentId}`);
+    if (canRun(resources, machine, slot)) return;
+    this.violated(
+      `${keyText(key)} requests ${JSON.stringify(resources)} and was granted to slot ${slot} of ${agentId}`,
+    );
   }
 
   #endIsRight(key: AttemptKey, attempt: Attempt, end: AttemptEnd): void {
@@ -221,15 +223,15 @@ export class Laws {
     if (calm !== undefined && attempt.grantedAt > calm + SETTLED_MS) {
       const early = failure.class === 'timeout' && now - attempt.grantedAt < timeoutMs;
       if (failure.class === 'lost' || early)
-        this.breaks(`no fault was left, and ${name} was ended: ${failure.message}`);
+        this.violated(`${name} was ended after the last fault: ${failure.message}`);
     }
     if (failure.class === 'lost' && this.#world.isThere(attempt.agentId, attempt.incarnation, key)) {
-      this.breaks(`${name} was given up although its agent was there: ${failure.message}`);
+      this.violated(`${name} was lost although its agent was connected: ${failure.message}`);
     }
     if (failure.message.endsWith('was restarted')) {
       const spooled = this.#world.spooledUpTo(attempt.agentId, key);
       if (spooled <= attempt.seq) return;
-      this.breaks(`${name} was given up with record ${attempt.seq}, record ${spooled} was on its agent's disk`);
+      this.violated(`${name} was lost at record ${attempt.seq}, but record ${spooled} was on its agent's disk`);
     }
   }
 
@@ -253,14 +255,14 @@ export class Laws {
     }
   }
 
-  /** A request is carried out at once, and no trial of it twice. */
+  /** Checks that a request takes effect in one commit, and retries no trial twice. */
   #retriedOnce({ requestId, sweepId, trialId, failure }: Change & { kind: 'retried' }): void {
     this.reached.add(failure === undefined ? 'a cancelled trial retried' : 'a failed trial retried');
     const name = `${sweepId}/${trialId}`;
     const request = this.retries.get(requestId) ?? { trials: new Set(), commit: this.#commits };
     this.retries.set(requestId, request);
-    if (request.trials.has(name)) this.breaks(`${requestId} retried trial ${name} twice`);
-    if (request.commit !== this.#commits) this.breaks(`${requestId} was carried out in parts`);
+    if (request.trials.has(name)) this.violated(`${requestId} retried trial ${name} twice`);
+    if (request.commit !== this.#commits) this.violated(`${requestId} was carried out in parts`);
     request.trials.add(name);
   }
 
@@ -290,7 +292,7 @@ export class Laws {
     for (const [failure, times] of Object.entries(trial.failures) as [FailureClassName, number][]) {
       const allowed = budget(failure, policy);
       if (times > allowed || (times === allowed && !FINAL.includes(trial.state))) {
-        this.breaks(`trial ${sweepId}/${trialId} is ${trial.state} after ${failure} ${times} times of ${allowed}`);
+        this.violated(`trial ${sweepId}/${trialId} is ${trial.state} after ${failure} ${times} times of ${allowed}`);
       }
     }
   }
@@ -300,7 +302,7 @@ export class Laws {
     if (concurrency === undefined) return;
     const busy = this.#count(sweepId, (state) => state === 'offered' || state === 'running');
     if (busy > concurrency)
-      this.breaks(`sweep ${sweepId} has ${busy} trials offered or running, may have ${concurrency}`);
+      this.violated(`sweep ${sweepId} has ${busy} trials offered or running; its limit is ${concurrency}`);
   }
 
   #maxFailedHolds(sweepId: string): void {
@@ -310,7 +312,8 @@ export class Laws {
     const trials = this.#count(sweepId, () => true);
     const allowed = limit.kind === 'count' ? limit.count : limit.ratio * trials;
     const failed = this.#count(sweepId, (state) => state === 'failed');
-    if (failed > allowed) this.breaks(`sweep ${sweepId} goes on with ${failed} failed trials, may have ${allowed}`);
+    if (failed > allowed)
+      this.violated(`sweep ${sweepId} continues with ${failed} failed trials; its limit is ${allowed}`);
   }
 
   #count(sweepId: string, which: (state: string) => boolean): number {
@@ -323,7 +326,7 @@ export class Laws {
     try {
       look();
     } catch (error) {
-      this.breaks(error instanceof Error ? (error.stack ?? error.message) : `${error}`);
+      this.violated(error instanceof Error ? (error.stack ?? error.message) : `${error}`);
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * An agent's machine: its disk, and the agent's process on it with its real supervisor, put together as agent/main.ts
- * does. The workers are simulated.
+ * An agent's machine: its disk, and the agent's process with the real supervisor, assembled like in agent/main.ts. The
+ * workers are simulated.
  */
 
 import { pino } from 'pino';
@@ -10,7 +10,7 @@ import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import type { Random } from '../support/random.ts';
-import { fileWays, type MachineFiles } from './artifact-ways.ts';
+import { type MachineFiles, transferClient } from './artifact-transfers.ts';
 import type { Bug } from './bug.ts';
 import { Disk } from './disk.ts';
 import type { Grpc } from './grpc.ts';
@@ -26,11 +26,11 @@ export interface MachineOptions extends Machinery {
   readonly id: string;
   readonly slots: number;
   readonly pack: number;
-  /** How long an artifact takes to the coordinator, at most. */
+  /** The longest transfer of an artifact. */
   readonly transferMs: number;
 }
 
-export interface MachineWorld extends Pick<WorkerWorld, 'fate' | 'broken'> {
+export interface MachineWorld extends Pick<WorkerWorld, 'fate' | 'violated'> {
   readonly grpc: Grpc;
   readonly random: Random;
   readonly bug: Bug;
@@ -42,18 +42,18 @@ export class Machine {
   readonly #world: MachineWorld;
   disk = new Disk();
   readonly files: MachineFiles = new Map();
-  /** The newest record of each attempt that was written to the disk, and should be there until it is acknowledged. */
+  /** The newest record of each attempt that was written to the disk. */
   readonly #spooled = new Map<string, number>();
   #starts = 0;
-  /** Of the process that runs, or ran last. */
+  /** The incarnation of the current or last process. */
   incarnation = '';
   process: SimulatedProcess | undefined;
-  /** Of virtual time. */
+  /** Virtual time. */
   startedAt = 0;
   spool: Spool | undefined;
   nats: SimulatedNats | undefined;
   #agent: Agent | undefined;
-  /** The newest of each slot, in the order in which they were started first. */
+  /** The newest worker of each slot, in order of first start. */
   #workers: SimulatedWorker[] = [];
   #left = false;
 
@@ -62,7 +62,7 @@ export class Machine {
     this.options = options;
   }
 
-  /** To be called by `process`, which then runs the agent. */
+  /** Starts the agent. Must be called by `process`. */
   start(process: SimulatedProcess): void {
     const { bug, grpc, random, nats: server } = this.#world;
     const { id, slots, pack, transferMs, zone, gpuSlots } = this.options;
@@ -74,8 +74,8 @@ export class Machine {
     this.startedAt = grpc.network.clock.now;
     const spool = new WatchedSpool(this.disk.view(process), this.#spooled);
     this.spool = spool;
-    const files = fileWays(grpc, process, this.files, () => random.between(1, transferMs));
-    const link = grpc.link(process, files);
+    const files = transferClient(grpc, process, this.files, () => random.between(1, transferMs));
+    const client = grpc.client(process, files);
     this.nats = new SimulatedNats(grpc.network, process, server);
     const world = { ...this.#world, clock: grpc.network.clock, files: this.files, pack };
     this.#agent = new Agent({
@@ -100,7 +100,7 @@ export class Machine {
       spool: bug.spool?.(spool) ?? spool,
       nats: this.nats.connection,
       log,
-      connect: () => bug.link?.(link) ?? link,
+      connect: () => bug.client?.(client) ?? client,
       startWorker: (_slot, events) => {
         const worker = new SimulatedWorker(world, process, events);
         const dead = this.#workers.findIndex(({ alive }) => !alive);
@@ -112,7 +112,7 @@ export class Machine {
     this.#agent.up().catch(() => {});
   }
 
-  /** Lets what runs finish within the grace, then ends. To be called by the process. */
+  /** Shuts down after a grace period for running attempts. Must be called by the process. */
   stop(graceMs: number): void {
     const { process } = this;
     this.#agent?.leave(graceMs).then(
@@ -125,7 +125,7 @@ export class Machine {
     this.#workers[at % this.options.slots]?.kill();
   }
 
-  /** The machine is not seen again. */
+  /** Marks the machine as permanently gone. */
   leave(): void {
     this.#left = true;
   }
@@ -134,22 +134,22 @@ export class Machine {
     return this.#left;
   }
 
-  /** The newest record of the attempt that was written to this disk; 0: none, or nobody wanted them. */
+  /** Returns the newest record of the attempt on this disk; 0: none, or discarded. */
   spooledUpTo(key: AttemptKey): number {
     return this.#spooled.get(keyText(key)) ?? 0;
   }
 
-  /** Whether this process runs the attempt, or some process of the machine has left something to tell of it. */
-  hasToDoWith(incarnation: string, key: AttemptKey): boolean {
+  /** Whether this process runs the attempt, or the disk has unsent records of it. */
+  isResponsibleFor(incarnation: string, key: AttemptKey): boolean {
     return incarnation === this.incarnation || this.spool?.holds(key) === true;
   }
 
-  /** Records that wait on the disk. */
+  /** Returns the number of unsent records on the disk. */
   spooled(): number {
     return (this.disk.db.prepare('select count(*) as n from records').get() as { n: number }).n;
   }
 
-  /** The machine was without power: what was not on the disk is gone, and that may be all. */
+  /** Simulates a power failure that also loses the disk. */
   losePower(): void {
     this.disk.db.close();
     this.disk = new Disk();
@@ -158,7 +158,7 @@ export class Machine {
   }
 }
 
-/** Remembers, for the laws, what was written. */
+/** A spool that tracks the written records for the invariants. */
 class WatchedSpool extends Spool {
   readonly #written: Map<string, number>;
 

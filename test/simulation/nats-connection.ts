@@ -1,4 +1,4 @@
-/** A process's connection to nats-server, as the nats package shows it, as far as the coordinator and agents use it. */
+/** A process's connection to nats-server: the part of the nats package's interface that trawl uses. */
 import { type JsMsg, type NatsConnection, NatsError } from 'nats';
 import { offerStream } from '../../proto/subjects.ts';
 import { type ApiFault, isFault, type NatsServer } from './nats-server.ts';
@@ -16,7 +16,7 @@ export class SimulatedNats {
   readonly #subscriptions: { prefix: string; callback: Callback }[] = [];
   #status: Feed<{ type: string }> | undefined;
 
-  /** @param server the one that runs now */
+  /** @param server returns the current server */
   constructor(network: Network, process: SimulatedProcess, server: () => NatsServer) {
     this.#network = network;
     this.#process = process;
@@ -73,7 +73,7 @@ export class SimulatedNats {
     yield* await this.#ask((server) => server.queueNames());
   }
 
-  /** The server is another one than before. */
+  /** Called when the server was restarted. */
   reconnected(): void {
     this.#network.clock.after(this.#network.random.between(0, 1_000), this.#process, () => {
       this.#subscribeAll();
@@ -84,7 +84,7 @@ export class SimulatedNats {
   #subscribeAll(): void {
     const server = this.#server();
     const { clock } = this.#network;
-    // A connection says it until the server has it.
+    // A client resends its subscriptions until the server has them.
     clock.after(this.#network.delay(), server.process, () => {
       for (const { prefix, callback } of this.#subscriptions) {
         const deliver = (subject: string, data: Uint8Array) => callback(null, { subject, data });
@@ -148,7 +148,7 @@ interface FetchOptions {
   readonly expires: number;
 }
 
-/** Items as they come, until it is closed; what comes then is lost. */
+/** Yields items until it is closed; later items are lost. */
 class Feed<T> implements AsyncIterable<T> {
   readonly #items: T[] = [];
   #closed = false;

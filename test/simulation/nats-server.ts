@@ -1,12 +1,12 @@
 /**
- * nats-server, as far as trawl relies on it: subjects, and a work queue in memory with one message a subject, pulled,
- * acknowledged, and delivered again when it is not. It forgets everything when its process ends, and may lose more.
+ * A model of the parts of nats-server that trawl uses: subjects, and an in-memory work queue with one message per
+ * subject, pull consumers, acknowledgements and redelivery. It loses everything when its process ends.
  */
 import type { Clock } from './clock.ts';
 import type { Network } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
 
-/** What JetStream answers to a request that it cannot serve. */
+/** An error response of JetStream. */
 export interface ApiFault {
   readonly code: number;
   readonly err_code: number;
@@ -23,9 +23,9 @@ interface Message {
   readonly seq: number;
   readonly subject: string;
   readonly data: Uint8Array;
-  /** Delivered, and not to be delivered again before; undefined: it waits for a pull. */
+  /** When a delivered message is redelivered; undefined: not delivered yet. */
   heldUntil: number | undefined;
-  /** Damage: listed for ever, never delivered. */
+  /** Damage: listed, but never delivered. */
   stuck: boolean;
 }
 
@@ -34,7 +34,7 @@ export interface Pull {
   readonly until: number;
   left: number;
   deliver(seq: number, subject: string, data: Uint8Array): void;
-  /** The consumer was deleted. */
+  /** Called when the consumer was deleted. */
   broken(): void;
 }
 
@@ -87,7 +87,7 @@ export class NatsServer {
     const queue = this.#queues.get(name);
     if (queue === undefined) return NO_STREAM;
     this.#queues.delete(name);
-    // Some pulls are told of it, others end by themselves.
+    // Only some pulls are notified; the others expire.
     for (const pull of queue.consumer?.pulls ?? []) {
       if (this.#network.random.next() < 0.5) this.#network.post(this.process, pull.client, () => pull.broken());
     }
@@ -136,7 +136,7 @@ export class NatsServer {
     if (queue !== undefined) remove(queue, seq);
   }
 
-  /** The message is handed out again after so long. */
+  /** Delays the redelivery of a message by `ms`. */
   holdFor(name: string, seq: number, ms: number): void {
     const queue = this.#queues.get(name);
     const message = queue?.messages.get(seq);
@@ -148,7 +148,7 @@ export class NatsServer {
     return this.#queues.get(name)?.consumer?.ackWaitMs ?? 0;
   }
 
-  /** Pulls that stand and are not served yet, by the client's name. */
+  /** Returns the number of open pulls by client. */
   waiting(): Map<string, number> {
     const waiting = new Map<string, number>();
     for (const { consumer } of this.#queues.values()) {
@@ -160,12 +160,12 @@ export class NatsServer {
     return waiting;
   }
 
-  /** Damage: acknowledged messages are gone. @param share of all that stand */
+  /** Damage: loses stored messages. @param share the fraction to lose */
   loseMessages(share: number): void {
     this.#damage(share, (queue, { seq }) => remove(queue, seq));
   }
 
-  /** Damage: messages are still listed, and nobody gets them any more. */
+  /** Damage: keeps messages in the list, but never delivers them. */
   stickMessages(share: number): void {
     this.#damage(share, (_, message) => {
       message.stuck = true;

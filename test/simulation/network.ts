@@ -1,11 +1,11 @@
-/** What carries messages from one process to another, and what may become of them on the way. */
+/** The network between processes: delays, losses, duplicates and cuts. */
 import type { Random } from '../support/random.ts';
 import type { Clock } from './clock.ts';
 import type { SimulatedProcess } from './process.ts';
 
-/** Chances are of each message. */
+/** Network conditions. Probabilities are per message. */
 export interface Weather {
-  /** The longest time on the way, usually and for the stragglers. */
+  /** The longest delay of normal and of slow messages. */
   readonly usualMs: number;
   readonly slowMs: number;
   readonly slow: number;
@@ -14,16 +14,16 @@ export interface Weather {
 }
 
 export const CALM: Weather = { usualMs: 5, slowMs: 5, slow: 0, lost: 0, doubled: 0 };
-/** Before TCP sends again what did not arrive. */
+/** TCP's retransmission delay. */
 const RESEND_MS = 200;
-/** After so long without a sign of life each side closes a connection: gRPC's keepalive as both sides set it. */
+/** gRPC's keepalive timeout on both sides: a silent connection is closed after it. */
 export const KEEPALIVE_MS = 15_000;
 
 export class Network {
   readonly clock: Clock;
   readonly random: Random;
   weather: Weather = CALM;
-  /** By `from>to`: the number of the cut. */
+  /** The number of each cut, by `from>to`. */
   readonly #cuts = new Map<string, number>();
   #cutsMade = 0;
   readonly #onLongCut: ((a: string, b: string) => void)[] = [];
@@ -38,9 +38,9 @@ export class Network {
     return this.random.between(0, this.random.next() < slow ? slowMs : usualMs);
   }
 
-  /** One message by itself: it may be lost, come twice, or overtake others. */
+  /** Sends a datagram: it can be lost, duplicated or reordered. */
   post(from: SimulatedProcess, to: SimulatedProcess, work: () => void): void {
-    if (!mayLeave(from)) return;
+    if (!canSend(from)) return;
     const { lost, doubled } = this.weather;
     if (this.isCut(from.name, to.name) || this.random.next() < lost) return;
     const copies = this.random.next() < doubled ? 2 : 1;
@@ -51,7 +51,7 @@ export class Network {
     }
   }
 
-  /** One way of a connection. */
+  /** Returns one direction of a connection. */
   lane(from: SimulatedProcess, to: SimulatedProcess): Lane {
     return new Lane(this, from, to);
   }
@@ -60,7 +60,7 @@ export class Network {
     return this.#cuts.has(`${from}>${to}`);
   }
 
-  /** Nothing passes until `mend`. @param both whether the other way is cut too */
+  /** Blocks messages until `repair`. @param both whether the other direction is cut too */
   cut(a: string, b: string, both: boolean): void {
     const cut = ++this.#cutsMade;
     this.#cuts.set(`${a}>${b}`, cut);
@@ -71,12 +71,12 @@ export class Network {
     });
   }
 
-  mend(a: string, b: string): void {
+  repair(a: string, b: string): void {
     this.#cuts.delete(`${a}>${b}`);
     this.#cuts.delete(`${b}>${a}`);
   }
 
-  mendAll(): void {
+  repairAll(): void {
     this.#cuts.clear();
   }
 
@@ -85,7 +85,7 @@ export class Network {
   }
 }
 
-/** In order, each message once, until it is closed: what was on its way then is lost. */
+/** Delivers messages in order and once. Closing it loses the messages on the way. */
 export class Lane {
   readonly #network: Network;
   readonly #from: SimulatedProcess;
@@ -101,11 +101,11 @@ export class Lane {
   }
 
   send(work: () => void): void {
-    if (mayLeave(this.#from)) this.last(work);
+    if (canSend(this.#from)) this.sendLast(work);
   }
 
-  /** What the operating system says for a process that is dead: behind all that was sent. */
-  last(work: () => void): void {
+  /** Sends a message of the operating system on behalf of a dead process, after all sent messages. */
+  sendLast(work: () => void): void {
     if (this.#closed) return;
     this.#queue.push(work);
     if (!this.#moving) this.#move(this.#network.delay());
@@ -128,8 +128,8 @@ export class Lane {
   }
 }
 
-/** The dead say nothing; whom the fuse burns down for says this, and nothing more. */
-function mayLeave(from: SimulatedProcess): boolean {
+/** Whether a process can send. Counts down its fuse, and kills it when the fuse runs out. */
+function canSend(from: SimulatedProcess): boolean {
   if (!from.alive) return false;
   const { fuse } = from;
   if (fuse?.at === 'sending') {

@@ -1,4 +1,4 @@
-/** Somebody who submits sweeps and steers them, over a network that loses the questions and the answers. */
+/** A user who submits and controls sweeps over a network that loses requests and responses. */
 
 import { TrawlError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -14,16 +14,16 @@ export class Person {
   readonly #process = new SimulatedProcess('person');
   readonly #network: Network;
   readonly #coordinator: SimulatedCoordinator;
-  /** The ids of the sweeps that were acknowledged, by their place in the scenario. */
+  /** The ids of acknowledged sweeps, by index in the scenario. */
   readonly submitted = new Map<number, string>();
-  /** Orders that were acknowledged. */
-  readonly obeyed: { readonly sweepId: string; readonly verb: Verb }[] = [];
+  /** Acknowledged actions. */
+  readonly acknowledged: { readonly sweepId: string; readonly verb: Verb }[] = [];
 
-  /** Trials that were retried, as the coordinator acknowledged it, by request; undefined: refused. */
+  /** The acknowledged number of retried trials by request; undefined: rejected. */
   readonly retried = new Map<string, number | undefined>();
   readonly #onRetried: (requestId: string, trials: number) => void;
 
-  /** @param onRetried an acknowledgement of a retry has come */
+  /** @param onRetried called when a retry is acknowledged */
   constructor(
     network: Network,
     coordinator: SimulatedCoordinator,
@@ -54,7 +54,7 @@ export class Person {
     clock.after(calmAt, this.#process, () => this.#resumeAll());
   }
 
-  /** The same request until it is answered. */
+  /** Repeats the same request until it is answered. */
   #submit(at: number, text: string): void {
     const requestId = `request ${at}`;
     const ask = () => {
@@ -68,15 +68,15 @@ export class Person {
     ask();
   }
 
-  /** Once: an order that is lost is not given again. */
+  /** Sends an action once; a lost one is not repeated. */
   #act(sweepId: string, verb: Verb): void {
     this.#ask(
       ({ control }) => control.act(sweepId, `SWEEP_ACTION_${verb}` as SweepAction, 'a person asked', 0),
-      () => this.obeyed.push({ sweepId, verb }),
+      () => this.acknowledged.push({ sweepId, verb }),
     );
   }
 
-  /** The same request until it is answered. */
+  /** Repeats the same request until it is answered. */
   #retry(requestId: string, { sweep: at, what }: RetryOrder): void {
     const sweep = this.submitted.get(at);
     if (sweep === undefined) return;
@@ -98,7 +98,7 @@ export class Person {
     ask();
   }
 
-  /** That may be retried, as far as there are any. */
+  /** Returns two trials, those that can be retried first. */
   #two(sweep: string): string[] {
     const rows = this.#coordinator.disk.db
       .prepare("select id from trials where sweep_id = ? order by state in ('failed', 'cancelled') desc, id limit 2")
@@ -121,7 +121,7 @@ export class Person {
     );
   }
 
-  /** When the faults are over, nothing stays paused or drained. */
+  /** Resumes all sweeps and agents after the faults. */
   #resumeAll(): void {
     const { life } = this.#coordinator;
     for (const sweep of life?.runtime.core.sweeps.values() ?? []) {
@@ -137,7 +137,7 @@ export class Person {
     this.#network.post(this.#process, life.process, () => {
       question(life).then(
         (answer) => this.#network.post(life.process, this.#process, () => answered(answer)),
-        // The sweep is over or stops, the agent is not known; or the process dies of it.
+        // The sweep has ended, the agent is unknown, or the process died.
         (error) => {
           if (error instanceof TrawlError) this.#network.post(life.process, this.#process, refused);
         },

@@ -1,14 +1,14 @@
-/** What machines have, and what sweeps ask for of them. Drawn apart, so that it changes nothing else of a seed. */
+/** The resources of machines and the requests of sweeps. They have their own random stream, to keep old seeds stable. */
 import type { Resources } from '../../coordinator/core/model.ts';
 import { Random } from '../support/random.ts';
 
 export interface Machinery {
   readonly zone: string;
-  /** Of its slots, the first so many have a GPU. */
+  /** The number of slots with a GPU; they come first. */
   readonly gpuSlots: number;
 }
 
-/** @param slots of each machine */
+/** Returns the resources of each machine. @param slots the slots of each machine */
 export function machineryOf(seed: number, slots: readonly number[]): Machinery[] {
   const random = new Random(seed ^ 0x9001);
   const alike = random.next() < 0.4;
@@ -19,8 +19,8 @@ export function machineryOf(seed: number, slots: readonly number[]): Machinery[]
 }
 
 /**
- * A sweep file's `resources`; empty: it asks for nothing.
- * @param staying machines that are there to the end, with how many slots: one of them can run it
+ * Returns the `resources` of a sweep file; empty: no requests.
+ * @param staying machines that never leave: at least one can run the sweep
  */
 export function resourcesText(random: Random, staying: readonly (Machinery & { readonly slots: number })[]): string {
   if (random.next() < 0.5) return '';
@@ -32,8 +32,8 @@ export function resourcesText(random: Random, staying: readonly (Machinery & { r
   return wanted.length === 0 ? '' : `resources: {${wanted.join(', ')}}\n`;
 }
 
-/** The second opinion on coordinator/core/fitness.ts. @returns whether a slot may run what asks for this */
-export function mayRun({ gpu, labels }: Resources, { zone, gpuSlots }: Machinery, slot: number): boolean {
+/** Whether a slot satisfies the requests: an independent check of coordinator/core/fitness.ts. */
+export function canRun({ gpu, labels }: Resources, { zone, gpuSlots }: Machinery, slot: number): boolean {
   if (labels.zone !== undefined && labels.zone !== zone) return false;
   return gpu === undefined || (gpu === false ? slot >= gpuSlots : slot < gpuSlots);
 }

@@ -1,18 +1,18 @@
-/** Nothing is granted to a slot for which something more urgent waits. */
+/** Invariant: a slot is never granted a trial while one of higher priority that it can run is pending. */
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';
-import { type Machinery, mayRun } from './placement.ts';
+import { canRun, type Machinery } from './placement.ts';
 
-/** What has waited for less may have come while the claim was on its way. */
-const SEEN_MS = 1_000;
+/** Trials pending for less time do not count: the claim may have been sent before. */
+const MIN_PENDING_MS = 1_000;
 
 export class PriorityLaw {
   readonly #ledger: Ledger;
-  /** With one kind of slot, an offer that stands is one for every slot. */
+  /** Whether all slots are alike, so that each offer is for every slot. */
   readonly #onePool: boolean;
-  /** Since when a trial waits, or a sweep is as it is, by name. */
+  /** When each trial or sweep last changed, by name. */
   readonly #since = new Map<string, number>();
-  /** Whether something was granted to one that others outranked or did not: for a test to see that it was looked at. */
+  /** Whether a grant was checked against a sweep of higher priority. */
   judged = false;
 
   constructor(ledger: Ledger, machines: readonly Machinery[]) {
@@ -25,7 +25,7 @@ export class PriorityLaw {
     for (const name of this.#ledger.trials.keys()) if (name.startsWith(`${sweepId}/`)) this.#since.set(name, now);
   }
 
-  /** @returns how the law was broken; undefined: it holds */
+  /** Checks a change. Returns the violation, or undefined. */
   take(change: Change, machine: Machinery | undefined, now: number): string | undefined {
     if (change.kind === 'trial' || change.kind === 'retried')
       this.#since.set(`${change.sweepId}/${change.trialId}`, now);
@@ -35,10 +35,10 @@ export class PriorityLaw {
     for (const [id, { state, priority, policy }] of this.#ledger.sweeps) {
       if (priority <= own || state !== 'running' || !this.#isOld(id, now)) continue;
       this.judged = true;
-      if (!mayRun(policy.resources, machine, change.slot)) continue;
+      if (!canRun(policy.resources, machine, change.slot)) continue;
       const waiting = this.#waiting(id, policy.concurrency ?? Number.POSITIVE_INFINITY, now);
       if (waiting === undefined) continue;
-      return `${change.key.sweepId}/${change.key.trialId} was granted, and ${waiting}, which is more urgent, waited`;
+      return `${change.key.sweepId}/${change.key.trialId} was granted while ${waiting}, which has higher priority, was pending`;
     }
     return undefined;
   }
@@ -47,7 +47,7 @@ export class PriorityLaw {
     const trials = [...this.#ledger.trials].filter(([name]) => name.startsWith(`${sweepId}/`));
     const busy = trials.filter(([, { state }]) => state === 'offered' || state === 'running').length;
     for (const [name, { state, attempts }] of trials) {
-      // One that has failed may have to wait before it is tried again.
+      // A failed trial can be waiting for its backoff.
       if (attempts > 0 || !this.#isOld(name, now)) continue;
       if (state === 'pending' && busy < concurrency) return name;
       if (state === 'offered' && this.#onePool) return name;
@@ -56,6 +56,6 @@ export class PriorityLaw {
   }
 
   #isOld(name: string, now: number): boolean {
-    return now - (this.#since.get(name) ?? now) >= SEEN_MS;
+    return now - (this.#since.get(name) ?? now) >= MIN_PENDING_MS;
   }
 }

@@ -1,16 +1,16 @@
-/** A process of the simulated cluster: born, frozen for a while, and dead at any moment without another word. */
+/** A process of the simulated cluster. It can be frozen for a while, and killed at any moment. */
 
-/** At which moment a process is to die: between two steps that the product takes at once. */
+/** The moment at which a process dies: between two steps that the product takes at once. */
 export type Fuse =
-  /** All is written but the commit itself. */
+  /** Everything is written except the commit itself. */
   | { readonly at: 'before commit' }
-  /** The commit is durable, and nothing has left. */
+  /** The commit is durable, and no message has been sent. */
   | { readonly at: 'after commit' }
-  /** So many messages have left, of those that go out together. */
+  /** After `left` further messages were sent. */
   | { readonly at: 'sending'; left: number };
 
 export class SimulatedProcess {
-  /** The place that it runs at: a later process of the same place has the same name. */
+  /** The place where it runs. Later processes of the same place have the same name. */
   readonly name: string;
   #alive = true;
   #frozenUntil = 0;
@@ -25,7 +25,7 @@ export class SimulatedProcess {
     return this.#alive;
   }
 
-  /** Milliseconds of virtual time: nothing of it runs before. */
+  /** Virtual time in milliseconds until which it does not run. */
   get frozenUntil(): number {
     return this.#frozenUntil;
   }
@@ -47,12 +47,12 @@ export class SimulatedProcess {
   }
 }
 
-/** Thrown into what a process still does in the turn in which it died. */
+/** Thrown when a process acts after its death in the same turn. */
 export class DeadError extends Error {
   override readonly name = 'DeadError';
 }
 
-/** As SQLite says it; a process may die of it. */
+/** SQLite's error for a full disk. A process can die of it. */
 export class DiskFullError extends Error {
   override readonly name = 'DiskFullError';
   readonly code = 'SQLITE_FULL';

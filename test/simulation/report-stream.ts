@@ -1,6 +1,6 @@
 /**
- * One Report stream between an agent and the coordinator, as grpc-js shows it to both: in order, until it breaks, which
- * the two sides may learn at different times.
+ * A Report stream between an agent and the coordinator with grpc-js's interface. Messages arrive in order. Each side can
+ * notice a broken stream at a different time.
  */
 import { EventEmitter } from 'node:events';
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
@@ -11,7 +11,7 @@ import type { SimulatedProcess } from './process.ts';
 
 export type ServerStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
-/** The half that a side holds. Nothing listens to an error of a side that is closed. */
+/** One side of the stream. */
 class End extends EventEmitter {
   writable = true;
   readonly writableNeedDrain = false;
@@ -39,9 +39,9 @@ export class SimulatedStream {
     this.#up = network.lane(agent, coordinator);
     this.#down = network.lane(coordinator, agent);
     this.#up.send(() => accept(this.#serverCall()));
-    // The operating system says it for the dead, behind what they said.
-    agent.onDeath(() => this.#up.last(() => this.#closeServer()));
-    coordinator.onDeath(() => this.#down.last(() => this.#closeClient('the connection was reset')));
+    // The operating system closes the connection of a dead process, after its last message.
+    agent.onDeath(() => this.#up.sendLast(() => this.#closeServer()));
+    coordinator.onDeath(() => this.#down.sendLast(() => this.#closeClient('connection reset')));
   }
 
   get clientCall(): ReportStream {
@@ -60,17 +60,17 @@ export class SimulatedStream {
     return call as unknown as ReportStream;
   }
 
-  /** Nobody listens there. */
-  refuse(): void {
-    this.#closeClient('the connection was refused');
+  /** Fails the stream because no coordinator is listening. */
+  reject(): void {
+    this.#closeClient('connection refused');
   }
 
-  /** Both sides lose it, each when it notices; what is on its way to the coordinator may yet arrive. */
+  /** Breaks the stream. Each side notices later; messages on the way to the coordinator can still arrive. */
   break(): void {
     const { clock, random } = this.#network;
     if (random.next() < 0.5) this.#up.close();
     this.#down.close();
-    clock.after(random.between(0, 300), this.agent, () => this.#closeClient('the connection was reset'));
+    clock.after(random.between(0, 300), this.agent, () => this.#closeClient('connection reset'));
     clock.after(random.between(0, 6_000), this.coordinator, () => this.#closeServer());
   }
 
@@ -84,7 +84,7 @@ export class SimulatedStream {
       end: (): void => {},
       isPaused: () => false,
       pause: (): void => {
-        throw new Error('more records wait for the disk than is simulated');
+        throw new Error('flow control is not simulated');
       },
     });
     this.#server.on('error', (error: { details?: string }) => {

@@ -1,9 +1,9 @@
 /**
- * Simulated clusters, each from a seed, until one breaks a law:
+ * Simulates one cluster per seed, until one violates an invariant:
  *
  *   npm run simulate -- [--seeds 2000] [--seed 1] [--bug NAME | --bug list] [--trace]
  *
- * `--seed N` alone replays that seed exactly; `--trace` prints what happened in it.
+ * `--seed N` alone replays that seed exactly; `--trace` prints all of its events.
  */
 import { parseArgs } from 'node:util';
 import { BUGS } from './bugs.ts';
@@ -34,19 +34,21 @@ async function main(): Promise<number> {
   const begun = performance.now();
   let virtualMs = 0;
   for (let seed = first; seed < first + count; seed++) {
-    const { broken, lasted, trace: lines } = await simulate(seed, bug, trace);
+    const { violation, lasted, trace: lines } = await simulate(seed, bug, trace);
     virtualMs += lasted;
     for (const line of lines) console.log(line);
-    if (broken === undefined) continue;
-    console.log(`seed ${seed}, at ${(lasted / 1_000).toFixed(3)} s: ${broken}`);
-    const again = name === undefined ? '' : ` --bug ${name}`;
+    if (violation === undefined) continue;
+    console.log(`seed ${seed}, at ${(lasted / 1_000).toFixed(3)} s: ${violation}`);
+    const bugFlag = name === undefined ? '' : ` --bug ${name}`;
     console.log(
-      `found by seed ${seed - first + 1} of ${count}; again: npm run simulate -- --seed ${seed}${again} --trace`,
+      `found by seed ${seed - first + 1} of ${count}; to reproduce: npm run simulate -- --seed ${seed}${bugFlag} --trace`,
     );
     return 1;
   }
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1);
-  console.log(`${count} seeds, ${(virtualMs / 3_600_000).toFixed(1)} virtual hours in ${seconds} s: every law held`);
+  console.log(
+    `${count} seeds, ${(virtualMs / 3_600_000).toFixed(1)} virtual hours in ${seconds} s: every invariant held`,
+  );
   return 0;
 }
 

@@ -1,4 +1,4 @@
-/** What a seed stands for: a cluster, sweeps, what people do to them, and faults, each at its time. */
+/** The scenario of a seed: a cluster, sweeps, user actions and faults, each with its time. */
 import { Random } from '../support/random.ts';
 import { contestSweeps, type PriorityOrder, priorityOrders, priorityText } from './contest.ts';
 import type { MachineOptions } from './machine.ts';
@@ -8,17 +8,17 @@ import type { Fuse } from './process.ts';
 
 export type Verb = 'PAUSE' | 'RESUME' | 'STOP' | 'KILL';
 
-/** A person drains an agent, or (undefined) lets it take work again. */
+/** A user drains an agent, or (undefined) undrains it. */
 interface DrainOrder {
   readonly at: number;
   readonly agent: string;
   readonly graceMs: number | undefined;
 }
 
-/** A person has trials of a sweep tried again: those that failed, those that were cancelled, or two that they name. */
+/** A user retries the failed trials, the cancelled trials, or two named trials of a sweep. */
 export interface RetryOrder {
   readonly at: number;
-  /** Which of the sweeps, in order of submission. */
+  /** The index of the sweep, in order of submission. */
   readonly sweep: number;
   readonly what: 'failed' | 'cancelled' | 'two';
 }
@@ -26,11 +26,11 @@ export interface RetryOrder {
 interface Order {
   readonly at: number;
   readonly verb: Verb;
-  /** Which of the sweeps, in order of submission. */
+  /** The index of the sweep, in order of submission. */
   readonly sweep: number;
 }
 
-/** @param ms how long it lasts */
+/** A fault. `ms` is its duration. */
 export type Fault = { readonly at: number } & (
   | {
       readonly kind: 'kill';
@@ -50,11 +50,11 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'streams break'; readonly place: string }
   | { readonly kind: 'freeze'; readonly place: string; readonly ms: number }
   | { readonly kind: 'disk full'; readonly place: string; readonly ms: number }
-  /** @param restarts whether the coordinator is started anew at once: until then it goes by the clock that it found */
+  /** `restarts`: whether the coordinator restarts at once. A process keeps the clock from its start. */
   | { readonly kind: 'clock jumps'; readonly byMs: number; readonly restarts: boolean }
 );
 
-/** Chances of an attempt. */
+/** Probabilities per attempt. */
 interface Fates {
   readonly nan: number;
   readonly oom: number;
@@ -75,7 +75,7 @@ export interface Scenario {
   readonly priorities: readonly PriorityOrder[];
   readonly faults: readonly Fault[];
   readonly fates: Fates;
-  /** When the last fault is over. */
+  /** When the last fault ends. */
   readonly calmAt: number;
 }
 
@@ -118,7 +118,7 @@ export function scenarioOf(seed: number): Scenario {
       graceMs: chance(0.25) ? undefined : random.pick([0, 3_000, 60_000]),
     }),
   );
-  // Of their own, so that the seeds are otherwise what they were.
+  // Separate random streams, to keep old seeds stable.
   const others = new Random(seed ^ 0x2e72);
   const retries = Array.from(
     { length: others.next() < 0.5 ? Math.floor(others.between(1, 7)) : 0 },
@@ -128,7 +128,7 @@ export function scenarioOf(seed: number): Scenario {
     }),
   );
   const faults = Array.from({ length: whole(2, 18) }, () => anyFault(random, places));
-  // At most one, and never the last: somebody has to do what is left.
+  // At most one agent leaves, so that another can finish the work.
   if (places.length > 1 && chance(0.4)) {
     faults.push({ at: whole(10_000, FAULTY_MS - 2_000), kind: 'agent leaves', place: random.pick(places) });
   }
@@ -170,7 +170,7 @@ function sweepText(random: Random, hangs: boolean): string {
     trainer === 'command' ? 'command: [program]\nmetric: {name: test_loss, goal: minimize}\n' : '',
     `parameters:\n  x: ${parameters.x}\n  epochs: ${parameters.epochs}\n  duration_ms: {value: ${whole(50, 3_000)}}\n`,
     `retry: {oom: ${whole(0, 2)}, crash: ${whole(0, 3)}, timeout: ${whole(0, 2)}, backoff: ${whole(0, 2)}s}\n`,
-    // What hangs has no other end.
+    // Only a timeout ends a hung attempt.
     maybe(hangs ? 1 : 0.3, () => `timeout: ${whole(20, 60)}s`),
     `checkpoint_every: ${whole(0, 2)}\n`,
     maybe(0.3, () => `concurrency: ${whole(1, 4)}`),

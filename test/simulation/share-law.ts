@@ -1,24 +1,25 @@
-/** How far apart sweeps that share the slots by weight may come: the bound of SFQ(D), see coordinator/core/share.ts. */
+/** Invariant: sweeps that share slots by weight stay within the bound of SFQ(D), see coordinator/core/share.ts. */
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';
 import { CONTEST_PRIORITY } from './contest.ts';
 
 interface Party {
   readonly weight: number;
-  /** Slot-milliseconds of attempts that are over, and those that run: since when, by name. */
+  /** Slot-milliseconds of ended attempts. */
   doneMs: number;
+  /** The start of each running attempt. */
   readonly running: Map<string, number>;
-  /** What it had had when the comparison began. */
+  /** Slot-milliseconds before the comparison began. */
   beforeMs: number;
 }
 
 export class ShareLaw {
   readonly #ledger: Ledger;
-  /** Offers that may stand at once. */
+  /** The most offers at once. */
   readonly #offers: number;
   readonly #parties = new Map<string, Party>();
   #longestMs = 0;
-  /** Attempts that ran at once: more than slots, where the files of some that are over are still on their way. */
+  /** The most attempts at once. It can exceed the slots, because the uploads of finished attempts continue. */
   #most = 0;
   #judged = 0;
 
@@ -27,12 +28,12 @@ export class ShareLaw {
     this.#offers = 2 * slots;
   }
 
-  /** Whether a contest has been looked at for some time. */
+  /** Whether a contest was compared often enough. */
   get wasJudged(): boolean {
     return this.#judged > 20;
   }
 
-  /** @returns how the law was broken; undefined: it holds */
+  /** Checks a change. Returns the violation, or undefined. */
   take(change: Change, now: number): string | undefined {
     if (change.kind !== 'granted' && change.kind !== 'ended') return undefined;
     const { sweepId, trialId, attempt } = change.key;
@@ -64,27 +65,27 @@ export class ShareLaw {
   #judge(now: number): string | undefined {
     const [a, b] = [...this.#parties.entries()];
     if (a === undefined || b === undefined) return undefined;
-    // How long the trials of a sweep take is a guess until one is over.
+    // The duration of a sweep's trials is an estimate until one ends.
     if (a[1].doneMs === 0 || b[1].doneMs === 0) return undefined;
-    if (this.#judged === 0) for (const [, party] of [a, b]) party.beforeMs = hadMs(party, now);
-    // Who has nothing left to begin shares no longer.
-    if (![a, b].every(([id]) => this.#waits(id))) return undefined;
+    if (this.#judged === 0) for (const [, party] of [a, b]) party.beforeMs = usedMs(party, now);
+    // A sweep without pending trials no longer competes.
+    if (![a, b].every(([id]) => this.#hasPending(id))) return undefined;
     this.#judged += 1;
-    const level = ([, party]: [string, Party]) => (hadMs(party, now) - party.beforeMs) / party.weight;
+    const level = ([, party]: [string, Party]) => (usedMs(party, now) - party.beforeMs) / party.weight;
     const apart = Math.abs(level(a) - level(b));
     const depth = this.#most + this.#offers + 1;
     const bound = depth * this.#longest(now) * (1 / a[1].weight + 1 / b[1].weight);
     if (apart <= bound) return undefined;
-    return `sweeps ${a[0]} and ${b[0]} are ${apart.toFixed(0)} ms apart by weight, and may be ${bound.toFixed(0)}`;
+    return `sweeps ${a[0]} and ${b[0]} are ${apart.toFixed(0)} ms apart by weight; the bound is ${bound.toFixed(0)} ms`;
   }
 
-  /** Of what runs, too: it may be longer by now than all that is over. */
+  /** The longest attempt, running ones included. */
   #longest(now: number): number {
     const running = [...this.#parties.values()].flatMap((party) => [...party.running.values()]);
     return Math.max(this.#longestMs, ...running.map((since) => now - since));
   }
 
-  #waits(sweepId: string): boolean {
+  #hasPending(sweepId: string): boolean {
     for (const [name, { state }] of this.#ledger.trials) {
       if (state === 'pending' && name.startsWith(`${sweepId}/`)) return true;
     }
@@ -92,6 +93,6 @@ export class ShareLaw {
   }
 }
 
-function hadMs({ doneMs, running }: Party, now: number): number {
+function usedMs({ doneMs, running }: Party, now: number): number {
   return [...running.values()].reduce((sum, since) => sum + now - since, doneMs);
 }

@@ -1,4 +1,4 @@
-/** One seed: a cluster is put together, goes through its faults, and is left in peace until everything is over. */
+/** Runs one seed: starts a cluster, injects the faults, and waits in a calm phase until everything has ended. */
 
 import type { Assignment } from '../../agent/worker/ipc.ts';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
@@ -6,10 +6,9 @@ import { Random } from '../support/random.ts';
 import type { Bug } from './bug.ts';
 import { NO_BUG } from './bugs.ts';
 import { Clock } from './clock.ts';
-import { COORDINATOR, isFaultOfTheSimulation, SimulatedCoordinator } from './coordinator.ts';
-import { inflict } from './faults.ts';
+import { COORDINATOR, isSimulatedFault, SimulatedCoordinator } from './coordinator.ts';
+import { injectFault } from './faults.ts';
 import { Grpc } from './grpc.ts';
-import { artifactProblems, lastLook } from './last-look.ts';
 import { Laws } from './laws.ts';
 import { Machine } from './machine.ts';
 import { NatsServer } from './nats-server.ts';
@@ -17,27 +16,28 @@ import { CALM, Network } from './network.ts';
 import { Person } from './person.ts';
 import { SimulatedProcess } from './process.ts';
 import { type Scenario, scenarioOf } from './scenario.ts';
+import { artifactProblems, storeProblems } from './store-problems.ts';
 import { installVirtualTime } from './timers.ts';
 import { Trace } from './trace.ts';
 import type { Fate } from './training.ts';
 
-/** Of virtual time, after the last fault: enough for every retry of every trial, one after another. */
+/** Virtual time after the last fault: enough for all retries of all trials, one after another. */
 const PATIENCE_MS = 30 * 60_000;
-/** Several times what the liveliest seed takes: more is a circle that something runs in. */
-const MOST_EVENTS = 80_000;
-/** From the last fault, or its start, until an agent is heard of. */
+/** Several times the events of the busiest seed; more indicates an endless loop. */
+const MAX_EVENTS = 80_000;
+/** Longest time from the last fault, or an agent's start, until the coordinator hears from it. */
 const RECOVERY_MS = 10_000;
 const LOOK_EVERY_MS = 500;
 
 export interface Outcome {
   readonly seed: number;
-  /** The law that was broken; undefined: none. */
-  readonly broken: string | undefined;
+  /** The violated invariant; undefined: none. */
+  readonly violation: string | undefined;
   /** Milliseconds of virtual time. */
   readonly lasted: number;
-  /** What came about, in a few words each. */
+  /** The events and states that occurred. */
   readonly reached: ReadonlySet<string>;
-  /** What happened, when it was to be traced. */
+  /** All events, if tracing is on. */
   readonly trace: readonly string[];
 }
 
@@ -53,7 +53,7 @@ export class Simulation {
   readonly person: Person;
   readonly #random: Random;
   readonly #processes = new Map<string, SimulatedProcess>();
-  /** How long a place stays dark after its next death. */
+  /** How long a place stays down after its next death. */
   readonly downMs = new Map<string, number>();
   #nats: NatsServer;
   #settled = false;
@@ -75,12 +75,12 @@ export class Simulation {
       this.scenario.machines,
     );
     this.grpc = new Grpc(this.network, {
-      told: (agent, response) => {
-        this.trace.note(() => `${agent.name} is told ${JSON.stringify(response.message)}`);
-        this.laws.told(response);
+      received: (agent, response) => {
+        this.trace.note(() => `${agent.name} receives ${JSON.stringify(response.message)}`);
+        this.laws.received(response);
       },
       decided: (agent, request, response) => {
-        this.trace.note(() => `${agent.name} has its claims answered ${JSON.stringify(response.decisions)}`);
+        this.trace.note(() => `${agent.name} receives decisions ${JSON.stringify(response.decisions)}`);
         this.laws.decided(request, response);
       },
     });
@@ -91,7 +91,7 @@ export class Simulation {
       onLoaded: (runtime) => {
         this.laws.loaded(runtime);
         for (const problem of artifactProblems(this.coordinator.disk.db, this.coordinator.files))
-          this.laws.breaks(problem);
+          this.laws.violated(problem);
       },
       onSubmitted: (runtime) => this.laws.submitted(runtime),
       onRetryAsked: (requestId, answer) => this.laws.retryAsked(requestId, answer),
@@ -106,7 +106,7 @@ export class Simulation {
         ...{ grpc: this.grpc, random: new Random(seed ^ (0xa9e27 + this.machines.size)), bug },
         nats: () => this.#nats,
         fate: (assignment: Assignment) => this.#fate(assignment),
-        broken: (law: string) => this.laws.breaks(law),
+        violated: (law: string) => this.laws.violated(law),
       };
       this.machines.set(options.id, new Machine(world, options));
     }
@@ -130,21 +130,21 @@ export class Simulation {
       this.clock.after(fault.at, undefined, () => {
         this.trace.note(() => `fault: ${JSON.stringify(fault)}`);
         this.laws.reached.add(fault.kind);
-        inflict(fault, this);
+        injectFault(fault, this);
       });
     }
     this.clock.after(calmAt, undefined, () => this.#calm());
     await this.clock.run(
-      () => this.laws.broken !== undefined || this.#settled || this.#takesTooLong,
+      () => this.laws.violation !== undefined || this.#settled || this.#takesTooLong,
       (error, process) => this.crash(process, error),
     );
-    if (this.laws.broken === undefined && !this.#settled) this.laws.breaks(`no end: ${this.#left()}`);
-    if (this.laws.broken === undefined) this.#lastLook();
-    return this.laws.broken;
+    if (this.laws.violation === undefined && !this.#settled) this.laws.violated(`unfinished: ${this.#left()}`);
+    if (this.laws.violation === undefined) this.#checkStore();
+    return this.laws.violation;
   }
 
   get #takesTooLong(): boolean {
-    return this.clock.now > this.scenario.calmAt + PATIENCE_MS || this.clock.made > MOST_EVENTS;
+    return this.clock.now > this.scenario.calmAt + PATIENCE_MS || this.clock.made > MAX_EVENTS;
   }
 
   process(place: string): SimulatedProcess | undefined {
@@ -155,16 +155,16 @@ export class Simulation {
     return this.#nats;
   }
 
-  /** What a process does not survive; it may not die of anything but the simulation's own faults. */
+  /** Kills a process. Any cause except a simulated fault violates an invariant. */
   crash(process: SimulatedProcess | undefined, error: unknown): void {
     if (process?.alive === false) return;
-    const said = error instanceof Error ? (error.stack ?? error.message) : `${error}`;
-    if (process === undefined || !isFaultOfTheSimulation(error))
-      this.laws.breaks(`${process?.name ?? 'the world'} died: ${said}`);
+    const details = error instanceof Error ? (error.stack ?? error.message) : `${error}`;
+    if (process === undefined || !isSimulatedFault(error))
+      this.laws.violated(`${process?.name ?? 'the world'} died: ${details}`);
     process?.kill();
   }
 
-  /** Starts a place's process, and starts it again whenever it dies. */
+  /** Starts the process of a place, and restarts it after each death. */
   #keep(place: string, start: (process: SimulatedProcess) => void): void {
     const process = new SimulatedProcess(place);
     this.#processes.set(place, process);
@@ -176,7 +176,7 @@ export class Simulation {
     });
     this.clock.after(this.#random.between(50, 500), process, () => {
       this.trace.note(() => `${place} starts`);
-      // As connectNats: without a server there is no start.
+      // Like connectNats, which fails without a server.
       const server = this.#nats.process;
       if (!server.alive || this.network.isCut(place, server.name)) return process.kill();
       start(process);
@@ -198,11 +198,11 @@ export class Simulation {
     });
   }
 
-  /** Faults are over: what is broken is mended, what is dead is started again. */
+  /** Ends the faults: repairs the network and the disks. */
   #calm(): void {
     this.trace.note(() => 'the faults are over');
     this.network.weather = CALM;
-    this.network.mendAll();
+    this.network.repairAll();
     for (const process of this.#processes.values()) process.fuse = undefined;
     for (const disk of [this.coordinator.disk, ...[...this.machines.values()].map(({ disk }) => disk)])
       disk.full = false;
@@ -213,20 +213,20 @@ export class Simulation {
     look();
   }
 
-  /** What is not over yet; empty when all is. */
+  /** Describes the unfinished work; empty if there is none. */
   #left(): string {
     const missing = this.scenario.sweeps.length - this.person.submitted.size;
     const waiting = this.#nats.waiting();
     const left = [
       missing > 0 && `${missing} sweeps are not submitted`,
-      ...this.laws.unfinished().map((id) => `sweep ${id} goes on`),
+      ...this.laws.unfinished().map((id) => `sweep ${id} is unfinished`),
       ...[...this.machines.values()].map((machine) => {
         if (machine.left) return false;
         const { id, slots } = machine.options;
         const free = waiting.get(id) ?? 0;
         if (free < slots) return `${free} of ${slots} slots of ${id} wait for an offer`;
         const records = machine.spooled();
-        return records > 0 && `${records} records wait on ${id}`;
+        return records > 0 && `${records} records are unsent on ${id}`;
       }),
     ];
     return left.filter((what) => typeof what === 'string').join(', ');
@@ -234,7 +234,7 @@ export class Simulation {
 
   #isThere(agentId: string, incarnation: string, key: AttemptKey): boolean {
     const machine = this.machines.get(agentId);
-    if (machine?.process?.alive !== true || !machine.hasToDoWith(incarnation, key)) return false;
+    if (machine?.process?.alive !== true || !machine.isResponsibleFor(incarnation, key)) return false;
     const since = Math.max(this.scenario.calmAt, machine.startedAt);
     return this.clock.now - since > this.scenario.leaseMs + RECOVERY_MS;
   }
@@ -244,27 +244,28 @@ export class Simulation {
     for (const { disk } of this.machines.values()) disk.db.close();
   }
 
-  #lastLook(): void {
+  #checkStore(): void {
     const { db } = this.coordinator.disk;
-    for (const problem of lastLook(db, this.coordinator.files)) this.laws.breaks(problem);
+    for (const problem of storeProblems(db, this.coordinator.files)) this.laws.violated(problem);
     const stored = db.prepare('select cast(id as text) as id, state from sweeps').all() as {
       id: string;
       state: string;
     }[];
-    if (stored.length !== this.scenario.sweeps.length) this.laws.breaks(`${stored.length} sweeps are stored`);
+    if (stored.length !== this.scenario.sweeps.length) this.laws.violated(`${stored.length} sweeps are stored`);
     for (const id of this.person.submitted.values()) {
-      if (!stored.some((sweep) => sweep.id === id)) this.laws.breaks(`sweep ${id} was acknowledged and is not stored`);
+      if (!stored.some((sweep) => sweep.id === id))
+        this.laws.violated(`sweep ${id} was acknowledged and is not stored`);
     }
     const rows = db.prepare('select request_id as id, count(*) as n from retries group by request_id').all();
     const durable = new Map((rows as { id: string; n: number }[]).map(({ id, n }) => [id, n]));
     for (const [requestId, trials = 0] of this.person.retried) {
       if (trials > 0 && durable.get(requestId) !== trials)
-        this.laws.breaks(`${requestId} was acknowledged for ${trials} trials; stored is ${durable.get(requestId)}`);
+        this.laws.violated(`${requestId} was acknowledged for ${trials} trials; stored are ${durable.get(requestId)}`);
     }
-    for (const { sweepId, verb } of this.person.obeyed) {
+    for (const { sweepId, verb } of this.person.acknowledged) {
       const state = stored.find((sweep) => sweep.id === sweepId)?.state;
       if (verb === 'KILL' && state !== 'killed' && !this.laws.revived.has(sweepId))
-        this.laws.breaks(`sweep ${sweepId} was killed and is ${state}`);
+        this.laws.violated(`sweep ${sweepId} was killed and is ${state}`);
     }
   }
 
@@ -280,19 +281,19 @@ export class Simulation {
   }
 }
 
-/** @param traced whether to keep what happened */
+/** Runs a seed and returns its outcome. @param traced whether to record all events */
 export async function simulate(seed: number, bug: Bug = NO_BUG, traced = false): Promise<Outcome> {
   const simulation = new Simulation(seed, bug, traced);
-  const giveBack = installVirtualTime(simulation.clock);
+  const restoreTime = installVirtualTime(simulation.clock);
   const rejected = (error: unknown) => simulation.crash(simulation.clock.running, error);
   const others = process.listeners('unhandledRejection');
   process.removeAllListeners('unhandledRejection').on('unhandledRejection', rejected);
   try {
-    const broken = await simulation.run();
+    const violation = await simulation.run();
     const { clock, laws, trace } = simulation;
-    return { seed, broken, lasted: clock.now, reached: laws.reached, trace: trace.lines };
+    return { seed, violation, lasted: clock.now, reached: laws.reached, trace: trace.lines };
   } finally {
-    giveBack();
+    restoreTime();
     process.off('unhandledRejection', rejected);
     for (const other of others) process.on('unhandledRejection', other);
     simulation.close();

@@ -1,12 +1,12 @@
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 
-/** Files of artifacts on the coordinator's disk: models coordinator/artifacts/files.ts, with sums in the place of bytes. */
+/** Files of artifacts on the coordinator's disk: models coordinator/artifacts/files.ts, with checksums instead of bytes. */
 
 interface StoredFile {
   readonly key: AttemptKey;
   readonly name: string;
   readonly sha256: string;
-  /** Of virtual time. */
+  /** Virtual time. */
   readonly at: number;
 }
 
@@ -33,7 +33,7 @@ export class StoredFiles {
     this.#removeWhere(({ key, name }) => !counts(key, name));
   }
 
-  /** What a machine forgets that had not written it to its disk: for a deliberate bug. */
+  /** Loses the files stored since then: for a deliberate bug. */
   forgetSince(at: number): void {
     this.#removeWhere((file) => file.at >= at);
   }

@@ -1,19 +1,19 @@
 /**
- * Puts virtual time in the place of the process's own, so that the product's code runs as it is: timers set by a
- * simulated process are events of that process. What is set outside of the simulation stays real.
+ * Replaces the global timers by virtual ones, so that the product's code runs unchanged. Timers set by a simulated
+ * process are events of that process. Timers set outside the simulation stay real.
  */
 import { syncBuiltinESMExports } from 'node:module';
 import timersPromises from 'node:timers/promises';
 import type { Clock, Timer } from './clock.ts';
 
-/** When every simulation begins. */
+/** The virtual time at the start of each simulation. */
 const EPOCH = Date.UTC(2026, 0, 1);
 
 type Work = (...args: unknown[]) => void;
 /** With what Node's timers are asked for besides. */
 type NodeTimer = Timer & { unref(): unknown };
 
-/** @returns what puts the real ones back */
+/** Installs virtual timers. Returns a function that restores the real ones. */
 export function installVirtualTime(clock: Clock): () => void {
   const real = {
     ...{ setTimeout, clearTimeout, setInterval, clearInterval, setImmediate },

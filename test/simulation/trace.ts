@@ -1,18 +1,18 @@
-/** What happened, line by line, for whoever looks into a broken law. */
+/** A log of all events, to diagnose a violated invariant. */
 import type { Clock } from './clock.ts';
 
 export class Trace {
   readonly lines: string[] = [];
   readonly #clock: Clock;
-  readonly #kept: boolean;
+  readonly #enabled: boolean;
 
-  constructor(clock: Clock, kept: boolean) {
+  constructor(clock: Clock, enabled: boolean) {
     this.#clock = clock;
-    this.#kept = kept;
+    this.#enabled = enabled;
   }
 
-  /** @param line not asked for unless lines are kept */
+  /** Adds a line. `line` is called only if tracing is on. */
   note(line: () => string): void {
-    if (this.#kept) this.lines.push(`${(this.#clock.now / 1_000).toFixed(3).padStart(9)}  ${line()}`);
+    if (this.#enabled) this.lines.push(`${(this.#clock.now / 1_000).toFixed(3).padStart(9)}  ${line()}`);
   }
 }

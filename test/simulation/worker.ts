@@ -10,7 +10,7 @@ import type { Assignment, FromAttempt, ToWorker } from '../../agent/worker/ipc.t
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { ArtifactKindName } from '../../proto/names.ts';
 import type { Random } from '../support/random.ts';
-import type { MachineFiles } from './artifact-ways.ts';
+import type { MachineFiles } from './artifact-transfers.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { SimulatedProcess } from './process.ts';
 import { type Fate, lossAt, sumAt } from './training.ts';
@@ -22,11 +22,11 @@ export interface WorkerWorld {
   readonly clock: Clock;
   readonly random: Random;
   readonly files: MachineFiles;
-  /** Trials that a slot trains as a pack. */
+  /** The number of trials in a pack. */
   readonly pack: number;
   fate(assignment: Assignment): Fate;
-  /** A law is broken. */
-  broken(law: string): void;
+  /** Reports a violated invariant. */
+  violated(law: string): void;
 }
 
 export class SimulatedWorker implements Worker {
@@ -34,7 +34,7 @@ export class SimulatedWorker implements Worker {
   readonly #world: WorkerWorld;
   readonly #agent: SimulatedProcess;
   readonly #events: WorkerEvents;
-  /** What it trains, by name; one that hangs does not listen. */
+  /** The running attempts by name. Hung attempts do not react to stop requests. */
   readonly #attempts = new Map<string, { readonly hung: boolean }>();
   readonly #killers = new Map<string, Timer>();
   #alive = true;
@@ -72,7 +72,7 @@ export class SimulatedWorker implements Worker {
   #run(assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
       if (assignment.trainer === 'command' && assignments.length > 1) {
-        this.#world.broken(`a pack holds trial ${assignment.key.trialId}, which is trained alone`);
+        this.#world.violated(`trial ${assignment.key.trialId} must be trained alone, but is in a pack`);
       }
       this.#attempts.set(keyText(assignment.key), { hung: false });
       this.#checkResume(assignment);
@@ -112,7 +112,7 @@ export class SimulatedWorker implements Worker {
         this.#attempts.set(keyText(key), { hung: true });
         break;
       default:
-        this.#end(key, { kind: 'failed', class: fate.kind, message: 'as the simulation wants it' });
+        this.#end(key, { kind: 'failed', class: fate.kind, message: 'simulated failure' });
     }
   }
 
@@ -126,7 +126,9 @@ export class SimulatedWorker implements Worker {
   #checkResume({ key, resume }: Assignment): void {
     if (resume === undefined) return;
     if (this.#world.files.get(resume.path) !== sumAt('checkpoint', key.trialId, resume.epoch)) {
-      this.#world.broken(`attempt ${keyText(key)} goes on from what is not its trial's checkpoint ${resume.epoch}`);
+      this.#world.violated(
+        `attempt ${keyText(key)} resumed from a file that is not its trial's checkpoint ${resume.epoch}`,
+      );
     }
   }
 
@@ -145,7 +147,7 @@ export class SimulatedWorker implements Worker {
   }
 
   #say(key: AttemptKey, message: FromAttempt): void {
-    // Not #later: what was said before the worker died still arrives.
+    // Not #later: messages sent before the worker died still arrive.
     this.#world.clock.after(IPC_MS, this.#agent, () => {
       if (message.kind === 'stopped') this.#forgive(key);
       this.#events.onMessage({ key, ...message });
@@ -164,7 +166,7 @@ export class SimulatedWorker implements Worker {
     this.#world.clock.after(2 * IPC_MS, this.#agent, () => this.#events.onExit(how));
   }
 
-  /** Unless it is dead by then. */
+  /** Runs `work` later, unless the worker is dead by then. */
   #later(ms: number, work: () => void): void {
     this.#world.clock.after(ms, this.#agent, () => {
       if (this.#alive) work();

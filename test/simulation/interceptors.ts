@@ -1,4 +1,4 @@
-/** How bugs come between a coordinator and what it is told. */
+/** Interceptors of the coordinator's messages, for deliberate bugs. */
 import type { NatsConnection } from 'nats';
 import type { Runtime } from '../../coordinator/app/runtime.ts';
 import {
@@ -12,11 +12,11 @@ import {
   type Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
-/** @param meddle sees, and may change, each record before the coordinator does */
+/** Calls `intercept`, which can change the record, before the coordinator gets it. */
 export function onRecords(
   service: AttemptServiceServer,
   runtime: Runtime,
-  meddle: (runtime: Runtime, agentId: string, record: RecordMessage) => void,
+  intercept: (runtime: Runtime, agentId: string, record: RecordMessage) => void,
 ): AttemptServiceServer {
   return {
     ...service,
@@ -26,7 +26,7 @@ export function onRecords(
       call.emit = (event: string, ...args: unknown[]) => {
         const message = event === 'data' ? (args[0] as ReportRequest).message : undefined;
         if (message?.$case === 'hello') agentId = message.hello.agentId;
-        if (message?.$case === 'record') meddle(runtime, agentId, message.record);
+        if (message?.$case === 'record') intercept(runtime, agentId, message.record);
         return emit(event, ...args);
       };
       service.report(call);
@@ -34,14 +34,14 @@ export function onRecords(
   };
 }
 
-/** @param meddle sees, and may change, what an agent is told when it has said hello */
-export function onWelcome(service: AttemptServiceServer, meddle: (welcome: Welcome) => void): AttemptServiceServer {
+/** Calls `intercept`, which can change the message, before an agent gets its welcome. */
+export function onWelcome(service: AttemptServiceServer, intercept: (welcome: Welcome) => void): AttemptServiceServer {
   return {
     ...service,
     report(call) {
       const write = call.write.bind(call) as (response: ReportResponse) => boolean;
       call.write = (response: ReportResponse) => {
-        if (response.message?.$case === 'welcome') meddle(response.message.welcome);
+        if (response.message?.$case === 'welcome') intercept(response.message.welcome);
         return write(response);
       };
       service.report(call);
@@ -49,7 +49,7 @@ export function onWelcome(service: AttemptServiceServer, meddle: (welcome: Welco
   };
 }
 
-/** @param begin is called before claims are decided, and what it returns when they are */
+/** Calls `begin` before claims are decided, and the returned function afterwards. */
 export function aroundOpen(service: AttemptServiceServer, begin: () => () => void): AttemptServiceServer {
   return {
     ...service,
@@ -61,34 +61,34 @@ export function aroundOpen(service: AttemptServiceServer, begin: () => () => voi
   };
 }
 
-/** @param meddle sees each claim before the coordinator does */
+/** Calls `intercept` before the coordinator decides a claim. */
 export function onClaims(
   service: AttemptServiceServer,
   runtime: Runtime,
-  meddle: (runtime: Runtime, agentId: string, incarnation: string, claim: Claim) => unknown,
+  intercept: (runtime: Runtime, agentId: string, incarnation: string, claim: Claim) => unknown,
 ): AttemptServiceServer {
   return {
     ...service,
     open(call, callback) {
       const { agentId, incarnation, claims } = call.request;
-      for (const claim of claims) meddle(runtime, agentId, incarnation, claim);
+      for (const claim of claims) intercept(runtime, agentId, incarnation, claim);
       service.open(call, callback);
     },
   };
 }
 
-/** @param meddle sees each heartbeat before the coordinator does */
+/** Calls `intercept` before the coordinator gets a heartbeat. */
 export function onHeartbeats(
   nats: NatsConnection,
   runtime: Runtime,
-  meddle: (runtime: Runtime, agentId: string, incarnation: string, held: readonly AttemptKey[]) => void,
+  intercept: (runtime: Runtime, agentId: string, incarnation: string, held: readonly AttemptKey[]) => void,
 ): NatsConnection {
   const subscribe: NatsConnection['subscribe'] = (subject, options) =>
     nats.subscribe(subject, {
       ...options,
       callback: (error, message) => {
         const { agentId, incarnation, held } = Heartbeat.decode(message.data);
-        meddle(runtime, agentId, incarnation, held);
+        intercept(runtime, agentId, incarnation, held);
         options?.callback?.(error, message);
       },
     });

@@ -1,4 +1,4 @@
-/** What the store holds when everything is over, row by row. */
+/** Checks every row of the store after a simulation has ended. */
 import type { Database } from 'libsql';
 import type { StoredFiles } from './stored-files.ts';
 import { lossAt, sumAt } from './training.ts';
@@ -29,8 +29,8 @@ interface ArtifactRow {
   readonly sha256: string;
 }
 
-/** @returns what is wrong; empty when nothing is */
-export function lastLook(db: Database, files: StoredFiles): string[] {
+/** Returns the violated invariants. */
+export function storeProblems(db: Database, files: StoredFiles): string[] {
   const trials = db
     .prepare(
       `select sweep_id as sweep, id, state, attempts, epoch, metrics,
@@ -50,7 +50,7 @@ function trialProblems(db: Database, trial: TrialRow): string[] {
     .all(trial.sweep, trial.id) as AttemptRow[];
   const problems: string[] = [];
   const expect = (holds: boolean, law: string) => holds || problems.push(`${name}: ${law}`);
-  expect(['succeeded', 'stopped', 'failed', 'cancelled'].includes(trial.state), `is ${trial.state} in the end`);
+  expect(['succeeded', 'stopped', 'failed', 'cancelled'].includes(trial.state), `ended as ${trial.state}`);
   expect(
     attempts.every(({ number }, at) => number === at + 1) && attempts.length === trial.attempts,
     `has attempts ${attempts.map(({ number }) => number).join(', ')} of ${trial.attempts}`,
@@ -64,33 +64,33 @@ function trialProblems(db: Database, trial: TrialRow): string[] {
   if (trial.state !== 'succeeded') return problems;
   const { test_loss: loss } = JSON.parse(trial.metrics) as Record<string, number>;
   expect(trial.epoch === trial.epochs, `ended at epoch ${trial.epoch} of ${trial.epochs}`);
-  expect(loss === lossAt(trial.id, trial.epochs), 'the result is not its own');
+  expect(loss === lossAt(trial.id, trial.epochs), 'the result is of another trial');
   const model = db
     .prepare(`select 1 from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = 'model'`)
     .get(trial.sweep, trial.id, trial.attempts);
-  expect(model !== undefined, 'its model is not there');
+  expect(model !== undefined, 'its model is missing');
   return problems;
 }
 
-/** An attempt's reports are its own, one an epoch, without gaps. */
+/** Checks that an attempt's reports are its own, one per epoch, without gaps. */
 function reportProblems(db: Database, trial: TrialRow, { number, resumedFrom }: AttemptRow): string[] {
   const rows = db
     .prepare('select epoch, metrics from reports where sweep_id = ? and trial_id = ? and attempt = ? order by seq')
     .all(trial.sweep, trial.id, number) as { epoch: number; metrics: string }[];
   const name = `trial ${trial.sweep}/${trial.id} attempt ${number}`;
-  // It begins at the beginning where the checkpoint could not be had.
+  // An attempt starts from epoch 1 if its checkpoint was unavailable.
   const first = rows[0]?.epoch === 1 ? 1 : resumedFrom + 1;
   return rows.flatMap(({ epoch, metrics }, at) => {
     const { test_loss: loss, attempt } = JSON.parse(metrics) as Record<string, number>;
     return [
-      ...(epoch === first + at ? [] : [`${name}: epoch ${epoch} where ${first + at} was to come`]),
+      ...(epoch === first + at ? [] : [`${name}: epoch ${epoch}, expected ${first + at}`]),
       ...(attempt === number ? [] : [`${name}: a report of attempt ${attempt}`]),
       ...(loss === lossAt(trial.id, epoch) ? [] : [`${name}: a report of another trial or epoch`]),
     ];
   });
 }
 
-/** Every artifact that the store names has its file, whole. */
+/** Returns the artifacts in the store whose file is missing or wrong. */
 export function artifactProblems(db: Database, files: StoredFiles): string[] {
   const rows = db
     .prepare(
@@ -99,7 +99,7 @@ export function artifactProblems(db: Database, files: StoredFiles): string[] {
     .all() as ArtifactRow[];
   return rows.flatMap((row) => {
     const name = `artifact ${row.name} of ${row.sweepId}/${row.trialId}/${row.attempt}`;
-    if (row.sha256 !== sumAt(row.kind, row.trialId, row.epoch)) return [`${name} is not its trial's`];
+    if (row.sha256 !== sumAt(row.kind, row.trialId, row.epoch)) return [`${name} is of another trial`];
     return files.sumOf(row, row.name) === row.sha256 ? [] : [`${name} has no file`];
   });
 }

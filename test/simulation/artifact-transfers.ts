@@ -1,7 +1,6 @@
 /**
- * The files of artifacts on their way in and out. The coordinator's half models coordinator/transport/artifact-service.ts,
- * the agent's agent/supervisor/artifact-transfer.ts: who is refused, what is durable when `stored` is said, and that a
- * way may break anywhere.
+ * Transfers of artifact files. The coordinator's side models coordinator/transport/artifact-service.ts, the agent's side
+ * agent/supervisor/artifact-transfer.ts: rejections, durability once `stored` is answered, and interruptions.
  */
 
 import { status } from '@grpc/grpc-js';
@@ -17,7 +16,7 @@ import { KEEPALIVE_MS } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { StoredFiles } from './stored-files.ts';
 
-export class ArtifactWays {
+export class ArtifactTransfers {
   readonly #runtime: Runtime;
   readonly #files: StoredFiles;
   readonly #now: () => number;
@@ -29,19 +28,19 @@ export class ArtifactWays {
     this.#now = now;
   }
 
-  /** @returns `wanted`: the bytes are to be sent */
+  /** Returns `wanted` if the agent must send the file. */
   begin(agentId: string, key: AttemptKey, artifact: Artifact): Refusal | 'stored' | 'wanted' {
     const refusal = rejectionOf(this.#runtime.core, agentId, key);
     if (refusal !== undefined) return refusal;
     return this.#files.sumOf(key, artifact.name) === artifact.sha256 ? 'stored' : 'wanted';
   }
 
-  /** All bytes are here: durable, whole, in its place. */
+  /** Stores a complete file durably. */
   finish(key: AttemptKey, artifact: Artifact): void {
     this.#files.put(key, artifact.name, artifact.sha256, this.#now());
   }
 
-  /** @returns the sum of what is read; undefined: there is no such artifact */
+  /** Returns the SHA-256 of a stored file; undefined if there is no artifact of this name. */
   read({ sweepId, trialId }: AttemptKey, { attempt, name }: Artifact): string | undefined {
     try {
       this.#runtime.queries.artifact(sweepId, trialId, attempt, name);
@@ -52,11 +51,11 @@ export class ArtifactWays {
   }
 }
 
-/** Sums of the files on an agent's machine, by path. */
+/** SHA-256 sums of the files on an agent's machine, by path. */
 export type MachineFiles = Map<string, string>;
 
-/** @param transferMs how long a file takes */
-export function fileWays(
+/** Returns an agent's uploads and downloads. @param transferMs draws the duration of a transfer */
+export function transferClient(
   grpc: Grpc,
   agent: SimulatedProcess,
   machine: MachineFiles,
@@ -64,18 +63,18 @@ export function fileWays(
 ): Pick<CoordinatorClient, 'upload' | 'download'> {
   const { clock, random } = grpc.network;
 
-  /** One exchange with the coordinator that listens now. Rejects as grpc-js does. */
-  function ask<T>(question: (ways: ArtifactWays) => T): Promise<T> {
+  /** Sends a request to the coordinator. Rejects with the errors of grpc-js. */
+  function request<T>(handle: (transfers: ArtifactTransfers) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const fail = (message: string) => reject(Object.assign(new Error(message), { code: status.UNAVAILABLE }));
       const coordinator = grpc.listening;
       if (coordinator === undefined || !coordinator.process.alive) {
-        clock.after(random.between(1, 500), agent, () => fail('the connection was refused'));
+        clock.after(random.between(1, 500), agent, () => fail('connection refused'));
         return;
       }
-      clock.after(KEEPALIVE_MS, agent, () => fail('the connection was lost'));
+      clock.after(KEEPALIVE_MS, agent, () => fail('connection lost'));
       grpc.network.post(agent, coordinator.process, () => {
-        const answer = question(coordinator.artifacts);
+        const answer = handle(coordinator.artifacts);
         grpc.network.post(coordinator.process, agent, () => resolve(answer));
       });
     });
@@ -83,11 +82,11 @@ export function fileWays(
 
   async function upload({ agentId, key, artifact, path }: Upload): Promise<'stored' | Refusal> {
     if (!machine.has(path)) throw new LostFileError(`the file ${path} is gone`);
-    const first = await ask((ways) => ways.begin(agentId, key, artifact));
-    if (first !== 'wanted') return first;
+    const answer = await request((transfers) => transfers.begin(agentId, key, artifact));
+    if (answer !== 'wanted') return answer;
     await new Promise<void>((resolve) => clock.after(transferMs(), agent, resolve));
     if (machine.get(path) !== artifact.sha256) throw new LostFileError(`the file ${path} was changed`);
-    await ask((ways) => ways.finish(key, artifact));
+    await request((transfers) => transfers.finish(key, artifact));
     return 'stored';
   }
 
@@ -101,7 +100,7 @@ export function fileWays(
           .then(resolve, reject);
       }),
     async download(key, artifact, path) {
-      const sum = await ask((ways) => ways.read(key, artifact));
+      const sum = await request((transfers) => transfers.read(key, artifact));
       if (sum === undefined) throw Object.assign(new Error('no such artifact'), { code: status.NOT_FOUND });
       await new Promise<void>((resolve) => clock.after(transferMs(), agent, resolve));
       machine.set(path, sum);
