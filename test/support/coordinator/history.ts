@@ -1,4 +1,4 @@
-/** Random histories of a core: what agents, people and time may do to it, in any order, sense or no sense. */
+/** Random histories of a core: valid and invalid actions of agents, users and time, in any order. */
 
 import fc from 'fast-check';
 import { onHeartbeat, onHello } from '../../../coordinator/core/agents.ts';
@@ -40,7 +40,7 @@ const FAILURES: readonly FailureClassName[] = [
   'drained',
 ];
 
-/** Numbers named `pick` choose among what there is by then. */
+/** Numbers named `pick` select one of the existing items. */
 export type Action =
   | { readonly do: 'hello' | 'restart' | 'heartbeat' | 'stale heartbeat'; readonly agent: number }
   | { readonly do: 'leaving heartbeat' | 'drain' | 'undrain'; readonly agent: number }
@@ -60,7 +60,7 @@ export type Action =
 
 type Body = 'report' | 'log' | 'checkpoint' | 'succeeded' | 'stopped' | FailureClassName;
 
-/** What came of an action, for a test to judge. */
+/** The result of an action. */
 export interface Happened {
   readonly step: Step;
   readonly opened?: { readonly claim: Claim; readonly answer: ClaimAnswer };
@@ -74,7 +74,7 @@ const SLOTS = 2;
 /** Of each agent. */
 const PACKS = [1, 2, 4];
 const GPUS = { backend: 'tensorflow-gpu', slotFacts: [1, 1].map((gpus) => ({ gpus, vramBytes: 8 * 2 ** 30 })) };
-/** What each agent has: the third has what the first has, and GPUs. */
+/** The resources of each agent. The third has those of the first, plus GPUs. */
 const MACHINES = [{ labels: { zone: 'a' } }, { labels: { zone: 'b' } }, { labels: { zone: 'a' }, ...GPUS }];
 const packKeyOf = (index: number) => (index % 4 === 3 ? undefined : `k${index % 2}`);
 
@@ -103,7 +103,7 @@ export class World {
     return happened;
   }
 
-  /** What the runtime does with sweeps that are over. */
+  /** Removes ended sweeps from memory, like the runtime. */
   forgetEnded(): void {
     for (const sweep of this.core.sweeps.values()) {
       if (!isEnded(sweep.state)) continue;
@@ -192,7 +192,7 @@ export class World {
   }
 
   #steer(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>): Happened {
-    // The third there is not.
+    // There is no third sweep.
     const id = `${(action.pick % 3) + 1}`;
     try {
       switch (action.do) {

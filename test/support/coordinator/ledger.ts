@@ -1,4 +1,4 @@
-/** What can be known of a core from its changes alone, kept as a second set of books and checked as it is written. */
+/** An independent record of a core's state, rebuilt from its changes and checked with each of them. */
 
 import { strict as assert } from 'node:assert';
 import { type Core, isEnded, type Sweep, type SweepPolicy } from '../../../coordinator/core/model.ts';
@@ -6,8 +6,8 @@ import type { Change } from '../../../coordinator/core/step.ts';
 import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import type { FailureClassName, TrialStateName } from '../../../proto/names.ts';
 
-/** Where a trial may go from where it is. */
-const WAYS: Readonly<Record<TrialStateName, readonly TrialStateName[]>> = {
+/** The permitted transitions of a trial. */
+const TRANSITIONS: Readonly<Record<TrialStateName, readonly TrialStateName[]>> = {
   pending: ['offered', 'cancelled'],
   offered: ['running', 'pending', 'cancelled'],
   running: ['pending', 'succeeded', 'stopped', 'failed', 'cancelled'],
@@ -72,7 +72,7 @@ export class Ledger {
       }
       case 'trial': {
         const entry = this.#entry(change);
-        assert.ok(WAYS[entry.state].includes(change.state), `a trial went from ${entry.state} to ${change.state}`);
+        assert.ok(TRANSITIONS[entry.state].includes(change.state), `a trial went from ${entry.state} to ${change.state}`);
         if (change.state === 'offered') {
           assert.equal(this.#sweep(change.sweepId).state, 'running', 'only a running sweep offers');
         }
@@ -86,27 +86,27 @@ export class Ledger {
       case 'retried': {
         const entry = this.#entry(change);
         assert.ok(['failed', 'cancelled'].includes(entry.state), `a trial was retried that is ${entry.state}`);
-        assert.ok(['running', 'paused'].includes(this.#sweep(change.sweepId).state), 'what is retried can run');
-        assert.equal(change.attempts, entry.attempts, 'attempts are numbered on');
-        assert.equal(change.failure, entry.failure, 'a retry knows what it is for');
+        assert.ok(['running', 'paused'].includes(this.#sweep(change.sweepId).state), 'a retry requires a running or paused sweep');
+        assert.equal(change.attempts, entry.attempts, 'a retry continues the attempt numbers');
+        assert.equal(change.failure, entry.failure, 'a retry has the failure of its trial');
         if (change.failure === 'nan') entry.checkpoint = undefined;
-        assert.equal(change.resumesFrom, entry.checkpoint?.epoch ?? 0, 'what was done is not done again');
+        assert.equal(change.resumesFrom, entry.checkpoint?.epoch ?? 0, 'an attempt resumes from the newest checkpoint');
         entry.state = 'pending';
         entry.failures = {};
         entry.failure = undefined;
         break;
       }
       case 'priority':
-        assert.equal(this.#sweep(change.sweepId).priority, change.before, 'a priority goes on from what it was');
+        assert.equal(this.#sweep(change.sweepId).priority, change.before, 'a priority change starts from the current priority');
         this.#sweep(change.sweepId).priority = change.priority;
         break;
       case 'granted': {
         const entry = this.#entry(change.key);
         assert.equal(this.#sweep(change.key.sweepId).state, 'running', 'only a running sweep grants');
         assert.equal(entry.open, undefined, 'a trial has one running attempt at most');
-        assert.equal(entry.state, 'offered', 'only what is offered is granted');
+        assert.equal(entry.state, 'offered', 'only offered trials are granted');
         assert.equal(change.key.attempt, entry.attempts + 1, 'attempts are numbered without gaps');
-        assert.equal(change.resumedFrom, entry.checkpoint?.epoch ?? 0, 'what was done is not done again');
+        assert.equal(change.resumedFrom, entry.checkpoint?.epoch ?? 0, 'an attempt resumes from the newest checkpoint');
         entry.state = 'running';
         entry.failure = undefined;
         entry.attempts += 1;
@@ -193,13 +193,13 @@ export class Ledger {
 
   #sweep(id: string) {
     const sweep = this.sweeps.get(id);
-    assert.ok(sweep, `a change names sweep ${id}, which there is not`);
+    assert.ok(sweep, `a change names sweep ${id}, which does not exist`);
     return sweep;
   }
 
   #entry({ sweepId, trialId }: { readonly sweepId: string; readonly trialId: string }): Entry {
     const entry = this.trials.get(`${sweepId}/${trialId}`);
-    assert.ok(entry, `a change names trial ${sweepId}/${trialId}, which there is not`);
+    assert.ok(entry, `a change names trial ${sweepId}/${trialId}, which does not exist`);
     return entry;
   }
 
