@@ -72,7 +72,10 @@ export class Ledger {
       }
       case 'trial': {
         const entry = this.#entry(change);
-        assert.ok(TRANSITIONS[entry.state].includes(change.state), `a trial went from ${entry.state} to ${change.state}`);
+        assert.ok(
+          TRANSITIONS[entry.state].includes(change.state),
+          `a trial went from ${entry.state} to ${change.state}`,
+        );
         if (change.state === 'offered') {
           assert.equal(this.#sweep(change.sweepId).state, 'running', 'only a running sweep offers');
         }
@@ -86,7 +89,10 @@ export class Ledger {
       case 'retried': {
         const entry = this.#entry(change);
         assert.ok(['failed', 'cancelled'].includes(entry.state), `a trial was retried that is ${entry.state}`);
-        assert.ok(['running', 'paused'].includes(this.#sweep(change.sweepId).state), 'a retry requires a running or paused sweep');
+        assert.ok(
+          ['running', 'paused'].includes(this.#sweep(change.sweepId).state),
+          'a retry requires a running or paused sweep',
+        );
         assert.equal(change.attempts, entry.attempts, 'a retry continues the attempt numbers');
         assert.equal(change.failure, entry.failure, 'a retry has the failure of its trial');
         if (change.failure === 'nan') entry.checkpoint = undefined;
@@ -97,7 +103,11 @@ export class Ledger {
         break;
       }
       case 'priority':
-        assert.equal(this.#sweep(change.sweepId).priority, change.before, 'a priority change starts from the current priority');
+        assert.equal(
+          this.#sweep(change.sweepId).priority,
+          change.before,
+          'a priority change starts from the current priority',
+        );
         this.#sweep(change.sweepId).priority = change.priority;
         break;
       case 'granted': {
