@@ -2,7 +2,7 @@ import type { Connection } from '../client/connect.ts';
 import { streamCurves } from '../client/sweeps.ts';
 import { reportJson, type TrialJson } from '../output/json.ts';
 
-/** A trial's metrics at an epoch, as `export --curves` writes it. A metric that is not a finite number is null. */
+/** One row of `export --curves`: a trial's metrics at one epoch. A metric that is not finite is null. */
 export interface CurvePoint {
   readonly trial: string;
   readonly config: string;
@@ -15,7 +15,7 @@ export interface CurvePoint {
   readonly metrics: TrialJson['metrics'];
 }
 
-/** In the sweep's order, then by epoch; trials that are not in `trials` (added since) are left out. */
+/** Yields the rows in the sweep's order, then by epoch. Trials that are not in `trials` are skipped. */
 export async function* curvePoints(
   connection: Connection,
   sweep: string,

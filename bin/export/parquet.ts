@@ -3,7 +3,7 @@ import { fileWriter, ParquetWriter } from 'hyparquet-writer';
 import { trawlVersion } from '../package.ts';
 import type { Cell, CellType, Column, Table } from './table.ts';
 
-/** Rows that are in memory at a time. A reader, too, takes a file row group by row group. */
+/** Number of rows in memory at a time. Readers also load one row group at a time. */
 export const ROWS_PER_GROUP = 10_000;
 
 const SCHEMA: Readonly<Record<CellType, Omit<SchemaElement, 'name'>>> = {
@@ -21,7 +21,7 @@ function stored(type: CellType, cell: Cell): bigint | number | string | boolean 
   return type === 'text' ? String(cell) : cell;
 }
 
-/** Writes the table as Apache Parquet, every column optional, compressed with Snappy. Replaces what is at `path`. */
+/** Writes the table as Apache Parquet, with optional columns and Snappy compression. Replaces the file at `path`. */
 export async function writeParquet<Row>(path: string, { columns, rows }: Table<Row>): Promise<void> {
   const writer = new ParquetWriter({
     writer: fileWriter(path),

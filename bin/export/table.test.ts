@@ -32,7 +32,7 @@ async function csvOf(trials: readonly TrialJson[]): Promise<string[][]> {
   return rows;
 }
 
-test('a parameter or metric whose name is taken is written with its kind, until the name is free', async () => {
+test('a parameter or metric with the name of another column is prefixed with its kind until the name is unique', async () => {
   const parameters = { state: 'solid', 'parameter.state': 'odd', x: 1 };
   const [header = [], row = []] = await csvOf([trial({ parameters, metrics: { x: 2 } })]);
   const cells = Object.fromEntries(header.map((name, i) => [name, row[i]]));
@@ -41,7 +41,7 @@ test('a parameter or metric whose name is taken is written with its kind, until 
   expect(new Set(header).size).toBe(header.length);
 });
 
-test('every trial has every column, empty where it has no value', async () => {
+test('every trial has every column, which is empty without a value', async () => {
   const rows = await csvOf([trial({ parameters: { a: 1 } }), trial({ parameters: { b: 2 }, metrics: { m: 3 } })]);
   expect(rows.map((cells) => cells.slice(7, 10))).toEqual([
     ['a', 'b', 'm'],
@@ -50,7 +50,7 @@ test('every trial has every column, empty where it has no value', async () => {
   ]);
 });
 
-test('the type of a parameter is the narrowest that holds all its values', () => {
+test('a parameter has the narrowest type that fits all its values', () => {
   const values = [
     { depth: 3, noise: 0, flag: true, name: 'a', mixed: 1, large: 1 },
     { depth: 5, noise: 0.5, flag: false, name: 'b', mixed: 'auto', large: 1e300 },
@@ -69,7 +69,7 @@ test('the type of a parameter is the narrowest that holds all its values', () =>
   });
 });
 
-test('a row an epoch has the trial before, the metrics after, and no name twice', () => {
+test('a row per epoch has the columns of the trial first, then the metrics, and no duplicate names', () => {
   const columns = curveColumns([trial({ parameters: { epoch: 3, x: 1 } })], ['test_loss', 'at'], true);
   expect(columns.map(({ name }) => name)).toEqual(
     'trial,config,seed,parameter.epoch,x,epoch,attempt,at,metric.at,test_loss'.split(','),

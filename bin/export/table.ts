@@ -2,9 +2,9 @@ import { type ParameterValue, StructuredValue } from '../../proto/values.ts';
 import type { TrialJson } from '../output/json.ts';
 import type { CurvePoint } from './curve-rows.ts';
 
-/** A table to export, whichever format it goes to: typed columns, and rows that need not all be in memory. */
+/** The tables of `trawl export` in any format: typed columns, and rows that can be streamed. */
 
-/** `time` is ISO 8601 text in UTC; an `integer` is a safe one. */
+/** `time` is ISO 8601 text in UTC; an `integer` is a safe integer. */
 export type CellType = 'integer' | 'number' | 'text' | 'flag' | 'time';
 export type Cell = string | number | boolean | null;
 
@@ -19,7 +19,7 @@ export interface Table<Row> {
   readonly rows: Iterable<Row> | AsyncIterable<Row>;
 }
 
-/** Which columns an export has: the same in every format. */
+/** The columns of an export, which are the same in every format. */
 
 const TRIAL_LEADING: readonly Column<TrialJson>[] = [
   { name: 'trial', type: 'text', read: (t) => t.trial },
@@ -51,7 +51,7 @@ const POINT_MIDDLE: readonly Column<CurvePoint>[] = [
   { name: 'at', type: 'time', read: (p) => p.at },
 ];
 
-/** A name that a column has already is written `parameter.NAME` or `metric.NAME`. */
+/** Returns a function that makes names unique: `parameter.NAME` or `metric.NAME` if another column has the name. */
 function claiming(fixed: readonly { readonly name: string }[]) {
   const taken = new Set(fixed.map(({ name }) => name));
   return (name: string, kind: 'parameter' | 'metric'): string => {
@@ -62,7 +62,7 @@ function claiming(fixed: readonly { readonly name: string }[]) {
   };
 }
 
-/** The narrowest type that holds every value of a parameter; text where they are of several kinds. */
+/** Returns the narrowest type that fits all values of a parameter; text for values of several types. */
 function typeOf(values: ReadonlySet<Cell>): CellType {
   const all = (holds: (value: Cell) => boolean) => [...values].every(holds);
   if (all(Number.isSafeInteger)) return 'integer';
@@ -74,7 +74,7 @@ function typeOf(values: ReadonlySet<Cell>): CellType {
 const stepType = (steps: readonly (number | null)[]): CellType =>
   steps.every((step) => step === null || Number.isSafeInteger(step)) ? 'integer' : 'number';
 
-/** A list, a mapping or null as JSON text. */
+/** Returns lists, mappings and null as JSON text. */
 const cellOf = (value: ParameterValue | undefined): Cell =>
   value instanceof StructuredValue ? value.text : (value ?? null);
 

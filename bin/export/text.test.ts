@@ -6,7 +6,7 @@ test('fields with commas, quotes and line breaks are quoted, null is empty', () 
   expect(csvLine(['a', 'b,c', 'd"e', 'f\ng', 1e-7, true, null])).toBe('a,"b,c","d""e","f\ng",1e-7,true,\r\n');
 });
 
-/** RFC 4180, section 2, read back: a field, and the comma or the end after it. */
+/** Matches a field of RFC 4180, section 2, and the comma or end after it. */
 function parseLine(line: string): string[] {
   const fields = line.slice(0, -2).matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(?:,|$)/g);
   const values: string[] = [];
@@ -17,7 +17,7 @@ function parseLine(line: string): string[] {
   return values;
 }
 
-test('whatever the text, it reads back as it was', () => {
+test('any text is unchanged when read back', () => {
   const text = fc.string({ unit: fc.constantFrom('a', ' ', ',', '"', '\r', '\n', '=', '数') });
   fc.assert(
     fc.property(fc.array(text, { minLength: 1, maxLength: 5 }), (fields) => {

@@ -12,8 +12,8 @@ function chosen(text: string, outcome: Parameters<typeof reportData>[1], goal: '
 
 const loss = (value: number): Outcome => ({ curves: { test_loss: [value] } });
 
-test('one at each value of the parameter that matters most, like the best config in all else, of its best seed', () => {
-  // a matters most; 2 is its best value, and 1 is that of b.
+test('there is one per value of the most important parameter, from the config closest to the best one, with its best seed', () => {
+  // a is most important; its best value is 2, and that of b is 1.
   const pictures = chosen(GRID, ({ parameters: { a, b }, seed }) =>
     loss(Math.abs(Number(a) - 2) * 10 + Number(b) + (seed === 0 ? 0.5 : 0)),
   );
@@ -25,7 +25,7 @@ test('one at each value of the parameter that matters most, like the best config
   ]);
 });
 
-test('a value none of whose trials has a result has no picture; a failed trial is never chosen', () => {
+test('a value without results has no picture, and failed trials are never chosen', () => {
   const failure = { class: 'crash', message: '' } as const;
   const pictures = chosen(GRID, ({ parameters: { a, b }, seed }) =>
     a === 3 || seed === 0 ? { ...loss(0), state: 'failed', failure } : loss(Number(a) * 10 + Number(b)),
@@ -36,7 +36,7 @@ test('a value none of whose trials has a result has no picture; a failed trial i
   ]);
 });
 
-test('where nothing varies it is the best alone; where nothing has come in, none', () => {
+test('without varying parameters only the best config is chosen, and without results none', () => {
   const one = 'trainer: noop\nparameters: { a: { value: 1 } }\nseeds: [0, 1]\n';
   expect(chosen(one, ({ seed }) => loss(seed)).map(({ label, trial }) => [label, trial.seed])).toEqual([['best', 0]]);
   expect(chosen(one, ({ seed }) => loss(seed), 'maximize').map(({ trial }) => trial.seed)).toEqual([1]);

@@ -22,7 +22,7 @@ export interface Reconstruction {
 export interface ReportData {
   readonly version: string;
   readonly sweep: Sweep;
-  /** The sweep file, as it was submitted. */
+  /** The submitted sweep file. */
   readonly text: string;
   readonly spec: SweepSpec;
   readonly plan: Plan;
@@ -30,32 +30,32 @@ export interface ReportData {
   readonly configs: readonly Config[];
   /** In the sweep's order. */
   readonly trials: readonly Trial[];
-  /** By the trial's id, an entry an epoch. */
+  /** By trial id, with one entry per epoch. */
   readonly curves: ReadonlyMap<string, readonly Report[]>;
   readonly judged: readonly Judged[];
   /** The file whose hypotheses replace those of the sweep. */
   readonly judgedFile: string | undefined;
   /** Metrics of the tested hypotheses, in their order. */
   readonly judgedMetrics: readonly string[];
-  /** Undefined while no trial has a result, or no parameter varies. */
+  /** Undefined if no trial has a result or no parameter varies. */
   readonly importance: Importance | undefined;
-  /** By the trial's id, of its last epoch. */
+  /** By trial id, from its last epoch. */
   readonly reconstructions: ReadonlyMap<string, Reconstruction>;
   readonly agents: readonly Agent[];
 }
 
-/** What a coordinator says of a sweep, with what is worked out from it. */
+/** A sweep's data from the coordinator, with derived values. */
 
 /** Answers of a coordinator; trials and configs in order of rank. */
 export type Answers = Pick<ReportData, 'sweep' | 'text' | 'configs' | 'trials' | 'curves' | 'agents'>;
 
-/** Hypotheses of another file than the sweep's. */
+/** Hypotheses from another file than the sweep's own. */
 export interface Asked {
   readonly file: string;
   readonly hypotheses: readonly Hypothesis[];
 }
 
-/** The report's data, without reconstructions. */
+/** Returns the report's data, without reconstructions. */
 export function assemble(answers: Answers, asked?: Asked): ReportData {
   const { sweep, text, curves } = answers;
   const spec = parseSweep(text, sweep.name);

@@ -18,7 +18,7 @@ parameters:
 seeds: [0, 1, 2]
 `;
 
-/** A loss that falls with the width, by more than the seeds differ. */
+/** A loss that decreases with the width, by more than the differences between seeds. */
 const falling = (width: number, seed: number): Outcome => ({
   curves: { loss: [4, 3, 2, 1].map((v) => v + 8 / width + 0.01 * seed), psnr: [10, 11, 12, 12.5].map((v) => v + seed) },
 });
@@ -65,7 +65,7 @@ test('only the time of writing differs between two reports of the same data', ()
 test('configs are ranked by the mean over their replicates, with their spread', () => {
   const [table] = tablesOf(sectionOf(grid(), 'ranking'));
   const rows = table === undefined ? [] : rowsOf(table);
-  // Equal means share a rank; 64 wide is best.
+  // Equal means share a rank; width 64 is best.
   expect(rows.map((row) => [row.rank, row.loss, row.n, row.width, row.psnr])).toEqual([
     ['1', '1.1350 ± 0.010', '3', '64', '13.500 ± 1.0'],
     ['1', '1.1350 ± 0.010', '3', '64', '13.500 ± 1.0'],

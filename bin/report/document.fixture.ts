@@ -1,4 +1,4 @@
-/** Parts of a document, found by what they say. */
+/** Finds parts of a document by their text. */
 import type { Block, Document, Figure, Section, Table } from './document.ts';
 
 /** @throws {Error} when there is none */
@@ -19,7 +19,7 @@ export const tablesOf = ({ blocks }: Section): Table[] =>
     return block.kind === 'figure' && block.figure.table !== undefined ? [block.figure.table] : [];
   });
 
-/** A table's rows by its headers; cells as text. */
+/** Returns a table's rows as text, by header. */
 export function rowsOf({ columns, rows }: Table): Record<string, string>[] {
   return rows.map((row) =>
     Object.fromEntries(
@@ -31,7 +31,7 @@ export function rowsOf({ columns, rows }: Table): Record<string, string>[] {
   );
 }
 
-/** The facts of a section's lists, by their names; the last of a name counts. */
+/** Returns the facts of a section's lists by name. If a name is repeated, the last one is returned. */
 export const factsOf = ({ blocks }: Section): Record<string, string> =>
   Object.fromEntries(blocks.flatMap((block) => (block.kind === 'facts' ? block.rows : [])));
 

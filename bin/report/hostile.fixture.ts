@@ -1,4 +1,4 @@
-/** Text from outside that a page must show and never obey, and a document that has it everywhere. */
+/** Hostile text that a page must show but not interpret, and a document that contains it everywhere. */
 import fc from 'fast-check';
 import type { Block, Document, Figure, Table } from './document.ts';
 
@@ -24,14 +24,14 @@ const FRAGMENTS = [
   ],
 ];
 
-/** One line, at least a letter long, so that nothing is left out for being empty. */
+/** One non-empty line, so that no part is omitted because it is empty. */
 export const hostileText = fc
   .array(fc.oneof(fc.constantFrom(...FRAGMENTS), fc.string({ maxLength: 3, unit: 'grapheme' })), { maxLength: 6 })
   .map((parts) => `${parts.join('').replace(/[\r\n\u2028\u2029]+/g, ' ')}x`);
 
 const PNG = new Uint8Array([0x89, 0x50, 0x4e, 0x47]);
 
-/** A document of every kind of block, with the text in each of their places. */
+/** Returns a document with every kind of block, with the text in all its fields. */
 export function everywhere(text: string): Document {
   const table: Table = {
     caption: text,
@@ -70,7 +70,7 @@ export function everywhere(text: string): Document {
   };
 }
 
-/** A sweep whose author means harm, as far as a sweep file lets him. */
+/** A sweep file with hostile text wherever the schema allows it. */
 export const HOSTILE_SWEEP = `
 name: "<script>alert(1)</script>](javascript:x) | \`b\` *x*"
 description: "# no heading\\n\\n<img src=x onerror=alert(1)> [a](javascript:alert(1))\\n\\n\`\`\`\\nfence\\e[2J"

@@ -25,7 +25,7 @@ const hostile = () =>
     ),
   );
 
-test('whatever the text, the page has the same elements and attributes, and shows it', () => {
+test('any text is shown, and does not change the elements and attributes of the page', () => {
   const plain = shapeOf(htmlOf(everywhere('x')));
   fc.assert(
     fc.property(hostileText, (text) => {
@@ -37,7 +37,7 @@ test('whatever the text, the page has the same elements and attributes, and show
   );
 });
 
-test('a sweep of hostile names comes out as text, in tables and in charts', () => {
+test('hostile names are shown as text, in tables and in charts', () => {
   const html = hostile();
   const tags = new Set(elementsOfPage(html).map(({ tagName }) => tagName));
   for (const tag of ['script', 'img', 'b', 'iframe', 'object', 'link', 'form']) expect(tags).not.toContain(tag);
@@ -50,7 +50,7 @@ test('a sweep of hostile names comes out as text, in tables and in charts', () =
   expect(kinds).toContain('line\nbreak');
 });
 
-test('the page loads nothing, runs nothing and leads nowhere else', () => {
+test('the page loads no resources, runs no scripts and has no external links', () => {
   for (const html of [hostile(), htmlOf(everywhere('https://evil.example/x.png'))]) {
     for (const { tagName, attrs } of elementsOfPage(html)) {
       expect(['script', 'link', 'iframe', 'use', 'image', 'base']).not.toContain(tagName);
@@ -66,7 +66,7 @@ test('the page loads nothing, runs nothing and leads nowhere else', () => {
   }
 });
 
-test('every link of the contents leads to a section, and every chart says what it shows', () => {
+test('every link in the contents has its section, and every chart has alternative text', () => {
   const elements = elementsOfPage(hostile());
   const ids = elements.flatMap((element) => attributeOf(element, 'id') ?? []);
   expect(new Set(ids).size).toBe(ids.length);

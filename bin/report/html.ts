@@ -75,7 +75,7 @@ function blockHtml(block: Block): string {
 
 const badgeHtml = ({ text, tone }: Badge): string => `<span class="badge ${tone}">${safe(text)}</span>`;
 
-/** The caption stays in view where the table scrolls. */
+/** The caption stays visible when the table scrolls. */
 function tableHtml({ caption, columns, rows }: Table): string {
   const head = columns.map(({ header, numeric }) => `<th scope="col"${cellClass(numeric)}>${safe(header)}</th>`);
   const body = rows.map((row) => `<tr>${row.map((cell, i) => cellHtml(cell, columns[i]?.numeric)).join('')}</tr>`);
@@ -88,7 +88,7 @@ ${body.join('\n')}
 </table></div>`;
 }
 
-/** From so many characters on a cell is a text that wants room. */
+/** A cell with at least this many characters gets a wide column. */
 const LONG = 24;
 
 function cellHtml(cell: string | Badge, numeric: boolean | undefined): string {
@@ -115,7 +115,7 @@ ${numbers}
 </figure>`;
 }
 
-/** A wide chart keeps its size; others fill their place. */
+/** A wide chart keeps its size; others fill the available width. */
 function panelHtml({ title, alt, drawing: { width, height, content } }: Panel, wide: boolean): string {
   const size: Attributes = wide ? { width, height } : {};
   const name = visibleLines(title === '' ? alt : `${title}: ${alt}`);

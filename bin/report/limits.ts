@@ -29,7 +29,7 @@ export const MAX_PICTURE_BYTES = 512 * 1024;
 /** Values of an axis in the table of the design. */
 export const MAX_VALUES_LISTED = 12;
 
-/** At most so many, evenly spaced, the first and the last among them. */
+/** Returns at most `most` items, evenly spaced, including the first and the last. */
 export function evenly<T>(all: readonly T[], most: number): T[] {
   if (all.length <= most) return [...all];
   return Array.from({ length: most }, (_, i) => all[Math.round((i * (all.length - 1)) / (most - 1))]).flatMap((of) =>

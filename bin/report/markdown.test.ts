@@ -8,7 +8,7 @@ import { markdownOf } from './markdown.ts';
 import { attributeOf, elementsOfFragment, textOf } from './markup.fixture.ts';
 import { reportData } from './report-data.fixture.ts';
 
-/** What a reader of GitHub-flavoured Markdown makes of it. */
+/** Parses the text as GitHub-flavoured Markdown. */
 const elementsOf = (markdown: string) => elementsOfFragment(marked.parse(markdown, { async: false }));
 
 const shapeOf = (markdown: string) =>
@@ -25,7 +25,7 @@ const hostile = (folder?: string) =>
     folder,
   );
 
-test('whatever the text, the document has the same elements', () => {
+test('the document has the same elements for any text', () => {
   const plain = shapeOf(markdownOf(everywhere('x'), 'files').text);
   fc.assert(
     fc.property(hostileText, (text) => {
@@ -35,7 +35,7 @@ test('whatever the text, the document has the same elements', () => {
   );
 });
 
-test('the text comes out as it is, on one line', () => {
+test('the text is shown unchanged, on one line', () => {
   fc.assert(
     fc.property(hostileText, (text) => {
       const [heading] = elementsOf(markdownOf(everywhere(text)).text);
@@ -45,7 +45,7 @@ test('the text comes out as it is, on one line', () => {
   );
 });
 
-test('a sweep of hostile names comes out as text; its file stays one block of code', () => {
+test('hostile names are shown as text, and the sweep file is one code block', () => {
   const elements = elementsOf(hostile().text);
   const tags = new Set(elements.map(({ tagName }) => tagName));
   for (const tag of ['script', 'img', 'a', 'b', 'svg']) expect(tags).not.toContain(tag);
@@ -53,7 +53,7 @@ test('a sweep of hostile names comes out as text; its file stays one block of co
   expect(code && textOf(code).trimEnd()).toBe(HOSTILE_SWEEP.trimEnd());
 });
 
-test('every picture that it shows is among its files, and each file is shown', () => {
+test('every picture has its file, and every file is shown', () => {
   const { text, files } = hostile('a-report');
   const images = elementsOf(text).flatMap((element) => attributeOf(element, 'src') ?? []);
   expect(images.length).toBeGreaterThan(3);
@@ -69,14 +69,14 @@ test('every picture that it shows is among its files, and each file is shown', (
   }
 });
 
-test('without a folder it has the numbers of the charts, and no files', () => {
+test('without a folder it has tables instead of charts, and no files', () => {
   const { text, files } = hostile();
   expect(files.size).toBe(0);
   expect(text).toContain('### loss over the epochs');
   expect(elementsOf(text).filter(({ tagName }) => tagName === 'table').length).toBeGreaterThan(4);
 });
 
-test('a picture is a file of its own, under what it shows', () => {
+test('each picture is a separate file, under its caption', () => {
   const { text, files } = markdownOf(everywhere('x'), 'f');
   expect([...files.keys()]).toEqual(['f/01.svg', 'f/02.svg', 'f/03.png']);
   expect(text).toContain('**x**: x\n\n![x](f/03.png)');

@@ -5,13 +5,13 @@ import type { Badge, Block, Document, Figure, Highlight, ReportImage, Table } fr
 
 export interface MarkdownReport {
   readonly text: string;
-  /** What the text links to: paths relative to it, and what is in them. */
+  /** The linked files: relative paths and contents. */
   readonly files: ReadonlyMap<string, string | Uint8Array>;
 }
 
 /**
- * @param folder of the charts and pictures, relative to the report; undefined: none are linked, and the tables alone
- *   carry the numbers
+ * @param folder of the charts and pictures, relative to the report; undefined: no files are linked, and tables show all
+ *   numbers
  */
 export function markdownOf(document: Document, folder?: string): MarkdownReport {
   const files = new Map<string, string | Uint8Array>();
@@ -66,7 +66,7 @@ function blockText(block: Exclude<Block, { kind: 'figure' | 'pictures' }>): stri
 function figureText(figure: Figure, keep: Keep | undefined): string[] {
   const { title, caption, panels, table } = figure;
   if (keep === undefined && table === undefined) return [];
-  // The table under it says the rest.
+  // The table below has the rest.
   const alt = table === undefined ? panels.map((panel) => panel.alt).join('. ') : title;
   return [
     `### ${inline(title)}`,
@@ -92,20 +92,20 @@ function tableText({ caption, columns, rows }: Table): string[] {
   return [`**${inline(caption)}**`, lines.join('\n')];
 }
 
-/** The fence is longer than any in the text. */
+/** Returns a code block, with a fence longer than any in the text. */
 function fenced(text: string, language: string): string {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = '`'.repeat(longest + 1);
   return `${fence}${language}\n${visibleLines(text).replace(/\n+$/, '')}\n${fence}`;
 }
 
-/** Text from outside on one line, with nothing in it that Markdown or HTML acts on. */
+/** Escapes text for one line, so that it contains no Markdown or HTML. */
 function inline(text: string): string {
   return (
     visibleText(text.trim().replace(/\s*\n\s*/g, ' '))
       .replaceAll('&', '&amp;')
       .replaceAll('<', '&lt;')
-      // Else an address becomes a link, and takes the escapes after it for its own.
+      // Otherwise a URL becomes a link that includes the escapes after it.
       .replaceAll('://', '&#58;//')
       .replace(/www\./gi, (www) => `${www.slice(0, -1)}&#46;`)
       .replaceAll('@', '&#64;')
@@ -114,7 +114,7 @@ function inline(text: string): string {
   );
 }
 
-/** As `inline`; what it begins with makes no list, heading, quotation or rule of it. */
+/** Escapes like `inline`, and also prevents a list, heading, quotation or rule at the start. */
 function paragraph(text: string): string {
   return inline(text).replace(/^(?:[-+#>=]|\d+(?=[.)]))/, (start) => (/\d/.test(start) ? `${start}\\` : `\\${start}`));
 }

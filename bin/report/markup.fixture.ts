@@ -1,10 +1,10 @@
-/** Markup as a browser reads it. */
+/** Parses markup as a browser does. */
 import { type DefaultTreeAdapterTypes, parse, parseFragment } from 'parse5';
 
 export type Node = DefaultTreeAdapterTypes.Node;
 export type Element = DefaultTreeAdapterTypes.Element;
 
-/** Every element of a page, in its order. @throws {Error} where the standard calls something an error */
+/** Returns all elements of a page, in order. @throws {Error} on a parse error of the HTML standard */
 export function elementsOfPage(html: string): Element[] {
   return elementsIn(
     parse(html, {

@@ -7,21 +7,21 @@ const curve = (...losses: (number | undefined)[]) =>
     return { attempt: 1, epoch: i + 1, atMs: 0, metrics };
   });
 
-test('a point has the mean of the trials, and the band holds them all', () => {
+test('a point has the mean of the trials, and the band contains all of them', () => {
   expect(curvePoints([curve(4, 2), curve(2, 1)], 'loss', 'all')).toEqual([
     { epoch: 1, mean: 3, low: 2, high: 4 },
     { epoch: 2, mean: 1.5, low: 1, high: 2 },
   ]);
 });
 
-test('a band of many trials holds the middle half, by the quartiles that numpy has', () => {
+test('a band of many trials contains the middle half, by the quartiles of numpy', () => {
   // numpy.percentile([1, 2, 4, 10], [25, 75])
   expect(curvePoints([curve(10), curve(1), curve(4), curve(2)], 'loss', 'middle half')).toEqual([
     { epoch: 1, mean: 4.25, low: 1.75, high: 5.5 },
   ]);
 });
 
-test('values that are missing or not finite are left out, and trials of unlike length count as far as they go', () => {
+test('missing and non-finite values are ignored, and shorter trials count up to their last epoch', () => {
   const curves = [curve(4, undefined, 1), curve(Number.NaN, Number.POSITIVE_INFINITY), []];
   expect(curvePoints(curves, 'loss', 'all').map(({ epoch, mean }) => [epoch, mean])).toEqual([
     [1, 4],

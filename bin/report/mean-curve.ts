@@ -1,13 +1,13 @@
-/** Some trials' curves as one line with its band. */
+/** Combines the curves of several trials into one line with a band. */
 import { group, quantile } from 'd3-array';
 import { finiteMetric, meanOf } from '../../lib/domain/trial-result.ts';
 import type { Report } from '../../proto/gen/trawl/v1/types.ts';
 import type { EpochPoint } from './charts/line-chart.ts';
 
-/** What the band of a line holds: all of its trials, or the middle half of them. */
+/** Whether a line's band contains all trials or the middle half. */
 export type Band = 'all' | 'middle half';
 
-/** A point an epoch at which any trial has a finite value, in order. */
+/** Returns one point for each epoch at which any trial has a finite value, in order. */
 export function curvePoints(curves: readonly (readonly Report[])[], metric: string, band: Band): EpochPoint[] {
   const points = curves.flat().flatMap(({ epoch, metrics }) => {
     const value = finiteMetric(metrics, metric);

@@ -1,8 +1,8 @@
 import { CHART_STYLE } from './charts/svg.ts';
 
 /**
- * Wide things scroll in boxes of their own, so that the page itself never does sideways; a shadow at a box's edge says
- * that there is more.
+ * Wide content scrolls in its own box, so that the page never scrolls sideways. A shadow at a box's edge shows that there
+ * is more.
  */
 export const PAGE_STYLE = `${CHART_STYLE}
 *{box-sizing:border-box}

@@ -4,7 +4,7 @@ import { layOut } from './panels.ts';
 import { reportData } from './report-data.fixture.ts';
 import { spaceOf } from './trial-results.ts';
 
-/** The layout of a sweep whose loss is the weighted sum of its numbers: the heavier, the more it matters. */
+/** Returns the layout of a sweep whose loss is a weighted sum of its parameters. A larger weight means more importance. */
 function laidOut(parameters: string, weights: Readonly<Record<string, number>>, seeds = '[0, 1]') {
   const data = reportData(
     `trainer: noop\nparameters: ${parameters}\nseeds: ${seeds}\n`,
@@ -17,14 +17,14 @@ function laidOut(parameters: string, weights: Readonly<Record<string, number>>, 
   return layOut(data.configs, spaceOf(data));
 }
 
-test('a few configs have a line each, named by what varies', () => {
+test('a few configs have one line each, named by the parameters that vary', () => {
   const { legend, panels, whole } = laidOut('{ a: { values: [1, 2] }, b: { values: [3, 4] } }', { a: 1, b: 3 });
   expect(legend).toEqual(['a=1 b=3', 'a=2 b=3', 'a=1 b=4', 'a=2 b=4']);
   expect(panels).toHaveLength(1);
   expect(whole).toBe(true);
 });
 
-test('of more, the colour is the parameter that leaves the fewest panels, and the others make them', () => {
+test('with more configs, the parameter that leaves the fewest panels is the colour, and the others are panels', () => {
   const { legend, panels, whole, averaged } = laidOut(
     '{ a: { values: [1, 2] }, b: { values: [1, 2, 3] }, c: { values: [1, 2] } }',
     { a: 0.1, b: 10, c: 1 },
@@ -34,20 +34,20 @@ test('of more, the colour is the parameter that leaves the fewest panels, and th
   expect([whole, averaged]).toEqual([true, []]);
 });
 
-test('of equals, the parameter that matters most is the colour', () => {
+test('among equals, the most important parameter is the colour', () => {
   const parameters = '{ a: { values: [1, 2, 3] }, b: { values: [1, 2, 3] } }';
   expect(laidOut(parameters, { a: 1, b: 10 }).legend).toEqual(['b=1', 'b=2', 'b=3']);
   expect(laidOut(parameters, { a: 10, b: 1 }).legend).toEqual(['a=1', 'a=2', 'a=3']);
 });
 
-test('panels that exclude leaves empty take no place, so that less is averaged over', () => {
+test('panels that are empty because of exclude are omitted, so that fewer configs are averaged', () => {
   const axes = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}: { values: [1, 2] }`).join(', ');
   const rest = '\nexclude: [{ a: 1, b: 1 }, { c: 2, d: 1 }, { c: 1, d: 2 }]\n';
   const { panels, whole } = laidOut(`{ ${axes} }${rest}`, { a: 5, b: 4, c: 3, d: 2, e: 1 });
   expect([whole, panels.length]).toEqual([true, 6]);
 });
 
-test('many values of a number are taken together in ranges, and that it averages over them is known', () => {
+test('many values of a numeric parameter are grouped in ranges, and the layout lists it as averaged', () => {
   const { legend, panels, whole, averaged } = laidOut(
     '{ a: { min: 1, max: 20, step: 1 }, b: { min: 1, max: 20, step: 1 } }',
     { a: 10, b: 1 },
@@ -59,7 +59,7 @@ test('many values of a number are taken together in ranges, and that it averages
   expect([whole, averaged]).toEqual([false, ['a', 'b']]);
 });
 
-test('whatever varies, no config is lost, and there are no more panels and lines than can be told apart', () => {
+test('no config is lost, and there are no more panels and lines than can be distinguished', () => {
   const axes = ['a', 'b', 'c', 'd'].map((name) => `${name}: { values: [1, 2, 3, 4] }`).join(', ');
   const { legend, panels } = laidOut(`{ ${axes}, e: { values: [x, y] } }`, { a: 4, b: 3, c: 2, d: 1 }, '[0]');
   expect(panels.length).toBeLessThanOrEqual(MAX_PANELS);
@@ -69,7 +69,7 @@ test('whatever varies, no config is lost, and there are no more panels and lines
   expect(shown).toHaveLength(4 ** 4 * 2);
 });
 
-test('texts too many for colours and panels are averaged over', () => {
+test('text parameters with too many values are averaged', () => {
   const values = Array.from({ length: 9 }, (_, i) => `t${i}`).join(', ');
   const { legend, averaged } = laidOut(`{ a: { values: [${values}] } }`, {});
   expect([legend, averaged]).toEqual([['all configs'], ['a']]);

@@ -1,14 +1,14 @@
-/** Which configs share a panel, and which a line: so that many configs stay legible. */
+/** Groups configs into panels and lines, so that many configs stay legible. */
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_LINES, MAX_PANELS } from './limits.ts';
 import { levelsOf } from './parameter-levels.ts';
 import { type Space, settingText, valuesOf } from './trial-results.ts';
 
-/** Values of one parameter that become panels; more numbers than these are taken together in ranges. */
+/** The most panels per parameter. More numeric values are grouped in ranges. */
 const MAX_PANEL_LEVELS = 4;
 
 interface Group {
-  /** Its line's place in the legend. */
+  /** The line's index in the legend. */
   readonly series: number;
   readonly configs: readonly Config[];
 }
@@ -23,9 +23,8 @@ export interface Layout {
 }
 
 /**
- * One parameter is the colour, others make the panels, those that matter most first, and the rest is averaged over.
- * The colour is the parameter that leaves the least to average over, then the fewest panels; of equals the one that
- * matters most.
+ * One parameter sets the colour, others set the panels, most important first, and the rest is averaged. The colour is
+ * the parameter that leaves the fewest parameters to average, then the fewest panels; among equals, the most important.
  */
 export function layOut(configs: readonly Config[], space: Space): Layout {
   if (configs.length <= MAX_LINES) {
@@ -44,7 +43,7 @@ function inOneLine(configs: readonly Config[], space: Space): Layout {
   return { legend: ['all configs'], panels, whole: false, averaged: space.independent };
 }
 
-/** Undefined where the parameter has more values than there are colours, and no numbers. */
+/** Returns undefined if the parameter has more values than there are colours and is not numeric. */
 function colouredBy(colour: string, configs: readonly Config[], space: Space): Layout | undefined {
   const valueIn = (config: Config, name: string) => space.parameters.get(config)?.[name];
   const colours = levelsOf(valuesOf(space, colour), MAX_LINES);

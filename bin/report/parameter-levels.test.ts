@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { distinctValues, independentParameters, levelsOf, valueText, varyingParameters } from './parameter-levels.ts';
 
-test('numbers come by size, texts and flags in their order', () => {
+test('numbers are sorted, texts and flags keep their order', () => {
   expect(distinctValues([10, 9, undefined, 10, 1e-5])).toEqual([1e-5, 9, 10]);
   expect(distinctValues(['sgd', 'adam', 'sgd'])).toEqual(['sgd', 'adam']);
   expect(distinctValues([true, 3, false])).toEqual([true, 3, false]);
@@ -25,12 +25,12 @@ test('every number is in exactly one level, however few there are', () => {
   );
 });
 
-test('more texts than can be shown have no levels', () => {
+test('too many texts have no levels', () => {
   expect(levelsOf(['a', 'b', 'c'], 2)).toBeUndefined();
   expect(levelsOf(['a', 'b', 'c'], 3)?.map(({ label }) => label)).toEqual(['a', 'b', 'c']);
 });
 
-test('what varies: the axes in their order, then the rest; what another one tells is not independent', () => {
+test('varying parameters are the axes in order, then the rest; a parameter determined by another is not independent', () => {
   const parameters = [3, 5].flatMap((depth) =>
     [15, 30].map((latent) => ({ depth, latent, epochs: depth === 5 ? 13 : 10, batch: 64 })),
   );

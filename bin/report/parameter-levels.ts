@@ -1,4 +1,4 @@
-/** The values that a parameter takes over some configs, in an order and a number that a chart can show. */
+/** The values of a parameter over some configs, ordered and limited for a chart. */
 
 import { fromWire } from '../../lib/domain/parameters.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
@@ -9,7 +9,7 @@ export interface Level {
   has(value: ParameterValue | undefined): boolean;
 }
 
-/** A parameter's value for a person: numbers without trailing noise, small ones as powers of ten. */
+/** Formats a parameter's value: numbers without trailing noise, small ones as powers of ten. */
 export function valueText(value: ParameterValue | undefined): string {
   if (value === undefined) return '-';
   if (typeof value !== 'number') return String(value);
@@ -18,7 +18,7 @@ export function valueText(value: ParameterValue | undefined): string {
   return String(Number(value.toPrecision(7)));
 }
 
-/** Numbers by size, everything else in the order in which it comes. */
+/** Returns numbers sorted by size, and other values in order of appearance. */
 export function distinctValues(values: Iterable<ParameterValue | undefined>): ParameterValue[] {
   const distinct = [...new Set(values)].filter((value) => value !== undefined);
   if (!distinct.every((value) => typeof value === 'number')) return distinct;
@@ -26,8 +26,8 @@ export function distinctValues(values: Iterable<ParameterValue | undefined>): Pa
 }
 
 /**
- * A level a value; more numbers than `most` are cut into `most` ranges with about equally many values each. Undefined
- * where there are more values than `most` that are no numbers.
+ * Returns one level per value. More numbers than `most` are divided into `most` ranges with about equally many values.
+ * Returns undefined if there are more than `most` values that are not all numbers.
  */
 export function levelsOf(values: readonly ParameterValue[], most: number): Level[] | undefined {
   if (values.length <= most) {
@@ -42,7 +42,7 @@ export function levelsOf(values: readonly ParameterValue[], most: number): Level
   });
 }
 
-/** Names of the parameters that differ between configs, those of the first list first, in its order. */
+/** Returns the names of the parameters that differ between configs, starting with those in `first`, in its order. */
 export function varyingParameters(parameters: readonly Parameters[], first: readonly string[]): string[] {
   const names = new Set(parameters.flatMap((of) => Object.keys(of)));
   const varies = (name: string) => {
@@ -55,9 +55,9 @@ export function varyingParameters(parameters: readonly Parameters[], first: read
 }
 
 /**
- * In the same order, without those whose value another one before them tells: set by `when`, or zipped to it.
- * @param own axes that vary by themselves; one that is told by accident, each value of the other being there only once,
- *   is kept
+ * Returns the names in the same order, without parameters that are determined by an earlier one (by `when` or `zip`).
+ * @param own axes that vary by themselves; they are kept even if another one happens to determine them, for example
+ *   because each of its values occurs only once
  */
 export function independentParameters(
   parameters: readonly Parameters[],

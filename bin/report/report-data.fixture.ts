@@ -1,4 +1,4 @@
-/** A sweep's answers as plain data: its real trials, with results that a test makes up. */
+/** A sweep's data with its real trials and made-up results. */
 
 import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enumerate.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
@@ -16,11 +16,11 @@ import {
 import type { ReportData } from './data.ts';
 import { type Asked, assemble } from './data.ts';
 
-/** What became of a trial. */
+/** The result of a trial. */
 export interface Outcome {
-  /** `succeeded` unless it says otherwise. */
+  /** Default: `succeeded`. */
   readonly state?: TrialStateName;
-  /** By metric, its values over the epochs from 1; all of one length. */
+  /** Values over the epochs from 1, by metric. All have the same length. */
   readonly curves?: Readonly<Record<string, readonly number[]>>;
   readonly failure?: { readonly class: FailureClassName; readonly message: string };
   readonly attempts?: number;

@@ -1,4 +1,4 @@
-/** What of a sweep's results the sections have in common. */
+/** Functions on a sweep's results that several sections share. */
 import { rankingMetric } from '../../lib/domain/ranking.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
@@ -23,7 +23,7 @@ export function goalOf({ sweep, spec }: ReportData): GoalName {
 export interface Space {
   /** Parameters that differ between configs, the sweep's axes first. */
   readonly varying: readonly string[];
-  /** Those of them that are told by no other, the one that moves the objective most first. */
+  /** The varying parameters that no other one determines, most important first. */
   readonly independent: readonly string[];
   /** Parameters that all configs share. */
   readonly fixed: Parameters;

@@ -7,20 +7,20 @@ import { gather } from './gather.ts';
 import { htmlOf } from './html.ts';
 import { markdownOf } from './markdown.ts';
 
-/** A report on the disk. */
+/** Writes a report to files. */
 
 export interface ReportRequest {
   readonly sweep: string;
   readonly format: ReportFormat;
-  /** A folder (that is there, or that ends in a slash) or a file. */
+  /** A file, or a folder (existing, or with a trailing slash). */
   readonly out: string | undefined;
-  /** A sweep file whose hypotheses are judged. */
+  /** A sweep file whose hypotheses are tested instead. */
   readonly file: string | undefined;
 }
 
 /**
- * Returns the paths of what was written.
- * @throws {BadInputError} when something cannot be written
+ * Returns the paths of the written files.
+ * @throws {BadInputError} when a file cannot be written
  */
 export async function writeReport(connection: Connection, request: ReportRequest, now: Date): Promise<string[]> {
   const data = await gather(connection, request.sweep, request.file);
@@ -57,20 +57,20 @@ async function write(path: string, content: string | Uint8Array): Promise<void> 
   });
 }
 
-/** Where a report goes. */
+/** The paths of a report. */
 
 export type ReportFormat = 'html' | 'md' | 'both';
 
 export interface Targets {
   readonly html: string | undefined;
   readonly markdown: string | undefined;
-  /** Of the Markdown's charts and pictures, beside it; undefined: it has none. */
+  /** Folder of the Markdown's charts and pictures, next to it; undefined if there is none. */
   readonly files: string | undefined;
 }
 
 /**
- * @param out a folder, when `isFolder`, else a file; undefined: files in the working folder
- * @param name the sweep's, which the files are named after
+ * @param out a folder if `isFolder`, otherwise a file; undefined: files in the working folder
+ * @param name of the sweep, after which the files are named
  */
 export function targetsOf(
   format: ReportFormat,
@@ -94,11 +94,11 @@ export function targetsOf(
   };
 }
 
-/** A sweep's name as a file's: nothing in it that a shell, a link or a path takes for something else. */
+/** Returns a file name for a sweep, without characters that are special in shells, links or paths. */
 function fileNameOf(name: string): string {
   const plain = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+|[.-]+$/g, '');
   return plain === '' ? 'sweep' : [...plain].slice(0, MAX_FILE_NAME).join('');
 }
 
-/** Characters of a name in a file's name, which may have 255 bytes in all. */
+/** Maximum length of a sweep's name in a file name. File systems allow 255 bytes in all. */
 const MAX_FILE_NAME = 50;

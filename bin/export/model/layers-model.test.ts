@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** Numbers of either sign, all different. */
+/** Distinct positive and negative numbers. */
 const some = (count: number, phase: number) =>
   Float32Array.from({ length: count }, (_, i) => Math.sin(phase + 1.7 * i));
 
@@ -65,7 +65,7 @@ function byHand(input: readonly number[]): readonly number[] {
   }, input);
 }
 
-test('TensorFlow.js opens what is written, and computes what the weights say', async () => {
+test('TensorFlow.js loads the exported model and computes the same outputs', async () => {
   await writeLayersModel(network, out);
   const model = await loadLayersModel(modelFolder(out));
   expect(model.layers.map(({ name }) => name)).toEqual(['encoder_0', 'encoder_1', 'decoder_0', 'decoder_1']);
@@ -78,7 +78,7 @@ test('TensorFlow.js opens what is written, and computes what the weights say', a
   model.dispose();
 });
 
-test('a model is replaced by the next; a folder with anything else in it is not touched', async () => {
+test('an exported model is replaced by the next; a folder with other files is unchanged', async () => {
   await writeLayersModel(network, out);
   await writeLayersModel({ ...network, metadata: { ...network.metadata, seed: '1' } }, out);
   expect((await readdir(out)).sort()).toEqual([WEIGHTS_FILE, TOPOLOGY_FILE].sort());
@@ -114,7 +114,7 @@ test.each<[string, SafetensorsFile, RegExp]>([
     changed({ 'encoder.1.weight': { dtype: 'F32', shape: [2, 3], data: new Float32Array(6) } }),
     /encoder\.1\.weight is \[2,3\].*the previous layer has 4 outputs/,
   ],
-])('a network %s is refused', (_, file, message) => {
+])('a network %s is rejected', (_, file, message) => {
   expect(() => layersModel(file, 'trawl 0')).toThrow(BadInputError);
   expect(() => layersModel(file, 'trawl 0')).toThrow(message);
 });

@@ -20,12 +20,12 @@ interface Dense {
   readonly activation: string;
   readonly inputs: number;
   readonly outputs: number;
-  /** [inputs, outputs] in row-major order, as Keras has it. */
+  /** Keras's layout: [inputs, outputs] in row-major order. */
   readonly kernel: Float32Array;
   readonly bias: Float32Array;
 }
 
-/** [outputs, inputs] as PyTorch has it, to [inputs, outputs]. */
+/** Transposes PyTorch's layout, [outputs, inputs], to [inputs, outputs]. */
 function transposed(weight: Float32Array, outputs: number, inputs: number): Float32Array {
   const kernel = new Float32Array(weight.length);
   for (let o = 0; o < outputs; o++) {
@@ -69,14 +69,14 @@ function denseLayers(file: SafetensorsFile): readonly Dense[] {
       );
     }
     width = outputs;
-    // A dot would be read as a scope by some converters.
+    // Some converters read a dot as a scope.
     const layer = name.replaceAll('.', '_');
     const kernel = transposed(weight.data, outputs, inputs);
     return { name: layer, activation, inputs, outputs, kernel, bias: bias.data };
   });
 }
 
-/** The stored weights replace these at once: anything costlier would be computed for nothing. */
+/** A cheap initializer, because the stored weights replace its values at once. */
 const INITIALIZER = { class_name: 'Zeros', config: {} };
 
 function layerConfig({ name, activation, inputs, outputs }: Dense, first: boolean) {
@@ -87,15 +87,15 @@ function layerConfig({ name, activation, inputs, outputs }: Dense, first: boolea
 }
 
 export interface LayersModel {
-  /** What {@link TOPOLOGY_FILE} holds. */
+  /** The content of {@link TOPOLOGY_FILE}. */
   readonly topology: object;
-  /** What {@link WEIGHTS_FILE} holds: float32, little-endian. */
+  /** The content of {@link WEIGHTS_FILE}: float32, little-endian. */
   readonly weights: Uint8Array;
 }
 
 /**
- * A sequence of dense layers, from `<name>.weight` `[outputs, inputs]` and `<name>.bias` of each entry of the metadata
- * `activations`; the rest of the metadata goes along as it is.
+ * Builds a sequence of dense layers, one per entry of the metadata `activations`, from the tensors `<name>.weight`
+ * (`[outputs, inputs]`) and `<name>.bias`. The other metadata is copied.
  * @param generatedBy program and version
  * @throws {BadInputError} when the file does not describe such a network
  */
@@ -112,7 +112,7 @@ export function layersModel(file: SafetensorsFile, generatedBy: string): LayersM
     modelTopology: {
       class_name: 'Sequential',
       config: { name: 'trawl', layers: layers.map((layer, i) => layerConfig(layer, i === 0)) },
-      // The release of Keras whose format this is.
+      // The Keras version that defines this format.
       keras_version: '2.1.6',
       backend: 'tensor_flow.js',
     },
@@ -127,7 +127,7 @@ export function layersModel(file: SafetensorsFile, generatedBy: string): LayersM
 
 const GENERATED_BY = 'trawl';
 
-/** Whether a folder holds a model that trawl wrote, and nothing else. */
+/** Whether a folder contains only a model exported by trawl. */
 const isEarlierModel: EarlierExport = async (dir, names) => {
   if (names.length !== 2 || !names.includes(TOPOLOGY_FILE) || !names.includes(WEIGHTS_FILE)) return false;
   for (const name of names) if (!(await lstat(join(dir, name))).isFile()) return false;
@@ -141,8 +141,8 @@ const isEarlierModel: EarlierExport = async (dir, names) => {
 };
 
 /**
- * Writes the model into the folder `out`, whole or not at all; a model that trawl wrote there before is replaced.
- * @throws {BadInputError} when the folder holds something else, or the file describes no network of dense layers
+ * Writes the model into the folder `out` atomically, and replaces a model exported there before.
+ * @throws {BadInputError} when the folder contains other files, or the network does not consist of dense layers
  */
 export async function writeLayersModel(file: SafetensorsFile, out: string): Promise<void> {
   const { topology, weights } = layersModel(file, `${GENERATED_BY} ${trawlVersion()}`);

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { io } from '@tensorflow/tfjs-core';
 
-/** Opens a model's folder as `file://` of tfjs-node does: by model.json and the files that it names. */
+/** Loads a model's folder like `file://` in tfjs-node: from model.json and the files that it lists. */
 export function modelFolder(dir: string): io.IOHandler {
   const load = async () => {
     const json: io.ModelJSON = JSON.parse(await readFile(join(dir, 'model.json'), 'utf8'));

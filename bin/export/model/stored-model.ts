@@ -6,7 +6,7 @@ import { readArtifact } from '../../client/artifacts.ts';
 import type { Connection } from '../../client/connect.ts';
 import { unary } from '../../client/rpc.ts';
 
-/** Name of the artifact that the built-in trainers store at the end. */
+/** Name of the artifact that the built-in trainers store when they finish. */
 export const MODEL_NAME = 'model.safetensors';
 
 const WHY_NONE: Readonly<Record<TrialStateName, string>> = {
@@ -27,7 +27,7 @@ export interface StoredModel {
 
 /**
  * Returns the trained model of a trial, from the newest attempt that stored one.
- * @param of.sweep empty: whichever sweep holds the trial
+ * @param of.sweep empty: the newest sweep that has the trial
  * @param of.trial an id, or an unambiguous prefix of it
  * @throws {NotFoundError} when the trial does not exist or has no model
  */

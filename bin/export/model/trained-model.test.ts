@@ -1,4 +1,4 @@
-/** From a training run to a network in TensorFlow.js's own loader: both see the same pictures. */
+/** Exports a trained network, loads it with TensorFlow.js, and compares the reconstructions. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ function keptBy(run: RecordedRun, name: string): SafetensorsFile {
   return readSafetensors(content);
 }
 
-test.each([3, 5])('at depth %d the exported network makes the pictures that the trial made', async (depth) => {
+test.each([3, 5])('at depth %d the exported network gives the same reconstructions as the trial', async (depth) => {
   const parameters = withDefaults(TRAINERS.autoencoder, { depth, latent_dim: 15, train_size: 64, epochs: 1 });
   const run = recordedRun({ parameters, seed: 7, dataDir: join(dir, 'data'), reconstructEvery: 1 });
   await autoencoder(run, loadFewTestImages);
@@ -44,7 +44,7 @@ test.each([3, 5])('at depth %d the exported network makes the pictures that the 
 
   expect(new Set(output.data).size).toBeGreaterThan(10);
   expect(made).toHaveLength(output.data.length);
-  // Two programs may round a sum differently, and a pixel that lies between two bytes goes either way.
+  // Sums can be rounded differently, which can change a pixel by one.
   const off = output.data.map((byte, i) => Math.abs(byte - Math.round(((made[i] ?? Number.NaN) + 1) * 127.5)));
   expect(Math.max(...off)).toBeLessThanOrEqual(1);
 });

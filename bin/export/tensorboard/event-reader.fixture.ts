@@ -1,4 +1,4 @@
-/** Reads event files for tests, by their published description and not by the code that writes them. */
+/** Reads event files for tests, independently of the code that writes them. */
 import protobuf from 'protobufjs';
 
 const DESCRIPTION = `
@@ -55,7 +55,7 @@ function decode(type: string, bytes: Uint8Array): Record<string, unknown> {
   return message.toObject(message.decode(bytes), { longs: Number, enums: String });
 }
 
-/** Bit by bit, as RFC 3720 has it. */
+/** The bitwise algorithm of RFC 3720. */
 function crcBitwise(bytes: Uint8Array): bigint {
   let crc = 0xffffffffn;
   for (const byte of bytes) {
@@ -71,7 +71,7 @@ function checkCrc(what: string, bytes: Uint8Array, stored: number): void {
   if (masked !== BigInt(stored)) throw new Error(`the CRC of ${what} is ${stored}, expected ${masked}`);
 }
 
-/** Every event of a file, in order. @throws {Error} when a frame is damaged or cut short */
+/** Returns all events of a file, in order. @throws {Error} when a frame is damaged or truncated */
 export function readEvents(file: Uint8Array): Record<string, unknown>[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const events: Record<string, unknown>[] = [];
@@ -101,14 +101,14 @@ function valuesOf(events: readonly Record<string, unknown>[]) {
   });
 }
 
-/** `[tag, step, seconds, value]` of every scalar. */
+/** Returns `[tag, step, seconds, value]` of every scalar. */
 export function scalarsIn(events: readonly Record<string, unknown>[]): unknown[][] {
   return valuesOf(events)
     .filter(({ metadata }) => metadata === undefined)
     .map(({ tag, step, wallTime, simple_value }) => [tag, step, wallTime, simple_value]);
 }
 
-/** What the HParams plugin finds, by tag. */
+/** Returns the data of the HParams plugin, by tag. */
 export function hparamsIn(events: readonly Record<string, unknown>[]): Record<string, Record<string, unknown>> {
   return Object.fromEntries(
     valuesOf(events).flatMap(({ tag, metadata }) => {

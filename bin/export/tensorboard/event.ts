@@ -2,8 +2,7 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { tfRecord } from './tfrecord.ts';
 
 /**
- * The few messages that an export needs are written field by field, by their numbers in TensorBoard's .proto files: it
- * has no others to read, and they never change.
+ * Encodes the few messages of an export by the field numbers of TensorBoard's .proto files, which never change.
  */
 
 export type Fields = (writer: BinaryWriter) => BinaryWriter;
@@ -22,7 +21,7 @@ const float = (field: number, value: number) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.Bit32).float(value);
 const int64 = (field: number, value: number) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.Varint).int64(value);
-/** Also of an enum's number. */
+/** Also encodes enum values. */
 export const int32 = (field: number, value: number) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.Varint).int32(value);
 export const flag = (field: number, value: boolean) => (writer: BinaryWriter) =>
@@ -36,28 +35,28 @@ export const all =
   (writer: BinaryWriter) =>
     parts.reduce((filled, part) => part(filled), writer);
 
-/** TensorBoard's `Event` (event.proto) with a `Summary` (summary.proto): what an event file is made of. */
+/** Encodes TensorBoard's `Event` (event.proto) with a `Summary` (summary.proto), the record of an event file. */
 
 const event = (wallMs: number, ...what: readonly Fields[]): Uint8Array =>
   tfRecord(message(all(double(1, wallMs / 1000), ...what)));
 
 const summary = (...values: readonly Fields[]): Fields => inner(5, ...values.map((value) => inner(1, value)));
 
-/** The first record of every file: says which rules the others follow. */
+/** Encodes the first record of a file, which has the format version. */
 export function fileVersion(wallMs: number): Uint8Array {
   return event(wallMs, text(3, 'brain.Event:2'));
 }
 
-/** The metrics of an epoch, each as a scalar of its name, in 32 bits: TensorBoard has no wider ones. */
+/** Encodes the metrics of an epoch as scalars, in 32 bits because TensorBoard supports no more. */
 export function scalars(wallMs: number, step: number, values: Readonly<Record<string, number>>): Uint8Array {
   const named = Object.entries(values).map(([name, value]) => all(text(1, name), float(2, value)));
   return event(wallMs, int64(2, step), summary(...named));
 }
 
-/** DT_FLOAT without dimensions or a value: TensorBoard drops a summary that has no data at all. */
+/** An empty DT_FLOAT tensor, because TensorBoard drops a summary without data. */
 const NO_DATA = inner(8, int32(1, 1), inner(2));
 
-/** Something that is for one plugin only, in the summary's metadata. */
+/** Encodes the data of a plugin, in the summary's metadata. */
 export function pluginData(wallMs: number, tag: string, plugin: string, content: Uint8Array): Uint8Array {
   const metadata = inner(9, inner(1, text(1, plugin), bytes(2, content)));
   return event(wallMs, summary(all(text(1, tag), NO_DATA, metadata)));

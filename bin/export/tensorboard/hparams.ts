@@ -1,10 +1,10 @@
-/** What TensorBoard's HParams plugin reads (plugins/hparams/plugin_data.proto and api.proto). */
+/** Encodes data for TensorBoard's HParams plugin (plugins/hparams/plugin_data.proto and api.proto). */
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import { all, double, type Fields, flag, inner, int32, message, pluginData, text } from './event.ts';
 
 const PLUGIN = 'hparams';
 
-/** More distinct numbers than these are offered as an interval; more distinct texts without a list. */
+/** The most distinct values in a list. More numbers become an interval, and more texts have no list. */
 export const MAX_LISTED = 20;
 
 const DATA_TYPE = { text: 1, flag: 2, number: 3 } as const;
@@ -16,7 +16,7 @@ export type HParamDomain =
   | { readonly type: 'number'; readonly min: number; readonly max: number }
   | { readonly type: 'text' };
 
-/** What a parameter's values over the trials come to; of several kinds, they are texts. */
+/** Returns the domain of a parameter's values. Values of several types are texts. */
 export function domainOf(values: ReadonlySet<ParameterValue>): HParamDomain {
   const numbers = [...values].filter((value) => typeof value === 'number').sort((a, b) => a - b);
   if (numbers.length === values.size && numbers.length > MAX_LISTED) {
@@ -48,7 +48,7 @@ export interface Experiment {
   readonly metrics: readonly string[];
 }
 
-/** Once, above the runs: which parameters and metrics there are. */
+/** Encodes the parameters and metrics of the experiment, once for all runs. */
 export function experimentEvent({ description, createdMs, hparams, metrics }: Experiment): Uint8Array {
   const experiment = all(
     text(1, description),
@@ -59,7 +59,7 @@ export function experimentEvent({ description, createdMs, hparams, metrics }: Ex
   return pluginData(createdMs, '_hparams_/experiment', PLUGIN, message(inner(2, experiment)));
 }
 
-/** Once a run: its parameters, each of the type that the experiment gives it. */
+/** Encodes the parameters of a run, with the types from the experiment. */
 export function sessionStart(atMs: number, parameters: Parameters, hparams: Experiment['hparams']): Uint8Array {
   const typed = Object.entries(parameters).map(([name, of]): Fields => {
     const asText = hparams.get(name)?.type === 'text';
@@ -69,7 +69,7 @@ export function sessionStart(atMs: number, parameters: Parameters, hparams: Expe
   return pluginData(atMs, '_hparams_/session_start_info', PLUGIN, message(inner(3, start)));
 }
 
-/** Once a run, with what is known of its end. @param endMs 0: it has not ended */
+/** Encodes the status of a run and its end. @param endMs 0 if it has not ended */
 export function sessionEnd(atMs: number, status: SessionStatus, endMs: number): Uint8Array {
   const end = all(int32(1, STATUS[status]), ...(endMs === 0 ? [] : [double(2, endMs / 1000)]));
   return pluginData(atMs, '_hparams_/session_end_info', PLUGIN, message(inner(4, end)));

@@ -4,14 +4,14 @@ import { toWire } from '../../../lib/domain/parameters.ts';
 import { trialAt } from '../../../test/support/dashboard/sample.ts';
 import { idLength, MAX_RUN_NAME, runName } from './write-runs.ts';
 
-test('a run is named by its id and what varies', () => {
+test('the name of a run has its id and the parameters that vary', () => {
   expect(runName(trialAt(3), ['latent_dim', 'noise_std', 'seed'], 8)).toBe(
     'b1000000-latent_dim=30,noise_std=0.5,seed=0',
   );
   expect(runName(trialAt(0), [], 8)).toBe('a0000000');
 });
 
-test('whatever a value, the name is one folder', () => {
+test('any value gives a single folder name', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (x) => {
       const name = runName(trialAt(0, { parameters: toWire({ x }) }), ['x'], 8);
@@ -21,7 +21,7 @@ test('whatever a value, the name is one folder', () => {
   );
 });
 
-test('so much of the ids is taken that every two differ', () => {
+test('ids are shortened, but stay unique', () => {
   expect(idLength(['aaaaaaaaaaaaaaaa', 'baaaaaaaaaaaaaaa'])).toBe(8);
   expect(idLength(['aaaaaaaaa0000000', 'baaaaaaaaaaaaaaa', 'aaaaaaaaa1000000'])).toBe(10);
   const id = fc.string({ unit: fc.constantFrom('0', '1'), minLength: 12, maxLength: 12 });

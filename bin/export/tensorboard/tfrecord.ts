@@ -1,4 +1,4 @@
-/** CRC-32C of Castagnoli (RFC 3720, section 12.1 and B.4), reflected. zlib's is another polynomial. */
+/** CRC-32C of Castagnoli (RFC 3720, section 12.1 and B.4), reflected. zlib uses another polynomial. */
 
 const POLYNOMIAL = 0x82f63b78;
 
@@ -20,13 +20,13 @@ export function crc32c(bytes: Uint8Array): number {
 const LENGTH_BYTES = 8;
 const CRC_BYTES = 4;
 
-/** Masked, so that the CRC of bytes that contain a CRC stays a good one: turned right by 15 bits, and a constant added. */
+/** Masks a CRC (rotation by 15 bits plus a constant), because the CRC of data that contains CRCs is weak. */
 function maskedCrc(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
-/** One record: its length (uint64), the length's masked CRC, the data, the data's masked CRC; little-endian. */
+/** Encodes a record: length (uint64), masked CRC of the length, data, masked CRC of the data; little-endian. */
 export function tfRecord(data: Uint8Array): Uint8Array {
   const record = new Uint8Array(LENGTH_BYTES + CRC_BYTES + data.length + CRC_BYTES);
   const view = new DataView(record.buffer);

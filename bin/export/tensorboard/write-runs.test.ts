@@ -53,13 +53,13 @@ async function eventsIn(folder: string) {
   return events;
 }
 
-test('every trial that has begun has a run, named by what varies', async () => {
+test('every started trial has a run, named by the parameters that vary', async () => {
   expect(written).toBe(3);
   const folders = (await readdir(dir, { withFileTypes: true })).filter((entry) => entry.isDirectory());
   expect(folders.map(({ name }) => name).sort()).toEqual(Object.values(RUN));
 });
 
-test('a run has its metrics at each epoch, at the time of the report', async () => {
+test('a run has its metrics at each epoch, with the time of the report', async () => {
   const at = START_MS / 1000 + 6;
   expect(scalarsIn(await eventsIn(RUN.succeeded))).toEqual([
     ['test_loss', 1, at, 0.5],
@@ -70,7 +70,7 @@ test('a run has its metrics at each epoch, at the time of the report', async () 
   ]);
 });
 
-test('a run has its parameters with the seed, and how it ended', async () => {
+test('a run has its parameters, its seed and its final status', async () => {
   const hparams = hparamsIn(await eventsIn(RUN.succeeded));
   expect(hparams['_hparams_/session_start_info']).toEqual({
     session_start_info: {
@@ -93,7 +93,7 @@ test('a run has its parameters with the seed, and how it ended', async () => {
   expect(await endOf(RUN.running)).toEqual({ session_end_info: { status: 'RUNNING' } });
 });
 
-test('above the runs are the domains of the parameters, and the metrics, the one that ranks first', async () => {
+test('the experiment has the domains of the parameters, and the metrics, starting with the ranking metric', async () => {
   const hparams = hparamsIn(await eventsIn('.'));
   const numbers = (...values: number[]) => ({ values: values.map((number_value) => ({ number_value })) });
   expect(hparams).toEqual({
@@ -117,7 +117,7 @@ test('above the runs are the domains of the parameters, and the metrics, the one
 
 const python = process.env.TRAWL_PYTHON;
 
-// The judge itself, where there is one: a Python with the package `tensorboard`, named by TRAWL_PYTHON.
+// Reads the export with TensorBoard itself, if TRAWL_PYTHON is a Python with the package `tensorboard`.
 test.skipIf(python === undefined)(
   'TensorBoard reads it (skipped unless TRAWL_PYTHON names a Python with it)',
   async () => {

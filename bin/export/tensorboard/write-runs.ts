@@ -16,12 +16,12 @@ import {
   sessionStart,
 } from './hparams.ts';
 
-/** The folders of an export's runs. */
+/** The folder names of an export's runs. */
 
-/** Characters of a run's folder: file systems take 255 bytes. */
+/** The longest folder name of a run. File systems allow 255 bytes. */
 export const MAX_RUN_NAME = 160;
 
-/** How much of the ids tells every two apart: at least as much as people are shown. */
+/** Returns the length of unique id prefixes: at least the length that the CLI shows. */
 export function idLength(ids: readonly string[]): number {
   const sorted = [...ids].sort();
   let length = SHORT_ID;
@@ -33,14 +33,14 @@ export function idLength(ids: readonly string[]): number {
   return length;
 }
 
-/** `3f2a91bc-latent_dim=15,noise_std=0.5,seed=1`: whatever the values, one folder, and none that leads elsewhere. */
+/** Returns a name such as `3f2a91bc-latent_dim=15,noise_std=0.5,seed=1`. Any values give a single safe folder name. */
 export function runName(trial: Trial, varying: readonly string[], length: number): string {
   const told = varying.map((name) => `${name}=${parameterText(trial, name)}`).join(',');
   const name = `${trial.id.slice(0, length)}${told === '' ? '' : '-'}${told}`;
   return name.replaceAll(/[^A-Za-z0-9._=,+-]/g, '_').slice(0, MAX_RUN_NAME);
 }
 
-/** A sweep as a TensorBoard log folder: a run folder a trial, and above them what the HParams plugin has to know. */
+/** Writes a sweep as a TensorBoard log folder: one run per trial, and the data of the HParams plugin. */
 
 const STATUS: Readonly<Partial<Record<TrialStateName, SessionStatus>>> = {
   running: 'running',
@@ -63,7 +63,7 @@ function domainsOf(trials: readonly Trial[]): ReadonlyMap<string, HParamDomain> 
   return new Map([...values].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, seen]) => [name, domainOf(seen)]));
 }
 
-/** TensorBoard takes for an event file what has `tfevents` in its name; the number is a Unix time. */
+/** TensorBoard reads files with `tfevents` in their names; the number is a Unix time. */
 function eventFileName(ms: number): string {
   return `events.out.tfevents.${String(Math.floor(ms / 1000)).padStart(10, '0')}.trawl`;
 }
@@ -80,8 +80,8 @@ function runEvents(trial: Trial, reports: readonly Report[], domains: ReadonlyMa
 }
 
 /**
- * Fills the folder `dir`. Trials that no agent has begun have no run; `curves` of other trials are left out.
- * @returns how many runs were written
+ * Writes the runs to the folder `dir`. Trials that have not started have no run; `curves` of other trials are skipped.
+ * @returns the number of runs
  */
 export async function writeRuns(
   dir: string,

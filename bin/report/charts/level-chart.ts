@@ -12,8 +12,8 @@ export interface LevelPoint {
 }
 
 /**
- * A mean at each value of a parameter, with its whisker. Values stand side by side, whatever lies between them.
- * @param ordered whether a line from one value to the next says something
+ * Draws the mean at each value of a parameter, with a whisker. The values are evenly spaced.
+ * @param ordered whether the values have an order, so that a line can connect them
  */
 export function levelChart(
   points: readonly LevelPoint[],
@@ -47,13 +47,13 @@ const ROW = 24;
 const LEFT = 132;
 const MOST_CHARACTERS = 18;
 
-/** A mean at each value of a parameter, with its whisker: a row a value, for labels with no room side by side. */
+/** Draws the mean at each value of a parameter, with a whisker, one row per value. For labels that need a whole row. */
 export function levelRows(points: readonly LevelPoint[], scale: ValueScale, metric: string): Drawing {
-  // The frame's scale of values, laid along this chart's width.
+  // The frame's value scale, along this chart's width.
   const stretch = (WIDTH - 20 - LEFT) / (AREA.bottom - AREA.top);
   const x = (value: number) => LEFT + (AREA.bottom - scale.at(value)) * stretch;
   const bottom = TOP + points.length * ROW;
-  // The labels of values have room for every other one.
+  // There is room for every other label.
   const grid = scale.ticks.map(([value, label], i) => {
     const tick = i % 2 === 0 ? text(x(value), bottom + 15, label, { 'text-anchor': 'middle' }) : '';
     return line(x(value), TOP, x(value), bottom, 'grid') + tick;

@@ -12,12 +12,12 @@ export interface EpochPoint {
 }
 
 export interface ChartSeries {
-  /** Its colour: its place in the figure's legend. */
+  /** Index in the figure's legend, which sets the colour. */
   readonly series: number;
   readonly points: readonly EpochPoint[];
 }
 
-/** Means over epochs, each with its band. */
+/** Draws means over epochs, each with its band. */
 export function lineChart(lines: readonly ChartSeries[], lastEpoch: number, y: ValueScale, metric: string): Drawing {
   const x = scaleLinear([1, Math.max(2, lastEpoch)], [AREA.left + 4, AREA.right - 4]);
   const band = area<EpochPoint>()

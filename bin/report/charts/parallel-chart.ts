@@ -4,12 +4,12 @@ import type { ValueScale } from './plot-area.ts';
 import { AREA } from './plot-area.ts';
 import { clipped, element, line, text } from './svg.ts';
 
-/** Of one column: room for its labels. */
+/** Width of a column with its labels. */
 const COLUMN = 118;
 const TOP = 34;
 const HEIGHT = 330;
 const MOST_LABELS = 12;
-/** More lines than these are drawn faint, so that where they are dense shows. */
+/** More lines than this are drawn faint, so that dense regions stand out. */
 const MOST_STRONG = 60;
 
 export interface ParallelAxis {
@@ -18,7 +18,7 @@ export interface ParallelAxis {
 }
 
 export interface ParallelLine {
-  /** By axis, the place of its label. */
+  /** The index of the label, by axis. */
   readonly places: readonly number[];
   readonly value: number;
   readonly best: boolean;
@@ -39,7 +39,7 @@ export function parallelChart(
       [HEIGHT - 24, TOP + 14],
     ).padding(0.2),
   );
-  // The frame's scale of values, stretched over this chart's height.
+  // The frame's value scale, over this chart's height.
   const stretch = (HEIGHT - 24 - (TOP + 14)) / (AREA.bottom - AREA.top);
   const valueAt = (value: number) => TOP + 14 + (scale.at(value) - AREA.top) * stretch;
   const path = ({ places, value }: ParallelLine) =>
@@ -67,6 +67,6 @@ export function parallelChart(
 const heading = (x: number, name: string): string =>
   text(x, 18, clipped(name, 15), { 'text-anchor': 'middle', class: 'title' });
 
-/** Over the lines, on the ground's colour, so that it stays legible. */
+/** A label above the lines, on the background colour, so that it stays legible. */
 const tickLabel = (x: number, y: number, label: string): string =>
   text(x + 6, y + 3.5, clipped(label, 15), { class: 'halo' });

@@ -5,7 +5,7 @@ import { AREA, labelsBelow, valueScale } from './plot-area.ts';
 
 const finite = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 20 });
 
-test('every value lies within the area, the larger the higher', () => {
+test('every value lies within the area, and larger values are higher', () => {
   fc.assert(
     fc.property(finite, (values) => {
       const { at } = valueScale(values);
@@ -19,14 +19,14 @@ test('every value lies within the area, the larger the higher', () => {
   );
 });
 
-test('positive values far apart have a logarithmic scale; others never', () => {
+test('only positive values that are far apart have a logarithmic scale', () => {
   expect(valueScale([0.001, 10]).log).toBe(true);
   expect(valueScale([1, 10]).log).toBe(false);
   expect(valueScale([0, 1e6]).log).toBe(false);
   expect(valueScale([-1, 1e6]).log).toBe(false);
 });
 
-test('there are ticks to read, for one value and for none too', () => {
+test('there are ticks even for one value or none', () => {
   for (const values of [[], [0], [5], [1e-12], [0.2, 0.3], [1e-4, 1e4]]) {
     const { ticks } = valueScale(values);
     expect(ticks.length).toBeGreaterThan(1);
@@ -34,7 +34,7 @@ test('there are ticks to read, for one value and for none too', () => {
   }
 });
 
-test('labels have room: those that would overlap are left out, evenly', () => {
+test('labels that would overlap are omitted, evenly', () => {
   const shownOf = (labels: readonly string[]) =>
     elementsOfFragment(
       labelsBelow(

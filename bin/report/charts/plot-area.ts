@@ -1,4 +1,4 @@
-/** The frame that the charts share: where the data goes, and the axis of values beside it. */
+/** The frame that the charts share: the area of the data, and the value axis. */
 import { type ScaleContinuousNumeric, scaleLinear, scaleLog } from 'd3-scale';
 import { clipped, line, text } from './svg.ts';
 
@@ -6,9 +6,9 @@ export const WIDTH = 340;
 export const HEIGHT = 220;
 export const AREA = { left: 52, right: WIDTH - 10, top: 24, bottom: HEIGHT - 36 } as const;
 
-/** From this ratio on a scale of all positive values is logarithmic. */
+/** From this ratio of largest to smallest, a scale of positive values is logarithmic. */
 const LOG_FROM_RATIO = 50;
-/** Below it the steps of a logarithmic scale leave the range of doubles. */
+/** Below this, the steps of a logarithmic scale are outside the range of doubles. */
 const SMALLEST_LOGGED = 1e-250;
 const TICKS = 5;
 
@@ -18,7 +18,7 @@ export interface ValueScale {
   readonly ticks: readonly (readonly [value: number, label: string])[];
 }
 
-/** A scale for finite values, from bottom to top; logarithmic where they are positive and far apart. */
+/** Returns a scale for finite values, from bottom to top; logarithmic if they are positive and far apart. */
 export function valueScale(values: Iterable<number>): ValueScale {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
@@ -27,7 +27,7 @@ export function valueScale(values: Iterable<number>): ValueScale {
     high = Math.max(high, value);
   }
   if (low > high) [low, high] = [0, 1];
-  // Closer than doubles can be told apart on an axis.
+  // Too close for doubles to differ on an axis.
   if (high - low <= Math.max(Math.abs(low), Math.abs(high)) * 1e-9 + 1e-100)
     [low, high] = [low - Math.abs(low) * 0.1 - 1e-9, high + Math.abs(high) * 0.1 + 1e-9];
   const log = low > SMALLEST_LOGGED && high / low >= LOG_FROM_RATIO;
@@ -41,7 +41,7 @@ export function valueScale(values: Iterable<number>): ValueScale {
   return { at: (value) => scale(value), log, ticks };
 }
 
-/** Lines and labels of the values, and their name above. */
+/** Draws the grid lines and labels of the values, with the axis title above. */
 export function valueAxis(scale: ValueScale, name: string): string {
   const rows = scale.ticks.map(([value, label]) => {
     const y = scale.at(value);
@@ -51,13 +51,13 @@ export function valueAxis(scale: ValueScale, name: string): string {
   return `${rows.join('')}${text(2, 11, title)}`;
 }
 
-/** How many labels have room side by side under the area. */
+/** Returns the number of labels that fit under the area. */
 export function roomBelow(labels: readonly string[]): number {
   const widest = Math.max(1, ...labels.map((label) => Math.min(label.length, MOST_CHARACTERS)));
   return Math.max(2, Math.floor((AREA.right - AREA.left) / (widest * CHARACTER_WIDTH + 8)));
 }
 
-/** Ticks under the area, as many as have room. */
+/** Draws the ticks under the area, as many as fit. */
 export function labelsBelow(labels: readonly (readonly [x: number, label: string])[], name: string): string {
   const every = Math.ceil(labels.length / roomBelow(labels.map(([, label]) => label)));
   const ticks = labels.flatMap(([x, label], i) =>

@@ -9,13 +9,13 @@ const MOST_CHARACTERS = 52;
 
 export interface Share {
   readonly label: string;
-  /** Of the whole, 0 to 1. */
+  /** Share of the whole, 0 to 1. */
   readonly share: number;
-  /** Whether it is what nothing accounts for. */
+  /** Whether this is the unexplained remainder. */
   readonly rest: boolean;
 }
 
-/** Shares of a whole: a bar each, under its label. */
+/** Draws shares of a whole as bars, each under its label. */
 export function shareChart(shares: readonly Share[]): Drawing {
   const width = scaleLinear([0, 1], [0, WIDTH - VALUE]).clamp(true);
   const rows = shares.map(({ label, share, rest }, i) => {

@@ -5,7 +5,7 @@ test('a long label keeps both of its ends, within its length', () => {
   expect(clipped('short', 5)).toBe('short');
   expect(clipped('another string: A', 10)).toBe('anothe…: A');
   expect(clipped('another string: B', 10)).toBe('anothe…: B');
-  // No character is cut in two.
+  // No surrogate pair is split.
   expect(clipped('😀'.repeat(20), 6)).toBe('😀😀😀…😀😀');
 });
 
@@ -14,6 +14,6 @@ test('text and attributes are escaped, in either quote', () => {
   expect(element('line', { class: '" onload="x' })).toBe('<line class="&quot; onload=&quot;x"/>');
 });
 
-test('places have tenths of a pixel', () => {
+test('coordinates are rounded to tenths of a pixel', () => {
   expect(element('circle', { cx: 1 / 3, cy: 2 })).toBe('<circle cx="0.3" cy="2"/>');
 });

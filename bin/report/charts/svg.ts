@@ -11,15 +11,15 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** For text and for attributes in either quote, in HTML and in XML. */
+/** Escapes text for content and for quoted attributes, in HTML and XML. */
 export const escapeMarkup = (text: string): string => text.replace(/[&<>"']/g, (c) => ENTITIES[c] ?? c);
 
 export type Attributes = Readonly<Record<string, string | number>>;
 
-/** Tenths of a pixel are enough, and keep a page of many charts small. */
+/** Rounds to tenths of a pixel, which keeps a page with many charts small. */
 const rounded = (value: string | number) => (typeof value === 'number' ? String(Math.round(value * 10) / 10) : value);
 
-/** @param content markup, escaped already */
+/** @param content escaped markup */
 export function element(name: string, attributes: Attributes, content = ''): string {
   const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${escapeMarkup(rounded(value))}"`);
   return content === '' ? `<${name}${written.join('')}/>` : `<${name}${written.join('')}>${content}</${name}>`;
@@ -31,7 +31,7 @@ export const text = (x: number, y: number, label: string, attributes: Attributes
 export const line = (x1: number, y1: number, x2: number, y2: number, className: string): string =>
   element('line', { x1, y1, x2, y2, class: className });
 
-/** Shortens a label to so many characters, keeping both of its ends; the whole of it is in a table. */
+/** Shortens a label to `most` characters and keeps both ends. A table has the full label. */
 export function clipped(label: string, most: number): string {
   const characters = [...label];
   if (characters.length <= most) return label;
@@ -40,9 +40,9 @@ export function clipped(label: string, most: number): string {
 }
 
 /**
- * Colours of the charts, for both themes. The series' colours are Okabe and Ito's, told apart by people with any of the
- * common colour blindnesses, darkened for a light ground and lightened for a dark one; each series has a dash of its own
- * too. Source: https://jfly.uni-koeln.de/color/
+ * Colours of the charts, for both themes. The colours of the series are those of Okabe and Ito, which remain distinct
+ * with all common forms of colour blindness, made darker for a light background and lighter for a dark one. Each series
+ * also has its own dash pattern. Source: https://jfly.uni-koeln.de/color/
  */
 const LIGHT = ['#0072b2', '#c04d00', '#00795a', '#a2487a', '#8a6d00', '#3b3b3b'];
 const DARK = ['#56b4e9', '#ff9352', '#2fc79c', '#e59ac4', '#f0d000', '#d0d0d0'];
@@ -75,13 +75,13 @@ svg .halo{paint-order:stroke;stroke:var(--ground);stroke-width:3px;fill:var(--in
 svg .whisker{stroke-width:1.5;stroke-dasharray:none}
 ${series}`;
 
-/** A figure as an SVG file of its own: its panels side by side under their legend. */
+/** Returns a figure as a standalone SVG file, with its panels side by side under the legend. */
 
 const COLUMNS = 3;
 const GAP = 16;
 const TITLE = 20;
 const LEGEND_ROW = 18;
-/** Of one character of a label, more or less. */
+/** Approximate width of one character of a label. */
 const CHARACTER = 6.3;
 
 export function figureSvg({ title, legend, panels }: Figure): string {

@@ -36,7 +36,7 @@ function noteText({ balanced, effects, why }: Importance): string {
     : `The analysis covers the largest balanced subset of the results (${why}).`;
 }
 
-/** A share that would be shown as 0. */
+/** Shares below this would be shown as 0. */
 const NEGLIGIBLE = 0.0005;
 
 function sharesFigure(

@@ -55,7 +55,7 @@ export function spreadText(spread: Spread | undefined): string {
   return `${formatMetric(spread.mean)} ± ${twoDigits(spread.std)}`;
 }
 
-/** Two digits that matter, `0.010` not `0.01`; large numbers whole. */
+/** Formats with two significant digits (`0.010`, not `0.01`); large numbers are rounded to integers. */
 function twoDigits(std: number): string {
   if (std === 0 || std >= 10) return String(Math.round(std));
   return std < 1e-4 ? std.toExponential(1) : std.toPrecision(2);
@@ -69,7 +69,7 @@ function restNote(all: number, sweep: string): Block[] {
   return [{ kind: 'note', text }];
 }
 
-/** What a reader wants to know first. */
+/** Returns the key results at the top of the report. */
 
 export function highlightsOf(data: ReportData, space: Space): Highlight[] {
   return [bestOf(data, space), verdictsOf(data), mainEffectOf(data), trialsOf(data)].filter((of) => of !== undefined);

@@ -71,7 +71,7 @@ function machinesTable({ trials, agents }: ReportData): Block | undefined {
       backend || '-',
       grouped(count),
     ]);
-  // Of agents that are gone, only the name and the backend are known.
+  // Only the name and the backend of lost agents are known.
   const hasValue = columns.map((_, i) => rows.some((row) => row[i] !== '-'));
   return {
     kind: 'table',

@@ -52,7 +52,7 @@ test('the table of all hypotheses has each verdict with its effect, interval, ef
   expect(rows[4]).toMatchObject({ effect: '1.0000', n: '9' });
 });
 
-test('each hypothesis has its reason and its method; several steps have a table of their own', () => {
+test('each hypothesis has its reason and method, and several steps have a separate table', () => {
   const section = verdicts();
   const headings = section.blocks.flatMap((block) =>
     block.kind === 'heading' ? [[block.text, block.badge?.tone]] : [],
@@ -74,7 +74,7 @@ test('each hypothesis has its reason and its method; several steps have a table 
   ]);
 });
 
-test('hypotheses of another file are judged in their place, and the file is named', () => {
+test('hypotheses of another file replace those of the sweep, and the file is named', () => {
   const [designOnly] = SWEEP.split('hypotheses:');
   const text = `${designOnly}hypotheses:\n  - { name: later, claim: loss rises over epochs }\n`;
   const later = parseSweep(text, 'later.yaml');

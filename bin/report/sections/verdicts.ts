@@ -30,7 +30,7 @@ const READING =
   'direction of the claim; n counts ' +
   'trials; more seeds: further seeds per config that would probably decide it.';
 
-/** Of an interval whose level is not said; steps that share an error rate have others. */
+/** The usual confidence level, which is not printed. Steps that share an error rate have other levels. */
 const USUAL_LEVEL = 95;
 
 /** The last columns of every table of verdicts. */
@@ -52,7 +52,7 @@ function overview(judged: readonly Judged[]): Table {
 
 const claimText = ({ claim, where }: Judged): string => (where === '' ? claim : `${claim}, where ${where}`);
 
-/** Of a claim of several steps the steps have the numbers. */
+/** A claim with several steps has no numbers of its own; its steps have them. */
 function measures(parts: readonly JudgedPart[], moreSeeds: number | undefined): string[] {
   const estimate = parts.length === 1 ? parts[0]?.estimate : undefined;
   return [
@@ -94,13 +94,13 @@ function stepsTable(name: string, parts: readonly JudgedPart[]): Table {
   };
 }
 
-/** Infinite where no seed differs. */
+/** Infinite if the seeds do not differ. */
 function sizeText(estimate: Estimate | undefined): string {
   if (estimate === undefined) return '-';
   return Number.isFinite(estimate.effectSize) ? String(Number(estimate.effectSize.toPrecision(3))) : 'infinite';
 }
 
-/** A trend has one side only. */
+/** Formats the sample sizes. A trend has only one. */
 const sidesText = ([left, right]: readonly [number, number]) => (right === 0 ? String(left) : `${left} and ${right}`);
 
 function intervalText(estimate: Estimate | undefined): string {
