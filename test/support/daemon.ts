@@ -1,4 +1,4 @@
-/** Long-running verbs for tests. They end with the test's process, however that ends. */
+/** Long-running commands for tests. They are stopped even if the test's process is killed. */
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 import { spawnBound } from '../../bin/local/child-process.ts';
@@ -7,22 +7,22 @@ import { TRAWL } from './trawl.ts';
 import { until } from './until.ts';
 
 export interface Daemon {
-  /** Of the program itself. */
+  /** Process id of the program itself. */
   readonly pid: number;
   /** Settles with the exit code; 128 + number for a signal. */
   readonly exited: Promise<number>;
-  /** `kill -9`; resolves when it is gone. */
+  /** Sends SIGKILL, and resolves once the process has ended. */
   killNow(): Promise<void>;
-  /** Asks it to end, and resolves with its exit code. */
+  /** Sends SIGTERM, and resolves with the exit code. */
   stop(): Promise<number>;
 }
 
-/** @param log file that gets what it writes; earlier content stays */
+/** @param log file to which the output is appended */
 export function startDaemon(log: string, ...args: string[]): Promise<Daemon> {
   return startProgram(log, process.execPath, [TRAWL, ...args]);
 }
 
-/** Any program, the same way. */
+/** Starts any program in the same way. */
 export async function startProgram(log: string, program: string, args: readonly string[]): Promise<Daemon> {
   const output = openSync(log, 'a');
   const shell = spawnBound(program, args, output);
@@ -38,7 +38,7 @@ export async function startProgram(log: string, program: string, args: readonly 
       resolve(code ?? 137);
     });
   });
-  // The shell's helper, and the program until it is itself, have the shell's command line.
+  // The shell's helper, and the program before its exec, have the shell's command line.
   const pid = await until(`${what} starts`, () => {
     if (gone) throw new Error(`${what} ended at once:\n${logEnd(log)}`);
     return childrenOf(shellPid, (command) => !command.includes('trawl-bound'))[0];

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A sweep of four trials, two of which crash until it is mended. @returns the sweep file's text */
+/** A sweep of four trials, two of which crash until `mend` is called. @returns the sweep file's text */
 export function failingSweep(folder: string): string {
   const program = join(folder, 'program.sh');
   const broken = `case "$*" in *--x=[12]) [ -e '${mendedFile(folder)}' ] || exit 3;; esac`;

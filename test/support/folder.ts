@@ -6,7 +6,7 @@ import { logEnd } from './daemon.ts';
 
 const LOG_LINES = 30;
 
-/** A folder of the running test's own, gone when the test is over; TRAWL_TEST_KEEP=1 keeps it, to look at the logs. */
+/** Creates a folder for the running test, which is deleted after the test unless TRAWL_TEST_KEEP=1. */
 export function testFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-test-'));
   if (process.env.TRAWL_TEST_KEEP) console.log(`kept: ${folder}`);
@@ -19,7 +19,7 @@ export function testFolder(): string {
   return folder;
 }
 
-/** What the test's programs wrote last: where a test has failed, nobody may be there to run it again. */
+/** Prints the last output of the test's programs after a failure, as it may not be reproducible. */
 function tellLogs(folder: string): void {
   for (const name of readdirSync(folder).filter((name) => name.endsWith('.log'))) {
     console.log(`the end of ${name}:\n${logEnd(join(folder, name), LOG_LINES)}`);

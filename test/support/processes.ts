@@ -1,4 +1,4 @@
-/** The processes of this machine, and who started whom. */
+/** The processes of this machine and their parents. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
@@ -8,7 +8,7 @@ interface Row {
   readonly command: string;
 }
 
-/** Live processes; what is dead and only waits for its parent to look (a zombie) is left out. */
+/** Returns the live processes, without zombies. */
 function rows(): Row[] {
   return existsSync('/proc/self/stat') ? readdirSync('/proc').flatMap(fromProc) : fromPs();
 }
@@ -17,13 +17,13 @@ function fromProc(name: string): Row[] {
   if (!/^\d+$/.test(name)) return [];
   try {
     const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-    // The second field is the program's name in parentheses, and may hold anything.
+    // The second field is the program's name in parentheses, which can contain any characters.
     const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (state === 'Z') return [];
     const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
     return [{ pid: Number(name), parent: Number(parent), command }];
   } catch {
-    // It ended while it was looked at.
+    // The process ended in the meantime.
     return [];
   }
 }
@@ -35,14 +35,14 @@ function fromPs(): Row[] {
     .map(([, pid, parent, , command]) => ({ pid: Number(pid), parent: Number(parent), command: command ?? '' }));
 }
 
-/** Children of a process, by their command lines. */
+/** Returns the children of a process whose command lines match. */
 export function childrenOf(parent: number, isWanted: (command: string) => boolean): number[] {
   return rows()
     .filter((row) => row.parent === parent && isWanted(row.command))
     .map(({ pid }) => pid);
 }
 
-/** A process's children, theirs, and so on. */
+/** Returns all descendants of a process. */
 export function descendantsOf(ancestor: number): number[] {
   const all = rows();
   const found = [ancestor];
@@ -50,13 +50,13 @@ export function descendantsOf(ancestor: number): number[] {
   return found.slice(1);
 }
 
-/** Those of the processes that still live. */
+/** Returns the processes that are still alive. */
 export function alive(pids: readonly number[]): number[] {
   const living = new Set(rows().map(({ pid }) => pid));
   return pids.filter((pid) => living.has(pid));
 }
 
-/** `kill -9`; of a process that is gone already, nothing. */
+/** Sends SIGKILL. Does nothing if the process has already ended. */
 export function killNow(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');

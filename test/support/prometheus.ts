@@ -1,4 +1,4 @@
-/** A real Prometheus, Debian's, on the configuration that is shipped. */
+/** A real Prometheus (Debian's package) with the shipped configuration. */
 
 import { execFile, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const run = promisify(execFile);
 
 export const PROMETHEUS_FILES = join(packageRoot(), 'deploy', 'prometheus');
 
-/** Installs Debian's package where it is missing. @returns why there is no Prometheus here; undefined when there is */
+/** Installs Debian's package if it is missing. @returns the reason if Prometheus is not available */
 export async function prometheusMissing(): Promise<string | undefined> {
   if (await answers()) return undefined;
   if (process.getuid?.() !== 0) return 'prometheus is not installed, and only root could install it';
@@ -33,7 +33,7 @@ const answers = () =>
     () => false,
   );
 
-/** Runs promtool. @throws with what it says, when it finds fault */
+/** Runs promtool. @throws {Error} with its output when it reports a problem */
 export async function promtool(args: readonly string[], input = ''): Promise<string> {
   const child = run('promtool', [...args], { cwd: PROMETHEUS_FILES });
   child.child.stdin?.end(input);
@@ -61,7 +61,7 @@ export class Prometheus {
   }
 
   /**
-   * The shipped configuration, but for the coordinator's address and a scrape each second.
+   * Starts Prometheus with the shipped configuration, but with another coordinator address and a scrape every second.
    * @param coordinator HOST:PORT of its metrics
    */
   static async start(folder: string, coordinator: string): Promise<Prometheus> {
@@ -90,7 +90,7 @@ export class Prometheus {
     return Prometheus.at(`http://127.0.0.1:${port}`);
   }
 
-  /** One that runs already, once it is ready. */
+  /** Connects to a running server, once it is ready. */
   static async at(url: string): Promise<Prometheus> {
     const prometheus = new Prometheus(url);
     await until('Prometheus is ready', () =>
@@ -106,7 +106,7 @@ export class Prometheus {
     return (await this.#ask<{ activeTargets: Target[] }>('targets', { state: 'active' })).activeTargets;
   }
 
-  /** What a panel would draw of the last `seconds`. @throws with Prometheus' own words for a query that is wrong */
+  /** Returns the data of a panel for the last `seconds`. @throws {Error} with Prometheus's message for an invalid query */
   async range(query: string, seconds: number, stepSeconds: number): Promise<readonly Sample[]> {
     const end = Date.now() / 1000;
     const times = { start: `${end - seconds}`, end: `${end}`, step: `${stepSeconds}` };

@@ -1,4 +1,4 @@
-/** A way to a server that can be cut, or narrow, as a network's. */
+/** A proxy to a server that can cut connections and limit bandwidth. */
 import { createServer, connect as dial, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
 import { onTestFinished } from 'vitest';
@@ -6,23 +6,23 @@ import { onTestFinished } from 'vitest';
 export interface Proxy {
   /** HOST:PORT to connect to in place of the server. */
   readonly address: string;
-  /** Breaks what stands, and takes nothing until `mend`. */
+  /** Closes all connections, and accepts none until `mend`. */
   cut(): void;
   mend(): void;
-  /** Bytes that went to the server so far. */
+  /** Bytes sent to the server so far. */
   carried(): number;
 }
 
 /**
  * @param target HOST:PORT of the server
- * @param bytesPerSecond what may go to the server; all that comes unless said
+ * @param bytesPerSecond limit towards the server; default: no limit
  */
 export async function startProxy(target: string, bytesPerSecond = Number.POSITIVE_INFINITY): Promise<Proxy> {
   const [host = '', port = ''] = target.split(':');
   const open = new Set<Socket>();
   let whole = true;
   let carried = 0;
-  /** One for each way in: it lets pieces through one after the other. */
+  /** Passes the chunks of a connection one after the other. */
   const narrow = () =>
     new Transform({
       transform(piece: Buffer, _, done) {

@@ -1,4 +1,4 @@
-/** A command in a pseudo-terminal, its screen kept by a terminal emulator. */
+/** A command in a pseudo-terminal, with a terminal emulator that keeps its screen. */
 import { join } from 'node:path';
 import { type IPty, spawn } from '@lydell/node-pty';
 import headless from '@xterm/headless';
@@ -46,7 +46,7 @@ export class PseudoTerminal {
     return this.#gone;
   }
 
-  /** Everything that was written to the terminal. */
+  /** Returns everything written to the terminal. */
   get written(): string {
     return this.#written;
   }
@@ -55,12 +55,12 @@ export class PseudoTerminal {
     return this.#terminal.buffer.active;
   }
 
-  /** Whether the program has the alternate screen. */
+  /** Whether the program uses the alternate screen. */
   get alternate(): boolean {
     return this.buffer.type === 'alternate';
   }
 
-  /** What is on the screen, line by line. */
+  /** Returns the lines of the screen. */
   lines(): string[] {
     return Array.from(
       { length: this.#terminal.rows },
@@ -68,7 +68,7 @@ export class PseudoTerminal {
     );
   }
 
-  /** Whether a line is drawn in reverse. */
+  /** Whether a line is in reverse video. */
   reversed(row: number): boolean {
     return (this.buffer.getLine(row)?.getCell(0)?.isInverse() ?? 0) !== 0;
   }

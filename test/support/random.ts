@@ -1,4 +1,4 @@
-/** Seeded randomness for tests: the same seed, the same run of choices (as far as the machine's timing allows). */
+/** Seeded randomness for tests: the same seed gives the same choices (as far as the machine's timing allows). */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** In [0, 1): splitmix32. */
+  /** Returns a number in [0, 1), by splitmix32. */
   next(): number {
     this.#state = (this.#state + 0x9e3779b9) >>> 0;
     let z = this.#state;
@@ -26,7 +26,7 @@ export class Random {
     return picked;
   }
 
-  /** A copy in random order (Fisher and Yates). */
+  /** Returns a copy in random order (Fisher-Yates). */
   shuffled<T>(list: readonly T[]): T[] {
     const left = [...list];
     const out: T[] = [];

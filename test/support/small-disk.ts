@@ -1,20 +1,20 @@
-/** A disk of a few megabytes that can be filled: a mount of its own, which only root can make. */
+/** A disk of a few megabytes that can be filled. It is a separate mount, which only root can create. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
 export interface SmallDisk {
-  /** Leaves not a byte. */
+  /** Fills the disk completely. */
   fill(): void;
-  /** Gives back what `fill` took. */
+  /** Frees the space that `fill` used. */
   makeRoom(): void;
 }
 
 const BALLAST = 'ballast';
 const PIECE = Buffer.alloc(4096);
 
-/** @returns undefined where no disk can be mounted, which is said */
+/** @returns undefined, with a warning, if no disk can be mounted */
 export function smallDisk(path: string, megabytes: number): SmallDisk | undefined {
   mkdirSync(path, { recursive: true });
   try {
@@ -23,7 +23,7 @@ export function smallDisk(path: string, megabytes: number): SmallDisk | undefine
     console.log('skipped: a disk to fill can be mounted by root on Linux only');
     return undefined;
   }
-  // Lazily: a process that is on its way out may still hold a file.
+  // A lazy unmount, because an ending process may still have a file open.
   onTestFinished(() => void execFileSync('umount', ['-l', path]));
   const ballast = join(path, BALLAST);
   return {

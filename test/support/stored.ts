@@ -1,4 +1,4 @@
-/** What a coordinator's store holds, once the coordinator has ended. */
+/** Reads the store of a stopped coordinator. */
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ interface StoredTrial {
   readonly id: string;
   readonly state: string;
   readonly parameters: Readonly<Record<string, unknown>>;
-  /** Attempts granted. */
+  /** Number of attempts granted. */
   readonly attempts: number;
 }
 
@@ -17,10 +17,10 @@ export interface StoredAttempt {
   readonly number: number;
   readonly agent: string;
   readonly slot: number;
-  /** Unix times in milliseconds; 0: not yet. */
+  /** Unix times in milliseconds; 0 means not yet. */
   readonly grantedAt: number;
   readonly endedAt: number;
-  /** Null: it never ended. */
+  /** Null if it has not ended. */
   readonly outcome: string | null;
   readonly failureClass: string | null;
   readonly failureMessage: string | null;
@@ -51,7 +51,7 @@ export interface Stored {
   readonly events: readonly StoredEvent[];
 }
 
-/** Reads a copy: libsql holds a store that it has opened until the process ends. Each list is in order. */
+/** Reads a copy, because libsql locks an opened store until the process ends. All lists are in order. */
 export function readStore(dir: string): Stored {
   const copy = mkdtempSync(join(tmpdir(), 'trawl-store-'));
   for (const name of ['store.db', 'store.db-wal']) {

@@ -1,4 +1,4 @@
-/** `trawl` in a pseudo-terminal, for tests: keys go in, what a person would see comes out. */
+/** `trawl` in a pseudo-terminal, for tests: keys go in, and the visible screen comes out. */
 
 import { onTestFinished } from 'vitest';
 import { errorMessage } from '../../lib/text/error-message.ts';
@@ -7,7 +7,7 @@ import { environment } from './trawl.ts';
 import { until } from './until.ts';
 
 export class TestTerminal extends PseudoTerminal {
-  /** Killed at the end of the test if it still runs then. */
+  /** Starts a command, which is killed at the end of the test. */
   constructor(args: readonly string[], { env = {}, ...options }: TerminalOptions = {}) {
     super(args, { ...options, env: { ...environment(), LANG: 'C.UTF-8', ...env } });
     onTestFinished(async () => {
@@ -16,7 +16,7 @@ export class TestTerminal extends PseudoTerminal {
     });
   }
 
-  /** Waits until the screen says so. */
+  /** Waits until the screen contains the text. */
   async sees(what: string | RegExp): Promise<string> {
     const found = () => {
       const text = this.lines().join('\n');

@@ -1,4 +1,4 @@
-/** The command `trawl`, as a person runs it: the built program, a process of its own. */
+/** Runs `trawl` as users do: the built program in a separate process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -17,19 +17,19 @@ export interface Ended {
 
 export interface Running {
   readonly pid: number;
-  /** What it has written to stderr so far. */
+  /** Returns its stderr so far. */
   readonly stderr: () => string;
   readonly ended: Promise<Ended>;
   kill(signal: NodeJS.Signals): void;
 }
 
-/** What the tests' own surroundings say must not decide what they find. */
+/** The environment without settings that would change the tests' results. */
 export function environment(): NodeJS.ProcessEnv {
   const { TRAWL_SERVER: _server, TRAWL_NATS: _nats, ...rest } = process.env;
   return { ...rest, NO_COLOR: '1' };
 }
 
-/** Starts a command; killed at the end of the test if it still runs then. */
+/** Starts a command, which is killed at the end of the test. */
 export function startTrawl(...args: string[]): Running {
   const child = spawn(process.execPath, [TRAWL, ...args], {
     env: environment(),
@@ -59,7 +59,7 @@ function endOf(child: ChildProcess, output: () => Omit<Ended, 'code'>): Promise<
   });
 }
 
-/** Runs a command to its end. @throws {Error} when it does not end */
+/** Runs a command to its end. @throws {Error} when it does not end in time */
 export async function trawl(...args: string[]): Promise<Ended> {
   const running = startTrawl(...args);
   const timer = setTimeout(() => running.kill('SIGKILL'), 3 * PATIENCE_MS);
@@ -68,7 +68,7 @@ export async function trawl(...args: string[]): Promise<Ended> {
   return ended;
 }
 
-/** Runs a command that must succeed, and reads the JSON that it prints. */
+/** Runs a command that must succeed, and parses its JSON output. */
 export async function trawlJson<T>(...args: string[]): Promise<T> {
   const { stdout, stderr, code } = await trawl(...args, '-o', 'json');
   if (code !== 0) throw new Error(`trawl ${args.join(' ')} ended with code ${code}: ${stderr}`);

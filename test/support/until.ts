@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Generous: a machine that is busy with other things must not fail a test. */
+/** Generous, because tests must also pass on a busy machine. */
 export const PATIENCE_MS = 60_000;
 const POLL_MS = 50;
 
 /**
- * Asks again and again until there is an answer, which it returns.
- * @param look what is asked; undefined or false: not yet
- * @throws {Error} saying `what` did not happen
+ * Calls `look` repeatedly until it returns a value, and returns the value.
+ * @param look returns undefined or false as long as the condition is not met
+ * @throws {Error} with the text that `what` did not happen
  */
 export async function until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>) {
   const deadline = performance.now() + PATIENCE_MS;

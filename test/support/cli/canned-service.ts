@@ -1,4 +1,4 @@
-/** A peer for tests of the client's side: a real gRPC server on a real socket, whose answers the test writes. */
+/** A real gRPC server whose answers are set by the test, for tests of clients. */
 import { Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js';
 import { type SweepServiceServer, SweepServiceService } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 
@@ -26,7 +26,7 @@ export interface CannedServer {
   stop(): void;
 }
 
-/** @param port 0: a free one */
+/** @param port 0 for a free port */
 export function serveCanned(answers: Partial<SweepServiceServer>, port = 0): Promise<CannedServer> {
   const server = new Server();
   const implementation: SweepServiceServer = Object.assign({}, NOTHING, answers);

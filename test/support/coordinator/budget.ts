@@ -1,9 +1,9 @@
-/** The retry budget in plain words: the second opinion on coordinator/core/retry.ts. */
+/** The retry budget, computed independently of coordinator/core/retry.ts. */
 
 import type { SweepPolicy } from '../../../coordinator/core/model.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
 
-/** Attempts that may fail so before the trial is given up, as the sweep file's documentation has it. */
+/** The number of failures of each class after which a trial fails, by the documentation of sweep files. */
 export function budget(failure: FailureClassName, { retry }: SweepPolicy): number {
   switch (failure) {
     case 'oom':

@@ -1,4 +1,4 @@
-/** A coordinator in the middle of its work: sweeps of many trials on many agents, some of it done, some of it failed. */
+/** A busy coordinator: sweeps of many trials on many agents, partly finished and partly failed. */
 
 import { now } from '../../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../../coordinator/app/sweep-control.ts';
@@ -21,25 +21,25 @@ export interface BusyOptions {
   readonly trialsPerSweep: number;
   readonly agents: number;
   readonly gpusPerAgent: number;
-  /** Trials that are run, of all sweeps together; more than that stay waiting. */
+  /** The number of trials that are run, over all sweeps. The others stay pending. */
   readonly run: number;
   readonly metrics: readonly string[];
   readonly trialMetrics: boolean;
-  /** How long the series of an ended sweep stay; undefined: as in earnest. */
+  /** How long the series of an ended sweep are kept; undefined: the real default. */
   readonly lingerMs?: number;
 }
 
 export interface BusyCluster {
   readonly served: Served;
   readonly collecting: Collecting;
-  /** What a scrape would get. */
+  /** Returns the result of a scrape. */
   scrape(): Promise<string>;
   stop(): void;
 }
 
 const EPOCHS = 3;
 
-/** @param dir as for `serve` */
+/** @param dir as in `serve` */
 export async function busyCluster(dir: string, options: BusyOptions): Promise<BusyCluster> {
   const served = await serve(dir);
   const { runtime, metrics } = served;
@@ -89,7 +89,7 @@ async function untilOffers({ runtime, offers }: Served): Promise<AttemptKey[]> {
   return offers.splice(0);
 }
 
-/** The trial's attempt from its lease to its end; one in ten fails, and the last ones go on running. */
+/** Runs a trial's attempt from its lease to its end. One in ten fails, and the last ones keep running. */
 async function runOne({ runtime }: Served, key: AttemptKey, agentId: string, at: number, options: BusyOptions) {
   const { core } = runtime;
   const { step, answer } = onOpen(core, { key, agentId, incarnation: 'i', slot: at % options.gpusPerAgent }, now());

@@ -71,7 +71,7 @@ export interface Happened {
 
 export const AGENTS = ['a', 'b', 'c'] as const;
 const SLOTS = 2;
-/** Of each agent. */
+/** The pack size of each agent. */
 const PACKS = [1, 2, 4];
 const GPUS = { backend: 'tensorflow-gpu', slotFacts: [1, 1].map((gpus) => ({ gpus, vramBytes: 8 * 2 ** 30 })) };
 /** The resources of each agent. The third has those of the first, plus GPUs. */
@@ -84,7 +84,7 @@ export class World {
   /** Every offer that was ever made: NATS may deliver each again, at any time. */
   readonly offers: AttemptKey[] = [];
   readonly granted: AttemptKey[] = [];
-  /** Sweeps that are over, which only the store knows any more. */
+  /** Ended sweeps, which are only in the store. */
   readonly ended = new Map<string, Sweep>();
   #requests = 0;
   readonly #incarnations = new Map<string, number>(AGENTS.map((id) => [id, 0]));
@@ -175,7 +175,7 @@ export class World {
     return { step, opened: { claim, answer } };
   }
 
-  /** `agent` 0 to 2 is that agent, more is whoever holds the attempt. */
+  /** An `agent` from 0 to 2 is that agent; a higher number is the agent that holds the attempt. */
   #record({ agent, pick, shift, body }: Extract<Action, { do: 'record' }>): Happened {
     const running = [...this.core.leases.values()].map((lease) => lease.key);
     const key = (agent < AGENTS.length ? chosen(this.granted, pick) : chosen(running, pick)) ?? {
@@ -230,7 +230,7 @@ export class World {
   }
 }
 
-/** As the store gives it back: without the queues that it had. */
+/** Returns a core as loaded from the store, without its queues. */
 function loadedAgain({ id, state, policy, priority, trials }: Sweep): Sweep {
   const sweep = newSweep(id, state, policy, priority);
   for (const trial of trials.values()) addTrial(sweep, { ...trial });
@@ -283,7 +283,7 @@ export const anyAction: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('leaving heartbeat', 'drain'), agent }) },
   { weight: 3, arbitrary: fc.record({ do: say('undrain'), agent }) },
   { weight: 30, arbitrary: fc.record({ do: say('schedule') }) },
-  // Now and then further than a lease, a timeout or a backoff lasts.
+  // Sometimes longer than a lease, a timeout or a backoff.
   {
     weight: 18,
     arbitrary: fc.record({ do: say('tick'), ms: fc.constantFrom(1, 1, 250, 250, 4_000, 4_000, 16_000, 400_000) }),
@@ -317,7 +317,7 @@ export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
   maxFailed: fc.constantFrom(undefined, { kind: 'count', count: 2 }, { kind: 'share', ratio: 0.5 }),
   weight: fc.constantFrom(1, 3),
   trainer: fc.constant('noop'),
-  // Some agent can run each.
+  // At least one agent can run each of these.
   resources: fc.constantFrom<Resources>(
     ...[{ labels: {} }, { labels: {} }, { labels: { zone: 'a' } }, { labels: { zone: 'b' } }],
     ...[

@@ -22,11 +22,11 @@ interface Entry {
   attempts: number;
   /** The running attempt and its newest record. */
   open: { readonly key: AttemptKey; lastSeq: number } | undefined;
-  /** Since it was last retried. */
+  /** Failures since the last retry by a user. */
   failures: Partial<Record<FailureClassName, number>>;
-  /** How its last attempt failed, where that is why it is where it is. */
+  /** The failure of its last attempt, if it explains the current state. */
   failure: FailureClassName | undefined;
-  /** Of the newest checkpoint that was stored. */
+  /** The newest stored checkpoint. */
   checkpoint: { readonly attempt: number; readonly epoch: number } | undefined;
 }
 
@@ -41,7 +41,7 @@ export class Ledger {
     for (const sweep of core?.sweeps.values() ?? []) this.addSweep(sweep);
   }
 
-  /** As it was submitted, whatever has happened to it in memory since. */
+  /** Adds a sweep as submitted, independent of later changes in memory. */
   addSweep(sweep: Sweep): void {
     this.sweeps.set(sweep.id, {
       state: 'running',
@@ -61,7 +61,7 @@ export class Ledger {
     }
   }
 
-  /** @throws {AssertionError} for a change that breaks a law */
+  /** @throws {AssertionError} for a change that violates an invariant */
   write(change: Change): void {
     switch (change.kind) {
       case 'sweep': {
@@ -158,7 +158,7 @@ export class Ledger {
     }
   }
 
-  /** @throws {AssertionError} where the core differs from what its changes said, or contradicts itself */
+  /** @throws {AssertionError} when the core differs from its changes or is inconsistent */
   compare(core: Core): void {
     let running = 0;
     for (const sweep of core.sweeps.values()) {
@@ -172,7 +172,7 @@ export class Ledger {
         assert.equal(trial.attempts, entry.attempts);
         assert.deepEqual(trial.failures, entry.failures);
         assert.equal(trial.failure, entry.failure);
-        // The store drops the checkpoint of what has succeeded.
+        // The store deletes the checkpoint of a trial that succeeded.
         if (trial.state !== 'succeeded') {
           assert.equal(trial.checkpoint?.epoch, entry.checkpoint?.epoch);
           assert.equal(trial.checkpoint?.attempt, entry.checkpoint?.attempt);

@@ -1,4 +1,4 @@
-/** A coordinator's services on a real socket and a real store, without NATS: offers are handed to the test. */
+/** A coordinator's services on a real socket and a real store. Instead of NATS, the test receives the offers. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,9 +33,9 @@ export interface Served {
   readonly metrics: ReturnType<typeof coordinatorMetrics>;
   readonly address: string;
   readonly cluster: string;
-  /** Every offer made, oldest first. */
+  /** All offers, oldest first. */
   readonly offers: AttemptKey[];
-  /** Everything that broke the store. */
+  /** All errors of the store. */
   readonly broken: unknown[];
   stop(): void;
 }
@@ -47,18 +47,18 @@ export function newFolder(): string {
 }
 
 export interface ServeOptions {
-  /** Where to listen; a free port of the loopback unless said. */
+  /** The address to listen on. Default: a free loopback port. */
   readonly at?: Address;
-  /** With it, only who is known in the folder comes in. */
+  /** If set, only identities in this folder are accepted. */
   readonly secured?: { readonly identity: Identity; readonly dir: string };
-  /** How long an artifact's next piece is waited for. */
+  /** The timeout for the next chunk of an artifact. */
   readonly stallMs?: number;
-  /** Gets the log, a line a call. */
+  /** Receives the log, one line per call. */
   readonly logTo?: (line: string) => void;
 }
 
 /**
- * @param dir a folder that no store of this process was open in: libsql keeps a closed store's lock
+ * @param dir a folder whose store was not opened by this process before, because libsql keeps a closed store's lock
  */
 export async function serve(dir: string, options: ServeOptions = {}): Promise<Served> {
   const { at = { host: '127.0.0.1', port: 0 }, secured, stallMs, logTo } = options;
@@ -124,7 +124,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
   };
 }
 
-/** A sweep file of `trials` no-op trials. */
+/** Returns a sweep file of `trials` no-op trials. */
 export function noopSweep(trials: number, more = ''): string {
   const values = Array.from({ length: trials }, (_, x) => x).join(', ');
   return `name: sample\nmethod: grid\ntrainer: noop\nmetric: {name: test_loss, goal: minimize}\nparameters:\n  x: {values: [${values}]}\n${more}`;

@@ -9,7 +9,7 @@ interface Props {
   readonly style: TerminalStyle;
 }
 
-/** A frame as Ink lays it out and measures it, which is not how the dashboard itself does: a second opinion. */
+/** Lays out and measures a frame with Ink, independently of the dashboard's own code. */
 export function Frame({ lines, size, style }: Props) {
   const text = lines.map((line) => paintLine(line, size.columns, style) || ' ').join('\n');
   return (

@@ -1,4 +1,4 @@
-/** A dashboard on a source, with its frames drawn by Ink; waits for what it asked for. */
+/** A dashboard on a source, drawn by Ink. */
 import { render } from 'ink-testing-library';
 import { Dashboard } from '../../../dashboard/dashboard.ts';
 import type { TerminalStyle } from '../../../dashboard/draw/paint.ts';
@@ -23,11 +23,11 @@ const KEYS: Readonly<Record<string, Press>> = {
 
 export interface SampleDashboard {
   readonly dashboard: Dashboard;
-  /** Presses keys: names as above, else characters. */
+  /** Presses keys, given by the names above or as characters. */
   press(...keys: readonly string[]): Promise<void>;
-  /** Until everything that was asked for has come. */
+  /** Waits until all requested data has arrived. */
   settle(): Promise<void>;
-  /** What Ink draws, line by line. */
+  /** Returns the drawn lines. */
   frame(): string[];
   readonly happened: string[];
   clock: { now: number };

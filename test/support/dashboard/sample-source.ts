@@ -1,4 +1,4 @@
-/** A source for tests that answers at once, from messages that the test has written; what is asked of it is kept. */
+/** A source for tests that answers at once with the test's messages, and records the requests. */
 import { encode } from 'fast-png';
 import type { Importance, RetrySelection, Source, SweepActionName } from '../../../dashboard/source.ts';
 import type { GetTrialResponse, WatchResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
@@ -34,19 +34,19 @@ export class SampleSource implements Source {
     this.#answers = answers;
   }
 
-  /** What the stream brings next. */
+  /** Sends the next message of the stream. */
   tell(...updates: readonly WatchResponse[]): void {
     this.#later.push(...updates);
     this.#wake();
   }
 
-  /** The stream ends. */
+  /** Ends the stream. */
   end(): void {
     this.#over = true;
     this.#wake();
   }
 
-  /** The coordinator goes away, or comes back. */
+  /** Simulates that the coordinator stops or comes back. */
   link(away: string | undefined): void {
     if (away === undefined) this.#heard?.onBack();
     else this.#heard?.onAway(away);

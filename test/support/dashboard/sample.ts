@@ -64,14 +64,14 @@ export const sampleAgent = (change: DeepPartial<Agent> = {}): Agent =>
     ...change,
   });
 
-/** The sample's trial of that index, changed. */
+/** Returns the sample's trial with that index, with changes. */
 export function trialAt(index: number, change: DeepPartial<Trial> = {}): Trial {
   const trial = sampleTrials()[index];
   if (trial === undefined) throw new Error(`the sample has no trial ${index}`);
   return { ...trial, ...Trial.fromPartial({ ...trial, ...change }) };
 }
 
-/** As it is after some epochs on agent-1, five seconds after the start. */
+/** Returns a trial after some epochs on agent-1, five seconds after the start. */
 export function runningTrial(index: number, epoch: number, metrics: Record<string, number>): Trial {
   return trialAt(index, {
     state: TrialState.RUNNING,
@@ -85,7 +85,7 @@ export function runningTrial(index: number, epoch: number, metrics: Record<strin
   });
 }
 
-/** As it is once it has ended, `seconds` after it began. */
+/** Returns an ended trial, `seconds` after its start. */
 export function endedTrial(index: number, metrics: Record<string, number>, seconds = 4): Trial {
   const trial = runningTrial(index, 2, metrics);
   return { ...trial, state: TrialState.SUCCEEDED, endedAtMs: trial.startedAtMs + seconds * 1000 };
@@ -107,7 +107,7 @@ export function delta(change: Partial<WatchDelta>): WatchResponse {
 
 let seq = 1;
 
-/** An event of a trial, so many seconds after the start. */
+/** Returns an event of a trial, `seconds` after the start. */
 export function event(kind: string, trial: Trial | undefined, seconds: number, detail = ''): Event {
   seq += 1;
   return Event.fromPartial({
