@@ -229,7 +229,7 @@ export interface SweepWarnings {
   readonly notices: Map<WarningKindName, Map<string, number>>;
 }
 
-export interface TrialResult {
+interface TrialResult {
   readonly hasRankingMetric: boolean;
   /** Equal for trials with equal values of every metric. Undefined: the trial reported no finite number. */
   readonly digest: string | undefined;

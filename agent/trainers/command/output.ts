@@ -11,7 +11,7 @@ const MAX_TAIL_CHARACTERS = 64 * 1024;
 const MAX_QUOTED_CHARACTERS = 3_000;
 const MAX_QUOTED_LINES = 20;
 /** Polling works on every file system; file change events do not. */
-export const POLL_MS = 200;
+const POLL_MS = 200;
 const CHUNK_BYTES = 64 * 1024;
 
 /** The log of an attempt: the worker's output, which the supervisor sends to the coordinator. */

@@ -34,7 +34,7 @@ export async function wandbEnvironment(
 }
 
 /** YAML that PyYAML reads back as the same values. */
-export function wandbParameters(parameters: TrainingRun['parameters'], floatParameters: readonly string[]): string {
+function wandbParameters(parameters: TrainingRun['parameters'], floatParameters: readonly string[]): string {
   const lines = Object.entries(parameters).map(
     ([name, value]) => `${JSON.stringify(name)}: {value: ${yamlText(value, floatParameters.includes(name))}}`,
   );
