@@ -1,4 +1,4 @@
-/** What can be known of the files in deploy/ without the machines that they are for. */
+/** Checks of the files in deploy/ that need no target machine. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Ajv from 'ajv';
@@ -11,7 +11,7 @@ import { buildProgram } from '../../bin/program.ts';
 const ROOT = packageRoot();
 const read = (...path: string[]) => readFileSync(join(ROOT, 'deploy', ...path), 'utf8');
 
-/** Its names of itself are of an older draft than the rest of it. */
+/** The schema's own ids are of an older draft than the rest of it. */
 const COMPOSE_SCHEMA = JSON.parse(JSON.stringify(composeSchema), (key, value) =>
   (key === 'id' || key === '$schema') && typeof value === 'string' ? undefined : value,
 );
@@ -23,8 +23,8 @@ interface Compose {
   >;
 }
 
-test('the compose file is one, and what it names is there', () => {
-  // The schema is older than a project's own name.
+test('the compose file is valid, and all files that it names exist', () => {
+  // The schema is older than the key `name` of a project.
   const { name, ...compose } = parse(read('docker', 'compose.yml'), { merge: true }) as Compose;
   expect(name).toBe('trawl');
   const validate = new Ajv.default({ strict: false, validateFormats: false }).compile(COMPOSE_SCHEMA);
@@ -42,7 +42,7 @@ test('the compose file is one, and what it names is there', () => {
   }
 });
 
-test('what the Dockerfiles copy is there, or is made by the build', () => {
+test('all files that the Dockerfiles copy exist or are built', () => {
   for (const name of ['coordinator.Dockerfile', 'agent.Dockerfile']) {
     const copied = [...read('docker', name).matchAll(/^COPY --from=build \/app\/(\S+)/gm)].map(
       ([, path]) => path ?? '',
@@ -70,7 +70,7 @@ const USES: readonly (readonly [file: string, verb: string, text: string])[] = [
   ],
 ];
 
-test.each(USES)('every option that %s gives to trawl %s exists', (_, verb, text) => {
+test.each(USES)('every option that %s passes to trawl %s exists', (_, verb, text) => {
   const command = buildProgram().commands.find((command) => command.name() === verb);
   const known = command?.options.map(({ long }) => long) ?? [];
   const given = [...text.matchAll(/--[a-z]+(-[a-z]+)*/g)].map(([option]) => option);
@@ -78,11 +78,11 @@ test.each(USES)('every option that %s gives to trawl %s exists', (_, verb, text)
   for (const option of given) expect(known, option).toContain(option);
 });
 
-test("the chart's alerts are the shipped ones", () => {
+test('the chart has the shipped alerts', () => {
   expect(read('helm', 'trawl', 'alerts.yml')).toBe(read('prometheus', 'alerts.yml'));
 });
 
-test('what Grafana is provisioned with is where the compose file puts it', () => {
+test('the files that provision Grafana are where the compose file mounts them', () => {
   const { providers } = parse(read('grafana', 'provisioning', 'dashboards', 'trawl.yml')) as {
     providers: { options: { path: string } }[];
   };

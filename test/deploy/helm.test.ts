@@ -28,7 +28,7 @@ function render(...args: string[]): Manifest[] {
   return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
 }
 
-test.skipIf(withoutHelm)('helm finds no fault in the chart', () => {
+test.skipIf(withoutHelm)('helm lint accepts the chart', () => {
   const { code, output } = runTool('helm', ['lint', '--strict', CHART]);
   expect(code, output).toBe(0);
 });
@@ -62,7 +62,7 @@ test.skipIf(withoutHelm)(
   },
 );
 
-test.skipIf(withoutHelm)('with identities both speak TLS, and an agent sees its own only', () => {
+test.skipIf(withoutHelm)('with identities both use TLS, and each agent has access only to its own', () => {
   const secrets = ['--set', 'identities.serverSecret=trawl-server', '--set', 'identities.agentsSecret=trawl-agents'];
   const pods = render(...secrets).flatMap(({ spec }) => (spec.template === undefined ? [] : [spec.template.spec]));
   expect(pods).toHaveLength(2);
@@ -76,6 +76,6 @@ test.skipIf(withoutHelm)('with identities both speak TLS, and an agent sees its 
   expect(named.sort()).toEqual(['trawl-agents', 'trawl-server']);
 });
 
-test.skipIf(withoutHelm)('a value that the chart does not know is refused', () => {
+test.skipIf(withoutHelm)('an unknown value is rejected', () => {
   expect(() => render('--set', 'agents.gpu=2')).toThrow(/additional propert(y|ies) '?gpu/i);
 });

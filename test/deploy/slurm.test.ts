@@ -10,17 +10,17 @@ import { environment, TRAWL } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 const SCRIPT = join(packageRoot(), 'deploy', 'slurm', 'trawl-agents.sbatch');
-/** In place of Slurm's: one node, on which the command runs, and whose signals it gets. */
+/** Replaces srun: runs the command on one node, and forwards signals. */
 const SRUN = `#!/bin/sh
 while [ "\${1#-}" != "$1" ]; do shift; done
 SLURM_PROCID=0 exec "$@"
 `;
 
-test.skipIf(!hasTool('shellcheck'))('shellcheck finds no fault in the script', () => {
+test.skipIf(!hasTool('shellcheck'))('shellcheck accepts the script', () => {
   expect(runTool('shellcheck', [SCRIPT])).toMatchObject({ code: 0, output: '' });
 });
 
-test("agents work for a job's time; its signal lets them finish what runs, and take nothing new", {
+test("agents run until the job's signal, then finish their running trials and accept no new ones", {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -52,6 +52,6 @@ test("agents work for a job's time; its signal lets them finish what runs, and t
   await until('a trial runs', async () => (await cluster.sweep(sweep))?.counts?.running === 1);
   job.kill('SIGTERM');
   expect(await ended).toBe(0);
-  // What ran is done; what waited waits for the next job.
+  // Running trials have finished; pending ones wait for the next job.
   expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 1, running: 0, failed: 0 });
 });

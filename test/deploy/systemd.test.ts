@@ -5,13 +5,13 @@ import { packageRoot } from '../../bin/package.ts';
 import { testFolder } from '../support/folder.ts';
 import { hasTool, runTool } from '../support/tool.ts';
 
-/** systemd's own scale of exposure, times ten: 0 to 100; below 20 it says OK. */
+/** systemd's exposure score times ten, from 0 to 100; below 20 is "OK". */
 const LEAST_EXPOSED = '20';
 
 test.skipIf(!hasTool('systemd-analyze')).each(['trawl-coordinator.service', 'trawl-agent.service'])(
   'systemd finds no fault in %s, and little that could be attacked',
   (name) => {
-    // A unit is refused when its program is not installed.
+    // systemd rejects a unit whose program is not installed.
     const unit = readFileSync(join(packageRoot(), 'deploy', 'systemd', name), 'utf8').replace(
       '/usr/bin/trawl',
       '/bin/true',

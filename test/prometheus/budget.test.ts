@@ -1,4 +1,4 @@
-/** How many series a busy cluster costs whoever stores them. */
+/** The number of Prometheus series of a busy cluster. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -13,7 +13,7 @@ import { until } from '../support/until.ts';
 const AGENTS = 20;
 const BUSY = {
   ...{ sweeps: 10, trialsPerSweep: 1_000, agents: AGENTS, gpusPerAgent: 4, run: 1_000 },
-  // As the autoencoder reports.
+  // The metrics of the autoencoder.
   metrics: ['test_loss', 'train_loss', 'train_total_loss', 'last_batch_loss', 'psnr', 'psnr_peak1', 'psnr_input'],
   trialMetrics: false,
 };
@@ -21,7 +21,7 @@ const BUDGET = 2_000;
 
 const seriesOf = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
 
-test('10 live sweeps of 1,000 trials on 20 agents of 4 GPUs cost under 2,000 series, agents and processes included', async () => {
+test('10 live sweeps of 1,000 trials on 20 agents with 4 GPUs each have fewer than 2,000 series, including agents and processes', async () => {
   const cluster = await busyCluster(newFolder(), BUSY);
   onTestFinished(() => cluster.stop());
   const text = await cluster.scrape();
@@ -33,7 +33,7 @@ test('10 live sweeps of 1,000 trials on 20 agents of 4 GPUs cost under 2,000 ser
   expect(ofCoordinator + AGENTS * ofAgent).toBeLessThan(BUDGET);
 });
 
-test('single trials have series only where asked for: those that run and the best 50 of each sweep', async () => {
+test('only with the option do trials have series: the running ones and the best 50 of each sweep', async () => {
   const cluster = await busyCluster(newFolder(), { ...BUSY, trialMetrics: true });
   onTestFinished(() => cluster.stop());
   const epochs = [...(await cluster.scrape()).matchAll(/^trawl_trial_epoch\{sweep="(\d+)"/gm)].map(
@@ -45,7 +45,7 @@ test('single trials have series only where asked for: those that run and the bes
   expect(new Set(epochs).size).toBe(BUSY.sweeps);
 });
 
-/** The metrics of one agent, with an nvidia-smi on the PATH that says what a real one said. */
+/** Returns the metrics of one agent, with an nvidia-smi that prints the recorded output of a real one. */
 async function scrapeAgentOfFourGpus(): Promise<string> {
   const folder = testFolder();
   const path = process.env.PATH;

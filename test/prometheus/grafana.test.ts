@@ -7,7 +7,7 @@ import { annotationQueries, panelQueries } from './panel-queries.ts';
 
 const folder = join(packageRoot(), 'deploy', 'grafana', 'dashboards');
 
-test('the dashboards that Grafana reads are those that the code makes', () => {
+test('the shipped Grafana dashboards are up to date with the code', () => {
   expect(readdirSync(folder).sort()).toEqual(Object.keys(DASHBOARDS).sort());
   for (const [file, dashboard] of Object.entries(DASHBOARDS)) {
     const kept = JSON.parse(readFileSync(join(folder, file), 'utf8'));
@@ -15,7 +15,7 @@ test('the dashboards that Grafana reads are those that the code makes', () => {
   }
 });
 
-test('the data that a real Prometheus gave is kept for every query of every panel', () => {
+test('recorded data of a real Prometheus exists for every query of every panel', () => {
   interface Kept {
     readonly panels: readonly { dashboard: string; panel: string; expr: string; series: readonly unknown[] }[];
   }

@@ -1,7 +1,7 @@
 /**
- * A real Prometheus, on the shipped configuration, beside a coordinator and two agents with a sweep at work.
+ * A real Prometheus with the shipped configuration, a coordinator, and two agents that run a sweep.
  *
- *   TRAWL_KEEP_PANELS=1 npx vitest run test/prometheus/live.test.ts     keeps what every panel showed in docs/panels.json
+ *   TRAWL_KEEP_PANELS=1 npx vitest run test/prometheus/live.test.ts     records the data of every panel in docs/panels.json
  */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { until } from '../support/until.ts';
 import { annotationQueries, filledIn, type PanelQuery, panelQueries } from './panel-queries.ts';
 
 const NOOP = 'name: done\ntrainer: noop\nparameters: {x: {values: [1, 2, 3]}}\n';
-/** Three epochs a trial, losses and PSNR; one trial in ten fails. */
+/** Three epochs per trial with losses and PSNR. One trial in ten fails. */
 const PROGRAM = `
 x=\${1#--x=}
 for epoch in 1 2 3; do
@@ -30,7 +30,7 @@ metric: {name: test_loss, goal: minimize}
 retry: {crash: 1, backoff: 1s}
 parameters: {x: {min: 1, max: 400, step: 1}}
 `;
-/** A card that answers whatever nvidia-smi is asked. */
+/** An nvidia-smi that answers all of the agent's queries. */
 const NVIDIA_SMI = `#!/bin/sh
 case "$*" in
   *utilization*) echo '0, 37, 1024, 81559, 41, 118.24' ;;
@@ -59,7 +59,7 @@ afterEach(() => {
 });
 
 test.skipIf(missing !== undefined)(
-  'Prometheus finds coordinator and agents, every panel and mark has data, and nothing is alarmed',
+  'Prometheus discovers coordinator and agents, every panel and annotation has data, and no alert fires',
   { timeout: 400_000 },
   async () => {
     const cluster = await Cluster.start(join(folder, 'cluster'));
@@ -69,7 +69,7 @@ test.skipIf(missing !== undefined)(
     const done = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, NOOP, 'noop.yaml'));
     expect((await cluster.run('wait', done.sweep)).code).toBe(0);
     const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, sweepOf(folder), 'live.yaml'));
-    // Refused, so that there is a status other than OK.
+    // Rejected, so that there is a status other than OK.
     expect((await cluster.run('show', 'no-such-trial')).code).not.toBe(0);
 
     await until('every target is up', async () => {
@@ -106,7 +106,7 @@ interface Shown extends PanelQuery {
   readonly samples: readonly Sample[];
 }
 
-/** What a panel shows, once it shows a number. */
+/** Returns the data of a panel once it has a number. */
 async function show(prometheus: Prometheus, query: PanelQuery, sweep: string): Promise<Shown> {
   const samples = await until(`${query.dashboard} / ${query.panel} has data: ${query.expr}`, async () => {
     const found = await prometheus.range(filledIn(query.expr, sweep, WINDOW), SECONDS, 1);
@@ -115,13 +115,13 @@ async function show(prometheus: Prometheus, query: PanelQuery, sweep: string): P
   return { ...query, samples };
 }
 
-/** The last numbers of each series: enough to see what a panel draws. */
+/** Returns the last values of each series. */
 function keep(shown: readonly Shown[]): void {
   const POINTS = 6;
   const panels = shown.map(({ dashboard, panel, legend, expr, samples }) => ({
     ...{ dashboard, panel, legend, expr },
     series: samples.map(({ metric, values }) => ({
-      // Which machine this was is nobody's business.
+      // The name of this machine must not be recorded.
       labels: { ...metric, ...(metric.host && { host: 'machine' }) },
       values: values.slice(-POINTS).map(([at, value]) => [Math.round(at), value]),
     })),

@@ -1,4 +1,4 @@
-/** What coordinator and agents show to those who run them. */
+/** The HTTP and gRPC endpoints of coordinator and agents for operators. */
 import { expect, test } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { testFolder } from '../support/folder.ts';
@@ -12,7 +12,9 @@ interface TargetGroup {
 
 const codeOf = async (url: string) => (await fetch(url)).status;
 
-test('an agent is discovered, and both say whether they are ready', { timeout: 180_000 }, async () => {
+test('an agent is discovered, and coordinator and agent report whether they are ready', {
+  timeout: 180_000,
+}, async () => {
   const cluster = await Cluster.start(testFolder(), { lease: '4s' });
   const at = (page: string) => cluster.metricsUrl.replace('/metrics', page);
   expect(await (await fetch(at('/sd'))).json()).toEqual([]);
@@ -47,7 +49,7 @@ test('an agent is discovered, and both say whether they are ready', { timeout: 1
   await until('the agent is not ready', async () => (await codeOf(`${agent}/readyz`)) === 503);
 });
 
-test('a gRPC tool finds every call without our files', { timeout: 120_000 }, async () => {
+test('a generic gRPC tool finds every method without the .proto files', { timeout: 120_000 }, async () => {
   const cluster = await Cluster.start(testFolder());
   const services = await reflect(cluster.address, { list_services: '' });
   const names = services.list_services_response?.service.map(({ name }) => name);

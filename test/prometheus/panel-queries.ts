@@ -1,4 +1,4 @@
-/** Every query of the dashboards, as Grafana would send it. */
+/** Returns every query of the dashboards as Grafana sends it. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DASHBOARDS } from '../../deploy/grafana/dashboards.ts';
 
@@ -6,7 +6,7 @@ export interface PanelQuery {
   readonly dashboard: string;
   readonly panel: string;
   readonly legend: string;
-  /** With Grafana's variables. */
+  /** The query with Grafana's variables. */
   readonly expr: string;
 }
 
@@ -28,7 +28,7 @@ export function panelQueries(): PanelQuery[] {
   );
 }
 
-/** Those of the marks on the time axis. */
+/** Returns the queries of the annotations. */
 export function annotationQueries(): PanelQuery[] {
   return Object.values(DASHBOARDS).flatMap((dashboard) =>
     (dashboard.annotations?.list ?? []).map(({ name, expr = '' }) => {
@@ -37,7 +37,7 @@ export function annotationQueries(): PanelQuery[] {
   );
 }
 
-/** @param window in place of Grafana's `$__rate_interval` */
+/** @param window replaces Grafana's `$__rate_interval` */
 export function filledIn(expr: string, sweep: string, window: string): string {
   return expr.replaceAll('$sweep', sweep).replaceAll('$__rate_interval', window);
 }

@@ -31,7 +31,7 @@ test.skipIf(missing !== undefined)(
   },
 );
 
-test('every alert has a case in which it fires, and a place in the runbook', () => {
+test('every alert has a test in which it fires, and a section in the runbook', () => {
   const fired = read<AlertTests>('alerts.test.yml').tests.flatMap(({ alert_rule_test: cases }) =>
     cases.filter(({ exp_alerts: expected = [] }) => expected.length > 0).map(({ alertname }) => alertname),
   );

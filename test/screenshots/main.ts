@@ -1,6 +1,6 @@
 /**
- * Pictures of the dashboard for docs/dashboard.md, from a real run: a sweep of small autoencoders and one of a user's
- * program, on a coordinator and an agent of their own.
+ * Takes the pictures of the dashboard for docs/dashboard.md from a real run: a sweep of small autoencoders and a sweep
+ * of a user's program, on their own coordinator and agent.
  *
  *   npm run screenshots
  */
@@ -21,7 +21,7 @@ import { svgOf } from './svg.ts';
 const SIZE = { columns: 144, rows: 38 };
 const PATIENCE_MS = 300_000;
 
-/** A program of the user's own: gradient descent on a bowl that is four times as steep one way as the other. */
+/** A user's program: gradient descent on a quadratic that is four times as steep in one direction. */
 const PROGRAM = `
 const {rate, momentum} = JSON.parse(process.argv[2]);
 let [x, y, u, v] = [3, 2, 0, 0];
@@ -54,10 +54,10 @@ reconstruct_every: 2
 replicates: 2
 `,
 };
-/** The pictures are of sweeps amid their run, or after it. */
+/** The number of finished trials of each sweep before its pictures are taken. */
 const ENOUGH = { descent: 6, autoencoders: 26 };
 
-/** What is pressed, one after the other, and the name of what is seen then. */
+/** The keys to press, in order, and the name of the picture to take then. */
 const PICTURES: readonly (readonly [keys: readonly string[], name: string])[] = [
   [['j'], 'sweep'],
   [['g', '\u001b[C'], 'replicates'],
@@ -89,7 +89,7 @@ async function take(address: string, folder: string): Promise<void> {
         screen.press(key);
         await sleep(300);
       }
-      // Curves and pictures are asked for.
+      // Curves and pictures are loaded on demand.
       await sleep(2_500);
       const png = new Resvg(svgOf(screen.buffer, SIZE.columns, SIZE.rows)).render().asPng();
       writeFileSync(join(folder, `top-${name}.png`), png);

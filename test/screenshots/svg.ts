@@ -1,4 +1,4 @@
-/** A terminal's screen as SVG: blocks and braille as shapes, so that no font has to have them. */
+/** Draws a terminal's screen as SVG. Blocks and braille are shapes, so that they need no font. */
 import type { PseudoTerminal } from '../support/pseudo-terminal.ts';
 
 type Buffer = PseudoTerminal['buffer'];
@@ -10,7 +10,7 @@ const TEXT = '#d5d8de';
 const PALETTE = ['#16181d', '#d95757', '#7fb069', '#e6b450', '#5b8dd9', '#c678dd', '#4fb8c6', '#d5d8de'];
 const FIRST_GREY = 232;
 const BRAILLE = 0x2800;
-/** Of the dots of a braille cell, by bit. */
+/** The positions of the dots of a braille cell, by bit. */
 const DOTS = [
   [0, 0],
   [0, 1],
