@@ -90,6 +90,32 @@ test('the end line of a failed trial has its failure class and message', async (
   expect(lines.at(-1)).toContain('trial a0000000 failed (1/8): nan: loss is not a number');
 });
 
+test('a failure with output below its error has only its first line', async () => {
+  const failure = {
+    class: FailureClass.CRASH,
+    message:
+      'python3 exited with code 1: ValueError: bad\nstderr:\nTraceback (most recent call last):\nValueError: bad',
+  };
+  const pending = trialAt(0, { attempts: 1, failure, agentId: 'agent-1' });
+  const failed = { ...ended, attempts: 2, state: TrialState.FAILED, failure };
+  const lines = await linesOf(
+    snapshot(),
+    delta({
+      trials: [pending],
+      events: [
+        event('ended', pending, 6),
+        event('pending', pending, 6, 'crash: ValueError: bad; retry now\nstderr:\nx'),
+      ],
+    }),
+    delta({ trials: [failed], events: [event('ended', failed, 9)] }),
+  );
+  expect(lines.slice(2)).toEqual([
+    '+6.0s    trial a0000000 attempt 1 crash: ValueError: bad; retry now',
+    expect.stringContaining('failed (1/8): crash: python3 exited with code 1: ValueError: bad, '),
+  ]);
+  expect(lines.join('')).not.toMatch(/␊|stderr/);
+});
+
 test('a large sweep has no epoch lines', async () => {
   const large = sampleSweep({ counts: { pending: 51 } });
   const lines = await linesOf(snapshot(large), delta({ trials: [epoch1], events: [event('reported', epoch1, 7)] }));

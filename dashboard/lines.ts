@@ -6,9 +6,16 @@ import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../lib/domain/tr
 import { formatSpan } from '../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../lib/text/numbers.ts';
 import { shortId } from '../lib/text/short-id.ts';
-import { visibleText } from '../lib/text/visible-text.ts';
+import { firstLine, visibleText } from '../lib/text/visible-text.ts';
 import type { WatchDelta, WatchResponse, WatchSnapshot } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { type Agent, AgentState, type Event, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
+import {
+  type Agent,
+  AgentState,
+  type Event,
+  type Failure,
+  type Sweep,
+  type Trial,
+} from '../proto/gen/trawl/v1/types.ts';
 import { failureClass, sweepState, trialState } from '../proto/names.ts';
 import { type DashboardState, EMPTY_STATE, reduce } from './state/reducer.ts';
 
@@ -58,11 +65,15 @@ function epochLine(trial: Trial): string {
   return `trial ${shortId(trial.id)} epoch ${formatStep(trial.epoch)}: ${values.join(', ')}`;
 }
 
+function failureText(failure: Failure): string {
+  return `${failureClass.of(failure.class)}: ${firstLine(failure.message)}`;
+}
+
 function endedLine(trial: Trial, state: DashboardState, ended: number): string {
   const total = state.sweep === undefined ? '?' : trialTotal(state.sweep);
   const outcome = trialState.of(trial.state);
   const parts: string[] = [];
-  if (trial.failure !== undefined) parts.push(`${failureClass.of(trial.failure.class)}: ${trial.failure.message}`);
+  if (trial.failure !== undefined) parts.push(failureText(trial.failure));
   const last = trial.metrics.train_loss;
   const first = state.firstReports.get(trial.id);
   const from = first?.attempt === trial.attempts && trial.epoch > 1 ? first.metrics.train_loss : undefined;
@@ -122,7 +133,7 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardS
       case 'pending': {
         // After the end of an attempt, the trial is retried. Otherwise only an offer was withdrawn.
         const attempt = attemptEnded.get(trial.id);
-        if (attempt !== undefined) add(`trial ${shortId(trial.id)} attempt ${attempt} ${event.detail}`);
+        if (attempt !== undefined) add(`trial ${shortId(trial.id)} attempt ${attempt} ${firstLine(event.detail)}`);
         break;
       }
     }

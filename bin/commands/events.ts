@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { shortId } from '../../lib/text/short-id.ts';
-import { visibleText } from '../../lib/text/visible-text.ts';
+import { firstLine, visibleText } from '../../lib/text/visible-text.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { stream, unary } from '../client/rpc.ts';
@@ -44,7 +44,7 @@ async function* eventsOf(connection: Connection, sweep: string, follow: boolean)
 
 function textOf({ atMs, trialId, attempt, kind, detail }: Event): string {
   const which = trialId === '' ? '' : `${shortId(trialId)}${attempt === 0 ? '' : `/${attempt}`}`;
-  return visibleText(`${isoTime(atMs)}  ${which.padEnd(10)}  ${kind.padEnd(9)}  ${detail}`.trimEnd());
+  return visibleText(`${isoTime(atMs)}  ${which.padEnd(10)}  ${kind.padEnd(9)}  ${firstLine(detail)}`.trimEnd());
 }
 
 function jsonOf({ seq, atMs, sweepId, trialId, attempt, kind, detail }: Event): string {

@@ -5,6 +5,7 @@ import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
+import { firstLine } from '../../lib/text/visible-text.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import {
@@ -72,17 +73,23 @@ function resultFields({ metrics, metricSteps }: Trial, { metric }: Sweep): [stri
   return [['result', `${metric.name} ${formatMetric(metrics[metric.name])}${from}`]];
 }
 
+/** The error, and the program's output below it. */
+function failureFields({ failure }: Trial): [string, string][] {
+  if (failure === undefined) return [];
+  const [error, ...output] = `${failureClass.of(failure.class)}: ${failure.message}`.trimEnd().split('\n');
+  return [['failure', error ?? ''], ...output.map((line): [string, string] => ['', line])];
+}
+
 /** @param sweep the sweep of the trial, whose warnings are shown */
 function trialFields(trial: Trial, sweep: Sweep): [string, string][] {
   const parameters = Object.entries(fromWire(trial.parameters)).sort(([a], [b]) => (a < b ? -1 : 1));
-  const failure = trial.failure && `${failureClass.of(trial.failure.class)}: ${trial.failure.message}`;
   return [
     ['trial', trial.id],
     ['config', trial.configId],
     ['sweep', trial.sweepId],
     ['index', String(trial.index)],
     ['state', trialState.of(trial.state)],
-    ...(failure === undefined ? [] : ([['failure', failure]] as [string, string][])),
+    ...failureFields(trial),
     ...warningFields(sweep),
     ['seed', String(trial.seed)],
     ['agent', trial.agentId || '-'],
@@ -100,7 +107,7 @@ function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string 
     { header: 'outcome', cell: outcomeName },
     {
       header: 'failure',
-      cell: ({ failure }) => (failure ? `${failureClass.of(failure.class)}: ${failure.message}` : '-'),
+      cell: ({ failure }) => (failure ? `${failureClass.of(failure.class)}: ${firstLine(failure.message)}` : '-'),
     },
     { header: 'duration', numeric: true, cell: (attempt) => spanText(attempt.grantedAtMs, attempt.endedAtMs) },
     { header: 'agent', cell: (attempt) => attempt.agentId },

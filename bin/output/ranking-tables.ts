@@ -5,6 +5,7 @@ import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
+import { firstLine } from '../../lib/text/visible-text.ts';
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../proto/names.ts';
 import { trainerSpec } from '../../proto/trainers.ts';
@@ -71,7 +72,7 @@ function columnsOf(table: TrialTable, varying: readonly string[], terminal: Term
   ];
   if (table.trials.some((trial) => trial.failure !== undefined)) {
     const failure = (trial: Trial) =>
-      trial.failure === undefined ? '' : `${failureClass.of(trial.failure.class)}: ${trial.failure.message}`;
+      trial.failure === undefined ? '' : `${failureClass.of(trial.failure.class)}: ${firstLine(trial.failure.message)}`;
     columns.splice(3, 0, { header: 'failure', cell: failure, style: () => 'yellow' });
   }
   return columns;

@@ -302,7 +302,15 @@ function retryOrFail(sweep: Sweep, trial: Trial, failure: Failure, now: number):
   }
   const { delayMs } = decision;
   const retry = delayMs > 0 ? `retry in ${Math.round(delayMs / 100) / 10} s` : 'retry now';
-  return [requeue(sweep, trial, { detail: `${detail}; ${retry}`, failure }, delayMs > 0 ? now + delayMs : undefined)];
+  return [
+    requeue(sweep, trial, { detail: withRetry(detail, retry), failure }, delayMs > 0 ? now + delayMs : undefined),
+  ];
+}
+
+/** Adds the retry to the first line of a failure: lists show no other line. */
+function withRetry(detail: string, retry: string): string {
+  const [first, ...others] = detail.split('\n');
+  return [`${first}; ${retry}`, ...others].join('\n');
 }
 
 function pauseAtMaxFailed(sweep: Sweep): Change[] {

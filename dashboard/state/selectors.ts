@@ -85,13 +85,8 @@ export const eventRows = ({ state, earlierEvents }: Pick<Model, 'state' | 'earli
 
 export const eventId = ({ seq }: Event): string => String(seq);
 
-/**
- * Returns a failure as lines, the most telling one first: the last line of the program's output, then what happened,
- * then the rest of the output.
- */
+/** Returns a failure as lines. The first has the class and the error; the program's output is below. */
 export function failureLines({ class: failure, message }: Failure): readonly [string, ...string[]] {
-  const [summary = '', ...output] = message.trimEnd().split('\n');
-  const last = output.pop();
-  const name = failureClass.of(failure);
-  return last === undefined ? [`${name}: ${summary}`] : [`${name}: ${last}`, summary, ...output];
+  const [error = '', ...output] = message.trimEnd().split('\n');
+  return [`${failureClass.of(failure)}: ${error}`, ...output];
 }

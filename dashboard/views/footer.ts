@@ -1,6 +1,6 @@
 import { formatSpan } from '../../lib/text/duration.ts';
 import { shortId } from '../../lib/text/short-id.ts';
-import { visibleText } from '../../lib/text/visible-text.ts';
+import { firstLine, visibleText } from '../../lib/text/visible-text.ts';
 import { truncate } from '../../lib/text/width.ts';
 import { line, type StyledLine } from '../draw/line.ts';
 import { type Command, keyLabel, keysOf } from '../keys.ts';
@@ -61,7 +61,7 @@ export function statusLine({ ui, state }: Model, columns: number): StyledLine {
   const event = state.events.at(-1);
   if (event === undefined) return line('');
   const at = formatSpan(event.atMs - (state.sweep?.createdAtMs ?? 0));
-  return line(visibleText(`+${at} ${shortId(event.trialId)} ${event.kind} ${event.detail}`), 'dim');
+  return line(visibleText(`+${at} ${shortId(event.trialId)} ${event.kind} ${firstLine(event.detail)}`), 'dim');
 }
 
 function hints({ ui, readonly }: Model): StyledLine {

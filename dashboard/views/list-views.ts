@@ -5,6 +5,7 @@ import { formatSpan } from '../../lib/text/duration.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
+import { firstLine } from '../../lib/text/visible-text.ts';
 import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
@@ -106,7 +107,7 @@ export function eventsView(model: Model, columns: number, lines: number): Styled
       cell: ({ kind }) => kind,
       style: ({ detail }) => (detail.startsWith('failed') ? 'yellow' : undefined),
     },
-    { header: 'detail', cell: ({ detail }) => detail },
+    { header: 'detail', cell: ({ detail }) => firstLine(detail) },
     {
       header: 'parameters',
       cell: ({ trialId }) => {

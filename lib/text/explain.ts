@@ -11,6 +11,7 @@ import { type FailureClassName, failureClass, trialState } from '../../proto/nam
 import { didYouMean } from './did-you-mean.ts';
 import { formatSpan } from './duration.ts';
 import { formatSize } from './size.ts';
+import { firstLine } from './visible-text.ts';
 
 /** Failures that are never retried: the same parameters give the same result. */
 const NEVER_RETRIED: readonly FailureClassName[] = ['nan', 'rejected'];
@@ -35,7 +36,9 @@ export function explanationTexts({ trial, reasons, lastAttempt }: ExplainTrialRe
   const failure = lastAttempt?.failure;
   if (lastAttempt !== undefined && failure !== undefined) {
     const { number, agentId } = lastAttempt;
-    texts.push(`attempt ${number} failed on ${agentId}: ${failureClass.of(failure.class)}: ${failure.message}`);
+    texts.push(
+      `attempt ${number} failed on ${agentId}: ${failureClass.of(failure.class)}: ${firstLine(failure.message)}`,
+    );
   }
   return texts;
 }
@@ -164,7 +167,7 @@ function outcomeText(trial: Trial, last: Attempt | undefined): string {
       if (failure === undefined) return `failed: ${attempt}`;
       const name = failureClass.of(failure.class);
       const retries = NEVER_RETRIED.includes(name) ? `${name} is never retried` : 'retries used up';
-      return `failed: ${attempt}: ${name}: ${failure.message}; ${retries}`;
+      return `failed: ${attempt}: ${name}: ${firstLine(failure.message)}; ${retries}`;
     }
     case 'cancelled':
       return `cancelled with its sweep${attempt === '' ? ' before it ran' : `: ${attempt}`}`;

@@ -31,3 +31,8 @@ export function visibleText(text: string): string {
 export function visibleLines(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(UNSAFE, (c) => (c === '\n' || c === '\t' ? c : visible(c)));
 }
+
+/** Returns the first line of a message of several lines, such as a failure with the program's output below its error. */
+export function firstLine(text: string): string {
+  return text.trimStart().split(/[\r\n]/, 1)[0] ?? '';
+}
