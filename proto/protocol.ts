@@ -1,5 +1,5 @@
 /**
- * The protocol between agents and coordinators. It rises when one side no longer understands the other; a coordinator
- * rejects an agent of another protocol by name. Clients are not affected.
+ * The version of the protocol between agents and coordinators. It increases with each incompatible change. A coordinator
+ * rejects agents with another version, and names the side to upgrade. Clients are not affected.
  */
 export const PROTOCOL = 3;

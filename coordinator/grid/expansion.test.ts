@@ -40,7 +40,7 @@ const freeAxis = (name: string): fc.Arbitrary<Axis> =>
 /** So few values that rows often share one. */
 const few = fc.integer({ min: 0, max: 3 });
 
-/** Two zipped axes with distinct rows: listed, with values that can repeat, or computed. */
+/** Two zipped axes with distinct rows. The axes either list values, which can repeat, or have steps. */
 const zippedAxes = fc.oneof(
   fc
     .uniqueArray(fc.tuple(few, few), { minLength: 1, maxLength: 8, selector: (row) => JSON.stringify(row) })

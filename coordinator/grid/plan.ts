@@ -84,7 +84,7 @@ function gridPlan(spec: SweepSpec): Plan {
   };
 }
 
-/** In shuffled order, the first trials can be of any config: this is then the most that they can be of. */
+/** In shuffled order, the first trials can be of any config: the result is then an upper bound. */
 function cappedConfigs({ order, seeds }: SweepSpec, trials: number, distinct: number): number {
   return order.kind === 'grid' ? Math.ceil(trials / seeds.length) : Math.min(trials, distinct);
 }

@@ -56,7 +56,7 @@ create table notices (
 ) strict, without rowid;
 `;
 
-/** What people see of a sweep's warnings. */
+/** The warnings of a sweep, as shown to users. */
 const WARNINGS = `
 create table warnings (
   sweep_id integer not null,

@@ -14,7 +14,7 @@ test.each([
   expect(nearest(written, ['dataset', 'depth', 'latent_dim', 'epochs', 'learning_rate'])).toBe(meant);
 });
 
-test.each(['zzz', 'x', '', 'momentum'])('%j is taken for nothing', (written) => {
+test.each(['zzz', 'x', '', 'momentum'])('%j gets no suggestion', (written) => {
   expect(nearest(written, ['dataset', 'depth', 'latent_dim', 'epochs'])).toBeUndefined();
 });
 

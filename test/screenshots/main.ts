@@ -54,7 +54,7 @@ reconstruct_every: 2
 replicates: 2
 `,
 };
-/** The number of finished trials of each sweep before its pictures are taken. */
+/** The number of trials of each sweep that must succeed before the pictures are taken. */
 const ENOUGH = { descent: 6, autoencoders: 26 };
 
 /** The keys to press, in order, and the name of the picture to take then. */
