@@ -16,7 +16,7 @@ import { Fleet } from './capacity/fleet.ts';
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' } } });
 const seconds = Number(values.seconds);
 
-/** `everyMs`: interval between the reports of a slot; 0: no sweep is submitted. */
+/** An interval of 0 submits no sweep. */
 const FLEETS = [
   { agents: 100, slots: 8, everyMs: 0 },
   { agents: 1_000, slots: 8, everyMs: 0 },

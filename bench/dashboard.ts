@@ -64,7 +64,6 @@ async function measureWatch(): Promise<void> {
   console.log(`CPU                         ${(((cpuSeconds(top.pid) - cpu) / seconds) * 100).toFixed(0)} % of a core`);
   console.log(`written to the terminal     ${((bytes - sent) / seconds / 1024).toFixed(1)} KiB per second`);
 
-  // The pane in the header changes when the key has been handled.
   const pane = () => /\[(\w+)\]/.exec(screen.buffer.active.getLine(5)?.translateToString() ?? '')?.[1];
   const waits: number[] = [];
   for (let i = 0; i < KEYS; i++) {

@@ -30,7 +30,6 @@ async function measure(method: string): Promise<readonly Figures[]> {
   return (await Promise.all(readers)).map(({ stdout }) => JSON.parse(stdout) as Figures);
 }
 
-// Fills the cache.
 await (await loadImages('mnist', dataDir)).train.close();
 console.log(
   `machine: ${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,

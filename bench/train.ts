@@ -80,7 +80,6 @@ async function printEpochs(): Promise<void> {
     console.log('nothing to compare: libtensorflow (npm run setup:native) or PyTorch (TRAWL_PYTHON) is not installed');
 }
 
-/** Returns the load average of the last minute. */
 function load(): string {
   return (loadavg()[0] ?? 0).toFixed(1);
 }
@@ -126,7 +125,7 @@ async function printSteps(
   for (const rate of rates) console.log(lineOf(rate, rateOf(`${rate.row.name}, stock`), rateOf('PyTorch')));
 }
 
-/** Formats a row. Ratios compare speeds: 2 is twice as fast. */
+/** Ratios compare speeds: 2 is twice as fast. */
 function lineOf(rate: Rate, stock: Rate | undefined, torch: Rate | undefined): string {
   const { name, request } = rate.row;
   const { depth, batch, pack } = request;

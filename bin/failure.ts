@@ -19,7 +19,6 @@ export function reportFailure(error: unknown, debug: boolean): FailureReport {
     return { exitCode: error.exitCode === 0 ? EXIT.done : EXIT.badInput, text: undefined };
   }
   if (error instanceof Error && 'code' in error && error.code === 'EPIPE') {
-    // `trawl trials | head`: the reader has closed the pipe.
     return { exitCode: EXIT.done, text: undefined };
   }
   const stack = debug && error instanceof Error ? `\n${stackOf(error)}` : '';

@@ -13,9 +13,8 @@ import { runTrawl } from '../test/support/cli/run-trawl.ts';
 import { endedTrial, sampleAgent, sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
 import { newLogger } from './options/logging.ts';
 
-/** Clears the screen, sets the title, rings, speaks C1, and reorders what follows. */
+/** Clears the screen, sets the title, rings the bell, sends a C1 control and reorders text. */
 const HOSTILE = '\u001b[2J\u001b]0;owned\u0007\u009b31m\u202e\r../../x\u2028';
-/** But for line breaks, nothing of these may come out. */
 const OBEYED = /(?!\n)[\p{Cc}\u202a-\u202e\u2028\u2029]/u;
 
 let server: CannedServer;

@@ -40,7 +40,6 @@ import { trawlVersion } from './package.ts';
 
 type Register = (program: Command) => void;
 
-/** All verbs, in the order of `--help`. */
 const VERBS: readonly (readonly [string, readonly Register[]])[] = [
   ['Run a sweep:', [registerPlan, registerConvert, registerUp, registerSubmit, registerWait]],
   [

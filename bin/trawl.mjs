@@ -15,7 +15,7 @@ buildIfNeeded().then(
   },
 );
 
-/** A package contains its build; a checkout is built on first use. */
+/** A package contains its build; a checkout has none at first. */
 function buildIfNeeded() {
   if (existsSync(program)) return Promise.resolve();
   if (existsSync(new URL('../.git', import.meta.url))) {

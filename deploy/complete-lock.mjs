@@ -1,5 +1,4 @@
-// Adds the packages of other platforms to package-lock.json. Run it after `npm install` if the registry has the packages
-// of this platform only; setup/platform-packages.mjs has the reason.
+// Run after `npm install` if the registry has this platform's packages only; see setup/platform-packages.mjs.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKOUT } from './setup/common.mjs';

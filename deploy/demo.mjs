@@ -1,4 +1,3 @@
-// Implements `npm run demo`.
 import { requireNode } from './setup/node-version.mjs';
 
 const HELP = `Usage: npm run demo [-- UP_ARGS ...]

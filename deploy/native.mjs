@@ -1,5 +1,4 @@
-// Implements `npm run setup:native`: the setup of a checkout, including the native part of TensorFlow. Uses only syntax
-// that an old Node can parse, like setup.mjs.
+// Uses only syntax that an old Node can parse, like setup.mjs.
 import { requireNode } from './setup/node-version.mjs';
 
 const HELP = `Usage: npm run setup:native -- [--from PATH] [--cuda | --cpu]

@@ -1,5 +1,4 @@
-// Implements `npm run setup`, which `npm run demo` and `npm test` also run first. Uses only syntax that an old Node can
-// parse, so that it can report that Node is too old.
+// Uses only syntax that an old Node can parse, so that it can report that Node is too old.
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { requireNode } from './setup/node-version.mjs';

@@ -1,4 +1,3 @@
-// Runs a suite: `npm test`, `npm run test:slow` or `npm run test:release`.
 import { requireNode } from './setup/node-version.mjs';
 
 const HELP = `Usage: npm test [-- VITEST_ARGS ...]

@@ -8,7 +8,6 @@ import { cpuSeconds, peakBytes } from '../process-figures.ts';
 
 const TRAWL = join(packageRoot(), 'bin', 'trawl.mjs');
 
-/** Killed when this process exits. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');

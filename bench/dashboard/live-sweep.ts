@@ -5,7 +5,7 @@ import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 const PER_MESSAGE = 1_000;
 const START_MS = Date.now();
-/** A prime, so that the stride visits every trial. */
+/** A prime stride visits every trial. */
 const STRIDE = 7_919;
 
 export class LiveSweep {

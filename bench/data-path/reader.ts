@@ -4,7 +4,7 @@ import { loadImages } from '../../agent/data/load.ts';
 import { chooseBackend } from '../../agent/machine/backend.ts';
 import { onDevice, trainImages } from '../../agent/trainers/autoencoder/images.ts';
 
-/** Number of batches after the first, until memory use is stable. */
+/** Memory use is stable after this many batches. */
 const BATCHES = 500;
 const BATCH = 64;
 

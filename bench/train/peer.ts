@@ -82,7 +82,6 @@ export class Peer {
 
 export function tfjsPeer(backend: BackendName, threads: number): Promise<Peer | undefined> {
   const program = fileURLToPath(new URL('./tfjs-process.js', import.meta.url));
-  // The settings of the only slot on a machine with this number of cores.
   return Peer.start([process.execPath, program, backend], threadEnvironment(threads, 1, process.env));
 }
 

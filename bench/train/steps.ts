@@ -38,7 +38,6 @@ export function trawlStep(images: TrainImages, { depth, batch, pack }: Request):
   const batches = (function* () {
     for (;;) {
       for (const [at, order] of orders.entries()) shuffles[at]?.shuffle(order);
-      // As in an epoch: full batches, and a last one with the remaining images.
       yield* batchesOf(orders, batch);
     }
   })();

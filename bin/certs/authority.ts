@@ -28,7 +28,6 @@ import {
 } from './nats.ts';
 import { writePrivately } from './private-file.ts';
 
-/** Names of every server on its own machine. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'];
 const HOST = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
 const TOKEN_BYTES = 32;

@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
 const DAY_MS = 86_400_000;
-/** Certificates are valid from this long before their creation, because clocks differ. */
+/** Clocks differ between machines. */
 const BACKDATE_MS = 3_600_000;
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };

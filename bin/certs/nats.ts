@@ -12,19 +12,16 @@ import { writePrivately } from './private-file.ts';
 export const NATS_CONFIG = 'nats.conf';
 export const NATS_ACCOUNTS = 'nats-accounts.conf';
 
-/** A heartbeat names all that an agent holds: its slots times some hundred bytes. */
+/** A heartbeat names every attempt of an agent, in some hundred bytes each. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_CONNECTIONS = 4_096;
-/** Per client; an agent needs one. */
 const MAX_SUBSCRIPTIONS = 64;
-/** For the queue of offers, a bounded window of small messages. */
 const MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 
 /** Port for clients. */
 export const NATS_PORT = 4222;
-/** Port for the other servers of a cluster. */
 const NATS_CLUSTER_PORT = 6222;
-/** A client that misses three pings in a row is disconnected, because a machine without power closes no connection. */
+/** A machine without power closes no connection, so the server disconnects a client that misses three pings. */
 const PING_EVERY = '5s';
 const UNANSWERED_PINGS = 2;
 
@@ -117,7 +114,7 @@ function user(role: string, name: string, { publish, subscribe }: Permissions): 
         subscribe: ${allow(subscribe)} } }`;
 }
 
-/** The role in a NATS server's certificate, which neither NATS nor the coordinator accepts from a client. */
+/** Neither NATS nor the coordinator accepts this role from a client. */
 const ROLE = 'nats';
 const PREFIX = 'nats-';
 
@@ -162,12 +159,12 @@ export function natsFolders(dir: string): string[] {
   return cluster.length > 0 ? cluster.map((name) => join(dir, name)) : [join(dir, 'server')];
 }
 
-/** Replaces the colons of an IPv6 address, which scp would parse as the end of a host name. */
+/** scp would parse the colons of an IPv6 address as the end of a host name. */
 function natsFolder(dir: string, host: string): string {
   return join(dir, `${PREFIX}${host.replaceAll(':', '-')}`);
 }
 
-/** Returns the SHA-256 of the public key, in the form that `pinned_certs` of nats-server expects. */
+/** `pinned_certs` of nats-server expects the SHA-256 of the public key. */
 function keyHash(certificate: string): string {
   const key = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
   return sha256Of(key);

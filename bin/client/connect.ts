@@ -33,11 +33,9 @@ export interface ConnectOptions {
 /** The snapshot of a large sweep is one message. */
 const MAX_MESSAGE_BYTES = 256 * 2 ** 20;
 
-/** A connection without any response for the sum of these two is closed. */
 const KEEPALIVE_EVERY_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 
-/** Time limit for the coordinator of a data folder to answer. */
 const PROBE_TIMEOUT_MS = 2_000;
 
 interface OpenOptions {
@@ -54,7 +52,7 @@ function open({ address, identity, offlineDir, release = async () => {} }: OpenO
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': KEEPALIVE_EVERY_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-    // A web proxy in the environment does not apply: coordinators are on this machine or on a private network.
+    // Coordinators are on this machine or on a private network, so a web proxy does not apply.
     'grpc.enable_http_proxy': 0,
   };
   const client = new SweepServiceClient(address, channel.shown, options);
@@ -128,7 +126,7 @@ async function connectToFolder(dir: string, identityDir: ConnectOptions['identit
   return open({ address: store.address, offlineDir: dir, release: () => store.close() });
 }
 
-/** Returns the coordinator of a folder. Undefined if its process is gone: another one could use the port now. */
+/** If the process is gone, another coordinator can use the port. */
 function runningCoordinator(dir: string): CoordinatorFile | undefined {
   const file = readCoordinatorFile(dir);
   if (file === undefined) return undefined;

@@ -73,7 +73,6 @@ class IncomingFile {
   static async create(folder: string, announced: BackupFile): Promise<IncomingFile> {
     const { name } = announced;
     const expected = name === BACKUP_STORE || name.startsWith(`${ARTIFACTS}/`);
-    // Checks each path segment by itself: the length limit applies to an artifact's own name.
     const invalid = name.split('/').some((segment) => artifactNameProblem(segment) !== undefined);
     if (!expected || invalid)
       throw new DamagedError(`the backup contains an invalid file name ${JSON.stringify(name)}`);

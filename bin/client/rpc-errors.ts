@@ -1,7 +1,6 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { BadInputError, NotFoundError, RefusedError, type TrawlError, UnreachableError } from '../../proto/errors.ts';
 
-/** Whether an error is a gRPC status with the server's message. */
 function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
 }
@@ -19,7 +18,6 @@ function byStatus({ code, details }: ServiceError, address: string): TrawlError 
     case status.UNAVAILABLE:
       return unavailable(details, address);
     case status.CANCELLED:
-      // Calls cancelled by this client never get here: the server closed this one because it is stopping.
       return new UnreachableError(`the coordinator at ${address} closed the connection: it is stopping or has stopped`);
     case status.DEADLINE_EXCEEDED:
       return new UnreachableError(
@@ -32,7 +30,6 @@ function byStatus({ code, details }: ServiceError, address: string): TrawlError 
     case status.OUT_OF_RANGE:
       return new BadInputError(details);
     case status.RESOURCE_EXHAUSTED:
-      // gRPC's limit on the size of a request, or else the coordinator's limit on its rate.
       return /message larger than max/i.test(details) ? new BadInputError(details) : new UnreachableError(details);
     case status.NOT_FOUND:
       return new NotFoundError(details);
@@ -63,7 +60,6 @@ function unavailable(details: string, address: string): TrawlError {
   );
 }
 
-/** grpc-js's descriptions of connection failures, in the order in which they are tried. */
 const CONNECTION_FAILURES: readonly { readonly pattern: RegExp; readonly reason: string; readonly mayBeTls?: true }[] =
   [
     { pattern: /ECONNREFUSED/, reason: 'connection refused' },

@@ -17,7 +17,6 @@ export const UNARY_DEADLINE_MS = 15_000;
 /** Deadline of a call that can change many trials: the coordinator stores every change before it answers. */
 export const LARGE_CHANGE_DEADLINE_MS = 60_000;
 
-/** Delays before the second and later attempts of a call to an unreachable coordinator. */
 const RETRY_DELAYS_MS = [200, 500, 1_000];
 
 type Unary<Request, Response> = (

@@ -84,7 +84,6 @@ export async function* watchSweep(
   }
 }
 
-/** Undefined if the message has no sweep. A sweep whose trials are retried runs again. */
 function endsSweep({ update }: WatchResponse): boolean | undefined {
   const sweep = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
   return sweep && sweepEnded(sweep);

@@ -29,7 +29,7 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
   readonly insecure?: true;
 }
 
-/** Together with the time that a program gets to stop, this stays below the usual 30 s of a service manager. */
+/** Together with the time that a program gets to stop, this is below the usual 30 s of a service manager. */
 const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
 async function agent(options: Options): Promise<void> {

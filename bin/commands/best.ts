@@ -42,7 +42,6 @@ async function best(selector: string, options: Options): Promise<void> {
       wide,
     });
     const terminal = resultTerminal(options);
-    // Rows without a value have rank 0 and come last.
     const ranked = <Row extends { readonly rank: number }>(rows: readonly Row[]) => rows.filter(({ rank }) => rank > 0);
     if (options.trials) {
       const trials = ranked(await listTrials(connection, request));
@@ -64,7 +63,6 @@ async function best(selector: string, options: Options): Promise<void> {
   });
 }
 
-/** Returns a line above the table if the values are the best of each trial, not the last. */
 function headingOf({ metric }: Sweep, by: string): string {
   return metric?.name === by && metric.at === MetricAt.BEST
     ? `${visibleText(by)}: best over the steps

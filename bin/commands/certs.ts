@@ -25,10 +25,9 @@ interface InitOptions extends Options {
 
 const ROLES = ['agent', ...USER_ROLES] as const;
 
-/** Loads the large certificate library only when this verb runs. */
+/** The certificate library is large, and only this verb needs it. */
 const certs = () => import('../certs/authority.ts');
 
-/** Splits values at commas: `['a,b', 'c']` becomes `['a', 'b', 'c']`. */
 const splitCommas = (texts: readonly string[]) =>
   texts.flatMap((text) => text.split(',')).filter((name) => name !== '');
 

@@ -26,7 +26,6 @@ async function show(found: readonly DatasetStatus[], options: ListOptions): Prom
   return print(renderTable(COLUMNS, found, resultTerminal(options)));
 }
 
-/** Returns the named data sets; all of them if no name is given. */
 const named = (names: readonly string[]): readonly DatasetSpec[] =>
   names.length === 0 ? DATASETS : DATASETS.filter(({ name }) => names.includes(name));
 

@@ -16,11 +16,8 @@ interface Options extends ServerOptions, OutputOptions {
   readonly trial?: string;
 }
 
-/** `sinceEventSeq` for every event of the sweep. */
 const FROM_THE_FIRST = -1;
-/** How long an outage of the coordinator can last while events are followed. */
 const PATIENCE_MS = 60 * 60_000;
-/** The kind of the event that each epoch adds. */
 const REPORTED = 'reported';
 
 /** Returns the sequence number of the newest event. */

@@ -16,9 +16,7 @@ interface Options extends ServerOptions, OutputOptions {
   readonly sweep: string;
 }
 
-/** Delay between reconnects while a log is followed. */
 const RECONNECT_MS = 1_000;
-/** How long an outage of the coordinator can last while a log is followed. */
 const PATIENCE_MS = 10 * 60_000;
 
 /** Yields the log in chunks. After a reconnect the log is sent from its start, so the known part is skipped. */
@@ -62,7 +60,6 @@ async function logs(selector: string, options: Options): Promise<void> {
       for await (const chunk of logChunks(connection, request)) text += chunk;
       return printJson({ trial, attempt, text });
     }
-    // Escapes control characters only for a terminal.
     const shown = process.stdout.isTTY ? visibleLines : (text: string) => text;
     for await (const chunk of logChunks(connection, request)) await print(shown(chunk));
   });

@@ -57,10 +57,8 @@ function planText(plan: Plan, spec: SweepSpec, terminal: Terminal): string {
   return [renderFields(fields, terminal), ...tables].join('\n');
 }
 
-/** The maximum number of values that the plan lists per axis. */
 const LISTED_VALUES = 12;
 
-/** Lists the values of an axis; of a long one, the first values and the last. */
 function listText(axis: Axis): string {
   const isLong = axis.size > LISTED_VALUES;
   const shown = Array.from({ length: isLong ? LISTED_VALUES - 1 : axis.size }, (_, index) => `${axis.at(index)}`);
@@ -74,7 +72,6 @@ function earlyTerminateText(rule: EarlyTerminate): string {
   return `${type}, ${from}, eta ${eta}${strict ? ', strict' : ''}`;
 }
 
-/** The keys of the sweep file, with their defaults. */
 function earlyTerminateJson(rule: EarlyTerminate): Record<string, unknown> {
   if (rule.type === 'median') return { type: rule.type, min_iter: rule.minIter };
   const { type, steps, eta, strict } = rule;
@@ -96,7 +93,6 @@ function planJson(plan: Plan, spec: SweepSpec): Record<string, unknown> {
   };
 }
 
-/** Yields the first trials; for points, the first of each config. */
 function* firstTrials(spec: SweepSpec, limit: number, perConfig: boolean): Generator<PlannedTrial, void, undefined> {
   const seen = new Set<string>();
   let count = 0;

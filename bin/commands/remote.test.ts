@@ -320,7 +320,6 @@ test('a followed log resumes after an outage without repeating text', async () =
         call.write({ text: 'one\n' });
         call.write({ text: 'two\n' });
         if (calls === 1) {
-          // Nothing has to be taken back: the second call repeats both.
           setTimeout(() => call.emit('error', { code: status.UNAVAILABLE, details: 'going down' }), 50);
         } else {
           call.write({ text: 'three\n' });

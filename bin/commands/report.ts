@@ -15,7 +15,6 @@ The HTML report is one self-contained file with charts and reconstructions. The 
 tables; with --out FOLDER, its charts and images are written to NAME-report/ next to it.`;
 
 async function report(sweep: string, options: Options): Promise<void> {
-  // Loads the chart libraries only when this verb runs.
   const { writeReport } = await import('../report/write-report.ts');
   const { format, out, file } = options;
   const written = await withConnection(options, (connection) =>

@@ -13,7 +13,6 @@ import { sweepJson } from '../output/json.ts';
 import { remainingText } from '../output/messages.ts';
 import { print, printJson } from '../output/print.ts';
 
-/** Failure classes that have an option of their own, with its help. `--failed` selects every class. */
 const CLASSES = {
   oom: 'retry trials that ran out of memory',
   nan: 'retry trials that diverged to NaN or infinity',

@@ -65,7 +65,6 @@ function sweepText(sweep: Sweep, terminal: Terminal): string {
   );
 }
 
-/** The value of the ranking metric, with its step. */
 function resultFields({ metrics, metricSteps }: Trial, { metric }: Sweep): [string, string][] {
   if (metric === undefined || !Object.hasOwn(metrics, metric.name)) return [];
   const step = Object.hasOwn(metricSteps, metric.name) ? metricSteps[metric.name] : undefined;
@@ -73,14 +72,12 @@ function resultFields({ metrics, metricSteps }: Trial, { metric }: Sweep): [stri
   return [['result', `${metric.name} ${formatMetric(metrics[metric.name])}${from}`]];
 }
 
-/** The error, and the program's output below it. */
 function failureFields({ failure }: Trial): [string, string][] {
   if (failure === undefined) return [];
   const [error, ...output] = `${failureClass.of(failure.class)}: ${failure.message}`.trimEnd().split('\n');
   return [['failure', error ?? ''], ...output.map((line): [string, string] => ['', line])];
 }
 
-/** @param sweep the sweep of the trial, whose warnings are shown */
 function trialFields(trial: Trial, sweep: Sweep): [string, string][] {
   const parameters = Object.entries(fromWire(trial.parameters)).sort(([a], [b]) => (a < b ? -1 : 1));
   return [

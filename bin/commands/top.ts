@@ -24,7 +24,6 @@ interface Options extends GlobalOptions, ServerOptions {
   readonly pictures: 'auto' | 'kitty' | 'blocks';
 }
 
-/** Size of a frame that is printed to a file or a pipe. */
 const PIPE_SIZE = { columns: 120, rows: 50 };
 
 async function top(sweep: string, options: Options): Promise<void> {

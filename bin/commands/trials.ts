@@ -71,7 +71,6 @@ async function trials(selector: string, options: Options): Promise<void> {
     }
     const all = await listTrials(connection, {
       ...request,
-      // The filter runs on this side, so the limit applies after it.
       limit: options.filter === undefined ? request.limit : 0,
       states: (options.state ?? []).map((name): TrialState => trialState.to(name)),
     });

@@ -31,7 +31,6 @@ interface Options extends GlobalOptions, OutputOptions, SlotOptions {
   readonly logLevel: string;
 }
 
-/** How long an outage of the coordinator can last; it is restarted immediately when it dies. */
 const PATIENCE_MS = 120_000;
 
 async function up(fileName: string, options: Options): Promise<void> {
@@ -139,7 +138,7 @@ async function printResults(
   if (!sweepEnded(sweep)) note(`interrupted; resume with: ${TRAWL} up ${fileName} --dir ${options.dir}`);
 }
 
-/** How the user runs trawl: npm and npx set `npm_execpath`. */
+/** npm and npx set `npm_execpath`. */
 const TRAWL = process.env.npm_execpath === undefined ? 'trawl' : 'npx trawl';
 
 function nextSteps(dir: string, trials: readonly Trial[]): string {
@@ -173,7 +172,6 @@ async function requireUnusedFolder(dir: string): Promise<void> {
   );
 }
 
-/** The first Ctrl-C (or SIGTERM) stops the sweep's processes in order; the second exits immediately. */
 function onInterrupt(): { signal: AbortSignal; done(): void } {
   const controller = new AbortController();
   const listener = () => {

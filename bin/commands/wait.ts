@@ -28,10 +28,10 @@ export interface WaitOptions extends ServerOptions, OutputOptions {
   readonly quiet?: true;
 }
 
-/** How long an outage of the coordinator can last: long enough to move it to another machine. */
+/** Long enough to move the coordinator to another machine. */
 const PATIENCE_MS = 60 * 60_000;
 
-/** The longest delay of a Node timer; a longer one would fire immediately. */
+/** A Node timer with a longer delay fires immediately. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Returns the last known state of the sweep; it has ended unless the signal fired first. */

@@ -14,11 +14,9 @@ interface Row {
   readonly style?: (at: number) => Style | undefined;
 }
 
-/** Significant digits of a difference and of its bounds. */
 const DIGITS = 3;
 const signed = (value: number) => `${value > 0 ? '+' : ''}${Number(value.toPrecision(DIGITS))}`;
 
-/** `+0.043 (-0.3 to 0.2)` */
 function differenceText(difference: Difference | undefined): string {
   if (difference === undefined) return '';
   const { mean, low, high } = difference;

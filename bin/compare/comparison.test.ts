@@ -4,7 +4,6 @@ import { Config, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.t
 import { endedTrial, trialAt } from '../../test/support/dashboard/sample.ts';
 import { chooseConfigs, comparisonOf } from './comparison.ts';
 
-/** Replicates of the sample's trial of that index. */
 const replicates = (index: number, losses: readonly number[]): Trial[] =>
   losses.map((test_loss, seed) => ({ ...endedTrial(index, { test_loss }), id: `t${index}-${seed}`, seed }));
 

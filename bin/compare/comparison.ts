@@ -6,8 +6,6 @@ import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
-/** Compares configs: which parameters differ, and whether their results differ by more than the seed noise. */
-
 /** Confidence level of the interval of a difference. */
 export const LEVEL = 0.95;
 

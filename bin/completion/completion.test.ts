@@ -5,7 +5,6 @@ import { bashScript, fishScript, verbsOf, zshScript } from './scripts.ts';
 
 const VERBS = verbsOf(buildProgram());
 
-/** What bash offers for the last of the words. */
 function offered(...words: string[]): string[] {
   const script = `${bashScript(VERBS)}
 COMP_WORDS=(trawl "$@")

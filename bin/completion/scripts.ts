@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
 
-/** Shell completion scripts, generated from the definition of the command line (see docs/decisions/completion.md). */
-
 interface Flag {
   /** Such as `-o` and `--output`. */
   readonly names: readonly string[];
@@ -113,11 +111,9 @@ function flagText({ names, about, takesValue, choices }: Flag): string {
   return [...said, ...value, `-d ${quoted(about)}`].join(' ');
 }
 
-/** Returns the fish condition that the words so far name this verb and none of its subcommands. */
 function conditionOf({ path, words: below }: Verb, verbs: readonly Verb[]): string {
   const [first, ...rest] = path;
   if (first === undefined) return '__fish_use_subcommand';
-  // A word can be a verb and also a subcommand of another verb: "agent", and "certs agent".
   const parents =
     rest.length > 0
       ? []

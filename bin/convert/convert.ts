@@ -48,7 +48,7 @@ export async function convertText(
   return { ...converted, sweep, notes: [...converted.notes, note] };
 }
 
-/** Makes a sweep file valid that has no command of its own. */
+/** A sweep file without a command is invalid. */
 const PLACEHOLDER_COMMAND = ['python3', 'main.py', '${args}'];
 
 async function convertedText(

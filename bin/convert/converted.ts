@@ -4,7 +4,6 @@ import { Document } from 'yaml';
 /** One parameter as a sweep file writes it: `value`, `values`, `min`, `max`, `step`, `distribution`, or nested `parameters`. */
 export type ParameterDraft = Readonly<Record<string, unknown>>;
 
-/** The keys of a sweep file, in the order in which they are written. Undefined ones are left out. */
 interface SweepDraft {
   readonly name?: string | undefined;
   readonly method?: 'grid' | 'random' | 'sobol' | 'tpe' | 'optuna' | 'pbt' | undefined;

@@ -87,7 +87,7 @@ function draftOf(name: string, text: string, notes: string[]): ParameterDraft {
   }
 }
 
-/** `range(stop)`, `range(start, stop)`, `range(start, stop, step)`; the stop is excluded. */
+/** Hydra's range excludes the stop. */
 function rangeOf(args: readonly number[], named: Readonly<Record<string, number>>): number[] {
   const start = named.start ?? (args.length > 1 ? (args[0] ?? 0) : 0);
   const stop = named.stop ?? (args.length > 1 ? (args[1] ?? 0) : (args[0] ?? 0));
@@ -122,7 +122,6 @@ export function splitTop(text: string): string[] {
   return [...parts, part];
 }
 
-/** A value as Hydra's grammar reads it: quoted text, numbers, booleans, null, lists, mappings, and bare text. */
 function valueFrom(written: string): unknown {
   const text = written.trim();
   const [, quote, quoted] = /^(['"])(.*)\1$/s.exec(text) ?? [];

@@ -22,7 +22,7 @@ const METHODS: Readonly<Record<string, Converted['sweep']['method']>> = {
   pbt: 'pbt',
 };
 
-/** Katib's own filter for a line of metrics, used where the file has none. */
+/** Katib's default filter for a line of metrics. */
 const DEFAULT_FORMAT = '(?<name>[\\w|-]+)\\s*=\\s*(?<value>[+-]?\\d*(\\.\\d+)?([Ee][+-]?\\d+)?)';
 
 export const isKatib = (data: unknown): boolean =>
@@ -103,7 +103,6 @@ function parameterOf(parameter: unknown, grid: boolean, notes: string[]): Parame
   return { distribution: 'uniform', min, max };
 }
 
-/** The first container's command, its placeholders as macros. */
 function commandOf(spec: unknown, notes: string[]): string[] | undefined {
   const template = recordAt(spec, 'trialTemplate');
   const references = new Map(
@@ -123,7 +122,6 @@ function commandOf(spec: unknown, notes: string[]): string[] | undefined {
   );
 }
 
-/** The containers of a Job, or of the first replica of a training operator's job. */
 function containersOf(trialSpec: unknown): unknown[] {
   const spec = recordAt(trialSpec, 'spec');
   const direct = listAt(recordAt(recordAt(spec, 'template'), 'spec'), 'containers');
@@ -154,11 +152,10 @@ function reportOf(spec: unknown, notes: string[]): unknown {
   if (kind === 'File')
     notes.push(`metrics in the file ${path ?? ''}: print them to stdout, or append them to TRAWL_METRICS.`);
   const [format] = formats;
-  // Katib's format has two groups without names: the metric and its value.
   return { regex: typeof format === 'string' ? withEscapedBraces(withGroupNames(format)) : DEFAULT_FORMAT };
 }
 
-/** Go takes a brace that is no quantifier as itself; JavaScript requires an escape. */
+/** Go accepts a brace that is no quantifier; JavaScript requires an escape. */
 function withEscapedBraces(format: string): string {
   return format.replaceAll(/\\.|\{\d+(?:,\d*)?\}|\[(?:\\.|[^\]\\])*\]|[{}]/g, (found) =>
     found === '{' || found === '}' ? `\\${found}` : found,

@@ -55,7 +55,7 @@ export function datasetFinding({ name, state, detail }: DatasetStatus): Finding 
   }
 }
 
-/** Less free space is a warning: the data sets take 110 MB, metrics and logs about 100 MB per thousand trials. */
+/** The data sets take 110 MB; metrics and logs take about 100 MB per thousand trials. */
 const LOW_DISK_BYTES = 2 ** 30;
 
 /** Checks the free space at `folder`, or at its closest existing parent. */

@@ -2,8 +2,6 @@ import { type ParameterValue, StructuredValue } from '../../proto/values.ts';
 import type { TrialJson } from '../output/json.ts';
 import type { CurvePoint } from './curve-rows.ts';
 
-/** The tables of `trawl export` in any format: typed columns, and rows that can be streamed. */
-
 /** `time` is ISO 8601 text in UTC; an `integer` is a safe integer. */
 export type CellType = 'integer' | 'number' | 'text' | 'flag' | 'time';
 export type Cell = string | number | boolean | null;
@@ -18,8 +16,6 @@ export interface Table<Row> {
   readonly columns: readonly Column<Row>[];
   readonly rows: Iterable<Row> | AsyncIterable<Row>;
 }
-
-/** The columns of an export, which are the same in every format. */
 
 const TRIAL_LEADING: readonly Column<TrialJson>[] = [
   { name: 'trial', type: 'text', read: (t) => t.trial },
@@ -51,7 +47,7 @@ const POINT_MIDDLE: readonly Column<CurvePoint>[] = [
   { name: 'at', type: 'time', read: (p) => p.at },
 ];
 
-/** Returns a function that makes names unique: `parameter.NAME` or `metric.NAME` if another column has the name. */
+/** A name that another column has becomes `parameter.NAME` or `metric.NAME`. */
 function claiming(fixed: readonly { readonly name: string }[]) {
   const taken = new Set(fixed.map(({ name }) => name));
   return (name: string, kind: 'parameter' | 'metric'): string => {
@@ -62,7 +58,6 @@ function claiming(fixed: readonly { readonly name: string }[]) {
   };
 }
 
-/** Returns the narrowest type that fits all values of a parameter; text for values of several types. */
 function typeOf(values: ReadonlySet<Cell>): CellType {
   const all = (holds: (value: Cell) => boolean) => [...values].every(holds);
   if (all(Number.isSafeInteger)) return 'integer';
@@ -74,7 +69,6 @@ function typeOf(values: ReadonlySet<Cell>): CellType {
 const stepType = (steps: readonly (number | null)[]): CellType =>
   steps.every((step) => step === null || Number.isSafeInteger(step)) ? 'integer' : 'number';
 
-/** Returns lists, mappings and null as JSON text. */
 const cellOf = (value: ParameterValue | undefined): Cell =>
   value instanceof StructuredValue ? value.text : (value ?? null);
 

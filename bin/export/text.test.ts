@@ -6,7 +6,6 @@ test('fields with commas, quotes and line breaks are quoted, null is empty', () 
   expect(csvLine(['a', 'b,c', 'd"e', 'f\ng', 1e-7, true, null])).toBe('a,"b,c","d""e","f\ng",1e-7,true,\r\n');
 });
 
-/** Matches a field of RFC 4180, section 2, and the comma or end after it. */
 function parseLine(line: string): string[] {
   const fields = line.slice(0, -2).matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(?:,|$)/g);
   const values: string[] = [];

@@ -5,9 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../proto/errors.ts';
 
 /**
- * The shell waits for the program. A loop in the background waits for the end of the pipe from the parent, which comes
- * when the parent closes it or dies (also by SIGKILL), and then stops the program. SIGCONT is needed because a stopped
- * process does not handle SIGTERM. The script only uses shell builtins, so it leaves no process behind.
+ * The pipe ends when the parent closes it or dies (also by SIGKILL); the loop in the background then stops the program.
+ * A stopped process handles SIGTERM only after SIGCONT. The script uses only builtins, so it leaves no process behind.
  */
 const BOUND_SCRIPT = `
 exec 3<&0
@@ -61,12 +60,10 @@ export interface SupervisedProcessOptions {
   readonly onFailed: (code: number) => void;
 }
 
-/** A process that dies within this time counts as an early death. */
 const EARLY_DEATH_MS = 5_000;
-/** Number of consecutive early deaths after which the process is not restarted. */
 const MAX_EARLY_DEATHS = 5;
 const RESTART_DELAY_MS = 300;
-/** Exit codes of errors that a restart cannot fix. */
+/** A restart cannot fix these errors. */
 const FINAL_CODES: readonly number[] = [EXIT.badInput, EXIT.refused];
 
 /** A process that is restarted whenever it exits, until it is stopped or keeps failing. */

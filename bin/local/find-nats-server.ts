@@ -9,7 +9,7 @@ export type NatsServer = Finder.NatsServer;
 export type NatsBinary = Finder.NatsBinary;
 export type FindOptions = Finder.FindOptions;
 
-/** The setup code runs before the build, so it is JavaScript outside dist/ and loaded by its path. */
+/** The setup code runs before the build, so it is JavaScript outside dist/. */
 function load<T>(file: string): Promise<T> {
   return import(pathToFileURL(join(packageRoot(), 'deploy', 'setup', 'nats', file)).href) as Promise<T>;
 }

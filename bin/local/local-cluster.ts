@@ -35,7 +35,7 @@ export interface LocalCluster {
   stop(): Promise<void>;
 }
 
-/** Time limit for the coordinator to write its address file; loading a large store is slow. */
+/** Loading a large store is slow. */
 const COORDINATOR_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 8_000;
 const POLL_MS = 20;

@@ -12,7 +12,7 @@ import { packageRoot } from '../package.ts';
 import { type LocalNatsServer, processCommand, startNatsServer } from './nats-server.ts';
 
 const viteNode = join(packageRoot(), 'node_modules', 'vite-node', 'vite-node.mjs');
-/** Looking for processes that are left over needs /proc. */
+/** The search for leftover processes needs /proc. */
 const onLinux = test.runIf(process.platform === 'linux');
 
 let folder: string;
@@ -33,7 +33,6 @@ async function start(options: { port?: number } = {}): Promise<LocalNatsServer> 
   return server;
 }
 
-/** Command lines of all processes that name the folder: the server, the shell that holds it, and its watcher. */
 function processesNaming(text: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)

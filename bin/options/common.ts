@@ -67,7 +67,6 @@ export function withRanking(command: Command): Command {
     .addOption(new Option('--goal <goal>', "which values are best (default: the metric's usual goal)").choices(GOALS));
 }
 
-/** Values of `--goal`: those of the sweep file, and short forms. */
 const GOALS = ['minimize', 'maximize', 'min', 'max'] as const;
 export type GoalChoice = (typeof GOALS)[number];
 

@@ -35,7 +35,6 @@ export function newLogger(part: string, options: LogOptions, fd = 2): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     // Logs contain names chosen by others, and are shown on terminals.
     hooks: { streamWrite: text ? visibleRecord : jsonSafe },
-    // No code logs these today.
     redact: ['password', 'token', 'secret', '*.password', '*.token', '*.secret'],
   };
   if (!text) return pino(settings, destination({ fd, sync: true }));
@@ -45,7 +44,6 @@ export function newLogger(part: string, options: LogOptions, fd = 2): Logger {
   );
 }
 
-/** Escapes control characters in the values and names of a log record. */
 function visibleRecord(line: string): string {
   const record = JSON.parse(line, (_key, value: unknown) => {
     if (typeof value === 'string') return visibleLines(value);

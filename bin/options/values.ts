@@ -3,7 +3,6 @@ import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../lib/text/duration.ts';
 import { type Labels, labelProblem, MAX_PACK, MAX_PRIORITY } from '../../proto/limits.ts';
 
-/** The largest count that the wire format holds. */
 const MAX_COUNT = 2 ** 32 - 1;
 
 /** Parses a positive integer. */

@@ -12,7 +12,6 @@ import { replicatesText } from './ranking-tables.ts';
 import { renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Rows per ranking. */
 const CLOSING_TOP = 10;
 
 function ranking(
@@ -38,7 +37,6 @@ function ranking(
   return `${heading(metric, sweep, ranked.length)}:\n${table}`;
 }
 
-/** Ranks configs by their mean over the replicates. */
 function configRanking(
   sweep: Sweep,
   configs: readonly Config[],

@@ -6,7 +6,6 @@ import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { piecesOf } from '../../proto/command.ts';
 import { BadInputError } from '../../proto/errors.ts';
 
-/** Macros that only the agent can expand. */
 const AGENT_MACROS = ['artifacts', 'args_json_file'];
 
 /**
@@ -29,7 +28,6 @@ export function commandLineOf(spec: SweepSpec, trial: PlannedTrial): string {
   return argumentsOf(command, context).map(shellWord).join(' ');
 }
 
-/** The program receives a parameter named seed like any other. */
 function withSeed(spec: SweepSpec, parameters: PlannedTrial['parameters'], seed: number): PlannedTrial['parameters'] {
   const name = spec.program?.seedParameter ?? '';
   return name === '' ? parameters : { ...parameters, [name]: seed };
@@ -46,7 +44,6 @@ function withoutAgentMacros(item: string, trialId: string): string {
   return written.join('');
 }
 
-/** Returns an argument in quotes if a shell would change it. Placeholders such as `<artifacts>` stay readable. */
 function shellWord(argument: string): string {
   if (/^[\w@%+=:,./<>-]+$/.test(argument)) return argument;
   return `'${argument.replaceAll("'", `'\\''`)}'`;

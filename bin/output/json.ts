@@ -152,7 +152,6 @@ export function configJson({ id, rank, parameters, counts, metrics, trialIds }: 
   };
 }
 
-/** Which of its steps a metric's value comes from. */
 const atName = ({ at }: Metric): 'last' | 'best' => (at === MetricAt.BEST ? 'best' : 'last');
 
 /** Returns a sweep as printed with `-o json`. */
@@ -202,7 +201,6 @@ export function agentJson(agent: Agent) {
   };
 }
 
-/** Unknown figures are null. */
 function gpuJson({ index, ...figures }: GpuFigures) {
   return {
     index,

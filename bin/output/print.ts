@@ -18,7 +18,7 @@ export function note(text: string): void {
   process.stderr.write(`trawl: ${visibleLines(text)}\n`);
 }
 
-/** Characters that JSON does not escape, but that terminals interpret or that reorder text: C1 and bidi controls. */
+/** JSON does not escape these C1 and bidirectional controls, but terminals interpret them. */
 const UNSAFE = /[\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** Escapes terminal control characters in JSON text without changing its meaning. */

@@ -53,7 +53,6 @@ function columnsOf(table: TrialTable, varying: readonly string[], terminal: Term
     startedAtMs > 0 && endedAtMs > 0 ? ((endedAtMs - startedAtMs) / 1000).toFixed(1) : '-';
   const columns: Column<Trial>[] = [
     { header: 'rank', numeric: true, cell: (trial) => (trial.rank === 0 ? '-' : String(trial.rank)) },
-    // Pipes get full ids; terminals get unambiguous prefixes.
     { header: 'trial', cell: (trial) => (terminal.width === undefined ? trial.id : shortId(trial.id)) },
     {
       header: 'state',
@@ -94,7 +93,6 @@ export interface ConfigTable {
   readonly steps?: ReadonlyMap<string, number> | undefined;
 }
 
-/** `5`, or for different steps `3 to 7`. */
 function stepsText(steps: ReadonlyMap<string, number> | undefined, trialIds: readonly string[]): string {
   const [least, greatest] = extent(trialIds.flatMap((id) => steps?.get(id) ?? []));
   if (least === undefined || greatest === undefined) return '-';

@@ -10,7 +10,6 @@ export interface Terminal {
   readonly colour: boolean;
 }
 
-/** Width of a terminal that does not report one. */
 const DEFAULT_COLUMNS = 80;
 
 /** Returns the terminal that a verb prints its result to. `-o wide` disables the limit on the width. */

@@ -13,7 +13,6 @@ function chosen(text: string, outcome: Parameters<typeof reportData>[1], goal: '
 const loss = (value: number): Outcome => ({ curves: { test_loss: [value] } });
 
 test('there is one per value of the most important parameter, from the config closest to the best one, with its best seed', () => {
-  // a is most important; its best value is 2, and that of b is 1.
   const pictures = chosen(GRID, ({ parameters: { a, b }, seed }) =>
     loss(Math.abs(Number(a) - 2) * 10 + Number(b) + (seed === 0 ? 0.5 : 0)),
   );

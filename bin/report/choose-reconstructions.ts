@@ -44,7 +44,6 @@ export function chooseReconstructions(
   return across ?? chosen('best', best);
 }
 
-/** Returns the config that shares most parameters with `to`; among equals, the one with the better rank. */
 function nearest(configs: readonly Config[], to: Config, space: Space): Config | undefined {
   const wanted = space.parameters.get(to) ?? {};
   const shared = (config: Config) =>

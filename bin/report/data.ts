@@ -44,8 +44,6 @@ export interface ReportData {
   readonly agents: readonly Agent[];
 }
 
-/** A sweep's data from the coordinator, with derived values. */
-
 /** Answers of a coordinator; trials and configs in order of rank. */
 export type Answers = Pick<ReportData, 'sweep' | 'text' | 'configs' | 'trials' | 'curves' | 'agents'>;
 
@@ -76,7 +74,6 @@ export function assemble(answers: Answers, asked?: Asked): ReportData {
   };
 }
 
-/** Undefined if there is nothing to compare. */
 function importanceIn(trials: readonly JudgedTrial[], metric: string, spec: SweepSpec): ReportData['importance'] {
   const axes = spec.axes.filter(({ size }) => size > 1).map(({ name }) => name);
   const any = trials.some(({ metrics }) => metrics[metric] !== undefined);

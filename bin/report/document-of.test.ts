@@ -18,7 +18,6 @@ parameters:
 seeds: [0, 1, 2]
 `;
 
-/** A loss that decreases with the width, by more than the differences between seeds. */
 const falling = (width: number, seed: number): Outcome => ({
   curves: { loss: [4, 3, 2, 1].map((v) => v + 8 / width + 0.01 * seed), psnr: [10, 11, 12, 12.5].map((v) => v + seed) },
 });
@@ -65,7 +64,6 @@ test('only the time of writing differs between two reports of the same data', ()
 test('configs are ranked by the mean over their replicates, with their spread', () => {
   const [table] = tablesOf(sectionOf(grid(), 'ranking'));
   const rows = table === undefined ? [] : rowsOf(table);
-  // Equal means share a rank; width 64 is best.
   expect(rows.map((row) => [row.rank, row.loss, row.n, row.width, row.psnr])).toEqual([
     ['1', '1.1350 ± 0.010', '3', '64', '13.500 ± 1.0'],
     ['1', '1.1350 ± 0.010', '3', '64', '13.500 ± 1.0'],
@@ -120,7 +118,6 @@ test('importance: the exact analysis of variance, and the means at each value', 
 });
 
 test('the joint effect of two parameters is an interaction, with its share and p', () => {
-  // Wider is better without noise, and worse with it, by as much; seeds differ by 0.1.
   const data = reportData(GRID, ({ parameters: { width, noise }, seed }) => ({
     curves: { loss: [((width === 16) === (noise === 0) ? 2 : 1) + 0.1 * seed] },
   }));
@@ -191,7 +188,6 @@ test('failures are listed by class with their messages, and trials that succeede
     seed: '1',
     attempts: '3',
   });
-  // A failed replicate removes its seed from the balanced subset, and the report says so.
   expect(notesOf(sectionOf(document, 'effects'))[0]).toContain('largest balanced subset');
   const [ranking] = tablesOf(sectionOf(document, 'ranking'));
   expect(ranking && rowsOf(ranking).at(-1)).toMatchObject({ width: '16', n: '2', failed: '1' });

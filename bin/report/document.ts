@@ -51,7 +51,6 @@ export interface ReportImage {
 
 export type Block =
   | { readonly kind: 'text'; readonly text: string }
-  /** A limit that was reached, or a warning. */
   | { readonly kind: 'note'; readonly text: string }
   | { readonly kind: 'facts'; readonly rows: readonly (readonly [string, string])[] }
   | { readonly kind: 'table'; readonly table: Table }

@@ -49,7 +49,6 @@ async function readReconstructions(connection: Connection, data: ReportData): Pr
   return found;
 }
 
-/** Returns the image of the newest attempt's last epoch. */
 function lastPicture(artifacts: readonly Artifact[]): Artifact | undefined {
   return artifacts
     .filter(({ kind, name, size }) => {

@@ -6,7 +6,7 @@ import { PAGE_STYLE } from './page-style.ts';
 
 const safe = (text: string): string => escapeMarkup(visibleLines(text));
 
-/** Prevents the browser from loading or running anything, even if escaping failed. */
+/** The browser loads and runs nothing, even if escaping fails. */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 export function htmlOf(document: Document): string {
@@ -75,7 +75,6 @@ function blockHtml(block: Block): string {
 
 const badgeHtml = ({ text, tone }: Badge): string => `<span class="badge ${tone}">${safe(text)}</span>`;
 
-/** The caption stays visible when the table scrolls. */
 function tableHtml({ caption, columns, rows }: Table): string {
   const head = columns.map(({ header, numeric }) => `<th scope="col"${cellClass(numeric)}>${safe(header)}</th>`);
   const body = rows.map((row) => `<tr>${row.map((cell, i) => cellHtml(cell, columns[i]?.numeric)).join('')}</tr>`);
@@ -88,7 +87,6 @@ ${body.join('\n')}
 </table></div>`;
 }
 
-/** A cell with at least this many characters gets a wide column. */
 const LONG = 24;
 
 function cellHtml(cell: string | Badge, numeric: boolean | undefined): string {
@@ -115,7 +113,6 @@ ${numbers}
 </figure>`;
 }
 
-/** A wide chart keeps its size; others fill the available width. */
 function panelHtml({ title, alt, drawing: { width, height, content } }: Panel, wide: boolean): string {
   const size: Attributes = wide ? { width, height } : {};
   const name = visibleLines(title === '' ? alt : `${title}: ${alt}`);

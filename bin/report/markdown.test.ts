@@ -8,7 +8,6 @@ import { markdownOf } from './markdown.ts';
 import { attributeOf, elementsOfFragment, textOf } from './markup.fixture.ts';
 import { reportData } from './report-data.fixture.ts';
 
-/** Parses the text as GitHub-flavoured Markdown. */
 const elementsOf = (markdown: string) => elementsOfFragment(marked.parse(markdown, { async: false }));
 
 const shapeOf = (markdown: string) =>

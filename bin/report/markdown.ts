@@ -66,7 +66,6 @@ function blockText(block: Exclude<Block, { kind: 'figure' | 'pictures' }>): stri
 function figureText(figure: Figure, keep: Keep | undefined): string[] {
   const { title, caption, panels, table } = figure;
   if (keep === undefined && table === undefined) return [];
-  // The table below has the rest.
   const alt = table === undefined ? panels.map((panel) => panel.alt).join('. ') : title;
   return [
     `### ${inline(title)}`,
@@ -92,14 +91,14 @@ function tableText({ caption, columns, rows }: Table): string[] {
   return [`**${inline(caption)}**`, lines.join('\n')];
 }
 
-/** Returns a code block, with a fence longer than any in the text. */
+/** The fence is longer than any in the text. */
 function fenced(text: string, language: string): string {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = '`'.repeat(longest + 1);
   return `${fence}${language}\n${visibleLines(text).replace(/\n+$/, '')}\n${fence}`;
 }
 
-/** Escapes text for one line, so that it contains no Markdown or HTML. */
+/** Escapes Markdown and HTML in text for one line. */
 function inline(text: string): string {
   return (
     visibleText(text.trim().replace(/\s*\n\s*/g, ' '))
@@ -114,7 +113,6 @@ function inline(text: string): string {
   );
 }
 
-/** Escapes like `inline`, and also prevents a list, heading, quotation or rule at the start. */
 function paragraph(text: string): string {
   return inline(text).replace(/^(?:[-+#>=]|\d+(?=[.)]))/, (start) => (/\d/.test(start) ? `${start}\\` : `\\${start}`));
 }

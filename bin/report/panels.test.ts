@@ -4,7 +4,6 @@ import { layOut } from './panels.ts';
 import { reportData } from './report-data.fixture.ts';
 import { spaceOf } from './trial-results.ts';
 
-/** Returns the layout of a sweep whose loss is a weighted sum of its parameters. A larger weight means more importance. */
 function laidOut(parameters: string, weights: Readonly<Record<string, number>>, seeds = '[0, 1]') {
   const data = reportData(
     `trainer: noop\nparameters: ${parameters}\nseeds: ${seeds}\n`,

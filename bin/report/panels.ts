@@ -4,7 +4,6 @@ import { MAX_LINES, MAX_PANELS } from './limits.ts';
 import { levelsOf } from './parameter-levels.ts';
 import { type Space, settingText, valuesOf } from './trial-results.ts';
 
-/** The most panels per parameter. More numeric values are grouped in ranges. */
 const MAX_PANEL_LEVELS = 4;
 
 interface Group {
@@ -43,7 +42,6 @@ function inOneLine(configs: readonly Config[], space: Space): Layout {
   return { legend: ['all configs'], panels, whole: false, averaged: space.independent };
 }
 
-/** Returns undefined if the parameter has more values than there are colours and is not numeric. */
 function colouredBy(colour: string, configs: readonly Config[], space: Space): Layout | undefined {
   const valueIn = (config: Config, name: string) => space.parameters.get(config)?.[name];
   const colours = levelsOf(valuesOf(space, colour), MAX_LINES);

@@ -38,7 +38,6 @@ test("a sweep's name becomes a file name of letters and digits, inside the folde
   expect(nameOf('<script>](javascript:x)|`rm -rf`')).toBe('script-javascript-x-rm--rf-report.html');
   expect(nameOf('***')).toBe('sweep-report.html');
   expect(nameOf('Größe 3.5')).toBe('Größe-3.5-report.html');
-  // Letters of four bytes each, which must not be split.
   expect(nameOf('𠮷'.repeat(300))).toMatch(/^𠮷+-report\.html$/u);
   expect(Buffer.byteLength(nameOf('𠮷'.repeat(300)) ?? '')).toBeLessThan(230);
 });

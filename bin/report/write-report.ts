@@ -94,11 +94,11 @@ export function targetsOf(
   };
 }
 
-/** Returns a file name for a sweep, without characters that are special in shells, links or paths. */
+/** Removes characters that are special in shells, links or paths. */
 function fileNameOf(name: string): string {
   const plain = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+|[.-]+$/g, '');
   return plain === '' ? 'sweep' : [...plain].slice(0, MAX_FILE_NAME).join('');
 }
 
-/** Maximum length of a sweep's name in a file name. File systems allow 255 bytes in all. */
+/** File systems allow 255 bytes for the whole file name. */
 const MAX_FILE_NAME = 50;

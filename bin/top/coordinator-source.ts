@@ -11,7 +11,7 @@ import { stream, unary } from '../client/rpc.ts';
 import { getSweep, retryTrials, streamCurves } from '../client/sweeps.ts';
 import { watchSweep } from '../client/watch.ts';
 
-/** Limit for the analysis of variance, which would otherwise block the dashboard. */
+/** The analysis of variance of more trials would block the dashboard. */
 const MAX_ANALYSED_TRIALS = 5_000;
 
 function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): Importance {
@@ -34,9 +34,8 @@ function importanceFor(trials: readonly Trial[], metric: string, axes: readonly 
 const REASON = 'from the dashboard';
 /** Sequence number of the first event of a store: the submission of a sweep. */
 export const FIRST_EVENT = 1;
-/** Number of recent events, of all sweeps, that are searched for the history of a sweep. */
 const EARLIER_EVENTS = 5_000;
-/** As `trawl drain` without `--grace`. */
+/** The default of `trawl drain --grace`. */
 const DRAIN_GRACE_MS = 600_000;
 
 const ACTIONS: Readonly<Record<SweepActionName, SweepAction>> = {

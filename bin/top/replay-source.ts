@@ -52,7 +52,6 @@ export function replaySource(connection: Connection, history: History, speed: nu
     ...live,
     find: async () => sweep.id,
     sweeps: async () => [],
-    // The replay contains all events.
     earlierEvents: async () => [],
     async *watch(_, { signal }) {
       const replay = new Replay(history);

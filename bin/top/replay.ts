@@ -123,7 +123,6 @@ export class Replay {
   #reported(trial: Trial, { attempt, detail, atMs }: Event): void {
     const epoch = Number(/^epoch (\d+)/.exec(detail)?.[1] ?? trial.epoch);
     const curve = this.#history.curves.get(trial.id) ?? [];
-    // The curve has no points of a superseded attempt, but its epochs are shown.
     const report = curve.find((one) => one.epoch === epoch && one.attempt === attempt);
     const agent = this.#agents.get(trial.agentId);
     if (agent !== undefined) agent.heardMs = atMs;

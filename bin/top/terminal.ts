@@ -2,20 +2,14 @@ import { spawn } from 'node:child_process';
 import type { DashboardOptions, DashboardResult, TerminalStyle } from '../../dashboard/main.tsx';
 import type { Source } from '../../dashboard/source.ts';
 
-/**
- * Waits until its stdin closes, which happens when the parent process dies, and restores the terminal. A line on stdin
- * means that the terminal was restored already. Runs in its own session, so that it does not receive key presses.
- */
+/** Its stdin closes when the parent process dies; a line on stdin means that the terminal was restored already. */
 const GUARD = `
 read -r given && exit
 printf '\\033[0m\\033[?25h\\033[?1049l\\033[?2026l'
 stty sane <&1
 `;
 
-/**
- * Restores the terminal if this process dies without doing so (SIGKILL, a crash of Node).
- * @returns a function to call once the terminal has been restored
- */
+/** SIGKILL or a crash of Node would leave the terminal in its special mode. The guard's own session gets no keys. */
 function guardTerminal(terminal: NodeJS.WriteStream): () => void {
   const guard = spawn('/bin/sh', ['-c', GUARD], { stdio: ['pipe', terminal, 'ignore'], detached: true });
   // Without a shell there is no guard; the dashboard still works.
@@ -37,7 +31,6 @@ export function lookOf(
   const refused = !options.color || (environment.NO_COLOR ?? '') !== '';
   const dumb = environment.TERM === 'dumb' || environment.TERM === 'linux';
   const locale = environment.LC_ALL || environment.LC_CTYPE || environment.LANG || '';
-  // The reader of a pipe is assumed to support UTF-8.
   const utf8 = terminal.isTTY !== true || /utf-?8/i.test(locale);
   return {
     colour: !refused && environment.TERM !== 'dumb' && terminal.isTTY === true,
@@ -53,7 +46,6 @@ export async function onTerminal(
 ): Promise<DashboardResult> {
   // The development build of React collects data for as long as it renders.
   process.env.NODE_ENV ??= 'production';
-  // Loads Ink and React only for the verbs that need them.
   const { runDashboard } = await import('../../dashboard/main.tsx');
   const { stdout, stdin } = process;
   const given = guardTerminal(stdout);

@@ -15,12 +15,10 @@ const choice = new QueryVariableBuilder('sweep')
   .label('Sweep')
   .datasource(DATASOURCE)
   .query({ query: 'query_result(trawl_sweep_info)', refId: 'sweep' })
-  // Lists names, and selects series by id.
   .regex('/name="(?<text>[^"]+)".*sweep="(?<value>[^"]+)"/')
   .refresh(VariableRefresh.OnTimeRangeChanged)
   .sort(VariableSort.NumericalDesc);
 
-/** Returns queries for the median and the 99th percentile of a histogram. */
 function quantiles(family: string): Queries {
   const rates = `sum by (le) (rate(${family}_bucket{${OF_SWEEP}}[$__rate_interval]))`;
   return {

@@ -7,7 +7,6 @@ import { CommandError, runQuietly } from '../setup/run.mjs';
 const PIP_LIMIT_MS = 60 * 60_000;
 const UNPACK_LIMIT_MS = 10 * 60_000;
 
-/** The parts of a wheel that the binding is built with and needs at run time, relative to site-packages. */
 const KEPT = [
   'tensorflow/libtensorflow_cc.so.2',
   'tensorflow/libtensorflow_framework.so.2',

@@ -16,7 +16,7 @@ const NVIDIA_LIMIT_MS = 10_000;
 const GPU_PACKAGE = '@tensorflow/tfjs-node-gpu';
 const CPU_PACKAGE = '@tensorflow/tfjs-node';
 
-/** A libtensorflow for GPUs serves the CPU package too. */
+/** The CPU package also works with a libtensorflow for GPUs. */
 const PACKAGES = { cpu: [CPU_PACKAGE], cuda: [GPU_PACKAGE, CPU_PACKAGE] };
 
 /**

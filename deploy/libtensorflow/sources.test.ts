@@ -27,7 +27,6 @@ afterEach(() => {
 const cache = () => join(folder, 'cache');
 const log = (line: string) => lines.push(line);
 
-/** Creates a small release. */
 function releaseFolder(): string {
   const root = join(folder, 'release');
   for (const place of ['lib', 'include/tensorflow/c']) mkdirSync(join(root, place), { recursive: true });

@@ -5,7 +5,6 @@ import { checkGeneratedCode } from './generated-code.mjs';
 import { runAttached, runQuietly } from './run.mjs';
 import { setUp } from './set-up.mjs';
 
-/** Rounds and seeds of `npm run test:release`; a variable that is already set takes precedence. */
 const RELEASE_ROUNDS = {
   TRAWL_FAULT_ROUNDS: '20',
   TRAWL_FAULT_AWAY: '120s',

@@ -5,9 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, messageOf } from './common.mjs';
 
-/** A transfer fails if no byte arrives for this long. A slow transfer that makes progress has no time limit. */
+/** A slow transfer that makes progress has no time limit. */
 const STALL_LIMIT_MS = 15_000;
-/** Wait before each retry. */
 const RETRY_DELAYS_MS = [500, 2_000];
 
 /**

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from './common.mjs';
 
-/** An older lock is taken over even if its owner cannot be checked (it ran in another container). */
+/** The owner of an older lock may have run in another container, where this process cannot check it. */
 const STALE_MS = 15 * 60_000;
 const POLL_MS = 100;
 

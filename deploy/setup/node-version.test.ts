@@ -36,7 +36,6 @@ test.each(['deploy/setup.mjs', 'deploy/test.mjs', 'deploy/demo.mjs', 'bin/trawl.
   },
 );
 
-// `??`, `?.` and top-level `await` are syntax errors on Node 12 and 13, which have modules.
 test.each(['deploy/setup.mjs', 'deploy/test.mjs', 'deploy/demo.mjs', 'bin/trawl.mjs', 'deploy/setup/node-version.mjs'])(
   '%s uses only syntax that an old Node can parse',
   (script) => {

@@ -7,7 +7,6 @@ export class CommandError extends Error {
   name = 'CommandError';
 }
 
-/** Minimum number of characters, counted from the end, that the error of a failed command keeps of its output. */
 const OUTPUT_KEPT = 20_000;
 
 /**

@@ -21,7 +21,6 @@ import { Network } from './network.ts';
 const LIMIT_MS = 400_000;
 const MACHINES = ['head', 'gpu-1', 'gpu-2'];
 const MONITOR = 'monitor';
-/** The output that shows that a machine is ready, so that the next one can be set up. */
 const UP: Readonly<Record<string, string>> = {
   head: 'the coordinator is up',
   'gpu-1': 'joined a coordinator',
@@ -73,7 +72,6 @@ test.skipIf(missing !== undefined)(
   },
 );
 
-/** Runs a document's commands on the machines that it names. */
 class Typist {
   readonly #network: Network;
   readonly #environment: readonly string[];

@@ -16,7 +16,6 @@ export function blocksOf(markdown: string): Block[] {
   });
 }
 
-/** Splits a block into commands, one per line. A backslash at the end continues the line. */
 function commandsIn(text: string): string[] {
   return text
     .replaceAll('\\\n', ' ')

@@ -8,10 +8,7 @@ import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { ip, ipIfThere, pidsIn } from './ip.ts';
 
-/**
- * The environment of a machine's programs. Names are resolved from the network's own file, without a DNS server. The
- * user's settings for trawl and for folders are removed.
- */
+/** The network's own file resolves names, without a DNS server. */
 const BOOT = `
 mount --bind "$1/.hosts" /etc/hosts
 mount --bind "$1/.resolv.conf" /etc/resolv.conf
@@ -23,7 +20,7 @@ shift 2
 exec "$@"
 `;
 
-/** A MAC address that no machine has; packets to it are lost. */
+/** No machine has this MAC address, so packets to it are lost. */
 const NOWHERE = '02:00:00:00:de:ad';
 
 interface MachineParts {

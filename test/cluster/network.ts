@@ -12,7 +12,7 @@ import { Machine } from './machine.ts';
 
 const BRIDGE = /^trawl(\d+)$/;
 const OWNER = /^trawl test (\d+)$/;
-/** Each network uses one of these subnets of 198.18.0.0/15, which is reserved for network tests. */
+/** Each network uses a subnet of 198.18.0.0/15, which is reserved for network tests. */
 const MAX_NETWORKS = 200;
 
 interface Link {
@@ -62,7 +62,7 @@ export class Network {
   }
 }
 
-/** Reserves a network number by creating its bridge. */
+/** The creation of the bridge reserves the number. */
 function freeNumber(): number {
   for (let number = 0; number < MAX_NETWORKS; number += 1) {
     if (ipIfThere('link', 'add', 'name', `trawl${number}`, 'type', 'bridge')) {

@@ -47,13 +47,11 @@ export async function recovered(cluster: SpreadCluster, sweep: string, done: Don
   return stored;
 }
 
-/** Returns the longest time between two grants, on any agent. */
 function longestPause({ attempts }: Stored): number {
   const times = attempts.map(({ grantedAt }) => grantedAt).sort((a, b) => a - b);
   return Math.max(...times.slice(1).map((at, before) => at - (times[before] ?? at)));
 }
 
-/** Returns the longest time between two attempts of one slot. */
 function longestWait(stored: Stored): number {
   const waits = AGENTS.flatMap((agent) => slotsOf(stored, agent)).flatMap((attempts) =>
     attempts.slice(1).map(({ grantedAt }, before) => grantedAt - (attempts[before]?.endedAt ?? grantedAt)),
@@ -61,7 +59,6 @@ function longestWait(stored: Stored): number {
   return Math.max(...waits);
 }
 
-/** Returns when all of the agents' slots had started an attempt since then. */
 function allGranted(stored: Stored, since: number, agents: readonly string[]): number {
   const firsts = agents
     .flatMap((agent) => slotsOf(stored, agent))
@@ -70,7 +67,6 @@ function allGranted(stored: Stored, since: number, agents: readonly string[]): n
   return Math.max(...firsts.map((at) => at ?? since));
 }
 
-/** Returns the attempts of each slot, in order. */
 function slotsOf({ attempts }: Stored, agent: string): StoredAttempt[][] {
   return Array.from({ length: SLOTS_EACH }, (_, slot) =>
     attempts.filter((one) => one.agent === agent && one.slot === slot).sort((a, b) => a.grantedAt - b.grantedAt),

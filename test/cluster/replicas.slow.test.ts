@@ -21,7 +21,6 @@ const WANTED = {
   offers: () => [{ pool: POOL, key: { sweepId: '1', trialId: 't1', attempt: 1 } }],
 };
 
-/** Starts one of three servers. */
 type Start = (index: number) => Promise<ChildProcess>;
 
 async function threeServers(): Promise<{ urls: string; start: Start }> {

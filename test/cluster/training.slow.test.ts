@@ -9,7 +9,7 @@ import { AGENTS, queueLeader, SpreadCluster } from './spread-cluster.ts';
 
 const LIMIT_MS = 400_000;
 const [AGENT] = AGENTS;
-/** Real MNIST, with epochs long enough for a failure during one. */
+/** The epochs are long enough for a failure during one. */
 const SWEEP = `
 trainer: autoencoder
 parameters:

@@ -6,10 +6,9 @@ import { expect, test } from 'vitest';
 import { packageRoot } from '../../bin/package.ts';
 
 const ROOT = packageRoot();
-/** Tests, fixtures, benchmarks and test scaffolding. */
 const DEVELOPMENT_FILE = /\.(test|fixture)\.|(^|\/)(bench|test|testing|fixtures)\//;
 
-/** Whether a file in dist/ is the output of a source that still exists: old builds leave files behind. */
+/** Old builds leave files behind in dist/. */
 function hasSource(file: string): boolean {
   const source = file.replace(/^dist\//, '').replace(/\.(js|mjs)(\.map)?$/, '');
   return ['.ts', '.tsx', '.mjs', '.mts'].some((extension) => existsSync(join(ROOT, `${source}${extension}`)));

@@ -10,7 +10,6 @@ import { environment, TRAWL } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 const SCRIPT = join(packageRoot(), 'deploy', 'slurm', 'trawl-agents.sbatch');
-/** Replaces srun: runs the command on one node, and forwards signals. */
 const SRUN = `#!/bin/sh
 while [ "\${1#-}" != "$1" ]; do shift; done
 SLURM_PROCID=0 exec "$@"
@@ -52,6 +51,5 @@ test("agents run until the job's signal, then finish their running trials and ac
   await until('a trial runs', async () => (await cluster.sweep(sweep))?.counts?.running === 1);
   job.kill('SIGTERM');
   expect(await ended).toBe(0);
-  // Running trials have finished; pending ones wait for the next job.
   expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 1, running: 0, failed: 0 });
 });

@@ -17,7 +17,7 @@ import { until } from '../support/until.ts';
 
 const TRIALS = 12;
 const EPOCHS = 40;
-/** Reports continuously, so that the store changes during the backup. */
+/** Continuous reports change the store during the backup. */
 const BUSY = `
 trainer: noop
 parameters:
@@ -39,7 +39,6 @@ test('a backup of a running sweep is complete, and a coordinator restored from i
   expect(made.code, made.stderr).toBe(0);
   expect(readdirSync(out).sort()).toEqual(['backup.json', 'store.sqlite']);
 
-  // The coordinator must still hold its lock after the copy.
   const second = await trawl('coordinator', '--dir', cluster.dir, '--nats', cluster.natsUrl, '--listen', '127.0.0.1:0');
   expect(second.code).toBe(4);
   expect(second.stderr).toContain(`in use by the coordinator at ${cluster.address}`);
@@ -78,7 +77,6 @@ test('attempts that continued after the backup are retried, because the restored
   expect((await cluster.run('backup', '--out', out)).code).toBe(0);
   const backedUp = await epochIs(1);
   await epochIs(backedUp + 20);
-  // From now on its records are only in its spool.
   way.cut();
   await sleep(1_000);
   await Promise.all([cluster.coordinator.killNow(), cluster.agent('agent').killNow()]);
@@ -91,7 +89,6 @@ test('attempts that continued after the backup are retried, because the restored
   expect(attempts.map(({ failureClass }) => failureClass)).toEqual(['lost', null, null]);
 });
 
-/** Writes a file that is stored as an artifact. */
 const PROGRAM = `
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

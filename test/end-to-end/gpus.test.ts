@@ -9,7 +9,6 @@ import type { TrialJson } from '../../bin/output/json.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { trawl, trawlJson } from '../support/trawl.ts';
 
-/** Two GPUs, as printed by `--query-gpu=index,name,memory.total --format=csv,noheader,nounits`. */
 const TWO_CARDS = '0, NVIDIA H100 80GB HBM3, 81559\n1, NVIDIA H100 80GB HBM3, 81559\n';
 const path = process.env.PATH;
 let folder: string;

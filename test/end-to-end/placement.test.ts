@@ -9,7 +9,6 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { readStore } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 
-/** nvidia-smi's output for two GPUs, from `--query-gpu=index,name,memory.total --format=csv,noheader,nounits`. */
 const TWO_CARDS = '0, NVIDIA H100 80GB HBM3, 81559\n1, NVIDIA H100 80GB HBM3, 81559\n';
 
 interface Explained {
@@ -62,7 +61,6 @@ test('trials run only on matching agents, unplaceable trials block no others, an
   await cluster.startAgent('zone', 1, cluster.address, 1, ['--label', 'zone=a', '--label', 'disk=fast']);
   await cluster.startAgent('plain', 1);
 
-  // All four at once: two on each GPU.
   await until('four trials run on the GPUs', async () => (await cluster.sweep(cards))?.counts?.running === 4);
   const first = (await cluster.json<TrialJson[]>('trials', cards))[0]?.trial ?? '';
   expect(await cluster.json<Explained>('explain', first)).toMatchObject({

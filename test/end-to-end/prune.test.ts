@@ -54,6 +54,5 @@ test('prune removes ended sweeps but no active ones; a coordinator with --retain
   });
   expect(await again.stop()).toBe(0);
 
-  // A folder without a coordinator can be pruned too.
   expect(await trawlJson('prune', '--older-than', '0s', '--dir', cluster.dir)).toEqual([]);
 });

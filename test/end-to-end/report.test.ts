@@ -67,7 +67,6 @@ describe('trawl report', { timeout: LIMIT_MS }, () => {
     expect(markdown).toMatch(/^\| 1 \| 0\.\d+/m);
     expect(markdown).toContain('- **trials**: 8 = 4 configs × 2 replicates');
 
-    // Hypotheses from another file, with the output in one file that the user names.
     const later = NOOP.split('hypotheses:')[0] ?? '';
     const file = sweepFile(
       folder,

@@ -42,7 +42,6 @@ test('failed trials of an ended sweep are retried with a fresh budget, although 
   expect((await cluster.run('retry', sweep, '--nan')).stdout).toContain('no trials match, nothing retried');
   expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_FINISHED');
 
-  // The cause remains, so the fresh budget is used up again.
   const again = await cluster.json<Retried>('retry', first.slice(0, 10));
   expect(again).toMatchObject({ state: 'running', ended_at: null, retried: 1, counts: { failed: 1 } });
   expect((await cluster.run('wait', sweep)).code).toBe(1);

@@ -46,7 +46,6 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     expect(metrics).toContain(`trawl_trial_failures_total{sweep="${sweep}",class="oom"} 0`);
     expect(metrics).toContain('trawl_agents{state="connected"} 2');
 
-    // Without the coordinator, the folder shows the same results and rejects changes.
     expect(await cluster.coordinator.stop()).toBe(0);
     const offline = await trawl('trials', sweep, '--dir', cluster.dir, '-o', 'json');
     expect(JSON.parse(offline.stdout)).toEqual(trials);
@@ -76,7 +75,6 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     expect(JSON.parse(second.stdout)).toMatchObject({ state: 'killed', counts: { cancelled: 6 } });
     expect((await cluster.run('resume', killed.sweep)).code).toBe(4);
 
-    // The slots run trials again.
     const file = sweepFile(folder, slow(0));
     const after = await cluster.run('submit', file, '--wait');
     expect(after).toMatchObject({ code: 0, stdout: expect.stringMatching(/^sweep 3 \(.*\) finished: 6 succeeded/) });

@@ -32,7 +32,6 @@ async function clusterWith(text: string, slots = 2): Promise<{ cluster: Cluster;
 const top = (cluster: Cluster, args: readonly string[] = [], size = {}) =>
   new TestTerminal(['top', '--server', cluster.address, ...args], size);
 
-/** Matches a line whose counts of trials and seconds may have increased. */
 function whateverItsNumbers(line: string): RegExp {
   return new RegExp(line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/\d+/g, '\\d+'));
 }
@@ -45,7 +44,6 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     await screen.sees(/^.{2} *1 .*running/m);
     await screen.sees(/1 agent up · 2\/2 slots busy/);
 
-    // The cursor stays on its trial while reports come in.
     screen.press('j');
     const marked = () => screen.lines().findIndex((line, row) => screen.reversed(row) && / [0-9a-f]{8} /.test(line));
     const row = await until('the second row is under the cursor', () => marked() > 7 && marked());
@@ -122,7 +120,6 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     await screen.sees(/failing {2}\d+ {2}finished/);
     expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 4, failed: 0 });
 
-    // Retried by command: the sweep is killed and runs again.
     const slow = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, sweepOf('killed', 40)));
     screen.press(':');
     screen.press(`sweep ${slow.sweep}\r`);
@@ -193,7 +190,6 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
       const granted = screen.lines().filter((line) => / granted /.test(line));
       return granted.map((line) => /([0-9a-f]{8}) +(\d+) +granted/.exec(line)?.slice(1).join(' '));
     };
-    // Opening the view loads the events from before the dashboard started.
     await until('every trial has its grant', () => new Set(grants().map((id) => id?.slice(0, 8))).size === 12);
     expect(new Set(grants()).size).toBe(grants().length);
   });
@@ -235,7 +231,6 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     await screen.sees('keys of the sweep view');
     expect(screen.lines().join('\n')).not.toMatch(/pause|kill/);
     expect(screen.written).toMatch(/^\p{ASCII}*$/u);
-    // Bold, dim and reverse do not count as colours.
     expect(screen.written).not.toMatch(/\[(?:\d+;)*[349]\dm/);
   });
 

@@ -67,7 +67,6 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const again = JSON.parse((await trawl(...up(file, dir))).stdout) as UpResult;
     expect(again.trials).toEqual(result.trials);
 
-    // The same trials in another folder give bit-identical results.
     const elsewhere = await trawl(...up(file, join(folder, 'other')));
     const metrics = (trials: readonly TrialJson[]) => trials.map((trial) => [trial.trial, trial.metrics]);
     expect(metrics((JSON.parse(elsewhere.stdout) as UpResult).trials)).toEqual(metrics(result.trials));

@@ -36,7 +36,6 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(result.trials.map(({ rank }) => rank)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     const losses = result.trials.map(({ metrics }) => metrics.loss ?? Number.NaN);
     expect(losses).toEqual([...losses].sort((a, b) => a - b));
-    // Momentum helps on this function.
     expect(result.trials[0]?.parameters).toMatchObject({ momentum: 0.9, epochs: 10 });
     const best = await trawlJson<{ reports: { epoch: number; metrics: Record<string, number> }[] }>(
       ...['show', result.trials[0]?.trial ?? '', '--dir', dir],
@@ -108,14 +107,12 @@ describe('user programs', { timeout: 120_000 }, () => {
   test('a timeout stops a program with SIGTERM, and leaves it time to end', async () => {
     const folder = testFolder();
     const ended = join(folder, 'ended');
-    // Longer than a worker without a program is given.
     writeFileSync(
       join(folder, 'slow.sh'),
       `trap 'sleep 3; echo yes > "$1"; exit 0' TERM\necho '{"loss": 1}'\nwhile :; do sleep 0.1; done\n`,
     );
     const text = `command: [sh, slow.sh, ${JSON.stringify(ended)}]\nmetric: {name: loss}\nparameters: {}\ntimeout: 2s\nretry: {timeout: 0}\n`;
     const dir = join(folder, 'run');
-    // On one slot, the second trial waits for the first one's program.
     const running = startTrawl(...up(sweepFile(folder, `${text}seeds: [0, 1]\n`), dir, folder), '--slots', '1');
     await until('the program has ended in its own way', () => existsSync(ended));
     const { stdout } = await running.ended;

@@ -43,7 +43,6 @@ let dir: string;
 let served: Served;
 let client: ArtifactServiceClient;
 let key: AttemptKey;
-/** The path of the file on the agent. */
 let path: string;
 
 /** A coordinator with one attempt, leased to agent `a`. */
@@ -68,7 +67,6 @@ beforeEach(async () => {
 const atCoordinator = (name: string) => join(dir, 'artifacts', key.sweepId, key.trialId, `${key.attempt}`, name);
 const bring = () => uploadArtifact(client, { agentId: 'a', key, artifact: FILE, path }, new AbortController().signal);
 
-/** Agent `a`, without its slots. */
 function sessionWith(server: string, records: readonly RecordMessage[] = []) {
   const agentDir = testFolder();
   const { spool } = openSpool(agentDir);

@@ -6,12 +6,12 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
 
-/** How long the coordinator is down; TRAWL_FAULT_AWAY, such as 120s, overrides it. */
+/** TRAWL_FAULT_AWAY, such as 120s, overrides the length of the outage. */
 const AWAY_MS = durationOption(process.env.TRAWL_FAULT_AWAY ?? '6s');
 /** Shorter than the outage: a restarted coordinator gives every attempt a full lease. */
 const LEASE = '4s';
 const EPOCH_MS = 5;
-/** Trials that run longer than the outage, so that both agents have reports to send throughout. */
+/** The trials outlast the outage, so that both agents have reports to send throughout. */
 const SWEEP: NoopSweep = { trials: 4, epochs: Math.ceil((1.5 * AWAY_MS) / EPOCH_MS), epochMs: EPOCH_MS };
 
 async function lastReportMs({ metricsUrl }: Cluster): Promise<number> {

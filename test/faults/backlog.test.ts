@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 import { expectExactlyOnce } from './exactly-once.ts';
 
 const EPOCHS = 2_500;
-/** Two trials at once, each with a report every two milliseconds: hundreds accumulate during the outage. */
+/** With a report every two milliseconds, hundreds accumulate during the outage. */
 const SWEEP = `
 trainer: noop
 parameters:
@@ -17,7 +17,6 @@ parameters:
   epochs: {value: ${EPOCHS}}
   duration_ms: {value: 1}
 `;
-/** Far longer than the outage. */
 const LEASE = '60s';
 const AWAY_MS = 1_500;
 

@@ -65,7 +65,6 @@ test('trials that outlast the grace period are handed back, and another agent ru
   );
   await untilRunning(cluster, sweep, 3);
   await cluster.run('drain', 'one', '--grace', '0s');
-  // Before any lease expires.
   await until('the pack was handed back', async () => (await shown(cluster, 'one'))?.state === 'drained');
   await cluster.startAgent('two', 3);
   const { attempts } = await exactlyOnce(cluster, sweep, sweepOf(3, 0));
@@ -103,7 +102,6 @@ test('SIGTERM drains: running trials finish within the grace period, then the ag
   ]);
 });
 
-/** Reports that it received SIGTERM, and exits only after some time. */
 const PROGRAM = `
 import { writeFileSync } from 'node:fs';
 process.on('SIGTERM', () => setTimeout(() => { writeFileSync(process.argv[2], 'asked to end'); process.exit(1); }, 800));

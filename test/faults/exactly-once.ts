@@ -2,7 +2,6 @@
 import { expect } from 'vitest';
 import type { Stored, StoredEvent } from '../support/stored.ts';
 
-/** The valid transitions in a trial's event log, which begins with pending. */
 const NEXT: Readonly<Record<string, readonly string[]>> = {
   pending: ['offered'],
   offered: ['granted', 'pending'],
@@ -51,7 +50,6 @@ export function expectExactlyOnce(
   }
 }
 
-/** Checks a trial's event log: each attempt is granted and ends before the next, and the last one succeeds. */
 function expectOrderly(events: readonly StoredEvent[], attempts: number): void {
   const kinds = events.map(({ kind }) => kind).filter((kind) => kind !== 'reported');
   let state = 'pending';

@@ -52,7 +52,6 @@ async function kill(fault: Fault, cluster: Cluster, random: Random): Promise<voi
   switch (fault.kind) {
     case 'worker': {
       const workers = cluster.workersOf(AGENT);
-      // No worker exists if the agent has only just started.
       if (workers.length > 0) killNow(random.pick(workers));
       return;
     }

@@ -19,7 +19,6 @@ test('after nats-server restarts without its storage, offers are published again
     await untilRunning(cluster, sweep, 2);
     await cluster.killNats();
     rmSync(join(folder, 'nats'), { recursive: true, force: true });
-    // The running trials end in the meantime, and the slots become idle.
     await sleep(1_500);
     const backAt = performance.now();
     await cluster.startNats();

@@ -9,7 +9,6 @@ import { readStore } from '../support/stored.ts';
 
 const POISON = 3;
 const CRASHES = 2;
-/** A trial that kills its worker. */
 const PROGRAM = `
 if (process.argv.includes('--x=${POISON}')) process.kill(process.ppid, 'SIGKILL');
 else console.log(JSON.stringify({ epoch: 1, loss: 1 }));

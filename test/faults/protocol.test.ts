@@ -8,7 +8,6 @@ import { exactlyOnce, type NoopSweep, noopSweepText } from './noop-sweep.ts';
 
 const SWEEP: NoopSweep = { trials: 4, epochs: 2, epochMs: 50 };
 
-/** Returns NODE_OPTIONS that run the agent with another protocol version. */
 function speaking(protocol: number): string {
   const hook = `
     export async function load(url, context, next) {

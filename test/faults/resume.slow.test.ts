@@ -11,7 +11,6 @@ import { until } from '../support/until.ts';
 /** Longer than a record takes from the agent to the store, and shorter than an epoch. */
 const RECORD_MS = 1_000;
 
-/** Epochs long enough to be killed in. */
 const SWEEP = `
 trainer: autoencoder
 parameters:

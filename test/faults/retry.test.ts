@@ -24,7 +24,6 @@ test.each(roundSeeds())(
       await cluster.run('kill', sweep, '-y');
       expect((await cluster.sweep(sweep))?.counts?.cancelled).toBe(TRIALS);
       const retry = cluster.run('retry', sweep, '--cancelled');
-      // Most of this time is the command's startup.
       await sleep(random.between(200, 900));
       await cluster.coordinator.killNow();
       await cluster.startCoordinator();
@@ -34,7 +33,6 @@ test.each(roundSeeds())(
       console.log(`${death + 1}: the command ended with ${code}, ${cancelled} of ${TRIALS} are cancelled`);
       expect([0, TRIALS]).toContain(cancelled);
       expect(state).toBe(cancelled === 0 ? 'SWEEP_STATE_RUNNING' : 'SWEEP_STATE_KILLED');
-      // An acknowledged retry has been stored.
       if (code === 0) expect(cancelled).toBe(0);
       if (cancelled === TRIALS) await cluster.run('retry', sweep, '--cancelled');
     }

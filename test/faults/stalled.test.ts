@@ -6,7 +6,7 @@ import { startProxy } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
 
-/** A trial of four seconds: it still runs in its worker long after the lease has expired. */
+/** A trial of four seconds still runs in its worker long after its lease has expired. */
 const SWEEP: NoopSweep = { trials: 6, epochs: 20, epochMs: 200 };
 const LEASE = '2s';
 const STANDS_STILL_MS = 6_000;
@@ -58,7 +58,6 @@ test('after an agent stalls past its lease, its late records are rejected, its w
   const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   const lost = attempts.filter(({ failureClass }) => failureClass !== null);
   expect(lost.map(({ agent, failureClass }) => [agent, failureClass])).toEqual(Array(2).fill(['stalled', 'lost']));
-  // After the stall both slots finished trials in the workers that they already had.
   const succeeded = attempts.filter(({ agent, outcome }) => agent === 'stalled' && outcome === 'succeeded');
   expect(new Set(succeeded.map(({ slot }) => slot))).toEqual(new Set([0, 1]));
   expect(cluster.workersOf('stalled')).toEqual(workers);

@@ -11,7 +11,6 @@ import { AGENT, type FaultKind, inflict, planFaults, SLOTS } from './faults.ts';
 
 const TRIALS = 24;
 const EPOCHS = 4;
-/** Trials of nearly a second: about ten seconds on two slots without faults. */
 const SWEEP = `
 trainer: noop
 parameters:
@@ -40,7 +39,6 @@ export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number
   await cluster.startAgent(AGENT, SLOTS);
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
 
-  /** Seconds until every slot was busy again, for each fault that was followed by one that waited for this. */
   const recoveries: string[] = [];
   for (const [at, fault] of faults.entries()) {
     const waitedMs = await inflict(fault, cluster, sweep, random);
@@ -65,7 +63,6 @@ export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number
     epochs: EPOCHS,
     lossAt: (parameters, epoch) => noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch),
   });
-  // A dead worker costs its own attempt, and nothing else counts as a crash.
   const workers = faults.filter(({ kind }) => kind === 'worker').length;
   expect(retries.filter((failure) => failure === 'crash').length).toBeLessThanOrEqual(workers);
 }

@@ -4,7 +4,6 @@ import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
-/** Real MNIST, with epochs of about a second on one core: long enough to kill a process during one. */
 const SWEEP = `
 trainer: autoencoder
 parameters:

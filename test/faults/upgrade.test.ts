@@ -11,7 +11,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, untilRunning } from './noop
 
 const SWEEP: NoopSweep = { trials: 8, epochs: 4, epochMs: 200 };
 
-/** Changes the store of a stopped coordinator, on a copy, because libsql keeps a store locked until the process ends. */
+/** Works on a copy, because libsql locks a store until the process ends. */
 function change(dir: string, sql: string): void {
   const store = join(dir, 'store.db');
   const copy = join(dir, 'changed.db');

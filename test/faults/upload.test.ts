@@ -12,7 +12,6 @@ import { until } from '../support/until.ts';
 const BYTES = 8_000_000;
 const BYTES_PER_SECOND = 2_000_000;
 
-/** A program that writes a large, incompressible artifact. */
 const PROGRAM = `
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -78,7 +77,6 @@ function attemptFolder({ dir }: Cluster, sweep: string): string | undefined {
   return trial !== undefined && existsSync(attempt) ? attempt : undefined;
 }
 
-/** Returns the number of bytes uploaded so far. */
 function sizeOfPart(attempt: string): number {
   const parts = join(attempt, '.parts');
   const [name] = existsSync(parts) ? readdirSync(parts) : [];

@@ -6,7 +6,6 @@ import type { Values } from './values.ts';
 const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;
-/** Maximum depth of nested messages; deeper ones are left empty. */
 const DEEPEST = 6;
 
 /** @param first whether to set a oneof's first member, which a stream must begin with */

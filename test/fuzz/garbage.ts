@@ -12,7 +12,6 @@ const FRAME_TYPES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x55];
 
 type Garbage = (random: Random) => Uint8Array;
 
-/** A frame whose body is invalid for its type. */
 const frame: Garbage = (random) => {
   const body = noise(random, 60);
   const head = Buffer.alloc(9);
@@ -26,7 +25,6 @@ const frame: Garbage = (random) => {
 const GARBAGE: readonly Garbage[] = [
   (random) => noise(random, 500),
   () => Buffer.from('GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n'),
-  // The start of a TLS handshake.
   (random) => Buffer.concat([Uint8Array.of(0x16, 3, 1, 2, 0), noise(random, 500)]),
   () => PREFACE,
   (random) => PREFACE.subarray(0, Math.floor(random.next() * PREFACE.length)),

@@ -13,14 +13,11 @@ import { changes, type StoredRows, storedRows } from './stored-rows.ts';
 import { expectNoStrayFile, expectUnharmed, unreadable } from './unharmed.ts';
 import { CUT_SHORT, TOO_LARGE, WAYS } from './ways.ts';
 
-/** Calls per method and kind of error, in one round. */
 const CALLS = 8;
-/** Connections that send garbage, in one round. */
 const CONNECTIONS = 40;
-/** So long that no lease of the fake agent expires. */
+/** No lease of the fake agent expires in this time. */
 const LEASE = '30m';
 
-/** The tables that a successful call can change. Other methods must change nothing. */
 const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
   '/trawl.v1.SweepService/Submit': ['sweeps', 'trials', 'events'],
   '/trawl.v1.SweepService/ControlSweep': ['sweeps', 'trials', 'attempts', 'events'],
@@ -36,7 +33,7 @@ const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
 
 const { OK, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED } = status;
 const { RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, DATA_LOSS, UNIMPLEMENTED } = status;
-/** The status codes allowed for an invalid call. None of them reports a fault of the coordinator. */
+/** None of these codes reports a fault of the coordinator. */
 const CODES: readonly (number | undefined)[] = [
   ...[OK, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED],
   ...[RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, DATA_LOSS, UNIMPLEMENTED],
@@ -48,7 +45,6 @@ function isPlain({ code, details, brokenOff }: RawAnswer, { ending = 'end', must
   return CODES.includes(code) && (code === OK || SENTENCE.test(details));
 }
 
-/** Formats a call and its answer for a test's message. */
 function told({ path, pieces, headers = {} }: RawCall, answer: RawAnswer | undefined): string {
   const sent = pieces.map((piece) => Buffer.from(piece).toString('latin1').slice(0, 200));
   const code = answer?.code === undefined ? 'no status' : status[answer.code];
@@ -87,12 +83,10 @@ async function expectOrderlyRefusals(
   return after;
 }
 
-/** A call without a message. A unary call must be answered in any case. */
 function callOf({ path, streams, answersMany }: WireMethod): RawCall {
   return { path, pieces: [], mustEnd: !streams && !answersMany };
 }
 
-/** Methods that change the store are checked after each kind of error, the others together. */
 function batches(methods: readonly WireMethod[]): [WireMethod, string[]][] {
   const ways = Object.keys(WAYS);
   return methods.flatMap((method): [WireMethod, string[]][] =>
@@ -142,7 +136,6 @@ test('after any message to any method the coordinator reports the error, has cha
     await killLive(cluster);
   }
   expect(await unreadable(cluster.metricsUrl, 'grpc')).toBeGreaterThan(0);
-  // Unchanged, or removed completely by Prune.
   expect([finished, []]).toContainEqual(rowsOfSweep(storedRows(cluster.dir), done));
   expectNoStrayFile(cluster);
 
@@ -150,7 +143,6 @@ test('after any message to any method the coordinator reports the error, has cha
   await expectRunOnce(cluster, await runSweep(cluster, 200));
 });
 
-/** Returns all rows of a sweep. */
 function rowsOfSweep(rows: StoredRows, sweep: string): string[] {
   return [...rows].flatMap(([table, texts]) =>
     texts.filter((text) => `${JSON.parse(text)[table === 'sweeps' ? 'id' : 'sweep_id']}` === sweep),

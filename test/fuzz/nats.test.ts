@@ -16,9 +16,7 @@ import { patterns } from './subjects.ts';
 import { expectUnharmed, unreadable } from './unharmed.ts';
 
 const AGENT = 'worker';
-/** Messages per subject pattern, in one round. */
 const MESSAGES = 150;
-/** Recorded messages that are sent again, in one round. */
 const REPLAYS = 150;
 
 /** A trial that runs throughout, and a pending sweep. */
@@ -34,7 +32,6 @@ async function atWork(cluster: Cluster): Promise<{ sweeps: string[]; trials: str
   return { sweeps, trials: trials.map(({ trial }) => trial) };
 }
 
-/** Returns the messages on heartbeat subjects that are not valid heartbeats. */
 function unreadableBeats(cluster: string, said: readonly Heard[]): number {
   const [trawl, , beat] = allHeartbeats(cluster).split('.');
   return said.filter(({ subject, data }) => {

@@ -7,7 +7,6 @@ export interface Heard {
   readonly reply: string | undefined;
 }
 
-/** The number of messages kept per kind of subject. */
 const KEPT = 20;
 
 /** @returns a function that returns the newest messages of each kind so far */

@@ -14,7 +14,6 @@ import type { Words } from './values.ts';
 const INCARNATION = 'strings';
 const TRIALS = 24;
 const HELD = 16;
-/** The contents of `artifact`. */
 const CHUNK = 'sawdust';
 const CHUNK_SHA256 = createHash('sha256').update(CHUNK).digest('hex');
 
@@ -68,7 +67,6 @@ function wordsOf(sweep: string, name: string, trials: readonly string[]): Words 
     seq: [1, 1, 2],
     metrics: ['test_loss'],
     'Hello.metrics': ['', '127.0.0.1:9'],
-    // Sweeps are mostly paused, resumed or changed, and rarely ended.
     action: [1, 2, 2],
     outcome: [1, 3],
     rankBy: ['', 'test_loss'],

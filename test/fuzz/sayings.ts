@@ -17,7 +17,6 @@ export interface Names {
 
 /** JetStream's status codes for pulls: heartbeat, no messages, timeout, conflict, and one that does not exist. */
 const STATUSES = [100, 404, 408, 409, 999];
-/** Length of a status message. */
 const HEADER_ROOM = 32;
 
 /**
@@ -54,7 +53,6 @@ function invented(pattern: string, names: Names, random: Random, largest: number
   };
   const say = random.next();
   if (say < 0.2) return { subject, data: noise(random, 60), reply: undefined };
-  // As large as the server accepts.
   if (say < 0.21) return { subject, data: new Uint8Array(largest), reply: undefined };
   const data = encode(type, (say < 0.6 ? extreme : plausible)(random, words), random);
   return { subject, data: say < 0.8 ? data : random.pick(DAMAGES)(data, random), reply: undefined };

@@ -7,10 +7,7 @@ import Database from 'libsql';
 /** The rows of each table as text, in order. */
 export type StoredRows = ReadonlyMap<string, readonly string[]>;
 
-/**
- * Ignores changes that the coordinator makes by itself: it offers trials to free slots, withdraws offers that
- * agents do not take, and lets grace periods expire.
- */
+/** The coordinator offers trials, withdraws offers and ends grace periods by itself, so these changes do not count. */
 const AS_ASKED = `
   delete from events where kind = 'offered' or (kind = 'pending' and detail like 'no agent that it was offered to%');
   update trials set state = 'pending', failure_class = null, failure_message = null where state in ('pending', 'offered');

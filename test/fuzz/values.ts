@@ -33,7 +33,6 @@ export function plausible(random: Random, words: Words): Values {
 }
 
 const LONG = 300_000;
-/** Names that often cause bugs: in paths and selectors, in text, and in sweep files. */
 const NASTY: readonly (readonly string[])[] = [
   [
     '',

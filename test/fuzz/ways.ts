@@ -17,7 +17,6 @@ export const TOO_LARGE = framed(new Uint8Array(MAX_MESSAGE_BYTES + 1));
 const sane: (...from: Parameters<Way>) => Uint8Array = ({ request }, words, random) =>
   encode(request, plausible(random, words), random);
 
-/** On client streams, most calls start with valid messages, so that the invalid one comes later. */
 function call(odd: readonly Uint8Array[], ...[method, words, random]: Parameters<Way>): Omit<RawCall, 'path'> {
   const begun = method.streams && random.next() < 0.7;
   const first = begun ? [framed(encode(method.request, plausible(random, words), random, true))] : [];

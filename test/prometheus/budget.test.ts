@@ -13,7 +13,6 @@ import { until } from '../support/until.ts';
 const AGENTS = 20;
 const BUSY = {
   ...{ sweeps: 10, trialsPerSweep: 1_000, agents: AGENTS, gpusPerAgent: 4, run: 1_000 },
-  // The metrics of the autoencoder.
   metrics: ['test_loss', 'train_loss', 'train_total_loss', 'last_batch_loss', 'psnr', 'psnr_peak1', 'psnr_input'],
   trialMetrics: false,
 };

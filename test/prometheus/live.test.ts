@@ -14,7 +14,6 @@ import { until } from '../support/until.ts';
 import { annotationQueries, filledIn, type PanelQuery, panelQueries } from './panel-queries.ts';
 
 const NOOP = 'name: done\ntrainer: noop\nparameters: {x: {values: [1, 2, 3]}}\n';
-/** Three epochs per trial with losses and PSNR. One trial in ten fails. */
 const PROGRAM = `
 x=\${1#--x=}
 for epoch in 1 2 3; do
@@ -30,7 +29,6 @@ metric: {name: test_loss, goal: minimize}
 retry: {crash: 1, backoff: 1s}
 parameters: {x: {min: 1, max: 400, step: 1}}
 `;
-/** An nvidia-smi that answers all of the agent's queries. */
 const NVIDIA_SMI = `#!/bin/sh
 case "$*" in
   *utilization*) echo '0, 37, 1024, 81559, 41, 118.24' ;;
@@ -69,7 +67,6 @@ test.skipIf(missing !== undefined)(
     const done = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, NOOP, 'noop.yaml'));
     expect((await cluster.run('wait', done.sweep)).code).toBe(0);
     const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, sweepOf(folder), 'live.yaml'));
-    // Rejected, so that there is a status other than OK.
     expect((await cluster.run('show', 'no-such-trial')).code).not.toBe(0);
 
     await until('every target is up', async () => {
@@ -115,7 +112,6 @@ async function show(prometheus: Prometheus, query: PanelQuery, sweep: string): P
   return { ...query, samples };
 }
 
-/** Returns the last values of each series. */
 function keep(shown: readonly Shown[]): void {
   const POINTS = 6;
   const panels = shown.map(({ dashboard, panel, legend, expr, samples }) => ({

@@ -21,7 +21,6 @@ import { svgOf } from './svg.ts';
 const SIZE = { columns: 144, rows: 38 };
 const PATIENCE_MS = 300_000;
 
-/** A user's program: gradient descent on a quadratic that is four times as steep in one direction. */
 const PROGRAM = `
 const {rate, momentum} = JSON.parse(process.argv[2]);
 let [x, y, u, v] = [3, 2, 0, 0];
@@ -57,7 +56,6 @@ replicates: 2
 /** The number of trials of each sweep that must succeed before the pictures are taken. */
 const ENOUGH = { descent: 6, autoencoders: 26 };
 
-/** The keys to press, in order, and the name of the picture to take then. */
 const PICTURES: readonly (readonly [keys: readonly string[], name: string])[] = [
   [['j'], 'sweep'],
   [['g', '\u001b[C'], 'replicates'],
@@ -89,7 +87,6 @@ async function take(address: string, folder: string): Promise<void> {
         screen.press(key);
         await sleep(300);
       }
-      // Curves and pictures are loaded on demand.
       await sleep(2_500);
       const png = new Resvg(svgOf(screen.buffer, SIZE.columns, SIZE.rows)).render().asPng();
       writeFileSync(join(folder, `top-${name}.png`), png);

@@ -67,7 +67,6 @@ function character(text: string, x: number, y: number, fill: string, bold: boole
       return `<circle ${at} r="1.5" fill="${fill}"/>`;
     }).join('');
   }
-  // ▁ to █, from below.
   if (code >= 0x2581 && code <= 0x2588) {
     const part = ((code - 0x2580) / 8) * height;
     return rect(x, y + height - part, width, part, fill);

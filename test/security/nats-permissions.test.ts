@@ -32,7 +32,6 @@ beforeEach(async () => {
   agent = await connectAs(nats, folder, inboxPrefix('agent', 'a'));
 });
 
-/** Returns the server's rejection of a subscription. */
 function subscribing(subject: string): Promise<NatsError | null> {
   return new Promise((resolve, reject) => {
     agent.subscribe(subject, { callback: (error) => resolve(error) });

@@ -78,7 +78,6 @@ const kill = (client: SweepServiceClient) =>
     client.controlSweep({ sweep: '1', action: SweepAction.KILL, reason: '', priority: 0 }, callback),
   );
 
-/** A client with the given credentials that accepts any server certificate. */
 function knock(options: { cert?: Buffer; key?: Buffer }): Promise<void> {
   const [host, port] = served.address.split(':');
   return new Promise((resolve) => {
@@ -265,7 +264,6 @@ describe('agents', () => {
   );
 });
 
-/** Starts an upload of one byte, and returns the coordinator's answer. */
 function put(client: ArtifactServiceClient, key: AttemptKey, agentId: string): Promise<unknown> {
   const call = client.put();
   const artifact = {

@@ -66,7 +66,6 @@ async function startAgent({ folder, nats, address }: Secured, identity: string, 
   return { daemon, log: () => readFileSync(log, 'utf8') };
 }
 
-/** Sends a GET request that accepts only certificates of the authority. */
 function get(
   url: string,
   identity: { authority: Buffer; certificate?: Buffer; key?: Buffer },

@@ -4,7 +4,6 @@ import type { Spool } from '../../agent/supervisor/spool.ts';
 import type { ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Bug } from './bug.ts';
 
-/** Deletes records when they are read for sending. */
 function deleteWhenSent(spool: Spool): Spool {
   const after = spool.after.bind(spool);
   spool.after = (id, limit) => {
@@ -15,7 +14,6 @@ function deleteWhenSent(spool: Spool): Spool {
   return spool;
 }
 
-/** Returns the stream without the answers for which `drops` is true. */
 function withoutAnswers(stream: ReportStream, drops: (answer: ReportResponse['message']) => boolean): ReportStream {
   const emit = stream.emit.bind(stream) as (event: string, ...args: unknown[]) => boolean;
   stream.emit = (event: string, ...args: unknown[]) =>

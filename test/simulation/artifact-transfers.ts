@@ -63,7 +63,6 @@ export function transferClient(
 ): Pick<CoordinatorClient, 'upload' | 'download'> {
   const { clock, random } = grpc.network;
 
-  /** Sends a request to the coordinator. Rejects with the errors of grpc-js. */
   function request<T>(handle: (transfers: ArtifactTransfers) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const fail = (message: string) => reject(Object.assign(new Error(message), { code: status.UNAVAILABLE }));

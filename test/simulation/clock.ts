@@ -12,7 +12,6 @@ export interface Timer {
 
 // The real event loop, saved before virtual timers replace it.
 const { setImmediate } = globalThis;
-/** Resolves when all pending promise callbacks have run. */
 const promisesSettled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 export class Clock {

@@ -5,9 +5,7 @@
 import type { Random } from '../support/random.ts';
 
 export const CONTEST_PRIORITY = 900;
-/** The number of trials of each sweep of the contest. */
 const CONTEST_TRIALS = 40;
-/** The start after the last fault. The second sweep starts a little later. */
 const CONTEST_AT_MS = 30_000;
 
 export interface PriorityOrder {

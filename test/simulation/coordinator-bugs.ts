@@ -14,14 +14,12 @@ import { aroundOpen, onClaims, onHeartbeats, onRecords, onWelcome } from './inte
 
 type Changing<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Answers before the commit is durable. */
 class AnswersBeforeCommit extends Runtime {
   override async settle(step: Step): Promise<void> {
     super.settle(step).catch(() => {});
   }
 }
 
-/** Restarts the attempt numbers of a retried trial. */
 class RestartsNumbers extends Runtime {
   override settle(step: Step): Promise<void> {
     for (const change of step.changes) {
@@ -54,7 +52,6 @@ class CreditsNewSweeps extends Runtime {
   }
 }
 
-/** Gives all sweeps the same priority until the returned function is called. */
 function equalizePriorities({ core }: Runtime): () => void {
   const before = new Map([...core.sweeps.values()].map((sweep) => [sweep, sweep.priority]));
   for (const sweep of before.keys()) sweep.priority = 0;
@@ -63,7 +60,6 @@ function equalizePriorities({ core }: Runtime): () => void {
   };
 }
 
-/** Runs every sweep with a changed policy. */
 function policy(about: string, change: (policy: SweepPolicy) => Partial<SweepPolicy>): Bug {
   const changePolicy = (sweep: Sweep) => {
     (sweep as Changing<Sweep>).policy = { ...sweep.policy, ...change(sweep.policy) };
@@ -81,7 +77,6 @@ function policy(about: string, change: (policy: SweepPolicy) => Partial<SweepPol
   };
 }
 
-/** Changes every sweep at each start. */
 function forgets(about: string, forget: (sweep: Sweep, runtime: Runtime) => void): Bug {
   return {
     about,
@@ -99,7 +94,6 @@ function trialOf(runtime: Runtime, key: AttemptKey | undefined): { sweep?: Sweep
   return sweep && trial ? { sweep, trial } : {};
 }
 
-/** Rewrites a report of a superseded attempt as one of the running attempt. */
 function unfenced(runtime: Runtime, agentId: string, record: RecordMessage): void {
   const lease: Changing<Lease> | undefined = trialOf(runtime, record.key).trial?.lease;
   if (lease === undefined || record.key === undefined || lease.key.attempt <= record.key.attempt) return;
@@ -115,7 +109,6 @@ function acceptTwice(runtime: Runtime, _agentId: string, record: RecordMessage):
   record.seq = lease.lastSeq + 1;
 }
 
-/** Transfers a lease to another claimant. */
 function leaseTwice(runtime: Runtime, agentId: string, incarnation: string, { key, slot }: Claim): void {
   const lease: Changing<Lease> | undefined = trialOf(runtime, key).trial?.lease;
   if (lease === undefined || lease.key.attempt !== key?.attempt) return;
@@ -127,7 +120,6 @@ function grantWhilePaused(runtime: Runtime, _agentId: string, _incarnation: stri
   if (sweep?.state === 'paused' && trial?.state === 'pending') setState(sweep, trial, 'offered');
 }
 
-/** Grants an expired lease again to the agent whose heartbeat holds it. */
 function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held: readonly AttemptKey[]): void {
   const { core } = runtime;
   for (const key of held) {

@@ -29,12 +29,11 @@ export const COORDINATOR = 'coordinator';
 const CLUSTER = 'simulated';
 /** The value in coordinator/main.ts. */
 const HEARTBEATS_PER_LEASE = 5;
-/** The coordinator's clock at the start of a simulation. */
 const EPOCH = Date.UTC(2026, 0, 1);
 
 const log = pino({ level: 'silent' });
 const counter = (name: string) => new Counter({ name, help: name, registers: [] });
-/** Authentication is not simulated: no request is rejected by identity. */
+/** The simulation rejects no request by identity. */
 const rejections = {
   record(reason: string) {
     throw new Error(`rejected: ${reason}`);
@@ -77,7 +76,7 @@ export class SimulatedCoordinator {
   readonly disk = new Disk();
   readonly files = new StoredFiles();
   readonly #world: CoordinatorWorld;
-  /** The error of the machine's clock. A process keeps the value from its start. */
+  /** A process keeps the error from its start. */
   clockOffMs = 0;
   life: Life | undefined;
   #diedAt = 0;

@@ -3,7 +3,6 @@ import { COORDINATOR } from './coordinator.ts';
 import type { Fault } from './scenario.ts';
 import type { Simulation } from './simulation.ts';
 
-/** A fuse is removed after this time. */
 const FUSE_MS = 5_000;
 
 export function injectFault(fault: Fault, world: Simulation): void {

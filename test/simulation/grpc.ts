@@ -60,7 +60,7 @@ export class Grpc {
   #report(agent: SimulatedProcess): ReportStream {
     const { clock, random } = this.network;
     const coordinator = this.listening;
-    // Without a coordinator, the agent's own process stands in, and the stream is rejected below.
+    // Without a coordinator, the agent's own process stands in until the rejection below.
     const process = coordinator?.process ?? agent;
     const accept = (call: ServerStream) => coordinator?.service.report(call);
     const stream = new SimulatedStream(this.network, agent, process, accept);

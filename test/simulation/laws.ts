@@ -18,11 +18,9 @@ import { canRun, type Machinery } from './placement.ts';
 import { PriorityLaw } from './priority-law.ts';
 import { ShareLaw } from './share-law.ts';
 
-/** States of ended trials. */
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** Compares the core with the ledger after this many commits, because a comparison takes longer than a commit. */
+/** A comparison takes longer than a commit. */
 const COMPARE_EVERY = 8;
-/** Attempts granted this long after the last fault must not be lost. */
 const SETTLED_MS = 5_000;
 
 interface Attempt {
@@ -77,7 +75,6 @@ export class Laws {
   submitted(runtime: Runtime): void {
     for (const sweep of runtime.core.sweeps.values()) {
       if (this.ledger.sweeps.has(sweep.id)) continue;
-      // The store has the policy as submitted; a bug may have changed it in memory.
       const row = runtime.db.prepare('select policy, priority from sweeps where id = ?').get(sweep.id) as {
         policy: string;
         priority: number;
@@ -331,7 +328,6 @@ export class Laws {
   }
 }
 
-/** Whether the coordinator ended the attempt without a record of its agent. */
 function endedByCoordinator(end: AttemptEnd): boolean {
   if (end.outcome === 'cancelled') return true;
   if (end.outcome !== 'failed') return false;

@@ -45,10 +45,8 @@ export class Machine {
   /** The newest record of each attempt that was written to the disk. */
   readonly #spooled = new Map<string, number>();
   #starts = 0;
-  /** The incarnation of the current or last process. */
   incarnation = '';
   process: SimulatedProcess | undefined;
-  /** Virtual time. */
   startedAt = 0;
   spool: Spool | undefined;
   nats: SimulatedNats | undefined;
@@ -158,7 +156,6 @@ export class Machine {
   }
 }
 
-/** A spool that tracks the written records for the invariants. */
 class WatchedSpool extends Spool {
   readonly #written: Map<string, number>;
 

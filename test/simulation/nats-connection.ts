@@ -148,7 +148,6 @@ interface FetchOptions {
   readonly expires: number;
 }
 
-/** Yields items until it is closed; later items are lost. */
 class Feed<T> implements AsyncIterable<T> {
   readonly #items: T[] = [];
   #closed = false;

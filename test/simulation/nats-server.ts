@@ -87,7 +87,6 @@ export class NatsServer {
     const queue = this.#queues.get(name);
     if (queue === undefined) return NO_STREAM;
     this.#queues.delete(name);
-    // Only some pulls are notified; the others expire.
     for (const pull of queue.consumer?.pulls ?? []) {
       if (this.#network.random.next() < 0.5) this.#network.post(this.process, pull.client, () => pull.broken());
     }

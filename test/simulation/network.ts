@@ -14,7 +14,6 @@ export interface Weather {
 }
 
 export const CALM: Weather = { usualMs: 5, slowMs: 5, slow: 0, lost: 0, doubled: 0 };
-/** TCP's retransmission delay. */
 const RESEND_MS = 200;
 /** gRPC's keepalive timeout on both sides: a silent connection is closed after it. */
 export const KEEPALIVE_MS = 15_000;
@@ -128,7 +127,6 @@ export class Lane {
   }
 }
 
-/** Whether a process can send. Counts down its fuse, and kills it when the fuse runs out. */
 function canSend(from: SimulatedProcess): boolean {
   if (!from.alive) return false;
   const { fuse } = from;

@@ -3,7 +3,7 @@ import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';
 import { canRun, type Machinery } from './placement.ts';
 
-/** Trials pending for less time do not count: the claim may have been sent before. */
+/** The claim may have been sent before the trial was pending. */
 const MIN_PENDING_MS = 1_000;
 
 export class PriorityLaw {
@@ -12,7 +12,6 @@ export class PriorityLaw {
   readonly #onePool: boolean;
   /** When each trial or sweep last changed, by name. */
   readonly #since = new Map<string, number>();
-  /** Whether a grant was checked against a sweep of higher priority. */
   judged = false;
 
   constructor(ledger: Ledger, machines: readonly Machinery[]) {

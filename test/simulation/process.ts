@@ -2,11 +2,9 @@
 
 /** The moment at which a process dies: between two steps that the product takes at once. */
 export type Fuse =
-  /** Everything is written except the commit itself. */
   | { readonly at: 'before commit' }
-  /** The commit is durable, and no message has been sent. */
   | { readonly at: 'after commit' }
-  /** After `left` further messages were sent. */
+  /** Sends `left` messages first. */
   | { readonly at: 'sending'; left: number };
 
 export class SimulatedProcess {

@@ -11,7 +11,6 @@ import type { SimulatedProcess } from './process.ts';
 
 export type ServerStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
-/** One side of the stream. */
 class End extends EventEmitter {
   writable = true;
   readonly writableNeedDrain = false;

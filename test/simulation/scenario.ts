@@ -8,7 +8,6 @@ import type { Fuse } from './process.ts';
 
 export type Verb = 'PAUSE' | 'RESUME' | 'STOP' | 'KILL';
 
-/** A user drains an agent, or (undefined) undrains it. */
 interface DrainOrder {
   readonly at: number;
   readonly agent: string;
@@ -50,7 +49,6 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'streams break'; readonly place: string }
   | { readonly kind: 'freeze'; readonly place: string; readonly ms: number }
   | { readonly kind: 'disk full'; readonly place: string; readonly ms: number }
-  /** `restarts`: whether the coordinator restarts at once. A process keeps the clock from its start. */
   | { readonly kind: 'clock jumps'; readonly byMs: number; readonly restarts: boolean }
 );
 
@@ -128,7 +126,6 @@ export function scenarioOf(seed: number): Scenario {
     }),
   );
   const faults = Array.from({ length: whole(2, 18) }, () => anyFault(random, places));
-  // At most one agent leaves, so that another can finish the work.
   if (places.length > 1 && chance(0.4)) {
     faults.push({ at: whole(10_000, FAULTY_MS - 2_000), kind: 'agent leaves', place: random.pick(places) });
   }
@@ -170,7 +167,6 @@ function sweepText(random: Random, hangs: boolean): string {
     trainer === 'command' ? 'command: [program]\nmetric: {name: test_loss, goal: minimize}\n' : '',
     `parameters:\n  x: ${parameters.x}\n  epochs: ${parameters.epochs}\n  duration_ms: {value: ${whole(50, 3_000)}}\n`,
     `retry: {oom: ${whole(0, 2)}, crash: ${whole(0, 3)}, timeout: ${whole(0, 2)}, backoff: ${whole(0, 2)}s}\n`,
-    // Only a timeout ends a hung attempt.
     maybe(hangs ? 1 : 0.3, () => `timeout: ${whole(20, 60)}s`),
     `checkpoint_every: ${whole(0, 2)}\n`,
     maybe(0.3, () => `concurrency: ${whole(1, 4)}`),

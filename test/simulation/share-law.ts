@@ -19,7 +19,7 @@ export class ShareLaw {
   readonly #offers: number;
   readonly #parties = new Map<string, Party>();
   #longestMs = 0;
-  /** The most attempts at once. It can exceed the slots, because the uploads of finished attempts continue. */
+  /** It can exceed the slots, because the uploads of finished attempts continue. */
   #most = 0;
   #judged = 0;
 

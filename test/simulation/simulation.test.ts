@@ -3,7 +3,6 @@ import { simulate } from './simulation.ts';
 import { FAST_SEEDS, TIMEOUT_MS } from './suites.ts';
 
 const REJECTIONS = ['LEASED', 'SUPERSEDED', 'PAUSED', 'ENDED', 'NO_SESSION', 'DRAINED', 'OUTRANKED'];
-/** Events and states that the seeds must reach. */
 const EXPECTED = [
   ...['kill', 'stop agent', 'lose power', 'agent leaves', 'kill worker', 'streams break', 'cut', 'freeze'],
   ...['nats dies', 'nats loses', 'nats sticks', 'nats forgets', 'disk full', 'clock jumps'],

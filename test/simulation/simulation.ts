@@ -21,11 +21,10 @@ import { installVirtualTime } from './timers.ts';
 import { Trace } from './trace.ts';
 import type { Fate } from './training.ts';
 
-/** Virtual time after the last fault: enough for all retries of all trials, one after another. */
+/** Virtual time for all retries of all trials, one after another. */
 const PATIENCE_MS = 30 * 60_000;
 /** Several times the events of the busiest seed; more indicates an endless loop. */
 const MAX_EVENTS = 80_000;
-/** Longest time from the last fault, or an agent's start, until the coordinator hears from it. */
 const RECOVERY_MS = 10_000;
 const LOOK_EVERY_MS = 500;
 
@@ -176,7 +175,6 @@ export class Simulation {
     });
     this.clock.after(this.#random.between(50, 500), process, () => {
       this.trace.note(() => `${place} starts`);
-      // Like connectNats, which fails without a server.
       const server = this.#nats.process;
       if (!server.alive || this.network.isCut(place, server.name)) return process.kill();
       start(process);

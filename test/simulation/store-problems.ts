@@ -72,7 +72,6 @@ function trialProblems(db: Database, trial: TrialRow): string[] {
   return problems;
 }
 
-/** Checks that an attempt's reports are its own, one per epoch, without gaps. */
 function reportProblems(db: Database, trial: TrialRow, { number, resumedFrom }: AttemptRow): string[] {
   const rows = db
     .prepare('select epoch, metrics from reports where sweep_id = ? and trial_id = ? and attempt = ? order by seq')

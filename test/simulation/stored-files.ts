@@ -1,6 +1,6 @@
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 
-/** Files of artifacts on the coordinator's disk: models coordinator/artifacts/files.ts, with checksums instead of bytes. */
+/** Models coordinator/artifacts/files.ts, with checksums instead of bytes. */
 
 interface StoredFile {
   readonly key: AttemptKey;

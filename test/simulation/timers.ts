@@ -6,11 +6,9 @@ import { syncBuiltinESMExports } from 'node:module';
 import timersPromises from 'node:timers/promises';
 import type { Clock, Timer } from './clock.ts';
 
-/** The virtual time at the start of each simulation. */
 const EPOCH = Date.UTC(2026, 0, 1);
 
 type Work = (...args: unknown[]) => void;
-/** With what Node's timers are asked for besides. */
 type NodeTimer = Timer & { unref(): unknown };
 
 /** Installs virtual timers. Returns a function that restores the real ones. */
@@ -31,7 +29,6 @@ export function installVirtualTime(clock: Clock): () => void {
     return true;
   };
   const every = (ms: number, work: () => void): NodeTimer => {
-    // The handle stays while the timers behind it come and go.
     const handle: NodeTimer = { at: 0, order: 0, owner: clock.running, work, unref: () => handle };
     virtual.add(handle);
     const again = () =>

@@ -16,9 +16,8 @@ export function sumAt(kind: string, trialId: string, epoch: number): string {
 /** How an attempt ends without other faults. */
 export type Fate =
   | { readonly kind: 'well' }
-  /** The trainer throws: the attempt fails, its worker continues. */
+  /** The attempt fails, and its worker continues. */
   | { readonly kind: 'nan' | 'oom' | 'crash' | 'preflight'; readonly atEpoch: number }
   /** The worker's process and its whole pack die. */
   | { readonly kind: 'exit'; readonly atEpoch: number }
-  /** The attempt stops responding. */
   | { readonly kind: 'hang'; readonly atEpoch: number };

@@ -19,7 +19,6 @@ export function testFolder(): string {
   return folder;
 }
 
-/** Prints the last output of the test's programs after a failure, as it may not be reproducible. */
 function tellLogs(folder: string): void {
   for (const name of readdirSync(folder).filter((name) => name.endsWith('.log'))) {
     console.log(`the end of ${name}:\n${logEnd(join(folder, name), LOG_LINES)}`);

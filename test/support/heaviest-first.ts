@@ -1,6 +1,6 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Slow files. At the end of a run they would leave the other cores idle. */
+/** Slow files at the end of a run would leave the other cores idle. */
 const HEAVY =
   /test\/simulation\/|test\/cluster\/|trainers\/autoencoder\/|faults\/(pack|resume|training)|export\/model\//;
 

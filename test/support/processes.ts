@@ -8,7 +8,6 @@ interface Row {
   readonly command: string;
 }
 
-/** Returns the live processes, without zombies. */
 function rows(): Row[] {
   return existsSync('/proc/self/stat') ? readdirSync('/proc').flatMap(fromProc) : fromPs();
 }
@@ -23,7 +22,6 @@ function fromProc(name: string): Row[] {
     const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
     return [{ pid: Number(name), parent: Number(parent), command }];
   } catch {
-    // The process ended in the meantime.
     return [];
   }
 }

@@ -22,7 +22,6 @@ export async function startProxy(target: string, bytesPerSecond = Number.POSITIV
   const open = new Set<Socket>();
   let whole = true;
   let carried = 0;
-  /** Passes the chunks of a connection one after the other. */
   const narrow = () =>
     new Transform({
       transform(piece: Buffer, _, done) {

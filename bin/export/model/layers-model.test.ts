@@ -22,7 +22,6 @@ beforeEach(() => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** Distinct positive and negative numbers. */
 const some = (count: number, phase: number) =>
   Float32Array.from({ length: count }, (_, i) => Math.sin(phase + 1.7 * i));
 
@@ -50,7 +49,6 @@ const network: SafetensorsFile = {
 
 const ACTIVATION = { relu: (x: number) => Math.max(0, x), linear: (x: number) => x, tanh: Math.tanh };
 
-/** y = activation(W x + b), layer by layer, in float64. */
 function byHand(input: readonly number[]): readonly number[] {
   return LAYERS.reduce<readonly number[]>((x, { name, inputs, outputs, activation }) => {
     const weight = tensors[`${name}.weight`]?.data ?? [];

@@ -25,7 +25,7 @@ interface Dense {
   readonly bias: Float32Array;
 }
 
-/** Transposes PyTorch's layout, [outputs, inputs], to [inputs, outputs]. */
+/** PyTorch's layout is [outputs, inputs]. */
 function transposed(weight: Float32Array, outputs: number, inputs: number): Float32Array {
   const kernel = new Float32Array(weight.length);
   for (let o = 0; o < outputs; o++) {
@@ -76,7 +76,7 @@ function denseLayers(file: SafetensorsFile): readonly Dense[] {
   });
 }
 
-/** A cheap initializer, because the stored weights replace its values at once. */
+/** The stored weights replace the initial values at once, so a cheap initializer is enough. */
 const INITIALIZER = { class_name: 'Zeros', config: {} };
 
 function layerConfig({ name, activation, inputs, outputs }: Dense, first: boolean) {
@@ -112,7 +112,7 @@ export function layersModel(file: SafetensorsFile, generatedBy: string): LayersM
     modelTopology: {
       class_name: 'Sequential',
       config: { name: 'trawl', layers: layers.map((layer, i) => layerConfig(layer, i === 0)) },
-      // The Keras version that defines this format.
+      // This Keras version defines the format.
       keras_version: '2.1.6',
       backend: 'tensor_flow.js',
     },
@@ -127,7 +127,6 @@ export function layersModel(file: SafetensorsFile, generatedBy: string): LayersM
 
 const GENERATED_BY = 'trawl';
 
-/** Whether a folder contains only a model exported by trawl. */
 const isEarlierModel: EarlierExport = async (dir, names) => {
   if (names.length !== 2 || !names.includes(TOPOLOGY_FILE) || !names.includes(WEIGHTS_FILE)) return false;
   for (const name of names) if (!(await lstat(join(dir, name))).isFile()) return false;

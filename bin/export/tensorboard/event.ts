@@ -35,8 +35,7 @@ export const all =
   (writer: BinaryWriter) =>
     parts.reduce((filled, part) => part(filled), writer);
 
-/** Encodes TensorBoard's `Event` (event.proto) with a `Summary` (summary.proto), the record of an event file. */
-
+/** TensorBoard's `Event` (event.proto) with a `Summary` (summary.proto). */
 const event = (wallMs: number, ...what: readonly Fields[]): Uint8Array =>
   tfRecord(message(all(double(1, wallMs / 1000), ...what)));
 
@@ -53,7 +52,7 @@ export function scalars(wallMs: number, step: number, values: Readonly<Record<st
   return event(wallMs, int64(2, step), summary(...named));
 }
 
-/** An empty DT_FLOAT tensor, because TensorBoard drops a summary without data. */
+/** TensorBoard drops a summary without data, so this is an empty DT_FLOAT tensor. */
 const NO_DATA = inner(8, int32(1, 1), inner(2));
 
 /** Encodes the data of a plugin, in the summary's metadata. */

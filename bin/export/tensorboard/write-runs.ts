@@ -16,8 +16,6 @@ import {
   sessionStart,
 } from './hparams.ts';
 
-/** The folder names of an export's runs. */
-
 /** The longest folder name of a run. File systems allow 255 bytes. */
 export const MAX_RUN_NAME = 160;
 
@@ -40,8 +38,6 @@ export function runName(trial: Trial, varying: readonly string[], length: number
   return name.replaceAll(/[^A-Za-z0-9._=,+-]/g, '_').slice(0, MAX_RUN_NAME);
 }
 
-/** Writes a sweep as a TensorBoard log folder: one run per trial, and the data of the HParams plugin. */
-
 const STATUS: Readonly<Partial<Record<TrialStateName, SessionStatus>>> = {
   running: 'running',
   succeeded: 'success',
@@ -63,7 +59,7 @@ function domainsOf(trials: readonly Trial[]): ReadonlyMap<string, HParamDomain> 
   return new Map([...values].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, seen]) => [name, domainOf(seen)]));
 }
 
-/** TensorBoard reads files with `tfevents` in their names; the number is a Unix time. */
+/** TensorBoard reads only files with `tfevents` in their names; the number is a Unix time. */
 function eventFileName(ms: number): string {
   return `events.out.tfevents.${String(Math.floor(ms / 1000)).padStart(10, '0')}.trawl`;
 }

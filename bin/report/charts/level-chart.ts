@@ -49,11 +49,9 @@ const MOST_CHARACTERS = 18;
 
 /** Draws the mean at each value of a parameter, with a whisker, one row per value. For labels that need a whole row. */
 export function levelRows(points: readonly LevelPoint[], scale: ValueScale, metric: string): Drawing {
-  // The frame's value scale, along this chart's width.
   const stretch = (WIDTH - 20 - LEFT) / (AREA.bottom - AREA.top);
   const x = (value: number) => LEFT + (AREA.bottom - scale.at(value)) * stretch;
   const bottom = TOP + points.length * ROW;
-  // There is room for every other label.
   const grid = scale.ticks.map(([value, label], i) => {
     const tick = i % 2 === 0 ? text(x(value), bottom + 15, label, { 'text-anchor': 'middle' }) : '';
     return line(x(value), TOP, x(value), bottom, 'grid') + tick;

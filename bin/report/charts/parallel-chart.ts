@@ -4,12 +4,11 @@ import type { ValueScale } from './plot-area.ts';
 import { AREA } from './plot-area.ts';
 import { clipped, element, line, text } from './svg.ts';
 
-/** Width of a column with its labels. */
 const COLUMN = 118;
 const TOP = 34;
 const HEIGHT = 330;
 const MOST_LABELS = 12;
-/** More lines than this are drawn faint, so that dense regions stand out. */
+/** With more lines, all are faint, so that dense regions stand out. */
 const MOST_STRONG = 60;
 
 export interface ParallelAxis {
@@ -39,7 +38,6 @@ export function parallelChart(
       [HEIGHT - 24, TOP + 14],
     ).padding(0.2),
   );
-  // The frame's value scale, over this chart's height.
   const stretch = (HEIGHT - 24 - (TOP + 14)) / (AREA.bottom - AREA.top);
   const valueAt = (value: number) => TOP + 14 + (scale.at(value) - AREA.top) * stretch;
   const path = ({ places, value }: ParallelLine) =>
@@ -67,6 +65,5 @@ export function parallelChart(
 const heading = (x: number, name: string): string =>
   text(x, 18, clipped(name, 15), { 'text-anchor': 'middle', class: 'title' });
 
-/** A label above the lines, on the background colour, so that it stays legible. */
 const tickLabel = (x: number, y: number, label: string): string =>
   text(x + 6, y + 3.5, clipped(label, 15), { class: 'halo' });

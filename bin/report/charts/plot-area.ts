@@ -6,7 +6,6 @@ export const WIDTH = 340;
 export const HEIGHT = 220;
 export const AREA = { left: 52, right: WIDTH - 10, top: 24, bottom: HEIGHT - 36 } as const;
 
-/** From this ratio of largest to smallest, a scale of positive values is logarithmic. */
 const LOG_FROM_RATIO = 50;
 /** Below this, the steps of a logarithmic scale are outside the range of doubles. */
 const SMALLEST_LOGGED = 1e-250;
@@ -27,7 +26,6 @@ export function valueScale(values: Iterable<number>): ValueScale {
     high = Math.max(high, value);
   }
   if (low > high) [low, high] = [0, 1];
-  // Too close for doubles to differ on an axis.
   if (high - low <= Math.max(Math.abs(low), Math.abs(high)) * 1e-9 + 1e-100)
     [low, high] = [low - Math.abs(low) * 0.1 - 1e-9, high + Math.abs(high) * 0.1 + 1e-9];
   const log = low > SMALLEST_LOGGED && high / low >= LOG_FROM_RATIO;

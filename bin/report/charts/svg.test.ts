@@ -5,7 +5,6 @@ test('a long label keeps both of its ends, within its length', () => {
   expect(clipped('short', 5)).toBe('short');
   expect(clipped('another string: A', 10)).toBe('anothe…: A');
   expect(clipped('another string: B', 10)).toBe('anothe…: B');
-  // No surrogate pair is split.
   expect(clipped('😀'.repeat(20), 6)).toBe('😀😀😀…😀😀');
 });
 

@@ -1,8 +1,6 @@
 import { visibleLines } from '../../../lib/text/visible-text.ts';
 import type { Figure } from '../document.ts';
 
-/** SVG as text. */
-
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -16,7 +14,7 @@ export const escapeMarkup = (text: string): string => text.replace(/[&<>"']/g, (
 
 export type Attributes = Readonly<Record<string, string | number>>;
 
-/** Rounds to tenths of a pixel, which keeps a page with many charts small. */
+/** Tenths of a pixel keep a page with many charts small. */
 const rounded = (value: string | number) => (typeof value === 'number' ? String(Math.round(value * 10) / 10) : value);
 
 /** @param content escaped markup */
@@ -39,11 +37,7 @@ export function clipped(label: string, most: number): string {
   return `${characters.slice(0, head).join('')}…${characters.slice(characters.length - (most - 1 - head)).join('')}`;
 }
 
-/**
- * Colours of the charts, for both themes. The colours of the series are those of Okabe and Ito, which remain distinct
- * with all common forms of colour blindness, made darker for a light background and lighter for a dark one. Each series
- * also has its own dash pattern. Source: https://jfly.uni-koeln.de/color/
- */
+/** Okabe and Ito's colours for colour-blind readers, darkened or lightened: https://jfly.uni-koeln.de/color/ */
 const LIGHT = ['#0072b2', '#c04d00', '#00795a', '#a2487a', '#8a6d00', '#3b3b3b'];
 const DARK = ['#56b4e9', '#ff9352', '#2fc79c', '#e59ac4', '#f0d000', '#d0d0d0'];
 const DASHES = ['none', '7 3', '2 3', '9 3 2 3', '4 2', '12 4'];
@@ -75,13 +69,11 @@ svg .halo{paint-order:stroke;stroke:var(--ground);stroke-width:3px;fill:var(--in
 svg .whisker{stroke-width:1.5;stroke-dasharray:none}
 ${series}`;
 
-/** Returns a figure as a standalone SVG file, with its panels side by side under the legend. */
-
 const COLUMNS = 3;
 const GAP = 16;
 const TITLE = 20;
 const LEGEND_ROW = 18;
-/** Approximate width of one character of a label. */
+/** Approximate width of a label's character in pixels. */
 const CHARACTER = 6.3;
 
 export function figureSvg({ title, legend, panels }: Figure): string {

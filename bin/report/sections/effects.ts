@@ -36,7 +36,7 @@ function noteText({ balanced, effects, why }: Importance): string {
     : `The analysis covers the largest balanced subset of the results (${why}).`;
 }
 
-/** Shares below this would be shown as 0. */
+/** Smaller shares would be shown as 0. */
 const NEGLIGIBLE = 0.0005;
 
 function sharesFigure(

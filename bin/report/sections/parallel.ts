@@ -7,7 +7,6 @@ import { evenly, MAX_LEVELS, MAX_PARALLEL_AXES, MAX_PARALLEL_LINES } from '../li
 import { levelsOf } from '../parameter-levels.ts';
 import { goalOf, grouped, objectiveOf, type Space, valuesOf } from '../trial-results.ts';
 
-/** Share of the configs that is drawn as the best. */
 const BEST_SHARE = 0.1;
 
 /** Parallel coordinates; undefined with fewer than two configs or parameters. */

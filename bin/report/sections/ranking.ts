@@ -55,7 +55,6 @@ export function spreadText(spread: Spread | undefined): string {
   return `${formatMetric(spread.mean)} ± ${twoDigits(spread.std)}`;
 }
 
-/** Formats with two significant digits (`0.010`, not `0.01`); large numbers are rounded to integers. */
 function twoDigits(std: number): string {
   if (std === 0 || std >= 10) return String(Math.round(std));
   return std < 1e-4 ? std.toExponential(1) : std.toPrecision(2);

@@ -41,7 +41,7 @@ export function reproduceSection(data: ReportData): Section {
   };
 }
 
-/** Results are reproducible only on the same backend, so the backend is part of the result. */
+/** Results are reproducible only on the same backend. */
 function machinesTable({ trials, agents }: ReportData): Block | undefined {
   const byMachine = new Map<string, { agent: string; backend: string; trials: number }>();
   for (const { agentId: agent, backend } of trials) {
@@ -71,7 +71,6 @@ function machinesTable({ trials, agents }: ReportData): Block | undefined {
       backend || '-',
       grouped(count),
     ]);
-  // Only the name and the backend of lost agents are known.
   const hasValue = columns.map((_, i) => rows.some((row) => row[i] !== '-'));
   return {
     kind: 'table',

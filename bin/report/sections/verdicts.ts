@@ -30,10 +30,9 @@ const READING =
   'direction of the claim; n counts ' +
   'trials; more seeds: further seeds per config that would probably decide it.';
 
-/** The usual confidence level, which is not printed. Steps that share an error rate have other levels. */
+/** The report does not print the usual confidence level. */
 const USUAL_LEVEL = 95;
 
-/** The last columns of every table of verdicts. */
 const MEASURES = [
   { header: 'effect', numeric: true },
   { header: `${USUAL_LEVEL}% interval`, numeric: true },
@@ -52,7 +51,6 @@ function overview(judged: readonly Judged[]): Table {
 
 const claimText = ({ claim, where }: Judged): string => (where === '' ? claim : `${claim}, where ${where}`);
 
-/** A claim with several steps has no numbers of its own; its steps have them. */
 function measures(parts: readonly JudgedPart[], moreSeeds: number | undefined): string[] {
   const estimate = parts.length === 1 ? parts[0]?.estimate : undefined;
   return [
@@ -100,7 +98,7 @@ function sizeText(estimate: Estimate | undefined): string {
   return Number.isFinite(estimate.effectSize) ? String(Number(estimate.effectSize.toPrecision(3))) : 'infinite';
 }
 
-/** Formats the sample sizes. A trend has only one. */
+/** A trend has only one sample. */
 const sidesText = ([left, right]: readonly [number, number]) => (right === 0 ? String(left) : `${left} and ${right}`);
 
 function intervalText(estimate: Estimate | undefined): string {

@@ -26,7 +26,6 @@ import { aptInstall, aptUnpack, cacheBin, downloadRelease, RELEASE } from './ins
  * @property {import('./install.mjs').Release} [release] to download; default: the pinned one
  */
 
-/** A place that can have a nats-server. `look` returns the path of the program, or null. */
 /** @typedef {{name: string, look: (log: (line: string) => void) => Promise<string | null>}} Place */
 
 /** No nats-server was found or installed. The message lists what was tried and what to do. */
@@ -41,7 +40,7 @@ export class NatsServerUnusableError extends Error {
   name = 'NatsServerUnusableError';
 }
 
-/** Folders in which packages install servers. They are often not on the PATH of users other than root. */
+/** The PATH of users other than root often lacks these folders. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/opt/homebrew/bin'];
 
 /**
@@ -125,8 +124,7 @@ function places(install, env, systemFolders, release) {
  */
 async function fromDebian(env, onPath, bin, log) {
   if (findExecutable(onPath, 'apt-get') === null) throw new Error('this system has no apt-get');
-  // Where systemd runs, installing the package starts a server that listens on every address without a password.
-  // Unpacking it starts nothing.
+  // With systemd, the package's installation starts a server on every address without a password.
   if (process.getuid?.() === 0 && !existsSync('/run/systemd/system')) {
     log('apt-get install nats-server');
     try {

@@ -32,7 +32,6 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Creates a program that prints a version like nats-server, or runs the given shell command. */
 function program(place: string, text: string, name = 'nats-server'): string {
   mkdirSync(join(folder, place), { recursive: true });
   const path = join(folder, place, name);
@@ -41,7 +40,6 @@ function program(place: string, text: string, name = 'nats-server'): string {
   return path;
 }
 
-/** Options under which only the test folder is searched. */
 function within(env: NodeJS.ProcessEnv = {}, install = false) {
   return {
     install,

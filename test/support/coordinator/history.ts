@@ -71,10 +71,8 @@ export interface Happened {
 
 export const AGENTS = ['a', 'b', 'c'] as const;
 const SLOTS = 2;
-/** The pack size of each agent. */
 const PACKS = [1, 2, 4];
 const GPUS = { backend: 'tensorflow-gpu', slotFacts: [1, 1].map((gpus) => ({ gpus, vramBytes: 8 * 2 ** 30 })) };
-/** The resources of each agent. The third has those of the first, plus GPUs. */
 const MACHINES = [{ labels: { zone: 'a' } }, { labels: { zone: 'b' } }, { labels: { zone: 'a' }, ...GPUS }];
 const packKeyOf = (index: number) => (index % 4 === 3 ? undefined : `k${index % 2}`);
 
@@ -192,7 +190,6 @@ export class World {
   }
 
   #steer(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>): Happened {
-    // There is no third sweep.
     const id = `${(action.pick % 3) + 1}`;
     try {
       switch (action.do) {
@@ -230,7 +227,6 @@ export class World {
   }
 }
 
-/** Returns a core as loaded from the store, without its queues. */
 function loadedAgain({ id, state, policy, priority, trials }: Sweep): Sweep {
   const sweep = newSweep(id, state, policy, priority);
   for (const trial of trials.values()) addTrial(sweep, { ...trial });
@@ -270,7 +266,6 @@ const anyChoice: fc.Arbitrary<RetryChoice> = fc.oneof(
     failures: fc.oneof(fc.constant('all' as const), fc.uniqueArray(fc.constantFrom(...FAILURES), { maxLength: 3 })),
     cancelled: fc.boolean(),
   }),
-  // One more than there are.
   fc.record({
     trials: fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 3 }).map((at) => at.map((i) => `t${i}`)),
   }),
@@ -283,7 +278,6 @@ export const anyAction: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('leaving heartbeat', 'drain'), agent }) },
   { weight: 3, arbitrary: fc.record({ do: say('undrain'), agent }) },
   { weight: 30, arbitrary: fc.record({ do: say('schedule') }) },
-  // Sometimes longer than a lease, a timeout or a backoff.
   {
     weight: 18,
     arbitrary: fc.record({ do: say('tick'), ms: fc.constantFrom(1, 1, 250, 250, 4_000, 4_000, 16_000, 400_000) }),
@@ -317,7 +311,6 @@ export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
   maxFailed: fc.constantFrom(undefined, { kind: 'count', count: 2 }, { kind: 'share', ratio: 0.5 }),
   weight: fc.constantFrom(1, 3),
   trainer: fc.constant('noop'),
-  // At least one agent can run each of these.
   resources: fc.constantFrom<Resources>(
     ...[{ labels: {} }, { labels: {} }, { labels: { zone: 'a' } }, { labels: { zone: 'b' } }],
     ...[

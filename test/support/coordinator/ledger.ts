@@ -6,7 +6,6 @@ import type { Change } from '../../../coordinator/core/step.ts';
 import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import type { FailureClassName, TrialStateName } from '../../../proto/names.ts';
 
-/** The permitted transitions of a trial. */
 const TRANSITIONS: Readonly<Record<TrialStateName, readonly TrialStateName[]>> = {
   pending: ['offered', 'cancelled'],
   offered: ['running', 'pending', 'cancelled'],

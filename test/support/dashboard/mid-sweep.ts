@@ -21,7 +21,6 @@ const POINTS = [
 ];
 const EPOCHS = 4;
 
-/** Returns the metrics of a trial after an epoch: better with a wider code and without noise, and for the first seed. */
 function metricsAt(index: number, epoch: number): Record<string, number> {
   const config = Math.floor(index / 2);
   const loss = 0.1 + 0.4 / epoch + 0.02 * (config % 2) - 0.01 * Math.floor(config / 2) + 0.004 * (index % 2);
@@ -58,7 +57,6 @@ export const midTrials: readonly Trial[] = [
   trial(7, TrialState.PENDING, 0),
 ];
 
-/** One GPU with every figure, and one with memory only. */
 const FIGURES = [
   {
     ...{ index: 0, utilization: 0.37, memoryUsedBytes: 61_234 * 2 ** 20, memoryTotalBytes: 81_559 * 2 ** 20 },

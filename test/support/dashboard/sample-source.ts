@@ -130,7 +130,6 @@ export class SampleSource implements Source {
   }
 }
 
-/** White squares of four pixels on black. */
 function squares(width: number, height: number): Uint8Array {
   return Uint8Array.from({ length: width * height }, (_, i) => {
     const [x, y] = [i % width, Math.floor(i / width)];
