@@ -69,7 +69,6 @@ export interface RunningAgent {
   stop(): Promise<void>;
 }
 
-/** What the machine offers to the agent's slots. */
 interface Resources {
   readonly gpus: readonly Gpu[];
   readonly cores: number;
@@ -78,7 +77,7 @@ interface Resources {
 
 /** @throws {BadInputError | RefusedError | UnreachableError} */
 export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
-  // Programs run in another folder, so that a relative path would be another path for them.
+  // Programs run in another folder, where a relative path would be another path.
   const options = { ...given, dir: resolve(given.dir), dataDir: resolve(given.dataDir) };
   const { dir, identity, log, natsUrl, server } = options;
   checkMetricsAccess(options);
@@ -220,13 +219,11 @@ function workerStarter(
   };
 }
 
-/** @throws {BadInputError} when `--id` differs from the certificate's name */
 function certifiedId({ name }: Identity, requested: string | undefined): string {
   if (requested === undefined || requested === name) return name;
   throw new BadInputError(`--id is ${requested}, but the certificate is for agent ${name}; omit --id`);
 }
 
-/** @throws {RefusedError | BadInputError} when other machines could read `/metrics` without authentication */
 function checkMetricsAccess({ metrics, metricsAuth, metricsTls, identity, insecure }: AgentOptions): void {
   if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls requires --identity');
   const isProtected = metricsTls || metricsAuth !== undefined;
@@ -237,7 +234,7 @@ function checkMetricsAccess({ metrics, metricsAuth, metricsTls, identity, insecu
   );
 }
 
-/** Returns the id stored in the folder, so that the spooled records keep their agent. Creates and stores it at first. */
+/** Stores the id, so that the spooled records keep their agent. */
 function storedId(dir: string, requested: string | undefined): string {
   const file = join(dir, 'agent-id');
   const stored = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;

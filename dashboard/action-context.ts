@@ -81,7 +81,6 @@ function boardRowUnderCursor({ ui, rows }: Model): BoardRow | undefined {
   return at < 0 ? undefined : rows.slice(at, at + 1)[0];
 }
 
-/** Returns the trial that is open, or the trial of the row under the cursor. */
 function trialIdOf(model: Model): string | undefined {
   const view = viewOf(model.ui);
   if ('trialId' in view) return view.trialId;

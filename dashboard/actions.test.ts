@@ -17,7 +17,6 @@ async function start(more: Partial<SampleAnswers> = {}, options: { readonly read
   return { ...at, source, status };
 }
 
-/** The sample sweep with other states for some trials. */
 function withStates(states: Readonly<Record<number, Trial['state']>>): Pick<SampleAnswers, 'updates'> {
   const trials = midTrials.map((trial) => ({ ...trial, state: states[trial.index] ?? trial.state }));
   return { updates: [snapshot(midSweep, trials)] };

@@ -24,7 +24,6 @@ async function start(more: Partial<SampleAnswers> = {}, options: { readonly read
   return { ...at, source, rows, cursor, view, status };
 }
 
-/** A report that puts the running trial's config first. */
 function overtaking() {
   const trial = midTrials.find(({ state }) => state === TrialState.RUNNING);
   if (trial === undefined) throw new Error('no trial of the sample runs');
@@ -128,7 +127,6 @@ test('the events view includes earlier events, and shows each event once', async
     .frame()
     .slice(HEADER)
     .flatMap((line) => /\b(granted|ended|reported)\b/.exec(line)?.[0] ?? []);
-  // Newest first; the last line is the status.
   expect(kinds.slice(0, 4)).toEqual(['ended', 'granted', 'ended', 'granted']);
   expect(at.frame().join('\n')).not.toContain('epoch 1');
   at.stop();

@@ -40,13 +40,11 @@ export interface DashboardSettings {
   readonly onFailed: (error: unknown) => void;
 }
 
-/** How often values over all trials are computed. */
 const ANALYSIS_INTERVAL_MS = 1_000;
 
-/** Sweeps with up to this many trials are summarized for each frame. */
 const SMALL_SWEEP = 2_000;
 
-/** The trials at one moment, in the user's order: the part of the model that freezing holds. */
+/** Freezing holds this part of the model. */
 interface OrderedBoard {
   readonly state: DashboardState;
   readonly board: Board;
@@ -181,7 +179,6 @@ export class Dashboard {
   #createDetails(sweepId: string): DetailCache {
     return new DetailCache(this.#source, sweepId, {
       onChange: this.#settings.onChange,
-      // The header already reports a lost connection.
       onError: (error) => {
         if (this.#stream.connection.lostSinceMs === undefined) this.#showError(error);
       },
@@ -325,7 +322,6 @@ export class Dashboard {
   }
 }
 
-/** Identifies an order by its column, direction, filter and metrics, whatever the rows. */
 function orderKey(ui: Ui, board: Board): string {
   return JSON.stringify([sortedColumn(ui, board), ui.reversed, ui.filterText, board.metrics]);
 }

@@ -10,10 +10,8 @@ import { CurveCache } from './state/curve-cache.ts';
 import type { ReconstructionImage, TrialDetail } from './state/model.ts';
 import { isNotable } from './state/reducer.ts';
 
-/** Trials per request for curves. */
 const CURVES_PER_REQUEST = 64;
 const CURVES_INTERVAL_MS = 200;
-/** The default time between two requests for the same thing. */
 const REQUEST_INTERVAL_MS = 1_000;
 const SWEEPS_INTERVAL_MS = 2_000;
 const IMPORTANCE_INTERVAL_MS = 3_000;
@@ -215,13 +213,11 @@ function reconstructionsOf({ artifacts }: GetTrialResponse): Artifact[] {
 const epochsOf = (answer: GetTrialResponse): number[] =>
   [...new Set(reconstructionsOf(answer).map(({ epoch }) => epoch))].sort((a, b) => a - b);
 
-/** Returns the image of that epoch from the newest attempt that has one. */
 const imageAt = (answer: GetTrialResponse, epoch: number): Artifact | undefined =>
   reconstructionsOf(answer)
     .filter((artifact) => artifact.epoch === epoch)
     .sort((a, b) => b.attempt - a.attempt)[0];
 
-/** @throws {Error} when the data is not a PNG or the image is too large */
 function decodeGrey(png: Uint8Array): PixelImage {
   const { width, height, data, channels, depth } = decode(png);
   if (width * height > MAX_PIXELS) throw new Error(`image too large: ${width} x ${height} pixels`);

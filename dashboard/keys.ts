@@ -187,7 +187,6 @@ const NAMES = [
   ['delete', 'backspace'],
 ] as const;
 
-/** Returns the key's name (`down`, `enter`, `ctrl-c`) or its character; empty for unknown keys. */
 function keyName({ input, key }: Press): string {
   const named = NAMES.find(([flag]) => key[flag]);
   if (named !== undefined) return named[1];
@@ -196,7 +195,7 @@ function keyName({ input, key }: Press): string {
   return input === ' ' ? 'space' : input;
 }
 
-/** Control characters that are keys when several key presses arrive as one text. */
+/** Several key presses can arrive as one text. */
 const CONTROLS: Readonly<Record<string, string>> = {
   '\r': 'enter',
   '\n': 'enter',

@@ -19,10 +19,8 @@ import {
 import { failureClass, sweepState, trialState } from '../proto/names.ts';
 import { type DashboardState, EMPTY_STATE, reduce } from './state/reducer.ts';
 
-/** Sweeps with more trials print no line per epoch. */
 const MAX_TRIALS_WITH_EPOCH_LINES = 50;
 
-/** The metrics of an epoch line, if the trainer reports them. */
 const EPOCH_METRICS = ['train_loss', 'test_loss', 'psnr'];
 
 function stamp(sweep: Sweep | undefined, atMs: number): string {
@@ -93,12 +91,10 @@ function startedLine(event: Event, trial: Trial, after: DashboardState): string 
   return `trial ${shortId(trial.id)} started${again} on ${trial.agentId}: ${parametersText(trial, after.varying)}`;
 }
 
-/** Returns the index of each trial's last event: the position of its end line. */
 function lastEvents(events: readonly Event[]): Map<string, number> {
   return new Map(events.map((event, i) => [event.trialId, i]));
 }
 
-/** Returns the lines about trials in a delta. */
 function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardState): string[] {
   const lines: string[] = [];
   const epochs = after.sweep !== undefined && trialTotal(after.sweep) <= MAX_TRIALS_WITH_EPOCH_LINES;
@@ -131,7 +127,7 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardS
         attemptEnded.set(trial.id, event.attempt);
         break;
       case 'pending': {
-        // After the end of an attempt, the trial is retried. Otherwise only an offer was withdrawn.
+        // The trial is retried after the end of an attempt; otherwise only an offer was withdrawn.
         const attempt = attemptEnded.get(trial.id);
         if (attempt !== undefined) add(`trial ${shortId(trial.id)} attempt ${attempt} ${firstLine(event.detail)}`);
         break;
@@ -164,7 +160,6 @@ function snapshotLines(snapshot: WatchSnapshot, before: DashboardState, after: D
     if (sweepEnded(sweep)) lines.push(sweepLine(sweep));
     return lines.map((line) => `${stamp(sweep, sweep.createdAtMs)} ${line}`);
   }
-  // The stream was interrupted: report the trials that ended meanwhile.
   let ended = endedCount(before);
   const missed = snapshot.trials
     .filter((trial) => trialEnded(trial) && wasStarted(trial) && !isEnded(before.trials.get(trial.id)))
@@ -183,10 +178,9 @@ function endedCount({ trials }: DashboardState): number {
   return count;
 }
 
-/** Cancelled trials that never ran get no line: a killed sweep can have thousands. */
+/** A killed sweep can have thousands of cancelled trials that never ran. */
 const wasStarted = (trial: Trial): boolean => trial.attempts > 0;
 
-/** Returns the lines for one update, given the states before and after it. Each line is safe to print. */
 function linesFor(
   response: WatchResponse,
   before: DashboardState,

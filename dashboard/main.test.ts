@@ -7,7 +7,6 @@ import { SampleSource } from '../test/support/dashboard/sample-source.ts';
 import { type DashboardOptions, drawOnce, runDashboard } from './main.tsx';
 import type { Source } from './source.ts';
 
-/** The part of a terminal that the dashboard uses. */
 function terminal() {
   const raw: boolean[] = [];
   const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24 });
@@ -119,7 +118,6 @@ test('drawOnce returns one complete frame of any width without a terminal', asyn
     const text = await drawOnce(source, { sweep: 'last', style: PLAIN, size: { columns, rows: 30 } });
     const lines = text.split('\n');
     expect(lines.length).toBeLessThanOrEqual(30);
-    // The last line is complete, and there are no key hints.
     expect(lines.at(-1)).toBe('');
     expect(lines.at(-2)).toMatch(/\S/);
     expect(text).not.toContain('? help');

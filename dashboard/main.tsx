@@ -39,13 +39,11 @@ export interface DashboardOptions {
 /** `ended`: the sweep's stream has ended. `left`: the user quit or the signal fired; the sweep continues. */
 export type DashboardResult = 'ended' | 'left';
 
-/** The shortest time between two frames for updates. Faster updates share a frame. */
 const FRAME_MS = 100;
 
-/** The longest time between two frames: durations and rates change without updates. */
+/** Durations and rates change without updates. */
 const IDLE_FRAME_MS = 1000;
 
-/** The size of a terminal that reports none. */
 const DEFAULT_SIZE: Size = { columns: 80, rows: 24 };
 
 /**
@@ -126,7 +124,6 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
   }
 }
 
-/** How often and how long `drawOnce` checks whether the frame is complete. */
 const ONCE_POLL_MS = 20;
 const ONCE_TIMEOUT_MS = 20_000;
 
@@ -166,7 +163,6 @@ export async function drawOnce(
       dashboard.tick();
       settled = dashboard.settled ? settled + 1 : 0;
     }
-    // Drops the key hints and the empty lines above them.
     const lines = dashboard.frame().slice(0, -1);
     return lines
       .slice(0, lines.findLastIndex(({ segments }) => segments.some(({ text }) => text.trim() !== '')) + 1)
@@ -180,19 +176,16 @@ export async function drawOnce(
 /** Ink reads the keys but does not draw: its output takes 20 ms per frame, half of the response time of a key. */
 const INK = { debug: true, exitOnCtrlC: false, patchConsole: false } as const;
 
-/** Returns an output for Ink that discards everything. */
 function discardOutput(): NodeJS.WriteStream {
   const stream = new Writable({ write: (_chunk, _encoding, done) => done() });
   return Object.assign(stream, { isTTY: false, columns: DEFAULT_SIZE.columns, rows: DEFAULT_SIZE.rows }) as never;
 }
 
-/** Returns the images that are entirely within the body. */
 function imagesOf(lines: readonly StyledLine[], size: Size): PlacedImage[] {
   const last = HEADER_LINES + bodyLines(size);
   return lines.flatMap(({ spot }, row) => (spot === undefined || row + spot.lines > last ? [] : [{ ...spot, row }]));
 }
 
-/** Reports every key press. Draws nothing. */
 function Keys({ onPress }: { readonly onPress: (press: Press) => void }) {
   useInput((input, key) => onPress({ input, key }));
   return null;

@@ -34,7 +34,6 @@ export class Screen {
   open(): void {
     this.#open = true;
     this.#out.write(OPEN);
-    // Restores the terminal on every exit that still runs code.
     process.on('exit', this.#close);
     process.on('uncaughtExceptionMonitor', this.#close);
   }
@@ -112,7 +111,7 @@ export class Screen {
  * scales it to a number of columns and lines.
  */
 
-/** Bytes of base64 per escape sequence. */
+/** The protocol allows at most 4096 bytes of base64 per escape sequence. */
 const CHUNK = 4096;
 
 const apc = (control: string, payload = ''): string =>
@@ -135,7 +134,7 @@ export function place(id: number, at: { row: number; column: number; columns: nu
   return `\u001b7\u001b[${at.row};${at.column}H${apc(`a=p,q=2,C=1,i=${id},p=1,c=${at.columns},r=${at.lines}`)}\u001b8`;
 }
 
-/** Hides an image. The terminal keeps its data. */
+/** The terminal keeps the data of a hidden image. */
 const remove = (id: number): string => apc(`a=d,d=i,q=2,i=${id}`);
 
 /** Hides every image and frees its memory in the terminal. */

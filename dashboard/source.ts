@@ -24,7 +24,6 @@ export interface Importance {
   readonly interactions: readonly { readonly parameters: readonly [string, string]; readonly share: number }[];
 }
 
-/** Notified when the Watch stream breaks and when it is restored. */
 interface WatchListener {
   readonly signal: AbortSignal;
   readonly onAway: (reason: string) => void;

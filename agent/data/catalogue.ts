@@ -20,7 +20,7 @@ export interface DatasetSpec {
   readonly sources: readonly Source[];
 }
 
-/** Both data sets have the same file names and sizes. The checksums are of the uncompressed files. */
+/** The checksums are of the uncompressed files. */
 function idxFiles(sha256: { trainImages: string; trainLabels: string; testImages: string; testLabels: string }) {
   return {
     trainImages: { name: 'train-images-idx3-ubyte', bytes: 47_040_016, sha256: sha256.trainImages },

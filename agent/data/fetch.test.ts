@@ -20,7 +20,6 @@ const CONTENT: Readonly<Record<string, Buffer>> = {
 
 let dataDir: string;
 let server: Server;
-/** By path: the files that the mirror serves. */
 let served: Map<string, Buffer>;
 let url: string;
 

@@ -4,7 +4,6 @@ import { cachedPath, contentProblem, type DatasetUse, isCached, writeAtomically 
 import { type DataFile, type DatasetSpec, filesOf } from './catalogue.ts';
 import type { Source } from './sources.ts';
 
-/** No source has the data set. */
 class DatasetUnavailableError extends UnreachableError {}
 
 /**
@@ -49,7 +48,6 @@ async function fetchAll(source: Source, files: readonly DataFile[]): Promise<rea
   });
 }
 
-/** Returns the first line of the error of a command or a request, and its cause. */
 function firstLine(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';

@@ -5,10 +5,10 @@ import { BadInputError } from '../../proto/errors.ts';
 import { DamagedFileError, verifyOpen } from './cache.ts';
 import type { DataFile } from './catalogue.ts';
 
-/** The type of a file of unsigned bytes in three dimensions. */
+/** The IDX type for unsigned bytes in three dimensions. */
 const IMAGES_MAGIC = 0x00000803;
 const IMAGES_HEADER_BYTES = 16;
-/** The type of a file of unsigned bytes in one dimension. */
+/** The IDX type for unsigned bytes in one dimension. */
 const LABELS_MAGIC = 0x00000801;
 const LABELS_HEADER_BYTES = 8;
 
@@ -29,11 +29,6 @@ export function parseImages(name: string, file: Uint8Array): Images {
   return { ...imagesHeader(name, file, file.length), pixels: file.subarray(IMAGES_HEADER_BYTES) };
 }
 
-/**
- * @param start at least the first IMAGES_HEADER_BYTES of the file
- * @param bytes length of the whole file
- * @throws {BadInputError} as {@link parseImages}
- */
 function imagesHeader(name: string, start: Uint8Array, bytes: number): Omit<Images, 'pixels'> {
   const header = headerOf(name, start, IMAGES_HEADER_BYTES, IMAGES_MAGIC, 'images');
   const [count, rows, columns] = [header.getUint32(4), header.getUint32(8), header.getUint32(12)];

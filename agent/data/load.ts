@@ -16,7 +16,7 @@ export interface LabelledImages extends Images {
   readonly labels: Uint8Array;
 }
 
-/** The last data set stays open, because a worker usually runs many trials on the same one. */
+/** The last data set stays open, because a worker usually runs many trials on it. */
 let latest: { readonly key: string; readonly images: Promise<ImageSet> } | undefined;
 
 /**
@@ -32,7 +32,6 @@ export function loadImages(name: DatasetName, dataDir: string): Promise<ImageSet
   }
   const images = read(name, dataDir);
   const loading = { key, images };
-  // No attempt uses the previous data set any more: a worker runs one attempt or pack at a time.
   latest?.images.then(({ train }) => train.close()).catch(() => {});
   latest = loading;
   images.catch(() => {

@@ -10,11 +10,10 @@ import { gunzip } from 'node:zlib';
 const run = promisify(execFile);
 const decompress = promisify(gunzip);
 
-/** Limit for one file of up to 30 MB from a mirror, including the connection. */
+/** For one file of up to 30 MB, including the connection. */
 const MIRROR_TIMEOUT_MS = 120_000;
-/** Limit for the whole download of a Debian package of about 30 MB. */
+/** For a Debian package of about 30 MB. */
 const PACKAGE_TIMEOUT_MS = 180_000;
-/** Seconds without an answer after which apt gives up on an archive. */
 const APT_TIMEOUT_S = 10;
 const UNPACK_TIMEOUT_MS = 60_000;
 

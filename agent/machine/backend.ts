@@ -90,7 +90,7 @@ async function loadGpu(): Promise<string | undefined> {
 }
 
 async function loadCpu(): Promise<string | undefined> {
-  // The GPU package also computes on the CPU. Two copies of libtensorflow in one process would clash.
+  // The GPU package also computes on the CPU, and two copies of libtensorflow in one process would clash.
   if (tf.findBackend('tensorflow') === null) {
     const problem = nativePackageProblem('@tensorflow/tfjs-node');
     if (problem !== undefined) return problem;
@@ -101,7 +101,6 @@ async function loadCpu(): Promise<string | undefined> {
 
 async function loadWasm(): Promise<string | undefined> {
   const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
-  // The package chooses between its binaries (with and without SIMD) by what this Node supports.
   setWasmPaths(join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist') + sep);
   if (!(await tf.setBackend('wasm'))) return 'WebAssembly does not work in this Node';
   guardWasmHeap(tf.backend());
@@ -132,20 +131,14 @@ const ADDON = 'tfjs_binding.node';
 export function nativePackageProblem(name: NativePackage): string | undefined {
   const root = packageRoot(name);
   if (root === undefined) return `${name} is not installed`;
-  // node-pre-gyp puts the addon into lib/napi-v<N>, where N depends on the version of Node.
   const lib = join(root, 'lib');
   const isInstalled = existsSync(lib) && readdirSync(lib).some((folder) => existsSync(join(lib, folder, ADDON)));
   if (!isInstalled) return 'its native part is not installed (npm run setup:native installs it)';
-  // A link into trawl's cache, which the user can delete.
   if (!existsSync(join(root, 'deps', 'lib')))
     return 'its libtensorflow was deleted (npm run setup:native installs it again)';
   return undefined;
 }
 
-/**
- * Loads the package, which registers itself as TensorFlow.js's backend.
- * @throws {Error} the error of the linker or the addon
- */
 function loadNative(name: NativePackage): void {
   for (const [variable, value] of Object.entries(NATIVE_ENVIRONMENT)) process.env[variable] ??= value;
   require(name);
@@ -176,7 +169,7 @@ interface WasmBackend {
 function guardWasmHeap(backend: object): void {
   if (!isWasmBackend(backend)) throw new Error('this version of the wasm backend has no wasm._malloc');
   const { wasm } = backend;
-  // At its first call, emscripten's stub replaces itself with the real function. Later it would replace our guard.
+  // At its first call, emscripten's stub replaces itself with the real function, which would later undo our guard.
   wasm._free(wasm._malloc(1));
   const malloc = wasm._malloc;
   wasm._malloc = (bytes) => {

@@ -42,7 +42,7 @@ export async function gpuMemory(): Promise<GpuMemory | undefined> {
   }
 }
 
-/** Parses the line `free MiB, total MiB` of nvidia-smi. */
+/** The line is `free MiB, total MiB`. */
 function parseMemory(text: string): GpuMemory | undefined {
   const [, free, total] = /^\s*(\d+), (\d+)\s*$/.exec(text) ?? [];
   if (free === undefined || total === undefined) return undefined;

@@ -37,7 +37,6 @@ test('several slots per GPU share its memory evenly', () => {
     [[0], 40],
     [[1], 8],
   ]);
-  // Three slots on two GPUs: the first GPU has two of them.
   expect(assigned([80, 80], 3)).toEqual([
     [[0], 40],
     [[1], 80],

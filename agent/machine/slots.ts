@@ -63,7 +63,6 @@ export function threadEnvironment(cores: number, slots: number, env: NodeJS.Proc
   const defaults = {
     TF_NUM_INTRAOP_THREADS: `${Math.ceil(threads / 2)}`,
     TF_NUM_INTEROP_THREADS: `${threads}`,
-    // For users' programs: PyTorch, NumPy and OpenBLAS read it.
     OMP_NUM_THREADS: `${threads}`,
   };
   return Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, env[name] || value]));

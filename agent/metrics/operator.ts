@@ -94,7 +94,6 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   };
 }
 
-/** A server that listens on all addresses can be reached by the machine's name. */
 function reachableHost(host: string): string {
   return host === '0.0.0.0' || host === '[::]' ? hostname() : host;
 }

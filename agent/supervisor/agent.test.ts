@@ -24,7 +24,6 @@ import type { WorkerEvents } from './worker-process.ts';
 
 const key = (trialId: string): AttemptKey => ({ sweepId: '1', trialId, attempt: 1 });
 
-/** A queue with one offer. */
 function natsWith(offered: AttemptKey): NatsConnection {
   const data = Offer.encode(Offer.fromPartial({ key: offered })).finish();
   const message = { data, subject: 'offer', ack: () => true, nak: () => {}, working: () => {} };
@@ -35,7 +34,6 @@ function natsWith(offered: AttemptKey): NatsConnection {
       close: async () => {},
       async *[Symbol.asyncIterator]() {
         yield* pulled;
-        // A pull without offers lasts until it expires.
         await new Promise((resolve) => setTimeout(resolve, 100));
       },
     };
@@ -104,7 +102,6 @@ function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
 
 test('a grant that a coordinator of another version sent fails in preflight, and the others of its pack run', async () => {
   const readable = Grant.fromPartial({ trainer: 'noop' });
-  // A kind of value that this version does not have decodes to no kind.
   const unreadable = Grant.fromPartial({ trainer: 'noop', parameters: { lr: {} } });
   const decisions: OpenResponse['decisions'] = [
     { key: key('t'), answer: { $case: 'grant', grant: unreadable }, mates: [{ key: key('u'), grant: readable }] },

@@ -39,7 +39,6 @@ import { type StartWorker, Workers } from './workers.ts';
 
 /** How long a shutdown waits for the coordinator to acknowledge the last records. */
 const SHUTDOWN_MS = 3_000;
-/** How long drained attempts have to stop, including the grace of a user's program. */
 const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 
 export interface AgentParts {

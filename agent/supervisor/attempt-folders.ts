@@ -39,7 +39,6 @@ export class AttemptFolders {
   }
 
   #release(key: AttemptKey): void {
-    // Most trials of a fast sweep write no files.
     if (existsSync(attemptFolder(this.#dir, key))) this.#released.push(key);
     this.removeReleased();
   }

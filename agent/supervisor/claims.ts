@@ -7,7 +7,6 @@ import type { CoordinatorSession } from './coordinator-session.ts';
 import { GATHER_MS } from './record-writer.ts';
 import { type Effect, type OfferToken, onDecision, type Slot } from './slots.ts';
 
-/** Delay before a claim is repeated. */
 const RETRY_MS = 500;
 
 export interface ClaimEvents {

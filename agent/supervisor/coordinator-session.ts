@@ -35,7 +35,6 @@ import { RetryingTransfers } from './retrying-transfers.ts';
 import type { Spool } from './spool.ts';
 
 const OPEN_TIMEOUT_MS = 10_000;
-/** Records read from the spool at a time. */
 const BATCH = 256;
 
 export interface SessionEvents {

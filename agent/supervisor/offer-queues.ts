@@ -6,18 +6,14 @@ import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service
 import { namesAttempt, OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
 import type { OfferToken } from './slots.ts';
 
-/** How long one pull request is valid. */
 const PULL_MS = 20_000;
-/**
- * How often the server confirms that it still has the pull request. After two missing confirmations the pull is
- * repeated: a NATS cluster drops pull requests when another server becomes the leader of the queue.
- */
+/** The pull is repeated after two missing heartbeats, because a NATS cluster drops pulls when the queue gets a new leader. */
 const IDLE_HEARTBEAT_MS = 2_000;
 /** One pull fills all slots that become free within this time. */
 const GATHER_MS = 2;
-/** Delay after a failed pull: the stream may not exist yet. */
+/** The stream may not exist yet. */
 const RETRY_MS = 500;
-/** Delay before NATS redelivers a returned offer. Without it, the same agent would get the offer again immediately. */
+/** Without a delay, the same agent would get the returned offer again immediately. */
 const RETURN_DELAY_MS = 100;
 
 export interface OfferEvents {
@@ -36,7 +32,6 @@ export class OfferQueue {
   #consumer: Promise<Consumer> | undefined;
   readonly #pulls = new Set<ConsumerMessages>();
   #wanted = 0;
-  /** Offers requested by open pulls. */
   #requested = 0;
   #gathering = false;
   #closed = false;
@@ -108,7 +103,7 @@ export class OfferQueue {
     if (key instanceof Error) {
       this.#unreadable.warn({ err: key, subject: message.subject });
       this.#events.onUnreadable();
-      // NATS would redeliver it without end. Pull another offer in its place.
+      // NATS would redeliver it without end.
       message.term();
       this.#pull();
       return;
@@ -118,7 +113,7 @@ export class OfferQueue {
   }
 }
 
-/** Returns the offered attempt, or why the message is not an offer. Valid names matter: they become a folder's name. */
+/** The key's names must be valid, because they become a folder's name. */
 function attemptOf(message: JsMsg): AttemptKey | Error {
   try {
     const { key } = Offer.decode(message.data);

@@ -9,7 +9,6 @@ const record = (trialId: string, seq: number, kind: 'log' | 'artifact'): RecordM
     body: kind === 'log' ? { $case: 'log', log: { text: 'x' } } : { $case: 'artifact', artifact: { name: `${seq}` } },
   });
 
-/** An outbox whose uploads end when the test ends them. */
 function outbox() {
   const sent: string[] = [];
   const uploads: ((isWanted: boolean) => void)[] = [];

@@ -48,7 +48,7 @@ export class RetryingTransfers {
       } catch (error) {
         if (signal.aborted) break;
         if (error instanceof LostFileError || codeOf(error) === status.INVALID_ARGUMENT) {
-          // No retry can succeed. The attempt cannot end without its artifact, so its trial must run again.
+          // No retry can succeed, and the attempt cannot end without its artifact, so its trial must run again.
           this.#log.error({ err: error, ...key }, 'could not upload an artifact: abandoning its attempt');
           const message = errorMessage(error);
           return { code: RefusalCode.UNKNOWN, message };

@@ -135,7 +135,6 @@ test('a log within the limits is complete', () => {
 });
 
 describe('a pack', () => {
-  /** One slot that runs t, u and v together. */
   function pack(): Slot[] {
     const slots = ready(1);
     onOffer(slots, key('t'), 1);
@@ -223,7 +222,6 @@ describe('a drained agent', () => {
     expect(onGraceExpired(slots)).toEqual([{ kind: 'stop', slot: 0, key: key('t') }]);
     expect(onGraceExpired(slots)).toEqual([]);
     expect(isHeld(slots[0], key('t'))).toBe(false);
-    // The agent holds the lease until the end is recorded.
     expect(heldAttempts(slots)).toEqual([key('t')]);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' })).toMatchObject([
       { kind: 'record', body: { kind: 'failed', class: 'drained' } },

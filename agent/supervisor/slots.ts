@@ -15,7 +15,6 @@ import type { FromWorker, KeptFile } from '../worker/ipc.ts';
 /** Characters of an attempt's log that are sent as they come. Of the rest, the end is sent when the attempt ends. */
 export const LOG_HEAD_CHARACTERS = 200_000;
 export const LOG_TAIL_CHARACTERS = 800_000;
-/** Characters per log record of the tail. */
 const LOG_RECORD_CHARACTERS = 100_000;
 
 /** Identifies the NATS message of an offer. */
@@ -26,7 +25,6 @@ export type Slot =
   | { readonly state: 'claiming'; readonly key: AttemptKey; readonly offer: OfferToken }
   | { readonly state: 'running'; attempts: readonly SlotAttempt[] };
 
-/** An attempt that runs in a slot. */
 interface SlotAttempt {
   readonly key: AttemptKey;
   /** Sequence number of its newest record. */
@@ -57,19 +55,16 @@ export type RecordBody =
 
 export type Effect =
   | { readonly kind: 'claim'; readonly slot: number; readonly key: AttemptKey }
-  /** Acknowledges the offer, so that NATS does not redeliver it. */
   | { readonly kind: 'acknowledge'; readonly offer: OfferToken }
   /** Returns the offer to the queue for another agent. */
   | { readonly kind: 'return'; readonly offer: OfferToken }
   | { readonly kind: 'run'; readonly slot: number; readonly granted: readonly Granted[] }
   | { readonly kind: 'stop'; readonly slot: number; readonly key: AttemptKey }
-  /** Starts a new worker for the slot. */
   | { readonly kind: 'restart'; readonly slot: number }
   /** The attempt has ended here. Its folder can be removed once the coordinator has acknowledged its records. */
   | { readonly kind: 'finished'; readonly key: AttemptKey }
   | { readonly kind: 'record'; readonly key: AttemptKey; readonly seq: number; readonly body: RecordBody };
 
-/** Refusals after which the offer remains valid for other slots or for later. */
 const REFUSALS_WITH_VALID_OFFER: ReadonlySet<RefusalCode> = new Set([
   RefusalCode.DRAINED,
   RefusalCode.UNFIT,
@@ -120,7 +115,6 @@ export function onOffer(
   offer: OfferToken,
   isEligible: (slot: number) => boolean = () => true,
 ): Effect[] {
-  // A redelivery of an offer that is already claimed or running: its first delivery is answered separately.
   const isKnown = (slot: Slot) =>
     slot.state === 'claiming' ? sameAttempt(slot.key, key) : attemptOf(slot, key) !== undefined;
   if (slots.some(isKnown)) return [{ kind: 'acknowledge', offer }];
@@ -203,7 +197,6 @@ export function onWorkerLog(slots: Slot[], at: number, text: string): Effect[] {
   });
 }
 
-/** Returns the records of the end of the log, with a line about what is missing before it. */
 function logTail(attempt: SlotAttempt): Effect[] {
   const text = attempt.logTail.slice(-LOG_TAIL_CHARACTERS);
   const missing = attempt.logCharacters - LOG_HEAD_CHARACTERS - text.length;

@@ -14,7 +14,7 @@ function newFolder(): string {
   return dir;
 }
 
-/** Returns a folder with the files of a spool whose process died: copies, because libsql keeps opened files open. */
+/** Copies the files, because libsql keeps opened files open. */
 function spoolOfDeadProcess(records: number): string {
   const dir = newFolder();
   const { spool } = openSpool(dir);
@@ -47,7 +47,6 @@ test.each<[string, (path: string) => void]>([
   ['not a database', (path) => writeFileSync(path, 'power was lost here\n'.repeat(500))],
   ['truncated', (path) => truncateSync(path, 3 * 4096 + 7)],
 ])('a spool that is %s is moved aside, and the agent starts with an empty one', (_, damage) => {
-  // Enough records that SQLite moves some from its log into the file.
   const dir = spoolOfDeadProcess(12_000);
   rmSync(join(dir, 'spool.db-wal'));
   damage(join(dir, 'spool.db'));

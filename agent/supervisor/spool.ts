@@ -136,7 +136,6 @@ export function openSpool(dir: string): OpenedSpool {
   }
 }
 
-/** @returns undefined when the file is damaged */
 function openIntact(path: string): Db | undefined {
   let db: Db | undefined;
   try {
@@ -157,7 +156,7 @@ function openDatabase(path: string): Db {
     // The operating system holds the lock and releases it however the agent dies.
     db.exec('pragma locking_mode = exclusive');
     db.exec('pragma journal_mode = wal');
-    // The page cache survives the death of the process. A power failure loses the attempt itself too.
+    // The page cache survives the death of the process, and a power failure loses the attempt itself too.
     db.exec('pragma synchronous = off');
     // In this locking mode, the first transaction takes a lock that lasts until the file is closed.
     db.exec('begin exclusive; commit');
@@ -168,7 +167,6 @@ function openDatabase(path: string): Db {
   }
 }
 
-/** Moves the spool and its write-ahead log aside. */
 function moveAside(path: string): string {
   const aside = `${path}.damaged`;
   rmSync(`${aside}-wal`, { force: true });

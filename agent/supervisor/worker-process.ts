@@ -44,7 +44,7 @@ export class WorkerProcess {
     }
     this.#child.on('message', (message: FromWorker) => {
       if (message.kind === 'stopped') this.#cancelKill(message.key);
-      // Output that the worker printed before this message is already in the pipes. Read it first.
+      // Output that the worker printed before this message is already in the pipes, so it is read first.
       setImmediate(() => events.onMessage(message));
     });
     this.#child.on('error', (error) => events.onLog(`${error.message}\n`));

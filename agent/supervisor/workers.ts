@@ -7,7 +7,6 @@ import type { Assignment, FromWorker } from '../worker/ipc.ts';
 import { type Effect, onWorkerExit, onWorkerLog, onWorkerMessage, type Slot } from './slots.ts';
 import type { WorkerEvents, WorkerProcess } from './worker-process.ts';
 
-/** A worker that lived for less than this is restarted only after RESTART_DELAY_MS. */
 const YOUNG_WORKER_MS = 5_000;
 const RESTART_DELAY_MS = 1_000;
 

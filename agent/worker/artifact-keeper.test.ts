@@ -26,7 +26,6 @@ const announcement = (name: string) => ({
   sha256: createHash('sha256').update(BYTES).digest('hex'),
 });
 
-/** Writes a file as a trainer does. */
 function writeFile(name: string, bytes: Uint8Array = BYTES): { path: string } {
   const path = join(folder, name);
   writeFileSync(path, bytes);
@@ -44,7 +43,6 @@ test('bytes and files are complete in the folder when they are announced, with t
 
 test('a file above 1 GiB is rejected and stays where it was; later artifacts are kept', async () => {
   const large = writeFile('large');
-  // A sparse file takes no disk space.
   truncateSync(large.path, 2 ** 30 + 1);
   await expect(keep(named('model'), large)).rejects.toThrow(
     new BadInputError('"model" cannot be an artifact: it has 1073741825 bytes; expected at most 1073741824'),

@@ -49,7 +49,6 @@ function limitProblem(bytes: number, kept: number): string | undefined {
   return kept >= MAX_ARTIFACTS ? `an attempt can have up to ${MAX_ARTIFACTS} artifacts` : undefined;
 }
 
-/** Returns `a` and `a/b` for `a/b/c`. */
 function foldersOf(name: string): string[] {
   const steps = name.split('/').slice(0, -1);
   return steps.map((_, i) => steps.slice(0, i + 1).join('/'));

@@ -77,7 +77,6 @@ function runOf({ trainer: _, folder, parameters, ...assignment }: Assignment): T
 async function settle({ key, signal }: TrainingRun, result: Promise<void>): Promise<void> {
   try {
     await result;
-    // Every stop is answered by `stopped`, even one that arrived too late.
     report(key, { kind: signal.aborted ? 'stopped' : 'done' });
   } catch (error) {
     report(key, signal.aborted ? { kind: 'stopped' } : failureOf(error));

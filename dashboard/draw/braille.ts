@@ -3,7 +3,6 @@ import type { Segment } from '../../lib/text/segment.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 
 const BRAILLE = 0x2800;
-/** The bit of each dot, by row and column of the cell. */
 const BITS = [
   [0x01, 0x08],
   [0x02, 0x10],

@@ -17,7 +17,6 @@ export function clip(segments: readonly Segment[], width: number): Segment[] {
       left -= own;
       continue;
     }
-    // When this segment fits exactly, the cut is after it.
     kept.push({ ...segment, text: truncate(own === left ? `${segment.text} ` : segment.text, left) });
     break;
   }

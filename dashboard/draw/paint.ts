@@ -34,7 +34,6 @@ function paint(
     const [front, back] = greys;
     return `\u001b[38;5;${FIRST_GREY + front};48;5;${FIRST_GREY + back}m${shown}\u001b[39;49m`;
   }
-  // Colours reduce the contrast of the reversed cursor row.
   if (cursor) return reverse(shown);
   if (style === undefined || (!colour && style !== 'bold' && style !== 'dim')) return shown;
   return styleText(style, shown, { validateStream: false });
@@ -43,7 +42,6 @@ function paint(
 const reverse = (text: string): string => (text === '' ? '' : styleText('inverse', text, { validateStream: false }));
 
 const BRAILLE = 0x2800;
-/** The dots of the upper two rows of a braille cell. */
 const UPPER_DOTS = 0b0001_1011;
 
 const TABLE: Readonly<Record<string, string>> = {

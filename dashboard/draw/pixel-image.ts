@@ -51,7 +51,6 @@ export function imageLines(image: PixelImage, shrink: number, look: TerminalStyl
 
 const grey = (value: number): number => Math.round((value / 255) * (GREYS - 1));
 
-/** Returns the mean of the source pixels of a drawn pixel. */
 function mean({ width, height, pixels }: PixelImage, x: number, y: number, shrink: number): number {
   const [fromX, toX] = [
     Math.floor(x * shrink),

@@ -31,7 +31,7 @@ export function plot(title: string, series: readonly ChartSeries[], width: numbe
   const canvas = new BrailleCanvas(columns, rows);
   const xOf = (x: number) => Math.round(share(x, lowX, highX) * (canvas.width - 1));
   const yOf = (y: number) => Math.round((1 - share(y, lowY, highY)) * (canvas.height - 1));
-  // The first series is the most important one: it is drawn last, on top of the others.
+  // The first series is the most important one, so it is drawn on top.
   for (const [s, { points }] of [...series.entries()].reverse()) {
     let before: readonly [number, number] | undefined;
     for (const [x, y] of points) {
@@ -45,7 +45,6 @@ export function plot(title: string, series: readonly ChartSeries[], width: numbe
       before = at;
     }
   }
-  // Letters are drawn after all lines, so that no line hides one.
   if (series.length > 1) {
     series.forEach(({ points }, s) => {
       const last = points.findLast(([, y]) => Number.isFinite(y));
@@ -91,5 +90,4 @@ function rangeOf(values: readonly number[]): [number, number] {
   return [low, high];
 }
 
-/** Returns the position of a value in a range, 0 to 1; 0.5 in an empty range. */
 const share = (value: number, low: number, high: number): number => (high > low ? (value - low) / (high - low) : 0.5);

@@ -7,7 +7,7 @@ import type { TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import { line, type StyledLine } from './line.ts';
 
-/** The parts from left to right. Each has its own density, so that the bar reads without colour. */
+/** Each state has its own density, so that the bar reads without colour. */
 const PARTS: readonly (readonly [TrialStateName, string])[] = [
   ['succeeded', '█'],
   ['stopped', '▓'],

@@ -32,7 +32,6 @@ export function boardRows({ rows: configs }: Order<ConfigRow>, unfolded: Readonl
       indexOf: cached((id) => rows.findIndex((row) => row.id === id)),
     };
   }
-  // Without unfolded configs, only the visible rows are created.
   return {
     length: configs.length,
     slice: (from, to) => configs.slice(from, to).map(configRow),
@@ -40,7 +39,7 @@ export function boardRows({ rows: configs }: Order<ConfigRow>, unfolded: Readonl
   };
 }
 
-/** Remembers the last lookup: the cursor's row is looked up several times per frame. */
+/** Each frame looks up the cursor's row several times. */
 function cached(find: (id: string) => number): (id: string) => number {
   let last: { readonly id: string; readonly at: number } | undefined;
   return (id) => {

@@ -8,7 +8,6 @@ import { orderOf, rankOf, reorder } from './order.ts';
 import { EMPTY_STATE, reduceAll } from './reducer.ts';
 
 const value = fc.constantFrom(0.1, 0.2, 0.3, 0.4, Number.NaN);
-/** Trial index, test_loss and psnr of each report. */
 const reports = fc.array(fc.tuple(fc.nat(11), value, value), { maxLength: 40 });
 
 const trialOf = (index: number, test_loss: number, psnr: number) => ({

@@ -45,7 +45,6 @@ export function updateBoard(
 ): { readonly board: Board; readonly changed: ChangedConfigs | undefined } {
   if (state.sweep === undefined) return { board: EMPTY_BOARD, changed: undefined };
   if (changed?.size === 0) return { board, changed: new Map() };
-  // A rebuilt board is sorted by index, as orders require.
   const trials =
     changed === undefined ? [...state.trials.values()].sort((a, b) => a.index - b.index) : trialsOf(state, changed);
   const before = changed === undefined ? EMPTY_BOARD : board;
@@ -68,7 +67,6 @@ function* trialsOf(state: DashboardState, ids: ReadonlySet<string>): Generator<T
   }
 }
 
-/** Adds or replaces trials. */
 function withTrials(board: Board, trials: Iterable<Trial>) {
   const configs = [...board.configs];
   let at = board.at as Map<string, number>;
@@ -79,12 +77,10 @@ function withTrials(board: Board, trials: Iterable<Trial>) {
     const known = place === undefined ? undefined : configs[place];
     const row = known === undefined ? { id, index: trial.index, trials: [trial] as const } : withTrial(known, trial);
     if (place === undefined) {
-      // Copied only for a new config, which is rare in a running sweep.
       if (at === board.at) at = new Map(at);
       at.set(id, configs.length);
       configs.push(row);
     } else configs[place] = row;
-    // With several changes to one config, the first holds its previous row.
     touched.set(id, { before: touched.has(id) ? touched.get(id)?.before : known, after: row });
   }
   return { configs, at, touched };
@@ -114,13 +110,11 @@ const rankingOf = ({ name, goal }: RankedMetric) => ({
   keep: (row: ConfigRow) => meanOf(row, name) !== undefined,
 });
 
-/** Walks the first order from the best row, and keeps each row that is better in the second metric than all before it. */
 function paretoFront(metrics: readonly RankedMetric[], ranked: readonly Order<ConfigRow>[]): ReadonlySet<string> {
   const [, second] = metrics;
   const [first] = ranked;
   const front = new Set<string>();
   if (second === undefined || first === undefined) return front;
-  /** Lower is better; a row without a value is worst. */
   const cost = (row: ConfigRow): number => {
     const value = meanOf(row, second.name);
     if (value === undefined) return Number.POSITIVE_INFINITY;
@@ -132,7 +126,6 @@ function paretoFront(metrics: readonly RankedMetric[], ranked: readonly Order<Co
   const unbeatable = top === undefined ? Number.NEGATIVE_INFINITY : cost(top);
   let best = Number.POSITIVE_INFINITY;
   for (let from = 0; from < rows.length && best > unbeatable; ) {
-    // Rows that are equal in the first metric compare by the second.
     let until = from + 1;
     while (until < rows.length && keys[until] === keys[from]) until++;
     const equals = rows.slice(from, until);

@@ -29,7 +29,6 @@ export function bestTrial({ trials }: ConfigRow, metric: string, minimize: boole
   });
 }
 
-/** Most important first. */
 const PRECEDENCE: readonly TrialStateName[] = [
   'running',
   'failed',

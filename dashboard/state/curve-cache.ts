@@ -72,7 +72,6 @@ export class CurveCache {
     }
     const last = entry.points.at(-1)?.epoch ?? 0;
     if (epoch <= last || epoch === 0) return;
-    // Epochs are missing between two messages: fetch them.
     if (epoch > last + 1) entry.fetched = false;
     entry.points.push({ epoch, metrics });
   }

@@ -111,7 +111,6 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
   }
 }
 
-/** Returns the item `by` places after the current one, wrapping around. */
 function nextOf(all: readonly string[], current: string, by: 1 | -1): string | undefined {
   if (all.length === 0) return undefined;
   return all.at((all.indexOf(current) + by) % all.length);

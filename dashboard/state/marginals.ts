@@ -14,7 +14,6 @@ export interface Level {
   readonly n: number;
 }
 
-/** More values of a parameter are not shown. */
 const MAX_LEVELS = 60;
 
 const levels = new WeakMap<readonly ConfigRow[], Map<string, Level[]>>();
@@ -29,7 +28,6 @@ export function marginalLevels(configs: readonly ConfigRow[], parameter: string,
   return answer;
 }
 
-/** Returns up to MAX_LEVELS levels that have results, sorted by value. */
 function levelsOf(configs: readonly ConfigRow[], parameter: string, metric: string, minimize: boolean): Level[] {
   const groups = new Map<string, number[]>();
   for (const { trials } of configs) {

@@ -29,7 +29,7 @@ interface Indexed {
   readonly index: number;
 }
 
-/** Maps every key to a number of the same order: words after all numbers, missing keys last. */
+/** Words come after all numbers, and missing keys come last. */
 interface Scale {
   readonly words: ReadonlyMap<string, number>;
   /** The number of a missing key. */
@@ -73,7 +73,6 @@ export function reorder<Row extends Indexed>(order: Order<Row>, changes: Readonl
     if (before !== undefined && ordering.keep(before)) removed.push(positionOf(order, before));
     if (!ordering.keep(after)) continue;
     const key = numberOf(ordering.key(after), scale);
-    // A new word: rebuild the scale.
     if (key === undefined) return orderOf(withChanges(rows, changes), ordering);
     inserted.push({ row: after, key });
   }
@@ -85,7 +84,6 @@ export function reorder<Row extends Indexed>(order: Order<Row>, changes: Readonl
   let to = 0;
   let from = 0;
   let nextRemoved = removed.length - gone;
-  /** Copies rows up to a position, without the removed ones. */
   const copy = (until: number) => {
     while (from < until) {
       const end = Math.min(until, removed[nextRemoved] ?? until);
@@ -114,7 +112,6 @@ function* withChanges<Row extends Indexed>(
   for (const { after } of changes.values()) yield after;
 }
 
-/** Returns the position of a row in the order. */
 function positionOf<Row extends Indexed>(order: Order<Row>, row: Row): number {
   const key = numberOf(order.ordering.key(row), order.scale);
   const at = key === undefined ? -1 : firstAfter(order, key, row.index) - 1;
@@ -123,7 +120,6 @@ function positionOf<Row extends Indexed>(order: Order<Row>, row: Row): number {
   return order.rows.findIndex(({ id }) => id === row.id);
 }
 
-/** Returns the number of rows that are not after a row with this key and index. */
 function firstAfter<Row extends Indexed>({ rows, keys, ordering }: Order<Row>, key: number, index: number): number {
   let low = 0;
   let high = rows.length;
@@ -141,10 +137,10 @@ function compare(a: number, aIndex: number, b: number, bIndex: number, descendin
   return a < b !== descending ? -1 : 1;
 }
 
-/** Below this number of rows, comparing is faster. */
+/** For fewer rows, comparing is faster. */
 const RADIX_FROM = 1_000;
 
-/** Sorts stably. @returns an array that is valid until the next call */
+/** The array is valid until the next call. */
 function indicesInOrder(keys: Float64Array, descending: boolean): Uint32Array {
   if (keys.length >= RADIX_FROM) return radixOrder(keys, descending);
   const order = Uint32Array.from(keys, (_, i) => i);
@@ -166,7 +162,6 @@ function keysOf<Row>(rows: readonly Row[], { key, descending }: Ordering<Row>) {
   const found = new Set<string>();
   for (let i = 0; i < rows.length; i++) {
     const own = key(rows[i] as Row);
-    // NaN marks words, which get numbers once all words are known.
     keys[i] = typeof own === 'string' ? Number.NaN : own === undefined || Number.isNaN(own) ? none : own;
     if (typeof own === 'string') found.add(own);
   }
@@ -183,7 +178,6 @@ function numberWords(words: ReadonlySet<string>): ReadonlyMap<string, number> {
   return new Map([...words].sort().map((word, i) => [word, Number.MAX_VALUE * (0.5 + share * (i + 1))]));
 }
 
-/** @returns undefined for an unknown word */
 function numberOf(key: SortKey, { words, none }: Scale): number | undefined {
   if (typeof key === 'string') return words.get(key);
   return key === undefined || Number.isNaN(key) ? none : key;

@@ -16,7 +16,6 @@ export function handlePromptKey(ui: Ui, prompt: Prompt, key: string, context: Ac
   const closed: Ui = { ...ui, prompt: undefined };
   if (prompt.kind === 'confirm') {
     if (key.toLowerCase() !== 'y') return { ui: withStatus(closed, `${prompt.action.name} cancelled`) };
-    // The action names its sweep: another one may be watched by now.
     return sendAction(closed, prompt.action);
   }
   if (key === 'escape') return { ui: closed };
@@ -32,7 +31,6 @@ export function handlePromptKey(ui: Ui, prompt: Prompt, key: string, context: Ac
   return { ui: { ...ui, status: undefined, prompt: { ...prompt, text: prompt.text + typed } } };
 }
 
-/** Keys that type no text. */
 const NAMED_KEYS: ReadonlySet<string> = new Set([
   'up',
   'down',
@@ -48,7 +46,6 @@ const NAMED_KEYS: ReadonlySet<string> = new Set([
 const COMMANDS = 'sort, filter, metric, heat, sweep, pause, resume, stop, kill, retry, priority, help, quit';
 const READ_ONLY = 'read-only: changes are disabled';
 
-/** Runs the text typed after `:`. */
 function runCommand(ui: Ui, text: string, context: ActionContext): KeyResult {
   const [verb = '', ...words] = text.split(/\s+/);
   const argument = words.join(' ');

@@ -3,7 +3,6 @@ const BUCKETS = 1 << BITS;
 const PASSES = 64 / BITS;
 const SIGN = 0x8000;
 
-/** Reused between sorts, and enlarged when needed. */
 let workspace = workspaceFor(0);
 const starts = new Uint32Array(BUCKETS + 1);
 
@@ -41,10 +40,9 @@ export function radixOrder(values: Float64Array, descending: boolean): Uint32Arr
   return from;
 }
 
-/** Converts each number to four 16-bit digits, least significant first, whose integer order is the order of the numbers. */
+/** The integer order of the digits, least significant first, is the order of the numbers. */
 function toDigits(own: Float64Array, digits: Uint16Array, n: number, descending: boolean): void {
   for (let i = 0; i < n; i++) {
-    // Treats -0 as 0.
     if (own[i] === 0) own[i] = 0;
     const top = i * PASSES + PASSES - 1;
     const negative = ((digits[top] as number) & SIGN) !== 0;
@@ -57,7 +55,7 @@ function toDigits(own: Float64Array, digits: Uint16Array, n: number, descending:
   }
 }
 
-/** Computes the target position of each digit. @returns false when all digits are equal, as the low ones of integers are */
+/** Returns false when all digits are equal, as the low ones of integers are. */
 function countStarts(digits: Uint16Array, d: number, n: number): boolean {
   starts.fill(0);
   for (let i = 0; i < n; i++) {

@@ -10,8 +10,6 @@ import { spreadOf } from './config-row.ts';
 import { rankOf } from './order.ts';
 import { EMPTY_STATE, reduceAll } from './reducer.ts';
 
-/** The leaderboard and `trawl best` must show the same configs in the same order, with the same places and values. */
-
 type Goals = typeof Goal.MINIMIZE | typeof Goal.MAXIMIZE;
 
 interface Shown {
@@ -22,7 +20,6 @@ interface Shown {
   readonly n: number;
 }
 
-/** The configs with a place, as `trawl best` lists them. */
 function bestOf(trials: readonly Trial[], goal: Goals): Shown[] {
   return rankConfigs(configsOf(trials), 'test_loss', goalNames.of(goal)).flatMap(({ id, rank, metrics }) => {
     const spread = metrics.test_loss;
@@ -30,7 +27,6 @@ function bestOf(trials: readonly Trial[], goal: Goals): Shown[] {
   });
 }
 
-/** The configs with a place, as the leaderboard lists them. */
 function leaderboardOf(trials: readonly Trial[], goal: Goals): Shown[] {
   const sweep = sampleSweep({ metric: { name: 'test_loss', goal } });
   const state = reduceAll(EMPTY_STATE, [snapshot(sweep, [...trials])]);
@@ -49,7 +45,6 @@ const trial = (index: number, configId: string, state: TrialState, loss: number 
     id: `trial-${index}`,
     configId,
     index,
-    // The order of the seeds is not the order of the indices.
     seed: (index * 7) % 5,
     parameters: toWire({ x: configId }),
     state,
@@ -60,14 +55,11 @@ const { PENDING, OFFERED, RUNNING, SUCCEEDED, STOPPED, FAILED, CANCELLED } = Tri
 
 test('mid-sweep, replicates, ties, failures and missing values are ranked alike', () => {
   const trials = [
-    // Running replicates do not count once one has ended.
     trial(0, 'a', SUCCEEDED, 0.4),
     trial(1, 'a', RUNNING, 0.1),
-    // While none has ended, the running ones count; a pending one with an old report does not.
     trial(2, 'b', RUNNING, 0.2),
     trial(3, 'b', RUNNING, 0.4),
     trial(4, 'b', PENDING, 9),
-    // A tie with a; the failed replicate does not count.
     trial(5, 'c', STOPPED, 0.4),
     trial(6, 'c', FAILED, 0.01),
     trial(7, 'd', SUCCEEDED, Number.NaN),
@@ -100,7 +92,6 @@ test('`trawl best` and the leaderboard agree on any trials', () => {
       const trials = all.map(([configId, state, value], index) => trial(index, configId, state, value));
       const shown = leaderboardOf(trials, goal);
       expect(shown).toEqual(bestOf(trials, goal));
-      // Neither depends on the order in which the trials arrive.
       expect(leaderboardOf(trials.toReversed(), goal)).toEqual(shown);
       expect(bestOf(trials.toReversed(), goal)).toEqual(shown);
     }),

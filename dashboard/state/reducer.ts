@@ -3,7 +3,6 @@ import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { TrialTable } from './trial-table.ts';
 
-/** The metrics of an attempt's first epoch, for comparison with its last ones. */
 interface FirstReport {
   readonly attempt: number;
   readonly metrics: Readonly<Record<string, number>>;
@@ -37,10 +36,7 @@ export const EMPTY_STATE: DashboardState = {
 
 export const MAX_EVENTS = 500;
 
-/**
- * Events that are not listed: scheduling details, changes that the trials' rows already show, and state changes that
- * repeat the end of an attempt.
- */
+/** Scheduling details, changes that the trials' rows show, and repetitions of the end of an attempt are not listed. */
 const UNLISTED_EVENTS = new Set([
   'offered',
   'withdrawn',
@@ -56,7 +52,7 @@ const UNLISTED_EVENTS = new Set([
 /** Whether an event is listed. */
 export const isNotable = ({ kind }: Event): boolean => !UNLISTED_EVENTS.has(kind);
 
-/** Only epoch 1 counts: after a reconnect, the first epoch seen can be a later one. */
+/** After a reconnect, the first epoch seen can be a later one. */
 function withFirstReports(
   known: ReadonlyMap<string, FirstReport>,
   rows: readonly Trial[],
@@ -66,7 +62,6 @@ function withFirstReports(
     const first = (next ?? known).get(id);
     const stale = first !== undefined && first.attempt !== attempts;
     if (epoch !== 1 && !stale) continue;
-    // Most reports are not first reports: copy the map only when needed.
     next ??= new Map(known);
     if (epoch === 1) next.set(id, { attempt: attempts, metrics });
     else next.delete(id);

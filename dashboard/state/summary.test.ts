@@ -16,10 +16,8 @@ import { summaryOf } from './summary.ts';
 test('the rate and the time left are computed from ended trials', () => {
   const sweep = sampleSweep({ counts: { pending: 6, succeeded: 2 } });
   const state = reduceAll(EMPTY_STATE, [snapshot(), delta({ sweep, trials: [endedTrial(0, {}), endedTrial(1, {})] })]);
-  // Both began at 5 s: two trials in 10 s are 12 a minute, and six more take 30 s.
   const progress = summaryOf(state, START_MS + 15_000);
   expect(progress).toMatchObject({ ended: 2, total: 8, elapsedMs: 15_000, perMinute: 12, etaMs: 30_000 });
-  // Two ends are too few to say how far that may be off.
   expect(progress.etaRangeMs).toBeUndefined();
 });
 

@@ -5,7 +5,7 @@ import { type Agent, AgentState, type Trial } from '../../proto/gen/trawl/v1/typ
 import { type FailureClassName, failureClass } from '../../proto/names.ts';
 import type { DashboardState } from './reducer.ts';
 
-/** The window of the rate: long enough to be steady, short enough to reflect a lost agent. */
+/** Long enough for a steady rate, short enough to reflect a lost agent. */
 const RATE_WINDOW_MS = 10 * 60_000;
 
 /** Quantile of the normal distribution for a two-sided 95% interval. */
@@ -32,7 +32,6 @@ export interface Summary {
   readonly failures: readonly (readonly [FailureClassName, number])[];
 }
 
-/** With fewer ended trials there is no useful interval. */
 const MIN_TRIALS_FOR_RANGE = 5;
 
 /** @param now Unix milliseconds */

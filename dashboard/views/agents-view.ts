@@ -58,7 +58,6 @@ export function agentsView(model: Model, columns: number, lines: number): Styled
   return [...list, EMPTY_LINE, ...detail];
 }
 
-/** `2 × NVIDIA H100`. */
 function gpusText(gpus: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const name of gpus) counts.set(name, (counts.get(name) ?? 0) + 1);
@@ -66,7 +65,6 @@ function gpusText(gpus: readonly string[]): string {
   return texts.join(', ') || '-';
 }
 
-/** Returns the mean utilization of the agent's GPUs. */
 function utilizationText(figures: Agent['gpuFigures']): string {
   const known = figures.flatMap(({ utilization }) => (utilization === undefined ? [] : [utilization]));
   const mean = known.reduce((sum, one) => sum + one, 0) / known.length;

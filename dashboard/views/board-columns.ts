@@ -42,7 +42,6 @@ export function trialOf({ config, trial }: BoardRow, board: Board): Trial {
 export function boardColumns(context: ColumnContext): BoardColumn[] {
   const { board, varying } = context;
   const shown = new Set(board.metrics.map(({ name }) => name));
-  // On a narrow terminal, parameters come before the trend and the second rank.
   const narrow = context.width < NARROW;
   const replicated = board.configs.some(({ trials }) => trials.length > 1);
   const [ownRank, ...otherRanks] = ranks(board);
@@ -56,7 +55,6 @@ export function boardColumns(context: ColumnContext): BoardColumn[] {
     ...(narrow ? [] : [trend(context)]),
     name(board),
     ...varying.filter((parameter) => parameter !== SEED).map(parameterColumn),
-    // Replicates show their seed beside their name.
     ...(varying.includes(SEED) && !replicated ? [seeds()] : []),
     ...progress(context),
     ...(narrow ? [...otherRanks.map((column) => ({ ...column, fixed: undefined })), trend(context)] : []),
@@ -81,7 +79,6 @@ function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
       key: (row) => meanOf(row, name),
       cell: ({ config, trial }) => {
         if (trial !== undefined) return '';
-        // A star marks the Pareto front of both metrics.
         const star = own && metrics.length > 1 ? (pareto.has(config.id) ? '★' : ' ') : '';
         return `${star}${rank(config, m) ?? '-'}`;
       },
@@ -108,7 +105,6 @@ function metricColumn(name: string, descending: boolean): BoardColumn {
 
 const NARROW = 100;
 
-/** The sweep's metric over the epochs. Sorts by the change from the first to the last epoch. */
 function trend({ board, curveOf, width }: ColumnContext): BoardColumn {
   const metric = board.metrics[0]?.name ?? '';
   const cells = width < NARROW ? 8 : 12;

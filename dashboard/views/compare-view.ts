@@ -14,7 +14,7 @@ import { reconstruction, seriesOf } from './panels.ts';
 
 const WIDE = 120;
 const PLOT_LINES = 12;
-/** Lines per image. Ten digits are unreadable in fewer lines, and wider than most terminals in more. */
+/** Ten digits are unreadable in fewer lines, and wider than most terminals in more. */
 const [MIN_IMAGE_LINES, MAX_IMAGE_LINES] = [10, 16];
 
 /** Draws the marked rows side by side: differing parameters, metrics, curves, reconstructions of the same images. */
@@ -38,7 +38,6 @@ export function compareView(model: Model, columns: number, lines: number): Style
   return [...figures, EMPTY_LINE, ...imagesOf(all, names, model, columns, room)];
 }
 
-/** Returns the differing parameters of each row, or the ids when none differ. */
 function namesOf(all: readonly MarkedRow[]): string[] {
   const points = all.map(pointOf);
   const { varying } = splitParameters(points);
@@ -48,7 +47,7 @@ function namesOf(all: readonly MarkedRow[]): string[] {
   });
 }
 
-/** Drops the seed of a config: it has several. */
+/** A config has several seeds, so its seed is dropped. */
 const pointOf = ({ trial, config }: MarkedRow) => (config === undefined ? trial : { parameters: trial.parameters });
 
 interface TableRow {
@@ -100,7 +99,6 @@ function metricText({ trial, config }: MarkedRow, name: string): string {
   return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
 }
 
-/** Draws each row's images at the epoch that the first row shows, or at the last epoch before it that has images. */
 function imagesOf(
   all: readonly MarkedRow[],
   names: readonly string[],

@@ -9,10 +9,8 @@ import { viewOf } from '../state/ui.ts';
 
 export const FOOTER_LINES = 2;
 
-/** Shown in full, however long the question is. */
 const ANSWERS = ' [y/N]';
 
-/** The key hints of the last line, most useful first. The help lists every key. */
 const HINTS: readonly (readonly [Command, string])[] = [
   ['enter', 'open'],
   ['back', 'back'],

@@ -18,7 +18,6 @@ export interface Size {
   readonly rows: number;
 }
 
-/** A smaller terminal shows the body only, with the status line over its last line when there is a prompt or message. */
 const LEAST_ROWS = HEADER_LINES + FOOTER_LINES + 4;
 
 /** Returns the number of lines between header and footer. */
@@ -80,7 +79,6 @@ function textOf(model: Model, { columns, rows }: Size): StyledLine[] {
   }
 }
 
-/** Returns the visible part of a text view. The last line counts the lines below it. */
 function scrolled(model: Model, size: Size, lines: number): StyledLine[] {
   const text = textOf(model, size);
   const furthest = Math.max(0, text.length - lines);

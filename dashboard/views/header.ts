@@ -60,7 +60,6 @@ export function header(model: Model, columns: number): StyledLine[] {
   ];
 }
 
-/** A lost connection, a frozen display, a replay, read-only mode. */
 function notices({ connection, ui, banner, readonly, now }: Model): Segment[] {
   const away = connection.lostSinceMs;
   return [
@@ -80,17 +79,14 @@ function notices({ connection, ui, banner, readonly, now }: Model): Segment[] {
 
 const clock = (ms: number): string => new Date(ms).toTimeString().slice(0, 8);
 
-/** Returns how long ago the sweep was paused, when the event is known. */
 function pausedFor({ state: { sweep, events }, now }: Model): string {
   if (sweep?.state !== 'SWEEP_STATE_PAUSED') return '';
   const paused = events.findLast(({ kind }) => kind === 'sweep paused');
   return paused === undefined ? '' : ` ${wholeSpan(now - paused.atMs)} ago`;
 }
 
-/** A span without fractions of a second: `12s`. */
 const wholeSpan = (ms: number): string => formatSpan(Math.floor(ms / 1000) * 1000).replace(/\.0s$/, 's');
 
-/** Counts by state, with offered trials counted as pending; failures by class; how long the sweep has run. */
 function trialCounts({ state: { sweep } }: Model, { elapsedMs, failures }: Summary): Segment[] {
   const { offered, ...counts } = sweep?.counts ?? NO_COUNTS;
   const classes = failures.map(([name, count]) => `${count} ${name}`).join(', ');
@@ -124,7 +120,6 @@ function pace({ state }: Model, { perMinute, etaMs, etaRangeMs, slotMs, gpuMs }:
 
 const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
 
-/** The newest warning of the sweep, and the number of the others. */
 function warning({ warnings }: Sweep): Segment[] {
   const newest = warnings.at(-1);
   if (newest === undefined) return [];
@@ -132,7 +127,6 @@ function warning({ warnings }: Sweep): Segment[] {
   return [{ text: `warning${others}: ${visibleText(newest.message)}  `, style: 'yellow' }];
 }
 
-/** Returns the objective and the parameters that all trials share. */
 function constants({ state }: Model): string {
   const [first] = state.trials.values();
   const metric = state.sweep?.metric;

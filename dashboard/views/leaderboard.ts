@@ -6,7 +6,6 @@ import { cursorOf, windowOf } from '../state/ui.ts';
 import { type BoardColumn, boardColumns } from './board-columns.ts';
 
 const GUTTER = 2;
-/** Columns kept free for the number of hidden columns. */
 const HIDDEN_COLUMNS = 10;
 
 /** Draws the configs around the cursor, in the user's order. */
@@ -42,7 +41,6 @@ function scrolled(columns: readonly BoardColumn[], from: number): BoardColumn[] 
   return [...fixed, ...columns.filter((column) => !column.fixed).slice(from)];
 }
 
-/** Returns the column's header, with an arrow if it sorts: ▲ lowest first, ▼ highest first. */
 function headed({ header, descending }: BoardColumn, { ui, board }: Model): string {
   const sorted = ui.sortColumn ?? board.metrics[0]?.name;
   if (header.trimEnd() !== sorted) return header;

@@ -13,7 +13,6 @@ import type { Model } from '../state/model.ts';
 import { eventId, eventRows, sweepRows } from '../state/selectors.ts';
 import { cursorOf, type ViewKind, windowOf } from '../state/ui.ts';
 
-/** Columns kept free for the number of hidden columns. */
 const HIDDEN_COLUMNS = 8;
 
 export interface List<Row> {
@@ -73,7 +72,6 @@ export function sweepsView(model: Model, columns: number, lines: number): Styled
       numeric: true,
       cell: ({ createdAtMs, endedAtMs }) => formatSpan((endedAtMs || model.now) - createdAtMs),
     },
-    // Narrow terminals hide the last columns.
     { header: 'priority', numeric: true, cell: ({ priority, weight }) => `${priority} ×${weight}` },
     { header: 'metric', cell: ({ metric }) => metric?.name ?? '-' },
     { header: 'trainer', cell: ({ trainer }) => trainer },

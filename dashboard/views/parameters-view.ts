@@ -56,7 +56,7 @@ function titleOf(name: string, importance: Importance | undefined): Segment[] {
   ];
 }
 
-/** Draws one line per value of a parameter. The longest bar is the best value, whatever the goal. */
+/** The longest bar is the best value, whatever the goal. */
 function levelLines(levels: readonly Level[], minimize: boolean, width: number): StyledLine[] {
   if (levels.length === 0) return [line('  no result yet', 'dim')];
   const means = levels.map(({ mean }) => mean);

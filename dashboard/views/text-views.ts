@@ -7,7 +7,6 @@ import type { Model } from '../state/model.ts';
 import type { ViewKind } from '../state/ui.ts';
 
 const KEY_COLUMN = 12;
-/** From this width, the help has two columns of keys. */
 const WIDE = 130;
 
 export function helpView(view: ViewKind, readonly: boolean, columns: number): StyledLine[] {

@@ -45,7 +45,6 @@ export function trialView(model: Model, trialId: string, columns: number, lines:
     ...(wide ? sideBySide([curves, side], [left, right]) : [...curves, EMPTY_LINE, ...side]),
     EMPTY_LINE,
   ];
-  // Images get the full width and the remaining height.
   const epoch = detail && epochShown(detail, model.ui.epochsBack);
   const height = Math.max(MIN_IMAGE_LINES, lines - above.length);
   return [...above, ...reconstruction(model, detail, epoch, columns, height)];
@@ -90,7 +89,6 @@ function failure(failed: Failure, columns: number): StyledLine[] {
 
 const withSeed = (names: readonly string[]): string[] => [...names.filter((name) => name !== SEED), SEED];
 
-/** Draws every metric, with the trial's rank where the metric is ranked. */
 function metricLines({ board }: Model, trial: Trial, columns: number): StyledLine[] {
   const places = board.metrics.map(({ name }, m) => {
     const value = trial.metrics[name];
@@ -106,7 +104,6 @@ function metricLines({ board }: Model, trial: Trial, columns: number): StyledLin
   return wrapped(values.join('  '), columns, 'bold');
 }
 
-/** Draws the sweep's metric of the trial and of the marked rows in one chart. */
 function overlay(model: Model, trial: Trial, width: number, height: number): StyledLine[] {
   const metric = model.board.metrics[0]?.name ?? '';
   const others = markedRows(model).filter(({ trial: other }) => other.id !== trial.id);

@@ -10,7 +10,6 @@ const SIZES = [
   { columns: 160, rows: 50 },
 ];
 
-/** The keys that open each view from the leaderboard. */
 const VIEWS: readonly (readonly [string, readonly string[]])[] = [
   ['sweep', []],
   ['sweep unfolded, marked and filtered', ['right', ' ', ' ', '/', 'n', 'o', 't', ' ', 'x', '=', '1', 'enter']],
@@ -26,7 +25,7 @@ const VIEWS: readonly (readonly [string, readonly string[]])[] = [
   ['help', ['?']],
 ];
 
-/** The frames are stored in `frames/`; `vitest -u` rewrites them. */
+/** `vitest -u` rewrites the frames in `frames/`. */
 describe.each(SIZES)('at $columns x $rows', (size) => {
   test.each(VIEWS)('%s', async (name, keys) => {
     const at = await sampleDashboard(new SampleSource(midAnswers), size);
@@ -107,7 +106,6 @@ test('no view prints an escape sequence of a hostile name', async () => {
   }
 });
 
-/** An escape sequence that changes the style. */
 const STYLE = new RegExp(`${String.fromCharCode(27)}\\[([\\d;]*)m`, 'g');
 
 test('ASCII mode prints only ASCII, and NO_COLOR only bold, dim and reverse', async () => {

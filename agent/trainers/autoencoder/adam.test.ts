@@ -25,7 +25,6 @@ function step(adam: Adam, seed: number): void {
   tf.tidy(() => adam.step(tf.tile(values(seed), [adam.parameters.shape[0], 1, 1])));
 }
 
-/** Returns the same state with the other scaling of moments. */
 function rescaled(state: AdamState): AdamState {
   const moments: Moments = state.moments === 'sums' ? 'means' : 'sums';
   const scale = (factor: number) => (x: number) => (moments === 'means' ? x * factor : x / factor);
@@ -54,7 +53,6 @@ test('members with different learning rates and numbers of steps are updated as 
   const alone = new Adam(values(2), [fast]);
   for (const seed of [11, 12]) step(pack, seed);
   step(alone, 11);
-  // The second member continues from a state after a single step.
   pack.restore(1, await alone.save(0));
   for (const each of [pack, alone]) step(each, 13);
   const expected = await alone.save(0);

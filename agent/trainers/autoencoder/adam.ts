@@ -168,7 +168,6 @@ export class Adam {
   }
 }
 
-/** Returns weight * sign(p), which is 0 at 0. */
 function l1Gradient(parameters: tf.Tensor3D, weight: number | tf.Tensor3D): tf.Tensor3D {
   if (nativeKernels() !== undefined) return tf.mul(tf.sign(parameters), weight);
   // A steep slope replaces the sign within 1e-30 of 0, because tf.sign takes six times as long on wasm.
@@ -186,11 +185,7 @@ function split(all: tf.Tensor3D): tf.Tensor3D[] {
   return tf.split(all, all.shape[0], 0);
 }
 
-/**
- * Computes one step. The moments are sums, which saves two passes over the parameters compared with means.
- * @param gradient includes the elastic net; in the shape of the values
- * @returns the values after the step
- */
+/** The moments are sums, which saves two passes over the parameters compared with means. */
 function adamUpdate(
   { parameters, first, second }: AdamValues,
   gradient: tf.Tensor3D,
@@ -209,7 +204,7 @@ function adamUpdate(
   });
 }
 
-/** Returns one value per member as a tensor that broadcasts to `[members, rows, ROW]`, or a number if all values are equal. */
+/** The result broadcasts to `[members, rows, ROW]`. */
 function perMember(values: readonly number[]): number | tf.Tensor3D {
   const [first = 0, ...others] = values;
   return others.every((value) => value === first) ? first : tf.tensor3d([...values], [values.length, 1, 1]);

@@ -16,7 +16,6 @@ import { autoencoder } from './train.ts';
 
 const SEED = 7;
 const EVERYTHING = { checkpointEvery: 1, reconstructEvery: 2 } as const;
-/** Generous, for a machine under load. */
 const LIMIT_MS = 120_000;
 let dir: string;
 
@@ -44,7 +43,7 @@ function keptBytes(run: RecordedRun, name: string): Uint8Array {
   throw new Error(`the run kept no artifact ${name}`);
 }
 
-/** Returns a run's artifacts with hashes, because the matcher would compare megabytes byte by byte. */
+/** Hashes the artifacts, because the matcher would compare megabytes byte by byte. */
 function digests({ kept }: RecordedRun) {
   return kept.map(({ content, ...artifact }) => ({
     ...artifact,

@@ -18,7 +18,6 @@ import { ROW } from './model.ts';
 
 /** Incremented whenever an older trainer would misread a newer checkpoint, or a newer trainer an older one. */
 const FORMAT = '2';
-/** 32-bit words in the state of a random number generator. */
 const RANDOM_WORDS = 4;
 
 export interface Progress {

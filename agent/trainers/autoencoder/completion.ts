@@ -35,7 +35,6 @@ export class RunCompletion {
   }
 }
 
-/** Matches the out-of-memory messages of Node, the wasm heap and TensorFlow. */
 const OUT_OF_MEMORY = /\bOOM\b|out of memory|RESOURCE_EXHAUSTED|allocation failed|cannot enlarge memory/i;
 
 export function isOutOfMemory(error: unknown): error is Error {

@@ -26,7 +26,6 @@ const clean = Float64Array.from(images.pixels, (byte) => byte / 127.5 - 1);
 
 const testSetWith = (std: number) => new TestSet(new TestImages(images), { std, random: testNoise() });
 
-/** Computes the mean pixel by pixel. */
 function meanSquare(error: (pixel: number, i: number) => number): number {
   return clean.reduce((sum, pixel, i) => sum + error(pixel, i) ** 2, 0) / clean.length;
 }

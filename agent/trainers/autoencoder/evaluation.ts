@@ -4,7 +4,7 @@ import type { Images } from '../../data/idx.ts';
 import { deviceRows, type Noise, withNoise } from './images.ts';
 import { PIXELS } from './model.ts';
 
-/** Images per forward pass: enough to keep a device busy, and few enough for small activations (1.6 MB per layer). */
+/** Enough images to keep a device busy, and few enough for small activations (1.6 MB per layer). */
 const CHUNK = 500;
 
 /** The clean test images, in chunks `[pixels, images]`. A test set's noisy inputs do not depend on its lifetime. */
@@ -29,7 +29,6 @@ export class TestImages {
 /** The test inputs of one trial, and the loss over all of them. */
 export class TestSet {
   private readonly images: TestImages;
-  /** The same tensors as `images.chunks` when there is no noise. */
   private readonly inputs: readonly tf.Tensor2D[];
 
   /** Draws the noise once, so that every epoch is evaluated on the same inputs. */

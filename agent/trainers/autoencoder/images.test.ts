@@ -21,7 +21,6 @@ beforeAll(async () => {
 
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-/** Returns images whose pixels count through all bytes, repeatedly. */
 function imagesOf(count: number): Images {
   const pixels = Uint8Array.from({ length: count * 784 }, (_, i) => i % 256);
   return { count, rows: 28, columns: 28, pixels };
@@ -78,7 +77,6 @@ const trainNoise = () => new Random(9, STREAMS.trainNoise);
 test('noisy pixels stay in [-1, 1], and many are clamped', async () => {
   const noisy = await withNoise(tf.zeros([64, 784]), [{ std: 2, random: trainNoise() }]).data<'float32'>();
   expect(noisy.every((pixel) => pixel >= -1 && pixel <= 1)).toBe(true);
-  // P(|N(0, 2²)| > 1) = 0.617
   const clamped = noisy.filter((pixel) => Math.abs(pixel) === 1).length / noisy.length;
   expect(clamped).toBeCloseTo(0.617, 1.9);
 });

@@ -4,10 +4,8 @@ import type { ImageFile, Images } from '../../data/idx.ts';
 import { PIXELS } from './model.ts';
 import { normals, type Random } from './random.ts';
 
-/** By byte: x / 127.5 - 1, the pixel in [-1, 1]. */
 const SCALED = Float32Array.from({ length: 256 }, (_, byte) => byte / 127.5 - 1);
 
-/** Returns images as rows `[images, pixels]`, scaled to [-1, 1]. */
 function rowsOf(bytes: Uint8Array): tf.Tensor2D {
   const scaled = new Float32Array(bytes.length);
   for (let i = 0; i < bytes.length; i++) scaled[i] = SCALED[bytes[i] ?? 0] ?? 0;

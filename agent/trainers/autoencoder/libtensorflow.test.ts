@@ -5,7 +5,6 @@ import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { runFixture } from '../../../test/support/run-fixture.ts';
 import { probeBackends } from '../../machine/probe.ts';
 
-/** Only libtensorflow has sessions and several threads. */
 const isNative = (await probeBackends()).some(({ name, loads }) => name === 'tensorflow' && loads);
 
 test.runIf(isNative)('libtensorflow writes nothing to stderr after its first session', async () => {
@@ -24,7 +23,6 @@ afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
 async function reportsWith(threads: number): Promise<unknown> {
   vi.stubEnv('TRAWL_BACKEND', 'tensorflow');
-  // Parallel operations, and threads per operation: more of both than a slot has.
   vi.stubEnv('TF_NUM_INTRAOP_THREADS', `${threads}`);
   vi.stubEnv('TF_NUM_INTEROP_THREADS', `${threads}`);
   return JSON.parse((await runFixture(PROGRAM, dataDir, JSON.stringify(TRIAL))).stdout);

@@ -18,7 +18,7 @@ interface OutputInfo {
   readonly shape: number[];
 }
 
-/** The addon's functions. They identify tensors by ids, and take several node names joined by commas. */
+/** The functions identify tensors by ids, and take several node names joined by commas. */
 interface Binding {
   readonly TF_FLOAT: number;
   readonly TF_ATTR_TYPE: number;

@@ -66,7 +66,6 @@ test("weights and biases start uniform in ±1/sqrt(inputs), PyTorch's default", 
     expect(Math.abs(mean)).toBeLessThan((5 * bound) / Math.sqrt(3 * size));
     expect(variance / (bound ** 2 / 3)).toBeCloseTo(1, size > 50_000 ? 1.7 : 0.9);
   });
-  // A single layer has few biases, so test all of them together, each relative to its bound.
   expect(biases).toHaveLength(640 + 512 + 256 + 144 + 50 + 144 + 256 + 512 + 640 + 784);
   expect(biases.reduce((sum, share) => sum + share ** 2, 0) / biases.length).toBeCloseTo(1 / 3, 1.5);
   expect(flat.subarray(parameters).every((value) => value === 0)).toBe(true);

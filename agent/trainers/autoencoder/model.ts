@@ -3,7 +3,7 @@ import type { Random } from './random.ts';
 
 export const PIXELS = 28 * 28;
 
-/** By depth: the widths of the encoder's hidden layers. The decoder mirrors them. */
+/** The decoder mirrors these widths of the encoder's layers. */
 const HIDDEN = { 3: [256, 144], 5: [640, 512, 256, 144] } as const;
 export type Depth = keyof typeof HIDDEN;
 

@@ -8,11 +8,10 @@ import { settingsOf } from './settings.ts';
 
 /** More members than this gain little: the GPU is busy long before its memory is full. */
 const MAX_AUTO_PACK = 64;
-/** Share of the free memory that a pack uses. The rest is for the allocator and other users. */
+/** The rest is for the allocator and other users. */
 const USABLE_SHARE = 0.6;
-/** The test inputs of a denoising member: 10,000 images in float32. */
 const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
-/** Two members, so that the step is computed as a step of a pack. */
+/** With two members, the probe computes a step of a pack. */
 const PROBE_MEMBERS = 2;
 
 /**
@@ -25,7 +24,6 @@ export async function packThatFits(sharedBy: number): Promise<number> {
   return packFor(own, await bytesPerMember());
 }
 
-/** @param freeBytes undefined when unknown, which disables packs */
 function packFor(freeBytes: number | undefined, memberBytes: number): number {
   if (freeBytes === undefined) return 1;
   return Math.max(1, Math.min(MAX_AUTO_PACK, Math.floor((freeBytes * USABLE_SHARE) / memberBytes)));

@@ -26,7 +26,6 @@ interface Given extends Parameters {
   readonly seed: number;
 }
 
-/** Members that differ in every way that members can. */
 const MEMBERS: readonly Given[] = [
   { seed: 1, latent_dim: 15, epochs: 2, lambda_l1: 1e-5, weight_decay: 1e-5 },
   { seed: 2, latent_dim: 40, epochs: 3, noise_std: 0.5 },
@@ -52,10 +51,9 @@ function digests({ kept }: RecordedRun) {
   ]);
 }
 
-/** Returns the relative tolerance. A stacked pack sums float32 values in another order, which some steps amplify. */
+/** A stacked pack sums float32 values in another order, which some steps amplify. */
 function tolerance(strategy: Strategy, metric: string): number {
   if (strategy === 'stacked') return 1e-3;
-  // Padding for the wider member changes how the parameters are divided into rows for their sum.
   return metric === 'train_total_loss' ? 1e-6 : Number.MIN_VALUE;
 }
 
@@ -81,7 +79,6 @@ describe.each([
         }
       }
       expect(run.kept.map(({ name }) => name)).toEqual(alone[at]?.kept.map(({ name }) => name));
-      // Except when stacked, checkpoints, reconstructions and models are the same too.
       if (strategy !== 'stacked' && alone[at] !== undefined) expect(digests(run)).toEqual(digests(alone[at]));
     }
   });
@@ -101,7 +98,6 @@ test('checkpoints of a pack and of a trial alone are interchangeable', async () 
   const alone = runOf(second, { resume: await resumeOf(whole[1], join(dir, 'alone')) });
   await autoencoder(alone, loadFewTestImages);
   expect(alone.reports).toEqual(whole[1]?.reports.slice(1));
-  // One starts and the other resumes: they have different epochs and different steps of Adam.
   const mixed = [runOf(first), runOf(second, { resume: await resumeOf(whole[1], join(dir, 'mixed')) })];
   await Promise.all(autoencoderPack(mixed, undefined, loadFewTestImages));
   expect(mixed[0]?.reports).toEqual(whole[0]?.reports);

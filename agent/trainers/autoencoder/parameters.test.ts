@@ -13,14 +13,11 @@ test('padding for wider layers can be reversed', () => {
 
 test('each weight has its place in the wider layers, surrounded by zeros', () => {
   const wide = padded(values, small, large);
-  // All layers before the code have the same width: encoder 784-256-144.
   const same = 256 * 784 + 256 + 144 * 256 + 144;
   expect(wide.subarray(0, same)).toEqual(values.subarray(0, same));
-  // The code's weight has 40 rows of 144 instead of 15, and its bias 40 values instead of 15.
   const code = wide.subarray(same, same + 40 * 144);
   expect(code.subarray(0, 15 * 144)).toEqual(values.subarray(same, same + 15 * 144));
   expect(code.subarray(15 * 144).every((value) => value === 0)).toBe(true);
-  // The decoder's first layer has 144 rows of 40 instead of 15.
   const decoder = wide.subarray(same + 40 * 144 + 40);
   const own = values.subarray(same + 15 * 144 + 15);
   expect(decoder.subarray(40, 55)).toEqual(own.subarray(15, 30));

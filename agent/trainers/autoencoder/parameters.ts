@@ -60,7 +60,6 @@ export function flattenStacked(parts: readonly tf.Tensor[], { parameters, rows }
   return tf.reshape(tf.concat([...vectors, padding], 1), [members, rows, ROW]);
 }
 
-/** Returns the sizes of a member's tensors, and of the padding after them. */
 function partSizes({ sizes, parameters, rows }: Layout): number[] {
   return [...sizes, rows * ROW - parameters];
 }
@@ -112,7 +111,6 @@ export function unpadded(wide: Float32Array, ownLayers: readonly Layer[], layers
   return own;
 }
 
-/** Yields where each weight row and each bias starts in the own layout (`from`) and in the wide one (`to`). */
 function* copies(ownLayers: readonly Layer[], layers: readonly Layer[]) {
   let from = 0;
   let to = 0;

@@ -63,12 +63,11 @@ export function transposed<T extends Matrices>(matrices: T): T {
   return tf.transpose(matrices, matrices.rank === 2 ? [1, 0] : [0, 2, 1]);
 }
 
-/** Returns a b^T. On wasm, transposeA and transposeB leave the fast path; libtensorflow is fast with them. */
+/** On wasm, transposeA and transposeB leave the fast path; libtensorflow is fast with them. */
 function timesTransposed(a: Matrices, b: Matrices): Matrices {
   return nativeKernels() === undefined ? tf.matMul(a, transposed(b)) : tf.matMul(a, b, false, true);
 }
 
-/** Returns a^T b. */
 function transposedTimes(a: Matrices, b: Matrices): Matrices {
   return nativeKernels() === undefined ? tf.matMul(transposed(a), b) : tf.matMul(a, b, true, false);
 }

@@ -45,7 +45,6 @@ export class Random {
     [this.a, this.b, this.c, this.d] = [a, b, c, d];
   }
 
-  /** Returns the next 32 bits as a signed integer. */
   int32(): number {
     const scaled = Math.imul(this.b, 5);
     const result = Math.imul((scaled << 7) | (scaled >>> 25), 9);
@@ -84,7 +83,7 @@ const PLACES = 2 ** 23;
 
 const density = (x: number) => Math.exp(-0.5 * x * x);
 
-/** Right edges of the layers, from the base upwards. In layer i, everything up to edge[i + 1] is below the curve. */
+/** In layer i, everything up to edge[i + 1] is below the curve. */
 const edge = new Float64Array(LAYERS + 1);
 edge[0] = AREA / density(BASE);
 edge[1] = BASE;
@@ -94,7 +93,6 @@ for (let i = 2; i < LAYERS; i++) {
 }
 const step = edge.map((x) => x / PLACES).subarray(0, LAYERS);
 
-/** Returns a standard normal number with 24 random bits. */
 function normal(random: Random): number {
   for (;;) {
     const bits = random.int32();
@@ -116,10 +114,9 @@ export function normals(count: number, std: number, random: Random): Float32Arra
   return drawn;
 }
 
-/** Returns a number in the tail beyond the base (Marsaglia, "Generating a variable from the tail of the normal distribution", 1964). */
+/** Marsaglia, "Generating a variable from the tail of the normal distribution", 1964. */
 function tail(random: Random): number {
   for (;;) {
-    // 1 - uniform is never 0, so both logarithms are finite.
     const x = -Math.log(1 - random.uniform()) / BASE;
     const y = -Math.log(1 - random.uniform());
     if (2 * y > x * x) return BASE + x;

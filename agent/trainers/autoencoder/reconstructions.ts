@@ -15,7 +15,6 @@ export function isReconstructed(epoch: number, every: number, epochs: number): b
   return every > 0 && ((epoch - 1) % every === 0 || epoch === epochs);
 }
 
-/** Returns the index of the first image of each class, from class 0. */
 function firstOfEachClass(labels: Uint8Array): readonly number[] {
   return Array.from({ length: CLASSES }, (_, label) => {
     const first = labels.indexOf(label);
@@ -25,7 +24,7 @@ function firstOfEachClass(labels: Uint8Array): readonly number[] {
 }
 
 export class ExampleImages {
-  /** `[pixels, CLASSES]`, with the noise of the test set for denoising runs. */
+  /** `[pixels, CLASSES]` */
   private readonly inputs: tf.Tensor2D;
   private readonly clean: Uint8Array;
   private readonly denoising: boolean;
@@ -77,19 +76,12 @@ export class ExampleImages {
 
 type Form = 'png' | 'safetensors';
 
-/** Pixels per side of an image. */
 const SIDE = 28;
-/** Grey pixels around each image. */
 const GAP = 2;
 const GREY = 128;
-/** PNG pixels per side of an image's pixel. */
+/** Enlarges the images enough to view. */
 const SCALE = 3;
 
-/**
- * Draws rows of images as one PNG, large enough to view.
- * @param rows each row has the bytes of the same number of 28x28 greyscale images, one image after the other
- * @returns an 8-bit greyscale PNG
- */
 function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
   const columns = (rows[0]?.length ?? 0) / SIDE ** 2;
   const width = SCALE * (GAP + columns * (SIDE + GAP));
@@ -106,7 +98,7 @@ function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
   return encode({ width, height, data, channels: 1, depth: 8 });
 }
 
-/** Returns the image and its pixel at a position along one axis. A pixel number of SIDE or more is the gap after the image. */
+/** A pixel number of SIDE or more is the gap after the image. */
 function positionOf(screen: number): readonly [number, number] {
   const from = Math.floor(screen / SCALE) - GAP;
   const image = Math.floor(from / (SIDE + GAP));

@@ -38,7 +38,6 @@ const LAYERS: { readonly [depth in Protocol['depth']]: (d: number) => readonly S
   ],
 };
 
-/** A layer, with the positions of its weight `[outputs, inputs]` and bias in the flat vector. */
 interface Dense {
   readonly inputs: number;
   readonly outputs: number;
@@ -110,7 +109,6 @@ export class ReferenceNetwork {
     return gradient;
   }
 
-  /** Returns the image and the output of each layer. */
   private forward(image: Float64Array): readonly Float64Array[] {
     const p = this.parameters;
     const outputs = [image];
@@ -128,7 +126,6 @@ export class ReferenceNetwork {
     return outputs;
   }
 
-  /** Adds the contribution of one image to the gradient. */
   private accumulate(input: Float64Array, target: Float64Array, scale: number, gradient: Float64Array): void {
     const p = this.parameters;
     const outputs = this.forward(input);

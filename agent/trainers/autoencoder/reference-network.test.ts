@@ -62,7 +62,6 @@ describe.each([3, 5] as const)('depth %i', (depth) => {
 
 test('the losses are the mean over all pixels, and lambda times the absolute sum of all parameters, biases included', () => {
   const silent = new ReferenceNetwork({ ...PLAIN, depth: 3, lambdaL1: 0.5 }, new Float64Array(PARAMETERS[3]));
-  // A network with zero weights outputs 0 everywhere.
   const squares = Array.from(batch.target).reduce((sum, pixel) => sum + pixel ** 2, 0);
   expect(silent.losses(batch).mse).toBeCloseTo(squares / (2 * 784), 12);
   silent.parameters.fill(-0.25);

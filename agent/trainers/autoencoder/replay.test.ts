@@ -24,7 +24,6 @@ beforeAll(async () => {
 
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-/** Scales pixels with the study's formula. */
 function scaled(pixels: Uint8Array): tf.Tensor2D {
   const rows = new Float32Array(pixels.length);
   for (let i = 0; i < rows.length; i++) {
@@ -86,7 +85,6 @@ test.each([
     for (const [at, metrics] of expected.entries())
       for (const [name, value] of Object.entries(metrics))
         expect(run.reports[at]?.metrics[name], `${name} of epoch ${at + 1}`).toBeCloseTo(value, 5);
-    // The losses of single steps are equal bit for bit: the same batches and the same noise.
     expect(run.reports.map(({ metrics }) => metrics.last_batch_loss)).toEqual(
       expected.map(({ last_batch_loss: loss }) => loss),
     );

@@ -118,7 +118,7 @@ export class TensorEngine implements Engine {
     return memberAt(this.members, member).layers;
   }
 
-  /** Returns the networks' gradients, `[members, rows, ROW]`, and the mean squares of their errors, `[members]`. */
+  /** Returns gradients `[members, rows, ROW]` and mean squared errors `[members]`. */
   private stacked(noisy: tf.Tensor2D, clean: tf.Tensor2D): { gradient: tf.Tensor3D; squares: tf.Tensor } {
     const shape: [number, number, number] = [this.members.length, clean.shape[0] / this.members.length, clean.shape[1]];
     const network = stackedNetwork(this.adam.parameters, this.layers, this.layout);
@@ -169,7 +169,6 @@ function memberAt<T>(items: readonly T[], at: number): T {
   return item;
 }
 
-/** Returns `[members]` from `[members, rows, ROW]`. */
 function absoluteSums(parameters: tf.Tensor3D): tf.Tensor1D {
   return tf.sum(tf.sum(tf.abs(parameters), 2), 1);
 }

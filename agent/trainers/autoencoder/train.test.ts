@@ -12,7 +12,6 @@ import { loadFewTestImages } from './few-test-images.fixture.ts';
 import { autoencoder } from './train.ts';
 
 const SEED = 7;
-/** Generous, for a machine under load. */
 const LIMIT_MS = 120_000;
 let dataDir: string;
 
@@ -61,7 +60,7 @@ test('a report has the documented metrics, and for denoising runs a constant psn
   const [first = {}, second = {}] = await train({ ...denoising, train_size: 64 });
   expect(Object.keys(first)).toEqual([...plain, 'psnr_input']);
   expect(second.psnr_input).toBe(first.psnr_input);
-  // Without clamping, noise of 0.5 has 20 log10(2) - 10 log10(0.25) = 12.04 dB. Clamping halves it on flat background.
+  // Noise of 0.5 has 20 log10(2) - 10 log10(0.25) = 12.04 dB; clamping halves it on flat background.
   expect(first.psnr_input).toBeGreaterThan(12.04);
   expect(first.psnr_input).toBeLessThan(16);
 });

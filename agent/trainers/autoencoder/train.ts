@@ -14,7 +14,7 @@ import { LossLog, type StepLoss } from './losses.ts';
 import { PackMember, type PreparedRun } from './pack-member.ts';
 import { settingsOf } from './settings.ts';
 
-/** Steps between pauses that let the event loop handle messages and stops: about 50 ms on one core. */
+/** These steps take about 50 ms on one core; then the event loop handles messages and stops. */
 const STEPS_PER_PAUSE = 4;
 
 /** Returns a data set's images. */
@@ -48,7 +48,7 @@ export function autoencoderPack(
   return start(runs, strategy, load).results;
 }
 
-/** @returns `finished` resolves, and never rejects, when all runs have ended and their memory is freed */
+/** `finished` never rejects: it resolves when all runs have ended and their memory is freed. */
 function start(runs: readonly TrainingRun[], strategy: Strategy | undefined, load: LoadImages) {
   const completions = runs.map((run) => new RunCompletion(run));
   const prepared = runs.flatMap((run, at): PreparedRun[] => {

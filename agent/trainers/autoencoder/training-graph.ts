@@ -36,7 +36,6 @@ export const FETCHES = {
   restored: 'restored',
 } as const;
 
-/** A weight or a bias. */
 interface GraphParameter {
   readonly shape: readonly number[];
   /** The variables of the parameters and both moments. */
@@ -113,7 +112,6 @@ function addStep(
   );
 }
 
-/** @returns the input and the output of each layer */
 function forward(
   graph: GraphText,
   layers: readonly Layer[],
@@ -132,11 +130,7 @@ function forward(
   return activations;
 }
 
-/**
- * @param slope the gradient of the loss with respect to the last layer's output
- * @returns the gradient of each parameter, and for each layer the node that must have read its weight before the weight is
- *   updated in place
- */
+/** Also returns, for each layer, the node that must read its weight before the weight is updated in place. */
 function backward(
   graph: GraphText,
   layers: readonly Layer[],
@@ -159,7 +153,6 @@ function backward(
   return { gradients, readers };
 }
 
-/** Adds the elastic net to a gradient. */
 function regularised(graph: GraphText, gradient: string, value: string, settings: GraphSettings): string {
   const { lambdaL1, weightDecay, l1InGradient } = settings;
   const terms = [gradient];
@@ -170,7 +163,6 @@ function regularised(graph: GraphText, gradient: string, value: string, settings
   return terms.length === 1 ? gradient : graph.node('AddN', terms, { ...FLOAT, N: `i: ${terms.length}` });
 }
 
-/** Adds the nodes that convert the state to and from flat tensors. */
 function addState(graph: GraphText, layers: readonly Layer[], parameters: readonly GraphParameter[]): void {
   const layout = layoutOf(layers);
   const padding = layout.rows * ROW - layout.parameters;

@@ -14,7 +14,6 @@ import { isReconstructed } from './reconstructions.ts';
 import { autoencoder } from './train.ts';
 
 const SEED = 7;
-/** Generous, for a machine under load. */
 const LIMIT_MS = 120_000;
 let dir: string;
 
@@ -104,7 +103,6 @@ test('the inputs are the first test image of each class in every epoch', async (
     });
     expect([...(reconstruction.tensors.input?.data ?? [])]).toEqual(expected.flat());
   }
-  // Keras and PyTorch agree that the test set starts with 7 2 1 0 4 1 4 9 5 9.
   expect([...labels.subarray(0, 10)]).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
 });
 
@@ -123,7 +121,6 @@ test('noisy inputs have the same noise as these images in the test set', async (
     }
   }
 
-  // psnr_input comes from the same noise over all images.
   let squares = 0;
   for (let i = 0; i < pixels.length; i++) {
     const clean = (pixels[i] ?? 0) / 127.5 - 1;

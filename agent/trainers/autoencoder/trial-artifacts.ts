@@ -65,21 +65,14 @@ export class TrialArtifacts {
   }
 }
 
-/** Documents in the file's metadata how an image's bytes become the network's input. */
 const PIXEL_SCALING = 'x / 127.5 - 1: bytes 0..255 become -1..1';
 
-/** Returns one name per layer: `encoder.0`, `encoder.1`, ..., `decoder.0`, ... The code is the last layer of the encoder. */
 function layerNames(layers: readonly Layer[]): readonly string[] {
   const depth = layers.length / 2;
   return layers.map((_, i) => (i < depth ? `encoder.${i}` : `decoder.${i - depth}`));
 }
 
-/**
- * Writes the trained network as a safetensors file with PyTorch's names and layouts, for use by other programs. Each layer
- * has `<name>.weight` `[outputs, inputs]` and `<name>.bias` `[outputs]`, F32. The metadata `activations` is a JSON list of
- * `{name, activation}` from the input to the output.
- * @param flat all parameters in the layout's order
- */
+/** Uses PyTorch's layouts: `<name>.weight` is `[outputs, inputs]` and `<name>.bias` is `[outputs]`, F32. */
 function writeModel({ seed, parameters }: TrialIdentity, layers: readonly Layer[], flat: Float32Array): Uint8Array {
   const names = layerNames(layers);
   const tensors: [string, SafeTensor][] = [];

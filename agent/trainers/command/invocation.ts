@@ -7,7 +7,7 @@ import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import { StructuredValue } from '../../../proto/values.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 
-/** The search path of a shell when PATH is not set. */
+/** Shells use this search path when PATH is not set. */
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 /** The values that the macros of a command stand for. */
@@ -44,7 +44,6 @@ export function expandText(text: string, trial: TrialContext): string {
     .join('');
 }
 
-/** Expands a macro that stands for any number of arguments. Returns undefined for other macros. */
 function expandList(name: MacroName, trial: TrialContext): string[] | undefined {
   const entries = Object.entries(trial.parameters).map(
     ([key, value]) => [key, valueText(key, value, trial), value] as const,

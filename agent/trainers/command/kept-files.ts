@@ -7,9 +7,7 @@ import type { KeptArtifact, TrainingRun } from '../trainer.ts';
 import type { ProgramFolders } from './invocation.ts';
 import type { AttemptLog } from './output.ts';
 
-/** The file name extensions that a kept checkpoint retains, as in `checkpoints/epoch-3.pt`. */
 const EXTENSION = /^\.[A-Za-z0-9]{1,16}$/;
-/** Maximum depth of subfolders. */
 const MAX_DEPTH = 32;
 
 /**

@@ -5,9 +5,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LogText, type OutputLine, OutputLines } from './report/output-lines.ts';
 
-/** Characters of each output stream that decide the class of a failure. */
 const MAX_TAIL_CHARACTERS = 64 * 1024;
-/** The end of the output that a failure message contains. */
 const MAX_QUOTED_CHARACTERS = 3_000;
 const MAX_QUOTED_LINES = 20;
 /** Polling works on every file system; file change events do not. */

@@ -13,11 +13,7 @@ import { MARKER, markedProcesses, signalMarked } from './processes.ts';
 export const STOP_GRACE_S = 10;
 const POLL_MS = 50;
 
-/**
- * The shell script of the guard process. It reads the program's process group from stdin, then waits for the end of the
- * pipe, which comes when the worker has died for any reason, including SIGKILL, and ends the group. After `done` there is
- * no group to end.
- */
+/** Ends the process group when the pipe closes without `done`, which also happens when SIGKILL ends the worker. */
 const GUARD = `
 marker=$2
 read -r group || exit 0
@@ -34,7 +30,7 @@ end KILL
 end_marked KILL
 `;
 
-/** The shell script that becomes the program once the guard knows its group. It exits if this process dies before. */
+/** Becomes the program once the guard knows its group. It exits if this process dies first. */
 const GATE = 'read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 
 export interface ProgramStart {
@@ -71,7 +67,7 @@ export class Program {
     guard.on('error', () => {});
     const guardInput = pipeOf(guard, 0);
     this.#graceMs = graceS * 1000;
-    // In its own group, all of the program's processes can be ended, and Ctrl-C at the terminal does not reach them.
+    // In its own group, all of the program's processes can be ended, and Ctrl-C does not reach them.
     const marked = { ...environment, [MARKER]: this.#marker };
     const child = spawnGated(command, workdir, marked, () => guardInput.end('done\n'));
     const exit = exitOf(child);
@@ -157,7 +153,7 @@ async function exitOf(child: ChildProcess): Promise<Exit> {
   return { code, signal };
 }
 
-/** Errors are ignored: a write to a process that has exited fails, and its exit is handled elsewhere. */
+/** A write to a process that has exited fails. Its exit is handled elsewhere. */
 function pipeOf(child: ChildProcess, at: number): Writable {
   const pipe = child.stdio[at];
   if (pipe === null || pipe === undefined || !('write' in pipe)) throw new Error('the process has no such pipe');

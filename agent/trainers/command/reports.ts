@@ -10,17 +10,11 @@ import { type LineObject, type LineParser, parseJsonLine, parsePythonLine, regex
 import type { OutputLine } from './report/output-lines.ts';
 import { type Reading, StepReader } from './report/steps.ts';
 
-/** A valid report, for messages. */
 const EXAMPLE_LINE = '{"epoch": 1, "test_loss": 0.25}';
-/**
- * Limits reports to 1,000 per second, with a pause after each batch. The program blocks only when its pipe is full, and
- * no more than a pipe's content waits in memory.
- */
+/** Allows 1,000 reports per second, so that no more than a pipe's content waits in memory. */
 const REPORTS_PER_BATCH = 100;
 const BATCH_PAUSE_MS = 100;
-/** Maximum characters of a line that the log quotes. */
 const MAX_QUOTE = 200;
-/** Places in a progress line at which a report is looked for. */
 const MAX_CANDIDATES = 16;
 
 type ReportingRun = Pick<TrainingRun, 'report' | 'keep' | 'resume' | 'checkpointEvery' | 'notice'>;
@@ -38,9 +32,8 @@ export class Reports {
   readonly #reader: StepReader;
   readonly #parsers: readonly LineParser[];
   #count = 0;
-  /** Lines with numbers that are log output: harmless unless the program reports nothing else. */
+  /** Log lines with numbers are harmless unless the program reports nothing else. */
   #ignored = 0;
-  /** Reports that cannot be read. */
   #unreadable = 0;
   readonly #noted = new Set<string>();
   /** Serializes the reports of all sources. */

@@ -28,7 +28,7 @@ import { Reports } from './reports.ts';
 import { csvFile, eventFiles, type FileSource, followSource } from './sources.ts';
 import { hookEnvironment, hooksOf, isPython, keepWandbFiles, reportWandbFiles, wandbEnvironment } from './wandb.ts';
 
-/** How long output is read after the program has exited, in case a daemon that it left behind holds the pipe open. */
+/** A daemon that the program left behind can hold the pipe open. */
 const DRAIN_MS = 30_000;
 
 export async function command(run: TrainingRun, log: AttemptLog = workerLog): Promise<void> {
@@ -66,7 +66,6 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const stdout = new OutputTail();
   const stderr = new OutputTail();
   const exited = new AbortController();
-  // An error while reading stops the program, but its output is read to the end.
   let failure: unknown;
   const fail = (error: unknown) => {
     failure ??= error;
@@ -120,12 +119,10 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     run.signal.removeEventListener('abort', stop);
     program.stdout.destroy();
     program.stderr.destroy();
-    // Keep and report nothing after this function has returned.
     await reading;
   }
 }
 
-/** Returns the parameters as the program receives them: with the seed, if the sweep file has it as a parameter. */
 function parametersOf({ parameters, seed, program }: TrainingRun): Parameters {
   const name = program?.seedParameter;
   return name ? { ...parameters, [name]: seed } : parameters;
@@ -167,10 +164,6 @@ interface ProgramOutput {
   readonly rules: readonly ClassifyRule[];
 }
 
-/**
- * Returns the failure of a program with a nonzero exit code; undefined when it succeeded. The first line of the message
- * has the error, and the end of stderr (or of stdout, if stderr is empty) is below.
- */
 function exitFailure(
   { code, signal }: Exit,
   name: string,
@@ -180,7 +173,6 @@ function exitFailure(
   const end = { code, signal, stderr: stderr.text, stdout: stdout.text, oomKills: kills };
   const kind = failureClassOf(end, rules);
   const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
-  // A shell exits with 128 + the number of the signal that killed its child.
   const isKilled = signal === 'SIGKILL' || code === 128 + constants.signals.SIGKILL;
   const hint = isKilled ? ' (possibly out of memory: the kernel kills programs then)' : '';
   const [stream, tail] = stderr.text.trim() === '' ? (['stdout', stdout] as const) : (['stderr', stderr] as const);

@@ -9,9 +9,7 @@ import type { Reports } from './reports.ts';
 
 const POLL_MS = 300;
 const CHUNK_BYTES = 256 * 1024;
-/** A row longer than this is skipped. */
 const MAX_ROW_BYTES = 1 << 20;
-/** Files in one folder that are followed. */
 const MAX_FILES = 1_000;
 
 type Receiver = Pick<Reports, 'takeValues' | 'takeStep' | 'onUnreadable'>;
@@ -96,7 +94,7 @@ export async function csvFile(path: string, receiver: Receiver): Promise<FileSou
       const size = (await stat(path).catch(() => undefined))?.size;
       if (size === undefined) return;
       if (size < at || (header !== undefined && !(await startsWith(path, headerBytes)))) restart();
-      // Rows that were there before the program started belong to another trial, unless the file is written anew.
+      // Earlier rows belong to another trial, unless the program has rewritten the file.
       if (!isOwn && before !== undefined && !(await startsWith(path, before))) isOwn = true;
       for await (const bytes of bytesFrom(path, at)) {
         at += bytes.length;

@@ -33,7 +33,6 @@ export async function wandbEnvironment(
   };
 }
 
-/** YAML that PyYAML reads back as the same values. */
 function wandbParameters(parameters: TrainingRun['parameters'], floatParameters: readonly string[]): string {
   const lines = Object.entries(parameters).map(
     ([name, value]) => `${JSON.stringify(name)}: {value: ${yamlText(value, floatParameters.includes(name))}}`,

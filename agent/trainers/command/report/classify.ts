@@ -21,10 +21,9 @@ export interface ProgramEnd {
   readonly oomKills: number;
 }
 
-/** Exit code of a shell whose child was killed by SIGKILL. */
+/** 128 + the number of SIGKILL. */
 const SHELL_SIGKILL = 137;
 
-/** How frameworks, languages and allocators report that memory ran out. */
 const OUT_OF_MEMORY: readonly RegExp[] = [
   /\bOutOfMemoryError\b/, // torch.cuda.OutOfMemoryError, torch.OutOfMemoryError, java.lang.OutOfMemoryError
   /\b(?:CUDA|HIP|XPU|MPS backend) out of memory\b/i,
@@ -61,10 +60,10 @@ export function failureClassOf(end: ProgramEnd, rules: readonly ClassifyRule[] =
 }
 
 const TRACEBACK = /^\s*(?:\[?[\w.:-]*\]?:?\s*)?Traceback \(most recent call last\):/;
-/** Errors that only report that another process failed: its own error is above them. */
+/** These errors only report that another process failed. Its own error is above them. */
 const SECONDHAND =
   /\b(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b/;
-/** Lines that say that something failed, for programs that print no traceback. */
+/** For programs that print no traceback. */
 const ERROR_LINE =
   /^(?:\w[\w.]*(?:Error|Exception)\b|(?:error|fatal|panic|failed)\b|terminate called|Segmentation fault|.*: command not found)/i;
 
@@ -82,7 +81,7 @@ export function errorLine(text: string): string | undefined {
   return (filled.findLast((line) => ERROR_LINE.test(line.trim())) ?? filled.at(-1))?.trim();
 }
 
-/** The exception's line: the first after the frames, which are indented deeper than the traceback's heading. */
+/** The exception follows the frames, which are indented deeper than the traceback's heading. */
 function exceptionAfter(lines: readonly string[], heading: number): string | undefined {
   const indent = /^\s*/.exec(lines[heading] ?? '')?.[0].length ?? 0;
   for (const line of lines.slice(heading + 1)) {

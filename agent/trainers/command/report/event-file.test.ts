@@ -16,7 +16,7 @@ const simple = (tag: string, value: number) =>
     w.tag(1, WireType.LengthDelimited).string(tag);
     w.tag(2, WireType.Bit32).float(value);
   });
-/** A scalar tensor as TensorFlow 2's summary writer makes it: its value is in `tensor_content`. */
+/** TensorFlow 2's summary writer stores a scalar in `tensor_content`. */
 const tensor = (tag: string, value: number) =>
   message((w) => {
     w.tag(1, WireType.LengthDelimited).string(tag);

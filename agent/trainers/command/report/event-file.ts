@@ -5,7 +5,7 @@
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 
-/** A record larger than this is skipped: scalars take less than a kilobyte, images and graphs much more. */
+/** Scalars take less than a kilobyte; images and graphs take much more. */
 const MAX_SCALAR_RECORD = 1 << 20;
 const HEADER_BYTES = 12;
 const FOOTER_BYTES = 4;
@@ -19,7 +19,7 @@ export interface Scalar {
 /** Cuts a growing event file into records and reads their scalars. Feed it the bytes in order. */
 export class EventFileReader {
   #rest: Buffer = Buffer.alloc(0);
-  /** Bytes still to skip of a record that is too large to hold scalars. */
+  /** Bytes left to skip of a record that is too large to hold scalars. */
   #skip = 0;
 
   /** @returns the scalars of every record that is complete by now */
@@ -47,7 +47,6 @@ export class EventFileReader {
   }
 }
 
-/** The scalars of one `Event` message; none for a damaged one. */
 function scalarsOf(event: Uint8Array): Scalar[] {
   try {
     let step = 0;
@@ -94,13 +93,11 @@ function summaryValue(bytes: Uint8Array): Omit<Scalar, 'step'> | undefined {
   return value === undefined ? undefined : { tag, value };
 }
 
-/** TensorFlow's DataType numbers that a scalar can have. */
 const DT_FLOAT = 1;
 const DT_DOUBLE = 2;
 const DT_INT32 = 3;
 const DT_INT64 = 9;
 
-/** The value of a `TensorProto` of rank 0 that holds a number; undefined for any other tensor. */
 function scalarTensor(bytes: Uint8Array): number | undefined {
   let dtype = 0;
   let rank = 0;

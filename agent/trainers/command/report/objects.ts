@@ -46,7 +46,7 @@ export function regexParser(pattern: string): LineParser {
   };
 }
 
-/** JSON has no NaN: null stands for it, and a number past the largest for Infinity. Text in quotes is left alone. */
+/** JSON has no NaN (null replaces it) and no Infinity (a number beyond the largest replaces it). */
 function replaceNonFinite(line: string): string {
   if (!/NaN|Infinity/.test(line)) return line;
   return line.replaceAll(/"(?:[^"\\]|\\.)*"|\bNaN\b|\bInfinity\b/g, (token) => {

@@ -45,7 +45,6 @@ export class OutputLines {
     this.#inside = true;
   }
 
-  /** The text after the last line end. */
   *end(): Generator<OutputLine, void, undefined> {
     const text = this.#rest.endsWith('\r') ? this.#rest.slice(0, -1) : this.#rest;
     this.#rest = '';
@@ -64,7 +63,6 @@ function indexOfEnd(text: string, from: number): number {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the point
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
-/** Text without colours, cursor movement and other control sequences. */
 function withoutControl(text: string): string {
   return stripVTControlCharacters(text).replace(CONTROL, '');
 }

@@ -4,7 +4,6 @@
  * Nothing is evaluated.
  */
 
-/** Nesting deeper than this is rejected. */
 const MAX_DEPTH = 32;
 
 const NUMBER = /[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/y;
@@ -23,7 +22,6 @@ const WORDS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ['Infinity', Number.POSITIVE_INFINITY],
 ]);
 
-/** Thrown inside this module only. */
 class SyntaxMismatch extends Error {}
 
 /**

@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest';
 import { parseJsonLine } from './objects.ts';
 import { numberOf, type Reading, StepReader, type StepReaderOptions } from './steps.ts';
 
-/** Reads JSON lines; a report reads as `[step, metrics]`, anything else as its kind. */
 function read(lines: readonly (string | object)[], options: StepReaderOptions = { metric: 'loss' }) {
   const reader = new StepReader(options);
   return lines.map((line) => {

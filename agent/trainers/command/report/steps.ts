@@ -5,9 +5,7 @@
 import { MAX_METRICS } from '../../../../proto/limits.ts';
 import type { LineObject } from './objects.ts';
 
-/** Longest metric name, in characters. */
 const MAX_METRIC_NAME = 200;
-/** Deepest nesting of objects that becomes dotted names. */
 const MAX_DEPTH = 8;
 
 const STEP_KEYS = ['epoch', 'step'] as const;

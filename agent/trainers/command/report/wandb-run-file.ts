@@ -43,7 +43,6 @@ export function wandbRows(file: Uint8Array): LineObject[] {
   return rows;
 }
 
-/** The entries of the log, whole. */
 function* records(file: Buffer): Generator<Uint8Array, void, undefined> {
   if (!file.subarray(0, MAGIC.length).equals(MAGIC)) return;
   let parts: Buffer[] = [];
@@ -131,7 +130,6 @@ function stepOf(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** The fields of a message that hold messages. */
 function* submessages(bytes: Uint8Array): Generator<[number, Uint8Array], void, undefined> {
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
