@@ -15,6 +15,7 @@ export const NATS_ACCOUNTS = 'nats-accounts.conf';
 /** A heartbeat names every attempt of an agent, in some hundred bytes each. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_CONNECTIONS = 4_096;
+/** Per client; an agent needs one. */
 const MAX_SUBSCRIPTIONS = 64;
 const MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 

@@ -6,7 +6,7 @@ import { cut, type Machine, mend } from './machine.ts';
 import { recovered, sweepAtWork } from './recovery.ts';
 import { SpreadCluster } from './spread-cluster.ts';
 
-/** A server closes a connection after 15 s of unanswered pings. */
+/** Client and server close a connection after 15 s of unanswered pings. */
 const CUT_MS = 20_000;
 
 export interface Cut {
