@@ -224,6 +224,7 @@ function certifiedId({ name }: Identity, requested: string | undefined): string 
   throw new BadInputError(`--id is ${requested}, but the certificate is for agent ${name}; omit --id`);
 }
 
+/** @throws {RefusedError | BadInputError} when other machines could read `/metrics` without authentication */
 function checkMetricsAccess({ metrics, metricsAuth, metricsTls, identity, insecure }: AgentOptions): void {
   if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls requires --identity');
   const isProtected = metricsTls || metricsAuth !== undefined;

@@ -55,11 +55,13 @@ export type RecordBody =
 
 export type Effect =
   | { readonly kind: 'claim'; readonly slot: number; readonly key: AttemptKey }
+  /** Acknowledges the offer, so that NATS does not redeliver it. */
   | { readonly kind: 'acknowledge'; readonly offer: OfferToken }
   /** Returns the offer to the queue for another agent. */
   | { readonly kind: 'return'; readonly offer: OfferToken }
   | { readonly kind: 'run'; readonly slot: number; readonly granted: readonly Granted[] }
   | { readonly kind: 'stop'; readonly slot: number; readonly key: AttemptKey }
+  /** Starts a new worker for the slot. */
   | { readonly kind: 'restart'; readonly slot: number }
   /** The attempt has ended here. Its folder can be removed once the coordinator has acknowledged its records. */
   | { readonly kind: 'finished'; readonly key: AttemptKey }

@@ -49,12 +49,14 @@ export interface KeptFile extends KeptArtifact {
 export type ToWorker =
   /** Several assignments are a pack, which the trainer runs as one program. */
   | { readonly kind: 'run'; readonly assignments: readonly Assignment[] }
-  /** The worker always answers with `stopped`. */
+  /** Stops the attempt. The worker always answers with `stopped`. */
   | { readonly kind: 'stop'; readonly key: AttemptKey };
 
 export type FromWorker =
   | { readonly kind: 'ready'; readonly backend: string; readonly pack: number }
+  /** A trial has loaded its data set. */
   | { readonly kind: 'dataset'; readonly use: DatasetUse }
+  /** The worker cannot run on this machine and exits. */
   | { readonly kind: 'unfit'; readonly message: string }
   | ({ readonly key: AttemptKey } & FromAttempt);
 

@@ -29,6 +29,7 @@ export class TestImages {
 /** The test inputs of one trial, and the loss over all of them. */
 export class TestSet {
   private readonly images: TestImages;
+  /** The same tensors as `images.chunks` when there is no noise. */
   private readonly inputs: readonly tf.Tensor2D[];
 
   /** Draws the noise once, so that every epoch is evaluated on the same inputs. */

@@ -24,6 +24,7 @@ export class PackMember {
   readonly run: TrainingRun;
   readonly settings: Settings;
   readonly completion: RunCompletion;
+  /** The last completed epoch. */
   epoch = 0;
   readonly #shuffles: Random;
   readonly #testSet: TestSet;

@@ -45,6 +45,7 @@ export class Random {
     [this.a, this.b, this.c, this.d] = [a, b, c, d];
   }
 
+  /** Returns the next 32 bits as a signed integer. */
   int32(): number {
     const scaled = Math.imul(this.b, 5);
     const result = Math.imul((scaled << 7) | (scaled >>> 25), 9);

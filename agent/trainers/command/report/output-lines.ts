@@ -45,6 +45,7 @@ export class OutputLines {
     this.#inside = true;
   }
 
+  /** The text after the last line end. */
   *end(): Generator<OutputLine, void, undefined> {
     const text = this.#rest.endsWith('\r') ? this.#rest.slice(0, -1) : this.#rest;
     this.#rest = '';
