@@ -198,7 +198,9 @@ const anyHistory = fc.tuple(
   fc.array(anyAction, { minLength: 20, maxLength: 250, size: 'max' }),
 );
 
-test('the laws hold after every step of any history; without further faults every trial reaches one final state', () => {
+test('the laws hold after every step of any history; without further faults every trial reaches one final state', {
+  timeout: 180_000,
+}, () => {
   fc.assert(
     fc.property(anyHistory, ([policies, actions]) => {
       const judge = new Judge(policies);
