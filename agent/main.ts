@@ -149,7 +149,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   }
 }
 
-/** @throws {BadInputError | RefusedError} for a number of slots that does not fit the machine */
+/** @throws {BadInputError | RefusedError} if the machine cannot have this number of slots */
 async function findResources(options: AgentOptions): Promise<Resources> {
   const gpus = await listGpus();
   const cores = availableParallelism();

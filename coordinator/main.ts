@@ -31,7 +31,7 @@ import type { Output } from './core/step.ts';
 import { agentTargets } from './metrics/agent-series.ts';
 import { type Collecting, startCollecting } from './metrics/collect.ts';
 import { type CoordinatorMetrics, coordinatorMetrics } from './metrics/families.ts';
-import { callCounter, introduceCalls } from './metrics/grpc-calls.ts';
+import { callCounter, initializeCallSeries } from './metrics/grpc-calls.ts';
 import { Pruner, startRetention } from './retention/prune.ts';
 import type { Commit } from './store/journal.ts';
 import { clusterName, openStore } from './store/open.ts';
@@ -118,7 +118,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     metrics.diskSize.set(size);
   });
 
-  introduceCalls(metrics, SERVICES);
+  initializeCallSeries(metrics, SERVICES);
   const server = newServer(guard.interceptors, callCounter(metrics));
   const readiness = new Readiness(new Health(server, SERVICES));
   addReflection(server, options.protoDir);

@@ -35,7 +35,7 @@ test('a running config moves up as its reports arrive, and the cursor stays on i
   expect(at.rows()).toEqual(['c2d00000', 'c0d00000', 'c1d00000', 'c3d00000']);
   await at.press('j');
   expect(at.cursor()).toBe('c0d0000000000000');
-  at.source.tell(overtaking());
+  at.source.push(overtaking());
   await at.settle();
   expect(at.rows()).toEqual(['c3d00000', 'c2d00000', 'c0d00000', 'c1d00000']);
   await at.press('j');
@@ -47,7 +47,7 @@ test('a frozen display does not change, and shows every update after it resumes'
   const at = await start();
   const before = at.rows();
   await at.press('u');
-  at.source.tell(overtaking());
+  at.source.push(overtaking());
   await at.settle();
   expect(at.rows()).toEqual(before);
   expect(at.frame()[0]).toContain('FROZEN');
@@ -68,7 +68,7 @@ test('the leaderboard sorts by any column in either direction, and stays sorted 
   await at.press(':', ...'sort nothing', 'enter');
   expect(at.status()).toContain('no column "nothing"; columns: #, psnr rank, test_loss');
   await at.press(':', ...'sort', 'enter');
-  at.source.tell(overtaking());
+  at.source.push(overtaking());
   await at.settle();
   expect(at.rows()[0]).toBe('c3d00000');
   at.stop();
@@ -91,7 +91,7 @@ test('a filter is applied, inverted, cleared, and rejected with a reason when in
   const at = await start();
   await at.press('/', ...'noise_std=0', 'enter');
   expect(at.rows()).toEqual(['c2d00000', 'c0d00000']);
-  at.source.tell(overtaking());
+  at.source.push(overtaking());
   await at.settle();
   expect(at.rows()).toHaveLength(2);
   await at.press('escape');
@@ -149,7 +149,7 @@ test('p pauses a running sweep and resumes a paused one; the status line reports
   await at.press('p');
   expect(at.source.acts).toEqual([['7', 'pause']]);
   expect(at.status()).toBe('pause: sweep 7 (autoencoders) is paused; 1 running, 1 pending');
-  at.source.tell(delta({ sweep: { ...midSweep, state: 'SWEEP_STATE_PAUSED' } }));
+  at.source.push(delta({ sweep: { ...midSweep, state: 'SWEEP_STATE_PAUSED' } }));
   await at.settle();
   await at.press('p');
   expect(at.source.acts.at(-1)).toEqual(['7', 'resume']);
@@ -176,7 +176,7 @@ test('D drains the agent under the cursor after a confirmation', async () => {
   await at.press('y');
   expect(at.source.drains).toEqual([['agent-1', true]]);
   expect(at.status()).toBe('drain: agent agent-1 is draining; 1 slot busy');
-  at.source.tell(delta({ agents: midAgents.map((agent) => ({ ...agent, state: 'AGENT_STATE_DRAINED' })) }));
+  at.source.push(delta({ agents: midAgents.map((agent) => ({ ...agent, state: 'AGENT_STATE_DRAINED' })) }));
   await at.settle();
   await at.press('D');
   expect(at.source.drains.at(-1)).toEqual(['agent-1', false]);

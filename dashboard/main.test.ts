@@ -57,7 +57,7 @@ test('q quits without affecting the sweep, and restores the terminal', async () 
 test('endWithSweep closes the dashboard when the sweep ends', async () => {
   const result = run({ endWithSweep: true });
   await drawn('autoencoders');
-  source.tell(delta({ sweep: sampleSweep({ state: 'SWEEP_STATE_FINISHED', counts: { succeeded: 8 } }) }));
+  source.push(delta({ sweep: sampleSweep({ state: 'SWEEP_STATE_FINISHED', counts: { succeeded: 8 } }) }));
   source.end();
   expect(await result).toBe('ended');
   expectRestored();

@@ -61,7 +61,7 @@ export async function scrollAndSort(
 
   const folds: number[] = [];
   for (let i = 0; i < 30; i++) {
-    source.tell(sweep.delta(100));
+    source.push(sweep.delta(100));
     await turn();
     await turn();
     const from = performance.now();

@@ -1,4 +1,4 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
@@ -60,7 +60,7 @@ spec:
     early_terminate: undefined,
     report: { regex: '\\{metricName: (?<name>[\\w|-]+), metricValue: (?<value>(?:-?\\d+)(?:\\.\\d+)?)\\}' },
   });
-  expect(notes.join('\n')).toContain('container image mnist is left out');
+  expect(notes.join('\n')).toContain('container image mnist is omitted');
 });
 
 test('a Determined experiment: searcher, hyperparameters of every type, resources', async () => {
@@ -198,7 +198,7 @@ describe("Hydra's arguments", () => {
     expect((await convert(text)).sweep.parameters).toEqual(parameters);
   });
 
-  test('the program, deletions and settings of Hydra itself are told apart from parameters', async () => {
+  test('the program, deletions and settings of Hydra are not parameters', async () => {
     const { sweep, notes } = await convert('python3 train.py -m lr=1,2 ~db hydra.run.dir=out hydra/launcher=joblib');
     expect(sweep.command).toEqual(['python3', 'train.py', '~db', 'hydra.run.dir=out', '${args_no_hyphens}']);
     expect(sweep.parameters).toEqual({ lr: { values: [1, 2] } });

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Another tool's sweep -> a trawl sweep file. */
+/** Converts another tool's sweep to a trawl sweep file. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseArgsStringToArgv } from 'string-argv';
@@ -12,7 +12,7 @@ import { fromKatib, isKatib } from './katib.ts';
 import { fromNni, isNni, isNniSpace, nniSpaceFile } from './nni.ts';
 import { fromOptuna, fromRayTune, isOptuna } from './spaces.ts';
 
-/** The formats that `--from` names. */
+/** The values of `--from`. */
 export const FORMATS = ['katib', 'determined', 'nni', 'ray', 'optuna', 'hydra'] as const;
 export type Format = (typeof FORMATS)[number];
 
@@ -20,8 +20,8 @@ const KNOWN =
   'a Katib Experiment, a Determined experiment, an NNI configuration or search space, a Ray Tune or Optuna space in JSON, or Hydra arguments';
 
 /**
- * Converts a file, in the format that its content shows, or that `format` names.
- * @throws {BadInputError} when the file cannot be read, or has none of the formats
+ * Converts a file. Detects its format unless `format` is given.
+ * @throws {BadInputError} when the file cannot be read, or its format is unknown
  */
 export async function convertFile(path: string, format?: Format): Promise<Converted> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -32,7 +32,7 @@ export async function convertFile(path: string, format?: Format): Promise<Conver
 }
 
 /**
- * @param where what to call the text in errors
+ * @param where the name of the text in error messages
  * @param readBeside reads a file that the text refers to
  */
 export async function convertText(
@@ -43,7 +43,7 @@ export async function convertText(
 ): Promise<Converted> {
   const converted = await convertedText(text, where, format, readBeside);
   if (converted.sweep.command !== undefined) return converted;
-  const note = 'the command is a placeholder: write the one of your program.';
+  const note = 'the command is a placeholder: replace it with the command of your program.';
   const sweep = { ...converted.sweep, command: PLACEHOLDER_COMMAND };
   return { ...converted, sweep, notes: [...converted.notes, note] };
 }

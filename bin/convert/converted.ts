@@ -1,7 +1,7 @@
-/** What a converter makes of another tool's file: a trawl sweep file, and what it could not carry over. */
+/** The result of a conversion: a trawl sweep file, and notes on everything that was not converted. */
 import { Document } from 'yaml';
 
-/** One parameter as a sweep file writes it: `value`, `values`, `min`, `max`, `step`, `distribution`, or nested `parameters`. */
+/** One parameter of a sweep file: `value`, `values`, `min`, `max`, `step`, `distribution`, or nested `parameters`. */
 export type ParameterDraft = Readonly<Record<string, unknown>>;
 
 interface SweepDraft {
@@ -24,14 +24,14 @@ interface SweepDraft {
 }
 
 export interface Converted {
-  /** The tool whose file it was. */
+  /** The source of the conversion. */
   readonly from: string;
   readonly sweep: SweepDraft;
-  /** What has no equivalent, or needs a person's eye; one sentence each. */
+  /** One sentence for each setting that has no equivalent or should be checked. */
   readonly notes: readonly string[];
 }
 
-/** The sweep file as YAML, with the notes as comments at its top. */
+/** Returns the sweep file as YAML, with the notes as comments at the top. */
 export function toYaml({ from, sweep, notes }: Converted): string {
   const entries = Object.entries(sweep).filter(([, value]) => value !== undefined);
   const document = new Document(Object.fromEntries(entries));
@@ -45,13 +45,13 @@ export function toYaml({ from, sweep, notes }: Converted): string {
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The entry of a record, if it is a record itself; empty otherwise. */
+/** Returns the entry of a record if it is a record; an empty record otherwise. */
 export function recordAt(value: unknown, key: string): Record<string, unknown> {
   const found = isRecord(value) ? value[key] : undefined;
   return isRecord(found) ? found : {};
 }
 
-/** A number, or text that is one, as YAML files of Kubernetes write it. */
+/** Returns a number, which can be written as text, as in YAML files of Kubernetes. */
 export function numberAt(value: unknown, key: string): number | undefined {
   const found = isRecord(value) ? value[key] : undefined;
   if (typeof found === 'number') return found;
@@ -68,7 +68,7 @@ export const listAt = (value: unknown, key: string): unknown[] => {
   return Array.isArray(found) ? found : [];
 };
 
-/** Text as the number, boolean or null that it stands for; other text as it is. */
+/** Parses a number, boolean or null; returns other text unchanged. */
 export function scalar(text: unknown): unknown {
   if (typeof text !== 'string') return text;
   if (/^(?:true|false)$/i.test(text)) return text.toLowerCase() === 'true';

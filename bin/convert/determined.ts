@@ -1,5 +1,5 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
-/** Determined's experiment configuration. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
+/** Converts Determined's experiment configuration. */
 import { parseArgsStringToArgv } from 'string-argv';
 import { type Converted, isRecord, numberAt, type ParameterDraft, recordAt, textAt } from './converted.ts';
 
@@ -25,9 +25,7 @@ export function fromDetermined(data: unknown): Converted {
   const metric = textAt(searcher, 'metric');
   const smaller = searcher.smaller_is_better !== false;
   if (searcher.max_length !== undefined) {
-    notes.push(
-      `max_length ${JSON.stringify(searcher.max_length)} is left out: the program decides how long it trains.`,
-    );
+    notes.push(`max_length ${JSON.stringify(searcher.max_length)} is omitted: the program decides how long it trains.`);
   }
   const slots = numberAt(recordAt(data, 'resources'), 'slots_per_trial');
   const restarts = numberAt(data, 'max_restarts');
@@ -99,7 +97,9 @@ const power = (base: number, exponent: number) => Number((base ** exponent).toPr
 
 function commandOf(data: unknown, notes: string[]): string[] | undefined {
   const entrypoint = isRecord(data) ? data.entrypoint : undefined;
-  notes.push("parameters are passed as arguments (${args}); a program that reads Determined's context needs a change.");
+  notes.push(
+    "parameters are passed as arguments (${args}); a program that reads Determined's context must be changed.",
+  );
   if (Array.isArray(entrypoint)) return [...entrypoint.map(String), '${args}'];
   if (typeof entrypoint !== 'string') {
     notes.push('there is no entrypoint; write the command by hand.');

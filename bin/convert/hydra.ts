@@ -1,5 +1,5 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
-/** Hydra's multirun arguments (`lr=1e-3,1e-4 bs=range(32,129,32) +a=1`), in the grammar of its overrides. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
+/** Converts Hydra's multirun arguments (`lr=1e-3,1e-4 bs=range(32,129,32) +a=1`), in the grammar of its overrides. */
 import type { Converted, ParameterDraft } from './converted.ts';
 
 const OVERRIDE = /^(~|\+{0,2})([^=\s]+)(?:=(.*))?$/s;
@@ -9,7 +9,7 @@ export const isHydra = (args: readonly string[]): boolean =>
   args.length > 0 && args.every((arg) => /^(?:~[\w./@-]+|(?:\+{0,2})[\w./@:[\]-]+=.*)$/s.test(arg));
 
 /**
- * @param args the overrides, one per item, as a shell would pass them
+ * @param args the overrides, one per item, as passed by a shell
  * @param program the program that they belong to
  */
 export function fromHydra(args: readonly string[], program = 'main.py'): Converted {
@@ -25,15 +25,15 @@ export function fromHydra(args: readonly string[], program = 'main.py'): Convert
     }
     if (/^hydra[./]/.test(key) || key === 'hydra') {
       if (!/^hydra[./](?:sweeper|launcher|mode)/.test(key)) fixed.push(arg);
-      else notes.push(`${arg} configures Hydra's own sweeps, and is left out.`);
+      else notes.push(`${arg} configures Hydra's own sweeps and is omitted.`);
       continue;
     }
     const draft = draftOf(`${prefix}${key}`, value, notes);
     if ('distribution' in draft) method = 'random';
     parameters[`${prefix}${key}`] = draft;
   }
-  notes.push(`the program is taken to be ${program}; correct the command if it is another.`);
-  notes.push('the file names no metric.');
+  notes.push(`the program is assumed to be ${program}; correct the command if needed.`);
+  notes.push('the metric is unknown: add it.');
   return {
     from: "Hydra's multirun arguments",
     sweep: {
@@ -80,7 +80,7 @@ function draftOf(name: string, text: string, notes: string[]): ParameterDraft {
       if (call === 'shuffle') notes.push(`${name}: the order of shuffle(...) is not kept; write \`order: shuffled\`.`);
       return args.length === 1 ? draftOf(name, args[0] ?? '', notes) : { values: args.map(valueFrom) };
     case 'glob':
-      notes.push(`${name}: glob(${inside}) needs Hydra's configuration folder; list the values.`);
+      notes.push(`${name}: glob(${inside}) needs Hydra's configuration folder; list the values instead.`);
       return { values: [] };
     default:
       return { value: valueFrom(text) };
@@ -97,7 +97,7 @@ function rangeOf(args: readonly number[], named: Readonly<Record<string, number>
   return Array.from({ length: Math.min(count, 10_000) }, (_, index) => Number((start + step * index).toPrecision(15)));
 }
 
-/** Splits at commas that are outside of quotes, brackets and parentheses. */
+/** Splits at commas outside quotes, brackets and parentheses. */
 export function splitTop(text: string): string[] {
   const parts: string[] = [];
   let depth = 0;

@@ -1,4 +1,4 @@
-/** Katib's Experiment (Kubernetes, kubeflow.org/v1beta1). */
+/** Converts Katib's Experiment (Kubernetes, kubeflow.org/v1beta1). */
 import {
   type Converted,
   isRecord,
@@ -38,8 +38,7 @@ export function fromKatib(data: unknown): Converted {
   const method = algorithm === undefined ? 'random' : METHODS[algorithm];
   if (algorithm !== undefined && method === undefined)
     notes.push(`algorithm ${algorithm} has no equivalent; random is used.`);
-  if (listAt(recordAt(spec, 'algorithm'), 'algorithmSettings').length > 0)
-    notes.push('algorithmSettings are left out.');
+  if (listAt(recordAt(spec, 'algorithm'), 'algorithmSettings').length > 0) notes.push('algorithmSettings are omitted.');
   const parameters = Object.fromEntries(
     listAt(spec, 'parameters').map((parameter) => [
       textAt(parameter, 'name') ?? '',
@@ -48,7 +47,7 @@ export function fromKatib(data: unknown): Converted {
   );
   const additional = listAt(objective, 'additionalMetricNames');
   if (additional.length > 0)
-    notes.push(`additional metrics need no key, they are recorded anyway: ${additional.join(', ')}.`);
+    notes.push(`additional metrics are always recorded and need no key: ${additional.join(', ')}.`);
   const stop = textAt(recordAt(spec, 'earlyStopping'), 'algorithmName');
   if (stop !== undefined && stop !== 'medianstop') notes.push(`early stopping ${stop} has no equivalent.`);
   const early =
@@ -113,7 +112,7 @@ function commandOf(spec: unknown, notes: string[]): string[] | undefined {
     notes.push('the trial template has no container; write the command by hand.');
     return undefined;
   }
-  notes.push(`container image ${textAt(container, 'image') ?? ''} is left out: agents run programs, not containers.`);
+  notes.push(`container image ${textAt(container, 'image') ?? ''} is omitted: agents run programs, not containers.`);
   return [...listAt(container, 'command'), ...listAt(container, 'args')].map((item) =>
     `${item}`.replaceAll(
       /\$\{trialParameters\.([^}]+)\}/g,

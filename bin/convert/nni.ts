@@ -1,5 +1,5 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
-/** NNI's experiment configuration (version 2, and version 1's names), and its search space. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
+/** Converts NNI's experiment configuration (versions 1 and 2) and search space. */
 import { parseArgsStringToArgv } from 'string-argv';
 import { type Converted, isRecord, listAt, numberAt, type ParameterDraft, recordAt, textAt } from './converted.ts';
 
@@ -25,12 +25,12 @@ export const isNni = (data: unknown): boolean =>
   isRecord(data) &&
   ('trialCommand' in data || 'searchSpaceFile' in data || 'searchSpacePath' in data || isNniSpace(data.searchSpace));
 
-/** The path of the search space's own file, relative to the configuration; undefined when the space is inside. */
+/** Returns the path of a separate search space file, relative to the configuration; undefined if there is none. */
 export function nniSpaceFile(data: unknown): string | undefined {
   return textAt(data, 'searchSpaceFile') ?? textAt(data, 'searchSpacePath');
 }
 
-/** @param space the search space, of its own file or the configuration's `searchSpace` */
+/** @param space the search space, from its own file or the configuration's `searchSpace` */
 export function fromNni(data: unknown, space: unknown): Converted {
   const notes: string[] = [];
   const tuner = recordAt(data, 'tuner');
@@ -38,7 +38,7 @@ export function fromNni(data: unknown, space: unknown): Converted {
   const method = METHODS[tunerName.toLowerCase()];
   if (method === undefined) notes.push(`tuner ${tunerName} has no equivalent; random is used.`);
   const mode = textAt(recordAt(tuner, 'classArgs'), 'optimize_mode');
-  notes.push("the metric's name is not in NNI's files: `default` stands for what nni.report_final_result reports.");
+  notes.push("NNI's files do not name the metric: `default` is the value of nni.report_final_result.");
   const command = textAt(data, 'trialCommand') ?? textAt(recordAt(data, 'trial'), 'command');
   if (command !== undefined) {
     notes.push('a program that calls nni.get_next_parameter must read its arguments, or TRAWL_PARAMETERS, instead.');
@@ -82,7 +82,7 @@ function parameterOf(name: string, entry: unknown, notes: string[]): ParameterDr
     case 'choice':
       if (given.some((value) => isRecord(value) && '_name' in value)) {
         notes.push(
-          `parameter ${name} has nested choices; only their names are kept: write the inner ones with \`when\`.`,
+          `parameter ${name} has nested choices; only their names are kept: add the inner ones with \`when\`.`,
         );
         return { values: given.map((value) => (isRecord(value) && '_name' in value ? value._name : value)) };
       }

@@ -1,4 +1,4 @@
-/** Search spaces in JSON: Optuna's distributions, and Ray Tune's sampling functions. */
+/** Converts search spaces in JSON: Optuna's distributions, and Ray Tune's sampling functions. */
 import { type Converted, isRecord, numberAt, type ParameterDraft, recordAt } from './converted.ts';
 
 export const isOptuna = (data: unknown): boolean =>
@@ -7,7 +7,7 @@ export const isOptuna = (data: unknown): boolean =>
     (entry) => isRecord(entry) && /Distribution$/.test(`${entry.name}`) && isRecord(entry.attributes),
   );
 
-/** A mapping of names to `optuna.distributions.distribution_to_json`. */
+/** @param data a mapping of names to the output of `optuna.distributions.distribution_to_json` */
 export function fromOptuna(data: unknown): Converted {
   const notes = ['the file has no command, metric or number of trials.'];
   const parameters = Object.fromEntries(
@@ -23,7 +23,7 @@ function optunaParameter(name: string, entry: unknown, notes: string[]): Paramet
   const step = numberAt(attributes, 'step') ?? numberAt(attributes, 'q');
   if (kind === 'CategoricalDistribution') return { values: attributes.choices };
   if (min === undefined || max === undefined) {
-    notes.push(`parameter ${name} is a ${kind}, which is unknown.`);
+    notes.push(`parameter ${name} has the unknown distribution ${kind}.`);
     return { value: null };
   }
   if (min === max) return { value: min };
@@ -37,8 +37,8 @@ function optunaParameter(name: string, entry: unknown, notes: string[]): Paramet
 }
 
 /**
- * Ray Tune's space in JSON, in the forms in use: `{"loguniform": [1e-4, 0.1]}`, `{"type": "loguniform", "lower": …,
- * "upper": …}`, `{"grid_search": [1, 2]}`; anything else is a constant or a nested space.
+ * Converts Ray Tune's space in its usual JSON forms: `{"loguniform": [1e-4, 0.1]}`, `{"type": "loguniform", "lower": …,
+ * "upper": …}`, `{"grid_search": [1, 2]}`. Anything else is a constant or a nested space.
  */
 export function fromRayTune(data: unknown): Converted {
   const notes: string[] = [];
@@ -47,9 +47,9 @@ export function fromRayTune(data: unknown): Converted {
   const tune = { ...recordAt(top, 'tune_config'), ...top };
   const seen = { grid: false, random: false };
   const parameters = raySpace(space, seen, notes, '');
-  if (seen.grid && seen.random) notes.push('grid_search beside random values: trawl draws both at random.');
+  if (seen.grid && seen.random) notes.push('grid_search is combined with random values: trawl draws both at random.');
   const metric = typeof tune.metric === 'string' ? tune.metric : undefined;
-  if (metric === undefined) notes.push('the file names no metric.');
+  if (metric === undefined) notes.push('the metric is unknown: add it.');
   notes.push('the file has no command.');
   return {
     from: "Ray Tune's space",
@@ -126,7 +126,7 @@ function rayParameter(name: string, entry: unknown, seen: Seen, notes: string[])
     case 'qrandn':
       return { distribution: 'q_normal', mu: first, sigma: second, q };
     default:
-      notes.push(`parameter ${name} is sampled by a function (${kind}), which cannot be converted.`);
+      notes.push(`parameter ${name} is sampled by a function (${kind}) and cannot be converted.`);
       return { value: null };
   }
 }

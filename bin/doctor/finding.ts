@@ -3,7 +3,7 @@ import { paint, type Terminal } from '../output/terminal.ts';
 
 /** The result of one check of `trawl doctor`. */
 export interface Finding {
-  /** What was checked, such as `nats-server`. */
+  /** The item that was checked, such as `nats-server`. */
   readonly name: string;
   /** `missing`: absent or unusable; `warning`: usable, with a caveat. */
   readonly state: 'ok' | 'missing' | 'warning';

@@ -11,7 +11,7 @@ export interface Flags {
   readonly model?: string;
 }
 
-/** What to export, and where to. `out` is undefined for stdout. */
+/** The content and the destination of an export. `out` is undefined for stdout. */
 export type Choice =
   | {
       readonly what: 'text';

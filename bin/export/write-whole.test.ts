@@ -16,12 +16,12 @@ const one = (text: string) => (folder: string) => writeFile(join(folder, 'one'),
 test('a file is replaced only after a complete write', async () => {
   const path = join(dir, 'f');
   await writeWholeFile(path, (temporary) => writeFile(temporary, 'first'));
-  const away = new UnreachableError('the coordinator went away');
+  const lost = new UnreachableError('lost the connection to the coordinator');
   const cut = writeWholeFile(path, async (temporary) => {
     await writeFile(temporary, 'sec');
-    throw away;
+    throw lost;
   });
-  await expect(cut).rejects.toBe(away);
+  await expect(cut).rejects.toBe(lost);
   expect(await readFile(path, 'utf8')).toBe('first');
   expect(await readdir(dir)).toEqual(['f']);
   const nowhere = writeWholeFile(join(dir, 'no', 'f'), (temporary) => writeFile(temporary, ''));
@@ -49,12 +49,12 @@ test('a folder with other files is rejected and unchanged', async () => {
 });
 
 test('a failed write leaves no folder behind', async () => {
-  const away = new UnreachableError('the coordinator went away');
+  const lost = new UnreachableError('lost the connection to the coordinator');
   const cut = writeWholeFolder(join(dir, 'runs'), async (folder) => {
     await one('half')(folder);
-    throw away;
+    throw lost;
   });
-  await expect(cut).rejects.toBe(away);
+  await expect(cut).rejects.toBe(lost);
   expect(await readdir(dir)).toEqual([]);
 });
 

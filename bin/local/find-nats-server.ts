@@ -35,12 +35,12 @@ export async function findNatsBinary(options: FindOptions): Promise<NatsBinary> 
   return await found.findNatsBinary(options).catch((error) => throwUnreachable(found, error));
 }
 
-/** What a NATS server says of itself on connecting; rejects with the reason where none answers within `limitMs`. */
+/** Returns the INFO message of a NATS server. Rejects with the reason if no server answers within `limitMs`. */
 export async function askNatsServer(url: string, limitMs?: number): Promise<Check.ServerInfo> {
   return await (await check()).readServerInfo(url, limitMs);
 }
 
-/** The version of the server at a URL, or why trawl cannot use it. */
+/** Returns the version of the server at a URL, or the reason why trawl cannot use it. */
 export async function checkNatsServer(url: string): Promise<{ version: string } | { problem: string }> {
   return await (await check()).checkServer(url);
 }

@@ -13,23 +13,23 @@ function chosen(text: string, outcome: Parameters<typeof reportData>[1], goal: '
 const loss = (value: number): Outcome => ({ curves: { test_loss: [value] } });
 
 test('there is one per value of the most important parameter, from the config closest to the best one, with its best seed', () => {
-  const pictures = chosen(GRID, ({ parameters: { a, b }, seed }) =>
+  const images = chosen(GRID, ({ parameters: { a, b }, seed }) =>
     loss(Math.abs(Number(a) - 2) * 10 + Number(b) + (seed === 0 ? 0.5 : 0)),
   );
-  expect(pictures.map(({ label }) => label)).toEqual(['a=1', 'a=2, best', 'a=3']);
-  expect(pictures.map(({ trial }) => [trial.seed, trial.metrics.test_loss])).toEqual([
+  expect(images.map(({ label }) => label)).toEqual(['a=1', 'a=2, best', 'a=3']);
+  expect(images.map(({ trial }) => [trial.seed, trial.metrics.test_loss])).toEqual([
     [1, 11],
     [1, 1],
     [1, 11],
   ]);
 });
 
-test('a value without results has no picture, and failed trials are never chosen', () => {
+test('a value without results has no image, and failed trials are never chosen', () => {
   const failure = { class: 'crash', message: '' } as const;
-  const pictures = chosen(GRID, ({ parameters: { a, b }, seed }) =>
+  const images = chosen(GRID, ({ parameters: { a, b }, seed }) =>
     a === 3 || seed === 0 ? { ...loss(0), state: 'failed', failure } : loss(Number(a) * 10 + Number(b)),
   );
-  expect(pictures.map(({ label, trial }) => [label, trial.seed])).toEqual([
+  expect(images.map(({ label, trial }) => [label, trial.seed])).toEqual([
     ['a=1, best', 1],
     ['a=2', 1],
   ]);

@@ -5,7 +5,7 @@
 import { trialValue } from '../../lib/domain/trial-result.ts';
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalName } from '../../proto/names.ts';
-import { MAX_PICTURES } from './limits.ts';
+import { MAX_RECONSTRUCTIONS } from './limits.ts';
 import { levelsOf } from './parameter-levels.ts';
 import { type Space, valuesOf } from './trial-results.ts';
 
@@ -34,7 +34,7 @@ export function chooseReconstructions(
   const best = ranked[0];
   if (best === undefined) return [];
   const main = space.independent
-    .map((name) => ({ name, levels: levelsOf(valuesOf(space, name), MAX_PICTURES) }))
+    .map((name) => ({ name, levels: levelsOf(valuesOf(space, name), MAX_RECONSTRUCTIONS) }))
     .find(({ levels }) => levels !== undefined);
   const across = main?.levels?.flatMap(({ label, has }) => {
     const there = ranked.filter((config) => has(space.parameters.get(config)?.[main.name]));

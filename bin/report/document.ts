@@ -56,7 +56,7 @@ export type Block =
   | { readonly kind: 'table'; readonly table: Table }
   | { readonly kind: 'heading'; readonly text: string; readonly badge?: Badge }
   | { readonly kind: 'figure'; readonly figure: Figure }
-  | { readonly kind: 'pictures'; readonly pictures: readonly ReportImage[] }
+  | { readonly kind: 'images'; readonly images: readonly ReportImage[] }
   | { readonly kind: 'code'; readonly text: string; readonly language: string };
 
 export interface Section {

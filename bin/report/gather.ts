@@ -9,7 +9,7 @@ import { getSweep, listConfigs, listCurves, listTrials } from '../client/sweeps.
 import { loadSweepFile } from '../options/sweep-file.ts';
 import type { Reconstruction, ReportData } from './data.ts';
 import { type Asked, assemble } from './data.ts';
-import { MAX_PICTURE_BYTES } from './limits.ts';
+import { MAX_IMAGE_BYTES } from './limits.ts';
 import { chosenReconstructions } from './sections/reconstructions.ts';
 import { spaceOf } from './trial-results.ts';
 
@@ -52,7 +52,7 @@ async function readReconstructions(connection: Connection, data: ReportData): Pr
 function lastPicture(artifacts: readonly Artifact[]): Artifact | undefined {
   return artifacts
     .filter(({ kind, name, size }) => {
-      return artifactKind.of(kind) === 'reconstruction' && name.endsWith('.png') && size <= MAX_PICTURE_BYTES;
+      return artifactKind.of(kind) === 'reconstruction' && name.endsWith('.png') && size <= MAX_IMAGE_BYTES;
     })
     .sort((a, b) => b.attempt - a.attempt || b.epoch - a.epoch)[0];
 }

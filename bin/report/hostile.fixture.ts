@@ -60,7 +60,7 @@ export function everywhere(text: string): Document {
     { kind: 'table', table },
     { kind: 'figure', figure },
     { kind: 'figure', figure: { ...figure, wide: true, table: undefined } },
-    { kind: 'pictures', pictures: [{ title: text, caption: text, alt: text, png: PNG }] },
+    { kind: 'images', images: [{ title: text, caption: text, alt: text, png: PNG }] },
     { kind: 'code', language: 'yaml', text },
   ];
   return {

@@ -66,8 +66,8 @@ function blockHtml(block: Block): string {
       return `<h3>${safe(block.text)}${block.badge === undefined ? '' : ` ${badgeHtml(block.badge)}`}</h3>`;
     case 'figure':
       return figureHtml(block.figure);
-    case 'pictures':
-      return `<div class="pictures">${block.pictures.map(pictureHtml).join('\n')}</div>`;
+    case 'images':
+      return `<div class="images">${block.images.map(imageHtml).join('\n')}</div>`;
     case 'code':
       return `<pre tabindex="0"><code>${safe(block.text)}</code></pre>`;
   }
@@ -129,7 +129,7 @@ function swatch(series: number): string {
   return element('svg', { width: 28, height: 10, 'aria-hidden': 'true' }, stroke);
 }
 
-function pictureHtml({ title, caption, alt, png }: ReportImage): string {
+function imageHtml({ title, caption, alt, png }: ReportImage): string {
   const source = `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
   const captionHtml = `<figcaption><strong>${safe(title)}</strong> ${safe(caption)}</figcaption>`;
   return `<figure>${captionHtml}<img src="${source}" alt="${safe(alt)}"></figure>`;

@@ -12,7 +12,7 @@ export const MAX_PARALLEL_LINES = 400;
 export const MAX_PARALLEL_AXES = 9;
 /** Panels of one figure. */
 export const MAX_PANELS = 12;
-/** Lines of one panel: as many as there are colours that can be told apart. */
+/** Lines of one panel: as many as there are distinguishable colours. */
 export const MAX_LINES = 6;
 /** Epochs of one line. */
 export const MAX_EPOCHS_DRAWN = 200;
@@ -23,9 +23,9 @@ export const MAX_LEVELS = 24;
 /** Interactions in the table of importance. */
 export const MAX_INTERACTIONS = 10;
 /** Reconstructions across the main parameter, besides the best. */
-export const MAX_PICTURES = 8;
-/** Bytes of one picture. */
-export const MAX_PICTURE_BYTES = 512 * 1024;
+export const MAX_RECONSTRUCTIONS = 8;
+/** Bytes of one image. */
+export const MAX_IMAGE_BYTES = 512 * 1024;
 /** Values of an axis in the table of the design. */
 export const MAX_VALUES_LISTED = 12;
 

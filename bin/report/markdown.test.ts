@@ -52,7 +52,7 @@ test('hostile names are shown as text, and the sweep file is one code block', ()
   expect(code && textOf(code).trimEnd()).toBe(HOSTILE_SWEEP.trimEnd());
 });
 
-test('every picture has its file, and every file is shown', () => {
+test('every image has its file, and every file is shown', () => {
   const { text, files } = hostile('a-report');
   const images = elementsOf(text).flatMap((element) => attributeOf(element, 'src') ?? []);
   expect(images.length).toBeGreaterThan(3);
@@ -75,7 +75,7 @@ test('without a folder it has tables instead of charts, and no files', () => {
   expect(elementsOf(text).filter(({ tagName }) => tagName === 'table').length).toBeGreaterThan(4);
 });
 
-test('each picture is a separate file, under its caption', () => {
+test('each image is a separate file, under its caption', () => {
   const { text, files } = markdownOf(everywhere('x'), 'f');
   expect([...files.keys()]).toEqual(['f/01.svg', 'f/02.svg', 'f/03.png']);
   expect(text).toContain('**x**: x\n\n![x](f/03.png)');

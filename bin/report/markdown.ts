@@ -10,7 +10,7 @@ export interface MarkdownReport {
 }
 
 /**
- * @param folder of the charts and pictures, relative to the report; undefined: no files are linked, and tables show all
+ * @param folder of the charts and images, relative to the report; undefined: no files are linked, and tables show all
  *   numbers
  */
 export function markdownOf(document: Document, folder?: string): MarkdownReport {
@@ -24,8 +24,8 @@ export function markdownOf(document: Document, folder?: string): MarkdownReport 
     switch (block.kind) {
       case 'figure':
         return figureText(block.figure, folder === undefined ? undefined : keep);
-      case 'pictures':
-        return block.pictures.flatMap((picture) => pictureText(picture, folder === undefined ? undefined : keep));
+      case 'images':
+        return block.images.flatMap((image) => imageText(image, folder === undefined ? undefined : keep));
       default:
         return blockText(block);
     }
@@ -46,7 +46,7 @@ const highlightText = ({ label, value, detail }: Highlight): string =>
 
 type Keep = (extension: string, content: string | Uint8Array) => string;
 
-function blockText(block: Exclude<Block, { kind: 'figure' | 'pictures' }>): string[] {
+function blockText(block: Exclude<Block, { kind: 'figure' | 'images' }>): string[] {
   switch (block.kind) {
     case 'text':
       return block.text.split(/\n{2,}/).map(paragraph);
@@ -75,7 +75,7 @@ function figureText(figure: Figure, keep: Keep | undefined): string[] {
   ];
 }
 
-function pictureText({ title, caption, alt, png }: ReportImage, keep: Keep | undefined): string[] {
+function imageText({ title, caption, alt, png }: ReportImage, keep: Keep | undefined): string[] {
   const captionText = `**${inline(title)}**: ${inline(caption)}`;
   return keep === undefined ? [`- ${captionText}`] : [captionText, `![${inline(alt)}](${keep('png', png)})`];
 }

@@ -54,9 +54,9 @@ figcaption strong{color:var(--ink)}
 .legend svg{margin-right:.4rem;vertical-align:middle}
 .panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20.5rem),1fr));gap:.75rem 1.5rem;align-items:end;margin:.6rem 0}
 .panels svg{display:block;width:100%;max-width:27rem;height:auto}
-.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1.25rem 1.5rem;margin:1rem 0}
-.pictures figure{margin:0;max-width:40rem}
-.pictures img{display:block;width:100%;height:auto;margin-top:.3rem;image-rendering:pixelated;border-radius:4px}
+.images{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1.25rem 1.5rem;margin:1rem 0}
+.images figure{margin:0;max-width:40rem}
+.images img{display:block;width:100%;height:auto;margin-top:.3rem;image-rendering:pixelated;border-radius:4px}
 details{margin:.5rem 0}
 summary{cursor:pointer;color:var(--dim);font-size:.9rem}
 pre{overflow-x:auto;margin:.6rem 0;padding:.8rem 1rem;border:1px solid var(--rule);border-radius:8px;
@@ -74,6 +74,6 @@ footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--rule);color:v
 header,footer{grid-column:2}nav{grid-column:1;grid-row:1/span 2;position:sticky;top:2rem;align-self:start;margin:.5rem 0}
 nav ol{display:block}nav li{margin:.45rem 0}main{grid-column:2}}
 @media print{body{display:block;max-width:none;padding:0;font-size:10pt}nav{display:none}.scroll{overflow:visible}
-.panels>div,.pictures figure,tr,.highlights div{break-inside:avoid}h2,h3,.caption{break-after:avoid}a{color:inherit}
+.panels>div,.images figure,tr,.highlights div{break-inside:avoid}h2,h3,.caption{break-after:avoid}a{color:inherit}
 pre{white-space:pre-wrap}}
 `;

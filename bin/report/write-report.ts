@@ -64,7 +64,7 @@ export type ReportFormat = 'html' | 'md' | 'both';
 export interface Targets {
   readonly html: string | undefined;
   readonly markdown: string | undefined;
-  /** Folder of the Markdown's charts and pictures, next to it; undefined if there is none. */
+  /** Folder of the Markdown's charts and images, next to it; undefined if there is none. */
   readonly files: string | undefined;
 }
 

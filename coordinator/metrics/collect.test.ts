@@ -6,7 +6,7 @@ import { now } from '../app/runtime.ts';
 import { sweepControl } from '../app/sweep-control.ts';
 import { schedule, standingOffers } from '../core/scheduler.ts';
 import { onKill } from '../core/sweeps.ts';
-import { LOST_LINGER_MS } from './agent-series.ts';
+import { LOST_RETENTION_MS } from './agent-series.ts';
 
 const SMALL: BusyOptions = {
   ...{ sweeps: 1, trialsPerSweep: 40, agents: 2, gpusPerAgent: 2, run: 24 },
@@ -30,7 +30,7 @@ const figure = (text: string, series: string) =>
 test('the metrics of a running sweep match the store', async () => {
   const { scrape } = await busy();
   const text = await scrape();
-  // 20 of 24 have ended, two of them failed.
+  // 20 of the 24 started trials have ended, and two of those failed.
   expect(figure(text, 'trawl_trials{sweep="1",state="succeeded"}')).toBe(18);
   expect(figure(text, 'trawl_trials{sweep="1",state="running"}')).toBe(4);
   expect(figure(text, 'trawl_trials_expected{sweep="1"}')).toBe(40);
@@ -40,7 +40,7 @@ test('the metrics of a running sweep match the store', async () => {
   expect(figure(text, 'trawl_trial_queue_wait_seconds_count{sweep="1"}')).toBe(24);
   expect(figure(text, 'trawl_epoch_duration_seconds_count{sweep="1"}')).toBe(72);
   expect(figure(text, 'trawl_reports_ingested_total')).toBe(72);
-  // Less is better of the one, more of the other: 1/(at + epoch), of trials 0 to 23 at epochs 1 to 3.
+  // The values are n + 1/(trial + epoch) for trials 0 to 23 and epochs 1 to 3. test_loss is minimized, psnr maximized.
   expect(figure(text, 'trawl_best_metric{sweep="1",metric="test_loss"}')).toBeCloseTo(1 / 26, 9);
   expect(figure(text, 'trawl_best_metric{sweep="1",metric="psnr"}')).toBeCloseTo(2, 9);
   expect(figure(text, 'trawl_last_improvement_timestamp_seconds{sweep="1"}')).toBeLessThanOrEqual(now() / 1000);
@@ -64,7 +64,7 @@ test('counters of events that have not happened are zero', async () => {
     'trawl_grpc_server_handled_total{grpc_service="trawl.v1.SweepService",grpc_method="Submit",grpc_code="OK"}',
   ])
     expect(figure(text, series), series).toBe(0);
-  // There is no pace to reckon with.
+  // No trial has ended, so there is no estimate.
   expect(text).not.toContain('trawl_eta_seconds{');
 });
 
@@ -108,11 +108,11 @@ test('a lost agent is reported for an hour', async () => {
   const agent = served.runtime.core.agents.get('agent-0');
   if (agent === undefined) throw new Error('the sample has no agent-0');
   agent.state = 'lost';
-  agent.lastHeardAt = now() - LOST_LINGER_MS / 2;
+  agent.lastHeardAt = now() - LOST_RETENTION_MS / 2;
   const text = await scrape();
   expect(figure(text, 'trawl_agents{state="lost"}')).toBe(1);
   expect(figure(text, 'trawl_agent_slots{agent="agent-0",state="free"}')).toBe(0);
-  agent.lastHeardAt = now() - LOST_LINGER_MS;
+  agent.lastHeardAt = now() - LOST_RETENTION_MS;
   const later = await scrape();
   expect(later).not.toContain('agent="agent-0"');
   expect(figure(later, 'trawl_agents{state="lost"}')).toBe(0);

@@ -1,4 +1,4 @@
-/** Fills the families: counters from what is committed, gauges from memory whenever Prometheus asks. */
+/** Updates the metric families: counters after each commit, gauges from memory at each scrape. */
 
 import { clearTimeout, setTimeout } from 'node:timers';
 import { keyText } from '../../lib/domain/attempt-key.ts';
@@ -15,21 +15,21 @@ import { GpuSeconds } from './gpu-seconds.ts';
 import { SweepSeries } from './sweep-series.ts';
 import { TrialSeries } from './trial-series.ts';
 
-/** How long a sweep's series stay after its end, so that the last values are scraped. */
-const SERIES_LINGER_MS = 10 * 60_000;
+/** How long a sweep's series remain after its end, so that the last values are scraped. */
+const SERIES_RETENTION_MS = 10 * 60_000;
 
 const SWEEP_STATES = ['running', 'paused', 'stopping'] as const;
 
 export interface CollectingOptions {
   readonly version: string;
-  /** Whether single trials have series. */
+  /** Whether each trial has series. */
   readonly trialMetrics: boolean;
-  /** How long the series of an ended sweep stay. */
+  /** How long the series of an ended sweep remain. Default: ten minutes. */
   readonly lingerMs?: number;
 }
 
 export interface Collecting {
-  /** Brings the gauges up to date. */
+  /** Updates the gauges. */
   measure(): void;
   stop(): void;
 }
@@ -37,7 +37,7 @@ export interface Collecting {
 export function startCollecting(
   runtime: Runtime,
   metrics: CoordinatorMetrics,
-  { version, trialMetrics, lingerMs = SERIES_LINGER_MS }: CollectingOptions,
+  { version, trialMetrics, lingerMs = SERIES_RETENTION_MS }: CollectingOptions,
 ): Collecting {
   metrics.buildInfo.set({ version }, 1);
   metrics.startTime.set(now() / 1000);
@@ -55,12 +55,12 @@ export function startCollecting(
   };
 }
 
-/** What is remembered of an attempt while it runs. */
-interface Run {
+/** The progress of a running attempt. */
+interface AttemptProgress {
   readonly grantedAt: number;
-  /** The newest report: the epoch, and when it was made as the agent tells the time. */
+  /** The newest report: its epoch, and its time by the agent's clock. */
   last: { readonly epoch: number; readonly at: number } | undefined;
-  /** The epoch that it went on from. */
+  /** The epoch that the attempt resumed from. */
   readonly from: number;
 }
 
@@ -72,10 +72,10 @@ class Collector {
   readonly #lingerMs: number;
   readonly #sweeps = new Map<string, SweepSeries>();
   readonly #offeredAt = new Map<string, number>();
-  /** Of trials that came back to the queue; the others wait since their sweep was submitted. */
-  readonly #waitsSince = new Map<string, number>();
-  readonly #runs = new Map<string, Run>();
-  /** Sweeps that have ended, until their series go. */
+  /** When a trial returned to the queue. Other trials have been pending since their sweep was submitted. */
+  readonly #pendingSince = new Map<string, number>();
+  readonly #runs = new Map<string, AttemptProgress>();
+  /** Ended sweeps whose series remain, with the timer that removes them. */
   readonly #lingering = new Map<string, NodeJS.Timeout>();
   #lagMs = 0;
 
@@ -91,10 +91,10 @@ class Collector {
       },
       add: (sweep, seconds) => metrics.gpuSeconds.inc({ sweep }, seconds),
     });
-    for (const sweep of runtime.core.sweeps.values()) this.#introduce(sweep.id);
+    for (const sweep of runtime.core.sweeps.values()) this.#seriesOf(sweep.id);
     for (const { key, agentId, slot, grantedAt } of runtime.core.leases.values()) {
       this.#gpuSeconds.granted(key, agentId, slot, now());
-      // Its epochs are measured from its next report on: what came before was another process'.
+      // Epochs are timed from the next report on, because an earlier process received the previous one.
       this.#runs.set(keyText(key), { grantedAt, last: undefined, from: Number.NaN });
     }
   }
@@ -103,7 +103,7 @@ class Collector {
     for (const timer of this.#lingering.values()) clearTimeout(timer);
   }
 
-  #introduce(sweepId: string): SweepSeries {
+  #seriesOf(sweepId: string): SweepSeries {
     const known = this.#sweeps.get(sweepId);
     if (known !== undefined) return known;
     const { queries, core } = this.#runtime;
@@ -127,7 +127,7 @@ class Collector {
   #count(change: Change, at: number): void {
     switch (change.kind) {
       case 'trial':
-        this.#trialMoved(change, at);
+        this.#trialChanged(change, at);
         break;
       case 'retried':
         this.#retried(change, at);
@@ -143,7 +143,7 @@ class Collector {
         break;
       case 'sweep':
         if (isEnded(change.state)) this.#sweepEnded(change.sweepId, at);
-        else this.#sweepGoesOn(change.sweepId);
+        else this.#sweepResumed(change.sweepId);
         break;
       case 'warning':
       case 'notice':
@@ -155,36 +155,36 @@ class Collector {
     }
   }
 
-  #trialMoved({ sweepId: sweep, trialId, state, failure }: Change & { kind: 'trial' }, at: number): void {
+  #trialChanged({ sweepId: sweep, trialId, state, failure }: Change & { kind: 'trial' }, at: number): void {
     const name = `${sweep}/${trialId}`;
     const { trialRetries, trialsFinished } = this.#metrics;
-    this.#introduce(sweep);
+    this.#seriesOf(sweep);
     if (state === 'offered') this.#offeredAt.set(name, at);
     else this.#offeredAt.delete(name);
     if (state === 'pending') {
-      this.#waitsSince.set(name, at);
+      this.#pendingSince.set(name, at);
       if (failure !== undefined) trialRetries.inc({ sweep, class: failure.class });
     } else if (state !== 'offered') {
-      this.#waitsSince.delete(name);
+      this.#pendingSince.delete(name);
       trialsFinished.inc({ sweep, outcome: state });
     }
   }
 
   #retried({ sweepId: sweep, trialId, failure }: Change & { kind: 'retried' }, at: number): void {
-    this.#introduce(sweep);
-    this.#waitsSince.set(`${sweep}/${trialId}`, at);
+    this.#seriesOf(sweep);
+    this.#pendingSince.set(`${sweep}/${trialId}`, at);
     if (failure !== undefined) this.#metrics.trialRetries.inc({ sweep, class: failure });
   }
 
   #granted({ key, agentId, slot, resumedFrom }: Change & { kind: 'granted' }, at: number): void {
     const name = `${key.sweepId}/${key.trialId}`;
-    const series = this.#introduce(key.sweepId);
+    const series = this.#seriesOf(key.sweepId);
     const offeredAt = this.#offeredAt.get(name);
     if (offeredAt !== undefined) this.#metrics.dispatchLatency.observe((at - offeredAt) / 1000);
-    const waits = at - (this.#waitsSince.get(name) ?? series.createdAt);
-    this.#metrics.queueWait.observe({ sweep: key.sweepId }, Math.max(0, waits) / 1000);
+    const waitedMs = at - (this.#pendingSince.get(name) ?? series.createdAt);
+    this.#metrics.queueWait.observe({ sweep: key.sweepId }, Math.max(0, waitedMs) / 1000);
     this.#offeredAt.delete(name);
-    this.#waitsSince.delete(name);
+    this.#pendingSince.delete(name);
     this.#runs.set(keyText(key), { grantedAt: at, last: undefined, from: resumedFrom });
     this.#gpuSeconds.granted(key, agentId, slot, at);
     series.pace.started(at);
@@ -192,7 +192,7 @@ class Collector {
 
   #ended({ key, end }: Change & { kind: 'ended' }, at: number): void {
     const { sweepId: sweep } = key;
-    const series = this.#introduce(sweep);
+    const series = this.#seriesOf(sweep);
     const run = this.#runs.get(keyText(key));
     if (run !== undefined) this.#metrics.trialDuration.observe({ sweep }, (at - run.grantedAt) / 1000);
     this.#runs.delete(keyText(key));
@@ -208,11 +208,11 @@ class Collector {
   #reported({ key, epoch, metrics, at: madeAt }: Change & { kind: 'report' }, at: number): void {
     this.#metrics.reportsIngested.inc();
     this.#lagMs = Math.max(this.#lagMs, at - madeAt);
-    this.#introduce(key.sweepId).reported(metrics, madeAt);
+    this.#seriesOf(key.sweepId).reported(metrics, madeAt);
     this.#trialSeries?.reported(key, epoch, metrics);
     const run = this.#runs.get(keyText(key));
     if (run === undefined) return;
-    // The first epoch began with the grant, which only our own clock knows.
+    // The first epoch is timed by the coordinator's clock, because it starts with the grant.
     const { last } = run;
     const each =
       last === undefined ? (at - run.grantedAt) / (epoch - run.from) : (madeAt - last.at) / (epoch - last.epoch);
@@ -228,7 +228,7 @@ class Collector {
     this.#gpuSeconds.settleAll(at);
     for (const sweep of core.sweeps.values()) {
       if (!isEnded(sweep.state)) states[sweep.state] += 1;
-      this.#introduce(sweep.id).measure(sweep, at);
+      this.#seriesOf(sweep.id).measure(sweep, at);
     }
     for (const state of SWEEP_STATES) m.sweeps.set({ state }, states[state]);
     measureOffers(core, m);
@@ -240,10 +240,10 @@ class Collector {
 
   #sweepEnded(sweep: string, at: number): void {
     const { counts } = this.#runtime.queries.sweep(sweep);
-    this.#introduce(sweep).end({ ...counts }, at);
+    this.#seriesOf(sweep).end({ ...counts }, at);
     const timer = setTimeout(() => {
       this.#lingering.delete(sweep);
-      this.#sweeps.get(sweep)?.forget();
+      this.#sweeps.get(sweep)?.remove();
       this.#sweeps.delete(sweep);
       this.#trialSeries?.forget(sweep);
     }, this.#lingerMs);
@@ -251,14 +251,14 @@ class Collector {
     this.#lingering.set(sweep, timer);
   }
 
-  /** Or runs again after its end: its series are not to go. */
-  #sweepGoesOn(sweep: string): void {
+  /** Keeps the series of a sweep that runs again after its end. */
+  #sweepResumed(sweep: string): void {
     clearTimeout(this.#lingering.get(sweep));
-    if (this.#lingering.delete(sweep)) this.#introduce(sweep).goOn();
+    if (this.#lingering.delete(sweep)) this.#seriesOf(sweep).resume();
   }
 }
 
-/** Pools come and go with their agents. */
+/** Resets the gauge first, because pools come and go with their agents. */
 function measureOffers(core: Core, { offersOutstanding }: CoordinatorMetrics): void {
   offersOutstanding.reset();
   for (const pool of livePools(core)) offersOutstanding.set({ pool }, 0);

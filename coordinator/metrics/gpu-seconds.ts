@@ -1,8 +1,8 @@
+/** Measures the GPU time of each sweep. */
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
-/** How long each sweep's attempts hold GPUs. */
 
 export interface GpuSecondsOptions {
-  /** GPUs that each slot of the agent holds: less than one where slots share a card, 0 where there is none. */
+  /** Returns the GPUs per slot of an agent: less than 1 if slots share a GPU, 0 without GPUs. */
   readonly gpusPerSlot: (agentId: string) => number;
   readonly add: (sweep: string, seconds: number) => void;
 }
@@ -10,11 +10,11 @@ export interface GpuSecondsOptions {
 interface Slot {
   readonly agentId: string;
   since: number;
-  /** Sweeps of the attempts in it, by keyText: several are a pack. */
-  readonly tenants: Map<string, string>;
+  /** The sweep of each attempt in the slot, by `keyText`. A pack has several attempts. */
+  readonly attempts: Map<string, string>;
 }
 
-/** A slot's time goes to its attempts in equal shares, settled whenever one comes or goes. */
+/** Divides the time of each slot equally among its attempts. Settles it whenever an attempt starts or ends. */
 export class GpuSeconds {
   readonly #options: GpuSecondsOptions;
   readonly #slots = new Map<string, Slot>();
@@ -24,35 +24,35 @@ export class GpuSeconds {
     this.#options = options;
   }
 
-  /** @param now milliseconds, as everywhere here */
-  granted(key: AttemptKey, agentId: string, slot: number, now: number): void {
-    const name = `${agentId}/${slot}`;
-    const place = this.#slots.get(name) ?? { agentId, since: now, tenants: new Map() };
-    this.#settle(place, now);
-    place.tenants.set(keyText(key), key.sweepId);
-    this.#slots.set(name, place);
+  /** @param now in milliseconds, as in the other methods */
+  granted(key: AttemptKey, agentId: string, slotNumber: number, now: number): void {
+    const name = `${agentId}/${slotNumber}`;
+    const slot = this.#slots.get(name) ?? { agentId, since: now, attempts: new Map() };
+    this.#settle(slot, now);
+    slot.attempts.set(keyText(key), key.sweepId);
+    this.#slots.set(name, slot);
     this.#slotOf.set(keyText(key), name);
   }
 
   ended(key: AttemptKey, now: number): void {
     const name = this.#slotOf.get(keyText(key)) ?? '';
-    const place = this.#slots.get(name);
-    if (place === undefined) return;
-    this.#settle(place, now);
+    const slot = this.#slots.get(name);
+    if (slot === undefined) return;
+    this.#settle(slot, now);
     this.#slotOf.delete(keyText(key));
-    place.tenants.delete(keyText(key));
-    if (place.tenants.size === 0) this.#slots.delete(name);
+    slot.attempts.delete(keyText(key));
+    if (slot.attempts.size === 0) this.#slots.delete(name);
   }
 
-  /** Gives what runs its time so far. */
+  /** Adds the time of all running attempts up to now. */
   settleAll(now: number): void {
-    for (const place of this.#slots.values()) this.#settle(place, now);
+    for (const slot of this.#slots.values()) this.#settle(slot, now);
   }
 
-  #settle(place: Slot, now: number): void {
-    const gpus = this.#options.gpusPerSlot(place.agentId);
-    const each = (gpus * (now - place.since)) / 1000 / place.tenants.size;
-    place.since = now;
-    for (const sweep of place.tenants.values()) if (each > 0) this.#options.add(sweep, each);
+  #settle(slot: Slot, now: number): void {
+    const gpus = this.#options.gpusPerSlot(slot.agentId);
+    const each = (gpus * (now - slot.since)) / 1000 / slot.attempts.size;
+    slot.since = now;
+    for (const sweep of slot.attempts.values()) if (each > 0) this.#options.add(sweep, each);
   }
 }

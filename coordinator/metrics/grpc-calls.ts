@@ -5,7 +5,7 @@ import type { CoordinatorMetrics } from './families.ts';
 
 type CallMetrics = Pick<CoordinatorMetrics, 'grpcHandled' | 'grpcHandling' | 'unreadable'>;
 
-/** Calls with the server's health and reflection are told apart as others are. */
+/** Returns a function that counts a call. Calls of the health and reflection services are included. */
 export function callCounter({ grpcHandled, grpcHandling, unreadable }: CallMetrics): (ended: CallStatus) => void {
   return (ended) => {
     const labels = labelsOf(ended.path);
@@ -15,8 +15,11 @@ export function callCounter({ grpcHandled, grpcHandling, unreadable }: CallMetri
   };
 }
 
-/** Zeros for every method, so that rates are right from the first call. */
-export function introduceCalls({ grpcHandled, grpcHandling }: CallMetrics, services: readonly ServiceDefinition[]) {
+/** Initializes the series of every method to zero, so that rates are correct from the first call. */
+export function initializeCallSeries(
+  { grpcHandled, grpcHandling }: CallMetrics,
+  services: readonly ServiceDefinition[],
+) {
   for (const service of services) {
     for (const { path } of Object.values(service)) {
       grpcHandled.inc({ ...labelsOf(path), grpc_code: codeName(status.OK) }, 0);
@@ -25,13 +28,13 @@ export function introduceCalls({ grpcHandled, grpcHandling }: CallMetrics, servi
   }
 }
 
-/** As go-grpc-prometheus has it, and with it most dashboards: `/trawl.v1.SweepService/Submit`. */
+/** Splits a path such as `/trawl.v1.SweepService/Submit` into the labels of go-grpc-prometheus, which most dashboards use. */
 function labelsOf(path: string): { grpc_service: string; grpc_method: string } {
   const [, service = '', method = ''] = path.split('/');
   return { grpc_service: service, grpc_method: method };
 }
 
-/** `NOT_FOUND` is `NotFound` there. */
+/** Returns a code as in go-grpc-prometheus: `NotFound` for `NOT_FOUND`. */
 function codeName(code: status): string {
   const name = status[code] ?? 'UNKNOWN';
   if (name === 'OK') return name;

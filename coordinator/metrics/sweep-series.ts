@@ -1,4 +1,4 @@
-/** The series of one sweep: begun with zeros for every known label value, and taken away after its end. */
+/** The series of one sweep. They start at zero for every known label value, and are removed after the sweep ends. */
 import type { Metric } from 'prom-client';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { type GoalName, goal, WARNING_KINDS } from '../../proto/names.ts';
@@ -40,7 +40,7 @@ export class SweepSeries {
       m.trialRetries.inc({ sweep: sweepId, class: failure }, 0);
     }
     for (const family of [m.trialDuration, m.queueWait, m.epochDuration]) family.zero({ sweep: sweepId });
-    // What was reported before this process began.
+    // Values from before this process started come from the store.
     const lastReportAt = queries.lastReportAt(sweepId);
     if (lastReportAt !== undefined) m.lastReport.set({ sweep: sweepId }, lastReportAt / 1000);
     for (const { metric, least, greatest } of queries.extremes(sweepId)) {
@@ -63,7 +63,7 @@ export class SweepSeries {
     }
   }
 
-  /** Gauges from what is in memory. */
+  /** Sets the gauges from memory. */
   measure(sweep: Sweep, now: number): void {
     for (const [state, count] of Object.entries(sweep.counts))
       this.#metrics.trials.set({ sweep: sweep.id, state }, count);
@@ -75,19 +75,19 @@ export class SweepSeries {
     else this.#metrics.eta.set({ sweep: sweep.id }, eta);
   }
 
-  /** The last counts stand until the series go. */
+  /** Sets the final counts, which remain until the series are removed. */
   end(counts: Readonly<Record<string, number>>, at: number): void {
     for (const [state, count] of Object.entries(counts)) this.#metrics.trials.set({ sweep: this.id, state }, count);
     this.#metrics.sweepEnd.set({ sweep: this.id }, at / 1000);
     this.#metrics.eta.set({ sweep: this.id }, 0);
   }
 
-  /** After its end, when trials of it are retried. */
-  goOn(): void {
+  /** Removes the end of the sweep, when its trials are retried after it. */
+  resume(): void {
     this.#metrics.sweepEnd.remove({ sweep: this.id });
   }
 
-  forget(): void {
+  remove(): void {
     for (const family of Object.values(this.#metrics.sweepFamilies)) void removeSweep(family, this.id);
   }
 
@@ -96,7 +96,7 @@ export class SweepSeries {
   }
 }
 
-/** Takes the sweep's label sets out of a family. prom-client removes whole label sets only. */
+/** Removes a sweep's series from a family. prom-client can only remove complete label sets. */
 async function removeSweep(family: Metric, sweep: string): Promise<void> {
   const { values } = await family.get();
   for (const value of values) {
@@ -105,37 +105,37 @@ async function removeSweep(family: Metric, sweep: string): Promise<void> {
   }
 }
 
-/** Long enough to be steady, short enough to notice a lost agent. */
+/** The window of the estimate: long enough to be steady, short enough to react to a lost agent. */
 const WINDOW_MS = 10 * 60_000;
-/** Ends are counted by the piece of time that they fall into. */
-const PIECE_MS = 5_000;
+/** Ends are counted per interval of this length. */
+const INTERVAL_MS = 5_000;
 
 export class Pace {
-  readonly #pieces = new Map<number, number>();
+  readonly #intervals = new Map<number, number>();
   #firstStart: number | undefined;
 
-  /** A trial begins to run. */
+  /** Records the start of a trial. */
   started(now: number): void {
     this.#firstStart ??= now;
   }
 
-  /** A trial that ran came to its end. */
+  /** Records the end of a trial. */
   ended(now: number): void {
-    const piece = Math.floor(now / PIECE_MS);
-    this.#pieces.set(piece, (this.#pieces.get(piece) ?? 0) + 1);
-    for (const old of this.#pieces.keys()) {
-      if ((old + 1) * PIECE_MS > now - WINDOW_MS) break;
-      this.#pieces.delete(old);
+    const interval = Math.floor(now / INTERVAL_MS);
+    this.#intervals.set(interval, (this.#intervals.get(interval) ?? 0) + 1);
+    for (const old of this.#intervals.keys()) {
+      if ((old + 1) * INTERVAL_MS > now - WINDOW_MS) break;
+      this.#intervals.delete(old);
     }
   }
 
-  /** @returns seconds until `unfinished` trials have ended; undefined where there is no pace to reckon with */
+  /** Returns the estimated seconds until `unfinished` trials have ended; undefined if none ended in the window. */
   etaSeconds(unfinished: number, now: number): number | undefined {
     if (unfinished === 0) return 0;
     if (this.#firstStart === undefined) return undefined;
     const from = Math.max(this.#firstStart, now - WINDOW_MS);
     let ends = 0;
-    for (const [piece, count] of this.#pieces) if ((piece + 1) * PIECE_MS > from) ends += count;
+    for (const [interval, count] of this.#intervals) if ((interval + 1) * INTERVAL_MS > from) ends += count;
     if (ends === 0 || now <= from) return undefined;
     return ((unfinished / ends) * (now - from)) / 1000;
   }

@@ -1,8 +1,8 @@
-/** The opt-in series of single trials: those that run, and the best of those that have ended. */
+/** The opt-in series per trial: all running trials, and the best ended ones. */
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
-/** Trials of a sweep that are kept in view after their end. */
+/** Number of ended trials with series, per sweep. */
 const TOP_TRIALS = 50;
 
 export interface TrialValues {
@@ -20,7 +20,7 @@ export interface Ranking {
 export class TrialSeries {
   readonly #metrics: CoordinatorMetrics;
   readonly #running = new Map<string, { readonly sweep: string; values: TrialValues }>();
-  /** By sweep, the best first. */
+  /** By sweep, best first. */
   readonly #ended = new Map<string, TrialValues[]>();
 
   constructor(metrics: CoordinatorMetrics) {
@@ -31,14 +31,14 @@ export class TrialSeries {
     this.#running.set(keyText(key), { sweep: key.sweepId, values: { trial: key.trialId, epoch, metrics } });
   }
 
-  /** @param ranking undefined: the attempt does not count, whatever it reported */
+  /** @param ranking undefined if the attempt has no result */
   ended(key: AttemptKey, ranking: Ranking | undefined): void {
     const found = this.#running.get(keyText(key));
     this.#running.delete(keyText(key));
     if (found !== undefined && ranking !== undefined) this.keep(key.sweepId, found.values, ranking);
   }
 
-  /** A trial that ended with these values. */
+  /** Adds an ended trial, if it ranks among the best. */
   keep(sweep: string, values: TrialValues, { metric, lessIsBetter }: Ranking): void {
     if (!Number.isFinite(values.metrics[metric])) return;
     const order = (a: TrialValues, b: TrialValues) => {

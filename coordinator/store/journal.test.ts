@@ -94,7 +94,7 @@ test('changes of one turn share a transaction, and are stored when their promise
 test('a failed transaction is rolled back, and later changes are rejected', async () => {
   const { db, journal } = filled();
   await journal.commit([granted]);
-  // The same report twice breaks its primary key.
+  // A repeated report violates the primary key.
   const failed = journal.commit([report(1), report(1)]);
   await expect(failed).rejects.toThrow();
   expect(new Queries(db).reports('1', 't0')).toEqual([]);

@@ -29,17 +29,20 @@ function write(db: Database, changes: readonly Change[], at: number): void {
 test.each([
   ['set back by a day', -DAY_MS],
   ['set forward by a day', DAY_MS],
-])('a grace goes on after a restart with what was left of it, though the clock was %s meanwhile', (_, jumpMs) => {
-  const db = newStore();
-  const core = emptyCore();
-  write(db, onDrain(core, { agentId: 'a', graceMs: 90_000, reason: 'new driver' }, DAY_MS).changes, DAY_MS);
-  for (let now = DAY_MS; now <= DAY_MS + 60_000; now += 250) write(db, onTick(core, now).changes, now);
-  const restartedAt = DAY_MS + 61_000 + jumpMs;
-  const loaded = loadCore(db, LEASE_MS, restartedAt);
-  expect(remainingGraceMs(loaded, 'a', restartedAt)).toBe(30_000);
-  expect(remainingGraceMs(loaded, 'a', restartedAt + 30_000)).toBe(0);
-  expect(loaded.drains.get('a')?.reason).toBe('new driver');
-});
+])(
+  'a drain grace continues after a restart with its remaining time, although the clock was %s meanwhile',
+  (_, jumpMs) => {
+    const db = newStore();
+    const core = emptyCore();
+    write(db, onDrain(core, { agentId: 'a', graceMs: 90_000, reason: 'new driver' }, DAY_MS).changes, DAY_MS);
+    for (let now = DAY_MS; now <= DAY_MS + 60_000; now += 250) write(db, onTick(core, now).changes, now);
+    const restartedAt = DAY_MS + 61_000 + jumpMs;
+    const loaded = loadCore(db, LEASE_MS, restartedAt);
+    expect(remainingGraceMs(loaded, 'a', restartedAt)).toBe(30_000);
+    expect(remainingGraceMs(loaded, 'a', restartedAt + 30_000)).toBe(0);
+    expect(loaded.drains.get('a')?.reason).toBe('new driver');
+  },
+);
 
 test('packs granted to one slot in the same millisecond remain separate after a restart', () => {
   const db = newStore();

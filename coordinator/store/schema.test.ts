@@ -9,7 +9,7 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
-/** Takes a store back to what version 1 wrote. */
+/** Downgrades a store to version 1. */
 const TO_VERSION_1 = `
 drop table notices;
 drop table warnings;
@@ -62,7 +62,7 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   expect(new Queries(db).artifacts('1', '')).toEqual([]);
 });
 
-/** Takes a store back to what version 3 wrote. */
+/** Downgrades a store to version 3. */
 const TO_VERSION_3 = `
 drop table notices;
 drop table warnings;

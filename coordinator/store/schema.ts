@@ -56,7 +56,7 @@ create table notices (
 ) strict, without rowid;
 `;
 
-/** The warnings of a sweep, as shown to users. */
+/** The warnings that a sweep shows. */
 const WARNINGS = `
 create table warnings (
   sweep_id integer not null,
@@ -68,7 +68,7 @@ create table warnings (
 ) strict, without rowid;
 `;
 
-/** Changes a column of steps from whole numbers to any numbers. */
+/** Changes a column of steps from integers to reals. */
 const toReal = (table: string, column: string) => `
 alter table ${table} add column step real not null default 0;
 update ${table} set step = ${column};

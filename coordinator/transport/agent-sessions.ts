@@ -16,7 +16,7 @@ export type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 /**
  * All sessions by agent. The current session of an agent is the one with the newest hello. Usually the others are about
- * to close; but the hello of a dead process can arrive after that of its successor, whose session is the one that remains.
+ * to close. The hello of a dead process can arrive after that of its successor; the session of the successor remains.
  */
 export class AgentSessions {
   /** By agent, the newest session last. */
@@ -99,7 +99,7 @@ export class AgentSession {
     if (!this.call.writable) return;
     if (this.call.writableLength < MAX_UNREAD_ANSWERS) this.call.write(response);
     else {
-      const { grpcCode, message } = new OverloadedError(`agent ${this.agentId} does not read its answers`);
+      const { grpcCode, message } = new OverloadedError(`agent ${this.agentId} is not reading its answers`);
       this.call.emit('error', { code: grpcCode, details: message });
     }
   }

@@ -67,7 +67,7 @@ const FILE: Artifact = {
   atMs: 0,
 };
 
-/** Answers to a header, then to chunks; the call is left open when `chunks` do not make it whole. */
+/** Sends a header, then chunks, and returns the answers. The call stays open if the chunks are incomplete. */
 function put(
   chunks: readonly Uint8Array[],
   { agentId = 'a', artifact = FILE }: { agentId?: string; artifact?: Artifact } = {},
@@ -90,7 +90,7 @@ function put(
 
 const fileOf = (name: string) => join(dir, 'artifacts', key.sweepId, key.trialId, `${key.attempt}`, name);
 
-/** The attempt names what it has brought. */
+/** Sends a record that names the uploaded artifact. */
 async function name(seq: number, artifact: KeptArtifact): Promise<void> {
   const record = { kind: 'artifact', key, seq, at: 5, artifact } as const;
   const { step } = onRecord(served.runtime.core, { agentId: 'a', record }, now());

@@ -47,7 +47,7 @@ const HELLO: Hello = {
   pack: 1,
 };
 
-/** An agent's stream, whose answers are read one by one. */
+/** An agent's stream, with its answers read one by one. */
 class Stream {
   readonly call: ClientDuplexStream<ReportRequest, ReportResponse> = client.report();
   readonly #answers = this.call[Symbol.asyncIterator]();
@@ -66,7 +66,7 @@ class Stream {
     return ((await this.#answers.next()).value as ReportResponse | undefined)?.message;
   }
 
-  /** How the server broke the stream off. */
+  /** Returns the error with which the server closed the stream. */
   async broken(): Promise<ServiceError> {
     this.call.resume();
     const [error] = (await once(this.call, 'error')) as [ServiceError];
@@ -91,7 +91,7 @@ const SUCCEEDED: RecordMessage['body'] = {
   ended: { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined },
 };
 
-/** Submits a sweep, says hello, and waits until its trials are offered. */
+/** Submits a sweep, sends a hello, and waits until the trials are offered. */
 async function offered(trials: number): Promise<{ stream: Stream; keys: AttemptKey[] }> {
   await sweepControl(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(trials), requestId: 'r' });
   const stream = new Stream().hello();
@@ -141,7 +141,7 @@ describe('a stream', () => {
     expect(await control.drain('a', 0, '')).toMatchObject({ id: 'a' });
   });
 
-  test('of a dead process whose hello arrives last gives way to the stream of its successor', async () => {
+  test('of a dead process is superseded by that of its successor, even if its hello arrives last', async () => {
     await new Stream().hello({ incarnation: 'a2' }).next();
     const dead = new Stream().hello({ incarnation: 'a1' });
     await dead.next();
@@ -166,9 +166,9 @@ describe('a stream', () => {
     ['a thousand GPUs', { gpus: Array(1_000).fill('g') }, /hello message of agent a too large/],
     ['absurdly many slots', { slots: 4_000_000_000 }, /slots/],
     ['slots without a description', { slotFacts: [] }, /has 2 slots, but describes 0/],
-    ['a label that is none', { labels: { '-': 'a' } }, /"-" cannot name a label/],
+    ['an invalid label name', { labels: { '-': 'a' } }, /"-" cannot name a label/],
     ['no incarnation', { incarnation: '' }, /incarnation/],
-  ])('with %s is refused by name, and the agent is not known', async (_, more, message) => {
+  ])('with %s is rejected by name, and the agent is not registered', async (_, more, message) => {
     const error = await new Stream().hello(more).broken();
     expect(error.code).toBe(status.INVALID_ARGUMENT);
     expect(error.details).toMatch(message);
@@ -178,7 +178,7 @@ describe('a stream', () => {
   test.each([
     ['no attempt', undefined, epoch(1)],
     ['nothing in it', { sweepId: '1', trialId: 't', attempt: 1 }, undefined],
-  ])('with a record that has %s is broken off', async (_, key, body) => {
+  ])('with a record that has %s is closed', async (_, key, body) => {
     const stream = new Stream().hello();
     await stream.next();
     expect(await stream.record(key, 1, body).broken()).toMatchObject({ code: status.INVALID_ARGUMENT });
@@ -229,7 +229,7 @@ describe('records', () => {
     const { stream, keys } = await offered(trials);
     await open({ claims: keys.map((key, slot) => ({ key, slot, pack: 0 })) });
     const [key] = keys;
-    if (key === undefined) throw new Error('nothing was offered');
+    if (key === undefined) throw new Error('no trial was offered');
     return { stream, key };
   }
 
@@ -271,7 +271,7 @@ describe('records', () => {
     expect(stored(key).epoch).toBe(1);
   });
 
-  test('whose first ones are lost end their attempt, and the stream continues', async () => {
+  test('after missing first records end their attempt, and the stream continues', async () => {
     const { stream, key } = await granted(2);
     const message = `records 1 to 2 of ${key.sweepId}/${key.trialId}/1 are missing: was the store restored from a backup?`;
     expect(await stream.record(key, 3, epoch(3)).next()).toEqual({
@@ -316,10 +316,10 @@ describe('records', () => {
 test('the stream of an agent that never reads its answers is closed', { timeout: 60_000 }, async () => {
   const call = client.report();
   call.write({ message: { $case: 'hello', hello: HELLO } });
-  // gRPC's client holds the server back only once it has read something.
+  // gRPC's client applies backpressure only after its first read.
   await once(call, 'data');
   call.pause();
-  // Long ids make long answers: fewer are under way when the agent takes none.
+  // Long ids make long answers, so the buffers fill after fewer of them.
   const stranger = { sweepId: '9'.repeat(64), trialId: 'x'.repeat(64), attempt: 1 };
   const broken = once(call, 'error');
   let sent = 0;

@@ -16,7 +16,7 @@ interface Answer {
   readonly details: string;
 }
 
-/** A server whose only method refuses with these words, and what calls it with whatever bytes. */
+/** Starts a server whose only method fails with this message. @returns a function that calls it with any bytes */
 async function serving(words = 'no') {
   const endings: CallStatus[] = [];
   const server = newServer([], (ending) => endings.push(ending));

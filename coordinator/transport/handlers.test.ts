@@ -14,7 +14,7 @@ import { newServer } from './server.ts';
 
 const BATCHES = 200;
 
-/** Some 60 KB, so that the stream is full after every batch or two. */
+/** About 60 KB, so that the stream is full after one or two batches. */
 const batch = { curves: [Curve.fromPartial({ trialId: 'x'.repeat(60_000) })] };
 
 async function serving(listCurves: SweepServiceServer['listCurves']): Promise<SweepServiceClient> {
@@ -46,7 +46,7 @@ test('a call whose client reads nothing times out, and its generator ends', asyn
   const client = await serving(streamed(pino({ level: 'silent' }), endless, 50));
   const call = client.listCurves({ sweep: '1', trialIds: [] });
   const refused = once(call, 'error');
-  // gRPC's client holds the server back only once it has read something.
+  // gRPC's client applies backpressure only after its first read.
   await once(call, 'data');
   call.pause();
   await expect.poll(() => over).toBe(true);

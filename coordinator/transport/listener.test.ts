@@ -39,7 +39,7 @@ test('a connection over the limit is closed immediately, and a closed connection
   expect(full).toBe(1);
   first.destroy();
   await once(first, 'close');
-  // The server hears of the end a little later.
+  // The server notices the end a little later.
   await expect
     .poll(async () => {
       const next = await dial(port);

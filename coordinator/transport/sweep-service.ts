@@ -1,4 +1,4 @@
-/** The SweepService: submits, steers, lists and watches sweeps. */
+/** The SweepService: submits, controls, lists and watches sweeps. */
 import type { Logger } from 'pino';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { goalOf, rankingMetric, rankTrials } from '../../lib/domain/ranking.ts';
@@ -27,7 +27,7 @@ import { explainTrial } from './explain.ts';
 import { streamed, unary } from './handlers.ts';
 import { TRIALS_PER_MESSAGE, type WatchSource, watchSweep } from './watch.ts';
 
-/** How often a followed log is read again. */
+/** How often a followed log is read. */
 const LOG_POLL_MS = 250;
 
 /** Changes to sweeps. Rejected when the store is served without a coordinator. */
@@ -44,7 +44,7 @@ export interface Retried {
 }
 
 export interface SweepSource extends WatchSource {
-  /** Undefined where the trial does not wait, or nobody works on the store. */
+  /** Returns undefined if the trial is not pending, or no coordinator runs on the store. */
   explain(sweepId: string, trialId: string): Explanation | undefined;
 }
 
@@ -145,12 +145,12 @@ function rankingGoal(sweep: Sweep, metric: string, asked: ListTrialsRequest['goa
   return asked === 'GOAL_MINIMIZE' || asked === 'GOAL_MAXIMIZE' ? goal.of(asked) : goalOf(sweep, metric);
 }
 
-/** @throws {BadInputError} when trials have reported metrics, and this is none of them */
+/** @throws {BadInputError} if trials have reported metrics, but not this one */
 function mustBeReported(metric: string, trials: readonly { metrics: Record<string, number> }[]): void {
   const reported = new Set(trials.flatMap((trial) => Object.keys(trial.metrics)));
   if (reported.size === 0 || reported.has(metric)) return;
   throw new BadInputError(
-    `no trial reports ${JSON.stringify(metric)}; reported are ${[...reported].sort().join(', ')}`,
+    `no trial reports ${JSON.stringify(metric)}; reported metrics: ${[...reported].sort().join(', ')}`,
   );
 }
 

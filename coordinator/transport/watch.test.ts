@@ -7,7 +7,7 @@ import type { Change } from '../core/step.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 import { TRIALS_PER_MESSAGE, watchSweep } from './watch.ts';
 
-/** More than fit into two messages. */
+/** More trials than fit into two messages. */
 const TRIALS = 2 * TRIALS_PER_MESSAGE + 1;
 
 let served: Served;
@@ -24,7 +24,7 @@ const source = () => ({
   onCommit: served.runtime.onCommit.bind(served.runtime),
 });
 
-/** What a watcher makes of the stream: rows by id, and every event in order. */
+/** Collects the messages of a watch: rows by id, and every event in order. */
 class Watcher {
   readonly rows = new Map<string, string>();
   readonly events: number[] = [];
@@ -39,7 +39,7 @@ class Watcher {
     if (part !== undefined && !part.more) this.since = part.eventSeq;
   }
 
-  /** Watches until the sweep has ended, or so many messages have come. */
+  /** Watches until the sweep has ended, or until this number of messages. */
   async watch(messages = Number.POSITIVE_INFINITY): Promise<this> {
     this.kinds = [];
     const stream = watchSweep(source(), sweepId, this.since, new AbortController().signal);

@@ -129,11 +129,11 @@ test('ASCII mode prints only ASCII, and NO_COLOR only bold, dim and reverse', as
 test('the header reports an unreachable coordinator, since when and why', async () => {
   const source = new SampleSource(midAnswers);
   const at = await sampleDashboard(source, { columns: 160, rows: 50 });
-  source.link('no answer from 127.0.0.1:7070');
+  source.setOutage('no answer from 127.0.0.1:7070');
   at.clock.now += 12_000;
   const since = new Date(at.clock.now - 12_000).toTimeString().slice(0, 8);
   expect(at.frame()[0]).toContain(`COORDINATOR UNREACHABLE for 12.0s, since ${since}: no answer from 127.0.0.1:7070`);
-  source.link(undefined);
+  source.setOutage(undefined);
   expect(at.frame()[0]).not.toContain('UNREACHABLE');
   at.stop();
 });
@@ -145,7 +145,7 @@ test('the header shows the newest warning and the number of the others', async (
   const warnings = ['first', 'the newest \u001b[2J'].map((message) => {
     return { kind: 'WARNING_KIND_SILENT' as const, message, count: 1, sinceMs: 1 };
   });
-  source.tell(delta({ sweep: { ...midSweep, warnings } }));
+  source.push(delta({ sweep: { ...midSweep, warnings } }));
   await at.settle();
   expect(at.frame()[4]).toContain('warning (and 1 more): the newest ␛[2J  minimize test_loss');
   at.stop();
@@ -154,7 +154,7 @@ test('the header shows the newest warning and the number of the others', async (
 test('an ended sweep stays on the screen', async () => {
   const source = new SampleSource(midAnswers);
   const at = await sampleDashboard(source, { columns: 80, rows: 24 });
-  source.tell(delta({ sweep: { ...midSweep, state: 'SWEEP_STATE_FINISHED' } }));
+  source.push(delta({ sweep: { ...midSweep, state: 'SWEEP_STATE_FINISHED' } }));
   source.end();
   await at.settle();
   expect(at.happened).toEqual(['ended']);

@@ -10,15 +10,15 @@ test.each([
   ['lat', 'latent_dim'],
   ['epoch', 'epochs'],
   ['learning_rates', 'learning_rate'],
-])('%s is taken for %s', (written, meant) => {
+])('the nearest name to %s is %s', (written, meant) => {
   expect(nearest(written, ['dataset', 'depth', 'latent_dim', 'epochs', 'learning_rate'])).toBe(meant);
 });
 
-test.each(['zzz', 'x', '', 'momentum'])('%j gets no suggestion', (written) => {
+test.each(['zzz', 'x', '', 'momentum'])('%j has no near name', (written) => {
   expect(nearest(written, ['dataset', 'depth', 'latent_dim', 'epochs'])).toBeUndefined();
 });
 
-test('edit distance is zero for equals alone, symmetric, and no more than the longer length', () => {
+test('edit distance is zero only for equal texts, symmetric, and at most the longer length', () => {
   const word = fc.string({ maxLength: 8 });
   fc.assert(
     fc.property(word, word, (a, b) => {

@@ -1,41 +1,41 @@
-/** The name that was probably meant. */
+/** Suggestions for misspelled names. */
 
-/** Edits that a name of so many characters may be away and still be what was meant: one in three, at least one. */
-const CHARACTERS_AN_EDIT = 3;
+/** A candidate can be up to one edit per this many characters away, but always at least one. */
+const CHARACTERS_PER_EDIT = 3;
 
-/** `; did you mean "x"?`, or nothing when no candidate is near. */
+/** Returns `; did you mean "x"?`, or an empty text if no candidate is close. */
 export function didYouMean(written: string, candidates: readonly string[]): string {
   const name = nearest(written, candidates);
   return name === undefined ? '' : `; did you mean "${name}"?`;
 }
 
-/** A beginning this long is enough to tell which name was meant: `lat` for `latent_dim`, `crashes` for `crash`. */
-const SHORTEST_BEGINNING = 3;
+/** Minimum length of a common prefix: `lat` for `latent_dim`, `crashes` for `crash`. */
+const MIN_PREFIX = 3;
 
 /**
- * The candidate fewest edits away, the first of equals; else the first of which one is the other's beginning.
- * Case and the difference of `-` and `_` cost nothing.
+ * Returns the candidate with the fewest edits (the first among equals), or else the first that is a prefix of the name
+ * or has the name as a prefix. Ignores case, and treats `-` as `_`.
  */
 export function nearest(written: string, candidates: readonly string[]): string | undefined {
   let best: { name: string; distance: number } | undefined;
   for (const name of candidates) {
-    const allowed = Math.max(1, Math.floor(name.length / CHARACTERS_AN_EDIT));
+    const allowed = Math.max(1, Math.floor(name.length / CHARACTERS_PER_EDIT));
     if (Math.abs(name.length - written.length) > allowed) continue;
     const distance = editDistance(fold(written), fold(name));
     if (distance <= allowed && (best === undefined || distance < best.distance)) best = { name, distance };
   }
-  return best?.name ?? candidates.find((name) => oneBeginsTheOther(fold(written), fold(name)));
+  return best?.name ?? candidates.find((name) => isPrefixOfEither(fold(written), fold(name)));
 }
 
-function oneBeginsTheOther(a: string, b: string): boolean {
-  return Math.min(a.length, b.length) >= SHORTEST_BEGINNING && (a.startsWith(b) || b.startsWith(a));
+function isPrefixOfEither(a: string, b: string): boolean {
+  return Math.min(a.length, b.length) >= MIN_PREFIX && (a.startsWith(b) || b.startsWith(a));
 }
 
 function fold(name: string): string {
   return name.toLowerCase().replaceAll('-', '_');
 }
 
-/** Optimal string alignment distance: insertions, deletions, substitutions, and swaps of neighbours, each one edit. */
+/** Returns the optimal string alignment distance: insertions, deletions, substitutions and transpositions cost 1 each. */
 export function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, column) => column);

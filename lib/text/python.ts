@@ -1,7 +1,7 @@
-/** Values written as Python's `str` writes them: what the agent of W&B puts on a program's command line. */
+/** Formats values like Python's `str`, as the agent of W&B does on a program's command line. */
 
 export interface PythonStyle {
-  /** Write whole numbers as floats (`1.0`): the sweep file wrote them so. Default false. */
+  /** Whether whole numbers are written as floats (`1.0`), as in the sweep file. Default: false. */
   readonly float?: boolean;
 }
 
@@ -13,7 +13,7 @@ export function pythonText(value: unknown, style: PythonStyle = {}): string {
   return typeof value === 'string' ? value : pythonLiteral(value, style);
 }
 
-/** As `repr` writes it: text is quoted. */
+/** Formats a value like `repr`, with text in quotes. */
 export function pythonLiteral(value: unknown, style: PythonStyle = {}): string {
   if (value === null || value === undefined) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';

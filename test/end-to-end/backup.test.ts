@@ -82,7 +82,7 @@ test('attempts that continued after the backup are retried, because the restored
   await Promise.all([cluster.coordinator.killNow(), cluster.agent('agent').killNow()]);
   rmSync(cluster.dir, { recursive: true });
   expect((await trawl('restore', out, '--dir', cluster.dir)).code).toBe(0);
-  way.mend();
+  way.restore();
   await cluster.startCoordinator();
   await cluster.startAgent('agent', 1, way.address);
   const { attempts } = await exactlyOnce(cluster, id, sweep);

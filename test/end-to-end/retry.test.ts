@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
-import { failingSweep, mend } from '../support/failing-sweep.ts';
+import { failingSweep, repairSweep } from '../support/failing-sweep.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { readStore } from '../support/stored.ts';
 
@@ -46,7 +46,7 @@ test('failed trials of an ended sweep are retried with a fresh budget, although 
   expect(again).toMatchObject({ state: 'running', ended_at: null, retried: 1, counts: { failed: 1 } });
   expect((await cluster.run('wait', sweep)).code).toBe(1);
 
-  mend(folder);
+  repairSweep(folder);
   expect(await cluster.json<Retried>('retry', '--crash')).toMatchObject({ retried: 2, counts: { failed: 0 } });
   await cluster.coordinator.killNow();
   await cluster.startCoordinator();

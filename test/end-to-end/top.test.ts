@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
-import { failingSweep, mend } from '../support/failing-sweep.ts';
+import { failingSweep, repairSweep } from '../support/failing-sweep.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { killNow } from '../support/processes.ts';
 import { TestTerminal } from '../support/terminal.ts';
@@ -106,7 +106,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     const screen = top(cluster);
     await screen.sees(/failing {2}\d+ {2}finished/);
     await screen.sees('2 succeeded · 2 failed');
-    mend(folder);
+    repairSweep(folder);
     screen.press('/');
     screen.press('x=1\r');
     await screen.sees('filter: x=1');

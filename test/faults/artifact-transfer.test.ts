@@ -150,7 +150,7 @@ test('a checkpoint download waits for the coordinator to return, as long as its 
   const given = session.fetchCheckpoint({ ...key, attempt: 2 }, checkpoint, () => wanted);
   // Longer than the timeout of a download from a running coordinator.
   await sleep(8_000);
-  way.mend();
+  way.restore();
   expect(await given).toBe(true);
   const fetched = readFileSync(resumeFile(attemptFolder(agentDir, { ...key, attempt: 2 })));
   expect(fetched.equals(BYTES)).toBe(true);

@@ -27,7 +27,7 @@ test('trials that end while only heartbeats reach the coordinator are not run ag
   await until('two trials run', async () => (await cluster.sweep(sweep))?.counts?.running === 2);
   way.cut();
   await sleep(CUT_MS);
-  way.mend();
+  way.restore();
   expect((await cluster.run('wait', sweep)).code).toBe(0);
   const trials = await cluster.json<TrialJson[]>('trials', sweep);
   expect(trials.map(({ attempts }) => attempts)).toEqual([1, 1, 1]);

@@ -51,7 +51,7 @@ test('after an agent stalls past its lease, its late records are rejected, its w
   await untilRunning(cluster, sweep, 1);
   await sleep(1_000);
   expect(await superseded(cluster)).toBe(0);
-  way.mend();
+  way.restore();
   process.kill(cluster.agent('stalled').pid, 'SIGCONT');
   await until('late reports are refused', async () => (await superseded(cluster)) > 0);
 

@@ -1,4 +1,4 @@
-/** Long-running commands for tests. They are stopped even if the test's process is killed. */
+/** Long-running commands for tests. They end when the test process ends, even by SIGKILL. */
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 import { spawnBound } from '../../bin/local/child-process.ts';
@@ -7,17 +7,17 @@ import { TRAWL } from './trawl.ts';
 import { until } from './until.ts';
 
 export interface Daemon {
-  /** Process id of the program itself. */
+  /** Process id of the program itself, not of its shell. */
   readonly pid: number;
-  /** Settles with the exit code; 128 + number for a signal. */
+  /** Resolves with the exit code; 128 + the number of a signal. */
   readonly exited: Promise<number>;
-  /** Sends SIGKILL, and resolves once the process has ended. */
+  /** Sends SIGKILL, and resolves when the process is gone. */
   killNow(): Promise<void>;
-  /** Sends SIGTERM, and resolves with the exit code. */
+  /** Requests an orderly stop, and resolves with the exit code. */
   stop(): Promise<number>;
 }
 
-/** @param log file to which the output is appended */
+/** Starts a trawl command. @param log the file to append stdout and stderr to */
 export function startDaemon(log: string, ...args: string[]): Promise<Daemon> {
   return startProgram(log, process.execPath, [TRAWL, ...args]);
 }
@@ -29,8 +29,8 @@ export async function startProgram(log: string, program: string, args: readonly 
   closeSync(output);
   shell.stdin?.on('error', () => {});
   const shellPid = shell.pid;
-  const what = `${program}, which writes ${log},`;
-  if (shellPid === undefined) throw new Error(`${what} could not be started`);
+  const described = `${program} (log: ${log})`;
+  if (shellPid === undefined) throw new Error(`could not start ${described}`);
   let gone = false;
   const exited = new Promise<number>((resolve) => {
     shell.once('exit', (code) => {
@@ -39,8 +39,8 @@ export async function startProgram(log: string, program: string, args: readonly 
     });
   });
   // The shell's helper, and the program before its exec, have the shell's command line.
-  const pid = await until(`${what} starts`, () => {
-    if (gone) throw new Error(`${what} ended at once:\n${logEnd(log)}`);
+  const pid = await until(`${described} starts`, () => {
+    if (gone) throw new Error(`${described} exited during startup:\n${logEnd(log)}`);
     return childrenOf(shellPid, (command) => !command.includes('trawl-bound'))[0];
   });
   onTestFinished(async () => {
@@ -61,6 +61,7 @@ export async function startProgram(log: string, program: string, args: readonly 
   };
 }
 
+/** Returns the last lines of a log. */
 export function logEnd(log: string, lines = 20): string {
   return existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-lines).join('\n') : '(no log)';
 }

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A sweep of four trials, two of which crash until `mend` is called. @returns the sweep file's text */
+/** Writes a program that crashes in two of four trials until `repairSweep`. @returns the text of the sweep file */
 export function failingSweep(folder: string): string {
   const program = join(folder, 'program.sh');
-  const broken = `case "$*" in *--x=[12]) [ -e '${mendedFile(folder)}' ] || exit 3;; esac`;
+  const broken = `case "$*" in *--x=[12]) [ -e '${repairedFile(folder)}' ] || exit 3;; esac`;
   writeFileSync(program, `${broken}; echo '{"epoch": 1, "loss": 0.5}'\n`);
   return [
     `name: failing\ncommand: [sh, "${program}", "\${args}"]\nmetric: {name: loss}\n`,
@@ -12,6 +12,7 @@ export function failingSweep(folder: string): string {
   ].join('');
 }
 
-export const mend = (folder: string) => writeFileSync(mendedFile(folder), '');
+/** Lets the trials of a failing sweep succeed from now on. */
+export const repairSweep = (folder: string) => writeFileSync(repairedFile(folder), '');
 
-const mendedFile = (folder: string) => join(folder, 'mended');
+const repairedFile = (folder: string) => join(folder, 'repaired');

@@ -6,26 +6,26 @@ import { logEnd } from './daemon.ts';
 
 const LOG_LINES = 30;
 
-/** Creates a folder for the running test, which is deleted after the test unless TRAWL_TEST_KEEP=1. */
+/** Creates a folder that is removed after the running test. TRAWL_TEST_KEEP=1 keeps it. */
 export function testFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-test-'));
   if (process.env.TRAWL_TEST_KEEP) console.log(`kept: ${folder}`);
   else {
     onTestFinished(({ task }) => {
-      if (task.result?.state === 'fail') tellLogs(folder);
+      if (task.result?.state === 'fail') printLogs(folder);
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     });
   }
   return folder;
 }
 
-function tellLogs(folder: string): void {
+function printLogs(folder: string): void {
   for (const name of readdirSync(folder).filter((name) => name.endsWith('.log'))) {
-    console.log(`the end of ${name}:\n${logEnd(join(folder, name), LOG_LINES)}`);
+    console.log(`end of ${name}:\n${logEnd(join(folder, name), LOG_LINES)}`);
   }
 }
 
-/** Writes a sweep file, and returns its path. */
+/** Writes a sweep file. @returns its path */
 export function sweepFile(folder: string, text: string | Uint8Array, name = 'sweep.yaml'): string {
   const path = join(folder, name);
   writeFileSync(path, text);

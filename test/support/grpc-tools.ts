@@ -1,4 +1,4 @@
-/** Makes calls like a generic gRPC tool, which only knows the health and reflection protocols. */
+/** A generic gRPC client, which uses only the health and reflection services and has no trawl .proto files. */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
@@ -11,7 +11,7 @@ const reflectionProto = join(
   '../proto/grpc/reflection/v1/reflection.proto',
 );
 
-/** Returns the health of a service; '' is the whole server. */
+/** Returns the health status of a service; '' for the whole server. */
 export async function healthOf(address: string, service: string): Promise<string> {
   const method = methodOf(healthProto, 'grpc.health.v1.Health', 'Check');
   const answer = await new Promise<unknown>((resolve, reject) => {
@@ -31,7 +31,7 @@ export interface Reflected {
   readonly file_descriptor_response?: { readonly file_descriptor_proto: readonly Buffer[] };
 }
 
-/** Sends one reflection request. */
+/** Sends one request to a server's reflection service. */
 export function reflect(address: string, question: Readonly<Record<string, string>>): Promise<Reflected> {
   const method = methodOf(reflectionProto, 'grpc.reflection.v1.ServerReflection', 'ServerReflectionInfo');
   const stream = connect(address).makeBidiStreamRequest(

@@ -1,4 +1,4 @@
-/** The processes of this machine and their parents. */
+/** The processes of this machine, with their parents. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
@@ -16,7 +16,7 @@ function fromProc(name: string): Row[] {
   if (!/^\d+$/.test(name)) return [];
   try {
     const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-    // The second field is the program's name in parentheses, which can contain any characters.
+    // The second field is the program's name in parentheses, which can contain any character.
     const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (state === 'Z') return [];
     const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
@@ -33,7 +33,7 @@ function fromPs(): Row[] {
     .map(([, pid, parent, , command]) => ({ pid: Number(pid), parent: Number(parent), command: command ?? '' }));
 }
 
-/** Returns the children of a process whose command lines match. */
+/** Returns the children of a process whose command line is wanted. */
 export function childrenOf(parent: number, isWanted: (command: string) => boolean): number[] {
   return rows()
     .filter((row) => row.parent === parent && isWanted(row.command))
@@ -48,7 +48,7 @@ export function descendantsOf(ancestor: number): number[] {
   return found.slice(1);
 }
 
-/** Returns the processes that are still alive. */
+/** Returns the processes that are still running. */
 export function alive(pids: readonly number[]): number[] {
   const living = new Set(rows().map(({ pid }) => pid));
   return pids.filter((pid) => living.has(pid));

@@ -1,4 +1,4 @@
-/** A real Prometheus (Debian's package) with the shipped configuration. */
+/** A real Prometheus (Debian's package) with the configuration in deploy/prometheus. */
 
 import { execFile, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,25 +15,25 @@ const run = promisify(execFile);
 
 export const PROMETHEUS_FILES = join(packageRoot(), 'deploy', 'prometheus');
 
-/** Installs Debian's package if it is missing. @returns the reason if Prometheus is not available */
+/** Installs Debian's package if Prometheus is missing. @returns why it cannot be used; undefined if it can */
 export async function prometheusMissing(): Promise<string | undefined> {
-  if (await answers()) return undefined;
-  if (process.getuid?.() !== 0) return 'prometheus is not installed, and only root could install it';
+  if (await isInstalled()) return undefined;
+  if (process.getuid?.() !== 0) return 'prometheus is not installed, and only root can install it';
   try {
     await aptInstall(process.env, 'prometheus');
   } catch (error) {
-    return `prometheus is not installed, and could not be: ${errorMessage(error)}`;
+    return `could not install prometheus: ${errorMessage(error)}`;
   }
-  return (await answers()) ? undefined : 'prometheus was installed, and does not start';
+  return (await isInstalled()) ? undefined : 'prometheus was installed but does not start';
 }
 
-const answers = () =>
+const isInstalled = () =>
   Promise.all([run('prometheus', ['--version']), run('promtool', ['--version'])]).then(
     () => true,
     () => false,
   );
 
-/** Runs promtool. @throws {Error} with its output when it reports a problem */
+/** Runs promtool. @throws {Error} with its output if it fails */
 export async function promtool(args: readonly string[], input = ''): Promise<string> {
   const child = run('promtool', [...args], { cwd: PROMETHEUS_FILES });
   child.child.stdin?.end(input);
@@ -61,8 +61,8 @@ export class Prometheus {
   }
 
   /**
-   * Starts Prometheus with the shipped configuration, but with another coordinator address and a scrape every second.
-   * @param coordinator HOST:PORT of its metrics
+   * Starts Prometheus with the shipped configuration, another address of the coordinator, and a scrape per second.
+   * @param coordinator HOST:PORT of the coordinator's metrics
    */
   static async start(folder: string, coordinator: string): Promise<Prometheus> {
     mkdirSync(folder, { recursive: true });
@@ -90,7 +90,7 @@ export class Prometheus {
     return Prometheus.at(`http://127.0.0.1:${port}`);
   }
 
-  /** Connects to a running server, once it is ready. */
+  /** Connects to a running Prometheus, and waits until it is ready. */
   static async at(url: string): Promise<Prometheus> {
     const prometheus = new Prometheus(url);
     await until('Prometheus is ready', () =>
@@ -106,7 +106,7 @@ export class Prometheus {
     return (await this.#ask<{ activeTargets: Target[] }>('targets', { state: 'active' })).activeTargets;
   }
 
-  /** Returns the data of a panel for the last `seconds`. @throws {Error} with Prometheus's message for an invalid query */
+  /** Runs a range query over the last `seconds`, like a panel. @throws {Error} with Prometheus' error message */
   async range(query: string, seconds: number, stepSeconds: number): Promise<readonly Sample[]> {
     const end = Date.now() / 1000;
     const times = { start: `${end - seconds}`, end: `${end}`, step: `${stepSeconds}` };

@@ -1,4 +1,4 @@
-/** A proxy to a server that can cut connections and limit bandwidth. */
+/** A TCP proxy that can interrupt or slow down the connections to a server. */
 import { createServer, connect as dial, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
 import { onTestFinished } from 'vitest';
@@ -6,31 +6,31 @@ import { onTestFinished } from 'vitest';
 export interface Proxy {
   /** HOST:PORT to connect to in place of the server. */
   readonly address: string;
-  /** Closes all connections, and accepts none until `mend`. */
+  /** Closes all connections, and rejects new ones until `restore`. */
   cut(): void;
-  mend(): void;
-  /** Bytes sent to the server so far. */
+  restore(): void;
+  /** Returns the number of bytes sent to the server so far. */
   carried(): number;
 }
 
 /**
  * @param target HOST:PORT of the server
- * @param bytesPerSecond limit towards the server; default: no limit
+ * @param bytesPerSecond limit towards the server. Default: no limit
  */
 export async function startProxy(target: string, bytesPerSecond = Number.POSITIVE_INFINITY): Promise<Proxy> {
   const [host = '', port = ''] = target.split(':');
   const open = new Set<Socket>();
-  let whole = true;
+  let connected = true;
   let carried = 0;
-  const narrow = () =>
+  const limited = () =>
     new Transform({
-      transform(piece: Buffer, _, done) {
-        carried += piece.length;
-        setTimeout(done, (1_000 * piece.length) / bytesPerSecond, null, piece);
+      transform(chunk: Buffer, _, done) {
+        carried += chunk.length;
+        setTimeout(done, (1_000 * chunk.length) / bytesPerSecond, null, chunk);
       },
     });
   const server = createServer((near) => {
-    if (!whole) return void near.destroy();
+    if (!connected) return void near.destroy();
     const far = dial(Number(port), host);
     for (const [from, to] of [
       [near, far],
@@ -43,15 +43,15 @@ export async function startProxy(target: string, bytesPerSecond = Number.POSITIV
         to.destroy();
       });
     }
-    near.pipe(narrow()).pipe(far);
+    near.pipe(limited()).pipe(far);
     far.pipe(near);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const breakAll = () => {
+  const closeAll = () => {
     for (const socket of open) socket.destroy();
   };
   onTestFinished(() => {
-    breakAll();
+    closeAll();
     server.close();
   });
   const address = server.address();
@@ -59,11 +59,11 @@ export async function startProxy(target: string, bytesPerSecond = Number.POSITIV
   return {
     address: `127.0.0.1:${address.port}`,
     cut() {
-      whole = false;
-      breakAll();
+      connected = false;
+      closeAll();
     },
-    mend() {
-      whole = true;
+    restore() {
+      connected = true;
     },
     carried: () => carried,
   };

@@ -1,4 +1,4 @@
-/** A command in a pseudo-terminal, with a terminal emulator that keeps its screen. */
+/** A command in a pseudo-terminal, whose screen a terminal emulator renders. */
 import { join } from 'node:path';
 import { type IPty, spawn } from '@lydell/node-pty';
 import headless from '@xterm/headless';
@@ -17,15 +17,15 @@ export class PseudoTerminal {
   readonly #terminal: InstanceType<typeof Terminal>;
   #written = '';
   #gone = false;
-  /** 128 + number for a signal. */
+  /** Resolves with the exit code; 128 + the number of a signal. */
   readonly exited: Promise<number>;
 
   /** Starts `trawl` with these arguments. */
   constructor(args: readonly string[], { columns = 100, rows = 30, env = process.env }: TerminalOptions = {}) {
     this.#terminal = new Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 0 });
-    const surroundings = { ...env, TERM: 'xterm-256color' };
+    const environment = { ...env, TERM: 'xterm-256color' };
     const program = join(packageRoot(), 'bin', 'trawl.mjs');
-    this.#pty = spawn(process.execPath, [program, ...args], { cols: columns, rows, env: surroundings });
+    this.#pty = spawn(process.execPath, [program, ...args], { cols: columns, rows, env: environment });
     this.#pty.onData((text) => {
       this.#written += text;
       this.#terminal.write(text);
@@ -68,7 +68,7 @@ export class PseudoTerminal {
     );
   }
 
-  /** Whether a line is in reverse video. */
+  /** Returns whether a line is in reverse video. */
   reversed(row: number): boolean {
     return (this.buffer.getLine(row)?.getCell(0)?.isInverse() ?? 0) !== 0;
   }

@@ -1,4 +1,4 @@
-/** Seeded randomness for tests: the same seed gives the same choices (as far as the machine's timing allows). */
+/** A seeded random number generator for tests: the same seed gives the same choices. */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** Returns a number in [0, 1), by splitmix32. */
+  /** Returns a number in [0, 1), from splitmix32. */
   next(): number {
     this.#state = (this.#state + 0x9e3779b9) >>> 0;
     let z = this.#state;
@@ -19,10 +19,10 @@ export class Random {
     return from + this.next() * (to - from);
   }
 
-  /** @throws {Error} when there is nothing to pick from */
+  /** @throws {Error} if the list is empty */
   pick<T>(from: readonly T[]): T {
     const picked = from[Math.floor(this.next() * from.length)];
-    if (picked === undefined) throw new Error('nothing to pick from');
+    if (picked === undefined) throw new Error('cannot pick from an empty list');
     return picked;
   }
 

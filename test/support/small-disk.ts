@@ -1,4 +1,4 @@
-/** A disk of a few megabytes that can be filled. It is a separate mount, which only root can create. */
+/** A disk of a few megabytes that a test can fill. Only root can mount it. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,25 +12,25 @@ export interface SmallDisk {
 }
 
 const BALLAST = 'ballast';
-const PIECE = Buffer.alloc(4096);
+const CHUNK = Buffer.alloc(4096);
 
-/** @returns undefined, with a warning, if no disk can be mounted */
+/** Mounts a disk. @returns undefined if that is not possible, after a message */
 export function smallDisk(path: string, megabytes: number): SmallDisk | undefined {
   mkdirSync(path, { recursive: true });
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path], { stdio: 'pipe' });
   } catch {
-    console.log('skipped: a disk to fill can be mounted by root on Linux only');
+    console.log('skipped: only root on Linux can mount a small disk');
     return undefined;
   }
-  // A lazy unmount, because an ending process may still have a file open.
+  // A lazy unmount, because a process that is shutting down can still have a file open.
   onTestFinished(() => void execFileSync('umount', ['-l', path]));
   const ballast = join(path, BALLAST);
   return {
     fill() {
       for (;;) {
         try {
-          writeFileSync(ballast, PIECE, { flag: 'a' });
+          writeFileSync(ballast, CHUNK, { flag: 'a' });
         } catch (error) {
           if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return;
           throw error;

@@ -1,4 +1,4 @@
-/** Reads the store of a stopped coordinator. */
+/** Reads the contents of a store after its coordinator has ended. */
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ interface StoredTrial {
   readonly id: string;
   readonly state: string;
   readonly parameters: Readonly<Record<string, unknown>>;
-  /** Number of attempts granted. */
+  /** Number of granted attempts. */
   readonly attempts: number;
 }
 
@@ -20,7 +20,7 @@ export interface StoredAttempt {
   /** Unix times in milliseconds; 0 means not yet. */
   readonly grantedAt: number;
   readonly endedAt: number;
-  /** Null if it has not ended. */
+  /** Null: the attempt has not ended. */
   readonly outcome: string | null;
   readonly failureClass: string | null;
   readonly failureMessage: string | null;
@@ -51,7 +51,7 @@ export interface Stored {
   readonly events: readonly StoredEvent[];
 }
 
-/** Reads a copy, because libsql locks an opened store until the process ends. All lists are in order. */
+/** Reads a copy, because libsql keeps the lock of a store until the process ends. Each list is sorted. */
 export function readStore(dir: string): Stored {
   const copy = mkdtempSync(join(tmpdir(), 'trawl-store-'));
   for (const name of ['store.db', 'store.db-wal']) {

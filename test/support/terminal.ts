@@ -1,4 +1,4 @@
-/** `trawl` in a pseudo-terminal, for tests: keys go in, and the visible screen comes out. */
+/** `trawl` in a pseudo-terminal, which ends with the running test. */
 
 import { onTestFinished } from 'vitest';
 import { errorMessage } from '../../lib/text/error-message.ts';
@@ -7,7 +7,6 @@ import { environment } from './trawl.ts';
 import { until } from './until.ts';
 
 export class TestTerminal extends PseudoTerminal {
-  /** Starts a command, which is killed at the end of the test. */
   constructor(args: readonly string[], { env = {}, ...options }: TerminalOptions = {}) {
     super(args, { ...options, env: { ...environment(), LANG: 'C.UTF-8', ...env } });
     onTestFinished(async () => {
@@ -16,7 +15,7 @@ export class TestTerminal extends PseudoTerminal {
     });
   }
 
-  /** Waits until the screen contains the text. */
+  /** Waits until the screen contains the text or matches the pattern. @returns the screen */
   async sees(what: string | RegExp): Promise<string> {
     const found = () => {
       const text = this.lines().join('\n');
@@ -25,7 +24,7 @@ export class TestTerminal extends PseudoTerminal {
     try {
       return await until(`the screen shows ${what}`, found);
     } catch (error) {
-      throw new Error(`${errorMessage(error)}; it shows:\n${this.lines().join('\n')}`);
+      throw new Error(`${errorMessage(error)}; the screen shows:\n${this.lines().join('\n')}`);
     }
   }
 }

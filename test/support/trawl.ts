@@ -1,4 +1,4 @@
-/** Runs `trawl` as users do: the built program in a separate process. */
+/** Runs the built command `trawl` in a separate process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -11,32 +11,32 @@ export const TRAWL = join(packageRoot(), 'bin', 'trawl.mjs');
 export interface Ended {
   readonly stdout: string;
   readonly stderr: string;
-  /** 128 + number for a signal. */
+  /** The exit code; 128 + the number of a signal. */
   readonly code: number;
 }
 
 export interface Running {
   readonly pid: number;
-  /** Returns its stderr so far. */
+  /** Returns the text written to stderr so far. */
   readonly stderr: () => string;
   readonly ended: Promise<Ended>;
   kill(signal: NodeJS.Signals): void;
 }
 
-/** The environment without settings that would change the tests' results. */
+/** Returns the environment without the variables that would change the results of tests. */
 export function environment(): NodeJS.ProcessEnv {
   const { TRAWL_SERVER: _server, TRAWL_NATS: _nats, ...rest } = process.env;
   return { ...rest, NO_COLOR: '1' };
 }
 
-/** Starts a command, which is killed at the end of the test. */
+/** Starts a command, which is killed at the end of the running test. */
 export function startTrawl(...args: string[]): Running {
   const child = spawn(process.execPath, [TRAWL, ...args], {
     env: environment(),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const { pid } = child;
-  if (pid === undefined) throw new Error(`trawl ${args.join(' ')} could not be started`);
+  if (pid === undefined) throw new Error(`could not start trawl ${args.join(' ')}`);
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
@@ -59,7 +59,7 @@ function endOf(child: ChildProcess, output: () => Omit<Ended, 'code'>): Promise<
   });
 }
 
-/** Runs a command to its end. @throws {Error} when it does not end in time */
+/** Runs a command and waits for its end. It is killed after three times the usual patience. */
 export async function trawl(...args: string[]): Promise<Ended> {
   const running = startTrawl(...args);
   const timer = setTimeout(() => running.kill('SIGKILL'), 3 * PATIENCE_MS);
@@ -68,9 +68,9 @@ export async function trawl(...args: string[]): Promise<Ended> {
   return ended;
 }
 
-/** Runs a command that must succeed, and parses its JSON output. */
+/** Runs a command and parses its JSON output. @throws {Error} if the command fails */
 export async function trawlJson<T>(...args: string[]): Promise<T> {
   const { stdout, stderr, code } = await trawl(...args, '-o', 'json');
-  if (code !== 0) throw new Error(`trawl ${args.join(' ')} ended with code ${code}: ${stderr}`);
+  if (code !== 0) throw new Error(`trawl ${args.join(' ')} exited with code ${code}: ${stderr}`);
   return JSON.parse(stdout) as T;
 }

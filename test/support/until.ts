@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Generous, because tests must also pass on a busy machine. */
+/** Generous, so that a busy machine does not fail a test. */
 export const PATIENCE_MS = 60_000;
 const POLL_MS = 50;
 
 /**
- * Calls `look` repeatedly until it returns a value, and returns the value.
- * @param look returns undefined or false as long as the condition is not met
- * @throws {Error} with the text that `what` did not happen
+ * Polls until `look` returns a value other than undefined or false. Returns the value.
+ * @param what the condition, for the error message
+ * @throws {Error} after a minute
  */
 export async function until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>) {
   const deadline = performance.now() + PATIENCE_MS;

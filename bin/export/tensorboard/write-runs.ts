@@ -33,8 +33,8 @@ export function idLength(ids: readonly string[]): number {
 
 /** Returns a name such as `3f2a91bc-latent_dim=15,noise_std=0.5,seed=1`. Any values give a single safe folder name. */
 export function runName(trial: Trial, varying: readonly string[], length: number): string {
-  const told = varying.map((name) => `${name}=${parameterText(trial, name)}`).join(',');
-  const name = `${trial.id.slice(0, length)}${told === '' ? '' : '-'}${told}`;
+  const settings = varying.map((name) => `${name}=${parameterText(trial, name)}`).join(',');
+  const name = `${trial.id.slice(0, length)}${settings === '' ? '' : '-'}${settings}`;
   return name.replaceAll(/[^A-Za-z0-9._=,+-]/g, '_').slice(0, MAX_RUN_NAME);
 }
 

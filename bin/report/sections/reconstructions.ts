@@ -3,7 +3,7 @@ import { shortId } from '../../../lib/text/short-id.ts';
 import { type Chosen, chooseReconstructions } from '../choose-reconstructions.ts';
 import type { ReportData } from '../data.ts';
 import type { ReportImage, Section } from '../document.ts';
-import { MAX_PICTURE_BYTES } from '../limits.ts';
+import { MAX_IMAGE_BYTES } from '../limits.ts';
 import { goalOf, objectiveOf, type Space, settingText } from '../trial-results.ts';
 
 /** Reconstructions of the same images by several networks; undefined if no trial stored an image. */
@@ -34,13 +34,13 @@ export function reconstructionsSection(data: ReportData, space: Space): Section 
           'inputs in the second row) and the reconstructions of the best seed below. There is one image per value of the ' +
           'most important parameter; the other parameters are as close to the best config as the sweep allows.',
       },
-      { kind: 'pictures', pictures: shown },
+      { kind: 'images', images: shown },
       ...(missing === 0
         ? []
         : [
             {
               kind: 'note',
-              text: `${missing} of ${chosen.length} selected trials have no image of a supported size (up to ${MAX_PICTURE_BYTES / 1024} KiB).`,
+              text: `${missing} of ${chosen.length} selected trials have no image of a supported size (up to ${MAX_IMAGE_BYTES / 1024} KiB).`,
             } as const,
           ]),
     ],

@@ -1,8 +1,8 @@
-/** A real gRPC server whose answers are set by the test, for tests of clients. */
+/** A gRPC server with canned answers, for tests of clients. */
 import { Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js';
 import { type SweepServiceServer, SweepServiceService } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 
-const unimplemented: Partial<ServiceError> = { code: status.UNIMPLEMENTED, details: 'this test has no answer' };
+const unimplemented: Partial<ServiceError> = { code: status.UNIMPLEMENTED, details: 'this test has no canned answer' };
 
 const NOTHING: SweepServiceServer = {
   submit: (_call, callback) => callback(unimplemented),
@@ -26,7 +26,7 @@ export interface CannedServer {
   stop(): void;
 }
 
-/** @param port 0 for a free port */
+/** @param port 0: a free port */
 export function serveCanned(answers: Partial<SweepServiceServer>, port = 0): Promise<CannedServer> {
   const server = new Server();
   const implementation: SweepServiceServer = Object.assign({}, NOTHING, answers);

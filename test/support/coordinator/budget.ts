@@ -1,9 +1,9 @@
-/** The retry budget, computed independently of coordinator/core/retry.ts. */
+/** An independent implementation of the retry limits, to compare with coordinator/core/retry.ts. */
 
 import type { SweepPolicy } from '../../../coordinator/core/model.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
 
-/** The number of failures of each class after which a trial fails, by the documentation of sweep files. */
+/** Returns how many attempts can fail in this way before the trial fails, as documented for the sweep file. */
 export function budget(failure: FailureClassName, { retry }: SweepPolicy): number {
   switch (failure) {
     case 'oom':

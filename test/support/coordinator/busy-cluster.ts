@@ -1,4 +1,4 @@
-/** A busy coordinator: sweeps of many trials on many agents, partly finished and partly failed. */
+/** A coordinator in mid-sweep: sweeps on several agents, with pending, running, succeeded and failed trials. */
 
 import { now } from '../../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../../coordinator/app/sweep-control.ts';
@@ -7,7 +7,7 @@ import { type AttemptRecord, onOpen, onRecord } from '../../../coordinator/core/
 import type { AttemptEnd } from '../../../coordinator/core/model.ts';
 import { combine } from '../../../coordinator/core/step.ts';
 import { type Collecting, startCollecting } from '../../../coordinator/metrics/collect.ts';
-import { introduceCalls } from '../../../coordinator/metrics/grpc-calls.ts';
+import { initializeCallSeries } from '../../../coordinator/metrics/grpc-calls.ts';
 import type { AttemptKey } from '../../../lib/domain/attempt-key.ts';
 import { ArtifactServiceService } from '../../../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from '../../../proto/gen/trawl/v1/attempt_service.ts';
@@ -21,30 +21,30 @@ export interface BusyOptions {
   readonly trialsPerSweep: number;
   readonly agents: number;
   readonly gpusPerAgent: number;
-  /** The number of trials that are run, over all sweeps. The others stay pending. */
+  /** Number of trials to start, over all sweeps. The others remain pending. */
   readonly run: number;
   readonly metrics: readonly string[];
   readonly trialMetrics: boolean;
-  /** How long the series of an ended sweep are kept; undefined: the real default. */
+  /** How long the series of an ended sweep remain. Default: the production value. */
   readonly lingerMs?: number;
 }
 
 export interface BusyCluster {
   readonly served: Served;
   readonly collecting: Collecting;
-  /** Returns the result of a scrape. */
+  /** Returns the text of a scrape. */
   scrape(): Promise<string>;
   stop(): void;
 }
 
 const EPOCHS = 3;
 
-/** @param dir as in `serve` */
+/** @param dir see `serve` */
 export async function busyCluster(dir: string, options: BusyOptions): Promise<BusyCluster> {
   const served = await serve(dir);
   const { runtime, metrics } = served;
   const collecting = startCollecting(runtime, metrics, { ...options, version: '0' });
-  introduceCalls(metrics, [
+  initializeCallSeries(metrics, [
     SweepServiceService,
     ArtifactServiceService,
     AttemptServiceService,
@@ -89,7 +89,7 @@ async function untilOffers({ runtime, offers }: Served): Promise<AttemptKey[]> {
   return offers.splice(0);
 }
 
-/** Runs a trial's attempt from its lease to its end. One in ten fails, and the last ones keep running. */
+/** Runs an attempt from its lease to its end. One in ten fails, and the last ones keep running. */
 async function runOne({ runtime }: Served, key: AttemptKey, agentId: string, at: number, options: BusyOptions) {
   const { core } = runtime;
   const { step, answer } = onOpen(core, { key, agentId, incarnation: 'i', slot: at % options.gpusPerAgent }, now());

@@ -71,7 +71,7 @@ export interface Happened {
 
 export const AGENTS = ['a', 'b', 'c'] as const;
 const SLOTS = 2;
-const PACKS = [1, 2, 4];
+const PACK_SIZES = [1, 2, 4];
 const GPUS = { backend: 'tensorflow-gpu', slotFacts: [1, 1].map((gpus) => ({ gpus, vramBytes: 8 * 2 ** 30 })) };
 const MACHINES = [{ labels: { zone: 'a' } }, { labels: { zone: 'b' } }, { labels: { zone: 'a' }, ...GPUS }];
 const packKeyOf = (index: number) => (index % 4 === 3 ? undefined : `k${index % 2}`);
@@ -79,7 +79,7 @@ const packKeyOf = (index: number) => (index % 4 === 3 ? undefined : `k${index % 
 export class World {
   readonly core: Core;
   now = 1_000_000;
-  /** Every offer that was ever made: NATS may deliver each again, at any time. */
+  /** Every offer so far, because NATS can redeliver an offer at any time. */
   readonly offers: AttemptKey[] = [];
   readonly granted: AttemptKey[] = [];
   /** Ended sweeps, which are only in the store. */
@@ -93,7 +93,7 @@ export class World {
   }
 
   apply(action: Action): Happened {
-    const happened = this.#carryOut(action);
+    const happened = this.#perform(action);
     for (const output of happened.step.outputs) if (output.kind === 'offer') this.offers.push(output.key);
     for (const change of happened.step.changes) {
       if (change.kind === 'granted') this.granted.push(change.key);
@@ -114,17 +114,17 @@ export class World {
     return `${agentId}${(this.#incarnations.get(agentId) ?? 0) - back}`;
   }
 
-  #carryOut(action: Action): Happened {
+  #perform(action: Action): Happened {
     const { core, now } = this;
     switch (action.do) {
       case 'restart': {
         const id = agentAt(action.agent);
         this.#incarnations.set(id, (this.#incarnations.get(id) ?? 0) + 1);
-        return this.#carryOut({ do: 'hello', agent: action.agent });
+        return this.#perform({ do: 'hello', agent: action.agent });
       }
       case 'hello': {
         const id = agentAt(action.agent);
-        const hello = agentHello(id, this.incarnation(id), SLOTS, PACKS[action.agent % PACKS.length]);
+        const hello = agentHello(id, this.incarnation(id), SLOTS, PACK_SIZES[action.agent % PACK_SIZES.length]);
         onHello(core, { ...hello, ...MACHINES[action.agent % MACHINES.length] }, now);
         return { step: NO_STEP };
       }
@@ -136,7 +136,7 @@ export class World {
         return this.#heartbeat(agentAt(action.agent), 0, true);
       case 'drain':
         return {
-          step: onDrain(core, { agentId: agentAt(action.agent), graceMs: 1_000, reason: 'a person asked' }, now),
+          step: onDrain(core, { agentId: agentAt(action.agent), graceMs: 1_000, reason: 'requested by a user' }, now),
         };
       case 'undrain':
         return { step: onUndrain(core, { agentId: agentAt(action.agent) }) };
@@ -152,7 +152,7 @@ export class World {
       case 'retry':
         return this.#retry(action);
       default:
-        return this.#steer(action);
+        return this.#controlSweep(action);
     }
   }
 
@@ -173,7 +173,7 @@ export class World {
     return { step, opened: { claim, answer } };
   }
 
-  /** An `agent` from 0 to 2 is that agent; a higher number is the agent that holds the attempt. */
+  /** @param agent 0 to 2: that agent; more: the holder of the attempt */
   #record({ agent, pick, shift, body }: Extract<Action, { do: 'record' }>): Happened {
     const running = [...this.core.leases.values()].map((lease) => lease.key);
     const key = (agent < AGENTS.length ? chosen(this.granted, pick) : chosen(running, pick)) ?? {
@@ -189,20 +189,20 @@ export class World {
     return { step, recorded: { agentId, record, answer } };
   }
 
-  #steer(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>): Happened {
+  #controlSweep(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>): Happened {
     const id = `${(action.pick % 3) + 1}`;
     try {
       switch (action.do) {
         case 'pause':
-          return { step: onPause(this.core, { sweepId: id, reason: 'a person asked' }) };
+          return { step: onPause(this.core, { sweepId: id, reason: 'requested by a user' }) };
         case 'resume':
           return { step: onResume(this.core, { sweepId: id }) };
         case 'stop':
-          return { step: onStop(this.core, { sweepId: id, reason: 'a person asked' }) };
+          return { step: onStop(this.core, { sweepId: id, reason: 'requested by a user' }) };
         case 'prioritize':
           return { step: onPriority(this.core, { sweepId: id, priority: action.priority }, this.now) };
         case 'kill':
-          return { step: onKill(this.core, { sweepId: id, reason: 'a person asked' }, this.now) };
+          return { step: onKill(this.core, { sweepId: id, reason: 'requested by a user' }, this.now) };
       }
     } catch (refused) {
       if (!(refused instanceof TrawlError)) throw refused;
@@ -213,7 +213,7 @@ export class World {
   #retry({ pick, choice }: Extract<Action, { do: 'retry' }>): Happened {
     const id = `${(pick % 2) + 1}`;
     const ended = this.ended.get(id);
-    const sweep = this.core.sweeps.get(id) ?? (ended && loadedAgain(ended));
+    const sweep = this.core.sweeps.get(id) ?? (ended && reloaded(ended));
     if (sweep === undefined) throw new Error(`sweep ${id} is neither in memory nor in the store`);
     this.#requests += 1;
     try {
@@ -227,7 +227,7 @@ export class World {
   }
 }
 
-function loadedAgain({ id, state, policy, priority, trials }: Sweep): Sweep {
+function reloaded({ id, state, policy, priority, trials }: Sweep): Sweep {
   const sweep = newSweep(id, state, policy, priority);
   for (const trial of trials.values()) addTrial(sweep, { ...trial });
   return sweep;
@@ -245,7 +245,7 @@ function recordOf(key: AttemptKey, seq: number, at: number, body: Body): Attempt
 
 function endOf(body: Exclude<Body, 'report' | 'log' | 'checkpoint'>): AttemptEnd {
   if (body === 'succeeded' || body === 'stopped') return { outcome: body };
-  return { outcome: 'failed', failure: { class: body, message: 'as the test wants it' } };
+  return { outcome: 'failed', failure: { class: body, message: 'simulated failure' } };
 }
 
 const agentAt = (at: number): string => AGENTS[at % AGENTS.length] ?? 'a';
@@ -253,7 +253,7 @@ const chosen = <T>(items: readonly T[], pick: number): T | undefined => items[pi
 
 const agent = fc.nat({ max: AGENTS.length - 1 });
 const pick = fc.nat({ max: 1_000 });
-const say = <const T extends string>(verb: T) => fc.constant(verb);
+const verb = <const T extends string>(name: T) => fc.constant(name);
 
 const body: fc.Arbitrary<Body> = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom('report' as const, 'log' as const, 'checkpoint' as const) },
@@ -272,21 +272,21 @@ const anyChoice: fc.Arbitrary<RetryChoice> = fc.oneof(
 );
 
 export const anyAction: fc.Arbitrary<Action> = fc.oneof(
-  { weight: 9, arbitrary: fc.record({ do: say('hello'), agent }) },
-  { weight: 4, arbitrary: fc.record({ do: say('restart'), agent }) },
+  { weight: 9, arbitrary: fc.record({ do: verb('hello'), agent }) },
+  { weight: 4, arbitrary: fc.record({ do: verb('restart'), agent }) },
   { weight: 12, arbitrary: fc.record({ do: fc.constantFrom('heartbeat', 'stale heartbeat'), agent }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('leaving heartbeat', 'drain'), agent }) },
-  { weight: 3, arbitrary: fc.record({ do: say('undrain'), agent }) },
-  { weight: 30, arbitrary: fc.record({ do: say('schedule') }) },
+  { weight: 3, arbitrary: fc.record({ do: verb('undrain'), agent }) },
+  { weight: 30, arbitrary: fc.record({ do: verb('schedule') }) },
   {
     weight: 18,
-    arbitrary: fc.record({ do: say('tick'), ms: fc.constantFrom(1, 1, 250, 250, 4_000, 4_000, 16_000, 400_000) }),
+    arbitrary: fc.record({ do: verb('tick'), ms: fc.constantFrom(1, 1, 250, 250, 4_000, 4_000, 16_000, 400_000) }),
   },
-  { weight: 60, arbitrary: fc.record({ do: say('open'), agent, pick, shift: fc.constantFrom(0, 0, 0, 0, -1, 1) }) },
+  { weight: 60, arbitrary: fc.record({ do: verb('open'), agent, pick, shift: fc.constantFrom(0, 0, 0, 0, -1, 1) }) },
   {
     weight: 70,
     arbitrary: fc.record({
-      do: say('record'),
+      do: verb('record'),
       agent: fc.constantFrom(0, 1, 2, 3, 3, 3, 3, 3),
       pick,
       shift: fc.constantFrom(0, 0, 0, 0, -1, 1),
@@ -295,8 +295,8 @@ export const anyAction: fc.Arbitrary<Action> = fc.oneof(
   },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('pause', 'resume', 'resume'), pick }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('stop', 'kill'), pick }) },
-  { weight: 4, arbitrary: fc.record({ do: say('prioritize'), pick, priority: fc.constantFrom(-1, 0, 1) }) },
-  { weight: 5, arbitrary: fc.record({ do: say('retry'), pick, choice: anyChoice }) },
+  { weight: 4, arbitrary: fc.record({ do: verb('prioritize'), pick, priority: fc.constantFrom(-1, 0, 1) }) },
+  { weight: 5, arbitrary: fc.record({ do: verb('retry'), pick, choice: anyChoice }) },
 );
 
 export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({

@@ -21,9 +21,9 @@ interface Entry {
   attempts: number;
   /** The running attempt and its newest record. */
   open: { readonly key: AttemptKey; lastSeq: number } | undefined;
-  /** Failures since the last retry by a user. */
+  /** Failures per class since the last retry. */
   failures: Partial<Record<FailureClassName, number>>;
-  /** The failure of its last attempt, if it explains the current state. */
+  /** The class of the failure that led to the current state. */
   failure: FailureClassName | undefined;
   /** The newest stored checkpoint. */
   checkpoint: { readonly attempt: number; readonly epoch: number } | undefined;
@@ -40,7 +40,7 @@ export class Ledger {
     for (const sweep of core?.sweeps.values() ?? []) this.addSweep(sweep);
   }
 
-  /** Adds a sweep as submitted, independent of later changes in memory. */
+  /** Adds a sweep in its state at submission, whatever its current state in memory. */
   addSweep(sweep: Sweep): void {
     this.sweeps.set(sweep.id, {
       state: 'running',
@@ -60,12 +60,12 @@ export class Ledger {
     }
   }
 
-  /** @throws {AssertionError} for a change that violates an invariant */
+  /** Applies a change. @throws {AssertionError} if the change is not permitted */
   write(change: Change): void {
     switch (change.kind) {
       case 'sweep': {
         const sweep = this.#sweep(change.sweepId);
-        if (isEnded(sweep.state)) assert.equal(change.state, 'running', 'a sweep that has ended can only run again');
+        if (isEnded(sweep.state)) assert.equal(change.state, 'running', 'an ended sweep can only change to running');
         sweep.state = change.state;
         break;
       }
@@ -73,12 +73,12 @@ export class Ledger {
         const entry = this.#entry(change);
         assert.ok(
           TRANSITIONS[entry.state].includes(change.state),
-          `a trial went from ${entry.state} to ${change.state}`,
+          `a trial changed from ${entry.state} to ${change.state}`,
         );
         if (change.state === 'offered') {
-          assert.equal(this.#sweep(change.sweepId).state, 'running', 'only a running sweep offers');
+          assert.equal(this.#sweep(change.sweepId).state, 'running', 'only trials of a running sweep are offered');
         }
-        assert.equal(entry.open, undefined, `a trial went ${change.state} before its attempt ended`);
+        assert.equal(entry.open, undefined, `a trial became ${change.state} before its attempt ended`);
         entry.state = change.state;
         entry.failure = change.failure?.class;
         break;
@@ -87,13 +87,13 @@ export class Ledger {
         break;
       case 'retried': {
         const entry = this.#entry(change);
-        assert.ok(['failed', 'cancelled'].includes(entry.state), `a trial was retried that is ${entry.state}`);
+        assert.ok(['failed', 'cancelled'].includes(entry.state), `a ${entry.state} trial was retried`);
         assert.ok(
           ['running', 'paused'].includes(this.#sweep(change.sweepId).state),
           'a retry requires a running or paused sweep',
         );
         assert.equal(change.attempts, entry.attempts, 'a retry continues the attempt numbers');
-        assert.equal(change.failure, entry.failure, 'a retry has the failure of its trial');
+        assert.equal(change.failure, entry.failure, 'a retry records the failure of its trial');
         if (change.failure === 'nan') entry.checkpoint = undefined;
         assert.equal(change.resumesFrom, entry.checkpoint?.epoch ?? 0, 'an attempt resumes from the newest checkpoint');
         entry.state = 'pending';
@@ -111,8 +111,8 @@ export class Ledger {
         break;
       case 'granted': {
         const entry = this.#entry(change.key);
-        assert.equal(this.#sweep(change.key.sweepId).state, 'running', 'only a running sweep grants');
-        assert.equal(entry.open, undefined, 'a trial has one running attempt at most');
+        assert.equal(this.#sweep(change.key.sweepId).state, 'running', 'only trials of a running sweep are granted');
+        assert.equal(entry.open, undefined, 'a trial has at most one running attempt');
         assert.equal(entry.state, 'offered', 'only offered trials are granted');
         assert.equal(change.key.attempt, entry.attempts + 1, 'attempts are numbered without gaps');
         assert.equal(change.resumedFrom, entry.checkpoint?.epoch ?? 0, 'an attempt resumes from the newest checkpoint');
@@ -136,7 +136,7 @@ export class Ledger {
         assert.equal(
           shown.has(change.warning),
           !change.appeared,
-          'a warning appears once, and changes while it is shown',
+          'a warning appears once, and can change while it is shown',
         );
         if (change.shown === undefined) shown.delete(change.warning);
         else shown.add(change.warning);
@@ -147,7 +147,7 @@ export class Ledger {
       case 'log':
       case 'artifact': {
         const { open } = this.#openEntry(change.key);
-        assert.equal(change.seq, open.lastSeq + 1, 'records have no gaps');
+        assert.equal(change.seq, open.lastSeq + 1, 'records are numbered without gaps');
         open.lastSeq = change.seq;
         if (change.kind === 'artifact' && change.artifact.kind === 'checkpoint') {
           this.#entry(change.key).checkpoint = { attempt: change.key.attempt, epoch: change.artifact.epoch };
@@ -157,7 +157,7 @@ export class Ledger {
     }
   }
 
-  /** @throws {AssertionError} when the core differs from its changes or is inconsistent */
+  /** @throws {AssertionError} if the core differs from its changes, or is inconsistent */
   compare(core: Core): void {
     let running = 0;
     for (const sweep of core.sweeps.values()) {
@@ -171,23 +171,27 @@ export class Ledger {
         assert.equal(trial.attempts, entry.attempts);
         assert.deepEqual(trial.failures, entry.failures);
         assert.equal(trial.failure, entry.failure);
-        // The store deletes the checkpoint of a trial that succeeded.
+        // The store deletes the checkpoint of a succeeded trial.
         if (trial.state !== 'succeeded') {
           assert.equal(trial.checkpoint?.epoch, entry.checkpoint?.epoch);
           assert.equal(trial.checkpoint?.attempt, entry.checkpoint?.attempt);
         }
-        assert.equal(trial.lease !== undefined, trial.state === 'running', 'a lease goes with running');
+        assert.equal(
+          trial.lease !== undefined,
+          trial.state === 'running',
+          'a trial has a lease if and only if it is running',
+        );
         if (trial.lease === undefined) continue;
         running += 1;
-        assert.equal(core.leases.get(keyText(trial.lease.key)), trial.lease, 'the lease is in the list of leases');
+        assert.equal(core.leases.get(keyText(trial.lease.key)), trial.lease, 'the core lists the lease of every trial');
         assert.deepEqual(trial.lease.key, entry.open?.key);
-        assert.equal(trial.lease.lastSeq, entry.open?.lastSeq, 'the newest record is the newest that was stored');
+        assert.equal(trial.lease.lastSeq, entry.open?.lastSeq, 'the newest record of a lease is stored');
       }
-      assert.deepEqual(sweep.counts, tally, 'counts agree with the states');
+      assert.deepEqual(sweep.counts, tally, 'the counts match the states');
       const { concurrency = Number.POSITIVE_INFINITY } = sweep.policy;
-      assert.ok(tally.offered + tally.running <= concurrency, 'the concurrency holds');
+      assert.ok(tally.offered + tally.running <= concurrency, 'the concurrency limit is respected');
     }
-    assert.equal(core.leases.size, running, 'no lease without a running trial');
+    assert.equal(core.leases.size, running, 'every lease has a running trial');
     this.#compareSlots(core);
   }
 
@@ -197,7 +201,7 @@ export class Ledger {
       const own = slots.get(agentId) ?? new Map<number, number>();
       slots.set(agentId, own.set(slot, (own.get(slot) ?? 0) + 1));
     }
-    assert.deepEqual(core.slotsInUse, slots, 'the slots in use are those of the leases');
+    assert.deepEqual(core.slotsInUse, slots, 'the slots in use match the leases');
   }
 
   #sweep(id: string) {
@@ -214,7 +218,7 @@ export class Ledger {
 
   #openEntry(key: AttemptKey): Entry & { open: NonNullable<Entry['open']> } {
     const entry = this.#entry(key);
-    assert.deepEqual(entry.open?.key, key, 'only the running attempt changes anything');
+    assert.deepEqual(entry.open?.key, key, 'only the running attempt can change its trial');
     return entry as Entry & { open: NonNullable<Entry['open']> };
   }
 }

@@ -27,7 +27,7 @@ export function emptyCore(): Core {
   return newCore(LEASE_MS);
 }
 
-/** Adds a running sweep of pending trials `t0`, `t1`, ...; those with the same `packKeyOf` fit in one pack. */
+/** Adds a running sweep of pending trials `t0`, `t1`, ..., with the pack keys from `packKeyOf`. */
 export function addSweep(
   core: Core,
   id: string,

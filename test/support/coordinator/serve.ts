@@ -1,4 +1,4 @@
-/** A coordinator's services on a real socket and a real store. Instead of NATS, the test receives the offers. */
+/** A coordinator's services with a real socket and a real store, without NATS. Collects the offers for the test. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,9 +33,9 @@ export interface Served {
   readonly metrics: ReturnType<typeof coordinatorMetrics>;
   readonly address: string;
   readonly cluster: string;
-  /** All offers, oldest first. */
+  /** Every offer, oldest first. */
   readonly offers: AttemptKey[];
-  /** All errors of the store. */
+  /** The errors of failed writes to the store. */
   readonly broken: unknown[];
   stop(): void;
 }
@@ -47,19 +47,17 @@ export function newFolder(): string {
 }
 
 export interface ServeOptions {
-  /** The address to listen on. Default: a free loopback port. */
+  /** The address to listen on. Default: a free port of the loopback. */
   readonly at?: Address;
-  /** If set, only identities in this folder are accepted. */
+  /** Requires TLS, and accepts only the identities in `dir`. */
   readonly secured?: { readonly identity: Identity; readonly dir: string };
-  /** The timeout for the next chunk of an artifact. */
+  /** The time limit for the next chunk of an upload. */
   readonly stallMs?: number;
-  /** Receives the log, one line per call. */
+  /** Called with each line of the log. */
   readonly logTo?: (line: string) => void;
 }
 
-/**
- * @param dir a folder whose store was not opened by this process before, because libsql keeps a closed store's lock
- */
+/** @param dir a folder that this process has not opened a store in, because libsql keeps the lock of a closed store */
 export async function serve(dir: string, options: ServeOptions = {}): Promise<Served> {
   const { at = { host: '127.0.0.1', port: 0 }, secured, stallMs, logTo } = options;
   const db = openStore(dir);
@@ -124,7 +122,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
   };
 }
 
-/** Returns a sweep file of `trials` no-op trials. */
+/** Returns a sweep file with this number of no-op trials. */
 export function noopSweep(trials: number, more = ''): string {
   const values = Array.from({ length: trials }, (_, x) => x).join(', ');
   return `name: sample\nmethod: grid\ntrainer: noop\nmetric: {name: test_loss, goal: minimize}\nparameters:\n  x: {values: [${values}]}\n${more}`;

@@ -9,7 +9,7 @@ interface Props {
   readonly style: TerminalStyle;
 }
 
-/** Lays out and measures a frame with Ink, independently of the dashboard's own code. */
+/** A frame laid out and measured by Ink, to compare with the layout of the dashboard. */
 export function Frame({ lines, size, style }: Props) {
   const text = lines.map((line) => paintLine(line, size.columns, style) || ' ').join('\n');
   return (

@@ -11,7 +11,7 @@ import {
   TrialState,
 } from '../../../proto/gen/trawl/v1/types.ts';
 import { delta, event, START_MS, sampleAgent, sampleSweep, snapshot, trialAt } from './sample.ts';
-import { picture, type SampleAnswers } from './sample-source.ts';
+import { reconstructionArtifact, type SampleAnswers } from './sample-source.ts';
 
 const POINTS = [
   { latent_dim: 15, noise_std: 0 },
@@ -113,7 +113,7 @@ function detailOf(id: string): GetTrialResponse {
       },
     ],
     reports: [...(midCurves.get(id) ?? [])],
-    artifacts: [picture(1), picture(4)],
+    artifacts: [reconstructionArtifact(1), reconstructionArtifact(4)],
   };
 }
 

@@ -1,4 +1,4 @@
-/** A dashboard on a source, drawn by Ink. */
+/** A dashboard for tests, with a given source and frames drawn by Ink. */
 import { render } from 'ink-testing-library';
 import { Dashboard } from '../../../dashboard/dashboard.ts';
 import type { TerminalStyle } from '../../../dashboard/draw/paint.ts';
@@ -23,11 +23,11 @@ const KEYS: Readonly<Record<string, Press>> = {
 
 export interface SampleDashboard {
   readonly dashboard: Dashboard;
-  /** Presses keys, given by the names above or as characters. */
+  /** Presses keys, given by name (see KEYS) or as characters, and settles. */
   press(...keys: readonly string[]): Promise<void>;
-  /** Waits until all requested data has arrived. */
+  /** Waits until all requests are answered. */
   settle(): Promise<void>;
-  /** Returns the drawn lines. */
+  /** Returns the lines of the frame that Ink draws. */
   frame(): string[];
   readonly happened: string[];
   clock: { now: number };

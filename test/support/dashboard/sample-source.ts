@@ -1,4 +1,4 @@
-/** A source for tests that answers at once with the test's messages, and records the requests. */
+/** A source for tests. It answers immediately with given messages, and records the requests. */
 import { encode } from 'fast-png';
 import type { Importance, RetrySelection, Source, SweepActionName } from '../../../dashboard/source.ts';
 import type { GetTrialResponse, WatchResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
@@ -34,8 +34,8 @@ export class SampleSource implements Source {
     this.#answers = answers;
   }
 
-  /** Sends the next message of the stream. */
-  tell(...updates: readonly WatchResponse[]): void {
+  /** Sends further messages on the stream. */
+  push(...updates: readonly WatchResponse[]): void {
     this.#later.push(...updates);
     this.#wake();
   }
@@ -46,8 +46,8 @@ export class SampleSource implements Source {
     this.#wake();
   }
 
-  /** Simulates that the coordinator stops or comes back. */
-  link(away: string | undefined): void {
+  /** Simulates the loss of the connection with this reason, or (undefined) its return. */
+  setOutage(away: string | undefined): void {
     if (away === undefined) this.#heard?.onBack();
     else this.#heard?.onAway(away);
   }
@@ -101,13 +101,13 @@ export class SampleSource implements Source {
 
   async controlSweep(sweepId: string, act: SweepActionName): Promise<Sweep> {
     this.acts.push([sweepId, act]);
-    if (this.#answers.act === undefined) throw new Error('nobody answers');
+    if (this.#answers.act === undefined) throw new Error('no canned answer');
     return this.#answers.act(act);
   }
 
   async retry(sweepId: string, which: RetrySelection): Promise<{ readonly sweep: Sweep; readonly retried: number }> {
     this.retries.push([sweepId, which]);
-    if (this.#answers.retry === undefined) throw new Error('nobody answers');
+    if (this.#answers.retry === undefined) throw new Error('no canned answer');
     return this.#answers.retry(which);
   }
 
@@ -137,7 +137,7 @@ function squares(width: number, height: number): Uint8Array {
   });
 }
 
-export const picture = (epoch: number): Artifact => ({
+export const reconstructionArtifact = (epoch: number): Artifact => ({
   attempt: 1,
   name: `reconstructions/epoch-${epoch}.png`,
   kind: 'ARTIFACT_KIND_RECONSTRUCTION',

@@ -64,14 +64,14 @@ export const sampleAgent = (change: DeepPartial<Agent> = {}): Agent =>
     ...change,
   });
 
-/** Returns the sample's trial with that index, with changes. */
+/** Returns the sample's trial with this index, with changed fields. */
 export function trialAt(index: number, change: DeepPartial<Trial> = {}): Trial {
   const trial = sampleTrials()[index];
   if (trial === undefined) throw new Error(`the sample has no trial ${index}`);
   return { ...trial, ...Trial.fromPartial({ ...trial, ...change }) };
 }
 
-/** Returns a trial after some epochs on agent-1, five seconds after the start. */
+/** Returns a trial that started on agent-1 five seconds after the sweep and has reported some epochs. */
 export function runningTrial(index: number, epoch: number, metrics: Record<string, number>): Trial {
   return trialAt(index, {
     state: TrialState.RUNNING,
@@ -85,7 +85,7 @@ export function runningTrial(index: number, epoch: number, metrics: Record<strin
   });
 }
 
-/** Returns an ended trial, `seconds` after its start. */
+/** Returns a trial that succeeded `seconds` after its start. */
 export function endedTrial(index: number, metrics: Record<string, number>, seconds = 4): Trial {
   const trial = runningTrial(index, 2, metrics);
   return { ...trial, state: TrialState.SUCCEEDED, endedAtMs: trial.startedAtMs + seconds * 1000 };
@@ -107,7 +107,7 @@ export function delta(change: Partial<WatchDelta>): WatchResponse {
 
 let seq = 1;
 
-/** Returns an event of a trial, `seconds` after the start. */
+/** Returns an event, `seconds` after the start of the sweep. */
 export function event(kind: string, trial: Trial | undefined, seconds: number, detail = ''): Event {
   seq += 1;
   return Event.fromPartial({
