@@ -42,7 +42,7 @@ export interface AgentOptions {
   readonly requireGpu: boolean;
   /** How many trials a slot trains together. */
   readonly pack: PackOption;
-  /** Undefined: the identity's name, otherwise the id stored in `dir`, otherwise a new one made from the host's name. */
+  /** Default: the identity's name, or the id stored in `dir`, or a new id derived from the host name. */
   readonly id: string | undefined;
   /** The address that serves `/metrics`; undefined: none. */
   readonly metrics: Address | undefined;

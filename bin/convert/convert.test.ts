@@ -217,7 +217,7 @@ test.each(['', 'just text', '{"a": 1}', '- a\n- b\n', '{"a": '])(
   },
 );
 
-test('the file begins with what could not be converted, and undefined keys are left out', async () => {
+test('the file starts with the settings that were not converted, and undefined keys are omitted', async () => {
   const text = toYaml(await convert('lr=1e-3,1e-4'));
   expect(text).toMatch(/^# Converted from Hydra's multirun arguments\.\n# Not converted, or to be checked:\n# - /);
   expect(parse(text)).toEqual({

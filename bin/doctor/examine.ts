@@ -22,7 +22,7 @@ export interface ExamineOptions {
 
 /** Checks everything that a sweep on this machine needs. Changes nothing. */
 export async function examine({ nats, dir, env }: ExamineOptions): Promise<readonly Finding[]> {
-  // TensorFlow.js takes a third of a second to load, so only this verb loads it.
+  // TensorFlow.js takes a third of a second to load, so it is loaded only here.
   const { probeBackends } = await import('../../agent/machine/probe.ts');
   const { listGpus } = await import('../../agent/machine/gpus.ts');
   const { datasetStatus } = await import('../../agent/data/cache.ts');

@@ -76,7 +76,7 @@ test('a row per epoch has the columns of the trial first, then the metrics, and 
   );
 });
 
-test('steps are exported with the metric that they belong to, as fractions where some are', () => {
+test('each step is exported with its metric, as a number if any step is fractional', () => {
   const trials = [
     trial({ epoch: 12, metrics: { val: 1 }, metric_steps: { val: 10, train: 12 } }),
     trial({ epoch: 11, metrics: { train: 1 }, metric_steps: { train: 11 } }),

@@ -16,7 +16,7 @@ import { spaceOf } from './trial-results.ts';
 /**
  * @param hypothesesFile a sweep file whose hypotheses replace those of the sweep
  * @throws {NotFoundError} when there is no such sweep
- * @throws {BadInputError} when the file is wrong
+ * @throws {BadInputError} when the file is invalid
  */
 export async function gather(connection: Connection, selector: string, hypothesesFile?: string): Promise<ReportData> {
   const asked = hypothesesFile === undefined ? undefined : await hypothesesOf(hypothesesFile);

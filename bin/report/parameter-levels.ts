@@ -56,7 +56,7 @@ export function varyingParameters(parameters: readonly Parameters[], first: read
 
 /**
  * Returns the names in the same order, without parameters that are determined by an earlier one (by `when` or `zip`).
- * @param own axes that vary by themselves; they are kept even if another one happens to determine them, for example
+ * @param own independent axes, which are kept even if another axis happens to determine them, for example
  *   because each of its values occurs only once
  */
 export function independentParameters(

@@ -73,7 +73,7 @@ test.each<[string, (path: string) => void]>([
 test.each<[string, (path: string) => void]>([
   ['missing', (path) => rmSync(path)],
   ['empty', (path) => truncateSync(path, 0)],
-])('a folder with artifacts whose store is %s is rejected', (state, lose) => {
+])('a folder with artifacts is rejected if its store is %s', (state, lose) => {
   const path = filledStore();
   mkdirSync(join(dirname(path), 'artifacts', '1'), { recursive: true });
   lose(path);

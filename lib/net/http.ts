@@ -142,7 +142,7 @@ function digest(bytes: Buffer): Buffer {
 }
 
 /**
- * Default metrics that are left out: `_total` gauges violate Prometheus' naming rules, and the others are many series
+ * Omitted default metrics: `_total` gauges violate Prometheus' naming rules, and the others are many series
  * that add nothing to the event loop's lag and the size of the heap.
  */
 const OMITTED_METRICS =

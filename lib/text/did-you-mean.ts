@@ -1,6 +1,6 @@
 /** Suggestions for misspelled names. */
 
-/** A candidate can be up to one edit per this many characters away, but always at least one. */
+/** Characters per permitted edit. At least one edit is always permitted. */
 const CHARACTERS_PER_EDIT = 3;
 
 /** Returns `; did you mean "x"?`, or an empty text if no candidate is close. */

@@ -6,7 +6,7 @@ export interface PythonStyle {
 }
 
 /**
- * `True`, `None`, `1e-07`, `[64, 32]`, `{'a': 1}`. Text stays as it is, but is quoted inside lists and mappings.
+ * `True`, `None`, `1e-07`, `[64, 32]`, `{'a': 1}`. Text is unchanged at the top level, and quoted inside lists and mappings.
  * @param value a JSON value
  */
 export function pythonText(value: unknown, style: PythonStyle = {}): string {

@@ -4,7 +4,7 @@ import { Transform } from 'node:stream';
 import { onTestFinished } from 'vitest';
 
 export interface Proxy {
-  /** HOST:PORT to connect to in place of the server. */
+  /** HOST:PORT of the proxy. */
   readonly address: string;
   /** Closes all connections, and rejects new ones until `restore`. */
   cut(): void;

@@ -76,7 +76,7 @@ function denseLayers(file: SafetensorsFile): readonly Dense[] {
   });
 }
 
-/** The stored weights replace the initial values at once, so a cheap initializer is enough. */
+/** A cheap initializer is enough, because the stored weights replace the initial values. */
 const INITIALIZER = { class_name: 'Zeros', config: {} };
 
 function layerConfig({ name, activation, inputs, outputs }: Dense, first: boolean) {

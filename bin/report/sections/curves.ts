@@ -29,7 +29,7 @@ export function curvesSection(data: ReportData, space: Space): Section | undefin
 interface Drawn {
   readonly metric: string;
   readonly layout: Layout;
-  /** 0 if nothing was reported. */
+  /** 0 if there are no reports. */
   readonly lastEpoch: number;
   readonly panels: readonly DrawnPanel[];
 }

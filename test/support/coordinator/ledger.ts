@@ -40,7 +40,7 @@ export class Ledger {
     for (const sweep of core?.sweeps.values() ?? []) this.addSweep(sweep);
   }
 
-  /** Adds a sweep in its state at submission, whatever its current state in memory. */
+  /** Adds a sweep in its initial state, regardless of its current state in memory. */
   addSweep(sweep: Sweep): void {
     this.sweeps.set(sweep.id, {
       state: 'running',
