@@ -43,7 +43,6 @@ import { operationsService } from './transport/operations-service.ts';
 import { addReflection, checkExposure, Health, newServer } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
-/** The number of heartbeats that an agent can miss before its leases expire. */
 const HEARTBEATS_PER_LEASE = 5;
 
 export interface CoordinatorOptions {
@@ -224,7 +223,6 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
   }
 }
 
-/** Whether the coordinator can do its work, for `/readyz` and the health service. */
 class Readiness {
   readonly #health: Health;
   #started = false;
@@ -309,7 +307,6 @@ function servePages(
   );
 }
 
-/** Returns the address at which programs on this machine reach a listener. */
 function localAddress({ host, port }: Address): string {
   return `${{ '0.0.0.0': '127.0.0.1', '[::]': '[::1]' }[host] ?? host}:${port}`;
 }

@@ -36,9 +36,7 @@ export const MACROS = {
 
 export type MacroName = keyof typeof MACROS;
 
-/** `${envvar:NAME}` expands to the agent's environment variable NAME. */
 const VARIABLE = /^envvar:([A-Za-z_][A-Za-z0-9_]*)$/;
-/** `${param:NAME}` expands to the value of one parameter. */
 const PARAMETER = /^param:(.+)$/s;
 
 export type Piece =
@@ -46,7 +44,6 @@ export type Piece =
   | { readonly kind: 'macro'; readonly name: MacroName }
   | { readonly kind: 'variable'; readonly name: string }
   | { readonly kind: 'parameter'; readonly name: string }
-  /** Not a known macro. */
   | { readonly kind: 'unknown'; readonly name: string };
 
 /** Splits one item of a command into text and macros. */

@@ -5,7 +5,6 @@ import { ROLES, rolesOf } from './roles.ts';
 
 const PROTO = join(import.meta.dirname, 'trawl', 'v1');
 
-/** The paths of all methods of all services in the .proto files. */
 const methods = readdirSync(PROTO).flatMap((file) => {
   const text = readFileSync(join(PROTO, file), 'utf8');
   const service = /^service (\w+)/m.exec(text)?.[1];

@@ -15,7 +15,7 @@ const AGENTS: readonly Role[] = ['agent'];
 const PEOPLE: readonly Role[] = USER_ROLES;
 const OPERATORS: readonly Role[] = ['operator'];
 
-/** Lists every method; a missing one is a type error. */
+/** A missing method is a type error. */
 const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> = {
   submit: OPERATORS,
   controlSweep: OPERATORS,
@@ -44,7 +44,7 @@ const ARTIFACT_SERVICE: Record<keyof typeof ArtifactServiceService, readonly Rol
   read: [...PEOPLE, ...AGENTS],
 };
 
-/** For operators only: a backup contains everything, and can be restored elsewhere. */
+/** A backup contains everything and can be restored elsewhere. */
 const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly Role[]> = {
   drainAgent: OPERATORS,
   undrainAgent: OPERATORS,
@@ -52,7 +52,6 @@ const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly
   backup: OPERATORS,
 };
 
-/** Methods of standard gRPC services, for generic tools. */
 const STANDARD_METHODS: readonly [string, readonly Role[]][] = [
   ['/grpc.health.v1.Health/Check', ROLES],
   ['/grpc.health.v1.Health/Watch', ROLES],

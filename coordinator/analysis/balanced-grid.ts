@@ -24,7 +24,6 @@ export interface BalancedGrid {
   readonly skipped: readonly string[];
 }
 
-/** The largest number of values of a factor. */
 const MAX_FACTOR_LEVELS = 100;
 
 /**
@@ -75,7 +74,6 @@ function withoutAliases(varying: readonly Factor[], all: readonly Observation[])
   return { factors, dependencies };
 }
 
-/** Removes parameters whose values are determined by the axes: they are never combined with all other values. */
 function withoutDetermined(
   { factors, dependencies }: { factors: readonly Factor[]; dependencies: readonly string[] },
   axes: readonly string[],
@@ -93,7 +91,6 @@ function withoutDetermined(
   };
 }
 
-/** Whether equal values of the named parameters always come with equal values of the other parameter. */
 function determine(names: readonly string[], other: string, all: readonly Observation[]): boolean {
   const seen = new Map<string, ParameterValue | undefined>();
   return all.every(({ trial: { parameters } }) => {

@@ -125,7 +125,6 @@ function directionOf(tokens: ClaimTokens): Direction {
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
-/** Reads a value as in YAML: a number, true, false or text; quoted text is never a number or a boolean. */
 function scalarOf(tokens: ClaimTokens): ParameterValue {
   const token: ClaimToken = tokens.next();
   if (token.kind === 'text') return token.text;
@@ -147,7 +146,6 @@ interface ClaimToken {
   readonly at: number;
 }
 
-/** Quoted text, a sign, or a run of other characters: names of metrics and values can have dots, slashes and hyphens. */
 const TOKEN =
   /\s*(?:"(?<double>[^"]*)"|'(?<single>[^']*)'|(?<sign>[[\](),:=<>])|(?<word>[^\s[\](),:=<>"']+)|(?<bad>["']))/y;
 
@@ -163,9 +161,7 @@ function* tokensOf(text: string): Generator<ClaimToken, void, undefined> {
   }
 }
 
-/**
- * The tokens of a claim, read in order. The first error is kept, and reading continues without effect.
- */
+/** After the first error, reading continues without effect. */
 class ClaimTokens {
   readonly #tokens: readonly ClaimToken[];
   readonly #end: ClaimToken;

@@ -43,13 +43,11 @@ export function judgeComparisons(
   return pairings.map((one) => partOf(one.comparison, one.pairing, rates[judgeable.indexOf(one)]));
 }
 
-/** Gives the effect a positive sign in the claim's direction. */
 function inDirection(pairing: Pairing, direction: Direction): Pairing {
   if (direction === '>') return pairing;
   return { ...pairing, cells: pairing.cells.map(({ weight, values }) => ({ weight: 0 - weight, values })) };
 }
 
-/** @param rate the error rate of this comparison. Undefined: the pairing has no cells. */
 function partOf({ left, right, direction }: Comparison, pairing: Pairing, rate: number | undefined): ComparedPart {
   const claim = comparisonText(left, right, direction);
   const { cells, sides, settings } = pairing;
@@ -95,7 +93,6 @@ export function moreSeedsFor(cells: readonly Cell[], level: number): { seeds: nu
   };
 }
 
-/** Why a pairing has no cells. */
 function missingData({ found, thinSettings, disjoint }: Pairing): string {
   const [left, right] = found;
   if (left === 0 || right === 0) {

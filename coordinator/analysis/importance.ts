@@ -94,13 +94,11 @@ interface Anova {
   readonly residual: number;
 }
 
-/** A sum of squares below this share of the total is a rounding error. */
 const ROUNDING_SHARE = 1e-12;
 
 /**
- * Analyses the variance of a balanced factorial grid. The sums of squares of the main effects and of the interactions of
- * two factors are exact, and add up with the residual, which contains the interactions of more factors and the variation
- * between seeds (Montgomery, Design and Analysis of Experiments, chapter 5).
+ * The residual contains the interactions of more than two factors and the variation between seeds (Montgomery, Design
+ * and Analysis of Experiments, chapter 5).
  */
 function anovaOf({ factors, observations }: Pick<BalancedGrid, 'factors' | 'observations'>): Anova {
   const values = observations.map(({ value }) => value);
@@ -128,12 +126,11 @@ function anovaOf({ factors, observations }: Pick<BalancedGrid, 'factors' | 'obse
   return { terms: parts.map((part) => ({ ...part, ...fTestOf(part, residual, df) })), total, residual };
 }
 
-/** The sum of squares between the groups that the values of the factors form, interactions included. */
 function between(observations: readonly Observation[], factors: readonly Factor[], grandMean: number): number {
   const groups = group(observations, ({ trial }) =>
     JSON.stringify(factors.map(({ name }) => trial.parameters[name] ?? null)),
   );
-  // Values are taken relative to the grand mean, so that a large constant in the metric does not cost precision.
+  // Differences from the grand mean keep the precision if the metric has a large constant.
   return sum(groups.values(), (cell) => sum(cell, ({ value }) => value - grandMean) ** 2 / cell.length);
 }
 

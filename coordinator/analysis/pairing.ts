@@ -28,7 +28,7 @@ export interface Pairing {
   readonly found: readonly [number, number];
 }
 
-/** Values by level of the parameter that a range is over. A mean has one level, the empty string. */
+/** A mean has one level, the empty string. */
 type Levels = ReadonlyMap<string, readonly number[]>;
 
 export function pair(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): Pairing {
@@ -68,7 +68,6 @@ interface SettingPair {
 
 const MIN_SEEDS = 2;
 
-/** Returns the cells of one setting at the levels that both sides have, or undefined if seeds or levels are missing. */
 function pairLevels(left: Levels, right: Levels, isRange: boolean): SettingPair | undefined {
   const enough = (values: readonly number[] | undefined) => (values?.length ?? 0) >= MIN_SEEDS;
   const common = [...left.keys()].filter((level) => enough(left.get(level)) && enough(right.get(level)));
@@ -81,9 +80,8 @@ function pairLevels(left: Levels, right: Levels, isRange: boolean): SettingPair 
 }
 
 /**
- * The largest mean minus the smallest, as a contrast. The extreme levels are treated as known (the delta method: Oehlert,
- * The American Statistician 46, 1992). That is accurate if the levels differ by more than their seeds do: the range has
- * no derivative where two levels tie.
+ * Treats the extreme levels as known (the delta method: Oehlert, The American Statistician 46, 1992), which is accurate
+ * unless two levels nearly tie.
  */
 function rangeCells(lists: readonly (readonly number[])[]): Cell[] {
   return [

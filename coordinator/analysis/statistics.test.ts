@@ -83,7 +83,6 @@ test('swapping the sides negates the effect; adding a constant to all values cha
 test('cells without variation have an interval of width 0', () => {
   const same = contrastOf(minus([2, 2], [1, 1]));
   expect([intervalOf(same, 0.95), pValueOf(same), same.g]).toEqual([{ low: 1, high: 1 }, 0, Number.POSITIVE_INFINITY]);
-  // 0.1 + 0.1 + 0.1 is greater than 3 x 0.1 in floating point.
   expect(contrastOf(minus([0.1, 0.1, 0.1], [0.7, 0.7, 0.7])).standardError).toBe(0);
   const equal = contrastOf(minus([1, 1], [1, 1]));
   expect([intervalOf(equal, 0.95), pValueOf(equal), equal.g]).toEqual([{ low: 0, high: 0 }, 1, 0]);
@@ -121,7 +120,7 @@ test.each([
       const { low, high } = intervalOf(contrastOf(minus(draw(3, 1), draw(1, ratio))), 0.95);
       if (low <= 2 && 2 <= high) covered += 1;
     }
-    // Welch's interval is approximate with 3 seeds: published simulations give 94 to 97%, and chance adds about 0.5%.
+    // Published simulations of Welch's interval with 3 seeds give 94 to 97%, and chance adds about 0.5%.
     expect(covered / 2_000).toBeGreaterThan(0.93);
     expect(covered / 2_000).toBeLessThan(0.985);
   },
@@ -143,7 +142,6 @@ test("holmRates rejects the same tests as statsmodels' multipletests(p, method='
   const p = [0.01, 0.04, 0.03, 0.005];
   const rates = holmRates(p, 0.05);
   expect(p.map((value, index) => value <= (rates[index] ?? 0))).toEqual([true, false, false, true]);
-  // After the first failure (0.03 > 0.05 / 2) the rate stays.
   expect(rates).toEqual([0.05 / 3, 0.025, 0.025, 0.0125]);
 });
 

@@ -38,15 +38,12 @@ export function contrastOf(cells: readonly Cell[]): Contrast {
   };
 }
 
-/** Uses relative variances, because the squares of very small ones would underflow. */
+/** The squares of very small variances would underflow, so relative ones are used. */
 function satterthwaite(parts: readonly { variance: number; n: number }[], total: number): number {
   return 1 / sum(parts, ({ variance, n }) => (variance / total) ** 2 / (n - 1));
 }
 
-/**
- * The effect divided by the pooled standard deviation of the cells, times Hedges' correction for small samples,
- * 1 - 3/(4 df - 1) (Hedges, Journal of Educational Statistics 6, 1981).
- */
+/** Hedges' correction for small samples is 1 - 3/(4 df - 1) (Hedges, Journal of Educational Statistics 6, 1981). */
 function hedgesG(effect: number, spreads: readonly { std: number; n: number }[]): number {
   if (effect === 0) return 0;
   const df = sum(spreads, ({ n }) => n - 1);
@@ -90,7 +87,6 @@ export function seedsNeeded(cells: readonly Cell[], level: number): number | und
   return undefined;
 }
 
-/** The standard error and its degrees of freedom if each cell had n values. */
 function expectedError(cells: readonly Cell[], n: number): { standardError: number; df: number } {
   const variances = cells.map((cell) => (contrastOf([cell]).standardError ** 2 * cell.values.length) / n);
   const total = sum(variances);

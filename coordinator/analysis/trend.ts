@@ -40,7 +40,6 @@ export function judgeTrend(metric: string, rises: boolean, trials: readonly Judg
   }));
   const level = 1 - ERROR_RATE;
   const { effect, low, high } = estimateOf(cells, level, [trends.length, 0]);
-  // Tau is itself an effect size, between -1 and 1.
   const clamp = (tau: number) => Math.max(-1, Math.min(1, tau));
   const estimate = {
     effect,

@@ -51,7 +51,6 @@ test('swapping the sides inverts the verdict, and adding a constant does not cha
       const trials = [...replicates({ d: 1 }, left), ...replicates({ d: 2 }, right)];
       const { verdict, parts } = verdictOn('loss[d=1] > loss[d=2]', trials);
       expect(verdictOn('loss[d=2] > loss[d=1]', trials).verdict).toBe(FLIPPED[verdict]);
-      // At the edge of 0, rounding decides.
       fc.pre(Math.min(Math.abs(parts[0]?.estimate?.low ?? 0), Math.abs(parts[0]?.estimate?.high ?? 0)) > 1e-9);
       const moved = trials.map((one) => ({ ...one, metrics: { loss: (one.metrics.loss ?? 0) + shift } }));
       expect(verdictOn('loss[d=1] > loss[d=2]', moved).verdict).toBe(verdict);
@@ -72,7 +71,6 @@ test('an undecided comparison has the number of further seeds that would probabl
 });
 
 test('trials are compared within one setting of the other parameters', () => {
-  // Pooled over depth, the sides would overlap completely.
   const trials = [3, 5].flatMap((depth) => [
     ...replicates(
       { depth, d: 15 },

@@ -74,7 +74,6 @@ function comparisonsOf(claim: Exclude<Claim, { kind: 'trend' }>): Comparison[] {
   return values.slice(1).map((value, index) => ({ left: at(values[index] ?? value), right: at(value), direction }));
 }
 
-/** One refuted part refutes the claim; it is supported only if all parts are. */
 function combinedVerdict(parts: readonly JudgedPart[]): Verdict {
   if (parts.some(({ verdict }) => verdict === 'refuted')) return 'refuted';
   return parts.every(({ verdict }) => verdict === 'supported') ? 'supported' : 'undecided';
@@ -90,7 +89,6 @@ function reasonOf(parts: readonly JudgedPart[], verdict: Verdict): string {
   return `${hold} of ${counted(parts.length, 'step')} ${hold === 1 ? 'holds' : 'hold'}; ${which}: ${weakest.claim}, ${weakest.because}`;
 }
 
-/** The trials that the verdict could not use. */
 function missingTrials(scope: readonly JudgedTrial[]): string {
   const inState = (...states: readonly TrialStateName[]) => scope.filter(({ state }) => states.includes(state)).length;
   const unfinished = inState('pending', 'offered', 'running');

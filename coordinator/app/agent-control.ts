@@ -7,7 +7,6 @@ import { busySlots } from '../core/leases.ts';
 import type { Core } from '../core/model.ts';
 import type { Runtime } from './runtime.ts';
 
-/** The longest grace of a drain. */
 const MAX_GRACE_MS = 365 * 86_400_000;
 
 export interface AgentControl {
@@ -33,10 +32,6 @@ export function agentControl(runtime: Runtime): AgentControl {
   };
 }
 
-/**
- * Returns the id of an agent by its id or an unambiguous prefix of it.
- * @throws {NotFoundError | AmbiguousError}
- */
 function findAgent(core: Core, name: string): string {
   const ids = [...new Set([...core.agents.keys(), ...core.drains.keys()])].sort();
   if (ids.includes(name)) return name;

@@ -15,7 +15,6 @@ import { keyOf } from '../transport/records.ts';
 import type { Runtime } from './runtime.ts';
 
 const TICK_MS = 250;
-/** How often the streams are compared with the store. */
 const RECONCILE_MS = 5_000;
 
 export interface RoundsOptions {
@@ -63,13 +62,11 @@ function startTicking(runtime: Runtime): NodeJS.Timeout {
     lastTickAt = now;
     runtime.settle(onTick(runtime.core, now)).then(
       () => runtime.reschedule(),
-      // The runtime has reported the error.
       () => {},
     );
   }, TICK_MS);
 }
 
-/** Keeps the streams of offers equal to the core's offers. */
 class Reconciler {
   readonly #offers: Offers;
   readonly #log: Logger;
@@ -110,7 +107,6 @@ class Reconciler {
     try {
       await this.#offers.rebuild(pool, this.#wanted);
     } catch (error) {
-      // The cluster can be without a leader for a while.
       this.#log.warn({ err: error }, 'could not recreate the stream; retrying');
       this.#stuck.add(pool);
     }
@@ -126,13 +122,12 @@ function subscribeToHeartbeats({ nats, cluster, runtime, metrics, rejections, lo
         const heartbeat = Heartbeat.decode(message.data);
         const { agentId, incarnation, leaving } = heartbeat;
         const gpuFigures = heartbeat.gpuFigures.slice(0, MAX_GPUS);
-        // NATS authenticates the subject: an agent can publish on its own subject only.
+        // NATS authenticates the subject, because an agent can publish only on its own.
         if (message.subject !== heartbeatSubject(cluster, agentId)) {
           return rejections.record('other_agent', { subject: message.subject, agentId });
         }
         const [held, claimed] = [heartbeat.held.map(keyOf), heartbeat.claimed.map(keyOf)];
         const event = { agentId, incarnation, held, claimed, leaving, gpuFigures };
-        // The runtime reports the error.
         runtime.settle(onHeartbeat(runtime.core, event, runtime.now())).catch(() => {});
       } catch (cause) {
         metrics.unreadable.inc({ via: 'nats' });

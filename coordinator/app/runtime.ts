@@ -7,7 +7,7 @@ import { type Commit, Journal } from '../store/journal.ts';
 import { loadCore } from '../store/load.ts';
 import { Queries } from '../store/queries.ts';
 
-/** The wall clock at the start of the process. Monotonic time is added to it, so that `now` never jumps. */
+/** Monotonic time is added to this, so that `now` never jumps. */
 const startedAt = Date.now() - performance.now();
 
 /** Returns Unix milliseconds of a clock that never jumps. */
@@ -81,7 +81,6 @@ export class Runtime {
       const step = schedule(this.core, this.now());
       this.#onPass((performance.now() - begun) / 1000);
       if (step.changes.length + step.outputs.length > 0) {
-        // `settle` has reported the error.
         this.settle(step).catch(() => {});
       }
     });

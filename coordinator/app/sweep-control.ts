@@ -35,7 +35,7 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest): Promise<Ret
   if (request.requestId === '') throw new BadInputError('a retry must have a request_id');
   checkLength('request_id', request.requestId);
   const choice = choiceOf(request);
-  // Otherwise the store could lack a sweep's end, or an earlier copy of this request.
+  // Without a flush, the store could lack a sweep's end or an earlier copy of this request.
   runtime.flush();
   const { db, core, queries } = runtime;
   const before = queries.retried(request.requestId);
@@ -63,7 +63,7 @@ function classOf(failure: RetryTrialsRequest['failures'][number]): FailureClassN
   return failureClass.of(failure);
 }
 
-/** Adds a sweep. The sweep is durable when this returns. @returns its id */
+/** The sweep is durable when this returns. */
 function submit(runtime: Runtime, request: SubmitRequest): string {
   if (request.requestId === '') throw new BadInputError('a submit must have a request_id');
   checkLength('request_id', request.requestId);

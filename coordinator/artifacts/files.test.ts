@@ -14,7 +14,6 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const key = (attempt: number) => ({ sweepId: '1', trialId: 't', attempt });
-/** SHA-256 of nothing. */
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 async function put(files: ArtifactFiles, attempt: number, name: string): Promise<void> {

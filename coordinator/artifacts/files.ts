@@ -13,7 +13,7 @@ import { RefusedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact } from '../core/model.ts';
 
-/** The folder of partial uploads. No artifact's name begins with a dot. */
+/** No artifact's name begins with a dot. */
 const PARTS = '.parts';
 
 export class ArtifactFiles {

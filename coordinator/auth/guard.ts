@@ -11,7 +11,6 @@ import { type Admission, admit, type Caller, type Peer } from './admit.ts';
 import type { Identities } from './identities.ts';
 import type { RejectionReason } from './rejections.ts';
 
-/** The part of a handler's call that identifies it. */
 interface HandledCall {
   readonly metadata: Metadata;
   getPeer(): string;
@@ -61,7 +60,7 @@ export class Guard {
     const peer = peerOf(call);
     let authorization: string | undefined;
     let rejected = false;
-    /** Checked again for every message, so that a revoked token or a changed role takes effect during a stream. */
+    /** Each message is checked again, so that a revoked token or a changed role takes effect during a stream. */
     const admittedCaller = (): Caller | undefined => {
       if (rejected) return undefined;
       const admission = admit({ method, peer, authorization }, (token) => identities.find(token));

@@ -14,7 +14,6 @@ import { ROLES } from '../../proto/roles.ts';
 
 /** In the server's identity folder. */
 export const IDENTITIES_FILE = 'identities.json';
-/** How often the file is checked for changes. */
 const CHECK_INTERVAL_MS = 500;
 
 const known = z.object({ name: z.string(), role: z.enum(ROLES), tokenSha256: z.string() });
@@ -60,7 +59,6 @@ export class Identities {
   find(token: string): KnownIdentity | undefined {
     const hash = tokenHash(token);
     if (performance.now() - this.#checkedAt >= CHECK_INTERVAL_MS) this.#reload();
-    // An identity that was just added is accepted immediately.
     if (!this.#byHash.has(hash)) this.#reload();
     return this.#byHash.get(hash);
   }

@@ -12,17 +12,12 @@ export const REJECTION_REASONS = [
   'wrong_certificate',
   'expired_certificate',
   'no_token',
-  /** The token is unknown or was revoked. */
   'wrong_token',
   /** The token and the certificate belong to different identities. */
   'other_certificate',
-  /** The caller's role may not call the method. */
   'role',
-  /** An agent used the name of another agent. */
   'other_agent',
-  /** An agent used an attempt that is leased to another agent. */
   'other_attempt',
-  /** A request for /metrics without valid credentials. */
   'metrics',
 ] as const;
 export type RejectionReason = (typeof REJECTION_REASONS)[number];

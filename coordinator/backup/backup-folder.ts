@@ -81,7 +81,7 @@ export async function verifyArtifact(path: string, { size, sha256 }: NamedArtifa
   throw new DamagedError(`the artifact ${path} is damaged: its size or checksum does not match the store`);
 }
 
-/** Switches the store out of write-ahead mode, so that it is one file, and checks its integrity. */
+/** Switches the store out of write-ahead mode, so that it is one file. */
 function readStore(path: string): { schema: number; named: NamedArtifact[] } {
   const db = new Database(path);
   try {

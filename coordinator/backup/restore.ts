@@ -62,7 +62,6 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
   return source;
 }
 
-/** @throws {BadInputError} */
 function readManifest(from: string): Manifest {
   const path = join(from, MANIFEST);
   if (!existsSync(path)) throw new BadInputError(`${from} is not a complete backup: it has no ${MANIFEST}`);
@@ -74,9 +73,8 @@ function readManifest(from: string): Manifest {
 }
 
 /**
- * Gives the store a new cluster name, so that the original coordinator, if it still runs, and the restored one do not
- * receive each other's heartbeats and offers. Agents learn the name when they connect.
- * @returns the artifacts in the store
+ * A new cluster name keeps the heartbeats and offers of the restored coordinator apart from those of the original,
+ * which may still run.
  */
 function renameCluster(store: string): NamedArtifact[] {
   const db = new Database(store);

@@ -13,7 +13,7 @@ import type { ArtifactFiles } from '../artifacts/files.ts';
 import { STORE_FILE } from '../store/open.ts';
 import { ARTIFACTS, BACKUP_STORE, NAMED_ARTIFACTS, type NamedArtifact } from './backup-folder.ts';
 
-/** SQLite's default: the number of pages in the log at which they are written to the store's file. */
+/** SQLite's default. */
 const CHECKPOINT_PAGES = 1_000;
 
 export interface SnapshotSource {
@@ -29,7 +29,7 @@ export function snapshots({ dir, db, files, log }: SnapshotSource): () => AsyncG
   return async function* () {
     if (busy) throw new RefusedError('another backup is in progress; retry when it is complete');
     busy = true;
-    // Writes the whole log to the store's file, which then does not change: later commits stay in the log.
+    // The store's file must not change while it is sent, so later commits stay in the log.
     db.exec('pragma wal_autocheckpoint = 0');
     const release = files.keepAll();
     try {

@@ -72,7 +72,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
   return combine(steps);
 }
 
-/** Renews a lease whose grant the agent has not received, and those of its pack. */
+/** Renews a lease whose grant the agent has not received yet, and those of its pack. */
 function renewUnconfirmed(core: Core, key: AttemptKey, { agentId, incarnation }: HeartbeatFacts, now: number): void {
   const lease = core.leases.get(keyText(key));
   if (lease?.agentId !== agentId || lease.incarnation !== incarnation) return;

@@ -35,7 +35,6 @@ function open(key: AttemptKey, agentId = 'a', incarnation = `${agentId}1`, slot 
 
 const refusalOf = ({ answer }: ReturnType<typeof open>) => (answer.granted ? 'granted' : answer.refusal.code);
 
-/** Offers and grants a trial's next attempt. */
 function run(sweep: Sweep, trialId = 't0', agentId = 'a', incarnation = `${agentId}1`): AttemptKey {
   schedule(core, now);
   const key = keyOf(sweep, trialOf(sweep, trialId));
@@ -43,7 +42,6 @@ function run(sweep: Sweep, trialId = 't0', agentId = 'a', incarnation = `${agent
   return key;
 }
 
-/** Sends a report, or with `end` the attempt's end. */
 function send(key: AttemptKey, seq: number, end?: 'succeeded' | FailureClassName, agentId = 'a') {
   const header = { key, seq, at: now };
   const record: AttemptRecord =

@@ -121,7 +121,6 @@ function grantPack(
   const changes: Change[] = [grant(core, sweep, trial, { ...claim, pack, usage }, agent, now)];
   const mates = takePackMates(core, sweep, trial, capacity, now).map((mate): PackMate => {
     const key = { sweepId: sweep.id, trialId: mate.id, attempt: mate.attempts + 1 };
-    // A pending mate is covered by the first trial's offer.
     if (mate.state === 'pending') changes.push(moveTrial(sweep, mate, 'offered'));
     usage.leases += 1;
     changes.push(grant(core, sweep, mate, { ...claim, key, pack, usage }, agent, now));
@@ -153,7 +152,7 @@ function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): An
   if (lease?.key.attempt !== claim.key.attempt) {
     return refuse(RefusalCode.SUPERSEDED, `trial ${trial.id} is running as attempt ${trial.attempts}`);
   }
-  // The slot must match, too: a trial that went into one slot's pack must not also run in another slot that claims it.
+  // A trial in one slot's pack must not also run in another slot that claims it.
   if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation && lease.slot === claim.slot) {
     const mates = packMatesOf(core, lease).map(({ key }): PackMate => {
       return { key, checkpoint: sweep.trials.get(key.trialId)?.checkpoint };
@@ -307,7 +306,7 @@ function retryOrFail(sweep: Sweep, trial: Trial, failure: Failure, now: number):
   ];
 }
 
-/** Adds the retry to the first line of a failure: lists show no other line. */
+/** Lists show only the first line of a failure. */
 function withRetry(detail: string, retry: string): string {
   const [first, ...others] = detail.split('\n');
   return [`${first}; ${retry}`, ...others].join('\n');

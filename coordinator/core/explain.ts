@@ -28,7 +28,6 @@ export function explainWaiting(core: Core, sweepId: string, trialId: string, now
 }
 
 function ownReasons(sweep: Sweep, trial: Trial, now: number): WaitReason[] {
-  // The reason of the pause is in the store.
   if (sweep.state === 'paused') return [{ reason: { $case: 'sweepPaused', sweepPaused: { reason: '' } } }];
   if (trial.state === 'offered') return [{ reason: { $case: 'offered', offered: {} } }];
   const reasons: WaitReason[] = [];
@@ -46,7 +45,6 @@ function ownReasons(sweep: Sweep, trial: Trial, now: number): WaitReason[] {
   return reasons;
 }
 
-/** Sweeps that compete for the same slots: those of higher priority, and those that share. */
 function rivalReasons(core: Core, sweep: Sweep, now: number): WaitReason[] {
   if (!hasOfferableTrial(sweep, now)) return [];
   const pools = [...presentPools(core).values()].filter((pool) => isEligible(sweep, pool));
@@ -109,7 +107,6 @@ function verdictOn(core: Core, sweep: Sweep, agent: Agent, now: number): AgentVe
   return { agentId: agent.id, fitSlots, freeSlots, reasons };
 }
 
-/** Why an agent takes no trial of any sweep. */
 function unavailableReason(core: Core, agent: Agent, now: number): AgentReason | undefined {
   if (agent.state === 'lost') return { reason: { $case: 'lost', lost: { silentMs: now - agent.lastHeardAt } } };
   if (!isDraining(core, agent)) return undefined;

@@ -24,7 +24,6 @@ const hasGpus: Condition = ({ trainer, resources }, { gpus, backend }) => {
   if (required === 0 ? gpus > 0 : gpus < required) {
     return [{ kind: { $case: 'gpus', gpus: { required, available: gpus } } }];
   }
-  // A program of the user's own finds its GPU itself.
   if (required > 0 && trainerSpec(trainer)?.usesBackend && backend !== 'tensorflow-gpu') {
     return [{ kind: { $case: 'unusedGpu', unusedGpu: { backend } } }];
   }

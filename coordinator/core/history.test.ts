@@ -26,7 +26,6 @@ const FINAL = ['succeeded', 'stopped', 'failed', 'cancelled'];
 /** Enough for every trial to use up every retry budget in sequence. */
 const ROUNDS = 400;
 
-/** Everything that a rejected message must not change. */
 function fingerprint({ core, ended }: World): string {
   const sweeps = [...core.sweeps.values(), ...ended.values()].map((sweep) => [
     sweep.state,
@@ -176,7 +175,6 @@ class Judge {
     for (const pick of [0, 1]) {
       if (core.sweeps.get(`${pick + 1}`)?.state === 'paused') this.apply({ do: 'resume', pick });
     }
-    // Covers the longest backoff, in steps shorter than a lease.
     for (let wait = 0; wait < 2; wait++) {
       for (const agent of AGENTS.keys()) this.apply({ do: 'heartbeat', agent });
       this.apply({ do: 'tick', ms: LEASE_MS - 1 });

@@ -293,7 +293,7 @@ export interface Agent {
   lastHeardAt: number;
 }
 
-/** A person's request that an agent take no new work. */
+/** A user's request that an agent take no new work. */
 interface Drain {
   /** At this time the agent hands back the attempts that still run. */
   readonly graceEndsAt: number;

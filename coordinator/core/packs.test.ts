@@ -11,7 +11,6 @@ import { onTick } from './tick.ts';
 
 const NOW = 1_000;
 
-/** One agent whose slots train packs, and a sweep with two pack keys: every third trial has the second. */
 function world({ slots = 1, pack = 3, trials = 9, policy = {} as Partial<SweepPolicy> } = {}) {
   const core = emptyCore();
   onHello(core, agentHello('a', 'a1', slots, pack), NOW);
@@ -66,7 +65,6 @@ test('a trial in one slot’s pack is not granted to another slot that claims it
 
 test('a pack takes only its share of the trials while other slots are free', () => {
   const { core, sweep } = world({ slots: 3, pack: 9, trials: 6 });
-  // Six trials over three slots are two each.
   expect(mates(open(core, sweep, 't0', 0).answer)).toEqual(['t1']);
   expect(mates(open(core, sweep, 't3', 1).answer)).toEqual(['t4']);
   expect(mates(open(core, sweep, 't2', 2).answer)).toEqual(['t5']);
@@ -103,7 +101,6 @@ describe('a pack excludes', () => {
     const later = NOW + 12_000;
     onTick(core, later);
     schedule(core, later);
-    // The slot's share of the remaining six.
     expect(mates(open(core, sweep, 't0', 2, later).answer)).toEqual(['t1']);
   });
 

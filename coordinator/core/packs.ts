@@ -11,7 +11,7 @@ import { freeSlotsFor } from './pools.ts';
 export function takePackMates(core: Core, sweep: Sweep, { packKey }: Trial, capacity: number, now: number): Trial[] {
   if (capacity <= 1 || packKey === undefined || sweep.state !== 'running') return [];
   const waiting = sweep.counts.pending + sweep.counts.offered;
-  // The claiming slot is already in use.
+  // The claiming slot and its trial no longer count as free and waiting.
   const share = Math.ceil((waiting + 1) / (freeSlotsFor(core, sweep) + 1));
   let room = Math.min(capacity, share) - 1;
   let startable = (sweep.policy.concurrency ?? Number.POSITIVE_INFINITY) - sweep.counts.offered - sweep.counts.running;
@@ -21,10 +21,8 @@ export function takePackMates(core: Core, sweep: Sweep, { packKey }: Trial, capa
   while (room > 0) {
     const trial = queue?.pop();
     if (trial === undefined) break;
-    // A trial in backoff returns to the queue when its retry is due.
     if ((trial.state !== 'pending' && trial.state !== 'offered') || trial.readyAt > now) continue;
     if (mates.includes(trial)) continue;
-    // An offered trial already counts against the sweep's concurrency.
     if (trial.state === 'pending' && startable <= 0) {
       overConcurrency.push(trial);
       continue;

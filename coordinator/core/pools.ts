@@ -14,7 +14,7 @@ export function capabilityOf(agent: Omit<Agent, 'pools'>, slot: number): Capabil
   return { backend, labels, trainers, ...(agent.slotFacts[slot] ?? NO_GPU) };
 }
 
-/** Returns the pool's id, which is a token of a NATS subject. Slots of equal capability have equal ids. */
+/** The id is a token of a NATS subject, and is equal for slots of equal capability. */
 function poolOf({ backend, gpus, vramBytes, labels, trainers }: Capability): string {
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const content = JSON.stringify([backend, gpus, vramBytes, sorted, [...trainers].sort()]);

@@ -19,7 +19,6 @@ function coreWith(trials: number, concurrency?: number): { core: Core; sweep: Sw
   return { core, sweep: addSweep(core, '1', trials, { retry, concurrency }) };
 }
 
-/** Runs one attempt of each pending trial, by index, to the given end; trials without an end continue to run. */
 function run(core: Core, sweep: Sweep, ...ends: readonly (AttemptEnd | undefined)[]): void {
   schedule(core, 1);
   for (const trial of sweep.trials.values()) {

@@ -41,7 +41,7 @@ export function onRetry(core: Core, { sweep, choice, requestId }: RetryRequest):
 
 function retry(sweep: Sweep, trial: Trial, requestId: string): Change {
   const { failure, attempts } = trial;
-  // From the checkpoint of a diverged attempt the trial would diverge again.
+  // The trial would diverge again from the checkpoint of a diverged attempt.
   if (failure === 'nan') trial.checkpoint = undefined;
   trial.failures = {};
   trial.failure = undefined;
@@ -59,7 +59,6 @@ function retry(sweep: Sweep, trial: Trial, requestId: string): Change {
   };
 }
 
-/** Inserts a sweep into the core in order of submission, which is the order of the ids. */
 function insertInOrder(core: Core, sweep: Sweep): void {
   const later = [...core.sweeps.values()].filter(({ id }) => Number(id) > Number(sweep.id));
   for (const { id } of later) core.sweeps.delete(id);
@@ -101,7 +100,6 @@ function namedTrials(sweep: Sweep, names: readonly string[]): Trial[] {
   return [...trials];
 }
 
-/** Indexes the trials by their prefixes of the given lengths, in one pass. */
 function trialsByPrefix(sweep: Sweep, lengths: ReadonlySet<number>): Map<string, Trial[]> {
   const byPrefix = new Map<string, Trial[]>();
   for (const trial of sweep.trials.values()) {
@@ -116,7 +114,6 @@ function trialsByPrefix(sweep: Sweep, lengths: ReadonlySet<number>): Map<string,
   return byPrefix;
 }
 
-/** Returns why a trial cannot be retried, as the end of a sentence, or undefined if it can. */
 function rejectionReason({ state, attempts }: Trial): string | undefined {
   switch (state) {
     case 'failed':

@@ -6,7 +6,6 @@ import { decideRetry, MAX_BACKOFF_MS, MAX_DRAINED_ATTEMPTS, MAX_LOST_ATTEMPTS } 
 
 const BUDGET: RetryBudget = { oom: 1, crash: 2, timeout: 3, backoffMs: 2_000 };
 
-/** Returns the number of attempts of a trial that always fails in the same way. */
 function attemptsOf(failure: FailureClassName, budget: RetryBudget): number {
   let failed = 1;
   while (decideRetry(failure, failed, budget).retry) failed += 1;

@@ -12,7 +12,6 @@ export const MAX_BACKOFF_MS = 5 * 60_000;
 
 export type RetryDecision = { readonly retry: true; readonly delayMs: number } | { readonly retry: false };
 
-/** Returns the number of retries that a class of failure may cost a trial. */
 function allowedRetries(failure: FailureClassName, budget: RetryBudget): number {
   switch (failure) {
     case 'oom':
@@ -20,7 +19,7 @@ function allowedRetries(failure: FailureClassName, budget: RetryBudget): number 
     case 'timeout':
       return budget[failure];
     case 'preflight':
-      // The machine is at fault (disk, dataset, library): a retry elsewhere, or a little later, can succeed.
+      // The machine is at fault (disk, dataset, library), so a retry elsewhere or later can succeed.
       return budget.crash;
     case 'lost':
       return MAX_LOST_ATTEMPTS - 1;
@@ -28,7 +27,6 @@ function allowedRetries(failure: FailureClassName, budget: RetryBudget): number 
       return MAX_DRAINED_ATTEMPTS - 1;
     case 'nan':
     case 'rejected':
-      // The same parameters give the same result.
       return 0;
   }
 }
@@ -39,7 +37,7 @@ function allowedRetries(failure: FailureClassName, budget: RetryBudget): number 
  */
 export function decideRetry(failure: FailureClassName, failedSoFar: number, budget: RetryBudget): RetryDecision {
   if (failedSoFar > allowedRetries(failure, budget)) return { retry: false };
-  // A lost or drained agent is no evidence against the trial, so a delay would gain nothing.
+  // A lost or drained agent is no evidence against the trial.
   if (failure === 'lost' || failure === 'drained') return { retry: true, delayMs: 0 };
   return { retry: true, delayMs: backoffDelay(failedSoFar, budget.backoffMs, MAX_BACKOFF_MS) };
 }

@@ -67,7 +67,6 @@ describe('the window of offers', () => {
             schedule(core, NOW);
             const free = slots - core.leases.size;
             expect(standingOffers(core).length).toBeLessThanOrEqual(Math.max(0, free) + slots * OFFERS_AHEAD_PER_SLOT);
-            // No offerable trial is held back.
             const open = standingOffers(core).length < free;
             const waiting = [...core.sweeps.values()].some(
               ({ counts, policy }) =>
@@ -152,7 +151,6 @@ describe('offers that no agent takes', () => {
 describe('an offer', () => {
   const gpu = { backend: 'tensorflow-gpu', slotFacts: [{ gpus: 1, vramBytes: 8 * 2 ** 30 }] };
 
-  /** Three agents with one slot each: one with a GPU, one without, and one without in zone a. */
   function mixed(): Core {
     const core = emptyCore();
     onHello(core, { ...agentHello('gpu', 'g1', 1), ...gpu }, NOW);
@@ -204,7 +202,6 @@ describe('an offer', () => {
     expect(changes).toEqual([]);
     expect(outputs).toMatchObject([{ kind: 'offer', pool: poolOfAgent(core, 'cpu'), key: { trialId: 't1' } }]);
     expect(schedule(core, NOW).outputs).toEqual([]);
-    // The first offer is still in its queue: the first claim is granted.
     const claim = { key: keyOf(sweep, trialOf(sweep, 't1')), agentId: 'gpu', incarnation: 'g1', slot: 0 };
     expect(onOpen(core, claim, NOW).answer).toMatchObject({ granted: true });
   });

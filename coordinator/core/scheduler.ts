@@ -43,7 +43,6 @@ export function schedule(core: Core, now: number): Step {
   return stepOf(pass.changes, pass.outputs);
 }
 
-/** The working state of one call of `schedule`. */
 interface Pass {
   readonly core: Core;
   readonly pools: ReadonlyMap<string, Pool>;
@@ -52,7 +51,6 @@ interface Pass {
   readonly outputs: Output[];
 }
 
-/** Returns the sweeps grouped by priority, the highest first, each group in order of submission. */
 function byPriority(core: Core): Sweep[][] {
   const classes = new Map<number, Sweep[]>();
   for (const sweep of core.sweeps.values()) {
@@ -87,7 +85,7 @@ function offerPending(pass: Pass, peers: readonly Sweep[]): void {
   }
 }
 
-/** Returns the eligible sweep with the smallest tag, and its pool. Removes sweeps that have no room left. */
+/** Removes sweeps that have no room left. */
 function nextSweep(
   core: Core,
   eligible: Map<Sweep, readonly Pool[]>,
@@ -112,7 +110,6 @@ function windowOf({ slots, free }: Pool): number {
   return free + slots * OFFERS_AHEAD_PER_SLOT;
 }
 
-/** Returns the pool with the most free slots without an offer among those whose window is not full. */
 function poolWithMostRoom(pools: readonly Pool[]): Pool | undefined {
   let best: Pool | undefined;
   for (const pool of pools) {
@@ -123,7 +120,7 @@ function poolWithMostRoom(pools: readonly Pool[]): Pool | undefined {
   return best;
 }
 
-/** Returns the head of the queue without removing it. Discards entries that are no longer pending. */
+/** Discards entries that are no longer pending. */
 function nextReady(sweep: Sweep, now: number): Trial | undefined {
   for (let trial = sweep.ready.peek(); trial !== undefined; trial = sweep.ready.peek()) {
     if (trial.state === 'pending' && trial.readyAt <= now) return trial;
@@ -133,7 +130,6 @@ function nextReady(sweep: Sweep, now: number): Trial | undefined {
   return undefined;
 }
 
-/** Adds an offer to a pool's queue. An offer of lower priority is withdrawn if the window overflows. */
 function offerTo(pass: Pass, sweep: Sweep, trial: Trial, pool: Pool): void {
   trial.pool = pool.id;
   trial.offeredAt = pass.now;
@@ -142,7 +138,7 @@ function offerTo(pass: Pass, sweep: Sweep, trial: Trial, pool: Pool): void {
   displace(pass, sweep, pool);
 }
 
-/** Withdraws the newest offer of the lowest priority below the sweep's if the pool has more offers than its window. */
+/** Withdraws the newest offer of the lowest priority if the pool has more offers than its window. */
 function displace({ core, changes }: Pass, preferred: Sweep, pool: Pool): void {
   let victim: { sweep: Sweep; trial: Trial } | undefined;
   let lower = 0;
@@ -158,7 +154,6 @@ function displace({ core, changes }: Pass, preferred: Sweep, pool: Pool): void {
   changes.push(requeue(victim.sweep, victim.trial, { detail: `sweep ${preferred.id} has higher priority` }));
 }
 
-/** Withdraws offers to pools without an agent that takes work. */
 function withdrawOrphanedOffers({ pools, changes }: Pass, sweep: Sweep): void {
   for (const trial of sweep.offers) {
     if (trial.pool !== undefined && pools.has(trial.pool)) continue;
@@ -167,9 +162,8 @@ function withdrawOrphanedOffers({ pools, changes }: Pass, sweep: Sweep): void {
 }
 
 /**
- * Offers trials to idle slots that no pending trial of this priority is left for: trials that were offered ahead to busy
- * slots, and trials that idle slots of another pool have not taken, because their agent may not be pulling. The earlier
- * offer stays in its queue: the first claim is granted the trial.
+ * Idle slots of another pool may not take an offer, because their agent is not pulling. The earlier offer stays in its
+ * queue, and the first claim is granted the trial.
  */
 function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
   for (const pool of pass.pools.values()) {

@@ -16,7 +16,6 @@ interface Running {
   readonly until: number;
 }
 
-/** One agent whose slots take offers in the order in which they were made. */
 class Cluster {
   readonly core: Core = emptyCore();
   readonly slots: number;
@@ -43,7 +42,6 @@ class Cluster {
   pass(): void {
     for (const output of schedule(this.core, this.now).outputs) {
       if (output.kind !== 'offer') continue;
-      // The queue keeps one message per offer, however often it is made.
       if (!this.#queue.some(({ sweepId, trialId }) => sweepId === output.key.sweepId && trialId === output.key.trialId))
         this.#queue.push(output.key);
     }
@@ -123,10 +121,9 @@ describe('sweeps of one priority', () => {
         (slots, sweeps) => {
           const cluster = new Cluster(slots);
           for (const [at, { weight, durationMs }] of sweeps.entries()) cluster.add(`${at}`, 5_000, weight, durationMs);
-          // The duration estimates can be wrong until attempts have ended.
           cluster.run(40 * slots);
           const before = sweeps.map((_, at) => cluster.spent(`${at}`));
-          // The bound of SFQ(D): one request in service per slot, plus the offers ahead.
+          // SFQ(D) allows one request in service per slot, plus the offers ahead.
           const depth = slots * (1 + OFFERS_AHEAD_PER_SLOT) + 1;
           for (let step = 0; step < 150; step++) {
             cluster.run(1);
@@ -164,7 +161,6 @@ describe('sweeps of one priority', () => {
 
   test('are not delayed when the initial duration estimate of another sweep was wrong', () => {
     const cluster = new Cluster(8);
-    // Estimated at a minute each, but over in ten milliseconds.
     cluster.add('1', 10_000, 1, 10);
     cluster.pass();
     cluster.claim();
@@ -181,7 +177,6 @@ describe('sweeps of one priority', () => {
     addSweep(core, '1', 50, {});
     const constrained = addSweep(core, '2', 50, { resources: { gpu: 1, labels: {} } });
     schedule(core, 0);
-    // The GPU slot and its offer ahead go to the sweep that can run only there.
     expect(constrained.counts.offered).toBeGreaterThanOrEqual(1);
     expect(core.sweeps.get('1')?.counts.offered).toBeGreaterThanOrEqual(6);
   });
@@ -211,7 +206,6 @@ describe('a sweep of higher priority', () => {
     schedule(core, 0);
     const key = { sweepId: '1', trialId: 't0', attempt: 1 };
     addSweep(core, '2', 1, {}, undefined, 7);
-    // The claim arrives before the next scheduling pass.
     const { step, answer } = onOpen(core, { key, agentId: 'a', incarnation: '1', slot: 0 }, 0);
     expect(answer).toEqual({
       granted: false,
@@ -223,7 +217,6 @@ describe('a sweep of higher priority', () => {
     expect(step.changes).toEqual([]);
     expect(trialOf(other, 't0')).toMatchObject({ state: 'offered', attempts: 0 });
     schedule(core, 0);
-    // Claims of the other trial are refused until the offer has been taken.
     expect(onOpen(core, { key, agentId: 'a', incarnation: '1', slot: 0 }, 0).answer).toMatchObject({ granted: false });
     const preferred = { sweepId: '2', trialId: 't0', attempt: 1 };
     expect(onOpen(core, { key: preferred, agentId: 'a', incarnation: '1', slot: 0 }, 0).answer).toMatchObject({

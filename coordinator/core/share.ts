@@ -11,9 +11,7 @@
 import type { DurationEstimate, Lease, Share, SlotUsage, Sweep } from './model.ts';
 import { isEligible, type Pool } from './pools.ts';
 
-/** The assumed duration of an attempt before any has ended. */
 const INITIAL_ESTIMATE_MS = 60_000;
-/** The weight of the newest attempt in the moving average. */
 const NEWEST_WEIGHT = 0.25;
 
 export function newShare(): Share {
@@ -54,7 +52,6 @@ export function tagOf({ meanMs }: DurationEstimate, { share, policy, offers }: S
   return share.base + (share.doneMs + committedMs) / policy.weight;
 }
 
-/** Slot-milliseconds so far of the usages that have not ended. */
 function activeMs({ activeSlots, startedAtSum }: Share, now: number): number {
   return Math.max(0, activeSlots * now - startedAtSum);
 }

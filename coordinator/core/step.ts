@@ -44,7 +44,7 @@ export type Change =
       /** The last attempt's failure, when it caused this change. */
       readonly failure: Failure | undefined;
     }
-  /** A person retried a trial: it is pending again, with a full retry budget. */
+  /** A user retried a trial: it is pending again, with a full retry budget. */
   | {
       readonly kind: 'retried';
       readonly sweepId: string;
@@ -128,7 +128,6 @@ export type Output =
   | { readonly kind: 'offer'; readonly pool: string; readonly key: AttemptKey }
   /** The agent must end an attempt that it no longer has the lease of. */
   | { readonly kind: 'revoke'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal }
-  /** The agent must learn whether it is drained. */
   | { readonly kind: 'drain'; readonly agentId: string };
 
 export interface Refusal {

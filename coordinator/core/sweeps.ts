@@ -37,7 +37,6 @@ export function addTrial(sweep: Sweep, trial: Trial): void {
     else config.push(trial);
   }
   if (trial.state === 'offered') sweep.offers.add(trial);
-  // An offered trial can be offered again, or taken into a pack.
   if (trial.state === 'pending' || trial.state === 'offered') makeReady(sweep, trial);
 }
 

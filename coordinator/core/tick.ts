@@ -7,7 +7,7 @@ import { combine, type Step, stepOf } from './step.ts';
 import { makeReady } from './trials.ts';
 import { onSilence } from './warnings.ts';
 
-/** The longest time between two ticks, as a part of a lease, that is not an outage. Several heartbeats fit in the rest. */
+/** A longer gap, as a fraction of a lease, is an outage; several heartbeats fit in the rest of the lease. */
 const MAX_TICK_GAP = 1 / 4;
 
 /**

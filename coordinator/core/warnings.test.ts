@@ -22,7 +22,6 @@ const MINUTE = 60_000;
 
 let core: Core;
 let now: number;
-/** Every warning change so far. */
 let changes: (Change & { kind: 'warning' })[];
 let seqs: Map<string, number>;
 
@@ -79,7 +78,6 @@ function runToEnd(sweep: Sweep, trialId: string, metrics: Record<string, number>
   succeed(key);
 }
 
-/** Lets time pass with the heartbeats of the agent. */
 function wait(ms: number): void {
   for (let left = ms; left > 0; left -= LEASE_MS / 2) {
     now += Math.min(left, LEASE_MS / 2);

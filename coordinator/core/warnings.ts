@@ -11,15 +11,13 @@ import type { WarningKindName } from '../../proto/names.ts';
 import type { Core, Lease, ReportProgress, Sweep, SweepWarnings, Trial, Warning } from './model.ts';
 import type { Change } from './step.ts';
 
-/** The sweep is paused when this many trials have ended well, all without the ranking metric. */
+/** The sweep is paused when this many trials have succeeded without the ranking metric. */
 const TRIALS_WITHOUT_METRIC = 5;
 /** A trial that has reported this many distinct steps should have reported the ranking metric. */
 const STEPS_WITHOUT_METRIC = 3;
-/** Reported metrics that a message names. */
 const NAMED_METRICS = 8;
-/** Reported metrics that are kept per sweep, besides the ranking metric. */
 const KEPT_METRICS = 1_000;
-/** The shortest silence that gives a warning; also the default limit of the first report. */
+/** The shortest silence that gives a warning, which is also the default limit of the first report. */
 const SILENCE_MS = 5 * 60_000;
 /** A program is silent after this many times its longest interval between reports. */
 const SILENT_INTERVALS = 3;
@@ -165,7 +163,6 @@ function showSilent(sweep: Sweep, now: number): Change[] {
   return show(sweep, 'silent', { message, count: texts.length }, now);
 }
 
-/** Shows, changes or (undefined) removes a warning. */
 function show(
   { id: sweepId, warnings: { shown } }: Sweep,
   warning: WarningKindName,
@@ -184,7 +181,6 @@ function show(
 
 function missingMetric(sweep: Sweep, thirdStep: boolean): Omit<Warning, 'since'> | undefined {
   const { metric } = sweep.policy.ranking;
-  // Without a named metric, trials are ranked by a metric that they do report.
   if (metric === '') return undefined;
   const { shown, reported, results, lacking } = sweep.warnings;
   const name = JSON.stringify(metric);
@@ -196,7 +192,6 @@ function missingMetric(sweep: Sweep, thirdStep: boolean): Omit<Warning, 'since'>
   return { message: `no trial has reported metric ${name}${hintOf(sweep)}`, count: 1 };
 }
 
-/** Lists the metrics that are reported, and the name that was probably meant. */
 function hintOf({ policy: { ranking }, warnings: { reported } }: Sweep): string {
   const names = [...reported].filter((name) => name !== ranking.metric);
   if (names.length === 0) return '; no other metric is reported';
@@ -208,7 +203,6 @@ function hintOf({ policy: { ranking }, warnings: { reported } }: Sweep): string 
   return meant === undefined ? listed : `${listed}; did you mean ${JSON.stringify(meant)}?`;
 }
 
-/** The first name that contains the metric's, or that it contains: `acc` and `val.acc`. */
 function partOf(metric: string, names: readonly string[]): string | undefined {
   const [text, ...folded] = [metric, ...names].map((name) => name.toLowerCase().replaceAll(/[-_./ ]/g, ''));
   const at = folded.findIndex((name) => text && name && (name.includes(text) || text.includes(name)));
@@ -231,7 +225,7 @@ function keepResult({ policy, warnings }: Sweep, trial: Trial, values: MetricVal
   warnings.results.set(trial.id, { hasRankingMetric, digest: digestOf(values) });
 }
 
-/** As the store keeps them, values that are not finite are all the same. */
+/** The store does not distinguish values that are not finite. */
 function digestOf(values: MetricValues): string | undefined {
   const entries = [...values].map(([name, { value }]) => [name, value] as const);
   if (!entries.some(([, value]) => Number.isFinite(value))) return undefined;
@@ -239,7 +233,6 @@ function digestOf(values: MetricValues): string | undefined {
   return createHash('sha256').update(text).digest('base64').slice(0, 22);
 }
 
-/** Compares the results of a config once all its trials have ended. */
 function compareReplicates({ warnings: { configs, results, identical } }: Sweep, configId: string): void {
   const trials = configs.get(configId) ?? [];
   identical.delete(configId);

@@ -18,7 +18,7 @@ export interface Axis {
 /** The maximum length of a list of values; min, max and step have no such limit. */
 export const MAX_LISTED_VALUES = 10_000;
 
-/** A double represents this many decimal digits exactly; values that need more could equal their neighbours. */
+/** A double represents this many decimal digits exactly. */
 const MAX_STEP_DIGITS = 15;
 
 export function listedAxis(name: string, listed: readonly ParameterValue[]): Axis {
@@ -72,7 +72,7 @@ export function steppedAxis(name: string, { min, max, step, excludesMax = false 
   return computedAxis(name, { from: Number(from), by: Number(by), size: Number(steps) + 1, scale });
 }
 
-/** All digits are below 10^15, so that numbers represent them exactly. */
+/** All digits are below 10^15, so numbers represent them exactly. */
 function computedAxis(name: string, grid: { from: number; by: number; size: number; scale: number }): Axis {
   const { from, by, size, scale } = grid;
   return {
@@ -102,8 +102,7 @@ function withoutMinusZero(value: ParameterValue): ParameterValue {
 }
 
 /**
- * An exact decimal, `digits * 10^-scale`, taken from a number's shortest notation: 0.1 is 1 * 10^-1, as the user wrote it,
- * and not the nearest binary fraction. Sums of such decimals have no rounding errors.
+ * An exact decimal, `digits * 10^-scale`, has no rounding errors: 0.1 is 1 * 10^-1 and not the nearest binary fraction.
  */
 interface Decimal {
   readonly digits: bigint;
@@ -118,7 +117,6 @@ function decimalOf(value: number): Decimal {
   return scale >= 0 ? { digits, scale } : { digits: digits * 10n ** BigInt(-scale), scale: 0 };
 }
 
-/** Returns the digits at a scale that is at least the decimal's own. */
 function digitsAt(decimal: Decimal, scale: number): bigint {
   return decimal.digits * 10n ** BigInt(scale - decimal.scale);
 }

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { digitsOf } from './dimensions.ts';
 
-/** The inverse of `digitsOf`. */
 function indexOf(sizes: readonly number[], digits: readonly number[]): number {
   return sizes.reduce((index, size, dimension) => index * size + (digits[dimension] ?? 0), 0);
 }

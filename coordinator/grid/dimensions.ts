@@ -10,7 +10,7 @@ export interface Dimension {
   readonly size: number;
 }
 
-/** The maximum number of points times seeds; beyond it counts would not be exact. */
+/** Larger counts would not be exact. */
 const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
 
 /** Returns the dimensions in the order of the axes; a group is at the position of its first axis. The last varies fastest. */
@@ -44,7 +44,7 @@ export function pointCount(dimensions: readonly Dimension[], factor: number): nu
 
 /** Returns the point at the given index of each dimension. */
 export function pointAt(dimensions: readonly Dimension[], indexes: readonly number[]): Record<string, ParameterValue> {
-  // Without a prototype: a parameter can be named `__proto__`.
+  // A parameter can be named `__proto__`.
   const point: Record<string, ParameterValue> = Object.create(null);
   for (const [position, { axes }] of dimensions.entries()) {
     for (const axis of axes) point[axis.name] = axis.at(indexes[position] ?? 0);

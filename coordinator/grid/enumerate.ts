@@ -8,10 +8,9 @@ import { excludedBy, overridesOf } from './rules.ts';
 import type { SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
-/** The maximum number of trials of a sweep that is run. A plan can count far more. */
 const MAX_TRIALS = 200_000;
 
-/** The maximum number of points to enumerate, including excluded ones (a few seconds). */
+/** Excluded points count too; this many take a few seconds. */
 const MAX_WALKED_POINTS = 500_000;
 
 export interface PlannedTrial {

@@ -24,7 +24,6 @@ const conditions = fc
     ),
   );
 
-/** A computed axis 0, 1, 2, ... */
 function stepped(name: string, size: number): Axis {
   const axis = steppedAxis(name, { min: 0, max: size - 1, step: 1 });
   if (typeof axis === 'string') throw new Error(axis);
@@ -37,10 +36,8 @@ const freeAxis = (name: string): fc.Arbitrary<Axis> =>
     fc.integer({ min: 2, max: 5 }).map((size) => stepped(name, size)),
   );
 
-/** So few values that rows often share one. */
 const few = fc.integer({ min: 0, max: 3 });
 
-/** Two zipped axes with distinct rows. The axes either list values, which can repeat, or have steps. */
 const zippedAxes = fc.oneof(
   fc
     .uniqueArray(fc.tuple(few, few), { minLength: 1, maxLength: 8, selector: (row) => JSON.stringify(row) })
@@ -136,7 +133,6 @@ function holds(rule: { conditions: SweepSpec['exclude'][number]['conditions'] },
   return rule.conditions.every(({ name, anyOf }) => anyOf.some((one) => one === row[name]));
 }
 
-/** Expands the spec by definition. */
 function naively(sweep: SweepSpec) {
   const excluded = sweep.exclude.map(() => 0);
   const configs = new Map<string, Row>();

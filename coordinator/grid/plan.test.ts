@@ -23,8 +23,7 @@ replicates: 3
     { rule: 'p2=1|2|3', count: 3 * (1_000_000 - 2) },
   ]);
   const kept = 1e9 - 2_000 - 3 * (1_000_000 - 2);
-  // p0=1: 997 values of p2 become one for each of 1,000 p1; with p1=9, p0 becomes 1001 but epochs stays 3.
-  // p1=9, other p0: 999 values of p0 become 1001 for each of 997 p2.
+  // p0=1 turns 997 values of p2 into one for each of 1,000 p1; p1=9 turns 999 values of p0 into one for each p2.
   const merged = 1_000 * 996 + 997 * 998;
   expect(counted.duplicates).toBe(merged);
   expect(counted.configs).toBe(kept - merged);

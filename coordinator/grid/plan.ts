@@ -10,7 +10,7 @@ import { type Dimension, digitsOf, dimensionsOf, pointCount } from './dimensions
 import { excludedBy, overridesOf, type Point, ruleText } from './rules.ts';
 import type { SweepSpec } from './spec.ts';
 
-/** The maximum number of cells (about half a second). A grid with fewer points never has more cells. */
+/** This many cells take about half a second. */
 const MAX_PLAN_CELLS = 250_000;
 
 /** The output of `trawl plan -o json`. */
@@ -37,7 +37,7 @@ export function plan(spec: SweepSpec): Plan {
   return spec.search === undefined ? gridPlan(spec) : searchPlan(spec);
 }
 
-/** A search has as many trials as its cap allows; rules drop points only as they are drawn. */
+/** Rules drop points only as a search draws them, so the cap is the number of trials. */
 function searchPlan(spec: SweepSpec): Plan {
   const trials = spec.runCap ?? Number.POSITIVE_INFINITY;
   return {
@@ -69,7 +69,6 @@ function gridPlan(spec: SweepSpec): Plan {
       configs.set(key, count);
     }
   }
-  // Without `when`, all points are distinct.
   const distinct = spec.when.length === 0 ? kept : [...configs.values()].reduce((sum, count) => sum + count, 0);
   const all = distinct * spec.seeds.length;
   const trials = Math.min(all, spec.runCap ?? all);
@@ -89,7 +88,6 @@ function cappedConfigs({ order, seeds }: SweepSpec, trials: number, distinct: nu
   return order.kind === 'grid' ? Math.ceil(trials / seeds.length) : Math.min(trials, distinct);
 }
 
-/** The trainer's defaults of parameters that `when` sets and that are not axes. */
 function defaultsOf(spec: SweepSpec): Parameters {
   const known = new Map(Object.entries(trainerSpec(spec.trainer)?.parameters ?? {}));
   const names = new Set(spec.when.flatMap(({ set }) => Object.keys(set)));
@@ -113,7 +111,6 @@ interface Cell {
 
 type Rules = Pick<SweepSpec, 'exclude' | 'when'>;
 
-/** @throws {BadInputError} beyond MAX_PLAN_CELLS */
 function* cells(rules: Rules, dimensions: readonly Dimension[], points: number): Generator<Cell> {
   const named = namedValues(rules);
   const targets = new Set(rules.when.flatMap(({ set }) => Object.keys(set)));
@@ -149,11 +146,10 @@ interface Class {
   readonly count: number;
 }
 
-/** Never used: each digit is less than the number of classes of its dimension. */
 const NO_CLASS: Class = { row: undefined, count: 0 };
 
 function classesOf({ axes, size }: Dimension, named: ReadonlyMap<string, Set<ParameterValue>>, targets: Set<string>) {
-  // If `when` overwrites a part of zipped rows, rows that are equal in the other part become equal: each is its own class.
+  // If `when` overwrites a part of zipped rows, rows that agree in the other part become equal.
   const distinct = axes.some(({ repeats }) => repeats) && axes.some(({ name }) => targets.has(name));
   const rows = new Set<number>(distinct ? indexes(size) : axes.flatMap((axis) => rowsOf(axis, named.get(axis.name))));
   const classes: Class[] = [...rows].map((row) => ({ row, count: 1 }));
@@ -171,7 +167,6 @@ function indexes(size: number): number[] {
   return Array.from({ length: size }, (_, index) => index);
 }
 
-/** The values that conditions and sets name, by parameter. */
 function namedValues({ exclude, when }: Rules): Map<string, Set<ParameterValue>> {
   const named = new Map<string, Set<ParameterValue>>();
   const add = (name: string, value: ParameterValue) => {
@@ -185,19 +180,13 @@ function namedValues({ exclude, when }: Rules): Map<string, Set<ParameterValue>>
   return named;
 }
 
-/**
- * Returns the number of distinct configs that a cell's points become after `when`, and their key. Two cells have either
- * the same configs, and equal keys, or no config in common.
- * @param overrides the parameters that `when` sets on the cell's points
- * @param defaults the values, where `when` does not set them, of parameters that are not axes
- */
+/** The key identifies the configs: two cells have equal keys or no config in common. */
 function configsOf(cell: Cell, overrides: Parameters, defaults: Parameters): { key: string; count: number } {
   let count = cell.count;
   for (const { axes, count: covered } of cell.sides) {
-    // The points of a side become equal only if all its axes are overwritten.
     if (axes.every(({ name }) => Object.hasOwn(overrides, name))) count /= covered;
   }
-  // In a list of one, because null can be a value itself.
+  // The list distinguishes a null value from a missing one.
   const keyed = (value: ParameterValue | undefined) => (value === undefined ? null : [value]);
   const onAxes = cell.sides.flatMap(({ axes }) => axes.map(({ name }) => keyed(overrides[name] ?? cell.point[name])));
   const others = Object.keys(defaults).map((name) => keyed(overrides[name] ?? defaults[name]));

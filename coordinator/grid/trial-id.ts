@@ -9,7 +9,7 @@ import {
 } from '../../proto/trainers.ts';
 import { canonicalJson } from '../../proto/values.ts';
 
-/** Hex digits of an id: 64 bits. The probability of a collision among a million trials is 3e-8. */
+/** With 64 bits, a million trials have a collision with a probability of 3e-8. */
 const ID_DIGITS = 16;
 
 /** Returns 16 hex digits of SHA-256 over the canonical JSON of `[trainer, parameters without defaults, seed]`. */
@@ -31,7 +31,7 @@ export function idsOf(
   return { configId: shortHash(`[${content}]`), trialId: (seed) => shortHash(`[${content},${seed}]`) };
 }
 
-/** Omits defaults, so that writing one into a sweep file, or adding a parameter to a trainer, changes no id. */
+/** A default written into a sweep file, or a parameter added to a trainer, must not change ids. */
 function withoutDefaults(trainer: TrainerName, parameters: Parameters): Parameters {
   const known: TrainerSpec['parameters'] = TRAINERS[trainer].parameters;
   const own: Record<string, ParameterValue> = Object.create(null);

@@ -19,7 +19,6 @@ export function measureAgents(core: Core, metrics: CoordinatorMetrics, now: numb
     const { id, host, backend, version } = agent;
     metrics.agentInfo.set({ agent: id, host, gpu_model: agent.gpus[0] ?? '', backend, version }, 1);
     const busy = busySlots(core, id);
-    // The idle slots of a lost or drained agent are not free, because no trial can use them.
     const free = takesWork(core, agent) ? Math.max(0, agent.slots - busy) : 0;
     metrics.agentSlots.set({ agent: id, state: 'busy' }, busy);
     metrics.agentSlots.set({ agent: id, state: 'free' }, free);

@@ -30,7 +30,6 @@ const figure = (text: string, series: string) =>
 test('the metrics of a running sweep match the store', async () => {
   const { scrape } = await busy();
   const text = await scrape();
-  // 20 of the 24 started trials have ended, and two of those failed.
   expect(figure(text, 'trawl_trials{sweep="1",state="succeeded"}')).toBe(18);
   expect(figure(text, 'trawl_trials{sweep="1",state="running"}')).toBe(4);
   expect(figure(text, 'trawl_trials_expected{sweep="1"}')).toBe(40);
@@ -40,7 +39,6 @@ test('the metrics of a running sweep match the store', async () => {
   expect(figure(text, 'trawl_trial_queue_wait_seconds_count{sweep="1"}')).toBe(24);
   expect(figure(text, 'trawl_epoch_duration_seconds_count{sweep="1"}')).toBe(72);
   expect(figure(text, 'trawl_reports_ingested_total')).toBe(72);
-  // The values are n + 1/(trial + epoch) for trials 0 to 23 and epochs 1 to 3. test_loss is minimized, psnr maximized.
   expect(figure(text, 'trawl_best_metric{sweep="1",metric="test_loss"}')).toBeCloseTo(1 / 26, 9);
   expect(figure(text, 'trawl_best_metric{sweep="1",metric="psnr"}')).toBeCloseTo(2, 9);
   expect(figure(text, 'trawl_last_improvement_timestamp_seconds{sweep="1"}')).toBeLessThanOrEqual(now() / 1000);
@@ -64,7 +62,6 @@ test('counters of events that have not happened are zero', async () => {
     'trawl_grpc_server_handled_total{grpc_service="trawl.v1.SweepService",grpc_method="Submit",grpc_code="OK"}',
   ])
     expect(figure(text, series), series).toBe(0);
-  // No trial has ended, so there is no estimate.
   expect(text).not.toContain('trawl_eta_seconds{');
 });
 

@@ -55,7 +55,6 @@ export function startCollecting(
   };
 }
 
-/** The progress of a running attempt. */
 interface AttemptProgress {
   readonly grantedAt: number;
   /** The newest report: its epoch, and its time by the agent's clock. */
@@ -212,7 +211,6 @@ class Collector {
     this.#trialSeries?.reported(key, epoch, metrics);
     const run = this.#runs.get(keyText(key));
     if (run === undefined) return;
-    // The first epoch is timed by the coordinator's clock, because it starts with the grant.
     const { last } = run;
     const each =
       last === undefined ? (at - run.grantedAt) / (epoch - run.from) : (madeAt - last.at) / (epoch - last.epoch);
@@ -258,7 +256,6 @@ class Collector {
   }
 }
 
-/** Resets the gauge first, because pools come and go with their agents. */
 function measureOffers(core: Core, { offersOutstanding }: CoordinatorMetrics): void {
   offersOutstanding.reset();
   for (const pool of livePools(core)) offersOutstanding.set({ pool }, 0);

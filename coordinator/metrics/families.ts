@@ -5,9 +5,9 @@ import { addProcessMetrics } from '../../lib/net/http.ts';
 export type CoordinatorMetrics = ReturnType<typeof coordinatorMetrics>;
 
 const SECONDS_FAST = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
-/** An offer waits until a slot is free: from no time up to the duration of a trial. */
+/** An offer can wait from no time up to the duration of a trial. */
 const SECONDS_OFFER = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
-/** Few buckets, because each sweep has its own series. Trials take from minutes to days. */
+/** Each sweep has its own series, so the buckets are few. */
 const SECONDS_EPOCH = [0.1, 1, 5, 15, 60, 300, 1800, 2 * 3600, 6 * 3600];
 const SECONDS_TRIAL = [1, 10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600];
 const SECONDS_CALL = [0.001, 0.01, 0.1, 1, 10];
@@ -87,9 +87,7 @@ export function coordinatorMetrics() {
 
   return {
     registry,
-    /** Families whose series belong to a sweep, and are removed with it. */
     sweepFamilies,
-    /** Families whose series belong to an agent. */
     agentFamilies,
     ...sweepFamilies,
     ...agentFamilies,

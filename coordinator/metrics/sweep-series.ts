@@ -40,7 +40,6 @@ export class SweepSeries {
       m.trialRetries.inc({ sweep: sweepId, class: failure }, 0);
     }
     for (const family of [m.trialDuration, m.queueWait, m.epochDuration]) family.zero({ sweep: sweepId });
-    // Values from before this process started come from the store.
     const lastReportAt = queries.lastReportAt(sweepId);
     if (lastReportAt !== undefined) m.lastReport.set({ sweep: sweepId }, lastReportAt / 1000);
     for (const { metric, least, greatest } of queries.extremes(sweepId)) {
@@ -107,7 +106,6 @@ async function removeSweep(family: Metric, sweep: string): Promise<void> {
 
 /** The window of the estimate: long enough to be steady, short enough to react to a lost agent. */
 const WINDOW_MS = 10 * 60_000;
-/** Ends are counted per interval of this length. */
 const INTERVAL_MS = 5_000;
 
 export class Pace {

@@ -2,7 +2,6 @@
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
-/** Number of ended trials with series, per sweep. */
 const TOP_TRIALS = 50;
 
 export interface TrialValues {

@@ -29,7 +29,6 @@ beforeEach(() => {
   });
 });
 
-/** A sweep of one trial with one of everything, and a file. @param endedAt 0: it goes on */
 function sweep(state: string, endedAt: number): string {
   const facts = { requestId: `${state} ${endedAt}`, name: state, fingerprint: 'f', fileName: 's', text: '' };
   const more = { trainer: 'noop', metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0 };
@@ -54,7 +53,6 @@ function sweep(state: string, endedAt: number): string {
 
 const fileOf = (id: string) => files.path({ sweepId: id, trialId: 't0', attempt: 1 }, 'model');
 const TABLES = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries', 'notices', 'warnings'];
-/** How many rows of each table are the sweep's. */
 const rowsOf = (id: string) =>
   TABLES.map(
     (table) => (db.prepare(`select count(*) as n from ${table} where sweep_id = ?`).get(id) as { n: number }).n,

@@ -27,7 +27,6 @@ export interface PrunedSweep {
   readonly bytes: number;
 }
 
-/** Tables with a `sweep_id`. */
 const SWEEP_TABLES = [
   'trials',
   'attempts',

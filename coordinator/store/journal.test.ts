@@ -94,7 +94,6 @@ test('changes of one turn share a transaction, and are stored when their promise
 test('a failed transaction is rolled back, and later changes are rejected', async () => {
   const { db, journal } = filled();
   await journal.commit([granted]);
-  // A repeated report violates the primary key.
   const failed = journal.commit([report(1), report(1)]);
   await expect(failed).rejects.toThrow();
   expect(new Queries(db).reports('1', 't0')).toEqual([]);
@@ -205,7 +204,6 @@ test('reports of one step are merged; a metric keeps the value of its last step,
     [0.5, { train: 3, val: 8, constructor: 1 }],
     [1, { train: 2 }],
   ]);
-  // An attempt that resumes after step 0.5 starts from the values up to there.
   const failure = { class: 'lost', message: '' } as const;
   await journal.commit([
     { kind: 'ended', key, end: { outcome: 'failed', failure } },

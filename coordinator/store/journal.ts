@@ -7,8 +7,8 @@ import type { Change } from '../core/step.ts';
 import { changeWriter, type DroppedArtifact, type StoredEvent, type Written } from './write.ts';
 
 /**
- * The minimum time from the start of one transaction to the start of the next. A disk flush blocks the process for
- * about a millisecond: a shorter interval would leave time for little else, a longer one would delay acknowledgements.
+ * A disk flush blocks the process for about a millisecond, so a shorter interval would leave time for little else, and
+ * a longer one would delay acknowledgements.
  */
 const COMMIT_INTERVAL_MS = 3;
 

@@ -41,7 +41,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     .all() as { id: number; state: SweepState; policy: string; priority: number }[];
   for (const row of rows) {
     const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), row.priority, now);
-    // The sweep had demand before the restart: it is not a newcomer that would start at the current virtual time.
+    // The sweep had demand before the restart, so it must not start at the current virtual time.
     sweep.share.hasDemand = true;
     const usages = new Map<string, SlotUsage>();
     for (const lease of loadLeases(db, sweep.id, leaseMs, now)) {
@@ -190,7 +190,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     incarnation: row.incarnation,
     slot: row.slot,
     pack: row.pack,
-    // If the clock was set back meanwhile, the attempt must not run longer than its sweep's timeout from now.
+    // If the clock was set back, the attempt must not run longer than its sweep's timeout from now.
     grantedAt: Math.min(row.granted_at, now),
     expiresAt: now + leaseMs,
     lastSeq: row.last_seq,

@@ -24,7 +24,7 @@ function newFolder(): string {
   return dir;
 }
 
-/** A store with some hundred pages, which no process has open. (libsql keeps a closed store's lock.) */
+/** No process has the store open, because libsql keeps a closed store's lock. */
 function filledStore(): string {
   const db = openStore(newFolder());
   db.exec('begin');

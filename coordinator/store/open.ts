@@ -27,11 +27,10 @@ export function openStore(dir: string, { create = true }: { create?: boolean } =
   mkdirSync(dir, { recursive: true });
   const db = new Database(path);
   try {
-    // An exclusive lock: the operating system releases it however its holder dies.
+    // The operating system releases an exclusive lock however its holder dies.
     db.exec('pragma locking_mode = exclusive');
     checkUndamaged(db, path);
     db.exec('pragma journal_mode = wal');
-    // A commit returns only once it is on the disk.
     db.exec('pragma synchronous = full');
     ensureSchema(db, randomBytes(4).toString('hex'), (schema) => copyStore(db, join(dir, upgradeCopy(schema))));
   } catch (error) {
@@ -47,10 +46,8 @@ export function clusterName(db: Db): string {
   return row.value;
 }
 
-/** Returns the coordinator that works on the folder, for a message; undefined if none is known. */
 function holderOf(dir: string): string | undefined {
   const file = readCoordinatorFile(dir);
-  // A coordinator that was killed leaves its file behind.
   return file && isAlive(file.pid) ? `the coordinator at ${file.address} (process ${file.pid})` : undefined;
 }
 
@@ -70,8 +67,7 @@ function openError(error: unknown, dir: string, path: string): unknown {
 }
 
 /**
- * Reads every page once and checks the structure of the store. Does not check the bytes inside values.
- * @throws {RefusedError} when the store is damaged: its contents cannot be trusted, and writes could make it worse
+ * Checks the structure of the store, but not the bytes inside values; writes to a damaged store could make it worse.
  */
 function checkUndamaged(db: Db, path: string): void {
   const rows = db.prepare('pragma quick_check(1)').all() as { quick_check: string }[];
@@ -87,11 +83,7 @@ function damagedError(path: string, problem: string): RefusedError {
   );
 }
 
-/**
- * Rejects a folder that has artifacts but no store. A coordinator removes the artifacts that no row names, and would
- * remove all of them here.
- * @throws {RefusedError}
- */
+/** A coordinator removes artifacts that no row names, and without its store would remove all of them. */
 function checkNotLost(dir: string, path: string): void {
   if (existsSync(path) && statSync(path).size > 0) return;
   const artifacts = join(dir, 'artifacts');

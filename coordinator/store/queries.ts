@@ -287,7 +287,7 @@ export class Queries {
   }
 }
 
-/** @param reports sorted by attempt, and by arrival within each */
+/** Expects the reports sorted by attempt, and by arrival within each. */
 function mergedByAttempts(reports: readonly Report[]): Report[] {
   return [...group(reports, ({ attempt }) => attempt).values()].flatMap(mergedBySteps);
 }

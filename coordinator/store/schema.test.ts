@@ -9,7 +9,6 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
-/** Downgrades a store to version 1. */
 const TO_VERSION_1 = `
 drop table notices;
 drop table warnings;
@@ -43,7 +42,7 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   insertSweep(old, { ...sweep, ...counts }, [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }], 1);
   old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p')");
   old.exec(TO_VERSION_1);
-  // A copy: libsql keeps a store's lock until the process ends.
+  // libsql keeps a store's lock until the process ends, so a copy is opened.
   const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
   onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
@@ -62,7 +61,6 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   expect(new Queries(db).artifacts('1', '')).toEqual([]);
 });
 
-/** Downgrades a store to version 3. */
 const TO_VERSION_3 = `
 drop table notices;
 drop table warnings;

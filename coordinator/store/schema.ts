@@ -28,7 +28,6 @@ create table drains (
 ) strict, without rowid;
 `;
 
-/** Retries that users requested: one row per request and trial, with the trial's attempts at that time. */
 const RETRIES = `
 create table retries (
   sweep_id integer not null,
@@ -41,7 +40,6 @@ create table retries (
 create index retry_requests on retries (request_id);
 `;
 
-/** Warnings that attempts sent about themselves, the newest per kind. */
 const NOTICES = `
 create table notices (
   sweep_id integer not null,
@@ -56,7 +54,6 @@ create table notices (
 ) strict, without rowid;
 `;
 
-/** The warnings that a sweep shows. */
 const WARNINGS = `
 create table warnings (
   sweep_id integer not null,
@@ -68,7 +65,6 @@ create table warnings (
 ) strict, without rowid;
 `;
 
-/** Changes a column of steps from integers to reals. */
 const toReal = (table: string, column: string) => `
 alter table ${table} add column step real not null default 0;
 update ${table} set step = ${column};
@@ -182,7 +178,6 @@ ${NOTICES}
 ${WARNINGS}
 `;
 
-/** The upgrade to each version from the one before. */
 const MIGRATIONS: Readonly<Record<number, string>> = {
   2: `
 alter table attempts add column resumed_from integer not null default 0;

@@ -13,7 +13,6 @@ import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter, type Written } from './write.ts';
 
-/** A coordinator without transport, whose core can be loaded again from its store. */
 function coordinator(trials: number, metric: string) {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-warnings-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));

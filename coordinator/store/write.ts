@@ -101,7 +101,6 @@ function eventWriter(db: Database): (event: Omit<StoredEvent, 'seq'>) => StoredE
   };
 }
 
-/** Metric values as the columns `metrics` and `metric_steps` of a trial hold them. */
 function toColumns(values: MetricValues): [metrics: string, steps: string] {
   const entries = [...values];
   return [
@@ -110,7 +109,6 @@ function toColumns(values: MetricValues): [metrics: string, steps: string] {
   ];
 }
 
-/** Returns a function that looks up the ranking rule of a sweep, which never changes. */
 function rankingRules(db: Database): (sweepId: string) => RankingRule | undefined {
   const select = db.prepare('select policy from sweeps where id = ?');
   const known = new Map<string, RankingRule | undefined>();
@@ -123,7 +121,6 @@ function rankingRules(db: Database): (sweepId: string) => RankingRule | undefine
   };
 }
 
-/** Returns a function that computes a trial's metric values from its reports up to a step, for an attempt that resumes. */
 function valuesReader(db: Database, ruleOf: (sweepId: string) => RankingRule | undefined) {
   const select = db.prepare(
     'select epoch, metrics from reports where sweep_id = ? and trial_id = ? and epoch <= ? order by attempt, seq',

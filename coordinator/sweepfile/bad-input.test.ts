@@ -82,7 +82,6 @@ const command: [string, string][] = [
   ['program: "$t"', '1:10: program: expected a path without $ and NUL, got "$t"'],
 ];
 
-/** Three valid lines before the invalid one. */
 const HEAD = 'trainer: autoencoder\nparameters:\n  depth: {values: [3, 5]}\n';
 const OPEN = 'trainer: noop\nparameters:\n  depth: {values: [3, 5]}\n';
 

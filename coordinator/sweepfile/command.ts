@@ -8,7 +8,7 @@ import { MACROS, piecesOf } from '../../proto/command.ts';
 import { type Findings, has, type Located } from './problems.ts';
 import type { SweepFile } from './schema.ts';
 
-/** The command of a file that has only a program; as in Weights & Biases, but with `python3`. */
+/** Weights & Biases has the same default, but with `python`. */
 const DEFAULT_COMMAND: readonly string[] = ['${env}', '${interpreter}', '${program}', '${args}'];
 
 const FIXED = { env: '/usr/bin/env', interpreter: 'python3' } as const;
@@ -51,7 +51,6 @@ export function commandOf(file: SweepFile, parameters: readonly string[], root: 
     return [];
   }
   if (has(root, ['command']) && file.command === undefined) return [];
-  // An invalid program has a finding already.
   const program = file.program ?? (has(root, ['program']) ? '' : undefined);
   return (file.command ?? DEFAULT_COMMAND).map((item, index) => {
     const path = has(root, ['command']) ? ['command', index] : ['program'];

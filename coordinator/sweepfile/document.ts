@@ -19,16 +19,16 @@ import { quote, show } from '../../lib/text/quote.ts';
 import { type Located, type Place, START, SweepFileError } from './problems.ts';
 import { checkSweepText } from './read.ts';
 
-/** The maximum number of YAML tokens (a listed value takes about four). More would take seconds to parse. */
+/** A listed value takes about four tokens; more would take seconds to parse. */
 const MAX_TOKENS = 50_000;
 
-/** The maximum nesting of lists and mappings. Each level of nested parameters takes two. */
+/** Each level of nested parameters takes two. */
 const MAX_NESTING = 64;
 
-/** The maximum number of values after alias expansion, against files of nested aliases ("YAML bomb"). */
+/** Limits files of nested aliases ("YAML bomb"). */
 const MAX_VALUES = 50_000;
 
-/** Entries of the parser's stack that are not nesting: the document, and the scalar being read. */
+/** The parser's stack also contains the document and the scalar being read. */
 const EXTRA_STACK = 2;
 
 export interface SweepDocument {
@@ -36,7 +36,6 @@ export interface SweepDocument {
   placeOf(offset: number): Place;
 }
 
-/** The YAML nodes of a text, checked for syntax only. */
 interface SyntaxTree {
   readonly contents: Node | null;
   readonly placeOf: (offset: number) => Place;
@@ -79,10 +78,9 @@ export function parseDocument(text: string, fileName: string): SweepDocument {
   return { root, placeOf };
 }
 
-/** Throws. Used for errors after which the rest cannot be read. */
 type Fail = (offset: number, message: string) => never;
 
-/** Yields the syntax tokens of a text within the limits, so that any text is rejected quickly. */
+/** The limits apply during parsing, so that any text is rejected quickly. */
 function* syntaxOf(text: string, lines: LineCounter, fail: Fail): Generator<CST.Token, void, undefined> {
   const parser = new Parser(lines.addNewLine);
   lines.addNewLine(0);
@@ -102,7 +100,7 @@ function* syntaxOf(text: string, lines: LineCounter, fail: Fail): Generator<CST.
   yield* parser.end();
 }
 
-/** Fails at the first syntax error, which could repeat for every character, and at directives. */
+/** Fails at the first syntax error, because one could follow for every character. */
 function checkSyntax(syntax: CST.Token, fail: Fail): void {
   if (syntax.type === 'error') fail(syntax.offset, `not valid YAML: ${syntax.message}`);
   if (syntax.type === 'directive' && !/^%YAML\s+1\.2\s*$/.test(syntax.source)) {
@@ -110,7 +108,7 @@ function checkSyntax(syntax: CST.Token, fail: Fail): void {
   }
 }
 
-/** Returns the node that each alias refers to: the last one before it with that anchor. */
+/** An alias refers to the last node before it with that anchor. */
 function targetsOf(contents: Node | null, fail: Fail): ReadonlyMap<Node, Node> {
   const anchors = new Map<string, Node>();
   const targets = new Map<Node, Node>();
@@ -134,7 +132,6 @@ interface Finding {
   readonly message: string;
 }
 
-/** Converts YAML nodes into plain data: expands aliases, and checks keys and numbers. */
 class DataReader {
   readonly findings: Finding[] = [];
   readonly #targets: ReadonlyMap<Node, Node>;
@@ -150,7 +147,7 @@ class DataReader {
   read(node: Node | null, fallback: number, keyOffset: number | undefined, depth: number): Located {
     const offset = startOf(node, fallback);
     if (++this.#values > MAX_VALUES) this.#fail(offset, `more than ${MAX_VALUES} values after alias expansion`);
-    // The parser limits the nesting of the text, but an alias to its own parent would nest without end.
+    // The parser limits the nesting of the text, but an alias to its own parent never ends.
     if (depth > MAX_NESTING) this.#fail(offset, `nested more than ${MAX_NESTING} levels deep through aliases`);
     const target = isAlias(node) ? (this.#targets.get(node) ?? null) : node;
     if (isMap(target)) return this.#mapping(target.items, offset, keyOffset, depth);

@@ -67,7 +67,6 @@ test("the study's sweep matches its protocol: three seeds of each net, and nothi
     ]),
     ...[15, 100].map((latent) => ({ dataset, latent, noise: 0.5, ...three })),
   ]);
-  // H3: the 5-layer nets with the lambdas of the 3-layer nets.
   for (const latent of [15, 100]) expected.push({ dataset: 'mnist', latent, noise: 0, ...five, lambda: 1e-5 });
   expect([...nets].sort()).toEqual(expected.map((net) => JSON.stringify(net)).sort());
   expect(plan(spec)).toMatchObject({ trials: 66, configs: 22 });

@@ -16,7 +16,6 @@ import { programDefaults } from './program.ts';
 export function sweepFingerprint(spec: SweepSpec): string {
   const content: Json = {
     trainer: spec.trainer,
-    // Later keys are absent where they have their default, so that files of before keep their fingerprint.
     metric: {
       name: spec.metric.name,
       goal: spec.metric.goal,
@@ -33,7 +32,7 @@ export function sweepFingerprint(spec: SweepSpec): string {
     retry: { ...spec.retry },
     timeoutMs: spec.timeoutMs ?? null,
     maxFailed: spec.maxFailed === undefined ? null : { ...spec.maxFailed },
-    // Keys of later versions are omitted at their defaults, so that the fingerprints of older files do not change.
+    // Later keys are omitted at their defaults, so that the fingerprints of older files do not change.
     ...(spec.checkpointEvery === DEFAULT_CHECKPOINT_EVERY ? {} : { checkpointEvery: spec.checkpointEvery }),
     ...(spec.reconstructEvery === DEFAULT_RECONSTRUCT_EVERY ? {} : { reconstructEvery: spec.reconstructEvery }),
     ...(hasNoDemands(spec.resources) ? {} : { resources: { ...spec.resources, labels: { ...spec.resources.labels } } }),
@@ -50,10 +49,7 @@ function spaceData({ space }: Search): Json {
   return [...space].map(([name, distribution]) => [name, JSON.parse(JSON.stringify(distribution))]);
 }
 
-/**
- * The keys about the program that differ from their defaults. The notation of numbers does not count, here either, nor
- * does first_report, which only warns.
- */
+/** The notation of numbers does not count, nor does first_report, which only warns. */
 function programData({ program, isWandbFile }: SweepSpec): Record<string, Json> {
   if (program === undefined) return {};
   const { env, report, classify, wandb, seedParameter } = program;

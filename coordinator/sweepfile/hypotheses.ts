@@ -35,7 +35,7 @@ export function hypothesesOf(file: SweepFile, context: Context): Hypothesis[] {
 
 function hypothesisOf(entry: HypothesisEntry, index: number, context: Context): Hypothesis[] {
   const path: Path = ['hypotheses', index];
-  // Unlike rules, hypotheses refer to parameters after `when`, so values that only `when` sets are valid.
+  // Hypotheses refer to parameters after `when`, so values that only `when` sets are valid.
   const where =
     entry.where === undefined ? [] : conditionsOf(entry.where, [...path, 'where'], withWhenParameters(context));
   for (const { name, anyOf } of where) {
@@ -56,7 +56,6 @@ function hypothesisOf(entry: HypothesisEntry, index: number, context: Context): 
   return [{ name: entry.name, about: entry.about ?? '', text: entry.claim.trim(), claim, where }];
 }
 
-/** Adds the parameters that only `when` sets to the declared ones. */
 function withWhenParameters(context: Context): RuleContext {
   const set = context.when.flatMap((rule) => Object.keys(rule.set));
   const axes = [...context.axes].filter(([name]) => !set.includes(name));
@@ -102,7 +101,6 @@ function quantityProblem(quantity: Quantity, where: readonly Condition[], contex
   return values.isSingle ? `a range requires a parameter with at least two values; ${over} has one` : undefined;
 }
 
-/** Both sides must have the same metric, the same kind of quantity, and conditions that differ only in values. */
 function sidesProblem(left: Quantity, right: Quantity): string | undefined {
   if (left.metric !== right.metric)
     return `both sides must have the same metric; got ${left.metric} and ${right.metric}`;
@@ -145,10 +143,8 @@ interface SweepValues {
   readonly isSingle: boolean;
 }
 
-/** The maximum number of values that a message lists. */
 const MAX_LISTED = 12;
 
-/** Returns the values of a parameter in the sweep: on its axis, set by `when`, or the default if only `when` sets it. */
 function valuesInSweep(name: string, { axes, declared, trainer, when }: Context): SweepValues {
   const axis = axes.get(name);
   const byDefault = declared.includes(name) ? undefined : trainer.parameters[name]?.default;
@@ -156,7 +152,6 @@ function valuesInSweep(name: string, { axes, declared, trainer, when }: Context)
   const others = new Set(byDefault === undefined ? set : [byDefault, ...set]);
   const listed = Array.from({ length: Math.min(axis?.size ?? 0, MAX_LISTED) }, (_, index) => axis?.at(index) ?? '');
   const known = [...new Set([...listed, ...others])].map(String);
-  // An invalid axis has a finding already, and its values are unknown.
   const unknown = axis === undefined && declared.includes(name);
   return {
     has: (value) => unknown || others.has(value) || (axis?.indexOf(value) ?? -1) >= 0,

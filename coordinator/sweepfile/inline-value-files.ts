@@ -45,7 +45,6 @@ function problemAt(place: Place, path: string, error: unknown): Problem {
   return { ...place, message: `file: ${quote(path)}: ${reason}` };
 }
 
-/** Returns the keys `file` of parameters, and of nested parameters, in the order of the text. */
 function fileKeysIn(parameters: unknown): FileKey[] {
   if (!isMap(parameters)) return [];
   return parameters.items.flatMap(({ value: entry }) => {
@@ -73,7 +72,6 @@ async function valuesOf(path: string, read: (path: string) => Promise<string>): 
   return values.map(flowScalar);
 }
 
-/** Returns a line, which is a YAML scalar, as it is written in a flow list. Other lines are text. */
 function flowScalar(line: string): string {
   const { contents, errors }: { contents: Node | null; errors: readonly unknown[] } = parseDocument(line);
   if (errors.length > 0 || !isScalar(contents) || contents.anchor !== undefined || contents.tag !== undefined) {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type ParameterSpec, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import { sweepFileSchema } from './schema.ts';
 
-/** One of these keys is required: command and program imply trainer command. */
+/** One of these keys is required, because command and program imply trainer command. */
 const TRAINER_KEYS = ['trainer', 'command', 'program'];
 
 /** Returns JSON Schema, draft 2020-12. It accepts every valid file, and invalid files that only the parser can detect. */
@@ -23,12 +23,11 @@ function orText(schema: z.core.JSONSchema._JSONSchema | undefined) {
   return { description, anyOf: [{ type: 'string' }, list] };
 }
 
-/** Returns the parameters of one trainer as a conditional subschema. */
 function forTrainer(name: string, { open, parameters }: TrainerSpec) {
   const known = Object.fromEntries(
     Object.entries(parameters).map(([key, spec]) => [key, { description: about(spec) }]),
   );
-  // A parameter of that name gives the seeds of the replicates, with any trainer.
+  // With any trainer, a parameter named seed gives the seeds of the replicates.
   const properties = { ...known, seed: {} };
   return {
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; a schema is never awaited

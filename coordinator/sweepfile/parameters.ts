@@ -80,7 +80,6 @@ export function spaceOf(file: SweepFile, declarations: readonly Declaration[], c
   return { axes, distributions };
 }
 
-/** Returns undefined if the entry was removed as invalid. */
 function entryAt({ parameters }: SweepFile, path: Path): ParameterEntry | undefined {
   let entry: ParameterEntry | undefined;
   let entries: Readonly<Record<string, ParameterEntry>> | undefined = parameters;
@@ -95,7 +94,6 @@ function entryAt({ parameters }: SweepFile, path: Path): ParameterEntry | undefi
   return entry;
 }
 
-/** A parameter with nested ones has no values of its own. */
 function checkNesting(entries: Readonly<Record<string, ParameterEntry>>, path: Path, findings: Findings): void {
   for (const [key, entry] of Object.entries(entries)) {
     if (entry.parameters === undefined) continue;
@@ -114,7 +112,6 @@ function problemOfName(name: string, { trainerName, trainer }: Context): string 
   return name === SEED ? undefined : nameProblem(trainerName, trainer, name);
 }
 
-/** Whether an entry is a distribution over more than listed values. */
 function isDrawn({ value, values, min, max, step, distribution }: ParameterEntry): boolean {
   if (value !== undefined || values !== undefined) return false;
   return distribution !== undefined || (min !== undefined && max !== undefined && step === undefined);
@@ -175,7 +172,7 @@ function axisOf(name: string, entry: ParameterEntry, place: Place, context: Cont
   if (min !== undefined && max !== undefined && step !== undefined) {
     return rangeAxis(name, { min, max, step }, path, context);
   }
-  // As in Weights & Biases, whole limits are int_uniform.
+  // Whole limits mean int_uniform, as in Weights & Biases.
   const isWhole = Number.isInteger(min) && Number.isInteger(max) && !hasFloatLimit(located);
   if (min !== undefined && max !== undefined && isWhole) return wholeAxis(name, { min, max }, path, context);
   const missing = ['min', 'max', 'step'].filter((key) => !Object.hasOwn(entry, key)).join(' and ');
@@ -184,7 +181,6 @@ function axisOf(name: string, entry: ParameterEntry, place: Place, context: Cont
   return undefined;
 }
 
-/** Keys that mean nothing without a distribution. */
 const LOOSE_KEYS = ['probabilities', 'q', 'mu', 'sigma', 'a', 'b'] as const;
 
 function hasFile(name: string, entry: ParameterEntry, path: Path, findings: Findings): boolean {
@@ -237,7 +233,6 @@ function drawnFrom(name: string, entry: ParameterEntry, place: Place, context: C
   return undefined;
 }
 
-/** The maximum number of steps of a parameter in a search. */
 const MAX_DRAWN_STEPS = 10_000;
 
 function steppedDistribution(axis: Axis, path: Path, findings: Findings): Distribution | undefined {
@@ -249,7 +244,6 @@ function steppedDistribution(axis: Axis, path: Path, findings: Findings): Distri
   return { kind: 'categorical', values, probabilities: undefined };
 }
 
-/** Checks the values, or the limits, of a distribution against the trainer. */
 function distributionProblem(name: string, distribution: Distribution, trainer: TrainerSpec): string | undefined {
   const rule = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name]?.rule : undefined;
   if (rule === undefined) return undefined;
@@ -294,7 +288,6 @@ function listedAxisOf(
   return valid ? listedAxis(name, values) : undefined;
 }
 
-/** Every whole number from min to max. */
 function wholeAxis(name: string, { min, max }: Omit<Steps, 'step'>, path: Path, context: Context): Axis | undefined {
   if (min === max) return listedAxisOf(name, [min], () => path, context);
   return rangeAxis(name, { min, max, step: 1 }, path, context);
@@ -312,10 +305,7 @@ function rangeAxis(name: string, steps: Steps, path: Path, { trainer, findings }
   return undefined;
 }
 
-/**
- * Returns the problem of the first invalid value. A trainer's rule is a range, for which the ends and the second value
- * suffice, or a short list of choices, for which at most one value more than the list has is checked.
- */
+/** A trainer's rule is a range or a short list of choices, so a few values suffice. */
 function stepProblem(axis: Axis, trainer: TrainerSpec): string | undefined {
   const rule = trainer.parameters[axis.name]?.rule;
   const checked = rule?.kind === 'choice' ? Math.min(axis.size, rule.values.length + 1) : Math.min(axis.size, 2);
@@ -369,7 +359,7 @@ function checkRows(names: readonly string[], group: number, { axes, findings, pl
   findings.atValue([...place(first.name), 'values', twice.row], `${row} is listed twice, first at ${before}`);
 }
 
-/** Returns the first row that equals an earlier one. One axis without repeats makes all rows distinct. */
+/** One axis without repeats makes all rows distinct. */
 function repeatedRow(members: readonly Axis[]): { row: number; before: number } | undefined {
   const [first] = members;
   if (first === undefined || members.some(({ repeats }) => !repeats)) return undefined;

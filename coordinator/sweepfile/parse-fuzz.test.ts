@@ -8,7 +8,6 @@ import { decodeSweepFile } from './read.ts';
 
 const EXAMPLE = readFileSync(new URL('../../examples/autoencoders.yaml', import.meta.url), 'utf8');
 
-/** Pieces of syntax, which reach deeper into the parser than random text. */
 const PIECE = fc.constantFrom(
   ...[
     '{',
@@ -52,7 +51,6 @@ const PIECE = fc.constantFrom(
   ],
 );
 
-/** Checks that the result is a spec, or a SweepFileError with positions: never another error. */
 function parses(bytes: Uint8Array): void {
   try {
     parseSweep(decodeSweepFile(bytes, 'x'), 'x');

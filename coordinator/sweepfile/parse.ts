@@ -111,7 +111,6 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
   };
 }
 
-/** Returns the parameters with a whole number that the file writes as a float, sorted. */
 function floatParametersOf(declarations: readonly Declaration[], root: Located): string[] {
   const names = declarations.filter(({ located }) => isWrittenAsFloat(located)).map(({ name }) => name);
   for (const rule of root.entries.get('when')?.entries.values() ?? []) {
@@ -124,7 +123,7 @@ function floatParametersOf(declarations: readonly Declaration[], root: Located):
 function isWrittenAsFloat({ entries }: Located): boolean {
   const values = entries.get('values')?.entries.values() ?? [];
   const single = ['value', 'min', 'max', 'step', 'q'].flatMap((key) => entries.get(key) ?? []);
-  // As numpy.arange, a fraction between two values makes all of them floats.
+  // A fraction between two values makes all of them floats, as in numpy.arange.
   const isArange = entries.get('distribution')?.data === 'q_uniform';
   const hasFraction = isArange && single.some(({ data }) => typeof data === 'number' && !Number.isInteger(data));
   return hasFraction || [...values, ...single].some(hasFloats);
@@ -174,7 +173,6 @@ function notesOf(file: SweepFile, metric: Metric): string[] {
   return notes;
 }
 
-/** Returns the file's name without folder and extension. */
 function nameOf(fileName: string): string {
   const name = basename(fileName)
     .replace(/\.(?:ya?ml|json)$/i, '')
@@ -198,7 +196,7 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
   };
 }
 
-/** @param seedAxis the parameter named seed: its values are the seeds of the replicates */
+/** The values of the parameter named seed are the seeds of the replicates. */
 function seedsOf(
   file: SweepFile,
   seedAxis: Axis | undefined,

@@ -7,10 +7,8 @@ import { failureClass } from '../../proto/names.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
 import { HOOKS, type SweepFile } from './schema.ts';
 
-/** Keys that only trainer command has. */
 const PROGRAM_KEYS = ['env', 'report', 'classify', 'wandb', 'first_report'] as const;
 
-/** A macro of Weights & Biases' agent. */
 const WANDB_MACRO = /\$\{(?:env|interpreter|program|args\w*)\}/;
 
 /** Returns whether a file is written for Weights & Biases: it has a program, or a command with the macros of its agent. */
@@ -97,12 +95,10 @@ function sourcesOf(written: WrittenSource, path: Path, findings: Findings): Repo
   return [{ source: { $case: 'regex', regex } }];
 }
 
-/** Returns the names of the groups of a valid regular expression. */
 function namesOf(pattern: string): string[] {
   return Object.keys(new RegExp(`${pattern}|`, 'u').exec('')?.groups ?? {});
 }
 
-/** Adds a finding if the agents could not compile a regular expression. */
 function checkPattern(pattern: string, path: Path, findings: Findings): boolean {
   try {
     new RegExp(pattern, 'u');

@@ -97,7 +97,7 @@ export function checkSweepText(text: string, fileName: string): string {
   return text;
 }
 
-/** The decoder replaces invalid bytes by U+FFFD: the first one that is not in the bytes themselves marks the error. */
+/** The decoder replaces invalid bytes by U+FFFD, which the text may also contain itself. */
 function firstBadByte(text: string, bytes: Uint8Array): { at: number; byte: number } | undefined {
   let byte = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let done = 0;

@@ -80,7 +80,6 @@ export function conditionsOf(entry: Conditions, path: Path, context: RuleContext
     if (problem !== undefined) context.findings.atKey([...path, key], problem);
     const axis = context.axes.get(name);
     const whole = parameterOf(data);
-    // A list names several values, unless the list itself is one of the parameter's values.
     const isList = Array.isArray(data) && (axis === undefined || axis.indexOf(whole) < 0);
     const anyOf = isList ? data.map(parameterOf) : [whole];
     if (anyOf.length === 0) {
@@ -99,7 +98,6 @@ export function conditionsOf(entry: Conditions, path: Path, context: RuleContext
   });
 }
 
-/** Returns an error text for a condition of the wrong type, such as `depth: "5"` on an axis of numbers. */
 function typeProblem(axis: Axis | undefined, value: Condition['anyOf'][number]): string | undefined {
   if (axis === undefined || axis.indexOf(value) >= 0) return undefined;
   for (let index = 0; index < Math.min(axis.size, MAX_LISTED_VALUES); index++) {

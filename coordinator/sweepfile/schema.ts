@@ -19,40 +19,29 @@ import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { MAX_LISTED_VALUES } from '../grid/axes.ts';
 import { DISTRIBUTION_NAMES } from '../search/distribution.ts';
 
-/** The maximum length of names, and of text values of parameters. */
+/** Limits names and the text values of parameters. */
 const MAX_TEXT = 1_000;
-/** The maximum length of a description. */
 const MAX_DESCRIPTION = 10_000;
-/** The maximum number of parameters. */
 const MAX_PARAMETERS = 100;
-/** The maximum number of rules under exclude, and under when. */
 const MAX_RULES = 200;
-/** The maximum number of seeds. */
 const MAX_SEEDS = 10_000;
-/** The largest seed: the trainers' generators use 32 bits. */
+/** The trainers' generators use 32 bits. */
 const MAX_SEED = 2 ** 32 - 1;
-/** The maximum concurrency. */
 const MAX_CONCURRENCY = 100_000;
-/** The maximum number of retries per kind of failure. */
 const MAX_RETRIES = 100;
-/** The maximum number of epochs between two checkpoints, or two reconstruction images. */
 const MAX_EPOCHS_BETWEEN = 100_000;
-/** The maximum number of items of a command, and of characters per item. */
+/** Limits the items of a command and the characters of an item. */
 const MAX_COMMAND_ITEMS = 1_000;
 const MAX_COMMAND_ITEM = 10_000;
-/** The maximum number of hypotheses. */
 const MAX_HYPOTHESES = 200;
-/** The maximum number of GPUs per trial. */
 const MAX_GPUS = 64;
 /** The maximum length of a parameter's name, in characters. */
 export const MAX_NAME = 256;
-/** Valid parameter names: any text on one line without `=`, such as Hydra's `+a`, `++a.b`, `~a` and `a/b`. */
+/** Hydra's names are valid, such as `+a`, `++a.b`, `~a` and `a/b`. */
 const PARAMETER_NAME = new RegExp(`^(?!\\s)[^\\p{Cc}=]{1,${MAX_NAME}}(?<!\\s)$`, 'u');
-/** The maximum run_cap. */
 const MAX_RUN_CAP = 1_000_000;
-/** The maximum number of steps in early_terminate. */
 const MAX_ITERATIONS = 1_000_000_000;
-/** The maximum number of environment variables, report sources and classify rules. */
+/** Limits environment variables, report sources and classify rules. */
 const MAX_VARIABLES = 200;
 const MAX_SOURCES = 20;
 const MAX_CLASSIFY = 200;
@@ -85,7 +74,6 @@ function atLeastOne<T extends z.ZodType>(array: z.ZodArray<T>) {
 
 const finite = z.number({ error: 'expected a number' });
 
-/** Any value of the document: a number, text, true, false, null, a list or a mapping. */
 const anyValue = z.unknown().superRefine((value, context) => {
   const text = longText(value);
   if (text) context.addIssue({ code: 'custom', message: `expected at most ${MAX_TEXT} characters` });
@@ -194,7 +182,6 @@ const conditions = z.record(parameterName, anyValue, {
 });
 
 const argumentError = 'expected text';
-/** Names of environment variables. */
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Operating systems do not accept a NUL in an argument. */
 const argument = z
@@ -207,7 +194,6 @@ const command = list(argument, COMMAND_EXAMPLE, MAX_COMMAND_ITEMS)
   .min(1, { error: `expected ${COMMAND_EXAMPLE}` })
   .refine((items) => items[0] !== '', { error: 'expected a program as the first item' });
 
-/** The values of method. */
 const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol'] as const;
 
 /** Keys of Weights & Biases that have no meaning here. They are accepted and listed by the plan. */
@@ -245,7 +231,6 @@ const reportSource = z.union(
 
 const envError = 'expected text, a number, true or false';
 
-/** The failure classes that `classify` can name. */
 const CLASSES = ['oom', 'nan', 'crash', 'preflight', 'rejected'] as const;
 
 const etaError = 'expected a number above 1';

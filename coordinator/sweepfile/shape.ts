@@ -9,7 +9,7 @@ import { hasOpenQuote } from './command.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
 import { COMMAND_EXAMPLE, keysAt, MAX_NAME, type SweepFile, sweepFileSchema } from './schema.ts';
 
-/** Keys and methods of planned features that are rejected by name instead of as unknown. */
+/** Planned features are rejected by name instead of as unknown. */
 const UNSUPPORTED_KEYS = ['early_stop', 'metrics', 'code', 'speculate', 'warm_start', 'parent'];
 const UNSUPPORTED_METHODS = ['optuna', 'pbt'];
 
@@ -26,7 +26,6 @@ export function checkShape(data: unknown, root: Located, findings: Findings): Sw
 
 type Issue = z.core.$ZodIssue;
 
-/** Adds one finding per unknown key, and the first one per invalid value. */
 function addFindings(issues: readonly Issue[], root: Located, findings: Findings): void {
   const reported = new Set<string>();
   for (const issue of issues) {
@@ -110,7 +109,6 @@ function invalidPaths(issues: readonly Issue[]): Path[] {
   });
 }
 
-/** Removes the top-level keys, and the single parameters, that the paths lead into. */
 function withoutParts(data: unknown, paths: readonly Path[]): unknown {
   if (!isMapping(data)) return data;
   const wrong = new Set(paths.filter((path) => !inParameters(path)).map(([top]) => top));

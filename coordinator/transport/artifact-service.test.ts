@@ -67,7 +67,6 @@ const FILE: Artifact = {
   atMs: 0,
 };
 
-/** Sends a header, then chunks, and returns the answers. The call stays open if the chunks are incomplete. */
 function put(
   chunks: readonly Uint8Array[],
   { agentId = 'a', artifact = FILE }: { agentId?: string; artifact?: Artifact } = {},

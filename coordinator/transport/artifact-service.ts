@@ -62,7 +62,6 @@ export function artifactService(options: ArtifactServiceOptions): ArtifactServic
         .then(
           () => call.end(),
           (error) => {
-            // The agent has disconnected, which is not an error of the coordinator.
             if (isPrematureClose(error)) log.debug({ from: call.getPeer() }, 'an upload was interrupted');
             else call.emit('error', statusOf(error, log));
           },
@@ -78,7 +77,7 @@ export function artifactService(options: ArtifactServiceOptions): ArtifactServic
 
 async function receiveFile(call: PutCall, options: ArtifactServiceOptions): Promise<void> {
   const { queries, files, core, guard, stallMs = STALL_MS } = options;
-  // The end of the input must not destroy the stream: the answer is still to be sent.
+  // The end of the input must not destroy the stream, because the answer is still to be sent.
   const messages = call.iterator({ destroyOnReturn: false }) as AsyncIterator<PutRequest>;
   const next = () => {
     const late = new StalledError(`no data from ${call.getPeer()} for ${stallMs} ms: the upload timed out`);

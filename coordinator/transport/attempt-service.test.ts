@@ -47,7 +47,6 @@ const HELLO: Hello = {
   pack: 1,
 };
 
-/** An agent's stream, with its answers read one by one. */
 class Stream {
   readonly call: ClientDuplexStream<ReportRequest, ReportResponse> = client.report();
   readonly #answers = this.call[Symbol.asyncIterator]();
@@ -316,10 +315,8 @@ describe('records', () => {
 test('the stream of an agent that never reads its answers is closed', { timeout: 60_000 }, async () => {
   const call = client.report();
   call.write({ message: { $case: 'hello', hello: HELLO } });
-  // gRPC's client applies backpressure only after its first read.
   await once(call, 'data');
   call.pause();
-  // Long ids make long answers, so the buffers fill after fewer of them.
   const stranger = { sweepId: '9'.repeat(64), trialId: 'x'.repeat(64), attempt: 1 };
   const broken = once(call, 'error');
   let sent = 0;

@@ -43,7 +43,6 @@ import { keyOf, recordOf } from './records.ts';
 
 /** Claims per Open. */
 export const MAX_CLAIMS = 1_000;
-/** Slots per agent. */
 const MAX_SLOTS = 4_096;
 
 type OpenCall = ServerUnaryCall<OpenRequest, OpenResponse>;
@@ -97,7 +96,7 @@ export class AttemptService {
       throw new BadInputError(`too many claims: ${request.claims.length} (max ${MAX_CLAIMS})`);
     }
     const { agentId, incarnation } = request;
-    // Every claim is checked before the first decision: the changes of a decision must be settled.
+    // The changes of a decision must be settled, so every claim is checked before the first decision.
     const claims = request.claims.map(({ key, slot, pack }) => {
       return { key: keyOf(key), agentId, incarnation, slot, ...(pack > 0 ? { pack: Math.min(pack, MAX_PACK) } : {}) };
     });
@@ -148,7 +147,6 @@ export class AttemptService {
     };
     const fail = (error: unknown) => call.emit('error', statusOf(error, log));
     call.on('data', (request: ReportRequest) => {
-      // Messages after a rejected one are sent again, or are obsolete.
       if (failed) return;
       try {
         const message = request.message;
@@ -217,7 +215,7 @@ export class AttemptService {
     const received = onRecord(runtime.core, { agentId: session.agentId, record }, runtime.now());
     const { answer } = received;
     if (record.kind === 'ended' || answer.result === 'rejected') session.forget(record.key);
-    // A stream begins with the oldest record of its agent, so the missing ones cannot arrive later.
+    // A stream begins with the oldest record of its agent, so the missing ones cannot follow.
     if (answer.result !== 'gap' || !first) return received;
     log.warn({ ...record.key, expected: answer.expected, got: record.seq }, 'records of an attempt are lost');
     return onRecordsMissing(runtime.core, { firstAvailable: record, expected: answer.expected }, runtime.now());
@@ -227,13 +225,12 @@ export class AttemptService {
     const { runtime, metrics, guard } = this.#options;
     const record = recordOf(message);
     if (record.kind === 'artifact' && !this.#options.files.has(record.key, record.artifact.name)) {
-      // A superseded attempt, whose files may have been removed, is rejected below.
       if (rejectionOf(runtime.core, session.agentId, record.key) === undefined) {
         return session.end(`the file of artifact ${record.artifact.name} has not been uploaded`);
       }
     }
     const { step, answer } = this.#decide(session, record);
-    // Rejections wait for the disk too: they can depend on a change that is not durable yet.
+    // A rejection can depend on a change that is not durable yet.
     await runtime.settle(step);
     switch (answer.result) {
       case 'accepted':
@@ -255,7 +252,6 @@ export class AttemptService {
   }
 }
 
-/** @throws {BadInputError} */
 function check(hello: Hello): void {
   const { agentId, incarnation, protocol, slots, slotFacts, pack, metrics, labels, trainers } = hello;
   if (protocol !== PROTOCOL) {

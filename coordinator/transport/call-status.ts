@@ -27,7 +27,7 @@ type PartialStatusObject = Parameters<ServerInterceptingCallInterface['sendStatu
  */
 export const MAX_DETAILS = 4_000;
 
-/** Messages of grpc-js 1.14 for faults of the sender, which it reports as internal errors of the server. */
+/** grpc-js 1.14 reports these faults of the sender as internal errors of the server. */
 const UNREADABLE_PREFIXES = ['Error deserializing request', 'Failed to decompress message', 'Invalid grpc-timeout'];
 const TOO_LARGE_PREFIXES = ['Received message larger than max', 'Received message that decompresses'];
 
@@ -37,7 +37,7 @@ export function callStatusInterceptor(onStatus: (ended: CallStatus) => void): Se
     const begun = performance.now();
     const send = call.sendStatus.bind(call);
     let ended = false;
-    // Replaced instead of passed down the chain, because the library calls it too.
+    // The library calls this method too, so it is replaced.
     call.sendStatus = (original) => {
       const rewritten = { ...original, ...rewrite(original) };
       if (!ended) {
@@ -60,9 +60,8 @@ function rewrite({ code, details }: PartialStatusObject): { code: status; detail
   if (UNREADABLE_PREFIXES.some((prefix) => text.startsWith(prefix))) {
     return { code: status.INVALID_ARGUMENT, details: `unreadable message: ${text}` };
   }
-  // The problem is stated at the beginning or the end of a message; a long middle is a name.
   const tooLong = text.length > MAX_DETAILS;
   const short = tooLong ? `${text.slice(0, MAX_DETAILS / 2)} ... ${text.slice(-MAX_DETAILS / 2)}` : text;
-  // A lone surrogate, such as half of a character that was cut, cannot be encoded as a header.
+  // A lone surrogate, such as half of a cut character, cannot be encoded as a header.
   return { code: code ?? status.OK, details: short.replace(/\p{Surrogate}/gu, '\ufffd') };
 }

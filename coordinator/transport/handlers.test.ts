@@ -46,7 +46,6 @@ test('a call whose client reads nothing times out, and its generator ends', asyn
   const client = await serving(streamed(pino({ level: 'silent' }), endless, 50));
   const call = client.listCurves({ sweep: '1', trialIds: [] });
   const refused = once(call, 'error');
-  // gRPC's client applies backpressure only after its first read.
   await once(call, 'data');
   call.pause();
   await expect.poll(() => over).toBe(true);

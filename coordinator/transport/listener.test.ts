@@ -39,7 +39,6 @@ test('a connection over the limit is closed immediately, and a closed connection
   expect(full).toBe(1);
   first.destroy();
   await once(first, 'close');
-  // The server notices the end a little later.
   await expect
     .poll(async () => {
       const next = await dial(port);

@@ -51,7 +51,6 @@ export function listen(grpc: GrpcServer, address: Address, options: ListenerOpti
   });
 }
 
-/** Accepts peers with an unexpired certificate of the identity's authority. */
 function tlsServer(identity: Identity, accept: (socket: Socket) => void, options: ListenerOptions): Server {
   const server = createTlsServer({
     ca: identity.authority,
@@ -61,7 +60,6 @@ function tlsServer(identity: Identity, accept: (socket: Socket) => void, options
     ALPNProtocols: ['h2'],
     handshakeTimeout: options.handshakeMs ?? HANDSHAKE_MS,
     requestCert: true,
-    // Checked below, where the reason for a rejection is available.
     rejectUnauthorized: false,
   });
   server.on('secureConnection', (socket: TLSSocket) => {

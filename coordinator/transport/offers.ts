@@ -19,29 +19,23 @@ import { Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { OFFER_CONSUMER, offerStream, offerStreams, offerSubject, poolOffers } from '../../proto/subjects.ts';
 import type { StandingOffer } from '../core/scheduler.ts';
 
-/**
- * The time after which an unacknowledged offer is delivered to another agent. An Open takes milliseconds; an agent that
- * waits for the coordinator's answer extends the time.
- */
+/** An Open takes milliseconds, and a waiting agent extends the time. */
 const OFFER_ACK_WAIT_MS = 5_000;
-/** The maximum number of delivered but unacknowledged offers, over all agents. */
+/** Limits the offers of all agents together. */
 const MAX_UNANSWERED_OFFERS = 50_000;
 
-/** The maximum number of offers in a stream, including stale ones. Further offers are rejected and published later. */
+/** Stale offers count too; further ones are rejected and published later. */
 const MAX_OFFERS = 100_000;
 
-/**
- * Replicas of a queue in a NATS cluster. If one server is lost, offers are delivered again as soon as the others have
- * elected a leader.
- */
+/** With three replicas, offers are delivered again after a server is lost and a leader is elected. */
 const CLUSTER_REPLICAS = 3;
 
-/** How long a pool's stream is kept after its last agent was lost, as the agent may reconnect. */
+/** A lost agent may reconnect. */
 const EMPTY_POOL_MS = 10 * 60_000;
 
-/** JetStream's code for "maximum messages per subject exceeded": the offer is already queued. */
+/** JetStream's code for "maximum messages per subject exceeded". */
 const OFFER_ALREADY_QUEUED = 10077;
-/** JetStream's code for "no suitable peers for placement": fewer servers than replicas. */
+/** JetStream's code for "no suitable peers for placement". */
 const TOO_FEW_SERVERS = 10005;
 
 /** The fill level of the fullest stream. */
@@ -122,7 +116,7 @@ export class Offers {
     const { state, config } = await manager.streams.info(offerStream(this.#cluster, pool), filter);
     if (config.num_replicas < this.#replicas()) await this.#addReplicas(manager, config);
     const held = state.subjects ?? {};
-    // Read after the stream's list, so that both are equally recent.
+    // This is read after the stream's list, so that both are equally recent.
     const current = expected.offers().filter((offer) => offer.pool === pool);
     const missing = current.filter(({ key }) => !(offerSubject(this.#cluster, pool, key) in held));
     await Promise.all(missing.map((offer) => this.publish(offer)));
@@ -226,7 +220,6 @@ function isApiError(error: unknown, code: number): boolean {
   return error instanceof NatsError && error.api_error?.err_code === code;
 }
 
-/** @throws {unknown} the error itself, unless the stream or consumer does not exist */
 function ignoreNotFound(error: unknown): void {
   if (!(error instanceof NatsError) || error.api_error?.code !== 404) throw error;
 }

@@ -16,11 +16,8 @@ import type { AttemptRecord } from '../core/attempts.ts';
 import type { Artifact, AttemptEnd } from '../core/model.ts';
 import { MAX_NAME } from './limits.ts';
 
-/** Characters per log record. */
 const MAX_LOG_CHARACTERS = 256 * 1024;
-/** Characters of a notice. */
 const MAX_NOTICE_CHARACTERS = 4_000;
-/** Characters of a failure's message; the rest is cut. */
 const MAX_FAILURE_CHARACTERS = 4_000;
 
 type NoticeRecord = AttemptRecord & { kind: 'notice' };

@@ -84,7 +84,6 @@ export function addReflection(server: Server, protoDir: string): void {
   new ReflectionService(loadSync(paths, { includeDirs: [protoDir], keepCase: true })).addToServer(server);
 }
 
-/** A method's path begins with the name of its service. */
 function serviceName(service: ServiceDefinition): string {
   return Object.values(service)[0]?.path.split('/')[1] ?? '';
 }

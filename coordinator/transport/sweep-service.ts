@@ -27,7 +27,6 @@ import { explainTrial } from './explain.ts';
 import { streamed, unary } from './handlers.ts';
 import { TRIALS_PER_MESSAGE, type WatchSource, watchSweep } from './watch.ts';
 
-/** How often a followed log is read. */
 const LOG_POLL_MS = 250;
 
 /** Changes to sweeps. Rejected when the store is served without a coordinator. */
@@ -145,7 +144,6 @@ function rankingGoal(sweep: Sweep, metric: string, asked: ListTrialsRequest['goa
   return asked === 'GOAL_MINIMIZE' || asked === 'GOAL_MAXIMIZE' ? goal.of(asked) : goalOf(sweep, metric);
 }
 
-/** @throws {BadInputError} if trials have reported metrics, but not this one */
 function mustBeReported(metric: string, trials: readonly { metrics: Record<string, number> }[]): void {
   const reported = new Set(trials.flatMap((trial) => Object.keys(trial.metrics)));
   if (reported.size === 0 || reported.has(metric)) return;
@@ -169,7 +167,7 @@ async function* readLog(
   }
   let seq = 0;
   while (!signal.aborted) {
-    // Checked before the log is read, so that the last records before the end are not missed.
+    // This is checked before the log is read, so that the last records are not missed.
     const ended = queries.attempts(sweepId, trialId).find((attempt) => attempt.number === number)?.endedAtMs !== 0;
     for (let rows = queries.log(sweepId, trialId, number, seq); rows.length > 0; ) {
       for (const row of rows) {

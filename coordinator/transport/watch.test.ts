@@ -7,7 +7,6 @@ import type { Change } from '../core/step.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 import { TRIALS_PER_MESSAGE, watchSweep } from './watch.ts';
 
-/** More trials than fit into two messages. */
 const TRIALS = 2 * TRIALS_PER_MESSAGE + 1;
 
 let served: Served;
@@ -24,7 +23,6 @@ const source = () => ({
   onCommit: served.runtime.onCommit.bind(served.runtime),
 });
 
-/** Collects the messages of a watch: rows by id, and every event in order. */
 class Watcher {
   readonly rows = new Map<string, string>();
   readonly events: number[] = [];

@@ -8,11 +8,9 @@ import type { Commit } from '../store/journal.ts';
 import type { Queries } from '../store/queries.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 
-/** The minimum time between two deltas. Changes in between share a delta. */
 const WATCH_INTERVAL_MS = 100;
 /** Trials per message, so that messages of large sweeps stay below the limit of gRPC. */
 export const TRIALS_PER_MESSAGE = 1_000;
-/** Missed events per message. */
 const EVENTS_PER_MESSAGE = 1_000;
 
 export interface WatchSource {
@@ -93,7 +91,6 @@ function* deltaOf(delta: Omit<WatchDelta, 'more'>): Generator<WatchResponse> {
   yield* remaining(others, delta.eventSeq);
 }
 
-/** The trials that exceed the first message. */
 function* remaining(others: readonly Trial[][], eventSeq: number): Generator<WatchResponse> {
   for (const [at, trials] of others.entries()) {
     const more = at + 1 < others.length;
@@ -107,7 +104,6 @@ function batches(trials: readonly Trial[]): Trial[][] {
   );
 }
 
-/** The changes since the last delta. */
 class PendingChanges {
   #trialIds = new Set<string>();
   #events: Event[] = [];

@@ -11,7 +11,6 @@ import { globby } from 'globby';
 import { create, extract } from 'tar';
 import { BadInputError } from '../../proto/errors.ts';
 
-/** The largest folder by default, in bytes of its files. */
 const DEFAULT_CODE_BYTES = 100 * 1024 * 1024;
 
 /** Left out of every archive, besides what .gitignore names. */

@@ -4,7 +4,6 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Characters kept of the diff. */
 const MAX_DIFF = 1_000_000;
 const LIMIT_MS = 30_000;
 
@@ -51,7 +50,7 @@ async function git(dir: string, ...args: readonly string[]): Promise<string> {
   return (await run('git', [...safe, ...args], options)).stdout;
 }
 
-/** Tokens in a remote's address must not end up in a store. */
+/** Tokens in a remote's address must not be stored. */
 function withoutCredentials(remote: string): string {
   return remote.replace(/^(\w+:\/\/)[^@/]*@/, '$1');
 }

@@ -7,7 +7,7 @@ import { parameterValue } from '../../proto/values.ts';
 export const SEED = 'seed';
 
 const PROTO = '__proto__';
-/** Plain objects that are filled by assignment, as in generated code, drop the key `__proto__`: it gets this one. */
+/** Generated code fills plain objects by assignment, which drops the key `__proto__`. */
 const PROTO_KEY = '\uf8ff__proto__';
 
 /** Returns the key of a parameter's name in documents and on the wire. */

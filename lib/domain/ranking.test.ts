@@ -38,7 +38,6 @@ test('each item is ranked once; better values come first; equal values keep the 
       expect(ranked.map(([item]) => item.index).sort((a, b) => a - b)).toEqual(list.map((item) => item.index));
       for (const [at, [item, place]] of ranked.entries()) {
         const finite = Number.isFinite(lossOf(item));
-        // Competition ranking: one more than the number of better items.
         const better = list
           .filter((other) => (way === 'minimize' ? lossOf(other) < lossOf(item) : lossOf(other) > lossOf(item)))
           .filter((other) => Number.isFinite(lossOf(other)));

@@ -41,7 +41,6 @@ export function countedReplicates(replicates: readonly Trial[]): readonly Trial[
   return ended.length > 0 ? ended : replicates.filter(hasValue);
 }
 
-/** Returns the finite values of the counted replicates, in the order of the replicates. */
 function replicateValues(replicates: readonly Trial[], metric: string): number[] {
   return countedReplicates(replicates).flatMap(({ metrics }) => finiteMetric(metrics, metric) ?? []);
 }
@@ -74,7 +73,7 @@ export function spreadOf(values: readonly number[]): Spread {
 
 /** Returns the mean; NaN if there are no values. The mean of equal values is exactly that value. */
 export function meanOf(values: readonly number[]): number {
-  // A rounded sum of equal values divided by n can differ from the value, and would then change ranks.
+  // The rounded mean of equal values can differ from the value, and would change ranks.
   return (areEqual(values) ? values[0] : mean(values)) ?? Number.NaN;
 }
 

@@ -1,7 +1,7 @@
 /** Free space on the disk of a folder. */
 import { statfs } from 'node:fs/promises';
 
-/** Polled in the background, so that a network file system that hangs does not delay a scrape. */
+/** A network file system that hangs must not delay a scrape. */
 const POLL_MS = 15_000;
 
 export interface DiskSpace {

@@ -5,7 +5,6 @@ import { readSafetensors, type SafeTensor, type SafetensorsFile, writeSafetensor
 
 const bits = (length: number) => fc.uint8Array({ minLength: 4 * length, maxLength: 4 * length });
 
-/** Arbitrary bits, including NaNs with payloads; shapes with zeros and without dimensions. */
 const tensors: fc.Arbitrary<SafeTensor> = fc
   .tuple(fc.constantFrom('F32', 'I32', 'U8'), fc.array(fc.nat({ max: 4 }), { maxLength: 3 }))
   .chain(([dtype, shape]) => {
@@ -27,7 +26,6 @@ const one: SafetensorsFile = {
   metadata: { trainer: 'autoencoder' },
 };
 
-/** Returns a file with this header and `dataBytes` bytes of zeros. */
 function fileOf(header: unknown, dataBytes = 0): Uint8Array {
   const text = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
   const file = new Uint8Array(8 + text.length + dataBytes);

@@ -25,10 +25,10 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The format's limit for the header. */
+/** The format sets this limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
-/** The header is padded with spaces to a multiple of this, so that the data after it is aligned. */
+/** Padding the header to a multiple of this aligns the data after it. */
 const ALIGNMENT = 8;
 const METADATA = '__metadata__';
 

@@ -7,7 +7,7 @@ import { toWire } from '../domain/parameters.ts';
 import { matches } from './matches.ts';
 import { namesIn, parseFilter } from './parse.ts';
 
-/** Indices of the sample's trials that match; trial i has psnr 10 + i. */
+/** Trial i of the sample has psnr 10 + i. */
 const found = (text: string): number[] =>
   sampleTrials()
     .map((_, i) => endedTrial(i, { psnr: 10 + i, test_loss: 0.5 - i / 10 }))
@@ -66,7 +66,6 @@ test('flags, failures and names with special characters can be filtered', () => 
     parameters: toWire({ 'lr/decay': true, state: 'blue' }),
   };
   expect(matches(parseFilter('lr/decay=true and failure=oom and room'), trial)).toBe(true);
-  // A parameter takes precedence over a field of the same name.
   expect(matches(parseFilter('state=blue'), trial)).toBe(true);
 });
 

@@ -4,7 +4,7 @@ import { parameterText } from '../domain/parameters.ts';
 import type { Filter } from './parse.ts';
 import type { Comparison } from './tokens.ts';
 
-/** The fields of a trial that a filter can compare. Metrics and parameters of the same name take precedence. */
+/** Metrics and parameters of the same name take precedence. */
 const FIELDS: Readonly<Record<string, (trial: Trial) => number | string>> = {
   trial: (trial) => trial.id,
   config: (trial) => trial.configId,
@@ -71,7 +71,6 @@ function compare(left: number | string | undefined, { comparison, text, number }
     case '!~':
       return !contains(String(left), text);
   }
-  // Only numbers have an order.
   if (!numbers) return false;
   switch (comparison) {
     case '<':

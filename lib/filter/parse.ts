@@ -28,7 +28,7 @@ export type Filter =
 /** Matches every trial. */
 export const ALL: Filter = { kind: 'all' };
 
-/** The deepest nesting of brackets and `not`: a limit on recursion. */
+/** Limits the recursion for brackets and `not`. */
 const MAX_DEPTH = 100;
 
 /**

@@ -10,7 +10,7 @@ export interface Channel {
   readonly options: ChannelOptions;
 }
 
-/** A name in every server certificate, for TLS where the address has only an IP. */
+/** Every server certificate has this name, which TLS needs where the address has only an IP. */
 const CERTIFICATE_NAME = 'localhost';
 
 /**
@@ -23,7 +23,7 @@ export function channelTo(address: string, identity: Identity | undefined): Chan
   if (identity === undefined) return { shown: credentials.createInsecure(), options: {} };
   const { authority, key, certificate, token } = identity;
   const host = parseAddress(address, 'the coordinator').host.replace(/^\[|\]$/g, '');
-  // Check the host of the address, even where the TLS name is overridden.
+  // The host of the address is checked even if the TLS name is overridden.
   const check = {
     checkServerIdentity: (_name: string, shown: Parameters<typeof checkServerIdentity>[1]) =>
       checkServerIdentity(host, shown),

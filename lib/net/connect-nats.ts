@@ -8,15 +8,14 @@ import { errorMessage } from '../text/error-message.ts';
 import type { Identity } from './identity.ts';
 
 const RECONNECT_WAIT_MS = 500;
-/** A running server responds within milliseconds; an absent member of a cluster must not delay the others. */
+/** An absent member of a cluster must not delay the others. */
 const CONNECT_LIMIT_MS = 5_000;
 /**
- * A machine without power or a cut link closes no connection. A connection with three unanswered pings is closed after
- * 15 s, as in gRPC. The client's default of two minutes would leave an agent silent for six.
+ * A machine without power or with a cut link closes no connection, and the client's default of two minutes would leave
+ * an agent silent for six.
  */
 const PING_EVERY_MS = 5_000;
 const UNANSWERED_PINGS = 2;
-/** An absent server does not delay the exit. */
 const CLOSE_LIMIT_MS = 1_000;
 
 /**

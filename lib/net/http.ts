@@ -9,11 +9,9 @@ import { UnreachableError } from '../../proto/errors.ts';
 import type { Address } from './address.ts';
 import type { Identity } from './identity.ts';
 
-/** Enough for scrapers and probes with one or two connections each. */
 const MAX_CONNECTIONS = 64;
-/** Limits of one request: milliseconds and bytes. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 8 * 1024 };
-/** Open to all: supervisors and load balancers have no password. */
+/** Supervisors and load balancers have no password. */
 const OPEN_PATHS = ['/healthz', '/readyz'];
 
 export interface OperatorPages {
@@ -130,21 +128,18 @@ function listen(server: Server, { host, port }: Address): Promise<Address> {
   });
 }
 
-/** Whether an `Authorization` header has these credentials. Takes the same time for every wrong header. */
+/** Takes the same time for every wrong header. */
 function isAuthorized(header: string | undefined, { user, password }: BasicAuth): boolean {
   const given = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(header ?? '')?.[1] ?? '';
   return timingSafeEqual(digest(Buffer.from(given, 'base64')), digest(Buffer.from(`${user}:${password}`)));
 }
 
-/** Hashes first, because timingSafeEqual requires equal lengths. */
+/** timingSafeEqual requires equal lengths. */
 function digest(bytes: Buffer): Buffer {
   return createHash('sha256').update(bytes).digest();
 }
 
-/**
- * Omitted default metrics: `_total` gauges violate Prometheus' naming rules, and the others are many series
- * that add nothing to the event loop's lag and the size of the heap.
- */
+/** Gauges named `_total` violate Prometheus' naming rules; the others are many series of little use. */
 const OMITTED_METRICS =
   /^(nodejs_(active_(resources|handles|requests).*|heap_space_.*|external_memory_bytes|gc_duration_seconds|eventloop_lag_((min|max|mean|stddev|p50|p90)_)?seconds)|process_(heap|virtual_memory)_bytes)$/;
 

@@ -1,7 +1,6 @@
 /** How error messages display values. */
 import { StructuredValue } from '../../proto/values.ts';
 
-/** The longest text that a message repeats in full. */
 const MAX_LENGTH = 60;
 
 /** Returns a value for a message: text in quotes and shortened, `nothing`, `a list` or `a mapping`; a parameter's list as JSON. */

@@ -25,7 +25,6 @@ const SWEEP_STYLES: Partial<Record<SweepStateName, Style>> = {
   killed: 'yellow',
 };
 
-/** Styles of the curves of a chart, in order. Each curve also ends in its own letter. */
 const SERIES_STYLES: readonly Style[] = ['cyan', 'yellow', 'magenta', 'blue'];
 
 export const trialStyle = (state: TrialStateName): Style | undefined => TRIAL_STYLES[state];

@@ -53,15 +53,12 @@ export function layoutTable<Row>(
   return {
     header: line(headers, () => 'dim'),
     rows: rows.map((row, r) => line(texts[r] ?? [], (c) => columns[c]?.style?.(row))),
-    // Empty columns are not reported.
     hidden: headers.slice(widths.length).filter((_, c) => texts.some((cells) => cells[widths.length + c] !== '')),
   };
 }
 
-/** Columns between two cells. */
 const GAP = 2;
 
-/** Text columns are not cut below this width. */
 const MIN_TEXT_WIDTH = 8;
 
 interface ColumnNeed {
@@ -75,7 +72,6 @@ function total(widths: readonly number[]): number {
   return sum(widths) + GAP * Math.max(0, widths.length - 1);
 }
 
-/** Reduces the widest text columns to one common width, only as far as necessary. */
 function cutWidest(needs: readonly ColumnNeed[], available: number): number[] {
   const widths = needs.map((need) => need.natural);
   while (total(widths) > available) {
@@ -90,10 +86,7 @@ function cutWidest(needs: readonly ColumnNeed[], available: number): number[] {
   return widths;
 }
 
-/**
- * Returns the widths of as many leading columns as fit into `available` terminal columns (undefined: no limit). Cuts text
- * first, the widest column first, then hides columns from the right. Keeps the first column.
- */
+/** Cuts the widest text columns first, then hides columns from the right, but never the first. */
 function fitColumns(needs: readonly ColumnNeed[], available: number | undefined): number[] {
   if (available === undefined) return needs.map((need) => need.natural);
   for (let count = needs.length; count > 1; count--) {

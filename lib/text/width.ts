@@ -4,7 +4,7 @@
  */
 import stringWidth from 'string-width';
 
-/** Characters of one column each that make up nearly all text: a fast path. */
+/** Nearly all text consists of these characters of one column each, which makes this a fast path. */
 const PLAIN = /^[ -~·±×…─-╿▀-▟▲▼▸▾★●→←↑↓⠀-⣿]*$/;
 
 /** Returns the width of a text in terminal columns. */
