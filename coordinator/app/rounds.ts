@@ -62,6 +62,7 @@ function startTicking(runtime: Runtime): NodeJS.Timeout {
     lastTickAt = now;
     runtime.settle(onTick(runtime.core, now)).then(
       () => runtime.reschedule(),
+      // `settle` has reported the error.
       () => {},
     );
   }, TICK_MS);
@@ -122,7 +123,7 @@ function subscribeToHeartbeats({ nats, cluster, runtime, metrics, rejections, lo
         const heartbeat = Heartbeat.decode(message.data);
         const { agentId, incarnation, leaving } = heartbeat;
         const gpuFigures = heartbeat.gpuFigures.slice(0, MAX_GPUS);
-        // NATS authenticates the subject, because an agent can publish only on its own.
+        // NATS lets an agent publish only on its own subject, which therefore identifies it.
         if (message.subject !== heartbeatSubject(cluster, agentId)) {
           return rejections.record('other_agent', { subject: message.subject, agentId });
         }

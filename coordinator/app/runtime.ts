@@ -81,6 +81,7 @@ export class Runtime {
       const step = schedule(this.core, this.now());
       this.#onPass((performance.now() - begun) / 1000);
       if (step.changes.length + step.outputs.length > 0) {
+        // `settle` has reported the error.
         this.settle(step).catch(() => {});
       }
     });
