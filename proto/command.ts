@@ -57,7 +57,7 @@ export function piecesOf(item: string): Piece[] {
       pieces.push({ kind: 'text', text: `${rest.slice(0, at - 1)}\${` });
       rest = rest.slice(at + 2);
     } else if (end === -1) {
-        pieces.push({ kind: 'text', text: rest });
+      pieces.push({ kind: 'text', text: rest });
       rest = '';
     } else {
       if (at > 0) pieces.push({ kind: 'text', text: rest.slice(0, at) });
