@@ -138,7 +138,7 @@ function offerTo(pass: Pass, sweep: Sweep, trial: Trial, pool: Pool): void {
   displace(pass, sweep, pool);
 }
 
-/** Withdraws the newest offer of the lowest priority if the pool has more offers than its window. */
+/** Withdraws the newest offer of the lowest priority if the pool exceeds its window. */
 function displace({ core, changes }: Pass, preferred: Sweep, pool: Pool): void {
   let victim: { sweep: Sweep; trial: Trial } | undefined;
   let lower = 0;

@@ -18,7 +18,7 @@ export interface Axis {
 /** The maximum length of a list of values; min, max and step have no such limit. */
 export const MAX_LISTED_VALUES = 10_000;
 
-/** A double represents this many decimal digits exactly. */
+/** A double represents this many decimal digits exactly; values with more could equal their neighbours. */
 const MAX_STEP_DIGITS = 15;
 
 export function listedAxis(name: string, listed: readonly ParameterValue[]): Axis {

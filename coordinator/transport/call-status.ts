@@ -37,7 +37,7 @@ export function callStatusInterceptor(onStatus: (ended: CallStatus) => void): Se
     const begun = performance.now();
     const send = call.sendStatus.bind(call);
     let ended = false;
-    // The library calls this method too, so it is replaced.
+    // The library calls this method too, so a wrapper further down the chain would miss those calls.
     call.sendStatus = (original) => {
       const rewritten = { ...original, ...rewrite(original) };
       if (!ended) {

@@ -30,7 +30,7 @@ const MAX_OFFERS = 100_000;
 /** With three replicas, offers are delivered again after a server is lost and a leader is elected. */
 const CLUSTER_REPLICAS = 3;
 
-/** A lost agent may reconnect. */
+/** The last agent of an empty pool may reconnect. */
 const EMPTY_POOL_MS = 10 * 60_000;
 
 /** JetStream's code for "maximum messages per subject exceeded". */
