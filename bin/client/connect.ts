@@ -26,7 +26,7 @@ export interface ConnectOptions {
   readonly server?: string | undefined;
   /** A data folder: connects to the coordinator that uses it, or else serves the folder read-only. */
   readonly dir?: string | undefined;
-  /** Identity folder of the user. Default: TRAWL_IDENTITY. False: none, whatever TRAWL_IDENTITY contains. */
+  /** Identity folder of the user. Default: TRAWL_IDENTITY. False: no identity, even if TRAWL_IDENTITY is set. */
   readonly identity?: string | false | undefined;
 }
 

@@ -35,7 +35,7 @@ test('styles apply to cells only if the terminal has colour', () => {
   expect(renderTable(columns, [0], { width: 80, colour: false })).toBe('state\nfailed\n');
 });
 
-test('the closing rankings are by the sweep’s metric and by psnr', () => {
+test('the final output ranks by the sweep’s metric and by psnr', () => {
   const trials = [endedTrial(0, { test_loss: 0.2, psnr: 14 }), endedTrial(2, { test_loss: 0.1, psnr: 12 })];
   expect(closingRanking(sampleSweep(), trials, { width: undefined, colour: false })).toBe(
     [

@@ -1,4 +1,4 @@
-/** Why connections, calls and messages are rejected, counted and logged by reason. */
+/** Counts and logs rejected connections, calls and messages by reason. */
 import type { Logger } from 'pino';
 import type { Counter } from 'prom-client';
 import { SparseLog } from '../../lib/net/sparse-log.ts';
@@ -8,7 +8,7 @@ export const REJECTION_REASONS = [
   /** The peer does not speak TLS, or no version or cipher that the coordinator accepts. */
   'handshake',
   'no_certificate',
-  /** The certificate is of another authority. */
+  /** The certificate was issued by another authority. */
   'wrong_certificate',
   'expired_certificate',
   'no_token',

@@ -37,7 +37,7 @@ const failed = (failure: FailureClassName): AttemptEnd => ({
 const statesOf = (sweep: Sweep) => [...sweep.trials.values()].map(({ state }) => state).join(' ');
 const retriedBy = ({ changes }: Step) => changes.flatMap((one) => (one.kind === 'retried' ? one.trialId : []));
 
-test('a retried trial gets its full budget again, and its attempts are numbered on', () => {
+test('a retried trial gets its full budget again, and the numbers of its attempts continue', () => {
   const { core, sweep } = coreWith(1);
   run(core, sweep, failed('crash'));
   run(core, sweep, failed('crash'));

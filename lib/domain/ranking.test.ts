@@ -83,7 +83,7 @@ test('failed, cancelled and pending trials have no place; a running trial is ran
   ]);
 });
 
-test('the second ranked metric is psnr, or test_loss if psnr is the own one, and is left out until reported', () => {
+test('the second ranked metric is psnr, or test_loss if the objective is psnr, and is omitted until it is reported', () => {
   const loss = { name: 'test_loss', goal: 'minimize' };
   const psnr = { name: 'psnr', goal: 'maximize' };
   const reported = ['psnr', 'test_loss'];

@@ -35,7 +35,7 @@ test.each([
   [1e15, '1000000000000000.0'],
   [1e16, '1e+16'],
   [[1, 0.5], '[1.0, 0.5]'],
-])('%j of a parameter of floats is written %s', (value, text) => {
+])('value %j of a float parameter is written %s', (value, text) => {
   expect(pythonText(value, { float: true })).toBe(text);
 });
 
