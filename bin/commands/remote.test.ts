@@ -136,7 +136,7 @@ test('trials prints shared parameters once and varying ones as columns', async (
   expect(lines[0]).toBe('all: dataset=mnist depth=3 epochs=2 latent_dim=15');
   expect(lines[1]).toMatch(/^rank {2}trial +state +failure +noise_std +test_loss +epoch +psnr /);
   expect(lines[2]).toMatch(/^ {3}1 {2}a000000000000000 {2}succeeded +0 +0\.10000 +2 +nan +4\.0 +1 {2}agent-1 {2}wasm$/);
-  expect(lines[3]).toMatch(/^ {3}- {2}a100000000000000 {2}failed +crash: said "no", then␊fell +0\.5 /);
+  expect(lines[3]).toMatch(/^ {3}- {2}a100000000000000 {2}failed +crash: said "no", then +0\.5 /);
 });
 
 test('best --trials omits trials without a value', async () => {
