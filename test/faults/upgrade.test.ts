@@ -52,7 +52,10 @@ test('a newer coordinator continues a running sweep: it migrates the store and k
   // Schema version 2 had no drains, priorities, retries, notices, packs or steps of metrics.
   const columns =
     'alter table attempts drop column pack; alter table sweeps drop column priority; alter table trials drop column metric_steps;';
-  change(cluster.dir, `drop table notices; drop table warnings; drop table retries; drop table drains; ${columns} pragma user_version = 2`);
+  change(
+    cluster.dir,
+    `drop table notices; drop table warnings; drop table retries; drop table drains; ${columns} pragma user_version = 2`,
+  );
   await cluster.startCoordinator();
   const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   expect(attempts.filter(({ failureClass }) => failureClass !== null)).toEqual([]);
