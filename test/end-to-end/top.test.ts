@@ -1,5 +1,6 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
@@ -144,6 +145,8 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('/');
     screen.press('state=pending\r');
     await screen.sees('filter: state=pending');
+    // On a busy machine the cursor leaves the filtered-out trial a moment after the filter is shown.
+    await sleep(2_000);
     screen.press('e');
     const shown = await screen.sees(/trial [0-9a-f]{16} of sweep \d+: pending for [\s\S]*agents:[\s\S]*agent-a: /);
     const trial = /trial ([0-9a-f]{16})/.exec(shown)?.[1] ?? '';
