@@ -38,7 +38,7 @@ export function contrastOf(cells: readonly Cell[]): Contrast {
   };
 }
 
-/** The squares of very small variances would underflow, so relative ones are used. */
+/** The squares of very small variances would underflow, unlike those of relative ones. */
 function satterthwaite(parts: readonly { variance: number; n: number }[], total: number): number {
   return 1 / sum(parts, ({ variance, n }) => (variance / total) ** 2 / (n - 1));
 }

@@ -52,6 +52,7 @@ export function tagOf({ meanMs }: DurationEstimate, { share, policy, offers }: S
   return share.base + (share.doneMs + committedMs) / policy.weight;
 }
 
+/** The result is in slot-milliseconds. */
 function activeMs({ activeSlots, startedAtSum }: Share, now: number): number {
   return Math.max(0, activeSlots * now - startedAtSum);
 }

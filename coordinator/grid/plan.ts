@@ -146,6 +146,7 @@ interface Class {
   readonly count: number;
 }
 
+/** Never used, because each digit is less than the number of classes of its dimension. */
 const NO_CLASS: Class = { row: undefined, count: 0 };
 
 function classesOf({ axes, size }: Dimension, named: ReadonlyMap<string, Set<ParameterValue>>, targets: Set<string>) {

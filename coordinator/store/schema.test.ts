@@ -42,7 +42,7 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   insertSweep(old, { ...sweep, ...counts }, [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }], 1);
   old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p')");
   old.exec(TO_VERSION_1);
-  // libsql keeps a store's lock until the process ends, so a copy is opened.
+  // libsql keeps a store's lock until the process ends, so the test opens a copy.
   const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
   onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);

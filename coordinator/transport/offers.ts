@@ -116,7 +116,7 @@ export class Offers {
     const { state, config } = await manager.streams.info(offerStream(this.#cluster, pool), filter);
     if (config.num_replicas < this.#replicas()) await this.#addReplicas(manager, config);
     const held = state.subjects ?? {};
-    // This is read after the stream's list, so that both are equally recent.
+    // Reading the offers after the stream's list keeps both equally recent.
     const current = expected.offers().filter((offer) => offer.pool === pool);
     const missing = current.filter(({ key }) => !(offerSubject(this.#cluster, pool, key) in held));
     await Promise.all(missing.map((offer) => this.publish(offer)));

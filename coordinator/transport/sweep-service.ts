@@ -167,7 +167,7 @@ async function* readLog(
   }
   let seq = 0;
   while (!signal.aborted) {
-    // This is checked before the log is read, so that the last records are not missed.
+    // A check after the log is read could miss the last records.
     const ended = queries.attempts(sweepId, trialId).find((attempt) => attempt.number === number)?.endedAtMs !== 0;
     for (let rows = queries.log(sweepId, trialId, number, seq); rows.length > 0; ) {
       for (const row of rows) {

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
+/** In characters. */
 const MAX_DIFF = 1_000_000;
 const LIMIT_MS = 30_000;
 

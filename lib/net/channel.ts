@@ -23,7 +23,7 @@ export function channelTo(address: string, identity: Identity | undefined): Chan
   if (identity === undefined) return { shown: credentials.createInsecure(), options: {} };
   const { authority, key, certificate, token } = identity;
   const host = parseAddress(address, 'the coordinator').host.replace(/^\[|\]$/g, '');
-  // The host of the address is checked even if the TLS name is overridden.
+  // TLS must check the host of the address, even if gRPC overrides the name.
   const check = {
     checkServerIdentity: (_name: string, shown: Parameters<typeof checkServerIdentity>[1]) =>
       checkServerIdentity(host, shown),

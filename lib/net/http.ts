@@ -10,6 +10,7 @@ import type { Address } from './address.ts';
 import type { Identity } from './identity.ts';
 
 const MAX_CONNECTIONS = 64;
+/** In milliseconds and bytes. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 8 * 1024 };
 /** Supervisors and load balancers have no password. */
 const OPEN_PATHS = ['/healthz', '/readyz'];
