@@ -46,7 +46,7 @@ export interface AgentOptions {
   readonly id: string | undefined;
   /** The address that serves `/metrics`; undefined: none. */
   readonly metrics: Address | undefined;
-  /** Who can read `/metrics`; undefined: everyone who can reach it. */
+  /** Credentials for `/metrics`. Undefined: no password is required. */
   readonly metricsAuth: BasicAuth | undefined;
   /** Whether `/metrics` is served over TLS, with the agent's certificate. */
   readonly metricsTls: boolean;

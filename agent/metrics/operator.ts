@@ -14,7 +14,7 @@ import { agentMetrics, setGpuGauges } from './families.ts';
 
 export interface OperatorOptions {
   readonly at: Address;
-  /** Who can read `/metrics`; undefined: everyone who can reach it. */
+  /** Credentials for `/metrics`. Undefined: no password is required. */
   readonly auth: BasicAuth | undefined;
   /** The certificate for TLS; undefined: plain HTTP. */
   readonly identity: Identity | undefined;

@@ -106,9 +106,9 @@ ${lines.join('\n')}
 }
 
 function flagText({ names, about, takesValue, choices }: Flag): string {
-  const said = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
+  const flags = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
   const value = choices.length > 0 ? ['-x', `-a ${quoted(choices.join(' '))}`] : takesValue ? ['-r'] : [];
-  return [...said, ...value, `-d ${quoted(about)}`].join(' ');
+  return [...flags, ...value, `-d ${quoted(about)}`].join(' ');
 }
 
 function conditionOf({ path, words: below }: Verb, verbs: readonly Verb[]): string {

@@ -68,7 +68,7 @@ test('with replicates, the closing ranking lists configs by their mean and count
   );
 });
 
-test('a ranking without values says that no trial reported the metric', () => {
+test('a ranking without values reports that no trial has the metric', () => {
   expect(closingRanking(sampleSweep(), [], { width: undefined, colour: false })).toBe(
     'By test_loss: no trial reported it.\n',
   );

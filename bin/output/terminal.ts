@@ -3,7 +3,7 @@ import type { Segment } from '../../lib/text/segment.ts';
 import type { Style } from '../../lib/text/style.ts';
 import type { OutputFormat } from '../options/common.ts';
 
-/** What the output supports. A pipe has no width and no colour. */
+/** Capabilities of the output. A pipe has no width and no colour. */
 export interface Terminal {
   /** Columns; undefined: text is never cut. */
   readonly width: number | undefined;

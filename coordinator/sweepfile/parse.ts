@@ -17,7 +17,7 @@ import { parseDocument } from './document.ts';
 import { hypothesesOf } from './hypotheses.ts';
 import { type Declaration, declarationsOf, spaceOf, zipOf } from './parameters.ts';
 import { Findings, has, type Located, type Path, SweepFileError } from './problems.ts';
-import { isWandbFile, programOf } from './program.ts';
+import { canOmitMetric, isWandbFile, programOf } from './program.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules.ts';
 import { IGNORED_KEYS, IGNORED_METRIC_KEYS, MAX_SEED, MAX_SEEDS, type SweepFile } from './schema.ts';
 import { checkShape } from './shape.ts';
@@ -184,7 +184,7 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
   const name = file.metric?.name ?? trainer.metrics[0] ?? '';
   if (trainer.metrics.length === 0) {
     const message = `missing key "metric": trainer ${file.trainer} has no default; write metric: {name: test_loss, goal: minimize}`;
-    if (!has(root, ['metric']) && !isWandbFile(file)) findings.atKey([], message);
+    if (!has(root, ['metric']) && !canOmitMetric(file)) findings.atKey([], message);
   }
   const problem = metricProblem(file.trainer, trainer, name);
   if (problem !== undefined && name !== '') findings.atValue(['metric', 'name'], problem);

@@ -5,15 +5,28 @@ import { show } from '../../lib/text/quote.ts';
 import { type ProgramSpec, type ReportSource, WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { failureClass } from '../../proto/names.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
-import { HOOKS, type SweepFile } from './schema.ts';
+import { HOOKS, IGNORED_KEYS, type SweepFile } from './schema.ts';
 
 const PROGRAM_KEYS = ['env', 'report', 'classify', 'wandb', 'first_report'] as const;
 
-const WANDB_MACRO = /\$\{(?:env|interpreter|program|args\w*)\}/;
+/** Macros that only files for W&B use; `${args}` is common to all files. */
+const WANDB_MACRO = /\$\{(?:env|interpreter|program)\}/;
 
-/** Returns whether a file is written for Weights & Biases: it has a program, or a command with the macros of its agent. */
-export function isWandbFile({ program, command }: SweepFile): boolean {
-  return program !== undefined || (command ?? []).some((item) => WANDB_MACRO.test(item));
+/**
+ * Returns whether a file is written for Weights & Biases: it has a program, a key that only W&B reads, or a command with
+ * `${env}`, `${interpreter}` or `${program}`.
+ */
+export function isWandbFile(file: SweepFile): boolean {
+  if (file.program !== undefined || IGNORED_KEYS.some((key) => file[key] !== undefined)) return true;
+  return (file.command ?? []).some((item) => WANDB_MACRO.test(item));
+}
+
+/**
+ * Returns whether a file can omit its metric: W&B's files can, and files whose command takes the parameters as W&B's
+ * agent passes them, such as those of `trawl convert`.
+ */
+export function canOmitMetric(file: SweepFile): boolean {
+  return isWandbFile(file) || (file.command ?? []).some((item) => /\$\{args\w*\}/.test(item));
 }
 
 interface Named {
@@ -45,7 +58,6 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
     report: reportOf(file, programDefaults(wandb !== WandbMode.OFF).sources, findings),
     classify: (file.classify ?? []).map((rule) => ({ pattern: rule.pattern, class: failureClass.to(rule.class) })),
     wandb,
-    code: undefined,
     floatParameters: [...named.floatParameters],
     metric: named.metric,
     firstReportMs: (file.first_report === undefined ? undefined : parseDuration(file.first_report)) ?? 0,

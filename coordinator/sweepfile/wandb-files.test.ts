@@ -310,7 +310,6 @@ when: [{if: {n: 1}, set: {m: 4.0}}]
       { pattern: 'full', class: 'FAILURE_CLASS_PREFLIGHT' },
     ],
     wandb: WandbMode.ONLINE,
-    code: undefined,
     floatParameters: ['k', 'l', 'lr', 'm'],
     metric: 'loss',
     firstReportMs: 600_000,
@@ -321,6 +320,10 @@ when: [{if: {n: 1}, set: {m: 4.0}}]
 test('a file of another kind has no W&B defaults', () => {
   const { program, isWandbFile } = parse('command: [t]\nmetric: {name: loss}\nparameters: {}\n');
   expect([isWandbFile, program?.wandb, program?.report]).toEqual([false, WandbMode.OFF, []]);
+  const withArgs = parse('command: [python3, t.py, "${args}"]\nmetric: {name: loss}\nparameters: {}\n');
+  expect([withArgs.isWandbFile, withArgs.program?.wandb, withArgs.program?.report]).toEqual([false, WandbMode.OFF, []]);
+  const withProject = parse('project: p\ncommand: [python3, t.py, "${args}"]\nmetric: {name: loss}\nparameters: {}\n');
+  expect([withProject.isWandbFile, withProject.program?.wandb]).toEqual([true, WandbMode.OFFLINE]);
 });
 
 test('new keys change the fingerprint, and defaults written out do not', () => {

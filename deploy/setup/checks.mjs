@@ -9,6 +9,8 @@ const RELEASE_ROUNDS = {
   TRAWL_FAULT_ROUNDS: '20',
   TRAWL_FAULT_AWAY: '120s',
   TRAWL_FUZZ_ROUNDS: '20',
+  // New messages in every run; each round prints its seed.
+  TRAWL_FUZZ_SEED: String(Date.now() % 1_000_000),
   TRAWL_CLUSTER: 'all',
   TRAWL_SIMULATION_SEEDS: '5000',
 };

@@ -1,6 +1,5 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
@@ -145,9 +144,15 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('/');
     screen.press('state=pending\r');
     await screen.sees('filter: state=pending');
-    // On a busy machine the cursor leaves the filtered-out trial a moment after the filter is shown.
-    await sleep(2_000);
-    screen.press('e');
+    // On a busy machine the filter is shown a moment before the cursor leaves the running trial.
+    await until('a pending trial is explained', async () => {
+      screen.press('e');
+      const state = /of sweep \d+: (pending|running) for/.exec(
+        await screen.sees(/trial [0-9a-f]{16} of sweep \d+: (?:pending|running) for/),
+      )?.[1];
+      if (state === 'running') screen.press('\u001b');
+      return state === 'pending';
+    });
     const shown = await screen.sees(/trial [0-9a-f]{16} of sweep \d+: pending for [\s\S]*agents:[\s\S]*agent-a: /);
     const trial = /trial ([0-9a-f]{16})/.exec(shown)?.[1] ?? '';
     const [, ...said] = (await cluster.run('explain', trial)).stdout.trimEnd().split('\n');

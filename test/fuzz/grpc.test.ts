@@ -20,14 +20,16 @@ const LEASE = '30m';
 
 const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
   '/trawl.v1.SweepService/Submit': ['sweeps', 'trials', 'events'],
-  '/trawl.v1.SweepService/ControlSweep': ['sweeps', 'trials', 'attempts', 'events'],
+  '/trawl.v1.SweepService/ControlSweep': ['sweeps', 'trials', 'attempts', 'events', 'warnings'],
   '/trawl.v1.SweepService/RetryTrials': ['sweeps', 'trials', 'artifacts', 'retries', 'events'],
   '/trawl.v1.AttemptService/Open': ['trials', 'attempts', 'events'],
-  '/trawl.v1.AttemptService/Report': ['sweeps', 'trials', 'attempts', 'reports', 'logs', 'artifacts', 'events'],
+  '/trawl.v1.AttemptService/Report': [
+    ...['sweeps', 'trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'notices', 'warnings'],
+  ],
   '/trawl.v1.OperationsService/DrainAgent': ['drains'],
   '/trawl.v1.OperationsService/UndrainAgent': ['drains'],
   '/trawl.v1.OperationsService/Prune': [
-    ...['sweeps', 'trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries'],
+    ...['sweeps', 'trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries', 'notices', 'warnings'],
   ],
 };
 
@@ -74,8 +76,11 @@ async function expectOrderlyRefusals(
     return answer !== undefined && isPlain(answer, call) ? [] : [told(call, answer)];
   });
   expect(odd, what).toEqual([]);
-  // A caller that cancels does not know whether its call was received.
-  const heard = calls.filter((_, at) => answers[at]?.code === OK || answers[at]?.answered || answers[at]?.brokenOff);
+  // A caller that cancels, or whose deadline passes, does not know whether its call was received.
+  const heard = calls.filter((_, at) => {
+    const answer = answers[at];
+    return answer?.code === OK || answer?.code === DEADLINE_EXCEEDED || answer?.answered || answer?.brokenOff;
+  });
   const allowed = new Set(heard.flatMap(({ path }) => MAY_CHANGE[path] ?? []));
   const after = storedRows(cluster.dir);
   const changed = Object.entries(changes(before, after)).filter(([table]) => !allowed.has(table));

@@ -60,7 +60,7 @@ async function runProgram(program: string | readonly string[], given: Partial<Tr
 const OK = 'echo \'{"epoch": 1, "loss": 1}\'';
 
 const SPEC: ProgramSpec = {
-  ...{ env: {}, report: [], classify: [], wandb: WandbMode.UNSPECIFIED, code: undefined, floatParameters: [] },
+  ...{ env: {}, report: [], classify: [], wandb: WandbMode.UNSPECIFIED, floatParameters: [] },
   ...{ metric: '', firstReportMs: 0, seedParameter: '' },
 };
 const ranked = (metric: string): ProgramSpec => ({ ...SPEC, metric });

@@ -68,7 +68,7 @@ const ERROR_LINE =
   /^(?:\w[\w.]*(?:Error|Exception)\b|(?:error|fatal|panic|failed)\b|terminate called|Segmentation fault|.*: command not found)/i;
 
 /**
- * The one line that says best what went wrong: the last line of the last Python traceback, else the last line that reads
+ * Returns the line that best describes a failure: the last line of the last Python traceback, else the last line that reads
  * as an error, else the last line.
  * @returns undefined when the text is blank
  */

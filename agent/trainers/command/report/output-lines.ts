@@ -12,7 +12,7 @@ export interface OutputLine {
   readonly text: string;
   /** False: a part of a line that is longer than MAX_LINE. */
   readonly whole: boolean;
-  /** What ended it: a line feed, a carriage return, or nothing (too long, or the output ended). */
+  /** How the line ended: with a line feed, with a carriage return, or with neither (too long, or the output ended). */
   readonly end: 'line' | 'progress' | 'none';
   /** Whether a carriage return came before it on the same line. */
   readonly overwrites: boolean;
@@ -69,8 +69,8 @@ function withoutControl(text: string): string {
 }
 
 /**
- * The log text of output lines: control sequences removed, and of a progress line its last state only. `text` returns
- * what is to be appended to the log, empty for a state that a later one may overwrite.
+ * Converts output lines to log text: without control sequences, and with only the last state of a progress line. `text`
+ * returns the text to append to the log; it is empty for a state that a later one can overwrite.
  */
 export class LogText {
   /** The newest state of the current progress line. */

@@ -101,7 +101,7 @@ describe('a line without a step', () => {
     ]);
   });
 
-  test('text that only looks like a report says so, for one note in the log', () => {
+  test('text that looks like a report is marked, so that the log can note it once', () => {
     const reader = new StepReader({ metric: 'loss' });
     expect(reader.read(new Map([['lr', 0.1]]))).toEqual({ kind: 'text', ignored: true });
     expect(reader.read(new Map([['message', 'saved']]))).toEqual({ kind: 'text', ignored: false });

@@ -19,7 +19,7 @@ const NON_FINITE_TEXT: ReadonlyMap<string, number> = new Map([
 ]);
 
 export type Reading =
-  /** Log output; `ignored` says whether the line looked like a report (numbers, but no step and no known metric). */
+  /** Log output. `ignored`: the line has numbers, but neither a step nor a known metric. */
   | { readonly kind: 'text'; readonly ignored: boolean }
   | {
       readonly kind: 'report';

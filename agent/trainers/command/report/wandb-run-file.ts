@@ -1,6 +1,5 @@
 /**
- * What W&B wrote about a run into its `run-ID.wandb` file: the fallback for a program in which the import hook did not
- * load. The file is a LevelDB log (https://github.com/google/leveldb/blob/main/doc/log_format.md) behind a header of
+ * Reads the `run-ID.wandb` file of a W&B run: the fallback for a program in which the import hook was not loaded. The file is a LevelDB log (https://github.com/google/leveldb/blob/main/doc/log_format.md) behind a header of
  * seven bytes; each entry is a `Record` message of W&B's wandb_internal.proto. W&B writes it when the run finishes.
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';

@@ -279,10 +279,6 @@ export interface ProgramSpec {
   /** Tried in order, before the built-in patterns. */
   classify: ClassifyRule[];
   wandb: WandbMode;
-  /** The code that each attempt runs in a folder of its own; absent: the agent's working folder. */
-  code:
-    | CodeArchive
-    | undefined;
   /** Parameters whose whole numbers are written as floats (`1.0`): the sweep file wrote them so. */
   floatParameters: string[];
   /** The metric that ranks the sweep; empty: none is named. */
@@ -325,13 +321,6 @@ export interface ClassifyRule {
   /** A regular expression. */
   pattern: string;
   class: FailureClass;
-}
-
-/** A folder of code, kept by the coordinator under its hash. */
-export interface CodeArchive {
-  sha256: string;
-  /** Bytes of the archive. */
-  size: number;
 }
 
 export interface Refusal {
@@ -1241,7 +1230,6 @@ function createBaseProgramSpec(): ProgramSpec {
     report: [],
     classify: [],
     wandb: WandbMode.UNSPECIFIED,
-    code: undefined,
     floatParameters: [],
     metric: "",
     firstReportMs: 0,
@@ -1262,9 +1250,6 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
     }
     if (message.wandb !== WandbMode.UNSPECIFIED) {
       writer.uint32(32).int32(wandbModeToNumber(message.wandb));
-    }
-    if (message.code !== undefined) {
-      CodeArchive.encode(message.code, writer.uint32(42).fork()).join();
     }
     for (const v of message.floatParameters) {
       writer.uint32(50).string(v!);
@@ -1329,14 +1314,6 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
             message.wandb = wandbModeFromJSON(reader.int32());
             continue;
           }
-          case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
-            message.code = CodeArchive.decode(reader, reader.uint32());
-            continue;
-          }
           case 6: {
             if (tag !== 50) {
               break;
@@ -1398,9 +1375,6 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
     message.report = object.report?.map((e) => ReportSource.fromPartial(e)) || [];
     message.classify = object.classify?.map((e) => ClassifyRule.fromPartial(e)) || [];
     message.wandb = object.wandb ?? WandbMode.UNSPECIFIED;
-    message.code = (object.code !== undefined && object.code !== null)
-      ? CodeArchive.fromPartial(object.code)
-      : undefined;
     message.floatParameters = object.floatParameters?.map((e) => e) || [];
     message.metric = object.metric ?? "";
     message.firstReportMs = object.firstReportMs ?? 0;
@@ -1688,73 +1662,6 @@ export const ClassifyRule: MessageFns<ClassifyRule> = {
     const message = createBaseClassifyRule();
     message.pattern = object.pattern ?? "";
     message.class = object.class ?? FailureClass.UNSPECIFIED;
-    return message;
-  },
-};
-
-function createBaseCodeArchive(): CodeArchive {
-  return { sha256: "", size: 0 };
-}
-
-export const CodeArchive: MessageFns<CodeArchive> = {
-  encode(message: CodeArchive, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.sha256 !== "") {
-      writer.uint32(10).string(message.sha256);
-    }
-    if (message.size !== 0) {
-      writer.uint32(16).uint64(message.size);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): CodeArchive {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseCodeArchive();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.sha256 = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.size = longToNumber(reader.uint64());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<CodeArchive>): CodeArchive {
-    return CodeArchive.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<CodeArchive>): CodeArchive {
-    const message = createBaseCodeArchive();
-    message.sha256 = object.sha256 ?? "";
-    message.size = object.size ?? 0;
     return message;
   },
 };
