@@ -16,6 +16,7 @@ import { INSECURE, newFolder, noopSweep, type Served, serve } from '../../test/s
 import { agentControl } from '../app/agent-control.ts';
 import { sweepControl } from '../app/sweep-control.ts';
 import { onHeartbeat } from '../core/agents.ts';
+import { NO_STEP } from '../core/step.ts';
 import { MAX_CLAIMS } from './attempt-service.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
@@ -267,6 +268,7 @@ describe('records', () => {
       code: status.FAILED_PRECONDITION,
       details: expect.stringMatching(/expected 2, got 3/),
     });
+    await served.runtime.settle(NO_STEP);
     expect(stored(key).epoch).toBe(1);
   });
 

@@ -230,6 +230,12 @@ export class AttemptService {
       }
     }
     const { step, answer } = this.#decide(session, record);
+    // A gap ends the stream before its next message is read, so that no later record is stored.
+    if (answer.result === 'gap') {
+      return session.end(
+        `records of ${keyText(record.key)} are missing: expected ${answer.expected}, got ${record.seq}`,
+      );
+    }
     // A rejection can depend on a change that is not durable yet.
     await runtime.settle(step);
     switch (answer.result) {
@@ -243,9 +249,6 @@ export class AttemptService {
           guard.reject('other_attempt', session.call, answer.refusal.message);
         }
         session.refuse(record.key, answer.refusal);
-        break;
-      case 'gap':
-        session.end(`records of ${keyText(record.key)} are missing: expected ${answer.expected}, got ${record.seq}`);
         break;
     }
     if (record.kind === 'ended' || answer.result === 'rejected') runtime.reschedule();
