@@ -28,11 +28,11 @@ export interface AgentOptions {
   readonly natsUrl: string;
   /** HOST:PORT of the coordinator. */
   readonly server: string;
-  /** The agent's certificate; undefined: no TLS, and the coordinator accepts the id that the agent states. */
+  /** The agent's certificate. Without one there is no TLS, and the coordinator accepts any id. */
   readonly identity: Identity | undefined;
-  /** Number of slots; undefined: decided by `slotsPerGpu`. */
+  /** The number of slots. Undefined if `slotsPerGpu` determines it. */
   readonly slots: number | undefined;
-  /** Undefined: one slot per GPU, or one per core on a machine without GPUs. */
+  /** Undefined means one slot per GPU, or one per core on a machine without GPUs. */
   readonly slotsPerGpu: number | undefined;
   readonly labels: Labels;
   readonly dir: string;
@@ -42,17 +42,17 @@ export interface AgentOptions {
   readonly requireGpu: boolean;
   /** How many trials a slot trains together. */
   readonly pack: PackOption;
-  /** Default: the identity's name, or the id stored in `dir`, or a new id derived from the host name. */
+  /** The agent's id. Default: the identity's name, else the id stored in `dir`, else a new id derived from the host name. */
   readonly id: string | undefined;
-  /** The address that serves `/metrics`; undefined: none. */
+  /** The address that serves `/metrics`. Undefined if none does. */
   readonly metrics: Address | undefined;
-  /** Credentials for `/metrics`. Undefined: no password is required. */
+  /** Credentials for `/metrics`. Undefined if no password is required. */
   readonly metricsAuth: BasicAuth | undefined;
   /** Whether `/metrics` is served over TLS, with the agent's certificate. */
   readonly metricsTls: boolean;
   /** Whether `/metrics` includes the GPUs' figures. */
   readonly gpuMetrics: boolean;
-  /** Accepts that other machines can read `/metrics` without authentication. */
+  /** Whether other machines may read `/metrics` without authentication. */
   readonly insecure: boolean;
   readonly version: string;
   readonly log: Logger;

@@ -81,7 +81,7 @@ function ignoreMissing(error: NodeJS.ErrnoException): undefined {
 
 export interface DatasetStatus {
   readonly name: DatasetName;
-  /** `missing`: at least one file has not been fetched. The first trial that uses the data set fetches it. */
+  /** The state is `missing` until every file has been fetched. The first trial that uses the data set fetches it. */
   readonly state: 'cached' | 'missing' | 'damaged';
   /** One line for the user; for a damaged data set, it includes what to do. */
   readonly detail: string;

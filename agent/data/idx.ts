@@ -66,8 +66,8 @@ function hex(value: number): string {
 }
 
 /**
- * Images that stay in their file. The operating system's page cache holds them once for all workers of a machine, where
- * a copy in each worker would take 47 MB.
+ * Images that stay in their file. All workers of a machine share the operating system's page cache; a copy in each worker would
+ * take 47 MB.
  */
 export class ImageFile {
   readonly count: number;

@@ -10,15 +10,15 @@ import { gunzip } from 'node:zlib';
 const run = promisify(execFile);
 const decompress = promisify(gunzip);
 
-/** For one file of up to 30 MB, including the connection. */
+/** The time limit for one file of up to 30 MB, including the connection. */
 const MIRROR_TIMEOUT_MS = 120_000;
-/** For a Debian package of about 30 MB. */
+/** The time limit for a Debian package of about 30 MB. */
 const PACKAGE_TIMEOUT_MS = 180_000;
 const APT_TIMEOUT_S = 10;
 const UNPACK_TIMEOUT_MS = 60_000;
 
 export interface Source {
-  /** For error messages: `the Debian package dataset-fashion-mnist`. */
+  /** The name in error messages, such as `the Debian package dataset-fashion-mnist`. */
   readonly name: string;
   /**
    * Calls `use` with a function that reads files by name, decompressed. Temporary files are removed when `use` returns.
@@ -31,7 +31,7 @@ export interface Source {
 /** @param maxBytes maximum size of the decompressed file */
 type ReadFile = (name: string, maxBytes: number) => Promise<Buffer>;
 
-/** Uncompressed files in an installed npm package. */
+/** Returns the source that reads uncompressed files from an installed npm package. */
 export function npmPackage(name: string, folder: string): Source {
   return {
     name: `the npm package ${name}`,
@@ -42,7 +42,7 @@ export function npmPackage(name: string, folder: string): Source {
   };
 }
 
-/** Gzipped files under a public URL. */
+/** Returns the source that downloads gzipped files from a public URL. */
 export function mirror(baseUrl: string): Source {
   return {
     name: baseUrl,
@@ -55,13 +55,13 @@ export function mirror(baseUrl: string): Source {
   };
 }
 
-/** Gzipped files in a folder, as the Debian package installs them. */
+/** Returns the source that reads gzipped files from a folder, as the Debian package installs them. */
 export function installedFolder(folder: string): Source {
   return { name: folder, open: (use) => use(gzippedFiles(folder)) };
 }
 
 /**
- * Gzipped files in a Debian package, which is downloaded and unpacked into a temporary folder. This needs no root rights
+ * Returns the source that reads gzipped files from a Debian package, which it downloads and unpacks into a temporary folder. This needs no root rights
  * and installs nothing.
  * @param folder the files' folder in the package
  */

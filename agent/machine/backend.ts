@@ -18,9 +18,9 @@ export const NO_CUDA =
 export interface BackendOptions {
   /** Number of GPUs that this process can use. With 0, the GPU backend is not tried. */
   readonly gpus: number;
-  /** Accept only a backend that computes on a GPU. */
+  /** Whether only a backend that computes on a GPU is accepted. */
   readonly requireGpu: boolean;
-  /** Accept only this backend. */
+  /** The only accepted backend. Undefined if all are accepted. */
   readonly forced?: BackendName;
 }
 

@@ -4,9 +4,9 @@ import type { BackendName } from './backend.ts';
 import type { Gpu } from './gpus.ts';
 
 export interface SlotCountOptions {
-  /** `--slots`; undefined: decided by `slotsPerGpu` or by the machine. */
+  /** The value of `--slots`. Undefined if `slotsPerGpu` or the machine determines the number. */
   readonly slots: number | undefined;
-  /** `--slots-per-gpu`; undefined: one slot per GPU. */
+  /** The value of `--slots-per-gpu`. Undefined means one slot per GPU. */
   readonly slotsPerGpu: number | undefined;
 }
 

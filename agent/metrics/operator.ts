@@ -14,14 +14,14 @@ import { agentMetrics, setGpuGauges } from './families.ts';
 
 export interface OperatorOptions {
   readonly at: Address;
-  /** Credentials for `/metrics`. Undefined: no password is required. */
+  /** Credentials for `/metrics`. Undefined if no password is required. */
   readonly auth: BasicAuth | undefined;
-  /** The certificate for TLS; undefined: plain HTTP. */
+  /** The certificate for TLS. Undefined means plain HTTP. */
   readonly identity: Identity | undefined;
   readonly log: Logger;
   readonly agentId: string;
   readonly version: string;
-  /** Unix time in seconds at which the agent's certificate expires; undefined: it has none. */
+  /** Unix time in seconds at which the agent's certificate expires. Undefined if it has none. */
   readonly certificateExpires: number | undefined;
   readonly dir: string;
   readonly dataDir: string;

@@ -314,7 +314,7 @@ export class Agent {
     this.#parts.log.info({ cluster: welcome.cluster, server: this.#parts.server }, 'joined a coordinator');
   }
 
-  /** @param graceMs undefined: the agent is not drained */
+  /** @param graceMs undefined if the agent is not drained */
   #setDrain(graceMs: number | undefined): void {
     const before = this.#draining.isTaking;
     this.#draining.setDrain(graceMs);

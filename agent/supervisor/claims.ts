@@ -1,4 +1,4 @@
-/** Claims the leases of offered attempts: gathers claims into one call, and repeats those that got no answer. */
+/** Claims the leases of offered attempts. Several claims are sent in one call, and claims that got no answer are sent again. */
 
 import type { Logger } from 'pino';
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
@@ -10,9 +10,9 @@ import { type Effect, type OfferToken, onDecision, type Slot } from './slots.ts'
 const RETRY_MS = 500;
 
 export interface ClaimEvents {
-  /** The slots' decisions about the coordinator's answers. */
+  /** Called with the slots' decisions about the coordinator's answers. */
   onEffects(effects: readonly Effect[]): void;
-  /** The answer to this offer takes long: NATS must not redeliver it yet. */
+  /** Called while the answer to an offer takes long, so that NATS does not redeliver the offer yet. */
   onDelayed(offer: OfferToken): void;
 }
 
@@ -41,7 +41,7 @@ export class Claims {
     this.#gathered.push(claim);
   }
 
-  /** Repeats no more claims. */
+  /** Stops repeating claims. */
   close(): void {
     this.#closed = true;
   }

@@ -33,7 +33,7 @@ export interface CoordinatorClient {
 
 /**
  * @param server HOST:PORT
- * @param identity the agent's certificate; undefined: no authentication and no encryption
+ * @param identity the agent's certificate; without one there is no authentication and no encryption
  */
 export function coordinatorClient(server: string, identity?: Identity): CoordinatorClient {
   const channel = channelTo(server, identity);

@@ -39,12 +39,13 @@ const BATCH = 256;
 
 export interface SessionEvents {
   onWelcome(welcome: Welcome): void;
-  /** The coordinator no longer accepts records of this attempt. */
+  /** Called when the coordinator no longer accepts records of this attempt. */
   onDismissed(refused: RecordRefused): void;
   onSpoolShrunk(): void;
-  /** The coordinator drains the agent, which may finish running attempts within the grace; undefined: the drain ended. */
+  /** Called when a drain starts or ends. Running attempts may finish within the grace, which is undefined when the drain
+   * ended. */
   onDrain(graceMs: number | undefined): void;
-  /** The coordinator rejected the hello message for a reason that a retry does not change. */
+  /** Called when the coordinator rejected the hello message for a reason that a retry does not change. */
   onRejected(message: string): void;
 }
 

@@ -5,9 +5,9 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Draining {
   readonly #onGraceExpired: () => void;
-  /** When the grace of the coordinator's drain expires; undefined: the coordinator does not drain the agent. */
+  /** When the grace of the coordinator's drain expires. Undefined if the coordinator does not drain the agent. */
   #drainUntil: number | undefined;
-  /** When the grace of the agent's own shutdown expires; undefined: it is not shutting down. */
+  /** When the grace of the agent's own shutdown expires. Undefined if it is not shutting down. */
   #leaveUntil: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -28,7 +28,7 @@ export class Draining {
     return this.#until !== undefined && performance.now() >= this.#until;
   }
 
-  /** @param graceMs undefined: the coordinator ended the drain */
+  /** @param graceMs undefined if the coordinator ended the drain */
   setDrain(graceMs: number | undefined): void {
     this.#drainUntil = graceMs === undefined ? undefined : performance.now() + graceMs;
     this.#schedule();

@@ -46,9 +46,9 @@ export class Heartbeat {
   }
 
   /**
-   * Sends one heartbeat, unless no coordinator has welcomed the agent yet. An attempt that has ended, also under an
-   * earlier incarnation, stays held until the coordinator has acknowledged its last record: otherwise a slow connection
-   * would let its lease expire, and its trial would run again.
+   * Sends one heartbeat, unless no coordinator has welcomed the agent yet. The heartbeat also renews the leases of ended
+   * attempts, including those of an earlier incarnation, until the coordinator has acknowledged their last record. Otherwise a
+   * slow connection would let a lease expire, and the trial would run again.
    */
   send(): void {
     if (this.#cluster === undefined) return;

@@ -11,14 +11,14 @@ const PULL_MS = 20_000;
 const IDLE_HEARTBEAT_MS = 2_000;
 /** One pull fills all slots that become free within this time. */
 const GATHER_MS = 2;
-/** The stream may not exist yet. */
+/** Delay before a failed pull is repeated: the stream may not exist yet. */
 const RETRY_MS = 500;
 /** Without a delay, the same agent would get the returned offer again immediately. */
 const RETURN_DELAY_MS = 100;
 
 export interface OfferEvents {
   onOffer(key: AttemptKey, message: JsMsg): void;
-  /** A pulled message is not a valid offer. */
+  /** Called for each pulled message that is not a valid offer. */
   onUnreadable(): void;
 }
 

@@ -15,7 +15,7 @@ export interface OutboxEvents {
 
 export class Outbox {
   readonly #events: OutboxEvents;
-  /** By attempt: the records that wait for an upload. */
+  /** The records that wait for an upload, per attempt. */
   readonly #waiting = new Map<string, RecordMessage[]>();
   #closed = false;
 

@@ -11,15 +11,15 @@ import { artifactKind, failureClass } from '../../proto/names.ts';
 import type { RecordBody } from './slots.ts';
 import type { Spool } from './spool.ts';
 
-/** Records and claims of several slots within this time go out together: the cost is per message, not per byte. */
+/** Records and claims of several slots within this time are sent together, because the cost is per message, not per byte. */
 export const GATHER_MS = 2;
 /** Delay before a write to a full disk is retried. */
 export const DISK_RETRY_MS = 1_000;
 
 export interface RecordWriterEvents {
-  /** There are new records in the spool. */
+  /** Called when there are new records in the spool. */
   onSpooled(): void;
-  /** The disk has become full, or has space again. */
+  /** Called when the disk has become full, or has space again. */
   onDiskFullChanged(): void;
 }
 

@@ -16,7 +16,7 @@ import { attemptFolder, keptFile, resumeFile } from '../folders.ts';
 import { LostFileError } from './artifact-transfer.ts';
 import { type CoordinatorClient, codeOf, RECONNECT_MAX_MS, RECONNECT_MIN_MS } from './coordinator-client.ts';
 
-/** Failed downloads after which an attempt starts without its checkpoint. */
+/** After this many failed downloads, an attempt starts without its checkpoint. */
 const MAX_DOWNLOADS = 5;
 
 export class RetryingTransfers {

@@ -110,7 +110,7 @@ test('a dismissed attempt is stopped and writes no more records, and its slot be
   expect(onDismissed(slots, key('t'))).toEqual([]);
 });
 
-test('of a long log, the head is sent as it comes and the tail when the attempt ends, with a note in between', () => {
+test('the head of a long log is sent immediately, and the tail when the attempt ends, with a note in between', () => {
   const slots = running();
   const texts = (effects: Effect[]) =>
     effects.flatMap((effect) => (effect.kind === 'record' && effect.body.kind === 'log' ? [effect.body.text] : []));
@@ -230,7 +230,7 @@ describe('a drained agent', () => {
     expect(isQuiet(slots)).toBe(true);
   });
 
-  test('records late reports of an attempt, and its success if that comes before the stop', () => {
+  test('records late reports of an attempt, and its success if it succeeds before the stop', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);

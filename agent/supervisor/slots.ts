@@ -12,7 +12,8 @@ import type { FailureClassName } from '../../proto/names.ts';
 import type { NoticeKind } from '../trainers/trainer.ts';
 import type { FromWorker, KeptFile } from '../worker/ipc.ts';
 
-/** Characters of an attempt's log that are sent as they come. Of the rest, the end is sent when the attempt ends. */
+/** The first characters of an attempt's log, which are sent immediately. Only the end of the rest is sent, when the attempt
+ * ends. */
 export const LOG_HEAD_CHARACTERS = 200_000;
 export const LOG_TAIL_CHARACTERS = 800_000;
 const LOG_RECORD_CHARACTERS = 100_000;
@@ -34,8 +35,8 @@ interface SlotAttempt {
   /** The end of its log after the head. Newer text is appended. */
   logTail: string;
   /**
-   * Set while the attempt is being stopped. `dismissed`: the coordinator no longer accepts its records, so none are
-   * written. `handed back`: the agent still reports on it, and ends it as drained.
+   * Set while the attempt is being stopped. No records of a dismissed attempt are written, because the coordinator rejects them.
+   * An attempt that is handed back still reports, and ends as drained.
    */
   stopping: 'dismissed' | 'handed back' | undefined;
 }
@@ -211,7 +212,7 @@ function logTail(attempt: SlotAttempt): Effect[] {
   return effects;
 }
 
-/** @param how for messages: `was killed by SIGKILL` or `exited with code 1` */
+/** @param how how the process ended, such as `was killed by SIGKILL` or `exited with code 1` */
 export function onWorkerExit(slots: Slot[], at: number, how: string): Effect[] {
   const slot = slots[at];
   const effects: Effect[] = slot?.state === 'claiming' ? [{ kind: 'return', offer: slot.offer }] : [];

@@ -111,7 +111,7 @@ export class Spool {
 
 export interface OpenedSpool {
   readonly spool: Spool;
-  /** Where the damaged spool of an earlier run was moved to; undefined: there was none. */
+  /** Where the damaged spool of an earlier run was moved to. Undefined if there was none. */
   readonly damagedFile: string | undefined;
 }
 
@@ -125,7 +125,7 @@ export function openSpool(dir: string): OpenedSpool {
   try {
     const intact = openIntact(path);
     if (intact !== undefined) return { spool: new Spool(intact), damagedFile: undefined };
-    // No lost record was acknowledged to anyone: the attempts become lost, and their trials run again.
+    // None of the lost records was acknowledged, so their attempts become lost and their trials run again.
     const damagedFile = moveAside(path);
     return { spool: new Spool(openDatabase(path)), damagedFile };
   } catch (error) {
@@ -156,7 +156,7 @@ function openDatabase(path: string): Db {
     // The operating system holds the lock and releases it however the agent dies.
     db.exec('pragma locking_mode = exclusive');
     db.exec('pragma journal_mode = wal');
-    // The page cache survives the death of the process, and a power failure loses the attempt itself too.
+    // The page cache survives the death of the process, and a power failure also loses the running attempt.
     db.exec('pragma synchronous = off');
     // In this locking mode, the first transaction takes a lock that lasts until the file is closed.
     db.exec('begin exclusive; commit');

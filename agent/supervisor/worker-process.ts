@@ -8,7 +8,7 @@ import { threadEnvironment } from '../machine/slots.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 
-/** How long a worker may take to stop an attempt before it is killed. For a user's program, STOP_GRACE_S comes on top. */
+/** How long a worker may take to stop an attempt before it is killed. STOP_GRACE_S is added for a user's program. */
 export const STOP_GRACE_MS = 2_000;
 
 export interface WorkerEvents {
@@ -19,11 +19,11 @@ export interface WorkerEvents {
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
-  /** By attempt: the timer that kills the process unless the attempt stops first. */
+  /** The timer of each attempt that kills the process unless the attempt stops first. */
   readonly #killTimers = new Map<string, NodeJS.Timeout>();
   #stopGraceMs = STOP_GRACE_MS;
 
-  /** @param gpus indexes of the GPUs that the worker can use; empty: CUDA_VISIBLE_DEVICES stays unchanged */
+  /** @param gpus indexes of the GPUs that the worker can use; CUDA_VISIBLE_DEVICES stays unchanged if there are none */
   constructor(setup: WorkerSetup, gpus: readonly number[], events: WorkerEvents) {
     const entry = fileURLToPath(new URL('../worker/main.js', import.meta.url));
     if (!existsSync(entry))

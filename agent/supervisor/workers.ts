@@ -15,12 +15,12 @@ export type Worker = Pick<WorkerProcess, 'pid' | 'send' | 'stop' | 'kill'>;
 export type StartWorker = (slot: number, events: WorkerEvents) => Worker;
 
 export interface WorkersEvents {
-  /** A worker has loaded a backend, and trains up to `pack` trials together. */
+  /** Called when a worker has loaded a backend. It trains up to `pack` trials together. */
   onReady(backend: string, pack: number): void;
-  /** No worker can run on this machine. */
+  /** Called when no worker can run on this machine. */
   onUnfit(message: string): void;
   onDatasetUse(use: DatasetUse): void;
-  /** The slots' decisions about messages, output and exits of workers. */
+  /** Called with the slots' decisions about messages, output and exits of workers. */
   onEffects(effects: readonly Effect[]): void;
 }
 
@@ -31,7 +31,7 @@ export class Workers {
   readonly #log: Logger;
   readonly #workers: Worker[] = [];
   readonly #startedAt: number[] = [];
-  /** By slot: how many trials its worker trains as a pack. */
+  /** How many trials the worker of each slot trains as a pack. */
   readonly #packSizes: number[] = [];
   #closed = false;
 
@@ -65,7 +65,7 @@ export class Workers {
     setTimeout(() => this.#start(slot), ageMs < YOUNG_WORKER_MS ? RESTART_DELAY_MS : 0);
   }
 
-  /** From now on, exits are expected and no worker is started. */
+  /** Starts no more workers, and expects their exits from now on. */
   close(): void {
     this.#closed = true;
   }

@@ -4,7 +4,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Parameters } from '../../proto/trainers.ts';
 import { TrainingError, type TrainingRun } from './trainer.ts';
 
-/** The trainer yields to the event loop, so that a stop takes effect. */
+/** The number of epochs after which the trainer yields to the event loop, so that a stop can take effect. */
 const EPOCHS_PER_YIELD = 256;
 
 /** Sleeps `duration_ms` per epoch, and reports a loss derived from {@link noopLoss}. */

@@ -20,7 +20,7 @@ export interface WorkerSetup {
   readonly gpus: number;
   /** Slots that share the worker's GPU. */
   readonly gpuSharedBy: number;
-  /** Maximum number of trials in a pack; auto: as many as gain throughput and fit into memory. */
+  /** Maximum number of trials in a pack. `auto` means as many as gain throughput and fit into memory. */
   readonly pack: number | 'auto';
 }
 

@@ -15,7 +15,7 @@ export class GraphText {
 
   /**
    * Adds a node.
-   * @param inputs names of nodes; `name:1` is a node's second output, and `^name` only waits for the node
+   * @param inputs names of nodes; `name:1` is a node's second output, and `^name` waits for the node without using its output
    * @returns the node's name
    */
   node(op: string, inputs: readonly string[], attributes: Attributes = FLOAT, name = `n${this.#nodes.length}`): string {

@@ -35,7 +35,7 @@ export function testMetrics(mse: number) {
   return { test_loss: mse, psnr: psnr(mse, PIXEL_RANGE), psnr_peak1: psnr(mse, 1) };
 }
 
-/** A NaN is noticed after at most this many steps. */
+/** A NaN is detected after at most this many steps. */
 const STEPS_PER_READ = 256;
 
 /** The losses of an epoch's steps. They stay on the device and are read rarely, because each read makes the device wait. */

@@ -11,10 +11,9 @@ const EXTENSION = /^\.[A-Za-z0-9]{1,16}$/;
 const MAX_DEPTH = 32;
 
 /**
- * Keeps a checkpoint. One that the program changes during the copy is skipped, and so is one that exceeds a limit: the
- * log notes it, and the trial continues.
+ * Keeps a checkpoint. Skips it, with a note in the log, if the program changes it during the copy, it exceeds a limit, or the
+ * path is not a file in TRAWL_DIR. The trial continues.
  * @param path relative to TRAWL_DIR, or absolute and inside it
- * So is a path that is not a file in TRAWL_DIR.
  */
 export async function keepCheckpoint(
   run: Pick<TrainingRun, 'keep'>,
@@ -50,8 +49,8 @@ async function fileIn(folder: string, path: string): Promise<string | undefined>
 }
 
 /**
- * Keeps all files in the folder. The log notes each file that cannot be kept; the trial is not affected.
- * @param nameOf the name of a file's artifact; undefined: the file is not kept
+ * Keeps all files in the folder. A file that cannot be kept causes a note in the log, and does not affect the trial.
+ * @param nameOf returns the name of a file's artifact, or undefined if the file is not kept
  */
 export async function keepArtifacts(
   run: Pick<TrainingRun, 'keep'>,

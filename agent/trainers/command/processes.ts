@@ -1,7 +1,7 @@
 /**
- * Finds every process that a program started, by a marker in their environment, also processes in sessions of their own
- * and those whose parent has exited. A process that clears its environment and detaches is not found. Linux only: on
- * other systems, only the program's process group is known.
+ * Finds every process that a program started, by a marker in their environment, including processes in their own sessions and
+ * those whose parent has exited. A process that clears its environment and detaches is not found. Linux only: on other systems,
+ * only the program's process group is known.
  */
 import { readdir, readFile } from 'node:fs/promises';
 

@@ -87,7 +87,7 @@ test('child processes that a program leaves behind are killed when it exits', as
 
 const isLinux = process.platform === 'linux';
 
-test.skipIf(!isLinux)('processes in sessions of their own end with the program, and on a stop', async () => {
+test.skipIf(!isLinux)('processes in their own sessions end with the program, and on a stop', async () => {
   const script = 'setsid sleep 60 & (setsid sh -c "trap : TERM; sleep 60 & wait; wait; sleep 60" &) ; sleep 0.3; pgrep';
   const list = `${script.replace('; pgrep', '')}; echo $$ $(grep -lsF "TRAWL_PROCESSES=$TRAWL_PROCESSES" /proc/[0-9]*/environ | cut -d/ -f3)`;
   const ended = start(list);
@@ -103,7 +103,7 @@ test.skipIf(!isLinux)('processes in sessions of their own end with the program, 
 });
 
 test.each([
-  ['with a child in a session of its own', 'setsid sleep 60 & child=$!; sleep 0.3; echo $$ $child; wait'],
+  ['with a child in its own session', 'setsid sleep 60 & child=$!; sleep 0.3; echo $$ $child; wait'],
   ['that handles SIGTERM', 'sleep 60 & echo $$ $!; wait'],
   ['that ignores SIGTERM', 'trap "" TERM; sleep 60 & echo $$ $!; while :; do wait; done'],
 ])('when the worker is killed by SIGKILL, a program %s ends, with its children', async (_, script) => {

@@ -1,6 +1,6 @@
 /**
- * A user's program and its child processes, which end when the program ends or this process ends for any reason. They
- * are known by their process group and, in sessions of their own, by a marker (see processes.ts).
+ * A user's program and its child processes, which end when the program ends or this process ends for any reason. They are found
+ * by their process group or, in their own sessions, by a marker (see processes.ts).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -30,7 +30,7 @@ end KILL
 end_marked KILL
 `;
 
-/** Becomes the program once the guard knows its group. It exits if this process dies first. */
+/** Starts the program once the guard knows its group. Exits if this process dies first. */
 const GATE = 'read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 
 export interface ProgramStart {

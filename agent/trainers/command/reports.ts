@@ -51,7 +51,7 @@ export class Reports {
     return this.#count;
   }
 
-  /** Handles a line of stdout. A report that follows the states of a progress bar on its line counts. */
+  /** Handles a line of stdout. A report may follow the states of a progress bar on the same line. */
   takeOutput(line: OutputLine): Promise<TakenLine> {
     return this.#enqueue(async () => {
       const text = stripVTControlCharacters(line.text);
@@ -73,7 +73,7 @@ export class Reports {
     });
   }
 
-  /** Handles named values; without a step of their own they belong to the next step. */
+  /** Handles named values. Values without a step belong to the next step. */
   takeValues(values: LineObject): Promise<void> {
     return this.#enqueue(async () => void (await this.#take(this.#reader.read(values), '')));
   }

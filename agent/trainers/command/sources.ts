@@ -19,7 +19,7 @@ export interface FileSource {
   poll(): Promise<void>;
 }
 
-/** Polls a source until the program has ended, and once more then. */
+/** Polls a source until the program has ended, and once more after that. */
 export async function followSource(source: FileSource, ended: AbortSignal): Promise<void> {
   for (;;) {
     const isLast = ended.aborted;

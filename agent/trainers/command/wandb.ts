@@ -80,7 +80,7 @@ export function isPython(command: readonly string[]): boolean {
   return /python/i.test(basename(command[0] ?? '')) || command.some((item) => item.endsWith('.py'));
 }
 
-/** Reports what W&B wrote into its own files: for a program in which the import hook was not loaded. */
+/** Reports the values in W&B's own files, for a program in which the import hook was not loaded. */
 export async function reportWandbFiles(folder: string, reports: Reports): Promise<void> {
   const files = await readdir(folder, { recursive: true }).catch(() => []);
   for (const file of files.filter((name) => /^run-.*\.wandb$/.test(basename(name)))) {

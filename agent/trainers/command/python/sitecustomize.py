@@ -20,7 +20,7 @@ def _install():
         return
     marker = os.environ.get("TRAWL_HOOK_MARKER")
     if marker:
-        # Tells the agent that the hook was loaded (`python -I`, `-S` and `-E` skip it).
+        # Shows the agent that the hook was loaded (`python -I`, `-S` and `-E` skip it).
         with open(marker, "a"):
             pass
     patches = {}
@@ -66,7 +66,7 @@ _noted = set()
 
 
 def _guarded(function, *arguments):
-    """Calls a function of this hook. An error is noted once per function, and never reaches the program."""
+    """Calls a function of this hook. An error is printed once per function, and never reaches the program."""
     try:
         return function(*arguments)
     except Exception as error:  # noqa: BLE001
@@ -77,7 +77,7 @@ def _guarded(function, *arguments):
 
 
 def _number(value):
-    """A float or int for anything that holds exactly one number (NumPy, PyTorch, TensorFlow, JAX); else None."""
+    """Returns a float or int for a value that holds exactly one number (NumPy, PyTorch, TensorFlow, JAX); else None."""
     if isinstance(value, bool) or value is None or isinstance(value, (str, bytes)):
         return None
     if isinstance(value, (int, float)):
@@ -98,7 +98,7 @@ def _number(value):
 
 
 def _numbers(data):
-    """The numbers of a mapping; nested mappings stay nested, anything else is left out."""
+    """Returns the numbers of a mapping. Nested mappings stay nested, and other values are omitted."""
     numbers = {}
     for name, value in data.items():
         name = str(name)
@@ -173,7 +173,7 @@ def _patch_wandb(module):
         news = {name: value for name, value in summary.items() if seen["values"].get(name) != value}
         if news:
             line = {"step": seen["step"]}
-            # The axis stays the one that the program logged by.
+            # The summary keeps the axis that the program logged with.
             if "epoch" in seen["values"]:
                 line = {"epoch": seen["values"]["epoch"]}
             line.update({name: value for name, value in news.items() if name not in ("epoch", "step")})

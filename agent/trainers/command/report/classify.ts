@@ -45,7 +45,7 @@ const OUT_OF_MEMORY: readonly RegExp[] = [
 ];
 
 /**
- * The failure class of a program that did not succeed. The sweep's own rules come first; then the kernel's counter, then
+ * Returns the failure class of a program that did not succeed. The sweep's own rules apply first, then the kernel's counter, then
  * the patterns above.
  */
 export function failureClassOf(end: ProgramEnd, rules: readonly ClassifyRule[] = []): ProgramFailureClass {

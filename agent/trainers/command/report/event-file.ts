@@ -1,7 +1,7 @@
 /**
- * Scalars in TensorBoard's event files, as they are written. An event file is a sequence of TFRecords
- * (https://www.tensorflow.org/tutorials/load_data/tfrecord), each an `Event` message (tensorflow/core/util/event.proto).
- * Only the fields that carry scalars are read: `simple_value`, and scalar tensors, which TensorFlow 2 and Keras write.
+ * Reads the scalars of TensorBoard's event files while they are written. An event file is a sequence of TFRecords
+ * (https://www.tensorflow.org/tutorials/load_data/tfrecord), each an `Event` message (tensorflow/core/util/event.proto). Only the
+ * fields that carry scalars are read: `simple_value`, and scalar tensors, which TensorFlow 2 and Keras write.
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 

@@ -21,7 +21,7 @@ describe('a JSON line', () => {
     expect(parseJsonLine(line)).toBeUndefined();
   });
 
-  test('a name that every JavaScript object has works like any other', () => {
+  test('a name that every JavaScript object has is an ordinary name', () => {
     const values = parseJsonLine('{"constructor": 1, "__proto__": 2, "toString": 3}');
     expect([...(values ?? [])]).toEqual([
       ['constructor', 1],
@@ -64,7 +64,7 @@ describe('a Python line', () => {
     expect(parsePythonLine(line)).toBeUndefined();
   });
 
-  test('any text is parsed or rejected, never thrown at', () => {
+  test('any text is parsed or rejected without an exception', () => {
     fc.assert(
       fc.property(
         fc.array(

@@ -4,10 +4,10 @@ import { parsePythonDict } from './python-literal.ts';
 /** Named values of one line, in their order. Nested objects are Maps or plain objects. */
 export type LineObject = ReadonlyMap<string, unknown>;
 
-/** Reads a line; undefined when the line does not have the format. */
+/** Parses a line. Returns undefined if the line does not have the format. */
 export type LineParser = (line: string) => LineObject | undefined;
 
-/** A JSON object, with `NaN` and `Infinity` as Python's json module writes them. */
+/** Parses a JSON object, with `NaN` and `Infinity` as Python's json module writes them. */
 export const parseJsonLine: LineParser = (line) => {
   if (!/^\s*\{/.test(line)) return undefined;
   try {
@@ -20,7 +20,7 @@ export const parseJsonLine: LineParser = (line) => {
   }
 };
 
-/** A Python dict literal, such as `{'loss': 0.5, 'epoch': 1.0}`; text before it (a log prefix) is skipped. */
+/** Parses a Python dict literal, such as `{'loss': 0.5, 'epoch': 1.0}`. Skips text before it (a log prefix). */
 export const parsePythonLine: LineParser = (line) => {
   const start = line.indexOf('{');
   const end = line.lastIndexOf('}');
@@ -28,8 +28,7 @@ export const parsePythonLine: LineParser = (line) => {
 };
 
 /**
- * Matches with named groups: each group is a metric, `epoch` and `step` the step. The pattern may match several times
- * per line. Groups `name` and `value` together stand for one metric each, as in `(?<name>\w+)=(?<value>\S+)`.
+ * Returns a parser of matches with named groups: each group is a metric, except that `epoch` and `step` are the step. The pattern may match several times per line. Groups called `name` and `value` give one metric per match, as in `(?<name>\w+)=(?<value>\S+)`.
  * @throws {SyntaxError} when the pattern is not a regular expression
  */
 export function regexParser(pattern: string): LineParser {

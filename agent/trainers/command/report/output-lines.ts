@@ -8,9 +8,9 @@ import { stripVTControlCharacters } from 'node:util';
 export const MAX_LINE = 256 * 1024;
 
 export interface OutputLine {
-  /** As printed, without its end. */
+  /** The line as printed, without its end. */
   readonly text: string;
-  /** False: a part of a line that is longer than MAX_LINE. */
+  /** Whether this is a complete line, not a part of one that is longer than MAX_LINE. */
   readonly whole: boolean;
   /** How the line ended: with a line feed, with a carriage return, or with neither (too long, or the output ended). */
   readonly end: 'line' | 'progress' | 'none';
@@ -45,7 +45,7 @@ export class OutputLines {
     this.#inside = true;
   }
 
-  /** The text after the last line end. */
+  /** Yields the text after the last line end. */
   *end(): Generator<OutputLine, void, undefined> {
     const text = this.#rest.endsWith('\r') ? this.#rest.slice(0, -1) : this.#rest;
     this.#rest = '';

@@ -46,7 +46,7 @@ describe('steps', () => {
     ]);
   });
 
-  test.each(['1/10', 'one', -1, true, [1]])('a step that is %j counts from the last', (epoch) => {
+  test.each(['1/10', 'one', -1, true, [1]])('a step given as %j is counted from the last step', (epoch) => {
     expect(
       read([
         { epoch: 4, loss: 1 },
@@ -72,7 +72,7 @@ describe('steps', () => {
     ]);
   });
 
-  test('epoch wins over step, which is then a metric', () => {
+  test('epoch takes precedence over step, which is then a metric', () => {
     expect(
       read([
         { epoch: 1, step: 500, loss: 1 },
@@ -109,7 +109,7 @@ describe('a line without a step', () => {
 });
 
 describe('values', () => {
-  test('nested objects become dotted names; what is not a number is ignored by name', () => {
+  test('nested objects become dotted names; values that are not numbers are ignored and listed', () => {
     const reader = new StepReader({ metric: 'loss' });
     const reading = reader.read(
       new Map<string, unknown>(
@@ -154,7 +154,7 @@ describe('values', () => {
     expect(reading.kind === 'report' && [reading.metrics.size, reading.ignored.length]).toEqual([256, 44]);
   });
 
-  test('a checkpoint names its step, or takes the last', () => {
+  test('a checkpoint names its step, or belongs to the last step', () => {
     const reader = new StepReader({ metric: 'loss' });
     reader.read(
       new Map([
@@ -166,7 +166,7 @@ describe('values', () => {
   });
 });
 
-test('whatever a program prints, reading never throws, and steps are finite and not negative', () => {
+test('no output of a program causes an exception, and steps are finite and not negative', () => {
   fc.assert(
     fc.property(
       fc.array(fc.dictionary(fc.constantFrom('epoch', 'step', 'loss', 'a', 'checkpoint', '__proto__'), fc.jsonValue())),

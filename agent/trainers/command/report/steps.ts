@@ -40,11 +40,11 @@ export interface StepReaderOptions {
 
 export class StepReader {
   readonly #metric: string | undefined;
-  /** Metrics that a step has contained. */
+  /** The metrics that earlier steps contained. */
   readonly #known = new Set<string>();
   /** Steps given to texts that are not numbers, such as `1/10`. */
   readonly #unreadable = new Map<string, number>();
-  /** Without a ranking metric: numeric names seen in lines without a step. A second occurrence makes a line a report. */
+  /** Numeric names in lines without a step, if there is no ranking metric. A line that repeats one of them is a report. */
   readonly #candidates = new Set<string>();
   #last: number;
 
@@ -73,7 +73,7 @@ export class StepReader {
     return { kind: 'report', step, metrics, ignored };
   }
 
-  /** Reads metrics of a known step: every name is a metric, also `epoch` and `step`. */
+  /** Reads metrics of a known step. Every name is a metric, including `epoch` and `step`. */
   readAt(step: number, values: LineObject): Reading {
     if (!Number.isFinite(step) || step < 0) return { kind: 'text', ignored: true };
     const { metrics, ignored } = metricsOf(values, undefined);
@@ -104,7 +104,7 @@ export class StepReader {
     return undefined;
   }
 
-  /** Counts from the last step; the same text is the same step again. */
+  /** Returns the step after the last one. The same text always has the same step. */
   #stepOfUnreadable(text: string): number {
     const step = this.#unreadable.get(text) ?? this.#last + 1;
     if (this.#unreadable.size < 100_000) this.#unreadable.set(text, step);
@@ -112,7 +112,8 @@ export class StepReader {
   }
 }
 
-/** A number, or text that is one; null is NaN, which JSON cannot write. Undefined for everything else. */
+/** Returns the value of a number or a numeric text. Returns NaN for null, because JSON cannot write NaN, and undefined for
+ * everything else. */
 export function numberOf(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (value === null) return Number.NaN;

@@ -1,6 +1,7 @@
 /**
- * Reads the `run-ID.wandb` file of a W&B run: the fallback for a program in which the import hook was not loaded. The file is a LevelDB log (https://github.com/google/leveldb/blob/main/doc/log_format.md) behind a header of
- * seven bytes; each entry is a `Record` message of W&B's wandb_internal.proto. W&B writes it when the run finishes.
+ * Reads the `run-ID.wandb` file of a W&B run, for programs in which the import hook was not loaded. The file is a LevelDB log
+ * (https://github.com/google/leveldb/blob/main/doc/log_format.md) behind a header of seven bytes; each entry is a `Record`
+ * message of W&B's wandb_internal.proto. W&B writes it when the run finishes.
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import type { LineObject } from './objects.ts';
@@ -14,7 +15,7 @@ const MIDDLE = 3;
 const LAST = 4;
 
 /**
- * The rows of the run's history, each with its `step`, and its summary as the last row. A truncated file gives the rows
+ * Returns the rows of the run's history, each with its `step`, and its summary as the last row. A truncated file gives the rows
  * before the truncation; a file of another kind gives none.
  */
 export function wandbRows(file: Uint8Array): LineObject[] {
