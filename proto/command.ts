@@ -4,7 +4,10 @@
  * with the names that Weights & Biases uses. It is not passed to a shell. `$${` is an escaped `${`.
  */
 
-/** A macro expands to `one` argument or a part of one, or to `many` arguments. The latter must be an item of its own. */
+/**
+ * A macro of kind `one` expands to one argument or to a part of one. A macro of kind `many` expands to several
+ * arguments and must be an item of its own.
+ */
 export type MacroKind = 'one' | 'many';
 
 export const MACROS = {
@@ -21,7 +24,7 @@ export const MACROS = {
   args_append_hydra: 'many',
   /** `++lr=0.1 ++layers=3` */
   args_override_hydra: 'many',
-  /** Like args, but `true` becomes `--name` and `false` is omitted. */
+  /** Like args, except that `true` becomes `--name` and `false` is omitted. */
   args_no_boolean_flags: 'many',
   /** `{"lr":0.1,"layers":3}` */
   args_json: 'one',

@@ -21,10 +21,13 @@ export abstract class TrawlError extends Error {
   }
 }
 
-/** Exit code of a coordinator or an agent that cannot write durable data. It resumes when restarted. */
+/**
+ * Exit code of a coordinator or an agent that cannot write durable data. A restart continues from the last durable
+ * state.
+ */
 export const EXIT_CANNOT_WRITE = 70;
 
-/** Whether the operating system or SQLite reports a full disk. */
+/** Whether the error is a full disk, as the operating system or SQLite reports it. */
 export function isDiskFull(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT';
@@ -42,7 +45,7 @@ export class NotFoundError extends TrawlError {
   readonly grpcCode = status.NOT_FOUND;
 }
 
-/** The name matches several things. */
+/** The name matches several items. */
 export class AmbiguousError extends TrawlError {
   readonly exitCode = EXIT.badInput;
   readonly grpcCode = status.FAILED_PRECONDITION;

@@ -32,7 +32,7 @@ export const MAX_METRICS = 256;
 
 /** The most labels of an agent, or of a sweep. */
 export const MAX_LABELS = 32;
-/** Allows names such as `topology.kubernetes.io/zone`. */
+/** The syntax of a label's name, which allows names such as `topology.kubernetes.io/zone`. */
 export const LABEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,99}$/;
 export const LABEL_VALUE = /^\P{Cc}{1,100}$/u;
 

@@ -1,5 +1,6 @@
 /**
- * The version of the protocol between agents and coordinators. It increases with each incompatible change. A coordinator
- * rejects agents with another version, and names the side to upgrade. Clients are not affected.
+ * The version of the protocol between agents and coordinators. It increases with each incompatible change. A
+ * coordinator rejects agents of another version with a message that names the side to upgrade. Clients are not
+ * affected.
  */
 export const PROTOCOL = 3;

@@ -1,4 +1,4 @@
-/** The roles that can call each method. The coordinator checks them before it reads a request. */
+/** Defines the roles that can call each method. The coordinator checks them before it reads a request. */
 import { ArtifactServiceService } from './gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from './gen/trawl/v1/attempt_service.ts';
 import { OperationsServiceService } from './gen/trawl/v1/operations_service.ts';
@@ -15,7 +15,7 @@ const AGENTS: readonly Role[] = ['agent'];
 const PEOPLE: readonly Role[] = USER_ROLES;
 const OPERATORS: readonly Role[] = ['operator'];
 
-/** A missing method is a type error. */
+/** The type makes a missing method a compile error. */
 const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> = {
   submit: OPERATORS,
   controlSweep: OPERATORS,
@@ -76,7 +76,7 @@ function pathsOf<Name extends string>(
 }
 
 /**
- * Returns the roles that can call a method; none for an unknown method.
+ * Returns the roles that can call a method, or no roles for an unknown method.
  * @param path such as `/trawl.v1.SweepService/Submit`
  */
 export function rolesOf(path: string): readonly Role[] {

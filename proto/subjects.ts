@@ -1,6 +1,6 @@
 /**
- * All NATS subjects and streams, and the permissions on them. `cluster` is the coordinator's name, from its store, so
- * that several coordinators can share one NATS.
+ * Defines all NATS subjects and streams, and the permissions on them. `cluster` is the coordinator's name, from its
+ * store, so that several coordinators can share one NATS.
  */
 import type { AttemptKey } from './gen/trawl/v1/attempt_service.ts';
 
@@ -42,10 +42,10 @@ export function allHeartbeats(cluster: string): string {
   return `trawl.${cluster}.heartbeat.*`;
 }
 
-/** The syntax of an agent's id: one token of a subject, and safe in paths and tables. */
+/** The syntax of an agent's id. An id is one token of a subject, and is safe in paths and tables. */
 export const AGENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** The syntax of the ids of sweeps, trials and clusters: one token of a subject, and one step of a path. */
+/** The syntax of the ids of sweeps, trials and clusters. An id is one token of a subject and one segment of a path. */
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Whether an attempt key is valid. Its ids become parts of subjects and paths. */

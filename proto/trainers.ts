@@ -1,6 +1,6 @@
 /**
- * The parameters of the built-in trainers: the contract between a sweep file, the coordinator that checks it and the
- * agent that trains. Data only; agent/trainers/ implements the parameters.
+ * Declares the parameters of the built-in trainers. The coordinator validates sweep files with these declarations;
+ * agent/trainers/ implements the parameters.
  */
 
 import type { ParameterValue } from './values.ts';
@@ -17,20 +17,23 @@ export type ParameterRule =
 export interface ParameterSpec {
   readonly rule: ParameterRule;
   readonly default: ParameterValue;
-  /** One line for `--help`, error messages and the JSON Schema. */
+  /** A one-line description for `--help`, error messages and the JSON Schema. */
   readonly about: string;
 }
 
 export interface TrainerSpec {
   readonly about: string;
   readonly parameters: Readonly<Record<string, ParameterSpec>>;
-  /** Whether parameters that are not listed are accepted, unchecked. */
+  /** Whether the trainer accepts parameters that are not listed. Their values are not checked. */
   readonly open: boolean;
-  /** Metrics of every report; the first is the default objective. Empty: any metrics, and the sweep file must name one. */
+  /**
+   * Metrics of every report; the first is the default objective. If empty, the trainer reports any metrics, and the
+   * sweep file must name one.
+   */
   readonly metrics: readonly string[];
-  /** Whether it computes on its worker's TensorFlow.js backend, which uses at most one GPU. */
+  /** Whether the trainer computes on the TensorFlow.js backend of its worker, which uses at most one GPU. */
   readonly usesBackend: boolean;
-  /** Parameters that must be equal in all trials of a pack; undefined: the trainer cannot pack trials. */
+  /** Parameters that must be equal in all trials of a pack. Undefined if the trainer cannot pack trials. */
   readonly packsBy: readonly string[] | undefined;
 }
 
@@ -101,7 +104,7 @@ export const TRAINERS = {
 
 export type TrainerName = keyof typeof TRAINERS;
 
-/** Returns the trainer of this name; undefined if there is none. */
+/** Returns the trainer of this name, or undefined if there is none. */
 export function trainerSpec(name: string): TrainerSpec | undefined {
   return Object.hasOwn(TRAINERS, name) ? TRAINERS[name as TrainerName] : undefined;
 }
@@ -112,7 +115,7 @@ export function withDefaults(trainer: TrainerSpec, given: Parameters): Parameter
   return { ...defaults, ...given };
 }
 
-/** Returns a key that is equal for trials that can form a pack; undefined: this trial is trained alone. */
+/** Returns a key that is equal for trials that can form a pack, or undefined if the trial must be trained alone. */
 export function packKey(trainer: string, parameters: Parameters): string | undefined {
   const names = trainerSpec(trainer)?.packsBy;
   return names && JSON.stringify([trainer, ...names.map((name) => parameters[name] ?? null)]);

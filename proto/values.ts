@@ -1,6 +1,6 @@
-/** What a parameter can be: a number, text, a boolean, or a structured value (a list, a mapping or null). */
+/** Defines the values of parameters: numbers, text, booleans, and structured values (lists, mappings and null). */
 
-/** Anything that JSON.stringify writes in full. */
+/** A value that JSON.stringify writes without loss. */
 export type Json =
   | null
   | boolean
@@ -12,7 +12,8 @@ export type Json =
 
 /**
  * A list, a mapping or null as a parameter's value. Equal values are one object, so `===`, `includes` and Map keys
- * compare them as they compare numbers. As JSON it is the plain value; as text its canonical JSON.
+ * compare them as they compare numbers. `JSON.stringify` writes the plain value, and `toString` returns its canonical
+ * JSON.
  */
 export class StructuredValue {
   static readonly #interned = new Map<string, StructuredValue>();
@@ -27,7 +28,7 @@ export class StructuredValue {
     Object.freeze(this);
   }
 
-  /** The one object for a list, a mapping or null. Numbers inside must be finite. */
+  /** Returns the object of a list, a mapping or null; equal data has the same object. Numbers inside must be finite. */
   static of(data: StructuredValue['data']): StructuredValue {
     const text = canonicalJson(data);
     const known = StructuredValue.#interned.get(text);
@@ -54,16 +55,16 @@ export function parameterValue(data: Json): ParameterValue {
   return StructuredValue.of(data);
 }
 
-/** Reads parameters from the JSON text that JSON.stringify makes of them. */
+/** Reads parameters from the text that JSON.stringify wrote. */
 export function parseParameters(text: string): Record<string, ParameterValue> {
   const data: Record<string, Json> = JSON.parse(text);
   return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, parameterValue(value)]));
 }
 
 /**
- * JSON with one spelling per value, so that equal values have equal hashes: keys sorted by code unit, no spaces, numbers
- * in their shortest form (`1e-5` and `0.00001` are one, `-0` is `0`). Numbers must be finite: JSON would write the
- * others as null.
+ * Returns JSON with one spelling per value, so that equal values have equal hashes. Keys are sorted by code unit, there
+ * are no spaces, and numbers have their shortest form (`1e-5` and `0.00001` are the same, and `-0` is `0`). Numbers
+ * must be finite, because JSON writes the others as null.
  */
 export function canonicalJson(value: Json): string {
   if (value instanceof StructuredValue) return value.text;

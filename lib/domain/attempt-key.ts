@@ -1,7 +1,7 @@
-/** Attempt keys: the identity of an attempt, its text and equality. */
+/** Compares and formats attempt keys, which identify attempts. */
 import type { AttemptKey as KeyMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
-/** Names an attempt: the ids of its sweep and trial, and its number, from 1. */
+/** Identifies an attempt by the ids of its sweep and trial and by its number, which counts from 1. */
 export type AttemptKey = Readonly<KeyMessage>;
 
 /** Returns an attempt key as one string, `SWEEP/TRIAL/ATTEMPT`, for use as a map key and in messages. */

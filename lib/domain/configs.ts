@@ -1,4 +1,4 @@
-/** Configs: the trials that share all parameters but the seed, taken together. */
+/** Groups trials into configs and ranks them. The trials of a config share all parameters except the seed. */
 import { groups } from 'd3-array';
 import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, trialState } from '../../proto/names.ts';
@@ -8,7 +8,7 @@ import { configSpread, countedReplicates } from './trial-result.ts';
 /** Returns the id of a trial's config. A trial without one is the only replicate of its own config. */
 export const configIdOf = (trial: Trial): string => trial.configId || trial.id;
 
-/** Groups trials into configs, in order of index and unranked. */
+/** Groups trials into configs, in order of index. Their ranks are 0 until `rankConfigs` sets them. */
 export function configsOf(trials: readonly Trial[]): Config[] {
   return groups(trials, configIdOf)
     .map(([id, replicates]) => configOf(id, replicates))

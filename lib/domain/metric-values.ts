@@ -1,4 +1,4 @@
-/** A trial's value of each metric, and the step that it comes from, as reports arrive. */
+/** Keeps a trial's value of each metric, and the step of that value, while reports arrive. */
 import type { GoalName } from '../../proto/names.ts';
 
 /** A metric's value and its step. A value can be NaN or infinite. */
@@ -9,17 +9,18 @@ export interface MetricValue {
 
 export type MetricValues = ReadonlyMap<string, MetricValue>;
 
-/** How the sweep's ranking metric is taken from its steps. All other metrics are taken at their last step. */
+/** The step whose value a trial is ranked by. All other metrics have the value of their last step. */
 export interface RankingRule {
   readonly metric: string;
   readonly goal: GoalName;
-  /** `last`: the value of the highest step; `best`: the best value of all steps. */
+  /** `last` takes the value of the highest step, `best` the best value of all steps. */
   readonly at: 'last' | 'best';
 }
 
 /**
- * The values after one more report. A metric's value is that of its highest step; of two reports of one step, the later
- * one's. A metric that the report lacks keeps its value. With `at: best`, the ranking metric keeps its best finite value.
+ * Returns the values after one more report. A metric has the value of its highest step. If a step is reported twice,
+ * the later report counts. A metric that the report lacks keeps its value. With `at: best`, the ranking metric keeps
+ * its best finite value.
  */
 export function withReport(
   values: MetricValues,
@@ -45,7 +46,7 @@ function isBetter(value: number, than: number, goal: GoalName): boolean {
   return goal === 'minimize' ? value < than : value > than;
 }
 
-/** A report as lists of reports show it. */
+/** The metrics of one step of an attempt. */
 export interface StepMetrics {
   readonly epoch: number;
   readonly metrics: Readonly<Record<string, number>>;

@@ -1,4 +1,4 @@
-/** Parameters of trials and configs: their wire form, which of them vary, and their text. */
+/** Converts parameters of trials and configs to and from the wire, finds those that vary, and formats them. */
 import type { Trial, ParameterValue as WireValue } from '../../proto/gen/trawl/v1/types.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import { parameterValue } from '../../proto/values.ts';
@@ -10,12 +10,12 @@ const PROTO = '__proto__';
 /** Generated code fills plain objects by assignment, which drops the key `__proto__`. */
 const PROTO_KEY = '\uf8ff__proto__';
 
-/** Returns the key of a parameter's name in documents and on the wire. */
+/** Converts a parameter's name to its key in documents and on the wire. */
 export function keyOf(name: string): string {
   return name === PROTO ? PROTO_KEY : name;
 }
 
-/** Returns the parameter's name of a key in documents and on the wire. */
+/** Converts a key in documents and on the wire to the parameter's name. */
 export function nameOfKey(key: string): string {
   return key === PROTO_KEY ? PROTO : key;
 }
@@ -24,7 +24,7 @@ export function nameOfKey(key: string): string {
 export type Point = Pick<Trial, 'parameters'> & { readonly seed?: number };
 
 export interface ParameterSplit {
-  /** Names whose values differ between the points or that some points lack, sorted; `seed` comes last if it differs. */
+  /** Names that have different values, or that some points lack. Sorted, with `seed` last. */
   readonly varying: readonly string[];
   /** The other names, each with its single value. */
   readonly constant: Readonly<Record<string, ParameterValue>>;

@@ -1,4 +1,4 @@
-/** Ranking by a metric: which metrics a sweep ranks by, which way each is better, and the places. */
+/** Ranks trials and configs by a metric, and defines which metrics a sweep ranks by and the goal of each. */
 import { Goal, type Metric, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import { trialValue } from './trial-result.ts';
@@ -19,15 +19,15 @@ export function goalOf(sweep: Sweep, metric: string): GoalName {
   return own?.name === metric && own.goal !== Goal.UNSPECIFIED ? goal.of(own.goal) : usualGoal(metric);
 }
 
-/** Returns a sweep's objective for people: `minimize loss`. */
+/** Returns a sweep's objective for display, such as `minimize loss`. */
 export function objectiveText({ name, goal: direction }: Metric): string {
   return `${goal.of(direction)} ${name === '' ? 'the first metric by name' : name}`;
 }
 
 /**
  * Returns the metric that ranks a sweep: its own or, if its file names none, the alphabetically first one that is
- * reported. Empty: none is reported yet.
- * @param own the sweep's own metric; empty if its file names none
+ * reported. Returns an empty text if none is reported yet.
+ * @param own the sweep's own metric, or an empty text if its file names none
  * @param items trials or configs
  */
 export function rankingMetric(
@@ -84,7 +84,7 @@ export function rank<T extends { readonly index: number }>(
   });
 }
 
-/** Ranks single trials by a metric and sets their `rank`, as `rank` does. */
+/** Ranks single trials by a metric, with the rules of {@link rank}, and sets their `rank`. */
 export function rankTrials(trials: readonly Trial[], metric: string, goal: GoalName): Trial[] {
   return rank(trials, (trial) => trialValue(trial, metric), goal).map(([trial, place]) => ({ ...trial, rank: place }));
 }

@@ -1,4 +1,4 @@
-/** Results of trials: which trials have one, its value, and the values of replicates taken together. */
+/** Defines which trials have a result, the value of a result, and how the values of replicates are combined. */
 import { deviation, mean } from 'd3-array';
 import type { Spread, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
@@ -8,7 +8,9 @@ export function hasResult(state: TrialStateName): boolean {
   return state === 'succeeded' || state === 'stopped';
 }
 
-/** Returns the value of a trial's result; undefined if the trial has no result or the value is missing or not finite. */
+/**
+ * Returns the value of a trial's result. Undefined if the trial has no result, or the value is missing or not finite.
+ */
 export function resultOf(
   { state, metrics }: { readonly state: TrialStateName; readonly metrics: Readonly<Record<string, number>> },
   metric: string,
@@ -35,7 +37,10 @@ export function trialValue(trial: Trial, metric: string): number | undefined {
   return hasValue(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }
 
-/** Returns the replicates that a config's values come from: those with a result or, while none has one, the running ones. */
+/**
+ * Returns the replicates that a config's value is computed from: those with a result or, if none has one, the running
+ * ones.
+ */
 export function countedReplicates(replicates: readonly Trial[]): readonly Trial[] {
   const ended = replicates.filter(({ state }) => endedWithResult(state));
   return ended.length > 0 ? ended : replicates.filter(hasValue);
@@ -48,7 +53,7 @@ function replicateValues(replicates: readonly Trial[], metric: string): number[]
 /**
  * Returns the value that a config is ranked by: the mean over its counted replicates. Allocates nothing for a single
  * trial, because the dashboard calls it for each of 100,000 rows.
- * @param replicates in order of index, so that rounding does not depend on the caller
+ * @param replicates in order of index, which makes the rounding reproducible
  */
 export function configValue(replicates: readonly Trial[], metric: string): number | undefined {
   const [first] = replicates;
@@ -57,7 +62,7 @@ export function configValue(replicates: readonly Trial[], metric: string): numbe
   return values.length === 0 ? undefined : meanOf(values);
 }
 
-/** Returns mean, standard deviation and count over a config's counted replicates; undefined if none has a value. */
+/** Returns mean, standard deviation and count over a config's counted replicates, or undefined if none has a value. */
 export function configSpread(replicates: readonly Trial[], metric: string): Spread | undefined {
   const values = replicateValues(replicates, metric);
   return values.length === 0 ? undefined : spreadOf(values);

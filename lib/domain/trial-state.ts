@@ -1,4 +1,4 @@
-/** Whether trials and sweeps have ended, and how many trials have. */
+/** Determines whether trials and sweeps have ended, and counts the trials that have. */
 import type { Sweep, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState, trialState } from '../../proto/names.ts';
 

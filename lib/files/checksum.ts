@@ -1,4 +1,4 @@
-/** SHA-256 checksums of bytes and files, as lower-case hexadecimal. */
+/** Computes SHA-256 checksums of bytes and files, as lower-case hexadecimal. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 

@@ -7,7 +7,7 @@ import { writeDurablySync } from './write-durably.ts';
 const coordinatorFile = z.object({
   /** HOST:PORT of the gRPC server. */
   address: z.string(),
-  /** HOST:PORT of /metrics and the other operator pages. Default: empty, in a file of an older version. */
+  /** HOST:PORT of /metrics and the other operator pages. Empty in the file of an older version. */
   metrics: z.string().default(''),
   pid: z.number().int().positive(),
   /** Whether the gRPC server requires TLS. */
@@ -18,12 +18,12 @@ export type CoordinatorFile = z.infer<typeof coordinatorFile>;
 
 const pathIn = (dir: string) => join(dir, 'coordinator.json');
 
-/** Replaces the file at once, so that a reader never sees part of it. */
+/** Replaces the file atomically, so that a reader never sees part of it. */
 export function writeCoordinatorFile(dir: string, content: CoordinatorFile): void {
   writeDurablySync(pathIn(dir), `${JSON.stringify(content)}\n`);
 }
 
-/** Returns the content of the file; undefined if it is missing, damaged or of another program. */
+/** Returns the content of the file. Undefined if the file is missing, damaged or written by another program. */
 export function readCoordinatorFile(dir: string): CoordinatorFile | undefined {
   try {
     return coordinatorFile.safeParse(JSON.parse(readFileSync(pathIn(dir), 'utf8'))).data;
@@ -32,12 +32,12 @@ export function readCoordinatorFile(dir: string): CoordinatorFile | undefined {
   }
 }
 
-/** Removes the file of an earlier coordinator. */
+/** Removes the file that an earlier coordinator left in the folder. */
 export function removeCoordinatorFile(dir: string): void {
   rmSync(pathIn(dir), { force: true });
 }
 
-/** Whether a process of this machine exists, of whichever user. */
+/** Whether a process with this id exists on this machine, under any user. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

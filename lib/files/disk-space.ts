@@ -11,7 +11,10 @@ export interface DiskSpace {
   readonly size: number;
 }
 
-/** Reports the free space now and every 15 s, except when it cannot be read. Returns a function that stops the reports. */
+/**
+ * Reports the free space now and every 15 s. Skips a report if the space cannot be read. Returns a function that stops
+ * the reports.
+ */
 export function watchDiskSpace(dir: string, report: (space: DiskSpace) => void): () => void {
   const poll = () =>
     statfs(dir).then(

@@ -7,7 +7,7 @@
 import { BadInputError } from '../../proto/errors.ts';
 import { errorMessage } from '../text/error-message.ts';
 
-/** The supported number types; the format has more. */
+/** The supported number types, a part of those that the format has. */
 export interface SafeArrays {
   readonly F32: Float32Array;
   readonly I32: Int32Array;
@@ -35,7 +35,7 @@ const METADATA = '__metadata__';
 const BYTES = { F32: 4, I32: 4, U8: 1 } as const;
 
 /**
- * Returns the bytes of a file. Wide types come before bytes, so that each tensor is aligned; otherwise keeps the order.
+ * Returns the bytes of a file. Tensors keep their order, except that bytes come last, which aligns every tensor.
  * @throws {BadInputError} if a tensor's shape does not match its data, or its name is reserved by the format
  */
 export function writeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8Array {

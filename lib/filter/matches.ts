@@ -4,7 +4,7 @@ import { parameterText } from '../domain/parameters.ts';
 import type { Filter } from './parse.ts';
 import type { Comparison } from './tokens.ts';
 
-/** Metrics and parameters of the same name take precedence. */
+/** A metric or parameter with the name of a field hides the field. */
 const FIELDS: Readonly<Record<string, (trial: Trial) => number | string>> = {
   trial: (trial) => trial.id,
   config: (trial) => trial.configId,

@@ -21,7 +21,7 @@ export type Filter =
       readonly comparison: Comparison;
       /** The value as written. */
       readonly text: string;
-      /** The value as a number; undefined if it is not one. */
+      /** The value as a number. Undefined if it is not a number. */
       readonly number: number | undefined;
     };
 

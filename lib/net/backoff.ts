@@ -1,11 +1,11 @@
-/** Exponential backoff: each delay is twice the one before, up to a limit. */
+/** Computes exponential backoff: each delay is twice the previous one, up to a limit. */
 
 /** Returns the delay before a retry, in milliseconds. @param retry counts from 1 */
 export function backoffDelay(retry: number, firstMs: number, maxMs: number): number {
   return Math.min(firstMs * 2 ** (retry - 1), maxMs);
 }
 
-/** The delays of successive retries. */
+/** Returns the delays of successive retries. */
 export class Backoff {
   readonly #firstMs: number;
   readonly #maxMs: number;
@@ -22,7 +22,7 @@ export class Backoff {
     return backoffDelay(this.#retries, this.#firstMs, this.#maxMs);
   }
 
-  /** Starts again with the first delay, after a success. */
+  /** Restarts with the first delay. Called after a success. */
   reset(): void {
     this.#retries = 0;
   }

@@ -1,4 +1,4 @@
-/** The channel from a client to the coordinator, and its credentials. */
+/** Opens the channel from a client to the coordinator, with its credentials. */
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } from '@grpc/grpc-js';
@@ -10,7 +10,7 @@ export interface Channel {
   readonly options: ChannelOptions;
 }
 
-/** Every server certificate has this name, which TLS needs where the address has only an IP. */
+/** Every server certificate contains this name. TLS needs a name if the address is an IP address. */
 const CERTIFICATE_NAME = 'localhost';
 
 /**

@@ -1,4 +1,4 @@
-/** The connection of the coordinator and the agents to NATS. */
+/** Connects the coordinator and the agents to NATS. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
@@ -11,18 +11,18 @@ const RECONNECT_WAIT_MS = 500;
 /** An absent member of a cluster must not delay the others. */
 const CONNECT_LIMIT_MS = 5_000;
 /**
- * A machine without power or with a cut link closes no connection, and the client's default of two minutes would leave
- * an agent silent for six.
+ * Pings detect a server whose machine lost power or network. With the client's default of two minutes, an agent would
+ * stay disconnected for six minutes.
  */
 const PING_EVERY_MS = 5_000;
 const UNANSWERED_PINGS = 2;
 const CLOSE_LIMIT_MS = 1_000;
 
 /**
- * Connects to NATS. Later, the connection reconnects without limit.
+ * Connects to NATS. A lost connection is restored without a limit on the retries.
  * @param url one server, or several of a cluster separated by commas
- * @param name shown in the server's monitoring
- * @param identity credentials; if set, the server must use TLS
+ * @param name the connection's name in the server's monitoring
+ * @param identity the credentials; with them, the server must use TLS
  * @throws {UnreachableError} if no server responds, or it rejects the identity
  */
 export async function connectNats(url: string, name: string, identity?: Identity): Promise<NatsConnection> {

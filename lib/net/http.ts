@@ -12,7 +12,7 @@ import type { Identity } from './identity.ts';
 const MAX_CONNECTIONS = 64;
 /** In milliseconds and bytes. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 8 * 1024 };
-/** Supervisors and load balancers have no password. */
+/** Served without credentials, because supervisors and load balancers have none. */
 const OPEN_PATHS = ['/healthz', '/readyz'];
 
 export interface OperatorPages {
@@ -31,7 +31,7 @@ export interface BasicAuth {
 }
 
 export interface Protection {
-  /** Required credentials. Default: none over HTTP; over TLS a client certificate of the authority. */
+  /** Required credentials. By default, HTTP requires none, and TLS requires a client certificate of the authority. */
   readonly auth?: BasicAuth | undefined;
   /** The server's identity. If set, the pages are served over TLS. */
   readonly identity?: Identity | undefined;
@@ -129,18 +129,21 @@ function listen(server: Server, { host, port }: Address): Promise<Address> {
   });
 }
 
-/** Takes the same time for every wrong header. */
+/** Compares in constant time, so that the time does not reveal how much of a wrong password matches. */
 function isAuthorized(header: string | undefined, { user, password }: BasicAuth): boolean {
   const given = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(header ?? '')?.[1] ?? '';
   return timingSafeEqual(digest(Buffer.from(given, 'base64')), digest(Buffer.from(`${user}:${password}`)));
 }
 
-/** timingSafeEqual requires equal lengths. */
+/** Hashes make the lengths equal, which timingSafeEqual requires. */
 function digest(bytes: Buffer): Buffer {
   return createHash('sha256').update(bytes).digest();
 }
 
-/** Gauges named `_total` violate Prometheus' naming rules; the others are many series of little use. */
+/**
+ * Omits gauges whose names end in `_total`, which Prometheus' naming rules forbid, and metrics with many series of
+ * little use.
+ */
 const OMITTED_METRICS =
   /^(nodejs_(active_(resources|handles|requests).*|heap_space_.*|external_memory_bytes|gc_duration_seconds|eventloop_lag_((min|max|mean|stddev|p50|p90)_)?seconds)|process_(heap|virtual_memory)_bytes)$/;
 

@@ -1,6 +1,6 @@
 /**
- * Identities: folders created by `trawl certs`, each with a certificate, its key and a token. The certificate's subject
- * has the name (CN) and the role (OU).
+ * Reads identities: folders that `trawl certs` creates, each with a certificate, its key and a token. The certificate's
+ * subject has the name (CN) and the role (OU).
  */
 
 import { X509Certificate } from 'node:crypto';
@@ -23,7 +23,10 @@ export const IDENTITY_FILES = {
   servers: 'servers.json',
 } as const;
 
-/** The host name in every agent's certificate, for scraping over TLS: agents have no host names of their own. */
+/**
+ * The host name in every agent's certificate. Prometheus verifies it when it scrapes over TLS, because agents have no
+ * host names of their own.
+ */
 export const AGENT_HOST = 'trawl-agent';
 
 export interface Identity {
@@ -43,7 +46,7 @@ export interface Identity {
 export interface Servers {
   /** HOST:PORT of the coordinator. */
   readonly coordinator?: string;
-  /** URL of the NATS server, or those of a cluster separated by commas. */
+  /** URL of the NATS server. The URLs of a cluster are separated by commas. */
   readonly nats?: string;
 }
 

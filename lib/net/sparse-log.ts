@@ -1,11 +1,11 @@
-/** Rate-limited logging, for events that a client can cause at any rate. */
+/** Limits the rate of log lines about events that a client can cause at any rate. */
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 
-/** At most one line per this time, in milliseconds. */
+/** The shortest time between two lines, in milliseconds. */
 export const LOG_EVERY_MS = 1_000;
 
-/** Logs at most one line per second. The next line has the number of suppressed ones. */
+/** Logs at most one line per second. Each line has the number of lines that were suppressed before it. */
 export class SparseLog {
   readonly #log: Logger;
   readonly #message: string;

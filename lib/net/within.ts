@@ -1,4 +1,4 @@
-/** Waiting: for a promise with a time limit, for a promise that is settled elsewhere, and for a stream to drain. */
+/** Waits for a promise within a time limit, for a promise that other code settles, and for a stream to drain. */
 import type { EventEmitter } from 'node:events';
 
 /** Returns the result of a promise. @throws `late` if the promise does not settle within the limit */
@@ -9,7 +9,7 @@ export function within<T>(limitMs: number, late: Error, promise: Promise<T>): Pr
   });
 }
 
-/** Waits for a promise and returns true, or false after the limit. @throws if the promise rejects within the limit */
+/** Returns true once the promise resolves, or false after the limit. @throws if the promise rejects within the limit */
 export function settlesWithin(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, limitMs, false);
@@ -17,7 +17,7 @@ export function settlesWithin(limitMs: number, promise: Promise<unknown>): Promi
   });
 }
 
-/** Does the same as `Promise.withResolvers`, which Node 20 lacks. */
+/** Replaces `Promise.withResolvers`, which Node 20 lacks. */
 export function withResolvers<T>(): PromiseWithResolvers<T> {
   let resolve: PromiseWithResolvers<T>['resolve'] = () => {};
   let reject: PromiseWithResolvers<T>['reject'] = () => {};
@@ -29,8 +29,9 @@ export function withResolvers<T>(): PromiseWithResolvers<T> {
 }
 
 /**
- * Waits until a stream can take more data, is closed, or the signal is aborted. The caller checks which.
- * @param ended for streams that can end without a `close` event
+ * Waits until a stream can take more data, is closed, or the signal is aborted. The caller checks which of these
+ * happened.
+ * @param ended the signal, for streams that can end without a `close` event
  */
 export function untilDrained(stream: Pick<EventEmitter, 'on' | 'off'>, ended?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

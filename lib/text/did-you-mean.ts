@@ -1,4 +1,4 @@
-/** Suggestions for misspelled names. */
+/** Suggests names for misspelled ones. */
 
 /** Characters per permitted edit. At least one edit is always permitted. */
 const CHARACTERS_PER_EDIT = 3;
@@ -9,12 +9,12 @@ export function didYouMean(written: string, candidates: readonly string[]): stri
   return name === undefined ? '' : `; did you mean "${name}"?`;
 }
 
-/** Minimum length of a common prefix: `lat` for `latent_dim`, `crashes` for `crash`. */
+/** The minimum length of a prefix that counts as a match: `lat` matches `latent_dim`, and `crash` matches `crashes`. */
 const MIN_PREFIX = 3;
 
 /**
- * Returns the candidate with the fewest edits (the first among equals), or else the first that is a prefix of the name
- * or has the name as a prefix. Ignores case, and treats `-` as `_`.
+ * Returns the candidate with the fewest edits. If none is close enough, returns the first candidate that begins with
+ * the name or with which the name begins. Ignores case, and treats `-` as `_`.
  */
 export function nearest(written: string, candidates: readonly string[]): string | undefined {
   let best: { name: string; distance: number } | undefined;

@@ -1,16 +1,16 @@
-/** Durations in text, such as `500ms`, `90s`, `1h30m` and `1d`: one parser and one formatter. */
+/** Parses and formats durations such as `500ms`, `90s`, `1h30m` and `1d`. */
 
 const MS_PER_UNIT = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** The longest delay of a timer in Node, in milliseconds: 24 days and 20 hours. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** The syntax of a duration: numbers, each with a unit. */
+/** The syntax of a duration: one or more numbers, each followed by a unit. */
 export const DURATION_PATTERN = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
 
 /**
- * Parses a duration in milliseconds, rounded. Returns undefined if the text is not a duration or exceeds the limit.
- * @param maxMs default: the longest that a timer can wait
+ * Returns a duration in whole milliseconds, or undefined if the text is not a duration or exceeds the limit.
+ * @param maxMs the limit in milliseconds; by default, the longest delay of a timer
  */
 export function parseDuration(text: string, maxMs: number = MAX_TIMER_MS): number | undefined {
   if (!DURATION_PATTERN.test(text)) return undefined;

@@ -1,4 +1,4 @@
-/** The words of `trawl explain` and of the dashboard's explain view. */
+/** Formats explanations for `trawl explain` and the dashboard's explain view. */
 import type {
   AgentReason,
   AgentVerdict,
@@ -28,7 +28,7 @@ export function explainLines(explained: ExplainTrialResponse, now: number): stri
   return lines;
 }
 
-/** Returns one text for each reason of a trial that waits, and one for a trial that runs or has ended. */
+/** Returns one text per reason why a trial waits, or one text for a trial that runs or has ended. */
 export function explanationTexts({ trial, reasons, lastAttempt }: ExplainTrialResponse): string[] {
   const state = trial === undefined ? undefined : trialState.of(trial.state);
   if (trial !== undefined && state !== 'pending' && state !== 'offered') return [outcomeText(trial, lastAttempt)];
@@ -43,7 +43,7 @@ export function explanationTexts({ trial, reasons, lastAttempt }: ExplainTrialRe
   return texts;
 }
 
-/** Whether the trial cannot run until a person acts, or an agent that can run it connects. */
+/** Whether the trial waits until a user acts or a suitable agent connects. */
 export function isBlocking({ reason }: WaitReason): boolean {
   switch (reason?.$case) {
     case 'noCoordinator':
@@ -95,7 +95,7 @@ export function waitReasonText({ reason }: WaitReason): string {
   }
 }
 
-/** Returns the end of a sentence about a slot: `8 GiB of GPU memory (the sweep requires 16 GiB)`. */
+/** Returns what a slot has and what the sweep requires, such as `8 GiB of GPU memory (the sweep requires 16 GiB)`. */
 export function shortfallText({ kind }: Shortfall): string {
   switch (kind?.$case) {
     case 'trainer': {

@@ -1,9 +1,12 @@
-/** Significant digits of a metric. */
+/** The number of significant digits of a metric. */
 const METRIC_DIGITS = 5;
 const PLAIN_FROM = 1e-4;
 const PLAIN_BELOW = 1e6;
 
-/** Formats a metric with five significant digits, with an exponent outside 0.0001 to a million; `-` if undefined. */
+/**
+ * Formats a metric with five significant digits. Values outside 0.0001 to 1,000,000 have an exponent. Returns `-` for
+ * undefined.
+ */
 export function formatMetric(value: number | undefined): string {
   if (value === undefined) return '-';
   if (!Number.isFinite(value)) return String(value).toLowerCase();
@@ -22,7 +25,7 @@ export function formatSpread(mean: number, std: number): string {
   return `${shown} ±${finer ? std.toFixed(decimals) : two}`;
 }
 
-/** Formats a step: a whole number in full, a fraction without the noise of binary fractions, such as `0.33333`. */
+/** Formats a step. Whole numbers are exact, and fractions are rounded, such as `0.33333`. */
 export function formatStep(step: number): string {
   if (Number.isInteger(step)) return String(step);
   return String(Number(Math.abs(step) >= 0.1 ? step.toFixed(5) : step.toPrecision(5)));

@@ -1,4 +1,4 @@
-/** Formats values like Python's `str`, as the agent of W&B does on a program's command line. */
+/** Formats values like Python's `str`. The agent of W&B writes them this way on a program's command line. */
 
 export interface PythonStyle {
   /** Whether whole numbers are written as floats (`1.0`), as in the sweep file. Default: false. */
@@ -6,7 +6,8 @@ export interface PythonStyle {
 }
 
 /**
- * `True`, `None`, `1e-07`, `[64, 32]`, `{'a': 1}`. Text is unchanged at the top level, and quoted inside lists and mappings.
+ * Formats a value like `str`, such as `True`, `None`, `1e-07`, `[64, 32]` or `{'a': 1}`. Text is unchanged at the top
+ * level, and quoted inside lists and mappings.
  * @param value a JSON value
  */
 export function pythonText(value: unknown, style: PythonStyle = {}): string {
@@ -24,7 +25,7 @@ export function pythonLiteral(value: unknown, style: PythonStyle = {}): string {
   return `{${entries.join(', ')}}`;
 }
 
-/** Python switches to exponents below 1e-4 and from 1e16 on, with at least two digits in the exponent. */
+/** Python writes exponents below 1e-4 and from 1e16 on, with at least two digits. */
 function pythonNumber(value: number, { float = false }: PythonStyle): string {
   if (Number.isNaN(value)) return 'nan';
   if (!Number.isFinite(value)) return value < 0 ? '-inf' : 'inf';
@@ -41,7 +42,7 @@ function pythonNumber(value: number, { float = false }: PythonStyle): string {
 
 const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' };
 
-/** Single quotes, unless only those occur in the text. */
+/** Uses single quotes, unless the text contains single quotes and no double quotes. */
 function quoted(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const body = Array.from(text, (character) => {

@@ -1,9 +1,12 @@
-/** How error messages display values. */
+/** Formats values for error messages. */
 import { StructuredValue } from '../../proto/values.ts';
 
 const MAX_LENGTH = 60;
 
-/** Returns a value for a message: text in quotes and shortened, `nothing`, `a list` or `a mapping`; a parameter's list as JSON. */
+/**
+ * Formats a value for a message. Text is quoted and shortened, a parameter's list or mapping is JSON, and other lists
+ * and mappings are `a list` and `a mapping`. A missing value is `nothing`.
+ */
 export function show(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (value instanceof StructuredValue) return value.data === null ? 'null' : shortened(value.text);
@@ -13,7 +16,7 @@ export function show(value: unknown): string {
   return quote(value);
 }
 
-/** Returns text in double quotes, with control characters escaped and everything after 60 characters cut. */
+/** Returns text in double quotes, with control characters escaped, and cut after 60 characters. */
 export function quote(text: string): string {
   return JSON.stringify(shortened(text));
 }

@@ -5,7 +5,7 @@ import { columnsOf } from './width.ts';
 export interface Segment {
   readonly text: string;
   readonly style?: Style | undefined;
-  /** Greys of the foreground and background, 0 (black) to 23 (white), for images. */
+  /** Grey levels of the foreground and background in images, from 0 (black) to 23 (white). */
   readonly greys?: readonly [front: number, back: number] | undefined;
 }
 

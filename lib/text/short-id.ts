@@ -1,5 +1,5 @@
-/** Characters of a short id: enough to be unique in practice, and accepted by `trawl show`. */
+/** The number of characters of a short id. Short ids are unique in practice, and commands accept them. */
 export const SHORT_ID = 8;
 
-/** Returns the first characters of an id, for people. */
+/** Shortens an id for display. */
 export const shortId = (id: string): string => id.slice(0, SHORT_ID);

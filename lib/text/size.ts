@@ -1,4 +1,4 @@
-/** Sizes in bytes as text, such as `512MiB`, `8GiB` and `1.5 GB`: one parser and one formatter. */
+/** Parses and formats sizes such as `512MiB`, `8GiB` and `1.5 GB`. */
 
 const BYTES_PER_UNIT = {
   KiB: 2 ** 10,
@@ -14,7 +14,7 @@ const BYTES_PER_UNIT = {
 /** The syntax of a size: a number and a unit, with at most one space between them. */
 export const SIZE_PATTERN = /^(?<amount>\d+(?:\.\d+)?) ?(?<unit>[KMGT]i?B)$/;
 
-/** Parses a size in bytes, rounded up. Returns undefined if the text is not a size. */
+/** Returns a size in bytes, rounded up, or undefined if the text is not a size. */
 export function parseSize(text: string): number | undefined {
   const { amount, unit } = SIZE_PATTERN.exec(text)?.groups ?? {};
   if (amount === undefined || unit === undefined) return undefined;

@@ -1,8 +1,8 @@
 import type { SweepStateName, TrialStateName } from '../../proto/names.ts';
 
 /**
- * Styles of text, named as in Node's styleText. Colour-blind people can distinguish the colours (cyan and yellow, never red
- * and green), and colour never carries information that the text does not.
+ * Styles of text, named as in Node's styleText. Colour-blind readers can distinguish the colours (cyan and yellow,
+ * never red and green). Colour only repeats what the text states.
  */
 export type Style = 'cyan' | 'yellow' | 'magenta' | 'blue' | 'bold' | 'dim';
 

@@ -1,4 +1,4 @@
-/** Tables of text that fit the width of a terminal. */
+/** Lays out tables of text that fit the width of a terminal. */
 import { sum } from 'd3-array';
 import type { Segment } from './segment.ts';
 import type { Style } from './style.ts';
@@ -23,8 +23,8 @@ export interface TableLayout {
 }
 
 /**
- * Lays out a table for a terminal of `width` columns (undefined: for a pipe, without cuts). Makes cells safe to print.
- * Columns should be in order of importance, because the last ones are hidden first.
+ * Lays out a table for a terminal of `width` columns. Nothing is cut if `width` is undefined, as for a pipe. Makes
+ * cells safe to print. Columns should be in order of importance, because the last ones are hidden first.
  */
 export function layoutTable<Row>(
   columns: readonly Column<Row>[],

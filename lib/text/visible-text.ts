@@ -8,11 +8,11 @@ const DELETE = 0x7f;
 const DELETE_PICTURE = '\u2421';
 
 /**
- * C0, DEL, C1, line and paragraph separators, invisible and bidirectional formatting characters, lone surrogates, and
- * characters that XML forbids.
+ * Matches C0, DEL, C1, line and paragraph separators, invisible and bidirectional formatting characters, lone
+ * surrogates, and characters that XML forbids.
  */
 const UNSAFE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the function is about
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern must match control characters
   /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]|\p{Surrogate}/gu;
 
 function visible(character: string): string {
@@ -32,7 +32,7 @@ export function visibleLines(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(UNSAFE, (c) => (c === '\n' || c === '\t' ? c : visible(c)));
 }
 
-/** Returns the first line of a message of several lines, such as a failure with the program's output below its error. */
+/** Returns the first line of a message, such as the error of a failure whose further lines are the program's output. */
 export function firstLine(text: string): string {
   return text.trimStart().split(/[\r\n]/, 1)[0] ?? '';
 }

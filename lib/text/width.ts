@@ -1,10 +1,10 @@
 /**
- * The width of text in terminal columns. `truncate` is our own because cli-truncate 5.2.0 miscounts joined emoji:
- * it cuts "🇩🇪👩‍👩‍👧a" to five columns where four are allowed. width.test.ts states the property.
+ * Measures, cuts and pads text in terminal columns. Does not use cli-truncate, because version 5.2.0 miscounts joined
+ * emoji: it cuts "🇩🇪👩‍👩‍👧a" to five columns where four are allowed. width.test.ts states the property.
  */
 import stringWidth from 'string-width';
 
-/** Nearly all text consists of these characters of one column each, which makes this a fast path. */
+/** A fast path: nearly all text consists of these characters, each of which has one column. */
 const PLAIN = /^[ -~·±×…─-╿▀-▟▲▼▸▾★●→←↑↓⠀-⣿]*$/;
 
 /** Returns the width of a text in terminal columns. */

@@ -54,9 +54,9 @@ export interface PutResponse {
 }
 
 export interface ListRequest {
-  /** Empty: the newest sweep that has the trial. */
+  /** Empty means the newest sweep that has the trial. */
   sweep: string;
-  /** The id of a trial or an unambiguous prefix. Empty: every trial of the sweep. */
+  /** The id of a trial or an unambiguous prefix. Empty means every trial of the sweep. */
   trial: string;
 }
 
@@ -73,7 +73,7 @@ export interface TrialArtifacts {
 export interface ReadRequest {
   sweep: string;
   trial: string;
-  /** 0: the newest attempt that has a file with this name. */
+  /** 0 means the newest attempt that has a file with this name. */
   attempt: number;
   name: string;
   offset: number;

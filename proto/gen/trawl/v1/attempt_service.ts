@@ -103,7 +103,7 @@ export const RefusalCode = {
   UNKNOWN: "REFUSAL_CODE_UNKNOWN",
   /** LEASED - Another agent holds the lease. */
   LEASED: "REFUSAL_CODE_LEASED",
-  /** SUPERSEDED - The attempt is not the one that is offered or running. */
+  /** SUPERSEDED - The trial is offered or running as another attempt. */
   SUPERSEDED: "REFUSAL_CODE_SUPERSEDED",
   PAUSED: "REFUSAL_CODE_PAUSED",
   ENDED: "REFUSAL_CODE_ENDED",
@@ -113,7 +113,7 @@ export const RefusalCode = {
   DRAINED: "REFUSAL_CODE_DRAINED",
   /** UNFIT - The slot lacks resources that the trial requires. The offer remains valid for other slots. */
   UNFIT: "REFUSAL_CODE_UNFIT",
-  /** OUTRANKED - A trial with precedence is pending for the slot. The offer remains valid for later. */
+  /** OUTRANKED - A trial of higher priority is pending for the slot. The offer remains valid. */
   OUTRANKED: "REFUSAL_CODE_OUTRANKED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -208,7 +208,7 @@ export interface AttemptKey {
   attempt: number;
 }
 
-/** An invitation on NATS to run a trial. The right to run it is a lease, see Open. */
+/** An invitation on NATS to run a trial. The agent needs a lease to run it, which it requests with Open. */
 export interface Offer {
   key: AttemptKey | undefined;
 }
@@ -223,7 +223,7 @@ export interface OpenRequest {
 export interface Claim {
   key: AttemptKey | undefined;
   slot: number;
-  /** Trials that this slot can train as a pack, measured by its worker. 0: the value of the hello. */
+  /** Number of trials that this slot can train as a pack, measured by its worker. 0 means the value of the hello. */
   pack: number;
 }
 
@@ -254,14 +254,14 @@ export interface Grant {
   seed: number;
   /** The `command` of the sweep file. Only for the trainer command. */
   command: string[];
-  /** Number of epochs from one checkpoint to the next. 0: no checkpoints. */
+  /** Number of epochs from one checkpoint to the next. 0 means no checkpoints. */
   checkpointEvery: number;
   reconstructEvery: number;
   /** The checkpoint that the attempt resumes from. */
   resume:
     | Artifact
     | undefined;
-  /** How to run the program, and how to read what it reports; of trainer `command` only. */
+  /** How to run the program and read its reports. Only for the trainer command. */
   program: ProgramSpec | undefined;
 }
 
@@ -270,18 +270,18 @@ export interface Grant_ParametersEntry {
   value: ParameterValue | undefined;
 }
 
-/** What a sweep file says about a program of the user's own, beside its command. */
+/** Settings of the sweep file for the user's program, besides its command. */
 export interface ProgramSpec {
   /** Variables for the program, in addition to the agent's own. */
   env: { [key: string]: string };
-  /** Where its metrics come from; each is read. Empty: JSON lines. */
+  /** The sources of its metrics. All of them are read. Empty means JSON lines. */
   report: ReportSource[];
-  /** Tried in order, before the built-in patterns. */
+  /** Patterns that classify failures. They are tried in order, before the built-in patterns. */
   classify: ClassifyRule[];
   wandb: WandbMode;
-  /** Parameters whose whole numbers are written as floats (`1.0`): the sweep file wrote them so. */
+  /** Parameters whose whole numbers are written as floats (`1.0`), as in the sweep file. */
   floatParameters: string[];
-  /** The metric that ranks the sweep; empty: none is named. */
+  /** The metric that ranks the sweep. Empty if the sweep file names none. */
   metric: string;
   /** Milliseconds without a first report after which the sweep shows a warning. */
   firstReportMs: number;
@@ -341,11 +341,11 @@ export interface Hello {
   slots: number;
   backend: string;
   gpus: string[];
-  /** Trials that one slot can train as a pack. 0 or 1: one trial at a time. */
+  /** Number of trials that one slot can train as a pack. 0 and 1 mean one trial at a time. */
   pack: number;
-  /** HOST:PORT of the agent's metrics for Prometheus. Empty: none. */
+  /** HOST:PORT of the agent's metrics for Prometheus. Empty if it serves none. */
   metrics: string;
-  /** Labels that its operator gave it. Limits are in proto/limits.ts. */
+  /** Labels from the agent's command line. proto/limits.ts has the limits. */
   labels: { [key: string]: string };
   /** One per slot, in order. */
   slotFacts: SlotFacts[];
@@ -397,7 +397,7 @@ export interface LogChunk {
   text: string;
 }
 
-/** Something about the attempt that the sweep's warnings show. A later notice of a kind replaces the earlier. */
+/** A problem of the attempt that the sweep's warnings show. A notice replaces the attempt's earlier notice of its kind. */
 export interface Notice {
   kind: WarningKind;
   message: string;
@@ -469,7 +469,7 @@ export interface Heartbeat {
   leaving: boolean;
   /** One per GPU, at most a few seconds old. Empty if the driver reports none. */
   gpuFigures: GpuFigures[];
-  /** Claims without an answer: a lease may have been granted although its answer was lost. */
+  /** Claims without an answer. Their leases may exist, because an answer can be lost. */
   claimed: AttemptKey[];
 }
 

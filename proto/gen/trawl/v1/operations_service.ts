@@ -60,7 +60,7 @@ export interface BackupFile {
 }
 
 export interface PruneRequest {
-  /** Only sweeps that ended at least this long ago. */
+  /** Removes only sweeps that ended at least this long ago. */
   olderThanMs: number;
   /** Number of newest ended sweeps to keep, whatever their age. */
   keep: number;
@@ -784,8 +784,9 @@ export const PrunedSweep: MessageFns<PrunedSweep> = {
 export type OperationsServiceService = typeof OperationsServiceService;
 export const OperationsServiceService = {
   /**
-   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their trials.
-   * Lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call replaces grace and reason.
+   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their
+   * trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call
+   * replaces grace and reason.
    */
   drainAgent: {
     path: "/trawl.v1.OperationsService/DrainAgent" as const,
@@ -831,8 +832,9 @@ export const OperationsServiceService = {
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
   /**
-   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their trials.
-   * Lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call replaces grace and reason.
+   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their
+   * trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call
+   * replaces grace and reason.
    */
   drainAgent: handleUnaryCall<DrainAgentRequest, DrainAgentResponse>;
   /** Ends a drain. Does nothing if the agent is not drained. */
@@ -845,8 +847,9 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
 
 export interface OperationsServiceClient extends Client {
   /**
-   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their trials.
-   * Lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call replaces grace and reason.
+   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their
+   * trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call
+   * replaces grace and reason.
    */
   drainAgent(
     request: DrainAgentRequest,

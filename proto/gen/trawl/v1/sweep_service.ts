@@ -154,7 +154,7 @@ export interface ControlSweepRequest {
   sweep: string;
   action: SweepAction;
   reason: string;
-  /** Used by PRIORITIZE. */
+  /** The new priority, for PRIORITIZE only. */
   priority: number;
 }
 
@@ -164,7 +164,7 @@ export interface ControlSweepResponse {
 
 /** Selects trials either by id, or by any of failed, failures and cancelled. */
 export interface RetryTrialsRequest {
-  /** As in GetSweepRequest. Empty: the newest sweep that has the first trial. */
+  /** As in GetSweepRequest. Empty means the newest sweep that has the first trial. */
   sweep: string;
   /** Ids or unambiguous prefixes. */
   trials: string[];
@@ -188,13 +188,16 @@ export interface RetryTrialsResponse {
 
 export interface ListTrialsRequest {
   sweep: string;
-  /** The metric to rank by. Empty: the objective of the sweep. */
+  /** The metric to rank by. Empty means the objective of the sweep. */
   rankBy: string;
-  /** Unspecified: the goal of the sweep for its objective; otherwise maximize for psnr and accuracy, else minimize. */
+  /**
+   * Unspecified means the sweep's goal for its objective. For other metrics, it means maximize for psnr and accuracy,
+   * and minimize for the rest.
+   */
   goal: Goal;
-  /** 0: all. */
+  /** 0 means all. */
   limit: number;
-  /** Empty: all. */
+  /** Empty means all. */
   states: TrialState[];
 }
 
@@ -216,7 +219,7 @@ export interface ListConfigsResponse {
 
 export interface ListCurvesRequest {
   sweep: string;
-  /** Whole ids; empty: all. */
+  /** Whole ids. Empty means all trials. */
   trialIds: string[];
 }
 
@@ -231,7 +234,7 @@ export interface Curve {
 }
 
 export interface GetTrialRequest {
-  /** Empty: the newest sweep that has the trial. */
+  /** Empty means the newest sweep that has the trial. */
   sweep: string;
   /** The id or an unambiguous prefix. */
   trial: string;
@@ -248,7 +251,7 @@ export interface WatchRequest {
   sweep: string;
   /**
    * The last event that the watcher has. Every later event of the sweep, and every row that it changed, is sent as
-   * deltas. -1: begin with the first event. 0, or an event newer than the store: begin with a snapshot.
+   * deltas. -1 begins with the first event. 0, or an event newer than the store, begins with a snapshot.
    */
   sinceEventSeq: number;
 }
@@ -283,7 +286,7 @@ export interface WatchDelta {
 export interface ReadLogRequest {
   sweep: string;
   trial: string;
-  /** 0: the latest. */
+  /** 0 means the latest attempt. */
   attempt: number;
   /** Follows the log until the attempt ends. */
   follow: boolean;
@@ -316,7 +319,7 @@ export interface ExplainTrialResponse {
   agents: AgentVerdict[];
   /** Why a pending or offered trial does not run; empty for the other states. */
   reasons: WaitReason[];
-  /** Unset: the trial has not been attempted yet. */
+  /** Unset if the trial has not been attempted yet. */
   lastAttempt: Attempt | undefined;
 }
 
@@ -398,7 +401,7 @@ export interface AgentVerdict {
   agentId: string;
   /** Slots that can run the trial, busy ones included. */
   fitSlots: number;
-  /** Of these, idle slots. */
+  /** The number of these slots that are idle. */
   freeSlots: number;
   /** Why the other slots cannot. */
   reasons: AgentReason[];
@@ -433,7 +436,7 @@ export interface AgentReason_Unfit {
   shortfall:
     | Shortfall
     | undefined;
-  /** Numbers of the slots; empty: all. */
+  /** Numbers of the slots. Empty means all slots. */
   slots: number[];
 }
 
@@ -460,7 +463,7 @@ export interface Shortfall_Trainer {
 }
 
 export interface Shortfall_Gpus {
-  /** 0: the slot must have none. */
+  /** 0 means that the slot must have none. */
   required: number;
   available: number;
 }
@@ -479,7 +482,7 @@ export interface Shortfall_Vram {
 export interface Shortfall_Label {
   name: string;
   required: string;
-  /** Unset: the agent does not have the label. */
+  /** Unset if the agent does not have the label. */
   actual?:
     | string
     | undefined;
@@ -4637,7 +4640,7 @@ export const SweepServiceService = {
     responseSerialize: (value: ListAgentsResponse): Buffer => Buffer.from(ListAgentsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAgentsResponse => ListAgentsResponse.decode(value),
   },
-  /** Returns why a trial does not run, for each agent; or its state and last attempt. */
+  /** Returns why a trial does not run, for each agent. For other trials, returns the state and the last attempt. */
   explainTrial: {
     path: "/trawl.v1.SweepService/ExplainTrial" as const,
     requestStream: false as const,
@@ -4672,7 +4675,7 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
   readLog: handleServerStreamingCall<ReadLogRequest, ReadLogResponse>;
   listAgents: handleUnaryCall<ListAgentsRequest, ListAgentsResponse>;
-  /** Returns why a trial does not run, for each agent; or its state and last attempt. */
+  /** Returns why a trial does not run, for each agent. For other trials, returns the state and the last attempt. */
   explainTrial: handleUnaryCall<ExplainTrialRequest, ExplainTrialResponse>;
 }
 
@@ -4821,7 +4824,7 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListAgentsResponse) => void,
   ): ClientUnaryCall;
-  /** Returns why a trial does not run, for each agent; or its state and last attempt. */
+  /** Returns why a trial does not run, for each agent. For other trials, returns the state and the last attempt. */
   explainTrial(
     request: ExplainTrialRequest,
     callback: (error: ServiceError | null, response: ExplainTrialResponse) => void,
