@@ -6,11 +6,11 @@ import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { budget } from '../../test/support/coordinator/budget.ts';
 import {
-  type Action,
-  AGENTS,
+  type ActionResult,
+  AGENT_IDS,
   anyAction,
   anyPolicy,
-  type Happened,
+  type HistoryAction,
   World,
 } from '../../test/support/coordinator/history.ts';
 import { Ledger } from '../../test/support/coordinator/ledger.ts';
@@ -44,7 +44,7 @@ class Judge {
     this.ledger = new Ledger(this.world.core);
   }
 
-  apply(action: Action): Happened {
+  apply(action: HistoryAction): ActionResult {
     const { core } = this.world;
     const before = fingerprint(this.world);
     const leases = new Map(core.leases);
@@ -56,7 +56,7 @@ class Judge {
     this.#rejectionsChangeNothing(happened, before);
     this.#onlyHoldersAct(happened, leases);
     this.#retriesAllOrNothing(action, happened);
-    this.world.forgetEnded();
+    this.world.removeEnded();
     return happened;
   }
 
@@ -71,7 +71,7 @@ class Judge {
     }
   }
 
-  #retriesAllOrNothing(action: Action, { step, refused }: Happened): void {
+  #retriesAllOrNothing(action: HistoryAction, { step, refused }: ActionResult): void {
     const retried = step.changes.flatMap((change) => (change.kind === 'retried' ? change : []));
     assert.ok(action.do === 'retry' || retried.length === 0, 'only a person retries');
     if (action.do === 'retry' && 'trials' in action.choice && refused === undefined) {
@@ -84,7 +84,7 @@ class Judge {
   }
 
   /** Trials are offered and granted only to slots that meet their demands. */
-  #placementsFit({ step }: Happened): void {
+  #placementsFit({ step }: ActionResult): void {
     const { core } = this.world;
     const pools = presentPools(core);
     for (const output of step.outputs) {
@@ -103,7 +103,7 @@ class Judge {
     }
   }
 
-  #rejectionsChangeNothing({ step, opened, recorded, refused }: Happened, before: string): void {
+  #rejectionsChangeNothing({ step, opened, recorded, refused }: ActionResult, before: string): void {
     const { core } = this.world;
     if (opened?.answer.granted) {
       const lease = core.leases.get(keyText(opened.claim.key));
@@ -135,7 +135,7 @@ class Judge {
     }
   }
 
-  #onlyHoldersAct({ step, recorded, heartbeat }: Happened, leases: Map<string, Lease>): void {
+  #onlyHoldersAct({ step, recorded, heartbeat }: ActionResult, leases: Map<string, Lease>): void {
     if (recorded !== undefined && recorded.answer.result !== 'rejected') {
       assert.equal(
         leases.get(keyText(recorded.record.key))?.agentId,
@@ -155,7 +155,7 @@ class Judge {
   /** Ends all faults: agents reconnect and keep their leases, and every attempt succeeds. */
   finishWithoutFaults(): void {
     const { core } = this.world;
-    for (const agent of AGENTS.keys()) {
+    for (const agent of AGENT_IDS.keys()) {
       this.apply({ do: 'undrain', agent });
       this.apply({ do: 'hello', agent });
     }
@@ -176,17 +176,17 @@ class Judge {
       if (core.sweeps.get(`${pick + 1}`)?.state === 'paused') this.apply({ do: 'resume', pick });
     }
     for (let wait = 0; wait < 2; wait++) {
-      for (const agent of AGENTS.keys()) this.apply({ do: 'heartbeat', agent });
+      for (const agent of AGENT_IDS.keys()) this.apply({ do: 'heartbeat', agent });
       this.apply({ do: 'tick', ms: LEASE_MS - 1 });
     }
     this.apply({ do: 'schedule' });
     for (const { pool, key } of standingOffers(core)) {
       const pick = this.world.offers.findLastIndex((offer) => keyText(offer) === keyText(key));
-      const agent = AGENTS.findIndex((id) => core.agents.get(id)?.pools.includes(pool));
+      const agent = AGENT_IDS.findIndex((id) => core.agents.get(id)?.pools.includes(pool));
       this.apply({ do: 'open', agent, pick, shift: 0 });
     }
     while (core.leases.size > 0) {
-      this.apply({ do: 'record', agent: AGENTS.length, pick: 0, shift: 0, body: 'succeeded' });
+      this.apply({ do: 'record', agent: AGENT_IDS.length, pick: 0, shift: 0, body: 'succeeded' });
     }
   }
 }
@@ -196,7 +196,7 @@ const anyHistory = fc.tuple(
   fc.array(anyAction, { minLength: 20, maxLength: 250, size: 'max' }),
 );
 
-test('the laws hold after every step of any history; without further faults every trial reaches one final state', {
+test('every invariant holds after each step of any history; without further faults every trial reaches one final state', {
   timeout: 180_000,
 }, () => {
   fc.assert(

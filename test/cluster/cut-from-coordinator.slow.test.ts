@@ -1,7 +1,7 @@
 /** A sweep on six machines, one of which is temporarily cut off from the coordinator, in one or both directions. */
 import { test } from 'vitest';
 import { machinesMissing } from './ip.ts';
-import { between, type Cut, oneWay, sweepThroughCut } from './links.ts';
+import { type Cut, inBothDirections, inOneDirection, sweepThroughCut } from './links.ts';
 import { ALL_ROUNDS } from './rounds.ts';
 import { AGENTS, HEAD } from './spread-cluster.ts';
 
@@ -10,9 +10,9 @@ const [AGENT] = AGENTS;
 const agents = [AGENT];
 
 const CUTS: readonly Cut[] = [
-  { what: 'an agent cut off from the coordinator', agents, inflict: between(async () => AGENT, [HEAD]) },
-  { what: 'an agent that the coordinator does not hear', agents, inflict: oneWay([AGENT], [HEAD]) },
-  { what: 'an agent that does not hear the coordinator', agents, inflict: oneWay([HEAD], [AGENT]) },
+  { what: 'an agent cut off from the coordinator', agents, inflict: inBothDirections(async () => AGENT, [HEAD]) },
+  { what: 'an agent whose messages do not reach the coordinator', agents, inflict: inOneDirection([AGENT], [HEAD]) },
+  { what: "an agent that the coordinator's messages do not reach", agents, inflict: inOneDirection([HEAD], [AGENT]) },
 ];
 
 const missing = machinesMissing();

@@ -1,7 +1,7 @@
 /** A sweep on six machines, some of which are temporarily cut off from a NATS server, in one or both directions. */
 import { test } from 'vitest';
 import { machinesMissing } from './ip.ts';
-import { between, type Cut, oneWay, sweepThroughCut } from './links.ts';
+import { type Cut, inBothDirections, inOneDirection, sweepThroughCut } from './links.ts';
 import { someOf } from './rounds.ts';
 import { AGENTS, HEAD, NATS, queueLeader } from './spread-cluster.ts';
 
@@ -12,11 +12,11 @@ const agents = [AGENT];
 const CUTS: readonly Cut[] = [
   {
     what: "the machine of the queue's leader cut off from all others",
-    inflict: between(queueLeader, [HEAD, ...NATS, ...AGENTS]),
+    inflict: inBothDirections(queueLeader, [HEAD, ...NATS, ...AGENTS]),
   },
-  { what: 'an agent cut off from NATS', agents, inflict: between(async () => AGENT, NATS) },
-  { what: 'an agent whose messages do not reach NATS', agents, inflict: oneWay([AGENT], NATS) },
-  { what: 'an agent that NATS does not reach', agents, inflict: oneWay(NATS, [AGENT]) },
+  { what: 'an agent cut off from NATS', agents, inflict: inBothDirections(async () => AGENT, NATS) },
+  { what: 'an agent whose messages do not reach NATS', agents, inflict: inOneDirection([AGENT], NATS) },
+  { what: 'an agent that NATS does not reach', agents, inflict: inOneDirection(NATS, [AGENT]) },
 ];
 
 const missing = machinesMissing();

@@ -13,7 +13,7 @@ import { Prometheus, prometheusMissing } from '../support/prometheus.ts';
 import { readStore } from '../support/stored.ts';
 import { TRAWL } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
-import { type Block, blocksOf } from './document.ts';
+import { blocksOf, type CodeBlock } from './document.ts';
 import { machinesMissing } from './ip.ts';
 import type { Machine } from './machine.ts';
 import { Network } from './network.ts';
@@ -55,16 +55,16 @@ test.skipIf(missing !== undefined)(
   async () => {
     const folder = testFolder();
     const network = await Network.create(join(folder, 'machines'), [...MACHINES, MONITOR]);
-    const typist = new Typist(network, await programs(folder), join(folder, 'machines'));
-    for (const block of blocksOf(toTheRanking)) await typist.follow(block);
-    const ranking = readFileSync(network.machine('head').log(typist.lastLog), 'utf8');
+    const runner = new CommandRunner(network, await programs(folder), join(folder, 'machines'));
+    for (const block of blocksOf(toTheRanking)) await runner.follow(block);
+    const ranking = readFileSync(network.machine('head').log(runner.lastLog), 'utf8');
     expect(ranking).toMatch(/sweep 1 \(latent\) finished: 6 succeeded/);
     const ranked = ranking.slice(ranking.indexOf('succeeded'));
     for (const latentDim of [15, 30, 50]) expect(ranked).toMatch(new RegExp(`\\b${latentDim}\\b.* ± `));
 
     const noPrometheus = await prometheusMissing();
-    if (noPrometheus === undefined) await expectScrapes(network, typist);
-    else console.warn(`Prometheus is left out: ${noPrometheus}`);
+    if (noPrometheus === undefined) await expectScrapes(network, runner);
+    else console.warn(`Prometheus is skipped: ${noPrometheus}`);
 
     const { trials, attempts } = await storeOf(network.machine('head'));
     expect(trials.map(({ state, attempts }) => `${state} ${attempts}`)).toEqual(Array(6).fill('succeeded 1'));
@@ -72,7 +72,7 @@ test.skipIf(missing !== undefined)(
   },
 );
 
-class Typist {
+class CommandRunner {
   readonly #network: Network;
   readonly #environment: readonly string[];
   #typed = 0;
@@ -88,19 +88,19 @@ class Typist {
   }
 
   /** Writes a file on the first machine, or runs commands until they end or their service is ready. */
-  async follow(block: Block, fileOn = 'head'): Promise<void> {
+  async follow(block: CodeBlock, fileOn = 'head'): Promise<void> {
     if (block.kind === 'file') return writeFileSync(this.#network.machine(fileOn).path(block.name), block.text);
     const machine = this.#network.machine(block.machine);
     const up = block.lines.some((line) => line.endsWith('&')) ? UP[block.machine] : undefined;
     if (up !== undefined) {
-      const shell = await this.leave(machine, block.lines);
-      return untilSaid(machine, this.lastLog, up, shell);
+      const shell = await this.openShell(machine, block.lines);
+      return waitForOutput(machine, this.lastLog, up, shell);
     }
     expect(await machine.run(...this.#terminal(block.lines)), logEnd(machine.log(this.lastLog))).toBe(0);
   }
 
-  /** Runs these lines in a shell, which stays open while a program runs in it. */
-  leave(machine: Machine, lines: readonly string[]): Promise<Daemon> {
+  /** Runs these lines in a shell that stays open while its program runs. */
+  openShell(machine: Machine, lines: readonly string[]): Promise<Daemon> {
     return machine.start(...this.#terminal([...lines, 'wait']));
   }
 
@@ -110,12 +110,12 @@ class Typist {
   }
 }
 
-async function untilSaid(machine: Machine, log: string, what: string, shell: Daemon): Promise<void> {
+async function waitForOutput(machine: Machine, log: string, what: string, shell: Daemon): Promise<void> {
   let ended = false;
   void shell.exited.then(() => {
     ended = true;
   });
-  await until(`${machine.name} says "${what}"`, () => {
+  await until(`the output on ${machine.name} contains "${what}"`, () => {
     if (ended) throw new Error(`it ended:\n${logEnd(machine.log(log))}`);
     return readFileSync(machine.log(log), 'utf8').includes(what);
   });
@@ -135,15 +135,16 @@ async function programs(folder: string): Promise<string> {
   return bin;
 }
 
-/** The document's configuration, but scraped every second and reachable from this process. */
-async function expectScrapes(network: Network, typist: Typist): Promise<void> {
+/** Checks that Prometheus scrapes every part with the document's configuration. Only the scrape interval and the listen
+ * address differ. */
+async function expectScrapes(network: Network, runner: CommandRunner): Promise<void> {
   const monitor = network.machine(MONITOR);
   for (const block of blocksOf(onPrometheus)) {
     if (block.kind === 'file') {
-      await typist.follow({ ...block, text: block.text.replaceAll(': 15s', ': 1s') }, MONITOR);
+      await runner.follow({ ...block, text: block.text.replaceAll(': 15s', ': 1s') }, MONITOR);
     } else if (block.machine === MONITOR) {
-      await typist.leave(monitor, block.lines);
-    } else await typist.follow(block);
+      await runner.openShell(monitor, block.lines);
+    } else await runner.follow(block);
   }
   const prometheus = await Prometheus.at(`http://${monitor.address}:9090`);
   const seen = await until('every target is up', async () => {

@@ -1,13 +1,13 @@
 /** Extracts the commands and files of a document from its code blocks. */
 import { marked, type Token } from 'marked';
 
-export type Block =
+export type CodeBlock =
   | { readonly kind: 'commands'; readonly machine: string; readonly lines: readonly string[] }
   | { readonly kind: 'file'; readonly name: string; readonly text: string };
 
 /** Returns the blocks ```sh MACHINE and ```yaml FILE in order. Blocks without a machine or file are ignored. */
-export function blocksOf(markdown: string): Block[] {
-  return marked.lexer(markdown).flatMap((token: Token): Block[] => {
+export function blocksOf(markdown: string): CodeBlock[] {
+  return marked.lexer(markdown).flatMap((token: Token): CodeBlock[] => {
     if (token.type !== 'code') return [];
     const [language, place] = `${token.lang ?? ''}`.split(' ');
     if (place === undefined) return [];

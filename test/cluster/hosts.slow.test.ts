@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { testFolder } from '../support/folder.ts';
 import { machinesMissing } from './ip.ts';
-import { recovered, sweepAtWork } from './recovery.ts';
+import { busySweep, expectRecovery } from './recovery.ts';
 import { someOf } from './rounds.ts';
 import { AGENTS, HEAD, NATS, queueLeader, SLOTS_EACH, SpreadCluster } from './spread-cluster.ts';
 
@@ -17,7 +17,7 @@ interface Failure {
   readonly awayMs: number;
   readonly start: (cluster: SpreadCluster, name: string) => Promise<void>;
   /** The maximum number of attempts that may be lost. */
-  readonly mayCost: number;
+  readonly maxLostAttempts: number;
 }
 
 const FAILURES: readonly Failure[] = [
@@ -26,14 +26,14 @@ const FAILURES: readonly Failure[] = [
     victims: async () => [HEAD],
     awayMs: 5_000,
     start: (cluster) => cluster.startCoordinator(),
-    mayCost: 0,
+    maxLostAttempts: 0,
   },
   {
     what: "the machine of the queue's leader fails",
     victims: async (cluster) => [await queueLeader(cluster)],
     awayMs: 20_000,
     start: (cluster, name) => cluster.startNats(name),
-    mayCost: 0,
+    maxLostAttempts: 0,
   },
   {
     what: "an agent's machine fails",
@@ -41,7 +41,7 @@ const FAILURES: readonly Failure[] = [
     victims: async () => [FAILING_AGENT],
     awayMs: 10_000,
     start: (cluster, name) => cluster.startAgent(name),
-    mayCost: SLOTS_EACH,
+    maxLostAttempts: SLOTS_EACH,
   },
   {
     what: 'two of the three NATS machines fail, the leader of the queue among them',
@@ -51,7 +51,7 @@ const FAILURES: readonly Failure[] = [
     },
     awayMs: 10_000,
     start: (cluster, name) => cluster.startNats(name),
-    mayCost: 0,
+    maxLostAttempts: 0,
   },
 ];
 
@@ -61,20 +61,20 @@ if (missing !== undefined) console.warn(`skipped: ${missing}`);
 test.skipIf(missing !== undefined).each(someOf(FAILURES))(
   'a sweep loses nothing and runs nothing twice: $what',
   { timeout: LIMIT_MS },
-  async ({ what, agents, victims, awayMs, start, mayCost }) => {
+  async ({ what, agents, victims, awayMs, start, maxLostAttempts }) => {
     const folder = testFolder();
     const cluster = await SpreadCluster.start(folder);
-    const sweep = await sweepAtWork(cluster, folder);
+    const sweep = await busySweep(cluster, folder);
     const names = await victims(cluster);
     const beganAt = Date.now();
     await Promise.all(names.map((name) => cluster.machine(name).fail()));
     await sleep(awayMs);
     for (const name of names) cluster.machine(name).plugIn();
-    const mendedAt = Date.now();
+    const repairedAt = Date.now();
     await Promise.all(names.map((name) => start(cluster, name)));
-    const stored = await recovered(cluster, sweep, { what, beganAt, mendedAt, ...(agents && { agents }) });
+    const stored = await expectRecovery(cluster, sweep, { what, beganAt, repairedAt, ...(agents && { agents }) });
     const ends = stored.attempts.flatMap(({ failureClass }) => failureClass ?? []);
     expect(ends.filter((failure) => failure !== 'lost')).toEqual([]);
-    expect(ends.length).toBeLessThanOrEqual(mayCost);
+    expect(ends.length).toBeLessThanOrEqual(maxLostAttempts);
   },
 );

@@ -1,13 +1,13 @@
 /** Linux's `ip` command, which creates networks. */
 import { execFileSync, spawnSync } from 'node:child_process';
 
-/** @throws {Error} with the command's stderr */
+/** Runs `ip` and returns its output. @throws {Error} with the command's stderr */
 export function ip(...args: readonly string[]): string {
   return execFileSync('ip', [...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Returns whether the command succeeded. For removing something that may not exist. */
-export function ipIfThere(...args: readonly string[]): boolean {
+/** Runs `ip`, for removing something that may not exist. Returns whether the command succeeded. */
+export function tryIp(...args: readonly string[]): boolean {
   return spawnSync('ip', [...args], { stdio: 'ignore' }).status === 0;
 }
 
@@ -17,11 +17,11 @@ export function pidsIn(namespace: string): number[] {
   return (stdout ?? '').split('\n').filter(Boolean).map(Number);
 }
 
-/** @returns the reason why machines cannot be simulated here; undefined if they can */
+/** Returns why machines cannot be simulated here. Undefined if they can. */
 export function machinesMissing(): string | undefined {
-  if (process.getuid?.() !== 0) return 'only root can make network namespaces';
+  if (process.getuid?.() !== 0) return 'only root can create network namespaces';
   const probe = `trawl-probe-${process.pid}`;
-  if (!ipIfThere('netns', 'add', probe)) return 'there is no "ip netns" here, or it may not be used';
-  ipIfThere('netns', 'del', probe);
+  if (!tryIp('netns', 'add', probe)) return '"ip netns" is missing or not permitted';
+  tryIp('netns', 'del', probe);
   return undefined;
 }

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { testFolder } from '../support/folder.ts';
-import { cut, type Machine, mend } from './machine.ts';
-import { recovered, sweepAtWork } from './recovery.ts';
+import { cutLinks, type Machine, restoreLinks } from './machine.ts';
+import { busySweep, expectRecovery } from './recovery.ts';
 import { SpreadCluster } from './spread-cluster.ts';
 
 /** Client and server close a connection after 15 s of unanswered pings. */
@@ -14,15 +14,18 @@ export interface Cut {
   /** The agents whose slots are affected. Default: all. */
   readonly agents?: readonly string[];
   /** The maximum number of attempts that may be lost. Default: 0. */
-  readonly mayCost?: number;
-  /** @returns a function that restores the link */
+  readonly maxLostAttempts?: number;
+  /** Cuts the link, and returns a function that restores it. */
   readonly inflict: (cluster: SpreadCluster) => Promise<() => void>;
 }
 
 const machines = (cluster: SpreadCluster, names: readonly string[]) => names.map((name) => cluster.machine(name));
 
 /** Cuts a machine off from others, in both directions. */
-export function between(one: (cluster: SpreadCluster) => Promise<string>, others: readonly string[]): Cut['inflict'] {
+export function inBothDirections(
+  one: (cluster: SpreadCluster) => Promise<string>,
+  others: readonly string[],
+): Cut['inflict'] {
   return async (cluster) => {
     const name = await one(cluster);
     const machine = cluster.machine(name);
@@ -30,36 +33,36 @@ export function between(one: (cluster: SpreadCluster) => Promise<string>, others
       cluster,
       others.filter((other) => other !== name),
     );
-    cut(machine, rest);
-    return () => mend(machine, rest);
+    cutLinks(machine, rest);
+    return () => restoreLinks(machine, rest);
   };
 }
 
 /** Drops messages from some machines to others, but not the replies. */
-export function oneWay(from: readonly string[], to: readonly string[]): Cut['inflict'] {
+export function inOneDirection(from: readonly string[], to: readonly string[]): Cut['inflict'] {
   return async (cluster) => {
     const pairs = machines(cluster, from).flatMap((source) =>
       machines(cluster, to).map((target): [Machine, Machine] => [source, target]),
     );
-    for (const [source, target] of pairs) source.cutTo(target);
+    for (const [source, target] of pairs) source.cutLinkTo(target);
     return () => {
-      for (const [source, target] of pairs) source.mendTo(target);
+      for (const [source, target] of pairs) source.restoreLinkTo(target);
     };
   };
 }
 
 /** Checks that a sweep loses no trial, runs none twice, and keeps its running trials during the cut. */
-export async function sweepThroughCut({ what, agents, inflict, mayCost = 0 }: Cut): Promise<void> {
+export async function sweepThroughCut({ what, agents, inflict, maxLostAttempts = 0 }: Cut): Promise<void> {
   const folder = testFolder();
   const cluster = await SpreadCluster.start(folder);
-  const sweep = await sweepAtWork(cluster, folder);
-  const mendLinks = await inflict(cluster);
+  const sweep = await busySweep(cluster, folder);
+  const restore = await inflict(cluster);
   const beganAt = Date.now();
   await sleep(CUT_MS);
-  mendLinks();
-  const mendedAt = Date.now();
-  const { attempts } = await recovered(cluster, sweep, { what, beganAt, mendedAt, ...(agents && { agents }) });
+  restore();
+  const repairedAt = Date.now();
+  const { attempts } = await expectRecovery(cluster, sweep, { what, beganAt, repairedAt, ...(agents && { agents }) });
   const ends = attempts.flatMap(({ failureClass }) => failureClass ?? []);
   expect(ends.filter((failure) => failure !== 'lost')).toEqual([]);
-  expect(ends.length).toBeLessThanOrEqual(mayCost);
+  expect(ends.length).toBeLessThanOrEqual(maxLostAttempts);
 }

@@ -6,9 +6,9 @@ import { spawnBound } from '../../bin/local/child-process.ts';
 import { type Daemon, startProgram } from '../support/daemon.ts';
 import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
-import { ip, ipIfThere, pidsIn } from './ip.ts';
+import { ip, pidsIn, tryIp } from './ip.ts';
 
-/** The network's own file resolves names, without a DNS server. */
+/** The script that starts a program on the machine. Names are resolved by the network's own hosts file, without a DNS server. */
 const BOOT = `
 mount --bind "$1/.hosts" /etc/hosts
 mount --bind "$1/.resolv.conf" /etc/resolv.conf
@@ -21,7 +21,7 @@ exec "$@"
 `;
 
 /** No machine has this MAC address, so packets to it are lost. */
-const NOWHERE = '02:00:00:00:de:ad';
+const UNUSED_MAC = '02:00:00:00:de:ad';
 
 interface MachineParts {
   readonly name: string;
@@ -95,12 +95,24 @@ export class Machine {
   }
 
   /** Silently drops everything sent to the other machine from now on. */
-  cutTo(other: Machine): void {
-    ip('-n', this.#namespace, 'neigh', 'replace', other.address, 'lladdr', NOWHERE, 'nud', 'permanent', 'dev', 'eth0');
+  cutLinkTo(other: Machine): void {
+    ip(
+      '-n',
+      this.#namespace,
+      'neigh',
+      'replace',
+      other.address,
+      'lladdr',
+      UNUSED_MAC,
+      'nud',
+      'permanent',
+      'dev',
+      'eth0',
+    );
   }
 
-  mendTo(other: Machine): void {
-    ipIfThere('-n', this.#namespace, 'neigh', 'del', other.address, 'dev', 'eth0');
+  restoreLinkTo(other: Machine): void {
+    tryIp('-n', this.#namespace, 'neigh', 'del', other.address, 'dev', 'eth0');
   }
 
   #boot(): string[] {
@@ -110,16 +122,16 @@ export class Machine {
 }
 
 /** Drops messages in both directions. */
-export function cut(one: Machine, others: readonly Machine[]): void {
+export function cutLinks(one: Machine, others: readonly Machine[]): void {
   for (const other of others) {
-    one.cutTo(other);
-    other.cutTo(one);
+    one.cutLinkTo(other);
+    other.cutLinkTo(one);
   }
 }
 
-export function mend(one: Machine, others: readonly Machine[]): void {
+export function restoreLinks(one: Machine, others: readonly Machine[]): void {
   for (const other of others) {
-    one.mendTo(other);
-    other.mendTo(one);
+    one.restoreLinkTo(other);
+    other.restoreLinkTo(one);
   }
 }

@@ -1,13 +1,13 @@
 /**
- * A network of simulated machines. Each has its own network namespace and an address on a bridge to which this process
- * is also connected. Leftovers of a killed test are removed by the next one.
+ * A network of simulated machines. Each has its own network namespace and an address on a bridge to which this process is also
+ * connected. A test removes the networks that killed tests left behind.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { alive, killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
-import { ip, ipIfThere, pidsIn } from './ip.ts';
+import { ip, pidsIn, tryIp } from './ip.ts';
 import { Machine } from './machine.ts';
 
 const BRIDGE = /^trawl(\d+)$/;
@@ -65,12 +65,12 @@ export class Network {
 /** The creation of the bridge reserves the number. */
 function freeNumber(): number {
   for (let number = 0; number < MAX_NETWORKS; number += 1) {
-    if (ipIfThere('link', 'add', 'name', `trawl${number}`, 'type', 'bridge')) {
+    if (tryIp('link', 'add', 'name', `trawl${number}`, 'type', 'bridge')) {
       ip('link', 'set', 'dev', `trawl${number}`, 'alias', `trawl test ${process.pid}`);
       return number;
     }
   }
-  throw new Error(`no network could be made: "ip link add" fails, or there are ${MAX_NETWORKS} already`);
+  throw new Error(`could not create a network: "ip link add" fails, or ${MAX_NETWORKS} networks exist already`);
 }
 
 async function removeOrphans(): Promise<void> {
@@ -95,11 +95,11 @@ async function removeNetwork(number: number): Promise<void> {
       for (const pid of left) killNow(pid);
       return left.length === 0;
     });
-    ipIfThere('netns', 'del', namespace);
+    tryIp('netns', 'del', namespace);
   }
   // A deleted namespace and its cable stay until the last of its connections has timed out.
-  for (const { ifname } of links()) if (ifname.startsWith(`${bridge}-`)) ipIfThere('link', 'del', ifname);
-  ipIfThere('link', 'del', bridge);
+  for (const { ifname } of links()) if (ifname.startsWith(`${bridge}-`)) tryIp('link', 'del', ifname);
+  tryIp('link', 'del', bridge);
 }
 
 function links(...filter: string[]): Link[] {

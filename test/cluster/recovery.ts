@@ -6,42 +6,42 @@ import type { Stored, StoredAttempt } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import { AGENTS, SLOTS_EACH, type SpreadCluster } from './spread-cluster.ts';
 
-/** Trials of two seconds: half a minute on four slots without faults. */
+/** Trials of two seconds, which take half a minute on four slots without faults. */
 const SWEEP: NoopSweep = { trials: 60, epochs: 8, epochMs: 250 };
 
 /** A fault and the agents whose slots it affected. */
-export interface Done {
+export interface FaultPeriod {
   readonly what: string;
   /** Unix times in milliseconds. */
   readonly beganAt: number;
-  /** When the fault was repaired; undefined if it was not. */
-  readonly mendedAt?: number;
+  /** When the fault was repaired. Undefined if it was not. */
+  readonly repairedAt?: number;
   /** The agents whose slots must become busy again. Default: all. */
   readonly agents?: readonly string[];
 }
 
 /** Submits a sweep and waits until every slot is busy. */
-export async function sweepAtWork(cluster: SpreadCluster, folder: string): Promise<string> {
+export async function busySweep(cluster: SpreadCluster, folder: string): Promise<string> {
   const file = sweepFile(folder, noopSweepText(SWEEP));
   const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
-  await until('every slot is at work', async () => {
+  await until('every slot is busy', async () => {
     return (await cluster.sweep(sweep))?.counts?.running === AGENTS.length * SLOTS_EACH;
   });
   return sweep;
 }
 
 /** Waits for the sweep's end, checks the store, and prints the recovery times. */
-export async function recovered(cluster: SpreadCluster, sweep: string, done: Done): Promise<Stored> {
+export async function expectRecovery(cluster: SpreadCluster, sweep: string, done: FaultPeriod): Promise<Stored> {
   const stored = await exactlyOnce(cluster, sweep, SWEEP);
-  const { what, beganAt, mendedAt, agents = AGENTS } = done;
+  const { what, beganAt, repairedAt, agents = AGENTS } = done;
   const classes = stored.attempts.flatMap(({ failureClass }) => failureClass ?? []);
-  const since = mendedAt ?? beganAt;
+  const since = repairedAt ?? beganAt;
   const lines = [
-    `${what}${mendedAt === undefined ? '' : `, for ${seconds(mendedAt - beganAt)}`}`,
+    `${what}${repairedAt === undefined ? '' : `, for ${seconds(repairedAt - beganAt)}`}`,
     `the longest time without a new grant: ${seconds(longestPause(stored))}`,
     `the longest time that a slot waited: ${seconds(longestWait(stored))}`,
     `${agents.join(', ')} had a new trial in each slot ${seconds(allGranted(stored, since, agents) - since)} later`,
-    `attempts it cost: ${classes.join(', ') || 'none'}`,
+    `failed attempts: ${classes.join(', ') || 'none'}`,
   ];
   console.log(lines.join('; '));
   return stored;
@@ -63,7 +63,7 @@ function allGranted(stored: Stored, since: number, agents: readonly string[]): n
   const firsts = agents
     .flatMap((agent) => slotsOf(stored, agent))
     .map((attempts) => attempts.find(({ grantedAt }) => grantedAt > since)?.grantedAt);
-  expect(firsts, 'a slot got no trial any more').not.toContain(undefined);
+  expect(firsts, 'a slot got no more trials').not.toContain(undefined);
   return Math.max(...firsts.map((at) => at ?? since));
 }
 

@@ -67,7 +67,7 @@ async function connected(urls: string): Promise<NatsConnection> {
 
 /** Reconciles the queue, and retries until the cluster is available. */
 async function reconciled(offers: Offers): Promise<void> {
-  await until('the queue is compared', () =>
+  await until('the queue is reconciled', () =>
     offers.reconcile(WANTED).then(
       () => true,
       () => false,
@@ -95,7 +95,7 @@ test('the queue has a replica on each of three servers; with two it has one, and
     await reconciled(offers);
     return (await copiesOf(manager)) === 3;
   });
-  await until('each copy is whole', async () => {
+  await until('each copy is complete', async () => {
     const { cluster, state } = await manager.streams.info(offerStream(CLUSTER, POOL));
     return state.messages === 1 && cluster?.replicas?.length === 2 && cluster.replicas.every(({ current }) => current);
   });
@@ -117,14 +117,14 @@ test('a queue whose only server is lost for good is recreated on the other serve
   });
   await stop(servers[Number(leader.slice(1))] as ChildProcess);
   await until('the others have a leader', () => manager.getAccountInfo().catch(() => undefined));
-  // As in the coordinator's rounds, which retry if the deletion did not arrive.
-  await until('the queue is made anew', () =>
+  // The coordinator's rounds also retry if the deletion did not arrive.
+  await until('the queue is recreated', () =>
     offers.rebuild(POOL, WANTED).then(
       () => true,
       () => false,
     ),
   );
-  await until('the offer is there', async () => {
+  await until('the offer is in the queue', async () => {
     return (await manager.streams.info(config.name).catch(() => undefined))?.state.messages === 1;
   });
 });

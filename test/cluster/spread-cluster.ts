@@ -92,7 +92,7 @@ export class SpreadCluster {
     });
   }
 
-  /** Also restarts it after its machine has failed. */
+  /** Starts the coordinator, also after its machine has failed. */
   async startCoordinator(): Promise<void> {
     const machine = this.machine(HEAD);
     const identity = this.#take(machine, 'server');
@@ -111,7 +111,7 @@ export class SpreadCluster {
     });
   }
 
-  /** As under a service manager, it is restarted if it cannot reach a NATS server. */
+  /** Starts an agent. Restarts it if it cannot reach a NATS server, as a service manager would. */
   async startAgent(name: string): Promise<void> {
     const machine = this.machine(name);
     const identity = this.#take(machine, `agent-${name}`);

@@ -39,19 +39,19 @@ test.skipIf(missing !== undefined || !ALL_ROUNDS)(
     const folder = testFolder();
     const cluster = await SpreadCluster.start(folder);
     const file = sweepFile(folder, SWEEP);
-    const calm = await cluster.json<{ sweep: string }>('submit', file);
-    const undisturbed = await resultsOf(cluster, calm.sweep);
-    expect(undisturbed.attempts).toBe(4);
+    const withoutFaults = await cluster.json<{ sweep: string }>('submit', file);
+    const expected = await resultsOf(cluster, withoutFaults.sweep);
+    expect(expected.attempts).toBe(4);
 
-    const rough = await cluster.json<{ sweep: string }>('submit', file);
+    const withFaults = await cluster.json<{ sweep: string }>('submit', file);
     await until('a trial of the agent is past its first epoch, and not at its end', async () => {
-      const trials = await cluster.json<TrialJson[]>('trials', rough.sweep, '--state', 'running');
+      const trials = await cluster.json<TrialJson[]>('trials', withFaults.sweep, '--state', 'running');
       return trials.some(({ epoch, agent }) => agent === AGENT && epoch >= 1 && epoch < 3);
     });
     const leader = await queueLeader(cluster);
     await Promise.all([AGENT, leader].map((name) => cluster.machine(name).fail()));
-    const disturbed = await resultsOf(cluster, rough.sweep);
-    expect(disturbed.metrics).toEqual(undisturbed.metrics);
-    expect(disturbed.attempts).toBeGreaterThan(4);
+    const actual = await resultsOf(cluster, withFaults.sweep);
+    expect(actual.metrics).toEqual(expected.metrics);
+    expect(actual.attempts).toBeGreaterThan(4);
   },
 );

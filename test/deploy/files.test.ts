@@ -11,7 +11,7 @@ import { buildProgram } from '../../bin/program.ts';
 const ROOT = packageRoot();
 const read = (...path: string[]) => readFileSync(join(ROOT, 'deploy', ...path), 'utf8');
 
-/** The schema's own ids are of an older draft than the rest of it. */
+/** The ids in the schema belong to an older draft than the rest of the schema. */
 const COMPOSE_SCHEMA = JSON.parse(JSON.stringify(composeSchema), (key, value) =>
   (key === 'id' || key === '$schema') && typeof value === 'string' ? undefined : value,
 );
@@ -24,7 +24,7 @@ interface Compose {
 }
 
 test('the compose file is valid, and all files that it names exist', () => {
-  // The schema is older than the key `name` of a project.
+  // The schema does not have the newer key `name` of a project.
   const { name, ...compose } = parse(read('docker', 'compose.yml'), { merge: true }) as Compose;
   expect(name).toBe('trawl');
   const validate = new Ajv.default({ strict: false, validateFormats: false }).compile(COMPOSE_SCHEMA);

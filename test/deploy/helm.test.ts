@@ -34,7 +34,7 @@ test.skipIf(withoutHelm)('helm lint accepts the chart', () => {
 });
 
 test.skipIf(withoutHelm)(
-  'the chart brings what it promises, and nothing that runs as root or writes its own root',
+  'the chart has the documented parts, and no container runs as root or writes to its root file system',
   () => {
     const plain = render();
     expect(plain.map(({ kind }) => kind).sort()).toEqual([
@@ -62,19 +62,22 @@ test.skipIf(withoutHelm)(
   },
 );
 
-test.skipIf(withoutHelm)('with identities both use TLS, and each agent has access only to its own', () => {
-  const secrets = ['--set', 'identities.serverSecret=trawl-server', '--set', 'identities.agentsSecret=trawl-agents'];
-  const pods = render(...secrets).flatMap(({ spec }) => (spec.template === undefined ? [] : [spec.template.spec]));
-  expect(pods).toHaveLength(2);
-  for (const pod of pods) {
-    const [container] = pod.containers;
-    expect(container?.args).toContain('--identity=/identity');
-    expect(container?.volumeMounts.map(({ name }) => name)).not.toContain('identities');
-    expect(container?.volumeMounts.map(({ name }) => name)).toContain('identity');
-  }
-  const named = pods.flatMap(({ volumes }) => volumes.flatMap(({ secret }) => secret?.secretName ?? []));
-  expect(named.sort()).toEqual(['trawl-agents', 'trawl-server']);
-});
+test.skipIf(withoutHelm)(
+  'with identities, coordinator and agents use TLS, and each agent can read only its own identity',
+  () => {
+    const secrets = ['--set', 'identities.serverSecret=trawl-server', '--set', 'identities.agentsSecret=trawl-agents'];
+    const pods = render(...secrets).flatMap(({ spec }) => (spec.template === undefined ? [] : [spec.template.spec]));
+    expect(pods).toHaveLength(2);
+    for (const pod of pods) {
+      const [container] = pod.containers;
+      expect(container?.args).toContain('--identity=/identity');
+      expect(container?.volumeMounts.map(({ name }) => name)).not.toContain('identities');
+      expect(container?.volumeMounts.map(({ name }) => name)).toContain('identity');
+    }
+    const named = pods.flatMap(({ volumes }) => volumes.flatMap(({ secret }) => secret?.secretName ?? []));
+    expect(named.sort()).toEqual(['trawl-agents', 'trawl-server']);
+  },
+);
 
 test.skipIf(withoutHelm)('an unknown value is rejected', () => {
   expect(() => render('--set', 'agents.gpu=2')).toThrow(/additional propert(y|ies) '?gpu/i);

@@ -42,7 +42,7 @@ test("agents run until the job's signal, then finish their running trials and ac
   });
   const ended = new Promise<number | null>((resolve) => job.once('exit', resolve));
   onTestFinished(() => void job.kill('SIGKILL'));
-  await until('the agent is there', async () => {
+  await until('the agent is connected', async () => {
     const agents = await cluster.json<{ agent: string }[]>('agents');
     return agents.some(({ agent }) => agent === 'slurm-7-0');
   });

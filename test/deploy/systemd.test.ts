@@ -9,7 +9,7 @@ import { hasTool, runTool } from '../support/tool.ts';
 const LEAST_EXPOSED = '20';
 
 test.skipIf(!hasTool('systemd-analyze')).each(['trawl-coordinator.service', 'trawl-agent.service'])(
-  'systemd finds no fault in %s, and little that could be attacked',
+  'systemd accepts %s and rates its exposure as OK',
   (name) => {
     // systemd rejects a unit whose program is not installed.
     const unit = readFileSync(join(packageRoot(), 'deploy', 'systemd', name), 'utf8').replace(

@@ -63,8 +63,8 @@ test('attempts that continued after the backup are retried, because the restored
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '5s' });
-  const way = await startProxy(cluster.address);
-  await cluster.startAgent('agent', 1, way.address);
+  const proxy = await startProxy(cluster.address);
+  await cluster.startAgent('agent', 1, proxy.address);
   const sweep = { trials: 2, epochs: 900, epochMs: 20 };
   const { sweep: id } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(sweep)));
   const epochIs = (least: number) =>
@@ -77,14 +77,14 @@ test('attempts that continued after the backup are retried, because the restored
   expect((await cluster.run('backup', '--out', out)).code).toBe(0);
   const backedUp = await epochIs(1);
   await epochIs(backedUp + 20);
-  way.cut();
+  proxy.cut();
   await sleep(1_000);
   await Promise.all([cluster.coordinator.killNow(), cluster.agent('agent').killNow()]);
   rmSync(cluster.dir, { recursive: true });
   expect((await trawl('restore', out, '--dir', cluster.dir)).code).toBe(0);
-  way.restore();
+  proxy.restore();
   await cluster.startCoordinator();
-  await cluster.startAgent('agent', 1, way.address);
+  await cluster.startAgent('agent', 1, proxy.address);
   const { attempts } = await exactlyOnce(cluster, id, sweep);
   expect(attempts).toHaveLength(3);
   const lost = attempts.find(({ failureClass }) => failureClass === 'lost');

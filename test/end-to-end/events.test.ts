@@ -44,15 +44,15 @@ test('followed events match the stored ones although the coordinator is killed: 
   const { code, stdout, stderr } = await followed.ended;
   expect(code, stderr).toBe(0);
   expect(stderr).toContain('reconnected to the coordinator');
-  const told = parsed(stdout);
+  const live = parsed(stdout);
   await cluster.coordinator.stop();
   const kept = await trawl('events', sweep, '--reports', '-o', 'json', '--dir', cluster.dir);
-  expect(told).toEqual(parsed(kept.stdout));
-  expect(told[0]).toMatchObject({ kind: 'submitted', detail: `${TRIALS} trials`, trial: null });
-  expect(told.at(-1)?.kind).toBe('sweep finished');
-  expect(told.filter(({ kind }) => kind === 'reported')).toHaveLength(TRIALS * EPOCHS);
+  expect(live).toEqual(parsed(kept.stdout));
+  expect(live[0]).toMatchObject({ kind: 'submitted', detail: `${TRIALS} trials`, trial: null });
+  expect(live.at(-1)?.kind).toBe('sweep finished');
+  expect(live.filter(({ kind }) => kind === 'reported')).toHaveLength(TRIALS * EPOCHS);
 
-  const [one = ''] = told.flatMap(({ trial }) => trial ?? []);
+  const [one = ''] = live.flatMap(({ trial }) => trial ?? []);
   const { stdout: lines } = await trawl('events', '--trial', one.slice(0, 8), '--dir', cluster.dir);
   expect(lines).toMatch(
     new RegExp(`^.*Z  ${one.slice(0, 8)} +offered\n(.*\n)*.*Z  ${one.slice(0, 8)}/1 +granted +to agent agent, slot`),

@@ -1,6 +1,6 @@
 /**
- * GPU detection on a machine without GPUs, with an nvidia-smi that prints the recorded output of a real one. Training on
- * real GPUs is tested by bench/gpu.
+ * GPU detection on a machine without GPUs, with an nvidia-smi that prints the recorded output of a real one. `npm run bench:gpu`
+ * trains on real GPUs.
  */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -48,7 +48,7 @@ test('prune removes ended sweeps but no active ones; a coordinator with --retain
     ...['coordinator', '--dir', cluster.dir, '--nats', cluster.natsUrl, '--retain', '1ms'],
     ...['--listen', cluster.address, '--metrics', '127.0.0.1:0', '--log-format', 'json'],
   );
-  await until('the second is gone', async () => {
+  await until('the second sweep is pruned', async () => {
     const shown = await cluster.run('ls', '-q');
     return shown.code === EXIT.done && shown.stdout === `${paused}\n${newest}\n`;
   });

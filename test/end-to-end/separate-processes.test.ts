@@ -24,7 +24,7 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     expect((await cluster.run('pause', sweep, '--reason', 'lunch')).code).toBe(0);
     await cluster.startAgent('left', 1);
     await cluster.startAgent('right', 1);
-    await until('both agents are there', async () => (await cluster.json<unknown[]>('agents')).length === 2);
+    await until('both agents are connected', async () => (await cluster.json<unknown[]>('agents')).length === 2);
     const paused = await cluster.json<{ sweep: string; state: string; reason: string }[]>('ls');
     expect(paused).toMatchObject([{ sweep, state: 'paused', reason: 'lunch' }]);
     expect((await cluster.run('resume', sweep)).code).toBe(0);

@@ -48,7 +48,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     const marked = () => screen.lines().findIndex((line, row) => screen.reversed(row) && / [0-9a-f]{8} /.test(line));
     const row = await until('the second row is under the cursor', () => marked() > 7 && marked());
     const trial = / ([0-9a-f]{8}) /.exec(screen.lines()[row] ?? '')?.[1];
-    await until('another epoch has come', async () => {
+    await until('another epoch is shown', async () => {
       const trials = await cluster.json<TrialJson[]>('trials', sweep);
       return trials.some(({ epoch }) => epoch > 5);
     });
@@ -72,7 +72,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('x=2 and y<=2\r');
     await screen.sees('filter: x=2 and y<=2');
     await until(
-      'two rows are left',
+      'two rows remain',
       () => screen.lines().filter((line) => / [0-9a-f]{8} /.test(line.slice(0, 60))).length === 2,
     );
     screen.press('\u001b');
@@ -99,7 +99,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     expect(screen.alternate).toBe(false);
   });
 
-  test('failed trials are retried by key and by command, and the dashboard follows the sweep that runs again', async () => {
+  test('failed trials are retried by key and by command, and the dashboard follows the resumed sweep', async () => {
     const folder = testFolder();
     const { cluster, sweep } = await clusterWith(failingSweep(folder));
     expect((await cluster.run('wait', sweep)).code).toBe(1);
@@ -144,7 +144,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('/');
     screen.press('state=pending\r');
     await screen.sees('filter: state=pending');
-    // On a busy machine the filter is shown a moment before the cursor leaves the running trial.
+    // On a busy machine, the cursor can stay on the running trial for a moment after the filter is shown.
     await until('a pending trial is explained', async () => {
       screen.press('e');
       const state = /of sweep \d+: (pending|running) for/.exec(
@@ -155,8 +155,8 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     });
     const shown = await screen.sees(/trial [0-9a-f]{16} of sweep \d+: pending for [\s\S]*agents:[\s\S]*agent-a: /);
     const trial = /trial ([0-9a-f]{16})/.exec(shown)?.[1] ?? '';
-    const [, ...said] = (await cluster.run('explain', trial)).stdout.trimEnd().split('\n');
-    for (const line of said) await screen.sees(whateverItsNumbers(line));
+    const [, ...explanation] = (await cluster.run('explain', trial)).stdout.trimEnd().split('\n');
+    for (const line of explanation) await screen.sees(whateverItsNumbers(line));
   });
 
   test('the agents view shows the GPUs of an agent and their utilization', async () => {
@@ -189,7 +189,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     await cluster.coordinator.killNow();
     await screen.sees(/COORDINATOR UNREACHABLE for .*, since \d\d:\d\d:\d\d/);
     await cluster.startCoordinator();
-    await until('it is there again', () => !screen.lines().join('\n').includes('UNREACHABLE'));
+    await until('the connection is restored', () => !screen.lines().join('\n').includes('UNREACHABLE'));
     await screen.sees(/survivor {2}\d+ {2}finished/);
     await screen.sees(/100% 12\/12/);
     screen.press('4');
@@ -198,7 +198,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
       const granted = screen.lines().filter((line) => / granted /.test(line));
       return granted.map((line) => /([0-9a-f]{8}) +(\d+) +granted/.exec(line)?.slice(1).join(' '));
     };
-    await until('every trial has its grant', () => new Set(grants().map((id) => id?.slice(0, 8))).size === 12);
+    await until('every trial was granted', () => new Set(grants().map((id) => id?.slice(0, 8))).size === 12);
     expect(new Set(grants()).size).toBe(grants().length);
   });
 
@@ -210,12 +210,12 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
       expect(screen.alternate).toBe(true);
       if (signal === 'SIGKILL') killNow(screen.pid);
       else screen.kill(signal);
-      await until(`the terminal is given back after ${signal}`, () => !screen.alternate);
+      await until(`the terminal is restored after ${signal}`, () => !screen.alternate);
       expect(screen.written).toContain('\u001b[?25h');
     }
   });
 
-  test('a terminal may be resized, have no colours, or show only ASCII', async () => {
+  test('the dashboard works in a resized terminal, without colours, and in ASCII', async () => {
     const { cluster } = await clusterWith(sweepOf('sizes', 100));
     const screen = top(cluster, ['--readonly'], {
       columns: 80,
@@ -229,7 +229,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
       [300, 80],
     ] as const) {
       screen.resize(columns, rows);
-      await until(`it fills ${columns} x ${rows}`, () => {
+      await until(`the frame fills ${columns} x ${rows}`, () => {
         const lines = screen.lines();
         return lines.length === rows && /help|~$/.test(lines.at(-1) ?? '') && /^sizes/.test(lines[0] ?? '');
       });

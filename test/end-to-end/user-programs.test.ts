@@ -114,7 +114,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     const text = `command: [sh, slow.sh, ${JSON.stringify(ended)}]\nmetric: {name: loss}\nparameters: {}\ntimeout: 2s\nretry: {timeout: 0}\n`;
     const dir = join(folder, 'run');
     const running = startTrawl(...up(sweepFile(folder, `${text}seeds: [0, 1]\n`), dir, folder), '--slots', '1');
-    await until('the program has ended in its own way', () => existsSync(ended));
+    await until('the program has handled SIGTERM', () => existsSync(ended));
     const { stdout } = await running.ended;
     const classes = (JSON.parse(stdout) as UpResult).trials.map(({ failure }) => failure?.class);
     expect(classes).toEqual(['timeout', 'timeout']);

@@ -32,7 +32,7 @@ import { INSECURE, newFolder, noopSweep, type Served, serve } from '../support/c
 import { testFolder } from '../support/folder.ts';
 import { startProxy } from '../support/proxy.ts';
 
-/** Far more than a connection buffers. */
+/** Much larger than the buffers of a connection. */
 const BYTES = randomBytes(32_000_000);
 const FILE: Artifact = {
   ...{ attempt: 0, name: 'folder/file.bin', kind: 'ARTIFACT_KIND_CHECKPOINT', epoch: 2, atMs: 0 },
@@ -45,7 +45,7 @@ let client: ArtifactServiceClient;
 let key: AttemptKey;
 let path: string;
 
-/** A coordinator with one attempt, leased to agent `a`. */
+/** Starts a coordinator with one attempt, which is leased to agent `a`. */
 beforeEach(async () => {
   dir = newFolder();
   served = await serve(dir);
@@ -65,7 +65,7 @@ beforeEach(async () => {
 });
 
 const atCoordinator = (name: string) => join(dir, 'artifacts', key.sweepId, key.trialId, `${key.attempt}`, name);
-const bring = () => uploadArtifact(client, { agentId: 'a', key, artifact: FILE, path }, new AbortController().signal);
+const upload = () => uploadArtifact(client, { agentId: 'a', key, artifact: FILE, path }, new AbortController().signal);
 
 function sessionWith(server: string, records: readonly RecordMessage[] = []) {
   const agentDir = testFolder();
@@ -104,20 +104,20 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
 
 test('a file arrives complete; a file that has grown since is transferred at its announced size', async () => {
   appendFileSync(path, 'more');
-  expect(await bring()).toBe('stored');
+  expect(await upload()).toBe('stored');
   expect(readFileSync(atCoordinator(FILE.name)).equals(BYTES)).toBe(true);
 });
 
 test('a truncated, changed or deleted file is reported as lost, and nothing is stored', async () => {
   truncateSync(path, BYTES.length - 1);
-  await expect(bring()).rejects.toThrow(LostFileError);
+  await expect(upload()).rejects.toThrow(LostFileError);
   const altered = Buffer.from(BYTES);
   altered[BYTES.length - 1] = 255 - (BYTES[BYTES.length - 1] ?? 0);
   writeFileSync(path, altered);
   // The coordinator may not have closed the previous upload yet; the agent then retries.
-  await vi.waitFor(() => expect(bring()).rejects.toThrow(LostFileError), { timeout: 20_000 });
+  await vi.waitFor(() => expect(upload()).rejects.toThrow(LostFileError), { timeout: 20_000 });
   rmSync(path);
-  await expect(bring()).rejects.toThrow(LostFileError);
+  await expect(upload()).rejects.toThrow(LostFileError);
   expect(existsSync(atCoordinator(FILE.name))).toBe(false);
 });
 
@@ -127,38 +127,38 @@ test.runIf(existsSync('/dev/full'))(
     const part = atCoordinator(join('.parts', FILE.sha256));
     mkdirSync(dirname(part), { recursive: true });
     symlinkSync('/dev/full', part);
-    await expect(bring()).rejects.toThrow("the coordinator's disk is full");
+    await expect(upload()).rejects.toThrow("the coordinator's disk is full");
     rmSync(part);
-    expect(await bring()).toBe('stored');
+    expect(await upload()).toBe('stored');
   },
 );
 
 test('a checkpoint download waits for the coordinator to return, as long as its attempt has not been cancelled', {
   timeout: 120_000,
 }, async () => {
-  expect(await bring()).toBe('stored');
+  expect(await upload()).toBe('stored');
   const artifact = { name: FILE.name, kind: 'checkpoint', epoch: 2, size: FILE.size, sha256: FILE.sha256 } as const;
   const record = { kind: 'artifact', key, seq: 1, at: 5, artifact } as const;
   const { step } = onRecord(served.runtime.core, { agentId: 'a', record }, now());
   await served.runtime.settle(step);
 
-  const way = await startProxy(served.address);
-  const { session, agentDir } = sessionWith(way.address);
-  way.cut();
+  const proxy = await startProxy(served.address);
+  const { session, agentDir } = sessionWith(proxy.address);
+  proxy.cut();
   const checkpoint = { ...FILE, attempt: 1 };
   let wanted = true;
   const given = session.fetchCheckpoint({ ...key, attempt: 2 }, checkpoint, () => wanted);
   // Longer than the timeout of a download from a running coordinator.
   await sleep(8_000);
-  way.restore();
+  proxy.restore();
   expect(await given).toBe(true);
   const fetched = readFileSync(resumeFile(attemptFolder(agentDir, { ...key, attempt: 2 })));
   expect(fetched.equals(BYTES)).toBe(true);
 
-  way.cut();
-  const inVain = session.fetchCheckpoint({ ...key, attempt: 3 }, checkpoint, () => wanted);
+  proxy.cut();
+  const cancelled = session.fetchCheckpoint({ ...key, attempt: 3 }, checkpoint, () => wanted);
   wanted = false;
-  expect(await inVain).toBe(false);
+  expect(await cancelled).toBe(false);
 });
 
 test.each([

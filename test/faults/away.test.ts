@@ -4,7 +4,7 @@ import { durationOption } from '../../bin/options/values.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
-import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
+import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning } from './noop-sweep.ts';
 
 /** TRAWL_FAULT_AWAY, such as 120s, overrides the length of the outage. */
 const AWAY_MS = durationOption(process.env.TRAWL_FAULT_AWAY ?? '6s');
@@ -32,12 +32,12 @@ test(`an outage of the coordinator of ${AWAY_MS / 1000} s under full load loses 
   await sleep(AWAY_MS);
   const backAt = performance.now();
   await cluster.startCoordinator();
-  tellSeconds('until the coordinator answered', backAt);
-  await until('the newest report is of this second, or there is no more to come', async () => {
+  printSeconds('until the coordinator answered', backAt);
+  await until('the newest report is at most a second old, or all reports are stored', async () => {
     const over = (await cluster.sweep(sweep))?.counts?.running === 0;
     return over || Date.now() - (await lastReportMs(cluster)) < 1_000;
   });
-  tellSeconds('until it had all that was said meanwhile', backAt);
+  printSeconds('until it had stored all delayed reports', backAt);
   const { attempts, reports } = await exactlyOnce(cluster, sweep, SWEEP);
   expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(
     Array(SWEEP.trials).fill([1, null]),

@@ -9,7 +9,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { trawl } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
-import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
+import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning } from './noop-sweep.ts';
 
 const SWEEP: NoopSweep = { trials: 6, epochs: 300, epochMs: 10 };
 const MEGABYTES = 12;
@@ -28,8 +28,8 @@ test('a coordinator with a full disk exits with a message, and continues without
   await untilRunning(cluster, sweep, 2);
   disk.fill();
   expect(await cluster.coordinator.exited).toBe(EXIT_CANNOT_WRITE);
-  const said = () => readFileSync(cluster.logOf('coordinator'), 'utf8');
-  expect(said()).toMatch(/the disk of .* is full: free some space.*no acknowledged change is lost/);
+  const logText = () => readFileSync(cluster.logOf('coordinator'), 'utf8');
+  expect(logText()).toMatch(/the disk of .* is full: free some space.*no acknowledged change is lost/);
   const where = ['--nats', cluster.natsUrl, '--listen', cluster.address, '--metrics', '127.0.0.1:0'];
   const again = await trawl('coordinator', '--dir', cluster.dir, ...where);
   expect(again.code, again.stderr).toBe(EXIT_CANNOT_WRITE);
@@ -38,8 +38,11 @@ test('a coordinator with a full disk exits with a message, and continues without
   const roomAt = performance.now();
   disk.makeRoom();
   await cluster.startCoordinator();
-  await until('it takes what waited', async () => ((await cluster.sweep(sweep))?.counts?.succeeded ?? 0) > 0);
-  tellSeconds("from room to the first trial's end", roomAt);
+  await until(
+    'the coordinator stores the waiting records',
+    async () => ((await cluster.sweep(sweep))?.counts?.succeeded ?? 0) > 0,
+  );
+  printSeconds("from free space to the first trial's end", roomAt);
   const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   expect(attempts.filter(({ failureClass }) => failureClass !== null)).toEqual([]);
 });
@@ -55,12 +58,12 @@ test('an agent with a full disk accepts no new trials and reports why, and its r
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
   await untilRunning(cluster, sweep, 2);
   disk.fill();
-  const said = () => readFileSync(cluster.logOf('agent'), 'utf8');
-  await until('the agent says so', () => said().includes("the agent's disk is full"));
+  const logText = () => readFileSync(cluster.logOf('agent'), 'utf8');
+  await until('the agent reports the full disk', () => logText().includes("the agent's disk is full"));
   // Longer than the lease; records that wait in memory must not be lost.
   await sleep(FULL_MS);
   disk.makeRoom();
-  await until('it has noticed', () => said().includes("the agent's disk has space again"));
+  await until('the agent reports free space', () => logText().includes("the agent's disk has space again"));
   const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(
     Array(SWEEP.trials).fill([1, null]),

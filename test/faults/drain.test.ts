@@ -22,8 +22,8 @@ async function shown(cluster: Cluster, name: string): Promise<Shown | undefined>
 }
 
 async function untilLeaving(cluster: Cluster, name: string): Promise<void> {
-  const said = () => readFileSync(cluster.logOf(name), 'utf8');
-  await until(`agent ${name} has heard the signal`, () => said().includes('the agent takes no new trials'));
+  const logText = () => readFileSync(cluster.logOf(name), 'utf8');
+  await until(`agent ${name} has received the signal`, () => logText().includes('the agent takes no new trials'));
 }
 
 test('a drained agent finishes its running trials and accepts no new ones, also after a restart, until it is undrained', {
@@ -45,7 +45,7 @@ test('a drained agent finishes its running trials and accepts no new ones, also 
   await cluster.coordinator.killNow();
   await cluster.startCoordinator();
   await cluster.startAgent('one', 2);
-  await until('the agent is back', async () => (await shown(cluster, 'one'))?.state === 'drained');
+  await until('the agent is connected again', async () => (await shown(cluster, 'one'))?.state === 'drained');
   expect((await cluster.sweep(sweep))?.counts).toEqual(counts);
 
   expect(await cluster.json<Shown>('undrain', 'one')).toMatchObject({ state: 'connected', drain_reason: null });
@@ -53,7 +53,7 @@ test('a drained agent finishes its running trials and accepts no new ones, also 
   expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(Array(10).fill([1, null]));
 });
 
-test('trials that outlast the grace period are handed back, and another agent runs them at no cost to the retry budget', {
+test('trials that outlast the grace period are handed back, and another agent runs them without using the retry budget', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -116,9 +116,9 @@ test.each([['0s'], ['60s']])(
   },
   async (grace) => {
     const folder = testFolder();
-    const said = join(folder, 'said.txt');
+    const logText = join(folder, 'said.txt');
     writeFileSync(join(folder, 'linger.mjs'), PROGRAM);
-    const command = JSON.stringify(['node', join(folder, 'linger.mjs'), said]);
+    const command = JSON.stringify(['node', join(folder, 'linger.mjs'), logText]);
     const text = `command: ${command}\nmetric: {name: loss}\nparameters: {}\nretry: {crash: 0}\n`;
     const cluster = await Cluster.start(folder, { lease: '60s' });
     await cluster.startAgent('one', 1, cluster.address, 1, ['--drain-grace', grace]);
@@ -134,7 +134,7 @@ test.each([['0s'], ['60s']])(
       process.kill(pid, 'SIGTERM');
     }
     expect(await exited).toBe(0);
-    await until('the program had its last word', () => existsSync(said) && readFileSync(said, 'utf8') !== '');
+    await until('the program has handled SIGTERM', () => existsSync(logText) && readFileSync(logText, 'utf8') !== '');
     await cluster.coordinator.stop();
     const { attempts, trials } = readStore(cluster.dir);
     expect(attempts.map(({ failureClass }) => failureClass)).toEqual(['drained']);

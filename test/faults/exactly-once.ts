@@ -1,4 +1,4 @@
-/** Checks the store of an ended sweep, whatever faults occurred. */
+/** Checks the store of a sweep that ended despite faults. */
 import { expect } from 'vitest';
 import type { Stored, StoredEvent } from '../support/stored.ts';
 
@@ -34,13 +34,13 @@ export function expectExactlyOnce(
     expect(mine.filter(({ outcome }) => outcome === 'succeeded').map(({ number }) => number)).toEqual([trial.attempts]);
 
     for (const { number } of mine) {
-      const told = reports.filter((report) => report.trial === trial.id && report.attempt === number);
-      const epochs = Array.from({ length: told.length }, (_, at) => at + 1);
-      expect(told.map(({ epoch }) => epoch)).toEqual(epochs);
-      for (const { epoch, metrics } of told) {
+      const reported = reports.filter((report) => report.trial === trial.id && report.attempt === number);
+      const epochs = Array.from({ length: reported.length }, (_, at) => at + 1);
+      expect(reported.map(({ epoch }) => epoch)).toEqual(epochs);
+      for (const { epoch, metrics } of reported) {
         expect(metrics).toEqual({ test_loss: expected.lossAt(trial.parameters, epoch) });
       }
-      if (number === trial.attempts) expect(told).toHaveLength(expected.epochs);
+      if (number === trial.attempts) expect(reported).toHaveLength(expected.epochs);
     }
 
     expectOrderly(

@@ -10,21 +10,21 @@ export const SLOTS = 2;
 
 export type FaultKind = 'worker' | 'agent' | 'coordinator' | 'agent and coordinator' | 'nats-server';
 
-export interface Fault {
+export interface KillFault {
   readonly kind: FaultKind;
   /** Whether the fault waits until every slot is busy; otherwise it can occur during startup. */
-  readonly atWork: boolean;
-  /** Delay of the fault from then on. */
+  readonly whenBusy: boolean;
+  /** Delay of the fault after the wait for busy slots, if there is one. */
   readonly afterMs: number;
   /** How long the killed process stays down. A worker is restarted by its agent instead. */
   readonly awayMs: number;
 }
 
 /** Returns the faults in random order and at random times, by the seed. */
-export function planFaults(kinds: readonly FaultKind[], random: Random): Fault[] {
+export function planFaults(kinds: readonly FaultKind[], random: Random): KillFault[] {
   return random.shuffled(kinds).map((kind) => ({
     kind,
-    atWork: random.next() < 0.7,
+    whenBusy: random.next() < 0.7,
     afterMs: Math.round(random.between(100, 1_500)),
     awayMs: Math.round(random.between(0, 1_200)),
   }));
@@ -32,23 +32,23 @@ export function planFaults(kinds: readonly FaultKind[], random: Random): Fault[]
 
 /**
  * Kills the process of a fault and restarts it.
- * @returns the time until every slot was busy, in milliseconds; undefined if it did not wait for that
+ * @returns the time until every slot was busy, in milliseconds; undefined if the function did not wait for it
  */
-export async function inflict(
-  fault: Fault,
+export async function killAndRestart(
+  fault: KillFault,
   cluster: Cluster,
   sweep: string,
   random: Random,
 ): Promise<number | undefined> {
   const begun = performance.now();
-  if (fault.atWork) await until('every slot is at work', () => isAtWork(cluster, sweep));
-  const waitedMs = fault.atWork ? performance.now() - begun : undefined;
+  if (fault.whenBusy) await until('every slot is busy', () => isBusy(cluster, sweep));
+  const waitedMs = fault.whenBusy ? performance.now() - begun : undefined;
   await sleep(fault.afterMs);
   await kill(fault, cluster, random);
   return waitedMs;
 }
 
-async function kill(fault: Fault, cluster: Cluster, random: Random): Promise<void> {
+async function kill(fault: KillFault, cluster: Cluster, random: Random): Promise<void> {
   switch (fault.kind) {
     case 'worker': {
       const workers = cluster.workersOf(AGENT);
@@ -75,7 +75,7 @@ async function kill(fault: Fault, cluster: Cluster, random: Random): Promise<voi
   }
 }
 
-async function isAtWork(cluster: Cluster, sweep: string): Promise<boolean> {
+async function isBusy(cluster: Cluster, sweep: string): Promise<boolean> {
   const counts = (await cluster.sweep(sweep))?.counts;
   if (counts === undefined) return false;
   // Near the end of a sweep there may be fewer trials than slots.

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
-import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
+import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning } from './noop-sweep.ts';
 
 const SWEEP: NoopSweep = { trials: 16, epochs: 4, epochMs: 200 };
 
@@ -23,7 +23,7 @@ test('after nats-server restarts without its storage, offers are published again
     const backAt = performance.now();
     await cluster.startNats();
     await untilRunning(cluster, sweep, 2);
-    tellSeconds('from the start of nats-server until every slot was at work again', backAt);
+    printSeconds('from the start of nats-server until every slot was busy again', backAt);
   }
   const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(

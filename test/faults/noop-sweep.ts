@@ -51,6 +51,6 @@ export async function exactlyOnce(
 }
 
 /** Prints a duration to the test's output. */
-export function tellSeconds(what: string, sinceMs: number): void {
+export function printSeconds(what: string, sinceMs: number): void {
   console.log(`${what}: ${((performance.now() - sinceMs) / 1000).toFixed(1)} s`);
 }

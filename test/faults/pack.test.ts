@@ -17,7 +17,7 @@ parameters:
 retry: {crash: 2, backoff: 100ms}
 `;
 
-test('a dead worker costs each trial of its pack one attempt, and no other trial any', {
+test('a dead worker costs each trial of its pack one attempt, and other trials none', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

@@ -21,13 +21,13 @@ test('trials that end while only heartbeats reach the coordinator are not run ag
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: LEASE });
-  const way = await startProxy(cluster.address);
-  await cluster.startAgent('agent', 2, way.address);
+  const proxy = await startProxy(cluster.address);
+  await cluster.startAgent('agent', 2, proxy.address);
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
   await until('two trials run', async () => (await cluster.sweep(sweep))?.counts?.running === 2);
-  way.cut();
+  proxy.cut();
   await sleep(CUT_MS);
-  way.restore();
+  proxy.restore();
   expect((await cluster.run('wait', sweep)).code).toBe(0);
   const trials = await cluster.json<TrialJson[]>('trials', sweep);
   expect(trials.map(({ attempts }) => attempts)).toEqual([1, 1, 1]);

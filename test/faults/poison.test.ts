@@ -34,8 +34,8 @@ test('a trial that always kills its worker uses up only its own retry budget: al
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepOf([1, 2, POISON, 4, 5, 6, 7, 8]));
   expect((await cluster.run('wait', sweep)).code).toBe(EXIT.failedTrials);
   const trials = await cluster.json<TrialJson[]>('trials', sweep);
-  const told = trials.map(({ parameters, state, attempts }) => [parameters.x, state, attempts]);
-  expect(told.sort(([a], [b]) => Number(a) - Number(b))).toEqual([
+  const results = trials.map(({ parameters, state, attempts }) => [parameters.x, state, attempts]);
+  expect(results.sort(([a], [b]) => Number(a) - Number(b))).toEqual([
     ...[1, 2].map((x) => [x, 'succeeded', 1]),
     [POISON, 'failed', 1 + CRASHES],
     ...[4, 5, 6, 7, 8].map((x) => [x, 'succeeded', 1]),

@@ -8,7 +8,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
-/** Longer than a record takes from the agent to the store, and shorter than an epoch. */
+/** Longer than the way of a record from the agent to the store, and shorter than an epoch. */
 const RECORD_MS = 1_000;
 
 const SWEEP = `
@@ -42,7 +42,7 @@ function hasCheckpoint({ dir }: Cluster, sweep: string, trial: string): boolean 
 async function inThirdEpoch(cluster: Cluster, file: string): Promise<string> {
   const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
   const [trial] = await cluster.json<TrialJson[]>('trials', sweep);
-  // The file arrives at the start of the third epoch, and its record right after it: well before the epoch's end.
+  // The file arrives at the start of the third epoch, and its record immediately after it, long before the epoch's end.
   await until('the checkpoint of the second epoch is kept', async () =>
     hasCheckpoint(cluster, sweep, `${trial?.trial}`),
   );
@@ -50,13 +50,13 @@ async function inThirdEpoch(cluster: Cluster, file: string): Promise<string> {
   return sweep;
 }
 
-function expectWentOn(disturbed: Shown, undisturbed: Shown): void {
-  expect(disturbed.attempt_list.map(({ resumed_from }) => resumed_from)).toEqual([0, 2]);
-  expect(disturbed.reports.map(({ attempt, epoch }) => [attempt, epoch])).toEqual([
+function expectWentOn(actual: Shown, expected: Shown): void {
+  expect(actual.attempt_list.map(({ resumed_from }) => resumed_from)).toEqual([0, 2]);
+  expect(actual.reports.map(({ attempt, epoch }) => [attempt, epoch])).toEqual([
     ...[1, 2].map((epoch) => [1, epoch]),
     ...[3, 4, 5].map((epoch) => [2, epoch]),
   ]);
-  expect(disturbed.metrics).toEqual(undisturbed.metrics);
+  expect(actual.metrics).toEqual(expected.metrics);
 }
 
 test('after a worker and then an agent are killed in epoch 3 of 5, the next attempt resumes at 3 with the same metrics', {
@@ -66,10 +66,10 @@ test('after a worker and then an agent are killed in epoch 3 of 5, the next atte
   const cluster = await Cluster.start(folder, { lease: '5s' });
   const file = sweepFile(folder, SWEEP);
   await cluster.startAgent('agent', 1);
-  const calm = await cluster.json<{ sweep: string }>('submit', file);
-  const undisturbed = await result(cluster, calm.sweep);
-  expect(undisturbed.reports.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5]);
-  expect(undisturbed.artifacts.map(({ name }) => name)).toEqual([
+  const withoutFaults = await cluster.json<{ sweep: string }>('submit', file);
+  const expected = await result(cluster, withoutFaults.sweep);
+  expect(expected.reports.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5]);
+  expect(expected.artifacts.map(({ name }) => name)).toEqual([
     'model.safetensors',
     'reconstructions/epoch-1.png',
     'reconstructions/epoch-1.safetensors',
@@ -77,25 +77,18 @@ test('after a worker and then an agent are killed in epoch 3 of 5, the next atte
     'reconstructions/epoch-5.safetensors',
   ]);
 
-  const rough = await inThirdEpoch(cluster, file);
+  const withFaults = await inThirdEpoch(cluster, file);
   for (const pid of cluster.workersOf('agent')) killNow(pid);
-  const disturbed = await result(cluster, rough);
-  expectWentOn(disturbed, undisturbed);
+  const actual = await result(cluster, withFaults);
+  expectWentOn(actual, expected);
 
   const rougher = await inThirdEpoch(cluster, file);
   await cluster.agent('agent').killNow();
   await cluster.startAgent('another', 1);
-  expectWentOn(await result(cluster, rougher), undisturbed);
+  expectWentOn(await result(cluster, rougher), expected);
 
   const pictures = join(folder, 'pictures');
-  const fetched = await cluster.run(
-    'artifacts',
-    'get',
-    disturbed.trial,
-    'reconstructions/epoch-5.png',
-    '--out',
-    pictures,
-  );
+  const fetched = await cluster.run('artifacts', 'get', actual.trial, 'reconstructions/epoch-5.png', '--out', pictures);
   expect(fetched.code, fetched.stderr).toBe(0);
   expect(readFileSync(join(pictures, 'reconstructions/epoch-5.png')).subarray(1, 4).toString()).toBe('PNG');
 });

@@ -4,14 +4,14 @@ import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { startProxy } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
-import { exactlyOnce, type NoopSweep, noopSweepText, tellSeconds, untilRunning } from './noop-sweep.ts';
+import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning } from './noop-sweep.ts';
 
 /** A trial of four seconds still runs in its worker long after its lease has expired. */
 const SWEEP: NoopSweep = { trials: 6, epochs: 20, epochMs: 200 };
 const LEASE = '2s';
-const STANDS_STILL_MS = 6_000;
+const STALL_MS = 6_000;
 
-test('a coordinator that stalled declares no agent lost, and repeats no trial that ran in the meantime', {
+test('after a stall, the coordinator declares no agent lost and repeats no trial that ran in the meantime', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -20,7 +20,7 @@ test('a coordinator that stalled declares no agent lost, and repeats no trial th
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
   await untilRunning(cluster, sweep, 2);
   process.kill(cluster.coordinator.pid, 'SIGSTOP');
-  await sleep(STANDS_STILL_MS);
+  await sleep(STALL_MS);
   process.kill(cluster.coordinator.pid, 'SIGCONT');
   const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   expect(attempts.map(({ outcome }) => outcome)).toEqual(Array(SWEEP.trials).fill('succeeded'));
@@ -36,24 +36,24 @@ test('after an agent stalls past its lease, its late records are rejected, its w
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: LEASE });
-  const way = await startProxy(cluster.address);
-  await cluster.startAgent('stalled', 2, way.address);
+  const proxy = await startProxy(cluster.address);
+  await cluster.startAgent('stalled', 2, proxy.address);
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
   await untilRunning(cluster, sweep, 2);
   const workers = cluster.workersOf('stalled');
   const stalledAt = performance.now();
   process.kill(cluster.agent('stalled').pid, 'SIGSTOP');
-  // As when a network drops an idle connection: the agent cannot be told that its attempts were superseded.
-  way.cut();
+  // Like a network that drops an idle connection. The agent cannot learn that its attempts were superseded.
+  proxy.cut();
   await until('its attempts are lost', async () => (await cluster.sweep(sweep))?.counts?.running === 0);
-  tellSeconds('from the stall to its trials being free again', stalledAt);
+  printSeconds('from the stall until its trials were pending again', stalledAt);
   await cluster.startAgent('other', 1);
   await untilRunning(cluster, sweep, 1);
   await sleep(1_000);
   expect(await superseded(cluster)).toBe(0);
-  way.restore();
+  proxy.restore();
   process.kill(cluster.agent('stalled').pid, 'SIGCONT');
-  await until('late reports are refused', async () => (await superseded(cluster)) > 0);
+  await until('late reports are rejected', async () => (await superseded(cluster)) > 0);
 
   const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   const lost = attempts.filter(({ failureClass }) => failureClass !== null);

@@ -7,7 +7,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { Random } from '../support/random.ts';
 import { readStore } from '../support/stored.ts';
 import { expectExactlyOnce } from './exactly-once.ts';
-import { AGENT, type FaultKind, inflict, planFaults, SLOTS } from './faults.ts';
+import { AGENT, type FaultKind, killAndRestart, planFaults, SLOTS } from './faults.ts';
 
 const TRIALS = 24;
 const EPOCHS = 4;
@@ -41,7 +41,7 @@ export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number
 
   const recoveries: string[] = [];
   for (const [at, fault] of faults.entries()) {
-    const waitedMs = await inflict(fault, cluster, sweep, random);
+    const waitedMs = await killAndRestart(fault, cluster, sweep, random);
     const before = faults[at - 1]?.kind;
     if (before !== undefined && waitedMs !== undefined) recoveries.push(`${before} ${(waitedMs / 1000).toFixed(1)}`);
   }
@@ -56,7 +56,7 @@ export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number
   console.log(
     `TRAWL_FAULT_SEED=${seed}: killed ${faults.map(({ kind }) => kind).join(', ')}; ` +
       `attempts that failed: ${retries.sort().join(', ') || 'none'}; ` +
-      `seconds until every slot was at work again: ${recoveries.join(', ') || 'not measured'}; ${seconds} s in all`,
+      `seconds until every slot was busy again: ${recoveries.join(', ') || 'not measured'}; ${seconds} s in all`,
   );
   expectExactlyOnce(stored, {
     trials: TRIALS,

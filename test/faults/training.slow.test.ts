@@ -29,18 +29,18 @@ test('killing an agent during training does not change any digit of the results'
   const cluster = await Cluster.start(folder, { lease: '5s' });
   const file = sweepFile(folder, SWEEP);
   await cluster.startAgent('agent', 2);
-  const calm = await cluster.json<{ sweep: string }>('submit', file);
-  const undisturbed = await resultsOf(cluster, calm.sweep);
-  expect(undisturbed.attempts).toBe(4);
+  const withoutFaults = await cluster.json<{ sweep: string }>('submit', file);
+  const expected = await resultsOf(cluster, withoutFaults.sweep);
+  expect(expected.attempts).toBe(4);
 
-  const rough = await cluster.json<{ sweep: string }>('submit', file);
+  const withFaults = await cluster.json<{ sweep: string }>('submit', file);
   await until('a trial is past its first epoch, and not at its end', async () => {
-    const trials = await cluster.json<TrialJson[]>('trials', rough.sweep, '--state', 'running');
+    const trials = await cluster.json<TrialJson[]>('trials', withFaults.sweep, '--state', 'running');
     return trials.some(({ epoch }) => epoch === 1);
   });
   await cluster.agent('agent').killNow();
   await cluster.startAgent('agent', 2);
-  const disturbed = await resultsOf(cluster, rough.sweep);
-  expect(disturbed.metrics).toEqual(undisturbed.metrics);
-  expect(disturbed.attempts).toBeGreaterThan(4);
+  const actual = await resultsOf(cluster, withFaults.sweep);
+  expect(actual.metrics).toEqual(expected.metrics);
+  expect(actual.attempts).toBeGreaterThan(4);
 });

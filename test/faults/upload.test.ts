@@ -39,23 +39,23 @@ test.each(['coordinator', 'agent'] as const)(
     writeFileSync(join(folder, 'leave.mjs'), PROGRAM);
     const text = `command: [node, ${JSON.stringify(join(folder, 'leave.mjs'))}]\nmetric: {name: loss}\nparameters: {}\n`;
     const cluster = await Cluster.start(folder, { lease: '60s' });
-    const way = await startProxy(cluster.address, BYTES_PER_SECOND);
-    await cluster.startAgent('agent', 1, way.address);
+    const proxy = await startProxy(cluster.address, BYTES_PER_SECOND);
+    await cluster.startAgent('agent', 1, proxy.address);
     const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, text));
 
     const attempt = await until('the attempt has a folder at the coordinator', () => attemptFolder(cluster, sweep));
     const arrived = () => sizeOfPart(attempt);
     await until('a fifth of the file has arrived', () => arrived() > BYTES / 5);
     await (victim === 'agent' ? cluster.agent('agent') : cluster.coordinator).killNow();
-    const before = { here: arrived(), carried: way.carried() };
+    const before = { here: arrived(), carried: proxy.carried() };
     expect(before.here).toBeGreaterThan(BYTES / 5);
     expect(before.here).toBeLessThan(BYTES);
     expect(existsSync(join(attempt, 'large.bin'))).toBe(false);
 
-    await (victim === 'agent' ? cluster.startAgent('agent', 1, way.address) : cluster.startCoordinator());
+    await (victim === 'agent' ? cluster.startAgent('agent', 1, proxy.address) : cluster.startCoordinator());
     expect((await cluster.run('wait', sweep)).code).toBe(0);
-    // Resumed, not restarted: bytes that had arrived were not sent again.
-    expect(way.carried() - before.carried).toBeLessThan(BYTES - before.here + 500_000);
+    // The upload was resumed, not restarted: bytes that had arrived were not sent again.
+    expect(proxy.carried() - before.carried).toBeLessThan(BYTES - before.here + 500_000);
 
     const [trial] = await cluster.json<TrialJson[]>('trials', sweep);
     expect(trial).toMatchObject({ state: 'succeeded', attempts: 1 });

@@ -34,10 +34,10 @@ const GARBAGE: readonly Garbage[] = [
 ];
 
 /** Sends garbage, waits a moment, and closes or resets the connection. */
-export async function sayGarbage(address: string, random: Random): Promise<void> {
+export async function sendGarbage(address: string, random: Random): Promise<void> {
   const [host = '', port] = address.split(':');
   const bytes = random.pick(GARBAGE)(random);
-  const rude = random.next() < 0.5;
+  const resets = random.next() < 0.5;
   const socket: Socket = connect(Number(port), host);
   socket.on('error', () => {});
   await once(socket, 'connect');
@@ -45,7 +45,7 @@ export async function sayGarbage(address: string, random: Random): Promise<void>
   socket.write(bytes);
   await sleep(30);
   const closed = socket.closed ? undefined : once(socket, 'close');
-  if (rude) socket.resetAndDestroy();
+  if (resets) socket.resetAndDestroy();
   else socket.destroy();
   await closed;
 }

@@ -3,19 +3,19 @@ import { expect, test } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { testFolder } from '../support/folder.ts';
 import { Random } from '../support/random.ts';
-import { sayGarbage } from './garbage.ts';
-import { startPuppet } from './puppet.ts';
-import { dial, framed, type RawAnswer, type RawCall, rawCall } from './raw-call.ts';
+import { CALL_KINDS, TOO_LARGE, TRUNCATED } from './call-kinds.ts';
+import { startFakeAgent } from './fake-agent.ts';
+import { sendGarbage } from './garbage.ts';
+import { dial, grpcFrame, type RawAnswer, type RawCall, rawCall } from './raw-call.ts';
 import { METHODS, type WireMethod } from './schema.ts';
 import { fuzzSeeds } from './seeds.ts';
-import { expectRunOnce, killLive, runSweep } from './still-works.ts';
+import { expectRanOnce, killActiveSweeps, runSweep } from './still-works.ts';
 import { changes, type StoredRows, storedRows } from './stored-rows.ts';
 import { expectNoStrayFile, expectUnharmed, unreadable } from './unharmed.ts';
-import { CUT_SHORT, TOO_LARGE, WAYS } from './ways.ts';
 
 const CALLS = 8;
 const CONNECTIONS = 40;
-/** No lease of the fake agent expires in this time. */
+/** Longer than the test, so that no lease of the fake agent expires. */
 const LEASE = '30m';
 
 const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
@@ -35,19 +35,19 @@ const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
 
 const { OK, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED } = status;
 const { RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, DATA_LOSS, UNIMPLEMENTED } = status;
-/** None of these codes reports a fault of the coordinator. */
+/** Status codes that report no fault of the coordinator. */
 const CODES: readonly (number | undefined)[] = [
   ...[OK, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED],
   ...[RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, DATA_LOSS, UNIMPLEMENTED],
 ];
 const SENTENCE = /\p{Letter}+ \P{Control}*\p{Letter}/u;
 
-function isPlain({ code, details, brokenOff }: RawAnswer, { ending = 'end', mustEnd }: RawCall): boolean {
-  if (brokenOff) return ending !== 'end' || !mustEnd;
+function isOrderly({ code, details, cancelled }: RawAnswer, { ending = 'end', mustEnd }: RawCall): boolean {
+  if (cancelled) return ending !== 'end' || !mustEnd;
   return CODES.includes(code) && (code === OK || SENTENCE.test(details));
 }
 
-function told({ path, pieces, headers = {} }: RawCall, answer: RawAnswer | undefined): string {
+function describeCall({ path, pieces, headers = {} }: RawCall, answer: RawAnswer | undefined): string {
   const sent = pieces.map((piece) => Buffer.from(piece).toString('latin1').slice(0, 200));
   const code = answer?.code === undefined ? 'no status' : status[answer.code];
   return `${path} ${JSON.stringify({ sent, headers })} -> ${code} ${answer?.details.slice(0, 500)}`;
@@ -57,45 +57,46 @@ function told({ path, pieces, headers = {} }: RawCall, answer: RawAnswer | undef
 async function callAll(cluster: Cluster, calls: readonly RawCall[]): Promise<RawAnswer[]> {
   const session = dial(cluster.address);
   const answers = await Promise.all(calls.map((call) => rawCall(session, call)));
-  const nothing = { path: '/trawl.v1.AttemptService/Open', pieces: [framed(new Uint8Array())], mustEnd: true };
+  const nothing = { path: '/trawl.v1.AttemptService/Open', pieces: [grpcFrame(new Uint8Array())], mustEnd: true };
   expect(await rawCall(session, nothing)).toMatchObject({ code: OK });
   session.destroy();
   return answers;
 }
 
-/** @returns the store's rows after the calls */
-async function expectOrderlyRefusals(
+/** Checks that each call gets a plain answer, and that rejected calls change nothing. Returns the store's rows after the
+ * calls. */
+async function expectOrderlyAnswers(
   cluster: Cluster,
   what: string,
   calls: readonly RawCall[],
   before: StoredRows,
 ): Promise<StoredRows> {
   const answers = await callAll(cluster, calls);
-  const odd = calls.flatMap((call, at) => {
+  const unexpected = calls.flatMap((call, at) => {
     const answer = answers[at];
-    return answer !== undefined && isPlain(answer, call) ? [] : [told(call, answer)];
+    return answer !== undefined && isOrderly(answer, call) ? [] : [describeCall(call, answer)];
   });
-  expect(odd, what).toEqual([]);
+  expect(unexpected, what).toEqual([]);
   // A caller that cancels, or whose deadline passes, does not know whether its call was received.
-  const heard = calls.filter((_, at) => {
+  const received = calls.filter((_, at) => {
     const answer = answers[at];
-    return answer?.code === OK || answer?.code === DEADLINE_EXCEEDED || answer?.answered || answer?.brokenOff;
+    return answer?.code === OK || answer?.code === DEADLINE_EXCEEDED || answer?.answered || answer?.cancelled;
   });
-  const allowed = new Set(heard.flatMap(({ path }) => MAY_CHANGE[path] ?? []));
+  const allowed = new Set(received.flatMap(({ path }) => MAY_CHANGE[path] ?? []));
   const after = storedRows(cluster.dir);
   const changed = Object.entries(changes(before, after)).filter(([table]) => !allowed.has(table));
   expect(changed, what).toEqual([]);
   return after;
 }
 
-function callOf({ path, streams, answersMany }: WireMethod): RawCall {
-  return { path, pieces: [], mustEnd: !streams && !answersMany };
+function callOf({ path, clientStreams, serverStreams }: WireMethod): RawCall {
+  return { path, pieces: [], mustEnd: !clientStreams && !serverStreams };
 }
 
 function batches(methods: readonly WireMethod[]): [WireMethod, string[]][] {
-  const ways = Object.keys(WAYS);
+  const kinds = Object.keys(CALL_KINDS);
   return methods.flatMap((method): [WireMethod, string[]][] =>
-    method.path in MAY_CHANGE ? ways.map((way) => [method, [way]]) : [[method, ways]],
+    method.path in MAY_CHANGE ? kinds.map((kind) => [method, [kind]]) : [[method, kinds]],
   );
 }
 
@@ -105,7 +106,7 @@ test('every method rejects unreadable and oversized messages with the right code
   const cluster = await Cluster.start(testFolder());
   const before = storedRows(cluster.dir);
   const all = (piece: Uint8Array) => METHODS.map(({ path }) => ({ path, pieces: [piece], mustEnd: true }));
-  const cut = await callAll(cluster, all(CUT_SHORT));
+  const cut = await callAll(cluster, all(TRUNCATED));
   expect(cut.map(({ code }) => code)).toEqual(METHODS.map(() => INVALID_ARGUMENT));
   expect(await unreadable(cluster.metricsUrl, 'grpc')).toBe(METHODS.length);
   const large = await callAll(cluster, all(TOO_LARGE));
@@ -126,26 +127,26 @@ test('after any message to any method the coordinator reports the error, has cha
   for (const seed of fuzzSeeds()) {
     console.log(`TRAWL_FUZZ_SEED=${seed}`);
     const random = new Random(seed);
-    const words = await startPuppet(cluster, `puppet-${seed}`);
+    const samples = await startFakeAgent(cluster, `fake-${seed}`);
     let rows = storedRows(cluster.dir);
-    for (const [method, ways] of random.shuffled(batches(METHODS))) {
-      const calls = ways.flatMap((way) =>
-        Array.from({ length: CALLS }, () => ({ ...callOf(method), ...WAYS[way]?.(method, words, random) })),
+    for (const [method, kinds] of random.shuffled(batches(METHODS))) {
+      const calls = kinds.flatMap((kind) =>
+        Array.from({ length: CALLS }, () => ({ ...callOf(method), ...CALL_KINDS[kind]?.(method, samples, random) })),
       );
-      const what = `TRAWL_FUZZ_SEED=${seed}: ${method.path}, ${ways.join(', ')}`;
-      rows = await expectOrderlyRefusals(cluster, what, calls, rows);
+      const what = `TRAWL_FUZZ_SEED=${seed}: ${method.path}, ${kinds.join(', ')}`;
+      rows = await expectOrderlyAnswers(cluster, what, calls, rows);
     }
-    await Promise.all(Array.from({ length: CONNECTIONS }, () => sayGarbage(cluster.address, random)));
-    rows = await expectOrderlyRefusals(cluster, `TRAWL_FUZZ_SEED=${seed}: garbage`, [], rows);
+    await Promise.all(Array.from({ length: CONNECTIONS }, () => sendGarbage(cluster.address, random)));
+    rows = await expectOrderlyAnswers(cluster, `TRAWL_FUZZ_SEED=${seed}: garbage`, [], rows);
     expectUnharmed(cluster, 'coordinator');
-    await killLive(cluster);
+    await killActiveSweeps(cluster);
   }
   expect(await unreadable(cluster.metricsUrl, 'grpc')).toBeGreaterThan(0);
   expect([finished, []]).toContainEqual(rowsOfSweep(storedRows(cluster.dir), done));
   expectNoStrayFile(cluster);
 
   await cluster.startAgent('closer', 2);
-  await expectRunOnce(cluster, await runSweep(cluster, 200));
+  await expectRanOnce(cluster, await runSweep(cluster, 200));
 });
 
 function rowsOfSweep(rows: StoredRows, sweep: string): string[] {

@@ -7,10 +7,10 @@ import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { Random } from '../support/random.ts';
 import { until } from '../support/until.ts';
-import { type Heard, overhear } from './overhear.ts';
-import { sayOn } from './sayings.ts';
+import { publishFuzzed } from './publish-fuzzed.ts';
+import { type RecordedMessage, recordMessages } from './record-messages.ts';
 import { fuzzSeeds } from './seeds.ts';
-import { expectRunOnce, killLive, runSweep } from './still-works.ts';
+import { expectRanOnce, killActiveSweeps, runSweep } from './still-works.ts';
 import { changes, type StoredRows, storedRows } from './stored-rows.ts';
 import { patterns } from './subjects.ts';
 import { expectUnharmed, unreadable } from './unharmed.ts';
@@ -19,7 +19,7 @@ const AGENT = 'worker';
 const MESSAGES = 150;
 const REPLAYS = 150;
 
-/** A trial that runs throughout, and a pending sweep. */
+/** Starts a trial that runs throughout the test, and a sweep that stays pending. */
 async function atWork(cluster: Cluster): Promise<{ sweeps: string[]; trials: string[] }> {
   const long = 'trainer: noop\nparameters: {x: {values: [1]}, duration_ms: {value: 3600000}}\n';
   const held = await cluster.json<{ sweep: string }>('submit', sweepFile(cluster.folder, long));
@@ -32,9 +32,9 @@ async function atWork(cluster: Cluster): Promise<{ sweeps: string[]; trials: str
   return { sweeps, trials: trials.map(({ trial }) => trial) };
 }
 
-function unreadableBeats(cluster: string, said: readonly Heard[]): number {
+function unreadableHeartbeats(cluster: string, sent: readonly RecordedMessage[]): number {
   const [trawl, , beat] = allHeartbeats(cluster).split('.');
-  return said.filter(({ subject, data }) => {
+  return sent.filter(({ subject, data }) => {
     const parts = subject.split('.');
     if (parts.length !== 4 || parts[0] !== trawl || parts[1] !== cluster || parts[2] !== beat || parts[3] === '')
       return false;
@@ -53,7 +53,7 @@ async function agentMetricsUrl(cluster: Cluster): Promise<string> {
   return `http://${groups[0]?.targets[0]}/metrics`;
 }
 
-/** Returns the only pool; the agent's slots are equal. */
+/** Returns the only pool: all slots of the agent are equal. */
 async function onlyPool(nats: NatsConnection, cluster: string): Promise<string> {
   const manager = await nats.jetstreamManager();
   const streams = offerStream(cluster, '');
@@ -72,7 +72,7 @@ test('after any message on any subject, coordinator and agent have changed nothi
   const cluster = await Cluster.start(testFolder());
   const nats = await connect({ servers: cluster.natsUrl });
   onTestFinished(() => nats.close());
-  const heard = overhear(nats);
+  const recorded = recordMessages(nats);
   await nats.flush();
   await cluster.startAgent(AGENT, 2);
   await runSweep(cluster, 100);
@@ -81,35 +81,35 @@ test('after any message on any subject, coordinator and agent have changed nothi
   const name = rows
     .get('meta')
     ?.flatMap((row) => (JSON.parse(row).name === 'cluster' ? [JSON.parse(row).value] : []))[0];
-  await until('a heartbeat was overheard', () =>
-    heard().some(({ subject }) => subject === heartbeatSubject(name, AGENT)),
+  await until('a heartbeat was recorded', () =>
+    recorded().some(({ subject }) => subject === heartbeatSubject(name, AGENT)),
   );
   const pool = await onlyPool(nats, name);
-  const words = { cluster: name, agentId: AGENT, sweeps, trials };
+  const samples = { cluster: name, agentId: AGENT, sweeps, trials };
 
   let expected = 0;
   for (const seed of fuzzSeeds()) {
     console.log(`TRAWL_FUZZ_SEED=${seed}`);
     const random = new Random(seed);
-    const said = [
+    const sent = [
       ...patterns(AGENT, pool).flatMap((pattern) =>
-        Array.from({ length: MESSAGES }, () => sayOn(nats, pattern, words, random)),
+        Array.from({ length: MESSAGES }, () => publishFuzzed(nats, pattern, samples, random)),
       ),
-      ...Array.from({ length: REPLAYS }, () => sayOn(nats, random.pick(heard()), words, random)),
+      ...Array.from({ length: REPLAYS }, () => publishFuzzed(nats, random.pick(recorded()), samples, random)),
     ].flat();
     await nats.flush();
-    expected += unreadableBeats(name, said);
+    expected += unreadableHeartbeats(name, sent);
     await until(
       `${expected} unreadable heartbeats are counted`,
       async () => (await unreadable(cluster.metricsUrl, 'nats')) >= expected,
     );
-    await until('what was put in the place of offers is gone', () => streamIsEmpty(nats, name, pool));
+    await until('the invalid offers are gone', () => streamIsEmpty(nats, name, pool));
     expectUnharmed(cluster, 'coordinator', AGENT);
     expect(changes(rows, storedRows(cluster.dir)), `TRAWL_FUZZ_SEED=${seed}`).toEqual({});
   }
   expect(await unreadable(cluster.metricsUrl, 'nats')).toBe(expected);
   expect(await unreadable(await agentMetricsUrl(cluster), 'nats')).toBeGreaterThan(0);
 
-  await killLive(cluster);
-  await expectRunOnce(cluster, await runSweep(cluster, 200));
+  await killActiveSweeps(cluster);
+  await expectRanOnce(cluster, await runSweep(cluster, 200));
 });

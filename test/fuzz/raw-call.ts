@@ -6,20 +6,20 @@ export interface RawCall {
   /** The body, in the chunks to send. */
   readonly pieces: readonly Uint8Array[];
   readonly headers?: Readonly<Record<string, string>>;
-  /** After the last chunk: end, nothing, or reset. */
+  /** How the call ends after the last chunk. `silence` leaves it open. */
   readonly ending?: 'end' | 'silence' | 'reset';
   /** Whether the call must be answered after its end, with no time limit. Streams may stay open. */
   readonly mustEnd?: boolean;
 }
 
 export interface RawAnswer {
-  /** The gRPC status; undefined if there was none. */
+  /** The gRPC status. Undefined if the call ended without one. */
   readonly code: number | undefined;
   readonly details: string;
   /** Whether messages arrived before the status. */
   readonly answered: boolean;
-  /** Whether the caller cancelled it after waiting. */
-  readonly brokenOff: boolean;
+  /** Whether the caller cancelled the call because no answer came in time. */
+  readonly cancelled: boolean;
 }
 
 const PATIENCE_MS = 120;
@@ -28,14 +28,14 @@ const RESET_MS = 20;
 const PIECE_LIMIT = 1 << 20;
 
 export function dial(address: string): ClientHttp2Session {
-  // In MB, including data that waits to be sent. A session above the limit gets no more answers.
+  // The limit is in MB and includes data that waits to be sent. A session above it gets no more answers.
   const session = connect(`http://${address}`, { maxSessionMemory: 1_000 });
   session.on('error', () => {});
   return session;
 }
 
 /** Returns a message in its gRPC frame. */
-export function framed(message: Uint8Array, flag = 0, length = message.length): Uint8Array {
+export function grpcFrame(message: Uint8Array, flag = 0, length = message.length): Uint8Array {
   const head = Buffer.alloc(5);
   head.writeUInt8(flag, 0);
   head.writeUInt32BE(length, 1);
@@ -54,7 +54,7 @@ export function rawCall(session: ClientHttp2Session, call: RawCall): Promise<Raw
   let code: number | undefined;
   let details = '';
   let answered = false;
-  let brokenOff = false;
+  let cancelled = false;
   const note = (headers: IncomingHttpHeaders) => {
     if (headers['grpc-status'] === undefined) return;
     code = Number(headers['grpc-status']);
@@ -71,16 +71,16 @@ export function rawCall(session: ClientHttp2Session, call: RawCall): Promise<Raw
   }
   const { ending = 'end' } = call;
   if (ending === 'end') stream.end();
-  const giveUp = () => {
-    brokenOff = true;
+  const cancel = () => {
+    cancelled = true;
     stream.close(constants.NGHTTP2_CANCEL);
   };
   const patienceMs = ending === 'end' && call.mustEnd ? ANSWER_MS : PATIENCE_MS;
-  const timer = setTimeout(giveUp, ending === 'reset' ? RESET_MS : patienceMs);
+  const timer = setTimeout(cancel, ending === 'reset' ? RESET_MS : patienceMs);
   return new Promise((resolve) => {
     stream.on('close', () => {
       clearTimeout(timer);
-      resolve({ code, details, answered, brokenOff });
+      resolve({ code, details, answered, cancelled });
     });
   });
 }

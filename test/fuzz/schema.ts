@@ -5,13 +5,13 @@ import protobuf from 'protobufjs';
 import { packageRoot } from '../../bin/package.ts';
 
 export interface WireMethod {
-  /** Such as `/trawl.v1.SweepService/Submit`. */
+  /** The path of the method, such as `/trawl.v1.SweepService/Submit`. */
   readonly path: string;
   readonly request: protobuf.Type;
   /** Whether the client streams. */
-  readonly streams: boolean;
+  readonly clientStreams: boolean;
   /** Whether the server streams. */
-  readonly answersMany: boolean;
+  readonly serverStreams: boolean;
 }
 
 const PROTO = join(packageRoot(), 'proto');
@@ -36,8 +36,8 @@ function methodsOf(namespace: protobuf.NamespaceBase): WireMethod[] {
       return nested.methodsArray.map((method) => ({
         path: `/${nested.fullName.slice(1)}/${method.name}`,
         request: method.resolvedRequestType ?? namespace.lookupType(method.requestType),
-        streams: method.requestStream === true,
-        answersMany: method.responseStream === true,
+        clientStreams: method.requestStream === true,
+        serverStreams: method.responseStream === true,
       }));
     }
     return nested instanceof protobuf.Namespace ? methodsOf(nested) : [];

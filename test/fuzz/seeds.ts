@@ -1,4 +1,4 @@
-/** Fixed, so that every run of the suite sends the same messages. Other seeds: TRAWL_FUZZ_SEED. */
+/** A fixed seed, so that every run of the suite sends the same messages. TRAWL_FUZZ_SEED replaces it. */
 const DEFAULT_SEED = 1;
 
 /**

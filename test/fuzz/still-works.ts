@@ -26,7 +26,7 @@ export async function runSweep(cluster: Cluster, from: number): Promise<string> 
 }
 
 /** Kills all active sweeps, so that the next one starts at once. */
-export async function killLive(cluster: Cluster): Promise<void> {
+export async function killActiveSweeps(cluster: Cluster): Promise<void> {
   await withConnection({ server: cluster.address }, async (connection) => {
     const { sweeps } = await unary(connection, connection.client.listSweeps, {});
     for (const { id, state } of sweeps.filter((sweep) => !isEnded(sweepState.of(sweep.state)))) {
@@ -37,7 +37,7 @@ export async function killLive(cluster: Cluster): Promise<void> {
 }
 
 /** Stops the coordinator, and checks the stored sweep. */
-export async function expectRunOnce(cluster: Cluster, sweep: string): Promise<void> {
+export async function expectRanOnce(cluster: Cluster, sweep: string): Promise<void> {
   const trials = await cluster.json<TrialJson[]>('trials', sweep);
   const ids = new Set(trials.map(({ trial }) => trial));
   expect(await cluster.coordinator.stop()).toBe(0);

@@ -7,14 +7,14 @@ import Database from 'libsql';
 /** The rows of each table as text, in order. */
 export type StoredRows = ReadonlyMap<string, readonly string[]>;
 
-/** The coordinator offers trials, withdraws offers and ends grace periods by itself, so these changes do not count. */
-const AS_ASKED = `
+/** Removes changes that the coordinator makes without a request: offers, withdrawn offers and ended grace periods. */
+const IGNORE_OWN_CHANGES = `
   delete from events where kind = 'offered' or (kind = 'pending' and detail like 'no agent that it was offered to%');
   update trials set state = 'pending', failure_class = null, failure_message = null where state in ('pending', 'offered');
   update drains set grace_left_ms = 0;
 `;
 
-/** Must not run during a write. */
+/** Reads the rows of all tables. Must not run during a write. */
 export function storedRows(dir: string): StoredRows {
   const copy = mkdtempSync(join(tmpdir(), 'trawl-rows-'));
   for (const name of ['store.db', 'store.db-wal']) {
@@ -22,7 +22,7 @@ export function storedRows(dir: string): StoredRows {
   }
   const db = new Database(join(copy, 'store.db'));
   try {
-    db.exec(AS_ASKED);
+    db.exec(IGNORE_OWN_CHANGES);
     const tables = db.prepare("select name from sqlite_schema where type = 'table' and name not like 'sqlite%'").all();
     return new Map((tables as { name: string }[]).map(({ name }) => [name, rowsOf(db, name)]));
   } finally {

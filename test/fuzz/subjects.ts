@@ -10,8 +10,7 @@ export function patterns(agentId: string, pool: string): string[] {
 }
 
 /**
- * Returns a subject that matches the pattern: half of the time, one that is in use.
- * @param stars the values of its `*` in that case, in order
+ * Returns a subject that matches the pattern. Half of the subjects are in use. @param stars the values of the pattern's `*` in subjects that are in use, in order
  * @param known other plausible tokens of a subject
  */
 export function subjectOf(pattern: string, stars: readonly string[], known: readonly string[], random: Random): string {

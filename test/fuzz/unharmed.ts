@@ -39,6 +39,6 @@ export function expectNoStrayFile(cluster: Cluster): void {
 export async function unreadable(metricsUrl: string, via: 'grpc' | 'nats'): Promise<number> {
   const text = await (await fetch(metricsUrl)).text();
   const value = new RegExp(`^trawl_unreadable_messages_total\\{via="${via}"\\} (\\d+)$`, 'm').exec(text)?.[1];
-  if (value === undefined) throw new Error(`${metricsUrl} does not count what came by ${via}`);
+  if (value === undefined) throw new Error(`${metricsUrl} does not count unreadable messages by ${via}`);
   return Number(value);
 }

@@ -3,24 +3,24 @@ import type protobuf from 'protobufjs';
 import type { Random } from '../support/random.ts';
 
 /** Valid values of fields, by name (`seq` or `Hello.metrics`). One value is picked from each list. */
-export type Words = Readonly<Record<string, readonly (string | number)[]>>;
+export type SampleValues = Readonly<Record<string, readonly (string | number)[]>>;
 
 export interface Values {
-  /** For a string or bytes. */
+  /** Returns the content of a string or bytes field. */
   text(field: protobuf.Field): Uint8Array;
-  /** For an integer, enum or bool, as the 64 bits of its varint. */
+  /** Returns the value of an integer, enum or bool field, as the 64 bits of its varint. */
   integer(field: protobuf.Field): bigint;
   double(field: protobuf.Field): number;
-  /** How often a field occurs in its message. */
+  /** Returns how often a field occurs in its message. */
   times(field: protobuf.Field): number;
-  /** How many members of a oneof are set. */
+  /** Returns how many members of a oneof are set. */
   members(): number;
 }
 
-/** Valid messages. */
-export function plausible(random: Random, words: Words): Values {
+/** Returns values that form valid messages. */
+export function plausible(random: Random, samples: SampleValues): Values {
   const word = (field: protobuf.Field) => {
-    const known = words[`${field.parent?.name}.${field.name}`] ?? words[field.name];
+    const known = samples[`${field.parent?.name}.${field.name}`] ?? samples[field.name];
     return known && random.pick(known);
   };
   return {
@@ -33,7 +33,7 @@ export function plausible(random: Random, words: Words): Values {
 }
 
 const LONG = 300_000;
-const NASTY: readonly (readonly string[])[] = [
+const HOSTILE_TEXTS: readonly (readonly string[])[] = [
   [
     '',
     '.',
@@ -89,17 +89,17 @@ const INTEGERS: readonly bigint[] = [
 const DOUBLES = [0, -0, 1e308, -1e308, 5e-324, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
 /**
- * Well-formed messages that mix valid values with values at or beyond the limits. Some messages have few of these, so
- * that they pass more checks, and others have many.
+ * Returns values that form well-formed messages with valid values and values at or beyond the limits. Some messages have few of
+ * the latter, so that they pass more checks.
  */
-export function extreme(random: Random, words: Words): Values {
-  const sane = plausible(random, words);
+export function extreme(random: Random, samples: SampleValues): Values {
+  const sane = plausible(random, samples);
   const share = random.pick([0.05, 0.1, 0.4]);
   const mostly = <T>(usual: T, odd: () => T) => (random.next() < share ? odd() : usual);
   return {
     text: (field) =>
       mostly(sane.text(field), () =>
-        random.next() < 0.9 ? Buffer.from(random.pick(random.pick(NASTY))) : noise(random, 40),
+        random.next() < 0.9 ? Buffer.from(random.pick(random.pick(HOSTILE_TEXTS))) : noise(random, 40),
       ),
     integer: (field) => mostly(sane.integer(field), () => random.pick(INTEGERS)),
     double: () => random.pick(DOUBLES),

@@ -44,7 +44,7 @@ describe.each(VERSIONS)('Node %i', (major) => {
     node = await installNode(major);
   }, INSTALL_LIMIT_MS);
 
-  test('is the version that runs', async () => {
+  test('the installed version runs', async () => {
     expect((await run(node, '--version')).stdout).toMatch(new RegExp(`^v${major}\\.`));
   });
 

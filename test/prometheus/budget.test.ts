@@ -32,7 +32,7 @@ test('10 live sweeps of 1,000 trials on 20 agents with 4 GPUs each have fewer th
   expect(ofCoordinator + AGENTS * ofAgent).toBeLessThan(BUDGET);
 });
 
-test('only with the option do trials have series: the running ones and the best 50 of each sweep', async () => {
+test('trials have series only with the option: the running ones and the best 50 of each sweep', async () => {
   const cluster = await busyCluster(newFolder(), { ...BUSY, trialMetrics: true });
   onTestFinished(() => cluster.stop());
   const epochs = [...(await cluster.scrape()).matchAll(/^trawl_trial_epoch\{sweep="(\d+)"/gm)].map(
@@ -73,9 +73,9 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
   });
   onTestFinished(() => operator.stop());
   const scrape = async () => (await fetch(`http://${operator.advertised}/metrics`)).text();
-  return until('every figure is told', async () => {
+  return until('every figure is exported', async () => {
     const text = await scrape();
-    const told = text.includes('trawl_agent_gpu_power_watts{') && text.includes('trawl_dataset_cache_bytes{');
-    return told && text;
+    const isComplete = text.includes('trawl_agent_gpu_power_watts{') && text.includes('trawl_dataset_cache_bytes{');
+    return isComplete && text;
   });
 }

@@ -38,7 +38,7 @@ test('an agent is discovered, and coordinator and agent report whether they are 
   expect(await healthOf(cluster.address, '')).toBe('NOT_SERVING');
   expect(await codeOf(at('/healthz'))).toBe(200);
   await cluster.startNats();
-  await until('it is ready again', async () => (await codeOf(at('/readyz'))) === 200);
+  await until('the coordinator is ready again', async () => (await codeOf(at('/readyz'))) === 200);
   const metrics = await (await fetch(cluster.metricsUrl)).text();
   expect(metrics).toContain('trawl_nats_reconnects_total{component="coordinator"} 1');
   expect(metrics).toMatch(

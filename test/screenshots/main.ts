@@ -81,7 +81,7 @@ async function take(address: string, folder: string): Promise<void> {
   const env = { ...process.env, LANG: 'C.UTF-8', NO_COLOR: '' };
   const screen = new PseudoTerminal(['top', '--server', address], { ...SIZE, env });
   try {
-    await until('the leaderboard is there', () => screen.lines().join('\n').includes('latent_dim'));
+    await until('the leaderboard is shown', () => screen.lines().join('\n').includes('latent_dim'));
     for (const [keys, name] of PICTURES) {
       for (const key of keys) {
         screen.press(key);

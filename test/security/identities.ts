@@ -34,14 +34,14 @@ export class TestIdentities {
     return readIdentity(await this.add(name, role), [role]);
   }
 
-  /** The same user with a certificate signed by another authority. */
+  /** Returns the same user with a certificate signed by another authority. */
   async fromElsewhere(identity: Identity): Promise<Identity> {
     const { name, role } = identity;
     const signed = await issue(await createAuthority(DAYS), { name, role }, DAYS);
     return { ...identity, certificate: Buffer.from(signed.certificate), key: Buffer.from(signed.key) };
   }
 
-  /** The same user with a certificate of the right authority that expired yesterday. */
+  /** Returns the same user with a certificate of the right authority that expired yesterday. */
   async expired(identity: Identity): Promise<Identity> {
     const { name, role } = identity;
     const signed = await issue(this.#authority(), { name, role }, -1);

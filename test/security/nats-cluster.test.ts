@@ -1,4 +1,4 @@
-/** Which certificates a NATS cluster set up by `trawl certs` accepts from servers. */
+/** The server certificates that a NATS cluster set up by `trawl certs` accepts. */
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,19 +32,19 @@ async function greeting(folder: string): Promise<string> {
   const read = (file: string) => readFileSync(join(dir, folder, file));
   const socket = connect({ host: MEMBER, port, ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') });
   onTestFinished(() => void socket.destroy());
-  let said = '';
+  let received = '';
   socket.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
-    if (said.includes('\r\n')) socket.destroy();
+    received += text;
+    if (received.includes('\r\n')) socket.destroy();
   });
   socket.on('error', () => {});
   await once(socket, 'close');
-  return said;
+  return received;
 }
 
 test('only servers can join the cluster: the certificates of agents and the coordinator are rejected', async () => {
   expect(await greeting('nats-other')).toMatch(/^INFO .*"server_id"/);
   expect(await greeting('agent-gpu-1')).toBe('');
   expect(await greeting('server')).toBe('');
-  await until('it is in the log', () => nats.log().match(/certificate not pinned/gi)?.length === 2);
+  await until('the rejection is in the log', () => nats.log().match(/certificate not pinned/gi)?.length === 2);
 });

@@ -40,10 +40,10 @@ function subscribing(subject: string): Promise<NatsError | null> {
 }
 
 /** Resolves once the server has rejected a message on the subject. */
-async function refusedToPublish(subject: string): Promise<void> {
-  const refusals = agent.status();
+async function expectPublishRejected(subject: string): Promise<void> {
+  const statuses = agent.status();
   agent.publish(subject, 'x');
-  for await (const { permissionContext } of refusals) {
+  for await (const { permissionContext } of statuses) {
     if (permissionContext?.operation === 'publish' && permissionContext.subject === subject) return;
   }
   throw new Error('the connection ended');
@@ -60,7 +60,7 @@ describe('an agent on NATS', () => {
     expect(message?.subject).toBe(OFFER);
     message?.working();
     message?.ack();
-    await until('the heartbeat is there', () => beats.length > 0);
+    await until('the heartbeat has arrived', () => beats.length > 0);
     expect(beats).toEqual([heartbeatSubject(CLUSTER, 'a')]);
     const streams = (await coordinator.jetstreamManager()).streams;
     await until('the offer is gone', async () => (await streams.info(offerStream(CLUSTER, POOL))).state.messages === 0);
@@ -77,7 +77,7 @@ describe('an agent on NATS', () => {
     ['a request to delete the consumer', `$JS.API.CONSUMER.DELETE.${offerStream(CLUSTER, POOL)}.agents`],
     ['the acknowledgement of a message of another consumer', `$JS.ACK.${offerStream(CLUSTER, POOL)}.other.1.1.1.1.0`],
   ])('cannot publish %s', async (_what, subject) => {
-    await refusedToPublish(subject);
+    await expectPublishRejected(subject);
     const streams = (await coordinator.jetstreamManager()).streams;
     expect((await streams.info(offerStream(CLUSTER, POOL))).state.messages).toBe(1);
   });
@@ -102,12 +102,12 @@ describe('an agent on NATS', () => {
 
 describe('a connection to NATS', () => {
   test('is allowed for agents and the coordinator, but not for users or revoked identities', async () => {
-    const person = await identities.add('ann', 'operator');
-    await expect(connectAs(nats, person, inboxPrefix('operator', 'ann'))).rejects.toThrow(/Authorization/);
+    const user = await identities.add('ann', 'operator');
+    await expect(connectAs(nats, user, inboxPrefix('operator', 'ann'))).rejects.toThrow(/Authorization/);
     const folder = await identities.add('late', 'agent');
     await expect(connectAs(nats, folder, inboxPrefix('agent', 'late'))).rejects.toThrow(/Authorization/);
     nats.reload();
-    await until('the server has read who came', () => nats.log().includes('Reloaded server configuration'));
+    await until('the server has reloaded its users', () => nats.log().includes('Reloaded server configuration'));
     await connectAs(nats, folder, inboxPrefix('agent', 'late'));
     revokeIdentity(identities.dir, 'agent-a');
     const closed = agent.closed();

@@ -43,7 +43,7 @@ async function secured(...more: string[]): Promise<Secured> {
     log,
     'coordinator',
     ...['--identity', identities.server, '--dir', dir, '--nats', nats.url],
-    // On every address of the machine, which is rejected without an identity.
+    // Listens on every address of the machine, which requires an identity.
     ...['--listen', '0.0.0.0:0', '--metrics', '127.0.0.1:0', '--log-format', 'json', ...more],
   );
   const { address, metrics } = await until('the coordinator is up', () => coordinatorFile(dir));
@@ -140,8 +140,8 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
     const identities = await TestIdentities.init(join(folder, 'certs'));
     const agent = await identities.add('a', 'agent');
     const run = (...args: string[]) => trawl('agent', '--dir', join(folder, 'agent'), ...args);
-    const person = await run('--identity', await identities.add('ann', 'operator'));
-    expect(person).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining('role agent') });
+    const user = await run('--identity', await identities.add('ann', 'operator'));
+    expect(user).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining('role agent') });
     const nats = await startSecuredNats(identities.server);
     const other = await run('--identity', agent, '--id', 'b', '--nats', nats.url);
     expect(other).toMatchObject({ code: EXIT.badInput, stderr: expect.stringContaining('agent a') });
@@ -189,7 +189,7 @@ describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
     expect(await get(url, { authority: viewer.authority, certificate, key })).toMatchObject({ status: 401 });
   });
 
-  test('of an agent use its agent certificate, which is not valid for another host', async () => {
+  test("of an agent use the agent's certificate, which is not valid for another host", async () => {
     const cluster = await secured();
     const { identities } = cluster;
     const agent = await identities.add('gpu-1', 'agent');

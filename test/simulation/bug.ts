@@ -10,7 +10,7 @@ import type { SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 
 /** The hooks of a bug. Each hook that is absent leaves the correct behaviour. */
 export interface Bug {
-  /** A description for `--bug list`. */
+  /** The description that `--bug list` prints. */
   readonly about: string;
   /** Rows of a transaction survive although the process died before its commit. */
   readonly tornCommits?: boolean;

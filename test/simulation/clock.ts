@@ -6,7 +6,7 @@ export interface Timer {
   at: number;
   readonly order: number;
   readonly owner: SimulatedProcess | undefined;
-  /** Undefined: cancelled. */
+  /** Undefined if the timer was cancelled. */
   work: (() => void) | undefined;
 }
 
@@ -35,7 +35,8 @@ export class Clock {
     return this.#running;
   }
 
-  /** Schedules an event. @param owner the event is dropped when this process dies, and delayed while it is frozen */
+  /** Schedules an event. @param owner the process of the event; the event is dropped when the process dies, and delayed while
+   * it is frozen */
   after(ms: number, owner: SimulatedProcess | undefined, work: () => void): Timer {
     const timer = { at: this.#now + Math.max(0, Math.ceil(ms)), order: this.#order++, owner, work };
     this.#queue.push(timer);

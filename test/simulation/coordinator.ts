@@ -21,11 +21,11 @@ import type { Bug } from './bug.ts';
 import { Disk } from './disk.ts';
 import type { Grpc } from './grpc.ts';
 import { SimulatedNats } from './nats-connection.ts';
-import type { NatsServer } from './nats-server.ts';
+import type { SimulatedNatsServer } from './nats-server.ts';
 import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
 import { StoredFiles } from './stored-files.ts';
 
-export const COORDINATOR = 'coordinator';
+export const COORDINATOR_PLACE = 'coordinator';
 const CLUSTER = 'simulated';
 /** The value in coordinator/main.ts. */
 const HEARTBEATS_PER_LEASE = 5;
@@ -50,7 +50,7 @@ export interface CoordinatorWorld {
   readonly grpc: Grpc;
   readonly leaseMs: number;
   readonly bug: Bug;
-  nats(): NatsServer;
+  nats(): SimulatedNatsServer;
   /** Called at each start, once the store is loaded. */
   onLoaded(runtime: Runtime): void;
   onSubmitted(runtime: Runtime): void;
@@ -62,8 +62,8 @@ export interface CoordinatorWorld {
   onCrash(process: SimulatedProcess, error: unknown): void;
 }
 
-/** One process of the coordinator. */
-export interface Life {
+/** A running process of the coordinator. */
+export interface CoordinatorProcess {
   readonly process: SimulatedProcess;
   readonly runtime: Runtime;
   readonly control: SweepControl;
@@ -76,9 +76,9 @@ export class SimulatedCoordinator {
   readonly disk = new Disk();
   readonly files = new StoredFiles();
   readonly #world: CoordinatorWorld;
-  /** A process keeps the error from its start. */
+  /** The error of the machine's clock. A process keeps the error that it started with. */
   clockOffMs = 0;
-  life: Life | undefined;
+  life: CoordinatorProcess | undefined;
   #diedAt = 0;
 
   constructor(world: CoordinatorWorld) {
@@ -119,7 +119,7 @@ export class SimulatedCoordinator {
     const counts = (key: AttemptKey, name: string) =>
       runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name);
     if (this.life !== undefined && bug.losesFilesOfMs !== undefined) {
-      this.files.forgetSince(this.#diedAt - bug.losesFilesOfMs);
+      this.files.loseSince(this.#diedAt - bug.losesFilesOfMs);
     }
     this.files.removeOrphans(counts);
     runtime.onCommit((commit) => {

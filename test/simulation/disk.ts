@@ -1,7 +1,7 @@
 /**
- * A database that outlives its processes: SQLite in memory, with the product's own tables and statements. Each process
- * has its own view, which fails when the disk is full or the process is dead, and which can kill the process right
- * before or after a commit.
+ * A database that outlives its processes: SQLite in memory, with the product's own tables and statements. Each process has its
+ * own view. The view fails when the disk is full or the process is dead, and can kill the process immediately before or after a
+ * commit.
  */
 import Database, { type Database as Db } from 'libsql';
 import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
@@ -56,7 +56,7 @@ export class Disk {
       run: (...values: unknown[]) => {
         this.#check(process);
         const result = statement.run(...values);
-        if (this.torn && this.db.inTransaction && process.fuse?.at === 'before commit') {
+        if (this.torn && this.db.inTransaction && process.deathPoint?.at === 'before commit') {
           this.db.exec('commit');
           process.kill();
           throw new DeadError();
@@ -73,7 +73,7 @@ export class Disk {
 
   /** Kills the process before a commit, and rolls the transaction back. */
   #dieBeforeCommit(process: SimulatedProcess): void {
-    if (process.fuse?.at !== 'before commit') return;
+    if (process.deathPoint?.at !== 'before commit') return;
     this.db.exec('rollback');
     process.kill();
     throw new DeadError();
@@ -81,5 +81,5 @@ export class Disk {
 }
 
 function afterCommit(process: SimulatedProcess): void {
-  if (process.fuse?.at === 'after commit') process.kill();
+  if (process.deathPoint?.at === 'after commit') process.kill();
 }

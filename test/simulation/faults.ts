@@ -1,23 +1,24 @@
 /** Injects the faults of a scenario. */
-import { COORDINATOR } from './coordinator.ts';
-import type { Fault } from './scenario.ts';
+import { COORDINATOR_PLACE } from './coordinator.ts';
+import type { ClusterFault } from './scenario.ts';
 import type { Simulation } from './simulation.ts';
 
-const FUSE_MS = 5_000;
+const DEATH_POINT_MS = 5_000;
 
-export function injectFault(fault: Fault, world: Simulation): void {
+export function injectFault(fault: ClusterFault, world: Simulation): void {
   const { clock, network, grpc, nats, coordinator, machines } = world;
   const process = 'place' in fault ? world.process(fault.place) : undefined;
   switch (fault.kind) {
     case 'kill':
       world.downMs.set(fault.place, fault.ms);
-      if (process === undefined || fault.fuse === 'now') {
+      if (process === undefined || fault.deathPoint === 'now') {
         process?.kill();
         break;
       }
-      process.fuse = fault.fuse === 'sending' ? { at: fault.fuse, left: fault.left } : { at: fault.fuse };
-      clock.after(FUSE_MS, undefined, () => {
-        process.fuse = undefined;
+      process.deathPoint =
+        fault.deathPoint === 'sending' ? { at: fault.deathPoint, left: fault.left } : { at: fault.deathPoint };
+      clock.after(DEATH_POINT_MS, undefined, () => {
+        process.deathPoint = undefined;
       });
       break;
     case 'stop agent':
@@ -61,7 +62,7 @@ export function injectFault(fault: Fault, world: Simulation): void {
       process?.freeze(clock.now + fault.ms);
       break;
     case 'disk full': {
-      const disk = fault.place === COORDINATOR ? coordinator.disk : machines.get(fault.place)?.disk;
+      const disk = fault.place === COORDINATOR_PLACE ? coordinator.disk : machines.get(fault.place)?.disk;
       if (disk === undefined) break;
       disk.full = true;
       clock.after(fault.ms, undefined, () => {

@@ -8,7 +8,7 @@ import {
   type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ArtifactTransfers } from './artifact-transfers.ts';
-import type { Network } from './network.ts';
+import type { SimulatedNetwork } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
 import { type ServerStream, SimulatedStream } from './report-stream.ts';
 
@@ -27,13 +27,13 @@ export interface MessageObserver {
 type Open = (call: { request: OpenRequest }, callback: (error: object | null, response?: OpenResponse) => void) => void;
 
 export class Grpc {
-  readonly network: Network;
+  readonly network: SimulatedNetwork;
   readonly #observer: MessageObserver;
   readonly #streams = new Set<SimulatedStream>();
-  /** The coordinator; undefined: none is listening. */
+  /** The coordinator. Undefined while none is listening. */
   listening: Listening | undefined;
 
-  constructor(network: Network, observer: MessageObserver) {
+  constructor(network: SimulatedNetwork, observer: MessageObserver) {
     this.network = network;
     this.#observer = observer;
     network.onLongCut((a, b) => this.breakStreams((stream) => isBetween(stream, a, b)));
@@ -60,7 +60,7 @@ export class Grpc {
   #report(agent: SimulatedProcess): ReportStream {
     const { clock, random } = this.network;
     const coordinator = this.listening;
-    // Without a coordinator, the agent's own process stands in until the rejection below.
+    // Without a coordinator, the stream ends at the agent's own process until it is rejected below.
     const process = coordinator?.process ?? agent;
     const accept = (call: ServerStream) => coordinator?.service.report(call);
     const stream = new SimulatedStream(this.network, agent, process, accept);

@@ -1,6 +1,6 @@
 /**
- * An agent's machine: its disk, and the agent's process with the real supervisor, assembled like in agent/main.ts. The
- * workers are simulated.
+ * An agent's machine: its disk, and the agent's process with the real supervisor, assembled as in agent/main.ts. The workers are
+ * simulated.
  */
 
 import { pino } from 'pino';
@@ -15,14 +15,14 @@ import type { Bug } from './bug.ts';
 import { Disk } from './disk.ts';
 import type { Grpc } from './grpc.ts';
 import { SimulatedNats } from './nats-connection.ts';
-import type { NatsServer } from './nats-server.ts';
-import type { Machinery } from './placement.ts';
+import type { SimulatedNatsServer } from './nats-server.ts';
+import type { MachineResources } from './placement.ts';
 import type { SimulatedProcess } from './process.ts';
 import { SimulatedWorker, type WorkerWorld } from './worker.ts';
 
 const log = pino({ level: 'silent' });
 
-export interface MachineOptions extends Machinery {
+export interface MachineOptions extends MachineResources {
   readonly id: string;
   readonly slots: number;
   readonly pack: number;
@@ -30,14 +30,14 @@ export interface MachineOptions extends Machinery {
   readonly transferMs: number;
 }
 
-export interface MachineWorld extends Pick<WorkerWorld, 'fate' | 'violated'> {
+export interface MachineWorld extends Pick<WorkerWorld, 'plannedEnd' | 'violated'> {
   readonly grpc: Grpc;
   readonly random: Random;
   readonly bug: Bug;
-  nats(): NatsServer;
+  nats(): SimulatedNatsServer;
 }
 
-export class Machine {
+export class SimulatedMachine {
   readonly options: MachineOptions;
   readonly #world: MachineWorld;
   disk = new Disk();
@@ -132,7 +132,7 @@ export class Machine {
     return this.#left;
   }
 
-  /** Returns the newest record of the attempt on this disk; 0: none, or discarded. */
+  /** Returns the newest record of the attempt on this disk. Zero if there is none, or if it was discarded. */
   spooledUpTo(key: AttemptKey): number {
     return this.#spooled.get(keyText(key)) ?? 0;
   }

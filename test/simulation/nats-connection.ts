@@ -1,8 +1,8 @@
 /** A process's connection to nats-server: the part of the nats package's interface that trawl uses. */
 import { type JsMsg, type NatsConnection, NatsError } from 'nats';
 import { offerStream } from '../../proto/subjects.ts';
-import { type ApiFault, isFault, type NatsServer } from './nats-server.ts';
-import type { Network } from './network.ts';
+import { type ApiFault, isFault, type SimulatedNatsServer } from './nats-server.ts';
+import type { SimulatedNetwork } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
 
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -10,14 +10,14 @@ const REQUEST_TIMEOUT_MS = 5_000;
 type Callback = (error: null, message: { subject: string; data: Uint8Array }) => void;
 
 export class SimulatedNats {
-  readonly #network: Network;
+  readonly #network: SimulatedNetwork;
   readonly #process: SimulatedProcess;
-  readonly #server: () => NatsServer;
+  readonly #server: () => SimulatedNatsServer;
   readonly #subscriptions: { prefix: string; callback: Callback }[] = [];
   #status: Feed<{ type: string }> | undefined;
 
   /** @param server returns the current server */
-  constructor(network: Network, process: SimulatedProcess, server: () => NatsServer) {
+  constructor(network: SimulatedNetwork, process: SimulatedProcess, server: () => SimulatedNatsServer) {
     this.#network = network;
     this.#process = process;
     this.#server = server;
@@ -29,7 +29,7 @@ export class SimulatedNats {
       return offerStream(cluster, pool);
     };
     const connection = {
-      publish: (subject: string, data: Uint8Array) => this.#tell((server) => server.publish(subject, data)),
+      publish: (subject: string, data: Uint8Array) => this.#deliver((server) => server.publish(subject, data)),
       subscribe: (subject: string, { callback }: { callback: Callback }) => {
         this.#subscriptions.push({ prefix: subject.slice(0, -1), callback });
         this.#subscribeAll();
@@ -93,12 +93,12 @@ export class SimulatedNats {
     });
   }
 
-  #tell(work: (server: NatsServer) => void): void {
+  #deliver(work: (server: SimulatedNatsServer) => void): void {
     const server = this.#server();
     this.#network.post(this.#process, server.process, () => work(server));
   }
 
-  #ask<T>(question: (server: NatsServer) => T | ApiFault): Promise<T> {
+  #ask<T>(question: (server: SimulatedNatsServer) => T | ApiFault): Promise<T> {
     return new Promise((resolve, reject) => {
       const server = this.#server();
       this.#network.clock.after(REQUEST_TIMEOUT_MS, this.#process, () => reject(new NatsError('timeout', 'TIMEOUT')));
@@ -127,17 +127,17 @@ export class SimulatedNats {
       },
       broken: () => feed.close(),
     };
-    this.#tell((server) => server.pull(stream, pull));
+    this.#deliver((server) => server.pull(stream, pull));
     return feed;
   }
 
   #message(stream: string, seq: number, subject: string, data: Uint8Array): JsMsg {
     const message: Pick<JsMsg, 'seq' | 'subject' | 'data' | 'ack' | 'term' | 'working' | 'nak'> = {
       ...{ seq, subject, data },
-      ack: () => this.#tell((server) => server.acknowledge(stream, seq)),
-      term: () => this.#tell((server) => server.acknowledge(stream, seq)),
-      working: () => this.#tell((server) => server.holdFor(stream, seq, server.ackWaitMs(stream))),
-      nak: (ms = 0) => this.#tell((server) => server.holdFor(stream, seq, ms)),
+      ack: () => this.#deliver((server) => server.acknowledge(stream, seq)),
+      term: () => this.#deliver((server) => server.acknowledge(stream, seq)),
+      working: () => this.#deliver((server) => server.holdFor(stream, seq, server.ackWaitMs(stream))),
+      nak: (ms = 0) => this.#deliver((server) => server.holdFor(stream, seq, ms)),
     };
     return message as JsMsg;
   }

@@ -3,7 +3,7 @@
  * subject, pull consumers, acknowledgements and redelivery. It loses everything when its process ends.
  */
 import type { Clock } from './clock.ts';
-import type { Network } from './network.ts';
+import type { SimulatedNetwork } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
 
 /** An error response of JetStream. */
@@ -23,9 +23,9 @@ interface Message {
   readonly seq: number;
   readonly subject: string;
   readonly data: Uint8Array;
-  /** When a delivered message is redelivered; undefined: not delivered yet. */
+  /** When a delivered message is redelivered. Undefined before its delivery. */
   heldUntil: number | undefined;
-  /** Damage: listed, but never delivered. */
+  /** Whether the message is damaged: listed, but never delivered. */
   stuck: boolean;
 }
 
@@ -51,14 +51,14 @@ interface Subscription {
   deliver(subject: string, data: Uint8Array): void;
 }
 
-export class NatsServer {
+export class SimulatedNatsServer {
   readonly process: SimulatedProcess;
   readonly #clock: Clock;
-  readonly #network: Network;
+  readonly #network: SimulatedNetwork;
   readonly #queues = new Map<string, Queue>();
   readonly #subscriptions: Subscription[] = [];
 
-  constructor(process: SimulatedProcess, network: Network) {
+  constructor(process: SimulatedProcess, network: SimulatedNetwork) {
     this.process = process;
     this.#clock = network.clock;
     this.#network = network;
@@ -159,12 +159,12 @@ export class NatsServer {
     return waiting;
   }
 
-  /** Damage: loses stored messages. @param share the fraction to lose */
+  /** Injects damage: loses stored messages. @param share the fraction to lose */
   loseMessages(share: number): void {
     this.#damage(share, (queue, { seq }) => remove(queue, seq));
   }
 
-  /** Damage: keeps messages in the list, but never delivers them. */
+  /** Injects damage: messages stay listed, but are never delivered. */
   stickMessages(share: number): void {
     this.#damage(share, (_, message) => {
       message.stuck = true;

@@ -4,24 +4,25 @@ import type { Clock } from './clock.ts';
 import type { SimulatedProcess } from './process.ts';
 
 /** Network conditions. Probabilities are per message. */
-export interface Weather {
-  /** The longest delay of normal and of slow messages. */
+export interface NetworkConditions {
+  /** The longest delay of a normal message. */
   readonly usualMs: number;
+  /** The longest delay of a slow message. */
   readonly slowMs: number;
   readonly slow: number;
   readonly lost: number;
   readonly doubled: number;
 }
 
-export const CALM: Weather = { usualMs: 5, slowMs: 5, slow: 0, lost: 0, doubled: 0 };
+export const FAULTLESS: NetworkConditions = { usualMs: 5, slowMs: 5, slow: 0, lost: 0, doubled: 0 };
 const RESEND_MS = 200;
 /** gRPC's keepalive timeout on both sides: a silent connection is closed after it. */
 export const KEEPALIVE_MS = 15_000;
 
-export class Network {
+export class SimulatedNetwork {
   readonly clock: Clock;
   readonly random: Random;
-  weather: Weather = CALM;
+  conditions: NetworkConditions = FAULTLESS;
   /** The number of each cut, by `from>to`. */
   readonly #cuts = new Map<string, number>();
   #cutsMade = 0;
@@ -33,14 +34,14 @@ export class Network {
   }
 
   delay(): number {
-    const { slow, slowMs, usualMs } = this.weather;
+    const { slow, slowMs, usualMs } = this.conditions;
     return this.random.between(0, this.random.next() < slow ? slowMs : usualMs);
   }
 
   /** Sends a datagram: it can be lost, duplicated or reordered. */
   post(from: SimulatedProcess, to: SimulatedProcess, work: () => void): void {
     if (!canSend(from)) return;
-    const { lost, doubled } = this.weather;
+    const { lost, doubled } = this.conditions;
     if (this.isCut(from.name, to.name) || this.random.next() < lost) return;
     const copies = this.random.next() < doubled ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
@@ -84,16 +85,16 @@ export class Network {
   }
 }
 
-/** Delivers messages in order and once. Closing it loses the messages on the way. */
+/** Delivers messages in order and once. Messages in transit are lost when it is closed. */
 export class Lane {
-  readonly #network: Network;
+  readonly #network: SimulatedNetwork;
   readonly #from: SimulatedProcess;
   readonly #to: SimulatedProcess;
   #queue: (() => void)[] = [];
   #moving = false;
   #closed = false;
 
-  constructor(network: Network, from: SimulatedProcess, to: SimulatedProcess) {
+  constructor(network: SimulatedNetwork, from: SimulatedProcess, to: SimulatedProcess) {
     this.#network = network;
     this.#from = from;
     this.#to = to;
@@ -129,10 +130,10 @@ export class Lane {
 
 function canSend(from: SimulatedProcess): boolean {
   if (!from.alive) return false;
-  const { fuse } = from;
-  if (fuse?.at === 'sending') {
-    fuse.left -= 1;
-    if (fuse.left < 0) from.kill();
+  const { deathPoint } = from;
+  if (deathPoint?.at === 'sending') {
+    deathPoint.left -= 1;
+    if (deathPoint.left < 0) from.kill();
   }
   return from.alive;
 }

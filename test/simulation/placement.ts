@@ -2,14 +2,14 @@
 import type { Resources } from '../../coordinator/core/model.ts';
 import { Random } from '../support/random.ts';
 
-export interface Machinery {
+export interface MachineResources {
   readonly zone: string;
-  /** The number of slots with a GPU; they come first. */
+  /** The number of slots with a GPU, which are the first ones. */
   readonly gpuSlots: number;
 }
 
 /** Returns the resources of each machine. @param slots the slots of each machine */
-export function machineryOf(seed: number, slots: readonly number[]): Machinery[] {
+export function resourcesOf(seed: number, slots: readonly number[]): MachineResources[] {
   const random = new Random(seed ^ 0x9001);
   const alike = random.next() < 0.4;
   return slots.map((count) => {
@@ -19,10 +19,13 @@ export function machineryOf(seed: number, slots: readonly number[]): Machinery[]
 }
 
 /**
- * Returns the `resources` of a sweep file; empty: no requests.
+ * Returns the `resources` of a sweep file, which are empty if it requests none.
  * @param staying machines that never leave: at least one can run the sweep
  */
-export function resourcesText(random: Random, staying: readonly (Machinery & { readonly slots: number })[]): string {
+export function resourcesText(
+  random: Random,
+  staying: readonly (MachineResources & { readonly slots: number })[],
+): string {
   if (random.next() < 0.5) return '';
   const { zone, gpuSlots, slots } = random.pick(staying);
   const wanted: string[] = [];
@@ -32,8 +35,8 @@ export function resourcesText(random: Random, staying: readonly (Machinery & { r
   return wanted.length === 0 ? '' : `resources: {${wanted.join(', ')}}\n`;
 }
 
-/** Whether a slot satisfies the requests: an independent check of coordinator/core/fitness.ts. */
-export function canRun({ gpu, labels }: Resources, { zone, gpuSlots }: Machinery, slot: number): boolean {
+/** Returns whether a slot satisfies the requests. This checks coordinator/core/fitness.ts independently. */
+export function canRun({ gpu, labels }: Resources, { zone, gpuSlots }: MachineResources, slot: number): boolean {
   if (labels.zone !== undefined && labels.zone !== zone) return false;
   return gpu === undefined || (gpu === false ? slot >= gpuSlots : slot < gpuSlots);
 }

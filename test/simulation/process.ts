@@ -1,19 +1,19 @@
 /** A process of the simulated cluster. It can be frozen for a while, and killed at any moment. */
 
-/** The moment at which a process dies: between two steps that the product takes at once. */
-export type Fuse =
+/** The step at which a process dies, such as between a commit and the messages that follow it. */
+export type DeathPoint =
   | { readonly at: 'before commit' }
   | { readonly at: 'after commit' }
-  /** Sends `left` messages first. */
+  /** Dies after `left` more messages. */
   | { readonly at: 'sending'; left: number };
 
 export class SimulatedProcess {
-  /** The place where it runs. Later processes of the same place have the same name. */
+  /** The name of its machine. A restarted process has the same name. */
   readonly name: string;
   #alive = true;
   #frozenUntil = 0;
-  #mourners: (() => void)[] = [];
-  fuse: Fuse | undefined;
+  #listeners: (() => void)[] = [];
+  deathPoint: DeathPoint | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -32,16 +32,16 @@ export class SimulatedProcess {
     this.#frozenUntil = Math.max(this.#frozenUntil, until);
   }
 
-  onDeath(mourner: () => void): void {
-    this.#mourners.push(mourner);
+  onDeath(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   kill(): void {
     if (!this.#alive) return;
     this.#alive = false;
-    const mourners = this.#mourners;
-    this.#mourners = [];
-    for (const mourner of mourners) mourner();
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener();
   }
 }
 
@@ -50,7 +50,7 @@ export class DeadError extends Error {
   override readonly name = 'DeadError';
 }
 
-/** SQLite's error for a full disk. A process can die of it. */
+/** SQLite's error for a full disk, which can end a process. */
 export class DiskFullError extends Error {
   override readonly name = 'DiskFullError';
   readonly code = 'SQLITE_FULL';

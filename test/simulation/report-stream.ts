@@ -6,7 +6,7 @@ import { EventEmitter } from 'node:events';
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { ReportStream } from '../../agent/supervisor/coordinator-client.ts';
 import { ReportRequest, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { Lane, Network } from './network.ts';
+import type { Lane, SimulatedNetwork } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
 
 export type ServerStream = ServerDuplexStream<ReportRequest, ReportResponse>;
@@ -20,14 +20,14 @@ class End extends EventEmitter {
 export class SimulatedStream {
   readonly agent: SimulatedProcess;
   readonly coordinator: SimulatedProcess;
-  readonly #network: Network;
+  readonly #network: SimulatedNetwork;
   readonly #up: Lane;
   readonly #down: Lane;
   readonly #client = new End();
   readonly #server = new End();
 
   constructor(
-    network: Network,
+    network: SimulatedNetwork,
     agent: SimulatedProcess,
     coordinator: SimulatedProcess,
     accept: (call: ServerStream) => void,

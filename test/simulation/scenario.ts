@@ -2,11 +2,11 @@
 import { Random } from '../support/random.ts';
 import { contestSweeps, type PriorityOrder, priorityOrders, priorityText } from './contest.ts';
 import type { MachineOptions } from './machine.ts';
-import type { Weather } from './network.ts';
-import { type Machinery, machineryOf, resourcesText } from './placement.ts';
-import type { Fuse } from './process.ts';
+import type { NetworkConditions } from './network.ts';
+import { type MachineResources, resourcesOf, resourcesText } from './placement.ts';
+import type { DeathPoint } from './process.ts';
 
-export type Verb = 'PAUSE' | 'RESUME' | 'STOP' | 'KILL';
+export type UserAction = 'PAUSE' | 'RESUME' | 'STOP' | 'KILL';
 
 interface DrainOrder {
   readonly at: number;
@@ -24,17 +24,17 @@ export interface RetryOrder {
 
 interface Order {
   readonly at: number;
-  readonly verb: Verb;
+  readonly verb: UserAction;
   /** The index of the sweep, in order of submission. */
   readonly sweep: number;
 }
 
 /** A fault. `ms` is its duration. */
-export type Fault = { readonly at: number } & (
+export type ClusterFault = { readonly at: number } & (
   | {
       readonly kind: 'kill';
       readonly place: string;
-      readonly fuse: Fuse['at'] | 'now';
+      readonly deathPoint: DeathPoint['at'] | 'now';
       readonly left: number;
       readonly ms: number;
     }
@@ -53,7 +53,7 @@ export type Fault = { readonly at: number } & (
 );
 
 /** Probabilities per attempt. */
-interface Fates {
+interface EndProbabilities {
   readonly nan: number;
   readonly oom: number;
   readonly crash: number;
@@ -64,20 +64,20 @@ interface Fates {
 
 export interface Scenario {
   readonly leaseMs: number;
-  readonly weather: Weather;
+  readonly conditions: NetworkConditions;
   readonly machines: readonly MachineOptions[];
   readonly sweeps: readonly { readonly at: number; readonly text: string }[];
   readonly orders: readonly Order[];
   readonly drains: readonly DrainOrder[];
   readonly retries: readonly RetryOrder[];
   readonly priorities: readonly PriorityOrder[];
-  readonly faults: readonly Fault[];
-  readonly fates: Fates;
+  readonly faults: readonly ClusterFault[];
+  readonly endProbabilities: EndProbabilities;
   /** When the last fault ends. */
   readonly calmAt: number;
 }
 
-const NO_MACHINERY: Machinery = { zone: '', gpuSlots: 0 };
+const NO_RESOURCES: MachineResources = { zone: '', gpuSlots: 0 };
 const FAULTY_MS = 60_000;
 
 export function scenarioOf(seed: number): Scenario {
@@ -86,18 +86,18 @@ export function scenarioOf(seed: number): Scenario {
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
   const drawn = Array.from(
     { length: whole(1, 3) },
-    (_, at): Omit<MachineOptions, keyof Machinery> => ({
+    (_, at): Omit<MachineOptions, keyof MachineResources> => ({
       id: `agent-${at + 1}`,
       slots: whole(1, 3),
       pack: random.pick([1, 1, 2, 4]),
       transferMs: random.pick([20, 500, 500, 20_000]),
     }),
   );
-  const machinery = machineryOf(
+  const resources = resourcesOf(
     seed,
     drawn.map(({ slots }) => slots),
   );
-  const machines = drawn.map((options, at): MachineOptions => ({ ...NO_MACHINERY, ...machinery[at], ...options }));
+  const machines = drawn.map((options, at): MachineOptions => ({ ...NO_RESOURCES, ...resources[at], ...options }));
   const hangs = chance(0.4);
   const sweeps = Array.from({ length: whole(1, 3) }, () => ({ at: whole(0, 15_000), text: sweepText(random, hangs) }));
   const orders = Array.from(
@@ -142,7 +142,7 @@ export function scenarioOf(seed: number): Scenario {
     ],
     priorities: priorityOrders(rivals, sweeps.length, FAULTY_MS),
     calmAt: FAULTY_MS,
-    weather: {
+    conditions: {
       ...{ usualMs: random.pick([2, 10, 60]), slowMs: random.pick([200, 2_000, 12_000]) },
       ...{
         slow: random.pick([0, 0.02, 0.1]),
@@ -150,7 +150,7 @@ export function scenarioOf(seed: number): Scenario {
         doubled: random.pick([0, 0.02, 0.1]),
       },
     },
-    fates: {
+    endProbabilities: {
       ...{ nan: often / 4, oom: often, crash: often, preflight: often / 2 },
       ...{ exit: often, hang: hangs ? 0.08 : 0 },
     },
@@ -174,7 +174,7 @@ function sweepText(random: Random, hangs: boolean): string {
   ].join('');
 }
 
-function anyFault(random: Random, agents: readonly string[]): Fault {
+function anyFault(random: Random, agents: readonly string[]): ClusterFault {
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
   const agent = random.pick(agents);
   const place = random.pick(['coordinator', 'coordinator', agent]);
@@ -193,8 +193,8 @@ function anyFault(random: Random, agents: readonly string[]): Fault {
     case 2:
     case 3:
     case 4: {
-      const fuse = random.pick(['now', 'before commit', 'after commit', 'sending'] as const);
-      return { at, kind: 'kill', place, fuse, left: whole(0, 4), ms };
+      const deathPoint = random.pick(['now', 'before commit', 'after commit', 'sending'] as const);
+      return { at, kind: 'kill', place, deathPoint, left: whole(0, 4), ms };
     }
     case 5:
       return random.next() < 0.5

@@ -6,31 +6,31 @@ import { Random } from '../support/random.ts';
 import type { Bug } from './bug.ts';
 import { NO_BUG } from './bugs.ts';
 import { Clock } from './clock.ts';
-import { COORDINATOR, isSimulatedFault, SimulatedCoordinator } from './coordinator.ts';
+import { COORDINATOR_PLACE, isSimulatedFault, SimulatedCoordinator } from './coordinator.ts';
 import { injectFault } from './faults.ts';
 import { Grpc } from './grpc.ts';
-import { Laws } from './laws.ts';
-import { Machine } from './machine.ts';
-import { NatsServer } from './nats-server.ts';
-import { CALM, Network } from './network.ts';
-import { Person } from './person.ts';
+import { Invariants } from './invariants.ts';
+import { SimulatedMachine } from './machine.ts';
+import { SimulatedNatsServer } from './nats-server.ts';
+import { FAULTLESS, SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 import { type Scenario, scenarioOf } from './scenario.ts';
+import { SimulatedUser } from './simulated-user.ts';
 import { artifactProblems, storeProblems } from './store-problems.ts';
 import { installVirtualTime } from './timers.ts';
 import { Trace } from './trace.ts';
-import type { Fate } from './training.ts';
+import type { PlannedEnd } from './training.ts';
 
-/** Virtual time for all retries of all trials, one after another. */
+/** Virtual time that suffices for all retries of all trials, one after another. */
 const PATIENCE_MS = 30 * 60_000;
-/** Several times the events of the busiest seed; more indicates an endless loop. */
+/** Several times the events of the busiest seed. A seed with more events is in an endless loop. */
 const MAX_EVENTS = 80_000;
 const RECOVERY_MS = 10_000;
 const LOOK_EVERY_MS = 500;
 
-export interface Outcome {
+export interface SimulationOutcome {
   readonly seed: number;
-  /** The violated invariant; undefined: none. */
+  /** The violated invariant. Undefined if there is none. */
   readonly violation: string | undefined;
   /** Milliseconds of virtual time. */
   readonly lasted: number;
@@ -44,26 +44,26 @@ export class Simulation {
   readonly scenario: Scenario;
   readonly clock = new Clock();
   readonly trace: Trace;
-  readonly network: Network;
+  readonly network: SimulatedNetwork;
   readonly grpc: Grpc;
-  readonly laws: Laws;
+  readonly invariants: Invariants;
   readonly coordinator: SimulatedCoordinator;
-  readonly machines = new Map<string, Machine>();
-  readonly person: Person;
+  readonly machines = new Map<string, SimulatedMachine>();
+  readonly user: SimulatedUser;
   readonly #random: Random;
   readonly #processes = new Map<string, SimulatedProcess>();
-  /** How long a place stays down after its next death. */
+  /** How long the process of a place stays down after its next death. */
   readonly downMs = new Map<string, number>();
-  #nats: NatsServer;
+  #nats: SimulatedNatsServer;
   #settled = false;
 
   constructor(seed: number, bug: Bug, traced: boolean) {
     this.scenario = scenarioOf(seed);
     this.#random = new Random(seed ^ 0x5eed);
     this.trace = new Trace(this.clock, traced);
-    this.network = new Network(this.clock, new Random(seed ^ 0xbabe));
-    this.network.weather = this.scenario.weather;
-    this.laws = new Laws(
+    this.network = new SimulatedNetwork(this.clock, new Random(seed ^ 0xbabe));
+    this.network.conditions = this.scenario.conditions;
+    this.invariants = new Invariants(
       {
         machine: (agentId) => this.machines.get(agentId)?.options,
         now: () => this.clock.now,
@@ -76,27 +76,27 @@ export class Simulation {
     this.grpc = new Grpc(this.network, {
       received: (agent, response) => {
         this.trace.note(() => `${agent.name} receives ${JSON.stringify(response.message)}`);
-        this.laws.received(response);
+        this.invariants.received(response);
       },
       decided: (agent, request, response) => {
         this.trace.note(() => `${agent.name} receives decisions ${JSON.stringify(response.decisions)}`);
-        this.laws.decided(request, response);
+        this.invariants.decided(request, response);
       },
     });
-    this.#nats = new NatsServer(new SimulatedProcess('nats'), this.network);
+    this.#nats = new SimulatedNatsServer(new SimulatedProcess('nats'), this.network);
     this.coordinator = new SimulatedCoordinator({
       ...{ grpc: this.grpc, leaseMs: this.scenario.leaseMs, bug },
       nats: () => this.#nats,
       onLoaded: (runtime) => {
-        this.laws.loaded(runtime);
+        this.invariants.loaded(runtime);
         for (const problem of artifactProblems(this.coordinator.disk.db, this.coordinator.files))
-          this.laws.violated(problem);
+          this.invariants.violated(problem);
       },
-      onSubmitted: (runtime) => this.laws.submitted(runtime),
-      onRetryAsked: (requestId, answer) => this.laws.retryAsked(requestId, answer),
+      onSubmitted: (runtime) => this.invariants.submitted(runtime),
+      onRetryAsked: (requestId, answer) => this.invariants.retryAsked(requestId, answer),
       onCommit: (commit, runtime) => {
         this.trace.note(() => `durable: ${commit.changes.map((change) => JSON.stringify(change)).join(' ')}`);
-        this.laws.committed(commit, runtime);
+        this.invariants.committed(commit, runtime);
       },
       onCrash: (process, error) => this.crash(process, error),
     });
@@ -104,14 +104,14 @@ export class Simulation {
       const world = {
         ...{ grpc: this.grpc, random: new Random(seed ^ (0xa9e27 + this.machines.size)), bug },
         nats: () => this.#nats,
-        fate: (assignment: Assignment) => this.#fate(assignment),
-        violated: (law: string) => this.laws.violated(law),
+        plannedEnd: (assignment: Assignment) => this.#plannedEnd(assignment),
+        violated: (invariant: string) => this.invariants.violated(invariant),
       };
-      this.machines.set(options.id, new Machine(world, options));
+      this.machines.set(options.id, new SimulatedMachine(world, options));
     }
-    this.person = new Person(this.network, this.coordinator, (requestId, trials) => {
+    this.user = new SimulatedUser(this.network, this.coordinator, (requestId, trials) => {
       this.trace.note(() => `${requestId} is acknowledged for ${trials} trials`);
-      this.laws.retried(requestId, trials);
+      this.invariants.retried(requestId, trials);
     });
   }
 
@@ -121,25 +121,26 @@ export class Simulation {
 
   async run(): Promise<string | undefined> {
     const { calmAt, faults } = this.scenario;
-    this.#keep(COORDINATOR, (process) => this.coordinator.start(process));
+    this.#keep(COORDINATOR_PLACE, (process) => this.coordinator.start(process));
     for (const [id, machine] of this.machines) this.#keep(id, (process) => machine.start(process));
     this.#keepNats();
-    this.person.carryOut(this.scenario);
+    this.user.carryOut(this.scenario);
     for (const fault of faults) {
       this.clock.after(fault.at, undefined, () => {
         this.trace.note(() => `fault: ${JSON.stringify(fault)}`);
-        this.laws.reached.add(fault.kind);
+        this.invariants.reached.add(fault.kind);
         injectFault(fault, this);
       });
     }
     this.clock.after(calmAt, undefined, () => this.#calm());
     await this.clock.run(
-      () => this.laws.violation !== undefined || this.#settled || this.#takesTooLong,
+      () => this.invariants.violation !== undefined || this.#settled || this.#takesTooLong,
       (error, process) => this.crash(process, error),
     );
-    if (this.laws.violation === undefined && !this.#settled) this.laws.violated(`unfinished: ${this.#left()}`);
-    if (this.laws.violation === undefined) this.#checkStore();
-    return this.laws.violation;
+    if (this.invariants.violation === undefined && !this.#settled)
+      this.invariants.violated(`unfinished: ${this.#left()}`);
+    if (this.invariants.violation === undefined) this.#checkStore();
+    return this.invariants.violation;
   }
 
   get #takesTooLong(): boolean {
@@ -150,7 +151,7 @@ export class Simulation {
     return this.#processes.get(place);
   }
 
-  get nats(): NatsServer {
+  get nats(): SimulatedNatsServer {
     return this.#nats;
   }
 
@@ -159,7 +160,7 @@ export class Simulation {
     if (process?.alive === false) return;
     const details = error instanceof Error ? (error.stack ?? error.message) : `${error}`;
     if (process === undefined || !isSimulatedFault(error))
-      this.laws.violated(`${process?.name ?? 'the world'} died: ${details}`);
+      this.invariants.violated(`${process?.name ?? 'the simulation'} died: ${details}`);
     process?.kill();
   }
 
@@ -184,7 +185,7 @@ export class Simulation {
   #keepNats(): void {
     const process = new SimulatedProcess('nats');
     this.#processes.set('nats', process);
-    this.#nats = new NatsServer(process, this.network);
+    this.#nats = new SimulatedNatsServer(process, this.network);
     for (const { nats } of [...this.machines.values(), ...(this.coordinator.life ? [this.coordinator.life] : [])]) {
       nats?.reconnected();
     }
@@ -199,9 +200,9 @@ export class Simulation {
   /** Ends the faults: repairs the network and the disks. */
   #calm(): void {
     this.trace.note(() => 'the faults are over');
-    this.network.weather = CALM;
+    this.network.conditions = FAULTLESS;
     this.network.repairAll();
-    for (const process of this.#processes.values()) process.fuse = undefined;
+    for (const process of this.#processes.values()) process.deathPoint = undefined;
     for (const disk of [this.coordinator.disk, ...[...this.machines.values()].map(({ disk }) => disk)])
       disk.full = false;
     const look = () => {
@@ -211,13 +212,13 @@ export class Simulation {
     look();
   }
 
-  /** Describes the unfinished work; empty if there is none. */
+  /** Describes the unfinished work. Returns an empty text if there is none. */
   #left(): string {
-    const missing = this.scenario.sweeps.length - this.person.submitted.size;
+    const missing = this.scenario.sweeps.length - this.user.submitted.size;
     const waiting = this.#nats.waiting();
     const left = [
       missing > 0 && `${missing} sweeps are not submitted`,
-      ...this.laws.unfinished().map((id) => `sweep ${id} is unfinished`),
+      ...this.invariants.unfinished().map((id) => `sweep ${id} is unfinished`),
       ...[...this.machines.values()].map((machine) => {
         if (machine.left) return false;
         const { id, slots } = machine.options;
@@ -244,34 +245,39 @@ export class Simulation {
 
   #checkStore(): void {
     const { db } = this.coordinator.disk;
-    for (const problem of storeProblems(db, this.coordinator.files)) this.laws.violated(problem);
+    for (const problem of storeProblems(db, this.coordinator.files)) this.invariants.violated(problem);
     const stored = db.prepare('select cast(id as text) as id, state from sweeps').all() as {
       id: string;
       state: string;
     }[];
-    if (stored.length !== this.scenario.sweeps.length) this.laws.violated(`${stored.length} sweeps are stored`);
-    for (const id of this.person.submitted.values()) {
+    if (stored.length !== this.scenario.sweeps.length) this.invariants.violated(`${stored.length} sweeps are stored`);
+    for (const id of this.user.submitted.values()) {
       if (!stored.some((sweep) => sweep.id === id))
-        this.laws.violated(`sweep ${id} was acknowledged and is not stored`);
+        this.invariants.violated(`sweep ${id} was acknowledged and is not stored`);
     }
     const rows = db.prepare('select request_id as id, count(*) as n from retries group by request_id').all();
     const durable = new Map((rows as { id: string; n: number }[]).map(({ id, n }) => [id, n]));
-    for (const [requestId, trials = 0] of this.person.retried) {
+    for (const [requestId, trials = 0] of this.user.retried) {
       if (trials > 0 && durable.get(requestId) !== trials)
-        this.laws.violated(`${requestId} was acknowledged for ${trials} trials; stored are ${durable.get(requestId)}`);
+        this.invariants.violated(
+          `${requestId} was acknowledged for ${trials} trials; stored are ${durable.get(requestId)}`,
+        );
     }
-    for (const { sweepId, verb } of this.person.acknowledged) {
+    for (const { sweepId, verb } of this.user.acknowledged) {
       const state = stored.find((sweep) => sweep.id === sweepId)?.state;
-      if (verb === 'KILL' && state !== 'killed' && !this.laws.revived.has(sweepId))
-        this.laws.violated(`sweep ${sweepId} was killed and is ${state}`);
+      if (verb === 'KILL' && state !== 'killed' && !this.invariants.revived.has(sweepId))
+        this.invariants.violated(`sweep ${sweepId} was killed and is ${state}`);
     }
   }
 
-  #fate({ parameters }: Assignment): Fate {
+  #plannedEnd({ parameters }: Assignment): PlannedEnd {
     if (parameters.contest !== undefined) return { kind: 'well' };
     const atEpoch = Math.floor(this.#random.between(1, 4));
     let chance = this.#random.next();
-    for (const [kind, share] of Object.entries(this.scenario.fates) as [Exclude<Fate['kind'], 'well'>, number][]) {
+    for (const [kind, share] of Object.entries(this.scenario.endProbabilities) as [
+      Exclude<PlannedEnd['kind'], 'well'>,
+      number,
+    ][]) {
       chance -= share;
       if (chance < 0) return { kind, atEpoch };
     }
@@ -280,7 +286,7 @@ export class Simulation {
 }
 
 /** Runs a seed and returns its outcome. @param traced whether to record all events */
-export async function simulate(seed: number, bug: Bug = NO_BUG, traced = false): Promise<Outcome> {
+export async function simulate(seed: number, bug: Bug = NO_BUG, traced = false): Promise<SimulationOutcome> {
   const simulation = new Simulation(seed, bug, traced);
   const restoreTime = installVirtualTime(simulation.clock);
   const rejected = (error: unknown) => simulation.crash(simulation.clock.running, error);
@@ -288,8 +294,8 @@ export async function simulate(seed: number, bug: Bug = NO_BUG, traced = false):
   process.removeAllListeners('unhandledRejection').on('unhandledRejection', rejected);
   try {
     const violation = await simulation.run();
-    const { clock, laws, trace } = simulation;
-    return { seed, violation, lasted: clock.now, reached: laws.reached, trace: trace.lines };
+    const { clock, invariants, trace } = simulation;
+    return { seed, violation, lasted: clock.now, reached: invariants.reached, trace: trace.lines };
   } finally {
     restoreTime();
     process.off('unhandledRejection', rejected);

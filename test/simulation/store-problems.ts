@@ -49,7 +49,7 @@ function trialProblems(db: Database, trial: TrialRow): string[] {
     )
     .all(trial.sweep, trial.id) as AttemptRow[];
   const problems: string[] = [];
-  const expect = (holds: boolean, law: string) => holds || problems.push(`${name}: ${law}`);
+  const expect = (holds: boolean, invariant: string) => holds || problems.push(`${name}: ${invariant}`);
   expect(['succeeded', 'stopped', 'failed', 'cancelled'].includes(trial.state), `ended as ${trial.state}`);
   expect(
     attempts.every(({ number }, at) => number === at + 1) && attempts.length === trial.attempts,

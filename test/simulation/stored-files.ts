@@ -6,7 +6,7 @@ interface StoredFile {
   readonly key: AttemptKey;
   readonly name: string;
   readonly sha256: string;
-  /** Virtual time. */
+  /** When the file was stored, in virtual time. */
   readonly at: number;
 }
 
@@ -33,8 +33,8 @@ export class StoredFiles {
     this.#removeWhere(({ key, name }) => !counts(key, name));
   }
 
-  /** Loses the files stored since then: for a deliberate bug. */
-  forgetSince(at: number): void {
+  /** Loses the files stored since then, for a deliberate bug. */
+  loseSince(at: number): void {
     this.#removeWhere((file) => file.at >= at);
   }
 

@@ -27,5 +27,5 @@ export const RARE_BUGS: readonly string[] = [
   'weights-ignored',
 ];
 
-/** Generous, for a busy machine. */
+/** A generous limit, for a busy machine. */
 export const TIMEOUT_MS = 300_000;

@@ -1,7 +1,7 @@
 /** Results of simulated training. They are unique per trial and epoch, so that mix-ups are detected. */
 import { createHash } from 'node:crypto';
 
-/** Returns the loss of a trial after an epoch; the same for every attempt. */
+/** Returns the loss of a trial after an epoch, which is the same for every attempt. */
 export function lossAt(trialId: string, epoch: number): number {
   let hash = 2166136261;
   for (const letter of `${trialId}/${epoch}`) hash = Math.imul(hash ^ letter.charCodeAt(0), 16777619) >>> 0;
@@ -13,8 +13,8 @@ export function sumAt(kind: string, trialId: string, epoch: number): string {
   return createHash('sha256').update(`${kind}/${trialId}/${epoch}`).digest('hex');
 }
 
-/** How an attempt ends without other faults. */
-export type Fate =
+/** How an attempt ends if no other fault ends it. */
+export type PlannedEnd =
   | { readonly kind: 'well' }
   /** The attempt fails, and its worker continues. */
   | { readonly kind: 'nan' | 'oom' | 'crash' | 'preflight'; readonly atEpoch: number }

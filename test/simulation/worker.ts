@@ -13,7 +13,7 @@ import type { Random } from '../support/random.ts';
 import type { MachineFiles } from './artifact-transfers.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { SimulatedProcess } from './process.ts';
-import { type Fate, lossAt, sumAt } from './training.ts';
+import { lossAt, type PlannedEnd, sumAt } from './training.ts';
 
 /** All messages take the same time, so that they stay in order. */
 const IPC_MS = 1;
@@ -24,9 +24,9 @@ export interface WorkerWorld {
   readonly files: MachineFiles;
   /** The number of trials in a pack. */
   readonly pack: number;
-  fate(assignment: Assignment): Fate;
+  plannedEnd(assignment: Assignment): PlannedEnd;
   /** Reports a violated invariant. */
-  violated(law: string): void;
+  violated(invariant: string): void;
 }
 
 export class SimulatedWorker implements Worker {
@@ -77,34 +77,34 @@ export class SimulatedWorker implements Worker {
       this.#attempts.set(keyText(assignment.key), { hung: false });
       this.#checkResume(assignment);
       const from = assignment.resume?.epoch ?? 0;
-      this.#train(assignment, from, this.#world.fate(assignment));
+      this.#train(assignment, from, this.#world.plannedEnd(assignment));
     }
   }
 
-  #train(assignment: Assignment, done: number, fate: Fate): void {
+  #train(assignment: Assignment, done: number, plannedEnd: PlannedEnd): void {
     const { key, parameters } = assignment;
     const epochs = Number(parameters.epochs);
     const durationMs = Number(parameters.duration_ms);
     this.#later(this.#world.random.between(0.7, 1.3) * durationMs, () => {
       if (!this.#attempts.has(keyText(key))) return;
-      if (fate.kind !== 'well' && done + 1 >= fate.atEpoch) return this.#suffer(key, fate);
+      if (plannedEnd.kind !== 'well' && done + 1 >= plannedEnd.atEpoch) return this.#endAsPlanned(key, plannedEnd);
       const epoch = done + 1;
       if (this.#world.random.next() < 0.3) this.#events.onLog(`epoch ${epoch}\n`);
       const metrics = { test_loss: lossAt(key.trialId, epoch), attempt: key.attempt };
-      this.#say(key, { kind: 'report', epoch, metrics });
+      this.#emit(key, { kind: 'report', epoch, metrics });
       if (epoch < epochs) {
         if (assignment.checkpointEvery > 0 && epoch % assignment.checkpointEvery === 0) {
           this.#keep(assignment, 'checkpoint', epoch);
         }
-        return this.#train(assignment, epoch, fate);
+        return this.#train(assignment, epoch, plannedEnd);
       }
       this.#keep(assignment, 'model', epoch);
       this.#end(key, { kind: 'done' });
     });
   }
 
-  #suffer(key: AttemptKey, fate: Exclude<Fate, { kind: 'well' }>): void {
-    switch (fate.kind) {
+  #endAsPlanned(key: AttemptKey, plannedEnd: Exclude<PlannedEnd, { kind: 'well' }>): void {
+    switch (plannedEnd.kind) {
       case 'exit':
         this.#exit('exited with code 1');
         break;
@@ -112,7 +112,7 @@ export class SimulatedWorker implements Worker {
         this.#attempts.set(keyText(key), { hung: true });
         break;
       default:
-        this.#end(key, { kind: 'failed', class: fate.kind, message: 'simulated failure' });
+        this.#end(key, { kind: 'failed', class: plannedEnd.kind, message: 'simulated failure' });
     }
   }
 
@@ -120,7 +120,7 @@ export class SimulatedWorker implements Worker {
     const name = kind === 'checkpoint' ? `checkpoint-${epoch}` : kind;
     const sha256 = sumAt(kind, key.trialId, epoch);
     this.#world.files.set(keptFile(folder, name), sha256);
-    this.#say(key, { kind: 'artifact', artifact: { name, kind, epoch, size: 1, sha256 } });
+    this.#emit(key, { kind: 'artifact', artifact: { name, kind, epoch, size: 1, sha256 } });
   }
 
   #checkResume({ key, resume }: Assignment): void {
@@ -137,24 +137,24 @@ export class SimulatedWorker implements Worker {
     if (attempt?.hung) return;
     this.#attempts.delete(keyText(key));
     this.#later(attempt === undefined ? 0 : this.#world.random.between(1, 300), () =>
-      this.#say(key, { kind: 'stopped' }),
+      this.#emit(key, { kind: 'stopped' }),
     );
   }
 
   #end(key: AttemptKey, how: FromAttempt): void {
     this.#attempts.delete(keyText(key));
-    this.#say(key, how);
+    this.#emit(key, how);
   }
 
-  #say(key: AttemptKey, message: FromAttempt): void {
-    // Not #later: messages sent before the worker died still arrive.
+  #emit(key: AttemptKey, message: FromAttempt): void {
+    // This does not use #later, because messages sent before the worker died still arrive.
     this.#world.clock.after(IPC_MS, this.#agent, () => {
-      if (message.kind === 'stopped') this.#forgive(key);
+      if (message.kind === 'stopped') this.#cancelKill(key);
       this.#events.onMessage({ key, ...message });
     });
   }
 
-  #forgive(key: AttemptKey): void {
+  #cancelKill(key: AttemptKey): void {
     const killer = this.#killers.get(keyText(key));
     if (killer !== undefined) killer.work = undefined;
   }

@@ -66,7 +66,7 @@ export class Cluster {
     return up(`agent ${name}`, this.#agents.get(name));
   }
 
-  /** Starts nats-server; after a kill, on the same port. */
+  /** Starts nats-server. After a kill, it listens on the same port. */
   async startNats(): Promise<void> {
     const port = this.#nats === undefined ? {} : { port: this.#nats.port };
     const nats = await startNatsServer({ storeDir: join(this.folder, 'nats'), ...port });
@@ -80,7 +80,7 @@ export class Cluster {
     await nats.exited;
   }
 
-  /** Starts the coordinator; after a kill, at the same address. */
+  /** Starts the coordinator. After a kill, it listens at the same address. */
   async startCoordinator(): Promise<void> {
     await mkdir(this.dir, { recursive: true });
     const log = this.logOf('coordinator');
@@ -103,9 +103,8 @@ export class Cluster {
   }
 
   /**
-   * Starts an agent; after a kill, in the same folder. Does not wait until it has joined. As under a service manager,
-   * an agent that cannot reach NATS is restarted.
-   * @param slots undefined: the agent's default
+   * Starts an agent, after a kill in the same folder, and does not wait until it has joined. Restarts an agent that cannot reach NATS, as a service manager would.
+   * @param slots default: the agent's own default
    * @param server the coordinator's address
    * @param pack number of trials that a slot trains together
    * @param more further flags of the agent

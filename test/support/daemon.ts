@@ -9,7 +9,7 @@ import { until } from './until.ts';
 export interface Daemon {
   /** Process id of the program itself, not of its shell. */
   readonly pid: number;
-  /** Resolves with the exit code; 128 + the number of a signal. */
+  /** Resolves with the exit code, which is 128 + N after signal N. */
   readonly exited: Promise<number>;
   /** Sends SIGKILL, and resolves when the process is gone. */
   killNow(): Promise<void>;
@@ -38,7 +38,7 @@ export async function startProgram(log: string, program: string, args: readonly 
       resolve(code ?? 137);
     });
   });
-  // The shell's helper, and the program before its exec, have the shell's command line.
+  // Before its exec, the program still has the shell's command line, as the shell's helper has.
   const pid = await until(`${described} starts`, () => {
     if (gone) throw new Error(`${described} exited during startup:\n${logEnd(log)}`);
     return childrenOf(shellPid, (command) => !command.includes('trawl-bound'))[0];

@@ -11,7 +11,7 @@ const reflectionProto = join(
   '../proto/grpc/reflection/v1/reflection.proto',
 );
 
-/** Returns the health status of a service; '' for the whole server. */
+/** Returns the health status of a service. The empty name means the whole server. */
 export async function healthOf(address: string, service: string): Promise<string> {
   const method = methodOf(healthProto, 'grpc.health.v1.Health', 'Check');
   const answer = await new Promise<unknown>((resolve, reject) => {

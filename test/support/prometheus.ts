@@ -15,7 +15,7 @@ const run = promisify(execFile);
 
 export const PROMETHEUS_FILES = join(packageRoot(), 'deploy', 'prometheus');
 
-/** Installs Debian's package if Prometheus is missing. @returns why it cannot be used; undefined if it can */
+/** Installs Debian's package if Prometheus is missing. @returns why Prometheus cannot be used; undefined if it can */
 export async function prometheusMissing(): Promise<string | undefined> {
   if (await isInstalled()) return undefined;
   if (process.getuid?.() !== 0) return 'prometheus is not installed, and only root can install it';

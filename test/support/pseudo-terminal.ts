@@ -17,7 +17,7 @@ export class PseudoTerminal {
   readonly #terminal: InstanceType<typeof Terminal>;
   #written = '';
   #gone = false;
-  /** Resolves with the exit code; 128 + the number of a signal. */
+  /** Resolves with the exit code, which is 128 + N after signal N. */
   readonly exited: Promise<number>;
 
   /** Starts `trawl` with these arguments. */

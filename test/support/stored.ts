@@ -17,10 +17,10 @@ export interface StoredAttempt {
   readonly number: number;
   readonly agent: string;
   readonly slot: number;
-  /** Unix times in milliseconds; 0 means not yet. */
+  /** Unix times in milliseconds. Zero means not yet. */
   readonly grantedAt: number;
   readonly endedAt: number;
-  /** Null: the attempt has not ended. */
+  /** Null if the attempt has not ended. */
   readonly outcome: string | null;
   readonly failureClass: string | null;
   readonly failureMessage: string | null;
@@ -38,7 +38,7 @@ export interface StoredEvent {
   readonly seq: number;
   /** Empty for events of the sweep. */
   readonly trial: string;
-  /** 0 for events of the trial itself. */
+  /** Zero for events of the trial itself. */
   readonly attempt: number;
   readonly kind: string;
   readonly detail: string;

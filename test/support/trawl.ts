@@ -11,7 +11,7 @@ export const TRAWL = join(packageRoot(), 'bin', 'trawl.mjs');
 export interface Ended {
   readonly stdout: string;
   readonly stderr: string;
-  /** The exit code; 128 + the number of a signal. */
+  /** The exit code, which is 128 + N after signal N. */
   readonly code: number;
 }
 
@@ -59,7 +59,7 @@ function endOf(child: ChildProcess, output: () => Omit<Ended, 'code'>): Promise<
   });
 }
 
-/** Runs a command and waits for its end. It is killed after three times the usual patience. */
+/** Runs a command and waits for its end. Kills it after three minutes. */
 export async function trawl(...args: string[]): Promise<Ended> {
   const running = startTrawl(...args);
   const timer = setTimeout(() => running.kill('SIGKILL'), 3 * PATIENCE_MS);

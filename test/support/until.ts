@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Generous, so that a busy machine does not fail a test. */
+/** A generous limit, so that a busy machine does not fail a test. */
 export const PATIENCE_MS = 60_000;
 const POLL_MS = 50;
 
 /**
- * Polls until `look` returns a value other than undefined or false. Returns the value.
+ * Polls until `look` returns a value other than undefined or false, and returns that value.
  * @param what the condition, for the error message
  * @throws {Error} after a minute
  */

@@ -26,7 +26,7 @@ export interface CannedServer {
   stop(): void;
 }
 
-/** @param port 0: a free port */
+/** @param port zero selects a free port */
 export function serveCanned(answers: Partial<SweepServiceServer>, port = 0): Promise<CannedServer> {
   const server = new Server();
   const implementation: SweepServiceServer = Object.assign({}, NOTHING, answers);

@@ -25,7 +25,7 @@ export interface BusyOptions {
   readonly run: number;
   readonly metrics: readonly string[];
   readonly trialMetrics: boolean;
-  /** How long the series of an ended sweep remain. Default: the production value. */
+  /** How long the series of an ended sweep are exported. Default: the production value. */
   readonly lingerMs?: number;
 }
 

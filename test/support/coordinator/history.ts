@@ -40,8 +40,8 @@ const FAILURES: readonly FailureClassName[] = [
   'drained',
 ];
 
-/** Numbers named `pick` select one of the existing items. */
-export type Action =
+/** An action. Numbers named `pick` select one of the existing items. */
+export type HistoryAction =
   | { readonly do: 'hello' | 'restart' | 'heartbeat' | 'stale heartbeat'; readonly agent: number }
   | { readonly do: 'leaving heartbeat' | 'drain' | 'undrain'; readonly agent: number }
   | { readonly do: 'schedule' }
@@ -61,7 +61,7 @@ export type Action =
 type Body = 'report' | 'log' | 'checkpoint' | 'succeeded' | 'stopped' | FailureClassName;
 
 /** The result of an action. */
-export interface Happened {
+export interface ActionResult {
   readonly step: Step;
   readonly opened?: { readonly claim: Claim; readonly answer: ClaimAnswer };
   readonly recorded?: { readonly agentId: string; readonly record: AttemptRecord; readonly answer: RecordAnswer };
@@ -69,7 +69,7 @@ export interface Happened {
   readonly heartbeat?: { readonly agentId: string; readonly incarnation: string };
 }
 
-export const AGENTS = ['a', 'b', 'c'] as const;
+export const AGENT_IDS = ['a', 'b', 'c'] as const;
 const SLOTS = 2;
 const PACK_SIZES = [1, 2, 4];
 const GPUS = { backend: 'tensorflow-gpu', slotFacts: [1, 1].map((gpus) => ({ gpus, vramBytes: 8 * 2 ** 30 })) };
@@ -85,14 +85,14 @@ export class World {
   /** Ended sweeps, which are only in the store. */
   readonly ended = new Map<string, Sweep>();
   #requests = 0;
-  readonly #incarnations = new Map<string, number>(AGENTS.map((id) => [id, 0]));
+  readonly #incarnations = new Map<string, number>(AGENT_IDS.map((id) => [id, 0]));
 
   constructor(policies: readonly Partial<SweepPolicy>[], trials: number, core: Core = emptyCore()) {
     this.core = core;
     for (const [at, policy] of policies.entries()) addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
   }
 
-  apply(action: Action): Happened {
+  apply(action: HistoryAction): ActionResult {
     const happened = this.#perform(action);
     for (const output of happened.step.outputs) if (output.kind === 'offer') this.offers.push(output.key);
     for (const change of happened.step.changes) {
@@ -101,8 +101,8 @@ export class World {
     return happened;
   }
 
-  /** Removes ended sweeps from memory, like the runtime. */
-  forgetEnded(): void {
+  /** Removes ended sweeps from memory, as the runtime does. */
+  removeEnded(): void {
     for (const sweep of this.core.sweeps.values()) {
       if (!isEnded(sweep.state)) continue;
       this.core.sweeps.delete(sweep.id);
@@ -114,7 +114,7 @@ export class World {
     return `${agentId}${(this.#incarnations.get(agentId) ?? 0) - back}`;
   }
 
-  #perform(action: Action): Happened {
+  #perform(action: HistoryAction): ActionResult {
     const { core, now } = this;
     switch (action.do) {
       case 'restart': {
@@ -156,7 +156,7 @@ export class World {
     }
   }
 
-  #heartbeat(agentId: string, back: number, leaving = false): Happened {
+  #heartbeat(agentId: string, back: number, leaving = false): ActionResult {
     const incarnation = this.incarnation(agentId, back);
     const leases = [...this.core.leases.values()];
     const held = leases.filter((lease) => lease.agentId === agentId && lease.incarnation === incarnation);
@@ -164,7 +164,7 @@ export class World {
     return { step: onHeartbeat(this.core, beat, this.now), heartbeat: beat };
   }
 
-  #open({ agent, pick, shift }: Extract<Action, { do: 'open' }>): Happened {
+  #open({ agent, pick, shift }: Extract<HistoryAction, { do: 'open' }>): ActionResult {
     const agentId = agentAt(agent);
     const offered = chosen(this.offers, pick) ?? { sweepId: '1', trialId: 't0', attempt: 1 };
     const key = { ...offered, attempt: Math.max(1, offered.attempt + shift) };
@@ -173,23 +173,25 @@ export class World {
     return { step, opened: { claim, answer } };
   }
 
-  /** @param agent 0 to 2: that agent; more: the holder of the attempt */
-  #record({ agent, pick, shift, body }: Extract<Action, { do: 'record' }>): Happened {
+  /** @param agent the sender's index, 0 to 2; a higher number means the holder of the attempt */
+  #record({ agent, pick, shift, body }: Extract<HistoryAction, { do: 'record' }>): ActionResult {
     const running = [...this.core.leases.values()].map((lease) => lease.key);
-    const key = (agent < AGENTS.length ? chosen(this.granted, pick) : chosen(running, pick)) ?? {
+    const key = (agent < AGENT_IDS.length ? chosen(this.granted, pick) : chosen(running, pick)) ?? {
       sweepId: '1',
       trialId: 't0',
       attempt: 1,
     };
     const lease = this.core.leases.get(keyText(key));
-    const agentId = agent < AGENTS.length ? agentAt(agent) : (lease?.agentId ?? 'a');
+    const agentId = agent < AGENT_IDS.length ? agentAt(agent) : (lease?.agentId ?? 'a');
     const seq = Math.max(1, (lease?.lastSeq ?? 0) + 1 + shift);
     const record = recordOf(key, seq, this.now, body);
     const { step, answer } = onRecord(this.core, { agentId, record }, this.now);
     return { step, recorded: { agentId, record, answer } };
   }
 
-  #controlSweep(action: Extract<Action, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>): Happened {
+  #controlSweep(
+    action: Extract<HistoryAction, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>,
+  ): ActionResult {
     const id = `${(action.pick % 3) + 1}`;
     try {
       switch (action.do) {
@@ -210,7 +212,7 @@ export class World {
     }
   }
 
-  #retry({ pick, choice }: Extract<Action, { do: 'retry' }>): Happened {
+  #retry({ pick, choice }: Extract<HistoryAction, { do: 'retry' }>): ActionResult {
     const id = `${(pick % 2) + 1}`;
     const ended = this.ended.get(id);
     const sweep = this.core.sweeps.get(id) ?? (ended && reloaded(ended));
@@ -248,10 +250,10 @@ function endOf(body: Exclude<Body, 'report' | 'log' | 'checkpoint'>): AttemptEnd
   return { outcome: 'failed', failure: { class: body, message: 'simulated failure' } };
 }
 
-const agentAt = (at: number): string => AGENTS[at % AGENTS.length] ?? 'a';
+const agentAt = (at: number): string => AGENT_IDS[at % AGENT_IDS.length] ?? 'a';
 const chosen = <T>(items: readonly T[], pick: number): T | undefined => items[pick % items.length];
 
-const agent = fc.nat({ max: AGENTS.length - 1 });
+const agent = fc.nat({ max: AGENT_IDS.length - 1 });
 const pick = fc.nat({ max: 1_000 });
 const verb = <const T extends string>(name: T) => fc.constant(name);
 
@@ -271,7 +273,7 @@ const anyChoice: fc.Arbitrary<RetryChoice> = fc.oneof(
   }),
 );
 
-export const anyAction: fc.Arbitrary<Action> = fc.oneof(
+export const anyAction: fc.Arbitrary<HistoryAction> = fc.oneof(
   { weight: 9, arbitrary: fc.record({ do: verb('hello'), agent }) },
   { weight: 4, arbitrary: fc.record({ do: verb('restart'), agent }) },
   { weight: 12, arbitrary: fc.record({ do: fc.constantFrom('heartbeat', 'stale heartbeat'), agent }) },

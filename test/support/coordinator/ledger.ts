@@ -136,7 +136,7 @@ export class Ledger {
         assert.equal(
           shown.has(change.warning),
           !change.appeared,
-          'a warning appears once, and can change while it is shown',
+          'a warning appears once, and can change until it disappears',
         );
         if (change.shown === undefined) shown.delete(change.warning);
         else shown.add(change.warning);

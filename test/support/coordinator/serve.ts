@@ -57,7 +57,7 @@ export interface ServeOptions {
   readonly logTo?: (line: string) => void;
 }
 
-/** @param dir a folder that this process has not opened a store in, because libsql keeps the lock of a closed store */
+/** @param dir a folder in which this process has not opened a store, because libsql keeps the lock of a closed store */
 export async function serve(dir: string, options: ServeOptions = {}): Promise<Served> {
   const { at = { host: '127.0.0.1', port: 0 }, secured, stallMs, logTo } = options;
   const db = openStore(dir);

@@ -9,7 +9,7 @@ interface Props {
   readonly style: TerminalStyle;
 }
 
-/** A frame laid out and measured by Ink, to compare with the layout of the dashboard. */
+/** Lays out and measures a frame with Ink, to compare it with the dashboard's own layout. */
 export function Frame({ lines, size, style }: Props) {
   const text = lines.map((line) => paintLine(line, size.columns, style) || ' ').join('\n');
   return (

@@ -46,7 +46,7 @@ export class SampleSource implements Source {
     this.#wake();
   }
 
-  /** Simulates the loss of the connection with this reason, or (undefined) its return. */
+  /** Simulates the loss of the connection for this reason. Undefined restores the connection. */
   setOutage(away: string | undefined): void {
     if (away === undefined) this.#heard?.onBack();
     else this.#heard?.onAway(away);

@@ -49,10 +49,10 @@ async function refused(reason: RejectionReason): Promise<number> {
 }
 
 /** Checks that one more request was rejected for that reason, and logged. */
-async function expectRefusal(reason: RejectionReason, attempt: () => Promise<unknown>): Promise<void> {
+async function expectRejection(reason: RejectionReason, attempt: () => Promise<unknown>): Promise<void> {
   const before = await refused(reason);
   await attempt();
-  await until(`a refusal for ${reason} is counted`, async () => (await refused(reason)) > before);
+  await until(`a rejection for ${reason} is counted`, async () => (await refused(reason)) > before);
   expect(log.filter((line) => line.msg === 'rejected').map((line) => line.reason)).toContain(reason);
 }
 
@@ -78,7 +78,7 @@ const kill = (client: SweepServiceClient) =>
     client.controlSweep({ sweep: '1', action: SweepAction.KILL, reason: '', priority: 0 }, callback),
   );
 
-function knock(options: { cert?: Buffer; key?: Buffer }): Promise<void> {
+function connectOnce(options: { cert?: Buffer; key?: Buffer }): Promise<void> {
   const [host, port] = served.address.split(':');
   return new Promise((resolve) => {
     const socket = connectTls({ host: host ?? '', port: Number(port), rejectUnauthorized: false, ...options });
@@ -92,7 +92,7 @@ describe('connections', () => {
   test('a certificate of another authority is rejected by the client and by the coordinator', async () => {
     const stranger = await identities.fromElsewhere(await identities.identity('ann', 'operator'));
     const { certificate: cert, key } = stranger;
-    await expectRefusal('wrong_certificate', () => knock({ cert, key }));
+    await expectRejection('wrong_certificate', () => connectOnce({ cert, key }));
     expect(await list(sweeps(stranger))).toMatchObject({ code: status.UNAVAILABLE });
 
     const elsewhere = await TestIdentities.init(join(testFolder(), 'certs'));
@@ -103,12 +103,12 @@ describe('connections', () => {
 
   test('an expired certificate is rejected', async () => {
     const { certificate: cert, key } = await identities.expired(await identities.identity('ann', 'operator'));
-    await expectRefusal('expired_certificate', () => knock({ cert, key }));
+    await expectRejection('expired_certificate', () => connectOnce({ cert, key }));
   });
 
   test('a connection without a certificate or without TLS is rejected', async () => {
-    await expectRefusal('no_certificate', () => knock({}));
-    await expectRefusal('handshake', async () => {
+    await expectRejection('no_certificate', () => connectOnce({}));
+    await expectRejection('handshake', async () => {
       const [host, port] = served.address.split(':');
       const socket = connectPlain(Number(port), host);
       socket.on('error', () => {});
@@ -122,13 +122,13 @@ describe('calls', () => {
   test('a missing token, a wrong token and the token of another identity are rejected', async () => {
     const ann = await identities.identity('ann', 'operator');
     const bob = await identities.identity('bob', 'operator');
-    await expectRefusal('no_token', async () => {
+    await expectRejection('no_token', async () => {
       expect(await list(sweeps({ ...ann, token: '' }))).toMatchObject({ code: status.UNAUTHENTICATED });
     });
-    await expectRefusal('wrong_token', async () => {
+    await expectRejection('wrong_token', async () => {
       expect(await list(sweeps({ ...ann, token: 'x'.repeat(43) }))).toMatchObject({ code: status.UNAUTHENTICATED });
     });
-    await expectRefusal('other_certificate', async () => {
+    await expectRejection('other_certificate', async () => {
       expect(await list(sweeps({ ...ann, token: bob.token }))).toMatchObject({ code: status.UNAUTHENTICATED });
     });
     expect(JSON.stringify(log)).not.toContain(bob.token);
@@ -139,7 +139,7 @@ describe('calls', () => {
     const operator = sweeps(await identities.identity('ann', 'operator'));
     const viewer = sweeps(await identities.identity('wall', 'viewer'));
     expect(await submit(operator)).toMatchObject({ sweep: { id: '1' } });
-    await expectRefusal('role', async () => {
+    await expectRejection('role', async () => {
       expect(await kill(viewer)).toMatchObject({
         code: status.PERMISSION_DENIED,
         details: 'wall has the role viewer: ControlSweep is allowed for operator',
@@ -152,7 +152,7 @@ describe('calls', () => {
 
   test('users cannot act as agents, and agents cannot act as users', async () => {
     const agent = sweeps(await identities.identity('a', 'agent'));
-    await expectRefusal('role', async () => {
+    await expectRejection('role', async () => {
       expect(await list(agent)).toMatchObject({ code: status.PERMISSION_DENIED });
     });
     const { shown, options } = channelTo(served.address, await identities.identity('ann', 'operator'));
@@ -185,7 +185,7 @@ describe('agents', () => {
     ...{ labels: {}, slotFacts: [{ gpus: 0, vramBytes: 0 }], trainers: ['noop'] },
   });
 
-  /** Agents `a` and `b`; the only attempt is leased to `a`. */
+  /** Adds agents `a` and `b`. The only attempt is leased to `a`. */
   async function twoAgents() {
     const b = await identities.identity('b', 'agent');
     for (const id of ['a', 'b']) onHello(served.runtime.core, agentHello(id, `${id}1`, 1), now());
@@ -206,18 +206,18 @@ describe('agents', () => {
 
   test('an agent cannot use the id of another agent in Open, in its hello or with an artifact', async () => {
     const { key, attempts, artifacts } = await twoAgents();
-    await expectRefusal('other_agent', async () => {
+    await expectRejection('other_agent', async () => {
       const claims = [{ key, slot: 0, pack: 0 }];
       const opened = await answer((callback) => attempts.open({ agentId: 'a', incarnation: 'a1', claims }, callback));
       expect(opened).toMatchObject({ code: status.PERMISSION_DENIED });
     });
-    await expectRefusal('other_agent', async () => {
+    await expectRejection('other_agent', async () => {
       const stream = attempts.report();
       stream.write({ message: { $case: 'hello', hello: hello('a') } });
       stream.resume();
       expect((await once(stream, 'error'))[0]).toMatchObject({ code: status.PERMISSION_DENIED });
     });
-    await expectRefusal('other_agent', async () => {
+    await expectRejection('other_agent', async () => {
       expect(await put(artifacts, key, 'a')).toMatchObject({ code: status.PERMISSION_DENIED });
     });
   });
@@ -227,7 +227,7 @@ describe('agents', () => {
     const claims = [{ key, slot: 0, pack: 0 }];
     const opened = await answer((callback) => attempts.open({ agentId: 'b', incarnation: 'b1', claims }, callback));
     expect(opened).toMatchObject({ decisions: [{ answer: { refusal: { code: RefusalCode.LEASED } } }] });
-    await expectRefusal('other_attempt', async () => {
+    await expectRejection('other_attempt', async () => {
       const stream = attempts.report();
       const answers = stream[Symbol.asyncIterator]();
       stream.write({ message: { $case: 'hello', hello: hello('b') } });
@@ -237,10 +237,10 @@ describe('agents', () => {
       expect((await answers.next()).value).toMatchObject({ message: { $case: 'refused' } });
       stream.cancel();
     });
-    await expectRefusal('other_attempt', async () => {
+    await expectRejection('other_attempt', async () => {
       expect(await put(artifacts, key, 'b')).toMatchObject({ message: { $case: 'refusal' } });
     });
-    await expectRefusal('other_attempt', async () => {
+    await expectRejection('other_attempt', async () => {
       const { sweepId: sweep, trialId: trial } = key;
       const read = artifacts.read({ sweep, trial, attempt: 1, name: 'checkpoint', offset: 0 });
       read.resume();

@@ -19,8 +19,8 @@ test('invalid messages in an offer queue are counted and dropped, and the slots 
   onTestFinished(() => nats.close());
   const offers = new Offers(nats, CLUSTER, log, () => {});
   await offers.reconcile({ pools: () => new Set([POOL]), offers: () => [] });
-  const rubbish = Array.from({ length: 3 * SLOTS }, (_, at) => ({ sweepId: '1', trialId: `r${at}`, attempt: 1 }));
-  for (const key of rubbish)
+  const invalid = Array.from({ length: 3 * SLOTS }, (_, at) => ({ sweepId: '1', trialId: `r${at}`, attempt: 1 }));
+  for (const key of invalid)
     await nats.jetstream().publish(offerSubject(CLUSTER, POOL, key), Uint8Array.of(0x0a, 0x7f));
   const offered = Array.from({ length: SLOTS }, (_, at) => ({ sweepId: '1', trialId: `t${at}`, attempt: 1 }));
   for (const key of offered) await offers.publish({ pool: POOL, key });
@@ -37,5 +37,5 @@ test('invalid messages in an offer queue are counted and dropped, and the slots 
   onTestFinished(() => queue.close());
   queue.want(SLOTS);
   await expect.poll(() => got, { timeout: 10_000 }).toEqual(offered);
-  expect(unreadable).toBe(rubbish.length);
+  expect(unreadable).toBe(invalid.length);
 });

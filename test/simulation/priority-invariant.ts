@@ -1,12 +1,12 @@
-/** Invariant: a slot is never granted a trial while one of higher priority that it can run is pending. */
+/** The invariant that a slot is never granted a trial while a trial of higher priority that the slot can run is pending. */
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';
-import { canRun, type Machinery } from './placement.ts';
+import { canRun, type MachineResources } from './placement.ts';
 
 /** The claim may have been sent before the trial was pending. */
 const MIN_PENDING_MS = 1_000;
 
-export class PriorityLaw {
+export class PriorityInvariant {
   readonly #ledger: Ledger;
   /** Whether all slots are alike, so that each offer is for every slot. */
   readonly #onePool: boolean;
@@ -14,7 +14,7 @@ export class PriorityLaw {
   readonly #since = new Map<string, number>();
   judged = false;
 
-  constructor(ledger: Ledger, machines: readonly Machinery[]) {
+  constructor(ledger: Ledger, machines: readonly MachineResources[]) {
     this.#ledger = ledger;
     this.#onePool = machines.every(({ zone, gpuSlots }) => zone === machines[0]?.zone && gpuSlots === 0);
   }
@@ -24,8 +24,8 @@ export class PriorityLaw {
     for (const name of this.#ledger.trials.keys()) if (name.startsWith(`${sweepId}/`)) this.#since.set(name, now);
   }
 
-  /** Checks a change. Returns the violation, or undefined. */
-  take(change: Change, machine: Machinery | undefined, now: number): string | undefined {
+  /** Checks a change. Returns the violation, or undefined if there is none. */
+  take(change: Change, machine: MachineResources | undefined, now: number): string | undefined {
     if (change.kind === 'trial' || change.kind === 'retried')
       this.#since.set(`${change.sweepId}/${change.trialId}`, now);
     if (change.kind === 'sweep' || change.kind === 'priority') this.#since.set(change.sweepId, now);

@@ -1,4 +1,4 @@
-/** A fake agent that holds leases but runs nothing, so that messages about them could change something. */
+/** A fake agent that holds leases but runs nothing, so that invalid messages about its attempts could change the store. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { credentials } from '@grpc/grpc-js';
@@ -9,7 +9,7 @@ import { PROTOCOL } from '../../proto/protocol.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { sweepFile } from '../support/folder.ts';
 import { until } from '../support/until.ts';
-import type { Words } from './values.ts';
+import type { SampleValues } from './values.ts';
 
 const INCARNATION = 'strings';
 const TRIALS = 24;
@@ -22,7 +22,7 @@ const CHUNK_SHA256 = createHash('sha256').update(CHUNK).digest('hex');
  * @param name of the sweep and the agent
  * @returns the field values of valid messages about them
  */
-export async function startPuppet(cluster: Cluster, name: string): Promise<Words> {
+export async function startFakeAgent(cluster: Cluster, name: string): Promise<SampleValues> {
   const values = Array.from({ length: TRIALS }, (_, x) => x).join(', ');
   const text = `name: ${name}\ntrainer: noop\nparameters: {x: {values: [${values}]}}\n`;
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(cluster.folder, text));
@@ -36,7 +36,7 @@ export async function startPuppet(cluster: Cluster, name: string): Promise<Words
   stream.write({ message: { $case: 'hello', hello: { ...hello, ...more, slotFacts, trainers: ['noop'] } } });
   await once(stream, 'data');
   stream.resume();
-  await until('all is offered', async () => (await cluster.sweep(sweep))?.counts?.offered === TRIALS);
+  await until('all trials are offered', async () => (await cluster.sweep(sweep))?.counts?.offered === TRIALS);
   const trials = await cluster.json<TrialJson[]>('trials', sweep);
   const ids = trials.map(({ trial }) => trial);
   const keyOf = (trialId: string) => ({ sweepId: sweep, trialId, attempt: 1 });
@@ -46,11 +46,11 @@ export async function startPuppet(cluster: Cluster, name: string): Promise<Words
     client.open(request, (error, response) => (error === null ? resolve(response) : reject(error)));
   });
   if (decisions.some(({ answer }) => answer?.$case !== 'grant'))
-    throw new Error('the puppet was not granted its leases');
+    throw new Error('the fake agent was not granted its leases');
   return wordsOf(sweep, name, ids);
 }
 
-function wordsOf(sweep: string, name: string, trials: readonly string[]): Words {
+function wordsOf(sweep: string, name: string, trials: readonly string[]): SampleValues {
   return {
     sweep: [name],
     sweepId: [sweep],

@@ -3,7 +3,7 @@ import { headers, type MsgHdrs, type NatsConnection } from 'nats';
 import type { Random } from '../support/random.ts';
 import { DAMAGES } from './damage.ts';
 import { encode } from './encode.ts';
-import type { Heard } from './overhear.ts';
+import type { RecordedMessage } from './record-messages.ts';
 import { messageType } from './schema.ts';
 import { subjectOf } from './subjects.ts';
 import { extreme, noise, plausible } from './values.ts';
@@ -24,11 +24,16 @@ const HEADER_ROOM = 32;
  * @param about a subject pattern, or a recorded message, which is sent again unchanged or damaged
  * @returns the message
  */
-export function sayOn(nats: NatsConnection, about: string | Heard, names: Names, random: Random): Heard[] {
+export function publishFuzzed(
+  nats: NatsConnection,
+  about: string | RecordedMessage,
+  names: Names,
+  random: Random,
+): RecordedMessage[] {
   const largest = nats.info?.max_payload ?? 0;
-  const told = typeof about === 'string' ? invented(about, names, random, largest) : again(about, random);
-  const { subject, reply } = told;
-  const data = told.data.subarray(0, largest - HEADER_ROOM);
+  const message = typeof about === 'string' ? newMessage(about, names, random, largest) : repeated(about, random);
+  const { subject, reply } = message;
+  const data = message.data.subarray(0, largest - HEADER_ROOM);
   const more = { ...(reply === undefined ? {} : { reply }), ...status(random) };
   const times = random.pick([1, 1, 2]);
   for (let time = 0; time < times; time++) nats.publish(subject, data, more);
@@ -39,11 +44,11 @@ function status(random: Random): { headers?: MsgHdrs } {
   return random.next() < 0.1 ? { headers: headers(random.pick(STATUSES), 'x') } : {};
 }
 
-function invented(pattern: string, names: Names, random: Random, largest: number): Heard {
+function newMessage(pattern: string, names: Names, random: Random, largest: number): RecordedMessage {
   const known = [names.cluster, names.agentId, ...names.sweeps, ...names.trials, '1'];
   const subject = subjectOf(pattern, [names.cluster, names.agentId], known, random);
   const type = messageType(pattern.includes('heartbeat') ? 'Heartbeat' : 'Offer');
-  const words = {
+  const samples = {
     agentId: [names.agentId, names.agentId, 'nobody'],
     incarnation: ['x'],
     sweepId: names.sweeps,
@@ -51,13 +56,13 @@ function invented(pattern: string, names: Names, random: Random, largest: number
     attempt: [1, 2],
     leaving: [0],
   };
-  const say = random.next();
-  if (say < 0.2) return { subject, data: noise(random, 60), reply: undefined };
-  if (say < 0.21) return { subject, data: new Uint8Array(largest), reply: undefined };
-  const data = encode(type, (say < 0.6 ? extreme : plausible)(random, words), random);
-  return { subject, data: say < 0.8 ? data : random.pick(DAMAGES)(data, random), reply: undefined };
+  const choice = random.next();
+  if (choice < 0.2) return { subject, data: noise(random, 60), reply: undefined };
+  if (choice < 0.21) return { subject, data: new Uint8Array(largest), reply: undefined };
+  const data = encode(type, (choice < 0.6 ? extreme : plausible)(random, samples), random);
+  return { subject, data: choice < 0.8 ? data : random.pick(DAMAGES)(data, random), reply: undefined };
 }
 
-function again({ subject, data, reply }: Heard, random: Random): Heard {
+function repeated({ subject, data, reply }: RecordedMessage, random: Random): RecordedMessage {
   return { subject, data: random.next() < 0.5 ? data : random.pick(DAMAGES)(data, random), reply };
 }

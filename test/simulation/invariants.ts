@@ -14,12 +14,12 @@ import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/
 import type { FailureClassName } from '../../proto/names.ts';
 import { budget } from '../support/coordinator/budget.ts';
 import { Ledger } from '../support/coordinator/ledger.ts';
-import { canRun, type Machinery } from './placement.ts';
-import { PriorityLaw } from './priority-law.ts';
-import { ShareLaw } from './share-law.ts';
+import { canRun, type MachineResources } from './placement.ts';
+import { PriorityInvariant } from './priority-invariant.ts';
+import { ShareInvariant } from './share-invariant.ts';
 
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** A comparison takes longer than a commit. */
+/** The number of commits between comparisons, because a comparison takes longer than a commit. */
 const COMPARE_EVERY = 8;
 const SETTLED_MS = 5_000;
 
@@ -32,43 +32,43 @@ interface Attempt {
   end: AttemptEnd | undefined;
 }
 
-export interface LawsWorld {
-  machine(agentId: string): Machinery | undefined;
+export interface InvariantsContext {
+  machine(agentId: string): MachineResources | undefined;
   now(): number;
-  /** When the last fault ended; undefined: not yet. */
+  /** Returns when the last fault ended. Undefined while faults continue. */
   calmSince(): number | undefined;
-  /** Whether the agent is responsible for the attempt, and has been reachable for longer than a lease. */
+  /** Returns whether the agent is responsible for the attempt, and has been reachable for longer than a lease. */
   isThere(agentId: string, incarnation: string, key: AttemptKey): boolean;
-  /** The newest record of the attempt on its agent's disk; 0: none. */
+  /** Returns the newest record of the attempt on its agent's disk. Zero if there is none. */
   spooledUpTo(agentId: string, key: AttemptKey): number;
 }
 
-export class Laws {
+export class Invariants {
   readonly ledger = new Ledger();
   readonly attempts = new Map<string, Attempt>();
   readonly #drained = new Set<string>();
-  readonly #world: LawsWorld;
+  readonly #world: InvariantsContext;
   /** Trials that each request retried, and the commit that did so. */
   readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
-  /** Killed sweeps that a retry has resumed. */
+  /** Killed sweeps that a retry resumed. */
   readonly revived = new Set<string>();
-  readonly #shares: ShareLaw;
-  readonly #priorities: PriorityLaw;
+  readonly #shares: ShareInvariant;
+  readonly #priorities: PriorityInvariant;
   #commits = 0;
   /** The events and states that occurred: a measure of coverage. */
   readonly reached = new Set<string>();
   /** The first violated invariant. */
   violation: string | undefined;
 
-  constructor(world: LawsWorld, machines: readonly (Machinery & { readonly slots: number })[]) {
+  constructor(world: InvariantsContext, machines: readonly (MachineResources & { readonly slots: number })[]) {
     this.#world = world;
     const slots = machines.reduce((sum, machine) => sum + machine.slots, 0);
-    this.#shares = new ShareLaw(this.ledger, slots);
-    this.#priorities = new PriorityLaw(this.ledger, machines);
+    this.#shares = new ShareInvariant(this.ledger, slots);
+    this.#priorities = new PriorityInvariant(this.ledger, machines);
   }
 
-  violated(law: string): void {
-    this.violation ??= law;
+  violated(invariant: string): void {
+    this.violation ??= invariant;
   }
 
   /** Adds new sweeps to the ledger. */
@@ -114,7 +114,8 @@ export class Laws {
     answer.then(
       ({ trials }) => trials === before || this.violated(`${requestId} retried ${before} trials, and then ${trials}`),
       (error) =>
-        error instanceof TrawlError && this.violated(`${requestId} was carried out, and then: ${error.message}`),
+        error instanceof TrawlError &&
+        this.violated(`${requestId} took effect, and its repetition failed: ${error.message}`),
     );
   }
 
@@ -191,8 +192,8 @@ export class Laws {
   #checkScheduling(change: Change): void {
     const now = this.#world.now();
     const machine = change.kind === 'granted' ? this.#world.machine(change.agentId) : undefined;
-    for (const law of [this.#priorities.take(change, machine, now), this.#shares.take(change, now)]) {
-      if (law !== undefined) this.violated(law);
+    for (const invariant of [this.#priorities.take(change, machine, now), this.#shares.take(change, now)]) {
+      if (invariant !== undefined) this.violated(invariant);
     }
     if (change.kind === 'priority') this.reached.add('a priority change');
     if (this.#priorities.judged) this.reached.add('a grant while a sweep of higher priority ran');
@@ -219,8 +220,7 @@ export class Laws {
     const calm = this.#world.calmSince();
     if (calm !== undefined && attempt.grantedAt > calm + SETTLED_MS) {
       const early = failure.class === 'timeout' && now - attempt.grantedAt < timeoutMs;
-      if (failure.class === 'lost' || early)
-        this.violated(`${name} was ended after the last fault: ${failure.message}`);
+      if (failure.class === 'lost' || early) this.violated(`${name} failed after the last fault: ${failure.message}`);
     }
     if (failure.class === 'lost' && this.#world.isThere(attempt.agentId, attempt.incarnation, key)) {
       this.violated(`${name} was lost although its agent was connected: ${failure.message}`);
@@ -259,7 +259,7 @@ export class Laws {
     const request = this.retries.get(requestId) ?? { trials: new Set(), commit: this.#commits };
     this.retries.set(requestId, request);
     if (request.trials.has(name)) this.violated(`${requestId} retried trial ${name} twice`);
-    if (request.commit !== this.#commits) this.violated(`${requestId} was carried out in parts`);
+    if (request.commit !== this.#commits) this.violated(`${requestId} took effect in more than one commit`);
     request.trials.add(name);
   }
 

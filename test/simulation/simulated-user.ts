@@ -2,30 +2,30 @@
 
 import { TrawlError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Life, SimulatedCoordinator } from './coordinator.ts';
-import type { Network } from './network.ts';
+import type { CoordinatorProcess, SimulatedCoordinator } from './coordinator.ts';
+import type { SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
-import type { RetryOrder, Scenario, Verb } from './scenario.ts';
+import type { RetryOrder, Scenario, UserAction } from './scenario.ts';
 
 const ASK_AGAIN_MS = 2_000;
 const RESUME_EVERY_MS = 5_000;
 
-export class Person {
+export class SimulatedUser {
   readonly #process = new SimulatedProcess('person');
-  readonly #network: Network;
+  readonly #network: SimulatedNetwork;
   readonly #coordinator: SimulatedCoordinator;
   /** The ids of acknowledged sweeps, by index in the scenario. */
   readonly submitted = new Map<number, string>();
   /** Acknowledged actions. */
-  readonly acknowledged: { readonly sweepId: string; readonly verb: Verb }[] = [];
+  readonly acknowledged: { readonly sweepId: string; readonly verb: UserAction }[] = [];
 
-  /** The acknowledged number of retried trials by request; undefined: rejected. */
+  /** The acknowledged number of retried trials per request. Undefined if the request was rejected. */
   readonly retried = new Map<string, number | undefined>();
   readonly #onRetried: (requestId: string, trials: number) => void;
 
   /** @param onRetried called when a retry is acknowledged */
   constructor(
-    network: Network,
+    network: SimulatedNetwork,
     coordinator: SimulatedCoordinator,
     onRetried: (requestId: string, trials: number) => void,
   ) {
@@ -69,9 +69,9 @@ export class Person {
   }
 
   /** Sends an action once; a lost one is not repeated. */
-  #act(sweepId: string, verb: Verb): void {
+  #act(sweepId: string, verb: UserAction): void {
     this.#ask(
-      ({ control }) => control.act(sweepId, `SWEEP_ACTION_${verb}` as SweepAction, 'a person asked', 0),
+      ({ control }) => control.act(sweepId, `SWEEP_ACTION_${verb}` as SweepAction, 'a user asked', 0),
       () => this.acknowledged.push({ sweepId, verb }),
     );
   }
@@ -98,7 +98,7 @@ export class Person {
     ask();
   }
 
-  /** Returns two trials, those that can be retried first. */
+  /** Returns two trials, preferably trials that can be retried. */
   #two(sweep: string): string[] {
     const rows = this.#coordinator.disk.db
       .prepare("select id from trials where sweep_id = ? order by state in ('failed', 'cancelled') desc, id limit 2")
@@ -116,7 +116,7 @@ export class Person {
 
   #drain(agent: string, graceMs: number | undefined): void {
     this.#ask(
-      ({ agents }) => (graceMs === undefined ? agents.undrain(agent) : agents.drain(agent, graceMs, 'a person asked')),
+      ({ agents }) => (graceMs === undefined ? agents.undrain(agent) : agents.drain(agent, graceMs, 'a user asked')),
       () => {},
     );
   }
@@ -131,7 +131,11 @@ export class Person {
     this.#network.clock.after(RESUME_EVERY_MS, this.#process, () => this.#resumeAll());
   }
 
-  #ask<T>(question: (life: Life) => Promise<T>, answered: (answer: T) => void, refused: () => void = () => {}): void {
+  #ask<T>(
+    question: (life: CoordinatorProcess) => Promise<T>,
+    answered: (answer: T) => void,
+    refused: () => void = () => {},
+  ): void {
     const { life } = this.#coordinator;
     if (life === undefined) return;
     this.#network.post(this.#process, life.process, () => {

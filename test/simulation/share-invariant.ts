@@ -1,4 +1,4 @@
-/** Invariant: sweeps that share slots by weight stay within the bound of SFQ(D), see coordinator/core/share.ts. */
+/** The invariant that sweeps that share slots by weight stay within the bound of SFQ(D) (see coordinator/core/share.ts). */
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';
 import { CONTEST_PRIORITY } from './contest.ts';
@@ -13,13 +13,13 @@ interface Party {
   beforeMs: number;
 }
 
-export class ShareLaw {
+export class ShareInvariant {
   readonly #ledger: Ledger;
   /** The most offers at once. */
   readonly #offers: number;
   readonly #parties = new Map<string, Party>();
   #longestMs = 0;
-  /** It can exceed the slots, because the uploads of finished attempts continue. */
+  /** The highest number of simultaneous attempts. It can exceed the slots, because the uploads of finished attempts continue. */
   #most = 0;
   #judged = 0;
 
@@ -28,12 +28,12 @@ export class ShareLaw {
     this.#offers = 2 * slots;
   }
 
-  /** Whether a contest was compared often enough. */
+  /** Whether the shares were compared often enough. */
   get wasJudged(): boolean {
     return this.#judged > 20;
   }
 
-  /** Checks a change. Returns the violation, or undefined. */
+  /** Checks a change. Returns the violation, or undefined if there is none. */
   take(change: Change, now: number): string | undefined {
     if (change.kind !== 'granted' && change.kind !== 'ended') return undefined;
     const { sweepId, trialId, attempt } = change.key;
