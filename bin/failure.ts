@@ -5,11 +5,11 @@ import { EXIT, EXIT_CANNOT_WRITE, isDiskFull, TrawlError } from '../proto/errors
 
 export interface FailureReport {
   readonly exitCode: number;
-  /** Text for stderr; undefined if a message was printed already. */
+  /** Text for stderr. Undefined if a message was already printed. */
   readonly text: string | undefined;
 }
 
-/** Exit code of an internal error. It equals that of failed trials, because scripts must stop in both cases. */
+/** Exit code of an internal error, the same as for failed trials, because scripts must stop in both cases. */
 export const EXIT_INTERNAL_ERROR = 1;
 
 /** Returns the message and the exit code for an error that ends a command. The stack is included with --debug only. */

@@ -1,4 +1,7 @@
-/** A coordinator whose every text is hostile: what reaches the terminal is seen, and never obeyed. */
+/**
+ * Tests the verbs against a coordinator that sends hostile text. The terminal must show control characters and never
+ * interpret them.
+ */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +16,7 @@ import { runTrawl } from '../test/support/cli/run-trawl.ts';
 import { endedTrial, sampleAgent, sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
 import { newLogger } from './options/logging.ts';
 
-/** Clears the screen, sets the title, rings the bell, sends a C1 control and reorders text. */
+/** A terminal would clear the screen, set its title, ring the bell, run a C1 control and reorder text. */
 const HOSTILE = '\u001b[2J\u001b]0;owned\u0007\u009b31m\u202e\r../../x\u2028';
 const OBEYED = /(?!\n)[\p{Cc}\u202a-\u202e\u2028\u2029]/u;
 

@@ -3,7 +3,10 @@ import { fileURLToPath } from 'node:url';
 
 export { packageRoot } from '../lib/files/package-root.ts';
 
-/** trawl's version, from the package.json above this file: one level up in the sources, two in the build. */
+/**
+ * Returns trawl's version from package.json. The file is one folder above this one in the sources, and two in the
+ * build.
+ */
 export function trawlVersion(): string {
   for (const up of ['../package.json', '../../package.json']) {
     const path = fileURLToPath(new URL(up, import.meta.url));

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The `trawl` command. Uses only syntax that an old Node can parse, so that it can report that Node is too old.
+// The `trawl` command. Uses only syntax that old versions of Node can parse, so that it can report that Node is too
+// old.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { requireNode } from '../deploy/setup/node-version.mjs';
@@ -15,7 +16,7 @@ buildIfNeeded().then(
   },
 );
 
-/** A package contains its build; a checkout has none at first. */
+/** Builds trawl in a checkout that has no build yet. A package contains its build. */
 function buildIfNeeded() {
   if (existsSync(program)) return Promise.resolve();
   if (existsSync(new URL('../.git', import.meta.url))) {

@@ -1,5 +1,5 @@
 /**
- * The folder that `trawl certs` manages:
+ * Manages the folder of `trawl certs`, which contains:
  *
  * - `ca/`: the certificate authority and its key. Only `trawl certs` needs it; keep it on one machine.
  * - `server/`: the identity of the coordinator and the NATS server, and the list of known identities and their roles.
@@ -35,7 +35,7 @@ const TOKEN_BYTES = 32;
 export interface InitOptions {
   /** Host names and addresses of the coordinator's machine, the preferred one first. */
   readonly hosts: readonly string[];
-  /** Hosts of a NATS cluster; empty: one NATS server, on the machine of the coordinator. */
+  /** Hosts of a NATS cluster. Empty means one NATS server on the machine of the coordinator. */
   readonly natsHosts?: readonly string[];
   readonly days: number;
   readonly authorityDays: number;
@@ -45,7 +45,7 @@ export interface InitOptions {
 
 export interface ServerFolders {
   readonly coordinator: string;
-  /** Folders of the NATS servers; the coordinator's folder if there is a single server. */
+  /** Folders of the NATS servers. A single server uses the coordinator's folder. */
   readonly nats: readonly string[];
 }
 

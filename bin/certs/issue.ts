@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
 const DAY_MS = 86_400_000;
-/** Clocks differ between machines. */
+/** Certificates are valid from this time before now, because clocks differ between machines. */
 const BACKDATE_MS = 3_600_000;
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -19,11 +19,14 @@ export interface KeyAndCertificate {
 export interface Subject {
   readonly name: string;
   readonly role: string;
-  /** Host names and addresses of a server; undefined: a client certificate. */
+  /** Host names and addresses of a server. Undefined for the certificate of a client. */
   readonly hosts?: readonly string[];
 }
 
-/** @param days validity from now; a negative value creates an expired certificate */
+/**
+ * Creates a certificate authority with a new key.
+ * @param days validity from now; a negative value creates an expired certificate
+ */
 export async function createAuthority(days: number): Promise<KeyAndCertificate> {
   const keys = await newKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({

@@ -1,4 +1,4 @@
-/** Configuration files of NATS servers that accept trawl's identities, with the permissions of each. */
+/** Writes configuration files of NATS servers. The servers accept trawl's identities, each with its own permissions. */
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -12,10 +12,10 @@ import { writePrivately } from './private-file.ts';
 export const NATS_CONFIG = 'nats.conf';
 export const NATS_ACCOUNTS = 'nats-accounts.conf';
 
-/** A heartbeat names every attempt of an agent, in some hundred bytes each. */
+/** A heartbeat contains every attempt of an agent, in about a hundred bytes each. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_CONNECTIONS = 4_096;
-/** Per client; an agent needs one. */
+/** The most subscriptions of one client. An agent needs one. */
 const MAX_SUBSCRIPTIONS = 64;
 const MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 
@@ -38,8 +38,9 @@ export interface NatsMember {
 const text = (value: string) => JSON.stringify(value);
 
 /**
- * Returns the configuration file of a server. It is written once and can be edited. Its paths are relative to its folder.
- * @param member undefined: a single server
+ * Returns the configuration file of a server. The file is written once, and users can edit it. Its paths are relative
+ * to its folder.
+ * @param member undefined for a single server
  */
 export function natsServerConfig(member?: NatsMember): string {
   return `# Created by "trawl certs init"; you can edit it. Start the server in this folder: nats-server --config ${NATS_CONFIG}
@@ -90,7 +91,7 @@ ${OWN_CERTIFICATE.replaceAll(/^/gm, '  ')}
 `;
 }
 
-/** Returns the accounts file, which is rewritten whenever an agent is added or revoked. */
+/** Returns the accounts file. It is rewritten whenever an agent is added or revoked. */
 export function natsAccounts(agents: readonly string[]): string {
   const users = [
     user(COORDINATOR, COORDINATOR, coordinatorPermissions()),
@@ -115,14 +116,14 @@ function user(role: string, name: string, { publish, subscribe }: Permissions): 
         subscribe: ${allow(subscribe)} } }`;
 }
 
-/** Neither NATS nor the coordinator accepts this role from a client. */
+/** The role of the servers' certificates. NATS and the coordinator reject clients with this role. */
 const ROLE = 'nats';
 const PREFIX = 'nats-';
 
 export interface NatsServers {
   /** Host names or addresses. */
   readonly hosts: readonly string[];
-  /** Names of each server on its own machine. */
+  /** Host names that each server has on its own machine. */
   readonly localHosts: readonly string[];
   readonly days: number;
 }
@@ -160,7 +161,7 @@ export function natsFolders(dir: string): string[] {
   return cluster.length > 0 ? cluster.map((name) => join(dir, name)) : [join(dir, 'server')];
 }
 
-/** scp would parse the colons of an IPv6 address as the end of a host name. */
+/** The name contains no colons, because scp would parse those of an IPv6 address as the end of a host name. */
 function natsFolder(dir: string, host: string): string {
   return join(dir, `${PREFIX}${host.replaceAll(':', '-')}`);
 }

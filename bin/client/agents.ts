@@ -1,10 +1,10 @@
-/** Draining of agents: one owner for the verb, the dashboard and their default grace. */
+/** Lists, drains and undrains agents, for the verbs and the dashboard. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
 import type { Connection } from './connect.ts';
 import { unary } from './rpc.ts';
 
-/** Time that running attempts get to finish when an agent is drained without an explicit grace. */
+/** The grace of a drain if the user gives none, in milliseconds. */
 export const DEFAULT_DRAIN_GRACE_MS = 600_000;
 
 const POLL_MS = 500;

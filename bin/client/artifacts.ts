@@ -17,7 +17,7 @@ export interface TrialArtifact {
 
 /**
  * Lists the artifacts of trials, except checkpoints, by trial, attempt and name.
- * @param of `trial` can be a prefix of its id; empty: every trial of the sweep
+ * @param of `trial` is an id or a prefix of one; an empty text means every trial of the sweep
  * @throws {NotFoundError | UnreachableError | DamagedError}
  */
 export async function listArtifacts(
@@ -45,7 +45,7 @@ export async function listArtifacts(
 
 /**
  * Downloads an artifact and verifies its checksum.
- * @param of `attempt` 0: the newest attempt that has an artifact of that name
+ * @param of `attempt` 0 means the newest attempt that has an artifact of that name
  * @throws {NotFoundError} when there is no artifact of that name
  * @throws {UnreachableError} when the connection is lost, or the checksum does not match
  */

@@ -22,11 +22,13 @@ export interface Connection {
 }
 
 export interface ConnectOptions {
-  /** HOST:PORT. Default: TRAWL_SERVER, or else the identity's coordinator, or else DEFAULT_ADDRESS. */
+  /**
+   * HOST:PORT of the coordinator. Default: TRAWL_SERVER, or else the identity's coordinator, or else DEFAULT_ADDRESS.
+   */
   readonly server?: string | undefined;
   /** A data folder: connects to the coordinator that uses it, or else serves the folder read-only. */
   readonly dir?: string | undefined;
-  /** Identity folder of the user. Default: TRAWL_IDENTITY. False: no identity, even if TRAWL_IDENTITY is set. */
+  /** Identity folder of the user. Default: TRAWL_IDENTITY. False means no identity, even if TRAWL_IDENTITY is set. */
   readonly identity?: string | false | undefined;
 }
 
@@ -95,7 +97,8 @@ function identityOf(dir: ConnectOptions['identity']): Identity | undefined {
 }
 
 /**
- * Connects to the coordinator that uses a data folder; undefined if none answers. Does not read the folder's store.
+ * Connects to the coordinator that uses a data folder. Returns undefined if none answers. Does not read the folder's
+ * store.
  * @throws {RefusedError} when the coordinator requires an identity and none is given
  */
 export async function connectToCoordinatorOf(
@@ -126,7 +129,10 @@ async function connectToFolder(dir: string, identityDir: ConnectOptions['identit
   return open({ address: store.address, offlineDir: dir, release: () => store.close() });
 }
 
-/** If the process is gone, another coordinator can use the port. */
+/**
+ * Returns the coordinator's file only if its process is alive, because another coordinator can use the port of a dead
+ * one.
+ */
 function runningCoordinator(dir: string): CoordinatorFile | undefined {
   const file = readCoordinatorFile(dir);
   if (file === undefined) return undefined;

@@ -5,7 +5,7 @@ function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
 }
 
-/** Turns the error of a failed call into one for the user of the command line. Returns other errors unchanged. */
+/** Converts the error of a failed call to an error with a message for the user. Returns other errors unchanged. */
 export function explainCallError(error: unknown, address: string): unknown {
   if (!isServiceError(error)) return error;
   return (

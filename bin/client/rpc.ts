@@ -1,4 +1,4 @@
-/** gRPC calls as promises and async iterables, with errors for the user of the command line. */
+/** Makes gRPC calls as promises and async iterables, with error messages for the user. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type CallOptions,
@@ -11,10 +11,13 @@ import { UnreachableError } from '../../proto/errors.ts';
 import type { Connection } from './connect.ts';
 import { explainCallError } from './rpc-errors.ts';
 
-/** Deadline of a unary call. */
+/** Deadline of a unary call, in milliseconds. */
 export const UNARY_DEADLINE_MS = 15_000;
 
-/** Deadline of a call that can change many trials: the coordinator stores every change before it answers. */
+/**
+ * Deadline, in milliseconds, of a call that can change many trials. The coordinator stores every change before it
+ * answers.
+ */
 export const LARGE_CHANGE_DEADLINE_MS = 60_000;
 
 const RETRY_DELAYS_MS = [200, 500, 1_000];
@@ -48,8 +51,8 @@ export function unary<Request, Response>(
 }
 
 /**
- * Makes a server-streaming call. The call is cancelled when the caller leaves the loop or when the signal fires; the
- * signal ends the loop without an error.
+ * Makes a server-streaming call. The call is cancelled when the caller leaves the loop, or when the signal is aborted.
+ * The signal ends the loop without an error.
  */
 export async function* stream<Request, Response>(
   { client, address }: Connection,

@@ -13,14 +13,17 @@ import { type Config, Goal, type Report, type Sweep, type Trial } from '../../pr
 import type { Connection } from './connect.ts';
 import { LARGE_CHANGE_DEADLINE_MS, retryUnreachable, stream, unary } from './rpc.ts';
 
-/** @throws {NotFoundError} */
+/** Returns a sweep and its sweep file. @throws {NotFoundError} */
 export async function getSweep(connection: Connection, selector: string): Promise<{ sweep: Sweep; text: string }> {
   const { sweep, text } = await unary(connection, connection.client.getSweep, { sweep: selector });
   if (sweep === undefined) throw new NotFoundError(`there is no sweep ${selector}`);
   return { sweep, text };
 }
 
-/** Returns the configs by rank, each aggregated over its replicates. Default: ranked by the sweep's own metric. */
+/**
+ * Returns the configs by rank, each aggregated over its replicates. By default, they are ranked by the sweep's own
+ * metric.
+ */
 export async function listConfigs(
   connection: Connection,
   request: Partial<ListConfigsRequest> & { readonly sweep: string },
@@ -31,7 +34,7 @@ export async function listConfigs(
   return configs;
 }
 
-/** Returns the trials by rank. Default: ranked by the sweep's own metric. */
+/** Returns the trials by rank. By default, they are ranked by the sweep's own metric. */
 export async function listTrials(
   connection: Connection,
   request: Partial<ListTrialsRequest> & { readonly sweep: string },
@@ -46,7 +49,7 @@ export async function listTrials(
 
 /**
  * Yields each trial's metrics over its epochs, in the sweep's order. Trials without a report are omitted.
- * @param trialIds limits the result to these trials; empty: all
+ * @param trialIds limits the result to these trials; an empty list means all trials
  */
 export async function* streamCurves(
   connection: Connection,

@@ -11,9 +11,9 @@ const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 5_000;
 
 export interface WatchOptions {
-  /** How long the coordinator can be unreachable before the watch fails. */
+  /** Time in milliseconds that the coordinator can be unreachable before the watch fails. */
   readonly patienceMs: number;
-  /** `sinceEventSeq` of the first request. Default: 0, which starts with a snapshot. */
+  /** `sinceEventSeq` of the first request. Default: 0, which requests a snapshot. */
   readonly since?: number;
   readonly signal?: AbortSignal | undefined;
   /** Called once per outage, when the coordinator becomes unreachable. */
@@ -89,7 +89,7 @@ function endsSweep({ update }: WatchResponse): boolean | undefined {
   return sweep && sweepEnded(sweep);
 }
 
-/** The position of a watcher in a sweep's event log: where it resumes after an outage, and which events it has seen. */
+/** The position of a watcher in a sweep's event log. It determines where the watcher resumes after an outage. */
 export class WatchPosition {
   #since: number;
   #newestEvent = 0;
@@ -100,15 +100,15 @@ export class WatchPosition {
     this.#since = since;
   }
 
-  /** The event to resume after; 0: start with a snapshot. */
+  /** The event to resume after. 0 requests a snapshot. */
   get since(): number {
     return this.#since;
   }
 
   /**
-   * Returns the new part of a message. A batch of events that was interrupted is sent again as a whole, so events that
-   * were already seen are dropped.
-   * @returns undefined if another store answers now: request a new snapshot
+   * Returns the new part of a message. An interrupted batch of events is sent again as a whole, so events that were
+   * already received are dropped. @returns undefined if another store answers now and the caller must request a new
+   * snapshot
    */
   take(response: WatchResponse): WatchResponse | undefined {
     const { update } = response;

@@ -29,7 +29,10 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
   readonly insecure?: true;
 }
 
-/** Together with the time that a program gets to stop, this is below the usual 30 s of a service manager. */
+/**
+ * This time and the time that a program gets to stop are together shorter than the 30 s that service managers usually
+ * wait.
+ */
 const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
 async function agent(options: Options): Promise<void> {

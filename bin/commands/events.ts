@@ -28,7 +28,10 @@ async function newestEvent(connection: Connection, sweep: string): Promise<numbe
   return 0;
 }
 
-/** Yields the events of a sweep from the first one: those so far or, when following, until the sweep ends. */
+/**
+ * Yields the events of a sweep from the first one. Without `follow`, ends after the newest event; otherwise, ends with
+ * the sweep.
+ */
 async function* eventsOf(connection: Connection, sweep: string, follow: boolean): AsyncGenerator<Event> {
   const until = follow ? Number.POSITIVE_INFINITY : await newestEvent(connection, sweep);
   const options = { patienceMs: follow ? PATIENCE_MS : 0, since: FROM_THE_FIRST, ...outageNotes(connection) };

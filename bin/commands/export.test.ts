@@ -1,4 +1,4 @@
-/** The verb against a coordinator whose answers are written here; what each format holds is tested in bin/export/. */
+/** Tests the verb against a coordinator with fixed answers. The tests in bin/export/ cover the formats. */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

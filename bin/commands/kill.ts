@@ -24,12 +24,12 @@ async function kill(selector: string, options: Options): Promise<void> {
     const running = counted(sweep.counts?.running ?? 0, 'running trial');
     const question = `Kill sweep ${sweep.id} (${sweep.name}) and stop ${running} now?`;
     if (!options.yes && !(await confirm(question))) return note('kill cancelled');
-    // By id: while the question was open, "last" can have become another sweep.
+    // Uses the id, because "last" can be another sweep by the time the user answers.
     await printSweep(await controlSweep(connection, sweep.id, SweepAction.KILL, options), options.output);
   });
 }
 
-/** Asks on the terminal. Anything but y or yes means no. Without a terminal the answer is yes. */
+/** Asks on the terminal. Any answer except y and yes means no. Without a terminal, the answer is yes. */
 async function confirm(question: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });

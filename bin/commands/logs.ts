@@ -19,7 +19,10 @@ interface Options extends ServerOptions, OutputOptions {
 const RECONNECT_MS = 1_000;
 const PATIENCE_MS = 10 * 60_000;
 
-/** Yields the log in chunks. After a reconnect the log is sent from its start, so the known part is skipped. */
+/**
+ * Yields the log in chunks. After a reconnect, the coordinator sends the log from its start, so the part that was
+ * already printed is skipped.
+ */
 async function* logChunks(connection: Connection, request: ReadLogRequest): AsyncGenerator<string> {
   const { onAway, onBack } = outageNotes(connection);
   let yielded = 0;

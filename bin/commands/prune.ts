@@ -14,7 +14,7 @@ type Options = ServerOptions &
   OutputOptions & { readonly olderThan: number; readonly keep: number; readonly dryRun?: true };
 
 const DEFAULT_AGE_MS = 30 * 86_400_000;
-/** Deleting the rows and files of many sweeps is slow. */
+/** The deadline is long, because deleting the rows and files of many sweeps is slow. */
 const PRUNE_DEADLINE_MS = 600_000;
 
 function json({ id, name, state, endedAtMs, trials, artifacts, bytes }: PrunedSweep) {

@@ -1,4 +1,4 @@
-/** Verbs against a coordinator whose answers are written here; the real one is met in test/. */
+/** Tests verbs against a coordinator with fixed answers. The tests in test/ use the real one. */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -68,7 +68,7 @@ async function viewOf(connection: Connection, sweep: string, { trial: prefix, vi
 
 const TERMINATION_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
-/** Restores the terminal before a signal ends the process. */
+/** Aborts the work on a signal, so that it restores the terminal before the process ends. */
 async function untilSignalled<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
   const end = () => stop.abort();

@@ -77,7 +77,10 @@ async function run(
   await printResults(connection, sweep, wallSeconds, file.fileName, options);
 }
 
-/** Shows the sweep until it ends or the signal fires: the dashboard on a terminal, or else one line per event. */
+/**
+ * Shows the sweep until it ends or the signal is aborted. A terminal shows the dashboard; other outputs get one line
+ * per event.
+ */
 async function follow(
   connection: Connection,
   id: string,
@@ -110,7 +113,7 @@ async function follow(
   }
 }
 
-/** Passes updates on, and reports the warnings in them. */
+/** Yields the updates unchanged, and reports the warnings in them. */
 async function* noting(updates: AsyncIterable<WatchResponse>, warnings: WarningNotes): AsyncGenerator<WatchResponse> {
   for await (const response of updates) {
     const { update } = response;
@@ -138,7 +141,7 @@ async function printResults(
   if (!sweepEnded(sweep)) note(`interrupted; resume with: ${TRAWL} up ${fileName} --dir ${options.dir}`);
 }
 
-/** npm and npx set `npm_execpath`. */
+/** The command to suggest to the user. npm and npx set `npm_execpath`. */
 const TRAWL = process.env.npm_execpath === undefined ? 'trawl' : 'npx trawl';
 
 function nextSteps(dir: string, trials: readonly Trial[]): string {

@@ -24,17 +24,17 @@ import { WarningNotes } from '../output/warnings.ts';
 
 export interface WaitOptions extends ServerOptions, OutputOptions {
   readonly timeout?: number;
-  /** Prints nothing; the exit code is the result. */
+  /** Prints nothing. The exit code is the only result. */
   readonly quiet?: true;
 }
 
-/** Long enough to move the coordinator to another machine. */
+/** The coordinator can be unreachable for this long, which is enough to move it to another machine. */
 const PATIENCE_MS = 60 * 60_000;
 
 /** A Node timer with a longer delay fires immediately. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Returns the last known state of the sweep; it has ended unless the signal fired first. */
+/** Returns the last known state of the sweep, which has ended unless the signal was aborted first. */
 async function follow(connection: Connection, first: Sweep, flags: string, signal: AbortSignal): Promise<Sweep> {
   let sweep = first;
   const warnings = new WarningNotes(note);

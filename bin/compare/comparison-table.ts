@@ -9,7 +9,7 @@ import { type Comparison, type Difference, LEVEL } from './comparison.ts';
 
 interface Row {
   readonly name: string;
-  /** One per config. */
+  /** One cell per config. */
   readonly cells: readonly string[];
   readonly style?: (at: number) => Style | undefined;
 }

@@ -18,9 +18,9 @@ export interface Difference {
 
 interface ComparedMetric {
   readonly name: string;
-  /** One per config; undefined if it has no value. */
+  /** One entry per config. Undefined for a config without a value. */
   readonly spreads: readonly (Spread | undefined)[];
-  /** One per config; undefined for the first one, and if either config has fewer than two results. */
+  /** One entry per config. Undefined for the first config, and if either config has fewer than two results. */
   readonly differences: readonly (Difference | undefined)[];
 }
 
@@ -33,6 +33,7 @@ export interface Comparison {
 }
 
 /**
+ * Compares configs with the first of them.
  * @param trials contains at least the trials of the configs
  * @param metrics names, in display order
  */

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 
 interface Flag {
-  /** Such as `-o` and `--output`. */
+  /** The names of the option, such as `-o` and `--output`. */
   readonly names: readonly string[];
   readonly about: string;
   readonly takesValue: boolean;
-  /** The allowed values; empty: any. */
+  /** The allowed values. Empty means any value. */
   readonly choices: readonly string[];
 }
 
@@ -14,7 +14,7 @@ export interface Verb {
   readonly path: readonly string[];
   readonly about: string;
   readonly flags: readonly Flag[];
-  /** The words allowed next: subcommands, or argument values; empty: any. */
+  /** The words allowed next: subcommands or argument values. Empty means any word. */
   readonly words: readonly string[];
 }
 

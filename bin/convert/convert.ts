@@ -32,6 +32,7 @@ export async function convertFile(path: string, format?: Format): Promise<Conver
 }
 
 /**
+ * Converts a text. Detects its format unless `format` is given.
  * @param where the name of the text in error messages
  * @param readBeside reads a file that the text refers to
  */
@@ -48,7 +49,7 @@ export async function convertText(
   return { ...converted, sweep, notes: [...converted.notes, note] };
 }
 
-/** A sweep file without a command is invalid. */
+/** Used if the source has no command, because a sweep file without one is invalid. */
 const PLACEHOLDER_COMMAND = ['python3', 'main.py', '${args}'];
 
 async function convertedText(

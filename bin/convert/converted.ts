@@ -24,10 +24,10 @@ interface SweepDraft {
 }
 
 export interface Converted {
-  /** The source of the conversion. */
+  /** The tool and kind of file that was converted, such as `a Katib Experiment`. */
   readonly from: string;
   readonly sweep: SweepDraft;
-  /** One sentence for each setting that has no equivalent or should be checked. */
+  /** One sentence for each setting that has no equivalent, or that the user should check. */
   readonly notes: readonly string[];
 }
 
@@ -45,13 +45,13 @@ export function toYaml({ from, sweep, notes }: Converted): string {
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Returns the entry of a record if it is a record; an empty record otherwise. */
+/** Returns the entry of a record, or an empty record if the entry is not a record. */
 export function recordAt(value: unknown, key: string): Record<string, unknown> {
   const found = isRecord(value) ? value[key] : undefined;
   return isRecord(found) ? found : {};
 }
 
-/** Returns a number, which can be written as text, as in YAML files of Kubernetes. */
+/** Returns an entry as a number. The entry can also be text, as in YAML files of Kubernetes. */
 export function numberAt(value: unknown, key: string): number | undefined {
   const found = isRecord(value) ? value[key] : undefined;
   if (typeof found === 'number') return found;

@@ -154,7 +154,7 @@ function reportOf(spec: unknown, notes: string[]): unknown {
   return { regex: typeof format === 'string' ? withEscapedBraces(withGroupNames(format)) : DEFAULT_FORMAT };
 }
 
-/** Go accepts a brace that is no quantifier; JavaScript requires an escape. */
+/** Escapes braces that are not quantifiers. Go accepts them without an escape; JavaScript does not. */
 function withEscapedBraces(format: string): string {
   return format.replaceAll(/\\.|\{\d+(?:,\d*)?\}|\[(?:\\.|[^\]\\])*\]|[{}]/g, (found) =>
     found === '{' || found === '}' ? `\\${found}` : found,

@@ -25,12 +25,12 @@ export const isNni = (data: unknown): boolean =>
   isRecord(data) &&
   ('trialCommand' in data || 'searchSpaceFile' in data || 'searchSpacePath' in data || isNniSpace(data.searchSpace));
 
-/** Returns the path of a separate search space file, relative to the configuration; undefined if there is none. */
+/** Returns the path of a separate search space file, relative to the configuration. Undefined if there is none. */
 export function nniSpaceFile(data: unknown): string | undefined {
   return textAt(data, 'searchSpaceFile') ?? textAt(data, 'searchSpacePath');
 }
 
-/** @param space the search space, from its own file or the configuration's `searchSpace` */
+/** Converts an NNI experiment. @param space the search space, from its own file or the configuration's `searchSpace` */
 export function fromNni(data: unknown, space: unknown): Converted {
   const notes: string[] = [];
   const tuner = recordAt(data, 'tuner');

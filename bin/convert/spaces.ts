@@ -7,7 +7,10 @@ export const isOptuna = (data: unknown): boolean =>
     (entry) => isRecord(entry) && /Distribution$/.test(`${entry.name}`) && isRecord(entry.attributes),
   );
 
-/** @param data a mapping of names to the output of `optuna.distributions.distribution_to_json` */
+/**
+ * Converts Optuna's distributions.
+ * @param data a mapping of names to the output of `optuna.distributions.distribution_to_json`
+ */
 export function fromOptuna(data: unknown): Converted {
   const notes = ['the file has no command, metric or number of trials.'];
   const parameters = Object.fromEntries(

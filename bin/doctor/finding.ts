@@ -5,12 +5,12 @@ import { paint, type Terminal } from '../output/terminal.ts';
 export interface Finding {
   /** The item that was checked, such as `nats-server`. */
   readonly name: string;
-  /** `missing`: absent or unusable; `warning`: usable, with a caveat. */
+  /** `missing` means absent or unusable; `warning` means usable, with a limitation. */
   readonly state: 'ok' | 'missing' | 'warning';
   readonly detail: string;
-  /** How to fix it, in one or more lines; always present if a sweep needs it. */
+  /** How to fix the problem, in one or more lines. Always present for an item that a sweep needs. */
   readonly fix?: string;
-  /** Whether sweeps cannot run on this machine without it. */
+  /** Whether sweeps need the item to run on this machine. */
   readonly needed: boolean;
 }
 

@@ -9,9 +9,9 @@ import type { Finding } from './finding.ts';
 const name = 'nats-server';
 
 /**
- * Checks for a usable nats-server. A program is started in a temporary folder, because its version does not show whether
+ * Checks for a usable nats-server. Starts a program in a temporary folder, because its version does not show whether
  * JetStream works.
- * @param url the server to check; undefined: TRAWL_NATS, or else a program on this machine
+ * @param url the server to check; undefined means TRAWL_NATS, or else a program on this machine
  */
 export async function natsFinding(url: string | undefined): Promise<Finding> {
   if (url !== undefined) {

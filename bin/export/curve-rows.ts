@@ -15,7 +15,7 @@ export interface CurvePoint {
   readonly metrics: TrialJson['metrics'];
 }
 
-/** Yields the rows in the sweep's order, then by epoch. Trials that are not in `trials` are skipped. */
+/** Yields the rows by trial in the sweep's order, then by epoch. Skips trials that are not in `trials`. */
 export async function* curvePoints(
   connection: Connection,
   sweep: string,
@@ -33,7 +33,7 @@ export async function* curvePoints(
   }
 }
 
-/** Returns every metric that any report contains, and whether all steps are whole numbers. */
+/** Returns the names of all reported metrics, and whether all steps are whole numbers. */
 export async function reportedMetrics(
   connection: Connection,
   sweep: string,

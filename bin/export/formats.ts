@@ -11,7 +11,7 @@ export interface Flags {
   readonly model?: string;
 }
 
-/** The content and the destination of an export. `out` is undefined for stdout. */
+/** The content and the destination of an export. An undefined `out` means stdout. */
 export type Choice =
   | {
       readonly what: 'text';
@@ -23,7 +23,10 @@ export type Choice =
   | { readonly what: 'runs'; readonly out: string }
   | { readonly what: 'model'; readonly format: 'tfjs' | 'safetensors'; readonly trial: string; readonly out: string };
 
-/** @throws {BadInputError} when a required option is missing, or options conflict */
+/**
+ * Validates the options and completes them with defaults.
+ * @throws {BadInputError} when a required option is missing, or options conflict
+ */
 export function chooseExport({ format, out, curves = false, model }: Flags): Choice {
   if (model !== undefined) {
     if (curves) throw new BadInputError('--curves and --model cannot be used together');

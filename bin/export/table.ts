@@ -2,7 +2,7 @@ import { type ParameterValue, StructuredValue } from '../../proto/values.ts';
 import type { TrialJson } from '../output/json.ts';
 import type { CurvePoint } from './curve-rows.ts';
 
-/** `time` is ISO 8601 text in UTC; an `integer` is a safe integer. */
+/** The type of a column. `integer` is a safe integer, and `time` is ISO 8601 text in UTC. */
 export type CellType = 'integer' | 'number' | 'text' | 'flag' | 'time';
 export type Cell = string | number | boolean | null;
 
@@ -47,7 +47,10 @@ const POINT_MIDDLE: readonly Column<CurvePoint>[] = [
   { name: 'at', type: 'time', read: (p) => p.at },
 ];
 
-/** A name that another column has becomes `parameter.NAME` or `metric.NAME`. */
+/**
+ * Returns a function that names columns uniquely. A name that another column has becomes `parameter.NAME` or
+ * `metric.NAME`.
+ */
 function claiming(fixed: readonly { readonly name: string }[]) {
   const taken = new Set(fixed.map(({ name }) => name));
   return (name: string, kind: 'parameter' | 'metric'): string => {
@@ -65,7 +68,7 @@ function typeOf(values: ReadonlySet<Cell>): CellType {
   return all((value) => typeof value === 'boolean') ? 'flag' : 'text';
 }
 
-/** Steps can be fractions. */
+/** Returns the type of a column of steps, which can be fractions. */
 const stepType = (steps: readonly (number | null)[]): CellType =>
   steps.every((step) => step === null || Number.isSafeInteger(step)) ? 'integer' : 'number';
 
@@ -111,7 +114,8 @@ function metricColumns(names: Iterable<string>, claim: ReturnType<typeof claimin
 }
 
 /**
- * One row per trial: every parameter and every metric is a column. A value that a trial does not have is null.
+ * Returns the columns of a table with one row per trial. Every parameter and every metric has a column. A value that a
+ * trial lacks is null.
  * @param ranking the metric whose step is exported
  */
 export function trialColumns(trials: readonly TrialJson[], ranking: string): readonly Column<TrialJson>[] {
@@ -128,7 +132,7 @@ export function trialColumns(trials: readonly TrialJson[], ranking: string): rea
 }
 
 /**
- * One row per trial and step.
+ * Returns the columns of a table with one row per trial and step.
  * @param metrics the names of all metrics in the reports
  * @param wholeSteps whether every step is a whole number
  */

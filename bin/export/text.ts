@@ -1,6 +1,5 @@
+/** Writes tables as CSV (RFC 4180) and JSON. */
 import type { Table } from './table.ts';
-
-/** RFC 4180: fields with a quote, a comma or a line break are quoted, quotes are doubled, lines end in CRLF. */
 
 export type CsvValue = string | number | boolean | null;
 
@@ -10,11 +9,12 @@ function field(value: CsvValue): string {
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+/** Returns a CSV line. Fields with a quote, a comma or a line break are quoted, and the line ends with CRLF. */
 export function csvLine(values: readonly CsvValue[]): string {
   return `${values.map(field).join(',')}\r\n`;
 }
 
-/** Yields a header, then one line per row. Null is empty. */
+/** Yields a header, then one line per row. Null is an empty field. */
 export async function* csvText<Row>({ columns, rows }: Table<Row>): AsyncGenerator<string, void, void> {
   yield csvLine(columns.map(({ name }) => name));
   for await (const row of rows) yield csvLine(columns.map(({ read }) => read(row)));

@@ -31,7 +31,7 @@ export async function writeWholeFile(path: string, write: (temporary: string) =>
   }
 }
 
-/** Returns whether a folder contains nothing but the files of an earlier export, which can be deleted. */
+/** Returns whether a folder contains only files of an earlier export, which can be deleted. */
 export type EarlierExport = (dir: string, names: readonly string[]) => Promise<boolean>;
 
 /** Returns the entries of a folder; undefined if it does not exist. */

@@ -1,12 +1,13 @@
-/** Child processes that end with this process, and that are restarted when they die. */
+/** Runs child processes that end with this process, and restarts them when they die. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../proto/errors.ts';
 
 /**
- * The pipe ends when the parent closes it or dies (also by SIGKILL); the loop in the background then stops the program.
- * A stopped process handles SIGTERM only after SIGCONT. The script uses only builtins, so it leaves no process behind.
+ * The background loop reads a pipe from the parent. The pipe ends when the parent closes it or dies, even by SIGKILL,
+ * and the loop then stops the program. A stopped process handles SIGTERM only after SIGCONT. The script uses only
+ * builtins, so it leaves no process behind.
  */
 const BOUND_SCRIPT = `
 exec 3<&0
@@ -23,7 +24,7 @@ exit $status
 `;
 
 /**
- * Spawns a program that gets SIGTERM when this process ends, however it ends, or when the child's stdin is closed. The
+ * Spawns a program that gets SIGTERM when this process ends in any way, or when the child's stdin is closed. The
  * program runs in its own session, so that Ctrl-C on the terminal does not reach it. The exit code of the child is that
  * of the program, or 128 + the number of a signal.
  * @param output file descriptor for stdout and stderr
@@ -35,7 +36,10 @@ export function spawnBound(program: string, args: readonly string[], output: num
   });
 }
 
-/** Resolves when the child has exited: with its code, 128 + the number of a signal, or 127 if it did not start. */
+/**
+ * Resolves when the child has exited. The code is its exit code, 128 + the number of a signal, or 127 if it did not
+ * start.
+ */
 export function exitOf(child: ChildProcess): Promise<{ readonly code: number }> {
   // The pipe only binds the two processes; errors on it are expected when the child ends.
   child.stdin?.on('error', () => {});
@@ -48,7 +52,7 @@ export function exitOf(child: ChildProcess): Promise<{ readonly code: number }> 
 }
 
 export interface RunningProcess {
-  /** Resolves when the process has exited; the code is 128 + the number of a signal. */
+  /** Resolves when the process has exited. For a signal, the code is 128 + its number. */
   readonly exited: Promise<{ readonly code: number }>;
   stop(): Promise<void>;
 }
@@ -56,7 +60,7 @@ export interface RunningProcess {
 export interface SupervisedProcessOptions {
   readonly start: () => Promise<RunningProcess>;
   readonly onRestart: (code: number) => void;
-  /** Called when the process cannot be kept running. */
+  /** Called when the process keeps failing and is not restarted again. */
   readonly onFailed: (code: number) => void;
 }
 

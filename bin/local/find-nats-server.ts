@@ -9,7 +9,7 @@ export type NatsServer = Finder.NatsServer;
 export type NatsBinary = Finder.NatsBinary;
 export type FindOptions = Finder.FindOptions;
 
-/** The setup code runs before the build, so it is JavaScript outside dist/. */
+/** Loads a file of the setup code, which runs before the build and is therefore JavaScript outside dist/. */
 function load<T>(file: string): Promise<T> {
   return import(pathToFileURL(join(packageRoot(), 'deploy', 'setup', 'nats', file)).href) as Promise<T>;
 }
@@ -17,8 +17,8 @@ const finder = () => load<typeof Finder>('find.mjs');
 const check = () => load<typeof Check>('check.mjs');
 
 /**
- * Finds a nats-server: the running one that TRAWL_NATS names, or else a program on this machine. With `install`,
- * downloads the program if there is none.
+ * Finds the running nats-server that TRAWL_NATS names, or else a program on this machine. With `install`, downloads the
+ * program if there is none.
  * @throws {UnreachableError} when TRAWL_NATS is set but unusable, or no program is available
  */
 export async function findNatsServer(options: FindOptions): Promise<NatsServer> {

@@ -1,4 +1,4 @@
-/** The processes that `trawl up` runs on this machine: nats-server, a coordinator and an agent. */
+/** Runs the processes of `trawl up` on this machine: nats-server, a coordinator and an agent. */
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { startNatsServer } from './nats-server.ts';
 
 export interface LocalClusterOptions {
   readonly dir: string;
-  /** URL of a running NATS server; undefined: start one. */
+  /** URL of a running NATS server. Undefined starts one. */
   readonly natsUrl: string | undefined;
   readonly slots: SlotOptions;
   readonly dataDir: string | undefined;
@@ -30,18 +30,21 @@ export interface LocalCluster {
   readonly address: string;
   /** HOST:PORT of the coordinator's metrics. */
   readonly metrics: string;
-  /** Rejects when a process cannot be kept running. */
+  /** Rejects when a process keeps failing and is not restarted again. */
   readonly broken: Promise<never>;
   stop(): Promise<void>;
 }
 
-/** Loading a large store is slow. */
+/** The limit is long, because loading a large store is slow. */
 const COORDINATOR_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 8_000;
 const POLL_MS = 20;
 const LOG_LINES_SHOWN = 5;
 
-/** @throws {UnreachableError} when a process does not start; the message ends with its log */
+/**
+ * Starts the processes, and resolves once the coordinator answers.
+ * @throws {UnreachableError} when a process does not start; the message ends with its log
+ */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   const { dir, report } = options;
   mkdirSync(join(dir, 'logs'), { recursive: true });

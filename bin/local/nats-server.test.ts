@@ -12,7 +12,7 @@ import { packageRoot } from '../package.ts';
 import { type LocalNatsServer, processCommand, startNatsServer } from './nats-server.ts';
 
 const viteNode = join(packageRoot(), 'node_modules', 'vite-node', 'vite-node.mjs');
-/** The search for leftover processes needs /proc. */
+/** Runs the test only on Linux, because the search for leftover processes needs /proc. */
 const onLinux = test.runIf(process.platform === 'linux');
 
 let folder: string;

@@ -8,9 +8,9 @@ import { controlSweep, submitSweep } from '../client/sweeps.ts';
 import type { LoadedSweepFile } from '../options/sweep-file.ts';
 
 /**
- * Returns the sweep that `trawl up` runs: the newest sweep in the data folder with the same content, resumed if it was
- * paused, or else a new one. A sweep that was stopped or killed is not resumed. Unfinished sweeps of other files are
- * paused, so that they do not compete for the machine.
+ * Returns the sweep that `trawl up` runs. This is the newest sweep in the data folder that has the same content and was
+ * not stopped or killed, or else a new sweep. A paused sweep is resumed. Unfinished sweeps of other files are paused,
+ * so that they do not compete for the machine.
  */
 export async function resumeOrSubmit(
   connection: Connection,

@@ -1,4 +1,4 @@
-/** Signals that stop a long-running verb: the exit code of the first one, and what a repeated one does. */
+/** Handles the signals that stop a long-running verb. */
 import { EXIT, type ExitCode } from '../../proto/errors.ts';
 
 /** How the process was interrupted. */

@@ -13,7 +13,7 @@ export interface ServerOptions {
   readonly identity?: string;
 }
 
-/** `table` fits the width of the terminal; `wide` shows every column in full. */
+/** The value of `--output`. `table` fits the width of the terminal, and `wide` shows every column in full. */
 export type OutputFormat = 'table' | 'wide' | 'json';
 
 export interface OutputOptions {
@@ -35,7 +35,7 @@ export function withServer(command: Command): Command {
     .option('--dir <dir>', 'data folder: connect to the coordinator that uses it, or else read the folder itself');
 }
 
-/** Formats the server options for a command line in a message, with a leading space. */
+/** Returns the server options as command-line flags with a leading space, for commands that messages suggest. */
 export function serverFlags({ server, dir, identity }: ServerOptions): string {
   const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
   const flags = { server: dir === undefined ? server : undefined, dir, identity };
@@ -73,7 +73,7 @@ export type GoalChoice = (typeof GOALS)[number];
 export interface Help {
   /** Command lines, each with a description. */
   readonly examples: readonly (readonly [string, string])[];
-  /** Exit codes that differ from the usual 0, 2, 3 and 4. */
+  /** Exit codes in addition to the usual ones. */
   readonly exits?: readonly (readonly [number, string])[];
   /** Whether the verb connects to a coordinator. Default: true. */
   readonly remote?: boolean;

@@ -1,4 +1,4 @@
-/** Logs of the coordinator and the agent, on stderr: JSON or text. */
+/** Logs of the coordinator and the agent on stderr, as JSON or text. */
 import { type Command, Option } from 'commander';
 import { destination, type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
@@ -26,7 +26,7 @@ export function withLog(command: Command): Command {
     );
 }
 
-/** @param fd file descriptor to write to; tests replace stderr */
+/** Returns a logger for a program. @param fd the file descriptor to write to; tests replace stderr */
 export function newLogger(part: string, options: LogOptions, fd = 2): Logger {
   const text = options.logFormat === undefined ? process.stderr.isTTY : options.logFormat === 'text';
   const settings = {

@@ -17,7 +17,7 @@ export function withMetricsAuth(command: Command): Command {
 }
 
 /**
- * Reads the credentials; undefined if neither option is given.
+ * Returns the credentials, or undefined if neither option is given.
  * @throws {BadInputError} when only one of the options is given, or the file is missing or empty
  */
 export function metricsAuth({ metricsUser, metricsPasswordFile }: MetricsAuthOptions): BasicAuth | undefined {

@@ -1,4 +1,4 @@
-/** Conversion of ranking and filter options: `--goal max`, `--filter 'psnr>20 and depth=3'`. */
+/** Converts ranking and filter options such as `--goal max` and `--filter 'psnr>20 and depth=3'`. */
 import { InvalidArgumentError } from 'commander';
 import { FIELD_NAMES, hasField, matches } from '../../lib/filter/matches.ts';
 import { type Filter, namesIn, parseFilter } from '../../lib/filter/parse.ts';
@@ -6,7 +6,7 @@ import { BadInputError } from '../../proto/errors.ts';
 import { Goal, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalChoice } from './common.ts';
 
-/** Converts `--goal` to the wire. Unspecified leaves the choice to the coordinator. */
+/** Converts `--goal` to the wire. Without the option, the coordinator chooses the goal. */
 export function goalOf(choice: GoalChoice | undefined): Goal {
   if (choice === undefined) return Goal.UNSPECIFIED;
   return choice.startsWith('min') ? Goal.MINIMIZE : Goal.MAXIMIZE;

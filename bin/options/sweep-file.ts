@@ -7,15 +7,18 @@ import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { readSweepFile } from '../../coordinator/sweepfile/read.ts';
 
 export interface LoadedSweepFile {
-  /** The name given by the user. */
+  /** The file name that the user gave. */
   readonly fileName: string;
-  /** The text with the values of files that it names, so that a coordinator reads no files of its clients. */
+  /**
+   * The text of the sweep file. The values of the files that it names are inlined, because a coordinator reads no files
+   * of its clients.
+   */
   readonly text: string;
   readonly spec: SweepSpec;
 }
 
 /**
- * Reads and validates a sweep file, and the files of values that it names, relative to it.
+ * Reads and validates a sweep file and the files of values that it names. Their paths are relative to the sweep file.
  * @throws {BadInputError} with file, line and column
  */
 export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> {
@@ -26,8 +29,8 @@ export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> 
 }
 
 /**
- * As loadSweepFile, for a sweep that is to be run.
- * @throws {BadInputError} also for a sweep that can only be planned
+ * Does the same as {@link loadSweepFile}, and checks that the sweep can be run.
+ * @throws {BadInputError} with file, line and column, or when the sweep can only be planned
  */
 export async function loadRunnableSweepFile(fileName: string): Promise<LoadedSweepFile> {
   const file = await loadSweepFile(fileName);

@@ -1,4 +1,4 @@
-/** Parsers of option values. Each throws InvalidArgumentError with the expected form. */
+/** Parses option values. Each parser throws an InvalidArgumentError with the expected form. */
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../lib/text/duration.ts';
 import { type Labels, labelProblem, MAX_PACK, MAX_PRIORITY } from '../../proto/limits.ts';
@@ -20,14 +20,14 @@ export function parseCountOrZero(text: string): number {
   return Number(text);
 }
 
-/** Parses a duration that a timer waits for, such as `90s` or `1h30m`. Returns milliseconds. */
+/** Parses a duration such as `90s` or `1h30m`, up to the longest delay of a timer. Returns milliseconds. */
 export function durationOption(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 15m, 1h30m or 1d, up to 24d.');
   return ms;
 }
 
-/** Parses an age, such as `90s` or `365d`, without an upper limit. Returns milliseconds. */
+/** Parses an age such as `90s` or `365d`, without an upper limit. Returns milliseconds. */
 export function ageOption(text: string): number {
   const ms = parseDuration(text, Number.MAX_SAFE_INTEGER);
   if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 2h, 1d or 365d.');

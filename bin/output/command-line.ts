@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** The command line of a trial, as its agent will start it, for people to read. */
+/** Formats the command line with which an agent starts a trial. */
 import { argumentsOf } from '../../agent/trainers/command/invocation.ts';
 import type { PlannedTrial } from '../../coordinator/grid/enumerate.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
@@ -9,7 +9,7 @@ import { BadInputError } from '../../proto/errors.ts';
 const AGENT_MACROS = ['artifacts', 'args_json_file'];
 
 /**
- * Returns the command line with quotes as a shell needs them. Values that only the agent knows are shown as
+ * Returns the command line, quoted for a shell. Values that only the agent knows are placeholders such as
  * `<artifacts>`.
  * @throws {BadInputError} if the sweep runs no command
  */

@@ -41,10 +41,10 @@ export interface TrialJson {
   readonly trial: string;
   readonly config: string;
   readonly sweep: string;
-  /** Position in the sweep's enumeration, from 0. */
+  /** Position in the order of the sweep's trials, from 0. */
   readonly index: number;
   readonly state: TrialStateName;
-  /** Rank by the requested metric, from 1; null if the trial did not report it. */
+  /** Rank by the requested metric, from 1. Null if the trial did not report the metric. */
   readonly rank: number | null;
   readonly parameters: Parameters;
   readonly seed: number;
@@ -58,7 +58,7 @@ export interface TrialJson {
   readonly failure: FailureJson | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
-  /** Duration of the latest attempt; null until it ends. */
+  /** Duration of the latest attempt in seconds. Null until the attempt ends. */
   readonly seconds: number | null;
 }
 
@@ -98,7 +98,7 @@ export function trialJson(trial: Trial): TrialJson {
   };
 }
 
-/** Returns the outcome of an attempt; `running` until it ends. */
+/** Returns the outcome of an attempt, or `running` until it ends. */
 export function outcomeName(attempt: Attempt): AttemptOutcomeName | 'running' {
   return attempt.endedAtMs === 0 ? 'running' : attemptOutcome.of(attempt.outcome);
 }
@@ -130,12 +130,12 @@ export function reportJson(report: Report) {
 /** A config as printed with `-o json`, aggregated over its replicates. */
 export interface ConfigJson {
   readonly config: string;
-  /** Rank by the mean of the requested metric, from 1; null if no replicate reported it. */
+  /** Rank by the mean of the requested metric, from 1. Null if no replicate reported the metric. */
   readonly rank: number | null;
   readonly parameters: Parameters;
   /** Number of its trials per state. */
   readonly counts: Readonly<Partial<Record<keyof TrialCounts, number>>>;
-  /** Over the replicates that have a result; failed and cancelled replicates are excluded. */
+  /** Computed over the replicates that have a result, which excludes failed and cancelled ones. */
   readonly metrics: Readonly<Record<string, Spread>>;
   /** Ids in the order of their seeds. */
   readonly trials: readonly string[];

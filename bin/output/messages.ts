@@ -6,7 +6,7 @@ import type { OutputFormat } from '../options/common.ts';
 import { agentJson, sweepJson } from './json.ts';
 import { print, printJson } from './print.ts';
 
-/** `1 running, 47 pending` */
+/** Counts the trials that have not ended, such as `1 running, 47 pending`. */
 export function remainingText({ counts }: Sweep): string {
   const pending = (counts?.pending ?? 0) + (counts?.offered ?? 0);
   return `${counts?.running ?? 0} running, ${pending} pending`;

@@ -1,4 +1,4 @@
-/** stdout carries the result only; everything else goes to stderr. */
+/** Writes results to stdout, and everything else to stderr. */
 import { visibleLines } from '../../lib/text/visible-text.ts';
 
 /** Writes to stdout, and waits until the text has been written. */
@@ -18,7 +18,7 @@ export function note(text: string): void {
   process.stderr.write(`trawl: ${visibleLines(text)}\n`);
 }
 
-/** JSON does not escape these C1 and bidirectional controls, but terminals interpret them. */
+/** C1 and bidirectional controls. JSON does not escape them, but terminals interpret them. */
 const UNSAFE = /[\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** Escapes terminal control characters in JSON text without changing its meaning. */

@@ -19,11 +19,14 @@ export interface TrialTable {
   readonly by: string;
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
-  /** Shows the step of the ranking metric even if it is the last step of every trial. */
+  /** Whether to show the step of the ranking metric even if it is the last step of every trial. */
   readonly wide?: boolean;
 }
 
-/** Returns the step of each trial's value of a metric, by trial id; undefined if they are not worth a column. */
+/**
+ * Returns the step of each trial's value of a metric, by trial id. Undefined if the table needs no column for the
+ * steps.
+ */
 export function shownSteps(
   trials: readonly Trial[],
   metric: string,
@@ -89,7 +92,7 @@ export interface ConfigTable {
   readonly by: string;
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
-  /** The step of each trial's value of the ranking metric, by trial id. Undefined: no column shows them. */
+  /** The step of each trial's value of the ranking metric, by trial id. Undefined hides the column. */
   readonly steps?: ReadonlyMap<string, number> | undefined;
 }
 
@@ -99,7 +102,7 @@ function stepsText(steps: ReadonlyMap<string, number> | undefined, trialIds: rea
   return least === greatest ? formatStep(least) : `${formatStep(least)} to ${formatStep(greatest)}`;
 }
 
-/** `2 succeeded, 1 failed`: the replicates of a config by state, including those without a result. */
+/** Counts the replicates of a config by state, such as `2 succeeded, 1 failed`. */
 export function replicatesText({ counts }: Config): string {
   const some = Object.entries(counts ?? {}).filter(([, count]) => count > 0);
   return some.map(([state, count]) => `${count} ${state}`).join(', ');
@@ -139,7 +142,10 @@ export function renderConfigs(table: ConfigTable, terminal: Terminal): string {
   return sharedLine(constant, terminal) + renderTable(columns, configs, terminal);
 }
 
-/** Returns the names of all reported metrics: the ranked one, then the trainer's in its order, then the rest by name. */
+/**
+ * Returns the names of all reported metrics: the ranking metric, then those of the trainer in its order, then the rest
+ * by name.
+ */
 export function metricNames(
   rows: Iterable<{ readonly metrics: Readonly<Record<string, unknown>> }>,
   { by, trainer }: { readonly by: string; readonly trainer: string },

@@ -4,8 +4,8 @@ import type { Parameters } from '../../proto/trainers.ts';
 import { paint, paintLine, type Terminal } from './terminal.ts';
 
 /**
- * Renders a table, one line per row. The table fits the width of the terminal; a last line counts the columns that did
- * not fit.
+ * Renders a table, one line per row. The table fits the width of the terminal. If columns are hidden, a last line has
+ * their number.
  */
 export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], terminal: Terminal): string {
   const layout = layoutTable(columns, rows, terminal.width);
@@ -27,7 +27,10 @@ export function renderFields(fields: readonly (readonly [string, string])[], ter
   return `${rows.map((line) => paintLine(line, terminal)).join('\n')}\n`;
 }
 
-/** `all: depth=3 epochs=10`, printed above a table whose rows share these parameters; empty if there are none. */
+/**
+ * Returns the line above a table that lists the parameters of all its rows, such as `all: depth=3 epochs=10`. Empty if
+ * there are none.
+ */
 export function sharedLine(shared: Parameters, terminal: Terminal): string {
   const pairs = Object.entries(shared).map(([name, value]) => `${name}=${value}`);
   return pairs.length === 0 ? '' : `${paint(visibleText(`all: ${pairs.join(' ')}`), 'dim', terminal)}\n`;

@@ -5,14 +5,14 @@ import type { OutputFormat } from '../options/common.ts';
 
 /** Capabilities of the output. A pipe has no width and no colour. */
 export interface Terminal {
-  /** Columns; undefined: text is never cut. */
+  /** Width in columns. Undefined means that text is never cut. */
   readonly width: number | undefined;
   readonly colour: boolean;
 }
 
 const DEFAULT_COLUMNS = 80;
 
-/** Returns the terminal that a verb prints its result to. `-o wide` disables the limit on the width. */
+/** Returns the terminal that a verb prints its result to. With `-o wide`, its width is unlimited. */
 export function resultTerminal({
   color,
   output,
@@ -24,7 +24,7 @@ export function resultTerminal({
   return output === 'wide' ? { ...terminal, width: undefined } : terminal;
 }
 
-/** @param color false after `--no-color` */
+/** Detects the capabilities of a stream. @param color false after `--no-color` */
 export function terminalOf(
   stream: { readonly isTTY?: boolean; readonly columns?: number },
   color: boolean,

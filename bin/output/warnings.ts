@@ -1,4 +1,4 @@
-/** The warnings of a sweep as text and JSON. */
+/** Formats the warnings of a sweep as text and JSON. */
 import type { Sweep, SweepWarning } from '../../proto/gen/trawl/v1/types.ts';
 import { warningKind } from '../../proto/names.ts';
 import { isoTime } from './format.ts';
@@ -8,7 +8,7 @@ export function warningJson({ kind, message, count, sinceMs }: SweepWarning) {
   return { kind: warningKind.of(kind), message, count, since: isoTime(sinceMs) };
 }
 
-/** The fields that show the warnings of a sweep; none if it has no warnings. */
+/** Returns one field per warning of a sweep. */
 export function warningFields({ warnings }: Sweep): [name: string, value: string][] {
   return warnings.map(({ message }) => ['warning', message]);
 }

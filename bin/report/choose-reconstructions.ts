@@ -1,6 +1,6 @@
 /**
- * Selects the reconstructions of a report: one per value of the most important parameter, including the best config, or
- * only the best config if no parameter varies.
+ * Selects the reconstructions of a report: one per value of the most important parameter, including that of the best
+ * config. If no parameter varies, selects only the best config.
  */
 import { trialValue } from '../../lib/domain/trial-result.ts';
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
@@ -10,14 +10,14 @@ import { levelsOf } from './parameter-levels.ts';
 import { type Space, valuesOf } from './trial-results.ts';
 
 export interface Chosen {
-  /** `latent_dim=15`, `latent_dim=30, best`, or `best`. */
+  /** The label of the image: `latent_dim=15`, `latent_dim=30, best`, or `best`. */
   readonly label: string;
   readonly config: Config;
   /** The config's best trial. */
   readonly trial: Trial;
 }
 
-/** @param configs in order of rank */
+/** Returns the chosen configs in the order of the parameter's values. @param configs in order of rank */
 export function chooseReconstructions(
   configs: readonly Config[],
   trials: readonly Trial[],

@@ -10,8 +10,6 @@ import type { Agent, Config, Report, Sweep, Trial } from '../../proto/gen/trawl/
 import { trialState } from '../../proto/names.ts';
 import { trawlVersion } from '../package.ts';
 
-/** The data of a report, collected once. */
-
 export interface Reconstruction {
   readonly trialId: string;
   readonly attempt: number;
@@ -19,6 +17,7 @@ export interface Reconstruction {
   readonly png: Uint8Array;
 }
 
+/** Everything that a report shows, from one set of answers of a coordinator. */
 export interface ReportData {
   readonly version: string;
   readonly sweep: Sweep;
@@ -26,7 +25,7 @@ export interface ReportData {
   readonly text: string;
   readonly spec: SweepSpec;
   readonly plan: Plan;
-  /** In order of rank by the sweep's metric; those without a value last. */
+  /** In order of rank by the sweep's metric. Configs without a value come last. */
   readonly configs: readonly Config[];
   /** In the sweep's order. */
   readonly trials: readonly Trial[];
@@ -39,7 +38,7 @@ export interface ReportData {
   readonly judgedMetrics: readonly string[];
   /** Undefined if no trial has a result or no parameter varies. */
   readonly importance: Importance | undefined;
-  /** By trial id, from its last epoch. */
+  /** The last image of each trial that stored one, by trial id. */
   readonly reconstructions: ReadonlyMap<string, Reconstruction>;
   readonly agents: readonly Agent[];
 }

@@ -1,4 +1,4 @@
-/** Composes the report. */
+/** Composes the document of a report from its data. */
 import { formatSpan } from '../../lib/text/duration.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { ReportData } from './data.ts';
@@ -15,7 +15,10 @@ import { verdictsSection } from './sections/verdicts.ts';
 import { warningsSection } from './sections/warnings.ts';
 import { counted, grouped, spaceOf } from './trial-results.ts';
 
-/** @param writtenAt the only part that differs between two reports of the same data */
+/**
+ * Returns the document of a report.
+ * @param writtenAt the time in the footer; all other parts depend on the data only
+ */
 export function documentOf(data: ReportData, writtenAt: Date): Document {
   const space = spaceOf(data);
   const sections = [

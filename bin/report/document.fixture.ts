@@ -1,7 +1,7 @@
 /** Finds parts of a document by their text. */
 import type { Block, Document, Figure, Section, Table } from './document.ts';
 
-/** @throws {Error} when there is none */
+/** Returns a section of a document. @throws {Error} when there is none */
 export function sectionOf(document: Document, id: string): Section {
   const section = document.sections.find((one) => one.id === id);
   if (section === undefined) throw new Error(`there is no section ${id}`);
@@ -31,7 +31,7 @@ export function rowsOf({ columns, rows }: Table): Record<string, string>[] {
   );
 }
 
-/** Returns the facts of a section's lists by name. If a name is repeated, the last one is returned. */
+/** Returns the facts of a section's lists by name. If a name is repeated, the last fact counts. */
 export const factsOf = ({ blocks }: Section): Record<string, string> =>
   Object.fromEntries(blocks.flatMap((block) => (block.kind === 'facts' ? block.rows : [])));
 

@@ -17,12 +17,12 @@ export interface Table {
 /** One chart of a figure; its panels share the legend. */
 export interface Panel {
   readonly title: string;
-  /** Alternative text. */
+  /** Alternative text of the drawing. */
   readonly alt: string;
   readonly drawing: Drawing;
 }
 
-/** SVG without its outer element, coloured by the classes of CHART_STYLE; sizes in pixels. */
+/** SVG without its outer element. The classes of CHART_STYLE set the colours. Sizes are in pixels. */
 export interface Drawing {
   readonly width: number;
   readonly height: number;
@@ -38,7 +38,7 @@ export interface Figure {
   readonly panels: readonly Panel[];
   /** Whether the figure keeps its width and scrolls. */
   readonly wide: boolean;
-  /** The same numbers; undefined if another table contains them. */
+  /** A table with the same numbers. Undefined if another table contains them. */
   readonly table: Table | undefined;
 }
 
@@ -60,7 +60,7 @@ export type Block =
   | { readonly kind: 'code'; readonly text: string; readonly language: string };
 
 export interface Section {
-  /** Of letters and dashes: the section's anchor. */
+  /** The anchor of the section, which consists of letters and hyphens. */
   readonly id: string;
   readonly title: string;
   readonly blocks: readonly Block[];
@@ -75,10 +75,10 @@ export interface Highlight {
 
 export interface Document {
   readonly title: string;
-  /** State and progress, in one line. */
+  /** State and progress on one line. */
   readonly state: string;
   readonly highlights: readonly Highlight[];
   readonly sections: readonly Section[];
-  /** Time and version; the only part that differs between two reports of the same data. */
+  /** Time and version. All other parts depend on the data only. */
   readonly written: string;
 }

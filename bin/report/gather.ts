@@ -14,6 +14,7 @@ import { chosenReconstructions } from './sections/reconstructions.ts';
 import { spaceOf } from './trial-results.ts';
 
 /**
+ * Collects the data of a report.
  * @param hypothesesFile a sweep file whose hypotheses replace those of the sweep
  * @throws {NotFoundError} when there is no such sweep
  * @throws {BadInputError} when the file is invalid

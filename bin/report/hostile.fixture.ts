@@ -1,4 +1,4 @@
-/** Hostile text that a page must show but not interpret, and a document that contains it everywhere. */
+/** Provides hostile text, which a page must show but not interpret, and a document with this text in every field. */
 import fc from 'fast-check';
 import type { Block, Document, Figure, Table } from './document.ts';
 
@@ -24,14 +24,14 @@ const FRAGMENTS = [
   ],
 ];
 
-/** One non-empty line, so that no part is omitted because it is empty. */
+/** Generates one non-empty line, because the writers omit empty parts. */
 export const hostileText = fc
   .array(fc.oneof(fc.constantFrom(...FRAGMENTS), fc.string({ maxLength: 3, unit: 'grapheme' })), { maxLength: 6 })
   .map((parts) => `${parts.join('').replace(/[\r\n\u2028\u2029]+/g, ' ')}x`);
 
 const PNG = new Uint8Array([0x89, 0x50, 0x4e, 0x47]);
 
-/** Returns a document with every kind of block, with the text in all its fields. */
+/** Returns a document with every kind of block and with the text in every field. */
 export function everywhere(text: string): Document {
   const table: Table = {
     caption: text,

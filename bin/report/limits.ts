@@ -12,7 +12,7 @@ export const MAX_PARALLEL_LINES = 400;
 export const MAX_PARALLEL_AXES = 9;
 /** Panels of one figure. */
 export const MAX_PANELS = 12;
-/** Lines of one panel: as many as there are distinguishable colours. */
+/** Lines of one panel, which equals the number of distinguishable colours. */
 export const MAX_LINES = 6;
 /** Epochs of one line. */
 export const MAX_EPOCHS_DRAWN = 200;
@@ -22,7 +22,7 @@ export const MAX_EPOCHS_LISTED = 6;
 export const MAX_LEVELS = 24;
 /** Interactions in the table of importance. */
 export const MAX_INTERACTIONS = 10;
-/** Reconstructions across the main parameter, besides the best. */
+/** Reconstructions along the main parameter, in addition to the best one. */
 export const MAX_RECONSTRUCTIONS = 8;
 /** Bytes of one image. */
 export const MAX_IMAGE_BYTES = 512 * 1024;

@@ -10,8 +10,9 @@ export interface MarkdownReport {
 }
 
 /**
- * @param folder of the charts and images, relative to the report; undefined: no files are linked, and tables show all
- *   numbers
+ * Writes a document as Markdown.
+ * @param folder of the charts and images, relative to the report; if undefined, no files are linked, and tables show
+ * all numbers
  */
 export function markdownOf(document: Document, folder?: string): MarkdownReport {
   const files = new Map<string, string | Uint8Array>();
@@ -91,7 +92,7 @@ function tableText({ caption, columns, rows }: Table): string[] {
   return [`**${inline(caption)}**`, lines.join('\n')];
 }
 
-/** The fence is longer than any in the text. */
+/** Returns a code block. Its fence is longer than any fence in the text. */
 function fenced(text: string, language: string): string {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = '`'.repeat(longest + 1);

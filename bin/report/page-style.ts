@@ -1,8 +1,8 @@
 import { CHART_STYLE } from './charts/svg.ts';
 
 /**
- * Wide content scrolls in its own box, so that the page never scrolls sideways. A shadow at a box's edge shows that there
- * is more.
+ * The style of a report's page. Wide content scrolls in its own box, so that the page never scrolls sideways. A shadow
+ * at the edge of a box shows that it has more content.
  */
 export const PAGE_STYLE = `${CHART_STYLE}
 *{box-sizing:border-box}

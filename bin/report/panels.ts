@@ -22,8 +22,9 @@ export interface Layout {
 }
 
 /**
- * One parameter sets the colour, others set the panels, most important first, and the rest is averaged. The colour is
- * the parameter that leaves the fewest parameters to average, then the fewest panels; among equals, the most important.
+ * Assigns each parameter to the colour of the lines, to the panels, or to the average. The colour is the parameter that
+ * leaves the fewest parameters to average and, among those, the fewest panels. If several remain, it is the most
+ * important one.
  */
 export function layOut(configs: readonly Config[], space: Space): Layout {
   if (configs.length <= MAX_LINES) {

@@ -1,4 +1,4 @@
-/** The values of a parameter over some configs, ordered and limited for a chart. */
+/** Orders and groups the values of a parameter for a chart. */
 
 import { fromWire } from '../../lib/domain/parameters.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
@@ -9,7 +9,7 @@ export interface Level {
   has(value: ParameterValue | undefined): boolean;
 }
 
-/** Formats a parameter's value: numbers without trailing noise, small ones as powers of ten. */
+/** Formats a parameter's value. Numbers are rounded, and small ones have an exponent. */
 export function valueText(value: ParameterValue | undefined): string {
   if (value === undefined) return '-';
   if (typeof value !== 'number') return String(value);
@@ -26,8 +26,8 @@ export function distinctValues(values: Iterable<ParameterValue | undefined>): Pa
 }
 
 /**
- * Returns one level per value. More numbers than `most` are divided into `most` ranges with about equally many values.
- * Returns undefined if there are more than `most` values that are not all numbers.
+ * Returns one level per value. If there are more than `most` numbers, returns `most` ranges with about equally many
+ * values. Returns undefined if there are more than `most` values and not all of them are numbers.
  */
 export function levelsOf(values: readonly ParameterValue[], most: number): Level[] | undefined {
   if (values.length <= most) {
@@ -42,7 +42,7 @@ export function levelsOf(values: readonly ParameterValue[], most: number): Level
   });
 }
 
-/** Returns the names of the parameters that differ between configs, starting with those in `first`, in its order. */
+/** Returns the names of the parameters that differ between configs. Those in `first` come first, in that order. */
 export function varyingParameters(parameters: readonly Parameters[], first: readonly string[]): string[] {
   const names = new Set(parameters.flatMap((of) => Object.keys(of)));
   const varies = (name: string) => {

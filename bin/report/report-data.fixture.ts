@@ -1,4 +1,4 @@
-/** A sweep's data with its real trials and made-up results. */
+/** Builds the data of a sweep with its real trials and invented results. */
 
 import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enumerate.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
@@ -16,7 +16,7 @@ import {
 import type { ReportData } from './data.ts';
 import { type Asked, assemble } from './data.ts';
 
-/** The result of a trial. */
+/** The invented result of a trial. */
 export interface Outcome {
   /** Default: `succeeded`. */
   readonly state?: TrialStateName;
@@ -26,7 +26,7 @@ export interface Outcome {
   readonly attempts?: number;
 }
 
-/** @param text a sweep file */
+/** Returns the data of a report. @param text a sweep file */
 export function reportData(text: string, outcome: (trial: PlannedTrial) => Outcome, asked?: Asked): ReportData {
   const spec = parseSweep(text, 'sweep.yaml');
   const curves = new Map<string, Report[]>();

@@ -1,4 +1,4 @@
-/** Functions on a sweep's results that several sections share. */
+/** Functions on the results of a sweep that several sections use. */
 import { rankingMetric } from '../../lib/domain/ranking.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
@@ -12,7 +12,7 @@ import {
   varyingParameters,
 } from './parameter-levels.ts';
 
-/** The objective's name. */
+/** Returns the name of the metric that ranks the sweep. */
 export const objectiveOf = (data: ReportData): string =>
   rankingMetric(data.sweep.metric?.name ?? data.spec.metric.name, data.trials);
 
@@ -23,7 +23,7 @@ export function goalOf({ sweep, spec }: ReportData): GoalName {
 export interface Space {
   /** Parameters that differ between configs, the sweep's axes first. */
   readonly varying: readonly string[];
-  /** The varying parameters that no other one determines, most important first. */
+  /** The varying parameters that no other parameter determines, most important first. */
   readonly independent: readonly string[];
   /** Parameters that all configs share. */
   readonly fixed: Parameters;
@@ -52,7 +52,7 @@ export function spaceOf(data: ReportData): Space {
   };
 }
 
-/** `depth=3 latent_dim=15` */
+/** Formats parameters such as `depth=3 latent_dim=15`. */
 export function settingText(parameters: Parameters, names: readonly string[]): string {
   return names.map((name) => `${name}=${valueText(parameters[name])}`).join(' ');
 }
@@ -62,5 +62,5 @@ export const valuesOf = (space: Space, name: string) =>
 
 export const grouped = new Intl.NumberFormat('en').format;
 
-/** `1 trial`, `2 trials` */
+/** Formats a count with its noun, such as `1 trial` or `2 trials`. */
 export const counted = (count: number, thing: string): string => `${grouped(count)} ${thing}${count === 1 ? '' : 's'}`;

@@ -1,3 +1,4 @@
+/** Writes a report to files. */
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Connection } from '../client/connect.ts';
@@ -7,19 +8,17 @@ import { gather } from './gather.ts';
 import { htmlOf } from './html.ts';
 import { markdownOf } from './markdown.ts';
 
-/** Writes a report to files. */
-
 export interface ReportRequest {
   readonly sweep: string;
   readonly format: ReportFormat;
   /** A file, or a folder (existing, or with a trailing slash). */
   readonly out: string | undefined;
-  /** A sweep file whose hypotheses are tested instead. */
+  /** A sweep file whose hypotheses replace those of the sweep. */
   readonly file: string | undefined;
 }
 
 /**
- * Returns the paths of the written files.
+ * Writes a report in the requested formats, and returns the paths of the written files.
  * @throws {BadInputError} when a file cannot be written
  */
 export async function writeReport(connection: Connection, request: ReportRequest, now: Date): Promise<string[]> {
@@ -57,20 +56,20 @@ async function write(path: string, content: string | Uint8Array): Promise<void> 
   });
 }
 
-/** The paths of a report. */
-
 export type ReportFormat = 'html' | 'md' | 'both';
 
+/** The paths of a report. A format that is not written has none. */
 export interface Targets {
   readonly html: string | undefined;
   readonly markdown: string | undefined;
-  /** Folder of the Markdown's charts and images, next to it; undefined if there is none. */
+  /** Folder of the charts and images, beside the Markdown file. Undefined if there is none. */
   readonly files: string | undefined;
 }
 
 /**
- * @param out a folder if `isFolder`, otherwise a file; undefined: files in the working folder
- * @param name of the sweep, after which the files are named
+ * Returns the paths of a report's files.
+ * @param out a folder if `isFolder`, otherwise a file; undefined means files in the working folder
+ * @param name the name of the sweep, from which the file names are derived
  */
 export function targetsOf(
   format: ReportFormat,
@@ -94,11 +93,11 @@ export function targetsOf(
   };
 }
 
-/** Removes characters that are special in shells, links or paths. */
+/** Removes characters with a special meaning in shells, links or paths. */
 function fileNameOf(name: string): string {
   const plain = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+|[.-]+$/g, '');
   return plain === '' ? 'sweep' : [...plain].slice(0, MAX_FILE_NAME).join('');
 }
 
-/** File systems allow 255 bytes for the whole file name. */
+/** The maximum length of the name of the sweep in a file name. File systems allow 255 bytes for the whole name. */
 const MAX_FILE_NAME = 50;

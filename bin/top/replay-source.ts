@@ -12,7 +12,7 @@ import { type History, Replay } from './replay.ts';
 
 const STEP_MS = 100;
 
-/** @throws {RefusedError} when the sweep has not ended */
+/** Loads the events and reports of an ended sweep. @throws {RefusedError} when the sweep has not ended */
 export async function historyOf(connection: Connection, selector: string): Promise<History> {
   const { sweep } = await getSweep(connection, selector);
   if (!sweepEnded(sweep)) {
@@ -30,7 +30,7 @@ export async function historyOf(connection: Connection, selector: string): Promi
 
 export interface ReplaySource {
   readonly source: Source;
-  /** The replayed time, in Unix milliseconds. */
+  /** Returns the replayed time in Unix milliseconds. */
   readonly now: () => number;
 }
 
@@ -38,7 +38,7 @@ const refuse = async () => {
   throw new RefusedError('a replay cannot change the sweep');
 };
 
-/** @param speed factor of the original speed */
+/** Returns the dashboard's source for a replay. @param speed factor of the original speed */
 export function replaySource(connection: Connection, history: History, speed: number): ReplaySource {
   const live = coordinatorSource(connection, 0);
   const { sweep, curves } = history;

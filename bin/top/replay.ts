@@ -1,4 +1,4 @@
-/** Replays a finished sweep from its events and reports, as the Watch stream sent it at the time. */
+/** Replays an ended sweep from its events and reports, in the form of the original Watch stream. */
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import {
   Agent,

@@ -2,17 +2,23 @@ import { spawn } from 'node:child_process';
 import type { DashboardOptions, DashboardResult, TerminalStyle } from '../../dashboard/main.tsx';
 import type { Source } from '../../dashboard/source.ts';
 
-/** Its stdin closes when the parent process dies; a line on stdin means that the terminal was restored already. */
+/**
+ * A script that restores the terminal when its stdin closes because the parent process died. A line on stdin means that
+ * the terminal was already restored.
+ */
 const GUARD = `
 read -r given && exit
 printf '\\033[0m\\033[?25h\\033[?1049l\\033[?2026l'
 stty sane <&1
 `;
 
-/** SIGKILL or a crash of Node would leave the terminal in its special mode. The guard's own session gets no keys. */
+/**
+ * Starts a guard process, because SIGKILL or a crash of Node would leave the terminal in its special mode. The guard
+ * runs in its own session, so that it receives no keys.
+ */
 function guardTerminal(terminal: NodeJS.WriteStream): () => void {
   const guard = spawn('/bin/sh', ['-c', GUARD], { stdio: ['pipe', terminal, 'ignore'], detached: true });
-  // Without a shell there is no guard; the dashboard still works.
+  // Without a shell, the dashboard works without a guard.
   guard.on('error', () => {});
   guard.stdin.on('error', () => {});
   guard.unref();
@@ -39,12 +45,14 @@ export function lookOf(
   };
 }
 
-/** Runs the dashboard on the terminal of this process, and restores the terminal however the process ends. */
+/**
+ * Runs the dashboard on the terminal of this process. Restores the terminal when the process ends, even after a crash.
+ */
 export async function onTerminal(
   source: Source,
   options: Omit<DashboardOptions, 'stdout' | 'stdin'>,
 ): Promise<DashboardResult> {
-  // The development build of React collects data for as long as it renders.
+  // The development build of React collects data without a limit while it renders.
   process.env.NODE_ENV ??= 'production';
   const { runDashboard } = await import('../../dashboard/main.tsx');
   const { stdout, stdin } = process;
@@ -56,7 +64,9 @@ export async function onTerminal(
   }
 }
 
-/** Whether the terminal supports Kitty's graphics protocol, by its environment variables. tmux does not pass it on. */
+/**
+ * Whether the environment variables name a terminal with Kitty's graphics protocol. tmux does not forward the protocol.
+ */
 export function hasKittyGraphics(environment: NodeJS.ProcessEnv): boolean {
   if ((environment.TMUX ?? '') !== '' || /^(screen|tmux)/.test(environment.TERM ?? '')) return false;
   return (

@@ -6,8 +6,7 @@ import { BadInputError } from '../../../proto/errors.ts';
 import { trawlVersion } from '../../package.ts';
 import { type EarlierExport, writeWholeFolder } from '../write-whole.ts';
 
-/** Converts a stored model to the two files that `tf.loadLayersModel` of TensorFlow.js reads. */
-
+/** The file with the topology, which `tf.loadLayersModel` of TensorFlow.js reads together with {@link WEIGHTS_FILE}. */
 export const TOPOLOGY_FILE = 'model.json';
 export const WEIGHTS_FILE = 'group1-shard1of1.bin';
 
@@ -20,12 +19,12 @@ interface Dense {
   readonly activation: string;
   readonly inputs: number;
   readonly outputs: number;
-  /** Keras's layout: [inputs, outputs] in row-major order. */
+  /** The weights in Keras's layout: [inputs, outputs] in row-major order. */
   readonly kernel: Float32Array;
   readonly bias: Float32Array;
 }
 
-/** PyTorch's layout is [outputs, inputs]. */
+/** Converts a weight from PyTorch's layout, [outputs, inputs], to Keras's. */
 function transposed(weight: Float32Array, outputs: number, inputs: number): Float32Array {
   const kernel = new Float32Array(weight.length);
   for (let o = 0; o < outputs; o++) {
@@ -89,7 +88,7 @@ function layerConfig({ name, activation, inputs, outputs }: Dense, first: boolea
 export interface LayersModel {
   /** The content of {@link TOPOLOGY_FILE}. */
   readonly topology: object;
-  /** The content of {@link WEIGHTS_FILE}: float32, little-endian. */
+  /** The content of {@link WEIGHTS_FILE}, as little-endian float32. */
   readonly weights: Uint8Array;
 }
 
@@ -112,7 +111,7 @@ export function layersModel(file: SafetensorsFile, generatedBy: string): LayersM
     modelTopology: {
       class_name: 'Sequential',
       config: { name: 'trawl', layers: layers.map((layer, i) => layerConfig(layer, i === 0)) },
-      // This Keras version defines the format.
+      // TensorFlow.js reads the format of this Keras version.
       keras_version: '2.1.6',
       backend: 'tensor_flow.js',
     },

@@ -21,13 +21,13 @@ const WHY_NONE: Readonly<Record<TrialStateName, string>> = {
 
 export interface StoredModel {
   readonly trial: Trial;
-  /** The artifact's content: a safetensors file. */
+  /** The content of the artifact, a safetensors file. */
   readonly bytes: Uint8Array;
 }
 
 /**
  * Returns the trained model of a trial, from the newest attempt that stored one.
- * @param of.sweep empty: the newest sweep that has the trial
+ * @param of.sweep an empty text means the newest sweep that has the trial
  * @param of.trial an id, or an unambiguous prefix of it
  * @throws {NotFoundError} when the trial does not exist or has no model
  */

@@ -55,7 +55,7 @@ function decode(type: string, bytes: Uint8Array): Record<string, unknown> {
   return message.toObject(message.decode(bytes), { longs: Number, enums: String });
 }
 
-/** The bitwise algorithm of RFC 3720. */
+/** Computes the CRC bit by bit, as RFC 3720 defines it. */
 function crcBitwise(bytes: Uint8Array): bigint {
   let crc = 0xffffffffn;
   for (const byte of bytes) {

@@ -1,10 +1,7 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { tfRecord } from './tfrecord.ts';
 
-/**
- * Encodes the few messages of an export by the field numbers of TensorBoard's .proto files, which never change.
- */
-
+/** Writes fields of a protobuf message. The field numbers are those of TensorBoard's .proto files, which never change. */
 export type Fields = (writer: BinaryWriter) => BinaryWriter;
 
 export function message(fields: Fields): Uint8Array {
@@ -21,7 +18,7 @@ const float = (field: number, value: number) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.Bit32).float(value);
 const int64 = (field: number, value: number) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.Varint).int64(value);
-/** Also encodes enum values. */
+/** Encodes an int32 field or an enum field. */
 export const int32 = (field: number, value: number) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.Varint).int32(value);
 export const flag = (field: number, value: boolean) => (writer: BinaryWriter) =>
@@ -35,7 +32,7 @@ export const all =
   (writer: BinaryWriter) =>
     parts.reduce((filled, part) => part(filled), writer);
 
-/** TensorBoard's `Event` (event.proto) with a `Summary` (summary.proto). */
+/** Encodes TensorBoard's `Event` (event.proto) with a `Summary` (summary.proto). */
 const event = (wallMs: number, ...what: readonly Fields[]): Uint8Array =>
   tfRecord(message(all(double(1, wallMs / 1000), ...what)));
 
@@ -46,7 +43,7 @@ export function fileVersion(wallMs: number): Uint8Array {
   return event(wallMs, text(3, 'brain.Event:2'));
 }
 
-/** Encodes the metrics of an epoch as scalars, in 32 bits because TensorBoard supports no more. */
+/** Encodes the metrics of an epoch as 32-bit scalars, the only kind that TensorBoard supports. */
 export function scalars(wallMs: number, step: number, values: Readonly<Record<string, number>>): Uint8Array {
   const named = Object.entries(values).map(([name, value]) => all(text(1, name), float(2, value)));
   return event(wallMs, int64(2, step), summary(...named));

@@ -4,7 +4,10 @@ import { all, double, type Fields, flag, inner, int32, message, pluginData, text
 
 const PLUGIN = 'hparams';
 
-/** The most distinct values in a list. More numbers become an interval, and more texts have no list. */
+/**
+ * The largest number of distinct values in a list. A parameter with more numbers has an interval, and one with more
+ * texts has no domain.
+ */
 export const MAX_LISTED = 20;
 
 const DATA_TYPE = { text: 1, flag: 2, number: 3 } as const;
@@ -16,7 +19,7 @@ export type HParamDomain =
   | { readonly type: 'number'; readonly min: number; readonly max: number }
   | { readonly type: 'text' };
 
-/** Returns the domain of a parameter's values. Values of several types are texts. */
+/** Returns the domain of a parameter's values. Values of different types are listed as text. */
 export function domainOf(values: ReadonlySet<ParameterValue>): HParamDomain {
   const numbers = [...values].filter((value) => typeof value === 'number').sort((a, b) => a - b);
   if (numbers.length === values.size && numbers.length > MAX_LISTED) {
@@ -29,7 +32,7 @@ export function domainOf(values: ReadonlySet<ParameterValue>): HParamDomain {
   return texts.length > MAX_LISTED ? { type: 'text' } : { type: 'text', listed: texts };
 }
 
-/** google.protobuf.Value */
+/** Encodes a google.protobuf.Value. */
 function value(of: ParameterValue): Fields {
   if (typeof of === 'number') return double(2, of);
   return typeof of === 'boolean' ? flag(4, of) : text(3, String(of));
@@ -69,7 +72,10 @@ export function sessionStart(atMs: number, parameters: Parameters, hparams: Expe
   return pluginData(atMs, '_hparams_/session_start_info', PLUGIN, message(inner(3, start)));
 }
 
-/** Encodes the status of a run and its end. @param endMs 0 if it has not ended */
+/**
+ * Encodes the status of a run and its end.
+ * @param endMs the end in Unix milliseconds; 0 means that the run has not ended
+ */
 export function sessionEnd(atMs: number, status: SessionStatus, endMs: number): Uint8Array {
   const end = all(int32(1, STATUS[status]), ...(endMs === 0 ? [] : [double(2, endMs / 1000)]));
   return pluginData(atMs, '_hparams_/session_end_info', PLUGIN, message(inner(4, end)));

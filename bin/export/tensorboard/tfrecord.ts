@@ -1,5 +1,8 @@
-/** CRC-32C of Castagnoli (RFC 3720, section 12.1 and B.4), reflected. zlib uses another polynomial. */
+/**
+ * Encodes TFRecord, the format of TensorFlow's event files (https://www.tensorflow.org/tutorials/load_data/tfrecord).
+ */
 
+/** The reflected polynomial of CRC-32C (RFC 3720, sections 12.1 and B.4). zlib uses another polynomial. */
 const POLYNOMIAL = 0x82f63b78;
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -8,14 +11,12 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** @returns an unsigned 32-bit number */
+/** Returns the CRC-32C of bytes as an unsigned 32-bit number. */
 export function crc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = (crc >>> 8) ^ (TABLE[(crc ^ byte) & 0xff] ?? 0);
   return (crc ^ 0xffffffff) >>> 0;
 }
-
-/** TFRecord, the framing of TensorFlow's event files (https://www.tensorflow.org/tutorials/load_data/tfrecord). */
 
 const LENGTH_BYTES = 8;
 const CRC_BYTES = 4;

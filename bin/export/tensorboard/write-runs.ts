@@ -16,10 +16,10 @@ import {
   sessionStart,
 } from './hparams.ts';
 
-/** The longest folder name of a run. File systems allow 255 bytes. */
+/** The maximum length of a run's folder name, in bytes. File systems allow 255. */
 export const MAX_RUN_NAME = 160;
 
-/** Returns the length of unique id prefixes: at least the length that the CLI shows. */
+/** Returns the shortest prefix length at which all ids differ, but at least the length of a short id. */
 export function idLength(ids: readonly string[]): number {
   const sorted = [...ids].sort();
   let length = SHORT_ID;
@@ -31,7 +31,9 @@ export function idLength(ids: readonly string[]): number {
   return length;
 }
 
-/** Returns a name such as `3f2a91bc-latent_dim=15,noise_std=0.5,seed=1`. Any values give a single safe folder name. */
+/**
+ * Returns a name such as `3f2a91bc-latent_dim=15,noise_std=0.5,seed=1`. The name is a safe folder name for any values.
+ */
 export function runName(trial: Trial, varying: readonly string[], length: number): string {
   const settings = varying.map((name) => `${name}=${parameterText(trial, name)}`).join(',');
   const name = `${trial.id.slice(0, length)}${settings === '' ? '' : '-'}${settings}`;
@@ -76,7 +78,8 @@ function runEvents(trial: Trial, reports: readonly Report[], domains: ReadonlyMa
 }
 
 /**
- * Writes the runs to the folder `dir`. Trials that have not started have no run; `curves` of other trials are skipped.
+ * Writes the runs to the folder `dir`. Trials that have not started have no run. Skips curves of trials that are not in
+ * `trials`.
  * @returns the number of runs
  */
 export async function writeRuns(

@@ -13,7 +13,7 @@ export interface LevelPoint {
 
 /**
  * Draws the mean at each value of a parameter, with a whisker. The values are evenly spaced.
- * @param ordered whether the values have an order, so that a line can connect them
+ * @param ordered whether the values have an order; if so, a line connects the means
  */
 export function levelChart(
   points: readonly LevelPoint[],
@@ -47,7 +47,10 @@ const ROW = 24;
 const LEFT = 132;
 const MOST_CHARACTERS = 18;
 
-/** Draws the mean at each value of a parameter, with a whisker, one row per value. For labels that need a whole row. */
+/**
+ * Draws the mean at each value of a parameter, with a whisker, one row per value. Used if the labels are too long to
+ * stand side by side.
+ */
 export function levelRows(points: readonly LevelPoint[], scale: ValueScale, metric: string): Drawing {
   const stretch = (WIDTH - 20 - LEFT) / (AREA.bottom - AREA.top);
   const x = (value: number) => LEFT + (AREA.bottom - scale.at(value)) * stretch;

@@ -8,7 +8,7 @@ const COLUMN = 118;
 const TOP = 34;
 const HEIGHT = 330;
 const MOST_LABELS = 12;
-/** With more lines, all are faint, so that dense regions stand out. */
+/** If a chart has more lines than this, all of them are faint, so that dense regions stand out. */
 const MOST_STRONG = 60;
 
 export interface ParallelAxis {
@@ -23,7 +23,7 @@ export interface ParallelLine {
   readonly best: boolean;
 }
 
-/** Draws one line per config, from its parameters to its result; the best ones are on top, in another colour. */
+/** Draws one line per config, from its parameters to its result. The best configs are on top, in another colour. */
 export function parallelChart(
   axes: readonly ParallelAxis[],
   lines: readonly ParallelLine[],

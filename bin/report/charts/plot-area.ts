@@ -1,4 +1,4 @@
-/** The frame that the charts share: the area of the data, and the value axis. */
+/** Draws the parts that all charts have: the plot area and the value axis. */
 import { type ScaleContinuousNumeric, scaleLinear, scaleLog } from 'd3-scale';
 import { clipped, line, text } from './svg.ts';
 
@@ -7,7 +7,7 @@ export const HEIGHT = 220;
 export const AREA = { left: 52, right: WIDTH - 10, top: 24, bottom: HEIGHT - 36 } as const;
 
 const LOG_FROM_RATIO = 50;
-/** Below this, the steps of a logarithmic scale are outside the range of doubles. */
+/** The smallest value on a logarithmic scale. The ticks of a scale with smaller values underflow. */
 const SMALLEST_LOGGED = 1e-250;
 const TICKS = 5;
 
@@ -17,7 +17,9 @@ export interface ValueScale {
   readonly ticks: readonly (readonly [value: number, label: string])[];
 }
 
-/** Returns a scale for finite values, from bottom to top; logarithmic if they are positive and far apart. */
+/**
+ * Returns a scale for finite values, from bottom to top. It is logarithmic if the values are positive and far apart.
+ */
 export function valueScale(values: Iterable<number>): ValueScale {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;

@@ -9,13 +9,13 @@ const MOST_CHARACTERS = 52;
 
 export interface Share {
   readonly label: string;
-  /** Share of the whole, 0 to 1. */
+  /** Share of the whole, from 0 to 1. */
   readonly share: number;
   /** Whether this is the unexplained remainder. */
   readonly rest: boolean;
 }
 
-/** Draws shares of a whole as bars, each under its label. */
+/** Draws shares of a whole as bars, each below its label. */
 export function shareChart(shares: readonly Share[]): Drawing {
   const width = scaleLinear([0, 1], [0, WIDTH - VALUE]).clamp(true);
   const rows = shares.map(({ label, share, rest }, i) => {
@@ -30,5 +30,5 @@ export function shareChart(shares: readonly Share[]): Drawing {
   return { width: WIDTH, height: shares.length * ROW, content: rows.join('') };
 }
 
-/** `62.1%` */
+/** Formats a share such as `62.1%`. */
 export const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;

@@ -14,10 +14,10 @@ export const escapeMarkup = (text: string): string => text.replace(/[&<>"']/g, (
 
 export type Attributes = Readonly<Record<string, string | number>>;
 
-/** Tenths of a pixel keep a page with many charts small. */
+/** Rounds to tenths of a pixel, which keeps a page with many charts small. */
 const rounded = (value: string | number) => (typeof value === 'number' ? String(Math.round(value * 10) / 10) : value);
 
-/** @param content escaped markup */
+/** Returns an SVG element. @param content escaped markup */
 export function element(name: string, attributes: Attributes, content = ''): string {
   const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${escapeMarkup(rounded(value))}"`);
   return content === '' ? `<${name}${written.join('')}/>` : `<${name}${written.join('')}>${content}</${name}>`;
@@ -29,7 +29,7 @@ export const text = (x: number, y: number, label: string, attributes: Attributes
 export const line = (x1: number, y1: number, x2: number, y2: number, className: string): string =>
   element('line', { x1, y1, x2, y2, class: className });
 
-/** Shortens a label to `most` characters and keeps both ends. A table has the full label. */
+/** Shortens a label to `most` characters and keeps both ends. The table beside the chart has the full label. */
 export function clipped(label: string, most: number): string {
   const characters = [...label];
   if (characters.length <= most) return label;

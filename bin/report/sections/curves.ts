@@ -11,8 +11,8 @@ import { type Layout, layOut } from '../panels.ts';
 import { objectiveOf, type Space } from '../trial-results.ts';
 
 /**
- * The objective and the other metrics of the hypotheses by epoch. Undefined until a trial reports a second epoch, because
- * the ranking covers the first one.
+ * Returns the charts of the objective and of the other metrics of the hypotheses by epoch. Undefined until a trial
+ * reports a second epoch, because the ranking shows the first one.
  */
 export function curvesSection(data: ReportData, space: Space): Section | undefined {
   const metrics = [...new Set([objectiveOf(data), ...data.judgedMetrics])];
@@ -29,7 +29,7 @@ export function curvesSection(data: ReportData, space: Space): Section | undefin
 interface Drawn {
   readonly metric: string;
   readonly layout: Layout;
-  /** 0 if there are no reports. */
+  /** The last epoch of any trial. 0 if there are no reports. */
   readonly lastEpoch: number;
   readonly panels: readonly DrawnPanel[];
 }

@@ -7,7 +7,7 @@ import { MAX_VALUES_LISTED } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
 import { counted, goalOf, grouped, objectiveOf, type Space, settingText } from '../trial-results.ts';
 
-/** The trainer, the axes and the rules of the sweep. */
+/** Returns the section with the trainer, the axes and the rules of the sweep. */
 export function designSection(data: ReportData, space: Space): Section {
   const { spec, plan } = data;
   const excluded = plan.excluded.reduce((sum, { count }) => sum + count, 0);

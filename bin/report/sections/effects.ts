@@ -9,7 +9,10 @@ import { evenly, MAX_INTERACTIONS, MAX_LEVELS, MAX_PANELS } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
 import { spreadText } from './ranking.ts';
 
-/** The importance and the marginal effects of the parameters; undefined if they cannot be computed. */
+/**
+ * Returns the section with the importance and the marginal effects of the parameters. Undefined if they cannot be
+ * computed.
+ */
 export function effectsSection({ importance }: ReportData): Section | undefined {
   if (importance === undefined) return undefined;
   const effects = importance.effects.toSorted((a, b) => b.share - a.share);
@@ -36,7 +39,7 @@ function noteText({ balanced, effects, why }: Importance): string {
     : `The analysis covers the largest balanced subset of the results (${why}).`;
 }
 
-/** Smaller shares would be shown as 0. */
+/** Smaller shares are omitted, because they would be shown as 0. */
 const NEGLIGIBLE = 0.0005;
 
 function sharesFigure(

@@ -8,7 +8,7 @@ import type { Block, Section } from '../document.ts';
 import { MAX_FAILED_TRIALS, MAX_MESSAGE } from '../limits.ts';
 import { counted, grouped, type Space, settingText } from '../trial-results.ts';
 
-/** Failed and retried trials; undefined if there are none. */
+/** Returns the section with the failed and the retried trials. Undefined if there are none. */
 export function failuresSection(data: ReportData, space: Space): Section | undefined {
   const failed = data.trials.filter(({ state }) => trialState.of(state) === 'failed');
   const retried = data.trials.filter(

@@ -9,7 +9,7 @@ import { goalOf, grouped, objectiveOf, type Space, valuesOf } from '../trial-res
 
 const BEST_SHARE = 0.1;
 
-/** Parallel coordinates; undefined with fewer than two configs or parameters. */
+/** Returns the section with the parallel coordinates. Undefined with fewer than two configs or parameters. */
 export function parallelSection(data: ReportData, space: Space): Section | undefined {
   const metric = objectiveOf(data);
   const ranked = data.configs.filter(({ rank }) => rank > 0);

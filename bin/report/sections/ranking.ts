@@ -10,7 +10,7 @@ import { MAX_RANKED_CONFIGS } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
 import { grouped, objectiveOf, type Space, settingText } from '../trial-results.ts';
 
-/** The configs by rank. */
+/** Returns the section with the table of the configs by rank. */
 export function rankingSection(data: ReportData, space: Space): Section {
   const metric = objectiveOf(data);
   const shown = data.configs.slice(0, MAX_RANKED_CONFIGS);
@@ -48,7 +48,7 @@ export function rankingSection(data: ReportData, space: Space): Section {
   };
 }
 
-/** `0.0123 ± 0.0001`; one value has no spread. */
+/** Formats a mean such as `0.0123 ± 0.0001`. The deviation of a single value is omitted. */
 export function spreadText(spread: Spread | undefined): string {
   if (spread === undefined) return '-';
   if (spread.n < 2) return formatMetric(spread.mean);
@@ -69,7 +69,6 @@ function restNote(all: number, sweep: string): Block[] {
 }
 
 /** Returns the key results at the top of the report. */
-
 export function highlightsOf(data: ReportData, space: Space): Highlight[] {
   return [bestOf(data, space), verdictsOf(data), mainEffectOf(data), trialsOf(data)].filter((of) => of !== undefined);
 }

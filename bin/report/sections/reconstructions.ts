@@ -6,7 +6,10 @@ import type { ReportImage, Section } from '../document.ts';
 import { MAX_IMAGE_BYTES } from '../limits.ts';
 import { goalOf, objectiveOf, type Space, settingText } from '../trial-results.ts';
 
-/** Reconstructions of the same images by several networks; undefined if no trial stored an image. */
+/**
+ * Returns the section with the reconstructions of the same images by several networks. Undefined if no trial stored an
+ * image.
+ */
 export function reconstructionsSection(data: ReportData, space: Space): Section | undefined {
   const metric = objectiveOf(data);
   const chosen = chosenReconstructions(data, space);

@@ -4,7 +4,7 @@ import type { ReportData } from '../data.ts';
 import type { Block, Section } from '../document.ts';
 import { grouped } from '../trial-results.ts';
 
-/** The commands, versions and the sweep file to reproduce the sweep. */
+/** Returns the section with the commands, the versions and the sweep file that reproduce the sweep. */
 export function reproduceSection(data: ReportData): Section {
   const { sweep, spec, text, version } = data;
   const machines = machinesTable(data);
@@ -41,7 +41,7 @@ export function reproduceSection(data: ReportData): Section {
   };
 }
 
-/** Results are reproducible only on the same backend. */
+/** Lists the backends, because results are reproducible only on the same backend. */
 function machinesTable({ trials, agents }: ReportData): Block | undefined {
   const byMachine = new Map<string, { agent: string; backend: string; trials: number }>();
   for (const { agentId: agent, backend } of trials) {

@@ -7,7 +7,7 @@ const TONE: Readonly<Record<Verdict, Tone>> = { supported: 'good', refuted: 'bad
 
 const badge = (verdict: Verdict): Badge => ({ text: verdict, tone: TONE[verdict] });
 
-/** The verdict on each hypothesis; undefined if there are none. */
+/** Returns the section with the verdict on each hypothesis. Undefined if there are none. */
 export function verdictsSection({ judged, judgedFile }: ReportData): Section | undefined {
   if (judged.length === 0) return undefined;
   const from: Block[] =
@@ -30,7 +30,7 @@ const READING =
   'direction of the claim; n counts ' +
   'trials; more seeds: further seeds per config that would probably decide it.';
 
-/** The report does not print the usual confidence level. */
+/** The usual confidence level in percent. The report prints only levels that differ from it. */
 const USUAL_LEVEL = 95;
 
 const MEASURES = [
@@ -92,13 +92,13 @@ function stepsTable(name: string, parts: readonly JudgedPart[]): Table {
   };
 }
 
-/** Infinite if the seeds do not differ. */
+/** Formats the effect size, which is infinite if the seeds do not differ. */
 function sizeText(estimate: Estimate | undefined): string {
   if (estimate === undefined) return '-';
   return Number.isFinite(estimate.effectSize) ? String(Number(estimate.effectSize.toPrecision(3))) : 'infinite';
 }
 
-/** A trend has only one sample. */
+/** Formats the sizes of the two samples. A trend has only one sample. */
 const sidesText = ([left, right]: readonly [number, number]) => (right === 0 ? String(left) : `${left} and ${right}`);
 
 function intervalText(estimate: Estimate | undefined): string {
