@@ -12,7 +12,7 @@ trainer: noop
 parameters:
   x: {min: 1, max: ${TRIALS}, step: 1}
   epochs: {value: ${EPOCHS}}
-  duration_ms: {value: 100}
+  duration_ms: {value: 500}
 `;
 
 interface EventJson {
@@ -30,7 +30,7 @@ const parsed = (lines: string) =>
     .map((line) => JSON.parse(line) as EventJson);
 
 test('followed events match the stored ones although the coordinator is killed: none is lost or repeated', {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder);

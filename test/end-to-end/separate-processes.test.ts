@@ -61,7 +61,7 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     const running = async (sweep: string) =>
       (await cluster.json<TrialJson[]>('trials', sweep)).filter(({ state }) => state === 'running').length === 2;
 
-    const stopped = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, slow(6000)));
+    const stopped = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, slow(20_000)));
     await until('two trials run', () => running(stopped.sweep));
     expect((await cluster.run('stop', stopped.sweep)).code).toBe(0);
     const first = await cluster.run('wait', stopped.sweep, '-o', 'json');
