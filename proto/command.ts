@@ -26,7 +26,7 @@ export const MACROS = {
   args_override_hydra: 'many',
   /** Like args, except that `true` becomes `--name` and `false` is omitted. */
   args_no_boolean_flags: 'many',
-  /** `{"lr":0.1,"layers":3}` */
+  /** `{"lr": 0.1, "layers": 3}` */
   args_json: 'one',
   /** The path of a file with the same JSON. */
   args_json_file: 'one',

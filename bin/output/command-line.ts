@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /** Formats the command line with which an agent starts a trial. */
-import { argumentsOf } from '../../agent/trainers/command/invocation.ts';
+import { argumentsOf, programParameters } from '../../agent/trainers/command/invocation.ts';
 import type { PlannedTrial } from '../../coordinator/grid/enumerate.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { piecesOf } from '../../proto/command.ts';
@@ -18,7 +18,7 @@ export function commandLineOf(spec: SweepSpec, trial: PlannedTrial): string {
   const command = spec.command.map((item) => withoutAgentMacros(item, trial.trialId));
   const { parameters, seed } = trial;
   const context = {
-    parameters: withSeed(spec, parameters, seed),
+    parameters: programParameters(parameters, seed, spec.program),
     floatParameters: spec.program?.floatParameters ?? [],
     seed,
     trialId: trial.trialId,
@@ -26,11 +26,6 @@ export function commandLineOf(spec: SweepSpec, trial: PlannedTrial): string {
     folders: { artifacts: '<artifacts>', parameters: '<args_json_file>' },
   };
   return argumentsOf(command, context).map(shellWord).join(' ');
-}
-
-function withSeed(spec: SweepSpec, parameters: PlannedTrial['parameters'], seed: number): PlannedTrial['parameters'] {
-  const name = spec.program?.seedParameter ?? '';
-  return name === '' ? parameters : { ...parameters, [name]: seed };
 }
 
 function withoutAgentMacros(item: string, trialId: string): string {

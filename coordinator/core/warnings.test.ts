@@ -309,7 +309,7 @@ describe('a silent program', () => {
   test('of a sweep with its own limit is silent after that', () => {
     const program = {
       ...{ env: {}, report: [], classify: [], wandb: 'WANDB_MODE_OFFLINE' as const },
-      ...{ floatParameters: [], metric: '', seedParameter: '', firstReportMs: 30_000 },
+      ...{ floatParameters: [], metric: '', seedParameter: '', parameterOrder: [], firstReportMs: 30_000 },
     };
     const sweep = programs(1, { program });
     run(sweep, 't0');

@@ -77,6 +77,7 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
   const named = {
     metric: metric.name,
     floatParameters: floatParametersOf(declarations, root),
+    parameters: context.declared,
     hasSeed: seedAxis !== undefined,
   };
   return {

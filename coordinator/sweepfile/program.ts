@@ -32,6 +32,8 @@ export function canOmitMetric(file: SweepFile): boolean {
 interface Named {
   readonly metric: string;
   readonly floatParameters: readonly string[];
+  /** In the order of the file. */
+  readonly parameters: readonly string[];
   /** Whether the file has a parameter named seed. */
   readonly hasSeed: boolean;
 }
@@ -62,6 +64,7 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
     metric: named.metric,
     firstReportMs: (file.first_report === undefined ? undefined : parseDuration(file.first_report)) ?? 0,
     seedParameter: named.hasSeed ? 'seed' : '',
+    parameterOrder: [...named.parameters],
   };
 }
 

@@ -314,6 +314,7 @@ when: [{if: {n: 1}, set: {m: 4.0}}]
     metric: 'loss',
     firstReportMs: 600_000,
     seedParameter: '',
+    parameterOrder: ['lr', 'n', 'k', 'l', 'm'],
   });
 });
 

@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { pythonLiteral, pythonText } from './python.ts';
+import { pythonJson, pythonLiteral, pythonText } from './python.ts';
 
 test.each([
   [true, 'True'],
@@ -48,4 +49,31 @@ test.each([
   ['größe', "'größe'"],
 ])('%j is quoted as %s', (value, text) => {
   expect(pythonLiteral(value)).toBe(text);
+});
+
+const JSON_VALUES = [
+  ...[0.1, 1e-7, 123456789012, -0.5, 1.5e300, 0.00001234, 2 ** 52],
+  ...['relu', 'größe', '😀', 'a"b\\c\n\t\u0001\u007f', '', '/'],
+  ...[true, false, null, [], [1, [2.5, null]], { a: { 'ü b': [false] } }, {}],
+];
+
+test.each([
+  [{ lr: 1e-7, layers: [64, 32] }, '{"lr": 1e-07, "layers": [64, 32]}'],
+  ['größe 😀', '"gr\\u00f6\\u00dfe \\ud83d\\ude00"'],
+  [[Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], '[NaN, Infinity, -Infinity]'],
+  ['\u007f', '"\\u007f"'],
+])('%j as JSON is %s', (value, text) => {
+  expect(pythonJson(value)).toBe(text);
+});
+
+test('whole numbers of a float parameter are floats in JSON', () => {
+  expect(pythonJson([1, { a: 2 }], { float: true })).toBe('[1.0, {"a": 2.0}]');
+});
+
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+
+test.skipIf(!hasPython)('JSON is what json.dumps writes', () => {
+  const program = 'import json, sys; [print(json.dumps(v)) for v in json.load(sys.stdin)]';
+  const { stdout } = spawnSync('python3', ['-c', program], { input: JSON.stringify(JSON_VALUES), encoding: 'utf8' });
+  expect(JSON_VALUES.map((value) => pythonJson(value))).toEqual(stdout.trimEnd().split('\n'));
 });

@@ -25,6 +25,27 @@ export function pythonLiteral(value: unknown, style: PythonStyle = {}): string {
   return `{${entries.join(', ')}}`;
 }
 
+/** Formats a value like Python's `json.dumps`: `{"lr": 1e-07, "layers": [64, 32]}`, in ASCII. */
+export function pythonJson(value: unknown, style: PythonStyle = {}): string {
+  if (value === null || value === undefined) return 'null';
+  if (typeof value === 'boolean') return `${value}`;
+  if (typeof value === 'string') return jsonText(value);
+  if (typeof value === 'number') {
+    if (Number.isFinite(value)) return pythonNumber(value, style);
+    return Number.isNaN(value) ? 'NaN' : value < 0 ? '-Infinity' : 'Infinity';
+  }
+  if (Array.isArray(value)) return `[${value.map((item) => pythonJson(item, style)).join(', ')}]`;
+  const entries = Object.entries(value).map(([key, item]) => `${jsonText(key)}: ${pythonJson(item, style)}`);
+  return `{${entries.join(', ')}}`;
+}
+
+function jsonText(text: string): string {
+  return JSON.stringify(text).replaceAll(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** Python writes exponents below 1e-4 and from 1e16 on, with at least two digits. */
 function pythonNumber(value: number, { float = false }: PythonStyle): string {
   if (Number.isNaN(value)) return 'nan';

@@ -24,7 +24,7 @@ test.each([
   ['${artifacts}/${trial}', ['/files/t1']],
   ['@${args_json_file}', ['@/p.json']],
   ['${args_no_boolean_flags}', ['--lr=1e-07', '--layers=3', '--deep', '--name=a b']],
-  ['${args_json}', ['{"lr":1e-7,"layers":3,"deep":true,"wide":false,"name":"a b"}']],
+  ['${args_json}', ['{"lr": 1e-07, "layers": 3, "deep": true, "wide": false, "name": "a b"}']],
   ['--seed=${seed}', ['--seed=7']],
   ['${envvar:HOME}/data', ['/home/me/data']],
   ['$${HOME}', ['${HOME}']],

@@ -1,8 +1,9 @@
 /** How a trial's program is started: its arguments, path, environment and folders. */
 import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
-import { pythonText } from '../../../lib/text/python.ts';
+import { pythonJson, pythonText } from '../../../lib/text/python.ts';
 import { type MacroName, type Piece, piecesOf } from '../../../proto/command.ts';
+import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import { StructuredValue } from '../../../proto/values.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
@@ -21,6 +22,27 @@ export interface TrialContext {
   /** The agent's environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly folders: Pick<ProgramFolders, 'artifacts' | 'parameters'>;
+}
+
+/** Returns what the program receives: the trial's parameters and its seed, in the order of the sweep file. */
+export function programParameters(
+  parameters: Parameters,
+  seed: number,
+  spec: Pick<ProgramSpec, 'seedParameter' | 'parameterOrder'> | undefined,
+): Parameters {
+  const all = spec?.seedParameter ? { ...parameters, [spec.seedParameter]: seed } : parameters;
+  const first = (spec?.parameterOrder ?? []).filter((name) => Object.hasOwn(all, name));
+  const names = new Set([...first, ...Object.keys(all)]);
+  return Object.fromEntries([...names].flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])));
+}
+
+/** Returns the parameters as W&B's agent writes them, with Python's `json.dumps`. */
+export function parametersJson({ parameters, floatParameters }: Pick<TrialContext, 'parameters' | 'floatParameters'>) {
+  const entries = Object.entries(parameters).map(([name, value]) => {
+    const data = value instanceof StructuredValue ? value.data : value;
+    return `${pythonJson(name)}: ${pythonJson(data, { float: floatParameters.includes(name) })}`;
+  });
+  return `{${entries.join(', ')}}`;
 }
 
 /**
@@ -101,7 +123,7 @@ function textOf(piece: Piece, trial: TrialContext): string {
 function macroText(name: MacroName, trial: TrialContext): string {
   switch (name) {
     case 'args_json':
-      return JSON.stringify(trial.parameters);
+      return parametersJson(trial);
     case 'args_json_file':
       return trial.folders.parameters;
     case 'seed':
@@ -194,10 +216,11 @@ export async function makeFolders(relative: string): Promise<ProgramFolders> {
 /**
  * Returns the program's environment: the agent's own, the sweep file's variables, and the variables that describe the
  * trial.
+ * @param parameters as JSON
  */
 export function environmentOf(
   run: Pick<TrainingRun, 'key' | 'seed' | 'checkpointEvery' | 'resume'>,
-  parameters: Parameters,
+  parameters: string,
   folders: ProgramFolders,
   inherited: NodeJS.ProcessEnv,
 ): NodeJS.ProcessEnv {
@@ -210,7 +233,7 @@ export function environmentOf(
     TRAWL_TRIAL: run.key.trialId,
     TRAWL_ATTEMPT: `${run.key.attempt}`,
     TRAWL_SEED: `${run.seed}`,
-    TRAWL_PARAMETERS: JSON.stringify(parameters),
+    TRAWL_PARAMETERS: parameters,
     TRAWL_DIR: folders.own,
     TRAWL_ARTIFACTS: folders.artifacts,
     TRAWL_METRICS: folders.metrics,

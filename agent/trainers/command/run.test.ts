@@ -61,7 +61,7 @@ const OK = 'echo \'{"epoch": 1, "loss": 1}\'';
 
 const SPEC: ProgramSpec = {
   ...{ env: {}, report: [], classify: [], wandb: WandbMode.UNSPECIFIED, floatParameters: [] },
-  ...{ metric: '', firstReportMs: 0, seedParameter: '' },
+  ...{ metric: '', firstReportMs: 0, seedParameter: '', parameterOrder: [] },
 };
 const ranked = (metric: string): ProgramSpec => ({ ...SPEC, metric });
 const from = (...sources: NonNullable<ReportSource['source']>[]): ProgramSpec => ({
@@ -109,7 +109,7 @@ test('environment variables describe the trial to the program', async () => {
   expect(lines).toEqual(
     expect.arrayContaining([
       ...['TRAWL_SWEEP=12', 'TRAWL_TRIAL=abc', 'TRAWL_ATTEMPT=2', 'TRAWL_SEED=5', 'TRAWL_RESUME_EPOCH=4'],
-      ...['TRAWL_CHECKPOINT=/tmp/there', 'TRAWL_CHECKPOINT_EVERY=3', 'TRAWL_PARAMETERS={"lr":0.1,"name":"a b"}'],
+      ...['TRAWL_CHECKPOINT=/tmp/there', 'TRAWL_CHECKPOINT_EVERY=3', 'TRAWL_PARAMETERS={"lr": 0.1, "name": "a b"}'],
       ...['PYTHONUNBUFFERED=1', folder],
     ]),
   );
@@ -346,6 +346,47 @@ test('a CSV file without steps counts its rows, and rows of an earlier trial are
     program: from({ $case: 'csv', csv: 'log.csv' }),
   });
   expect(run.reports.map(({ metrics }) => metrics.loss)).toEqual([5, 4]);
+});
+
+test('cells with line breaks, a last row without a line end and other separators are read', async () => {
+  const { run, log } = await runProgram(
+    `printf 'epoch\\tnote\\tloss\\n1\\t"two\\nlines, one ""quote"""\\t3\\n2\\t"\\n' > a.csv; sleep 0.4; printf '"\\t2' >> a.csv`,
+    { program: from({ $case: 'csv', csv: 'a.csv' }) },
+  );
+  expect(run.reports).toEqual([
+    { epoch: 1, metrics: { loss: 3 } },
+    { epoch: 2, metrics: { loss: 2 } },
+  ]);
+  expect(log).not.toContain('invalid row');
+});
+
+test('a CSV file that the program replaces, or rewrites with the same header, is read again', async () => {
+  const { run } = await runProgram(
+    `printf 'epoch,loss\\n1,9\\n2,8\\n' > a.csv; sleep 0.7; printf 'epoch,loss\\n1,3\\n2,2\\n3,1\\n' > a.csv; sleep 0.7
+     printf 'epoch,loss\\n1,3\\n2,2\\n3,0\\n' > new; mv new a.csv`,
+    { program: from({ $case: 'csv', csv: 'a.csv' }) },
+  );
+  const values = run.reports.map(({ epoch, metrics }) => [epoch, metrics.loss]);
+  expect(values.slice(0, 5)).toEqual([
+    [1, 9],
+    [2, 8],
+    [1, 3],
+    [2, 2],
+    [3, 1],
+  ]);
+  expect(values.slice(5)).toEqual([
+    [1, 3],
+    [2, 2],
+    [3, 0],
+  ]);
+});
+
+test('rows of an earlier trial are skipped, unless the program rewrites the file', async () => {
+  writeFileSync(join(folder, 'a.csv'), 'epoch,loss\n1,9\n2,8\n');
+  const program = from({ $case: 'csv', csv: 'a.csv' });
+  expect((await runProgram(`printf '3,7\\n' >> a.csv`, { program })).run.reports).toHaveLength(1);
+  const { run } = await runProgram(`printf 'epoch,loss\\n1,5\\n2,4\\n3,3\\n4,2\\n' > a.csv`, { program });
+  expect(run.reports.map(({ metrics }) => metrics.loss)).toEqual([5, 4, 3, 2]);
 });
 
 test('scalars of TensorBoard event files are reports at their step, and files of an earlier trial are skipped', async () => {

@@ -8,9 +8,17 @@ import { settlesWithin } from '../../../lib/net/within.ts';
 import { errorMessage } from '../../../lib/text/error-message.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { failureClass } from '../../../proto/names.ts';
-import type { Parameters } from '../../../proto/trainers.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
-import { argumentsOf, environmentOf, expandText, findProgram, makeFolders } from './invocation.ts';
+import { csvFile } from './csv-file.ts';
+import {
+  argumentsOf,
+  environmentOf,
+  expandText,
+  findProgram,
+  makeFolders,
+  parametersJson,
+  programParameters,
+} from './invocation.ts';
 import { keepArtifacts } from './kept-files.ts';
 import { oomKills } from './oom-kills.ts';
 import {
@@ -25,7 +33,7 @@ import {
 import { type Exit, Program, STOP_GRACE_S } from './program.ts';
 import { type ClassifyRule, errorLine, failureClassOf, type ProgramFailureClass } from './report/classify.ts';
 import { Reports } from './reports.ts';
-import { csvFile, eventFiles, type FileSource, followSource } from './sources.ts';
+import { eventFiles, type FileSource, followSource } from './sources.ts';
 import { hookEnvironment, hooksOf, isPython, keepWandbFiles, reportWandbFiles, wandbEnvironment } from './wandb.ts';
 
 /** A daemon that the program left behind can hold the pipe open. */
@@ -35,7 +43,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   run.signal.throwIfAborted();
   const { workdir, program: spec } = run;
   const folders = await makeFolders(run.dir);
-  const parameters = parametersOf(run);
+  const parameters = programParameters(run.parameters, run.seed, spec);
   const trial = {
     parameters,
     floatParameters: spec?.floatParameters ?? [],
@@ -48,10 +56,11 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const own = Object.fromEntries(Object.entries(spec?.env ?? {}).map(([key, text]) => [key, expandText(text, trial)]));
   const inherited = { ...process.env, ...own };
   const path = await findProgram(name, workdir, inherited.PATH);
-  await writeFile(folders.parameters, JSON.stringify(parameters));
+  const json = parametersJson(trial);
+  await writeFile(folders.parameters, json);
   const hooks = hooksOf(spec);
   const environment = {
-    ...environmentOf(run, parameters, folders, inherited),
+    ...environmentOf(run, json, folders, inherited),
     ...(await wandbEnvironment(run, parameters, spec, folders, inherited)),
     ...hookEnvironment(hooks, folders.hookMarker, inherited),
   };
@@ -121,11 +130,6 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     program.stderr.destroy();
     await reading;
   }
-}
-
-function parametersOf({ parameters, seed, program }: TrainingRun): Parameters {
-  const name = program?.seedParameter;
-  return name ? { ...parameters, [name]: seed } : parameters;
 }
 
 async function fileSources(

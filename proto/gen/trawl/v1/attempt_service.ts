@@ -287,6 +287,8 @@ export interface ProgramSpec {
   firstReportMs: number;
   /** The parameter that carries the seed, if the sweep file has one; it is passed like any other. */
   seedParameter: string;
+  /** The names of all parameters, the seed's included, in the order of the sweep file. Arguments follow it. */
+  parameterOrder: string[];
 }
 
 export interface ProgramSpec_EnvEntry {
@@ -1234,6 +1236,7 @@ function createBaseProgramSpec(): ProgramSpec {
     metric: "",
     firstReportMs: 0,
     seedParameter: "",
+    parameterOrder: [],
   };
 }
 
@@ -1262,6 +1265,9 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
     }
     if (message.seedParameter !== "") {
       writer.uint32(74).string(message.seedParameter);
+    }
+    for (const v of message.parameterOrder) {
+      writer.uint32(82).string(v!);
     }
     return writer;
   },
@@ -1346,6 +1352,14 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
             message.seedParameter = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.parameterOrder.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1379,6 +1393,7 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
     message.metric = object.metric ?? "";
     message.firstReportMs = object.firstReportMs ?? 0;
     message.seedParameter = object.seedParameter ?? "";
+    message.parameterOrder = object.parameterOrder?.map((e) => e) || [];
     return message;
   },
 };

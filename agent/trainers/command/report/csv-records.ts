@@ -1,0 +1,75 @@
+/** Splits a CSV file into records while it grows. A cell in quotes can contain line breaks. */
+
+const QUOTE = 0x22;
+const LINE_FEED = 0x0a;
+const CELL_SEPARATORS: ReadonlySet<number | undefined> = new Set([0x2c, 0x3b, 0x09, 0x20]);
+
+/** A longer record is skipped. */
+export const MAX_RECORD_BYTES = 1 << 20;
+/** A cell whose closing quote does not follow within this distance ends at its first line break. */
+const MAX_QUOTED_BYTES = 64 * 1024;
+
+export interface CsvRecord {
+  readonly text: string;
+  /** The offset in the file at which the record ends. */
+  readonly end: number;
+}
+
+export class CsvRecords {
+  /** The bytes after the last complete record. */
+  #rest: Buffer = Buffer.alloc(0);
+  #scanned = 0;
+  #isQuoted = false;
+  /** Whether the last quote closed a cell: another one right after it is an escaped quote. */
+  #hasClosed = false;
+  #firstBreak = -1;
+  #start = 0;
+  #isTooLong = false;
+
+  *push(bytes: Uint8Array): Generator<CsvRecord, void, undefined> {
+    this.#rest = Buffer.concat([this.#rest, bytes]);
+    while (this.#scanned < this.#rest.length) {
+      const at = this.#scanned++;
+      if (this.#rest[at] === LINE_FEED && !this.#isQuoted) yield* this.#take(at);
+      else this.#scanQuotes(at);
+      if (this.#isQuoted && this.#firstBreak !== -1 && at > MAX_QUOTED_BYTES) yield* this.#take(this.#firstBreak);
+    }
+    if (this.#rest.length <= MAX_RECORD_BYTES) return;
+    this.#isTooLong = true;
+    this.#drop(this.#rest.length);
+  }
+
+  /** Yields what is left at the end of the file. */
+  *end(): Generator<CsvRecord, void, undefined> {
+    while (this.#isQuoted && this.#firstBreak !== -1) {
+      yield* this.#take(this.#firstBreak);
+      yield* this.push(new Uint8Array());
+    }
+    if (this.#rest.length > 0) yield* this.#take(this.#rest.length);
+  }
+
+  #scanQuotes(at: number): void {
+    const byte = this.#rest[at];
+    if (byte === LINE_FEED && this.#firstBreak === -1) this.#firstBreak = at;
+    const opens = at === 0 || this.#hasClosed || CELL_SEPARATORS.has(this.#rest[at - 1]);
+    this.#hasClosed = byte === QUOTE && this.#isQuoted;
+    if (byte === QUOTE) this.#isQuoted = !this.#isQuoted && opens;
+  }
+
+  /** Ends the record at a line break, or at the end of the file. */
+  *#take(at: number): Generator<CsvRecord, void, undefined> {
+    const text = this.#rest.subarray(0, at).toString('utf8').replace(/\r$/, '');
+    this.#drop(Math.min(at + 1, this.#rest.length));
+    if (text.trim() !== '' && !this.#isTooLong) yield { text, end: this.#start };
+    this.#isTooLong = false;
+  }
+
+  #drop(bytes: number): void {
+    this.#start += bytes;
+    this.#rest = this.#rest.subarray(bytes);
+    this.#scanned = 0;
+    this.#isQuoted = false;
+    this.#hasClosed = false;
+    this.#firstBreak = -1;
+  }
+}
