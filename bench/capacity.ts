@@ -16,7 +16,7 @@ import { Fleet } from './capacity/fleet.ts';
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' } } });
 const seconds = Number(values.seconds);
 
-/** An interval of 0 submits no sweep. */
+/** The fleets to measure. With an interval of 0, no sweep is submitted. */
 const FLEETS = [
   { agents: 100, slots: 8, everyMs: 0 },
   { agents: 1_000, slots: 8, everyMs: 0 },

@@ -58,7 +58,7 @@ async function printTables(): Promise<void> {
   }
 }
 
-/** Compares times, not speeds: a ratio below 1 is faster than PyTorch. */
+/** Prints epoch times. The ratio compares times, not speeds: below 1 is faster than PyTorch. */
 async function printEpochs(): Promise<void> {
   console.log(
     `\nan epoch of 60,000 samples at batch 64, from the mean step of the best of ${rounds} rounds; load ${load()}`,
@@ -125,7 +125,7 @@ async function printSteps(
   for (const rate of rates) console.log(lineOf(rate, rateOf(`${rate.row.name}, stock`), rateOf('PyTorch')));
 }
 
-/** Ratios compare speeds: 2 is twice as fast. */
+/** Returns a line of the table. The ratios compare speeds: 2 is twice as fast. */
 function lineOf(rate: Rate, stock: Rate | undefined, torch: Rate | undefined): string {
   const { name, request } = rate.row;
   const { depth, batch, pack } = request;

@@ -22,7 +22,7 @@ function withStates(states: Readonly<Record<number, Trial['state']>>): Pick<Samp
   return { updates: [snapshot(midSweep, trials)] };
 }
 
-test('R on a config retries its failed replicates, and does not ask before retrying only one', async () => {
+test('R on a config retries its failed replicates, and asks only if there are several', async () => {
   const at = await start();
   await at.press('R');
   expect(at.source.retries).toEqual([['7', { trials: [FAILED] }]]);
@@ -42,7 +42,7 @@ test('R retries the marked trials after a confirmation, wherever the cursor is',
   at.stop();
 });
 
-test('R without failed trials sends nothing, except for a single trial, which the coordinator rejects', async () => {
+test('R without failed trials sends nothing, except for a single trial, whose retry the coordinator rejects', async () => {
   const at = await start();
   await at.press('j', 'R');
   expect(at.status()).toBe('retry: none of the selected trials failed or was cancelled');
@@ -95,7 +95,7 @@ test('an ended sweep is watched again after a retry by another user', async () =
   at.stop();
 });
 
-test('e shows why the trial under the cursor is not running, in the words of the coordinator', async () => {
+test("e shows the coordinator's explanation of why the trial under the cursor is not running", async () => {
   const at = await start({ explain: ['trial 7e1f of sweep 7: pending for 3s', '  every slot is in use', 'agents:'] });
   await at.press('e');
   expect(viewOf(at.dashboard.model().ui)).toEqual({ kind: 'explain', trialId: expect.stringMatching(/e1f2a3b/) });

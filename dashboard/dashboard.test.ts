@@ -132,7 +132,7 @@ test('the events view includes earlier events, and shows each event once', async
   at.stop();
 });
 
-test('c compares the marked rows, and without marks explains how to mark one', async () => {
+test('c compares the marked rows, or explains how to mark one', async () => {
   const at = await start();
   await at.press('c');
   expect(at.status()).toContain('nothing is marked');

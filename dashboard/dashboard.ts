@@ -30,13 +30,13 @@ export interface DashboardSettings {
   readonly banner: string;
   readonly size: () => Size;
   readonly now: () => number;
-  /** The frame may have changed. Called often. */
+  /** Called whenever the frame may have changed, which is often. */
   readonly onChange: () => void;
   readonly onLeave: () => void;
   readonly onInterrupt: () => void;
-  /** The watched sweep's stream has ended. */
+  /** Called when the watched sweep's stream has ended. */
   readonly onEnded: () => void;
-  /** The sweep cannot be watched. */
+  /** Called when the sweep cannot be watched. */
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -44,7 +44,7 @@ const ANALYSIS_INTERVAL_MS = 1_000;
 
 const SMALL_SWEEP = 2_000;
 
-/** Freezing holds this part of the model. */
+/** The part of the model that a frozen display keeps. */
 interface OrderedBoard {
   readonly state: DashboardState;
   readonly board: Board;
@@ -120,7 +120,7 @@ export class Dashboard {
     return this.#stream.complete && !this.#stream.hasUpdates && this.#details.idle;
   }
 
-  /** Opens a view; the leaderboard is below it. */
+  /** Opens a view on top of the leaderboard. */
   open(view: View): void {
     this.#ui = { ...this.#ui, stack: view.kind === 'sweep' ? [view] : [{ kind: 'sweep' }, view] };
   }
@@ -227,7 +227,8 @@ export class Dashboard {
     });
   }
 
-  /** For a large sweep, returns the summary of an earlier tick: a key is answered without a walk over all trials. */
+  /** Returns the summary. For a large sweep it can be that of an earlier tick, so that a key does not wait for a pass over all
+   * trials. */
   #summaryOf(state: DashboardState): Summary {
     const { state: summarized, atMs, summary } = this.#summary;
     const now = this.#settings.now();

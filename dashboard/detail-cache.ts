@@ -60,7 +60,7 @@ export class DetailCache {
     return this.#sweeps;
   }
 
-  /** When `sweeps` was requested; 0: never. */
+  /** When `sweeps` was requested. Zero if it never was. */
   get sweepsRequestedMs(): number {
     return this.#sweepsRequestedMs;
   }
@@ -164,7 +164,7 @@ export class DetailCache {
     });
   }
 
-  /** Requests the events up to `until` once: they do not change. */
+  /** Requests the events up to `until`. One request suffices, because past events do not change. */
   requestEarlierEvents(until: number, now: number): void {
     if (this.#earlier !== undefined || until === 0) return;
     this.#request('earlier events', now, REQUEST_INTERVAL_MS, async () => {

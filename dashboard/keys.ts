@@ -49,7 +49,7 @@ export interface KeyBinding {
   /** The help text. */
   readonly about: string;
   readonly command: Command;
-  /** The views that have this key; undefined: all. */
+  /** The views that have this key. Undefined if all have it. */
   readonly in?: readonly ViewKind[];
   /** Whether the key changes the sweep. `--readonly` disables such keys. */
   readonly changes?: true;

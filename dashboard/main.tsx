@@ -17,7 +17,7 @@ export type { TerminalStyle, View };
 export interface DashboardOptions {
   readonly stdout: NodeJS.WriteStream;
   readonly stdin: NodeJS.ReadStream;
-  /** Id, name or `last`. */
+  /** The sweep's id or name, or `last`. */
   readonly sweep: string;
   readonly style: TerminalStyle;
   /** Whether the terminal supports Kitty's graphics protocol. */
@@ -30,18 +30,19 @@ export interface DashboardOptions {
   readonly now?: () => number;
   /** Closes the dashboard when the sweep ends. */
   readonly endWithSweep?: boolean;
-  /** Called for Ctrl-C; undefined: Ctrl-C quits. */
+  /** Called for Ctrl-C. Without it, Ctrl-C quits. */
   readonly onInterrupt?: () => void;
   /** Closes the dashboard. */
   readonly signal?: AbortSignal;
 }
 
-/** `ended`: the sweep's stream has ended. `left`: the user quit or the signal fired; the sweep continues. */
+/** How the dashboard closed. `ended` means that the sweep's stream has ended. `left` means that the user quit or the signal
+ * fired, and the sweep continues. */
 export type DashboardResult = 'ended' | 'left';
 
 const FRAME_MS = 100;
 
-/** Durations and rates change without updates. */
+/** The interval between frames without updates, in which durations and rates change. */
 const IDLE_FRAME_MS = 1000;
 
 const DEFAULT_SIZE: Size = { columns: 80, rows: 24 };

@@ -2,11 +2,11 @@ import stringWidth from 'string-width';
 import type { ImageSpot } from './draw/line.ts';
 
 /**
- * The terminal's alternate screen, without a cursor. Each frame writes only the changed lines, in one synchronized update,
- * so that nothing flickers. A slow terminal skips frames: it gets the newest one after it has read the previous one.
+ * The terminal's alternate screen, without a cursor. Each frame writes only the changed lines, in one synchronized update, so
+ * that nothing flickers. A slow terminal skips frames: after it has read one, it receives the newest.
  */
 
-/** An image and its line, from 0. */
+/** An image and its line, counted from 0. */
 export interface PlacedImage extends ImageSpot {
   readonly row: number;
 }
@@ -38,7 +38,7 @@ export class Screen {
     process.on('uncaughtExceptionMonitor', this.#close);
   }
 
-  /** Redraws everything in the next frame: the terminal was resized, or another program wrote to it. */
+  /** Redraws everything in the next frame, because the terminal was resized or another program wrote to it. */
   invalidate(): void {
     this.#clear = true;
   }

@@ -9,7 +9,7 @@ export type Pane = (typeof PANES)[number];
 
 export type SweepActionName = 'pause' | 'resume' | 'stop' | 'kill';
 
-/** The trials to retry: by id, or by failure class (`all`: any class) and whether cancelled trials are included. */
+/** The trials to retry, by id or by failure class. `all` means any class. `cancelled` includes cancelled trials. */
 export type RetrySelection =
   | { readonly trials: readonly string[] }
   | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
@@ -17,7 +17,7 @@ export type RetrySelection =
 /** An analysis of variance, as shown in the parameters view. */
 export interface Importance {
   readonly metric: string;
-  /** What the analysis skipped, or why there is none. */
+  /** The reason why there is no analysis, or the parameters that it skipped. */
   readonly why: string;
   /** Share of the variance, largest first. */
   readonly effects: readonly { readonly parameter: string; readonly share: number; readonly p: number | undefined }[];
@@ -51,9 +51,9 @@ export interface Source {
   retry(sweepId: string, selection: RetrySelection): Promise<{ readonly sweep: Sweep; readonly retried: number }>;
   /** Returns the sweep with its new priority. */
   prioritize(sweepId: string, priority: number): Promise<Sweep>;
-  /** Returns, line by line, why a trial is not running or how it ended. */
+  /** Returns the lines that explain why a trial is not running or how it ended. */
   explain(sweepId: string, trialId: string): Promise<readonly string[]>;
-  /** Drains an agent, or with `on` false lets it take trials again. */
+  /** Drains an agent. If `on` is false, ends its drain. */
   drain(agentId: string, on: boolean): Promise<Agent>;
   importance(trials: readonly Trial[], metric: string, axes: readonly string[]): Promise<Importance>;
 }

@@ -8,9 +8,9 @@ import type { ConnectionStatus } from './state/model.ts';
 export interface StreamListener {
   readonly now: () => number;
   readonly onChange: () => void;
-  /** The connection is restored after it was lost. */
+  /** Called when a lost connection is restored. */
   readonly onReconnect: () => void;
-  /** The stream has ended because the sweep has. */
+  /** Called when the stream has ended because the sweep has ended. */
   readonly onEnded: () => void;
   readonly onFailed: (error: unknown) => void;
 }

@@ -38,7 +38,7 @@ function main() {
       return setUp({ steps: ['dependencies', 'native'], native: { from: values.from, variant } });
     })
     .catch((error) => {
-      console.error(`set-up: ${error.message}`);
+      console.error(`setup: ${error.message}`);
       process.exit(error.code && /^ERR_PARSE_ARGS/.test(error.code) ? 2 : 1);
     });
 }

@@ -38,13 +38,13 @@ function main(args) {
       const known = [...module.STEPS, ...module.EXTRA_STEPS];
       const unknown = args.filter((step) => !known.includes(step));
       if (unknown.length > 0) {
-        console.error(`set-up: unknown step ${unknown.join(', ')}; expected ${known.join(', ')}`);
+        console.error(`setup: unknown step ${unknown.join(', ')}; expected ${known.join(', ')}`);
         process.exit(2);
       }
       return module.setUp(args.length > 0 ? { steps: args } : {});
     })
     .catch((error) => {
-      console.error(`set-up: ${error.message}`);
+      console.error(`setup: ${error.message}`);
       process.exit(1);
     });
 }

@@ -16,7 +16,7 @@ export interface FleetOptions {
   /** HOST:PORT of the coordinator. */
   readonly server: string;
   readonly natsUrl: string;
-  /** Contains the folders of the agents. */
+  /** The folder that contains the folders of the agents. */
   readonly folder: string;
 }
 

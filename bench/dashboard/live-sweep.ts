@@ -5,7 +5,7 @@ import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 const PER_MESSAGE = 1_000;
 const START_MS = Date.now();
-/** A prime stride visits every trial. */
+/** The distance between reporting trials. It is prime, so that every trial reports. */
 const STRIDE = 7_919;
 
 export class LiveSweep {

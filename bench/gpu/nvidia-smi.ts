@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 export interface GpuUse {
-  /** Mean over the samples, 0 to 1. */
+  /** Mean utilization over the samples, 0 to 1. */
   readonly utilization: number;
   /** Peak memory use of all processes in MiB. */
   readonly memoryMiB: number;

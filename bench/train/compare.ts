@@ -10,10 +10,10 @@ export interface Row {
 
 export interface Rate {
   readonly row: Row;
-  /** Images of all pack members. */
+  /** Images of all pack members per second. */
   readonly samplesPerSecond: number;
   readonly stepMs: number;
-  /** Number of steps in the round that the mean is from. */
+  /** Number of steps in the round from which the mean is taken. */
   readonly steps: number;
   /** Duration of the fastest step of all rounds, including the smaller last batch of an epoch. */
   readonly leastMs: number;
@@ -49,7 +49,7 @@ const BATCH = 64;
 export interface EpochTimes {
   readonly depth: 3 | 5;
   readonly threads: number;
-  /** libtensorflow first, then PyTorch. */
+  /** The times of libtensorflow and PyTorch, in this order. */
   readonly trainers: readonly { readonly name: string; readonly epochS: number; readonly steps: number }[];
 }
 

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import type { BackendName } from '../../agent/machine/backend.ts';
 import { threadEnvironment } from '../../agent/machine/slots.ts';
 
-/** `trawl`: the trainer's own step; `stock`: the same network as a stock model; `matmul`: a single matrix product. */
+/** The measured computation: `trawl` is the trainer's own step, `stock` the same network as a stock model, and `matmul` a
+ * single matrix product. */
 export type Subject = 'trawl' | 'stock' | 'matmul';
 
 export interface Request {
@@ -23,17 +24,17 @@ export interface Answer {
   /** Number of steps or products. */
   readonly count: number;
   readonly seconds: number;
-  /** Duration of the fastest step in seconds. On a GPU, which works asynchronously, the duration of submitting it. */
+  /** Duration of the fastest step in seconds. On a GPU, which works asynchronously, this is the time to submit the step. */
   readonly least: number;
 }
 
 /** The first line that a measuring process prints, when it is ready for requests. */
 export interface Ready {
-  /** Versions and threads. */
+  /** The versions and the number of threads. */
   readonly description: string;
 }
 
-/** Number of training images, of MNIST's 60,000. The cost of a step does not depend on it. */
+/** Number of training images. MNIST has 60,000, but the cost of a step does not depend on the number. */
 export const IMAGES = 10_000;
 export const LATENT_DIM = 30;
 export const LEARNING_RATE = 1e-3;

@@ -18,7 +18,7 @@ export interface Step {
   settle(): Promise<void>;
 }
 
-/** The step of the built-in trainer, as in an epoch. */
+/** Returns the step of the built-in trainer, as it runs in an epoch. */
 export function trawlStep(images: TrainImages, { depth, batch, pack }: Request): Step {
   const settings = settingsOf(
     withDefaults(TRAINERS.autoencoder, {
@@ -55,7 +55,7 @@ export function trawlStep(images: TrainImages, { depth, batch, pack }: Request):
   };
 }
 
-/** The same network as written with stock layers, a stock optimizer and `minimize`. */
+/** Returns a step of the same network with stock layers, a stock optimizer and `minimize`. */
 export function stockStep(rows: tf.Tensor2D, { depth, batch }: Request): Step {
   const model = layers.sequential({
     layers: layersOf(depth, LATENT_DIM).map(({ inputs, outputs, activation }) =>
@@ -85,7 +85,7 @@ export function stockStep(rows: tf.Tensor2D, { depth, batch }: Request): Step {
   };
 }
 
-/** A single matrix product. */
+/** Returns a step that computes a single matrix product. */
 export function matmulStep({ batch }: Request): Step {
   const a = tf.randomUniform([MATMUL_ROWS, MATMUL_INNER]);
   const b = tf.randomUniform([MATMUL_INNER, batch]);

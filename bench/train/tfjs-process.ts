@@ -8,7 +8,7 @@ import { trainImages } from '../../agent/trainers/autoencoder/images.ts';
 import { type Answer, IMAGES, type Ready, type Request } from './peer.ts';
 import { matmulStep, type Step, stockStep, trawlStep } from './steps.ts';
 
-/** Compiles code and allocates memory before the first measurement. */
+/** The time before the first measurement, in which code is compiled and memory allocated. */
 const WARM_UP_S = 0.5;
 
 const forced = process.argv[2] as BackendName;

@@ -14,11 +14,11 @@ export class BrailleCanvas {
   readonly columns: number;
   readonly rows: number;
   readonly #dots: Uint8Array;
-  /** The last series drawn in each cell, plus one; 0: none. */
+  /** The number of the last series drawn in each cell, plus one. Zero if there is none. */
   readonly #series: Uint8Array;
   readonly #letters = new Map<number, string>();
 
-  /** @param columns in characters */
+  /** @param columns the width in characters */
   constructor(columns: number, rows: number) {
     this.columns = columns;
     this.rows = rows;

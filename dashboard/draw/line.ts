@@ -3,7 +3,7 @@ import type { Style } from '../../lib/text/style.ts';
 
 export interface StyledLine {
   readonly segments: readonly Segment[];
-  /** Whether the cursor is on this line: it is drawn in reverse over the full width. */
+  /** Whether the cursor is on this line. Such a line is drawn in reverse over the full width. */
   readonly cursor?: boolean | undefined;
   /** An image that a terminal with graphics draws here, over the lines that follow. */
   readonly spot?: ImageSpot | undefined;
@@ -13,7 +13,7 @@ export interface ImageSpot {
   /** The number under which the terminal stores the image. */
   readonly number: number;
   readonly png: Uint8Array;
-  /** The left column, from 0. */
+  /** The left column, counted from 0. */
   readonly column: number;
   readonly columns: number;
   readonly lines: number;

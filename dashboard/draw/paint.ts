@@ -8,9 +8,9 @@ import type { StyledLine } from './line.ts';
 export interface TerminalStyle {
   /** Bold, dim and reverse do not count as colours. */
   readonly colour: boolean;
-  /** ASCII characters only. */
+  /** Whether only ASCII characters are used. */
   readonly ascii: boolean;
-  /** Text without any escape sequence, for a file or a pipe. */
+  /** Whether the text contains no escape sequences, for a file or a pipe. */
   readonly plain?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Charts of curves: braille dots, the value range on the left, the first and last epoch below. */
+/** Draws curves as braille dots, with the value range on the left and the first and last epoch below. */
 
 import { formatMetric } from '../../lib/text/numbers.ts';
 import type { Segment } from '../../lib/text/segment.ts';
@@ -10,7 +10,7 @@ import { EMPTY_LINE, line, type StyledLine } from './line.ts';
 
 export interface ChartSeries {
   readonly name: string;
-  /** By ascending x. Values that are not finite break the line. */
+  /** The points by ascending x. Values that are not finite break the line. */
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 

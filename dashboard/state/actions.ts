@@ -1,4 +1,4 @@
-/** Actions on sweeps, trials and agents: each is sent at once or after a confirmation. */
+/** Actions on sweeps, trials and agents. Each is sent immediately or after a confirmation. */
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
@@ -8,7 +8,7 @@ import { type Action, type Ui, withStatus } from './ui.ts';
 /** The part of the dashboard that key handling depends on. */
 export interface ActionContext {
   readonly readonly: boolean;
-  /** Rows of the list on the screen; 0 in views without a list. */
+  /** The number of rows of the list on the screen. Zero in views without a list. */
   readonly rowCount: number;
   readonly idAt: (at: number) => string | undefined;
   readonly indexOf: (id: string) => number;
@@ -44,7 +44,7 @@ export interface ActionContext {
   readonly trials: () => Iterable<Trial>;
 }
 
-/** What a key does beyond changing the dashboard's own state. */
+/** The effect of a key outside the dashboard's own state. */
 export type Effect =
   | { readonly kind: 'leave' }
   | { readonly kind: 'interrupt' }
@@ -93,7 +93,7 @@ export function toggleDrain(ui: Ui, { agent }: ActionContext): KeyResult {
   return confirm(ui, question, { name: 'drain', agentId: agent.id });
 }
 
-/** Retries the selected trials; of several, those that failed or were cancelled. */
+/** Retries the selected trials. If several are selected, retries those that failed or were cancelled. */
 export function retrySelected(ui: Ui, context: ActionContext): KeyResult {
   const selected = context.selectedTrials();
   // The coordinator reports why a single trial cannot be retried.
@@ -106,7 +106,7 @@ export function retrySelected(ui: Ui, context: ActionContext): KeyResult {
 const CLASSES: readonly FailureClassName[] = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight'];
 const GROUPS: readonly string[] = ['failed', ...CLASSES, 'cancelled'];
 
-/** @param groups `failed`, failure classes, `cancelled`; none: the selected trials */
+/** @param groups `failed`, failure classes and `cancelled`; an empty list means the selected trials */
 export function retryGroups(ui: Ui, context: ActionContext, groups: readonly string[]): KeyResult {
   if (groups.length === 0) return retrySelected(ui, context);
   const unknown = groups.find((group) => !GROUPS.includes(group));

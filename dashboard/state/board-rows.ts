@@ -7,14 +7,14 @@ export interface BoardRow {
   /** The id of the config or the replicate. */
   readonly id: string;
   readonly config: ConfigRow;
-  /** The replicate; undefined: the row is a config. */
+  /** The replicate. Undefined if the row is a config. */
   readonly trial: Trial | undefined;
 }
 
 export interface BoardRows {
   readonly length: number;
   slice(from: number, to: number): BoardRow[];
-  /** Returns -1 when there is no such row. */
+  /** Returns the index of a row, or -1 if there is no such row. */
   indexOf(id: string): number;
 }
 
@@ -39,7 +39,7 @@ export function boardRows({ rows: configs }: Order<ConfigRow>, unfolded: Readonl
   };
 }
 
-/** Each frame looks up the cursor's row several times. */
+/** Caches the last lookup, because each frame looks up the cursor's row several times. */
 function cached(find: (id: string) => number): (id: string) => number {
   let last: { readonly id: string; readonly at: number } | undefined;
   return (id) => {

@@ -23,7 +23,7 @@ const stateOf = (all: readonly (readonly [number, number, number])[]) => {
   return reduceAll(EMPTY_STATE, [snapshot(sampleSweep(), trials)]);
 };
 
-test('an incrementally updated board equals a rebuilt one, however the reports are split', () => {
+test('an incrementally updated board equals a rebuilt one, for any split of the reports', () => {
   fc.assert(
     fc.property(reports, fc.integer({ min: 1, max: 7 }), (all, step) => {
       let board = updateBoard(EMPTY_BOARD, stateOf([]), undefined).board;

@@ -8,7 +8,7 @@ import { type Change, type Order, orderOf, reorder } from './order.ts';
 import type { DashboardState } from './reducer.ts';
 
 export interface Board {
-  /** By index; configs that arrived later follow in order of arrival. */
+  /** The configs by index. Configs that arrived later follow in order of arrival. */
   readonly configs: readonly ConfigRow[];
   /** The position of each config in `configs`, by id. */
   readonly at: ReadonlyMap<string, number>;
@@ -36,7 +36,7 @@ export type ChangedConfigs = ReadonlyMap<string, Change<ConfigRow>>;
 
 /**
  * Updates the board for changed trials.
- * @param changed ids of new and changed trials; undefined: rebuild the board
+ * @param changed ids of new and changed trials; undefined rebuilds the board
  */
 export function updateBoard(
   board: Board,

@@ -1,4 +1,4 @@
-/** Maps a key to the next state of the dashboard. Pure: anything beyond that state is returned as an effect. */
+/** Maps a key to the next state of the dashboard. There is no I/O: actions beyond that state are returned as effects. */
 import { bindingOf, type Command } from '../keys.ts';
 import { PANES, type Pane } from '../source.ts';
 import {

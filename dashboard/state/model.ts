@@ -30,7 +30,7 @@ export interface ReconstructionImage {
 
 /** The connection to the coordinator. */
 export interface ConnectionStatus {
-  /** Unix milliseconds; undefined: connected. */
+  /** When the connection was lost, in Unix milliseconds. Undefined while it is up. */
   readonly lostSinceMs: number | undefined;
   readonly reason: string;
 }
@@ -44,13 +44,13 @@ export interface Model {
   /** The filtered configs in the user's order. */
   readonly rows: BoardRows;
   readonly ui: Ui;
-  /** Unix milliseconds. */
+  /** The current time in Unix milliseconds. */
   readonly now: number;
   readonly curveOf: (trialId: string) => readonly CurvePoint[];
   readonly details: ReadonlyMap<string, TrialDetail>;
-  /** The log of the open trial, line by line. */
+  /** The lines of the open trial's log. */
   readonly log: readonly string[];
-  /** Why the explained trial is not running, line by line. */
+  /** The lines that explain why the trial is not running. */
   readonly explanation: readonly string[];
   readonly sweeps: readonly Sweep[];
   /** Notable events from before the first snapshot, oldest first. */

@@ -18,7 +18,7 @@ export interface Ordering<Row> {
 export interface Order<Row> {
   readonly ordering: Ordering<Row>;
   readonly rows: readonly Row[];
-  /** The numeric key of each row at the time of sorting: see Scale. */
+  /** The numeric key of each row at the time of sorting (see Scale). */
   readonly keys: Float64Array;
   readonly scale: Scale;
 }
@@ -29,7 +29,7 @@ interface Indexed {
   readonly index: number;
 }
 
-/** Words come after all numbers, and missing keys come last. */
+/** Maps sort keys to numbers. Words come after all numbers, and missing keys come last. */
 interface Scale {
   readonly words: ReadonlyMap<string, number>;
   /** The number of a missing key. */
@@ -54,7 +54,7 @@ export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Orde
   return { ordering, rows: sortedRows, keys: sortedKeys, scale };
 }
 
-/** A row before (undefined: new) and after a change. */
+/** A row before and after a change. A new row has no `before`. */
 export interface Change<Row> {
   readonly before: Row | undefined;
   readonly after: Row;
@@ -137,7 +137,7 @@ function compare(a: number, aIndex: number, b: number, bIndex: number, descendin
   return a < b !== descending ? -1 : 1;
 }
 
-/** For fewer rows, comparing is faster. */
+/** The number of rows from which a radix sort is faster than comparing. */
 const RADIX_FROM = 1_000;
 
 /** The array is valid until the next call. */

@@ -70,7 +70,7 @@ test('events are kept up to a limit, without scheduling events', () => {
   expect(after.events.every((one) => one.kind === 'granted')).toBe(true);
 });
 
-test('updates applied together give the same state as one by one, however they are split', () => {
+test('updates give the same state when they are applied together or one by one, for any split', () => {
   const pool = [
     snapshot(),
     delta({ trials: [runningTrial(0, 1, { train_loss: 1 })], events: [event('granted', runningTrial(0, 0, {}), 1)] }),

@@ -16,9 +16,9 @@ export interface DashboardState {
   readonly agents: readonly Agent[];
   /** Notable events since the first snapshot, oldest first; at most MAX_EVENTS. */
   readonly events: readonly Event[];
-  /** The sequence number of the first snapshot; events up to it need a separate request. 0: not known yet. */
+  /** The sequence number of the first snapshot. Events up to it need a separate request. Zero until the snapshot arrives. */
   readonly firstSeq: number;
-  /** By trial id; only trials whose first epoch was seen. */
+  /** The first reports by trial id, of trials whose first epoch was seen. */
   readonly firstReports: ReadonlyMap<string, FirstReport>;
   /** Sorted names of the parameters whose values differ between trials; includes `seed` when there are replicates. */
   readonly varying: readonly string[];
@@ -52,7 +52,7 @@ const UNLISTED_EVENTS = new Set([
 /** Whether an event is listed. */
 export const isNotable = ({ kind }: Event): boolean => !UNLISTED_EVENTS.has(kind);
 
-/** After a reconnect, the first epoch seen can be a later one. */
+/** Adds first reports. A trial has none if its first epoch was missed during an outage. */
 function withFirstReports(
   known: ReadonlyMap<string, FirstReport>,
   rows: readonly Trial[],
@@ -112,7 +112,7 @@ export function reduce(state: DashboardState, update: WatchResponse): DashboardS
   return reduceAll(state, [update]);
 }
 
-/** Returns the ids of the trials in the updates; undefined if a snapshot replaced all trials. */
+/** Returns the ids of the trials in the updates, or undefined if a snapshot replaced all trials. */
 export function changedTrials(updates: readonly WatchResponse[]): ReadonlySet<string> | undefined {
   const changed = new Set<string>();
   for (const { update } of updates) {

@@ -16,7 +16,7 @@ export function metricShown({ ui, board }: Pick<Model, 'ui' | 'board'>): string 
   return board.metrics[0]?.name ?? '';
 }
 
-/** Returns the varying parameters without the seed, the most important first, then by name. */
+/** Returns the varying parameters without the seed, by importance and then by name. */
 export function parametersByImportance({ state, importance, ui, board }: Model): string[] {
   const names = state.varying.filter((name) => name !== SEED);
   const current = importance?.metric === metricShown({ ui, board }) ? importance : undefined;
@@ -51,7 +51,7 @@ export interface MarkedRow {
   readonly config: ConfigRow | undefined;
 }
 
-/** More rows do not fit side by side. */
+/** The most rows that fit side by side. */
 const MAX_COMPARED = 6;
 
 /** Returns the first marked rows in the order of marking, without rows that no longer exist. */

@@ -12,7 +12,7 @@ export type ViewKind = View['kind'];
 export const LIST_VIEWS: readonly ViewKind[] = ['sweep', 'agents', 'events', 'sweeps'];
 
 export interface Cursor {
-  /** The id of the row under the cursor; undefined: the row at index `at`. */
+  /** The id of the row under the cursor. Undefined means the row at index `at`. */
   readonly id: string | undefined;
   readonly at: number;
   /** The first visible row, or line. */
@@ -39,7 +39,7 @@ export interface Ui {
   /** The last view is shown; q returns to the one before it. */
   readonly stack: readonly [View, ...View[]];
   readonly cursors: Partial<Record<ViewKind, Cursor>>;
-  /** Undefined: the sweep's own metric. */
+  /** The column that sorts the leaderboard. Undefined means the sweep's own metric. */
   readonly sortColumn: string | undefined;
   readonly reversed: boolean;
   readonly filterText: string;
@@ -52,11 +52,11 @@ export interface Ui {
   readonly columnOffset: number;
   readonly prompt: Prompt | undefined;
   readonly status: StatusMessage | undefined;
-  /** Undefined: the sweep's own metric. */
+  /** The metric that the charts show. Undefined means the sweep's own metric. */
   readonly metric: string | undefined;
-  /** The parameters of the heat map; undefined: the two most important ones. */
+  /** The parameters of the heat map. Undefined means the two most important ones. */
   readonly pair: readonly [string, string] | undefined;
-  /** How many epochs of reconstructions the view is behind the newest. */
+  /** The number of epochs with reconstructions between the shown one and the newest. */
   readonly epochsBack: number;
   readonly frozen: boolean;
 }

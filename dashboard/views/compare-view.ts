@@ -14,7 +14,7 @@ import { reconstruction, seriesOf } from './panels.ts';
 
 const WIDE = 120;
 const PLOT_LINES = 12;
-/** Ten digits are unreadable in fewer lines, and wider than most terminals in more. */
+/** With fewer lines the ten digits are unreadable, and with more they are wider than most terminals. */
 const [MIN_IMAGE_LINES, MAX_IMAGE_LINES] = [10, 16];
 
 /** Draws the marked rows side by side: differing parameters, metrics, curves, reconstructions of the same images. */
@@ -47,7 +47,7 @@ function namesOf(all: readonly MarkedRow[]): string[] {
   });
 }
 
-/** A config has several seeds, so its seed is dropped. */
+/** Returns the parameters of a row. A config has several seeds, so its seed is omitted. */
 const pointOf = ({ trial, config }: MarkedRow) => (config === undefined ? trial : { parameters: trial.parameters });
 
 interface TableRow {

@@ -9,7 +9,7 @@ import type { Model, TrialDetail } from '../state/model.ts';
 
 const LOSS = /loss/;
 const PSNR = /psnr/;
-/** More curves in one panel cannot be told apart. */
+/** More curves in one panel are not distinguishable. */
 const MAX_SERIES = 6;
 
 export function seriesOf(name: string, points: readonly CurvePoint[], metric: string): ChartSeries {

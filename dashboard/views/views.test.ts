@@ -151,7 +151,7 @@ test('the header shows the newest warning and the number of the others', async (
   at.stop();
 });
 
-test('an ended sweep stays on the screen', async () => {
+test('an ended sweep is still shown', async () => {
   const source = new SampleSource(midAnswers);
   const at = await sampleDashboard(source, { columns: 80, rows: 24 });
   source.push(delta({ sweep: { ...midSweep, state: 'SWEEP_STATE_FINISHED' } }));

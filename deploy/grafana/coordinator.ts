@@ -95,7 +95,7 @@ export const coordinator = () =>
     .withPanel(
       graph(
         {
-          title: 'Rejected reports and lost attempts',
+          title: 'Rejected records and lost attempts',
           about: 'Records rejected because their attempt has no lease; attempts lost with their agent.',
           unit: 'short',
         },

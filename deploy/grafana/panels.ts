@@ -16,12 +16,12 @@ import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat'
 import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as GraphPanel } from '@grafana/grafana-foundation-sdk/timeseries';
 
-/** The user selects it at the top of each dashboard. */
+/** The data source that the user selects at the top of each dashboard. */
 export const DATASOURCE = { type: 'prometheus', uid: '$datasource' };
 
 export interface Look {
   readonly title: string;
-  /** Description for the user. */
+  /** The description that the user sees. */
   readonly about: string;
   /** Grafana's name of the unit: `s`, `bytes`, `percentunit`, `short`. */
   readonly unit: string;

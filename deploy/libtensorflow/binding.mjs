@@ -24,8 +24,7 @@ export function napiVersion(supported, current) {
 
 /**
  * Compiles the binding from the source in the package against a libtensorflow, or takes it from the cache.
- * @param {{packageRoot: string, layout: import('./layout.mjs').Layout, key: string, cache: string}} options `key`:
- * identifies the libtensorflow
+ * @param {{packageRoot: string, layout: import('./layout.mjs').Layout, key: string, cache: string}} options `key` identifies the libtensorflow
  * @param {(line: string) => void} log
  * @returns {Promise<{path: string, napi: number}>}
  */

@@ -11,7 +11,7 @@ export function libtensorflowCache(env) {
 }
 
 const TEMPORARY = '.filling-';
-/** Longer than any download or build. */
+/** The age from which a temporary folder is removed, longer than any download or build. */
 const LEFTOVER_AGE_MS = 24 * 60 * 60_000;
 
 /**
@@ -42,7 +42,7 @@ export async function cachedFolder(path, fill) {
     renameSync(folder, path);
     return { path, made: true };
   } catch (error) {
-    // Another setup was faster; its folder is equivalent.
+    // Another setup has filled an equivalent folder in the meantime.
     if (['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) return { path, made: false };
     throw error;
   } finally {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
 /**
- * `cpu`, or `cuda`: computes on NVIDIA GPUs, and on the CPU if there is none.
+ * The variant `cuda` computes on NVIDIA GPUs, or on the CPU if there is none.
  * @typedef {'cpu' | 'cuda'} Variant
  */
 
@@ -25,7 +25,7 @@ export const OFFICIAL = {
  */
 export const WHEEL = {
   version: '2.18.1',
-  /** Independent of the Python installed here, because only the C libraries are used. */
+  /** The wheel's Python version does not matter, because only the C libraries are used. */
   python: '3.11',
   platform: 'manylinux2014_x86_64',
   requirements: {
@@ -34,5 +34,5 @@ export const WHEEL = {
   },
 };
 
-/** Free bytes that a setup needs while it unpacks; half of them stay in use. */
+/** Free bytes that a setup needs while it unpacks. Half of them remain in use. */
 export const SPACE_BYTES = { cpu: 2.5 * 2 ** 30, cuda: 8 * 2 ** 30 };

@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { ADDON } from './binding.mjs';
 
 /**
- * A record of the files added to the packages of a checkout, which allows to restore them after `npm ci`.
+ * A record of the files that were added to the packages of a checkout, so that they can be restored after `npm ci`.
  * @typedef {object} Placement
  * @property {readonly string[]} packages names
  * @property {string} lib folder of the libraries

@@ -33,7 +33,7 @@ test('the package gets its binding, and its libraries in the place where the bin
   expect(readFileSync(inPackage('lib/napi-v8/../../deps/lib/libtensorflow.so.2'), 'utf8')).toBe('library');
 });
 
-test('a reinstalled package is restored, and no other', () => {
+test('only a reinstalled package is restored', () => {
   expect(restorePlacement(root)).toEqual([]);
   place(root, placement());
   expect(restorePlacement(root)).toEqual([]);

@@ -23,7 +23,7 @@ const PACKAGES = { cpu: [CPU_PACKAGE], cuda: [GPU_PACKAGE, CPU_PACKAGE] };
  * Adds the native part to the TensorFlow packages of a checkout: obtains a libtensorflow, builds the binding from
  * source, and verifies that the packages can train. Reuses the cache.
  * @param {{root: string, log: (line: string) => void, from?: string, variant?: import('./pinned.mjs').Variant}} options
- * `from`: path of a libtensorflow to use; `variant`: default `cuda` where an NVIDIA GPU is found, otherwise `cpu`
+ * `from` is the path of a libtensorflow to use; `variant` defaults to `cuda` where an NVIDIA GPU is found, otherwise to `cpu`
  */
 export async function setUpNative({ root, log, from, variant: requested }) {
   const start = performance.now();
@@ -99,7 +99,7 @@ async function hasNvidiaGpu() {
 }
 
 /**
- * `glibc`: its version, or undefined if the system uses another C library.
+ * The platform. `glibc` is the version of the GNU C library, or undefined if the system uses another C library.
  * @typedef {{platform: string, arch: string, glibc: string | undefined}} Platform
  */
 

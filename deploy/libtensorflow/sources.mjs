@@ -15,7 +15,7 @@ import { OFFICIAL, WHEEL } from './pinned.mjs';
  */
 
 /**
- * What can be downloaded, with its checksums.
+ * The downloads with their checksums.
  * @typedef {{official: typeof OFFICIAL, wheel: typeof WHEEL}} Pinned
  */
 

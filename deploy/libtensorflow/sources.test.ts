@@ -41,7 +41,7 @@ function archive(): string {
   return path;
 }
 
-/** Pinned sources without network: a local server has the release (or returns 404), and the wheel does not exist. */
+/** Returns pinned sources that need no network: a local server has the release or returns 404, and the wheel does not exist. */
 async function pinnedTo(bytes: Buffer | undefined, sha256: string): Promise<Pinned> {
   const server = createServer((_request, response) => {
     if (bytes === undefined) response.writeHead(404);

@@ -31,8 +31,7 @@ function listFiles(root, folder) {
 const outputOf = (source) => join('dist', source.replace(/\.tsx?$/, '.js'));
 
 /**
- * Returns a hash of everything that determines the compiler's output. It covers contents and not times, because a copy
- * or a checkout changes times only.
+ * Returns a hash of everything that determines the compiler's output. It covers contents, not times, because a copy or a checkout changes only times.
  * @param {string} root
  * @param {readonly string[]} paths
  */
@@ -65,7 +64,7 @@ export async function build(root) {
   const paths = sources(root);
   const before = fingerprint(root, paths);
   rmSync(stampFile(root), { force: true });
-  // An incremental compiler does not notice that its output was deleted.
+  // The incremental compiler does not detect that its output was deleted.
   if (paths.some((path) => !existsSync(join(root, outputOf(path)))))
     rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true });
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');

@@ -9,7 +9,7 @@ import { setUp } from './set-up.mjs';
 
 let root: string;
 
-/** A checkout with two sources, and the real compiler. */
+/** Creates a checkout with two sources and the real compiler. */
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'trawl-build-'));
   for (const name of ['tsconfig.json', 'package.json', 'package-lock.json'])

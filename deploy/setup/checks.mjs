@@ -9,7 +9,7 @@ const RELEASE_ROUNDS = {
   TRAWL_FAULT_ROUNDS: '20',
   TRAWL_FAULT_AWAY: '120s',
   TRAWL_FUZZ_ROUNDS: '20',
-  // New messages in every run; each round prints its seed.
+  // Every run sends new messages, and each round prints its seed.
   TRAWL_FUZZ_SEED: String(Date.now() % 1_000_000),
   TRAWL_CLUSTER: 'all',
   TRAWL_SIMULATION_SEEDS: '5000',
@@ -52,7 +52,7 @@ export async function runSuite(name, testArgs) {
     cwd: root,
     env: { ...suite.env, ...process.env },
   });
-  progressLogger('test')(`${name} suite: ${code === 0 ? 'ok' : 'failed'} (${elapsed(start)}, set-up included)`);
+  progressLogger('test')(`${name} suite: ${code === 0 ? 'ok' : 'failed'} (${elapsed(start)}, setup included)`);
   return code;
 }
 

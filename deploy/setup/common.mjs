@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
 /**
- * Returns trawl's cache folder of the current user, shared by all checkouts.
+ * Returns trawl's cache folder of the current user, which all checkouts share.
  * @param {NodeJS.ProcessEnv} env
  */
 export function userCache(env) {
@@ -15,7 +15,7 @@ export function userCache(env) {
 
 /**
  * Returns a function that writes progress lines to stderr, so that stdout stays free for results.
- * @param {string} prefix of each line, such as `set-up`
+ * @param {string} prefix of each line, such as `setup`
  * @returns {(line: string) => void}
  */
 export function progressLogger(prefix) {

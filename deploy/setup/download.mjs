@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, messageOf } from './common.mjs';
 
-/** A slow transfer that makes progress has no time limit. */
+/** How long a transfer may receive no data. A slow transfer that makes progress has no time limit. */
 const STALL_LIMIT_MS = 15_000;
 const RETRY_DELAYS_MS = [500, 2_000];
 
@@ -30,12 +30,11 @@ export async function sha256OfFile(path) {
 }
 
 /**
- * Downloads a URL into a file and verifies its checksum. Retries a transfer that breaks off and a server that is
- * overloaded; removes a file with the wrong checksum.
+ * Downloads a URL into a file and verifies its checksum. Retries after an interrupted transfer and if the server is overloaded. Removes a file with the wrong checksum.
  * @param {string} url
  * @param {string} path
  * @param {string} expected SHA-256 in hexadecimal
- * @throws {Error} with a message of one line: the URL could not be fetched, or the checksum differs
+ * @throws {Error} with a message of one line, if the URL could not be fetched or the checksum differs
  */
 export async function download(url, path, expected) {
   await fetchWithRetries(url, path);

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from './common.mjs';
 
-/** The owner of an older lock may have run in another container, where this process cannot check it. */
+/** Locks of other hosts expire after this time, because this process cannot check a process in another container. */
 const STALE_MS = 15 * 60_000;
 const POLL_MS = 100;
 
@@ -29,7 +29,7 @@ export async function withLock(path, log, work) {
       removeStale(path, owner);
       continue;
     }
-    if (!waiting) log(`waiting for another set-up (process ${owner.pid}) to finish`);
+    if (!waiting) log(`waiting for another setup (process ${owner.pid}) to finish`);
     waiting = true;
     await sleep(POLL_MS);
   }
@@ -41,7 +41,7 @@ export async function withLock(path, log, work) {
 }
 
 /**
- * Creates the lock by a link, which appears with its content or not at all: no process reads a half-written lock.
+ * Creates the lock by a link, which appears with its content or not at all, so that no process reads a half-written lock.
  * @param {string} path
  */
 function acquire(path) {

@@ -55,7 +55,7 @@ test('the lock of another machine is respected until it is stale', async () => {
   );
   await sleep(300);
   expect(done).toBe(false);
-  expect(lines).toEqual(['waiting for another set-up (process 1) to finish']);
+  expect(lines).toEqual(['waiting for another setup (process 1) to finish']);
   utimesSync(path, new Date(0), new Date(0));
   await mine;
   expect(done).toBe(true);

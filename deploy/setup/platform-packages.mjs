@@ -24,7 +24,7 @@ export function missingPlatformPackages(lock) {
 }
 
 /**
- * Searches as Node resolves: beside the package that depends on it, then in each enclosing node_modules folder.
+ * Searches in the order in which Node resolves packages: beside the package that depends on it, then in each enclosing node_modules folder.
  * @param {{packages: Record<string, Partial<LockedPackage>>}} lock
  * @param {string} from path of the package that depends on it
  * @param {string} name

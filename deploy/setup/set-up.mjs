@@ -9,7 +9,7 @@ import { findNatsServer } from './nats/find.mjs';
 
 /** The steps that run by default. */
 export const STEPS = ['dependencies', 'build', 'nats'];
-/** Steps that run on request. `native` also runs by default where an NVIDIA GPU is found: it needs gigabytes of disk. */
+/** Steps that run on request, because they need gigabytes of disk. `native` also runs by default where an NVIDIA GPU is found. */
 export const EXTRA_STEPS = ['native'];
 
 /**
@@ -35,7 +35,7 @@ export const EXTRA_STEPS = ['native'];
  * @throws {import('./nats/find.mjs').NatsServerNotFoundError}
  * @throws {import('./nats/find.mjs').NatsServerUnusableError}
  */
-export async function setUp({ root = CHECKOUT, steps: named, log = progressLogger('set-up'), native = {} } = {}) {
+export async function setUp({ root = CHECKOUT, steps: named, log = progressLogger('setup'), native = {} } = {}) {
   const steps = named ?? STEPS;
   if (steps.includes('dependencies')) {
     await runIfNeeded(root, log, {
@@ -60,8 +60,7 @@ export async function setUp({ root = CHECKOUT, steps: named, log = progressLogge
 }
 
 /**
- * Runs a step if it has a problem to solve. Checks before it takes the lock, so that a setup with nothing to do is
- * instant, and again afterwards, because another process may have done the work.
+ * Runs a step if it is needed. Checks before it takes the lock, so that a complete setup returns immediately, and again with the lock, because another process may have run the step.
  * @param {string} root
  * @param {(line: string) => void} log
  * @param {{name: string, command: string, problemOf: (root: string) => string | null,

@@ -70,7 +70,7 @@ describe('a program on this machine', () => {
     expect(lines).toEqual(['PATH: not found']);
   });
 
-  test('that is too old, broken or prints no version is skipped with the reason', async () => {
+  test('that is too old, is broken or prints no version is skipped with the reason', async () => {
     const cached = program('cache/trawl/bin', 'v2.10.26-RC.1');
     for (const [text, reason] of [
       ['v2.8.4', /is version 2\.8\.4; trawl needs 2\.9\.0 or later/],

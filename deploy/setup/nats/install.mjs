@@ -18,8 +18,7 @@ const SHORT_TIMEOUTS = [
 ];
 
 /**
- * A release of nats-server. `sha256`: checksum of `nats-server-v<version>-<platform>.tar.gz` by platform, from the
- * SHA256SUMS of the release.
+ * A release of nats-server. `sha256` has the checksum of `nats-server-v<version>-<platform>.tar.gz` by platform, from the SHA256SUMS of the release.
  * @typedef {{version: string, baseUrl: string, sha256: Record<string, string>}} Release
  */
 
@@ -125,8 +124,7 @@ export function aptUnpack(env, bin) {
 }
 
 /**
- * Runs an apt-get command. If it fails (unknown package, outdated lists), runs an update and retries once. The retry
- * runs even if the update fails, because one unreachable source is enough for that.
+ * Runs an apt-get command. If it fails (unknown package, outdated lists), runs an update and retries once. The retry runs even if the update fails, because a single unreachable source makes the update fail.
  * @param {NodeJS.ProcessEnv} env
  * @param {readonly string[]} command
  * @param {readonly string[]} listOptions
