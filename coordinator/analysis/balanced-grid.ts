@@ -5,7 +5,7 @@ import { counted, type JudgedTrial } from './judgement.ts';
 
 export interface Factor {
   readonly name: string;
-  /** Numbers ascending; other values in order of appearance. */
+  /** Numbers are in ascending order, and other values in order of appearance. */
   readonly values: readonly ParameterValue[];
 }
 
@@ -18,21 +18,21 @@ export interface BalancedGrid {
   /** Factors with at least two values each. Parameters that change together are one factor, named after the first. */
   readonly factors: readonly Factor[];
   readonly observations: readonly Observation[];
-  /** Texts about parameters that always change together. */
+  /** One sentence for each parameter that always changes together with another one. */
   readonly dependencies: readonly string[];
-  /** Texts about trials that were skipped to balance the grid. */
+  /** One sentence for each group of trials that was skipped to balance the grid. */
   readonly skipped: readonly string[];
 }
 
 const MAX_FACTOR_LEVELS = 100;
 
 /**
- * Returns the balanced grid that results from dropping values one by one, each time the value with the fewest of its
- * combinations present, and then keeping the seeds that all combinations have. This is a heuristic: finding the largest
- * balanced grid is NP-hard.
- * @param axes parameters that take precedence over others that change together with them
- * @param others parameters that are factors only if the axes do not determine them, as they do for most set by `when`
- * @returns a text with the reason if there is no such grid
+ * Returns a balanced grid, or a text with the reason if there is none. Drops values one by one, each time the value
+ * that has the fewest combinations with the others, and then keeps the seeds that all combinations have. This is a
+ * heuristic, because finding the largest balanced grid is NP-hard.
+ * @param axes parameters that name a factor if several parameters change together
+ * @param others parameters that are factors only if the axes do not determine them; the axes determine most parameters
+ * that `when` sets
  */
 export function balancedGrid(
   all: readonly Observation[],

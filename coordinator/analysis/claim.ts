@@ -1,15 +1,15 @@
-/** The claims of hypotheses, and the parser of their language. */
+/** Parses the claims of hypotheses. */
 import { quote } from '../../lib/text/quote.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Condition } from '../grid/rules.ts';
 
-/** Whether the left side is greater or less. */
+/** The relation of the left side to the right side. */
 export type Direction = '>' | '<';
 
 /** The mean of a metric over the trials that match the conditions, or the range of its means over a parameter's values. */
 export interface Quantity {
   readonly metric: string;
-  /** The parameter of a range. Undefined: the mean. */
+  /** The parameter of a range. Undefined for a mean. */
   readonly over: string | undefined;
   readonly conditions: readonly Condition[];
 }
@@ -38,7 +38,7 @@ export type Claim =
 export const CLAIM_FORMS =
   'test_loss[latent_dim]: 15 > 30 > 50, psnr[latent_dim=15] > psnr[latent_dim=100], test_loss falls over epochs';
 
-/** Parses a claim. Returns a text with the position and the error if it is invalid. */
+/** Parses a claim. Returns a text with the position and the error if the claim is invalid. */
 export function parseClaim(text: string): Claim | string {
   const tokens = new ClaimTokens(text);
   const claim = claimOf(tokens);
@@ -161,7 +161,7 @@ function* tokensOf(text: string): Generator<ClaimToken, void, undefined> {
   }
 }
 
-/** After the first error, reading continues without effect. */
+/** Reads the tokens of a claim and keeps the first error. Later calls have no effect. */
 class ClaimTokens {
   readonly #tokens: readonly ClaimToken[];
   readonly #end: ClaimToken;
@@ -177,7 +177,7 @@ class ClaimTokens {
     return this.#problem;
   }
 
-  /** @param token the token in error; the next one by default */
+  /** @param token the token with the error; by default, the next token */
   fail(message: string, token: ClaimToken = this.#peek(0)): void {
     const got = token.kind === 'end' ? 'the claim ends here' : `got ${quote(token.text)}`;
     this.#problem ??= `character ${token.at + 1} of the claim: ${message}; ${got}`;
@@ -187,7 +187,7 @@ class ClaimTokens {
     return this.#tokens[this.#position++] ?? this.#end;
   }
 
-  /** Returns the word that is `ahead` tokens further on, or undefined if that token is not a word. */
+  /** Returns the word that follows after `ahead` tokens, or undefined if that token is not a word. */
   word(ahead = 0): string | undefined {
     const token = this.#peek(ahead);
     return token.kind === 'word' ? token.text : undefined;

@@ -13,7 +13,7 @@ import {
 import { type Pairing, pair } from './pairing.ts';
 import { type Cell, contrastOf, holmRates, intervalOf, MAX_SEEDS_NEEDED, pValueOf, seedsNeeded } from './statistics.ts';
 
-/** The probability of a wrong verdict when there is no effect, over all parts of a claim. */
+/** The probability of a wrong verdict over all parts of a claim if there is no effect. */
 export const ERROR_RATE = 0.05;
 
 export interface Comparison {
@@ -66,7 +66,7 @@ function partOf({ left, right, direction }: Comparison, pairing: Pairing, rate: 
   return { claim, verdict, estimate, because: `${found}; ${more.text}`, moreSeeds: more.seeds, settings };
 }
 
-/** @param cells with weights such that the effect is positive in the claim's direction */
+/** Estimates an effect with its interval. @param cells the weights make the effect positive in the claim's direction */
 export function estimateOf(cells: readonly Cell[], level: number, n: readonly [number, number]): Estimate {
   const contrast = contrastOf(cells);
   return { effect: contrast.effect, ...intervalOf(contrast, level), level, effectSize: contrast.g, n };
@@ -77,7 +77,7 @@ export function verdictOf({ low, high }: Estimate): Verdict {
   return high < 0 ? 'refuted' : 'undecided';
 }
 
-/** Returns how many more seeds would probably decide an undecided comparison, and a text about it. */
+/** Returns the number of further seeds that would probably decide an undecided comparison, and a text about it. */
 export function moreSeedsFor(cells: readonly Cell[], level: number): { seeds: number | undefined; text: string } {
   const { effect, standardError } = contrastOf(cells);
   if (standardError === 0) return { seeds: undefined, text: 'both sides are equal for every seed' };

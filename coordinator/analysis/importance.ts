@@ -1,4 +1,4 @@
-/** How much each parameter of a sweep influences a metric: analysis of variance. */
+/** Measures the influence of each parameter on a metric by an analysis of variance. */
 import { group, sum } from 'd3-array';
 import { meanOf, resultOf, spreadOf } from '../../lib/domain/trial-result.ts';
 import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
@@ -11,7 +11,7 @@ export interface ParameterEffect {
   readonly parameter: string;
   /** The share of the total sum of squares, from 0 to 1. */
   readonly share: number;
-  /** Undefined: there is no residual to test against (one seed per config). */
+  /** Undefined if there is no residual to test against, as with one seed per config. */
   readonly f: number | undefined;
   readonly p: number | undefined;
   /** The metric at each value of the parameter, over all other parameters and seeds. */
@@ -21,7 +21,10 @@ export interface ParameterEffect {
 export interface Importance {
   readonly metric: string;
   readonly balanced: boolean;
-  /** The trials that were skipped to balance the grid, or why there are no effects; and parameters that change together. */
+  /**
+   * Notes on the analysis: the trials that were skipped to balance the grid, parameters that change together, or the
+   * reason why there are no effects.
+   */
   readonly why: string;
   readonly effects: readonly ParameterEffect[];
   readonly interactions: readonly {
@@ -34,10 +37,10 @@ export interface Importance {
 }
 
 /**
- * Analyses the variance of a metric over the trials that have a result. If they do not form a balanced grid (exclude,
- * `when`, failures), the largest balanced part found is analysed, and `why` names the rest; without such a part there are
- * no effects. Effects and interactions are sorted by share, the largest first.
- * @param axes parameters that take precedence over others that change together with them, such as the sweep's axes
+ * Analyses the variance of a metric over the trials that have a result. If they do not form a balanced grid because of
+ * `exclude`, `when` or failures, a large balanced part is analysed, and `why` names the rest. Without such a part,
+ * there are no effects. Effects and interactions are sorted by share, the largest first.
+ * @param axes the sweep's axes, which name a factor if several parameters change together
  */
 export function importanceOf(trials: readonly JudgedTrial[], metric: string, axes: readonly string[]): Importance {
   const all = trials.flatMap((trial): Observation[] => {
@@ -97,8 +100,8 @@ interface Anova {
 const ROUNDING_SHARE = 1e-12;
 
 /**
- * The residual contains the interactions of more than two factors and the variation between seeds (Montgomery, Design
- * and Analysis of Experiments, chapter 5).
+ * Returns the analysis of variance of a balanced grid. The residual contains the interactions of more than two factors
+ * and the variation between seeds (Montgomery, Design and Analysis of Experiments, chapter 5).
  */
 function anovaOf({ factors, observations }: Pick<BalancedGrid, 'factors' | 'observations'>): Anova {
   const values = observations.map(({ value }) => value);
@@ -130,7 +133,7 @@ function between(observations: readonly Observation[], factors: readonly Factor[
   const groups = group(observations, ({ trial }) =>
     JSON.stringify(factors.map(({ name }) => trial.parameters[name] ?? null)),
   );
-  // Differences from the grand mean keep the precision if the metric has a large constant.
+  // Differences from the grand mean keep the precision of a metric with a large offset.
   return sum(groups.values(), (cell) => sum(cell, ({ value }) => value - grandMean) ** 2 / cell.length);
 }
 

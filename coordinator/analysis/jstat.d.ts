@@ -1,4 +1,4 @@
-/** The functions of jstat that trawl uses. The package has no types. */
+/** Declares the functions of jstat that trawl uses, because the package has no types. */
 declare module 'jstat' {
   interface JStat {
     readonly studentt: { cdf(x: number, df: number): number; inv(p: number, df: number): number };

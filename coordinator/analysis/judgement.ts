@@ -1,4 +1,4 @@
-/** The data types of hypothesis verdicts, and the words of their claims and numbers. */
+/** Defines the types of verdicts on hypotheses, and formats claims and numbers. */
 import type { TrialStateName } from '../../proto/names.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import type { Condition } from '../grid/rules.ts';
@@ -11,7 +11,7 @@ export interface JudgedTrial {
   readonly seed: number;
   readonly parameters: Parameters;
   readonly state: TrialStateName;
-  /** From the latest report. */
+  /** Values of the latest report. */
   readonly metrics: Readonly<Record<string, number>>;
   /** One entry per epoch, in order. */
   readonly curve: readonly { readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }[];
@@ -20,25 +20,25 @@ export interface JudgedTrial {
 export type Verdict = 'supported' | 'refuted' | 'undecided';
 
 export interface Estimate {
-  /** In the metric's unit; positive in the claim's direction. */
+  /** The effect in the metric's unit. It is positive in the claim's direction. */
   readonly effect: number;
-  /** The confidence interval of the effect. */
+  /** The lower end of the confidence interval of the effect; `high` is the upper end. */
   readonly low: number;
   readonly high: number;
   /** The level of the interval, such as 0.95. */
   readonly level: number;
-  /** Hedges' g unless the method names another measure; has the sign of the effect. */
+  /** Hedges' g unless the method names another measure. It has the sign of the effect. */
   readonly effectSize: number;
-  /** Trials on the left and right side. For a trend: curves, and 0. */
+  /** The number of trials on the left and on the right side. A trend has the number of curves and 0. */
   readonly n: readonly [number, number];
 }
 
 /** The verdict on one comparison or trend of a claim. */
 export interface JudgedPart {
-  /** Such as `test_loss[latent_dim=15] > test_loss[latent_dim=30]`. */
+  /** The claim as text, such as `test_loss[latent_dim=15] > test_loss[latent_dim=30]`. */
   readonly claim: string;
   readonly verdict: Verdict;
-  /** Undefined: there are not enough results for an estimate. */
+  /** Undefined if there are too few results for an estimate. */
   readonly estimate: Estimate | undefined;
   readonly because: string;
   readonly moreSeeds: number | undefined;
@@ -49,13 +49,16 @@ export interface Judged {
   readonly name: string;
   readonly claim: string;
   readonly about: string;
-  /** The conditions on one line; empty: all trials. */
+  /** The conditions on one line. Empty means all trials. */
   readonly where: string;
   readonly verdict: Verdict;
   /** One sentence with the decisive numbers. */
   readonly because: string;
   readonly parts: readonly JudgedPart[];
-  /** Further seeds per config that would probably decide it. Undefined: it is decided, or no number can be given. */
+  /**
+   * The number of further seeds per config that would probably decide the hypothesis. Undefined if it is decided, or if
+   * no number can be estimated.
+   */
   readonly moreSeeds: number | undefined;
   /** The statistical method, in one sentence. */
   readonly method: string;

@@ -12,7 +12,7 @@ import type { JudgedTrial } from './judgement.ts';
 import { type Cell, contrastOf } from './statistics.ts';
 
 export interface Pairing {
-  /** The contrast of left minus right. Empty: the sides cannot be compared. */
+  /** The contrast of left minus right. Empty if the sides cannot be compared. */
   readonly cells: readonly Cell[];
   /** The means of the left and the right side over the settings. */
   readonly sides: readonly [number, number];
@@ -20,7 +20,7 @@ export interface Pairing {
   readonly n: readonly [number, number];
   /** The number of settings of the other parameters that are compared. */
   readonly settings: number;
-  /** The number of settings that both sides have but with fewer than two seeds. */
+  /** The number of settings that both sides have, but with fewer than two seeds. */
   readonly thinSettings: number;
   /** Parameters that the claim does not name and in which the sides have no value in common. */
   readonly disjoint: readonly string[];
@@ -28,7 +28,7 @@ export interface Pairing {
   readonly found: readonly [number, number];
 }
 
-/** A mean has one level, the empty string. */
+/** The values of each level. A mean has a single level, the empty string. */
 type Levels = ReadonlyMap<string, readonly number[]>;
 
 export function pair(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): Pairing {
@@ -80,8 +80,8 @@ function pairLevels(left: Levels, right: Levels, isRange: boolean): SettingPair 
 }
 
 /**
- * Treats the extreme levels as known (the delta method: Oehlert, The American Statistician 46, 1992), which is accurate
- * unless two levels nearly tie.
+ * Returns the cells of a range. Treats the extreme levels as known, which is accurate unless two levels are nearly
+ * equal (the delta method: Oehlert, The American Statistician 46, 1992).
  */
 function rangeCells(lists: readonly (readonly number[])[]): Cell[] {
   return [

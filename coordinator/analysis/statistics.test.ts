@@ -88,7 +88,7 @@ test('cells without variation have an interval of width 0', () => {
   expect([intervalOf(equal, 0.95), pValueOf(equal), equal.g]).toEqual([{ low: 0, high: 0 }, 1, 0]);
 });
 
-/** Marsaglia's polar method over a seeded 32-bit generator (mulberry32). */
+/** Returns a source of normal deviates: Marsaglia's polar method over a seeded 32-bit generator (mulberry32). */
 function normals(seed: number): () => number {
   let state = seed;
   const uniform = () => {

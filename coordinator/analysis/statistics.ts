@@ -1,7 +1,7 @@
 /**
- * Estimates, intervals and tests for weighted sums of means. A cell is a set of replicates, such as those of one config;
- * variances may differ between cells. Two cells of weights 1 and -1 give Welch's t-test (Welch, Biometrika 34, 1947); the
- * degrees of freedom for any number of cells are Satterthwaite's (Biometrics Bulletin 2, 1946).
+ * Computes estimates, intervals and tests for weighted sums of means. A cell is a set of replicates, such as those of
+ * one config; variances may differ between cells. Two cells of weights 1 and -1 give Welch's t-test (Welch, Biometrika
+ * 34, 1947); the degrees of freedom for any number of cells are Satterthwaite's (Biometrics Bulletin 2, 1946).
  *
  * Distributions come from jstat, which has no dependencies and agrees with scipy to nine digits in the range used here.
  */
@@ -38,12 +38,18 @@ export function contrastOf(cells: readonly Cell[]): Contrast {
   };
 }
 
-/** The squares of very small variances would underflow, unlike those of relative ones. */
+/**
+ * Returns Satterthwaite's degrees of freedom. Uses variances relative to the total, because the squares of very small
+ * variances would underflow.
+ */
 function satterthwaite(parts: readonly { variance: number; n: number }[], total: number): number {
   return 1 / sum(parts, ({ variance, n }) => (variance / total) ** 2 / (n - 1));
 }
 
-/** Hedges' correction for small samples is 1 - 3/(4 df - 1) (Hedges, Journal of Educational Statistics 6, 1981). */
+/**
+ * Returns Hedges' g. Its correction for small samples is 1 - 3/(4 df - 1) (Hedges, Journal of Educational Statistics 6,
+ * 1981).
+ */
 function hedgesG(effect: number, spreads: readonly { std: number; n: number }[]): number {
   if (effect === 0) return 0;
   const df = sum(spreads, ({ n }) => n - 1);
@@ -64,7 +70,10 @@ export function pValueOf({ effect, standardError, df }: Contrast): number {
   return tTwoSided(effect / standardError, df);
 }
 
-/** The largest number of seeds per config that `seedsNeeded` considers: smaller differences rarely matter in practice. */
+/**
+ * The largest number of seeds per config that `seedsNeeded` considers. Differences that need more seeds rarely matter
+ * in practice.
+ */
 export const MAX_SEEDS_NEEDED = 100;
 
 /** The probability with which the suggested number of seeds is sufficient, if the effect is as measured. */
@@ -95,10 +104,10 @@ function expectedError(cells: readonly Cell[], n: number): { standardError: numb
 }
 
 /**
- * Returns the error rate for each of several tests such that the rate of any error stays below `alpha`: Holm's step-down
- * procedure (Scandinavian Journal of Statistics 6, 1979). The smallest p-value is compared with alpha / m, the next with
- * alpha / (m - 1), and so on; after the first failure, all others get its rate. An interval at level 1 - rate therefore
- * excludes 0 exactly if the procedure rejects.
+ * Returns the error rate for each of several tests that keeps the rate of any error below `alpha`. This is Holm's
+ * step-down procedure (Scandinavian Journal of Statistics 6, 1979). The smallest p-value is compared with alpha / m,
+ * the next with alpha / (m - 1), and so on. After the first failure, all others get its rate. An interval at level 1 -
+ * rate therefore excludes 0 if and only if the procedure rejects.
  * @returns in the order of the p-values
  */
 export function holmRates(pValues: readonly number[], alpha: number): number[] {

@@ -5,15 +5,16 @@ import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './comparison.ts
 import { counted, type JudgedPart, type JudgedTrial, percent, rounded } from './judgement.ts';
 import { type Cell, normalTwoSided } from './statistics.ts';
 
-/** With fewer values, no order of them is improbable enough to be significant. */
+/** The shortest curve. With fewer values, no order of them is improbable enough to be significant. */
 const MIN_EPOCHS = 4;
 
 const MIN_SEEDS = 2;
 
 /**
- * Reduces each trial's curve to one number, its tau, because the epochs of one trial are not independent (summary
- * measures: Matthews and others, BMJ 300, 1990). The mean of tau over the configs gets the interval, and the regional
- * Kendall test checks the direction of all curves against chance. A verdict needs both to agree.
+ * Judges a trend. Reduces each trial's curve to one number, its tau, because the epochs of one trial are not
+ * independent (summary measures: Matthews and others, BMJ 300, 1990). The mean of tau over the configs gets the
+ * interval, and the regional Kendall test checks the direction of all curves against chance. A verdict needs both to
+ * agree.
  */
 export function judgeTrend(metric: string, rises: boolean, trials: readonly JudgedTrial[]): JudgedPart {
   const claim = `${metric} ${rises ? 'rises' : 'falls'} over epochs`;
@@ -79,14 +80,14 @@ export interface Trend {
   readonly variance: number;
   /** Kendall's tau-a: s divided by the number of pairs, from -1 (always falls) to 1 (always rises). */
   readonly tau: number;
-  /** Steps between neighbouring values: all, rising and falling. */
+  /** The number of steps between neighbouring values: in total, rising and falling. */
   readonly steps: number;
   readonly ups: number;
   readonly downs: number;
 }
 
 /**
- * Mann's trend test (Econometrica 13, 1945) with Kendall's S.
+ * Computes Mann's trend test (Econometrica 13, 1945) with Kendall's S.
  * @param series at least two values
  */
 export function trendOf(series: readonly number[]): Trend {
@@ -111,12 +112,12 @@ export function trendOf(series: readonly number[]): Trend {
   };
 }
 
-/** The variance of S for n values without ties, times 18. */
+/** Returns 18 times the variance of S for n values without ties. */
 const varianceTerm = (n: number): number => n * (n - 1) * (2 * n + 5);
 
 /**
- * Returns the z-score of several series together: the sums of their S and variances, with a continuity correction of 1
- * (the regional Kendall test: Helsel and Frans, Environmental Science & Technology 40, 2006).
+ * Returns the joint z-score of several series, from the sums of their S and variances and with a continuity correction
+ * of 1 (the regional Kendall test: Helsel and Frans, Environmental Science & Technology 40, 2006).
  */
 export function jointZ(trends: readonly Trend[]): number {
   const s = sum(trends, (trend) => trend.s);

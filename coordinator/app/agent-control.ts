@@ -47,7 +47,7 @@ export function agentsOf(core: Core): Agent[] {
   return [...core.agents.keys()].map((id) => agentOf(core, id));
 }
 
-/** After a restart, only the id and the drain of a drained agent are known until it connects. */
+/** Returns an agent. Until a drained agent connects after a restart, only its id and its drain are known. */
 function agentOf(core: Core, id: string): Agent {
   const agent = core.agents.get(id);
   const drainReason = core.drains.get(id)?.reason ?? '';

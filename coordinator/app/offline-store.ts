@@ -1,4 +1,4 @@
-/** Serves a store without a coordinator, for commands that only read it (and for prune and backup). */
+/** Serves a store without a coordinator, for prune, backup and commands that only read. */
 import { pino } from 'pino';
 import { RefusedError } from '../../proto/errors.ts';
 import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';

@@ -1,4 +1,7 @@
-/** The coordinator's periodic work: heartbeats, expiry of leases, and reconciliation of the offers on NATS. */
+/**
+ * Runs the periodic work of the coordinator: heartbeats, the expiry of leases, and the reconciliation of the offers on
+ * NATS.
+ */
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { SparseLog } from '../../lib/net/sparse-log.ts';
@@ -73,7 +76,7 @@ class Reconciler {
   readonly #log: Logger;
   readonly #runtime: Runtime;
   readonly #wanted;
-  /** Pools whose stream must be recreated, because nobody takes its offers. */
+  /** Pools whose stream must be recreated, because no agent takes its offers. */
   readonly #stuck = new Set<string>();
 
   constructor(runtime: Runtime, offers: Offers, log: Logger) {

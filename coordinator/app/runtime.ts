@@ -1,4 +1,4 @@
-/** Makes the changes of the core's decisions durable, and only then sends their outputs. */
+/** Makes the changes of each decision durable, and only then sends its outputs. */
 import type { Database } from 'libsql';
 import { type Core, isEnded, type Sweep } from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
@@ -20,7 +20,7 @@ export interface RuntimeOptions {
   readonly leaseMs: number;
   /** Sends an output. Must not throw. */
   readonly send: (output: Output) => void;
-  /** Called when the store cannot be written: memory is then ahead of it, and the process must end. */
+  /** Called when the store cannot be written. Memory is then ahead of the store, and the process must end. */
   readonly onBroken: (error: unknown) => void;
   /** Called after every pass of the scheduler. */
   readonly onPass?: (seconds: number) => void;
@@ -97,7 +97,7 @@ export class Runtime {
     this.#journal.flush();
   }
 
-  /** Ended sweeps are read from the store only. */
+  /** Removes ended sweeps from memory, because they are read from the store only. */
   #dropEnded(changes: readonly Change[]): void {
     for (const change of changes) {
       if (change.kind === 'sweep' && isEnded(change.state)) this.core.sweeps.delete(change.sweepId);

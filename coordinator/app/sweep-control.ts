@@ -1,4 +1,4 @@
-/** Submits, steers and retries the sweeps of a running coordinator. */
+/** Submits and controls the sweeps of a running coordinator, and retries their trials. */
 import { BadInputError, RefusedError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
@@ -63,7 +63,7 @@ function classOf(failure: RetryTrialsRequest['failures'][number]): FailureClassN
   return failureClass.of(failure);
 }
 
-/** The sweep is durable when this returns. */
+/** Submits a sweep and returns its id. The sweep is durable when the call returns. */
 function submit(runtime: Runtime, request: SubmitRequest): string {
   if (request.requestId === '') throw new BadInputError('a submit must have a request_id');
   checkLength('request_id', request.requestId);

@@ -62,7 +62,7 @@ async function leavePartialUpload(bytes: Uint8Array): Promise<void> {
   writeFileSync(join(dir, 'artifacts', '1', 't', '1', '.parts', FILE.sha256), bytes);
 }
 
-/** Uploads the rest of the file. */
+/** Uploads the bytes of the file that are still missing. */
 async function completeUpload(files: ArtifactFiles): Promise<{ offset: number; whole: boolean }> {
   const file = await files.begin(key(1), FILE);
   expect(await file.append(BYTES.subarray(file.offset))).toBe(true);

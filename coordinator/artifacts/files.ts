@@ -1,6 +1,6 @@
 /**
- * The artifact files below the coordinator's folder: artifacts/SWEEP/TRIAL/ATTEMPT/NAME. A file without a row in the
- * store is an orphan of an upload that was not completed, and is removed.
+ * Stores artifact files as artifacts/SWEEP/TRIAL/ATTEMPT/NAME in the coordinator's folder. A file without a row in the
+ * store is left over from an incomplete upload, and is removed.
  */
 
 import { createReadStream, existsSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { RefusedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact } from '../core/model.ts';
 
-/** No artifact's name begins with a dot. */
+/** The folder of partial files. It cannot be the name of an artifact, because those never begin with a dot. */
 const PARTS = '.parts';
 
 export class ArtifactFiles {
@@ -39,7 +39,7 @@ export class ArtifactFiles {
     return existsSync(this.path(key, name));
   }
 
-  /** Whether the file is complete. Makes it durable, as an earlier process may have died before it did. */
+  /** Whether the file is complete. Makes the file durable, because an earlier process may have died before it was. */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     const path = this.path(key, artifact.name);
     if (!(await isFile(path, artifact))) return false;
@@ -120,7 +120,7 @@ interface Place {
   readonly part: string;
   /** The path of the complete file. */
   readonly path: string;
-  /** The coordinator's folder: folders from here down are made durable. */
+  /** The coordinator's folder. The folders below it are made durable. */
   readonly top: string;
 }
 
@@ -151,7 +151,7 @@ export class IncomingFile {
     return new IncomingFile(file, place, artifact, usable ? size : 0, closed);
   }
 
-  /** Whether all bytes have arrived. */
+  /** Whether all bytes were received. */
   get whole(): boolean {
     return this.#size === this.#artifact.size;
   }
@@ -196,7 +196,10 @@ async function isFile(path: string, { size, sha256 }: Artifact): Promise<boolean
   return found?.isFile() === true && found.size === size && (await checksumOfFile(path)).sha256 === sha256;
 }
 
-/** A rename is durable only after its folder is synced, and a new folder only after its parent is. */
+/**
+ * Syncs folders from `lowest` up to `top`. A rename is durable only after its folder is synced, and a new folder only
+ * after its parent is.
+ */
 async function syncFolders(lowest: string, top: string): Promise<void> {
   for (let path = lowest; ; path = dirname(path)) {
     await syncPath(path);

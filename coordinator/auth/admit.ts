@@ -13,9 +13,9 @@ export interface Peer {
 export interface Credentials {
   /** The path of the method. */
   readonly method: string;
-  /** Undefined: the connection has no verified certificate. */
+  /** Undefined if the connection has no verified certificate. */
   readonly peer: Peer | undefined;
-  /** The value of the header `authorization`; undefined: there is none. */
+  /** The value of the header `authorization`. Undefined if there is none. */
   readonly authorization: string | undefined;
 }
 
@@ -28,7 +28,7 @@ export type Admission =
   | { readonly admitted: true; readonly caller: Caller }
   | { readonly admitted: false; readonly reason: RejectionReason; readonly code: status; readonly message: string };
 
-/** @param identityOf returns the identity that a token belongs to */
+/** Decides whether a call is admitted. @param identityOf returns the identity that a token belongs to */
 export function admit(
   { method, peer, authorization }: Credentials,
   identityOf: (token: string) => KnownIdentity | undefined,

@@ -1,4 +1,4 @@
-/** Authenticates every gRPC call, and gives handlers the caller of each call. */
+/** Authenticates every gRPC call, and provides the caller to the handlers. */
 import {
   type Metadata,
   ServerInterceptingCall,
@@ -24,7 +24,7 @@ export class Guard {
   readonly #callers = new WeakMap<Metadata, Caller>();
 
   /**
-   * @param identities the known callers; undefined: every caller is admitted, under the name that it gives
+   * @param identities the known callers; if undefined, every caller is admitted under the name that it gives
    * @param onRejected counts and logs a rejection
    */
   constructor(identities: Identities | undefined, onRejected: OnRejected) {
@@ -39,8 +39,8 @@ export class Guard {
   }
 
   /**
-   * Returns the name of the calling agent; undefined if the caller is a person, or callers are not authenticated.
-   * @param claimedName the name that the message gives
+   * Returns the name of the calling agent. Undefined if the caller is a user, or callers are not authenticated.
+   * @param claimedName the name in the message
    * @throws {RefusedError} when the caller is an agent with another name
    */
   agentOf(call: HandledCall, claimedName?: string): string | undefined {

@@ -1,6 +1,6 @@
 /**
- * The known identities: names, roles and hashes of tokens, in a file that `trawl certs` writes. The coordinator reloads
- * the file when it changes, so that removing an identity revokes it.
+ * Reads the known identities (names, roles and hashes of tokens) from a file that `trawl certs` writes. The coordinator
+ * reloads the file when it changes, so that removing an identity revokes it.
  */
 
 import { readFileSync, statSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { errorMessage } from '../../lib/text/error-message.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { ROLES } from '../../proto/roles.ts';
 
-/** In the server's identity folder. */
+/** The name of the file in the server's identity folder. */
 export const IDENTITIES_FILE = 'identities.json';
 const CHECK_INTERVAL_MS = 500;
 
@@ -26,7 +26,7 @@ export function tokenHash(token: string): string {
   return sha256Of(token);
 }
 
-/** @throws {BadInputError} when the file is missing or invalid */
+/** Reads the known identities. @throws {BadInputError} when the file is missing or invalid */
 export function readIdentities(dir: string): readonly KnownIdentity[] {
   const file = join(dir, IDENTITIES_FILE);
   try {
@@ -55,7 +55,7 @@ export class Identities {
     this.#byHash = byHash(readIdentities(dir));
   }
 
-  /** Returns the identity of a token; undefined if it is unknown or revoked. */
+  /** Returns the identity of a token, or undefined if the token is unknown or revoked. */
   find(token: string): KnownIdentity | undefined {
     const hash = tokenHash(token);
     if (performance.now() - this.#checkedAt >= CHECK_INTERVAL_MS) this.#reload();

@@ -5,7 +5,7 @@ import { SparseLog } from '../../lib/net/sparse-log.ts';
 
 /** The values of the label `reason` of `trawl_auth_refused_total`. */
 export const REJECTION_REASONS = [
-  /** The peer does not speak TLS, or no version or cipher that the coordinator accepts. */
+  /** The peer does not use TLS, or uses no version or cipher that the coordinator accepts. */
   'handshake',
   'no_certificate',
   /** The certificate was issued by another authority. */

@@ -1,6 +1,7 @@
 /**
  * A backup is a folder with the store in one file, the artifacts in the layout of the coordinator's folder, and a
- * manifest. The manifest is written last: a folder without it is not a backup. The store has each artifact's checksum.
+ * manifest. The manifest is written last, so a folder without a manifest is not a backup. The store contains the
+ * checksum of each artifact.
  */
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -12,7 +13,7 @@ import { syncPath, writeDurably } from '../../lib/files/write-durably.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { DamagedError } from '../../proto/errors.ts';
 
-/** Not store.db, so that a coordinator cannot be started on a backup and change it. */
+/** The name differs from the coordinator's store.db, so that a coordinator cannot start on a backup and change it. */
 export const BACKUP_STORE = 'store.sqlite';
 export const MANIFEST = 'backup.json';
 export const ARTIFACTS = 'artifacts';
@@ -75,13 +76,16 @@ export async function sealBackup(dir: string, version: string): Promise<Manifest
   return sealed;
 }
 
-/** @throws {DamagedError} when the file's size or checksum is wrong */
+/** Verifies the size and the checksum of an artifact. @throws {DamagedError} when one of them is wrong */
 export async function verifyArtifact(path: string, { size, sha256 }: NamedArtifact): Promise<void> {
   if (statSync(path).size === size && (await checksumOfFile(path)).sha256 === sha256) return;
   throw new DamagedError(`the artifact ${path} is damaged: its size or checksum does not match the store`);
 }
 
-/** Switches the store out of write-ahead mode, so that it is one file. */
+/**
+ * Reads the schema version and the artifacts of a store. Switches the store out of write-ahead mode, so that it is one
+ * file.
+ */
 function readStore(path: string): { schema: number; named: NamedArtifact[] } {
   const db = new Database(path);
   try {
@@ -105,7 +109,7 @@ export async function syncFolders(dir: string): Promise<void> {
   await syncPath(dir);
 }
 
-/** Whether a folder contains files, with which a backup or a restore would be mixed. */
+/** Whether a folder exists and contains files. A backup or a restore must not mix with them. */
 export function isNotEmpty(dir: string): boolean {
   return existsSync(dir) && readdirSync(dir).length > 0;
 }

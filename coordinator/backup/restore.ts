@@ -24,8 +24,8 @@ import {
 } from './backup-folder.ts';
 
 /**
- * The store is renamed last, so that no coordinator can start on an incomplete folder. After an error, the folder's
- * contents are removed.
+ * Restores a backup into a new or empty folder. The store is renamed last, so that no coordinator can start on an
+ * incomplete folder. After an error, the contents of the folder are removed.
  * @throws {RefusedError} when the folder is not empty, or a newer trawl made the backup
  * @throws {BadInputError} when the folder is not a backup
  * @throws {DamagedError} when the backup is damaged or incomplete
@@ -73,8 +73,8 @@ function readManifest(from: string): Manifest {
 }
 
 /**
- * A new cluster name keeps the heartbeats and offers of the restored coordinator apart from those of the original,
- * which may still run.
+ * Gives the store a new cluster name. It separates the heartbeats and offers of the restored coordinator from those of
+ * the original, which may still run.
  */
 function renameCluster(store: string): NamedArtifact[] {
   const db = new Database(store);

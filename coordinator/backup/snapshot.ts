@@ -13,7 +13,7 @@ import type { ArtifactFiles } from '../artifacts/files.ts';
 import { STORE_FILE } from '../store/open.ts';
 import { ARTIFACTS, BACKUP_STORE, NAMED_ARTIFACTS, type NamedArtifact } from './backup-folder.ts';
 
-/** SQLite's default. */
+/** SQLite's default interval between checkpoints, in pages. */
 const CHECKPOINT_PAGES = 1_000;
 
 export interface SnapshotSource {
@@ -29,7 +29,7 @@ export function snapshots({ dir, db, files, log }: SnapshotSource): () => AsyncG
   return async function* () {
     if (busy) throw new RefusedError('another backup is in progress; retry when it is complete');
     busy = true;
-    // The store's file must not change while it is sent, so later commits stay in the log.
+    // Later commits stay in the write-ahead log, because the store's file must not change while it is sent.
     db.exec('pragma wal_autocheckpoint = 0');
     const release = files.keepAll();
     try {
@@ -57,8 +57,8 @@ export function snapshots({ dir, db, files, log }: SnapshotSource): () => AsyncG
 }
 
 /**
- * Reads a file in another process. A process that closes any descriptor of a file loses all its locks on that file, and
- * SQLite's lock on the store must be kept.
+ * Reads a file in another process. A process that closes any descriptor of a file loses all its locks on that file,
+ * including SQLite's lock on the store.
  */
 async function* readInChildProcess(path: string): AsyncGenerator<Buffer> {
   const reader = spawn('cat', [path], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,4 +1,4 @@
-/** Agents connect and send heartbeats. */
+/** Handles hellos and heartbeats of agents. */
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
@@ -11,8 +11,8 @@ import { combine, NO_STEP, type Output, type Step, stepOf } from './step.ts';
 export type AgentHello = Omit<Agent, 'pools' | 'state' | 'leaving' | 'lastHeardAt' | 'gpuFigures'>;
 
 /**
- * Adds an agent, or replaces its earlier incarnation. Attempts of the earlier incarnation keep their leases for now: a
- * heartbeat will name those that the agent still has records of.
+ * Adds an agent, or replaces its earlier incarnation. Attempts of the earlier incarnation keep their leases until a
+ * heartbeat lists those that the agent still has records of.
  */
 export function onHello(core: Core, hello: AgentHello, now: number): Step {
   const agent = { ...hello, state: 'connected', leaving: false, lastHeardAt: now } as const;
@@ -23,9 +23,9 @@ export function onHello(core: Core, hello: AgentHello, now: number): Step {
 export interface HeartbeatFacts {
   readonly agentId: string;
   readonly incarnation: string;
-  /** Attempts that the agent runs, and attempts whose records are still in its spool. */
+  /** Attempts that the agent runs, and attempts with records in its spool. */
   readonly held: readonly AttemptKey[];
-  /** Attempts that the agent has claimed without an answer so far. */
+  /** Attempts that the agent has claimed without receiving an answer. */
   readonly claimed?: readonly AttemptKey[];
   /** The agent is shutting down and takes no new work. */
   readonly leaving: boolean;
@@ -33,12 +33,14 @@ export interface HeartbeatFacts {
 }
 
 /**
- * How long after its grant an unconfirmed lease is renewed: the answer to the agent's claim was lost, and the agent
- * claims again. After that the lease expires, and another agent may run the trial.
+ * How long after its grant an unconfirmed lease is renewed. A lease is unconfirmed if the answer to the agent's claim
+ * was lost and the agent claims again. After this time the lease expires, and another agent can run the trial.
  */
 export const UNCONFIRMED_LEASE_MS = 60_000;
 
-/** Renews the leases that the agent holds. Attempts of an earlier incarnation that the heartbeat does not name are lost. */
+/**
+ * Renews the leases that the agent holds. Attempts of an earlier incarnation that the heartbeat does not list are lost.
+ */
 export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step {
   const { agentId, incarnation } = beat;
   const agent = core.agents.get(agentId);
@@ -72,7 +74,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
   return combine(steps);
 }
 
-/** Renews a lease whose grant the agent has not received yet, and those of its pack. */
+/** Renews a lease whose grant the agent has not received yet, and the leases of its pack. */
 function renewUnconfirmed(core: Core, key: AttemptKey, { agentId, incarnation }: HeartbeatFacts, now: number): void {
   const lease = core.leases.get(keyText(key));
   if (lease?.agentId !== agentId || lease.incarnation !== incarnation) return;

@@ -1,4 +1,4 @@
-/** Attempts are granted, send records, and end. */
+/** Grants attempts, accepts their records, and ends them. */
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -34,7 +34,7 @@ export interface Claim {
   readonly agentId: string;
   readonly incarnation: string;
   readonly slot: number;
-  /** Trials that the slot can train as a pack. Undefined: the agent's general limit. */
+  /** Number of trials that the slot can train as a pack. Undefined means the agent's general limit. */
   readonly pack?: number;
 }
 
@@ -212,8 +212,8 @@ function warningsOf(core: Core, lease: Lease, record: AttemptRecord, now: number
 }
 
 /**
- * Ends an attempt whose acknowledged records are missing here while its agent has already deleted them: the store was
- * restored from an older backup. The trial is retried.
+ * Ends an attempt whose acknowledged records are missing although its agent has already deleted them. This happens when
+ * the store was restored from an older backup. The trial is retried.
  */
 export function onRecordsMissing(
   core: Core,
@@ -237,7 +237,10 @@ export function rejectionOf(core: Core, agentId: string, key: AttemptKey): Refus
   return core.leases.get(keyText(key))?.agentId === agentId ? undefined : staleAttemptRefusal(core, key);
 }
 
-/** Whether an attempt is leased to another agent. An agent that follows the protocol never asks for such an attempt. */
+/**
+ * Whether an attempt is leased to another agent. An agent that follows the protocol never sends anything for such an
+ * attempt.
+ */
 export function isLeasedToAnother(core: Core, agentId: string, key: AttemptKey): boolean {
   const lease = core.leases.get(keyText(key));
   return lease !== undefined && lease.agentId !== agentId;
@@ -306,7 +309,7 @@ function retryOrFail(sweep: Sweep, trial: Trial, failure: Failure, now: number):
   ];
 }
 
-/** Lists show only the first line of a failure. */
+/** Adds the retry to the first line of a failure's detail, because lists show only that line. */
 function withRetry(detail: string, retry: string): string {
   const [first, ...others] = detail.split('\n');
   return [`${first}; ${retry}`, ...others].join('\n');

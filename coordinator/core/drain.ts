@@ -1,4 +1,4 @@
-/** Draining: a person, or the agent itself, asks that it take no new work. */
+/** Drains agents. A drained agent takes no new work. A user or the agent itself requests a drain. */
 import type { AgentStateName } from '../../proto/names.ts';
 import { busySlots } from './leases.ts';
 import type { Agent, Core } from './model.ts';
@@ -39,7 +39,9 @@ export function storeGraces(core: Core, now: number): Change[] {
   return changes;
 }
 
-/** Returns the milliseconds until a drained agent hands back what it runs, or undefined if it is not drained. */
+/**
+ * Returns the milliseconds until a drained agent hands back its running attempts, or undefined if it is not drained.
+ */
 export function remainingGraceMs(core: Core, agentId: string, now: number): number | undefined {
   const drain = core.drains.get(agentId);
   return drain && Math.max(0, drain.graceEndsAt - now);
@@ -54,7 +56,7 @@ export function takesWork(core: Core, agent: Agent): boolean {
   return agent.state === 'connected' && !isDraining(core, agent);
 }
 
-/** Returns the state of an agent that people see. */
+/** Returns the state of an agent for display. */
 export function displayedState(core: Core, agent: Agent): Exclude<AgentStateName, 'unspecified'> {
   if (agent.state === 'lost') return 'lost';
   if (!isDraining(core, agent)) return 'connected';

@@ -1,4 +1,7 @@
-/** Why a pending trial does not run, as typed reasons from the conditions that schedule; lib/text/explain.ts words them. */
+/**
+ * Explains why a pending trial does not run. The reasons are data, from the same conditions as the scheduler;
+ * lib/text/explain.ts formats them.
+ */
 import type { AgentReason, AgentVerdict, Shortfall, WaitReason } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { isDraining } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';
@@ -7,13 +10,13 @@ import { capabilityOf, isEligible, presentPools } from './pools.ts';
 import { hasOfferableTrial, remainingConcurrency } from './scheduler.ts';
 
 export interface Explanation {
-  /** Reasons that lie in the sweep, then in other sweeps, then in the agents together. */
+  /** Reasons in the sweep itself come first, then those in other sweeps, then those that concern all agents. */
   readonly reasons: WaitReason[];
   /** Every known agent, by id. */
   readonly agents: AgentVerdict[];
 }
 
-/** Returns undefined if the trial is neither pending nor offered, or its sweep has ended. */
+/** Explains a pending or offered trial. Returns undefined for other trials, or if the sweep has ended. */
 export function explainWaiting(core: Core, sweepId: string, trialId: string, now: number): Explanation | undefined {
   const sweep = core.sweeps.get(sweepId);
   const trial = sweep?.trials.get(trialId);

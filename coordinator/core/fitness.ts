@@ -1,10 +1,13 @@
-/** Which slots can run which trials. The scheduler, the claim and `trawl explain` all use this one set of conditions. */
+/**
+ * Decides which slots can run which trials. The scheduler, claims and `trawl explain` all use this one set of
+ * conditions.
+ */
 import type { Shortfall } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Labels } from '../../proto/limits.ts';
 import { trainerSpec } from '../../proto/trainers.ts';
 import type { Demand, SlotFacts } from './model.ts';
 
-/** What a slot and its agent have. */
+/** The properties of a slot and its agent that a demand can refer to. */
 export interface Capability extends SlotFacts {
   readonly backend: string;
   readonly labels: Labels;

@@ -23,7 +23,7 @@ import { standingOffers } from './scheduler.ts';
 
 const TRIALS = 5;
 const FINAL = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** Enough for every trial to use up every retry budget in sequence. */
+/** The number of rounds, which is enough for every trial to use up every retry budget in sequence. */
 const ROUNDS = 400;
 
 function fingerprint({ core, ended }: World): string {
@@ -83,7 +83,7 @@ class Judge {
     assert.deepEqual(ids, [...ids].sort(), 'sweeps stay in order of submission');
   }
 
-  /** Trials are offered and granted only to slots that meet their demands. */
+  /** Checks that trials are offered and granted only to slots that meet their demands. */
   #placementsFit({ step }: ActionResult): void {
     const { core } = this.world;
     const pools = presentPools(core);
@@ -121,7 +121,7 @@ class Judge {
       assert.equal(step.changes.length, 0);
   }
 
-  /** Pack mates have the same pack key, are leased to the same slot, and do not exceed its capacity. */
+  /** Checks that pack mates have the same pack key, are leased to the same slot, and do not exceed its capacity. */
   #packIsValid({ key, agentId, slot }: Claim, mates: readonly PackMate[]): void {
     const { core } = this.world;
     const trialOf = ({ sweepId, trialId }: AttemptKey) => core.sweeps.get(sweepId)?.trials.get(trialId);
@@ -152,7 +152,7 @@ class Judge {
     }
   }
 
-  /** Ends all faults: agents reconnect and keep their leases, and every attempt succeeds. */
+  /** Ends all faults. Agents reconnect and keep their leases, and every attempt succeeds. */
   finishWithoutFaults(): void {
     const { core } = this.world;
     for (const agent of AGENT_IDS.keys()) {

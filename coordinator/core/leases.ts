@@ -1,4 +1,4 @@
-/** The start and the end of leases, which keep the slots in use consistent with them. */
+/** Starts and ends leases, and keeps the slots in use consistent with them. */
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Core, Lease, Trial } from './model.ts';
 

@@ -1,15 +1,17 @@
 /**
- * Glossary, and the coordinator's state in memory: plain data that the other files of this folder change.
+ * Defines the terms, and the state of the coordinator in memory. The state is plain data that the other files of this
+ * folder change.
  *
  * - **sweep**: a submitted file, with the trials that it defines.
- * - **trial**: one point of the grid and one seed. Its id is a hash of both, so equal points are the same trial.
+ * - **trial**: one point of the grid and one seed. Its id is a hash of both, so the same point and seed are always the
+ *   same trial.
  * - **config**: a trial's parameters without the seed. The trials of a config are its **replicates**.
  * - **attempt**: one run of a trial on one agent, numbered from 1 without gaps.
  * - **fencing token**: the attempt number. Records of an attempt that no longer holds the lease are rejected.
  * - **record**: one message of an attempt (an epoch's metrics, log text, an artifact or its end), numbered from 1.
  * - **report**: a record with the metrics of one epoch.
  * - **agent**: the process that runs trials on one machine. Each start of it is a new **incarnation**.
- * - **slot**: the part of an agent that runs one attempt, or one pack.
+ * - **slot**: the part of an agent that runs one attempt or one pack.
  * - **pack**: trials that one slot trains together. Each has its own lease, its own records and its own end.
  * - **pool**: the slots that can run the same trials (pools.ts). Each pool has its own queue of offers.
  * - **offer**: an invitation on NATS to run a trial.
@@ -17,7 +19,8 @@
  * - **preflight**: everything that an attempt needs before its program starts.
  * - **drain**: a request that an agent take no new work.
  *
- * Times are Unix milliseconds of a clock that never jumps (coordinator/app/runtime.ts); a name that ends in `Ms` is a duration.
+ * Times are Unix milliseconds of a clock that never jumps (coordinator/app/runtime.ts); a name that ends in `Ms` is a
+ * duration.
  */
 
 import type TinyQueue from 'tinyqueue';
@@ -45,7 +48,7 @@ export type AttemptEnd =
   | { readonly outcome: Exclude<AttemptOutcomeName, 'failed'> }
   | { readonly outcome: 'failed'; readonly failure: Failure };
 
-/** What a slot must have to run a sweep's trials. */
+/** The requirements of a sweep's trials on a slot. */
 export interface Demand {
   /** One of the names in proto/trainers.ts. */
   readonly trainer: string;
@@ -53,7 +56,7 @@ export interface Demand {
 }
 
 export interface Resources {
-  /** GPUs that the slot must have. False: the slot must have none. Undefined: either is accepted. */
+  /** Number of GPUs that the slot must have. False means none. Undefined accepts any slot. */
   readonly gpu?: number | false;
   /** Bytes of memory that a trial needs on each GPU. */
   readonly vramBytes?: number;
@@ -71,16 +74,16 @@ export interface SlotFacts {
 
 /** The settings of a sweep file that affect how its trials are run. */
 export interface SweepPolicy extends Demand {
-  /** Trials that may be offered or running at the same time. Undefined: no limit. */
+  /** Maximum number of trials that are offered or running at the same time. Undefined means no limit. */
   readonly concurrency: number | undefined;
   readonly retry: RetryBudget;
-  /** Longest duration of an attempt. Undefined: no limit. */
+  /** Longest duration of an attempt. Undefined means no limit. */
   readonly timeoutMs: number | undefined;
-  /** The sweep is paused when more trials than this have failed. Undefined: never. */
+  /** The sweep is paused when more trials than this have failed. Undefined means no limit. */
   readonly maxFailed: MaxFailed | undefined;
-  /** Epochs between two checkpoints; 0: no checkpoints. */
+  /** Epochs between two checkpoints. 0 means no checkpoints. */
   readonly checkpointEvery: number;
-  /** Epochs between two reconstruction images; 0: no images. */
+  /** Epochs between two reconstruction images. 0 means no images. */
   readonly reconstructEvery: number;
   /** The command line of trainer `command`; empty for the other trainers. */
   readonly command: readonly string[];
@@ -88,9 +91,9 @@ export interface SweepPolicy extends Demand {
   readonly weight: number;
   /** The metric that ranks the trials, and the step that its value is taken from. */
   readonly ranking: RankingRule;
-  /** The sweep ends when a trial's ranking metric reaches this. Undefined: never. */
+  /** The sweep ends when a trial's ranking metric reaches this value. Undefined means no target. */
   readonly target: number | undefined;
-  /** How agents run the user's program and read its reports; of trainer `command` only. */
+  /** How agents run the user's program and read its reports. Only for trainer `command`. */
   readonly program: ProgramSpec | undefined;
 }
 
@@ -99,12 +102,12 @@ export type MaxFailed =
   /** A fraction of all trials of the sweep, from 0 to 1. */
   | { readonly kind: 'share'; readonly ratio: number };
 
-/** Retries that each class of failure may cost a trial. */
+/** The number of retries of a trial per class of failure. */
 export interface RetryBudget {
   readonly oom: number;
   readonly crash: number;
   readonly timeout: number;
-  /** Delay before the first retry; doubles with each further one. */
+  /** Delay before the first retry. It doubles with each further retry. */
   readonly backoffMs: number;
 }
 
@@ -112,7 +115,7 @@ export interface RetryBudget {
 export interface Artifact {
   readonly name: string;
   readonly kind: ArtifactKindName;
-  /** The epoch that it belongs to; 0: none. */
+  /** The epoch that the artifact belongs to. 0 means no epoch. */
   readonly epoch: number;
   /** Bytes. */
   readonly size: number;
@@ -137,7 +140,7 @@ export interface Lease {
   /** Shared by all leases of the pack. */
   readonly usage: SlotUsage;
   expiresAt: number;
-  /** The number of the newest accepted record; 0: none. */
+  /** The number of the newest accepted record. 0 means none. */
   lastSeq: number;
 }
 
@@ -153,21 +156,23 @@ export interface Trial {
   readonly index: number;
   readonly configId: string;
   state: TrialStateName;
-  /** Trials with the same key can be trained in one pack. Undefined: the trial is trained alone. */
+  /** Trials with the same key can be trained in one pack. Undefined means that the trial is trained alone. */
   readonly packKey: string | undefined;
   /** Attempts granted so far. */
   attempts: number;
   /** Failed attempts by class, which count against the retry budget. A manual retry resets them. */
   failures: Partial<Record<FailureClassName, number>>;
-  /** The failure that put the trial in its present state. Undefined: the last attempt did not fail. */
+  /** The failure that put the trial in its present state. Undefined if the last attempt did not fail. */
   failure: FailureClassName | undefined;
   /** When the trial was offered. Valid in state `offered`. */
   offeredAt: number;
-  /** The pool that the trial was offered to. Undefined: it was offered before a restart. Valid in state `offered`. */
+  /**
+   * The pool that the trial was offered to. Undefined if the offer was made before a restart. Valid in state `offered`.
+   */
   pool: string | undefined;
-  /** When the trial may be offered at the earliest: the end of the backoff before a retry. */
+  /** The earliest time at which the trial may be offered, which is the end of the backoff before a retry. */
   readyAt: number;
-  /** The newest checkpoint. Undefined: the next attempt starts from scratch. */
+  /** The newest checkpoint. Undefined means that the next attempt starts from scratch. */
   checkpoint: Checkpoint | undefined;
   /** Set while the trial runs. */
   lease: Lease | undefined;
@@ -197,10 +202,10 @@ export interface Sweep {
   readonly warnings: SweepWarnings;
 }
 
-/** A warning about a sweep, as people see it. */
+/** A warning about a sweep, as it is displayed. */
 export interface Warning {
   readonly message: string;
-  /** How often it occurred: trials, configs or reports, depending on the kind. */
+  /** The number of affected trials, configs or reports, depending on the kind. */
   readonly count: number;
   /** When it appeared. */
   readonly since: number;
@@ -211,7 +216,7 @@ export interface SweepWarnings {
   readonly shown: Map<WarningKindName, Warning>;
   /** The names of all metrics that a trial has reported, in order of their first report. */
   readonly reported: Set<string>;
-  /** The metric values of trials that have not ended well, by trial id. */
+  /** The metric values of trials without a result, by trial id. */
   readonly values: Map<string, MetricValues>;
   /** The results of trials that succeeded or were stopped, by trial id. */
   readonly results: Map<string, TrialResult>;
@@ -221,7 +226,7 @@ export interface SweepWarnings {
   readonly configs: Map<string, Trial[]>;
   /** Configs whose replicates have identical results. */
   readonly identical: Set<string>;
-  /** How far each running attempt has reported, by `keyText`. */
+  /** The reports of each running attempt so far, by `keyText`. */
   readonly progress: Map<string, ReportProgress>;
   /** Running attempts that are silent, by `keyText`. */
   readonly silent: Map<string, string>;
@@ -231,13 +236,13 @@ export interface SweepWarnings {
 
 interface TrialResult {
   readonly hasRankingMetric: boolean;
-  /** Equal for trials with equal values of every metric. Undefined: the trial reported no finite number. */
+  /** Equal for trials with equal values of every metric. Undefined if the trial reported no finite number. */
   readonly digest: string | undefined;
 }
 
 /** The reports of a running attempt. */
 export interface ReportProgress {
-  /** The last report, or the grant. */
+  /** Time of the last report or, before that, of the grant. */
   lastAt: number;
   reported: boolean;
   /** The longest time between two reports, or from the grant to the first one. */
@@ -248,11 +253,11 @@ export interface ReportProgress {
 
 /** A sweep's account of slot time (share.ts). */
 export interface Share extends DurationEstimate {
-  /** The level at which the sweep joined its peers, minus the level that its own slot time alone would give. */
+  /** The level at which the sweep joined its peers, minus the level from its own slot time alone. */
   base: number;
   /** Slot-milliseconds of usages that have ended. */
   doneMs: number;
-  /** Usages that have not ended. */
+  /** The number of usages that have not ended. */
   activeSlots: number;
   /** The sum of the start times of the usages that have not ended. */
   startedAtSum: number;
@@ -262,7 +267,7 @@ export interface Share extends DurationEstimate {
 
 /** A moving average of the time for which an attempt, or a pack, occupies a slot. */
 export interface DurationEstimate {
-  /** Undefined: none has ended yet. */
+  /** Undefined until one has ended. */
   meanMs: number | undefined;
 }
 
@@ -272,20 +277,20 @@ export interface Agent {
   host: string;
   version: string;
   slots: number;
-  /** Trials that one slot can train as a pack; 1: the agent does not train packs. */
+  /** Number of trials that one slot can train as a pack. 1 means that the agent does not train packs. */
   pack: number;
   backend: string;
   gpus: readonly string[];
   labels: Labels;
   /** Trainers that the agent supports. */
   trainers: readonly string[];
-  /** The hardware of each slot. Empty: the slots have no GPU. */
+  /** The hardware of each slot. Empty if the slots have no GPU. */
   slotFacts: readonly SlotFacts[];
   /** The pool of each slot. */
   pools: readonly string[];
-  /** From the last heartbeat. Displayed, and not used in any decision. */
+  /** Measurements of the last heartbeat. They are displayed, but not used in any decision. */
   gpuFigures?: readonly GpuFigures[];
-  /** HOST:PORT of the agent's Prometheus metrics; empty: none. */
+  /** HOST:PORT of the agent's Prometheus metrics. Empty if it serves none. */
   metrics: string;
   state: 'connected' | 'lost';
   /** The agent is shutting down and takes no new work. */
@@ -295,11 +300,11 @@ export interface Agent {
 
 /** A user's request that an agent take no new work. */
 interface Drain {
-  /** At this time the agent hands back the attempts that still run. */
+  /** Time at which the agent hands back the attempts that still run. */
   readonly graceEndsAt: number;
   /** When the remaining grace was last stored. */
   storedAt: number;
-  /** Displayed to people; may be empty. */
+  /** The reason for display. May be empty. */
   readonly reason: string;
 }
 
@@ -314,7 +319,10 @@ export interface Core extends DurationEstimate {
   readonly leases: Map<string, Lease>;
   /** The number of leases of each slot in use, by agent and slot. */
   readonly slotsInUse: Map<string, Map<number, number>>;
-  /** The start of the present period in which agents could reach the coordinator. No lease expires by earlier silence. */
+  /**
+   * The start of the present period in which agents could reach the coordinator. Leases expire only because of silence
+   * after this time.
+   */
   listeningSince: number;
   readonly leaseMs: number;
 }

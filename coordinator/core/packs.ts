@@ -1,17 +1,17 @@
-/** Which trials are leased to a slot together with the one that it claims. */
+/** Chooses the trials that are leased to a slot together with the trial that it claims. */
 import type { Core, Sweep, Trial } from './model.ts';
 import { freeSlotsFor } from './pools.ts';
 
 /**
- * Takes the trials that are granted together with a trial that has just been leased: trials of its sweep with its
- * `packKey`, by index, up to the slot's capacity and to the slot's share of the trials, so that no slot idles beside a
- * full pack.
+ * Takes the trials that are granted together with a trial that has just been leased. They belong to its sweep, have its
+ * `packKey`, and are taken by index. Their number is limited by the slot's capacity and by the slot's share of the
+ * trials, so that no slot is idle while another has a full pack.
  * @param capacity the number of trials that the slot can train together, including the first
  */
 export function takePackMates(core: Core, sweep: Sweep, { packKey }: Trial, capacity: number, now: number): Trial[] {
   if (capacity <= 1 || packKey === undefined || sweep.state !== 'running') return [];
   const waiting = sweep.counts.pending + sweep.counts.offered;
-  // The claiming slot and its trial no longer count as free and waiting.
+  // The claiming slot no longer counts as free, and its trial no longer as pending.
   const share = Math.ceil((waiting + 1) / (freeSlotsFor(core, sweep) + 1));
   let room = Math.min(capacity, share) - 1;
   let startable = (sweep.policy.concurrency ?? Number.POSITIVE_INFINITY) - sweep.counts.offered - sweep.counts.running;

@@ -1,6 +1,6 @@
 /**
- * Pools. The slots of a pool are equal in everything that a trial can demand, so that they can run the same trials.
- * Offers are made to a pool, and its slots pull from its queue only (docs/decisions/pools.md).
+ * Groups slots into pools. The slots of a pool are equal in everything that a trial can demand, so they can run the
+ * same trials. Offers are made to a pool, and its slots pull from its queue only (docs/decisions/pools.md).
  */
 import { createHash } from 'node:crypto';
 import { takesWork } from './drain.ts';
@@ -14,7 +14,7 @@ export function capabilityOf(agent: Omit<Agent, 'pools'>, slot: number): Capabil
   return { backend, labels, trainers, ...(agent.slotFacts[slot] ?? NO_GPU) };
 }
 
-/** The id is a token of a NATS subject, and is equal for slots of equal capability. */
+/** Returns the id of a pool. It is one token of a NATS subject, and is equal for slots of equal capability. */
 function poolOf({ backend, gpus, vramBytes, labels, trainers }: Capability): string {
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const content = JSON.stringify([backend, gpus, vramBytes, sorted, [...trainers].sort()]);
@@ -29,11 +29,11 @@ export function poolsOf(agent: Omit<Agent, 'pools'>): string[] {
 export interface Pool {
   readonly id: string;
   readonly capability: Capability;
-  /** Slots of agents that take work. */
+  /** Number of slots of agents that take work. */
   slots: number;
-  /** Of these, idle slots. */
+  /** Number of these slots that are idle. */
   free: number;
-  /** Open offers of sweeps whose priority is at least that of the sweep being scheduled. */
+  /** Number of open offers of sweeps whose priority is at least that of the sweep being scheduled. */
   offered: number;
 }
 

@@ -1,4 +1,4 @@
-/** A person retries failed or cancelled trials. */
+/** Retries failed or cancelled trials on a user's request. */
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { AmbiguousError, NotFoundError, RefusedError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
@@ -7,22 +7,23 @@ import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 import { makeReady, setState, setSweepState } from './trials.ts';
 
 export type RetryChoice =
-  /** Trials by id or unambiguous prefix: all of them are retried, or none. */
+  /** Ids of trials, or unambiguous prefixes. Either all of the trials are retried, or none. */
   | { readonly trials: readonly string[] }
   /** Trials that failed with these classes (`all`: with any), and cancelled trials if `cancelled` is set. */
   | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
 
 export interface RetryRequest {
-  /** A sweep of the core or, if the sweep has ended, as loaded from the store. */
+  /** A sweep of the core. A sweep that has ended is loaded from the store. */
   readonly sweep: Sweep;
   readonly choice: RetryChoice;
   readonly requestId: string;
 }
 
 /**
- * Makes trials pending again, with a full retry budget; their attempts are numbered on. A sweep that has ended runs
- * again and is back in the core; a paused sweep stays paused.
- * @throws {NotFoundError | AmbiguousError | RefusedError} if a named trial cannot be retried; then nothing is changed
+ * Makes trials pending again, with a full retry budget. The numbers of their attempts continue. A sweep that has ended
+ * runs again and returns to the core; a paused sweep stays paused.
+ * @throws {NotFoundError | AmbiguousError | RefusedError} if a named trial cannot be retried, in which case nothing is
+ * changed
  */
 export function onRetry(core: Core, { sweep, choice, requestId }: RetryRequest): Step {
   if (sweep.state === 'stopping') {

@@ -1,13 +1,15 @@
-/** Whether the trial of a failed attempt is retried, and when. */
+/** Decides whether and when the trial of a failed attempt is retried. */
 import { backoffDelay } from '../../lib/net/backoff.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import type { RetryBudget } from './model.ts';
 
-/** A trial fails after this many lost attempts, so that a trial that takes machines down comes to an end. */
+/** A trial fails after this many lost attempts, so that a trial that crashes machines is not retried forever. */
 export const MAX_LOST_ATTEMPTS = 10;
-/** A trial fails after this many drained attempts: more than people cause, so that no trial is handed back endlessly. */
+/**
+ * A trial fails after this many drained attempts, so that no trial is handed back forever. Users never cause that many.
+ */
 export const MAX_DRAINED_ATTEMPTS = 100;
-/** The longest backoff before a retry. */
+/** The longest backoff before a retry, in milliseconds. */
 export const MAX_BACKOFF_MS = 5 * 60_000;
 
 export type RetryDecision = { readonly retry: true; readonly delayMs: number } | { readonly retry: false };
@@ -19,7 +21,7 @@ function allowedRetries(failure: FailureClassName, budget: RetryBudget): number 
     case 'timeout':
       return budget[failure];
     case 'preflight':
-      // The machine is at fault (disk, dataset, library), so a retry elsewhere or later can succeed.
+      // The cause is the machine (disk, data set, library), so a retry elsewhere or later can succeed.
       return budget.crash;
     case 'lost':
       return MAX_LOST_ATTEMPTS - 1;
@@ -32,8 +34,9 @@ function allowedRetries(failure: FailureClassName, budget: RetryBudget): number 
 }
 
 /**
+ * Decides on a retry.
  * @param failure how the attempt failed
- * @param failedSoFar attempts of the trial that failed in this way, including this one
+ * @param failedSoFar number of the trial's attempts that failed in this way, including this one
  */
 export function decideRetry(failure: FailureClassName, failedSoFar: number, budget: RetryBudget): RetryDecision {
   if (failedSoFar > allowedRetries(failure, budget)) return { retry: false };

@@ -1,6 +1,6 @@
 /**
- * Which trials are offered next, and to which pool. Eligible sweeps of the highest priority come first; sweeps of one
- * priority share the slots by weight (share.ts); the trials of a sweep are offered by index.
+ * Decides which trials are offered next, and to which pool. Eligible sweeps of the highest priority come first. Sweeps
+ * of one priority share the slots by weight (share.ts). The trials of a sweep are offered by index.
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Core, Sweep, Trial } from './model.ts';
@@ -10,15 +10,15 @@ import { type Change, type Output, type Step, stepOf } from './step.ts';
 import { moveTrial, requeue } from './trials.ts';
 
 /**
- * Offers per slot beyond a pool's free slots: enough that a slot which becomes free finds an offer, few enough that a
- * pause or a higher priority takes effect at once.
+ * Number of offers per slot beyond a pool's free slots. It is high enough that a slot that becomes free finds an offer,
+ * and low enough that a pause or a higher priority takes effect at once.
  */
 export const OFFERS_AHEAD_PER_SLOT = 1;
 
-/** After this time with free slots in its pool, an offer is made to idle slots of another pool as well. */
+/** After this time in milliseconds with free slots in its pool, an offer is also made to idle slots of another pool. */
 export const IDLE_PATIENCE_MS = 5_000;
 
-/** After this time with free slots in its pool, an offer counts as lost by the queue. */
+/** After this time in milliseconds with free slots in its pool, an offer counts as lost by the queue. */
 export const OFFER_PATIENCE_MS = 30_000;
 
 /** An offer, and the pool in whose queue it is. */
@@ -85,7 +85,7 @@ function offerPending(pass: Pass, peers: readonly Sweep[]): void {
   }
 }
 
-/** Removes sweeps that have no room left. */
+/** Returns the eligible sweep with the smallest tag. Removes sweeps that have no room left. */
 function nextSweep(
   core: Core,
   eligible: Map<Sweep, readonly Pool[]>,
@@ -120,7 +120,7 @@ function poolWithMostRoom(pools: readonly Pool[]): Pool | undefined {
   return best;
 }
 
-/** Discards entries that are no longer pending. */
+/** Returns the next trial to offer. Discards trials that are no longer pending. */
 function nextReady(sweep: Sweep, now: number): Trial | undefined {
   for (let trial = sweep.ready.peek(); trial !== undefined; trial = sweep.ready.peek()) {
     if (trial.state === 'pending' && trial.readyAt <= now) return trial;
@@ -162,8 +162,8 @@ function withdrawOrphanedOffers({ pools, changes }: Pass, sweep: Sweep): void {
 }
 
 /**
- * Idle slots of another pool may not take an offer, because their agent is not pulling. The earlier offer stays in its
- * queue, and the first claim is granted the trial.
+ * Also makes offers to idle slots of other pools, because the agents of the first pool may not pull. The earlier offer
+ * stays in its queue, and the first claim is granted the trial.
  */
 function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
   for (const pool of pass.pools.values()) {
@@ -183,8 +183,8 @@ function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
 }
 
 /**
- * Returns a sweep of higher priority with a trial that the claiming slot must be granted first: its offer is further
- * back in the slot's queue, or will be made in the next pass.
+ * Returns a sweep of higher priority with a trial that the claiming slot must be granted first. The offer of this trial
+ * is further back in the slot's queue, or will be made in the next pass.
  */
 export function higherPrioritySweep(
   core: Core,
@@ -200,8 +200,8 @@ export function higherPrioritySweep(
 }
 
 /**
- * Returns the pools whose queue has lost its offers and must be recreated: nobody takes the offers although slots are
- * free, whatever the queue lists. Their offers count as made now.
+ * Returns the pools whose queue must be recreated, because slots are free and no agent takes the offers, even if the
+ * queue lists them. The offers of these pools count as made now.
  */
 export function takeStuckPools(core: Core, now: number): string[] {
   return [...presentPools(core).values()].flatMap(({ id, free }) => {
@@ -213,7 +213,7 @@ export function takeStuckPools(core: Core, now: number): string[] {
   });
 }
 
-/** Returns the pools of all connected agents, in whose queues offers can be. */
+/** Returns the pools of all connected agents, whose queues can contain offers. */
 export function livePools(core: Core): Set<string> {
   return new Set([...core.agents.values()].flatMap(({ state, pools }) => (state === 'connected' ? pools : [])));
 }

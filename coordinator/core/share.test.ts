@@ -1,4 +1,4 @@
-/** Slot sharing in a small model of a cluster: offers are claimed in order, and trials take time. */
+/** Tests slot sharing in a small model of a cluster, where offers are claimed in order and trials take time. */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -21,7 +21,7 @@ class Cluster {
   readonly slots: number;
   now = 0;
   readonly grants = new Map<string, number>();
-  /** Slot-milliseconds of ended attempts, by sweep. */
+  /** Slot-milliseconds that ended attempts used, by sweep. */
   readonly #spent = new Map<string, number>();
   readonly #durations = new Map<string, number>();
   #queue: AttemptKey[] = [];

@@ -1,12 +1,12 @@
 /**
- * Fair sharing of the slots among sweeps of one priority: start-time fair queuing over slot time (P. Goyal, H. M. Vin,
- * H. Cheng: "Start-time Fair Queuing", SIGCOMM 1996), with as many requests in service as there are slots (SFQ(D): W. Jin,
- * J. S. Chase, J. Kaur: "Interposed Proportional Sharing for a Storage Service Utility", SIGMETRICS 2004).
+ * Shares the slots fairly among sweeps of one priority, by start-time fair queuing over slot time (P. Goyal, H. M. Vin,
+ * H. Cheng: "Start-time Fair Queuing", SIGCOMM 1996), with as many requests in service as there are slots (SFQ(D): W.
+ * Jin, J. S. Chase, J. Kaur: "Interposed Proportional Sharing for a Storage Service Utility", SIGMETRICS 2004).
  *
  * The **level** of a sweep is the slot time that it has used, divided by its weight. Its **tag** is the level that it
- * will have when all its present attempts and offers are done; the next offer goes to the sweep with the smallest tag.
- * The average duration of the sweep's attempts stands for the unknown duration of the next one. A pack counts as one
- * slot's time. Shares are not stored: after a restart every sweep starts with the attempts that run.
+ * will have when all its present attempts and offers have ended. The next offer goes to the sweep with the smallest
+ * tag. The average duration of the sweep's attempts is the estimate for the next one. A pack counts as one slot's time.
+ * Shares are not stored: after a restart every sweep starts with the attempts that run.
  */
 import type { DurationEstimate, Lease, Share, SlotUsage, Sweep } from './model.ts';
 import { isEligible, type Pool } from './pools.ts';
@@ -52,15 +52,15 @@ export function tagOf({ meanMs }: DurationEstimate, { share, policy, offers }: S
   return share.base + (share.doneMs + committedMs) / policy.weight;
 }
 
-/** The result is in slot-milliseconds. */
+/** Returns the slot-milliseconds that active usages have used so far. */
 function activeMs({ activeSlots, startedAtSum }: Share, now: number): number {
   return Math.max(0, activeSlots * now - startedAtSum);
 }
 
 /**
  * Updates whether the sweep has demand. A sweep that gains demand joins at the level of its peers, so that it has no
- * credit for the time before it came or while it was paused: in each eligible pool, the level of the peer that is served
- * next there, and over the pools the highest of these.
+ * credit for the time before its submission or while it was paused. This is the highest level, over the eligible pools,
+ * of the peer that each pool serves next.
  * @param peers the sweeps of this priority, including this one
  * @param pools the pools that can run the sweep's trials
  * @param hasDemand whether a trial of the sweep is pending that one of the pools could run
@@ -83,7 +83,7 @@ function raiseLevel(sweep: Sweep, minimum: number, now: number): void {
   sweep.share.base += Math.max(0, minimum - levelOf(sweep, now));
 }
 
-/** Resets the level of a sweep that changes its priority: it joins its new peers like a new sweep. */
+/** Resets the level of a sweep whose priority changes. The sweep joins its new peers like a new sweep. */
 export function resetLevel(sweep: Sweep, now: number): void {
   sweep.share.base -= levelOf(sweep, now);
   sweep.share.hasDemand = false;

@@ -1,7 +1,7 @@
 /**
- * The result of a decision. Every decision has the shape `(core, event, now) → Step`: it changes the core in memory and
- * returns the changes to store and the outputs to send after that. A decision that does not depend on the time takes no
- * `now`; a decision that also answers its caller returns an `Answered`.
+ * Defines the result of a decision. Every decision has the shape `(core, event, now) → Step`: it changes the core in
+ * memory, and returns the changes to store and the outputs to send once they are durable. A decision that does not
+ * depend on the time takes no `now`; a decision that also answers its caller returns an `Answered`.
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -37,11 +37,11 @@ export type Change =
       readonly kind: 'trial';
       readonly sweepId: string;
       readonly trialId: string;
-      /** A trial gets into state `running` by a `granted` change. */
+      /** A `granted` change puts a trial into state `running`. */
       readonly state: Exclude<TrialStateName, 'running'>;
-      /** The reason, for people; empty when the state explains itself. */
+      /** The reason for display. Empty if the state needs no explanation. */
       readonly detail: string;
-      /** The last attempt's failure, when it caused this change. */
+      /** The failure of the last attempt, if it caused this change. */
       readonly failure: Failure | undefined;
     }
   /** A user retried a trial: it is pending again, with a full retry budget. */
@@ -49,13 +49,16 @@ export type Change =
       readonly kind: 'retried';
       readonly sweepId: string;
       readonly trialId: string;
-      /** The id of the person's request, which can be sent more than once. */
+      /** The id of the user's request, which can be sent more than once. */
       readonly requestId: string;
-      /** Attempts so far. Their failures no longer count against the budget. */
+      /** Number of attempts so far. Their failures no longer count against the budget. */
       readonly attempts: number;
-      /** How the trial had failed. Undefined: it was cancelled. */
+      /** How the trial had failed. Undefined if it was cancelled. */
       readonly failure: FailureClassName | undefined;
-      /** The epoch of the checkpoint to continue from; 0: the trial starts from scratch, and no checkpoint is kept. */
+      /**
+       * The epoch of the checkpoint to continue from. 0 means that the trial starts from scratch, and that no
+       * checkpoint is kept.
+       */
       readonly resumesFrom: number;
     }
   | {
@@ -67,7 +70,7 @@ export type Change =
       /** Equal for all attempts that were granted together. */
       readonly pack: string;
       readonly backend: string;
-      /** The epoch of the checkpoint that the attempt continues from; 0: none. */
+      /** The epoch of the checkpoint that the attempt continues from. 0 means none. */
       readonly resumedFrom: number;
     }
   | { readonly kind: 'ended'; readonly key: AttemptKey; readonly end: AttemptEnd }
@@ -79,7 +82,7 @@ export type Change =
       readonly sweepId: string;
       readonly warning: WarningKindName;
       readonly shown: Warning | undefined;
-      /** False: the warning was shown before, and its message or count has changed. */
+      /** Whether the warning is new. False if the warning existed and its message or count has changed. */
       readonly appeared: boolean;
     }
   /** An agent is drained. Undefined: it may take work again. */
@@ -123,7 +126,7 @@ export interface StoredDrain {
   readonly reason: string;
 }
 
-/** A message that may leave the coordinator once the changes before it are durable. */
+/** A message that is sent once the changes before it are durable. */
 export type Output =
   | { readonly kind: 'offer'; readonly pool: string; readonly key: AttemptKey }
   /** The agent must end an attempt that it no longer has the lease of. */

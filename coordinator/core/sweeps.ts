@@ -1,4 +1,4 @@
-/** Sweeps are added, paused, resumed, stopped and killed. */
+/** Adds, pauses, resumes, stops and kills sweeps, and changes their priority. */
 import TinyQueue from 'tinyqueue';
 import { RefusedError } from '../../proto/errors.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -42,7 +42,7 @@ export function addTrial(sweep: Sweep, trial: Trial): void {
 
 export interface SweepRequest {
   readonly sweepId: string;
-  /** Stored with the change, for people; may be empty. */
+  /** The reason, which is stored with the change for display. May be empty. */
   readonly reason: string;
 }
 

@@ -1,4 +1,4 @@
-/** The effects of time alone: leases expire, attempts time out, agents are lost, and retries become due. */
+/** Applies the effects of time: leases expire, attempts time out, agents are lost, and retries become due. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { endAttempt } from './attempts.ts';
 import { storeGraces } from './drain.ts';
@@ -7,13 +7,16 @@ import { combine, type Step, stepOf } from './step.ts';
 import { makeReady } from './trials.ts';
 import { onSilence } from './warnings.ts';
 
-/** A longer gap, as a fraction of a lease, is an outage; several heartbeats fit in the rest of the lease. */
+/**
+ * A gap between ticks that exceeds this fraction of a lease is an outage. Several heartbeats fit in the rest of the
+ * lease.
+ */
 const MAX_TICK_GAP = 1 / 4;
 
 /**
- * Records an outage of the coordinator itself (its machine was suspended, or its disk did not respond). It could hear no
- * agent meanwhile, so every lease holder gets a full lease from now, as after a start.
- * @param lastTickAt when the clock was read before
+ * Records an outage of the coordinator itself, because its machine was suspended or its disk did not respond. It
+ * received no heartbeats during the outage, so every lease is extended to a full lease from now, as after a start.
+ * @param lastTickAt the time of the previous tick
  */
 export function recordOutage(core: Core, lastTickAt: number, now: number): void {
   if (now - lastTickAt > core.leaseMs * MAX_TICK_GAP) core.listeningSince = now;

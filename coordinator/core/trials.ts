@@ -1,4 +1,4 @@
-/** State changes of trials and sweeps, which keep counts and queues consistent with the states. */
+/** Changes the states of trials and sweeps, and keeps counts and queues consistent with them. */
 import TinyQueue from 'tinyqueue';
 import type { TrialStateName } from '../../proto/names.ts';
 import { type Failure, isEnded, type Sweep, type Trial } from './model.ts';
@@ -20,7 +20,7 @@ export function moveTrial(
   return { kind: 'trial', sweepId: sweep.id, trialId: trial.id, state, detail, failure };
 }
 
-/** Changes the state in memory only; the caller returns the matching change. */
+/** Changes the state in memory. The caller returns the matching change. */
 export function setState(sweep: Sweep, trial: Trial, state: TrialStateName): void {
   sweep.counts[trial.state] -= 1;
   sweep.counts[state] += 1;
@@ -29,7 +29,7 @@ export function setState(sweep: Sweep, trial: Trial, state: TrialStateName): voi
   else sweep.offers.delete(trial);
 }
 
-/** Makes a trial pending again, at once or, with `readyAt`, later. */
+/** Makes a trial pending again. With `readyAt`, it is not offered before that time. */
 export function requeue(sweep: Sweep, trial: Trial, reason: Reason, readyAt?: number): Change {
   const change = moveTrial(sweep, trial, 'pending', reason);
   trial.readyAt = readyAt ?? 0;
@@ -66,8 +66,8 @@ export function setSweepState(sweep: Sweep, state: Sweep['state'], reason: strin
 }
 
 /**
- * Withdraws every offer of a sweep. No message is sent: an agent that pulls such an offer later is refused the lease and
- * discards the offer.
+ * Withdraws every offer of a sweep. No message is sent, because the claim of an agent that pulls such an offer later is
+ * rejected, and the agent discards the offer.
  */
 export function withdrawOffers(sweep: Sweep, to: 'pending' | 'cancelled', detail: string): Change[] {
   return [...sweep.offers].map((trial) =>

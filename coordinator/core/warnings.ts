@@ -1,6 +1,6 @@
 /**
- * Warnings about a sweep: problems that do not stop it, and that a person should learn about early. Each kind is one
- * warning per sweep; its message and count change as it occurs again, and it is removed when its cause disappears.
+ * Detects problems that do not stop a sweep, and that the user should know early. A sweep has one warning per kind. Its
+ * message and count are updated when the problem occurs again, and it is removed when its cause disappears.
  */
 import { createHash } from 'node:crypto';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
@@ -17,9 +17,9 @@ const TRIALS_WITHOUT_METRIC = 5;
 const STEPS_WITHOUT_METRIC = 3;
 const NAMED_METRICS = 8;
 const KEPT_METRICS = 1_000;
-/** The shortest silence that gives a warning, which is also the default limit of the first report. */
+/** The shortest silence that gives a warning, in milliseconds. It is also the default limit for the first report. */
 const SILENCE_MS = 5 * 60_000;
-/** A program is silent after this many times its longest interval between reports. */
+/** A program counts as silent after this multiple of its longest interval between reports. */
 const SILENT_INTERVALS = 3;
 
 export function newWarnings(): SweepWarnings {
@@ -37,12 +37,12 @@ export function newWarnings(): SweepWarnings {
   };
 }
 
-/** Whether the sweep runs the user's own program, which can report anything at any time. */
+/** Whether the sweep runs a program of the user, whose reports are not known in advance. */
 export function tracksProgram({ policy }: Sweep): boolean {
   return policy.trainer === 'command';
 }
 
-/** An attempt was granted. Without a checkpoint, the trial's earlier values no longer count. */
+/** Records the grant of an attempt. Without a checkpoint, the trial's earlier values no longer count. */
 export function onGrant(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): void {
   if (!tracksProgram(sweep)) return;
   if (trial.checkpoint === undefined) sweep.warnings.values.delete(trial.id);
@@ -58,7 +58,7 @@ export interface ReportEvent {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** A report of a running attempt was accepted. */
+/** Records a report of a running attempt. */
 export function onReport(
   sweep: Sweep,
   { key }: Pick<Lease, 'key'>,
@@ -82,7 +82,7 @@ export function onReport(
   return [...show(sweep, 'missing_metric', missingMetric(sweep, thirdStep), now), ...showSilent(sweep, now)];
 }
 
-/** An attempt ended, and its trial has moved to its next state. */
+/** Records the end of an attempt, after its trial has changed its state. */
 export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): Change[] {
   if (!tracksProgram(sweep)) return [];
   const { warnings } = sweep;
@@ -101,8 +101,8 @@ export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: n
 }
 
 /**
- * Returns why the sweep must be paused after the end of a trial: the first trials that ended well all lack the ranking
- * metric.
+ * Returns a reason to pause the sweep if the first trials with a result all lack the ranking metric; otherwise
+ * undefined.
  */
 export function lacksMetricFromTheStart(sweep: Sweep): string | undefined {
   const { results, lacking } = sweep.warnings;
@@ -118,7 +118,7 @@ export interface NoticeEvent {
   readonly count: number;
 }
 
-/** An attempt sent a notice. It replaces the attempt's earlier notice of this kind. */
+/** Records a notice of an attempt. It replaces the attempt's earlier notice of its kind. */
 export function onNotice(sweep: Sweep, { key, warning, message, count }: NoticeEvent, now: number): Change[] {
   if (warning !== 'unreadable_reports' && warning !== 'hook_not_loaded') return [];
   const counts = sweep.warnings.notices.get(warning) ?? new Map<string, number>();
@@ -225,7 +225,10 @@ function keepResult({ policy, warnings }: Sweep, trial: Trial, values: MetricVal
   warnings.results.set(trial.id, { hasRankingMetric, digest: digestOf(values) });
 }
 
-/** The store does not distinguish values that are not finite. */
+/**
+ * Returns a digest of the values. All values that are not finite count as equal, because the store does not distinguish
+ * them.
+ */
 function digestOf(values: MetricValues): string | undefined {
   const entries = [...values].map(([name, { value }]) => [name, value] as const);
   if (!entries.some(([, value]) => Number.isFinite(value))) return undefined;
@@ -255,14 +258,14 @@ function identicalReplicates({ warnings: { identical, configs } }: Sweep): Omit<
   };
 }
 
-/** Restores what a trial reported before the coordinator started. */
+/** Restores the values that a trial reported before the coordinator started. */
 export function restoreValues(sweep: Sweep, trial: Trial, values: MetricValues): void {
   addReported(sweep, [...values.keys()]);
   if (hasResult(trial)) keepResult(sweep, trial, values);
   else if (values.size > 0) sweep.warnings.values.set(trial.id, values);
 }
 
-/** Restores the progress of a running attempt. Its silence counts from now, because it could not report before. */
+/** Restores the progress of a running attempt. Its silence is measured from now, because it could not report before. */
 export function restoreProgress(sweep: Sweep, key: AttemptKey, now: number): void {
   if (!tracksProgram(sweep)) return;
   sweep.warnings.progress.set(keyText(key), newProgress(now, sweep.warnings.values.has(key.trialId)));
