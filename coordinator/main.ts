@@ -1,4 +1,4 @@
-/** Starts a coordinator: store, core, transport and periodic work, connected to each other. */
+/** Starts a coordinator with its store, core, transport and periodic work. */
 import { hostname } from 'node:os';
 import type { Server } from '@grpc/grpc-js';
 import type { Database } from 'libsql';
@@ -47,7 +47,10 @@ const HEARTBEATS_PER_LEASE = 5;
 
 export interface CoordinatorOptions {
   readonly dir: string;
-  /** One or more NATS servers of a cluster, separated by commas. Default: those of the identity, or the local one. */
+  /**
+   * The URL of a NATS server, or the URLs of a cluster separated by commas. Default: those of the identity, or the
+   * local server.
+   */
   readonly natsUrl: string | undefined;
   readonly listen: Address;
   readonly metrics: Address;
@@ -55,12 +58,12 @@ export interface CoordinatorOptions {
   readonly identityDir: string | undefined;
   /** Allows addresses that other machines can reach without encryption or authentication. */
   readonly insecure: boolean;
-  /** The user and password for `/metrics`. Undefined: no password. */
+  /** The user and the password for `/metrics`. Undefined means no password. */
   readonly metricsAuth: BasicAuth | undefined;
   /** Serves the metrics over TLS, with the server's certificate. */
   readonly metricsTls: boolean;
   readonly leaseMs: number;
-  /** Ended sweeps are pruned after this time. Undefined: never. */
+  /** Ended sweeps are pruned after this time in milliseconds. Undefined means never. */
   readonly retainMs: number | undefined;
   readonly version: string;
   /** Adds a series per trial to `/metrics`. */
@@ -78,7 +81,10 @@ export interface RunningCoordinator {
   stop(): Promise<void>;
 }
 
-/** @throws {BadInputError | RefusedError | UnreachableError} */
+/**
+ * Starts a coordinator, and resolves once it serves calls.
+ * @throws {BadInputError | RefusedError | UnreachableError}
+ */
 export async function startCoordinator(options: CoordinatorOptions): Promise<RunningCoordinator> {
   const { dir, log } = options;
   const identity = readServerIdentity(options);
@@ -194,7 +200,7 @@ function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamF
   else metrics.natsStreamLimit.set(limit);
 }
 
-/** Removes files that no row names. The files of a running attempt are kept: its next record can name them. */
+/** Removes files that no row names. Keeps the files of a running attempt, because its next record can name them. */
 async function removeOrphans(runtime: Runtime, files: ArtifactFiles, log: Logger): Promise<void> {
   const removed = await files.removeOrphans(
     (key, name) => runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name),
@@ -238,7 +244,7 @@ class Readiness {
     this.#health.set(this.problem === undefined);
   }
 
-  /** Undefined: the coordinator is ready. */
+  /** Returns the reason why the coordinator is not ready, or undefined if it is ready. */
   get problem(): string | undefined {
     if (!this.#connected) return 'the connection to NATS is lost';
     return this.#started ? undefined : 'the coordinator is starting';

@@ -1,4 +1,4 @@
-/** Axes: the values of one parameter in order, accessed by index. */
+/** Defines axes. An axis has the values of one parameter in order, accessed by index. */
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Json } from '../../proto/values.ts';
 
@@ -15,10 +15,10 @@ export interface Axis {
   readonly definition: Json;
 }
 
-/** The maximum length of a list of values; min, max and step have no such limit. */
+/** The maximum length of a list of values. Axes with min, max and step have no such limit. */
 export const MAX_LISTED_VALUES = 10_000;
 
-/** A double represents this many decimal digits exactly; values with more could equal their neighbours. */
+/** A double represents this many decimal digits exactly. Values with more digits could equal their neighbours. */
 const MAX_STEP_DIGITS = 15;
 
 export function listedAxis(name: string, listed: readonly ParameterValue[]): Axis {
@@ -43,7 +43,7 @@ export interface Steps {
   readonly min: number;
   readonly max: number;
   readonly step: number;
-  /** Whether max is no value even if a step reaches it, as in numpy.arange. Default false. */
+  /** Whether max is excluded even if a step reaches it, as in numpy.arange. Default: false. */
   readonly excludesMax?: boolean;
 }
 
@@ -72,7 +72,9 @@ export function steppedAxis(name: string, { min, max, step, excludesMax = false 
   return computedAxis(name, { from: Number(from), by: Number(by), size: Number(steps) + 1, scale });
 }
 
-/** All digits are below 10^15, so numbers represent them exactly. */
+/**
+ * Returns an axis whose values are computed on access. The digits are below 10^15, so numbers represent them exactly.
+ */
 function computedAxis(name: string, grid: { from: number; by: number; size: number; scale: number }): Axis {
   const { from, by, size, scale } = grid;
   return {
@@ -102,7 +104,8 @@ function withoutMinusZero(value: ParameterValue): ParameterValue {
 }
 
 /**
- * An exact decimal, `digits * 10^-scale`, has no rounding errors: 0.1 is 1 * 10^-1 and not the nearest binary fraction.
+ * An exact decimal, `digits * 10^-scale`. It has no rounding errors: 0.1 is 1 * 10^-1 and not the nearest binary
+ * fraction.
  */
 interface Decimal {
   readonly digits: bigint;

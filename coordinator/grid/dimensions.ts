@@ -1,4 +1,4 @@
-/** The dimensions of the grid: each axis, or each group of zipped axes, is one. */
+/** Computes the dimensions of the grid. Each axis, or each group of zipped axes, is one dimension. */
 import { BadInputError } from '../../proto/errors.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Axis } from './axes.ts';
@@ -10,10 +10,13 @@ export interface Dimension {
   readonly size: number;
 }
 
-/** Larger counts would not be exact. */
+/** The largest count that a number represents exactly. */
 const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
 
-/** Returns the dimensions in the order of the axes; a group is at the position of its first axis. The last varies fastest. */
+/**
+ * Returns the dimensions in the order of the axes. A group is at the position of its first axis. The last dimension
+ * varies fastest.
+ */
 export function dimensionsOf(spec: Pick<SweepSpec, 'axes' | 'zip'>): Dimension[] {
   const dimensions: Dimension[] = [];
   const placed = new Set<string>();
@@ -53,7 +56,7 @@ export function pointAt(dimensions: readonly Dimension[], indexes: readonly numb
 }
 
 /**
- * Converts an index to one digit per dimension (mixed radix); the last digit varies fastest, as in nested loops. Exact
+ * Converts an index to one digit per dimension (mixed radix). The last digit varies fastest, as in nested loops. Exact
  * while the product of the sizes is at most Number.MAX_SAFE_INTEGER.
  */
 export function digitsOf(sizes: readonly number[], index: number): number[] {

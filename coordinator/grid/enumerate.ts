@@ -10,13 +10,13 @@ import { idsOf } from './trial-id.ts';
 
 const MAX_TRIALS = 200_000;
 
-/** Excluded points count too; this many take a few seconds. */
+/** The maximum number of points, including excluded ones. Enumerating this many takes a few seconds. */
 const MAX_WALKED_POINTS = 500_000;
 
 export interface PlannedTrial {
   /** Position in the sweep's order, from 0. */
   readonly index: number;
-  /** After `when`, with the trainer's defaults. */
+  /** The parameters after `when`, completed with the trainer's defaults. */
   readonly parameters: Parameters;
   readonly seed: number;
   readonly trialId: string;
@@ -25,11 +25,12 @@ export interface PlannedTrial {
 }
 
 /**
- * Yields distinct trials in the sweep's order. Grid order: by index of the point, the last axis varying fastest, and the
- * replicates of a config next to each other. Shuffled order: by a hash of the order's seed and the trial's id, so that a
- * new value on an axis does not change the order of the other trials.
- * @param planned the sweep's plan, if the caller has it already
- * @throws {BadInputError} immediately, if there are no trials, or more than MAX_TRIALS trials or MAX_WALKED_POINTS points
+ * Yields distinct trials in the sweep's order. In grid order, the last axis varies fastest, and the replicates of a
+ * config follow each other. Shuffled order sorts by a hash of the order's seed and the trial's id, so that a new value
+ * on an axis does not change the order of the other trials.
+ * @param planned the sweep's plan, if the caller has already computed it
+ * @throws {BadInputError} immediately, if there are no trials, or more than MAX_TRIALS trials or MAX_WALKED_POINTS
+ * points
  */
 export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Generator<PlannedTrial, void, undefined> {
   if (spec.search !== undefined)
@@ -57,7 +58,7 @@ export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Ge
 }
 
 /**
- * Checks that a sweep can be run, and not only planned.
+ * Checks that a sweep can be run and not only planned.
  * @throws {BadInputError} for a method other than grid, and for early_terminate
  */
 export function checkRunnable(spec: Pick<SweepSpec, 'search' | 'earlyTerminate'>): void {

@@ -1,7 +1,8 @@
 /**
- * Counts the trials of a sweep exactly, without enumerating its grid. The grid is divided into cells: sets of points that
- * every rule treats alike. Each value that a rule names is a class of its own, all other values of a dimension form one
- * class, and a cell is one class of each dimension. Dimensions that no rule names are not divided; they only multiply.
+ * Counts the trials of a sweep exactly, without enumerating its grid. The grid is divided into cells, which are sets of
+ * points that every rule treats alike. Each value that a rule names is a class of its own, and all other values of a
+ * dimension form one class. A cell is one class of each dimension. Dimensions that no rule names are not divided, and
+ * only multiply the counts.
  */
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, type ParameterValue, trainerSpec } from '../../proto/trainers.ts';
@@ -10,15 +11,15 @@ import { type Dimension, digitsOf, dimensionsOf, pointCount } from './dimensions
 import { excludedBy, overridesOf, type Point, ruleText } from './rules.ts';
 import type { SweepSpec } from './spec.ts';
 
-/** This many cells take about half a second. */
+/** The maximum number of cells, which take about half a second. */
 const MAX_PLAN_CELLS = 250_000;
 
 /** The output of `trawl plan -o json`. */
 export interface Plan {
   readonly sweep: string;
-  /** configs x replicates, or run_cap if that is less. Infinity: a search without run_cap. */
+  /** configs x replicates, or run_cap if that is less. Infinity for a search without run_cap. */
   readonly trials: number;
-  /** Distinct parameter sets after exclude and when. */
+  /** The number of distinct parameter sets after exclude and when. */
   readonly configs: number;
   readonly replicates: number;
   /** The number of values of each axis, by name. */
@@ -30,14 +31,17 @@ export interface Plan {
 }
 
 /**
- * The time depends on the rules, not on the size of the grid.
+ * Counts the trials of a sweep. The time depends on the rules, not on the size of the grid.
  * @throws {BadInputError} beyond MAX_GRID_POINTS or MAX_PLAN_CELLS
  */
 export function plan(spec: SweepSpec): Plan {
   return spec.search === undefined ? gridPlan(spec) : searchPlan(spec);
 }
 
-/** Rules drop points only as a search draws them, so the cap is the number of trials. */
+/**
+ * Returns the plan of a search. Its number of trials is run_cap, because a search draws another point for each one that
+ * a rule drops.
+ */
 function searchPlan(spec: SweepSpec): Plan {
   const trials = spec.runCap ?? Number.POSITIVE_INFINITY;
   return {
@@ -83,7 +87,10 @@ function gridPlan(spec: SweepSpec): Plan {
   };
 }
 
-/** In shuffled order, the first trials can be of any config: the result is then an upper bound. */
+/**
+ * Returns the number of configs under run_cap. This is an upper bound in shuffled order, where the first trials can be
+ * of any config.
+ */
 function cappedConfigs({ order, seeds }: SweepSpec, trials: number, distinct: number): number {
   return order.kind === 'grid' ? Math.ceil(trials / seeds.length) : Math.min(trials, distinct);
 }
@@ -103,7 +110,7 @@ function defaultsOf(spec: SweepSpec): Parameters {
 interface Cell {
   /** The number of points in the cell. */
   readonly count: number;
-  /** The values that rules name. A parameter of the class of all other values is absent. */
+  /** The values that rules name. A parameter with any other value is absent. */
   readonly point: Point;
   /** The divided dimensions, each with the number of its values that the cell covers. */
   readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];
@@ -140,13 +147,15 @@ function* cells(rules: Rules, dimensions: readonly Dimension[], points: number):
   }
 }
 
-/** One index of a dimension that a rule names or, without a row, all other indexes. */
+/** A class of a dimension: one index that a rule names or, without a row, all other indexes. */
 interface Class {
   readonly row: number | undefined;
   readonly count: number;
 }
 
-/** Never used, because each digit is less than the number of classes of its dimension. */
+/**
+ * A default for the type checker. Each digit is less than the number of classes of its dimension, so it is never used.
+ */
 const NO_CLASS: Class = { row: undefined, count: 0 };
 
 function classesOf({ axes, size }: Dimension, named: ReadonlyMap<string, Set<ParameterValue>>, targets: Set<string>) {
@@ -181,7 +190,10 @@ function namedValues({ exclude, when }: Rules): Map<string, Set<ParameterValue>>
   return named;
 }
 
-/** The key identifies the configs: two cells have equal keys or no config in common. */
+/**
+ * Returns the number of configs in a cell, and a key that identifies them. Two cells have equal keys or no config in
+ * common.
+ */
 function configsOf(cell: Cell, overrides: Parameters, defaults: Parameters): { key: string; count: number } {
   let count = cell.count;
   for (const { axes, count: covered } of cell.sides) {

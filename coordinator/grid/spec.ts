@@ -1,4 +1,4 @@
-/** A sweep after parsing: checked, and with every default filled in. */
+/** Defines a sweep after parsing. Its values are valid, and every default is filled in. */
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrainerName } from '../../proto/trainers.ts';
 import type { Claim } from '../analysis/claim.ts';
@@ -11,36 +11,38 @@ export interface SweepSpec {
   readonly name: string;
   readonly description: string;
   readonly trainer: TrainerName;
-  /** The command line of trainer `command`, with macros (proto/command.ts); empty for the other trainers. */
+  /** The command line of trainer `command`, with macros (proto/command.ts). Empty for the other trainers. */
   readonly command: readonly string[];
-  /** How to run the program and read its reports; trainer `command` only. */
+  /** How to run the program and read its reports. Only for trainer `command`. */
   readonly program: ProgramSpec | undefined;
   /** Whether the file is written for Weights & Biases, which changes defaults of `program`. */
   readonly isWandbFile: boolean;
   /** The metric that ranks the trials. */
   readonly metric: Metric;
-  /** In the file's order; single values are axes of size 1. Empty for a search. */
+  /** The axes in the file's order. Single values are axes of size 1. Empty for a search. */
   readonly axes: readonly Axis[];
   /** Groups of axes of one size that advance together. A name is in one group at most. */
   readonly zip: readonly (readonly string[])[];
-  /** Applied in order, before `when`. */
+  /** The rules that drop points. They are applied in order, before `when`. */
   readonly exclude: readonly ExcludeRule[];
-  /** Applied in order; conditions refer to the point before any `when`. */
+  /**
+   * The rules that set parameters. They are applied in order. Their conditions refer to the point before any `when`.
+   */
   readonly when: readonly WhenRule[];
-  /** How points are chosen and what from. Undefined: all points of the grid of the axes. */
+  /** The method and the space of a search. Undefined means all points of the grid of the axes. */
   readonly search: Search | undefined;
-  /** The maximum number of trials. Undefined: no limit. */
+  /** The maximum number of trials. Undefined means no limit. */
   readonly runCap: number | undefined;
-  /** Stops trials that fall behind. Undefined: never. */
+  /** The rule that stops trials that fall behind. Undefined means none. */
   readonly earlyTerminate: EarlyTerminate | undefined;
   /** Keys of the file that have no meaning in trawl, such as `project` and `parameters.lr.distribution`. */
   readonly ignored: readonly string[];
-  /** How the file is read where that can surprise its author; one sentence each. */
+  /** One sentence for each setting that trawl interprets in a way that can surprise the author of the file. */
   readonly notes: readonly string[];
-  /** Each config is run once per seed. Distinct; at least one. */
+  /** The distinct seeds, at least one. Each config is run once per seed. */
   readonly seeds: readonly number[];
   readonly order: Order;
-  /** The maximum number of trials at the same time. Undefined: the number of slots. */
+  /** The maximum number of trials at the same time. Undefined means no limit except the number of slots. */
   readonly concurrency: number | undefined;
   /** Trials of sweeps with a higher priority go first. */
   readonly priority: number;
@@ -49,40 +51,40 @@ export interface SweepSpec {
   /** The demands on the slot of a trial. */
   readonly resources: Resources;
   readonly retry: RetryBudget;
-  /** The longest duration of an attempt. Undefined: no limit. */
+  /** The longest duration of an attempt. Undefined means no limit. */
   readonly timeoutMs: number | undefined;
-  /** The sweep is paused when more trials than this have failed. Undefined: never. */
+  /** The sweep is paused when more trials than this have failed. Undefined means no limit. */
   readonly maxFailed: MaxFailed | undefined;
-  /** Epochs between two checkpoints; 0: no checkpoints. */
+  /** Epochs between two checkpoints. 0 means no checkpoints. */
   readonly checkpointEvery: number;
-  /** Epochs between two reconstruction images; 0: no images. */
+  /** Epochs between two reconstruction images. 0 means no images. */
   readonly reconstructEvery: number;
-  /** In the file's order; names are distinct. */
+  /** The hypotheses in the file's order. Their names are distinct. */
   readonly hypotheses: readonly Hypothesis[];
 }
 
 export interface Hypothesis {
   readonly name: string;
-  /** A description for people; may be empty. */
+  /** A description for display. May be empty. */
   readonly about: string;
   /** The claim as written in the file. */
   readonly text: string;
   readonly claim: Claim;
-  /** Restricts the trials by their parameters after `when`. Empty: all trials. */
+  /** Conditions on the parameters after `when` that restrict the trials. Empty means all trials. */
   readonly where: readonly Condition[];
 }
 
 export interface Search {
   readonly method: 'random' | 'tpe' | 'sobol';
-  /** As the sweep's. */
+  /** The same as `runCap` of the sweep. */
   readonly runCap: number | undefined;
-  /** By parameter, in the file's order. */
+  /** The distribution of each parameter, in the file's order. */
   readonly space: ReadonlyMap<string, Distribution>;
 }
 
 /** Stops trials whose metric falls behind that of others at the same step. */
 export type EarlyTerminate =
-  /** W&B's hyperband, and asynchronous successive halving: the steps of comparison grow by a factor of eta. */
+  /** W&B's hyperband, or asynchronous successive halving. The steps of comparison grow by a factor of eta. */
   | {
       readonly type: 'hyperband' | 'asha';
       /** The first step of comparison, or the last step of a trial and the number of comparisons. */
@@ -94,12 +96,12 @@ export type EarlyTerminate =
   | { readonly type: 'median'; readonly minIter: number };
 
 export interface Metric {
-  /** Empty: the file names none. */
+  /** The name of the metric. Empty if the file names none. */
   readonly name: string;
   readonly goal: 'minimize' | 'maximize';
-  /** The step that a trial's value is taken from. */
+  /** The step whose value counts as the trial's value. */
   readonly at: 'last' | 'best';
-  /** The sweep ends when one trial reaches it. Undefined: never. */
+  /** The sweep ends when one trial reaches this value. Undefined means no target. */
   readonly target: number | undefined;
 }
 

@@ -1,4 +1,7 @@
-/** Ids of trials and configs, derived from their content: equal points have equal ids on every machine and at any time. */
+/**
+ * Derives the ids of trials and configs from their content. Equal points have equal ids on every machine and in every
+ * version.
+ */
 import { hash } from 'node:crypto';
 import {
   type Parameters,
@@ -9,7 +12,7 @@ import {
 } from '../../proto/trainers.ts';
 import { canonicalJson } from '../../proto/values.ts';
 
-/** With 64 bits, a million trials have a collision with a probability of 3e-8. */
+/** The length of an id: 64 bits, with which a million trials have a collision with a probability of 3e-8. */
 const ID_DIGITS = 16;
 
 /** Returns 16 hex digits of SHA-256 over the canonical JSON of `[trainer, parameters without defaults, seed]`. */
@@ -17,7 +20,7 @@ export function trialId(trainer: TrainerName, parameters: Parameters, seed: numb
   return idsOf(trainer, parameters).trialId(seed);
 }
 
-/** Returns the id that all replicates of a config share: as `trialId`, without the seed. */
+/** Returns the id that all replicates of a config share. It is computed like `trialId`, without the seed. */
 export function configId(trainer: TrainerName, parameters: Parameters): string {
   return idsOf(trainer, parameters).configId;
 }
@@ -31,7 +34,9 @@ export function idsOf(
   return { configId: shortHash(`[${content}]`), trialId: (seed) => shortHash(`[${content},${seed}]`) };
 }
 
-/** A default written into a sweep file, or a parameter added to a trainer, must not change ids. */
+/**
+ * Omits defaults, because writing a default into a sweep file or adding a parameter to a trainer must not change ids.
+ */
 function withoutDefaults(trainer: TrainerName, parameters: Parameters): Parameters {
   const known: TrainerSpec['parameters'] = TRAINERS[trainer].parameters;
   const own: Record<string, ParameterValue> = Object.create(null);

@@ -1,4 +1,4 @@
-/** Gauges of the agents, and the list of their metrics endpoints for Prometheus. */
+/** Sets the gauges of the agents, and lists their metrics endpoints for Prometheus. */
 import { isLoopback, parseAddress } from '../../lib/net/address.ts';
 import { displayedState, takesWork } from '../core/drain.ts';
 import { busySlots } from '../core/leases.ts';
@@ -6,8 +6,8 @@ import type { Agent, Core } from '../core/model.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
 /**
- * How long a lost agent keeps its series: long enough for an alert, but limited, because agents of a batch system come
- * and go under new names.
+ * How long the series of a lost agent remain, in milliseconds. The time is long enough for an alert, but limited,
+ * because the agents of a batch system have new names each time.
  */
 export const LOST_RETENTION_MS = 60 * 60_000;
 
@@ -34,8 +34,8 @@ export interface TargetGroup {
 }
 
 /**
- * Returns the agents that serve metrics, in the format of Prometheus' `http_sd_config`. Omits agents that serve them
- * on the loopback of another machine.
+ * Returns the agents that serve metrics, in the format of Prometheus' `http_sd_config`. Omits agents of other machines
+ * whose address is a loopback address.
  * @param here the name of this machine
  */
 export function agentTargets(core: Core, here: string, now: number): TargetGroup[] {
@@ -47,7 +47,10 @@ export function agentTargets(core: Core, here: string, now: number): TargetGroup
     }));
 }
 
-/** Returns the agents with series: not those that shut down, or that were lost too long ago. */
+/**
+ * Returns the agents that have series. Omits agents that shut down, and agents that were lost longer ago than
+ * LOST_RETENTION_MS.
+ */
 function reportedAgents(core: Core, now: number): Agent[] {
   return [...core.agents.values()].filter(
     ({ state, leaving, lastHeardAt }) => now - lastHeardAt < LOST_RETENTION_MS && !(state === 'lost' && leaving),

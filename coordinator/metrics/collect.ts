@@ -1,4 +1,6 @@
-/** Updates the metric families: counters after each commit, gauges from memory at each scrape. */
+/**
+ * Updates the metric families. Counters are updated after each commit, and gauges are read from memory at each scrape.
+ */
 
 import { clearTimeout, setTimeout } from 'node:timers';
 import { keyText } from '../../lib/domain/attempt-key.ts';
@@ -15,7 +17,7 @@ import { GpuSeconds } from './gpu-seconds.ts';
 import { SweepSeries } from './sweep-series.ts';
 import { TrialSeries } from './trial-series.ts';
 
-/** How long a sweep's series remain after its end, so that the last values are scraped. */
+/** How long the series of a sweep remain after its end, in milliseconds, so that the last values are scraped. */
 const SERIES_RETENTION_MS = 10 * 60_000;
 
 const SWEEP_STATES = ['running', 'paused', 'stopping'] as const;
@@ -24,7 +26,7 @@ export interface CollectingOptions {
   readonly version: string;
   /** Whether each trial has series. */
   readonly trialMetrics: boolean;
-  /** How long the series of an ended sweep remain. Default: ten minutes. */
+  /** How long the series of an ended sweep remain, in milliseconds. Default: ten minutes. */
   readonly lingerMs?: number;
 }
 
@@ -57,7 +59,7 @@ export function startCollecting(
 
 interface AttemptProgress {
   readonly grantedAt: number;
-  /** The newest report: its epoch, and its time by the agent's clock. */
+  /** The epoch of the newest report, and its time by the agent's clock. */
   last: { readonly epoch: number; readonly at: number } | undefined;
   /** The epoch that the attempt resumed from. */
   readonly from: number;
@@ -71,7 +73,10 @@ class Collector {
   readonly #lingerMs: number;
   readonly #sweeps = new Map<string, SweepSeries>();
   readonly #offeredAt = new Map<string, number>();
-  /** When a trial returned to the queue. Other trials have been pending since their sweep was submitted. */
+  /**
+   * The time at which a trial returned to the queue. Trials that are absent have been pending since their sweep was
+   * submitted.
+   */
   readonly #pendingSince = new Map<string, number>();
   readonly #runs = new Map<string, AttemptProgress>();
   /** Ended sweeps whose series remain, with the timer that removes them. */
@@ -93,7 +98,7 @@ class Collector {
     for (const sweep of runtime.core.sweeps.values()) this.#seriesOf(sweep.id);
     for (const { key, agentId, slot, grantedAt } of runtime.core.leases.values()) {
       this.#gpuSeconds.granted(key, agentId, slot, now());
-      // Epochs are timed from the next report on, because an earlier process received the previous one.
+      // The first report has no duration, because an earlier process received the previous report.
       this.#runs.set(keyText(key), { grantedAt, last: undefined, from: Number.NaN });
     }
   }

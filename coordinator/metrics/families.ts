@@ -1,13 +1,13 @@
-/** The coordinator's Prometheus families. Names and labels are stable (docs/metrics.md). */
+/** Declares the coordinator's Prometheus families. Names and labels are stable (docs/metrics.md). */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { addProcessMetrics } from '../../lib/net/http.ts';
 
 export type CoordinatorMetrics = ReturnType<typeof coordinatorMetrics>;
 
 const SECONDS_FAST = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
-/** An offer can wait from no time up to the duration of a trial. */
+/** Buckets for offers, which are claimed immediately or wait up to the duration of a trial. */
 const SECONDS_OFFER = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
-/** Each sweep has its own series, so the buckets are few. */
+/** Buckets for epochs. Their number is small, because each sweep has its own series. */
 const SECONDS_EPOCH = [0.1, 1, 5, 15, 60, 300, 1800, 2 * 3600, 6 * 3600];
 const SECONDS_TRIAL = [1, 10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600];
 const SECONDS_CALL = [0.001, 0.01, 0.1, 1, 10];

@@ -1,8 +1,8 @@
-/** Measures the GPU time of each sweep. */
+/** Measures the GPU time that the attempts of each sweep use, in seconds. */
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 
 export interface GpuSecondsOptions {
-  /** Returns the GPUs per slot of an agent: less than 1 if slots share a GPU, 0 without GPUs. */
+  /** Returns the number of GPUs per slot of an agent. It is less than 1 if slots share a GPU, and 0 without GPUs. */
   readonly gpusPerSlot: (agentId: string) => number;
   readonly add: (sweep: string, seconds: number) => void;
 }
@@ -14,7 +14,10 @@ interface Slot {
   readonly attempts: Map<string, string>;
 }
 
-/** Divides the time of each slot equally among its attempts. Settles it whenever an attempt starts or ends. */
+/**
+ * Charges the GPU time of each slot to its attempts in equal parts, whenever an attempt starts or ends. Times are Unix
+ * milliseconds.
+ */
 export class GpuSeconds {
   readonly #options: GpuSecondsOptions;
   readonly #slots = new Map<string, Slot>();
@@ -24,7 +27,7 @@ export class GpuSeconds {
     this.#options = options;
   }
 
-  /** @param now in milliseconds, as in the other methods */
+  /** Starts to charge an attempt for the GPUs of its slot. */
   granted(key: AttemptKey, agentId: string, slotNumber: number, now: number): void {
     const name = `${agentId}/${slotNumber}`;
     const slot = this.#slots.get(name) ?? { agentId, since: now, attempts: new Map() };
@@ -44,7 +47,7 @@ export class GpuSeconds {
     if (slot.attempts.size === 0) this.#slots.delete(name);
   }
 
-  /** Adds the time of all running attempts up to now. */
+  /** Charges all running attempts for the time up to now. */
   settleAll(now: number): void {
     for (const slot of this.#slots.values()) this.#settle(slot, now);
   }

@@ -28,13 +28,16 @@ export function initializeCallSeries(
   }
 }
 
-/** Most dashboards expect the labels of go-grpc-prometheus: `/trawl.v1.SweepService/Submit`. */
+/**
+ * Splits a path such as `/trawl.v1.SweepService/Submit` into the labels of go-grpc-prometheus, which most dashboards
+ * expect.
+ */
 function labelsOf(path: string): { grpc_service: string; grpc_method: string } {
   const [, service = '', method = ''] = path.split('/');
   return { grpc_service: service, grpc_method: method };
 }
 
-/** go-grpc-prometheus writes `NotFound` for `NOT_FOUND`. */
+/** Returns the name of a status in the notation of go-grpc-prometheus: `NotFound` for `NOT_FOUND`. */
 function codeName(code: status): string {
   const name = status[code] ?? 'UNKNOWN';
   if (name === 'OK') return name;

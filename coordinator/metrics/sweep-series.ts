@@ -1,4 +1,7 @@
-/** The series of one sweep. They start at zero for every known label value, and are removed after the sweep ends. */
+/**
+ * Maintains the series of one sweep. They start at zero for every known label value, and are removed after the sweep
+ * ends.
+ */
 import type { Metric } from 'prom-client';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { type GoalName, goal, WARNING_KINDS } from '../../proto/names.ts';
@@ -81,7 +84,7 @@ export class SweepSeries {
     this.#metrics.eta.set({ sweep: this.id }, 0);
   }
 
-  /** Removes the end of the sweep, when its trials are retried after it. */
+  /** Removes the end of the sweep. Called when its trials are retried after it ended. */
   resume(): void {
     this.#metrics.sweepEnd.remove({ sweep: this.id });
   }
@@ -104,7 +107,10 @@ async function removeSweep(family: Metric, sweep: string): Promise<void> {
   }
 }
 
-/** The window of the estimate: long enough to be steady, short enough to react to a lost agent. */
+/**
+ * The window of the estimate in milliseconds. It is long enough for a steady value, and short enough to react to a lost
+ * agent.
+ */
 const WINDOW_MS = 10 * 60_000;
 const INTERVAL_MS = 5_000;
 
@@ -127,7 +133,7 @@ export class Pace {
     }
   }
 
-  /** Returns the estimated seconds until `unfinished` trials have ended; undefined if none ended in the window. */
+  /** Returns the estimated seconds until `unfinished` trials have ended, or undefined if none ended in the window. */
   etaSeconds(unfinished: number, now: number): number | undefined {
     if (unfinished === 0) return 0;
     if (this.#firstStart === undefined) return undefined;

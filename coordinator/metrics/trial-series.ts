@@ -1,4 +1,4 @@
-/** The opt-in series per trial: all running trials, and the best ended ones. */
+/** Maintains the optional series per trial, for all running trials and the best ended ones. */
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
@@ -19,7 +19,7 @@ export interface Ranking {
 export class TrialSeries {
   readonly #metrics: CoordinatorMetrics;
   readonly #running = new Map<string, { readonly sweep: string; values: TrialValues }>();
-  /** By sweep, best first. */
+  /** The ended trials with series by sweep, best first. */
   readonly #ended = new Map<string, TrialValues[]>();
 
   constructor(metrics: CoordinatorMetrics) {
@@ -30,7 +30,7 @@ export class TrialSeries {
     this.#running.set(keyText(key), { sweep: key.sweepId, values: { trial: key.trialId, epoch, metrics } });
   }
 
-  /** @param ranking undefined if the attempt has no result */
+  /** Records the end of an attempt. @param ranking undefined if the attempt has no result */
   ended(key: AttemptKey, ranking: Ranking | undefined): void {
     const found = this.#running.get(keyText(key));
     this.#running.delete(keyText(key));

@@ -1,6 +1,6 @@
 /**
- * Removes ended sweeps: first the rows of a sweep in one transaction, then its files. If the process dies in between, the
- * next start of the coordinator removes the orphaned files (artifacts/files.ts).
+ * Removes ended sweeps. The rows of a sweep are removed in one transaction, and then its files. If the process dies in
+ * between, the next start of the coordinator removes the files (artifacts/files.ts).
  */
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
@@ -8,7 +8,7 @@ import type { SweepStateName } from '../../proto/names.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 
 export interface PruneOptions {
-  /** Only sweeps that ended at least this long ago. */
+  /** Removes only sweeps that ended at least this long ago, in milliseconds. */
   readonly olderThanMs: number;
   /** The number of newest ended sweeps to keep, whatever their age. */
   readonly keep: number;
@@ -45,7 +45,7 @@ export class Pruner {
 
   readonly #isLive: (sweepId: string) => boolean;
 
-  /** @param isLive returns whether a sweep has started again, because a user retried its trials */
+  /** @param isLive returns whether a sweep runs again because a user retried its trials */
   constructor(
     db: Database,
     files: Pick<ArtifactFiles, 'removeSweep'>,
@@ -70,7 +70,7 @@ export class Pruner {
     return pruned;
   }
 
-  /** Never selects the newest sweep, so that its id is not reused. */
+  /** Selects the sweeps to remove, oldest first. Never selects the newest sweep, so that its id is not reused. */
   #choose({ olderThanMs, keep }: PruneOptions, now: number): PrunedSweep[] {
     return this.#db
       .prepare(

@@ -1,7 +1,7 @@
-/** The distributions that a parameter can be drawn from, with the names and meanings that Weights & Biases gives them. */
+/** Defines the distributions of parameters, with the names and meanings of Weights & Biases. */
 import type { ParameterValue } from '../../proto/trainers.ts';
 
-/** A parameter's distribution, checked. `q` rounds to its multiples. */
+/** A valid distribution of a parameter. With `q`, values are rounded to multiples of q. */
 export type Distribution =
   | { readonly kind: 'constant'; readonly value: ParameterValue }
   /** `probabilities` sum to 1; undefined: uniform over the values. */
@@ -20,7 +20,7 @@ export type Distribution =
   | { readonly kind: 'log_normal'; readonly mu: number; readonly sigma: number; readonly q: number | undefined }
   | { readonly kind: 'beta'; readonly a: number; readonly b: number; readonly q: number | undefined };
 
-/** What a sweep file can say of a parameter, beside `parameters`. */
+/** The keys of a parameter in a sweep file, except nested `parameters`. */
 export interface DistributionEntry {
   readonly distribution?: DistributionName | undefined;
   readonly value?: ParameterValue | undefined;
@@ -53,7 +53,11 @@ function uniform(entry: DistributionEntry, q: number | undefined): Distribution 
   return rangeProblem(entry) ?? quantumProblem(entry) ?? { kind: 'uniform', ...range(entry), q };
 }
 
-/** @param ends what min and max are: the values, their natural logarithms, or those of 1/x (`inv_log_uniform`) */
+/**
+ * Returns a log-uniform distribution.
+ * @param ends the meaning of min and max: values, natural logarithms of values, or natural logarithms of 1/x
+ * (`inv_log_uniform`)
+ */
 function logUniform(
   entry: DistributionEntry,
   ends: 'values' | 'logs' | 'inverse logs',
@@ -135,10 +139,10 @@ export type DistributionName = keyof typeof SHAPES;
 export const DISTRIBUTION_NAMES = Object.keys(SHAPES) as [DistributionName, ...DistributionName[]];
 
 /**
- * The distribution that an entry describes. Without `distribution`, W&B's defaults apply: `value` is constant, `values`
- * categorical, and `min` with `max` is `int_uniform` for two whole numbers and `uniform` otherwise.
+ * Returns the distribution of an entry, or a text with the problem if the keys do not make a distribution. Without
+ * `distribution`, W&B's defaults apply: `value` is constant, `values` categorical, and `min` with `max` is
+ * `int_uniform` for two whole numbers and `uniform` otherwise.
  * @param floats whether the file writes an end as a float (`1.0`), which makes the default `uniform`
- * @returns what is wrong, as text, when the keys do not make a distribution
  */
 export function distributionOf(entry: DistributionEntry, floats = false): Distribution | string {
   const name = entry.distribution ?? impliedName(entry, floats);

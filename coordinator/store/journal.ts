@@ -1,14 +1,14 @@
 /**
- * Group commit: changes gathered for a few milliseconds are written in one transaction, so that many acknowledgements
- * share one disk flush. No change is announced before its transaction is durable.
+ * Commits changes in groups. The changes of a few milliseconds are written in one transaction, so that many
+ * acknowledgements share one disk flush. No change is announced before its transaction is durable.
  */
 import type { Database } from 'libsql';
 import type { Change } from '../core/step.ts';
 import { changeWriter, type DroppedArtifact, type StoredEvent, type Written } from './write.ts';
 
 /**
- * A disk flush blocks the process for about a millisecond, so a shorter interval would leave time for little else, and
- * a longer one would delay acknowledgements.
+ * A disk flush blocks the process for about a millisecond. A shorter interval would spend most of the time on flushes,
+ * and a longer one would delay acknowledgements.
  */
 const COMMIT_INTERVAL_MS = 3;
 
@@ -17,7 +17,7 @@ export interface Commit {
   readonly changes: readonly Change[];
   readonly events: readonly StoredEvent[];
   readonly dropped: readonly DroppedArtifact[];
-  /** How long the transaction took, with its flush. */
+  /** Duration of the transaction, including its flush. */
   readonly seconds: number;
 }
 
@@ -46,8 +46,8 @@ export class Journal {
   }
 
   /**
-   * Resolves when these changes and all earlier ones are on the disk. Rejects when they could not be written: memory is
-   * then ahead of the store, and the process must end without answering anyone.
+   * Resolves when these changes and all earlier ones are durable. Rejects when they could not be written. Memory is
+   * then ahead of the store, and the process must end without another answer.
    */
   commit(changes: readonly Change[]): Promise<void> {
     for (const change of changes) this.#changes.push(change);

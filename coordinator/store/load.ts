@@ -30,7 +30,7 @@ import { parseValues } from './rows.ts';
 
 /**
  * Loads the core. Leases of running attempts are extended to a full lease from now, because no heartbeat could arrive
- * while the coordinator was down. Delays before a retry are not stored, and end here.
+ * while the coordinator was down. Delays before a retry are not stored, so these retries are due immediately.
  */
 export function loadCore(db: Database, leaseMs: number, now: number): Core {
   const core = newCore(leaseMs);
@@ -62,7 +62,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
   return core;
 }
 
-/** Loads a sweep in any state, without leases: for a sweep that has ended. */
+/** Loads a sweep that has ended. The sweep has no leases. */
 export function loadEndedSweep(db: Database, id: string, now: number): Sweep {
   const row = db.prepare('select state, policy, priority from sweeps where id = ?').get(id) as {
     state: SweepState;

@@ -24,7 +24,10 @@ function newFolder(): string {
   return dir;
 }
 
-/** No process has the store open, because libsql keeps a closed store's lock. */
+/**
+ * Returns the path of a filled store that was written by another process, because libsql keeps the lock of a closed
+ * store.
+ */
 function filledStore(): string {
   const db = openStore(newFolder());
   db.exec('begin');

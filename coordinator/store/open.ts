@@ -1,4 +1,4 @@
-/** Opens the store: one SQLite file in the coordinator's folder, locked by one process at a time. */
+/** Opens the store, which is one SQLite file in the coordinator's folder. Only one process at a time can open it. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -67,7 +67,8 @@ function openError(error: unknown, dir: string, path: string): unknown {
 }
 
 /**
- * Checks the structure of the store, but not the bytes inside values; writes to a damaged store could make it worse.
+ * Checks the structure of the store, but not the bytes inside values, because writes to a damaged store could damage it
+ * further.
  */
 function checkUndamaged(db: Db, path: string): void {
   const rows = db.prepare('pragma quick_check(1)').all() as { quick_check: string }[];
@@ -83,7 +84,10 @@ function damagedError(path: string, problem: string): RefusedError {
   );
 }
 
-/** A coordinator removes artifacts that no row names, and without its store would remove all of them. */
+/**
+ * Rejects a folder that has artifacts but no store. A coordinator removes artifacts that no row names, and with an
+ * empty store would remove all of them.
+ */
 function checkNotLost(dir: string, path: string): void {
   if (existsSync(path) && statSync(path).size > 0) return;
   const artifacts = join(dir, 'artifacts');
@@ -95,7 +99,7 @@ function checkNotLost(dir: string, path: string): void {
   );
 }
 
-/** Writes a copy of the store to `path`, durably and atomically. Takes as long as reading and writing the whole store. */
+/** Writes a copy of the store to `path`, durably and atomically. Reads and writes the whole store. */
 export function copyStore(db: Db, path: string): void {
   const part = `${path}.part`;
   rmSync(part, { force: true });

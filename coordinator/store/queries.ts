@@ -1,4 +1,4 @@
-/** Reads from the store, as wire messages. Returns durable rows only. */
+/** Reads from the store and returns wire messages. All rows are durable. */
 
 import { group } from 'd3-array';
 import type { Database, Statement } from 'libsql';
@@ -52,7 +52,8 @@ export class Queries {
   }
 
   /**
-   * Returns the id of a sweep by its id, by `last` (or nothing), or by its name (the newest of that name).
+   * Returns the id of a sweep. The selector is its id, its name (which means the newest sweep of that name), or `last`
+   * or an empty text for the newest sweep.
    * @throws {NotFoundError}
    */
   findSweep(selector: string): string {
@@ -76,7 +77,8 @@ export class Queries {
   }
 
   /**
-   * Finds a trial by a prefix of its id, in one sweep or (`sweepId` empty) in the newest sweep that has one.
+   * Finds a trial by a prefix of its id in a sweep. With an empty `sweepId`, searches the newest sweep that has such a
+   * trial.
    * @throws {NotFoundError | AmbiguousError}
    */
   findTrial(sweepId: string, prefix: string): { sweepId: string; trialId: string } {
@@ -99,7 +101,7 @@ export class Queries {
     return { sweepId: `${newest.sweep_id}`, trialId: newest.id };
   }
 
-  /** Returns what a retry request did; undefined if the store has no such request. */
+  /** Returns the result of an earlier retry request, or undefined if the store has no such request. */
   retried(requestId: string): { sweepId: string; trials: number } | undefined {
     return this.#get(
       `select cast(sweep_id as text) as sweepId, count(*) as trials from retries where request_id = ?
@@ -108,7 +110,7 @@ export class Queries {
     );
   }
 
-  /** Returns the parts of a grant that come from the sweep and the trial. */
+  /** Returns the parts of a grant that the sweep and the trial define. */
   assignment(sweepId: string, trialId: string): { trainer: string; parameters: Trial['parameters']; seed: number } {
     const row = this.#get<{ trainer: string; parameters: string; seed: number }>(
       `select trainer, parameters, seed from trials join sweeps on sweeps.id = trials.sweep_id
@@ -141,7 +143,7 @@ export class Queries {
     );
   }
 
-  /** As `reports`, for every trial of a sweep. */
+  /** Returns the same as `reports` for every trial of a sweep, by trial id. */
   reportsOf(sweepId: string): Map<string, Report[]> {
     const byTrial = new Map<string, Report[]>();
     const rows = this.#all<ReportRow>(
@@ -167,13 +169,13 @@ export class Queries {
     );
   }
 
-  /** Returns the time of the sweep's newest report in Unix milliseconds; undefined if it has none. */
+  /** Returns the time of the sweep's newest report in Unix milliseconds, or undefined if there is none. */
   lastReportAt(sweepId: string): number | undefined {
     const sql = 'select max(at) as at from reports where sweep_id = ?';
     return this.#get<{ at: number | null }>(sql, sweepId)?.at ?? undefined;
   }
 
-  /** Returns the epoch that each attempt resumed from; 0 if it started from the beginning. */
+  /** Returns the epoch that each attempt resumed from, which is 0 if it started from the beginning. */
   resumptions(sweepId: string): { trialId: string; attempt: number; resumedFrom: number }[] {
     return this.#all(
       `select trial_id as trialId, number as attempt, resumed_from as resumedFrom from attempts
@@ -193,7 +195,7 @@ export class Queries {
   }
 
   /**
-   * Returns a trial's artifact by name: of the given attempt, or (0) of the newest attempt that has one.
+   * Returns an artifact of a trial by name. Attempt 0 means the newest attempt that has such an artifact.
    * @throws {NotFoundError}
    */
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Artifact {
@@ -244,7 +246,7 @@ export class Queries {
     );
   }
 
-  /** Returns the newest event of all sweeps; 0 if there is none. */
+  /** Returns the sequence number of the newest event of all sweeps, or 0 if there is none. */
   lastEvent(): number {
     return this.#get<{ seq: number }>('select coalesce(max(seq), 0) as seq from events')?.seq ?? 0;
   }
@@ -287,7 +289,7 @@ export class Queries {
   }
 }
 
-/** Expects the reports sorted by attempt, and by arrival within each. */
+/** Merges the reports of each attempt by step. @param reports sorted by attempt, and within an attempt by arrival */
 function mergedByAttempts(reports: readonly Report[]): Report[] {
   return [...group(reports, ({ attempt }) => attempt).values()].flatMap(mergedBySteps);
 }

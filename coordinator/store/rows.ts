@@ -1,4 +1,4 @@
-/** The rows of the store's tables, and their conversion to wire messages. */
+/** Defines the rows of the store's tables, and converts them to wire messages. */
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import {
@@ -196,7 +196,7 @@ export function artifactOf({ attempt, name, kind, epoch, size, sha256, at: atMs 
   return { attempt, name, kind: artifactKind.to(kind), epoch, size, sha256, atMs };
 }
 
-/** JSON has no NaN or infinity: null stands for a value that is not a finite number. */
+/** Parses metrics. In JSON, null stands for NaN and infinity. */
 export function parseMetrics(json: string): Record<string, number> {
   const values = Object.entries(JSON.parse(json) as Record<string, number | null>);
   return Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]));

@@ -1,4 +1,4 @@
-/** The store's tables, their version, and the upgrades from older versions. */
+/** Defines the store's tables and their version, and upgrades older versions. */
 import type { Database } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 

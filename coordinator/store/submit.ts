@@ -30,7 +30,7 @@ export interface NewTrial {
   readonly parameters: Parameters;
 }
 
-/** @returns the id of the sweep; a repeated request returns the id of the sweep that it added before */
+/** Adds a sweep. @returns the id of the sweep; a repeated request returns the id of the sweep that it added before */
 export function insertSweep(db: Database, sweep: NewSweep, trials: Iterable<NewTrial>, at: number): string {
   const existing = db.prepare('select id from sweeps where request_id = ?').get(sweep.requestId) as
     | { id: number }

@@ -1,4 +1,4 @@
-/** Writes changes as rows, one function per group of tables. Called inside a transaction only. */
+/** Writes changes as rows. Each group of tables has a function. All of them must be called inside a transaction. */
 import type { Database } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { type MetricValues, type RankingRule, withReport } from '../../lib/domain/metric-values.ts';
@@ -23,7 +23,7 @@ export interface DroppedArtifact {
   readonly name: string;
 }
 
-/** The results of a transaction besides its changes. */
+/** Results of a transaction that the caller needs after it is durable. */
 export interface Written {
   readonly events: StoredEvent[];
   readonly dropped: DroppedArtifact[];
@@ -240,7 +240,7 @@ function artifactWriter(db: Database) {
   const deleteCheckpoints = db.prepare(
     "delete from artifacts where sweep_id = ? and trial_id = ? and kind = 'checkpoint' returning attempt, name",
   );
-  /** @param kept the checkpoint that replaces the others: its file is not dropped */
+  /** Removes the rows of checkpoints. @param kept the checkpoint that replaces the others, whose file is not dropped */
   const dropCheckpoints = (
     { sweepId, trialId }: { readonly sweepId: string; readonly trialId: string },
     dropped: DroppedArtifact[],

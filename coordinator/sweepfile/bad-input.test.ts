@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Every kind of error in a sweep file, with its position and text. */
+/** Tests every kind of error in a sweep file, with its position and message. */
 import { expect, test } from 'vitest';
 import { parseSweep } from './parse.ts';
 import { MAX_PROBLEMS, SweepFileError } from './problems.ts';

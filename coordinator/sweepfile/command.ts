@@ -8,7 +8,7 @@ import { MACROS, piecesOf } from '../../proto/command.ts';
 import { type Findings, has, type Located } from './problems.ts';
 import type { SweepFile } from './schema.ts';
 
-/** Weights & Biases has the same default, but with `python`. */
+/** The command of a file that has only a program. Weights & Biases has the same default, but with `python`. */
 const DEFAULT_COMMAND: readonly string[] = ['${env}', '${interpreter}', '${program}', '${args}'];
 
 const FIXED = { env: '/usr/bin/env', interpreter: 'python3' } as const;
@@ -16,8 +16,8 @@ const FIXED = { env: '/usr/bin/env', interpreter: 'python3' } as const;
 const EXAMPLE = 'command: [python3, train.py, "${args}"]';
 
 /**
- * Adds `trainer: command` to a file that has a command or, as in Weights & Biases, a program, but no trainer. Splits a
- * command in one text as a shell would.
+ * Adds `trainer: command` to a file without a trainer that has a command or, as in Weights & Biases, a program. Splits
+ * a command that is one text as a shell would.
  */
 export function withImpliedKeys(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
@@ -29,14 +29,14 @@ export function withImpliedKeys(data: unknown): unknown {
   return implied ? { trainer: 'command', ...file } : file;
 }
 
-/** A command with an open quote is left as text, which the schema rejects. */
+/** Whether a command has a quote that is not closed. Such a command is not split, and the schema rejects it. */
 export function hasOpenQuote(command: string): boolean {
   return /["']/.test(command.replaceAll(/"[^"]*"|'[^']*'/g, ''));
 }
 
 /**
- * Returns the command line with macros that do not depend on the trial replaced; empty for other trainers. Adds findings
- * for unknown and misplaced macros.
+ * Returns the command line, in which macros that do not depend on the trial are replaced. Empty for other trainers.
+ * Adds findings for unknown and misplaced macros.
  */
 export function commandOf(file: SweepFile, parameters: readonly string[], root: Located, findings: Findings): string[] {
   if (file.trainer !== 'command') {

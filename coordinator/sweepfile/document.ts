@@ -19,13 +19,13 @@ import { quote, show } from '../../lib/text/quote.ts';
 import { type Located, type Place, START, SweepFileError } from './problems.ts';
 import { checkSweepText } from './read.ts';
 
-/** A listed value takes about four tokens; more would take seconds to parse. */
+/** The maximum number of tokens. A listed value takes about four. More tokens would take seconds to parse. */
 const MAX_TOKENS = 50_000;
 
-/** Each level of nested parameters takes two. */
+/** The maximum depth of the document. Each level of nested parameters takes two levels. */
 const MAX_NESTING = 64;
 
-/** Limits files of nested aliases ("YAML bomb"). */
+/** The maximum number of values, which limits nested aliases ("YAML bomb"). */
 const MAX_VALUES = 50_000;
 
 /** The parser's stack also contains the document and the scalar being read. */
@@ -42,7 +42,10 @@ interface SyntaxTree {
   readonly fail: Fail;
 }
 
-/** @throws {SweepFileError} if the text is not a single YAML document within the limits */
+/**
+ * Parses a text into a syntax tree.
+ * @throws {SweepFileError} if the text is not a single YAML document within the limits
+ */
 export function parseSyntax(text: string, fileName: string): SyntaxTree {
   checkSweepText(text, fileName);
   const lines = new LineCounter();
@@ -65,7 +68,10 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
   return { contents: document.contents, placeOf, fail };
 }
 
-/** @throws {SweepFileError} if the text is not a single YAML document of plain data within the limits */
+/**
+ * Parses a text into data with positions.
+ * @throws {SweepFileError} if the text is not a single YAML document of plain data within the limits
+ */
 export function parseDocument(text: string, fileName: string): SweepDocument {
   const { contents, placeOf, fail } = parseSyntax(text, fileName);
   const reader = new DataReader(targetsOf(contents, fail), fail);
@@ -80,7 +86,7 @@ export function parseDocument(text: string, fileName: string): SweepDocument {
 
 type Fail = (offset: number, message: string) => never;
 
-/** The limits apply during parsing, so that any text is rejected quickly. */
+/** Yields the syntax tokens. The limits apply during parsing, so that any text is rejected quickly. */
 function* syntaxOf(text: string, lines: LineCounter, fail: Fail): Generator<CST.Token, void, undefined> {
   const parser = new Parser(lines.addNewLine);
   lines.addNewLine(0);
@@ -100,7 +106,7 @@ function* syntaxOf(text: string, lines: LineCounter, fail: Fail): Generator<CST.
   yield* parser.end();
 }
 
-/** Fails at the first syntax error, because one could follow for every character. */
+/** Fails at the first syntax error, because a damaged file can have one per character. */
 function checkSyntax(syntax: CST.Token, fail: Fail): void {
   if (syntax.type === 'error') fail(syntax.offset, `not valid YAML: ${syntax.message}`);
   if (syntax.type === 'directive' && !/^%YAML\s+1\.2\s*$/.test(syntax.source)) {
@@ -108,7 +114,7 @@ function checkSyntax(syntax: CST.Token, fail: Fail): void {
   }
 }
 
-/** An alias refers to the last node before it with that anchor. */
+/** Returns the target of each alias, which is the last node before it with its anchor. */
 function targetsOf(contents: Node | null, fail: Fail): ReadonlyMap<Node, Node> {
   const anchors = new Map<string, Node>();
   const targets = new Map<Node, Node>();

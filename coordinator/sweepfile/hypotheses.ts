@@ -1,4 +1,7 @@
-/** Converts the `hypotheses` of a file into claims, checked against the trainer's metrics and the sweep's parameters. */
+/**
+ * Converts the `hypotheses` of a file to claims, and validates them against the trainer's metrics and the sweep's
+ * parameters.
+ */
 
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';

@@ -1,4 +1,4 @@
-/** Replaces `PARAMETER: {file: values.txt}` in the text of a sweep file by the values. */
+/** Replaces `PARAMETER: {file: values.txt}` in the text of a sweep file by the values of the file. */
 import { isMap, isScalar, type Node, type Pair, parseDocument, type Scalar } from 'yaml';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { quote } from '../../lib/text/quote.ts';
@@ -11,7 +11,7 @@ interface FileKey {
 }
 
 /**
- * Returns the text with the values of each file in place of its name. Lines keep their numbers.
+ * Returns the text, in which the values of each file replace its name. Line numbers do not change.
  * @param read returns the text of a file that the sweep file names
  * @throws {SweepFileError} if the text is not valid YAML, or a file cannot be read or has no values
  */

@@ -1,4 +1,4 @@
-/** The JSON Schema of the sweep file, for completion, hover texts and error marks in editors. */
+/** Generates the JSON Schema of the sweep file, for completion, hover texts and validation in editors. */
 import { z } from 'zod';
 import { type ParameterSpec, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import { sweepFileSchema } from './schema.ts';
@@ -16,7 +16,7 @@ export function sweepFileJsonSchema(): Record<string, unknown> {
   return { ...schema, properties, required, title: 'trawl sweep file', anyOf, allOf: trainers };
 }
 
-/** The parser splits a command in one text before it checks the shape. */
+/** Accepts a command as one text, which the parser splits before it checks the shape. */
 function orText(schema: z.core.JSONSchema._JSONSchema | undefined) {
   if (typeof schema !== 'object') return {};
   const { description, ...list } = schema;

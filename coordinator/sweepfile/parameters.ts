@@ -1,4 +1,4 @@
-/** Converts the `parameters` and `zip` of a file into axes and groups of axes, checked against the trainer. */
+/** Converts the `parameters` and `zip` of a file to axes and groups of axes, and validates them against the trainer. */
 
 import { nameOfKey, SEED } from '../../lib/domain/parameters.ts';
 import { quote, show } from '../../lib/text/quote.ts';
@@ -37,15 +37,15 @@ interface Context {
   readonly trainerName: TrainerName;
   readonly trainer: TrainerSpec;
   readonly isGrid: boolean;
-  /** The names in zip: their rows must differ, but their values can repeat. */
+  /** The names in zip. The rows of a group must differ, but the values of a single parameter can repeat. */
   readonly zipped: ReadonlySet<string>;
   readonly findings: Findings;
-  /** Keys without meaning are added here. */
+  /** Collects the keys that have no meaning in trawl. */
   readonly ignored: string[];
 }
 
 export interface Space {
-  /** The axes of a grid, and a parameter named seed with `value`, `values` or steps. */
+  /** The axes of a grid. For a search, only a parameter named seed with `value`, `values` or steps. */
   readonly axes: readonly Axis[];
   /** The distributions of a search. */
   readonly distributions: ReadonlyMap<string, Distribution>;
@@ -305,7 +305,10 @@ function rangeAxis(name: string, steps: Steps, path: Path, { trainer, findings }
   return undefined;
 }
 
-/** A trainer's rule is a range or a short list of choices, so a few values suffice. */
+/**
+ * Checks the steps of an axis against the trainer's rule. A rule is a range or a short list of choices, so a few values
+ * suffice.
+ */
 function stepProblem(axis: Axis, trainer: TrainerSpec): string | undefined {
   const rule = trainer.parameters[axis.name]?.rule;
   const checked = rule?.kind === 'choice' ? Math.min(axis.size, rule.values.length + 1) : Math.min(axis.size, 2);
@@ -318,8 +321,8 @@ function stepProblem(axis: Axis, trainer: TrainerSpec): string | undefined {
 }
 
 /**
- * Returns the groups of axes that advance together. A parameter with a single `value` can be in a group, but is left out
- * of the result: it is combined with every row anyway.
+ * Returns the groups of axes that advance together. A parameter with a single `value` can be in a group, but the result
+ * omits it, because it is combined with every row anyway.
  */
 export function zipOf(file: SweepFile, context: RuleContext): string[][] {
   const groups = new Map<string, number>();
@@ -359,7 +362,10 @@ function checkRows(names: readonly string[], group: number, { axes, findings, pl
   findings.atValue([...place(first.name), 'values', twice.row], `${row} is listed twice, first at ${before}`);
 }
 
-/** One axis without repeats makes all rows distinct. */
+/**
+ * Returns the first row of a group that repeats an earlier one. If one axis has no repeated values, all rows are
+ * distinct.
+ */
 function repeatedRow(members: readonly Axis[]): { row: number; before: number } | undefined {
   const [first] = members;
   if (first === undefined || members.some(({ repeats }) => !repeats)) return undefined;

@@ -1,4 +1,4 @@
-/** Parses the text of a sweep file into a checked sweep. */
+/** Parses and validates the text of a sweep file. */
 
 import { basename } from 'node:path';
 import { nameOfKey, SEED } from '../../lib/domain/parameters.ts';
@@ -25,12 +25,13 @@ import { metricProblem } from './trainer-rules.ts';
 import { hasFloats } from './values.ts';
 
 export const DEFAULT_CHECKPOINT_EVERY = 1;
-/** The first epoch and every fourth after it: 1, 5, 9, 13. */
+/** The default interval of reconstruction images, in epochs: 1, 5, 9, 13. */
 export const DEFAULT_RECONSTRUCT_EVERY = 4;
 const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
 
 /**
- * @param fileName for messages, and for the sweep's name if the text has none
+ * Parses a sweep file.
+ * @param fileName the name for messages, and for the sweep if the text has no name
  * @throws {SweepFileError} with all problems of the file that can be found in one pass
  */
 export function parseSweep(text: string, fileName: string): SweepSpec {
@@ -124,7 +125,7 @@ function floatParametersOf(declarations: readonly Declaration[], root: Located):
 function isWrittenAsFloat({ entries }: Located): boolean {
   const values = entries.get('values')?.entries.values() ?? [];
   const single = ['value', 'min', 'max', 'step', 'q'].flatMap((key) => entries.get(key) ?? []);
-  // A fraction between two values makes all of them floats, as in numpy.arange.
+  // A fractional bound or step makes all values floats, as in numpy.arange.
   const isArange = entries.get('distribution')?.data === 'q_uniform';
   const hasFraction = isArange && single.some(({ data }) => typeof data === 'number' && !Number.isInteger(data));
   return hasFraction || [...values, ...single].some(hasFloats);
@@ -138,7 +139,7 @@ function searchOf({ method, run_cap: runCap }: SweepFile, space: ReadonlyMap<str
   };
 }
 
-/** W&B's default of eta. */
+/** The default of eta in Weights & Biases. */
 const DEFAULT_ETA = 3;
 
 function earlyTerminateOf({ early_terminate: written }: SweepFile, findings: Findings): EarlyTerminate | undefined {
@@ -197,7 +198,7 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
   };
 }
 
-/** The values of the parameter named seed are the seeds of the replicates. */
+/** Returns the seeds of the replicates. The values of a parameter named seed are such seeds. */
 function seedsOf(
   file: SweepFile,
   seedAxis: Axis | undefined,

@@ -1,7 +1,7 @@
-/** Problems of a sweep file with their positions in the text. */
+/** Collects the problems of a sweep file with their positions in the text. */
 import { BadInputError } from '../../proto/errors.ts';
 
-/** Line and column from 1; a column is a UTF-16 code unit, as in editors. */
+/** A position. Lines and columns count from 1. A column is a UTF-16 code unit, as in editors. */
 export interface Place {
   readonly line: number;
   readonly column: number;
@@ -11,7 +11,7 @@ export interface Problem extends Place {
   readonly message: string;
 }
 
-/** The number of problems that an error lists; further ones are only counted. */
+/** The number of problems that an error lists. Further problems are only counted. */
 export const MAX_PROBLEMS = 20;
 
 export const START: Place = { line: 1, column: 1 };
@@ -44,14 +44,14 @@ export type Path = readonly (string | number)[];
 export interface Located {
   readonly data: unknown;
   readonly offset: number;
-  /** The position of the value's key. Undefined: the value is a list item, or the whole document. */
+  /** The position of the value's key. Undefined for a list item and for the whole document. */
   readonly keyOffset: number | undefined;
   readonly entries: ReadonlyMap<string | number, Located>;
-  /** A number as the text writes it. */
+  /** The text of a number in the file. */
   readonly source?: string | undefined;
 }
 
-/** Returns the value at a path or, if the path does not exist, the deepest value on the way. */
+/** Returns the value at a path or, if the path does not exist, the deepest value along the path. */
 export function locate(root: Located, path: Path): Located {
   let here = root;
   for (const step of path) {
@@ -88,7 +88,7 @@ export class Findings {
     this.problems.push({ ...this.#placeOf(keyOffset ?? offset), message });
   }
 
-  /** Returns the `line:column` of a value, for messages about another place. */
+  /** Returns the `line:column` of a value, for messages that refer to it. */
   where(path: Path): string {
     const { line, column } = this.#placeOf(locate(this.root, path).offset);
     return `${line}:${column}`;

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Converts the keys about the user's program (env, report, classify, wandb) for the agents. */
+/** Converts the keys of the user's program (env, report, classify, wandb) to the wire. */
 import { parseDuration } from '../../lib/text/duration.ts';
 import { show } from '../../lib/text/quote.ts';
 import { type ProgramSpec, type ReportSource, WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -9,7 +9,7 @@ import { HOOKS, IGNORED_KEYS, type SweepFile } from './schema.ts';
 
 const PROGRAM_KEYS = ['env', 'report', 'classify', 'wandb', 'first_report'] as const;
 
-/** Macros that only files for W&B use; `${args}` is common to all files. */
+/** Macros that only files for W&B contain. `${args}` occurs in all files. */
 const WANDB_MACRO = /\$\{(?:env|interpreter|program)\}/;
 
 /**
@@ -38,7 +38,10 @@ interface Named {
   readonly hasSeed: boolean;
 }
 
-/** Returns undefined for the built-in trainers, and adds findings for keys that only trainer command has. */
+/**
+ * Returns the settings of the user's program. Returns undefined for the built-in trainers, and adds findings for keys
+ * that apply to trainer command only.
+ */
 export function programOf(file: SweepFile, named: Named, root: Located, findings: Findings): ProgramSpec | undefined {
   if (file.trainer !== 'command') {
     for (const key of PROGRAM_KEYS) {
@@ -70,7 +73,7 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
 
 const WANDB_MODES = { offline: WandbMode.OFFLINE, online: WandbMode.ONLINE, off: WandbMode.OFF } as const;
 
-/** Returns what applies to files for Weights & Biases, or to others, if the file does not set `wandb` and `report`. */
+/** Returns the defaults of `wandb` and `report`, which differ for files of Weights & Biases. */
 export function programDefaults(isWandb: boolean): { mode: WandbMode; sources: ReportSource[] } {
   if (!isWandb) return { mode: WandbMode.OFF, sources: [] };
   const sources: ReportSource[] = [
@@ -80,7 +83,7 @@ export function programDefaults(isWandb: boolean): { mode: WandbMode; sources: R
   return { mode: WandbMode.OFFLINE, sources };
 }
 
-/** A number keeps the notation of the file: `1.0`, `010`. */
+/** Converts a value to text. A number keeps the notation of the file, such as `1.0` or `010`. */
 function textOf(value: string | number | boolean, { source }: Located): string {
   return typeof value === 'number' ? (source ?? `${value}`) : `${value}`;
 }

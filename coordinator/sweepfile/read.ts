@@ -31,7 +31,7 @@ async function readBytes(path: string): Promise<Buffer> {
   }
 }
 
-/** Reads one byte more than the limit at most, because a pipe or device has no size. */
+/** Reads at most one byte more than the limit, because a pipe or device has no size to check. */
 async function readAtMost(file: FileHandle, path: string): Promise<Buffer> {
   const buffer = Buffer.alloc(MAX_SWEEP_FILE_BYTES + 1);
   let length = 0;
@@ -83,7 +83,7 @@ export function decodeSweepFile(bytes: Uint8Array, fileName: string): string {
 }
 
 /**
- * Checks text that may not come from a file, and returns it.
+ * Validates a text that does not come from a file, and returns it.
  * @throws {SweepFileError} if it is too large or contains a NUL character
  */
 export function checkSweepText(text: string, fileName: string): string {
@@ -97,7 +97,9 @@ export function checkSweepText(text: string, fileName: string): string {
   return text;
 }
 
-/** The decoder replaces invalid bytes by U+FFFD, which the text may also contain itself. */
+/**
+ * Finds the first invalid byte. The decoder replaces invalid bytes by U+FFFD, which the text can also contain itself.
+ */
 function firstBadByte(text: string, bytes: Uint8Array): { at: number; byte: number } | undefined {
   let byte = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let done = 0;

@@ -1,4 +1,4 @@
-/** Converts the `exclude` and `when` of a file into rules, checked against the sweep's parameters. */
+/** Converts the `exclude` and `when` of a file to rules, and validates them against the sweep's parameters. */
 
 import { keyOf, nameOfKey, SEED } from '../../lib/domain/parameters.ts';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';

@@ -1,7 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
- * The shape of a sweep file, which is also its JSON Schema. Rules beyond the shape (the trainer's parameters, the names in
- * rules) are checked in parse.ts. All error texts here are shown to the author of the file.
+ * Defines the shape of a sweep file, from which its JSON Schema is generated. parse.ts checks the rules beyond the
+ * shape, such as the trainer's parameters and the names in rules. The author of the file sees all error texts of this
+ * file.
  */
 import { z } from 'zod';
 import { DURATION_PATTERN, parseDuration } from '../../lib/text/duration.ts';
@@ -19,29 +20,29 @@ import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { MAX_LISTED_VALUES } from '../grid/axes.ts';
 import { DISTRIBUTION_NAMES } from '../search/distribution.ts';
 
-/** Limits names and the text values of parameters. */
+/** The maximum length of names and of text values of parameters, in characters. */
 const MAX_TEXT = 1_000;
 const MAX_DESCRIPTION = 10_000;
 const MAX_PARAMETERS = 100;
 const MAX_RULES = 200;
 const MAX_SEEDS = 10_000;
-/** The trainers' generators use 32 bits. */
+/** The largest seed. The random number generators of the trainers use 32 bits. */
 const MAX_SEED = 2 ** 32 - 1;
 const MAX_CONCURRENCY = 100_000;
 const MAX_RETRIES = 100;
 const MAX_EPOCHS_BETWEEN = 100_000;
-/** Limits the items of a command and the characters of an item. */
+/** The maximum number of items of a command. */
 const MAX_COMMAND_ITEMS = 1_000;
 const MAX_COMMAND_ITEM = 10_000;
 const MAX_HYPOTHESES = 200;
 const MAX_GPUS = 64;
 /** The maximum length of a parameter's name, in characters. */
 export const MAX_NAME = 256;
-/** Hydra's names are valid, such as `+a`, `++a.b`, `~a` and `a/b`. */
+/** The syntax of a parameter's name. It accepts Hydra's names, such as `+a`, `++a.b`, `~a` and `a/b`. */
 const PARAMETER_NAME = new RegExp(`^(?!\\s)[^\\p{Cc}=]{1,${MAX_NAME}}(?<!\\s)$`, 'u');
 const MAX_RUN_CAP = 1_000_000;
 const MAX_ITERATIONS = 1_000_000_000;
-/** Limits environment variables, report sources and classify rules. */
+/** The maximum number of environment variables. */
 const MAX_VARIABLES = 200;
 const MAX_SOURCES = 20;
 const MAX_CLASSIFY = 200;
@@ -183,7 +184,7 @@ const conditions = z.record(parameterName, anyValue, {
 
 const argumentError = 'expected text';
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-/** Operating systems do not accept a NUL in an argument. */
+/** An argument of a command. Operating systems do not accept a NUL in it. */
 const argument = z
   .string({ error: argumentError })
   .max(MAX_COMMAND_ITEM, { error: `expected at most ${MAX_COMMAND_ITEM} characters` })
@@ -196,7 +197,7 @@ const command = list(argument, COMMAND_EXAMPLE, MAX_COMMAND_ITEMS)
 
 const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol'] as const;
 
-/** Keys of Weights & Biases that have no meaning here. They are accepted and listed by the plan. */
+/** Keys of Weights & Biases that have no meaning in trawl. They are accepted, and the plan lists them. */
 export const IGNORED_KEYS = [
   'project',
   'entity',

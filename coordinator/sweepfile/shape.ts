@@ -1,4 +1,4 @@
-/** Checks the shape of a sweep file with the schema, and words the problems for its author. */
+/** Checks the shape of a sweep file with the schema, and formats the problems for its author. */
 
 import type { z } from 'zod';
 import { nameOfKey } from '../../lib/domain/parameters.ts';
@@ -9,13 +9,13 @@ import { hasOpenQuote } from './command.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
 import { COMMAND_EXAMPLE, keysAt, MAX_NAME, type SweepFile, sweepFileSchema } from './schema.ts';
 
-/** Planned features are rejected by name instead of as unknown. */
+/** Keys of planned features. They are rejected as not yet supported instead of as unknown. */
 const UNSUPPORTED_KEYS = ['early_stop', 'metrics', 'code', 'speculate', 'warm_start', 'parent'];
 const UNSUPPORTED_METHODS = ['optuna', 'pbt'];
 
 /**
- * Returns the data as a sweep file. Adds a finding for each problem of its shape and removes the invalid parts, so that
- * the rest is checked as well. Returns undefined if the rest is not a sweep file.
+ * Returns the data as a sweep file. Adds a finding for each problem of its shape, and removes the invalid parts so that
+ * the rest can be checked. Returns undefined if the rest is not a sweep file.
  */
 export function checkShape(data: unknown, root: Located, findings: Findings): SweepFile | undefined {
   const whole = sweepFileSchema.safeParse(data);

@@ -1,4 +1,7 @@
-/** Checks parameters, values and metrics against the trainer. Each function returns an error text, or undefined. */
+/**
+ * Validates parameters, values and metrics against the trainer. Each function returns an error text, or undefined if
+ * the input is valid.
+ */
 
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
@@ -11,14 +14,14 @@ export function nameProblem(trainerName: string, trainer: TrainerSpec, name: str
   return `trainer ${trainerName} has no parameter ${quote(name)}${didYouMean(name, known) || `; expected ${known.join(', ')}`}`;
 }
 
-/** A trainer without a list of metrics accepts any name. */
+/** Checks the name of a metric. A trainer without a list of metrics accepts any name. */
 export function metricProblem(trainerName: string, trainer: TrainerSpec, name: string): string | undefined {
   if (trainer.metrics.length === 0 || trainer.metrics.includes(name)) return undefined;
   const meant = didYouMean(name, trainer.metrics) || `; expected ${trainer.metrics.join(', ')}`;
   return `trainer ${trainerName} has no metric ${show(name)}${meant}`;
 }
 
-/** Parameters that an open trainer does not list accept any value. */
+/** Checks the value of a parameter. Parameters that an open trainer does not list accept any value. */
 export function valueProblem(trainer: TrainerSpec, name: string, value: ParameterValue): string | undefined {
   const spec = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name] : undefined;
   if (spec === undefined || fits(spec.rule, value)) return undefined;

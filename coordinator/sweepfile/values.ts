@@ -1,4 +1,4 @@
-/** The keys and values of a document as names and values of parameters. */
+/** Converts the values of a document to values of parameters. */
 import { nameOfKey } from '../../lib/domain/parameters.ts';
 import { type ParameterValue, parameterValue } from '../../proto/values.ts';
 import type { Located } from './problems.ts';
@@ -21,8 +21,8 @@ export function isFloat({ data, source = '' }: Located): boolean {
 }
 
 /**
- * Returns whether a value has whole numbers that are written as floats. A list or mapping counts only if all its whole
- * numbers are: the program gets them all in one form.
+ * Returns whether a value has whole numbers that are written as floats. In a list or mapping, all whole numbers must be
+ * written as floats, because the program receives all of them in one form.
  */
 export function hasFloats(value: Located): boolean {
   if (value.entries.size === 0) return isFloat(value);

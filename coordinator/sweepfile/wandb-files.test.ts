@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Files written for Weights & Biases are parsed and planned without a change. */
+/** Tests that files for Weights & Biases can be parsed and planned without a change. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';

@@ -1,4 +1,4 @@
-/** The Report streams of agents that have sent a hello. */
+/** Manages the Report streams of agents that have sent a hello. */
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import { OverloadedError } from '../../proto/errors.ts';
@@ -15,11 +15,12 @@ import { MAX_UNREAD_ANSWERS } from './limits.ts';
 export type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 /**
- * All sessions by agent. The current session of an agent is the one with the newest hello. Usually the others are about
- * to close. The hello of a dead process can arrive after that of its successor; the session of the successor remains.
+ * All sessions by agent. The current session of an agent is the one with the newest hello. The others are usually about
+ * to close. If the hello of a dead process arrives after that of its successor, the session of the successor remains
+ * current.
  */
 export class AgentSessions {
-  /** By agent, the newest session last. */
+  /** The open sessions by agent. The newest session is last. */
   readonly #open = new Map<string, AgentSession[]>();
 
   of(agentId: string): AgentSession | undefined {
@@ -32,7 +33,7 @@ export class AgentSessions {
     else open.push(session);
   }
 
-  /** @returns whether it was the current session of its agent */
+  /** Removes a session. @returns whether it was the current session of its agent */
   remove(session: AgentSession): boolean {
     const open = this.#open.get(session.agentId) ?? [];
     const wasCurrent = open.at(-1) === session;
@@ -56,7 +57,7 @@ export class AgentSession {
     this.hello = hello;
   }
 
-  /** Returns whether this is the first record of the attempt on this stream, and remembers the attempt. */
+  /** Marks that the attempt has sent a record on this stream, and returns whether it was the first one. */
   isFirstRecordOf(key: AttemptKey): boolean {
     const name = keyText(key);
     if (this.#seen.has(name)) return false;
@@ -64,7 +65,7 @@ export class AgentSession {
     return true;
   }
 
-  /** Forgets an attempt that sends no more records. */
+  /** Removes the mark of an attempt that sends no more records. */
   forget(key: AttemptKey): void {
     this.#seen.delete(keyText(key));
   }

@@ -33,7 +33,7 @@ let served: Served;
 let client: ArtifactServiceClient;
 let key: AttemptKey;
 
-/** A coordinator with one attempt, leased to agent `a`. */
+/** Starts a coordinator with one attempt, which is leased to agent `a`. */
 beforeEach(() => begin());
 
 async function begin(options: ServeOptions = {}): Promise<void> {

@@ -1,4 +1,4 @@
-/** The ArtifactService: agents upload artifacts, and clients list and download them. */
+/** Implements the ArtifactService. Agents upload artifacts, and clients list and download them. */
 import { statfs } from 'node:fs/promises';
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
@@ -39,11 +39,14 @@ type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
 export interface ArtifactServiceOptions {
   readonly queries: Queries;
   readonly files: ArtifactFiles;
-  /** The attempts that can upload files. Undefined: none, because the store is only read. */
+  /**
+   * The core, whose running attempts can upload files. Undefined if the store is only read, so that uploads are
+   * rejected.
+   */
   readonly core: Core | undefined;
   readonly guard: Guard;
   readonly log: Logger;
-  /** The time limit for the next chunk of an upload. */
+  /** The time limit for the next chunk of an upload, in milliseconds. */
   readonly stallMs?: number;
 }
 
@@ -122,7 +125,7 @@ function isPrematureClose(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
-/** Keeps space free on the disk for the store. */
+/** Rejects an upload that would leave too little free space for the store. */
 async function checkSpace(dir: string, size: number): Promise<void> {
   const { bavail, bsize } = await statfs(dir);
   if (bavail * bsize - size >= MIN_FREE_BYTES) return;

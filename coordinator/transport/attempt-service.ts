@@ -1,4 +1,7 @@
-/** The AttemptService: opens leases, and exchanges records, acknowledgements and commands on one stream per agent. */
+/**
+ * Implements the AttemptService. It grants leases, and exchanges records, acknowledgements and commands on one stream
+ * per agent.
+ */
 import type { ServerUnaryCall } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
@@ -41,7 +44,7 @@ import { statusOf, unary } from './handlers.ts';
 import { MAX_GPUS, MAX_LABEL, MAX_TRAINERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
 import { keyOf, recordOf } from './records.ts';
 
-/** Claims per Open. */
+/** The maximum number of claims per Open. */
 export const MAX_CLAIMS = 1_000;
 const MAX_SLOTS = 4_096;
 
@@ -96,7 +99,7 @@ export class AttemptService {
       throw new BadInputError(`too many claims: ${request.claims.length} (max ${MAX_CLAIMS})`);
     }
     const { agentId, incarnation } = request;
-    // The changes of a decision must be settled, so every claim is checked before the first decision.
+    // All claims are validated before the first decision, because the changes of a decision must be settled.
     const claims = request.claims.map(({ key, slot, pack }) => {
       return { key: keyOf(key), agentId, incarnation, slot, ...(pack > 0 ? { pack: Math.min(pack, MAX_PACK) } : {}) };
     });
@@ -215,7 +218,7 @@ export class AttemptService {
     const received = onRecord(runtime.core, { agentId: session.agentId, record }, runtime.now());
     const { answer } = received;
     if (record.kind === 'ended' || answer.result === 'rejected') session.forget(record.key);
-    // A stream begins with the oldest record of its agent, so the missing ones cannot follow.
+    // A stream begins with the oldest record of its agent, so the missing records cannot follow.
     if (answer.result !== 'gap' || !first) return received;
     log.warn({ ...record.key, expected: answer.expected, got: record.seq }, 'records of an attempt are lost');
     return onRecordsMissing(runtime.core, { firstAvailable: record, expected: answer.expected }, runtime.now());

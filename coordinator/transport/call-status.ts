@@ -1,6 +1,6 @@
 /**
- * The final status of every call, whether a handler, an interceptor or the gRPC library sent it. The library ends a call
- * whose message it cannot read before it asks any interceptor.
+ * Observes the final status of every call, which a handler, an interceptor or the gRPC library can send. The library
+ * ends a call with an unreadable message before any interceptor sees it.
  */
 import {
   ServerInterceptingCall,
@@ -13,7 +13,7 @@ export interface CallStatus {
   /** The path of the method. */
   readonly path: string;
   readonly code: status;
-  /** Time from the start of the call to its status. */
+  /** The duration of the call. */
   readonly seconds: number;
   /** Whether the call ended because a message was unreadable or too large. */
   readonly unreadable: boolean;
@@ -22,22 +22,25 @@ export interface CallStatus {
 type PartialStatusObject = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
 
 /**
- * The most characters of a status message. It is sent as a header, with up to nine bytes per character, and headers over
- * 64 KiB are not sent.
+ * The maximum length of a status message, in characters. The message is sent as a header with up to nine bytes per
+ * character, and headers over 64 KiB are not sent.
  */
 export const MAX_DETAILS = 4_000;
 
-/** grpc-js 1.14 reports these faults of the sender as internal errors of the server. */
+/** Messages that grpc-js 1.14 reports as internal errors of the server, although the sender caused them. */
 const UNREADABLE_PREFIXES = ['Error deserializing request', 'Failed to decompress message', 'Invalid grpc-timeout'];
 const TOO_LARGE_PREFIXES = ['Received message larger than max', 'Received message that decompresses'];
 
-/** Reports and rewrites statuses. Must be the first interceptor of a server, where it sees the base of the chain. */
+/**
+ * Reports and rewrites statuses. It must be the first interceptor of a server, because only that one wraps the
+ * library's own call.
+ */
 export function callStatusInterceptor(onStatus: (ended: CallStatus) => void): ServerInterceptor {
   return ({ path }, call) => {
     const begun = performance.now();
     const send = call.sendStatus.bind(call);
     let ended = false;
-    // The library calls this method too, so a wrapper further down the chain would miss those calls.
+    // The library also calls this method, and a later interceptor would not see those calls.
     call.sendStatus = (original) => {
       const rewritten = { ...original, ...rewrite(original) };
       if (!ended) {

@@ -1,10 +1,13 @@
-/** Why a trial does not run, or how it ended. */
+/** Explains why a trial does not run, or how it ended. */
 import type { ExplainTrialResponse, WaitReason } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { sweepState, trialState } from '../../proto/names.ts';
 import type { Explanation } from '../core/explain.ts';
 import type { Queries } from '../store/queries.ts';
 
-/** @param explanation from the core. Undefined: no coordinator runs on the store, or the trial is not pending. */
+/**
+ * Returns the answer to an ExplainTrial call.
+ * @param explanation from the core; undefined if no coordinator runs on the store, or the trial is not pending
+ */
 export function explainTrial(
   queries: Queries,
   sweepId: string,

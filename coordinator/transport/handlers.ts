@@ -33,8 +33,8 @@ export function unary<Request, Response>(
 }
 
 /**
- * Streams the responses of an async generator at the pace at which the client reads. The call ends with an error, and
- * the generator returns, when the client reads nothing for `stallMs`.
+ * Streams the responses of an async generator at the rate at which the client reads. If the client reads nothing for
+ * `stallMs`, the call ends with an error and the generator returns.
  */
 export function streamed<Request, Response>(
   log: Logger,

@@ -1,4 +1,4 @@
-/** Limits on what one client can use of the coordinator (docs/security.md describes each). */
+/** Limits the resources that a client can use (docs/security.md describes each limit). */
 
 import { BadInputError } from '../../proto/errors.ts';
 
@@ -26,7 +26,7 @@ export const MAX_PUTS = 256;
 /** Disk space that uploads leave free for the store. */
 export const MIN_FREE_BYTES = 256 * 1024 * 1024;
 
-/** Records of one agent that are not yet durable. At this number, its stream is paused. */
+/** Records of one agent that are not yet durable. At this number, the coordinator stops reading its stream. */
 export const MAX_UNSETTLED_RECORDS = 4_096;
 /** Answers that an agent has not read yet. */
 export const MAX_UNREAD_ANSWERS = 8_192;
@@ -42,7 +42,7 @@ export const MAX_TRAINERS = 64;
 /** Characters of a reason, a file name or a metric name. */
 export const MAX_NAME = 1_000;
 
-/** @throws {BadInputError} when the text is longer than MAX_NAME */
+/** Checks the length of a text. @throws {BadInputError} when the text is longer than MAX_NAME */
 export function checkLength(name: string, text: string): void {
   if (text.length > MAX_NAME) throw new BadInputError(`${name} too long (max ${MAX_NAME} characters)`);
 }

@@ -1,6 +1,6 @@
 /**
- * The listening socket in front of the gRPC server. TLS is terminated here, so that an untrusted peer is rejected, logged
- * and counted by reason, and never reaches HTTP/2.
+ * Opens the socket in front of the gRPC server. It terminates TLS, so that an untrusted peer is rejected, logged and
+ * counted by reason, and never reaches HTTP/2.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
@@ -12,7 +12,7 @@ import type { RejectionReason } from '../auth/rejections.ts';
 import { HANDSHAKE_MS, MAX_CONNECTIONS } from './limits.ts';
 
 export interface ListenerOptions {
-  /** Undefined: no TLS. */
+  /** The server's identity. Undefined means no TLS. */
   readonly identity?: Identity | undefined;
   readonly maxConnections?: number;
   readonly handshakeMs?: number;

@@ -1,6 +1,6 @@
 /**
- * Offers on JetStream work queues, one per pool. Only the store is authoritative: a queue is in the server's memory, and
- * offers that it lacks are published again from the store (docs/decisions/offers.md, pools.md).
+ * Publishes offers to JetStream work queues, one per pool. The store is authoritative. The queues are in the servers'
+ * memory, and missing offers are published again from the store (docs/decisions/offers.md, pools.md).
  */
 import {
   AckPolicy,
@@ -19,18 +19,21 @@ import { Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { OFFER_CONSUMER, offerStream, offerStreams, offerSubject, poolOffers } from '../../proto/subjects.ts';
 import type { StandingOffer } from '../core/scheduler.ts';
 
-/** An Open takes milliseconds, and a waiting agent extends the time. */
+/**
+ * Time after which an unanswered offer is delivered again. An Open takes milliseconds, and an agent that waits extends
+ * the time.
+ */
 const OFFER_ACK_WAIT_MS = 5_000;
-/** Limits the offers of all agents together. */
+/** The maximum number of delivered offers without an answer, over all agents. */
 const MAX_UNANSWERED_OFFERS = 50_000;
 
-/** Stale offers count too; further ones are rejected and published later. */
+/** The maximum number of offers in a queue, including stale ones. Further offers are rejected and published later. */
 const MAX_OFFERS = 100_000;
 
 /** With three replicas, offers are delivered again after a server is lost and a leader is elected. */
 const CLUSTER_REPLICAS = 3;
 
-/** The last agent of an empty pool may reconnect. */
+/** How long the stream of an empty pool remains, because its last agent may reconnect. */
 const EMPTY_POOL_MS = 10 * 60_000;
 
 /** JetStream's code for "maximum messages per subject exceeded". */
@@ -41,7 +44,7 @@ const TOO_FEW_SERVERS = 10005;
 /** The fill level of the fullest stream. */
 export interface StreamFill {
   readonly messages: number;
-  /** The maximum number of messages; undefined if there is no limit. */
+  /** The maximum number of messages. Undefined means no limit. */
   readonly limit: number | undefined;
 }
 
@@ -59,7 +62,7 @@ export class Offers {
   readonly #log: Logger;
   readonly #nats: NatsConnection;
   readonly #onFill: (fill: StreamFill) => void;
-  /** Streams that were created or found since the last reconciliation. */
+  /** The streams that were created or found since the last reconciliation. */
   readonly #ready = new Map<string, Promise<void>>();
   /** When each pool with a stream was last expected, by `performance.now()`. */
   readonly #lastExpectedAt = new Map<string, number>();
@@ -87,8 +90,8 @@ export class Offers {
   }
 
   /**
-   * Publishes the offers that the streams lack. Stale offers are harmless: an agent that pulls one is not granted the
-   * lease, and drops it.
+   * Publishes the offers that the streams lack. Stale offers are harmless, because an agent that pulls one is not
+   * granted the lease and discards the offer.
    * @returns the number of missing offers
    */
   async reconcile(expected: ExpectedOffers): Promise<number> {
@@ -101,7 +104,7 @@ export class Offers {
     return results.reduce((sum, { missing }) => sum + missing, 0);
   }
 
-  /** Deletes a pool's stream and creates it again with the current offers. */
+  /** Deletes a pool's stream, and recreates it with the current offers. */
   async rebuild(pool: string, expected: ExpectedOffers): Promise<void> {
     const manager = await this.#management();
     await manager.streams.delete(offerStream(this.#cluster, pool)).catch(ignoreNotFound);
@@ -116,7 +119,7 @@ export class Offers {
     const { state, config } = await manager.streams.info(offerStream(this.#cluster, pool), filter);
     if (config.num_replicas < this.#replicas()) await this.#addReplicas(manager, config);
     const held = state.subjects ?? {};
-    // Reading the offers after the stream's list keeps both equally recent.
+    // The offers are read after the list of the stream, so that they are at least as recent.
     const current = expected.offers().filter((offer) => offer.pool === pool);
     const missing = current.filter(({ key }) => !(offerSubject(this.#cluster, pool, key) in held));
     await Promise.all(missing.map((offer) => this.publish(offer)));

@@ -1,4 +1,4 @@
-/** The OperationsService: drain, prune and backup. */
+/** Implements the OperationsService: drain, prune and backup. */
 import type { Logger } from 'pino';
 import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { sweepState } from '../../proto/names.ts';
@@ -7,7 +7,7 @@ import type { PrunedSweep, PruneOptions } from '../retention/prune.ts';
 import { streamed, unary } from './handlers.ts';
 import { checkLength } from './limits.ts';
 
-/** @param backup streams a backup of the current state */
+/** Returns the handlers of the service. @param backup streams a backup of the current state */
 export function operationsService(
   agents: AgentControl,
   backup: () => AsyncIterable<BackupResponse>,

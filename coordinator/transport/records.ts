@@ -24,13 +24,16 @@ type NoticeRecord = AttemptRecord & { kind: 'notice' };
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** @throws {BadInputError} when the key is missing or invalid: its ids are used in paths and NATS subjects */
+/**
+ * Validates an attempt key, whose ids become parts of paths and NATS subjects.
+ * @throws {BadInputError} when the key is missing or invalid
+ */
 export function keyOf(key: KeyMessage | undefined): AttemptKey {
   if (key === undefined || !namesAttempt(key)) throw new BadInputError('missing or invalid attempt key');
   return key;
 }
 
-/** @throws {BadInputError} when the record is invalid or exceeds a limit */
+/** Validates and converts a record. @throws {BadInputError} when the record is invalid or exceeds a limit */
 export function recordOf(message: RecordMessage): AttemptRecord {
   const key = keyOf(message.key);
   const { seq, body } = message;
@@ -63,7 +66,7 @@ export function recordOf(message: RecordMessage): AttemptRecord {
   }
 }
 
-/** @throws {BadInputError} when the name, size, checksum or kind is invalid */
+/** Validates and converts an artifact. @throws {BadInputError} when the name, size, checksum or kind is invalid */
 export function artifactOf({ name, kind, epoch, size, sha256 }: ArtifactMessage): Artifact {
   const wrong = artifactNameProblem(name);
   if (wrong !== undefined) throw new BadInputError(`invalid artifact name ${JSON.stringify(name)}: ${wrong}`);

@@ -1,4 +1,4 @@
-/** The gRPC server with its health and reflection services. */
+/** Creates the gRPC server with its health and reflection services. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Server, type ServerInterceptor, type ServiceDefinition } from '@grpc/grpc-js';
@@ -33,9 +33,10 @@ export function checkExposure(address: Address, insecure: boolean, secured: bool
 }
 
 /**
+ * Returns a server without services.
  * @param interceptors called in this order for every call
  * @param onStatus called for every call that ends
- * @param keepalive how long a silent peer is trusted; tests use shorter times
+ * @param keepalive the times after which a silent peer is disconnected; tests use shorter ones
  */
 export function newServer(
   interceptors: ServerInterceptor[] = [],
@@ -54,7 +55,7 @@ export function newServer(
   });
 }
 
-/** The service `grpc.health.v1`: one status per service name, and one for the server under the empty name. */
+/** Implements `grpc.health.v1`. Each service has a status, and the empty name has the status of the server. */
 export class Health {
   readonly #names: readonly string[];
   readonly #health: HealthImplementation;

@@ -1,4 +1,4 @@
-/** The SweepService: submits, controls, lists and watches sweeps. */
+/** Implements the SweepService, which submits, controls, lists and watches sweeps. */
 import type { Logger } from 'pino';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { goalOf, rankingMetric, rankTrials } from '../../lib/domain/ranking.ts';
@@ -32,7 +32,7 @@ const LOG_POLL_MS = 250;
 /** Changes to sweeps. Rejected when the store is served without a coordinator. */
 export interface SweepControl {
   submit(request: SubmitRequest): Promise<string>;
-  /** @param priority used by SWEEP_ACTION_PRIORITIZE */
+  /** Controls a sweep. @param priority the new priority, for SWEEP_ACTION_PRIORITIZE only */
   act(sweepId: string, action: SweepAction, reason: string, priority: number): Promise<void>;
   retry(request: RetryTrialsRequest): Promise<Retried>;
 }
@@ -167,7 +167,7 @@ async function* readLog(
   }
   let seq = 0;
   while (!signal.aborted) {
-    // A check after the log is read could miss the last records.
+    // The state must be read before the log. Otherwise, the last records could be missed.
     const ended = queries.attempts(sweepId, trialId).find((attempt) => attempt.number === number)?.endedAtMs !== 0;
     for (let rows = queries.log(sweepId, trialId, number, seq); rows.length > 0; ) {
       for (const row of rows) {

@@ -1,4 +1,6 @@
-/** Watches a sweep: one snapshot, or the changes missed since the last event, then the changes of each commit. */
+/**
+ * Watches a sweep. Sends a snapshot or the changes since the watcher's last event, and then the changes of each commit.
+ */
 import { OverloadedError } from '../../proto/errors.ts';
 import type { WatchDelta, WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
@@ -20,8 +22,8 @@ export interface WatchSource {
 }
 
 /**
- * Returns when the sweep has ended, or the signal is aborted.
- * @param since the last event that the watcher has; 0: none, begin with a snapshot; -1: begin with the first event
+ * Yields the messages of a watch. Returns when the sweep has ended, or when the signal is aborted.
+ * @param since the last event that the watcher has; 0 begins with a snapshot, and -1 with the first event
  * @throws {OverloadedError} when the watcher falls behind; a new watch continues from its last event
  */
 export async function* watchSweep(
@@ -123,14 +125,14 @@ class PendingChanges {
     }
   }
 
-  /** Keeps nothing more for a watcher that does not read. */
+  /** Discards the changes for a watcher that does not read. Its next `drain` throws. */
   #overflow(): void {
     this.#overflowed = true;
     this.#events = [];
     this.#trialIds.clear();
   }
 
-  /** @param sentUpTo events up to this one were sent by the catch-up while they were gathered here */
+  /** Returns and clears the gathered changes. @param sentUpTo the last event that the catch-up has already sent */
   drain(sentUpTo: number): { trialIds: Set<string>; events: Event[] } {
     if (this.#overflowed) throw new OverloadedError(`the watcher has not read ${WATCH_BACKLOG} events: watch again`);
     const drained = { trialIds: this.#trialIds, events: this.#events.filter(({ seq }) => seq > sentUpTo) };
