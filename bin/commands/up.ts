@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
 import { lineStream } from '../../dashboard/lines.ts';
+import { endedByTarget } from '../../lib/domain/target.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { EXIT, RefusedError } from '../../proto/errors.ts';
@@ -73,7 +74,8 @@ async function run(
   warnings.take(sweep);
   const wallSeconds = Math.round(performance.now() - startedMs) / 1000;
   if (!sweepEnded(sweep)) process.exitCode = EXIT.interrupted;
-  else if (sweep.counts?.failed || sweep.counts?.cancelled) process.exitCode = EXIT.failedTrials;
+  else if (sweep.counts?.failed || (sweep.counts?.cancelled && !endedByTarget(sweep)))
+    process.exitCode = EXIT.failedTrials;
   await printResults(connection, sweep, wallSeconds, file.fileName, options);
 }
 
@@ -213,8 +215,8 @@ export function registerUp(program: Command): void {
       ['trawl up sweep.yaml --slots 2 --dir runs/a -o json', 'print the results as JSON at the end'],
     ],
     exits: [
-      [0, 'the sweep ended, and every trial succeeded'],
-      [1, 'the sweep ended with failed or cancelled trials'],
+      [0, 'the sweep ended, and every trial succeeded, or one reached the target'],
+      [1, 'the sweep ended with failed trials, or with cancelled ones without reaching a target'],
       [3, 'nats-server is not available, or a process kept failing'],
       [4, 'rejected: a coordinator already uses the data folder'],
       [130, 'interrupted; the same command resumes the sweep'],

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { endedByTarget } from '../../lib/domain/target.ts';
 import { endedTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
@@ -104,8 +105,8 @@ export async function waitFor(connection: Connection, first: Sweep, options: Wai
     process.exitCode = EXIT.interrupted;
     return;
   }
-  const unfinished = (sweep.counts?.failed ?? 0) + (sweep.counts?.cancelled ?? 0);
-  if (unfinished > 0) process.exitCode = EXIT.failedTrials;
+  const cancelled = endedByTarget(sweep) ? 0 : (sweep.counts?.cancelled ?? 0);
+  if (cancelled + (sweep.counts?.failed ?? 0) > 0) process.exitCode = EXIT.failedTrials;
   if (options.quiet) return;
   if (options.output === 'json') return printJson(sweepJson(sweep));
   const duration = formatSpan(sweep.endedAtMs - sweep.createdAtMs);
@@ -121,8 +122,8 @@ export function registerWait(program: Command): void {
     .option('--timeout <duration>', 'time to wait, such as 90s, 15m, 1h30m or 1d (default: no limit)', durationOption);
   withHelp(withOutput(withServer(command)), {
     exits: [
-      [0, 'the sweep ended, and every trial succeeded or was stopped early'],
-      [1, 'the sweep ended with failed or cancelled trials'],
+      [0, 'the sweep ended, and every trial succeeded or was stopped early, or one reached the target'],
+      [1, 'the sweep ended with failed trials, or with cancelled ones without reaching a target'],
       [3, 'no coordinator could be reached, or --timeout expired'],
     ],
     examples: [

@@ -24,7 +24,7 @@ import { decideRetry } from './retry.ts';
 import { higherPrioritySweep } from './scheduler.ts';
 import { beginSlotUsage, endSlotUsage } from './share.ts';
 import { type Answered, type Change, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
-import { pause } from './sweeps.ts';
+import { pause, stopAtTarget } from './sweeps.ts';
 import { closeIfDone, moveTrial, requeue, setState, unfinished } from './trials.ts';
 import { lacksMetricFromTheStart, onAttemptEnd, onGrant, onNotice, onReport } from './warnings.ts';
 
@@ -201,13 +201,15 @@ export function onRecord(core: Core, { agentId, record }: ReceivedRecord, now: n
   const answer = { result: 'accepted' } as const;
   if (record.kind === 'ended') return { step: endAttempt(core, { key, end: record.end }, now), answer };
   if (record.kind === 'artifact' && record.artifact.kind === 'checkpoint') keepCheckpoint(core, key, record.artifact);
-  return { step: stepOf([record, ...warningsOf(core, lease, record, now)]), answer };
+  return { step: stepOf([record, ...effectsOf(core, lease, record, now)]), answer };
 }
 
-function warningsOf(core: Core, lease: Lease, record: AttemptRecord, now: number): Change[] {
+function effectsOf(core: Core, lease: Lease, record: AttemptRecord, now: number): Change[] {
   const sweep = core.sweeps.get(record.key.sweepId);
   if (sweep === undefined) return [];
-  if (record.kind === 'report') return onReport(sweep, lease, record, now);
+  if (record.kind === 'report') {
+    return [...onReport(sweep, lease, record, now), ...stopAtTarget(sweep, record.key.trialId, record)];
+  }
   return record.kind === 'notice' ? onNotice(sweep, record, now) : [];
 }
 

@@ -74,7 +74,13 @@ export type Change =
       readonly resumedFrom: number;
     }
   | { readonly kind: 'ended'; readonly key: AttemptKey; readonly end: AttemptEnd }
-  | { readonly kind: 'sweep'; readonly sweepId: string; readonly state: SweepState; readonly reason: string }
+  | {
+      readonly kind: 'sweep';
+      readonly sweepId: string;
+      readonly state: SweepState;
+      /** For people; may be empty. Undefined: the reason of the previous state still applies. */
+      readonly reason: string | undefined;
+    }
   | { readonly kind: 'priority'; readonly sweepId: string; readonly priority: number; readonly before: number }
   /** A warning about a sweep appears, changes or, undefined, is removed. */
   | {

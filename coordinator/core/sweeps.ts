@@ -1,5 +1,6 @@
 /** Adds, pauses, resumes, stops and kills sweeps, and changes their priority. */
 import TinyQueue from 'tinyqueue';
+import { reachesTarget, targetReason } from '../../lib/domain/target.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { dropLease } from './leases.ts';
@@ -83,9 +84,25 @@ export function onPriority(
 export function onStop(core: Core, { sweepId, reason }: SweepRequest): Step {
   const sweep = activeSweep(core, sweepId, 'stop');
   if (sweep.state === 'stopping') return NO_STEP;
+  return stepOf([...stop(sweep, reason), ...closeIfDone(sweep)]);
+}
+
+function stop(sweep: Sweep, reason: string): Change[] {
   const cancelled = cancelWaiting(sweep, reason || 'the sweep was stopped');
-  const stopping = setSweepState(sweep, 'stopping', reason);
-  return stepOf([...cancelled, stopping, ...closeIfDone(sweep)]);
+  return [...cancelled, setSweepState(sweep, 'stopping', reason)];
+}
+
+/** Stops the sweep if a report of one of its running trials reaches the target. The reporting trial finishes. */
+export function stopAtTarget(
+  sweep: Sweep,
+  trialId: string,
+  { epoch: step, metrics }: { readonly epoch: number; readonly metrics: Readonly<Record<string, number>> },
+): Change[] {
+  const { target, ranking } = sweep.policy;
+  if (target === undefined || (sweep.state !== 'running' && sweep.state !== 'paused')) return [];
+  const value = Object.hasOwn(metrics, ranking.metric) ? metrics[ranking.metric] : undefined;
+  if (value === undefined || !reachesTarget(value, target, ranking.goal)) return [];
+  return stop(sweep, targetReason({ trialId, metric: ranking.metric, value, step, target }));
 }
 
 /** Cancels every trial that has not ended, running ones included. */

@@ -57,10 +57,12 @@ export function unfinished(sweep: Sweep): number {
 /** Ends the sweep if all its trials have ended. */
 export function closeIfDone(sweep: Sweep): Change[] {
   if (isEnded(sweep.state) || unfinished(sweep) > 0) return [];
-  return [setSweepState(sweep, sweep.state === 'stopping' ? 'stopped' : 'finished', '')];
+  return [
+    sweep.state === 'stopping' ? setSweepState(sweep, 'stopped', undefined) : setSweepState(sweep, 'finished', ''),
+  ];
 }
 
-export function setSweepState(sweep: Sweep, state: Sweep['state'], reason: string): Change {
+export function setSweepState(sweep: Sweep, state: Sweep['state'], reason: string | undefined): Change {
   sweep.state = state;
   return { kind: 'sweep', sweepId: sweep.id, state, reason };
 }

@@ -265,14 +265,14 @@ function artifactWriter(db: Database) {
 
 function sweepWriter(db: Database) {
   const move = db.prepare(
-    `update sweeps set state = ?1, reason = ?2,
+    `update sweeps set state = ?1, reason = coalesce(?2, reason),
        ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end where id = ?4`,
   );
   const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
   return {
     move({ sweepId, state, reason }: ChangeOf<'sweep'>, at: number, addEvent: AddEvent): void {
-      move.run(state, reason, at, sweepId);
-      addEvent(sweepId, '', 0, `sweep ${state}`, reason);
+      move.run(state, reason ?? null, at, sweepId);
+      addEvent(sweepId, '', 0, `sweep ${state}`, reason ?? '');
     },
     prioritize({ sweepId, priority, before }: ChangeOf<'priority'>, addEvent: AddEvent): void {
       prioritize.run(priority, sweepId);

@@ -234,6 +234,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   })),
   'timeout-ignored': policy('attempts have no timeout', () => ({ timeoutMs: undefined })),
   'max-failed-ignored': policy('a sweep with too many failures continues', () => ({ maxFailed: undefined })),
+  'target-ignored': policy('a sweep continues after a trial reached its target', () => ({ target: undefined })),
   'resources-ignored': policy('slots are granted trials whose resource requests they do not satisfy', () => ({
     resources: { labels: {} },
   })),

@@ -266,6 +266,7 @@ export class Invariants {
   #budgetsHold(changes: readonly Change[]): void {
     const touched = new Set<string>();
     const overLimit = new Set<string>();
+    const atTarget = new Set<string>();
     for (const change of changes) {
       if (change.kind === 'trial') {
         touched.add(change.sweepId);
@@ -274,12 +275,32 @@ export class Invariants {
         touched.add(change.key.sweepId);
       } else if (change.kind === 'ended') {
         this.#retriesHold(change.key);
+      } else if (change.kind === 'report') {
+        if (this.#isAtTarget(change)) atTarget.add(change.key.sweepId);
       } else if (change.kind === 'sweep') {
         overLimit.delete(change.sweepId);
+        if (change.state === 'running') atTarget.delete(change.sweepId);
       }
     }
     for (const id of touched) this.#concurrencyHolds(id);
     for (const id of overLimit) this.#maxFailedHolds(id);
+    for (const id of atTarget) this.#targetHolds(id);
+  }
+
+  #isAtTarget({ key, metrics }: Change & { kind: 'report' }): boolean {
+    const { target, ranking } = this.ledger.sweeps.get(key.sweepId)?.policy ?? {};
+    const value = metrics[ranking?.metric ?? ''];
+    if (target === undefined || value === undefined) return false;
+    return ranking?.goal === 'maximize' ? value >= target : value <= target;
+  }
+
+  #targetHolds(sweepId: string): void {
+    this.reached.add('a target reached');
+    const state = this.ledger.sweeps.get(sweepId)?.state;
+    const waiting = this.#count(sweepId, (each) => each === 'pending' || each === 'offered');
+    if (state === 'running' || state === 'paused' || waiting > 0) {
+      this.violated(`sweep ${sweepId} is ${state} with ${waiting} pending trials after its target was reached`);
+    }
   }
 
   #retriesHold({ sweepId, trialId }: AttemptKey): void {

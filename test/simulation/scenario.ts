@@ -133,11 +133,15 @@ export function scenarioOf(seed: number): Scenario {
   const staying = machines.filter(({ id }) => !gone.includes(id));
   const asking = new Random(seed ^ 0xa5c);
   const rivals = new Random(seed ^ 0x41a1);
+  const aims = new Random(seed ^ 0x7a6e);
   const often = random.pick([0, 0.03, 0.1]);
   return {
     ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, orders, drains, retries, faults },
     sweeps: [
-      ...sweeps.map(({ at, text }) => ({ at, text: text + resourcesText(asking, staying) + priorityText(rivals) })),
+      ...sweeps.map(({ at, text }) => ({
+        at,
+        text: withTarget(text, aims) + resourcesText(asking, staying) + priorityText(rivals),
+      })),
       ...contestSweeps(rivals, FAULTY_MS),
     ],
     priorities: priorityOrders(rivals, sweeps.length, FAULTY_MS),
@@ -155,6 +159,12 @@ export function scenarioOf(seed: number): Scenario {
       ...{ exit: often, hang: hangs ? 0.08 : 0 },
     },
   };
+}
+
+/** Losses are spread evenly over 0 to 1. */
+function withTarget(text: string, random: Random): string {
+  const target = random.next() < 0.3 ? random.pick([0.02, 0.1, 0.3]) : undefined;
+  return target === undefined ? text : text.replace('goal: minimize}', `goal: minimize, target: ${target}}`);
 }
 
 function sweepText(random: Random, hangs: boolean): string {

@@ -23,6 +23,7 @@ export const RARE_BUGS: readonly string[] = [
   'retries-forgotten',
   'retry-not-recognized',
   'stuck-offers-left',
+  'target-ignored',
   'timeout-by-wall-clock',
   'weights-ignored',
 ];

@@ -1,0 +1,33 @@
+/** `metric.target`: the sweep ends when a trial reaches it. */
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import type { GoalName } from '../../proto/names.ts';
+
+/** Returns whether a metric's value is at the target or better. A value that is not finite never is. */
+export function reachesTarget(value: number | undefined, target: number, goal: GoalName): boolean {
+  if (value === undefined || !Number.isFinite(value)) return false;
+  return goal === 'minimize' ? value <= target : value >= target;
+}
+
+const PREFIX = 'target reached: ';
+
+/** Returns the reason of a sweep that ends because a trial reached the target. */
+export function targetReason({
+  trialId,
+  metric,
+  value,
+  step,
+  target,
+}: {
+  readonly trialId: string;
+  readonly metric: string;
+  readonly value: number;
+  readonly step: number;
+  readonly target: number;
+}): string {
+  return `${PREFIX}trial ${trialId} has ${metric} ${value} at step ${step} (target ${target})`;
+}
+
+/** Returns whether the sweep ended because a trial reached the target. Its cancelled trials were not needed. */
+export function endedByTarget({ reason }: Pick<Sweep, 'reason'>): boolean {
+  return reason.startsWith(PREFIX);
+}
