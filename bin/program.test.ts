@@ -35,7 +35,7 @@ test('--version prints the version of the package', async () => {
 test.each([
   [['plam'], "unknown command 'plam'", 'plan'],
   [['ls', '--servr', 'x'], "unknown option '--servr'", '--server'],
-])('%s is refused with the nearest name', async (args, message, nearest) => {
+])('%s is rejected with the nearest name', async (args, message, nearest) => {
   const { stdout, stderr, exitCode } = await runTrawl(...args);
   expect(exitCode).toBe(2);
   expect(stdout).toBe('');
@@ -59,7 +59,7 @@ test.each([
   [['ls', '--dir', '/nonexistent']],
   [['plan', '/nonexistent.yaml']],
   [[]],
-])('trawl %j is bad usage: exit 2, nothing on stdout', async (args) => {
+])('trawl %j is a usage error with exit code 2 and an empty stdout', async (args) => {
   const { stdout, stderr, exitCode } = await runTrawl(...args);
   expect(exitCode).toBe(2);
   expect(stdout).toBe('');

@@ -91,13 +91,16 @@ test('a revoked identity is no longer accepted', async () => {
   expect(existsSync(join(dir, 'server', 'key.pem'))).toBe(true);
 });
 
-test.each(['../../x', 'a/b', 'a"} }', 'a.b', 'a\u001b[2J', 'x'.repeat(65), ''])('%j cannot be a name', async (name) => {
-  await certs('init');
-  const { exitCode, stderr } = await certs('agent', '--', name);
-  expect(exitCode).toBe(2);
-  expect(stderr).not.toContain('\u001b');
-  expect(readdirSync(dir).sort()).toEqual(['ca', 'server']);
-});
+test.each(['../../x', 'a/b', 'a"} }', 'a.b', 'a\u001b[2J', 'x'.repeat(65), ''])(
+  'the name %j is rejected',
+  async (name) => {
+    await certs('init');
+    const { exitCode, stderr } = await certs('agent', '--', name);
+    expect(exitCode).toBe(2);
+    expect(stderr).not.toContain('\u001b');
+    expect(readdirSync(dir).sort()).toEqual(['ca', 'server']);
+  },
+);
 
 test.each(['a b', '-x', 'http://x', 'a"b', '*'])('host %j is rejected', async (host) => {
   expect(await certs('init', `--host=${host}`)).toMatchObject({ exitCode: 2 });

@@ -40,7 +40,7 @@ test.each([
   [status.PERMISSION_DENIED, EXIT.refused],
   [status.UNAUTHENTICATED, EXIT.refused],
   [status.UNAVAILABLE, EXIT.unreachable],
-])("the server's status %i becomes exit code %i with its sentence", async (code, exitCode) => {
+])("the server's status %i gives exit code %i and a message", async (code, exitCode) => {
   const { address } = await serve({ listSweeps: (_call, callback) => callback({ code, details: 'because of x' }) });
   const error = await list({ server: address }).catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(TrawlError);
@@ -56,7 +56,7 @@ test('an internal error of the server names the server', async () => {
   expect(error).toMatchObject({ message: `the coordinator at ${address} failed: oops` });
 });
 
-test('without a coordinator the error has the address, the cause and what to do', async () => {
+test('without a coordinator, the error has the address, the cause and the remedy', async () => {
   const gone = await serveCanned({});
   gone.stop();
   const error = await list({ server: gone.address }).catch((caught: unknown) => caught);
@@ -88,13 +88,13 @@ test('a web proxy in the environment is ignored', async () => {
 });
 
 test.each(['localhost', 'host:0', 'host:65536', ':7070', 'a b:1', 'http://x:1', '::1:7070', ''])(
-  'the address %j is refused with what was expected',
+  'the address %j is rejected with the expected form',
   (text) => {
     expect(() => parseAddress(text, '--server')).toThrow(/--server is .*expected HOST:PORT/);
   },
 );
 
-test('an address is a host name, IPv4 or IPv6 in brackets', () => {
+test('an address can have a host name, an IPv4 address, or an IPv6 address in brackets', () => {
   expect(parseAddress('gpu-1.lan:7070', '')).toEqual({ host: 'gpu-1.lan', port: 7070 });
   expect(parseAddress('[::1]:1', '')).toEqual({ host: '[::1]', port: 1 });
 });
@@ -161,7 +161,7 @@ test('a watch continues with a new snapshot after an outage', async () => {
   expect(onBack).toHaveBeenCalledTimes(1);
 });
 
-test('a watch continues when trials are retried after the end of the sweep, also across an outage', async () => {
+test('a watch continues when trials are retried after the end of the sweep, even across an outage', async () => {
   const kinds: (string | undefined)[] = [];
   let calls = 0;
   const server = await serve({
@@ -200,7 +200,7 @@ test('a watch fails at once if the first connection fails', async () => {
   });
 });
 
-test('a signal ends watching without an error', async () => {
+test('a signal ends a watch without an error', async () => {
   const server = await serve({ watch: (call) => void call.write(snapshot()) });
   const stop = new AbortController();
   await withConnection({ server: server.address }, async (connection) => {

@@ -22,7 +22,7 @@ const wasmOnly = [
   { name: 'wasm', loads: true, reason: '' },
 ] as const;
 
-test('this machine, which runs these tests, can run a sweep', async () => {
+test('the machine that runs the tests can run a sweep', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-doctor-test-'));
   try {
     const findings = await examine({ nats: undefined, dir, env: process.env });
@@ -46,24 +46,24 @@ test('a NATS server that does not answer is a fault with a fix', async () => {
   });
 });
 
-test('an old Node is a fault, this one is none', async () => {
+test('an old version of Node is a fault, and the present one is not', async () => {
   expect(await nodeFinding('18.20.0')).toMatchObject({ state: 'missing', fix: expect.stringContaining('nodejs.org') });
   expect(await nodeFinding(process.versions.node)).toMatchObject({ state: 'ok' });
 });
 
-test('one backend that loads is enough, none is a fault', () => {
+test('one backend that loads is enough, and having none is a fault', () => {
   expect(faults(backendFindings(wasmOnly, []))).toEqual([]);
   expect(faults(backendFindings([{ ...wasmOnly[1], loads: false, reason: 'broken' }], []))).toHaveLength(1);
 });
 
-test('a GPU that no backend can use is a warning, no GPU is none', () => {
+test('a GPU that no backend can use gives a warning, and a machine without GPUs does not', () => {
   expect(backendFindings(wasmOnly, [gpu])[0]?.state).toBe('warning');
   expect(backendFindings(wasmOnly, [])[0]?.state).toBe('missing');
   expect(gpuFindings([])[0]?.state).toBe('ok');
   expect(gpuFindings([gpu])).toMatchObject([{ name: 'GPU 0', detail: 'NVIDIA A100, 40 GiB' }]);
 });
 
-test('a damaged data set is a fault, a missing one is not', () => {
+test('a damaged data set is a fault, and a missing one is not', () => {
   const about = { name: 'mnist', detail: 'why' } as const;
   expect(faults([datasetFinding({ ...about, state: 'damaged' })])).toHaveLength(1);
   expect(faults([datasetFinding({ ...about, state: 'missing' })])).toEqual([]);
@@ -74,7 +74,7 @@ test('for a folder that does not exist yet, its closest parent is checked', () =
   expect(diskFinding('disk', join(tmpdir(), 'no', 'such', 'folder')).detail).toContain(`free at ${tmpdir()}`);
 });
 
-test('memory for fewer slots than cores is a warning with the number of slots', () => {
+test('memory for fewer slots than cores gives a warning with the number of slots', () => {
   expect(memoryFinding(4 * SLOT_BYTES, 4).state).toBe('ok');
   expect(memoryFinding(4 * SLOT_BYTES - 1, 4)).toMatchObject({
     state: 'warning',

@@ -58,7 +58,7 @@ async function exported(overrides: Partial<SweepServiceServer>, ...args: string[
   return runTrawl('export', ...args, '--server', server.address);
 }
 
-test('--curves writes one row per trial and epoch, including metrics of some epochs only', async () => {
+test('--curves writes one row per trial and epoch, including metrics that only some epochs have', async () => {
   const { stdout, stderr } = await exported({}, '--curves');
   expect(stderr).toBe('');
   expect(stdout.split('\r\n')).toEqual([
@@ -145,7 +145,7 @@ test.each([
   ['-f', 'tfjs', '--out', 'x'],
   ['--model', 'a0'],
   ['--model', 'a0', '-f', 'csv', '--out', 'x'],
-])('export %s %s is refused before anything is asked', async (...args) => {
+])('export %s %s is rejected before any call', async (...args) => {
   const { stdout, stderr, exitCode } = await runTrawl('export', ...args, '--server', '127.0.0.1:1');
   expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
   expect(stderr).toMatch(/^trawl: (-f|--curves)/);

@@ -15,33 +15,33 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
   return text.split('\n').filter((line) => line !== '');
 }
 
-describe('bash offers', () => {
-  test('verbs and subcommands', () => {
+describe('bash completion', () => {
+  test('bash completes verbs and subcommands', () => {
     expect(offered('')).toEqual(VERBS[0]?.words);
     expect(offered('ex')).toEqual(['explain', 'export']);
     expect(offered('certs', '')).toEqual(['init', 'agent', 'user', 'revoke']);
     expect(offered('completion', '')).toEqual(['bash', 'zsh', 'fish']);
   });
 
-  test('the options of the verb', () => {
+  test('bash completes the options of the verb', () => {
     expect(offered('events', '--f')).toEqual(['--follow']);
     expect(offered('certs', 'init', '--vi')).toEqual(['--viewer']);
     expect(offered('certs', 'agent', '--la')).toEqual([]);
     expect(offered('agent', '--la')).toEqual(['--label']);
   });
 
-  test('the allowed values of an option', () => {
+  test('bash completes the allowed values of an option', () => {
     expect(offered('ls', '-o', '')).toEqual(['table', 'wide', 'json']);
     expect(offered('trials', 'last', '--output', 'j')).toEqual(['json']);
   });
 
-  test('files where any value is allowed', () => {
+  test('bash completes file names where any value is allowed', () => {
     expect(offered('plan', '')).toEqual([]);
     expect(bashScript(VERBS)).toContain('complete -o default');
   });
 });
 
-test('the zsh script is the bash script with another header', () => {
+test('the zsh script consists of a zsh header and the bash script', () => {
   expect(zshScript(VERBS).split('\n').slice(3)).toEqual(bashScript(VERBS).split('\n').slice(1));
 });
 

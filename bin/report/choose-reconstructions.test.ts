@@ -12,7 +12,7 @@ function chosen(text: string, outcome: Parameters<typeof reportData>[1], goal: '
 
 const loss = (value: number): Outcome => ({ curves: { test_loss: [value] } });
 
-test('there is one per value of the most important parameter, from the config closest to the best one, with its best seed', () => {
+test('each value of the most important parameter has one image, from the best seed of the config closest to the best one', () => {
   const images = chosen(GRID, ({ parameters: { a, b }, seed }) =>
     loss(Math.abs(Number(a) - 2) * 10 + Number(b) + (seed === 0 ? 0.5 : 0)),
   );
@@ -35,7 +35,7 @@ test('a value without results has no image, and failed trials are never chosen',
   ]);
 });
 
-test('without varying parameters only the best config is chosen, and without results none', () => {
+test('only the best config is chosen if no parameter varies, and no config if there are no results', () => {
   const one = 'trainer: noop\nparameters: { a: { value: 1 } }\nseeds: [0, 1]\n';
   expect(chosen(one, ({ seed }) => loss(seed)).map(({ label, trial }) => [label, trial.seed])).toEqual([['best', 0]]);
   expect(chosen(one, ({ seed }) => loss(seed), 'maximize').map(({ trial }) => trial.seed)).toEqual([1]);

@@ -103,7 +103,7 @@ test('curves cover the objective and the metrics of the hypotheses, and the capt
   expect(row).toMatchObject({ line: 'width=64 noise=0', 'epoch 1': '4.1350', 'epoch 4': '1.1350' });
 });
 
-test('importance: the exact analysis of variance, and the means at each value', () => {
+test('the importance section has the exact analysis of variance and the means at each value', () => {
   const [shares, levels] = tablesOf(sectionOf(grid(), 'effects'));
   const importance = shares === undefined ? [] : rowsOf(shares);
   expect(importance.map(({ parameter }) => parameter)).toEqual(['width', 'noise', 'unexplained']);
@@ -146,7 +146,7 @@ test('without results the report still has the design and how to reproduce it', 
   expect(factsOf(sectionOf(document, 'verdicts')).because).toMatch(/has a result yet; 12 trials not finished yet$/);
 });
 
-test('one config: nothing varies, so nothing is compared', () => {
+test('a report on one config compares nothing', () => {
   const text = 'trainer: noop\nparameters: { x: { value: 1 } }\nseeds: [0, 1]\n';
   const document = documentOf(
     reportData(text, ({ seed }) => ({ curves: { test_loss: [2, 1 + seed] } })),
@@ -157,7 +157,7 @@ test('one config: nothing varies, so nothing is compared', () => {
   expect(figuresOf(sectionOf(document, 'curves'))[0]?.legend).toEqual(['']);
 });
 
-test('one epoch has no curve, and one seed no deviation', () => {
+test('a single epoch has no curve, and a single seed has no deviation', () => {
   const text = 'trainer: noop\nparameters: { x: { values: [1, 2] } }\n';
   const document = documentOf(
     reportData(text, ({ index }) => ({ curves: { test_loss: [index + 1] } })),

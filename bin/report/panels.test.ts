@@ -33,7 +33,7 @@ test('with more configs, the parameter that leaves the fewest panels is the colo
   expect([whole, averaged]).toEqual([true, []]);
 });
 
-test('among equals, the most important parameter is the colour', () => {
+test('if several parameters qualify, the most important one sets the colour', () => {
   const parameters = '{ a: { values: [1, 2, 3] }, b: { values: [1, 2, 3] } }';
   expect(laidOut(parameters, { a: 1, b: 10 }).legend).toEqual(['b=1', 'b=2', 'b=3']);
   expect(laidOut(parameters, { a: 10, b: 1 }).legend).toEqual(['a=1', 'a=2', 'a=3']);

@@ -17,7 +17,7 @@ test('an ordering is parsed', () => {
   });
 });
 
-test('comparisons are parsed with conditions, negated, and of ranges', () => {
+test('comparisons with conditions, negated comparisons and comparisons of ranges are parsed', () => {
   expect(parseClaim('psnr[latent_dim=15] > psnr[latent_dim=100]')).toEqual({
     ...{ kind: 'comparison', negated: false, direction: '>' },
     ...{ left: mean('psnr', { latent_dim: 15 }), right: mean('psnr', { latent_dim: 100 }) },

@@ -86,7 +86,7 @@ test('parameters that change together are one factor, named after the axis', () 
   expect(result.effects.map(({ parameter }) => parameter)).toEqual(['latent', 'depth']);
 });
 
-test('a parameter that the axes determine, as one set by `when`, is not a factor', () => {
+test('a parameter that the axes determine, such as one set by `when`, is not a factor', () => {
   const set = grid.map((one) => ({
     ...one,
     parameters: { ...one.parameters, epochs: one.parameters.latent === 15 ? 13 : 10 },

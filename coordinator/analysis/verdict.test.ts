@@ -125,7 +125,7 @@ test('without variation between seeds, any difference decides', () => {
   });
 });
 
-test('an ordering holds if every step does at its share of the error rate', () => {
+test('an ordering holds if every step holds at its share of the error rate', () => {
   const falling = [15, 30, 50].flatMap((d, i) => replicates({ d }, [3 - i, 3.05 - i, 2.95 - i]));
   const judged = verdictOn('loss[d]: 15 > 30 > 50', falling);
   expect(judged.verdict).toBe('supported');

@@ -61,8 +61,8 @@ function agentNamed(id: string): Agent {
 
 const sweepOf = (trials: number, policy: Partial<SweepPolicy> = {}) => addSweep(core, '1', trials, policy);
 
-describe('a claim', () => {
-  test('of an offered trial is granted', () => {
+describe('claims', () => {
+  test('a claim of an offered trial is granted', () => {
     const sweep = sweepOf(1);
     schedule(core, now);
     const { step, answer } = open(keyOf(sweep, trialOf(sweep, 't0')));
@@ -71,7 +71,7 @@ describe('a claim', () => {
     expect(trialOf(sweep, 't0')).toMatchObject({ state: 'running', attempts: 1 });
   });
 
-  test('that the same agent repeats gets the same lease, and nothing changes', () => {
+  test('a repeated claim of the same agent gets the same lease and changes nothing', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     const lease = core.leases.get(keyText(key));
@@ -81,14 +81,14 @@ describe('a claim', () => {
     expect(core.leases.get(keyText(key))).toBe(lease);
   });
 
-  test('of an attempt that runs on another agent, or in an earlier incarnation, is refused', () => {
+  test('a claim of an attempt that runs on another agent or in an earlier incarnation is rejected', () => {
     const key = run(sweepOf(1));
     expect(refusalOf(open(key, 'b'))).toBe(RefusalCode.LEASED);
     onHello(core, agentHello('a', 'a2', 8), now);
     expect(refusalOf(open(key, 'a', 'a2'))).toBe(RefusalCode.LEASED);
   });
 
-  test('is refused with a code: no session, unknown trial, not offered, paused, wrong attempt number, ended', () => {
+  test('a rejected claim has a code: no session, unknown trial, not offered, paused, wrong attempt number, ended', () => {
     const sweep = sweepOf(2, { concurrency: 1 });
     const [t0, t1] = [trialOf(sweep, 't0'), trialOf(sweep, 't1')];
     expect(refusalOf(open(keyOf(sweep, t0), 'stranger'))).toBe(RefusalCode.NO_SESSION);
@@ -109,8 +109,8 @@ describe('a claim', () => {
   });
 });
 
-describe('a record', () => {
-  test('is accepted once and in order; a gap names the expected record', () => {
+describe('records', () => {
+  test('records are accepted once and in order, and the answer to a gap has the expected number', () => {
     const key = run(sweepOf(1));
     expect(send(key, 2).answer).toEqual({ result: 'gap', expected: 1 });
     expect(send(key, 1).answer).toEqual({ result: 'accepted' });
@@ -120,7 +120,7 @@ describe('a record', () => {
     expect(send(key, 2).answer).toEqual({ result: 'accepted' });
   });
 
-  test('of a superseded attempt is rejected with a code and changes nothing', () => {
+  test('a record of a superseded attempt is rejected with a code and changes nothing', () => {
     const sweep = sweepOf(1);
     const first = run(sweep);
     send(first, 1, 'crash');
@@ -131,13 +131,13 @@ describe('a record', () => {
     expect(trialOf(sweep, 't0')).toMatchObject({ state: 'running', attempts: 2 });
   });
 
-  test('from an agent that does not hold the attempt is rejected', () => {
+  test('a record from an agent that does not hold the lease is rejected', () => {
     const key = run(sweepOf(1));
     expect(send(key, 1, 'succeeded', 'b').answer).toMatchObject({ result: 'rejected' });
     expect(send(key, 1, 'succeeded').answer).toEqual({ result: 'accepted' });
   });
 
-  test('of an ended attempt, or of an unknown trial, is rejected', () => {
+  test('a record of an ended attempt or of an unknown trial is rejected', () => {
     const key = run(sweepOf(2));
     send(key, 1, 'succeeded');
     expect(send(key, 1, 'succeeded').answer).toMatchObject({ refusal: { code: RefusalCode.ENDED } });
@@ -145,8 +145,8 @@ describe('a record', () => {
   });
 });
 
-describe('a lease', () => {
-  test('is renewed by each record, and by heartbeats that name it', () => {
+describe('leases', () => {
+  test('a lease is renewed by each record and by heartbeats that list it', () => {
     const key = run(sweepOf(1));
     now += LEASE_MS - 1;
     send(key, 1);
@@ -157,7 +157,7 @@ describe('a lease', () => {
     expect(onTick(core, now).changes).toEqual([]);
   });
 
-  test('that is not renewed expires: the attempt is lost, its trial is pending again, and the lease is revoked', () => {
+  test('when a lease expires, the attempt is lost, its trial is pending again, and the lease is revoked', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     now += LEASE_MS;
@@ -167,7 +167,7 @@ describe('a lease', () => {
     expect(step.outputs).toMatchObject([{ kind: 'revoke', agentId: 'a', key }]);
   });
 
-  test('whose grant was not received is renewed by repeated claims for up to a minute', () => {
+  test('a lease whose grant was not received is renewed by repeated claims for up to a minute', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     const grantedAt = now;
@@ -185,7 +185,7 @@ describe('a lease', () => {
     expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
   });
 
-  test('is not renewed by a claim of a non-holder, which is not an error', () => {
+  test('a claim by a non-holder does not renew the lease, and is not an error', () => {
     const key = run(sweepOf(1));
     const expiresAt = core.leases.get(keyText(key))?.expiresAt;
     now += 1_000;
@@ -199,7 +199,7 @@ describe('a lease', () => {
     expect(core.leases.get(keyText(key))?.expiresAt).toBe(expiresAt);
   });
 
-  test('does not expire during an outage of the coordinator: the holder gets a full lease after it', () => {
+  test('a lease does not expire during an outage of the coordinator, and is a full lease after it', () => {
     const sweep = sweepOf(1);
     run(sweep);
     const before = now;
@@ -216,7 +216,7 @@ describe('a lease', () => {
     expect(agentNamed('a').state).toBe('lost');
   });
 
-  test('expires as usual when the coordinator ticks late', () => {
+  test('a lease expires as usual when the coordinator ticks late', () => {
     const sweep = sweepOf(1);
     run(sweep);
     for (let late = 0; late < 5; late++) {
@@ -227,7 +227,7 @@ describe('a lease', () => {
     expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
   });
 
-  test('is not renewed by another agent that names it: the attempt is revoked there', () => {
+  test('a heartbeat of another agent that lists a lease does not renew it, and revokes the attempt on that agent', () => {
     const key = run(sweepOf(1));
     const expiresAt = core.leases.get(keyText(key))?.expiresAt;
     now += 1_000;
@@ -237,8 +237,8 @@ describe('a lease', () => {
   });
 });
 
-describe('an agent that was restarted', () => {
-  test('keeps the attempts that its heartbeats name', () => {
+describe('restarted agents', () => {
+  test('a restarted agent keeps the attempts that its heartbeats list', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     onHello(core, agentHello('a', 'a2', 8), now);
@@ -250,7 +250,7 @@ describe('an agent that was restarted', () => {
     expect(send(key, 1, 'succeeded').answer).toEqual({ result: 'accepted' });
   });
 
-  test('can still send earlier records; a heartbeat ends the attempts that it does not name', () => {
+  test('a restarted agent can still send earlier records, and its heartbeat ends the attempts that it does not list', () => {
     const sweep = sweepOf(2);
     const [finished, cut] = [run(sweep, 't0'), run(sweep, 't1')];
     onHello(core, agentHello('a', 'a2', 8), now);
@@ -262,7 +262,7 @@ describe('an agent that was restarted', () => {
     expect(send(cut, 2).answer).toMatchObject({ result: 'rejected' });
   });
 
-  test('is not ended by a heartbeat of the earlier incarnation that arrives late', () => {
+  test('a late heartbeat of the earlier incarnation does not end the attempts of a restarted agent', () => {
     const sweep = sweepOf(1);
     onHello(core, agentHello('a', 'a2', 8), now);
     const key = run(sweep, 't0', 'a', 'a2');
@@ -270,7 +270,7 @@ describe('an agent that was restarted', () => {
     expect(core.leases.has(keyText(key))).toBe(true);
   });
 
-  test('does not affect attempts of other agents', () => {
+  test('a restarted agent does not affect attempts of other agents', () => {
     const key = run(sweepOf(1), 't0', 'b');
     onHello(core, agentHello('a', 'a2', 8), now);
     onHeartbeat(core, { agentId: 'a', incarnation: 'a2', held: [], leaving: false }, now);
@@ -278,10 +278,10 @@ describe('an agent that was restarted', () => {
   });
 });
 
-describe('a drained agent', () => {
+describe('drained agents', () => {
   const DRAIN = { graceMs: 0, reason: '' };
 
-  test('is refused offered trials, which another can take; its running attempts continue and can be claimed again', () => {
+  test('a drained agent is granted no trials, which other agents can take, and its running attempts continue and can be claimed again', () => {
     const sweep = sweepOf(2);
     const key = run(sweep, 't0');
     onDrain(core, { agentId: 'a', ...DRAIN }, now);
@@ -292,14 +292,14 @@ describe('a drained agent', () => {
     expect(run(sweep, 't1', 'b')).toMatchObject({ attempt: 1 });
   });
 
-  test('hands back a trial without cost to the retry budget and without a delay', () => {
+  test('a drained agent hands back a trial without cost to the retry budget and without a delay', () => {
     const sweep = sweepOf(1, { retry: { oom: 0, crash: 0, timeout: 0, backoffMs: 60_000 } });
     send(run(sweep), 1, 'drained');
     expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { drained: 1 } });
     expect(schedule(core, now).outputs).toMatchObject([{ kind: 'offer', key: { attempt: 2 } }]);
   });
 
-  test('is displayed as draining while an attempt runs, then as drained, and after undrain as connected', () => {
+  test('a drained agent is displayed as draining while an attempt runs, then as drained, and after undrain as connected', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     const shown = () => displayedState(core, agentNamed('a'));
@@ -311,7 +311,7 @@ describe('a drained agent', () => {
     expect(shown()).toBe('connected');
   });
 
-  test('stays drained across its restart, unless it was shutting down itself', () => {
+  test('a drained agent stays drained across its restart, unless it was shutting down itself', () => {
     const leaving = { agentId: 'a', incarnation: 'a1', held: [], leaving: true };
     onHeartbeat(core, leaving, now);
     onDrain(core, { agentId: 'b', ...DRAIN }, now);
@@ -327,7 +327,7 @@ describe('a drained agent', () => {
     ]);
   });
 
-  test('gets no offers', () => {
+  test('a drained agent gets no offers', () => {
     sweepOf(40);
     onDrain(core, { agentId: 'a', ...DRAIN }, now);
     onDrain(core, { agentId: 'b', ...DRAIN }, now);
@@ -338,7 +338,7 @@ describe('a drained agent', () => {
 });
 
 describe('time', () => {
-  test('marks a silent agent as lost; a heartbeat marks it as connected again', () => {
+  test('a silent agent is lost after its lease, and connected again after a heartbeat', () => {
     now += LEASE_MS + 1;
     onTick(core, now);
     expect(core.agents.get('a')?.state).toBe('lost');
@@ -346,7 +346,7 @@ describe('time', () => {
     expect(core.agents.get('a')?.state).toBe('connected');
   });
 
-  test('ends an attempt that exceeds the sweep’s timeout even if it still reports', () => {
+  test('an attempt that exceeds the sweep’s timeout ends even if it still reports', () => {
     const sweep = sweepOf(1, { timeoutMs: 60_000 });
     const key = run(sweep);
     for (let seq = 1; seq <= 5; seq++) {
@@ -359,7 +359,7 @@ describe('time', () => {
     expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { timeout: 1 } });
   });
 
-  test('makes a retry due when its backoff ends, and not before', () => {
+  test('a retry is due when its backoff ends, and not before', () => {
     const sweep = sweepOf(1, { retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 10_000 } });
     send(run(sweep), 1, 'crash');
     now += 9_999;
@@ -371,14 +371,14 @@ describe('time', () => {
   });
 });
 
-describe('a trial', () => {
-  test('fails after the maximum of lost attempts', () => {
+describe('retries', () => {
+  test('a trial fails after the maximum number of lost attempts', () => {
     const sweep = sweepOf(2);
     for (let attempt = 1; attempt <= MAX_LOST_ATTEMPTS; attempt++) send(run(sweep), 1, 'lost');
     expect(trialOf(sweep, 't0')).toMatchObject({ state: 'failed', attempts: MAX_LOST_ATTEMPTS });
   });
 
-  test('has a separate retry budget for each class of failure', () => {
+  test('a trial has a separate retry budget for each class of failure', () => {
     const sweep = sweepOf(2);
     for (const failure of ['crash', 'oom', 'crash', 'lost', 'timeout'] as const) send(run(sweep), 1, failure);
     expect(trialOf(sweep, 't0').state).toBe('pending');
@@ -388,7 +388,7 @@ describe('a trial', () => {
 });
 
 describe('max_failed', () => {
-  test('pauses the sweep with a reason once more trials have failed than it allows', () => {
+  test('the sweep is paused with a reason when more trials have failed than max_failed allows', () => {
     const sweep = sweepOf(5, { maxFailed: { kind: 'count', count: 1 } });
     send(run(sweep, 't0'), 1, 'nan');
     expect(sweep.state).toBe('running');
@@ -403,7 +403,7 @@ describe('max_failed', () => {
     expect(sweep.counts.offered).toBe(0);
   });
 
-  test('as a percentage is relative to all trials of the sweep', () => {
+  test('max_failed as a percentage is relative to all trials of the sweep', () => {
     const sweep = sweepOf(10, { maxFailed: { kind: 'share', ratio: 0.1 } });
     send(run(sweep, 't0'), 1, 'nan');
     expect(sweep.state).toBe('running');
@@ -411,15 +411,15 @@ describe('max_failed', () => {
     expect(sweep.state).toBe('paused');
   });
 
-  test('counts failed trials, not failed attempts', () => {
+  test('max_failed counts failed trials, not failed attempts', () => {
     const sweep = sweepOf(2, { maxFailed: { kind: 'count', count: 0 } });
     send(run(sweep), 1, 'crash');
     expect(sweep.state).toBe('running');
   });
 });
 
-describe('a person', () => {
-  test('pauses a sweep: offers are withdrawn until it is resumed, and running trials continue', () => {
+describe('user actions', () => {
+  test('in a paused sweep, offers are withdrawn until it is resumed, and running trials continue', () => {
     const sweep = sweepOf(3);
     const key = run(sweep, 't0');
     onPause(core, { sweepId: '1', reason: 'lunch' });
@@ -430,7 +430,7 @@ describe('a person', () => {
     expect(schedule(core, now).outputs).toHaveLength(2);
   });
 
-  test('stops a sweep: pending trials are cancelled, running ones finish, and failures are not retried', () => {
+  test('in a stopped sweep, pending trials are cancelled, running ones finish, and failures are not retried', () => {
     const sweep = sweepOf(4);
     const [good, bad] = [run(sweep, 't0'), run(sweep, 't1')];
     onStop(core, { sweepId: '1', reason: 'enough' });
@@ -442,7 +442,7 @@ describe('a person', () => {
     expect(sweep.state).toBe('stopped');
   });
 
-  test('kills a sweep: every trial ends now, leases are revoked, and records are rejected', () => {
+  test('in a killed sweep, every trial ends now, leases are revoked, and records are rejected', () => {
     const sweep = sweepOf(3);
     const key = run(sweep, 't0');
     const step = onKill(core, { sweepId: '1', reason: 'wrong data' }, 0);
@@ -453,7 +453,7 @@ describe('a person', () => {
     expect(send(key, 1, 'succeeded').answer).toMatchObject({ result: 'rejected' });
   });
 
-  test('cannot act on an unknown or ended sweep, or pause or resume a stopping one', () => {
+  test('actions on an unknown or ended sweep, and a pause or resume of a stopping one, are rejected', () => {
     const sweep = sweepOf(1);
     expect(() => onPause(core, { sweepId: '9', reason: '' })).toThrow(/cannot pause sweep 9/);
     run(sweep);

@@ -55,6 +55,6 @@ test.each<[Demand, Capability, string[]]>([
     GPU,
     ['no label constructor (the sweep requires a)', 'label disk is fast (the sweep requires slow)'],
   ],
-])('demand %j is not met, with a reason', (wanted, slot, texts) => {
+])('the unmet demand %j has a reason', (wanted, slot, texts) => {
   expect(shortfallsOf(wanted, slot).map(shortfallText)).toEqual(texts);
 });

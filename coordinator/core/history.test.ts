@@ -209,7 +209,7 @@ test('every invariant holds after each step of any history; without further faul
   );
 });
 
-test('the histories reach every refusal, failure, end, and answer to a record', () => {
+test('the histories reach every rejection, failure, end, and answer to a record', () => {
   const reached = new Set<string>();
   fc.assert(
     fc.property(anyHistory, ([policies, actions]) => {

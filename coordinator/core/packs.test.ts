@@ -82,14 +82,14 @@ test('a slot with a pack is one slot in use', () => {
   expect(core.slotsInUse.size).toBe(0);
 });
 
-describe('a pack excludes', () => {
-  test('trials beyond the sweep’s concurrency', () => {
+describe('limits of a pack', () => {
+  test('a pack contains no trials beyond the sweep’s concurrency', () => {
     const { core, sweep } = world({ pack: 9, policy: { concurrency: 3 } });
     open(core, sweep, 't0');
     expect(sweep.counts.running + sweep.counts.offered).toBe(3);
   });
 
-  test('a trial in backoff, until its retry is due', () => {
+  test('a pack contains no trial in backoff until its retry is due', () => {
     const { core, sweep } = world({ slots: 4, policy: { retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 10_000 } } });
     open(core, sweep, 't0');
     for (const id of ['t0', 't1', 't3']) {
@@ -104,7 +104,7 @@ describe('a pack excludes', () => {
     expect(mates(open(core, sweep, 't0', 2, later).answer)).toEqual(['t1']);
   });
 
-  test('trials of a paused sweep: the claim itself is refused', () => {
+  test('a pack contains no trials of a paused sweep, because the claim itself is rejected', () => {
     const { core, sweep } = world();
     onPause(core, { sweepId: '1', reason: '' });
     expect(open(core, sweep, 't0').answer).toMatchObject({ refusal: { code: RefusalCode.PAUSED } });

@@ -42,7 +42,7 @@ function grant(core: Core, count: number): void {
 }
 
 describe('the window of offers', () => {
-  test('is the free slots plus the offers ahead, however often it is filled', () => {
+  test('the window has an offer per free slot and the offers ahead, however often it is filled', () => {
     const core = coreWith(2);
     addSweep(core, '1', 10);
     schedule(core, NOW);
@@ -53,7 +53,7 @@ describe('the window of offers', () => {
     expect(offered(core)).toEqual(['1/t2', '1/t3']);
   });
 
-  test('never exceeds its size, whatever the slots, trials and grants', () => {
+  test('the window never exceeds its size, whatever the slots, trials and grants', () => {
     const size = fc.nat({ max: 6 });
     fc.assert(
       fc.property(
@@ -81,7 +81,7 @@ describe('the window of offers', () => {
     );
   });
 
-  test('is empty before an agent connects and after the last agent is lost', () => {
+  test('the window is empty before an agent connects and after the last agent is lost', () => {
     const core = emptyCore();
     addSweep(core, '1', 2);
     expect(schedule(core, NOW).outputs).toEqual([]);
@@ -92,7 +92,7 @@ describe('the window of offers', () => {
 });
 
 describe('the order of offers', () => {
-  test('alternates between sweeps, and follows the index within a sweep', () => {
+  test('offers alternate between sweeps, and follow the index within a sweep', () => {
     const core = coreWith(2);
     addSweep(core, '1', 3);
     addSweep(core, '2', 3);
@@ -100,7 +100,7 @@ describe('the order of offers', () => {
     expect(offered(core)).toEqual(['1/t0', '1/t1', '2/t0', '2/t1']);
   });
 
-  test('places a withdrawn trial by its index again', () => {
+  test('a withdrawn trial is offered again in order of its index', () => {
     const core = coreWith(1);
     const sweep = addSweep(core, '1', 4);
     schedule(core, NOW);
@@ -111,7 +111,7 @@ describe('the order of offers', () => {
     expect(offered(core)).toEqual(['1/t0', '1/t1']);
   });
 
-  test('continues with the next sweep when one is paused or has reached its concurrency', () => {
+  test('offers continue with the next sweep when one is paused or has reached its concurrency limit', () => {
     const core = coreWith(2);
     addSweep(core, '1', 3, { concurrency: 1 });
     addSweep(core, '2', 3);
@@ -125,7 +125,7 @@ describe('the order of offers', () => {
 describe('offers that no agent takes', () => {
   const later = NOW + OFFER_PATIENCE_MS + 1;
 
-  test('make their pool stuck when slots have been free for long enough, once per period', () => {
+  test('offers that no agent takes make their pool stuck once per period while slots are free', () => {
     const core = coreWith(1);
     addSweep(core, '1', 2);
     schedule(core, NOW);
@@ -137,7 +137,7 @@ describe('offers that no agent takes', () => {
     expect(takeStuckPools(core, later + OFFER_PATIENCE_MS + 1)).toEqual(pools);
   });
 
-  test('are not stuck while every slot is busy', () => {
+  test('a pool is not stuck while every slot is busy', () => {
     const core = coreWith(1);
     const sweep = addSweep(core, '1', 2);
     schedule(core, NOW);
@@ -148,7 +148,7 @@ describe('offers that no agent takes', () => {
   });
 });
 
-describe('an offer', () => {
+describe('offers', () => {
   const gpu = { backend: 'tensorflow-gpu', slotFacts: [{ gpus: 1, vramBytes: 8 * 2 ** 30 }] };
 
   function mixed(): Core {
@@ -165,7 +165,7 @@ describe('an offer', () => {
       .filter(({ pool }) => pool === poolOfAgent(core, id))
       .map(({ key }) => `${key.sweepId}/${key.trialId}`);
 
-  test('goes to slots that meet the demands; a sweep that no slot can run does not block others', () => {
+  test('an offer goes to slots that meet the demands, and a sweep that no slot can run does not block others', () => {
     const core = mixed();
     const resources = { labels: { zone: 'nowhere' } };
     addSweep(core, '1', 10, { resources });
@@ -179,7 +179,7 @@ describe('an offer', () => {
     expect(offeredTo(core, 'cpu')).toEqual(['4/t0', '4/t1']);
   });
 
-  test('goes to free slots before busy ones', () => {
+  test('an offer goes to free slots before busy ones', () => {
     const core = mixed();
     const busy = addSweep(core, '1', 1, { resources: { gpu: 1, labels: {} } });
     schedule(core, NOW);
@@ -190,7 +190,7 @@ describe('an offer', () => {
     expect([offeredTo(core, 'gpu'), offeredTo(core, 'cpu'), offeredTo(core, 'zone')]).toEqual([[], ['2/t0'], ['2/t1']]);
   });
 
-  test('ahead to a busy slot is also made to a free slot when no other trial is pending', () => {
+  test('an offer ahead to a busy slot is also made to a free slot when no other trial is pending', () => {
     const core = emptyCore();
     onHello(core, { ...agentHello('gpu', 'g1', 1), ...gpu }, NOW);
     const sweep = addSweep(core, '1', 2);
@@ -206,7 +206,7 @@ describe('an offer', () => {
     expect(onOpen(core, claim, NOW).answer).toMatchObject({ granted: true });
   });
 
-  test('is withdrawn when the only agent that can run it is drained', () => {
+  test('an offer is withdrawn when the only agent that can run the trial is drained', () => {
     const core = mixed();
     const sweep = addSweep(core, '1', 1, { resources: { gpu: 1, labels: {} } });
     schedule(core, NOW);
@@ -219,7 +219,7 @@ describe('an offer', () => {
     expect(offeredTo(core, 'gpu')).toEqual(['1/t0']);
   });
 
-  test('claimed by a slot that cannot run it is refused, and stays open without an attempt', () => {
+  test('the claim of a slot that cannot run the trial is rejected, and the offer stays open without an attempt', () => {
     const core = mixed();
     const sweep = addSweep(core, '1', 1, { resources: { gpu: 1, labels: { zone: 'b' } } });
     onHello(core, { ...agentHello('right', 'r1', 1), ...gpu, labels: { zone: 'b' } }, NOW);
@@ -238,7 +238,7 @@ describe('an offer', () => {
   });
 });
 
-test('offers that idle slots of one pool do not take are made to another pool as well, each trial once', () => {
+test('offers that the idle slots of one pool do not take are also made to another pool, each trial once', () => {
   const core = emptyCore();
   onHello(core, agentHello('stalled', 's1', 4), 0);
   const sweep = addSweep(core, '1', 4);

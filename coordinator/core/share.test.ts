@@ -97,7 +97,7 @@ class Cluster {
 }
 
 describe('sweeps of one priority', () => {
-  test('share the slots by weight, whatever their sizes and the durations of their trials', () => {
+  test('sweeps of one priority share the slots by weight, whatever their sizes and the durations of their trials', () => {
     const cluster = new Cluster(4);
     cluster.add('1', 50_000, 1, 1_000);
     cluster.add('2', 500_000, 3, 9_000);
@@ -109,7 +109,7 @@ describe('sweeps of one priority', () => {
     expect(cluster.spent('3') / total).toBeCloseTo(2 / 6, 2);
   });
 
-  test('never differ by more than the trials in service and the offers ahead, by weight', () => {
+  test('the weighted slot times of two sweeps never differ by more than the running trials and the offers ahead', () => {
     const anySweep = fc.record({
       weight: fc.constantFrom(0.5, 1, 2, 5),
       durationMs: fc.constantFrom(500, 1_000, 4_000),
@@ -142,7 +142,7 @@ describe('sweeps of one priority', () => {
     );
   });
 
-  test('get no credit for the time before they were submitted or while they were paused', () => {
+  test('a sweep gets no credit for the time before it was submitted or while it was paused', () => {
     const cluster = new Cluster(2);
     cluster.add('1', 10_000, 1, 1_000);
     const paused = cluster.add('2', 10_000, 1, 1_000);
@@ -159,7 +159,7 @@ describe('sweeps of one priority', () => {
     expect(paused.state).toBe('running');
   });
 
-  test('are not delayed when the initial duration estimate of another sweep was wrong', () => {
+  test('a sweep is not delayed when the initial duration estimate of another sweep was wrong', () => {
     const cluster = new Cluster(8);
     cluster.add('1', 10_000, 1, 10);
     cluster.pass();
@@ -170,7 +170,7 @@ describe('sweeps of one priority', () => {
     expect(cluster.spent('2') / total).toBeGreaterThan(0.4);
   });
 
-  test('use slots that a constrained sweep cannot use, without a penalty for that sweep', () => {
+  test('other sweeps use the slots that a constrained sweep cannot use, without a penalty for that sweep', () => {
     const core = emptyCore();
     onHello(core, { ...agentHello('gpu', '1', 1), slotFacts: [{ gpus: 1, vramBytes: 1 }] }, 0);
     onHello(core, agentHello('cpu', '1', 3), 0);
@@ -183,7 +183,7 @@ describe('sweeps of one priority', () => {
 });
 
 describe('a sweep of higher priority', () => {
-  test('runs before all trials that have not started; the others continue after it', () => {
+  test('a sweep of higher priority runs before all trials that have not started, and the others continue after it', () => {
     const cluster = new Cluster(3);
     cluster.add('1', 100, 1_000, 1_000);
     cluster.run(10);
@@ -199,7 +199,7 @@ describe('a sweep of higher priority', () => {
     expect(cluster.grants.get('1')).toBeGreaterThan(before);
   });
 
-  test('is granted first even if another offer is ahead of its own in the queue', () => {
+  test('a trial of higher priority is granted first even if another offer is ahead of its own in the queue', () => {
     const core = emptyCore();
     onHello(core, agentHello('a', '1', 2), 0);
     const other = addSweep(core, '1', 9);
@@ -225,7 +225,7 @@ describe('a sweep of higher priority', () => {
     expect(onOpen(core, { key, agentId: 'a', incarnation: '1', slot: 1 }, 0).answer).toMatchObject({ granted: true });
   });
 
-  test('displaces offers, the newest first, and only as many as it needs', () => {
+  test('a sweep of higher priority displaces the newest offers, and only as many as it needs', () => {
     const core = emptyCore();
     onHello(core, agentHello('a', '1', 2), 0);
     const other = addSweep(core, '1', 9);
@@ -238,7 +238,7 @@ describe('a sweep of higher priority', () => {
     );
   });
 
-  test('that no slot can run does not block others', () => {
+  test('a sweep of higher priority that no slot can run does not block others', () => {
     const cluster = new Cluster(2);
     cluster.add('1', 10, 1, 1_000);
     addSweep(cluster.core, '2', 5, { resources: { labels: { zone: 'moon' } } }, undefined, 9);
@@ -247,7 +247,7 @@ describe('a sweep of higher priority', () => {
   });
 });
 
-test('a changed priority applies from the next grant, and the sweep starts at the level of its new peers', () => {
+test('a changed priority applies from the next grant, and the sweep joins at the level of its new peers', () => {
   const cluster = new Cluster(2);
   cluster.add('1', 1_000, 1, 1_000);
   cluster.add('2', 1_000, 1, 1_000, -1);

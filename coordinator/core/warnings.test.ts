@@ -100,7 +100,7 @@ describe('a missing ranking metric', () => {
     ['test_loss', 'test-loss'],
     ['eval/f1', 'eval/f1_score'],
     ['psnr', 'psnt'],
-  ])('%s: a trial that ends without it gives a warning that names %s', (metric, near) => {
+  ])('%s: a trial that ends without the metric gives a warning that names %s', (metric, near) => {
     const sweep = programs(2, ranked(metric));
     runToEnd(sweep, 't0', { [near]: 1, unrelated_thing: 2 });
     expect(shown(sweep, 'missing_metric')).toMatchObject({ count: 1, since: now });
@@ -161,7 +161,7 @@ describe('a missing ranking metric', () => {
     expect(sweep.warnings.shown.size).toBe(0);
   });
 
-  test('the sweep is paused once, after the first 5 trials that ended well all lack it', () => {
+  test('the sweep is paused once, when the first 5 trials with a result all lack the metric', () => {
     const sweep = programs(12, ranked('val_accuracy'));
     const failing = run(sweep, 't0');
     send(failing, { kind: 'ended', end: { outcome: 'failed', failure: { class: 'rejected', message: '' } } });
@@ -197,7 +197,7 @@ describe('a missing ranking metric', () => {
     expect(messageOf(sweep, 'missing_metric')).toBe('8 of 9 ended trials did not report metric "val"; reported: loss');
   });
 
-  test('a sweep without a named metric, and one of a built-in trainer, have no such warning', () => {
+  test('a sweep without a named metric or with a built-in trainer has no such warning', () => {
     const unnamed = programs(8, ranked(''));
     for (let i = 0; i < 7; i++) runToEnd(unnamed, `t${i}`, { anything: i });
     expect(changes).toEqual([]);
@@ -224,7 +224,7 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')?.count).toBe(2);
   });
 
-  test('one metric that differs, a metric that one lacks, one replicate, or no finite value give none', () => {
+  test('replicates that differ in one metric, a missing metric, a single replicate, and values that are not finite give no warning', () => {
     const sweep = programs(10, ranked('loss'), 2);
     runToEnd(sweep, 't0', { loss: 0.5, seconds: 1 });
     runToEnd(sweep, 't1', { loss: 0.5, seconds: 1.001 });
@@ -239,7 +239,7 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')).toBeUndefined();
   });
 
-  test('values are compared, not the way to them: a retried replicate counts with its last attempt', () => {
+  test('only final values are compared, so a retried replicate counts with its last attempt', () => {
     const sweep = programs(2, ranked('loss'), 2);
     runToEnd(sweep, 't0', { loss: 0.25 });
     const first = run(sweep, 't1');
@@ -266,8 +266,8 @@ test('notices of all attempts are added up, and a later notice of an attempt rep
   expect(changes.map(({ appeared }) => appeared)).toEqual([true, false, false, true]);
 });
 
-describe('a silent program', () => {
-  test('that has not reported 5 minutes after its start gives a warning until it reports', () => {
+describe('silent programs', () => {
+  test('a program without a report 5 minutes after its start gives a warning until it reports', () => {
     const sweep = programs(2);
     const key = run(sweep, 't0');
     wait(5 * MINUTE - 1_000);
@@ -281,7 +281,7 @@ describe('a silent program', () => {
     expect(shown(sweep, 'silent')).toBeUndefined();
   });
 
-  test('that ends is no longer silent', () => {
+  test('a program that has ended is no longer silent', () => {
     const sweep = programs(3);
     const key = run(sweep, 't0');
     run(sweep, 't1');
@@ -293,7 +293,7 @@ describe('a silent program', () => {
     expect(shown(sweep, 'silent')).toBeUndefined();
   });
 
-  test('may be silent for three times its own longest interval', () => {
+  test('a program may be silent for three times its own longest interval', () => {
     const sweep = programs(1);
     const key = run(sweep, 't0');
     wait(MINUTE);
@@ -306,7 +306,7 @@ describe('a silent program', () => {
     expect(messageOf(sweep, 'silent')).toBe('trial t0 on agent a has not reported for 12m00s');
   });
 
-  test('of a sweep with its own limit is silent after that', () => {
+  test('in a sweep with first_report, a program is silent after that time', () => {
     const program = {
       ...{ env: {}, report: [], classify: [], wandb: 'WANDB_MODE_OFFLINE' as const },
       ...{ floatParameters: [], metric: '', seedParameter: '', parameterOrder: [], firstReportMs: 30_000 },
@@ -317,7 +317,7 @@ describe('a silent program', () => {
     expect(messageOf(sweep, 'silent')).toContain('within 30.0s of its start');
   });
 
-  test('is not looked for in built-in trainers', () => {
+  test('a built-in trainer is never silent', () => {
     const sweep = addSweep(core, '1', 1);
     run(sweep, 't0');
     wait(30 * MINUTE);
@@ -325,7 +325,7 @@ describe('a silent program', () => {
   });
 });
 
-test('for any reports, a warning is shown exactly while its cause lasts, and every change is announced', () => {
+test('for any reports, a warning exists exactly as long as its cause, and every change is announced', () => {
   const metrics = fc.dictionary(fc.constantFrom('val', 'loss', 'acc'), fc.constantFrom(0, 1), { minKeys: 1 });
   const trial = fc.array(fc.tuple(fc.nat({ max: 3 }), metrics), { maxLength: 5 });
   fc.assert(

@@ -93,7 +93,7 @@ test('--keep keeps the newest ended sweeps, and the newest sweep always stays, s
   expect(Number(sweep('running', 0))).toBeGreaterThan(Number(made[3]));
 });
 
-test('a sweep that runs again before its turn is kept', async () => {
+test('a sweep that runs again before it is pruned is kept', async () => {
   const [first, second] = [sweep('finished', 1), sweep('finished', 2)];
   sweep('finished', 3);
   const revived = new Set<string>();

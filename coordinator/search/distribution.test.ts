@@ -64,11 +64,11 @@ test('log_uniform takes exponents of e, and its inverse the exponents of 1/x', (
   });
 });
 
-test('two whole ends that are written as floats are uniform', () => {
+test('whole limits that are written as floats give a uniform distribution', () => {
   expect(distributionOf({ min: 1, max: 3 }, true)).toMatchObject({ kind: 'uniform' });
 });
 
-describe('is rejected with its reason:', () => {
+describe('invalid distributions', () => {
   test.each([
     [{}, 'expected value, values, or min and max, or a distribution'],
     [{ min: 1 }, 'expected value, values, or min and max, or a distribution'],
@@ -88,7 +88,7 @@ describe('is rejected with its reason:', () => {
   });
 });
 
-test("every distribution of W&B's is known by its name", () => {
+test('every distribution of W&B is supported under its name', () => {
   expect([...DISTRIBUTION_NAMES].sort()).toEqual(
     [
       'beta categorical categorical_w_probabilities constant int_uniform inv_log_uniform inv_log_uniform_values',

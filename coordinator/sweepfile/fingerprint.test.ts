@@ -73,7 +73,7 @@ test('steps, values and rules change the fingerprint', () => {
   expect(of(PLAIN.replace('a: 1, b: 3', 'a: 1'))).not.toBe(of(PLAIN));
 });
 
-test('the command changes the fingerprint, but not its notation', () => {
+test('the command changes the fingerprint, but its notation does not', () => {
   const file = (command: string) => of(`${command}\nmetric: {name: loss}\nparameters: {x: {values: [1, 2]}}`);
   const plain = file('program: t.py');
   expect(file('trainer: command\ncommand: [/usr/bin/env, "${interpreter}", t.py, "${args}"]')).toBe(plain);

@@ -33,13 +33,13 @@ test('nested parameters can have files, and floats stay floats', async () => {
   expect(parseSweep(await inline(text), 's.yaml').program?.floatParameters).toEqual(['m.lr']);
 });
 
-test('other keys named file, and texts without one, are left alone', async () => {
+test('other keys named file and texts without such a key do not change', async () => {
   for (const text of ['trainer: noop\nparameters: {file: {value: 1}}\n', 'trainer: noop\nparameters: {}\n']) {
     expect(await inline(text)).toBe(text);
   }
 });
 
-test('a missing file and one without values are reported with their places', async () => {
+test('a missing file and a file without values are reported with their positions', async () => {
   const text = 'trainer: noop\nparameters:\n  x: {file: lost.txt}\n  y: {file: empty.txt}\n';
   await expect(inline(text)).rejects.toThrow(
     's.yaml:3:13: file: "lost.txt": no such file\ns.yaml:4:13: file: "empty.txt": no values; expected one per line',

@@ -19,7 +19,7 @@ test('the JSON Schema has every key, the required keys, and a description of eac
   for (const [key, { description }] of Object.entries(properties)) expect(description, key).toBeTruthy();
 });
 
-test('it lists the parameters of each trainer, and forbids others unless the trainer is open', () => {
+test('the JSON Schema lists the parameters of each trainer, and forbids others unless the trainer is open', () => {
   const { allOf } = sweepFileJsonSchema() as { allOf: { if: object; then: { properties: { parameters: object } } }[] };
   const [autoencoder, noop] = allOf;
   expect(autoencoder?.if).toEqual({ properties: { trainer: { const: 'autoencoder' } }, required: ['trainer'] });
@@ -30,7 +30,7 @@ test('it lists the parameters of each trainer, and forbids others unless the tra
   expect(noop?.then.properties.parameters).not.toHaveProperty('additionalProperties');
 });
 
-test('it is serializable as JSON', () => {
+test('the JSON Schema can be serialized as JSON', () => {
   const schema = sweepFileJsonSchema();
   expect(JSON.parse(JSON.stringify(schema))).toEqual(schema);
 });

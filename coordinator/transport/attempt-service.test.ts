@@ -102,8 +102,8 @@ async function offered(trials: number): Promise<{ stream: Stream; keys: AttemptK
 
 const stored = (key: AttemptKey) => served.runtime.queries.trial(key.sweepId, key.trialId);
 
-describe('a stream', () => {
-  test('begins with a hello, which is answered with a welcome', async () => {
+describe('streams', () => {
+  test('a stream begins with a hello, which is answered with a welcome', async () => {
     const pool = expect.stringMatching(/^[0-9a-f]{16}$/);
     expect(await new Stream().hello().next()).toEqual({
       $case: 'welcome',
@@ -117,7 +117,7 @@ describe('a stream', () => {
     expect(served.runtime.core.agents.get('a')).toMatchObject({ state: 'connected', slots: 2, incarnation: 'a1' });
   });
 
-  test('sends a drain immediately, and with every welcome until the drain ends', async () => {
+  test('a drain is sent immediately, and with every welcome until it ends', async () => {
     const control = agentControl(served.runtime);
     const stream = new Stream().hello();
     await stream.next();
@@ -141,7 +141,7 @@ describe('a stream', () => {
     expect(await control.drain('a', 0, '')).toMatchObject({ id: 'a' });
   });
 
-  test('of a dead process is superseded by that of its successor, even if its hello arrives last', async () => {
+  test('the stream of a dead process is superseded by that of its successor, even if its hello arrives last', async () => {
     await new Stream().hello({ incarnation: 'a2' }).next();
     const dead = new Stream().hello({ incarnation: 'a1' });
     await dead.next();
@@ -152,7 +152,7 @@ describe('a stream', () => {
     await expect.poll(() => agents.get('a')?.incarnation).toBe('a2');
   });
 
-  test('that does not begin with a hello is closed', async () => {
+  test('a stream that does not begin with a hello is closed', async () => {
     const error = await new Stream().record({ sweepId: '1', trialId: 't', attempt: 1 }, 1, epoch(1)).broken();
     expect(error).toMatchObject({ code: status.INVALID_ARGUMENT, details: expect.stringContaining('hello') });
   });
@@ -168,7 +168,7 @@ describe('a stream', () => {
     ['slots without a description', { slotFacts: [] }, /has 2 slots, but describes 0/],
     ['an invalid label name', { labels: { '-': 'a' } }, /"-" cannot name a label/],
     ['no incarnation', { incarnation: '' }, /incarnation/],
-  ])('with %s is rejected by name, and the agent is not registered', async (_, more, message) => {
+  ])('a hello with %s is rejected by name, and the agent is not registered', async (_, more, message) => {
     const error = await new Stream().hello(more).broken();
     expect(error.code).toBe(status.INVALID_ARGUMENT);
     expect(error.details).toMatch(message);
@@ -178,7 +178,7 @@ describe('a stream', () => {
   test.each([
     ['no attempt', undefined, epoch(1)],
     ['nothing in it', { sweepId: '1', trialId: 't', attempt: 1 }, undefined],
-  ])('with a record that has %s is closed', async (_, key, body) => {
+  ])('a stream with a record that has %s is closed', async (_, key, body) => {
     const stream = new Stream().hello();
     await stream.next();
     expect(await stream.record(key, 1, body).broken()).toMatchObject({ code: status.INVALID_ARGUMENT });
@@ -186,7 +186,7 @@ describe('a stream', () => {
 });
 
 describe('an Open', () => {
-  test('durably grants an offered trial, with its trainer and parameters', async () => {
+  test('an Open durably grants an offered trial, with its trainer and parameters', async () => {
     const { keys } = await offered(1);
     const { decisions } = await open({ claims: [{ key: keys[0], slot: 1, pack: 0 }] });
     expect(decisions[0]?.answer).toMatchObject({ $case: 'grant', grant: { trainer: 'noop', seed: 0 } });
@@ -194,7 +194,7 @@ describe('an Open', () => {
     for (const key of keys) expect(stored(key)).toMatchObject({ state: 'TRIAL_STATE_RUNNING', agentId: 'a' });
   });
 
-  test('answers each claim separately, in order', async () => {
+  test('an Open answers each claim separately, in order', async () => {
     const { keys } = await offered(2);
     const stranger = { sweepId: '1', trialId: 'none', attempt: 1 };
     const { decisions } = await open({
@@ -203,20 +203,20 @@ describe('an Open', () => {
     expect(decisions.map(({ answer }) => answer?.$case)).toEqual(['refusal', 'grant', 'grant']);
   });
 
-  test('by an agent without a session is rejected with that reason', async () => {
+  test('an Open by an agent without a session is rejected with that reason', async () => {
     const { keys } = await offered(1);
     const { decisions } = await open({ agentId: 'b', claims: [{ key: keys[0], slot: 0, pack: 0 }] });
     expect(decisions[0]?.answer).toMatchObject({ refusal: { code: 'REFUSAL_CODE_NO_SESSION' } });
   });
 
-  test('with too many claims is rejected as a whole', async () => {
+  test('an Open with too many claims is rejected as a whole', async () => {
     const { keys } = await offered(1);
     const claims = Array.from({ length: MAX_CLAIMS + 1 }, () => ({ key: keys[0], slot: 0, pack: 0 }));
     await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
     expect(served.runtime.core.leases.size).toBe(0);
   });
 
-  test('with one claim without an attempt grants no other claim', async () => {
+  test('an Open with one claim without an attempt grants no other claim', async () => {
     const { keys } = await offered(1);
     const claims = [keys[0], undefined].map((key) => ({ key, slot: 0, pack: 0 }));
     await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
@@ -233,7 +233,7 @@ describe('records', () => {
     return { stream, key };
   }
 
-  test('are acknowledged once durable; records sent together are acknowledged together', async () => {
+  test('records are acknowledged once durable, and records sent together are acknowledged together', async () => {
     const { stream, key } = await granted();
     stream
       .record(key, 1, epoch(1))
@@ -250,7 +250,7 @@ describe('records', () => {
     expect(served.runtime.queries.log(key.sweepId, key.trialId, 1, 0)).toEqual([{ seq: 2, text: 'hello\n' }]);
   });
 
-  test('sent again after a reconnect are acknowledged again, and stored once', async () => {
+  test('records that are sent again after a reconnect are acknowledged again, and stored once', async () => {
     const { stream, key } = await granted();
     await stream.record(key, 1, epoch(1)).next();
     stream.call.cancel();
@@ -261,7 +261,7 @@ describe('records', () => {
     expect(served.runtime.queries.reports(key.sweepId, key.trialId)).toHaveLength(1);
   });
 
-  test('with a gap close the stream with an error that states the gap, and later records are not stored', async () => {
+  test('a gap in the records closes the stream with an error that states the gap, and later records are not stored', async () => {
     const { stream, key } = await granted();
     stream.record(key, 1, epoch(1)).record(key, 3, epoch(3)).record(key, 2, epoch(2));
     expect(await stream.broken()).toMatchObject({
@@ -272,7 +272,7 @@ describe('records', () => {
     expect(stored(key).epoch).toBe(1);
   });
 
-  test('after missing first records end their attempt, and the stream continues', async () => {
+  test('records without the first ones of their attempt end the attempt, and the stream continues', async () => {
     const { stream, key } = await granted(2);
     const message = `records 1 to 2 of ${key.sweepId}/${key.trialId}/1 are missing: was the store restored from a backup?`;
     expect(await stream.record(key, 3, epoch(3)).next()).toEqual({
@@ -284,7 +284,7 @@ describe('records', () => {
     await expect.poll(() => served.offers).toContainEqual({ ...key, attempt: 2 });
   });
 
-  test('of an ended attempt are rejected and counted, and the stream continues', async () => {
+  test('records of an ended attempt are rejected and counted, and the stream continues', async () => {
     const { stream, key } = await granted(2);
     await stream.record(key, 1, SUCCEEDED).next();
     expect(stored(key).state).toBe('TRIAL_STATE_SUCCEEDED');
@@ -296,13 +296,13 @@ describe('records', () => {
     expect(stored(key).epoch).toBe(0);
   });
 
-  test('are rejected as soon as their sweep is killed', async () => {
+  test('records are rejected as soon as their sweep is killed', async () => {
     const { stream, key } = await granted();
     await sweepControl(served.runtime).act(key.sweepId, 'SWEEP_ACTION_KILL', 'wrong data', 0);
     expect(await stream.next()).toMatchObject({ refused: { key, message: 'wrong data' } });
   });
 
-  test('of an earlier incarnation are accepted until the first heartbeat of the next', async () => {
+  test('records of an earlier incarnation are accepted until the first heartbeat of the next one', async () => {
     const { key } = await granted();
     const next = new Stream().hello({ incarnation: 'a2' });
     await next.next();

@@ -53,7 +53,7 @@ test('a call whose client reads nothing times out, and its generator ends', asyn
   expect((await refused)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
 });
 
-test('a slow reader receives a long answer completely, and no event listeners leak', async () => {
+test('a slow reader receives a long answer completely, and no event listeners are left', async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => warnings.push(warning);
   process.on('warning', onWarning);

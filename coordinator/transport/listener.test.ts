@@ -54,7 +54,7 @@ test('a client that connects and sends nothing is closed', async () => {
   await once(silent, 'close');
 });
 
-test('close ends every connection, also before its first byte', async () => {
+test('close ends every connection, even before its first byte', async () => {
   const listener = await open();
   const socket = await dial(listener.port);
   const closed = once(socket, 'close');

@@ -12,15 +12,15 @@ function valuesOf(reports: readonly ReportOf[], rule?: RankingRule) {
 
 const BEST: RankingRule = { metric: 'loss', goal: 'minimize', at: 'best' };
 
-describe('a metric has the value', () => {
-  test('of its last step, though other metrics are reported later', () => {
+describe('the value of a metric', () => {
+  test('a metric has the value of its last step, even if other metrics are reported later', () => {
     const reports = [1, 2, 3, 4, 5, 6].map(
       (step): ReportOf => [step, step % 5 === 0 ? { train: step, val: 9 } : { train: step }],
     );
     expect(valuesOf(reports)).toEqual({ train: [6, 6], val: [9, 5] });
   });
 
-  test('of the later of two reports of one step, and not of a lower step that is reported later', () => {
+  test('if a step is reported twice, the later report counts, and a late report of a lower step does not count', () => {
     const reports: readonly ReportOf[] = [
       [2, { a: 1 }],
       [2, { a: 2, b: 3 }],
@@ -29,7 +29,7 @@ describe('a metric has the value', () => {
     expect(valuesOf(reports)).toEqual({ a: [2, 2], b: [3, 2], c: [5, 1] });
   });
 
-  test('that is best, for the ranking metric with at: best; NaN never is, unless there is no other', () => {
+  test('with at: best, the ranking metric has its best value, which is NaN only if there is no other value', () => {
     const reports: readonly ReportOf[] = [
       [0, { loss: Number.NaN, acc: 1 }],
       [1, { loss: 3 }],
@@ -42,13 +42,13 @@ describe('a metric has the value', () => {
     expect(valuesOf([[1, { loss: Number.NaN }]], BEST)).toEqual({ loss: [Number.NaN, 1] });
   });
 
-  test('whatever its name is', () => {
+  test('a metric can have any name', () => {
     expect(valuesOf([[1, { constructor: 1, toString: 2 }]])).toEqual({ constructor: [1, 1], toString: [2, 1] });
   });
 });
 
 describe('reports of one step', () => {
-  test('are merged into one, and steps come in order', () => {
+  test('reports of one step are merged into one, and steps are in order', () => {
     const reports: { epoch: number; metrics: Record<string, number>; attempt: number }[] = [
       { epoch: 1, metrics: { a: 1 }, attempt: 1 },
       { epoch: 2, metrics: { a: 2 }, attempt: 1 },
@@ -60,7 +60,7 @@ describe('reports of one step', () => {
     ]);
   });
 
-  test('give the same values merged as one by one', () => {
+  test('merged reports give the same values as single ones', () => {
     const report = fc.tuple(
       fc.integer({ min: 0, max: 5 }),
       fc.dictionary(fc.constantFrom('a', 'b', 'loss'), fc.integer({ min: 0, max: 9 })),

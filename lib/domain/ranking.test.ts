@@ -93,7 +93,7 @@ test('the second ranked metric is psnr, or test_loss if the objective is psnr, a
   expect(rankedMetrics(sampleSweep(), ['test_loss'])).toEqual([loss]);
 });
 
-test('the goal is the sweep’s own for its own metric, and the usual one otherwise', () => {
+test('the goal is the sweep’s own for its own metric, and the default one for others', () => {
   const sweep = sampleSweep({ metric: { name: 'accuracy', goal: Goal.MINIMIZE } });
   expect([goalOf(sweep, 'accuracy'), goalOf(sweep, 'psnr'), goalOf(sweep, 'test_loss')]).toEqual([
     'minimize',

@@ -23,7 +23,7 @@ test('a running trial has the value of its latest report; a failed or pending on
   expect(trialValue(endedTrial(0, {}), 'loss')).toBeUndefined();
 });
 
-test('a config’s value is the mean over the replicates with a result, and over the running ones while none has ended', () => {
+test('a config’s value is the mean over the replicates with a result or, while there are none, over the running ones', () => {
   const running = [runningTrial(0, 1, { loss: 1 }), runningTrial(1, 1, { loss: 3 }), failedTrial(2, 100)];
   expect(configValue(running, 'loss')).toBe(2);
   expect(configValue([...running, endedTrial(3, { loss: 8 })], 'loss')).toBe(8);
@@ -35,7 +35,7 @@ test('a config’s value is the mean over the replicates with a result, and over
   });
 });
 
-test('the spread of equal values is exactly that value and 0', () => {
+test('the mean of equal values is exactly that value, and their deviation is 0', () => {
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer({ min: 1, max: 20 }), (value, n) => {
       expect(spreadOf(Array<number>(n).fill(value))).toEqual({ mean: value, std: 0, n });
@@ -43,7 +43,7 @@ test('the spread of equal values is exactly that value and 0', () => {
   );
 });
 
-test('the standard deviation is that of the sample', () => {
+test('the standard deviation is the sample standard deviation', () => {
   expect(spreadOf([1, 2, 4])).toEqual({ mean: 7 / 3, std: expect.closeTo(Math.sqrt(7 / 3), 12), n: 3 });
   expect(meanOf([])).toBeNaN();
 });

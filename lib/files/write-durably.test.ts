@@ -17,7 +17,7 @@ const writers: [string, (path: string, content: string, mode?: number) => void |
 ];
 
 test.each(writers)(
-  '%s creates and replaces a file with the given mode, and leaves nothing beside it',
+  '%s creates and replaces a file with the given mode, and leaves no temporary file',
   async (_, write) => {
     const path = join(dir, 'file');
     await write(path, 'first', 0o600);

@@ -52,7 +52,7 @@ test('a comparison with a missing field is false, and != and !~ are true', () =>
   expect(matches(parseFilter('nonsense!~1'), pending)).toBe(true);
 });
 
-test('NaN is neither less than, greater than nor equal to a number', () => {
+test('NaN is not less than, greater than or equal to any number', () => {
   const trial = runningTrial(0, 1, { test_loss: Number.NaN });
   for (const text of ['test_loss<1', 'test_loss>=1', 'test_loss=1']) {
     expect(matches(parseFilter(text), trial), text).toBe(false);

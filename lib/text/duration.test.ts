@@ -11,7 +11,7 @@ test.each([
   ['0s', 0],
   ['24d', 2_073_600_000],
   [`${MAX_TIMER_MS}ms`, MAX_TIMER_MS],
-])('%s is %d ms', (text, ms) => {
+])('%s is parsed as %d ms', (text, ms) => {
   expect(parseDuration(text)).toBe(ms);
 });
 
@@ -44,6 +44,6 @@ test.each([
   [123_000, '2m03s'],
   [3_720_000, '1h02m'],
   [273_600_000, '3d04h'],
-])('%d ms are shown as %s', (ms, text) => {
+])('%d ms are formatted as %s', (ms, text) => {
   expect(formatSpan(ms)).toBe(text);
 });

@@ -34,7 +34,7 @@ test.each<[WaitReason['reason'], string, boolean]>([
   [{ $case: 'noEligibleAgent', noEligibleAgent: {} }, 'no connected agent can run it', true],
   [{ $case: 'slotsBusy', slotsBusy: {} }, 'every slot that can run it is busy', false],
   [undefined, 'a reason that this version of trawl cannot display', false],
-])('wait reason %j', (reason, text, blocking) => {
+])('the text of wait reason %j', (reason, text, blocking) => {
   expect(waitReasonText({ reason })).toBe(text);
   expect(isBlocking({ reason })).toBe(blocking);
 });
@@ -50,7 +50,7 @@ test.each<[AgentReason['reason'], string]>([
   [{ $case: 'unfit', unfit: { shortfall: noGpu, slots: [0, 2] } }, 'slots 0, 2: no GPU (the sweep requires 1)'],
   [{ $case: 'busy', busy: { allSlots: true } }, 'all slots are busy'],
   [{ $case: 'busy', busy: { allSlots: false } }, 'the slots that can run it are busy'],
-])('agent reason %j', (reason, text) => {
+])('the text of agent reason %j', (reason, text) => {
   expect(agentReasonText({ reason })).toBe(text);
 });
 
@@ -102,6 +102,6 @@ test.each<[Partial<Trial>, Attempt | undefined, string]>([
   ],
   [{ state: 'TRIAL_STATE_CANCELLED' }, undefined, 'cancelled with its sweep before it ran'],
   [{ state: 'TRIAL_STATE_CANCELLED' }, attempt(), 'cancelled with its sweep: attempt 2 on agent a, slot 1'],
-])('a trial in state %j', (fields, lastAttempt, text) => {
+])('the explanation of a trial in state %j', (fields, lastAttempt, text) => {
   expect(explanationTexts({ trial: trial(fields), sinceMs: 0, reasons: [], agents: [], lastAttempt })).toEqual([text]);
 });

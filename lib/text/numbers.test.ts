@@ -9,6 +9,6 @@ test.each([
   [1234.5, '1234.5'],
   [0.00012345678, '0.00012346'],
   [1_000_000, '1000000'],
-])('step %d is written %s', (step, text) => {
+])('step %d is formatted as %s', (step, text) => {
   expect(formatStep(step)).toBe(text);
 });

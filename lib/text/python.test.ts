@@ -25,7 +25,7 @@ test.each([
   [[], '[]'],
   [['a', null, [true]], "['a', None, [True]]"],
   [{ a: 1, b: { c: 'x' } }, "{'a': 1, 'b': {'c': 'x'}}"],
-])('%j is written %s', (value, text) => {
+])('%j is formatted as %s', (value, text) => {
   expect(pythonText(value)).toBe(text);
 });
 
@@ -36,7 +36,7 @@ test.each([
   [1e15, '1000000000000000.0'],
   [1e16, '1e+16'],
   [[1, 0.5], '[1.0, 0.5]'],
-])('value %j of a float parameter is written %s', (value, text) => {
+])('the value %j of a float parameter is formatted as %s', (value, text) => {
   expect(pythonText(value, { float: true })).toBe(text);
 });
 

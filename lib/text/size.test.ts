@@ -7,7 +7,7 @@ test.each([
   ['1.5GB', 1.5e9],
   ['0.3KB', 300],
   ['1TiB', 2 ** 40],
-])('%s is %d bytes', (text, bytes) => {
+])('%s is parsed as %d bytes', (text, bytes) => {
   expect(parseSize(text)).toBe(bytes);
 });
 
@@ -23,6 +23,6 @@ test.each([
   [2 ** 20 - 1, '1 MiB'],
   [8 * 2 ** 30, '8 GiB'],
   [2 ** 50, '1024 TiB'],
-])('%d bytes are shown as %s', (bytes, text) => {
+])('%d bytes are formatted as %s', (bytes, text) => {
   expect(formatSize(bytes)).toBe(text);
 });
