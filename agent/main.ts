@@ -17,7 +17,7 @@ import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
 import { type Gpu, type GpuFigures, GpuWatch, listGpus } from './machine/gpus.ts';
 import { type PackOption, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
-import { Agent } from './supervisor/agent.ts';
+import { AgentRuntime } from './supervisor/agent.ts';
 import { coordinatorClient } from './supervisor/coordinator-client.ts';
 import { openSpool, type Spool } from './supervisor/spool.ts';
 import { WorkerProcess } from './supervisor/worker-process.ts';
@@ -90,7 +90,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   let nats: NatsConnection | undefined;
   let operator: Operator | undefined;
   let gpuWatch: GpuWatch | undefined;
-  let agent: Agent | undefined;
+  let agent: AgentRuntime | undefined;
   try {
     const id = identity === undefined ? storedId(dir, options.id) : certifiedId(identity, options.id);
     const resources = await findResources(options);
@@ -104,7 +104,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     });
     operator?.countReconnects(nats);
     const hello = helloOf(options, id, resources, operator);
-    const started = new Agent({
+    const started = new AgentRuntime({
       dir,
       server,
       hello,

@@ -11,7 +11,14 @@ import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { BACKENDS } from '../agent/machine/backend.ts';
 import { epochTimes, measureInTurns, type Rate, type Row } from './train/compare.ts';
-import { MATMUL_INNER, MATMUL_ROWS, type Peer, pytorchPeer, type Subject, tfjsPeer } from './train/peer.ts';
+import {
+  type Computation,
+  MATMUL_INNER,
+  MATMUL_ROWS,
+  type MeasuringProcess,
+  pytorchPeer,
+  tfjsPeer,
+} from './train/peer.ts';
 
 const { values } = parseArgs({
   options: {
@@ -37,7 +44,7 @@ await printEpochs();
 console.log(`\nload at the end: ${load()}`);
 
 async function printTables(): Promise<void> {
-  const peers = new Map<string, Peer>();
+  const peers = new Map<string, MeasuringProcess>();
   for (const backend of BACKENDS) {
     const peer = await tfjsPeer(backend, threads);
     if (peer !== undefined) peers.set(backend, peer);
@@ -84,8 +91,12 @@ function load(): string {
   return (loadavg()[0] ?? 0).toFixed(1);
 }
 
-async function printMatmul(peers: ReadonlyMap<string, Peer>, torch: Peer | undefined, batch: number): Promise<void> {
-  const row = (name: string, peer: Peer): Row => ({
+async function printMatmul(
+  peers: ReadonlyMap<string, MeasuringProcess>,
+  torch: MeasuringProcess | undefined,
+  batch: number,
+): Promise<void> {
+  const row = (name: string, peer: MeasuringProcess): Row => ({
     name,
     peer,
     request: { subject: 'matmul', depth: 3, batch, pack: 1, seconds: seconds / 2 },
@@ -104,12 +115,12 @@ async function printMatmul(peers: ReadonlyMap<string, Peer>, torch: Peer | undef
 }
 
 async function printSteps(
-  peers: ReadonlyMap<string, Peer>,
-  torch: Peer | undefined,
+  peers: ReadonlyMap<string, MeasuringProcess>,
+  torch: MeasuringProcess | undefined,
   depth: 3 | 5,
   batch: number,
 ): Promise<void> {
-  const row = (name: string, peer: Peer, subject: Subject, pack = 1): Row => ({
+  const row = (name: string, peer: MeasuringProcess, subject: Computation, pack = 1): Row => ({
     name,
     peer,
     request: { subject, depth, batch, pack, seconds },

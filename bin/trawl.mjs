@@ -20,7 +20,7 @@ buildIfNeeded().then(
 function buildIfNeeded() {
   if (existsSync(program)) return Promise.resolve();
   if (existsSync(new URL('../.git', import.meta.url))) {
-    return import('../deploy/setup.mjs').then((module) => module.setUp({ steps: ['dependencies', 'build'] }));
+    return import('../deploy/setup.mjs').then((module) => module.setUpCheckout({ steps: ['dependencies', 'build'] }));
   }
   const missing = `trawl: ${fileURLToPath(program)} is missing: this installation is incomplete.`;
   return Promise.reject(new Error(`${missing}\nInstall trawl again, or run \`npm run setup\` in a checkout.`));

@@ -16,7 +16,7 @@ import {
   sweepRows,
 } from './state/selectors.ts';
 import { cursorOf, viewOf, windowOf } from './state/ui.ts';
-import { boardColumns, trialOf } from './views/board-columns.ts';
+import { boardColumns, rowTrial } from './views/board-columns.ts';
 import { bodyLines, maxScroll, type Size } from './views/frame.ts';
 
 export function actionContext(model: Model, size: Size): ActionContext {
@@ -86,7 +86,7 @@ function trialIdOf(model: Model): string | undefined {
   if ('trialId' in view) return view.trialId;
   if (view.kind === 'sweep') {
     const row = boardRowUnderCursor(model);
-    return row && trialOf(row, model.board).id;
+    return row && rowTrial(row, model.board).id;
   }
   if (view.kind !== 'events') return undefined;
   const events = eventRows(model);
@@ -125,7 +125,7 @@ export function visibleTrials(model: Model, size: Size): Trial[] {
     case 'sweep': {
       const lines = bodyLines(size) - 1;
       const { offset } = windowOf(cursorOf(ui), rows.length, lines, rows.indexOf);
-      return rows.slice(offset, offset + lines).map((row) => trialOf(row, board));
+      return rows.slice(offset, offset + lines).map((row) => rowTrial(row, board));
     }
     case 'trial': {
       const trial = state.trials.get(view.trialId);

@@ -8,13 +8,13 @@ import type { TerminalStyle } from './draw/paint.ts';
 import { keyNames, type Press } from './keys.ts';
 import { runAction } from './run-action.ts';
 import type { Source } from './source.ts';
-import type { Effect } from './state/actions.ts';
+import type { KeyEffect } from './state/actions.ts';
 import { type Board, EMPTY_BOARD, updateBoard } from './state/board.ts';
 import { type BoardRows, boardRows } from './state/board-rows.ts';
 import type { ConfigRow } from './state/config-row.ts';
 import { handleKey } from './state/handle-key.ts';
 import type { Model } from './state/model.ts';
-import { type Order, orderOf, reorder } from './state/order.ts';
+import { orderOf, type RowOrder, reorder } from './state/order.ts';
 import { changedTrials, type DashboardState, EMPTY_STATE, reduceAll } from './state/reducer.ts';
 import { epochAt, epochShown, metricShown, sortedColumn } from './state/selectors.ts';
 import { type Summary, summaryOf } from './state/summary.ts';
@@ -48,7 +48,7 @@ const SMALL_SWEEP = 2_000;
 interface OrderedBoard {
   readonly state: DashboardState;
   readonly board: Board;
-  readonly order: Order<ConfigRow>;
+  readonly order: RowOrder<ConfigRow>;
   readonly orderKey: string;
 }
 
@@ -60,7 +60,7 @@ interface CachedSummary {
   readonly summary: Summary;
 }
 
-const EMPTY_ORDER: Order<ConfigRow> = orderOf<ConfigRow>([], {
+const EMPTY_ORDER: RowOrder<ConfigRow> = orderOf<ConfigRow>([], {
   key: () => undefined,
   descending: false,
   keep: () => true,
@@ -76,7 +76,7 @@ export class Dashboard {
   #analysis: { readonly atMs: number; readonly configs: readonly ConfigRow[] } = { atMs: 0, configs: [] };
   #summary: CachedSummary = { state: EMPTY_STATE, complete: false, atMs: 0, summary: summaryOf(EMPTY_STATE, 0) };
   #rows:
-    | { readonly order: Order<ConfigRow>; readonly unfolded: ReadonlySet<string>; readonly rows: BoardRows }
+    | { readonly order: RowOrder<ConfigRow>; readonly unfolded: ReadonlySet<string>; readonly rows: BoardRows }
     | undefined;
   #stream: SweepStream;
   #details: DetailCache;
@@ -213,7 +213,7 @@ export class Dashboard {
     return shown;
   }
 
-  #orderOf({ state, board }: OrderedBoard): Order<ConfigRow> {
+  #orderOf({ state, board }: OrderedBoard): RowOrder<ConfigRow> {
     const { filter, filterText, reversed } = this.#ui;
     const curveOf = (id: string) => this.#details.curves.get(id);
     const { columns: width } = this.#settings.size();
@@ -250,7 +250,7 @@ export class Dashboard {
     if (now - atMs >= ANALYSIS_INTERVAL_MS || (this.#stream.complete && !complete)) this.#summarize(state, now);
   }
 
-  #rowsOf(order: Order<ConfigRow>): BoardRows {
+  #rowsOf(order: RowOrder<ConfigRow>): BoardRows {
     const { unfolded } = this.#ui;
     if (this.#rows?.order !== order || this.#rows.unfolded !== unfolded) {
       this.#rows = { order, unfolded, rows: boardRows(order, unfolded) };
@@ -290,7 +290,7 @@ export class Dashboard {
     }
   }
 
-  #run(effect: Effect): void {
+  #run(effect: KeyEffect): void {
     switch (effect.kind) {
       case 'leave':
         this.#settings.onLeave();

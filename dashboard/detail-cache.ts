@@ -5,7 +5,7 @@ import type { GetTrialResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Artifact, Event, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../proto/names.ts';
 import type { PixelImage } from './draw/pixel-image.ts';
-import type { Importance, Source } from './source.ts';
+import type { ParameterImportance, Source } from './source.ts';
 import { CurveCache } from './state/curve-cache.ts';
 import type { ReconstructionImage, TrialDetail } from './state/model.ts';
 import { isNotable } from './state/reducer.ts';
@@ -38,7 +38,7 @@ export class DetailCache {
   #sweepsRequestedMs = 0;
   #explained: { readonly trialId: string; readonly lines: readonly string[] } | undefined;
   #earlier: readonly Event[] | undefined;
-  #importance: Importance | undefined;
+  #importance: ParameterImportance | undefined;
   #log: { readonly key: string; readonly stop: AbortController; lines: string[] } | undefined;
 
   constructor(
@@ -73,7 +73,7 @@ export class DetailCache {
     return this.#earlier ?? [];
   }
 
-  get importance(): Importance | undefined {
+  get importance(): ParameterImportance | undefined {
     return this.#importance;
   }
 

@@ -4,7 +4,7 @@ import { render, useInput } from 'ink';
 import { withResolvers } from '../lib/net/within.ts';
 import { Dashboard } from './dashboard.ts';
 import type { StyledLine } from './draw/line.ts';
-import { paintLine, type TerminalStyle } from './draw/paint.ts';
+import { paintStyledLine, type TerminalStyle } from './draw/paint.ts';
 import type { Press } from './keys.ts';
 import { type PlacedImage, Screen } from './screen.ts';
 import type { Source } from './source.ts';
@@ -89,7 +89,7 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     const lines = dashboard.frame();
     const { columns } = size();
     screen.show(
-      lines.map((line) => paintLine(line, columns, style)),
+      lines.map((line) => paintStyledLine(line, columns, style)),
       imagesOf(lines, size()),
     );
   };
@@ -167,7 +167,7 @@ export async function drawOnce(
     const lines = dashboard.frame().slice(0, -1);
     return lines
       .slice(0, lines.findLastIndex(({ segments }) => segments.some(({ text }) => text.trim() !== '')) + 1)
-      .map((line) => `${paintLine({ ...line, cursor: false }, size.columns, style).trimEnd()}\n`)
+      .map((line) => `${paintStyledLine({ ...line, cursor: false }, size.columns, style).trimEnd()}\n`)
       .join('');
   } finally {
     dashboard.stop();

@@ -99,7 +99,7 @@ export class Screen {
     for (const { number, png, row, column, columns, lines } of images) {
       if (!this.#sent.has(number)) update += transmit(number, png);
       this.#sent.add(number);
-      update += place(number, { row: row + 1, column: column + 1, columns, lines });
+      update += showImage(number, { row: row + 1, column: column + 1, columns, lines });
     }
     this.#images = images;
     return update;
@@ -130,7 +130,7 @@ export function transmit(id: number, png: Uint8Array): string {
 }
 
 /** Shows a sent image with its upper left corner at a cell (from 1). The cursor does not move. */
-export function place(id: number, at: { row: number; column: number; columns: number; lines: number }): string {
+export function showImage(id: number, at: { row: number; column: number; columns: number; lines: number }): string {
   return `\u001b7\u001b[${at.row};${at.column}H${apc(`a=p,q=2,C=1,i=${id},p=1,c=${at.columns},r=${at.lines}`)}\u001b8`;
 }
 

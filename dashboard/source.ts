@@ -15,7 +15,7 @@ export type RetrySelection =
   | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
 
 /** An analysis of variance, as shown in the parameters view. */
-export interface Importance {
+export interface ParameterImportance {
   readonly metric: string;
   /** The reason why there is no analysis, or the parameters that it skipped. */
   readonly why: string;
@@ -55,5 +55,5 @@ export interface Source {
   explain(sweepId: string, trialId: string): Promise<readonly string[]>;
   /** Drains an agent. If `on` is false, ends its drain. */
   drain(agentId: string, on: boolean): Promise<Agent>;
-  importance(trials: readonly Trial[], metric: string, axes: readonly string[]): Promise<Importance>;
+  importance(trials: readonly Trial[], metric: string, axes: readonly string[]): Promise<ParameterImportance>;
 }

@@ -21,7 +21,7 @@ Set TRAWL_NATS=nats://HOST:PORT to use a running NATS server.`;
  * @param {import('./setup/set-up.mjs').SetUpOptions} [options]
  * @returns {Promise<import('./setup/set-up.mjs').SetUpResult>}
  */
-export function setUp(options) {
+export function setUpCheckout(options) {
   requireNode();
   return import('./setup/set-up.mjs').then((module) => module.setUp(options));
 }

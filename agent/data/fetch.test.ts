@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { DataFile, DatasetSpec } from './catalogue.ts';
 import { ensureDataset } from './fetch.ts';
-import { installedFolder, mirror, type Source } from './sources.ts';
+import { type DatasetSource, installedFolder, mirror } from './sources.ts';
 
 const CONTENT: Readonly<Record<string, Buffer>> = {
   a: Buffer.from('train images'),
@@ -40,7 +40,7 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-function dataset(...sources: readonly Source[]): DatasetSpec {
+function dataset(...sources: readonly DatasetSource[]): DatasetSpec {
   const file = (name: string): DataFile => {
     const bytes = CONTENT[name] ?? Buffer.alloc(0);
     return { name, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };

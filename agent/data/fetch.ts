@@ -2,7 +2,7 @@
 import { UnreachableError } from '../../proto/errors.ts';
 import { cachedPath, contentProblem, type DatasetUse, isCached, writeAtomically } from './cache.ts';
 import { type DataFile, type DatasetSpec, filesOf } from './catalogue.ts';
-import type { Source } from './sources.ts';
+import type { DatasetSource } from './sources.ts';
 
 class DatasetUnavailableError extends UnreachableError {}
 
@@ -35,7 +35,10 @@ export async function ensureDataset(dataset: DatasetSpec, dataDir: string): Prom
   );
 }
 
-async function fetchAll(source: Source, files: readonly DataFile[]): Promise<readonly (readonly [DataFile, Buffer])[]> {
+async function fetchAll(
+  source: DatasetSource,
+  files: readonly DataFile[],
+): Promise<readonly (readonly [DataFile, Buffer])[]> {
   return source.open(async (read) => {
     const fetched: (readonly [DataFile, Buffer])[] = [];
     for (const file of files) {

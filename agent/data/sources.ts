@@ -17,7 +17,7 @@ const PACKAGE_TIMEOUT_MS = 180_000;
 const APT_TIMEOUT_S = 10;
 const UNPACK_TIMEOUT_MS = 60_000;
 
-export interface Source {
+export interface DatasetSource {
   /** The name in error messages, such as `the Debian package dataset-fashion-mnist`. */
   readonly name: string;
   /**
@@ -32,7 +32,7 @@ export interface Source {
 type ReadFile = (name: string, maxBytes: number) => Promise<Buffer>;
 
 /** Returns the source that reads uncompressed files from an installed npm package. */
-export function npmPackage(name: string, folder: string): Source {
+export function npmPackage(name: string, folder: string): DatasetSource {
   return {
     name: `the npm package ${name}`,
     open: (use) => {
@@ -43,7 +43,7 @@ export function npmPackage(name: string, folder: string): Source {
 }
 
 /** Returns the source that downloads gzipped files from a public URL. */
-export function mirror(baseUrl: string): Source {
+export function mirror(baseUrl: string): DatasetSource {
   return {
     name: baseUrl,
     open: (use) =>
@@ -56,7 +56,7 @@ export function mirror(baseUrl: string): Source {
 }
 
 /** Returns the source that reads gzipped files from a folder, as the Debian package installs them. */
-export function installedFolder(folder: string): Source {
+export function installedFolder(folder: string): DatasetSource {
   return { name: folder, open: (use) => use(gzippedFiles(folder)) };
 }
 
@@ -65,7 +65,7 @@ export function installedFolder(folder: string): Source {
  * and installs nothing.
  * @param folder the files' folder in the package
  */
-export function debianPackage(name: string, folder: string): Source {
+export function debianPackage(name: string, folder: string): DatasetSource {
   return {
     name: `the Debian package ${name}`,
     open: async (use) => {

@@ -17,7 +17,7 @@ import {
   Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ToWorker } from '../worker/ipc.ts';
-import { Agent } from './agent.ts';
+import { AgentRuntime } from './agent.ts';
 import type { CoordinatorClient, ReportStream } from './coordinator-client.ts';
 import { openSpool } from './spool.ts';
 import type { WorkerEvents } from './worker-process.ts';
@@ -58,7 +58,7 @@ function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
     cancel: () => {},
   });
   const sentToWorker: ToWorker[] = [];
-  const agent = new Agent({
+  const agent = new AgentRuntime({
     dir,
     server: 'coordinator',
     connect: () => ({

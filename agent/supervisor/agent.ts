@@ -3,6 +3,7 @@
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { withResolvers } from '../../lib/net/within.ts';
+import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { RefusedError } from '../../proto/errors.ts';
 import type { Hello, Welcome } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -15,7 +16,7 @@ import { AttemptFolders } from './attempt-folders.ts';
 import { Claims } from './claims.ts';
 import type { CoordinatorClient } from './coordinator-client.ts';
 import { CoordinatorSession } from './coordinator-session.ts';
-import { Draining, MAX_TIMER_MS } from './draining.ts';
+import { Draining } from './draining.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { OfferQueues } from './offer-queues.ts';
 import { GATHER_MS, RecordWriter } from './record-writer.ts';
@@ -61,7 +62,7 @@ export interface AgentParts {
   readonly onDatasetUse: (use: DatasetUse) => void;
 }
 
-export class Agent {
+export class AgentRuntime {
   readonly #parts: AgentParts;
   readonly #slots: Slot[];
   readonly #workers: Workers;

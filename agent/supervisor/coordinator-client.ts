@@ -61,6 +61,6 @@ export function coordinatorClient(server: string, identity?: Identity): Coordina
 }
 
 /** Returns the gRPC status of a failed call, or the code of a system error. */
-export function codeOf(error: unknown): unknown {
+export function callErrorCode(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }

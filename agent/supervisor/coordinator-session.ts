@@ -24,7 +24,7 @@ import type {
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import {
   type CoordinatorClient,
-  codeOf,
+  callErrorCode,
   RECONNECT_MAX_MS,
   RECONNECT_MIN_MS,
   type ReportStream,
@@ -160,7 +160,7 @@ export class CoordinatorSession {
   #onStreamError(error: Error): void {
     if (this.#closed) return;
     this.#log.warn({ err: error }, 'lost the stream to the coordinator');
-    const code = codeOf(error);
+    const code = callErrorCode(error);
     const isFinal = code === status.INVALID_ARGUMENT || code === status.PERMISSION_DENIED;
     const isRejected = isFinal && this.#sentUpTo === undefined;
     if (isRejected && 'details' in error) this.#events.onRejected(`${error.details}`);

@@ -1,7 +1,5 @@
 /** Whether the agent takes new trials, and how long running attempts may continue when it does not. */
-
-/** The longest delay that setTimeout supports. */
-export const MAX_TIMER_MS = 2 ** 31 - 1;
+import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 
 export class Draining {
   readonly #onGraceExpired: () => void;

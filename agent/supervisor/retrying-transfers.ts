@@ -14,7 +14,7 @@ import {
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { attemptFolder, keptFile, resumeFile } from '../folders.ts';
 import { LostFileError } from './artifact-transfer.ts';
-import { type CoordinatorClient, codeOf, RECONNECT_MAX_MS, RECONNECT_MIN_MS } from './coordinator-client.ts';
+import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_MS } from './coordinator-client.ts';
 
 /** After this many failed downloads, an attempt starts without its checkpoint. */
 const MAX_DOWNLOADS = 5;
@@ -47,7 +47,7 @@ export class RetryingTransfers {
         return await this.#client.upload({ agentId: this.#agentId, key, artifact, path }, signal);
       } catch (error) {
         if (signal.aborted) break;
-        if (error instanceof LostFileError || codeOf(error) === status.INVALID_ARGUMENT) {
+        if (error instanceof LostFileError || callErrorCode(error) === status.INVALID_ARGUMENT) {
           // No retry can succeed, and the attempt cannot end without its artifact, so its trial must run again.
           this.#log.error({ err: error, ...key }, 'could not upload an artifact: abandoning its attempt');
           const message = errorMessage(error);
@@ -76,7 +76,7 @@ export class RetryingTransfers {
         failures += 1;
       } catch (error) {
         this.#log.warn({ err: error, ...key }, 'could not download a checkpoint');
-        if (codeOf(error) !== status.UNAVAILABLE) failures += 1;
+        if (callErrorCode(error) !== status.UNAVAILABLE) failures += 1;
       }
       await sleep(backoff.next());
     }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import Database, { type Database as Db, type Statement } from 'libsql';
 import { RefusedError } from '../../proto/errors.ts';
 import { type AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { codeOf } from './coordinator-client.ts';
+import { callErrorCode } from './coordinator-client.ts';
 
 export interface Spooled {
   /** Increases with each record. */
@@ -129,7 +129,7 @@ export function openSpool(dir: string): OpenedSpool {
     const damagedFile = moveAside(path);
     return { spool: new Spool(openDatabase(path)), damagedFile };
   } catch (error) {
-    if (codeOf(error) === 'SQLITE_BUSY') {
+    if (callErrorCode(error) === 'SQLITE_BUSY') {
       throw new RefusedError(`another agent uses the folder ${dir}; give each agent its own folder with --dir`);
     }
     throw error;
@@ -143,7 +143,7 @@ function openIntact(path: string): Db | undefined {
     const [found] = db.prepare('pragma quick_check(1)').all() as { quick_check: string }[];
     if (found?.quick_check === 'ok') return db;
   } catch (error) {
-    if (!['SQLITE_CORRUPT', 'SQLITE_NOTADB'].includes(`${codeOf(error)}`)) throw error;
+    if (!['SQLITE_CORRUPT', 'SQLITE_NOTADB'].includes(`${callErrorCode(error)}`)) throw error;
   }
   db?.close();
   return undefined;

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { NatsConnection } from 'nats';
 import { pino } from 'pino';
-import { Agent } from '../../agent/supervisor/agent.ts';
+import { AgentRuntime } from '../../agent/supervisor/agent.ts';
 import { coordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import { openSpool } from '../../agent/supervisor/spool.ts';
 import { closeNats, connectNats } from '../../lib/net/connect-nats.ts';
@@ -22,7 +22,7 @@ export interface FleetOptions {
 
 export class Fleet {
   readonly #connections: NatsConnection[] = [];
-  readonly #agents: Agent[] = [];
+  readonly #agents: AgentRuntime[] = [];
 
   /** Starts the agents and waits until all are connected. */
   static async start({ agents, slots, server, natsUrl, folder }: FleetOptions): Promise<Fleet> {
@@ -35,7 +35,7 @@ export class Fleet {
       fleet.#connections.push(nats);
       const identity = { agentId: id, incarnation: `${id}#1`, protocol: PROTOCOL, version: '0', host: id, metrics: '' };
       const slotFacts = Array.from({ length: slots }, () => ({ gpus: 0, vramBytes: 0 }));
-      const agent = new Agent({
+      const agent = new AgentRuntime({
         ...{ dir, server, nats, log, gpuFigures: () => [], spool: openSpool(dir).spool },
         hello: { ...identity, slots, gpus: [], labels: {}, slotFacts, trainers: ['noop'] },
         connect: () => coordinatorClient(server),

@@ -1,7 +1,7 @@
 /** Time from a key to a drawn frame with a very large sweep. */
 import { performance } from 'node:perf_hooks';
 import { Dashboard } from '../../dashboard/dashboard.ts';
-import { paintLine } from '../../dashboard/draw/paint.ts';
+import { paintStyledLine } from '../../dashboard/draw/paint.ts';
 import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
 import { LiveSweep } from './live-sweep.ts';
 
@@ -76,5 +76,5 @@ export async function scrollAndSort(
 }
 
 function paint(dashboard: Dashboard): void {
-  for (const line of dashboard.frame()) paintLine(line, SIZE.columns, STYLE);
+  for (const line of dashboard.frame()) paintStyledLine(line, SIZE.columns, STYLE);
 }

@@ -11,7 +11,7 @@ import { BACKENDS, type BackendName } from '../../agent/machine/backend.ts';
 import { listGpus } from '../../agent/machine/gpus.ts';
 import { probeBackends } from '../../agent/machine/probe.ts';
 import { measureInTurns } from '../train/compare.ts';
-import { type Peer, pytorchPeer, tfjsPeer } from '../train/peer.ts';
+import { type MeasuringProcess, pytorchPeer, tfjsPeer } from '../train/peer.ts';
 import { sampleGpuDuring } from './nvidia-smi.ts';
 
 const { values } = parseArgs({
@@ -64,7 +64,7 @@ async function bench(name: BackendName): Promise<void> {
   }
 }
 
-async function print(name: string, peer: Peer, depth: 3 | 5, pack: number): Promise<void> {
+async function print(name: string, peer: MeasuringProcess, depth: 3 | 5, pack: number): Promise<void> {
   const request = { subject: 'trawl', depth, batch: BATCH, pack, seconds } as const;
   const { result, use } = await sampleGpuDuring(() => measureInTurns([{ name, peer, request }], 1));
   const [{ samplesPerSecond, stepMs } = { samplesPerSecond: Number.NaN, stepMs: Number.NaN }] = result;

@@ -1,10 +1,10 @@
 /** Comparison of implementations in one run. */
-import { type Answer, type Peer, pytorchPeer, type Request, tfjsPeer } from './peer.ts';
+import { type Answer, type MeasuringProcess, pytorchPeer, type Request, tfjsPeer } from './peer.ts';
 
 export interface Row {
   /** Name of the implementation in the table. */
   readonly name: string;
-  readonly peer: Peer;
+  readonly peer: MeasuringProcess;
   readonly request: Request;
 }
 
@@ -64,7 +64,7 @@ export async function* epochTimes(
   rounds: number,
 ): AsyncGenerator<EpochTimes> {
   for (const threads of threadCounts) {
-    const peers: (readonly [string, Peer | undefined])[] = [
+    const peers: (readonly [string, MeasuringProcess | undefined])[] = [
       ['tensorflow', await tfjsPeer('tensorflow', threads)],
       ['PyTorch', await pytorchPeer(threads, 'cpu')],
     ];

@@ -7,10 +7,10 @@ import { threadEnvironment } from '../../agent/machine/slots.ts';
 
 /** The measured computation: `trawl` is the trainer's own step, `stock` the same network as a stock model, and `matmul` a
  * single matrix product. */
-export type Subject = 'trawl' | 'stock' | 'matmul';
+export type Computation = 'trawl' | 'stock' | 'matmul';
 
 export interface Request {
-  readonly subject: Subject;
+  readonly subject: Computation;
   readonly depth: 3 | 5;
   /** Images per step and pack member. */
   readonly batch: number;
@@ -46,7 +46,7 @@ export const MATMUL_ROWS = 640;
 export const MATMUL_INNER = 784;
 
 /** A process that answers measurement requests. */
-export class Peer {
+export class MeasuringProcess {
   readonly description: string;
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -58,14 +58,17 @@ export class Peer {
   }
 
   /** Starts a process. Returns undefined if it ends before it is ready, because the backend or PyTorch is not installed. */
-  static async start(command: readonly string[], env: Readonly<Record<string, string>>): Promise<Peer | undefined> {
+  static async start(
+    command: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ): Promise<MeasuringProcess | undefined> {
     const [program = '', ...args] = command;
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'], env: { ...process.env, ...env } });
     child.on('error', () => {});
     child.stdin.on('error', () => {});
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const { value, done } = await lines.next();
-    return done ? undefined : new Peer(child, lines, JSON.parse(value) as Ready);
+    return done ? undefined : new MeasuringProcess(child, lines, JSON.parse(value) as Ready);
   }
 
   /** @throws {Error} if the process has ended */
@@ -81,13 +84,13 @@ export class Peer {
   }
 }
 
-export function tfjsPeer(backend: BackendName, threads: number): Promise<Peer | undefined> {
+export function tfjsPeer(backend: BackendName, threads: number): Promise<MeasuringProcess | undefined> {
   const program = fileURLToPath(new URL('./tfjs-process.js', import.meta.url));
-  return Peer.start([process.execPath, program, backend], threadEnvironment(threads, 1, process.env));
+  return MeasuringProcess.start([process.execPath, program, backend], threadEnvironment(threads, 1, process.env));
 }
 
 /** Starts TRAWL_PYTHON, or python3. Returns undefined if it has no torch. */
-export function pytorchPeer(threads: number, device: 'cpu' | 'cuda'): Promise<Peer | undefined> {
+export function pytorchPeer(threads: number, device: 'cpu' | 'cuda'): Promise<MeasuringProcess | undefined> {
   const script = fileURLToPath(new URL('../../../bench/pytorch_train.py', import.meta.url));
-  return Peer.start([process.env.TRAWL_PYTHON ?? 'python3', script, `${threads}`, `${IMAGES}`, device], {});
+  return MeasuringProcess.start([process.env.TRAWL_PYTHON ?? 'python3', script, `${threads}`, `${IMAGES}`, device], {});
 }

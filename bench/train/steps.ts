@@ -12,14 +12,14 @@ import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { IMAGES, LATENT_DIM, LEARNING_RATE, MATMUL_INNER, MATMUL_ROWS, PENALTY, type Request } from './peer.ts';
 
 /** A training step, or another computation, whose speed is measured. */
-export interface Step {
+export interface MeasuredStep {
   take(): Promise<void>;
   /** Resolves when the device has completed all steps. */
   settle(): Promise<void>;
 }
 
 /** Returns the step of the built-in trainer, as it runs in an epoch. */
-export function trawlStep(images: TrainImages, { depth, batch, pack }: Request): Step {
+export function trawlStep(images: TrainImages, { depth, batch, pack }: Request): MeasuredStep {
   const settings = settingsOf(
     withDefaults(TRAINERS.autoencoder, {
       depth,
@@ -56,7 +56,7 @@ export function trawlStep(images: TrainImages, { depth, batch, pack }: Request):
 }
 
 /** Returns a step of the same network with stock layers, a stock optimizer and `minimize`. */
-export function stockStep(rows: tf.Tensor2D, { depth, batch }: Request): Step {
+export function stockStep(rows: tf.Tensor2D, { depth, batch }: Request): MeasuredStep {
   const model = layers.sequential({
     layers: layersOf(depth, LATENT_DIM).map(({ inputs, outputs, activation }) =>
       layers.layers.dense({ units: outputs, inputShape: [inputs], activation }),
@@ -86,7 +86,7 @@ export function stockStep(rows: tf.Tensor2D, { depth, batch }: Request): Step {
 }
 
 /** Returns a step that computes a single matrix product. */
-export function matmulStep({ batch }: Request): Step {
+export function matmulStep({ batch }: Request): MeasuredStep {
   const a = tf.randomUniform([MATMUL_ROWS, MATMUL_INNER]);
   const b = tf.randomUniform([MATMUL_INNER, batch]);
   let last = tf.matMul(a, b);

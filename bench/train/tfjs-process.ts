@@ -6,7 +6,7 @@ import { loadImages } from '../../agent/data/load.ts';
 import { type BackendName, chooseBackend } from '../../agent/machine/backend.ts';
 import { trainImages } from '../../agent/trainers/autoencoder/images.ts';
 import { type Answer, IMAGES, type Ready, type Request } from './peer.ts';
-import { matmulStep, type Step, stockStep, trawlStep } from './steps.ts';
+import { type MeasuredStep, matmulStep, stockStep, trawlStep } from './steps.ts';
 
 /** The time before the first measurement, in which code is compiled and memory allocated. */
 const WARM_UP_S = 0.5;
@@ -16,7 +16,7 @@ await chooseBackend({ forced, gpus: forced === 'tensorflow-gpu' ? 1 : 0, require
 const images = (await loadImages('mnist', defaultDataDir(process.env))).train;
 const train = trainImages(images, IMAGES);
 const rows = train.pick(Int32Array.from({ length: IMAGES }, (_, i) => i));
-const steps = new Map<string, Step>();
+const steps = new Map<string, MeasuredStep>();
 send({ description: `TensorFlow.js ${tf.version_core} on ${forced}${libtensorflowVersion()}` });
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -31,7 +31,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   send(await measure(step, request.seconds));
 }
 
-function stepOf(request: Request): Step {
+function stepOf(request: Request): MeasuredStep {
   switch (request.subject) {
     case 'trawl':
       return trawlStep(train, request);
@@ -42,7 +42,7 @@ function stepOf(request: Request): Step {
   }
 }
 
-async function measure(step: Step, seconds: number): Promise<Answer> {
+async function measure(step: MeasuredStep, seconds: number): Promise<Answer> {
   await step.take();
   await step.settle();
   const start = performance.now();

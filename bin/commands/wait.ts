@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { endedByTarget } from '../../lib/domain/target.ts';
 import { endedTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
-import { formatSpan } from '../../lib/text/duration.ts';
+import { formatSpan, MAX_TIMER_MS } from '../../lib/text/duration.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { EXIT, RefusedError, UnreachableError } from '../../proto/errors.ts';
 import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
@@ -31,9 +31,6 @@ export interface WaitOptions extends ServerOptions, OutputOptions {
 
 /** The coordinator can be unreachable for this long, which is enough to move it to another machine. */
 const PATIENCE_MS = 60 * 60_000;
-
-/** A Node timer with a longer delay fires immediately. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Returns the last known state of the sweep, which has ended unless the signal was aborted first. */
 async function follow(connection: Connection, first: Sweep, flags: string, signal: AbortSignal): Promise<Sweep> {

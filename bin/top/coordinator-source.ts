@@ -1,5 +1,5 @@
 import { importanceOf } from '../../coordinator/analysis/importance.ts';
-import type { Importance, RetrySelection, Source, SweepActionName } from '../../dashboard/source.ts';
+import type { ParameterImportance, RetrySelection, Source, SweepActionName } from '../../dashboard/source.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { explainLines } from '../../lib/text/explain.ts';
 import { type RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -14,7 +14,7 @@ import { watchSweep } from '../client/watch.ts';
 /** The analysis of variance of more trials would block the dashboard. */
 const MAX_ANALYSED_TRIALS = 5_000;
 
-function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): Importance {
+function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): ParameterImportance {
   if (trials.length > MAX_ANALYSED_TRIALS) {
     const why = `importance is not computed here for more than ${MAX_ANALYSED_TRIALS} trials; use "trawl report"`;
     return { metric, why, effects: [], interactions: [] };

@@ -6,9 +6,9 @@ import {
   addSweep,
   agentHello,
   emptyCore,
-  keyOf,
   LEASE_MS,
-  trialOf,
+  sampleKey,
+  sampleTrial,
 } from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello, UNCONFIRMED_LEASE_MS } from './agents.ts';
 import { type AttemptRecord, onOpen, onRecord } from './attempts.ts';
@@ -37,7 +37,7 @@ const refusalOf = ({ answer }: ReturnType<typeof open>) => (answer.granted ? 'gr
 
 function run(sweep: Sweep, trialId = 't0', agentId = 'a', incarnation = `${agentId}1`): AttemptKey {
   schedule(core, now);
-  const key = keyOf(sweep, trialOf(sweep, trialId));
+  const key = sampleKey(sweep, sampleTrial(sweep, trialId));
   expect(open(key, agentId, incarnation).answer).toMatchObject({ granted: true, checkpoint: undefined });
   return key;
 }
@@ -65,10 +65,10 @@ describe('claims', () => {
   test('a claim of an offered trial is granted', () => {
     const sweep = sweepOf(1);
     schedule(core, now);
-    const { step, answer } = open(keyOf(sweep, trialOf(sweep, 't0')));
+    const { step, answer } = open(sampleKey(sweep, sampleTrial(sweep, 't0')));
     expect(answer).toMatchObject({ granted: true, checkpoint: undefined });
     expect(step.changes.map((change) => change.kind)).toContain('granted');
-    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'running', attempts: 1 });
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'running', attempts: 1 });
   });
 
   test('a repeated claim of the same agent gets the same lease and changes nothing', () => {
@@ -90,16 +90,16 @@ describe('claims', () => {
 
   test('a rejected claim has a code: no session, unknown trial, not offered, paused, wrong attempt number, ended', () => {
     const sweep = sweepOf(2, { concurrency: 1 });
-    const [t0, t1] = [trialOf(sweep, 't0'), trialOf(sweep, 't1')];
-    expect(refusalOf(open(keyOf(sweep, t0), 'stranger'))).toBe(RefusalCode.NO_SESSION);
-    expect(refusalOf(open(keyOf(sweep, t0), 'a', 'earlier'))).toBe(RefusalCode.NO_SESSION);
+    const [t0, t1] = [sampleTrial(sweep, 't0'), sampleTrial(sweep, 't1')];
+    expect(refusalOf(open(sampleKey(sweep, t0), 'stranger'))).toBe(RefusalCode.NO_SESSION);
+    expect(refusalOf(open(sampleKey(sweep, t0), 'a', 'earlier'))).toBe(RefusalCode.NO_SESSION);
     expect(refusalOf(open({ sweepId: '9', trialId: 't0', attempt: 1 }))).toBe(RefusalCode.UNKNOWN);
     expect(refusalOf(open({ sweepId: '1', trialId: 'none', attempt: 1 }))).toBe(RefusalCode.UNKNOWN);
-    expect(refusalOf(open(keyOf(sweep, t0)))).toBe(RefusalCode.SUPERSEDED);
+    expect(refusalOf(open(sampleKey(sweep, t0)))).toBe(RefusalCode.SUPERSEDED);
     schedule(core, now);
-    expect(refusalOf(open(keyOf(sweep, t0, 2)))).toBe(RefusalCode.SUPERSEDED);
+    expect(refusalOf(open(sampleKey(sweep, t0, 2)))).toBe(RefusalCode.SUPERSEDED);
     onPause(core, { sweepId: '1', reason: '' });
-    expect(refusalOf(open(keyOf(sweep, t0)))).toBe(RefusalCode.PAUSED);
+    expect(refusalOf(open(sampleKey(sweep, t0)))).toBe(RefusalCode.PAUSED);
     onResume(core, { sweepId: '1' });
     const key = run(sweep);
     expect(refusalOf(open({ ...key, attempt: 2 }))).toBe(RefusalCode.SUPERSEDED);
@@ -128,7 +128,7 @@ describe('records', () => {
     const late = send(first, 2, 'succeeded');
     expect(late.answer).toMatchObject({ result: 'rejected', refusal: { code: RefusalCode.SUPERSEDED } });
     expect(late.step.changes).toEqual([]);
-    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'running', attempts: 2 });
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'running', attempts: 2 });
   });
 
   test('a record from an agent that does not hold the lease is rejected', () => {
@@ -163,7 +163,7 @@ describe('leases', () => {
     now += LEASE_MS;
     onHeartbeat(core, { agentId: 'a', incarnation: 'a1', held: [], leaving: false }, now);
     const step = onTick(core, now);
-    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', attempts: 1, failures: { lost: 1 } });
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', attempts: 1, failures: { lost: 1 } });
     expect(step.outputs).toMatchObject([{ kind: 'revoke', agentId: 'a', key }]);
   });
 
@@ -182,7 +182,7 @@ describe('leases', () => {
     onHeartbeat(core, beat, now);
     now += LEASE_MS;
     onTick(core, now);
-    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
   });
 
   test('a claim by a non-holder does not renew the lease, and is not an error', () => {
@@ -208,11 +208,11 @@ describe('leases', () => {
     onTick(core, now);
     now += LEASE_MS - 1;
     onTick(core, now);
-    expect(trialOf(sweep, 't0').state).toBe('running');
+    expect(sampleTrial(sweep, 't0').state).toBe('running');
     expect(agentNamed('a').state).toBe('connected');
     now += 2;
     onTick(core, now);
-    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
     expect(agentNamed('a').state).toBe('lost');
   });
 
@@ -224,7 +224,7 @@ describe('leases', () => {
       now += LEASE_MS / 5;
       onTick(core, now);
     }
-    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
   });
 
   test('a heartbeat of another agent that lists a lease does not renew it, and revokes the attempt on that agent', () => {
@@ -257,8 +257,8 @@ describe('restarted agents', () => {
     expect(send(finished, 1, 'succeeded').answer).toEqual({ result: 'accepted' });
     expect(send(cut, 1).answer).toEqual({ result: 'accepted' });
     onHeartbeat(core, { agentId: 'a', incarnation: 'a2', held: [], leaving: false }, now);
-    expect(trialOf(sweep, 't0').state).toBe('succeeded');
-    expect(trialOf(sweep, 't1')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
+    expect(sampleTrial(sweep, 't0').state).toBe('succeeded');
+    expect(sampleTrial(sweep, 't1')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
     expect(send(cut, 2).answer).toMatchObject({ result: 'rejected' });
   });
 
@@ -286,7 +286,7 @@ describe('drained agents', () => {
     const key = run(sweep, 't0');
     onDrain(core, { agentId: 'a', ...DRAIN }, now);
     schedule(core, now);
-    expect(refusalOf(open(keyOf(sweep, trialOf(sweep, 't1'))))).toBe(RefusalCode.DRAINED);
+    expect(refusalOf(open(sampleKey(sweep, sampleTrial(sweep, 't1'))))).toBe(RefusalCode.DRAINED);
     expect(open(key).answer).toMatchObject({ granted: true });
     expect(send(key, 1).answer).toEqual({ result: 'accepted' });
     expect(run(sweep, 't1', 'b')).toMatchObject({ attempt: 1 });
@@ -295,7 +295,7 @@ describe('drained agents', () => {
   test('a drained agent hands back a trial without cost to the retry budget and without a delay', () => {
     const sweep = sweepOf(1, { retry: { oom: 0, crash: 0, timeout: 0, backoffMs: 60_000 } });
     send(run(sweep), 1, 'drained');
-    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { drained: 1 } });
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { drained: 1 } });
     expect(schedule(core, now).outputs).toMatchObject([{ kind: 'offer', key: { attempt: 2 } }]);
   });
 
@@ -356,7 +356,7 @@ describe('time', () => {
     expect(onTick(core, now).changes).toEqual([]);
     now += 5_000;
     onTick(core, now);
-    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'pending', failures: { timeout: 1 } });
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { timeout: 1 } });
   });
 
   test('a retry is due when its backoff ends, and not before', () => {
@@ -375,15 +375,15 @@ describe('retries', () => {
   test('a trial fails after the maximum number of lost attempts', () => {
     const sweep = sweepOf(2);
     for (let attempt = 1; attempt <= MAX_LOST_ATTEMPTS; attempt++) send(run(sweep), 1, 'lost');
-    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'failed', attempts: MAX_LOST_ATTEMPTS });
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'failed', attempts: MAX_LOST_ATTEMPTS });
   });
 
   test('a trial has a separate retry budget for each class of failure', () => {
     const sweep = sweepOf(2);
     for (const failure of ['crash', 'oom', 'crash', 'lost', 'timeout'] as const) send(run(sweep), 1, failure);
-    expect(trialOf(sweep, 't0').state).toBe('pending');
+    expect(sampleTrial(sweep, 't0').state).toBe('pending');
     send(run(sweep), 1, 'crash');
-    expect(trialOf(sweep, 't0').state).toBe('failed');
+    expect(sampleTrial(sweep, 't0').state).toBe('failed');
   });
 });
 
@@ -436,7 +436,7 @@ describe('user actions', () => {
     onStop(core, { sweepId: '1', reason: 'enough' });
     expect(sweep.counts).toMatchObject({ cancelled: 2, running: 2 });
     send(bad, 1, 'crash');
-    expect(trialOf(sweep, 't1').state).toBe('cancelled');
+    expect(sampleTrial(sweep, 't1').state).toBe('cancelled');
     expect(sweep.state).toBe('stopping');
     send(good, 1, 'succeeded');
     expect(sweep.state).toBe('stopped');

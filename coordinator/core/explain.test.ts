@@ -3,9 +3,9 @@ import {
   addSweep,
   agentHello,
   emptyCore,
-  keyOf,
   LEASE_MS,
-  trialOf,
+  sampleKey,
+  sampleTrial,
 } from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello } from './agents.ts';
 import { endAttempt, onOpen } from './attempts.ts';
@@ -20,7 +20,7 @@ const NOW = 1_000;
 const GIB = 2 ** 30;
 
 function run(core: Core, sweep: Sweep, trial: string, agentId: string, slot = 0): void {
-  const key = keyOf(sweep, trialOf(sweep, trial));
+  const key = sampleKey(sweep, sampleTrial(sweep, trial));
   expect(onOpen(core, { key, agentId, incarnation: '1', slot }, NOW).answer).toMatchObject({ granted: true });
 }
 
@@ -86,7 +86,7 @@ test('a sweep’s own reasons are a pause, its concurrency, a backoff and trials
     { $case: 'trialsAhead', trialsAhead: { trials: 1 } },
   ]);
   const failure = { class: 'crash', message: '' } as const;
-  endAttempt(core, { key: keyOf(sweep, trialOf(sweep, 't0'), 1), end: { outcome: 'failed', failure } }, NOW);
+  endAttempt(core, { key: sampleKey(sweep, sampleTrial(sweep, 't0'), 1), end: { outcome: 'failed', failure } }, NOW);
   expect(reasons(core, 't0', NOW + 1_500)).toEqual([{ $case: 'backoff', backoff: { remainingMs: 6_500 } }]);
   onPause(core, { sweepId: '1', reason: '' });
   expect(reasons(core, 't3')).toEqual([{ $case: 'sweepPaused', sweepPaused: { reason: '' } }]);

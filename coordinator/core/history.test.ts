@@ -6,7 +6,7 @@ import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { budget } from '../../test/support/coordinator/budget.ts';
 import {
-  type ActionResult,
+  type HistoryResult,
   AGENT_IDS,
   anyAction,
   anyPolicy,
@@ -44,7 +44,7 @@ class Judge {
     this.ledger = new Ledger(this.world.core);
   }
 
-  apply(action: HistoryAction): ActionResult {
+  apply(action: HistoryAction): HistoryResult {
     const { core } = this.world;
     const before = fingerprint(this.world);
     const leases = new Map(core.leases);
@@ -71,7 +71,7 @@ class Judge {
     }
   }
 
-  #retriesAllOrNothing(action: HistoryAction, { step, refused }: ActionResult): void {
+  #retriesAllOrNothing(action: HistoryAction, { step, refused }: HistoryResult): void {
     const retried = step.changes.flatMap((change) => (change.kind === 'retried' ? change : []));
     assert.ok(action.do === 'retry' || retried.length === 0, 'only a person retries');
     if (action.do === 'retry' && 'trials' in action.choice && refused === undefined) {
@@ -84,7 +84,7 @@ class Judge {
   }
 
   /** Checks that trials are offered and granted only to slots that meet their demands. */
-  #placementsFit({ step }: ActionResult): void {
+  #placementsFit({ step }: HistoryResult): void {
     const { core } = this.world;
     const pools = presentPools(core);
     for (const output of step.outputs) {
@@ -103,7 +103,7 @@ class Judge {
     }
   }
 
-  #rejectionsChangeNothing({ step, opened, recorded, refused }: ActionResult, before: string): void {
+  #rejectionsChangeNothing({ step, opened, recorded, refused }: HistoryResult, before: string): void {
     const { core } = this.world;
     if (opened?.answer.granted) {
       const lease = core.leases.get(keyText(opened.claim.key));
@@ -135,7 +135,7 @@ class Judge {
     }
   }
 
-  #onlyHoldersAct({ step, recorded, heartbeat }: ActionResult, leases: Map<string, Lease>): void {
+  #onlyHoldersAct({ step, recorded, heartbeat }: HistoryResult, leases: Map<string, Lease>): void {
     if (recorded !== undefined && recorded.answer.result !== 'rejected') {
       assert.equal(
         leases.get(keyText(recorded.record.key))?.agentId,

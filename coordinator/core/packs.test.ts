@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { addSweep, agentHello, emptyCore, keyOf, trialOf } from '../../test/support/coordinator/sample-core.ts';
+import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
 import { type ClaimAnswer, endAttempt, onOpen } from './attempts.ts';
 import type { Core, Sweep, SweepPolicy } from './model.ts';
@@ -20,9 +20,9 @@ function world({ slots = 1, pack = 3, trials = 9, policy = {} as Partial<SweepPo
 }
 
 function open(core: Core, sweep: Sweep, trial: string, slot = 0, now = NOW) {
-  const found = trialOf(sweep, trial);
+  const found = sampleTrial(sweep, trial);
   const attempt = found.lease?.key.attempt ?? found.attempts + 1;
-  const claim = { key: keyOf(sweep, found, attempt), agentId: 'a', incarnation: 'a1', slot };
+  const claim = { key: sampleKey(sweep, found, attempt), agentId: 'a', incarnation: 'a1', slot };
   return onOpen(core, claim, now);
 }
 
@@ -53,7 +53,7 @@ test('a repeated claim gets the mates that have not ended', () => {
   const again = open(core, sweep, 't0', 0, NOW + 5);
   expect(mates(again.answer)).toEqual(['t1', 't3']);
   expect(again.step.changes).toEqual([]);
-  endAttempt(core, { key: keyOf(sweep, trialOf(sweep, 't1'), 1), end: { outcome: 'succeeded' } }, NOW + 6);
+  endAttempt(core, { key: sampleKey(sweep, sampleTrial(sweep, 't1'), 1), end: { outcome: 'succeeded' } }, NOW + 6);
   expect(mates(open(core, sweep, 't0', 0, NOW + 7).answer)).toEqual(['t3']);
 });
 
@@ -77,7 +77,7 @@ test('a slot with a pack is one slot in use', () => {
   expect(presentPools(core).size).toBe(1);
   expect([...presentPools(core).values()][0]).toMatchObject({ slots: 2, free: 1 });
   for (const id of ['t0', 't1', 't3']) {
-    endAttempt(core, { key: keyOf(sweep, trialOf(sweep, id), 1), end: { outcome: 'succeeded' } }, NOW);
+    endAttempt(core, { key: sampleKey(sweep, sampleTrial(sweep, id), 1), end: { outcome: 'succeeded' } }, NOW);
   }
   expect(core.slotsInUse.size).toBe(0);
 });
@@ -94,7 +94,7 @@ describe('limits of a pack', () => {
     open(core, sweep, 't0');
     for (const id of ['t0', 't1', 't3']) {
       const failure = { class: 'crash', message: '' } as const;
-      endAttempt(core, { key: keyOf(sweep, trialOf(sweep, id), 1), end: { outcome: 'failed', failure } }, NOW);
+      endAttempt(core, { key: sampleKey(sweep, sampleTrial(sweep, id), 1), end: { outcome: 'failed', failure } }, NOW);
     }
     schedule(core, NOW);
     expect(mates(open(core, sweep, 't4', 1).answer)).toEqual(['t6', 't7']);
@@ -115,6 +115,6 @@ test('members of a pack end independently', () => {
   const { core, sweep } = world();
   open(core, sweep, 't0');
   const failure = { class: 'nan', message: '' } as const;
-  endAttempt(core, { key: keyOf(sweep, trialOf(sweep, 't1'), 1), end: { outcome: 'failed', failure } }, NOW);
-  expect(['t0', 't1', 't3'].map((id) => trialOf(sweep, id).state)).toEqual(['running', 'failed', 'running']);
+  endAttempt(core, { key: sampleKey(sweep, sampleTrial(sweep, 't1'), 1), end: { outcome: 'failed', failure } }, NOW);
+  expect(['t0', 't1', 't3'].map((id) => sampleTrial(sweep, id).state)).toEqual(['running', 'failed', 'running']);
 });

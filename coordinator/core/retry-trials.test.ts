@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { AmbiguousError, NotFoundError, RefusedError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import { addSweep, agentHello, emptyCore, keyOf, trialOf } from '../../test/support/coordinator/sample-core.ts';
+import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
 import { endAttempt, onOpen } from './attempts.ts';
 import type { AttemptEnd, Core, Sweep } from './model.ts';
@@ -23,7 +23,7 @@ function run(core: Core, sweep: Sweep, ...ends: readonly (AttemptEnd | undefined
   schedule(core, 1);
   for (const trial of sweep.trials.values()) {
     if (trial.state !== 'offered') continue;
-    const key = keyOf(sweep, trial);
+    const key = sampleKey(sweep, trial);
     onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: trial.index }, 1);
     const end = ends[trial.index];
     if (end !== undefined) endAttempt(core, { key, end }, 2);
@@ -47,7 +47,7 @@ test('a retried trial gets its full budget again, and the numbers of its attempt
   expect(statesOf(sweep)).toBe('pending');
   run(core, sweep, failed('crash'));
   expect(statesOf(sweep)).toBe('failed');
-  expect(trialOf(sweep, 't0').attempts).toBe(4);
+  expect(sampleTrial(sweep, 't0').attempts).toBe(4);
 });
 
 test('a retry in an ended sweep makes it run, and end again', () => {
@@ -102,7 +102,7 @@ test('a retried trial resumes from its checkpoint, unless it diverged', () => {
   }
   const { changes } = onRetry(core, { sweep, choice: ALL, requestId: 'r' });
   expect(changes).toMatchObject([{ kind: 'sweep' }, { resumesFrom: 3 }, { resumesFrom: 0 }]);
-  expect(trialOf(sweep, 't1').checkpoint).toBeUndefined();
+  expect(sampleTrial(sweep, 't1').checkpoint).toBeUndefined();
 });
 
 test.each([

@@ -5,9 +5,9 @@ import {
   addSweep,
   agentHello,
   emptyCore,
-  keyOf,
   LEASE_MS,
-  trialOf,
+  sampleKey,
+  sampleTrial,
 } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
 import { onOpen } from './attempts.ts';
@@ -141,7 +141,7 @@ describe('offers that no agent takes', () => {
     const core = coreWith(1);
     const sweep = addSweep(core, '1', 2);
     schedule(core, NOW);
-    const key = keyOf(sweep, trialOf(sweep, 't0'));
+    const key = sampleKey(sweep, sampleTrial(sweep, 't0'));
     onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: core.leases.size }, NOW);
     expect(offered(core)).toEqual(['1/t1']);
     expect(takeStuckPools(core, later)).toEqual([]);
@@ -183,7 +183,7 @@ describe('offers', () => {
     const core = mixed();
     const busy = addSweep(core, '1', 1, { resources: { gpu: 1, labels: {} } });
     schedule(core, NOW);
-    const key = keyOf(busy, trialOf(busy, 't0'));
+    const key = sampleKey(busy, sampleTrial(busy, 't0'));
     onOpen(core, { key, agentId: 'gpu', incarnation: 'g1', slot: 0 }, NOW);
     addSweep(core, '2', 2);
     schedule(core, NOW);
@@ -195,14 +195,14 @@ describe('offers', () => {
     onHello(core, { ...agentHello('gpu', 'g1', 1), ...gpu }, NOW);
     const sweep = addSweep(core, '1', 2);
     schedule(core, NOW);
-    onOpen(core, { key: keyOf(sweep, trialOf(sweep, 't0')), agentId: 'gpu', incarnation: 'g1', slot: 0 }, NOW);
+    onOpen(core, { key: sampleKey(sweep, sampleTrial(sweep, 't0')), agentId: 'gpu', incarnation: 'g1', slot: 0 }, NOW);
     expect(offeredTo(core, 'gpu')).toEqual(['1/t1']);
     onHello(core, agentHello('cpu', 'c1', 1), NOW);
     const { changes, outputs } = schedule(core, NOW);
     expect(changes).toEqual([]);
     expect(outputs).toMatchObject([{ kind: 'offer', pool: poolOfAgent(core, 'cpu'), key: { trialId: 't1' } }]);
     expect(schedule(core, NOW).outputs).toEqual([]);
-    const claim = { key: keyOf(sweep, trialOf(sweep, 't1')), agentId: 'gpu', incarnation: 'g1', slot: 0 };
+    const claim = { key: sampleKey(sweep, sampleTrial(sweep, 't1')), agentId: 'gpu', incarnation: 'g1', slot: 0 };
     expect(onOpen(core, claim, NOW).answer).toMatchObject({ granted: true });
   });
 
@@ -224,7 +224,7 @@ describe('offers', () => {
     const sweep = addSweep(core, '1', 1, { resources: { gpu: 1, labels: { zone: 'b' } } });
     onHello(core, { ...agentHello('right', 'r1', 1), ...gpu, labels: { zone: 'b' } }, NOW);
     schedule(core, NOW);
-    const key = keyOf(sweep, trialOf(sweep, 't0'));
+    const key = sampleKey(sweep, sampleTrial(sweep, 't0'));
     const { step, answer } = onOpen(core, { key, agentId: 'zone', incarnation: 'z1', slot: 0 }, NOW);
     expect(answer).toEqual({
       granted: false,
@@ -234,7 +234,7 @@ describe('offers', () => {
       },
     });
     expect(step.changes).toEqual([]);
-    expect(trialOf(sweep, 't0')).toMatchObject({ state: 'offered', attempts: 0, failures: {} });
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'offered', attempts: 0, failures: {} });
   });
 });
 

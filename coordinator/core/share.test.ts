@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import { addSweep, agentHello, emptyCore, trialOf } from '../../test/support/coordinator/sample-core.ts';
+import { addSweep, agentHello, emptyCore, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello } from './agents.ts';
 import { endAttempt, onOpen } from './attempts.ts';
 import type { Core, Sweep } from './model.ts';
@@ -215,7 +215,7 @@ describe('a sweep of higher priority', () => {
       },
     });
     expect(step.changes).toEqual([]);
-    expect(trialOf(other, 't0')).toMatchObject({ state: 'offered', attempts: 0 });
+    expect(sampleTrial(other, 't0')).toMatchObject({ state: 'offered', attempts: 0 });
     schedule(core, 0);
     expect(onOpen(core, { key, agentId: 'a', incarnation: '1', slot: 0 }, 0).answer).toMatchObject({ granted: false });
     const preferred = { sweepId: '2', trialId: 't0', attempt: 1 };

@@ -6,9 +6,9 @@ import {
   addSweep,
   agentHello,
   emptyCore,
-  keyOf,
   LEASE_MS,
-  trialOf,
+  sampleKey,
+  sampleTrial,
 } from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello } from './agents.ts';
 import { onOpen, onRecord } from './attempts.ts';
@@ -46,7 +46,7 @@ function take({ changes: all }: Step): void {
 
 function run(sweep: Sweep, trialId: string): AttemptKey {
   take(schedule(core, now));
-  const key = keyOf(sweep, trialOf(sweep, trialId));
+  const key = sampleKey(sweep, sampleTrial(sweep, trialId));
   const { step, answer } = onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now);
   expect(answer.granted).toBe(true);
   take(step);

@@ -3,7 +3,7 @@ import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import type { Style } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { columnsOf, truncate } from '../../lib/text/width.ts';
-import { line, type StyledLine } from './line.ts';
+import { type StyledLine, styledLine } from './line.ts';
 
 /** Cuts segments to `width` columns, with an ellipsis at the cut. */
 export function clip(segments: readonly Segment[], width: number): Segment[] {
@@ -55,5 +55,5 @@ export function wrapped(text: string, columns: number, style?: Style, indent = '
   const lead = ' '.repeat(visibleText(text).length - words.length);
   const room = Math.max(1, columns - Math.max(lead.length, columnsOf(indent)));
   const rows = wrapAnsi(words, room).split('\n');
-  return rows.filter((row) => row.trim() !== '').map((row, at) => line((at === 0 ? lead : indent) + row, style));
+  return rows.filter((row) => row.trim() !== '').map((row, at) => styledLine((at === 0 ? lead : indent) + row, style));
 }

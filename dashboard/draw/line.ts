@@ -21,4 +21,4 @@ export interface ImageSpot {
 
 export const EMPTY_LINE: StyledLine = { segments: [] };
 
-export const line = (text: string, style?: Style): StyledLine => ({ segments: [{ text, style }] });
+export const styledLine = (text: string, style?: Style): StyledLine => ({ segments: [{ text, style }] });

@@ -17,7 +17,7 @@ export interface TerminalStyle {
 const FIRST_GREY = 232;
 
 /** Returns the line with escape sequences, cut to `width` columns. */
-export function paintLine({ segments, cursor }: StyledLine, width: number, look: TerminalStyle): string {
+export function paintStyledLine({ segments, cursor }: StyledLine, width: number, look: TerminalStyle): string {
   const cut = clip(segments, width);
   const text = cut.map((segment) => paint(segment, look, cursor ?? false)).join('');
   return cursor && !look.plain ? text + reverse(' '.repeat(width - widthOf(cut))) : text;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
 import { columnsOf } from '../../lib/text/width.ts';
-import { place, transmit } from '../screen.ts';
+import { showImage, transmit } from '../screen.ts';
 import { BrailleCanvas } from './braille.ts';
 import { ascii } from './paint.ts';
 import { imageLines, imageSize, shrinkToFit } from './pixel-image.ts';
@@ -113,5 +113,5 @@ test('a PNG is sent in chunks that add up to the whole file', () => {
   expect(chunks.at(-1)).toSatisfy((chunk: string) => chunk.startsWith('\u001b_Gq=2,m=0;'));
   const payload = chunks.map((chunk) => chunk.slice(chunk.indexOf(';') + 1)).join('');
   expect(Uint8Array.from(Buffer.from(payload, 'base64'))).toEqual(png);
-  expect(place(7, { row: 3, column: 2, columns: 40, lines: 6 })).toContain('\u001b[3;2H');
+  expect(showImage(7, { row: 3, column: 2, columns: 40, lines: 6 })).toContain('\u001b[3;2H');
 });

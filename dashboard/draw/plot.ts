@@ -6,9 +6,9 @@ import { seriesStyle } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { columnsOf, pad, truncate } from '../../lib/text/width.ts';
 import { BrailleCanvas } from './braille.ts';
-import { EMPTY_LINE, line, type StyledLine } from './line.ts';
+import { EMPTY_LINE, type StyledLine, styledLine } from './line.ts';
 
-export interface ChartSeries {
+export interface PlotSeries {
   readonly name: string;
   /** The points by ascending x. Values that are not finite break the line. */
   readonly points: readonly (readonly [x: number, y: number])[];
@@ -19,13 +19,13 @@ const AXIS = 11;
 export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';
 
 /** @param width total columns @param height total lines, including title and axis */
-export function plot(title: string, series: readonly ChartSeries[], width: number, height: number): StyledLine[] {
-  const heading = line(truncate(visibleText(title), width), 'bold');
+export function plot(title: string, series: readonly PlotSeries[], width: number, height: number): StyledLine[] {
+  const heading = styledLine(truncate(visibleText(title), width), 'bold');
   const rows = height - 2;
   const columns = width - AXIS;
   if (rows < 1 || columns < 4) return [heading];
   const finite = series.flatMap(({ points }) => points.filter(([, y]) => Number.isFinite(y)));
-  if (finite.length === 0) return [heading, line('no values yet', 'dim'), ...Array(rows).fill(EMPTY_LINE)];
+  if (finite.length === 0) return [heading, styledLine('no values yet', 'dim'), ...Array(rows).fill(EMPTY_LINE)];
   const [lowX, highX] = rangeOf(finite.map(([x]) => x));
   const [lowY, highY] = rangeOf(finite.map(([, y]) => y));
   const canvas = new BrailleCanvas(columns, rows);
@@ -61,11 +61,11 @@ export function plot(title: string, series: readonly ChartSeries[], width: numbe
   });
   const [from, to] = [String(lowX), String(highX)];
   const foot = `${' '.repeat(AXIS)}${from}${' '.repeat(Math.max(1, columns - from.length - to.length))}${to}`;
-  return [heading, ...body, line(truncate(foot, width), 'dim')];
+  return [heading, ...body, styledLine(truncate(foot, width), 'dim')];
 }
 
 /** Returns the legend, such as `a latent_dim=15  b latent_dim=30`, wrapped to `width`. */
-export function legend(series: readonly ChartSeries[], width: number): StyledLine[] {
+export function legend(series: readonly PlotSeries[], width: number): StyledLine[] {
   const lines: Segment[][] = [];
   let left = 0;
   series.forEach(({ name }, s) => {

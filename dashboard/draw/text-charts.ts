@@ -5,7 +5,7 @@ import { visibleText } from '../../lib/text/visible-text.ts';
 import { pad, truncate } from '../../lib/text/width.ts';
 import type { TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
-import { line, type StyledLine } from './line.ts';
+import { type StyledLine, styledLine } from './line.ts';
 
 /** Each state has its own density, so that the bar reads without colour. */
 const PARTS: readonly (readonly [TrialStateName, string])[] = [
@@ -95,8 +95,8 @@ export function heatMap({ down, across, value, minimize }: HeatMap, width: numbe
   ];
   const more = hidden.length === 0 ? '' : `  (${hidden.join(' and ')} hidden)`;
   return [
-    line(visibleText(`${down.name} down, ${across.name} across; darker = better${more}`), 'dim'),
-    line(
+    styledLine(visibleText(`${down.name} down, ${across.name} across; darker = better${more}`), 'dim'),
+    styledLine(
       ' '.repeat(side) +
         across.values
           .slice(0, columns)

@@ -45,7 +45,7 @@ export interface ActionContext {
 }
 
 /** The effect of a key outside the dashboard's own state. */
-export type Effect =
+export type KeyEffect =
   | { readonly kind: 'leave' }
   | { readonly kind: 'interrupt' }
   | { readonly kind: 'action'; readonly action: Action }
@@ -53,10 +53,10 @@ export type Effect =
 
 export interface KeyResult {
   readonly ui: Ui;
-  readonly effect?: Effect | undefined;
+  readonly effect?: KeyEffect | undefined;
 }
 
-export function controlSweep(ui: Ui, { sweep }: ActionContext, name: SweepActionName): KeyResult {
+export function requestControl(ui: Ui, { sweep }: ActionContext, name: SweepActionName): KeyResult {
   if (sweep === undefined) return { ui };
   if (sweep.ended) return rejected(ui, `cannot ${name} sweep ${sweep.id}: it has ended`);
   return sendAction(ui, { name, sweepId: sweep.id });
@@ -76,7 +76,7 @@ const confirm = (ui: Ui, question: string, action: Action): KeyResult => ({
 /** Stops or kills the sweep after a confirmation. */
 export function confirmControl(ui: Ui, context: ActionContext, name: 'stop' | 'kill'): KeyResult {
   const { sweep } = context;
-  if (sweep === undefined || sweep.ended) return controlSweep(ui, context, name);
+  if (sweep === undefined || sweep.ended) return requestControl(ui, context, name);
   const subject = sweep.running === 1 ? '1 trial is' : `${sweep.running === 0 ? 'no' : sweep.running} trials are`;
   const fate = sweep.running === 0 ? '' : name === 'kill' ? ' and will be stopped now' : ' and will finish';
   return confirm(ui, `${name} sweep ${sweep.id} (${sweep.name})? ${subject} running${fate}`, {

@@ -1,7 +1,7 @@
 /** The rows of the leaderboard in order: configs, with the replicates of unfolded configs below them. */
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { ConfigRow } from './config-row.ts';
-import type { Order } from './order.ts';
+import type { RowOrder } from './order.ts';
 
 export interface BoardRow {
   /** The id of the config or the replicate. */
@@ -20,7 +20,7 @@ export interface BoardRows {
 
 const configRow = (config: ConfigRow): BoardRow => ({ id: config.id, config, trial: undefined });
 
-export function boardRows({ rows: configs }: Order<ConfigRow>, unfolded: ReadonlySet<string>): BoardRows {
+export function boardRows({ rows: configs }: RowOrder<ConfigRow>, unfolded: ReadonlySet<string>): BoardRows {
   if (unfolded.size > 0) {
     const rows = configs.flatMap((row): BoardRow[] => {
       if (!unfolded.has(row.id) || row.trials.length === 1) return [configRow(row)];

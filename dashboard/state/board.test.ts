@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { endedTrial, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
-import { meanOf } from './config-row.ts';
+import { rowValue } from './config-row.ts';
 import { orderOf, rankOf, reorder } from './order.ts';
 import { EMPTY_STATE, reduceAll } from './reducer.ts';
 
@@ -46,7 +46,7 @@ test('the Pareto front holds exactly the configs that no other config dominates'
     fc.property(reports, (all) => {
       const { board } = updateBoard(EMPTY_BOARD, stateOf(all), undefined);
       const points = board.configs.flatMap((row) => {
-        const [loss, psnr] = [meanOf(row, 'test_loss'), meanOf(row, 'psnr')];
+        const [loss, psnr] = [rowValue(row, 'test_loss'), rowValue(row, 'psnr')];
         return loss === undefined || psnr === undefined ? [] : [{ id: row.id, loss, psnr }];
       });
       const front = points.filter(

@@ -3,8 +3,8 @@
 import { configIdOf } from '../../lib/domain/configs.ts';
 import { type RankedMetric, rankedMetrics } from '../../lib/domain/ranking.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { type ConfigRow, meanOf } from './config-row.ts';
-import { type Change, type Order, orderOf, reorder } from './order.ts';
+import { type ConfigRow, rowValue } from './config-row.ts';
+import { orderOf, type RowChange, type RowOrder, reorder } from './order.ts';
 import type { DashboardState } from './reducer.ts';
 
 export interface Board {
@@ -15,7 +15,7 @@ export interface Board {
   /** The one or two metrics that the leaderboard ranks by. */
   readonly metrics: readonly RankedMetric[];
   /** One order per metric, best first, without configs that have no value. */
-  readonly ranked: readonly Order<ConfigRow>[];
+  readonly ranked: readonly RowOrder<ConfigRow>[];
   /** Ids of the configs on the Pareto front of both metrics. Empty with one metric. */
   readonly pareto: ReadonlySet<string>;
   /** Every reported metric, sorted by name. */
@@ -32,7 +32,7 @@ export const EMPTY_BOARD: Board = {
 };
 
 /** The changed configs by id, for updating orders over them. */
-export type ChangedConfigs = ReadonlyMap<string, Change<ConfigRow>>;
+export type ChangedConfigs = ReadonlyMap<string, RowChange<ConfigRow>>;
 
 /**
  * Updates the board for changed trials.
@@ -70,7 +70,7 @@ function* trialsOf(state: DashboardState, ids: ReadonlySet<string>): Generator<T
 function withTrials(board: Board, trials: Iterable<Trial>) {
   const configs = [...board.configs];
   let at = board.at as Map<string, number>;
-  const touched = new Map<string, Change<ConfigRow>>();
+  const touched = new Map<string, RowChange<ConfigRow>>();
   for (const trial of trials) {
     const id = configIdOf(trial);
     const place = at.get(id);
@@ -105,18 +105,18 @@ const sameMetrics = (a: readonly RankedMetric[], b: readonly RankedMetric[]): bo
   a.length === b.length && a.every(({ name, goal }, i) => name === b[i]?.name && goal === b[i]?.goal);
 
 const rankingOf = ({ name, goal }: RankedMetric) => ({
-  key: (row: ConfigRow) => meanOf(row, name),
+  key: (row: ConfigRow) => rowValue(row, name),
   descending: goal === 'maximize',
-  keep: (row: ConfigRow) => meanOf(row, name) !== undefined,
+  keep: (row: ConfigRow) => rowValue(row, name) !== undefined,
 });
 
-function paretoFront(metrics: readonly RankedMetric[], ranked: readonly Order<ConfigRow>[]): ReadonlySet<string> {
+function paretoFront(metrics: readonly RankedMetric[], ranked: readonly RowOrder<ConfigRow>[]): ReadonlySet<string> {
   const [, second] = metrics;
   const [first] = ranked;
   const front = new Set<string>();
   if (second === undefined || first === undefined) return front;
   const cost = (row: ConfigRow): number => {
-    const value = meanOf(row, second.name);
+    const value = rowValue(row, second.name);
     if (value === undefined) return Number.POSITIVE_INFINITY;
     return second.goal === 'minimize' ? value : -value;
   };

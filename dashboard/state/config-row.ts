@@ -13,10 +13,10 @@ export interface ConfigRow {
 }
 
 /** Returns the value that the row is ranked by (see lib/domain/trial-result.ts). */
-export const meanOf = ({ trials }: ConfigRow, metric: string): number | undefined => configValue(trials, metric);
+export const rowValue = ({ trials }: ConfigRow, metric: string): number | undefined => configValue(trials, metric);
 
 /** Returns mean and standard deviation over the row's replicates. */
-export const spreadOf = ({ trials }: ConfigRow, metric: string): Spread | undefined => configSpread(trials, metric);
+export const rowSpread = ({ trials }: ConfigRow, metric: string): Spread | undefined => configSpread(trials, metric);
 
 /** Returns the trial that represents the config: the one with the best result, otherwise the one with the most epochs. */
 export function bestTrial({ trials }: ConfigRow, metric: string, minimize: boolean): Trial {

@@ -5,7 +5,7 @@
 import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 /** A point of a curve. Epochs ascend. */
-export type CurvePoint = Pick<Report, 'epoch' | 'metrics'>;
+export type ReportPoint = Pick<Report, 'epoch' | 'metrics'>;
 
 /** More than two screens of a large terminal. */
 const MAX_CURVES = 400;
@@ -13,7 +13,7 @@ const MAX_CURVES = 400;
 interface Entry {
   /** The attempt of the points. A new attempt clears them. */
   attempt: number;
-  points: CurvePoint[];
+  points: ReportPoint[];
   fetched: boolean;
 }
 
@@ -21,7 +21,7 @@ export class CurveCache {
   /** Least recently visible first. */
   readonly #entries = new Map<string, Entry>();
 
-  get(trialId: string): readonly CurvePoint[] {
+  get(trialId: string): readonly ReportPoint[] {
     return this.#entries.get(trialId)?.points ?? [];
   }
 
@@ -44,7 +44,7 @@ export class CurveCache {
   }
 
   /** Stores fetched points, and keeps later ones that arrived meanwhile. */
-  store(trialId: string, reports: readonly CurvePoint[]): void {
+  store(trialId: string, reports: readonly ReportPoint[]): void {
     const entry = this.#entries.get(trialId);
     if (entry === undefined) return;
     const last = reports.at(-1)?.epoch ?? 0;

@@ -4,8 +4,8 @@ import { PANES, type Pane } from '../source.ts';
 import {
   type ActionContext,
   confirmControl,
-  controlSweep,
   type KeyResult,
+  requestControl,
   retrySelected,
   toggleDrain,
 } from './actions.ts';
@@ -90,7 +90,7 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
     case 'freeze':
       return { ui: { ...ui, frozen: !ui.frozen } };
     case 'pause':
-      return controlSweep(ui, context, context.sweep?.paused ? 'resume' : 'pause');
+      return requestControl(ui, context, context.sweep?.paused ? 'resume' : 'pause');
     case 'stop':
     case 'kill':
       return confirmControl(ui, context, command);

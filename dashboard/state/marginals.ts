@@ -5,7 +5,7 @@ import { parameterText } from '../../lib/domain/parameters.ts';
 import { spreadOf, trialValue } from '../../lib/domain/trial-result.ts';
 import type { ConfigRow } from './config-row.ts';
 
-export interface Level {
+export interface MarginalLevel {
   readonly value: string;
   readonly mean: number;
   readonly std: number;
@@ -16,11 +16,11 @@ export interface Level {
 
 const MAX_LEVELS = 60;
 
-const levels = new WeakMap<readonly ConfigRow[], Map<string, Level[]>>();
+const levels = new WeakMap<readonly ConfigRow[], Map<string, MarginalLevel[]>>();
 
 /** Returns the levels of a parameter, cached per list of configs. */
 export function marginalLevels(configs: readonly ConfigRow[], parameter: string, metric: string, minimize: boolean) {
-  const known = levels.get(configs) ?? new Map<string, Level[]>();
+  const known = levels.get(configs) ?? new Map<string, MarginalLevel[]>();
   levels.set(configs, known);
   const key = JSON.stringify([parameter, metric, minimize]);
   const answer = known.get(key) ?? levelsOf(configs, parameter, metric, minimize);
@@ -28,7 +28,12 @@ export function marginalLevels(configs: readonly ConfigRow[], parameter: string,
   return answer;
 }
 
-function levelsOf(configs: readonly ConfigRow[], parameter: string, metric: string, minimize: boolean): Level[] {
+function levelsOf(
+  configs: readonly ConfigRow[],
+  parameter: string,
+  metric: string,
+  minimize: boolean,
+): MarginalLevel[] {
   const groups = new Map<string, number[]>();
   for (const { trials } of configs) {
     for (const trial of trials) {

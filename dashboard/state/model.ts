@@ -3,11 +3,11 @@ import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts
 import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { TerminalStyle } from '../draw/paint.ts';
 import type { PixelImage } from '../draw/pixel-image.ts';
-import type { Importance } from '../source.ts';
+import type { ParameterImportance } from '../source.ts';
 import type { Board } from './board.ts';
 import type { BoardRows } from './board-rows.ts';
 import type { ConfigRow } from './config-row.ts';
-import type { CurvePoint } from './curve-cache.ts';
+import type { ReportPoint } from './curve-cache.ts';
 import type { DashboardState } from './reducer.ts';
 import type { Summary } from './summary.ts';
 import type { Ui } from './ui.ts';
@@ -46,7 +46,7 @@ export interface Model {
   readonly ui: Ui;
   /** The current time in Unix milliseconds. */
   readonly now: number;
-  readonly curveOf: (trialId: string) => readonly CurvePoint[];
+  readonly curveOf: (trialId: string) => readonly ReportPoint[];
   readonly details: ReadonlyMap<string, TrialDetail>;
   /** The lines of the open trial's log. */
   readonly log: readonly string[];
@@ -55,7 +55,7 @@ export interface Model {
   readonly sweeps: readonly Sweep[];
   /** Notable events from before the first snapshot, oldest first. */
   readonly earlierEvents: readonly Event[];
-  readonly importance: Importance | undefined;
+  readonly importance: ParameterImportance | undefined;
   readonly connection: ConnectionStatus;
   readonly readonly: boolean;
   /** A notice in the header, such as the speed of a replay. */

@@ -15,7 +15,7 @@ export interface Ordering<Row> {
 /**
  * Rows and their keys in parallel arrays: one object per row would produce most of the garbage of sorting a large sweep.
  */
-export interface Order<Row> {
+export interface RowOrder<Row> {
   readonly ordering: Ordering<Row>;
   readonly rows: readonly Row[];
   /** The numeric key of each row at the time of sorting (see Scale). */
@@ -37,7 +37,7 @@ interface Scale {
 }
 
 /** Sorts all rows. */
-export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Ordering<Row>): Order<Row> {
+export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Ordering<Row>): RowOrder<Row> {
   const { descending } = ordering;
   const kept: Row[] = [];
   for (const row of rows) if (ordering.keep(row)) kept.push(row);
@@ -55,7 +55,7 @@ export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Orde
 }
 
 /** A row before and after a change. A new row has no `before`. */
-export interface Change<Row> {
+export interface RowChange<Row> {
   readonly before: Row | undefined;
   readonly after: Row;
 }
@@ -64,7 +64,10 @@ export interface Change<Row> {
  * Applies changes: removes each changed row from its old position, inserts it at its new one, and copies the rest.
  * @param changes by id
  */
-export function reorder<Row extends Indexed>(order: Order<Row>, changes: ReadonlyMap<string, Change<Row>>): Order<Row> {
+export function reorder<Row extends Indexed>(
+  order: RowOrder<Row>,
+  changes: ReadonlyMap<string, RowChange<Row>>,
+): RowOrder<Row> {
   if (changes.size === 0) return order;
   const { ordering, rows, keys, scale } = order;
   const removed: number[] = [];
@@ -106,13 +109,13 @@ export function reorder<Row extends Indexed>(order: Order<Row>, changes: Readonl
 
 function* withChanges<Row extends Indexed>(
   rows: readonly Row[],
-  changes: ReadonlyMap<string, Change<Row>>,
+  changes: ReadonlyMap<string, RowChange<Row>>,
 ): Generator<Row> {
   for (const row of rows) if (!changes.has(row.id)) yield row;
   for (const { after } of changes.values()) yield after;
 }
 
-function positionOf<Row extends Indexed>(order: Order<Row>, row: Row): number {
+function positionOf<Row extends Indexed>(order: RowOrder<Row>, row: Row): number {
   const key = numberOf(order.ordering.key(row), order.scale);
   const at = key === undefined ? -1 : firstAfter(order, key, row.index) - 1;
   if (order.rows[at]?.id === row.id) return at;
@@ -120,7 +123,7 @@ function positionOf<Row extends Indexed>(order: Order<Row>, row: Row): number {
   return order.rows.findIndex(({ id }) => id === row.id);
 }
 
-function firstAfter<Row extends Indexed>({ rows, keys, ordering }: Order<Row>, key: number, index: number): number {
+function firstAfter<Row extends Indexed>({ rows, keys, ordering }: RowOrder<Row>, key: number, index: number): number {
   let low = 0;
   let high = rows.length;
   while (low < high) {
@@ -184,7 +187,7 @@ function numberOf(key: SortKey, { words, none }: Scale): number | undefined {
 }
 
 /** Returns the rank of a key, from 1: one more than the number of strictly better rows. For orders with numeric keys. */
-export function rankOf<Row>({ keys, ordering }: Order<Row>, key: number): number {
+export function rankOf<Row>({ keys, ordering }: RowOrder<Row>, key: number): number {
   let low = 0;
   let high = keys.length;
   while (low < high) {

@@ -2,9 +2,9 @@
 import {
   type ActionContext,
   confirmControl,
-  controlSweep,
   type KeyResult,
   prioritize,
+  requestControl,
   retryGroups,
   sendAction,
 } from './actions.ts';
@@ -79,7 +79,7 @@ function runCommand(ui: Ui, text: string, context: ActionContext): KeyResult {
       return { ui: openPane(ui, 'sweep'), effect: { kind: 'watch', sweep: argument || 'last' } };
     case 'pause':
     case 'resume':
-      return context.readonly ? failed(READ_ONLY) : controlSweep(ui, context, verb);
+      return context.readonly ? failed(READ_ONLY) : requestControl(ui, context, verb);
     case 'stop':
     case 'kill':
       return context.readonly ? failed(READ_ONLY) : confirmControl(ui, context, verb);

@@ -6,7 +6,7 @@ import { Goal, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { goal as goalNames } from '../../proto/names.ts';
 import { sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
-import { spreadOf } from './config-row.ts';
+import { rowSpread } from './config-row.ts';
 import { rankOf } from './order.ts';
 import { EMPTY_STATE, reduceAll } from './reducer.ts';
 
@@ -33,7 +33,7 @@ function leaderboardOf(trials: readonly Trial[], goal: Goals): Shown[] {
   const [order] = updateBoard(EMPTY_BOARD, state, undefined).board.ranked;
   if (order === undefined) throw new Error('the board has no ranking');
   return order.rows.flatMap((row, at) => {
-    const spread = spreadOf(row, 'test_loss');
+    const spread = rowSpread(row, 'test_loss');
     const place = rankOf(order, order.keys[at] ?? Number.NaN);
     return spread === undefined ? [] : [{ id: row.id, place, ...spread, mean: order.keys[at] ?? Number.NaN }];
   });

@@ -1,7 +1,7 @@
 import { extendVarying } from '../../lib/domain/parameters.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { TrialTable } from './trial-table.ts';
+import { TrialMap } from './trial-map.ts';
 
 interface FirstReport {
   readonly attempt: number;
@@ -12,7 +12,7 @@ interface FirstReport {
 export interface DashboardState {
   /** Undefined until the first snapshot arrives. */
   readonly sweep: Sweep | undefined;
-  readonly trials: TrialTable;
+  readonly trials: TrialMap;
   readonly agents: readonly Agent[];
   /** Notable events since the first snapshot, oldest first; at most MAX_EVENTS. */
   readonly events: readonly Event[];
@@ -26,7 +26,7 @@ export interface DashboardState {
 
 export const EMPTY_STATE: DashboardState = {
   sweep: undefined,
-  trials: new TrialTable(),
+  trials: new TrialMap(),
   agents: [],
   events: [],
   firstSeq: 0,
@@ -86,7 +86,7 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
       sweep = update.snapshot.sweep;
       agents = update.snapshot.agents;
       firstSeq ||= update.snapshot.eventSeq;
-      trials = new TrialTable();
+      trials = new TrialMap();
       varying = [];
       rows = [];
     } else {

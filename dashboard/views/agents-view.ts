@@ -6,7 +6,7 @@ import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { type Agent, AgentState, type GpuFigures, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
-import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
+import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import type { Model } from '../state/model.ts';
 import { runtimeMs } from '../state/summary.ts';
 import { cursorOf, windowOf } from '../state/ui.ts';
@@ -81,8 +81,8 @@ function agentDetail(model: Model, agent: Agent, columns: number): StyledLine[] 
   const gpus =
     agent.gpuFigures.length === 0 ? [] : [...tableOf(gpuColumns(agent), agent.gpuFigures, columns), EMPTY_LINE];
   const trials =
-    running.length === 0 ? [line('idle for this sweep', 'dim')] : tableOf(trialColumns(model), running, columns);
-  return [line(visibleText(agent.id), 'bold'), ...gpus, ...trials];
+    running.length === 0 ? [styledLine('idle for this sweep', 'dim')] : tableOf(trialColumns(model), running, columns);
+  return [styledLine(visibleText(agent.id), 'bold'), ...gpus, ...trials];
 }
 
 function tableOf<Row>(table: readonly Column<Row>[], rows: readonly Row[], columns: number): StyledLine[] {

@@ -9,8 +9,8 @@ import { trialState } from '../../proto/names.ts';
 import { sparkline } from '../draw/text-charts.ts';
 import type { Board } from '../state/board.ts';
 import type { BoardRow } from '../state/board-rows.ts';
-import { bestTrial, type ConfigRow, configState, meanOf, spreadOf } from '../state/config-row.ts';
-import type { CurvePoint } from '../state/curve-cache.ts';
+import { bestTrial, type ConfigRow, configState, rowSpread, rowValue } from '../state/config-row.ts';
+import type { ReportPoint } from '../state/curve-cache.ts';
 import { rankOf, type SortKey } from '../state/order.ts';
 import { runtimeMs } from '../state/summary.ts';
 
@@ -26,14 +26,14 @@ export interface BoardColumn extends Column<BoardRow> {
 export interface ColumnContext {
   readonly board: Board;
   readonly varying: readonly string[];
-  readonly curveOf: (trialId: string) => readonly CurvePoint[];
+  readonly curveOf: (trialId: string) => readonly ReportPoint[];
   readonly now: number;
   /** The width of the terminal. */
   readonly width: number;
 }
 
 /** Returns the row's own trial, or the trial that represents its config. */
-export function trialOf({ config, trial }: BoardRow, board: Board): Trial {
+export function rowTrial({ config, trial }: BoardRow, board: Board): Trial {
   const [own] = board.metrics;
   return trial ?? bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
 }
@@ -65,7 +65,7 @@ export function boardColumns(context: ColumnContext): BoardColumn[] {
 function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
   const rank = (row: ConfigRow, m: number): number | undefined => {
     const order = ranked[m];
-    const value = meanOf(row, metrics[m]?.name ?? '');
+    const value = rowValue(row, metrics[m]?.name ?? '');
     return order === undefined || value === undefined ? undefined : rankOf(order, value);
   };
   return metrics.map(({ name, goal }, m): BoardColumn => {
@@ -76,7 +76,7 @@ function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
       fixed: true,
       // Sorts by the ranked value: the rank changes whenever another row does.
       descending: goal === 'maximize',
-      key: (row) => meanOf(row, name),
+      key: (row) => rowValue(row, name),
       cell: ({ config, trial }) => {
         if (trial !== undefined) return '';
         const star = own && metrics.length > 1 ? (pareto.has(config.id) ? '★' : ' ') : '';
@@ -92,11 +92,11 @@ function metricColumn(name: string, descending: boolean): BoardColumn {
     header: name,
     numeric: true,
     descending,
-    key: (row) => meanOf(row, name),
+    key: (row) => rowValue(row, name),
     cell: ({ config, trial }) => {
       if (trial !== undefined) return formatMetric(trial.metrics[name]);
       if (config.trials.length === 1) return formatMetric(config.trials[0].metrics[name]);
-      const spread = spreadOf(config, name);
+      const spread = rowSpread(config, name);
       if (spread === undefined) return '-';
       return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
     },
@@ -113,12 +113,12 @@ function trend({ board, curveOf, width }: ColumnContext): BoardColumn {
     whole: true,
     descending: true,
     key: (row) => {
-      const points = curveOf(trialOf({ id: '', config: row, trial: undefined }, board).id);
+      const points = curveOf(rowTrial({ id: '', config: row, trial: undefined }, board).id);
       const [first, last] = [points[0]?.metrics[metric], points.at(-1)?.metrics[metric]];
       return first === undefined || last === undefined ? undefined : Math.abs(last - first);
     },
     cell: (row) => {
-      const points = curveOf(trialOf(row, board).id);
+      const points = curveOf(rowTrial(row, board).id);
       return sparkline(
         points.map(({ metrics }) => metrics[metric] ?? Number.NaN),
         cells,
@@ -137,7 +137,7 @@ function name(board: Board): BoardColumn {
     cell: (row) => {
       if (row.trial !== undefined) return `└ ${shortId(row.trial.id)} seed ${row.trial.seed}`;
       const { trials } = row.config;
-      return trials.length === 1 ? shortId(trialOf(row, board).id) : `${shortId(row.config.id)} ×${trials.length}`;
+      return trials.length === 1 ? shortId(rowTrial(row, board).id) : `${shortId(row.config.id)} ×${trials.length}`;
     },
   };
 }
@@ -168,7 +168,7 @@ function seeds(): BoardColumn {
 }
 
 function progress({ board, now }: ColumnContext): BoardColumn[] {
-  const of = (row: ConfigRow) => trialOf({ id: '', config: row, trial: undefined }, board);
+  const of = (row: ConfigRow) => rowTrial({ id: '', config: row, trial: undefined }, board);
   return [
     {
       header: 'epoch',
@@ -176,7 +176,7 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       descending: true,
       key: (row) => of(row).epoch,
       cell: (row) => {
-        const trial = trialOf(row, board);
+        const trial = rowTrial(row, board);
         const epochs = parameterText(trial, 'epochs');
         return epochs === '' ? formatStep(trial.epoch) : `${formatStep(trial.epoch)}/${epochs}`;
       },
@@ -199,13 +199,13 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       numeric: true,
       descending: true,
       key: (row) => of(row).attempts,
-      cell: (row) => String(trialOf(row, board).attempts),
+      cell: (row) => String(rowTrial(row, board).attempts),
     },
     {
       header: 'agent',
       descending: false,
       key: (row) => of(row).agentId || undefined,
-      cell: (row) => trialOf(row, board).agentId || '-',
+      cell: (row) => rowTrial(row, board).agentId || '-',
     },
     {
       header: 'time',
@@ -213,7 +213,7 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       descending: true,
       key: (row) => runtimeMs(of(row), now) || undefined,
       cell: (row) => {
-        const ms = runtimeMs(trialOf(row, board), now);
+        const ms = runtimeMs(rowTrial(row, board), now);
         return ms === 0 ? '-' : formatSpan(ms);
       },
     },

@@ -5,9 +5,9 @@ import { seriesStyle } from '../../lib/text/style.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { sideBySide } from '../draw/layout.ts';
-import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
-import { type ChartSeries, legend, plot, seriesLetter } from '../draw/plot.ts';
-import { spreadOf } from '../state/config-row.ts';
+import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
+import { legend, type PlotSeries, plot, seriesLetter } from '../draw/plot.ts';
+import { rowSpread } from '../state/config-row.ts';
 import type { Model } from '../state/model.ts';
 import { epochAt, epochShown, type MarkedRow, markedRows, metricShown } from '../state/selectors.ts';
 import { reconstruction, seriesOf } from './panels.ts';
@@ -21,11 +21,11 @@ const [MIN_IMAGE_LINES, MAX_IMAGE_LINES] = [10, 16];
 export function compareView(model: Model, columns: number, lines: number): StyledLine[] {
   const all = markedRows(model);
   if (all.length === 0) {
-    return [line('nothing is marked; on the leaderboard, Space marks a config and c compares', 'dim')];
+    return [styledLine('nothing is marked; on the leaderboard, Space marks a config and c compares', 'dim')];
   }
   const metric = metricShown(model);
   const names = namesOf(all);
-  const series = all.map(({ trial }, i): ChartSeries => seriesOf(names[i] ?? '', model.curveOf(trial.id), metric));
+  const series = all.map(({ trial }, i): PlotSeries => seriesOf(names[i] ?? '', model.curveOf(trial.id), metric));
   const wide = columns >= WIDE;
   const left = wide ? Math.floor(columns / 2) : columns;
   const right = wide ? columns - left - 2 : columns;
@@ -85,16 +85,16 @@ function tableOf(all: readonly MarkedRow[], model: Model, width: number): Styled
       ? '; mean ± standard deviation over seeds'
       : '';
   return [
-    line(visibleText(`${all.length} compared${seeds}`), 'dim'),
+    styledLine(visibleText(`${all.length} compared${seeds}`), 'dim'),
     { segments: header },
     ...rows.map((segments): StyledLine => ({ segments })),
-    ...(hidden.length === 0 ? [] : [line(`hidden: ${hidden.join(', ')}`, 'dim')]),
+    ...(hidden.length === 0 ? [] : [styledLine(`hidden: ${hidden.join(', ')}`, 'dim')]),
   ];
 }
 
 function metricText({ trial, config }: MarkedRow, name: string): string {
   if (config === undefined) return formatMetric(trial.metrics[name]);
-  const spread = spreadOf(config, name);
+  const spread = rowSpread(config, name);
   if (spread === undefined) return '-';
   return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
 }
@@ -112,7 +112,7 @@ function imagesOf(
   return all.flatMap((_, i): StyledLine[] => {
     const detail = details[i];
     const own = detail === undefined || epoch === undefined ? undefined : epochAt(detail, epoch);
-    const name = line(visibleText(`${seriesLetter(i)} ${names[i]}`), seriesStyle(i));
+    const name = styledLine(visibleText(`${seriesLetter(i)} ${names[i]}`), seriesStyle(i));
     return [name, ...reconstruction(model, detail, own, width, room), EMPTY_LINE];
   });
 }

@@ -2,7 +2,7 @@ import { formatSpan } from '../../lib/text/duration.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { firstLine, visibleText } from '../../lib/text/visible-text.ts';
 import { truncate } from '../../lib/text/width.ts';
-import { line, type StyledLine } from '../draw/line.ts';
+import { type StyledLine, styledLine } from '../draw/line.ts';
 import { type Command, keyLabel, keysOf } from '../keys.ts';
 import type { Model } from '../state/model.ts';
 import { viewOf } from '../state/ui.ts';
@@ -41,7 +41,7 @@ export function statusLine({ ui, state }: Model, columns: number): StyledLine {
   const { prompt, status } = ui;
   if (prompt?.kind === 'confirm') {
     const question = truncate(visibleText(prompt.question), Math.max(1, columns - ANSWERS.length));
-    return line(question + ANSWERS, 'yellow');
+    return styledLine(question + ANSWERS, 'yellow');
   }
   if (prompt !== undefined) {
     const sign = prompt.kind === 'filter' ? '/' : ':';
@@ -54,17 +54,17 @@ export function statusLine({ ui, state }: Model, columns: number): StyledLine {
       ],
     };
   }
-  if (status !== undefined) return line(visibleText(status.text), status.failed ? 'yellow' : 'cyan');
-  if (ui.filterText !== '') return line(visibleText(`filter: ${ui.filterText}`), 'magenta');
+  if (status !== undefined) return styledLine(visibleText(status.text), status.failed ? 'yellow' : 'cyan');
+  if (ui.filterText !== '') return styledLine(visibleText(`filter: ${ui.filterText}`), 'magenta');
   const event = state.events.at(-1);
-  if (event === undefined) return line('');
+  if (event === undefined) return styledLine('');
   const at = formatSpan(event.atMs - (state.sweep?.createdAtMs ?? 0));
-  return line(visibleText(`+${at} ${shortId(event.trialId)} ${event.kind} ${firstLine(event.detail)}`), 'dim');
+  return styledLine(visibleText(`+${at} ${shortId(event.trialId)} ${event.kind} ${firstLine(event.detail)}`), 'dim');
 }
 
 function hints({ ui, readonly }: Model): StyledLine {
   const bindings = keysOf(viewOf(ui).kind, readonly);
-  return line(
+  return styledLine(
     HINTS.flatMap(([command, about]) => {
       const key = bindings.find((binding) => binding.command === command)?.keys.at(-1);
       return key === undefined ? [] : [`${keyLabel(key)} ${about}`];

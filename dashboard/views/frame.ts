@@ -1,5 +1,5 @@
 /** The whole screen as lines: header, current view, footer. */
-import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
+import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf, viewOf } from '../state/ui.ts';
 import { agentsView } from './agents-view.ts';
@@ -86,5 +86,5 @@ function scrolled(model: Model, size: Size, lines: number): StyledLine[] {
   const shown = text.slice(offset, offset + lines);
   const below = text.length - offset - lines;
   if (below <= 0) return shown;
-  return [...shown.slice(0, -1), line(`... ${below + 1} more lines (j)`, 'dim')];
+  return [...shown.slice(0, -1), styledLine(`... ${below + 1} more lines (j)`, 'dim')];
 }

@@ -7,7 +7,7 @@ import { sweepStyle } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { AgentState, type Sweep, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
-import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
+import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import { stateBar } from '../draw/text-charts.ts';
 import { PANES } from '../source.ts';
 import type { Model } from '../state/model.ts';
@@ -33,7 +33,7 @@ export function header(model: Model, columns: number): StyledLine[] {
   const { sweep } = state;
   if (sweep === undefined) {
     const connecting = [
-      line('connecting...'),
+      styledLine('connecting...'),
       { segments: notices(model) },
       ...Array<StyledLine>(HEADER_LINES - 3).fill(EMPTY_LINE),
     ];
@@ -54,7 +54,7 @@ export function header(model: Model, columns: number): StyledLine[] {
     },
     { segments: [...stateBar(sweep.counts ?? NO_COUNTS, Math.max(10, columns - TALLY_COLUMNS)), { text: tally }] },
     { segments: trialCounts(model, summary) },
-    line(pace(model, summary), 'dim'),
+    styledLine(pace(model, summary), 'dim'),
     { segments: [...warning(sweep), { text: constants(model), style: 'dim' }] },
     panes(model),
   ];

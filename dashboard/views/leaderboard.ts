@@ -1,6 +1,6 @@
 import type { Segment } from '../../lib/text/segment.ts';
 import { layoutTable } from '../../lib/text/table.ts';
-import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
+import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf, windowOf } from '../state/ui.ts';
 import { type BoardColumn, boardColumns } from './board-columns.ts';
@@ -49,7 +49,7 @@ function headed({ header, descending }: BoardColumn, { ui, board }: Model): stri
 
 function empty({ ui, state }: Model): StyledLine {
   if (state.sweep === undefined) return EMPTY_LINE;
-  return line(
+  return styledLine(
     ui.filterText === '' ? '  no trials yet' : `  no trial matches ${ui.filterText} (q clears the filter)`,
     'dim',
   );

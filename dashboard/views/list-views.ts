@@ -8,7 +8,7 @@ import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { firstLine } from '../../lib/text/visible-text.ts';
 import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
-import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
+import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import type { Model } from '../state/model.ts';
 import { eventId, eventRows, sweepRows } from '../state/selectors.ts';
 import { cursorOf, type ViewKind, windowOf } from '../state/ui.ts';
@@ -45,7 +45,7 @@ export function listView<Row>(
   return [
     { segments: [...header, { text: hiddenText, style: 'dim' }] },
     ...cells.map((segments, i): StyledLine => ({ segments, cursor: offset + i === at })),
-    ...(rows.length === 0 ? [line(empty, 'dim')] : []),
+    ...(rows.length === 0 ? [styledLine(empty, 'dim')] : []),
     ...Array<StyledLine>(Math.max(0, room - Math.max(1, cells.length))).fill(EMPTY_LINE),
   ];
 }

@@ -1,10 +1,10 @@
 /** Panels that the trial and compare views share: curves and reconstructions. */
 
 import { sideBySide } from '../draw/layout.ts';
-import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
+import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import { imageLines, imageSize, shrinkToFit } from '../draw/pixel-image.ts';
-import { type ChartSeries, legend, plot } from '../draw/plot.ts';
-import type { CurvePoint } from '../state/curve-cache.ts';
+import { legend, type PlotSeries, plot } from '../draw/plot.ts';
+import type { ReportPoint } from '../state/curve-cache.ts';
 import type { Model, TrialDetail } from '../state/model.ts';
 
 const LOSS = /loss/;
@@ -12,7 +12,7 @@ const PSNR = /psnr/;
 /** More curves in one panel are not distinguishable. */
 const MAX_SERIES = 6;
 
-export function seriesOf(name: string, points: readonly CurvePoint[], metric: string): ChartSeries {
+export function seriesOf(name: string, points: readonly ReportPoint[], metric: string): PlotSeries {
   return {
     name,
     points: points.flatMap(({ epoch, metrics }) =>
@@ -26,7 +26,7 @@ export function seriesOf(name: string, points: readonly CurvePoint[], metric: st
  * @param metric drawn first, on top of the others in its panel
  */
 export function trialPanels(
-  points: readonly CurvePoint[],
+  points: readonly ReportPoint[],
   metric: string,
   width: number,
   height: number,
@@ -63,13 +63,16 @@ export function reconstruction(
   columns: number,
   lines: number,
 ): StyledLine[] {
-  if (detail === undefined) return [line('loading reconstructions...', 'dim')];
-  if (epoch === undefined) return [line('no reconstructions', 'dim')];
+  if (detail === undefined) return [styledLine('loading reconstructions...', 'dim')];
+  if (epoch === undefined) return [styledLine('no reconstructions', 'dim')];
   const at = detail.epochs.indexOf(epoch);
   const position = detail.epochs.length > 1 ? ` (${at + 1} of ${detail.epochs.length}, [ ] to switch)` : '';
-  const title = line(`reconstructions after epoch ${epoch}${position}: input, noisy input (if any), output`, 'bold');
+  const title = styledLine(
+    `reconstructions after epoch ${epoch}${position}: input, noisy input (if any), output`,
+    'bold',
+  );
   const shown = detail.images.get(epoch);
-  if (shown === undefined) return [title, line('loading the image...', 'dim')];
+  if (shown === undefined) return [title, styledLine('loading the image...', 'dim')];
   const shrink = shrinkToFit(shown.pixels, columns, Math.max(1, lines - 1));
   if (!model.kitty) return [title, ...imageLines(shown.pixels, shrink, model.style)];
   const size = imageSize(shown.pixels, shrink);

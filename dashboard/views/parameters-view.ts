@@ -4,10 +4,10 @@ import type { Segment } from '../../lib/text/segment.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { pad, truncate } from '../../lib/text/width.ts';
 import { sideBySide } from '../draw/layout.ts';
-import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
+import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import { heatMap } from '../draw/text-charts.ts';
-import type { Importance } from '../source.ts';
-import { crossTable, type Level, marginalLevels } from '../state/marginals.ts';
+import type { ParameterImportance } from '../source.ts';
+import { crossTable, type MarginalLevel, marginalLevels } from '../state/marginals.ts';
 import type { Model } from '../state/model.ts';
 import { metricShown, pairShown, parametersByImportance } from '../state/selectors.ts';
 
@@ -22,15 +22,18 @@ export function parametersView(model: Model, columns: number, lines: number): St
   const goal = board.metrics.find(({ name }) => name === metric)?.goal ?? usualGoal(metric);
   const current = importance?.metric === metric ? importance : undefined;
   const names = parametersByImportance(model);
-  const head = line(`${visibleText(metric)}, ${goal} (m: next metric); mean ± standard deviation over trials`, 'bold');
-  if (names.length === 0) return [head, line('no parameter varies', 'dim')];
+  const head = styledLine(
+    `${visibleText(metric)}, ${goal} (m: next metric); mean ± standard deviation over trials`,
+    'bold',
+  );
+  if (names.length === 0) return [head, styledLine('no parameter varies', 'dim')];
   const wide = columns >= WIDE;
   const left = wide ? Math.floor(columns / 2) : columns;
   const effects = names.flatMap((name): StyledLine[] => {
     const levels = marginalLevels(model.analysedConfigs, name, metric, goal === 'minimize');
     return [{ segments: titleOf(name, current) }, ...levelLines(levels, goal === 'minimize', left), EMPTY_LINE];
   });
-  const why = current === undefined || current.why === '' ? [] : [line(visibleText(current.why), 'dim')];
+  const why = current === undefined || current.why === '' ? [] : [styledLine(visibleText(current.why), 'dim')];
   const heat = heatOf(model, metric, goal === 'minimize', wide ? columns - left - 2 : columns, lines);
   if (!wide) return [head, ...why, EMPTY_LINE, ...effects, ...heat];
   return [
@@ -41,7 +44,7 @@ export function parametersView(model: Model, columns: number, lines: number): St
   ];
 }
 
-function titleOf(name: string, importance: Importance | undefined): Segment[] {
+function titleOf(name: string, importance: ParameterImportance | undefined): Segment[] {
   const effect = importance?.effects.find(({ parameter }) => parameter === name);
   const title: Segment = { text: visibleText(name), style: 'bold' };
   if (effect === undefined) return [title];
@@ -57,8 +60,8 @@ function titleOf(name: string, importance: Importance | undefined): Segment[] {
 }
 
 /** The longest bar is the best value, whatever the goal. */
-function levelLines(levels: readonly Level[], minimize: boolean, width: number): StyledLine[] {
-  if (levels.length === 0) return [line('  no result yet', 'dim')];
+function levelLines(levels: readonly MarginalLevel[], minimize: boolean, width: number): StyledLine[] {
+  if (levels.length === 0) return [styledLine('  no result yet', 'dim')];
   const means = levels.map(({ mean }) => mean);
   const [low, high] = [Math.min(...means), Math.max(...means)];
   const room = Math.max(4, Math.min(30, width - VALUE - 42));
@@ -90,18 +93,18 @@ function heatOf(model: Model, metric: string, minimize: boolean, width: number, 
     value: crossing.mean,
     minimize,
   };
-  const title = line(visibleText(`${down} by ${across} (h: next pair; ":heat A B")`), 'bold');
+  const title = styledLine(visibleText(`${down} by ${across} (h: next pair; ":heat A B")`), 'bold');
   return [title, ...heatMap(map, width, Math.max(6, lines - 6))];
 }
 
-function interactions(importance: Importance | undefined): StyledLine[] {
+function interactions(importance: ParameterImportance | undefined): StyledLine[] {
   if (importance === undefined || importance.interactions.length === 0) return [];
   return [
-    line('interactions', 'bold'),
+    styledLine('interactions', 'bold'),
     ...importance.interactions
       .slice(0, 6)
       .map(({ parameters: [a, b], share }) =>
-        line(visibleText(`  ${a} x ${b}: ${(share * 100).toFixed(1)}% of the variance`)),
+        styledLine(visibleText(`  ${a} x ${b}: ${(share * 100).toFixed(1)}% of the variance`)),
       ),
   ];
 }

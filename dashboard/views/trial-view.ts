@@ -9,7 +9,7 @@ import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Attempt, Failure, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { attemptOutcome, trialState } from '../../proto/names.ts';
 import { sideBySide, wrapped } from '../draw/layout.ts';
-import { EMPTY_LINE, line, type StyledLine } from '../draw/line.ts';
+import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import { legend, plot } from '../draw/plot.ts';
 import type { Model } from '../state/model.ts';
 import { rankOf } from '../state/order.ts';
@@ -25,7 +25,7 @@ const LOG_LINES = 8;
 /** Draws a trial: its state, curves, attempts, the end of its log, reconstructions. */
 export function trialView(model: Model, trialId: string, columns: number, lines: number): StyledLine[] {
   const trial = model.state.trials.get(trialId);
-  if (trial === undefined) return [line('this trial no longer exists', 'yellow')];
+  if (trial === undefined) return [styledLine('this trial no longer exists', 'yellow')];
   const detail = model.details.get(trialId);
   const wide = columns >= WIDE;
   const left = wide ? Math.floor((columns * 2) / 3) : columns;
@@ -35,9 +35,9 @@ export function trialView(model: Model, trialId: string, columns: number, lines:
     ...overlay(model, trial, left, PLOT_LINES),
   ];
   const log = [
-    line('log (l: full log)', 'bold'),
-    ...model.log.slice(-LOG_LINES).map((text) => line(text, 'dim')),
-    ...(model.log.length === 0 ? [line('no output yet', 'dim')] : []),
+    styledLine('log (l: full log)', 'bold'),
+    ...model.log.slice(-LOG_LINES).map((text) => styledLine(text, 'dim')),
+    ...(model.log.length === 0 ? [styledLine('no output yet', 'dim')] : []),
   ];
   const side = [...attempts(detail?.answer.attempts ?? [], model.now, right), EMPTY_LINE, ...log];
   const above = [
@@ -84,7 +84,7 @@ function heading(model: Model, trial: Trial, columns: number): StyledLine[] {
 
 function failure(failed: Failure, columns: number): StyledLine[] {
   const [first, ...rest] = failureLines(failed);
-  return [...wrapped(first, columns, 'yellow'), ...rest.map((text) => line(visibleText(text), 'dim'))];
+  return [...wrapped(first, columns, 'yellow'), ...rest.map((text) => styledLine(visibleText(text), 'dim'))];
 }
 
 const withSeed = (names: readonly string[]): string[] => [...names.filter((name) => name !== SEED), SEED];
@@ -130,7 +130,7 @@ function attempts(all: readonly Attempt[], now: number, width: number): StyledLi
     { header: 'agent', cell: ({ agentId, slot }) => `${agentId}/${slot}` },
     ...(all.some((attempt) => detailsOf(attempt) !== '') ? [{ header: 'details', cell: detailsOf }] : []),
   ];
-  if (all.length === 0) return [line('no attempt yet', 'dim')];
+  if (all.length === 0) return [styledLine('no attempt yet', 'dim')];
   const { header, rows } = layoutTable(columns, all, width);
   return [{ segments: header }, ...rows.map((segments: readonly Segment[]): StyledLine => ({ segments }))];
 }

@@ -1,11 +1,11 @@
 /** The dashboard of the coordinator: store, scheduler, transports and process. */
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { framed } from './frame.ts';
-import { figure, graph, type Queries } from './panels.ts';
+import { dashboardFrame } from './frame.ts';
+import { figure, graph, type PanelQueries } from './panels.ts';
 
 const PROCESS = '{job="trawl-coordinator"}';
 
-function quantiles(family: string): Queries {
+function quantiles(family: string): PanelQueries {
   const rates = `sum by (le) (rate(${family}_bucket[$__rate_interval]))`;
   return {
     median: `histogram_quantile(0.5, ${rates})`,
@@ -16,7 +16,11 @@ function quantiles(family: string): Queries {
 const perSecond = (counter: string) => `sum(rate(${counter}[$__rate_interval]))`;
 
 export const coordinator = () =>
-  framed('trawl-coordinator', 'trawl: coordinator', 'Store, scheduler, gRPC, NATS and process of the coordinator.')
+  dashboardFrame(
+    'trawl-coordinator',
+    'trawl: coordinator',
+    'Store, scheduler, gRPC, NATS and process of the coordinator.',
+  )
     .withRow(new RowBuilder('Now'))
     .withPanel(figure({ title: 'Up', about: '1 if the coordinator answers.', unit: 'short' }, `up${PROCESS}`))
     .withPanel(

@@ -1,10 +1,10 @@
 /** The dashboard of the fleet: agents, their slots, GPUs and disks. */
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { framed } from './frame.ts';
+import { dashboardFrame } from './frame.ts';
 import { figure, graph, table } from './panels.ts';
 
 export const fleet = () =>
-  framed('trawl-fleet', 'trawl: fleet', 'Agents, their slots, GPUs, data sets and disks.')
+  dashboardFrame('trawl-fleet', 'trawl: fleet', 'Agents, their slots, GPUs, data sets and disks.')
     .withRow(new RowBuilder('Now'))
     .withPanel(
       figure(

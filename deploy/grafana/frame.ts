@@ -13,7 +13,7 @@ import { DATASOURCE } from './panels.ts';
  * Returns a dashboard without panels.
  * @param sweeps PromQL label matchers of the sweeps with annotations, such as `sweep="$sweep"`; default: all
  */
-export function framed(uid: string, title: string, about: string, sweeps = ''): DashboardBuilder {
+export function dashboardFrame(uid: string, title: string, about: string, sweeps = ''): DashboardBuilder {
   return new DashboardBuilder(title)
     .uid(uid)
     .description(about)

@@ -30,12 +30,12 @@ export interface Look {
 }
 
 /** PromQL by legend, which can contain `{{label}}`. */
-export type Queries = Readonly<Record<string, string>>;
+export type PanelQueries = Readonly<Record<string, string>>;
 
 const REF_IDS = 'ABCDEFGH';
 
 /** Returns a panel with lines over time; `stacked` adds them up. */
-export function graph({ title, about, unit, width = 12 }: Look, queries: Queries, stacked = false): GraphPanel {
+export function graph({ title, about, unit, width = 12 }: Look, queries: PanelQueries, stacked = false): GraphPanel {
   const panel = new GraphPanel()
     .title(title)
     .description(about)
@@ -85,7 +85,7 @@ export function table({ title, about, unit, width = 24 }: Look, expr: string): T
     ]);
 }
 
-function targetsOf(queries: Queries): DataqueryBuilder[] {
+function targetsOf(queries: PanelQueries): DataqueryBuilder[] {
   return Object.entries(queries).map(([legend, expr], at) =>
     new DataqueryBuilder()
       .datasource(DATASOURCE)

@@ -5,8 +5,8 @@ import {
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { framed } from './frame.ts';
-import { DATASOURCE, figure, graph, type Queries } from './panels.ts';
+import { dashboardFrame } from './frame.ts';
+import { DATASOURCE, figure, graph, type PanelQueries } from './panels.ts';
 
 const OF_SWEEP = 'sweep="$sweep"';
 const ENDED = 'state=~"succeeded|stopped|failed|cancelled"';
@@ -19,7 +19,7 @@ const choice = new QueryVariableBuilder('sweep')
   .refresh(VariableRefresh.OnTimeRangeChanged)
   .sort(VariableSort.NumericalDesc);
 
-function quantiles(family: string): Queries {
+function quantiles(family: string): PanelQueries {
   const rates = `sum by (le) (rate(${family}_bucket{${OF_SWEEP}}[$__rate_interval]))`;
   return {
     median: `histogram_quantile(0.5, ${rates})`,
@@ -28,7 +28,12 @@ function quantiles(family: string): Queries {
 }
 
 export const sweep = () =>
-  framed('trawl-sweep', 'trawl: sweep', 'Progress, results, failures and remaining time of one sweep.', OF_SWEEP)
+  dashboardFrame(
+    'trawl-sweep',
+    'trawl: sweep',
+    'Progress, results, failures and remaining time of one sweep.',
+    OF_SWEEP,
+  )
     .withVariable(choice)
     .withRow(new RowBuilder('Now'))
     .withPanel(

@@ -26,7 +26,7 @@ const C_API = 'tensorflow/c/c_api.h';
  * @returns {Layout}
  * @throws {Error} that lists the expected files
  */
-export function layoutOf(folder) {
+export function libraryLayout(folder) {
   for (const { lib, main, include } of SHAPES) {
     const files = [join(lib, main), join(lib, FRAMEWORK), join(include, C_API)];
     if (files.every((file) => existsSync(join(folder, file))))

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { layoutOf, linkDeps } from './layout.mjs';
+import { libraryLayout, linkDeps } from './layout.mjs';
 
 let folder: string;
 beforeEach(() => {
@@ -27,16 +27,16 @@ test('a release, a wheel and an installed Python package are recognized', () => 
     'tensorflow/libtensorflow_framework.so.2',
     'tensorflow/include/tensorflow/c/c_api.h',
   );
-  expect(layoutOf(release)).toMatchObject({ lib: join(release, 'lib'), main: 'libtensorflow.so.2' });
+  expect(libraryLayout(release)).toMatchObject({ lib: join(release, 'lib'), main: 'libtensorflow.so.2' });
   rmSync(join(release, 'lib'), { recursive: true });
   const installed = join(release, 'tensorflow');
-  expect(layoutOf(release)).toMatchObject({ lib: installed, main: 'libtensorflow_cc.so.2' });
-  expect(layoutOf(installed)).toMatchObject({ lib: installed, include: join(installed, 'include') });
+  expect(libraryLayout(release)).toMatchObject({ lib: installed, main: 'libtensorflow_cc.so.2' });
+  expect(libraryLayout(installed)).toMatchObject({ lib: installed, include: join(installed, 'include') });
 });
 
 test('a folder without headers or without a library is rejected with the expected files', () => {
   const half = given('lib/libtensorflow.so.2', 'lib/libtensorflow_framework.so.2');
-  expect(() => layoutOf(half)).toThrow(/has no libtensorflow: expected lib\/libtensorflow\.so\.2.*c_api\.h/);
+  expect(() => libraryLayout(half)).toThrow(/has no libtensorflow: expected lib\/libtensorflow\.so\.2.*c_api\.h/);
 });
 
 test('deps has the library names that the build links against, and the external headers of the release', () => {
@@ -47,7 +47,7 @@ test('deps has the library names that the build links against, and the external 
     'include/external/local_tsl/tsl/status.h',
   );
   const deps = join(folder, 'deps');
-  linkDeps(layoutOf(release), deps);
+  linkDeps(libraryLayout(release), deps);
   expect(readdirSync(join(deps, 'lib')).sort()).toEqual([
     'libtensorflow.so',
     'libtensorflow.so.2',

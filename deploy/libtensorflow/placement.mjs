@@ -29,7 +29,7 @@ const recordFile = (root) => join(root, '.trawl', 'libtensorflow.json');
  * @param {string} root
  * @param {string} name
  */
-export const packageRoot = (root, name) => join(root, 'node_modules', ...name.split('/'));
+export const packageFolder = (root, name) => join(root, 'node_modules', ...name.split('/'));
 
 /**
  * Adds a libtensorflow and the binding to the packages, and records it: a link `deps/lib`, where the binding looks for
@@ -37,8 +37,8 @@ export const packageRoot = (root, name) => join(root, 'node_modules', ...name.sp
  * @param {string} root of the checkout
  * @param {Placement} placement
  */
-export function place(root, placement) {
-  for (const name of placement.packages) placeInto(packageRoot(root, name), placement);
+export function placeLibrary(root, placement) {
+  for (const name of placement.packages) placeInto(packageFolder(root, name), placement);
   mkdirSync(dirname(recordFile(root)), { recursive: true });
   writeFileSync(recordFile(root), `${JSON.stringify(placement, null, 2)}\n`);
 }
@@ -63,7 +63,7 @@ function placeInto(folder, { lib, binding, napi }) {
  */
 export function removePlacement(root, { packages }) {
   rmSync(recordFile(root), { force: true });
-  for (const name of packages) clear(packageRoot(root, name));
+  for (const name of packages) clear(packageFolder(root, name));
 }
 
 /** @param {string} folder */
@@ -82,10 +82,10 @@ export function restorePlacement(root) {
   const placement = JSON.parse(readFileSync(recordFile(root), 'utf8'));
   if (!existsSync(placement.lib) || !existsSync(placement.binding)) return [];
   const missing = placement.packages.filter((name) => {
-    const folder = packageRoot(root, name);
+    const folder = packageFolder(root, name);
     return existsSync(folder) && !has(folder, placement);
   });
-  for (const name of missing) placeInto(packageRoot(root, name), placement);
+  for (const name of missing) placeInto(packageFolder(root, name), placement);
   return missing;
 }
 
@@ -105,7 +105,7 @@ function has(folder, { lib, napi }) {
  * @param {string} name
  */
 export function isPlaced(root, name) {
-  const folder = packageRoot(root, name);
+  const folder = packageFolder(root, name);
   const lib = join(folder, 'lib');
   const hasBinding = existsSync(lib) && readdirSync(lib).some((each) => existsSync(join(lib, each, ADDON)));
   return hasBinding && existsSync(join(folder, 'deps', 'lib'));

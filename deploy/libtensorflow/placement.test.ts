@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { isPlaced, packageRoot, place, removePlacement, restorePlacement } from './placement.mjs';
+import { isPlaced, packageFolder, placeLibrary, removePlacement, restorePlacement } from './placement.mjs';
 
 const NAME = '@tensorflow/tfjs-node';
 let root: string;
@@ -16,8 +16,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-const install = () => mkdirSync(packageRoot(root, NAME), { recursive: true });
-const inPackage = (file: string) => join(packageRoot(root, NAME), file);
+const install = () => mkdirSync(packageFolder(root, NAME), { recursive: true });
+const inPackage = (file: string) => join(packageFolder(root, NAME), file);
 const placement = () => ({
   packages: [NAME],
   lib: join(root, 'cache/lib'),
@@ -27,7 +27,7 @@ const placement = () => ({
 
 test('the package gets its binding, and its libraries in the place where the binding looks for them', () => {
   expect(isPlaced(root, NAME)).toBe(false);
-  place(root, placement());
+  placeLibrary(root, placement());
   expect(isPlaced(root, NAME)).toBe(true);
   expect(readFileSync(inPackage('lib/napi-v8/tfjs_binding.node'), 'utf8')).toBe('binding');
   expect(readFileSync(inPackage('lib/napi-v8/../../deps/lib/libtensorflow.so.2'), 'utf8')).toBe('library');
@@ -35,7 +35,7 @@ test('the package gets its binding, and its libraries in the place where the bin
 
 test('only a reinstalled package is restored', () => {
   expect(restorePlacement(root)).toEqual([]);
-  place(root, placement());
+  placeLibrary(root, placement());
   expect(restorePlacement(root)).toEqual([]);
   rmSync(join(root, 'node_modules'), { recursive: true });
   install();
@@ -44,7 +44,7 @@ test('only a reinstalled package is restored', () => {
 });
 
 test('nothing is restored after the cache was emptied', () => {
-  place(root, placement());
+  placeLibrary(root, placement());
   rmSync(join(root, 'node_modules'), { recursive: true });
   install();
   rmSync(join(root, 'cache'), { recursive: true });
@@ -53,13 +53,13 @@ test('nothing is restored after the cache was emptied', () => {
 });
 
 test('a package without its libraries does not count as complete', () => {
-  place(root, placement());
+  placeLibrary(root, placement());
   rmSync(join(root, 'cache'), { recursive: true });
   expect(isPlaced(root, NAME)).toBe(false);
 });
 
 test('a removed placement is not restored', () => {
-  place(root, placement());
+  placeLibrary(root, placement());
   removePlacement(root, placement());
   expect(existsSync(inPackage('lib'))).toBe(false);
   expect(existsSync(inPackage('deps'))).toBe(false);

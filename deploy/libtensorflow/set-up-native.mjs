@@ -5,9 +5,9 @@ import { withLock } from '../setup/lock.mjs';
 import { CommandError, runQuietly } from '../setup/run.mjs';
 import { buildBinding } from './binding.mjs';
 import { libtensorflowCache, removeLeftovers, spaceProblem } from './cache.mjs';
-import { layoutOf } from './layout.mjs';
+import { libraryLayout } from './layout.mjs';
 import { SPACE_BYTES } from './pinned.mjs';
-import { isPlaced, packageRoot, place, removePlacement } from './placement.mjs';
+import { isPlaced, packageFolder, placeLibrary, removePlacement } from './placement.mjs';
 import { prove } from './proof.mjs';
 import { obtain, sourcesFor } from './sources.mjs';
 
@@ -32,7 +32,7 @@ export async function setUpNative({ root, log, from, variant: requested }) {
   const hasGpu = await hasNvidiaGpu();
   const variant = requested ?? (hasGpu ? 'cuda' : 'cpu');
   const packages = PACKAGES[variant];
-  const absent = packages.filter((name) => !existsSync(packageRoot(root, name)));
+  const absent = packages.filter((name) => !existsSync(packageFolder(root, name)));
   if (absent.length > 0) throw new Error(`${absent.join(' and ')} not installed: run npm run setup first`);
 
   const cache = libtensorflowCache(process.env);
@@ -45,15 +45,15 @@ export async function setUpNative({ root, log, from, variant: requested }) {
       if (full !== null) throw new Error(full);
     }
     const { source, folder } = await obtain(sources, cache, log);
-    const layout = layoutOf(folder);
+    const layout = libraryLayout(folder);
     const { key } = source;
     const sourcePackage = variant === 'cuda' ? GPU_PACKAGE : CPU_PACKAGE;
-    const built = await buildBinding({ packageRoot: packageRoot(root, sourcePackage), layout, key, cache }, log);
+    const built = await buildBinding({ packageRoot: packageFolder(root, sourcePackage), layout, key, cache }, log);
     return { packages, lib: layout.lib, binding: built.path, napi: built.napi };
   });
-  place(root, placement);
+  placeLibrary(root, placement);
   try {
-    for (const name of packages) log(`${name}: ${proofText(await prove(packageRoot(root, name)), variant, hasGpu)}`);
+    for (const name of packages) log(`${name}: ${proofText(await prove(packageFolder(root, name)), variant, hasGpu)}`);
   } catch (error) {
     removePlacement(root, placement);
     throw error;

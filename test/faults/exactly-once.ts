@@ -1,6 +1,6 @@
 /** Checks the store of a sweep that ended despite faults. */
 import { expect } from 'vitest';
-import type { Stored, StoredEvent } from '../support/stored.ts';
+import type { EventRow, Stored } from '../support/stored.ts';
 
 const NEXT: Readonly<Record<string, readonly string[]>> = {
   pending: ['offered'],
@@ -50,7 +50,7 @@ export function expectExactlyOnce(
   }
 }
 
-function expectOrderly(events: readonly StoredEvent[], attempts: number): void {
+function expectOrderly(events: readonly EventRow[], attempts: number): void {
   const kinds = events.map(({ kind }) => kind).filter((kind) => kind !== 'reported');
   let state = 'pending';
   for (const next of kinds) {

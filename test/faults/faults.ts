@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../support/cluster.ts';
 import { killNow } from '../support/processes.ts';
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 import { until } from '../support/until.ts';
 
 export const AGENT = 'agent-1';
@@ -21,7 +21,7 @@ export interface KillFault {
 }
 
 /** Returns the faults in random order and at random times, by the seed. */
-export function planFaults(kinds: readonly FaultKind[], random: Random): KillFault[] {
+export function planFaults(kinds: readonly FaultKind[], random: TestRandom): KillFault[] {
   return random.shuffled(kinds).map((kind) => ({
     kind,
     whenBusy: random.next() < 0.7,
@@ -38,7 +38,7 @@ export async function killAndRestart(
   fault: KillFault,
   cluster: Cluster,
   sweep: string,
-  random: Random,
+  random: TestRandom,
 ): Promise<number | undefined> {
   const begun = performance.now();
   if (fault.whenBusy) await until('every slot is busy', () => isBusy(cluster, sweep));
@@ -48,7 +48,7 @@ export async function killAndRestart(
   return waitedMs;
 }
 
-async function kill(fault: KillFault, cluster: Cluster, random: Random): Promise<void> {
+async function kill(fault: KillFault, cluster: Cluster, random: TestRandom): Promise<void> {
   switch (fault.kind) {
     case 'worker': {
       const workers = cluster.workersOf(AGENT);

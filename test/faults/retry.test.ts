@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
-import { Random } from '../support/random.ts';
+import { TestRandom } from '../support/random.ts';
 import { until } from '../support/until.ts';
 import { roundSeeds } from './sweep-under-faults.ts';
 
@@ -16,7 +16,7 @@ test.each(roundSeeds())(
   'a coordinator killed during a retry has retried all trials or none (seed %i)',
   { timeout: LIMIT_MS },
   async (seed) => {
-    const random = new Random(seed);
+    const random = new TestRandom(seed);
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));

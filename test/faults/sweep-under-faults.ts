@@ -4,7 +4,7 @@ import { noopLoss } from '../../agent/trainers/noop.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
-import { Random } from '../support/random.ts';
+import { TestRandom } from '../support/random.ts';
 import { readStore } from '../support/stored.ts';
 import { expectExactlyOnce } from './exactly-once.ts';
 import { AGENT, type FaultKind, killAndRestart, planFaults, SLOTS } from './faults.ts';
@@ -31,7 +31,7 @@ export function roundSeeds(): number[] {
 
 /** @param kinds the processes to kill, in random order and at random times */
 export async function sweepUnderFaults(kinds: readonly FaultKind[], seed: number): Promise<void> {
-  const random = new Random(seed);
+  const random = new TestRandom(seed);
   const faults = planFaults(kinds, random);
   const begun = performance.now();
   const folder = testFolder();

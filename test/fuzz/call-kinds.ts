@@ -1,14 +1,14 @@
 /** Kinds of invalid calls, and valid calls that are repeated too often. */
 import { gzipSync } from 'node:zlib';
 import { MAX_MESSAGE_BYTES } from '../../coordinator/transport/limits.ts';
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 import { DAMAGES } from './damage.ts';
 import { encode } from './encode.ts';
 import { grpcFrame, type RawCall } from './raw-call.ts';
 import type { WireMethod } from './schema.ts';
 import { extreme, noise, plausible, type SampleValues } from './values.ts';
 
-export type CallKind = (method: WireMethod, samples: SampleValues, random: Random) => Omit<RawCall, 'path'>;
+export type CallKind = (method: WireMethod, samples: SampleValues, random: TestRandom) => Omit<RawCall, 'path'>;
 
 /** A field that claims to be longer than the message, which no method can read. */
 export const TRUNCATED = grpcFrame(Uint8Array.of(0x0a, 0x7f));
@@ -27,7 +27,7 @@ function call(
 }
 
 const GZIP = { 'grpc-encoding': 'gzip' };
-const FRAMES: readonly ((random: Random) => Omit<RawCall, 'path'>)[] = [
+const FRAMES: readonly ((random: TestRandom) => Omit<RawCall, 'path'>)[] = [
   (random) => ({ pieces: [noise(random, 30)] }),
   (random) => ({ pieces: [grpcFrame(noise(random, 30), 0, 0xffffffff)] }),
   (random) => ({ pieces: [grpcFrame(noise(random, 30), 0, 31)] }),

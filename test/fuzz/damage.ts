@@ -1,8 +1,8 @@
 /** Damages bytes at random. */
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 import { noise } from './values.ts';
 
-export type Damage = (bytes: Uint8Array, random: Random) => Uint8Array;
+export type Damage = (bytes: Uint8Array, random: TestRandom) => Uint8Array;
 
 const truncated: Damage = (bytes, random) => bytes.subarray(0, Math.floor(random.next() * bytes.length));
 

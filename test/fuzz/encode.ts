@@ -1,6 +1,6 @@
 /** Encodes random messages from their descriptors and a source of field values. */
 import protobuf from 'protobufjs';
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 import type { Values } from './values.ts';
 
 const VARINT = 0;
@@ -9,7 +9,7 @@ const BYTES = 2;
 const DEEPEST = 6;
 
 /** @param first whether to set the first member of a oneof, because a stream must begin with it */
-export function encode(type: protobuf.Type, values: Values, random: Random, first = false, depth = 0): Uint8Array {
+export function encode(type: protobuf.Type, values: Values, random: TestRandom, first = false, depth = 0): Uint8Array {
   const pieces: Uint8Array[] = [];
   const chosen = new Set<protobuf.Field>();
   for (const { fieldsArray } of type.oneofsArray) {
@@ -25,7 +25,7 @@ export function encode(type: protobuf.Type, values: Values, random: Random, firs
   return Buffer.concat(pieces);
 }
 
-function encodeField(field: protobuf.Field, values: Values, random: Random, depth: number): Uint8Array {
+function encodeField(field: protobuf.Field, values: Values, random: TestRandom, depth: number): Uint8Array {
   if (field instanceof protobuf.MapField) {
     const key = Buffer.concat([tag(1, BYTES), bytes(values.text(field))]);
     return Buffer.concat([
@@ -36,7 +36,7 @@ function encodeField(field: protobuf.Field, values: Values, random: Random, dept
   return encodeValue(field, field.id, values, random, depth);
 }
 
-function encodeValue(field: protobuf.Field, id: number, values: Values, random: Random, depth: number): Uint8Array {
+function encodeValue(field: protobuf.Field, id: number, values: Values, random: TestRandom, depth: number): Uint8Array {
   const { resolvedType, type } = field;
   if (resolvedType instanceof protobuf.Type) {
     return Buffer.concat([tag(id, BYTES), bytes(encode(resolvedType, values, random, false, depth + 1))]);

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 import { noise } from './values.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -10,7 +10,7 @@ const EMPTY_SETTINGS = Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 0, 0);
 /** Types of HTTP/2 frames, and one that does not exist. */
 const FRAME_TYPES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x55];
 
-type Garbage = (random: Random) => Uint8Array;
+type Garbage = (random: TestRandom) => Uint8Array;
 
 const frame: Garbage = (random) => {
   const body = noise(random, 60);
@@ -34,7 +34,7 @@ const GARBAGE: readonly Garbage[] = [
 ];
 
 /** Sends garbage, waits a moment, and closes or resets the connection. */
-export async function sendGarbage(address: string, random: Random): Promise<void> {
+export async function sendGarbage(address: string, random: TestRandom): Promise<void> {
   const [host = '', port] = address.split(':');
   const bytes = random.pick(GARBAGE)(random);
   const resets = random.next() < 0.5;

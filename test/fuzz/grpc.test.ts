@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { testFolder } from '../support/folder.ts';
-import { Random } from '../support/random.ts';
+import { TestRandom } from '../support/random.ts';
 import { CALL_KINDS, TOO_LARGE, TRUNCATED } from './call-kinds.ts';
 import { startFakeAgent } from './fake-agent.ts';
 import { sendGarbage } from './garbage.ts';
@@ -126,7 +126,7 @@ test('after any message to any method the coordinator reports the error, has cha
   const finished = rowsOfSweep(storedRows(cluster.dir), done);
   for (const seed of fuzzSeeds()) {
     console.log(`TRAWL_FUZZ_SEED=${seed}`);
-    const random = new Random(seed);
+    const random = new TestRandom(seed);
     const samples = await startFakeAgent(cluster, `fake-${seed}`);
     let rows = storedRows(cluster.dir);
     for (const [method, kinds] of random.shuffled(batches(METHODS))) {

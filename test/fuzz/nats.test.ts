@@ -5,7 +5,7 @@ import { allHeartbeats, heartbeatSubject, namesAttempt, offerStream } from '../.
 import { untilRunning } from '../faults/noop-sweep.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
-import { Random } from '../support/random.ts';
+import { TestRandom } from '../support/random.ts';
 import { until } from '../support/until.ts';
 import { publishFuzzed } from './publish-fuzzed.ts';
 import { type RecordedMessage, recordMessages } from './record-messages.ts';
@@ -90,7 +90,7 @@ test('after any message on any subject, coordinator and agent have changed nothi
   let expected = 0;
   for (const seed of fuzzSeeds()) {
     console.log(`TRAWL_FUZZ_SEED=${seed}`);
-    const random = new Random(seed);
+    const random = new TestRandom(seed);
     const sent = [
       ...patterns(AGENT, pool).flatMap((pattern) =>
         Array.from({ length: MESSAGES }, () => publishFuzzed(nats, pattern, samples, random)),

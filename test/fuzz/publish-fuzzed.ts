@@ -1,6 +1,6 @@
 /** Sends invalid and outdated messages on NATS. */
 import { headers, type MsgHdrs, type NatsConnection } from 'nats';
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 import { DAMAGES } from './damage.ts';
 import { encode } from './encode.ts';
 import type { RecordedMessage } from './record-messages.ts';
@@ -28,7 +28,7 @@ export function publishFuzzed(
   nats: NatsConnection,
   about: string | RecordedMessage,
   names: Names,
-  random: Random,
+  random: TestRandom,
 ): RecordedMessage[] {
   const largest = nats.info?.max_payload ?? 0;
   const message = typeof about === 'string' ? newMessage(about, names, random, largest) : repeated(about, random);
@@ -40,11 +40,11 @@ export function publishFuzzed(
   return Array.from({ length: times }, () => ({ subject, data, reply }));
 }
 
-function status(random: Random): { headers?: MsgHdrs } {
+function status(random: TestRandom): { headers?: MsgHdrs } {
   return random.next() < 0.1 ? { headers: headers(random.pick(STATUSES), 'x') } : {};
 }
 
-function newMessage(pattern: string, names: Names, random: Random, largest: number): RecordedMessage {
+function newMessage(pattern: string, names: Names, random: TestRandom, largest: number): RecordedMessage {
   const known = [names.cluster, names.agentId, ...names.sweeps, ...names.trials, '1'];
   const subject = subjectOf(pattern, [names.cluster, names.agentId], known, random);
   const type = messageType(pattern.includes('heartbeat') ? 'Heartbeat' : 'Offer');
@@ -63,6 +63,6 @@ function newMessage(pattern: string, names: Names, random: Random, largest: numb
   return { subject, data: choice < 0.8 ? data : random.pick(DAMAGES)(data, random), reply: undefined };
 }
 
-function repeated({ subject, data, reply }: RecordedMessage, random: Random): RecordedMessage {
+function repeated({ subject, data, reply }: RecordedMessage, random: TestRandom): RecordedMessage {
   return { subject, data: random.next() < 0.5 ? data : random.pick(DAMAGES)(data, random), reply };
 }

@@ -1,6 +1,6 @@
 /** The NATS subjects to which coordinator and agents can subscribe, from their permissions. */
 import { agentPermissions, coordinatorPermissions, poolOffers } from '../../proto/subjects.ts';
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 
 const STRANGE = ['nobody', 'x'.repeat(200), '-', '$', '..', '\u00e9', '0', 'NaN', '__proto__'];
 
@@ -13,7 +13,12 @@ export function patterns(agentId: string, pool: string): string[] {
  * Returns a subject that matches the pattern. Half of the subjects are in use. @param stars the values of the pattern's `*` in subjects that are in use, in order
  * @param known other plausible tokens of a subject
  */
-export function subjectOf(pattern: string, stars: readonly string[], known: readonly string[], random: Random): string {
+export function subjectOf(
+  pattern: string,
+  stars: readonly string[],
+  known: readonly string[],
+  random: TestRandom,
+): string {
   const right = random.next() < 0.5 ? [...stars] : [];
   const token = () => right.shift() ?? (random.next() < 0.7 ? random.pick(known) : random.pick(STRANGE));
   return pattern

@@ -1,6 +1,6 @@
 /** Generates valid and invalid values for the fields of messages. */
 import type protobuf from 'protobufjs';
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 
 /** Valid values of fields, by name (`seq` or `Hello.metrics`). One value is picked from each list. */
 export type SampleValues = Readonly<Record<string, readonly (string | number)[]>>;
@@ -18,7 +18,7 @@ export interface Values {
 }
 
 /** Returns values that form valid messages. */
-export function plausible(random: Random, samples: SampleValues): Values {
+export function plausible(random: TestRandom, samples: SampleValues): Values {
   const word = (field: protobuf.Field) => {
     const known = samples[`${field.parent?.name}.${field.name}`] ?? samples[field.name];
     return known && random.pick(known);
@@ -92,7 +92,7 @@ const DOUBLES = [0, -0, 1e308, -1e308, 5e-324, Number.NaN, Number.POSITIVE_INFIN
  * Returns values that form well-formed messages with valid values and values at or beyond the limits. Some messages have few of
  * the latter, so that they pass more checks.
  */
-export function extreme(random: Random, samples: SampleValues): Values {
+export function extreme(random: TestRandom, samples: SampleValues): Values {
   const sane = plausible(random, samples);
   const share = random.pick([0.05, 0.1, 0.4]);
   const mostly = <T>(usual: T, odd: () => T) => (random.next() < share ? odd() : usual);
@@ -112,6 +112,6 @@ export function extreme(random: Random, samples: SampleValues): Values {
 }
 
 /** Returns up to `atMost` random bytes. */
-export function noise(random: Random, atMost: number): Uint8Array {
+export function noise(random: TestRandom, atMost: number): Uint8Array {
   return Uint8Array.from({ length: Math.floor(random.between(0, atMost + 1)) }, () => Math.floor(random.next() * 256));
 }

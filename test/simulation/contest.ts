@@ -2,7 +2,7 @@
  * Priorities and weights of sweeps. In some seeds, two sweeps of equal, highest priority share every slot by weight after
  * the faults. They have their own random stream, to keep old seeds stable.
  */
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 
 export const CONTEST_PRIORITY = 900;
 const CONTEST_TRIALS = 40;
@@ -15,12 +15,12 @@ export interface PriorityOrder {
   readonly priority: number;
 }
 
-export function priorityText(random: Random): string {
+export function priorityText(random: TestRandom): string {
   if (random.next() < 0.5) return '';
   return `priority: ${random.pick([-1, 1, 5])}\nweight: ${random.pick([0.5, 1, 4])}\n`;
 }
 
-export function priorityOrders(random: Random, sweeps: number, untilMs: number): PriorityOrder[] {
+export function priorityOrders(random: TestRandom, sweeps: number, untilMs: number): PriorityOrder[] {
   if (random.next() < 0.6) return [];
   return Array.from({ length: 1 + Math.floor(random.next() * 3) }, () => ({
     at: random.between(2_000, untilMs),
@@ -29,7 +29,7 @@ export function priorityOrders(random: Random, sweeps: number, untilMs: number):
   }));
 }
 
-export function contestSweeps(random: Random, calmAt: number): { readonly at: number; readonly text: string }[] {
+export function contestSweeps(random: TestRandom, calmAt: number): { readonly at: number; readonly text: string }[] {
   if (random.next() < 0.7) return [];
   const durationMs = random.pick([300, 1_000]);
   const text = (name: string, weight: number) =>

@@ -4,12 +4,12 @@
  */
 
 import { pino } from 'pino';
-import { Agent } from '../../agent/supervisor/agent.ts';
+import { AgentRuntime } from '../../agent/supervisor/agent.ts';
 import { Spool } from '../../agent/supervisor/spool.ts';
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 import { type MachineFiles, transferClient } from './artifact-transfers.ts';
 import type { Bug } from './bug.ts';
 import { Disk } from './disk.ts';
@@ -32,7 +32,7 @@ export interface MachineOptions extends MachineResources {
 
 export interface MachineWorld extends Pick<WorkerWorld, 'plannedEnd' | 'violated'> {
   readonly grpc: Grpc;
-  readonly random: Random;
+  readonly random: TestRandom;
   readonly bug: Bug;
   nats(): SimulatedNatsServer;
 }
@@ -50,7 +50,7 @@ export class SimulatedMachine {
   startedAt = 0;
   spool: Spool | undefined;
   nats: SimulatedNats | undefined;
-  #agent: Agent | undefined;
+  #agent: AgentRuntime | undefined;
   /** The newest worker of each slot, in order of first start. */
   #workers: SimulatedWorker[] = [];
   #left = false;
@@ -76,7 +76,7 @@ export class SimulatedMachine {
     const client = grpc.client(process, files);
     this.nats = new SimulatedNats(grpc.network, process, server);
     const world = { ...this.#world, clock: grpc.network.clock, files: this.files, pack };
-    this.#agent = new Agent({
+    this.#agent = new AgentRuntime({
       dir: `/simulated/${id}`,
       server: 'coordinator',
       hello: {

@@ -1,5 +1,5 @@
 /** The network between processes: delays, losses, duplicates and cuts. */
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 import type { Clock } from './clock.ts';
 import type { SimulatedProcess } from './process.ts';
 
@@ -21,14 +21,14 @@ export const KEEPALIVE_MS = 15_000;
 
 export class SimulatedNetwork {
   readonly clock: Clock;
-  readonly random: Random;
+  readonly random: TestRandom;
   conditions: NetworkConditions = FAULTLESS;
   /** The number of each cut, by `from>to`. */
   readonly #cuts = new Map<string, number>();
   #cutsMade = 0;
   readonly #onLongCut: ((a: string, b: string) => void)[] = [];
 
-  constructor(clock: Clock, random: Random) {
+  constructor(clock: Clock, random: TestRandom) {
     this.clock = clock;
     this.random = random;
   }

@@ -1,6 +1,6 @@
 /** The resources of machines and the requests of sweeps. They have their own random stream, to keep old seeds stable. */
 import type { Resources } from '../../coordinator/core/model.ts';
-import { Random } from '../support/random.ts';
+import { TestRandom } from '../support/random.ts';
 
 export interface MachineResources {
   readonly zone: string;
@@ -10,7 +10,7 @@ export interface MachineResources {
 
 /** Returns the resources of each machine. @param slots the slots of each machine */
 export function resourcesOf(seed: number, slots: readonly number[]): MachineResources[] {
-  const random = new Random(seed ^ 0x9001);
+  const random = new TestRandom(seed ^ 0x9001);
   const alike = random.next() < 0.4;
   return slots.map((count) => {
     if (alike) return { zone: 'a', gpuSlots: 0 };
@@ -23,7 +23,7 @@ export function resourcesOf(seed: number, slots: readonly number[]): MachineReso
  * @param staying machines that never leave: at least one can run the sweep
  */
 export function resourcesText(
-  random: Random,
+  random: TestRandom,
   staying: readonly (MachineResources & { readonly slots: number })[],
 ): string {
   if (random.next() < 0.5) return '';

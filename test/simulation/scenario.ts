@@ -1,5 +1,5 @@
 /** The scenario of a seed: a cluster, sweeps, user actions and faults, each with its time. */
-import { Random } from '../support/random.ts';
+import { TestRandom } from '../support/random.ts';
 import { contestSweeps, type PriorityOrder, priorityOrders, priorityText } from './contest.ts';
 import type { MachineOptions } from './machine.ts';
 import type { NetworkConditions } from './network.ts';
@@ -81,7 +81,7 @@ const NO_RESOURCES: MachineResources = { zone: '', gpuSlots: 0 };
 const FAULTY_MS = 60_000;
 
 export function scenarioOf(seed: number): Scenario {
-  const random = new Random(seed);
+  const random = new TestRandom(seed);
   const chance = (of: number) => random.next() < of;
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
   const drawn = Array.from(
@@ -117,7 +117,7 @@ export function scenarioOf(seed: number): Scenario {
     }),
   );
   // Separate random streams, to keep old seeds stable.
-  const others = new Random(seed ^ 0x2e72);
+  const others = new TestRandom(seed ^ 0x2e72);
   const retries = Array.from(
     { length: others.next() < 0.5 ? Math.floor(others.between(1, 7)) : 0 },
     (): RetryOrder => ({
@@ -131,9 +131,9 @@ export function scenarioOf(seed: number): Scenario {
   }
   const gone = faults.flatMap((fault) => (fault.kind === 'agent leaves' ? [fault.place] : []));
   const staying = machines.filter(({ id }) => !gone.includes(id));
-  const asking = new Random(seed ^ 0xa5c);
-  const rivals = new Random(seed ^ 0x41a1);
-  const aims = new Random(seed ^ 0x7a6e);
+  const asking = new TestRandom(seed ^ 0xa5c);
+  const rivals = new TestRandom(seed ^ 0x41a1);
+  const aims = new TestRandom(seed ^ 0x7a6e);
   const often = random.pick([0, 0.03, 0.1]);
   return {
     ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, orders, drains, retries, faults },
@@ -162,12 +162,12 @@ export function scenarioOf(seed: number): Scenario {
 }
 
 /** Losses are spread evenly over 0 to 1. */
-function withTarget(text: string, random: Random): string {
+function withTarget(text: string, random: TestRandom): string {
   const target = random.next() < 0.3 ? random.pick([0.02, 0.1, 0.3]) : undefined;
   return target === undefined ? text : text.replace('goal: minimize}', `goal: minimize, target: ${target}}`);
 }
 
-function sweepText(random: Random, hangs: boolean): string {
+function sweepText(random: TestRandom, hangs: boolean): string {
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
   const maybe = (of: number, line: () => string) => (random.next() < of ? `${line()}\n` : '');
   const trainer = random.pick(['noop', 'noop', 'command']);
@@ -184,7 +184,7 @@ function sweepText(random: Random, hangs: boolean): string {
   ].join('');
 }
 
-function anyFault(random: Random, agents: readonly string[]): ClusterFault {
+function anyFault(random: TestRandom, agents: readonly string[]): ClusterFault {
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
   const agent = random.pick(agents);
   const place = random.pick(['coordinator', 'coordinator', agent]);

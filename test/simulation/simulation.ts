@@ -2,7 +2,7 @@
 
 import type { Assignment } from '../../agent/worker/ipc.ts';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import { Random } from '../support/random.ts';
+import { TestRandom } from '../support/random.ts';
 import type { Bug } from './bug.ts';
 import { NO_BUG } from './bugs.ts';
 import { Clock } from './clock.ts';
@@ -50,7 +50,7 @@ export class Simulation {
   readonly coordinator: SimulatedCoordinator;
   readonly machines = new Map<string, SimulatedMachine>();
   readonly user: SimulatedUser;
-  readonly #random: Random;
+  readonly #random: TestRandom;
   readonly #processes = new Map<string, SimulatedProcess>();
   /** How long the process of a place stays down after its next death. */
   readonly downMs = new Map<string, number>();
@@ -59,9 +59,9 @@ export class Simulation {
 
   constructor(seed: number, bug: Bug, traced: boolean) {
     this.scenario = scenarioOf(seed);
-    this.#random = new Random(seed ^ 0x5eed);
+    this.#random = new TestRandom(seed ^ 0x5eed);
     this.trace = new Trace(this.clock, traced);
-    this.network = new SimulatedNetwork(this.clock, new Random(seed ^ 0xbabe));
+    this.network = new SimulatedNetwork(this.clock, new TestRandom(seed ^ 0xbabe));
     this.network.conditions = this.scenario.conditions;
     this.invariants = new Invariants(
       {
@@ -102,7 +102,7 @@ export class Simulation {
     });
     for (const options of this.scenario.machines) {
       const world = {
-        ...{ grpc: this.grpc, random: new Random(seed ^ (0xa9e27 + this.machines.size)), bug },
+        ...{ grpc: this.grpc, random: new TestRandom(seed ^ (0xa9e27 + this.machines.size)), bug },
         nats: () => this.#nats,
         plannedEnd: (assignment: Assignment) => this.#plannedEnd(assignment),
         violated: (invariant: string) => this.invariants.violated(invariant),

@@ -9,7 +9,7 @@ import type { Worker } from '../../agent/supervisor/workers.ts';
 import type { Assignment, FromAttempt, ToWorker } from '../../agent/worker/ipc.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { ArtifactKindName } from '../../proto/names.ts';
-import type { Random } from '../support/random.ts';
+import type { TestRandom } from '../support/random.ts';
 import type { MachineFiles } from './artifact-transfers.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { SimulatedProcess } from './process.ts';
@@ -20,7 +20,7 @@ const IPC_MS = 1;
 
 export interface WorkerWorld {
   readonly clock: Clock;
-  readonly random: Random;
+  readonly random: TestRandom;
   readonly files: MachineFiles;
   /** The number of trials in a pack. */
   readonly pack: number;

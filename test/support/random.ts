@@ -1,5 +1,5 @@
 /** A seeded random number generator for tests: the same seed gives the same choices. */
-export class Random {
+export class TestRandom {
   #state: number;
 
   constructor(seed: number) {

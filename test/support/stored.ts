@@ -34,7 +34,7 @@ interface StoredReport {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-export interface StoredEvent {
+export interface EventRow {
   readonly seq: number;
   /** Empty for events of the sweep. */
   readonly trial: string;
@@ -48,7 +48,7 @@ export interface Stored {
   readonly trials: readonly StoredTrial[];
   readonly attempts: readonly StoredAttempt[];
   readonly reports: readonly StoredReport[];
-  readonly events: readonly StoredEvent[];
+  readonly events: readonly EventRow[];
 }
 
 /** Reads a copy, because libsql keeps the lock of a store until the process ends. Each list is sorted. */

@@ -18,7 +18,7 @@ export const CASES = [
 ] as const satisfies readonly Parameters[];
 
 /** Relative differences after each step. The last step has a short batch. */
-export type Comparison = readonly {
+export type StepDifferences = readonly {
   readonly mse: number;
   readonly l1: number;
   readonly total: number;
@@ -27,12 +27,12 @@ export type Comparison = readonly {
 }[];
 
 /** @param strategy default: the backend's own */
-export async function compareSteps(given: Parameters, strategy?: Strategy): Promise<Comparison> {
+export async function compareSteps(given: Parameters, strategy?: Strategy): Promise<StepDifferences> {
   const settings = settingsOf(withDefaults(TRAINERS.autoencoder, given));
   const learner = new Learner([{ settings, seed: SEED }], strategy);
   const reference = new ReferenceNetwork(settings, await learner.parametersOf(0));
   const noise = new Random(SEED, STREAMS.trainNoise);
-  const comparison: Comparison[number][] = [];
+  const comparison: StepDifferences[number][] = [];
   for (const [step, images] of [8, 8, 3].entries()) {
     const target = strokes(images, step);
     const input = settings.noiseStd > 0 ? noisy(target, settings.noiseStd, noise) : target;

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type AdamState, BETA1, BETA2, EPSILON, momentsAs } from './adam.ts';
 import type { Engine, InitialMember } from './engine.ts';
 import { NativeSession } from './libtensorflow.ts';
-import { type Layer, type Layout, layoutOf } from './model.ts';
+import { type Layer, type ParameterLayout, parameterLayout } from './model.ts';
 import { networks } from './parameters.ts';
 import { forward, outputOf } from './passes.ts';
 import type { Settings } from './settings.ts';
@@ -15,7 +15,7 @@ const [BETA1F, BETA2F] = [Math.fround(BETA1), Math.fround(BETA2)];
 interface GraphMember {
   readonly settings: Settings;
   readonly layers: readonly Layer[];
-  readonly layout: Layout;
+  readonly layout: ParameterLayout;
   readonly session: NativeSession;
   /** Number of steps so far. */
   steps: number;
@@ -26,7 +26,7 @@ export class GraphEngine implements Engine {
 
   constructor(initial: readonly InitialMember[]) {
     this.#members = initial.map(({ settings, layers, parameters }) => {
-      const layout = layoutOf(layers);
+      const layout = parameterLayout(layers);
       const session = new NativeSession(trainingGraph(layers, settings));
       const zeros = new Float32Array(parameters.length);
       setState(session, [parameters, zeros, zeros]);

@@ -1,14 +1,14 @@
 /** Builds a TensorFlow graph in the form that libtensorflow loads: the protobuf text format of a SavedModel. */
 
 /** The text of an AttrValue: `type: DT_FLOAT`, `b: true`. */
-export type Attributes = Readonly<Record<string, string>>;
+export type NodeAttributes = Readonly<Record<string, string>>;
 
 /** The tag that identifies the graph when it is loaded. */
 export const GRAPH_TAG = 'trawl';
 /** The producer version of TensorFlow 2.15, which our nodes match. Later versions of libtensorflow can read it. */
 const PRODUCER = 1645;
 
-export const FLOAT: Attributes = { T: 'type: DT_FLOAT' };
+export const FLOAT: NodeAttributes = { T: 'type: DT_FLOAT' };
 
 export class GraphText {
   readonly #nodes: string[] = [];
@@ -18,7 +18,12 @@ export class GraphText {
    * @param inputs names of nodes; `name:1` is a node's second output, and `^name` waits for the node without using its output
    * @returns the node's name
    */
-  node(op: string, inputs: readonly string[], attributes: Attributes = FLOAT, name = `n${this.#nodes.length}`): string {
+  node(
+    op: string,
+    inputs: readonly string[],
+    attributes: NodeAttributes = FLOAT,
+    name = `n${this.#nodes.length}`,
+  ): string {
     const sources = inputs.map((input) => ` input: "${input}"`).join('');
     const settings = Object.entries(attributes).map(([key, value]) => ` attr { key: "${key}" value { ${value} } }`);
     this.#nodes.push(`node { name: "${name}" op: "${op}"${sources}${settings.join('')} }`);

@@ -4,7 +4,7 @@ import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { runFixture } from '../../../test/support/run-fixture.ts';
 import { type BackendName, chooseBackend } from '../../machine/backend.ts';
 import { probeBackends } from '../../machine/probe.ts';
-import { CASES, type Comparison, compareSteps, strokes } from './compare-steps.fixture.ts';
+import { CASES, compareSteps, type StepDifferences, strokes } from './compare-steps.fixture.ts';
 import type { Strategy } from './engine.ts';
 import { Learner } from './learner.ts';
 import { type Settings, settingsOf } from './settings.ts';
@@ -27,7 +27,7 @@ const variants = loadable.flatMap((backend): { readonly backend: BackendName; re
 );
 
 describe.each(variants)('on $backend $strategy, against a float64 implementation', ({ backend, strategy }) => {
-  let comparisons: readonly Comparison[];
+  let comparisons: readonly StepDifferences[];
 
   beforeAll(async () => {
     const program = new URL('./compare-on-backend.fixture.ts', import.meta.url);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { initialParameters, layersOf, layoutOf, ROW } from './model.ts';
+import { initialParameters, layersOf, parameterLayout, ROW } from './model.ts';
 import { Random, STREAMS } from './random.ts';
 
 const weights = (seed: number) => new Random(seed, STREAMS.weights);
@@ -35,12 +35,12 @@ test('every layer uses ReLU, except the linear code and the last layer with tanh
 });
 
 test('a layout includes every weight and bias, and pads less than one row', () => {
-  expect(layoutOf(layersOf(3, 15)).parameters).toBe(
+  expect(parameterLayout(layersOf(3, 15)).parameters).toBe(
     2 * (784 * 256 + 256 * 144 + 144 * 15) + 256 + 144 + 15 + 144 + 256 + 784,
   );
   fc.assert(
     fc.property(fc.constantFrom(3 as const, 5 as const), fc.integer({ min: 1, max: 784 }), (depth, latent) => {
-      const { sizes, parameters, rows } = layoutOf(layersOf(depth, latent));
+      const { sizes, parameters, rows } = parameterLayout(layersOf(depth, latent));
       const padding = rows * ROW - parameters;
       return sizes.reduce((sum, size) => sum + size, 0) === parameters && padding >= 0 && padding < ROW;
     }),
@@ -49,7 +49,7 @@ test('a layout includes every weight and bias, and pads less than one row', () =
 
 test("weights and biases start uniform in ±1/sqrt(inputs), PyTorch's default", () => {
   const layers = layersOf(5, 50);
-  const { sizes, parameters } = layoutOf(layers);
+  const { sizes, parameters } = parameterLayout(layers);
   const flat = initialParameters(layers, weights(3));
   const biases: number[] = [];
   let at = 0;

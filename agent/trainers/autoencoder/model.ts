@@ -7,7 +7,7 @@ export const PIXELS = 28 * 28;
 const HIDDEN = { 3: [256, 144], 5: [640, 512, 256, 144] } as const;
 export type Depth = keyof typeof HIDDEN;
 
-/** Values per row of the flat parameter matrix. Parameters are padded with zeros to whole rows; see {@link layoutOf}. */
+/** Values per row of the flat parameter matrix. Parameters are padded with zeros to whole rows; see {@link parameterLayout}. */
 export const ROW = 1024;
 
 export interface Layer {
@@ -26,7 +26,7 @@ export function layersOf(depth: Depth, latentDim: number): readonly Layer[] {
   });
 }
 
-export interface Layout {
+export interface ParameterLayout {
   /** For each layer, the number of elements of its weight `[outputs, inputs]` and of its bias `[outputs]`. */
   readonly sizes: readonly number[];
   readonly parameters: number;
@@ -38,7 +38,7 @@ export interface Layout {
  * Returns the layout of the layers' parameters. Whole rows allow sums over half a million parameters in two stages: the
  * error in float32 is 2e-7, against 4e-5 in one stage. A padding zero has a zero gradient and stays zero.
  */
-export function layoutOf(layers: readonly Layer[]): Layout {
+export function parameterLayout(layers: readonly Layer[]): ParameterLayout {
   const sizes = layers.flatMap(({ inputs, outputs }) => [outputs * inputs, outputs]);
   const parameters = sizes.reduce((sum, size) => sum + size, 0);
   return { sizes, parameters, rows: Math.ceil(parameters / ROW) };
@@ -49,7 +49,7 @@ export function layoutOf(layers: readonly Layer[]): Layout {
  * @returns rows * ROW values, with zeros after the last parameter
  */
 export function initialParameters(layers: readonly Layer[], random: Random): Float32Array {
-  const { sizes, rows } = layoutOf(layers);
+  const { sizes, rows } = parameterLayout(layers);
   const flat = new Float32Array(rows * ROW);
   let at = 0;
   sizes.forEach((size, i) => {

@@ -7,7 +7,7 @@ import { checkFinite, type RunCompletion } from './completion.ts';
 import { type TestImages, TestSet } from './evaluation.ts';
 import type { Learner } from './learner.ts';
 import { PIXEL_RANGE, psnr, type StepLoss, testMetrics, trainMetrics } from './losses.ts';
-import { layersOf, layoutOf } from './model.ts';
+import { layersOf, parameterLayout } from './model.ts';
 import { Random, STREAMS } from './random.ts';
 import { ExampleImages } from './reconstructions.ts';
 import type { Settings } from './settings.ts';
@@ -59,7 +59,7 @@ export class PackMember {
     }
     const { resume } = this.run;
     if (resume === undefined) return;
-    const { rows } = layoutOf(layersOf(this.settings.depth, this.settings.latentDim));
+    const { rows } = parameterLayout(layersOf(this.settings.depth, this.settings.latentDim));
     const progress = await readCheckpoint(resume, this.run, { rows, trainSize: this.#order.length });
     if (progress === undefined) {
       console.error(`the checkpoint of epoch ${resume.epoch} has the format of another version: starting from epoch 1`);

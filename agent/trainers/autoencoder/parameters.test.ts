@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { layersOf, layoutOf, ROW } from './model.ts';
+import { layersOf, parameterLayout, ROW } from './model.ts';
 import { padded, unpadded } from './parameters.ts';
 
 const [small, large] = [layersOf(3, 15), layersOf(3, 40)];
-const values = Float32Array.from({ length: layoutOf(small).rows * ROW }, (_, i) =>
-  i < layoutOf(small).parameters ? i + 1 : 0,
+const values = Float32Array.from({ length: parameterLayout(small).rows * ROW }, (_, i) =>
+  i < parameterLayout(small).parameters ? i + 1 : 0,
 );
 
 test('padding for wider layers can be reversed', () => {

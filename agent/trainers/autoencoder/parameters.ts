@@ -3,7 +3,7 @@
  * forward and backward passes.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Layer, type Layout, layoutOf, ROW } from './model.ts';
+import { type Layer, type ParameterLayout, parameterLayout, ROW } from './model.ts';
 
 /** A matrix, or one matrix per member of a pack: `[members, rows, columns]`. */
 export type Matrices = tf.Tensor2D | tf.Tensor3D;
@@ -17,7 +17,11 @@ export interface LayerTensors {
 }
 
 /** Splits `[members, rows, ROW]` into each layer's weights and biases, with all members together: `[members, ...]`. */
-export function stackedNetwork(flat: tf.Tensor3D, layers: readonly Layer[], layout: Layout): readonly LayerTensors[] {
+export function stackedNetwork(
+  flat: tf.Tensor3D,
+  layers: readonly Layer[],
+  layout: ParameterLayout,
+): readonly LayerTensors[] {
   const [members] = flat.shape;
   const parts = tf.tidy(() => tf.split(tf.reshape(flat, [members, -1]), partSizes(layout), 1));
   return layers.map((layer, i) => ({
@@ -31,7 +35,7 @@ export function stackedNetwork(flat: tf.Tensor3D, layers: readonly Layer[], layo
 export function networks(
   flat: tf.Tensor3D,
   layers: readonly Layer[],
-  layout: Layout,
+  layout: ParameterLayout,
 ): readonly (readonly LayerTensors[])[] {
   const [members] = flat.shape;
   const parts = tf.getBackend() === 'wasm' ? splitOnHost(flat, layout) : splitOnDevice(flat, layout);
@@ -46,25 +50,25 @@ export function networks(
 }
 
 /** Concatenates tensors in the layout's order (weight, bias, weight, ...) to one member's flat matrix, `[1, rows, ROW]`. */
-export function flatten(parts: readonly tf.Tensor[], { parameters, rows }: Layout): tf.Tensor3D {
+export function flatten(parts: readonly tf.Tensor[], { parameters, rows }: ParameterLayout): tf.Tensor3D {
   const vectors = parts.map((tensor) => tf.reshape(tensor, [-1]));
   const padding = tf.zeros([rows * ROW - parameters]);
   return tf.reshape(tf.concat([...vectors, padding]), [1, rows, ROW]);
 }
 
 /** Does the same as {@link flatten} for tensors of all members: `[members, rows, ROW]`. */
-export function flattenStacked(parts: readonly tf.Tensor[], { parameters, rows }: Layout): tf.Tensor3D {
+export function flattenStacked(parts: readonly tf.Tensor[], { parameters, rows }: ParameterLayout): tf.Tensor3D {
   const members = parts[0]?.shape[0] ?? 0;
   const vectors = parts.map((tensor) => tf.reshape(tensor, [members, -1]));
   const padding = tf.zeros([members, rows * ROW - parameters]);
   return tf.reshape(tf.concat([...vectors, padding], 1), [members, rows, ROW]);
 }
 
-function partSizes({ sizes, parameters, rows }: Layout): number[] {
+function partSizes({ sizes, parameters, rows }: ParameterLayout): number[] {
   return [...sizes, rows * ROW - parameters];
 }
 
-function splitOnDevice(flat: tf.Tensor3D, layout: Layout): readonly tf.Tensor[] {
+function splitOnDevice(flat: tf.Tensor3D, layout: ParameterLayout): readonly tf.Tensor[] {
   const sizesOfMember = partSizes(layout);
   const [members] = flat.shape;
   const all = Array.from({ length: members }, () => sizesOfMember).flat();
@@ -73,7 +77,7 @@ function splitOnDevice(flat: tf.Tensor3D, layout: Layout): readonly tf.Tensor[] 
 }
 
 /** On wasm, each slice copies the whole source first: 3 ms for the 3-layer network, against 0.4 ms through the host. */
-function splitOnHost(flat: tf.Tensor3D, layout: Layout): readonly tf.Tensor[] {
+function splitOnHost(flat: tf.Tensor3D, layout: ParameterLayout): readonly tf.Tensor[] {
   const values = flat.dataSync();
   const sizesOfMember = partSizes(layout);
   const [members] = flat.shape;
@@ -99,14 +103,14 @@ function part(parts: readonly tf.Tensor[], i: number): tf.Tensor {
  * weight decay keeps a zero.
  */
 export function padded(own: Float32Array, ownLayers: readonly Layer[], layers: readonly Layer[]): Float32Array {
-  const wide = new Float32Array(layoutOf(layers).rows * ROW);
+  const wide = new Float32Array(parameterLayout(layers).rows * ROW);
   for (const { from, to, length } of copies(ownLayers, layers)) wide.set(own.subarray(from, from + length), to);
   return wide;
 }
 
 /** Reverses {@link padded}. */
 export function unpadded(wide: Float32Array, ownLayers: readonly Layer[], layers: readonly Layer[]): Float32Array {
-  const own = new Float32Array(layoutOf(ownLayers).rows * ROW);
+  const own = new Float32Array(parameterLayout(ownLayers).rows * ROW);
   for (const { from, to, length } of copies(ownLayers, layers)) own.set(wide.subarray(to, to + length), from);
   return own;
 }

@@ -6,7 +6,7 @@
 
 /** The purposes of random numbers. Each has its own stream, so that drawing from one does not affect the others. */
 export const STREAMS = { weights: 1, shuffle: 2, trainNoise: 3, testNoise: 4 } as const;
-export type Stream = (typeof STREAMS)[keyof typeof STREAMS];
+export type RandomStream = (typeof STREAMS)[keyof typeof STREAMS];
 
 const UINT64 = (1n << 64n) - 1n;
 
@@ -24,7 +24,7 @@ export class Random {
   private d: number;
 
   /** @param seed a safe integer, which can be negative */
-  constructor(seed: number, stream: Stream) {
+  constructor(seed: number, stream: RandomStream) {
     // Mix the seed before combining it with the stream, so that consecutive seeds never share a stream.
     const start = splitmix64(BigInt.asUintN(64, BigInt(seed))) ^ BigInt(stream);
     const first = splitmix64(start);

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Adam, type AdamState, memberOf } from './adam.ts';
 import type { Engine, InitialMember, TensorStrategy } from './engine.ts';
-import { type Layer, type Layout, layoutOf, ROW } from './model.ts';
+import { type Layer, type ParameterLayout, parameterLayout, ROW } from './model.ts';
 import {
   flatten,
   flattenStacked,
@@ -25,7 +25,7 @@ export class TensorEngine implements Engine {
   private members: readonly TensorMember[];
   /** The layers of the member with the largest latent dimension. */
   private readonly layers: readonly Layer[];
-  private readonly layout: Layout;
+  private readonly layout: ParameterLayout;
   private readonly adam: Adam;
   private readonly strategy: TensorStrategy;
 
@@ -36,7 +36,7 @@ export class TensorEngine implements Engine {
       member.settings.latentDim > widest.settings.latentDim ? member : widest,
     );
     this.layers = widest.layers;
-    this.layout = layoutOf(this.layers);
+    this.layout = parameterLayout(this.layers);
     const initial = tf.tidy(() => {
       const each = members.map(({ parameters, layers }) =>
         tf.tensor3d(padded(parameters, layers, this.layers), [1, this.layout.rows, ROW]),

@@ -4,8 +4,8 @@
  * rows here, `[batch, pixels]`.
  */
 import { BETA1, BETA2 } from './adam.ts';
-import { type Attributes, FLOAT, GraphText, shapeAttribute } from './graph-text.ts';
-import { type Layer, layoutOf, ROW } from './model.ts';
+import { FLOAT, GraphText, type NodeAttributes, shapeAttribute } from './graph-text.ts';
+import { type Layer, parameterLayout, ROW } from './model.ts';
 
 export interface GraphSettings {
   readonly lambdaL1: number;
@@ -46,8 +46,8 @@ interface GraphParameter {
 
 /** MatMul could include bias and activation, but is no faster, and its bits depend on the number of threads. */
 const PRODUCT = 'BatchMatMulV2';
-const FLOAT_VALUE: Attributes = { dtype: 'type: DT_FLOAT' };
-const REDUCE: Attributes = { ...FLOAT, Tidx: 'type: DT_INT32' };
+const FLOAT_VALUE: NodeAttributes = { dtype: 'type: DT_FLOAT' };
+const REDUCE: NodeAttributes = { ...FLOAT, Tidx: 'type: DT_INT32' };
 
 export function trainingGraph(layers: readonly Layer[], settings: GraphSettings): string {
   const graph = new GraphText();
@@ -164,7 +164,7 @@ function regularised(graph: GraphText, gradient: string, value: string, settings
 }
 
 function addState(graph: GraphText, layers: readonly Layer[], parameters: readonly GraphParameter[]): void {
-  const layout = layoutOf(layers);
+  const layout = parameterLayout(layers);
   const padding = layout.rows * ROW - layout.parameters;
   const sizes = graph.integers([...layout.sizes, padding]);
   const row = graph.integers([-1]);

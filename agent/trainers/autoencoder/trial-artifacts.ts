@@ -4,7 +4,7 @@ import { type SafeTensor, writeSafetensors } from '../../../lib/files/safetensor
 import type { TrainingRun } from '../trainer.ts';
 import { type Progress, type TrialIdentity, writeCheckpoint } from './checkpoint.ts';
 import type { Learner } from './learner.ts';
-import { type Layer, layoutOf } from './model.ts';
+import { type Layer, parameterLayout } from './model.ts';
 import { type ExampleImages, isReconstructed } from './reconstructions.ts';
 import type { Settings } from './settings.ts';
 
@@ -77,7 +77,7 @@ function writeModel({ seed, parameters }: TrialIdentity, layers: readonly Layer[
   const names = layerNames(layers);
   const tensors: [string, SafeTensor][] = [];
   let at = 0;
-  layoutOf(layers).sizes.forEach((size, i) => {
+  parameterLayout(layers).sizes.forEach((size, i) => {
     const data = flat.subarray(at, at + size);
     at += size;
     const { inputs = 0, outputs = 0 } = layers[i >> 1] ?? {};

@@ -102,7 +102,7 @@ async function checkOne(url) {
  * Removes user, password and token from a URL, for messages.
  * @param {string} url
  */
-export function withoutSecrets(url) {
+export function withoutCredentials(url) {
   return url.replace(/\/\/[^@/]*@/g, '//');
 }
 

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { messageOf } from '../common.mjs';
-import { checkBinary, checkServer, MINIMUM_NATS, withoutSecrets } from './check.mjs';
+import { checkBinary, checkServer, MINIMUM_NATS, withoutCredentials } from './check.mjs';
 import { aptInstall, aptUnpack, cacheBin, downloadRelease, RELEASE } from './install.mjs';
 
 /**
@@ -56,7 +56,7 @@ export async function findNatsServer(options) {
   const result = await checkServer(url);
   if ('version' in result) return { kind: 'running', url, version: result.version };
   throw new NatsServerUnusableError(
-    `cannot use TRAWL_NATS=${withoutSecrets(url)}: ${result.problem}.\n` +
+    `cannot use TRAWL_NATS=${withoutCredentials(url)}: ${result.problem}.\n` +
       'Start that server, correct the address, or unset TRAWL_NATS to let trawl start its own nats-server.',
   );
 }

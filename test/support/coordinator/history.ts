@@ -61,7 +61,7 @@ export type HistoryAction =
 type Body = 'report' | 'log' | 'checkpoint' | 'succeeded' | 'stopped' | FailureClassName;
 
 /** The result of an action. */
-export interface ActionResult {
+export interface HistoryResult {
   readonly step: Step;
   readonly opened?: { readonly claim: Claim; readonly answer: ClaimAnswer };
   readonly recorded?: { readonly agentId: string; readonly record: AttemptRecord; readonly answer: RecordAnswer };
@@ -92,7 +92,7 @@ export class World {
     for (const [at, policy] of policies.entries()) addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
   }
 
-  apply(action: HistoryAction): ActionResult {
+  apply(action: HistoryAction): HistoryResult {
     const happened = this.#perform(action);
     for (const output of happened.step.outputs) if (output.kind === 'offer') this.offers.push(output.key);
     for (const change of happened.step.changes) {
@@ -114,7 +114,7 @@ export class World {
     return `${agentId}${(this.#incarnations.get(agentId) ?? 0) - back}`;
   }
 
-  #perform(action: HistoryAction): ActionResult {
+  #perform(action: HistoryAction): HistoryResult {
     const { core, now } = this;
     switch (action.do) {
       case 'restart': {
@@ -156,7 +156,7 @@ export class World {
     }
   }
 
-  #heartbeat(agentId: string, back: number, leaving = false): ActionResult {
+  #heartbeat(agentId: string, back: number, leaving = false): HistoryResult {
     const incarnation = this.incarnation(agentId, back);
     const leases = [...this.core.leases.values()];
     const held = leases.filter((lease) => lease.agentId === agentId && lease.incarnation === incarnation);
@@ -164,7 +164,7 @@ export class World {
     return { step: onHeartbeat(this.core, beat, this.now), heartbeat: beat };
   }
 
-  #open({ agent, pick, shift }: Extract<HistoryAction, { do: 'open' }>): ActionResult {
+  #open({ agent, pick, shift }: Extract<HistoryAction, { do: 'open' }>): HistoryResult {
     const agentId = agentAt(agent);
     const offered = chosen(this.offers, pick) ?? { sweepId: '1', trialId: 't0', attempt: 1 };
     const key = { ...offered, attempt: Math.max(1, offered.attempt + shift) };
@@ -174,7 +174,7 @@ export class World {
   }
 
   /** @param agent the sender's index, 0 to 2; a higher number means the holder of the attempt */
-  #record({ agent, pick, shift, body }: Extract<HistoryAction, { do: 'record' }>): ActionResult {
+  #record({ agent, pick, shift, body }: Extract<HistoryAction, { do: 'record' }>): HistoryResult {
     const running = [...this.core.leases.values()].map((lease) => lease.key);
     const key = (agent < AGENT_IDS.length ? chosen(this.granted, pick) : chosen(running, pick)) ?? {
       sweepId: '1',
@@ -191,7 +191,7 @@ export class World {
 
   #controlSweep(
     action: Extract<HistoryAction, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>,
-  ): ActionResult {
+  ): HistoryResult {
     const id = `${(action.pick % 3) + 1}`;
     try {
       switch (action.do) {
@@ -212,7 +212,7 @@ export class World {
     }
   }
 
-  #retry({ pick, choice }: Extract<HistoryAction, { do: 'retry' }>): ActionResult {
+  #retry({ pick, choice }: Extract<HistoryAction, { do: 'retry' }>): HistoryResult {
     const id = `${(pick % 2) + 1}`;
     const ended = this.ended.get(id);
     const sweep = this.core.sweeps.get(id) ?? (ended && reloaded(ended));

@@ -64,11 +64,11 @@ export function agentHello(id: string, incarnation: string, slots: number, pack 
   return { id, incarnation, slots, pack, ...machine, trainers: ['noop', 'autoencoder', 'command'], slotFacts: [] };
 }
 
-export function keyOf(sweep: Sweep, trial: Trial, attempt = trial.attempts + 1): AttemptKey {
+export function sampleKey(sweep: Sweep, trial: Trial, attempt = trial.attempts + 1): AttemptKey {
   return { sweepId: sweep.id, trialId: trial.id, attempt };
 }
 
-export function trialOf(sweep: Sweep, id: string): Trial {
+export function sampleTrial(sweep: Sweep, id: string): Trial {
   const trial = sweep.trials.get(id);
   if (trial === undefined) throw new Error(`the sample sweep has no trial ${id}`);
   return trial;

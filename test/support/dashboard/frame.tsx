@@ -1,6 +1,6 @@
 import { Box, Text } from 'ink';
 import type { StyledLine } from '../../../dashboard/draw/line.ts';
-import { paintLine, type TerminalStyle } from '../../../dashboard/draw/paint.ts';
+import { paintStyledLine, type TerminalStyle } from '../../../dashboard/draw/paint.ts';
 import type { Size } from '../../../dashboard/views/frame.ts';
 
 interface Props {
@@ -11,7 +11,7 @@ interface Props {
 
 /** Lays out and measures a frame with Ink, to compare it with the dashboard's own layout. */
 export function Frame({ lines, size, style }: Props) {
-  const text = lines.map((line) => paintLine(line, size.columns, style) || ' ').join('\n');
+  const text = lines.map((line) => paintStyledLine(line, size.columns, style) || ' ').join('\n');
   return (
     <Box width={size.columns} flexShrink={0}>
       <Text>{text}</Text>

@@ -1,6 +1,6 @@
 /** A source for tests. It answers immediately with given messages, and records the requests. */
 import { encode } from 'fast-png';
-import type { Importance, RetrySelection, Source, SweepActionName } from '../../../dashboard/source.ts';
+import type { ParameterImportance, RetrySelection, Source, SweepActionName } from '../../../dashboard/source.ts';
 import type { GetTrialResponse, WatchResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Artifact, Event, Report, Sweep } from '../../../proto/gen/trawl/v1/types.ts';
 import { sampleAgent, sampleSweep } from './sample.ts';
@@ -12,7 +12,7 @@ export interface SampleAnswers {
   readonly curves?: ReadonlyMap<string, readonly Report[]>;
   readonly trial?: (trialId: string) => GetTrialResponse;
   readonly log?: string;
-  readonly importance?: Importance;
+  readonly importance?: ParameterImportance;
   readonly act?: (act: SweepActionName) => Sweep;
   readonly retry?: (which: RetrySelection) => { readonly sweep: Sweep; readonly retried: number };
   readonly explain?: readonly string[];
@@ -125,7 +125,7 @@ export class SampleSource implements Source {
     return sampleAgent({ id: agentId, state: on ? 'AGENT_STATE_DRAINING' : 'AGENT_STATE_CONNECTED' });
   }
 
-  async importance(_trials: unknown, metric: string): Promise<Importance> {
+  async importance(_trials: unknown, metric: string): Promise<ParameterImportance> {
     return this.#answers.importance ?? { metric, why: '', effects: [], interactions: [] };
   }
 }

@@ -6,7 +6,7 @@ const BUCKETS = 4096;
  * An immutable map of trials by id. A changed copy shares unchanged buckets with the original: a sweep of 100,000 trials
  * can get 1,000 reports per second.
  */
-export class TrialTable implements ReadonlyMap<string, Trial> {
+export class TrialMap implements ReadonlyMap<string, Trial> {
   readonly #buckets: readonly (ReadonlyMap<string, Trial> | undefined)[];
   readonly size: number;
 
@@ -16,7 +16,7 @@ export class TrialTable implements ReadonlyMap<string, Trial> {
   }
 
   /** Returns a copy with these trials added or replaced. */
-  with(trials: readonly Trial[]): TrialTable {
+  with(trials: readonly Trial[]): TrialMap {
     if (trials.length === 0) return this;
     const buckets = this.#buckets.length === 0 ? Array<undefined>(BUCKETS).fill(undefined) : [...this.#buckets];
     const own = new Map<number, Map<string, Trial>>();
@@ -33,7 +33,7 @@ export class TrialTable implements ReadonlyMap<string, Trial> {
     }
     const next: (ReadonlyMap<string, Trial> | undefined)[] = buckets;
     for (const [at, bucket] of own) next[at] = bucket;
-    return new TrialTable(next, size);
+    return new TrialMap(next, size);
   }
 
   get(id: string): Trial | undefined {
