@@ -6,11 +6,11 @@ import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { budget } from '../../test/support/coordinator/budget.ts';
 import {
-  type HistoryResult,
   AGENT_IDS,
   anyAction,
   anyPolicy,
   type HistoryAction,
+  type HistoryResult,
   World,
 } from '../../test/support/coordinator/history.ts';
 import { Ledger } from '../../test/support/coordinator/ledger.ts';
