@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import { addSweep, agentHello, emptyCore, keyOf, trialOf } from '../../test/support/coordinator/sample-core.ts';
+import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
 import { onOpen, onRecord } from './attempts.ts';
 import type { Core, Sweep, SweepPolicy } from './model.ts';
@@ -19,7 +19,7 @@ beforeEach(() => {
 function running(policy: Partial<SweepPolicy>): { sweep: Sweep; keys: AttemptKey[] } {
   const sweep = addSweep(core, '1', 4, policy);
   schedule(core, NOW);
-  const keys = ['t0', 't1'].map((id) => keyOf(sweep, trialOf(sweep, id)));
+  const keys = ['t0', 't1'].map((id) => sampleKey(sweep, sampleTrial(sweep, id)));
   for (const [slot, key] of keys.entries()) onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot }, NOW);
   expect(sweep.counts.running).toBe(2);
   return { sweep, keys };
