@@ -76,10 +76,15 @@ export function onReport(
   progress.longestMs = Math.max(progress.longestMs, now - progress.lastAt);
   progress.lastAt = now;
   progress.reported = true;
-  if (progress.steps.size < STEPS_WITHOUT_METRIC) progress.steps.add(epoch);
+  addStep(progress, epoch);
   warnings.silent.delete(keyText(key));
   const thirdStep = progress.steps.size >= STEPS_WITHOUT_METRIC;
   return [...show(sweep, 'missing_metric', missingMetric(sweep, thirdStep), now), ...showSilent(sweep, now)];
+}
+
+/** Keeps the first distinct steps of an attempt. */
+export function addStep({ steps }: ReportProgress, step: number): void {
+  if (steps.size < STEPS_WITHOUT_METRIC) steps.add(step);
 }
 
 /** Records the end of an attempt, after its trial has changed its state. */
@@ -128,24 +133,31 @@ export function onNotice(sweep: Sweep, { key, warning, message, count }: NoticeE
   return show(sweep, warning, { message: `trial ${key.trialId}: ${message}`, count: total }, now);
 }
 
-/** Finds running programs that have not reported for longer than expected. */
+/**
+ * Finds running programs that have not reported for longer than expected. After an outage of the coordinator, agents have
+ * the time of a lease to send the reports of that time.
+ */
 export function onSilence(core: Core, now: number): Change[] {
+  if (now - core.listeningSince < core.leaseMs) return [];
   const changes: Change[] = [];
   for (const sweep of core.sweeps.values()) {
     for (const [key, progress] of sweep.warnings.progress) {
-      if (sweep.warnings.silent.has(key)) continue;
-      const limitMs = silenceLimitMs(sweep, progress);
-      // Reports that were sent during an outage of the coordinator arrive after it.
-      if (now - Math.max(progress.lastAt, core.listeningSince) < limitMs) continue;
       const lease = core.leases.get(key);
-      if (lease === undefined) continue;
-      const since = progress.reported ? `for ${formatSpan(limitMs)}` : `within ${formatSpan(limitMs)} of its start`;
-      const text = `trial ${lease.key.trialId} on agent ${lease.agentId} has not reported ${since}`;
-      sweep.warnings.silent.set(key, text);
+      if (lease !== undefined && isSilent(sweep, progress, now)) markSilent(sweep, lease, progress);
     }
     changes.push(...showSilent(sweep, now));
   }
   return changes;
+}
+
+function isSilent(sweep: Sweep, progress: ReportProgress, now: number): boolean {
+  return now - progress.lastAt >= silenceLimitMs(sweep, progress);
+}
+
+function markSilent(sweep: Sweep, { key, agentId }: Pick<Lease, 'key' | 'agentId'>, progress: ReportProgress): void {
+  const limit = formatSpan(silenceLimitMs(sweep, progress));
+  const since = progress.reported ? `for ${limit}` : `within ${limit} of its start`;
+  sweep.warnings.silent.set(keyText(key), `trial ${key.trialId} on agent ${agentId} has not reported ${since}`);
 }
 
 function silenceLimitMs({ policy }: Sweep, { reported, longestMs }: ReportProgress): number {
@@ -265,10 +277,19 @@ export function restoreValues(sweep: Sweep, trial: Trial, values: MetricValues):
   else if (values.size > 0) sweep.warnings.values.set(trial.id, values);
 }
 
-/** Restores the progress of a running attempt. Its silence is measured from now, because it could not report before. */
-export function restoreProgress(sweep: Sweep, key: AttemptKey, now: number): void {
+/**
+ * Restores the progress of a running attempt, after the warnings of its sweep. The time for which it has been silent
+ * includes the coordinator's downtime.
+ */
+export function restoreProgress(
+  sweep: Sweep,
+  lease: Pick<Lease, 'key' | 'agentId'>,
+  progress: ReportProgress,
+  now: number,
+): void {
   if (!tracksProgram(sweep)) return;
-  sweep.warnings.progress.set(keyText(key), newProgress(now, sweep.warnings.values.has(key.trialId)));
+  sweep.warnings.progress.set(keyText(lease.key), progress);
+  if (sweep.warnings.shown.has('silent') && isSilent(sweep, progress, now)) markSilent(sweep, lease, progress);
 }
 
 export interface StoredWarnings {

@@ -82,3 +82,55 @@ test('packs granted to one slot in the same millisecond remain separate after a 
     ]),
   );
 });
+
+const MINUTE = 60_000;
+
+function runningProgram(db: Database): string {
+  const policy = { ...PLAIN_POLICY, trainer: 'command' };
+  const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'command', policy };
+  const more = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 };
+  const rows = [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }];
+  const sweepId = insertSweep(db, { ...sweep, ...more }, rows, 1);
+  const attempt = { key: { sweepId, trialId: 't0', attempt: 1 }, agentId: 'a', incarnation: 'a1', slot: 0, pack: 'p' };
+  write(db, [{ kind: 'granted', ...attempt, backend: 'wasm', resumedFrom: 0 }], 1);
+  return sweepId;
+}
+
+test('a program that was silent before a restart gives the warning soon after it, and not at once', () => {
+  const db = newStore();
+  const sweepId = runningProgram(db);
+  const core = loadCore(db, LEASE_MS, 6 * MINUTE);
+  expect(onTick(core, 6 * MINUTE).changes).toEqual([]);
+  core.listeningSince -= LEASE_MS;
+  expect(onTick(core, 6 * MINUTE).changes).toMatchObject([{ kind: 'warning', warning: 'silent', appeared: true }]);
+  expect(core.sweeps.get(sweepId)?.warnings.shown.get('silent')?.message).toContain('within 5m00s of its start');
+});
+
+test('the interval between reports is known after a restart', () => {
+  const db = newStore();
+  const sweepId = runningProgram(db);
+  const key = { sweepId, trialId: 't0', attempt: 1 };
+  const report = (seq: number, at: number): Change => ({ kind: 'report', key, seq, at, epoch: seq, metrics: { m: 1 } });
+  write(db, [report(1, MINUTE), report(2, 5 * MINUTE)], 5 * MINUTE);
+  for (const [now, isSilent] of [
+    [16 * MINUTE, false],
+    [18 * MINUTE, true],
+  ] as const) {
+    const core = loadCore(db, LEASE_MS, now);
+    core.listeningSince -= LEASE_MS;
+    expect(onTick(core, now).changes.some(({ kind }) => kind === 'warning')).toBe(isSilent);
+  }
+});
+
+test('a silent warning stays across a restart until the program reports', () => {
+  const db = newStore();
+  const sweepId = runningProgram(db);
+  const core = loadCore(db, LEASE_MS, 6 * MINUTE);
+  core.listeningSince -= LEASE_MS;
+  write(db, onTick(core, 6 * MINUTE).changes, 6 * MINUTE);
+  const restarted = loadCore(db, LEASE_MS, 7 * MINUTE);
+  expect(restarted.sweeps.get(sweepId)?.warnings.silent.size).toBe(1);
+  restarted.listeningSince -= LEASE_MS;
+  expect(onTick(restarted, 7 * MINUTE).changes).toEqual([]);
+  expect(restarted.sweeps.get(sweepId)?.warnings.shown.get('silent')?.since).toBe(6 * MINUTE);
+});

@@ -9,6 +9,7 @@ import {
   type Core,
   type Lease,
   newCore,
+  type ReportProgress,
   type SlotUsage,
   type Sweep,
   type SweepPolicy,
@@ -20,6 +21,7 @@ import { beginSlotUsage } from '../core/share.ts';
 import type { StoredDrain } from '../core/step.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 import {
+  addStep,
   restoreProgress,
   restoreValues,
   restoreWarnings,
@@ -34,6 +36,7 @@ import { parseValues } from './rows.ts';
  */
 export function loadCore(db: Database, leaseMs: number, now: number): Core {
   const core = newCore(leaseMs);
+  core.listeningSince = now;
   const rows = db
     .prepare(
       "select id, state, policy, priority from sweeps where state in ('running', 'paused', 'stopping') order by id",
@@ -52,7 +55,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
       const usage = known ?? beginSlotUsage(sweep, now);
       usages.set(lease.pack, usage);
       addLease(core, trial, { ...lease, usage });
-      restoreProgress(sweep, lease.key, now);
+      if (tracksProgram(sweep)) restoreProgress(sweep, lease, loadProgress(db, lease, now), now);
     }
     core.sweeps.set(sweep.id, sweep);
   }
@@ -195,4 +198,25 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     expiresAt: now + leaseMs,
     lastSeq: row.last_seq,
   }));
+}
+
+/** Enough to know the interval between reports, and fast for an attempt with many. */
+const READ_REPORTS = 1_000;
+
+function loadProgress(db: Database, { key, grantedAt }: Pick<Lease, 'key' | 'grantedAt'>, now: number): ReportProgress {
+  const rows = db
+    .prepare(
+      `select at, epoch from reports where sweep_id = ? and trial_id = ? and attempt = ?
+       order by seq desc limit ${READ_REPORTS}`,
+    )
+    .all(key.sweepId, key.trialId, key.attempt) as { at: number; epoch: number }[];
+  const progress: ReportProgress = { lastAt: grantedAt, reported: rows.length > 0, longestMs: 0, steps: new Set() };
+  for (const { at, epoch } of rows.reverse()) {
+    // The times are of the agent's clock.
+    const reportedAt = Math.min(Math.max(at, progress.lastAt), now);
+    progress.longestMs = Math.max(progress.longestMs, reportedAt - progress.lastAt);
+    progress.lastAt = reportedAt;
+    addStep(progress, epoch);
+  }
+  return progress;
 }
