@@ -254,7 +254,7 @@ test('validation every fifth epoch, repeated, fractional and lower steps, and st
   ]);
 });
 
-test('the hyperparameters that a program prints are log output, and the log notes it once', async () => {
+test('the hyperparameters that a program prints are log output, with one note in the log', async () => {
   const { run, log } = await runProgram(
     `echo '{"lr": 0.1, "batch_size": 32}'; echo '{"lr": 0.1}'; echo '{"epoch": 1, "loss": 2}'; echo '{"loss": 1}'`,
     { program: ranked('loss') },
