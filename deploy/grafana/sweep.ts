@@ -97,7 +97,11 @@ export const sweep = () =>
     )
     .withPanel(
       graph(
-        { title: 'Estimated time remaining', about: 'Estimated time remaining, over the course of the sweep.', unit: 's' },
+        {
+          title: 'Estimated time remaining',
+          about: 'Estimated time remaining, over the course of the sweep.',
+          unit: 's',
+        },
         { 'time remaining': `trawl_eta_seconds{${OF_SWEEP}}` },
       ),
     )
