@@ -44,7 +44,7 @@ export type Command =
   | 'nextPane';
 
 export interface KeyBinding {
-  /** Names that `keyName` returns. */
+  /** Names of keys, as `keyNames` returns them. */
   readonly keys: readonly string[];
   /** The help text. */
   readonly about: string;

@@ -22,17 +22,17 @@ export interface DashboardOptions {
   readonly style: TerminalStyle;
   /** Whether the terminal supports Kitty's graphics protocol. */
   readonly kitty?: boolean;
-  /** Disables every action that changes a sweep. */
+  /** Whether every action that changes a sweep is disabled. */
   readonly readonly?: boolean;
   /** A notice in the header, such as the speed of a replay. */
   readonly banner?: string;
   /** Returns the current time in Unix milliseconds. A replay has its own clock. */
   readonly now?: () => number;
-  /** Closes the dashboard when the sweep ends. */
+  /** Whether the dashboard closes when the sweep ends. */
   readonly endWithSweep?: boolean;
   /** Called for Ctrl-C. Without it, Ctrl-C quits. */
   readonly onInterrupt?: () => void;
-  /** Closes the dashboard. */
+  /** Aborting this signal closes the dashboard. */
   readonly signal?: AbortSignal;
 }
 

@@ -19,7 +19,7 @@ export interface ParameterImportance {
   readonly metric: string;
   /** The reason why there is no analysis, or the parameters that it skipped. */
   readonly why: string;
-  /** Share of the variance, largest first. */
+  /** The share of the variance by parameter, largest first. */
   readonly effects: readonly { readonly parameter: string; readonly share: number; readonly p: number | undefined }[];
   readonly interactions: readonly { readonly parameters: readonly [string, string]; readonly share: number }[];
 }

@@ -13,7 +13,7 @@ import type { AttemptKey, Refusal } from '../../proto/gen/trawl/v1/attempt_servi
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 
-/** An artifact to upload. */
+/** An artifact to upload, and the path of its file. */
 export interface Upload {
   readonly agentId: string;
   readonly key: AttemptKey;

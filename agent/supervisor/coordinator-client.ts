@@ -24,9 +24,9 @@ export interface CoordinatorClient {
   report(): ReportStream;
   /** Calls back with an error when the coordinator cannot be reached or does not answer within the timeout. */
   open(request: OpenRequest, timeoutMs: number, onAnswer: (error: Error | null, response: OpenResponse) => void): void;
-  /** See uploadArtifact. */
+  /** Uploads an artifact (see uploadArtifact). */
   upload(upload: Upload, signal: AbortSignal): Promise<'stored' | Refusal>;
-  /** See downloadArtifact. */
+  /** Downloads an artifact into a file (see downloadArtifact). */
   download(key: AttemptKey, artifact: Artifact, path: string): Promise<boolean>;
   close(): void;
 }

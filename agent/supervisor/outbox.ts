@@ -33,7 +33,7 @@ export class Outbox {
     else this.#events.send(record);
   }
 
-  /** Sends no more records. */
+  /** Stops sending records. */
   close(): void {
     this.#closed = true;
     this.#waiting.clear();

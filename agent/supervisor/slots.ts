@@ -28,11 +28,11 @@ export type Slot =
 
 interface SlotAttempt {
   readonly key: AttemptKey;
-  /** Sequence number of its newest record. */
+  /** The sequence number of the attempt's newest record. */
   seq: number;
-  /** Characters of its log so far. */
+  /** The number of characters of the attempt's log so far. */
   logCharacters: number;
-  /** The end of its log after the head. Newer text is appended. */
+  /** The end of the attempt's log after the head. Newer text is appended. */
   logTail: string;
   /**
    * Set while the attempt is being stopped. No records of a dismissed attempt are written, because the coordinator rejects them.

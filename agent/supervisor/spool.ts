@@ -11,7 +11,7 @@ import { type AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/
 import { callErrorCode } from './coordinator-client.ts';
 
 export interface Spooled {
-  /** Increases with each record. */
+  /** The record's id, which increases with each record. */
   readonly id: number;
   readonly record: RecordMessage;
 }

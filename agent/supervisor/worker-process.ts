@@ -19,7 +19,7 @@ export interface WorkerEvents {
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
-  /** The timer of each attempt that kills the process unless the attempt stops first. */
+  /** The timers by attempt. A timer kills the process unless its attempt stops first. */
   readonly #killTimers = new Map<string, NodeJS.Timeout>();
   #stopGraceMs = STOP_GRACE_MS;
 

@@ -10,7 +10,7 @@ export interface TrainingRun {
   readonly parameters: Parameters;
   /** A safe integer that determines all randomness of the attempt. */
   readonly seed: number;
-  /** Folder of the data set cache. */
+  /** The folder of the data set cache. */
   readonly dataDir: string;
   /** Aborted when the attempt must stop. The trainer then throws `signal.reason` soon. */
   readonly signal: AbortSignal;
@@ -24,9 +24,9 @@ export interface TrainingRun {
   readonly program: ProgramSpec | undefined;
   /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;
-  /** Epochs between checkpoints; 0 for none. */
+  /** The number of epochs between checkpoints. Zero means no checkpoints. */
   readonly checkpointEvery: number;
-  /** Epochs between reconstructions (1, 1 + n, ..., and the last); 0 for none. */
+  /** The number n of epochs between reconstructions (epochs 1, 1 + n, ..., and the last). Zero means no reconstructions. */
   readonly reconstructEvery: number;
   /** The intact checkpoint of an earlier attempt at the trial. The trainer resumes after its epoch. */
   readonly resume: { readonly epoch: number; readonly path: string } | undefined;
@@ -51,7 +51,7 @@ export interface KeptArtifact {
   /** A relative path with slashes. An attempt can use each name once. */
   readonly name: string;
   readonly kind: ArtifactKindName;
-  /** The artifact's epoch; 0 for none. */
+  /** The artifact's epoch. Zero if it has none. */
   readonly epoch: number;
 }
 

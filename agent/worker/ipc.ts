@@ -12,13 +12,13 @@ export interface WorkerSetup {
   /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;
   readonly requireGpu: boolean;
-  /** Cores of the machine. */
+  /** The number of cores of the machine. */
   readonly cores: number;
-  /** Slots that share the cores. */
+  /** The number of slots that share the cores. */
   readonly slots: number;
-  /** GPUs of the machine. */
+  /** The number of GPUs of the machine. */
   readonly gpus: number;
-  /** Slots that share the worker's GPU. */
+  /** The number of slots that share the worker's GPU. */
   readonly gpuSharedBy: number;
   /** Maximum number of trials in a pack. `auto` means as many as gain throughput and fit into memory. */
   readonly pack: number | 'auto';
@@ -40,9 +40,9 @@ export interface Assignment {
 }
 
 export interface KeptFile extends KeptArtifact {
-  /** Bytes. */
+  /** The size in bytes. */
   readonly size: number;
-  /** In lower-case hexadecimal. */
+  /** The SHA-256 in lower-case hexadecimal. */
   readonly sha256: string;
 }
 

@@ -11,7 +11,7 @@ import { PacedWorker } from './paced-worker.ts';
 
 export interface FleetOptions {
   readonly agents: number;
-  /** Slots per agent. */
+  /** The number of slots per agent. */
   readonly slots: number;
   /** HOST:PORT of the coordinator. */
   readonly server: string;

@@ -12,7 +12,7 @@ export type Computation = 'trawl' | 'stock' | 'matmul';
 export interface Request {
   readonly subject: Computation;
   readonly depth: 3 | 5;
-  /** Images per step and pack member. */
+  /** The number of images per step and pack member. */
   readonly batch: number;
   /** Trials trained together; 1 for subjects other than `trawl`. */
   readonly pack: number;
@@ -21,7 +21,7 @@ export interface Request {
 }
 
 export interface Answer {
-  /** Number of steps or products. */
+  /** The number of steps or products. */
   readonly count: number;
   readonly seconds: number;
   /** Duration of the fastest step in seconds. On a GPU, which works asynchronously, this is the time to submit the step. */

@@ -12,7 +12,7 @@ export interface ActionContext {
   readonly rowCount: number;
   readonly idAt: (at: number) => string | undefined;
   readonly indexOf: (id: string) => number;
-  /** Rows per page. */
+  /** The number of rows per page. */
   readonly pageLines: number;
   /** How far a view of text can scroll. */
   readonly maxOffset: number;

@@ -18,7 +18,7 @@ interface Entry {
 }
 
 export class CurveCache {
-  /** Least recently visible first. */
+  /** The cached curves, least recently visible first. */
   readonly #entries = new Map<string, Entry>();
 
   get(trialId: string): readonly ReportPoint[] {

@@ -32,11 +32,11 @@ interface Indexed {
 /** Maps sort keys to numbers. Words come after all numbers, and missing keys come last. */
 interface Scale {
   readonly words: ReadonlyMap<string, number>;
-  /** The number of a missing key. */
+  /** The number that stands for a missing key. */
   readonly none: number;
 }
 
-/** Sorts all rows. */
+/** Returns all rows in order. */
 export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Ordering<Row>): RowOrder<Row> {
   const { descending } = ordering;
   const kept: Row[] = [];

@@ -10,7 +10,7 @@ interface FirstReport {
 
 /** The state of one sweep, from its Watch stream alone. */
 export interface DashboardState {
-  /** Undefined until the first snapshot arrives. */
+  /** The sweep. Undefined until the first snapshot arrives. */
   readonly sweep: Sweep | undefined;
   readonly trials: TrialMap;
   readonly agents: readonly Agent[];

@@ -17,7 +17,7 @@ export interface Summary {
   readonly elapsedMs: number;
   /** Trials per minute over the last RATE_WINDOW_MS; undefined until one has ended. */
   readonly perMinute: number | undefined;
-  /** Undefined if there is no rate. */
+  /** The estimated time left. Undefined if there is no rate. */
   readonly etaMs: number | undefined;
   /**
    * The 95% interval of the time left, from the number of trials in the window (a Poisson count); undefined when too few

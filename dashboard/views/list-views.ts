@@ -19,7 +19,7 @@ export interface List<Row> {
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
   readonly id: (row: Row) => string;
-  /** Shown when there are no rows. */
+  /** The text that is shown when there are no rows. */
   readonly empty: string;
 }
 

@@ -25,7 +25,7 @@ export interface Look {
   readonly about: string;
   /** Grafana's name of the unit: `s`, `bytes`, `percentunit`, `short`. */
   readonly unit: string;
-  /** Number of columns, of 24. */
+  /** The width in Grafana's 24 columns. */
   readonly width?: number;
 }
 

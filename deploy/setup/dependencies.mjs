@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { runQuietly } from './run.mjs';
 
-/** Allows for a slow mirror. */
+/** Long enough for a slow mirror. */
 const NPM_CI_LIMIT_MS = 10 * 60_000;
 
 /**

@@ -12,7 +12,7 @@ const SWEEP: NoopSweep = { trials: 60, epochs: 8, epochMs: 250 };
 /** A fault and the agents whose slots it affected. */
 export interface FaultPeriod {
   readonly what: string;
-  /** Unix times in milliseconds. */
+  /** When the fault began, in Unix milliseconds. */
   readonly beganAt: number;
   /** When the fault was repaired. Undefined if it was not. */
   readonly repairedAt?: number;

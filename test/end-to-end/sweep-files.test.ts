@@ -61,7 +61,7 @@ describe('trawl plan', { timeout: 60_000 }, () => {
   });
 });
 
-/** Expands to about 400 million nodes. */
+/** Returns a YAML file whose aliases expand to about 400 million nodes. */
 function bomb(): string {
   const levels = Array.from({ length: 9 }, (_, at) => {
     const below = at === 0 ? '1' : `*l${at - 1}`;

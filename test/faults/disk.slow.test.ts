@@ -1,4 +1,4 @@
-/** Full disks, with real processes. */
+/** Full disks of a coordinator and of an agent, with real processes. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning 
 
 const SWEEP: NoopSweep = { trials: 6, epochs: 300, epochMs: 10 };
 const MEGABYTES = 12;
-/** Longer than the lease. */
+/** How long the disk stays full, which is longer than the lease. */
 const FULL_MS = 6_000;
 
 test('a coordinator with a full disk exits with a message, and continues without losses once there is space', {

@@ -35,7 +35,7 @@ export function expectNoStrayFile(cluster: Cluster): void {
   expect(paths.filter((path) => !own.some((pattern) => pattern.test(path)))).toEqual([]);
 }
 
-/** Returns `trawl_unreadable_messages_total`. */
+/** Returns the value of the metric `trawl_unreadable_messages_total`. */
 export async function unreadable(metricsUrl: string, via: 'grpc' | 'nats'): Promise<number> {
   const text = await (await fetch(metricsUrl)).text();
   const value = new RegExp(`^trawl_unreadable_messages_total\\{via="${via}"\\} (\\d+)$`, 'm').exec(text)?.[1];

@@ -27,7 +27,7 @@ import { StoredFiles } from './stored-files.ts';
 
 export const COORDINATOR_PLACE = 'coordinator';
 const CLUSTER = 'simulated';
-/** The value in coordinator/main.ts. */
+/** The same value as in coordinator/main.ts. */
 const HEARTBEATS_PER_LEASE = 5;
 const EPOCH = Date.UTC(2026, 0, 1);
 

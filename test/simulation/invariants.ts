@@ -27,7 +27,7 @@ interface Attempt {
   readonly agentId: string;
   readonly incarnation: string;
   readonly grantedAt: number;
-  /** The number of its newest durable record. */
+  /** The sequence number of the attempt's newest durable record. */
   seq: number;
   end: AttemptEnd | undefined;
 }

@@ -52,7 +52,7 @@ export type ClusterFault = { readonly at: number } & (
   | { readonly kind: 'clock jumps'; readonly byMs: number; readonly restarts: boolean }
 );
 
-/** Probabilities per attempt. */
+/** The probabilities of the ways in which an attempt can end. */
 interface EndProbabilities {
   readonly nan: number;
   readonly oom: number;

@@ -5,17 +5,17 @@ import { CONTEST_PRIORITY } from './contest.ts';
 
 interface Party {
   readonly weight: number;
-  /** Slot-milliseconds of ended attempts. */
+  /** The slot time of ended attempts in milliseconds. */
   doneMs: number;
   /** The start of each running attempt. */
   readonly running: Map<string, number>;
-  /** Slot-milliseconds before the comparison began. */
+  /** The slot time before the comparison began, in milliseconds. */
   beforeMs: number;
 }
 
 export class ShareInvariant {
   readonly #ledger: Ledger;
-  /** The most offers at once. */
+  /** The highest possible number of simultaneous offers. */
   readonly #offers: number;
   readonly #parties = new Map<string, Party>();
   #longestMs = 0;
@@ -79,7 +79,7 @@ export class ShareInvariant {
     return `sweeps ${a[0]} and ${b[0]} are ${apart.toFixed(0)} ms apart by weight; the bound is ${bound.toFixed(0)} ms`;
   }
 
-  /** The longest attempt, running ones included. */
+  /** Returns the duration of the longest attempt, including running attempts. */
   #longest(now: number): number {
     const running = [...this.#parties.values()].flatMap((party) => [...party.running.values()]);
     return Math.max(this.#longestMs, ...running.map((since) => now - since));

@@ -32,7 +32,7 @@ export interface SimulationOutcome {
   readonly seed: number;
   /** The violated invariant. Undefined if there is none. */
   readonly violation: string | undefined;
-  /** Milliseconds of virtual time. */
+  /** The duration in virtual milliseconds. */
   readonly lasted: number;
   /** The events and states that occurred. */
   readonly reached: ReadonlySet<string>;

@@ -76,7 +76,7 @@ describe.each([
   });
 });
 
-test('a new process resumes with the same bits', { timeout: LIMIT_MS }, async () => {
+test('a resumed run in a new process has bitwise identical results', { timeout: LIMIT_MS }, async () => {
   const whole = await train(denoising, EVERYTHING);
   const path = join(dir, 'fresh');
   await checkpointFile(whole, 1, path);

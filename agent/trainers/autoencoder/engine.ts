@@ -37,6 +37,6 @@ export interface Engine {
 export interface InitialMember {
   readonly settings: Settings;
   readonly layers: readonly Layer[];
-  /** Flat, in the layout of `layers`. */
+  /** The flat parameters, in the layout of `layers`. */
   readonly parameters: Float32Array;
 }

@@ -1,7 +1,7 @@
 import { loadImages } from '../../data/load.ts';
 import type { LoadImages } from './train.ts';
 
-/** Enough to include every class. */
+/** Enough images to include every class. */
 const TEST_IMAGES = 100;
 const PIXELS = 28 * 28;
 

@@ -109,7 +109,7 @@ export class GraphEngine implements Engine {
   }
 }
 
-/** Must run in a tidy. */
+/** Runs one training step. Must run in a tidy. */
 function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D {
   member.steps++;
   const unbiased2 = Math.sqrt(1 - BETA2F ** member.steps);

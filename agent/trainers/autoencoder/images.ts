@@ -59,7 +59,7 @@ export function onDevice(file: ImageFile, count: number): TrainImages {
 }
 
 export interface Noise {
-  /** Standard deviation; 0 for no noise. */
+  /** The standard deviation. Zero means no noise. */
   readonly std: number;
   readonly random: Random;
 }

@@ -29,7 +29,7 @@ async function reportsWith(threads: number): Promise<unknown> {
 }
 
 test.runIf(isNative)(
-  'a trial has the same bits on libtensorflow with one thread and with several',
+  'a trial gives bitwise identical results on libtensorflow with one thread and with several',
   {
     timeout: 180_000,
   },

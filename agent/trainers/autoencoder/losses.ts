@@ -14,7 +14,7 @@ export interface StepLoss {
   readonly images: number;
   /** Mean squared error per pixel. */
   readonly mse: number;
-  /** lambda_l1 * sum|parameter|. */
+  /** The L1 term, lambda_l1 * sum|parameter|. */
   readonly l1: number;
 }
 

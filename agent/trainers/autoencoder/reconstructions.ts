@@ -79,7 +79,7 @@ type Form = 'png' | 'safetensors';
 const SIDE = 28;
 const GAP = 2;
 const GREY = 128;
-/** Enlarges the images enough to view. */
+/** The factor that enlarges the images enough to view. */
 const SCALE = 3;
 
 function imageGrid(rows: readonly Uint8Array[]): Uint8Array {

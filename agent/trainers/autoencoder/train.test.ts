@@ -65,7 +65,7 @@ test('a report has the documented metrics, and for denoising runs a constant psn
   expect(first.psnr_input).toBeLessThan(16);
 });
 
-test('a trial has the same numbers, bit for bit, in this process and in a new one', {
+test('a trial gives bitwise identical results in this process and in a new one', {
   timeout: LIMIT_MS,
 }, async () => {
   const given = { ...denoising, train_size: 128 };
@@ -76,7 +76,7 @@ test('a trial has the same numbers, bit for bit, in this process and in a new on
   expect(JSON.parse(stdout)).toEqual(once);
 });
 
-test('another seed gives other numbers', async () => {
+test('another seed gives different results', async () => {
   const given = { train_size: 64, epochs: 1 };
   expect(await train(given, { seed: SEED + 1 })).not.toEqual(await train(given));
 });

@@ -21,8 +21,7 @@ const STEPS_PER_PAUSE = 4;
 export type LoadImages = typeof loadImages;
 
 /**
- * Trains one trial by the study's protocol, and reports after every epoch. A run that resumes from a checkpoint has the
- * same numbers as an uninterrupted one, bit for bit, on the same backend.
+ * Trains one trial by the study's protocol, and reports after every epoch. A run that resumes from a checkpoint gives bitwise the same results as an uninterrupted one on the same backend.
  * @throws {TrainingError} `nan` when a loss or a parameter is not finite, `oom` when memory ran out, `preflight` when
  *   the data set or the checkpoint is unavailable, `rejected` for unsupported parameters
  */

@@ -28,7 +28,7 @@ export const FEEDS = {
 export const FETCHES = {
   /** Trains a step, and returns the losses before it, `[1, 2]`: mse and l1. */
   losses: 'losses',
-  /** sum|parameter|, a scalar. */
+  /** Returns the scalar sum|parameter|. */
   absoluteSum: 'absolute-sum',
   /** Flat tensors, `[1, rows, ROW]`. */
   state: ['parameters', 'first', 'second'],

@@ -74,7 +74,7 @@ interface Reading {
   delimiter: string | undefined;
   row: number;
   at: number;
-  /** The bytes before `at`. */
+  /** The last bytes before `at`. */
   last: Buffer;
 }
 

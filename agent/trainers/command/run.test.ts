@@ -22,7 +22,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 interface Outcome {
   readonly run: RecordedRun;
   readonly log: string;
-  /** The failure as `class: message`. */
+  /** The failure, as `class: message`. */
   readonly failure: string | undefined;
   readonly kept: readonly (KeptArtifact & { readonly text: string })[];
 }

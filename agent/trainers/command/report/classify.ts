@@ -21,7 +21,7 @@ export interface ProgramEnd {
   readonly oomKills: number;
 }
 
-/** 128 + the number of SIGKILL. */
+/** The exit code that a shell reports for SIGKILL: 128 + the signal's number. */
 const SHELL_SIGKILL = 137;
 
 const OUT_OF_MEMORY: readonly RegExp[] = [
@@ -60,10 +60,10 @@ export function failureClassOf(end: ProgramEnd, rules: readonly ClassifyRule[] =
 }
 
 const TRACEBACK = /^\s*(?:\[?[\w.:-]*\]?:?\s*)?Traceback \(most recent call last\):/;
-/** These errors only report that another process failed. Its own error is above them. */
+/** Matches errors that only report that another process failed. The error of that process is above them. */
 const SECONDHAND =
   /\b(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b/;
-/** For programs that print no traceback. */
+/** Matches error lines of programs that print no traceback. */
 const ERROR_LINE =
   /^(?:\w[\w.]*(?:Error|Exception)\b|(?:error|fatal|panic|failed)\b|terminate called|Segmentation fault|.*: command not found)/i;
 

@@ -4,7 +4,7 @@ const QUOTE = 0x22;
 const LINE_FEED = 0x0a;
 const CELL_SEPARATORS: ReadonlySet<number | undefined> = new Set([0x2c, 0x3b, 0x09, 0x20]);
 
-/** A longer record is skipped. */
+/** The maximum size of a record in bytes. A longer record is skipped. */
 export const MAX_RECORD_BYTES = 1 << 20;
 /** A cell whose closing quote does not follow within this distance ends at its first line break. */
 const MAX_QUOTED_BYTES = 64 * 1024;

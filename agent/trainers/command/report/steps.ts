@@ -23,7 +23,7 @@ export type Reading =
   | { readonly kind: 'text'; readonly ignored: boolean }
   | {
       readonly kind: 'report';
-      /** Finite, 0 or more. */
+      /** The step, a finite number of at least 0. */
       readonly step: number;
       readonly metrics: ReadonlyMap<string, number>;
       /** Names whose values are not numbers, or that exceed a limit. */
