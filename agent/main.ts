@@ -9,7 +9,7 @@ import { type Address, isLoopback } from '../lib/net/address.ts';
 import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
 import type { BasicAuth } from '../lib/net/http.ts';
 import type { Identity } from '../lib/net/identity.ts';
-import { BadInputError, RefusedError } from '../proto/errors.ts';
+import { BadInputError, RejectedError } from '../proto/errors.ts';
 import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { type Labels, labelProblem } from '../proto/limits.ts';
 import { PROTOCOL } from '../proto/protocol.ts';
@@ -61,7 +61,7 @@ export interface AgentOptions {
 export interface RunningAgent {
   readonly id: string;
   readonly slots: number;
-  /** Rejects with a RefusedError when the coordinator rejects this agent for good. */
+  /** Rejects with a RejectedError when the coordinator rejects this agent for good. */
   readonly rejected: Promise<never>;
   /** Takes no new trials, and stops when no attempt runs. Hands back attempts that still run when the grace expires. */
   leave(graceMs: number): Promise<void>;
@@ -75,7 +75,7 @@ interface Resources {
   readonly slots: readonly SlotGpus[];
 }
 
-/** @throws {BadInputError | RefusedError | UnreachableError} */
+/** @throws {BadInputError | RejectedError | UnreachableError} */
 export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   // Programs run in another folder, where a relative path would be another path.
   const options = { ...given, dir: resolve(given.dir), dataDir: resolve(given.dataDir) };
@@ -149,7 +149,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   }
 }
 
-/** @throws {BadInputError | RefusedError} if the machine cannot have this number of slots */
+/** @throws {BadInputError | RejectedError} if the machine cannot have this number of slots */
 async function findResources(options: AgentOptions): Promise<Resources> {
   const gpus = await listGpus();
   const cores = availableParallelism();
@@ -224,12 +224,12 @@ function certifiedId({ name }: Identity, requested: string | undefined): string 
   throw new BadInputError(`--id is ${requested}, but the certificate is for agent ${name}; omit --id`);
 }
 
-/** @throws {RefusedError | BadInputError} when other machines could read `/metrics` without authentication */
+/** @throws {RejectedError | BadInputError} when other machines could read `/metrics` without authentication */
 function checkMetricsAccess({ metrics, metricsAuth, metricsTls, identity, insecure }: AgentOptions): void {
   if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls requires --identity');
   const isProtected = metricsTls || metricsAuth !== undefined;
   if (metrics === undefined || isLoopback(metrics) || isProtected || insecure) return;
-  throw new RefusedError(
+  throw new RejectedError(
     `other machines can reach ${metrics.host}:${metrics.port}, and /metrics there requires no authentication: use ` +
       '--metrics-tls or --metrics-user with a password, serve it on 127.0.0.1, or accept this on a trusted network with --insecure',
   );

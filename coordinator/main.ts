@@ -83,7 +83,7 @@ export interface RunningCoordinator {
 
 /**
  * Starts a coordinator, and resolves once it serves calls.
- * @throws {BadInputError | RefusedError | UnreachableError}
+ * @throws {BadInputError | RejectedError | UnreachableError}
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<RunningCoordinator> {
   const { dir, log } = options;
@@ -308,7 +308,7 @@ function servePages(
     {
       auth: metricsAuth,
       identity: metricsTls ? identity : undefined,
-      onRefused: (from, why) => rejections.record('metrics', { from, why }),
+      onRejected: (from, why) => rejections.record('metrics', { from, why }),
     },
   );
 }

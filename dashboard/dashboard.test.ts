@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RefusedError } from '../proto/errors.ts';
+import { RejectedError } from '../proto/errors.ts';
 import { TrialState } from '../proto/gen/trawl/v1/types.ts';
 import { midAgents, midAnswers, midSweep, midTrials } from '../test/support/dashboard/mid-sweep.ts';
 import { delta, sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
@@ -186,7 +186,7 @@ test('D drains the agent under the cursor after a confirmation', async () => {
 test('the status line shows why an action was rejected', async () => {
   const at = await start({
     act: () => {
-      throw new RefusedError('sweep 7 has ended (finished): nothing can be done to it');
+      throw new RejectedError('sweep 7 has ended (finished): nothing can be done to it');
     },
   });
   await at.press('p');

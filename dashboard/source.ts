@@ -26,8 +26,8 @@ export interface ParameterImportance {
 
 interface WatchListener {
   readonly signal: AbortSignal;
-  readonly onAway: (reason: string) => void;
-  readonly onBack: () => void;
+  readonly onOutage: (reason: string) => void;
+  readonly onReconnect: () => void;
 }
 
 /** A coordinator, or the replay of a finished sweep. Each method throws a TrawlError that says why it failed. */

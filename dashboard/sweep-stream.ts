@@ -77,19 +77,19 @@ export class SweepStream {
   }
 
   async #follow(): Promise<void> {
-    const { now, onChange, onReconnect, onEnded, onFailed } = this.#listener;
+    const { now, onChange, onEnded, onFailed } = this.#listener;
     const { signal } = this.#stop;
-    const onAway = (reason: string) => {
+    const onOutage = (reason: string) => {
       this.#connection = { lostSinceMs: now(), reason };
       onChange();
     };
-    const onBack = () => {
+    const onReconnect = () => {
       this.#connection = CONNECTED;
-      onReconnect();
+      this.#listener.onReconnect();
       onChange();
     };
     try {
-      for await (const response of this.#source.watch(this.#sweepId, { signal, onAway, onBack })) {
+      for await (const response of this.#source.watch(this.#sweepId, { signal, onOutage, onReconnect })) {
         if (signal.aborted) return;
         this.#pending.push(response);
         const { update } = response;

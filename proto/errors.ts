@@ -58,7 +58,7 @@ export class UnreachableError extends TrawlError {
 }
 
 /** The server rejects the request: not authorized, read-only, or not possible in the current state. */
-export class RefusedError extends TrawlError {
+export class RejectedError extends TrawlError {
   readonly exitCode = EXIT.refused;
   readonly grpcCode = status.PERMISSION_DENIED;
 }

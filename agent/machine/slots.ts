@@ -1,5 +1,5 @@
 /** How an agent divides its machine among slots: how many there are, and each one's GPUs, threads and pack size. */
-import { BadInputError, RefusedError } from '../../proto/errors.ts';
+import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import type { BackendName } from './backend.ts';
 import type { Gpu } from './gpus.ts';
 
@@ -13,13 +13,13 @@ export interface SlotCountOptions {
 /**
  * Returns the number of slots: as requested, otherwise one per GPU, or one per core on a machine without GPUs.
  * @throws {BadInputError} when both options are given
- * @throws {RefusedError} for slots per GPU on a machine without GPUs
+ * @throws {RejectedError} for slots per GPU on a machine without GPUs
  */
 export function slotCount({ slots, slotsPerGpu }: SlotCountOptions, gpus: number, cores: number): number {
   if (slotsPerGpu === undefined) return slots ?? (gpus || cores);
   if (slots !== undefined) throw new BadInputError('--slots and --slots-per-gpu cannot be combined');
   if (gpus === 0) {
-    throw new RefusedError(
+    throw new RejectedError(
       '--slots-per-gpu needs a GPU, and nvidia-smi lists none; use --slots on a machine without GPUs',
     );
   }

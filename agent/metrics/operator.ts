@@ -68,7 +68,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     {
       auth: options.auth,
       identity: options.identity,
-      onRefused: (from, why) => options.log.warn({ from, why }, 'rejected a request'),
+      onRejected: (from, why) => options.log.warn({ from, why }, 'rejected a request'),
     },
   );
   const measureCache = async () => metrics.datasetBytes.set({ agent }, await cachedBytes(dataDir));

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { withResolvers } from '../../lib/net/within.ts';
 import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import type { Hello, Welcome } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { DatasetUse } from '../data/cache.ts';
 import type { GpuFigures } from '../machine/gpus.ts';
@@ -126,7 +126,7 @@ export class AgentRuntime {
       parts.startWorker,
       {
         onReady: (backend, pack) => this.#join(backend, pack),
-        onUnfit: (message) => this.#up.reject(new RefusedError(message)),
+        onUnfit: (message) => this.#up.reject(new RejectedError(message)),
         onDatasetUse: parts.onDatasetUse,
         onEffects: (effects) => this.#perform(effects),
       },
@@ -138,13 +138,13 @@ export class AgentRuntime {
 
   /**
    * Resolves with the backend's name when the first worker is ready and the agent has called the coordinator.
-   * @throws {RefusedError} when no worker can run on this machine
+   * @throws {RejectedError} when no worker can run on this machine
    */
   up(): Promise<string> {
     return this.#up.promise;
   }
 
-  /** Rejects with a RefusedError when the coordinator rejects this agent for good. */
+  /** Rejects with a RejectedError when the coordinator rejects this agent for good. */
   get rejected(): Promise<never> {
     return this.#rejected.promise;
   }
@@ -176,7 +176,7 @@ export class AgentRuntime {
         },
         onDrain: (graceMs) => this.#setDrain(graceMs),
         onRejected: (message) =>
-          this.#rejected.reject(new RefusedError(`the coordinator at ${server} rejected this agent: ${message}`)),
+          this.#rejected.reject(new RejectedError(`the coordinator at ${server} rejected this agent: ${message}`)),
       },
       log,
     );

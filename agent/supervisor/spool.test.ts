@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { openSpool } from './spool.ts';
 
@@ -34,7 +34,7 @@ function spoolOfDeadProcess(records: number): string {
 test('a folder whose spool another process has open is rejected', () => {
   const dir = newFolder();
   openSpool(dir);
-  expect(() => openSpool(dir)).toThrow(RefusedError);
+  expect(() => openSpool(dir)).toThrow(RejectedError);
 });
 
 test('records that were spooled before the process died are still there', () => {

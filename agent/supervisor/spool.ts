@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database, { type Database as Db, type Statement } from 'libsql';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import { type AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { callErrorCode } from './coordinator-client.ts';
 
@@ -117,7 +117,7 @@ export interface OpenedSpool {
 
 /**
  * Opens the spool in the agent's folder, and locks it. A damaged spool, which a power failure can leave, is moved aside.
- * @throws {RefusedError} when another agent uses the folder
+ * @throws {RejectedError} when another agent uses the folder
  */
 export function openSpool(dir: string): OpenedSpool {
   mkdirSync(dir, { recursive: true });
@@ -130,7 +130,7 @@ export function openSpool(dir: string): OpenedSpool {
     return { spool: new Spool(openDatabase(path)), damagedFile };
   } catch (error) {
     if (callErrorCode(error) === 'SQLITE_BUSY') {
-      throw new RefusedError(`another agent uses the folder ${dir}; give each agent its own folder with --dir`);
+      throw new RejectedError(`another agent uses the folder ${dir}; give each agent its own folder with --dir`);
     }
     throw error;
   }

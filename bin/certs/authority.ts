@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { IDENTITIES_FILE, type KnownIdentity, readIdentities, tokenHash } from '../../coordinator/auth/identities.ts';
 import { DEFAULT_ADDRESS, parseAddress } from '../../lib/net/address.ts';
 import { AGENT_HOST, IDENTITY_FILES, type Servers } from '../../lib/net/identity.ts';
-import { BadInputError, NotFoundError, RefusedError } from '../../proto/errors.ts';
+import { BadInputError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import type { Role } from '../../proto/roles.ts';
 import { AGENT_ID, COORDINATOR } from '../../proto/subjects.ts';
 import { createAuthority, issue, type KeyAndCertificate } from './issue.ts';
@@ -51,7 +51,7 @@ export interface ServerFolders {
 
 /**
  * Creates the certificate authority and the identities of the servers.
- * @throws {RefusedError} when an authority exists and `force` is false
+ * @throws {RejectedError} when an authority exists and `force` is false
  */
 export async function initAuthority(
   dir: string,
@@ -88,7 +88,7 @@ function requireHosts(flag: string, hosts: readonly string[]): void {
 /**
  * Creates the identity of an agent or a user, and adds it to the identities that the servers accept.
  * @returns the folder of the identity
- * @throws {RefusedError} when the identity exists and `force` is false
+ * @throws {RejectedError} when the identity exists and `force` is false
  */
 export async function addIdentity(
   dir: string,
@@ -167,5 +167,5 @@ function readAuthority(dir: string): KeyAndCertificate {
 
 function requireNoFile(key: string, force: boolean): void {
   if (force || !existsSync(key)) return;
-  throw new RefusedError(`${key} already exists; --force replaces it, which invalidates the old identity`);
+  throw new RejectedError(`${key} already exists; --force replaces it, which invalidates the old identity`);
 }

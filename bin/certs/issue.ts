@@ -16,7 +16,7 @@ export interface KeyAndCertificate {
   readonly key: string;
 }
 
-export interface Subject {
+export interface CertificateSubject {
   readonly name: string;
   readonly role: string;
   /** Host names and addresses of a server. Undefined for the certificate of a client. */
@@ -44,7 +44,11 @@ export async function createAuthority(days: number): Promise<KeyAndCertificate> 
 }
 
 /** Signs a certificate for a new key. */
-export async function issue(authority: KeyAndCertificate, subject: Subject, days: number): Promise<KeyAndCertificate> {
+export async function issue(
+  authority: KeyAndCertificate,
+  subject: CertificateSubject,
+  days: number,
+): Promise<KeyAndCertificate> {
   const signer = new x509.X509Certificate(authority.certificate);
   const signingKey = await importKey(authority.key);
   const keys = await newKeys();

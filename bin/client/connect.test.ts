@@ -5,7 +5,7 @@ import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { STORE_FILE } from '../../coordinator/store/open.ts';
 import { parseAddress } from '../../lib/net/address.ts';
-import { BadInputError, EXIT, RefusedError, TrawlError, UnreachableError } from '../../proto/errors.ts';
+import { BadInputError, EXIT, RejectedError, TrawlError, UnreachableError } from '../../proto/errors.ts';
 import { SweepState } from '../../proto/gen/trawl/v1/types.ts';
 import { type CannedServer, serveCanned } from '../../test/support/cli/canned-service.ts';
 import { delta, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
@@ -114,7 +114,7 @@ test('--dir reads the folder itself if its coordinator is gone, even if another 
     expect(connection.offlineDir).toBe(dir);
     expect((await unary(connection, connection.client.listSweeps, {})).sweeps).toEqual([]);
     const pause = unary(connection, connection.client.submit, { fileName: '', text: '', requestId: 'r' });
-    await expect(pause).rejects.toThrow(RefusedError);
+    await expect(pause).rejects.toThrow(RejectedError);
   });
 });
 
@@ -137,10 +137,14 @@ const finished = sampleSweep({ state: SweepState.FINISHED });
 test('a watch continues with a new snapshot after an outage', async () => {
   const first = await serve({ watch: (call) => void call.write(snapshot()) });
   const kinds: (string | undefined)[] = [];
-  const onAway = vi.fn();
-  const onBack = vi.fn();
+  const onOutage = vi.fn();
+  const onReconnect = vi.fn();
   await withConnection({ server: first.address }, async (connection) => {
-    for await (const { update } of watchSweep(connection, '7', { patienceMs: 20_000, onAway, onBack })) {
+    for await (const { update } of watchSweep(connection, '7', {
+      patienceMs: 20_000,
+      onOutage,
+      onReconnect,
+    })) {
       kinds.push(update?.$case);
       if (kinds.length > 1) continue;
       first.stop();
@@ -157,8 +161,8 @@ test('a watch continues with a new snapshot after an outage', async () => {
     }
   });
   expect(kinds).toEqual(['snapshot', 'snapshot', 'delta']);
-  expect(onAway).toHaveBeenCalledTimes(1);
-  expect(onBack).toHaveBeenCalledTimes(1);
+  expect(onOutage).toHaveBeenCalledTimes(1);
+  expect(onReconnect).toHaveBeenCalledTimes(1);
 });
 
 test('a watch continues when trials are retried after the end of the sweep, even across an outage', async () => {

@@ -4,7 +4,7 @@ import { type CoordinatorFile, isAlive, readCoordinatorFile } from '../../lib/fi
 import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../../lib/net/address.ts';
 import { channelTo } from '../../lib/net/channel.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
-import { BadInputError, RefusedError } from '../../proto/errors.ts';
+import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { OperationsServiceClient } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -78,7 +78,7 @@ function open({ address, identity, offlineDir, release = async () => {} }: OpenO
 /**
  * Connects to a coordinator, or to a data folder without one. The connection to a `server` is opened by the first call.
  * @throws {BadInputError} when both are given, the address is malformed, or the folder is not a trawl data folder
- * @throws {RefusedError} when the identity has the wrong role
+ * @throws {RejectedError} when the identity has the wrong role
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   if (options.dir !== undefined) {
@@ -99,7 +99,7 @@ function identityOf(dir: ConnectOptions['identity']): Identity | undefined {
 /**
  * Connects to the coordinator that uses a data folder. Returns undefined if none answers. Does not read the folder's
  * store.
- * @throws {RefusedError} when the coordinator requires an identity and none is given
+ * @throws {RejectedError} when the coordinator requires an identity and none is given
  */
 export async function connectToCoordinatorOf(
   dir: string,
@@ -110,7 +110,7 @@ export async function connectToCoordinatorOf(
   const { address } = found;
   const identity = found.tls ? identityOf(identityDir) : undefined;
   if (found.tls && identity === undefined) {
-    throw new RefusedError(
+    throw new RejectedError(
       `the coordinator (${address}) that uses ${dir} requires an identity: pass --identity DIR or set TRAWL_IDENTITY`,
     );
   }

@@ -10,7 +10,7 @@ import {
   sealBackup,
 } from '../../coordinator/backup/backup-folder.ts';
 import { syncPath } from '../../lib/files/write-durably.ts';
-import { DamagedError, RefusedError } from '../../proto/errors.ts';
+import { DamagedError, RejectedError } from '../../proto/errors.ts';
 import type { BackupFile } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { artifactNameProblem } from '../../proto/limits.ts';
 import { trawlVersion } from '../package.ts';
@@ -19,12 +19,12 @@ import { stream } from './rpc.ts';
 
 /**
  * Writes a backup to a new folder. The folder appears only once the backup is complete, verified and durable.
- * @throws {RefusedError} when the folder exists and is not empty
+ * @throws {RejectedError} when the folder exists and is not empty
  * @throws {DamagedError} when the received backup is incomplete
  */
 export async function receiveBackup(connection: Connection, out: string): Promise<Manifest> {
   const folder = resolve(out);
-  if (isNotEmpty(folder)) throw new RefusedError(`${out} already exists: a backup needs a new folder`);
+  if (isNotEmpty(folder)) throw new RejectedError(`${out} already exists: a backup needs a new folder`);
   const part = `${folder}.part`;
   await rm(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });

@@ -1,5 +1,5 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
-import { BadInputError, NotFoundError, RefusedError, type TrawlError, UnreachableError } from '../../proto/errors.ts';
+import { BadInputError, NotFoundError, RejectedError, type TrawlError, UnreachableError } from '../../proto/errors.ts';
 
 function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
@@ -35,9 +35,9 @@ function byStatus({ code, details }: ServiceError, address: string): TrawlError 
       return new NotFoundError(details);
     case status.PERMISSION_DENIED:
     case status.UNAUTHENTICATED:
-      return new RefusedError(details);
+      return new RejectedError(details);
     case status.UNIMPLEMENTED:
-      return new RefusedError(
+      return new RejectedError(
         `the server at ${address} does not support this request: it is not a coordinator, or runs another version of trawl`,
       );
     default:
@@ -47,7 +47,7 @@ function byStatus({ code, details }: ServiceError, address: string): TrawlError 
 
 function unavailable(details: string, address: string): TrawlError {
   if (/certificate|altnames/i.test(details)) {
-    return new RefusedError(
+    return new RejectedError(
       `the server at ${address} is not the coordinator of this identity, or its certificate does not cover the name ` +
         `${address} (${details})`,
     );

@@ -17,16 +17,16 @@ export interface WatchOptions {
   readonly since?: number;
   readonly signal?: AbortSignal | undefined;
   /** Called once per outage, when the coordinator becomes unreachable. */
-  readonly onAway?: (reason: string) => void;
+  readonly onOutage?: (reason: string) => void;
   /** Called once per outage, when the coordinator is reachable again. */
-  readonly onBack?: () => void;
+  readonly onReconnect?: () => void;
 }
 
 /** Callbacks for {@link watchSweep} that report outages on stderr. */
-export function outageNotes({ address }: Connection): Required<Pick<WatchOptions, 'onAway' | 'onBack'>> {
+export function outageNotes({ address }: Connection): Required<Pick<WatchOptions, 'onOutage' | 'onReconnect'>> {
   return {
-    onAway: () => note(`lost the coordinator at ${address}; waiting for it`),
-    onBack: () => note('reconnected to the coordinator'),
+    onOutage: () => note(`lost the coordinator at ${address}; waiting for it`),
+    onReconnect: () => note('reconnected to the coordinator'),
   };
 }
 
@@ -40,10 +40,10 @@ export function outageNotes({ address }: Connection): Required<Pick<WatchOptions
 export async function* watchSweep(
   connection: Connection,
   sweep: string,
-  { patienceMs, since, signal, onAway, onBack }: WatchOptions,
+  { patienceMs, since, signal, onOutage, onReconnect }: WatchOptions,
 ): AsyncGenerator<WatchResponse, void, void> {
   const position = new WatchPosition(since);
-  let awaySince: number | undefined;
+  let outageSince: number | undefined;
   let connectedOnce = false;
   const backoff = new Backoff(FIRST_DELAY_MS, MAX_DELAY_MS);
   let ended = false;
@@ -59,8 +59,8 @@ export async function* watchSweep(
           isImmediate = true;
           break;
         }
-        if (awaySince !== undefined) onBack?.();
-        awaySince = undefined;
+        if (outageSince !== undefined) onReconnect?.();
+        outageSince = undefined;
         connectedOnce = true;
         backoff.reset();
         // Rows can follow the message that ends the sweep, so the stream is read to its end.
@@ -71,13 +71,13 @@ export async function* watchSweep(
     } catch (error) {
       if (ended) return;
       if (!(error instanceof UnreachableError) || !connectedOnce) throw error;
-      if (awaySince !== undefined && Date.now() - awaySince > patienceMs) throw error;
+      if (outageSince !== undefined && Date.now() - outageSince > patienceMs) throw error;
       reason = error.message;
     }
-    if (awaySince === undefined) {
-      awaySince = Date.now();
-      onAway?.(reason);
-    } else if (Date.now() - awaySince > patienceMs) {
+    if (outageSince === undefined) {
+      outageSince = Date.now();
+      onOutage?.(reason);
+    } else if (Date.now() - outageSince > patienceMs) {
       throw new UnreachableError(`the coordinator at ${connection.address} did not come back: ${reason}`);
     }
     if (!isImmediate) await sleep(backoff.next(), undefined, signal ? { signal } : {}).catch(() => {});

@@ -14,7 +14,7 @@ import {
   withRanking,
   withServer,
 } from '../options/common.ts';
-import { goalOf } from '../options/ranking.ts';
+import { goalFromOption } from '../options/ranking.ts';
 import { parseCount } from '../options/values.ts';
 import { configJson, trialJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
@@ -34,7 +34,7 @@ async function best(selector: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
     const { sweep } = await getSweep(connection, selector);
     const rankBy = options.by ?? '';
-    const request = { sweep: sweep.id, rankBy, goal: goalOf(options.goal), limit: options.top };
+    const request = { sweep: sweep.id, rankBy, goal: goalFromOption(options.goal), limit: options.top };
     const wide = options.output === 'wide';
     const tableOf = (rows: readonly (Trial | Config)[]) => ({
       by: rankBy || rankingMetric(sweep.metric?.name, rows),

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { rankingMetric } from '../../lib/domain/ranking.ts';
 import { withConnection } from '../client/connect.ts';
 import { getSweep, listConfigs, listTrials } from '../client/sweeps.ts';
-import { type Comparison, chooseConfigs, comparisonOf, DEFAULT_COMPARED } from '../compare/comparison.ts';
+import { type ConfigComparison, chooseConfigs, comparisonOf, DEFAULT_COMPARED } from '../compare/comparison.ts';
 import { renderComparison } from '../compare/comparison-table.ts';
 import {
   type GlobalOptions,
@@ -14,7 +14,7 @@ import {
   withRanking,
   withServer,
 } from '../options/common.ts';
-import { goalOf } from '../options/ranking.ts';
+import { goalFromOption } from '../options/ranking.ts';
 import { configJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
 import { metricNames } from '../output/ranking-tables.ts';
@@ -26,7 +26,7 @@ interface Options extends GlobalOptions, ServerOptions, OutputOptions {
   readonly goal?: GoalChoice;
 }
 
-function comparisonJson({ configs, shared, parameters, metrics }: Comparison) {
+function comparisonJson({ configs, shared, parameters, metrics }: ConfigComparison) {
   return {
     shared,
     differing: parameters.map(({ name }) => name),
@@ -43,7 +43,7 @@ async function compare(selectors: readonly string[], options: Options): Promise<
   await withConnection(options, async (connection) => {
     const { sweep } = await getSweep(connection, options.sweep);
     const rankBy = options.by ?? '';
-    const ranked = await listConfigs(connection, { sweep: sweep.id, rankBy, goal: goalOf(options.goal) });
+    const ranked = await listConfigs(connection, { sweep: sweep.id, rankBy, goal: goalFromOption(options.goal) });
     const configs = chooseConfigs(ranked, selectors);
     const trials = await listTrials(connection, { sweep: sweep.id });
     const by = rankBy || rankingMetric(sweep.metric?.name, configs);

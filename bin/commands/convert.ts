@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { convertFile, FORMATS, type Format } from '../convert/convert.ts';
+import { CONVERT_FORMATS, convertFile, type Format } from '../convert/convert.ts';
 import { toYaml } from '../convert/converted.ts';
 import { writeWholeFile } from '../export/write-whole.ts';
 import { type GlobalOptions, withHelp } from '../options/common.ts';
@@ -28,7 +28,7 @@ export function registerConvert(program: Command): void {
       'a Katib Experiment, a Determined experiment, an NNI configuration or search space, a Ray Tune or Optuna space in JSON, or a text file with Hydra multirun arguments',
     )
     .addOption(
-      new Option('--from <format>', 'format of the file (default: recognised by its content)').choices(FORMATS),
+      new Option('--from <format>', 'format of the file (default: recognised by its content)').choices(CONVERT_FORMATS),
     )
     .option('--out <file>', 'write the sweep file here (default: stdout)');
   withHelp(command, {

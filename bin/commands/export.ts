@@ -8,11 +8,11 @@ import { readSafetensors } from '../../lib/files/safetensors.ts';
 import { visibleLines } from '../../lib/text/visible-text.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { getSweep, listTrials, streamCurves } from '../client/sweeps.ts';
-import { curvePoints, reportedMetrics } from '../export/curve-rows.ts';
-import { type Choice, chooseExport, type Flags, FORMATS } from '../export/formats.ts';
+import { curveRows, reportedMetrics } from '../export/curve-rows.ts';
+import { type Choice, chooseExport, EXPORT_FORMATS, type Flags } from '../export/formats.ts';
 import { writeLayersModel } from '../export/model/layers-model.ts';
 import { storedModel } from '../export/model/stored-model.ts';
-import type { Table } from '../export/table.ts';
+import type { ExportTable } from '../export/table.ts';
 import { curveColumns, trialColumns } from '../export/table.ts';
 import { writeRuns } from '../export/tensorboard/write-runs.ts';
 import { csvText, jsonText } from '../export/text.ts';
@@ -33,7 +33,10 @@ async function writeText(text: AsyncIterable<string>, out: string | undefined): 
   else await writeWholeFile(out, (path) => pipeline(Readable.from(text), createWriteStream(path, { flags: 'wx' })));
 }
 
-async function writeTable<Row extends object>(table: Table<Row>, choice: Chosen<'text' | 'parquet'>): Promise<void> {
+async function writeTable<Row extends object>(
+  table: ExportTable<Row>,
+  choice: Chosen<'text' | 'parquet'>,
+): Promise<void> {
   if (choice.what === 'parquet') {
     const { writeParquet } = await import('../export/parquet.ts');
     await writeWholeFile(choice.out, (path) => writeParquet(path, table));
@@ -49,7 +52,7 @@ async function exportTable(
   const trials = (await listTrials(connection, { sweep: sweep.id })).map(trialJson);
   if (choice.curves) {
     const { names, wholeSteps } = await reportedMetrics(connection, sweep.id);
-    const rows = curvePoints(connection, sweep.id, trials);
+    const rows = curveRows(connection, sweep.id, trials);
     await writeTable({ columns: curveColumns(trials, names, wholeSteps), rows }, choice);
   } else {
     await writeTable(
@@ -103,7 +106,7 @@ export function registerExport(program: Command): void {
     .command('export')
     .description('export the trials of a sweep, their metrics by epoch, or a trained model')
     .argument('[sweep]', 'sweep id, name or "last" (default: last; with --model: the newest sweep with this trial)')
-    .addOption(format.choices([...FORMATS]))
+    .addOption(format.choices([...EXPORT_FORMATS]))
     .option(
       '--out <path>',
       'output file, which is overwritten, or a new or empty folder (default for csv and json: stdout)',

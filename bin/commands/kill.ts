@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
+import { countText } from '../../lib/text/numbers.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { withConnection } from '../client/connect.ts';
@@ -12,7 +13,7 @@ import {
   withReason,
   withServer,
 } from '../options/common.ts';
-import { counted } from '../output/format.ts';
+
 import { printSweep } from '../output/messages.ts';
 import { note } from '../output/print.ts';
 
@@ -21,7 +22,7 @@ type Options = ServerOptions & OutputOptions & { readonly reason?: string; reado
 async function kill(selector: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
     const { sweep } = await getSweep(connection, selector);
-    const running = counted(sweep.counts?.running ?? 0, 'running trial');
+    const running = countText(sweep.counts?.running ?? 0, 'running trial');
     const question = `Kill sweep ${sweep.id} (${sweep.name}) and stop ${running} now?`;
     if (!options.yes && !(await confirm(question))) return note('kill cancelled');
     // Uses the id, because "last" can be another sweep by the time the user answers.

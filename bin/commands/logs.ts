@@ -24,15 +24,15 @@ const PATIENCE_MS = 10 * 60_000;
  * already printed is skipped.
  */
 async function* logChunks(connection: Connection, request: ReadLogRequest): AsyncGenerator<string> {
-  const { onAway, onBack } = outageNotes(connection);
+  const { onOutage, onReconnect } = outageNotes(connection);
   let yielded = 0;
-  let awaySince: number | undefined;
+  let outageSince: number | undefined;
   for (;;) {
     let skip = yielded;
     try {
       for await (const { text } of stream(connection, connection.client.readLog, request)) {
-        if (awaySince !== undefined) onBack();
-        awaySince = undefined;
+        if (outageSince !== undefined) onReconnect();
+        outageSince = undefined;
         const fresh = text.slice(skip);
         skip = Math.max(0, skip - text.length);
         yielded += fresh.length;
@@ -42,9 +42,9 @@ async function* logChunks(connection: Connection, request: ReadLogRequest): Asyn
     } catch (error) {
       const canReconnect = request.follow && yielded > 0 && connection.offlineDir === undefined;
       if (!canReconnect || !(error instanceof UnreachableError)) throw error;
-      if (awaySince === undefined) onAway(error.message);
-      awaySince ??= Date.now();
-      if (Date.now() - awaySince > PATIENCE_MS) throw error;
+      if (outageSince === undefined) onOutage(error.message);
+      outageSince ??= Date.now();
+      if (Date.now() - outageSince > PATIENCE_MS) throw error;
       await sleep(RECONNECT_MS);
     }
   }

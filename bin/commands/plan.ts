@@ -4,11 +4,12 @@ import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enume
 import { type Plan, plan as planOf } from '../../coordinator/grid/plan.ts';
 import type { EarlyTerminate, SweepSpec } from '../../coordinator/grid/spec.ts';
 import { type Distribution, distributionText } from '../../coordinator/search/distribution.ts';
+import { formatCount } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
 import { commandLineOf } from '../output/command-line.ts';
-import { grouped } from '../output/format.ts';
+
 import { print, printJson } from '../output/print.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { resultTerminal, type Terminal } from '../output/terminal.ts';
@@ -21,7 +22,7 @@ interface Options extends GlobalOptions, OutputOptions {
 function planText(plan: Plan, spec: SweepSpec, terminal: Terminal): string {
   const axes: Column<Axis>[] = [
     { header: 'axis', cell: ({ name }) => name },
-    { header: 'values', numeric: true, cell: ({ size }) => grouped(size) },
+    { header: 'values', numeric: true, cell: ({ size }) => formatCount(size) },
     { header: 'list', cell: listText },
   ];
   const space: Column<[string, Distribution]>[] = [
@@ -29,23 +30,23 @@ function planText(plan: Plan, spec: SweepSpec, terminal: Terminal): string {
     { header: 'distribution', cell: ([, distribution]) => distributionText(distribution) },
   ];
   const excluded: Column<Plan['excluded'][number]>[] = [
-    { header: 'excluded', numeric: true, cell: ({ count }) => grouped(count) },
+    { header: 'excluded', numeric: true, cell: ({ count }) => formatCount(count) },
     { header: 'rule', cell: ({ rule }) => rule },
   ];
   const { search, runCap, earlyTerminate, metric } = spec;
-  const count = (number: number) => (Number.isFinite(number) ? grouped(number) : 'no limit');
+  const count = (number: number) => (Number.isFinite(number) ? formatCount(number) : 'no limit');
   const fields: [string, string][] = [['sweep', plan.sweep]];
   fields.push(['method', search?.method ?? 'grid']);
   fields.push(
     ['trials', count(plan.trials)],
     ['configs', count(plan.configs)],
-    ['replicates', grouped(plan.replicates)],
+    ['replicates', formatCount(plan.replicates)],
   );
   if (search === undefined) {
     const merged = plan.duplicates > 0 ? ' (identical after "when"; run once)' : '';
-    fields.push(['duplicates', `${grouped(plan.duplicates)}${merged}`]);
+    fields.push(['duplicates', `${formatCount(plan.duplicates)}${merged}`]);
   }
-  if (runCap !== undefined) fields.push(['run_cap', grouped(runCap)]);
+  if (runCap !== undefined) fields.push(['run_cap', formatCount(runCap)]);
   if (metric.target !== undefined) fields.push(['target', `${metric.name} ${metric.target}`]);
   if (earlyTerminate !== undefined) fields.push(['early_terminate', earlyTerminateText(earlyTerminate)]);
   if (spec.ignored.length > 0) fields.push(['ignored', spec.ignored.join(', ')]);

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { countText } from '../../lib/text/numbers.ts';
 import { formatSize } from '../../lib/text/size.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import type { PrunedSweep } from '../../proto/gen/trawl/v1/operations_service.ts';
@@ -7,7 +8,7 @@ import { withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
 import { ageOption, parseCountOrZero } from '../options/values.ts';
-import { counted, isoTime } from '../output/format.ts';
+import { isoTime } from '../output/format.ts';
 import { print, printJson } from '../output/print.ts';
 
 type Options = ServerOptions &
@@ -24,12 +25,12 @@ function json({ id, name, state, endedAtMs, trials, artifacts, bytes }: PrunedSw
 function text(sweeps: readonly PrunedSweep[], dryRun: boolean): string {
   if (sweeps.length === 0) return 'nothing to prune: no ended sweep is old enough\n';
   const lines = sweeps.map(({ id, name, state, endedAtMs, trials, artifacts, bytes }) => {
-    const contents = `${counted(trials, 'trial')}, ${counted(artifacts, 'artifact')}, ${formatSize(bytes)}`;
+    const contents = `${countText(trials, 'trial')}, ${countText(artifacts, 'artifact')}, ${formatSize(bytes)}`;
     return `sweep ${id} (${name}) ${sweepState.of(state)} ${isoTime(endedAtMs) ?? ''}: ${contents}`;
   });
   const bytes = sweeps.reduce((sum, sweep) => sum + sweep.bytes, 0);
   const verb = dryRun ? 'would be deleted' : 'deleted';
-  return [...lines, `${counted(sweeps.length, 'sweep')} and ${formatSize(bytes)} of artifacts ${verb}`]
+  return [...lines, `${countText(sweeps.length, 'sweep')} and ${formatSize(bytes)} of artifacts ${verb}`]
     .map((line) => `${visibleText(line)}\n`)
     .join('');
 }

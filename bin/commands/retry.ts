@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { countText } from '../../lib/text/numbers.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -8,7 +9,7 @@ import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { retryTrials } from '../client/sweeps.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
-import { counted } from '../output/format.ts';
+
 import { sweepJson } from '../output/json.ts';
 import { remainingText } from '../output/messages.ts';
 import { print, printJson } from '../output/print.ts';
@@ -68,7 +69,7 @@ function resultText(sweep: Sweep, retried: number): string {
   const prefix = `sweep ${id} (${name}) ${stateName}`;
   if (retried === 0) return `${prefix}: no trials match, nothing retried`;
   const hint = stateName === 'paused' ? `; run them with "trawl resume ${id}"` : '';
-  return `${prefix}: ${counted(retried, 'trial')} retried, ${remainingText(sweep)}${hint}`;
+  return `${prefix}: ${countText(retried, 'trial')} retried, ${remainingText(sweep)}${hint}`;
 }
 
 export function registerRetry(program: Command): void {

@@ -9,7 +9,7 @@ import { parseCount, parseSpeed } from '../options/values.ts';
 import { print } from '../output/print.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
 import { historyOf, replaySource } from '../top/replay-source.ts';
-import { hasKittyGraphics, lookOf, onTerminal } from '../top/terminal.ts';
+import { hasKittyGraphics, onTerminal, terminalLook } from '../top/terminal.ts';
 
 interface Options extends GlobalOptions, ServerOptions {
   readonly once?: true;
@@ -29,7 +29,7 @@ const PIPE_SIZE = { columns: 120, rows: 50 };
 async function top(sweep: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
     const { stdout } = process;
-    const style = lookOf(options, stdout, process.env);
+    const style = terminalLook(options, stdout, process.env);
     if (options.once) {
       const { drawOnce } = await import('../../dashboard/main.tsx');
       const size = {

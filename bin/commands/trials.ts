@@ -17,7 +17,7 @@ import {
   withRanking,
   withServer,
 } from '../options/common.ts';
-import { filterOption, filterTrials, goalOf } from '../options/ranking.ts';
+import { filterOption, filterTrials, goalFromOption } from '../options/ranking.ts';
 import { parseCount } from '../options/values.ts';
 import { configJson, trialJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
@@ -56,7 +56,7 @@ async function trials(selector: string, options: Options): Promise<void> {
   const rankBy = options.by ?? options.sort ?? '';
   await withConnection(options, async (connection) => {
     const { sweep } = await getSweep(connection, selector);
-    const request = { sweep: sweep.id, rankBy, goal: goalOf(options.goal), limit: options.limit ?? 0 };
+    const request = { sweep: sweep.id, rankBy, goal: goalFromOption(options.goal), limit: options.limit ?? 0 };
     const tableOf = (rows: readonly (Trial | Config)[]) => ({
       by: rankBy || rankingMetric(sweep.metric?.name, rows),
       trainer: sweep.trainer,

@@ -4,7 +4,7 @@ import { lineStream } from '../../dashboard/lines.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { shortId } from '../../lib/text/short-id.ts';
-import { EXIT, RefusedError } from '../../proto/errors.ts';
+import { EXIT, RejectedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type Connection, connectToCoordinatorOf, withConnection } from '../client/connect.ts';
@@ -21,7 +21,7 @@ import { note, print, printJson } from '../output/print.ts';
 import { resultTerminal } from '../output/terminal.ts';
 import { WarningNotes } from '../output/warnings.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
-import { hasKittyGraphics, lookOf, onTerminal } from '../top/terminal.ts';
+import { hasKittyGraphics, onTerminal, terminalLook } from '../top/terminal.ts';
 
 interface Options extends GlobalOptions, OutputOptions, SlotOptions {
   readonly dir: string;
@@ -100,7 +100,7 @@ async function follow(
     const interruptSelf = () => process.kill(process.pid, 'SIGINT');
     const result = await onTerminal(coordinatorSource(connection, PATIENCE_MS), {
       sweep: id,
-      style: lookOf(options, process.stdout, process.env),
+      style: terminalLook(options, process.stdout, process.env),
       kitty: hasKittyGraphics(process.env),
       endWithSweep: true,
       onInterrupt: interruptSelf,
@@ -109,14 +109,17 @@ async function follow(
     if (result === 'ended' || signal.aborted) return;
     note('the sweep continues; press Ctrl-C to interrupt it');
   }
-  for await (const line of lineStream(noting(updates(), warnings))) {
+  for await (const line of lineStream(withWarnings(updates(), warnings))) {
     if (options.output === 'json') process.stderr.write(`${line}\n`);
     else await print(`${line}\n`);
   }
 }
 
 /** Yields the updates unchanged, and reports the warnings in them. */
-async function* noting(updates: AsyncIterable<WatchResponse>, warnings: WarningNotes): AsyncGenerator<WatchResponse> {
+async function* withWarnings(
+  updates: AsyncIterable<WatchResponse>,
+  warnings: WarningNotes,
+): AsyncGenerator<WatchResponse> {
   for await (const response of updates) {
     const { update } = response;
     const sweep = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
@@ -166,12 +169,12 @@ function nextSteps(dir: string, trials: readonly Trial[]): string {
   ].join('\n');
 }
 
-/** @throws {RefusedError} when a coordinator already uses the folder */
+/** @throws {RejectedError} when a coordinator already uses the folder */
 async function requireUnusedFolder(dir: string): Promise<void> {
   const connection = await connectToCoordinatorOf(dir);
   if (connection === undefined) return;
   await connection.close();
-  throw new RefusedError(
+  throw new RejectedError(
     `a coordinator (${connection.address}) already uses ${dir}: submit to it with "trawl submit FILE --server ` +
       `${connection.address}", or use another folder with --dir`,
   );

@@ -3,7 +3,7 @@ import { endedByTarget } from '../../lib/domain/target.ts';
 import { endedTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan, MAX_TIMER_MS } from '../../lib/text/duration.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { EXIT, RefusedError, UnreachableError } from '../../proto/errors.ts';
+import { EXIT, RejectedError, UnreachableError } from '../../proto/errors.ts';
 import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
@@ -85,7 +85,7 @@ async function wait(selector: string, options: WaitOptions): Promise<void> {
   await withConnection(options, async (connection) => {
     const { sweep: first } = await getSweep(connection, selector);
     if (connection.offlineDir !== undefined && !sweepEnded(first)) {
-      throw new RefusedError(
+      throw new RejectedError(
         `sweep ${first.id} has not ended, and no coordinator uses ${connection.offlineDir}; ` +
           `start one with "trawl coordinator --dir ${connection.offlineDir}"`,
       );

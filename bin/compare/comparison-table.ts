@@ -5,7 +5,7 @@ import { spreadText } from '../output/format.ts';
 import { replicatesText } from '../output/ranking-tables.ts';
 import { renderTable, sharedLine } from '../output/table.ts';
 import { paint, type Terminal } from '../output/terminal.ts';
-import { type Comparison, type Difference, LEVEL } from './comparison.ts';
+import { type ConfigComparison, type Difference, LEVEL } from './comparison.ts';
 
 interface Row {
   readonly name: string;
@@ -27,7 +27,10 @@ const isSignificant = (difference: Difference | undefined) =>
   difference !== undefined && (difference.low > 0 || difference.high < 0);
 
 /** Renders one column per config: varying parameters, metrics, and below each metric the difference from the first. */
-export function renderComparison({ configs, shared, parameters, metrics }: Comparison, terminal: Terminal): string {
+export function renderComparison(
+  { configs, shared, parameters, metrics }: ConfigComparison,
+  terminal: Terminal,
+): string {
   const rows: Row[] = [
     ...parameters.map(({ name, values }) => ({ name, cells: values.map((value) => String(value ?? '')) })),
     { name: 'replicates', cells: configs.map(replicatesText) },

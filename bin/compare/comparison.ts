@@ -24,7 +24,7 @@ interface ComparedMetric {
   readonly differences: readonly (Difference | undefined)[];
 }
 
-export interface Comparison {
+export interface ConfigComparison {
   readonly configs: readonly Config[];
   /** Parameters with the same value in all configs. */
   readonly shared: Parameters;
@@ -41,7 +41,7 @@ export function comparisonOf(
   configs: readonly Config[],
   trials: readonly Trial[],
   metrics: readonly string[],
-): Comparison {
+): ConfigComparison {
   const { varying, constant } = splitParameters(configs);
   const byId = new Map(trials.map((trial) => [trial.id, trial]));
   const parameters = configs.map((config) => fromWire(config.parameters));

@@ -13,8 +13,8 @@ import { fromNni, isNni, isNniSpace, nniSpaceFile } from './nni.ts';
 import { fromOptuna, fromRayTune, isOptuna } from './spaces.ts';
 
 /** The values of `--from`. */
-export const FORMATS = ['katib', 'determined', 'nni', 'ray', 'optuna', 'hydra'] as const;
-export type Format = (typeof FORMATS)[number];
+export const CONVERT_FORMATS = ['katib', 'determined', 'nni', 'ray', 'optuna', 'hydra'] as const;
+export type Format = (typeof CONVERT_FORMATS)[number];
 
 const KNOWN =
   'a Katib Experiment, a Determined experiment, an NNI configuration or search space, a Ray Tune or Optuna space in JSON, or Hydra arguments';

@@ -3,7 +3,7 @@ import { streamCurves } from '../client/sweeps.ts';
 import { reportJson, type TrialJson } from '../output/json.ts';
 
 /** One row of `export --curves`: a trial's metrics at one epoch. A metric that is not finite is null. */
-export interface CurvePoint {
+export interface CurveRow {
   readonly trial: string;
   readonly config: string;
   readonly seed: number;
@@ -16,11 +16,11 @@ export interface CurvePoint {
 }
 
 /** Yields the rows by trial in the sweep's order, then by epoch. Skips trials that are not in `trials`. */
-export async function* curvePoints(
+export async function* curveRows(
   connection: Connection,
   sweep: string,
   trials: readonly TrialJson[],
-): AsyncGenerator<CurvePoint, void, void> {
+): AsyncGenerator<CurveRow, void, void> {
   const byId = new Map(trials.map((trial) => [trial.trial, trial]));
   for await (const { trialId, reports } of streamCurves(connection, sweep)) {
     const trial = byId.get(trialId);

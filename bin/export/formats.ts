@@ -1,8 +1,8 @@
 /** Validates the options of `trawl export`. */
 import { BadInputError } from '../../proto/errors.ts';
 
-export const FORMATS = ['csv', 'json', 'parquet', 'tensorboard', 'tfjs', 'safetensors'] as const;
-type Format = (typeof FORMATS)[number];
+export const EXPORT_FORMATS = ['csv', 'json', 'parquet', 'tensorboard', 'tfjs', 'safetensors'] as const;
+type Format = (typeof EXPORT_FORMATS)[number];
 
 export interface Flags {
   readonly format?: Format;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ROWS_PER_GROUP, writeParquet } from './parquet.ts';
-import type { Cell, CellType, Column, Table } from './table.ts';
+import type { CellType, ExportCell, ExportColumn, ExportTable } from './table.ts';
 
 let dir: string;
 beforeAll(async () => {
@@ -12,10 +12,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-type Row = Readonly<Record<string, Cell>>;
-const column = (name: string, type: CellType): Column<Row> => ({ name, type, read: (row) => row[name] ?? null });
+type Row = Readonly<Record<string, ExportCell>>;
+const column = (name: string, type: CellType): ExportColumn<Row> => ({ name, type, read: (row) => row[name] ?? null });
 
-async function written(table: Table<Row>) {
+async function written(table: ExportTable<Row>) {
   const path = join(dir, 'table.parquet');
   await writeParquet(path, table);
   const file = await asyncBufferFromFile(path);

@@ -1,7 +1,7 @@
 import type { SchemaElement } from 'hyparquet';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
 import { trawlVersion } from '../package.ts';
-import type { Cell, CellType, Column, Table } from './table.ts';
+import type { CellType, ExportCell, ExportColumn, ExportTable } from './table.ts';
 
 /** Number of rows in memory at a time. Readers also load one row group at a time. */
 export const ROWS_PER_GROUP = 10_000;
@@ -14,7 +14,7 @@ const SCHEMA: Readonly<Record<CellType, Omit<SchemaElement, 'name'>>> = {
   time: { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS' },
 };
 
-function stored(type: CellType, cell: Cell): bigint | number | string | boolean | Date | null {
+function stored(type: CellType, cell: ExportCell): bigint | number | string | boolean | Date | null {
   if (cell === null) return null;
   if (type === 'integer') return BigInt(cell);
   if (type === 'time') return new Date(String(cell));
@@ -22,7 +22,7 @@ function stored(type: CellType, cell: Cell): bigint | number | string | boolean 
 }
 
 /** Writes the table as Apache Parquet, with optional columns and Snappy compression. Replaces the file at `path`. */
-export async function writeParquet<Row>(path: string, { columns, rows }: Table<Row>): Promise<void> {
+export async function writeParquet<Row>(path: string, { columns, rows }: ExportTable<Row>): Promise<void> {
   const writer = new ParquetWriter({
     writer: fileWriter(path),
     schema: [
@@ -33,7 +33,7 @@ export async function writeParquet<Row>(path: string, { columns, rows }: Table<R
   });
   let group: Row[] = [];
   const flush = async () => {
-    const data = ({ read, type }: Column<Row>) => group.map((row) => stored(type, read(row)));
+    const data = ({ read, type }: ExportColumn<Row>) => group.map((row) => stored(type, read(row)));
     await writer.write({
       columnData: columns.map((column) => ({ name: column.name, data: data(column) })),
       rowGroupSize: ROWS_PER_GROUP,

@@ -1,23 +1,23 @@
 import { type ParameterValue, StructuredValue } from '../../proto/values.ts';
 import type { TrialJson } from '../output/json.ts';
-import type { CurvePoint } from './curve-rows.ts';
+import type { CurveRow } from './curve-rows.ts';
 
 /** The type of a column. `integer` is a safe integer, and `time` is ISO 8601 text in UTC. */
 export type CellType = 'integer' | 'number' | 'text' | 'flag' | 'time';
-export type Cell = string | number | boolean | null;
+export type ExportCell = string | number | boolean | null;
 
-export interface Column<Row> {
+export interface ExportColumn<Row> {
   readonly name: string;
   readonly type: CellType;
-  readonly read: (row: Row) => Cell;
+  readonly read: (row: Row) => ExportCell;
 }
 
-export interface Table<Row> {
-  readonly columns: readonly Column<Row>[];
+export interface ExportTable<Row> {
+  readonly columns: readonly ExportColumn<Row>[];
   readonly rows: Iterable<Row> | AsyncIterable<Row>;
 }
 
-const TRIAL_LEADING: readonly Column<TrialJson>[] = [
+const TRIAL_LEADING: readonly ExportColumn<TrialJson>[] = [
   { name: 'trial', type: 'text', read: (t) => t.trial },
   { name: 'config', type: 'text', read: (t) => t.config },
   { name: 'sweep', type: 'text', read: (t) => t.sweep },
@@ -26,7 +26,7 @@ const TRIAL_LEADING: readonly Column<TrialJson>[] = [
   { name: 'rank', type: 'integer', read: (t) => t.rank },
   { name: 'seed', type: 'integer', read: (t) => t.seed },
 ];
-const TRIAL_TRAILING: readonly Column<TrialJson>[] = [
+const TRIAL_TRAILING: readonly ExportColumn<TrialJson>[] = [
   { name: 'attempts', type: 'integer', read: (t) => t.attempts },
   { name: 'agent', type: 'text', read: (t) => t.agent },
   { name: 'backend', type: 'text', read: (t) => t.backend },
@@ -37,12 +37,12 @@ const TRIAL_TRAILING: readonly Column<TrialJson>[] = [
   { name: 'seconds', type: 'number', read: (t) => t.seconds },
 ];
 
-const POINT_LEADING: readonly Column<CurvePoint>[] = [
+const POINT_LEADING: readonly ExportColumn<CurveRow>[] = [
   { name: 'trial', type: 'text', read: (p) => p.trial },
   { name: 'config', type: 'text', read: (p) => p.config },
   { name: 'seed', type: 'integer', read: (p) => p.seed },
 ];
-const POINT_MIDDLE: readonly Column<CurvePoint>[] = [
+const POINT_MIDDLE: readonly ExportColumn<CurveRow>[] = [
   { name: 'attempt', type: 'integer', read: (p) => p.attempt },
   { name: 'at', type: 'time', read: (p) => p.at },
 ];
@@ -51,7 +51,7 @@ const POINT_MIDDLE: readonly Column<CurvePoint>[] = [
  * Returns a function that names columns uniquely. A name that another column has becomes `parameter.NAME` or
  * `metric.NAME`.
  */
-function claiming(fixed: readonly { readonly name: string }[]) {
+function uniqueNames(fixed: readonly { readonly name: string }[]) {
   const taken = new Set(fixed.map(({ name }) => name));
   return (name: string, kind: 'parameter' | 'metric'): string => {
     let free = name;
@@ -61,8 +61,8 @@ function claiming(fixed: readonly { readonly name: string }[]) {
   };
 }
 
-function typeOf(values: ReadonlySet<Cell>): CellType {
-  const all = (holds: (value: Cell) => boolean) => [...values].every(holds);
+function typeOf(values: ReadonlySet<ExportCell>): CellType {
+  const all = (holds: (value: ExportCell) => boolean) => [...values].every(holds);
   if (all(Number.isSafeInteger)) return 'integer';
   if (all((value) => typeof value === 'number')) return 'number';
   return all((value) => typeof value === 'boolean') ? 'flag' : 'text';
@@ -72,7 +72,7 @@ function typeOf(values: ReadonlySet<Cell>): CellType {
 const stepType = (steps: readonly (number | null)[]): CellType =>
   steps.every((step) => step === null || Number.isSafeInteger(step)) ? 'integer' : 'number';
 
-const cellOf = (value: ParameterValue | undefined): Cell =>
+const cellOf = (value: ParameterValue | undefined): ExportCell =>
   value instanceof StructuredValue ? value.text : (value ?? null);
 
 interface WithParameters {
@@ -81,9 +81,9 @@ interface WithParameters {
 
 function parameterColumns(
   trials: readonly TrialJson[],
-  claim: ReturnType<typeof claiming>,
-): readonly Column<WithParameters>[] {
-  const values = new Map<string, Set<Cell>>();
+  claim: ReturnType<typeof uniqueNames>,
+): readonly ExportColumn<WithParameters>[] {
+  const values = new Map<string, Set<ExportCell>>();
   for (const { parameters } of trials) {
     for (const [name, parameter] of Object.entries(parameters)) {
       const value = cellOf(parameter);
@@ -105,7 +105,10 @@ interface WithMetrics {
   readonly metrics: TrialJson['metrics'];
 }
 
-function metricColumns(names: Iterable<string>, claim: ReturnType<typeof claiming>): readonly Column<WithMetrics>[] {
+function metricColumns(
+  names: Iterable<string>,
+  claim: ReturnType<typeof uniqueNames>,
+): readonly ExportColumn<WithMetrics>[] {
   return [...names].sort().map((name) => ({
     name: claim(name, 'metric'),
     type: 'number',
@@ -118,14 +121,14 @@ function metricColumns(names: Iterable<string>, claim: ReturnType<typeof claimin
  * trial lacks is null.
  * @param ranking the metric whose step is exported
  */
-export function trialColumns(trials: readonly TrialJson[], ranking: string): readonly Column<TrialJson>[] {
+export function trialColumns(trials: readonly TrialJson[], ranking: string): readonly ExportColumn<TrialJson>[] {
   const stepOf = ({ metric_steps }: TrialJson) =>
     Object.hasOwn(metric_steps, ranking) ? (metric_steps[ranking] ?? null) : null;
-  const steps: Column<TrialJson>[] = [
+  const steps: ExportColumn<TrialJson>[] = [
     { name: 'step', type: stepType(trials.map(stepOf)), read: stepOf },
     { name: 'epoch', type: stepType(trials.map(({ epoch }) => epoch)), read: ({ epoch }) => epoch },
   ];
-  const claim = claiming([...TRIAL_LEADING, ...steps, ...TRIAL_TRAILING]);
+  const claim = uniqueNames([...TRIAL_LEADING, ...steps, ...TRIAL_TRAILING]);
   const parameters = parameterColumns(trials, claim);
   const metrics = metricColumns(new Set(trials.flatMap((trial) => Object.keys(trial.metrics))), claim);
   return [...TRIAL_LEADING, ...parameters, ...metrics, ...steps, ...TRIAL_TRAILING];
@@ -140,13 +143,13 @@ export function curveColumns(
   trials: readonly TrialJson[],
   metrics: Iterable<string>,
   wholeSteps: boolean,
-): readonly Column<CurvePoint>[] {
-  const epoch: Column<CurvePoint> = {
+): readonly ExportColumn<CurveRow>[] {
+  const epoch: ExportColumn<CurveRow> = {
     name: 'epoch',
     type: wholeSteps ? 'integer' : 'number',
     read: (point) => point.epoch,
   };
-  const claim = claiming([...POINT_LEADING, epoch, ...POINT_MIDDLE]);
+  const claim = uniqueNames([...POINT_LEADING, epoch, ...POINT_MIDDLE]);
   const parameters = parameterColumns(trials, claim);
   return [...POINT_LEADING, ...parameters, epoch, ...POINT_MIDDLE, ...metricColumns(metrics, claim)];
 }

@@ -1,5 +1,5 @@
 /** Writes tables as CSV (RFC 4180) and JSON. */
-import type { Table } from './table.ts';
+import type { ExportTable } from './table.ts';
 
 export type CsvValue = string | number | boolean | null;
 
@@ -15,7 +15,7 @@ export function csvLine(values: readonly CsvValue[]): string {
 }
 
 /** Yields a header, then one line per row. Null is an empty field. */
-export async function* csvText<Row>({ columns, rows }: Table<Row>): AsyncGenerator<string, void, void> {
+export async function* csvText<Row>({ columns, rows }: ExportTable<Row>): AsyncGenerator<string, void, void> {
   yield csvLine(columns.map(({ name }) => name));
   for await (const row of rows) yield csvLine(columns.map(({ read }) => read(row)));
 }

@@ -7,7 +7,7 @@ import { Goal, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalChoice } from './common.ts';
 
 /** Converts `--goal` to the wire. Without the option, the coordinator chooses the goal. */
-export function goalOf(choice: GoalChoice | undefined): Goal {
+export function goalFromOption(choice: GoalChoice | undefined): Goal {
   if (choice === undefined) return Goal.UNSPECIFIED;
   return choice.startsWith('min') ? Goal.MINIMIZE : Goal.MAXIMIZE;
 }

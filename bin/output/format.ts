@@ -1,6 +1,6 @@
 /** Formats times, counts and means for tables and JSON. */
 import { formatSpan } from '../../lib/text/duration.ts';
-import { formatMetric } from '../../lib/text/numbers.ts';
+import { formatCount, formatMetric } from '../../lib/text/numbers.ts';
 import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
 
 /** Formats Unix milliseconds as ISO 8601 in UTC. Returns null for 0, which means "not yet". */
@@ -18,16 +18,10 @@ export function agoText(ms: number, now: number): string {
   return ms === 0 ? '-' : `${formatSpan(now - ms)} ago`;
 }
 
-/** Formats a count such as `1,234,567`. */
-export const grouped = new Intl.NumberFormat('en').format;
-
-/** Formats a count with its noun, such as `1 trial` or `2 trials`. */
-export const counted = (count: number, thing: string): string => `${grouped(count)} ${thing}${count === 1 ? '' : 's'}`;
-
 /** Lists every count that is not zero, such as `3 succeeded, 1 failed`. */
 export function countsText(counts: object | undefined): string {
   const some = Object.entries(counts ?? {}).filter(([, count]) => count > 0);
-  return some.map(([state, count]) => `${grouped(count)} ${state}`).join(', ');
+  return some.map(([state, count]) => `${formatCount(count)} ${state}`).join(', ');
 }
 
 /**

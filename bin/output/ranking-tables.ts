@@ -13,7 +13,7 @@ import { spreadText } from './format.ts';
 import { renderTable, sharedLine } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
-export interface TrialTable {
+export interface TrialTableOptions {
   readonly trials: readonly Trial[];
   /** The metric of the ranking; its column comes first. */
   readonly by: string;
@@ -43,7 +43,7 @@ export function shownSteps(
   return steps.size > 0 && (differ || wide) ? steps : undefined;
 }
 
-function columnsOf(table: TrialTable, varying: readonly string[], terminal: Terminal): Column<Trial>[] {
+function columnsOf(table: TrialTableOptions, varying: readonly string[], terminal: Terminal): Column<Trial>[] {
   const [first, ...others] = metricNames(table.trials, table);
   const metric = (name: string): Column<Trial> => ({
     header: name,
@@ -81,12 +81,12 @@ function columnsOf(table: TrialTable, varying: readonly string[], terminal: Term
 }
 
 /** Renders trials in the given order. Shared parameters are listed above the table, varying ones are columns. */
-export function renderTrials(table: TrialTable, terminal: Terminal): string {
+export function renderTrials(table: TrialTableOptions, terminal: Terminal): string {
   const { varying, constant } = splitParameters(table.trials);
   return sharedLine(constant, terminal) + renderTable(columnsOf(table, varying, terminal), table.trials, terminal);
 }
 
-export interface ConfigTable {
+export interface ConfigTableOptions {
   readonly configs: readonly Config[];
   /** The metric of the ranking; its column comes first. */
   readonly by: string;
@@ -113,7 +113,7 @@ function hasFailures({ counts }: Config): boolean {
 }
 
 /** Renders configs in the given order, with the mean and standard deviation of each metric over the replicates. */
-export function renderConfigs(table: ConfigTable, terminal: Terminal): string {
+export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): string {
   const { configs, by } = table;
   const { varying, constant } = splitParameters(configs);
   const id = (text: string) => (terminal.width === undefined ? text : shortId(text));

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { chooseReconstructions } from './choose-reconstructions.ts';
 import { type Outcome, reportData } from './report-data.fixture.ts';
-import { spaceOf } from './trial-results.ts';
+import { variedParameters } from './trial-results.ts';
 
 const GRID = 'trainer: noop\nparameters: { a: { values: [1, 2, 3] }, b: { values: [1, 2] } }\nseeds: [0, 1]\n';
 
 function chosen(text: string, outcome: Parameters<typeof reportData>[1], goal: 'minimize' | 'maximize' = 'minimize') {
   const data = reportData(text, outcome);
-  return chooseReconstructions(data.configs, data.trials, spaceOf(data), { metric: 'test_loss', goal });
+  return chooseReconstructions(data.configs, data.trials, variedParameters(data), { metric: 'test_loss', goal });
 }
 
 const loss = (value: number): Outcome => ({ curves: { test_loss: [value] } });

@@ -7,9 +7,9 @@ import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalName } from '../../proto/names.ts';
 import { MAX_RECONSTRUCTIONS } from './limits.ts';
 import { levelsOf } from './parameter-levels.ts';
-import { type Space, valuesOf } from './trial-results.ts';
+import { type VariedParameters, valuesOf } from './trial-results.ts';
 
-export interface Chosen {
+export interface ChosenReconstruction {
   /** The label of the image: `latent_dim=15`, `latent_dim=30, best`, or `best`. */
   readonly label: string;
   readonly config: Config;
@@ -21,12 +21,12 @@ export interface Chosen {
 export function chooseReconstructions(
   configs: readonly Config[],
   trials: readonly Trial[],
-  space: Space,
+  space: VariedParameters,
   objective: { readonly metric: string; readonly goal: GoalName },
-): Chosen[] {
+): ChosenReconstruction[] {
   const byId = new Map(trials.map((trial) => [trial.id, trial]));
   const ranked = configs.filter(({ rank }) => rank > 0);
-  const chosen = (label: string, config: Config | undefined): Chosen[] => {
+  const chosen = (label: string, config: Config | undefined): ChosenReconstruction[] => {
     if (config === undefined) return [];
     const trial = bestTrial(config, byId, objective);
     return trial === undefined ? [] : [{ label, config, trial }];
@@ -44,7 +44,7 @@ export function chooseReconstructions(
   return across ?? chosen('best', best);
 }
 
-function nearest(configs: readonly Config[], to: Config, space: Space): Config | undefined {
+function nearest(configs: readonly Config[], to: Config, space: VariedParameters): Config | undefined {
   const wanted = space.parameters.get(to) ?? {};
   const shared = (config: Config) =>
     space.independent.filter((name) => space.parameters.get(config)?.[name] === wanted[name]).length;

@@ -1,5 +1,5 @@
 import { type Importance, importanceOf } from '../../coordinator/analysis/importance.ts';
-import type { Judged, JudgedTrial } from '../../coordinator/analysis/judgement.ts';
+import type { JudgedHypothesis, JudgedTrial } from '../../coordinator/analysis/judgement.ts';
 import { judge } from '../../coordinator/analysis/verdict.ts';
 import { type Plan, plan } from '../../coordinator/grid/plan.ts';
 import type { Hypothesis, SweepSpec } from '../../coordinator/grid/spec.ts';
@@ -31,9 +31,9 @@ export interface ReportData {
   readonly trials: readonly Trial[];
   /** By trial id, with one entry per epoch. */
   readonly curves: ReadonlyMap<string, readonly Report[]>;
-  readonly judged: readonly Judged[];
+  readonly judged: readonly JudgedHypothesis[];
   /** The file whose hypotheses replace those of the sweep. */
-  readonly judgedFile: string | undefined;
+  readonly hypothesisFile: string | undefined;
   /** Metrics of the tested hypotheses, in their order. */
   readonly judgedMetrics: readonly string[];
   /** Undefined if no trial has a result or no parameter varies. */
@@ -47,13 +47,13 @@ export interface ReportData {
 export type Answers = Pick<ReportData, 'sweep' | 'text' | 'configs' | 'trials' | 'curves' | 'agents'>;
 
 /** Hypotheses from another file than the sweep's own. */
-export interface Asked {
+export interface HypothesisFile {
   readonly file: string;
   readonly hypotheses: readonly Hypothesis[];
 }
 
 /** Returns the report's data, without reconstructions. */
-export function assemble(answers: Answers, asked?: Asked): ReportData {
+export function reportDataOf(answers: Answers, asked?: HypothesisFile): ReportData {
   const { sweep, text, curves } = answers;
   const spec = parseSweep(text, sweep.name);
   const trials = answers.trials.toSorted((a, b) => a.index - b.index || a.seed - b.seed);
@@ -66,7 +66,7 @@ export function assemble(answers: Answers, asked?: Asked): ReportData {
     plan: plan(spec),
     trials,
     judged: judge(hypotheses, judged),
-    judgedFile: asked?.file,
+    hypothesisFile: asked?.file,
     judgedMetrics: metricsOf(hypotheses),
     importance: importanceIn(judged, rankingMetric(sweep.metric?.name ?? spec.metric.name, trials), spec),
     reconstructions: new Map(),

@@ -1,5 +1,7 @@
 /** Composes the document of a report from its data. */
+
 import { formatSpan } from '../../lib/text/duration.ts';
+import { countText, formatCount } from '../../lib/text/numbers.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { ReportData } from './data.ts';
 import type { Document, Section } from './document.ts';
@@ -13,14 +15,14 @@ import { reconstructionsSection } from './sections/reconstructions.ts';
 import { reproduceSection } from './sections/reproduce.ts';
 import { verdictsSection } from './sections/verdicts.ts';
 import { warningsSection } from './sections/warnings.ts';
-import { counted, grouped, spaceOf } from './trial-results.ts';
+import { variedParameters } from './trial-results.ts';
 
 /**
  * Returns the document of a report.
  * @param writtenAt the time in the footer; all other parts depend on the data only
  */
 export function documentOf(data: ReportData, writtenAt: Date): Document {
-  const space = spaceOf(data);
+  const space = variedParameters(data);
   const sections = [
     questionSection(data),
     warningsSection(data),
@@ -52,6 +54,6 @@ function stateText({ sweep, trials }: ReportData): string {
   const counts = Object.entries(sweep.counts ?? {}).filter(([, count]) => count > 0);
   const reason = sweep.reason === '' ? '' : ` (${sweep.reason})`;
   const took = sweep.endedAtMs === 0 ? '' : ` after ${formatSpan(sweep.endedAtMs - sweep.createdAtMs)}`;
-  const states = counts.map(([state, count]) => `${grouped(count)} ${state}`).join(', ');
-  return `Sweep ${sweep.id} ${sweepState.of(sweep.state)}${took}${reason}: ${counted(trials.length, 'trial')}, ${states}.`;
+  const states = counts.map(([state, count]) => `${formatCount(count)} ${state}`).join(', ');
+  return `Sweep ${sweep.id} ${sweepState.of(sweep.state)}${took}${reason}: ${countText(trials.length, 'trial')}, ${states}.`;
 }

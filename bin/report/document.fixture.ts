@@ -1,5 +1,5 @@
 /** Finds parts of a document by their text. */
-import type { Block, Document, Figure, Section, Table } from './document.ts';
+import type { Document, Figure, ReportBlock, ReportTable, Section } from './document.ts';
 
 /** Returns a section of a document. @throws {Error} when there is none */
 export function sectionOf(document: Document, id: string): Section {
@@ -13,14 +13,14 @@ export const sectionIds = ({ sections }: Document): string[] => sections.map(({ 
 export const figuresOf = ({ blocks }: Section): Figure[] =>
   blocks.flatMap((block) => (block.kind === 'figure' ? [block.figure] : []));
 
-export const tablesOf = ({ blocks }: Section): Table[] =>
+export const tablesOf = ({ blocks }: Section): ReportTable[] =>
   blocks.flatMap((block) => {
     if (block.kind === 'table') return [block.table];
     return block.kind === 'figure' && block.figure.table !== undefined ? [block.figure.table] : [];
   });
 
 /** Returns a table's rows as text, by header. */
-export function rowsOf({ columns, rows }: Table): Record<string, string>[] {
+export function rowsOf({ columns, rows }: ReportTable): Record<string, string>[] {
   return rows.map((row) =>
     Object.fromEntries(
       columns.map(({ header }, i) => {
@@ -36,4 +36,4 @@ export const factsOf = ({ blocks }: Section): Record<string, string> =>
   Object.fromEntries(blocks.flatMap((block) => (block.kind === 'facts' ? block.rows : [])));
 
 export const notesOf = ({ blocks }: Section): string[] =>
-  blocks.flatMap((block: Block) => (block.kind === 'note' ? [block.text] : []));
+  blocks.flatMap((block: ReportBlock) => (block.kind === 'note' ? [block.text] : []));

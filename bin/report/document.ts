@@ -8,7 +8,7 @@ export interface Badge {
   readonly tone: Tone;
 }
 
-export interface Table {
+export interface ReportTable {
   readonly caption: string;
   readonly columns: readonly { readonly header: string; readonly numeric: boolean }[];
   readonly rows: readonly (readonly (string | Badge)[])[];
@@ -39,7 +39,7 @@ export interface Figure {
   /** Whether the figure keeps its width and scrolls. */
   readonly wide: boolean;
   /** A table with the same numbers. Undefined if another table contains them. */
-  readonly table: Table | undefined;
+  readonly table: ReportTable | undefined;
 }
 
 export interface ReportImage {
@@ -49,11 +49,11 @@ export interface ReportImage {
   readonly png: Uint8Array;
 }
 
-export type Block =
+export type ReportBlock =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'note'; readonly text: string }
   | { readonly kind: 'facts'; readonly rows: readonly (readonly [string, string])[] }
-  | { readonly kind: 'table'; readonly table: Table }
+  | { readonly kind: 'table'; readonly table: ReportTable }
   | { readonly kind: 'heading'; readonly text: string; readonly badge?: Badge }
   | { readonly kind: 'figure'; readonly figure: Figure }
   | { readonly kind: 'images'; readonly images: readonly ReportImage[] }
@@ -63,7 +63,7 @@ export interface Section {
   /** The anchor of the section, which consists of letters and hyphens. */
   readonly id: string;
   readonly title: string;
-  readonly blocks: readonly Block[];
+  readonly blocks: readonly ReportBlock[];
 }
 
 /** One of the key results at the top. */

@@ -8,10 +8,10 @@ import type { Connection } from '../client/connect.ts';
 import { getSweep, listConfigs, listCurves, listTrials } from '../client/sweeps.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
 import type { Reconstruction, ReportData } from './data.ts';
-import { type Asked, assemble } from './data.ts';
+import { type HypothesisFile, reportDataOf } from './data.ts';
 import { MAX_IMAGE_BYTES } from './limits.ts';
 import { chosenReconstructions } from './sections/reconstructions.ts';
-import { spaceOf } from './trial-results.ts';
+import { variedParameters } from './trial-results.ts';
 
 /**
  * Collects the data of a report.
@@ -19,7 +19,11 @@ import { spaceOf } from './trial-results.ts';
  * @throws {NotFoundError} when there is no such sweep
  * @throws {BadInputError} when the file is invalid
  */
-export async function gather(connection: Connection, selector: string, hypothesesFile?: string): Promise<ReportData> {
+export async function collectReportData(
+  connection: Connection,
+  selector: string,
+  hypothesesFile?: string,
+): Promise<ReportData> {
   const asked = hypothesesFile === undefined ? undefined : await hypothesesOf(hypothesesFile);
   const { sweep, text } = await getSweep(connection, selector);
   const [configs, trials, curves, agents] = await Promise.all([
@@ -28,17 +32,17 @@ export async function gather(connection: Connection, selector: string, hypothese
     listCurves(connection, sweep.id),
     listAgents(connection),
   ]);
-  const data = assemble({ sweep, text, configs, trials, curves, agents }, asked);
+  const data = reportDataOf({ sweep, text, configs, trials, curves, agents }, asked);
   return { ...data, reconstructions: await readReconstructions(connection, data) };
 }
 
-async function hypothesesOf(file: string): Promise<Asked> {
+async function hypothesesOf(file: string): Promise<HypothesisFile> {
   return { file, hypotheses: (await loadSweepFile(file)).spec.hypotheses };
 }
 
 async function readReconstructions(connection: Connection, data: ReportData): Promise<Map<string, Reconstruction>> {
   const found = new Map<string, Reconstruction>();
-  const ids = new Set(chosenReconstructions(data, spaceOf(data)).map(({ trial }) => trial.id));
+  const ids = new Set(chosenReconstructions(data, variedParameters(data)).map(({ trial }) => trial.id));
   for (const trial of ids) {
     const left = await listArtifacts(connection, { sweep: data.sweep.id, trial });
     const last = lastPicture(left.map(({ artifact }) => artifact));

@@ -1,6 +1,6 @@
 /** Provides hostile text, which a page must show but not interpret, and a document with this text in every field. */
 import fc from 'fast-check';
-import type { Block, Document, Figure, Table } from './document.ts';
+import type { Document, Figure, ReportBlock, ReportTable } from './document.ts';
 
 const FRAGMENTS = [
   ...['<script>alert(1)</script>', '</style><script>alert(1)</script>', '<img src=x onerror=alert(1)>', '<!--', ']]>'],
@@ -33,7 +33,7 @@ const PNG = new Uint8Array([0x89, 0x50, 0x4e, 0x47]);
 
 /** Returns a document with every kind of block and with the text in every field. */
 export function everywhere(text: string): Document {
-  const table: Table = {
+  const table: ReportTable = {
     caption: text,
     columns: [
       { header: text, numeric: false },
@@ -52,7 +52,7 @@ export function everywhere(text: string): Document {
       { title: '', alt: text, drawing },
     ],
   };
-  const blocks: Block[] = [
+  const blocks: ReportBlock[] = [
     { kind: 'text', text },
     { kind: 'note', text },
     { kind: 'heading', text, badge: { text, tone: 'bad' } },

@@ -1,7 +1,17 @@
 /** Writes a report as one self-contained HTML file with styles, charts and images. */
 import { visibleLines } from '../../lib/text/visible-text.ts';
-import { type Attributes, element, escapeMarkup } from './charts/svg.ts';
-import type { Badge, Block, Document, Figure, Highlight, Panel, ReportImage, Section, Table } from './document.ts';
+import { element, escapeMarkup, type SvgAttributes } from './charts/svg.ts';
+import type {
+  Badge,
+  Document,
+  Figure,
+  Highlight,
+  Panel,
+  ReportBlock,
+  ReportImage,
+  ReportTable,
+  Section,
+} from './document.ts';
 import { PAGE_STYLE } from './page-style.ts';
 
 const safe = (text: string): string => escapeMarkup(visibleLines(text));
@@ -52,7 +62,7 @@ ${blocks.map(blockHtml).join('\n')}
 </section>`;
 }
 
-function blockHtml(block: Block): string {
+function blockHtml(block: ReportBlock): string {
   switch (block.kind) {
     case 'text':
       return `<p class="prose">${safe(block.text)}</p>`;
@@ -75,7 +85,7 @@ function blockHtml(block: Block): string {
 
 const badgeHtml = ({ text, tone }: Badge): string => `<span class="badge ${tone}">${safe(text)}</span>`;
 
-function tableHtml({ caption, columns, rows }: Table): string {
+function tableHtml({ caption, columns, rows }: ReportTable): string {
   const head = columns.map(({ header, numeric }) => `<th scope="col"${cellClass(numeric)}>${safe(header)}</th>`);
   const body = rows.map((row) => `<tr>${row.map((cell, i) => cellHtml(cell, columns[i]?.numeric)).join('')}</tr>`);
   return `<p class="caption">${safe(caption)}</p>
@@ -114,7 +124,7 @@ ${numbers}
 }
 
 function panelHtml({ title, alt, drawing: { width, height, content } }: Panel, wide: boolean): string {
-  const size: Attributes = wide ? { width, height } : {};
+  const size: SvgAttributes = wide ? { width, height } : {};
   const name = visibleLines(title === '' ? alt : `${title}: ${alt}`);
   const svg = element(
     'svg',

@@ -1,7 +1,7 @@
 /** Writes a report as GitHub-flavoured Markdown. */
 import { visibleLines, visibleText } from '../../lib/text/visible-text.ts';
 import { figureSvg } from './charts/svg.ts';
-import type { Badge, Block, Document, Figure, Highlight, ReportImage, Table } from './document.ts';
+import type { Badge, Document, Figure, Highlight, ReportBlock, ReportImage, ReportTable } from './document.ts';
 
 export interface MarkdownReport {
   readonly text: string;
@@ -21,7 +21,7 @@ export function markdownOf(document: Document, folder?: string): MarkdownReport 
     files.set(path, content);
     return path;
   };
-  const write = (block: Block): string[] => {
+  const write = (block: ReportBlock): string[] => {
     switch (block.kind) {
       case 'figure':
         return figureText(block.figure, folder === undefined ? undefined : keep);
@@ -47,7 +47,7 @@ const highlightText = ({ label, value, detail }: Highlight): string =>
 
 type Keep = (extension: string, content: string | Uint8Array) => string;
 
-function blockText(block: Exclude<Block, { kind: 'figure' | 'images' }>): string[] {
+function blockText(block: Exclude<ReportBlock, { kind: 'figure' | 'images' }>): string[] {
   switch (block.kind) {
     case 'text':
       return block.text.split(/\n{2,}/).map(paragraph);
@@ -81,7 +81,7 @@ function imageText({ title, caption, alt, png }: ReportImage, keep: Keep | undef
   return keep === undefined ? [`- ${captionText}`] : [captionText, `![${inline(alt)}](${keep('png', png)})`];
 }
 
-function tableText({ caption, columns, rows }: Table): string[] {
+function tableText({ caption, columns, rows }: ReportTable): string[] {
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const cell = (content: string | Badge) => inline(typeof content === 'string' ? content : content.text);
   const lines = [

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { MAX_LINES, MAX_PANELS } from './limits.ts';
 import { layOut } from './panels.ts';
 import { reportData } from './report-data.fixture.ts';
-import { spaceOf } from './trial-results.ts';
+import { variedParameters } from './trial-results.ts';
 
 function laidOut(parameters: string, weights: Readonly<Record<string, number>>, seeds = '[0, 1]') {
   const data = reportData(
@@ -13,7 +13,7 @@ function laidOut(parameters: string, weights: Readonly<Record<string, number>>, 
       },
     }),
   );
-  return layOut(data.configs, spaceOf(data));
+  return layOut(data.configs, variedParameters(data));
 }
 
 test('a few configs have one line each, named by the parameters that vary', () => {

@@ -2,7 +2,7 @@
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_LINES, MAX_PANELS } from './limits.ts';
 import { levelsOf } from './parameter-levels.ts';
-import { type Space, settingText, valuesOf } from './trial-results.ts';
+import { assignmentsText, type VariedParameters, valuesOf } from './trial-results.ts';
 
 const MAX_PANEL_LEVELS = 4;
 
@@ -12,7 +12,7 @@ interface Group {
   readonly configs: readonly Config[];
 }
 
-export interface Layout {
+export interface PanelLayout {
   readonly legend: readonly string[];
   readonly panels: readonly { readonly title: string; readonly groups: readonly Group[] }[];
   /** Whether each line is one config. */
@@ -26,9 +26,9 @@ export interface Layout {
  * leaves the fewest parameters to average and, among those, the fewest panels. If several remain, it is the most
  * important one.
  */
-export function layOut(configs: readonly Config[], space: Space): Layout {
+export function layOut(configs: readonly Config[], space: VariedParameters): PanelLayout {
   if (configs.length <= MAX_LINES) {
-    const legend = configs.map((config) => settingText(space.parameters.get(config) ?? {}, space.varying));
+    const legend = configs.map((config) => assignmentsText(space.parameters.get(config) ?? {}, space.varying));
     const groups = configs.map((config, series) => ({ series, configs: [config] }));
     return { legend, panels: [{ title: '', groups }], whole: true, averaged: [] };
   }
@@ -38,12 +38,12 @@ export function layOut(configs: readonly Config[], space: Space): Layout {
   return best ?? inOneLine(configs, space);
 }
 
-function inOneLine(configs: readonly Config[], space: Space): Layout {
+function inOneLine(configs: readonly Config[], space: VariedParameters): PanelLayout {
   const panels = [{ title: '', groups: [{ series: 0, configs }] }];
   return { legend: ['all configs'], panels, whole: false, averaged: space.independent };
 }
 
-function colouredBy(colour: string, configs: readonly Config[], space: Space): Layout | undefined {
+function colouredBy(colour: string, configs: readonly Config[], space: VariedParameters): PanelLayout | undefined {
   const valueIn = (config: Config, name: string) => space.parameters.get(config)?.[name];
   const colours = levelsOf(valuesOf(space, colour), MAX_LINES);
   if (colours === undefined) return undefined;

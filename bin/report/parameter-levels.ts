@@ -4,7 +4,7 @@ import { fromWire } from '../../lib/domain/parameters.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
-export interface Level {
+export interface ParameterLevel {
   readonly label: string;
   has(value: ParameterValue | undefined): boolean;
 }
@@ -29,7 +29,7 @@ export function distinctValues(values: Iterable<ParameterValue | undefined>): Pa
  * Returns one level per value. If there are more than `most` numbers, returns `most` ranges with about equally many
  * values. Returns undefined if there are more than `most` values and not all of them are numbers.
  */
-export function levelsOf(values: readonly ParameterValue[], most: number): Level[] | undefined {
+export function levelsOf(values: readonly ParameterValue[], most: number): ParameterLevel[] | undefined {
   if (values.length <= most) {
     return values.map((value) => ({ label: valueText(value), has: (other) => other === value }));
   }

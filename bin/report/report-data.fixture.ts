@@ -14,7 +14,7 @@ import {
   trialState,
 } from '../../proto/names.ts';
 import type { ReportData } from './data.ts';
-import { type Asked, assemble } from './data.ts';
+import { type HypothesisFile, reportDataOf } from './data.ts';
 
 /** The invented result of a trial. */
 export interface Outcome {
@@ -27,7 +27,11 @@ export interface Outcome {
 }
 
 /** Returns the data of a report. @param text a sweep file */
-export function reportData(text: string, outcome: (trial: PlannedTrial) => Outcome, asked?: Asked): ReportData {
+export function reportData(
+  text: string,
+  outcome: (trial: PlannedTrial) => Outcome,
+  asked?: HypothesisFile,
+): ReportData {
   const spec = parseSweep(text, 'sweep.yaml');
   const curves = new Map<string, Report[]>();
   const trials = [...enumerateTrials(spec)].map((planned) => {
@@ -50,7 +54,7 @@ export function reportData(text: string, outcome: (trial: PlannedTrial) => Outco
     endedAtMs: ended ? Date.UTC(2025, 0, 2, 3, 5, 5) : 0,
     fingerprint: 'f'.repeat(64),
   });
-  return assemble({ sweep, text, configs, trials, curves, agents: [] }, asked);
+  return reportDataOf({ sweep, text, configs, trials, curves, agents: [] }, asked);
 }
 
 function trialOf({ trialId: id, configId, index, seed, parameters }: PlannedTrial, became: Outcome, reports: Report[]) {

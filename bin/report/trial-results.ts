@@ -16,11 +16,11 @@ import {
 export const objectiveOf = (data: ReportData): string =>
   rankingMetric(data.sweep.metric?.name ?? data.spec.metric.name, data.trials);
 
-export function goalOf({ sweep, spec }: ReportData): GoalName {
+export function objectiveGoal({ sweep, spec }: ReportData): GoalName {
   return sweep.metric === undefined ? spec.metric.goal : goal.of(sweep.metric.goal);
 }
 
-export interface Space {
+export interface VariedParameters {
   /** Parameters that differ between configs, the sweep's axes first. */
   readonly varying: readonly string[];
   /** The varying parameters that no other parameter determines, most important first. */
@@ -30,7 +30,7 @@ export interface Space {
   readonly parameters: ReadonlyMap<Config, Parameters>;
 }
 
-export function spaceOf(data: ReportData): Space {
+export function variedParameters(data: ReportData): VariedParameters {
   const parameters = new Map(data.configs.map((config) => [config, parametersOf(config)]));
   const all = [...parameters.values()];
   const axes = data.spec.axes.filter(({ size }) => size > 1).map(({ name }) => name);
@@ -53,14 +53,9 @@ export function spaceOf(data: ReportData): Space {
 }
 
 /** Formats parameters such as `depth=3 latent_dim=15`. */
-export function settingText(parameters: Parameters, names: readonly string[]): string {
+export function assignmentsText(parameters: Parameters, names: readonly string[]): string {
   return names.map((name) => `${name}=${valueText(parameters[name])}`).join(' ');
 }
 
-export const valuesOf = (space: Space, name: string) =>
+export const valuesOf = (space: VariedParameters, name: string) =>
   distinctValues([...space.parameters.values()].map((parameters) => parameters[name]));
-
-export const grouped = new Intl.NumberFormat('en').format;
-
-/** Formats a count with its noun, such as `1 trial` or `2 trials`. */
-export const counted = (count: number, thing: string): string => `${grouped(count)} ${thing}${count === 1 ? '' : 's'}`;

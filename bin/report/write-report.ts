@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Connection } from '../client/connect.ts';
 import { writeWholeFile } from '../export/write-whole.ts';
 import { documentOf } from './document-of.ts';
-import { gather } from './gather.ts';
+import { collectReportData } from './gather.ts';
 import { htmlOf } from './html.ts';
 import { markdownOf } from './markdown.ts';
 
@@ -22,7 +22,7 @@ export interface ReportRequest {
  * @throws {BadInputError} when a file cannot be written
  */
 export async function writeReport(connection: Connection, request: ReportRequest, now: Date): Promise<string[]> {
-  const data = await gather(connection, request.sweep, request.file);
+  const data = await collectReportData(connection, request.sweep, request.file);
   const document = documentOf(data, now);
   const out = request.out === undefined ? undefined : { path: request.out, isFolder: await isFolder(request.out) };
   const targets = targetsOf(request.format, out, data.sweep.name);

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Source } from '../../dashboard/source.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
 import type { Connection } from '../client/connect.ts';
 import { stream } from '../client/rpc.ts';
@@ -12,11 +12,11 @@ import { type History, Replay } from './replay.ts';
 
 const STEP_MS = 100;
 
-/** Loads the events and reports of an ended sweep. @throws {RefusedError} when the sweep has not ended */
+/** Loads the events and reports of an ended sweep. @throws {RejectedError} when the sweep has not ended */
 export async function historyOf(connection: Connection, selector: string): Promise<History> {
   const { sweep } = await getSweep(connection, selector);
   if (!sweepEnded(sweep)) {
-    throw new RefusedError(`sweep ${sweep.id} has not ended; watch it with "trawl top ${sweep.id}"`);
+    throw new RejectedError(`sweep ${sweep.id} has not ended; watch it with "trawl top ${sweep.id}"`);
   }
   const trials = await listTrials(connection, { sweep: sweep.id });
   const curves = await listCurves(connection, sweep.id);
@@ -35,7 +35,7 @@ export interface ReplaySource {
 }
 
 const refuse = async () => {
-  throw new RefusedError('a replay cannot change the sweep');
+  throw new RejectedError('a replay cannot change the sweep');
 };
 
 /** Returns the dashboard's source for a replay. @param speed factor of the original speed */

@@ -29,7 +29,7 @@ function guardTerminal(terminal: NodeJS.WriteStream): () => void {
  * Detects what the terminal supports: colours unless disabled, and non-ASCII characters if the locale is UTF-8.
  * @param options `color` false after `--no-color`
  */
-export function lookOf(
+export function terminalLook(
   options: { readonly color: boolean; readonly ascii?: true },
   terminal: { readonly isTTY?: boolean },
   environment: NodeJS.ProcessEnv,

@@ -1,7 +1,9 @@
 /** Finds a part of the results in which every combination of parameter values has the same seeds. */
+
 import { rollup } from 'd3-array';
+import { countText } from '../../lib/text/numbers.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import { counted, type JudgedTrial } from './judgement.ts';
+import type { JudgedTrial } from './judgement.ts';
 
 export interface Factor {
   readonly name: string;
@@ -50,7 +52,8 @@ export function balancedGrid(
   if (seeds.size === 0) return 'no seed has a result in every combination';
   const observations = whole.observations.filter(({ trial }) => seeds.has(trial.seed));
   const dropped = whole.observations.length - observations.length;
-  const unpaired = dropped === 0 ? [] : [`${counted(dropped, 'trial')} skipped: not every combination has their seeds`];
+  const unpaired =
+    dropped === 0 ? [] : [`${countText(dropped, 'trial')} skipped: not every combination has their seeds`];
   return { factors: whole.factors, observations, dependencies, skipped: [...whole.skipped, ...unpaired] };
 }
 

@@ -14,7 +14,7 @@ export interface Quantity {
   readonly conditions: readonly Condition[];
 }
 
-export type Claim =
+export type HypothesisClaim =
   /** `test_loss[latent_dim]: 15 > 30 > 50` */
   | {
       readonly kind: 'ordering';
@@ -39,13 +39,13 @@ export const CLAIM_FORMS =
   'test_loss[latent_dim]: 15 > 30 > 50, psnr[latent_dim=15] > psnr[latent_dim=100], test_loss falls over epochs';
 
 /** Parses a claim. Returns a text with the position and the error if the claim is invalid. */
-export function parseClaim(text: string): Claim | string {
+export function parseClaim(text: string): HypothesisClaim | string {
   const tokens = new ClaimTokens(text);
   const claim = claimOf(tokens);
   return tokens.problem ?? claim;
 }
 
-function claimOf(tokens: ClaimTokens): Claim {
+function claimOf(tokens: ClaimTokens): HypothesisClaim {
   const negated = tokens.word() === 'not' && tokens.isWord(1);
   if (negated) tokens.next();
   const next = tokens.word(1);
@@ -61,7 +61,7 @@ function claimOf(tokens: ClaimTokens): Claim {
   return { kind: 'comparison', left, right, direction, negated };
 }
 
-function trendOf(tokens: ClaimTokens): Claim {
+function trendOf(tokens: ClaimTokens): HypothesisClaim {
   const metric = tokens.name('a metric');
   const rises = tokens.next().text === 'rises';
   tokens.expect('over');
@@ -70,7 +70,7 @@ function trendOf(tokens: ClaimTokens): Claim {
   return { kind: 'trend', metric, rises };
 }
 
-function orderingOf(tokens: ClaimTokens): Claim {
+function orderingOf(tokens: ClaimTokens): HypothesisClaim {
   const metric = tokens.name('a metric');
   tokens.expect('[');
   const parameter = tokens.name('a parameter');

@@ -1,8 +1,8 @@
 /** Judges comparisons of means or ranges. Several comparisons of one claim share one error rate. */
+import { countText } from '../../lib/text/numbers.ts';
 import type { Direction, Quantity } from './claim.ts';
 import {
   comparisonText,
-  counted,
   type Estimate,
   estimateText,
   type JudgedPart,
@@ -16,7 +16,7 @@ import { type Cell, contrastOf, holmRates, intervalOf, MAX_SEEDS_NEEDED, pValueO
 /** The probability of a wrong verdict over all parts of a claim if there is no effect. */
 export const ERROR_RATE = 0.05;
 
-export interface Comparison {
+export interface ClaimedComparison {
   readonly left: Quantity;
   readonly right: Quantity;
   readonly direction: Direction;
@@ -28,7 +28,7 @@ export interface ComparedPart extends JudgedPart {
 }
 
 export function judgeComparisons(
-  comparisons: readonly Comparison[],
+  comparisons: readonly ClaimedComparison[],
   trials: readonly JudgedTrial[],
 ): readonly ComparedPart[] {
   const pairings = comparisons.map((comparison) => ({
@@ -48,7 +48,11 @@ function inDirection(pairing: Pairing, direction: Direction): Pairing {
   return { ...pairing, cells: pairing.cells.map(({ weight, values }) => ({ weight: 0 - weight, values })) };
 }
 
-function partOf({ left, right, direction }: Comparison, pairing: Pairing, rate: number | undefined): ComparedPart {
+function partOf(
+  { left, right, direction }: ClaimedComparison,
+  pairing: Pairing,
+  rate: number | undefined,
+): ComparedPart {
   const claim = comparisonText(left, right, direction);
   const { cells, sides, settings } = pairing;
   if (rate === undefined) {
@@ -59,7 +63,7 @@ function partOf({ left, right, direction }: Comparison, pairing: Pairing, rate: 
   const verdict = verdictOf(estimate);
   const over = settings > 1 ? ` over ${settings} settings of the other parameters` : '';
   const skipped =
-    pairing.thinSettings === 0 ? '' : `; ${counted(pairing.thinSettings, 'setting')} skipped: fewer than two seeds`;
+    pairing.thinSettings === 0 ? '' : `; ${countText(pairing.thinSettings, 'setting')} skipped: fewer than two seeds`;
   const found = `${sides.map(rounded).join(' against ')}${over}: ${estimateText(estimate)}${skipped}`;
   if (verdict !== 'undecided') return { claim, verdict, estimate, because: found, moreSeeds: undefined, settings };
   const more = moreSeedsFor(cells, 1 - rate);
@@ -89,7 +93,7 @@ export function moreSeedsFor(cells: readonly Cell[], level: number): { seeds: nu
   const seeds = Math.max(1, needed - Math.min(...cells.map(({ values }) => values.length)));
   return {
     seeds,
-    text: `the interval includes 0; ${counted(seeds, 'more seed')} per config would probably decide it`,
+    text: `the interval includes 0; ${countText(seeds, 'more seed')} per config would probably decide it`,
   };
 }
 

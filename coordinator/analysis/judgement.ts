@@ -45,7 +45,7 @@ export interface JudgedPart {
 }
 
 /** The verdict on a hypothesis. */
-export interface Judged {
+export interface JudgedHypothesis {
   readonly name: string;
   readonly claim: string;
   readonly about: string;
@@ -72,19 +72,14 @@ export function rounded(value: number): string {
 }
 
 /** Returns a text such as `95%` or `98.3%`. */
-export function percent(share: number): string {
+export function percentText(share: number): string {
   return `${Number((share * 100).toPrecision(3))}%`;
-}
-
-/** Returns a text such as `1 trial` or `3 trials`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** Returns a text such as `0.0123 in the claim's direction (95% interval 0.01 to 0.0146, g = 5.2, n = 3 and 3)`. */
 export function estimateText({ effect, low, high, level, effectSize, n }: Estimate): string {
   const size = Number.isFinite(effectSize) ? rounded(effectSize) : 'infinite (no variation between seeds)';
-  return `${rounded(effect)} in the claim's direction (${percent(level)} interval ${rounded(low)} to ${rounded(high)}, g = ${size}, n = ${n.join(' and ')})`;
+  return `${rounded(effect)} in the claim's direction (${percentText(level)} interval ${rounded(low)} to ${rounded(high)}, g = ${size}, n = ${n.join(' and ')})`;
 }
 
 /** Returns a text such as `depth=5, dataset=mnist|fashion`. */

@@ -6,7 +6,7 @@ import { greatest, group, least, sum } from 'd3-array';
 import { meanOf, resultOf } from '../../lib/domain/trial-result.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { canonicalJson } from '../../proto/values.ts';
-import { type Condition, matches } from '../grid/rules.ts';
+import { type Condition, matchesConditions } from '../grid/rules.ts';
 import type { Quantity } from './claim.ts';
 import type { JudgedTrial } from './judgement.ts';
 import { type Cell, contrastOf } from './statistics.ts';
@@ -99,7 +99,7 @@ function resultsOf(trials: readonly JudgedTrial[], metric: string, conditions: r
   return trials.flatMap((trial) => {
     const value = resultOf(trial, metric);
     const { parameters } = trial;
-    return value !== undefined && matches(conditions, parameters) ? [{ parameters, value }] : [];
+    return value !== undefined && matchesConditions(conditions, parameters) ? [{ parameters, value }] : [];
   });
 }
 

@@ -1,8 +1,10 @@
 /** Judges trends over the epochs by Kendall's tau of each trial's curve. */
+
 import { group, rollup, sum } from 'd3-array';
 import { hasResult } from '../../lib/domain/trial-result.ts';
+import { countText } from '../../lib/text/numbers.ts';
 import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
-import { counted, type JudgedPart, type JudgedTrial, percent, rounded } from './judgement.ts';
+import { type JudgedPart, type JudgedTrial, percentText, rounded } from './judgement.ts';
 import { type Cell, normalTwoSided } from './statistics.ts';
 
 /** The shortest curve. With fewer values, no order of them is improbable enough to be significant. */
@@ -53,9 +55,9 @@ export function judgeTrend(metric: string, rises: boolean, trials: readonly Judg
   const p = normalTwoSided(jointZ(trends));
   const verdict = p <= ERROR_RATE ? verdictOf(estimate) : 'undecided';
   const found =
-    `tau ${rounded(effect)} in the claim's direction (${percent(level)} interval ${rounded(estimate.low)} to ` +
+    `tau ${rounded(effect)} in the claim's direction (${percentText(level)} interval ${rounded(estimate.low)} to ` +
     `${rounded(estimate.high)}; regional Kendall test p ${p < 0.001 ? '< 0.001' : `= ${rounded(p)}`}) over ` +
-    `${counted(trends.length, 'curve')} of ${counted(configs.length, 'config')}; ${opposingSteps(trends, rises)}`;
+    `${countText(trends.length, 'curve')} of ${countText(configs.length, 'config')}; ${opposingSteps(trends, rises)}`;
   if (verdict !== 'undecided') return { claim, verdict, estimate, because: found, moreSeeds: undefined };
   const more = verdictOf(estimate) === 'undecided' ? moreSeedsFor(cells, level) : INSIGNIFICANT;
   return { claim, verdict, estimate, because: `${found}; ${more.text}`, moreSeeds: more.seeds };
@@ -66,7 +68,7 @@ const INSIGNIFICANT = { seeds: undefined, text: 'the curves are too short or too
 function opposingSteps(trends: readonly Trend[], rises: boolean): string {
   const against = sum(trends, ({ ups, downs }) => (rises ? downs : ups));
   const steps = sum(trends, (trend) => trend.steps);
-  return `${against} of ${counted(steps, 'step')} between epochs ${against === 1 ? 'goes' : 'go'} against it`;
+  return `${against} of ${countText(steps, 'step')} between epochs ${against === 1 ? 'goes' : 'go'} against it`;
 }
 
 function seriesOf({ curve }: JudgedTrial, metric: string): number[] {

@@ -1,18 +1,19 @@
 /** Judges a sweep's hypotheses by its results. */
+
 import { least } from 'd3-array';
+import { countText } from '../../lib/text/numbers.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import { matches } from '../grid/rules.ts';
+import { matchesConditions } from '../grid/rules.ts';
 import type { Hypothesis } from '../grid/spec.ts';
-import type { Claim, Quantity } from './claim.ts';
-import { type Comparison, ERROR_RATE, judgeComparisons } from './comparison.ts';
+import type { HypothesisClaim, Quantity } from './claim.ts';
+import { type ClaimedComparison, ERROR_RATE, judgeComparisons } from './comparison.ts';
 import {
   conditionsText,
-  counted,
-  type Judged,
+  type JudgedHypothesis,
   type JudgedPart,
   type JudgedTrial,
-  percent,
+  percentText,
   type Verdict,
 } from './judgement.ts';
 import { judgeTrend } from './trend.ts';
@@ -22,9 +23,9 @@ import { judgeTrend } from './trend.ts';
  * side of 0, refuted if it lies entirely on the other side, and otherwise undecided. `not A > B` is judged as `A < B`:
  * the absence of a significant difference supports neither.
  */
-export function judge(hypotheses: readonly Hypothesis[], trials: readonly JudgedTrial[]): Judged[] {
+export function judge(hypotheses: readonly Hypothesis[], trials: readonly JudgedTrial[]): JudgedHypothesis[] {
   return hypotheses.map((hypothesis) => {
-    const scope = trials.filter(({ parameters }) => matches(hypothesis.where, parameters));
+    const scope = trials.filter(({ parameters }) => matchesConditions(hypothesis.where, parameters));
     const { parts, method } = partsOf(hypothesis.claim, scope);
     const verdict = combinedVerdict(parts);
     return {
@@ -41,7 +42,10 @@ export function judge(hypotheses: readonly Hypothesis[], trials: readonly Judged
   });
 }
 
-function partsOf(claim: Claim, scope: readonly JudgedTrial[]): { parts: readonly JudgedPart[]; method: string } {
+function partsOf(
+  claim: HypothesisClaim,
+  scope: readonly JudgedTrial[],
+): { parts: readonly JudgedPart[]; method: string } {
   if (claim.kind === 'trend') return { parts: [judgeTrend(claim.metric, claim.rises, scope)], method: TREND };
   const comparisons = comparisonsOf(claim);
   const compared = judgeComparisons(comparisons, scope);
@@ -56,12 +60,12 @@ const SEVERAL =
   'mean of the differences of the means over seeds, each within one setting of the other parameters, with its ' +
   "Welch-Satterthwaite interval; Hedges' g from the standard deviation within configs";
 const RANGE = '; a range is the difference between the largest and the smallest mean (delta method)';
-const HOLM = `; the steps share an error rate of ${percent(ERROR_RATE)} (Holm)`;
+const HOLM = `; the steps share an error rate of ${percentText(ERROR_RATE)} (Holm)`;
 const TREND =
   "Kendall's tau of each curve, its mean over configs with a t interval over seeds, and the regional Kendall test; both " +
   'must agree.';
 
-function comparisonsOf(claim: Exclude<Claim, { kind: 'trend' }>): Comparison[] {
+function comparisonsOf(claim: Exclude<HypothesisClaim, { kind: 'trend' }>): ClaimedComparison[] {
   if (claim.kind === 'comparison') {
     const { left, right, negated } = claim;
     const opposite = claim.direction === '>' ? '<' : '>';
@@ -86,7 +90,7 @@ function reasonOf(parts: readonly JudgedPart[], verdict: Verdict): string {
   if (parts.length === 1) return weakest.because;
   const hold = parts.filter((part) => part.verdict === 'supported').length;
   const which = verdict === 'supported' ? 'the smallest' : verdict;
-  return `${hold} of ${counted(parts.length, 'step')} ${hold === 1 ? 'holds' : 'hold'}; ${which}: ${weakest.claim}, ${weakest.because}`;
+  return `${hold} of ${countText(parts.length, 'step')} ${hold === 1 ? 'holds' : 'hold'}; ${which}: ${weakest.claim}, ${weakest.because}`;
 }
 
 function missingTrials(scope: readonly JudgedTrial[]): string {
@@ -95,8 +99,8 @@ function missingTrials(scope: readonly JudgedTrial[]): string {
   const lost = inState('failed', 'cancelled');
   return [
     scope.length === 0 ? '; no trial of the sweep matches where' : '',
-    unfinished === 0 ? '' : `; ${counted(unfinished, 'trial')} not finished yet`,
-    lost === 0 ? '' : `; ${counted(lost, 'trial')} without a result (failed or cancelled)`,
+    unfinished === 0 ? '' : `; ${countText(unfinished, 'trial')} not finished yet`,
+    lost === 0 ? '' : `; ${countText(lost, 'trial')} without a result (failed or cancelled)`,
   ].join('');
 }
 

@@ -1,6 +1,6 @@
 /** Serves a store without a coordinator, for prune, backup and commands that only read. */
 import { pino } from 'pino';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { OperationsServiceService } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -19,13 +19,13 @@ import { now } from './runtime.ts';
 
 /**
  * Opens the store in `dir` and serves it on a loopback port until `close` is called.
- * @throws {NotFoundError | RefusedError} when the folder has no store, or the store is in use
+ * @throws {NotFoundError | RejectedError} when the folder has no store, or the store is in use
  */
 export async function serveStore(dir: string): Promise<{ address: string; close(): Promise<void> }> {
   const db = openStore(dir, { create: false });
   const log = pino({ level: 'silent' });
   const reject = async () => {
-    throw new RefusedError(`no coordinator runs on ${dir}: its sweeps can be read, but not changed`);
+    throw new RejectedError(`no coordinator runs on ${dir}: its sweeps can be read, but not changed`);
   };
   const source = { queries: new Queries(db), agents: () => [], explain: () => undefined, onCommit: () => () => {} };
   const server = newServer();

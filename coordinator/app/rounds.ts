@@ -14,7 +14,7 @@ import { onTick, recordOutage } from '../core/tick.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import { MAX_GPUS } from '../transport/limits.ts';
 import type { Offers } from '../transport/offers.ts';
-import { keyOf } from '../transport/records.ts';
+import { attemptKeyOf } from '../transport/records.ts';
 import type { Runtime } from './runtime.ts';
 
 const TICK_MS = 250;
@@ -130,7 +130,7 @@ function subscribeToHeartbeats({ nats, cluster, runtime, metrics, rejections, lo
         if (message.subject !== heartbeatSubject(cluster, agentId)) {
           return rejections.record('other_agent', { subject: message.subject, agentId });
         }
-        const [held, claimed] = [heartbeat.held.map(keyOf), heartbeat.claimed.map(keyOf)];
+        const [held, claimed] = [heartbeat.held.map(attemptKeyOf), heartbeat.claimed.map(attemptKeyOf)];
         const event = { agentId, incarnation, held, claimed, leaving, gpuFigures };
         runtime.settle(onHeartbeat(runtime.core, event, runtime.now())).catch(() => {});
       } catch (cause) {

@@ -1,5 +1,5 @@
 /** Submits and controls the sweeps of a running coordinator, and retries their trials. */
-import { BadInputError, RefusedError } from '../../proto/errors.ts';
+import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, sweepState } from '../../proto/names.ts';
@@ -22,7 +22,7 @@ export function sweepControl(runtime: Runtime): SweepControl {
     async act(sweepId, action, reason, priority) {
       checkLength('reason', reason);
       const state = sweepState.of(runtime.queries.sweep(sweepId).state);
-      if (isEnded(state)) throw new RefusedError(`sweep ${sweepId} has already ended (${state})`);
+      if (isEnded(state)) throw new RejectedError(`sweep ${sweepId} has already ended (${state})`);
       await runtime.settle(stepFor(runtime, sweepId, action, reason, priority));
       runtime.reschedule();
     },

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import type { Artifact } from '../core/model.ts';
 import { ArtifactFiles } from './files.ts';
 
@@ -101,7 +101,7 @@ test('a file with the same name and other contents does not count as stored', as
 test('the same contents cannot be uploaded twice at the same time', async () => {
   const files = new ArtifactFiles(dir);
   const first = await files.begin(key(1), FILE);
-  await expect(files.begin(key(1), { ...FILE, name: 'twin' })).rejects.toThrow(RefusedError);
+  await expect(files.begin(key(1), { ...FILE, name: 'twin' })).rejects.toThrow(RejectedError);
   await first.close();
   await (await files.begin(key(1), { ...FILE, name: 'twin' })).close();
 });

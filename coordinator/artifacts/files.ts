@@ -9,7 +9,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
 import { syncPath } from '../../lib/files/write-durably.ts';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact } from '../core/model.ts';
 
@@ -49,11 +49,11 @@ export class ArtifactFiles {
 
   /**
    * Starts or resumes an upload. The caller closes the file.
-   * @throws {RefusedError} while the attempt uploads the same contents
+   * @throws {RejectedError} while the attempt uploads the same contents
    */
   async begin(key: AttemptKey, artifact: Artifact): Promise<IncomingFile> {
     const part = join(this.#folder(key), PARTS, artifact.sha256);
-    if (this.#uploading.has(part)) throw new RefusedError(`artifact ${artifact.name} is already being uploaded`);
+    if (this.#uploading.has(part)) throw new RejectedError(`artifact ${artifact.name} is already being uploaded`);
     this.#uploading.add(part);
     try {
       await mkdir(dirname(part), { recursive: true });

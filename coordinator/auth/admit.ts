@@ -5,7 +5,7 @@ import type { KnownIdentity } from './identities.ts';
 import type { RejectionReason } from './rejections.ts';
 
 /** The holder of a verified certificate. */
-export interface Peer {
+export interface CertificateHolder {
   readonly name: string;
   readonly role: string;
 }
@@ -14,7 +14,7 @@ export interface Credentials {
   /** The path of the method. */
   readonly method: string;
   /** Undefined if the connection has no verified certificate. */
-  readonly peer: Peer | undefined;
+  readonly peer: CertificateHolder | undefined;
   /** The value of the header `authorization`. Undefined if there is none. */
   readonly authorization: string | undefined;
 }

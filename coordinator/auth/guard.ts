@@ -6,8 +6,8 @@ import {
   type ServerInterceptor,
   status,
 } from '@grpc/grpc-js';
-import { RefusedError } from '../../proto/errors.ts';
-import { type Admission, admit, type Caller, type Peer } from './admit.ts';
+import { RejectedError } from '../../proto/errors.ts';
+import { type Admission, admit, type Caller, type CertificateHolder } from './admit.ts';
 import type { Identities } from './identities.ts';
 import type { RejectionReason } from './rejections.ts';
 
@@ -41,7 +41,7 @@ export class Guard {
   /**
    * Returns the name of the calling agent. Undefined if the caller is a user, or callers are not authenticated.
    * @param claimedName the name in the message
-   * @throws {RefusedError} when the caller is an agent with another name
+   * @throws {RejectedError} when the caller is an agent with another name
    */
   agentOf(call: HandledCall, claimedName?: string): string | undefined {
     const caller = this.#callers.get(call.metadata);
@@ -51,9 +51,9 @@ export class Guard {
   }
 
   /** Counts and logs a rejection. @returns the error to throw */
-  reject(reason: RejectionReason, call: HandledCall, message: string): RefusedError {
+  reject(reason: RejectionReason, call: HandledCall, message: string): RejectedError {
     this.#onRejected(reason, { ...this.#callers.get(call.metadata), from: call.getPeer(), message });
-    return new RefusedError(message);
+    return new RejectedError(message);
   }
 
   #intercept(method: string, call: ServerInterceptingCallInterface, identities: Identities): ServerInterceptingCall {
@@ -96,7 +96,7 @@ export class Guard {
   #rejectCall(
     method: string,
     call: ServerInterceptingCallInterface,
-    peer: Peer | undefined,
+    peer: CertificateHolder | undefined,
     { reason, code, message }: Admission & { admitted: false },
   ): void {
     this.#onRejected(reason, { ...peer, from: call.getPeer(), method, code: status[code] });
@@ -104,7 +104,7 @@ export class Guard {
   }
 }
 
-function peerOf(call: ServerInterceptingCallInterface): Peer | undefined {
+function peerOf(call: ServerInterceptingCallInterface): CertificateHolder | undefined {
   const subject = call.getAuthContext().sslPeerCertificate?.subject;
   return subject === undefined ? undefined : { name: `${subject.CN}`, role: `${subject.OU}` };
 }

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import Database from 'libsql';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
 import { syncPath } from '../../lib/files/write-durably.ts';
-import { BadInputError, DamagedError, RefusedError } from '../../proto/errors.ts';
+import { BadInputError, DamagedError, RejectedError } from '../../proto/errors.ts';
 import { STORE_FILE } from '../store/open.ts';
 import { SCHEMA_VERSION } from '../store/schema.ts';
 import {
@@ -26,18 +26,18 @@ import {
 /**
  * Restores a backup into a new or empty folder. The store is renamed last, so that no coordinator can start on an
  * incomplete folder. After an error, the contents of the folder are removed.
- * @throws {RefusedError} when the folder is not empty, or a newer trawl made the backup
+ * @throws {RejectedError} when the folder is not empty, or a newer trawl made the backup
  * @throws {BadInputError} when the folder is not a backup
  * @throws {DamagedError} when the backup is damaged or incomplete
  */
 export async function restoreBackup(from: string, dir: string): Promise<Manifest> {
   const source = readManifest(from);
   if (source.schema > SCHEMA_VERSION) {
-    throw new RefusedError(
+    throw new RejectedError(
       `the backup ${from} has schema ${source.schema}, but this trawl supports up to ${SCHEMA_VERSION}: use trawl ${source.version} or newer`,
     );
   }
-  if (isNotEmpty(dir)) throw new RefusedError(`${dir} is not empty; restore the backup into a new folder`);
+  if (isNotEmpty(dir)) throw new RejectedError(`${dir} is not empty; restore the backup into a new folder`);
   if ((await checksumOfFile(join(from, BACKUP_STORE))).sha256 !== source.store.sha256) {
     throw new DamagedError(
       `${join(from, BACKUP_STORE)} does not match ${MANIFEST}: the backup is damaged or was changed`,

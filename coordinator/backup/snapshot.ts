@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import type { BackupResponse } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
@@ -27,14 +27,14 @@ export interface SnapshotSource {
 export function snapshots({ dir, db, files, log }: SnapshotSource): () => AsyncGenerator<BackupResponse> {
   let busy = false;
   return async function* () {
-    if (busy) throw new RefusedError('another backup is in progress; retry when it is complete');
+    if (busy) throw new RejectedError('another backup is in progress; retry when it is complete');
     busy = true;
     // Later commits stay in the write-ahead log, because the store's file must not change while it is sent.
     db.exec('pragma wal_autocheckpoint = 0');
     const release = files.keepAll();
     try {
       const left = db.prepare('pragma wal_checkpoint(truncate)').get() as { busy: number };
-      if (left.busy !== 0) throw new RefusedError('the store is busy; retry the backup');
+      if (left.busy !== 0) throw new RejectedError('the store is busy; retry the backup');
       const named = db.prepare(NAMED_ARTIFACTS).all() as NamedArtifact[];
       const store = join(dir, STORE_FILE);
       yield header(BACKUP_STORE, statSync(store).size);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { AmbiguousError, NotFoundError, RefusedError } from '../../proto/errors.ts';
+import { AmbiguousError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
@@ -106,10 +106,10 @@ test('a retried trial resumes from its checkpoint, unless it diverged', () => {
 });
 
 test.each([
-  ['a running trial', ['t0', 't3'], RefusedError, 'trial t3 is running (attempt 1): no trial was retried'],
-  ['a pending trial', ['t0', 't4'], RefusedError, 'trial t4 is already pending: no trial was retried'],
-  ['a succeeded trial', ['t0', 't1'], RefusedError, 'trial t1 has succeeded'],
-  ['a trial that was stopped early', ['t0', 't2'], RefusedError, 'trial t2 was stopped early'],
+  ['a running trial', ['t0', 't3'], RejectedError, 'trial t3 is running (attempt 1): no trial was retried'],
+  ['a pending trial', ['t0', 't4'], RejectedError, 'trial t4 is already pending: no trial was retried'],
+  ['a succeeded trial', ['t0', 't1'], RejectedError, 'trial t1 has succeeded'],
+  ['a trial that was stopped early', ['t0', 't2'], RejectedError, 'trial t2 was stopped early'],
   ['an unknown trial', ['t0', 't9'], NotFoundError, 'sweep 1 has no trial "t9"; did you mean "t0"?'],
   ['an ambiguous prefix', ['t0', 't'], AmbiguousError, 'trial t is ambiguous in sweep 1: t0, t1, t2, t3, t4'],
   ['an empty name', [''], NotFoundError, 'sweep 1 has no trial ""'],

@@ -1,6 +1,6 @@
 /** Retries failed or cancelled trials on a user's request. */
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
-import { AmbiguousError, NotFoundError, RefusedError } from '../../proto/errors.ts';
+import { AmbiguousError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { type Core, isEnded, type Sweep, type Trial } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
@@ -22,12 +22,12 @@ export interface RetryRequest {
 /**
  * Makes trials pending again, with a full retry budget. The numbers of their attempts continue. A sweep that has ended
  * runs again and returns to the core; a paused sweep stays paused.
- * @throws {NotFoundError | AmbiguousError | RefusedError} if a named trial cannot be retried, in which case nothing is
+ * @throws {NotFoundError | AmbiguousError | RejectedError} if a named trial cannot be retried, in which case nothing is
  * changed
  */
 export function onRetry(core: Core, { sweep, choice, requestId }: RetryRequest): Step {
   if (sweep.state === 'stopping') {
-    throw new RefusedError(`sweep ${sweep.id} is stopping: its trials can be retried once it has stopped`);
+    throw new RejectedError(`sweep ${sweep.id} is stopping: its trials can be retried once it has stopped`);
   }
   const trials = 'trials' in choice ? namedTrials(sweep, choice.trials) : trialsInState(sweep, choice);
   if (trials.length === 0) return NO_STEP;
@@ -95,7 +95,7 @@ function namedTrials(sweep: Sweep, names: readonly string[]): Trial[] {
       );
     }
     const rejection = rejectionReason(trial);
-    if (rejection !== undefined) throw new RefusedError(`trial ${trial.id} ${rejection}: no trial was retried`);
+    if (rejection !== undefined) throw new RejectedError(`trial ${trial.id} ${rejection}: no trial was retried`);
     trials.add(trial);
   }
   return [...trials];

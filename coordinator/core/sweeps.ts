@@ -1,7 +1,7 @@
 /** Adds, pauses, resumes, stops and kills sweeps, and changes their priority. */
 import TinyQueue from 'tinyqueue';
 import { reachesTarget, targetReason } from '../../lib/domain/target.ts';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { dropLease } from './leases.ts';
 import { type Core, isEnded, type Sweep, type SweepPolicy, type SweepState, type Trial } from './model.ts';
@@ -51,7 +51,7 @@ export interface SweepRequest {
 export function onPause(core: Core, { sweepId, reason }: SweepRequest): Step {
   const sweep = activeSweep(core, sweepId, 'pause');
   if (sweep.state === 'paused') return NO_STEP;
-  if (sweep.state === 'stopping') throw new RefusedError(`sweep ${sweepId} is stopping: it cannot be paused`);
+  if (sweep.state === 'stopping') throw new RejectedError(`sweep ${sweepId} is stopping: it cannot be paused`);
   return stepOf(pause(sweep, reason));
 }
 
@@ -62,7 +62,7 @@ export function pause(sweep: Sweep, reason: string): Change[] {
 export function onResume(core: Core, { sweepId }: Pick<SweepRequest, 'sweepId'>): Step {
   const sweep = activeSweep(core, sweepId, 'resume');
   if (sweep.state === 'running') return NO_STEP;
-  if (sweep.state === 'stopping') throw new RefusedError(`sweep ${sweepId} is stopping: it cannot be resumed`);
+  if (sweep.state === 'stopping') throw new RejectedError(`sweep ${sweepId} is stopping: it cannot be resumed`);
   return stepOf([setSweepState(sweep, 'running', '')]);
 }
 
@@ -136,7 +136,7 @@ function cancelWaiting(sweep: Sweep, detail: string): Change[] {
 
 function activeSweep(core: Core, sweepId: string, verb: string): Sweep {
   const sweep = core.sweeps.get(sweepId);
-  if (sweep === undefined) throw new RefusedError(`cannot ${verb} sweep ${sweepId}: this coordinator does not run it`);
-  if (isEnded(sweep.state)) throw new RefusedError(`cannot ${verb} sweep ${sweepId}: it has ended (${sweep.state})`);
+  if (sweep === undefined) throw new RejectedError(`cannot ${verb} sweep ${sweepId}: this coordinator does not run it`);
+  if (isEnded(sweep.state)) throw new RejectedError(`cannot ${verb} sweep ${sweepId}: it has ended (${sweep.state})`);
   return sweep;
 }

@@ -8,7 +8,7 @@ import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, type ParameterValue, trainerSpec } from '../../proto/trainers.ts';
 import type { Axis } from './axes.ts';
 import { type Dimension, digitsOf, dimensionsOf, pointCount } from './dimensions.ts';
-import { excludedBy, overridesOf, type Point, ruleText } from './rules.ts';
+import { excludedBy, type GridPoint, overridesOf, ruleText } from './rules.ts';
 import type { SweepSpec } from './spec.ts';
 
 /** The maximum number of cells, which take about half a second. */
@@ -111,7 +111,7 @@ interface Cell {
   /** The number of points in the cell. */
   readonly count: number;
   /** The values that rules name. A parameter with any other value is absent. */
-  readonly point: Point;
+  readonly point: GridPoint;
   /** The divided dimensions, each with the number of its values that the cell covers. */
   readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];
 }

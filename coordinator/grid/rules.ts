@@ -18,9 +18,9 @@ export interface WhenRule {
 }
 
 /** A point of the grid before any `when`. A missing parameter matches no condition. */
-export type Point = Readonly<Record<string, ParameterValue | undefined>>;
+export type GridPoint = Readonly<Record<string, ParameterValue | undefined>>;
 
-export function matches(conditions: readonly Condition[], point: Point): boolean {
+export function matchesConditions(conditions: readonly Condition[], point: GridPoint): boolean {
   return conditions.every(({ name, anyOf }) => {
     const value = point[name];
     return value !== undefined && anyOf.includes(value);
@@ -28,14 +28,14 @@ export function matches(conditions: readonly Condition[], point: Point): boolean
 }
 
 /** Returns the position of the first rule that drops the point, or -1. */
-export function excludedBy(rules: readonly ExcludeRule[], point: Point): number {
-  return rules.findIndex((rule) => matches(rule.conditions, point));
+export function excludedBy(rules: readonly ExcludeRule[], point: GridPoint): number {
+  return rules.findIndex((rule) => matchesConditions(rule.conditions, point));
 }
 
 /** Returns the parameters that the rules set. Conditions refer to the point before any `when`; later rules win. */
-export function overridesOf(rules: readonly WhenRule[], point: Point): Record<string, ParameterValue> {
+export function overridesOf(rules: readonly WhenRule[], point: GridPoint): Record<string, ParameterValue> {
   const overrides: Record<string, ParameterValue> = Object.create(null);
-  for (const rule of rules) if (matches(rule.conditions, point)) Object.assign(overrides, rule.set);
+  for (const rule of rules) if (matchesConditions(rule.conditions, point)) Object.assign(overrides, rule.set);
   return overrides;
 }
 

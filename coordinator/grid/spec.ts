@@ -1,7 +1,7 @@
 /** Defines a sweep after parsing. Its values are valid, and every default is filled in. */
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrainerName } from '../../proto/trainers.ts';
-import type { Claim } from '../analysis/claim.ts';
+import type { HypothesisClaim } from '../analysis/claim.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
 import type { Distribution } from '../search/distribution.ts';
 import type { Axis } from './axes.ts';
@@ -41,7 +41,7 @@ export interface SweepSpec {
   readonly notes: readonly string[];
   /** The distinct seeds, at least one. Each config is run once per seed. */
   readonly seeds: readonly number[];
-  readonly order: Order;
+  readonly order: TrialOrder;
   /** The maximum number of trials at the same time. Undefined means no limit except the number of slots. */
   readonly concurrency: number | undefined;
   /** Trials of sweeps with a higher priority go first. */
@@ -69,7 +69,7 @@ export interface Hypothesis {
   readonly about: string;
   /** The claim as written in the file. */
   readonly text: string;
-  readonly claim: Claim;
+  readonly claim: HypothesisClaim;
   /** Conditions on the parameters after `when` that restrict the trials. Empty means all trials. */
   readonly where: readonly Condition[];
 }
@@ -105,4 +105,4 @@ export interface Metric {
   readonly target: number | undefined;
 }
 
-export type Order = { readonly kind: 'grid' } | { readonly kind: 'shuffled'; readonly seed: number };
+export type TrialOrder = { readonly kind: 'grid' } | { readonly kind: 'shuffled'; readonly seed: number };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import type { Change } from '../core/step.ts';
 import { type Commit, Journal } from './journal.ts';
 import { loadCore, loadEndedSweep } from './load.ts';
@@ -170,7 +170,7 @@ test('a repeated submit request adds nothing', () => {
 
 test('a store in use is rejected by name', () => {
   openStore(dir);
-  expect(() => openStore(dir)).toThrow(RefusedError);
+  expect(() => openStore(dir)).toThrow(RejectedError);
 });
 
 test('a store written by a newer trawl is rejected', () => {

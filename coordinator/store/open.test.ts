@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { writeCoordinatorFile } from '../../lib/files/coordinator-file.ts';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import { copyStore, openStore, STORE_FILE } from './open.ts';
 
 const PAGE = 4096;
@@ -49,7 +49,7 @@ function refusalOf(path: string): string {
   try {
     openStore(dirname(path));
   } catch (error) {
-    expect(error).toBeInstanceOf(RefusedError);
+    expect(error).toBeInstanceOf(RejectedError);
     return `${error}`;
   }
   return 'it was opened';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import Database, { type Database as Db } from 'libsql';
 import { isAlive, readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { moveDurablySync } from '../../lib/files/write-durably.ts';
-import { NotFoundError, RefusedError } from '../../proto/errors.ts';
+import { NotFoundError, RejectedError } from '../../proto/errors.ts';
 import { ensureSchema } from './schema.ts';
 
 export const STORE_FILE = 'store.db';
@@ -17,7 +17,7 @@ export function upgradeCopy(schema: number): string {
 
 /**
  * Opens the store in `dir`, creating it unless `create` is false.
- * @throws {RefusedError} when another process holds the store, it is damaged, or a newer trawl wrote it
+ * @throws {RejectedError} when another process holds the store, it is damaged, or a newer trawl wrote it
  * @throws {NotFoundError} when `create` is false and there is no store
  */
 export function openStore(dir: string, { create = true }: { create?: boolean } = {}): Db {
@@ -56,7 +56,7 @@ function openError(error: unknown, dir: string, path: string): unknown {
   switch (error.code) {
     case 'SQLITE_BUSY': {
       const holder = holderOf(dir) ?? 'another process, such as a command that reads the folder';
-      return new RefusedError(`the store ${path} is in use by ${holder}: only one process can open it at a time`);
+      return new RejectedError(`the store ${path} is in use by ${holder}: only one process can open it at a time`);
     }
     case 'SQLITE_CORRUPT':
     case 'SQLITE_NOTADB':
@@ -76,9 +76,9 @@ function checkUndamaged(db: Db, path: string): void {
   if (result !== 'ok') throw damagedError(path, result);
 }
 
-function damagedError(path: string, problem: string): RefusedError {
+function damagedError(path: string, problem: string): RejectedError {
   const detail = problem.replace('*** in database main ***', '').trim().replace(/\s+/g, ' ');
-  return new RefusedError(
+  return new RejectedError(
     `the store ${path} is damaged (${detail}); nothing was changed. Restore the newest backup into a new folder ` +
       'with "trawl restore FILE --dir NEWDIR", and start the coordinator on that folder',
   );
@@ -93,7 +93,7 @@ function checkNotLost(dir: string, path: string): void {
   const artifacts = join(dir, 'artifacts');
   if (!existsSync(artifacts) || readdirSync(artifacts).length === 0) return;
   const state = existsSync(path) ? 'is empty' : 'is missing';
-  throw new RefusedError(
+  throw new RejectedError(
     `the store ${path} ${state}, but ${artifacts} has files; nothing was changed. Put the store back, or restore the ` +
       'newest backup into a new folder with "trawl restore FILE --dir NEWDIR", or start with an empty folder',
   );

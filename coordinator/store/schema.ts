@@ -1,6 +1,6 @@
 /** Defines the store's tables and their version, and upgrades older versions. */
 import type { Database } from 'libsql';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 
 export const SCHEMA_VERSION = 7;
 
@@ -217,12 +217,12 @@ ${WARNINGS}
  * Creates the tables of an empty store, and upgrades those of an older version.
  * @param cluster the name of a new store's coordinator on NATS
  * @param beforeUpgrade called with the version of an older store before anything is changed
- * @throws {RefusedError} when a newer trawl wrote the store
+ * @throws {RejectedError} when a newer trawl wrote the store
  */
 export function ensureSchema(db: Database, cluster: string, beforeUpgrade: (version: number) => void): void {
   const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number };
   if (version > SCHEMA_VERSION) {
-    throw new RefusedError(
+    throw new RejectedError(
       `the store has schema ${version}, but this trawl supports up to ${SCHEMA_VERSION}: use the trawl that wrote it, or a newer one`,
     );
   }

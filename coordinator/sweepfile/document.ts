@@ -14,7 +14,7 @@ import {
   type Scalar,
   visit,
 } from 'yaml';
-import { keyOf, nameOfKey } from '../../lib/domain/parameters.ts';
+import { parameterKey, parameterName } from '../../lib/domain/parameters.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import { type Located, type Place, START, SweepFileError } from './problems.ts';
 import { checkSweepText } from './read.ts';
@@ -175,7 +175,7 @@ class DataReader {
       const name = this.#key(key, at);
       if (name === undefined) continue;
       const entry = this.read(nodeOf(value), at, at, depth + 1);
-      if (entries.has(name)) this.findings.push({ offset: at, message: `duplicate key ${quote(nameOfKey(name))}` });
+      if (entries.has(name)) this.findings.push({ offset: at, message: `duplicate key ${quote(parameterName(name))}` });
       else entries.set(name, entry);
     }
     const data = Object.fromEntries([...entries].map(([name, entry]) => [name, entry.data]));
@@ -190,7 +190,7 @@ class DataReader {
   #key(key: unknown, offset: number): string | undefined {
     const node = isAlias(key) ? this.#targets.get(key) : key;
     const name = isScalar(node) ? node.value : undefined;
-    if (typeof name === 'string') return keyOf(name);
+    if (typeof name === 'string') return parameterKey(name);
     this.findings.push({ offset, message: 'a key must be text; put quotes around it' });
     return undefined;
   }

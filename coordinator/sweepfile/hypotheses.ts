@@ -6,7 +6,7 @@
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import { CLAIM_FORMS, type Claim, parseClaim, type Quantity } from '../analysis/claim.ts';
+import { CLAIM_FORMS, type HypothesisClaim, parseClaim, type Quantity } from '../analysis/claim.ts';
 import type { Condition, WhenRule } from '../grid/rules.ts';
 import type { Hypothesis } from '../grid/spec.ts';
 import type { Path } from './problems.ts';
@@ -65,7 +65,7 @@ function withWhenParameters(context: Context): RuleContext {
   return { ...context, declared: [...new Set([...context.declared, ...set])], axes: new Map(axes) };
 }
 
-function claimProblem(claim: Claim, where: readonly Condition[], context: Context): string | undefined {
+function claimProblem(claim: HypothesisClaim, where: readonly Condition[], context: Context): string | undefined {
   switch (claim.kind) {
     case 'trend':
       return metricProblem(context.trainerName, context.trainer, claim.metric);

@@ -1,13 +1,13 @@
 /** Converts the `parameters` and `zip` of a file to axes and groups of axes, and validates them against the trainer. */
 
-import { nameOfKey, SEED } from '../../lib/domain/parameters.ts';
+import { parameterName, SEED } from '../../lib/domain/parameters.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, listedAxis, type Steps, steppedAxis } from '../grid/axes.ts';
 import { type Distribution, type DistributionEntry, distributionOf } from '../search/distribution.ts';
 import type { Findings, Located, Path } from './problems.ts';
 import { type RuleContext, undeclaredProblem } from './rules.ts';
-import { MAX_NAME, type ParameterEntry, type SweepFile } from './schema.ts';
+import { MAX_PARAMETER_NAME, type ParameterEntry, type SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
 import { isFloat, parameterOf } from './values.ts';
 
@@ -26,7 +26,7 @@ export function declarationsOf(root: Located): Declaration[] {
 
 function declarationsIn(parameters: Located, path: Path, prefix: string): Declaration[] {
   return [...parameters.entries].flatMap(([key, located]) => {
-    const name = `${prefix}${nameOfKey(String(key))}`;
+    const name = `${prefix}${parameterName(String(key))}`;
     const nested = located.entries.get('parameters');
     if (nested === undefined) return [{ name, path: [...path, key], located }];
     return declarationsIn(nested, [...path, key, 'parameters'], `${name}.`);
@@ -100,7 +100,7 @@ function checkNesting(entries: Readonly<Record<string, ParameterEntry>>, path: P
     const here = [...path, key];
     const others = Object.keys(entry).filter((other) => other !== 'parameters');
     if (others.length > 0) {
-      findings.atKey(here, `${nameOfKey(key)}: parameters excludes ${others.join(' and ')}; remove one of them`);
+      findings.atKey(here, `${parameterName(key)}: parameters excludes ${others.join(' and ')}; remove one of them`);
     }
     checkNesting(entry.parameters, [...here, 'parameters'], findings);
   }
@@ -108,7 +108,8 @@ function checkNesting(entries: Readonly<Record<string, ParameterEntry>>, path: P
 
 function problemOfName(name: string, { trainerName, trainer }: Context): string | undefined {
   const length = [...name].length;
-  if (length > MAX_NAME) return `invalid parameter name ${quote(name)}: ${length} characters (max ${MAX_NAME})`;
+  if (length > MAX_PARAMETER_NAME)
+    return `invalid parameter name ${quote(name)}: ${length} characters (max ${MAX_PARAMETER_NAME})`;
   return name === SEED ? undefined : nameProblem(trainerName, trainer, name);
 }
 

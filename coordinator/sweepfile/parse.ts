@@ -1,7 +1,7 @@
 /** Parses and validates the text of a sweep file. */
 
 import { basename } from 'node:path';
-import { nameOfKey, SEED } from '../../lib/domain/parameters.ts';
+import { parameterName, SEED } from '../../lib/domain/parameters.ts';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
 import { show } from '../../lib/text/quote.ts';
@@ -10,7 +10,7 @@ import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
 import type { Axis } from '../grid/axes.ts';
-import type { EarlyTerminate, Metric, Order, Search, SweepSpec } from '../grid/spec.ts';
+import type { EarlyTerminate, Metric, Search, SweepSpec, TrialOrder } from '../grid/spec.ts';
 import type { Distribution } from '../search/distribution.ts';
 import { commandOf, withImpliedKeys } from './command.ts';
 import { parseDocument } from './document.ts';
@@ -117,7 +117,7 @@ function floatParametersOf(declarations: readonly Declaration[], root: Located):
   const names = declarations.filter(({ located }) => isWrittenAsFloat(located)).map(({ name }) => name);
   for (const rule of root.entries.get('when')?.entries.values() ?? []) {
     const set = rule.entries.get('set')?.entries ?? [];
-    for (const [key, value] of set) if (hasFloats(value)) names.push(nameOfKey(String(key)));
+    for (const [key, value] of set) if (hasFloats(value)) names.push(parameterName(String(key)));
   }
   return [...new Set(names)].sort();
 }
@@ -245,7 +245,7 @@ function seedsOfAxis(axis: Axis, path: Path, findings: Findings): number[] {
   });
 }
 
-function orderOf(file: SweepFile, findings: Findings): Order {
+function orderOf(file: SweepFile, findings: Findings): TrialOrder {
   if (file.order === 'shuffled') {
     if (file.seed === undefined) findings.atValue(['order'], 'order: shuffled requires a seed, such as seed: 1');
     return { kind: 'shuffled', seed: file.seed ?? 0 };

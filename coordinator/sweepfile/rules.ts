@@ -1,6 +1,6 @@
 /** Converts the `exclude` and `when` of a file to rules, and validates them against the sweep's parameters. */
 
-import { keyOf, nameOfKey, SEED } from '../../lib/domain/parameters.ts';
+import { parameterKey, parameterName, SEED } from '../../lib/domain/parameters.ts';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
@@ -35,14 +35,14 @@ export function whenRulesOf(when: SweepFile['when'], context: RuleContext): When
     const path = ['when', index, 'set'];
     if (Object.keys(entry.set).length === 0) context.findings.atValue(path, 'set: expected at least one parameter');
     const set = Object.entries(entry.set).map(([key, data]): [string, ParameterValue] => [
-      nameOfKey(key),
+      parameterName(key),
       parameterOf(data),
     ]);
     for (const [name, value] of set) {
       const problem = targetProblem(name, context);
-      if (problem !== undefined) context.findings.atKey([...path, keyOf(name)], problem);
+      if (problem !== undefined) context.findings.atKey([...path, parameterKey(name)], problem);
       const wrong = problem ?? valueProblem(context.trainer, name, value);
-      if (problem === undefined && wrong !== undefined) context.findings.atValue([...path, keyOf(name)], wrong);
+      if (problem === undefined && wrong !== undefined) context.findings.atValue([...path, parameterKey(name)], wrong);
     }
     return { conditions: conditionsOf(entry.if, ['when', index, 'if'], context), set: Object.fromEntries(set) };
   });
@@ -75,7 +75,7 @@ export function conditionsOf(entry: Conditions, path: Path, context: RuleContext
     context.findings.atValue(path, 'no conditions: the rule would match every point');
   }
   return Object.entries(entry).map(([key, data]) => {
-    const name = nameOfKey(key);
+    const name = parameterName(key);
     const problem = undeclaredProblem(name, context);
     if (problem !== undefined) context.findings.atKey([...path, key], problem);
     const axis = context.axes.get(name);

@@ -37,9 +37,9 @@ const MAX_COMMAND_ITEM = 10_000;
 const MAX_HYPOTHESES = 200;
 const MAX_GPUS = 64;
 /** The maximum length of a parameter's name, in characters. */
-export const MAX_NAME = 256;
+export const MAX_PARAMETER_NAME = 256;
 /** The syntax of a parameter's name. It accepts Hydra's names, such as `+a`, `++a.b`, `~a` and `a/b`. */
-const PARAMETER_NAME = new RegExp(`^(?!\\s)[^\\p{Cc}=]{1,${MAX_NAME}}(?<!\\s)$`, 'u');
+const PARAMETER_NAME = new RegExp(`^(?!\\s)[^\\p{Cc}=]{1,${MAX_PARAMETER_NAME}}(?<!\\s)$`, 'u');
 const MAX_RUN_CAP = 1_000_000;
 const MAX_ITERATIONS = 1_000_000_000;
 /** The maximum number of environment variables. */

@@ -1,13 +1,13 @@
 /** Checks the shape of a sweep file with the schema, and formats the problems for its author. */
 
 import type { z } from 'zod';
-import { nameOfKey } from '../../lib/domain/parameters.ts';
+import { parameterName } from '../../lib/domain/parameters.ts';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import { LABEL_NAME_RULE } from '../../proto/limits.ts';
 import { hasOpenQuote } from './command.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
-import { COMMAND_EXAMPLE, keysAt, MAX_NAME, type SweepFile, sweepFileSchema } from './schema.ts';
+import { COMMAND_EXAMPLE, keysAt, MAX_PARAMETER_NAME, type SweepFile, sweepFileSchema } from './schema.ts';
 
 /** Keys of planned features. They are rejected as not yet supported instead of as unknown. */
 const UNSUPPORTED_KEYS = ['early_stop', 'metrics', 'code', 'speculate', 'warm_start', 'parent'];
@@ -46,7 +46,7 @@ function addFinding(issue: Issue, path: Path, root: Located, findings: Findings)
   } else if (issue.code === 'invalid_key') {
     findings.atKey(
       path,
-      `invalid ${path[0] === 'env' ? 'variable' : 'parameter'} name ${quote(nameOfKey(String(name)))}; ${path[0] === 'env' ? VARIABLE_RULE : NAME_RULE}`,
+      `invalid ${path[0] === 'env' ? 'variable' : 'parameter'} name ${quote(parameterName(String(name)))}; ${path[0] === 'env' ? VARIABLE_RULE : NAME_RULE}`,
     );
   } else if (!has(root, path)) {
     findings.atKey(path.slice(0, -1), `missing key ${quote(String(name))}${example(path)}`);
@@ -57,7 +57,7 @@ function addFinding(issue: Issue, path: Path, root: Located, findings: Findings)
   }
 }
 
-const NAME_RULE = `expected 1 to ${MAX_NAME} characters on one line, without = and without spaces at the ends`;
+const NAME_RULE = `expected 1 to ${MAX_PARAMETER_NAME} characters on one line, without = and without spaces at the ends`;
 const VARIABLE_RULE = 'expected letters, digits and "_", not starting with a digit';
 
 function wrongValue(issue: Issue, path: Path, data: unknown): string {
@@ -81,7 +81,7 @@ function wrongValue(issue: Issue, path: Path, data: unknown): string {
 }
 
 function unknownKey(path: Path, key: string): string {
-  if (nameOfKey(key) !== key) return `invalid key ${quote(nameOfKey(key))}`;
+  if (parameterName(key) !== key) return `invalid key ${quote(parameterName(key))}`;
   if (path.length === 0 && UNSUPPORTED_KEYS.includes(key)) return `key ${quote(key)} is not yet supported`;
   const known = keysAt(path) ?? [];
   return `unknown key ${quote(key)}${didYouMean(key, known) || `; expected ${known.join(', ')}`}`;

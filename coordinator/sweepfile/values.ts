@@ -1,5 +1,5 @@
 /** Converts the values of a document to values of parameters. */
-import { nameOfKey } from '../../lib/domain/parameters.ts';
+import { parameterName } from '../../lib/domain/parameters.ts';
 import { type ParameterValue, parameterValue } from '../../proto/values.ts';
 import type { Located } from './problems.ts';
 
@@ -12,7 +12,7 @@ export function parameterOf(data: unknown): ParameterValue {
 function written(data: unknown): unknown {
   if (Array.isArray(data)) return data.map(written);
   if (typeof data !== 'object' || data === null) return data;
-  return Object.fromEntries(Object.entries(data).map(([key, value]) => [nameOfKey(key), written(value)]));
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [parameterName(key), written(value)]));
 }
 
 /** Returns whether a number is whole, but written as a float: `1.0`, `1e3`. */

@@ -12,7 +12,7 @@ import type {
 import type { Refusal } from '../core/step.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
-export type Stream = ServerDuplexStream<ReportRequest, ReportResponse>;
+export type AgentStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 /**
  * All sessions by agent. The current session of an agent is the one with the newest hello. The others are usually about
@@ -47,12 +47,12 @@ export class AgentSessions {
 /** The Report stream of one agent. Gathers acknowledgements, and sends them once per turn of the event loop. */
 export class AgentSession {
   readonly hello: Hello;
-  readonly call: Stream;
+  readonly call: AgentStream;
   /** Attempts with records on this stream. */
   readonly #seen = new Set<string>();
   readonly #acks = new Map<string, { key: AttemptKey; seq: number }>();
 
-  constructor(call: Stream, hello: Hello) {
+  constructor(call: AgentStream, hello: Hello) {
     this.call = call;
     this.hello = hello;
   }

@@ -9,7 +9,7 @@ import {
   DamagedError,
   NotFoundError,
   OverloadedError,
-  RefusedError,
+  RejectedError,
   StalledError,
 } from '../../proto/errors.ts';
 import type {
@@ -29,9 +29,9 @@ import type { Guard } from '../auth/guard.ts';
 import { isLeasedToAnother, rejectionOf } from '../core/attempts.ts';
 import type { Artifact, Core } from '../core/model.ts';
 import type { Queries } from '../store/queries.ts';
-import { statusOf, streamed, unary } from './handlers.ts';
+import { statusOf, streamHandler, unaryHandler } from './handlers.ts';
 import { MAX_PUTS, MIN_FREE_BYTES, STALL_MS } from './limits.ts';
-import { artifactOf, keyOf } from './records.ts';
+import { attemptKeyOf, receivedArtifact } from './records.ts';
 
 type PutCall = ServerDuplexStream<PutRequest, PutResponse>;
 type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
@@ -73,8 +73,8 @@ export function artifactService(options: ArtifactServiceOptions): ArtifactServic
           uploads -= 1;
         });
     },
-    list: unary(log, (request) => list(queries, request)),
-    read: streamed(log, (request, _signal, call) => read(options, request, call)),
+    list: unaryHandler(log, (request) => list(queries, request)),
+    read: streamHandler(log, (request, _signal, call) => read(options, request, call)),
   };
 }
 
@@ -90,7 +90,7 @@ async function receiveFile(call: PutCall, options: ArtifactServiceOptions): Prom
   if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a Put must be a header');
   const { key, agentId, artifact } = checked(first.message.header);
   guard.agentOf(call, agentId);
-  if (core === undefined) throw new RefusedError('no coordinator runs on this folder: it accepts no uploads');
+  if (core === undefined) throw new RejectedError('no coordinator runs on this folder: it accepts no uploads');
   const refusal = rejectionOf(core, agentId, key);
   if (refusal !== undefined) {
     if (isLeasedToAnother(core, agentId, key)) guard.reject('other_attempt', call, refusal.message);
@@ -134,7 +134,7 @@ async function checkSpace(dir: string, size: number): Promise<void> {
 
 function checked(header: PutHeader): { key: AttemptKey; agentId: string; artifact: Artifact } {
   if (header.artifact === undefined) throw new BadInputError('the header of a Put must describe the artifact');
-  return { key: keyOf(header.key), agentId: header.agentId, artifact: artifactOf(header.artifact) };
+  return { key: attemptKeyOf(header.key), agentId: header.agentId, artifact: receivedArtifact(header.artifact) };
 }
 
 function send(call: PutCall, message: PutResponse['message']): void {

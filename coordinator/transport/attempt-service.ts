@@ -39,10 +39,10 @@ import { remainingGraceMs } from '../core/drain.ts';
 import type { Checkpoint, SweepPolicy } from '../core/model.ts';
 import { type Answered, combine, type Refusal } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
-import { AgentSession, AgentSessions, type Stream } from './agent-sessions.ts';
-import { statusOf, unary } from './handlers.ts';
+import { AgentSession, AgentSessions, type AgentStream } from './agent-sessions.ts';
+import { statusOf, unaryHandler } from './handlers.ts';
 import { MAX_GPUS, MAX_LABEL, MAX_TRAINERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
-import { keyOf, recordOf } from './records.ts';
+import { attemptKeyOf, recordOf } from './records.ts';
 
 /** The maximum number of claims per Open. */
 export const MAX_CLAIMS = 1_000;
@@ -71,7 +71,7 @@ export class AttemptService {
   get implementation(): AttemptServiceServer {
     const { log } = this.#options;
     return {
-      open: unary(log, (request, call) => this.#open(request, call)),
+      open: unaryHandler(log, (request, call) => this.#open(request, call)),
       report: (call) => this.#report(call),
     };
   }
@@ -101,7 +101,13 @@ export class AttemptService {
     const { agentId, incarnation } = request;
     // All claims are validated before the first decision, because the changes of a decision must be settled.
     const claims = request.claims.map(({ key, slot, pack }) => {
-      return { key: keyOf(key), agentId, incarnation, slot, ...(pack > 0 ? { pack: Math.min(pack, MAX_PACK) } : {}) };
+      return {
+        key: attemptKeyOf(key),
+        agentId,
+        incarnation,
+        slot,
+        ...(pack > 0 ? { pack: Math.min(pack, MAX_PACK) } : {}),
+      };
     });
     const opened = claims.map((claim) => ({ key: claim.key, ...onOpen(runtime.core, claim, runtime.now()) }));
     await runtime.settle(combine(opened.map(({ step }) => step)));
@@ -138,7 +144,7 @@ export class AttemptService {
     };
   }
 
-  #report(call: Stream): void {
+  #report(call: AgentStream): void {
     const { log } = this.#options;
     let session: AgentSession | undefined;
     let unsettled = 0;
@@ -190,7 +196,7 @@ export class AttemptService {
   }
 
   /** @param before the session of an earlier hello on the same stream */
-  #hello(call: Stream, hello: Hello, before: AgentSession | undefined): AgentSession {
+  #hello(call: AgentStream, hello: Hello, before: AgentSession | undefined): AgentSession {
     const { runtime, cluster, guard, heartbeatMs, log } = this.#options;
     check(hello);
     guard.agentOf(call, hello.agentId);

@@ -8,7 +8,7 @@ import {
   type SweepServiceServer,
   SweepServiceService,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { streamed } from './handlers.ts';
+import { streamHandler } from './handlers.ts';
 import { listen } from './listener.ts';
 import { newServer } from './server.ts';
 
@@ -43,7 +43,7 @@ test('a call whose client reads nothing times out, and its generator ends', asyn
       over = true;
     }
   }
-  const client = await serving(streamed(pino({ level: 'silent' }), endless, 50));
+  const client = await serving(streamHandler(pino({ level: 'silent' }), endless, 50));
   const call = client.listCurves({ sweep: '1', trialIds: [] });
   const refused = once(call, 'error');
   await once(call, 'data');
@@ -58,7 +58,7 @@ test('a slow reader receives a long answer completely, and no event listeners ar
   const onWarning = (warning: Error) => warnings.push(warning);
   process.on('warning', onWarning);
   onTestFinished(() => void process.off('warning', onWarning));
-  const client = await serving(streamed(pino({ level: 'silent' }), batches));
+  const client = await serving(streamHandler(pino({ level: 'silent' }), batches));
   let read = 0;
   for await (const _ of client.listCurves({ sweep: '1', trialIds: [] })) {
     read += 1;

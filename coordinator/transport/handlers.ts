@@ -20,7 +20,7 @@ export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
   return { code: status.INTERNAL, details: 'internal error of the coordinator; see its log' };
 }
 
-export function unary<Request, Response>(
+export function unaryHandler<Request, Response>(
   log: Logger,
   handle: (request: Request, call: ServerUnaryCall<Request, Response>) => Response | Promise<Response>,
 ): handleUnaryCall<Request, Response> {
@@ -36,7 +36,7 @@ export function unary<Request, Response>(
  * Streams the responses of an async generator at the rate at which the client reads. If the client reads nothing for
  * `stallMs`, the call ends with an error and the generator returns.
  */
-export function streamed<Request, Response>(
+export function streamHandler<Request, Response>(
   log: Logger,
   produce: (
     request: Request,

@@ -4,7 +4,7 @@ import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/tr
 import { sweepState } from '../../proto/names.ts';
 import type { AgentControl } from '../app/agent-control.ts';
 import type { PrunedSweep, PruneOptions } from '../retention/prune.ts';
-import { streamed, unary } from './handlers.ts';
+import { streamHandler, unaryHandler } from './handlers.ts';
 import { checkLength } from './limits.ts';
 
 /** Returns the handlers of the service. @param backup streams a backup of the current state */
@@ -15,7 +15,7 @@ export function operationsService(
   log: Logger,
 ): OperationsServiceServer {
   return {
-    prune: unary(log, async (options) => {
+    prune: unaryHandler(log, async (options) => {
       const sweeps = await prune(options);
       if (!options.dryRun) {
         for (const { id, name, trials, bytes } of sweeps) {
@@ -24,14 +24,14 @@ export function operationsService(
       }
       return { sweeps: sweeps.map((sweep) => ({ ...sweep, state: sweepState.to(sweep.state) })) };
     }),
-    backup: streamed(log, () => backup()),
-    drainAgent: unary(log, async ({ agent, graceMs, reason }) => {
+    backup: streamHandler(log, () => backup()),
+    drainAgent: unaryHandler(log, async ({ agent, graceMs, reason }) => {
       checkLength('reason', reason);
       const drained = await agents.drain(agent, graceMs, reason);
       log.info({ agentId: drained.id, graceMs, reason }, 'drained an agent');
       return { agent: drained };
     }),
-    undrainAgent: unary(log, async ({ agent }) => {
+    undrainAgent: unaryHandler(log, async ({ agent }) => {
       const undrained = await agents.undrain(agent);
       log.info({ agentId: undrained.id }, 'undrained an agent');
       return { agent: undrained };

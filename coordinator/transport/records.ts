@@ -28,14 +28,14 @@ const SHA256 = /^[0-9a-f]{64}$/;
  * Validates an attempt key, whose ids become parts of paths and NATS subjects.
  * @throws {BadInputError} when the key is missing or invalid
  */
-export function keyOf(key: KeyMessage | undefined): AttemptKey {
+export function attemptKeyOf(key: KeyMessage | undefined): AttemptKey {
   if (key === undefined || !namesAttempt(key)) throw new BadInputError('missing or invalid attempt key');
   return key;
 }
 
 /** Validates and converts a record. @throws {BadInputError} when the record is invalid or exceeds a limit */
 export function recordOf(message: RecordMessage): AttemptRecord {
-  const key = keyOf(message.key);
+  const key = attemptKeyOf(message.key);
   const { seq, body } = message;
   const at = message.atMs;
   if (seq < 1) throw new BadInputError('invalid sequence number 0: records are numbered from 1');
@@ -56,7 +56,7 @@ export function recordOf(message: RecordMessage): AttemptRecord {
       }
       return { kind: 'log', key, seq, at, text: body.log.text };
     case 'artifact':
-      return { kind: 'artifact', key, seq, at, artifact: artifactOf(body.artifact) };
+      return { kind: 'artifact', key, seq, at, artifact: receivedArtifact(body.artifact) };
     case 'notice':
       return { key, seq, at, ...noticeOf(body.notice) };
     case 'ended':
@@ -67,7 +67,7 @@ export function recordOf(message: RecordMessage): AttemptRecord {
 }
 
 /** Validates and converts an artifact. @throws {BadInputError} when the name, size, checksum or kind is invalid */
-export function artifactOf({ name, kind, epoch, size, sha256 }: ArtifactMessage): Artifact {
+export function receivedArtifact({ name, kind, epoch, size, sha256 }: ArtifactMessage): Artifact {
   const wrong = artifactNameProblem(name);
   if (wrong !== undefined) throw new BadInputError(`invalid artifact name ${JSON.stringify(name)}: ${wrong}`);
   if (size > MAX_ARTIFACT_BYTES) {

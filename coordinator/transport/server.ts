@@ -6,7 +6,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { type Address, isLoopback } from '../../lib/net/address.ts';
-import { RefusedError } from '../../proto/errors.ts';
+import { RejectedError } from '../../proto/errors.ts';
 import { type CallStatus, callStatusInterceptor } from './call-status.ts';
 import {
   CONNECTION_AGE_GRACE_MS,
@@ -22,11 +22,11 @@ import {
  * Rejects an address that other machines can reach without encryption or authentication.
  * @param secured whether callers must authenticate
  * @param advice the options that would secure the address
- * @throws {RefusedError} unless the address is a loopback, is secured, or `insecure` accepts the risk
+ * @throws {RejectedError} unless the address is a loopback, is secured, or `insecure` accepts the risk
  */
 export function checkExposure(address: Address, insecure: boolean, secured: boolean, advice: string): void {
   if (insecure || secured || isLoopback(address)) return;
-  throw new RefusedError(
+  throw new RejectedError(
     `${address.host}:${address.port} can be reached by other machines, without encryption or authentication: ` +
       `${advice}, listen on 127.0.0.1, or accept the risk with --insecure on a network that you trust`,
   );

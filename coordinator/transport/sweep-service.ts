@@ -24,8 +24,8 @@ import { curveOf } from '../analysis/curve.ts';
 import type { Explanation } from '../core/explain.ts';
 import type { Queries } from '../store/queries.ts';
 import { explainTrial } from './explain.ts';
-import { streamed, unary } from './handlers.ts';
-import { TRIALS_PER_MESSAGE, type WatchSource, watchSweep } from './watch.ts';
+import { streamHandler, unaryHandler } from './handlers.ts';
+import { TRIALS_PER_MESSAGE, type WatchSource, watchMessages } from './watch.ts';
 
 const LOG_POLL_MS = 250;
 
@@ -50,25 +50,25 @@ export interface SweepSource extends WatchSource {
 export function sweepService(source: SweepSource, control: SweepControl, log: Logger): SweepServiceServer {
   const { queries } = source;
   return {
-    submit: unary(log, async (request) => ({ sweep: queries.sweep(await control.submit(request)) })),
-    listSweeps: unary(log, () => ({ sweeps: queries.sweeps() })),
-    getSweep: unary(log, (request) => {
+    submit: unaryHandler(log, async (request) => ({ sweep: queries.sweep(await control.submit(request)) })),
+    listSweeps: unaryHandler(log, () => ({ sweeps: queries.sweeps() })),
+    getSweep: unaryHandler(log, (request) => {
       const id = queries.findSweep(request.sweep);
       return { sweep: queries.sweep(id), text: queries.sweepText(id) };
     }),
-    controlSweep: unary(log, async (request: ControlSweepRequest) => {
+    controlSweep: unaryHandler(log, async (request: ControlSweepRequest) => {
       const id = queries.findSweep(request.sweep);
       await control.act(id, request.action, request.reason, request.priority);
       return { sweep: queries.sweep(id) };
     }),
-    retryTrials: unary(log, async (request) => {
+    retryTrials: unaryHandler(log, async (request) => {
       const { sweepId, trials } = await control.retry(request);
       return { sweep: queries.sweep(sweepId), retried: trials };
     }),
-    listTrials: streamed(log, (request) => listTrials(queries, request)),
-    listConfigs: streamed(log, (request) => listConfigs(queries, request)),
-    listCurves: streamed(log, (request) => listCurves(queries, request)),
-    getTrial: unary(log, (request) => {
+    listTrials: streamHandler(log, (request) => listTrials(queries, request)),
+    listConfigs: streamHandler(log, (request) => listConfigs(queries, request)),
+    listCurves: streamHandler(log, (request) => listCurves(queries, request)),
+    getTrial: unaryHandler(log, (request) => {
       const within = request.sweep === '' ? '' : queries.findSweep(request.sweep);
       const { sweepId, trialId } = queries.findTrial(within, request.trial);
       return {
@@ -78,16 +78,16 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
         artifacts: queries.artifacts(sweepId, trialId).map(({ artifact }) => artifact),
       };
     }),
-    watch: streamed(log, (request, signal) =>
-      watchSweep(source, queries.findSweep(request.sweep), request.sinceEventSeq, signal),
+    watch: streamHandler(log, (request, signal) =>
+      watchMessages(source, queries.findSweep(request.sweep), request.sinceEventSeq, signal),
     ),
-    readLog: streamed(log, (request, signal) => readLog(queries, request, signal)),
-    explainTrial: unary(log, (request) => {
+    readLog: streamHandler(log, (request, signal) => readLog(queries, request, signal)),
+    explainTrial: unaryHandler(log, (request) => {
       const within = request.sweep === '' ? '' : queries.findSweep(request.sweep);
       const { sweepId, trialId } = queries.findTrial(within, request.trial);
       return explainTrial(queries, sweepId, trialId, source.explain(sweepId, trialId));
     }),
-    listAgents: unary(log, () => ({ agents: source.agents() })),
+    listAgents: unaryHandler(log, () => ({ agents: source.agents() })),
   };
 }
 

@@ -26,7 +26,7 @@ export interface WatchSource {
  * @param since the last event that the watcher has; 0 begins with a snapshot, and -1 with the first event
  * @throws {OverloadedError} when the watcher falls behind; a new watch continues from its last event
  */
-export async function* watchSweep(
+export async function* watchMessages(
   source: WatchSource,
   sweepId: string,
   since: number,

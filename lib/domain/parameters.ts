@@ -11,17 +11,17 @@ const PROTO = '__proto__';
 const PROTO_KEY = '\uf8ff__proto__';
 
 /** Converts a parameter's name to its key in documents and on the wire. */
-export function keyOf(name: string): string {
+export function parameterKey(name: string): string {
   return name === PROTO ? PROTO_KEY : name;
 }
 
 /** Converts a key in documents and on the wire to the parameter's name. */
-export function nameOfKey(key: string): string {
+export function parameterName(key: string): string {
   return key === PROTO_KEY ? PROTO : key;
 }
 
 /** A trial, or a config (without a seed). */
-export type Point = Pick<Trial, 'parameters'> & { readonly seed?: number };
+export type ParameterPoint = Pick<Trial, 'parameters'> & { readonly seed?: number };
 
 export interface ParameterSplit {
   /** Names that have different values, or that some points lack. Sorted, with `seed` last. */
@@ -31,7 +31,7 @@ export interface ParameterSplit {
 }
 
 /** Splits the parameters of some points into those that vary and those that are constant. */
-export function splitParameters(points: Iterable<Point>): ParameterSplit {
+export function splitParameters(points: Iterable<ParameterPoint>): ParameterSplit {
   const first = new Map<string, ParameterValue>();
   const holders = new Map<string, number>();
   const differing = new Set<string>();
@@ -72,8 +72,8 @@ export function extendVarying(
 }
 
 /** Formats one parameter of a point as text; empty if the point does not have it. */
-export function parameterText({ parameters, seed }: Point, name: string): string {
-  const kind = parameters[keyOf(name)]?.kind;
+export function parameterText({ parameters, seed }: ParameterPoint, name: string): string {
+  const kind = parameters[parameterKey(name)]?.kind;
   if (kind === undefined) return name === SEED && seed !== undefined ? String(seed) : '';
   switch (kind.$case) {
     case 'number':
@@ -96,7 +96,7 @@ export function parametersText(trial: Trial, names: readonly string[]): string {
 export function toWire(parameters: Parameters): Record<string, WireValue> {
   return Object.fromEntries(
     Object.entries(parameters).map(([written, value]): [string, WireValue] => {
-      const name = keyOf(written);
+      const name = parameterKey(written);
       if (typeof value === 'number') return [name, { kind: { $case: 'number', number: value } }];
       if (typeof value === 'string') return [name, { kind: { $case: 'text', text: value } }];
       if (typeof value === 'boolean') return [name, { kind: { $case: 'flag', flag: value } }];
@@ -109,7 +109,7 @@ export function toWire(parameters: Parameters): Record<string, WireValue> {
 export function fromWire(parameters: Record<string, WireValue>): Parameters {
   return Object.fromEntries(
     Object.entries(parameters).map(([key, { kind }]) => {
-      const name = nameOfKey(key);
+      const name = parameterName(key);
       switch (kind?.$case) {
         case 'number':
           return [name, kind.number];

@@ -2,7 +2,7 @@ import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../proto/names.ts';
 import { parameterText } from '../domain/parameters.ts';
 import type { Filter } from './parse.ts';
-import type { Comparison } from './tokens.ts';
+import type { ComparisonOperator } from './tokens.ts';
 
 /** A metric or parameter with the name of a field hides the field. */
 const FIELDS: Readonly<Record<string, (trial: Trial) => number | string>> = {
@@ -53,7 +53,7 @@ function fieldOf(trial: Trial, name: string): number | string | undefined {
 }
 
 interface Operand {
-  readonly comparison: Comparison;
+  readonly comparison: ComparisonOperator;
   readonly text: string;
   readonly number: number | undefined;
 }

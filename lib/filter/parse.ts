@@ -8,7 +8,7 @@
  *     comparison = name ( "=" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~" ) value | word
  */
 import { BadInputError } from '../../proto/errors.ts';
-import { type Comparison, type Token, tokensOf } from './tokens.ts';
+import { type ComparisonOperator, type Token, tokensOf } from './tokens.ts';
 
 export type Filter =
   | { readonly kind: 'all' }
@@ -18,7 +18,7 @@ export type Filter =
   | {
       readonly kind: 'compare';
       readonly name: string;
-      readonly comparison: Comparison;
+      readonly comparison: ComparisonOperator;
       /** The value as written. */
       readonly text: string;
       /** The value as a number. Undefined if it is not a number. */

@@ -1,12 +1,12 @@
 /** The tokens of the filter language: names, values, comparisons and brackets. */
 import { BadInputError } from '../../proto/errors.ts';
 
-const COMPARISONS = ['=', '!=', '<', '<=', '>', '>=', '~', '!~'] as const;
-export type Comparison = (typeof COMPARISONS)[number];
+const COMPARISON_OPERATORS = ['=', '!=', '<', '<=', '>', '>=', '~', '!~'] as const;
+export type ComparisonOperator = (typeof COMPARISON_OPERATORS)[number];
 
 export type Token =
   | { readonly kind: 'word'; readonly text: string; readonly quoted: boolean; readonly at: number }
-  | { readonly kind: 'comparison'; readonly comparison: Comparison; readonly at: number }
+  | { readonly kind: 'comparison'; readonly comparison: ComparisonOperator; readonly at: number }
   | { readonly kind: '(' | ')' | '!'; readonly at: number };
 
 const TOKEN =
@@ -33,7 +33,11 @@ export function tokensOf(text: string): Token[] {
     if (quoted !== undefined) {
       tokens.push({ kind: 'word', text: quoted.slice(1, -1).replace(/\\(.)/g, '$1'), quoted: true, at });
     } else if (comparison !== undefined) {
-      tokens.push({ kind: 'comparison', comparison: (comparison === '==' ? '=' : comparison) as Comparison, at });
+      tokens.push({
+        kind: 'comparison',
+        comparison: (comparison === '==' ? '=' : comparison) as ComparisonOperator,
+        at,
+      });
     } else if (sign !== undefined) tokens.push({ kind: sign as '(' | ')' | '!', at });
     else if (word !== undefined) tokens.push({ kind: 'word', text: word, quoted: false, at });
   }

@@ -36,7 +36,7 @@ export interface Protection {
   /** The server's identity. If set, the pages are served over TLS. */
   readonly identity?: Identity | undefined;
   /** Called for each rejected request. @param from the peer's address */
-  readonly onRefused: (from: string, why: string) => void;
+  readonly onRejected: (from: string, why: string) => void;
 }
 
 export interface ServedPages {
@@ -65,7 +65,7 @@ export async function serveOperatorPages(
     const path = request.url?.split('?')[0] ?? '';
     const reason = OPEN_PATHS.includes(path) ? undefined : rejectionReason(request, protection);
     if (reason !== undefined) {
-      protection.onRefused(request.socket.remoteAddress ?? '', reason);
+      protection.onRejected(request.socket.remoteAddress ?? '', reason);
       response.writeHead(401, { 'www-authenticate': 'Basic realm="trawl"' }).end(`${reason}\n`);
       return;
     }

@@ -6,7 +6,7 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BadInputError, RefusedError } from '../../proto/errors.ts';
+import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import type { Role } from '../../proto/roles.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
 import { errorMessage } from '../text/error-message.ts';
@@ -54,7 +54,7 @@ export interface Servers {
  * Reads an identity.
  * @param wanted the accepted roles
  * @throws {BadInputError} if the folder is not an identity
- * @throws {RefusedError} if the identity has another role, or its certificate has expired
+ * @throws {RejectedError} if the identity has another role, or its certificate has expired
  */
 export function readIdentity(dir: string, wanted: readonly Identity['role'][]): Identity {
   const authority = read(dir, IDENTITY_FILES.authority);
@@ -62,10 +62,10 @@ export function readIdentity(dir: string, wanted: readonly Identity['role'][]): 
   const key = read(dir, IDENTITY_FILES.key);
   const { name, role, validTo } = parse(dir, certificate);
   if (!(wanted as readonly string[]).includes(role)) {
-    throw new RefusedError(`${dir} is the identity of ${role} ${name}: expected one of role ${wanted.join(' or ')}`);
+    throw new RejectedError(`${dir} is the identity of ${role} ${name}: expected one of role ${wanted.join(' or ')}`);
   }
   if (Date.parse(validTo) < Date.now()) {
-    throw new RefusedError(`the certificate in ${dir} expired on ${validTo}: create a new one with "trawl certs"`);
+    throw new RejectedError(`the certificate in ${dir} expired on ${validTo}: create a new one with "trawl certs"`);
   }
   const token = role === COORDINATOR ? '' : read(dir, IDENTITY_FILES.token).toString('utf8').trim();
   const expires = Date.parse(validTo) / 1000;

@@ -30,3 +30,11 @@ export function formatStep(step: number): string {
   if (Number.isInteger(step)) return String(step);
   return String(Number(Math.abs(step) >= 0.1 ? step.toFixed(5) : step.toPrecision(5)));
 }
+
+/** Formats a count with separators, such as `1,234,567`. */
+export const formatCount = new Intl.NumberFormat('en').format;
+
+/** Formats a count with its noun, such as `1 trial` or `2 trials`. */
+export function countText(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}

@@ -11,14 +11,14 @@ export interface EpochPoint {
   readonly high: number;
 }
 
-export interface ChartSeries {
+export interface ChartLine {
   /** Index in the figure's legend, which sets the colour. */
   readonly series: number;
   readonly points: readonly EpochPoint[];
 }
 
 /** Draws means over epochs, each with its band. */
-export function lineChart(lines: readonly ChartSeries[], lastEpoch: number, y: ValueScale, metric: string): Drawing {
+export function lineChart(lines: readonly ChartLine[], lastEpoch: number, y: ValueScale, metric: string): Drawing {
   const x = scaleLinear([1, Math.max(2, lastEpoch)], [AREA.left + 4, AREA.right - 4]);
   const band = area<EpochPoint>()
     .x(({ epoch }) => x(epoch))

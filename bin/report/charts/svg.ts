@@ -12,18 +12,18 @@ const ENTITIES: Readonly<Record<string, string>> = {
 /** Escapes text for content and for quoted attributes, in HTML and XML. */
 export const escapeMarkup = (text: string): string => text.replace(/[&<>"']/g, (c) => ENTITIES[c] ?? c);
 
-export type Attributes = Readonly<Record<string, string | number>>;
+export type SvgAttributes = Readonly<Record<string, string | number>>;
 
 /** Rounds to tenths of a pixel, which keeps a page with many charts small. */
 const rounded = (value: string | number) => (typeof value === 'number' ? String(Math.round(value * 10) / 10) : value);
 
 /** Returns an SVG element. @param content escaped markup */
-export function element(name: string, attributes: Attributes, content = ''): string {
+export function element(name: string, attributes: SvgAttributes, content = ''): string {
   const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${escapeMarkup(rounded(value))}"`);
   return content === '' ? `<${name}${written.join('')}/>` : `<${name}${written.join('')}>${content}</${name}>`;
 }
 
-export const text = (x: number, y: number, label: string, attributes: Attributes = {}): string =>
+export const text = (x: number, y: number, label: string, attributes: SvgAttributes = {}): string =>
   element('text', { x, y, ...attributes }, escapeMarkup(label));
 
 export const line = (x1: number, y1: number, x2: number, y2: number, className: string): string =>

@@ -4,22 +4,22 @@ import type { Config } from '../../../proto/gen/trawl/v1/types.ts';
 import { type EpochPoint, lineChart } from '../charts/line-chart.ts';
 import { valueScale } from '../charts/plot-area.ts';
 import type { ReportData } from '../data.ts';
-import type { Block, Figure, Section, Table } from '../document.ts';
+import type { Figure, ReportBlock, ReportTable, Section } from '../document.ts';
 import { evenly, MAX_EPOCHS_DRAWN, MAX_EPOCHS_LISTED } from '../limits.ts';
 import { curvePoints } from '../mean-curve.ts';
-import { type Layout, layOut } from '../panels.ts';
-import { objectiveOf, type Space } from '../trial-results.ts';
+import { layOut, type PanelLayout } from '../panels.ts';
+import { objectiveOf, type VariedParameters } from '../trial-results.ts';
 
 /**
  * Returns the charts of the objective and of the other metrics of the hypotheses by epoch. Undefined until a trial
  * reports a second epoch, because the ranking shows the first one.
  */
-export function curvesSection(data: ReportData, space: Space): Section | undefined {
+export function curvesSection(data: ReportData, space: VariedParameters): Section | undefined {
   const metrics = [...new Set([objectiveOf(data), ...data.judgedMetrics])];
   const drawn = metrics.map((metric) => drawnOf(data, space, metric)).filter(({ lastEpoch }) => lastEpoch > 1);
   if (drawn.length === 0) return undefined;
   const lastEpoch = Math.max(...drawn.map((one) => one.lastEpoch));
-  const blocks = drawn.map((one): Block => ({ kind: 'figure', figure: figureOf(one, data) }));
+  const blocks = drawn.map((one): ReportBlock => ({ kind: 'figure', figure: figureOf(one, data) }));
   if (lastEpoch > MAX_EPOCHS_DRAWN) {
     blocks.push({ kind: 'note', text: `${MAX_EPOCHS_DRAWN} of ${lastEpoch} epochs are drawn, evenly spaced.` });
   }
@@ -28,7 +28,7 @@ export function curvesSection(data: ReportData, space: Space): Section | undefin
 
 interface Drawn {
   readonly metric: string;
-  readonly layout: Layout;
+  readonly layout: PanelLayout;
   /** The last epoch of any trial. 0 if there are no reports. */
   readonly lastEpoch: number;
   readonly panels: readonly DrawnPanel[];
@@ -39,7 +39,7 @@ interface DrawnPanel {
   readonly lines: readonly { readonly series: number; readonly points: readonly EpochPoint[] }[];
 }
 
-function drawnOf(data: ReportData, space: Space, metric: string): Drawn {
+function drawnOf(data: ReportData, space: VariedParameters, metric: string): Drawn {
   const counting = new Set(data.trials.filter(hasValue).map(({ id }) => id));
   const curvesOf = (configs: readonly Config[]) =>
     configs.flatMap(({ trialIds }) => trialIds.flatMap((id) => (counting.has(id) ? [data.curves.get(id) ?? []] : [])));
@@ -82,14 +82,14 @@ function figureOf(drawn: Drawn, data: ReportData): Figure {
   };
 }
 
-function captionOf(layout: Layout, data: ReportData): string {
+function captionOf(layout: PanelLayout, data: ReportData): string {
   const stopped =
     (data.sweep.counts?.stopped ?? 0) > 0 ? ' Trials that were stopped early are included until they end.' : '';
   const panels = layout.panels.length > 1 ? ' All panels have the same scale.' : '';
   return `${lineText(layout, data.spec.seeds.length)}${panels}${stopped}`;
 }
 
-function lineText({ whole, averaged }: Layout, seeds: number): string {
+function lineText({ whole, averaged }: PanelLayout, seeds: number): string {
   if (!whole) {
     const over = [...(seeds > 1 ? ['seeds'] : []), ...averaged].join(', ');
     return `Each line is a mean over ${over}; the band covers the middle half of its trials.`;
@@ -104,7 +104,7 @@ function lineAlt(label: string, points: readonly EpochPoint[]): string {
   return `${label === '' ? '' : `${label}: `}from ${formatMetric(first.mean)} to ${formatMetric(last.mean)}`;
 }
 
-function tableOf({ panels, layout, metric, lastEpoch }: Drawn): Table {
+function tableOf({ panels, layout, metric, lastEpoch }: Drawn): ReportTable {
   const epochs = evenly(
     Array.from({ length: lastEpoch }, (_, i) => i + 1),
     MAX_EPOCHS_LISTED,

@@ -1,40 +1,41 @@
 import type { Axis } from '../../../coordinator/grid/axes.ts';
 import { ruleText } from '../../../coordinator/grid/rules.ts';
+import { countText, formatCount } from '../../../lib/text/numbers.ts';
 import { trainerSpec } from '../../../proto/trainers.ts';
 import type { ReportData } from '../data.ts';
-import type { Block, Section } from '../document.ts';
+import type { ReportBlock, Section } from '../document.ts';
 import { MAX_VALUES_LISTED } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
-import { counted, goalOf, grouped, objectiveOf, type Space, settingText } from '../trial-results.ts';
+import { assignmentsText, objectiveGoal, objectiveOf, type VariedParameters } from '../trial-results.ts';
 
 /** Returns the section with the trainer, the axes and the rules of the sweep. */
-export function designSection(data: ReportData, space: Space): Section {
+export function designSection(data: ReportData, space: VariedParameters): Section {
   const { spec, plan } = data;
   const excluded = plan.excluded.reduce((sum, { count }) => sum + count, 0);
   const dropped = [
-    ...(excluded > 0 ? [`${counted(excluded, 'point')} excluded`] : []),
-    ...(plan.duplicates > 0 ? [`${grouped(plan.duplicates)} identical to another after "when", run once`] : []),
+    ...(excluded > 0 ? [`${countText(excluded, 'point')} excluded`] : []),
+    ...(plan.duplicates > 0 ? [`${formatCount(plan.duplicates)} identical to another after "when", run once`] : []),
   ];
   const about = trainerSpec(spec.trainer)?.about;
-  const fixed = settingText(space.fixed, Object.keys(space.fixed));
+  const fixed = assignmentsText(space.fixed, Object.keys(space.fixed));
   const facts: [string, string][] = [
     ['trainer', about === undefined ? spec.trainer : `${spec.trainer}: ${about}`],
-    ['objective', `${objectiveOf(data)}, to ${goalOf(data)}`],
+    ['objective', `${objectiveOf(data)}, to ${objectiveGoal(data)}`],
     [
       'trials',
-      `${grouped(plan.trials)} = ${counted(plan.configs, 'config')} × ${counted(plan.replicates, 'replicate')}`,
+      `${formatCount(plan.trials)} = ${countText(plan.configs, 'config')} × ${countText(plan.replicates, 'replicate')}`,
     ],
     ['seeds', listed(spec.seeds.map(String))],
     ...(dropped.length === 0 ? [] : [['omitted', dropped.join('; ')] as [string, string]]),
     ...(fixed === '' ? [] : [['fixed parameters', fixed] as [string, string]]),
   ];
-  const blocks: Block[] = [{ kind: 'facts', rows: facts }, axesTable(spec.axes.filter(({ size }) => size > 1))];
+  const blocks: ReportBlock[] = [{ kind: 'facts', rows: facts }, axesTable(spec.axes.filter(({ size }) => size > 1))];
   const rules = rulesTable(data);
   if (rules !== undefined) blocks.push(rules);
   return { id: 'design', title: 'Design', blocks };
 }
 
-function axesTable(axes: readonly Axis[]): Block {
+function axesTable(axes: readonly Axis[]): ReportBlock {
   if (axes.length === 0) return { kind: 'text', text: 'No parameter varies.' };
   return {
     kind: 'table',
@@ -45,7 +46,7 @@ function axesTable(axes: readonly Axis[]): Block {
         { header: 'count', numeric: true },
         { header: 'values', numeric: false },
       ],
-      rows: axes.map((axis) => [axis.name, grouped(axis.size), axisValues(axis)]),
+      rows: axes.map((axis) => [axis.name, formatCount(axis.size), axisValues(axis)]),
     },
   };
 }
@@ -61,10 +62,10 @@ function listed(values: readonly string[]): string {
   return `${values.slice(0, MAX_VALUES_LISTED - 1).join(', ')}, ... ${values.at(-1)}`;
 }
 
-function rulesTable({ spec, plan }: ReportData): Block | undefined {
+function rulesTable({ spec, plan }: ReportData): ReportBlock | undefined {
   const rows = [
     ...spec.zip.map((names) => ['zip', names.join(', '), 'advance together']),
-    ...plan.excluded.map(({ rule, count }) => ['exclude', rule, `${counted(count, 'point')} dropped`]),
+    ...plan.excluded.map(({ rule, count }) => ['exclude', rule, `${countText(count, 'point')} dropped`]),
     ...spec.when.map(({ conditions, set }) => [
       'when',
       ruleText(conditions),

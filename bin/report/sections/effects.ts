@@ -2,12 +2,12 @@ import type { Importance, ParameterEffect } from '../../../coordinator/analysis/
 import { formatMetric } from '../../../lib/text/numbers.ts';
 import { levelChart, levelRows } from '../charts/level-chart.ts';
 import { roomBelow, valueScale } from '../charts/plot-area.ts';
-import { percent, shareChart } from '../charts/share-chart.ts';
+import { shareChart, shareText } from '../charts/share-chart.ts';
 import type { ReportData } from '../data.ts';
-import type { Block, Figure, Panel, Section, Table } from '../document.ts';
+import type { Figure, Panel, ReportBlock, ReportTable, Section } from '../document.ts';
 import { evenly, MAX_INTERACTIONS, MAX_LEVELS, MAX_PANELS } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
-import { spreadText } from './ranking.ts';
+import { meanText } from './ranking.ts';
 
 /**
  * Returns the section with the importance and the marginal effects of the parameters. Undefined if they cannot be
@@ -17,7 +17,7 @@ export function effectsSection({ importance }: ReportData): Section | undefined 
   if (importance === undefined) return undefined;
   const effects = importance.effects.toSorted((a, b) => b.share - a.share);
   const note = noteText(importance);
-  const notes: Block[] = note === '' ? [] : [{ kind: 'note', text: note }];
+  const notes: ReportBlock[] = note === '' ? [] : [{ kind: 'note', text: note }];
   if (effects.length === 0) return { id: 'effects', title: 'What matters', blocks: notes };
   return {
     id: 'effects',
@@ -68,7 +68,7 @@ function sharesFigure(
     panels: [
       {
         title: '',
-        alt: rows.map(({ label, share }) => `${label} ${percent(share)}`).join(', '),
+        alt: rows.map(({ label, share }) => `${label} ${shareText(share)}`).join(', '),
         drawing: shareChart(rows),
       },
     ],
@@ -83,7 +83,7 @@ function sharesFigure(
       ],
       rows: rows.map(({ label, share, f, p }) => [
         label,
-        percent(share),
+        shareText(share),
         f === undefined ? '-' : formatMetric(f),
         p === undefined ? '-' : probability(p),
       ]),
@@ -112,7 +112,7 @@ function levelsFigure(metric: string, effects: readonly ParameterEffect[]): Figu
     legend: [],
     panels: drawn.map(
       ({ parameter, share, points, ordered }): Panel => ({
-        title: `${parameter} (${percent(share)})`,
+        title: `${parameter} (${shareText(share)})`,
         alt: `${metric} by ${parameter}: ${points.map(({ label, mean }) => `${label}: ${formatMetric(mean)}`).join(', ')}`,
         drawing:
           ordered || points.length <= roomBelow(points.map(({ label }) => label))
@@ -125,7 +125,7 @@ function levelsFigure(metric: string, effects: readonly ParameterEffect[]): Figu
   };
 }
 
-function levelsTable(metric: string, effects: readonly ParameterEffect[]): Table {
+function levelsTable(metric: string, effects: readonly ParameterEffect[]): ReportTable {
   return {
     caption: `${metric} by parameter value: mean ± standard deviation over n trials`,
     columns: [
@@ -138,14 +138,14 @@ function levelsTable(metric: string, effects: readonly ParameterEffect[]): Table
       evenly(levels, MAX_LEVELS).map(({ value, spread }) => [
         parameter,
         valueText(value),
-        spreadText(spread),
+        meanText(spread),
         String(spread.n),
       ]),
     ),
   };
 }
 
-function levelNotes(effects: readonly ParameterEffect[]): Block[] {
+function levelNotes(effects: readonly ParameterEffect[]): ReportBlock[] {
   const long = effects.filter(({ levels }) => levels.length > MAX_LEVELS);
   const notes = long.map(({ parameter, levels }) => `${MAX_LEVELS} of the ${levels.length} values of ${parameter}`);
   const panels = effects.length > MAX_PANELS ? [`charts of ${MAX_PANELS} of ${effects.length} parameters`] : [];

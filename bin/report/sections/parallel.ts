@@ -1,16 +1,17 @@
+import { formatCount } from '../../../lib/text/numbers.ts';
 import type { GoalName } from '../../../proto/names.ts';
 import { type ParallelLine, parallelChart } from '../charts/parallel-chart.ts';
 import { valueScale } from '../charts/plot-area.ts';
 import type { ReportData } from '../data.ts';
-import type { Block, Section } from '../document.ts';
+import type { ReportBlock, Section } from '../document.ts';
 import { evenly, MAX_LEVELS, MAX_PARALLEL_AXES, MAX_PARALLEL_LINES } from '../limits.ts';
 import { levelsOf } from '../parameter-levels.ts';
-import { goalOf, grouped, objectiveOf, type Space, valuesOf } from '../trial-results.ts';
+import { objectiveGoal, objectiveOf, type VariedParameters, valuesOf } from '../trial-results.ts';
 
 const BEST_SHARE = 0.1;
 
 /** Returns the section with the parallel coordinates. Undefined with fewer than two configs or parameters. */
-export function parallelSection(data: ReportData, space: Space): Section | undefined {
+export function parallelSection(data: ReportData, space: VariedParameters): Section | undefined {
   const metric = objectiveOf(data);
   const ranked = data.configs.filter(({ rank }) => rank > 0);
   const axes = space.independent.flatMap((name) => {
@@ -37,12 +38,12 @@ export function parallelSection(data: ReportData, space: Space): Section | undef
     scale,
   );
   const names = shownAxes.map(({ name }) => name).join(', ');
-  const blocks: Block[] = [
+  const blocks: ReportBlock[] = [
     {
       kind: 'figure',
       figure: {
         title: `From parameters to ${metric}`,
-        caption: captionOf(metric, goalOf(data), best, ranked.length),
+        caption: captionOf(metric, objectiveGoal(data), best, ranked.length),
         legend: [],
         panels: [
           { title: '', alt: `Parallel coordinates of ${lines.length} configs over ${names} and ${metric}.`, drawing },
@@ -54,7 +55,7 @@ export function parallelSection(data: ReportData, space: Space): Section | undef
   ];
   const left = [
     ...(lines.length < ranked.length
-      ? [`${lines.length} of ${grouped(ranked.length)} configs, evenly spaced by rank`]
+      ? [`${lines.length} of ${formatCount(ranked.length)} configs, evenly spaced by rank`]
       : []),
     ...(shownAxes.length < space.independent.length
       ? [`${shownAxes.length} of ${space.independent.length} parameters`]
@@ -67,5 +68,5 @@ export function parallelSection(data: ReportData, space: Space): Section | undef
 function captionOf(metric: string, goal: GoalName, best: number, ranked: number): string {
   const bold = best === 1 ? 'The best one is drawn in bold' : `The best ${best} are drawn in bold`;
   const better = goal === 'minimize' ? 'lower' : 'higher';
-  return `One line per config (${grouped(ranked)} in total), from its parameters to its mean ${metric}; ${better} is better. ${bold}.`;
+  return `One line per config (${formatCount(ranked)} in total), from its parameters to its mean ${metric}; ${better} is better. ${bold}.`;
 }

@@ -1,17 +1,17 @@
 import { formatSpan } from '../../../lib/text/duration.ts';
-import { formatMetric } from '../../../lib/text/numbers.ts';
+import { formatCount, formatMetric } from '../../../lib/text/numbers.ts';
 import { shortId } from '../../../lib/text/short-id.ts';
 import type { Spread } from '../../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../../proto/names.ts';
-import { percent } from '../charts/share-chart.ts';
+import { shareText } from '../charts/share-chart.ts';
 import type { ReportData } from '../data.ts';
-import type { Block, Highlight, Section } from '../document.ts';
+import type { Highlight, ReportBlock, Section } from '../document.ts';
 import { MAX_RANKED_CONFIGS } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
-import { grouped, objectiveOf, type Space, settingText } from '../trial-results.ts';
+import { assignmentsText, objectiveOf, type VariedParameters } from '../trial-results.ts';
 
 /** Returns the section with the table of the configs by rank. */
-export function rankingSection(data: ReportData, space: Space): Section {
+export function rankingSection(data: ReportData, space: VariedParameters): Section {
   const metric = objectiveOf(data);
   const shown = data.configs.slice(0, MAX_RANKED_CONFIGS);
   const others = [...new Set(shown.flatMap(({ metrics }) => Object.keys(metrics)))]
@@ -29,10 +29,10 @@ export function rankingSection(data: ReportData, space: Space): Section {
   ];
   const rows = shown.map((config) => [
     config.rank === 0 ? '-' : String(config.rank),
-    spreadText(config.metrics[metric]),
+    meanText(config.metrics[metric]),
     String(config.metrics[metric]?.n ?? 0),
     ...space.varying.map((name) => valueText(space.parameters.get(config)?.[name])),
-    ...others.map((name) => spreadText(config.metrics[name])),
+    ...others.map((name) => meanText(config.metrics[name])),
     String(config.counts?.failed ?? 0),
     shortId(config.id),
   ]);
@@ -49,7 +49,7 @@ export function rankingSection(data: ReportData, space: Space): Section {
 }
 
 /** Formats a mean such as `0.0123 ± 0.0001`. The deviation of a single value is omitted. */
-export function spreadText(spread: Spread | undefined): string {
+export function meanText(spread: Spread | undefined): string {
   if (spread === undefined) return '-';
   if (spread.n < 2) return formatMetric(spread.mean);
   return `${formatMetric(spread.mean)} ± ${twoDigits(spread.std)}`;
@@ -60,25 +60,25 @@ function twoDigits(std: number): string {
   return std < 1e-4 ? std.toExponential(1) : std.toPrecision(2);
 }
 
-function restNote(all: number, sweep: string): Block[] {
+function restNote(all: number, sweep: string): ReportBlock[] {
   if (all <= MAX_RANKED_CONFIGS) return [];
   const text =
-    `Only the first ${MAX_RANKED_CONFIGS} of ${grouped(all)} configs are listed; ` +
+    `Only the first ${MAX_RANKED_CONFIGS} of ${formatCount(all)} configs are listed; ` +
     `"trawl export ${sweep} -f csv" exports every trial.`;
   return [{ kind: 'note', text }];
 }
 
 /** Returns the key results at the top of the report. */
-export function highlightsOf(data: ReportData, space: Space): Highlight[] {
+export function highlightsOf(data: ReportData, space: VariedParameters): Highlight[] {
   return [bestOf(data, space), verdictsOf(data), mainEffectOf(data), trialsOf(data)].filter((of) => of !== undefined);
 }
 
-function bestOf(data: ReportData, space: Space): Highlight | undefined {
+function bestOf(data: ReportData, space: VariedParameters): Highlight | undefined {
   const metric = objectiveOf(data);
   const best = data.configs.find(({ rank }) => rank === 1);
   if (best === undefined) return undefined;
-  const detail = settingText(space.parameters.get(best) ?? {}, space.varying);
-  return { label: `best ${metric}`, value: spreadText(best.metrics[metric]), detail };
+  const detail = assignmentsText(space.parameters.get(best) ?? {}, space.varying);
+  return { label: `best ${metric}`, value: meanText(best.metrics[metric]), detail };
 }
 
 function verdictsOf({ judged }: ReportData): Highlight | undefined {
@@ -94,7 +94,7 @@ function verdictsOf({ judged }: ReportData): Highlight | undefined {
 function mainEffectOf({ importance }: ReportData): Highlight | undefined {
   const main = importance?.effects[0];
   if (importance === undefined || main === undefined) return undefined;
-  const detail = `${percent(main.share)} of the variation of ${importance.metric}`;
+  const detail = `${shareText(main.share)} of the variation of ${importance.metric}`;
   return { label: 'what matters most', value: main.parameter, detail };
 }
 
@@ -105,7 +105,7 @@ function trialsOf({ sweep, trials }: ReportData): Highlight {
     sweep.endedAtMs === 0 ? sweepState.of(sweep.state) : `in ${formatSpan(sweep.endedAtMs - sweep.createdAtMs)}`;
   return {
     label: 'trials with a result',
-    value: `${grouped(done)} of ${grouped(trials.length)}`,
-    detail: `${failed === 0 ? 'none' : grouped(failed)} failed, ${took}`,
+    value: `${formatCount(done)} of ${formatCount(trials.length)}`,
+    detail: `${failed === 0 ? 'none' : formatCount(failed)} failed, ${took}`,
   };
 }

@@ -1,22 +1,22 @@
 import { formatMetric } from '../../../lib/text/numbers.ts';
 import { shortId } from '../../../lib/text/short-id.ts';
-import { type Chosen, chooseReconstructions } from '../choose-reconstructions.ts';
+import { type ChosenReconstruction, chooseReconstructions } from '../choose-reconstructions.ts';
 import type { ReportData } from '../data.ts';
 import type { ReportImage, Section } from '../document.ts';
 import { MAX_IMAGE_BYTES } from '../limits.ts';
-import { goalOf, objectiveOf, type Space, settingText } from '../trial-results.ts';
+import { assignmentsText, objectiveGoal, objectiveOf, type VariedParameters } from '../trial-results.ts';
 
 /**
  * Returns the section with the reconstructions of the same images by several networks. Undefined if no trial stored an
  * image.
  */
-export function reconstructionsSection(data: ReportData, space: Space): Section | undefined {
+export function reconstructionsSection(data: ReportData, space: VariedParameters): Section | undefined {
   const metric = objectiveOf(data);
   const chosen = chosenReconstructions(data, space);
   const shown = chosen.flatMap(({ label, config, trial }): ReportImage[] => {
     const reconstruction = data.reconstructions.get(trial.id);
     if (reconstruction === undefined) return [];
-    const setting = settingText(space.parameters.get(config) ?? {}, space.varying);
+    const setting = assignmentsText(space.parameters.get(config) ?? {}, space.varying);
     const caption = [
       `${metric} ${formatMetric(trial.metrics[metric])}`,
       ...(setting === '' ? [] : [setting]),
@@ -51,6 +51,9 @@ export function reconstructionsSection(data: ReportData, space: Space): Section 
 }
 
 /** Returns the trials whose images the section shows. */
-export function chosenReconstructions(data: ReportData, space: Space): Chosen[] {
-  return chooseReconstructions(data.configs, data.trials, space, { metric: objectiveOf(data), goal: goalOf(data) });
+export function chosenReconstructions(data: ReportData, space: VariedParameters): ChosenReconstruction[] {
+  return chooseReconstructions(data.configs, data.trials, space, {
+    metric: objectiveOf(data),
+    goal: objectiveGoal(data),
+  });
 }

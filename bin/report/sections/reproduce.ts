@@ -1,8 +1,8 @@
+import { formatCount } from '../../../lib/text/numbers.ts';
 import type { Agent } from '../../../proto/gen/trawl/v1/types.ts';
 import { isoTime } from '../../output/format.ts';
 import type { ReportData } from '../data.ts';
-import type { Block, Section } from '../document.ts';
-import { grouped } from '../trial-results.ts';
+import type { ReportBlock, Section } from '../document.ts';
 
 /** Returns the section with the commands, the versions and the sweep file that reproduce the sweep. */
 export function reproduceSection(data: ReportData): Section {
@@ -42,7 +42,7 @@ export function reproduceSection(data: ReportData): Section {
 }
 
 /** Lists the backends, because results are reproducible only on the same backend. */
-function machinesTable({ trials, agents }: ReportData): Block | undefined {
+function machinesTable({ trials, agents }: ReportData): ReportBlock | undefined {
   const byMachine = new Map<string, { agent: string; backend: string; trials: number }>();
   for (const { agentId: agent, backend } of trials) {
     if (agent === '') continue;
@@ -69,7 +69,7 @@ function machinesTable({ trials, agents }: ReportData): Block | undefined {
       known.get(agent)?.gpus.join(', ') || '-',
       known.get(agent)?.version || '-',
       backend || '-',
-      grouped(count),
+      formatCount(count),
     ]);
   const hasValue = columns.map((_, i) => rows.some((row) => row[i] !== '-'));
   return {

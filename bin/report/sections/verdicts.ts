@@ -1,17 +1,17 @@
-import type { Estimate, Judged, JudgedPart, Verdict } from '../../../coordinator/analysis/judgement.ts';
+import type { Estimate, JudgedHypothesis, JudgedPart, Verdict } from '../../../coordinator/analysis/judgement.ts';
 import { formatMetric } from '../../../lib/text/numbers.ts';
 import type { ReportData } from '../data.ts';
-import type { Badge, Block, Section, Table, Tone } from '../document.ts';
+import type { Badge, ReportBlock, ReportTable, Section, Tone } from '../document.ts';
 
 const TONE: Readonly<Record<Verdict, Tone>> = { supported: 'good', refuted: 'bad', undecided: 'open' };
 
 const badge = (verdict: Verdict): Badge => ({ text: verdict, tone: TONE[verdict] });
 
 /** Returns the section with the verdict on each hypothesis. Undefined if there are none. */
-export function verdictsSection({ judged, judgedFile }: ReportData): Section | undefined {
+export function verdictsSection({ judged, hypothesisFile }: ReportData): Section | undefined {
   if (judged.length === 0) return undefined;
-  const from: Block[] =
-    judgedFile === undefined ? [] : [{ kind: 'note', text: `The hypotheses are from ${judgedFile}.` }];
+  const from: ReportBlock[] =
+    hypothesisFile === undefined ? [] : [{ kind: 'note', text: `The hypotheses are from ${hypothesisFile}.` }];
   return {
     id: 'verdicts',
     title: 'Verdicts',
@@ -41,7 +41,7 @@ const MEASURES = [
   { header: 'more seeds', numeric: true },
 ];
 
-function overview(judged: readonly Judged[]): Table {
+function overview(judged: readonly JudgedHypothesis[]): ReportTable {
   return {
     caption: 'All hypotheses',
     columns: [...['hypothesis', 'verdict', 'claim'].map((header) => ({ header, numeric: false })), ...MEASURES],
@@ -49,7 +49,7 @@ function overview(judged: readonly Judged[]): Table {
   };
 }
 
-const claimText = ({ claim, where }: Judged): string => (where === '' ? claim : `${claim}, where ${where}`);
+const claimText = ({ claim, where }: JudgedHypothesis): string => (where === '' ? claim : `${claim}, where ${where}`);
 
 function measures(parts: readonly JudgedPart[], moreSeeds: number | undefined): string[] {
   const estimate = parts.length === 1 ? parts[0]?.estimate : undefined;
@@ -62,7 +62,7 @@ function measures(parts: readonly JudgedPart[], moreSeeds: number | undefined): 
   ];
 }
 
-function hypothesisBlocks(judged: Judged): Block[] {
+function hypothesisBlocks(judged: JudgedHypothesis): ReportBlock[] {
   const { name, about, verdict, because, parts, method } = judged;
   return [
     { kind: 'heading', text: name, badge: badge(verdict) },
@@ -79,7 +79,7 @@ function hypothesisBlocks(judged: Judged): Block[] {
   ];
 }
 
-function stepsTable(name: string, parts: readonly JudgedPart[]): Table {
+function stepsTable(name: string, parts: readonly JudgedPart[]): ReportTable {
   return {
     caption: `The steps of ${name}`,
     columns: [

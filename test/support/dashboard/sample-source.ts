@@ -48,8 +48,8 @@ export class SampleSource implements Source {
 
   /** Simulates the loss of the connection for this reason. Undefined restores the connection. */
   setOutage(away: string | undefined): void {
-    if (away === undefined) this.#heard?.onBack();
-    else this.#heard?.onAway(away);
+    if (away === undefined) this.#heard?.onReconnect();
+    else this.#heard?.onOutage(away);
   }
 
   async find(sweep: string): Promise<string> {
