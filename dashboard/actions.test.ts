@@ -120,7 +120,7 @@ test(':priority sets the priority of the sweep, and rejects an invalid one', asy
   at.stop();
 });
 
-test('read-only mode explains, but does not retry or set a priority', async () => {
+test('read-only mode allows explanations, but no retries and no priority changes', async () => {
   const at = await start({ explain: ['as it is'] }, { readonly: true });
   await at.press('R', ':', ...'retry failed', 'enter');
   expect(at.status()).toContain('read-only');

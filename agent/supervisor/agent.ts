@@ -56,7 +56,7 @@ export interface AgentParts {
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
-  /** Called for each message in an offer queue that is not an offer. */
+  /** Called for each invalid message in an offer queue. */
   readonly onUnreadableOffer: () => void;
   /** Called when a trial loads its data set. */
   readonly onDatasetUse: (use: DatasetUse) => void;

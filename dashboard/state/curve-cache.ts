@@ -7,11 +7,11 @@ import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 /** A point of a curve. Epochs ascend. */
 export type ReportPoint = Pick<Report, 'epoch' | 'metrics'>;
 
-/** More than two screens of a large terminal. */
+/** The maximum number of cached curves, more than two screens of a large terminal. */
 const MAX_CURVES = 400;
 
 interface Entry {
-  /** The attempt of the points. A new attempt clears them. */
+  /** The attempt that reported the points. A new attempt clears them. */
   attempt: number;
   points: ReportPoint[];
   fetched: boolean;

@@ -18,7 +18,7 @@ export interface DashboardState {
   readonly events: readonly Event[];
   /** The sequence number of the first snapshot. Events up to it need a separate request. Zero until the snapshot arrives. */
   readonly firstSeq: number;
-  /** The first reports by trial id, of trials whose first epoch was seen. */
+  /** By trial id, the first report of each trial whose first epoch was received. */
   readonly firstReports: ReadonlyMap<string, FirstReport>;
   /** Sorted names of the parameters whose values differ between trials; includes `seed` when there are replicates. */
   readonly varying: readonly string[];

@@ -64,7 +64,7 @@ export class SimulatedStream {
     this.#closeClient('connection refused');
   }
 
-  /** Breaks the stream. Each side notices later; messages on the way to the coordinator can still arrive. */
+  /** Breaks the stream. Each side detects the break later, and messages in transit to the coordinator can still arrive. */
   break(): void {
     const { clock, random } = this.#network;
     if (random.next() < 0.5) this.#up.close();

@@ -1,6 +1,6 @@
 /**
- * Decides what a line's values mean: a report at a step, a checkpoint, or log output. Pure: one `StepReader` per
- * attempt holds what earlier lines established.
+ * Decides whether a line's values are a report at a step, a checkpoint, or log output. There is no I/O: one `StepReader` per
+ * attempt keeps the state that earlier lines established.
  */
 import { MAX_METRICS } from '../../../../proto/limits.ts';
 import type { LineObject } from './objects.ts';
