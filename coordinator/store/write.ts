@@ -5,6 +5,7 @@ import { type MetricValues, type RankingRule, withReport } from '../../lib/domai
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { AttemptEnd, SweepPolicy } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
+import { impliedMetricWriter } from './implied-metric.ts';
 import { parseMetrics, parseValues } from './rows.ts';
 
 export interface StoredEvent {
@@ -197,6 +198,7 @@ function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | 
   const setProgress = db.prepare(
     'update trials set epoch = max(epoch, ?), metrics = ?, metric_steps = ? where sweep_id = ? and id = ?',
   );
+  const writeImpliedMetric = impliedMetricWriter(db);
   const insertLog = db.prepare(
     'insert into logs (sweep_id, trial_id, attempt, seq, at, text) values (?, ?, ?, ?, ?, ?)',
   );
@@ -216,9 +218,11 @@ function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | 
     },
     report({ key, seq, at, epoch, metrics }: ChangeOf<'report'>, addEvent: AddEvent): void {
       const { sweepId, trialId, attempt } = key;
+      const rule = ruleOf(sweepId);
+      if (rule?.metric === '') writeImpliedMetric(key, Object.keys(metrics));
       insertReport.run(sweepId, trialId, attempt, seq, at, epoch, JSON.stringify(metrics));
       const row = selectProgress.get(sweepId, trialId) as { metrics: string; metric_steps: string };
-      const values = withReport(parseValues(row), epoch, Object.entries(metrics), ruleOf(sweepId));
+      const values = withReport(parseValues(row), epoch, Object.entries(metrics), rule);
       setProgress.run(epoch, ...toColumns(values), sweepId, trialId);
       addEvent(sweepId, trialId, attempt, 'reported', `epoch ${formatStep(epoch)}`);
     },

@@ -169,7 +169,7 @@ function notesOf(file: SweepFile, metric: Metric): string[] {
   if (file.method === 'bayes') notes.push('method bayes is treated as tpe');
   if (metric.name === '') {
     notes.push(
-      'the file names no metric: trials are ranked by the alphabetically first metric that they report, minimized',
+      'the file names no metric: trials are ranked by the first metric that a trial reports twice; accuracy and PSNR are maximized, others minimized',
     );
   }
   return notes;

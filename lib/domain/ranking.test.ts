@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Goal, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, runningTrial, sampleSweep, trialAt } from '../../test/support/dashboard/sample.ts';
-import { goalOf, rank, rankedMetrics, rankingMetric, rankTrials, usualGoal } from './ranking.ts';
+import { firstRepeatedMetric, goalOf, rank, rankedMetrics, rankingMetric, rankTrials, usualGoal } from './ranking.ts';
 
 interface Item {
   readonly index: number;
@@ -117,11 +117,22 @@ test.each(['test_loss', 'train_total_loss', 'epoch_seconds', 'inaccuracy', 'loss
   },
 );
 
-test('a sweep whose file names no metric is ranked by the alphabetically first one that is reported', () => {
-  const items = [{ metrics: { loss: 1 } }, { metrics: { zeta: 1, acc: 2 } }, { metrics: {} }];
-  expect(rankingMetric('', items)).toBe('acc');
+test('as long as a sweep has no metric, it is ranked by the first one that is reported', () => {
+  const items = [{ metrics: {} }, { metrics: { zeta: 1, acc: 2 } }, { metrics: { loss: 1 } }];
+  expect(rankingMetric('', items)).toBe('zeta');
   expect(rankingMetric('loss', items)).toBe('loss');
   expect(rankingMetric(undefined, [])).toBe('');
   const sweep = sampleSweep({ metric: { name: '', goal: Goal.MINIMIZE } });
-  expect(rankedMetrics(sweep, ['loss', 'acc_x']).map(({ name }) => name)).toEqual(['acc_x']);
+  expect(rankedMetrics(sweep, ['loss', 'acc_x']).map(({ name }) => name)).toEqual(['loss']);
+});
+
+test.each([
+  [['loss', 'acc'], ['acc'], 'acc'],
+  [['loss', 'acc'], ['acc', 'loss'], 'loss'],
+  [['loss'], [], undefined],
+  [['lr', 'val.loss'], ['lr', 'val.loss'], 'val.loss'],
+  [['step', '_runtime', 'trainer/global_step', 'b'], ['step', '_runtime', 'trainer/global_step', 'b'], 'b'],
+  [['constructor'], ['constructor'], 'constructor'],
+])('of %j, after reports with %j, the metric that ranks is %j', (names, earlier, metric) => {
+  expect(firstRepeatedMetric(names, new Set(earlier), { lr: 0.1 })).toBe(metric);
 });

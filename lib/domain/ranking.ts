@@ -21,13 +21,31 @@ export function goalOf(sweep: Sweep, metric: string): GoalName {
 
 /** Returns a sweep's objective for display, such as `minimize loss`. */
 export function objectiveText({ name, goal: direction }: Metric): string {
-  return `${goal.of(direction)} ${name === '' ? 'the first metric by name' : name}`;
+  return `${goal.of(direction)} ${name === '' ? 'the first metric that a trial reports twice' : name}`;
+}
+
+/** Names that count the progress of a program. */
+const PROGRESS = /^(?:_.*|epochs?|(?:global_|trainer\/global_)?steps?|iter(?:ation)?)$/i;
+
+/**
+ * Returns the metric that ranks a sweep whose file names none: the first one that occurs in two reports of a trial.
+ * Parameters and counters, such as `step`, do not rank.
+ * @param names of a report, in its order
+ * @param earlier the names of the trial's earlier reports
+ * @param parameters of the trial
+ */
+export function firstRepeatedMetric(
+  names: readonly string[],
+  earlier: ReadonlySet<string>,
+  parameters: Readonly<Record<string, unknown>>,
+): string | undefined {
+  return names.find((name) => earlier.has(name) && !PROGRESS.test(name) && !Object.hasOwn(parameters, name));
 }
 
 /**
- * Returns the metric that ranks a sweep: its own or, if its file names none, the alphabetically first one that is
- * reported. Returns an empty text if none is reported yet.
- * @param own the sweep's own metric, or an empty text if its file names none
+ * Returns the metric that ranks a sweep: its own or, as long as it has none, the first one of the first item that has
+ * any. Returns an empty text if none is reported yet.
+ * @param own the sweep's own metric, or an empty text if it has none yet
  * @param items trials or configs
  */
 export function rankingMetric(
@@ -35,11 +53,11 @@ export function rankingMetric(
   items: Iterable<{ readonly metrics: Readonly<Record<string, unknown>> }>,
 ): string {
   if (own !== undefined && own !== '') return own;
-  let first = '';
   for (const { metrics } of items) {
-    for (const name of Object.keys(metrics)) if (first === '' || name < first) first = name;
+    const [first] = Object.keys(metrics);
+    if (first !== undefined) return first;
   }
-  return first;
+  return '';
 }
 
 /**
@@ -49,7 +67,7 @@ export function rankingMetric(
  */
 export function rankedMetrics(sweep: Sweep, reported: readonly string[]): RankedMetric[] {
   const named = sweep.metric?.name ?? 'test_loss';
-  const own = named === '' ? ([...reported].sort()[0] ?? '') : named;
+  const own = named === '' ? (reported[0] ?? '') : named;
   const second = own === 'psnr' ? 'test_loss' : 'psnr';
   const names = reported.includes(second) ? [own, second] : [own];
   return names.map((name) => ({ name, goal: goalOf(sweep, name) }));
