@@ -27,6 +27,9 @@ export function artifactNameProblem(name: string): string | undefined {
   return 'expected letters, digits and . _ + = @ , - with / between folders, and no folder or file that begins with a dot';
 }
 
+/** The most trials that one request names. */
+export const MAX_TRIAL_IDS = 1_000;
+
 /** The most metrics of one report. */
 export const MAX_METRICS = 256;
 

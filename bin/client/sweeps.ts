@@ -10,6 +10,7 @@ import type {
   SweepAction,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { type Config, Goal, type Report, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { MAX_TRIAL_IDS } from '../../proto/limits.ts';
 import type { Connection } from './connect.ts';
 import { LARGE_CHANGE_DEADLINE_MS, retryUnreachable, stream, unary } from './rpc.ts';
 
@@ -39,10 +40,26 @@ export async function listTrials(
   connection: Connection,
   request: Partial<ListTrialsRequest> & { readonly sweep: string },
 ): Promise<Trial[]> {
-  const complete: ListTrialsRequest = { rankBy: '', goal: Goal.UNSPECIFIED, limit: 0, states: [], ...request };
+  const complete: ListTrialsRequest = {
+    rankBy: '',
+    goal: Goal.UNSPECIFIED,
+    limit: 0,
+    states: [],
+    trialIds: [],
+    ...request,
+  };
   const trials: Trial[] = [];
   for await (const batch of stream(connection, connection.client.listTrials, complete)) {
     for (const trial of batch.trials) trials.push(trial);
+  }
+  return trials;
+}
+
+/** Returns the named trials of a sweep in their order, without ranks. */
+export async function trialsById(connection: Connection, sweep: string, trialIds: readonly string[]): Promise<Trial[]> {
+  const trials: Trial[] = [];
+  for (let at = 0; at < trialIds.length; at += MAX_TRIAL_IDS) {
+    trials.push(...(await listTrials(connection, { sweep, trialIds: trialIds.slice(at, at + MAX_TRIAL_IDS) })));
   }
   return trials;
 }

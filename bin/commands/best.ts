@@ -3,7 +3,7 @@ import { rankingMetric } from '../../lib/domain/ranking.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { type Config, MetricAt, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { withConnection } from '../client/connect.ts';
-import { getSweep, listConfigs, listTrials } from '../client/sweeps.ts';
+import { getSweep, listConfigs, listTrials, trialsById } from '../client/sweeps.ts';
 import {
   type GlobalOptions,
   type GoalChoice,
@@ -53,7 +53,8 @@ async function best(selector: string, options: Options): Promise<void> {
     const configs = ranked(await listConfigs(connection, request));
     if (configs.length === 0) return options.output === 'json' ? printJson([]) : print(NONE);
     const table = tableOf(configs);
-    const trials = await listTrials(connection, { sweep: sweep.id });
+    const ids = configs.flatMap(({ trialIds }) => trialIds);
+    const trials = await trialsById(connection, sweep.id, ids);
     const steps = shownSteps(trials, table.by, wide || options.output === 'json');
     if (options.output === 'json') {
       const stepOf = (id: string) => steps?.get(id) ?? null;

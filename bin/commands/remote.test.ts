@@ -101,6 +101,7 @@ test('trials requests the given metric, goal, states and limit', async () => {
     goal: 'GOAL_MINIMIZE',
     limit: 3,
     states: ['TRIAL_STATE_FAILED', 'TRIAL_STATE_RUNNING'],
+    trialIds: [],
   });
 });
 
@@ -368,6 +369,25 @@ test('ls, show and wait print the warnings of a sweep', async () => {
   expect(stderr).toBe(
     'trawl: warning: sweep 7: the hook ␛[2J\ntrawl: warning: sweep 7: no trial has reported metric "val"\n',
   );
+});
+
+test('best requests the trials that it shows, and no others', async () => {
+  const asked: ListTrialsRequest[] = [];
+  const trials = Array.from({ length: 9 }, (_, index): Trial => ({ ...good, id: `${index}`, configId: `c${index}` }));
+  await trawl(
+    {
+      listConfigs: (call) => {
+        call.write({ configs: rankConfigs(configsOf(trials), 'test_loss', 'minimize').slice(0, call.request.limit) });
+        call.end();
+      },
+      listTrials: (call) => {
+        asked.push(call.request);
+        call.end();
+      },
+    },
+    ...['best', '--top', '2'],
+  );
+  expect(asked).toMatchObject([{ sweep: '7', trialIds: ['0', '1'] }]);
 });
 
 test('best and trials show the step of the ranking metric where it is not the last, and in -o wide', async () => {

@@ -19,6 +19,7 @@ import type {
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { MAX_TRIAL_IDS } from '../../proto/limits.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import { curveOf } from '../analysis/curve.ts';
 import type { Explanation } from '../core/explain.ts';
@@ -92,7 +93,15 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
 }
 
 async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncGenerator<ListTrialsResponse> {
+  const { trialIds } = request;
+  if (trialIds.length > MAX_TRIAL_IDS) {
+    throw new BadInputError(`too many trial_ids: ${trialIds.length} (max ${MAX_TRIAL_IDS})`);
+  }
   const sweep = queries.sweep(queries.findSweep(request.sweep));
+  if (trialIds.length > 0) {
+    for (const id of trialIds) yield { trials: [queries.trial(sweep.id, id)] };
+    return;
+  }
   const trials = queries.trials(sweep.id);
   const metric = request.rankBy || rankingMetric(sweep.metric?.name, trials);
   if (request.rankBy !== '') mustBeReported(metric, trials);

@@ -199,6 +199,11 @@ export interface ListTrialsRequest {
   limit: number;
   /** Empty means all. */
   states: TrialState[];
+  /**
+   * Only these trials, in their order and without a rank; at most 1,000. Empty means all. Excludes the other fields
+   * except sweep.
+   */
+  trialIds: string[];
 }
 
 export interface ListTrialsResponse {
@@ -1187,7 +1192,7 @@ export const RetryTrialsResponse: MessageFns<RetryTrialsResponse> = {
 };
 
 function createBaseListTrialsRequest(): ListTrialsRequest {
-  return { sweep: "", rankBy: "", goal: Goal.UNSPECIFIED, limit: 0, states: [] };
+  return { sweep: "", rankBy: "", goal: Goal.UNSPECIFIED, limit: 0, states: [], trialIds: [] };
 }
 
 export const ListTrialsRequest: MessageFns<ListTrialsRequest> = {
@@ -1210,6 +1215,9 @@ export const ListTrialsRequest: MessageFns<ListTrialsRequest> = {
         writer.int32(trialStateToNumber(v));
       }
       writer.join();
+    }
+    for (const v of message.trialIds) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -1277,6 +1285,14 @@ export const ListTrialsRequest: MessageFns<ListTrialsRequest> = {
 
             break;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.trialIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1299,6 +1315,7 @@ export const ListTrialsRequest: MessageFns<ListTrialsRequest> = {
     message.goal = object.goal ?? Goal.UNSPECIFIED;
     message.limit = object.limit ?? 0;
     message.states = object.states?.map((e) => e) || [];
+    message.trialIds = object.trialIds?.map((e) => e) || [];
     return message;
   },
 };
