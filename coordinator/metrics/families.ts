@@ -7,10 +7,11 @@ export type CoordinatorMetrics = ReturnType<typeof coordinatorMetrics>;
 const SECONDS_FAST = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 /** Buckets for offers, which are claimed immediately or wait up to the duration of a trial. */
 const SECONDS_OFFER = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
-/** Buckets for epochs. Their number is small, because each sweep has its own series. */
-const SECONDS_EPOCH = [0.1, 1, 5, 15, 60, 300, 1800, 2 * 3600, 6 * 3600];
-const SECONDS_TRIAL = [1, 10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600];
-const SECONDS_CALL = [0.001, 0.01, 0.1, 1, 10];
+/** Few buckets, because each sweep or method has its own series. */
+const SECONDS_EPOCH = [1, 15, 60, 300, 1800, 2 * 3600];
+const SECONDS_TRIAL = [10, 60, 600, 3600, 24 * 3600];
+const SECONDS_WAIT = [10, 300, 3600];
+const SECONDS_CALL = [0.01, 0.1, 1];
 
 export function coordinatorMetrics() {
   const registry = new Registry();
@@ -43,7 +44,7 @@ export function coordinatorMetrics() {
     queueWait: histogram(
       'trial_queue_wait_seconds',
       "From a trial's submit, or its return to the queue, to its grant.",
-      SECONDS_TRIAL,
+      SECONDS_WAIT,
       ['sweep'],
     ),
     epochDuration: histogram('epoch_duration_seconds', 'From one report of an attempt to the next.', SECONDS_EPOCH, [
@@ -125,10 +126,12 @@ export function coordinatorMetrics() {
       'grpc_method',
       'grpc_code',
     ]),
-    grpcHandling: histogram('grpc_server_handling_seconds', 'Duration of calls and streams.', SECONDS_CALL, [
-      'grpc_service',
-      'grpc_method',
-    ]),
+    grpcHandling: histogram(
+      'grpc_server_handling_seconds',
+      'Duration of calls, except those that last as long as their client.',
+      SECONDS_CALL,
+      ['grpc_service', 'grpc_method'],
+    ),
     diskFree: gauge('disk_free_bytes', "Free bytes on the disk of the coordinator's folder."),
     diskSize: gauge('disk_size_bytes', "Size of the disk of the coordinator's folder."),
   };

@@ -5,12 +5,15 @@ import type { CoordinatorMetrics } from './families.ts';
 
 type CallMetrics = Pick<CoordinatorMetrics, 'grpcHandled' | 'grpcHandling' | 'unreadable'>;
 
+/** Streams that last as long as their client or its data: their durations say nothing about the server. */
+const UNTIMED: ReadonlySet<string> = new Set(['Report', 'Watch', 'ReadLog', 'Put', 'ServerReflectionInfo']);
+
 /** Returns a function that counts a call. Calls of the health and reflection services are included. */
 export function callCounter({ grpcHandled, grpcHandling, unreadable }: CallMetrics): (ended: CallStatus) => void {
   return (ended) => {
     const labels = labelsOf(ended.path);
     grpcHandled.inc({ ...labels, grpc_code: codeName(ended.code) });
-    grpcHandling.observe(labels, ended.seconds);
+    if (!UNTIMED.has(labels.grpc_method)) grpcHandling.observe(labels, ended.seconds);
     if (ended.unreadable) unreadable.inc({ via: 'grpc' });
   };
 }
@@ -22,8 +25,9 @@ export function initializeCallSeries(
 ) {
   for (const service of services) {
     for (const { path } of Object.values(service)) {
-      grpcHandled.inc({ ...labelsOf(path), grpc_code: codeName(status.OK) }, 0);
-      grpcHandling.zero(labelsOf(path));
+      const labels = labelsOf(path);
+      grpcHandled.inc({ ...labels, grpc_code: codeName(status.OK) }, 0);
+      if (!UNTIMED.has(labels.grpc_method)) grpcHandling.zero(labels);
     }
   }
 }

@@ -141,11 +141,11 @@ function digest(bytes: Buffer): Buffer {
 }
 
 /**
- * Omits gauges whose names end in `_total`, which Prometheus' naming rules forbid, and metrics with many series of
- * little use.
+ * Omits gauges whose names end in `_total`, which Prometheus' naming rules forbid, and metrics that are of little use or
+ * repeat others: the number of series counts on every agent.
  */
 const OMITTED_METRICS =
-  /^(nodejs_(active_(resources|handles|requests).*|heap_space_.*|external_memory_bytes|gc_duration_seconds|eventloop_lag_((min|max|mean|stddev|p50|p90)_)?seconds)|process_(heap|virtual_memory)_bytes)$/;
+  /^(nodejs_(active_(resources|handles|requests).*|heap_space_.*|external_memory_bytes|gc_duration_seconds|eventloop_lag_((min|max|mean|stddev|p50|p90)_)?seconds|heap_size_total_bytes|version_info)|process_((heap|virtual_memory)_bytes|cpu_(user|system)_seconds_total|start_time_seconds|max_fds))$/;
 
 /** Adds the metrics of this process to a registry. */
 export function addProcessMetrics(registry: Registry): void {
