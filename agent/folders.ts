@@ -28,6 +28,11 @@ export function keptFile(folder: string, name: string): string {
   return join(folder, 'kept', name);
 }
 
+/** Returns the path of the attempt's own link to its code archive. */
+export function codeFile(folder: string): string {
+  return join(folder, 'code.tar');
+}
+
 /** Returns the path of the checkpoint that the attempt resumes from. */
 export function resumeFile(folder: string): string {
   return join(folder, 'resume');

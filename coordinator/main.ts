@@ -13,6 +13,7 @@ import { type Identity, readIdentity } from '../lib/net/identity.ts';
 import { BadInputError } from '../proto/errors.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from '../proto/gen/trawl/v1/attempt_service.ts';
+import { CodeServiceService } from '../proto/gen/trawl/v1/code_service.ts';
 import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { COORDINATOR, withoutSecrets } from '../proto/subjects.ts';
@@ -21,6 +22,7 @@ import { logChange } from './app/commit-log.ts';
 import { startRounds } from './app/rounds.ts';
 import { now, Runtime } from './app/runtime.ts';
 import { sweepControl } from './app/sweep-control.ts';
+import { CodeArchives } from './artifacts/code-archives.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
 import { Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
@@ -32,11 +34,12 @@ import { agentTargets } from './metrics/agent-series.ts';
 import { type Collecting, startCollecting } from './metrics/collect.ts';
 import { type CoordinatorMetrics, coordinatorMetrics } from './metrics/families.ts';
 import { callCounter, initializeCallSeries } from './metrics/grpc-calls.ts';
-import { Pruner, startRetention } from './retention/prune.ts';
+import { Pruner, pruneWithCode, startRetention } from './retention/prune.ts';
 import type { Commit } from './store/journal.ts';
 import { clusterName, openStore } from './store/open.ts';
 import { artifactService } from './transport/artifact-service.ts';
 import { AttemptService } from './transport/attempt-service.ts';
+import { codeService } from './transport/code-service.ts';
 import { listen } from './transport/listener.ts';
 import { Offers, type StreamFill } from './transport/offers.ts';
 import { operationsService } from './transport/operations-service.ts';
@@ -109,6 +112,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     onPass: (seconds) => metrics.schedulerPass.observe(seconds),
   });
   const files = new ArtifactFiles(dir);
+  const archives = new CodeArchives(dir);
   await removeOrphans(runtime, files, log);
   runtime.onCommit((commit) => afterCommit(commit, files, log));
   const rejections = new RejectionLog(metrics.authRefused, log);
@@ -116,7 +120,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const heartbeatMs = Math.max(100, Math.floor(options.leaseMs / HEARTBEATS_PER_LEASE));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
   const collecting = startCollecting(runtime, metrics, options);
-  const pruner = new Pruner(db, files, (id) => runtime.core.sweeps.has(id));
+  const pruner = new Pruner(db, files, archives, (id) => runtime.core.sweeps.has(id));
   const stopRetention = options.retainMs === undefined ? () => {} : startRetention(pruner, options.retainMs, now, log);
   const stopDiskWatch = watchDiskSpace(dir, ({ free, size }) => {
     metrics.diskFree.set(free);
@@ -127,7 +131,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const server = newServer(guard.interceptors, callCounter(metrics));
   const readiness = new Readiness(new Health(server, SERVICES));
   addReflection(server, options.protoDir);
-  addServices(server, { runtime, files, guard, attempts, pruner, dir, db, log });
+  addServices(server, { runtime, files, archives, guard, attempts, pruner, dir, db, log });
   const pages = await servePages(options, identity, { runtime, metrics, collecting, readiness, rejections });
   const listener = await listen(server, options.listen, {
     identity,
@@ -170,7 +174,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   };
 }
 
-const SERVICES = [SweepServiceService, ArtifactServiceService, AttemptServiceService, OperationsServiceService];
+const SERVICES = [
+  SweepServiceService,
+  ArtifactServiceService,
+  CodeServiceService,
+  AttemptServiceService,
+  OperationsServiceService,
+];
 
 function readServerIdentity({ identityDir, metricsTls }: CoordinatorOptions): Identity | undefined {
   const identity = identityDir === undefined ? undefined : readIdentity(identityDir, [COORDINATOR]);
@@ -254,6 +264,7 @@ class Readiness {
 interface ServiceParts {
   readonly runtime: Runtime;
   readonly files: ArtifactFiles;
+  readonly archives: CodeArchives;
   readonly guard: Guard;
   readonly attempts: AttemptService;
   readonly pruner: Pruner;
@@ -262,7 +273,8 @@ interface ServiceParts {
   readonly log: Logger;
 }
 
-function addServices(server: Server, { runtime, files, guard, attempts, pruner, dir, db, log }: ServiceParts): void {
+function addServices(server: Server, parts: ServiceParts): void {
+  const { runtime, files, archives, guard, attempts, pruner, dir, db, log } = parts;
   const { core, queries } = runtime;
   const source = {
     queries,
@@ -270,15 +282,16 @@ function addServices(server: Server, { runtime, files, guard, attempts, pruner, 
     explain: (sweepId: string, trialId: string) => explainWaiting(core, sweepId, trialId, now()),
     onCommit: runtime.onCommit.bind(runtime),
   };
-  server.addService(SweepServiceService, sweepService(source, sweepControl(runtime), log));
+  server.addService(SweepServiceService, sweepService(source, sweepControl(runtime, archives), log));
   server.addService(ArtifactServiceService, artifactService({ queries, files, core, guard, log }));
+  server.addService(CodeServiceService, codeService({ archives, core, guard, log }));
   server.addService(AttemptServiceService, attempts.implementation);
   server.addService(
     OperationsServiceService,
     operationsService(
       agentControl(runtime),
-      snapshots({ dir, db, files, log }),
-      (request) => pruner.prune(request, now()),
+      snapshots({ dir, db, files, archives, log }),
+      (request) => pruneWithCode(pruner, request, now()),
       log,
     ),
   );

@@ -18,6 +18,15 @@ export const MAX_ARTIFACT_NAME = 200;
 /** The size of one chunk of a transfer. */
 export const ARTIFACT_CHUNK_BYTES = 256 * 1024;
 
+/** The largest code archive, whatever the sweep file allows. */
+export const MAX_CODE_BYTES = 1 << 30;
+/** The default limit on the files of a code folder. */
+export const DEFAULT_CODE_BYTES = 100 * 1_000_000;
+/** The most files of a code archive. */
+export const MAX_CODE_FILES = 50_000;
+/** The most bytes of a diff of uncommitted changes that are recorded. */
+export const MAX_DIFF_BYTES = 1_000_000;
+
 const PATH_SEGMENT = /^[A-Za-z0-9_+=@,-][A-Za-z0-9._+=@,-]*$/;
 
 /** Returns why an artifact's name is invalid, or undefined. Names become paths below a folder, and must stay inside it. */

@@ -34,9 +34,11 @@ test('operators change state, agents run attempts, and viewers only read', () =>
     'ArtifactService/Read',
     'AttemptService/Open',
     'AttemptService/Report',
+    'CodeService/ReadCode',
   ]);
   const onlyOperators = callableBy('operator').filter((path) => !callableBy('viewer').includes(path));
   expect(onlyOperators.sort()).toEqual([
+    'CodeService/PutCode',
     'OperationsService/Backup',
     'OperationsService/DrainAgent',
     'OperationsService/Prune',

@@ -1,6 +1,7 @@
 /** Defines the roles that can call each method. The coordinator checks them before it reads a request. */
 import { ArtifactServiceService } from './gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from './gen/trawl/v1/attempt_service.ts';
+import { CodeServiceService } from './gen/trawl/v1/code_service.ts';
 import { OperationsServiceService } from './gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from './gen/trawl/v1/sweep_service.ts';
 
@@ -22,6 +23,7 @@ const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> =
   retryTrials: OPERATORS,
   listSweeps: PEOPLE,
   getSweep: PEOPLE,
+  getSource: PEOPLE,
   listTrials: PEOPLE,
   listConfigs: PEOPLE,
   listCurves: PEOPLE,
@@ -44,6 +46,12 @@ const ARTIFACT_SERVICE: Record<keyof typeof ArtifactServiceService, readonly Rol
   read: [...PEOPLE, ...AGENTS],
 };
 
+const CODE_SERVICE: Record<keyof typeof CodeServiceService, readonly Role[]> = {
+  putCode: OPERATORS,
+  // An agent can read only the code of the trials that are leased to it.
+  readCode: [...PEOPLE, ...AGENTS],
+};
+
 /** A backup contains everything and can be restored elsewhere. */
 const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly Role[]> = {
   drainAgent: OPERATORS,
@@ -64,6 +72,7 @@ const byPath = new Map<string, readonly Role[]>([
   ...pathsOf(SweepServiceService, SWEEP_SERVICE),
   ...pathsOf(AttemptServiceService, ATTEMPT_SERVICE),
   ...pathsOf(ArtifactServiceService, ARTIFACT_SERVICE),
+  ...pathsOf(CodeServiceService, CODE_SERVICE),
   ...pathsOf(OperationsServiceService, OPERATIONS_SERVICE),
   ...STANDARD_METHODS,
 ]);

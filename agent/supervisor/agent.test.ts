@@ -66,6 +66,7 @@ function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
       open,
       upload: async () => 'stored',
       download: async () => false,
+      downloadCode: async () => {},
       close: () => {},
     }),
     hello: {

@@ -2,6 +2,7 @@
 
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import { withResolvers } from '../../lib/net/within.ts';
 import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
@@ -275,26 +276,31 @@ export class AgentRuntime {
 
   async #run(slot: number, granted: readonly Granted[]): Promise<void> {
     const prepared = await Promise.all(granted.map((one) => this.#prepare(slot, one)));
-    // The coordinator can dismiss attempts while their checkpoints are downloaded.
+    // The coordinator can dismiss attempts while their code and checkpoints are downloaded.
     const assignments = prepared
       .filter((assignment) => assignment !== undefined)
       .filter(({ key }) => isHeld(this.#slots[slot], key));
+    for (const { key } of granted) {
+      const isAssigned = assignments.some((assignment) => sameAttempt(assignment.key, key));
+      // A download can have created the folder again after the attempt's end.
+      if (!isAssigned) this.#folders.releaseWhenSpooled(key, this.#records, 2 * GATHER_MS);
+    }
     for (const { key } of assignments) this.#parts.log.debug({ ...key, slot }, 'an attempt starts');
     if (assignments.length > 0) this.#workers.run(slot, assignments);
   }
 
-  /** Returns undefined, and ends the attempt in preflight, when this agent cannot read its grant. */
+  /** Returns undefined, and ends the attempt in preflight, when this agent cannot read its grant or lacks its code. */
   async #prepare(slot: number, { key, grant }: Granted): Promise<Assignment | undefined> {
     const { dir, log } = this.#parts;
     try {
-      return await prepareAssignment(dir, { key, grant }, log, async (checkpoint) => {
-        const isWanted = () => isHeld(this.#slots[slot], key);
-        return (await this.#session?.fetchCheckpoint(key, checkpoint, isWanted)) ?? false;
+      const isWanted = () => isHeld(this.#slots[slot], key);
+      return await prepareAssignment(dir, { key, grant }, log, {
+        checkpoint: async (checkpoint) => (await this.#session?.fetchCheckpoint(key, checkpoint, isWanted)) ?? false,
+        code: async (archive, path) => this.#session?.fetchCode(archive, path, isWanted),
       });
     } catch (error) {
-      log.error({ err: error, ...key }, 'an attempt cannot start: this agent could not read its grant');
-      const message = errorMessage(error);
-      this.#perform(onPreflightFailure(this.#slots, slot, key, `the agent could not read the grant: ${message}`));
+      if (isHeld(this.#slots[slot], key)) log.error({ err: error, ...key }, 'an attempt cannot start');
+      this.#perform(onPreflightFailure(this.#slots, slot, key, errorMessage(error)));
       return undefined;
     }
   }

@@ -1,17 +1,17 @@
-/** Transfers the bytes of artifacts between an attempt's folder and the coordinator. */
+/** Transfers the bytes of artifacts and code between the agent's folder and the coordinator. */
 
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { type ClientDuplexStream, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
-import { untilDrained } from '../../lib/net/within.ts';
+import { sendFile } from '../../lib/net/send-file.ts';
 import type { ArtifactServiceClient, PutRequest, PutResponse } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { AttemptKey, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
-import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
+import type { CodeServiceClient, ReadCodeResponse } from '../../proto/gen/trawl/v1/code_service.ts';
+import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 
 /** An artifact to upload, and the path of its file. */
 export interface Upload {
@@ -46,7 +46,15 @@ export async function uploadArtifact(
     for await (const { message } of call as AsyncIterable<PutResponse>) {
       if (message?.$case === 'refusal') return message.refusal;
       if (message?.$case === 'stored') return 'stored';
-      if (message?.$case === 'offset') await send(call, upload, message.offset, ended.signal);
+      if (message?.$case !== 'offset') continue;
+      const part = { path, start: message.offset, size: artifact.size };
+      const isWhole = await sendFile<PutRequest>(
+        call,
+        part,
+        (chunk) => ({ message: { $case: 'chunk', chunk } }),
+        ended.signal,
+      );
+      if (!isWhole) throw changedFile(path);
     }
     throw new Error(`the coordinator did not answer the upload of ${artifact.name}`);
   } catch (error) {
@@ -58,27 +66,6 @@ export async function uploadArtifact(
     signal.removeEventListener('abort', cancel);
     call.cancel();
   }
-}
-
-/** Returns early when the call has ended: the caller reads the reason from the call. */
-async function send(
-  call: ClientDuplexStream<PutRequest, PutResponse>,
-  { artifact, path }: Upload,
-  start: number,
-  ended: AbortSignal,
-): Promise<void> {
-  if (start >= artifact.size) return;
-  let at = start;
-  for await (const chunk of createReadStream(path, {
-    start,
-    end: artifact.size - 1,
-    highWaterMark: ARTIFACT_CHUNK_BYTES,
-  })) {
-    if (ended.aborted) return;
-    at += chunk.length;
-    if (!call.write({ message: { $case: 'chunk', chunk } })) await untilDrained(call, ended);
-  }
-  if (at < artifact.size && !ended.aborted) throw changedFile(path);
 }
 
 function changedFile(path: string): LostFileError {
@@ -112,4 +99,37 @@ export async function downloadArtifact(
     createWriteStream(path),
   );
   return hash.digest('hex') === artifact.sha256;
+}
+
+/**
+ * Downloads the bytes of a code archive that the file does not have yet, and appends them to it.
+ * @throws {ServiceError} when the coordinator cannot be reached or does not have the archive
+ * @throws {Error} when the coordinator sends more than the announced size
+ */
+export async function downloadCode(
+  client: CodeServiceClient,
+  { sha256, size }: CodeArchive,
+  path: string,
+): Promise<void> {
+  const file = await open(path, 'a');
+  try {
+    let { size: received } = await file.stat();
+    if (received > size) {
+      await file.truncate(0);
+      received = 0;
+    }
+    if (received === size) return;
+    const call = client.readCode({ sha256, offset: received });
+    try {
+      for await (const { chunk } of call as AsyncIterable<ReadCodeResponse>) {
+        received += chunk.byteLength;
+        if (received > size) throw new Error(`the coordinator sent more than the ${size} bytes of the code archive`);
+        await file.appendFile(chunk);
+      }
+    } finally {
+      call.cancel();
+    }
+  } finally {
+    await file.close();
+  }
 }

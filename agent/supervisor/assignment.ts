@@ -1,40 +1,48 @@
 /** Turns a grant into the assignment of a worker. */
 import type { Logger } from 'pino';
 import { fromWire } from '../../lib/domain/parameters.ts';
-import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
+import type { Grant } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { StructuredValue } from '../../proto/values.ts';
-import { attemptFolder, resumeFile } from '../folders.ts';
+import { attemptFolder, codeFile, resumeFile } from '../folders.ts';
 import type { Assignment } from '../worker/ipc.ts';
 import type { Granted } from './slots.ts';
 
+/** Files of the coordinator, downloaded into the attempt's folder. */
+export interface Downloads {
+  /** Resolves with whether the checkpoint is intact in the attempt's folder. */
+  checkpoint(checkpoint: Artifact): Promise<boolean>;
+  /** Puts the code archive at the path. @throws {CodeUnavailableError} */
+  code(archive: CodeArchive, path: string): Promise<void>;
+}
+
 /**
- * Downloads the checkpoint that the attempt resumes from, if any. Without an intact checkpoint the attempt starts from
- * the first epoch.
+ * Downloads the code that the attempt runs and the checkpoint that it resumes from, if any. Without an intact checkpoint
+ * the attempt starts from the first epoch.
  * @param agentDir the agent's folder
- * @param fetchCheckpoint resolves with whether the checkpoint is intact in the attempt's folder
  * @throws {Error} when the grant holds a parameter that this agent cannot read (a coordinator of another version)
+ * @throws {CodeUnavailableError} when the code could not be downloaded
  */
 export async function prepareAssignment(
   agentDir: string,
   { key, grant }: Granted,
   log: Logger,
-  fetchCheckpoint: (checkpoint: Artifact) => Promise<boolean>,
+  downloads: Downloads,
 ): Promise<Assignment> {
   const { trainer, seed, command, program, checkpointEvery, reconstructEvery, resume: checkpoint } = grant;
-  const parameters = Object.fromEntries(
-    Object.entries(fromWire(grant.parameters)).map(([name, value]) => [
-      name,
-      value instanceof StructuredValue ? value.data : value,
-    ]),
-  );
+  const parameters = parametersOf(grant);
   const folder = attemptFolder(agentDir, key);
   const resume = async () => {
     if (checkpoint === undefined) return undefined;
     const { epoch } = checkpoint;
-    if (await fetchCheckpoint(checkpoint)) return { epoch, path: resumeFile(folder) };
+    if (await downloads.checkpoint(checkpoint)) return { epoch, path: resumeFile(folder) };
     log.warn({ ...key, epoch }, 'no intact checkpoint: the attempt starts from the first epoch');
     return undefined;
   };
+  const archive = program?.code;
+  const code = archive && codeFile(folder);
+  if (archive !== undefined && code !== undefined) await downloads.code(archive, code);
   return {
     trainer,
     parameters,
@@ -42,9 +50,21 @@ export async function prepareAssignment(
     key,
     command,
     program,
+    code,
     checkpointEvery,
     reconstructEvery,
     folder,
     resume: await resume(),
   };
+}
+
+function parametersOf(grant: Grant): Assignment['parameters'] {
+  try {
+    const values = Object.entries(fromWire(grant.parameters));
+    return Object.fromEntries(
+      values.map(([name, value]) => [name, value instanceof StructuredValue ? value.data : value]),
+    );
+  } catch (error) {
+    throw new Error(`the agent could not read the grant: ${errorMessage(error)}`, { cause: error });
+  }
 }

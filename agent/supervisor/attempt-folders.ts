@@ -1,6 +1,6 @@
 /** Removes the folder of an attempt once the attempt has ended and the coordinator has acknowledged its last record. */
 
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
@@ -25,7 +25,7 @@ export class AttemptFolders {
     const needed = new Set(this.#released.map((key) => attemptFolder(dir, key)));
     for (const name of readdirSync(root)) {
       const folder = join(root, name);
-      if (!needed.has(folder)) rmSync(folder, { recursive: true, force: true });
+      if (!needed.has(folder)) rm(folder, { recursive: true, force: true }).catch(() => {});
     }
   }
 

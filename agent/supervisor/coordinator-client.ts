@@ -12,8 +12,9 @@ import {
   type ReportRequest,
   type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
-import { downloadArtifact, type Upload, uploadArtifact } from './artifact-transfer.ts';
+import { CodeServiceClient } from '../../proto/gen/trawl/v1/code_service.ts';
+import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
+import { downloadArtifact, downloadCode, type Upload, uploadArtifact } from './artifact-transfer.ts';
 
 export const RECONNECT_MIN_MS = 200;
 export const RECONNECT_MAX_MS = 5_000;
@@ -28,6 +29,8 @@ export interface CoordinatorClient {
   upload(upload: Upload, signal: AbortSignal): Promise<'stored' | Refusal>;
   /** Downloads an artifact into a file (see downloadArtifact). */
   download(key: AttemptKey, artifact: Artifact, path: string): Promise<boolean>;
+  /** See downloadCode. */
+  downloadCode(archive: CodeArchive, path: string): Promise<void>;
   close(): void;
 }
 
@@ -46,6 +49,7 @@ export function coordinatorClient(server: string, identity?: Identity): Coordina
   };
   const attempts = new AttemptServiceClient(server, channel.shown, options);
   const artifacts = new ArtifactServiceClient(server, channel.shown, options);
+  const code = new CodeServiceClient(server, channel.shown, options);
   return {
     report: () => attempts.report(),
     open: (request, timeoutMs, onAnswer) => {
@@ -53,9 +57,11 @@ export function coordinatorClient(server: string, identity?: Identity): Coordina
     },
     upload: (upload, signal) => uploadArtifact(artifacts, upload, signal),
     download: (key, artifact, path) => downloadArtifact(artifacts, key, artifact, path),
+    downloadCode: (archive, path) => downloadCode(code, archive, path),
     close() {
       attempts.close();
       artifacts.close();
+      code.close();
     },
   };
 }

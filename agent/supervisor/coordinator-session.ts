@@ -21,7 +21,8 @@ import type {
   ReportResponse,
   Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
+import { CodeCache } from './code-cache.ts';
 import {
   type CoordinatorClient,
   callErrorCode,
@@ -56,6 +57,7 @@ export class CoordinatorSession {
   readonly #events: SessionEvents;
   readonly #log: Logger;
   readonly #transfers: RetryingTransfers;
+  readonly #code: CodeCache;
   #stream: ReportStream | undefined;
   /** The newest record sent on this stream; undefined before the coordinator's welcome. */
   #sentUpTo: number | undefined;
@@ -74,6 +76,7 @@ export class CoordinatorSession {
     this.#events = events;
     this.#log = log;
     this.#transfers = new RetryingTransfers(client, dir, hello.agentId, log);
+    this.#code = new CodeCache({ client, dir, log });
     this.#connect();
   }
 
@@ -101,6 +104,11 @@ export class CoordinatorSession {
   /** Downloads the checkpoint that an attempt resumes from. See RetryingTransfers.downloadCheckpoint. */
   fetchCheckpoint(key: AttemptKey, checkpoint: Artifact, isWanted: () => boolean): Promise<boolean> {
     return this.#transfers.downloadCheckpoint(key, checkpoint, () => isWanted() && !this.#closed);
+  }
+
+  /** Puts the code of an attempt at `path`. See CodeCache.provide. */
+  fetchCode(archive: CodeArchive, path: string, isWanted: () => boolean): Promise<void> {
+    return this.#code.provide(archive, path, () => isWanted() && !this.#closed);
   }
 
   close(): void {

@@ -22,6 +22,7 @@ export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'par
     command: [],
     program: undefined,
     workdir: tmpdir(),
+    code: undefined,
     checkpointEvery: 0,
     reconstructEvery: 0,
     resume: undefined,

@@ -24,6 +24,8 @@ export interface TrainingRun {
   readonly program: ProgramSpec | undefined;
   /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;
+  /** The path of the archive of the code that the program runs in. Undefined if it runs in `workdir`. */
+  readonly code: string | undefined;
   /** The number of epochs between checkpoints. Zero means no checkpoints. */
   readonly checkpointEvery: number;
   /** The number n of epochs between reconstructions (epochs 1, 1 + n, ..., and the last). Zero means no reconstructions. */

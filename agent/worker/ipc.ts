@@ -32,6 +32,8 @@ export interface Assignment {
   readonly key: AttemptKey;
   readonly command: readonly string[];
   readonly program: ProgramSpec | undefined;
+  /** The path of the code archive that the program runs in. Undefined if it runs in the agent's working folder. */
+  readonly code: string | undefined;
   readonly checkpointEvery: number;
   readonly reconstructEvery: number;
   readonly resume: { readonly epoch: number; readonly path: string } | undefined;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { STORE_FILE } from '../../coordinator/store/open.ts';
+import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { parseAddress } from '../../lib/net/address.ts';
 import { BadInputError, EXIT, RejectedError, TrawlError, UnreachableError } from '../../proto/errors.ts';
 import { SweepState } from '../../proto/gen/trawl/v1/types.ts';
@@ -113,7 +113,12 @@ test('--dir reads the folder itself if its coordinator is gone, even if another 
   await withConnection({ dir }, async (connection) => {
     expect(connection.offlineDir).toBe(dir);
     expect((await unary(connection, connection.client.listSweeps, {})).sweeps).toEqual([]);
-    const pause = unary(connection, connection.client.submit, { fileName: '', text: '', requestId: 'r' });
+    const pause = unary(connection, connection.client.submit, {
+      fileName: '',
+      text: '',
+      requestId: 'r',
+      source: undefined,
+    });
     await expect(pause).rejects.toThrow(RejectedError);
   });
 });

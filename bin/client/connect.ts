@@ -6,6 +6,7 @@ import { channelTo } from '../../lib/net/channel.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
+import { CodeServiceClient } from '../../proto/gen/trawl/v1/code_service.ts';
 import { OperationsServiceClient } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { USER_ROLES } from '../../proto/roles.ts';
@@ -13,6 +14,7 @@ import { USER_ROLES } from '../../proto/roles.ts';
 export interface Connection {
   readonly client: SweepServiceClient;
   readonly artifacts: ArtifactServiceClient;
+  readonly code: CodeServiceClient;
   readonly operations: OperationsServiceClient;
   /** HOST:PORT of the coordinator. */
   readonly address: string;
@@ -59,16 +61,19 @@ function open({ address, identity, offlineDir, release = async () => {} }: OpenO
   };
   const client = new SweepServiceClient(address, channel.shown, options);
   const artifacts = new ArtifactServiceClient(address, channel.shown, options);
+  const code = new CodeServiceClient(address, channel.shown, options);
   const operations = new OperationsServiceClient(address, channel.shown, options);
   return {
     client,
     artifacts,
+    code,
     operations,
     address,
     offlineDir,
     close: async () => {
       client.close();
       artifacts.close();
+      code.close();
       operations.close();
       await release();
     },

@@ -3,8 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import {
-  ARTIFACTS,
   BACKUP_STORE,
+  FILE_FOLDERS,
   isNotEmpty,
   type Manifest,
   sealBackup,
@@ -72,7 +72,7 @@ class IncomingFile {
 
   static async create(folder: string, announced: BackupFile): Promise<IncomingFile> {
     const { name } = announced;
-    const expected = name === BACKUP_STORE || name.startsWith(`${ARTIFACTS}/`);
+    const expected = name === BACKUP_STORE || FILE_FOLDERS.some((folder) => name.startsWith(`${folder}/`));
     const invalid = name.split('/').some((segment) => artifactNameProblem(segment) !== undefined);
     if (!expected || invalid)
       throw new DamagedError(`the backup contains an invalid file name ${JSON.stringify(name)}`);

@@ -9,8 +9,9 @@ import type {
   SubmitRequest,
   SweepAction,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { type Config, Goal, type Report, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { type Config, Goal, type Report, type Source, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_TRIAL_IDS } from '../../proto/limits.ts';
+import { type PackedCode, uploadCode } from './code.ts';
 import type { Connection } from './connect.ts';
 import { LARGE_CHANGE_DEADLINE_MS, retryUnreachable, stream, unary } from './rpc.ts';
 
@@ -88,12 +89,23 @@ export async function listCurves(
   return curves;
 }
 
-/** Submits a sweep, and retries while the coordinator is unreachable. */
+/** Returns the code that was submitted with a sweep, and the diff of its uncommitted changes; undefined if it has none. */
+export async function getSource(connection: Connection, sweep: string): Promise<Source | undefined> {
+  return (await unary(connection, connection.client.getSource, { sweep })).source;
+}
+
+/**
+ * Submits a sweep, and retries while the coordinator is unreachable. Its code is uploaded first, so that the sweep never
+ * names code that the coordinator does not have.
+ * @param code undefined if the sweep file names no folder of code
+ */
 export async function submitSweep(
   connection: Connection,
   { text, fileName }: Pick<SubmitRequest, 'text' | 'fileName'>,
+  code: PackedCode | undefined,
 ): Promise<Sweep> {
-  const request: SubmitRequest = { text, fileName, requestId: randomUUID() };
+  if (code !== undefined) await uploadCode(connection, code);
+  const request: SubmitRequest = { text, fileName, requestId: randomUUID(), source: code?.source };
   const { sweep } = await retryUnreachable(() =>
     unary(connection, connection.client.submit, request, LARGE_CHANGE_DEADLINE_MS),
   );

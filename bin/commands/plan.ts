@@ -6,8 +6,10 @@ import type { EarlyTerminate, SweepSpec } from '../../coordinator/grid/spec.ts';
 import { type Distribution, distributionText } from '../../coordinator/search/distribution.ts';
 import { formatCount } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
+import { type PackedCode, withPackedCode } from '../client/code.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
+import { codeFields, codeJson } from '../output/code.ts';
 import { commandLineOf } from '../output/command-line.ts';
 
 import { print, printJson } from '../output/print.ts';
@@ -19,7 +21,7 @@ interface Options extends GlobalOptions, OutputOptions {
   readonly commands?: number;
 }
 
-function planText(plan: Plan, spec: SweepSpec, terminal: Terminal): string {
+function planText(plan: Plan, spec: SweepSpec, code: PackedCode | undefined, terminal: Terminal): string {
   const axes: Column<Axis>[] = [
     { header: 'axis', cell: ({ name }) => name },
     { header: 'values', numeric: true, cell: ({ size }) => formatCount(size) },
@@ -51,6 +53,7 @@ function planText(plan: Plan, spec: SweepSpec, terminal: Terminal): string {
   if (earlyTerminate !== undefined) fields.push(['early_terminate', earlyTerminateText(earlyTerminate)]);
   if (spec.ignored.length > 0) fields.push(['ignored', spec.ignored.join(', ')]);
   for (const note of spec.notes) fields.push(['note', note]);
+  if (code !== undefined) fields.push(...codeFields(code));
   const tables = [
     search === undefined ? renderTable(axes, spec.axes, terminal) : renderTable(space, [...search.space], terminal),
     ...(plan.excluded.length > 0 ? [renderTable(excluded, plan.excluded, terminal)] : []),
@@ -80,7 +83,7 @@ function earlyTerminateJson(rule: EarlyTerminate): Record<string, unknown> {
   return { type, max_iter: steps.maxIter, s: steps.brackets, eta, strict };
 }
 
-function planJson(plan: Plan, spec: SweepSpec): Record<string, unknown> {
+function planJson(plan: Plan, spec: SweepSpec, code: PackedCode | undefined): Record<string, unknown> {
   const { search, runCap, earlyTerminate, metric } = spec;
   return {
     ...plan,
@@ -91,6 +94,7 @@ function planJson(plan: Plan, spec: SweepSpec): Record<string, unknown> {
     early_terminate: earlyTerminate && earlyTerminateJson(earlyTerminate),
     ignored: spec.ignored,
     notes: spec.notes,
+    code: code && codeJson(code),
   };
 }
 
@@ -124,13 +128,16 @@ async function printCommands(spec: SweepSpec, limit: number, options: Options): 
   return print(lines.map((line) => `${line}\n`).join(''));
 }
 
-async function plan(file: string, options: Options): Promise<void> {
-  const { spec } = await loadSweepFile(file);
+async function plan(fileName: string, options: Options): Promise<void> {
+  const file = await loadSweepFile(fileName);
+  const { spec } = file;
   if (options.points !== undefined) return printPoints(spec, options.points, options);
   if (options.commands !== undefined) return printCommands(spec, options.commands, options);
   const planned = planOf(spec);
-  if (options.output === 'json') return printJson(planJson(planned, spec));
-  return print(planText(planned, spec, resultTerminal(options)));
+  return withPackedCode(file, (code) => {
+    if (options.output === 'json') return printJson(planJson(planned, spec, code));
+    return print(planText(planned, spec, code, resultTerminal(options)));
+  });
 }
 
 function countOption(text: string): number {

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { countText } from '../../lib/text/numbers.ts';
 import { formatSize } from '../../lib/text/size.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import type { PrunedSweep } from '../../proto/gen/trawl/v1/operations_service.ts';
+import type { PrunedSweep, PruneResponse } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { sweepState } from '../../proto/names.ts';
 import { withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
@@ -22,15 +22,20 @@ function json({ id, name, state, endedAtMs, trials, artifacts, bytes }: PrunedSw
   return { sweep: id, name, state: sweepState.of(state), ended_at: isoTime(endedAtMs), trials, artifacts, bytes };
 }
 
-function text(sweeps: readonly PrunedSweep[], dryRun: boolean): string {
-  if (sweeps.length === 0) return 'nothing to prune: no ended sweep is old enough\n';
+function text({ sweeps, codeArchives, codeBytes }: PruneResponse, dryRun: boolean): string {
+  if (sweeps.length === 0 && codeArchives === 0) return 'nothing to prune: no ended sweep is old enough\n';
   const lines = sweeps.map(({ id, name, state, endedAtMs, trials, artifacts, bytes }) => {
     const contents = `${countText(trials, 'trial')}, ${countText(artifacts, 'artifact')}, ${formatSize(bytes)}`;
     return `sweep ${id} (${name}) ${sweepState.of(state)} ${isoTime(endedAtMs) ?? ''}: ${contents}`;
   });
   const bytes = sweeps.reduce((sum, sweep) => sum + sweep.bytes, 0);
   const verb = dryRun ? 'would be deleted' : 'deleted';
-  return [...lines, `${countText(sweeps.length, 'sweep')} and ${formatSize(bytes)} of artifacts ${verb}`]
+  const code = `${countText(codeArchives, 'unused code archive')} (${formatSize(codeBytes)}) ${verb}`;
+  return [
+    ...lines,
+    `${countText(sweeps.length, 'sweep')} and ${formatSize(bytes)} of artifacts ${verb}`,
+    ...(codeArchives === 0 ? [] : [code]),
+  ]
     .map((line) => `${visibleText(line)}\n`)
     .join('');
 }
@@ -38,7 +43,9 @@ function text(sweeps: readonly PrunedSweep[], dryRun: boolean): string {
 export function registerPrune(program: Command): void {
   const command = program
     .command('prune')
-    .description('delete ended sweeps with their trials, logs and artifacts; the newest sweep is always kept')
+    .description(
+      'delete ended sweeps with their trials, logs, artifacts and unused code; the newest sweep is always kept',
+    )
     .addOption(
       new Option('--older-than <duration>', 'only sweeps that ended at least this long ago')
         .argParser(ageOption)
@@ -55,8 +62,8 @@ export function registerPrune(program: Command): void {
     withConnection(options, async (connection) => {
       const dryRun = options.dryRun ?? false;
       const request = { olderThanMs: Math.round(options.olderThan), keep: options.keep, dryRun };
-      const { sweeps } = await unary(connection, connection.operations.prune, request, PRUNE_DEADLINE_MS);
-      return options.output === 'json' ? printJson(sweeps.map(json)) : print(text(sweeps, dryRun));
+      const pruned = await unary(connection, connection.operations.prune, request, PRUNE_DEADLINE_MS);
+      return options.output === 'json' ? printJson(pruned.sweeps.map(json)) : print(text(pruned, dryRun));
     }),
   );
 }

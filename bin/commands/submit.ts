@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { trialTotal } from '../../lib/domain/trial-state.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
+import { withPackedCode } from '../client/code.ts';
 import { withConnection } from '../client/connect.ts';
 import { submitSweep } from '../client/sweeps.ts';
 import {
@@ -14,6 +15,7 @@ import {
   withServer,
 } from '../options/common.ts';
 import { loadRunnableSweepFile } from '../options/sweep-file.ts';
+import { noteCode } from '../output/code.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { waitFor } from './wait.ts';
@@ -21,9 +23,12 @@ import { waitFor } from './wait.ts';
 type Options = ServerOptions & OutputOptions & QuietOptions & { readonly wait?: true };
 
 async function submit(file: string, options: Options): Promise<void> {
-  const { text, fileName } = await loadRunnableSweepFile(file);
+  const loaded = await loadRunnableSweepFile(file);
   await withConnection(options, async (connection) => {
-    const sweep = await submitSweep(connection, { text, fileName });
+    const sweep = await withPackedCode(loaded, async (code) => {
+      if (code !== undefined) noteCode(code);
+      return submitSweep(connection, loaded, code);
+    });
     const line = visibleText(`sweep ${sweep.id} (${sweep.name}): ${trialTotal(sweep)} trials`);
     if (options.quiet) await print(`${sweep.id}\n`);
     if (options.wait) {

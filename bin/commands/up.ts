@@ -7,6 +7,7 @@ import { shortId } from '../../lib/text/short-id.ts';
 import { EXIT, RejectedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { type PackedCode, withPackedCode } from '../client/code.ts';
 import { type Connection, connectToCoordinatorOf, withConnection } from '../client/connect.ts';
 import { getSweep, listTrials } from '../client/sweeps.ts';
 import { outageNotes, watchSweep } from '../client/watch.ts';
@@ -16,6 +17,7 @@ import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '..
 import { packOption, type SlotOptions, withSlots } from '../options/slots.ts';
 import { type LoadedSweepFile, loadRunnableSweepFile } from '../options/sweep-file.ts';
 import { closingRanking } from '../output/closing-ranking.ts';
+import { noteCode } from '../output/code.ts';
 import { sweepJson, trialJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { resultTerminal } from '../output/terminal.ts';
@@ -37,6 +39,11 @@ const PATIENCE_MS = 120_000;
 async function up(fileName: string, options: Options): Promise<void> {
   const file = await loadRunnableSweepFile(fileName);
   await requireUnusedFolder(options.dir);
+  await withPackedCode(file, (code) => runLocally(file, code, options));
+}
+
+async function runLocally(file: LoadedSweepFile, code: PackedCode | undefined, options: Options): Promise<void> {
+  if (code !== undefined) noteCode(code);
   const interrupt = onInterrupt();
   const cluster = await startLocalCluster({
     dir: options.dir,
@@ -51,7 +58,7 @@ async function up(fileName: string, options: Options): Promise<void> {
   });
   try {
     await withConnection({ server: cluster.address, identity: false }, (connection) =>
-      Promise.race([run(connection, file, options, interrupt.signal), cluster.broken]),
+      Promise.race([run(connection, file, code, options, interrupt.signal), cluster.broken]),
     );
   } finally {
     await cluster.stop();
@@ -63,11 +70,12 @@ async function up(fileName: string, options: Options): Promise<void> {
 async function run(
   connection: Connection,
   file: LoadedSweepFile,
+  code: PackedCode | undefined,
   options: Options,
   signal: AbortSignal,
 ): Promise<void> {
   const startedMs = performance.now();
-  const { id } = await resumeOrSubmit(connection, file, note);
+  const { id } = await resumeOrSubmit(connection, file, code, note);
   const warnings = new WarningNotes(note);
   await follow(connection, id, warnings, options, signal);
   const { sweep } = await getSweep(connection, id);

@@ -2,32 +2,62 @@ import { sweepFingerprint } from '../../coordinator/sweepfile/fingerprint.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
+import type { PackedCode } from '../client/code.ts';
 import type { Connection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
-import { controlSweep, submitSweep } from '../client/sweeps.ts';
+import { controlSweep, getSource, submitSweep } from '../client/sweeps.ts';
 import type { LoadedSweepFile } from '../options/sweep-file.ts';
 
 /**
- * Returns the sweep that `trawl up` runs. This is the newest sweep in the data folder that has the same content and was
- * not stopped or killed, or else a new sweep. A paused sweep is resumed. Unfinished sweeps of other files are paused,
+ * Returns the sweep that `trawl up` runs. This is the newest sweep in the data folder that has the same content and code
+ * and was not stopped or killed, or else a new sweep. An unfinished sweep keeps the code that was submitted with it. A paused sweep is resumed. Unfinished sweeps of other files are paused,
  * so that they do not compete for the machine.
  */
 export async function resumeOrSubmit(
   connection: Connection,
   file: LoadedSweepFile,
+  code: PackedCode | undefined,
   report: (line: string) => void,
 ): Promise<Sweep> {
   const { sweeps } = await unary(connection, connection.client.listSweeps, {});
   const fingerprint = sweepFingerprint(file.spec);
-  const same = sweeps.findLast((sweep) => sweep.fingerprint === fingerprint && !wasStopped(sweep));
+  const candidates = sweeps.filter((sweep) => sweep.fingerprint === fingerprint && !wasStopped(sweep)).reverse();
+  const same = code === undefined ? candidates[0] : await sweepWithCode(connection, candidates, code, report);
   for (const other of sweeps) {
     if (other.id === same?.id || sweepEnded(other) || other.state !== SweepState.RUNNING) continue;
     const reason = `"trawl up ${file.fileName}" uses the same folder`;
     await controlSweep(connection, other.id, SweepAction.PAUSE, { reason });
     report(`paused unfinished sweep ${other.id} (${other.name}) in the same folder`);
   }
-  if (same === undefined) return submitSweep(connection, { text: file.text, fileName: file.fileName });
+  if (same === undefined) return submitSweep(connection, file, code);
   return same.state === SweepState.PAUSED ? controlSweep(connection, same.id, SweepAction.RESUME) : same;
+}
+
+/**
+ * Returns the newest sweep with the same code, or else the newest unfinished one, whose trials all run the code that was
+ * submitted with it.
+ * @param candidates newest first
+ */
+async function sweepWithCode(
+  connection: Connection,
+  candidates: readonly Sweep[],
+  { source }: PackedCode,
+  report: (line: string) => void,
+): Promise<Sweep | undefined> {
+  for (const sweep of candidates) {
+    const recorded = await getSource(connection, sweep.id);
+    if (recorded?.archive?.sha256 === source.archive.sha256) return sweep;
+  }
+  const unfinished = candidates.find((sweep) => !sweepEnded(sweep));
+  if (unfinished !== undefined) {
+    report(
+      `sweep ${unfinished.id} continues with the code that was submitted with it, and the code has changed since; to run ` +
+        `the new code as a new sweep, stop this one ("trawl stop ${unfinished.id}") and run the command again`,
+    );
+  } else if (candidates[0] !== undefined) {
+    report(`the code has changed since sweep ${candidates[0].id}: submitting a new sweep`);
+  }
+  return unfinished;
 }
 
 function wasStopped({ state }: Sweep): boolean {

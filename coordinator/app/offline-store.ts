@@ -2,15 +2,18 @@
 import { pino } from 'pino';
 import { RejectedError } from '../../proto/errors.ts';
 import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
+import { CodeServiceService } from '../../proto/gen/trawl/v1/code_service.ts';
 import { OperationsServiceService } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { CodeArchives } from '../artifacts/code-archives.ts';
 import { ArtifactFiles } from '../artifacts/files.ts';
 import { Guard } from '../auth/guard.ts';
 import { snapshots } from '../backup/snapshot.ts';
-import { type PruneOptions, Pruner } from '../retention/prune.ts';
+import { type PruneOptions, Pruner, pruneWithCode } from '../retention/prune.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { artifactService } from '../transport/artifact-service.ts';
+import { codeService } from '../transport/code-service.ts';
 import { listen } from '../transport/listener.ts';
 import { operationsService } from '../transport/operations-service.ts';
 import { newServer } from '../transport/server.ts';
@@ -32,15 +35,17 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   server.addService(SweepServiceService, sweepService(source, { submit: reject, act: reject, retry: reject }, log));
   const guard = new Guard(undefined, () => {});
   const files = new ArtifactFiles(dir);
-  const pruner = new Pruner(db, files);
-  const prune = (options: PruneOptions) => pruner.prune(options, now());
+  const archives = new CodeArchives(dir);
+  const pruner = new Pruner(db, files, archives);
+  const prune = (options: PruneOptions) => pruneWithCode(pruner, options, now());
   server.addService(
     ArtifactServiceService,
     artifactService({ queries: source.queries, files, core: undefined, guard, log }),
   );
+  server.addService(CodeServiceService, codeService({ archives, core: undefined, guard, log }));
   server.addService(
     OperationsServiceService,
-    operationsService({ drain: reject, undrain: reject }, snapshots({ dir, db, files, log }), prune, log),
+    operationsService({ drain: reject, undrain: reject }, snapshots({ dir, db, files, archives, log }), prune, log),
   );
   const listener = await listen(server, { host: '127.0.0.1', port: 0 });
   return {

@@ -1,24 +1,29 @@
 /** Submits and controls the sweeps of a running coordinator, and retries their trials. */
-import { BadInputError, RejectedError } from '../../proto/errors.ts';
+import { BadInputError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { MAX_PRIORITY } from '../../proto/limits.ts';
+import type { Source } from '../../proto/gen/trawl/v1/types.ts';
+import { MAX_DIFF_BYTES, MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, sweepState } from '../../proto/names.ts';
+import type { CodeArchives } from '../artifacts/code-archives.ts';
 import { isEnded } from '../core/model.ts';
 import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
 import { onKill, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
 import { checkRunnable, enumerateTrials } from '../grid/enumerate.ts';
 import { plan } from '../grid/plan.ts';
+import type { SweepSpec } from '../grid/spec.ts';
 import { loadEndedSweep, loadSweep } from '../store/load.ts';
 import { insertSweep } from '../store/submit.ts';
 import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
-import { checkLength } from '../transport/limits.ts';
+import { checkedArchive } from '../transport/code-service.ts';
+import { checkLength, MAX_GIT_STATE_BYTES } from '../transport/limits.ts';
 import type { Retried, SweepControl } from '../transport/sweep-service.ts';
 import type { Runtime } from './runtime.ts';
 
-export function sweepControl(runtime: Runtime): SweepControl {
+/** @param archives the stored code. Undefined: sweeps with code are rejected */
+export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'holds'>): SweepControl {
   return {
-    submit: async (request) => submit(runtime, request),
+    submit: (request) => submit(runtime, archives, request),
     async act(sweepId, action, reason, priority) {
       checkLength('reason', reason);
       const state = sweepState.of(runtime.queries.sweep(sweepId).state);
@@ -64,12 +69,17 @@ function classOf(failure: RetryTrialsRequest['failures'][number]): FailureClassN
 }
 
 /** Submits a sweep and returns its id. The sweep is durable when the call returns. */
-function submit(runtime: Runtime, request: SubmitRequest): string {
+async function submit(
+  runtime: Runtime,
+  archives: Pick<CodeArchives, 'holds'> | undefined,
+  request: SubmitRequest,
+): Promise<string> {
   if (request.requestId === '') throw new BadInputError('a submit must have a request_id');
   checkLength('request_id', request.requestId);
   checkLength('file name', request.fileName);
   const spec = parseSweep(request.text, request.fileName);
   checkRunnable(spec);
+  const source = await sourceOf(spec, request, archives);
   const planned = plan(spec);
   const policy = {
     trainer: spec.trainer,
@@ -84,7 +94,7 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
     weight: spec.weight,
     ranking: { metric: spec.metric.name, goal: spec.metric.goal, at: spec.metric.at },
     target: spec.metric.target,
-    program: spec.program,
+    program: spec.program && { ...spec.program, code: source?.archive },
   };
   const sweep = {
     requestId: request.requestId,
@@ -101,12 +111,38 @@ function submit(runtime: Runtime, request: SubmitRequest): string {
     configs: Number(planned.configs),
     replicates: planned.replicates,
     excluded: planned.excluded.reduce((sum, { count }) => sum + Number(count), 0),
+    source,
   };
   const id = insertSweep(runtime.db, sweep, enumerateTrials(spec, planned), runtime.now());
   if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweep(id).state))) {
     runtime.addSweep(loadSweep(runtime.db, id, 'running', policy, spec.priority, runtime.now()));
   }
   return id;
+}
+
+/** Returns the code to record, after a check that its archive is stored. */
+async function sourceOf(
+  spec: SweepSpec,
+  { source }: SubmitRequest,
+  archives: Pick<CodeArchives, 'holds'> | undefined,
+): Promise<Source | undefined> {
+  if (spec.code === undefined) {
+    if (source === undefined) return undefined;
+    throw new BadInputError('the submit has code, but its sweep file has no key "code"');
+  }
+  if (source?.archive === undefined) {
+    throw new BadInputError('the sweep file has the key "code", but the submit has no code: use the trawl command');
+  }
+  const { archive, files, git, diff } = source;
+  checkedArchive(archive);
+  if (Buffer.byteLength(diff) > MAX_DIFF_BYTES) throw new BadInputError(`diff too long (max ${MAX_DIFF_BYTES} bytes)`);
+  if (git === undefined || Buffer.byteLength(JSON.stringify(git)) > MAX_GIT_STATE_BYTES) {
+    throw new BadInputError(`the state of the repository is missing or too long (max ${MAX_GIT_STATE_BYTES} bytes)`);
+  }
+  if (archives === undefined || !(await archives.holds(archive))) {
+    throw new NotFoundError(`the coordinator has no code archive ${archive.sha256}: upload it, then submit again`);
+  }
+  return { archive, files, git, diff };
 }
 
 function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason: string, priority: number) {

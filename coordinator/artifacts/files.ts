@@ -4,15 +4,16 @@
  */
 
 import { createReadStream, existsSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
+import { join, relative, resolve, sep } from 'node:path';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import { checksumOfFile } from '../../lib/files/checksum.ts';
-import { syncPath } from '../../lib/files/write-durably.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact } from '../core/model.ts';
+import { IncomingFile, isStored } from './incoming-file.ts';
 
+/** The folder in the coordinator's folder. */
+export const ARTIFACTS_FOLDER = 'artifacts';
 /** The folder of partial files. It cannot be the name of an artifact, because those never begin with a dot. */
 const PARTS = '.parts';
 
@@ -28,7 +29,7 @@ export class ArtifactFiles {
   /** @param dir the coordinator's folder */
   constructor(dir: string) {
     this.dir = resolve(dir);
-    this.#root = join(this.dir, 'artifacts');
+    this.#root = join(this.dir, ARTIFACTS_FOLDER);
   }
 
   path(key: AttemptKey, name: string): string {
@@ -41,10 +42,7 @@ export class ArtifactFiles {
 
   /** Whether the file is complete. Makes the file durable, because an earlier process may have died before it was. */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
-    const path = this.path(key, artifact.name);
-    if (!(await isFile(path, artifact))) return false;
-    await syncFolders(dirname(path), this.dir);
-    return true;
+    return isStored({ path: this.path(key, artifact.name), top: this.dir }, artifact);
   }
 
   /**
@@ -55,16 +53,8 @@ export class ArtifactFiles {
     const part = join(this.#folder(key), PARTS, artifact.sha256);
     if (this.#uploading.has(part)) throw new RejectedError(`artifact ${artifact.name} is already being uploaded`);
     this.#uploading.add(part);
-    try {
-      await mkdir(dirname(part), { recursive: true });
-      const file = await open(part, 'a+');
-      const place: Place = { part, path: this.path(key, artifact.name), top: this.dir };
-      const closed = () => this.#uploading.delete(part);
-      return await IncomingFile.begin(file, place, artifact, closed);
-    } catch (error) {
-      this.#uploading.delete(part);
-      throw error;
-    }
+    const place = { part, path: this.path(key, artifact.name), top: this.dir };
+    return IncomingFile.begin(place, artifact, () => this.#uploading.delete(part));
   }
 
   /** Reads the file in chunks, starting at `offset`. */
@@ -112,97 +102,5 @@ export class ArtifactFiles {
 
   #folder({ sweepId, trialId, attempt }: AttemptKey): string {
     return join(this.#root, sweepId, trialId, `${attempt}`);
-  }
-}
-
-interface Place {
-  /** The path of the partial file. */
-  readonly part: string;
-  /** The path of the complete file. */
-  readonly path: string;
-  /** The coordinator's folder. The folders below it are made durable. */
-  readonly top: string;
-}
-
-/** A file that is being uploaded. */
-export class IncomingFile {
-  readonly #file: FileHandle;
-  readonly #place: Place;
-  readonly #artifact: Artifact;
-  readonly #closed: () => void;
-  /** The number of bytes from an earlier, interrupted upload. */
-  readonly offset: number;
-  #size: number;
-
-  private constructor(file: FileHandle, place: Place, artifact: Artifact, offset: number, closed: () => void) {
-    this.#file = file;
-    this.#place = place;
-    this.#artifact = artifact;
-    this.#closed = closed;
-    this.offset = offset;
-    this.#size = offset;
-  }
-
-  /** @param file the partial file, opened for appending */
-  static async begin(file: FileHandle, place: Place, artifact: Artifact, closed: () => void): Promise<IncomingFile> {
-    const { size } = await file.stat();
-    const usable = size <= artifact.size;
-    if (!usable) await file.truncate(0);
-    return new IncomingFile(file, place, artifact, usable ? size : 0, closed);
-  }
-
-  /** Whether all bytes were received. */
-  get whole(): boolean {
-    return this.#size === this.#artifact.size;
-  }
-
-  /** @returns false if the file would exceed its announced size */
-  async append(bytes: Uint8Array): Promise<boolean> {
-    if (this.#size + bytes.byteLength > this.#artifact.size) return false;
-    await this.#file.appendFile(bytes);
-    this.#size += bytes.byteLength;
-    return true;
-  }
-
-  /**
-   * Moves the complete file to its path, durably.
-   * @returns false if the checksum is wrong; the partial file is then deleted
-   */
-  async finish(): Promise<boolean> {
-    await this.#file.sync();
-    const { part, path, top } = this.#place;
-    if ((await checksumOfFile(part)).sha256 !== this.#artifact.sha256) {
-      await rm(part, { force: true });
-      return false;
-    }
-    const folder = dirname(path);
-    await mkdir(folder, { recursive: true });
-    await rename(part, path);
-    await syncFolders(folder, top);
-    return true;
-  }
-
-  async close(): Promise<void> {
-    try {
-      await this.#file.close();
-    } finally {
-      this.#closed();
-    }
-  }
-}
-
-async function isFile(path: string, { size, sha256 }: Artifact): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isFile() === true && found.size === size && (await checksumOfFile(path)).sha256 === sha256;
-}
-
-/**
- * Syncs folders from `lowest` up to `top`. A rename is durable only after its folder is synced, and a new folder only
- * after its parent is.
- */
-async function syncFolders(lowest: string, top: string): Promise<void> {
-  for (let path = lowest; ; path = dirname(path)) {
-    await syncPath(path);
-    if (path === top) return;
   }
 }

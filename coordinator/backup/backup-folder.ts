@@ -6,17 +6,20 @@
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'libsql';
+import Database, { type Database as DatabaseType } from 'libsql';
 import { z } from 'zod';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
 import { syncPath, writeDurably } from '../../lib/files/write-durably.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { DamagedError } from '../../proto/errors.ts';
+import { CODE_FOLDER, codeArchiveName } from '../artifacts/code-archives.ts';
+import { ARTIFACTS_FOLDER } from '../artifacts/files.ts';
 
 /** The name differs from the coordinator's store.db, so that a coordinator cannot start on a backup and change it. */
 export const BACKUP_STORE = 'store.sqlite';
 export const MANIFEST = 'backup.json';
-export const ARTIFACTS = 'artifacts';
+/** The folders beside the store, of artifacts and of code. */
+export const FILE_FOLDERS: readonly string[] = [ARTIFACTS_FOLDER, CODE_FOLDER];
 
 export const manifest = z.object({
   format: z.literal(1),
@@ -27,21 +30,42 @@ export const manifest = z.object({
   created_at: z.string(),
   store: z.object({ bytes: z.number().int(), sha256: z.string() }),
   artifacts: z.object({ files: z.number().int(), bytes: z.number().int() }),
-  /** Artifacts in the store whose files were missing from the coordinator's folder. */
+  /** Artifacts and code archives in the store whose files were missing from the coordinator's folder. */
   missing: z.array(z.string()),
 });
 
 export type Manifest = z.infer<typeof manifest>;
 
-/** An artifact in the store, with its path relative to the artifacts folder. */
-export interface NamedArtifact {
+/** A file that the store names, with its path in the coordinator's folder. */
+export interface StoredFile {
   readonly path: string;
   readonly size: number;
   readonly sha256: string;
 }
 
-export const NAMED_ARTIFACTS = `
-select sweep_id || '/' || trial_id || '/' || attempt || '/' || name as path, size, sha256 from artifacts order by path`;
+/** Returns the artifacts and code archives that a store of any version names. */
+export function storedFiles(db: DatabaseType): StoredFile[] {
+  const artifacts = db
+    .prepare(
+      `select sweep_id || '/' || trial_id || '/' || attempt || '/' || name as path, size, sha256 from artifacts
+       order by path`,
+    )
+    .all() as StoredFile[];
+  const hasCode =
+    db.prepare("select 1 from sqlite_master where type = 'table' and name = 'sources'").get() !== undefined;
+  const code = hasCode ? db.prepare('select distinct sha256, size from sources order by sha256').all() : [];
+  return [
+    ...artifacts.map((file) => ({ ...file, path: `${ARTIFACTS_FOLDER}/${file.path}` })),
+    ...(code as Omit<StoredFile, 'path'>[]).map((file) => {
+      return { ...file, path: `${CODE_FOLDER}/${codeArchiveName(file.sha256)}` };
+    }),
+  ];
+}
+
+/** Whether the manifest lists the file as missing. Older manifests list artifacts without their folder. */
+export function isMissing({ missing }: Manifest, { path }: StoredFile): boolean {
+  return missing.includes(path) || missing.includes(path.slice(ARTIFACTS_FOLDER.length + 1));
+}
 
 /**
  * Verifies a received backup and writes its manifest.
@@ -55,9 +79,9 @@ export async function sealBackup(dir: string, version: string): Promise<Manifest
   const missing: string[] = [];
   let bytes = 0;
   for (const artifact of named) {
-    if (!existsSync(join(dir, ARTIFACTS, artifact.path))) missing.push(artifact.path);
+    if (!existsSync(join(dir, artifact.path))) missing.push(artifact.path);
     else {
-      await verifyArtifact(join(dir, ARTIFACTS, artifact.path), artifact);
+      await verifyFile(join(dir, artifact.path), artifact);
       bytes += artifact.size;
     }
   }
@@ -76,24 +100,24 @@ export async function sealBackup(dir: string, version: string): Promise<Manifest
   return sealed;
 }
 
-/** Verifies the size and the checksum of an artifact. @throws {DamagedError} when one of them is wrong */
-export async function verifyArtifact(path: string, { size, sha256 }: NamedArtifact): Promise<void> {
+/** Verifies the size and the checksum of a file. @throws {DamagedError} when one of them is wrong */
+export async function verifyFile(path: string, { size, sha256 }: StoredFile): Promise<void> {
   if (statSync(path).size === size && (await checksumOfFile(path)).sha256 === sha256) return;
   throw new DamagedError(`the artifact ${path} is damaged: its size or checksum does not match the store`);
 }
 
 /**
- * Reads the schema version and the artifacts of a store. Switches the store out of write-ahead mode, so that it is one
- * file.
+ * Reads the schema version and the files that a store names. Switches the store out of write-ahead mode, so that it is
+ * one file.
  */
-function readStore(path: string): { schema: number; named: NamedArtifact[] } {
+function readStore(path: string): { schema: number; named: StoredFile[] } {
   const db = new Database(path);
   try {
     db.exec('pragma journal_mode = delete');
     const [found] = db.prepare('pragma quick_check(1)').all() as { quick_check: string }[];
     if (found?.quick_check !== 'ok') throw new Error(found?.quick_check);
     const { user_version: schema } = db.prepare('pragma user_version').get() as { user_version: number };
-    return { schema, named: db.prepare(NAMED_ARTIFACTS).all() as NamedArtifact[] };
+    return { schema, named: storedFiles(db) };
   } catch (error) {
     throw new DamagedError(`the copy of the store is damaged: ${errorMessage(error)}`);
   } finally {

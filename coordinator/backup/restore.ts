@@ -6,21 +6,22 @@ import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import Database from 'libsql';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
+import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { syncPath } from '../../lib/files/write-durably.ts';
 import { BadInputError, DamagedError, RejectedError } from '../../proto/errors.ts';
-import { STORE_FILE } from '../store/open.ts';
 import { SCHEMA_VERSION } from '../store/schema.ts';
 import {
-  ARTIFACTS,
   BACKUP_STORE,
+  FILE_FOLDERS,
+  isMissing,
   isNotEmpty,
   MANIFEST,
   type Manifest,
   manifest,
-  NAMED_ARTIFACTS,
-  type NamedArtifact,
+  type StoredFile,
+  storedFiles,
   syncFolders,
-  verifyArtifact,
+  verifyFile,
 } from './backup-folder.ts';
 
 /**
@@ -47,16 +48,16 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
   const part = join(dir, `${STORE_FILE}.part`);
   try {
     await copyFile(join(from, BACKUP_STORE), part);
-    const missing = new Set(source.missing);
-    for (const artifact of renameCluster(part)) {
-      if (missing.has(artifact.path)) continue;
-      await copyArtifact(join(from, ARTIFACTS, artifact.path), join(dir, ARTIFACTS, artifact.path), artifact);
+    for (const file of renameCluster(part)) {
+      if (isMissing(source, file)) continue;
+      await copyVerified(join(from, file.path), join(dir, file.path), file);
     }
     await syncPath(part);
     await rename(part, join(dir, STORE_FILE));
     await syncFolders(dir);
   } catch (error) {
-    await Promise.all([part, join(dir, ARTIFACTS)].map((path) => rm(path, { recursive: true, force: true })));
+    const folders = FILE_FOLDERS.map((folder) => join(dir, folder));
+    await Promise.all([part, ...folders].map((path) => rm(path, { recursive: true, force: true })));
     throw error;
   }
   return source;
@@ -76,20 +77,20 @@ function readManifest(from: string): Manifest {
  * Gives the store a new cluster name. It separates the heartbeats and offers of the restored coordinator from those of
  * the original, which may still run.
  */
-function renameCluster(store: string): NamedArtifact[] {
+function renameCluster(store: string): StoredFile[] {
   const db = new Database(store);
   try {
     db.prepare("update meta set value = ? where name = 'cluster'").run(randomBytes(4).toString('hex'));
-    return db.prepare(NAMED_ARTIFACTS).all() as NamedArtifact[];
+    return storedFiles(db);
   } finally {
     db.close();
   }
 }
 
-async function copyArtifact(from: string, to: string, artifact: NamedArtifact): Promise<void> {
+async function copyVerified(from: string, to: string, file: StoredFile): Promise<void> {
   if (!existsSync(from)) throw new DamagedError(`the backup has no file ${from}`);
   await mkdir(dirname(to), { recursive: true });
   await copyFile(from, to);
-  await verifyArtifact(to, artifact);
+  await verifyFile(to, file);
   await syncPath(to);
 }

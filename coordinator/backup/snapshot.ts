@@ -1,4 +1,4 @@
-/** Sends the store and its artifacts as of one moment, while the coordinator keeps running. */
+/** Sends the store, its artifacts and its code archives as of one moment, while the coordinator keeps running. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, existsSync, statSync } from 'node:fs';
@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
+import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import type { BackupResponse } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
+import type { CodeArchives } from '../artifacts/code-archives.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
-import { STORE_FILE } from '../store/open.ts';
-import { ARTIFACTS, BACKUP_STORE, NAMED_ARTIFACTS, type NamedArtifact } from './backup-folder.ts';
+import { BACKUP_STORE, storedFiles } from './backup-folder.ts';
 
 /** SQLite's default interval between checkpoints, in pages. */
 const CHECKPOINT_PAGES = 1_000;
@@ -20,11 +21,12 @@ export interface SnapshotSource {
   readonly dir: string;
   readonly db: Database;
   readonly files: ArtifactFiles;
+  readonly archives: CodeArchives;
   readonly log: Logger;
 }
 
 /** Returns a function that sends a snapshot. Only one can run at a time. */
-export function snapshots({ dir, db, files, log }: SnapshotSource): () => AsyncGenerator<BackupResponse> {
+export function snapshots({ dir, db, files, archives, log }: SnapshotSource): () => AsyncGenerator<BackupResponse> {
   let busy = false;
   return async function* () {
     if (busy) throw new RejectedError('another backup is in progress; retry when it is complete');
@@ -32,25 +34,27 @@ export function snapshots({ dir, db, files, log }: SnapshotSource): () => AsyncG
     // Later commits stay in the write-ahead log, because the store's file must not change while it is sent.
     db.exec('pragma wal_autocheckpoint = 0');
     const release = files.keepAll();
+    const releaseCode = archives.keepAll();
     try {
       const left = db.prepare('pragma wal_checkpoint(truncate)').get() as { busy: number };
       if (left.busy !== 0) throw new RejectedError('the store is busy; retry the backup');
-      const named = db.prepare(NAMED_ARTIFACTS).all() as NamedArtifact[];
+      const named = storedFiles(db);
       const store = join(dir, STORE_FILE);
       yield header(BACKUP_STORE, statSync(store).size);
       yield* chunks(readInChildProcess(store));
       for (const { path, size } of named) {
-        const file = join(dir, ARTIFACTS, path);
+        const file = join(dir, path);
         if (!existsSync(file)) {
-          log.warn({ file }, 'an artifact file is missing; the backup does not contain it');
+          log.warn({ file }, 'a file of the store is missing; the backup does not contain it');
           continue;
         }
-        yield header(`${ARTIFACTS}/${path}`, size);
+        yield header(path, size);
         yield* chunks(createReadStream(file, { highWaterMark: ARTIFACT_CHUNK_BYTES }));
       }
     } finally {
       busy = false;
       if (db.open) db.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+      releaseCode();
       await release();
     }
   };

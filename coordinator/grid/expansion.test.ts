@@ -87,6 +87,7 @@ function sweepOf(axes: readonly Axis[]): SweepSpec {
     trainer: 'noop',
     command: [],
     program: undefined,
+    code: undefined,
     isWandbFile: false,
     search: undefined,
     runCap: undefined,

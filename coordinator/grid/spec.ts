@@ -15,6 +15,8 @@ export interface SweepSpec {
   readonly command: readonly string[];
   /** How to run the program and read its reports. Only for trainer `command`. */
   readonly program: ProgramSpec | undefined;
+  /** The code that the agents run. Undefined: programs run in the agents' working folders. */
+  readonly code: CodeSpec | undefined;
   /** Whether the file is written for Weights & Biases, which changes defaults of `program`. */
   readonly isWandbFile: boolean;
   /** The metric that ranks the trials. */
@@ -61,6 +63,17 @@ export interface SweepSpec {
   readonly reconstructEvery: number;
   /** The hypotheses in the file's order. Their names are distinct. */
   readonly hypotheses: readonly Hypothesis[];
+}
+
+export interface CodeSpec {
+  /** Relative to the sweep file. */
+  readonly dir: string;
+  /** Patterns in the syntax of .gitignore, relative to `dir`. */
+  readonly exclude: readonly string[];
+  /** Whether the diff of uncommitted changes is recorded. */
+  readonly diff: boolean;
+  /** The limit on the files, in bytes. */
+  readonly maxBytes: number;
 }
 
 export interface Hypothesis {

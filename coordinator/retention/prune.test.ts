@@ -1,14 +1,15 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Database } from 'libsql';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { CodeArchives } from '../artifacts/code-archives.ts';
 import { ArtifactFiles } from '../artifacts/files.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { insertSweep } from '../store/submit.ts';
-import { Pruner } from './prune.ts';
+import { Pruner, pruneWithCode } from './prune.ts';
 
 const DAY = 86_400_000;
 const NOW = 100 * DAY;
@@ -16,13 +17,15 @@ const NOW = 100 * DAY;
 let dir: string;
 let db: Database;
 let files: ArtifactFiles;
+let archives: CodeArchives;
 let pruner: Pruner;
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'trawl-prune-'));
   db = openStore(dir);
   files = new ArtifactFiles(dir);
-  pruner = new Pruner(db, files);
+  archives = new CodeArchives(dir);
+  pruner = new Pruner(db, files, archives);
   onTestFinished(() => {
     db.close();
     rmSync(dir, { recursive: true, force: true });
@@ -43,6 +46,9 @@ function sweep(state: string, endedAt: number): string {
     insert into artifacts values (${id}, 't0', 1, 'model', 'model', 0, 3, 'sum', 3, 8);
     insert into retries values (${id}, 't0', 'r', 1, 9);
     insert into notices values (${id}, 't0', 1, 'hook_not_loaded', 'text', 1, 4, 9);
+    insert into sources values (${id}, '${codeOf(id)}', 4, 1, 'null', '');
+    insert into programs values (${id}, 't0', 1, '[]', '', '', 'e${id}', 5, 9);
+    insert into environments values ('e${id}', 'numpy==1');
     insert into warnings values (${id}, 'hook_not_loaded', 'text', 1, 9);
   `);
   const path = fileOf(id);
@@ -51,8 +57,21 @@ function sweep(state: string, endedAt: number): string {
   return id;
 }
 
+const codeOf = (id: string) => id.padStart(64, '0');
 const fileOf = (id: string) => files.path({ sweepId: id, trialId: 't0', attempt: 1 }, 'model');
-const TABLES = ['trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries', 'notices', 'warnings'];
+const TABLES = [
+  'trials',
+  'attempts',
+  'reports',
+  'logs',
+  'artifacts',
+  'events',
+  'retries',
+  'notices',
+  'warnings',
+  'sources',
+  'programs',
+];
 const rowsOf = (id: string) =>
   TABLES.map(
     (table) => (db.prepare(`select count(*) as n from ${table} where sweep_id = ?`).get(id) as { n: number }).n,
@@ -98,7 +117,7 @@ test('a sweep that runs again before it is pruned is kept', async () => {
   sweep('finished', 3);
   const revived = new Set<string>();
   const slow = { removeSweep: async () => void revived.add(second) };
-  expect(ids(await new Pruner(db, slow, (id) => revived.has(id)).prune(all, NOW))).toEqual([first]);
+  expect(ids(await new Pruner(db, slow, archives, (id) => revived.has(id)).prune(all, NOW))).toEqual([first]);
   expect(sweeps()).toContain(second);
 });
 
@@ -124,7 +143,7 @@ test('the rows of a sweep are removed atomically', async () => {
 test('files left by a process that died after removing the rows are removed at the next start', async () => {
   const old = sweep('finished', 1);
   const kept = sweep('finished', 2);
-  const dies = new Pruner(db, { removeSweep: () => Promise.reject(new Error('killed here')) });
+  const dies = new Pruner(db, { removeSweep: () => Promise.reject(new Error('killed here')) }, archives);
   await expect(dies.prune(all, NOW)).rejects.toThrow('killed here');
   expect(sweeps()).toEqual([kept]);
   expect(existsSync(fileOf(old))).toBe(true);
@@ -141,4 +160,29 @@ test('files are kept until a running backup has finished', async () => {
   expect(existsSync(fileOf(old))).toBe(true);
   await release();
   expect(existsSync(fileOf(old))).toBe(false);
+});
+
+test('code that only pruned sweeps name is removed, an hour or more after its last upload', async () => {
+  const first = sweep('finished', NOW - 40 * DAY);
+  sweep('finished', NOW);
+  const [gone, used, young] = [codeOf(first), codeOf('2'), 'a'.repeat(64)];
+  mkdirSync(join(dir, 'code', '.parts'), { recursive: true });
+  for (const name of [
+    archives.path(gone),
+    archives.path(used),
+    archives.path(young),
+    join(dir, 'code', '.parts', gone),
+  ]) {
+    writeFileSync(name, 'code');
+    const hoursAgo = name === archives.path(young) ? 0.9 : 1.1;
+    utimesSync(name, (NOW - hoursAgo * 3_600_000) / 1_000, (NOW - hoursAgo * 3_600_000) / 1_000);
+  }
+  expect((await pruneWithCode(pruner, { ...all, dryRun: true }, NOW)).code).toEqual({ archives: 2, bytes: 8 });
+  expect(archives.has(gone)).toBe(true);
+  const release = archives.keepAll();
+  expect((await pruner.pruneCode([], false, NOW)).archives).toBe(0);
+  release();
+  expect((await pruneWithCode(pruner, all, NOW)).code).toEqual({ archives: 2, bytes: 8 });
+  expect([gone, used, young].map((sha256) => archives.has(sha256))).toEqual([false, true, true]);
+  expect(db.prepare('select sha256 from environments').all()).toEqual([{ sha256: 'e2' }]);
 });

@@ -5,6 +5,7 @@
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
 import type { SweepStateName } from '../../proto/names.ts';
+import { type CodeArchives, type RemovedCode, UNUSED_CODE_MS } from '../artifacts/code-archives.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 
 export interface PruneOptions {
@@ -37,11 +38,14 @@ const SWEEP_TABLES = [
   'retries',
   'notices',
   'warnings',
+  'sources',
+  'programs',
 ] as const;
 
 export class Pruner {
   readonly #db: Database;
   readonly #files: Pick<ArtifactFiles, 'removeSweep'>;
+  readonly #archives: Pick<CodeArchives, 'removeUnused'>;
 
   readonly #isLive: (sweepId: string) => boolean;
 
@@ -49,10 +53,12 @@ export class Pruner {
   constructor(
     db: Database,
     files: Pick<ArtifactFiles, 'removeSweep'>,
+    archives: Pick<CodeArchives, 'removeUnused'>,
     isLive: (sweepId: string) => boolean = () => false,
   ) {
     this.#db = db;
     this.#files = files;
+    this.#archives = archives;
     this.#isLive = isLive;
   }
 
@@ -68,6 +74,17 @@ export class Pruner {
       pruned.push(sweep);
     }
     return pruned;
+  }
+
+  /**
+   * Removes code archives that no sweep names any longer, an hour or more after their last upload.
+   * @param pruned sweeps that do not count, because they would be removed
+   */
+  pruneCode(pruned: readonly PrunedSweep[], dryRun: boolean, now: number): Promise<RemovedCode> {
+    const uses = this.#db.prepare('select cast(sweep_id as text) as id from sources where sha256 = ?');
+    const gone = new Set(pruned.map(({ id }) => id));
+    const isUsed = (sha256: string) => (uses.all(sha256) as { id: string }[]).some(({ id }) => !gone.has(id));
+    return this.#archives.removeUnused(isUsed, now - UNUSED_CODE_MS, dryRun);
   }
 
   /** Selects the sweeps to remove, oldest first. Never selects the newest sweep, so that its id is not reused. */
@@ -92,26 +109,42 @@ export class Pruner {
       .transaction(() => {
         for (const table of SWEEP_TABLES) this.#db.prepare(`delete from ${table} where sweep_id = ?`).run(sweepId);
         this.#db.prepare('delete from sweeps where id = ?').run(sweepId);
+        this.#db.prepare('delete from environments where sha256 not in (select environment from programs)').run();
       })
       .immediate();
   }
 }
 
+/** Prunes sweeps, then the code archives that only they named. */
+export async function pruneWithCode(
+  pruner: Pruner,
+  options: PruneOptions,
+  now: number,
+): Promise<{ readonly sweeps: PrunedSweep[]; readonly code: RemovedCode }> {
+  const sweeps = await pruner.prune(options, now);
+  return { sweeps, code: await pruner.pruneCode(sweeps, options.dryRun, now) };
+}
+
 const RETENTION_INTERVAL_MS = 3_600_000;
 
-/** Prunes sweeps that ended more than `retainMs` ago, now and every hour. @returns a function that stops it */
+/**
+ * Prunes sweeps that ended more than `retainMs` ago, now and every hour. Unused code archives are first removed after an
+ * hour, because no start removes any. @returns a function that stops it
+ */
 export function startRetention(pruner: Pruner, retainMs: number, now: () => number, log: Logger): () => void {
-  const prune = () => {
-    pruner.prune({ olderThanMs: retainMs, keep: 0, dryRun: false }, now()).then(
-      (pruned) => {
-        for (const { id, name, trials, bytes } of pruned) {
-          log.info({ sweepId: id, name, trials, bytes }, 'pruned a sweep');
-        }
-      },
-      (error) => log.error({ err: error }, 'could not prune old sweeps'),
-    );
+  const prune = async () => {
+    const pruned = await pruner.prune({ olderThanMs: retainMs, keep: 0, dryRun: false }, now());
+    for (const { id, name, trials, bytes } of pruned) {
+      log.info({ sweepId: id, name, trials, bytes }, 'pruned a sweep');
+    }
   };
-  prune();
-  const timer = setInterval(prune, RETENTION_INTERVAL_MS);
+  const pruneAll = async () => {
+    await prune();
+    const { archives, bytes } = await pruner.pruneCode([], false, now());
+    if (archives > 0) log.info({ archives, bytes }, 'pruned unused code archives');
+  };
+  const onError = (error: unknown) => log.error({ err: error }, 'could not prune old sweeps');
+  prune().catch(onError);
+  const timer = setInterval(() => void pruneAll().catch(onError), RETENTION_INTERVAL_MS);
   return () => clearInterval(timer);
 }

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import type { Change } from '../core/step.ts';
 import { type Commit, Journal } from './journal.ts';
 import { loadCore, loadEndedSweep } from './load.ts';
-import { openStore, STORE_FILE } from './open.ts';
+import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
 

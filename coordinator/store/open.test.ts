@@ -12,9 +12,9 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { writeCoordinatorFile } from '../../lib/files/coordinator-file.ts';
+import { STORE_FILE, writeCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { RejectedError } from '../../proto/errors.ts';
-import { copyStore, openStore, STORE_FILE } from './open.ts';
+import { copyStore, openStore } from './open.ts';
 
 const PAGE = 4096;
 

@@ -3,12 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database, { type Database as Db } from 'libsql';
-import { isAlive, readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
+import { isAlive, readCoordinatorFile, STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { moveDurablySync } from '../../lib/files/write-durably.ts';
 import { NotFoundError, RejectedError } from '../../proto/errors.ts';
 import { ensureSchema } from './schema.ts';
-
-export const STORE_FILE = 'store.db';
 
 /** Returns the name of the copy that is made before an upgrade from this schema version. */
 export function upgradeCopy(schema: number): string {

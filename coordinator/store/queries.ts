@@ -6,7 +6,7 @@ import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { mergedBySteps } from '../../lib/domain/metric-values.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
-import type { Artifact, Attempt, Event, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Artifact, Attempt, Event, Report, Source, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { parseParameters } from '../../proto/values.ts';
 import {
   type ArtifactRow,
@@ -15,8 +15,10 @@ import {
   attemptOf,
   type ReportRow,
   reportOf,
+  type SourceRow,
   type StateCountRow,
   type SweepRow,
+  sourceOf,
   sweepOf,
   type TrialRow,
   trialOf,
@@ -49,6 +51,17 @@ export class Queries {
    */
   sweepText(id: string): string {
     return this.#sweepRow(id).text;
+  }
+
+  /** Returns the code that was submitted with a sweep; undefined if it has none. */
+  source(sweepId: string): Source | undefined {
+    const row = this.#get<SourceRow>('select sha256, size, files, git, diff from sources where sweep_id = ?', sweepId);
+    return row && sourceOf(row);
+  }
+
+  /** Returns whether a sweep names the code archive. */
+  usesCode(sha256: string): boolean {
+    return this.#get('select 1 as found from sources where sha256 = ? limit 1', sha256) !== undefined;
   }
 
   /**

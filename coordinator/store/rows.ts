@@ -7,6 +7,7 @@ import {
   type Failure,
   MetricAt,
   type Report,
+  type Source,
   type Sweep,
   type Trial,
   type TrialCounts,
@@ -194,6 +195,18 @@ export interface ArtifactRow {
 
 export function artifactOf({ attempt, name, kind, epoch, size, sha256, at: atMs }: ArtifactRow): Artifact {
   return { attempt, name, kind: artifactKind.to(kind), epoch, size, sha256, atMs };
+}
+
+export interface SourceRow {
+  readonly sha256: string;
+  readonly size: number;
+  readonly files: number;
+  readonly git: string;
+  readonly diff: string;
+}
+
+export function sourceOf({ sha256, size, files, git, diff }: SourceRow): Source {
+  return { archive: { sha256, size }, files, git: JSON.parse(git) ?? undefined, diff };
 }
 
 /** Parses metrics. In JSON, null stands for NaN and infinity. */

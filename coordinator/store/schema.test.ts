@@ -3,13 +3,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
+import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
+import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
 import { loadCore } from './load.ts';
-import { openStore, STORE_FILE, upgradeCopy } from './open.ts';
+import { openStore, upgradeCopy } from './open.ts';
 import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_7 = `
+drop table sources;
+drop table programs;
+drop table environments;
+pragma user_version = 7;
+`;
+
 const TO_VERSION_1 = `
+${TO_VERSION_7}
 drop table notices;
 drop table warnings;
 alter table trials drop column metric_steps;
@@ -62,6 +72,7 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
 });
 
 const TO_VERSION_3 = `
+${TO_VERSION_7}
 drop table notices;
 drop table warnings;
 alter table trials drop column metric_steps;
@@ -101,3 +112,44 @@ test('upgrading a store of version 3 converts drain graces to remaining time, an
   expect(packs[0]).toBe(packs[1]);
   expect(packs[2]).not.toBe(packs[0]);
 });
+
+test('a store of version 7 is upgraded, and records the code of new sweeps', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const old = openStore(dir);
+  insertSweep(old, NEW_SWEEP, [], 1);
+  old.exec(TO_VERSION_7);
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
+
+  const db = openStore(copy);
+  const queries = new Queries(db);
+  expect(queries.source('1')).toBeUndefined();
+  const git = {
+    commit: 'c',
+    branch: 'main',
+    remote: '',
+    dirty: true,
+    untracked: ['a'],
+    untrackedCount: 1,
+    missing: '',
+  };
+  const source = { archive: { sha256: 'ab', size: 3 }, files: 2, git, diff: '+x' };
+  const id = insertSweep(db, { ...NEW_SWEEP, requestId: 'second', source }, [], 1);
+  expect(queries.source(id)).toEqual(source);
+  expect([queries.usesCode('ab'), queries.usesCode('cd')]).toEqual([true, false]);
+});
+
+const NEW_SWEEP = {
+  ...{
+    requestId: 'first',
+    name: 's',
+    fingerprint: 'f',
+    fileName: 's',
+    text: '',
+    trainer: 'noop',
+    policy: PLAIN_POLICY,
+  },
+  ...{ metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 },
+};

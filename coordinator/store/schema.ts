@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 7;
+export const SCHEMA_VERSION = 8;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -63,6 +63,33 @@ create table warnings (
   since integer not null,
   primary key (sweep_id, kind)
 ) strict, without rowid;
+`;
+
+const SOURCES = `
+create table sources (
+  sweep_id integer primary key,
+  sha256 text not null,
+  size integer not null,
+  files integer not null,
+  git text not null,
+  diff text not null
+) strict;
+`;
+
+const PROGRAMS = `
+create table programs (
+  sweep_id integer not null,
+  trial_id text not null,
+  attempt integer not null,
+  command text not null,
+  interpreter text not null,
+  python text not null,
+  environment text not null,
+  seq integer not null,
+  at integer not null,
+  primary key (sweep_id, trial_id, attempt)
+) strict, without rowid;
+create table environments (sha256 text primary key, packages text not null) strict, without rowid;
 `;
 
 const toReal = (table: string, column: string) => `
@@ -176,6 +203,8 @@ ${DRAINS}
 ${RETRIES}
 ${NOTICES}
 ${WARNINGS}
+${SOURCES}
+${PROGRAMS}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -211,6 +240,7 @@ update sweeps set policy =
 ${NOTICES}
 ${WARNINGS}
 `,
+  8: `${SOURCES}${PROGRAMS}`,
 };
 
 /**

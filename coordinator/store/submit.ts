@@ -1,5 +1,6 @@
 /** Adds a sweep and all its trials in one transaction. */
 import type { Database } from 'libsql';
+import type { Source } from '../../proto/gen/trawl/v1/types.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { SweepPolicy } from '../core/model.ts';
 
@@ -20,6 +21,8 @@ export interface NewSweep {
   readonly replicates: number;
   /** The number of grid points that `exclude` dropped. */
   readonly excluded: number;
+  /** Undefined: the sweep has no code of its own. */
+  readonly source?: Source | undefined;
 }
 
 export interface NewTrial {
@@ -65,6 +68,7 @@ export function insertSweep(db: Database, sweep: NewSweep, trials: Iterable<NewT
       const insert = db.prepare(
         'insert into trials (sweep_id, id, idx, config_id, seed, parameters) values (?, ?, ?, ?, ?, ?)',
       );
+      if (sweep.source !== undefined) insertSource(db, id, sweep.source);
       let count = 0;
       for (const trial of trials) {
         insert.run(id, trial.trialId, trial.index, trial.configId, trial.seed, JSON.stringify(trial.parameters));
@@ -76,4 +80,15 @@ export function insertSweep(db: Database, sweep: NewSweep, trials: Iterable<NewT
       return `${id}`;
     })
     .immediate();
+}
+
+function insertSource(db: Database, sweepId: number, { archive, files, git, diff }: Source): void {
+  db.prepare('insert into sources (sweep_id, sha256, size, files, git, diff) values (?, ?, ?, ?, ?, ?)').run(
+    sweepId,
+    archive?.sha256 ?? '',
+    archive?.size ?? 0,
+    files,
+    JSON.stringify(git ?? null),
+    diff,
+  );
 }

@@ -40,6 +40,7 @@ export function sweepFingerprint(spec: SweepSpec): string {
     ...(spec.search === undefined ? {} : { method: spec.search.method, space: spaceData(spec.search) }),
     ...(spec.runCap === undefined ? {} : { runCap: spec.runCap }),
     ...(spec.earlyTerminate === undefined ? {} : { earlyTerminate: JSON.parse(JSON.stringify(spec.earlyTerminate)) }),
+    ...(spec.code === undefined ? {} : { code: { dir: spec.code.dir, exclude: spec.code.exclude } }),
     ...programData(spec),
   };
   return sha256Of(canonicalJson(content));

@@ -17,7 +17,7 @@ import { parseDocument } from './document.ts';
 import { hypothesesOf } from './hypotheses.ts';
 import { type Declaration, declarationsOf, spaceOf, zipOf } from './parameters.ts';
 import { Findings, has, type Located, type Path, SweepFileError } from './problems.ts';
-import { canOmitMetric, isWandbFile, programOf } from './program.ts';
+import { canOmitMetric, codeOf, isWandbFile, programOf } from './program.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules.ts';
 import { IGNORED_KEYS, IGNORED_METRIC_KEYS, MAX_SEED, MAX_SEEDS, type SweepFile } from './schema.ts';
 import { checkShape } from './shape.ts';
@@ -87,6 +87,7 @@ function specOf(file: SweepFile, fileName: string, root: Located, findings: Find
     trainer: file.trainer,
     command: commandOf(file, context.declared, root, findings),
     program: programOf(file, named, root, findings),
+    code: codeOf(file, findings),
     isWandbFile: file.trainer === 'command' && isWandbFile(file),
     metric,
     axes,

@@ -1,13 +1,16 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Converts the keys of the user's program (env, report, classify, wandb) to the wire. */
+/** Converts the keys of the user's program (env, report, classify, wandb, code) to the wire. */
 import { parseDuration } from '../../lib/text/duration.ts';
 import { show } from '../../lib/text/quote.ts';
+import { formatSize, parseSize } from '../../lib/text/size.ts';
 import { type ProgramSpec, type ReportSource, WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { DEFAULT_CODE_BYTES, MAX_CODE_BYTES } from '../../proto/limits.ts';
 import { failureClass } from '../../proto/names.ts';
+import type { CodeSpec } from '../grid/spec.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
 import { HOOKS, IGNORED_KEYS, type SweepFile } from './schema.ts';
 
-const PROGRAM_KEYS = ['env', 'report', 'classify', 'wandb', 'first_report'] as const;
+const PROGRAM_KEYS = ['env', 'report', 'classify', 'wandb', 'first_report', 'code'] as const;
 
 /** Macros that only files for W&B contain. `${args}` occurs in all files. */
 const WANDB_MACRO = /\$\{(?:env|interpreter|program)\}/;
@@ -63,12 +66,25 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
     report: reportOf(file, programDefaults(wandb !== WandbMode.OFF).sources, findings),
     classify: (file.classify ?? []).map((rule) => ({ pattern: rule.pattern, class: failureClass.to(rule.class) })),
     wandb,
+    // Set at submission, when the folder has been packed.
+    code: undefined,
     floatParameters: [...named.floatParameters],
     metric: named.metric,
     firstReportMs: (file.first_report === undefined ? undefined : parseDuration(file.first_report)) ?? 0,
     seedParameter: named.hasSeed ? 'seed' : '',
     parameterOrder: [...named.parameters],
   };
+}
+
+/** Returns undefined if agents run the program that is on their machine. */
+export function codeOf({ trainer, code }: SweepFile, findings: Findings): CodeSpec | undefined {
+  if (trainer !== 'command' || code === undefined) return undefined;
+  const { dir = '.', exclude = [], diff = true, limit } = typeof code === 'string' ? { dir: code } : code;
+  const maxBytes = limit === undefined ? DEFAULT_CODE_BYTES : (parseSize(limit) ?? DEFAULT_CODE_BYTES);
+  if (maxBytes > MAX_CODE_BYTES) {
+    findings.atValue(['code', 'limit'], `limit: expected at most ${formatSize(MAX_CODE_BYTES)}, got ${show(limit)}`);
+  }
+  return { dir, exclude, diff, maxBytes };
 }
 
 const WANDB_MODES = { offline: WandbMode.OFFLINE, online: WandbMode.ONLINE, off: WandbMode.OFF } as const;

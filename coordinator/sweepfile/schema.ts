@@ -230,6 +230,26 @@ const reportSource = z.union(
   { error: reportError },
 );
 
+const codeError = 'expected a folder such as ".", or a mapping such as {dir: ., exclude: [data/]}';
+const codeKeys = z.strictObject(
+  {
+    dir: path.optional().describe('the folder, relative to the sweep file; default: the folder of the sweep file'),
+    exclude: list(text('a pattern'), 'patterns', MAX_RULES)
+      .optional()
+      .describe('files that are not sent, as patterns in the syntax of .gitignore; in addition to .gitignore'),
+    diff: z
+      .boolean({ error: 'expected true or false' })
+      .optional()
+      .describe('whether the changes since the git commit are recorded with the sweep; default: true'),
+    limit: z
+      .string({ error: sizeError })
+      .regex(SIZE_PATTERN, { error: sizeError })
+      .optional()
+      .describe('the most that the files may have in total, such as 500MB, up to 1GiB; default: 100MB'),
+  },
+  { error: codeError },
+);
+
 const envError = 'expected text, a number, true or false';
 
 const CLASSES = ['oom', 'nan', 'crash', 'preflight', 'rejected'] as const;
@@ -473,6 +493,13 @@ export const sweepFileSchema = z.strictObject(
         "offline: the program sees the environment of W&B's agent, without its servers; online: the user's own settings; " +
           'default: offline for a file of Weights & Biases, else off',
       ),
+    code: z
+      .union([path, codeKeys], { error: codeError })
+      .optional()
+      .describe(
+        'the folder with the program of trainer command: it is sent to the agents, and each attempt runs in a copy of its ' +
+          "own; files that .gitignore names are left out; default: programs run in the agent's working folder",
+      ),
     first_report: duration
       .optional()
       .describe('the sweep shows a warning when an attempt has not reported for this long; default: 5m'),
@@ -502,6 +529,7 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
   if (top === 'resources' && second !== undefined) return undefined;
   if (top === 'metric' || top === 'retry' || top === 'resources' || top === 'early_terminate')
     return Object.keys(shape[top].unwrap().shape);
+  if (top === 'code') return Object.keys(codeKeys.shape);
   if (top === 'parameters' && second !== undefined) return Object.keys(parameter.shape);
   if (top === 'when' || top === 'hypotheses' || top === 'classify')
     return Object.keys(shape[top].unwrap().element.shape);

@@ -10,7 +10,7 @@ import { type Findings, has, type Located, locate, type Path } from './problems.
 import { COMMAND_EXAMPLE, keysAt, MAX_PARAMETER_NAME, type SweepFile, sweepFileSchema } from './schema.ts';
 
 /** Keys of planned features. They are rejected as not yet supported instead of as unknown. */
-const UNSUPPORTED_KEYS = ['early_stop', 'metrics', 'code', 'speculate', 'warm_start', 'parent'];
+const UNSUPPORTED_KEYS = ['early_stop', 'metrics', 'speculate', 'warm_start', 'parent'];
 const UNSUPPORTED_METHODS = ['optuna', 'pbt'];
 
 /**

@@ -1,17 +1,8 @@
 /** Implements the ArtifactService. Agents upload artifacts, and clients list and download them. */
-import { statfs } from 'node:fs/promises';
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import { within } from '../../lib/net/within.ts';
-import {
-  BadInputError,
-  DamagedError,
-  NotFoundError,
-  OverloadedError,
-  RejectedError,
-  StalledError,
-} from '../../proto/errors.ts';
+import { BadInputError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import type {
   ArtifactServiceServer,
   ListRequest,
@@ -29,9 +20,10 @@ import type { Guard } from '../auth/guard.ts';
 import { isLeasedToAnother, rejectionOf } from '../core/attempts.ts';
 import type { Artifact, Core } from '../core/model.ts';
 import type { Queries } from '../store/queries.ts';
-import { statusOf, streamHandler, unaryHandler } from './handlers.ts';
-import { MAX_PUTS, MIN_FREE_BYTES, STALL_MS } from './limits.ts';
+import { streamHandler, unaryHandler } from './handlers.ts';
+import { MAX_PUTS } from './limits.ts';
 import { attemptKeyOf, receivedArtifact } from './records.ts';
+import { checkSpace, type NextMessage, receiveChunks, uploadHandler } from './uploads.ts';
 
 type PutCall = ServerDuplexStream<PutRequest, PutResponse>;
 type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
@@ -47,46 +39,27 @@ export interface ArtifactServiceOptions {
   readonly guard: Guard;
   readonly log: Logger;
   /** The time limit for the next chunk of an upload, in milliseconds. */
-  readonly stallMs?: number;
+  readonly stallMs?: number | undefined;
 }
 
 export function artifactService(options: ArtifactServiceOptions): ArtifactServiceServer {
   const { queries, log } = options;
-  let uploads = 0;
   return {
-    put: (call) => {
-      call.on('error', () => {});
-      if (uploads >= MAX_PUTS) {
-        const full = new OverloadedError(`too many concurrent uploads (max ${MAX_PUTS}): retry later`);
-        return void call.emit('error', statusOf(full, log));
-      }
-      uploads += 1;
-      receiveFile(call, options)
-        .then(
-          () => call.end(),
-          (error) => {
-            if (isPrematureClose(error)) log.debug({ from: call.getPeer() }, 'an upload was interrupted');
-            else call.emit('error', statusOf(error, log));
-          },
-        )
-        .finally(() => {
-          uploads -= 1;
-        });
-    },
+    put: uploadHandler<PutRequest, PutResponse>({ maxUploads: MAX_PUTS, stallMs: options.stallMs }, log, (call, next) =>
+      receiveFile(call, next, options),
+    ),
     list: unaryHandler(log, (request) => list(queries, request)),
     read: streamHandler(log, (request, _signal, call) => read(options, request, call)),
   };
 }
 
-async function receiveFile(call: PutCall, options: ArtifactServiceOptions): Promise<void> {
-  const { queries, files, core, guard, stallMs = STALL_MS } = options;
-  // The end of the input must not destroy the stream, because the answer is still to be sent.
-  const messages = call.iterator({ destroyOnReturn: false }) as AsyncIterator<PutRequest>;
-  const next = () => {
-    const late = new StalledError(`no data from ${call.getPeer()} for ${stallMs} ms: the upload timed out`);
-    return within(stallMs, late, messages.next());
-  };
-  const first = (await next()).value as PutRequest | undefined;
+async function receiveFile(
+  call: PutCall,
+  next: NextMessage<PutRequest>,
+  options: ArtifactServiceOptions,
+): Promise<void> {
+  const { queries, files, core, guard } = options;
+  const first = await next();
   if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a Put must be a header');
   const { key, agentId, artifact } = checked(first.message.header);
   guard.agentOf(call, agentId);
@@ -104,32 +77,15 @@ async function receiveFile(call: PutCall, options: ArtifactServiceOptions): Prom
   const incoming = await files.begin(key, artifact);
   try {
     send(call, { $case: 'offset', offset: incoming.offset });
-    while (!incoming.whole) {
-      const piece = await next();
-      if (piece.done === true) throw new BadInputError(`the upload of artifact ${artifact.name} ended early`);
-      const { message } = piece.value;
-      if (message?.$case !== 'chunk') throw new BadInputError('the header of a Put must be followed by chunks only');
-      if (!(await incoming.append(message.chunk))) {
-        throw new BadInputError(`artifact ${artifact.name} is larger than the ${artifact.size} bytes in its header`);
-      }
-    }
-    // The upload is closed before the error is sent, so that an immediate retry is accepted.
-    if (!(await incoming.finish())) throw new DamagedError(`artifact ${artifact.name} was damaged in transit`);
+    await receiveChunks(incoming, { name: `artifact ${artifact.name}`, size: artifact.size }, async () => {
+      const message = (await next())?.message;
+      if (message === undefined || message.$case === 'chunk') return message?.chunk;
+      throw new BadInputError('the header of a Put must be followed by chunks only');
+    });
     send(call, { $case: 'stored', stored: true });
   } finally {
     await incoming.close();
   }
-}
-
-function isPrematureClose(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
-}
-
-/** Rejects an upload that would leave too little free space for the store. */
-async function checkSpace(dir: string, size: number): Promise<void> {
-  const { bavail, bsize } = await statfs(dir);
-  if (bavail * bsize - size >= MIN_FREE_BYTES) return;
-  throw new OverloadedError(`the coordinator's disk has no space for ${size} bytes: retry later`);
 }
 
 function checked(header: PutHeader): { key: AttemptKey; agentId: string; artifact: Artifact } {

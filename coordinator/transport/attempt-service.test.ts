@@ -93,7 +93,12 @@ const SUCCEEDED: RecordMessage['body'] = {
 
 /** Submits a sweep, sends a hello, and waits until the trials are offered. */
 async function offered(trials: number): Promise<{ stream: Stream; keys: AttemptKey[] }> {
-  await sweepControl(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(trials), requestId: 'r' });
+  await sweepControl(served.runtime).submit({
+    fileName: 's.yaml',
+    text: noopSweep(trials),
+    requestId: 'r',
+    source: undefined,
+  });
   const stream = new Stream().hello();
   expect((await stream.next())?.$case).toBe('welcome');
   await expect.poll(() => served.offers.length).toBe(trials);

@@ -23,6 +23,8 @@ export const CONNECTION_AGE_GRACE_MS = 10 * 60_000;
 export const STALL_MS = 60_000;
 /** Concurrent uploads. */
 export const MAX_PUTS = 256;
+/** Concurrent uploads of code. */
+export const MAX_CODE_PUTS = 32;
 /** Disk space that uploads leave free for the store. */
 export const MIN_FREE_BYTES = 256 * 1024 * 1024;
 
@@ -41,6 +43,9 @@ export const MAX_GPUS = 64;
 export const MAX_TRAINERS = 64;
 /** Characters of a reason, a file name or a metric name. */
 export const MAX_NAME = 1_000;
+
+/** Bytes of a repository's state, which lists untracked files, as JSON. */
+export const MAX_GIT_STATE_BYTES = 256 * 1024;
 
 /** Checks the length of a text. @throws {BadInputError} when the text is longer than MAX_NAME */
 export function checkLength(name: string, text: string): void {

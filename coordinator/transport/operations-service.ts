@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { AgentControl } from '../app/agent-control.ts';
+import type { RemovedCode } from '../artifacts/code-archives.ts';
 import type { PrunedSweep, PruneOptions } from '../retention/prune.ts';
 import { streamHandler, unaryHandler } from './handlers.ts';
 import { checkLength } from './limits.ts';
@@ -11,18 +12,19 @@ import { checkLength } from './limits.ts';
 export function operationsService(
   agents: AgentControl,
   backup: () => AsyncIterable<BackupResponse>,
-  prune: (options: PruneOptions) => Promise<PrunedSweep[]>,
+  prune: (options: PruneOptions) => Promise<{ readonly sweeps: PrunedSweep[]; readonly code: RemovedCode }>,
   log: Logger,
 ): OperationsServiceServer {
   return {
     prune: unaryHandler(log, async (options) => {
-      const sweeps = await prune(options);
+      const { sweeps, code } = await prune(options);
       if (!options.dryRun) {
         for (const { id, name, trials, bytes } of sweeps) {
           log.info({ sweepId: id, name, trials, bytes }, 'pruned a sweep');
         }
       }
-      return { sweeps: sweeps.map((sweep) => ({ ...sweep, state: sweepState.to(sweep.state) })) };
+      const removed = sweeps.map((sweep) => ({ ...sweep, state: sweepState.to(sweep.state) }));
+      return { sweeps: removed, codeArchives: code.archives, codeBytes: code.bytes };
     }),
     backup: streamHandler(log, () => backup()),
     drainAgent: unaryHandler(log, async ({ agent, graceMs, reason }) => {

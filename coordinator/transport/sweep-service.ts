@@ -57,6 +57,7 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
       const id = queries.findSweep(request.sweep);
       return { sweep: queries.sweep(id), text: queries.sweepText(id) };
     }),
+    getSource: unaryHandler(log, (request) => ({ source: queries.source(queries.findSweep(request.sweep)) })),
     controlSweep: unaryHandler(log, async (request: ControlSweepRequest) => {
       const id = queries.findSweep(request.sweep);
       await control.act(id, request.action, request.reason, request.priority);

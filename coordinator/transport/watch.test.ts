@@ -13,7 +13,12 @@ let served: Served;
 let sweepId: string;
 beforeEach(async () => {
   served = await serve(newFolder());
-  sweepId = await sweepControl(served.runtime).submit({ fileName: 's', text: noopSweep(TRIALS), requestId: 'r' });
+  sweepId = await sweepControl(served.runtime).submit({
+    fileName: 's',
+    text: noopSweep(TRIALS),
+    requestId: 'r',
+    source: undefined,
+  });
 });
 afterEach(() => served.stop());
 
@@ -106,7 +111,12 @@ test('a watcher that is ahead of the store receives a snapshot', async () => {
 
 test('a watcher that falls too far behind is closed, and continues from its last event when it reconnects', async () => {
   const { runtime } = served;
-  const small = await sweepControl(runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'small' });
+  const small = await sweepControl(runtime).submit({
+    fileName: 's.yaml',
+    text: noopSweep(1),
+    requestId: 'small',
+    source: undefined,
+  });
   const [trial] = runtime.queries.trials(small);
   const key = { sweepId: small, trialId: trial?.id ?? '', attempt: 1 };
   const watch = (since: number) => watchMessages(source(), small, since, new AbortController().signal);

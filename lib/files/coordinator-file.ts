@@ -14,6 +14,9 @@ const coordinatorFile = z.object({
   tls: z.boolean().default(false),
 });
 
+/** The store in a coordinator's folder. */
+export const STORE_FILE = 'store.db';
+
 export type CoordinatorFile = z.infer<typeof coordinatorFile>;
 
 const pathIn = (dir: string) => join(dir, 'coordinator.json');

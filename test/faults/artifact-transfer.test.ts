@@ -55,7 +55,12 @@ beforeEach(async () => {
     served.stop();
   });
   onHello(served.runtime.core, agentHello('a', 'a1', 1), now());
-  await sweepControl(served.runtime).submit({ fileName: 's.yaml', text: noopSweep(1), requestId: 'r' });
+  await sweepControl(served.runtime).submit({
+    fileName: 's.yaml',
+    text: noopSweep(1),
+    requestId: 'r',
+    source: undefined,
+  });
   await expect.poll(() => served.offers.length).toBe(1);
   [key] = served.offers as [AttemptKey];
   const { step } = onOpen(served.runtime.core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now());

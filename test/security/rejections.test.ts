@@ -72,7 +72,9 @@ function answer<Response>(call: Call<Response>): Promise<Response | ServiceError
 const list = (client: SweepServiceClient) =>
   answer((callback) => client.listSweeps({}, new Metadata(), { deadline: Date.now() + 10_000 }, callback));
 const submit = (client: SweepServiceClient) =>
-  answer((callback) => client.submit({ fileName: 's.yaml', text: noopSweep(2), requestId: 'r' }, callback));
+  answer((callback) =>
+    client.submit({ fileName: 's.yaml', text: noopSweep(2), requestId: 'r', source: undefined }, callback),
+  );
 const kill = (client: SweepServiceClient) =>
   answer((callback) =>
     client.controlSweep({ sweep: '1', action: SweepAction.KILL, reason: '', priority: 0 }, callback),

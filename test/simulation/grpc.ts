@@ -53,6 +53,8 @@ export class Grpc {
       report: () => this.#report(agent),
       open: (request, withinMs, answered) => this.#open(agent, request, withinMs, answered),
       ...files,
+      // Simulated sweeps run no programs.
+      downloadCode: async () => {},
       close: () => {},
     };
   }

@@ -60,7 +60,7 @@ export class SimulatedUser {
     const ask = () => {
       if (this.submitted.has(at)) return;
       this.#ask(
-        ({ control }) => control.submit({ fileName: 'sweep.yaml', text, requestId }),
+        ({ control }) => control.submit({ fileName: 'sweep.yaml', text, requestId, source: undefined }),
         (id) => this.submitted.set(at, id),
       );
       this.#network.clock.after(ASK_AGAIN_MS, this.#process, ask);

@@ -190,6 +190,8 @@ export interface ProgramFolders {
   readonly checkpoint: string;
   /** A file with the parameters as JSON. */
   readonly parameters: string;
+  /** The folder with the attempt's own copy of the code, if the sweep has any. */
+  readonly code: string;
   /** The folder of W&B's files. */
   readonly wandb: string;
   readonly wandbParameters: string;
@@ -205,6 +207,7 @@ export async function makeFolders(relative: string): Promise<ProgramFolders> {
     metrics: join(dir, 'metrics.jsonl'),
     checkpoint: join(dir, 'checkpoint'),
     parameters: join(dir, 'parameters.json'),
+    code: join(dir, 'code'),
     wandb: join(dir, 'wandb'),
     wandbParameters: join(dir, 'wandb-parameters.yaml'),
     hookMarker: join(dir, 'hook-loaded'),

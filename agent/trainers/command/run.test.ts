@@ -60,7 +60,7 @@ async function runProgram(program: string | readonly string[], given: Partial<Tr
 const OK = 'echo \'{"epoch": 1, "loss": 1}\'';
 
 const SPEC: ProgramSpec = {
-  ...{ env: {}, report: [], classify: [], wandb: WandbMode.UNSPECIFIED, floatParameters: [] },
+  ...{ env: {}, report: [], classify: [], wandb: WandbMode.UNSPECIFIED, code: undefined, floatParameters: [] },
   ...{ metric: '', firstReportMs: 0, seedParameter: '', parameterOrder: [] },
 };
 const ranked = (metric: string): ProgramSpec => ({ ...SPEC, metric });

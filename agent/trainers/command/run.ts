@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
+import { unpackCode } from '../../../lib/code/archive.ts';
 import { settlesWithin } from '../../../lib/net/within.ts';
 import { errorMessage } from '../../../lib/text/error-message.ts';
+import { isDiskFull } from '../../../proto/errors.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { failureClass } from '../../../proto/names.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
@@ -16,6 +18,7 @@ import {
   expandText,
   findProgram,
   makeFolders,
+  type ProgramFolders,
   parametersJson,
   programParameters,
 } from './invocation.ts';
@@ -41,8 +44,9 @@ const DRAIN_MS = 30_000;
 
 export async function command(run: TrainingRun, log: AttemptLog = workerLog): Promise<void> {
   run.signal.throwIfAborted();
-  const { workdir, program: spec } = run;
+  const { program: spec } = run;
   const folders = await makeFolders(run.dir);
+  const workdir = await workingFolder(run, folders);
   const parameters = programParameters(run.parameters, run.seed, spec);
   const trial = {
     parameters,
@@ -130,6 +134,19 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     program.stderr.destroy();
     await reading;
   }
+}
+
+/** Unpacks the code of the attempt, if it has any, into its own folder, so that two attempts never write to the same file. */
+async function workingFolder({ code, workdir, signal }: TrainingRun, { code: own }: ProgramFolders): Promise<string> {
+  if (code === undefined) return workdir;
+  try {
+    await unpackCode(code, own);
+  } catch (error) {
+    if (isDiskFull(error)) throw error;
+    throw new TrainingError('preflight', errorMessage(error), { cause: error });
+  }
+  signal.throwIfAborted();
+  return own;
 }
 
 async function fileSources(

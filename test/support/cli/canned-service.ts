@@ -8,6 +8,7 @@ const NOTHING: SweepServiceServer = {
   submit: (_call, callback) => callback(unimplemented),
   listSweeps: (_call, callback) => callback(unimplemented),
   getSweep: (_call, callback) => callback(unimplemented),
+  getSource: (_call, callback) => callback(null, { source: undefined }),
   controlSweep: (_call, callback) => callback(unimplemented),
   retryTrials: (_call, callback) => callback(unimplemented),
   listTrials: (call) => call.emit('error', unimplemented),

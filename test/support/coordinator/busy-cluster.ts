@@ -56,7 +56,7 @@ export async function busyCluster(dir: string, options: BusyOptions): Promise<Bu
   const control = sweepControl(runtime);
   for (let at = 0; at < options.sweeps; at++) {
     const text = noopSweep(options.trialsPerSweep, `concurrency: ${Math.ceil(slotsOf(options) / options.sweeps)}\n`);
-    await control.submit({ fileName: `sweep-${at}.yaml`, requestId: `request-${at}`, text });
+    await control.submit({ fileName: `sweep-${at}.yaml`, requestId: `request-${at}`, text, source: undefined });
   }
   for (let done = 0; done < options.run; ) {
     const offers = await untilOffers(served);

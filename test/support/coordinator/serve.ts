@@ -7,6 +7,7 @@ import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { Runtime } from '../../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../../coordinator/app/sweep-control.ts';
+import { CodeArchives } from '../../../coordinator/artifacts/code-archives.ts';
 import { ArtifactFiles } from '../../../coordinator/artifacts/files.ts';
 import { Guard } from '../../../coordinator/auth/guard.ts';
 import { Identities } from '../../../coordinator/auth/identities.ts';
@@ -17,6 +18,7 @@ import { callCounter } from '../../../coordinator/metrics/grpc-calls.ts';
 import { clusterName, openStore } from '../../../coordinator/store/open.ts';
 import { artifactService } from '../../../coordinator/transport/artifact-service.ts';
 import { AttemptService } from '../../../coordinator/transport/attempt-service.ts';
+import { codeService } from '../../../coordinator/transport/code-service.ts';
 import { listen } from '../../../coordinator/transport/listener.ts';
 import { newServer } from '../../../coordinator/transport/server.ts';
 import { sweepService } from '../../../coordinator/transport/sweep-service.ts';
@@ -25,6 +27,7 @@ import type { Address } from '../../../lib/net/address.ts';
 import type { Identity } from '../../../lib/net/identity.ts';
 import { ArtifactServiceService } from '../../../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from '../../../proto/gen/trawl/v1/attempt_service.ts';
+import { CodeServiceService } from '../../../proto/gen/trawl/v1/code_service.ts';
 import { SweepServiceService } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import { LEASE_MS } from './sample-core.ts';
 
@@ -67,6 +70,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
   const offers: AttemptKey[] = [];
   const broken: unknown[] = [];
   const files = new ArtifactFiles(dir);
+  const archives = new CodeArchives(dir);
   const runtime: Runtime = new Runtime({
     db,
     leaseMs: LEASE_MS,
@@ -99,8 +103,9 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
       ...(stallMs === undefined ? {} : { stallMs }),
     }),
   );
+  server.addService(CodeServiceService, codeService({ archives, core: runtime.core, guard, log, stallMs }));
   server.addService(AttemptServiceService, attempts.implementation);
-  server.addService(SweepServiceService, sweepService(source, sweepControl(runtime), log));
+  server.addService(SweepServiceService, sweepService(source, sweepControl(runtime, archives), log));
   const listener = await listen(server, at, {
     identity: secured?.identity,
     onRejected: (reason, from, detail) => rejections.record(reason, { from, detail }),

@@ -25,6 +25,7 @@ import {
   AttemptOutcome,
   attemptOutcomeFromJSON,
   attemptOutcomeToNumber,
+  CodeArchive,
   Failure,
   FailureClass,
   failureClassFromJSON,
@@ -279,6 +280,10 @@ export interface ProgramSpec {
   /** Patterns that classify failures. They are tried in order, before the built-in patterns. */
   classify: ClassifyRule[];
   wandb: WandbMode;
+  /** The code that each attempt runs in a folder of its own. Absent if programs run in the agent's working folder. */
+  code:
+    | CodeArchive
+    | undefined;
   /** Parameters whose whole numbers are written as floats (`1.0`), as in the sweep file. */
   floatParameters: string[];
   /** The metric that ranks the sweep. Empty if the sweep file names none. */
@@ -1232,6 +1237,7 @@ function createBaseProgramSpec(): ProgramSpec {
     report: [],
     classify: [],
     wandb: WandbMode.UNSPECIFIED,
+    code: undefined,
     floatParameters: [],
     metric: "",
     firstReportMs: 0,
@@ -1253,6 +1259,9 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
     }
     if (message.wandb !== WandbMode.UNSPECIFIED) {
       writer.uint32(32).int32(wandbModeToNumber(message.wandb));
+    }
+    if (message.code !== undefined) {
+      CodeArchive.encode(message.code, writer.uint32(42).fork()).join();
     }
     for (const v of message.floatParameters) {
       writer.uint32(50).string(v!);
@@ -1318,6 +1327,14 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
             }
 
             message.wandb = wandbModeFromJSON(reader.int32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.code = CodeArchive.decode(reader, reader.uint32());
             continue;
           }
           case 6: {
@@ -1389,6 +1406,9 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
     message.report = object.report?.map((e) => ReportSource.fromPartial(e)) || [];
     message.classify = object.classify?.map((e) => ClassifyRule.fromPartial(e)) || [];
     message.wandb = object.wandb ?? WandbMode.UNSPECIFIED;
+    message.code = (object.code !== undefined && object.code !== null)
+      ? CodeArchive.fromPartial(object.code)
+      : undefined;
     message.floatParameters = object.floatParameters?.map((e) => e) || [];
     message.metric = object.metric ?? "";
     message.firstReportMs = object.firstReportMs ?? 0;

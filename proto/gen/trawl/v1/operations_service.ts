@@ -71,6 +71,10 @@ export interface PruneRequest {
 export interface PruneResponse {
   /** Oldest first. */
   sweeps: PrunedSweep[];
+  /** Number of code archives that no sweep names any longer. */
+  codeArchives: number;
+  /** Total size of these archives. */
+  codeBytes: number;
 }
 
 export interface PrunedSweep {
@@ -599,13 +603,19 @@ export const PruneRequest: MessageFns<PruneRequest> = {
 };
 
 function createBasePruneResponse(): PruneResponse {
-  return { sweeps: [] };
+  return { sweeps: [], codeArchives: 0, codeBytes: 0 };
 }
 
 export const PruneResponse: MessageFns<PruneResponse> = {
   encode(message: PruneResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.sweeps) {
       PrunedSweep.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.codeArchives !== 0) {
+      writer.uint32(16).uint32(message.codeArchives);
+    }
+    if (message.codeBytes !== 0) {
+      writer.uint32(24).uint64(message.codeBytes);
     }
     return writer;
   },
@@ -631,6 +641,22 @@ export const PruneResponse: MessageFns<PruneResponse> = {
             message.sweeps.push(PrunedSweep.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.codeArchives = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.codeBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -649,6 +675,8 @@ export const PruneResponse: MessageFns<PruneResponse> = {
   fromPartial(object: DeepPartial<PruneResponse>): PruneResponse {
     const message = createBasePruneResponse();
     message.sweeps = object.sweeps?.map((e) => PrunedSweep.fromPartial(e)) || [];
+    message.codeArchives = object.codeArchives ?? 0;
+    message.codeBytes = object.codeBytes ?? 0;
     return message;
   },
 };

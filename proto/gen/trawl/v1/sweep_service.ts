@@ -33,6 +33,7 @@ import {
   goalFromJSON,
   goalToNumber,
   Report,
+  Source,
   Sweep,
   Trial,
   TrialState,
@@ -124,6 +125,8 @@ export interface SubmitRequest {
   text: string;
   /** Chosen by the client. Makes retries of the call idempotent. */
   requestId: string;
+  /** The code that the sweep file names. Its archive was uploaded before (CodeService.PutCode). */
+  source: Source | undefined;
 }
 
 export interface SubmitResponse {
@@ -148,6 +151,16 @@ export interface GetSweepResponse {
     | undefined;
   /** The sweep file, as the user wrote it. */
   text: string;
+}
+
+/** A sweep is selected as in GetSweepRequest. */
+export interface GetSourceRequest {
+  sweep: string;
+}
+
+export interface GetSourceResponse {
+  /** Absent: the sweep was submitted without code. */
+  source: Source | undefined;
 }
 
 export interface ControlSweepRequest {
@@ -496,7 +509,7 @@ export interface Shortfall_Label {
 }
 
 function createBaseSubmitRequest(): SubmitRequest {
-  return { fileName: "", text: "", requestId: "" };
+  return { fileName: "", text: "", requestId: "", source: undefined };
 }
 
 export const SubmitRequest: MessageFns<SubmitRequest> = {
@@ -509,6 +522,9 @@ export const SubmitRequest: MessageFns<SubmitRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(26).string(message.requestId);
+    }
+    if (message.source !== undefined) {
+      Source.encode(message.source, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -550,6 +566,14 @@ export const SubmitRequest: MessageFns<SubmitRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.source = Source.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -570,6 +594,9 @@ export const SubmitRequest: MessageFns<SubmitRequest> = {
     message.fileName = object.fileName ?? "";
     message.text = object.text ?? "";
     message.requestId = object.requestId ?? "";
+    message.source = (object.source !== undefined && object.source !== null)
+      ? Source.fromPartial(object.source)
+      : undefined;
     return message;
   },
 };
@@ -845,6 +872,118 @@ export const GetSweepResponse: MessageFns<GetSweepResponse> = {
     const message = createBaseGetSweepResponse();
     message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
     message.text = object.text ?? "";
+    return message;
+  },
+};
+
+function createBaseGetSourceRequest(): GetSourceRequest {
+  return { sweep: "" };
+}
+
+export const GetSourceRequest: MessageFns<GetSourceRequest> = {
+  encode(message: GetSourceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSourceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSourceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetSourceRequest>): GetSourceRequest {
+    return GetSourceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetSourceRequest>): GetSourceRequest {
+    const message = createBaseGetSourceRequest();
+    message.sweep = object.sweep ?? "";
+    return message;
+  },
+};
+
+function createBaseGetSourceResponse(): GetSourceResponse {
+  return { source: undefined };
+}
+
+export const GetSourceResponse: MessageFns<GetSourceResponse> = {
+  encode(message: GetSourceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== undefined) {
+      Source.encode(message.source, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSourceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSourceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = Source.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetSourceResponse>): GetSourceResponse {
+    return GetSourceResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetSourceResponse>): GetSourceResponse {
+    const message = createBaseGetSourceResponse();
+    message.source = (object.source !== undefined && object.source !== null)
+      ? Source.fromPartial(object.source)
+      : undefined;
     return message;
   },
 };
@@ -4567,6 +4706,16 @@ export const SweepServiceService = {
     responseSerialize: (value: GetSweepResponse): Buffer => Buffer.from(GetSweepResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetSweepResponse => GetSweepResponse.decode(value),
   },
+  /** Returns the code that was submitted with a sweep. */
+  getSource: {
+    path: "/trawl.v1.SweepService/GetSource" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetSourceRequest): Buffer => Buffer.from(GetSourceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetSourceRequest => GetSourceRequest.decode(value),
+    responseSerialize: (value: GetSourceResponse): Buffer => Buffer.from(GetSourceResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetSourceResponse => GetSourceResponse.decode(value),
+  },
   controlSweep: {
     path: "/trawl.v1.SweepService/ControlSweep" as const,
     requestStream: false as const,
@@ -4675,6 +4824,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   submit: handleUnaryCall<SubmitRequest, SubmitResponse>;
   listSweeps: handleUnaryCall<ListSweepsRequest, ListSweepsResponse>;
   getSweep: handleUnaryCall<GetSweepRequest, GetSweepResponse>;
+  /** Returns the code that was submitted with a sweep. */
+  getSource: handleUnaryCall<GetSourceRequest, GetSourceResponse>;
   controlSweep: handleUnaryCall<ControlSweepRequest, ControlSweepResponse>;
   /**
    * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended
@@ -4742,6 +4893,22 @@ export interface SweepServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetSweepResponse) => void,
+  ): ClientUnaryCall;
+  /** Returns the code that was submitted with a sweep. */
+  getSource(
+    request: GetSourceRequest,
+    callback: (error: ServiceError | null, response: GetSourceResponse) => void,
+  ): ClientUnaryCall;
+  getSource(
+    request: GetSourceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetSourceResponse) => void,
+  ): ClientUnaryCall;
+  getSource(
+    request: GetSourceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetSourceResponse) => void,
   ): ClientUnaryCall;
   controlSweep(
     request: ControlSweepRequest,

@@ -660,6 +660,42 @@ export interface Sweep {
   warnings: SweepWarning[];
 }
 
+/** A folder of code, as a tar archive that is identified by its checksum. */
+export interface CodeArchive {
+  /** In lower-case hexadecimal. */
+  sha256: string;
+  /** Bytes of the archive. */
+  size: number;
+}
+
+/** The code that was submitted with a sweep. */
+export interface Source {
+  archive: CodeArchive | undefined;
+  files: number;
+  git:
+    | GitState
+    | undefined;
+  /** Changes of tracked files since the commit. Empty: none, or not recorded. */
+  diff: string;
+}
+
+/** The version of the code as git knows it. */
+export interface GitState {
+  /** Empty: none, see `missing`. */
+  commit: string;
+  /** Empty: no branch is checked out. */
+  branch: string;
+  /** The address of the remote named origin, without credentials; empty: none. */
+  remote: string;
+  /** Whether tracked files differ from the commit. */
+  dirty: boolean;
+  /** The first untracked files. */
+  untracked: string[];
+  untrackedCount: number;
+  /** Why there is no commit, such as "the folder is not in a git repository"; empty: there is one. */
+  missing: string;
+}
+
 /** A problem that does not stop a sweep, but that the user should know early. */
 export interface SweepWarning {
   kind: WarningKind;
@@ -1145,6 +1181,293 @@ export const Sweep: MessageFns<Sweep> = {
     message.priority = object.priority ?? 0;
     message.weight = object.weight ?? 0;
     message.warnings = object.warnings?.map((e) => SweepWarning.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCodeArchive(): CodeArchive {
+  return { sha256: "", size: 0 };
+}
+
+export const CodeArchive: MessageFns<CodeArchive> = {
+  encode(message: CodeArchive, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sha256 !== "") {
+      writer.uint32(10).string(message.sha256);
+    }
+    if (message.size !== 0) {
+      writer.uint32(16).uint64(message.size);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CodeArchive {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCodeArchive();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.size = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CodeArchive>): CodeArchive {
+    return CodeArchive.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CodeArchive>): CodeArchive {
+    const message = createBaseCodeArchive();
+    message.sha256 = object.sha256 ?? "";
+    message.size = object.size ?? 0;
+    return message;
+  },
+};
+
+function createBaseSource(): Source {
+  return { archive: undefined, files: 0, git: undefined, diff: "" };
+}
+
+export const Source: MessageFns<Source> = {
+  encode(message: Source, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.archive !== undefined) {
+      CodeArchive.encode(message.archive, writer.uint32(10).fork()).join();
+    }
+    if (message.files !== 0) {
+      writer.uint32(16).uint32(message.files);
+    }
+    if (message.git !== undefined) {
+      GitState.encode(message.git, writer.uint32(26).fork()).join();
+    }
+    if (message.diff !== "") {
+      writer.uint32(34).string(message.diff);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Source {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.archive = CodeArchive.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.files = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.git = GitState.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.diff = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Source>): Source {
+    return Source.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Source>): Source {
+    const message = createBaseSource();
+    message.archive = (object.archive !== undefined && object.archive !== null)
+      ? CodeArchive.fromPartial(object.archive)
+      : undefined;
+    message.files = object.files ?? 0;
+    message.git = (object.git !== undefined && object.git !== null) ? GitState.fromPartial(object.git) : undefined;
+    message.diff = object.diff ?? "";
+    return message;
+  },
+};
+
+function createBaseGitState(): GitState {
+  return { commit: "", branch: "", remote: "", dirty: false, untracked: [], untrackedCount: 0, missing: "" };
+}
+
+export const GitState: MessageFns<GitState> = {
+  encode(message: GitState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.commit !== "") {
+      writer.uint32(10).string(message.commit);
+    }
+    if (message.branch !== "") {
+      writer.uint32(18).string(message.branch);
+    }
+    if (message.remote !== "") {
+      writer.uint32(26).string(message.remote);
+    }
+    if (message.dirty !== false) {
+      writer.uint32(32).bool(message.dirty);
+    }
+    for (const v of message.untracked) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.untrackedCount !== 0) {
+      writer.uint32(48).uint32(message.untrackedCount);
+    }
+    if (message.missing !== "") {
+      writer.uint32(58).string(message.missing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GitState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGitState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commit = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.branch = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.remote = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.dirty = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.untracked.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.untrackedCount = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.missing = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GitState>): GitState {
+    return GitState.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GitState>): GitState {
+    const message = createBaseGitState();
+    message.commit = object.commit ?? "";
+    message.branch = object.branch ?? "";
+    message.remote = object.remote ?? "";
+    message.dirty = object.dirty ?? false;
+    message.untracked = object.untracked?.map((e) => e) || [];
+    message.untrackedCount = object.untrackedCount ?? 0;
+    message.missing = object.missing ?? "";
     return message;
   },
 };

@@ -1,0 +1,91 @@
+/** Packs the code of a sweep file, and uploads it to a coordinator that does not have it yet. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { packCode } from '../../lib/code/archive.ts';
+import { type CodeFolder, listCode } from '../../lib/code/folder.ts';
+import { gitFacts } from '../../lib/code/git.ts';
+import { sendFile } from '../../lib/net/send-file.ts';
+import type { PutCodeRequest, PutCodeResponse } from '../../proto/gen/trawl/v1/code_service.ts';
+import type { CodeArchive, Source } from '../../proto/gen/trawl/v1/types.ts';
+import type { LoadedSweepFile } from '../options/sweep-file.ts';
+import type { Connection } from './connect.ts';
+import { retryUnreachable } from './rpc.ts';
+import { explainCallError } from './rpc-errors.ts';
+
+/** The code of a sweep file as it is now. */
+export interface PackedCode {
+  readonly folder: CodeFolder;
+  readonly source: Source & { readonly archive: CodeArchive };
+  /** The archive, a temporary file. */
+  readonly path: string;
+}
+
+/**
+ * Packs the folder that a sweep file names with `code`, and passes it to `work`. The archive is removed afterwards.
+ * Passes undefined if the sweep file names no folder.
+ * @throws {BadInputError} when the folder is missing, is empty or exceeds its limit
+ */
+export async function withPackedCode<T>(
+  file: Pick<LoadedSweepFile, 'fileName' | 'spec'>,
+  work: (code: PackedCode | undefined) => Promise<T>,
+): Promise<T> {
+  const { code } = file.spec;
+  if (code === undefined) return work(undefined);
+  const folder = await listCode(resolve(dirname(file.fileName), code.dir), code);
+  const temporary = await mkdtemp(join(tmpdir(), 'trawl-code-'));
+  try {
+    const path = join(temporary, 'code.tar');
+    const archive = await writeArchive(folder, path);
+    const { state, diff } = await gitFacts(folder.dir, code.diff);
+    return await work({ folder, path, source: { archive, files: folder.files.length, git: state, diff } });
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function writeArchive(folder: CodeFolder, path: string): Promise<CodeArchive> {
+  const hash = createHash('sha256');
+  const file = await open(path, 'wx');
+  let size = 0;
+  try {
+    for await (const piece of packCode(folder)) {
+      hash.update(piece);
+      size += piece.byteLength;
+      await file.appendFile(piece);
+    }
+  } finally {
+    await file.close();
+  }
+  return { sha256: hash.digest('hex'), size };
+}
+
+/**
+ * Uploads an archive unless the coordinator has it, and retries while the coordinator is unreachable. An interrupted
+ * upload continues where it ended. The archive is durable when this returns.
+ * @throws {UnreachableError | RejectedError}
+ */
+export async function uploadCode(connection: Connection, { path, source }: PackedCode): Promise<void> {
+  await retryUnreachable(() => upload(connection, path, source.archive));
+}
+
+async function upload({ code, address }: Connection, path: string, archive: CodeArchive): Promise<void> {
+  const call = code.putCode();
+  const ended = new AbortController();
+  for (const event of ['error', 'end', 'close'] as const) call.on(event, () => ended.abort());
+  try {
+    call.write({ message: { $case: 'header', header: archive } });
+    for await (const { message } of call as AsyncIterable<PutCodeResponse>) {
+      if (message?.$case === 'stored') return;
+      if (message?.$case !== 'offset') continue;
+      const part = { path, start: message.offset, size: archive.size };
+      await sendFile<PutCodeRequest>(call, part, (chunk) => ({ message: { $case: 'chunk', chunk } }), ended.signal);
+    }
+    throw new Error(`the coordinator at ${address} did not answer the upload of the code`);
+  } catch (error) {
+    throw explainCallError(error, address);
+  } finally {
+    call.cancel();
+  }
+}

@@ -1,0 +1,120 @@
+/** The code archives below the coordinator's folder: code/SHA256.tar. Only `prune` removes them. */
+import { createReadStream, existsSync } from 'node:fs';
+import { readdir, rm, stat, utimes } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { withResolvers } from '../../lib/net/within.ts';
+import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
+import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
+import { IncomingFile, isStored } from './incoming-file.ts';
+
+/** The folder in the coordinator's folder. */
+export const CODE_FOLDER = 'code';
+const EXTENSION = '.tar';
+const PARTS = '.parts';
+
+/** An archive that no sweep names is kept for this long after its last upload: its sweep may be submitted yet. */
+export const UNUSED_CODE_MS = 3_600_000;
+
+/** Returns the name of an archive's file. */
+export function codeArchiveName(sha256: string): string {
+  return `${sha256}${EXTENSION}`;
+}
+
+export interface RemovedCode {
+  readonly archives: number;
+  /** Their total size. */
+  readonly bytes: number;
+}
+
+export class CodeArchives {
+  /** The coordinator's folder. */
+  readonly dir: string;
+  readonly #root: string;
+  /** Uploads in progress, by checksum. */
+  readonly #uploads = new Map<string, { readonly ended: Promise<void>; readonly end: () => void }>();
+  #kept = 0;
+
+  /** @param dir the coordinator's folder */
+  constructor(dir: string) {
+    this.dir = resolve(dir);
+    this.#root = join(this.dir, CODE_FOLDER);
+  }
+
+  path(sha256: string): string {
+    return join(this.#root, codeArchiveName(sha256));
+  }
+
+  has(sha256: string): boolean {
+    return existsSync(this.path(sha256));
+  }
+
+  /** Whether the archive is complete, intact and durable. If so, it counts as uploaded now. */
+  async holds(archive: CodeArchive): Promise<boolean> {
+    const path = this.path(archive.sha256);
+    if (!(await isStored({ path, top: this.dir }, archive))) return false;
+    const now = new Date();
+    await utimes(path, now, now);
+    return true;
+  }
+
+  /** Resolves when no upload of the archive is in progress. */
+  async untilIdle(sha256: string): Promise<void> {
+    for (let upload = this.#uploads.get(sha256); upload !== undefined; upload = this.#uploads.get(sha256)) {
+      await upload.ended;
+    }
+  }
+
+  /** Starts or resumes an upload. None of the same archive may be in progress. The caller closes the file. */
+  begin(archive: CodeArchive): Promise<IncomingFile> {
+    const { sha256 } = archive;
+    const { promise: ended, resolve: end } = withResolvers<void>();
+    this.#uploads.set(sha256, { ended, end });
+    const place = { part: join(this.#root, PARTS, sha256), path: this.path(sha256), top: this.dir };
+    return IncomingFile.begin(place, archive, () => {
+      this.#uploads.delete(sha256);
+      end();
+    });
+  }
+
+  /** Reads an archive in chunks, starting at `offset`. */
+  read(sha256: string, offset: number): AsyncIterable<Buffer> {
+    return createReadStream(this.path(sha256), { start: offset, highWaterMark: ARTIFACT_CHUNK_BYTES });
+  }
+
+  /** Prevents all removals until the returned function is called. */
+  keepAll(): () => void {
+    this.#kept += 1;
+    return () => {
+      this.#kept -= 1;
+    };
+  }
+
+  /**
+   * Removes archives and partial uploads that were last uploaded before `before`, except those in use.
+   * @param isUsed whether a sweep names the archive
+   * @param before Unix milliseconds
+   * @param dryRun counts without removing
+   */
+  async removeUnused(isUsed: (sha256: string) => boolean, before: number, dryRun: boolean): Promise<RemovedCode> {
+    let archives = 0;
+    let bytes = 0;
+    for (const { path, sha256 } of await this.#files()) {
+      const found = await stat(path).catch(() => undefined);
+      if (this.#kept > 0 || found === undefined || found.mtimeMs >= before) continue;
+      if (isUsed(sha256) || this.#uploads.has(sha256)) continue;
+      if (!dryRun) await rm(path, { force: true });
+      archives += 1;
+      bytes += found.size;
+    }
+    return { archives, bytes };
+  }
+
+  async #files(): Promise<{ path: string; sha256: string }[]> {
+    const list = async (folder: string) => (await readdir(folder).catch(() => [])).map((name) => join(folder, name));
+    const archives = (await list(this.#root)).filter((path) => path.endsWith(EXTENSION));
+    const parts = await list(join(this.#root, PARTS));
+    return [...archives, ...parts].map((path) => {
+      return { path, sha256: path.slice(path.lastIndexOf('/') + 1).replace(EXTENSION, '') };
+    });
+  }
+}

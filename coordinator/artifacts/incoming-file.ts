@@ -1,0 +1,104 @@
+/** A file that is being uploaded: a partial file that can be resumed, then the complete one at its path, durably. */
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Checksum, checksumOfFile } from '../../lib/files/checksum.ts';
+import { syncPath } from '../../lib/files/write-durably.ts';
+
+export interface UploadPlace {
+  /** The path of the partial file. */
+  readonly part: string;
+  /** The path of the complete file. */
+  readonly path: string;
+  /** The coordinator's folder: folders from here down are made durable. */
+  readonly top: string;
+}
+
+export class IncomingFile {
+  readonly #file: FileHandle;
+  readonly #place: UploadPlace;
+  readonly #announced: Checksum;
+  readonly #onClosed: () => void;
+  /** The number of bytes from an earlier, interrupted upload. */
+  readonly offset: number;
+  #size: number;
+
+  private constructor(file: FileHandle, place: UploadPlace, announced: Checksum, offset: number, onClosed: () => void) {
+    this.#file = file;
+    this.#place = place;
+    this.#announced = announced;
+    this.#onClosed = onClosed;
+    this.offset = offset;
+    this.#size = offset;
+  }
+
+  /** Starts or resumes an upload. The caller closes the file. @param onClosed called also when this fails */
+  static async begin(place: UploadPlace, announced: Checksum, onClosed: () => void): Promise<IncomingFile> {
+    try {
+      await mkdir(dirname(place.part), { recursive: true });
+      const file = await open(place.part, 'a+');
+      const { size } = await file.stat();
+      const isUsable = size <= announced.size;
+      if (!isUsable) await file.truncate(0);
+      return new IncomingFile(file, place, announced, isUsable ? size : 0, onClosed);
+    } catch (error) {
+      onClosed();
+      throw error;
+    }
+  }
+
+  /** Whether all bytes have arrived. */
+  get whole(): boolean {
+    return this.#size === this.#announced.size;
+  }
+
+  /** @returns false if the file would exceed its announced size */
+  async append(bytes: Uint8Array): Promise<boolean> {
+    if (this.#size + bytes.byteLength > this.#announced.size) return false;
+    await this.#file.appendFile(bytes);
+    this.#size += bytes.byteLength;
+    return true;
+  }
+
+  /**
+   * Moves the complete file to its path, durably.
+   * @returns false if the checksum is wrong; the partial file is then deleted
+   */
+  async finish(): Promise<boolean> {
+    await this.#file.sync();
+    const { part, path, top } = this.#place;
+    if ((await checksumOfFile(part)).sha256 !== this.#announced.sha256) {
+      await rm(part, { force: true });
+      return false;
+    }
+    const folder = dirname(path);
+    await mkdir(folder, { recursive: true });
+    await rename(part, path);
+    await syncFolders(folder, top);
+    return true;
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#file.close();
+    } finally {
+      this.#onClosed();
+    }
+  }
+}
+
+/** Whether the file is complete. Makes it durable, as an earlier process may have died before it did. */
+export async function isStored({ path, top }: Omit<UploadPlace, 'part'>, { size, sha256 }: Checksum): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() !== true || found.size !== size) return false;
+  if ((await checksumOfFile(path)).sha256 !== sha256) return false;
+  await syncFolders(dirname(path), top);
+  return true;
+}
+
+/** A rename is durable only after its folder is synced, and a new folder only after its parent is. */
+async function syncFolders(lowest: string, top: string): Promise<void> {
+  for (let path = lowest; ; path = dirname(path)) {
+    await syncPath(path);
+    if (path === top) return;
+  }
+}

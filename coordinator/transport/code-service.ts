@@ -1,0 +1,105 @@
+/** The CodeService: users upload the code of their sweeps, and agents download it. */
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { formatSize } from '../../lib/text/size.ts';
+import { BadInputError, NotFoundError, RejectedError } from '../../proto/errors.ts';
+import type {
+  CodeServiceServer,
+  PutCodeRequest,
+  PutCodeResponse,
+  ReadCodeRequest,
+  ReadCodeResponse,
+} from '../../proto/gen/trawl/v1/code_service.ts';
+import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
+import { MAX_CODE_BYTES } from '../../proto/limits.ts';
+import type { CodeArchives } from '../artifacts/code-archives.ts';
+import type { Guard } from '../auth/guard.ts';
+import type { Core } from '../core/model.ts';
+import { streamHandler } from './handlers.ts';
+import { MAX_CODE_PUTS } from './limits.ts';
+import { checkSpace, type NextMessage, receiveChunks, uploadHandler } from './uploads.ts';
+
+type PutCall = ServerDuplexStream<PutCodeRequest, PutCodeResponse>;
+type ReadCall = ServerWritableStream<ReadCodeRequest, ReadCodeResponse>;
+
+const SHA256 = /^[0-9a-f]{64}$/;
+
+export interface CodeServiceOptions {
+  readonly archives: CodeArchives;
+  /** The trials whose code agents can read. Undefined: no uploads and no agents, because the store is only read. */
+  readonly core: Core | undefined;
+  readonly guard: Guard;
+  readonly log: Logger;
+  /** The time limit for the next chunk of an upload. */
+  readonly stallMs?: number | undefined;
+}
+
+export function codeService(options: CodeServiceOptions): CodeServiceServer {
+  const { log, stallMs } = options;
+  return {
+    putCode: uploadHandler<PutCodeRequest, PutCodeResponse>({ maxUploads: MAX_CODE_PUTS, stallMs }, log, (call, next) =>
+      receive(call, next, options),
+    ),
+    readCode: streamHandler(log, (request, _signal, call) => read(options, request, call)),
+  };
+}
+
+async function receive(call: PutCall, next: NextMessage<PutCodeRequest>, options: CodeServiceOptions): Promise<void> {
+  const { archives, core } = options;
+  const first = await next();
+  if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a PutCode must be a header');
+  const archive = checkedArchive(first.message.header);
+  if (core === undefined) throw new RejectedError('no coordinator runs on this folder: it accepts no uploads');
+  const send = (message: PutCodeResponse['message']) => call.write({ message });
+  // Another client can upload the same code: the second one sends nothing.
+  await archives.untilIdle(archive.sha256);
+  if (await archives.holds(archive)) return void send({ $case: 'stored', stored: true });
+  await checkSpace(archives.dir, archive.size);
+  await archives.untilIdle(archive.sha256);
+  const incoming = await archives.begin(archive);
+  try {
+    send({ $case: 'offset', offset: incoming.offset });
+    await receiveChunks(incoming, { name: 'the code archive', size: archive.size }, async () => {
+      const message = (await next())?.message;
+      if (message === undefined || message.$case === 'chunk') return message?.chunk;
+      throw new BadInputError('the header of a PutCode must be followed by chunks only');
+    });
+    send({ $case: 'stored', stored: true });
+  } finally {
+    await incoming.close();
+  }
+}
+
+/** @throws {BadInputError} when the checksum is malformed, or the size exceeds the limit */
+export function checkedArchive(archive: CodeArchive): CodeArchive {
+  const { sha256, size } = archive;
+  if (!SHA256.test(sha256)) throw new BadInputError('the code archive has no valid SHA-256');
+  if (!(size > 0 && size <= MAX_CODE_BYTES)) {
+    throw new BadInputError(
+      `the code archive has ${formatSize(size)}: expected more than 0 and at most ${formatSize(MAX_CODE_BYTES)}`,
+    );
+  }
+  return archive;
+}
+
+async function* read(
+  { archives, core, guard }: CodeServiceOptions,
+  { sha256, offset }: ReadCodeRequest,
+  call: ReadCall,
+): AsyncGenerator<ReadCodeResponse> {
+  if (!SHA256.test(sha256)) throw new BadInputError('a ReadCode must name the SHA-256 of an archive');
+  const agentId = guard.agentOf(call);
+  if (agentId !== undefined && (core === undefined || !isLeased(core, agentId, sha256))) {
+    throw guard.reject('other_attempt', call, `no trial with the code ${sha256} is leased to agent ${agentId}`);
+  }
+  if (!archives.has(sha256)) throw new NotFoundError(`the coordinator has no code archive ${sha256}`);
+  for await (const chunk of archives.read(sha256, offset)) yield { chunk };
+}
+
+function isLeased(core: Core, agentId: string, sha256: string): boolean {
+  for (const lease of core.leases.values()) {
+    const policy = core.sweeps.get(lease.key.sweepId)?.policy;
+    if (lease.agentId === agentId && policy?.program?.code?.sha256 === sha256) return true;
+  }
+  return false;
+}

@@ -1,0 +1,148 @@
+/**
+ * A folder of code as one tar archive: packed where a sweep is submitted, unpacked for each attempt. The same files give
+ * the same bytes on any machine, so the archive's checksum identifies them. It is not compressed: compressors differ
+ * between versions, and an archive cannot unpack to more than its own size.
+ */
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { extract, Header, list, Pax, type ReadEntry } from 'tar';
+import { BadInputError, DamagedError } from '../../proto/errors.ts';
+import { MAX_CODE_BYTES, MAX_CODE_FILES } from '../../proto/limits.ts';
+import { errorMessage } from '../text/error-message.ts';
+import { quote } from '../text/quote.ts';
+import { type CodeFile, type CodeFolder, foldersOf } from './folder.ts';
+
+const BLOCK = 512;
+const CHUNK_BYTES = 1 << 18;
+const FILE_MODE = 0o644;
+const PROGRAM_MODE = 0o755;
+/** Times differ between two copies of the same files. */
+const FIXED_TIME = new Date(0);
+const MAX_PATH_BYTES = 4_096;
+
+/**
+ * Yields the bytes of a folder's archive.
+ * @throws {BadInputError} when a file disappears or changes its size meanwhile
+ */
+export async function* packCode({ dir, files }: CodeFolder): AsyncGenerator<Uint8Array, void, undefined> {
+  for (const file of files) {
+    yield headerOf(file);
+    if (file.target !== undefined) continue;
+    yield* contentOf(join(dir, file.path), file);
+    const rest = file.size % BLOCK;
+    if (rest > 0) yield Buffer.alloc(BLOCK - rest);
+  }
+  yield Buffer.alloc(2 * BLOCK);
+}
+
+function headerOf({ path, size, isExecutable, target }: CodeFile): Buffer {
+  const type = target === undefined ? 'File' : 'SymbolicLink';
+  const mode = isExecutable ? PROGRAM_MODE : FILE_MODE;
+  const link = target === undefined ? {} : { linkpath: target };
+  const header = new Header({ path, type, mode, size, mtime: FIXED_TIME, ...link });
+  // Names that are long or not ASCII do not fit into the header alone.
+  const needsPax = header.encode();
+  const block = Buffer.from(header.block ?? Buffer.alloc(BLOCK));
+  return needsPax ? Buffer.concat([new Pax({ path, ...link }).encode(), block]) : block;
+}
+
+async function* contentOf(path: string, { path: name, size }: CodeFile): AsyncGenerator<Buffer, void, undefined> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw new BadInputError(`code: ${name} could not be read: ${errorMessage(error)}`);
+  });
+  try {
+    let at = 0;
+    while (at < size) {
+      const chunk = await readAt(file, at, Math.min(CHUNK_BYTES, size - at));
+      if (chunk.length === 0) break;
+      at += chunk.length;
+      yield chunk;
+    }
+    if (at !== size || (await file.stat()).size !== size) {
+      throw new BadInputError(`code: ${name} changed while it was packed; retry, or leave it out with exclude`);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function readAt(file: FileHandle, at: number, length: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, at);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** What an archive says about one of its entries. */
+export interface ArchiveEntry {
+  readonly path: string;
+  /** As in the package tar: `File`, `SymbolicLink`, `Directory` and others. */
+  readonly type: string;
+  readonly size: number;
+  /** The target of a link; empty otherwise. */
+  readonly linkpath: string;
+}
+
+/**
+ * Unpacks an archive into a folder, which is created. Nothing is written unless every entry stays inside the folder.
+ * @throws {DamagedError} when the archive is malformed, or has an entry that a folder of code cannot have
+ */
+export async function unpackCode(archive: string, into: string): Promise<void> {
+  const problem = entriesProblem(await entriesOf(archive));
+  if (problem !== undefined) throw new DamagedError(`the code archive is rejected: ${problem}`);
+  await mkdir(into, { recursive: true });
+  await extract({ file: archive, cwd: into, strict: true, preserveOwner: false, noMtime: true });
+}
+
+async function entriesOf(archive: string): Promise<ArchiveEntry[]> {
+  const entries: ArchiveEntry[] = [];
+  let extended: string | undefined;
+  const onReadEntry = ({ path, type, size, linkpath }: ReadEntry) => {
+    // One more than the limit is enough to reject the archive.
+    if (entries.length <= MAX_CODE_FILES) entries.push({ path, type, size, linkpath: linkpath ?? '' });
+  };
+  try {
+    await list({
+      file: archive,
+      strict: true,
+      onReadEntry,
+      onwarn: (code, message) => {
+        extended ??= `${message} (${code})`;
+      },
+    });
+  } catch (error) {
+    throw new DamagedError(`the code archive is not a tar archive: ${errorMessage(error)}`);
+  }
+  if (extended !== undefined) throw new DamagedError(`the code archive is damaged: ${extended}`);
+  return entries;
+}
+
+/** Returns why an archive with these entries must not be unpacked; undefined if it can be. */
+export function entriesProblem(entries: readonly ArchiveEntry[]): string | undefined {
+  if (entries.length > MAX_CODE_FILES) return `it has more than ${MAX_CODE_FILES} entries`;
+  const bytes = entries.reduce((sum, { size }) => sum + size, 0);
+  if (!(bytes <= MAX_CODE_BYTES)) return `its files have more than ${MAX_CODE_BYTES} bytes`;
+  const paths = new Set<string>();
+  const folders = new Set(entries.flatMap(({ path }) => foldersOf(path)));
+  for (const { path, type } of entries) {
+    const problem = pathProblem(path) ?? (paths.has(path) ? 'it occurs twice' : undefined);
+    if (problem !== undefined) return `${quote(path)}: ${problem}`;
+    if (type !== 'File' && type !== 'SymbolicLink') return `${quote(path)} is a ${type}; expected files and links`;
+    if (folders.has(path)) return `${quote(path)} cannot be both a file and a folder`;
+    paths.add(path);
+  }
+  const links = new Set(entries.flatMap(({ path, type }) => (type === 'SymbolicLink' ? [path] : [])));
+  for (const { path, type, linkpath } of entries) {
+    if (type !== 'SymbolicLink') continue;
+    const to = posix.join(posix.dirname(path), linkpath);
+    const isDirect = linkpath === (posix.relative(posix.dirname(path), to) || '.');
+    const isInside = to === '.' || folders.has(to) || (paths.has(to) && !links.has(to));
+    if (!isDirect || !isInside) return `${quote(path)} is a link to ${quote(linkpath)}, which is not in the archive`;
+  }
+  return undefined;
+}
+
+function pathProblem(path: string): string | undefined {
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) return `its path has more than ${MAX_PATH_BYTES} bytes`;
+  const steps = path.split('/');
+  const isPlain = steps.every((step) => step !== '' && step !== '.' && step !== '..' && !/[\\\0]/.test(step));
+  return isPlain ? undefined : 'its path is not a plain path inside the folder';
+}

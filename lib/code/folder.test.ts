@@ -1,0 +1,169 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type CodeRules, listCode } from './folder.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'trawl-folder-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+function write(files: Readonly<Record<string, string>>, root = join(dir, 'code')): string {
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  return root;
+}
+
+async function paths(folder: string, rules?: CodeRules): Promise<string[]> {
+  return (await listCode(folder, rules)).files.map(({ path }) => path);
+}
+
+describe('the files of a code folder', () => {
+  test('are sorted, and include hidden ones', async () => {
+    expect(await paths(write({ 'b.py': '', 'a/z': '', '.env': '', 'B.py': '' }))).toEqual([
+      '.env',
+      'B.py',
+      'a/z',
+      'b.py',
+    ]);
+  });
+
+  test('exclude what .gitignore names, also in folders below, and what exclude names', async () => {
+    const code = write({
+      '.gitignore': 'data/\n*.log\n!keep.log\n/top.txt\n',
+      'data/big.bin': 'x',
+      'sub/a.log': 'x',
+      'sub/keep.log': 'x',
+      'sub/top.txt': 'x',
+      'top.txt': 'x',
+      'sub/.gitignore': '*.tmp\n!important.log\n',
+      'sub/b.tmp': 'x',
+      'sub/deep/b.tmp': 'x',
+      'sub/important.log': 'x',
+      'b.tmp': 'x',
+      'notes/n.md': 'x',
+      'model.pt': 'x',
+      'sub/model.pt': 'x',
+    });
+    expect(await paths(code, { exclude: ['notes/**', '*.pt'] })).toEqual([
+      '.gitignore',
+      'b.tmp',
+      'sub/.gitignore',
+      'sub/important.log',
+      'sub/keep.log',
+      'sub/top.txt',
+    ]);
+  });
+
+  test('are the same ones that git would add', async () => {
+    const code = write({
+      '.gitignore': '# comment\n\n*.o\nbuild\n!build/keep\n/only-top\nfoo/**/bar\n**/cache/\n\\#name\ntrailing \n',
+      'a.o': '',
+      'build/x': '',
+      'build/keep': '',
+      'only-top': '',
+      'sub/only-top': '',
+      'foo/bar': '',
+      'foo/a/b/bar': '',
+      'foo/a/b/baz': '',
+      'x/cache/y': '',
+      'x/cached': '',
+      '#name': '',
+      trailing: '',
+      'inner/.gitignore': '/a\n!*.o\n*/c\n',
+      'inner/a': '',
+      'inner/b/a': '',
+      'inner/b/c': '',
+      'inner/d.o': '',
+    });
+    execFileSync('git', ['init', '-q'], { cwd: code });
+    const listed = execFileSync('git', ['ls-files', '--others', '--exclude-standard', '-z'], {
+      cwd: code,
+      encoding: 'utf8',
+    });
+    expect(await paths(code)).toEqual(listed.split('\0').filter(Boolean).sort());
+  });
+
+  test('follow the .gitignore files above the folder, up to the repository', async () => {
+    const root = write(
+      { '.gitignore': '*.csv\nsub/code/secret\n', 'sub/.gitignore': '/code/out\n' },
+      join(dir, 'repository'),
+    );
+    const code = write({ 'a.csv': '', 'train.py': '', secret: '', 'out/x': '' }, join(root, 'sub', 'code'));
+    expect(await paths(code)).toEqual(['a.csv', 'out/x', 'secret', 'train.py']);
+    mkdirSync(join(root, '.git'));
+    expect(await paths(code)).toEqual(['train.py']);
+  });
+
+  test('never include the history, caches, installed packages, and the data folder of a coordinator', async () => {
+    const code = write({
+      'train.py': '',
+      '.git/HEAD': '',
+      'sub/.git': 'gitdir: elsewhere',
+      '__pycache__/a.pyc': '',
+      'sub/b.pyc': '',
+      '.venv/bin/python': '',
+      'node_modules/x/index.js': '',
+      'wandb/run-1/files/x': '',
+      'trawl-data/store.db': '',
+      'trawl-data/artifacts/1/x': '',
+    });
+    const folder = await listCode(code);
+    expect(folder.files.map(({ path }) => path)).toEqual(['train.py']);
+    expect(folder.omitted).toEqual([{ path: 'trawl-data', reason: 'the data folder of a coordinator' }]);
+  });
+
+  test('include links inside the folder only, and the others are listed with the reason', async () => {
+    const code = write({ 'pkg/a.py': '', '.gitignore': 'ignored\n', ignored: '' });
+    write({ secret: '' }, join(dir, 'elsewhere'));
+    symlinkSync('pkg', join(code, 'folder-link'));
+    symlinkSync(join(code, 'pkg', 'a.py'), join(code, 'absolute-inside'));
+    symlinkSync('folder-link/a.py', join(code, 'chain'));
+    symlinkSync('../elsewhere/secret', join(code, 'outside'));
+    symlinkSync('/etc/passwd', join(code, 'absolute'));
+    symlinkSync('nothing', join(code, 'dangling'));
+    symlinkSync('ignored', join(code, 'to-ignored'));
+    const { files, omitted } = await listCode(code);
+    expect(files.filter(({ target }) => target !== undefined).map(({ path, target }) => [path, target])).toEqual([
+      ['absolute-inside', 'pkg/a.py'],
+      ['chain', 'pkg/a.py'],
+      ['folder-link', 'pkg'],
+    ]);
+    expect(Object.fromEntries(omitted.map(({ path, reason }) => [path, reason]))).toEqual({
+      outside: `a link to ${join(dir, 'elsewhere', 'secret')}, outside the folder`,
+      absolute: 'a link to /etc/passwd, outside the folder',
+      dangling: 'a link to nothing',
+      'to-ignored': 'a link to ignored, which is not sent',
+    });
+  });
+
+  test('over the limit are an error that names the largest parts and the remedy', async () => {
+    const code = write({
+      'src/data/train.bin': 'x'.repeat(2_000_000),
+      'src/a.py': 'x',
+      'model.pt': 'x'.repeat(500_000),
+    });
+    await expect(listCode(code, { maxBytes: 1_000_000 })).rejects.toThrow(
+      /2\.4 MiB of files, more than the limit of 976\.6 KiB\. The largest are src\/data\/train\.bin \(1\.9 MiB\), model\.pt \(488\.3 KiB\)\. Leave them out with code: \{exclude: \["src\/data\/train\.bin"\]\}/,
+    );
+    expect(await paths(code, { maxBytes: 1_000_000, exclude: ['src/data/'] })).toEqual(['model.pt', 'src/a.py']);
+  });
+
+  test('can be executable', async () => {
+    const code = write({ 'run.sh': '', 'train.py': '' });
+    chmodSync(join(code, 'run.sh'), 0o755);
+    expect((await listCode(code)).files.map(({ isExecutable }) => isExecutable)).toEqual([true, false]);
+  });
+});
+
+test('a folder that is missing, empty or a data folder is an error', async () => {
+  await expect(listCode(join(dir, 'missing'))).rejects.toThrow('is not a folder');
+  mkdirSync(join(dir, 'empty'));
+  await expect(listCode(join(dir, 'empty'))).rejects.toThrow('has no files to send');
+  await expect(listCode(write({ 'store.db': '' }))).rejects.toThrow('is the data folder of a coordinator');
+});

@@ -1,0 +1,250 @@
+/** Which files of a folder are sent to the agents: those that git would track, as they are now. */
+import { existsSync } from 'node:fs';
+import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname, join, posix, relative, resolve, sep } from 'node:path';
+import ignore, { type Ignore } from 'ignore';
+import { BadInputError } from '../../proto/errors.ts';
+import { DEFAULT_CODE_BYTES, MAX_CODE_FILES } from '../../proto/limits.ts';
+import { STORE_FILE } from '../files/coordinator-file.ts';
+import { quote } from '../text/quote.ts';
+import { formatSize } from '../text/size.ts';
+
+/** Never sent, besides what .gitignore names: history, caches, installed packages and the files of W&B's own runs. */
+const ALWAYS_EXCLUDED = [
+  '.git',
+  '__pycache__/',
+  '*.pyc',
+  '.ipynb_checkpoints/',
+  '.venv/',
+  '/venv/',
+  'node_modules/',
+  '/wandb/run-*',
+  '/wandb/offline-run-*',
+  '/wandb/latest-run',
+  '/wandb/debug*.log',
+];
+
+const LARGEST_SHOWN = 3;
+/** A folder is named by the part of it that has this share of its bytes. */
+const DOMINANT_SHARE = 0.8;
+
+export interface CodeFile {
+  /** Relative to the folder, with slashes. */
+  readonly path: string;
+  /** Bytes; 0 for a link. */
+  readonly size: number;
+  readonly isExecutable: boolean;
+  /** The target of a symbolic link, relative to the link's folder. Undefined: a regular file. */
+  readonly target?: string;
+}
+
+export interface CodeFolder {
+  readonly dir: string;
+  /** Sorted by path. */
+  readonly files: readonly CodeFile[];
+  /** Sum of the files' sizes. */
+  readonly bytes: number;
+  /** What is in the folder and cannot be sent, with the reason; files that a rule excludes are not listed. */
+  readonly omitted: readonly { readonly path: string; readonly reason: string }[];
+}
+
+export interface CodeRules {
+  /** Patterns in the syntax of .gitignore, relative to the folder. They apply in addition to .gitignore. */
+  readonly exclude?: readonly string[];
+  /** Bytes of all files. Default: DEFAULT_CODE_BYTES. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * Lists the files of a folder that are sent to the agents.
+ * @throws {BadInputError} when the folder is missing, has no file to send, or exceeds a limit
+ */
+export async function listCode(dir: string, { exclude = [], maxBytes = DEFAULT_CODE_BYTES }: CodeRules = {}) {
+  const found = await stat(dir).catch(() => undefined);
+  if (found?.isDirectory() !== true) throw new BadInputError(`code: ${dir} is not a folder`);
+  if (existsSync(join(dir, STORE_FILE))) {
+    throw new BadInputError(
+      `code: ${dir} is the data folder of a coordinator; keep the data in another folder (--dir)`,
+    );
+  }
+  const walk = new Walk(await realpath(dir), ignore().add([...ALWAYS_EXCLUDED, ...exclude]));
+  await walk.visit('', await levelsAbove(walk.root));
+  const folder: CodeFolder = walk.result(dir);
+  if (folder.files.length === 0) {
+    throw new BadInputError(
+      `code: ${dir} has no files to send: it is empty, or .gitignore and exclude cover all of it`,
+    );
+  }
+  if (folder.bytes > maxBytes) throw tooLarge(folder, maxBytes);
+  return folder;
+}
+
+/** The rules of one .gitignore, for paths below its folder. */
+interface Level {
+  /** From this folder to the root of the walk, with a trailing slash; empty at and below the root. */
+  readonly above: string;
+  /** From the root of the walk to this folder, with a trailing slash; empty at and above the root. */
+  readonly below: string;
+  readonly rules: Ignore;
+}
+
+/** The .gitignore files between the repository's root and a folder, which apply to the folder too. */
+async function levelsAbove(root: string): Promise<Level[]> {
+  const folders: string[] = [];
+  for (let folder = root; ; folder = dirname(folder)) {
+    if (folder !== root) folders.unshift(folder);
+    if (existsSync(join(folder, '.git'))) break;
+    // Outside a repository, files above the folder say nothing about it.
+    if (dirname(folder) === folder) return [];
+  }
+  const levels: Level[] = [];
+  for (const folder of folders) {
+    const rules = await rulesIn(folder);
+    if (rules !== undefined) levels.push({ above: `${slashed(relative(folder, root))}/`, below: '', rules });
+  }
+  return levels;
+}
+
+async function rulesIn(folder: string): Promise<Ignore | undefined> {
+  const text = await readFile(join(folder, '.gitignore'), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : ignore().add(text);
+}
+
+function isIgnored(path: string, levels: readonly Level[]): boolean {
+  for (const { above, below, rules } of levels.toReversed()) {
+    const result = rules.test(`${above}${path.slice(below.length)}`);
+    if (result.ignored || result.unignored) return result.ignored;
+  }
+  return false;
+}
+
+class Walk {
+  readonly root: string;
+  readonly #excluded: Ignore;
+  readonly #files: CodeFile[] = [];
+  /** Links with the path of their target, relative to the root. */
+  readonly #links: { readonly path: string; readonly to: string }[] = [];
+  readonly #omitted: { path: string; reason: string }[] = [];
+
+  constructor(root: string, excluded: Ignore) {
+    this.root = root;
+    this.#excluded = excluded;
+  }
+
+  /** @param prefix the path of a folder with a trailing slash; empty for the root */
+  async visit(prefix: string, outer: readonly Level[]): Promise<void> {
+    const rules = await rulesIn(join(this.root, prefix));
+    const levels = rules === undefined ? outer : [...outer, { above: '', below: prefix, rules }];
+    const entries = await readdir(join(this.root, prefix), { withFileTypes: true });
+    for (const entry of entries) {
+      const path = `${prefix}${entry.name}`;
+      const tested = entry.isDirectory() ? `${path}/` : path;
+      if (this.#excluded.ignores(tested) || isIgnored(tested, levels)) continue;
+      if (entry.isDirectory()) await this.#visitFolder(path, levels);
+      else if (entry.isFile()) await this.#addFile(path);
+      else if (entry.isSymbolicLink()) await this.#addLink(path);
+      else this.#omitted.push({ path, reason: 'not a file' });
+    }
+  }
+
+  async #visitFolder(path: string, levels: readonly Level[]): Promise<void> {
+    if (existsSync(join(this.root, path, STORE_FILE))) {
+      this.#omitted.push({ path, reason: 'the data folder of a coordinator' });
+    } else await this.visit(`${path}/`, levels);
+  }
+
+  async #addFile(path: string): Promise<void> {
+    const { size, mode } = await lstat(join(this.root, path));
+    this.#files.push({ path, size, isExecutable: (mode & 0o100) !== 0 });
+    if (this.#files.length > MAX_CODE_FILES) throw tooMany(this.root, this.#files);
+  }
+
+  async #addLink(path: string): Promise<void> {
+    const target = await realpath(join(this.root, path)).catch(() => undefined);
+    if (target === undefined) return void this.#omitted.push({ path, reason: 'a link to nothing' });
+    const to = slashed(relative(this.root, target));
+    const isInside = target === this.root || target.startsWith(`${this.root}${sep}`);
+    if (isInside) this.#links.push({ path, to });
+    else this.#omitted.push({ path, reason: `a link to ${target}, outside the folder` });
+  }
+
+  result(dir: string): CodeFolder {
+    const sent = new Set(this.#files.flatMap(({ path }) => [path, ...foldersOf(path)]));
+    const links = this.#links.flatMap(({ path, to }): CodeFile[] => {
+      if (to === '' || sent.has(to)) {
+        // The whole way is resolved, so that no link leads through another.
+        return [{ path, size: 0, isExecutable: false, target: posix.relative(posix.dirname(path), to) || '.' }];
+      }
+      this.#omitted.push({ path, reason: `a link to ${to}, which is not sent` });
+      return [];
+    });
+    const files = [...this.#files, ...links].sort((a, b) => (a.path < b.path ? -1 : 1));
+    return { dir: resolve(dir), files, bytes: sum(files), omitted: this.#omitted };
+  }
+}
+
+/** Returns the folders above a path: `a/b/c` is in `a` and `a/b`. */
+export function foldersOf(path: string): string[] {
+  const steps = path.split('/').slice(0, -1);
+  return steps.map((_, at) => steps.slice(0, at + 1).join('/'));
+}
+
+function slashed(path: string): string {
+  return sep === '/' ? path : path.replaceAll(sep, '/');
+}
+
+function sum(files: readonly CodeFile[]): number {
+  return files.reduce((total, { size }) => total + size, 0);
+}
+
+function tooLarge({ dir, files, bytes }: CodeFolder, limit: number): BadInputError {
+  const largest = largestParts(files, ({ size }) => size);
+  const list = largest.map(({ path, weight }) => `${path} (${formatSize(weight)})`).join(', ');
+  return new BadInputError(
+    `code: ${dir} has ${formatSize(bytes)} of files, more than the limit of ${formatSize(limit)}. The largest are ${list}. ` +
+      `Leave them out with ${excludeExample(largest)}, or raise the limit with code: {limit: ${formatSize(bytes * 1.5)}}`,
+  );
+}
+
+function tooMany(dir: string, files: readonly CodeFile[]): BadInputError {
+  const largest = largestParts(files, () => 1);
+  return new BadInputError(
+    `code: ${dir} has more than ${MAX_CODE_FILES} files. The largest folders are ` +
+      `${largest.map(({ path }) => path).join(', ')}. Leave them out with ${excludeExample(largest)}`,
+  );
+}
+
+function excludeExample(largest: readonly Part[]): string {
+  return `code: {exclude: [${quote(largest[0]?.path ?? 'data/')}]} or .gitignore`;
+}
+
+interface Part {
+  /** A folder has a trailing slash. */
+  readonly path: string;
+  readonly weight: number;
+}
+
+/** Returns the folders and files at the top with the greatest weight, each narrowed to the part that dominates it. */
+function largestParts(files: readonly CodeFile[], weightOf: (file: CodeFile) => number): Part[] {
+  return partsOf(files, '', weightOf)
+    .slice(0, LARGEST_SHOWN)
+    .map((part) => narrowed(part, files, weightOf));
+}
+
+function narrowed(part: Part, files: readonly CodeFile[], weightOf: (file: CodeFile) => number): Part {
+  if (!part.path.endsWith('/')) return part;
+  const inside = files.filter(({ path }) => path.startsWith(part.path));
+  const [first] = partsOf(inside, part.path, weightOf);
+  const isDominant = first !== undefined && first.weight >= DOMINANT_SHARE * part.weight && part.weight > 0;
+  return isDominant ? narrowed(first, inside, weightOf) : part;
+}
+
+function partsOf(files: readonly CodeFile[], prefix: string, weightOf: (file: CodeFile) => number): Part[] {
+  const weights = new Map<string, number>();
+  for (const file of files) {
+    const slash = file.path.indexOf('/', prefix.length);
+    const name = slash === -1 ? file.path : file.path.slice(0, slash + 1);
+    weights.set(name, (weights.get(name) ?? 0) + weightOf(file));
+  }
+  return [...weights].map(([path, weight]) => ({ path, weight })).sort((a, b) => b.weight - a.weight);
+}
