@@ -131,9 +131,9 @@ test('a folder without a coordinator is backed up with its artifacts, and the re
     [['restore', out, '--dir', again], /again is not empty/],
     [['backup', '--dir', dir, '--out', out], /backup already exists/],
   ] as const) {
-    const refused = await trawl(...args);
-    expect(refused.code).toBe(4);
-    expect(refused.stderr).toMatch(message);
+    const rejected = await trawl(...args);
+    expect(rejected.code).toBe(4);
+    expect(rejected.stderr).toMatch(message);
   }
 });
 
@@ -153,9 +153,9 @@ test('a damaged or incomplete backup is rejected, and leaves the folder empty', 
     expect((await trawl('backup', '--dir', dir, '--out', out)).code).toBe(0);
     damageIt(out);
     const target = join(folder, `of-${name}`);
-    const refused = await trawl('restore', out, '--dir', target);
-    expect(refused.stderr).toMatch(message);
-    expect(refused.code).toBe(code);
+    const rejected = await trawl('restore', out, '--dir', target);
+    expect(rejected.stderr).toMatch(message);
+    expect(rejected.code).toBe(code);
     expect(existsSync(target) ? readdirSync(target) : []).toEqual([]);
   }
 });

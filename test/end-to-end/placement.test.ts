@@ -106,17 +106,17 @@ test('invalid labels and slots are rejected before the agent connects', { timeou
   const folder = testFolder();
   const cluster = await Cluster.start(folder);
   const agent = (...flags: string[]) => cluster.run('agent', '--dir', join(folder, 'a'), ...flags);
-  const refused = async (...flags: string[]) => {
+  const rejected = async (...flags: string[]) => {
     const { code, stderr } = await agent(...flags);
     return [code, stderr.split('\n')[0]];
   };
-  expect(await refused('--label', 'zone')).toEqual([EXIT.badInput, expect.stringContaining('Expected NAME=VALUE')]);
-  expect(await refused('--label', '-=a')).toEqual([EXIT.badInput, expect.stringContaining('"-" cannot name a label')]);
-  expect(await refused('--label', 'z=a', '--label', 'z=b')).toEqual([
+  expect(await rejected('--label', 'zone')).toEqual([EXIT.badInput, expect.stringContaining('Expected NAME=VALUE')]);
+  expect(await rejected('--label', '-=a')).toEqual([EXIT.badInput, expect.stringContaining('"-" cannot name a label')]);
+  expect(await rejected('--label', 'z=a', '--label', 'z=b')).toEqual([
     EXIT.badInput,
     expect.stringContaining('Label z is given twice'),
   ]);
-  expect(await refused('--slots-per-gpu', '2')).toEqual([
+  expect(await rejected('--slots-per-gpu', '2')).toEqual([
     EXIT.refused,
     expect.stringContaining('nvidia-smi lists none'),
   ]);

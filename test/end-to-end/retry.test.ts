@@ -30,8 +30,8 @@ test('failed trials of an ended sweep are retried with a fresh budget, although 
   const failed = trials.filter(({ state }) => state === 'failed').map(({ trial }) => trial);
   const [good = ''] = trials.filter(({ state }) => state === 'succeeded').map(({ trial }) => trial);
   expect(failed).toHaveLength(2);
-  const refused = await cluster.run('retry', sweep, ...failed, good);
-  expect([refused.code, refused.stderr]).toEqual([4, `trawl: trial ${good} has succeeded: no trial was retried\n`]);
+  const rejected = await cluster.run('retry', sweep, ...failed, good);
+  expect([rejected.code, rejected.stderr]).toEqual([4, `trawl: trial ${good} has succeeded: no trial was retried\n`]);
   const [first = ''] = failed;
   const wrong = `${first.slice(0, 8)}${first[8] === '0' ? '1' : '0'}`;
   const unknown = await cluster.run('retry', sweep, first, wrong);

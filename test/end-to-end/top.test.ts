@@ -261,8 +261,8 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('q');
     expect(await screen.exited).toBe(0);
     const running = await cluster.json<{ sweep: string }>('submit', sweepFile(testFolder(), sweepOf('runs', 200)));
-    const refused = top(cluster, [running.sweep, '--replay']);
-    expect(await refused.exited).toBe(4);
-    expect(refused.written).toContain('has not ended');
+    const rejected = top(cluster, [running.sweep, '--replay']);
+    expect(await rejected.exited).toBe(4);
+    expect(rejected.written).toContain('has not ended');
   });
 });

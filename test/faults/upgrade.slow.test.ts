@@ -33,7 +33,7 @@ function schemaOf(path: string): unknown {
 }
 
 /** Starts a coordinator that is expected to exit. */
-async function refused(cluster: Cluster): Promise<string> {
+async function rejected(cluster: Cluster): Promise<string> {
   const where = ['--nats', cluster.natsUrl, '--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0'];
   const { code, stderr } = await trawl('coordinator', '--dir', cluster.dir, ...where);
   expect(code, stderr).toBe(4);
@@ -67,7 +67,7 @@ test('a coordinator rejects a locked, newer or damaged store with exit code 4 an
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder);
-  expect(await refused(cluster)).toContain(
+  expect(await rejected(cluster)).toContain(
     `in use by the coordinator at ${cluster.address} (process ${cluster.coordinator.pid})`,
   );
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
@@ -76,11 +76,13 @@ test('a coordinator rejects a locked, newer or damaged store with exit code 4 an
   expect(await cluster.coordinator.stop()).toBe(0);
 
   change(cluster.dir, `pragma user_version = ${SCHEMA_VERSION + 1}`);
-  expect(await refused(cluster)).toContain(`the store has schema ${SCHEMA_VERSION + 1}, but this trawl supports up to`);
+  expect(await rejected(cluster)).toContain(
+    `the store has schema ${SCHEMA_VERSION + 1}, but this trawl supports up to`,
+  );
   change(cluster.dir, `pragma user_version = ${SCHEMA_VERSION}`);
 
   const store = join(cluster.dir, 'store.db');
   const whole = readFileSync(store);
   truncateSync(store, Math.floor(whole.length / 2));
-  expect(await refused(cluster)).toMatch(/store\.db is damaged .*trawl restore FILE --dir NEWDIR/);
+  expect(await rejected(cluster)).toMatch(/store\.db is damaged .*trawl restore FILE --dir NEWDIR/);
 });

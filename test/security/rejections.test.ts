@@ -43,16 +43,16 @@ beforeEach(async () => {
   onTestFinished(() => served.stop());
 });
 
-async function refused(reason: RejectionReason): Promise<number> {
+async function rejectionCount(reason: RejectionReason): Promise<number> {
   const { values } = await served.metrics.authRefused.get();
   return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
 }
 
 /** Checks that one more request was rejected for that reason, and logged. */
 async function expectRejection(reason: RejectionReason, attempt: () => Promise<unknown>): Promise<void> {
-  const before = await refused(reason);
+  const before = await rejectionCount(reason);
   await attempt();
-  await until(`a rejection for ${reason} is counted`, async () => (await refused(reason)) > before);
+  await until(`a rejection for ${reason} is counted`, async () => (await rejectionCount(reason)) > before);
   expect(log.filter((line) => line.msg === 'rejected').map((line) => line.reason)).toContain(reason);
 }
 

@@ -153,9 +153,9 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
       ['--listen', '--identity'],
       ['--metrics', '--metrics-tls'],
     ] as const) {
-      const refused = await trawl('coordinator', '--dir', join(folder, 'data'), flag, '0.0.0.0:0');
-      expect(refused).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining(instead) });
-      expect(refused.stderr).toContain('--insecure');
+      const rejected = await trawl('coordinator', '--dir', join(folder, 'data'), flag, '0.0.0.0:0');
+      expect(rejected).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining(instead) });
+      expect(rejected.stderr).toContain('--insecure');
     }
   });
 });

@@ -134,7 +134,7 @@ export class SimulatedUser {
   #ask<T>(
     question: (life: CoordinatorProcess) => Promise<T>,
     answered: (answer: T) => void,
-    refused: () => void = () => {},
+    rejected: () => void = () => {},
   ): void {
     const { life } = this.#coordinator;
     if (life === undefined) return;
@@ -143,7 +143,7 @@ export class SimulatedUser {
         (answer) => this.#network.post(life.process, this.#process, () => answered(answer)),
         // The sweep has ended, the agent is unknown, or the process died.
         (error) => {
-          if (error instanceof TrawlError) this.#network.post(life.process, this.#process, refused);
+          if (error instanceof TrawlError) this.#network.post(life.process, this.#process, rejected);
         },
       );
     });

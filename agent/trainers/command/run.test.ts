@@ -136,9 +136,9 @@ test('a rejected artifact does not fail the trial, a disk error does', async () 
   const keep = async () => {
     throw new BadInputError('an attempt can have up to 10000 artifacts');
   };
-  const refused = await runProgram(`${OK}; echo a > "$TRAWL_ARTIFACTS/a"`, { keep });
-  expect(refused.failure).toBeUndefined();
-  expect(refused.log).toContain('skipped the artifact "a": an attempt can have up to 10000 artifacts');
+  const rejected = await runProgram(`${OK}; echo a > "$TRAWL_ARTIFACTS/a"`, { keep });
+  expect(rejected.failure).toBeUndefined();
+  expect(rejected.log).toContain('skipped the artifact "a": an attempt can have up to 10000 artifacts');
   const broken = await runProgram(`${OK}; echo a > "$TRAWL_ARTIFACTS/a"`, {
     keep: () => Promise.reject(new Error('EIO')),
   });
