@@ -63,7 +63,7 @@ test('the first report is kept for comparison, and dropped when the trial is ret
   expect(again.firstReports.has(id)).toBe(false);
 });
 
-test('events are kept up to a limit, without scheduling events', () => {
+test('a limited number of events is kept, and scheduling events are dropped', () => {
   const events = Array.from({ length: MAX_EVENTS * 2 }, (_, i) => event(i % 2 ? 'granted' : 'offered', trialAt(0), i));
   const after = reduce(started, delta({ events: [...events, ...events] }));
   expect(after.events).toHaveLength(MAX_EVENTS);

@@ -90,7 +90,7 @@ export async function readMetricsFile(
 
 /**
  * Yields the text of a file while a program appends to it. The file can be created later, or never.
- * @param complete aborted when no more text will be appended; text that is there then is still read
+ * @param complete aborted when no more text will be appended; the existing text is still read
  */
 export async function* follow(path: string, complete: AbortSignal): AsyncGenerator<string, void, undefined> {
   const decoder = new StringDecoder('utf8');
