@@ -1,6 +1,7 @@
 /** Keeps a program's checkpoints while it runs, and its artifacts when it has ended. */
-import { copyFile, lstat, readdir, realpath, stat } from 'node:fs/promises';
+import { copyFile, lstat, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { extname, join, resolve, sep } from 'node:path';
+import { errorMessage } from '../../../lib/text/error-message.ts';
 import { BadInputError } from '../../../proto/errors.ts';
 import { artifactNameProblem, MAX_ARTIFACT_BYTES } from '../../../proto/limits.ts';
 import type { KeptArtifact, TrainingRun } from '../trainer.ts';
@@ -91,5 +92,26 @@ async function* filesBelow(top: string, below: string, log: AttemptLog): AsyncGe
     else if (entry.isDirectory() && name.split('/').length < MAX_DEPTH) yield* filesBelow(top, name, log);
     // A link can point to anything, and reading a pipe would block.
     else log.note(`skipped the artifact ${JSON.stringify(name)}: not a regular file`);
+  }
+}
+
+/**
+ * Replaces the links to files in a folder by copies of the files. Other links stay. A file that cannot be copied causes a
+ * note in the log.
+ */
+export async function copyLinkedFiles(folder: string, log: AttemptLog): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  for (const entry of entries.filter((each) => each.isSymbolicLink())) {
+    const link = join(entry.parentPath, entry.name);
+    const target = await stat(link).catch(() => undefined);
+    if (!target?.isFile() || target.size > MAX_ARTIFACT_BYTES) continue;
+    const copy = `${link}.copy`;
+    try {
+      await copyFile(link, copy);
+      await rename(copy, link);
+    } catch (error) {
+      await rm(copy, { force: true });
+      log.note(`could not copy ${JSON.stringify(entry.name)}: ${errorMessage(error)}`);
+    }
   }
 }

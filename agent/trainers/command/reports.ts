@@ -6,7 +6,14 @@ import type { TrainingRun } from '../trainer.ts';
 import type { ProgramFolders } from './invocation.ts';
 import { keepCheckpoint } from './kept-files.ts';
 import type { AttemptLog, TakenLine } from './output.ts';
-import { type LineObject, type LineParser, parseJsonLine, parsePythonLine, regexParser } from './report/objects.ts';
+import {
+  type LineObject,
+  type LineParser,
+  parseJsonLine,
+  parsePythonLine,
+  REGEX_LINE_MS,
+  regexParser,
+} from './report/objects.ts';
 import type { OutputLine } from './report/output-lines.ts';
 import { type Reading, StepReader } from './report/steps.ts';
 
@@ -44,7 +51,9 @@ export class Reports {
     this.#folders = folders;
     this.#log = log;
     this.#reader = new StepReader({ metric, resumedFrom: run.resume?.epoch ?? 0 });
-    this.#parsers = parsersOf(sources);
+    this.#parsers = parsersOf(sources, (line) =>
+      this.onUnreadable(line, `the regular expression takes more than ${REGEX_LINE_MS} ms on this line`),
+    );
   }
 
   get count(): number {
@@ -158,11 +167,11 @@ export class Reports {
   }
 }
 
-function parsersOf(sources: readonly ReportSource[]): LineParser[] {
+function parsersOf(sources: readonly ReportSource[], onLimit: (line: string) => void): LineParser[] {
   if (sources.length === 0) return [parseJsonLine];
   return sources.flatMap(({ source }) => {
     if (source?.$case === 'json') return [parseJsonLine];
     if (source?.$case === 'python') return [parsePythonLine];
-    return source?.$case === 'regex' ? [regexParser(source.regex)] : [];
+    return source?.$case === 'regex' ? [regexParser(source.regex, onLimit)] : [];
   });
 }

@@ -417,6 +417,26 @@ test('variables of the sweep file reach the program, with their macros, and the 
   expect(log).toContain('lr is 0.1|t0|--lr=0.1 --name=a b --seed=5\n');
 });
 
+test('a regular expression with exponential time costs its lines, and not the attempt', async () => {
+  const program: ProgramSpec = {
+    ...from({ $case: 'regex', regex: '(?<loss>(a+)+)$|loss=(?<b>\\S+)' }),
+    classify: [
+      { pattern: '(a+)+$', class: 'FAILURE_CLASS_OOM' },
+      { pattern: 'boom', class: 'FAILURE_CLASS_NAN' },
+    ],
+  };
+  const line = `${'a'.repeat(60)}b`;
+  const { run, log, failure } = await runProgram(
+    `echo ${line}; echo loss=1; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do echo ${line}; done; echo boom; exit 1`,
+    { program: { ...program, metric: 'b' } },
+  );
+  expect(run.reports).toEqual([{ epoch: 1, metrics: { b: 1 } }]);
+  expect(log).toContain('the regular expression takes more than 100 ms on this line: aaa');
+  expect(run.notices).toMatchObject([{ kind: 'unreadable_reports', count: 10 }]);
+  expect(log).toContain('skipped the rule "(a+)+$" of classify: it takes more than 1000 ms');
+  expect(failure).toMatch(/^nan: /);
+});
+
 test('rules of the sweep file come before the built-in patterns', async () => {
   const program: ProgramSpec = { ...SPEC, classify: [{ pattern: 'NCCL (error|timeout)', class: 'FAILURE_CLASS_OOM' }] };
   expect((await runProgram('echo "x: NCCL timeout"; exit 1', { program })).failure).toMatch(/^oom: /);
@@ -425,13 +445,20 @@ test('rules of the sweep file come before the built-in patterns', async () => {
 test('W&B finds its variables and the parameters of the trial', async () => {
   const { log, kept } = await runProgram(
     `env; cat "$WANDB_SWEEP_PARAM_PATH"; mkdir -p "$WANDB_DIR/wandb/offline-run-1-x/files/media"
-     cd "$WANDB_DIR/wandb/offline-run-1-x/files"; echo a > media/a.txt; echo b > output.log; echo c > requirements.txt`,
+     echo saved > model.pt; mkdir ckpt; echo 5 > ckpt/5.pt; work=$(pwd)
+     cd "$WANDB_DIR/wandb/offline-run-1-x/files"; echo a > media/a.txt; echo b > output.log; echo c > requirements.txt
+     ln -s "$work/model.pt" model.pt; mkdir ckpt; ln -s "$work/ckpt/5.pt" ckpt/5.pt; ln -s /dev/zero zero; ln -s nothing gone`,
     { program: { ...SPEC, wandb: WandbMode.OFFLINE }, parameters: { lr: 1e-7, 'opt.name': 'on', deep: true } },
   );
   for (const line of ['WANDB_MODE=offline', 'WANDB_SWEEP_ID=1', 'WANDB_RUN_ID=t0-1', 'WANDB_PROJECT='])
     expect(log).toContain(line);
   expect(log).toContain('"lr": {value: 1.0e-07}\n"opt.name": {value: "on"}\n"deep": {value: true}\n');
-  expect(kept.map(({ name }) => name)).toEqual(['wandb/media/a.txt']);
+  expect(kept.map(({ name, text }) => [name, text])).toEqual([
+    ['wandb/ckpt/5.pt', '5\n'],
+    ['wandb/media/a.txt', 'a\n'],
+    ['wandb/model.pt', 'saved\n'],
+  ]);
+  expect(readFileSync(join(folder, 'model.pt'), 'utf8')).toBe('saved\n');
   expect((await runProgram('env', { program: { ...SPEC, wandb: WandbMode.OFF } })).log).not.toContain('WANDB_');
 });
 

@@ -34,7 +34,7 @@ import {
   workerLog,
 } from './output.ts';
 import { type Exit, Program, STOP_GRACE_S } from './program.ts';
-import { type ClassifyRule, errorLine, failureClassOf, type ProgramFailureClass } from './report/classify.ts';
+import { type ClassifyRule, errorLine, failureClassOf, type ProgramFailureClass, RULE_MS } from './report/classify.ts';
 import { Reports } from './reports.ts';
 import { eventFiles, type FileSource, followSource } from './sources.ts';
 import { hookEnvironment, hooksOf, isPython, keepWandbFiles, reportWandbFiles, wandbEnvironment } from './wandb.ts';
@@ -121,12 +121,8 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
       await keepWandbFiles(run, folders.wandb, log);
     }
     reports.end();
-    failure ??= exitFailure(exit, name, {
-      stderr,
-      stdout,
-      oomKills: (await oomKills()) - oomKillsBefore,
-      rules: rulesOf(spec),
-    });
+    const kills = (await oomKills()) - oomKillsBefore;
+    failure ??= exitFailure(exit, name, { stderr, stdout, oomKills: kills, rules: rulesOf(spec) }, log);
     if (failure !== undefined) throw failure;
   } finally {
     run.signal.removeEventListener('abort', stop);
@@ -189,10 +185,13 @@ function exitFailure(
   { code, signal }: Exit,
   name: string,
   { stderr, stdout, oomKills: kills, rules }: ProgramOutput,
+  log: AttemptLog,
 ): TrainingError | undefined {
   if (code === 0) return undefined;
   const end = { code, signal, stderr: stderr.text, stdout: stdout.text, oomKills: kills };
-  const kind = failureClassOf(end, rules);
+  const kind = failureClassOf(end, rules, ({ pattern }) =>
+    log.note(`skipped the rule ${JSON.stringify(pattern)} of classify: it takes more than ${RULE_MS} ms`),
+  );
   const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
   const isKilled = signal === 'SIGKILL' || code === 128 + constants.signals.SIGKILL;
   const hint = isKilled ? ' (possibly out of memory: the kernel kills programs then)' : '';

@@ -8,7 +8,7 @@ import { type ProgramSpec, WandbMode } from '../../../proto/gen/trawl/v1/attempt
 import { type Json, StructuredValue } from '../../../proto/values.ts';
 import type { TrainingRun } from '../trainer.ts';
 import type { ProgramFolders } from './invocation.ts';
-import { keepArtifacts } from './kept-files.ts';
+import { copyLinkedFiles, keepArtifacts } from './kept-files.ts';
 import type { AttemptLog } from './output.ts';
 import { wandbRows } from './report/wandb-run-file.ts';
 import type { Reports } from './reports.ts';
@@ -103,6 +103,9 @@ export async function keepWandbFiles(run: Pick<TrainingRun, 'keep'>, folder: str
     const prefix = runs.length === 1 ? 'wandb' : `wandb/${name}`;
     const nameOf = (file: string) =>
       file === 'requirements.txt' || file === 'output.log' ? undefined : `${prefix}/${file}`;
-    if (isThere) await keepArtifacts(run, files, log, nameOf);
+    if (!isThere) continue;
+    // wandb.save makes links to the program's files.
+    await copyLinkedFiles(files, log);
+    await keepArtifacts(run, files, log, nameOf);
   }
 }

@@ -1,5 +1,9 @@
 /** Decides why a program failed, from how it ended and what it printed last. */
 import type { FailureClassName } from '../../../../proto/names.ts';
+import { LimitedRegExp } from './limited-regexp.ts';
+
+/** Milliseconds that a rule can take on the end of the output; a rule that exceeds them is skipped. */
+export const RULE_MS = 1_000;
 
 /** A failure class that a sweep file can name in `classify`. */
 export type ProgramFailureClass = Extract<FailureClassName, 'oom' | 'nan' | 'crash' | 'preflight' | 'rejected'>;
@@ -48,11 +52,16 @@ const OUT_OF_MEMORY: readonly RegExp[] = [
  * Returns the failure class of a program that did not succeed. The sweep's own rules apply first, then the kernel's counter, then
  * the patterns above.
  */
-export function failureClassOf(end: ProgramEnd, rules: readonly ClassifyRule[] = []): ProgramFailureClass {
+export function failureClassOf(
+  end: ProgramEnd,
+  rules: readonly ClassifyRule[] = [],
+  onLimit: (rule: ClassifyRule) => void = () => {},
+): ProgramFailureClass {
   const lines = [...end.stderr.split('\n'), ...end.stdout.split('\n')];
   for (const rule of rules) {
-    const pattern = new RegExp(rule.pattern, 'u');
-    if (lines.some((line) => pattern.test(line))) return rule.class;
+    const matches = new LimitedRegExp(rule.pattern, RULE_MS).testAny(lines);
+    if (matches) return rule.class;
+    if (matches === undefined) onLimit(rule);
   }
   const killed = end.signal === 'SIGKILL' || end.code === SHELL_SIGKILL;
   if (killed && end.oomKills > 0) return 'oom';

@@ -1,5 +1,10 @@
 /** Turns one line of a program's output into an object of named values, in each of the formats that a sweep can ask for. */
+import { LimitedRegExp } from './limited-regexp.ts';
 import { parsePythonDict } from './python-literal.ts';
+
+/** Milliseconds that a regular expression can take per line. */
+export const REGEX_LINE_MS = 100;
+const MAX_EXPIRED = 10;
 
 /** Named values of one line, in their order. Nested objects are Maps or plain objects. */
 export type LineObject = ReadonlyMap<string, unknown>;
@@ -29,13 +34,22 @@ export const parsePythonLine: LineParser = (line) => {
 
 /**
  * Returns a parser of matches with named groups: each group is a metric, except that `epoch` and `step` are the step. The pattern may match several times per line. Groups called `name` and `value` give one metric per match, as in `(?<name>\w+)=(?<value>\S+)`.
+ * @param onLimit called with each line on which the pattern exceeded its time; after ten, it is not used any more
  * @throws {SyntaxError} when the pattern is not a regular expression
  */
-export function regexParser(pattern: string): LineParser {
-  const expression = new RegExp(pattern, 'gu');
+export function regexParser(pattern: string, onLimit: (line: string) => void = () => {}): LineParser {
+  const expression = new LimitedRegExp(pattern, REGEX_LINE_MS);
+  let expired = 0;
   return (line) => {
+    if (expired >= MAX_EXPIRED) return undefined;
+    const matches = expression.matchAll(line);
+    if (matches === undefined) {
+      expired += 1;
+      onLimit(line);
+      return undefined;
+    }
     const values = new Map<string, unknown>();
-    for (const { groups } of line.matchAll(expression)) {
+    for (const { groups } of matches) {
       const { name, value, ...others } = groups ?? {};
       if (name !== undefined && value !== undefined) values.set(name, value);
       else Object.assign(others, name === undefined ? {} : { name }, value === undefined ? {} : { value });
