@@ -236,6 +236,9 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
     case 'drain':
       attempts.sendDrain(output.agentId);
       break;
+    case 'pools':
+      attempts.sendPools(output.agentId);
+      break;
   }
 }
 
@@ -278,7 +281,7 @@ function addServices(server: Server, parts: ServiceParts): void {
   const { core, queries } = runtime;
   const source = {
     queries,
-    agents: () => agentsOf(core),
+    agents: () => agentsOf(core, runtime.now()),
     explain: (sweepId: string, trialId: string) => explainWaiting(core, sweepId, trialId, now()),
     onCommit: runtime.onCommit.bind(runtime),
   };

@@ -42,6 +42,7 @@ test('operators change state, agents run attempts, and viewers only read', () =>
     'OperationsService/Backup',
     'OperationsService/DrainAgent',
     'OperationsService/Prune',
+    'OperationsService/ReleaseAgent',
     'OperationsService/UndrainAgent',
     'SweepService/ControlSweep',
     'SweepService/RetryTrials',

@@ -56,6 +56,7 @@ const CODE_SERVICE: Record<keyof typeof CodeServiceService, readonly Role[]> = {
 const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly Role[]> = {
   drainAgent: OPERATORS,
   undrainAgent: OPERATORS,
+  releaseAgent: OPERATORS,
   prune: OPERATORS,
   backup: OPERATORS,
 };

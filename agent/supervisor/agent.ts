@@ -176,6 +176,7 @@ export class AgentRuntime {
           this.#onSpoolShrunk?.();
         },
         onDrain: (graceMs) => this.#setDrain(graceMs),
+        onPools: (pools) => this.#setPools(pools),
         onRejected: (message) =>
           this.#rejected.reject(new RejectedError(`the coordinator at ${server} rejected this agent: ${message}`)),
       },
@@ -319,6 +320,13 @@ export class AgentRuntime {
     this.#setDrain(welcome.drain?.graceMs);
     this.#heartbeat.start(welcome.cluster, welcome.heartbeatMs);
     this.#parts.log.info({ cluster: welcome.cluster, server: this.#parts.server }, 'joined a coordinator');
+  }
+
+  #setPools(pools: readonly string[]): void {
+    if (this.#welcome === undefined) return;
+    this.#welcome = { ...this.#welcome, pools: [...pools] };
+    this.#offers.join(this.#welcome.cluster, new Set(pools));
+    this.#perform([]);
   }
 
   /** @param graceMs undefined if the agent is not drained */

@@ -46,6 +46,8 @@ export interface SessionEvents {
   /** Called when a drain starts or ends. Running attempts may finish within the grace, which is undefined when the drain
    * ended. */
   onDrain(graceMs: number | undefined): void;
+  /** Called when the agent's slots moved to other pools. */
+  onPools(pools: readonly string[]): void;
   /** Called when the coordinator rejected the hello message for a reason that a retry does not change. */
   onRejected(message: string): void;
 }
@@ -191,6 +193,7 @@ export class CoordinatorSession {
   #onCommand({ kind }: Command): void {
     if (kind?.$case === 'drain') this.#events.onDrain(kind.drain.graceMs);
     if (kind?.$case === 'undrain') this.#events.onDrain(undefined);
+    if (kind?.$case === 'pools') this.#events.onPools(kind.pools.pools);
   }
 
   #onDismissed(refused: RecordRefused): void {

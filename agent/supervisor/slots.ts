@@ -72,6 +72,7 @@ const REFUSALS_WITH_VALID_OFFER: ReadonlySet<RefusalCode> = new Set([
   RefusalCode.DRAINED,
   RefusalCode.UNFIT,
   RefusalCode.OUTRANKED,
+  RefusalCode.AVOIDED,
 ]);
 
 export function newSlots(count: number): Slot[] {

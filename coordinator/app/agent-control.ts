@@ -1,10 +1,12 @@
-/** Drains and undrains agents, and lists them. */
+/** Drains, undrains and releases agents, and lists them. */
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
-import { type Agent, Agent as AgentMessage } from '../../proto/gen/trawl/v1/types.ts';
+import { type Agent, Agent as AgentMessage, type Quarantine } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
-import { displayedState, onDrain, onUndrain } from '../core/drain.ts';
+import { displayedState } from '../core/agents.ts';
+import { onDrain, onUndrain } from '../core/drain.ts';
 import { busySlots } from '../core/leases.ts';
 import type { Core } from '../core/model.ts';
+import { onRelease } from '../core/quarantine.ts';
 import type { Runtime } from './runtime.ts';
 
 const MAX_GRACE_MS = 365 * 86_400_000;
@@ -12,6 +14,8 @@ const MAX_GRACE_MS = 365 * 86_400_000;
 export interface AgentControl {
   drain(agent: string, graceMs: number, reason: string): Promise<Agent>;
   undrain(agent: string): Promise<Agent>;
+  /** Ends a quarantine. */
+  release(agent: string): Promise<Agent>;
 }
 
 export function agentControl(runtime: Runtime): AgentControl {
@@ -21,19 +25,25 @@ export function agentControl(runtime: Runtime): AgentControl {
       if (graceMs > MAX_GRACE_MS) throw new BadInputError('grace too long (max 365 days)');
       const id = findAgent(core, name);
       await runtime.settle(onDrain(core, { agentId: id, graceMs, reason }, runtime.now()));
-      return agentOf(core, id);
+      return agentOf(core, id, runtime.now());
     },
     async undrain(name) {
       const id = findAgent(core, name);
       await runtime.settle(onUndrain(core, { agentId: id }));
       runtime.reschedule();
-      return agentOf(core, id);
+      return agentOf(core, id, runtime.now());
+    },
+    async release(name) {
+      const id = findAgent(core, name);
+      await runtime.settle(onRelease(core, { agentId: id }));
+      runtime.reschedule();
+      return agentOf(core, id, runtime.now());
     },
   };
 }
 
 function findAgent(core: Core, name: string): string {
-  const ids = [...new Set([...core.agents.keys(), ...core.drains.keys()])].sort();
+  const ids = [...new Set([...core.agents.keys(), ...core.drains.keys(), ...core.quarantines.keys()])].sort();
   if (ids.includes(name)) return name;
   const matches = name === '' ? [] : ids.filter((id) => id.startsWith(name));
   const [match] = matches;
@@ -43,16 +53,30 @@ function findAgent(core: Core, name: string): string {
   throw new NotFoundError(`there is no agent ${JSON.stringify(name)}; ${known}`);
 }
 
-export function agentsOf(core: Core): Agent[] {
-  return [...core.agents.keys()].map((id) => agentOf(core, id));
+export function agentsOf(core: Core, now: number): Agent[] {
+  return [...core.agents.keys()].map((id) => agentOf(core, id, now));
 }
 
-/** Returns an agent. Until a drained agent connects after a restart, only its id and its drain are known. */
-function agentOf(core: Core, id: string): Agent {
+function quarantineOf(core: Core, id: string, now: number): Quarantine | undefined {
+  const quarantine = core.quarantines.get(id);
+  if (quarantine === undefined) return undefined;
+  const { sweepIds, reason, since, failedProbes, probeAt } = quarantine;
+  const probeInMs = Math.max(0, probeAt - now);
+  return { sweepIds: sweepIds.length > 1 ? [] : [...sweepIds], reason, sinceMs: since, failedProbes, probeInMs };
+}
+
+/** Returns an agent. After a restart, only its id, its drain and its quarantine are known until it connects. */
+function agentOf(core: Core, id: string, now: number): Agent {
   const agent = core.agents.get(id);
   const drainReason = core.drains.get(id)?.reason ?? '';
   if (agent === undefined) {
-    return AgentMessage.fromPartial({ id, state: agentState.to('lost'), pack: 1, drainReason });
+    return AgentMessage.fromPartial({
+      id,
+      state: agentState.to('lost'),
+      pack: 1,
+      drainReason,
+      quarantine: quarantineOf(core, id, now),
+    });
   }
   return {
     id,
@@ -69,5 +93,6 @@ function agentOf(core: Core, id: string): Agent {
     slotVramBytes: agent.slotFacts.map(({ vramBytes }) => vramBytes),
     pack: agent.pack,
     gpuFigures: [...(agent.gpuFigures ?? [])],
+    quarantine: displayedState(core, agent) === 'quarantined' ? quarantineOf(core, id, now) : undefined,
   };
 }

@@ -32,6 +32,10 @@ export function logChange(log: Logger, change: Change): void {
         );
       }
       break;
+    case 'quarantine':
+      log.warn({ agentId: change.agentId, detail: change.detail }, 'the quarantine of an agent changed');
+      break;
+    case 'cleared':
     case 'notice':
     case 'trial':
     case 'report':

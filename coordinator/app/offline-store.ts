@@ -45,7 +45,12 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   server.addService(CodeServiceService, codeService({ archives, core: undefined, guard, log }));
   server.addService(
     OperationsServiceService,
-    operationsService({ drain: reject, undrain: reject }, snapshots({ dir, db, files, archives, log }), prune, log),
+    operationsService(
+      { drain: reject, undrain: reject, release: reject },
+      snapshots({ dir, db, files, archives, log }),
+      prune,
+      log,
+    ),
   );
   const listener = await listen(server, { host: '127.0.0.1', port: 0 });
   return {

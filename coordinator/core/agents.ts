@@ -2,20 +2,25 @@
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
+import type { AgentStateName } from '../../proto/names.ts';
 import { endAttempt } from './attempts.ts';
-import { packMatesOf } from './leases.ts';
+import { isDraining } from './drain.ts';
+import { busySlots, packMatesOf } from './leases.ts';
 import type { Agent, Core, Lease } from './model.ts';
+import { agentsToIsolate } from './placement.ts';
 import { poolsOf } from './pools.ts';
+import { isQuarantined } from './quarantine.ts';
 import { combine, NO_STEP, type Output, type Step, stepOf } from './step.ts';
 
-export type AgentHello = Omit<Agent, 'pools' | 'state' | 'leaving' | 'lastHeardAt' | 'gpuFigures'>;
+export type AgentHello = Omit<Agent, 'pools' | 'isolated' | 'state' | 'leaving' | 'lastHeardAt' | 'gpuFigures'>;
 
 /**
  * Adds an agent, or replaces its earlier incarnation. Attempts of the earlier incarnation keep their leases until a
  * heartbeat lists those that the agent still has records of.
  */
 export function onHello(core: Core, hello: AgentHello, now: number): Step {
-  const agent = { ...hello, state: 'connected', leaving: false, lastHeardAt: now } as const;
+  const isolated = agentsToIsolate(core).has(hello.id);
+  const agent = { ...hello, isolated, state: 'connected', leaving: false, lastHeardAt: now } as const;
   core.agents.set(hello.id, { ...agent, pools: poolsOf(agent) });
   return NO_STEP;
 }
@@ -80,4 +85,11 @@ function renewUnconfirmed(core: Core, key: AttemptKey, { agentId, incarnation }:
   if (lease?.agentId !== agentId || lease.incarnation !== incarnation) return;
   if (now - lease.grantedAt >= UNCONFIRMED_LEASE_MS) return;
   for (const one of [lease, ...packMatesOf(core, lease)]) one.expiresAt = now + core.leaseMs;
+}
+
+/** Returns the state of an agent that people see. */
+export function displayedState(core: Core, agent: Agent): Exclude<AgentStateName, 'unspecified'> {
+  if (agent.state === 'lost') return 'lost';
+  if (isDraining(core, agent)) return busySlots(core, agent.id) > 0 ? 'draining' : 'drained';
+  return isQuarantined(core, agent) ? 'quarantined' : 'connected';
 }

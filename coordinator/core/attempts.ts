@@ -3,6 +3,18 @@ import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { WarningKindName } from '../../proto/names.ts';
+import {
+  attributableClass,
+  earlyAgents,
+  errorOf,
+  isEarly,
+  isExempt,
+  MAX_PREFLIGHT_AGENTS,
+  MAX_STREAK,
+  PROGRAM_FAILURES,
+  programFault,
+  recordOf,
+} from './attribution.ts';
 import { isDraining } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';
 import { addLease, dropLease, packMatesOf } from './leases.ts';
@@ -19,8 +31,18 @@ import type {
   Trial,
 } from './model.ts';
 import { packCapacity, takePackMates } from './packs.ts';
+import {
+  agentsFor,
+  ELSEWHERE_PATIENCE_MS,
+  hasAgentElsewhere,
+  hasSoundAgent,
+  isOnlyAgent,
+  isReconnecting,
+  standingOf,
+} from './placement.ts';
 import { capabilityOf } from './pools.ts';
-import { decideRetry } from './retry.ts';
+import { clearFailures, onProbeEnd, quarantineIfFaulty } from './quarantine.ts';
+import { decideRetry, type RetryDecision } from './retry.ts';
 import { higherPrioritySweep } from './scheduler.ts';
 import { beginSlotUsage, endSlotUsage } from './share.ts';
 import { type Answered, type Change, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
@@ -90,7 +112,11 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
   if (shortfalls.length > 0) {
     return refuse(RefusalCode.UNFIT, `slot ${claim.slot} of agent ${agent.id}: ${shortfalls.join('; ')}`);
   }
-  const preferred = higherPrioritySweep(core, sweep, { id: agent.pools[claim.slot] ?? '', capability: slot }, now);
+  if (!agentsFor(core, sweep, trial, standingOf(core, sweep, now), now).has(agent.id)) {
+    return refuse(RefusalCode.AVOIDED, `trial ${trial.id} must run on another agent than ${agent.id}`);
+  }
+  const ownPool = { id: agent.pools[claim.slot] ?? '', capability: slot, agentId: agent.id };
+  const preferred = higherPrioritySweep(core, sweep, ownPool, now);
   if (preferred !== undefined) {
     return refuse(RefusalCode.OUTRANKED, `sweep ${preferred.id} has higher priority and a pending trial for this slot`);
   }
@@ -140,7 +166,14 @@ function grant(
 ): Change {
   trial.attempts += 1;
   const claim = { key, agentId, incarnation, slot, pack };
-  addLease(core, trial, { ...claim, usage, grantedAt: now, expiresAt: now + core.leaseMs, lastSeq: 0 });
+  addLease(core, trial, {
+    ...claim,
+    usage,
+    grantedAt: now,
+    expiresAt: now + core.leaseMs,
+    reported: false,
+    lastSeq: 0,
+  });
   setState(sweep, trial, 'running');
   trial.failure = undefined;
   onGrant(sweep, trial, key, now);
@@ -200,6 +233,7 @@ export function onRecord(core: Core, { agentId, record }: ReceivedRecord, now: n
   lease.lastSeq = record.seq;
   const answer = { result: 'accepted' } as const;
   if (record.kind === 'ended') return { step: endAttempt(core, { key, end: record.end }, now), answer };
+  if (record.kind === 'report') lease.reported = true;
   if (record.kind === 'artifact' && record.artifact.kind === 'checkpoint') keepCheckpoint(core, key, record.artifact);
   return { step: stepOf([record, ...effectsOf(core, lease, record, now)]), answer };
 }
@@ -279,11 +313,16 @@ export function endAttempt(
   }
   dropLease(core, trial, lease);
   endSlotUsage(core, sweep, lease, now);
-  const changes: Change[] = [{ kind: 'ended', key, end }];
-  if (end.outcome === 'failed') changes.push(...retryOrFail(sweep, trial, end.failure, now));
-  else changes.push(moveTrial(sweep, trial, end.outcome));
-  changes.push(...onAttemptEnd(sweep, trial, key, now));
+  const early = isEarly(lease, end, now);
+  const changes: Change[] = [{ kind: 'ended', key, end, early }, ...onProbeEnd(core, lease, end, now)];
   const endedWell = end.outcome === 'succeeded' || end.outcome === 'stopped';
+  if (end.outcome === 'failed') {
+    keepFailure(sweep, trial, lease, { end, early });
+    changes.push(...retryOrFail(core, sweep, trial, { failure: end.failure, early }, now));
+    changes.push(...pauseAtProgramFault(core, sweep, lease, now));
+  } else changes.push(moveTrial(sweep, trial, end.outcome));
+  if (endedWell) changes.push(...onSuccess(core, sweep, trial, lease, now));
+  changes.push(...onAttemptEnd(sweep, trial, key, now));
   if (endedWell && sweep.state === 'running' && unfinished(sweep) > 0) {
     const reason = lacksMetricFromTheStart(sweep);
     if (reason !== undefined) changes.push(...pause(sweep, reason));
@@ -292,23 +331,98 @@ export function endAttempt(
   return stepOf(changes);
 }
 
-function retryOrFail(sweep: Sweep, trial: Trial, failure: Failure, now: number): Change[] {
-  const failedSoFar = (trial.failures[failure.class] ?? 0) + 1;
-  trial.failures[failure.class] = failedSoFar;
-  const decision = decideRetry(failure.class, failedSoFar, sweep.policy.retry);
+function keepFailure(
+  sweep: Sweep,
+  trial: Trial,
+  { agentId, pack }: Lease,
+  { end, early }: { readonly end: AttemptEnd & { outcome: 'failed' }; readonly early: boolean },
+): void {
+  const { failure } = end;
+  trial.failures[failure.class] = (trial.failures[failure.class] ?? 0) + 1;
+  const attributable = attributableClass(end);
+  if (attributable !== undefined) {
+    trial.failedAttempts = [...trial.failedAttempts, { agentId, class: attributable, early }];
+    if (early) recordOf(sweep, agentId).failures.set(trial.id, { pack, refuted: false });
+  }
+  if (attributable === undefined && failure.class !== 'rejected') return;
+  const failed = { trialId: trial.id, agentId, early, error: errorOf(failure) };
+  sweep.streak = [...sweep.streak, failed].slice(-MAX_STREAK);
+}
+
+/** The trial succeeded here, so its early failures on other agents count against them. */
+function onSuccess(core: Core, sweep: Sweep, trial: Trial, { agentId }: Lease, now: number): Change[] {
+  sweep.streak = [];
+  recordOf(sweep, agentId).successes += 1;
+  const changes = clearFailures(sweep, agentId);
+  for (const id of earlyAgents(trial)) {
+    if (id === agentId) continue;
+    const record = recordOf(sweep, id);
+    record.refuted += 1;
+    const failed = record.failures.get(trial.id);
+    if (failed === undefined) continue;
+    record.failures.set(trial.id, { ...failed, refuted: true });
+    changes.push(...quarantineIfFaulty(core, sweep, id, now));
+  }
+  return changes;
+}
+
+interface EarlyOrLate {
+  readonly failure: Failure;
+  readonly early: boolean;
+}
+
+function retryOrFail(core: Core, sweep: Sweep, trial: Trial, failed: EarlyOrLate, now: number): Change[] {
+  const { failure } = failed;
   const detail = `${failure.class}: ${failure.message}`;
+  const decision = decideFor(core, sweep, trial, failed, now);
   if (!decision.retry) {
-    const failed = moveTrial(sweep, trial, 'failed', { detail, failure });
-    return [failed, ...pauseAtMaxFailed(sweep)];
+    const moved = moveTrial(sweep, trial, 'failed', { detail, failure });
+    return [moved, ...pauseAtMaxFailed(sweep)];
   }
   if (sweep.state === 'stopping') {
     return [moveTrial(sweep, trial, 'cancelled', { detail: 'not retried: the sweep is stopping', failure })];
   }
   const { delayMs } = decision;
   const retry = delayMs > 0 ? `retry in ${Math.round(delayMs / 100) / 10} s` : 'retry now';
+  trial.avoidUntil = trial.failedAttempts.length > 0 ? now + delayMs + ELSEWHERE_PATIENCE_MS : 0;
   return [
     requeue(sweep, trial, { detail: withRetry(detail, retry), failure }, delayMs > 0 ? now + delayMs : undefined),
   ];
+}
+
+/** Failures that are the machine's cost the trial nothing, and a trial that failed early is first retried elsewhere. */
+function decideFor(
+  core: Core,
+  sweep: Sweep,
+  trial: Trial,
+  { failure, early }: EarlyOrLate,
+  now: number,
+): RetryDecision {
+  const isAttributable = attributableClass({ outcome: 'failed', failure }) !== undefined;
+  if (!isAttributable) return decideRetry(failure.class, trial.failures[failure.class] ?? 1, sweep.policy.retry);
+  // Without a sound agent, the trial could be retried on a faulty one without end.
+  const hasSound = hasSoundAgent(core, sweep, now);
+  const isFree = (agentId: string) => hasSound && isExempt(core, sweep, agentId);
+  const counted = trial.failedAttempts.filter((one) => !(one.early && isFree(one.agentId)));
+  const charged = counted.filter((one) => one.class === failure.class).length;
+  const elsewhere = early && hasAgentElsewhere(core, sweep, trial, now);
+  const delayMs = isReconnecting(core, now) && elsewhere ? core.startedAt + core.leaseMs - now : 0;
+  if (charged === 0) return { retry: true, delayMs };
+  const agents = new Set(counted.filter((one) => one.early).map(({ agentId }) => agentId));
+  if (failure.class === 'preflight' && elsewhere) {
+    return agents.size < MAX_PREFLIGHT_AGENTS ? { retry: true, delayMs } : { retry: false };
+  }
+  const decision = decideRetry(failure.class, charged, sweep.policy.retry);
+  if (decision.retry || !elsewhere) return decision;
+  // An agent that has run a trial of the sweep is better evidence against the trial than one that has not.
+  const isProven = [...agents].some((id) => (sweep.records.get(id)?.successes ?? 0) > 0);
+  return agents.size < (isProven ? 2 : 3) ? { retry: true, delayMs } : { retry: false };
+}
+
+function pauseAtProgramFault(core: Core, sweep: Sweep, { agentId }: Lease, now: number): Change[] {
+  if (sweep.state !== 'running' || unfinished(sweep) === 0 || sweep.streak.length < PROGRAM_FAILURES) return [];
+  const reason = programFault(core, sweep, isOnlyAgent(core, sweep, agentId, now));
+  return reason === undefined ? [] : pause(sweep, reason);
 }
 
 /** Adds the retry to the first line of a failure's detail, because lists show only that line. */

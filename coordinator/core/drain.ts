@@ -1,6 +1,4 @@
 /** Drains agents. A drained agent takes no new work. A user or the agent itself requests a drain. */
-import type { AgentStateName } from '../../proto/names.ts';
-import { busySlots } from './leases.ts';
 import type { Agent, Core } from './model.ts';
 import { type Change, NO_STEP, type Step, type StoredDrain, stepOf } from './step.ts';
 
@@ -54,11 +52,4 @@ export function isDraining(core: Core, agent: Agent): boolean {
 /** Whether trials may be offered to the agent. */
 export function takesWork(core: Core, agent: Agent): boolean {
   return agent.state === 'connected' && !isDraining(core, agent);
-}
-
-/** Returns the state of an agent for display. */
-export function displayedState(core: Core, agent: Agent): Exclude<AgentStateName, 'unspecified'> {
-  if (agent.state === 'lost') return 'lost';
-  if (!isDraining(core, agent)) return 'connected';
-  return busySlots(core, agent.id) > 0 ? 'draining' : 'drained';
 }

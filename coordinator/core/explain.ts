@@ -3,9 +3,11 @@
  * lib/text/explain.ts formats them.
  */
 import type { AgentReason, AgentVerdict, Shortfall, WaitReason } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { isQuarantinedFor } from './attribution.ts';
 import { isDraining } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';
 import type { Agent, Core, Sweep, Trial } from './model.ts';
+import { agentsFor, avoidedAgents, type Standing, standingOf } from './placement.ts';
 import { capabilityOf, isEligible, presentPools } from './pools.ts';
 import { hasOfferableTrial, remainingConcurrency } from './scheduler.ts';
 
@@ -23,7 +25,8 @@ export function explainWaiting(core: Core, sweepId: string, trialId: string, now
   if (sweep === undefined || trial === undefined) return undefined;
   if (trial.state !== 'pending' && trial.state !== 'offered') return undefined;
   const known = [...core.agents.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const agents = known.map((agent) => verdictOn(core, sweep, agent, now));
+  const standing = standingOf(core, sweep, now);
+  const agents = known.map((agent) => verdictOn(core, { sweep, trial, standing }, agent, now));
   return {
     reasons: [...ownReasons(sweep, trial, now), ...rivalReasons(core, sweep, now), ...agentsReason(agents)],
     agents,
@@ -82,8 +85,15 @@ function agentsReason(agents: readonly AgentVerdict[]): WaitReason[] {
   return agents.every(({ freeSlots }) => freeSlots === 0) ? [{ reason: { $case: 'slotsBusy', slotsBusy: {} } }] : [];
 }
 
-function verdictOn(core: Core, sweep: Sweep, agent: Agent, now: number): AgentVerdict {
-  const unavailable = unavailableReason(core, agent, now);
+interface Waiting {
+  readonly sweep: Sweep;
+  readonly trial: Trial;
+  readonly standing: Standing;
+}
+
+function verdictOn(core: Core, waiting: Waiting, agent: Agent, now: number): AgentVerdict {
+  const { sweep } = waiting;
+  const unavailable = unavailableReason(core, agent, now) ?? avoidedReason(core, waiting, agent, now);
   if (unavailable !== undefined) return { agentId: agent.id, fitSlots: 0, freeSlots: 0, reasons: [unavailable] };
   const inUse = core.slotsInUse.get(agent.id);
   const unfit = new Map<string, { readonly shortfall: Shortfall; readonly slots: number[] }>();
@@ -115,4 +125,25 @@ function unavailableReason(core: Core, agent: Agent, now: number): AgentReason |
   if (!isDraining(core, agent)) return undefined;
   if (agent.leaving) return { reason: { $case: 'leaving', leaving: {} } };
   return { reason: { $case: 'drained', drained: { reason: core.drains.get(agent.id)?.reason ?? '' } } };
+}
+
+/** Why the trial must not run on an agent that takes work. */
+function avoidedReason(
+  core: Core,
+  { sweep, trial, standing }: Waiting,
+  { id }: Agent,
+  now: number,
+): AgentReason | undefined {
+  if (!standing.usable.has(id) || agentsFor(core, sweep, trial, standing, now).has(id)) return undefined;
+  if (!standing.excluded.has(id)) {
+    // Others come first, on which nothing has failed.
+    if (!avoidedAgents(trial).has(id) && sweep.records.get(id)?.failures.size === 0) return undefined;
+    return { reason: { $case: 'failedHere', failedHere: { remainingMs: Math.max(0, trial.avoidUntil - now) } } };
+  }
+  const quarantine = isQuarantinedFor(core, sweep, id) ? core.quarantines.get(id) : undefined;
+  if (quarantine === undefined) {
+    return { reason: { $case: 'suspect', suspect: { trials: sweep.records.get(id)?.failures.size ?? 0 } } };
+  }
+  const { reason, probeAt } = quarantine;
+  return { reason: { $case: 'quarantined', quarantined: { reason, probeInMs: Math.max(0, probeAt - now) } } };
 }

@@ -48,6 +48,17 @@ export type AttemptEnd =
   | { readonly outcome: Exclude<AttemptOutcomeName, 'failed'> }
   | { readonly outcome: 'failed'; readonly failure: Failure };
 
+/** Classes of failure that a machine can be responsible for. */
+export type AttributableClass = Extract<FailureClassName, 'oom' | 'crash' | 'timeout' | 'preflight'>;
+
+/** A failed attempt of an attributable class. */
+export interface FailedAttempt {
+  readonly agentId: string;
+  readonly class: AttributableClass;
+  /** Whether the machine can be responsible: it failed soon after its start, in preflight, or without any report. */
+  readonly early: boolean;
+}
+
 /** The requirements of a sweep's trials on a slot. */
 export interface Demand {
   /** One of the names in proto/trainers.ts. */
@@ -140,6 +151,8 @@ export interface Lease {
   /** Shared by all leases of the pack. */
   readonly usage: SlotUsage;
   expiresAt: number;
+  /** Whether the attempt has reported. */
+  reported: boolean;
   /** The number of the newest accepted record. 0 means none. */
   lastSeq: number;
 }
@@ -162,6 +175,10 @@ export interface Trial {
   attempts: number;
   /** Failed attempts by class, which count against the retry budget. A manual retry resets them. */
   failures: Partial<Record<FailureClassName, number>>;
+  /** Attempts that failed with an attributable class. A manual retry resets them. */
+  failedAttempts: readonly FailedAttempt[];
+  /** Until then, the next attempt avoids the agents of `failedAttempts` if another agent can run it; 0: it avoids none. */
+  avoidUntil: number;
   /** The failure that put the trial in its present state. Undefined if the last attempt did not fail. */
   failure: FailureClassName | undefined;
   /** When the trial was offered. Valid in state `offered`. */
@@ -191,8 +208,12 @@ export interface Sweep {
   readonly counts: Record<TrialStateName, number>;
   /** Trials in state `offered`. */
   readonly offers: Set<Trial>;
-  /** Trials that may be offered, by index. Can contain trials that are no longer pending. */
+  /** Trials that may be offered to any agent, by index. Can contain trials that are no longer pending. */
   readonly ready: TinyQueue<Trial>;
+  /** Trials that avoid agents, by `avoidKey`, then by index. Can contain trials that are no longer pending. */
+  readonly readyElsewhere: Map<string, TinyQueue<Trial>>;
+  /** Pending and offered trials with a failed attempt. */
+  readonly retries: Set<Trial>;
   /** Pending and offered trials by `packKey`, then by index. Can contain trials that run or have ended. */
   readonly packable: Map<string, TinyQueue<Trial>>;
   /** Trials that wait for their backoff to end, by time. Can contain trials that are no longer pending. */
@@ -200,6 +221,36 @@ export interface Sweep {
   /** Cache of `isEligible` by pool id: neither a pool's capability nor a sweep's demand ever changes. */
   readonly eligible: Map<string, boolean>;
   readonly warnings: SweepWarnings;
+  /** How the sweep's trials ended on each agent, by agent id (attribution.ts). */
+  readonly records: Map<string, AgentRecord>;
+  /** The failures since the last success or the last resume. */
+  streak: readonly StreakFailure[];
+}
+
+/** How the trials of one sweep ended on one agent. */
+export interface AgentRecord {
+  /** Trials that succeeded here, or were stopped early. */
+  successes: number;
+  /** Trials that failed early here and then succeeded on another agent. */
+  refuted: number;
+  /** Trials that failed early here since the last success here, by id. Excludes trials that then failed or were cancelled. */
+  readonly failures: Map<string, EarlyFailure>;
+}
+
+interface EarlyFailure {
+  /** Trials that failed in the same pack count once. */
+  readonly pack: string;
+  /** Whether the trial then succeeded on another agent. */
+  readonly refuted: boolean;
+}
+
+/** One of several failures in a row. */
+export interface StreakFailure {
+  readonly trialId: string;
+  readonly agentId: string;
+  readonly early: boolean;
+  /** The first line of the error, with its class. */
+  readonly error: string;
 }
 
 /** A warning about a sweep, as it is displayed. */
@@ -292,6 +343,8 @@ export interface Agent {
   gpuFigures?: readonly GpuFigures[];
   /** HOST:PORT of the agent's Prometheus metrics. Empty if it serves none. */
   metrics: string;
+  /** Whether the agent's slots form pools of their own, because some trials must not run on it. */
+  isolated: boolean;
   state: 'connected' | 'lost';
   /** The agent is shutting down and takes no new work. */
   leaving: boolean;
@@ -308,6 +361,18 @@ interface Drain {
   readonly reason: string;
 }
 
+/** An agent on which trials failed that succeeded elsewhere. It runs only probes while other agents can run the trials. */
+export interface Quarantine {
+  /** The sweeps whose trials failed there. With two, the quarantine applies to all sweeps. */
+  readonly sweepIds: readonly string[];
+  readonly since: number;
+  readonly reason: string;
+  /** Probes that have failed. */
+  readonly failedProbes: number;
+  /** When the next probe may be offered. */
+  readonly probeAt: number;
+}
+
 /** The whole state. Its `meanMs` is the duration estimate over all sweeps. */
 export interface Core extends DurationEstimate {
   /** In order of submission. */
@@ -315,6 +380,8 @@ export interface Core extends DurationEstimate {
   readonly agents: Map<string, Agent>;
   /** By agent id. A drain survives restarts of the agent and of the coordinator. */
   readonly drains: Map<string, Drain>;
+  /** By agent id. A quarantine survives restarts of the agent and of the coordinator. */
+  readonly quarantines: Map<string, Quarantine>;
   /** Every running attempt, by `keyText`. Only leases.ts changes it. */
   readonly leases: Map<string, Lease>;
   /** The number of leases of each slot in use, by agent and slot. */
@@ -324,17 +391,22 @@ export interface Core extends DurationEstimate {
    * after this time.
    */
   listeningSince: number;
+  /** When the coordinator started with the state of an earlier process. */
+  readonly startedAt: number;
   readonly leaseMs: number;
 }
 
-export function newCore(leaseMs: number): Core {
+/** @param startedAt when the coordinator started; default: long ago */
+export function newCore(leaseMs: number, startedAt = Number.NEGATIVE_INFINITY): Core {
   return {
     sweeps: new Map(),
     agents: new Map(),
     drains: new Map(),
+    quarantines: new Map(),
     leases: new Map(),
     slotsInUse: new Map(),
     listeningSince: Number.NEGATIVE_INFINITY,
+    startedAt,
     meanMs: undefined,
     leaseMs,
   };

@@ -1,5 +1,6 @@
 /** Chooses the trials that are leased to a slot together with the trial that it claims. */
 import type { Core, Sweep, Trial } from './model.ts';
+import { agentsFor, standingOf } from './placement.ts';
 import { freeSlotsFor } from './pools.ts';
 
 /**
@@ -8,7 +9,13 @@ import { freeSlotsFor } from './pools.ts';
  * trials, so that no slot is idle while another has a full pack.
  * @param capacity the number of trials that the slot can train together, including the first
  */
-export function takePackMates(core: Core, sweep: Sweep, { packKey }: Trial, capacity: number, now: number): Trial[] {
+export function takePackMates(
+  core: Core,
+  sweep: Sweep,
+  { packKey, lease }: Trial,
+  capacity: number,
+  now: number,
+): Trial[] {
   if (capacity <= 1 || packKey === undefined || sweep.state !== 'running') return [];
   const waiting = sweep.counts.pending + sweep.counts.offered;
   // The claiming slot no longer counts as free, and its trial no longer as pending.
@@ -17,21 +24,26 @@ export function takePackMates(core: Core, sweep: Sweep, { packKey }: Trial, capa
   let startable = (sweep.policy.concurrency ?? Number.POSITIVE_INFINITY) - sweep.counts.offered - sweep.counts.running;
   const queue = sweep.packable.get(packKey);
   const mates: Trial[] = [];
-  const overConcurrency: Trial[] = [];
+  const standing = standingOf(core, sweep, now);
+  const left: Trial[] = [];
   while (room > 0) {
     const trial = queue?.pop();
     if (trial === undefined) break;
     if ((trial.state !== 'pending' && trial.state !== 'offered') || trial.readyAt > now) continue;
     if (mates.includes(trial)) continue;
     if (trial.state === 'pending' && startable <= 0) {
-      overConcurrency.push(trial);
+      left.push(trial);
+      continue;
+    }
+    if (!agentsFor(core, sweep, trial, standing, now).has(lease?.agentId ?? '')) {
+      left.push(trial);
       continue;
     }
     if (trial.state === 'pending') startable -= 1;
     mates.push(trial);
     room -= 1;
   }
-  for (const trial of overConcurrency) queue?.push(trial);
+  for (const trial of left) queue?.push(trial);
   return mates;
 }
 

@@ -15,20 +15,27 @@ export function capabilityOf(agent: Omit<Agent, 'pools'>, slot: number): Capabil
 }
 
 /** Returns the id of a pool. It is one token of a NATS subject, and is equal for slots of equal capability. */
-function poolOf({ backend, gpus, vramBytes, labels, trainers }: Capability): string {
+function poolOf({ backend, gpus, vramBytes, labels, trainers }: Capability, owner: string | undefined): string {
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  const content = JSON.stringify([backend, gpus, vramBytes, sorted, [...trainers].sort()]);
+  const content = JSON.stringify([
+    ...[backend, gpus, vramBytes, sorted, [...trainers].sort()],
+    ...(owner === undefined ? [] : [owner]),
+  ]);
   return createHash('sha256').update(content).digest('hex').slice(0, 16);
 }
 
+/** Returns the pool of each slot. The pools of an isolated agent have no slots of other agents. */
 export function poolsOf(agent: Omit<Agent, 'pools'>): string[] {
-  return Array.from({ length: agent.slots }, (_, slot) => poolOf(capabilityOf(agent, slot)));
+  const owner = agent.isolated ? agent.id : undefined;
+  return Array.from({ length: agent.slots }, (_, slot) => poolOf(capabilityOf(agent, slot), owner));
 }
 
 /** The state of a pool during a scheduling pass. */
 export interface Pool {
   readonly id: string;
   readonly capability: Capability;
+  /** The agent, if the pool is of an isolated agent. */
+  readonly owner: string | undefined;
   /** Number of slots of agents that take work. */
   slots: number;
   /** Number of these slots that are idle. */
@@ -44,7 +51,8 @@ export function presentPools(core: Core): Map<string, Pool> {
     if (!takesWork(core, agent)) continue;
     const inUse = core.slotsInUse.get(agent.id);
     for (const [slot, id] of agent.pools.entries()) {
-      const pool = pools.get(id) ?? { id, capability: capabilityOf(agent, slot), slots: 0, free: 0, offered: 0 };
+      const owner = agent.isolated ? agent.id : undefined;
+      const pool = pools.get(id) ?? { id, capability: capabilityOf(agent, slot), owner, slots: 0, free: 0, offered: 0 };
       pools.set(id, pool);
       pool.slots += 1;
       if (!inUse?.has(slot)) pool.free += 1;

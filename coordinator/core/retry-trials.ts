@@ -34,6 +34,7 @@ export function onRetry(core: Core, { sweep, choice, requestId }: RetryRequest):
   const changes: Change[] = [];
   if (isEnded(sweep.state)) {
     insertInOrder(core, sweep);
+    sweep.streak = [];
     changes.push(setSweepState(sweep, 'running', ''));
   }
   for (const trial of trials) changes.push(retry(sweep, trial, requestId));
@@ -45,6 +46,8 @@ function retry(sweep: Sweep, trial: Trial, requestId: string): Change {
   // The trial would diverge again from the checkpoint of a diverged attempt.
   if (failure === 'nan') trial.checkpoint = undefined;
   trial.failures = {};
+  trial.failedAttempts = [];
+  trial.avoidUntil = 0;
   trial.failure = undefined;
   trial.readyAt = 0;
   setState(sweep, trial, 'pending');

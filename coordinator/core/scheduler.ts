@@ -2,9 +2,11 @@
  * Decides which trials are offered next, and to which pool. Eligible sweeps of the highest priority come first. Sweeps
  * of one priority share the slots by weight (share.ts). The trials of a sweep are offered by index.
  */
+import type TinyQueue from 'tinyqueue';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Core, Sweep, Trial } from './model.ts';
-import { isEligible, type Pool, presentPools } from './pools.ts';
+import { agentsFor, agentsToIsolate, avoidKey, type Standing, standingOf } from './placement.ts';
+import { isEligible, type Pool, poolsOf, presentPools } from './pools.ts';
 import { tagOf, updateDemand } from './share.ts';
 import { type Change, type Output, type Step, stepOf } from './step.ts';
 import { moveTrial, requeue } from './trials.ts';
@@ -32,8 +34,9 @@ export interface StandingOffer {
  * displace those of lower priority.
  */
 export function schedule(core: Core, now: number): Step {
+  const moved = isolate(core);
   const pools = presentPools(core);
-  const pass: Pass = { core, pools, now, changes: [], outputs: [] };
+  const pass: Pass = { core, pools, now, standings: new Map(), agents: new Map(), changes: [], outputs: moved };
   for (const sweep of core.sweeps.values()) withdrawOrphanedOffers(pass, sweep);
   for (const peers of byPriority(core)) {
     for (const sweep of peers) countOffers(sweep, pools);
@@ -47,8 +50,47 @@ interface Pass {
   readonly core: Core;
   readonly pools: ReadonlyMap<string, Pool>;
   readonly now: number;
+  readonly standings: Map<Sweep, Standing>;
+  /** Results of `agentsFor`, by sweep and by the agents that the trial avoids. */
+  readonly agents: Map<string, ReadonlySet<string>>;
   readonly changes: Change[];
   readonly outputs: Output[];
+}
+
+/** Moves the slots of agents that some trials avoid to pools of their own, and the others back. */
+function isolate(core: Core): Output[] {
+  const isolated = agentsToIsolate(core);
+  const outputs: Output[] = [];
+  for (const agent of core.agents.values()) {
+    if (agent.isolated === isolated.has(agent.id)) continue;
+    agent.isolated = isolated.has(agent.id);
+    agent.pools = poolsOf(agent);
+    outputs.push({ kind: 'pools', agentId: agent.id });
+  }
+  return outputs;
+}
+
+function standing({ core, standings, now }: Pass, sweep: Sweep): Standing {
+  const known = standings.get(sweep) ?? standingOf(core, sweep, now);
+  standings.set(sweep, known);
+  return known;
+}
+
+/** Whether the sweep's trials may be offered to the pool at all. A pool that is only probed has room for one offer. */
+function isOpenTo(pass: Pass, sweep: Sweep, pool: Pool): boolean {
+  if (!isEligible(sweep, pool)) return false;
+  const { excluded, probes } = standing(pass, sweep);
+  if (pool.owner === undefined || !excluded.has(pool.owner)) return true;
+  return probes.has(pool.owner) && pool.offered === 0;
+}
+
+/** Whether a trial of the sweep may be offered to the pool. The slots of a shared pool may run every trial. */
+function maySuit(pass: Pass, sweep: Sweep, trial: Trial, pool: Pool): boolean {
+  if (pool.owner === undefined) return true;
+  const key = `${sweep.id} ${avoidKey(trial)}`;
+  const agents = pass.agents.get(key) ?? agentsFor(pass.core, sweep, trial, standing(pass, sweep), pass.now);
+  pass.agents.set(key, agents);
+  return agents.has(pool.owner);
 }
 
 function byPriority(core: Core): Sweep[][] {
@@ -69,41 +111,79 @@ function countOffers(sweep: Sweep, pools: ReadonlyMap<string, Pool>): void {
 }
 
 function offerPending(pass: Pass, peers: readonly Sweep[]): void {
-  const { core, now } = pass;
+  const { now } = pass;
   const all = [...pass.pools.values()];
-  const eligible = new Map(peers.map((sweep) => [sweep, all.filter((pool) => isEligible(sweep, pool))]));
+  const eligible = new Map(peers.map((sweep) => [sweep, all.filter((pool) => isOpenTo(pass, sweep, pool))]));
   for (const [sweep, pools] of eligible) {
     updateDemand(sweep, { peers, pools, hasDemand: pools.length > 0 && hasOfferableTrial(sweep, now) }, now);
   }
-  for (let next = nextSweep(core, eligible, now); next !== undefined; next = nextSweep(core, eligible, now)) {
-    const { sweep, pool } = next;
-    const trial = nextReady(sweep, now);
-    if (trial === undefined) break;
-    sweep.ready.pop();
+  for (let next = nextOffer(pass, eligible); next !== undefined; next = nextOffer(pass, eligible)) {
+    const { sweep, trial, pool, queue } = next;
+    queue.pop();
     pass.changes.push(moveTrial(sweep, trial, 'offered'));
     offerTo(pass, sweep, trial, pool);
   }
 }
 
-/** Returns the eligible sweep with the smallest tag. Removes sweeps that have no room left. */
-function nextSweep(
-  core: Core,
-  eligible: Map<Sweep, readonly Pool[]>,
-  now: number,
-): { sweep: Sweep; pool: Pool } | undefined {
-  let next: { sweep: Sweep; pool: Pool; tag: number } | undefined;
+interface NextOffer {
+  readonly sweep: Sweep;
+  readonly trial: Trial;
+  readonly pool: Pool;
+  /** The queue whose head is the trial. */
+  readonly queue: TinyQueue<Trial>;
+}
+
+/** Returns the next offer of the sweep with the smallest tag. Removes sweeps that have no room left. */
+function nextOffer(pass: Pass, eligible: Map<Sweep, readonly Pool[]>): NextOffer | undefined {
+  let next: (NextOffer & { readonly tag: number }) | undefined;
   for (const [sweep, pools] of eligible) {
-    const pool = hasOfferableTrial(sweep, now) ? poolWithMostRoom(pools) : undefined;
-    const tag = tagOf(core, sweep, now);
-    if (pool === undefined) eligible.delete(sweep);
-    else if (next === undefined || tag < next.tag) next = { sweep, pool, tag };
+    const offer = nextOfferOf(pass, sweep, pools);
+    if (offer === undefined) {
+      eligible.delete(sweep);
+      continue;
+    }
+    const tag = tagOf(pass.core, sweep, pass.now);
+    if (next === undefined || tag < next.tag) next = { ...offer, tag };
   }
   return next;
 }
 
+/** Returns the sweep's first pending trial for which a pool has room. */
+function nextOfferOf(pass: Pass, sweep: Sweep, pools: readonly Pool[]): NextOffer | undefined {
+  if (!mayOffer(sweep)) return undefined;
+  let next: NextOffer | undefined;
+  for (const queue of readyQueues(sweep)) {
+    const trial = nextReady(sweep, queue, pass.now);
+    if (trial === undefined || (next !== undefined && next.trial.index < trial.index)) continue;
+    const pool = poolWithMostRoom(
+      pools.filter((one) => isOpenTo(pass, sweep, one) && maySuit(pass, sweep, trial, one)),
+    );
+    if (pool !== undefined) next = { sweep, trial, pool, queue };
+  }
+  return next;
+}
+
+function mayOffer(sweep: Sweep): boolean {
+  return sweep.state === 'running' && remainingConcurrency(sweep) > 0;
+}
+
+function readyQueues(sweep: Sweep): TinyQueue<Trial>[] {
+  return [sweep.ready, ...sweep.readyElsewhere.values()];
+}
+
 /** Whether the sweep has a pending trial that may be offered now. */
 export function hasOfferableTrial(sweep: Sweep, now: number): boolean {
-  return sweep.state === 'running' && remainingConcurrency(sweep) > 0 && nextReady(sweep, now) !== undefined;
+  return mayOffer(sweep) && readyQueues(sweep).some((queue) => nextReady(sweep, queue, now) !== undefined);
+}
+
+/** Whether the sweep has a pending trial that may be offered to the agent now. */
+function hasOfferableTrialFor(core: Core, sweep: Sweep, agentId: string, now: number): boolean {
+  if (!mayOffer(sweep)) return false;
+  const standing = standingOf(core, sweep, now);
+  return readyQueues(sweep).some((queue) => {
+    const trial = nextReady(sweep, queue, now);
+    return trial !== undefined && agentsFor(core, sweep, trial, standing, now).has(agentId);
+  });
 }
 
 function windowOf({ slots, free }: Pool): number {
@@ -121,11 +201,13 @@ function poolWithMostRoom(pools: readonly Pool[]): Pool | undefined {
 }
 
 /** Returns the next trial to offer. Discards trials that are no longer pending. */
-function nextReady(sweep: Sweep, now: number): Trial | undefined {
-  for (let trial = sweep.ready.peek(); trial !== undefined; trial = sweep.ready.peek()) {
-    if (trial.state === 'pending' && trial.readyAt <= now) return trial;
+function nextReady(sweep: Sweep, queue: TinyQueue<Trial>, now: number): Trial | undefined {
+  for (let trial = queue.peek(); trial !== undefined; trial = queue.peek()) {
+    const avoided = avoidKey(trial);
+    const isOwnQueue = queue === (avoided === '' ? sweep.ready : sweep.readyElsewhere.get(avoided));
+    if (trial.state === 'pending' && trial.readyAt <= now && isOwnQueue) return trial;
     // A trial in backoff returns to the queue when its retry is due.
-    sweep.ready.pop();
+    queue.pop();
   }
   return undefined;
 }
@@ -154,10 +236,15 @@ function displace({ core, changes }: Pass, preferred: Sweep, pool: Pool): void {
   changes.push(requeue(victim.sweep, victim.trial, { detail: `sweep ${preferred.id} has higher priority` }));
 }
 
-function withdrawOrphanedOffers({ pools, changes }: Pass, sweep: Sweep): void {
+function withdrawOrphanedOffers(pass: Pass, sweep: Sweep): void {
   for (const trial of sweep.offers) {
-    if (trial.pool !== undefined && pools.has(trial.pool)) continue;
-    changes.push(requeue(sweep, trial, { detail: 'no agent that it was offered to takes work now' }));
+    const pool = pass.pools.get(trial.pool ?? '');
+    if (pool !== undefined && maySuit(pass, sweep, trial, pool)) continue;
+    const detail =
+      pool === undefined
+        ? 'no agent that it was offered to takes work now'
+        : `it must run on another agent than ${pool.owner ?? ''}`;
+    pass.changes.push(requeue(sweep, trial, { detail }));
   }
 }
 
@@ -169,8 +256,9 @@ function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
   for (const pool of pass.pools.values()) {
     for (const sweep of peers) {
       if (pool.free <= pool.offered) break;
-      if (sweep.offers.size === 0 || !isEligible(sweep, pool)) continue;
+      if (sweep.offers.size === 0 || !isOpenTo(pass, sweep, pool)) continue;
       for (const trial of sweep.offers) {
+        if (!maySuit(pass, sweep, trial, pool)) continue;
         const from = pass.pools.get(trial.pool ?? '');
         const overdue = pass.now - trial.offeredAt > IDLE_PATIENCE_MS;
         if (from === undefined || from === pool || (from.offered <= from.free && !overdue)) continue;
@@ -189,12 +277,13 @@ function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
 export function higherPrioritySweep(
   core: Core,
   sweep: Sweep,
-  slot: Pick<Pool, 'id' | 'capability'>,
+  slot: Pick<Pool, 'id' | 'capability'> & { readonly agentId: string },
   now: number,
 ): Sweep | undefined {
   for (const other of core.sweeps.values()) {
     if (other.priority <= sweep.priority || other.state !== 'running' || !isEligible(other, slot)) continue;
-    if (hasOfferableTrial(other, now) || [...other.offers].some(({ pool }) => pool === slot.id)) return other;
+    if (hasOfferableTrialFor(core, other, slot.agentId, now)) return other;
+    if ([...other.offers].some(({ pool }) => pool === slot.id)) return other;
   }
   return undefined;
 }

@@ -6,7 +6,7 @@
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName, TrialStateName, WarningKindName } from '../../proto/names.ts';
-import type { Artifact, AttemptEnd, Failure, SweepState, Warning } from './model.ts';
+import type { Artifact, AttemptEnd, Failure, Quarantine, SweepState, Warning } from './model.ts';
 
 export interface Step {
   readonly changes: readonly Change[];
@@ -73,7 +73,15 @@ export type Change =
       /** The epoch of the checkpoint that the attempt continues from. 0 means none. */
       readonly resumedFrom: number;
     }
-  | { readonly kind: 'ended'; readonly key: AttemptKey; readonly end: AttemptEnd }
+  | {
+      readonly kind: 'ended';
+      readonly key: AttemptKey;
+      readonly end: AttemptEnd;
+      /** Whether the failure can be the machine's. */
+      readonly early: boolean;
+    }
+  /** An agent's early failures in a sweep no longer count against it. */
+  | { readonly kind: 'cleared'; readonly sweepId: string; readonly agentId: string }
   | {
       readonly kind: 'sweep';
       readonly sweepId: string;
@@ -93,6 +101,16 @@ export type Change =
     }
   /** An agent is drained. Undefined: it may take work again. */
   | { readonly kind: 'drain'; readonly agentId: string; readonly drain: StoredDrain | undefined }
+  /** An agent is quarantined, or a probe failed. Undefined: the quarantine ended. */
+  | {
+      readonly kind: 'quarantine';
+      readonly agentId: string;
+      readonly quarantine: StoredQuarantine | undefined;
+      /** The sweeps whose event log shows the change. */
+      readonly sweepIds: readonly string[];
+      /** One sentence for people. */
+      readonly detail: string;
+    }
   | {
       readonly kind: 'report';
       readonly key: AttemptKey;
@@ -132,12 +150,17 @@ export interface StoredDrain {
   readonly reason: string;
 }
 
+/** A quarantine in the store. The delay of the next probe follows from the failed probes. */
+export type StoredQuarantine = Omit<Quarantine, 'probeAt'>;
+
 /** A message that is sent once the changes before it are durable. */
 export type Output =
   | { readonly kind: 'offer'; readonly pool: string; readonly key: AttemptKey }
   /** The agent must end an attempt that it no longer has the lease of. */
   | { readonly kind: 'revoke'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal }
-  | { readonly kind: 'drain'; readonly agentId: string };
+  | { readonly kind: 'drain'; readonly agentId: string }
+  /** The agent's slots moved to other pools. */
+  | { readonly kind: 'pools'; readonly agentId: string };
 
 export interface Refusal {
   readonly code: RefusalCode;

@@ -22,10 +22,14 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     counts: { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 },
     offers: new Set(),
     ready: new TinyQueue<Trial>([], byIndex),
+    readyElsewhere: new Map(),
+    retries: new Set(),
     packable: new Map(),
     delayed: new TinyQueue<{ trial: Trial; readyAt: number }>([], (a, b) => a.readyAt - b.readyAt),
     eligible: new Map(),
     warnings: newWarnings(),
+    records: new Map(),
+    streak: [],
   };
 }
 
@@ -38,7 +42,9 @@ export function addTrial(sweep: Sweep, trial: Trial): void {
     else config.push(trial);
   }
   if (trial.state === 'offered') sweep.offers.add(trial);
-  if (trial.state === 'pending' || trial.state === 'offered') makeReady(sweep, trial);
+  if (trial.state !== 'pending' && trial.state !== 'offered') return;
+  if (trial.failedAttempts.length > 0) sweep.retries.add(trial);
+  makeReady(sweep, trial);
 }
 
 export interface SweepRequest {
@@ -63,6 +69,7 @@ export function onResume(core: Core, { sweepId }: Pick<SweepRequest, 'sweepId'>)
   const sweep = activeSweep(core, sweepId, 'resume');
   if (sweep.state === 'running') return NO_STEP;
   if (sweep.state === 'stopping') throw new RejectedError(`sweep ${sweepId} is stopping: it cannot be resumed`);
+  sweep.streak = [];
   return stepOf([setSweepState(sweep, 'running', '')]);
 }
 
@@ -118,7 +125,11 @@ export function onKill(core: Core, { sweepId, reason }: SweepRequest, now: numbe
     const cancelled = moveTrial(sweep, trial, 'cancelled', { detail });
     steps.push(
       stepOf(
-        [{ kind: 'ended', key, end: { outcome: 'cancelled' } }, cancelled, ...onAttemptEnd(sweep, trial, key, now)],
+        [
+          { kind: 'ended', key, end: { outcome: 'cancelled' }, early: false },
+          cancelled,
+          ...onAttemptEnd(sweep, trial, key, now),
+        ],
         [{ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.ENDED, message: detail } }],
       ),
     );

@@ -42,6 +42,11 @@ export function onTick(core: Core, now: number): Step {
       sweep.delayed.pop();
       if (next.trial.state === 'pending') makeReady(sweep, next.trial);
     }
+    for (const trial of sweep.retries) {
+      if (trial.avoidUntil === 0 || trial.avoidUntil > now) continue;
+      trial.avoidUntil = 0;
+      if (trial.state === 'pending' && trial.readyAt <= now) makeReady(sweep, trial);
+    }
   }
   return combine([...steps, stepOf([...storeGraces(core, now), ...onSilence(core, now)])]);
 }

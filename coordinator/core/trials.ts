@@ -1,7 +1,9 @@
 /** Changes the states of trials and sweeps, and keeps counts and queues consistent with them. */
 import TinyQueue from 'tinyqueue';
 import type { TrialStateName } from '../../proto/names.ts';
+import { withdrawEvidence } from './attribution.ts';
 import { type Failure, isEnded, type Sweep, type Trial } from './model.ts';
+import { avoidKey } from './placement.ts';
 import type { Change } from './step.ts';
 
 interface Reason {
@@ -27,6 +29,10 @@ export function setState(sweep: Sweep, trial: Trial, state: TrialStateName): voi
   trial.state = state;
   if (state === 'offered') sweep.offers.add(trial);
   else sweep.offers.delete(trial);
+  const isRetry = (state === 'pending' || state === 'offered') && trial.failedAttempts.length > 0;
+  if (isRetry) sweep.retries.add(trial);
+  else sweep.retries.delete(trial);
+  if (state === 'failed' || state === 'cancelled') withdrawEvidence(sweep, trial);
 }
 
 /** Makes a trial pending again. With `readyAt`, it is not offered before that time. */
@@ -40,7 +46,10 @@ export function requeue(sweep: Sweep, trial: Trial, reason: Reason, readyAt?: nu
 
 /** Adds a trial to the queues from which the scheduler and the packs take trials. */
 export function makeReady(sweep: Sweep, trial: Trial): void {
-  sweep.ready.push(trial);
+  const avoided = avoidKey(trial);
+  const ready = avoided === '' ? sweep.ready : (sweep.readyElsewhere.get(avoided) ?? new TinyQueue<Trial>([], byIndex));
+  if (avoided !== '') sweep.readyElsewhere.set(avoided, ready);
+  ready.push(trial);
   if (trial.packKey === undefined) return;
   const queue = sweep.packable.get(trial.packKey) ?? new TinyQueue<Trial>([], byIndex);
   sweep.packable.set(trial.packKey, queue);

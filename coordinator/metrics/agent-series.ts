@@ -1,6 +1,7 @@
 /** Sets the gauges of the agents, and lists their metrics endpoints for Prometheus. */
 import { isLoopback, parseAddress } from '../../lib/net/address.ts';
-import { displayedState, takesWork } from '../core/drain.ts';
+import { displayedState } from '../core/agents.ts';
+import { takesWork } from '../core/drain.ts';
 import { busySlots } from '../core/leases.ts';
 import type { Agent, Core } from '../core/model.ts';
 import type { CoordinatorMetrics } from './families.ts';
@@ -12,7 +13,7 @@ import type { CoordinatorMetrics } from './families.ts';
 export const LOST_RETENTION_MS = 60 * 60_000;
 
 export function measureAgents(core: Core, metrics: CoordinatorMetrics, now: number): void {
-  const states = { connected: 0, draining: 0, drained: 0, lost: 0 };
+  const states = { connected: 0, draining: 0, drained: 0, lost: 0, quarantined: 0 };
   for (const family of Object.values(metrics.agentFamilies)) family.reset();
   for (const agent of reportedAgents(core, now)) {
     states[displayedState(core, agent)] += 1;

@@ -3,22 +3,28 @@ import type { Database } from 'libsql';
 import type { FailureClassName, TrialStateName, WarningKindName } from '../../proto/names.ts';
 import { packKey } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
+import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
 import { addLease } from '../core/leases.ts';
 import {
+  type AttributableClass,
   type Checkpoint,
   type Core,
+  type FailedAttempt,
   type Lease,
   newCore,
   type ReportProgress,
   type SlotUsage,
+  type StreakFailure,
   type Sweep,
   type SweepPolicy,
   type SweepState,
   type Trial,
   type Warning,
 } from '../core/model.ts';
+import { ELSEWHERE_PATIENCE_MS } from '../core/placement.ts';
+import { probeDelayMs } from '../core/quarantine.ts';
 import { beginSlotUsage } from '../core/share.ts';
-import type { StoredDrain } from '../core/step.ts';
+import type { StoredDrain, StoredQuarantine } from '../core/step.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 import {
   addStep,
@@ -35,7 +41,7 @@ import { parseValues } from './rows.ts';
  * while the coordinator was down. Delays before a retry are not stored, so these retries are due immediately.
  */
 export function loadCore(db: Database, leaseMs: number, now: number): Core {
-  const core = newCore(leaseMs);
+  const core = newCore(leaseMs, now);
   core.listeningSince = now;
   const rows = db
     .prepare(
@@ -62,7 +68,25 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
   for (const { agentId, graceLeftMs, reason } of loadDrains(db)) {
     core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, storedAt: now, reason });
   }
+  for (const { agentId, ...quarantine } of loadQuarantines(db)) {
+    // If the clock was set back, a probe must still be recognized by the time of its grant.
+    const since = Math.min(quarantine.since, now - 1);
+    core.quarantines.set(agentId, { ...quarantine, since, probeAt: now + probeDelayMs(quarantine.failedProbes) });
+  }
   return core;
+}
+
+function loadQuarantines(db: Database): (StoredQuarantine & { readonly agentId: string })[] {
+  const rows = db.prepare('select agent_id, sweep_ids, since, reason, failed_probes from quarantines').all() as {
+    agent_id: string;
+    sweep_ids: string;
+    since: number;
+    reason: string;
+    failed_probes: number;
+  }[];
+  return rows.map(({ agent_id: agentId, sweep_ids, since, reason, failed_probes: failedProbes }) => {
+    return { agentId, sweepIds: JSON.parse(sweep_ids), since, reason, failedProbes };
+  });
 }
 
 /** Loads a sweep that has ended. The sweep has no leases. */
@@ -104,6 +128,7 @@ export function loadSweep(
     metrics: string;
     metric_steps: string;
   }[];
+  const failedAttempts = loadFailedAttempts(db, id);
   for (const row of trials) {
     const trial: Trial = {
       id: row.id,
@@ -113,6 +138,8 @@ export function loadSweep(
       packKey: packKey(policy.trainer, parseParameters(row.parameters)),
       attempts: row.attempts,
       failures: {},
+      failedAttempts: failedAttempts.get(row.id) ?? [],
+      avoidUntil: failedAttempts.has(row.id) ? now + ELSEWHERE_PATIENCE_MS : 0,
       failure: row.failure_class ?? undefined,
       offeredAt: now,
       pool: undefined,
@@ -136,11 +163,92 @@ export function loadSweep(
     const trial = sweep.trials.get(row.trial_id);
     if (trial !== undefined) trial.failures[row.class] = row.n;
   }
+  loadRecords(db, sweep);
+  sweep.streak = loadStreak(db, id);
   for (const { trialId, ...checkpoint } of loadCheckpoints(db, id)) {
     const trial = sweep.trials.get(trialId);
     if (trial !== undefined) trial.checkpoint = checkpoint;
   }
   return sweep;
+}
+
+/** Attempts before a trial's last manual retry do not count. */
+const SINCE_RETRY = `number > coalesce(
+  (select max(attempts) from retries as r where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id), 0)`;
+const IS_ATTRIBUTABLE = "a.outcome = 'failed' and a.failure_class in ('oom', 'crash', 'timeout', 'preflight')";
+
+function loadFailedAttempts(db: Database, sweepId: string): Map<string, FailedAttempt[]> {
+  const rows = db
+    .prepare(
+      `select trial_id, agent_id, failure_class as class, early from attempts as a
+       where sweep_id = ? and ${IS_ATTRIBUTABLE} and ${SINCE_RETRY} order by trial_id, number`,
+    )
+    .all(sweepId) as { trial_id: string; agent_id: string; class: AttributableClass; early: number }[];
+  const byTrial = new Map<string, FailedAttempt[]>();
+  for (const row of rows) {
+    const failed = { agentId: row.agent_id, class: row.class, early: row.early > 0 };
+    const same = byTrial.get(row.trial_id);
+    if (same === undefined) byTrial.set(row.trial_id, [failed]);
+    else same.push(failed);
+  }
+  return byTrial;
+}
+
+function loadRecords(db: Database, sweep: Sweep): void {
+  const successes = db
+    .prepare(
+      `select agent_id as agentId, count(*) as n from attempts
+       where sweep_id = ? and outcome in ('succeeded', 'stopped') group by agent_id`,
+    )
+    .all(sweep.id) as { agentId: string; n: number }[];
+  for (const { agentId, n } of successes) recordOf(sweep, agentId).successes = n;
+  const early = db
+    .prepare(
+      `select trial_id as trialId, agent_id as agentId, pack, early, (
+         select s.agent_id from attempts as s where s.sweep_id = a.sweep_id and s.trial_id = a.trial_id
+           and s.outcome in ('succeeded', 'stopped')
+       ) as successAgent
+       from attempts as a where sweep_id = ? and early > 0 and ${SINCE_RETRY} order by trial_id, number`,
+    )
+    .all(sweep.id) as { trialId: string; agentId: string; pack: string; early: number; successAgent: string | null }[];
+  const counted = new Set<string>();
+  for (const { trialId, agentId, pack, early: state, successAgent } of early) {
+    const record = recordOf(sweep, agentId);
+    const refuted = successAgent !== null && successAgent !== agentId;
+    const name = JSON.stringify([trialId, agentId]);
+    if (refuted && !counted.has(name)) record.refuted += 1;
+    counted.add(name);
+    const trialState = sweep.trials.get(trialId)?.state;
+    if (state === 1 && trialState !== 'failed' && trialState !== 'cancelled')
+      record.failures.set(trialId, { pack, refuted });
+  }
+}
+
+/** The newest failure has the largest time; failures within a millisecond can be in another order than in memory. */
+function loadStreak(db: Database, sweepId: string): StreakFailure[] {
+  const rows = db
+    .prepare(
+      `select trial_id, agent_id, early, failure_class, failure_message from attempts as a
+       where sweep_id = ?1 and outcome = 'failed'
+         and failure_class in ('oom', 'crash', 'timeout', 'preflight', 'rejected')
+         and ended_at > (select resumed_at from sweeps where id = ?1)
+         and ended_at > (select coalesce(max(ended_at), 0) from attempts
+                         where sweep_id = ?1 and outcome in ('succeeded', 'stopped'))
+       order by ended_at desc limit ${MAX_STREAK}`,
+    )
+    .all(sweepId) as {
+    trial_id: string;
+    agent_id: string;
+    early: number;
+    failure_class: string;
+    failure_message: string;
+  }[];
+  return rows.reverse().map((row) => ({
+    trialId: row.trial_id,
+    agentId: row.agent_id,
+    early: row.early > 0,
+    error: errorOf({ class: row.failure_class, message: row.failure_message }),
+  }));
 }
 
 function loadWarnings(db: Database, sweepId: string): StoredWarnings {
@@ -174,7 +282,9 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
          (select coalesce(max(seq), 0) from logs as l
           where l.sweep_id = a.sweep_id and l.trial_id = a.trial_id and l.attempt = a.number),
          (select coalesce(max(seq), 0) from notices as n
-          where n.sweep_id = a.sweep_id and n.trial_id = a.trial_id and n.attempt = a.number)) as last_seq
+          where n.sweep_id = a.sweep_id and n.trial_id = a.trial_id and n.attempt = a.number)) as last_seq,
+         exists (select 1 from reports as r
+          where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number) as reported
        from attempts as a where sweep_id = ? and outcome is null`,
     )
     .all(sweepId) as {
@@ -186,6 +296,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     pack: string;
     granted_at: number;
     last_seq: number;
+    reported: number;
   }[];
   return rows.map((row) => ({
     key: { sweepId, trialId: row.trial_id, attempt: row.number },
@@ -196,6 +307,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     // If the clock was set back, the attempt must not run longer than its sweep's timeout from now.
     grantedAt: Math.min(row.granted_at, now),
     expiresAt: now + leaseMs,
+    reported: row.reported > 0,
     lastSeq: row.last_seq,
   }));
 }

@@ -11,7 +11,16 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_8 = `
+drop table quarantines;
+drop index early_failures;
+alter table attempts drop column early;
+alter table sweeps drop column resumed_at;
+pragma user_version = 8;
+`;
+
 const TO_VERSION_7 = `
+${TO_VERSION_8}
 drop table sources;
 drop table programs;
 drop table environments;
@@ -50,7 +59,7 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop', policy };
   const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 };
   insertSweep(old, { ...sweep, ...counts }, [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }], 1);
-  old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p')");
+  old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p', 0)");
   old.exec(TO_VERSION_1);
   // libsql keeps a store's lock until the process ends, so the test opens a copy.
   const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
@@ -139,6 +148,26 @@ test('a store of version 7 is upgraded, and records the code of new sweeps', () 
   const id = insertSweep(db, { ...NEW_SWEEP, requestId: 'second', source }, [], 1);
   expect(queries.source(id)).toEqual(source);
   expect([queries.usesCode('ab'), queries.usesCode('cd')]).toEqual([true, false]);
+});
+
+test('a store of version 8 is upgraded: its failures count against no agent, and its successes count', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const old = openStore(dir);
+  const trials = ['t0', 't1'].map((trialId, index) => ({ trialId, configId: 'c', index, seed: 0, parameters: {} }));
+  insertSweep(old, NEW_SWEEP, trials, 1);
+  old.exec(TO_VERSION_8);
+  old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 6, 'failed', 'crash', 'boom', 0, 'p')");
+  old.exec("insert into attempts values (1, 't1', 1, 'b', 'i', 0, 'wasm', 5, 6, 'succeeded', null, null, 0, 'p')");
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
+
+  const core = loadCore(openStore(copy), 1000, 0);
+  expect(core.quarantines.size).toBe(0);
+  const sweep = core.sweeps.get('1');
+  expect([...(sweep?.records ?? [])]).toEqual([['b', { successes: 1, refuted: 0, failures: new Map() }]]);
+  expect(sweep?.trials.get('t0')?.failedAttempts).toEqual([{ agentId: 'a', class: 'crash', early: false }]);
 });
 
 const NEW_SWEEP = {

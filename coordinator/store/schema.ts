@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 8;
+export const SCHEMA_VERSION = 9;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -92,6 +92,17 @@ create table programs (
 create table environments (sha256 text primary key, packages text not null) strict, without rowid;
 `;
 
+const QUARANTINES = `
+create table quarantines (
+  agent_id text primary key,
+  sweep_ids text not null,
+  since integer not null,
+  reason text not null,
+  failed_probes integer not null
+) strict, without rowid;
+create index early_failures on attempts (sweep_id, agent_id) where early = 1;
+`;
+
 const toReal = (table: string, column: string) => `
 alter table ${table} add column step real not null default 0;
 update ${table} set step = ${column};
@@ -124,7 +135,8 @@ create table sweeps (
   reason text not null,
   created_at integer not null,
   ended_at integer not null default 0,
-  priority integer not null default 0
+  priority integer not null default 0,
+  resumed_at integer not null default 0
 ) strict;
 
 create table trials (
@@ -163,6 +175,7 @@ create table attempts (
   failure_message text,
   resumed_from real not null default 0,
   pack text not null default '',
+  early integer not null default 0,
   primary key (sweep_id, trial_id, number)
 ) strict, without rowid;
 create index running_attempts on attempts (sweep_id, trial_id) where outcome is null;
@@ -205,6 +218,7 @@ ${NOTICES}
 ${WARNINGS}
 ${SOURCES}
 ${PROGRAMS}
+${QUARANTINES}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -241,6 +255,11 @@ ${NOTICES}
 ${WARNINGS}
 `,
   8: `${SOURCES}${PROGRAMS}`,
+  9: `
+alter table sweeps add column resumed_at integer not null default 0;
+alter table attempts add column early integer not null default 0;
+${QUARANTINES}
+`,
 };
 
 /**

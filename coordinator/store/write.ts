@@ -42,6 +42,7 @@ export function changeWriter(db: Database): (change: Change, at: number, written
   const attempts = attemptWriter(db, ruleOf);
   const sweeps = sweepWriter(db);
   const writeDrain = drainWriter(db);
+  const writeQuarantine = quarantineWriter(db);
   const writeNotice = noticeWriter(db);
   const writeWarning = warningWriter(db);
   return (change, at, written) => {
@@ -63,6 +64,9 @@ export function changeWriter(db: Database): (change: Change, at: number, written
       case 'ended':
         attempts.end(change, at, addEvent);
         break;
+      case 'cleared':
+        attempts.clear(change);
+        break;
       case 'report':
         attempts.report(change, addEvent);
         break;
@@ -80,6 +84,9 @@ export function changeWriter(db: Database): (change: Change, at: number, written
         break;
       case 'drain':
         writeDrain(change);
+        break;
+      case 'quarantine':
+        writeQuarantine(change, addEvent);
         break;
       case 'sweep':
         sweeps.move(change, at, addEvent);
@@ -188,9 +195,11 @@ function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | 
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const end = db.prepare(
-    `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?
+    `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?, early = ?
      where sweep_id = ? and trial_id = ? and number = ?`,
   );
+  // 2 marks an early failure that no longer counts against its agent.
+  const clear = db.prepare('update attempts set early = 2 where sweep_id = ? and agent_id = ? and early = 1');
   const insertReport = db.prepare(
     'insert into reports (sweep_id, trial_id, attempt, seq, at, epoch, metrics) values (?, ?, ?, ?, ?, ?, ?)',
   );
@@ -210,11 +219,15 @@ function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | 
       const from = resumedFrom === 0 ? '' : `, resumed after epoch ${formatStep(resumedFrom)}`;
       addEvent(sweepId, trialId, attempt, 'granted', `to agent ${agentId}, slot ${slot}${from}`);
     },
-    end({ key, end: how }: ChangeOf<'ended'>, at: number, addEvent: AddEvent): void {
+    end({ key, end: how, early }: ChangeOf<'ended'>, at: number, addEvent: AddEvent): void {
       const { sweepId, trialId, attempt } = key;
       const failure = how.outcome === 'failed' ? how.failure : undefined;
-      end.run(at, how.outcome, failure?.class ?? null, failure?.message ?? null, sweepId, trialId, attempt);
+      const columns = [at, how.outcome, failure?.class ?? null, failure?.message ?? null, early ? 1 : 0];
+      end.run(...columns, sweepId, trialId, attempt);
       addEvent(sweepId, trialId, attempt, 'ended', describeEnd(how));
+    },
+    clear({ sweepId, agentId }: ChangeOf<'cleared'>): void {
+      clear.run(sweepId, agentId);
     },
     report({ key, seq, at, epoch, metrics }: ChangeOf<'report'>, addEvent: AddEvent): void {
       const { sweepId, trialId, attempt } = key;
@@ -270,7 +283,9 @@ function artifactWriter(db: Database) {
 function sweepWriter(db: Database) {
   const move = db.prepare(
     `update sweeps set state = ?1, reason = coalesce(?2, reason),
-       ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end where id = ?4`,
+       ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end,
+       resumed_at = case when ?1 = 'running' then ?3 else resumed_at end
+     where id = ?4`,
   );
   const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
   return {
@@ -291,6 +306,21 @@ function drainWriter(db: Database): (change: ChangeOf<'drain'>) => void {
   return ({ agentId, drain }) => {
     if (drain === undefined) remove.run(agentId);
     else insert.run(agentId, drain.graceLeftMs, drain.reason);
+  };
+}
+
+function quarantineWriter(db: Database): (change: ChangeOf<'quarantine'>, addEvent: AddEvent) => void {
+  const insert = db.prepare(
+    'insert or replace into quarantines (agent_id, sweep_ids, since, reason, failed_probes) values (?, ?, ?, ?, ?)',
+  );
+  const remove = db.prepare('delete from quarantines where agent_id = ?');
+  return ({ agentId, quarantine, sweepIds, detail }, addEvent) => {
+    if (quarantine === undefined) remove.run(agentId);
+    else {
+      const { sweepIds: covered, since, reason, failedProbes } = quarantine;
+      insert.run(agentId, JSON.stringify(covered), since, reason, failedProbes);
+    }
+    for (const sweepId of sweepIds) addEvent(sweepId, '', 0, 'quarantine', detail);
   };
 }
 

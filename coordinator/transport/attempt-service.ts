@@ -87,6 +87,12 @@ export class AttemptService {
     this.#sessions.of(agentId)?.command(drain ? { $case: 'drain', drain } : { $case: 'undrain', undrain: {} });
   }
 
+  /** Notifies an agent that its slots moved to other pools. An agent without a session is notified when it connects. */
+  sendPools(agentId: string): void {
+    const pools = [...(this.#options.runtime.core.agents.get(agentId)?.pools ?? [])];
+    this.#sessions.of(agentId)?.command({ $case: 'pools', pools: { pools } });
+  }
+
   #drainOf(agentId: string): Drain | undefined {
     const graceMs = remainingGraceMs(this.#options.runtime.core, agentId, this.#options.runtime.now());
     return graceMs === undefined ? undefined : { graceMs };
@@ -185,6 +191,7 @@ export class AttemptService {
       if (successor !== undefined && successor.hello.incarnation !== hello.incarnation) {
         this.#meet(successor.hello);
         this.sendDrain(agentId);
+        this.sendPools(agentId);
       }
     }
     runtime.reschedule();

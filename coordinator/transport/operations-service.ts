@@ -38,5 +38,10 @@ export function operationsService(
       log.info({ agentId: undrained.id }, 'undrained an agent');
       return { agent: undrained };
     }),
+    releaseAgent: unaryHandler(log, async ({ agent }) => {
+      const released = await agents.release(agent);
+      log.info({ agentId: released.id }, 'released an agent');
+      return { agent: released };
+    }),
   };
 }

@@ -149,6 +149,17 @@ export function agentReasonText({ reason }: AgentReason): string {
     }
     case 'busy':
       return reason.busy.allSlots ? 'all slots are busy' : 'the slots that can run it are busy';
+    case 'quarantined': {
+      const { reason: why, probeInMs } = reason.quarantined;
+      const probe = probeInMs === 0 ? 'runs one trial as a probe next' : `next probe in ${seconds(probeInMs)}`;
+      return `quarantined: ${why}; ${probe}`;
+    }
+    case 'suspect': {
+      const { trials } = reason.suspect;
+      return `no trials for now: ${trials} trials of the sweep failed early there and are retried elsewhere`;
+    }
+    case 'failedHere':
+      return `the trial is retried elsewhere first, for at most ${seconds(reason.failedHere.remainingMs)}`;
     case undefined:
       return 'a reason that this version of trawl cannot display';
   }

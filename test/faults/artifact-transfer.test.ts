@@ -90,6 +90,7 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
     onDismissed: (refused: RecordRefused) => dismissed.push(refused),
     onSpoolShrunk: () => {},
     onDrain: () => {},
+    onPools: () => {},
     onRejected: () => {},
   };
   const session = new CoordinatorSession(

@@ -130,7 +130,7 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
     const pack = `${agentId}/${now}`;
     const times = { grantedAt: now, expiresAt: now + core.leaseMs };
     const usage = beginSlotUsage(sweep, now);
-    addLease(core, trial, { key, agentId, incarnation, slot: 0, pack, usage, lastSeq: 0, ...times });
+    addLease(core, trial, { key, agentId, incarnation, slot: 0, pack, usage, reported: false, lastSeq: 0, ...times });
   }
 }
 

@@ -109,7 +109,8 @@ export class SimulatedCoordinator {
       send: (output) => {
         if (output.kind === 'offer') void offers.publish(output);
         else if (output.kind === 'revoke') attempts.revoke(output.agentId, output.key, output.refusal);
-        else attempts.sendDrain(output.agentId);
+        else if (output.kind === 'drain') attempts.sendDrain(output.agentId);
+        else attempts.sendPools(output.agentId);
       },
     };
     const runtime = bug.runtime?.(options) ?? new Runtime(options);

@@ -307,7 +307,7 @@ export class Invariants {
     const trial = this.ledger.trials.get(`${sweepId}/${trialId}`);
     const policy = this.ledger.sweeps.get(sweepId)?.policy;
     if (trial === undefined || policy === undefined) return;
-    for (const [failure, times] of Object.entries(trial.failures) as [FailureClassName, number][]) {
+    for (const [failure, times] of Object.entries(trial.charged) as [FailureClassName, number][]) {
       const allowed = budget(failure, policy);
       if (times > allowed || (times === allowed && !FINAL.includes(trial.state))) {
         this.violated(`trial ${sweepId}/${trialId} is ${trial.state} after ${failure} ${times} times of ${allowed}`);

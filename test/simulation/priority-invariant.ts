@@ -8,8 +8,8 @@ const MIN_PENDING_MS = 1_000;
 
 export class PriorityInvariant {
   readonly #ledger: Ledger;
-  /** Whether all slots are alike, so that each offer is for every slot. */
-  readonly #onePool: boolean;
+  /** Whether all slots are in one pool, so that each offer is for every slot: they are alike, and no trial avoids one. */
+  #onePool: boolean;
   /** When each trial or sweep last changed, by name. */
   readonly #since = new Map<string, number>();
   judged = false;
@@ -28,6 +28,7 @@ export class PriorityInvariant {
   take(change: Change, machine: MachineResources | undefined, now: number): string | undefined {
     if (change.kind === 'trial' || change.kind === 'retried')
       this.#since.set(`${change.sweepId}/${change.trialId}`, now);
+    if (change.kind === 'ended' && change.end.outcome === 'failed') this.#onePool = false;
     if (change.kind === 'sweep' || change.kind === 'priority') this.#since.set(change.sweepId, now);
     if (change.kind !== 'granted' || machine === undefined) return undefined;
     const own = this.#ledger.sweeps.get(change.key.sweepId)?.priority ?? 0;

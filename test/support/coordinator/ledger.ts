@@ -1,10 +1,11 @@
 /** An independent record of a core's state, rebuilt from its changes and checked with each of them. */
 
 import { strict as assert } from 'node:assert';
-import { type Core, isEnded, type Sweep, type SweepPolicy } from '../../../coordinator/core/model.ts';
+import { type AttemptEnd, type Core, isEnded, type Sweep, type SweepPolicy } from '../../../coordinator/core/model.ts';
 import type { Change } from '../../../coordinator/core/step.ts';
 import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import type { FailureClassName, TrialStateName } from '../../../proto/names.ts';
+import { budget } from './budget.ts';
 
 const TRANSITIONS: Readonly<Record<TrialStateName, readonly TrialStateName[]>> = {
   pending: ['offered', 'cancelled'],
@@ -20,17 +21,34 @@ interface Entry {
   state: TrialStateName;
   attempts: number;
   /** The running attempt and its newest record. */
-  open: { readonly key: AttemptKey; lastSeq: number } | undefined;
+  open: { readonly key: AttemptKey; readonly agentId: string; lastSeq: number } | undefined;
   /** Failures per class since the last retry. */
   failures: Partial<Record<FailureClassName, number>>;
+  /** Of these, failures that count against the retry budget: those that cannot be the machine's. */
+  charged: Partial<Record<FailureClassName, number>>;
+  /** The agents on which it failed early since the last retry. */
+  earlyAgents: Set<string>;
+  /** The agent on which it succeeded. */
+  succeededOn: string | undefined;
   /** The class of the failure that led to the current state. */
   failure: FailureClassName | undefined;
   /** The newest stored checkpoint. */
   checkpoint: { readonly attempt: number; readonly epoch: number } | undefined;
 }
 
+type OpenEntry = Entry & { open: NonNullable<Entry['open']> };
+
+/** Early failures on as many agents are the trial's. */
+const MAX_EARLY_AGENTS = 3;
+/** Early failures of as many different trials can be the machine's. */
+const MIN_EARLY_TRIALS = 3;
+
 export class Ledger {
   readonly trials = new Map<string, Entry>();
+  /** Trials that failed early on each agent since its last success in the sweep, by sweep and agent. */
+  readonly #early = new Map<string, Set<string>>();
+  /** The sweeps of each quarantine, by agent. */
+  readonly quarantines = new Map<string, readonly string[]>();
   readonly sweeps = new Map<
     string,
     { state: Sweep['state']; priority: number; readonly policy: SweepPolicy; readonly warnings: Set<string> }
@@ -54,6 +72,9 @@ export class Ledger {
         attempts: 0,
         open: undefined,
         failures: {},
+        charged: {},
+        earlyAgents: new Set(),
+        succeededOn: undefined,
         failure: undefined,
         checkpoint: undefined,
       });
@@ -81,9 +102,22 @@ export class Ledger {
         assert.equal(entry.open, undefined, `a trial became ${change.state} before its attempt ended`);
         entry.state = change.state;
         entry.failure = change.failure?.class;
+        if (change.state === 'failed' && change.failure !== undefined) {
+          const { class: failure } = change.failure;
+          const isOver = failure === 'preflight' && entry.earlyAgents.size >= MAX_EARLY_AGENTS;
+          const times = entry.failures[failure] ?? 0;
+          assert.ok(isOver || times >= budget(failure, this.#sweep(change.sweepId).policy), 'a trial uses its budget');
+        }
         break;
       }
       case 'drain':
+        break;
+      case 'cleared':
+        assert.ok(this.#earlyOn(change.sweepId, change.agentId).size > 0, 'only early failures are cleared');
+        this.#earlyOn(change.sweepId, change.agentId).clear();
+        break;
+      case 'quarantine':
+        this.#quarantine(change);
         break;
       case 'retried': {
         const entry = this.#entry(change);
@@ -98,6 +132,8 @@ export class Ledger {
         assert.equal(change.resumesFrom, entry.checkpoint?.epoch ?? 0, 'an attempt resumes from the newest checkpoint');
         entry.state = 'pending';
         entry.failures = {};
+        entry.charged = {};
+        entry.earlyAgents = new Set();
         entry.failure = undefined;
         break;
       }
@@ -119,15 +155,11 @@ export class Ledger {
         entry.state = 'running';
         entry.failure = undefined;
         entry.attempts += 1;
-        entry.open = { key: change.key, lastSeq: 0 };
+        entry.open = { key: change.key, agentId: change.agentId, lastSeq: 0 };
         break;
       }
       case 'ended': {
-        const entry = this.#openEntry(change.key);
-        if (change.end.outcome === 'failed') {
-          const failure = change.end.failure.class;
-          entry.failures[failure] = (entry.failures[failure] ?? 0) + 1;
-        }
+        this.#end(this.#openEntry(change.key), change);
         this.#entry(change.key).open = undefined;
         break;
       }
@@ -155,6 +187,58 @@ export class Ledger {
         break;
       }
     }
+  }
+
+  #end(
+    entry: OpenEntry,
+    { key, end, early }: { readonly key: AttemptKey; readonly end: AttemptEnd; readonly early: boolean },
+  ): void {
+    const { agentId } = entry.open;
+    if (end.outcome === 'succeeded' || end.outcome === 'stopped') entry.succeededOn = agentId;
+    if (end.outcome !== 'failed') {
+      assert.ok(!early, 'only a failure is early');
+      return;
+    }
+    const failure = end.failure.class;
+    entry.failures[failure] = (entry.failures[failure] ?? 0) + 1;
+    if (early) {
+      assert.ok(['oom', 'crash', 'timeout', 'preflight'].includes(failure), `${failure} is never the machine's`);
+      entry.earlyAgents.add(agentId);
+      this.#earlyOn(key.sweepId, agentId).add(key.trialId);
+    }
+    const isFree = early && (entry.earlyAgents.size < MAX_EARLY_AGENTS || this.#canBeMachines(key.sweepId, entry));
+    if (!isFree) entry.charged[failure] = (entry.charged[failure] ?? 0) + 1;
+  }
+
+  #earlyOn(sweepId: string, agentId: string): Set<string> {
+    const name = `${sweepId}/${agentId}`;
+    const known = this.#early.get(name) ?? new Set();
+    this.#early.set(name, known);
+    return known;
+  }
+
+  #canBeMachines(sweepId: string, { earlyAgents }: Entry): boolean {
+    return [...earlyAgents].some(
+      (id) => this.quarantines.has(id) || this.#earlyOn(sweepId, id).size >= MIN_EARLY_TRIALS,
+    );
+  }
+
+  /** Only failures of trials that then succeeded elsewhere quarantine an agent. */
+  #quarantine({ agentId, quarantine }: Change & { kind: 'quarantine' }): void {
+    const before = this.quarantines.get(agentId) ?? [];
+    if (quarantine === undefined) {
+      this.quarantines.delete(agentId);
+      return;
+    }
+    for (const sweepId of quarantine.sweepIds) {
+      if (before.includes(sweepId)) continue;
+      const evidence = [...this.#earlyOn(sweepId, agentId)].filter((trialId) => {
+        const { succeededOn } = this.#entry({ sweepId, trialId });
+        return succeededOn !== undefined && succeededOn !== agentId;
+      });
+      assert.ok(evidence.length >= MIN_EARLY_TRIALS, `agent ${agentId} is quarantined after ${evidence.length} trials`);
+    }
+    this.quarantines.set(agentId, quarantine.sweepIds);
   }
 
   /** @throws {AssertionError} if the core differs from its changes, or is inconsistent */
@@ -192,7 +276,33 @@ export class Ledger {
       assert.ok(tally.offered + tally.running <= concurrency, 'the concurrency limit is respected');
     }
     assert.equal(core.leases.size, running, 'every lease has a running trial');
+    const quarantines = new Map([...core.quarantines].map(([id, { sweepIds }]) => [id, sweepIds]));
+    assert.deepEqual(quarantines, this.quarantines, 'the quarantines match their changes');
+    for (const sweep of core.sweeps.values()) this.#compareRecords(sweep);
     this.#compareSlots(core);
+  }
+
+  /** The early failures that count against an agent: since its last success, of trials that have not failed. */
+  #compareRecords(sweep: Sweep): void {
+    const expected = new Map<string, Map<string, boolean>>();
+    for (const [name, trialIds] of this.#early) {
+      const [sweepId, agentId] = [name.slice(0, name.indexOf('/')), name.slice(name.indexOf('/') + 1)];
+      if (sweepId !== sweep.id) continue;
+      const counted = [...trialIds].filter((trialId) => {
+        const { state, earlyAgents } = this.#entry({ sweepId, trialId });
+        return state !== 'failed' && state !== 'cancelled' && earlyAgents.has(agentId);
+      });
+      const isRefuted = (trialId: string) => {
+        const { succeededOn } = this.#entry({ sweepId, trialId });
+        return succeededOn !== undefined && succeededOn !== agentId;
+      };
+      if (counted.length > 0) expected.set(agentId, new Map(counted.map((id) => [id, isRefuted(id)])));
+    }
+    const actual = new Map<string, Map<string, boolean>>();
+    for (const [agentId, { failures }] of sweep.records) {
+      if (failures.size > 0) actual.set(agentId, new Map([...failures].map(([id, { refuted }]) => [id, refuted])));
+    }
+    assert.deepEqual(actual, expected, 'the early failures of each agent match the attempts');
   }
 
   #compareSlots(core: Core): void {
@@ -216,9 +326,9 @@ export class Ledger {
     return entry;
   }
 
-  #openEntry(key: AttemptKey): Entry & { open: NonNullable<Entry['open']> } {
+  #openEntry(key: AttemptKey): OpenEntry {
     const entry = this.#entry(key);
     assert.deepEqual(entry.open?.key, key, 'only the running attempt can change its trial');
-    return entry as Entry & { open: NonNullable<Entry['open']> };
+    return entry as OpenEntry;
   }
 }

@@ -47,6 +47,8 @@ export function addSweep(
       packKey: packKeyOf(index),
       attempts: 0,
       failures: {},
+      failedAttempts: [],
+      avoidUntil: 0,
       failure: undefined,
       offeredAt: 0,
       pool: undefined,

@@ -78,6 +78,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     send: (output) => {
       if (output.kind === 'offer') offers.push(output.key);
       else if (output.kind === 'drain') attempts.sendDrain(output.agentId);
+      else if (output.kind === 'pools') attempts.sendPools(output.agentId);
       else attempts.revoke(output.agentId, output.key, output.refusal);
     },
   });

@@ -116,6 +116,8 @@ export const RefusalCode = {
   UNFIT: "REFUSAL_CODE_UNFIT",
   /** OUTRANKED - A trial of higher priority is pending for the slot. The offer remains valid. */
   OUTRANKED: "REFUSAL_CODE_OUTRANKED",
+  /** AVOIDED - Trials of the sweep fail on the agent, or this trial has. The offer remains valid for other agents. */
+  AVOIDED: "REFUSAL_CODE_AVOIDED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -132,6 +134,7 @@ export namespace RefusalCode {
   export type DRAINED = typeof RefusalCode.DRAINED;
   export type UNFIT = typeof RefusalCode.UNFIT;
   export type OUTRANKED = typeof RefusalCode.OUTRANKED;
+  export type AVOIDED = typeof RefusalCode.AVOIDED;
   export type UNRECOGNIZED = typeof RefusalCode.UNRECOGNIZED;
 }
 
@@ -167,6 +170,9 @@ export function refusalCodeFromJSON(object: any): RefusalCode {
     case 9:
     case "REFUSAL_CODE_OUTRANKED":
       return RefusalCode.OUTRANKED;
+    case 10:
+    case "REFUSAL_CODE_AVOIDED":
+      return RefusalCode.AVOIDED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -196,6 +202,8 @@ export function refusalCodeToNumber(object: RefusalCode): number {
       return 8;
     case RefusalCode.OUTRANKED:
       return 9;
+    case RefusalCode.AVOIDED:
+      return 10;
     case RefusalCode.UNRECOGNIZED:
     default:
       return -1;
@@ -450,6 +458,12 @@ export interface Drain {
 export interface Undrain {
 }
 
+/** Moves the agent's slots to other pools. */
+export interface Pools {
+  /** As in the welcome. */
+  pools: string[];
+}
+
 /** Acknowledges that every record of the attempt up to seq is durable. */
 export interface Ack {
   key: AttemptKey | undefined;
@@ -464,7 +478,11 @@ export interface RecordRefused {
 }
 
 export interface Command {
-  kind: { $case: "drain"; drain: Drain } | { $case: "undrain"; undrain: Undrain } | undefined;
+  kind:
+    | { $case: "drain"; drain: Drain }
+    | { $case: "undrain"; undrain: Undrain }
+    | { $case: "pools"; pools: Pools }
+    | undefined;
 }
 
 /** Sent every few seconds on NATS. Renews the leases of the agent. */
@@ -3027,6 +3045,61 @@ export const Undrain: MessageFns<Undrain> = {
   },
 };
 
+function createBasePools(): Pools {
+  return { pools: [] };
+}
+
+export const Pools: MessageFns<Pools> = {
+  encode(message: Pools, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.pools) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Pools {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePools();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pools.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Pools>): Pools {
+    return Pools.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Pools>): Pools {
+    const message = createBasePools();
+    message.pools = object.pools?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseAck(): Ack {
   return { key: undefined, seq: 0 };
 }
@@ -3186,6 +3259,9 @@ export const Command: MessageFns<Command> = {
       case "undrain":
         Undrain.encode(message.kind.undrain, writer.uint32(26).fork()).join();
         break;
+      case "pools":
+        Pools.encode(message.kind.pools, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3219,6 +3295,14 @@ export const Command: MessageFns<Command> = {
             message.kind = { $case: "undrain", undrain: Undrain.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = { $case: "pools", pools: Pools.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3246,6 +3330,12 @@ export const Command: MessageFns<Command> = {
       case "undrain": {
         if (object.kind?.undrain !== undefined && object.kind?.undrain !== null) {
           message.kind = { $case: "undrain", undrain: Undrain.fromPartial(object.kind.undrain) };
+        }
+        break;
+      }
+      case "pools": {
+        if (object.kind?.pools !== undefined && object.kind?.pools !== null) {
+          message.kind = { $case: "pools", pools: Pools.fromPartial(object.kind.pools) };
         }
         break;
       }

@@ -45,6 +45,14 @@ export interface UndrainAgentResponse {
   agent: Agent | undefined;
 }
 
+export interface ReleaseAgentRequest {
+  agent: string;
+}
+
+export interface ReleaseAgentResponse {
+  agent: Agent | undefined;
+}
+
 export interface BackupRequest {
 }
 
@@ -327,6 +335,116 @@ export const UndrainAgentResponse: MessageFns<UndrainAgentResponse> = {
   },
   fromPartial(object: DeepPartial<UndrainAgentResponse>): UndrainAgentResponse {
     const message = createBaseUndrainAgentResponse();
+    message.agent = (object.agent !== undefined && object.agent !== null) ? Agent.fromPartial(object.agent) : undefined;
+    return message;
+  },
+};
+
+function createBaseReleaseAgentRequest(): ReleaseAgentRequest {
+  return { agent: "" };
+}
+
+export const ReleaseAgentRequest: MessageFns<ReleaseAgentRequest> = {
+  encode(message: ReleaseAgentRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agent !== "") {
+      writer.uint32(10).string(message.agent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseAgentRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseAgentRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReleaseAgentRequest>): ReleaseAgentRequest {
+    return ReleaseAgentRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReleaseAgentRequest>): ReleaseAgentRequest {
+    const message = createBaseReleaseAgentRequest();
+    message.agent = object.agent ?? "";
+    return message;
+  },
+};
+
+function createBaseReleaseAgentResponse(): ReleaseAgentResponse {
+  return { agent: undefined };
+}
+
+export const ReleaseAgentResponse: MessageFns<ReleaseAgentResponse> = {
+  encode(message: ReleaseAgentResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agent !== undefined) {
+      Agent.encode(message.agent, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseAgentResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseAgentResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.agent = Agent.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReleaseAgentResponse>): ReleaseAgentResponse {
+    return ReleaseAgentResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReleaseAgentResponse>): ReleaseAgentResponse {
+    const message = createBaseReleaseAgentResponse();
     message.agent = (object.agent !== undefined && object.agent !== null) ? Agent.fromPartial(object.agent) : undefined;
     return message;
   },
@@ -836,6 +954,17 @@ export const OperationsServiceService = {
       Buffer.from(UndrainAgentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UndrainAgentResponse => UndrainAgentResponse.decode(value),
   },
+  /** Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if there is neither. */
+  releaseAgent: {
+    path: "/trawl.v1.OperationsService/ReleaseAgent" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReleaseAgentRequest): Buffer => Buffer.from(ReleaseAgentRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReleaseAgentRequest => ReleaseAgentRequest.decode(value),
+    responseSerialize: (value: ReleaseAgentResponse): Buffer =>
+      Buffer.from(ReleaseAgentResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReleaseAgentResponse => ReleaseAgentResponse.decode(value),
+  },
   /** Removes ended sweeps with all their data. The newest sweep is always kept. */
   prune: {
     path: "/trawl.v1.OperationsService/Prune" as const,
@@ -867,6 +996,8 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
   drainAgent: handleUnaryCall<DrainAgentRequest, DrainAgentResponse>;
   /** Ends a drain. Does nothing if the agent is not drained. */
   undrainAgent: handleUnaryCall<UndrainAgentRequest, UndrainAgentResponse>;
+  /** Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if there is neither. */
+  releaseAgent: handleUnaryCall<ReleaseAgentRequest, ReleaseAgentResponse>;
   /** Removes ended sweeps with all their data. The newest sweep is always kept. */
   prune: handleUnaryCall<PruneRequest, PruneResponse>;
   /** Streams a consistent snapshot of the store and its artifacts, without interrupting the coordinator. */
@@ -909,6 +1040,22 @@ export interface OperationsServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UndrainAgentResponse) => void,
+  ): ClientUnaryCall;
+  /** Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if there is neither. */
+  releaseAgent(
+    request: ReleaseAgentRequest,
+    callback: (error: ServiceError | null, response: ReleaseAgentResponse) => void,
+  ): ClientUnaryCall;
+  releaseAgent(
+    request: ReleaseAgentRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReleaseAgentResponse) => void,
+  ): ClientUnaryCall;
+  releaseAgent(
+    request: ReleaseAgentRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReleaseAgentResponse) => void,
   ): ClientUnaryCall;
   /** Removes ended sweeps with all their data. The newest sweep is always kept. */
   prune(

@@ -433,6 +433,9 @@ export interface AgentReason {
     | { $case: "drained"; drained: AgentReason_Drained }
     | { $case: "unfit"; unfit: AgentReason_Unfit }
     | { $case: "busy"; busy: AgentReason_Busy }
+    | { $case: "quarantined"; quarantined: AgentReason_Quarantined }
+    | { $case: "suspect"; suspect: AgentReason_Suspect }
+    | { $case: "failedHere"; failedHere: AgentReason_FailedHere }
     | undefined;
 }
 
@@ -456,6 +459,24 @@ export interface AgentReason_Unfit {
     | undefined;
   /** Numbers of the slots. Empty means all slots. */
   slots: number[];
+}
+
+/** Trials of the sweep failed on the agent and succeeded elsewhere. */
+export interface AgentReason_Quarantined {
+  reason: string;
+  /** Milliseconds until a trial may be offered as a probe. */
+  probeInMs: number;
+}
+
+/** Trials of the sweep failed on the agent, and none has succeeded elsewhere yet. */
+export interface AgentReason_Suspect {
+  trials: number;
+}
+
+/** The trial failed on the agent, and waits for another one. */
+export interface AgentReason_FailedHere {
+  /** Milliseconds until the trial may run on the agent after all. */
+  remainingMs: number;
 }
 
 /** All eligible slots are busy. */
@@ -3795,6 +3816,15 @@ export const AgentReason: MessageFns<AgentReason> = {
       case "busy":
         AgentReason_Busy.encode(message.reason.busy, writer.uint32(42).fork()).join();
         break;
+      case "quarantined":
+        AgentReason_Quarantined.encode(message.reason.quarantined, writer.uint32(50).fork()).join();
+        break;
+      case "suspect":
+        AgentReason_Suspect.encode(message.reason.suspect, writer.uint32(58).fork()).join();
+        break;
+      case "failedHere":
+        AgentReason_FailedHere.encode(message.reason.failedHere, writer.uint32(66).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3852,6 +3882,36 @@ export const AgentReason: MessageFns<AgentReason> = {
             message.reason = { $case: "busy", busy: AgentReason_Busy.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reason = {
+              $case: "quarantined",
+              quarantined: AgentReason_Quarantined.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reason = { $case: "suspect", suspect: AgentReason_Suspect.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.reason = {
+              $case: "failedHere",
+              failedHere: AgentReason_FailedHere.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3897,6 +3957,30 @@ export const AgentReason: MessageFns<AgentReason> = {
       case "busy": {
         if (object.reason?.busy !== undefined && object.reason?.busy !== null) {
           message.reason = { $case: "busy", busy: AgentReason_Busy.fromPartial(object.reason.busy) };
+        }
+        break;
+      }
+      case "quarantined": {
+        if (object.reason?.quarantined !== undefined && object.reason?.quarantined !== null) {
+          message.reason = {
+            $case: "quarantined",
+            quarantined: AgentReason_Quarantined.fromPartial(object.reason.quarantined),
+          };
+        }
+        break;
+      }
+      case "suspect": {
+        if (object.reason?.suspect !== undefined && object.reason?.suspect !== null) {
+          message.reason = { $case: "suspect", suspect: AgentReason_Suspect.fromPartial(object.reason.suspect) };
+        }
+        break;
+      }
+      case "failedHere": {
+        if (object.reason?.failedHere !== undefined && object.reason?.failedHere !== null) {
+          message.reason = {
+            $case: "failedHere",
+            failedHere: AgentReason_FailedHere.fromPartial(object.reason.failedHere),
+          };
         }
         break;
       }
@@ -4137,6 +4221,183 @@ export const AgentReason_Unfit: MessageFns<AgentReason_Unfit> = {
       ? Shortfall.fromPartial(object.shortfall)
       : undefined;
     message.slots = object.slots?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseAgentReason_Quarantined(): AgentReason_Quarantined {
+  return { reason: "", probeInMs: 0 };
+}
+
+export const AgentReason_Quarantined: MessageFns<AgentReason_Quarantined> = {
+  encode(message: AgentReason_Quarantined, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.probeInMs !== 0) {
+      writer.uint32(16).int64(message.probeInMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentReason_Quarantined {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentReason_Quarantined();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.probeInMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentReason_Quarantined>): AgentReason_Quarantined {
+    return AgentReason_Quarantined.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentReason_Quarantined>): AgentReason_Quarantined {
+    const message = createBaseAgentReason_Quarantined();
+    message.reason = object.reason ?? "";
+    message.probeInMs = object.probeInMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseAgentReason_Suspect(): AgentReason_Suspect {
+  return { trials: 0 };
+}
+
+export const AgentReason_Suspect: MessageFns<AgentReason_Suspect> = {
+  encode(message: AgentReason_Suspect, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trials !== 0) {
+      writer.uint32(8).uint32(message.trials);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentReason_Suspect {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentReason_Suspect();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.trials = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentReason_Suspect>): AgentReason_Suspect {
+    return AgentReason_Suspect.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentReason_Suspect>): AgentReason_Suspect {
+    const message = createBaseAgentReason_Suspect();
+    message.trials = object.trials ?? 0;
+    return message;
+  },
+};
+
+function createBaseAgentReason_FailedHere(): AgentReason_FailedHere {
+  return { remainingMs: 0 };
+}
+
+export const AgentReason_FailedHere: MessageFns<AgentReason_FailedHere> = {
+  encode(message: AgentReason_FailedHere, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.remainingMs !== 0) {
+      writer.uint32(8).int64(message.remainingMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentReason_FailedHere {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentReason_FailedHere();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.remainingMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentReason_FailedHere>): AgentReason_FailedHere {
+    return AgentReason_FailedHere.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentReason_FailedHere>): AgentReason_FailedHere {
+    const message = createBaseAgentReason_FailedHere();
+    message.remainingMs = object.remainingMs ?? 0;
     return message;
   },
 };

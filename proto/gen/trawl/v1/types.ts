@@ -577,6 +577,8 @@ export const AgentState = {
   DRAINING: "AGENT_STATE_DRAINING",
   /** DRAINED - The agent accepts no new trials, and none are running. */
   DRAINED: "AGENT_STATE_DRAINED",
+  /** QUARANTINED - Trials that failed on the agent succeeded elsewhere. It receives only single trials, as probes. */
+  QUARANTINED: "AGENT_STATE_QUARANTINED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -588,6 +590,7 @@ export namespace AgentState {
   export type LOST = typeof AgentState.LOST;
   export type DRAINING = typeof AgentState.DRAINING;
   export type DRAINED = typeof AgentState.DRAINED;
+  export type QUARANTINED = typeof AgentState.QUARANTINED;
   export type UNRECOGNIZED = typeof AgentState.UNRECOGNIZED;
 }
 
@@ -608,6 +611,9 @@ export function agentStateFromJSON(object: any): AgentState {
     case 4:
     case "AGENT_STATE_DRAINED":
       return AgentState.DRAINED;
+    case 5:
+    case "AGENT_STATE_QUARANTINED":
+      return AgentState.QUARANTINED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -627,6 +633,8 @@ export function agentStateToNumber(object: AgentState): number {
       return 3;
     case AgentState.DRAINED:
       return 4;
+    case AgentState.QUARANTINED:
+      return 5;
     case AgentState.UNRECOGNIZED:
     default:
       return -1;
@@ -868,7 +876,8 @@ export interface Event {
   trialId: string;
   attempt: number;
   /**
-   * Of a sweep: submitted, priority, warning, "warning removed", or "sweep " and its new state ("sweep paused").
+   * Of a sweep: submitted, priority, warning, "warning removed", quarantine, or "sweep " and its new state ("sweep
+   * paused").
    * Of a trial: its new state (pending, offered, succeeded, stopped, failed, cancelled), or retried, if a user made it
    * pending again. Of an attempt: granted (the trial is now running), reported, ended.
    */
@@ -897,11 +906,25 @@ export interface Agent {
   labels: { [key: string]: string };
   /** GPU memory available to each slot, on each GPU that it sees; 0 without GPUs. */
   slotVramBytes: number[];
+  /** Set while the agent is quarantined. */
+  quarantine: Quarantine | undefined;
 }
 
 export interface Agent_LabelsEntry {
   key: string;
   value: string;
+}
+
+/** Why an agent receives only probes, and when. */
+export interface Quarantine {
+  /** The sweeps that it applies to; empty: all. */
+  sweepIds: string[];
+  /** One sentence. */
+  reason: string;
+  sinceMs: number;
+  failedProbes: number;
+  /** Milliseconds until a trial may be offered as a probe; 0: as soon as there is one. */
+  probeInMs: number;
 }
 
 /** Current measurements of a GPU. Values that the card or its driver does not report are absent. */
@@ -3436,6 +3459,7 @@ function createBaseAgent(): Agent {
     gpuFigures: [],
     labels: {},
     slotVramBytes: [],
+    quarantine: undefined,
   };
 }
 
@@ -3486,6 +3510,9 @@ export const Agent: MessageFns<Agent> = {
         writer.uint64(v);
       }
       writer.join();
+    }
+    if (message.quarantine !== undefined) {
+      Quarantine.encode(message.quarantine, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -3628,6 +3655,14 @@ export const Agent: MessageFns<Agent> = {
 
             break;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.quarantine = Quarantine.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3667,6 +3702,9 @@ export const Agent: MessageFns<Agent> = {
       {},
     );
     message.slotVramBytes = object.slotVramBytes?.map((e) => e) || [];
+    message.quarantine = (object.quarantine !== undefined && object.quarantine !== null)
+      ? Quarantine.fromPartial(object.quarantine)
+      : undefined;
     return message;
   },
 };
@@ -3734,6 +3772,109 @@ export const Agent_LabelsEntry: MessageFns<Agent_LabelsEntry> = {
     const message = createBaseAgent_LabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseQuarantine(): Quarantine {
+  return { sweepIds: [], reason: "", sinceMs: 0, failedProbes: 0, probeInMs: 0 };
+}
+
+export const Quarantine: MessageFns<Quarantine> = {
+  encode(message: Quarantine, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.sweepIds) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.sinceMs !== 0) {
+      writer.uint32(24).int64(message.sinceMs);
+    }
+    if (message.failedProbes !== 0) {
+      writer.uint32(32).uint32(message.failedProbes);
+    }
+    if (message.probeInMs !== 0) {
+      writer.uint32(40).int64(message.probeInMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Quarantine {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQuarantine();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweepIds.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sinceMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.failedProbes = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.probeInMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Quarantine>): Quarantine {
+    return Quarantine.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Quarantine>): Quarantine {
+    const message = createBaseQuarantine();
+    message.sweepIds = object.sweepIds?.map((e) => e) || [];
+    message.reason = object.reason ?? "";
+    message.sinceMs = object.sinceMs ?? 0;
+    message.failedProbes = object.failedProbes ?? 0;
+    message.probeInMs = object.probeInMs ?? 0;
     return message;
   },
 };

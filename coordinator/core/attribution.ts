@@ -1,0 +1,128 @@
+/**
+ * Whether a failure is the machine's or the program's. Only failures of trials that then succeed elsewhere count against
+ * an agent; failures on several agents count against the program.
+ */
+import { firstLine } from '../../lib/text/visible-text.ts';
+import type { AgentRecord, AttemptEnd, AttributableClass, Core, Lease, Sweep, Trial } from './model.ts';
+
+/** A failure within this time of its start can be the machine's. */
+const EARLY_FAILURE_MS = 30_000;
+/** Trials that must fail early on an agent before it receives no more of the sweep, or is quarantined. */
+const SUSPECT_TRIALS = 3;
+/** A trial whose preflight failed on this many agents has failed. */
+export const MAX_PREFLIGHT_AGENTS = 3;
+/** The sweep is paused after this many failures in a row. */
+export const PROGRAM_FAILURES = 10;
+/** Failures in a row that are kept. */
+export const MAX_STREAK = 1_000;
+/** An agent is quarantined only if the program's own rate of early failures makes its failures less likely than this. */
+const CHANCE = 1 / 500;
+/** Different errors that the reason of a pause names. */
+const NAMED_ERRORS = 3;
+
+const ATTRIBUTABLE: readonly AttributableClass[] = ['oom', 'crash', 'timeout', 'preflight'];
+
+/** Returns the class of a failure that a machine can be responsible for; undefined for every other end. */
+export function attributableClass(end: AttemptEnd): AttributableClass | undefined {
+  return end.outcome === 'failed' ? ATTRIBUTABLE.find((one) => one === end.failure.class) : undefined;
+}
+
+/** Whether the machine can be responsible for the end of an attempt. A timeout without any report can be a hang. */
+export function isEarly(lease: Lease, end: AttemptEnd, now: number): boolean {
+  const failure = attributableClass(end);
+  if (failure === undefined) return false;
+  if (failure === 'preflight' || now - lease.grantedAt <= EARLY_FAILURE_MS) return true;
+  return failure === 'timeout' && !lease.reported;
+}
+
+export function recordOf(sweep: Sweep, agentId: string): AgentRecord {
+  const known = sweep.records.get(agentId);
+  if (known !== undefined) return known;
+  const record: AgentRecord = { successes: 0, refuted: 0, failures: new Map() };
+  sweep.records.set(agentId, record);
+  return record;
+}
+
+/** Removes the early failures of a trial that has failed or was cancelled: they are no evidence against an agent. */
+export function withdrawEvidence(sweep: Sweep, trial: Trial): void {
+  for (const { agentId } of trial.failedAttempts) sweep.records.get(agentId)?.failures.delete(trial.id);
+}
+
+/** Returns the agents on which the trial failed early. */
+export function earlyAgents({ failedAttempts }: Trial): Set<string> {
+  return new Set(failedAttempts.filter(({ early }) => early).map(({ agentId }) => agentId));
+}
+
+/** Whether at least three trials failed early on the agent, and not on others as well. */
+export function isSuspect(sweep: Sweep, agentId: string): boolean {
+  const failures = sweep.records.get(agentId)?.failures;
+  if (failures === undefined || failures.size < SUSPECT_TRIALS) return false;
+  const packs = new Set<string>();
+  for (const [trialId, { pack, refuted }] of failures) {
+    const trial = sweep.trials.get(trialId);
+    if (refuted || (trial !== undefined && earlyAgents(trial).size === 1)) packs.add(pack);
+  }
+  return packs.size >= SUSPECT_TRIALS;
+}
+
+/** Whether the agent's failures are the machine's: enough of the trials succeeded elsewhere, where such failures are rare. */
+export function isFaulty(sweep: Sweep, agentId: string): boolean {
+  const refuted = [...(sweep.records.get(agentId)?.failures.values() ?? [])].filter((failure) => failure.refuted);
+  const packs = new Set(refuted.map(({ pack }) => pack)).size;
+  return packs >= SUSPECT_TRIALS && rateElsewhere(sweep, agentId) ** packs < CHANCE;
+}
+
+/** Returns the estimated probability that a trial fails early on another agent although it can succeed. */
+function rateElsewhere(sweep: Sweep, agentId: string): number {
+  let failed = 0;
+  let succeeded = 0;
+  for (const [id, record] of sweep.records) {
+    if (id === agentId || isSuspect(sweep, id)) continue;
+    failed += record.refuted;
+    succeeded += record.successes;
+  }
+  return (failed + 0.5) / (failed + succeeded + 1);
+}
+
+/** Whether early failures on the agent cost the trials of the sweep nothing. */
+export function isExempt(core: Core, sweep: Sweep, agentId: string): boolean {
+  return isQuarantinedFor(core, sweep, agentId) || isSuspect(sweep, agentId);
+}
+
+/** Whether an agent's quarantine covers the sweep. */
+export function isQuarantinedFor(core: Core, sweep: Sweep, agentId: string): boolean {
+  const quarantine = core.quarantines.get(agentId);
+  return quarantine !== undefined && (quarantine.sweepIds.length > 1 || quarantine.sweepIds.includes(sweep.id));
+}
+
+/**
+ * Returns why the sweep must be paused after a failure: its trials fail everywhere.
+ * @param isAlone whether no other agent can run the sweep
+ */
+export function programFault(core: Core, sweep: Sweep, isAlone: boolean): string | undefined {
+  if (sweep.streak.length < PROGRAM_FAILURES) return undefined;
+  const failures = sweep.streak.filter(({ trialId, agentId, early }) => {
+    if (isAlone || !early) return true;
+    const trial = sweep.trials.get(trialId);
+    return trial !== undefined && earlyAgents(trial).size > 1 && !isQuarantinedFor(core, sweep, agentId);
+  });
+  const agents = new Set(failures.map(({ agentId }) => agentId)).size;
+  if (failures.length < PROGRAM_FAILURES || (agents < 2 && !isAlone)) return undefined;
+  const on = agents === 1 ? 'on 1 agent' : `on ${agents} agents`;
+  return `${failures.length} failures in a row ${on}: ${groupedErrors(failures.map(({ error }) => error))}`;
+}
+
+/** Returns the errors by frequency, such as `7 × "crash: no module torch"`. */
+function groupedErrors(errors: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const error of errors) counts.set(error, (counts.get(error) ?? 0) + 1);
+  const groups = [...counts].sort(([, a], [, b]) => b - a);
+  const named = groups.slice(0, NAMED_ERRORS).map(([error, count]) => `${count} × ${JSON.stringify(error)}`);
+  const others = groups.slice(NAMED_ERRORS).reduce((sum, [, count]) => sum + count, 0);
+  return [...named, ...(others > 0 ? [`${others} with other errors`] : [])].join(', ');
+}
+
+/** Returns one line that names a failure. */
+export function errorOf(failure: { readonly class: string; readonly message: string }): string {
+  return `${failure.class}: ${firstLine(failure.message).slice(0, 200)}`;
+}

@@ -1,0 +1,131 @@
+/** Which agents may run which trials of a sweep: quarantined and suspect agents are excluded, and retries run elsewhere. */
+import { isExempt, isQuarantinedFor, isSuspect } from './attribution.ts';
+import { takesWork } from './drain.ts';
+import type { Agent, Core, Sweep, Trial } from './model.ts';
+import { capabilityOf, isEligible } from './pools.ts';
+import { isProbeDue } from './quarantine.ts';
+
+/** How long a retry waits for an agent on which its trial has not failed, if all of them are busy. */
+export const ELSEWHERE_PATIENCE_MS = 10 * 60_000;
+
+/** The agents of a sweep. */
+export interface Standing {
+  /** Agents that take work and can run the sweep's trials, excluded ones included. */
+  readonly usable: ReadonlySet<string>;
+  /** Agents that receive no trial of the sweep. */
+  readonly excluded: ReadonlySet<string>;
+  /** Of the excluded agents, those that receive one trial now as a probe. */
+  readonly probes: ReadonlySet<string>;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+export function standingOf(core: Core, sweep: Sweep, now: number): Standing {
+  const usable = new Set<string>();
+  for (const agent of core.agents.values()) if (takesWork(core, agent) && canRun(sweep, agent)) usable.add(agent.id);
+  const quarantined = [...core.quarantines.keys()].filter((id) => isQuarantinedFor(core, sweep, id));
+  const suspects = [...sweep.records.keys()].filter((id) => isSuspect(sweep, id));
+  if (quarantined.length + suspects.length === 0) return { usable, excluded: NONE, probes: NONE };
+  const excluded = new Set(quarantined);
+  if (!hasOthers(core, sweep, usable, excluded, now)) return { usable, excluded: NONE, probes: NONE };
+  const both = new Set([...quarantined, ...suspects]);
+  const probes = new Set(quarantined.filter((id) => isProbeDue(core, id, now)));
+  return { usable, excluded: hasOthers(core, sweep, usable, both, now) ? both : excluded, probes };
+}
+
+function canRun(sweep: Sweep, agent: Agent): boolean {
+  return agent.pools.some((id, slot) => isEligible(sweep, { id, capability: capabilityOf(agent, slot) }));
+}
+
+/** Whether an agent outside a set can run the sweep's trials, or may be about to reconnect after a start. */
+function hasOthers(
+  core: Core,
+  sweep: Sweep,
+  usable: ReadonlySet<string>,
+  set: ReadonlySet<string>,
+  now: number,
+): boolean {
+  if ([...usable].some((id) => !set.has(id))) return true;
+  return isReconnecting(core, now) && [...knownAgents(core, sweep)].some((id) => !set.has(id) && !core.agents.has(id));
+}
+
+/** Whether no other agent can run the sweep's trials. */
+export function isOnlyAgent(core: Core, sweep: Sweep, agentId: string, now: number): boolean {
+  return !hasOthers(core, sweep, standingOf(core, sweep, now).usable, new Set([agentId]), now);
+}
+
+/** After a start, agents have the time of a lease to reconnect. */
+export function isReconnecting(core: Core, now: number): boolean {
+  return now < core.startedAt + core.leaseMs;
+}
+
+/** Returns the agents that have run trials of the sweep. */
+function knownAgents(core: Core, sweep: Sweep): Set<string> {
+  const known = new Set(sweep.records.keys());
+  for (const { key, agentId } of core.leases.values()) if (key.sweepId === sweep.id) known.add(agentId);
+  return known;
+}
+
+/** Whether an agent other than those on which the trial failed can run it, now or when it has reconnected. */
+export function hasAgentElsewhere(core: Core, sweep: Sweep, trial: Trial, now: number): boolean {
+  const { usable, excluded } = standingOf(core, sweep, now);
+  return hasOthers(core, sweep, usable, new Set([...excluded, ...failedAgents(trial)]), now);
+}
+
+/** Whether an agent can run the sweep's trials that is neither quarantined nor suspect. */
+export function hasSoundAgent(core: Core, sweep: Sweep, now: number): boolean {
+  const { usable } = standingOf(core, sweep, now);
+  const faulty = new Set([...usable, ...sweep.records.keys()].filter((id) => isExempt(core, sweep, id)));
+  return hasOthers(core, sweep, usable, faulty, now);
+}
+
+function failedAgents({ failedAttempts }: Trial): Set<string> {
+  return new Set(failedAttempts.map(({ agentId }) => agentId));
+}
+
+/** Equal for trials that avoid the same agents; empty for a trial that avoids none. */
+export function avoidKey(trial: Trial): string {
+  return trial.avoidUntil === 0 ? '' : [...failedAgents(trial)].sort().join(' ');
+}
+
+/** Returns the agents that a trial avoids. */
+export function avoidedAgents(trial: Trial): ReadonlySet<string> {
+  return trial.avoidUntil === 0 ? NONE : failedAgents(trial);
+}
+
+/**
+ * Returns the agents that may run a trial. A trial that failed goes to an agent on which nothing of the sweep has failed
+ * early, else to one on which the trial has not failed, and to the others only if no such agent exists.
+ */
+export function agentsFor(
+  core: Core,
+  sweep: Sweep,
+  trial: Trial,
+  standing: Standing,
+  now: number,
+): ReadonlySet<string> {
+  const { usable, excluded, probes } = standing;
+  const allowed = new Set([...usable].filter((id) => !excluded.has(id) || probes.has(id)));
+  if (trial.avoidUntil === 0) return allowed;
+  const failed = failedAgents(trial);
+  const elsewhere = [...allowed].filter((id) => !failed.has(id));
+  const clean = elsewhere.filter((id) => !sweep.records.get(id)?.failures.size);
+  if (clean.length > 0) return new Set([...clean, ...elsewhere.filter((id) => probes.has(id))]);
+  if (elsewhere.length > 0) return new Set(elsewhere);
+  return hasOthers(core, sweep, usable, new Set([...excluded, ...failed]), now) ? NONE : allowed;
+}
+
+/**
+ * Returns the agents whose slots need pools of their own: a trial avoids them, they had early failures, or they are
+ * quarantined. None if only one agent takes work.
+ */
+export function agentsToIsolate(core: Core): Set<string> {
+  const isolated = new Set<string>();
+  if ([...core.agents.values()].filter((agent) => takesWork(core, agent)).length < 2) return isolated;
+  for (const id of core.quarantines.keys()) isolated.add(id);
+  for (const sweep of core.sweeps.values()) {
+    for (const [id, { failures }] of sweep.records) if (failures.size > 0) isolated.add(id);
+    for (const trial of sweep.retries) for (const id of avoidedAgents(trial)) isolated.add(id);
+  }
+  return isolated;
+}
