@@ -83,10 +83,14 @@ function earlyTerminateJson(rule: EarlyTerminate): Record<string, unknown> {
   return { type, max_iter: steps.maxIter, s: steps.brackets, eta, strict };
 }
 
-function planJson(plan: Plan, spec: SweepSpec, code: PackedCode | undefined): Record<string, unknown> {
+function planJson(
+  { points: _, ...counts }: Plan,
+  spec: SweepSpec,
+  code: PackedCode | undefined,
+): Record<string, unknown> {
   const { search, runCap, earlyTerminate, metric } = spec;
   return {
-    ...plan,
+    ...counts,
     method: search?.method ?? 'grid',
     distributions: search === undefined ? undefined : Object.fromEntries(search.space),
     run_cap: runCap,

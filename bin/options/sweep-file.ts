@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { checkRunnable } from '../../coordinator/grid/enumerate.ts';
+import { checkRunnable } from '../../coordinator/grid/plan.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { inlineValueFiles } from '../../coordinator/sweepfile/inline-value-files.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';

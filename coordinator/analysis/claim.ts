@@ -1,7 +1,7 @@
 /** Parses the claims of hypotheses. */
 import { quote } from '../../lib/text/quote.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import type { Condition } from '../grid/rules.ts';
+import type { Condition } from '../grid/points.ts';
 
 /** The relation of the left side to the right side. */
 export type Direction = '>' | '<';

@@ -1,7 +1,7 @@
 /** Defines the types of verdicts on hypotheses, and formats claims and numbers. */
 import type { TrialStateName } from '../../proto/names.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
-import type { Condition } from '../grid/rules.ts';
+import type { Condition } from '../grid/points.ts';
 import type { Direction, Quantity } from './claim.ts';
 
 /** A trial as hypotheses and importance use it. */

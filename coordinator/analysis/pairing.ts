@@ -6,7 +6,7 @@ import { greatest, group, least, sum } from 'd3-array';
 import { meanOf, resultOf } from '../../lib/domain/trial-result.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { canonicalJson } from '../../proto/values.ts';
-import { type Condition, matchesConditions } from '../grid/rules.ts';
+import { type Condition, matchesConditions } from '../grid/points.ts';
 import type { Quantity } from './claim.ts';
 import type { JudgedTrial } from './judgement.ts';
 import { type Cell, contrastOf } from './statistics.ts';

@@ -4,7 +4,7 @@ import { least } from 'd3-array';
 import { countText } from '../../lib/text/numbers.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import { matchesConditions } from '../grid/rules.ts';
+import { matchesConditions } from '../grid/points.ts';
 import type { Hypothesis } from '../grid/spec.ts';
 import type { HypothesisClaim, Quantity } from './claim.ts';
 import { type ClaimedComparison, ERROR_RATE, judgeComparisons } from './comparison.ts';

@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
-import { digitsOf, dimensionsOf, pointAt, pointCount } from './dimensions.ts';
 import { type Plan, plan } from './plan.ts';
-import { excludedBy, overridesOf } from './rules.ts';
+import { digitsOf, dimensionsOf, effectOf, pointAt, pointCount } from './points.ts';
 import type { SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
@@ -37,7 +36,7 @@ export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Ge
     throw new BadInputError(
       `method ${spec.search.method} draws its points while the sweep runs; there is no list of them`,
     );
-  const { trials, configs } = planned;
+  const { trials, configs, points } = planned;
   if (trials === 0) throw new BadInputError(`sweep ${spec.name} has no trials: exclude drops every point of the grid`);
   if (trials > MAX_TRIALS) {
     throw new BadInputError(
@@ -46,7 +45,6 @@ export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Ge
         'shorten an axis, exclude more points, or split the sweep',
     );
   }
-  const points = pointCount(dimensionsOf(spec), spec.seeds.length);
   if (points > MAX_WALKED_POINTS) {
     throw new BadInputError(
       `sweep ${spec.name} keeps only ${configs.toLocaleString('en')} of the ${points.toLocaleString('en')} points of its ` +
@@ -55,17 +53,6 @@ export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Ge
     );
   }
   return numbered(spec.order.kind === 'grid' ? trialsOf(spec) : shuffled(trialsOf(spec), spec.order.seed), trials);
-}
-
-/**
- * Checks that a sweep can be run and not only planned.
- * @throws {BadInputError} for a method other than grid, and for early_terminate
- */
-export function checkRunnable(spec: Pick<SweepSpec, 'search' | 'earlyTerminate'>): void {
-  const { search, earlyTerminate } = spec;
-  const feature = search === undefined ? undefined : `method ${search.method}`;
-  const blocked = feature ?? (earlyTerminate === undefined ? undefined : 'early_terminate');
-  if (blocked !== undefined) throw new BadInputError(`${blocked} cannot run yet; \`trawl plan\` checks the file`);
 }
 
 type Unnumbered = Omit<PlannedTrial, 'index'>;
@@ -86,8 +73,9 @@ function* trialsOf(spec: SweepSpec): Generator<Unnumbered, void, undefined> {
   const seen = new Set<string>();
   for (let position = 0; position < points; position++) {
     const point = pointAt(dimensions, digitsOf(sizes, position));
-    if (excludedBy(spec.exclude, point) >= 0) continue;
-    const parameters = withDefaults(trainer, { ...point, ...overridesOf(spec.when, point) });
+    const effect = effectOf(spec, point);
+    if ('excludedBy' in effect) continue;
+    const parameters = withDefaults(trainer, { ...point, ...effect.overrides });
     const ids = idsOf(spec.trainer, parameters);
     if (seen.has(ids.configId)) continue;
     seen.add(ids.configId);

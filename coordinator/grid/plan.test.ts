@@ -52,6 +52,7 @@ seeds: [4, 5]
     trials: 4,
     configs: 2,
     replicates: 2,
+    points: 4,
     axes: { depth: 2, noise_std: 2, latent_dim: 1 },
     excluded: [{ rule: 'depth=5, noise_std=0.5', count: 1 }],
     duplicates: 1,

@@ -7,14 +7,22 @@
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, type ParameterValue, trainerSpec } from '../../proto/trainers.ts';
 import type { Axis } from './axes.ts';
-import { type Dimension, digitsOf, dimensionsOf, pointCount } from './dimensions.ts';
-import { excludedBy, type GridPoint, overridesOf, ruleText } from './rules.ts';
+import {
+  type Class,
+  classesOf,
+  digitsOf,
+  dimensionsOf,
+  effectOf,
+  type GridPoint,
+  pointCount,
+  type Rules,
+  ruleText,
+} from './points.ts';
 import type { SweepSpec } from './spec.ts';
 
 /** The maximum number of cells, which take about half a second. */
 const MAX_PLAN_CELLS = 250_000;
 
-/** The output of `trawl plan -o json`. */
 export interface Plan {
   readonly sweep: string;
   /** configs x replicates, or run_cap if that is less. Infinity for a search without run_cap. */
@@ -22,6 +30,8 @@ export interface Plan {
   /** The number of distinct parameter sets after exclude and when. */
   readonly configs: number;
   readonly replicates: number;
+  /** The number of points of the grid, before exclude. 0: a search. */
+  readonly points: number;
   /** The number of values of each axis, by name. */
   readonly axes: Readonly<Record<string, number>>;
   /** The number of points that each exclude rule drops, in order. A point counts for the first rule that it matches. */
@@ -39,6 +49,17 @@ export function plan(spec: SweepSpec): Plan {
 }
 
 /**
+ * Checks that a sweep can be run and not only planned.
+ * @throws {BadInputError} for a method other than grid, and for early_terminate
+ */
+export function checkRunnable(spec: Pick<SweepSpec, 'search' | 'earlyTerminate'>): void {
+  const { search, earlyTerminate } = spec;
+  const feature = search === undefined ? undefined : `method ${search.method}`;
+  const blocked = feature ?? (earlyTerminate === undefined ? undefined : 'early_terminate');
+  if (blocked !== undefined) throw new BadInputError(`${blocked} cannot run yet; \`trawl plan\` checks the file`);
+}
+
+/**
  * Returns the plan of a search. Its number of trials is run_cap, because a search draws another point for each one that
  * a rule drops.
  */
@@ -49,6 +70,7 @@ function searchPlan(spec: SweepSpec): Plan {
     trials,
     configs: Math.ceil(trials / spec.seeds.length),
     replicates: spec.seeds.length,
+    points: 0,
     axes: {},
     excluded: [],
     duplicates: 0,
@@ -56,20 +78,18 @@ function searchPlan(spec: SweepSpec): Plan {
 }
 
 function gridPlan(spec: SweepSpec): Plan {
-  const dimensions = dimensionsOf(spec);
-  const points = pointCount(dimensions, spec.seeds.length);
   const excluded = spec.exclude.map(() => 0);
   const configs = new Map<string, number>();
   const defaults = defaultsOf(spec);
   let kept = 0;
-  for (const cell of cells(spec, dimensions, points)) {
-    const rule = excludedBy(spec.exclude, cell.point);
-    if (rule >= 0) {
-      excluded[rule] = (excluded[rule] ?? 0) + cell.count;
+  for (const cell of cells(spec)) {
+    const effect = effectOf(spec, cell.point);
+    if ('excludedBy' in effect) {
+      excluded[effect.excludedBy] = (excluded[effect.excludedBy] ?? 0) + cell.count;
     } else {
       kept += cell.count;
       if (spec.when.length === 0) continue;
-      const { key, count } = configsOf(cell, overridesOf(spec.when, cell.point), defaults);
+      const { key, count } = configsOf(cell, effect.overrides, defaults);
       configs.set(key, count);
     }
   }
@@ -81,6 +101,7 @@ function gridPlan(spec: SweepSpec): Plan {
     trials,
     configs: trials === all ? distinct : cappedConfigs(spec, trials, distinct),
     replicates: spec.seeds.length,
+    points: excluded.reduce((sum, count) => sum + count, kept),
     axes: Object.fromEntries(spec.axes.map(({ name, size }) => [name, size])),
     excluded: spec.exclude.map(({ conditions }, rule) => ({ rule: ruleText(conditions), count: excluded[rule] ?? 0 })),
     duplicates: kept - distinct,
@@ -116,11 +137,16 @@ interface Cell {
   readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];
 }
 
-type Rules = Pick<SweepSpec, 'exclude' | 'when'>;
+/**
+ * A default for the type checker. Each digit is less than the number of classes of its dimension, so it is never used.
+ */
+const NO_CLASS: Class = { row: undefined, count: 0 };
 
-function* cells(rules: Rules, dimensions: readonly Dimension[], points: number): Generator<Cell> {
-  const named = namedValues(rules);
-  const targets = new Set(rules.when.flatMap(({ set }) => Object.keys(set)));
+function* cells(spec: SweepSpec): Generator<Cell> {
+  const named = namedValues(spec);
+  const targets = new Set(spec.when.flatMap(({ set }) => Object.keys(set)));
+  const dimensions = dimensionsOf(spec);
+  const points = pointCount(dimensions, spec.seeds.length);
   const divided = dimensions
     .filter(({ axes }) => axes.some(({ name }) => named.has(name)))
     .map((dimension) => ({ dimension, classes: classesOf(dimension, named, targets) }));
@@ -145,36 +171,6 @@ function* cells(rules: Rules, dimensions: readonly Dimension[], points: number):
     });
     yield { count, point, sides };
   }
-}
-
-/** A class of a dimension: one index that a rule names or, without a row, all other indexes. */
-interface Class {
-  readonly row: number | undefined;
-  readonly count: number;
-}
-
-/**
- * A default for the type checker. Each digit is less than the number of classes of its dimension, so it is never used.
- */
-const NO_CLASS: Class = { row: undefined, count: 0 };
-
-function classesOf({ axes, size }: Dimension, named: ReadonlyMap<string, Set<ParameterValue>>, targets: Set<string>) {
-  // If `when` overwrites a part of zipped rows, rows that agree in the other part become equal.
-  const distinct = axes.some(({ repeats }) => repeats) && axes.some(({ name }) => targets.has(name));
-  const rows = new Set<number>(distinct ? indexes(size) : axes.flatMap((axis) => rowsOf(axis, named.get(axis.name))));
-  const classes: Class[] = [...rows].map((row) => ({ row, count: 1 }));
-  if (rows.size < size) classes.push({ row: undefined, count: size - rows.size });
-  return classes;
-}
-
-function rowsOf(axis: Axis, values: ReadonlySet<ParameterValue> | undefined): number[] {
-  if (values === undefined) return [];
-  if (axis.repeats) return indexes(axis.size).filter((index) => values.has(axis.at(index)));
-  return [...values].map((value) => axis.indexOf(value)).filter((index) => index >= 0);
-}
-
-function indexes(size: number): number[] {
-  return Array.from({ length: size }, (_, index) => index);
 }
 
 function namedValues({ exclude, when }: Rules): Map<string, Set<ParameterValue>> {

@@ -5,7 +5,7 @@ import type { HypothesisClaim } from '../analysis/claim.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
 import type { Distribution } from '../search/distribution.ts';
 import type { Axis } from './axes.ts';
-import type { Condition, ExcludeRule, WhenRule } from './rules.ts';
+import type { Condition, ExcludeRule, WhenRule } from './points.ts';
 
 export interface SweepSpec {
   readonly name: string;

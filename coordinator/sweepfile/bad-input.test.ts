@@ -2,8 +2,7 @@
 /** Tests every kind of error in a sweep file, with its position and message. */
 import { expect, test } from 'vitest';
 import { parseSweep } from './parse.ts';
-import { MAX_PROBLEMS, SweepFileError } from './problems.ts';
-import { MAX_SWEEP_FILE_BYTES } from './read.ts';
+import { MAX_PROBLEMS, MAX_SWEEP_FILE_BYTES, SweepFileError } from './problems.ts';
 
 function errorOf(text: string): string {
   try {
@@ -367,6 +366,7 @@ const yaml: [string, string][] = [
   [`a: ${'['.repeat(1_000)}`, '1:69: nested more than 64 levels deep'],
   [`a: [${'1,'.repeat(100_000)}`, '1:33334: more than 50000 YAML tokens; write long lists as min, max and step'],
   ['a: b\0', '1:5: NUL character: is this a text file?'],
+  ['a: 1\n\0', '2:1: NUL character: is this a text file?'],
 ];
 
 test.each([...keys, ...unsupported, ...search, ...resources, ...order, ...types, ...axes, ...trainer, ...rules])(

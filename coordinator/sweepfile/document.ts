@@ -16,8 +16,14 @@ import {
 } from 'yaml';
 import { parameterKey, parameterName } from '../../lib/domain/parameters.ts';
 import { quote, show } from '../../lib/text/quote.ts';
-import { type Located, type Place, START, SweepFileError } from './problems.ts';
-import { checkSweepText } from './read.ts';
+import {
+  type Located,
+  MAX_SWEEP_FILE_BYTES,
+  type Place,
+  START,
+  SweepFileError,
+  SweepFileTooLargeError,
+} from './problems.ts';
 
 /** The maximum number of tokens. A listed value takes about four. More tokens would take seconds to parse. */
 const MAX_TOKENS = 50_000;
@@ -47,8 +53,10 @@ interface SyntaxTree {
  * @throws {SweepFileError} if the text is not a single YAML document within the limits
  */
 export function parseSyntax(text: string, fileName: string): SyntaxTree {
-  checkSweepText(text, fileName);
-  const lines = new LineCounter();
+  if (text.length > MAX_SWEEP_FILE_BYTES || Buffer.byteLength(text) > MAX_SWEEP_FILE_BYTES) {
+    throw new SweepFileTooLargeError(fileName, `${Buffer.byteLength(text).toLocaleString('en')} bytes`);
+  }
+  const lines = lineCounterOf(text);
   const placeOf = (offset: number): Place => {
     const { line, col } = lines.linePos(Math.min(offset, text.length));
     return { line, column: col };
@@ -56,8 +64,10 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
   const fail: Fail = (offset, message) => {
     throw new SweepFileError(fileName, [{ ...placeOf(offset), message }]);
   };
+  const nul = text.indexOf('\0');
+  if (nul >= 0) fail(nul, 'NUL character: is this a text file?');
   const composer = new Composer({ uniqueKeys: false, prettyErrors: false });
-  const [document, second] = composer.compose(syntaxOf(text, lines, fail), true, text.length);
+  const [document, second] = composer.compose(syntaxOf(text, fail), true, text.length);
   if (document === undefined) throw new SweepFileError(fileName, [{ ...START, message: 'the file is empty' }]);
   const problems = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
     ...placeOf(pos[0]),
@@ -84,12 +94,20 @@ export function parseDocument(text: string, fileName: string): SweepDocument {
   return { root, placeOf };
 }
 
+function lineCounterOf(text: string): LineCounter {
+  const lines = new LineCounter();
+  for (let start = 0; ; ) {
+    lines.addNewLine(start);
+    start = text.indexOf('\n', start) + 1;
+    if (start === 0) return lines;
+  }
+}
+
 type Fail = (offset: number, message: string) => never;
 
 /** Yields the syntax tokens. The limits apply during parsing, so that any text is rejected quickly. */
-function* syntaxOf(text: string, lines: LineCounter, fail: Fail): Generator<CST.Token, void, undefined> {
-  const parser = new Parser(lines.addNewLine);
-  lines.addNewLine(0);
+function* syntaxOf(text: string, fail: Fail): Generator<CST.Token, void, undefined> {
+  const parser = new Parser();
   let count = 0;
   for (const token of new Lexer().lex(text)) {
     if (++count > MAX_TOKENS) {

@@ -3,10 +3,10 @@ import { sha256Of } from '../../lib/files/checksum.ts';
 import type { ReportSource } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { canonicalJson, type Json } from '../../proto/values.ts';
 import type { Resources } from '../core/model.ts';
-import type { Condition } from '../grid/rules.ts';
+import type { Condition } from '../grid/points.ts';
 import type { Search, SweepSpec } from '../grid/spec.ts';
-import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './parse.ts';
 import { programDefaults } from './program.ts';
+import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './spec.ts';
 
 /**
  * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked. Formatting,

@@ -7,7 +7,7 @@ import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import { CLAIM_FORMS, type HypothesisClaim, parseClaim, type Quantity } from '../analysis/claim.ts';
-import type { Condition, WhenRule } from '../grid/rules.ts';
+import type { Condition, WhenRule } from '../grid/points.ts';
 import type { Hypothesis } from '../grid/spec.ts';
 import type { Path } from './problems.ts';
 import { conditionsOf, type RuleContext, undeclaredProblem } from './rules.ts';

@@ -33,6 +33,19 @@ export class SweepFileError extends BadInputError {
   }
 }
 
+/** The maximum size of a sweep file: 1 MiB, about ten thousand values. */
+export const MAX_SWEEP_FILE_BYTES = 1 << 20;
+
+export class SweepFileTooLargeError extends SweepFileError {
+  /** @param size such as `over 1,048,576 bytes` */
+  constructor(fileName: string, size: string) {
+    const message =
+      `the file has ${size}, more than the limit of ${MAX_SWEEP_FILE_BYTES.toLocaleString('en')} (1 MiB). ` +
+      'Is this a sweep file? Long lists of values can be written as min, max and step';
+    super(fileName, [{ ...START, message }]);
+  }
+}
+
 function distinct(problems: readonly Problem[]): Problem[] {
   return [...new Map(problems.map((one) => [`${one.line}:${one.column}:${one.message}`, one])).values()];
 }

@@ -80,7 +80,6 @@ test.each([
   ],
   ['a surrogate', [...ascii('a'), 0xed, 0xa0, 0x80], 'x:1:2: byte 2 (0xed) is not UTF-8; save the file as UTF-8'],
   ['UTF-16', [0xff, 0xfe, 0x61, 0x00], 'x:1:1: the file is UTF-16; save it as UTF-8'],
-  ['a NUL', ascii('a: 1\n\0'), 'x:2:1: NUL character: is this a text file?'],
 ])('%s is rejected with byte, line and column', (_, bytes, message) => {
   expect(refusal(bytes)).toBe(message);
 });

@@ -2,14 +2,11 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { BadInputError } from '../../proto/errors.ts';
-import { type Place, START, SweepFileError } from './problems.ts';
-
-/** The maximum size of a sweep file: 1 MiB, about ten thousand values. */
-export const MAX_SWEEP_FILE_BYTES = 1 << 20;
+import { MAX_SWEEP_FILE_BYTES, type Place, SweepFileError, SweepFileTooLargeError } from './problems.ts';
 
 /**
  * Reads a sweep file from a path, which can be a pipe. A file that is too large is rejected without reading it.
- * @throws {SweepFileError} if the text is too large, is not UTF-8, or contains a NUL character
+ * @throws {SweepFileError} if the file is too large or is not UTF-8
  * @throws {BadInputError} if the file does not exist or cannot be read
  */
 export async function readSweepFile(path: string): Promise<string> {
@@ -21,7 +18,7 @@ async function readBytes(path: string): Promise<Buffer> {
   try {
     file = await open(path, 'r');
     const { size } = await file.stat();
-    if (size > MAX_SWEEP_FILE_BYTES) throw tooLarge(path, `${size.toLocaleString('en')} bytes`);
+    if (size > MAX_SWEEP_FILE_BYTES) throw new SweepFileTooLargeError(path, `${size.toLocaleString('en')} bytes`);
     return await readAtMost(file, path);
   } catch (error) {
     if (error instanceof BadInputError) throw error;
@@ -40,14 +37,7 @@ async function readAtMost(file: FileHandle, path: string): Promise<Buffer> {
     if (bytesRead === 0) return buffer.subarray(0, length);
     length += bytesRead;
   }
-  throw tooLarge(path, `over ${MAX_SWEEP_FILE_BYTES.toLocaleString('en')} bytes`);
-}
-
-function tooLarge(fileName: string, size: string): SweepFileError {
-  const message =
-    `the file has ${size}, more than the limit of ${MAX_SWEEP_FILE_BYTES.toLocaleString('en')} (1 MiB). ` +
-    'Is this a sweep file? Long lists of values can be written as min, max and step';
-  return new SweepFileError(fileName, [{ ...START, message }]);
+  throw new SweepFileTooLargeError(path, `over ${MAX_SWEEP_FILE_BYTES.toLocaleString('en')} bytes`);
 }
 
 function reason(error: unknown): string {
@@ -66,7 +56,7 @@ function reason(error: unknown): string {
 
 /**
  * Decodes UTF-8 without a byte order mark.
- * @throws {SweepFileError} with the position of the first byte that is not UTF-8, or of a NUL character
+ * @throws {SweepFileError} with the position of the first byte that is not UTF-8
  */
 export function decodeSweepFile(bytes: Uint8Array, fileName: string): string {
   const text = new TextDecoder('utf-8').decode(bytes);
@@ -78,21 +68,6 @@ export function decodeSweepFile(bytes: Uint8Array, fileName: string): string {
       ? 'the file is UTF-16; save it as UTF-8'
       : `byte ${bad.byte + 1} (0x${hex}) is not UTF-8; save the file as UTF-8`;
     throw new SweepFileError(fileName, [{ ...placeIn(text, bad.at), message }]);
-  }
-  return checkSweepText(text, fileName);
-}
-
-/**
- * Validates a text that does not come from a file, and returns it.
- * @throws {SweepFileError} if it is too large or contains a NUL character
- */
-export function checkSweepText(text: string, fileName: string): string {
-  if (text.length > MAX_SWEEP_FILE_BYTES || Buffer.byteLength(text) > MAX_SWEEP_FILE_BYTES) {
-    throw tooLarge(fileName, `${Buffer.byteLength(text).toLocaleString('en')} bytes`);
-  }
-  const nul = text.indexOf('\0');
-  if (nul >= 0) {
-    throw new SweepFileError(fileName, [{ ...placeIn(text, nul), message: 'NUL character: is this a text file?' }]);
   }
   return text;
 }

@@ -5,7 +5,7 @@ import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, MAX_LISTED_VALUES } from '../grid/axes.ts';
-import type { Condition, ExcludeRule, WhenRule } from '../grid/rules.ts';
+import type { Condition, ExcludeRule, WhenRule } from '../grid/points.ts';
 import type { Findings, Path } from './problems.ts';
 import type { Conditions, SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';

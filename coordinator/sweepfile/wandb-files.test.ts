@@ -3,8 +3,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { checkRunnable, enumerateTrials } from '../grid/enumerate.ts';
-import { plan } from '../grid/plan.ts';
+import { enumerateTrials } from '../grid/enumerate.ts';
+import { checkRunnable, plan } from '../grid/plan.ts';
 import { sweepFingerprint } from './fingerprint.ts';
 import { parseSweep } from './parse.ts';
 

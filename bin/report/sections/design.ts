@@ -1,5 +1,5 @@
 import type { Axis } from '../../../coordinator/grid/axes.ts';
-import { ruleText } from '../../../coordinator/grid/rules.ts';
+import { ruleText } from '../../../coordinator/grid/points.ts';
 import { countText, formatCount } from '../../../lib/text/numbers.ts';
 import { trainerSpec } from '../../../proto/trainers.ts';
 import type { ReportData } from '../data.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { digitsOf } from './dimensions.ts';
+import { digitsOf } from './points.ts';
 
 function indexOf(sizes: readonly number[], digits: readonly number[]): number {
   return sizes.reduce((index, size, dimension) => index * size + (digits[dimension] ?? 0), 0);

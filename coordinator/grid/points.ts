@@ -1,0 +1,156 @@
+/** Computes the dimensions of the grid. Each axis, or each group of zipped axes, is one dimension. */
+import { BadInputError } from '../../proto/errors.ts';
+import type { ParameterValue } from '../../proto/trainers.ts';
+import type { Axis } from './axes.ts';
+
+/** One axis, or several axes of one size that advance together. */
+export interface Dimension {
+  readonly axes: readonly Axis[];
+  readonly size: number;
+}
+
+/** The largest count that a number represents exactly. */
+const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Returns the dimensions in the order of the axes. A group is at the position of its first axis. The last dimension
+ * varies fastest.
+ */
+export function dimensionsOf(spec: {
+  readonly axes: readonly Axis[];
+  readonly zip: readonly (readonly string[])[];
+}): Dimension[] {
+  const dimensions: Dimension[] = [];
+  const placed = new Set<string>();
+  for (const axis of spec.axes) {
+    if (placed.has(axis.name)) continue;
+    const group = spec.zip.find((names) => names.includes(axis.name)) ?? [axis.name];
+    const axes = spec.axes.filter(({ name }) => group.includes(name));
+    for (const { name } of axes) placed.add(name);
+    dimensions.push({ axes, size: axis.size });
+  }
+  return dimensions;
+}
+
+/**
+ * Returns the number of points.
+ * @throws {BadInputError} if the points times `factor` exceed MAX_GRID_POINTS
+ */
+export function pointCount(dimensions: readonly Dimension[], factor: number): number {
+  const count = dimensions.reduce((product, { size }) => product * BigInt(size), 1n);
+  if (count * BigInt(factor) > BigInt(MAX_GRID_POINTS)) {
+    throw new BadInputError(
+      `grid too large: ${count.toLocaleString('en')} points with ${factor} seeds each (max ` +
+        `${MAX_GRID_POINTS.toLocaleString('en')} in total); shorten an axis or widen a step`,
+    );
+  }
+  return Number(count);
+}
+
+/** Returns the point at the given index of each dimension. */
+export function pointAt(dimensions: readonly Dimension[], indexes: readonly number[]): Record<string, ParameterValue> {
+  // A parameter can be named `__proto__`.
+  const point: Record<string, ParameterValue> = Object.create(null);
+  for (const [position, { axes }] of dimensions.entries()) {
+    for (const axis of axes) point[axis.name] = axis.at(indexes[position] ?? 0);
+  }
+  return point;
+}
+
+/**
+ * Converts an index to one digit per dimension (mixed radix). The last digit varies fastest, as in nested loops. Exact
+ * while the product of the sizes is at most Number.MAX_SAFE_INTEGER.
+ */
+export function digitsOf(sizes: readonly number[], index: number): number[] {
+  const digits = new Array<number>(sizes.length);
+  let rest = index;
+  for (let dimension = sizes.length - 1; dimension >= 0; dimension--) {
+    const size = sizes[dimension] ?? 1;
+    digits[dimension] = rest % size;
+    rest = Math.floor(rest / size);
+  }
+  return digits;
+}
+
+/** A class of a dimension: one index that a rule names or, without a row, all other indexes. */
+export interface Class {
+  readonly row: number | undefined;
+  readonly count: number;
+}
+
+/**
+ * Returns the classes of a dimension.
+ * @param named the values that rules name, by parameter
+ * @param targets the parameters that `when` sets
+ */
+export function classesOf(
+  { axes, size }: Dimension,
+  named: ReadonlyMap<string, ReadonlySet<ParameterValue>>,
+  targets: ReadonlySet<string>,
+): Class[] {
+  // If `when` overwrites a part of zipped rows, rows that agree in the other part become equal.
+  const distinct = axes.some(({ repeats }) => repeats) && axes.some(({ name }) => targets.has(name));
+  const rows = new Set<number>(distinct ? indexes(size) : axes.flatMap((axis) => rowsOf(axis, named.get(axis.name))));
+  const classes: Class[] = [...rows].map((row) => ({ row, count: 1 }));
+  if (rows.size < size) classes.push({ row: undefined, count: size - rows.size });
+  return classes;
+}
+
+function rowsOf(axis: Axis, values: ReadonlySet<ParameterValue> | undefined): number[] {
+  if (values === undefined) return [];
+  if (axis.repeats) return indexes(axis.size).filter((index) => values.has(axis.at(index)));
+  return [...values].map((value) => axis.indexOf(value)).filter((index) => index >= 0);
+}
+
+function indexes(size: number): number[] {
+  return Array.from({ length: size }, (_, index) => index);
+}
+
+export interface Condition {
+  readonly name: string;
+  readonly anyOf: readonly ParameterValue[];
+}
+
+/** Drops the points that match all conditions. */
+export interface ExcludeRule {
+  readonly conditions: readonly Condition[];
+}
+
+/** Sets parameters of the points that match all conditions. */
+export interface WhenRule {
+  readonly conditions: readonly Condition[];
+  readonly set: Readonly<Record<string, ParameterValue>>;
+}
+
+/** A point of the grid before any `when`. A missing parameter matches no condition. */
+export type GridPoint = Readonly<Record<string, ParameterValue | undefined>>;
+
+export function matchesConditions(conditions: readonly Condition[], point: GridPoint): boolean {
+  return conditions.every(({ name, anyOf }) => {
+    const value = point[name];
+    return value !== undefined && anyOf.includes(value);
+  });
+}
+
+/** The rules of a sweep. */
+export interface Rules {
+  readonly exclude: readonly ExcludeRule[];
+  readonly when: readonly WhenRule[];
+}
+
+/** The position of the first `exclude` rule that drops a point or, if none does, the parameters that `when` sets. */
+export type Effect = { readonly excludedBy: number } | { readonly overrides: Readonly<Record<string, ParameterValue>> };
+
+/** Returns the effect of the rules. Conditions refer to the point before any `when`; later rules win. */
+export function effectOf({ exclude, when }: Rules, point: GridPoint): Effect {
+  const excludedBy = exclude.findIndex((rule) => matchesConditions(rule.conditions, point));
+  if (excludedBy >= 0) return { excludedBy };
+  const overrides: Record<string, ParameterValue> = Object.create(null);
+  for (const rule of when) if (matchesConditions(rule.conditions, point)) Object.assign(overrides, rule.set);
+  return { overrides };
+}
+
+/** Returns a rule on one line: `depth=5, noise_std=0|0.5`. */
+export function ruleText(conditions: readonly Condition[]): string {
+  return conditions.map(({ name, anyOf }) => `${name}=${anyOf.join('|')}`).join(', ');
+}

@@ -1,0 +1,283 @@
+/** Validates the content of a sweep file and fills in the defaults. */
+
+import { basename } from 'node:path';
+import { parameterName, SEED } from '../../lib/domain/parameters.ts';
+import { usualGoal } from '../../lib/domain/ranking.ts';
+import { parseDuration } from '../../lib/text/duration.ts';
+import { show } from '../../lib/text/quote.ts';
+import { parseSize } from '../../lib/text/size.ts';
+import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/limits.ts';
+import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
+import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
+import type { Axis } from '../grid/axes.ts';
+import type { EarlyTerminate, Metric, Search, SweepSpec, TrialOrder } from '../grid/spec.ts';
+import type { Distribution } from '../search/distribution.ts';
+import { commandOf } from './command.ts';
+import { hypothesesOf } from './hypotheses.ts';
+import { type Declaration, declarationsOf, spaceOf, zipOf } from './parameters.ts';
+import { type Findings, has, type Located, type Path } from './problems.ts';
+import { canOmitMetric, codeOf, isWandbFile, programOf } from './program.ts';
+import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules.ts';
+import { IGNORED_KEYS, IGNORED_METRIC_KEYS, MAX_SEED, MAX_SEEDS, type SweepFile } from './schema.ts';
+import { metricProblem } from './trainer-rules.ts';
+import { hasFloats } from './values.ts';
+
+export const DEFAULT_CHECKPOINT_EVERY = 1;
+/** The default interval of reconstruction images, in epochs: 1, 5, 9, 13. */
+export const DEFAULT_RECONSTRUCT_EVERY = 4;
+const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
+
+/**
+ * Builds a sweep from a file whose shape is valid. Adds a finding for each problem; the result is only valid if there
+ * are none.
+ * @param fileName the source of the name, if the file has none
+ */
+export function specOf(file: SweepFile, fileName: string, root: Located, findings: Findings): SweepSpec {
+  const trainer: TrainerSpec = TRAINERS[file.trainer];
+  const isGrid = (file.method ?? 'grid') === 'grid';
+  const declarations = declarationsOf(root);
+  const ignored = [
+    ...IGNORED_KEYS.filter((key) => has(root, [key])),
+    ...IGNORED_METRIC_KEYS.filter((key) => has(root, ['metric', key])).map((key) => `metric.${key}`),
+  ];
+  const zipped = new Set(file.zip?.flat());
+  const space = spaceOf(file, declarations, {
+    trainerName: file.trainer,
+    trainer,
+    isGrid,
+    zipped,
+    findings,
+    ignored,
+  });
+  const places = new Map(declarations.map(({ name, path }) => [name, path]));
+  const seedAxis = space.axes.find(({ name }) => name === SEED);
+  const axes = space.axes.filter((axis) => axis !== seedAxis);
+  const context: RuleContext = {
+    trainerName: file.trainer,
+    trainer,
+    declared: declarations.map(({ name }) => name),
+    axes: new Map(axes.map((axis) => [axis.name, axis])),
+    constants: new Set(declarations.filter(({ path }) => has(root, [...path, 'value'])).map(({ name }) => name)),
+    isGrid,
+    place: (name) => places.get(name) ?? ['parameters'],
+    findings,
+  };
+  const when = whenRulesOf(file.when, context);
+  const metric = metricOf(file, trainer, root, findings);
+  const named = {
+    metric: metric.name,
+    floatParameters: floatParametersOf(declarations, root),
+    parameters: context.declared,
+    hasSeed: seedAxis !== undefined,
+  };
+  return {
+    name: file.name ?? nameOf(fileName),
+    description: file.description ?? '',
+    trainer: file.trainer,
+    command: commandOf(file, context.declared, root, findings),
+    program: programOf(file, named, root, findings),
+    code: codeOf(file, findings),
+    isWandbFile: file.trainer === 'command' && isWandbFile(file),
+    metric,
+    axes,
+    zip: zipOf(file, context),
+    exclude: excludeRulesOf(file.exclude, context),
+    when,
+    search: isGrid ? undefined : searchOf(file, space.distributions),
+    runCap: file.run_cap,
+    earlyTerminate: earlyTerminateOf(file, findings),
+    ignored,
+    notes: notesOf(file, metric),
+    seeds: seedsOf(file, seedAxis, context, findings),
+    order: orderOf(file, findings),
+    concurrency: file.concurrency,
+    priority: file.priority ?? DEFAULT_PRIORITY,
+    weight: file.weight ?? DEFAULT_WEIGHT,
+    resources: resourcesOf(file, trainer, findings),
+    retry: retryOf(file),
+    timeoutMs: file.timeout === undefined ? undefined : parseDuration(file.timeout),
+    maxFailed: maxFailedOf(file),
+    checkpointEvery: file.checkpoint_every ?? DEFAULT_CHECKPOINT_EVERY,
+    reconstructEvery: file.reconstruct_every ?? DEFAULT_RECONSTRUCT_EVERY,
+    hypotheses: hypothesesOf(file, { ...context, when }),
+  };
+}
+
+function floatParametersOf(declarations: readonly Declaration[], root: Located): string[] {
+  const names = declarations.filter(({ located }) => isWrittenAsFloat(located)).map(({ name }) => name);
+  for (const rule of root.entries.get('when')?.entries.values() ?? []) {
+    const set = rule.entries.get('set')?.entries ?? [];
+    for (const [key, value] of set) if (hasFloats(value)) names.push(parameterName(String(key)));
+  }
+  return [...new Set(names)].sort();
+}
+
+function isWrittenAsFloat({ entries }: Located): boolean {
+  const values = entries.get('values')?.entries.values() ?? [];
+  const single = ['value', 'min', 'max', 'step', 'q'].flatMap((key) => entries.get(key) ?? []);
+  // A fractional bound or step makes all values floats, as in numpy.arange.
+  const isArange = entries.get('distribution')?.data === 'q_uniform';
+  const hasFraction = isArange && single.some(({ data }) => typeof data === 'number' && !Number.isInteger(data));
+  return hasFraction || [...values, ...single].some(hasFloats);
+}
+
+function searchOf({ method, run_cap: runCap }: SweepFile, space: ReadonlyMap<string, Distribution>): Search {
+  return {
+    method: method === 'bayes' || method === 'tpe' ? 'tpe' : method === 'sobol' ? 'sobol' : 'random',
+    runCap,
+    space,
+  };
+}
+
+/** The default of eta in Weights & Biases. */
+const DEFAULT_ETA = 3;
+
+function earlyTerminateOf({ early_terminate: written }: SweepFile, findings: Findings): EarlyTerminate | undefined {
+  if (written === undefined) return undefined;
+  const { min_iter: minIter, max_iter: maxIter, s: brackets, eta = DEFAULT_ETA, strict = false } = written;
+  const path = ['early_terminate'];
+  if (written.type === 'median') {
+    for (const key of ['max_iter', 's', 'eta', 'strict']) {
+      if (has(findings.root, [...path, key])) findings.atKey([...path, key], `${key} does not apply to type median`);
+    }
+    return { type: 'median', minIter: minIter ?? 1 };
+  }
+  if (minIter !== undefined && (maxIter !== undefined || brackets !== undefined)) {
+    findings.atKey([...path, 'min_iter'], 'min_iter excludes max_iter and s; remove one of them');
+  } else if (minIter === undefined && (maxIter === undefined || brackets === undefined)) {
+    findings.atValue(
+      path,
+      `early_terminate: expected min_iter, or max_iter and s, such as {type: ${written.type}, min_iter: 3}`,
+    );
+  }
+  const steps = minIter === undefined ? { maxIter: maxIter ?? 1, brackets: brackets ?? 1 } : { minIter };
+  return { type: written.type, steps, eta, strict };
+}
+
+function notesOf(file: SweepFile, metric: Metric): string[] {
+  const notes: string[] = [];
+  if (file.method === 'bayes') notes.push('method bayes is treated as tpe');
+  if (metric.name === '') {
+    notes.push(
+      'the file names no metric: trials are ranked by the first metric that a trial reports twice; accuracy and PSNR are maximized, others minimized',
+    );
+  }
+  return notes;
+}
+
+function nameOf(fileName: string): string {
+  const name = basename(fileName)
+    .replace(/\.(?:ya?ml|json)$/i, '')
+    .replace(/\p{Cc}/gu, '');
+  return name === '' || name === '-' ? 'sweep' : name;
+}
+
+function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings: Findings): Metric {
+  const name = file.metric?.name ?? trainer.metrics[0] ?? '';
+  if (trainer.metrics.length === 0) {
+    const message = `missing key "metric": trainer ${file.trainer} has no default; write metric: {name: test_loss, goal: minimize}`;
+    if (!has(root, ['metric']) && !canOmitMetric(file)) findings.atKey([], message);
+  }
+  const problem = metricProblem(file.trainer, trainer, name);
+  if (problem !== undefined && name !== '') findings.atValue(['metric', 'name'], problem);
+  return {
+    name,
+    goal: file.metric?.goal ?? usualGoal(name),
+    at: file.metric?.at ?? 'last',
+    target: file.metric?.target,
+  };
+}
+
+/** Returns the seeds of the replicates. The values of a parameter named seed are such seeds. */
+function seedsOf(
+  file: SweepFile,
+  seedAxis: Axis | undefined,
+  context: RuleContext,
+  findings: Findings,
+): readonly number[] {
+  const { seeds, replicates } = file;
+  if (seeds !== undefined && replicates !== undefined) {
+    findings.atKey(['replicates'], 'replicates and seeds exclude each other; remove one of them');
+  }
+  if (context.declared.includes(SEED)) {
+    for (const key of ['seeds', 'replicates']) {
+      if (has(findings.root, [key])) {
+        findings.atKey([key], `${key} and the parameter seed exclude each other; remove one of them`);
+      }
+    }
+  }
+  if (seedAxis !== undefined) return seedsOfAxis(seedAxis, context.place(SEED), findings);
+  const first = new Map<number, number>();
+  for (const [index, seed] of (seeds ?? []).entries()) {
+    const before = first.get(seed);
+    if (before === undefined) first.set(seed, index);
+    else
+      findings.atValue(
+        ['seeds', index],
+        `seeds: ${seed} is listed twice, first at ${findings.where(['seeds', before])}`,
+      );
+  }
+  return seeds ?? Array.from({ length: replicates ?? 1 }, (_, seed) => seed);
+}
+
+function seedsOfAxis(axis: Axis, path: Path, findings: Findings): number[] {
+  if (axis.size > MAX_SEEDS) {
+    findings.atKey(path, `seed: ${axis.size.toLocaleString('en')} seeds (max ${MAX_SEEDS.toLocaleString('en')})`);
+    return [];
+  }
+  return Array.from({ length: axis.size }, (_, index) => {
+    const seed = axis.at(index);
+    if (typeof seed === 'number' && Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED) return seed;
+    const single = has(findings.root, [...path, 'value']);
+    const message = `seed: expected a whole number from 0 to ${MAX_SEED}, got ${show(seed)}`;
+    findings.atValue(single ? [...path, 'value'] : [...path, 'values', index], message);
+    return 0;
+  });
+}
+
+function orderOf(file: SweepFile, findings: Findings): TrialOrder {
+  if (file.order === 'shuffled') {
+    if (file.seed === undefined) findings.atValue(['order'], 'order: shuffled requires a seed, such as seed: 1');
+    return { kind: 'shuffled', seed: file.seed ?? 0 };
+  }
+  if (file.seed !== undefined) {
+    findings.atKey(
+      ['seed'],
+      'seed applies to order: shuffled only; for the seeds of the trials write seeds: [0, 1, 2]',
+    );
+  }
+  return { kind: 'grid' };
+}
+
+function retryOf({ retry }: SweepFile): RetryBudget {
+  const backoffMs = retry?.backoff === undefined ? undefined : parseDuration(retry.backoff);
+  return {
+    oom: retry?.oom ?? DEFAULT_RETRY.oom,
+    crash: retry?.crash ?? DEFAULT_RETRY.crash,
+    timeout: retry?.timeout ?? DEFAULT_RETRY.timeout,
+    backoffMs: backoffMs ?? DEFAULT_RETRY.backoffMs,
+  };
+}
+
+function maxFailedOf({ max_failed: written }: SweepFile): MaxFailed | undefined {
+  if (written === undefined) return undefined;
+  if (typeof written === 'number') return { kind: 'count', count: written };
+  return { kind: 'share', ratio: Number(written.slice(0, -1)) / 100 };
+}
+
+function resourcesOf({ resources, trainer }: SweepFile, spec: TrainerSpec, findings: Findings): Resources {
+  const { gpu, vram, labels = {} } = resources ?? {};
+  if (gpu === false && vram !== undefined) {
+    findings.atKey(['resources', 'vram'], 'vram requires a GPU, but gpu: false excludes GPUs; remove one of them');
+  }
+  if (typeof gpu === 'number' && gpu > 1 && spec.usesBackend) {
+    const message = `gpu: trainer ${trainer} uses one GPU, got ${gpu}; only trainer command can use more`;
+    findings.atValue(['resources', 'gpu'], message);
+  }
+  const vramBytes = vram === undefined ? undefined : parseSize(vram);
+  return {
+    ...(gpu === undefined ? {} : { gpu }),
+    ...(vramBytes === undefined ? {} : { vramBytes }),
+    labels,
+  };
+}
