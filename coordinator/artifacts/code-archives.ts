@@ -30,8 +30,8 @@ export class CodeArchives {
   /** The coordinator's folder. */
   readonly dir: string;
   readonly #root: string;
-  /** Uploads in progress, by checksum. */
-  readonly #uploads = new Map<string, { readonly ended: Promise<void>; readonly end: () => void }>();
+  /** Uploads in progress, by checksum. Each promise resolves when the upload has ended. */
+  readonly #uploads = new Map<string, Promise<void>>();
   #kept = 0;
 
   /** @param dir the coordinator's folder */
@@ -57,23 +57,26 @@ export class CodeArchives {
     return true;
   }
 
-  /** Resolves when no upload of the archive is in progress. */
-  async untilIdle(sha256: string): Promise<void> {
-    for (let upload = this.#uploads.get(sha256); upload !== undefined; upload = this.#uploads.get(sha256)) {
-      await upload.ended;
+  /** Runs `work` when no other upload of the archive is in progress. */
+  async exclusively<T>(sha256: string, work: () => Promise<T>): Promise<T> {
+    for (let running = this.#uploads.get(sha256); running !== undefined; running = this.#uploads.get(sha256)) {
+      await running;
+    }
+    const { promise, resolve: end } = withResolvers<void>();
+    this.#uploads.set(sha256, promise);
+    try {
+      return await work();
+    } finally {
+      this.#uploads.delete(sha256);
+      end();
     }
   }
 
-  /** Starts or resumes an upload. None of the same archive may be in progress. The caller closes the file. */
+  /** Starts or resumes an upload, within `exclusively`. The caller closes the file. */
   begin(archive: CodeArchive): Promise<IncomingFile> {
     const { sha256 } = archive;
-    const { promise: ended, resolve: end } = withResolvers<void>();
-    this.#uploads.set(sha256, { ended, end });
     const place = { part: join(this.#root, PARTS, sha256), path: this.path(sha256), top: this.dir };
-    return IncomingFile.begin(place, archive, () => {
-      this.#uploads.delete(sha256);
-      end();
-    });
+    return IncomingFile.begin(place, archive, () => {});
   }
 
   /** Reads an archive in chunks, starting at `offset`. */

@@ -74,6 +74,17 @@ const command: [string, string][] = [
     '1:32: class: expected oom or nan or crash or preflight or rejected, got "lost"',
   ],
   ['wandb: on\ncommand: [t]', '1:8: wandb: expected offline or online or off, got "on"'],
+  [
+    'code: ""\ncommand: [t]',
+    '1:7: code: expected a folder such as ".", or a mapping such as {dir: ., exclude: [data/]}, got ""',
+  ],
+  [
+    'code: 5\ncommand: [t]',
+    '1:7: code: expected a folder such as ".", or a mapping such as {dir: ., exclude: [data/]}, got 5',
+  ],
+  ['code: {dri: .}\ncommand: [t]', '1:8: unknown key "dri"; did you mean "dir"?'],
+  ['code: {limit: 5}\ncommand: [t]', '1:15: limit: expected a size such as 8GiB or 512MiB, got 5'],
+  ['code: {limit: 2GiB}\ncommand: [t]', '1:15: limit: expected at most 1 GiB, got "2GiB"'],
   ['first_report: 5\ncommand: [t]', '1:15: first_report: expected a duration such as 90s, 2h or 1d, up to 24d, got 5'],
   ['command: [t, 3]', '1:14: expected text, got 3; put quotes around it'],
   ['command: [""]', '1:10: command: expected a program as the first item, got a list'],

@@ -17,13 +17,15 @@ const EXAMPLE = 'command: [python3, train.py, "${args}"]';
 
 /**
  * Adds `trainer: command` to a file without a trainer that has a command or, as in Weights & Biases, a program. Splits
- * a command that is one text as a shell would.
+ * a command that is one text as a shell would. A folder of code in one text becomes a mapping.
  */
 export function withImpliedKeys(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
   const command = 'command' in data ? data.command : undefined;
   const split = typeof command === 'string' && !hasOpenQuote(command) ? parseArgsStringToArgv(command) : undefined;
-  const file = split === undefined ? data : { ...data, command: split };
+  const dir = 'code' in data ? data.code : undefined;
+  const folder = typeof dir === 'string' && dir !== '' ? { code: { dir } } : {};
+  const file = { ...data, ...(split === undefined ? {} : { command: split }), ...folder };
   if (Object.hasOwn(data, 'trainer')) return file;
   const implied = Object.hasOwn(data, 'command') || Object.hasOwn(data, 'program');
   return implied ? { trainer: 'command', ...file } : file;

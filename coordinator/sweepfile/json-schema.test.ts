@@ -40,6 +40,8 @@ const VALID = [
   'command: python3 t.py ${args}\nparameters: {m: {parameters: {n: {values: [[1], null, {a: 1}]}}}, +a/b: {file: v.txt}}',
   'trainer: autoencoder\nparameters: {seed: {values: [1, 2]}, depth: {min: 3, max: 5, step: 2}}\nexclude: [{depth: [3]}]',
   'program: t.py\nmetric: {name: l, impute: worst}\nenv: {A: 1}\nreport: [json, {hook: [wandb]}]\nclassify: [{pattern: x, class: oom}]\nparameters: {}',
+  'program: t.py\ncode: .\nparameters: {}',
+  'program: t.py\ncode: {dir: src, exclude: [data/], diff: false, limit: 500MB}\nparameters: {}',
 ];
 
 test.each(VALID)('an editor accepts %j', (text) => {
@@ -52,6 +54,7 @@ test.each([
   'program: t.py\nparameters: {m: {parameters: {n: {vlaue: 1}}}}',
   'program: t.py\nparameters: {a=b: {value: 1}}',
   'program: t.py\nparameters: {}\nreport: xml',
+  'program: t.py\nparameters: {}\ncode: {folder: .}',
 ])('an editor marks %j', (text) => {
   expect(new Ajv2020({ strict: false }).compile(sweepFileJsonSchema())(parse(text))).toBe(false);
 });

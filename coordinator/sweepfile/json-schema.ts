@@ -12,11 +12,15 @@ export function sweepFileJsonSchema(): Record<string, unknown> {
   const trainers = Object.entries(TRAINERS).map(([name, trainer]) => forTrainer(name, trainer));
   const anyOf = TRAINER_KEYS.map((key) => ({ required: [key] }));
   const required = (schema.required ?? []).filter((key) => key !== 'trainer');
-  const properties = { ...schema.properties, command: orText(schema.properties?.command) };
+  const properties = {
+    ...schema.properties,
+    command: orText(schema.properties?.command),
+    code: orText(schema.properties?.code),
+  };
   return { ...schema, properties, required, title: 'trawl sweep file', anyOf, allOf: trainers };
 }
 
-/** Accepts a command as one text, which the parser splits before it checks the shape. */
+/** Accepts one text too, which the parser converts before it checks the shape. */
 function orText(schema: z.core.JSONSchema._JSONSchema | undefined) {
   if (typeof schema !== 'object') return {};
   const { description, ...list } = schema;

@@ -79,7 +79,7 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
 /** Returns undefined if agents run the program that is on their machine. */
 export function codeOf({ trainer, code }: SweepFile, findings: Findings): CodeSpec | undefined {
   if (trainer !== 'command' || code === undefined) return undefined;
-  const { dir = '.', exclude = [], diff = true, limit } = typeof code === 'string' ? { dir: code } : code;
+  const { dir = '.', exclude = [], diff = true, limit } = code;
   const maxBytes = limit === undefined ? DEFAULT_CODE_BYTES : (parseSize(limit) ?? DEFAULT_CODE_BYTES);
   if (maxBytes > MAX_CODE_BYTES) {
     findings.atValue(['code', 'limit'], `limit: expected at most ${formatSize(MAX_CODE_BYTES)}, got ${show(limit)}`);

@@ -493,8 +493,7 @@ export const sweepFileSchema = z.strictObject(
         "offline: the program sees the environment of W&B's agent, without its servers; online: the user's own settings; " +
           'default: offline for a file of Weights & Biases, else off',
       ),
-    code: z
-      .union([path, codeKeys], { error: codeError })
+    code: codeKeys
       .optional()
       .describe(
         'the folder with the program of trainer command: it is sent to the agents, and each attempt runs in a copy of its ' +
@@ -527,9 +526,8 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
   const [top, second] = path;
   if (top === undefined) return Object.keys(shape);
   if (top === 'resources' && second !== undefined) return undefined;
-  if (top === 'metric' || top === 'retry' || top === 'resources' || top === 'early_terminate')
+  if (top === 'metric' || top === 'retry' || top === 'resources' || top === 'early_terminate' || top === 'code')
     return Object.keys(shape[top].unwrap().shape);
-  if (top === 'code') return Object.keys(codeKeys.shape);
   if (top === 'parameters' && second !== undefined) return Object.keys(parameter.shape);
   if (top === 'when' || top === 'hypotheses' || top === 'classify')
     return Object.keys(shape[top].unwrap().element.shape);

@@ -318,6 +318,23 @@ when: [{if: {n: 1}, set: {m: 4.0}}]
   });
 });
 
+test('code is a folder relative to the file, with patterns, also in a W&B file', () => {
+  const parsed = (code: string) => parse(`program: t.py\nproject: p\ncode: ${code}\nparameters: {}\n`);
+  const defaults = { dir: '.', exclude: [], diff: true, maxBytes: 100_000_000 };
+  for (const code of ['.', '{}', '{dir: .}']) expect(parsed(code)).toMatchObject({ isWandbFile: true, code: defaults });
+  expect(parsed('{dir: ../src, exclude: [data/, "*.pt"], diff: false, limit: 1GiB}').code).toEqual({
+    dir: '../src',
+    exclude: ['data/', '*.pt'],
+    diff: false,
+    maxBytes: 2 ** 30,
+  });
+  const fingerprints = ['.', '{limit: 1MB, diff: false}', 'src', '{exclude: [a]}'].map((code) =>
+    sweepFingerprint(parsed(code)),
+  );
+  expect(fingerprints[1]).toBe(fingerprints[0]);
+  expect(new Set(fingerprints).size).toBe(3);
+});
+
 test('a file of another kind has no W&B defaults', () => {
   const { program, isWandbFile } = parse('command: [t]\nmetric: {name: loss}\nparameters: {}\n');
   expect([isWandbFile, program?.wandb, program?.report]).toEqual([false, WandbMode.OFF, []]);

@@ -1,4 +1,4 @@
-/** The CodeService: users upload the code of their sweeps, and agents download it. */
+/** Implements the CodeService. Users upload the code of their sweeps, and agents download it. */
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { formatSize } from '../../lib/text/size.ts';
@@ -50,12 +50,19 @@ async function receive(call: PutCall, next: NextMessage<PutCodeRequest>, options
   if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a PutCode must be a header');
   const archive = checkedArchive(first.message.header);
   if (core === undefined) throw new RejectedError('no coordinator runs on this folder: it accepts no uploads');
+  // Another client can upload the same code at the same time. The second one sends nothing.
+  await archives.exclusively(archive.sha256, () => store(call, next, archives, archive));
+}
+
+async function store(
+  call: PutCall,
+  next: NextMessage<PutCodeRequest>,
+  archives: CodeArchives,
+  archive: CodeArchive,
+): Promise<void> {
   const send = (message: PutCodeResponse['message']) => call.write({ message });
-  // Another client can upload the same code: the second one sends nothing.
-  await archives.untilIdle(archive.sha256);
   if (await archives.holds(archive)) return void send({ $case: 'stored', stored: true });
   await checkSpace(archives.dir, archive.size);
-  await archives.untilIdle(archive.sha256);
   const incoming = await archives.begin(archive);
   try {
     send({ $case: 'offset', offset: incoming.offset });
@@ -70,7 +77,7 @@ async function receive(call: PutCall, next: NextMessage<PutCodeRequest>, options
   }
 }
 
-/** @throws {BadInputError} when the checksum is malformed, or the size exceeds the limit */
+/** Checks an archive that a client names. @throws {BadInputError} when the checksum is malformed, or the size exceeds the limit */
 export function checkedArchive(archive: CodeArchive): CodeArchive {
   const { sha256, size } = archive;
   if (!SHA256.test(sha256)) throw new BadInputError('the code archive has no valid SHA-256');

@@ -17,8 +17,11 @@ import {
   type AttemptKey,
   AttemptServiceClient,
   type Hello,
+  type ProgramSpec,
   RefusalCode,
+  WandbMode,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { CodeServiceClient } from '../../proto/gen/trawl/v1/code_service.ts';
 import { SweepAction, SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
@@ -203,7 +206,7 @@ describe('agents', () => {
       attempts.close();
       artifacts.close();
     });
-    return { key, attempts, artifacts };
+    return { key, attempts, artifacts, b };
   }
 
   test('an agent cannot use the id of another agent in Open, in its hello or with an artifact', async () => {
@@ -254,6 +257,34 @@ describe('agents', () => {
     });
   });
 
+  test('an agent can read only the code of the trials that it holds', async () => {
+    const { key, b } = await twoAgents();
+    const sweep = served.runtime.core.sweeps.get(key.sweepId);
+    const code = { sha256: 'a'.repeat(64), size: 1 };
+    const program = { ...PROGRAM, code };
+    if (sweep !== undefined)
+      served.runtime.core.sweeps.set(key.sweepId, { ...sweep, policy: { ...sweep.policy, program } });
+    const readCode = async (identity: Identity, sha256: string) => {
+      const { shown, options } = channelTo(served.address, identity);
+      const client = new CodeServiceClient(served.address, shown, options);
+      onTestFinished(() => client.close());
+      const read = client.readCode({ sha256, offset: 0 });
+      read.resume();
+      return (await once(read, 'error'))[0];
+    };
+    const a = await identities.identity('a', 'agent');
+    // The archive does not exist, which only the holder of the lease learns.
+    expect(await readCode(a, code.sha256)).toMatchObject({ code: status.NOT_FOUND });
+    for (const [identity, sha256] of [
+      [b, code.sha256],
+      [a, 'b'.repeat(64)],
+    ] as const) {
+      await expectRejection('other_attempt', async () => {
+        expect(await readCode(identity, sha256)).toMatchObject({ code: status.PERMISSION_DENIED });
+      });
+    }
+  });
+
   test.each(['../../x', 'a/b', '..', '', 'x'.repeat(65), 'a\u001b[2J'])(
     'sweep id %j is invalid in a claim and in an artifact',
     async (sweepId) => {
@@ -265,6 +296,11 @@ describe('agents', () => {
     },
   );
 });
+
+const PROGRAM: ProgramSpec = {
+  ...{ env: {}, report: [], classify: [], wandb: WandbMode.OFF, code: undefined, floatParameters: [] },
+  ...{ metric: '', firstReportMs: 0, seedParameter: '', parameterOrder: [] },
+};
 
 function put(client: ArtifactServiceClient, key: AttemptKey, agentId: string): Promise<unknown> {
   const call = client.put();
