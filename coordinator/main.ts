@@ -115,7 +115,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const archives = new CodeArchives(dir);
   await removeOrphans(runtime, files, log);
   runtime.onCommit((commit) => afterCommit(commit, files, log));
-  const rejections = new RejectionLog(metrics.authRefused, log);
+  const rejections = new RejectionLog(metrics.authRejected, log);
   const guard = new Guard(identities, (reason, facts) => rejections.record(reason, facts));
   const heartbeatMs = Math.max(100, Math.floor(options.leaseMs / HEARTBEATS_PER_LEASE));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });

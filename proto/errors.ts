@@ -7,7 +7,7 @@ export const EXIT = {
   failedTrials: 1,
   badInput: 2,
   unreachable: 3,
-  refused: 4,
+  rejected: 4,
   interrupted: 130,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -59,7 +59,7 @@ export class UnreachableError extends TrawlError {
 
 /** The server rejects the request: not authorized, read-only, or not possible in the current state. */
 export class RejectedError extends TrawlError {
-  readonly exitCode = EXIT.refused;
+  readonly exitCode = EXIT.rejected;
   readonly grpcCode = status.PERMISSION_DENIED;
 }
 

@@ -37,8 +37,8 @@ test.each([
   [status.INVALID_ARGUMENT, EXIT.badInput],
   [status.NOT_FOUND, EXIT.badInput],
   [status.FAILED_PRECONDITION, EXIT.badInput],
-  [status.PERMISSION_DENIED, EXIT.refused],
-  [status.UNAUTHENTICATED, EXIT.refused],
+  [status.PERMISSION_DENIED, EXIT.rejected],
+  [status.UNAUTHENTICATED, EXIT.rejected],
   [status.UNAVAILABLE, EXIT.unreachable],
 ])("the server's status %i gives exit code %i and a message", async (code, exitCode) => {
   const { address } = await serve({ listSweeps: (_call, callback) => callback({ code, details: 'because of x' }) });

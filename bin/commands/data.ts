@@ -38,8 +38,8 @@ async function pull(names: readonly string[], { data }: DataOptions): Promise<vo
 
 /** @throws {DamagedFileError | NotFoundError} when a file is damaged, or a named data set is not cached */
 async function verify(names: readonly string[], options: ListOptions): Promise<void> {
-  const wanted = named(names).map(({ name }) => name);
-  const found = (await datasetStatus(options.data)).filter(({ name }) => wanted.includes(name));
+  const selected = named(names).map(({ name }) => name);
+  const found = (await datasetStatus(options.data)).filter(({ name }) => selected.includes(name));
   await show(found, options);
   const damaged = found.find(({ state }) => state === 'damaged');
   if (damaged !== undefined) throw new DamagedFileError(damaged.detail);

@@ -40,9 +40,9 @@ test('a folder is created with its parents, or replaces an empty folder', async 
 
 test('a folder with other files is rejected and unchanged', async () => {
   await one('mine')(dir);
-  const refused = writeWholeFolder(dir, one('new'));
-  await expect(refused).rejects.toThrow(BadInputError);
-  await expect(refused).rejects.toThrow(/is not empty/);
+  const rejected = writeWholeFolder(dir, one('new'));
+  await expect(rejected).rejects.toThrow(BadInputError);
+  await expect(rejected).rejects.toThrow(/is not empty/);
   await expect(writeWholeFolder(join(dir, 'one'), one('new'))).rejects.toThrow(/could not write .*one: ENOTDIR/);
   expect(await readFile(join(dir, 'one'), 'utf8')).toBe('mine');
   expect(await readdir(dir)).toEqual(['one']);

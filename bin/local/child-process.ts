@@ -68,7 +68,7 @@ const EARLY_DEATH_MS = 5_000;
 const MAX_EARLY_DEATHS = 5;
 const RESTART_DELAY_MS = 300;
 /** A restart cannot fix these errors. */
-const FINAL_CODES: readonly number[] = [EXIT.badInput, EXIT.refused];
+const FINAL_CODES: readonly number[] = [EXIT.badInput, EXIT.rejected];
 
 /** A process that is restarted whenever it exits, until it is stopped or keeps failing. */
 export class SupervisedProcess {

@@ -104,9 +104,9 @@ test('a port in use is reported with the server log', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as { port: number };
-  const refused = startNatsServer({ storeDir: folder, port });
-  await expect(refused).rejects.toThrow(UnreachableError);
-  await expect(refused).rejects.toThrow(/address already in use/);
+  const rejected = startNatsServer({ storeDir: folder, port });
+  await expect(rejected).rejects.toThrow(UnreachableError);
+  await expect(rejected).rejects.toThrow(/address already in use/);
   other.close();
 });
 

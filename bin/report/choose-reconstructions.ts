@@ -45,9 +45,9 @@ export function chooseReconstructions(
 }
 
 function nearest(configs: readonly Config[], to: Config, space: VariedParameters): Config | undefined {
-  const wanted = space.parameters.get(to) ?? {};
+  const target = space.parameters.get(to) ?? {};
   const shared = (config: Config) =>
-    space.independent.filter((name) => space.parameters.get(config)?.[name] === wanted[name]).length;
+    space.independent.filter((name) => space.parameters.get(config)?.[name] === target[name]).length;
   return configs.toSorted((a, b) => shared(b) - shared(a) || a.rank - b.rank)[0];
 }
 

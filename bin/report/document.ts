@@ -37,7 +37,7 @@ export interface Figure {
   readonly legend: readonly string[];
   readonly panels: readonly Panel[];
   /** Whether the figure keeps its width and scrolls. */
-  readonly wide: boolean;
+  readonly scrolls: boolean;
   /** A table with the same numbers. Undefined if another table contains them. */
   readonly table: ReportTable | undefined;
 }

@@ -46,7 +46,7 @@ export function everywhere(text: string): Document {
   };
   const drawing = { width: 10, height: 10, content: '' };
   const figure: Figure = {
-    ...{ title: text, caption: text, legend: [text, text], wide: false, table },
+    ...{ title: text, caption: text, legend: [text, text], scrolls: false, table },
     panels: [
       { title: text, alt: text, drawing },
       { title: '', alt: text, drawing },
@@ -59,7 +59,7 @@ export function everywhere(text: string): Document {
     { kind: 'facts', rows: [[text, text]] },
     { kind: 'table', table },
     { kind: 'figure', figure },
-    { kind: 'figure', figure: { ...figure, wide: true, table: undefined } },
+    { kind: 'figure', figure: { ...figure, scrolls: true, table: undefined } },
     { kind: 'images', images: [{ title: text, caption: text, alt: text, png: PNG }] },
     { kind: 'code', language: 'yaml', text },
   ];

@@ -107,11 +107,11 @@ function cellHtml(cell: string | Badge, numeric: boolean | undefined): string {
 
 const cellClass = (numeric: boolean | undefined) => (numeric === true ? ' class="number"' : '');
 
-function figureHtml({ title, caption, legend, panels, wide, table }: Figure): string {
+function figureHtml({ title, caption, legend, panels, scrolls, table }: Figure): string {
   const keys = legend.filter((label) => label !== '').map((label, i) => `<li>${swatch(i)}${safe(label)}</li>`);
   const key = keys.length === 0 ? '' : `<ul class="legend">${keys.join('')}</ul>`;
-  const drawn = panels.map((panel) => panelHtml(panel, wide)).join('\n');
-  const box = wide
+  const drawn = panels.map((panel) => panelHtml(panel, scrolls)).join('\n');
+  const box = scrolls
     ? `<div class="scroll" tabindex="0" role="region" aria-label="${safe(title)}">${drawn}</div>`
     : `<div class="panels">${drawn}</div>`;
   const numbers = table === undefined ? '' : `<details><summary>The numbers</summary>${tableHtml(table)}</details>`;
@@ -123,8 +123,8 @@ ${numbers}
 </figure>`;
 }
 
-function panelHtml({ title, alt, drawing: { width, height, content } }: Panel, wide: boolean): string {
-  const size: SvgAttributes = wide ? { width, height } : {};
+function panelHtml({ title, alt, drawing: { width, height, content } }: Panel, scrolls: boolean): string {
+  const size: SvgAttributes = scrolls ? { width, height } : {};
   const name = visibleLines(title === '' ? alt : `${title}: ${alt}`);
   const svg = element(
     'svg',

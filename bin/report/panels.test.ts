@@ -17,20 +17,20 @@ function laidOut(parameters: string, weights: Readonly<Record<string, number>>, 
 }
 
 test('a few configs have one line each, named by the parameters that vary', () => {
-  const { legend, panels, whole } = laidOut('{ a: { values: [1, 2] }, b: { values: [3, 4] } }', { a: 1, b: 3 });
+  const { legend, panels, isPerConfig } = laidOut('{ a: { values: [1, 2] }, b: { values: [3, 4] } }', { a: 1, b: 3 });
   expect(legend).toEqual(['a=1 b=3', 'a=2 b=3', 'a=1 b=4', 'a=2 b=4']);
   expect(panels).toHaveLength(1);
-  expect(whole).toBe(true);
+  expect(isPerConfig).toBe(true);
 });
 
 test('with more configs, the parameter that leaves the fewest panels is the colour, and the others are panels', () => {
-  const { legend, panels, whole, averaged } = laidOut(
+  const { legend, panels, isPerConfig, averaged } = laidOut(
     '{ a: { values: [1, 2] }, b: { values: [1, 2, 3] }, c: { values: [1, 2] } }',
     { a: 0.1, b: 10, c: 1 },
   );
   expect(legend).toEqual(['b=1', 'b=2', 'b=3']);
   expect(panels.map(({ title }) => title)).toEqual(['c=1, a=1', 'c=1, a=2', 'c=2, a=1', 'c=2, a=2']);
-  expect([whole, averaged]).toEqual([true, []]);
+  expect([isPerConfig, averaged]).toEqual([true, []]);
 });
 
 test('if several parameters qualify, the most important one sets the colour', () => {
@@ -42,12 +42,12 @@ test('if several parameters qualify, the most important one sets the colour', ()
 test('panels that are empty because of exclude are omitted, so that fewer configs are averaged', () => {
   const axes = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}: { values: [1, 2] }`).join(', ');
   const rest = '\nexclude: [{ a: 1, b: 1 }, { c: 2, d: 1 }, { c: 1, d: 2 }]\n';
-  const { panels, whole } = laidOut(`{ ${axes} }${rest}`, { a: 5, b: 4, c: 3, d: 2, e: 1 });
-  expect([whole, panels.length]).toEqual([true, 6]);
+  const { panels, isPerConfig } = laidOut(`{ ${axes} }${rest}`, { a: 5, b: 4, c: 3, d: 2, e: 1 });
+  expect([isPerConfig, panels.length]).toEqual([true, 6]);
 });
 
 test('many values of a numeric parameter are grouped in ranges, and the layout lists it as averaged', () => {
-  const { legend, panels, whole, averaged } = laidOut(
+  const { legend, panels, isPerConfig, averaged } = laidOut(
     '{ a: { min: 1, max: 20, step: 1 }, b: { min: 1, max: 20, step: 1 } }',
     { a: 10, b: 1 },
     '[0]',
@@ -55,7 +55,7 @@ test('many values of a numeric parameter are grouped in ranges, and the layout l
   expect(legend).toHaveLength(MAX_LINES);
   expect(legend[0]).toBe('a=1 to 3');
   expect(panels.map(({ title }) => title)).toEqual(['b=1 to 5', 'b=6 to 10', 'b=11 to 15', 'b=16 to 20']);
-  expect([whole, averaged]).toEqual([false, ['a', 'b']]);
+  expect([isPerConfig, averaged]).toEqual([false, ['a', 'b']]);
 });
 
 test('no config is lost, and there are no more panels and lines than can be distinguished', () => {

@@ -16,7 +16,7 @@ export interface PanelLayout {
   readonly legend: readonly string[];
   readonly panels: readonly { readonly title: string; readonly groups: readonly Group[] }[];
   /** Whether each line is one config. */
-  readonly whole: boolean;
+  readonly isPerConfig: boolean;
   /** Parameters that the lines average over. */
   readonly averaged: readonly string[];
 }
@@ -30,7 +30,7 @@ export function layOut(configs: readonly Config[], space: VariedParameters): Pan
   if (configs.length <= MAX_LINES) {
     const legend = configs.map((config) => assignmentsText(space.parameters.get(config) ?? {}, space.varying));
     const groups = configs.map((config, series) => ({ series, configs: [config] }));
-    return { legend, panels: [{ title: '', groups }], whole: true, averaged: [] };
+    return { legend, panels: [{ title: '', groups }], isPerConfig: true, averaged: [] };
   }
   const [best] = space.independent
     .flatMap((name) => colouredBy(name, configs, space) ?? [])
@@ -40,7 +40,7 @@ export function layOut(configs: readonly Config[], space: VariedParameters): Pan
 
 function inOneLine(configs: readonly Config[], space: VariedParameters): PanelLayout {
   const panels = [{ title: '', groups: [{ series: 0, configs }] }];
-  return { legend: ['all configs'], panels, whole: false, averaged: space.independent };
+  return { legend: ['all configs'], panels, isPerConfig: false, averaged: space.independent };
 }
 
 function colouredBy(colour: string, configs: readonly Config[], space: VariedParameters): PanelLayout | undefined {
@@ -73,7 +73,7 @@ function colouredBy(colour: string, configs: readonly Config[], space: VariedPar
   return {
     legend: colours.map(({ label }) => `${colour}=${label}`),
     panels: grouped,
-    whole,
+    isPerConfig: whole,
     averaged: whole ? [] : space.independent.filter((name) => !exact.has(name)),
   };
 }

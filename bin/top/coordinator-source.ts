@@ -45,7 +45,7 @@ const ACTIONS: Readonly<Record<SweepActionName, SweepAction>> = {
   kill: SweepAction.KILL,
 };
 
-function wanted(which: RetrySelection): Partial<RetryTrialsRequest> {
+function retryRequestOf(which: RetrySelection): Partial<RetryTrialsRequest> {
   if ('trials' in which) return { trials: [...which.trials] };
   const { failures, cancelled } = which;
   return failures === 'all'
@@ -92,7 +92,7 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
       if (answer.sweep === undefined) throw new Error('the coordinator answered without a sweep');
       return answer.sweep;
     },
-    retry: (sweep, which) => retryTrials(connection, { sweep, ...wanted(which) }),
+    retry: (sweep, which) => retryTrials(connection, { sweep, ...retryRequestOf(which) }),
     async prioritize(sweep, priority) {
       const request = { sweep, action: SweepAction.PRIORITIZE, reason: REASON, priority };
       const answer = await unary(connection, client.controlSweep, request);

@@ -34,7 +34,7 @@ export interface ReplaySource {
   readonly now: () => number;
 }
 
-const refuse = async () => {
+const rejectChange = async () => {
   throw new RejectedError('a replay cannot change the sweep');
 };
 
@@ -85,10 +85,10 @@ export function replaySource(connection: Connection, history: History, speed: nu
         artifacts: whole.artifacts.filter(({ atMs }) => atMs <= until),
       };
     },
-    controlSweep: refuse,
-    retry: refuse,
-    prioritize: refuse,
-    drain: refuse,
+    controlSweep: rejectChange,
+    retry: rejectChange,
+    prioritize: rejectChange,
+    drain: rejectChange,
   };
   return { source, now };
 }

@@ -34,12 +34,12 @@ export function terminalLook(
   terminal: { readonly isTTY?: boolean },
   environment: NodeJS.ProcessEnv,
 ): TerminalStyle {
-  const refused = !options.color || (environment.NO_COLOR ?? '') !== '';
+  const isColourDisabled = !options.color || (environment.NO_COLOR ?? '') !== '';
   const dumb = environment.TERM === 'dumb' || environment.TERM === 'linux';
   const locale = environment.LC_ALL || environment.LC_CTYPE || environment.LANG || '';
   const utf8 = terminal.isTTY !== true || /utf-?8/i.test(locale);
   return {
-    colour: !refused && environment.TERM !== 'dumb' && terminal.isTTY === true,
+    colour: !isColourDisabled && environment.TERM !== 'dumb' && terminal.isTTY === true,
     plain: terminal.isTTY !== true,
     ascii: options.ascii === true || (terminal.isTTY === true && dumb) || !utf8,
   };

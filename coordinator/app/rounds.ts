@@ -75,7 +75,7 @@ class Reconciler {
   readonly #offers: Offers;
   readonly #log: Logger;
   readonly #runtime: Runtime;
-  readonly #wanted;
+  readonly #expected;
   /** Pools whose stream must be recreated, because no agent takes its offers. */
   readonly #stuck = new Set<string>();
 
@@ -83,13 +83,13 @@ class Reconciler {
     this.#runtime = runtime;
     this.#offers = offers;
     this.#log = log;
-    this.#wanted = { pools: () => livePools(runtime.core), offers: () => standingOffers(runtime.core) };
+    this.#expected = { pools: () => livePools(runtime.core), offers: () => standingOffers(runtime.core) };
   }
 
   /** Publishes missing offers. Logs errors, and never rejects. */
   async reconcile(): Promise<void> {
     try {
-      const missing = await this.#offers.reconcile(this.#wanted);
+      const missing = await this.#offers.reconcile(this.#expected);
       if (missing > 0) this.#log.info({ missing }, 'published offers that the streams lacked');
     } catch (error) {
       this.#log.warn({ err: error }, 'could not compare the streams of offers with the store');
@@ -99,7 +99,7 @@ class Reconciler {
   /** Recreates stuck streams, then reconciles. */
   async repair(): Promise<void> {
     for (const pool of takeStuckPools(this.#runtime.core, this.#runtime.now())) this.#stuck.add(pool);
-    const live = this.#wanted.pools();
+    const live = this.#expected.pools();
     for (const pool of this.#stuck) if (!live.has(pool)) this.#stuck.delete(pool);
     await Promise.all([...this.#stuck].map((pool) => this.#recreate(pool)));
     await this.reconcile();
@@ -109,7 +109,7 @@ class Reconciler {
     this.#log.warn({ pool }, 'slots are free but no agent takes the offers: recreating the stream');
     this.#stuck.delete(pool);
     try {
-      await this.#offers.rebuild(pool, this.#wanted);
+      await this.#offers.rebuild(pool, this.#expected);
     } catch (error) {
       this.#log.warn({ err: error }, 'could not recreate the stream; retrying');
       this.#stuck.add(pool);

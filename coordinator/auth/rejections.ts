@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Counter } from 'prom-client';
 import { SparseLog } from '../../lib/net/sparse-log.ts';
 
-/** The values of the label `reason` of `trawl_auth_refused_total`. */
+/** The values of the label `reason` of `trawl_auth_rejected_total`. */
 export const REJECTION_REASONS = [
   /** The peer does not use TLS, or uses no version or cipher that the coordinator accepts. */
   'handshake',

@@ -80,37 +80,38 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
   const { key } = claim;
   const agent = core.agents.get(claim.agentId);
   if (agent?.incarnation !== claim.incarnation) {
-    return refuse(RefusalCode.NO_SESSION, `agent ${claim.agentId} has no session: it must send a hello first`);
+    return rejectClaim(RefusalCode.NO_SESSION, `agent ${claim.agentId} has no session: it must send a hello first`);
   }
   const sweep = core.sweeps.get(key.sweepId);
   const trial = sweep?.trials.get(key.trialId);
   if (sweep === undefined || trial === undefined) {
-    return refuse(RefusalCode.UNKNOWN, `unknown trial ${key.sweepId}/${key.trialId}`);
+    return rejectClaim(RefusalCode.UNKNOWN, `unknown trial ${key.sweepId}/${key.trialId}`);
   }
   switch (trial.state) {
     case 'running':
       return answerRunning(core, sweep, trial, claim);
     case 'pending':
       return sweep.state === 'paused'
-        ? refuse(RefusalCode.PAUSED, `sweep ${sweep.id} is paused`)
-        : refuse(RefusalCode.SUPERSEDED, `trial ${trial.id} is not offered now`);
+        ? rejectClaim(RefusalCode.PAUSED, `sweep ${sweep.id} is paused`)
+        : rejectClaim(RefusalCode.SUPERSEDED, `trial ${trial.id} is not offered now`);
     case 'offered':
       break;
     default:
-      return refuse(RefusalCode.ENDED, `trial ${trial.id} has ended (${trial.state})`);
+      return rejectClaim(RefusalCode.ENDED, `trial ${trial.id} has ended (${trial.state})`);
   }
   if (key.attempt !== trial.attempts + 1) {
-    return refuse(
+    return rejectClaim(
       RefusalCode.SUPERSEDED,
       `trial ${trial.id} is offered as attempt ${trial.attempts + 1}, not ${key.attempt}`,
     );
   }
-  if (isDraining(core, agent)) return refuse(RefusalCode.DRAINED, `agent ${agent.id} is drained: it takes no new work`);
+  if (isDraining(core, agent))
+    return rejectClaim(RefusalCode.DRAINED, `agent ${agent.id} is drained: it takes no new work`);
   const slot = capabilityOf(agent, claim.slot);
   const shortfalls =
     claim.slot < agent.slots ? shortfallsOf(sweep.policy, slot).map(shortfallText) : ['there is no such slot'];
   if (shortfalls.length > 0) {
-    return refuse(RefusalCode.UNFIT, `slot ${claim.slot} of agent ${agent.id}: ${shortfalls.join('; ')}`);
+    return rejectClaim(RefusalCode.UNFIT, `slot ${claim.slot} of agent ${agent.id}: ${shortfalls.join('; ')}`);
   }
   if (!agentsFor(core, sweep, trial, standingOf(core, sweep, now), now).has(agent.id)) {
     return refuse(RefusalCode.AVOIDED, `trial ${trial.id} must run on another agent than ${agent.id}`);
@@ -118,13 +119,16 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
   const ownPool = { id: agent.pools[claim.slot] ?? '', capability: slot, agentId: agent.id };
   const preferred = higherPrioritySweep(core, sweep, ownPool, now);
   if (preferred !== undefined) {
-    return refuse(RefusalCode.OUTRANKED, `sweep ${preferred.id} has higher priority and a pending trial for this slot`);
+    return rejectClaim(
+      RefusalCode.OUTRANKED,
+      `sweep ${preferred.id} has higher priority and a pending trial for this slot`,
+    );
   }
   const capacity = packCapacity(claim.pack ?? agent.pack, slot.vramBytes, sweep.policy.resources.vramBytes);
   return grantPack(core, { sweep, trial, agent, claim, capacity }, now);
 }
 
-function refuse(code: RefusalCode, message: string): Answered<ClaimAnswer> {
+function rejectClaim(code: RefusalCode, message: string): Answered<ClaimAnswer> {
   return { step: NO_STEP, answer: { granted: false, refusal: { code, message } } };
 }
 
@@ -183,7 +187,7 @@ function grant(
 function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): Answered<ClaimAnswer> {
   const lease = trial.lease;
   if (lease?.key.attempt !== claim.key.attempt) {
-    return refuse(RefusalCode.SUPERSEDED, `trial ${trial.id} is running as attempt ${trial.attempts}`);
+    return rejectClaim(RefusalCode.SUPERSEDED, `trial ${trial.id} is running as attempt ${trial.attempts}`);
   }
   // A trial in one slot's pack must not also run in another slot that claims it.
   if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation && lease.slot === claim.slot) {
@@ -195,7 +199,10 @@ function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): An
       answer: { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint, mates },
     };
   }
-  return refuse(RefusalCode.LEASED, `trial ${trial.id} attempt ${trial.attempts} is leased to agent ${lease.agentId}`);
+  return rejectClaim(
+    RefusalCode.LEASED,
+    `trial ${trial.id} attempt ${trial.attempts} is leased to agent ${lease.agentId}`,
+  );
 }
 
 export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; readonly at: number } & (

@@ -47,7 +47,7 @@ class Cluster {
     }
   }
 
-  /** Free slots claim offers from the queue; offers refused as outranked stay in it. */
+  /** Free slots claim offers from the queue; offers whose claims are rejected as outranked remain in it. */
   claim(): void {
     for (let slot = 0; slot < this.slots; slot++) {
       if (this.#running.some((each) => each.slot === slot)) continue;

@@ -45,7 +45,7 @@ export function startCollecting(
   metrics.startTime.set(now() / 1000);
   metrics.natsReconnects.inc({ component: 'coordinator' }, 0);
   for (const via of ['grpc', 'nats']) metrics.unreadable.inc({ via }, 0);
-  for (const reason of REJECTION_REASONS) metrics.authRefused.inc({ reason }, 0);
+  for (const reason of REJECTION_REASONS) metrics.authRejected.inc({ reason }, 0);
   const collector = new Collector(runtime, metrics, trialMetrics ? new TrialSeries(metrics) : undefined, lingerMs);
   const unsubscribe = runtime.onCommit((commit) => collector.take(commit));
   return {

@@ -110,7 +110,7 @@ export function coordinatorMetrics() {
       "Age of the oldest report stored since the last scrape, by its agent's clock; 0 if there was none.",
     ),
     offersOutstanding: gauge('offers_outstanding', 'Outstanding offers, by pool.', ['pool']),
-    authRefused: counter('auth_refused_total', 'Connections, calls and messages rejected because of their sender.', [
+    authRejected: counter('auth_rejected_total', 'Connections, calls and messages rejected because of their sender.', [
       'reason',
     ]),
     unreadable: counter('unreadable_messages_total', 'Messages that were unreadable or too large.', ['via']),

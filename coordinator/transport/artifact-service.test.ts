@@ -150,11 +150,11 @@ test('a stalled upload times out, and resumes after the bytes already received',
   await begin({ stallMs: 3_000 });
   const silent = once(client.put(), 'error');
   const call = client.put();
-  const refused = once(call, 'error');
+  const rejected = once(call, 'error');
   call.write({ message: { $case: 'header', header: { key, agentId: 'a', artifact: FILE } } });
   await once(call, 'data');
   call.write({ message: { $case: 'chunk', chunk: BYTES.subarray(0, 400) } });
-  expect((await refused)[0]).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+  expect((await rejected)[0]).toMatchObject({ code: status.DEADLINE_EXCEEDED });
   expect((await silent)[0]).toMatchObject({ code: status.DEADLINE_EXCEEDED });
   expect(await put([BYTES.subarray(400)])).toEqual([
     { $case: 'offset', offset: 400 },
@@ -204,12 +204,12 @@ test("an upload with an unreadable message is rejected without an error in the c
   await begin({ logTo: (line) => lines.push(line) });
   const asIs = (bytes: Buffer) => bytes;
   const call = client.makeBidiStreamRequest(ArtifactServiceService.put.path, asIs, asIs);
-  const refused = once(call, 'error');
+  const rejected = once(call, 'error');
   const header = { key, agentId: 'a', artifact: FILE };
   call.write(Buffer.from(PutRequest.encode({ message: { $case: 'header', header } }).finish()));
   await once(call, 'data');
   call.write(Buffer.of(0x0a, 0x7f));
-  expect((await refused)[0]).toMatchObject({ code: status.INVALID_ARGUMENT });
+  expect((await rejected)[0]).toMatchObject({ code: status.INVALID_ARGUMENT });
   const again = () => put([BYTES]).catch(() => 'the first upload is still open');
   await expect.poll(again).toContainEqual({ $case: 'stored', stored: true });
   expect(lines.filter((line) => JSON.parse(line).level >= 50)).toEqual([]);

@@ -45,12 +45,12 @@ test('a call whose client reads nothing times out, and its generator ends', asyn
   }
   const client = await serving(streamHandler(pino({ level: 'silent' }), endless, 50));
   const call = client.listCurves({ sweep: '1', trialIds: [] });
-  const refused = once(call, 'error');
+  const rejected = once(call, 'error');
   await once(call, 'data');
   call.pause();
   await expect.poll(() => over).toBe(true);
   call.resume();
-  expect((await refused)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+  expect((await rejected)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
 });
 
 test('a slow reader receives a long answer completely, and no event listeners are left', async () => {

@@ -46,20 +46,20 @@ export function streamHandler<Request, Response>(
   stallMs = STALL_MS,
 ): (call: ServerWritableStream<Request, Response>) => void {
   return (call) => {
-    const gone = new AbortController();
-    call.on('cancelled', () => gone.abort());
-    call.on('close', () => gone.abort());
-    call.on('error', () => gone.abort());
+    const ended = new AbortController();
+    call.on('cancelled', () => ended.abort());
+    call.on('close', () => ended.abort());
+    call.on('error', () => ended.abort());
     (async () => {
-      for await (const response of produce(call.request, gone.signal, call)) {
-        if (gone.signal.aborted) return;
+      for await (const response of produce(call.request, ended.signal, call)) {
+        if (ended.signal.aborted) return;
         if (call.write(response)) continue;
         const stalled = new OverloadedError(`the client read nothing from ${call.getPath()} for ${stallMs} ms`);
-        await within(stallMs, stalled, untilDrained(call, gone.signal));
+        await within(stallMs, stalled, untilDrained(call, ended.signal));
       }
       call.end();
     })().catch((error) => {
-      if (!gone.signal.aborted) call.emit('error', statusOf(error, log));
+      if (!ended.signal.aborted) call.emit('error', statusOf(error, log));
     });
   };
 }

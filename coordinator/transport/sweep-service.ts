@@ -107,9 +107,9 @@ async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncG
   const metric = request.rankBy || rankingMetric(sweep.metric?.name, trials);
   if (request.rankBy !== '') mustBeReported(metric, trials);
   const ranked = rankTrials(trials, metric, rankingGoal(sweep, metric, request.goal));
-  const wanted = new Set(request.states);
+  const states = new Set(request.states);
   const rows = ranked
-    .filter(({ state }) => wanted.size === 0 || wanted.has(state))
+    .filter(({ state }) => states.size === 0 || states.has(state))
     .slice(0, request.limit === 0 ? undefined : request.limit);
   for (let at = 0; at < rows.length; at += TRIALS_PER_MESSAGE) {
     yield { trials: rows.slice(at, at + TRIALS_PER_MESSAGE) };

@@ -23,7 +23,7 @@ export function agentsView(model: Model, columns: number, lines: number): Styled
     { header: 'agent', cell: ({ id }) => id },
     {
       header: 'state',
-      whole: true,
+      neverCut: true,
       cell: ({ state: name }) => agentState.of(name),
       style: ({ state: name }) =>
         name === AgentState.CONNECTED ? 'cyan' : name === AgentState.LOST ? 'yellow' : 'magenta',
@@ -94,10 +94,10 @@ function gpuColumns({ gpus }: Agent): Column<GpuFigures>[] {
   return [
     { header: 'GPU', numeric: true, cell: ({ index }) => String(index) },
     { header: 'name', cell: ({ index }) => gpus[index] ?? '-' },
-    { header: 'util'.padEnd(BAR + 5), whole: true, cell: ({ utilization }) => barOf(utilization) },
+    { header: 'util'.padEnd(BAR + 5), neverCut: true, cell: ({ utilization }) => barOf(utilization) },
     {
       header: 'memory'.padEnd(BAR + 5),
-      whole: true,
+      neverCut: true,
       cell: ({ memoryUsedBytes: used, memoryTotalBytes: total }) => barOf(used && total && used / total),
     },
     {
@@ -121,7 +121,7 @@ function barOf(share: number | undefined): string {
 function trialColumns({ board, state, now }: Model): Column<Trial>[] {
   const metric = board.metrics[0]?.name ?? '';
   return [
-    { header: 'trial', whole: true, cell: ({ id }) => shortId(id) },
+    { header: 'trial', neverCut: true, cell: ({ id }) => shortId(id) },
     {
       header: 'epoch',
       numeric: true,

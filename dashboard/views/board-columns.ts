@@ -110,7 +110,7 @@ function trend({ board, curveOf, width }: ColumnContext): BoardColumn {
   const cells = width < NARROW ? 8 : 12;
   return {
     header: 'trend'.padEnd(cells),
-    whole: true,
+    neverCut: true,
     descending: true,
     key: (row) => {
       const points = curveOf(rowTrial({ id: '', config: row, trial: undefined }, board).id);
@@ -131,7 +131,7 @@ function trend({ board, curveOf, width }: ColumnContext): BoardColumn {
 function name(board: Board): BoardColumn {
   return {
     header: 'trial',
-    whole: true,
+    neverCut: true,
     descending: false,
     key: (row) => row.index,
     cell: (row) => {
@@ -183,7 +183,7 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
     },
     {
       header: 'state',
-      whole: true,
+      neverCut: true,
       descending: false,
       key: (row) => configState(row).state,
       cell: ({ config, trial }) => {

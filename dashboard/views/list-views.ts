@@ -63,7 +63,7 @@ export function sweepsView(model: Model, columns: number, lines: number): Styled
       cell: ({ state }) => sweepState.of(state),
       style: ({ state }) => sweepStyle(sweepState.of(state)),
     },
-    { header: 'progress', whole: true, cell: bar },
+    { header: 'progress', neverCut: true, cell: bar },
     { header: 'ended', numeric: true, cell: (sweep) => `${endedTotal(sweep)}/${trialTotal(sweep)}` },
     { header: 'running', numeric: true, cell: ({ counts }) => String(counts?.running ?? 0) },
     { header: 'failed', numeric: true, cell: ({ counts }) => String(counts?.failed ?? 0) },

@@ -52,17 +52,19 @@ export interface Servers {
 
 /**
  * Reads an identity.
- * @param wanted the accepted roles
+ * @param acceptedRoles the accepted roles
  * @throws {BadInputError} if the folder is not an identity
  * @throws {RejectedError} if the identity has another role, or its certificate has expired
  */
-export function readIdentity(dir: string, wanted: readonly Identity['role'][]): Identity {
+export function readIdentity(dir: string, acceptedRoles: readonly Identity['role'][]): Identity {
   const authority = read(dir, IDENTITY_FILES.authority);
   const certificate = read(dir, IDENTITY_FILES.certificate);
   const key = read(dir, IDENTITY_FILES.key);
   const { name, role, validTo } = parse(dir, certificate);
-  if (!(wanted as readonly string[]).includes(role)) {
-    throw new RejectedError(`${dir} is the identity of ${role} ${name}: expected one of role ${wanted.join(' or ')}`);
+  if (!(acceptedRoles as readonly string[]).includes(role)) {
+    throw new RejectedError(
+      `${dir} is the identity of ${role} ${name}: expected one of role ${acceptedRoles.join(' or ')}`,
+    );
   }
   if (Date.parse(validTo) < Date.now()) {
     throw new RejectedError(`the certificate in ${dir} expired on ${validTo}: create a new one with "trawl certs"`);

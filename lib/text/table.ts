@@ -10,7 +10,7 @@ export interface Column<Row> {
   readonly header: string;
   readonly numeric?: boolean;
   /** Whether the text is never cut, because it is useless without its end. */
-  readonly whole?: boolean;
+  readonly neverCut?: boolean;
   readonly cell: (row: Row) => string;
   readonly style?: (row: Row) => Style | undefined;
 }
@@ -35,7 +35,7 @@ export function layoutTable<Row>(
   const headers = columns.map((column) => visibleText(column.header));
   const needs = columns.map((column, c) => ({
     natural: texts.reduce((most, cells) => Math.max(most, columnsOf(cells[c] ?? '')), columnsOf(headers[c] ?? '')),
-    mayCut: !column.numeric && !column.whole,
+    mayCut: !column.numeric && !column.neverCut,
   }));
   const widths = fitColumns(needs, width);
 

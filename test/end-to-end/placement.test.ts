@@ -117,7 +117,7 @@ test('invalid labels and slots are rejected before the agent connects', { timeou
     expect.stringContaining('Label z is given twice'),
   ]);
   expect(await rejected('--slots-per-gpu', '2')).toEqual([
-    EXIT.refused,
+    EXIT.rejected,
     expect.stringContaining('nvidia-smi lists none'),
   ]);
 });
@@ -147,5 +147,5 @@ test('a sweep with raised priority runs first, also after a restart of the coord
   const { events } = readStore(cluster.dir);
   expect(events.filter(({ kind }) => kind === 'priority')).toMatchObject([{ detail: '7, previously -1', trial: '' }]);
   const ended = await cluster.run('priority', urgent, '1');
-  expect([ended.code, ended.stderr]).toEqual([EXIT.refused, expect.stringContaining('has already ended (finished)')]);
+  expect([ended.code, ended.stderr]).toEqual([EXIT.rejected, expect.stringContaining('has already ended (finished)')]);
 });

@@ -38,7 +38,7 @@ test.each([
       if (before === undefined) delete process.env.NODE_OPTIONS;
       else process.env.NODE_OPTIONS = before;
     }
-    expect(await cluster.agent('other').exited).toBe(EXIT.refused);
+    expect(await cluster.agent('other').exited).toBe(EXIT.rejected);
     expect(readFileSync(cluster.logOf('other'), 'utf8')).toMatch(
       new RegExp(
         `rejected this agent: agent other .* uses protocol ${protocol}, but this coordinator uses ${PROTOCOL}: ${advice}`,

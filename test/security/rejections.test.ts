@@ -47,7 +47,7 @@ beforeEach(async () => {
 });
 
 async function rejectionCount(reason: RejectionReason): Promise<number> {
-  const { values } = await served.metrics.authRefused.get();
+  const { values } = await served.metrics.authRejected.get();
   return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
 }
 

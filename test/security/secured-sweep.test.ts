@@ -113,22 +113,22 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
 
     const second = await trawlJson<{ sweep: string }>('submit', sweepFile(folder, SWEEP, 'two.yaml'), ...as(operator));
     const killing = await trawl('kill', second.sweep, '-y', ...as(viewer));
-    expect(killing).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining('is allowed for operator') });
-    expect(await trawl('ls', ...as(agent))).toMatchObject({ code: EXIT.refused });
-    expect(await trawl('ls', '--dir', dir)).toMatchObject({ code: EXIT.refused });
+    expect(killing).toMatchObject({ code: EXIT.rejected, stderr: expect.stringContaining('is allowed for operator') });
+    expect(await trawl('ls', ...as(agent))).toMatchObject({ code: EXIT.rejected });
+    expect(await trawl('ls', '--dir', dir)).toMatchObject({ code: EXIT.rejected });
     expect(await trawl('ls', '--server', address)).toMatchObject({ code: EXIT.unreachable });
 
     const ann = readIdentity(operator, ['operator']);
     const expired = writeIdentityFolder(join(folder, 'expired'), await identities.expired(ann));
-    expect(await trawl('ls', ...as(expired))).toMatchObject({ code: EXIT.refused });
+    expect(await trawl('ls', ...as(expired))).toMatchObject({ code: EXIT.rejected });
     const elsewhere = await TestIdentities.init(join(folder, 'elsewhere'));
     const stranger = await trawl('ls', ...as(await elsewhere.add('ann', 'operator')));
-    expect(stranger).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining('certificate') });
+    expect(stranger).toMatchObject({ code: EXIT.rejected, stderr: expect.stringContaining('certificate') });
 
     const text = await (await fetch(`http://${metrics}/metrics`)).text();
-    expect(text).toMatch(/^trawl_auth_refused_total\{reason="role"\} [1-9]/m);
-    expect(text).toMatch(/^trawl_auth_refused_total\{reason="handshake"\} [1-9]/m);
-    expect(text).toMatch(/^trawl_auth_refused_total\{reason="other_attempt"\} 0/m);
+    expect(text).toMatch(/^trawl_auth_rejected_total\{reason="role"\} [1-9]/m);
+    expect(text).toMatch(/^trawl_auth_rejected_total\{reason="handshake"\} [1-9]/m);
+    expect(text).toMatch(/^trawl_auth_rejected_total\{reason="other_attempt"\} 0/m);
     const { expires } = readIdentity(identities.server, [COORDINATOR]);
     expect(Number(/^trawl_certificate_expiry_timestamp_seconds (.+)$/m.exec(text)?.[1])).toBe(expires);
     expect(cluster.log()).toMatch(/"reason":"role".*"name":"wall"/);
@@ -141,7 +141,7 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
     const agent = await identities.add('a', 'agent');
     const run = (...args: string[]) => trawl('agent', '--dir', join(folder, 'agent'), ...args);
     const user = await run('--identity', await identities.add('ann', 'operator'));
-    expect(user).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining('role agent') });
+    expect(user).toMatchObject({ code: EXIT.rejected, stderr: expect.stringContaining('role agent') });
     const nats = await startSecuredNats(identities.server);
     const other = await run('--identity', agent, '--id', 'b', '--nats', nats.url);
     expect(other).toMatchObject({ code: EXIT.badInput, stderr: expect.stringContaining('agent a') });
@@ -154,7 +154,7 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
       ['--metrics', '--metrics-tls'],
     ] as const) {
       const rejected = await trawl('coordinator', '--dir', join(folder, 'data'), flag, '0.0.0.0:0');
-      expect(rejected).toMatchObject({ code: EXIT.refused, stderr: expect.stringContaining(instead) });
+      expect(rejected).toMatchObject({ code: EXIT.rejected, stderr: expect.stringContaining(instead) });
       expect(rejected.stderr).toContain('--insecure');
     }
   });
@@ -175,7 +175,7 @@ describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
     }
     expect(await get(`https://${metrics}/healthz`, { authority })).toMatchObject({ status: 200, text: 'ok\n' });
     const { text } = await get(url, { authority }, 'prometheus:correct horse');
-    expect(text).toMatch(/^trawl_auth_refused_total\{reason="metrics"\} 4$/m);
+    expect(text).toMatch(/^trawl_auth_rejected_total\{reason="metrics"\} 4$/m);
     expect(log()).not.toContain('correct horse');
   });
 

@@ -51,7 +51,7 @@ function drawnOf(data: ReportData, space: VariedParameters, metric: string): Dra
     title,
     lines: groups.map(({ series, configs }) => ({
       series,
-      points: curvePoints(curvesOf(configs), metric, layout.whole ? 'all' : 'middle half'),
+      points: curvePoints(curvesOf(configs), metric, layout.isPerConfig ? 'all' : 'middle half'),
     })),
   }));
   const epochs = panels.flatMap(({ lines }) => lines.map(({ points }) => points.at(-1)?.epoch ?? 0));
@@ -77,7 +77,7 @@ function figureOf(drawn: Drawn, data: ReportData): Figure {
         .join('; ')}`,
       drawing: lineChart(lines, lastEpoch, scale, metric),
     })),
-    wide: false,
+    scrolls: false,
     table: tableOf(drawn),
   };
 }
@@ -89,8 +89,8 @@ function captionOf(layout: PanelLayout, data: ReportData): string {
   return `${lineText(layout, data.spec.seeds.length)}${panels}${stopped}`;
 }
 
-function lineText({ whole, averaged }: PanelLayout, seeds: number): string {
-  if (!whole) {
+function lineText({ isPerConfig, averaged }: PanelLayout, seeds: number): string {
+  if (!isPerConfig) {
     const over = [...(seeds > 1 ? ['seeds'] : []), ...averaged].join(', ');
     return `Each line is a mean over ${over}; the band covers the middle half of its trials.`;
   }

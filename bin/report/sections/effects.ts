@@ -72,7 +72,7 @@ function sharesFigure(
         drawing: shareChart(rows),
       },
     ],
-    wide: false,
+    scrolls: false,
     table: {
       caption: `Importance for ${metric}`,
       columns: [
@@ -120,7 +120,7 @@ function levelsFigure(metric: string, effects: readonly ParameterEffect[]): Figu
             : levelRows(points, scale, metric),
       }),
     ),
-    wide: false,
+    scrolls: false,
     table: levelsTable(metric, effects),
   };
 }

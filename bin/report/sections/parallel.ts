@@ -48,7 +48,7 @@ export function parallelSection(data: ReportData, space: VariedParameters): Sect
         panels: [
           { title: '', alt: `Parallel coordinates of ${lines.length} configs over ${names} and ${metric}.`, drawing },
         ],
-        wide: shownAxes.length > 2,
+        scrolls: shownAxes.length > 2,
         table: undefined,
       },
     },

@@ -104,6 +104,6 @@ const sidesText = ([left, right]: readonly [number, number]) => (right === 0 ? S
 function intervalText(estimate: Estimate | undefined): string {
   if (estimate === undefined) return '-';
   const level = Math.round(estimate.level * 1000) / 10;
-  const said = level === USUAL_LEVEL ? '' : ` (${level}%)`;
-  return `${formatMetric(estimate.low)} to ${formatMetric(estimate.high)}${said}`;
+  const levelNote = level === USUAL_LEVEL ? '' : ` (${level}%)`;
+  return `${formatMetric(estimate.low)} to ${formatMetric(estimate.high)}${levelNote}`;
 }

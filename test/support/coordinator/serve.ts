@@ -82,7 +82,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
       else attempts.revoke(output.agentId, output.key, output.refusal);
     },
   });
-  const rejections = new RejectionLog(metrics.authRefused, log);
+  const rejections = new RejectionLog(metrics.authRejected, log);
   const identities = secured && new Identities(secured.dir, (error) => broken.push(error));
   const guard = new Guard(identities, (reason, facts) => rejections.record(reason, facts));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, guard, log });
