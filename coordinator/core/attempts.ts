@@ -114,7 +114,7 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
     return rejectClaim(RefusalCode.UNFIT, `slot ${claim.slot} of agent ${agent.id}: ${shortfalls.join('; ')}`);
   }
   if (!agentsFor(core, sweep, trial, standingOf(core, sweep, now), now).has(agent.id)) {
-    return refuse(RefusalCode.AVOIDED, `trial ${trial.id} must run on another agent than ${agent.id}`);
+    return rejectClaim(RefusalCode.AVOIDED, `trial ${trial.id} must run on another agent than ${agent.id}`);
   }
   const ownPool = { id: agent.pools[claim.slot] ?? '', capability: slot, agentId: agent.id };
   const preferred = higherPrioritySweep(core, sweep, ownPool, now);
