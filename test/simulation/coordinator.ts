@@ -151,10 +151,12 @@ export class SimulatedCoordinator {
         onRetryAsked(request.requestId, answer);
         return answer;
       },
-      submit(request) {
-        const answer = submit(bug.request?.(request) ?? request);
-        onSubmitted(runtime);
-        return answer;
+      async submit(request) {
+        try {
+          return await submit(bug.request?.(request) ?? request);
+        } finally {
+          onSubmitted(runtime);
+        }
       },
     };
     this.life = { process, runtime, control, agents: agentControl(runtime), nats };
