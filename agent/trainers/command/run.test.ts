@@ -403,10 +403,13 @@ test('scalars of TensorBoard event files are reports at their step, and files of
     { program: from({ $case: 'tfevents', tfevents: 'runs' }, { $case: 'tfevents', tfevents: '${artifacts}/tb' }) },
   );
   expect(failure).toBeUndefined();
-  expect(run.reports).toEqual([
-    { epoch: 7, metrics: { epoch: 0.5 } },
-    { epoch: 7, metrics: { epoch: 0.5 } },
-  ]);
+  expect(run.reports).toHaveLength(2);
+  expect(run.reports).toEqual(
+    expect.arrayContaining([
+      { epoch: 7, metrics: { 'a/epoch': 0.5 } },
+      { epoch: 7, metrics: { epoch: 0.5 } },
+    ]),
+  );
 });
 
 test('variables of the sweep file reach the program, with their macros, and the seed parameter is an argument', async () => {
@@ -460,6 +463,27 @@ test('W&B finds its variables and the parameters of the trial', async () => {
   ]);
   expect(readFileSync(join(folder, 'model.pt'), 'utf8')).toBe('saved\n');
   expect((await runProgram('env', { program: { ...SPEC, wandb: WandbMode.OFF } })).log).not.toContain('WANDB_');
+});
+
+test('files that a link in the folder of a W&B run points to are kept, and links among the artifacts are not', async () => {
+  const { kept, log } = await runProgram(
+    `echo own > "$TRAWL_DIR/own.txt"; ln -s "$TRAWL_DIR/own.txt" "$TRAWL_ARTIFACTS/link"
+     mkdir -p "$WANDB_DIR/wandb/offline-run-1-x/files"; cd "$WANDB_DIR/wandb/offline-run-1-x/files"
+     ln -s "$TRAWL_DIR/own.txt" own.txt; ln -s /missing gone.txt; ln -s /dev/zero endless; ln -s "$TRAWL_DIR" folder`,
+    { program: { ...SPEC, wandb: WandbMode.OFFLINE } },
+  );
+  expect(kept.map(({ name }) => name)).toEqual(['wandb/own.txt']);
+  for (const name of ['link', 'gone.txt', 'endless', 'folder']) {
+    expect(log).toContain(`skipped the artifact "${name}": not a regular file`);
+  }
+});
+
+test('wandb: online sets the sweep and its parameters only', async () => {
+  const program = { ...SPEC, wandb: WandbMode.ONLINE };
+  const names = (log: string) => [...log.matchAll(/^(WANDB_\w+)=/gm)].map(([, name]) => name ?? '').sort();
+  const before = names((await runProgram('env')).log);
+  const { log } = await runProgram('env', { program });
+  expect(names(log)).toEqual([...new Set([...before, 'WANDB_SWEEP_ID', 'WANDB_SWEEP_PARAM_PATH'])].sort());
 });
 
 test.skipIf(!hasPython)('the import hook is loaded in Python, and a warning is sent where it is not', async () => {

@@ -1,8 +1,9 @@
 /** Follows files that a program writes, and reads metrics from TensorBoard's event files. */
 import { open, readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EventFileReader } from './report/event-file.ts';
+import { RunNames } from './report/run-names.ts';
 import type { Reports } from './reports.ts';
 
 const POLL_MS = 300;
@@ -27,6 +28,7 @@ export async function followSource(source: FileSource, ended: AbortSignal): Prom
 /** Follows the event files in a folder and its subfolders. Files that existed before the program started are skipped. */
 export async function eventFiles(folder: string, receiver: Pick<Reports, 'takeStep'>): Promise<FileSource> {
   const earlier = new Set(await eventFilesIn(folder));
+  const names = new RunNames();
   const files = new Map<string, { readonly reader: EventFileReader; at: number }>();
   return {
     poll: async () => {
@@ -34,15 +36,22 @@ export async function eventFiles(folder: string, receiver: Pick<Reports, 'takeSt
         if (earlier.has(name) || (!files.has(name) && files.size >= MAX_FILES)) continue;
         const file = files.get(name) ?? { reader: new EventFileReader(), at: 0 };
         files.set(name, file);
+        const run = runOf(name);
         for await (const bytes of bytesFrom(join(folder, name), file.at)) {
           file.at += bytes.length;
           for (const { tag, step, value } of file.reader.push(bytes)) {
-            await receiver.takeStep(step, new Map([[tag, value]]));
+            await receiver.takeStep(step, new Map([[names.metricName(run, tag), value]]));
           }
         }
       }
     },
   };
+}
+
+/** Returns the folder of an event file, with `/` between folders. */
+function runOf(file: string): string {
+  const folder = dirname(file);
+  return folder === '.' ? '' : folder.split(sep).join('/');
 }
 
 async function eventFilesIn(folder: string): Promise<string[]> {

@@ -74,6 +74,14 @@ describe('the line shown first', () => {
     ['loading\nError: no such file\nbye\n', 'Error: no such file'],
     ['bash: line 1: trainn: command not found\n', 'bash: line 1: trainn: command not found'],
     ['panic: index out of range\n\ngoroutine 1 [running]:\n', 'panic: index out of range'],
+    [
+      "In 'config': Could not find 'model/cubic'\n\nAvailable options in 'model':\n\tlinear\nConfig search path:\n\tsource=main\n\nSet the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.\n",
+      "In 'config': Could not find 'model/cubic'",
+    ],
+    [
+      "Could not override 'lrr'.\nTo append to your config use +lrr=1\nKey 'lrr' is not in struct\n    full_key: lrr\n    object_type=dict\n\nSet the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.\n",
+      "Could not override 'lrr'.",
+    ],
     ['one\ntwo\n\n', 'two'],
     ['\n', undefined],
   ])('of %j is %j', (text, expected) => {

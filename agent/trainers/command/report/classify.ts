@@ -74,7 +74,9 @@ const SECONDHAND =
   /\b(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b/;
 /** Matches error lines of programs that print no traceback. */
 const ERROR_LINE =
-  /^(?:\w[\w.]*(?:Error|Exception)\b|(?:error|fatal|panic|failed)\b|terminate called|Segmentation fault|.*: command not found)/i;
+  /^(?:\w[\w.]*(?:Error|Exception)\b|(?:error|fatal|panic|failed)\b|terminate called|Segmentation fault|.*: command not found|(?:In '[^']*': )?Could not \w+)/i;
+/** Hydra ends its messages with this hint. */
+const HINT_LINE = /^Set the environment variable HYDRA_FULL_ERROR=1/;
 
 /**
  * Returns the line that best describes a failure: the last line of the last Python traceback, else the last line that reads
@@ -86,7 +88,7 @@ export function errorLine(text: string): string | undefined {
   const exceptions = lines.flatMap((line, at) => (TRACEBACK.test(line) ? (exceptionAfter(lines, at) ?? []) : []));
   const first = exceptions.findLast((line) => !SECONDHAND.test(line)) ?? exceptions.at(-1);
   if (first !== undefined) return first;
-  const filled = lines.filter((line) => line.trim() !== '');
+  const filled = lines.filter((line) => line.trim() !== '' && !HINT_LINE.test(line));
   return (filled.findLast((line) => ERROR_LINE.test(line.trim())) ?? filled.at(-1))?.trim();
 }
 

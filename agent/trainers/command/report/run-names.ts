@@ -1,0 +1,34 @@
+/** Names the metrics of TensorBoard's runs: each folder with event files is a run. */
+
+/** Names with a digit, such as `version_0` or `Nov28_10-15-00_host`, differ from one trial to the next. */
+const OWN_NAME = /\d/;
+
+/** Keeps the tags of several runs apart. One per attempt. */
+export class RunNames {
+  readonly #runs = new Map<string, string>();
+
+  /**
+   * Returns the metric name of a tag: the folders below the source's folder are a prefix, as in TensorBoard
+   * (`validation/epoch_loss`). Folders with a digit in their name are omitted, unless an earlier run has the same prefix.
+   * @param run path of the event file's folder, relative to the source's folder, with `/` between folders; empty for the folder itself
+   */
+  metricName(run: string, tag: string): string {
+    const prefix = this.#prefixOf(run);
+    return prefix === '' ? tag : `${prefix}/${tag}`;
+  }
+
+  #prefixOf(run: string): string {
+    const known = this.#runs.get(run);
+    if (known !== undefined) return known;
+    const short = run
+      .split('/')
+      .filter((folder) => !OWN_NAME.test(folder))
+      .join('/');
+    const taken = new Set(this.#runs.values());
+    // A path that begins with a dot is never another run's.
+    const fromSource = run === '' ? '.' : `./${run}`;
+    const prefix = [short, run].find((candidate) => !taken.has(candidate)) ?? fromSource;
+    this.#runs.set(run, prefix);
+    return prefix;
+  }
+}

@@ -1,0 +1,57 @@
+/** Sweeps a program by `trawl up`, as a user would. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import type { reportJson, TrialJson } from '../../bin/output/json.ts';
+import { packageRoot } from '../../bin/package.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { startTrawl, trawlJson } from '../support/trawl.ts';
+
+export interface UpResult {
+  readonly state: string;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly trials: readonly TrialJson[];
+  readonly warnings: readonly { readonly kind: string; readonly message: string }[];
+}
+
+export interface ShownTrial extends TrialJson {
+  readonly reports: readonly ReturnType<typeof reportJson>[];
+  readonly artifacts: readonly { readonly name: string; readonly bytes: number }[];
+}
+
+export interface SweptProgram {
+  readonly dir: string;
+  readonly code: number;
+  readonly stderr: string;
+  readonly result: UpResult;
+}
+
+export const exampleFolder = (name: string): string => join(packageRoot(), 'examples', name);
+
+/** Runs the sweep file of an example. @param changes replace keys of the sweep file */
+export function sweepExample(name: string, changes: Readonly<Record<string, unknown>>): Promise<SweptProgram> {
+  const workdir = exampleFolder(name);
+  const text: Record<string, unknown> = parse(readFileSync(join(workdir, 'sweep.yaml'), 'utf8'));
+  return sweep(stringify({ ...text, ...changes }), workdir);
+}
+
+/** Runs a sweep to its end, two trials at once. */
+export async function sweep(text: string, workdir: string): Promise<SweptProgram> {
+  const folder = testFolder();
+  const dir = join(folder, 'run');
+  const file = sweepFile(folder, text);
+  const up = startTrawl('up', file, '--slots', '2', '--dir', dir, '--workdir', workdir, '-o', 'json');
+  const { stdout, stderr, code } = await up.ended;
+  if (stdout === '') throw new Error(`trawl up ended with code ${code}: ${stderr}`);
+  return { dir, code, stderr, result: JSON.parse(stdout) as UpResult };
+}
+
+export function showTrial(dir: string, trial: TrialJson | undefined): Promise<ShownTrial> {
+  return trawlJson<ShownTrial>('show', trial?.trial ?? '', '--dir', dir);
+}
+
+/** The time from the first report to the last, in milliseconds. */
+export function reportedMs({ reports }: Pick<ShownTrial, 'reports'>): number {
+  const times = reports.map(({ at }) => Date.parse(at ?? ''));
+  return Math.max(...times) - Math.min(...times);
+}
