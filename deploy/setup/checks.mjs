@@ -12,6 +12,7 @@ const RELEASE_ROUNDS = {
   // Every run sends new messages, and each round prints its seed.
   TRAWL_FUZZ_SEED: String(Date.now() % 1_000_000),
   TRAWL_CLUSTER: 'all',
+  TRAWL_FRAMEWORKS: 'all',
   TRAWL_SIMULATION_SEEDS: '5000',
 };
 
@@ -28,7 +29,17 @@ const SUITES = {
   slow: { checks: false, vitest: ['--project', 'slow'], env: {} },
   release: {
     checks: false,
-    vitest: ['--project', 'system', '--project', 'slow', 'test/faults', 'test/fuzz', 'test/cluster', 'test/simulation'],
+    vitest: [
+      '--project',
+      'system',
+      '--project',
+      'slow',
+      'test/faults',
+      'test/fuzz',
+      'test/cluster',
+      'test/frameworks',
+      'test/simulation',
+    ],
     env: RELEASE_ROUNDS,
   },
 };

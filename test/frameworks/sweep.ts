@@ -7,7 +7,7 @@ import { packageRoot } from '../../bin/package.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { startTrawl, trawlJson } from '../support/trawl.ts';
 
-export interface UpResult {
+interface UpResult {
   readonly state: string;
   readonly counts: Readonly<Record<string, number>>;
   readonly trials: readonly TrialJson[];
@@ -36,7 +36,7 @@ export function sweepExample(name: string, changes: Readonly<Record<string, unkn
 }
 
 /** Runs a sweep to its end, two trials at once. */
-export async function sweep(text: string, workdir: string): Promise<SweptProgram> {
+async function sweep(text: string, workdir: string): Promise<SweptProgram> {
   const folder = testFolder();
   const dir = join(folder, 'run');
   const file = sweepFile(folder, text);
