@@ -1,6 +1,6 @@
 /** User programs run by `trawl up`: the shipped examples, and programs that fail. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { packageRoot } from '../../bin/package.ts';
@@ -120,6 +120,92 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(classes).toEqual(['timeout', 'timeout']);
     expect(readFileSync(ended, 'utf8')).toBe('yes\n');
   });
+
+  test('with relative folders, files in TRAWL_ARTIFACTS are kept', async () => {
+    const folder = testFolder();
+    const at = (name: string) => relative(process.cwd(), join(folder, name));
+    mkdirSync(join(folder, 'work'));
+    writeFileSync(join(folder, 'work', 'save.sh'), `pwd; echo a > "$TRAWL_ARTIFACTS/model.pt"; echo '{"loss": 1}'\n`);
+    const text = 'command: [sh, save.sh]\nmetric: {name: loss}\nparameters: {x: {values: [1, 2]}}\n';
+    const { stdout, stderr, code } = await trawl(...up(sweepFile(folder, text), at('run'), at('work')));
+    expect(code, stderr).toBe(0);
+    for (const { trial } of (JSON.parse(stdout) as UpResult).trials) {
+      const kept = await trawlJson<{ name: string; size: number }[]>(
+        'artifacts',
+        'ls',
+        'last',
+        '--trial',
+        trial,
+        '--dir',
+        at('run'),
+      );
+      expect(kept).toMatchObject([{ name: 'model.pt' }]);
+    }
+  });
+
+  test('the failure of a program with a long log quotes the end of stdout, and the log has its beginning and its end', async () => {
+    const folder = testFolder();
+    const line = 'x'.repeat(50);
+    writeFileSync(
+      join(folder, 'long.sh'),
+      `awk 'BEGIN { for (i = 1; i <= 30000; i++) print i " ${line}" }'; echo 'ValueError: shapes differ'; exit 3\n`,
+    );
+    const text = 'command: [sh, long.sh]\nmetric: {name: loss}\nparameters: {}\nretry: {crash: 0}\n';
+    const dir = join(folder, 'run');
+    const [trial] = (JSON.parse((await trawl(...up(sweepFile(folder, text), dir, folder))).stdout) as UpResult).trials;
+    expect(trial?.failure).toMatchObject({
+      class: 'crash',
+      message: expect.stringMatching(/^sh exited with code 3: ValueError: shapes differ\nstdout:\n.*29999 x/s),
+    });
+    const { stdout: log } = await trawl('logs', trial?.trial ?? '', '--dir', dir);
+    expect(log).toContain(`\n1000 ${line}\n`);
+    expect(log).toMatch(/\[trawl\] \d+ characters of the log are missing here/);
+    expect(log).toContain(`\n30000 ${line}\nValueError: shapes differ\n`);
+    expect(log).not.toContain(`\n5000 ${line}\n`);
+  });
+
+  test('a program that ran out of memory fails as oom, and is retried as often as the sweep allows', async () => {
+    const folder = testFolder();
+    writeFileSync(
+      join(folder, 'oom.sh'),
+      `case $1 in
+         torch) echo 'Traceback (most recent call last):' >&2; echo '  File "t.py", line 1' >&2
+                echo 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.' >&2 ;;
+         jax) echo 'jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory' ;;
+         numpy) echo 'numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7 GiB for an array' >&2 ;;
+         other) echo 'ValueError: 7' >&2 ;;
+       esac; exit 1\n`,
+    );
+    const text =
+      `command: [sh, oom.sh, "\${param:by}"]\nmetric: {name: loss}\nretry: {oom: 1, crash: 0, backoff: 0s}\n` +
+      'parameters: {by: {values: [torch, jax, numpy, other]}}\n';
+    const { stdout } = await trawl(...up(sweepFile(folder, text), join(folder, 'run'), folder));
+    const ends = (JSON.parse(stdout) as UpResult).trials.map(({ parameters, failure, attempts }) => {
+      return [parameters.by, failure?.class, attempts];
+    });
+    expect(new Set(ends.map((end) => end.join(' ')))).toEqual(
+      new Set(['torch oom 2', 'jax oom 2', 'numpy oom 2', 'other crash 1']),
+    );
+  });
+
+  test.skipIf(process.platform !== 'linux')(
+    'trawl killed by kill -9 leaves no process in a session of its own',
+    async () => {
+      const folder = testFolder();
+      const file = join(folder, 'pids');
+      writeFileSync(
+        join(folder, 'daemon.sh'),
+        `setsid sh -c 'setsid sleep 600 & echo "$!" > "$1.new"; mv "$1.new" "$1"' sh "$1"; sleep 600\n`,
+      );
+      const text = `command: [sh, daemon.sh, ${JSON.stringify(file)}]\nmetric: {name: loss}\nparameters: {}\n`;
+      const running = startTrawl(...up(sweepFile(folder, text), join(folder, 'run'), folder));
+      const daemon = Number(await until('the daemon runs', () => existsSync(file) && readFileSync(file, 'utf8')));
+      expect(descendantsOf(running.pid)).not.toContain(daemon);
+      expect(alive([daemon])).toEqual([daemon]);
+      killNow(running.pid);
+      await until('the daemon is gone', () => alive([daemon]).length === 0);
+    },
+  );
 
   test('trawl killed by kill -9 leaves no program running', async () => {
     const folder = testFolder();
