@@ -33,7 +33,7 @@ beforeAll(async () => {
     getSweep: (_call, callback) => callback(null, { sweep, text: HOSTILE }),
     controlSweep: (_call, callback) => callback(null, { sweep }),
     submit: (_call, callback) => callback({ code: status.INVALID_ARGUMENT, details: HOSTILE }),
-    getTrial: (_call, callback) => callback(null, { trial, attempts: [], reports: [], artifacts: [] }),
+    getTrial: (_call, callback) => callback(null, { trial, attempts: [], reports: [], artifacts: [], programs: [] }),
     listTrials: (call) => {
       call.write({ trials: [trial] });
       call.end();

@@ -27,6 +27,11 @@ export const MAX_CODE_FILES = 50_000;
 /** The most bytes of a diff of uncommitted changes that are recorded. */
 export const MAX_DIFF_BYTES = 1_000_000;
 
+/** The most bytes of a list of installed packages. Further packages are cut off. */
+export const MAX_PACKAGES_BYTES = 64 * 1024;
+/** The most characters of a recorded command line. */
+export const MAX_RECORDED_COMMAND = 16 * 1024;
+
 const PATH_SEGMENT = /^[A-Za-z0-9_+=@,-][A-Za-z0-9._+=@,-]*$/;
 
 /** Returns why an artifact's name is invalid, or undefined. Names become paths below a folder, and must stay inside it. */

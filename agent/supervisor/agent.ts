@@ -10,6 +10,7 @@ import { RejectedError } from '../../proto/errors.ts';
 import type { Hello, Welcome } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { DatasetUse } from '../data/cache.ts';
 import type { GpuFigures } from '../machine/gpus.ts';
+import { PythonEnvironments } from '../machine/python-environments.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { Assignment } from '../worker/ipc.ts';
 import { prepareAssignment } from './assignment.ts';
@@ -31,6 +32,7 @@ import {
   onDismissed,
   onGraceExpired,
   onOffer,
+  onPackages,
   onPreflightFailure,
   onShutdown,
   type Slot,
@@ -73,6 +75,7 @@ export class AgentRuntime {
   readonly #folders: AttemptFolders;
   readonly #draining: Draining;
   readonly #records: RecordWriter;
+  readonly #environments = new PythonEnvironments();
   readonly #up = withResolvers<string>();
   readonly #rejected = withResolvers<never>();
   #session: CoordinatorSession | undefined;
@@ -259,6 +262,13 @@ export class AgentRuntime {
       case 'stop':
         this.#workers.stop(effect.slot, effect.key);
         break;
+      case 'list packages': {
+        const { key, program, interpreter } = effect;
+        void this.#environments.packagesOf(interpreter).then((packages) => {
+          if (packages !== undefined) this.#perform(onPackages(this.#slots, key, { ...program, ...packages }));
+        });
+        break;
+      }
       case 'restart':
         this.#workers.restart(effect.slot);
         break;

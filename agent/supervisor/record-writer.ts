@@ -108,6 +108,10 @@ function bodyOf(body: RecordBody): RecordMessage['body'] {
       const kind = NOTICE_KINDS[body.warning];
       return { $case: 'notice', notice: { kind, message: body.message, count: body.count } };
     }
+    case 'program': {
+      const { command, ...program } = body.program;
+      return { $case: 'program', program: { ...program, command: [...command], attempt: 0 } };
+    }
     case 'succeeded':
       return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined } };
     case 'failed': {

@@ -14,6 +14,7 @@ import {
   onDismissed,
   onGraceExpired,
   onOffer,
+  onPackages,
   onPreflightFailure,
   onShutdown,
   onWorkerExit,
@@ -282,4 +283,22 @@ test('an attempt that cannot be prepared fails in preflight, and the rest of its
   expect(heldAttempts(slots)).toEqual([key('u')]);
   onDismissed(slots, key('u'));
   expect(onPreflightFailure(slots, 0, key('u'), 'unreadable')).toEqual([]);
+});
+
+test('the start of a program is recorded at once, and again when its packages are listed', () => {
+  const slots = running();
+  const interpreter = { path: '/usr/bin/python3', variables: {} };
+  const program = { command: ['python3', 'a.py'], interpreter: '/usr/bin/python3', python: '', packages: '' };
+  const message = { key: key('t'), kind: 'program', command: ['python3', 'a.py'], interpreter } as const;
+  expect(onWorkerMessage(slots, 0, message)).toEqual([
+    { kind: 'record', key: key('t'), seq: 1, body: { kind: 'program', program } },
+    { kind: 'list packages', key: key('t'), program, interpreter },
+  ]);
+  const listed = { ...program, python: '3.12.4', packages: 'a==1' };
+  expect(onPackages(slots, key('t'), listed)).toMatchObject([{ kind: 'record', seq: 2, body: { program: listed } }]);
+  expect(onWorkerMessage(slots, 0, { ...message, command: ['sh'], interpreter: undefined })).toMatchObject([
+    { kind: 'record', seq: 3, body: { program: { command: ['sh'], interpreter: '' } } },
+  ]);
+  onWorkerMessage(slots, 0, { key: key('t'), kind: 'done' });
+  expect(onPackages(slots, key('t'), listed)).toEqual([]);
 });

@@ -9,6 +9,7 @@ import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Grant, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
+import type { PythonInterpreter, PythonPackages } from '../machine/python-environments.ts';
 import type { NoticeKind } from '../trainers/trainer.ts';
 import type { FromWorker, KeptFile } from '../worker/ipc.ts';
 
@@ -46,11 +47,17 @@ export interface Granted {
   readonly grant: Grant;
 }
 
+/** How an attempt's program was started. The texts are empty while they are unknown, and for programs without Python. */
+export interface StartedProgram extends PythonPackages {
+  readonly command: readonly string[];
+}
+
 export type RecordBody =
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
   | { readonly kind: 'log'; readonly text: string }
   | { readonly kind: 'artifact'; readonly file: KeptFile }
   | { readonly kind: 'notice'; readonly warning: NoticeKind; readonly message: string; readonly count: number }
+  | { readonly kind: 'program'; readonly program: StartedProgram }
   | { readonly kind: 'succeeded' }
   | { readonly kind: 'failed'; readonly class: FailureClassName; readonly message: string };
 
@@ -62,6 +69,13 @@ export type Effect =
   | { readonly kind: 'return'; readonly offer: OfferToken }
   | { readonly kind: 'run'; readonly slot: number; readonly granted: readonly Granted[] }
   | { readonly kind: 'stop'; readonly slot: number; readonly key: AttemptKey }
+  /** Lists the packages of an interpreter, see `onPackages`. */
+  | {
+      readonly kind: 'list packages';
+      readonly key: AttemptKey;
+      readonly program: StartedProgram;
+      readonly interpreter: PythonInterpreter;
+    }
   /** Starts a new worker for the slot. */
   | { readonly kind: 'restart'; readonly slot: number }
   /** The attempt has ended here. Its folder can be removed once the coordinator has acknowledged its records. */
@@ -182,11 +196,24 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
       const { warning, message: text, count } = message;
       return record(attemptOf(slot, message.key), { kind: 'notice', warning, message: text, count });
     }
+    case 'program': {
+      const { key, command, interpreter } = message;
+      const program = { command, interpreter: interpreter?.path ?? '', python: '', packages: '' };
+      const started = record(attemptOf(slot, key), { kind: 'program', program });
+      const isListed = started.length > 0 && interpreter !== undefined;
+      return isListed ? [...started, { kind: 'list packages', key, program, interpreter }] : started;
+    }
     case 'done':
       return end(slots, at, message.key, { kind: 'succeeded' });
     case 'failed':
       return end(slots, at, message.key, { kind: 'failed', class: message.class, message: message.message });
   }
+}
+
+/** Records the packages that an attempt's program runs with, unless the attempt has ended meanwhile. */
+export function onPackages(slots: Slot[], key: AttemptKey, program: StartedProgram): Effect[] {
+  const slot = slots.find((one) => attemptOf(one, key) !== undefined);
+  return record(attemptOf(slot, key), { kind: 'program', program });
 }
 
 /** Adds a worker's output to the log of each attempt that it runs: output does not identify its attempt. */

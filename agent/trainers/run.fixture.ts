@@ -5,6 +5,7 @@ import type { KeptArtifact, TrainingRun } from './trainer.ts';
 export interface RecordedRun extends TrainingRun {
   readonly reports: { readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }[];
   readonly notices: { readonly kind: string; readonly message: string; readonly count: number }[];
+  readonly starts: { readonly command: readonly string[]; readonly interpreter: string | undefined }[];
   readonly kept: (KeptArtifact & { readonly content: Uint8Array | { readonly path: string } })[];
 }
 
@@ -13,6 +14,7 @@ export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'par
   const reports: RecordedRun['reports'] = [];
   const notices: RecordedRun['notices'] = [];
   const kept: RecordedRun['kept'] = [];
+  const starts: RecordedRun['starts'] = [];
   return {
     seed: 0,
     dataDir: '',
@@ -27,6 +29,7 @@ export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'par
     reconstructEvery: 0,
     resume: undefined,
     report: (epoch, metrics) => reports.push({ epoch, metrics: { ...metrics } }),
+    started: (command, interpreter) => starts.push({ command, interpreter: interpreter?.path }),
     notice: (kind, message, count) => notices.push({ kind, message, count }),
     keep: async (artifact, content) => {
       kept.push({ ...artifact, content });
@@ -35,5 +38,6 @@ export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'par
     reports,
     kept,
     notices,
+    starts,
   };
 }

@@ -3,6 +3,7 @@ import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ArtifactKindName, FailureClassName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
+import type { PythonInterpreter } from '../machine/python-environments.ts';
 
 /** One attempt from the trainer's point of view. */
 export interface TrainingRun {
@@ -44,6 +45,11 @@ export interface TrainingRun {
   keep(artifact: KeptArtifact, content: Uint8Array | { readonly path: string }): Promise<void>;
   /** Sends a warning about the attempt. A later one of the same kind replaces it. */
   notice(kind: NoticeKind, message: string, count: number): void;
+  /**
+   * Records how the user's program is started, so that the attempt can be reproduced.
+   * @param interpreter of a Python program. Undefined for other programs
+   */
+  started(command: readonly string[], interpreter: PythonInterpreter | undefined): void;
 }
 
 /** A warning that a trainer sends about its attempt. */

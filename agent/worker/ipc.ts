@@ -4,6 +4,7 @@ import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import type { Json } from '../../proto/values.ts';
 import type { DatasetUse } from '../data/cache.ts';
+import type { PythonInterpreter } from '../machine/python-environments.ts';
 import type { KeptArtifact, NoticeKind } from '../trainers/trainer.ts';
 
 /** The configuration of a worker: JSON in its first argument. */
@@ -72,6 +73,13 @@ export type FromAttempt =
       readonly warning: NoticeKind;
       readonly message: string;
       readonly count: number;
+    }
+  /** The program is started. */
+  | {
+      readonly kind: 'program';
+      /** The command line as it is recorded. */
+      readonly command: readonly string[];
+      readonly interpreter: PythonInterpreter | undefined;
     }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly class: FailureClassName; readonly message: string }

@@ -69,6 +69,7 @@ function runOf({ trainer: _, folder, parameters, ...assignment }: Assignment): T
     workdir: setup.workdir,
     signal: controller.signal,
     report: (epoch, metrics) => report(key, { kind: 'report', epoch, metrics }),
+    started: (command, interpreter) => report(key, { kind: 'program', command, interpreter }),
     notice: (warning, message, count) => report(key, { kind: 'notice', warning, message, count }),
     keep: artifactKeeper(folder, (artifact) => report(key, { kind: 'artifact', artifact })),
   };

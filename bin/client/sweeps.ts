@@ -3,13 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { NotFoundError } from '../../proto/errors.ts';
 import type {
   Curve,
+  GetSourceResponse,
   ListConfigsRequest,
   ListTrialsRequest,
   RetryTrialsRequest,
   SubmitRequest,
   SweepAction,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { type Config, Goal, type Report, type Source, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { type Config, Goal, type Report, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_TRIAL_IDS } from '../../proto/limits.ts';
 import { type PackedCode, uploadCode } from './code.ts';
 import type { Connection } from './connect.ts';
@@ -89,9 +90,9 @@ export async function listCurves(
   return curves;
 }
 
-/** Returns the code that was submitted with a sweep, and the diff of its uncommitted changes; undefined if it has none. */
-export async function getSource(connection: Connection, sweep: string): Promise<Source | undefined> {
-  return (await unary(connection, connection.client.getSource, { sweep })).source;
+/** Returns the code that was submitted with a sweep, if any, and the Python environments in which it ran. */
+export function getSource(connection: Connection, sweep: string): Promise<GetSourceResponse> {
+  return unary(connection, connection.client.getSource, { sweep });
 }
 
 /**

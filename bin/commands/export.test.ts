@@ -50,7 +50,8 @@ const answers: Partial<SweepServiceServer> = {
     });
     call.end();
   },
-  getTrial: (_call, callback) => callback(null, { trial: running, attempts: [], reports: [], artifacts: [] }),
+  getTrial: (_call, callback) =>
+    callback(null, { trial: running, attempts: [], reports: [], artifacts: [], programs: [] }),
 };
 
 async function exported(overrides: Partial<SweepServiceServer>, ...args: string[]) {
@@ -130,7 +131,7 @@ test('the error for a trial without a model has the reason', async () => {
     getTrial: (_call, callback) => {
       const file = { attempt: 1, epoch: 0, size: 1, sha256: '', atMs: START_MS };
       const artifacts = [{ ...file, name: 'weights.bin', kind: ArtifactKind.MODEL }];
-      callback(null, { trial: ended, attempts: [], reports: [], artifacts });
+      callback(null, { trial: ended, attempts: [], reports: [], artifacts, programs: [] });
     },
   };
   const kept = await exported(other, '--model', 'a0', '-f', 'safetensors', '--out', out);

@@ -301,6 +301,7 @@ test('show falls back to a trial if no sweep matches', async () => {
           ],
           reports: [{ attempt: 1, epoch: 1, atMs: START_MS, metrics: { test_loss: 0.25 } }],
           artifacts: [],
+          programs: [],
         }),
     },
     ...['show', 'a0'],
@@ -315,7 +316,8 @@ test('a followed log resumes after an outage without repeating text', async () =
   let calls = 0;
   const { stdout, stderr, exitCode } = await trawl(
     {
-      getTrial: (_call, callback) => callback(null, { trial: good, attempts: [], reports: [], artifacts: [] }),
+      getTrial: (_call, callback) =>
+        callback(null, { trial: good, attempts: [], reports: [], artifacts: [], programs: [] }),
       readLog: (call) => {
         calls += 1;
         call.write({ text: 'one\n' });

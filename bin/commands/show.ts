@@ -5,13 +5,14 @@ import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
-import { firstLine } from '../../lib/text/visible-text.ts';
+import { firstLine, visibleLines } from '../../lib/text/visible-text.ts';
 import { NotFoundError } from '../../proto/errors.ts';
-import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { GetSourceResponse, GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import {
   type Artifact,
   type Attempt,
   MetricAt,
+  type ProgramStart,
   type Report,
   type Sweep,
   type Trial,
@@ -19,7 +20,7 @@ import {
 import { artifactKind, failureClass, sweepState, trialState } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
-import { getSweep } from '../client/sweeps.ts';
+import { getSource, getSweep } from '../client/sweeps.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -28,20 +29,30 @@ import {
   withOutput,
   withServer,
 } from '../options/common.ts';
+import { environmentJson, gitText, pythonText, reproductionFields, sourceJson } from '../output/code.ts';
+import { shellLine } from '../output/command-line.ts';
 import { countsText, isoTime } from '../output/format.ts';
-import { artifactJson, attemptJson, outcomeName, reportJson, sweepJson, trialJson } from '../output/json.ts';
+import {
+  artifactJson,
+  attemptJson,
+  outcomeName,
+  programJson,
+  reportJson,
+  sweepJson,
+  trialJson,
+} from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { resultTerminal, type Terminal } from '../output/terminal.ts';
 import { warningFields, warningJson } from '../output/warnings.ts';
 
-type Options = GlobalOptions & ServerOptions & OutputOptions;
+type Options = GlobalOptions & ServerOptions & OutputOptions & { readonly diff?: true; readonly packages?: true };
 
 function spanText(fromMs: number, toMs: number): string {
   return fromMs === 0 || toMs === 0 ? '-' : formatSpan(toMs - fromMs);
 }
 
-function sweepText(sweep: Sweep, terminal: Terminal): string {
+function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): string {
   const best = sweep.metric?.at === MetricAt.BEST ? ', best over the steps' : '';
   const metric = sweep.metric && `${objectiveText(sweep.metric)}${best}`;
   return renderFields(
@@ -60,6 +71,7 @@ function sweepText(sweep: Sweep, terminal: Terminal): string {
       ['created', isoTime(sweep.createdAtMs) ?? '-'],
       ['duration', spanText(sweep.createdAtMs, sweep.endedAtMs)],
       ['fingerprint', sweep.fingerprint],
+      ...reproductionFields(facts),
     ],
     terminal,
   );
@@ -78,7 +90,15 @@ function failureFields({ failure }: Trial): [string, string][] {
   return [['failure', error ?? ''], ...output.map((line): [string, string] => ['', line])];
 }
 
-function trialFields(trial: Trial, sweep: Sweep): [string, string][] {
+function programFields(programs: readonly ProgramStart[]): [string, string][] {
+  const last = programs.at(-1);
+  if (last === undefined) return [];
+  const python =
+    last.interpreter === '' ? [] : [['python', `${last.interpreter}, ${pythonText(last)}`] as [string, string]];
+  return [['command', shellLine(last.command)], ...python];
+}
+
+function trialFields(trial: Trial, sweep: Sweep, programs: readonly ProgramStart[]): [string, string][] {
   const parameters = Object.entries(fromWire(trial.parameters)).sort(([a], [b]) => (a < b ? -1 : 1));
   return [
     ['trial', trial.id],
@@ -94,6 +114,7 @@ function trialFields(trial: Trial, sweep: Sweep): [string, string][] {
     ...resultFields(trial, sweep),
     ['started', isoTime(trial.startedAtMs) ?? '-'],
     ['duration', spanText(trial.startedAtMs, trial.endedAtMs)],
+    ...programFields(programs),
     ...parameters.map(([name, value]): [string, string] => [`  ${name}`, String(value)]),
   ];
 }
@@ -159,7 +180,7 @@ function artifactsText(artifacts: readonly Artifact[], terminal: Terminal): stri
 }
 
 function showTrial(
-  { trial, attempts, reports, artifacts, sweep }: GetTrialResponse & { readonly sweep: Sweep },
+  { trial, attempts, reports, artifacts, programs, sweep }: GetTrialResponse & { readonly sweep: Sweep },
   options: Options,
 ): Promise<void> {
   if (trial === undefined) throw new Error('the response of the coordinator contains no trial');
@@ -169,24 +190,49 @@ function showTrial(
       attempt_list: attempts.map(attemptJson),
       reports: reports.map(reportJson),
       artifacts: artifacts.map(artifactJson),
+      programs: programs.map(programJson),
     };
     return printJson({ ...trialJson(trial), ...details });
   }
   const terminal = resultTerminal(options);
   return print(
-    renderFields(trialFields(trial, sweep), terminal) +
+    renderFields(trialFields(trial, sweep, programs), terminal) +
       attemptsText(attempts, terminal) +
       reportsText(reports, terminal) +
       artifactsText(artifacts, terminal),
   );
 }
 
+function diffOf({ source }: GetSourceResponse, sweep: Sweep): string {
+  if (source === undefined) throw new NotFoundError(`sweep ${sweep.id} has no diff: its sweep file has no key "code"`);
+  if (source.diff === '') throw new NotFoundError(`sweep ${sweep.id} has no diff: ${gitText(source.git)}`);
+  return visibleLines(source.diff.endsWith('\n') ? source.diff : `${source.diff}\n`);
+}
+
+function packagesOf(environments: readonly { readonly packages: string }[], selector: string): string {
+  const packages = environments.map((one) => one.packages).find((text) => text !== '');
+  if (packages === undefined) {
+    throw new NotFoundError(`no packages are recorded for ${selector}: its program is not Python, or ended too early`);
+  }
+  return `${visibleLines(packages)}\n`;
+}
+
+async function showSweep(connection: Connection, sweep: Sweep, text: string, options: Options): Promise<void> {
+  const facts = await getSource(connection, sweep.id);
+  if (options.output !== 'json') return print(sweepText(sweep, facts, resultTerminal(options)));
+  const code = facts.source === undefined ? null : sourceJson(facts.source);
+  return printJson({ ...sweepJson(sweep), file: text, code, environments: facts.environments.map(environmentJson) });
+}
+
 function show(selector: string, options: Options): Promise<void> {
   return withConnection(options, async (connection) => {
     const found = await find(connection, selector);
-    if (found.kind === 'trial') return showTrial(found, options);
-    if (options.output === 'json') return printJson({ ...sweepJson(found.sweep), file: found.text });
-    return print(sweepText(found.sweep, resultTerminal(options)));
+    if (options.diff) return print(diffOf(await getSource(connection, found.sweep.id), found.sweep));
+    if (found.kind === 'trial') {
+      return options.packages ? print(packagesOf(found.programs, selector)) : showTrial(found, options);
+    }
+    if (!options.packages) return showSweep(connection, found.sweep, found.text, options);
+    return print(packagesOf((await getSource(connection, found.sweep.id)).environments, selector));
   });
 }
 
@@ -194,11 +240,15 @@ export function registerShow(program: Command): void {
   const command = program
     .command('show')
     .description('show a sweep, or a trial with its attempts, metrics and artifacts')
+    .option('--diff', 'print the uncommitted changes of the code that was submitted')
+    .option('--packages', 'print the Python packages that the program ran with, as pip freeze does')
     .argument('[sweep-or-trial]', 'sweep id, name or "last"; or trial id or unambiguous prefix', 'last');
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl show', 'show the newest sweep'],
       ['trawl show 3f2a91bc', 'show a trial: parameters, attempts, and metrics by epoch'],
+      ['trawl show 3 --diff > changes.patch', 'write the uncommitted changes of its code'],
+      ['trawl show 3 --packages > requirements.txt', 'write the packages that its program ran with'],
       ['trawl show 3 -o json', 'print a sweep and its sweep file as JSON'],
     ],
   }).action((selector: string, _options: Options, self: Command) => show(selector, self.optsWithGlobals<Options>()));

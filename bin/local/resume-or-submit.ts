@@ -45,7 +45,7 @@ async function sweepWithCode(
   report: (line: string) => void,
 ): Promise<Sweep | undefined> {
   for (const sweep of candidates) {
-    const recorded = await getSource(connection, sweep.id);
+    const { source: recorded } = await getSource(connection, sweep.id);
     if (recorded?.archive?.sha256 === source.archive.sha256) return sweep;
   }
   const unfinished = candidates.find((sweep) => !sweepEnded(sweep));

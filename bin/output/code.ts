@@ -1,8 +1,9 @@
 /** The code of a sweep as text and JSON. */
 import type { CodeFolder } from '../../lib/code/folder.ts';
-import { countText } from '../../lib/text/numbers.ts';
+import { countText, formatCount } from '../../lib/text/numbers.ts';
 import { formatSize } from '../../lib/text/size.ts';
-import type { GitState, Source } from '../../proto/gen/trawl/v1/types.ts';
+import type { GetSourceResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { Environment, GitState, Source } from '../../proto/gen/trawl/v1/types.ts';
 import type { PackedCode } from '../client/code.ts';
 import { note } from './print.ts';
 
@@ -10,7 +11,7 @@ const SHORT_HASH = 12;
 const OMITTED_SHOWN = 10;
 
 /** Returns the version of the code, such as `commit 3f2a91bc0d1e (main), with uncommitted changes`. */
-function gitText(git: GitState | undefined): string {
+export function gitText(git: GitState | undefined): string {
   if (git === undefined || git.commit === '') return `no commit recorded: ${git?.missing || 'unknown'}`;
   const branch = git.branch === '' ? '' : ` (${git.branch})`;
   const remote = git.remote === '' ? '' : ` of ${git.remote}`;
@@ -23,6 +24,41 @@ function gitText(git: GitState | undefined): string {
 function archiveText({ archive, files }: Source): string {
   const { size = 0, sha256 = '' } = archive ?? {};
   return `${countText(files, 'file')}, ${formatSize(size)}, sha256 ${sha256.slice(0, SHORT_HASH)}`;
+}
+
+/** Returns the size of a diff, such as `2 files changed, 10 lines added, 3 removed`; undefined if nothing was recorded. */
+export function diffSummary(diff: string): string | undefined {
+  if (diff === '') return undefined;
+  const lines = diff.split('\n');
+  const count = (pattern: RegExp) => lines.filter((line) => pattern.test(line)).length;
+  const [files, added, removed] = [count(/^diff --git /), count(/^\+(?!\+\+ )/), count(/^-(?!-- )/)];
+  return `${countText(files, 'file')} changed, ${countText(added, 'line')} added, ${formatCount(removed)} removed`;
+}
+
+/** Returns the version of Python and the number of its packages, such as `3.12.4, 42 packages`. */
+export function pythonText({ python, packages }: { readonly python: string; readonly packages: string }): string {
+  const count = packages === '' ? 'packages not listed' : countText(packages.split('\n').length, 'package');
+  return `${python || 'version unknown'}, ${count}`;
+}
+
+/** Returns the fields of a sweep that show its code and its Python environments. */
+export function reproductionFields({ source, environments }: GetSourceResponse): [name: string, value: string][] {
+  const fields: [string, string][] = [];
+  if (source !== undefined) {
+    fields.push(['code', archiveText(source)], ['git', gitText(source.git)]);
+    const summary = diffSummary(source.diff);
+    if (summary !== undefined) fields.push(['diff', `${summary} (--diff prints it)`]);
+  }
+  for (const environment of environments) {
+    const where = `${countText(environment.attempts, 'attempt')} on ${environment.agents.join(', ')}`;
+    fields.push(['python', `${pythonText(environment)}: ${where} (--packages lists them)`]);
+  }
+  return fields;
+}
+
+/** Returns a Python environment as printed with `-o json`. */
+export function environmentJson({ sha256, python, packages, agents, attempts }: Environment) {
+  return { sha256, python: python || null, packages: packages.split('\n'), agents, attempts };
 }
 
 /** Returns one line for each file that cannot be sent. */
@@ -58,7 +94,7 @@ export function noteCode({ folder, source }: PackedCode): void {
 }
 
 /** Returns the code of a sweep as printed with `-o json`. */
-function sourceJson({ archive, files, git, diff }: Source) {
+export function sourceJson({ archive, files, git, diff }: Source) {
   return {
     sha256: archive?.sha256 ?? null,
     bytes: archive?.size ?? null,

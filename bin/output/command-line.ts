@@ -25,7 +25,7 @@ export function commandLineOf(spec: SweepSpec, trial: PlannedTrial): string {
     environment: {},
     folders: { artifacts: '<artifacts>', parameters: '<args_json_file>' },
   };
-  return argumentsOf(command, context).map(shellWord).join(' ');
+  return shellLine(argumentsOf(command, context));
 }
 
 function withoutAgentMacros(item: string, trialId: string): string {
@@ -37,6 +37,11 @@ function withoutAgentMacros(item: string, trialId: string): string {
     return AGENT_MACROS.includes(piece.name) ? `<${piece.name}>` : `\${${piece.name}}`;
   });
   return written.join('');
+}
+
+/** Returns a command line with quotes as a shell needs them. */
+export function shellLine(words: readonly string[]): string {
+  return words.map(shellWord).join(' ');
 }
 
 function shellWord(argument: string): string {

@@ -9,6 +9,7 @@ import {
   type GpuFigures,
   type Metric,
   MetricAt,
+  type ProgramStart,
   type Report,
   type Spread,
   type Sweep,
@@ -210,6 +211,12 @@ function gpuJson({ index, ...figures }: GpuFigures) {
     temperature_celsius: figures.temperatureCelsius ?? null,
     power_watts: figures.powerWatts ?? null,
   };
+}
+
+/** Returns how the program of an attempt was started as printed with `-o json`. */
+export function programJson({ attempt, command, interpreter, python, packages }: ProgramStart) {
+  const list = packages === '' ? [] : packages.split('\n');
+  return { attempt, command, interpreter: interpreter || null, python: python || null, packages: list };
 }
 
 /** Returns an artifact as printed with `-o json`. `epoch` is null for an artifact without an epoch. */

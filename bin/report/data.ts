@@ -6,7 +6,8 @@ import type { Hypothesis, SweepSpec } from '../../coordinator/grid/spec.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { rankingMetric } from '../../lib/domain/ranking.ts';
-import type { Agent, Config, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { GetSourceResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { Agent, Config, ProgramStart, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
 import { trawlVersion } from '../package.ts';
 
@@ -41,10 +42,17 @@ export interface ReportData {
   /** The last image of each trial that stored one, by trial id. */
   readonly reconstructions: ReadonlyMap<string, Reconstruction>;
   readonly agents: readonly Agent[];
+  /** The code that was submitted, and the Python environments in which it ran. */
+  readonly facts: GetSourceResponse;
+  /** How the newest attempt of the best trial was started. Undefined if no program was started. */
+  readonly program: ProgramStart | undefined;
 }
 
 /** Answers of a coordinator; trials and configs in order of rank. */
-export type Answers = Pick<ReportData, 'sweep' | 'text' | 'configs' | 'trials' | 'curves' | 'agents'>;
+export type Answers = Pick<
+  ReportData,
+  'sweep' | 'text' | 'configs' | 'trials' | 'curves' | 'agents' | 'facts' | 'program'
+>;
 
 /** Hypotheses from another file than the sweep's own. */
 export interface HypothesisFile {

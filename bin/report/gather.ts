@@ -1,11 +1,12 @@
 /** Collects the data of a report from a coordinator. */
 
-import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import type { Artifact, ProgramStart, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../../proto/names.ts';
 import { listAgents } from '../client/agents.ts';
 import { listArtifacts, readArtifact } from '../client/artifacts.ts';
 import type { Connection } from '../client/connect.ts';
-import { getSweep, listConfigs, listCurves, listTrials } from '../client/sweeps.ts';
+import { unary } from '../client/rpc.ts';
+import { getSource, getSweep, listConfigs, listCurves, listTrials } from '../client/sweeps.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
 import type { Reconstruction, ReportData } from './data.ts';
 import { type HypothesisFile, reportDataOf } from './data.ts';
@@ -26,18 +27,30 @@ export async function collectReportData(
 ): Promise<ReportData> {
   const asked = hypothesesFile === undefined ? undefined : await hypothesesOf(hypothesesFile);
   const { sweep, text } = await getSweep(connection, selector);
-  const [configs, trials, curves, agents] = await Promise.all([
+  const [configs, trials, curves, agents, facts] = await Promise.all([
     listConfigs(connection, { sweep: sweep.id }),
     listTrials(connection, { sweep: sweep.id }),
     listCurves(connection, sweep.id),
     listAgents(connection),
+    getSource(connection, sweep.id),
   ]);
-  const data = reportDataOf({ sweep, text, configs, trials, curves, agents }, asked);
+  const program = await lastStart(connection, sweep.id, trials[0]);
+  const data = reportDataOf({ sweep, text, configs, trials, curves, agents, facts, program }, asked);
   return { ...data, reconstructions: await readReconstructions(connection, data) };
 }
 
 async function hypothesesOf(file: string): Promise<HypothesisFile> {
   return { file, hypotheses: (await loadSweepFile(file)).spec.hypotheses };
+}
+
+/** Returns how the newest attempt of a trial was started. Undefined for built-in trainers. */
+async function lastStart(
+  connection: Connection,
+  sweep: string,
+  trial: Trial | undefined,
+): Promise<ProgramStart | undefined> {
+  if (trial === undefined) return undefined;
+  return (await unary(connection, connection.client.getTrial, { sweep, trial: trial.id })).programs.at(-1);
 }
 
 async function readReconstructions(connection: Connection, data: ReportData): Promise<Map<string, Reconstruction>> {

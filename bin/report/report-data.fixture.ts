@@ -54,7 +54,19 @@ export function reportData(
     endedAtMs: ended ? Date.UTC(2025, 0, 2, 3, 5, 5) : 0,
     fingerprint: 'f'.repeat(64),
   });
-  return reportDataOf({ sweep, text, configs, trials, curves, agents: [] }, asked);
+  return reportDataOf(
+    {
+      sweep,
+      text,
+      configs,
+      trials,
+      curves,
+      agents: [],
+      facts: { source: undefined, environments: [] },
+      program: undefined,
+    },
+    asked,
+  );
 }
 
 function trialOf({ trialId: id, configId, index, seed, parameters }: PlannedTrial, became: Outcome, reports: Report[]) {

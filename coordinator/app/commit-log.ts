@@ -37,6 +37,7 @@ export function logChange(log: Logger, change: Change): void {
       break;
     case 'cleared':
     case 'notice':
+    case 'program':
     case 'trial':
     case 'report':
     case 'log':

@@ -2,6 +2,7 @@
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import {
   attributableClass,
@@ -210,6 +211,7 @@ export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; re
   | { readonly kind: 'log'; readonly text: string }
   | { readonly kind: 'artifact'; readonly artifact: Artifact }
   | { readonly kind: 'notice'; readonly warning: WarningKindName; readonly message: string; readonly count: number }
+  | { readonly kind: 'program'; readonly program: ProgramStart }
   | { readonly kind: 'ended'; readonly end: AttemptEnd }
 );
 

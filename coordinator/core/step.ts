@@ -5,6 +5,7 @@
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName, TrialStateName, WarningKindName } from '../../proto/names.ts';
 import type { Artifact, AttemptEnd, Failure, Quarantine, SweepState, Warning } from './model.ts';
 
@@ -135,6 +136,14 @@ export type Change =
       readonly warning: WarningKindName;
       readonly message: string;
       readonly count: number;
+    }
+  /** How an attempt's program was started; replaces what was recorded earlier. */
+  | {
+      readonly kind: 'program';
+      readonly key: AttemptKey;
+      readonly seq: number;
+      readonly at: number;
+      readonly program: ProgramStart;
     }
   | {
       readonly kind: 'artifact';

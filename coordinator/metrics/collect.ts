@@ -151,6 +151,7 @@ class Collector {
         break;
       case 'warning':
       case 'notice':
+      case 'program':
       case 'log':
       case 'drain':
       case 'priority':

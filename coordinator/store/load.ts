@@ -282,7 +282,9 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
          (select coalesce(max(seq), 0) from logs as l
           where l.sweep_id = a.sweep_id and l.trial_id = a.trial_id and l.attempt = a.number),
          (select coalesce(max(seq), 0) from notices as n
-          where n.sweep_id = a.sweep_id and n.trial_id = a.trial_id and n.attempt = a.number)) as last_seq,
+          where n.sweep_id = a.sweep_id and n.trial_id = a.trial_id and n.attempt = a.number),
+         (select coalesce(max(seq), 0) from programs as p
+          where p.sweep_id = a.sweep_id and p.trial_id = a.trial_id and p.attempt = a.number)) as last_seq,
          exists (select 1 from reports as r
           where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number) as reported
        from attempts as a where sweep_id = ? and outcome is null`,

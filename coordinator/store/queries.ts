@@ -6,13 +6,25 @@ import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { mergedBySteps } from '../../lib/domain/metric-values.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
-import type { Artifact, Attempt, Event, Report, Source, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type {
+  Artifact,
+  Attempt,
+  Environment,
+  Event,
+  ProgramStart,
+  Report,
+  Source,
+  Sweep,
+  Trial,
+} from '../../proto/gen/trawl/v1/types.ts';
 import { parseParameters } from '../../proto/values.ts';
 import {
   type ArtifactRow,
   type AttemptRow,
   artifactOf,
   attemptOf,
+  type EnvironmentRow,
+  type ProgramRow,
   type ReportRow,
   reportOf,
   type SourceRow,
@@ -57,6 +69,30 @@ export class Queries {
   source(sweepId: string): Source | undefined {
     const row = this.#get<SourceRow>('select sha256, size, files, git, diff from sources where sweep_id = ?', sweepId);
     return row && sourceOf(row);
+  }
+
+  /** Returns how the programs of a trial's attempts were started, in order of attempt. */
+  programs(sweepId: string, trialId: string): ProgramStart[] {
+    return this.#all<ProgramRow>(
+      `select attempt, command, interpreter, python, coalesce(packages, '') as packages
+       from programs left join environments on sha256 = environment
+       where sweep_id = ? and trial_id = ? order by attempt`,
+      sweepId,
+      trialId,
+    ).map((row) => ({ ...row, command: JSON.parse(row.command) }));
+  }
+
+  /** Returns the Python environments in which attempts of a sweep ran, the most frequent first; at most `limit`. */
+  environments(sweepId: string, limit: number): Environment[] {
+    return this.#all<EnvironmentRow>(
+      `select sha256, python, packages, count(*) as attempts, json_group_array(distinct a.agent_id) as agents
+       from programs as p
+       join environments on sha256 = environment
+       join attempts as a on a.sweep_id = p.sweep_id and a.trial_id = p.trial_id and a.number = p.attempt
+       where p.sweep_id = ? group by sha256, python order by attempts desc, sha256 limit ?`,
+      sweepId,
+      limit,
+    ).map((row) => ({ ...row, agents: (JSON.parse(row.agents) as string[]).sort() }));
   }
 
   /** Returns whether a sweep names the code archive. */

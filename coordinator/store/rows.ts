@@ -197,6 +197,24 @@ export function artifactOf({ attempt, name, kind, epoch, size, sha256, at: atMs 
   return { attempt, name, kind: artifactKind.to(kind), epoch, size, sha256, atMs };
 }
 
+export interface ProgramRow {
+  readonly attempt: number;
+  /** A list as JSON. */
+  readonly command: string;
+  readonly interpreter: string;
+  readonly python: string;
+  readonly packages: string;
+}
+
+export interface EnvironmentRow {
+  readonly sha256: string;
+  readonly python: string;
+  readonly packages: string;
+  readonly attempts: number;
+  /** A list as JSON. */
+  readonly agents: string;
+}
+
 export interface SourceRow {
   readonly sha256: string;
   readonly size: number;

@@ -2,6 +2,7 @@
 import type { Database } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { type MetricValues, type RankingRule, withReport } from '../../lib/domain/metric-values.ts';
+import { sha256Of } from '../../lib/files/checksum.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { AttemptEnd, SweepPolicy } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
@@ -44,6 +45,7 @@ export function changeWriter(db: Database): (change: Change, at: number, written
   const writeDrain = drainWriter(db);
   const writeQuarantine = quarantineWriter(db);
   const writeNotice = noticeWriter(db);
+  const writeProgram = programWriter(db);
   const writeWarning = warningWriter(db);
   return (change, at, written) => {
     const addEvent: AddEvent = (sweepId, trialId, attempt, kind, detail) =>
@@ -72,6 +74,9 @@ export function changeWriter(db: Database): (change: Change, at: number, written
         break;
       case 'log':
         attempts.log(change);
+        break;
+      case 'program':
+        writeProgram(change);
         break;
       case 'notice':
         writeNotice(change);
@@ -321,6 +326,21 @@ function quarantineWriter(db: Database): (change: ChangeOf<'quarantine'>, addEve
       insert.run(agentId, JSON.stringify(covered), since, reason, failedProbes);
     }
     for (const sweepId of sweepIds) addEvent(sweepId, '', 0, 'quarantine', detail);
+  };
+}
+
+/** Stores each list of packages once, however many attempts ran with it. */
+function programWriter(db: Database): (change: ChangeOf<'program'>) => void {
+  const insert = db.prepare(
+    `insert or replace into programs (sweep_id, trial_id, attempt, command, interpreter, python, environment, seq, at)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const insertEnvironment = db.prepare('insert or ignore into environments (sha256, packages) values (?, ?)');
+  return ({ key: { sweepId, trialId, attempt }, program, seq, at }) => {
+    const { command, interpreter, python, packages } = program;
+    const environment = packages === '' ? '' : sha256Of(packages);
+    if (environment !== '') insertEnvironment.run(environment, packages);
+    insert.run(sweepId, trialId, attempt, JSON.stringify(command), interpreter, python, environment, seq, at);
   };
 }
 

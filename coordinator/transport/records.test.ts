@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Notice } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import { recordOf } from './records.ts';
 
 const notice = (fields: Partial<Notice>) =>
@@ -31,4 +32,22 @@ test.each<[string, Partial<Notice>, RegExp]>([
   ['with an unsafe count', { count: 2 ** 53 }, /invalid count of a notice/],
 ])('a notice %s is rejected', (_, fields, message) => {
   expect(() => notice(fields)).toThrow(message);
+});
+
+test.each<[string, Partial<ProgramStart>, RegExp | undefined]>([
+  ['within the limits', { command: ['x'.repeat(16_384)], packages: 'p'.repeat(65_536) }, undefined],
+  ['with a long command', { command: Array(1_000).fill('x'.repeat(40)) }, /command line of a program too long/],
+  ['with a long path', { interpreter: '/'.repeat(5_001) }, /command line of a program too long/],
+  ['with a long list of packages', { packages: 'ü'.repeat(32_769) }, /list of packages too long \(max 65536 bytes\)/],
+])('the start of a program %s is accepted or rejected', (_, fields, message) => {
+  const program = { command: ['p'], interpreter: '', python: '', packages: '', attempt: 9, ...fields };
+  const read = () =>
+    recordOf({
+      key: { sweepId: '1', trialId: '0123abcd', attempt: 1 },
+      seq: 1,
+      atMs: 5,
+      body: { $case: 'program', program },
+    });
+  if (message !== undefined) expect(read).toThrow(message);
+  else expect(read()).toMatchObject({ kind: 'program', program: { ...program, attempt: 0 } });
 });

@@ -8,8 +8,14 @@ import type {
   Notice,
   Record as RecordMessage,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { Artifact as ArtifactMessage } from '../../proto/gen/trawl/v1/types.ts';
-import { artifactNameProblem, MAX_ARTIFACT_BYTES, MAX_METRICS } from '../../proto/limits.ts';
+import type { Artifact as ArtifactMessage, ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
+import {
+  artifactNameProblem,
+  MAX_ARTIFACT_BYTES,
+  MAX_METRICS,
+  MAX_PACKAGES_BYTES,
+  MAX_RECORDED_COMMAND,
+} from '../../proto/limits.ts';
 import { artifactKind, attemptOutcome, type FailureClassName, failureClass, warningKind } from '../../proto/names.ts';
 import { namesAttempt } from '../../proto/subjects.ts';
 import type { AttemptRecord } from '../core/attempts.ts';
@@ -59,10 +65,12 @@ export function recordOf(message: RecordMessage): AttemptRecord {
       return { kind: 'artifact', key, seq, at, artifact: receivedArtifact(body.artifact) };
     case 'notice':
       return { key, seq, at, ...noticeOf(body.notice) };
+    case 'program':
+      return { kind: 'program', key, seq, at, program: programOf(body.program) };
     case 'ended':
       return { kind: 'ended', key, seq, at, end: endOf(body.ended) };
     default:
-      throw new BadInputError('a record must contain a report, log text, an artifact, a notice or an end');
+      throw new BadInputError('a record must contain a report, log text, an artifact, a notice, a program or an end');
   }
 }
 
@@ -78,6 +86,17 @@ export function receivedArtifact({ name, kind, epoch, size, sha256 }: ArtifactMe
     throw new BadInputError(`artifact ${name} has no kind`);
   }
   return { name, kind: artifactKind.of(kind), epoch, size, sha256 };
+}
+
+function programOf({ command, interpreter, python, packages }: ProgramStart): ProgramStart {
+  const characters = command.reduce((sum, item) => sum + item.length + 1, 0);
+  if (characters > 2 * MAX_RECORDED_COMMAND || interpreter.length > MAX_NAME * 5 || python.length > MAX_NAME) {
+    throw new BadInputError(`command line of a program too long (max ${2 * MAX_RECORDED_COMMAND} characters)`);
+  }
+  if (Buffer.byteLength(packages) > MAX_PACKAGES_BYTES) {
+    throw new BadInputError(`list of packages too long (max ${MAX_PACKAGES_BYTES} bytes)`);
+  }
+  return { command, interpreter, python, packages, attempt: 0 };
 }
 
 function noticeOf({ kind, message, count }: Notice): Pick<NoticeRecord, 'kind' | 'warning' | 'message' | 'count'> {

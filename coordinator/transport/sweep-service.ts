@@ -29,6 +29,8 @@ import { streamHandler, unaryHandler } from './handlers.ts';
 import { TRIALS_PER_MESSAGE, type WatchSource, watchMessages } from './watch.ts';
 
 const LOG_POLL_MS = 250;
+/** Python environments in one answer. Each has up to 64 KiB. */
+const MAX_ENVIRONMENTS = 100;
 
 /** Changes to sweeps. Rejected when the store is served without a coordinator. */
 export interface SweepControl {
@@ -57,7 +59,10 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
       const id = queries.findSweep(request.sweep);
       return { sweep: queries.sweep(id), text: queries.sweepText(id) };
     }),
-    getSource: unaryHandler(log, (request) => ({ source: queries.source(queries.findSweep(request.sweep)) })),
+    getSource: unaryHandler(log, (request) => {
+      const id = queries.findSweep(request.sweep);
+      return { source: queries.source(id), environments: queries.environments(id, MAX_ENVIRONMENTS) };
+    }),
     controlSweep: unaryHandler(log, async (request: ControlSweepRequest) => {
       const id = queries.findSweep(request.sweep);
       await control.act(id, request.action, request.reason, request.priority);
@@ -78,6 +83,7 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
         attempts: queries.attempts(sweepId, trialId),
         reports: queries.reports(sweepId, trialId),
         artifacts: queries.artifacts(sweepId, trialId).map(({ artifact }) => artifact),
+        programs: queries.programs(sweepId, trialId),
       };
     }),
     watch: streamHandler(log, (request, signal) =>

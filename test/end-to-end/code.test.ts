@@ -1,5 +1,5 @@
 /** Code that is sent to the agents with a sweep. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,6 +28,15 @@ retry: {crash: 0}
 parameters:
   x: {values: [1, 2, 3, 4]}
 `;
+
+const PYTHON_SWEEP = `
+command: [python3, train.py, "\${args}"]
+code: .
+metric: {name: loss, goal: minimize}
+parameters:
+  lr: {value: 0.1}
+`;
+const HAS_PYTHON = spawnSync('python3', ['--version']).status === 0;
 
 function project(folder: string, train: string): string {
   mkdirSync(join(folder, 'project'), { recursive: true });
@@ -138,6 +147,56 @@ describe('code', { timeout: 180_000 }, () => {
       omitted: [{ path: 'runs', reason: 'the data folder of a coordinator' }],
     });
   });
+
+  test.runIf(HAS_PYTHON)(
+    'show prints what a reproduction needs: commit, diff, command, Python and packages',
+    async () => {
+      const folder = testFolder();
+      const git = (...args: string[]) =>
+        execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], { cwd: folder, encoding: 'utf8' });
+      const program = 'import json, time\ntime.sleep(3)\nprint(json.dumps({"epoch": 1, "loss": 1}))\n';
+      writeFileSync(join(folder, 'train.py'), program);
+      writeFileSync(join(folder, 'sweep.yaml'), PYTHON_SWEEP);
+      git('init', '-q');
+      git('add', '.');
+      git('commit', '-qm', 'first');
+      writeFileSync(join(folder, 'train.py'), `${program}# changed\n`);
+      const dir = join(testFolder(), 'run');
+      const ran = await trawl('up', join(folder, 'sweep.yaml'), '--dir', dir, '--slots', '1', '-o', 'json');
+      expect(ran.code, ran.stderr).toBe(0);
+      const [trial] = (JSON.parse(ran.stdout) as { trials: TrialJson[] }).trials;
+      const shown = await trawlJson<{ code: object; environments: { packages: string[] }[] }>(
+        'show',
+        'last',
+        '--dir',
+        dir,
+      );
+      expect(shown.code).toMatchObject({ commit: git('rev-parse', 'HEAD').trim(), dirty: true, untracked: [] });
+      expect(shown.environments).toMatchObject([{ python: expect.stringMatching(/^3\./), attempts: 1 }]);
+      const detail = await trawlJson<{ programs: object[] }>('show', trial?.trial ?? '', '--dir', dir);
+      const command = ['python3', 'train.py', '--lr=0.1'];
+      expect(detail.programs).toMatchObject([
+        { attempt: 1, command, interpreter: expect.stringMatching(/^\/.*python/) },
+      ]);
+      expect((await trawl('show', 'last', '--diff', '--dir', dir)).stdout).toContain('+# changed\n');
+      const packages = await trawl('show', 'last', '--packages', '--dir', dir);
+      expect(packages.stdout.trim().split('\n')).toEqual(shown.environments[0]?.packages);
+      expect((await trawl('show', trial?.trial ?? '', '--dir', dir)).stdout).toMatch(
+        /command +python3 train\.py --lr=0\.1/,
+      );
+      const report = join(folder, 'report.md');
+      expect((await trawl('report', 'last', '--dir', dir, '--format', 'md', '--out', report)).code).toBe(0);
+      const text = readFileSync(report, 'utf8');
+      for (const part of [
+        git('rev-parse', 'HEAD').trim(),
+        '+# changed',
+        'python3 train.py --lr=0.1',
+        packages.stdout.trim(),
+      ]) {
+        expect(text).toContain(part);
+      }
+    },
+  );
 });
 
 function archivesIn(folder: string): string[] {

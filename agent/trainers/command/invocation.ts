@@ -4,6 +4,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { pythonJson, pythonText } from '../../../lib/text/python.ts';
 import { type MacroName, type Piece, piecesOf } from '../../../proto/command.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
+import { MAX_RECORDED_COMMAND } from '../../../proto/limits.ts';
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import { StructuredValue } from '../../../proto/values.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
@@ -57,6 +58,23 @@ export function argumentsOf(command: readonly string[], trial: TrialContext): st
     const expanded = pieces.length === 1 && only?.kind === 'macro' ? expandList(only.name, trial) : undefined;
     return expanded ?? [pieces.map((piece) => textOf(piece, trial)).join('')];
   });
+}
+
+/**
+ * Returns a command as it is recorded: with its macros expanded, except environment variables, which can be secrets. Its
+ * end is cut if it is longer than MAX_RECORDED_COMMAND.
+ */
+export function recordedCommand(command: readonly string[], trial: TrialContext): string[] {
+  const variables = command.flatMap(piecesOf).flatMap((piece) => (piece.kind === 'variable' ? [piece.name] : []));
+  const environment = Object.fromEntries(variables.map((name) => [name, `\${envvar:${name}}`]));
+  const recorded: string[] = [];
+  let characters = 0;
+  for (const word of argumentsOf(command, { ...trial, environment })) {
+    characters += word.length + 1;
+    if (characters > MAX_RECORDED_COMMAND) return [...recorded, '...'];
+    recorded.push(word);
+  }
+  return recorded;
 }
 
 /** Expands the macros in a text, such as the value of an environment variable. */

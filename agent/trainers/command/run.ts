@@ -10,8 +10,10 @@ import { errorMessage } from '../../../lib/text/error-message.ts';
 import { isDiskFull } from '../../../proto/errors.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { failureClass } from '../../../proto/names.ts';
+import { interpreterIn } from '../../machine/python-environments.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import { csvFile } from './csv-file.ts';
+import { pythonInterpreter } from './interpreter.ts';
 import {
   argumentsOf,
   environmentOf,
@@ -21,6 +23,7 @@ import {
   type ProgramFolders,
   parametersJson,
   programParameters,
+  recordedCommand,
 } from './invocation.ts';
 import { keepArtifacts } from './kept-files.ts';
 import { oomKills } from './oom-kills.ts';
@@ -68,6 +71,8 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     ...(await wandbEnvironment(run, parameters, spec, folders, inherited)),
     ...hookEnvironment(hooks, folders.hookMarker, inherited),
   };
+  const python = await pythonInterpreter(path, rest, workdir, inherited.PATH);
+  run.started(recordedCommand(run.command, trial), python === undefined ? undefined : interpreterIn(python, inherited));
   const reports = new Reports(run, folders, log, { sources: spec?.report ?? [], metric: spec?.metric || undefined });
   const sources = await fileSources(spec, (text) => resolve(workdir, expandText(text, trial)), reports);
   const oomKillsBefore = await oomKills();

@@ -1,5 +1,7 @@
-import { formatCount } from '../../../lib/text/numbers.ts';
-import type { Agent } from '../../../proto/gen/trawl/v1/types.ts';
+import { countText, formatCount } from '../../../lib/text/numbers.ts';
+import type { Agent, Environment } from '../../../proto/gen/trawl/v1/types.ts';
+import { diffSummary } from '../../output/code.ts';
+import { shellLine } from '../../output/command-line.ts';
 import { isoTime } from '../../output/format.ts';
 import type { ReportData } from '../data.ts';
 import type { ReportBlock, Section } from '../document.ts';
@@ -32,13 +34,65 @@ export function reproduceSection(data: ReportData): Section {
           ['submitted', isoTime(sweep.createdAtMs) ?? '-'],
           ['ended', isoTime(sweep.endedAtMs) ?? '-'],
           ['fingerprint', sweep.fingerprint],
+          ...codeRows(data),
         ],
       },
       ...(machines === undefined ? [] : [machines]),
+      ...codeBlocks(data),
+      ...environmentBlocks(data),
       { kind: 'heading', text: 'Sweep file' },
       { kind: 'code', language: text.trimStart().startsWith('{') ? 'json' : 'yaml', text },
     ],
   };
+}
+
+function codeRows({ facts: { source }, program }: ReportData): [string, string][] {
+  const command: [string, string][] =
+    program === undefined ? [] : [['command of the best trial', shellLine(program.command)]];
+  if (source === undefined) return command;
+  const { archive, files, git } = source;
+  return [
+    ...command,
+    ['code', `${countText(files, 'file')}, sha256 ${archive?.sha256 ?? '-'}`],
+    ['commit', git?.commit || `none: ${git?.missing || 'unknown'}`],
+    ...(git?.branch ? [['branch', git.branch] satisfies [string, string]] : []),
+    ...(git?.remote ? [['remote', git.remote] satisfies [string, string]] : []),
+    ['uncommitted changes', diffSummary(source.diff) ?? (git?.dirty ? 'not recorded' : 'none')],
+  ];
+}
+
+function codeBlocks({ facts: { source } }: ReportData): ReportBlock[] {
+  if (source === undefined || source.diff === '') return [];
+  return [
+    { kind: 'heading', text: 'Uncommitted changes of the code' },
+    { kind: 'code', language: 'diff', text: source.diff },
+  ];
+}
+
+/** The packages of the most frequent environment, and what differs in the others. */
+function environmentBlocks({ facts: { environments } }: ReportData): ReportBlock[] {
+  const [first, ...others] = environments;
+  if (first === undefined) return [];
+  const packages = new Set(first.packages.split('\n'));
+  const blocks: ReportBlock[] = [
+    { kind: 'heading', text: 'Python packages' },
+    { kind: 'text', text: environmentText(first) },
+    { kind: 'code', language: 'text', text: first.packages },
+  ];
+  for (const other of others) {
+    const own = new Set(other.packages.split('\n'));
+    const changes = [
+      ...[...packages].filter((line) => !own.has(line)).map((line) => `- ${line}`),
+      ...[...own].filter((line) => !packages.has(line)).map((line) => `+ ${line}`),
+    ];
+    blocks.push({ kind: 'text', text: `${environmentText(other)} The packages differ from those above:` });
+    blocks.push({ kind: 'code', language: 'diff', text: changes.join('\n') });
+  }
+  return blocks;
+}
+
+function environmentText({ python, attempts, agents }: Environment): string {
+  return `Python ${python || 'of an unknown version'}: ${countText(attempts, 'attempt')} on ${agents.join(', ')}.`;
 }
 
 /** Lists the backends, because results are reproducible only on the same backend. */

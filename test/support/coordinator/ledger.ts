@@ -175,6 +175,7 @@ export class Ledger {
         break;
       }
       case 'notice':
+      case 'program':
       case 'report':
       case 'log':
       case 'artifact': {

@@ -114,6 +114,7 @@ function detailOf(id: string): GetTrialResponse {
     ],
     reports: [...(midCurves.get(id) ?? [])],
     artifacts: [reconstructionArtifact(1), reconstructionArtifact(4)],
+    programs: [],
   };
 }
 

@@ -88,7 +88,9 @@ export class SampleSource implements Source {
   }
 
   async trial(_sweep: string, trialId: string): Promise<GetTrialResponse> {
-    return this.#answers.trial?.(trialId) ?? { trial: undefined, attempts: [], reports: [], artifacts: [] };
+    return (
+      this.#answers.trial?.(trialId) ?? { trial: undefined, attempts: [], reports: [], artifacts: [], programs: [] }
+    );
   }
 
   async *log(): AsyncGenerator<string> {

@@ -32,6 +32,7 @@ import {
   failureClassToNumber,
   GpuFigures,
   ParameterValue,
+  ProgramStart,
   WarningKind,
   warningKindFromJSON,
   warningKindToNumber,
@@ -394,6 +395,9 @@ export interface Record {
     /** Accepted only after the file was uploaded (ArtifactService.Put). */
     { $case: "artifact"; artifact: Artifact }
     | { $case: "notice"; notice: Notice }
+    | //
+    /** A later one replaces the earlier. */
+    { $case: "program"; program: ProgramStart }
     | undefined;
 }
 
@@ -2256,6 +2260,9 @@ export const Record: MessageFns<Record> = {
       case "notice":
         Notice.encode(message.body.notice, writer.uint32(66).fork()).join();
         break;
+      case "program":
+        ProgramStart.encode(message.body.program, writer.uint32(74).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2337,6 +2344,14 @@ export const Record: MessageFns<Record> = {
             message.body = { $case: "notice", notice: Notice.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.body = { $case: "program", program: ProgramStart.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2385,6 +2400,12 @@ export const Record: MessageFns<Record> = {
       case "notice": {
         if (object.body?.notice !== undefined && object.body?.notice !== null) {
           message.body = { $case: "notice", notice: Notice.fromPartial(object.body.notice) };
+        }
+        break;
+      }
+      case "program": {
+        if (object.body?.program !== undefined && object.body?.program !== null) {
+          message.body = { $case: "program", program: ProgramStart.fromPartial(object.body.program) };
         }
         break;
       }

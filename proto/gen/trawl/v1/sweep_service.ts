@@ -25,6 +25,7 @@ import {
   Artifact,
   Attempt,
   Config,
+  Environment,
   Event,
   FailureClass,
   failureClassFromJSON,
@@ -32,6 +33,7 @@ import {
   Goal,
   goalFromJSON,
   goalToNumber,
+  ProgramStart,
   Report,
   Source,
   Sweep,
@@ -160,7 +162,11 @@ export interface GetSourceRequest {
 
 export interface GetSourceResponse {
   /** Absent: the sweep was submitted without code. */
-  source: Source | undefined;
+  source:
+    | Source
+    | undefined;
+  /** The Python environments of its attempts, the most frequent first. */
+  environments: Environment[];
 }
 
 export interface ControlSweepRequest {
@@ -263,6 +269,8 @@ export interface GetTrialResponse {
   attempts: Attempt[];
   reports: Report[];
   artifacts: Artifact[];
+  /** How the programs of its attempts were started. */
+  programs: ProgramStart[];
 }
 
 export interface WatchRequest {
@@ -953,13 +961,16 @@ export const GetSourceRequest: MessageFns<GetSourceRequest> = {
 };
 
 function createBaseGetSourceResponse(): GetSourceResponse {
-  return { source: undefined };
+  return { source: undefined, environments: [] };
 }
 
 export const GetSourceResponse: MessageFns<GetSourceResponse> = {
   encode(message: GetSourceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.source !== undefined) {
       Source.encode(message.source, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.environments) {
+      Environment.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -985,6 +996,14 @@ export const GetSourceResponse: MessageFns<GetSourceResponse> = {
             message.source = Source.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.environments.push(Environment.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1005,6 +1024,7 @@ export const GetSourceResponse: MessageFns<GetSourceResponse> = {
     message.source = (object.source !== undefined && object.source !== null)
       ? Source.fromPartial(object.source)
       : undefined;
+    message.environments = object.environments?.map((e) => Environment.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1938,7 +1958,7 @@ export const GetTrialRequest: MessageFns<GetTrialRequest> = {
 };
 
 function createBaseGetTrialResponse(): GetTrialResponse {
-  return { trial: undefined, attempts: [], reports: [], artifacts: [] };
+  return { trial: undefined, attempts: [], reports: [], artifacts: [], programs: [] };
 }
 
 export const GetTrialResponse: MessageFns<GetTrialResponse> = {
@@ -1954,6 +1974,9 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
     }
     for (const v of message.artifacts) {
       Artifact.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.programs) {
+      ProgramStart.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -2003,6 +2026,14 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
             message.artifacts.push(Artifact.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.programs.push(ProgramStart.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2024,6 +2055,7 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
     message.attempts = object.attempts?.map((e) => Attempt.fromPartial(e)) || [];
     message.reports = object.reports?.map((e) => Report.fromPartial(e)) || [];
     message.artifacts = object.artifacts?.map((e) => Artifact.fromPartial(e)) || [];
+    message.programs = object.programs?.map((e) => ProgramStart.fromPartial(e)) || [];
     return message;
   },
 };
@@ -4967,7 +4999,7 @@ export const SweepServiceService = {
     responseSerialize: (value: GetSweepResponse): Buffer => Buffer.from(GetSweepResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetSweepResponse => GetSweepResponse.decode(value),
   },
-  /** Returns the code that was submitted with a sweep. */
+  /** Returns the code that was submitted with a sweep, and the environments in which it ran. */
   getSource: {
     path: "/trawl.v1.SweepService/GetSource" as const,
     requestStream: false as const,
@@ -5085,7 +5117,7 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   submit: handleUnaryCall<SubmitRequest, SubmitResponse>;
   listSweeps: handleUnaryCall<ListSweepsRequest, ListSweepsResponse>;
   getSweep: handleUnaryCall<GetSweepRequest, GetSweepResponse>;
-  /** Returns the code that was submitted with a sweep. */
+  /** Returns the code that was submitted with a sweep, and the environments in which it ran. */
   getSource: handleUnaryCall<GetSourceRequest, GetSourceResponse>;
   controlSweep: handleUnaryCall<ControlSweepRequest, ControlSweepResponse>;
   /**
@@ -5155,7 +5187,7 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetSweepResponse) => void,
   ): ClientUnaryCall;
-  /** Returns the code that was submitted with a sweep. */
+  /** Returns the code that was submitted with a sweep, and the environments in which it ran. */
   getSource(
     request: GetSourceRequest,
     callback: (error: ServiceError | null, response: GetSourceResponse) => void,

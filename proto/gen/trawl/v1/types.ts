@@ -704,6 +704,31 @@ export interface GitState {
   missing: string;
 }
 
+/** How the program of an attempt was started. */
+export interface ProgramStart {
+  /** The command line with the trial's values. Environment variables are shown as in the sweep file, `${envvar:NAME}`. */
+  command: string[];
+  /** The absolute path of the Python interpreter. Empty for other programs. */
+  interpreter: string;
+  /** The version of Python, such as 3.12.4. Empty while it is unknown. */
+  python: string;
+  /** The installed Python packages, as NAME==VERSION, one per line. Empty while they are unknown. */
+  packages: string;
+  /** Zero in a record, which names its attempt itself. */
+  attempt: number;
+}
+
+/** A Python environment in which attempts of a sweep ran. */
+export interface Environment {
+  /** SHA-256 of the packages. */
+  sha256: string;
+  python: string;
+  packages: string;
+  /** Agents whose attempts ran in it. */
+  agents: string[];
+  attempts: number;
+}
+
 /** A problem that does not stop a sweep, but that the user should know early. */
 export interface SweepWarning {
   kind: WarningKind;
@@ -1491,6 +1516,212 @@ export const GitState: MessageFns<GitState> = {
     message.untracked = object.untracked?.map((e) => e) || [];
     message.untrackedCount = object.untrackedCount ?? 0;
     message.missing = object.missing ?? "";
+    return message;
+  },
+};
+
+function createBaseProgramStart(): ProgramStart {
+  return { command: [], interpreter: "", python: "", packages: "", attempt: 0 };
+}
+
+export const ProgramStart: MessageFns<ProgramStart> = {
+  encode(message: ProgramStart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.command) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.interpreter !== "") {
+      writer.uint32(18).string(message.interpreter);
+    }
+    if (message.python !== "") {
+      writer.uint32(26).string(message.python);
+    }
+    if (message.packages !== "") {
+      writer.uint32(34).string(message.packages);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(40).uint32(message.attempt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProgramStart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProgramStart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.command.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.interpreter = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.python = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.packages = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ProgramStart>): ProgramStart {
+    return ProgramStart.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProgramStart>): ProgramStart {
+    const message = createBaseProgramStart();
+    message.command = object.command?.map((e) => e) || [];
+    message.interpreter = object.interpreter ?? "";
+    message.python = object.python ?? "";
+    message.packages = object.packages ?? "";
+    message.attempt = object.attempt ?? 0;
+    return message;
+  },
+};
+
+function createBaseEnvironment(): Environment {
+  return { sha256: "", python: "", packages: "", agents: [], attempts: 0 };
+}
+
+export const Environment: MessageFns<Environment> = {
+  encode(message: Environment, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sha256 !== "") {
+      writer.uint32(10).string(message.sha256);
+    }
+    if (message.python !== "") {
+      writer.uint32(18).string(message.python);
+    }
+    if (message.packages !== "") {
+      writer.uint32(26).string(message.packages);
+    }
+    for (const v of message.agents) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(40).uint32(message.attempts);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Environment {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEnvironment();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.python = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.packages = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.agents.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.attempts = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Environment>): Environment {
+    return Environment.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Environment>): Environment {
+    const message = createBaseEnvironment();
+    message.sha256 = object.sha256 ?? "";
+    message.python = object.python ?? "";
+    message.packages = object.packages ?? "";
+    message.agents = object.agents?.map((e) => e) || [];
+    message.attempts = object.attempts ?? 0;
     return message;
   },
 };

@@ -1,0 +1,94 @@
+/** Lists the Python packages that programs run with: once per agent and interpreter, in a process of its own. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { MAX_PACKAGES_BYTES } from '../../proto/limits.ts';
+
+const run = promisify(execFile);
+
+/** A network file system can be slow. The programs do not wait for the list. */
+const LIMIT_MS = 60_000;
+const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
+
+/** The metadata of the packages is read without importing any of them. */
+const LIST = `
+import sys
+print("%d.%d.%d" % sys.version_info[:3])
+print(sys.executable)
+from importlib.metadata import distributions
+found = {}
+for one in distributions():
+    name = one.metadata["Name"]
+    if name:
+        found.setdefault(name, one.version)
+for name in sorted(found, key=str.lower):
+    print("%s==%s" % (name, found[name]))
+`;
+
+/** Variables that decide which packages an interpreter finds. */
+const RELEVANT = ['PATH', 'PYTHONPATH', 'PYTHONHOME', 'VIRTUAL_ENV', 'CONDA_PREFIX', 'LD_LIBRARY_PATH'] as const;
+
+/** An interpreter and the variables that decide which packages it finds. */
+export interface PythonInterpreter {
+  /** An absolute path. */
+  readonly path: string;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** Returns the interpreter with its variables from a program's environment. */
+export function interpreterIn(
+  path: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): PythonInterpreter {
+  const variables: Record<string, string> = {};
+  for (const name of RELEVANT) {
+    const value = environment[name];
+    if (value !== undefined) variables[name] = value;
+  }
+  return { path, variables };
+}
+
+export interface PythonPackages {
+  /** The interpreter itself, where the program's path is a link or a wrapper. */
+  readonly interpreter: string;
+  /** Such as 3.12.4. Empty if it is unknown. */
+  readonly python: string;
+  /** NAME==VERSION, one per line. */
+  readonly packages: string;
+}
+
+export class PythonEnvironments {
+  readonly #known = new Map<string, Promise<PythonPackages | undefined>>();
+
+  /** Returns the packages of an interpreter. Undefined if they cannot be listed. */
+  packagesOf(interpreter: PythonInterpreter): Promise<PythonPackages | undefined> {
+    const key = JSON.stringify(interpreter);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const listed = list(interpreter).catch(() => undefined);
+    this.#known.set(key, listed);
+    return listed;
+  }
+}
+
+async function list({ path, variables }: PythonInterpreter): Promise<PythonPackages> {
+  const env = { HOME: process.env.HOME, LANG: 'C.UTF-8', PYTHONIOENCODING: 'utf-8', ...variables };
+  const options = { env, timeout: LIMIT_MS, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES, cwd: '/' } as const;
+  const { stdout } = await run(path, ['-c', LIST], options);
+  const [python = '', executable = '', ...packages] = stdout.trim().split('\n');
+  const isVersion = /^\d+\.\d+\.\d+$/.test(python);
+  return {
+    interpreter: isVersion && executable !== '' ? executable : path,
+    python: isVersion ? python : '',
+    packages: limited(packages),
+  };
+}
+
+function limited(packages: readonly string[]): string {
+  let text = '';
+  for (const line of packages) {
+    const next = text === '' ? line : `${text}\n${line}`;
+    if (Buffer.byteLength(next) > MAX_PACKAGES_BYTES) break;
+    text = next;
+  }
+  return text;
+}
